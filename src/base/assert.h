@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_ASSERT_H
+#define BASE_ASSERT_H
+
+/*
+ * ASSERT - states what our own code guarantees. On in release builds: a violated assertion is a bug
+ * of ours and ends the process, never something that input from outside can reach. The peer's
+ * faults are values (struct ike_reject), the world's are negative enum error.
+ */
+#define ASSERT(cond) ((cond) ? (void)0 : base_assert_failed(#cond, __FILE__, __LINE__))
+
+_Noreturn void base_assert_failed(const char *cond, const char *file, int line);
+
+#endif
