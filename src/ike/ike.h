@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_IKE_H
+#define IKE_IKE_H
+
+/*
+ * The IKEv2 endpoint: both roles, all IKE SAs and sessions of one daemon. Sans-I/O and
+ * single-threaded: datagrams, time and randomness come in as arguments, events and datagrams are
+ * pulled out. One rule of order: after every call that may change something, drain ike_event()
+ * first and ike_send() second, so that an inbound Child SA exists before the response that invites
+ * traffic leaves.
+ *
+ *      ike_recv / ike_tick / ike_command / ike_complete
+ *          while (ike_event(&ev))    act on it; jobs answer through ike_complete, at once or later
+ *          while (ike_send(&out))    put it on the wire
+ *          wait until ike_deadline() or the next input
+ */
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "ike/policy.h"
+
+struct ike;
+struct crypto_provider;
+
+/* Identifiers are never reused while the process lives; 0 is none. */
+typedef uint32_t ike_sa_id;
+typedef uint32_t ike_child_id;
+typedef uint32_t ike_session_id;
+typedef uint64_t ike_job_id;
+
+/* struct ike_path - where a datagram came from or goes to. The pair decides the socket: `interface`
+ * is the kernel's index of the interface, 0: whichever. Two paths are the same when all members are
+ * equal. */
+struct ike_path {
+    struct endpoint local;
+    struct endpoint remote;
+    uint32_t interface;
+};
+
+struct ike_options {
+    struct crypto_provider *crypto; /* borrowed */
+    const struct random *random;    /* borrowed */
+    uint32_t max_half_open, cookie_threshold, cookie_per_address,
+        block_per_address;            /* 0: LIMIT_* */
+    nanos retransmit_initial_ns;      /* 0: 1 s */
+    uint32_t retransmit_base_percent; /* 0: 180 */
+    uint32_t retransmit_tries;        /* 0: 6 */
+    uint16_t fragment_size;           /* IP datagram octets; 0: 1280 */
+    bool allow_loopback;              /* outer addresses 127/8 and ::1 are usable: tests */
+};
+
+struct ike *ike_new(const struct ike_options *options); /* NULL: no memory */
+struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NULL */
+
+/* --- configuration --- */
+
+/* ike_conn_add - takes a reference; a connection of the same name is replaced (its SAs keep the old
+ * one). */
+int ike_conn_add(struct ike *ike, struct ike_conn *conn) MUST_USE;
+int ike_conn_remove(struct ike *ike, const char *name) MUST_USE;   /* ERR_NOT_FOUND; SAs stay */
+struct ike_conn *ike_conn_find(struct ike *ike, const char *name); /* borrowed; NULL: none */
+struct ike_conn *ike_conn_at(struct ike *ike, size_t index); /* in order of loading; NULL: end */
+
+/* ike_local_addresses_set - the addresses of this host that a peer may be told of
+ * (ADDITIONAL_IP*_ADDRESS, RFC 4555 section 3.4) and that are local. At most LIMIT_ADDITIONAL are
+ * announced. Established MOBIKE SAs announce a change by themselves. */
+void ike_local_addresses_set(struct ike *ike, const struct address *addresses, size_t n, nanos now);
+
+/* --- input --- */
+
+/* ike_recv - one datagram without the non-ESP marker. Whatever it holds: the answer, if any, is to
+ * be pulled. */
+void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now);
+nanos ike_deadline(const struct ike *ike); /* NANOS_NEVER: idle */
+void ike_tick(struct ike *ike, nanos now);
+
+/* ike_traffic_seen - a Child SA delivered an authentic packet (RFC 7296 section 2.4: evidence of
+ * liveness; the rekeying responder's sign to switch outbound). */
+void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
+
+/* ike_child_expiring - the data plane reached the soft (rekey) or hard (delete) volume limit of a
+ * Child SA. */
+void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos now);
+
+/* --- commands: what policy or a person wants --- */
+
+enum ike_command_kind {
+    IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with childless: none) -> new session
+                      */
+    IKE_CMD_CREATE_CHILD, /* sa, child */
+    IKE_CMD_REKEY_IKE,    /* sa */
+    IKE_CMD_REKEY_CHILD,  /* child_id */
+    IKE_CMD_CLONE,        /* sa: clone it; result carries the new IKE SA. unused_old: code 1 of
+                             KEEP_OLD_IKE_SA */
+    IKE_CMD_MOVE,         /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
+    IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08
+                             a) */
+    IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); result carries
+                      the round-trip time */
+    IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
+                           the SA */
+    IKE_CMD_DELETE_IKE, /* sa */
+    IKE_CMD_DELETE_CHILD,   /* child_id */
+    IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs */
+    IKE_CMD_REAUTH,         /* session: make-before-break with path, conn of the session */
+};
+
+struct ike_command {
+    enum ike_command_kind kind;
+    uint64_t tag; /* comes back in IKE_EV_COMMAND_DONE; the caller's */
+    ike_sa_id sa;
+    ike_child_id child_id;
+    ike_session_id session;
+    const char *conn;  /* borrowed during the call */
+    const char *child; /* borrowed during the call; NULL: by rule above */
+    struct ike_path path;
+    bool path_test;   /* MOVE: first a path test without a change (B.4, M9) */
+    bool unused_old;  /* CLONE */
+    bool force;       /* DELETE_*: do not wait for the peer's answer */
+    nanos retry_ns;   /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
+                         endpoint's back-off */
+    nanos give_up_ns; /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. A PROBE or
+                         PATH_TEST that ends without an answer does not end the IKE SA when this is
+                         given: the caller decides */
+};
+
+/* ike_command - queues the wish; the outcome comes as IKE_EV_COMMAND_DONE with the tag.
+ * ERR_NOT_FOUND: no such object, ERR_STATE: never possible there, ERR_FULL, ERR_INVALID; then no
+ * event follows. */
+int ike_command(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
+
+/* --- events --- */
+
+/* How an exchange ended: every reason a person may want explained has a value of its own. */
+enum ike_outcome {
+    IKE_OK,
+    IKE_TIMEOUT,          /* no answer to any retransmission */
+    IKE_AUTH_FAILED,      /* the peer refused our AUTH (notify AUTHENTICATION_FAILED) */
+    IKE_PEER_AUTH_FAILED, /* we refused the peer's */
+    IKE_NO_SECRET,        /* no PSK or key for this pair of identities */
+    IKE_ID_MISMATCH,      /* the peer is not whom the configuration demands */
+    IKE_NO_PROPOSAL,      /* NO_PROPOSAL_CHOSEN either way */
+    IKE_KE_REFUSED, /* INVALID_KE_PAYLOAD with a group that we do not offer, or again and again */
+    IKE_TS_REFUSED, /* TS_UNACCEPTABLE either way */
+    IKE_ADDRESS_FAILURE,   /* INTERNAL_ADDRESS_FAILURE, FAILED_CP_REQUIRED */
+    IKE_NO_ADDITIONAL_SAS, /* final until an SA of the session goes */
+    IKE_TEMPORARY_FAILURE, /* the peer asked to retry later, and bounded retries are used up */
+    IKE_CLONE_UNSUPPORTED, /* the peer did a plain rekey, or announced no dialect: never ask again
+                              in this session */
+    IKE_UNACCEPTABLE_ADDRESSES, /* RFC 4555 section 3.5 */
+    IKE_UNEXPECTED_NAT,         /* RFC 4555 section 3.9 */
+    IKE_ROUTABILITY_FAILED,     /* wrong COOKIE2: the IKE SA is closed (RFC 4555 section 3.7) */
+    IKE_PEER_DELETED,           /* Delete received */
+    IKE_REPLACED,       /* by a rekeyed or reauthenticated SA, INITIAL_CONTACT or uniqueness */
+    IKE_EXPIRED,        /* hard lifetime, authentication deadline */
+    IKE_CANCELLED,      /* by a command of ours, or the SA went away first */
+    IKE_INVALID_SYNTAX, /* either way */
+    IKE_PROTOCOL_ERROR, /* any other error notify; see `notify` */
+    IKE_INSTALL_FAILED, /* the data plane refused */
+    IKE_LIMIT,          /* a limit of ours */
+    IKE_NO_PATH,        /* no usable path */
+};
+const char *ike_outcome_name(
+    enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
+
+enum ike_event_kind {
+    /* jobs: answered by ike_complete with `job` */
+    IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
+    IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
+    IKE_EV_LEASE,         /* lease: inner addresses for a session */
+    IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
+                             IKE_EV_CHILD_SWITCH */
+    /* orders */
+    IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
+    IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
+    IKE_EV_CHILD_MOVE,    /* child, path, encap */
+    IKE_EV_CHILD_REMOVE,  /* child, outcome; `linger_ns`: keep receiving that long */
+    /* news */
+    IKE_EV_COMMAND_DONE, /* tag, outcome, notify, sa (new one), child, rtt_ns */
+    IKE_EV_SESSION_UP,   /* session, sa: authentication complete in both directions */
+    IKE_EV_SESSION_DOWN, /* session, outcome */
+    IKE_EV_SA_UP,    /* sa: established: authenticated, cloned (peer: sa_old) or rekeyed (sa_old) */
+    IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
+    IKE_EV_SA_DOWN,  /* sa, outcome */
+    IKE_EV_CHILD_UP, /* child, sa, child_old (rekeyed from; 0: none) */
+    IKE_EV_CHILD_DOWN,     /* child, outcome */
+    IKE_EV_PEER_ADDRESSES, /* sa: additional addresses of the peer changed (ike_sa_info) */
+    IKE_EV_CONFIG,   /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets
+                      */
+    IKE_EV_EXCHANGE, /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and
+                        control-log) */
+    IKE_EV_NOTICE,   /* notice: something worth one rate-limited log line */
+};
+
+struct ike_auth_job {
+    uint8_t method; /* AUTH method number, RFC 7296 section 3.8: 2 = PSK */
+    uint16_t prf;   /* PRF of the IKE SA */
+    struct ike_id local_id, remote_id;
+    /* the octets that AUTH covers, RFC 7296 section 2.15: message | nonce | prf(SK_p, ID');
+     * borrowed until the next ike_* call */
+    struct span message, nonce, prf_id;
+    struct span auth; /* AUTH_VERIFY: what the peer sent */
+    const char *conn;
+};
+
+#define IKE_LEASE_ADDRESSES 4
+struct ike_lease_job {
+    const struct ike_conn *conn;
+    struct ike_id identity;
+    uint8_t n_requested;
+    struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
+};
+
+/* struct ike_config - what a CFG_REPLY hands out or brought (RFC 7296 section 3.15). */
+struct ike_config {
+    uint8_t n_addresses, n_dns, n_subnets;
+    struct address addresses[IKE_LEASE_ADDRESSES];
+    struct address dns[8];
+    struct address_range subnets[8];
+};
+
+struct ike_child_keys {
+    uint16_t encr, encr_key_bits, integ; /* integ 0 with AEAD */
+    struct secret encr_in, integ_in, encr_out,
+        integ_out; /* encr_*: with the salt, as KEYMAT has it */
+};
+
+struct ike_child_install {
+    ike_child_id child;
+    ike_sa_id sa;
+    ike_session_id session;
+    ike_child_id replaces; /* rekey of; 0: none */
+    uint32_t spi_in, spi_out;
+    struct ike_child_keys
+        keys; /* wiped by the event queue after the event was taken and ike_event is called again */
+    bool esn, udp_encap, outbound_now;
+    uint32_t replay_window;
+    struct ike_path path;
+    struct ike_ts_list local_ts, remote_ts;
+    const struct ike_conn *conn;
+    const struct ike_child_policy *policy;
+};
+
+struct ike_event {
+    enum ike_event_kind kind;
+    ike_job_id job;
+    uint64_t tag;
+    ike_session_id session;
+    ike_sa_id sa, sa_old;
+    ike_child_id child, child_old;
+    enum ike_outcome outcome;
+    uint16_t notify; /* the error notify behind `outcome`, or 0 */
+    bool we_sent_notify;
+    struct ike_path path, path_old;
+    bool udp_encap;
+    nanos rtt_ns, linger_ns;
+    uint8_t exchange; /* IKE_EV_EXCHANGE: exchange type */
+    char what[48];    /* IKE_EV_EXCHANGE: "clone", "move", "path-test", "rekey-child"... */
+    char notice[512]; /* IKE_EV_NOTICE: printable, escaped, no secrets; COMMAND_DONE: detail for a
+                         person, may be empty */
+    union {
+        struct ike_auth_job auth;
+        struct ike_lease_job lease;
+        struct ike_child_install install;
+    };
+};
+
+/* ike_event - the next event, in the order of happening. false: none. Spans inside live until the
+ * next ike_* call. */
+bool ike_event(struct ike *ike, struct ike_event *ret_event);
+
+struct ike_result {
+    int error; /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is wrong.
+                  LEASE, INSTALL: any error */
+    struct span auth;         /* AUTH_SIGN: the value to send */
+    struct ike_config config; /* LEASE */
+};
+
+/* ike_complete - the answer to a job. Unknown jobs (the SA went away meanwhile) are ignored. */
+void ike_complete(struct ike *ike, ike_job_id job, const struct ike_result *result, nanos now);
+
+/* --- output --- */
+
+struct ike_datagram {
+    struct ike_path path;
+    uint8_t dscp;
+    size_t len;
+    uint8_t octets[LIMIT_IKE_MESSAGE]; /* without the non-ESP marker */
+};
+bool ike_send(struct ike *ike, struct ike_datagram *ret_datagram); /* false: nothing to send */
+
+/* --- looking in (list-sas, path manager) --- */
+
+enum ike_sa_role {
+    IKE_SA_INITIATOR,
+    IKE_SA_RESPONDER
+}; /* original initiator: keys, SPI order, I flag */
+enum ike_session_role { IKE_END_USER, IKE_GATEWAY }; /* never changes: MOBIKE, CP */
+enum ike_sa_life {
+    IKE_HALF_OPEN,
+    IKE_AUTHENTICATING,
+    IKE_ESTABLISHED,
+    IKE_SA_REPLACED,
+    IKE_DELETING,
+    IKE_DEAD
+};
+enum ike_origin { IKE_ORIGIN_AUTHENTICATED, IKE_ORIGIN_CLONED, IKE_ORIGIN_REKEYED };
+enum ike_dialect {
+    IKE_DIALECT_NONE,
+    IKE_DIALECT_RFC7791,
+    IKE_DIALECT_KEEP_OLD,
+    IKE_DIALECT_KEEP_OLD_BLIND
+};
+
+struct ike_sa_info {
+    ike_sa_id id;
+    ike_session_id session;
+    ike_sa_id parent; /* cloned or rekeyed from; 0: authenticated */
+    enum ike_sa_life life;
+    enum ike_sa_role role;
+    enum ike_origin origin; /* a rekeyed clone stays `cloned`, a rekeyed authenticated SA stays
+                               `authenticated` */
+    uint64_t spi_i, spi_r;
+    struct ike_path path;
+    bool nat_local, nat_remote; /* a NAT in front of us / of the peer on this path */
+    uint16_t encr, encr_key_bits, integ, prf, ke;
+    nanos established_ns, rekey_at_ns, last_heard_ns;
+    uint8_t n_peer_addresses;
+    struct address peer_addresses[LIMIT_ADDITIONAL + 1];
+    bool deleting_soon; /* code 1: unused old SA, to go by itself */
+};
+
+struct ike_session_info {
+    ike_session_id id;
+    const struct ike_conn *conn; /* borrowed */
+    enum ike_session_role role;
+    struct ike_id local_id, remote_id;
+    bool established;
+    uint32_t logins; /* IKE_AUTHs that succeeded; clones add nothing */
+    uint32_t n_ike_sas, n_children;
+    nanos established_ns, auth_deadline_ns;
+    bool mobike, fragmentation;
+    enum ike_dialect dialect; /* for requests that we send */
+    bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
+    struct ike_config config; /* leased or received */
+};
+
+enum ike_child_life {
+    IKE_CHILD_LARVAL,
+    IKE_CHILD_INBOUND_READY,
+    IKE_CHILD_ACTIVE,
+    IKE_CHILD_REPLACED,
+    IKE_CHILD_DELETING
+};
+
+struct ike_child_info {
+    ike_child_id id;
+    ike_sa_id sa;
+    ike_session_id session;
+    const struct ike_child_policy *policy; /* borrowed */
+    enum ike_child_life life;
+    uint32_t spi_in, spi_out;
+    uint16_t encr, encr_key_bits, integ, ke;
+    bool esn, udp_encap;
+    nanos installed_ns, rekey_at_ns, expires_at_ns;
+    struct ike_ts_list local_ts, remote_ts;
+};
+
+/* *_next - walks in order of id: pass 0 first, then the id that came back; false: no more. */
+bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info);
+bool ike_session_next(const struct ike *ike, ike_session_id after,
+                      struct ike_session_info *ret_info);
+bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_info *ret_info);
+bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info);
+bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info);
+bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
+
+struct ike_stats {
+    uint64_t half_open, established, sessions, children;
+    uint64_t logins, clones, rekeys_ike, rekeys_child, moves;
+    uint64_t received, sent, retransmitted, malformed, unauthenticated, cookies_sent, dropped_limit;
+};
+void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats);
+
+/* ike_keylog - SK_* of an IKE SA for a dissector, on explicit request of the operator (ikatd -K)
+ * only. */
+struct ike_keylog {
+    uint64_t spi_i, spi_r;
+    uint16_t encr, encr_key_bits, integ;
+    struct secret sk_ei, sk_er, sk_ai, sk_ar;
+};
+bool ike_keylog_get(const struct ike *ike, ike_sa_id id, struct ike_keylog *ret_keys);
+
+/* ike_check_invariants - asserts what must hold between calls; tests, simulator and fuzzers call it
+ * after each. */
+void ike_check_invariants(const struct ike *ike);
+
+#endif

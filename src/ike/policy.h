@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_POLICY_H
+#define IKE_POLICY_H
+
+/*
+ * What the configuration says, in the form in which the IKE core uses it. A struct ike_conn is
+ * built once from a load-conn request (daemon/conn_build.c), never changed afterwards, and
+ * reference counted: IKE SAs that were built from it keep it after it was replaced or unloaded.
+ */
+
+#include "base/address.h"
+#include "base/limits.h"
+#include "base/time.h"
+
+#define POLICY_ADDRESSES 8
+#define POLICY_CHILDREN  16
+#define POLICY_PATHS     LIMIT_SESSION_PATHS
+#define POLICY_POOLS     4
+#define POLICY_TS        LIMIT_TRAFFIC_SELECTORS
+#define POLICY_PROPOSALS 16
+
+/* struct ike_id - an identity as in IDi/IDr (RFC 7296 section 3.5): type and data octets, no
+ * reserved ones. */
+struct ike_id {
+    uint8_t type; /* enum wire_id_type; 0: %any, in a pattern only */
+    uint16_t len;
+    uint8_t data[LIMIT_ID / 2];
+};
+
+/* struct ike_transform_choice - one proposal: up to POLICY_CHOICES alternatives per transform type,
+ * in preference order. Filled by ike/proposal.c from strings such as
+ * "aes128gcm16-prfsha256-x25519". */
+#define POLICY_CHOICES 8
+struct ike_encr_choice {
+    uint16_t id;       /* ENCR_* */
+    uint16_t key_bits; /* 0: fixed key length (ChaCha20-Poly1305) */
+};
+struct ike_proposal {
+    uint8_t protocol; /* 1 IKE, 3 ESP */
+    uint8_t n_encr, n_prf, n_integ, n_ke, n_sn;
+    struct ike_encr_choice encr[POLICY_CHOICES];
+    uint16_t prf[POLICY_CHOICES];
+    uint16_t integ[POLICY_CHOICES]; /* empty with AEAD algorithms */
+    uint16_t ke[POLICY_CHOICES];    /* ESP: empty: no PFS; 0 (NONE) among others: PFS optional */
+    uint8_t sn[2];                  /* ESP only: 0 32-bit, 1 ESN */
+};
+
+struct ike_proposal_list {
+    size_t n;
+    struct ike_proposal proposals[POLICY_PROPOSALS];
+};
+
+/* struct ike_ts - a traffic selector (RFC 7296 section 3.13.1); ports and protocol in host order.
+ */
+struct ike_ts {
+    uint8_t protocol; /* 0: any */
+    uint16_t start_port, end_port;
+    struct address_range range;
+};
+
+struct ike_ts_list {
+    size_t n;
+    struct ike_ts ts[POLICY_TS];
+};
+
+/* struct ike_ts_policy - configured selectors; `dynamic` entries stand for the peer's inner (or,
+ * without one, outer) address. */
+struct ike_ts_policy {
+    struct ike_ts_list fixed;
+    uint8_t n_dynamic;
+    struct {
+        uint8_t protocol;
+        uint16_t start_port, end_port;
+    } dynamic[4];
+};
+
+enum ike_auth_method { IKE_AUTH_PSK, IKE_AUTH_PUBKEY, IKE_AUTH_EAP };
+
+/* struct ike_auth_policy - one authentication round of one side. */
+struct ike_auth_policy {
+    enum ike_auth_method method;
+    struct ike_id
+        id; /* local: own identity (type 0: the outer address); remote: what the peer must be */
+    char id_pattern[LIMIT_ID / 2]; /* remote: text with wildcards as configured; empty: %any */
+};
+
+enum ike_child_start { IKE_START_NONE, IKE_START_TRAP, IKE_START_START };
+enum ike_dpd_action { IKE_DPD_CLEAR, IKE_DPD_TRAP, IKE_DPD_RESTART };
+
+struct ike_lifetime {
+    nanos rekey_ns;  /* soft: 0 or NANOS_NEVER: none */
+    nanos life_ns;   /* hard: counted from establishment */
+    nanos jitter_ns; /* a random part of it is subtracted from rekey_ns */
+    uint64_t rekey_bytes, life_bytes, rekey_packets, life_packets; /* Child SAs; 0: none */
+};
+
+struct ike_child_policy {
+    char name[LIMIT_NAME];
+    struct ike_proposal_list proposals; /* ESP */
+    struct ike_ts_policy local_ts, remote_ts;
+    struct ike_lifetime lifetime;
+    uint32_t replay_window; /* packets; 0: none */
+    uint32_t reqid;
+    enum ike_child_start start_action, close_action;
+    enum ike_dpd_action dpd_action;
+    bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+};
+
+enum ike_clone { IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791, IKE_CLONE_BOTH };
+enum ike_multipath { IKE_MULTIPATH_FAILOVER, IKE_MULTIPATH_BALANCE };
+enum ike_unique { IKE_UNIQUE_NO, IKE_UNIQUE_NEVER, IKE_UNIQUE_KEEP, IKE_UNIQUE_REPLACE };
+enum ike_childless {
+    IKE_CHILDLESS_ALLOW,
+    IKE_CHILDLESS_PREFER,
+    IKE_CHILDLESS_FORCE,
+    IKE_CHILDLESS_NEVER
+};
+enum ike_fragmentation { IKE_FRAGMENTATION_NO, IKE_FRAGMENTATION_ACCEPT, IKE_FRAGMENTATION_YES };
+enum ike_mesh { IKE_MESH_PAIRS, IKE_MESH_FULL, IKE_MESH_FIRST };
+enum ike_reduced { IKE_REDUCED_OFF, IKE_REDUCED_END_USER, IKE_REDUCED_GATEWAY };
+
+/* struct ike_path_policy - one `paths.<name>` section. */
+struct ike_path_policy {
+    char name[LIMIT_NAME];
+    char interface[16]; /* "auto": every interface with a route to the peer */
+    uint8_t n_local, n_remote;
+    struct address local[POLICY_ADDRESSES],
+        remote[POLICY_ADDRESSES]; /* empty: as the system / connection says */
+    uint32_t priority;            /* failover: lowest first */
+    uint32_t weight;              /* balance */
+    bool metered;
+};
+
+/* struct ike_remote - one entry of local_addrs/remote_addrs: addresses that match, or a name to
+ * resolve. */
+struct ike_remote {
+    struct address_range range; /* first.family ADDRESS_NONE: %any, or `name` is set */
+    char name[256];             /* FQDN, resolved outside of the core; empty otherwise */
+};
+
+struct ike_conn {
+    unsigned refs;
+    char name[LIMIT_NAME];
+    uint8_t n_local_addrs, n_remote_addrs;
+    struct ike_remote local_addrs[POLICY_ADDRESSES], remote_addrs[POLICY_ADDRESSES];
+    uint16_t local_port, remote_port; /* 500 unless configured */
+    struct ike_proposal_list proposals;
+    uint8_t n_vips;
+    struct address
+        vips[POLICY_ADDRESSES]; /* asked for as End User; 0.0.0.0 and :: = any of the family */
+    uint8_t n_pools;
+    char pools[POLICY_POOLS][LIMIT_NAME]; /* served as Gateway */
+    struct ike_auth_policy local, remote;
+    uint8_t n_children;
+    struct ike_child_policy children[POLICY_CHILDREN];
+    struct ike_lifetime lifetime; /* of the IKE SA */
+    nanos reauth_ns;              /* 0: never */
+    nanos dpd_delay_ns;           /* 0: off */
+    uint32_t keyingtries;         /* 0: for ever */
+    bool mobike, encap, send_certreq;
+    enum ike_fragmentation fragmentation;
+    enum ike_childless childless;
+    enum ike_unique unique;
+    uint8_t dscp;
+
+    /* keys of our own (design: "Control and configuration") */
+    uint8_t n_paths;
+    struct ike_path_policy paths[POLICY_PATHS];
+    enum ike_multipath multipath;
+    enum ike_clone clone;
+    enum ike_clone prefer; /* KEEP_OLD or RFC7791 */
+    bool create_then_move; /* clone_order = create-move; default false: move-create */
+    uint16_t keep_old_notify;
+    bool keep_old_blind;
+    bool combined_auth;
+    enum ike_reduced reduced;
+    enum ike_mesh mesh;
+    uint32_t max_ike_sas;
+    nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
+};
+
+struct ike_conn *ike_conn_new(void); /* zeroed, refs 1; NULL: no memory */
+struct ike_conn *ike_conn_ref(struct ike_conn *conn);
+struct ike_conn *ike_conn_unref(struct ike_conn *conn); /* takes NULL; returns NULL */
+
+#endif
