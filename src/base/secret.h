@@ -4,9 +4,8 @@
 
 #include "base/span.h"
 
-#define SECRET_CAP                                                                                 \
-    256 /* the largest keyed thing: KEYMAT of one Child SA direction pair, or a MODP-2048 shared   \
-           secret */
+/* the largest keyed thing: the shared secret of group 16 (4096-bit MODP) */
+#define SECRET_CAP 512
 
 /*
  * struct secret - key material with its length. Wiped by secret_done, compared only in constant
