@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_CHILD_H
+#define IKE_CHILD_H
+
+/* A Child SA (ESP, tunnel mode), both directions. Belongs to one IKE SA, follows it on an IKE SA
+ * rekey, and lives on its path. */
+
+#include <uthash.h>
+
+#include "ike/ike.h"
+
+struct sa;
+
+struct child {
+    ike_child_id id;
+    ike_child_id replaces;    /* rekeyed from; 0 */
+    ike_child_id replaced_by; /* 0 */
+    struct sa *sa;
+    struct child *sa_next;
+    struct child *next, *previous; /* all, by id */
+    UT_hash_handle by_id, by_spi;  /* by_spi: our inbound SPI */
+    struct ike_conn *conn;         /* a reference: `policy` points into it */
+    const struct ike_child_policy *policy;
+    enum ike_child_life life;
+    uint32_t spi_in, spi_out; /* as numbers */
+    uint16_t encr, encr_key_bits, integ, ke;
+    bool esn, udp_encap;
+    bool outbound; /* sends: installed with outbound_now, or switched */
+    bool rekeying; /* an intent of ours is queued or asked */
+    nanos installed_ns, rekey_at_ns, expires_ns;
+    uint8_t n_local_ts, n_remote_ts;
+    struct ike_ts ts[]; /* local ones first */
+};
+
+/* struct child_offer - what is needed to make a Child SA, after negotiation. */
+struct child_spec {
+    const struct ike_child_policy *policy; /* of session->conn */
+    uint32_t spi_in, spi_out;
+    uint16_t encr, encr_key_bits, integ, ke;
+    bool esn;
+    const struct ike_ts_list *local_ts, *remote_ts;
+    ike_child_id replaces; /* 0: none */
+    bool outbound_now; /* false: the rekeying responder: receive only until IKE_EV_CHILD_SWITCH */
+};
+
+/* child_spi_new - an inbound SPI that no Child SA of ours has; >= 256. */
+uint32_t child_spi_new(struct ike *ike);
+
+/*
+ * child_install - makes the Child SA and emits IKE_EV_CHILD_INSTALL (job) and IKE_EV_CHILD_UP.
+ * `keys` are copied into the event and wiped there. If the data plane refuses (ike_complete with an
+ * error), the Child SA is deleted with the peer. NULL: no memory.
+ */
+struct child *child_install(struct sa *sa, const struct child_spec *spec,
+                            const struct ike_child_keys *keys, nanos now);
+
+/* child_switch - outbound traffic goes here from now on (rekey). Idempotent. */
+void child_switch(struct child *child);
+
+/* child_down - removes it: IKE_EV_CHILD_REMOVE and IKE_EV_CHILD_DOWN; frees. `linger_ns`: how long
+ * the data plane keeps receiving on it (rekey: packets in flight). */
+void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns);
+
+/* child_replaced - the Child SA was rekeyed by us and waits for our Delete. */
+void child_replaced(struct child *old, struct child *by);
+
+struct child *child_find(const struct ike *ike, ike_child_id id);
+struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in);
+struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
+
+/* child_path_changed - the IKE SA moved: IKE_EV_CHILD_MOVE for the Child SA. */
+void child_path_changed(struct child *child);
+
+/* child_deadline, child_tick - soft and hard lifetime. */
+nanos child_deadline(const struct child *child);
+void child_tick(struct child *child, nanos now);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_ENDPOINT_H
+#define IKE_ENDPOINT_H
+
+/* What is behind struct ike: tables, queues, half-open accounting. Internal to ike/. */
+
+#include "crypto/provider.h"
+#include "ike/child.h"
+#include "ike/cookie.h"
+#include "ike/deadline_heap.h"
+#include "ike/sa.h"
+#include "ike/session.h"
+
+struct event_node {
+    struct event_node *next;
+    struct ike_event event;
+    uint8_t *octets; /* what spans of a job point to; owned */
+};
+
+struct output_node {
+    struct output_node *next;
+    struct ike_path path;
+    uint8_t dscp;
+    uint32_t len;
+    uint8_t octets[];
+};
+
+struct ike {
+    struct ike_options options;
+    struct crypto_provider *crypto;
+    const struct random *random;
+    nanos now; /* of the current call */
+
+    struct ike_conn **conns;
+    size_t n_conns;
+
+    struct sa *sas, *sas_last;
+    struct sa *dead; /* to be freed when the call ends, by `next` */
+    struct session *sessions, *sessions_last;
+    struct child *children, *children_last;
+    struct sa *sas_by_id, *sas_by_spi; /* uthash heads */
+    struct session *sessions_by_id;
+    struct child *children_by_id, *children_by_spi;
+    struct deadline_heap deadlines;
+    struct half_open_source *half_open; /* half_open.h: counters per source */
+    struct cookie_jar cookies;
+
+    ike_sa_id last_sa;
+    ike_child_id last_child;
+    ike_session_id last_session;
+    ike_job_id last_job;
+
+    struct event_node *events, *events_last, *event_taken;
+    size_t n_events;
+    struct output_node *outputs, *outputs_last;
+
+    uint8_t n_local;
+    struct address local[LIMIT_ADDITIONAL + 1];
+
+    struct ike_stats stats;
+    uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
+    uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
+};
+
+/* --- events and output (queue.c) --- */
+
+/* event_add - a zeroed event at the end of the queue, to be filled in. Never NULL: an allocation
+ * that fails ends the process, as an event that is lost would lose an SA. */
+struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
+/* event_octets - copies `octets` so that they live as long as the last event that was added. */
+struct span event_octets(struct ike *ike, struct span octets);
+void event_sa(struct sa *sa, enum ike_event_kind kind); /* with sa, session, path filled in */
+void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* output_add - copies a datagram into the send queue. */
+void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, struct span octets);
+void output_packet(struct sa *sa, const struct packet *packet, const struct ike_path *path);
+
+#endif

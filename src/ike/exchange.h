@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_EXCHANGE_H
+#define IKE_EXCHANGE_H
+
+/*
+ * How exchanges run. A wish is an intent; the first runnable one of an IKE SA becomes `asking`
+ * when the window is free. Each kind of intent has a row of functions (exchange.c holds the table),
+ * written in exchange_<name>.c in protocol order: ask, answered; and, for the other side, answer.
+ *
+ * Our side:   intent -> ops->ask() writes the payloads -> sealed, sent, retransmitted (window.c)
+ *             -> ops->answered() looks at the response and returns what comes next.
+ * Their side: request -> classify() -> answer function writes the reply, and leaves a commit
+ *             function that changes state once the reply is sealed.
+ */
+
+#include "ike/child.h"
+#include "ike/sa.h"
+#include "ike/session.h"
+#include "wire/builder.h"
+#include "wire/message.h"
+
+/* --- our side --- */
+
+enum intent_kind {
+    INTENT_LOGIN, /* IKE_SA_INIT and IKE_AUTH */
+    INTENT_CREATE_CHILD,
+    INTENT_REKEY_CHILD,
+    INTENT_REKEY_IKE,
+    INTENT_CLONE,
+    INTENT_CREATE_MOVED,
+    INTENT_MOVE,
+    INTENT_PATH_TEST,
+    INTENT_PROBE,       /* also liveness of our own, then with tag 0 */
+    INTENT_ADDRESSES,   /* our additional addresses changed (RFC 4555 section 3.6) */
+    INTENT_ROUTABILITY, /* COOKIE2 to the new address of the peer (RFC 4555 section 3.7) */
+    INTENT_DELETE_CHILD,
+    INTENT_DELETE_IKE,
+    INTENT_KINDS
+};
+
+struct intent {
+    struct intent *next;
+    enum intent_kind kind;
+    uint64_t tag; /* 0: nobody waits for IKE_EV_COMMAND_DONE */
+    struct ike_path path;
+    ike_child_id child;
+    char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
+    bool path_test, unused_old;
+    enum ike_outcome reason; /* DELETE_*: what the Child SA or IKE SA ends with */
+    nanos retry_ns, give_up_ns;
+    nanos not_before_ns;
+    uint8_t attempt;   /* how often it was asked before */
+    uint16_t ke_group; /* from INVALID_KE_PAYLOAD; 0: the first of the proposal */
+};
+
+/* intent_add - queues a copy. ERR_FULL, ERR_NO_MEMORY. DELETE_IKE goes first, probes and moves
+ * before rekeys and creations: the order of enum intent_kind is not the order of urgency, see
+ * exchange.c. */
+int intent_add(struct sa *sa, const struct intent *intent) MUST_USE;
+/* intent_pending - one of this kind (and Child SA, if not 0) is queued or being asked. */
+bool intent_pending(const struct sa *sa, enum intent_kind kind, ike_child_id child);
+/* intent_end - COMMAND_DONE for an intent that will not be asked (any more). */
+void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome outcome);
+
+/* struct verdict - what comes after a response. */
+enum verdict_kind {
+    VERDICT_DONE,  /* the intent is over, with `outcome` */
+    VERDICT_NEXT,  /* the next request of the same intent: ops->ask with step + 1 */
+    VERDICT_AGAIN, /* the same intent once more, not before `not_before_ns`, with its attempt count
+                    */
+    VERDICT_LATER, /* waits for a job; the exchange goes on through exchange_resume() */
+};
+struct verdict {
+    enum verdict_kind kind;
+    enum ike_outcome outcome;
+    uint16_t notify; /* the error notify behind it */
+    bool we_sent_notify;
+    nanos not_before_ns;
+    ike_sa_id new_sa;       /* clone, rekey */
+    ike_child_id new_child; /* create, rekey */
+    const char *detail;     /* for a person; static or living until the end of the call; NULL */
+};
+
+struct asking {
+    struct intent intent;
+    const struct exchange_ops *ops;
+    unsigned step;        /* 0: first request */
+    void *state;          /* the exchange's own, freed by ops->release */
+    nanos asked_ns;       /* of the first sending of the current request */
+    struct ike_path path; /* where the current request goes */
+    bool retransmitted;   /* the round-trip time is then not of one datagram */
+};
+
+struct exchange_ops {
+    const char *what; /* IKE_EV_EXCHANGE.what: "clone", "move", "path-test"... */
+    uint8_t exchange; /* exchange type */
+    bool any_life;    /* may also be asked when the SA is not ESTABLISHED */
+    /* ask - payloads of the request. IKE_OK: send it. Otherwise the intent ends with that outcome.
+     * May change asking->path (default: sa->path). */
+    enum ike_outcome (*ask)(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                            nanos now);
+    struct verdict (*answered)(struct sa *sa, struct asking *asking,
+                               const struct wire_message *response, const struct ike_path *from,
+                               nanos now);
+    /* timed_out - no answer within the intent's own give_up_ns, or of the endpoint's
+     * retransmission. NULL: the IKE SA is dead (RFC 7296 section 2.4). Returns true: the IKE SA
+     * survives. */
+    bool (*timed_out)(struct sa *sa, struct asking *asking, nanos now);
+    /* cancelled - the IKE SA goes away, or the intent is withdrawn, before an answer came. NULL:
+     * nothing. */
+    void (*release)(struct asking *asking); /* frees asking->state; NULL: nothing there */
+};
+extern const struct exchange_ops *const exchange_table[INTENT_KINDS];
+
+/* exchange_run - asks the first runnable intent, if the window is free. */
+void exchange_run(struct sa *sa, nanos now);
+/* exchange_response - an authentic response for the outstanding request. */
+void exchange_response(struct sa *sa, const struct wire_message *response,
+                       const struct ike_path *from, nanos now);
+/* exchange_resume - after VERDICT_LATER: goes on with `verdict`. */
+void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
+/* exchange_timeout - the window gave up. */
+void exchange_timeout(struct sa *sa, nanos now);
+/* exchange_cancel_all - the SA goes down: the live exchange and all intents end with `outcome`. */
+void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
+/* exchange_redirect - the outstanding request (if any) goes on over `path`, at once (RFC 4555
+ * section 3.5: requests in flight are retransmitted with the new addresses). */
+void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now);
+
+static inline struct verdict verdict_done(enum ike_outcome outcome)
+{
+    return (struct verdict){.kind = VERDICT_DONE, .outcome = outcome};
+}
+
+/* verdict_error - the error notify of a response as outcome; IKE_INVALID_SYNTAX if there is none.
+ */
+struct verdict verdict_error(const struct wire_message *response);
+/* verdict_retry - TEMPORARY_FAILURE: again with back-off (1 s doubling, 6 attempts, jitter), then
+ * IKE_TEMPORARY_FAILURE. */
+struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now);
+
+/* --- their side --- */
+
+enum answer_verdict {
+    ANSWER_SEND,   /* seal the reply, commit, send */
+    ANSWER_SILENT, /* as if it had never come; only where the RFC wants it */
+    ANSWER_LATER,  /* waits for a job; goes on through answer_resume() */
+};
+
+struct answering {
+    const struct wire_message *request;
+    const struct ike_path *path; /* the request came over it, the response goes back on it */
+    uint32_t message_id;
+    nanos now;
+    struct wire_builder *reply;
+    /* commit - changes state, after the reply is sealed; NULL: nothing to do. Runs at most once. */
+    void (*commit)(struct sa *sa, struct answering *answering);
+    /* drop - frees `state` if the reply could not be sealed; NULL: free() */
+    void (*drop)(struct answering *answering);
+    void *state;
+};
+
+enum answer_verdict exchange_answer(struct sa *sa, struct answering *answering);
+
+/* answer_refuse - throws away what was written and answers with one error notify (no data, protocol
+ * 0). Always ANSWER_SEND. */
+enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify);
+enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
+                                       struct span data);
+
+/* one function per row of classify.h */
+enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering);
+enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering);
+enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */
+enum answer_verdict answer_informational(struct sa *sa, struct answering *answering);
+enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
+
+extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,
+    exchange_rekey_ike, exchange_clone, exchange_create_moved, exchange_move, exchange_path_test,
+    exchange_probe, exchange_addresses, exchange_routability, exchange_delete_child,
+    exchange_delete_ike;
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_SA_H
+#define IKE_SA_H
+
+/*
+ * An IKE SA. At most two exchanges are alive on it, one that we ask (`asking`) and one that we
+ * answer (`answering`), over two windows of size one. Wishes wait in `intents`. Rekeying, cloning
+ * and moving are exchanges, not states: `life` has six values and only sa_life_set() changes it.
+ *
+ * Two roles, two variables: `role` says who began this IKE SA (keys, SPI order, the I flag);
+ * session->role says who logged in (MOBIKE, CP). They differ when the Gateway clones (A-09 of the
+ * draft).
+ *
+ * Pointers stay valid during one ike_* call: an SA that dies is unlinked and freed at its end.
+ */
+
+#include <uthash.h>
+
+#include "ike/ike.h"
+#include "ike/keymat.h"
+#include "ike/window.h"
+
+struct session;
+struct child;
+struct intent;
+struct asking;
+struct login;
+struct reassembly;
+
+struct sa {
+    ike_sa_id id;
+    ike_sa_id parent; /* cloned or rekeyed from; 0: authenticated */
+    struct ike *ike;
+    struct session *session;    /* NULL while a responder is HALF_OPEN */
+    struct sa *next, *previous; /* all IKE SAs, by id */
+    struct sa *session_next;    /* those of the session */
+    UT_hash_handle by_id, by_spi;
+    uint64_t spi_ours; /* key of by_spi */
+    size_t heap_index; /* deadline_heap: 0: not in it */
+    nanos deadline_ns;
+
+    enum ike_sa_life life;
+    enum ike_sa_role role;
+    enum ike_origin origin;
+    uint64_t spi_i, spi_r; /* as numbers, from network byte order */
+    struct ike_path path;
+    bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */
+    uint8_t minor_notices; /* IKE_EV_NOTICE already given, so that a peer cannot fill the log */
+
+    uint16_t encr, encr_key_bits, integ, prf, ke;
+    struct ike_sa_keys keys;
+    uint64_t iv_counter; /* explicit IV of AEAD algorithms: never used twice with one key */
+
+    struct window mine, theirs;
+    struct asking *asking;  /* owned; NULL: none */
+    bool answering_later;   /* a request waits for a job; `theirs` knows its message ID */
+    struct intent *intents; /* owned, first is next */
+    unsigned n_intents;
+    struct login *login;           /* owned; until IKE_AUTH is over */
+    struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
+    struct child *children;        /* owned, by child->sa_next */
+
+    uint8_t n_peer_addresses; /* RFC 4555: primary first */
+    struct address peer_addresses[LIMIT_ADDITIONAL + 1];
+    uint32_t update_id; /* MOBIKE: Message ID of the peer's last UPDATE_SA_ADDRESSES + 1; 0: none */
+    bool addresses_dirty; /* our list changed and the peer was not told yet */
+
+    bool rekey_wanted;     /* soft lifetime is over, the intent is queued */
+    ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
+    nanos established_ns, rekey_at_ns, expires_ns;
+    nanos last_heard_ns; /* authentic packet, IKE or ESP */
+    nanos dpd_at_ns;     /* NANOS_NEVER: off */
+    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
+    enum ike_outcome down_reason;
+};
+
+static inline bool sa_original_initiator(const struct sa *sa)
+{
+    return sa->role == IKE_SA_INITIATOR;
+}
+static inline uint64_t sa_spi_ours(const struct sa *sa)
+{
+    return sa_original_initiator(sa) ? sa->spi_i : sa->spi_r;
+}
+static inline uint64_t sa_spi_peers(const struct sa *sa)
+{
+    return sa_original_initiator(sa) ? sa->spi_r : sa->spi_i;
+}
+
+/* sa_usable - carries exchanges: ESTABLISHED, or REPLACED and still waiting for its Delete. */
+static inline bool sa_established(const struct sa *sa)
+{
+    return sa->life == IKE_ESTABLISHED;
+}
+
+/* sa_new - a HALF_OPEN IKE SA in the tables of `ike`, with its own SPI chosen (unique). NULL: no
+ * memory. */
+struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now);
+
+/*
+ * sa_derive - the IKE SA that a CREATE_CHILD_SA rekey or clone on `old` makes: same session, path,
+ * NAT state, peer addresses and negotiated abilities (A-19, A-20), fresh windows and lifetimes
+ * (A-14, A-15), no children. `role`: who sent the request. The caller fills SPIs, algorithms and
+ * keys, then calls sa_life_set(ESTABLISHED). NULL: no memory.
+ */
+struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now);
+
+/* sa_spi_set - the SPIs in order initiator, responder; ours must have come from sa_new/sa_derive.
+ */
+void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r);
+
+/* sa_life_set - the only function that changes `life`; asserts that the edge exists, keeps the
+ * counters, and emits IKE_EV_SA_UP on ESTABLISHED. */
+void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
+
+/*
+ * sa_down - the end of an IKE SA, for every reason: its Child SAs are removed, intents and the
+ * exchange end with `outcome`, events are emitted, and with the last IKE SA the session goes.
+ * Touches no other IKE SA. The memory is freed when the current ike_* call ends.
+ */
+void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
+
+/* sa_children_move - every Child SA of `from` now belongs to `to` (IKE SA rekey, RFC 7296
+ * section 2.8). */
+void sa_children_move(struct sa *from, struct sa *to);
+
+/* sa_deadline_update - recomputes when this SA wants ike_tick; called by the framework after each
+ * input that reached the SA. */
+void sa_deadline_update(struct sa *sa);
+
+/* sa_tick - what is due: retransmission, intents, lifetimes, liveness. */
+void sa_tick(struct sa *sa, nanos now);
+
+/* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
+void sa_heard(struct sa *sa, nanos now);
+
+/* sa_lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */
+void sa_lifetimes_start(struct sa *sa, nanos now);
+
+struct sa *sa_find(const struct ike *ike, ike_sa_id id); /* NULL: none */
+
+#endif

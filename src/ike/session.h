@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_SESSION_H
+#define IKE_SESSION_H
+
+/*
+ * A session: what one authentication created. Everything that concerns authorisation lives here;
+ * IKE SAs refer to it, and the last one out ends it (lease released, IKE_EV_SESSION_DOWN).
+ * Negotiated abilities are the session's, since clones and rekeyed SAs inherit them (A-20).
+ */
+
+#include <uthash.h>
+
+#include "ike/ike.h"
+
+struct sa;
+
+struct session {
+    ike_session_id id;
+    struct ike *ike;
+    struct session *next, *previous; /* by id */
+    UT_hash_handle by_id;
+    struct sa *sas; /* by sa->session_next */
+    uint32_t n_sas; /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
+    uint32_t n_children;
+
+    struct ike_conn *conn; /* a reference */
+    enum ike_session_role role;
+    struct ike_id local_id, remote_id;
+    bool established;
+    uint32_t logins;
+    nanos established_ns, auth_deadline_ns;
+    enum ike_outcome down_reason; /* of the IKE SA that went last */
+
+    /* abilities of the peer */
+    bool mobike, fragmentation, childless;
+    bool esp_tfc_not_supported;
+    bool peer_rfc7791;     /* CLONE_IKE_SA_SUPPORTED was in IKE_AUTH (RFC 7791 section 4) */
+    bool peer_keep_old;    /* the Vendor ID of D-01 was in IKE_SA_INIT */
+    uint16_t peer_notify;  /* the number that it announced */
+    bool clone_never;      /* the peer did a plain rekey: never ask again */
+    bool clone_refused;    /* NO_ADDITIONAL_SAS, until an SA of the session goes */
+    nanos clone_bucket_ns; /* D-21: token bucket as time (see clone_ike.c) */
+
+    bool leased;              /* Gateway: IKE_EV_LEASE gave `config` */
+    struct ike_config config; /* leased or received */
+};
+
+struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role,
+                            nanos now); /* NULL: no memory */
+void session_attach(struct session *session, struct sa *sa);
+/* session_detach - the SA left; with the last one the session ends and is freed. */
+void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome, nanos now);
+struct session *session_find(const struct ike *ike, ike_session_id id);
+
+/* session_authenticated - both AUTHs are verified: IKE_EV_SESSION_UP; counts the login; applies
+ * `unique` and INITIAL_CONTACT to other sessions of the same peer (A-22). */
+void session_authenticated(struct session *session, struct sa *sa, bool initial_contact, nanos now);
+
+/* session_down - ends all IKE SAs of the session: with a Delete each, or at once if `silent`. */
+void session_down(struct session *session, enum ike_outcome outcome, bool silent, nanos now);
+
+/* session_dialect - how a clone is asked for: by the configuration and what the peer announced. */
+enum ike_dialect session_dialect(const struct session *session);
+
+/* session_live_sas - the IKE SAs that count against max_ike_sas. */
+uint32_t session_live_sas(const struct session *session);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_WINDOW_H
+#define IKE_WINDOW_H
+
+/*
+ * One direction of requests on an IKE SA, with a window of one (RFC 7296 section 2.3): the next
+ * Message ID and the sealed datagrams that may have to be sent again. It knows nothing of payloads.
+ * In `mine` the datagrams are our outstanding request, in `theirs` our last response.
+ */
+
+#include "base/span.h"
+#include "base/time.h"
+#include "ike/ike.h"
+
+/* struct packet - one sealed IKE message as the datagrams it needs: one, or RFC 7383 fragments. */
+struct packet {
+    size_t n;
+    struct packet_part {
+        uint32_t offset, len;
+    } * parts; /* into octets; inside the same allocation */
+    uint8_t *octets;
+};
+
+struct packet *packet_new(size_t n_parts, size_t octets); /* NULL: no memory */
+struct packet *packet_free(struct packet *packet);        /* takes NULL; returns NULL */
+struct span packet_part(const struct packet *packet, size_t index);
+
+struct window {
+    uint32_t next_id; /* mine: of the next request; theirs: of the next request that we expect */
+    struct packet *packet; /* owned; mine: NULL: nothing outstanding; theirs: the last response */
+    /* mine only: */
+    struct ike_path path;
+    uint8_t tries; /* how often sent */
+    nanos first_sent_ns, resend_at_ns, give_up_at_ns;
+    nanos interval_ns; /* constant interval, 0: back-off of the endpoint */
+};
+
+static inline bool window_busy(const struct window *mine)
+{
+    return mine->packet != NULL;
+}
+
+/* window_done - the response came: next Message ID, packet freed. */
+void window_done(struct window *mine);
+void window_clear(struct window *window);
+
+#endif
