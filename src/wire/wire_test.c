@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/unit_test.h"
+#include "wire/builder.h"
+
+/* A chain of one of each, written, read back, and cut at every length. */
+static struct wire_builder build(uint8_t *buffer, size_t cap)
+{
+    struct wire_builder b = wire_builder_of(buffer, cap);
+    struct wire_sa sa = {.n = 2};
+    static const uint8_t spi[4] = {1, 2, 3, 4};
+    for (uint8_t i = 0; i < 2; i++)
+        sa.proposals[i] = (struct wire_proposal){
+            .number = (uint8_t)(i + 1),
+            .protocol = WIRE_PROTO_ESP,
+            .spi = span_of(spi, 4),
+            .n = 2,
+            .transforms = {{.type = WIRE_ENCR, .id = ENCR_AES_GCM_16, .key_bits = 256},
+                           {.type = WIRE_SN, .id = 1}},
+        };
+    struct wire_ts_list ts = {.n = 2};
+    assert_true(range_parse("10.0.0.0/8", &ts.ts[0].range));
+    ts.ts[0].end_port = 65535;
+    assert_true(range_parse("2001:db8::/32", &ts.ts[1].range));
+    ts.ts[1].start_port = ts.ts[1].end_port = 53;
+    static const uint8_t nonce[32] = {9};
+    wire_add_keep_old(&b, KEEP_OLD_DEFAULT_NOTIFY, (struct keep_old){true, KEEP_OLD_KEEP});
+    wire_add_sa(&b, &sa);
+    wire_add(&b, WIRE_PAYLOAD_NONCE, span_of(nonce, sizeof(nonce)));
+    wire_add_ke(&b, 31, span_of(nonce, sizeof(nonce)));
+    wire_add_id(&b, WIRE_PAYLOAD_IDi, ID_FQDN, span_text("a.example"));
+    wire_add_auth(&b, AUTH_SHARED_KEY, span_of(nonce, sizeof(nonce)));
+    wire_add_ts(&b, WIRE_PAYLOAD_TSi, &ts);
+    wire_add_delete_esp(&b, (uint32_t[]){0xc0ffee, 5}, 2);
+    assert_false(writer_failed(&b.w));
+    return b;
+}
+
+static enum wire_fault parse(struct span octets, uint8_t first, struct wire_message *message)
+{
+    uint8_t critical, inner;
+    return wire_chain_read(octets, first, message, &critical, &inner);
+}
+
+static void round_trip(void **state)
+{
+    (void)state;
+    uint8_t buffer[1024];
+    struct wire_builder b = build(buffer, sizeof(buffer));
+    struct wire_message m;
+    assert_int_equal(parse(writer_span(&b.w), b.first, &m), WIRE_OK);
+    assert_int_equal(m.n, 8);
+    struct wire_sa sa;
+    assert_true(wire_sa_read(wire_find(&m, WIRE_PAYLOAD_SA, NULL)->body, &sa));
+    assert_int_equal(sa.n, 2);
+    assert_int_equal(sa.proposals[1].transforms[0].key_bits, 256);
+    struct wire_ts_list ts;
+    assert_true(wire_ts_read(wire_find(&m, WIRE_PAYLOAD_TSi, NULL)->body, &ts));
+    assert_int_equal(ts.n, 2);
+    assert_int_equal(ts.ts[1].start_port, 53);
+    struct wire_delete d;
+    assert_true(wire_delete_read(wire_find(&m, WIRE_PAYLOAD_D, NULL)->body, &d));
+    assert_int_equal(d.spis[0], 0xc0ffee);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    (void)state;
+    uint8_t buffer[1024];
+    struct wire_builder b = build(buffer, sizeof(buffer));
+    struct wire_message m;
+    for (size_t len = 0; len < b.w.len; len++) {
+        /* a chain that ends exactly between two payloads still names a next one */
+        assert_int_equal(parse(span_of(buffer, len), b.first, &m), WIRE_MALFORMED);
+    }
+    buffer[b.w.len] = 0;
+    assert_int_equal(parse(span_of(buffer, b.w.len + 1), b.first, &m), WIRE_MALFORMED);
+}
+
+/* The four vectors of the draft's notify, next payload SA. */
+static void keep_old_vectors(void **state)
+{
+    (void)state;
+    static const uint8_t vectors[4][12] = {
+        {0x21, 0, 0, 0x0c, 0, 0, 0xba, 0xaf, 0x80, 0x00, 0, 0},
+        {0x21, 0, 0, 0x0c, 0, 0, 0xba, 0xaf, 0x00, 0x00, 0, 0},
+        {0x21, 0, 0, 0x0c, 0, 0, 0xba, 0xaf, 0x80, 0x01, 0, 0},
+        {0x21, 0, 0, 0x0c, 0, 0, 0xba, 0xaf, 0x00, 0x01, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+        uint8_t buffer[64];
+        struct wire_builder b = wire_builder_of(buffer, sizeof(buffer));
+        struct keep_old value = {.question = i % 2 == 0, .code = (uint8_t)(i / 2)};
+        wire_add_keep_old(&b, KEEP_OLD_DEFAULT_NOTIFY, value);
+        wire_add(&b, WIRE_PAYLOAD_SA, (struct span){0});
+        assert_memory_equal(buffer, vectors[i], 12);
+        struct wire_notify notify;
+        struct keep_old read;
+        assert_true(wire_notify_read(span_of(buffer + 4, 8), &notify));
+        assert_true(keep_old_read(notify.data, &read));
+        assert_int_equal(read.question, value.question);
+        assert_int_equal(read.code, value.code);
+    }
+}
+
+static void keep_old_liberal(void **state)
+{
+    (void)state;
+    struct keep_old value;
+    static const uint8_t data[8] = {0xff, 1, 0xff, 0xff, 9, 9, 9, 9};
+    assert_false(keep_old_read(span_of(data, 0), &value));
+    assert_false(keep_old_read(span_of(data, 1), &value));
+    for (size_t len = 2; len <= 8; len++) {
+        assert_true(keep_old_read(span_of(data, len), &value));
+        assert_true(value.question);
+        assert_int_equal(value.code, 1);
+    }
+    uint8_t vid[KEEP_OLD_VENDOR_ID_LEN];
+    uint16_t number = 0;
+    keep_old_vendor_id_write(47791, vid);
+    assert_true(keep_old_vendor_id_read(span_of(vid, sizeof(vid)), &number));
+    assert_int_equal(number, 47791);
+    assert_false(keep_old_vendor_id_read(span_of(vid, sizeof(vid) - 1), &number));
+    vid[16] = 0, vid[17] = 7; /* an error type */
+    assert_false(keep_old_vendor_id_read(span_of(vid, sizeof(vid)), &number));
+}
+
+struct hostile {
+    const char *what;
+    uint8_t type;
+    size_t len;
+    uint8_t body[24];
+};
+
+static void hostile_bodies(void **state)
+{
+    (void)state;
+    static const struct hostile table[] = {
+        {"SA without a proposal", WIRE_PAYLOAD_SA, 0, {0}},
+        {"proposal longer than the payload", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 9, 1, 1, 0, 0}},
+        {"proposal without transforms", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 0, 0}},
+        {"proposal number 0",
+         WIRE_PAYLOAD_SA,
+         16,
+         {0, 0, 0, 16, 0, 1, 0, 1, 0, 0, 0, 8, 1, 0, 0, 12}},
+        {"transform count larger than what is there",
+         WIRE_PAYLOAD_SA,
+         16,
+         {0, 0, 0, 16, 1, 1, 0, 2, 0, 0, 0, 8, 1, 0, 0, 12}},
+        {"transform shorter than its header",
+         WIRE_PAYLOAD_SA,
+         16,
+         {0, 0, 0, 16, 1, 1, 0, 1, 0, 0, 0, 7, 1, 0, 0, 12}},
+        {"SPI longer than the proposal", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 200, 1}},
+        {"TS with no selector", WIRE_PAYLOAD_TSi, 4, {0, 0, 0, 0}},
+        {"TS count larger than what is there", WIRE_PAYLOAD_TSi, 20, {2,  0, 0,  0,   7,   0,  0,
+                                                                      16, 0, 0,  255, 255, 10, 0,
+                                                                      0,  0, 10, 0,   0,   9}},
+        {"TS with first after last", WIRE_PAYLOAD_TSi, 20, {1,   0,   0,  0, 7, 0, 0,  16, 0, 0,
+                                                            255, 255, 10, 0, 0, 9, 10, 0,  0, 0}},
+        {"TS with ports turned around", WIRE_PAYLOAD_TSi, 20, {1, 0, 0,  0, 7, 0, 0,  16, 0, 9,
+                                                               0, 8, 10, 0, 0, 0, 10, 0,  0, 9}},
+        {"TS of the wrong length",
+         WIRE_PAYLOAD_TSi,
+         19,
+         {1, 0, 0, 0, 7, 0, 0, 15, 0, 0, 255, 255, 10, 0, 0, 0, 10, 0, 0}},
+        {"nonce of 15 octets", WIRE_PAYLOAD_NONCE, 15, {0}},
+        {"KE without a value", WIRE_PAYLOAD_KE, 4, {0, 31, 0, 0}},
+        {"ID of IPv4 with 5 octets", WIRE_PAYLOAD_IDi, 9, {1, 0, 0, 0, 1, 2, 3, 4, 5}},
+        {"ID without data", WIRE_PAYLOAD_IDi, 4, {2, 0, 0, 0}},
+        {"AUTH without data", WIRE_PAYLOAD_AUTH, 4, {2, 0, 0, 0}},
+        {"notify with an SPI that is not there", WIRE_PAYLOAD_N, 4, {3, 4, 0, 1}},
+        {"Delete with fewer SPIs than said", WIRE_PAYLOAD_D, 8, {3, 4, 0, 2, 1, 2, 3, 4}},
+        {"Delete of the IKE SA with SPIs", WIRE_PAYLOAD_D, 4, {1, 8, 0, 1}},
+        {"Delete with 65535 SPIs", WIRE_PAYLOAD_D, 4, {3, 4, 255, 255}},
+        {"CP attribute longer than the payload", WIRE_PAYLOAD_CP, 8, {1, 0, 0, 0, 0, 1, 0, 9}},
+    };
+    static struct wire_sa sa;
+    struct wire_ts_list ts;
+    struct wire_delete d;
+    struct wire_cfg cfg;
+    struct wire_ke ke;
+    struct wire_id id;
+    struct wire_auth auth;
+    struct wire_notify n;
+    struct span nonce;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct span body = span_of(table[i].body, table[i].len);
+        bool ok = true;
+        switch (table[i].type) {
+        case WIRE_PAYLOAD_SA: ok = wire_sa_read(body, &sa); break;
+        case WIRE_PAYLOAD_TSi: ok = wire_ts_read(body, &ts); break;
+        case WIRE_PAYLOAD_NONCE: ok = wire_nonce_read(body, &nonce); break;
+        case WIRE_PAYLOAD_KE: ok = wire_ke_read(body, &ke); break;
+        case WIRE_PAYLOAD_IDi: ok = wire_id_read(body, &id); break;
+        case WIRE_PAYLOAD_AUTH: ok = wire_auth_read(body, &auth); break;
+        case WIRE_PAYLOAD_N: ok = wire_notify_read(body, &n); break;
+        case WIRE_PAYLOAD_D: ok = wire_delete_read(body, &d); break;
+        case WIRE_PAYLOAD_CP: ok = wire_cfg_read(body, &cfg); break;
+        default: fail();
+        }
+        if (ok)
+            fail_msg("accepted: %s", table[i].what);
+    }
+}
+
+static void critical_bit(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    uint8_t critical = 0, inner;
+    uint8_t octets[8] = {41, 0x80, 0, 4, 0, 0, 0, 4};
+    /* unknown type 200, critical, then an empty notify (which is malformed only when it is read) */
+    assert_int_equal(wire_chain_read(span_of(octets, 8), 200, &m, &critical, &inner),
+                     WIRE_UNKNOWN_CRITICAL);
+    assert_int_equal(critical, 200);
+    octets[1] = 0;
+    assert_int_equal(wire_chain_read(span_of(octets, 8), 200, &m, &critical, &inner), WIRE_OK);
+    assert_int_equal(m.n, 1);
+    octets[3] = 3; /* a length below its own header must not loop */
+    assert_int_equal(wire_chain_read(span_of(octets, 8), 200, &m, &critical, &inner),
+                     WIRE_MALFORMED);
+}
+
+static void header(void **state)
+{
+    (void)state;
+    struct ike_header h = {.spi_i = 1, .spi_r = 2, .version = IKE_VERSION, .length = 28}, read;
+    uint8_t octets[29];
+    ike_header_write(&h, octets);
+    assert_true(ike_header_read(span_of(octets, 28), &read));
+    assert_int_equal(read.spi_r, 2);
+    assert_false(ike_header_read(span_of(octets, 27), &read));
+    assert_false(ike_header_read(span_of(octets, 29), &read));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip),       cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(keep_old_vectors), cmocka_unit_test(keep_old_liberal),
+        cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
+        cmocka_unit_test(header),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
