@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_ESP_H
+#define ESP_ESP_H
+
+/*
+ * ESP (RFC 4303) in tunnel mode, sans-I/O. The way of a packet through the files:
+ *
+ *   out: inner.h (parse) -> policy.h (selectors -> group) -> flow_table.h, choose.h (path) ->
+ *        segment.h (a TSO frame -> packets) -> sa.h (seal) -> wire
+ *   in:  wire -> policy.h (SPI) -> sa.h (window, ICV, trailer) -> inner.h, selector.h (RFC 4301
+ *        section 5.2) -> ecn.h -> coalesce.h (packets -> a GSO frame)
+ *
+ * This header has the types that the layers above fill in.
+ */
+
+#include <stdatomic.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/time.h"
+
+#define ESP_TS_MAX LIMIT_TRAFFIC_SELECTORS
+
+/* Identifiers given by the IKE core; 0 is none. */
+typedef uint32_t esp_child_id;
+typedef uint32_t esp_session_id;
+
+/* struct esp_ts - a traffic selector (RFC 7296 section 3.13.1); protocol 0: any. For ICMP the ports
+ * are type * 256 + code (RFC 4301 section 4.4.1.1); start 65535, end 0 is OPAQUE. */
+struct esp_ts {
+    uint8_t protocol;
+    uint16_t start_port, end_port; /* host order */
+    struct address_range range;
+};
+
+struct esp_ts_list {
+    size_t n;
+    struct esp_ts ts[ESP_TS_MAX];
+};
+
+/* struct esp_path - where the packets of a Child SA go; `interface` is the kernel's index, 0:
+ * whichever. Ports are used with UDP encapsulation only. */
+struct esp_path {
+    struct endpoint local, remote;
+    uint32_t interface;
+};
+
+/* How the Child SAs of one session that have the same selectors share the traffic. */
+enum esp_mode {
+    ESP_MODE_FAILOVER, /* the usable one with the lowest priority number */
+    ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
+};
+
+/* struct esp_child_config - a Child SA, both directions. Borrowed during the call that takes it. */
+struct esp_child_config {
+    esp_child_id child;
+    esp_session_id session;
+    esp_child_id replaces;    /* rekeys that one: takes over its place for flows; 0: none */
+    uint32_t spi_in, spi_out; /* host order */
+    uint16_t encr, encr_key_bits, integ;                /* IANA transform ids; integ 0 with AEAD */
+    struct span encr_in, integ_in, encr_out, integ_out; /* encr_*: the salt behind the key */
+    bool esn;
+    bool udp_encap;         /* RFC 3948; else protocol 50 */
+    bool outbound_now;      /* send on it at once; else from esp_plane_child_switch() on */
+    uint32_t replay_window; /* packets, at most LIMIT_REPLAY_WINDOW; 0: no protection */
+    struct esp_path path;
+    struct esp_ts_list local_ts, remote_ts;
+    uint16_t mtu; /* of the outer path, octets of an IP packet; 0: 1500 */
+    bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool keepalive; /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
+    /* volume limits, both directions apart; 0: what the algorithm demands */
+    uint64_t soft_packets, hard_packets, soft_octets, hard_octets;
+    /* first path state, as esp_plane_child_state() */
+    uint32_t priority, weight;
+    bool usable;
+};
+
+/* struct esp_counters - of a Child SA. Octets are of inner packets. */
+struct esp_counters {
+    uint64_t packets_in, octets_in, packets_out, octets_out;
+    nanos last_in_ns, last_out_ns; /* 0: never; precise to a batch */
+    uint64_t replayed, auth_failed, malformed, wrong_selector, out_errors, too_big;
+};
+
+#endif
