@@ -10,7 +10,7 @@ const char *error_text(int err)
     case ERR_FULL: return "limit reached";
     case ERR_INVALID: return "invalid argument";
     case ERR_NOT_FOUND: return "not found";
-    case ERR_STATE: return "not possible in this state";
+    case ERR_WRONG_STATE: return "not possible in this state";
     case ERR_SYSTEM: return "system call failed";
     case ERR_AUTH: return "authentication failed";
     case ERR_TRUNCATED: return "buffer too small";

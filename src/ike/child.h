@@ -71,6 +71,12 @@ struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
 /* child_path_changed - the IKE SA moved: IKE_EV_CHILD_MOVE for the Child SA. */
 void child_path_changed(struct child *child);
 
+/* child_rekey - the soft limit is reached: queues the rekey, unless it is under way. */
+void child_rekey(struct child *child);
+/* child_expire, child_install_failed - Delete to the peer, then gone. */
+void child_expire(struct child *child);
+void child_install_failed(struct child *child);
+
 /* child_deadline, child_tick - soft and hard lifetime. */
 nanos child_deadline(const struct child *child);
 void child_tick(struct child *child, nanos now);

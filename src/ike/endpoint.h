@@ -14,7 +14,8 @@
 struct event_node {
     struct event_node *next;
     struct ike_event event;
-    uint8_t *octets; /* what spans of a job point to; owned */
+    uint8_t *octets; /* what spans of a job point to; owned, wiped */
+    size_t n_octets;
 };
 
 struct output_node {
@@ -29,13 +30,15 @@ struct ike {
     struct ike_options options;
     struct crypto_provider *crypto;
     const struct random *random;
+    struct retransmit_policy retransmit;
     nanos now; /* of the current call */
 
     struct ike_conn **conns;
     size_t n_conns;
 
     struct sa *sas, *sas_last;
-    struct sa *dead; /* to be freed when the call ends, by `next` */
+    struct sa *touched; /* by touched_next */
+    struct sa *dead;    /* to be freed when the call ends, by `next` */
     struct session *sessions, *sessions_last;
     struct child *children, *children_last;
     struct sa *sas_by_id, *sas_by_spi; /* uthash heads */
@@ -45,13 +48,14 @@ struct ike {
     struct half_open_source *half_open; /* half_open.h: counters per source */
     struct cookie_jar cookies;
 
+    struct job *jobs; /* jobs.h: uthash head */
+
     ike_sa_id last_sa;
     ike_child_id last_child;
     ike_session_id last_session;
     ike_job_id last_job;
 
     struct event_node *events, *events_last, *event_taken;
-    size_t n_events;
     struct output_node *outputs, *outputs_last;
 
     uint8_t n_local;
@@ -69,11 +73,13 @@ struct ike {
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
 /* event_octets - copies `octets` so that they live as long as the last event that was added. */
 struct span event_octets(struct ike *ike, struct span octets);
-void event_sa(struct sa *sa, enum ike_event_kind kind); /* with sa, session, path filled in */
+struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind); /* sa, session, path filled in */
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* output_add - copies a datagram into the send queue. */
 void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, struct span octets);
 void output_packet(struct sa *sa, const struct packet *packet, const struct ike_path *path);
+
+void queues_done(struct ike *ike);
 
 #endif

@@ -44,10 +44,12 @@ struct intent {
     uint64_t tag; /* 0: nobody waits for IKE_EV_COMMAND_DONE */
     struct ike_path path;
     ike_child_id child;
+    uint32_t spi_in; /* DELETE_CHILD of a Child SA that is already gone here; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     bool path_test, unused_old;
     enum ike_outcome reason; /* DELETE_*: what the Child SA or IKE SA ends with */
     nanos retry_ns, give_up_ns;
+    nanos give_up_at_ns; /* set when it is first asked; 0: not yet */
     nanos not_before_ns;
     uint8_t attempt;   /* how often it was asked before */
     uint16_t ke_group; /* from INVALID_KE_PAYLOAD; 0: the first of the proposal */
@@ -66,6 +68,7 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
 enum verdict_kind {
     VERDICT_DONE,  /* the intent is over, with `outcome` */
     VERDICT_NEXT,  /* the next request of the same intent: ops->ask with step + 1 */
+    VERDICT_REPEAT, /* the same step at once: ops->ask is called again */
     VERDICT_AGAIN, /* the same intent once more, not before `not_before_ns`, with its attempt count
                     */
     VERDICT_LATER, /* waits for a job; the exchange goes on through exchange_resume() */
@@ -85,32 +88,27 @@ struct asking {
     struct intent intent;
     const struct exchange_ops *ops;
     unsigned step;        /* 0: first request */
+    uint8_t exchange;     /* exchange type of the current request: ops->exchange, or set by ask */
+    bool running;         /* inside ops->ask or ops->answered */
+    bool parked;          /* given up by its caller, but outstanding: see wake() in exchange.c */
+    bool woken;           /* sent again for the first intent of the queue */
     void *state;          /* the exchange's own, freed by ops->release */
-    nanos asked_ns;       /* of the first sending of the current request */
-    struct ike_path path; /* where the current request goes */
-    bool retransmitted;   /* the round-trip time is then not of one datagram */
+    nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
+    struct ike_path path; /* where the current request goes: sa->path, or set by ask */
 };
 
 struct exchange_ops {
     const char *what; /* IKE_EV_EXCHANGE.what: "clone", "move", "path-test"... */
     uint8_t exchange; /* exchange type */
-    bool any_life;    /* may also be asked when the SA is not ESTABLISHED */
     /* ask - payloads of the request. IKE_OK: send it. Otherwise the intent ends with that outcome.
-     * May change asking->path (default: sa->path). */
+     */
     enum ike_outcome (*ask)(struct sa *sa, struct asking *asking, struct wire_builder *request,
                             nanos now);
     struct verdict (*answered)(struct sa *sa, struct asking *asking,
                                const struct wire_message *response, const struct ike_path *from,
                                nanos now);
-    /* timed_out - no answer within the intent's own give_up_ns, or of the endpoint's
-     * retransmission. NULL: the IKE SA is dead (RFC 7296 section 2.4). Returns true: the IKE SA
-     * survives. */
-    bool (*timed_out)(struct sa *sa, struct asking *asking, nanos now);
-    /* cancelled - the IKE SA goes away, or the intent is withdrawn, before an answer came. NULL:
-     * nothing. */
     void (*release)(struct asking *asking); /* frees asking->state; NULL: nothing there */
 };
-extern const struct exchange_ops *const exchange_table[INTENT_KINDS];
 
 /* exchange_run - asks the first runnable intent, if the window is free. */
 void exchange_run(struct sa *sa, nanos now);
@@ -119,10 +117,15 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
                        const struct ike_path *from, nanos now);
 /* exchange_resume - after VERDICT_LATER: goes on with `verdict`. */
 void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
-/* exchange_timeout - the window gave up. */
-void exchange_timeout(struct sa *sa, nanos now);
+/* exchange_tick - retransmits or gives up: the IKE SA is then dead (RFC 7296 section 2.4), except
+ * for a probe, path test or move whose command said how long to try. */
+void exchange_tick(struct sa *sa, nanos now);
+nanos exchange_deadline(const struct sa *sa);
 /* exchange_cancel_all - the SA goes down: the live exchange and all intents end with `outcome`. */
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
+void exchange_forget(struct sa *sa); /* frees what is left, without an event */
+/* intents_move - all but Delete and rekey of the IKE SA go to the SA that replaces it. */
+void intents_move(struct sa *from, struct sa *to);
 /* exchange_redirect - the outstanding request (if any) goes on over `path`, at once (RFC 4555
  * section 3.5: requests in flight are retransmitted with the new addresses). */
 void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now);

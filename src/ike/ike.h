@@ -126,7 +126,7 @@ struct ike_command {
 };
 
 /* ike_command - queues the wish; the outcome comes as IKE_EV_COMMAND_DONE with the tag.
- * ERR_NOT_FOUND: no such object, ERR_STATE: never possible there, ERR_FULL, ERR_INVALID; then no
+ * ERR_NOT_FOUND: no such object, ERR_WRONG_STATE: never possible there, ERR_FULL, ERR_INVALID; then no
  * event follows. */
 int ike_command(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
 

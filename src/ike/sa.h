@@ -38,6 +38,8 @@ struct sa {
     uint64_t spi_ours; /* key of by_spi */
     size_t heap_index; /* deadline_heap: 0: not in it */
     nanos deadline_ns;
+    struct sa *touched_next;
+    bool touched;
 
     enum ike_sa_life life;
     enum ike_sa_role role;
@@ -45,7 +47,7 @@ struct sa {
     uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     struct ike_path path;
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */
-    uint8_t minor_notices; /* IKE_EV_NOTICE already given, so that a peer cannot fill the log */
+    uint8_t notices; /* IKE_EV_NOTICEs given: a peer cannot fill the log */
 
     uint16_t encr, encr_key_bits, integ, prf, ke;
     struct ike_sa_keys keys;
@@ -65,7 +67,7 @@ struct sa {
     uint32_t update_id; /* MOBIKE: Message ID of the peer's last UPDATE_SA_ADDRESSES + 1; 0: none */
     bool addresses_dirty; /* our list changed and the peer was not told yet */
 
-    bool rekey_wanted;     /* soft lifetime is over, the intent is queued */
+    bool announced;     /* IKE_EV_SA_UP was emitted, so IKE_EV_SA_DOWN will be */
     ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
@@ -120,16 +122,28 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
  */
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
+void sa_free(struct sa *sa); /* endpoint.c only, for what sa_down left */
+
 /* sa_children_move - every Child SA of `from` now belongs to `to` (IKE SA rekey, RFC 7296
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
 
-/* sa_deadline_update - recomputes when this SA wants ike_tick; called by the framework after each
- * input that reached the SA. */
-void sa_deadline_update(struct sa *sa);
+/* sa_touch - something changed: at the end of the current ike_* call its intents are looked at and
+ * its deadline is computed anew. Idempotent. */
+void sa_touch(struct sa *sa);
+
+/* sa_deadline - when this SA wants sa_tick; computed from its state, never armed. */
+nanos sa_deadline(const struct sa *sa);
 
 /* sa_tick - what is due: retransmission, intents, lifetimes, liveness. */
 void sa_tick(struct sa *sa, nanos now);
+
+/* sa_udp_encap - how ESP goes on this path: in UDP if a NAT is there, if configured, or if the peer
+ * is known to like it (RFC 7296 section 2.23: both ends process UDP-encapsulated ESP at any time). */
+bool sa_udp_encap(const struct sa *sa);
+
+/* sa_path_set - the IKE SA and its Child SAs are on this path now: IKE_EV_SA_MOVED, IKE_EV_CHILD_MOVE. */
+void sa_path_set(struct sa *sa, const struct ike_path *path);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
 void sa_heard(struct sa *sa, nanos now);

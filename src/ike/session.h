@@ -29,6 +29,7 @@ struct session {
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;
+    nanos reauth_at_ns; /* End User: log in anew then */
     enum ike_outcome down_reason; /* of the IKE SA that went last */
 
     /* abilities of the peer */
@@ -45,12 +46,14 @@ struct session {
     struct ike_config config; /* leased or received */
 };
 
-struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role,
-                            nanos now); /* NULL: no memory */
+struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role); /* NULL: no memory */
 void session_attach(struct session *session, struct sa *sa);
 /* session_detach - the SA left; with the last one the session ends and is freed. */
-void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome, nanos now);
+void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome);
 struct session *session_find(const struct ike *ike, ike_session_id id);
+
+/* session_duplicate - an established session with the same identities exists (unique = keep). */
+bool session_duplicate(const struct session *session);
 
 /* session_authenticated - both AUTHs are verified: IKE_EV_SESSION_UP; counts the login; applies
  * `unique` and INITIAL_CONTACT to other sessions of the same peer (A-22). */

@@ -40,6 +40,19 @@ static inline bool window_busy(const struct window *mine)
     return mine->packet != NULL;
 }
 
+/* struct retransmit_policy - exponential back-off: initial, initial*base, ... (RFC 7296 section 2.1
+ * leaves it to us); `tries` retransmissions after the first sending. */
+struct retransmit_policy {
+    nanos initial_ns;
+    uint32_t base_percent, tries;
+    const struct random *random;
+};
+
+/* window_sent - the request was (again) sent at `now`: sets resend_at_ns. */
+void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now);
+/* window_exhausted - no further sending: the peer did not answer in time. */
+bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy, nanos now);
+
 /* window_done - the response came: next Message ID, packet freed. */
 void window_done(struct window *mine);
 void window_clear(struct window *window);

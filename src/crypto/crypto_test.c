@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/unit_test.h"
+#include "crypto/esp_cipher.h"
+#include "crypto/ke.h"
+#include "crypto/prf.h"
+#include "crypto/sk.h"
+
+static void fill(void *context, void *octets, size_t len)
+{
+    uint64_t *state = context;
+    for (size_t i = 0; i < len; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        ((uint8_t *)octets)[i] = (uint8_t)(*state >> 56);
+    }
+}
+
+static uint64_t seed = 1;
+static const struct random dice = {fill, &seed};
+
+/* RFC 4231 test case 2 */
+static void hmac_vector(void **state)
+{
+    (void)state;
+    struct crypto_provider *crypto = crypto_new();
+    assert_non_null(crypto);
+    static const uint8_t want[32] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e,
+                                     0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
+                                     0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83,
+                                     0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+    struct span parts[2] = {span_text("what do ya want "), span_text("for nothing?")};
+    uint8_t out[CRYPTO_HASH_MAX];
+    assert_int_equal(crypto_prf(crypto, 5, span_text("Jefe"), parts, 2, out), 0);
+    assert_memory_equal(out, want, 32);
+    /* prf+ = T1 | T2 | ..., T1 = prf(K, S | 1), T2 = prf(K, T1 | S | 2) */
+    uint8_t plus[70], t2[CRYPTO_HASH_MAX], one = 1, two = 2;
+    struct span s = span_text("seed");
+    assert_int_equal(
+        crypto_prf_plus(crypto, 5, span_text("Jefe"), &s, 1, (struct buffer){plus, sizeof(plus)}),
+        0);
+    struct span p1[2] = {s, span_of(&one, 1)}, p2[3] = {span_of(out, 32), s, span_of(&two, 1)};
+    assert_int_equal(crypto_prf(crypto, 5, span_text("Jefe"), p1, 2, out), 0);
+    assert_int_equal(crypto_prf(crypto, 5, span_text("Jefe"), p2, 3, t2), 0);
+    assert_memory_equal(plus, out, 32);
+    assert_memory_equal(plus + 32, t2, 32);
+    crypto_free(crypto);
+}
+
+static const uint16_t groups[] = {14, 15, 16, 19, 20, 21, 31, 32};
+
+static void both_ends_agree(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        struct ke *a = ke_new(groups[i], &dice), *b = ke_new(groups[i], &dice);
+        struct secret sa = {0}, sb = {0};
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_int_equal(ke_shared(a, ke_public(b), &sa), 0);
+        assert_int_equal(ke_shared(b, ke_public(a), &sb), 0);
+        assert_true(sa.len > 0 && span_equal(secret_span(&sa), secret_span(&sb)));
+        ke_free(a);
+        ke_free(b);
+    }
+}
+
+/* RFC 7748 section 6.1: Alice's private key gives her public one */
+static void fill_alice(void *context, void *octets, size_t len)
+{
+    static const uint8_t alice[32] = {0x77, 0x07, 0x6d, 0x0a, 0x73, 0x18, 0xa5, 0x7d,
+                                      0x3c, 0x16, 0xc1, 0x72, 0x51, 0xb2, 0x66, 0x45,
+                                      0xdf, 0x4c, 0x2f, 0x87, 0xeb, 0xc0, 0x99, 0x2a,
+                                      0xb1, 0x77, 0xfb, 0xa5, 0x1d, 0xb9, 0x2c, 0x2a};
+    (void)context;
+    assert_int_equal(len, 32);
+    memcpy(octets, alice, 32);
+}
+
+static void x25519_vector(void **state)
+{
+    (void)state;
+    static const uint8_t want[32] = {0x85, 0x20, 0xf0, 0x09, 0x89, 0x30, 0xa7, 0x54,
+                                     0x74, 0x8b, 0x7d, 0xdc, 0xb4, 0x3e, 0xf7, 0x5a,
+                                     0x0d, 0xbf, 0x3a, 0x0d, 0x26, 0x38, 0x1a, 0xf4,
+                                     0xeb, 0xa4, 0xa9, 0x8e, 0xaa, 0x9b, 0x4e, 0x6a};
+    static const uint8_t bob[32] = {0xde, 0x9e, 0xdb, 0x7d, 0x7b, 0x7d, 0xc1, 0xb4,
+                                    0xd3, 0x5b, 0x61, 0xc2, 0xec, 0xe4, 0x35, 0x37,
+                                    0x3f, 0x83, 0x43, 0xc8, 0x5b, 0x78, 0x67, 0x4d,
+                                    0xad, 0xfc, 0x7e, 0x14, 0x6f, 0x88, 0x2b, 0x4f};
+    static const uint8_t shared[32] = {0x4a, 0x5d, 0x9d, 0x5b, 0xa4, 0xce, 0x2d, 0xe1,
+                                       0x72, 0x8e, 0x3b, 0xf4, 0x80, 0x35, 0x0f, 0x25,
+                                       0xe0, 0x7e, 0x21, 0xc9, 0x47, 0xd1, 0x9e, 0x33,
+                                       0x76, 0xf0, 0x9b, 0x3c, 0x1e, 0x16, 0x17, 0x42};
+    const struct random alice = {fill_alice, NULL};
+    struct ke *ke = ke_new(31, &alice);
+    struct secret secret = {0};
+    assert_memory_equal(ke_public(ke).ptr, want, 32);
+    assert_int_equal(ke_shared(ke, span_of(bob, 32), &secret), 0);
+    assert_memory_equal(secret.octets, shared, 32);
+    ke_free(ke);
+}
+
+static void hostile_public_values(void **state)
+{
+    (void)state;
+    static uint8_t value[KE_PUBLIC_MAX];
+    struct secret secret = {0};
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        struct ke *ke = ke_new(groups[i], &dice);
+        size_t len = ke_public(ke).len;
+        /* zero; the point (0,0); all-zero result of Curve25519/448 */
+        memset(value, 0, sizeof(value));
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        /* one: RFC 6989 for MODP; a point of small order for the Montgomery curves; not on the ECP
+         * curves */
+        value[groups[i] >= 31 ? 0 : len - 1] = 1;
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        if (groups[i] < 31) {
+            memset(value, 0xff, sizeof(value)); /* beyond the prime */
+            assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        }
+        memcpy(value, ke_public(ke).ptr, len);
+        assert_int_equal(ke_shared(ke, span_of(value, len - 1), &secret), ERR_CRYPTO);
+        assert_int_equal(ke_shared(ke, span_of(value, len + 1), &secret), ERR_CRYPTO);
+        assert_int_equal(ke_shared(ke, span_of(value, 0), &secret), ERR_CRYPTO);
+        if (groups[i] >= 19 && groups[i] <= 21) {
+            value[len - 1] ^= 1; /* off the curve */
+            assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        }
+        ke_free(ke);
+    }
+    assert_null(ke_new(2, &dice));
+}
+
+static const struct {
+    uint16_t encr, bits, integ;
+} suites[] = {{20, 128, 0}, {20, 256, 0}, {28, 0, 0}, {12, 128, 12}, {12, 256, 13}, {12, 256, 14}};
+
+static void sk_round_trip_and_tampering(void **state)
+{
+    (void)state;
+    struct crypto_provider *crypto = crypto_new();
+    uint8_t encr_key[36], integ_key[64], octets[512], copy[512];
+    fill(&seed, encr_key, sizeof(encr_key));
+    fill(&seed, integ_key, sizeof(integ_key));
+    for (size_t s = 0; s < ARRAY_LEN(suites); s++) {
+        struct sk_keys keys = {crypto_encr_find(suites[s].encr, suites[s].bits),
+                               crypto_integ_find(suites[s].integ), encr_key, integ_key};
+        for (size_t plain = 0; plain < 50; plain++) {
+            size_t iv = keys.encr->iv_len, len = 32 + sk_size(&keys, plain);
+            struct span opened;
+            memset(octets, 0x5a, sizeof(octets));
+            assert_int_equal(
+                sk_seal(crypto, &keys, (struct buffer){octets, len}, 32, plain, plain, &dice), 0);
+            memcpy(copy, octets, len);
+            assert_int_equal(sk_open(crypto, &keys, (struct buffer){copy, len}, 32, &opened), 0);
+            assert_int_equal(opened.len, plain);
+            assert_true(sk_plain_max(&keys, sk_size(&keys, plain)) >= plain);
+            for (size_t i = 0; i < plain; i++)
+                assert_int_equal(copy[32 + iv + i], 0x5a);
+            /* every octet counts, and every length */
+            for (size_t at = 0; plain == 20 && at < len; at++) {
+                memcpy(copy, octets, len);
+                copy[at] ^= 0x40;
+                assert_int_equal(sk_open(crypto, &keys, (struct buffer){copy, len}, 32, &opened),
+                                 ERR_AUTH);
+                memcpy(copy, octets, len);
+                if (at >= 32)
+                    assert_int_equal(sk_open(crypto, &keys, (struct buffer){copy, at}, 32, &opened),
+                                     ERR_AUTH);
+            }
+        }
+    }
+    crypto_free(crypto);
+}
+
+static void esp_round_trip_and_tampering(void **state)
+{
+    (void)state;
+    struct esp_crypto *crypto = esp_crypto_new();
+    uint8_t encr_key[36], integ_key[64], text[128], packet[256], copy[256], iv[16] = {7};
+    fill(&seed, encr_key, sizeof(encr_key));
+    fill(&seed, integ_key, sizeof(integ_key));
+    fill(&seed, text, sizeof(text));
+    for (size_t s = 0; s < 2 * ARRAY_LEN(suites); s++) {
+        const struct crypto_encr *e = crypto_encr_find(suites[s / 2].encr, suites[s / 2].bits);
+        const struct crypto_integ *m = crypto_integ_find(suites[s / 2].integ);
+        struct esp_key *key =
+            esp_key_new(crypto, &(struct esp_algorithms){e->id, e->key_bits, suites[s / 2].integ},
+                        span_of(encr_key, (size_t)e->key_len + e->salt_len),
+                        span_of(integ_key, m == NULL ? 0 : m->key_len));
+        assert_non_null(key);
+        memset(packet, 1, sizeof(packet));
+        struct esp_job job = {packet, text, 64, 0x100000005, s % 2 == 1};
+        size_t len = ESP_HEADER_LEN + esp_iv_len(key) + 64 + esp_icv_len(key);
+        assert_int_equal(esp_seal(crypto, key, &job, iv), 0);
+        for (size_t at = 0; at <= len; at++) {
+            memcpy(copy, packet, len);
+            struct esp_job open = {copy, NULL, 64, job.sequence, job.esn};
+            if (at < len)
+                copy[at] ^= 1;
+            assert_int_equal(esp_open(crypto, key, &open), at < len ? ERR_AUTH : 0);
+        }
+        assert_memory_equal(copy + ESP_HEADER_LEN + esp_iv_len(key), text, 64);
+        if (job.esn) { /* the upper half, which is not on the wire, is covered too */
+            memcpy(copy, packet, len);
+            struct esp_job open = {copy, NULL, 64, 5, true};
+            assert_int_equal(esp_open(crypto, key, &open), ERR_AUTH);
+        }
+        esp_key_free(key);
+    }
+    assert_null(esp_key_new(crypto, &(struct esp_algorithms){20, 128, 0}, span_of(encr_key, 16),
+                            (struct span){0}));
+    assert_null(esp_key_new(crypto, &(struct esp_algorithms){12, 128, 0}, span_of(encr_key, 16),
+                            (struct span){0}));
+    assert_null(esp_key_new(crypto, &(struct esp_algorithms){20, 128, 12}, span_of(encr_key, 20),
+                            span_of(integ_key, 32)));
+    esp_crypto_free(crypto);
+}
+
+/* intel-ipsec-mb and libcrypto must make the same packets. */
+static void backends_agree(void **state)
+{
+    (void)state;
+    struct esp_crypto *crypto = esp_crypto_new();
+    struct crypto_provider *evp = crypto_new();
+    uint8_t key_octets[36], text[64] = {3}, packet[128] = {9}, tag[16], want[64];
+    fill(&seed, key_octets, sizeof(key_octets));
+    for (int bits = 128; bits <= 256; bits += 128) {
+        size_t n = (size_t)bits / 8;
+        struct esp_key *key = esp_key_new(crypto, &(struct esp_algorithms){20, (uint16_t)bits, 0},
+                                          span_of(key_octets, n + 4), (struct span){0});
+        struct esp_job job = {packet, text, 64, 77, false};
+        assert_int_equal(esp_seal(crypto, key, &job, NULL), 0);
+        uint8_t nonce[12];
+        memcpy(nonce, key_octets + n, 4);
+        memcpy(nonce + 4, packet + 8, 8);
+        int len;
+        assert_int_equal(EVP_EncryptInit_ex2(evp->cipher,
+                                             bits == 128 ? evp->aes_gcm_128 : evp->aes_gcm_256,
+                                             key_octets, nonce, NULL),
+                         1);
+        assert_int_equal(EVP_EncryptUpdate(evp->cipher, NULL, &len, packet, 8), 1);
+        assert_int_equal(EVP_EncryptUpdate(evp->cipher, want, &len, text, 64), 1);
+        assert_int_equal(EVP_EncryptFinal_ex(evp->cipher, want, &len), 1);
+        assert_int_equal(EVP_CIPHER_CTX_ctrl(evp->cipher, EVP_CTRL_AEAD_GET_TAG, 16, tag), 1);
+        assert_memory_equal(packet + 16, want, 64);
+        assert_memory_equal(packet + 80, tag, 16);
+        esp_key_free(key);
+    }
+    crypto_free(evp);
+    esp_crypto_free(crypto);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hmac_vector),
+        cmocka_unit_test(both_ends_agree),
+        cmocka_unit_test(x25519_vector),
+        cmocka_unit_test(hostile_public_values),
+        cmocka_unit_test(sk_round_trip_and_tampering),
+        cmocka_unit_test(esp_round_trip_and_tampering),
+        cmocka_unit_test(backends_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

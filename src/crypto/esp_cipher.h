@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRYPTO_ESP_CIPHER_H
+#define CRYPTO_ESP_CIPHER_H
+
+/*
+ * ESP's bulk cryptography (RFC 4303, RFC 4106, RFC 7634, RFC 3602 with RFC 4868): the keys of one
+ * direction of a Child SA, expanded once and read by all workers, and a context per worker. AES-GCM
+ * runs on intel-ipsec-mb where the library and the CPU have it, everything else on libcrypto.
+ *
+ *   packet:  SPI (4) | sequence (4) | IV | text: payload, padding, pad length, next header | ICV
+ */
+
+#include "base/error.h"
+#include "base/span.h"
+#include "crypto/provider.h"
+
+#define ESP_HEADER_LEN   8
+#define ESP_OVERHEAD_MAX (ESP_HEADER_LEN + 16 + 32) /* header, IV, ICV */
+
+struct esp_key;    /* immutable after esp_key_new, so that threads may share it */
+struct esp_crypto; /* one per thread */
+
+struct esp_algorithms {
+    uint16_t encr, key_bits, integ; /* transform ids; integ 0 with AEAD */
+};
+/* esp_key_new - `encr_key` with the salt as KEYMAT has it; `crypto` of the calling thread. NULL:
+ * not supported, wrong lengths, no memory. */
+struct esp_key *esp_key_new(struct esp_crypto *crypto, const struct esp_algorithms *algorithms,
+                            struct span encr_key, struct span integ_key);
+struct esp_key *esp_key_free(struct esp_key *key); /* wipes; takes NULL; returns NULL */
+
+size_t esp_iv_len(const struct esp_key *key);
+size_t esp_icv_len(const struct esp_key *key);
+size_t esp_block_len(const struct esp_key *key); /* text is a multiple of it, and of 4 */
+
+struct esp_crypto *esp_crypto_new(void); /* NULL: no memory */
+struct esp_crypto *esp_crypto_free(struct esp_crypto *crypto);
+const char *esp_crypto_backend(const struct esp_crypto *crypto); /* "ipsec-mb" or "libcrypto" */
+
+struct esp_job {
+    uint8_t *packet;     /* ESP header, already written when sealing */
+    const uint8_t *text; /* sealing: where the text is; packet + header + IV when it is in place */
+    size_t text_len;
+    uint64_t sequence; /* sealing: all 64 bits are the explicit IV of AEAD; the upper half goes into
+                          the ICV with ESN */
+    bool esn;
+};
+
+/* esp_seal - writes IV, ciphertext and ICV. ERR_CRYPTO: libcrypto failed. `cbc_iv`: 16
+ * unpredictable octets, for CBC only. */
+int esp_seal(struct esp_crypto *crypto, const struct esp_key *key, const struct esp_job *job,
+             const uint8_t *cbc_iv) MUST_USE;
+/* esp_open - verifies, then decrypts in place; ERR_AUTH: the ICV is wrong, and the text is garbage.
+ */
+int esp_open(struct esp_crypto *crypto, const struct esp_key *key,
+             const struct esp_job *job) MUST_USE;
+
+#endif

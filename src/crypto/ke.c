@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/ke.h"
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/obj_mac.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+enum ke_kind { KE_MODP, KE_ECP, KE_MONTGOMERY };
+
+struct ke_method {
+    uint16_t group;
+    enum ke_kind kind;
+    int nid;              /* ECP: curve; Montgomery: EVP_PKEY type */
+    uint16_t private_len; /* octets of randomness */
+    uint16_t public_len, shared_len;
+};
+
+/* Private exponents have twice the bits of the group's strength and some to spare. */
+static const struct ke_method methods[] = {
+    {14, KE_MODP, 0, 32, 256, 256},
+    {15, KE_MODP, 0, 40, 384, 384},
+    {16, KE_MODP, 0, 48, 512, 512},
+    {19, KE_ECP, NID_X9_62_prime256v1, 40, 64, 32},
+    {20, KE_ECP, NID_secp384r1, 56, 96, 48},
+    {21, KE_ECP, NID_secp521r1, 74, 132, 66},
+    {31, KE_MONTGOMERY, EVP_PKEY_X25519, 32, 32, 32},
+    {32, KE_MONTGOMERY, EVP_PKEY_X448, 56, 56, 56},
+};
+
+struct ke {
+    const struct ke_method *method;
+    BIGNUM *private; /* MODP, ECP */
+    EVP_PKEY *pkey;  /* Montgomery */
+    uint8_t public_value[KE_PUBLIC_MAX];
+};
+
+static const struct ke_method *find(uint16_t group)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (methods[i].group == group)
+            return &methods[i];
+    return NULL;
+}
+
+static BIGNUM *modp_prime(uint16_t group)
+{
+    switch (group) {
+    case 14: return BN_get_rfc3526_prime_2048(NULL);
+    case 15: return BN_get_rfc3526_prime_3072(NULL);
+    default: return BN_get_rfc3526_prime_4096(NULL);
+    }
+}
+
+/* modp_power - base^private mod p, padded to the length of p. */
+static bool modp_power(const struct ke *ke, const BIGNUM *base, uint8_t *out)
+{
+    BN_CTX *ctx = BN_CTX_secure_new();
+    BIGNUM *p = modp_prime(ke->method->group), *result = BN_new();
+    bool ok = ctx != NULL && p != NULL && result != NULL &&
+              BN_mod_exp_mont_consttime(result, base, ke->private, p, ctx, NULL) == 1 &&
+              BN_bn2binpad(result, out, ke->method->public_len) == ke->method->public_len;
+    BN_clear_free(result);
+    BN_free(p);
+    BN_CTX_free(ctx);
+    return ok;
+}
+
+static bool modp_init(struct ke *ke, const uint8_t *seed)
+{
+    BIGNUM *two = BN_new();
+    ke->private = BN_secure_new();
+    bool ok = two != NULL && ke->private != NULL && BN_set_word(two, 2) == 1 &&
+              BN_bin2bn(seed, ke->method->private_len, ke->private) != NULL &&
+              modp_power(ke, two, ke->public_value);
+    BN_free(two);
+    return ok;
+}
+
+static bool modp_shared(const struct ke *ke, struct span peer, uint8_t *out)
+{
+    BIGNUM *p = modp_prime(ke->method->group), *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
+    /* RFC 6989 section 2.1: 1 < y < p - 1 */
+    bool ok = p != NULL && y != NULL && BN_sub_word(p, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
+              BN_cmp(y, p) < 0 && modp_power(ke, y, out);
+    BN_free(p);
+    BN_free(y);
+    return ok;
+}
+
+/* ecp_multiply - private * point (NULL: the generator), both coordinates into `out`. */
+static bool ecp_multiply(const struct ke *ke, const EC_GROUP *group, const EC_POINT *point,
+                         BN_CTX *ctx, uint8_t *out)
+{
+    int len = ke->method->public_len / 2;
+    EC_POINT *result = EC_POINT_new(group);
+    BIGNUM *x = BN_new(), *y = BN_new();
+    bool ok = result != NULL && x != NULL && y != NULL;
+    if (ok && point == NULL)
+        ok = EC_POINT_mul(group, result, ke->private, NULL, NULL, ctx) == 1;
+    else if (ok)
+        ok = EC_POINT_mul(group, result, NULL, point, ke->private, ctx) == 1;
+    ok = ok && EC_POINT_get_affine_coordinates(group, result, x, y, ctx) == 1 &&
+         BN_bn2binpad(x, out, len) == len && BN_bn2binpad(y, out + len, len) == len;
+    BN_clear_free(x);
+    BN_clear_free(y);
+    EC_POINT_clear_free(result);
+    return ok;
+}
+
+static bool ecp_init(struct ke *ke, const uint8_t *seed)
+{
+    BN_CTX *ctx = BN_CTX_secure_new();
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
+    BIGNUM *wide = BN_secure_new(), *bound = BN_new();
+    ke->private = BN_secure_new();
+    /* 64 bits more than the order, reduced to [1, n-1]: no bias worth the name */
+    bool ok = ctx != NULL && group != NULL && wide != NULL && bound != NULL &&
+              ke->private != NULL && BN_copy(bound, EC_GROUP_get0_order(group)) != NULL &&
+              BN_sub_word(bound, 1) == 1 &&
+              BN_bin2bn(seed, ke->method->private_len, wide) != NULL &&
+              BN_mod(ke->private, wide, bound, ctx) == 1 && BN_add_word(ke->private, 1) == 1 &&
+              ecp_multiply(ke, group, NULL, ctx, ke->public_value);
+    BN_clear_free(wide);
+    BN_free(bound);
+    EC_GROUP_free(group);
+    BN_CTX_free(ctx);
+    return ok;
+}
+
+static bool ecp_shared(const struct ke *ke, struct span peer, uint8_t *out)
+{
+    int len = ke->method->public_len / 2;
+    uint8_t both[2 * 66];
+    BN_CTX *ctx = BN_CTX_secure_new();
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
+    EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
+    BIGNUM *x = BN_bin2bn(peer.ptr, len, NULL), *y = BN_bin2bn(peer.ptr + len, len, NULL);
+    /* RFC 6989 section 2.3: EC_POINT_set_affine_coordinates fails unless the point is on the curve;
+     * the curves have cofactor 1. */
+    bool ok = ctx != NULL && point != NULL && x != NULL && y != NULL &&
+              EC_POINT_set_affine_coordinates(group, point, x, y, ctx) == 1 &&
+              ecp_multiply(ke, group, point, ctx, both);
+    if (ok)
+        memcpy(out, both, (size_t)len); /* RFC 5903 section 7: the x coordinate */
+    wipe(both, sizeof(both));
+    BN_free(x);
+    BN_free(y);
+    EC_POINT_free(point);
+    EC_GROUP_free(group);
+    BN_CTX_free(ctx);
+    return ok;
+}
+
+static bool montgomery_init(struct ke *ke, const uint8_t *seed)
+{
+    size_t len = ke->method->public_len;
+    ke->pkey = EVP_PKEY_new_raw_private_key(ke->method->nid, NULL, seed, ke->method->private_len);
+    return ke->pkey != NULL && EVP_PKEY_get_raw_public_key(ke->pkey, ke->public_value, &len) == 1;
+}
+
+static bool montgomery_shared(const struct ke *ke, struct span peer, uint8_t *out)
+{
+    size_t len = ke->method->shared_len;
+    EVP_PKEY *other = EVP_PKEY_new_raw_public_key(ke->method->nid, NULL, peer.ptr, peer.len);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(ke->pkey, NULL);
+    /* RFC 8031 section 5: an all-zero result is refused; EVP_PKEY_derive does it for both curves.
+     */
+    bool ok = other != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+              EVP_PKEY_derive_set_peer(ctx, other) == 1 && EVP_PKEY_derive(ctx, out, &len) == 1 &&
+              len == ke->method->shared_len;
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(other);
+    return ok;
+}
+
+static bool init(struct ke *ke, const uint8_t *seed)
+{
+    switch (ke->method->kind) {
+    case KE_MODP: return modp_init(ke, seed);
+    case KE_ECP: return ecp_init(ke, seed);
+    case KE_MONTGOMERY: return montgomery_init(ke, seed);
+    }
+    return false;
+}
+
+struct ke *ke_new(uint16_t group, const struct random *random)
+{
+    const struct ke_method *method = find(group);
+    if (method == NULL)
+        return NULL;
+    struct ke *ke = calloc(1, sizeof(*ke));
+    if (ke == NULL)
+        return NULL;
+    uint8_t seed[80];
+    ASSERT(method->private_len <= sizeof(seed));
+    random_fill(random, seed, method->private_len);
+    ke->method = method;
+    bool ok = init(ke, seed);
+    wipe(seed, sizeof(seed));
+    return ok ? ke : ke_free(ke);
+}
+
+struct ke *ke_free(struct ke *ke)
+{
+    if (ke == NULL)
+        return NULL;
+    BN_clear_free(ke->private);
+    EVP_PKEY_free(ke->pkey);
+    free(ke);
+    return NULL;
+}
+
+uint16_t ke_group(const struct ke *ke)
+{
+    return ke->method->group;
+}
+
+struct span ke_public(const struct ke *ke)
+{
+    return span_of(ke->public_value, ke->method->public_len);
+}
+
+static bool shared(const struct ke *ke, struct span peer, uint8_t *out)
+{
+    switch (ke->method->kind) {
+    case KE_MODP: return modp_shared(ke, peer, out);
+    case KE_ECP: return ecp_shared(ke, peer, out);
+    case KE_MONTGOMERY: return montgomery_shared(ke, peer, out);
+    }
+    return false;
+}
+
+int ke_shared(const struct ke *ke, struct span peer, struct secret *ret_shared)
+{
+    uint8_t out[KE_PUBLIC_MAX];
+    if (peer.len != ke->method->public_len)
+        return ERR_CRYPTO;
+    bool ok = shared(ke, peer, out);
+    if (ok)
+        secret_set(ret_shared, span_of(out, ke->method->shared_len));
+    wipe(out, sizeof(out));
+    return ok ? 0 : ERR_CRYPTO;
+}

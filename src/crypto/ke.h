@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRYPTO_KE_H
+#define CRYPTO_KE_H
+
+/*
+ * Key exchange methods: 14, 15, 16 (MODP), 19, 20, 21 (ECP), 31, 32 (Curve25519, Curve448). The
+ * private value comes from a struct random, so that a test or a simulation replays.
+ */
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/secret.h"
+
+#define KE_PUBLIC_MAX 512 /* group 16 */
+
+struct ke;
+
+struct ke *ke_new(uint16_t group, const struct random *random); /* NULL: unsupported, no memory */
+struct ke *ke_free(struct ke *ke); /* wipes; takes NULL; returns NULL */
+uint16_t ke_group(const struct ke *ke);
+
+/* ke_public - the octets of the KE payload: MODP padded to the prime (RFC 7296 section 3.4), ECP
+ * x | y (RFC 5903 section 7), Curve25519/448 as in RFC 8031. */
+struct span ke_public(const struct ke *ke);
+
+/*
+ * ke_shared - the shared secret g^ir. ERR_CRYPTO: the peer's value has the wrong length or fails
+ * the checks of RFC 6989 section 2 (1 < y < p-1; point on the curve) or RFC 8031 section 5 (all
+ * zero).
+ */
+int ke_shared(const struct ke *ke, struct span peer, struct secret *ret_shared) MUST_USE;
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CRYPTO_PROVIDER_H
+#define CRYPTO_PROVIDER_H
+
+/*
+ * Algorithms fetched once from libcrypto, with the contexts that are re-keyed for each use, so that
+ * an IKE SA costs no more memory than its keys. Not thread-safe: one provider per thread.
+ */
+
+#include <openssl/evp.h>
+
+#include "crypto/algorithm.h"
+
+#define CRYPTO_HASHES 4
+
+struct crypto_provider {
+    EVP_MD *md[CRYPTO_HASHES];        /* by enum crypto_hash */
+    EVP_MAC_CTX *hmac[CRYPTO_HASHES]; /* with its digest set; keyed for each use */
+    EVP_MD_CTX *digest;
+    EVP_CIPHER *aes_gcm_128, *aes_gcm_256, *chacha20_poly1305, *aes_cbc_128, *aes_cbc_256;
+    EVP_CIPHER_CTX *cipher;
+};
+
+struct crypto_provider *crypto_new(void); /* NULL: no memory, or libcrypto lacks an algorithm */
+struct crypto_provider *crypto_free(struct crypto_provider *crypto); /* takes NULL; returns NULL */
+
+#endif
