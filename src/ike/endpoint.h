@@ -61,6 +61,9 @@ struct ike {
     uint8_t n_local;
     struct address local[LIMIT_ADDITIONAL + 1];
 
+    nanos clear_since_ns; /* unprotected answers of this second: receive.c */
+    unsigned clear_sent;
+
     struct ike_stats stats;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */

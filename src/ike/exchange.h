@@ -154,16 +154,16 @@ struct answering {
     const struct wire_message *request;
     const struct ike_path *path; /* the request came over it, the response goes back on it */
     uint32_t message_id;
+    uint8_t exchange;
+    bool fatal; /* the IKE SA goes once the response left (RFC 7296 section 2.21.3) */
     nanos now;
     struct wire_builder *reply;
     /* commit - changes state, after the reply is sealed; NULL: nothing to do. Runs at most once. */
     void (*commit)(struct sa *sa, struct answering *answering);
-    /* drop - frees `state` if the reply could not be sealed; NULL: free() */
+    /* drop - frees what `state` holds if the reply could not be sealed; NULL: nothing there */
     void (*drop)(struct answering *answering);
     void *state;
 };
-
-enum answer_verdict exchange_answer(struct sa *sa, struct answering *answering);
 
 /* answer_refuse - throws away what was written and answers with one error notify (no data, protocol
  * 0). Always ANSWER_SEND. */
@@ -171,7 +171,7 @@ enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify);
 enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
                                        struct span data);
 
-/* one function per row of classify.h */
+/* one function per kind of request (answer.c dispatches) */
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */

@@ -71,7 +71,7 @@ struct sa {
     ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
-    nanos dpd_at_ns;     /* NANOS_NEVER: off */
+    nanos suspected_ns; /* last hint that was followed */
     nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
     enum ike_outcome down_reason;
 };
@@ -147,6 +147,9 @@ void sa_path_set(struct sa *sa, const struct ike_path *path);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
 void sa_heard(struct sa *sa, nanos now);
+
+/* sa_suspect - an unprotected hint that the peer is gone: asks it, at most every 10 s (S10). */
+void sa_suspect(struct sa *sa, nanos now);
 
 /* sa_lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */
 void sa_lifetimes_start(struct sa *sa, nanos now);

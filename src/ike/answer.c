@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/answer.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/seal.h"
+
+enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
+                                       struct span data)
+{
+    wire_builder_reset(answering->reply);
+    wire_add_notify(answering->reply, notify, data);
+    answering->commit = NULL;
+    answering->fatal = notify == N_INVALID_SYNTAX;
+    return ANSWER_SEND;
+}
+
+enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify)
+{
+    return answer_refuse_data(answering, notify, (struct span){0});
+}
+
+/* What may be in a request at most once. Everything else may repeat (N, D, V, CERT, CERTREQ). */
+static bool payload_counts_fit(const struct wire_message *request)
+{
+    static const uint8_t single[] = {
+        WIRE_PAYLOAD_SA,  WIRE_PAYLOAD_KE,  WIRE_PAYLOAD_IDi, WIRE_PAYLOAD_IDr, WIRE_PAYLOAD_AUTH,
+        WIRE_PAYLOAD_NONCE, WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr, WIRE_PAYLOAD_CP, WIRE_PAYLOAD_EAP,
+    };
+    for (size_t i = 0; i < sizeof(single); i++)
+        if (wire_count(request, single[i]) > 1)
+            return false;
+    return wire_count(request, WIRE_PAYLOAD_N) <= LIMIT_NOTIFIES &&
+           wire_count(request, WIRE_PAYLOAD_D) <= LIMIT_DELETES &&
+           wire_count(request, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS;
+}
+
+/* "Concerns an IKE SA rekey": the proposals are for IKE, and nothing in it is of a Child SA. */
+static bool is_ike_rekey(const struct wire_message *request)
+{
+    static const uint8_t child_only[] = {WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr};
+    const struct wire_payload *sa = wire_find(request, WIRE_PAYLOAD_SA, NULL);
+    for (size_t i = 0; i < sizeof(child_only); i++)
+        if (wire_find(request, child_only[i], NULL) != NULL)
+            return false;
+    /* the protocol of the first proposal; the rest is checked where it is read */
+    return sa != NULL && sa->body.len > 5 && sa->body.ptr[5] == WIRE_PROTO_IKE &&
+           !wire_notify_has(request, N_REKEY_SA);
+}
+
+static enum answer_verdict dispatch(struct sa *sa, struct answering *answering)
+{
+    const struct wire_message *request = answering->request;
+    switch (request->header.exchange) {
+    case WIRE_CREATE_CHILD_SA:
+        if (sa->life != IKE_ESTABLISHED)
+            /* RFC 7296 section 2.25.2: it is being rekeyed or deleted */
+            return answer_refuse(answering, N_TEMPORARY_FAILURE);
+        if (is_ike_rekey(request))
+            return answer_rekey_ike(sa, answering);
+        return wire_notify_has(request, N_REKEY_SA) ? answer_rekey_child(sa, answering)
+                                                    : answer_create_child(sa, answering);
+    case WIRE_INFORMATIONAL:
+        return answer_informational(sa, answering);
+    default: /* IKE_AUTH again, or an exchange that we do not know */
+        return answer_refuse(answering, N_INVALID_SYNTAX);
+    }
+}
+
+static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answering,
+                                           enum wire_fault fault, uint8_t critical)
+{
+    uint8_t exchange = answering->request->header.exchange;
+    if (sa->life == IKE_AUTHENTICATING) {
+        /* before authentication nothing but IKE_AUTH is answered (S2) */
+        if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
+            return ANSWER_SILENT;
+        if (fault == WIRE_OK && payload_counts_fit(answering->request))
+            return answer_auth(sa, answering);
+    }
+    if (fault == WIRE_UNKNOWN_CRITICAL)
+        return answer_refuse_data(answering, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
+    if (fault == WIRE_MALFORMED || !payload_counts_fit(answering->request))
+        return answer_refuse(answering, N_INVALID_SYNTAX);
+    return dispatch(sa, answering);
+}
+
+static void finish(struct sa *sa, struct answering *answering)
+{
+    struct packet *packet =
+        seal_message(sa, answering->reply, answering->exchange, SEAL_RESPONSE,
+                     answering->message_id);
+    if (packet == NULL) {
+        /* no memory: as if the request had been lost; the peer sends it again */
+        if (answering->drop != NULL)
+            answering->drop(answering);
+        return;
+    }
+    packet_free(sa->theirs.packet);
+    sa->theirs.packet = packet;
+    sa->theirs.next_id = answering->message_id + 1;
+    output_packet(sa, packet, answering->path);
+    if (answering->commit != NULL)
+        answering->commit(sa, answering);
+    if (answering->fatal && sa->life != IKE_DEAD)
+        sa_down(sa, IKE_INVALID_SYNTAX, answering->now);
+    sa_touch(sa);
+}
+
+void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
+                    uint8_t critical, const struct ike_path *path, nanos now)
+{
+    struct wire_builder reply = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    struct answering answering = {
+        .request = request,
+        .path = path,
+        .message_id = request->header.message_id,
+        .exchange = request->header.exchange,
+        .now = now,
+        .reply = &reply,
+    };
+    switch (exchange_answer(sa, &answering, fault, critical)) {
+    case ANSWER_SEND:
+        finish(sa, &answering);
+        break;
+    case ANSWER_LATER:
+        sa->answering_later = true;
+        break;
+    case ANSWER_SILENT:
+        break;
+    }
+}
+
+void answer_later_send(struct sa *sa, struct answering *answering)
+{
+    ASSERT(sa->answering_later);
+    sa->answering_later = false;
+    finish(sa, answering);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_ANSWER_H
+#define IKE_ANSWER_H
+
+#include "ike/exchange.h"
+
+/* answer_request - an authentic request with a parsed chain, or one with `fault`: dispatches it, seals
+ * and sends the response, commits. */
+void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
+                    uint8_t critical, const struct ike_path *path, nanos now);
+
+/* answer_later_send - the response of a request that had returned ANSWER_LATER. */
+void answer_later_send(struct sa *sa, struct answering *answering);
+
+#endif

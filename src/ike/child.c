@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/child.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+#include "ike/jobs.h"
+
+uint32_t child_spi_new(struct ike *ike)
+{
+    for (;;) {
+        uint32_t spi = random_u32(ike->random);
+        struct child *taken;
+        HASH_FIND(by_spi, ike->children_by_spi, &spi, sizeof(spi), taken);
+        /* RFC 4303 section 2.1: 1 to 255 are reserved, 0 is never sent. */
+        if (spi > 255 && taken == NULL)
+            return spi;
+    }
+}
+
+static void link_child(struct ike *ike, struct sa *sa, struct child *child)
+{
+    child->sa = sa;
+    child->sa_next = sa->children;
+    sa->children = child;
+    child->previous = ike->children_last;
+    if (ike->children_last == NULL)
+        ike->children = child;
+    else
+        ike->children_last->next = child;
+    ike->children_last = child;
+    HASH_ADD(by_id, ike->children_by_id, id, sizeof(child->id), child);
+    HASH_ADD(by_spi, ike->children_by_spi, spi_in, sizeof(child->spi_in), child);
+    sa->session->n_children++;
+    ike->stats.children++;
+}
+
+static void unlink_child(struct ike *ike, struct child *child)
+{
+    struct child **link = &child->sa->children;
+    while (*link != child)
+        link = &(*link)->sa_next;
+    *link = child->sa_next;
+    if (child->previous == NULL)
+        ike->children = child->next;
+    else
+        child->previous->next = child->next;
+    if (child->next == NULL)
+        ike->children_last = child->previous;
+    else
+        child->next->previous = child->previous;
+    HASH_DELETE(by_id, ike->children_by_id, child);
+    HASH_DELETE(by_spi, ike->children_by_spi, child);
+    ASSERT(child->sa->session->n_children > 0 && ike->stats.children > 0);
+    child->sa->session->n_children--;
+    ike->stats.children--;
+}
+
+static void start_lifetime(struct child *child, struct ike *ike, nanos now)
+{
+    const struct ike_lifetime *lifetime = &child->policy->lifetime;
+    child->installed_ns = now;
+    child->rekey_at_ns = NANOS_NEVER;
+    child->expires_ns = NANOS_NEVER;
+    if (lifetime->rekey_ns > 0 && lifetime->rekey_ns != NANOS_NEVER) {
+        nanos jitter = 0;
+        if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
+            jitter = (nanos)(random_u64(ike->random) % (uint64_t)lifetime->jitter_ns);
+        child->rekey_at_ns =
+            nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
+    }
+    if (lifetime->life_ns > 0)
+        child->expires_ns = nanos_after(now, lifetime->life_ns);
+}
+
+static void emit_install(struct child *child, const struct child_spec *spec,
+                         const struct ike_child_keys *keys)
+{
+    struct sa *sa = child->sa;
+    struct ike_event *event = event_sa(sa, IKE_EV_CHILD_INSTALL);
+    event->job = job_add(sa->ike, IKE_EV_CHILD_INSTALL, sa->id, child->id);
+    event->child = child->id;
+    event->child_old = child->replaces;
+    event->udp_encap = child->udp_encap;
+    event->install = (struct ike_child_install){
+        .child = child->id,
+        .sa = sa->id,
+        .session = sa->session->id,
+        .replaces = child->replaces,
+        .spi_in = child->spi_in,
+        .spi_out = child->spi_out,
+        .keys = *keys,
+        .esn = child->esn,
+        .udp_encap = child->udp_encap,
+        .outbound_now = spec->outbound_now,
+        .replay_window = child->policy->replay_window,
+        .path = sa->path,
+        .local_ts = *spec->local_ts,
+        .remote_ts = *spec->remote_ts,
+        .conn = child->conn,
+        .policy = child->policy,
+    };
+    event = event_sa(sa, IKE_EV_CHILD_UP);
+    event->child = child->id;
+    event->child_old = child->replaces;
+    event->udp_encap = child->udp_encap;
+}
+
+struct child *child_install(struct sa *sa, const struct child_spec *spec,
+                            const struct ike_child_keys *keys, nanos now)
+{
+    struct ike *ike = sa->ike;
+    size_t n = spec->local_ts->n + spec->remote_ts->n;
+    struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
+    if (child == NULL)
+        return NULL;
+    child->id = ++ike->last_child;
+    child->replaces = spec->replaces;
+    child->conn = ike_conn_ref(sa->session->conn);
+    child->policy = spec->policy;
+    child->life = spec->outbound_now ? IKE_CHILD_ACTIVE : IKE_CHILD_INBOUND_READY;
+    child->spi_in = spec->spi_in;
+    child->spi_out = spec->spi_out;
+    child->encr = spec->encr;
+    child->encr_key_bits = spec->encr_key_bits;
+    child->integ = spec->integ;
+    child->ke = spec->ke;
+    child->esn = spec->esn;
+    child->udp_encap = sa_udp_encap(sa);
+    child->outbound = spec->outbound_now;
+    child->n_local_ts = (uint8_t)spec->local_ts->n;
+    child->n_remote_ts = (uint8_t)spec->remote_ts->n;
+    memcpy(child->ts, spec->local_ts->ts, spec->local_ts->n * sizeof(child->ts[0]));
+    memcpy(child->ts + child->n_local_ts, spec->remote_ts->ts,
+           spec->remote_ts->n * sizeof(child->ts[0]));
+    link_child(ike, sa, child);
+    start_lifetime(child, ike, now);
+    emit_install(child, spec, keys);
+    sa_touch(sa);
+    return child;
+}
+
+void child_switch(struct child *child)
+{
+    if (child->outbound)
+        return;
+    child->outbound = true;
+    if (child->life == IKE_CHILD_INBOUND_READY)
+        child->life = IKE_CHILD_ACTIVE;
+    struct ike_event *event = event_sa(child->sa, IKE_EV_CHILD_SWITCH);
+    event->child = child->id;
+    event->child_old = child->replaces;
+}
+
+void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
+{
+    struct sa *sa = child->sa;
+    struct ike_event *event = event_sa(sa, IKE_EV_CHILD_REMOVE);
+    event->child = child->id;
+    event->outcome = outcome;
+    event->linger_ns = linger_ns;
+    event = event_sa(sa, IKE_EV_CHILD_DOWN);
+    event->child = child->id;
+    event->child_old = child->replaced_by;
+    event->outcome = outcome;
+    unlink_child(sa->ike, child);
+    ike_conn_unref(child->conn);
+    free(child);
+    sa_touch(sa);
+}
+
+void child_replaced(struct child *old, struct child *by)
+{
+    old->life = IKE_CHILD_REPLACED;
+    old->replaced_by = by->id;
+    old->rekey_at_ns = NANOS_NEVER;
+    sa_touch(old->sa);
+}
+
+struct child *child_find(const struct ike *ike, ike_child_id id)
+{
+    struct child *child;
+    HASH_FIND(by_id, ike->children_by_id, &id, sizeof(id), child);
+    return child;
+}
+
+struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in)
+{
+    struct child *child = sa->children;
+    while (child != NULL && child->spi_in != spi_in)
+        child = child->sa_next;
+    return child;
+}
+
+struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out)
+{
+    struct child *child = sa->children;
+    while (child != NULL && child->spi_out != spi_out)
+        child = child->sa_next;
+    return child;
+}
+
+void child_path_changed(struct child *child)
+{
+    child->udp_encap = sa_udp_encap(child->sa);
+    struct ike_event *event = event_sa(child->sa, IKE_EV_CHILD_MOVE);
+    event->child = child->id;
+    event->udp_encap = child->udp_encap;
+}
+
+nanos child_deadline(const struct child *child)
+{
+    return nanos_min(child->rekey_at_ns, child->expires_ns);
+}
+
+static void delete_with_peer(struct child *child, enum ike_outcome reason)
+{
+    struct intent intent = {.kind = INTENT_DELETE_CHILD, .child = child->id, .reason = reason};
+    if (intent_pending(child->sa, INTENT_DELETE_CHILD, child->id) ||
+        intent_add(child->sa, &intent) == 0)
+        return;
+    child_down(child, reason, 0); /* no room for the wish: at least our side is clean */
+}
+
+void child_tick(struct child *child, nanos now)
+{
+    if (now >= child->expires_ns) {
+        child->expires_ns = NANOS_NEVER;
+        child->rekey_at_ns = NANOS_NEVER;
+        delete_with_peer(child, IKE_EXPIRED);
+        return;
+    }
+    if (now < child->rekey_at_ns)
+        return;
+    child->rekey_at_ns = NANOS_NEVER;
+    child_rekey(child);
+}
+
+void child_rekey(struct child *child)
+{
+    struct intent intent = {.kind = INTENT_REKEY_CHILD, .child = child->id};
+    if (child->life != IKE_CHILD_ACTIVE && child->life != IKE_CHILD_INBOUND_READY)
+        return;
+    if (intent_pending(child->sa, INTENT_REKEY_CHILD, child->id))
+        return;
+    /* No room: the hard lifetime or the next volume limit asks again. */
+    (void)!intent_add(child->sa, &intent);
+}
+
+void child_expire(struct child *child)
+{
+    delete_with_peer(child, IKE_EXPIRED);
+}
+
+void child_install_failed(struct child *child)
+{
+    delete_with_peer(child, IKE_INSTALL_FAILED);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands become intents on the IKE SA that they name. */
+#include "ike/command.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "ike/exchange.h"
+#include "ike/login.h"
+
+static int intent_command(struct sa *sa, const struct ike_command *command, enum intent_kind kind,
+                          ike_child_id child)
+{
+    struct intent intent = {
+        .kind = kind,
+        .tag = command->tag,
+        .path = command->path,
+        .child = child,
+        .path_test = command->path_test,
+        .unused_old = command->unused_old,
+        .reason = IKE_CANCELLED,
+        .retry_ns = command->retry_ns,
+        .give_up_ns = command->give_up_ns,
+    };
+    if (command->child != NULL)
+        (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
+    return intent_add(sa, &intent);
+}
+
+static int sa_command(struct ike *ike, const struct ike_command *command, enum intent_kind kind)
+{
+    struct sa *sa = sa_find(ike, command->sa);
+    if (sa == NULL)
+        return ERR_NOT_FOUND;
+    if (sa->life != IKE_ESTABLISHED)
+        return ERR_WRONG_STATE;
+    return intent_command(sa, command, kind, 0);
+}
+
+static int child_command(struct ike *ike, const struct ike_command *command, enum intent_kind kind)
+{
+    struct child *child = child_find(ike, command->child_id);
+    if (child == NULL)
+        return ERR_NOT_FOUND;
+    return intent_command(child->sa, command, kind, child->id);
+}
+
+static void emit_ok(struct ike *ike, const struct ike_command *command)
+{
+    if (command->tag == 0)
+        return;
+    struct ike_event *event = event_add(ike, IKE_EV_COMMAND_DONE);
+    event->tag = command->tag;
+    event->sa = command->sa;
+    event->session = command->session;
+    event->outcome = IKE_OK;
+}
+
+static int delete_ike(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    struct sa *sa = sa_find(ike, command->sa);
+    if (sa == NULL)
+        return ERR_NOT_FOUND;
+    if (!command->force && sa->life == IKE_ESTABLISHED)
+        return intent_command(sa, command, INTENT_DELETE_IKE, 0);
+    sa_down(sa, IKE_CANCELLED, now);
+    emit_ok(ike, command);
+    return 0;
+}
+
+static int delete_child(struct ike *ike, const struct ike_command *command)
+{
+    if (!command->force)
+        return child_command(ike, command, INTENT_DELETE_CHILD);
+    struct child *child = child_find(ike, command->child_id);
+    if (child == NULL)
+        return ERR_NOT_FOUND;
+    /* The peer is told, but nobody waits for its answer. */
+    struct intent intent = {.kind = INTENT_DELETE_CHILD, .reason = IKE_CANCELLED};
+    intent.spi_in = child->spi_in;
+    int err = intent_add(child->sa, &intent);
+    child_down(child, IKE_CANCELLED, 0);
+    emit_ok(ike, command);
+    return err == ERR_FULL ? 0 : err;
+}
+
+static int delete_session(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    struct session *session = session_find(ike, command->session);
+    if (session == NULL)
+        return ERR_NOT_FOUND;
+    session_down(session, IKE_CANCELLED, command->force, now);
+    emit_ok(ike, command);
+    return 0;
+}
+
+static int reauthenticate(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    struct session *session = session_find(ike, command->session);
+    if (session == NULL)
+        return ERR_NOT_FOUND;
+    if (!session->established || session->role != IKE_END_USER)
+        return ERR_WRONG_STATE;
+    return login_reauthenticate(session, session->sas, command->tag, now);
+}
+
+int command_run(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    switch (command->kind) {
+    case IKE_CMD_CONNECT: return login_start(ike, command, now);
+    case IKE_CMD_CREATE_CHILD: return sa_command(ike, command, INTENT_CREATE_CHILD);
+    case IKE_CMD_REKEY_IKE: return sa_command(ike, command, INTENT_REKEY_IKE);
+    case IKE_CMD_REKEY_CHILD: return child_command(ike, command, INTENT_REKEY_CHILD);
+    case IKE_CMD_CLONE: return sa_command(ike, command, INTENT_CLONE);
+    case IKE_CMD_MOVE: return sa_command(ike, command, INTENT_MOVE);
+    case IKE_CMD_CREATE_MOVED: return sa_command(ike, command, INTENT_CREATE_MOVED);
+    case IKE_CMD_PROBE: return sa_command(ike, command, INTENT_PROBE);
+    case IKE_CMD_PATH_TEST: return sa_command(ike, command, INTENT_PATH_TEST);
+    case IKE_CMD_DELETE_IKE: return delete_ike(ike, command, now);
+    case IKE_CMD_DELETE_CHILD: return delete_child(ike, command);
+    case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
+    case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
+    }
+    ASSERT(!"an unknown command");
+}

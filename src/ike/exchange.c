@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/exchange.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/seal.h"
+
+/* One row per kind of intent: how it is asked, and how urgent it is. Lower is sooner: what saves
+ * traffic comes before what makes more of it. */
+struct row {
+    const struct exchange_ops *ops;
+    unsigned urgency;
+};
+static const struct row table[INTENT_KINDS] = {
+    [INTENT_LOGIN] = {&exchange_login, 0},
+    [INTENT_DELETE_IKE] = {&exchange_delete_ike, 0},
+    [INTENT_MOVE] = {&exchange_move, 1},
+    [INTENT_PATH_TEST] = {&exchange_path_test, 1},
+    [INTENT_PROBE] = {&exchange_probe, 1},
+    [INTENT_ROUTABILITY] = {&exchange_routability, 1},
+    [INTENT_DELETE_CHILD] = {&exchange_delete_child, 2},
+    [INTENT_CREATE_MOVED] = {&exchange_create_moved, 3},
+    [INTENT_CLONE] = {&exchange_clone, 3},
+    [INTENT_CREATE_CHILD] = {&exchange_create_child, 3},
+    [INTENT_REKEY_CHILD] = {&exchange_rekey_child, 3},
+    [INTENT_ADDRESSES] = {&exchange_addresses, 4},
+    [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 5},
+};
+
+#define RETRY_FIRST_NS NANOS_PER_SEC
+#define RETRY_MAX      6
+
+/* --- the queue of intents --- */
+
+int intent_add(struct sa *sa, const struct intent *intent)
+{
+    if (sa->n_intents >= LIMIT_INTENTS && intent->kind != INTENT_DELETE_IKE)
+        return ERR_FULL;
+    struct intent *copy = malloc(sizeof(*copy));
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    *copy = *intent;
+    struct intent **link = &sa->intents;
+    while (*link != NULL && table[(*link)->kind].urgency <= table[copy->kind].urgency)
+        link = &(*link)->next;
+    copy->next = *link;
+    *link = copy;
+    sa->n_intents++;
+    sa_touch(sa);
+    return 0;
+}
+
+bool intent_pending(const struct sa *sa, enum intent_kind kind, ike_child_id child)
+{
+    if (sa->asking != NULL && sa->asking->intent.kind == kind &&
+        (child == 0 || sa->asking->intent.child == child))
+        return true;
+    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        if (intent->kind == kind && (child == 0 || intent->child == child))
+            return true;
+    return false;
+}
+
+void intents_move(struct sa *from, struct sa *to)
+{
+    struct intent **link = &from->intents;
+    while (*link != NULL) {
+        struct intent *intent = *link;
+        if (intent->kind == INTENT_DELETE_IKE || intent->kind == INTENT_REKEY_IKE) {
+            link = &intent->next;
+            continue;
+        }
+        *link = intent->next;
+        from->n_intents--;
+        if (intent_add(to, intent) != 0)
+            intent_end(from, intent, IKE_CANCELLED);
+        free(intent);
+    }
+}
+
+static void emit_done(struct sa *sa, const struct intent *intent, const struct verdict *verdict,
+                      nanos rtt_ns)
+{
+    if (intent->tag == 0)
+        return;
+    struct ike_event *event = event_sa(sa, IKE_EV_COMMAND_DONE);
+    event->tag = intent->tag;
+    event->outcome = verdict->outcome;
+    event->notify = verdict->notify;
+    event->we_sent_notify = verdict->we_sent_notify;
+    event->rtt_ns = rtt_ns;
+    event->child = verdict->new_child;
+    if (verdict->new_sa != 0) {
+        event->sa_old = sa->id;
+        event->sa = verdict->new_sa;
+    }
+    if (verdict->detail != NULL)
+        (void)snprintf(event->notice, sizeof(event->notice), "%s", verdict->detail);
+}
+
+void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome outcome)
+{
+    struct verdict verdict = verdict_done(outcome);
+    emit_done(sa, intent, &verdict, 0);
+}
+
+static struct intent *take(struct sa *sa, struct intent **link)
+{
+    struct intent *intent = *link;
+    *link = intent->next;
+    sa->n_intents--;
+    return intent;
+}
+
+/* --- our side of an exchange --- */
+
+static struct asking *asking_free(struct asking *asking)
+{
+    if (asking->ops->release != NULL)
+        asking->ops->release(asking);
+    free(asking);
+    return NULL;
+}
+
+static void send_request(struct sa *sa, nanos now)
+{
+    window_sent(&sa->mine, &sa->ike->retransmit, now);
+    output_packet(sa, sa->mine.packet, &sa->mine.path);
+}
+
+/* seal_and_send - the request that ops->ask wrote. */
+static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                          nanos now)
+{
+    struct packet *packet =
+        seal_message(sa, request, asking->exchange, SEAL_REQUEST, sa->mine.next_id);
+    if (packet == NULL)
+        return false;
+    sa->mine.packet = packet;
+    sa->mine.path = asking->path;
+    sa->mine.tries = 0;
+    sa->mine.interval_ns = asking->intent.retry_ns;
+    if (asking->intent.give_up_at_ns == 0)
+        asking->intent.give_up_at_ns = asking->intent.give_up_ns > 0
+                                           ? nanos_after(now, asking->intent.give_up_ns)
+                                           : NANOS_NEVER;
+    sa->mine.give_up_at_ns = asking->intent.give_up_at_ns;
+    asking->asked_ns = now;
+    send_request(sa, now);
+    return true;
+}
+
+static void conclude(struct sa *sa, struct verdict verdict, nanos now);
+
+static void ask(struct sa *sa, nanos now)
+{
+    struct asking *asking = sa->asking;
+    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    asking->path = sa->path;
+    asking->exchange = asking->ops->exchange;
+    asking->running = true;
+    enum ike_outcome outcome = asking->ops->ask(sa, asking, &request, now);
+    asking->running = false;
+    if (outcome == IKE_OK && sa->life != IKE_DEAD && !seal_and_send(sa, asking, &request, now))
+        outcome = IKE_LIMIT; /* no memory, or a message that does not fit */
+    if (outcome != IKE_OK || sa->life == IKE_DEAD)
+        conclude(sa, verdict_done(outcome == IKE_OK ? sa->down_reason : outcome), now);
+}
+
+/* conclude - what the verdict asks for. Loops through `ask` at most once per step. */
+static void conclude(struct sa *sa, struct verdict verdict, nanos now)
+{
+    struct asking *asking = sa->asking;
+    nanos rtt_ns = asking->rtt_ns;
+    sa_touch(sa);
+    if (sa->life == IKE_DEAD && verdict.kind != VERDICT_DONE)
+        verdict = verdict_done(sa->down_reason);
+    switch (verdict.kind) {
+    case VERDICT_NEXT:
+        asking->step++;
+        ask(sa, now);
+        return;
+    case VERDICT_REPEAT:
+        ask(sa, now);
+        return;
+    case VERDICT_LATER:
+        return;
+    case VERDICT_AGAIN: {
+        struct intent again = asking->intent;
+        again.attempt++;
+        again.not_before_ns = verdict.not_before_ns;
+        sa->asking = asking_free(asking);
+        if (intent_add(sa, &again) != 0)
+            intent_end(sa, &again, IKE_LIMIT);
+        return;
+    }
+    case VERDICT_DONE:
+        emit_done(sa, &asking->intent, &verdict, rtt_ns);
+        sa->asking = asking_free(asking);
+        return;
+    }
+}
+
+static bool runnable(const struct sa *sa, const struct intent *intent, nanos now)
+{
+    if (intent->not_before_ns > now)
+        return false;
+    return sa->life == IKE_ESTABLISHED || intent->kind == INTENT_LOGIN ||
+           intent->kind == INTENT_DELETE_IKE;
+}
+
+static struct intent **first_runnable(struct sa *sa, nanos now)
+{
+    struct intent **link = &sa->intents;
+    while (*link != NULL && !runnable(sa, *link, now))
+        link = &(*link)->next;
+    return link;
+}
+
+/*
+ * wake - a request is outstanding to which nobody waits any more (its probe was given up). The window
+ * allows no other before it is answered, so that it is what goes out for the sake of `intent`: the
+ * same octets, over the path that the intent is about (RFC 4555 section 3.5).
+ */
+static void wake(struct sa *sa, const struct intent *intent, nanos now)
+{
+    struct asking *asking = sa->asking;
+    bool other_path = intent->kind == INTENT_MOVE || intent->kind == INTENT_PATH_TEST ||
+                      intent->kind == INTENT_CREATE_MOVED;
+    asking->parked = false;
+    asking->woken = true;
+    sa->mine.path = other_path ? intent->path : sa->path;
+    sa->mine.tries = 0;
+    sa->mine.interval_ns = intent->retry_ns;
+    sa->mine.give_up_at_ns =
+        intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns) : NANOS_NEVER;
+    send_request(sa, now);
+}
+
+void exchange_run(struct sa *sa, nanos now)
+{
+    while (sa->life != IKE_DEAD) {
+        struct intent **link = first_runnable(sa, now);
+        if (*link == NULL)
+            return;
+        if (sa->asking != NULL) {
+            if (sa->asking->parked)
+                wake(sa, *link, now);
+            return;
+        }
+        struct asking *asking = calloc(1, sizeof(*asking));
+        if (asking == NULL)
+            return; /* tried again with the next input */
+        struct intent *intent = take(sa, link);
+        asking->intent = *intent;
+        asking->intent.next = NULL;
+        asking->ops = table[intent->kind].ops;
+        free(intent);
+        sa->asking = asking;
+        ask(sa, now);
+    }
+}
+
+static void emit_exchange(struct sa *sa, const struct asking *asking)
+{
+    struct ike_event *event = event_sa(sa, IKE_EV_EXCHANGE);
+    event->tag = asking->intent.tag;
+    event->exchange = asking->exchange;
+    event->rtt_ns = asking->rtt_ns;
+    event->path = asking->path;
+    (void)snprintf(event->what, sizeof(event->what), "%s", asking->ops->what);
+}
+
+/* finish_woken - the woken request was answered: a probe wanted no more than that. */
+static void finish_woken(struct sa *sa, nanos now)
+{
+    struct intent **link = first_runnable(sa, now);
+    if (*link == NULL || (*link)->kind != INTENT_PROBE)
+        return;
+    struct intent *probe = take(sa, link);
+    intent_end(sa, probe, IKE_OK);
+    free(probe);
+}
+
+void exchange_response(struct sa *sa, const struct wire_message *response,
+                       const struct ike_path *from, nanos now)
+{
+    struct asking *asking = sa->asking;
+    ASSERT(asking != NULL && window_busy(&sa->mine));
+    bool woken = asking->woken || asking->parked;
+    /* Of a request that was sent more than once it is unknown which sending was answered: the time
+     * since the last one would flatter, since the first is safe. */
+    asking->rtt_ns = now - sa->mine.first_sent_ns;
+    asking->parked = asking->woken = false;
+    window_done(&sa->mine);
+    emit_exchange(sa, asking);
+    if (woken)
+        finish_woken(sa, now);
+    asking->running = true;
+    struct verdict verdict = asking->ops->answered(sa, asking, response, from, now);
+    asking->running = false;
+    conclude(sa, verdict, now);
+}
+
+void exchange_resume(struct sa *sa, struct verdict verdict, nanos now)
+{
+    ASSERT(sa->asking != NULL && !window_busy(&sa->mine));
+    conclude(sa, verdict, now);
+}
+
+/* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
+static void park(struct sa *sa, nanos now)
+{
+    struct asking *asking = sa->asking;
+    if (asking->woken) {
+        struct intent **link = first_runnable(sa, now);
+        if (*link != NULL) {
+            struct intent *intent = take(sa, link);
+            intent_end(sa, intent, IKE_TIMEOUT);
+            free(intent);
+        }
+    } else {
+        intent_end(sa, &asking->intent, IKE_TIMEOUT);
+        asking->intent.tag = 0;
+    }
+    asking->woken = false;
+    asking->parked = true;
+    sa->mine.resend_at_ns = NANOS_NEVER;
+    sa->mine.give_up_at_ns = NANOS_NEVER;
+    sa_touch(sa);
+}
+
+static bool survives_timeout(const struct sa *sa)
+{
+    const struct asking *asking = sa->asking;
+    return sa->life == IKE_ESTABLISHED && sa->mine.give_up_at_ns != NANOS_NEVER &&
+           (asking->woken || asking->intent.give_up_ns > 0) &&
+           (asking->intent.kind == INTENT_PROBE || asking->intent.kind == INTENT_PATH_TEST ||
+            asking->intent.kind == INTENT_MOVE || asking->woken);
+}
+
+void exchange_tick(struct sa *sa, nanos now)
+{
+    struct window *mine = &sa->mine;
+    if (sa->asking == NULL || !window_busy(mine) || sa->asking->parked)
+        return;
+    if (window_exhausted(mine, &sa->ike->retransmit, now)) {
+        if (survives_timeout(sa))
+            park(sa, now);
+        else
+            sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);
+        return;
+    }
+    if (now >= mine->resend_at_ns) {
+        sa->ike->stats.retransmitted++;
+        send_request(sa, now);
+    }
+}
+
+nanos exchange_deadline(const struct sa *sa)
+{
+    nanos at = NANOS_NEVER;
+    if (sa->asking != NULL) {
+        if (!window_busy(&sa->mine))
+            return NANOS_NEVER; /* waits for a job */
+        at = nanos_min(sa->mine.resend_at_ns, sa->mine.give_up_at_ns);
+        if (!sa->asking->parked)
+            return at;
+    }
+    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        if (runnable(sa, intent, NANOS_NEVER))
+            at = nanos_min(at, intent->not_before_ns);
+    return at;
+}
+
+void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now)
+{
+    if (sa->asking == NULL || !window_busy(&sa->mine))
+        return;
+    sa->mine.path = *path;
+    sa->mine.tries = 0;
+    send_request(sa, now);
+    sa_touch(sa);
+}
+
+void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome)
+{
+    while (sa->intents != NULL) {
+        struct intent *intent = take(sa, &sa->intents);
+        intent_end(sa, intent, intent->kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
+        free(intent);
+    }
+    if (sa->asking == NULL || sa->asking->running)
+        return; /* running: conclude() ends it */
+    enum intent_kind kind = sa->asking->intent.kind;
+    intent_end(sa, &sa->asking->intent, kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
+    sa->asking = asking_free(sa->asking);
+}
+
+void exchange_forget(struct sa *sa)
+{
+    if (sa->asking != NULL)
+        sa->asking = asking_free(sa->asking);
+}

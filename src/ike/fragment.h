@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_FRAGMENT_H
+#define IKE_FRAGMENT_H
+
+/* Reassembly of RFC 7383 fragments. Each one was verified and decrypted before it comes here, so only
+ * the peer itself can fill this memory, and only up to one message per IKE SA. */
+
+#include "base/span.h"
+#include "ike/sa.h"
+
+struct fragment {
+    uint32_t message_id;
+    bool response;
+    uint16_t number, total; /* from 1 */
+    uint8_t first_payload;  /* of fragment 1 */
+    struct span plain;
+};
+
+enum fragment_verdict { FRAGMENT_WAIT, FRAGMENT_COMPLETE, FRAGMENT_BAD };
+
+/* fragment_add - FRAGMENT_COMPLETE: *ret_plain (owned by the SA until the next fragment) and
+ * *ret_first are the whole chain. Duplicates are ignored; a fragment of another message or with a larger
+ * total starts anew, one with a smaller total is dropped (RFC 7383 section 2.6). */
+enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragment,
+                                   struct span *ret_plain, uint8_t *ret_first);
+struct reassembly *reassembly_free(struct reassembly *reassembly); /* takes NULL; returns NULL */
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The endpoint: what ike.h offers, except the queues (queue.c), looking in (info.c) and commands
+ * (command.c). */
+#include "ike/ike.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+#include "ike/fragment.h"
+#include "ike/half_open.h"
+#include "ike/jobs.h"
+#include "ike/login.h"
+#include "ike/receive.h"
+
+static void options_default(struct ike_options *options)
+{
+    if (options->max_half_open == 0)
+        options->max_half_open = LIMIT_HALF_OPEN;
+    if (options->cookie_threshold == 0)
+        options->cookie_threshold = LIMIT_COOKIE_THRESHOLD;
+    if (options->cookie_per_address == 0)
+        options->cookie_per_address = LIMIT_COOKIE_PER_ADDRESS;
+    if (options->block_per_address == 0)
+        options->block_per_address = LIMIT_BLOCK_PER_ADDRESS;
+    if (options->retransmit_initial_ns == 0)
+        options->retransmit_initial_ns = NANOS_PER_SEC;
+    if (options->retransmit_base_percent == 0)
+        options->retransmit_base_percent = 180;
+    if (options->retransmit_tries == 0)
+        options->retransmit_tries = 6;
+    if (options->fragment_size == 0)
+        options->fragment_size = 1280;
+}
+
+struct ike *ike_new(const struct ike_options *options)
+{
+    struct ike *ike = calloc(1, sizeof(*ike));
+    if (ike == NULL)
+        return NULL;
+    ike->options = *options;
+    options_default(&ike->options);
+    ike->crypto = options->crypto;
+    ike->random = options->random;
+    ike->retransmit = (struct retransmit_policy){
+        .initial_ns = ike->options.retransmit_initial_ns,
+        .base_percent = ike->options.retransmit_base_percent,
+        .tries = ike->options.retransmit_tries,
+        .random = options->random,
+    };
+    ike->scratch = malloc(LIMIT_DATAGRAM);
+    ike->build = malloc(LIMIT_IKE_MESSAGE);
+    if (ike->scratch == NULL || ike->build == NULL)
+        return ike_free(ike);
+    return ike;
+}
+
+static void free_dead(struct ike *ike)
+{
+    while (ike->dead != NULL) {
+        struct sa *sa = ike->dead;
+        ike->dead = sa->next;
+        sa_free(sa);
+    }
+}
+
+/* settle - the end of every call that may have changed something: each SA that was touched looks at
+ * its intents and computes its deadline; those that died are freed. */
+static void settle(struct ike *ike)
+{
+    while (ike->touched != NULL) {
+        struct sa *sa = ike->touched;
+        ike->touched = sa->touched_next;
+        sa->touched = false;
+        if (sa->life == IKE_DEAD)
+            continue;
+        exchange_run(sa, ike->now);
+        if (sa->life != IKE_DEAD && !sa->touched)
+            deadline_heap_set(&ike->deadlines, sa, sa_deadline(sa));
+    }
+    free_dead(ike);
+}
+
+struct ike *ike_free(struct ike *ike)
+{
+    if (ike == NULL)
+        return NULL;
+    while (ike->sas != NULL)
+        sa_down(ike->sas, IKE_CANCELLED, ike->now);
+    ike->touched = NULL;
+    free_dead(ike);
+    queues_done(ike);
+    jobs_done(ike);
+    half_open_done(&ike->half_open);
+    deadline_heap_done(&ike->deadlines);
+    for (size_t i = 0; i < ike->n_conns; i++)
+        ike_conn_unref(ike->conns[i]);
+    free(ike->conns);
+    free(ike->scratch);
+    free(ike->build);
+    wipe(&ike->cookies, sizeof(ike->cookies));
+    free(ike);
+    return NULL;
+}
+
+/* --- configuration --- */
+
+static size_t conn_index(const struct ike *ike, const char *name)
+{
+    size_t i = 0;
+    while (i < ike->n_conns && strcmp(ike->conns[i]->name, name) != 0)
+        i++;
+    return i;
+}
+
+int ike_conn_add(struct ike *ike, struct ike_conn *conn)
+{
+    size_t i = conn_index(ike, conn->name);
+    if (i < ike->n_conns) {
+        ike_conn_ref(conn);
+        ike_conn_unref(ike->conns[i]);
+        ike->conns[i] = conn;
+        return 0;
+    }
+    struct ike_conn **conns = realloc(ike->conns, (ike->n_conns + 1) * sizeof(ike->conns[0]));
+    if (conns == NULL)
+        return ERR_NO_MEMORY;
+    ike->conns = conns;
+    ike->conns[ike->n_conns++] = ike_conn_ref(conn);
+    return 0;
+}
+
+int ike_conn_remove(struct ike *ike, const char *name)
+{
+    size_t i = conn_index(ike, name);
+    if (i == ike->n_conns)
+        return ERR_NOT_FOUND;
+    ike_conn_unref(ike->conns[i]);
+    memmove(ike->conns + i, ike->conns + i + 1, (--ike->n_conns - i) * sizeof(ike->conns[0]));
+    return 0;
+}
+
+struct ike_conn *ike_conn_find(struct ike *ike, const char *name)
+{
+    size_t i = conn_index(ike, name);
+    return i < ike->n_conns ? ike->conns[i] : NULL;
+}
+
+struct ike_conn *ike_conn_at(struct ike *ike, size_t index)
+{
+    return index < ike->n_conns ? ike->conns[index] : NULL;
+}
+
+void ike_local_addresses_set(struct ike *ike, const struct address *addresses, size_t n, nanos now)
+{
+    size_t max = sizeof(ike->local) / sizeof(ike->local[0]);
+    ike->now = now;
+    n = n < max ? n : max;
+    if (n == ike->n_local && (n == 0 || memcmp(ike->local, addresses, n * sizeof(addresses[0])) == 0))
+        return;
+    ike->n_local = (uint8_t)n;
+    if (n > 0)
+        memcpy(ike->local, addresses, n * sizeof(addresses[0]));
+    for (struct sa *sa = ike->sas; sa != NULL; sa = sa->next) {
+        struct intent intent = {.kind = INTENT_ADDRESSES};
+        if (sa->life == IKE_ESTABLISHED && sa->session->mobike &&
+            !intent_pending(sa, INTENT_ADDRESSES, 0))
+            (void)!intent_add(sa, &intent); /* a full queue: told with the next change */
+    }
+    settle(ike);
+}
+
+/* --- input --- */
+
+void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now)
+{
+    ike->now = now;
+    ike->stats.received++;
+    receive_datagram(ike, path, datagram, now);
+    settle(ike);
+}
+
+nanos ike_deadline(const struct ike *ike)
+{
+    const struct sa *sa = deadline_heap_first(&ike->deadlines);
+    return sa == NULL ? NANOS_NEVER : sa->deadline_ns;
+}
+
+void ike_tick(struct ike *ike, nanos now)
+{
+    ike->now = now;
+    for (;;) {
+        struct sa *sa = deadline_heap_first(&ike->deadlines);
+        if (sa == NULL || sa->deadline_ns > now)
+            break;
+        deadline_heap_remove(&ike->deadlines, sa); /* settle() puts it back */
+        sa_tick(sa, now);
+    }
+    settle(ike);
+}
+
+void ike_traffic_seen(struct ike *ike, ike_child_id id, nanos now)
+{
+    ike->now = now;
+    struct child *child = child_find(ike, id);
+    if (child == NULL)
+        return;
+    sa_heard(child->sa, now);
+    child_switch(child);
+    settle(ike);
+}
+
+void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
+{
+    ike->now = now;
+    struct child *child = child_find(ike, id);
+    if (child == NULL)
+        return;
+    if (hard)
+        child_expire(child);
+    else
+        child_rekey(child);
+    settle(ike);
+}
+
+/* --- jobs --- */
+
+void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *result, nanos now)
+{
+    struct job job;
+    ike->now = now;
+    if (!job_take(ike, id, &job))
+        return;
+    if (job.kind == IKE_EV_CHILD_INSTALL) {
+        struct child *child = child_find(ike, job.child);
+        if (child != NULL && result->error != 0)
+            child_install_failed(child);
+    } else {
+        struct sa *sa = sa_find(ike, job.sa);
+        if (sa != NULL)
+            login_job_done(sa, job.kind, result, now);
+        else if (job.kind == IKE_EV_LEASE && result->error == 0)
+            login_lease_orphaned(ike, &job);
+    }
+    settle(ike);
+}
+
+/* --- commands --- */
+
+int ike_command(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    ike->now = now;
+    int err = command_run(ike, command, now);
+    settle(ike);
+    return err;
+}

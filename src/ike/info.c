@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking in: copies of what the daemon, the path manager and the tests may know. */
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+
+static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
+{
+    *ret_info = (struct ike_sa_info){
+        .id = sa->id,
+        .session = sa->session == NULL ? 0 : sa->session->id,
+        .parent = sa->parent,
+        .life = sa->life,
+        .role = sa->role,
+        .origin = sa->origin,
+        .spi_i = sa->spi_i,
+        .spi_r = sa->spi_r,
+        .path = sa->path,
+        .nat_local = sa->nat_local,
+        .nat_remote = sa->nat_remote,
+        .encr = sa->encr,
+        .encr_key_bits = sa->encr_key_bits,
+        .integ = sa->integ,
+        .prf = sa->prf,
+        .ke = sa->ke,
+        .established_ns = sa->established_ns,
+        .rekey_at_ns = sa->rekey_at_ns,
+        .last_heard_ns = sa->last_heard_ns,
+        .n_peer_addresses = sa->n_peer_addresses,
+        .deleting_soon = sa->unused_at_ns != NANOS_NEVER,
+    };
+    memcpy(ret_info->peer_addresses, sa->peer_addresses, sizeof(sa->peer_addresses));
+}
+
+static void session_info(const struct session *session, struct ike_session_info *ret_info)
+{
+    *ret_info = (struct ike_session_info){
+        .id = session->id,
+        .conn = session->conn,
+        .role = session->role,
+        .local_id = session->local_id,
+        .remote_id = session->remote_id,
+        .established = session->established,
+        .logins = session->logins,
+        .n_ike_sas = session_live_sas(session),
+        .n_children = session->n_children,
+        .established_ns = session->established_ns,
+        .auth_deadline_ns = session->auth_deadline_ns,
+        .mobike = session->mobike,
+        .fragmentation = session->fragmentation,
+        .dialect = session_dialect(session),
+        .clone_refused = session->clone_refused,
+        .config = session->config,
+    };
+}
+
+static void child_info(const struct child *child, struct ike_child_info *ret_info)
+{
+    *ret_info = (struct ike_child_info){
+        .id = child->id,
+        .sa = child->sa->id,
+        .session = child->sa->session->id,
+        .policy = child->policy,
+        .life = child->life,
+        .spi_in = child->spi_in,
+        .spi_out = child->spi_out,
+        .encr = child->encr,
+        .encr_key_bits = child->encr_key_bits,
+        .integ = child->integ,
+        .ke = child->ke,
+        .esn = child->esn,
+        .udp_encap = child->udp_encap,
+        .installed_ns = child->installed_ns,
+        .rekey_at_ns = child->rekey_at_ns,
+        .expires_at_ns = child->expires_ns,
+        .local_ts.n = child->n_local_ts,
+        .remote_ts.n = child->n_remote_ts,
+    };
+    memcpy(ret_info->local_ts.ts, child->ts, child->n_local_ts * sizeof(child->ts[0]));
+    memcpy(ret_info->remote_ts.ts, child->ts + child->n_local_ts,
+           child->n_remote_ts * sizeof(child->ts[0]));
+}
+
+bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    const struct sa *previous = sa_find(ike, after);
+    const struct sa *sa = previous != NULL ? previous->next : ike->sas;
+    while (sa != NULL && sa->id <= after)
+        sa = sa->next;
+    if (sa == NULL)
+        return false;
+    sa_info(sa, ret_info);
+    return true;
+}
+
+bool ike_session_next(const struct ike *ike, ike_session_id after,
+                      struct ike_session_info *ret_info)
+{
+    const struct session *previous = session_find(ike, after);
+    const struct session *session = previous != NULL ? previous->next : ike->sessions;
+    while (session != NULL && session->id <= after)
+        session = session->next;
+    if (session == NULL)
+        return false;
+    session_info(session, ret_info);
+    return true;
+}
+
+bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_info *ret_info)
+{
+    const struct child *previous = child_find(ike, after);
+    const struct child *child = previous != NULL ? previous->next : ike->children;
+    while (child != NULL && child->id <= after)
+        child = child->next;
+    if (child == NULL)
+        return false;
+    child_info(child, ret_info);
+    return true;
+}
+
+bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info)
+{
+    const struct sa *sa = sa_find(ike, id);
+    if (sa != NULL)
+        sa_info(sa, ret_info);
+    return sa != NULL;
+}
+
+bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info)
+{
+    const struct session *session = session_find(ike, id);
+    if (session != NULL)
+        session_info(session, ret_info);
+    return session != NULL;
+}
+
+bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info)
+{
+    const struct child *child = child_find(ike, id);
+    if (child != NULL)
+        child_info(child, ret_info);
+    return child != NULL;
+}
+
+void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats)
+{
+    *ret_stats = ike->stats;
+}
+
+static void check_sa(const struct sa *sa)
+{
+    ASSERT(sa->life != IKE_DEAD && sa->id != 0 && sa->spi_ours != 0);
+    ASSERT(sa->spi_ours == sa_spi_ours(sa));
+    ASSERT(!sa->touched && !(sa->asking != NULL && sa->asking->running));
+    ASSERT(!window_busy(&sa->mine) || sa->asking != NULL);
+    ASSERT(sa->heap_index == 0 || sa->ike->deadlines.slots[sa->heap_index] == sa);
+    ASSERT(sa->n_intents <= LIMIT_INTENTS + 1);
+    unsigned intents = 0;
+    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        intents++;
+    ASSERT(intents == sa->n_intents);
+    if (sa->life == IKE_ESTABLISHED) {
+        ASSERT(sa->session != NULL && sa->login == NULL);
+        /* every IKE SA descends from one that completed AUTH */
+        ASSERT(sa->session->established && sa->session->logins > 0);
+    }
+    for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
+        ASSERT(child->sa == sa && child->spi_in > 255 && child->n_local_ts > 0 &&
+               child->n_remote_ts > 0);
+}
+
+void ike_check_invariants(const struct ike *ike)
+{
+    uint64_t sas = 0, established = 0, children = 0, sessions = 0;
+    for (const struct sa *sa = ike->sas; sa != NULL; sa = sa->next) {
+        check_sa(sa);
+        sas++;
+        established += sa->life == IKE_ESTABLISHED;
+        ASSERT(sa->next == NULL || sa->next->id > sa->id);
+    }
+    for (const struct child *child = ike->children; child != NULL; child = child->next)
+        children++;
+    for (const struct session *session = ike->sessions; session != NULL; session = session->next) {
+        uint32_t n = 0;
+        for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
+            ASSERT(sa->session == session);
+            n++;
+        }
+        ASSERT(n == session->n_sas && n > 0);
+        ASSERT(session->n_children <= LIMIT_CHILD_SAS_SESSION + 1);
+        sessions++;
+    }
+    ASSERT(sas == HASH_CNT(by_id, ike->sas_by_id) && sas == HASH_CNT(by_spi, ike->sas_by_spi));
+    ASSERT(established == ike->stats.established);
+    ASSERT(children == ike->stats.children && sessions == ike->stats.sessions);
+    ASSERT(ike->touched == NULL && ike->dead == NULL);
+}
+
+bool ike_keylog_get(const struct ike *ike, ike_sa_id id, struct ike_keylog *ret_keys)
+{
+    const struct sa *sa = sa_find(ike, id);
+    if (sa == NULL || sa->encr == 0)
+        return false;
+    ret_keys->spi_i = sa->spi_i;
+    ret_keys->spi_r = sa->spi_r;
+    ret_keys->encr = sa->encr;
+    ret_keys->encr_key_bits = sa->encr_key_bits;
+    ret_keys->integ = sa->integ;
+    sa_keys_export(sa, ret_keys);
+    return true;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_JOBS_H
+#define IKE_JOBS_H
+
+/* Jobs that wait outside of the core: which IKE SA or Child SA the answer belongs to. A job of an
+ * SA that went away is forgotten with it. */
+
+#include "ike/endpoint.h"
+
+struct job {
+    ike_job_id id;
+    enum ike_event_kind kind;
+    ike_sa_id sa;
+    ike_child_id child; /* CHILD_INSTALL */
+    UT_hash_handle hh;
+};
+
+/* job_add - registers the job and returns its number for the event. */
+ike_job_id job_add(struct ike *ike, enum ike_event_kind kind, ike_sa_id sa, ike_child_id child);
+/* job_take - removes it; false: unknown. */
+bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job);
+void jobs_done(struct ike *ike);
+
+#endif

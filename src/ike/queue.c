@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two queues that the endpoint's user pulls: events and datagrams. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+
+#define NOTICES_PER_SA 8
+
+struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind)
+{
+    struct event_node *node = calloc(1, sizeof(*node));
+    ASSERT(node != NULL);
+    node->event.kind = kind;
+    if (ike->events_last == NULL)
+        ike->events = node;
+    else
+        ike->events_last->next = node;
+    ike->events_last = node;
+    return &node->event;
+}
+
+struct span event_octets(struct ike *ike, struct span octets)
+{
+    struct event_node *node = ike->events_last;
+    ASSERT(node != NULL && node->octets == NULL);
+    if (octets.len == 0)
+        return octets;
+    node->octets = malloc(octets.len);
+    ASSERT(node->octets != NULL);
+    memcpy(node->octets, octets.ptr, octets.len);
+    node->n_octets = octets.len;
+    return span_of(node->octets, octets.len);
+}
+
+struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind)
+{
+    struct ike_event *event = event_add(sa->ike, kind);
+    event->sa = sa->id;
+    event->session = sa->session == NULL ? 0 : sa->session->id;
+    event->path = sa->path;
+    return event;
+}
+
+void event_notice(struct sa *sa, const char *format, ...)
+{
+    if (sa->notices >= NOTICES_PER_SA)
+        return; /* a peer must not be able to fill the log */
+    sa->notices++;
+    struct ike_event *event = event_sa(sa, IKE_EV_NOTICE);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(event->notice, sizeof(event->notice), format, arguments);
+    va_end(arguments);
+}
+
+static void event_node_free(struct event_node *node)
+{
+    if (node == NULL)
+        return;
+    if (node->octets != NULL)
+        wipe(node->octets, node->n_octets);
+    free(node->octets);
+    if (node->event.kind == IKE_EV_CHILD_INSTALL)
+        wipe(&node->event.install.keys, sizeof(node->event.install.keys));
+    free(node);
+}
+
+bool ike_event(struct ike *ike, struct ike_event *ret_event)
+{
+    event_node_free(ike->event_taken);
+    struct event_node *node = ike->events;
+    ike->event_taken = node;
+    if (node == NULL)
+        return false;
+    ike->events = node->next;
+    if (ike->events == NULL)
+        ike->events_last = NULL;
+    *ret_event = node->event;
+    return true;
+}
+
+void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, struct span octets)
+{
+    ASSERT(octets.len <= LIMIT_IKE_MESSAGE);
+    struct output_node *node = malloc(sizeof(*node) + octets.len);
+    if (node == NULL)
+        return; /* as if the network had lost it */
+    node->next = NULL;
+    node->path = *path;
+    node->dscp = dscp;
+    node->len = (uint32_t)octets.len;
+    memcpy(node->octets, octets.ptr, octets.len);
+    if (ike->outputs_last == NULL)
+        ike->outputs = node;
+    else
+        ike->outputs_last->next = node;
+    ike->outputs_last = node;
+}
+
+void output_packet(struct sa *sa, const struct packet *packet, const struct ike_path *path)
+{
+    uint8_t dscp = sa->session == NULL ? 0 : sa->session->conn->dscp;
+    for (size_t i = 0; i < packet->n; i++)
+        output_add(sa->ike, path, dscp, packet_part(packet, i));
+}
+
+bool ike_send(struct ike *ike, struct ike_datagram *ret_datagram)
+{
+    struct output_node *node = ike->outputs;
+    if (node == NULL)
+        return false;
+    ike->outputs = node->next;
+    if (ike->outputs == NULL)
+        ike->outputs_last = NULL;
+    ret_datagram->path = node->path;
+    ret_datagram->dscp = node->dscp;
+    ret_datagram->len = node->len;
+    memcpy(ret_datagram->octets, node->octets, node->len);
+    free(node);
+    ike->stats.sent++;
+    return true;
+}
+
+void queues_done(struct ike *ike)
+{
+    struct ike_event event;
+    while (ike_event(ike, &event))
+        ;
+    event_node_free(ike->event_taken);
+    ike->event_taken = NULL;
+    while (ike->outputs != NULL) {
+        struct output_node *node = ike->outputs;
+        ike->outputs = node->next;
+        free(node);
+    }
+    ike->outputs_last = NULL;
+}

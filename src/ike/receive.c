@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/receive.h"
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "ike/answer.h"
+#include "ike/exchange.h"
+#include "ike/fragment.h"
+#include "ike/login.h"
+#include "ike/seal.h"
+
+/* Unprotected error notifies, all peers together. */
+#define CLEAR_NOTIFIES_PER_SECOND 10
+
+/* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. */
+static void send_clear_notify(struct ike *ike, const struct ike_path *path,
+                              const struct ike_header *request, uint16_t type, nanos now)
+{
+    uint8_t octets[IKE_HEADER_LEN + 16];
+    if (now - ike->clear_since_ns >= NANOS_PER_SEC) {
+        ike->clear_since_ns = now;
+        ike->clear_sent = 0;
+    }
+    if (ike->clear_sent++ >= CLEAR_NOTIFIES_PER_SECOND)
+        return;
+    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 16);
+    wire_add_notify(&b, type, (struct span){0});
+    struct ike_header header = *request;
+    header.next_payload = b.first;
+    header.version = IKE_VERSION;
+    header.flags = (uint8_t)(IKE_FLAG_RESPONSE | (~request->flags & IKE_FLAG_INITIATOR));
+    header.length = (uint32_t)(IKE_HEADER_LEN + b.w.len);
+    ike_header_write(&header, octets);
+    output_add(ike, path, 0, span_of(octets, header.length));
+}
+
+static struct sa *find_sa(const struct ike *ike, const struct ike_header *header)
+{
+    bool from_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
+    uint64_t ours = from_initiator ? header->spi_r : header->spi_i;
+    uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
+    struct sa *sa;
+    HASH_FIND(by_spi, ike->sas_by_spi, &ours, sizeof(ours), sa);
+    if (sa == NULL || sa_original_initiator(sa) == from_initiator)
+        return NULL;
+    if (sa_spi_peers(sa) != theirs && !(sa->life == IKE_HALF_OPEN && sa_spi_peers(sa) == 0))
+        return NULL;
+    return sa;
+}
+
+/* receive_inner - an authentic message with its decrypted chain. */
+static void receive_inner(struct sa *sa, const struct ike_path *path, const struct wire_message *outer,
+                          struct span plain, uint8_t first, nanos now)
+{
+    struct wire_message inner;
+    uint8_t critical, inner_first;
+    enum wire_fault fault = wire_chain_read(plain, first, &inner, &critical, &inner_first);
+    inner.header = outer->header;
+    inner.octets = outer->octets;
+    sa_heard(sa, now);
+    /* SK inside of SK does not exist */
+    if (fault == WIRE_OK && (wire_find(&inner, WIRE_PAYLOAD_SK, NULL) != NULL ||
+                             wire_find(&inner, WIRE_PAYLOAD_SKF, NULL) != NULL))
+        fault = WIRE_MALFORMED;
+    if (fault != WIRE_OK)
+        sa->ike->stats.malformed++;
+    if (ike_header_response(&outer->header)) {
+        if (fault != WIRE_OK)
+            inner.n = 0; /* an answer without anything in it: the exchange fails */
+        exchange_response(sa, &inner, path, now);
+        return;
+    }
+    answer_request(sa, &inner, fault, critical, path, now);
+}
+
+/* expected - could this message be the next one of its window? Decided before any cryptography. */
+enum expected { EXPECT_NEW, EXPECT_REPEATED, EXPECT_NOT };
+
+static enum expected expected(const struct sa *sa, const struct ike_header *header)
+{
+    if (ike_header_response(header)) {
+        bool fits = sa->asking != NULL && window_busy(&sa->mine) &&
+                    header->message_id == sa->mine.next_id &&
+                    header->exchange == sa->asking->exchange;
+        return fits ? EXPECT_NEW : EXPECT_NOT;
+    }
+    if (header->message_id == sa->theirs.next_id)
+        return sa->answering_later ? EXPECT_NOT : EXPECT_NEW;
+    /* RFC 7296 section 2.1: the response is kept until the next request comes */
+    if (sa->theirs.packet != NULL && header->message_id + 1 == sa->theirs.next_id)
+        return EXPECT_REPEATED;
+    return EXPECT_NOT;
+}
+
+static void receive_fragment(struct sa *sa, const struct ike_path *path,
+                             const struct wire_message *outer, struct span plain, uint8_t first,
+                             nanos now)
+{
+    struct reader r = reader_of(outer->payloads[outer->n - 1].body);
+    struct fragment fragment = {
+        .message_id = outer->header.message_id,
+        .response = ike_header_response(&outer->header),
+        .number = read_u16(&r),
+        .total = read_u16(&r),
+        .first_payload = first,
+        .plain = plain,
+    };
+    struct span whole;
+    uint8_t whole_first;
+    if (fragment_add(sa, &fragment, &whole, &whole_first) == FRAGMENT_COMPLETE)
+        receive_inner(sa, path, outer, whole, whole_first, now);
+}
+
+static uint16_t fragment_number(const struct wire_message *outer)
+{
+    struct reader r = reader_of(outer->payloads[outer->n - 1].body);
+    return read_u16(&r);
+}
+
+static void receive_protected(struct sa *sa, const struct ike_path *path,
+                              const struct wire_message *outer, uint8_t first, nanos now)
+{
+    struct span plain;
+    enum expected what = expected(sa, &outer->header);
+    bool fragmented = outer->payloads[outer->n - 1].type == WIRE_PAYLOAD_SKF;
+
+    if (what == EXPECT_NOT)
+        return;
+    if (fragmented && (sa->session == NULL ? !login_fragmentation(sa) : !sa->session->fragmentation))
+        return; /* RFC 7383 section 2.3: not agreed on */
+    if (open_message(sa, outer, &plain) != 0) {
+        sa->ike->stats.unauthenticated++;
+        return;
+    }
+    if (what == EXPECT_REPEATED) {
+        /* RFC 7383 section 2.6.1: only the first fragment asks for the response again. */
+        if (!fragmented || fragment_number(outer) == 1) {
+            sa->ike->stats.retransmitted++;
+            output_packet(sa, sa->theirs.packet, path);
+        }
+        return;
+    }
+    if (fragmented)
+        receive_fragment(sa, path, outer, plain, first, now);
+    else
+        receive_inner(sa, path, outer, plain, first, now);
+}
+
+static void receive_init_response(struct sa *sa, const struct ike_path *path,
+                                  const struct wire_message *message, nanos now)
+{
+    bool waiting = sa->life == IKE_HALF_OPEN && sa->asking != NULL && window_busy(&sa->mine) &&
+                   sa->asking->exchange == WIRE_IKE_SA_INIT && message->header.message_id == 0;
+    if (waiting)
+        exchange_response(sa, message, path, now);
+}
+
+void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
+                      nanos now)
+{
+    struct wire_message outer;
+    uint8_t critical, inner_first;
+
+    if (datagram.len > LIMIT_IKE_MESSAGE || !ike_header_read(datagram, &outer.header)) {
+        ike->stats.malformed++;
+        return;
+    }
+    bool response = ike_header_response(&outer.header);
+    if (outer.header.version >> 4 != 2) {
+        /* RFC 7296 section 2.5: a higher major version is answered, IKEv1 is not spoken to */
+        if (outer.header.version >> 4 > 2 && !response)
+            send_clear_notify(ike, path, &outer.header, N_INVALID_MAJOR_VERSION, now);
+        return;
+    }
+    outer.octets = datagram;
+    if (wire_chain_read(span_of(datagram.ptr + IKE_HEADER_LEN, datagram.len - IKE_HEADER_LEN),
+                        outer.header.next_payload, &outer, &critical, &inner_first) != WIRE_OK) {
+        ike->stats.malformed++;
+        return;
+    }
+    if (outer.header.exchange == WIRE_IKE_SA_INIT && !response) {
+        login_answer_init(ike, path, &outer, now);
+        return;
+    }
+    struct sa *sa = find_sa(ike, &outer.header);
+    if (sa == NULL) {
+        if (!response && outer.header.exchange != WIRE_IKE_SA_INIT)
+            send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, now);
+        return;
+    }
+    if (outer.header.exchange == WIRE_IKE_SA_INIT) {
+        receive_init_response(sa, path, &outer, now);
+        return;
+    }
+    bool protected = outer.n > 0 && (outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SK ||
+                                     outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SKF);
+    if (protected && sa->life != IKE_HALF_OPEN) {
+        receive_protected(sa, path, &outer, inner_first, now);
+        return;
+    }
+    /* RFC 7296 section 2.4: an unprotected notify may say that the peer lost its state; it is a hint to
+     * ask, at most once per interval. */
+    if (response && wire_notify_has(&outer, N_INVALID_IKE_SPI))
+        sa_suspect(sa, now);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_RECEIVE_H
+#define IKE_RECEIVE_H
+
+#include "ike/endpoint.h"
+
+/* receive_datagram - whatever came from outside: finds the IKE SA, checks window and integrity, and
+ * hands authentic messages to exchange.h. Everything else is counted and dropped, but for the few
+ * unprotected answers of RFC 7296 section 2.21.4. */
+void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
+                      nanos now);
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/sa.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+#include "ike/fragment.h"
+#include "ike/half_open.h"
+#include "ike/login.h"
+
+/* How long a rekeyed IKE SA waits for the Delete of the peer that rekeyed it. */
+#define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
+
+static bool spi_taken(const struct ike *ike, uint64_t spi)
+{
+    struct sa *sa;
+    HASH_FIND(by_spi, ike->sas_by_spi, &spi, sizeof(spi), sa);
+    return sa != NULL;
+}
+
+struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
+{
+    struct sa *sa = calloc(1, sizeof(*sa));
+    if (sa == NULL)
+        return NULL;
+    sa->id = ++ike->last_sa;
+    sa->ike = ike;
+    sa->role = role;
+    sa->path = *path;
+    sa->life = IKE_HALF_OPEN;
+    sa->deadline_ns = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
+    sa->last_heard_ns = now;
+    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
+    do
+        sa->spi_ours = random_u64(ike->random);
+    while (sa->spi_ours == 0 || spi_taken(ike, sa->spi_ours));
+    if (role == IKE_SA_INITIATOR)
+        sa->spi_i = sa->spi_ours;
+    else
+        sa->spi_r = sa->spi_ours;
+    sa->previous = ike->sas_last;
+    if (ike->sas_last == NULL)
+        ike->sas = sa;
+    else
+        ike->sas_last->next = sa;
+    ike->sas_last = sa;
+    HASH_ADD(by_id, ike->sas_by_id, id, sizeof(sa->id), sa);
+    HASH_ADD(by_spi, ike->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
+    sa_touch(sa);
+    return sa;
+}
+
+struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now)
+{
+    struct sa *sa = sa_new(old->ike, role, &old->path, now);
+    if (sa == NULL)
+        return NULL;
+    sa->parent = old->id;
+    /* A rekeyed clone is still a clone: `origin` tells how the lineage began. */
+    sa->origin = origin == IKE_ORIGIN_REKEYED ? old->origin : origin;
+    sa->nat_local = old->nat_local;
+    sa->nat_remote = old->nat_remote;
+    sa->n_peer_addresses = old->n_peer_addresses;
+    memcpy(sa->peer_addresses, old->peer_addresses, sizeof(sa->peer_addresses));
+    session_attach(old->session, sa);
+    return sa;
+}
+
+void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r)
+{
+    ASSERT(sa->spi_ours == (sa_original_initiator(sa) ? spi_i : spi_r));
+    sa->spi_i = spi_i;
+    sa->spi_r = spi_r;
+}
+
+static bool edge_exists(enum ike_sa_life from, enum ike_sa_life to)
+{
+    switch (from) {
+    case IKE_HALF_OPEN: /* derived SAs are established at once */
+        return to == IKE_AUTHENTICATING || to == IKE_ESTABLISHED || to == IKE_DEAD;
+    case IKE_AUTHENTICATING:
+        return to == IKE_ESTABLISHED || to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_ESTABLISHED:
+        return to == IKE_SA_REPLACED || to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_SA_REPLACED:
+        return to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_DELETING:
+        return to == IKE_DEAD;
+    case IKE_DEAD:
+        return false;
+    }
+    return false;
+}
+
+void sa_lifetimes_start(struct sa *sa, nanos now)
+{
+    const struct ike_lifetime *lifetime = &sa->session->conn->lifetime;
+    sa->rekey_at_ns = sa->expires_ns = NANOS_NEVER;
+    if (lifetime->rekey_ns > 0 && lifetime->rekey_ns != NANOS_NEVER) {
+        nanos jitter = 0;
+        if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
+            jitter = (nanos)(random_u64(sa->ike->random) % (uint64_t)lifetime->jitter_ns);
+        sa->rekey_at_ns =
+            nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
+    }
+    if (lifetime->life_ns > 0)
+        sa->expires_ns = nanos_after(now, lifetime->life_ns);
+}
+
+static void become_established(struct sa *sa, nanos now)
+{
+    sa->established_ns = now;
+    sa->announced = true;
+    sa->last_heard_ns = now;
+    sa->ike->stats.established++;
+    sa_lifetimes_start(sa, now);
+    struct ike_event *event = event_sa(sa, IKE_EV_SA_UP);
+    event->sa_old = sa->parent;
+}
+
+void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
+{
+    ASSERT(edge_exists(sa->life, life));
+    if (sa->life == IKE_ESTABLISHED)
+        sa->ike->stats.established--;
+    sa->life = life;
+    sa_touch(sa);
+    switch (life) {
+    case IKE_ESTABLISHED:
+        become_established(sa, now);
+        break;
+    case IKE_SA_REPLACED:
+        sa->rekey_at_ns = NANOS_NEVER;
+        sa->unused_at_ns = NANOS_NEVER;
+        sa->expires_ns = nanos_after(now, REPLACED_LINGER_NS);
+        break;
+    case IKE_DELETING:
+        sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
+        break;
+    case IKE_HALF_OPEN:
+    case IKE_AUTHENTICATING:
+    case IKE_DEAD:
+        break;
+    }
+}
+
+void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
+{
+    struct ike *ike = sa->ike;
+    if (sa->life == IKE_DEAD)
+        return;
+    sa->down_reason = outcome;
+    while (sa->children != NULL)
+        child_down(sa->children, outcome, 0);
+    sa_life_set(sa, IKE_DEAD, now);
+    exchange_cancel_all(sa, outcome);
+    if (sa->announced) {
+        struct ike_event *event = event_sa(sa, IKE_EV_SA_DOWN);
+        event->outcome = outcome;
+        event->sa_old = sa->parent;
+    }
+    if (sa->session != NULL)
+        session_detach(sa->session, sa, outcome);
+    sa->login = login_free(ike, sa->login);
+    deadline_heap_remove(&ike->deadlines, sa);
+    HASH_DELETE(by_id, ike->sas_by_id, sa);
+    HASH_DELETE(by_spi, ike->sas_by_spi, sa);
+    if (sa->previous == NULL)
+        ike->sas = sa->next;
+    else
+        sa->previous->next = sa->next;
+    if (sa->next == NULL)
+        ike->sas_last = sa->previous;
+    else
+        sa->next->previous = sa->previous;
+    sa->next = ike->dead;
+    ike->dead = sa;
+}
+
+void sa_free(struct sa *sa)
+{
+    ASSERT(sa->life == IKE_DEAD && sa->children == NULL && sa->intents == NULL);
+    exchange_forget(sa);
+    reassembly_free(sa->reassembly);
+    window_clear(&sa->mine);
+    window_clear(&sa->theirs);
+    wipe(&sa->keys, sizeof(sa->keys));
+    free(sa);
+}
+
+void sa_children_move(struct sa *from, struct sa *to)
+{
+    ASSERT(from->session == to->session);
+    struct child **end = &to->children;
+    while (*end != NULL)
+        end = &(*end)->sa_next;
+    *end = from->children;
+    for (struct child *child = from->children; child != NULL; child = child->sa_next)
+        child->sa = to;
+    from->children = NULL;
+    intents_move(from, to);
+    sa_touch(from);
+    sa_touch(to);
+}
+
+void sa_touch(struct sa *sa)
+{
+    if (sa->touched)
+        return;
+    sa->touched = true;
+    sa->touched_next = sa->ike->touched;
+    sa->ike->touched = sa;
+}
+
+static nanos liveness_at(const struct sa *sa)
+{
+    nanos delay = sa->session->conn->dpd_delay_ns;
+    if (sa->life != IKE_ESTABLISHED || delay <= 0 || sa->asking != NULL)
+        return NANOS_NEVER;
+    return nanos_after(sa->last_heard_ns, delay);
+}
+
+nanos sa_deadline(const struct sa *sa)
+{
+    if (sa->life == IKE_DEAD)
+        return NANOS_NEVER;
+    nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
+    at = nanos_min(at, nanos_min(sa->rekey_at_ns, sa->unused_at_ns));
+    if (sa->session != NULL && sa->life == IKE_ESTABLISHED) {
+        at = nanos_min(at, liveness_at(sa));
+        at = nanos_min(at, sa->session->auth_deadline_ns);
+        at = nanos_min(at, sa->session->reauth_at_ns);
+    }
+    for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
+        at = nanos_min(at, child_deadline(child));
+    return at;
+}
+
+static void tick_lifetimes(struct sa *sa, nanos now)
+{
+    if (now >= sa->expires_ns) {
+        sa->expires_ns = NANOS_NEVER;
+        struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_EXPIRED};
+        if (sa->life == IKE_ESTABLISHED && intent_add(sa, &intent) == 0)
+            return;
+        enum ike_outcome outcome = sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_EXPIRED;
+        sa_down(sa, sa->life == IKE_HALF_OPEN || sa->life == IKE_AUTHENTICATING ? IKE_TIMEOUT
+                                                                                : outcome,
+                now);
+        return;
+    }
+    if (now >= sa->unused_at_ns) {
+        /* KO-21, D-11: the peer said that it would not use this SA again. */
+        sa->unused_at_ns = NANOS_NEVER;
+        struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_REPLACED};
+        if (intent_add(sa, &intent) != 0)
+            sa_down(sa, IKE_REPLACED, now);
+        return;
+    }
+    if (now >= sa->rekey_at_ns) {
+        sa->rekey_at_ns = NANOS_NEVER;
+        struct intent intent = {.kind = INTENT_REKEY_IKE};
+        if (sa->life == IKE_ESTABLISHED && !intent_pending(sa, INTENT_REKEY_IKE, 0) &&
+            intent_add(sa, &intent) != 0)
+            sa->rekey_at_ns = nanos_after(now, NANOS_PER_SEC);
+    }
+}
+
+static void tick_session(struct sa *sa, nanos now)
+{
+    struct session *session = sa->session;
+    if (now >= session->auth_deadline_ns) {
+        /* K22, K23: the authentication is over for every IKE SA that descends from it. */
+        session->auth_deadline_ns = NANOS_NEVER;
+        session->reauth_at_ns = NANOS_NEVER;
+        session_down(session, IKE_EXPIRED, false, now);
+        return;
+    }
+    if (now >= session->reauth_at_ns) {
+        session->reauth_at_ns = NANOS_NEVER;
+        login_reauthenticate(session, sa, 0, now);
+    }
+    if (now >= liveness_at(sa) && !intent_pending(sa, INTENT_PROBE, 0)) {
+        struct intent intent = {.kind = INTENT_PROBE};
+        if (intent_add(sa, &intent) != 0)
+            sa->last_heard_ns = now; /* the queue is full of requests: each is a liveness check */
+    }
+}
+
+void sa_tick(struct sa *sa, nanos now)
+{
+    sa_touch(sa);
+    exchange_tick(sa, now);
+    if (sa->life != IKE_DEAD)
+        tick_lifetimes(sa, now);
+    if (sa->life == IKE_ESTABLISHED && sa->session != NULL)
+        tick_session(sa, now);
+    struct child *child = sa->children;
+    while (sa->life != IKE_DEAD && child != NULL) {
+        struct child *next = child->sa_next;
+        child_tick(child, now);
+        child = next;
+    }
+}
+
+void sa_heard(struct sa *sa, nanos now)
+{
+    sa->last_heard_ns = now;
+    if (sa->unused_at_ns != NANOS_NEVER)
+        sa->unused_at_ns = nanos_after(now, sa->session->conn->unused_old_timeout_ns);
+    sa_touch(sa);
+}
+
+void sa_suspect(struct sa *sa, nanos now)
+{
+    if (sa->life != IKE_ESTABLISHED || now - sa->suspected_ns < 10 * NANOS_PER_SEC)
+        return;
+    sa->suspected_ns = now;
+    struct intent intent = {.kind = INTENT_PROBE};
+    if (!intent_pending(sa, INTENT_PROBE, 0))
+        (void)!intent_add(sa, &intent); /* a full queue asks the peer anyway */
+}
+
+bool sa_udp_encap(const struct sa *sa)
+{
+    /* Where the peer is of our kind, UDP is preferred also without a NAT: it can be segmented and
+     * spread by the kernel. */
+    return sa->nat_local || sa->nat_remote || sa->session->conn->encap ||
+           (sa->session->peer_keep_old && sa->path.remote.port != 500);
+}
+
+void sa_path_set(struct sa *sa, const struct ike_path *path)
+{
+    struct ike_event *event = event_sa(sa, IKE_EV_SA_MOVED);
+    event->path_old = sa->path;
+    event->path = *path;
+    sa->path = *path;
+    sa->ike->stats.moves++;
+    for (struct child *child = sa->children; child != NULL; child = child->sa_next)
+        child_path_changed(child);
+    sa_touch(sa);
+}
+
+struct sa *sa_find(const struct ike *ike, ike_sa_id id)
+{
+    struct sa *sa;
+    HASH_FIND(by_id, ike->sas_by_id, &id, sizeof(id), sa);
+    return sa;
+}

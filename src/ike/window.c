@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/window.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+struct packet *packet_new(size_t n_parts, size_t octets)
+{
+    struct packet *packet =
+        malloc(sizeof(*packet) + n_parts * sizeof(struct packet_part) + octets);
+    if (packet == NULL)
+        return NULL;
+    packet->n = n_parts;
+    packet->parts = (struct packet_part *)(packet + 1);
+    packet->octets = (uint8_t *)(packet->parts + n_parts);
+    return packet;
+}
+
+struct packet *packet_free(struct packet *packet)
+{
+    free(packet);
+    return NULL;
+}
+
+struct span packet_part(const struct packet *packet, size_t index)
+{
+    ASSERT(index < packet->n);
+    return span_of(packet->octets + packet->parts[index].offset, packet->parts[index].len);
+}
+
+void window_done(struct window *mine)
+{
+    ASSERT(window_busy(mine));
+    mine->packet = packet_free(mine->packet);
+    mine->next_id++;
+}
+
+void window_clear(struct window *window)
+{
+    window->packet = packet_free(window->packet);
+}
+
+static nanos window_interval(const struct window *mine, const struct retransmit_policy *policy)
+{
+    if (mine->interval_ns > 0)
+        return mine->interval_ns;
+    double factor = 1;
+    for (unsigned i = 1; i < mine->tries; i++)
+        factor *= policy->base_percent / 100.0;
+    return (nanos)((double)policy->initial_ns * factor);
+}
+
+void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now)
+{
+    if (mine->tries == 0)
+        mine->first_sent_ns = now;
+    if (mine->tries < UINT8_MAX)
+        mine->tries++;
+    nanos wait = window_interval(mine, policy);
+    /* Jitter of an eighth: after an outage, a thousand IKE SAs must not speak in chorus. */
+    if (mine->interval_ns == 0)
+        wait += (nanos)random_below(policy->random, (uint32_t)(wait / 8 / NANOS_PER_US) + 1) * NANOS_PER_US;
+    mine->resend_at_ns = nanos_after(now, wait);
+}
+
+bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy, nanos now)
+{
+    if (mine->give_up_at_ns != NANOS_NEVER)
+        return now >= mine->give_up_at_ns;
+    return mine->tries > policy->tries && now >= mine->resend_at_ns;
+}
