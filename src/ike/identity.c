@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/identity.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
+{
+    if (len == 0 || len > sizeof(id->data))
+        return ERR_INVALID;
+    memset(id, 0, sizeof(*id));
+    id->type = type;
+    id->len = (uint16_t)len;
+    memcpy(id->data, octets, len);
+    return 0;
+}
+
+static int set_address(struct ike_id *id, const char *text, uint8_t family)
+{
+    struct address address;
+    if (!address_parse(text, &address) || (family != 0 && address.family != family))
+        return ERR_INVALID;
+    return set(id, address.family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR, address.octets,
+               address_len(&address));
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    int lower = tolower((unsigned char)c);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+static int set_hex(struct ike_id *id, const char *text)
+{
+    uint8_t octets[sizeof(id->data)];
+    size_t len = strlen(text);
+    if (len % 2 != 0 || len / 2 > sizeof(octets))
+        return ERR_INVALID;
+    for (size_t i = 0; i < len / 2; i++) {
+        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return ERR_INVALID;
+        octets[i] = (uint8_t)(high << 4 | low);
+    }
+    return set(id, ID_KEY_ID, octets, len / 2);
+}
+
+static const struct prefix {
+    const char *text;
+    uint8_t type;
+} prefixes[] = {
+    {"fqdn:", ID_FQDN},       {"dns:", ID_FQDN},       {"email:", ID_RFC822_ADDR},
+    {"rfc822:", ID_RFC822_ADDR}, {"ipv4:", ID_IPV4_ADDR}, {"ipv6:", ID_IPV6_ADDR},
+    {"keyid:", ID_KEY_ID},
+};
+
+/* typed - "fqdn:..." and its like. false: no such prefix. */
+static bool typed(const char *text, struct ike_id *id, int *ret_err)
+{
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t len = strlen(prefixes[i].text);
+        if (strncasecmp(text, prefixes[i].text, len) != 0)
+            continue;
+        const char *rest = text + len;
+        if (prefixes[i].type == ID_IPV4_ADDR || prefixes[i].type == ID_IPV6_ADDR)
+            *ret_err = set_address(id, rest, prefixes[i].type == ID_IPV4_ADDR ? ADDRESS_V4
+                                                                            : ADDRESS_V6);
+        else
+            *ret_err = set(id, prefixes[i].type, rest, strlen(rest));
+        return true;
+    }
+    return false;
+}
+
+int identity_parse(const char *text, struct ike_id *ret_id)
+{
+    struct ike_id id = {0};
+    int err = 0;
+    if (text[0] == '\0' || strcmp(text, "%any") == 0)
+        memset(&id, 0, sizeof(id));
+    else if (typed(text, &id, &err))
+        ;
+    else if (strncmp(text, "@#", 2) == 0)
+        err = set_hex(&id, text + 2);
+    else if (text[0] == '@')
+        err = set(&id, ID_FQDN, text + 1, strlen(text + 1));
+    else if (set_address(&id, text, 0) == 0)
+        ;
+    else
+        err = set(&id, strchr(text, '@') != NULL ? ID_RFC822_ADDR : ID_FQDN, text, strlen(text));
+    if (err == 0)
+        *ret_id = id;
+    return err;
+}
+
+const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
+{
+    struct address address;
+    size_t at = 0;
+    if (id->type == ID_ANY)
+        return strcpy(out, "%any");
+    if ((id->type == ID_IPV4_ADDR || id->type == ID_IPV6_ADDR) &&
+        address_from(span_of(id->data, id->len), &address))
+        return address_print(&address, out);
+    for (uint16_t i = 0; i < id->len && at + 5 < IDENTITY_TEXT_MAX; i++) {
+        uint8_t c = id->data[i];
+        if (c > 0x20 && c < 0x7f && c != '\\' && c != '"')
+            out[at++] = (char)c;
+        else
+            at += (size_t)snprintf(out + at, 5, "\\x%02x", c);
+    }
+    out[at] = '\0';
+    return out;
+}
+
+bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id)
+{
+    switch (id->type) {
+    case ID_IPV4_ADDR:
+    case ID_IPV6_ADDR:
+    case ID_FQDN:
+    case ID_RFC822_ADDR:
+    case ID_KEY_ID: return set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
+    default: return false;
+    }
+}
+
+static bool is_name(uint8_t type)
+{
+    return type == ID_FQDN || type == ID_RFC822_ADDR;
+}
+
+bool identity_equal(const struct ike_id *a, const struct ike_id *b)
+{
+    if (a->type != b->type || a->len != b->len)
+        return false;
+    if (!is_name(a->type))
+        return memcmp(a->data, b->data, a->len) == 0;
+    for (uint16_t i = 0; i < a->len; i++)
+        if (tolower(a->data[i]) != tolower(b->data[i]))
+            return false;
+    return true;
+}
+
+enum identity_rank identity_match(const char *pattern, const struct ike_id *id)
+{
+    struct ike_id parsed;
+    if (pattern[0] == '\0' || strcmp(pattern, "%any") == 0)
+        return IDENTITY_ANY;
+    if (identity_parse(pattern, &parsed) != 0)
+        return IDENTITY_NO;
+    if (identity_equal(&parsed, id))
+        return IDENTITY_EXACT;
+    if (!is_name(parsed.type) || parsed.type != id->type || parsed.data[0] != '*')
+        return IDENTITY_NO;
+    /* "*.example" covers "a.example" and "a.b.example", but neither "example" nor ".example" */
+    uint16_t tail = (uint16_t)(parsed.len - 1);
+    if (id->len <= tail)
+        return IDENTITY_NO;
+    for (uint16_t i = 0; i < tail; i++)
+        if (tolower(parsed.data[i + 1]) != tolower(id->data[id->len - tail + i]))
+            return IDENTITY_NO;
+    return memchr(id->data, '\0', id->len) == NULL ? IDENTITY_PATTERN : IDENTITY_NO;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_IDENTITY_H
+#define IKE_IDENTITY_H
+
+/* Identities: text as in swanctl.conf, ID payloads, and wildcard patterns. */
+
+#include "base/error.h"
+#include "ike/policy.h"
+#include "wire/payloads.h"
+
+#define IDENTITY_TEXT_MAX 256
+
+/*
+ * identity_parse - "192.0.2.1", "2001:db8::1" (ID_IPV4_ADDR, ID_IPV6_ADDR), "user@host" (ID_RFC822_ADDR),
+ * "host.example" (ID_FQDN; a leading @ is cut off), "@#0a1b" and "keyid:text" (ID_KEY_ID), "%any" and ""
+ * (type 0), or with the type in front: "fqdn:", "email:", "rfc822:", "ipv4:", "ipv6:", "keyid:".
+ * ERR_INVALID: too long, or not of the named type.
+ */
+int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
+
+/* identity_print - printable, other octets as \xNN. Returns `out`. */
+const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX]);
+
+/* identity_from_wire - false: a type that we do not know, or too long for us. */
+bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
+
+bool identity_equal(const struct ike_id *a, const struct ike_id *b);
+
+/*
+ * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*' ("*.example",
+ * "*@example"), 3 exactly. Names are compared without regard to case; a '*' stands only at the
+ * beginning, and never inside of key IDs or addresses.
+ */
+enum identity_rank { IDENTITY_NO, IDENTITY_ANY, IDENTITY_PATTERN, IDENTITY_EXACT };
+enum identity_rank identity_match(const char *pattern, const struct ike_id *id);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_PROPOSAL_H
+#define IKE_PROPOSAL_H
+
+/* Proposals: strings as in swanctl.conf, and the negotiation of RFC 7296 sections 2.7 and 3.3. */
+
+#include "base/error.h"
+#include "ike/policy.h"
+#include "wire/payloads.h"
+
+#define PROPOSAL_TEXT_MAX 256
+
+/*
+ * proposal_parse - "aes128gcm16-prfsha256-x25519"; `protocol` WIRE_PROTO_IKE or WIRE_PROTO_ESP.
+ * ERR_INVALID with `error` saying which word and why. Without a PRF the integrity algorithms name it.
+ */
+int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_proposal,
+                   char error[PROPOSAL_TEXT_MAX]) MUST_USE;
+
+/* proposal_default - what "default" stands for: RFC 8247 and RFC 8221, the strong first. */
+void proposal_default(uint8_t protocol, struct ike_proposal_list *list);
+
+/* proposal_print - as proposal_parse reads it; cut off at `size`. Returns `out`. */
+const char *proposal_print(const struct ike_proposal *proposal, char *out, size_t size);
+
+struct proposal_choice {
+    uint8_t number;
+    struct span spi; /* of the peer; borrowed from the message */
+    uint16_t encr, encr_key_bits, prf, integ;
+    uint16_t ke; /* 0: none */
+    bool esn;
+};
+
+/* proposal_to_wire - everything that we offer. `with_ke` false: without key exchange methods (the Child SA
+ * of IKE_AUTH, RFC 7296 section 1.2). `spi` is borrowed by the result. */
+void proposal_to_wire(const struct ike_proposal_list *list, struct span spi, bool with_ke,
+                      struct wire_sa *ret_sa);
+
+struct proposal_wish {
+    bool with_ke;
+    uint16_t ke_sent; /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
+};
+/* proposal_select - our first proposal that has something in common with one of the peer's. false:
+ * NO_PROPOSAL_CHOSEN. */
+bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa *peers,
+                     uint8_t protocol, struct proposal_wish wish,
+                     struct proposal_choice *ret_choice);
+
+/* proposal_accept - the responder's answer: exactly one proposal with one transform of each type, out of
+ * what we offered. */
+bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
+                     uint8_t protocol, bool with_ke, struct proposal_choice *ret_choice);
+
+/* proposal_choice_to_wire - the answer. */
+void proposal_choice_to_wire(const struct proposal_choice *choice, uint8_t protocol,
+                             struct span spi, struct wire_sa *ret_sa);
+
+#endif
