@@ -13,6 +13,7 @@
 
 #define KEY_MAX   36 /* AES-256 or ChaCha20 with the salt */
 #define INTEG_MAX 64
+#define KEY_ALIGN 64
 
 struct esp_key {
     const struct crypto_encr *encr;
@@ -21,7 +22,7 @@ struct esp_key {
     uint8_t integ_key[INTEG_MAX];
 #ifdef WITH_IPSEC_MB
     bool expanded;
-    struct gcm_key_data gcm;
+    struct gcm_key_data gcm; /* last: only AES-GCM pays for it */
 #endif
 };
 
@@ -60,6 +61,18 @@ static void expand(IMB_MGR *mgr, struct esp_key *key)
 }
 #endif
 
+/* key_size - a multiple of the alignment that struct gcm_key_data wants. */
+static size_t key_size(const struct crypto_encr *encr)
+{
+#ifdef WITH_IPSEC_MB
+    size_t size = encr->id == 20 ? sizeof(struct esp_key) : offsetof(struct esp_key, gcm);
+#else
+    (void)encr;
+    size_t size = sizeof(struct esp_key);
+#endif
+    return (size + KEY_ALIGN - 1) / KEY_ALIGN * KEY_ALIGN;
+}
+
 struct esp_key *esp_key_new(struct esp_crypto *crypto, const struct esp_algorithms *algorithms,
                             struct span encr_key, struct span integ_key)
 {
@@ -70,8 +83,8 @@ struct esp_key *esp_key_new(struct esp_crypto *crypto, const struct esp_algorith
         encr_key.len != (size_t)info->key_len + info->salt_len ||
         (mac != NULL && integ_key.len != mac->key_len))
         return NULL;
-    size_t size = (sizeof(struct esp_key) + 63) / 64 * 64;
-    struct esp_key *key = aligned_alloc(64, size);
+    size_t size = key_size(info);
+    struct esp_key *key = aligned_alloc(KEY_ALIGN, size);
     if (key == NULL)
         return NULL;
     memset(key, 0, size);
@@ -90,7 +103,7 @@ struct esp_key *esp_key_new(struct esp_crypto *crypto, const struct esp_algorith
 struct esp_key *esp_key_free(struct esp_key *key)
 {
     if (key != NULL)
-        wipe(key, sizeof(*key));
+        wipe(key, key_size(key->encr));
     free(key);
     return NULL;
 }
@@ -110,16 +123,21 @@ size_t esp_block_len(const struct esp_key *key)
     return key->encr->block_len > 4 ? key->encr->block_len : 4; /* RFC 4303 section 2.4 */
 }
 
-struct esp_crypto *esp_crypto_new(void)
+struct esp_crypto *esp_crypto_new_portable(void)
 {
     struct esp_crypto *crypto = calloc(1, sizeof(*crypto));
     if (crypto == NULL)
         return NULL;
     crypto->provider = crypto_new();
-    if (crypto->provider == NULL)
-        return esp_crypto_free(crypto);
+    return crypto->provider != NULL ? crypto : esp_crypto_free(crypto);
+}
+
+struct esp_crypto *esp_crypto_new(void)
+{
+    struct esp_crypto *crypto = esp_crypto_new_portable();
 #ifdef WITH_IPSEC_MB
-    crypto->mgr = manager_new();
+    if (crypto != NULL)
+        crypto->mgr = manager_new();
 #endif
     return crypto;
 }

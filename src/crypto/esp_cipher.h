@@ -34,6 +34,8 @@ size_t esp_icv_len(const struct esp_key *key);
 size_t esp_block_len(const struct esp_key *key); /* text is a multiple of it, and of 4 */
 
 struct esp_crypto *esp_crypto_new(void); /* NULL: no memory */
+/* esp_crypto_new_portable - on libcrypto alone. Keys made by either kind of context serve both. */
+struct esp_crypto *esp_crypto_new_portable(void);
 struct esp_crypto *esp_crypto_free(struct esp_crypto *crypto);
 const char *esp_crypto_backend(const struct esp_crypto *crypto); /* "ipsec-mb" or "libcrypto" */
 
