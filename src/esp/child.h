@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_CHILD_H
+#define ESP_CHILD_H
+
+/*
+ * A Child SA as the workers see it. The control thread makes it and frees it; in between workers of
+ * all threads use it at once: what changes is atomic or under `lock`, everything else is constant
+ * after esp_child_new.
+ */
+
+#include "crypto/esp_cipher.h"
+#include "esp/esp.h"
+#include "esp/inner.h"
+#include "esp/replay_window.h"
+
+/* counters of struct esp_counters that workers add to */
+enum esp_count {
+    ESP_COUNT_PACKETS_IN,
+    ESP_COUNT_OCTETS_IN,
+    ESP_COUNT_PACKETS_OUT,
+    ESP_COUNT_OCTETS_OUT,
+    ESP_COUNT_LAST_IN_NS,
+    ESP_COUNT_LAST_OUT_NS,
+    ESP_COUNT_REPLAYED,
+    ESP_COUNT_AUTH_FAILED,
+    ESP_COUNT_MALFORMED,
+    ESP_COUNT_WRONG_SELECTOR,
+    ESP_COUNT_OUT_ERRORS,
+    ESP_COUNT_TOO_BIG,
+    ESP_COUNT_ALL,
+};
+
+struct esp_child {
+    esp_child_id id;
+    esp_session_id session;
+    esp_child_id replaces;
+    uint16_t flow_tag; /* its place in the group for flows; inherited at a rekey; never 0 */
+    uint32_t spi_in, spi_out;
+    struct esp_key *key_in, *key_out; /* owned */
+    bool esn, copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+    struct esp_ts_list local_ts, remote_ts;
+    uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
+
+    /* path state, written by the control thread */
+    _Atomic uint32_t priority, weight;
+    _Atomic bool usable;
+    _Atomic uint16_t inner_max; /* largest inner packet that fits the outer path */
+    _Atomic(void *) route;      /* of the layer above: addresses and sockets; immutable behind it */
+
+    /* sending */
+    _Alignas(64) _Atomic uint64_t sent; /* sequence numbers given out */
+    _Atomic bool exhausted;             /* hard limit: nothing is sent any more */
+
+    /* receiving */
+    _Alignas(64)
+        atomic_flag lock; /* guards `replay` and `seen_from`; uncontended when the SPI steers */
+    struct replay_window *replay; /* owned */
+    struct endpoint seen_from;    /* source of the newest packet when it was not the route's */
+
+    _Alignas(64) _Atomic uint64_t counts[ESP_COUNT_ALL];
+
+    /* news for the control thread */
+    _Atomic uint32_t news;       /* bits of the layer above */
+    _Atomic bool news_queued;    /* it is in the queue of news */
+    struct esp_child *news_next; /* owned by the queue */
+};
+
+/* esp_child_new - expands the keys with `crypto`. ERR_INVALID: algorithms, key lengths, window,
+ * SPI; ERR_NO_MEMORY. */
+int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *config,
+                  struct esp_child **ret_child) MUST_USE;
+struct esp_child *esp_child_free(struct esp_child *child); /* wipes; takes NULL; returns NULL */
+
+void esp_child_counters(const struct esp_child *child, struct esp_counters *ret_counters);
+
+static inline void esp_child_count(struct esp_child *child, enum esp_count which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&child->counts[which], n, memory_order_relaxed);
+}
+
+/* esp_child_inner_max - the largest inner packet that fits an outer packet of `mtu` octets. */
+uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
+                             bool udp_encap);
+
+/* --- sealing --- */
+
+/* esp_child_text_offset - octets before the inner packet: ESP header and IV. */
+static inline size_t esp_child_text_offset(const struct esp_key *key)
+{
+    return ESP_HEADER_LEN + esp_iv_len(key);
+}
+
+/* esp_child_sealed_len - octets of the ESP packet that carries an inner packet of `len`. */
+size_t esp_child_sealed_len(const struct esp_key *key, size_t len);
+
+/*
+ * esp_child_reserve - `n` sequence numbers from *ret_first on. false: they would pass the hard
+ * limit or wrap (RFC 4303 section 3.3.3); *ret_crossed_soft, *ret_crossed_hard: a limit of packets
+ * was reached by this call.
+ */
+bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
+                       bool *ret_crossed_soft);
+
+/*
+ * esp_child_seal - `packet` has the inner packet of `len` octets at esp_child_text_offset() and
+ * room for esp_child_sealed_len(); writes header, trailer, and encrypts. `cbc_iv`: 16 unpredictable
+ * octets, used by CBC.
+ */
+int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
+                   struct buffer packet, const uint8_t *cbc_iv) MUST_USE;
+
+/* --- opening --- */
+
+/* The fate of one received packet. */
+enum esp_verdict {
+    ESP_PASS,
+    ESP_DUMMY,    /* next header 59: dropped silently, but authentic */
+    ESP_REPLAYED, /* outside of the window, seen, or sequence number 0 */
+    ESP_AUTH_FAILED,
+    ESP_MALFORMED, /* shorter than ESP can be; or, authentic: padding, next header, inner header */
+    ESP_WRONG_SELECTOR, /* authentic, but not for this Child SA: RFC 4301 section 5.2 */
+};
+
+struct esp_opened {
+    uint8_t *packet;          /* in: the ESP packet; out: the inner packet, inside of it */
+    size_t len;               /* in, out */
+    uint8_t tos;              /* in: of the outer header */
+    bool newest;              /* out: its sequence number was higher than all before */
+    enum esp_verdict verdict; /* out */
+    uint64_t sequence;        /* of esp_child_open */
+    struct esp_inner inner;   /* out, with ESP_PASS */
+};
+
+/* esp_child_open - decrypts `n` packets of one Child SA in place and judges each. The replay window
+ * moves only after the ICV passed. */
+void esp_child_open(struct esp_crypto *crypto, struct esp_child *child, struct esp_opened *packets,
+                    size_t n);
+
+/* esp_child_lock - for `seen_from`. Held for a few instructions. */
+void esp_child_lock(struct esp_child *child);
+void esp_child_unlock(struct esp_child *child);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_FLOW_TABLE_H
+#define ESP_FLOW_TABLE_H
+
+/*
+ * Remembers over which Child SA a flow came in, so that its answers leave the same way. One table
+ * for all workers, of fixed size, lock-free: an entry is one 64-bit word, a bucket one cache line,
+ * the oldest entry makes room. Losing an entry, or mistaking one flow for another with the same 45
+ * bits of keyed hash, costs a change of path, nothing else: the tag is only looked up within the
+ * policy's group.
+ */
+
+#include "esp/esp.h"
+#include "esp/inner.h"
+
+struct flow_table;
+
+struct flow_table *flow_table_new(void); /* NULL: no memory */
+struct flow_table *flow_table_free(struct flow_table *table);
+
+/* esp_flow_hash - of the flow as seen outbound; `reversed`: the packet is inbound. Keyed, so that
+ * nobody can choose collisions. */
+uint64_t esp_flow_hash(uint64_t key, const struct esp_inner *inner, bool reversed);
+
+/* flow_table_learn - the flow came in over `tag` (not 0) at `now`. */
+void flow_table_learn(struct flow_table *table, uint64_t hash, uint16_t tag, nanos now);
+
+/* flow_table_find - 0: unknown, or silent for more than 5 minutes. */
+uint16_t flow_table_find(const struct flow_table *table, uint64_t hash, nanos now);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/icmp.h"
+
+#include "base/writer.h"
+#include "esp/checksum.h"
+
+#define IPV4_QUOTE_MAX (576 - IPV4_HEADER_LEN - 8) /* RFC 1812 section 4.3.2.3 */
+#define TTL            64
+
+static bool is_error(const struct esp_inner *inner)
+{
+    unsigned type = inner->src_port >> 8;
+    if (inner->protocol == ESP_PROTO_ICMP)
+        return type != 0 && type != 8 && type != 13 && type != 14;
+    return inner->protocol == ESP_PROTO_ICMPV6 && (type < 128 || type == 137);
+}
+
+static bool answerable(const struct esp_inner *inner)
+{
+    return !is_error(inner) && !address_is_multicast(&inner->src) && !address_is_any(&inner->src) &&
+           !address_is_multicast(&inner->dst) && !(inner->fragment && !inner->has_ports);
+}
+
+static void header_write_v4(struct writer *w, const struct esp_inner *inner, size_t quote)
+{
+    write_u16(w, 0x4500);
+    write_u16(w, (uint16_t)(IPV4_HEADER_LEN + 8 + quote));
+    write_u32(w, 0);
+    write_u8(w, TTL);
+    write_u8(w, ESP_PROTO_ICMP);
+    write_u16(w, 0);
+    write_bytes(w, address_span(&inner->dst));
+    write_bytes(w, address_span(&inner->src));
+}
+
+static void header_write_v6(struct writer *w, const struct esp_inner *inner, size_t quote)
+{
+    write_u32(w, 0x60000000);
+    write_u16(w, (uint16_t)(8 + quote));
+    write_u8(w, ESP_PROTO_ICMPV6);
+    write_u8(w, TTL);
+    write_bytes(w, address_span(&inner->dst));
+    write_bytes(w, address_span(&inner->src));
+}
+
+size_t esp_icmp_too_big(struct span packet, const struct esp_inner *inner, uint16_t mtu,
+                        uint8_t out[ESP_ICMP_MAX])
+{
+    if (!answerable(inner))
+        return 0;
+    bool ipv4 = inner->version == 4;
+    size_t most = ipv4 ? IPV4_QUOTE_MAX : ESP_ICMP_MAX - IPV6_HEADER_LEN - 8;
+    size_t quote = packet.len < most ? packet.len : most;
+    struct writer w = writer_of(out, ESP_ICMP_MAX);
+    if (ipv4)
+        header_write_v4(&w, inner, quote);
+    else
+        header_write_v6(&w, inner, quote);
+    size_t icmp = w.len;
+    write_u16(&w, ipv4 ? 0x0304 : 0x0200);
+    write_u16(&w, 0);
+    write_u32(&w, mtu);
+    write_bytes(&w, span_of(packet.ptr, quote));
+    uint64_t sum = ipv4 ? 0 : checksum_pseudo(out, ESP_PROTO_ICMPV6, w.len - icmp);
+    checksum_put(out + icmp + 2,
+                 (uint16_t)~checksum_fold(checksum_add(sum, out + icmp, w.len - icmp)));
+    if (ipv4)
+        checksum_ipv4_header(out);
+    return writer_failed(&w) ? 0 : w.len;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_SELECTOR_H
+#define ESP_SELECTOR_H
+
+#include "esp/esp.h"
+#include "esp/inner.h"
+
+/* esp_ts_list_equal - the same selectors in the same order: children that agree are paths of one
+ * policy. */
+bool esp_ts_list_equal(const struct esp_ts_list *a, const struct esp_ts_list *b);
+
+/* esp_selector_out - the packet from the TUN device is for children with these selectors. */
+bool esp_selector_out(const struct esp_ts_list *local, const struct esp_ts_list *remote,
+                      const struct esp_inner *inner);
+
+/*
+ * esp_selector_in - RFC 4301 section 5.2 step 4: the decrypted packet may come out of this Child
+ * SA. Sources that no host may have (loopback, multicast, unspecified) never pass, whatever the
+ * selectors say; nor do loopback destinations.
+ */
+bool esp_selector_in(const struct esp_ts_list *local, const struct esp_ts_list *remote,
+                     const struct esp_inner *inner);
+
+#endif
