@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MULTIPATH_PATH_MANAGER_H
+#define MULTIPATH_PATH_MANAGER_H
+
+/*
+ * The path manager: decides which IKE SAs a session has, on which path each lives and which of them
+ * carries traffic. Sans-I/O, like the IKE core: links, IKE events and time come in, IKE commands,
+ * data-plane orders and news are pulled out. One manager serves all sessions of the daemon.
+ *
+ *      path_manager_links_set / _connect / _event / _tick
+ *          while (path_manager_command(pm, &command))    ike_command(), or _refused() if that
+ * failed while (path_manager_order(pm, &order))        esp_plane_child_state(), _session_mode()
+ *          while (path_manager_news(pm, &news))          log, answer whoever waits
+ *          wait until path_manager_deadline() or the next input
+ *
+ * End User: a *wanted path* is one (interface, remote address) of the connection. Each gets an IKE
+ * SA of its own: the first by a login that is raced over all of them, the others as clones that
+ * are moved there (MOBIKE) and given Child SAs. The SA of a path that dies is moved to a survivor
+ * ("parked") so that it loses nothing, and moves home when its path has answered for `stable_for`;
+ * an SA that is gone is cloned anew from any survivor. A peer or configuration without clones
+ * leaves one SA that is moved: ordinary mobility. Gateway: judges the health of each IKE SA, so
+ * that downstream traffic leaves a silent path.
+ */
+
+#include "base/random.h"
+#include "esp/esp.h"
+#include "ike/ike.h"
+
+struct path_manager;
+
+/* struct path_view - pure looks at the world, called during path_manager_* calls only. */
+struct path_view {
+    const void *context; /* borrowed, handed to each function */
+    bool (*session)(const void *context, ike_session_id id, struct ike_session_info *ret_info);
+    bool (*sa)(const void *context, ike_sa_id id, struct ike_sa_info *ret_info);
+    bool (*child)(const void *context, ike_child_id id, struct ike_child_info *ret_info);
+    /* traffic - when the Child SA last got an authentic packet and last sent one; 0: never. NULL:
+     * the data plane cannot tell; then paths are probed as if they were idle. */
+    bool (*traffic)(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns);
+};
+
+struct path_options {
+    const struct random *random; /* borrowed: jitter of retries */
+    struct path_view view;       /* copied */
+    uint16_t nat_port; /* our UDP port for logins where conn->local_port is not 500; 0: 4500 */
+};
+
+struct path_manager *path_manager_new(const struct path_options *options); /* NULL: no memory */
+struct path_manager *path_manager_free(struct path_manager *pm); /* takes NULL; returns NULL */
+
+/* --- input: the host's links --- */
+
+#define PATH_LINKS          32
+#define PATH_LINK_ADDRESSES 8
+#define PATH_LINK_ROUTES    16
+
+/* struct path_link - one interface and where it leads. `up`: administratively up and with carrier.
+ * Routes include the on-link prefixes; a default route is 0.0.0.0-255.255.255.255. Inner devices
+ * (TUN) and addresses leased to us must be left out. */
+struct path_link {
+    uint32_t index;
+    char name[16];
+    bool up;
+    uint8_t n_addresses, n_routes;
+    struct address addresses[PATH_LINK_ADDRESSES];
+    struct path_route {
+        struct address_range destination;
+        uint32_t metric; /* lower is better; chooses between links of equal rank */
+    } routes[PATH_LINK_ROUTES];
+};
+
+/* path_manager_links_set - the whole truth about links, after every change; at most PATH_LINKS are
+ * looked at. Copies. */
+void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
+                            nanos now);
+
+/* --- input: wishes --- */
+
+struct path_connect {
+    struct ike_conn *conn; /* a reference is taken */
+    const char *child;     /* name; NULL or empty: the first of the connection */
+    uint64_t tag;          /* comes back in news of kind CONNECTED and CONNECT_FAILED */
+    uint8_t n_remotes;     /* resolved remote_addrs, preferred first; 0: those of the */
+    struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
+    bool keep; /* stay connected: log in again after the session was lost (start_action = start,
+                  dpd_action = restart); keyingtries bounds the rounds of each login */
+};
+
+/*
+ * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
+ * connection has a session, the child is created on each of its paths and CONNECTED comes when the
+ * first has it. ERR_NO_MEMORY, ERR_FULL, ERR_INVALID (no remote address).
+ */
+int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
+                         nanos now) MUST_USE;
+
+/* path_manager_disconnect - forgets the wish: running logins are cancelled, and a session that ends
+ * is not started again. Ends no session by itself (IKE_CMD_DELETE_SESSION does). */
+void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now);
+
+/* path_manager_session_release - before the daemon deletes a session, an IKE SA or Child SAs of it
+ * on a person's command: nothing of the session is repaired any more. */
+void path_manager_session_release(struct path_manager *pm, ike_session_id session);
+
+/* --- input: what happened --- */
+
+/* path_manager_event - every event of ike_event(), after the daemon has acted on it; others than
+ * news about sessions, SAs, Child SAs and commands are ignored. Sessions that others logged in
+ * (Gateway) are adopted here. */
+void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now);
+
+/* path_manager_refused - ike_command() returned `error` for the command with this tag. */
+void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nanos now);
+
+nanos path_manager_deadline(const struct path_manager *pm); /* NANOS_NEVER: idle */
+void path_manager_tick(struct path_manager *pm, nanos now);
+
+/* --- output --- */
+
+/* Tags of the manager have this bit; the daemon's own commands must not. */
+#define PATH_TAG (UINT64_C(1) << 63)
+
+/* path_manager_command - the next command for the IKE core. Its strings live until the next
+ * path_manager_* call. false: none. */
+bool path_manager_command(struct path_manager *pm, struct ike_command *ret_command);
+
+enum path_order_kind {
+    PATH_ORDER_MODE,  /* session, mode, follow */
+    PATH_ORDER_CHILD, /* child, usable, priority, weight */
+};
+struct path_order {
+    enum path_order_kind kind;
+    ike_session_id session;
+    ike_child_id child;
+    enum esp_mode mode;
+    bool follow; /* Gateway: answer a flow on the Child SA on which it came in */
+    bool usable;
+    uint32_t priority, weight;
+};
+bool path_manager_order(struct path_manager *pm, struct path_order *ret_order);
+
+enum path_state {
+    PATH_DOWN,       /* no link, address or route */
+    PATH_IDLE,       /* could be used, nobody wants a session yet */
+    PATH_CONNECTING, /* the login is tried over it */
+    PATH_CLONING,    /* an IKE SA is being cloned for it */
+    PATH_MOVING,     /* its IKE SA is on its way to it */
+    PATH_CREATING,   /* Child SAs are being created */
+    PATH_UP,         /* carries traffic, or could */
+    PATH_SUSPECT,    /* unanswered for too long, not yet given up */
+    PATH_DEAD,       /* link there, but nothing comes back; probed */
+    PATH_RETURNING,  /* answers again, not yet for `stable_for` */
+    PATH_BACKOFF,    /* an attempt failed; the next one waits */
+};
+const char *path_state_name(enum path_state state); /* "up", "suspect", ... stable */
+
+enum path_news_kind {
+    PATH_NEWS_STATE,          /* a path changed: from -> to, because of `reason` */
+    PATH_NEWS_CONNECTED,      /* tag, session, sa */
+    PATH_NEWS_CONNECT_FAILED, /* tag, outcome: given up, nothing more is tried for this wish */
+    PATH_NEWS_CONNECT_RETRY,  /* outcome: a round over all paths failed, the next one comes */
+};
+struct path_news {
+    enum path_news_kind kind;
+    uint64_t tag;
+    ike_session_id session; /* 0: not yet */
+    ike_sa_id sa;           /* 0: none */
+    char conn[LIMIT_NAME], path[LIMIT_NAME];
+    enum path_state from, to;
+    enum ike_outcome outcome;
+    char reason[64]; /* for a person; empty: nothing to add */
+};
+/* path_manager_news - bounded: when nobody pulls, the oldest are lost. */
+bool path_manager_news(struct path_manager *pm, struct path_news *ret_news);
+
+/* --- looking in --- */
+
+struct path_status {
+    char conn[LIMIT_NAME];
+    char path[LIMIT_NAME];  /* Gateway: "gateway-<sa>" */
+    ike_session_id session; /* 0: not connected */
+    enum ike_session_role role;
+    ike_sa_id sa;       /* 0: none */
+    ike_child_id child; /* the first active one; 0: none */
+    enum path_state state;
+    struct ike_path
+        wanted;         /* of the path; ports 0 until an SA was there. Gateway: where the SA is */
+    struct ike_path at; /* where its IKE SA lives now */
+    bool parked;        /* the SA waits on a survivor's path */
+    bool usable;        /* its Child SAs may carry traffic */
+    uint32_t priority, weight;
+    bool metered;
+    nanos rtt_ns;        /* smoothed; 0: unknown */
+    nanos last_heard_ns; /* 0: never */
+    nanos since_ns;      /* of the state */
+    uint32_t failures;   /* attempts in a row that failed */
+    uint64_t losses;     /* how often it died */
+};
+
+/* path_manager_status - the index-th path of all sessions and wishes; false: no more. The order is
+ * stable between two inputs. */
+bool path_manager_status(const struct path_manager *pm, size_t index,
+                         struct path_status *ret_status);
+
+/* path_manager_check_invariants - asserts what must hold between calls: for tests. */
+void path_manager_check_invariants(const struct path_manager *pm);
+
+#endif
