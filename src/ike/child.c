@@ -80,7 +80,7 @@ static void emit_install(struct child *child, const struct child_spec *spec,
 {
     struct sa *sa = child->sa;
     struct ike_event *event = event_sa(sa, IKE_EV_CHILD_INSTALL);
-    event->job = job_add(sa->ike, IKE_EV_CHILD_INSTALL, sa->id, child->id);
+    event->job = job_add(sa, IKE_EV_CHILD_INSTALL, child->id);
     event->child = child->id;
     event->child_old = child->replaces;
     event->udp_encap = child->udp_encap;

@@ -46,6 +46,7 @@ struct ike {
     struct child *children_by_id, *children_by_spi;
     struct deadline_heap deadlines;
     struct half_open_source *half_open; /* half_open.h: counters per source */
+    struct login *logins; /* responder, before authentication: login.h */
     struct cookie_jar cookies;
 
     struct job *jobs; /* jobs.h: uthash head */

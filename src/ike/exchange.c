@@ -294,13 +294,14 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
      * since the last one would flatter, since the first is safe. */
     asking->rtt_ns = now - sa->mine.first_sent_ns;
     asking->parked = asking->woken = false;
-    window_done(&sa->mine);
+    sa->last_request = window_take(&sa->mine);
     emit_exchange(sa, asking);
     if (woken)
         finish_woken(sa, now);
     asking->running = true;
     struct verdict verdict = asking->ops->answered(sa, asking, response, from, now);
     asking->running = false;
+    sa->last_request = packet_free(sa->last_request);
     conclude(sa, verdict, now);
 }
 

@@ -5,13 +5,15 @@
 
 #include "base/assert.h"
 
-ike_job_id job_add(struct ike *ike, enum ike_event_kind kind, ike_sa_id sa, ike_child_id child)
+ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child)
 {
+    struct ike *ike = sa->ike;
     struct job *job = calloc(1, sizeof(*job));
     ASSERT(job != NULL);
     job->id = ++ike->last_job;
     job->kind = kind;
-    job->sa = sa;
+    job->sa = sa->id;
+    job->session = sa->session == NULL ? 0 : sa->session->id;
     job->child = child;
     HASH_ADD(hh, ike->jobs, id, sizeof(job->id), job);
     return job->id;

@@ -11,12 +11,13 @@ struct job {
     ike_job_id id;
     enum ike_event_kind kind;
     ike_sa_id sa;
+    ike_session_id session;
     ike_child_id child; /* CHILD_INSTALL */
     UT_hash_handle hh;
 };
 
 /* job_add - registers the job and returns its number for the event. */
-ike_job_id job_add(struct ike *ike, enum ike_event_kind kind, ike_sa_id sa, ike_child_id child);
+ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child);
 /* job_take - removes it; false: unknown. */
 bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job);
 void jobs_done(struct ike *ike);

@@ -2,24 +2,94 @@
 #ifndef IKE_LOGIN_H
 #define IKE_LOGIN_H
 
-/* What an IKE SA needs only until IKE_AUTH is over: freed with the last message of it. */
+/* IKE_SA_INIT and IKE_AUTH. What an IKE SA needs only until they are over lives in struct login.
+ * login.c: beginnings, ends, jobs; login_init.c and login_auth.c: the two exchanges, both sides. */
 
 #include "crypto/ke.h"
-#include "ike/ike.h"
+#include "ike/answer.h"
+#include "ike/jobs.h"
+#include "ike/proposal.h"
+
+#define LOGIN_HALF_OPEN_NS (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over */
+#define LOGIN_AUTH_MAX     512                  /* octets of our AUTH data */
 
 struct login {
-    struct ike_conn *conn; /* initiator: the connection; responder: candidates decide late */
-    uint64_t tag;          /* of IKE_CMD_CONNECT */
-    nanos give_up_at_ns;
+    struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
+    char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
+    ike_session_id replaces; /* reauthentication: this session goes when the new one is up */
+
     struct ke *ke; /* owned */
     uint16_t ke_group;
     uint8_t ke_retries, cookie_retries;
-    uint8_t n_cookie;
-    uint8_t cookie[LIMIT_COOKIE];
+    uint8_t n_cookie, cookie[LIMIT_COOKIE];
     uint16_t n_ni, n_nr;
     uint8_t ni[LIMIT_NONCE], nr[LIMIT_NONCE];
     uint8_t *init_request, *init_response; /* owned: AUTH covers them (RFC 7296 section 2.15) */
-    uint32_t n_init_request, n_init_response;
+    size_t n_init_request, n_init_response;
+
+    struct sa *sa;
+    bool counted; /* in ike->half_open, with `source`, and in the list ike->logins */
+    struct login *next, *previous;
+    struct address source;
+
+    /* what the peer announced in IKE_SA_INIT */
+    bool nat_traversal, fragmentation, childless, keep_old;
+    uint16_t keep_old_notify;
+
+    /* IKE_AUTH */
+    struct ike_id local_id, remote_id;
+    uint8_t *chain; /* owned: the peer's decrypted chain, which waits for the jobs */
+    size_t n_chain;
+    uint8_t chain_first;
+    struct ike_header chain_header;
+    struct ike_path answer_path; /* responder */
+    uint16_t n_auth;
+    uint8_t auth[LOGIN_AUTH_MAX];
+    bool leased_failed; /* INTERNAL_ADDRESS_FAILURE */
+    uint32_t spi_in;  /* of the first Child SA */
 };
+
+struct login *login_new(struct sa *sa, struct ike_conn *conn); /* NULL: no memory */
+struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; returns NULL */
+
+/* login_start - IKE_CMD_CONNECT. */
+int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
+/* login_reauthenticate - a new login with the connection and path of `sa`; the session goes when it is
+ * done (make before break, RFC 7296 section 2.8.3). */
+int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now);
+
+/* login_answer_init - an IKE_SA_INIT request. */
+void login_answer_init(struct ike *ike, const struct ike_path *path,
+                       const struct wire_message *request, nanos now);
+/* login_fragmentation - the peer may send SKF before there is a session. */
+bool login_fragmentation(const struct sa *sa);
+
+void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
+                    nanos now);
+/* login_lease_orphaned - the lease came when the IKE SA was gone. */
+void login_lease_orphaned(struct ike *ike, const struct job *job);
+
+/* --- between the three files --- */
+
+/* login_conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
+unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path);
+
+/* IKE_SA_INIT, our side */
+enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request);
+struct verdict login_init_answered(struct sa *sa, const struct wire_message *response,
+                                   const struct ike_path *from, nanos now);
+/* IKE_AUTH, our side */
+enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
+struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
+
+/* login_sign, login_verify - emit the jobs for our AUTH and the peer's. `peer_id_body`: body of its ID
+ * payload, as received. */
+int login_sign(struct sa *sa);
+int login_verify(struct sa *sa, struct span peer_id_body, const struct wire_auth *auth);
+
+/* what follows the jobs */
+void login_auth_signed(struct sa *sa, nanos now);
+void login_auth_verified(struct sa *sa, int error, nanos now);
+void login_auth_leased(struct sa *sa, const struct ike_result *result, nanos now);
 
 #endif

@@ -54,6 +54,7 @@ struct sa {
     uint64_t iv_counter; /* explicit IV of AEAD algorithms: never used twice with one key */
 
     struct window mine, theirs;
+    struct packet *last_request; /* while its response is being looked at */
     struct asking *asking;  /* owned; NULL: none */
     bool answering_later;   /* a request waits for a job; `theirs` knows its message ID */
     struct intent *intents; /* owned, first is next */

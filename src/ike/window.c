@@ -29,11 +29,13 @@ struct span packet_part(const struct packet *packet, size_t index)
     return span_of(packet->octets + packet->parts[index].offset, packet->parts[index].len);
 }
 
-void window_done(struct window *mine)
+struct packet *window_take(struct window *mine)
 {
-    ASSERT(window_busy(mine));
-    mine->packet = packet_free(mine->packet);
+    struct packet *packet = mine->packet;
+    ASSERT(packet != NULL);
+    mine->packet = NULL;
     mine->next_id++;
+    return packet;
 }
 
 void window_clear(struct window *window)

@@ -53,8 +53,8 @@ void window_sent(struct window *mine, const struct retransmit_policy *policy, na
 /* window_exhausted - no further sending: the peer did not answer in time. */
 bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy, nanos now);
 
-/* window_done - the response came: next Message ID, packet freed. */
-void window_done(struct window *mine);
+/* window_take - the response came: next Message ID; the request is the caller's now. */
+struct packet *window_take(struct window *mine);
 void window_clear(struct window *window);
 
 #endif

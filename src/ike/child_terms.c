@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/child_terms.h"
+
+#include "base/writer.h"
+#include "ike/endpoint.h"
+#include "ike/keymat.h"
+#include "ike/narrow.h"
+
+const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        if (name == NULL || name[0] == '\0' || strcmp(conn->children[i].name, name) == 0)
+            return &conn->children[i];
+    return NULL;
+}
+
+/* inner_addresses - those of the End User: leased, or configured on the Gateway as none. */
+static size_t inner_addresses(const struct session *session, struct address *out)
+{
+    memcpy(out, session->config.addresses,
+           session->config.n_addresses * sizeof(session->config.addresses[0]));
+    return session->config.n_addresses;
+}
+
+void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
+                  struct ike_ts_list *ret_list)
+{
+    struct address inner[IKE_LEASE_ADDRESSES];
+    const struct session *session = sa->session;
+    size_t n = session->role == IKE_END_USER ? inner_addresses(session, inner) : 0;
+
+    if (n == 0 && session->role == IKE_END_USER && session->conn->n_vips > 0) {
+        /* The address is not known yet: any of the families that were asked for. */
+        *ret_list = policy->local_ts.fixed;
+        for (uint8_t i = 0; i < policy->local_ts.n_dynamic; i++)
+            for (uint8_t j = 0; j < session->conn->n_vips && ret_list->n < POLICY_TS; j++) {
+                struct address any = {.family = session->conn->vips[j].family};
+                struct ike_ts *ts = &ret_list->ts[ret_list->n++];
+                ts->protocol = policy->local_ts.dynamic[i].protocol;
+                ts->start_port = policy->local_ts.dynamic[i].start_port;
+                ts->end_port = policy->local_ts.dynamic[i].end_port;
+                (void)range_from_prefix(&any, 0, &ts->range);
+            }
+        return;
+    }
+    if (n == 0)
+        inner[n++] = sa->path.local.address;
+    ts_resolve(&policy->local_ts, inner, n, ret_list);
+}
+
+void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
+                   struct ike_ts_list *ret_list)
+{
+    struct address inner[IKE_LEASE_ADDRESSES];
+    size_t n = sa->session->role == IKE_GATEWAY ? inner_addresses(sa->session, inner) : 0;
+    if (n == 0)
+        inner[n++] = sa->path.remote.address;
+    ts_resolve(&policy->remote_ts, inner, n, ret_list);
+}
+
+void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,
+                    struct wire_builder *request)
+{
+    struct wire_sa offer;
+    uint8_t spi[4];
+    struct writer w = writer_of(spi, sizeof(spi));
+    write_u32(&w, spi_in);
+    proposal_to_wire(&policy->proposals, span_of(spi, sizeof(spi)), with_ke, &offer);
+    wire_add_sa(request, &offer);
+}
+
+static void add_ts(struct wire_builder *message, uint8_t type, const struct ike_ts_list *list)
+{
+    struct wire_ts_list wire;
+    ts_to_wire(list, &wire);
+    wire_add_ts(message, type, &wire);
+}
+
+void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *remote,
+                    struct wire_builder *request)
+{
+    add_ts(request, WIRE_PAYLOAD_TSi, local);
+    add_ts(request, WIRE_PAYLOAD_TSr, remote);
+}
+
+static uint32_t spi_of(struct span octets)
+{
+    return (uint32_t)octets.ptr[0] << 24 | (uint32_t)octets.ptr[1] << 16 |
+           (uint32_t)octets.ptr[2] << 8 | octets.ptr[3];
+}
+
+static bool spi_ok(const struct wire_sa *sa)
+{
+    for (size_t i = 0; i < sa->n; i++)
+        if (sa->proposals[i].protocol == WIRE_PROTO_ESP &&
+            (sa->proposals[i].spi.len != 4 || spi_of(sa->proposals[i].spi) < 256))
+            return false;
+    return true;
+}
+
+/* fits - one policy against the request. 0, or why not. */
+static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
+                     const struct wire_sa *offer, struct proposal_wish wish,
+                     const struct ike_ts_list *ts_i, const struct ike_ts_list *ts_r,
+                     struct child_terms *terms)
+{
+    struct ike_ts_list own, peer;
+    child_ts_own(sa, policy, &own);
+    child_ts_peer(sa, policy, &peer);
+    ts_narrow(ts_i, &peer, &terms->remote_ts);
+    ts_narrow(ts_r, &own, &terms->local_ts);
+    if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
+        return N_TS_UNACCEPTABLE;
+    if (!proposal_select(&policy->proposals, offer, WIRE_PROTO_ESP, wish, &terms->choice))
+        return N_NO_PROPOSAL_CHOSEN;
+    terms->policy = policy;
+    return 0;
+}
+
+uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
+                            struct child_terms *ret_terms)
+{
+    const struct wire_message *m = request->message;
+    const struct wire_payload *sa_payload = wire_find(m, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *tsi = wire_find(m, WIRE_PAYLOAD_TSi, NULL);
+    const struct wire_payload *tsr = wire_find(m, WIRE_PAYLOAD_TSr, NULL);
+    const struct wire_payload *ke_payload = wire_find(m, WIRE_PAYLOAD_KE, NULL);
+    const struct ike_conn *conn = sa->session->conn;
+    struct ike_ts_list ts_i, ts_r;
+    struct wire_sa offer;
+    struct wire_ke ke = {0};
+
+    if (sa_payload == NULL || tsi == NULL || tsr == NULL ||
+        !wire_sa_read(sa_payload->body, &offer) || !spi_ok(&offer) ||
+        !ts_from_wire(tsi->body, &ts_i) || !ts_from_wire(tsr->body, &ts_r) ||
+        (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
+        return N_INVALID_SYNTAX;
+    struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};
+    uint16_t why = N_TS_UNACCEPTABLE;
+    for (uint8_t i = 0; why != 0 && i < conn->n_children; i++) {
+        if (request->only != NULL && strcmp(request->only->name, conn->children[i].name) != 0)
+            continue;
+        uint16_t refused =
+            fits(sa, &conn->children[i], &offer, wish, &ts_i, &ts_r, ret_terms);
+        /* the reason of the policy that came closest */
+        if (refused == 0 || refused == N_NO_PROPOSAL_CHOSEN)
+            why = refused;
+    }
+    if (why != 0)
+        return why;
+    ret_terms->spi_out = spi_of(ret_terms->choice.spi);
+    ret_terms->spi_in = child_spi_new(sa->ike);
+    return request->with_ke && ret_terms->choice.ke != 0 && ret_terms->choice.ke != ke.group
+               ? N_INVALID_KE_PAYLOAD
+               : 0;
+}
+
+void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply)
+{
+    struct wire_sa answer;
+    uint8_t spi[4];
+    struct writer w = writer_of(spi, sizeof(spi));
+    write_u32(&w, terms->spi_in);
+    proposal_choice_to_wire(&terms->choice, WIRE_PROTO_ESP, span_of(spi, sizeof(spi)), &answer);
+    wire_add_sa(reply, &answer);
+}
+
+void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply)
+{
+    add_ts(reply, WIRE_PAYLOAD_TSi, &terms->remote_ts);
+    add_ts(reply, WIRE_PAYLOAD_TSr, &terms->local_ts);
+}
+
+enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *response,
+                                    bool with_ke, const struct ike_ts_list *offered_local,
+                                    const struct ike_ts_list *offered_remote,
+                                    struct child_terms *terms)
+{
+    const struct wire_payload *sa_payload = wire_find(response, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *tsi = wire_find(response, WIRE_PAYLOAD_TSi, NULL);
+    const struct wire_payload *tsr = wire_find(response, WIRE_PAYLOAD_TSr, NULL);
+    struct wire_sa answer;
+
+    if (sa_payload == NULL || tsi == NULL || tsr == NULL ||
+        !wire_sa_read(sa_payload->body, &answer) || !spi_ok(&answer) ||
+        !ts_from_wire(tsi->body, &terms->local_ts) || !ts_from_wire(tsr->body, &terms->remote_ts))
+        return IKE_INVALID_SYNTAX;
+    if (!proposal_accept(&terms->policy->proposals, &answer, WIRE_PROTO_ESP, with_ke,
+                         &terms->choice))
+        return IKE_NO_PROPOSAL;
+    /* T2: a responder may narrow, but not widen. */
+    if (!ts_within(&terms->local_ts, offered_local) ||
+        !ts_within(&terms->remote_ts, offered_remote))
+        return IKE_TS_REFUSED;
+    /* An End User that got its address sends from it and from nothing else. */
+    if (sa->session->role == IKE_END_USER && sa->session->config.n_addresses > 0) {
+        struct ike_ts_list own, narrowed;
+        child_ts_own(sa, terms->policy, &own);
+        ts_narrow(&terms->local_ts, &own, &narrowed);
+        if (narrowed.n == 0)
+            return IKE_TS_REFUSED;
+        terms->local_ts = narrowed;
+    }
+    terms->spi_out = spi_of(terms->choice.spi);
+    return IKE_OK;
+}
+
+struct child *child_from_terms(struct sa *sa, const struct child_terms *terms,
+                               const struct child_keying *keying, nanos now)
+{
+    struct keymat_child input = {
+        .encr = terms->choice.encr,
+        .encr_key_bits = terms->choice.encr_key_bits,
+        .integ = terms->choice.integ,
+        .ni = keying->ni,
+        .nr = keying->nr,
+        .shared = keying->shared,
+        .exchange_initiator = keying->exchange_initiator,
+    };
+    struct child_spec spec = {
+        .policy = terms->policy,
+        .spi_in = terms->spi_in,
+        .spi_out = terms->spi_out,
+        .encr = terms->choice.encr,
+        .encr_key_bits = terms->choice.encr_key_bits,
+        .integ = terms->choice.integ,
+        .ke = terms->choice.ke,
+        .esn = terms->choice.esn,
+        .local_ts = &terms->local_ts,
+        .remote_ts = &terms->remote_ts,
+        .replaces = keying->replaces,
+        .outbound_now = keying->outbound_now,
+    };
+    struct ike_child_keys keys;
+    struct child *child = NULL;
+    if (keymat_child(sa, &input, &keys) == 0)
+        child = child_install(sa, &spec, &keys, now);
+    wipe(&keys, sizeof(keys));
+    return child;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_CHILD_TERMS_H
+#define IKE_CHILD_TERMS_H
+
+/* What the two ends agree on for a Child SA; the same in IKE_AUTH and CREATE_CHILD_SA. */
+
+#include "ike/child.h"
+#include "ike/proposal.h"
+#include "wire/builder.h"
+
+struct child_terms {
+    const struct ike_child_policy *policy;
+    struct proposal_choice choice;
+    uint32_t spi_in, spi_out;
+    struct ike_ts_list local_ts, remote_ts;
+};
+
+/* child_policy_find - by name; empty or NULL: the first. NULL: none. */
+const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name);
+
+/* child_ts_own, child_ts_peer - the selectors that policy allows on this session: dynamic ones become the
+ * inner addresses, or the outer ones of a session without. An End User that waits for its address asks
+ * for any. */
+void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
+                  struct ike_ts_list *ret_list);
+void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
+                   struct ike_ts_list *ret_list);
+
+/* child_offer_add - SA, then (nonce and KE by the caller) TSi, TSr of a request. */
+void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,
+                    struct wire_builder *request);
+void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *remote,
+                    struct wire_builder *request);
+
+/*
+ * child_terms_answer - the responder: chooses policy, proposal and selectors for the request. `only`: the
+ * policy of a rekey; NULL: whichever fits. 0, or the notify to refuse with (INVALID_KE_PAYLOAD: the group
+ * is in terms->choice.ke). `terms` is then valid and terms->spi_in chosen.
+ */
+struct child_request {
+    const struct wire_message *message;
+    const struct ike_child_policy *only;
+    bool with_ke; /* CREATE_CHILD_SA: PFS is negotiated */
+};
+uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
+                            struct child_terms *ret_terms);
+/* child_answer_add - SA, (nonce, KE by the caller) and TSi, TSr of the response. */
+void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply);
+void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply);
+
+/* child_terms_accept - the initiator: the response's SA, TSi, TSr against what was offered. IKE_OK fills
+ * choice, spi_out and both selector lists of `terms`; policy and spi_in are given. */
+enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *response,
+                                    bool with_ke, const struct ike_ts_list *offered_local,
+                                    const struct ike_ts_list *offered_remote,
+                                    struct child_terms *terms);
+
+/* child_from_terms - derives KEYMAT and installs. NULL: no memory or crypto. */
+struct child_keying {
+    struct span ni, nr;
+    const struct secret *shared; /* NULL: without PFS */
+    bool exchange_initiator, outbound_now;
+    ike_child_id replaces;
+};
+struct child *child_from_terms(struct sa *sa, const struct child_terms *terms,
+                               const struct child_keying *keying, nanos now);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/login.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "crypto/prf.h"
+#include "ike/half_open.h"
+#include "ike/identity.h"
+#include "ike/keymat.h"
+
+struct login *login_new(struct sa *sa, struct ike_conn *conn)
+{
+    struct login *login = calloc(1, sizeof(*login));
+    if (login == NULL)
+        return NULL;
+    login->conn = ike_conn_ref(conn);
+    login->sa = sa;
+    sa->login = login;
+    return login;
+}
+
+struct login *login_free(struct ike *ike, struct login *login)
+{
+    if (login == NULL)
+        return NULL;
+    if (login->counted) {
+        half_open_remove(&ike->half_open, &login->source);
+        ike->stats.half_open--;
+        if (login->previous != NULL)
+            login->previous->next = login->next;
+        else
+            ike->logins = login->next;
+        if (login->next != NULL)
+            login->next->previous = login->previous;
+    }
+    ke_free(login->ke);
+    ike_conn_unref(login->conn);
+    free(login->init_request);
+    free(login->init_response);
+    if (login->chain != NULL)
+        wipe(login->chain, login->n_chain);
+    free(login->chain);
+    wipe(login, sizeof(*login));
+    free(login);
+    return NULL;
+}
+
+static int start(struct ike *ike, struct ike_conn *conn, const struct ike_path *path,
+                 const struct intent *intent, ike_session_id replaces, nanos now)
+{
+    struct sa *sa = sa_new(ike, IKE_SA_INITIATOR, path, now);
+    if (sa == NULL)
+        return ERR_NO_MEMORY;
+    if (sa->path.local.port == 0)
+        sa->path.local.port = conn->local_port != 0 ? conn->local_port : 500;
+    if (sa->path.remote.port == 0)
+        sa->path.remote.port = conn->remote_port != 0 ? conn->remote_port : 500;
+    struct session *session = session_new(ike, conn, IKE_END_USER);
+    struct login *login = session == NULL ? NULL : login_new(sa, conn);
+    if (session != NULL)
+        session_attach(session, sa);
+    int err = login == NULL ? ERR_NO_MEMORY : intent_add(sa, intent);
+    if (err != 0) {
+        sa_down(sa, IKE_LIMIT, now);
+        return err;
+    }
+    login->replaces = replaces;
+    (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
+    return 0;
+}
+
+static bool child_exists(const struct ike_conn *conn, const char *name)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        if (strcmp(conn->children[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int login_start(struct ike *ike, const struct ike_command *command, nanos now)
+{
+    struct ike_conn *conn = command->conn == NULL ? NULL : ike_conn_find(ike, command->conn);
+    if (conn == NULL || (command->child != NULL && !child_exists(conn, command->child)))
+        return ERR_NOT_FOUND;
+    if (address_is_any(&command->path.remote.address) ||
+        command->path.local.address.family != command->path.remote.address.family)
+        return ERR_INVALID;
+    struct intent intent = {
+        .kind = INTENT_LOGIN, .tag = command->tag, .give_up_ns = command->give_up_ns};
+    if (command->child != NULL)
+        (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
+    return start(ike, conn, &command->path, &intent, 0, now);
+}
+
+int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now)
+{
+    struct ike_path path = sa->path;
+    struct intent intent = {.kind = INTENT_LOGIN, .tag = tag};
+    path.local.port = path.remote.port = 0;
+    return start(session->ike, session->conn, &path, &intent, session->id, now);
+}
+
+static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
+                           const struct address *address, unsigned *ret_rank)
+{
+    *ret_rank = 1;
+    if (n == 0)
+        return true;
+    bool found = false;
+    for (uint8_t i = 0; i < n; i++) {
+        /* a name is resolved for connecting; for a peer that comes to us it is as %any */
+        bool any = remotes[i].range.first.family == ADDRESS_NONE;
+        if (any) {
+            found = true;
+        } else if (range_contains(&remotes[i].range, address)) {
+            *ret_rank = 2;
+            return true;
+        }
+    }
+    return found;
+}
+
+unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path)
+{
+    unsigned local, remote;
+    if (!remote_matches(conn->local_addrs, conn->n_local_addrs, &path->local.address, &local) ||
+        !remote_matches(conn->remote_addrs, conn->n_remote_addrs, &path->remote.address, &remote))
+        return 0;
+    return 2 * remote + local;
+}
+
+bool login_fragmentation(const struct sa *sa)
+{
+    return sa->login != NULL && sa->login->fragmentation;
+}
+
+/* --- jobs --- */
+
+/* The octets of RFC 7296 section 2.15: RealMessage | Nonce of the other | prf(SK_p, ID payload body). */
+static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initiator,
+                         struct span id_body, const struct wire_auth *auth)
+{
+    struct login *login = sa->login;
+    uint8_t prf_id[CRYPTO_HASH_MAX];
+    if (crypto_prf(sa->ike->crypto, sa->prf, sa_sk_p(sa, of_initiator), &id_body, 1, prf_id) != 0)
+        return ERR_CRYPTO;
+    struct span message = of_initiator ? span_of(login->init_request, login->n_init_request)
+                                       : span_of(login->init_response, login->n_init_response);
+    struct span nonce = of_initiator ? span_of(login->nr, login->n_nr)
+                                     : span_of(login->ni, login->n_ni);
+    size_t n_prf = crypto_prf_find(sa->prf)->len, n_auth = auth == NULL ? 0 : auth->data.len;
+    size_t total = message.len + nonce.len + n_prf + n_auth;
+    uint8_t *all = malloc(total);
+    if (all == NULL)
+        return ERR_NO_MEMORY;
+    struct writer w = writer_of(all, total);
+    write_bytes(&w, message);
+    write_bytes(&w, nonce);
+    write_bytes(&w, span_of(prf_id, n_prf));
+    if (n_auth > 0)
+        write_bytes(&w, auth->data);
+    struct ike_event *event = event_sa(sa, kind);
+    struct span kept = event_octets(sa->ike, writer_span(&w));
+    free(all);
+    event->job = job_add(sa, kind, 0);
+    event->auth = (struct ike_auth_job){
+        .method = auth == NULL ? AUTH_SHARED_KEY : auth->method,
+        .prf = sa->prf,
+        .local_id = login->local_id,
+        .remote_id = login->remote_id,
+        .message = span_of(kept.ptr, message.len),
+        .nonce = span_of(kept.ptr + message.len, nonce.len),
+        .prf_id = span_of(kept.ptr + message.len + nonce.len, n_prf),
+        .auth = span_of(kept.ptr + total - n_auth, n_auth),
+        .conn = login->conn->name,
+    };
+    return 0;
+}
+
+int login_sign(struct sa *sa)
+{
+    uint8_t body[4 + LIMIT_ID];
+    const struct ike_id *id = &sa->login->local_id;
+    struct writer w = writer_of(body, sizeof(body));
+    write_u8(&w, id->type);
+    write_zeros(&w, 3);
+    write_bytes(&w, span_of(id->data, id->len));
+    return emit_auth_job(sa, IKE_EV_AUTH_SIGN, sa_original_initiator(sa), writer_span(&w), NULL);
+}
+
+int login_verify(struct sa *sa, struct span peer_id_body, const struct wire_auth *auth)
+{
+    return emit_auth_job(sa, IKE_EV_AUTH_VERIFY, !sa_original_initiator(sa), peer_id_body, auth);
+}
+
+static void signing_failed(struct sa *sa, nanos now)
+{
+    struct verdict verdict = verdict_done(IKE_NO_SECRET);
+    if (sa_original_initiator(sa)) {
+        exchange_resume(sa, verdict, now);
+        sa_down(sa, IKE_NO_SECRET, now);
+    } else {
+        login_auth_verified(sa, ERR_NOT_FOUND, now);
+    }
+}
+
+void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
+                    nanos now)
+{
+    struct login *login = sa->login;
+    if (login == NULL || sa->life != IKE_AUTHENTICATING)
+        return;
+    sa_touch(sa);
+    switch ((int)kind) {
+    case IKE_EV_AUTH_SIGN:
+        if (result->error != 0 || result->auth.len == 0 || result->auth.len > LOGIN_AUTH_MAX) {
+            signing_failed(sa, now);
+            return;
+        }
+        login->n_auth = (uint16_t)result->auth.len;
+        memcpy(login->auth, result->auth.ptr, result->auth.len);
+        login_auth_signed(sa, now);
+        break;
+    case IKE_EV_AUTH_VERIFY: login_auth_verified(sa, result->error, now); break;
+    case IKE_EV_LEASE: login_auth_leased(sa, result, now); break;
+    default: ASSERT(!"a job that is not of a login");
+    }
+}
+
+void login_lease_orphaned(struct ike *ike, const struct job *job)
+{
+    /* The session that asked is gone, and with it the way to name the lease: the session id was in the
+     * job's event, so the pools release by it. */
+    struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
+    event->session = job->session;
+}
+
+/* --- our side, as one intent of two steps --- */
+
+static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                            nanos now)
+{
+    (void)now;
+    asking->path = sa->path;
+    if (asking->step == 0) {
+        asking->exchange = WIRE_IKE_SA_INIT;
+        return login_ask_init(sa, request);
+    }
+    asking->exchange = WIRE_IKE_AUTH;
+    return login_ask_auth(sa, request);
+}
+
+static struct verdict answered(struct sa *sa, struct asking *asking,
+                               const struct wire_message *response, const struct ike_path *from,
+                               nanos now)
+{
+    struct verdict verdict = asking->step == 0 ? login_init_answered(sa, response, from, now)
+                                               : login_auth_answered(sa, response, now);
+    if (verdict.kind == VERDICT_DONE && verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
+        sa_down(sa, verdict.outcome, now);
+    return verdict;
+}
+
+const struct exchange_ops exchange_login = {
+    .what = "login", .exchange = WIRE_IKE_SA_INIT, .ask = ask, .answered = answered};

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IKE_SA_INIT (RFC 7296 section 1.2):
+ *
+ *   HDR, [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*), N(...), V  -->
+ *                                <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...), V
+ *                                <--  HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) | N(NO_PROPOSAL_CHOSEN)
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "ike/half_open.h"
+#include "ike/keymat.h"
+#include "ike/login.h"
+#include "ike/nat_detection.h"
+#include "ike/seal.h"
+
+#define NONCE_LEN      32 /* at least half of the largest PRF key (section 2.10), and more */
+#define RETRIES_MAX    3
+#define NAT_T_PORT     4500
+#define IKE_PORT       500
+
+/* --- what both sides announce --- */
+
+static bool announces_keep_old(const struct ike_conn *conn)
+{
+    return conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+}
+
+static void add_abilities(struct sa *sa, struct wire_builder *message, bool response)
+{
+    const struct ike_conn *conn = sa->login->conn;
+    nat_detection_add(sa, message, &sa->path, conn->encap);
+    if (conn->fragmentation != IKE_FRAGMENTATION_NO)
+        wire_add_notify(message, N_IKEV2_FRAGMENTATION_SUPPORTED, (struct span){0});
+    static const uint8_t hashes[] = {0, 2, 0, 3, 0, 4}; /* RFC 7427: SHA2-256, 384, 512 */
+    wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
+    if (response && conn->childless != IKE_CHILDLESS_NEVER)
+        wire_add_notify(message, N_CHILDLESS_IKEV2_SUPPORTED, (struct span){0});
+    if (announces_keep_old(conn)) {
+        uint8_t vid[KEEP_OLD_VENDOR_ID_LEN];
+        uint16_t notify =
+            conn->keep_old_notify != 0 ? conn->keep_old_notify : KEEP_OLD_DEFAULT_NOTIFY;
+        keep_old_vendor_id_write(notify, vid);
+        wire_add(message, WIRE_PAYLOAD_V, span_of(vid, sizeof(vid)));
+    }
+}
+
+static void read_abilities(struct sa *sa, const struct wire_message *message,
+                           const struct ike_path *path)
+{
+    struct login *login = sa->login;
+    const struct ike_conn *conn = login->conn;
+    struct nat_seen nat = nat_detection_check(sa, message, path);
+    login->nat_traversal = nat.present;
+    sa->nat_local = nat.local;
+    sa->nat_remote = nat.remote;
+    login->fragmentation = conn->fragmentation != IKE_FRAGMENTATION_NO &&
+                           wire_notify_has(message, N_IKEV2_FRAGMENTATION_SUPPORTED);
+    login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
+    const struct wire_payload *v = NULL;
+    while ((v = wire_find(message, WIRE_PAYLOAD_V, v)) != NULL)
+        if (announces_keep_old(conn) &&
+            keep_old_vendor_id_read(v->body, &login->keep_old_notify))
+            login->keep_old = true;
+}
+
+static uint8_t *copy_of(struct span octets, size_t *ret_len)
+{
+    uint8_t *copy = malloc(octets.len);
+    if (copy != NULL)
+        memcpy(copy, octets.ptr, octets.len);
+    *ret_len = copy == NULL ? 0 : octets.len;
+    return copy;
+}
+
+static void take_choice(struct sa *sa, const struct proposal_choice *choice)
+{
+    sa->encr = choice->encr;
+    sa->encr_key_bits = choice->encr_key_bits;
+    sa->integ = choice->integ;
+    sa->prf = choice->prf;
+    sa->ke = choice->ke;
+}
+
+static int derive(struct sa *sa, struct span peer_public)
+{
+    struct login *login = sa->login;
+    struct secret shared = {0};
+    int err = ke_shared(login->ke, peer_public, &shared);
+    if (err == 0)
+        err = keymat_initial(sa, span_of(login->ni, login->n_ni), span_of(login->nr, login->n_nr),
+                             &shared);
+    secret_done(&shared);
+    login->ke = ke_free(login->ke);
+    return err;
+}
+
+/* --- our side --- */
+
+enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
+{
+    struct login *login = sa->login;
+    const struct ike_conn *conn = login->conn;
+    struct wire_sa offer;
+
+    if (conn->proposals.n == 0)
+        return IKE_NO_PROPOSAL;
+    if (login->ke_group == 0)
+        login->ke_group = conn->proposals.proposals[0].ke[0];
+    if (login->ke == NULL)
+        login->ke = ke_new(login->ke_group, sa->ike->random);
+    if (login->ke == NULL)
+        return IKE_KE_REFUSED;
+    if (login->n_ni == 0) {
+        login->n_ni = NONCE_LEN;
+        random_fill(sa->ike->random, login->ni, login->n_ni);
+    }
+    /* Section 2.6: the cookie comes first, and everything else is as it was. */
+    if (login->n_cookie > 0)
+        wire_add_notify(request, N_COOKIE, span_of(login->cookie, login->n_cookie));
+    proposal_to_wire(&conn->proposals, (struct span){0}, true, &offer);
+    wire_add_sa(request, &offer);
+    wire_add_ke(request, login->ke_group, ke_public(login->ke));
+    wire_add(request, WIRE_PAYLOAD_NONCE, span_of(login->ni, login->n_ni));
+    add_abilities(sa, request, false);
+    return IKE_OK;
+}
+
+static struct verdict again(struct sa *sa)
+{
+    sa->mine.next_id = 0; /* section 2.2: the retried request has Message ID 0 as well */
+    return (struct verdict){.kind = VERDICT_REPEAT};
+}
+
+static struct verdict other_group(struct sa *sa, const struct wire_notify *notify)
+{
+    struct login *login = sa->login;
+    struct reader r = reader_of(notify->data);
+    uint16_t group = read_u16(&r);
+    struct verdict refused = {.kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
+
+    /* Only a group that we offered, and not the one that was refused (no loop, no downgrade). */
+    if (!reader_done(&r) || group == login->ke_group || ++login->ke_retries > RETRIES_MAX)
+        return refused;
+    for (size_t i = 0; i < login->conn->proposals.n; i++) {
+        const struct ike_proposal *p = &login->conn->proposals.proposals[i];
+        for (uint8_t j = 0; j < p->n_ke; j++)
+            if (p->ke[j] == group) {
+                login->ke = ke_free(login->ke);
+                login->ke_group = group;
+                return again(sa);
+            }
+    }
+    return refused;
+}
+
+static struct verdict init_refused(struct sa *sa, const struct wire_message *response)
+{
+    struct login *login = sa->login;
+    struct wire_notify notify;
+    if (wire_notify_find(response, N_COOKIE, &notify)) {
+        if (notify.data.len == 0 || notify.data.len > LIMIT_COOKIE ||
+            ++login->cookie_retries > RETRIES_MAX)
+            return verdict_done(IKE_INVALID_SYNTAX);
+        login->n_cookie = (uint8_t)notify.data.len;
+        memcpy(login->cookie, notify.data.ptr, notify.data.len);
+        return again(sa);
+    }
+    if (wire_notify_find(response, N_INVALID_KE_PAYLOAD, &notify))
+        return other_group(sa, &notify);
+    return verdict_error(response);
+}
+
+/* keep_request - the octets that went out last: AUTH covers them. */
+static bool keep_request(struct sa *sa)
+{
+    free(sa->login->init_request);
+    sa->login->init_request = NULL;
+    if (sa->last_request == NULL)
+        return false;
+    sa->login->init_request = copy_of(packet_part(sa->last_request, 0), &sa->login->n_init_request);
+    return sa->login->init_request != NULL;
+}
+
+static void float_ports(struct sa *sa)
+{
+    const struct login *login = sa->login;
+    /* RFC 4555 section 3.3: with MOBIKE the change to 4500 does not wait for a NAT. */
+    if (!login->nat_traversal ||
+        !(sa->nat_local || sa->nat_remote || login->conn->mobike || login->conn->encap))
+        return;
+    if (sa->path.remote.port != IKE_PORT || sa->path.local.port != IKE_PORT)
+        return; /* a configured port stays */
+    sa->path.local.port = sa->path.remote.port = NAT_T_PORT;
+}
+
+struct verdict login_init_answered(struct sa *sa, const struct wire_message *response,
+                                   const struct ike_path *from, nanos now)
+{
+    struct login *login = sa->login;
+    const struct wire_payload *sa_payload = wire_find(response, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *ke_payload = wire_find(response, WIRE_PAYLOAD_KE, NULL);
+    const struct wire_payload *nonce_payload = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
+    struct wire_sa answer;
+    struct wire_ke ke;
+    struct span nr;
+    struct proposal_choice choice;
+
+    if (sa_payload == NULL)
+        return init_refused(sa, response);
+    if (ke_payload == NULL || nonce_payload == NULL || response->header.spi_r == 0 ||
+        !wire_sa_read(sa_payload->body, &answer) || !wire_ke_read(ke_payload->body, &ke) ||
+        !wire_nonce_read(nonce_payload->body, &nr) || !keep_request(sa))
+        return verdict_done(IKE_INVALID_SYNTAX);
+    if (!proposal_accept(&login->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice))
+        return verdict_done(IKE_NO_PROPOSAL);
+    if (choice.ke != login->ke_group || ke.group != login->ke_group)
+        return verdict_done(IKE_KE_REFUSED);
+    login->n_nr = (uint16_t)nr.len;
+    memcpy(login->nr, nr.ptr, nr.len);
+    login->init_response = copy_of(response->octets, &login->n_init_response);
+    sa_spi_set(sa, sa->spi_i, response->header.spi_r);
+    take_choice(sa, &choice);
+    if (login->init_response == NULL || derive(sa, ke.public_value) != 0)
+        return verdict_done(IKE_KE_REFUSED);
+    read_abilities(sa, response, from);
+    sa->session->fragmentation = login->fragmentation;
+    sa->session->childless = login->childless;
+    sa->session->peer_keep_old = login->keep_old;
+    sa->session->peer_notify = login->keep_old_notify;
+    float_ports(sa);
+    sa_life_set(sa, IKE_AUTHENTICATING, now);
+    login->local_id = login->conn->local.id;
+    if (login->local_id.type == 0) {
+        const struct address *own = &sa->path.local.address;
+        login->local_id.type = own->family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
+        login->local_id.len = (uint16_t)address_len(own);
+        memcpy(login->local_id.data, own->octets, address_len(own));
+    }
+    login->remote_id = login->conn->remote.id;
+    if (login_sign(sa) != 0)
+        return verdict_done(IKE_LIMIT);
+    return (struct verdict){.kind = VERDICT_LATER};
+}
+
+/* --- their side --- */
+
+struct init_request {
+    struct wire_sa sa;
+    struct wire_ke ke;
+    struct span ni;
+};
+
+static void refuse_clear(struct ike *ike, const struct ike_path *path,
+                         const struct ike_header *request, uint16_t type, struct span data)
+{
+    uint8_t octets[IKE_HEADER_LEN + 8 + LIMIT_COOKIE];
+    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 8 + LIMIT_COOKIE);
+    wire_add_notify(&b, type, data);
+    struct ike_header header = {
+        .spi_i = request->spi_i,
+        .next_payload = b.first,
+        .version = IKE_VERSION,
+        .exchange = WIRE_IKE_SA_INIT,
+        .flags = IKE_FLAG_RESPONSE,
+        .length = (uint32_t)(IKE_HEADER_LEN + b.w.len),
+    };
+    ike_header_write(&header, octets);
+    output_add(ike, path, 0, span_of(octets, header.length));
+}
+
+static struct ike_conn *choose_conn(struct ike *ike, const struct ike_path *path,
+                                    const struct init_request *request,
+                                    struct proposal_choice *ret_choice, bool *ret_any)
+{
+    struct ike_conn *best = NULL;
+    unsigned best_rank = 0;
+    struct proposal_choice choice;
+    struct proposal_wish wish = {.with_ke = true, .ke_sent = request->ke.group};
+    *ret_any = false;
+    for (size_t i = 0; i < ike->n_conns; i++) {
+        unsigned rank = login_conn_rank(ike->conns[i], path);
+        *ret_any |= rank > 0;
+        if (rank > best_rank && proposal_select(&ike->conns[i]->proposals, &request->sa,
+                                                WIRE_PROTO_IKE, wish, &choice)) {
+            best = ike->conns[i];
+            best_rank = rank;
+            *ret_choice = choice;
+        }
+    }
+    return best;
+}
+
+/* repeated - the request of an IKE SA that exists: its response once more (section 2.1). */
+static bool repeated(struct ike *ike, const struct ike_path *path,
+                     const struct wire_message *request)
+{
+    for (const struct login *login = ike->logins; login != NULL; login = login->next) {
+        const struct sa *sa = login->sa;
+        if (sa->spi_i != request->header.spi_i ||
+            !span_equal(span_of(login->init_request, login->n_init_request), request->octets) ||
+            !endpoint_equal(&sa->path.remote, &path->remote))
+            continue;
+        ike->stats.retransmitted++;
+        output_add(ike, path, 0, span_of(login->init_response, login->n_init_response));
+        return true;
+    }
+    return false;
+}
+
+/* cookie_due - too many are half open: prove your address first. true: go on. */
+static bool cookie_passed(struct ike *ike, const struct ike_path *path,
+                          const struct wire_message *request, struct span ni, nanos now)
+{
+    unsigned here = half_open_count(ike->half_open, &path->remote.address);
+    if (ike->stats.half_open < ike->options.cookie_threshold &&
+        here < ike->options.cookie_per_address)
+        return true;
+    struct cookie_input input = {ni, path->remote, request->header.spi_i};
+    struct wire_notify notify;
+    if (wire_notify_find(request, N_COOKIE, &notify) &&
+        cookie_check(&ike->cookies, ike->crypto, &input, notify.data, now))
+        return here < ike->options.block_per_address &&
+               ike->stats.half_open < ike->options.max_half_open;
+    uint8_t cookie[COOKIE_LEN];
+    if (cookie_make(&ike->cookies, ike->crypto, ike->random, &input, now, cookie)) {
+        ike->stats.cookies_sent++;
+        refuse_clear(ike, path, &request->header, N_COOKIE, span_of(cookie, sizeof(cookie)));
+    }
+    return false;
+}
+
+static bool read_request(const struct wire_message *message, struct init_request *ret_request)
+{
+    const struct wire_payload *sa = wire_find(message, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *ke = wire_find(message, WIRE_PAYLOAD_KE, NULL);
+    const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
+    return sa != NULL && ke != NULL && ni != NULL && wire_count(message, WIRE_PAYLOAD_SA) == 1 &&
+           wire_count(message, WIRE_PAYLOAD_KE) == 1 &&
+           wire_count(message, WIRE_PAYLOAD_NONCE) == 1 &&
+           wire_find(message, WIRE_PAYLOAD_SK, NULL) == NULL &&
+           wire_sa_read(sa->body, &ret_request->sa) && wire_ke_read(ke->body, &ret_request->ke) &&
+           wire_nonce_read(ni->body, &ret_request->ni);
+}
+
+static void write_response(struct sa *sa, const struct proposal_choice *choice, struct span public)
+{
+    struct login *login = sa->login;
+    struct wire_builder reply = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    struct wire_sa answer;
+    proposal_choice_to_wire(choice, WIRE_PROTO_IKE, (struct span){0}, &answer);
+    wire_add_sa(&reply, &answer);
+    wire_add_ke(&reply, choice->ke, public);
+    wire_add(&reply, WIRE_PAYLOAD_NONCE, span_of(login->nr, login->n_nr));
+    add_abilities(sa, &reply, true);
+    struct packet *packet = seal_message(sa, &reply, WIRE_IKE_SA_INIT, SEAL_RESPONSE, 0);
+    if (packet == NULL)
+        return;
+    login->init_response = copy_of(packet_part(packet, 0), &login->n_init_response);
+    packet_free(packet);
+}
+
+static void accept_init(struct ike *ike, const struct ike_path *path,
+                        const struct wire_message *message, const struct init_request *request,
+                        struct ike_conn *conn, const struct proposal_choice *choice, nanos now)
+{
+    struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, path, now);
+    struct login *login = sa == NULL ? NULL : login_new(sa, conn);
+    if (login == NULL) {
+        if (sa != NULL)
+            sa_down(sa, IKE_LIMIT, now);
+        return;
+    }
+    login->counted = true;
+    login->source = path->remote.address;
+    half_open_add(&ike->half_open, &login->source);
+    ike->stats.half_open++;
+    login->next = ike->logins;
+    if (login->next != NULL)
+        login->next->previous = login;
+    ike->logins = login;
+    sa_spi_set(sa, message->header.spi_i, sa->spi_r);
+    take_choice(sa, choice);
+    login->n_ni = (uint16_t)request->ni.len;
+    memcpy(login->ni, request->ni.ptr, request->ni.len);
+    login->n_nr = NONCE_LEN;
+    random_fill(ike->random, login->nr, login->n_nr);
+    login->init_request = copy_of(message->octets, &login->n_init_request);
+    login->ke = ke_new(choice->ke, ike->random);
+    read_abilities(sa, message, path);
+    if (login->ke != NULL)
+        write_response(sa, choice, ke_public(login->ke));
+    if (login->init_request == NULL || login->init_response == NULL ||
+        derive(sa, request->ke.public_value) != 0) {
+        sa_down(sa, IKE_KE_REFUSED, now);
+        return;
+    }
+    sa->theirs.next_id = 1;
+    sa->expires_ns = nanos_after(now, LOGIN_HALF_OPEN_NS);
+    output_add(ike, path, 0, span_of(login->init_response, login->n_init_response));
+    sa_life_set(sa, IKE_AUTHENTICATING, now);
+}
+
+void login_answer_init(struct ike *ike, const struct ike_path *path,
+                       const struct wire_message *message, nanos now)
+{
+    const struct ike_header *header = &message->header;
+    struct init_request request;
+    struct proposal_choice choice;
+    bool any;
+
+    if (header->spi_r != 0 || header->message_id != 0 || header->spi_i == 0 ||
+        (header->flags & IKE_FLAG_INITIATOR) == 0 ||
+        !address_usable_outer(&path->remote.address, ike->options.allow_loopback))
+        return;
+    if (!read_request(message, &request)) {
+        ike->stats.malformed++;
+        refuse_clear(ike, path, header, N_INVALID_SYNTAX, (struct span){0});
+        return;
+    }
+    if (repeated(ike, path, message) || !cookie_passed(ike, path, message, request.ni, now))
+        return;
+    struct ike_conn *conn = choose_conn(ike, path, &request, &choice, &any);
+    if (conn == NULL) {
+        refuse_clear(ike, path, header, N_NO_PROPOSAL_CHOSEN, (struct span){0});
+        return;
+    }
+    if (choice.ke != request.ke.group) {
+        /* Section 1.3: the group that we want, in network order */
+        uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
+        refuse_clear(ike, path, header, N_INVALID_KE_PAYLOAD, span_of(group, 2));
+        return;
+    }
+    accept_init(ike, path, message, &request, conn, &choice, now);
+}
