@@ -31,6 +31,7 @@ struct esp_crypto {
 #ifdef WITH_IPSEC_MB
     IMB_MGR *mgr; /* NULL: the CPU lacks what it needs */
     struct gcm_context_data gcm;
+    struct chacha20_poly1305_context_data chacha;
 #endif
 };
 
@@ -151,6 +152,7 @@ struct esp_crypto *esp_crypto_free(struct esp_crypto *crypto)
         free_mb_mgr(crypto->mgr);
 #endif
     crypto_free(crypto->provider);
+    wipe(crypto, sizeof(*crypto)); /* the last packet's one-time keys */
     free(crypto);
     return NULL;
 }
@@ -242,6 +244,30 @@ static int gcm_open(struct esp_crypto *crypto, const struct esp_key *key, const 
                            aad.ptr, aad.len, tag, 16);
     return ct_equal(tag, text + job->text_len, 16) ? 0 : ERR_AUTH;
 }
+
+static void chacha_seal(struct esp_crypto *crypto, const struct esp_key *key,
+                        const struct esp_job *job, const uint8_t nonce[12], struct span aad)
+{
+    uint8_t *text = job->packet + ESP_HEADER_LEN + 8;
+    IMB_CHACHA20_POLY1305_INIT(crypto->mgr, key->encr_key, &crypto->chacha, nonce, aad.ptr,
+                               aad.len);
+    IMB_CHACHA20_POLY1305_ENC_UPDATE(crypto->mgr, key->encr_key, &crypto->chacha, text, job->text,
+                                     job->text_len);
+    IMB_CHACHA20_POLY1305_ENC_FINALIZE(crypto->mgr, &crypto->chacha, text + job->text_len, 16);
+}
+
+static int chacha_open(struct esp_crypto *crypto, const struct esp_key *key,
+                       const struct esp_job *job, const uint8_t nonce[12], struct span aad)
+{
+    uint8_t *text = job->packet + ESP_HEADER_LEN + 8;
+    uint8_t tag[16];
+    IMB_CHACHA20_POLY1305_INIT(crypto->mgr, key->encr_key, &crypto->chacha, nonce, aad.ptr,
+                               aad.len);
+    IMB_CHACHA20_POLY1305_DEC_UPDATE(crypto->mgr, key->encr_key, &crypto->chacha, text, text,
+                                     job->text_len);
+    IMB_CHACHA20_POLY1305_DEC_FINALIZE(crypto->mgr, &crypto->chacha, tag, 16);
+    return ct_equal(tag, text + job->text_len, 16) ? 0 : ERR_AUTH;
+}
 #endif
 
 static int aead(struct esp_crypto *crypto, const struct esp_key *key, const struct esp_job *job,
@@ -259,6 +285,12 @@ static int aead(struct esp_crypto *crypto, const struct esp_key *key, const stru
         if (!encrypt)
             return gcm_open(crypto, key, job, nonce, aad);
         gcm_seal(crypto, key, job, nonce, aad);
+        return 0;
+    }
+    if (key->encr->id == 28 && crypto->mgr != NULL) {
+        if (!encrypt)
+            return chacha_open(crypto, key, job, nonce, aad);
+        chacha_seal(crypto, key, job, nonce, aad);
         return 0;
     }
 #endif

@@ -5,7 +5,8 @@
 /*
  * ESP's bulk cryptography (RFC 4303, RFC 4106, RFC 7634, RFC 3602 with RFC 4868): the keys of one
  * direction of a Child SA, expanded once and read by all workers, and a context per worker. AES-GCM
- * runs on intel-ipsec-mb where the library and the CPU have it, everything else on libcrypto.
+ * and ChaCha20-Poly1305 run on intel-ipsec-mb where the library and the CPU have it, everything
+ * else on libcrypto.
  *
  *   packet:  SPI (4) | sequence (4) | IV | text: payload, padding, pad length, next header | ICV
  */
