@@ -104,10 +104,25 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command, na
     return login_reauthenticate(session, session->sas, command->tag, now);
 }
 
+/* cancel - a login that lost the race against one over another path. */
+static int cancel(struct ike *ike, uint64_t tag, nanos now)
+{
+    for (struct sa *sa = ike->sas; sa != NULL; sa = sa->next) {
+        const struct intent *intent = sa->asking != NULL ? &sa->asking->intent : sa->intents;
+        if (sa->life == IKE_ESTABLISHED || intent == NULL || intent->kind != INTENT_LOGIN ||
+            intent->tag != tag)
+            continue;
+        sa_down(sa, IKE_CANCELLED, now);
+        return 0;
+    }
+    return ERR_NOT_FOUND;
+}
+
 int command_run(struct ike *ike, const struct ike_command *command, nanos now)
 {
     switch (command->kind) {
     case IKE_CMD_CONNECT: return login_start(ike, command, now);
+    case IKE_CMD_CANCEL: return cancel(ike, command->tag, now);
     case IKE_CMD_CREATE_CHILD: return sa_command(ike, command, INTENT_CREATE_CHILD);
     case IKE_CMD_REKEY_IKE: return sa_command(ike, command, INTENT_REKEY_IKE);
     case IKE_CMD_REKEY_CHILD: return child_command(ike, command, INTENT_REKEY_CHILD);

@@ -88,6 +88,7 @@ void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos no
 enum ike_command_kind {
     IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with childless: none) -> new session
                       */
+    IKE_CMD_CANCEL,  /* tag: of a CONNECT that is not through yet; ends it without a word to the peer */
     IKE_CMD_CREATE_CHILD, /* sa, child */
     IKE_CMD_REKEY_IKE,    /* sa */
     IKE_CMD_REKEY_CHILD,  /* child_id */
