@@ -16,13 +16,18 @@ static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
     return 0;
 }
 
+int identity_from_address(const struct address *address, struct ike_id *ret_id)
+{
+    return set(ret_id, address->family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR,
+               address->octets, address_len(address));
+}
+
 static int set_address(struct ike_id *id, const char *text, uint8_t family)
 {
     struct address address;
     if (!address_parse(text, &address) || (family != 0 && address.family != family))
         return ERR_INVALID;
-    return set(id, address.family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR, address.octets,
-               address_len(&address));
+    return identity_from_address(&address, id);
 }
 
 static int hex_digit(char c)

@@ -24,6 +24,9 @@ const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
 /* identity_from_wire - false: a type that we do not know, or too long for us. */
 bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 
+/* identity_from_address - ID_IPV4_ADDR or ID_IPV6_ADDR. ERR_INVALID: no address. */
+int identity_from_address(const struct address *address, struct ike_id *ret_id) MUST_USE;
+
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
 
 /*

@@ -45,7 +45,7 @@ struct login {
     struct ike_path answer_path; /* responder */
     uint16_t n_auth;
     uint8_t auth[LOGIN_AUTH_MAX];
-    bool leased_failed; /* INTERNAL_ADDRESS_FAILURE */
+    bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;  /* of the first Child SA */
 };
 

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "ike/half_open.h"
+#include "ike/identity.h"
 #include "ike/keymat.h"
 #include "ike/login.h"
 #include "ike/nat_detection.h"
@@ -233,12 +234,9 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
     login->local_id = login->conn->local.id;
-    if (login->local_id.type == 0) {
-        const struct address *own = &sa->path.local.address;
-        login->local_id.type = own->family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
-        login->local_id.len = (uint16_t)address_len(own);
-        memcpy(login->local_id.data, own->octets, address_len(own));
-    }
+    if (login->local_id.type == ID_ANY &&
+        identity_from_address(&sa->path.local.address, &login->local_id) != 0)
+        return verdict_done(IKE_NO_PATH);
     login->remote_id = login->conn->remote.id;
     if (login_sign(sa) != 0)
         return verdict_done(IKE_LIMIT);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_MOBIKE_H
+#define IKE_MOBIKE_H
+
+/* RFC 4555: the address lists, and the two roles, which are those of the session: the End User decides
+ * about addresses, whoever began this IKE SA (section 1.3, A-09 of the draft). */
+
+#include "ike/answer.h"
+#include "ike/nat_detection.h"
+
+/* mobike_add_addresses - ADDITIONAL_IP*_ADDRESS for our addresses other than that of `path`, or
+ * NO_ADDITIONAL_ADDRESSES if `empty_too` and there are none (section 3.6). */
+void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool empty_too,
+                          struct wire_builder *message);
+
+/* mobike_read_addresses - replaces the peer's list if the message has one; unusable addresses are left
+ * out (M9). Emits IKE_EV_PEER_ADDRESSES on a change. */
+void mobike_read_addresses(struct sa *sa, const struct wire_message *message,
+                           const struct ike_path *path);
+
+/* mobike_answer_update - the part of an INFORMATIONAL request that is MOBIKE's: writes the reply's
+ * NAT_DETECTION and COOKIE2. false: refused, and the reply is complete. `ret_move`: commit with
+ * mobike_moved(). */
+bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move);
+
+/* mobike_moved - the peer moved to the path that the request came over. */
+void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat,
+                  nanos now);
+
+#endif
