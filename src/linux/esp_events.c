@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What esp_plane.h tells the control thread, sockets of paths, and what falls due. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "linux/esp_control.h"
+#include "linux/esp_plane.h"
+
+#define IKE_MARKER_LEN 4
+
+/* --- sockets of paths --- */
+
+/* routes_renew - the children of a socket that came or went find theirs anew. */
+static int routes_renew(struct esp_plane *plane)
+{
+    struct plane_control *c = plane->control;
+    int result = 0;
+    for (size_t i = 0; i < c->n_records; i++) {
+        int err = plane_route_set(plane, &c->records[i]);
+        if (err == 0)
+            continue;
+        result = err;
+        /* no socket is left for it: nothing may use the one that goes */
+        if (plane_garbage_reserve(c, 1) == 0)
+            plane_garbage_put(plane, GARBAGE_ROUTE,
+                              atomic_exchange(&c->records[i].child->route, NULL));
+    }
+    return result;
+}
+
+static struct plane_sockets *path_find(struct plane_control *c, uint32_t path_id)
+{
+    for (size_t i = 0; i < PLANE_PATH_SOCKETS; i++)
+        if (c->paths[i].used && c->paths[i].path_id == path_id)
+            return &c->paths[i];
+    return NULL;
+}
+
+int esp_plane_path_socket_add(struct esp_plane *plane, uint32_t path_id, uint32_t interface,
+                              const struct endpoint *local, const int *fds, unsigned n)
+{
+    struct plane_control *c = plane->control;
+    struct plane_sockets *s = NULL;
+    if (n == 0 || n > LIMIT_WORKERS || path_find(c, path_id) != NULL)
+        return ERR_INVALID;
+    for (size_t i = 0; i < PLANE_PATH_SOCKETS && s == NULL; i++)
+        if (!c->paths[i].used)
+            s = &c->paths[i];
+    if (s == NULL)
+        return ERR_FULL;
+    *s = (struct plane_sockets){.path_id = path_id,
+                                .interface = interface,
+                                .family = local->address.family,
+                                .port = local->port};
+    int err = plane_sockets_watch(plane, s, fds, n, SOURCE_UDP);
+    if (err != 0)
+        return err;
+    (void)routes_renew(plane); /* those that cannot keep their old socket */
+    return 0;
+}
+
+int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id)
+{
+    struct plane_control *c = plane->control;
+    struct plane_sockets *s = path_find(c, path_id);
+    if (s == NULL)
+        return ERR_NOT_FOUND;
+    if (plane_garbage_reserve(c, LIMIT_WORKERS + c->n_records) != 0)
+        return ERR_NO_MEMORY;
+    s->used = false; /* so that nobody finds it again */
+    (void)routes_renew(plane);
+    s->used = true;
+    plane_sockets_drop(plane, s);
+    plane_garbage_collect(plane, false);
+    return 0;
+}
+
+/* --- IKE --- */
+
+int esp_plane_fd(const struct esp_plane *plane)
+{
+    return plane->inbox.event_fd;
+}
+
+int esp_plane_ike_next(struct esp_plane *plane, struct esp_path *ret_path, struct buffer buffer,
+                       size_t *ret_len)
+{
+    struct plane_ike_slot *slot = plane->control->slot;
+    if (!plane_ike_take(&plane->inbox, slot)) {
+        plane_inbox_clear(&plane->inbox);
+        if (!plane_ike_take(&plane->inbox, slot)) /* came in between */
+            return ERR_AGAIN;
+    }
+    if (slot->len > buffer.len)
+        return ERR_TRUNCATED;
+    memcpy(buffer.ptr, slot->octets, slot->len);
+    *ret_path = slot->path;
+    *ret_len = slot->len;
+    return 0;
+}
+
+static int path_send(const struct esp_plane *plane, const struct esp_path *path, uint8_t tos,
+                     struct iovec *iov, size_t n)
+{
+    const struct plane_sockets *sockets = plane_sockets_for(plane, path, true);
+    if (sockets == NULL)
+        return ERR_NOT_FOUND;
+    struct sockaddr_storage remote;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct msghdr message = {.msg_name = &remote,
+                             .msg_namelen = endpoint_to_sockaddr(&path->remote, &remote),
+                             .msg_iov = iov,
+                             .msg_iovlen = n,
+                             .msg_control = control};
+    struct packet_info info = {
+        .local = path->local.address, .interface = path->interface, .tos = tos};
+    packet_info_write(&message, remote.ss_family, &info);
+    ssize_t sent = -1;
+    /* an ICMP error of the past may be reported first */
+    for (int i = 0; i < 3 && sent < 0; i++)
+        sent = sendmsg(sockets->fds[0], &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0)
+        return 0;
+    return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+}
+
+int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uint8_t dscp,
+                       struct span message)
+{
+    uint8_t marker[IKE_MARKER_LEN] = {0}; /* RFC 3948 section 2.2 */
+    struct iovec iov[2] = {{marker, sizeof(marker)}, {(void *)(uintptr_t)message.ptr, message.len}};
+    return path_send(plane, path, (uint8_t)(dscp << 2), iov, 2);
+}
+
+/* --- events --- */
+
+/* mtu_learn - a narrower path towards `report`; 0 as MTU: ask the kernel. The first child that it
+ * changes becomes an event, the rest follow with the next messages. */
+static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *report, nanos now,
+                      struct esp_plane_event *ret)
+{
+    struct plane_control *c = plane->control;
+    bool told = false;
+    for (size_t i = 0; i < c->n_records; i++) {
+        struct plane_record *r = &c->records[i];
+        if (!address_equal(&r->path.remote.address, &report->remote))
+            continue;
+        uint32_t mtu = report->mtu != 0 ? report->mtu : plane_mtu_probe(&r->path);
+        uint32_t least = r->path.remote.address.family == ADDRESS_V6 ? 1280 : 576;
+        if (mtu == 0 || mtu >= r->mtu_now)
+            continue;
+        r->mtu_now = (uint16_t)(mtu < least ? least : mtu);
+        r->mtu_until = nanos_after(now, PLANE_MTU_MEMORY);
+        plane_inner_max_set(r);
+        if (told)
+            continue;
+        *ret = (struct esp_plane_event){
+            .kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
+        told = true;
+    }
+    return told;
+}
+
+/* bit_tell - the event for the lowest bit of news. */
+static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
+{
+    static const struct {
+        uint32_t bit;
+        enum esp_event_kind kind;
+    } kinds[] = {
+        {NEWS_TRAFFIC, ESP_EVENT_TRAFFIC},
+        {NEWS_REBOUND, ESP_EVENT_REBOUND},
+        {NEWS_SOFT, ESP_EVENT_SOFT},
+        {NEWS_HARD, ESP_EVENT_HARD},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if ((atomic_fetch_and(&child->news, ~kinds[i].bit) & kinds[i].bit) == 0)
+            continue;
+        *ret = (struct esp_plane_event){.kind = kinds[i].kind, .child = child->id};
+        esp_child_lock(child);
+        ret->endpoint = child->seen_from;
+        esp_child_unlock(child);
+        return true;
+    }
+    return false;
+}
+
+static bool news_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+{
+    struct plane_control *c = plane->control;
+    if (c->news == NULL)
+        c->news = plane_news_take(&plane->inbox);
+    while (c->news != NULL) {
+        struct esp_child *child = c->news;
+        struct esp_child *next = child->news_next;
+        if (bit_tell(child, ret))
+            return true;
+        /* bits that come after this queue it again */
+        c->news = next;
+        atomic_store(&child->news_queued, false);
+        if (atomic_load(&child->news) != 0 && !atomic_exchange(&child->news_queued, true)) {
+            child->news_next = c->news;
+            c->news = child;
+        }
+        if (c->news == NULL)
+            c->news = plane_news_take(&plane->inbox);
+    }
+    return false;
+}
+
+bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret)
+{
+    struct plane_mtu_report report;
+    while (plane_mtu_take(&plane->inbox, &report))
+        if (mtu_learn(plane, &report, now, ret))
+            return true;
+    if (news_tell(plane, ret))
+        return true;
+    plane_inbox_clear(&plane->inbox);
+    return news_tell(plane, ret);
+}
+
+/* --- time --- */
+
+static nanos keepalive_due(const struct plane_control *c, const struct plane_record *r)
+{
+    if (!r->keepalive || !r->udp_encap || r->removed)
+        return NANOS_NEVER;
+    nanos sent =
+        (nanos)atomic_load_explicit(&r->child->counts[ESP_COUNT_LAST_OUT_NS], memory_order_relaxed);
+    return nanos_after(sent > r->alive_at ? sent : r->alive_at, c->keepalive_ns);
+}
+
+nanos esp_plane_deadline(const struct esp_plane *plane)
+{
+    const struct plane_control *c = plane->control;
+    nanos due = NANOS_NEVER;
+    for (size_t i = 0; i < c->n_records; i++) {
+        const struct plane_record *r = &c->records[i];
+        due = nanos_min(due, keepalive_due(c, r));
+        due = nanos_min(due, r->removed ? r->gone_at : r->mtu_until);
+    }
+    return c->n_garbage > 0 ? nanos_min(due, plane_now() + PLANE_RECLAIM) : due;
+}
+
+/* record_tick - what falls due for one child. true: its lingering ended. */
+static bool record_tick(struct esp_plane *plane, struct plane_record *r, nanos now)
+{
+    static uint8_t octet = 0xff; /* RFC 3948 section 2.3 */
+    if (r->removed)
+        return r->gone_at <= now;
+    if (r->mtu_until <= now) {
+        r->mtu_now = r->mtu;
+        r->mtu_until = NANOS_NEVER;
+        plane_inner_max_set(r);
+    }
+    if (keepalive_due(plane->control, r) <= now) {
+        struct iovec iov = {&octet, 1};
+        r->alive_at = now;
+        (void)path_send(plane, &r->path, 0, &iov, 1); /* lost ones are repeated anyway */
+    }
+    return false;
+}
+
+/* gone_drop - takes those whose lingering ended out of sight, all with one new policy. */
+static void gone_drop(struct esp_plane *plane, nanos now)
+{
+    struct plane_control *c = plane->control;
+    size_t gone = 0, kept = 0, n = c->n_records;
+    for (size_t i = 0; i < n; i++)
+        gone += c->records[i].removed && c->records[i].gone_at <= now;
+    struct plane_record *dropped = calloc(gone + 1, sizeof(*dropped));
+    if (dropped == NULL || plane_garbage_reserve(c, gone + 1) != 0) {
+        free(dropped); /* the next tick tries again */
+        return;
+    }
+    gone = 0;
+    for (size_t i = 0; i < n; i++)
+        if (c->records[i].removed && c->records[i].gone_at <= now)
+            dropped[gone++] = c->records[i];
+        else
+            c->records[kept++] = c->records[i];
+    c->n_records = kept;
+    if (plane_publish(plane) != 0) {
+        /* the old policy still shows them */
+        for (size_t i = 0; i < gone; i++) {
+            size_t at = c->n_records++;
+            for (; at > 0 && c->records[at - 1].child->id > dropped[i].child->id; at--)
+                c->records[at] = c->records[at - 1];
+            c->records[at] = dropped[i];
+        }
+        gone = 0;
+    }
+    for (size_t i = 0; i < gone; i++)
+        plane_garbage_put(plane, GARBAGE_CHILD, dropped[i].child);
+    free(dropped);
+}
+
+void esp_plane_tick(struct esp_plane *plane, nanos now)
+{
+    struct plane_control *c = plane->control;
+    bool gone = false;
+    for (size_t i = 0; i < c->n_records; i++)
+        gone = record_tick(plane, &c->records[i], now) || gone;
+    if (gone)
+        gone_drop(plane, now);
+    plane_garbage_collect(plane, false);
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "linux/esp_plane.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "linux/esp_control.h"
+
+#define KEEPALIVE_DEFAULT (20 * NANOS_PER_SEC) /* RFC 3948 section 4 */
+#define MTU_MIN_V4        576                  /* RFC 791 */
+#define MTU_MIN_V6        1280                 /* RFC 8200 section 5 */
+
+static bool options_valid(const struct esp_plane_options *o)
+{
+    return o->n_workers >= 1 && o->n_workers <= LIMIT_WORKERS && o->random != NULL;
+}
+
+static unsigned fds_count(const int *fds, unsigned n)
+{
+    unsigned count = 0;
+    while (count < n && fds[count] >= 0)
+        count++;
+    return count;
+}
+
+static int workers_init(struct esp_plane *plane, const struct esp_plane_options *o)
+{
+    plane->workers = aligned_alloc(64, plane->n_workers * sizeof(struct plane_worker));
+    if (plane->workers == NULL)
+        return ERR_NO_MEMORY;
+    memset(plane->workers, 0, plane->n_workers * sizeof(struct plane_worker));
+    for (unsigned i = 0; i < plane->n_workers; i++)
+        plane->workers[i].epoll_fd = plane->workers[i].kick.fd = -1;
+    for (unsigned i = 0; i < plane->n_workers; i++) {
+        plane->workers[i].tun = (struct plane_source){.kind = SOURCE_TUN, .fd = o->tun_fds[i]};
+        int err = plane_worker_init(&plane->workers[i], plane, i);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int sockets_init(struct esp_plane *plane, const struct esp_plane_options *o)
+{
+    struct plane_control *c = plane->control;
+    c->udp4 = (struct plane_sockets){.family = ADDRESS_V4, .port = plane->nat_port};
+    c->udp6 = (struct plane_sockets){.family = ADDRESS_V6, .port = plane->nat_port};
+    unsigned n = plane->n_workers;
+    int err =
+        plane_sockets_watch(plane, &c->udp4, o->udp4_fds, fds_count(o->udp4_fds, n), SOURCE_UDP);
+    if (err == 0)
+        err = plane_sockets_watch(plane, &c->udp6, o->udp6_fds, fds_count(o->udp6_fds, n),
+                                  SOURCE_UDP);
+    if (err == 0)
+        err = plane_sockets_watch(plane, &c->raw4, &o->raw4_fd, 1, SOURCE_RAW4);
+    if (err == 0)
+        err = plane_sockets_watch(plane, &c->raw6, &o->raw6_fd, 1, SOURCE_RAW6);
+    memcpy(c->tun_fds, o->tun_fds, sizeof(c->tun_fds));
+    return err;
+}
+
+static struct plane_control *control_new(const struct esp_plane_options *o)
+{
+    struct plane_control *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->crypto = esp_crypto_new();
+    c->slot = calloc(1, sizeof(*c->slot));
+    c->keepalive_ns = o->keepalive_ns != 0 ? o->keepalive_ns : KEEPALIVE_DEFAULT;
+    if (c->crypto != NULL && c->slot != NULL)
+        return c;
+    esp_crypto_free(c->crypto);
+    free(c->slot);
+    free(c);
+    return NULL;
+}
+
+static void sockets_free(struct esp_plane *plane, struct plane_sockets *s, bool close_fds)
+{
+    for (unsigned i = 0; i < plane->n_workers; i++) {
+        if (s->sources[i] != NULL && close_fds)
+            close(s->sources[i]->fd);
+        free(s->sources[i]);
+    }
+}
+
+static void workers_stop(struct esp_plane *plane)
+{
+    for (unsigned i = 0; plane->workers != NULL && i < plane->n_workers; i++)
+        atomic_store(&plane->workers[i].stop, true);
+    if (plane->workers != NULL && plane->workers[plane->n_workers - 1].kick.fd >= 0)
+        plane_kick(plane);
+    for (unsigned i = 0; plane->workers != NULL && i < plane->n_workers; i++)
+        if (plane->workers[i].running)
+            pthread_join(plane->workers[i].thread, NULL);
+}
+
+static void plane_destroy(struct esp_plane *plane, bool close_fds)
+{
+    struct plane_control *c = plane->control;
+    workers_stop(plane);
+    plane_garbage_collect(plane, true);
+    for (size_t i = 0; i < c->n_records; i++) {
+        free(atomic_load(&c->records[i].child->route));
+        esp_child_free(c->records[i].child);
+    }
+    esp_policy_free(atomic_load(&plane->policy));
+    struct plane_sockets *fixed[] = {&c->udp4, &c->udp6, &c->raw4, &c->raw6};
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        sockets_free(plane, fixed[i], close_fds);
+    for (size_t i = 0; i < PLANE_PATH_SOCKETS; i++)
+        sockets_free(plane, &c->paths[i], true);
+    for (unsigned i = 0; plane->workers != NULL && i < plane->n_workers; i++) {
+        if (close_fds && c->tun_fds[i] >= 0)
+            close(c->tun_fds[i]);
+        plane_worker_done(&plane->workers[i]);
+    }
+    free(plane->workers);
+    plane_inbox_done(&plane->inbox);
+    flow_table_free(plane->flows);
+    esp_crypto_free(c->crypto);
+    free(c->slot);
+    free(c->records);
+    free(c->sessions);
+    free(c->garbage);
+    free(c);
+    free(plane);
+}
+
+int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plane)
+{
+    if (!options_valid(o))
+        return ERR_INVALID;
+    struct esp_plane *plane = calloc(1, sizeof(*plane));
+    if (plane == NULL)
+        return ERR_NO_MEMORY;
+    plane->n_workers = o->n_workers;
+    plane->random = o->random;
+    plane->nat_port = o->nat_port != 0 ? o->nat_port : 4500;
+    plane->uso = o->tun_uso;
+    plane->hash_key = random_u64(o->random);
+    plane->control = control_new(o);
+    int err = plane->control == NULL ? ERR_NO_MEMORY : plane_inbox_init(&plane->inbox);
+    if (err != 0) {
+        if (plane->control != NULL) {
+            esp_crypto_free(plane->control->crypto);
+            free(plane->control->slot);
+        }
+        free(plane->control);
+        free(plane);
+        return err;
+    }
+    plane->flows = flow_table_new();
+    atomic_store(&plane->policy, esp_policy_new(plane->hash_key, NULL, 0));
+    err = plane->flows == NULL || atomic_load(&plane->policy) == NULL ? ERR_NO_MEMORY
+                                                                      : workers_init(plane, o);
+    if (err == 0)
+        err = sockets_init(plane, o);
+    if (err != 0) {
+        plane_destroy(plane, false);
+        return err;
+    }
+    *ret_plane = plane;
+    return 0;
+}
+
+int esp_plane_start(struct esp_plane *plane)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the control thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = 0;
+    for (unsigned i = 0; i < plane->n_workers && err == 0; i++) {
+        struct plane_worker *w = &plane->workers[i];
+        if (!w->running && pthread_create(&w->thread, NULL, plane_worker_run, w) != 0)
+            err = ERR_SYSTEM;
+        w->running = w->running || err == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+struct esp_plane *esp_plane_free(struct esp_plane *plane)
+{
+    if (plane != NULL)
+        plane_destroy(plane, true);
+    return NULL;
+}
+
+/* --- children --- */
+
+static uint16_t mtu_clamp(uint16_t mtu, const struct esp_path *path)
+{
+    uint16_t least = path->remote.address.family == ADDRESS_V6 ? MTU_MIN_V6 : MTU_MIN_V4;
+    mtu = mtu != 0 ? mtu : PLANE_MTU_DEFAULT;
+    return mtu < least ? least : mtu;
+}
+
+static bool tag_used(const struct plane_control *c, uint16_t tag)
+{
+    for (size_t i = 0; i < c->n_records; i++)
+        if (c->records[i].child->flow_tag == tag)
+            return true;
+    return false;
+}
+
+static uint16_t tag_for(struct plane_control *c, esp_child_id replaces)
+{
+    const struct plane_record *old = plane_record_find(c, replaces);
+    if (old != NULL)
+        return old->child->flow_tag;
+    /* after 65,535 children tags come again; the same one in two groups does no harm */
+    for (int i = 0; i < 64; i++) {
+        c->last_tag++;
+        if (c->last_tag != 0 && !tag_used(c, c->last_tag))
+            break;
+    }
+    return c->last_tag != 0 ? c->last_tag : 1;
+}
+
+static void record_insert(struct plane_control *c, const struct plane_record *record)
+{
+    size_t at = c->n_records++;
+    for (; at > 0 && c->records[at - 1].child->id > record->child->id; at--)
+        c->records[at] = c->records[at - 1];
+    c->records[at] = *record;
+}
+
+static void record_delete(struct plane_control *c, struct plane_record *record)
+{
+    size_t at = (size_t)(record - c->records);
+    c->n_records--;
+    memmove(record, record + 1, (c->n_records - at) * sizeof(*record));
+}
+
+static bool path_valid(const struct esp_path *path)
+{
+    return path->remote.address.family != ADDRESS_NONE &&
+           (path->local.address.family == ADDRESS_NONE ||
+            path->local.address.family == path->remote.address.family);
+}
+
+static void child_state_set(struct esp_child *child, uint32_t priority, uint32_t weight,
+                            bool usable)
+{
+    atomic_store(&child->priority, priority);
+    atomic_store(&child->weight, weight);
+    atomic_store(&child->usable, usable);
+}
+
+/* outbound_on - `record` sends, and no longer what it replaces. */
+static void outbound_on(struct plane_control *c, struct plane_record *record)
+{
+    struct plane_record *old = plane_record_find(c, record->child->replaces);
+    record->sends = true;
+    if (old != NULL)
+        old->sends = false;
+}
+
+static struct plane_record record_of(const struct esp_child_config *config, struct esp_child *child,
+                                     nanos now)
+{
+    return (struct plane_record){
+        .child = child,
+        .path = config->path,
+        .udp_encap = config->udp_encap,
+        .keepalive = config->keepalive,
+        .mtu = mtu_clamp(config->mtu, &config->path),
+        .mtu_now = mtu_clamp(config->mtu, &config->path),
+        .mtu_until = NANOS_NEVER,
+        .alive_at = now,
+    };
+}
+
+int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_config *config,
+                            nanos now)
+{
+    struct plane_control *c = plane->control;
+    struct esp_child *child;
+    if (!path_valid(&config->path) || plane_record_find(c, config->child) != NULL ||
+        esp_policy_spi(atomic_load(&plane->policy), config->spi_in) != NULL)
+        return ERR_INVALID;
+    if (plane_array_room((void **)&c->records, c->n_records, &c->room_records,
+                         sizeof(*c->records)) != 0)
+        return ERR_NO_MEMORY;
+    int err = esp_child_new(c->crypto, config, &child);
+    if (err != 0)
+        return err;
+    child->flow_tag = tag_for(c, config->replaces);
+    child_state_set(child, config->priority, config->weight, config->usable);
+    struct plane_record record = record_of(config, child, now);
+    err = plane_route_set(plane, &record);
+    if (err != 0) {
+        esp_child_free(child);
+        return err;
+    }
+    record_insert(c, &record);
+    struct plane_record *placed = plane_record_find(c, config->child);
+    struct plane_record *old = plane_record_find(c, config->replaces);
+    bool old_sends = old != NULL && old->sends;
+    if (config->outbound_now)
+        outbound_on(c, placed);
+    err = plane_publish(plane);
+    if (err != 0) {
+        if (old != NULL)
+            old->sends = old_sends;
+        record_delete(c, placed);
+        free(atomic_load(&child->route));
+        esp_child_free(child);
+    }
+    return err;
+}
+
+int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child)
+{
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL || record->removed)
+        return ERR_NOT_FOUND;
+    if (record->sends)
+        return 0;
+    outbound_on(plane->control, record);
+    return plane_publish(plane);
+}
+
+int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
+                         bool udp_encap, uint16_t mtu)
+{
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    if (!path_valid(path))
+        return ERR_INVALID;
+    struct plane_record before = *record;
+    record->path = *path;
+    record->udp_encap = udp_encap;
+    record->mtu = record->mtu_now = mtu_clamp(mtu, path);
+    record->mtu_until = NANOS_NEVER;
+    int err = plane_route_set(plane, record);
+    if (err != 0)
+        *record = before;
+    return err;
+}
+
+int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on)
+{
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    record->keepalive = on;
+    return 0;
+}
+
+int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos linger, nanos now)
+{
+    struct plane_control *c = plane->control;
+    struct plane_record *record = plane_record_find(c, child);
+    if (record == NULL || plane_garbage_reserve(c, 2) != 0)
+        return record == NULL ? ERR_NOT_FOUND : ERR_NO_MEMORY;
+    record->sends = false;
+    record->removed = true;
+    record->gone_at = nanos_after(now, linger);
+    struct esp_child *gone = record->child;
+    if (linger == 0)
+        record_delete(c, record);
+    int err = plane_publish(plane);
+    if (linger != 0)
+        return err;
+    /* without a new policy the old one still shows it: then it stays, unusable, until the end */
+    if (err == 0)
+        plane_garbage_put(plane, GARBAGE_CHILD, gone);
+    else
+        atomic_store(&gone->usable, false);
+    plane_garbage_collect(plane, false);
+    return err;
+}
+
+int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t priority,
+                          uint32_t weight, bool usable)
+{
+    const struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    child_state_set(record->child, priority, weight, usable);
+    return 0;
+}
+
+int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mtu)
+{
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    record->mtu = record->mtu_now = mtu_clamp(mtu, &record->path);
+    record->mtu_until = NANOS_NEVER;
+    plane_inner_max_set(record);
+    return 0;
+}
+
+int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum esp_mode mode,
+                           bool follow)
+{
+    struct plane_control *c = plane->control;
+    struct plane_session *s = plane_session_find(c, session);
+    if (s == NULL) {
+        if (plane_array_room((void **)&c->sessions, c->n_sessions, &c->room_sessions,
+                             sizeof(*c->sessions)) != 0)
+            return ERR_NO_MEMORY;
+        s = &c->sessions[c->n_sessions++];
+    }
+    *s = (struct plane_session){session, mode, follow};
+    return plane_publish(plane);
+}
+
+void esp_plane_session_end(struct esp_plane *plane, esp_session_id session)
+{
+    struct plane_control *c = plane->control;
+    struct plane_session *s = plane_session_find(c, session);
+    if (s != NULL)
+        *s = c->sessions[--c->n_sessions];
+}
+
+int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
+                             struct esp_counters *ret_counters)
+{
+    const struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    esp_child_counters(record->child, ret_counters);
+    return 0;
+}
+
+void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *ret)
+{
+    uint64_t n[STAT_ALL] = {0};
+    for (unsigned i = 0; i < plane->n_workers; i++)
+        for (unsigned k = 0; k < STAT_ALL; k++)
+            n[k] += atomic_load_explicit(&plane->workers[i].stats[k], memory_order_relaxed);
+    *ret = (struct esp_plane_stats){
+        .no_policy = n[STAT_NO_POLICY],
+        .bad_inner = n[STAT_BAD_INNER],
+        .not_usable = n[STAT_NOT_USABLE],
+        .unknown_spi = n[STAT_UNKNOWN_SPI],
+        .runt = n[STAT_RUNT],
+        .queue_full = n[STAT_QUEUE_FULL],
+        .wrong_encap = n[STAT_WRONG_ENCAP],
+        .tun_errors = n[STAT_TUN_ERRORS],
+        .send_errors = n[STAT_SEND_ERRORS],
+        .keepalives_in = n[STAT_KEEPALIVES_IN],
+        .ike_in = n[STAT_IKE_IN],
+        .too_big_sent = n[STAT_TOO_BIG_SENT],
+        .tun_reads = n[STAT_TUN_READS],
+        .tun_writes = n[STAT_TUN_WRITES],
+        .sends = n[STAT_SENDS],
+        .recvs = n[STAT_RECVS],
+    };
+}
+
+uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config)
+{
+    const struct crypto_encr *encr = crypto_encr_find(config->encr, config->encr_key_bits);
+    const struct crypto_integ *integ = crypto_integ_find(config->integ);
+    if (encr == NULL)
+        return MTU_MIN_V4;
+    bool v6 = config->path.remote.address.family == ADDRESS_V6;
+    unsigned block = encr->block_len > 4 ? encr->block_len : 4;
+    unsigned outer = (v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + (config->udp_encap ? 8u : 0u) +
+                     ESP_HEADER_LEN + encr->iv_len +
+                     (integ != NULL ? integ->icv_len : encr->icv_len);
+    return (uint16_t)((mtu_clamp(outer_mtu, &config->path) - outer) / block * block - 2);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the wire to the TUN queue. */
+#include <errno.h>
+#include <sys/uio.h>
+
+#include "linux/esp_worker.h"
+
+#define ERRORS_MAX      64 /* messages taken off an error queue at once */
+#define KEEPALIVE_OCTET 0xff
+
+void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n)
+{
+    worker_count(w, STAT_TUN_WRITES, 1);
+    if (w->tun.fd < 0 || writev(w->tun.fd, iov, (int)n) < 0)
+        worker_count(w, STAT_TUN_ERRORS, 1);
+}
+
+static void frames_write(struct plane_worker *w)
+{
+    esp_coalesce_finish(&w->coalesce);
+    for (unsigned i = 0; i < w->coalesce.n; i++) {
+        struct esp_frame *frame = &w->coalesce.frames[i];
+        plane_tun_write(w, frame->iov, frame->parts + 1);
+    }
+    esp_coalesce_reset(&w->coalesce);
+}
+
+static void deliver(struct plane_worker *w, struct esp_opened *packet)
+{
+    if (esp_coalesce_add(&w->coalesce, packet->packet, &packet->inner))
+        return;
+    frames_write(w);
+    (void)esp_coalesce_add(&w->coalesce, packet->packet, &packet->inner);
+}
+
+/* source_check - an authentic packet, the newest so far, that came from elsewhere: a NAT rebinding,
+ * or a peer that moved. What to do about it is the control thread's decision. */
+static void source_check(struct plane_worker *w, struct esp_child *child,
+                         const struct endpoint *from)
+{
+    const struct plane_route *route = atomic_load(&child->route);
+    if (route == NULL || !route->udp_encap || endpoint_equal(&route->path.remote, from))
+        return;
+    esp_child_lock(child);
+    child->seen_from = *from;
+    esp_child_unlock(child);
+    plane_news(w->plane, child, NEWS_REBOUND);
+}
+
+static void traffic_tell(struct plane_worker *w, struct esp_child *child, uint64_t octets)
+{
+    atomic_store_explicit(&child->counts[ESP_COUNT_LAST_IN_NS], (uint64_t)w->now,
+                          memory_order_relaxed);
+    nanos told = atomic_load_explicit(&child->traffic_told, memory_order_relaxed);
+    if (told == 0 || w->now - told >= NANOS_PER_SEC) {
+        atomic_store_explicit(&child->traffic_told, w->now, memory_order_relaxed);
+        plane_news(w->plane, child, NEWS_TRAFFIC);
+    }
+    uint64_t after =
+        atomic_load_explicit(&child->counts[ESP_COUNT_OCTETS_IN], memory_order_relaxed);
+    if (after >= child->soft_octets && after - octets < child->soft_octets)
+        plane_news(w->plane, child, NEWS_SOFT);
+    if (after >= child->hard_octets && after - octets < child->hard_octets)
+        plane_news(w->plane, child, NEWS_HARD);
+}
+
+static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
+{
+    return a->src_port == b->src_port && a->dst_port == b->dst_port && a->protocol == b->protocol &&
+           address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
+}
+
+/* run_open - packets first..last of one Child SA. */
+static void run_open(struct plane_worker *w, unsigned first, unsigned last)
+{
+    struct plane_recv *r = &w->recv;
+    struct esp_child *child = r->children[first];
+    esp_child_open(w->crypto, child, r->packets + first, last - first);
+    const struct esp_inner *learned = NULL;
+    bool authentic = false;
+    uint64_t octets = 0;
+    for (unsigned i = first; i < last; i++) {
+        struct esp_opened *p = &r->packets[i];
+        if (p->verdict == ESP_DUMMY || p->verdict == ESP_PASS) {
+            authentic = true;
+            if (p->newest)
+                source_check(w, child, &r->from[r->message_of[i]]);
+        }
+        if (p->verdict != ESP_PASS)
+            continue;
+        octets += p->len;
+        if (learned == NULL || !same_flow(learned, &p->inner)) {
+            flow_table_learn(w->plane->flows, esp_flow_hash(w->plane->hash_key, &p->inner, true),
+                             child->flow_tag, w->now);
+            learned = &p->inner;
+        }
+        deliver(w, p);
+    }
+    if (authentic)
+        traffic_tell(w, child, octets);
+}
+
+static void batch_open(struct plane_worker *w)
+{
+    struct plane_recv *r = &w->recv;
+    for (unsigned first = 0, last; first < r->n; first = last) {
+        for (last = first + 1; last < r->n && r->children[last] == r->children[first];)
+            last++;
+        run_open(w, first, last);
+    }
+    frames_write(w);
+    r->n = 0;
+    r->n_messages = 0;
+    r->used = 0;
+}
+
+static void packet_queue(struct plane_worker *w, const struct plane_source *source,
+                         struct buffer packet, uint8_t tos)
+{
+    struct plane_recv *r = &w->recv;
+    if (packet.len < ESP_HEADER_LEN) {
+        worker_count(w, STAT_RUNT, 1);
+        return;
+    }
+    uint32_t spi = (uint32_t)packet.ptr[0] << 24 | (uint32_t)packet.ptr[1] << 16 |
+                   (uint32_t)packet.ptr[2] << 8 | packet.ptr[3];
+    struct esp_child *child = esp_policy_spi(w->policy, spi);
+    if (child == NULL) {
+        worker_count(w, STAT_UNKNOWN_SPI, 1);
+        return;
+    }
+    const struct plane_route *route = atomic_load(&child->route);
+    /* RFC 7296 section 2.23: UDP-encapsulated packets are taken also where no NAT was found; the
+     * reverse nobody promises */
+    if (source->kind != SOURCE_UDP && route != NULL && route->udp_encap) {
+        worker_count(w, STAT_WRONG_ENCAP, 1);
+        return;
+    }
+    if (r->n == PLANE_RECV_PACKETS) {
+        worker_count(w, STAT_QUEUE_FULL, 1);
+        return;
+    }
+    r->packets[r->n] = (struct esp_opened){.packet = packet.ptr, .len = packet.len, .tos = tos};
+    r->children[r->n] = child;
+    r->message_of[r->n] = (uint8_t)(r->n_messages - 1);
+    r->n++;
+}
+
+/* datagram_sort - RFC 3948 section 2: ESP, IKE behind four zero octets, or a keepalive. */
+static void datagram_sort(struct plane_worker *w, const struct plane_source *source,
+                          struct buffer datagram, const struct packet_info *info)
+{
+    static const uint8_t marker[4];
+    if (datagram.len == 1 && datagram.ptr[0] == KEEPALIVE_OCTET) {
+        worker_count(w, STAT_KEEPALIVES_IN, 1);
+        return;
+    }
+    if (datagram.len < sizeof(marker) || memcmp(datagram.ptr, marker, sizeof(marker)) != 0) {
+        packet_queue(w, source, datagram, info->tos);
+        return;
+    }
+    worker_count(w, STAT_IKE_IN, 1);
+    struct esp_path path = {.local = {.address = info->local, .port = source->port},
+                            .remote = w->recv.from[w->recv.n_messages - 1],
+                            .interface = info->interface};
+    struct span message = span_of(datagram.ptr + sizeof(marker), datagram.len - sizeof(marker));
+    if (!plane_ike_put(w->plane, &path, message))
+        worker_count(w, STAT_QUEUE_FULL, 1);
+}
+
+/* message_split - UDP_GRO hands several datagrams over as one. */
+static void message_split(struct plane_worker *w, const struct plane_source *source,
+                          struct buffer message, const struct packet_info *info)
+{
+    size_t segment = info->segment != 0 ? info->segment : message.len;
+    for (size_t at = 0; at < message.len; at += segment) {
+        size_t left = message.len - at;
+        struct buffer datagram = {message.ptr + at, left < segment ? left : segment};
+        if (source->kind == SOURCE_UDP)
+            datagram_sort(w, source, datagram, info);
+        else
+            packet_queue(w, source, datagram, info->tos);
+    }
+}
+
+/* ipv4_strip - raw IPv4 sockets deliver the IP header. false: too short. */
+static bool ipv4_strip(struct buffer *message)
+{
+    size_t len = message->len > 0 ? (message->ptr[0] & 15u) * 4u : 0;
+    if (len < IPV4_HEADER_LEN || message->len < len)
+        return false;
+    message->ptr += len;
+    message->len -= len;
+    return true;
+}
+
+static ssize_t message_read(struct plane_worker *w, const struct plane_source *source)
+{
+    struct plane_recv *r = &w->recv;
+    struct sockaddr_storage from;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct iovec iov = {r->octets + r->used, PLANE_RECV_OCTETS};
+    struct msghdr message = {.msg_name = &from,
+                             .msg_namelen = sizeof(from),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(source->fd, &message, MSG_DONTWAIT);
+    if (n < 0)
+        return n;
+    worker_count(w, STAT_RECVS, 1);
+    struct buffer octets = {iov.iov_base, (size_t)n};
+    struct packet_info info;
+    packet_info_read(&message, &info);
+    if ((message.msg_flags & MSG_TRUNC) != 0 ||
+        !endpoint_from_sockaddr(&from, &r->from[r->n_messages]) ||
+        (source->kind == SOURCE_RAW4 && !ipv4_strip(&octets))) {
+        worker_count(w, STAT_RUNT, 1);
+        return n;
+    }
+    r->n_messages++;
+    r->used += ((size_t)n + 63) / 64 * 64;
+    message_split(w, source, octets, &info);
+    return n;
+}
+
+void plane_socket_drain(struct plane_worker *w, const struct plane_source *source)
+{
+    struct plane_recv *r = &w->recv;
+    bool more = true;
+    while (more && r->n_messages < PLANE_RECV_MESSAGES && r->used <= PLANE_RECV_OCTETS &&
+           r->n + 64 <= PLANE_RECV_PACKETS) {
+        more = message_read(w, source) >= 0;
+        /* errors of the past (ICMP) are reported in between, and do not end it */
+        if (!more && errno != EAGAIN && errno != EINTR)
+            plane_socket_errors(w, source);
+    }
+    batch_open(w);
+}
+
+void plane_socket_errors(struct plane_worker *w, const struct plane_source *source)
+{
+    struct endpoint remote;
+    uint32_t mtu;
+    for (int i = 0; i < ERRORS_MAX && socket_error_next(source->fd, &remote, &mtu); i++)
+        if (mtu != 0)
+            plane_mtu_put(w->plane, &remote.address, mtu);
+}

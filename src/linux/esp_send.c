@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the TUN queue to the wire. */
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "esp/ecn.h"
+#include "esp/icmp.h"
+#include "linux/esp_worker.h"
+
+#define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */
+#define TOO_BIG_PER_SECOND 100 /* ICMP messages, each worker */
+
+static ssize_t send_octets(const struct plane_worker *w, const struct plane_send *s, size_t from,
+                           size_t len, uint16_t segment)
+{
+    const struct plane_route *route = s->route;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct sockaddr_storage remote = route->remote;
+    struct iovec iov = {s->octets + from, len};
+    struct msghdr message = {.msg_name = &remote,
+                             .msg_namelen = route->remote_len,
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control};
+    struct packet_info info = {.local = route->path.local.address,
+                               .interface = route->path.interface,
+                               .tos = s->tos,
+                               .segment = segment};
+    packet_info_write(&message, route->family, &info);
+    int fd = route->fds[w->index];
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    /* ICMP errors of the past are reported once, on whatever call comes next: try again */
+    for (int i = 0; i < 2 && sent < 0 && errno != EAGAIN && errno != EMSGSIZE && errno != EINVAL &&
+                    errno != EIO;
+         i++)
+        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        if (poll(&room, 1, SEND_WAIT_MS) == 1)
+            sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    return sent;
+}
+
+/* send_singly - raw ESP has no segmentation, and devices, or a path that got narrower, may refuse
+ * it. */
+static void send_singly(struct plane_worker *w, const struct plane_send *s)
+{
+    for (size_t at = 0; at < s->len; at += s->segment) {
+        size_t len = s->len - at < s->segment ? s->len - at : s->segment;
+        worker_count(w, STAT_SENDS, 1);
+        if (send_octets(w, s, at, len, 0) >= 0)
+            continue;
+        if (errno == EMSGSIZE)
+            plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
+        worker_count(w, STAT_SEND_ERRORS, 1);
+        esp_child_count(s->child, ESP_COUNT_OUT_ERRORS, 1);
+    }
+}
+
+static void send_flush(struct plane_worker *w)
+{
+    struct plane_send *s = &w->send;
+    if (s->child == NULL)
+        return;
+    if (s->route->udp_encap && s->n > 1) {
+        worker_count(w, STAT_SENDS, 1);
+        if (send_octets(w, s, 0, s->len, (uint16_t)s->segment) < 0) {
+            if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) {
+                plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
+                send_singly(w, s);
+            } else {
+                worker_count(w, STAT_SEND_ERRORS, 1);
+                esp_child_count(s->child, ESP_COUNT_OUT_ERRORS, s->n);
+            }
+        }
+    } else {
+        send_singly(w, s);
+    }
+    s->child = NULL;
+    s->n = 0;
+    s->len = 0;
+    s->closed = false;
+}
+
+/* send_room - where the next packet of `len` octets goes; sends first what it cannot leave with. */
+static uint8_t *send_room(struct plane_worker *w, struct esp_child *child, uint8_t tos, size_t len)
+{
+    struct plane_send *s = &w->send;
+    const struct plane_route *route = atomic_load(&child->route);
+    if (s->child != NULL &&
+        (s->child != child || s->route != route || s->tos != tos || s->closed || len > s->segment ||
+         s->n == PLANE_SEND_SEGMENTS || s->len + len > PLANE_SEND_OCTETS))
+        send_flush(w);
+    if (s->child == NULL) {
+        s->child = child;
+        s->route = route;
+        s->tos = tos;
+        s->segment = len;
+    }
+    return s->octets + s->len;
+}
+
+static void send_added(struct plane_send *s, size_t len)
+{
+    s->closed = len < s->segment;
+    s->len += len;
+    s->n++;
+}
+
+static const uint8_t *iv_next(struct plane_worker *w)
+{
+    if (w->ivs_left == 0) {
+        random_fill(w->plane->random, w->iv_pool, sizeof(w->iv_pool));
+        w->ivs_left = sizeof(w->iv_pool) / 16;
+    }
+    return w->iv_pool + 16 * --w->ivs_left;
+}
+
+/* limits_check - tells the control thread when octets passed a limit in this step. */
+static void limits_check(struct plane_worker *w, struct esp_child *child, uint64_t before,
+                         uint64_t octets)
+{
+    uint64_t after = before + octets;
+    if (before < child->soft_octets && after >= child->soft_octets)
+        plane_news(w->plane, child, NEWS_SOFT);
+    if (after >= child->hard_octets && before < child->hard_octets) {
+        atomic_store(&child->exhausted, true);
+        plane_news(w->plane, child, NEWS_HARD);
+    }
+}
+
+/* segments_send - seals all packets of a frame. */
+static void segments_send(struct plane_worker *w, struct esp_child *child,
+                          struct esp_segments *segments, uint8_t tos)
+{
+    const struct esp_key *key = child->key_out;
+    uint64_t sequence, octets = 0, packets = 0;
+    bool soft;
+    if (!esp_child_reserve(child, segments->count, &sequence, &soft)) {
+        plane_news(w->plane, child, NEWS_HARD);
+        worker_count(w, STAT_NOT_USABLE, 1);
+        return;
+    }
+    if (soft)
+        plane_news(w->plane, child, NEWS_SOFT);
+    bool cbc = esp_block_len(key) > 4;
+    for (size_t len; (len = esp_segments_next_len(segments)) != 0; sequence++) {
+        size_t sealed = esp_child_sealed_len(key, len);
+        uint8_t *packet = send_room(w, child, tos, sealed);
+        esp_segments_next(segments, packet + esp_child_text_offset(key));
+        struct buffer inner = {packet, len};
+        if (esp_child_seal(w->crypto, child, sequence, inner, cbc ? iv_next(w) : NULL) != 0) {
+            esp_child_count(child, ESP_COUNT_OUT_ERRORS, 1);
+            if (w->send.n == 0)
+                w->send.child = NULL;
+            continue;
+        }
+        send_added(&w->send, sealed);
+        octets += len;
+        packets++;
+    }
+    esp_child_count(child, ESP_COUNT_PACKETS_OUT, packets);
+    atomic_store_explicit(&child->counts[ESP_COUNT_LAST_OUT_NS], (uint64_t)w->now,
+                          memory_order_relaxed);
+    uint64_t before = atomic_fetch_add_explicit(&child->counts[ESP_COUNT_OCTETS_OUT], octets,
+                                                memory_order_relaxed);
+    limits_check(w, child, before, octets);
+}
+
+static void too_big_answer(struct plane_worker *w, struct esp_child *child, struct span frame,
+                           const struct esp_inner *inner, uint16_t inner_max)
+{
+    esp_child_count(child, ESP_COUNT_TOO_BIG, 1);
+    if (w->now - w->icmp_window >= NANOS_PER_SEC) {
+        w->icmp_window = w->now;
+        w->too_big_left = TOO_BIG_PER_SECOND;
+    }
+    if (w->too_big_left == 0)
+        return;
+    w->too_big_left--;
+    uint8_t answer[ESP_ICMP_MAX];
+    struct esp_vnet vnet = {0};
+    /* RFC 8200 section 5: no link may be narrower than 1280 */
+    uint16_t mtu = inner->version == 6 && inner_max < 1280 ? 1280 : inner_max;
+    struct iovec iov[2] = {{&vnet, sizeof(vnet)},
+                           {answer, esp_icmp_too_big(frame, inner, mtu, answer)}};
+    if (iov[1].iov_len == 0)
+        return;
+    worker_count(w, STAT_TOO_BIG_SENT, 1);
+    plane_tun_write(w, iov, 2);
+}
+
+/* own_packet - our own ESP or IKE packet that a wrong route sent into the tunnel: it would come
+ * back for ever. */
+static bool own_packet(const struct plane_route *route, const struct esp_inner *inner)
+{
+    return address_equal(&inner->dst, &route->path.remote.address) &&
+           (inner->protocol == IPPROTO_ESP ||
+            (inner->protocol == ESP_PROTO_UDP && inner->dst_port == route->path.remote.port));
+}
+
+static bool leaves_the_link(const struct esp_inner *inner)
+{
+    return !address_is_multicast(&inner->dst) && !address_is_link_local(&inner->dst) &&
+           !address_is_link_local(&inner->src) && !address_is_loopback(&inner->src) &&
+           !address_is_loopback(&inner->dst) && !address_is_any(&inner->src);
+}
+
+static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner)
+{
+    const struct esp_group *group =
+        leaves_the_link(inner) ? esp_policy_group(w->policy, inner) : NULL;
+    if (group == NULL) {
+        worker_count(w, STAT_NO_POLICY, 1);
+        return NULL;
+    }
+    uint64_t hash = 0;
+    uint16_t tag = 0;
+    if (group->n > 1) {
+        hash = esp_flow_hash(w->plane->hash_key, inner, false);
+        tag = group->follow ? flow_table_find(w->plane->flows, hash, w->now) : 0;
+    }
+    struct esp_child *child = esp_group_choose(group, hash, tag);
+    const struct plane_route *route = child != NULL ? atomic_load(&child->route) : NULL;
+    if (route == NULL || own_packet(route, inner)) {
+        worker_count(w, STAT_NOT_USABLE, 1);
+        return NULL;
+    }
+    return child;
+}
+
+static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, struct buffer frame)
+{
+    struct esp_inner inner;
+    if (!esp_inner_parse(span_of(frame.ptr, frame.len), &inner)) {
+        worker_count(w, STAT_BAD_INNER, 1);
+        return;
+    }
+    struct esp_child *child = child_choose(w, &inner);
+    if (child == NULL)
+        return;
+    uint16_t inner_max = atomic_load_explicit(&child->inner_max, memory_order_relaxed);
+    struct esp_segments segments;
+    switch (esp_segments_begin(&segments, vnet, frame, &inner, inner_max)) {
+    case ESP_SEGMENT_OK: break;
+    case ESP_SEGMENT_TOO_BIG:
+        too_big_answer(w, child, span_of(frame.ptr, frame.len), &inner, inner_max);
+        return;
+    case ESP_SEGMENT_INVALID: worker_count(w, STAT_BAD_INNER, 1); return;
+    }
+    segments_send(w, child, &segments,
+                  esp_tos_out(inner.tos, child->copy_ecn, child->copy_dscp_out));
+}
+
+void plane_tun_drain(struct plane_worker *w)
+{
+    for (int i = 0; i < PLANE_TUN_READS; i++) {
+        struct esp_vnet vnet;
+        struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {w->frame, PLANE_RECV_OCTETS}};
+        ssize_t n = readv(w->tun.fd, iov, 2);
+        if (n < 0) {
+            if (errno != EAGAIN && errno != EINTR)
+                worker_count(w, STAT_TUN_ERRORS, 1);
+            break;
+        }
+        worker_count(w, STAT_TUN_READS, 1);
+        if ((size_t)n > sizeof(vnet))
+            frame_send(w, &vnet, (struct buffer){w->frame, (size_t)n - sizeof(vnet)});
+    }
+    send_flush(w);
+}

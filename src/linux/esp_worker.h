@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINUX_ESP_WORKER_H
+#define LINUX_ESP_WORKER_H
+
+/*
+ * Inside of the data plane: what the control thread (esp_plane.c) and the workers (esp_worker.c,
+ * esp_send.c, esp_recv.c) share.
+ *
+ * Memory of what the workers look at (policies, routes, children, sockets) is given back by
+ * quiescence: a worker says in `seen` which epoch it has seen, IDLE while it waits. Whoever takes
+ * something out of sight raises the epoch; when every worker is idle or has seen the new epoch,
+ * nobody can still hold it. What epoll returns a pointer to needs more, because a worker has the
+ * pointer before it says that it is awake: it is given back after a kick that the worker answers at
+ * the end of a turn.
+ */
+
+#include <pthread.h>
+
+#include "esp/child.h"
+#include "esp/coalesce.h"
+#include "esp/policy.h"
+#include "linux/esp_plane.h"
+#include "linux/udp_socket.h"
+
+#define WORKER_IDLE UINT64_MAX
+
+#define PLANE_IKE_QUEUE     256 /* IKE datagrams that wait for the control thread */
+#define PLANE_MTU_QUEUE     16
+#define PLANE_SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the oldest kernels */
+#define PLANE_SEND_OCTETS   65000 /* below the 65,507 of one UDP datagram over IPv4 */
+#define PLANE_RECV_OCTETS   65536 /* one receive */
+#define PLANE_RECV_PACKETS  512   /* packets decrypted in one batch */
+#define PLANE_RECV_MESSAGES 64    /* receives in one batch */
+#define PLANE_TUN_READS     32    /* frames read before other descriptors have their turn */
+
+/* news of a child, bits of esp_child.news */
+#define NEWS_TRAFFIC 1u
+#define NEWS_SOFT    2u
+#define NEWS_HARD    4u
+#define NEWS_REBOUND 8u
+
+enum plane_source_kind { SOURCE_TUN, SOURCE_UDP, SOURCE_RAW4, SOURCE_RAW6, SOURCE_KICK };
+
+/* struct plane_source - a descriptor that workers wait for; the pointer is what epoll returns. */
+struct plane_source {
+    enum plane_source_kind kind;
+    int fd;
+    uint16_t port;      /* local one, UDP */
+    uint32_t interface; /* bound to; 0: none */
+};
+
+/* struct plane_route - the outer header of a child's packets; immutable, replaced as a whole. */
+struct plane_route {
+    struct esp_path path;
+    bool udp_encap;
+    int family;
+    struct sockaddr_storage remote;
+    socklen_t remote_len;
+    int fds[LIMIT_WORKERS]; /* each worker's; borrowed */
+};
+
+/* struct plane_send - packets of one child that leave in one system call. */
+struct plane_send {
+    struct esp_child *child; /* NULL: empty */
+    const struct plane_route *route;
+    uint8_t tos;
+    bool closed; /* a shorter packet ended it */
+    unsigned n;
+    size_t segment; /* octets of each, but the last */
+    size_t len;
+    uint8_t *octets; /* PLANE_SEND_OCTETS + slack */
+};
+
+/* struct plane_recv - received packets on their way through decryption. */
+struct plane_recv {
+    uint8_t *octets; /* 2 * PLANE_RECV_OCTETS */
+    size_t used;
+    unsigned n, n_messages;
+    struct esp_opened packets[PLANE_RECV_PACKETS];
+    struct esp_child *children[PLANE_RECV_PACKETS];
+    uint8_t message_of[PLANE_RECV_PACKETS];
+    struct endpoint from[PLANE_RECV_MESSAGES];
+};
+
+enum plane_stat {
+    STAT_NO_POLICY,
+    STAT_BAD_INNER,
+    STAT_NOT_USABLE,
+    STAT_UNKNOWN_SPI,
+    STAT_RUNT,
+    STAT_QUEUE_FULL,
+    STAT_WRONG_ENCAP,
+    STAT_TUN_ERRORS,
+    STAT_SEND_ERRORS,
+    STAT_KEEPALIVES_IN,
+    STAT_IKE_IN,
+    STAT_TOO_BIG_SENT,
+    STAT_TUN_READS,
+    STAT_TUN_WRITES,
+    STAT_SENDS,
+    STAT_RECVS,
+    STAT_ALL,
+};
+
+struct plane_worker {
+    struct esp_plane *plane;
+    unsigned index;
+    pthread_t thread;
+    bool running; /* the thread exists */
+    int epoll_fd;
+    struct plane_source tun, kick;
+    _Atomic uint64_t kicks_done;
+    _Atomic bool stop;
+    struct esp_crypto *crypto;
+    _Alignas(64) _Atomic uint64_t seen; /* WORKER_IDLE, or an epoch */
+    _Alignas(64) _Atomic uint64_t stats[STAT_ALL];
+
+    /* of this thread only */
+    const struct esp_policy *policy; /* valid until the next wait */
+    nanos now;
+    uint8_t *frame; /* one TUN frame */
+    struct plane_send send;
+    struct plane_recv recv;
+    struct esp_coalesce coalesce;
+    uint8_t iv_pool[64 * 16]; /* random IVs for CBC */
+    unsigned ivs_left;
+    nanos icmp_window; /* start of the second in which too_big_left counts */
+    unsigned too_big_left;
+    uint64_t kicks_taken;
+};
+
+struct plane_ike_slot {
+    struct esp_path path;
+    size_t len;
+    uint8_t octets[LIMIT_IKE_MESSAGE];
+};
+
+struct plane_mtu_report {
+    struct address remote;
+    uint32_t mtu;
+};
+
+/* struct plane_inbox - from the workers to the control thread. */
+struct plane_inbox {
+    int event_fd;
+    _Atomic bool signalled;
+    _Atomic(struct esp_child *) news; /* a stack */
+    pthread_mutex_t mutex;            /* guards what follows */
+    unsigned ike_first, ike_n;
+    struct plane_ike_slot *ike; /* a ring of PLANE_IKE_QUEUE */
+    unsigned mtu_n;
+    struct plane_mtu_report mtu[PLANE_MTU_QUEUE];
+};
+
+struct plane_control; /* the control thread's own: esp_plane.c */
+
+struct esp_plane {
+    unsigned n_workers;
+    const struct random *random;
+    uint16_t nat_port;
+    bool uso;
+    uint64_t hash_key;
+    struct flow_table *flows;
+    _Atomic uint64_t epoch;
+    _Atomic(struct esp_policy *) policy;
+    struct plane_inbox inbox;
+    struct plane_worker *workers;
+    struct plane_control *control;
+};
+
+nanos plane_now(void); /* CLOCK_MONOTONIC */
+
+static inline void worker_count(struct plane_worker *w, enum plane_stat stat, uint64_t n)
+{
+    atomic_fetch_add_explicit(&w->stats[stat], n, memory_order_relaxed);
+}
+
+/* worker_init - buffers, crypto context, epoll with the sources that all workers have. */
+int plane_worker_init(struct plane_worker *w, struct esp_plane *plane, unsigned index) MUST_USE;
+void plane_worker_done(struct plane_worker *w);
+int plane_worker_watch(struct plane_worker *w, struct plane_source *source) MUST_USE;
+void *plane_worker_run(void *worker);
+
+/* esp_send.c: reads frames from the TUN queue and sends them. */
+void plane_tun_drain(struct plane_worker *w);
+
+/* esp_recv.c: reads a socket and writes to the TUN queue. */
+void plane_socket_drain(struct plane_worker *w, const struct plane_source *source);
+void plane_socket_errors(struct plane_worker *w, const struct plane_source *source);
+
+/* plane_tun_write - a frame of `n` parts, the vnet header first. */
+void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n);
+
+/* esp_inbox.c: called by workers */
+int plane_inbox_init(struct plane_inbox *inbox) MUST_USE;
+void plane_inbox_done(struct plane_inbox *inbox);
+void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits);
+bool plane_ike_put(struct esp_plane *plane, const struct esp_path *path, struct span message);
+void plane_mtu_put(struct esp_plane *plane, const struct address *remote, uint32_t mtu);
+
+/* called by the control thread */
+bool plane_ike_take(struct plane_inbox *inbox, struct plane_ike_slot *ret_slot);
+bool plane_mtu_take(struct plane_inbox *inbox, struct plane_mtu_report *ret_report);
+struct esp_child *plane_news_take(struct plane_inbox *inbox); /* a list by news_next */
+void plane_inbox_clear(struct plane_inbox *inbox);
+
+#endif
