@@ -26,8 +26,8 @@ enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify)
 static bool payload_counts_fit(const struct wire_message *request)
 {
     static const uint8_t single[] = {
-        WIRE_PAYLOAD_SA,  WIRE_PAYLOAD_KE,  WIRE_PAYLOAD_IDi, WIRE_PAYLOAD_IDr, WIRE_PAYLOAD_AUTH,
-        WIRE_PAYLOAD_NONCE, WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr, WIRE_PAYLOAD_CP, WIRE_PAYLOAD_EAP,
+        WIRE_PAYLOAD_SA,    WIRE_PAYLOAD_KE,  WIRE_PAYLOAD_IDi, WIRE_PAYLOAD_IDr, WIRE_PAYLOAD_AUTH,
+        WIRE_PAYLOAD_NONCE, WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr, WIRE_PAYLOAD_CP,  WIRE_PAYLOAD_EAP,
     };
     for (size_t i = 0; i < sizeof(single); i++)
         if (wire_count(request, single[i]) > 1)
@@ -37,7 +37,8 @@ static bool payload_counts_fit(const struct wire_message *request)
            wire_count(request, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS;
 }
 
-/* "Concerns an IKE SA rekey": the proposals are for IKE, and nothing in it is of a Child SA. */
+/* "Concerns an IKE SA rekey" (A-26): the proposals are for IKE, and nothing in it is of a Child SA.
+ */
 static bool is_ike_rekey(const struct wire_message *request)
 {
     static const uint8_t child_only[] = {WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr};
@@ -62,8 +63,7 @@ static enum answer_verdict dispatch(struct sa *sa, struct answering *answering)
             return answer_rekey_ike(sa, answering);
         return wire_notify_has(request, N_REKEY_SA) ? answer_rekey_child(sa, answering)
                                                     : answer_create_child(sa, answering);
-    case WIRE_INFORMATIONAL:
-        return answer_informational(sa, answering);
+    case WIRE_INFORMATIONAL: return answer_informational(sa, answering);
     default: /* IKE_AUTH again, or an exchange that we do not know */
         return answer_refuse(answering, N_INVALID_SYNTAX);
     }
@@ -89,13 +89,13 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
 
 static void finish(struct sa *sa, struct answering *answering)
 {
-    struct packet *packet =
-        seal_message(sa, answering->reply, answering->exchange, SEAL_RESPONSE,
-                     answering->message_id);
+    struct packet *packet = seal_message(sa, answering->reply, answering->exchange, SEAL_RESPONSE,
+                                         answering->message_id);
     if (packet == NULL) {
         /* no memory: as if the request had been lost; the peer sends it again */
         if (answering->drop != NULL)
-            answering->drop(answering);
+            answering->drop(sa, answering);
+        free(answering->state);
         return;
     }
     packet_free(sa->theirs.packet);
@@ -104,6 +104,7 @@ static void finish(struct sa *sa, struct answering *answering)
     output_packet(sa, packet, answering->path);
     if (answering->commit != NULL)
         answering->commit(sa, answering);
+    free(answering->state);
     if (answering->fatal && sa->life != IKE_DEAD)
         sa_down(sa, IKE_INVALID_SYNTAX, answering->now);
     sa_touch(sa);
@@ -122,14 +123,9 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
         .reply = &reply,
     };
     switch (exchange_answer(sa, &answering, fault, critical)) {
-    case ANSWER_SEND:
-        finish(sa, &answering);
-        break;
-    case ANSWER_LATER:
-        sa->answering_later = true;
-        break;
-    case ANSWER_SILENT:
-        break;
+    case ANSWER_SEND: finish(sa, &answering); break;
+    case ANSWER_LATER: sa->answering_later = true; break;
+    case ANSWER_SILENT: break;
     }
 }
 

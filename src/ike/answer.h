@@ -4,8 +4,8 @@
 
 #include "ike/exchange.h"
 
-/* answer_request - an authentic request with a parsed chain, or one with `fault`: dispatches it, seals
- * and sends the response, commits. */
+/* answer_request - an authentic request with a parsed chain, or one with `fault`: dispatches it,
+ * seals and sends the response, commits. */
 void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
                     uint8_t critical, const struct ike_path *path, nanos now);
 

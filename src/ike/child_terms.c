@@ -140,8 +140,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
     for (uint8_t i = 0; why != 0 && i < conn->n_children; i++) {
         if (request->only != NULL && strcmp(request->only->name, conn->children[i].name) != 0)
             continue;
-        uint16_t refused =
-            fits(sa, &conn->children[i], &offer, wish, &ts_i, &ts_r, ret_terms);
+        uint16_t refused = fits(sa, &conn->children[i], &offer, wish, &ts_i, &ts_r, ret_terms);
         /* the reason of the policy that came closest */
         if (refused == 0 || refused == N_NO_PROPOSAL_CHOSEN)
             why = refused;

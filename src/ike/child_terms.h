@@ -18,9 +18,9 @@ struct child_terms {
 /* child_policy_find - by name; empty or NULL: the first. NULL: none. */
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name);
 
-/* child_ts_own, child_ts_peer - the selectors that policy allows on this session: dynamic ones become the
- * inner addresses, or the outer ones of a session without. An End User that waits for its address asks
- * for any. */
+/* child_ts_own, child_ts_peer - the selectors that policy allows on this session: dynamic ones
+ * become the inner addresses, or the outer ones of a session without. An End User that waits for
+ * its address asks for any. */
 void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list);
 void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
@@ -33,9 +33,10 @@ void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *r
                     struct wire_builder *request);
 
 /*
- * child_terms_answer - the responder: chooses policy, proposal and selectors for the request. `only`: the
- * policy of a rekey; NULL: whichever fits. 0, or the notify to refuse with (INVALID_KE_PAYLOAD: the group
- * is in terms->choice.ke). `terms` is then valid and terms->spi_in chosen.
+ * child_terms_answer - the responder: chooses policy, proposal and selectors for the request.
+ * `only`: the policy of a rekey; NULL: whichever fits. 0, or the notify to refuse with
+ * (INVALID_KE_PAYLOAD: the group is in terms->choice.ke). `terms` is then valid and terms->spi_in
+ * chosen.
  */
 struct child_request {
     const struct wire_message *message;
@@ -48,8 +49,8 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
 void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply);
 void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply);
 
-/* child_terms_accept - the initiator: the response's SA, TSi, TSr against what was offered. IKE_OK fills
- * choice, spi_out and both selector lists of `terms`; policy and spi_in are given. */
+/* child_terms_accept - the initiator: the response's SA, TSi, TSr against what was offered. IKE_OK
+ * fills choice, spi_out and both selector lists of `terms`; policy and spi_in are given. */
 enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *response,
                                     bool with_ke, const struct ike_ts_list *offered_local,
                                     const struct ike_ts_list *offered_remote,

@@ -45,6 +45,5 @@ bool cookie_check(const struct cookie_jar *jar, struct crypto_provider *crypto,
                     now - jar->changed_ns < COOKIE_LIFETIME_NS;
     if (!current && !previous)
         return false;
-    return compute(jar, version, crypto, input, want) &&
-           ct_equal(want, cookie.ptr, COOKIE_LEN);
+    return compute(jar, version, crypto, input, want) && ct_equal(want, cookie.ptr, COOKIE_LEN);
 }

@@ -3,8 +3,8 @@
 #define IKE_COOKIE_H
 
 /* Stateless cookies of IKE_SA_INIT (RFC 7296 section 2.6):
- * <VersionIDofSecret> | HMAC-SHA2-256(<secret>, Ni | IPi | port | SPIi). Two secrets are alive, so that a
- * cookie survives one change of the secret. */
+ * <VersionIDofSecret> | HMAC-SHA2-256(<secret>, Ni | IPi | port | SPIi). Two secrets are alive, so
+ * that a cookie survives one change of the secret. */
 
 #include "base/address.h"
 #include "base/random.h"

@@ -140,8 +140,8 @@ static void take_subnet(const struct wire_cfg_value *value, struct ike_config *c
         while (prefix < 32 && (value->value.ptr[4 + prefix / 8] & (0x80 >> prefix % 8)) != 0)
             prefix++;
     }
-    if (prefix <= len * 8 && range_from_prefix(&address, prefix,
-                                               &config->subnets[config->n_subnets]))
+    if (prefix <= len * 8 &&
+        range_from_prefix(&address, prefix, &config->subnets[config->n_subnets]))
         config->n_subnets++;
 }
 

@@ -2,7 +2,8 @@
 #ifndef IKE_CP_H
 #define IKE_CP_H
 
-/* Configuration payloads (RFC 7296 sections 2.19 and 3.15): the End User asks, the Gateway answers. */
+/* Configuration payloads (RFC 7296 sections 2.19 and 3.15): the End User asks, the Gateway answers.
+ */
 
 #include "ike/session.h"
 #include "wire/builder.h"
@@ -10,13 +11,14 @@
 /* cp_request_add - CFG_REQUEST for the connection's vips; nothing if it has none. */
 void cp_request_add(const struct ike_conn *conn, struct wire_builder *message);
 
-/* cp_request_read - the addresses that the peer asks for. false: malformed, or not a CFG_REQUEST. */
+/* cp_request_read - the addresses that the peer asks for. false: malformed, or not a CFG_REQUEST.
+ */
 bool cp_request_read(struct span body, struct ike_lease_job *ret_job);
 
 void cp_reply_add(const struct ike_config *config, struct wire_builder *message);
 
-/* cp_reply_read - takes only what was asked for and makes sense (CP5): unicast addresses of families in
- * the connection's vips, DNS servers, subnets. false: malformed, or not a CFG_REPLY. */
+/* cp_reply_read - takes only what was asked for and makes sense (CP5): unicast addresses of
+ * families in the connection's vips, DNS servers, subnets. false: malformed, or not a CFG_REPLY. */
 bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_config *ret_config);
 
 #endif

@@ -27,7 +27,8 @@ static void sift_down(struct deadline_heap *heap, size_t index, struct sa *sa)
         size_t below = 2 * index;
         if (below > heap->n)
             break;
-        if (below < heap->n && heap->slots[below + 1]->deadline_ns < heap->slots[below]->deadline_ns)
+        if (below < heap->n &&
+            heap->slots[below + 1]->deadline_ns < heap->slots[below]->deadline_ns)
             below++;
         if (heap->slots[below]->deadline_ns >= sa->deadline_ns)
             break;

@@ -46,7 +46,7 @@ struct ike {
     struct child *children_by_id, *children_by_spi;
     struct deadline_heap deadlines;
     struct half_open_source *half_open; /* half_open.h: counters per source */
-    struct login *logins; /* responder, before authentication: login.h */
+    struct login *logins;               /* responder, before authentication: login.h */
     struct cookie_jar cookies;
 
     struct job *jobs; /* jobs.h: uthash head */
@@ -77,7 +77,8 @@ struct ike {
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
 /* event_octets - copies `octets` so that they live as long as the last event that was added. */
 struct span event_octets(struct ike *ike, struct span octets);
-struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind); /* sa, session, path filled in */
+struct ike_event *event_sa(struct sa *sa,
+                           enum ike_event_kind kind); /* sa, session, path filled in */
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* output_add - copies a datagram into the send queue. */

@@ -182,11 +182,8 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
         asking->step++;
         ask(sa, now);
         return;
-    case VERDICT_REPEAT:
-        ask(sa, now);
-        return;
-    case VERDICT_LATER:
-        return;
+    case VERDICT_REPEAT: ask(sa, now); return;
+    case VERDICT_LATER: return;
     case VERDICT_AGAIN: {
         struct intent again = asking->intent;
         again.attempt++;
@@ -220,9 +217,9 @@ static struct intent **first_runnable(struct sa *sa, nanos now)
 }
 
 /*
- * wake - a request is outstanding to which nobody waits any more (its probe was given up). The window
- * allows no other before it is answered, so that it is what goes out for the sake of `intent`: the
- * same octets, over the path that the intent is about (RFC 4555 section 3.5).
+ * wake - a request is outstanding to which nobody waits any more (its probe was given up). The
+ * window allows no other before it is answered, so that it is what goes out for the sake of
+ * `intent`: the same octets, over the path that the intent is about (RFC 4555 section 3.5).
  */
 static void wake(struct sa *sa, const struct intent *intent, nanos now)
 {

@@ -44,7 +44,7 @@ struct intent {
     uint64_t tag; /* 0: nobody waits for IKE_EV_COMMAND_DONE */
     struct ike_path path;
     ike_child_id child;
-    uint32_t spi_in; /* DELETE_CHILD of a Child SA that is already gone here; 0 */
+    uint32_t spi_in;             /* DELETE_CHILD of a Child SA that is already gone here; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     bool path_test, unused_old;
     enum ike_outcome reason; /* DELETE_*: what the Child SA or IKE SA ends with */
@@ -66,12 +66,12 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
 
 /* struct verdict - what comes after a response. */
 enum verdict_kind {
-    VERDICT_DONE,  /* the intent is over, with `outcome` */
-    VERDICT_NEXT,  /* the next request of the same intent: ops->ask with step + 1 */
+    VERDICT_DONE,   /* the intent is over, with `outcome` */
+    VERDICT_NEXT,   /* the next request of the same intent: ops->ask with step + 1 */
     VERDICT_REPEAT, /* the same step at once: ops->ask is called again */
-    VERDICT_AGAIN, /* the same intent once more, not before `not_before_ns`, with its attempt count
-                    */
-    VERDICT_LATER, /* waits for a job; the exchange goes on through exchange_resume() */
+    VERDICT_AGAIN,  /* the same intent once more, not before `not_before_ns`, with its attempt count
+                     */
+    VERDICT_LATER,  /* waits for a job; the exchange goes on through exchange_resume() */
 };
 struct verdict {
     enum verdict_kind kind;
@@ -87,14 +87,14 @@ struct verdict {
 struct asking {
     struct intent intent;
     const struct exchange_ops *ops;
-    unsigned step;        /* 0: first request */
-    uint8_t exchange;     /* exchange type of the current request: ops->exchange, or set by ask */
-    bool running;         /* inside ops->ask or ops->answered */
-    bool parked;          /* given up by its caller, but outstanding: see wake() in exchange.c */
-    bool woken;           /* sent again for the first intent of the queue */
-    void *state;          /* the exchange's own, freed by ops->release */
+    unsigned step;          /* 0: first request */
+    uint8_t exchange;       /* exchange type of the current request: ops->exchange, or set by ask */
+    bool running;           /* inside ops->ask or ops->answered */
+    bool parked;            /* given up by its caller, but outstanding: see wake() in exchange.c */
+    bool woken;             /* sent again for the first intent of the queue */
+    void *state;            /* the exchange's own, freed by ops->release */
     nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
-    struct ike_path path; /* where the current request goes: sa->path, or set by ask */
+    struct ike_path path;   /* where the current request goes: sa->path, or set by ask */
 };
 
 struct exchange_ops {
@@ -160,9 +160,9 @@ struct answering {
     struct wire_builder *reply;
     /* commit - changes state, after the reply is sealed; NULL: nothing to do. Runs at most once. */
     void (*commit)(struct sa *sa, struct answering *answering);
-    /* drop - frees what `state` holds if the reply could not be sealed; NULL: nothing there */
-    void (*drop)(struct answering *answering);
-    void *state;
+    /* drop - undoes what `state` refers to if the reply could not be sealed; NULL: nothing to do */
+    void (*drop)(struct sa *sa, struct answering *answering);
+    void *state; /* owned: freed with free() afterwards */
 };
 
 /* answer_refuse - throws away what was written and answers with one error notify (no data, protocol

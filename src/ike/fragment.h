@@ -2,8 +2,8 @@
 #ifndef IKE_FRAGMENT_H
 #define IKE_FRAGMENT_H
 
-/* Reassembly of RFC 7383 fragments. Each one was verified and decrypted before it comes here, so only
- * the peer itself can fill this memory, and only up to one message per IKE SA. */
+/* Reassembly of RFC 7383 fragments. Each one was verified and decrypted before it comes here, so
+ * only the peer itself can fill this memory, and only up to one message per IKE SA. */
 
 #include "base/span.h"
 #include "ike/sa.h"
@@ -19,8 +19,8 @@ struct fragment {
 enum fragment_verdict { FRAGMENT_WAIT, FRAGMENT_COMPLETE, FRAGMENT_BAD };
 
 /* fragment_add - FRAGMENT_COMPLETE: *ret_plain (owned by the SA until the next fragment) and
- * *ret_first are the whole chain. Duplicates are ignored; a fragment of another message or with a larger
- * total starts anew, one with a smaller total is dropped (RFC 7383 section 2.6). */
+ * *ret_first are the whole chain. Duplicates are ignored; a fragment of another message or with a
+ * larger total starts anew, one with a smaller total is dropped (RFC 7383 section 2.6). */
 enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragment,
                                    struct span *ret_plain, uint8_t *ret_first);
 struct reassembly *reassembly_free(struct reassembly *reassembly); /* takes NULL; returns NULL */

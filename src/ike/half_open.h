@@ -3,7 +3,8 @@
 #define IKE_HALF_OPEN_H
 
 /* Responder IKE SAs that are not authenticated yet, counted per source address (IPv6: per /64), so
- * that COOKIE and the limits can be applied to the sources that cause them (RFC 7296 section 2.6). */
+ * that COOKIE and the limits can be applied to the sources that cause them (RFC 7296 section 2.6).
+ */
 
 #include "base/address.h"
 

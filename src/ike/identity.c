@@ -18,8 +18,8 @@ static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
 
 int identity_from_address(const struct address *address, struct ike_id *ret_id)
 {
-    return set(ret_id, address->family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR,
-               address->octets, address_len(address));
+    return set(ret_id, address->family == ADDRESS_V4 ? ID_IPV4_ADDR : ID_IPV6_ADDR, address->octets,
+               address_len(address));
 }
 
 static int set_address(struct ike_id *id, const char *text, uint8_t family)
@@ -57,7 +57,7 @@ static const struct prefix {
     const char *text;
     uint8_t type;
 } prefixes[] = {
-    {"fqdn:", ID_FQDN},       {"dns:", ID_FQDN},       {"email:", ID_RFC822_ADDR},
+    {"fqdn:", ID_FQDN},          {"dns:", ID_FQDN},       {"email:", ID_RFC822_ADDR},
     {"rfc822:", ID_RFC822_ADDR}, {"ipv4:", ID_IPV4_ADDR}, {"ipv6:", ID_IPV6_ADDR},
     {"keyid:", ID_KEY_ID},
 };
@@ -71,8 +71,8 @@ static bool typed(const char *text, struct ike_id *id, int *ret_err)
             continue;
         const char *rest = text + len;
         if (prefixes[i].type == ID_IPV4_ADDR || prefixes[i].type == ID_IPV6_ADDR)
-            *ret_err = set_address(id, rest, prefixes[i].type == ID_IPV4_ADDR ? ADDRESS_V4
-                                                                            : ADDRESS_V6);
+            *ret_err =
+                set_address(id, rest, prefixes[i].type == ID_IPV4_ADDR ? ADDRESS_V4 : ADDRESS_V6);
         else
             *ret_err = set(id, prefixes[i].type, rest, strlen(rest));
         return true;

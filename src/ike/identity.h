@@ -11,10 +11,10 @@
 #define IDENTITY_TEXT_MAX 256
 
 /*
- * identity_parse - "192.0.2.1", "2001:db8::1" (ID_IPV4_ADDR, ID_IPV6_ADDR), "user@host" (ID_RFC822_ADDR),
- * "host.example" (ID_FQDN; a leading @ is cut off), "@#0a1b" and "keyid:text" (ID_KEY_ID), "%any" and ""
- * (type 0), or with the type in front: "fqdn:", "email:", "rfc822:", "ipv4:", "ipv6:", "keyid:".
- * ERR_INVALID: too long, or not of the named type.
+ * identity_parse - "192.0.2.1", "2001:db8::1" (ID_IPV4_ADDR, ID_IPV6_ADDR), "user@host"
+ * (ID_RFC822_ADDR), "host.example" (ID_FQDN; a leading @ is cut off), "@#0a1b" and "keyid:text"
+ * (ID_KEY_ID), "%any" and "" (type 0), or with the type in front: "fqdn:", "email:", "rfc822:",
+ * "ipv4:", "ipv6:", "keyid:". ERR_INVALID: too long, or not of the named type.
  */
 int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
 
@@ -30,7 +30,8 @@ int identity_from_address(const struct address *address, struct ike_id *ret_id) 
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
 
 /*
- * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*' ("*.example",
+ * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*'
+ * ("*.example",
  * "*@example"), 3 exactly. Names are compared without regard to case; a '*' stands only at the
  * beginning, and never inside of key IDs or addresses.
  */

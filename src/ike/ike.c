@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/command.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
@@ -157,7 +158,8 @@ void ike_local_addresses_set(struct ike *ike, const struct address *addresses, s
     size_t max = sizeof(ike->local) / sizeof(ike->local[0]);
     ike->now = now;
     n = n < max ? n : max;
-    if (n == ike->n_local && (n == 0 || memcmp(ike->local, addresses, n * sizeof(addresses[0])) == 0))
+    if (n == ike->n_local &&
+        (n == 0 || memcmp(ike->local, addresses, n * sizeof(addresses[0])) == 0))
         return;
     ike->n_local = (uint8_t)n;
     if (n > 0)

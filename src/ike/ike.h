@@ -88,7 +88,8 @@ void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos no
 enum ike_command_kind {
     IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with childless: none) -> new session
                       */
-    IKE_CMD_CANCEL,  /* tag: of a CONNECT that is not through yet; ends it without a word to the peer */
+    IKE_CMD_CANCEL, /* tag: of a CONNECT that is not through yet; ends it without a word to the peer
+                     */
     IKE_CMD_CREATE_CHILD, /* sa, child */
     IKE_CMD_REKEY_IKE,    /* sa */
     IKE_CMD_REKEY_CHILD,  /* child_id */
@@ -96,7 +97,7 @@ enum ike_command_kind {
                              KEEP_OLD_IKE_SA */
     IKE_CMD_MOVE,         /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
     IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08
-                             a) */
+                             a); needs a peer that announced the Vendor ID */
     IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); result carries
                       the round-trip time */
     IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
@@ -127,8 +128,8 @@ struct ike_command {
 };
 
 /* ike_command - queues the wish; the outcome comes as IKE_EV_COMMAND_DONE with the tag.
- * ERR_NOT_FOUND: no such object, ERR_WRONG_STATE: never possible there, ERR_FULL, ERR_INVALID; then no
- * event follows. */
+ * ERR_NOT_FOUND: no such object, ERR_WRONG_STATE: never possible there, ERR_FULL, ERR_INVALID; then
+ * no event follows. */
 int ike_command(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
 
 /* --- events --- */

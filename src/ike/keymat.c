@@ -30,7 +30,8 @@ static const uint8_t *take(const uint8_t *from, uint8_t *to, size_t len)
     return from + len;
 }
 
-/* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr) */
+/* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr)
+ */
 static int expand(struct sa *sa, struct span skeyseed, struct span ni, struct span nr)
 {
     const struct crypto_prf *prf = crypto_prf_find(sa->prf);
@@ -40,8 +41,8 @@ static int expand(struct sa *sa, struct span skeyseed, struct span ni, struct sp
     size_t need = 3u * prf->len + 2 * integ_len(sa) + 2 * encr_len(sa);
 
     ASSERT(need <= sizeof(all));
-    int err = crypto_prf_plus(sa->ike->crypto, sa->prf, skeyseed, seed, 4,
-                              (struct buffer){all, need});
+    int err =
+        crypto_prf_plus(sa->ike->crypto, sa->prf, skeyseed, seed, 4, (struct buffer){all, need});
     if (err == 0) {
         const uint8_t *p = take(all, sa->keys.sk_d, prf->len);
         p = take(p, sa->keys.sk_ai, integ_len(sa));
@@ -62,8 +63,8 @@ int keymat_initial(struct sa *sa, struct span ni, struct span nr, const struct s
 
     memcpy(key, ni.ptr, ni.len);
     memcpy(key + ni.len, nr.ptr, nr.len);
-    int err = crypto_prf(sa->ike->crypto, sa->prf, span_of(key, ni.len + nr.len), &secret, 1,
-                         skeyseed);
+    int err =
+        crypto_prf(sa->ike->crypto, sa->prf, span_of(key, ni.len + nr.len), &secret, 1, skeyseed);
     if (err == 0)
         err = expand(sa, span_of(skeyseed, crypto_prf_find(sa->prf)->len), ni, nr);
     wipe(skeyseed, sizeof(skeyseed));
@@ -77,8 +78,8 @@ int keymat_derived(struct sa *sa, const struct sa *old, struct span ni, struct s
     size_t len = crypto_prf_find(old->prf)->len;
     struct span parts[3] = {secret_span(shared), ni, nr};
 
-    int err = crypto_prf(sa->ike->crypto, old->prf, span_of(old->keys.sk_d, len), parts, 3,
-                         skeyseed);
+    int err =
+        crypto_prf(sa->ike->crypto, old->prf, span_of(old->keys.sk_d, len), parts, 3, skeyseed);
     if (err == 0)
         err = expand(sa, span_of(skeyseed, len), ni, nr);
     wipe(skeyseed, sizeof(skeyseed));

@@ -2,8 +2,8 @@
 #ifndef IKE_KEYMAT_H
 #define IKE_KEYMAT_H
 
-/* The key hierarchy: SKEYSEED and the seven SK_* (RFC 7296 section 2.14), their successors in a rekey or
- * clone (section 2.18), KEYMAT of Child SAs (section 2.17). */
+/* The key hierarchy: SKEYSEED and the seven SK_* (RFC 7296 section 2.14), their successors in a
+ * rekey or clone (section 2.18), KEYMAT of Child SAs (section 2.17). */
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -17,7 +17,8 @@ struct ike_child_keys;
 #define SK_ENCR_MAX 36
 #define SK_HASH_MAX 64
 
-/* struct ike_sa_keys - compact, since memory per IKE SA counts; lengths follow from the algorithms. */
+/* struct ike_sa_keys - compact, since memory per IKE SA counts; lengths follow from the algorithms.
+ */
 struct ike_sa_keys {
     uint8_t sk_d[SK_HASH_MAX], sk_ai[SK_HASH_MAX], sk_ar[SK_HASH_MAX];
     uint8_t sk_ei[SK_ENCR_MAX], sk_er[SK_ENCR_MAX];
@@ -33,8 +34,8 @@ int keymat_initial(struct sa *sa, struct span ni, struct span nr,
 int keymat_derived(struct sa *sa, const struct sa *old, struct span ni, struct span nr,
                    const struct secret *shared) MUST_USE;
 
-/* keymat_child - keys of a Child SA with `encr`... ; `shared`: with PFS, else NULL. `exchange_initiator`:
- * we sent the request: KEYMAT's first half is for packets of its sender. */
+/* keymat_child - keys of a Child SA with `encr`... ; `shared`: with PFS, else NULL.
+ * `exchange_initiator`: we sent the request: KEYMAT's first half is for packets of its sender. */
 struct keymat_child {
     uint16_t encr, encr_key_bits, integ;
     struct span ni, nr;

@@ -138,7 +138,8 @@ bool login_fragmentation(const struct sa *sa)
 
 /* --- jobs --- */
 
-/* The octets of RFC 7296 section 2.15: RealMessage | Nonce of the other | prf(SK_p, ID payload body). */
+/* The octets of RFC 7296 section 2.15: RealMessage | Nonce of the other | prf(SK_p, ID payload
+ * body). */
 static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initiator,
                          struct span id_body, const struct wire_auth *auth)
 {
@@ -148,8 +149,8 @@ static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initia
         return ERR_CRYPTO;
     struct span message = of_initiator ? span_of(login->init_request, login->n_init_request)
                                        : span_of(login->init_response, login->n_init_response);
-    struct span nonce = of_initiator ? span_of(login->nr, login->n_nr)
-                                     : span_of(login->ni, login->n_ni);
+    struct span nonce =
+        of_initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni);
     size_t n_prf = crypto_prf_find(sa->prf)->len, n_auth = auth == NULL ? 0 : auth->data.len;
     size_t total = message.len + nonce.len + n_prf + n_auth;
     uint8_t *all = malloc(total);
@@ -231,8 +232,8 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
 
 void login_lease_orphaned(struct ike *ike, const struct job *job)
 {
-    /* The session that asked is gone, and with it the way to name the lease: the session id was in the
-     * job's event, so the pools release by it. */
+    /* The session that asked is gone, and with it the way to name the lease: the session id was in
+     * the job's event, so the pools release by it. */
     struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
     event->session = job->session;
 }

@@ -10,8 +10,9 @@
 #include "ike/jobs.h"
 #include "ike/proposal.h"
 
-#define LOGIN_HALF_OPEN_NS (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over */
-#define LOGIN_AUTH_MAX     512                  /* octets of our AUTH data */
+#define LOGIN_HALF_OPEN_NS (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over   \
+                                                 */
+#define LOGIN_AUTH_MAX 512                      /* octets of our AUTH data */
 
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
@@ -46,16 +47,16 @@ struct login {
     uint16_t n_auth;
     uint8_t auth[LOGIN_AUTH_MAX];
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
-    uint32_t spi_in;  /* of the first Child SA */
+    uint32_t spi_in;   /* of the first Child SA */
 };
 
-struct login *login_new(struct sa *sa, struct ike_conn *conn); /* NULL: no memory */
+struct login *login_new(struct sa *sa, struct ike_conn *conn);  /* NULL: no memory */
 struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; returns NULL */
 
 /* login_start - IKE_CMD_CONNECT. */
 int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
-/* login_reauthenticate - a new login with the connection and path of `sa`; the session goes when it is
- * done (make before break, RFC 7296 section 2.8.3). */
+/* login_reauthenticate - a new login with the connection and path of `sa`; the session goes when it
+ * is done (make before break, RFC 7296 section 2.8.3). */
 int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now);
 
 /* login_answer_init - an IKE_SA_INIT request. */
@@ -82,8 +83,8 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
 
-/* login_sign, login_verify - emit the jobs for our AUTH and the peer's. `peer_id_body`: body of its ID
- * payload, as received. */
+/* login_sign, login_verify - emit the jobs for our AUTH and the peer's. `peer_id_body`: body of its
+ * ID payload, as received. */
 int login_sign(struct sa *sa);
 int login_verify(struct sa *sa, struct span peer_id_body, const struct wire_auth *auth);
 

@@ -6,8 +6,8 @@
  *           N(MOBIKE_SUPPORTED), N(ADDITIONAL_IP*_ADDRESS)*, N(CLONE_IKE_SA_SUPPORTED)}  -->
  *   <-- HDR, SK{IDr, AUTH, [CP(CFG_REPLY),] [SAr2, TSi, TSr,] N(MOBIKE_SUPPORTED), ...}
  *
- * The peer's message waits in login->chain for the jobs: AUTH of the peer is verified first, then comes
- * the address lease, then our own AUTH; nothing exists before.
+ * The peer's message waits in login->chain for the jobs: AUTH of the peer is verified first, then
+ * comes the address lease, then our own AUTH; nothing exists before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +73,8 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
 {
     struct session *session = sa->session;
     session->mobike = session->conn->mobike && wire_notify_has(message, N_MOBIKE_SUPPORTED);
-    session->peer_rfc7791 = announces_rfc7791(session->conn) &&
-                            wire_notify_has(message, N_CLONE_IKE_SA_SUPPORTED);
+    session->peer_rfc7791 =
+        announces_rfc7791(session->conn) && wire_notify_has(message, N_CLONE_IKE_SA_SUPPORTED);
     sa->peer_addresses[0] = path->remote.address;
     sa->n_peer_addresses = 1;
     if (session->mobike)
@@ -153,8 +153,8 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     return (struct verdict){.kind = VERDICT_LATER};
 }
 
-/* tell_and_leave - the peer's AUTH is wrong: it believes that all is well, so it is told (section 2.21.2),
- * once; an answer is not waited for. */
+/* tell_and_leave - the peer's AUTH is wrong: it believes that all is well, so it is told
+ * (section 2.21.2), once; an answer is not waited for. */
 static void tell_and_leave(struct sa *sa, uint16_t notify)
 {
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
@@ -166,8 +166,8 @@ static void tell_and_leave(struct sa *sa, uint16_t notify)
     packet_free(packet);
 }
 
-/* first_child - the Child SA of the response, if it has one. An error here costs the Child SA, not the IKE
- * SA (section 1.2). */
+/* first_child - the Child SA of the response, if it has one. An error here costs the Child SA, not
+ * the IKE SA (section 1.2). */
 static enum ike_outcome first_child(struct sa *sa, const struct wire_message *response, nanos now,
                                     struct child **ret_child, uint16_t *ret_notify)
 {
@@ -189,8 +189,7 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     child_ts_own(sa, terms.policy, &local);
     sa->session->config = config;
     child_ts_peer(sa, terms.policy, &remote);
-    enum ike_outcome outcome =
-        child_terms_accept(sa, response, false, &local, &remote, &terms);
+    enum ike_outcome outcome = child_terms_accept(sa, response, false, &local, &remote, &terms);
     if (outcome != IKE_OK)
         return outcome;
     struct child_keying keying = {
@@ -262,9 +261,12 @@ static bool parse_ids(const struct wire_message *request, struct ike_id *ret_idi
 
 static bool conn_accepts_algorithms(const struct ike_conn *conn, const struct sa *sa)
 {
-    struct proposal_choice own = {
-        .number = 1, .encr = sa->encr, .encr_key_bits = sa->encr_key_bits, .prf = sa->prf,
-        .integ = sa->integ, .ke = sa->ke};
+    struct proposal_choice own = {.number = 1,
+                                  .encr = sa->encr,
+                                  .encr_key_bits = sa->encr_key_bits,
+                                  .prf = sa->prf,
+                                  .integ = sa->integ,
+                                  .ke = sa->ke};
     struct proposal_choice choice;
     struct wire_sa wire;
     struct proposal_wish wish = {.with_ke = true, .ke_sent = sa->ke};
@@ -272,7 +274,8 @@ static bool conn_accepts_algorithms(const struct ike_conn *conn, const struct sa
     return proposal_select(&conn->proposals, &wire, WIRE_PROTO_IKE, wish, &choice);
 }
 
-/* choose_conn - by identities among those that fit addresses and algorithms; most specific first. */
+/* choose_conn - by identities among those that fit addresses and algorithms; most specific first.
+ */
 static struct ike_conn *choose_conn(const struct sa *sa, const struct ike_id *idi, bool has_idr,
                                     const struct ike_id *idr)
 {
@@ -318,8 +321,8 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
     ike_conn_unref(login->conn);
     login->conn = ike_conn_ref(conn);
     login->local_id = conn->local.id;
-    if (login->local_id.type == ID_ANY && identity_from_address(&sa->path.local.address,
-                                                                &login->local_id) != 0)
+    if (login->local_id.type == ID_ANY &&
+        identity_from_address(&sa->path.local.address, &login->local_id) != 0)
         return ANSWER_SILENT;
     login->answer_path = *answering->path;
     if (!keep_chain(login, request) ||
@@ -429,8 +432,8 @@ static void responder_commit(struct sa *sa, struct answering *answering)
 }
 
 /* add_child - the Child SA of the response, or the notify why there is none. */
-static void add_child(struct sa *sa, const struct wire_message *request,
-                      struct wire_builder *reply, struct auth_commit *commit)
+static void add_child(struct sa *sa, const struct wire_message *request, struct wire_builder *reply,
+                      struct auth_commit *commit)
 {
     struct child_request wanted = {.message = request};
     if (wire_find(request, WIRE_PAYLOAD_SA, NULL) == NULL)
@@ -453,7 +456,10 @@ static void responder_signed(struct sa *sa, nanos now)
     struct wire_message request;
     struct wire_builder reply;
     struct answering answering = later(sa, &reply, now);
-    struct auth_commit commit = {.child = false};
+    struct auth_commit *commit = calloc(1, sizeof(*commit));
+    if (commit == NULL)
+        return; /* the peer's patience or ours ends it */
+    answering.state = commit;
 
     kept_chain(login, &request);
     sa->path = login->answer_path; /* it may have come from port 4500 */
@@ -463,11 +469,10 @@ static void responder_signed(struct sa *sa, nanos now)
     if (sa->session->config.n_addresses > 0)
         cp_reply_add(&sa->session->config, &reply);
     read_abilities(sa, &request, &login->answer_path);
-    add_child(sa, &request, &reply, &commit);
+    add_child(sa, &request, &reply, commit);
     if (sa->session->mobike || announces_rfc7791(login->conn))
         add_abilities(sa, login->conn, &reply);
     answering.commit = responder_commit;
-    answering.state = &commit;
     answer_later_send(sa, &answering);
 }
 

@@ -4,7 +4,8 @@
  *
  *   HDR, [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*), N(...), V  -->
  *                                <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...), V
- *                                <--  HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) | N(NO_PROPOSAL_CHOSEN)
+ *                                <--  HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) |
+ * N(NO_PROPOSAL_CHOSEN)
  */
 #include <stdlib.h>
 
@@ -17,10 +18,10 @@
 #include "ike/nat_detection.h"
 #include "ike/seal.h"
 
-#define NONCE_LEN      32 /* at least half of the largest PRF key (section 2.10), and more */
-#define RETRIES_MAX    3
-#define NAT_T_PORT     4500
-#define IKE_PORT       500
+#define NONCE_LEN   32 /* at least half of the largest PRF key (section 2.10), and more */
+#define RETRIES_MAX 3
+#define NAT_T_PORT  4500
+#define IKE_PORT    500
 
 /* --- what both sides announce --- */
 
@@ -62,8 +63,7 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
     const struct wire_payload *v = NULL;
     while ((v = wire_find(message, WIRE_PAYLOAD_V, v)) != NULL)
-        if (announces_keep_old(conn) &&
-            keep_old_vendor_id_read(v->body, &login->keep_old_notify))
+        if (announces_keep_old(conn) && keep_old_vendor_id_read(v->body, &login->keep_old_notify))
             login->keep_old = true;
 }
 
@@ -140,7 +140,8 @@ static struct verdict other_group(struct sa *sa, const struct wire_notify *notif
     struct login *login = sa->login;
     struct reader r = reader_of(notify->data);
     uint16_t group = read_u16(&r);
-    struct verdict refused = {.kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
+    struct verdict refused = {
+        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
 
     /* Only a group that we offered, and not the one that was refused (no loop, no downgrade). */
     if (!reader_done(&r) || group == login->ke_group || ++login->ke_retries > RETRIES_MAX)

@@ -2,8 +2,8 @@
 #ifndef IKE_MOBIKE_H
 #define IKE_MOBIKE_H
 
-/* RFC 4555: the address lists, and the two roles, which are those of the session: the End User decides
- * about addresses, whoever began this IKE SA (section 1.3, A-09 of the draft). */
+/* RFC 4555: the address lists, and the two roles, which are those of the session: the End User
+ * decides about addresses, whoever began this IKE SA (section 1.3, A-09 of the draft). */
 
 #include "ike/answer.h"
 #include "ike/nat_detection.h"
@@ -13,8 +13,8 @@
 void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool empty_too,
                           struct wire_builder *message);
 
-/* mobike_read_addresses - replaces the peer's list if the message has one; unusable addresses are left
- * out (M9). Emits IKE_EV_PEER_ADDRESSES on a change. */
+/* mobike_read_addresses - replaces the peer's list if the message has one; unusable addresses are
+ * left out (M9). Emits IKE_EV_PEER_ADDRESSES on a change. */
 void mobike_read_addresses(struct sa *sa, const struct wire_message *message,
                            const struct ike_path *path);
 
@@ -26,5 +26,11 @@ bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move);
 /* mobike_moved - the peer moved to the path that the request came over. */
 void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat,
                   nanos now);
+
+/* mobike_fill_path - ports that a command left open: those of NAT traversal. */
+struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wanted);
+
+/* mobike_apply_pending - the new address proved itself: IKE SA and Child SAs go there. */
+void mobike_apply_pending(struct sa *sa);
 
 #endif

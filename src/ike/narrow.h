@@ -7,17 +7,18 @@
 #include "ike/policy.h"
 #include "wire/payloads.h"
 
-/* ts_resolve - the policy with its dynamic entries replaced by `addresses` (inner ones, or the outer
- * one). At most POLICY_TS. */
+/* ts_resolve - the policy with its dynamic entries replaced by `addresses` (inner ones, or the
+ * outer one). At most POLICY_TS. */
 void ts_resolve(const struct ike_ts_policy *policy, const struct address *addresses, size_t n,
                 struct ike_ts_list *ret_list);
 
-/* ts_narrow - the intersection of what the peer asks for with what policy allows, in the peer's order,
- * without duplicates. Empty: TS_UNACCEPTABLE. */
+/* ts_narrow - the intersection of what the peer asks for with what policy allows, in the peer's
+ * order, without duplicates. Empty: TS_UNACCEPTABLE. */
 void ts_narrow(const struct ike_ts_list *asked, const struct ike_ts_list *allowed,
                struct ike_ts_list *ret_list);
 
-/* ts_within - every selector of `inner` lies inside one of `outer`: the check of a responder's answer. */
+/* ts_within - every selector of `inner` lies inside one of `outer`: the check of a responder's
+ * answer. */
 bool ts_within(const struct ike_ts_list *inner, const struct ike_ts_list *outer);
 
 void ts_to_wire(const struct ike_ts_list *list, struct wire_ts_list *ret_list);

@@ -2,24 +2,24 @@
 #ifndef IKE_NAT_DETECTION_H
 #define IKE_NAT_DETECTION_H
 
-/* NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP: SHA-1 of SPIs, address and port (RFC 7296
- * section 2.23), also on the paths of MOBIKE (RFC 4555 section 3.8). */
+/* NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP: SHA-1 of SPIs, address and port (RFC
+ * 7296 section 2.23), also on the paths of MOBIKE (RFC 4555 section 3.8). */
 
 #include "ike/sa.h"
 #include "wire/builder.h"
 
-/* nat_detection_add - both notifies for a message that leaves over `path`. `hide_source`: a source hash
- * that matches nothing, so that the peer believes in a NAT and encapsulates in UDP. `spi_r`: 0 in the
- * first message. */
+/* nat_detection_add - both notifies for a message that leaves over `path`. `hide_source`: a source
+ * hash that matches nothing, so that the peer believes in a NAT and encapsulates in UDP. `spi_r`: 0
+ * in the first message. */
 void nat_detection_add(struct sa *sa, struct wire_builder *message, const struct ike_path *path,
                        bool hide_source);
 
 struct nat_seen {
-    bool present;           /* the peer sent the notifies */
-    bool local, remote;     /* a NAT in front of us, of the peer */
+    bool present;       /* the peer sent the notifies */
+    bool local, remote; /* a NAT in front of us, of the peer */
 };
-/* nat_detection_check - what the notifies of a message that came over `path` say. The SPIs are those of
- * the message's header. */
+/* nat_detection_check - what the notifies of a message that came over `path` say. The SPIs are
+ * those of the message's header. */
 struct nat_seen nat_detection_check(struct sa *sa, const struct wire_message *message,
                                     const struct ike_path *path);
 

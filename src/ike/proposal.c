@@ -110,8 +110,8 @@ static const char *complete(struct ike_proposal *p)
             return "esn is for ESP only";
         if (p->n_prf == 0) /* "aes128-sha256-...": the hash serves for both */
             for (uint8_t i = 0; i < p->n_integ; i++)
-                p->prf[p->n_prf++] = (uint16_t)(p->integ[i] - AUTH_HMAC_SHA2_256_128 +
-                                                PRF_HMAC_SHA2_256);
+                p->prf[p->n_prf++] =
+                    (uint16_t)(p->integ[i] - AUTH_HMAC_SHA2_256_128 + PRF_HMAC_SHA2_256);
         if (p->n_prf == 0)
             return "no pseudo-random function, such as prfsha256";
         if (p->n_ke == 0 || (p->n_ke == 1 && p->ke[0] == 0))
@@ -224,8 +224,8 @@ void proposal_to_wire(const struct ike_proposal_list *list, struct span spi, boo
     for (size_t i = 0; i < list->n; i++) {
         const struct ike_proposal *p = &list->proposals[i];
         struct wire_proposal *w = &ret_sa->proposals[i];
-        *w = (struct wire_proposal){
-            .number = (uint8_t)(i + 1), .protocol = p->protocol, .spi = spi};
+        *w =
+            (struct wire_proposal){.number = (uint8_t)(i + 1), .protocol = p->protocol, .spi = spi};
         for (uint8_t j = 0; j < p->n_encr; j++)
             put(w, WIRE_ENCR, p->encr[j].id, p->encr[j].key_bits);
         for (uint8_t j = 0; j < p->n_prf; j++)
@@ -316,8 +316,8 @@ static bool pick_sn(const struct ike_proposal *p, const struct wire_proposal *w,
     return false;
 }
 
-/* match - one of ours against one of the peer's. A transform type that we do not know makes the proposal
- * unacceptable (section 3.3.6). */
+/* match - one of ours against one of the peer's. A transform type that we do not know makes the
+ * proposal unacceptable (section 3.3.6). */
 static bool match(const struct ike_proposal *p, const struct wire_proposal *w,
                   struct proposal_wish wish, struct proposal_choice *choice)
 {

@@ -12,7 +12,8 @@
 
 /*
  * proposal_parse - "aes128gcm16-prfsha256-x25519"; `protocol` WIRE_PROTO_IKE or WIRE_PROTO_ESP.
- * ERR_INVALID with `error` saying which word and why. Without a PRF the integrity algorithms name it.
+ * ERR_INVALID with `error` saying which word and why. Without a PRF the integrity algorithms name
+ * it.
  */
 int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_proposal,
                    char error[PROPOSAL_TEXT_MAX]) MUST_USE;
@@ -31,14 +32,15 @@ struct proposal_choice {
     bool esn;
 };
 
-/* proposal_to_wire - everything that we offer. `with_ke` false: without key exchange methods (the Child SA
- * of IKE_AUTH, RFC 7296 section 1.2). `spi` is borrowed by the result. */
+/* proposal_to_wire - everything that we offer. `with_ke` false: without key exchange methods (the
+ * Child SA of IKE_AUTH, RFC 7296 section 1.2). `spi` is borrowed by the result. */
 void proposal_to_wire(const struct ike_proposal_list *list, struct span spi, bool with_ke,
                       struct wire_sa *ret_sa);
 
 struct proposal_wish {
     bool with_ke;
-    uint16_t ke_sent; /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
+    uint16_t
+        ke_sent; /* group of the KE payload: taken if acceptable, for it saves a round trip; 0 */
 };
 /* proposal_select - our first proposal that has something in common with one of the peer's. false:
  * NO_PROPOSAL_CHOSEN. */
@@ -46,8 +48,8 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
                      uint8_t protocol, struct proposal_wish wish,
                      struct proposal_choice *ret_choice);
 
-/* proposal_accept - the responder's answer: exactly one proposal with one transform of each type, out of
- * what we offered. */
+/* proposal_accept - the responder's answer: exactly one proposal with one transform of each type,
+ * out of what we offered. */
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
                      uint8_t protocol, bool with_ke, struct proposal_choice *ret_choice);
 

@@ -49,8 +49,9 @@ static struct sa *find_sa(const struct ike *ike, const struct ike_header *header
 }
 
 /* receive_inner - an authentic message with its decrypted chain. */
-static void receive_inner(struct sa *sa, const struct ike_path *path, const struct wire_message *outer,
-                          struct span plain, uint8_t first, nanos now)
+static void receive_inner(struct sa *sa, const struct ike_path *path,
+                          const struct wire_message *outer, struct span plain, uint8_t first,
+                          nanos now)
 {
     struct wire_message inner;
     uint8_t critical, inner_first;
@@ -126,7 +127,8 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
 
     if (what == EXPECT_NOT)
         return;
-    if (fragmented && (sa->session == NULL ? !login_fragmentation(sa) : !sa->session->fragmentation))
+    if (fragmented &&
+        (sa->session == NULL ? !login_fragmentation(sa) : !sa->session->fragmentation))
         return; /* RFC 7383 section 2.3: not agreed on */
     if (open_message(sa, outer, &plain) != 0) {
         sa->ike->stats.unauthenticated++;
@@ -155,8 +157,7 @@ static void receive_init_response(struct sa *sa, const struct ike_path *path,
         exchange_response(sa, message, path, now);
 }
 
-void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
-                      nanos now)
+void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now)
 {
     struct wire_message outer;
     uint8_t critical, inner_first;
@@ -198,8 +199,8 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         receive_protected(sa, path, &outer, inner_first, now);
         return;
     }
-    /* RFC 7296 section 2.4: an unprotected notify may say that the peer lost its state; it is a hint to
-     * ask, at most once per interval. */
+    /* RFC 7296 section 2.4: an unprotected notify may say that the peer lost its state; it is a
+     * hint to ask, at most once per interval. */
     if (response && wire_notify_has(&outer, N_INVALID_IKE_SPI))
         sa_suspect(sa, now);
 }

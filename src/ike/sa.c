@@ -80,16 +80,11 @@ static bool edge_exists(enum ike_sa_life from, enum ike_sa_life to)
     switch (from) {
     case IKE_HALF_OPEN: /* derived SAs are established at once */
         return to == IKE_AUTHENTICATING || to == IKE_ESTABLISHED || to == IKE_DEAD;
-    case IKE_AUTHENTICATING:
-        return to == IKE_ESTABLISHED || to == IKE_DELETING || to == IKE_DEAD;
-    case IKE_ESTABLISHED:
-        return to == IKE_SA_REPLACED || to == IKE_DELETING || to == IKE_DEAD;
-    case IKE_SA_REPLACED:
-        return to == IKE_DELETING || to == IKE_DEAD;
-    case IKE_DELETING:
-        return to == IKE_DEAD;
-    case IKE_DEAD:
-        return false;
+    case IKE_AUTHENTICATING: return to == IKE_ESTABLISHED || to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_ESTABLISHED: return to == IKE_SA_REPLACED || to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_SA_REPLACED: return to == IKE_DELETING || to == IKE_DEAD;
+    case IKE_DELETING: return to == IKE_DEAD;
+    case IKE_DEAD: return false;
     }
     return false;
 }
@@ -128,21 +123,16 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
     sa->life = life;
     sa_touch(sa);
     switch (life) {
-    case IKE_ESTABLISHED:
-        become_established(sa, now);
-        break;
+    case IKE_ESTABLISHED: become_established(sa, now); break;
     case IKE_SA_REPLACED:
         sa->rekey_at_ns = NANOS_NEVER;
         sa->unused_at_ns = NANOS_NEVER;
         sa->expires_ns = nanos_after(now, REPLACED_LINGER_NS);
         break;
-    case IKE_DELETING:
-        sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
-        break;
+    case IKE_DELETING: sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER; break;
     case IKE_HALF_OPEN:
     case IKE_AUTHENTICATING:
-    case IKE_DEAD:
-        break;
+    case IKE_DEAD: break;
     }
 }
 
@@ -246,8 +236,8 @@ static void tick_lifetimes(struct sa *sa, nanos now)
         if (sa->life == IKE_ESTABLISHED && intent_add(sa, &intent) == 0)
             return;
         enum ike_outcome outcome = sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_EXPIRED;
-        sa_down(sa, sa->life == IKE_HALF_OPEN || sa->life == IKE_AUTHENTICATING ? IKE_TIMEOUT
-                                                                                : outcome,
+        sa_down(sa,
+                sa->life == IKE_HALF_OPEN || sa->life == IKE_AUTHENTICATING ? IKE_TIMEOUT : outcome,
                 now);
         return;
     }

@@ -47,7 +47,7 @@ struct sa {
     uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     struct ike_path path;
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */
-    uint8_t notices; /* IKE_EV_NOTICEs given: a peer cannot fill the log */
+    uint8_t notices;            /* IKE_EV_NOTICEs given: a peer cannot fill the log */
 
     uint16_t encr, encr_key_bits, integ, prf, ke;
     struct ike_sa_keys keys;
@@ -55,9 +55,9 @@ struct sa {
 
     struct window mine, theirs;
     struct packet *last_request; /* while its response is being looked at */
-    struct asking *asking;  /* owned; NULL: none */
-    bool answering_later;   /* a request waits for a job; `theirs` knows its message ID */
-    struct intent *intents; /* owned, first is next */
+    struct asking *asking;       /* owned; NULL: none */
+    bool answering_later;        /* a request waits for a job; `theirs` knows its message ID */
+    struct intent *intents;      /* owned, first is next */
     unsigned n_intents;
     struct login *login;           /* owned; until IKE_AUTH is over */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
@@ -65,14 +65,16 @@ struct sa {
 
     uint8_t n_peer_addresses; /* RFC 4555: primary first */
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
-    uint32_t update_id; /* MOBIKE: Message ID of the peer's last UPDATE_SA_ADDRESSES + 1; 0: none */
-    bool addresses_dirty; /* our list changed and the peer was not told yet */
+    struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
+    bool pending_nat_local, pending_nat_remote;
+    bool nat_mapping_known;
+    uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
-    bool announced;     /* IKE_EV_SA_UP was emitted, so IKE_EV_SA_DOWN will be */
+    bool announced;        /* IKE_EV_SA_UP was emitted, so IKE_EV_SA_DOWN will be */
     ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
-    nanos suspected_ns; /* last hint that was followed */
+    nanos suspected_ns;  /* last hint that was followed */
     nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
     enum ike_outcome down_reason;
 };
@@ -140,10 +142,12 @@ nanos sa_deadline(const struct sa *sa);
 void sa_tick(struct sa *sa, nanos now);
 
 /* sa_udp_encap - how ESP goes on this path: in UDP if a NAT is there, if configured, or if the peer
- * is known to like it (RFC 7296 section 2.23: both ends process UDP-encapsulated ESP at any time). */
+ * is known to like it (RFC 7296 section 2.23: both ends process UDP-encapsulated ESP at any time).
+ */
 bool sa_udp_encap(const struct sa *sa);
 
-/* sa_path_set - the IKE SA and its Child SAs are on this path now: IKE_EV_SA_MOVED, IKE_EV_CHILD_MOVE. */
+/* sa_path_set - the IKE SA and its Child SAs are on this path now: IKE_EV_SA_MOVED,
+ * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */

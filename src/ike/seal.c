@@ -24,12 +24,13 @@ static void write_header(const struct sa *sa, uint8_t *out, uint8_t first, uint8
     ike_header_write(&header, out);
 }
 
-/* fragment_plain - octets of payloads per datagram: the configured size is that of the IP datagram. */
+/* fragment_plain - octets of payloads per datagram: the configured size is that of the IP datagram.
+ */
 static size_t fragment_plain(const struct sa *sa, const struct sk_keys *keys)
 {
     size_t ip = sa->path.remote.address.family == ADDRESS_V6 ? 40 : 20;
-    size_t fixed = ip + 8 + 4 /* non-ESP marker */ + IKE_HEADER_LEN + PAYLOAD_HEADER_LEN +
-                   FRAGMENT_HEADER_LEN;
+    size_t fixed =
+        ip + 8 + 4 /* non-ESP marker */ + IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + FRAGMENT_HEADER_LEN;
     size_t size = sa->ike->options.fragment_size;
     return size <= fixed ? 0 : sk_plain_max(keys, size - fixed);
 }
@@ -45,8 +46,7 @@ static int seal_part(struct sa *sa, const struct sk_keys *keys, const struct par
                      uint32_t message_id)
 {
     bool fragment = part->total > 0;
-    size_t associated =
-        IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + (fragment ? FRAGMENT_HEADER_LEN : 0);
+    size_t associated = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + (fragment ? FRAGMENT_HEADER_LEN : 0);
     write_header(sa, out, fragment ? WIRE_PAYLOAD_SKF : WIRE_PAYLOAD_SK, exchange, direction,
                  message_id, len);
     struct writer w = writer_of(out + IKE_HEADER_LEN, associated - IKE_HEADER_LEN);
@@ -86,7 +86,8 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
     struct sk_keys keys = sk_keys_of(sa, sa_original_initiator(sa));
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
-    if (sa->session != NULL && sa->session->fragmentation && per > 0 && whole + 60 > sa->ike->options.fragment_size) {
+    if (sa->session != NULL && sa->session->fragmentation && per > 0 &&
+        whole + 60 > sa->ike->options.fragment_size) {
         n = (chain->w.len + per - 1) / per;
         extra = FRAGMENT_HEADER_LEN;
     }

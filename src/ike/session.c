@@ -133,9 +133,8 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
     }
     struct ike_event *event = event_sa(sa, IKE_EV_SESSION_UP);
     event->session = session->id;
-    if (session->role == IKE_END_USER && session->config.n_addresses + session->config.n_dns +
-                                                 session->config.n_subnets >
-                                             0)
+    if (session->role == IKE_END_USER &&
+        session->config.n_addresses + session->config.n_dns + session->config.n_subnets > 0)
         event_sa(sa, IKE_EV_CONFIG);
 }
 

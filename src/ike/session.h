@@ -29,7 +29,7 @@ struct session {
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;
-    nanos reauth_at_ns; /* End User: log in anew then */
+    nanos reauth_at_ns;           /* End User: log in anew then */
     enum ike_outcome down_reason; /* of the IKE SA that went last */
 
     /* abilities of the peer */
@@ -46,7 +46,8 @@ struct session {
     struct ike_config config; /* leased or received */
 };
 
-struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role); /* NULL: no memory */
+struct session *session_new(struct ike *ike, struct ike_conn *conn,
+                            enum ike_session_role role); /* NULL: no memory */
 void session_attach(struct session *session, struct sa *sa);
 /* session_detach - the SA left; with the last one the session ends and is freed. */
 void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome);

@@ -7,8 +7,7 @@
 
 struct packet *packet_new(size_t n_parts, size_t octets)
 {
-    struct packet *packet =
-        malloc(sizeof(*packet) + n_parts * sizeof(struct packet_part) + octets);
+    struct packet *packet = malloc(sizeof(*packet) + n_parts * sizeof(struct packet_part) + octets);
     if (packet == NULL)
         return NULL;
     packet->n = n_parts;
@@ -62,7 +61,8 @@ void window_sent(struct window *mine, const struct retransmit_policy *policy, na
     nanos wait = window_interval(mine, policy);
     /* Jitter of an eighth: after an outage, a thousand IKE SAs must not speak in chorus. */
     if (mine->interval_ns == 0)
-        wait += (nanos)random_below(policy->random, (uint32_t)(wait / 8 / NANOS_PER_US) + 1) * NANOS_PER_US;
+        wait += (nanos)random_below(policy->random, (uint32_t)(wait / 8 / NANOS_PER_US) + 1) *
+                NANOS_PER_US;
     mine->resend_at_ns = nanos_after(now, wait);
 }
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer to an IKE SA rekey or clone: see exchange_rekey_ike.c for the messages. */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "crypto/ke.h"
+#include "ike/endpoint.h"
+#include "ike/rekey_ike.h"
+
+/* D-21: a clone costs a key exchange; this many at once, then one per interval. */
+#define CLONE_BURST       16
+#define CLONE_INTERVAL_NS NANOS_PER_SEC
+
+uint16_t keep_old_number_own(const struct session *session)
+{
+    uint16_t number = session->conn->keep_old_notify;
+    return number != 0 ? number : KEEP_OLD_DEFAULT_NOTIFY;
+}
+
+uint16_t keep_old_number_peer(const struct session *session)
+{
+    return session->peer_keep_old ? session->peer_notify : keep_old_number_own(session);
+}
+
+bool keep_old_find(const struct wire_message *message, uint16_t number, struct keep_old *ret_value)
+{
+    for (size_t i = 0; i < message->n && message->payloads[i].type != WIRE_PAYLOAD_SA; i++) {
+        struct wire_notify notify;
+        if (message->payloads[i].type == WIRE_PAYLOAD_N &&
+            wire_notify_read(message->payloads[i].body, &notify) && notify.type == number &&
+            keep_old_read(notify.data, ret_value))
+            return true;
+    }
+    return false;
+}
+
+void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice)
+{
+    sa->encr = choice->encr;
+    sa->encr_key_bits = choice->encr_key_bits;
+    sa->integ = choice->integ;
+    sa->prf = choice->prf;
+    sa->ke = choice->ke;
+}
+
+void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
+{
+    from->replaced_by = to->id;
+    to->peer_addresses[0] = from->peer_addresses[0];
+    sa_children_move(from, to);
+    if (from->life == IKE_ESTABLISHED)
+        sa_life_set(from, IKE_SA_REPLACED, now);
+}
+
+enum form { FORM_REKEY, FORM_KEEP, FORM_UNUSED, FORM_RFC7791 };
+
+/* KO-18 to KO-22, A-02 to A-05: whatever is not understood is a plain rekey, and gets no notify
+ * back. */
+static enum form form_of(struct sa *sa, const struct wire_message *request)
+{
+    const struct session *session = sa->session;
+    const struct ike_conn *conn = session->conn;
+    struct keep_old value;
+    bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+    if (keep_old && keep_old_find(request, keep_old_number_own(session), &value)) {
+        if (value.question && value.code == KEEP_OLD_KEEP)
+            return FORM_KEEP;
+        if (value.question && value.code == KEEP_OLD_UNUSED)
+            return FORM_UNUSED;
+        event_notice(sa, "KEEP_OLD_IKE_SA with question bit %d and code %u: a plain rekey",
+                     value.question, value.code);
+    }
+    /* RFC 7791 section 5.2: only after both announced it */
+    if (session->peer_rfc7791 && wire_notify_has(request, N_CLONE_IKE_SA))
+        return FORM_RFC7791;
+    return FORM_REKEY;
+}
+
+static bool is_clone(enum form form)
+{
+    return form == FORM_KEEP || form == FORM_RFC7791;
+}
+
+/* clone_refused - 0, or the notify (D-20, D-21). */
+static uint16_t clone_refused(struct session *session, nanos now)
+{
+    uint32_t max =
+        session->conn->max_ike_sas != 0 ? session->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
+    if (session_live_sas(session) >= max)
+        return N_NO_ADDITIONAL_SAS;
+    if (session->clone_bucket_ns < now)
+        session->clone_bucket_ns = now;
+    if (session->clone_bucket_ns - now >= CLONE_BURST * CLONE_INTERVAL_NS)
+        return N_TEMPORARY_FAILURE;
+    session->clone_bucket_ns += CLONE_INTERVAL_NS;
+    return 0;
+}
+
+/* refused - what stands against it before any key exchange is computed. */
+static uint16_t refused(struct sa *sa, enum form form, nanos now)
+{
+    if (now >= sa->session->auth_deadline_ns)
+        return N_TEMPORARY_FAILURE; /* D-22 */
+    if (is_clone(form)) {
+        /* with a plain rekey of ours outstanding the clone has to wait */
+        if (sa->asking != NULL && sa->asking->intent.kind == INTENT_REKEY_IKE)
+            return N_TEMPORARY_FAILURE;
+        return sa->unused_at_ns != NANOS_NEVER ? N_TEMPORARY_FAILURE
+                                               : clone_refused(sa->session, now);
+    }
+    /* Section 2.25.2: Child SAs would move under an exchange of ours that makes or rekeys one. */
+    if (sa->asking != NULL && window_busy(&sa->mine))
+        switch (sa->asking->intent.kind) {
+        case INTENT_CREATE_CHILD:
+        case INTENT_CREATE_MOVED:
+        case INTENT_REKEY_CHILD:
+        case INTENT_DELETE_CHILD: return N_TEMPORARY_FAILURE;
+        case INTENT_LOGIN:
+        case INTENT_REKEY_IKE:
+        case INTENT_CLONE:
+        case INTENT_MOVE:
+        case INTENT_PATH_TEST:
+        case INTENT_PROBE:
+        case INTENT_ADDRESSES:
+        case INTENT_ROUTABILITY:
+        case INTENT_DELETE_IKE:
+        case INTENT_KINDS: break;
+        }
+    return 0;
+}
+
+struct rekeyed {
+    enum form form;
+    ike_sa_id fresh;
+    struct nonce_pair nonces;
+};
+
+static void drop(struct sa *sa, struct answering *answering)
+{
+    const struct rekeyed *what = answering->state;
+    struct sa *fresh = sa_find(sa->ike, what->fresh);
+    if (fresh != NULL)
+        sa_down(fresh, IKE_CANCELLED, answering->now);
+}
+
+static void commit(struct sa *sa, struct answering *answering)
+{
+    const struct rekeyed *what = answering->state;
+    struct sa *fresh = sa_find(sa->ike, what->fresh);
+    ASSERT(fresh != NULL);
+    sa_life_set(fresh, IKE_ESTABLISHED, answering->now);
+    if (is_clone(what->form)) {
+        sa->ike->stats.clones++; /* KO-20: the old one is not touched */
+        return;
+    }
+    sa->ike->stats.rekeys_ike++;
+    struct asking *asking = sa->asking;
+    bool crossing =
+        asking != NULL && window_busy(&sa->mine) && asking->state != NULL &&
+        (asking->intent.kind == INTENT_REKEY_IKE || asking->intent.kind == INTENT_CLONE);
+    if (crossing) {
+        struct rekeying *rekeying = asking->state;
+        rekeying->crossed = fresh->id;
+        rekeying->crossed_nonces = what->nonces;
+        if (asking->intent.kind == INTENT_REKEY_IKE)
+            return; /* who inherits is decided when our response comes */
+    }
+    if (what->form == FORM_UNUSED) {
+        /* KO-21, D-11: the peer deletes it; if it does not, we do */
+        sa_children_move(sa, fresh);
+        sa->replaced_by = fresh->id;
+        sa->rekey_at_ns = NANOS_NEVER;
+        sa->unused_at_ns =
+            nanos_after(answering->now, sa->session->conn->unused_old_timeout_ns > 0
+                                            ? sa->session->conn->unused_old_timeout_ns
+                                            : 120 * NANOS_PER_SEC);
+        sa_touch(sa);
+        return;
+    }
+    rekey_ike_hand_over(sa, fresh, answering->now);
+}
+
+struct request {
+    struct wire_sa sa;
+    struct wire_ke ke;
+    struct span ni;
+};
+
+static bool read_request(const struct wire_message *message, struct request *ret_request)
+{
+    const struct wire_payload *sa = wire_find(message, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *ke = wire_find(message, WIRE_PAYLOAD_KE, NULL);
+    const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
+    if (sa == NULL || ke == NULL || ni == NULL || !wire_sa_read(sa->body, &ret_request->sa) ||
+        !wire_ke_read(ke->body, &ret_request->ke) || !wire_nonce_read(ni->body, &ret_request->ni))
+        return false;
+    for (size_t i = 0; i < ret_request->sa.n; i++)
+        if (ret_request->sa.proposals[i].protocol != WIRE_PROTO_IKE ||
+            ret_request->sa.proposals[i].spi.len != 8)
+            return false;
+    return true;
+}
+
+/* derive - the new IKE SA with its keys. 0, or the notify. */
+static uint16_t derive(struct sa *sa, const struct request *request,
+                       const struct proposal_choice *choice, struct answering *answering)
+{
+    struct rekeyed *what = answering->state;
+    uint8_t nr[REKEY_NONCE_LEN], spi[8];
+    struct secret shared = {0};
+    struct wire_sa answer;
+    struct sa *fresh =
+        sa_derive(sa, IKE_SA_RESPONDER,
+                  is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, answering->now);
+    if (fresh == NULL)
+        return N_TEMPORARY_FAILURE;
+    what->fresh = fresh->id;
+    answering->drop = drop;
+    struct ke *ke = ke_new(choice->ke, sa->ike->random);
+    struct reader r = reader_of(choice->spi);
+    uint64_t spi_i = read_u64(&r);
+    random_fill(sa->ike->random, nr, sizeof(nr));
+    rekey_ike_take_choice(fresh, choice);
+    sa_spi_set(fresh, spi_i, fresh->spi_r);
+    nonce_pair_set(&what->nonces, request->ni, span_of(nr, sizeof(nr)));
+    bool ok = ke != NULL && spi_i != 0 && ke_shared(ke, request->ke.public_value, &shared) == 0 &&
+              keymat_derived(fresh, sa, request->ni, span_of(nr, sizeof(nr)), &shared) == 0;
+    secret_done(&shared);
+    if (ok) {
+        struct writer w = writer_of(spi, sizeof(spi));
+        write_u64(&w, fresh->spi_r);
+        proposal_choice_to_wire(choice, WIRE_PROTO_IKE, span_of(spi, sizeof(spi)), &answer);
+        wire_add_sa(answering->reply, &answer);
+        wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
+        wire_add_ke(answering->reply, choice->ke, ke_public(ke));
+    }
+    ke_free(ke);
+    return ok ? 0 : N_INVALID_SYNTAX;
+}
+
+static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
+{
+    struct keep_old value = {.code = form == FORM_UNUSED ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
+    switch (form) {
+    case FORM_KEEP:
+    case FORM_UNUSED: wire_add_keep_old(reply, keep_old_number_peer(sa->session), value); break;
+    case FORM_RFC7791: wire_add_notify(reply, N_CLONE_IKE_SA, (struct span){0}); break;
+    case FORM_REKEY: break;
+    }
+}
+
+enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
+{
+    struct request request;
+    struct proposal_choice choice;
+    struct proposal_wish wish = {.with_ke = true};
+
+    if (!read_request(answering->request, &request))
+        return answer_refuse(answering, N_INVALID_SYNTAX);
+    enum form form = form_of(sa, answering->request);
+    uint16_t notify = refused(sa, form, answering->now);
+    if (notify != 0)
+        return answer_refuse(answering, notify);
+    wish.ke_sent = request.ke.group;
+    if (!proposal_select(&sa->session->conn->proposals, &request.sa, WIRE_PROTO_IKE, wish, &choice))
+        return answer_refuse(answering, N_NO_PROPOSAL_CHOSEN);
+    if (choice.ke != request.ke.group) {
+        uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
+        return answer_refuse_data(answering, N_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
+    }
+    struct rekeyed *what = answering->state = calloc(1, sizeof(*what));
+    if (what == NULL)
+        return ANSWER_SILENT;
+    what->form = form;
+    add_form(sa, form, answering->reply);
+    notify = derive(sa, &request, &choice, answering);
+    if (notify != 0) {
+        if (what->fresh != 0)
+            drop(sa, answering);
+        return answer_refuse(answering, notify);
+    }
+    answering->commit = commit;
+    return ANSWER_SEND;
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREATE_CHILD_SA for a Child SA, new or rekeyed (RFC 7296 sections 1.3.1 and 1.3.3):
+ *
+ *   HDR, SK{[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+ *                                               <--  HDR, SK{SA, Nr, [KEr,] TSi, TSr}
+ *
+ * and the form that also moves the IKE SA (draft-mglt-ipsecme-keep-old-ike-sa-00 B.5 as D-08 a has
+ * it):
+ *
+ *   IP_I2 -> IP_R1  HDR, SK{SA, Ni, [KEi,] TSi, TSr, N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*)}
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "crypto/ke.h"
+#include "ike/child_terms.h"
+#include "ike/collision.h"
+#include "ike/endpoint.h"
+#include "ike/mobike.h"
+
+#define NONCE_LEN  32
+#define KE_RETRIES 3
+
+struct creating {
+    struct child_terms terms;
+    struct ike_ts_list local, remote; /* offered */
+    struct ke *ke;                    /* owned; NULL: without PFS */
+    uint8_t ni[NONCE_LEN];
+    ike_child_id rekeyed; /* 0: a new Child SA */
+    /* the peer's rekey of the same Child SA, if it crossed ours (section 2.8.1) */
+    ike_child_id crossed;
+    struct nonce_pair crossed_nonces;
+};
+
+static void release(struct asking *asking)
+{
+    struct creating *creating = asking->state;
+    if (creating != NULL)
+        ke_free(creating->ke);
+    free(creating);
+}
+
+/* --- our side --- */
+
+static uint16_t first_group(const struct ike_child_policy *policy)
+{
+    const struct ike_proposal *first = &policy->proposals.proposals[0];
+    return policy->proposals.n > 0 && first->n_ke > 0 ? first->ke[0] : 0;
+}
+
+static enum ike_outcome begin(struct sa *sa, struct asking *asking,
+                              const struct ike_child_policy *policy, struct creating **ret)
+{
+    uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : first_group(policy);
+    struct creating *creating = asking->state;
+    if (creating == NULL)
+        creating = asking->state = calloc(1, sizeof(*creating));
+    if (creating == NULL)
+        return IKE_LIMIT;
+    creating->terms.policy = policy;
+    creating->terms.spi_in = child_spi_new(sa->ike);
+    random_fill(sa->ike->random, creating->ni, NONCE_LEN);
+    creating->ke = ke_free(creating->ke);
+    if (group != 0) {
+        creating->ke = ke_new(group, sa->ike->random);
+        if (creating->ke == NULL)
+            return IKE_KE_REFUSED;
+    }
+    *ret = creating;
+    return IKE_OK;
+}
+
+static void write_request(const struct creating *creating, struct wire_builder *request)
+{
+    child_offer_sa(creating->terms.policy, creating->terms.spi_in, true, request);
+    wire_add(request, WIRE_PAYLOAD_NONCE, span_of(creating->ni, NONCE_LEN));
+    if (creating->ke != NULL)
+        wire_add_ke(request, ke_group(creating->ke), ke_public(creating->ke));
+    child_offer_ts(&creating->local, &creating->remote, request);
+}
+
+static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
+                                   struct wire_builder *request, nanos now)
+{
+    const struct ike_child_policy *policy =
+        child_policy_find(sa->session->conn, asking->intent.child_name);
+    struct creating *creating;
+    (void)now;
+    if (policy == NULL)
+        return IKE_CANCELLED;
+    if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
+        return IKE_LIMIT;
+    enum ike_outcome outcome = begin(sa, asking, policy, &creating);
+    if (outcome != IKE_OK)
+        return outcome;
+    child_ts_own(sa, policy, &creating->local);
+    child_ts_peer(sa, policy, &creating->remote);
+    write_request(creating, request);
+    return IKE_OK;
+}
+
+static enum ike_outcome ask_create_moved(struct sa *sa, struct asking *asking,
+                                         struct wire_builder *request, nanos now)
+{
+    /* only a peer that announced itself understands it, and only the End User moves */
+    if (!sa->session->mobike || sa->session->role != IKE_END_USER || !sa->session->peer_keep_old)
+        return IKE_UNACCEPTABLE_ADDRESSES;
+    enum ike_outcome outcome = ask_create(sa, asking, request, now);
+    if (outcome != IKE_OK)
+        return outcome;
+    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    wire_add_notify(request, N_UPDATE_SA_ADDRESSES, (struct span){0});
+    nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
+    return IKE_OK;
+}
+
+static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
+                                  struct wire_builder *request, nanos now)
+{
+    struct child *old = child_find(sa->ike, asking->intent.child);
+    struct creating *creating;
+    (void)now;
+    if (old == NULL || old->sa != sa || old->replaced_by != 0 || old->life == IKE_CHILD_DELETING)
+        return IKE_CANCELLED; /* the peer was quicker, or it is gone */
+    enum ike_outcome outcome = begin(sa, asking, old->policy, &creating);
+    if (outcome != IKE_OK)
+        return outcome;
+    creating->rekeyed = old->id;
+    creating->local.n = old->n_local_ts;
+    creating->remote.n = old->n_remote_ts;
+    memcpy(creating->local.ts, old->ts, old->n_local_ts * sizeof(old->ts[0]));
+    memcpy(creating->remote.ts, old->ts + old->n_local_ts, old->n_remote_ts * sizeof(old->ts[0]));
+    old->rekeying = true;
+    wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
+    write_request(creating, request);
+    return IKE_OK;
+}
+
+static struct verdict other_group(struct asking *asking, const struct wire_notify *notify,
+                                  const struct ike_child_policy *policy)
+{
+    struct reader r = reader_of(notify->data);
+    uint16_t group = read_u16(&r);
+    for (size_t i = 0;
+         reader_done(&r) && asking->intent.attempt < KE_RETRIES && i < policy->proposals.n; i++)
+        for (uint8_t j = 0; j < policy->proposals.proposals[i].n_ke; j++)
+            if (policy->proposals.proposals[i].ke[j] == group && group != 0 &&
+                group != asking->intent.ke_group) {
+                asking->intent.ke_group = group;
+                return (struct verdict){.kind = VERDICT_AGAIN};
+            }
+    return (struct verdict){
+        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = N_INVALID_KE_PAYLOAD};
+}
+
+/* gone - CHILD_SA_NOT_FOUND: the peer does not have it any more; section 2.25.1: drop it, make a
+ * new one. */
+static struct verdict gone(struct sa *sa, ike_child_id id)
+{
+    struct child *old = child_find(sa->ike, id);
+    if (old == NULL)
+        return verdict_done(IKE_OK);
+    struct intent intent = {.kind = INTENT_CREATE_CHILD};
+    (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", old->policy->name);
+    if (old->replaced_by == 0)
+        (void)!intent_add(sa, &intent); /* without room the path manager notices the loss */
+    child_down(old, IKE_PEER_DELETED, 0);
+    return verdict_done(IKE_PEER_DELETED);
+}
+
+static struct verdict refused(struct sa *sa, struct asking *asking,
+                              const struct wire_message *response, nanos now)
+{
+    struct creating *creating = asking->state;
+    struct child *old = child_find(sa->ike, creating->rekeyed);
+    struct wire_notify notify;
+    struct verdict verdict = verdict_error(response);
+    if (old != NULL)
+        old->rekeying = false;
+    if (!wire_notify_error(response, &notify))
+        return verdict;
+    switch (notify.type) {
+    case N_INVALID_KE_PAYLOAD: return other_group(asking, &notify, creating->terms.policy);
+    case N_TEMPORARY_FAILURE: return verdict_retry(sa, asking, now);
+    case N_CHILD_SA_NOT_FOUND:
+        return creating->rekeyed != 0 ? gone(sa, creating->rekeyed) : verdict;
+    default: return verdict;
+    }
+}
+
+/* delete_unwanted - the peer has a Child SA of which we do not want our half. */
+static void delete_unwanted(struct sa *sa, uint32_t spi_in)
+{
+    struct intent intent = {.kind = INTENT_DELETE_CHILD, .spi_in = spi_in};
+    (void)!intent_add(sa, &intent); /* without room its hard lifetime ends it */
+}
+
+static void delete_child(struct sa *sa, struct child *child)
+{
+    struct intent intent = {
+        .kind = INTENT_DELETE_CHILD, .child = child->id, .reason = IKE_REPLACED};
+    if (!intent_pending(sa, INTENT_DELETE_CHILD, child->id) && intent_add(sa, &intent) != 0)
+        child->expires_ns = sa->ike->now; /* tried again at once by its hard lifetime */
+}
+
+/* rekeyed - the new Child SA is there: which one goes? (section 2.8.1) */
+static void rekeyed(struct sa *sa, const struct creating *creating, struct child *child,
+                    struct span nr)
+{
+    struct child *old = child_find(sa->ike, creating->rekeyed);
+    struct child *crossed = child_find(sa->ike, creating->crossed);
+    struct nonce_pair ours;
+    nonce_pair_set(&ours, span_of(creating->ni, NONCE_LEN), nr);
+    if (crossed != NULL && collision_ours_loses(&ours, &creating->crossed_nonces)) {
+        /* ours goes by our Delete; the peer deletes the old one */
+        child_replaced(child, crossed);
+        child_switch(crossed);
+        delete_child(sa, child);
+        return;
+    }
+    if (crossed != NULL)
+        child_replaced(crossed, child); /* the peer deletes it */
+    if (old != NULL) {
+        child_replaced(old, child);
+        delete_child(sa, old);
+    }
+}
+
+static struct verdict created(struct sa *sa, struct asking *asking,
+                              const struct wire_message *response, nanos now)
+{
+    struct creating *creating = asking->state;
+    const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
+    const struct wire_payload *ke_payload = wire_find(response, WIRE_PAYLOAD_KE, NULL);
+    struct secret shared = {0};
+    struct wire_ke ke;
+    struct span nr;
+
+    if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
+        return verdict_done(IKE_INVALID_SYNTAX);
+    enum ike_outcome outcome = child_terms_accept(sa, response, true, &creating->local,
+                                                  &creating->remote, &creating->terms);
+    uint16_t group = creating->ke == NULL ? 0 : ke_group(creating->ke);
+    bool pfs = creating->terms.choice.ke != 0;
+    if (outcome == IKE_OK && creating->terms.choice.ke != group && pfs)
+        outcome = IKE_KE_REFUSED;
+    if (outcome == IKE_OK && pfs &&
+        (ke_payload == NULL || !wire_ke_read(ke_payload->body, &ke) || ke.group != group ||
+         ke_shared(creating->ke, ke.public_value, &shared) != 0))
+        outcome = IKE_KE_REFUSED;
+    if (outcome != IKE_OK) {
+        delete_unwanted(sa, creating->terms.spi_in);
+        return verdict_done(outcome);
+    }
+    struct child_keying keying = {
+        .ni = span_of(creating->ni, NONCE_LEN),
+        .nr = nr,
+        .shared = pfs ? &shared : NULL,
+        .exchange_initiator = true,
+        .outbound_now = true,
+        .replaces = creating->rekeyed,
+    };
+    struct child *child = child_from_terms(sa, &creating->terms, &keying, now);
+    secret_done(&shared);
+    if (child == NULL)
+        return verdict_done(IKE_LIMIT);
+    if (creating->rekeyed != 0) {
+        sa->ike->stats.rekeys_child++;
+        rekeyed(sa, creating, child, nr);
+    }
+    struct verdict verdict = verdict_done(IKE_OK);
+    verdict.new_child = child->id;
+    return verdict;
+}
+
+static struct verdict answered(struct sa *sa, struct asking *asking,
+                               const struct wire_message *response, const struct ike_path *from,
+                               nanos now)
+{
+    (void)from;
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL)
+        return refused(sa, asking, response, now);
+    return created(sa, asking, response, now);
+}
+
+static struct verdict moved_answered(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response,
+                                     const struct ike_path *from, nanos now)
+{
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL) {
+        struct nat_seen nat = nat_detection_check(sa, response, &asking->path);
+        if (nat.present) {
+            sa->nat_local = nat.local;
+            sa->nat_remote = nat.remote;
+        }
+        sa_path_set(sa, &asking->path);
+    }
+    return answered(sa, asking, response, from, now);
+}
+
+const struct exchange_ops exchange_create_child = {.what = "create-child",
+                                                   .exchange = WIRE_CREATE_CHILD_SA,
+                                                   .ask = ask_create,
+                                                   .answered = answered,
+                                                   .release = release};
+const struct exchange_ops exchange_create_moved = {.what = "create-and-move",
+                                                   .exchange = WIRE_CREATE_CHILD_SA,
+                                                   .ask = ask_create_moved,
+                                                   .answered = moved_answered,
+                                                   .release = release};
+const struct exchange_ops exchange_rekey_child = {.what = "rekey-child",
+                                                  .exchange = WIRE_CREATE_CHILD_SA,
+                                                  .ask = ask_rekey,
+                                                  .answered = answered,
+                                                  .release = release};
+
+/* --- their side --- */
+
+struct created {
+    struct child_terms terms;
+    struct nonce_pair nonces;
+    struct secret shared;
+    bool pfs, move;
+    ike_child_id rekeyed;
+    struct nat_seen nat;
+};
+
+static void note_crossing(struct sa *sa, const struct created *what, const struct child *child)
+{
+    struct asking *asking = sa->asking;
+    if (asking == NULL || asking->intent.kind != INTENT_REKEY_CHILD ||
+        asking->intent.child != what->rekeyed || asking->state == NULL)
+        return;
+    struct creating *creating = asking->state;
+    creating->crossed = child->id;
+    creating->crossed_nonces = what->nonces;
+}
+
+static void commit(struct sa *sa, struct answering *answering)
+{
+    struct created *what = answering->state;
+    struct child_keying keying = {
+        .ni = span_of(what->nonces.ni, what->nonces.n_ni),
+        .nr = span_of(what->nonces.nr, what->nonces.n_nr),
+        .shared = what->pfs ? &what->shared : NULL,
+        /* Section 2.8: who answers a rekey sends on the new SA only when it saw traffic on it, or
+         * the Delete of the old one. */
+        .outbound_now = what->rekeyed == 0,
+        .replaces = what->rekeyed,
+    };
+    struct child *child = child_from_terms(sa, &what->terms, &keying, answering->now);
+    secret_done(&what->shared);
+    if (child == NULL)
+        return; /* the peer's packets are dropped until it notices */
+    struct child *old = child_find(sa->ike, what->rekeyed);
+    if (old != NULL) {
+        sa->ike->stats.rekeys_child++;
+        note_crossing(sa, what, child);
+        old->replaced_by = child->id;
+        old->rekey_at_ns = NANOS_NEVER;
+    }
+    if (what->move)
+        mobike_moved(sa, answering->path, &what->nat, answering->now);
+}
+
+static enum answer_verdict refuse(struct answering *answering, uint16_t notify,
+                                  const struct child_terms *terms)
+{
+    uint8_t group[2] = {(uint8_t)(terms->choice.ke >> 8), (uint8_t)terms->choice.ke};
+    if (notify == N_INVALID_KE_PAYLOAD)
+        return answer_refuse_data(answering, notify, span_of(group, sizeof(group)));
+    return answer_refuse(answering, notify);
+}
+
+/* agree_on_key - KEr and the shared secret, if PFS was chosen. 0, or the notify. */
+static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct created *what,
+                             struct ke **ret_ke)
+{
+    const struct wire_payload *payload = wire_find(answering->request, WIRE_PAYLOAD_KE, NULL);
+    struct wire_ke ke;
+    *ret_ke = NULL;
+    if (what->terms.choice.ke == 0)
+        return 0;
+    what->pfs = true;
+    if (payload == NULL || !wire_ke_read(payload->body, &ke))
+        return N_INVALID_SYNTAX;
+    *ret_ke = ke_new(what->terms.choice.ke, sa->ike->random);
+    if (*ret_ke == NULL)
+        return N_NO_PROPOSAL_CHOSEN;
+    return ke_shared(*ret_ke, ke.public_value, &what->shared) == 0 ? 0 : N_INVALID_SYNTAX;
+}
+
+static enum answer_verdict answer(struct sa *sa, struct answering *answering, struct created *what,
+                                  const struct child *old)
+{
+    const struct wire_payload *nonce = wire_find(answering->request, WIRE_PAYLOAD_NONCE, NULL);
+    struct child_request wanted = {
+        .message = answering->request, .only = old == NULL ? NULL : old->policy, .with_ke = true};
+    uint8_t nr[NONCE_LEN];
+    struct span ni;
+    struct ke *ke;
+
+    if (nonce == NULL || !wire_nonce_read(nonce->body, &ni))
+        return answer_refuse(answering, N_INVALID_SYNTAX);
+    uint16_t notify = child_terms_answer(sa, &wanted, &what->terms);
+    if (notify != 0)
+        return refuse(answering, notify, &what->terms);
+    notify = agree_on_key(sa, answering, what, &ke);
+    if (notify != 0) {
+        ke_free(ke);
+        return refuse(answering, notify, &what->terms);
+    }
+    random_fill(sa->ike->random, nr, sizeof(nr));
+    nonce_pair_set(&what->nonces, ni, span_of(nr, sizeof(nr)));
+    child_answer_sa(&what->terms, answering->reply);
+    wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
+    if (ke != NULL)
+        wire_add_ke(answering->reply, what->terms.choice.ke, ke_public(ke));
+    ke_free(ke);
+    child_answer_ts(&what->terms, answering->reply);
+    what->rekeyed = old == NULL ? 0 : old->id;
+    answering->commit = commit;
+    return ANSWER_SEND;
+}
+
+/* busy - section 2.25.2: the IKE SA is being rekeyed by us, its Child SAs are about to move. A
+ * clone moves none (A-18). */
+static bool busy(const struct sa *sa)
+{
+    return sa->unused_at_ns != NANOS_NEVER ||
+           (sa->asking != NULL && sa->asking->intent.kind == INTENT_REKEY_IKE);
+}
+
+enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering)
+{
+    if (busy(sa))
+        return answer_refuse(answering, N_TEMPORARY_FAILURE);
+    if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
+        return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
+    struct created *what = answering->state = calloc(1, sizeof(*what));
+    if (what == NULL)
+        return ANSWER_SILENT;
+    enum answer_verdict verdict = answer(sa, answering, what, NULL);
+    bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
+                      sa->session->peer_keep_old && sa->session->mobike &&
+                      sa->session->role == IKE_GATEWAY;
+    if (answering->commit != NULL && wants_move) {
+        what->move = true;
+        what->nat = nat_detection_check(sa, answering->request, answering->path);
+        nat_detection_add(sa, answering->reply, answering->path, sa->session->conn->encap);
+    }
+    return verdict;
+}
+
+static enum answer_verdict not_found(struct answering *answering, uint32_t spi)
+{
+    wire_builder_reset(answering->reply);
+    wire_add_notify_spi(answering->reply, WIRE_PROTO_ESP, spi, N_CHILD_SA_NOT_FOUND,
+                        (struct span){0});
+    return ANSWER_SEND;
+}
+
+enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering)
+{
+    struct wire_notify notify;
+    if (!wire_notify_find(answering->request, N_REKEY_SA, &notify) || notify.spi.len != 4)
+        return answer_refuse(answering, N_INVALID_SYNTAX);
+    struct reader r = reader_of(notify.spi);
+    uint32_t spi = read_u32(&r);
+    struct child *old = notify.protocol == WIRE_PROTO_ESP ? child_find_outbound(sa, spi) : NULL;
+    if (old == NULL)
+        return not_found(answering, spi);
+    /* section 2.25.1: it is being closed, or it was rekeyed already */
+    if (busy(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0)
+        return answer_refuse(answering, N_TEMPORARY_FAILURE);
+    struct created *what = answering->state = calloc(1, sizeof(*what));
+    return what == NULL ? ANSWER_SILENT : answer(sa, answering, what, old);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The requests of RFC 4555, all INFORMATIONAL. A move with its path test is M9 to M12 of
+ * draft-mglt-ipsecme-keep-old-ike-sa-00, B.4:
+ *
+ *   IP_I2 -> IP_R1  HDR, SK{N(NAT_DETECTION_*)}                                      path test
+ *   IP_R1 -> IP_I2  HDR, SK{N(NAT_DETECTION_*)}
+ *   IP_I2 -> IP_R1  HDR, SK{N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*), N(COOKIE2)}
+ *   IP_R1 -> IP_I2  HDR, SK{N(NAT_DETECTION_*), N(COOKIE2)}
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/secret.h"
+#include "ike/endpoint.h"
+#include "ike/mobike.h"
+
+#define COOKIE2_LEN 16
+
+struct cookie2 {
+    uint8_t octets[COOKIE2_LEN];
+};
+
+static bool add_cookie2(struct sa *sa, struct asking *asking, struct wire_builder *request)
+{
+    struct cookie2 *cookie2 = asking->state;
+    if (cookie2 == NULL) {
+        cookie2 = malloc(sizeof(*cookie2));
+        if (cookie2 == NULL)
+            return false;
+        asking->state = cookie2;
+    }
+    random_fill(sa->ike->random, cookie2->octets, COOKIE2_LEN);
+    wire_add_notify(request, N_COOKIE2, span_of(cookie2->octets, COOKIE2_LEN));
+    return true;
+}
+
+/* Liberal about the notify's Protocol ID: OpenIKED reflects it with 1 instead of 0. */
+static bool cookie2_is_back(const struct asking *asking, const struct wire_message *response)
+{
+    const struct cookie2 *cookie2 = asking->state;
+    struct wire_notify notify;
+    return wire_notify_find(response, N_COOKIE2, &notify) && notify.data.len == COOKIE2_LEN &&
+           ct_equal(notify.data.ptr, cookie2->octets, COOKIE2_LEN);
+}
+
+static void release(struct asking *asking)
+{
+    free(asking->state);
+}
+
+struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wanted)
+{
+    struct ike_path path = *wanted;
+    if (path.local.port == 0)
+        path.local.port = sa->path.local.port == 500 ? 4500 : sa->path.local.port;
+    if (path.remote.port == 0)
+        path.remote.port = sa->path.remote.port == 500 ? 4500 : sa->path.remote.port;
+    return path;
+}
+
+/* routability_failed - section 3.7: a wrong COOKIE2 closes the IKE SA, and no other. */
+static struct verdict routability_failed(struct sa *sa, nanos now)
+{
+    sa_down(sa, IKE_ROUTABILITY_FAILED, now);
+    return verdict_done(IKE_ROUTABILITY_FAILED);
+}
+
+/* --- move --- */
+
+static bool is_path_test(const struct asking *asking)
+{
+    return asking->intent.path_test && asking->step == 0;
+}
+
+static enum ike_outcome ask_move(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                                 nanos now)
+{
+    (void)now;
+    /* the party that logged in moves, whoever is the original initiator of this IKE SA */
+    if (!sa->session->mobike || sa->session->role != IKE_END_USER)
+        return IKE_UNACCEPTABLE_ADDRESSES;
+    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    if (!is_path_test(asking))
+        wire_add_notify(request, N_UPDATE_SA_ADDRESSES, (struct span){0});
+    nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
+    if (!is_path_test(asking) && !add_cookie2(sa, asking, request))
+        return IKE_LIMIT;
+    return IKE_OK;
+}
+
+static struct verdict move_answered(struct sa *sa, struct asking *asking,
+                                    const struct wire_message *response,
+                                    const struct ike_path *from, nanos now)
+{
+    struct wire_notify notify;
+    (void)from;
+    if (wire_notify_error(response, &notify)) {
+        if (notify.type == N_TEMPORARY_FAILURE)
+            return verdict_retry(sa, asking, now);
+        return verdict_error(response);
+    }
+    if (is_path_test(asking))
+        return (struct verdict){.kind = VERDICT_NEXT};
+    if (!cookie2_is_back(asking, response))
+        return routability_failed(sa, now);
+    struct nat_seen nat = nat_detection_check(sa, response, &asking->path);
+    if (nat.present) {
+        sa->nat_local = nat.local;
+        sa->nat_remote = nat.remote;
+    }
+    sa->nat_mapping_known = false;
+    sa_path_set(sa, &asking->path);
+    return verdict_done(IKE_OK);
+}
+
+const struct exchange_ops exchange_move = {.what = "move",
+                                           .exchange = WIRE_INFORMATIONAL,
+                                           .ask = ask_move,
+                                           .answered = move_answered,
+                                           .release = release};
+
+/* --- path test without a move (section 3.10) --- */
+
+static enum ike_outcome ask_path_test(struct sa *sa, struct asking *asking,
+                                      struct wire_builder *request, nanos now)
+{
+    (void)now;
+    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
+    return IKE_OK;
+}
+
+static struct verdict path_test_answered(struct sa *sa, struct asking *asking,
+                                         const struct wire_message *response,
+                                         const struct ike_path *from, nanos now)
+{
+    (void)sa;
+    (void)asking;
+    (void)response;
+    (void)from;
+    (void)now;
+    return verdict_done(IKE_OK);
+}
+
+const struct exchange_ops exchange_path_test = {.what = "path-test",
+                                                .exchange = WIRE_INFORMATIONAL,
+                                                .ask = ask_path_test,
+                                                .answered = path_test_answered};
+
+/* --- our additional addresses (section 3.6) --- */
+
+static enum ike_outcome ask_addresses(struct sa *sa, struct asking *asking,
+                                      struct wire_builder *request, nanos now)
+{
+    (void)now;
+    mobike_add_addresses(sa, &asking->path, true, request);
+    return IKE_OK;
+}
+
+const struct exchange_ops exchange_addresses = {.what = "addresses",
+                                                .exchange = WIRE_INFORMATIONAL,
+                                                .ask = ask_addresses,
+                                                .answered = path_test_answered};
+
+/* --- return routability of the peer's new address (section 3.7) --- */
+
+static enum ike_outcome ask_routability(struct sa *sa, struct asking *asking,
+                                        struct wire_builder *request, nanos now)
+{
+    (void)now;
+    asking->path = sa->pending_path; /* the last move counts */
+    asking->intent.path = sa->pending_path;
+    return add_cookie2(sa, asking, request) ? IKE_OK : IKE_LIMIT;
+}
+
+static struct verdict routability_answered(struct sa *sa, struct asking *asking,
+                                           const struct wire_message *response,
+                                           const struct ike_path *from, nanos now)
+{
+    (void)from;
+    if (!cookie2_is_back(asking, response))
+        return routability_failed(sa, now);
+    /* moved again meanwhile: the newer address is asked for as well */
+    if (memcmp(&asking->path, &sa->pending_path, sizeof(asking->path)) != 0)
+        return (struct verdict){.kind = VERDICT_REPEAT};
+    mobike_apply_pending(sa);
+    return verdict_done(IKE_OK);
+}
+
+const struct exchange_ops exchange_routability = {.what = "routability",
+                                                  .exchange = WIRE_INFORMATIONAL,
+                                                  .ask = ask_routability,
+                                                  .answered = routability_answered,
+                                                  .release = release};

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREATE_CHILD_SA for an IKE SA (RFC 7296 section 1.3.2): a rekey, or with a notify in front of the
+ * SA payload a clone, after which the old IKE SA stays (draft-mglt-ipsecme-keep-old-ike-sa-00
+ * section 4, B.2; RFC 7791 section 5.2):
+ *
+ *   HDR, SK{[N(KEEP_OLD_IKE_SA, Q=1, code) | N(CLONE_IKE_SA),] SA, Ni, KEi}  -->
+ *                   <--  HDR, SK{[N(KEEP_OLD_IKE_SA, Q=0, code) | N(CLONE_IKE_SA),] SA, Nr, KEr}
+ *
+ * This file is the side that asks; answer_rekey_ike.c is the side that answers.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "crypto/ke.h"
+#include "ike/endpoint.h"
+#include "ike/rekey_ike.h"
+
+#define KE_RETRIES 3
+
+static void release(struct asking *asking)
+{
+    struct rekeying *rekeying = asking->state;
+    if (rekeying != NULL)
+        ke_free(rekeying->ke);
+    free(rekeying);
+}
+
+static bool is_clone(const struct asking *asking)
+{
+    return asking->intent.kind == INTENT_CLONE;
+}
+
+/* --- the request --- */
+
+static enum ike_outcome clone_allowed(const struct sa *sa)
+{
+    const struct session *session = sa->session;
+    if (session_dialect(session) == IKE_DIALECT_NONE)
+        return IKE_CLONE_UNSUPPORTED;
+    /* KO-A20: a clone that cannot be moved is of no use */
+    if (!session->mobike)
+        return IKE_CLONE_UNSUPPORTED;
+    if (session->clone_refused)
+        return IKE_NO_ADDITIONAL_SAS;
+    uint32_t max =
+        session->conn->max_ike_sas != 0 ? session->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
+    return session_live_sas(session) >= max ? IKE_LIMIT : IKE_OK;
+}
+
+static void add_clone_notify(struct sa *sa, struct asking *asking, struct wire_builder *request)
+{
+    struct rekeying *rekeying = asking->state;
+    struct keep_old value = {.question = true,
+                             .code = asking->intent.unused_old ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
+    rekeying->dialect = session_dialect(sa->session);
+    if (rekeying->dialect == IKE_DIALECT_RFC7791)
+        wire_add_notify(request, N_CLONE_IKE_SA, (struct span){0});
+    else
+        wire_add_keep_old(request, keep_old_number_peer(sa->session), value);
+}
+
+static void drop_larval(struct sa *sa, struct rekeying *rekeying, nanos now)
+{
+    struct sa *larval = sa_find(sa->ike, rekeying->larval);
+    if (larval != NULL && larval->life == IKE_HALF_OPEN)
+        sa_down(larval, IKE_CANCELLED, now);
+    rekeying->larval = 0;
+}
+
+static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                            nanos now)
+{
+    const struct ike_proposal_list *proposals = &sa->session->conn->proposals;
+    struct rekeying *rekeying = asking->state;
+    struct wire_sa offer;
+    uint8_t spi[8];
+    enum ike_outcome allowed = is_clone(asking) ? clone_allowed(sa) : IKE_OK;
+    if (allowed != IKE_OK)
+        return allowed;
+    if (rekeying == NULL)
+        rekeying = asking->state = calloc(1, sizeof(*rekeying));
+    struct sa *larval =
+        rekeying == NULL
+            ? NULL
+            : sa_derive(sa, IKE_SA_INITIATOR,
+                        is_clone(asking) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
+    if (larval == NULL)
+        return IKE_LIMIT;
+    rekeying->larval = larval->id;
+    uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
+    rekeying->ke = ke_new(group, sa->ike->random); /* D-23: always a fresh key exchange */
+    if (rekeying->ke == NULL) {
+        drop_larval(sa, rekeying, now);
+        return IKE_KE_REFUSED;
+    }
+    random_fill(sa->ike->random, rekeying->ni, REKEY_NONCE_LEN);
+    if (is_clone(asking))
+        add_clone_notify(sa, asking, request);
+    struct writer w = writer_of(spi, sizeof(spi));
+    write_u64(&w, larval->spi_i);
+    proposal_to_wire(proposals, span_of(spi, sizeof(spi)), true, &offer);
+    wire_add_sa(request, &offer);
+    wire_add(request, WIRE_PAYLOAD_NONCE, span_of(rekeying->ni, REKEY_NONCE_LEN));
+    wire_add_ke(request, group, ke_public(rekeying->ke));
+    return IKE_OK;
+}
+
+/* --- the response --- */
+
+/* crossed_won - our own request failed, but the peer's rekey of the same SA succeeded: the Child
+ * SAs go there, and the peer deletes this one. */
+static bool crossed_won(struct sa *sa, const struct rekeying *rekeying, nanos now)
+{
+    struct sa *crossed = sa_find(sa->ike, rekeying->crossed);
+    if (crossed == NULL)
+        return false;
+    rekey_ike_hand_over(sa, crossed, now);
+    return true;
+}
+
+static struct verdict other_group(struct sa *sa, struct asking *asking,
+                                  const struct wire_notify *notify)
+{
+    const struct ike_proposal_list *list = &sa->session->conn->proposals;
+    struct reader r = reader_of(notify->data);
+    uint16_t group = read_u16(&r), last = asking->intent.ke_group;
+    struct verdict refused = {
+        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = N_INVALID_KE_PAYLOAD};
+    if (!reader_done(&r) || group == last || asking->intent.attempt >= KE_RETRIES)
+        return refused;
+    for (size_t i = 0; i < list->n; i++)
+        for (uint8_t j = 0; j < list->proposals[i].n_ke; j++)
+            if (list->proposals[i].ke[j] == group) {
+                asking->intent.ke_group = group;
+                return (struct verdict){.kind = VERDICT_AGAIN};
+            }
+    return refused;
+}
+
+static struct verdict refused(struct sa *sa, struct asking *asking,
+                              const struct wire_message *response, nanos now)
+{
+    struct rekeying *rekeying = asking->state;
+    struct wire_notify notify;
+    struct verdict verdict = verdict_error(response);
+    drop_larval(sa, rekeying, now);
+    if (!is_clone(asking) && crossed_won(sa, rekeying, now)) {
+        verdict = verdict_done(IKE_OK);
+        verdict.new_sa = rekeying->crossed;
+        return verdict;
+    }
+    if (!wire_notify_error(response, &notify))
+        return verdict;
+    switch (notify.type) {
+    case N_INVALID_KE_PAYLOAD: return other_group(sa, asking, &notify);
+    case N_TEMPORARY_FAILURE: return verdict_retry(sa, asking, now);
+    case N_NO_ADDITIONAL_SAS:
+        /* A-12: final until an SA goes; neither the old SA nor the session suffers, and nobody
+         * starts a reauthentication because of it. */
+        if (is_clone(asking))
+            sa->session->clone_refused = true;
+        return verdict;
+    default: return verdict;
+    }
+}
+
+static bool derive(struct sa *sa, const struct rekeying *rekeying, struct sa *larval,
+                   const struct wire_message *response, struct span *ret_nr)
+{
+    const struct wire_payload *payload = wire_find(response, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
+    const struct wire_payload *ke_payload = wire_find(response, WIRE_PAYLOAD_KE, NULL);
+    struct proposal_choice choice;
+    struct secret shared = {0};
+    struct wire_sa answer;
+    struct wire_ke ke;
+
+    if (nonce == NULL || ke_payload == NULL || !wire_sa_read(payload->body, &answer) ||
+        !wire_nonce_read(nonce->body, ret_nr) || !wire_ke_read(ke_payload->body, &ke) ||
+        !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice) ||
+        choice.spi.len != 8 || choice.ke != ke_group(rekeying->ke) || ke.group != choice.ke ||
+        ke_shared(rekeying->ke, ke.public_value, &shared) != 0)
+        return false;
+    struct reader r = reader_of(choice.spi);
+    uint64_t spi_r = read_u64(&r);
+    rekey_ike_take_choice(larval, &choice);
+    sa_spi_set(larval, larval->spi_i, spi_r);
+    int err = spi_r == 0 ? ERR_INVALID
+                         : keymat_derived(larval, sa, span_of(rekeying->ni, REKEY_NONCE_LEN),
+                                          *ret_nr, &shared);
+    secret_done(&shared);
+    return err == 0;
+}
+
+/* kept - does the response say that the old SA stays? (KO-22) */
+static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct asking *asking,
+                 const struct wire_message *response)
+{
+    struct keep_old value;
+    if (rekeying->dialect == IKE_DIALECT_RFC7791)
+        return wire_notify_has(response, N_CLONE_IKE_SA);
+    if (!keep_old_find(response, keep_old_number_own(sa->session), &value) &&
+        !keep_old_find(response, keep_old_number_peer(sa->session), &value))
+        return false;
+    if (value.question) {
+        event_notice(sa, "KEEP_OLD_IKE_SA in a response with the question bit set: ignored");
+        return false;
+    }
+    if (asking->intent.unused_old)
+        return false; /* whatever the code is: we said that we leave it */
+    if (value.code != KEEP_OLD_KEEP)
+        event_notice(sa, "the peer did not keep the old IKE SA (code %u), against KO-20",
+                     value.code);
+    return value.code == KEEP_OLD_KEEP;
+}
+
+static void delete_sa(struct sa *sa, nanos now)
+{
+    struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_REPLACED};
+    if (intent_add(sa, &intent) != 0)
+        sa_down(sa, IKE_REPLACED, now);
+}
+
+/* replaced - a plain rekey: one of the new SAs inherits, the others go (section 2.8.2). */
+static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, struct span nr,
+                     nanos now)
+{
+    struct sa *crossed = sa_find(sa->ike, rekeying->crossed);
+    struct nonce_pair ours;
+    sa->ike->stats.rekeys_ike++;
+    nonce_pair_set(&ours, span_of(rekeying->ni, REKEY_NONCE_LEN), nr);
+    if (crossed != NULL && collision_ours_loses(&ours, &rekeying->crossed_nonces)) {
+        rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */
+        fresh->replaced_by = crossed->id;
+        delete_sa(fresh, now);
+        return;
+    }
+    if (crossed != NULL) {
+        crossed->replaced_by = fresh->id; /* the peer deletes it */
+        if (crossed->children != NULL)
+            sa_children_move(crossed, fresh);
+    }
+    rekey_ike_hand_over(sa, fresh, now);
+    delete_sa(sa, now);
+}
+
+static struct verdict answered(struct sa *sa, struct asking *asking,
+                               const struct wire_message *response, const struct ike_path *from,
+                               nanos now)
+{
+    struct rekeying *rekeying = asking->state;
+    struct sa *fresh = sa_find(sa->ike, rekeying->larval);
+    struct span nr;
+    (void)from;
+
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL || fresh == NULL)
+        return refused(sa, asking, response, now);
+    if (!derive(sa, rekeying, fresh, response, &nr)) {
+        drop_larval(sa, rekeying, now);
+        return verdict_done(IKE_INVALID_SYNTAX);
+    }
+    sa_life_set(fresh, IKE_ESTABLISHED, now);
+    struct verdict verdict = verdict_done(IKE_OK);
+    verdict.new_sa = fresh->id;
+    if (is_clone(asking) && kept(sa, rekeying, asking, response)) {
+        sa->ike->stats.clones++;
+        return verdict;
+    }
+    replaced(sa, rekeying, fresh, nr, now);
+    if (is_clone(asking) && !asking->intent.unused_old) {
+        /* A-07: no notify, no clone: the peer did a plain rekey, and so did we. Never asked again.
+         */
+        sa->session->clone_never = true;
+        fresh->origin = sa->origin;
+        verdict.outcome = IKE_CLONE_UNSUPPORTED;
+    }
+    return verdict;
+}
+
+const struct exchange_ops exchange_rekey_ike = {.what = "rekey-ike",
+                                                .exchange = WIRE_CREATE_CHILD_SA,
+                                                .ask = ask,
+                                                .answered = answered,
+                                                .release = release};
+const struct exchange_ops exchange_clone = {.what = "clone",
+                                            .exchange = WIRE_CREATE_CHILD_SA,
+                                            .ask = ask,
+                                            .answered = answered,
+                                            .release = release};

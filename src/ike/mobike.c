@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/mobike.h"
+
+#include "ike/endpoint.h"
+
+static bool usable(const struct ike *ike, const struct address *address)
+{
+    return address_usable_outer(address, ike->options.allow_loopback) &&
+           !address_is_link_local(address);
+}
+
+void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool empty_too,
+                          struct wire_builder *message)
+{
+    unsigned n = 0;
+    for (uint8_t i = 0; i < sa->ike->n_local && n < LIMIT_ADDITIONAL; i++) {
+        const struct address *address = &sa->ike->local[i];
+        if (address_equal(address, &path->local.address) || !usable(sa->ike, address))
+            continue;
+        wire_add_notify(message,
+                        address->family == ADDRESS_V4 ? N_ADDITIONAL_IP4_ADDRESS
+                                                      : N_ADDITIONAL_IP6_ADDRESS,
+                        address_span(address));
+        n++;
+    }
+    if (n == 0 && empty_too)
+        wire_add_notify(message, N_NO_ADDITIONAL_ADDRESSES, (struct span){0});
+}
+
+static void add_peer_address(struct sa *sa, const struct address *address)
+{
+    for (uint8_t i = 0; i < sa->n_peer_addresses; i++)
+        if (address_equal(&sa->peer_addresses[i], address))
+            return;
+    if (sa->n_peer_addresses <= LIMIT_ADDITIONAL)
+        sa->peer_addresses[sa->n_peer_addresses++] = *address;
+}
+
+void mobike_read_addresses(struct sa *sa, const struct wire_message *message,
+                           const struct ike_path *path)
+{
+    struct address before[LIMIT_ADDITIONAL + 1];
+    uint8_t n_before = sa->n_peer_addresses;
+    const struct wire_payload *p = NULL;
+    struct wire_notify notify;
+    struct address address;
+    bool any = false;
+
+    memcpy(before, sa->peer_addresses, sizeof(before));
+    while ((p = wire_find(message, WIRE_PAYLOAD_N, p)) != NULL) {
+        if (!wire_notify_read(p->body, &notify))
+            continue;
+        bool v4 = notify.type == N_ADDITIONAL_IP4_ADDRESS;
+        bool v6 = notify.type == N_ADDITIONAL_IP6_ADDRESS;
+        if (!v4 && !v6 && notify.type != N_NO_ADDITIONAL_ADDRESSES)
+            continue;
+        if (!any) { /* section 3.6: the message has the whole new list */
+            any = true;
+            sa->n_peer_addresses = 0;
+            add_peer_address(sa, &path->remote.address);
+        }
+        if ((v4 || v6) && notify.data.len == (v4 ? 4u : 16u) &&
+            address_from(notify.data, &address) && usable(sa->ike, &address))
+            add_peer_address(sa, &address);
+    }
+    if (any && (n_before != sa->n_peer_addresses ||
+                memcmp(before, sa->peer_addresses, n_before * sizeof(before[0])) != 0))
+        event_sa(sa, IKE_EV_PEER_ADDRESSES);
+}
+
+/* RFC 4555 section 3.9: source address | destination address | ports, as the sender sees them. */
+static bool nats_forbidden_but_there(const struct wire_message *request,
+                                     const struct ike_path *path)
+{
+    struct wire_notify notify;
+    uint8_t want[36];
+    struct writer w = writer_of(want, sizeof(want));
+    if (!wire_notify_find(request, N_NO_NATS_ALLOWED, &notify))
+        return false;
+    write_bytes(&w, address_span(&path->remote.address));
+    write_bytes(&w, address_span(&path->local.address));
+    write_u16(&w, path->remote.port);
+    write_u16(&w, path->local.port);
+    return !span_equal(notify.data, writer_span(&w));
+}
+
+bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
+{
+    const struct wire_message *request = answering->request;
+    struct wire_notify cookie2;
+    *ret_move = false;
+    if (!sa->session->mobike)
+        return true;
+    /* Section 3.5: only the party that logged in decides; from anyone else it is ignored (M2). */
+    bool update =
+        wire_notify_has(request, N_UPDATE_SA_ADDRESSES) && sa->session->role == IKE_GATEWAY;
+    if (update && !usable(sa->ike, &answering->path->remote.address)) {
+        answer_refuse(answering, N_UNACCEPTABLE_ADDRESSES);
+        return false;
+    }
+    if (nats_forbidden_but_there(request, answering->path)) {
+        answer_refuse(answering, N_UNEXPECTED_NAT_DETECTED);
+        return false;
+    }
+    if (wire_notify_has(request, N_NAT_DETECTION_SOURCE_IP))
+        nat_detection_add(sa, answering->reply, answering->path, sa->session->conn->encap);
+    /* Section 3.7: COOKIE2 goes back as it came. */
+    if (wire_notify_find(request, N_COOKIE2, &cookie2) && cookie2.data.len >= 8 &&
+        cookie2.data.len <= 64)
+        wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
+    *ret_move = update;
+    return true;
+}
+
+void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat, nanos now)
+{
+    bool same_address = address_equal(&sa->path.remote.address, &path->remote.address) &&
+                        address_equal(&sa->path.local.address, &path->local.address);
+    sa->pending_path = *path;
+    sa->pending_nat_local = nat->present ? nat->local : sa->nat_local;
+    sa->pending_nat_remote = nat->present ? nat->remote : sa->nat_remote;
+    exchange_redirect(sa, path, now);
+    struct intent intent = {.kind = INTENT_ROUTABILITY, .path = *path};
+    /* Section 3.7: before anything is sent to the new address in quantity, it has to answer from
+     * there. A change of ports only is a NAT that changed its mind: no third party can be hit. */
+    if (!same_address) {
+        if (intent_pending(sa, INTENT_ROUTABILITY, 0) || intent_add(sa, &intent) == 0)
+            return;
+        event_notice(sa, "no room for the return routability check, the move waits");
+        return;
+    }
+    mobike_apply_pending(sa);
+}
+
+void mobike_apply_pending(struct sa *sa)
+{
+    sa->nat_local = sa->pending_nat_local;
+    sa->nat_remote = sa->pending_nat_remote;
+    sa->peer_addresses[0] = sa->pending_path.remote.address;
+    if (sa->n_peer_addresses == 0)
+        sa->n_peer_addresses = 1;
+    sa_path_set(sa, &sa->pending_path);
+}

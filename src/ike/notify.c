@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an error notify means for the exchange that it ends. */
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+
+#define RETRY_FIRST_NS NANOS_PER_SEC
+#define RETRIES_MAX    6
+
+static enum ike_outcome outcome_of(uint16_t notify)
+{
+    switch (notify) {
+    case N_NO_PROPOSAL_CHOSEN: return IKE_NO_PROPOSAL;
+    case N_INVALID_KE_PAYLOAD: return IKE_KE_REFUSED;
+    case N_AUTHENTICATION_FAILED: return IKE_AUTH_FAILED;
+    case N_TS_UNACCEPTABLE:
+    case N_SINGLE_PAIR_REQUIRED: return IKE_TS_REFUSED;
+    case N_INTERNAL_ADDRESS_FAILURE:
+    case N_FAILED_CP_REQUIRED: return IKE_ADDRESS_FAILURE;
+    case N_NO_ADDITIONAL_SAS: return IKE_NO_ADDITIONAL_SAS;
+    case N_TEMPORARY_FAILURE: return IKE_TEMPORARY_FAILURE;
+    case N_UNACCEPTABLE_ADDRESSES: return IKE_UNACCEPTABLE_ADDRESSES;
+    case N_UNEXPECTED_NAT_DETECTED: return IKE_UNEXPECTED_NAT;
+    case N_CHILD_SA_NOT_FOUND: return IKE_PEER_DELETED;
+    case N_INVALID_SYNTAX: return IKE_INVALID_SYNTAX;
+    default: return IKE_PROTOCOL_ERROR;
+    }
+}
+
+struct verdict verdict_error(const struct wire_message *response)
+{
+    struct wire_notify notify;
+    struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
+    if (wire_notify_error(response, &notify)) {
+        verdict.outcome = outcome_of(notify.type);
+        verdict.notify = notify.type;
+    }
+    return verdict;
+}
+
+struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now)
+{
+    struct verdict verdict = verdict_done(IKE_TEMPORARY_FAILURE);
+    verdict.notify = N_TEMPORARY_FAILURE;
+    if (asking->intent.attempt >= RETRIES_MAX)
+        return verdict;
+    nanos wait = RETRY_FIRST_NS << asking->intent.attempt;
+    /* jitter of a half: two ends that collided must not collide again in step */
+    wait -= (nanos)(random_u64(sa->ike->random) % (uint64_t)(wait / 2));
+    verdict.kind = VERDICT_AGAIN;
+    verdict.not_before_ns = nanos_after(now, wait);
+    return verdict;
+}

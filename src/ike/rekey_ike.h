@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_REKEY_IKE_H
+#define IKE_REKEY_IKE_H
+
+/* Between exchange_rekey_ike.c (asks) and answer_rekey_ike.c (answers). */
+
+#include "ike/collision.h"
+#include "ike/exchange.h"
+#include "ike/keymat.h"
+#include "ike/proposal.h"
+
+#define REKEY_NONCE_LEN 32
+
+struct rekeying {
+    ike_sa_id larval; /* the IKE SA that will be, HALF_OPEN until the response */
+    enum ike_dialect dialect;
+    struct ke *ke; /* owned */
+    uint8_t ni[REKEY_NONCE_LEN];
+    /* the peer's plain rekey of the same IKE SA, if it crossed ours (RFC 7296 section 2.8.2) */
+    ike_sa_id crossed;
+    struct nonce_pair crossed_nonces;
+};
+
+/* rekey_ike_hand_over - `to` inherits the Child SAs and wishes of `from`, which waits for its
+ * Delete. */
+void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
+void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice);
+
+/* The notify's number: each side sends the one that the other announced (D-01), else its own. */
+uint16_t keep_old_number_own(const struct session *session);
+uint16_t keep_old_number_peer(const struct session *session);
+/* keep_old_find - KEEP_OLD_IKE_SA in front of the SA payload that it qualifies (KO-06). */
+bool keep_old_find(const struct wire_message *message, uint16_t number, struct keep_old *ret_value);
+
+#endif
