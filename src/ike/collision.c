@@ -3,6 +3,15 @@
 
 #include "base/assert.h"
 
+void nonce_pair_set(struct nonce_pair *pair, struct span ni, struct span nr)
+{
+    ASSERT(ni.len > 0 && ni.len <= sizeof(pair->ni) && nr.len > 0 && nr.len <= sizeof(pair->nr));
+    pair->n_ni = (uint16_t)ni.len;
+    pair->n_nr = (uint16_t)nr.len;
+    memcpy(pair->ni, ni.ptr, ni.len);
+    memcpy(pair->nr, nr.ptr, nr.len);
+}
+
 bool nonce_lower(struct span a, struct span b)
 {
     size_t common = a.len < b.len ? a.len : b.len;
@@ -10,22 +19,14 @@ bool nonce_lower(struct span a, struct span b)
     return order != 0 ? order < 0 : a.len < b.len;
 }
 
-static struct span lower_of(struct span a, struct span b)
+static struct span lowest_of(const struct nonce_pair *pair)
 {
-    return nonce_lower(b, a) ? b : a;
+    struct span ni = span_of(pair->ni, pair->n_ni), nr = span_of(pair->nr, pair->n_nr);
+    return nonce_lower(nr, ni) ? nr : ni;
 }
 
-void crossing_set(struct crossing *theirs, uint32_t object, struct span ni, struct span nr)
+bool collision_ours_loses(const struct nonce_pair *ours, const struct nonce_pair *theirs)
 {
-    struct span low = lower_of(ni, nr);
-    ASSERT(object != 0 && low.len > 0 && low.len <= sizeof(theirs->low));
-    theirs->object = object;
-    theirs->n_low = (uint16_t)low.len;
-    memcpy(theirs->low, low.ptr, low.len);
-}
-
-bool crossing_ours_redundant(const struct crossing *theirs, struct span ni, struct span nr)
-{
-    ASSERT(theirs->object != 0);
-    return nonce_lower(lower_of(ni, nr), span_of(theirs->low, theirs->n_low));
+    ASSERT(ours->n_ni > 0 && theirs->n_ni > 0);
+    return nonce_lower(lowest_of(ours), lowest_of(theirs));
 }
