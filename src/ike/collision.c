@@ -19,14 +19,22 @@ bool nonce_lower(struct span a, struct span b)
     return order != 0 ? order < 0 : a.len < b.len;
 }
 
-static struct span lowest_of(const struct nonce_pair *pair)
+static struct span lower_of(struct span a, struct span b)
 {
-    struct span ni = span_of(pair->ni, pair->n_ni), nr = span_of(pair->nr, pair->n_nr);
-    return nonce_lower(nr, ni) ? nr : ni;
+    return nonce_lower(b, a) ? b : a;
 }
 
-bool collision_ours_loses(const struct nonce_pair *ours, const struct nonce_pair *theirs)
+void crossing_set(struct crossing *theirs, uint32_t object, struct span ni, struct span nr)
 {
-    ASSERT(ours->n_ni > 0 && theirs->n_ni > 0);
-    return nonce_lower(lowest_of(ours), lowest_of(theirs));
+    struct span low = lower_of(ni, nr);
+    ASSERT(object != 0 && low.len > 0 && low.len <= sizeof(theirs->low));
+    theirs->object = object;
+    theirs->n_low = (uint16_t)low.len;
+    memcpy(theirs->low, low.ptr, low.len);
+}
+
+bool crossing_ours_redundant(const struct crossing *theirs, struct span ni, struct span nr)
+{
+    ASSERT(theirs->object != 0);
+    return nonce_lower(lower_of(ni, nr), span_of(theirs->low, theirs->n_low));
 }

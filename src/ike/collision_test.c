@@ -40,12 +40,14 @@ static void both_sides_agree(void **state)
         if ((1u << at[0] | 1u << at[1] | 1u << at[2] | 1u << at[3]) != 15)
             continue;
         seen++;
-        struct nonce_pair of_a, of_b;
-        nonce_pair_set(&of_a, nonces[at[0]], nonces[at[1]]);
-        nonce_pair_set(&of_b, nonces[at[2]], nonces[at[3]]);
-        bool a_loses = collision_ours_loses(&of_a, &of_b);
-        assert_int_equal(a_loses, at[0] == 0 || at[1] == 0);
-        assert_int_not_equal(a_loses, collision_ours_loses(&of_b, &of_a));
+        struct span ni_a = nonces[at[0]], nr_a = nonces[at[1]];
+        struct span ni_b = nonces[at[2]], nr_b = nonces[at[3]];
+        struct crossing of_a = {0}, of_b = {0};
+        crossing_set(&of_a, 1, ni_a, nr_a);
+        crossing_set(&of_b, 2, ni_b, nr_b);
+        bool a_redundant = crossing_ours_redundant(&of_b, ni_a, nr_a);
+        assert_int_equal(a_redundant, at[0] == 0 || at[1] == 0);
+        assert_int_not_equal(a_redundant, crossing_ours_redundant(&of_a, ni_b, nr_b));
     }
     assert_int_equal(seen, 24);
 }
@@ -53,10 +55,10 @@ static void both_sides_agree(void **state)
 static void equal_nonces_lose_nothing(void **state)
 {
     static const struct span nonce = N("0123456789abcdef");
-    struct nonce_pair pair;
+    struct crossing theirs = {0};
     (void)state;
-    nonce_pair_set(&pair, nonce, nonce);
-    assert_false(collision_ours_loses(&pair, &pair));
+    crossing_set(&theirs, 1, nonce, nonce);
+    assert_false(crossing_ours_redundant(&theirs, nonce, nonce));
 }
 
 int main(void)
