@@ -9,6 +9,9 @@
  */
 #define ASSERT(cond) ((cond) ? (void)0 : base_assert_failed(#cond, __FILE__, __LINE__))
 
+/* ASSERT_NEVER - behind a switch that covers everything. */
+#define ASSERT_NEVER(why) base_assert_failed(why, __FILE__, __LINE__)
+
 _Noreturn void base_assert_failed(const char *cond, const char *file, int line);
 
 #endif

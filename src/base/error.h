@@ -10,16 +10,16 @@
  */
 enum error {
     ERR_OK = 0,
-    ERR_NO_MEMORY = -1, /* an allocation failed */
-    ERR_CRYPTO = -2,    /* the crypto library refused, or a public value is invalid */
-    ERR_FULL = -3,      /* a bounded table or queue has no room: see base/limits.h */
-    ERR_INVALID = -4,   /* an argument from configuration or control does not make sense */
-    ERR_NOT_FOUND = -5, /* no such object */
-    ERR_WRONG_STATE = -6,     /* the object exists, but not in a state that allows this */
-    ERR_SYSTEM = -7,    /* a system call failed; errno was logged where it happened */
-    ERR_AUTH = -8,      /* an integrity check or an authentication failed */
-    ERR_TRUNCATED = -9, /* the output buffer is too small */
-    ERR_AGAIN = -10,    /* nothing now; try when the descriptor is ready */
+    ERR_NO_MEMORY = -1,   /* an allocation failed */
+    ERR_CRYPTO = -2,      /* the crypto library refused, or a public value is invalid */
+    ERR_FULL = -3,        /* a bounded table or queue has no room: see base/limits.h */
+    ERR_INVALID = -4,     /* an argument from configuration or control does not make sense */
+    ERR_NOT_FOUND = -5,   /* no such object */
+    ERR_WRONG_STATE = -6, /* the object exists, but not in a state that allows this */
+    ERR_SYSTEM = -7,      /* a system call failed; errno was logged where it happened */
+    ERR_AUTH = -8,        /* an integrity check or an authentication failed */
+    ERR_TRUNCATED = -9,   /* the output buffer is too small */
+    ERR_AGAIN = -10,      /* nothing now; try when the descriptor is ready */
 };
 
 const char *error_text(int err);

@@ -32,10 +32,11 @@
 #define LIMIT_HALF_OPEN 1000 /* IKE SAs before authentication; beyond, new ones are refused */
 #define LIMIT_COOKIE_THRESHOLD                                                                     \
     30 /* half-open IKE SAs, all sources, from which COOKIE is demanded */
-#define LIMIT_COOKIE_PER_ADDRESS 3  /* the same per source address */
-#define LIMIT_BLOCK_PER_ADDRESS  16 /* half-open IKE SAs of one address (one /64); beyond: dropped \
-                                     */
-#define LIMIT_IKE_SAS_SESSION 8     /* default of max_ike_sas */
+#define LIMIT_COOKIE_PER_ADDRESS 3 /* the same per source address */
+#define LIMIT_BLOCK_PER_ADDRESS                                                                    \
+    16                          /* half-open IKE SAs of one address (one /64); beyond: dropped     \
+                                 */
+#define LIMIT_IKE_SAS_SESSION 8 /* default of max_ike_sas */
 #define LIMIT_CHILD_SAS_SESSION                                                                    \
     64 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
 #define LIMIT_INTENTS 16   /* intents queued on one IKE SA */

@@ -161,8 +161,8 @@ static void commit(struct sa *sa, struct answering *answering)
         (asking->intent.kind == INTENT_REKEY_IKE || asking->intent.kind == INTENT_CLONE);
     if (crossing) {
         struct rekeying *rekeying = asking->state;
-        rekeying->crossed = fresh->id;
-        rekeying->crossed_nonces = what->nonces;
+        crossing_set(&rekeying->crossed, fresh->id, span_of(what->nonces.ni, what->nonces.n_ni),
+                     span_of(what->nonces.nr, what->nonces.n_nr));
         if (asking->intent.kind == INTENT_REKEY_IKE)
             return; /* who inherits is decided when our response comes */
     }

@@ -5,7 +5,7 @@
 /* A Child SA (ESP, tunnel mode), both directions. Belongs to one IKE SA, follows it on an IKE SA
  * rekey, and lives on its path. */
 
-#include <uthash.h>
+#include "base/table.h"
 
 #include "ike/ike.h"
 

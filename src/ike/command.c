@@ -136,5 +136,5 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
     case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
     }
-    ASSERT(!"an unknown command");
+    ASSERT_NEVER("an unknown command");
 }

@@ -30,8 +30,7 @@ struct creating {
     uint8_t ni[NONCE_LEN];
     ike_child_id rekeyed; /* 0: a new Child SA */
     /* the peer's rekey of the same Child SA, if it crossed ours (section 2.8.1) */
-    ike_child_id crossed;
-    struct nonce_pair crossed_nonces;
+    struct crossing crossed;
 };
 
 static void release(struct asking *asking)
@@ -210,10 +209,9 @@ static void rekeyed(struct sa *sa, const struct creating *creating, struct child
                     struct span nr)
 {
     struct child *old = child_find(sa->ike, creating->rekeyed);
-    struct child *crossed = child_find(sa->ike, creating->crossed);
-    struct nonce_pair ours;
-    nonce_pair_set(&ours, span_of(creating->ni, NONCE_LEN), nr);
-    if (crossed != NULL && collision_ours_loses(&ours, &creating->crossed_nonces)) {
+    struct child *crossed = child_find(sa->ike, creating->crossed.object);
+    if (crossed != NULL &&
+        crossing_ours_redundant(&creating->crossed, span_of(creating->ni, NONCE_LEN), nr)) {
         /* ours goes by our Delete; the peer deletes the old one */
         child_replaced(child, crossed);
         child_switch(crossed);
@@ -334,8 +332,8 @@ static void note_crossing(struct sa *sa, const struct created *what, const struc
         asking->intent.child != what->rekeyed || asking->state == NULL)
         return;
     struct creating *creating = asking->state;
-    creating->crossed = child->id;
-    creating->crossed_nonces = what->nonces;
+    crossing_set(&creating->crossed, child->id, span_of(what->nonces.ni, what->nonces.n_ni),
+                 span_of(what->nonces.nr, what->nonces.n_nr));
 }
 
 static void commit(struct sa *sa, struct answering *answering)

@@ -113,7 +113,7 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
  * SAs go there, and the peer deletes this one. */
 static bool crossed_won(struct sa *sa, const struct rekeying *rekeying, nanos now)
 {
-    struct sa *crossed = sa_find(sa->ike, rekeying->crossed);
+    struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
     if (crossed == NULL)
         return false;
     rekey_ike_hand_over(sa, crossed, now);
@@ -148,7 +148,7 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     drop_larval(sa, rekeying, now);
     if (!is_clone(asking) && crossed_won(sa, rekeying, now)) {
         verdict = verdict_done(IKE_OK);
-        verdict.new_sa = rekeying->crossed;
+        verdict.new_sa = rekeying->crossed.object;
         return verdict;
     }
     if (!wire_notify_error(response, &notify))
@@ -227,11 +227,10 @@ static void delete_sa(struct sa *sa, nanos now)
 static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, struct span nr,
                      nanos now)
 {
-    struct sa *crossed = sa_find(sa->ike, rekeying->crossed);
-    struct nonce_pair ours;
+    struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
     sa->ike->stats.rekeys_ike++;
-    nonce_pair_set(&ours, span_of(rekeying->ni, REKEY_NONCE_LEN), nr);
-    if (crossed != NULL && collision_ours_loses(&ours, &rekeying->crossed_nonces)) {
+    if (crossed != NULL &&
+        crossing_ours_redundant(&rekeying->crossed, span_of(rekeying->ni, REKEY_NONCE_LEN), nr)) {
         rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */
         fresh->replaced_by = crossed->id;
         delete_sa(fresh, now);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/half_open.h"
 
+#include "base/table.h"
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/assert.h"
 

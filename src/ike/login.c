@@ -226,7 +226,7 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
         break;
     case IKE_EV_AUTH_VERIFY: login_auth_verified(sa, result->error, now); break;
     case IKE_EV_LEASE: login_auth_leased(sa, result, now); break;
-    default: ASSERT(!"a job that is not of a login");
+    default: ASSERT_NEVER("a job that is not of a login");
     }
 }
 

@@ -32,5 +32,5 @@ const char *ike_outcome_name(enum ike_outcome outcome)
     case IKE_LIMIT: return "limit";
     case IKE_NO_PATH: return "no-path";
     }
-    ASSERT(!"an outcome without a name");
+    ASSERT_NEVER("an outcome without a name");
 }

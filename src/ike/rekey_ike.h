@@ -17,8 +17,7 @@ struct rekeying {
     struct ke *ke; /* owned */
     uint8_t ni[REKEY_NONCE_LEN];
     /* the peer's plain rekey of the same IKE SA, if it crossed ours (RFC 7296 section 2.8.2) */
-    ike_sa_id crossed;
-    struct nonce_pair crossed_nonces;
+    struct crossing crossed;
 };
 
 /* rekey_ike_hand_over - `to` inherits the Child SAs and wishes of `from`, which waits for its

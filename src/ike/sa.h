@@ -14,7 +14,7 @@
  * Pointers stay valid during one ike_* call: an SA that dies is unlinked and freed at its end.
  */
 
-#include <uthash.h>
+#include "base/table.h"
 
 #include "ike/ike.h"
 #include "ike/keymat.h"

@@ -8,7 +8,7 @@
  * Negotiated abilities are the session's, since clones and rekeyed SAs inherit them (A-20).
  */
 
-#include <uthash.h>
+#include "base/table.h"
 
 #include "ike/ike.h"
 
