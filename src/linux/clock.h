@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINUX_CLOCK_H
+#define LINUX_CLOCK_H
+
+#include "base/time.h"
+
+/* clock_now - CLOCK_MONOTONIC: the `now` of every core. Steps of the wall clock do not touch it. */
+nanos clock_now(void);
+
+#endif

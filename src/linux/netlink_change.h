@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINUX_NETLINK_CHANGE_H
+#define LINUX_NETLINK_CHANGE_H
+
+/*
+ * What the supervisor changes in the host's network, over one rtnetlink socket: addresses, routes
+ * and rules. Each request waits for the kernel's verdict. All routes and rules carry
+ * NETLINK_PROTOCOL, so that ours can be told from others', also after a crash.
+ */
+
+#include "base/address.h"
+#include "base/error.h"
+
+struct netlink;
+
+#define NETLINK_PROTOCOL 171 /* rtm_protocol of ours; not in iproute2's rt_protos */
+
+int netlink_open(struct netlink **ret_netlink) MUST_USE; /* ERR_SYSTEM, ERR_NO_MEMORY */
+struct netlink *netlink_free(struct netlink *netlink);   /* takes NULL; returns NULL */
+int netlink_fd(const struct netlink *netlink);
+
+enum netlink_change { NETLINK_ADD, NETLINK_DELETE };
+
+/* netlink_address - an address on an interface, without a prefix route and without DAD. Adding what
+ * is there and deleting what is not count as done. ERR_SYSTEM (errno: the kernel's). */
+int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_t interface,
+                    const struct address *address) MUST_USE;
+
+struct netlink_route {
+    uint32_t table;
+    struct address destination;
+    uint8_t prefix_len;
+    uint32_t interface;
+    struct address source; /* preferred source address; NONE: the kernel's choice */
+};
+int netlink_route(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route) MUST_USE;
+
+/* netlink_rule - "all packets: look into `table`", with our protocol. */
+int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
+                 uint32_t table, uint32_t priority) MUST_USE;
+
+/*
+ * netlink_rules_sweep - deletes our rules into tables base+1 .. base+2^16 whose interface (number:
+ * table - base) is gone: what a killed daemon left. Returns how many, or ERR_SYSTEM.
+ */
+int netlink_rules_sweep(struct netlink *netlink, uint32_t base) MUST_USE;
+
+#endif

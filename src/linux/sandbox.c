@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "linux/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+int sandbox_common(pid_t parent)
+{
+    struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return ERR_SYSTEM;
+    if (parent == 0)
+        return 0;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return ERR_SYSTEM;
+    if (getppid() != parent) {
+        errno = ESRCH;
+        return ERR_SYSTEM;
+    }
+    return 0;
+}
+
+bool sandbox_has_net_admin(void)
+{
+    capng_clear(CAPNG_SELECT_ALL);
+    return capng_get_caps_process() == 0 &&
+           capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
+}
+
+int sandbox_supervisor(void)
+{
+    capng_clear(CAPNG_SELECT_ALL);
+    if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) != 0 ||
+        capng_apply(CAPNG_SELECT_BOTH) != 0)
+        return ERR_SYSTEM;
+    return 0;
+}
+
+static bool user_find(uid_t *ret_uid, gid_t *ret_gid)
+{
+    const struct passwd *entry = getpwnam("ikat");
+    if (entry == NULL)
+        entry = getpwnam("nobody");
+    if (entry == NULL || entry->pw_uid == 0)
+        return false;
+    *ret_uid = entry->pw_uid;
+    *ret_gid = entry->pw_gid;
+    return true;
+}
+
+int sandbox_unprivileged(bool *ret_same_uid)
+{
+    uid_t uid = 65534;
+    gid_t gid = 65534;
+    (void)user_find(&uid, &gid);
+    *ret_same_uid = false;
+    if (geteuid() != 0) {
+        *ret_same_uid = true; /* started without root, with capabilities only */
+    } else if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0) {
+        if (errno != EINVAL && errno != EPERM)
+            return ERR_SYSTEM;
+        *ret_same_uid = true;
+    }
+    capng_clear(CAPNG_SELECT_ALL);
+    if (!*ret_same_uid) {
+        /* the bounding set first: it needs CAP_SETPCAP, which goes with the uid */
+        if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETUID) != 0 ||
+            capng_apply(CAPNG_SELECT_BOTH) != 0 || setresuid(uid, uid, uid) < 0)
+            return ERR_SYSTEM;
+        capng_clear(CAPNG_SELECT_ALL);
+        if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+            return ERR_SYSTEM;
+    } else if (capng_apply(CAPNG_SELECT_BOTH) != 0 && capng_apply(CAPNG_SELECT_CAPS) != 0) {
+        return ERR_SYSTEM;
+    }
+    /* setresuid made the process dumpable again, and cleared the death signal */
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0
+               ? ERR_SYSTEM
+               : 0;
+}
+
+/* --- system calls --- */
+
+/* memory, time, signals, the end: what libc and malloc need in any process */
+static const int common_calls[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(readv),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendto),
+    SCMP_SYS(close),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(poll),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(futex),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mlock),
+    SCMP_SYS(munlock),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(lseek),
+};
+
+static const int engine_calls[] = {
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(accept4),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(sched_setaffinity),
+    SCMP_SYS(membarrier),
+};
+
+static const int supervisor_calls[] = {
+    SCMP_SYS(socket),
+    SCMP_SYS(bind),
+    SCMP_SYS(setsockopt),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(connect),
+    SCMP_SYS(ioctl),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(openat),
+    SCMP_SYS(open),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(clone),
+    SCMP_SYS(clone3),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(wait4),
+    SCMP_SYS(waitid),
+    SCMP_SYS(kill),
+    SCMP_SYS(prctl),
+    SCMP_SYS(capget),
+    SCMP_SYS(capset),
+    SCMP_SYS(seccomp),
+    SCMP_SYS(setgroups),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(signalfd4),
+    SCMP_SYS(statx),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(umask),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(dup),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(pipe2),
+};
+
+static const int deadly_calls[] = {
+    SCMP_SYS(execve),           SCMP_SYS(execveat),          SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
+};
+
+static int calls_allow(scmp_filter_ctx filter, const int *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+        if (rc < 0 && rc != -EDOM && rc != -EINVAL) /* not on this architecture */
+            return rc;
+    }
+    return 0;
+}
+
+#define ALLOW(filter, list) calls_allow(filter, list, sizeof(list) / sizeof((list)[0]))
+
+static int memory_allow(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp not_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &not_exec);
+    if (rc == 0)
+        rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &not_exec);
+    return rc;
+}
+
+static int filter_fill(scmp_filter_ctx filter, enum sandbox_profile profile)
+{
+    int rc = ALLOW(filter, common_calls);
+    if (rc == 0)
+        rc = memory_allow(filter);
+    if (rc == 0 && profile == SANDBOX_ENGINE)
+        rc = ALLOW(filter, engine_calls);
+    if (rc == 0 && profile == SANDBOX_SUPERVISOR)
+        rc = ALLOW(filter, supervisor_calls);
+    for (size_t i = 0; rc == 0 && i < sizeof(deadly_calls) / sizeof(deadly_calls[0]); i++)
+        rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly_calls[i], 0);
+    if (rc == 0)
+        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    return rc == 0 ? seccomp_load(filter) : rc;
+}
+
+int sandbox_filter(enum sandbox_profile profile)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (filter == NULL)
+        return ERR_SYSTEM;
+    int rc = filter_fill(filter, profile);
+    seccomp_release(filter);
+    if (rc < 0) {
+        errno = -rc;
+        return ERR_SYSTEM;
+    }
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINUX_SANDBOX_H
+#define LINUX_SANDBOX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/*
+ * What a process gives up once it has what it needs. In this order: sandbox_common, then
+ * sandbox_supervisor or sandbox_unprivileged, then sandbox_filter (needs the no_new_privs of the
+ * first).
+ */
+
+/* sandbox_common - no core dumps, not dumpable, no new privileges; with `parent` the process dies
+ * with its parent, and at once when that is gone already. ERR_SYSTEM. */
+int sandbox_common(pid_t parent) MUST_USE;
+
+/* sandbox_supervisor - CAP_NET_ADMIN stays, everything else and the bounding set go. ERR_SYSTEM. */
+int sandbox_supervisor(void) MUST_USE;
+
+/* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
+bool sandbox_has_net_admin(void);
+
+/*
+ * sandbox_unprivileged - becomes the user (`ikat`, else `nobody`) without capabilities and
+ * supplementary groups. In a user namespace that maps no such user, the uid stays and only the
+ * capabilities go: *ret_same_uid. ERR_SYSTEM.
+ */
+int sandbox_unprivileged(bool *ret_same_uid) MUST_USE;
+
+enum sandbox_profile {
+    SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
+    SANDBOX_KEYHOLDER,  /* one channel and memory */
+    SANDBOX_SUPERVISOR, /* opens sockets, forks; no exec, no tracing, no mounting, no modules */
+};
+
+/* sandbox_filter - the system calls of the profile, for all threads of the process. What is not
+ * listed fails with EPERM; what only an attacker calls (exec, ptrace) ends the process. ERR_SYSTEM.
+ */
+int sandbox_filter(enum sandbox_profile profile) MUST_USE;
+
+#endif
