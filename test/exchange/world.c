@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exchange/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crypto/prf.h"
+#include "ike/identity.h"
+#include "ike/proposal.h"
+#include "wire/iana.h"
+
+static uint64_t next(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+static void fill(void *context, void *octets, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)octets)[i] = (uint8_t)next(context);
+}
+
+static struct ike_conn *make_conn(bool gateway)
+{
+    struct ike_conn *conn = ike_conn_new();
+    assert_non_null(conn);
+    strcpy(conn->name, "office");
+    proposal_default(WIRE_PROTO_IKE, &conn->proposals);
+    strcpy(conn->remote.id_pattern, gateway ? "*.user.example" : "gw.example");
+    assert_int_equal(identity_parse(gateway ? "gw.example" : "anna.user.example", &conn->local.id),
+                     0);
+    if (!gateway)
+        assert_int_equal(identity_parse("gw.example", &conn->remote.id), 0);
+    conn->mobike = true;
+    conn->fragmentation = IKE_FRAGMENTATION_YES;
+    conn->clone = IKE_CLONE_BOTH;
+    conn->prefer = IKE_CLONE_KEEP_OLD;
+    conn->max_ike_sas = 8;
+    conn->n_children = 1;
+    struct ike_child_policy *child = &conn->children[0];
+    strcpy(child->name, "net");
+    proposal_default(WIRE_PROTO_ESP, &child->proposals);
+    child->replay_window = 1024;
+    struct ike_ts_policy *lan = gateway ? &child->local_ts : &child->remote_ts;
+    struct ike_ts_policy *user = gateway ? &child->remote_ts : &child->local_ts;
+    lan->fixed.n = 1;
+    assert_true(range_parse("10.1.0.0/16", &lan->fixed.ts[0].range));
+    lan->fixed.ts[0].end_port = 65535;
+    user->n_dynamic = 1;
+    user->dynamic[0].end_port = 65535;
+    if (gateway) {
+        conn->n_pools = 1;
+        strcpy(conn->pools[0], "pool");
+    } else {
+        conn->n_vips = 1;
+        conn->vips[0].family = ADDRESS_V4;
+    }
+    return conn;
+}
+
+static void peer_init(struct peer *peer, struct world *world, const char *name, uint64_t seed)
+{
+    peer->world = world;
+    peer->name = name;
+    peer->dice = seed;
+    peer->random = (struct random){fill, &peer->dice};
+    peer->psk = "a secret of both";
+    peer->crypto = crypto_new();
+    assert_non_null(peer->crypto);
+    struct ike_options options = {.crypto = peer->crypto, .random = &peer->random};
+    peer->ike = ike_new(&options);
+    assert_non_null(peer->ike);
+}
+
+struct world *world_new(uint64_t seed)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    world->now = NANOS_PER_SEC;
+    world->dice = seed;
+    peer_init(&world->a, world, "a", seed * 2 + 1);
+    peer_init(&world->b, world, "b", seed * 2 + 2);
+    world->conn_a = make_conn(false);
+    world->conn_b = make_conn(true);
+    return world;
+}
+
+void world_start(struct world *world)
+{
+    assert_int_equal(ike_conn_add(world->a.ike, world->conn_a), 0);
+    assert_int_equal(ike_conn_add(world->b.ike, world->conn_b), 0);
+}
+
+void world_free(struct world *world)
+{
+    while (world->wire != NULL) {
+        struct datagram *d = world->wire;
+        world->wire = d->next;
+        free(d);
+    }
+    ike_free(world->a.ike);
+    ike_free(world->b.ike);
+    crypto_free(world->a.crypto);
+    crypto_free(world->b.crypto);
+    ike_conn_unref(world->conn_a);
+    ike_conn_unref(world->conn_b);
+    free(world);
+}
+
+/* --- the jobs --- */
+
+/* AUTH = prf(prf(PSK, "Key Pad for IKEv2"), octets), RFC 7296 section 2.15 */
+static void psk_auth(struct peer *peer, const struct ike_auth_job *job, uint8_t *out)
+{
+    struct span pad = span_text("Key Pad for IKEv2");
+    struct span parts[3] = {job->message, job->nonce, job->prf_id};
+    uint8_t key[CRYPTO_HASH_MAX];
+    assert_int_equal(crypto_prf(peer->crypto, job->prf, span_text(peer->psk), &pad, 1, key), 0);
+    assert_int_equal(crypto_prf(peer->crypto, job->prf,
+                                span_of(key, crypto_prf_find(job->prf)->len), parts, 3, out),
+                     0);
+}
+
+static void do_job(struct peer *peer, const struct ike_event *event)
+{
+    uint8_t auth[CRYPTO_HASH_MAX];
+    struct ike_result result = {0};
+    switch ((int)event->kind) {
+    case IKE_EV_AUTH_SIGN:
+    case IKE_EV_AUTH_VERIFY:
+        if (peer->psk == NULL) {
+            result.error = ERR_NOT_FOUND;
+            break;
+        }
+        psk_auth(peer, &event->auth, auth);
+        result.auth = span_of(auth, crypto_prf_find(event->auth.prf)->len);
+        if (event->kind == IKE_EV_AUTH_VERIFY && !span_equal(result.auth, event->auth.auth))
+            result.error = ERR_AUTH;
+        break;
+    case IKE_EV_LEASE:
+        result.error = peer->refuse_lease ? ERR_FULL : 0;
+        if (peer->refuse_lease)
+            break;
+        peer->n_leases++;
+        result.config.n_addresses = 1;
+        assert_true(address_parse("10.9.0.1", &result.config.addresses[0]));
+        result.config.addresses[0].octets[3] = (uint8_t)event->session;
+        break;
+    case IKE_EV_CHILD_INSTALL:
+        result.error = peer->refuse_install ? ERR_SYSTEM : 0;
+        peer->installed++;
+        break;
+    default: return;
+    }
+    ike_complete(peer->ike, event->job, &result, peer->world->now);
+}
+
+static void pull_events(struct peer *peer)
+{
+    static struct ike_event event;
+    while (ike_event(peer->ike, &event)) {
+        peer->counts[event.kind]++;
+        peer->n_leases -= event.kind == IKE_EV_LEASE_RELEASE;
+        peer->installed -= event.kind == IKE_EV_CHILD_REMOVE;
+        if (getenv("WORLD_TRACE") != NULL)
+            printf("%10.3f %s event %d sa %u child %u outcome %s %s %s\n",
+                   (double)peer->world->now / 1e9, peer->name, event.kind, event.sa, event.child,
+                   ike_outcome_name(event.outcome), event.what, event.notice);
+        peer->events[peer->n_events++ % WORLD_EVENTS] = event;
+        do_job(peer, &event);
+    }
+}
+
+static void send_out(struct world *world, const struct ike_datagram *d, bool to_b)
+{
+    struct datagram *copy = calloc(1, sizeof(*copy));
+    assert_non_null(copy);
+    copy->d = *d;
+    copy->to_b = to_b;
+    copy->due_ns = world->now + WORLD_LATENCY_NS;
+    if (world->jitter_ns > 0)
+        copy->due_ns += (nanos)(next(&world->dice) % (uint64_t)world->jitter_ns);
+    struct datagram **link = &world->wire;
+    while (*link != NULL && (*link)->due_ns <= copy->due_ns)
+        link = &(*link)->next;
+    copy->next = *link;
+    *link = copy;
+}
+
+static void pull_datagrams(struct peer *peer)
+{
+    static struct ike_datagram d;
+    struct world *world = peer->world;
+    while (ike_send(peer->ike, &d)) {
+        bool to_b = peer == &world->b ? false : true;
+        world->n_sent++;
+        if (getenv("WORLD_TRACE") != NULL)
+            printf("%10.3f %s sends %s %s id %u, %zu octets\n", (double)world->now / 1e9,
+                   peer->name, wire_exchange_name(d.octets[18]),
+                   d.octets[19] & 0x20 ? "response" : "request", d.octets[23], d.len);
+        bool lost = world->hook != NULL && !world->hook(world, to_b, &d);
+        lost |= next(&world->dice) % 100 < world->loss_percent;
+        world->n_lost += lost;
+        if (!lost)
+            send_out(world, &d, to_b);
+        if (!lost && next(&world->dice) % 100 < world->duplicate_percent)
+            send_out(world, &d, to_b);
+    }
+}
+
+void world_drain(struct world *world)
+{
+    struct peer *peers[2] = {&world->a, &world->b};
+    for (int i = 0; i < 2; i++) {
+        pull_events(peers[i]);
+        pull_datagrams(peers[i]);
+        pull_events(peers[i]);
+        ike_check_invariants(peers[i]->ike);
+    }
+}
+
+static void deliver(struct world *world)
+{
+    struct datagram *d = world->wire;
+    struct ike_path path = {.local = d->d.path.remote, .remote = d->d.path.local};
+    world->wire = d->next;
+    ike_recv(d->to_b ? world->b.ike : world->a.ike, &path, span_of(d->d.octets, d->d.len),
+             world->now);
+    free(d);
+}
+
+void world_run(struct world *world, nanos duration_ns)
+{
+    nanos end = world->now + duration_ns;
+    world_drain(world);
+    for (;;) {
+        nanos at = nanos_min(ike_deadline(world->a.ike), ike_deadline(world->b.ike));
+        if (world->wire != NULL)
+            at = nanos_min(at, world->wire->due_ns);
+        if (at > end)
+            break;
+        if (at > world->now)
+            world->now = at;
+        if (world->wire != NULL && world->wire->due_ns <= world->now)
+            deliver(world);
+        ike_tick(world->a.ike, world->now);
+        ike_tick(world->b.ike, world->now);
+        world_drain(world);
+    }
+    world->now = end;
+}
+
+/* --- commands --- */
+
+struct ike_path world_path(unsigned i)
+{
+    struct ike_path path = {0};
+    assert_true(address_parse("192.0.2.1", &path.local.address));
+    assert_true(address_parse("198.51.100.1", &path.remote.address));
+    path.local.address.octets[3] = (uint8_t)(1 + i);
+    return path;
+}
+
+uint64_t world_post(struct peer *peer, struct ike_command command)
+{
+    static uint64_t tag;
+    command.tag = ++tag;
+    assert_int_equal(ike_command(peer->ike, &command, peer->world->now), 0);
+    world_drain(peer->world);
+    return tag;
+}
+
+const struct ike_event *world_done(const struct peer *peer, uint64_t tag)
+{
+    for (size_t i = 0; i < WORLD_EVENTS && i < peer->n_events; i++)
+        if (peer->events[i].kind == IKE_EV_COMMAND_DONE && peer->events[i].tag == tag)
+            return &peer->events[i];
+    return NULL;
+}
+
+enum ike_outcome world_command(struct peer *peer, struct ike_command command)
+{
+    uint64_t tag = world_post(peer, command);
+    for (int i = 0; i < 4000 && world_done(peer, tag) == NULL; i++)
+        world_run(peer->world, 50 * NANOS_PER_MS);
+    assert_non_null(world_done(peer, tag));
+    world_run(peer->world, 100 * NANOS_PER_MS);
+    return world_done(peer, tag)->outcome;
+}
+
+enum ike_outcome world_connect(struct world *world)
+{
+    return world_command(
+        &world->a,
+        (struct ike_command){.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)});
+}
+
+/* --- looking --- */
+
+ike_sa_id world_sa(const struct peer *peer, unsigned index)
+{
+    struct ike_sa_info info;
+    ike_sa_id id = 0;
+    while (ike_sa_next(peer->ike, id, &info)) {
+        id = info.id;
+        if (info.life == IKE_ESTABLISHED && index-- == 0)
+            return id;
+    }
+    return 0;
+}
+
+unsigned world_n_sas(const struct peer *peer)
+{
+    struct ike_sa_info info;
+    unsigned n = 0;
+    for (ike_sa_id id = 0; ike_sa_next(peer->ike, id, &info); id = info.id)
+        n++;
+    return n;
+}
+
+ike_child_id world_child(const struct peer *peer, unsigned index)
+{
+    struct ike_child_info info;
+    ike_child_id id = 0;
+    while (ike_child_next(peer->ike, id, &info)) {
+        id = info.id;
+        if (info.life != IKE_CHILD_REPLACED && index-- == 0)
+            return id;
+    }
+    return 0;
+}
+
+unsigned world_n_children(const struct peer *peer)
+{
+    struct ike_child_info info;
+    unsigned n = 0;
+    for (ike_child_id id = 0; ike_child_next(peer->ike, id, &info); id = info.id)
+        n++;
+    return n;
+}
+
+static void check_one_way(const struct peer *one, const struct peer *other)
+{
+    struct ike_sa_info sa, found_sa;
+    for (ike_sa_id id = 0; ike_sa_next(one->ike, id, &sa); id = sa.id) {
+        bool found = false;
+        for (ike_sa_id o = 0; !found && ike_sa_next(other->ike, o, &found_sa); o = found_sa.id)
+            found = found_sa.spi_i == sa.spi_i && found_sa.spi_r == sa.spi_r &&
+                    found_sa.role != sa.role;
+        assert_true(found);
+        assert_int_equal(sa.life, found_sa.life);
+        assert_true(endpoint_equal(&sa.path.local, &found_sa.path.remote));
+        assert_true(endpoint_equal(&sa.path.remote, &found_sa.path.local));
+    }
+    struct ike_child_info child, found_child;
+    for (ike_child_id id = 0; ike_child_next(one->ike, id, &child); id = child.id) {
+        bool found = false;
+        for (ike_child_id o = 0; !found && ike_child_next(other->ike, o, &found_child);
+             o = found_child.id)
+            found = found_child.spi_in == child.spi_out && found_child.spi_out == child.spi_in;
+        assert_true(found);
+        assert_int_equal(child.local_ts.n, found_child.remote_ts.n);
+        assert_true(ike_sa_get(one->ike, child.sa, &sa));
+        assert_true(ike_sa_get(other->ike, found_child.sa, &found_sa));
+        assert_true(sa.spi_i == found_sa.spi_i && sa.spi_r == found_sa.spi_r);
+    }
+}
+
+void world_check(struct world *world)
+{
+    check_one_way(&world->a, &world->b);
+    check_one_way(&world->b, &world->a);
+    assert_int_equal(world->a.installed, world_n_children(&world->a));
+    assert_int_equal(world->b.installed, world_n_children(&world->b));
+}

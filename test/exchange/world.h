@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXCHANGE_WORLD_H
+#define TEST_EXCHANGE_WORLD_H
+
+/*
+ * Two IKE endpoints, an End User `a` and a Gateway `b`, on virtual time, with a network between
+ * them that a test can look into, delay, reorder and cut. Nothing sleeps; the same seed makes the
+ * same octets.
+ */
+
+#include "base/unit_test.h"
+#include "ike/ike.h"
+
+#define WORLD_EVENTS     512
+#define WORLD_LATENCY_NS (10 * NANOS_PER_MS) /* one way */
+
+struct datagram {
+    struct datagram *next;
+    nanos due_ns;
+    bool to_b;
+    struct ike_datagram d;
+};
+
+struct peer {
+    struct world *world;
+    const char *name;
+    struct ike *ike;
+    struct crypto_provider *crypto;
+    uint64_t dice;
+    struct random random;
+    const char *psk; /* NULL: none for the peer */
+    bool refuse_lease, refuse_install;
+    size_t n_events;
+    struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
+    unsigned counts[32];                   /* by kind */
+    unsigned n_leases;                     /* given and not released */
+    unsigned installed;                    /* Child SAs in the data plane */
+};
+
+struct world {
+    nanos now;
+    struct peer a, b;
+    struct datagram *wire; /* by due_ns */
+    uint64_t dice;
+    unsigned loss_percent, duplicate_percent;
+    nanos jitter_ns;
+    /* hook - sees each datagram as it leaves; false: lost. NULL: all pass. */
+    bool (*hook)(struct world *world, bool to_b, struct ike_datagram *d);
+    void *hook_context;
+    unsigned n_sent, n_lost;
+    struct ike_conn *conn_a, *conn_b; /* what is loaded; change before world_start */
+};
+
+struct world *world_new(uint64_t seed);
+void world_start(struct world *world); /* loads the connections */
+void world_free(struct world *world);
+
+/* world_run - delivers and ticks until `until_ns`. world_settle: until nothing is in flight and no
+ * event came for `quiet_ns`. */
+void world_run(struct world *world, nanos duration_ns);
+void world_drain(struct world *world);
+
+/* world_connect - CONNECT over path 0; runs; returns the outcome. */
+enum ike_outcome world_connect(struct world *world);
+enum ike_outcome world_command(struct peer *peer, struct ike_command command);
+/* world_start_command - without waiting; the tag. */
+uint64_t world_post(struct peer *peer, struct ike_command command);
+const struct ike_event *world_done(const struct peer *peer, uint64_t tag); /* NULL: not yet */
+
+/* paths 0.. : 192.0.2.(1+i) of `a` to 198.51.100.1 of `b` */
+struct ike_path world_path(unsigned i);
+
+ike_sa_id world_sa(const struct peer *peer, unsigned index); /* established, by age; 0: none */
+ike_child_id world_child(const struct peer *peer,
+                         unsigned index); /* not replaced; by age; 0: none */
+unsigned world_n_sas(const struct peer *peer);
+unsigned world_n_children(const struct peer *peer);
+/* world_check - both ends have the same IKE SAs and Child SAs, crosswise; asserts. */
+void world_check(struct world *world);
+
+#endif
