@@ -25,20 +25,50 @@ static inline uint64_t tail(const uint8_t *at, size_t len)
     return value;
 }
 
+typedef uint64_t words4 __attribute__((vector_size(32)));
+
+/*
+ * blocks_add - whole blocks of 64 octets. The halves of the words are summed apart, so that there
+ * is no carry chain and the compiler uses vector registers; 2^31 blocks cannot overflow.
+ */
+static inline __attribute__((always_inline)) uint64_t blocks_add(const uint8_t *at, size_t blocks)
+{
+    words4 high[2] = {{0}}, low[2] = {{0}};
+    for (; blocks > 0; at += 64, blocks--)
+        for (unsigned i = 0; i < 2; i++) {
+            words4 words;
+            memcpy(&words, at + 32 * i, sizeof(words));
+            high[i] += words >> 32;
+            low[i] += words & 0xffffffff;
+        }
+    words4 sums = high[0] + low[0] + high[1] + low[1];
+    return add_carry(add_carry(sums[0], sums[1]), add_carry(sums[2], sums[3]));
+}
+
+#ifdef __x86_64__
+static __attribute__((target("avx2"))) uint64_t blocks_add_avx2(const uint8_t *at, size_t blocks)
+{
+    return blocks_add(at, blocks);
+}
+#endif
+
+static uint64_t blocks_add_any(const uint8_t *at, size_t blocks)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        return blocks_add_avx2(at, blocks);
+#endif
+    return blocks_add(at, blocks);
+}
+
 uint64_t checksum_add(uint64_t sum, const void *octets, size_t len)
 {
     const uint8_t *at = octets;
-    /* the halves are summed apart: 32 octets a turn without a carry chain, so that the compiler can
-     * use vector registers; 2^32 turns cannot overflow */
-    uint64_t low[4] = {0}, high[4] = {0};
-    for (; len >= 32; at += 32, len -= 32)
-        for (unsigned i = 0; i < 4; i++) {
-            uint64_t value = load64(at + 8 * i);
-            low[i] += (uint32_t)value;
-            high[i] += value >> 32;
-        }
-    for (unsigned i = 0; i < 4; i++)
-        sum = add_carry(add_carry(sum, low[i]), high[i]);
+    size_t blocks = len / 64;
+    if (blocks > 0)
+        sum = add_carry(sum, blocks_add_any(at, blocks));
+    at += blocks * 64;
+    len -= blocks * 64;
     for (; len >= 8; at += 8, len -= 8)
         sum = add_carry(sum, load64(at));
     return add_carry(sum, tail(at, len));
