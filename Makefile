@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# A screenful around meson. `make` builds build/ikat and build/ikatd; `make test` and `make demo` install what they need.
+BUILD := build
+PREFIX := /usr/local
+PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+LAB := $(wildcard test/lab/test_*.py)
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+	@for b in ctl/ikat daemon/ikatd; do [ ! -e $(BUILD)/src/$$b ] || ln -sf src/$$b $(BUILD)/; done
+
+$(BUILD)/build.ninja:
+	@tools/install-deps
+	meson setup $(BUILD) --prefix=$(PREFIX) --sysconfdir=/etc
+
+deps:
+	@tools/install-deps
+
+test: deps all
+	@rm -f $(BUILD)/junit-*.xml
+	@-meson test -C $(BUILD) --print-errorlogs --num-processes 2
+	@-[ -z "$(LAB)" ] || $(PYTEST) --junit-xml=$(BUILD)/junit-lab.xml test/lab
+	@tools/test-summary $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
+
+demo: deps all
+	@/usr/bin/python3 -m lab.demo $(if $(KEEP),--keep)
+
+bench: deps all
+	@/usr/bin/python3 -m bench $(ARGS)
+
+fuzz:
+	@tools/fuzz $(ARGS)
+
+install: all
+	DESTDIR=$(DESTDIR) ninja -C $(BUILD) install
+
+format:
+	clang-format -i $$(git ls-files '*.[ch]')
+
+check:
+	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+
+clean:
+	rm -rf $(BUILD) build-*
+
+.PHONY: all deps test demo bench fuzz install format check clean
