@@ -53,7 +53,7 @@ void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
         sa_life_set(from, IKE_SA_REPLACED, now);
 }
 
-enum form { FORM_REKEY, FORM_KEEP, FORM_UNUSED, FORM_RFC7791 };
+enum form { FORM_REKEY, FORM_KEEP, FORM_UNUSED, FORM_RFC7791, FORM_UNWELCOME };
 
 /* KO-18 to KO-22, A-02 to A-05: whatever is not understood is a plain rekey, and gets no notify
  * back. */
@@ -63,18 +63,24 @@ static enum form form_of(struct sa *sa, const struct wire_message *request)
     const struct ike_conn *conn = session->conn;
     struct keep_old value;
     bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+    bool rfc7791 = wire_notify_has(request, N_CLONE_IKE_SA);
+    if (rfc7791 && !session->peer_rfc7791) {
+        /* SUP-01: the peer believes that the Child SAs stay; a plain rekey would move ours. */
+        event_notice(sa, "CLONE_IKE_SA from a peer with which it was not negotiated: refused");
+        return FORM_UNWELCOME;
+    }
     if (keep_old && keep_old_find(request, keep_old_number_own(session), &value)) {
+        /* SUP-04: with both notifies RFC 7791 decides; KEEP_OLD_IKE_SA goes back to who announced
+         * it */
         if (value.question && value.code == KEEP_OLD_KEEP)
-            return FORM_KEEP;
+            return rfc7791 && !session->peer_keep_old ? FORM_RFC7791 : FORM_KEEP;
         if (value.question && value.code == KEEP_OLD_UNUSED)
-            return FORM_UNUSED;
+            return rfc7791 ? FORM_RFC7791 : FORM_UNUSED;
         event_notice(sa, "KEEP_OLD_IKE_SA with question bit %d and code %u: a plain rekey",
                      value.question, value.code);
     }
     /* RFC 7791 section 5.2: only after both announced it */
-    if (session->peer_rfc7791 && wire_notify_has(request, N_CLONE_IKE_SA))
-        return FORM_RFC7791;
-    return FORM_REKEY;
+    return rfc7791 ? FORM_RFC7791 : FORM_REKEY;
 }
 
 static bool is_clone(enum form form)
@@ -100,6 +106,8 @@ static uint16_t clone_refused(struct session *session, nanos now)
 /* refused - what stands against it before any key exchange is computed. */
 static uint16_t refused(struct sa *sa, enum form form, nanos now)
 {
+    if (form == FORM_UNWELCOME)
+        return N_NO_ADDITIONAL_SAS;
     if (now >= sa->session->auth_deadline_ns)
         return N_TEMPORARY_FAILURE; /* D-22 */
     if (is_clone(form)) {
@@ -109,6 +117,9 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
         return sa->unused_at_ns != NANOS_NEVER ? N_TEMPORARY_FAILURE
                                                : clone_refused(sa->session, now);
     }
+    /* A second rekey of what the peer has just rekeyed: the first one is not over yet. */
+    if (sa_heir(sa) != NULL)
+        return N_TEMPORARY_FAILURE;
     /* Section 2.25.2: Child SAs would move under an exchange of ours that makes or rekeys one. */
     if (sa->asking != NULL && window_busy(&sa->mine))
         switch (sa->asking->intent.kind) {
@@ -163,8 +174,11 @@ static void commit(struct sa *sa, struct answering *answering)
         struct rekeying *rekeying = asking->state;
         crossing_set(&rekeying->crossed, fresh->id, span_of(what->nonces.ni, what->nonces.n_ni),
                      span_of(what->nonces.nr, what->nonces.n_nr));
+        /* Who inherits is decided when our response comes; if the peer deletes this SA before, it
+         * did not notice that the two crossed, and its SA inherits (section 2.8.2). */
+        sa->replaced_by = fresh->id;
         if (asking->intent.kind == INTENT_REKEY_IKE)
-            return; /* who inherits is decided when our response comes */
+            return;
     }
     if (what->form == FORM_UNUSED) {
         /* KO-21, D-11: the peer deletes it; if it does not, we do */
@@ -245,7 +259,8 @@ static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
     switch (form) {
     case FORM_KEEP:
     case FORM_UNUSED: wire_add_keep_old(reply, keep_old_number_peer(sa->session), value); break;
-    case FORM_RFC7791: wire_add_notify(reply, N_CLONE_IKE_SA, (struct span){0}); break;
+    case FORM_RFC7791: /* RFC 7791 section 5.2: no additional notify in the response */
+    case FORM_UNWELCOME:
     case FORM_REKEY: break;
     }
 }

@@ -106,6 +106,19 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
     emit_done(sa, intent, &verdict, 0);
 }
 
+void exchange_bequeath(struct sa *from, struct sa *to)
+{
+    struct asking *asking = from->asking;
+    if (asking == NULL || asking->running ||
+        (asking->intent.kind != INTENT_CLONE && asking->intent.kind != INTENT_CREATE_CHILD &&
+         asking->intent.kind != INTENT_CREATE_MOVED && asking->intent.kind != INTENT_REKEY_CHILD))
+        return;
+    struct intent again = asking->intent;
+    again.give_up_at_ns = 0;
+    if (intent_add(to, &again) == 0)
+        asking->intent.tag = 0; /* answered there */
+}
+
 static struct intent *take(struct sa *sa, struct intent **link)
 {
     struct intent *intent = *link;
@@ -189,7 +202,9 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
         again.attempt++;
         again.not_before_ns = verdict.not_before_ns;
         sa->asking = asking_free(asking);
-        if (intent_add(sa, &again) != 0)
+        /* D-12: what crossed a rekey of the peer goes on where the Child SAs went */
+        struct sa *heir = again.kind == INTENT_REKEY_IKE ? NULL : sa_heir(sa);
+        if (intent_add(heir != NULL ? heir : sa, &again) != 0)
             intent_end(sa, &again, IKE_LIMIT);
         return;
     }

@@ -126,6 +126,9 @@ void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
 void exchange_forget(struct sa *sa); /* frees what is left, without an event */
 /* intents_move - all but Delete and rekey of the IKE SA go to the SA that replaces it. */
 void intents_move(struct sa *from, struct sa *to);
+/* exchange_bequeath - what is being asked goes to the SA that replaces this one, unless it is about
+ * this one alone. */
+void exchange_bequeath(struct sa *from, struct sa *to);
 /* exchange_redirect - the outstanding request (if any) goes on over `path`, at once (RFC 4555
  * section 3.5: requests in flight are retransmitted with the new addresses). */
 void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now);

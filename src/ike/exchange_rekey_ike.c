@@ -19,11 +19,22 @@
 
 #define KE_RETRIES 3
 
+/* drop_larval - the IKE SA that the request was for will not be. */
+static void drop_larval(struct rekeying *rekeying, nanos now)
+{
+    struct sa *larval = sa_find(rekeying->ike, rekeying->larval);
+    if (larval != NULL && larval->life == IKE_HALF_OPEN)
+        sa_down(larval, IKE_CANCELLED, now);
+    rekeying->larval = 0;
+}
+
 static void release(struct asking *asking)
 {
     struct rekeying *rekeying = asking->state;
-    if (rekeying != NULL)
-        ke_free(rekeying->ke);
+    if (rekeying == NULL)
+        return;
+    drop_larval(rekeying, rekeying->ike->now);
+    ke_free(rekeying->ke);
     free(rekeying);
 }
 
@@ -55,18 +66,13 @@ static void add_clone_notify(struct sa *sa, struct asking *asking, struct wire_b
     struct keep_old value = {.question = true,
                              .code = asking->intent.unused_old ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
     rekeying->dialect = session_dialect(sa->session);
-    if (rekeying->dialect == IKE_DIALECT_RFC7791)
+    /* SUP-07: RFC 7791 has no code 1, a plain rekey says the same */
+    if (rekeying->dialect == IKE_DIALECT_RFC7791 && asking->intent.unused_old)
+        rekeying->dialect = IKE_DIALECT_NONE;
+    else if (rekeying->dialect == IKE_DIALECT_RFC7791)
         wire_add_notify(request, N_CLONE_IKE_SA, (struct span){0});
     else
         wire_add_keep_old(request, keep_old_number_peer(sa->session), value);
-}
-
-static void drop_larval(struct sa *sa, struct rekeying *rekeying, nanos now)
-{
-    struct sa *larval = sa_find(sa->ike, rekeying->larval);
-    if (larval != NULL && larval->life == IKE_HALF_OPEN)
-        sa_down(larval, IKE_CANCELLED, now);
-    rekeying->larval = 0;
 }
 
 static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
@@ -88,13 +94,12 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
                         is_clone(asking) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
     if (larval == NULL)
         return IKE_LIMIT;
+    rekeying->ike = sa->ike;
     rekeying->larval = larval->id;
     uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
     rekeying->ke = ke_new(group, sa->ike->random); /* D-23: always a fresh key exchange */
-    if (rekeying->ke == NULL) {
-        drop_larval(sa, rekeying, now);
+    if (rekeying->ke == NULL)
         return IKE_KE_REFUSED;
-    }
     random_fill(sa->ike->random, rekeying->ni, REKEY_NONCE_LEN);
     if (is_clone(asking))
         add_clone_notify(sa, asking, request);
@@ -108,6 +113,13 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
 }
 
 /* --- the response --- */
+
+static void delete_sa(struct sa *sa, enum ike_outcome reason, nanos now)
+{
+    struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = reason};
+    if (intent_add(sa, &intent) != 0)
+        sa_down(sa, reason, now);
+}
 
 /* crossed_won - our own request failed, but the peer's rekey of the same SA succeeded: the Child
  * SAs go there, and the peer deletes this one. */
@@ -145,7 +157,7 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     struct rekeying *rekeying = asking->state;
     struct wire_notify notify;
     struct verdict verdict = verdict_error(response);
-    drop_larval(sa, rekeying, now);
+    drop_larval(rekeying, now);
     if (!is_clone(asking) && crossed_won(sa, rekeying, now)) {
         verdict = verdict_done(IKE_OK);
         verdict.new_sa = rekeying->crossed.object;
@@ -200,7 +212,7 @@ static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct as
 {
     struct keep_old value;
     if (rekeying->dialect == IKE_DIALECT_RFC7791)
-        return wire_notify_has(response, N_CLONE_IKE_SA);
+        return true; /* SUP-06: a response without a notify is the clone */
     if (!keep_old_find(response, keep_old_number_own(sa->session), &value) &&
         !keep_old_find(response, keep_old_number_peer(sa->session), &value))
         return false;
@@ -216,13 +228,6 @@ static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct as
     return value.code == KEEP_OLD_KEEP;
 }
 
-static void delete_sa(struct sa *sa, nanos now)
-{
-    struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_REPLACED};
-    if (intent_add(sa, &intent) != 0)
-        sa_down(sa, IKE_REPLACED, now);
-}
-
 /* replaced - a plain rekey: one of the new SAs inherits, the others go (section 2.8.2). */
 static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, struct span nr,
                      nanos now)
@@ -233,16 +238,16 @@ static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
         crossing_ours_redundant(&rekeying->crossed, span_of(rekeying->ni, REKEY_NONCE_LEN), nr)) {
         rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */
         fresh->replaced_by = crossed->id;
-        delete_sa(fresh, now);
+        delete_sa(fresh, IKE_REPLACED, now);
         return;
     }
     if (crossed != NULL) {
-        crossed->replaced_by = fresh->id; /* the peer deletes it */
-        if (crossed->children != NULL)
-            sa_children_move(crossed, fresh);
+        /* The peer deletes it; if it does not know of it, since our answer was lost, it goes by
+         * itself. */
+        rekey_ike_hand_over(crossed, fresh, now);
     }
     rekey_ike_hand_over(sa, fresh, now);
-    delete_sa(sa, now);
+    delete_sa(sa, IKE_REPLACED, now);
 }
 
 static struct verdict answered(struct sa *sa, struct asking *asking,
@@ -257,9 +262,16 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL || fresh == NULL)
         return refused(sa, asking, response, now);
     if (!derive(sa, rekeying, fresh, response, &nr)) {
-        drop_larval(sa, rekeying, now);
+        drop_larval(rekeying, now);
+        /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
+        if (!is_clone(asking) && !crossed_won(sa, rekeying, now))
+            delete_sa(sa, IKE_INVALID_SYNTAX, now);
         return verdict_done(IKE_INVALID_SYNTAX);
     }
+    /* where the old one is now; it may have moved while the request was on its way. */
+    fresh->path = sa->path;
+    fresh->nat_local = sa->nat_local;
+    fresh->nat_remote = sa->nat_remote;
     sa_life_set(fresh, IKE_ESTABLISHED, now);
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_sa = fresh->id;

@@ -12,6 +12,7 @@
 #define REKEY_NONCE_LEN 32
 
 struct rekeying {
+    struct ike *ike;  /* borrowed */
     ike_sa_id larval; /* the IKE SA that will be, HALF_OPEN until the response */
     enum ike_dialect dialect;
     struct ke *ke; /* owned */

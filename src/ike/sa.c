@@ -136,11 +136,28 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
     }
 }
 
+struct sa *sa_heir(const struct sa *sa)
+{
+    struct sa *heir = NULL, *next = sa_find(sa->ike, sa->replaced_by);
+    while (next != NULL) {
+        heir = next;
+        next = sa_find(heir->ike, heir->replaced_by);
+    }
+    return heir != NULL && heir->life == IKE_ESTABLISHED ? heir : NULL;
+}
+
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
 {
     struct ike *ike = sa->ike;
     if (sa->life == IKE_DEAD)
         return;
+    struct sa *heir = sa_heir(sa);
+    if (heir != NULL && outcome != IKE_CANCELLED) {
+        /* RFC 7296 section 2.8.2: the peer rekeyed this SA and deletes it: our own attempt is
+         * forgotten, and nothing is lost. */
+        sa_children_move(sa, heir);
+        exchange_bequeath(sa, heir);
+    }
     sa->down_reason = outcome;
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);

@@ -127,6 +127,10 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
 void sa_free(struct sa *sa); /* endpoint.c only, for what sa_down left */
 
+/* sa_heir - the established IKE SA that the Child SAs of this one belong to since a rekey; NULL:
+ * none, this one has them. */
+struct sa *sa_heir(const struct sa *sa);
+
 /* sa_children_move - every Child SA of `from` now belongs to `to` (IKE SA rekey, RFC 7296
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
