@@ -102,6 +102,10 @@ void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nan
  * on a person's command: nothing of the session is repaired any more. */
 void path_manager_session_release(struct path_manager *pm, ike_session_id session);
 
+/* path_manager_child_release - the same for one child of the session: it is no longer created where
+ * it is missing. path_manager_connect wants it again. */
+void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child);
+
 /* --- input: what happened --- */
 
 /* path_manager_event - every event of ike_event(), after the daemon has acted on it; others than

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What comes in: wishes, links, and the news of the IKE core. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+#define SHORT_LIFE_NS (10 * NANOS_PER_SEC) /* a session that ends sooner counts as a failed login  \
+                                            */
+
+void vpn_settle(struct vpn *vpn, nanos now)
+{
+    if (vpn->id == 0) {
+        login_settle(vpn, now);
+        vpn->deadline_ns = login_deadline(vpn, now);
+        if (!vpn->wanted) {
+            vpn_free(vpn);
+            return;
+        }
+    } else {
+        health_settle(vpn, now);
+        nanos at = NANOS_NEVER;
+        if (vpn_end_user(vpn) && !vpn->released) {
+            at = repair_settle(vpn, now);
+            at = nanos_min(at, home_settle(vpn, now));
+        }
+        vpn->deadline_ns = nanos_min(at, health_deadline(vpn, now));
+    }
+    orders_settle(vpn, now);
+}
+
+/* --- wishes --- */
+
+static uint8_t own_remotes(const struct path_connect *wish, struct address remotes[REMOTES_MAX])
+{
+    uint8_t n = 0;
+    for (; n < wish->n_remotes && n < POLICY_ADDRESSES; n++)
+        remotes[n] = wish->remotes[n];
+    if (n > 0)
+        return n;
+    for (uint8_t i = 0; i < wish->conn->n_remote_addrs; i++) {
+        const struct address_range *range = &wish->conn->remote_addrs[i].range;
+        if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
+            remotes[n++] = range->first;
+    }
+    return n;
+}
+
+static struct vpn *of_conn(const struct path_manager *pm, const char *name)
+{
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released)
+            return vpn;
+    return NULL;
+}
+
+static int child_index(const struct ike_conn *conn, const char *name)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        if (name == NULL || name[0] == '\0' || strcmp(conn->children[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
+{
+    struct address remotes[REMOTES_MAX];
+    uint8_t n = own_remotes(wish, remotes);
+    int child = child_index(wish->conn, wish->child);
+    if (n == 0 || (child < 0 && wish->conn->n_children > 0))
+        return ERR_INVALID;
+    pm->now = now;
+    struct vpn *vpn = of_conn(pm, wish->conn->name);
+    bool fresh = vpn == NULL;
+    if (fresh)
+        vpn = vpn_new(pm, wish->conn);
+    if (vpn == NULL)
+        return ERR_NO_MEMORY;
+    vpn->role = IKE_END_USER;
+    vpn->wanted = true;
+    vpn->keep |= wish->keep;
+    vpn->tag = wish->tag;
+    vpn->waits = true;
+    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", wish->child == NULL ? "" : wish->child);
+    memcpy(vpn->remotes, remotes, sizeof(remotes));
+    vpn->n_own_remotes = vpn->n_remotes = n;
+    if (vpn->id != 0 && child >= 0)
+        vpn->children |= UINT32_C(1) << child;
+    if (!fresh)
+        vpn->round_at_ns = now; /* a person need not wait for the back-off */
+    wanted_plan(vpn, now);
+    for (unsigned i = 0; vpn->id != 0 && i < vpn->n_legs; i++) {
+        vpn->legs[i].job_at_ns = 0;
+        if (child < 0 || leg_has(vpn, &vpn->legs[i], (uint8_t)child)) {
+            login_connected(vpn, IKE_OK);
+            break;
+        }
+    }
+    vpn_settle(vpn, now);
+    return 0;
+}
+
+void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now)
+{
+    pm->now = now;
+    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
+        next = vpn->next;
+        if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn_name) != 0)
+            continue;
+        login_cancel(vpn);
+        vpn->wanted = vpn->keep = false;
+        if (vpn->id == 0)
+            vpn_free(vpn);
+    }
+}
+
+void path_manager_session_release(struct path_manager *pm, ike_session_id session)
+{
+    struct vpn *vpn = vpn_find(pm, session);
+    if (vpn != NULL)
+        vpn->released = true;
+}
+
+void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child)
+{
+    struct vpn *vpn = vpn_find(pm, session);
+    int index = vpn == NULL ? -1 : child_index(vpn->conn, child);
+    if (index >= 0)
+        vpn->children &= ~(UINT32_C(1) << index);
+}
+
+void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
+                            nanos now)
+{
+    pm->now = now;
+    pm->n_links = n < PATH_LINKS ? n : PATH_LINKS;
+    memcpy(pm->links, links, pm->n_links * sizeof(*links));
+    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
+        next = vpn->next;
+        if (!vpn_end_user(vpn))
+            continue;
+        wanted_plan(vpn, now);
+        for (unsigned i = 0; i < vpn->n_legs; i++) {
+            struct leg *leg = &vpn->legs[i];
+            if (leg->health == HEALTH_DEAD && !leg->link_gone && leg->probe_tag == 0)
+                leg->probe_at_ns = now; /* the link may have come back: ask at once */
+        }
+        vpn_settle(vpn, now);
+    }
+}
+
+/* --- news of the IKE core --- */
+
+static void abilities(struct vpn *vpn)
+{
+    struct ike_session_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    if (!view->session(view->context, vpn->id, &info))
+        return;
+    vpn->mobike = info.mobike;
+    vpn->clones = info.dialect != IKE_DIALECT_NONE && !vpn->clone_never;
+}
+
+/* inherit - a session that was not begun by us here: a reauthentication (the wish goes over to it),
+ * or a login by command. */
+static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
+{
+    struct vpn *old = of_conn(pm, info->conn->name);
+    if (old != NULL && old->id == 0)
+        return old;
+    struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn);
+    if (vpn == NULL || old == NULL)
+        return vpn;
+    memcpy(vpn->remotes, old->remotes, sizeof(old->remotes));
+    memcpy(vpn->child, old->child, sizeof(old->child));
+    vpn->n_own_remotes = vpn->n_remotes = old->n_own_remotes;
+    vpn->wanted = old->wanted;
+    vpn->keep = old->keep;
+    vpn->children = old->children;
+    old->wanted = old->keep = false;
+    old->released = true; /* it is on its way out */
+    return vpn;
+}
+
+static struct vpn *logged_in(struct path_manager *pm, ike_sa_id sa)
+{
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+        if (vpn->id == 0 && login_path_of(vpn, sa) != NULL)
+            return vpn;
+    return NULL;
+}
+
+static void login_over(struct vpn *vpn, ike_sa_id sa)
+{
+    struct path *path = login_path_of(vpn, sa);
+    vpn->won_tag = path == NULL ? 0 : path->login_tag;
+    if (path != NULL)
+        path->login_tag = 0;
+    login_cancel(vpn);
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        vpn->paths[i].login_failed = false;
+}
+
+/* session_known - the vpn of a session; adopts those that are new. */
+static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike_sa_id sa,
+                                 nanos now)
+{
+    struct vpn *vpn = vpn_find(pm, id);
+    struct ike_session_info info;
+    const struct path_view *view = &pm->options.view;
+    if (vpn != NULL || id == 0 || !view->session(view->context, id, &info) || !info.established)
+        return vpn;
+    if (info.role == IKE_GATEWAY) {
+        vpn = vpn_new(pm, (struct ike_conn *)info.conn);
+    } else {
+        vpn = logged_in(pm, sa);
+        if (vpn == NULL)
+            vpn = inherit(pm, &info);
+    }
+    if (vpn == NULL)
+        return NULL;
+    vpn->role = info.role;
+    login_over(vpn, sa);
+    vpn_id_set(vpn, id);
+    vpn->up_ns = now;
+    vpn->clone_never = vpn->refused = vpn->no_reduced = false;
+    abilities(vpn);
+    return vpn;
+}
+
+static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
+{
+    struct ike_sa_info info;
+    return !pm->options.view.sa(pm->options.view.context, old, &info) ||
+           info.life != IKE_ESTABLISHED;
+}
+
+static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (vpn->bearers[i].sa == leg->id)
+            vpn->bearers[i].sa = id;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        if (vpn->paths[i].clone_of == leg->id)
+            vpn->paths[i].clone_of = id;
+        if (vpn->paths[i].sa == leg->id)
+            vpn->paths[i].sa = id;
+    }
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (vpn->legs[i].parent == leg->id)
+            vpn->legs[i].parent = id;
+    if (vpn->favourite == leg->id)
+        vpn->favourite = id;
+    leg->id = id;
+}
+
+static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
+{
+    struct ike_sa_info info;
+    if (!vpn_end_user(vpn) || !vpn->pm->options.view.sa(vpn->pm->options.view.context, sa, &info))
+        return;
+    if (vpn->n_own_remotes == 0) { /* a login that was not ours: what it reached is what we know */
+        vpn->remotes[0] = info.path.remote.address;
+        vpn->n_own_remotes = vpn->n_remotes = 1;
+    }
+    size_t n =
+        info.n_peer_addresses < LIMIT_ADDITIONAL + 1 ? info.n_peer_addresses : LIMIT_ADDITIONAL + 1;
+    wanted_remotes(vpn, info.peer_addresses, n);
+    wanted_plan(vpn, now);
+}
+
+static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    abilities(vpn);
+    if (leg_find(vpn, event->sa) != NULL)
+        return;
+    struct leg *old = leg_find(vpn, event->sa_old);
+    if (old != NULL && rekeyed(vpn->pm, event->sa_old)) {
+        follow_rekey(vpn, old, event->sa);
+        return;
+    }
+    struct leg *leg = leg_add(vpn, event->sa, now);
+    if (leg == NULL || event->sa_old != 0 || !vpn_end_user(vpn))
+        return;
+    peer_addresses(vpn, event->sa, now);
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        if (vpn->paths[i].sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at)) {
+            leg_assign(vpn, leg, (int)i);
+            return;
+        }
+    }
+}
+
+static void sa_down(struct vpn *vpn, const struct ike_event *event)
+{
+    struct leg *leg = leg_find(vpn, event->sa);
+    vpn->refused = false; /* room for another one */
+    if (leg == NULL)
+        return;
+    if (leg->path >= 0) {
+        struct path *path = &vpn->paths[leg->path];
+        /* a path that took its IKE SA with it must show that it is back for good */
+        path->lost |= event->outcome == IKE_TIMEOUT || leg->health == HEALTH_DEAD;
+    }
+    leg_remove(vpn, leg);
+}
+
+static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    const struct bearer *bearer = bearer_find(vpn, event->child);
+    if (bearer == NULL)
+        return;
+    uint8_t policy = bearer->policy;
+    struct leg *leg = leg_find(vpn, bearer->sa);
+    bool by_itself = !rekeyed(vpn->pm, bearer->sa); /* not with its IKE SA */
+    bool on_purpose = event->outcome == IKE_CANCELLED || event->outcome == IKE_PEER_DELETED;
+    bearer_remove(vpn, event->child);
+    if (!by_itself || leg == NULL)
+        return;
+    bool elsewhere = false;
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        elsewhere |= vpn->bearers[i].policy == policy;
+    if (on_purpose && !elsewhere && vpn->conn->children[policy].close_action != IKE_START_START)
+        vpn->children &= ~(UINT32_C(1) << policy);
+    if (!leg_has(vpn, leg, policy) && leg->job != JOB_CREATE) {
+        leg->job_failures++;
+        leg->job_at_ns = retry_after(vpn->pm, leg->job_failures, now);
+    }
+}
+
+static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
+{
+    if (vpn->waits)
+        login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
+    vpn->won_tag = 0;
+    vpn_id_set(vpn, 0);
+    if (!vpn->wanted || !vpn->keep || !vpn_end_user(vpn)) {
+        vpn->wanted = false;
+        vpn_settle(vpn, now);
+        return;
+    }
+    vpn->n_legs = vpn->n_bearers = 0;
+    vpn->children = 0;
+    vpn->mode_told = vpn->released = false;
+    vpn->n_remotes = vpn->n_own_remotes;
+    vpn->all_dead_ns = NANOS_NEVER;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        struct path *path = &vpn->paths[i];
+        path->sa = path->clone_of = 0;
+        path->clone_tag = path->test_tag = path->login_tag = 0;
+        path->failures = 0;
+        path->retry_ns = 0;
+        path->lost = path->login_failed = false;
+        path->answers_since_ns = NANOS_NEVER;
+    }
+    vpn->short_lives = now - vpn->up_ns < SHORT_LIFE_NS ? vpn->short_lives + 1 : 0;
+    vpn->round_at_ns = vpn->short_lives > 0 ? retry_after(vpn->pm, vpn->short_lives, now) : now;
+    wanted_plan(vpn, now);
+    vpn_settle(vpn, now);
+}
+
+static void command_done(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    if (vpn->id != 0 && event->tag == vpn->won_tag) {
+        vpn->won_tag = 0;
+        int child = child_index(vpn->conn, vpn->child);
+        if (child >= 0 && (event->outcome == IKE_OK || vpn->keep))
+            vpn->children |= UINT32_C(1) << child;
+        login_connected(vpn, event->outcome);
+        return;
+    }
+    if (!health_probe_done(vpn, event, now) && !home_done(vpn, event, now) &&
+        !repair_done(vpn, event, now))
+        (void)login_done(vpn, event->tag, event->outcome, now);
+}
+
+/* exchange_answered - whatever it was about, the path works in both directions. Tests of other
+ * paths and moves say nothing of where the IKE SA is. */
+static void exchange_answered(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    struct leg *leg = leg_find(vpn, event->sa);
+    if (leg == NULL || !(event->path.interface == leg->at.interface &&
+                         address_equal(&event->path.local.address, &leg->at.local.address) &&
+                         address_equal(&event->path.remote.address, &leg->at.remote.address)))
+        return;
+    health_rtt(leg, event->rtt_ns);
+    health_proof(vpn, leg, now);
+}
+
+static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    struct leg *leg = leg_find(vpn, event->sa);
+    switch (event->kind) {
+    case IKE_EV_COMMAND_DONE: command_done(vpn, event, now); break;
+    case IKE_EV_SESSION_UP: abilities(vpn); break;
+    case IKE_EV_SESSION_DOWN: session_down(vpn, event->outcome, now); return;
+    case IKE_EV_SA_UP: sa_up(vpn, event, now); break;
+    case IKE_EV_SA_DOWN: sa_down(vpn, event); break;
+    case IKE_EV_CHILD_UP: bearer_add(vpn, event, now); break;
+    case IKE_EV_CHILD_DOWN: child_down(vpn, event, now); break;
+    case IKE_EV_PEER_ADDRESSES: peer_addresses(vpn, event->sa, now); break;
+    case IKE_EV_EXCHANGE: exchange_answered(vpn, event, now); break;
+    case IKE_EV_SA_MOVED:
+        if (leg != NULL)
+            health_moved(vpn, leg, &event->path, now);
+        break;
+    case IKE_EV_AUTH_SIGN:
+    case IKE_EV_AUTH_VERIFY:
+    case IKE_EV_LEASE:
+    case IKE_EV_CHILD_INSTALL:
+    case IKE_EV_LEASE_RELEASE:
+    case IKE_EV_CHILD_SWITCH:
+    case IKE_EV_CHILD_MOVE:
+    case IKE_EV_CHILD_REMOVE:
+    case IKE_EV_CONFIG:
+    case IKE_EV_NOTICE: return;
+    }
+    vpn_settle(vpn, now);
+}
+
+/* login_news - of attempts that have no session yet. */
+static void login_news(struct path_manager *pm, const struct ike_event *event, nanos now)
+{
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        if (vpn->id != 0)
+            continue;
+        bool ours =
+            event->kind == IKE_EV_COMMAND_DONE && login_done(vpn, event->tag, event->outcome, now);
+        if (event->kind == IKE_EV_EXCHANGE)
+            ours = login_progress(vpn, event, now);
+        if (ours) {
+            vpn_settle(vpn, now);
+            return;
+        }
+    }
+}
+
+void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now)
+{
+    pm->now = now;
+    if (event->kind == IKE_EV_COMMAND_DONE && (event->tag & PATH_TAG) == 0)
+        return;
+    struct vpn *vpn = vpn_find(pm, event->session);
+    if (vpn == NULL && (event->kind == IKE_EV_SESSION_UP || event->kind == IKE_EV_SA_UP ||
+                        (event->kind == IKE_EV_COMMAND_DONE && event->outcome == IKE_OK)))
+        vpn = session_known(pm, event->session, event->sa, now);
+    if (vpn != NULL)
+        vpn_event(vpn, event, now);
+    else
+        login_news(pm, event, now);
+}
+
+void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nanos now)
+{
+    /* like an attempt that failed for the moment; what is gone says so by an event of its own */
+    struct ike_event event = {
+        .kind = IKE_EV_COMMAND_DONE,
+        .tag = tag,
+        .outcome =
+            error == ERR_NOT_FOUND || error == ERR_INVALID ? IKE_CANCELLED : IKE_TEMPORARY_FAILURE,
+    };
+    pm->now = now;
+    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
+        next = vpn->next;
+        if (vpn->id == 0 ? login_done(vpn, tag, event.outcome, now)
+                         : health_probe_done(vpn, &event, now) || home_done(vpn, &event, now) ||
+                               repair_done(vpn, &event, now)) {
+            vpn_settle(vpn, now);
+            return;
+        }
+    }
+}
+
+nanos path_manager_deadline(const struct path_manager *pm)
+{
+    nanos at = NANOS_NEVER;
+    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+        at = nanos_min(at, vpn->deadline_ns);
+    return at;
+}
+
+void path_manager_tick(struct path_manager *pm, nanos now)
+{
+    pm->now = now;
+    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
+        next = vpn->next;
+        if (vpn->deadline_ns <= now)
+            vpn_settle(vpn, now);
+    }
+}

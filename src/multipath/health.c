@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is alive. Evidence of life is any authentic packet: ESP on a Child SA, or IKE on the IKE SA.
+ * An IKE SA is asked (an empty INFORMATIONAL, RFC 7296 section 2.4) when
+ *   - packets of ours went out after the last sign of life, and nothing came for `quick`, or
+ *   - the End User heard nothing for `probe`: that also feeds the evidence of the Gateway, which
+ * asks by itself only what it sends to. What is not answered within `grant` is dead. The budget B
+ * is the smaller of `failover` and five times `probe_interval`: quick 0.15 B, grant 0.45 B, probe
+ * at most 0.5 B. So traffic leaves a black hole after 0.6 B, and an idle path is known to be dead
+ * after 0.95 B.
+ */
+#include "multipath/vpn.h"
+
+#define BUDGET_DEFAULT_NS (2 * NANOS_PER_SEC)
+#define PROBE_DEFAULT_NS  NANOS_PER_SEC
+#define RESEND_MIN_NS     (10 * NANOS_PER_MS)
+#define GATEWAY_LOST_NS   (165 * NANOS_PER_SEC) /* as long as an exchange without an answer lasts */
+/* probe intervals that a sender goes without an answer to a question, though packets arrive */
+#define PROOF_ROUNDS 8
+#define IDLE_METERED 10 /* a metered path without traffic is asked that much less often */
+
+struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
+{
+    const struct ike_conn *conn = vpn->conn;
+    nanos interval = conn->probe_interval_ns > 0 ? conn->probe_interval_ns : PROBE_DEFAULT_NS;
+    nanos failover = conn->failover_ns > 0 ? conn->failover_ns : BUDGET_DEFAULT_NS;
+    nanos budget = nanos_min(failover, 5 * interval);
+    struct timing timing = {
+        .probe_ns = nanos_min(interval, budget / 2),
+        .quick_ns = budget * 15 / 100,
+        .grant_ns = budget * 45 / 100,
+    };
+    /* A path that is slower than the budget allows is slow, not dead. */
+    nanos rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
+    if (timing.grant_ns < 2 * rtt)
+        timing.grant_ns = 2 * rtt;
+    timing.resend_ns = timing.grant_ns / 8;
+    if (timing.resend_ns < rtt + rtt / 4)
+        timing.resend_ns = rtt + rtt / 4;
+    if (timing.resend_ns < RESEND_MIN_NS)
+        timing.resend_ns = RESEND_MIN_NS;
+    return timing;
+}
+
+void health_rtt(struct leg *leg, nanos rtt_ns)
+{
+    if (rtt_ns <= 0)
+        return;
+    rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* M21: the peer has no say beyond that */
+    leg->rtt_ns = leg->rtt_ns == 0 ? rtt_ns : leg->rtt_ns + (rtt_ns - leg->rtt_ns) / 8;
+}
+
+static bool other_alive(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
+            return true;
+    return false;
+}
+
+void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    if (leg->health == HEALTH_DEAD)
+        return;
+    leg->health = HEALTH_DEAD;
+    leg->dead_since_ns = now;
+    leg->asked_ns = 0;
+    leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
+    if (leg_home(vpn, leg)) {
+        struct path *path = &vpn->paths[leg->path];
+        path->lost = true;
+        path->losses += path->present; /* otherwise wanted.c has counted it */
+        path->answers_since_ns = NANOS_NEVER;
+        path->test_at_ns = now + health_timing(vpn, leg).probe_ns;
+    }
+}
+
+void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now)
+{
+    if (at > leg->heard_ns)
+        leg->heard_ns = at;
+    if (!leg->strict && leg->heard_ns >= leg->asked_ns)
+        leg->asked_ns = 0;
+    switch (leg->health) {
+    case HEALTH_GOOD:
+    case HEALTH_RETURNING: return;
+    case HEALTH_SUSPECT:
+        if (leg->asked_ns == 0)
+            leg->health = HEALTH_GOOD;
+        return;
+    case HEALTH_DEAD:
+        /* That something arrives tells the Gateway that the End User uses the path again. The End
+         * User itself wants an answer: the other direction may be dead. */
+        if (leg->link_gone || leg->heard_ns <= leg->dead_since_ns ||
+            (vpn_end_user(vpn) && leg->proof_ns <= leg->dead_since_ns))
+            return;
+        leg->health = HEALTH_RETURNING;
+        leg->good_since_ns = now;
+        return;
+    }
+}
+
+void health_proof(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    leg->proof_ns = now;
+    leg->probe_at_ns = 0;
+    leg->strict = false;
+    health_heard(vpn, leg, now, now);
+}
+
+void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, nanos now)
+{
+    leg->at = *at;
+    leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, at);
+    leg->asked_ns = 0;
+    leg->heard_ns = now;
+    leg->strict = false;
+    leg->rtt_ns = 0;
+    if (leg->link_gone)
+        return;
+    leg->proof_ns = now;
+    leg->health = HEALTH_GOOD;
+    if (!leg_home(vpn, leg))
+        return;
+    struct path *path = &vpn->paths[leg->path];
+    bool stable = path->answers_since_ns != NANOS_NEVER &&
+                  now - path->answers_since_ns >= vpn->conn->stable_for_ns;
+    if (path->lost && !stable && other_alive(vpn, leg)) {
+        leg->health = HEALTH_RETURNING;
+        leg->good_since_ns = now;
+    }
+}
+
+bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        if (leg->probe_tag != event->tag)
+            continue;
+        leg->probe_tag = 0;
+        if (event->outcome == IKE_OK) {
+            health_rtt(leg, event->rtt_ns);
+            health_proof(vpn, leg, now);
+        } else if (event->outcome != IKE_TIMEOUT) {
+            leg->asked_ns = 0; /* the question was never asked */
+            leg->strict = false;
+            leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* look - what the data plane and the IKE core saw since. */
+static void look(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_sa_info info;
+    nanos heard = leg->heard_ns;
+    if (view->sa(view->context, leg->id, &info) && info.last_heard_ns <= now)
+        heard = info.last_heard_ns > heard ? info.last_heard_ns : heard;
+    for (unsigned i = 0; view->traffic != NULL && i < vpn->n_bearers; i++) {
+        struct bearer *bearer = &vpn->bearers[i];
+        nanos in = 0, out = 0;
+        if (bearer->sa != leg->id || !view->traffic(view->context, bearer->id, &in, &out))
+            continue;
+        bearer->in_ns = in;
+        bearer->out_ns = out;
+        leg->esp_in_ns = in > leg->esp_in_ns ? in : leg->esp_in_ns;
+        leg->esp_out_ns = out > leg->esp_out_ns ? out : leg->esp_out_ns;
+    }
+    heard = leg->esp_in_ns > heard ? leg->esp_in_ns : heard;
+    if (heard > leg->heard_ns)
+        health_heard(vpn, leg, heard, now);
+}
+
+/* parked_beside - a living IKE SA is at home where this one is parked: it is asked for both. */
+static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *leg)
+{
+    if (!vpn_end_user(vpn) || leg_home(vpn, leg))
+        return NULL;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        const struct leg *other = &vpn->legs[i];
+        if (other != leg && leg_home(vpn, other) &&
+            wanted_at_home(&vpn->paths[other->path], &leg->at))
+            return other;
+    }
+    return NULL;
+}
+
+/* curious_at - when the IKE SA, alive and not asked, wants a probe. */
+static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
+{
+    struct timing timing = health_timing(vpn, leg);
+    bool unanswered = leg->esp_out_ns > leg->heard_ns;
+    bool flowing = leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < timing.quick_ns;
+    nanos silence = timing.probe_ns;
+    if (leg->health == HEALTH_RETURNING)
+        return nanos_min(leg->heard_ns, leg->proof_ns) + timing.probe_ns;
+    /* M20: packets may arrive and ours may not. Who sends wants an answer now and then. */
+    if (leg->esp_out_ns > leg->proof_ns + PROOF_ROUNDS * timing.probe_ns && leg->esp_in_ns > 0)
+        return leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
+    if (unanswered && (flowing || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
+        silence = timing.quick_ns;
+    else if (!vpn_end_user(vpn) && !unanswered)
+        return NANOS_NEVER;
+    else if (!unanswered && leg->path >= 0 && vpn->paths[leg->path].metered)
+        silence = IDLE_METERED * timing.probe_ns;
+    return leg->heard_ns + silence;
+}
+
+static nanos ask_at(const struct vpn *vpn, const struct leg *leg)
+{
+    if (leg->link_gone || leg->probe_tag != 0 || parked_beside(vpn, leg) != NULL)
+        return NANOS_NEVER;
+    if (leg->health == HEALTH_DEAD)
+        return leg->probe_at_ns;
+    if (leg->asked_ns != 0)
+        return NANOS_NEVER;
+    nanos at = curious_at(vpn, leg);
+    return at > leg->probe_at_ns ? at : leg->probe_at_ns;
+}
+
+static void ask(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    struct timing timing = health_timing(vpn, leg);
+    struct ike_command command = {
+        .kind = IKE_CMD_PROBE,
+        .sa = leg->id,
+        .session = vpn->id,
+        .retry_ns = timing.resend_ns,
+        .give_up_ns = timing.grant_ns,
+    };
+    leg->probe_tag = command_add(vpn, &command);
+    leg->strict = leg->heard_ns + timing.quick_ns > now;
+    if (leg->health == HEALTH_DEAD) {
+        /* first as often as a living one, after a minute every five seconds */
+        bool long_dead = now - leg->dead_since_ns > LOST_NS;
+        leg->probe_at_ns =
+            now + timing.grant_ns + (long_dead ? 5 * NANOS_PER_SEC : timing.probe_ns);
+    } else {
+        leg->asked_ns = now;
+    }
+}
+
+static void judge(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    struct timing timing = health_timing(vpn, leg);
+    const struct leg *host = parked_beside(vpn, leg);
+    if (leg->link_gone || (host != NULL && !leg_alive(host))) {
+        health_dead(vpn, leg, now);
+        return;
+    }
+    if (leg->asked_ns != 0 && now - leg->asked_ns >= timing.grant_ns)
+        health_dead(vpn, leg, now);
+    else if (leg->asked_ns != 0 && now - leg->asked_ns >= timing.grant_ns / 2 &&
+             leg->health == HEALTH_GOOD)
+        leg->health = HEALTH_SUSPECT;
+    if (leg->health == HEALTH_RETURNING &&
+        (now - leg->good_since_ns >= vpn->conn->stable_for_ns || !other_alive(vpn, leg)))
+        leg->health = HEALTH_GOOD;
+    if (leg->health == HEALTH_GOOD && leg_home(vpn, leg))
+        vpn->paths[leg->path].lost = false;
+}
+
+/* A Gateway does not wait for ever for an IKE SA that its peer has replaced by another clone. */
+static bool gateway_gives_up(const struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    return !vpn_end_user(vpn) && leg->health == HEALTH_DEAD && leg->job == JOB_NONE &&
+           now - leg->dead_since_ns >= GATEWAY_LOST_NS;
+}
+
+void health_settle(struct vpn *vpn, nanos now)
+{
+    bool alive = false;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        look(vpn, leg, now);
+        judge(vpn, leg, now);
+        if (ask_at(vpn, leg) <= now)
+            ask(vpn, leg, now);
+        if (gateway_gives_up(vpn, leg, now)) {
+            struct ike_command command = {
+                .kind = IKE_CMD_DELETE_IKE, .sa = leg->id, .session = vpn->id, .force = true};
+            leg->job_tag = command_add(vpn, &command);
+            leg->job = leg->job_tag != 0 ? JOB_DELETE : JOB_NONE;
+            leg->dead_since_ns = now; /* once more later, should that get lost */
+        }
+        alive |= leg_alive(leg);
+    }
+    if (alive || vpn->n_legs == 0)
+        vpn->all_dead_ns = NANOS_NEVER;
+    else if (vpn->all_dead_ns == NANOS_NEVER)
+        vpn->all_dead_ns = now;
+}
+
+static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    struct timing timing = health_timing(vpn, leg);
+    nanos at = ask_at(vpn, leg);
+    /* packets are counted, not announced: look often enough to be quick */
+    if (leg_bears(vpn, leg) && leg->health != HEALTH_DEAD)
+        at = nanos_min(at, now + timing.quick_ns);
+    if (leg->asked_ns != 0 && leg->health != HEALTH_DEAD)
+        at = nanos_min(at, leg->asked_ns + (leg->health == HEALTH_GOOD ? timing.grant_ns / 2
+                                                                       : timing.grant_ns));
+    if (leg->health == HEALTH_RETURNING)
+        at = nanos_min(at, leg->good_since_ns + vpn->conn->stable_for_ns);
+    if (!vpn_end_user(vpn) && leg->health == HEALTH_DEAD && leg->job == JOB_NONE)
+        at = nanos_min(at, leg->dead_since_ns + GATEWAY_LOST_NS);
+    return at;
+}
+
+nanos health_deadline(const struct vpn *vpn, nanos now)
+{
+    nanos at = NANOS_NEVER;
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        at = nanos_min(at, leg_deadline(vpn, &vpn->legs[i], now));
+    return at;
+}

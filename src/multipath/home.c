@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where IKE SAs live. A fresh clone moves to its path. An IKE SA whose path died is parked: moved
+ * to a path that lives, so that neither it nor its Child SAs are lost, and what the Gateway sends
+ * on them leaves the dead path within a round trip. From there its own path is tested, and when it
+ * has answered for `stable_for` the IKE SA moves home. With a single IKE SA the same is ordinary
+ * mobility; its home is then the best path that there is.
+ */
+#include "multipath/vpn.h"
+
+#define MOVE_NS        (3 * NANOS_PER_SEC) /* path test, update and routability check together */
+#define TEST_MAX_NS    (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
+#define TEST_SINGLE_NS (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
+
+static struct ike_path place(const struct leg *leg, const struct path *path)
+{
+    return (struct ike_path){
+        .local = {.address = path->local, .port = leg->at.local.port},
+        .remote = {.address = path->remote, .port = leg->at.remote.port},
+        .interface = path->link,
+    };
+}
+
+/* combined - one exchange can create the Child SA and move (D-08 a). */
+static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_policy)
+{
+    if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->no_reduced || leg_bears(vpn, leg))
+        return false;
+    struct ike_session_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    if (!view->session(view->context, vpn->id, &info) || info.dialect != IKE_DIALECT_KEEP_OLD)
+        return false;
+    for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
+        *ret_policy = i;
+        if ((vpn->children >> i & 1) != 0)
+            return true;
+    }
+    return false;
+}
+
+static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
+{
+    const struct path *path = &vpn->paths[index];
+    struct ike_command command = {
+        .kind = IKE_CMD_MOVE,
+        .sa = leg->id,
+        .session = vpn->id,
+        .path = place(leg, path),
+        .path_test = true,
+        .retry_ns = health_timing(vpn, leg).resend_ns,
+        .give_up_ns = MOVE_NS,
+    };
+    enum job job = JOB_MOVE;
+    if (index == leg->path && !path->lost && combined(vpn, leg, &leg->job_policy)) {
+        command.kind = IKE_CMD_CREATE_MOVED;
+        command.child = vpn->conn->children[leg->job_policy].name;
+        job = JOB_CREATE_MOVED;
+    }
+    leg->job_path = index;
+    if (!repair_job(vpn, leg, job, &command))
+        leg->job_at_ns = now + RETRY_MIN_NS;
+}
+
+static bool at_place(const struct leg *leg, const struct path *path)
+{
+    return wanted_at_home(path, &leg->at);
+}
+
+static bool ranks_before(const struct path *a, const struct path *b)
+{
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return a->metered != b->metered ? b->metered : a->metric < b->metric;
+}
+
+/* refuge - the path to be parked on: one with a living IKE SA at home; else one that nobody has
+ * tried lately. -1: none now; then *at is when to look again. */
+static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
+{
+    int best = -1;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        const struct leg *other = &vpn->legs[i];
+        if (other == leg || other->health != HEALTH_GOOD || !leg_home(vpn, other) ||
+            at_place(leg, &vpn->paths[other->path]) || !vpn->paths[other->path].present)
+            continue;
+        if (best < 0 || ranks_before(&vpn->paths[other->path], &vpn->paths[best]))
+            best = other->path;
+    }
+    for (unsigned i = 0; best < 0 && i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        if (!path->present || at_place(leg, path) || (path->sa != 0 && path->sa != leg->id))
+            continue;
+        if (path->retry_ns > now)
+            *at = nanos_min(*at, path->retry_ns);
+        else if (best < 0 || ranks_before(path, &vpn->paths[best]))
+            best = (int)i;
+    }
+    return best;
+}
+
+/* retarget - the single IKE SA goes for the best path. The one where it is stays good enough until
+ * the better one was tested for `stable_for`. */
+static void retarget(struct vpn *vpn, struct leg *leg)
+{
+    int best = leg->path;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        if (path->present && path->sa == 0 && (best < 0 || ranks_before(path, &vpn->paths[best])))
+            best = (int)i;
+    }
+    if (best == leg->path)
+        return;
+    leg_assign(vpn, leg, best);
+    if (at_place(leg, &vpn->paths[best]))
+        return;
+    vpn->paths[best].lost = true;
+    vpn->paths[best].answers_since_ns = NANOS_NEVER;
+}
+
+static void start_test(struct vpn *vpn, const struct leg *leg, struct path *path, nanos now)
+{
+    struct timing timing = health_timing(vpn, leg);
+    struct ike_command command = {
+        .kind = IKE_CMD_PATH_TEST,
+        .sa = leg->id,
+        .session = vpn->id,
+        .path = place(leg, path),
+        .retry_ns = timing.resend_ns,
+        .give_up_ns = timing.grant_ns,
+    };
+    path->test_tag = command_add(vpn, &command);
+    path->test_at_ns = now + timing.probe_ns;
+}
+
+static nanos test_home(struct vpn *vpn, const struct leg *leg, struct path *path, nanos now)
+{
+    if (path->test_tag != 0 || !leg_alive(leg))
+        return NANOS_NEVER;
+    if (path->test_at_ns <= now)
+        start_test(vpn, leg, path, now);
+    return path->test_tag != 0 ? NANOS_NEVER : path->test_at_ns;
+}
+
+/* go_home - the leg is not where it belongs, and its path is there. */
+static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    struct path *path = &vpn->paths[leg->path];
+    nanos may = path->retry_ns > leg->job_at_ns ? path->retry_ns : leg->job_at_ns;
+    bool fresh = !path->lost;
+    if (fresh && vpn->conn->create_then_move && !leg_bears(vpn, leg) && leg_alive(leg) &&
+        vpn->children != 0)
+        return NANOS_NEVER; /* repair.c creates first */
+    nanos stable = path->answers_since_ns == NANOS_NEVER
+                       ? NANOS_NEVER
+                       : path->answers_since_ns + vpn->conn->stable_for_ns;
+    if (fresh || !leg_alive(leg) || now >= stable) {
+        if (may > now)
+            return may;
+        start_move(vpn, leg, leg->path, now);
+        return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
+    }
+    return nanos_min(stable, test_home(vpn, leg, path, now));
+}
+
+static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    if (leg->job != JOB_NONE)
+        return NANOS_NEVER;
+    if (vpn_single(vpn) && vpn->n_legs == 1 && leg_alive(leg))
+        retarget(vpn, leg);
+    if (leg->path < 0)
+        return NANOS_NEVER;
+    nanos at = NANOS_NEVER;
+    bool home = leg_home(vpn, leg);
+    if (leg->health == HEALTH_DEAD) {
+        int shelter = refuge(vpn, leg, now, &at);
+        if (shelter >= 0 && leg->job_at_ns > now)
+            return leg->job_at_ns;
+        if (shelter >= 0) {
+            start_move(vpn, leg, shelter, now);
+            return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
+        }
+    }
+    if (!home && vpn->paths[leg->path].present)
+        at = nanos_min(at, go_home(vpn, leg, now));
+    return at;
+}
+
+nanos home_settle(struct vpn *vpn, nanos now)
+{
+    nanos at = NANOS_NEVER;
+    if (!vpn->mobike)
+        return at;
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        at = nanos_min(at, settle_leg(vpn, &vpn->legs[i], now));
+    return at;
+}
+
+static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, nanos now)
+{
+    int index = leg->job_path;
+    leg->job_path = -1;
+    if (outcome == IKE_OK) {
+        leg->job_failures = 0;
+        leg->job_at_ns = 0;
+        return;
+    }
+    leg->job_failures++;
+    leg->job_at_ns = now + RETRY_MIN_NS;
+    if (index < 0)
+        return;
+    struct path *path = &vpn->paths[index];
+    path->failures++;
+    path->retry_ns = retry_after(vpn->pm, path->failures, now);
+    path->answers_since_ns = NANOS_NEVER;
+    if (index == leg->path && path->failures >= 2)
+        wanted_rotate(vpn, path);
+}
+
+static void tested(struct vpn *vpn, struct path *path, const struct ike_event *event, nanos now)
+{
+    struct leg *leg = leg_find(vpn, path->sa);
+    nanos pause = leg == NULL ? NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
+    path->test_tag = 0;
+    if (event->outcome == IKE_OK) {
+        path->test_failures = 0;
+        if (path->answers_since_ns == NANOS_NEVER)
+            path->answers_since_ns = now;
+    } else {
+        path->answers_since_ns = NANOS_NEVER;
+        path->test_failures++;
+        pause =
+            nanos_min(pause << (path->test_failures < 8 ? path->test_failures : 8), TEST_MAX_NS);
+        if (path->test_failures % 4 == 0)
+            wanted_rotate(vpn, path);
+    }
+    if (vpn->n_legs == 1 && pause < TEST_SINGLE_NS)
+        pause = nanos_min(TEST_SINGLE_NS, vpn->conn->stable_for_ns / 2 + 1);
+    path->test_at_ns = now + pause;
+}
+
+bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        if (vpn->paths[i].test_tag == event->tag) {
+            tested(vpn, &vpn->paths[i], event, now);
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        if (leg->job_tag != event->tag || (leg->job != JOB_MOVE && leg->job != JOB_CREATE_MOVED))
+            continue;
+        vpn->no_reduced |= leg->job == JOB_CREATE_MOVED && event->outcome != IKE_OK;
+        leg->job = JOB_NONE;
+        leg->job_tag = 0;
+        moved(vpn, leg, event->outcome, now);
+        return true;
+    }
+    return false;
+}

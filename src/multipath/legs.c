@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The IKE SAs and Child SAs of a session, as the path manager keeps book of them. */
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+struct leg *leg_find(struct vpn *vpn, ike_sa_id id)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (vpn->legs[i].id == id)
+            return &vpn->legs[i];
+    return NULL;
+}
+
+struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
+{
+    struct ike_sa_info info;
+    if (vpn->n_legs == LEGS_MAX ||
+        !vpn->pm->options.view.sa(vpn->pm->options.view.context, id, &info))
+        return NULL;
+    struct leg *leg = &vpn->legs[vpn->n_legs++];
+    *leg = (struct leg){.id = id,
+                        .at = info.path,
+                        .path = -1,
+                        .job_path = -1,
+                        .up_ns = now,
+                        .heard_ns = now,
+                        .proof_ns = now,
+                        .parent = info.parent};
+    leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, &leg->at);
+    return leg;
+}
+
+void leg_assign(struct vpn *vpn, struct leg *leg, int path)
+{
+    if (leg->path >= 0)
+        vpn->paths[leg->path].sa = 0;
+    leg->path = path;
+    if (path < 0)
+        return;
+    ASSERT(vpn->paths[path].sa == 0);
+    vpn->paths[path].sa = leg->id;
+    vpn->paths[path].failures = 0;
+    vpn->paths[path].retry_ns = 0;
+}
+
+void leg_remove(struct vpn *vpn, struct leg *leg)
+{
+    ike_sa_id id = leg->id;
+    leg_assign(vpn, leg, -1);
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        /* what it was doing for paths ends with it; the outcome may or may not still come */
+        if (vpn->paths[i].clone_of == id) {
+            vpn->paths[i].clone_tag = 0;
+            vpn->paths[i].clone_of = 0;
+        }
+    }
+    for (unsigned i = vpn->n_bearers; i > 0; i--)
+        if (vpn->bearers[i - 1].sa == id)
+            bearer_remove(vpn, vpn->bearers[i - 1].id);
+    *leg = vpn->legs[--vpn->n_legs];
+}
+
+bool leg_home(const struct vpn *vpn, const struct leg *leg)
+{
+    return leg->path >= 0 && wanted_at_home(&vpn->paths[leg->path], &leg->at);
+}
+
+bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (vpn->bearers[i].sa == leg->id && vpn->bearers[i].policy == policy)
+            return true;
+    return false;
+}
+
+bool leg_bears(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (vpn->bearers[i].sa == leg->id)
+            return true;
+    return false;
+}
+
+struct bearer *bearer_find(struct vpn *vpn, ike_child_id id)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (vpn->bearers[i].id == id)
+            return &vpn->bearers[i];
+    return NULL;
+}
+
+void bearer_remove(struct vpn *vpn, ike_child_id id)
+{
+    struct bearer *bearer = bearer_find(vpn, id);
+    if (bearer != NULL)
+        *bearer = vpn->bearers[--vpn->n_bearers];
+}
+
+static uint8_t policy_index(const struct vpn *vpn, const struct ike_child_policy *policy)
+{
+    for (uint8_t i = 0; policy != NULL && i < vpn->conn->n_children; i++)
+        if (strcmp(vpn->conn->children[i].name, policy->name) == 0)
+            return i;
+    return 0;
+}
+
+void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    struct ike_child_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    struct leg *leg = leg_find(vpn, event->sa);
+    if (leg == NULL || bearer_find(vpn, event->child) != NULL || vpn->n_bearers == BEARERS_MAX ||
+        !view->child(view->context, event->child, &info))
+        return;
+    uint8_t policy = policy_index(vpn, info.policy);
+    vpn->bearers[vpn->n_bearers++] =
+        (struct bearer){.id = event->child, .sa = event->sa, .policy = policy};
+    vpn->children |= UINT32_C(1) << policy;
+    health_heard(vpn, leg, now, now);
+}

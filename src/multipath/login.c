@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The login as a race: attempts over all paths begin one after another (RFC 8305: 250 ms apart),
+ * the first one that is answered wins and the others are cancelled before they could authenticate,
+ * so that a dead first path costs a quarter of a second and there is never a second login.
+ */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+static struct path *winner(struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].login_tag != 0 && vpn->paths[i].login_sa != 0)
+            return &vpn->paths[i];
+    return NULL;
+}
+
+static unsigned running(const struct vpn *vpn)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        n += vpn->paths[i].login_tag != 0;
+    return n;
+}
+
+static bool before(const struct path *a, const struct path *b)
+{
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    if (a->metered != b->metered)
+        return b->metered;
+    return a->metric < b->metric;
+}
+
+/* candidate - the best path that was not tried in this round. */
+static struct path *candidate(struct vpn *vpn)
+{
+    struct path *best = NULL;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        struct path *path = &vpn->paths[i];
+        if (path->present && path->login_tag == 0 && !path->login_failed &&
+            (best == NULL || before(path, best)))
+            best = path;
+    }
+    return best;
+}
+
+static void attempt_cancel(struct vpn *vpn, struct path *path)
+{
+    if (path->login_tag != 0)
+        command_cancel(vpn, path->login_tag);
+    path->login_tag = 0;
+    path->login_sa = 0;
+}
+
+void login_cancel(struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        attempt_cancel(vpn, &vpn->paths[i]);
+}
+
+static void start(struct vpn *vpn, struct path *path, nanos now)
+{
+    struct ike_command command = {
+        .kind = IKE_CMD_CONNECT,
+        .conn = vpn->conn->name,
+        .child = vpn->child,
+        .path = {.local.address = path->local,
+                 .remote.address = path->remote,
+                 .interface = path->link},
+    };
+    path->login_tag = command_add(vpn, &command);
+    path->login_sa = 0;
+    path->login_ns = vpn->last_start_ns = now;
+    path->login_failed = path->login_tag == 0;
+}
+
+static void round_begin(struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        vpn->paths[i].login_failed = false;
+}
+
+static void tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcome outcome)
+{
+    struct path_news news = {.kind = kind, .tag = vpn->tag, .session = vpn->id, .outcome = outcome};
+    (void)snprintf(news.conn, sizeof(news.conn), "%s", vpn->conn->name);
+    if (kind == PATH_NEWS_CONNECTED && vpn->n_legs > 0)
+        news.sa = vpn->legs[0].id;
+    news_add(vpn->pm, &news);
+    if (kind != PATH_NEWS_CONNECT_RETRY)
+        vpn->waits = false;
+}
+
+/* round_failed - every path was tried. keyingtries counts rounds; 0: for ever. */
+static void round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
+{
+    login_cancel(vpn);
+    vpn->round++;
+    if (vpn->conn->keyingtries != 0 && vpn->round >= vpn->conn->keyingtries) {
+        tell(vpn, PATH_NEWS_CONNECT_FAILED, outcome);
+        vpn->wanted = false;
+        return;
+    }
+    vpn->round_at_ns = retry_after(vpn->pm, vpn->round, now);
+    round_begin(vpn);
+    tell(vpn, PATH_NEWS_CONNECT_RETRY, outcome);
+}
+
+static bool tried_one(const struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].login_failed)
+            return true;
+    return false;
+}
+
+static void race(struct vpn *vpn, nanos now)
+{
+    struct path *path = candidate(vpn);
+    if (path != NULL) {
+        if (running(vpn) == 0 || now >= vpn->last_start_ns + STAGGER_NS)
+            start(vpn, path, now);
+        return;
+    }
+    if (running(vpn) > 0)
+        return;
+    if (tried_one(vpn))
+        round_failed(vpn, IKE_TIMEOUT, now);
+    else if (!vpn->keep) /* nothing to try it over, and nobody wants us to wait for a link */
+        round_failed(vpn, IKE_NO_PATH, now);
+}
+
+void login_settle(struct vpn *vpn, nanos now)
+{
+    if (vpn->id != 0 || !vpn->wanted)
+        return;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        struct path *path = &vpn->paths[i];
+        if (path->login_tag != 0 && !path->present)
+            attempt_cancel(vpn, path); /* it may come back within the round */
+    }
+    struct path *first = winner(vpn);
+    if (first != NULL && now >= first->login_ns + LOGIN_IDLE_NS) {
+        attempt_cancel(vpn, first);
+        first->login_failed = true;
+        first = NULL;
+    }
+    if (first == NULL && now >= vpn->round_at_ns)
+        race(vpn, now);
+}
+
+nanos login_deadline(const struct vpn *vpn, nanos now)
+{
+    if (vpn->id != 0 || !vpn->wanted)
+        return NANOS_NEVER;
+    bool more = false;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        if (path->login_sa != 0)
+            return path->login_ns + LOGIN_IDLE_NS;
+        more |= path->present && path->login_tag == 0 && !path->login_failed;
+    }
+    if (vpn->round_at_ns > now)
+        return vpn->round_at_ns;
+    if (more || (running(vpn) == 0 && tried_one(vpn)))
+        return vpn->last_start_ns + STAGGER_NS;
+    return NANOS_NEVER;
+}
+
+static struct path *path_of_tag(struct vpn *vpn, uint64_t tag)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].login_tag == tag)
+            return &vpn->paths[i];
+    return NULL;
+}
+
+struct path *login_path_of(struct vpn *vpn, ike_sa_id sa)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].login_tag != 0 && vpn->paths[i].login_sa == sa)
+            return &vpn->paths[i];
+    return NULL;
+}
+
+bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
+    if (path == NULL)
+        return false;
+    path->login_sa = event->sa;
+    path->login_ns = now;
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (&vpn->paths[i] != path)
+            attempt_cancel(vpn, &vpn->paths[i]);
+    return true;
+}
+
+void login_connected(struct vpn *vpn, enum ike_outcome outcome)
+{
+    vpn->round = 0;
+    if (vpn->waits)
+        tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
+}
+
+/* final - another path would bring the same answer: the peer, or our own policy, has refused. */
+static bool final(enum ike_outcome outcome)
+{
+    return outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH && outcome != IKE_CANCELLED &&
+           outcome != IKE_UNACCEPTABLE_ADDRESSES && outcome != IKE_UNEXPECTED_NAT &&
+           outcome != IKE_INVALID_SYNTAX;
+}
+
+bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos now)
+{
+    struct path *path = path_of_tag(vpn, tag);
+    if (path == NULL)
+        return false;
+    path->login_tag = 0;
+    path->login_sa = 0;
+    if (vpn->id != 0) {
+        ASSERT(running(vpn) == 0);
+        return true;
+    }
+    path->login_failed = true;
+    vpn->last_start_ns = now - STAGGER_NS; /* the next one need not wait */
+    if (final(outcome) && outcome != IKE_OK)
+        round_failed(vpn, outcome, now);
+    return true;
+}

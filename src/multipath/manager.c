@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+struct path_manager *path_manager_new(const struct path_options *options)
+{
+    ASSERT(options->random != NULL && options->view.sa != NULL && options->view.session != NULL &&
+           options->view.child != NULL);
+    struct path_manager *pm = calloc(1, sizeof(*pm));
+    if (pm != NULL)
+        pm->options = *options;
+    return pm;
+}
+
+static void command_drop_first(struct path_manager *pm)
+{
+    struct command_node *node = pm->commands;
+    pm->commands = node->next;
+    if (pm->commands == NULL)
+        pm->commands_last = NULL;
+    pm->n_commands--;
+}
+
+struct path_manager *path_manager_free(struct path_manager *pm)
+{
+    if (pm == NULL)
+        return NULL;
+    while (pm->vpns != NULL)
+        vpn_free(pm->vpns);
+    while (pm->commands != NULL) {
+        struct command_node *node = pm->commands;
+        command_drop_first(pm);
+        free(node);
+    }
+    free(pm->command_taken);
+    free(pm);
+    return NULL;
+}
+
+struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
+{
+    struct vpn *vpn = calloc(1, sizeof(*vpn));
+    if (vpn == NULL)
+        return NULL;
+    vpn->pm = pm;
+    vpn->conn = ike_conn_ref(conn);
+    vpn->all_dead_ns = NANOS_NEVER;
+    struct vpn **end = &pm->vpns;
+    while (*end != NULL) {
+        vpn->previous = *end;
+        end = &(*end)->next;
+    }
+    *end = vpn;
+    return vpn;
+}
+
+void vpn_id_set(struct vpn *vpn, ike_session_id id)
+{
+    if (vpn->id != 0)
+        HASH_DELETE(hh, vpn->pm->by_id, vpn);
+    vpn->id = id;
+    if (id != 0)
+        HASH_ADD(hh, vpn->pm->by_id, id, sizeof(vpn->id), vpn);
+}
+
+void vpn_free(struct vpn *vpn)
+{
+    vpn_id_set(vpn, 0);
+    if (vpn->previous == NULL)
+        vpn->pm->vpns = vpn->next;
+    else
+        vpn->previous->next = vpn->next;
+    if (vpn->next != NULL)
+        vpn->next->previous = vpn->previous;
+    ike_conn_unref(vpn->conn);
+    free(vpn);
+}
+
+struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id)
+{
+    struct vpn *vpn;
+    HASH_FIND(hh, pm->by_id, &id, sizeof(id), vpn);
+    return vpn;
+}
+
+bool vpn_single(const struct vpn *vpn)
+{
+    return !vpn->clones || !vpn->mobike || vpn->conn->clone == IKE_CLONE_OFF ||
+           vpn->conn->n_paths == 0;
+}
+
+static uint64_t enqueue(struct vpn *vpn, const struct ike_command *command, uint64_t tag)
+{
+    struct path_manager *pm = vpn->pm;
+    struct command_node *node = pm->n_commands < COMMANDS_MAX ? calloc(1, sizeof(*node)) : NULL;
+    if (node == NULL)
+        return 0;
+    node->command = *command;
+    node->command.tag = tag;
+    if (command->conn != NULL)
+        (void)snprintf(node->conn, sizeof(node->conn), "%s", command->conn);
+    if (command->child != NULL)
+        (void)snprintf(node->child, sizeof(node->child), "%s", command->child);
+    if (pm->commands_last == NULL)
+        pm->commands = node;
+    else
+        pm->commands_last->next = node;
+    pm->commands_last = node;
+    pm->n_commands++;
+    return tag;
+}
+
+uint64_t command_add(struct vpn *vpn, const struct ike_command *command)
+{
+    return enqueue(vpn, command, PATH_TAG | ++vpn->pm->last_tag);
+}
+
+void command_cancel(struct vpn *vpn, uint64_t tag)
+{
+    struct ike_command command = {.kind = IKE_CMD_CANCEL};
+    /* Without memory the login is left to win or lose by itself; login.c ends what comes of it. */
+    (void)enqueue(vpn, &command, tag);
+}
+
+bool path_manager_command(struct path_manager *pm, struct ike_command *ret_command)
+{
+    free(pm->command_taken);
+    pm->command_taken = pm->commands;
+    if (pm->commands == NULL)
+        return false;
+    struct command_node *node = pm->commands;
+    command_drop_first(pm);
+    *ret_command = node->command;
+    ret_command->conn = node->conn[0] == '\0' ? NULL : node->conn;
+    ret_command->child = node->child[0] == '\0' ? NULL : node->child;
+    return true;
+}
+
+bool path_manager_order(struct path_manager *pm, struct path_order *ret_order)
+{
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+        if (orders_next(vpn, ret_order))
+            return true;
+    return false;
+}
+
+void news_add(struct path_manager *pm, const struct path_news *news)
+{
+    if (pm->n_news == NEWS_MAX) {
+        pm->news_first = (pm->news_first + 1) % NEWS_MAX;
+        pm->n_news--;
+    }
+    pm->news[(pm->news_first + pm->n_news++) % NEWS_MAX] = *news;
+}
+
+bool path_manager_news(struct path_manager *pm, struct path_news *ret_news)
+{
+    if (pm->n_news == 0)
+        return false;
+    *ret_news = pm->news[pm->news_first];
+    pm->news_first = (pm->news_first + 1) % NEWS_MAX;
+    pm->n_news--;
+    return true;
+}
+
+nanos retry_after(const struct path_manager *pm, uint32_t failures, nanos now)
+{
+    unsigned doublings = failures > 0 ? failures - 1 : 0;
+    nanos wait = nanos_min(RETRY_MIN_NS << (doublings < 10 ? doublings : 10), RETRY_MAX_NS);
+    uint32_t quarter_ms = (uint32_t)(wait / 4 / NANOS_PER_MS);
+    return now + wait - (nanos)random_below(pm->options.random, quarter_ms) * NANOS_PER_MS;
+}
+
+static void paths_check(const struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        unsigned legs = 0;
+        for (unsigned k = 0; k < vpn->n_legs; k++) {
+            legs += vpn->legs[k].path == (int)i;
+            ASSERT(vpn->legs[k].path != (int)i || vpn->legs[k].id == path->sa);
+        }
+        ASSERT(legs == (path->sa != 0));
+        ASSERT(path->sa == 0 || path->clone_tag == 0);
+        ASSERT((path->clone_tag == 0) == (path->clone_of == 0));
+        ASSERT(vpn->id == 0 || path->login_tag == 0);
+        for (unsigned k = 0; k < i; k++) /* one clone at a time of one IKE SA */
+            ASSERT(path->clone_tag == 0 || vpn->paths[k].clone_tag == 0 ||
+                   vpn->paths[k].clone_of != path->clone_of);
+    }
+}
+
+void path_manager_check_invariants(const struct path_manager *pm)
+{
+    size_t with_id = 0, n = 0;
+    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        with_id += vpn->id != 0;
+        ASSERT(vpn->id != 0 || (vpn->wanted && vpn->n_legs == 0 && vpn->n_bearers == 0));
+        for (unsigned i = 0; i < vpn->n_legs; i++) {
+            const struct leg *leg = &vpn->legs[i];
+            ASSERT(leg->id != 0 && (leg->job == JOB_NONE) == (leg->job_tag == 0));
+            ASSERT(leg->path < (int)vpn->n_paths);
+        }
+        if (vpn_end_user(vpn))
+            paths_check(vpn);
+        else
+            ASSERT(vpn->n_paths == 0);
+    }
+    ASSERT(with_id == HASH_CNT(hh, pm->by_id));
+    for (const struct command_node *node = pm->commands; node != NULL; node = node->next)
+        n++;
+    ASSERT(n == pm->n_commands);
+}

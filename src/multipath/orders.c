@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the data plane must know of the health of paths, and what people may see of it. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+#define FAVOURITE_NS                                                                               \
+    NANOS_PER_SEC /* traffic elsewhere for longer than that makes a new favourite */
+
+const char *path_state_name(enum path_state state)
+{
+    switch (state) {
+    case PATH_DOWN: return "down";
+    case PATH_IDLE: return "idle";
+    case PATH_CONNECTING: return "connecting";
+    case PATH_CLONING: return "cloning";
+    case PATH_MOVING: return "moving";
+    case PATH_CREATING: return "creating";
+    case PATH_UP: return "up";
+    case PATH_SUSPECT: return "suspect";
+    case PATH_DEAD: return "dead";
+    case PATH_RETURNING: return "returning";
+    case PATH_BACKOFF: return "backoff";
+    }
+    ASSERT(false); /* a state without a name */
+    return "";
+}
+
+static const struct leg *leg_at(const struct vpn *vpn, ike_sa_id id)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (vpn->legs[i].id == id)
+            return &vpn->legs[i];
+    return NULL;
+}
+
+/* --- who carries --- */
+
+static bool leg_usable(const struct leg *leg)
+{
+    return leg->health == HEALTH_GOOD || leg->health == HEALTH_SUSPECT;
+}
+
+static bool bearer_first_class(const struct vpn *vpn, const struct bearer *bearer)
+{
+    const struct leg *leg = leg_at(vpn, bearer->sa);
+    return leg != NULL && leg_usable(leg) && (!vpn_end_user(vpn) || leg_home(vpn, leg));
+}
+
+/*
+ * bearer_usable - in three steps, each only if the one before leaves nothing: healthy and at home;
+ * healthy though parked or returning; whatever has a link, since we may be wrong about the dead.
+ */
+static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
+{
+    bool first = false, second = false;
+    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+        const struct bearer *other = &vpn->bearers[i];
+        const struct leg *leg = leg_at(vpn, other->sa);
+        if (other->policy != bearer->policy || leg == NULL)
+            continue;
+        first |= bearer_first_class(vpn, other);
+        second |= leg_alive(leg);
+    }
+    const struct leg *leg = leg_at(vpn, bearer->sa);
+    if (leg == NULL)
+        return false;
+    if (first)
+        return bearer_first_class(vpn, bearer);
+    return second ? leg_alive(leg) : !leg->link_gone;
+}
+
+static void rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *ret_priority,
+                 uint32_t *ret_weight)
+{
+    const struct leg *leg = leg_at(vpn, bearer->sa);
+    *ret_priority = 1;
+    *ret_weight = 1;
+    if (!vpn_end_user(vpn)) {
+        /* The End User's ranking is not known here; where it sends tells it. */
+        bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
+        *ret_priority = failover && vpn->favourite != 0 && bearer->sa != vpn->favourite ? 2 : 1;
+        return;
+    }
+    if (leg == NULL || leg->path < 0)
+        return;
+    const struct path *path = &vpn->paths[leg->path];
+    *ret_priority = path->priority;
+    *ret_weight = path->weight;
+    if (vpn->conn->multipath == IKE_MULTIPATH_FAILOVER)
+        *ret_priority = path->priority * 2 + path->metered;
+}
+
+bool orders_next(struct vpn *vpn, struct path_order *ret_order)
+{
+    if (vpn->id == 0)
+        return false;
+    if (!vpn->mode_told) {
+        vpn->mode_told = true;
+        *ret_order = (struct path_order){
+            .kind = PATH_ORDER_MODE,
+            .session = vpn->id,
+            .mode = vpn->conn->multipath == IKE_MULTIPATH_BALANCE ? ESP_MODE_BALANCE
+                                                                  : ESP_MODE_FAILOVER,
+            .follow = !vpn_end_user(vpn),
+        };
+        return true;
+    }
+    /* those that get better first: no packet finds the session without any */
+    for (int pass = 1; pass >= 0; pass--) {
+        for (unsigned i = 0; i < vpn->n_bearers; i++) {
+            struct bearer *bearer = &vpn->bearers[i];
+            bool usable = bearer_usable(vpn, bearer);
+            uint32_t priority, weight;
+            rank(vpn, bearer, &priority, &weight);
+            if (usable != (pass == 1) || (bearer->told && bearer->usable == usable &&
+                                          bearer->priority == priority && bearer->weight == weight))
+                continue;
+            bearer->told = true;
+            bearer->usable = usable;
+            bearer->priority = priority;
+            bearer->weight = weight;
+            *ret_order = (struct path_order){.kind = PATH_ORDER_CHILD,
+                                             .session = vpn->id,
+                                             .child = bearer->id,
+                                             .usable = usable,
+                                             .priority = priority,
+                                             .weight = weight};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* favour - where the End User's packets come in, with some inertia. */
+static void favour(struct vpn *vpn)
+{
+    const struct leg *now_best = leg_at(vpn, vpn->favourite);
+    const struct leg *best = now_best != NULL && leg_usable(now_best) ? now_best : NULL;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        const struct leg *leg = &vpn->legs[i];
+        if (leg_usable(leg) && leg_bears(vpn, leg) &&
+            (best == NULL || leg->esp_in_ns > best->esp_in_ns + FAVOURITE_NS))
+            best = leg;
+    }
+    vpn->favourite = best == NULL ? 0 : best->id;
+}
+
+/* --- states --- */
+
+static enum path_state home_state(const struct vpn *vpn, const struct path *path,
+                                  const struct leg *leg, nanos now)
+{
+    switch (leg->health) {
+    case HEALTH_DEAD: return PATH_DEAD;
+    case HEALTH_RETURNING: return PATH_RETURNING;
+    case HEALTH_SUSPECT: return PATH_SUSPECT;
+    case HEALTH_GOOD: break;
+    }
+    if (leg_bears(vpn, leg) || vpn->children == 0)
+        return PATH_UP;
+    return leg->job == JOB_NONE && leg->job_at_ns > now && path->sa != 0 ? PATH_BACKOFF
+                                                                         : PATH_CREATING;
+}
+
+static enum path_state away_state(const struct vpn *vpn, const struct path *path,
+                                  const struct leg *leg, nanos now)
+{
+    if (leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED)
+        return leg->job_path >= 0 && &vpn->paths[leg->job_path] == path ? PATH_MOVING : PATH_DEAD;
+    if (leg->job == JOB_CREATE)
+        return PATH_CREATING;
+    if (path->lost)
+        return path->answers_since_ns != NANOS_NEVER ? PATH_RETURNING : PATH_DEAD;
+    return path->retry_ns > now || leg->job_at_ns > now ? PATH_BACKOFF : PATH_MOVING;
+}
+
+enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now)
+{
+    if (!path->present)
+        return PATH_DOWN;
+    if (vpn->id == 0) {
+        if (path->login_tag != 0)
+            return PATH_CONNECTING;
+        return path->login_failed || vpn->round_at_ns > now ? PATH_BACKOFF : PATH_IDLE;
+    }
+    const struct leg *leg = leg_at(vpn, path->sa);
+    if (leg != NULL)
+        return leg_home(vpn, leg) ? home_state(vpn, path, leg, now)
+                                  : away_state(vpn, path, leg, now);
+    if (path->clone_tag != 0)
+        return PATH_CLONING;
+    if (vpn_single(vpn) && vpn->n_legs > 0 && wanted_at_home(path, &vpn->legs[0].at))
+        return home_state(vpn, path, &vpn->legs[0], now); /* it carries what has no better home */
+    return path->retry_ns > now ? PATH_BACKOFF : PATH_IDLE;
+}
+
+static const char *reason_of(const struct path *path, enum path_state state)
+{
+    switch (state) {
+    case PATH_DOWN: return "no link, address or route";
+    case PATH_SUSPECT: return "unanswered";
+    case PATH_DEAD: return "nothing comes back";
+    case PATH_RETURNING: return "answers again";
+    case PATH_BACKOFF: return "failed, will be tried again";
+    case PATH_CLONING: return path->lost ? "lost, cloned anew" : "";
+    case PATH_IDLE:
+    case PATH_CONNECTING:
+    case PATH_MOVING:
+    case PATH_CREATING:
+    case PATH_UP: return "";
+    }
+    return "";
+}
+
+void orders_settle(struct vpn *vpn, nanos now)
+{
+    if (!vpn_end_user(vpn)) {
+        favour(vpn);
+        return;
+    }
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        struct path *path = &vpn->paths[i];
+        enum path_state state = orders_path_state(vpn, path, now);
+        if (state == path->state && path->since_ns != 0)
+            continue;
+        struct path_news news = {.kind = PATH_NEWS_STATE,
+                                 .session = vpn->id,
+                                 .sa = path->sa,
+                                 .from = path->state,
+                                 .to = state};
+        (void)snprintf(news.conn, sizeof(news.conn), "%s", vpn->conn->name);
+        (void)snprintf(news.path, sizeof(news.path), "%s", path->name);
+        (void)snprintf(news.reason, sizeof(news.reason), "%s", reason_of(path, state));
+        if (state != path->state)
+            news_add(vpn->pm, &news);
+        path->state = state;
+        path->since_ns = now > 0 ? now : 1;
+    }
+}
+
+/* --- status --- */
+
+static void leg_status(const struct vpn *vpn, const struct leg *leg, struct path_status *status)
+{
+    status->sa = leg->id;
+    status->at = leg->at;
+    status->parked = vpn_end_user(vpn) && !leg_home(vpn, leg);
+    status->rtt_ns = leg->rtt_ns;
+    status->last_heard_ns = leg->heard_ns;
+    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+        const struct bearer *bearer = &vpn->bearers[i];
+        if (bearer->sa != leg->id)
+            continue;
+        if (status->child == 0 || bearer->usable) {
+            status->child = bearer->id;
+            status->priority = bearer->priority;
+            status->weight = bearer->weight;
+        }
+        status->usable |= bearer->usable;
+    }
+}
+
+static void path_status_of(const struct vpn *vpn, const struct path *path,
+                           struct path_status *status)
+{
+    (void)snprintf(status->path, sizeof(status->path), "%s", path->name);
+    status->state = path->state;
+    status->since_ns = path->since_ns;
+    status->wanted = (struct ike_path){
+        .local.address = path->local, .remote.address = path->remote, .interface = path->link};
+    status->failures = path->failures;
+    status->losses = path->losses;
+    status->metered = path->metered;
+    const struct leg *leg = leg_at(vpn, path->sa);
+    if (leg != NULL) {
+        leg_status(vpn, leg, status);
+        status->wanted.local.port = leg->at.local.port;
+        status->wanted.remote.port = leg->at.remote.port;
+    }
+    status->priority = path->priority;
+    status->weight = path->weight;
+}
+
+static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct path_status *status)
+{
+    (void)snprintf(status->path, sizeof(status->path), "gateway-%u", leg->id);
+    leg_status(vpn, leg, status);
+    status->wanted = leg->at;
+    status->since_ns = leg->health == HEALTH_DEAD ? leg->dead_since_ns : leg->up_ns;
+    switch (leg->health) {
+    case HEALTH_GOOD: status->state = PATH_UP; return;
+    case HEALTH_SUSPECT: status->state = PATH_SUSPECT; return;
+    case HEALTH_DEAD: status->state = PATH_DEAD; return;
+    case HEALTH_RETURNING: status->state = PATH_RETURNING; return;
+    }
+}
+
+bool path_manager_status(const struct path_manager *pm, size_t index,
+                         struct path_status *ret_status)
+{
+    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        size_t n = vpn_end_user(vpn) ? vpn->n_paths : vpn->n_legs;
+        if (index >= n) {
+            index -= n;
+            continue;
+        }
+        *ret_status = (struct path_status){.session = vpn->id, .role = vpn->role};
+        (void)snprintf(ret_status->conn, sizeof(ret_status->conn), "%s", vpn->conn->name);
+        if (vpn_end_user(vpn))
+            path_status_of(vpn, &vpn->paths[index], ret_status);
+        else
+            gateway_status(vpn, &vpn->legs[index], ret_status);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Until each wanted path has its VPN: IKE SAs are cloned for the paths that have none (one clone at
+ * a time of one IKE SA, from any that lives), and Child SAs are created where they belong. Where
+ * IKE SAs live is the matter of home.c.
+ */
+#include "multipath/vpn.h"
+
+#define SURPLUS_NS                                                                                 \
+    (10 * NANOS_PER_SEC) /* a clone of the peer that serves nothing goes after that */
+
+bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command)
+{
+    leg->job_tag = command_add(vpn, command);
+    leg->job = leg->job_tag != 0 ? job : JOB_NONE;
+    return leg->job_tag != 0;
+}
+
+static void failed(struct vpn *vpn, struct path *path, nanos now)
+{
+    path->failures++;
+    path->retry_ns = retry_after(vpn->pm, path->failures, now);
+}
+
+/* spoken_for - the clone came out of a command whose outcome will name its path. */
+static bool spoken_for(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (vpn->paths[i].clone_of != 0 && vpn->paths[i].clone_of == leg->parent)
+            return true;
+    return false;
+}
+
+static struct leg *spare(struct vpn *vpn)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        if (leg->path < 0 && leg->job == JOB_NONE && leg_alive(leg) && !spoken_for(vpn, leg))
+            return leg;
+    }
+    return NULL;
+}
+
+/* parent - the IKE SA to clone: alive, idle, not being cloned. */
+static struct leg *parent(struct vpn *vpn)
+{
+    struct leg *best = NULL;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        bool busy = false;
+        for (unsigned k = 0; k < vpn->n_paths; k++)
+            busy |= vpn->paths[k].clone_of == leg->id;
+        if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
+            continue;
+        /* an exchange that runs would only make the clone wait */
+        if (best == NULL || (best->job != JOB_NONE && leg->job == JOB_NONE))
+            best = leg;
+    }
+    return best;
+}
+
+static unsigned legs_and_clones(const struct vpn *vpn)
+{
+    unsigned n = vpn->n_legs;
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        n += vpn->paths[i].clone_tag != 0;
+    return n;
+}
+
+static void serve(struct vpn *vpn, unsigned index, nanos now)
+{
+    struct path *path = &vpn->paths[index];
+    struct leg *leg = spare(vpn);
+    if (leg != NULL) {
+        leg_assign(vpn, leg, (int)index);
+        return;
+    }
+    uint32_t max = vpn->conn->max_ike_sas > 0 ? vpn->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
+    if (vpn->refused || legs_and_clones(vpn) >= max || legs_and_clones(vpn) >= LEGS_MAX)
+        return;
+    leg = parent(vpn);
+    if (leg == NULL)
+        return;
+    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->id};
+    path->clone_tag = command_add(vpn, &command);
+    path->clone_of = path->clone_tag != 0 ? leg->id : 0;
+    if (path->clone_tag == 0)
+        failed(vpn, path, now);
+}
+
+/* abandon - the IKE SA that was to be cloned died over it: another one will do. */
+static void abandon(struct vpn *vpn, struct path *path, nanos now)
+{
+    struct leg *leg = leg_find(vpn, path->clone_of);
+    if (path->clone_tag == 0 || (leg != NULL && leg_alive(leg)))
+        return;
+    path->clone_tag = 0;
+    path->clone_of = 0;
+    failed(vpn, path, now);
+}
+
+static bool wants_leg(const struct path *path)
+{
+    return path->present && path->sa == 0 && path->clone_tag == 0;
+}
+
+static nanos clone_all(struct vpn *vpn, nanos now)
+{
+    nanos at = NANOS_NEVER;
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        abandon(vpn, &vpn->paths[i], now);
+    for (;;) { /* in order of priority */
+        int best = -1;
+        for (unsigned i = 0; i < vpn->n_paths; i++) {
+            const struct path *path = &vpn->paths[i];
+            if (!wants_leg(path))
+                continue;
+            if (path->retry_ns > now)
+                at = nanos_min(at, path->retry_ns);
+            else if (best < 0 || path->priority < vpn->paths[best].priority)
+                best = (int)i;
+        }
+        if (best < 0)
+            return at;
+        serve(vpn, (unsigned)best, now);
+        if (wants_leg(&vpn->paths[best]))
+            return at; /* nothing to clone from now: the next event brings us back */
+    }
+}
+
+static bool created_where_it_is(const struct vpn *vpn, const struct leg *leg)
+{
+    if (leg_home(vpn, leg) || vpn_single(vpn))
+        return true;
+    return leg->path >= 0 && vpn->conn->create_then_move && !vpn->paths[leg->path].lost;
+}
+
+static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    if (leg->job != JOB_NONE || !leg_alive(leg) || !created_where_it_is(vpn, leg))
+        return NANOS_NEVER;
+    for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
+        if ((vpn->children >> i & 1) == 0 || leg_has(vpn, leg, i))
+            continue;
+        if (leg->job_at_ns > now)
+            return leg->job_at_ns;
+        struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
+                                      .sa = leg->id,
+                                      .session = vpn->id,
+                                      .child = vpn->conn->children[i].name};
+        leg->job_policy = i;
+        if (!repair_job(vpn, leg, JOB_CREATE, &command))
+            leg->job_at_ns = now + RETRY_MIN_NS;
+        return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
+    }
+    return NANOS_NEVER;
+}
+
+static void delete_leg(struct vpn *vpn, struct leg *leg)
+{
+    struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
+                                  .sa = leg->id,
+                                  .session = vpn->id,
+                                  .force = leg->health == HEALTH_DEAD};
+    (void)repair_job(vpn, leg, JOB_DELETE, &command);
+}
+
+static bool others_live(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
+            return true;
+    return false;
+}
+
+/* bury - IKE SAs that are of no use any more: dead for long, or clones of the peer that nobody
+ * needs (D-12: the End User deletes the surplus). */
+static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    if (leg->job == JOB_DELETE)
+        return NANOS_NEVER;
+    if (leg->health == HEALTH_DEAD && others_live(vpn, leg)) {
+        if (now - leg->dead_since_ns < LOST_NS)
+            return leg->dead_since_ns + LOST_NS;
+        leg->job = JOB_NONE;
+        leg->job_tag = 0;
+        delete_leg(vpn, leg);
+    }
+    struct ike_sa_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    if (leg->path >= 0 || vpn->n_legs == 1 || leg_bears(vpn, leg) || leg->parent == 0 ||
+        !view->sa(view->context, leg->id, &info) || info.role != IKE_SA_RESPONDER)
+        return NANOS_NEVER;
+    if (now - leg->up_ns < SURPLUS_NS)
+        return leg->up_ns + SURPLUS_NS;
+    delete_leg(vpn, leg);
+    return NANOS_NEVER;
+}
+
+/* lost_at - nothing answers, though there are links: when to give the session up. */
+static nanos lost_at(const struct vpn *vpn)
+{
+    if (vpn->all_dead_ns == NANOS_NEVER)
+        return NANOS_NEVER;
+    nanos patience = vpn->wanted && vpn->keep ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
+    nanos at = NANOS_NEVER;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        nanos since = path->present_ns > vpn->all_dead_ns ? path->present_ns : vpn->all_dead_ns;
+        if (path->present)
+            at = nanos_min(at, since + patience);
+    }
+    return at;
+}
+
+nanos repair_settle(struct vpn *vpn, nanos now)
+{
+    nanos lost = lost_at(vpn);
+    if (now >= lost) {
+        struct ike_command command = {
+            .kind = IKE_CMD_DELETE_SESSION, .session = vpn->id, .force = true};
+        vpn->all_dead_ns = now; /* once more later, should the command get lost */
+        (void)command_add(vpn, &command);
+        lost = lost_at(vpn);
+    }
+    nanos at = lost;
+    if (!vpn_single(vpn))
+        at = nanos_min(at, clone_all(vpn, now));
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        at = nanos_min(at, create_missing(vpn, &vpn->legs[i], now));
+        at = nanos_min(at, bury(vpn, &vpn->legs[i], now));
+    }
+    return at;
+}
+
+static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *event, nanos now)
+{
+    struct path *path = &vpn->paths[index];
+    path->clone_tag = 0;
+    path->clone_of = 0;
+    struct leg *leg = event->outcome == IKE_OK ? leg_find(vpn, event->sa) : NULL;
+    if (leg != NULL && leg->path < 0) {
+        leg_assign(vpn, leg, (int)index);
+        return;
+    }
+    if (event->outcome == IKE_CLONE_UNSUPPORTED)
+        vpn->clone_never = true;
+    if (event->outcome == IKE_NO_ADDITIONAL_SAS)
+        vpn->refused = true;
+    failed(vpn, path, now);
+}
+
+static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *event, nanos now)
+{
+    if (event->outcome == IKE_OK) {
+        leg->job_failures = 0;
+        leg->job_at_ns = 0;
+        /* told in good time also where the Child SA did not last */
+        if (!leg_has(vpn, leg, leg->job_policy))
+            leg->job_at_ns = now + RETRY_MIN_NS;
+        return;
+    }
+    leg->job_failures++;
+    /* what was refused for good is asked again at leisure */
+    bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||
+                     event->outcome == IKE_INSTALL_FAILED;
+    leg->job_at_ns = temporary ? retry_after(vpn->pm, leg->job_failures, now) : now + RETRY_MAX_NS;
+}
+
+bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        if (vpn->paths[i].clone_tag == event->tag) {
+            cloned(vpn, i, event, now);
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        if (leg->job_tag != event->tag || (leg->job != JOB_CREATE && leg->job != JOB_DELETE))
+            continue;
+        bool creation = leg->job == JOB_CREATE;
+        leg->job = JOB_NONE;
+        leg->job_tag = 0;
+        if (creation)
+            created(vpn, leg, event, now);
+        else if (event->outcome != IKE_OK)
+            leg->dead_since_ns = leg->up_ns = now; /* asked again after the same time */
+        return true;
+    }
+    return false;
+}

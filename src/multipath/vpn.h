@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MULTIPATH_VPN_H
+#define MULTIPATH_VPN_H
+
+/*
+ * The state of the path manager. Internal to multipath/.
+ *
+ *   struct vpn    one wish (connection to be up) and, once logged in, one session
+ *   struct path   a wanted path of the End User: (interface, local address, remote address)
+ *   struct leg    an IKE SA: where it is, how healthy, what it is doing
+ *   struct bearer a Child SA on a leg
+ *
+ * The way through the files: event.c takes what happened and notes it here; then vpn_settle()
+ * brings everything into line: wanted.c (which paths there are), login.c (the race), health.c (who
+ * is alive), repair.c (clone, move, create, park, return), orders.c (what the data plane must
+ * know). Deadlines are computed from state, never armed.
+ */
+
+#define HASH_FUNCTION HASH_FNV /* the default one falls through cases, which clang refuses */
+#include <uthash.h>
+
+#include "multipath/path_manager.h"
+
+#define LEGS_MAX                                                                                   \
+    (LIMIT_SESSION_PATHS + 8) /* IKE SAs of a session that are followed: paths, rekeys */
+#define BEARERS_MAX  (LIMIT_CHILD_SAS_SESSION + 8)
+#define REMOTES_MAX  (POLICY_ADDRESSES + LIMIT_ADDITIONAL + 1)
+#define COMMANDS_MAX 4096
+#define NEWS_MAX     512
+#define STAGGER_NS   (250 * NANOS_PER_MS) /* RFC 8305 section 5: Connection Attempt Delay */
+#define LOGIN_IDLE_NS                                                                              \
+    (20 * NANOS_PER_SEC) /* an answered login that then stalls gives way to others */
+#define RETRY_MIN_NS           NANOS_PER_SEC /* back-off of attempts: doubles from here ... */
+#define RETRY_MAX_NS           (60 * NANOS_PER_SEC) /* ... up to here, less a random quarter */
+#define LOST_NS                (60 * NANOS_PER_SEC) /* a dead IKE SA is kept that long while others live */
+#define TOTAL_LOSS_NS          (30 * NANOS_PER_SEC) /* nothing answers: give the session up, log in anew */
+#define TOTAL_LOSS_RELEASED_NS (165 * NANOS_PER_SEC) /* the same if nobody wants it again */
+#define FAR_RTT_NS             (2 * NANOS_PER_SEC)   /* no measured round trip counts for more */
+
+enum health {
+    HEALTH_GOOD,
+    HEALTH_SUSPECT,   /* asked, not answered for half the time that we grant */
+    HEALTH_DEAD,      /* not answered in time, or its link is gone */
+    HEALTH_RETURNING, /* answered again, for less than stable_for */
+};
+
+enum job { JOB_NONE, JOB_MOVE, JOB_CREATE, JOB_CREATE_MOVED, JOB_DELETE };
+
+struct bearer {
+    ike_child_id id;
+    ike_sa_id sa;
+    uint8_t policy;      /* index in conn->children */
+    nanos in_ns, out_ns; /* as last read */
+    /* what the data plane was told */
+    bool told, usable;
+    uint32_t priority, weight;
+};
+
+struct leg {
+    ike_sa_id id;
+    struct ike_path at;
+    int path;       /* index of the path that it serves; -1: spare */
+    bool link_gone; /* `at` names an interface or address that is not there any more */
+    enum health health;
+    nanos up_ns;                 /* since when we know it */
+    nanos heard_ns;              /* last authentic sign of life: IKE or ESP */
+    nanos esp_in_ns, esp_out_ns; /* newest over its bearers */
+    nanos asked_ns;      /* the probe that waits for its answer was sent then; 0: none waits */
+    nanos probe_at_ns;   /* DEAD: next probe */
+    nanos good_since_ns; /* RETURNING: first answer */
+    nanos dead_since_ns;
+    nanos rtt_ns;
+    uint64_t probe_tag; /* 0: none outstanding */
+    ike_sa_id parent;   /* cloned from; 0: logged in */
+    nanos proof_ns;     /* last answer to a question of ours: proves both directions */
+    bool strict;        /* the probe under way wants an answer: mere arrivals are no proof */
+    enum job job;
+    uint64_t job_tag;
+    int job_path;       /* MOVE: index of the path that it goes to */
+    uint8_t job_policy; /* CREATE: which child */
+    nanos job_at_ns;    /* no new job before: back-off */
+    uint32_t job_failures;
+};
+
+struct path {
+    char name[LIMIT_NAME];
+    int policy;         /* index in conn->paths; -1: the connection has none */
+    char interface[16]; /* its name; empty: none was seen yet */
+    uint32_t link;      /* index of the interface; 0: not there */
+    bool present;       /* link up, address there, route there */
+    struct address local, remote;
+    uint32_t metric, priority, weight;
+    bool metered;
+    nanos present_ns;   /* since when */
+    ike_sa_id sa;       /* 0: none */
+    bool lost;          /* it failed before: an answer must be stable before traffic returns */
+    uint64_t clone_tag; /* a clone for it is under way */
+    ike_sa_id clone_of; /* 0: none */
+    uint64_t test_tag;  /* PATH_TEST under way */
+    uint32_t test_failures;
+    nanos test_at_ns;       /* next test */
+    nanos answers_since_ns; /* tests succeed since; NANOS_NEVER: not */
+    nanos retry_ns;         /* clone or move not before */
+    uint32_t failures;
+    uint64_t losses;
+    enum path_state state; /* as last told */
+    nanos since_ns;
+    /* login */
+    uint64_t login_tag; /* 0: none under way */
+    ike_sa_id login_sa; /* answered; 0: not yet */
+    nanos login_ns;     /* begun, or last progress */
+    bool login_failed;  /* in this round */
+};
+
+struct vpn {
+    struct vpn *next, *previous;
+    UT_hash_handle hh; /* by id; only with id != 0 */
+    struct path_manager *pm;
+    ike_session_id id; /* 0: not logged in */
+    struct ike_conn *conn;
+    enum ike_session_role role;
+    bool mode_told;
+    bool released;        /* nothing is repaired any more */
+    bool mobike, clones;  /* the peer can */
+    bool clone_never;     /* it said that it can, and did a plain rekey */
+    bool refused;         /* NO_ADDITIONAL_SAS: until an IKE SA of the session goes */
+    bool no_reduced;      /* CREATE_MOVED failed: separate exchanges from now on */
+    ike_sa_id favourite;  /* Gateway, failover: where the End User sends */
+    nanos up_ns;          /* logged in at */
+    uint32_t short_lives; /* sessions in a row that ended soon after their login */
+    uint32_t children;    /* bit i: conn->children[i] is wanted on each path */
+    nanos all_dead_ns;    /* since when no IKE SA answers; NANOS_NEVER: one does */
+
+    /* the wish */
+    bool wanted, keep;
+    uint64_t tag; /* somebody waits for CONNECTED or CONNECT_FAILED */
+    bool waits;
+    uint64_t won_tag; /* the login that made the session; its outcome is still to come */
+    char child[LIMIT_NAME];
+    uint32_t round; /* rounds of logins that failed */
+    nanos round_at_ns, last_start_ns;
+    nanos deadline_ns; /* of all this; set by vpn_settle */
+
+    uint8_t n_remotes, n_own_remotes; /* the configured ones come first */
+    struct address remotes[REMOTES_MAX];
+
+    unsigned n_paths, n_legs, n_bearers;
+    struct path paths[LIMIT_SESSION_PATHS];
+    struct leg legs[LEGS_MAX];
+    struct bearer bearers[BEARERS_MAX];
+};
+
+struct command_node {
+    struct command_node *next;
+    struct ike_command command;
+    char conn[LIMIT_NAME], child[LIMIT_NAME];
+};
+
+struct path_manager {
+    struct path_options options;
+    struct vpn *vpns; /* in order of coming */
+    struct vpn *by_id;
+    size_t n_links;
+    struct path_link links[PATH_LINKS];
+    uint64_t last_tag;
+    struct command_node *commands, *commands_last, *command_taken;
+    size_t n_commands;
+    struct path_news news[NEWS_MAX]; /* ring */
+    size_t news_first, n_news;
+    nanos now; /* of the last input */
+};
+
+/* --- manager.c --- */
+struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no memory */
+void vpn_free(struct vpn *vpn);
+struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
+void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
+/* command_add - gives it a tag, which is returned; 0: no room, treat it as a failed attempt. */
+uint64_t command_add(struct vpn *vpn, const struct ike_command *command);
+/* command_cancel - IKE_CMD_CANCEL for a login. */
+void command_cancel(struct vpn *vpn, uint64_t tag);
+void news_add(struct path_manager *pm, const struct path_news *news);
+nanos retry_after(const struct path_manager *pm, uint32_t failures, nanos now);
+
+static inline bool vpn_end_user(const struct vpn *vpn)
+{
+    return vpn->role == IKE_END_USER;
+}
+/* vpn_single - one IKE SA that is moved, instead of one per path. */
+bool vpn_single(const struct vpn *vpn);
+
+/* --- wanted.c --- */
+/* wanted_plan - the paths of an End User anew, after links or remotes changed. */
+void wanted_plan(struct vpn *vpn, nanos now);
+void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n);
+/* wanted_place_there - the interface and address of `at` still exist. */
+bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at);
+/* wanted_at_home - `at` is the place of the path; ports do not matter. */
+bool wanted_at_home(const struct path *path, const struct ike_path *at);
+/* wanted_rotate - the next remote address, after an attempt on this one failed. */
+void wanted_rotate(struct vpn *vpn, struct path *path);
+
+/* --- login.c --- */
+void login_settle(struct vpn *vpn, nanos now);
+nanos login_deadline(const struct vpn *vpn, nanos now);
+/* login_progress - an exchange of an attempt was answered: it wins. false: not of ours. */
+bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now);
+bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos now);
+void login_cancel(struct vpn *vpn);
+/* login_connected - whoever waits for the wish is told. */
+void login_connected(struct vpn *vpn, enum ike_outcome outcome);
+struct path *login_path_of(struct vpn *vpn, ike_sa_id sa);
+
+/* --- health.c --- */
+struct timing {
+    nanos probe_ns;  /* silence after which an idle IKE SA is probed */
+    nanos quick_ns;  /* the same if packets of ours went unanswered */
+    nanos grant_ns;  /* a probe that is unanswered that long: dead */
+    nanos resend_ns; /* interval of its retransmissions */
+};
+struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
+void health_settle(struct vpn *vpn, nanos now);
+nanos health_deadline(const struct vpn *vpn, nanos now);
+void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now);
+/* health_proof - an exchange that we began was answered. */
+void health_proof(struct vpn *vpn, struct leg *leg, nanos now);
+/* health_moved - the IKE SA is elsewhere now. */
+void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, nanos now);
+bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now);
+void health_dead(struct vpn *vpn, struct leg *leg, nanos now);
+void health_rtt(struct leg *leg, nanos rtt_ns);
+static inline bool leg_alive(const struct leg *leg)
+{
+    return leg->health != HEALTH_DEAD;
+}
+
+/* --- repair.c, home.c --- */
+/* *_settle returns the next moment at which time alone gives it something to do. */
+nanos repair_settle(struct vpn *vpn, nanos now);
+/* *_done - the outcome of a command; false: it was not theirs. */
+bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
+/* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
+bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);
+nanos home_settle(struct vpn *vpn, nanos now);
+bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
+
+/* --- legs.c --- */
+struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */
+struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room */
+void leg_remove(struct vpn *vpn, struct leg *leg);
+void leg_assign(struct vpn *vpn, struct leg *leg, int path); /* -1: spare */
+bool leg_home(const struct vpn *vpn, const struct leg *leg);
+/* leg_has - a Child SA of this policy is on the leg. */
+bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy);
+bool leg_bears(const struct vpn *vpn, const struct leg *leg);
+struct bearer *bearer_find(struct vpn *vpn, ike_child_id id);
+void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now);
+void bearer_remove(struct vpn *vpn, ike_child_id id);
+
+/* --- orders.c --- */
+enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now);
+void orders_settle(struct vpn *vpn, nanos now); /* news of states, who is the favourite */
+bool orders_next(struct vpn *vpn, struct path_order *ret_order);
+
+/* --- event.c --- */
+/* vpn_settle - everything into line with what is known. The vpn may be gone afterwards. */
+void vpn_settle(struct vpn *vpn, nanos now);
+
+#endif

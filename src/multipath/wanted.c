@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which paths an End User wants: the path sections of the connection, laid over the links that the
+ * host has and the addresses that the peer has. A path keeps its place in the plan as long as an
+ * IKE SA serves it; those that are not begun yet are planned anew with every change.
+ */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "multipath/vpn.h"
+
+static const struct path_link *link_named(const struct path_manager *pm, const char *name)
+{
+    for (size_t i = 0; i < pm->n_links; i++)
+        if (strcmp(pm->links[i].name, name) == 0)
+            return &pm->links[i];
+    return NULL;
+}
+
+static const struct ike_path_policy *policy_of(const struct vpn *vpn, int policy)
+{
+    return policy < 0 ? NULL : &vpn->conn->paths[policy];
+}
+
+static bool local_allowed(const struct vpn *vpn, const struct ike_path_policy *policy,
+                          const struct address *local)
+{
+    if (policy != NULL && policy->n_local > 0) {
+        for (uint8_t i = 0; i < policy->n_local; i++)
+            if (address_equal(&policy->local[i], local))
+                return true;
+        return false;
+    }
+    bool restricted = false;
+    for (uint8_t i = 0; i < vpn->conn->n_local_addrs; i++) {
+        const struct ike_remote *own = &vpn->conn->local_addrs[i];
+        if (own->range.first.family == ADDRESS_NONE)
+            return true; /* %any, or a name */
+        restricted = true;
+        if (range_contains(&own->range, local))
+            return true;
+    }
+    /* addresses of the connection are about its first path; sections name theirs themselves */
+    return !restricted || policy != NULL;
+}
+
+static bool remote_allowed(const struct ike_path_policy *policy, const struct address *remote)
+{
+    if (policy == NULL || policy->n_remote == 0)
+        return true;
+    for (uint8_t i = 0; i < policy->n_remote; i++)
+        if (address_equal(&policy->remote[i], remote))
+            return true;
+    return false;
+}
+
+static bool route_to(const struct path_link *link, const struct address *remote,
+                     uint32_t *ret_metric)
+{
+    bool found = false;
+    for (uint8_t i = 0; i < link->n_routes && i < PATH_LINK_ROUTES; i++) {
+        const struct path_route *route = &link->routes[i];
+        if (!range_contains(&route->destination, remote) || (found && route->metric >= *ret_metric))
+            continue;
+        *ret_metric = route->metric;
+        found = true;
+    }
+    return found;
+}
+
+/* source_on - the address of the link to talk to `remote` from; `kept` if that is still good. */
+static bool source_on(const struct vpn *vpn, const struct ike_path_policy *policy,
+                      const struct path_link *link, const struct address *remote,
+                      struct address *kept, uint32_t *ret_metric)
+{
+    uint32_t metric = 0;
+    if (!link->up || !remote_allowed(policy, remote) || !route_to(link, remote, &metric))
+        return false;
+    const struct address *best = NULL;
+    for (uint8_t i = 0; i < link->n_addresses && i < PATH_LINK_ADDRESSES; i++) {
+        const struct address *own = &link->addresses[i];
+        if (own->family != remote->family || !local_allowed(vpn, policy, own) ||
+            (address_is_link_local(own) && !address_is_link_local(remote)))
+            continue;
+        if (best == NULL || address_equal(own, kept))
+            best = own;
+    }
+    if (best == NULL)
+        return false;
+    *kept = *best;
+    *ret_metric = metric;
+    return true;
+}
+
+static bool own_inner(const struct ike_session_info *info, const struct address *address)
+{
+    for (uint8_t i = 0; i < info->config.n_addresses; i++)
+        if (address_equal(&info->config.addresses[i], address))
+            return true;
+    return false;
+}
+
+void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n)
+{
+    struct ike_session_info info = {0};
+    const struct path_view *view = &vpn->pm->options.view;
+    if (vpn->id != 0 && !view->session(view->context, vpn->id, &info))
+        info = (struct ike_session_info){0};
+    vpn->n_remotes = vpn->n_own_remotes;
+    for (size_t i = 0; i < n && vpn->n_remotes < REMOTES_MAX; i++) {
+        bool known = false;
+        for (uint8_t k = 0; k < vpn->n_remotes; k++)
+            known |= address_equal(&vpn->remotes[k], &more[i]);
+        /* M9: what the peer announces may be nonsense, or an address inside the VPN */
+        if (!known && !own_inner(&info, &more[i]) &&
+            (address_usable_outer(&more[i], false) || address_is_loopback(&vpn->remotes[0])))
+            vpn->remotes[vpn->n_remotes++] = more[i];
+    }
+}
+
+bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at)
+{
+    for (size_t i = 0; i < pm->n_links; i++) {
+        const struct path_link *link = &pm->links[i];
+        if (!link->up || (at->interface != 0 && link->index != at->interface))
+            continue;
+        for (uint8_t k = 0; k < link->n_addresses && k < PATH_LINK_ADDRESSES; k++)
+            if (address_equal(&link->addresses[k], &at->local.address))
+                return true;
+    }
+    return false;
+}
+
+bool wanted_at_home(const struct path *path, const struct ike_path *at)
+{
+    return (at->interface == 0 || at->interface == path->link) &&
+           address_equal(&at->local.address, &path->local) &&
+           address_equal(&at->remote.address, &path->remote);
+}
+
+/* refresh - is the path there now? */
+static void refresh(struct vpn *vpn, struct path *path, nanos now)
+{
+    const struct path_link *link = link_named(vpn->pm, path->interface);
+    bool was = path->present;
+    path->link = link == NULL ? 0 : link->index;
+    path->present = link != NULL && source_on(vpn, policy_of(vpn, path->policy), link,
+                                              &path->remote, &path->local, &path->metric);
+    if (path->present && !was) {
+        path->present_ns = now;
+        path->test_at_ns = now;
+        /* what failed may succeed now, but a flapping link must not make a storm */
+        if (path->failures > 0)
+            path->retry_ns = nanos_min(path->retry_ns, now + RETRY_MIN_NS);
+    }
+    if (!path->present && was) {
+        path->answers_since_ns = NANOS_NEVER;
+        path->lost = path->lost || path->sa != 0;
+        path->losses += path->sa != 0;
+    }
+}
+
+static bool begun(const struct path *path)
+{
+    return path->sa != 0 || path->clone_tag != 0 || path->login_tag != 0 || path->test_tag != 0;
+}
+
+struct plan {
+    unsigned n;
+    struct path paths[LIMIT_SESSION_PATHS];
+    int from[LIMIT_SESSION_PATHS]; /* index in the old plan; -1: new */
+};
+
+static bool taken_from(const struct plan *plan, int old)
+{
+    for (unsigned i = 0; i < plan->n; i++)
+        if (plan->from[i] == old)
+            return true;
+    return false;
+}
+
+static void plan_keep(const struct vpn *vpn, struct plan *plan, unsigned old)
+{
+    plan->paths[plan->n] = vpn->paths[old];
+    plan->from[plan->n++] = (int)old;
+}
+
+static unsigned plan_count(const struct plan *plan, int policy, const char *interface)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < plan->n; i++)
+        n += plan->paths[i].policy == policy &&
+             (interface == NULL || strcmp(plan->paths[i].interface, interface) == 0);
+    return n;
+}
+
+static bool plan_has(const struct plan *plan, int policy, const char *interface,
+                     const struct address *remote)
+{
+    for (unsigned i = 0; i < plan->n; i++) {
+        const struct path *path = &plan->paths[i];
+        if (path->policy == policy && strcmp(path->interface, interface) == 0 &&
+            address_equal(&path->remote, remote))
+            return true;
+    }
+    return false;
+}
+
+static void name_path(const struct vpn *vpn, const struct plan *plan, struct path *path)
+{
+    const struct ike_path_policy *policy = policy_of(vpn, path->policy);
+    bool by_link = policy == NULL || strcmp(policy->interface, "auto") == 0;
+    unsigned nth = plan_count(plan, path->policy, path->interface);
+    const char *base = by_link ? path->interface : policy->name;
+    if (nth == 0)
+        (void)snprintf(path->name, sizeof(path->name), "%s", base);
+    else
+        (void)snprintf(path->name, sizeof(path->name), "%.50s-%u", base, nth + 1);
+}
+
+static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
+                     const char *interface, const struct address *remote)
+{
+    if (plan->n == LIMIT_SESSION_PATHS || plan_has(plan, policy_index, interface, remote))
+        return;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *old = &vpn->paths[i];
+        if (old->policy == policy_index && strcmp(old->interface, interface) == 0 &&
+            address_equal(&old->remote, remote) && !taken_from(plan, (int)i)) {
+            plan_keep(vpn, plan, i);
+            return;
+        }
+    }
+    const struct ike_path_policy *policy = policy_of(vpn, policy_index);
+    struct path path = {
+        .policy = policy_index,
+        .remote = *remote,
+        .priority = policy == NULL ? 1 : policy->priority,
+        .weight = policy == NULL || policy->weight == 0 ? 1 : policy->weight,
+        .metered = policy != NULL && policy->metered,
+        .answers_since_ns = NANOS_NEVER,
+        .state = PATH_DOWN,
+    };
+    (void)snprintf(path.interface, sizeof(path.interface), "%s", interface);
+    name_path(vpn, plan, &path);
+    plan->from[plan->n] = -1;
+    plan->paths[plan->n++] = path;
+}
+
+/* reachable - the remote can be talked to over the link. */
+static bool reachable(const struct vpn *vpn, int policy, const struct path_link *link,
+                      const struct address *remote)
+{
+    struct address ignored = {0};
+    uint32_t metric;
+    return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &metric);
+}
+
+/* plan_link - the paths of one policy over one link. */
+static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
+                      const struct path_link *link)
+{
+    enum ike_mesh mesh = vpn->conn->mesh;
+    if (mesh != IKE_MESH_FULL && plan_count(plan, policy, link->name) > 0)
+        return;
+    unsigned start = mesh == IKE_MESH_PAIRS ? plan->n : 0;
+    for (unsigned i = 0; i < vpn->n_remotes; i++) {
+        const struct address *remote = &vpn->remotes[(start + i) % vpn->n_remotes];
+        if (!reachable(vpn, policy, link, remote))
+            continue;
+        plan_add(vpn, plan, policy, link->name, remote);
+        if (mesh != IKE_MESH_FULL)
+            return;
+    }
+}
+
+static bool named_elsewhere(const struct vpn *vpn, const char *interface)
+{
+    for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
+        if (strcmp(vpn->conn->paths[i].interface, interface) == 0)
+            return true;
+    return false;
+}
+
+static void plan_policy(const struct vpn *vpn, struct plan *plan, int index)
+{
+    const struct ike_path_policy *policy = policy_of(vpn, index);
+    bool any = policy == NULL || strcmp(policy->interface, "auto") == 0;
+    bool by_address = !any && policy->interface[0] == '\0';
+    for (size_t i = 0; i < vpn->pm->n_links; i++) {
+        const struct path_link *link = &vpn->pm->links[i];
+        bool fits = any ? !named_elsewhere(vpn, link->name)
+                        : by_address || strcmp(link->name, policy->interface) == 0;
+        if (fits && !(by_address && plan_count(plan, index, NULL) > 0))
+            plan_link(vpn, plan, index, link);
+    }
+    /* a section is shown, and remembered, also while its interface is not there */
+    if (!any && plan_count(plan, index, NULL) == 0 && vpn->n_remotes > 0)
+        plan_add(vpn, plan, index, policy->interface, &vpn->remotes[plan->n % vpn->n_remotes]);
+}
+
+/* plan_remotes - mesh = pairs: remote addresses that no path leads to get one, if the peer has more
+ * of them than we have links. */
+static void plan_remotes(const struct vpn *vpn, struct plan *plan)
+{
+    if (vpn->conn->mesh != IKE_MESH_PAIRS || vpn->conn->n_paths == 0 || plan->n == 0)
+        return;
+    for (uint8_t r = 0; r < vpn->n_remotes; r++) {
+        const struct address *remote = &vpn->remotes[r];
+        bool led_to = remote->family != vpn->remotes[0].family;
+        for (unsigned i = 0; i < plan->n; i++)
+            led_to |= address_equal(&plan->paths[i].remote, remote);
+        const struct path *least = NULL;
+        for (unsigned i = 0; !led_to && i < plan->n; i++) {
+            const struct path *path = &plan->paths[i];
+            const struct path_link *link = link_named(vpn->pm, path->interface);
+            if (link != NULL && reachable(vpn, path->policy, link, remote) &&
+                (least == NULL || plan_count(plan, path->policy, path->interface) <
+                                      plan_count(plan, least->policy, least->interface)))
+                least = path;
+        }
+        if (least != NULL)
+            plan_add(vpn, plan, least->policy, least->interface, remote);
+    }
+}
+
+static void plan_commit(struct vpn *vpn, const struct plan *plan)
+{
+    int to[LIMIT_SESSION_PATHS];
+    for (unsigned i = 0; i < LIMIT_SESSION_PATHS; i++)
+        to[i] = -1;
+    for (unsigned i = 0; i < plan->n; i++)
+        if (plan->from[i] >= 0)
+            to[plan->from[i]] = (int)i;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        leg->path = leg->path < 0 ? -1 : to[leg->path];
+        leg->job_path = leg->job_path < 0 ? -1 : to[leg->job_path];
+    }
+    memcpy(vpn->paths, plan->paths, plan->n * sizeof(plan->paths[0]));
+    vpn->n_paths = plan->n;
+}
+
+void wanted_plan(struct vpn *vpn, nanos now)
+{
+    ASSERT(vpn_end_user(vpn));
+    struct plan plan = {.n = 0};
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        if (begun(&vpn->paths[i]))
+            plan_keep(vpn, &plan, i);
+    if (vpn->conn->n_paths == 0)
+        plan_policy(vpn, &plan, -1);
+    /* named interfaces first: `auto` takes the rest */
+    for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
+        if (strcmp(vpn->conn->paths[i].interface, "auto") != 0)
+            plan_policy(vpn, &plan, i);
+    for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
+        if (strcmp(vpn->conn->paths[i].interface, "auto") == 0)
+            plan_policy(vpn, &plan, i);
+    plan_remotes(vpn, &plan);
+    plan_commit(vpn, &plan);
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        refresh(vpn, &vpn->paths[i], now);
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        vpn->legs[i].link_gone = !wanted_place_there(vpn->pm, &vpn->legs[i].at);
+}
+
+void wanted_rotate(struct vpn *vpn, struct path *path)
+{
+    const struct path_link *link = link_named(vpn->pm, path->interface);
+    if (link == NULL || vpn->conn->mesh == IKE_MESH_FULL || vpn->n_remotes < 2)
+        return;
+    unsigned at = 0;
+    while (at < vpn->n_remotes && !address_equal(&vpn->remotes[at], &path->remote))
+        at++;
+    for (unsigned i = 1; i < vpn->n_remotes; i++) {
+        const struct address *remote = &vpn->remotes[(at + i) % vpn->n_remotes];
+        struct address local = path->local;
+        uint32_t metric;
+        if (!source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &metric))
+            continue;
+        path->remote = *remote;
+        path->local = local;
+        path->metric = metric;
+        return;
+    }
+}
