@@ -155,7 +155,7 @@ class Plane(unittest.TestCase):
                 with self.subTest(raw=raw, cipher=cipher, esn=esn):
                     self.child(child, cipher, esn=esn, replaces=child - 1)
                     self.assertEqual(self.ping()[0], 20)
-                    rate = self.tcp(0.5)
+                    rate = self.tcp(1)
                     print(f"{'raw' if raw else 'udp'} {cipher} esn={esn}: {rate:.2f} Gbit/s", file=sys.stderr)
                     self.assertGreater(self.counters(1, child)["in"], 20)
                     self.assertClean([child])
