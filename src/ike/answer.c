@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "ike/endpoint.h"
+#include "ike/rekey_ike.h"
 #include "ike/seal.h"
 
 enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
@@ -51,19 +52,31 @@ static bool is_ike_rekey(const struct wire_message *request)
            !wire_notify_has(request, N_REKEY_SA);
 }
 
+static bool deletes_children(const struct wire_message *request)
+{
+    const struct wire_payload *d = wire_find(request, WIRE_PAYLOAD_D, NULL);
+    return d != NULL && d->body.len > 0 && d->body.ptr[0] == WIRE_PROTO_ESP;
+}
+
 static enum answer_verdict dispatch(struct sa *sa, struct answering *answering)
 {
     const struct wire_message *request = answering->request;
     switch (request->header.exchange) {
     case WIRE_CREATE_CHILD_SA:
+        rekey_ike_adopt(sa);
         if (sa->life != IKE_ESTABLISHED)
             /* RFC 7296 section 2.25.2: it is being rekeyed or deleted */
+            return answer_refuse(answering, N_TEMPORARY_FAILURE);
+        if (intent_pending(sa, INTENT_DELETE_IKE, 0)) /* as soon as the window is free */
             return answer_refuse(answering, N_TEMPORARY_FAILURE);
         if (is_ike_rekey(request))
             return answer_rekey_ike(sa, answering);
         return wire_notify_has(request, N_REKEY_SA) ? answer_rekey_child(sa, answering)
                                                     : answer_create_child(sa, answering);
-    case WIRE_INFORMATIONAL: return answer_informational(sa, answering);
+    case WIRE_INFORMATIONAL:
+        if (deletes_children(request))
+            rekey_ike_adopt(sa);
+        return answer_informational(sa, answering);
     default: /* IKE_AUTH again, or an exchange that we do not know */
         return answer_refuse(answering, N_INVALID_SYNTAX);
     }

@@ -185,14 +185,18 @@ static void commit(struct sa *sa, struct answering *answering)
         sa_children_move(sa, fresh);
         sa->replaced_by = fresh->id;
         sa->rekey_at_ns = NANOS_NEVER;
-        sa->unused_at_ns =
-            nanos_after(answering->now, sa->session->conn->unused_old_timeout_ns > 0
-                                            ? sa->session->conn->unused_old_timeout_ns
-                                            : 120 * NANOS_PER_SEC);
+        sa->unused_at_ns = nanos_after(answering->now, session_unused_timeout(sa->session));
         sa_touch(sa);
         return;
     }
     rekey_ike_hand_over(sa, fresh, answering->now);
+}
+
+void rekey_ike_adopt(struct sa *sa)
+{
+    struct sa *old = sa_find(sa->ike, sa->parent);
+    if (old != NULL && old->replaced_by == sa->id && old->children != NULL)
+        sa_children_move(old, sa);
 }
 
 struct request {

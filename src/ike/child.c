@@ -8,6 +8,9 @@
 #include "ike/exchange.h"
 #include "ike/jobs.h"
 
+/* When a Child SA is rekeyed whose rekey came to nothing. */
+#define REKEY_AGAIN_NS (10 * NANOS_PER_SEC)
+
 uint32_t child_spi_new(struct ike *ike)
 {
     for (;;) {
@@ -157,6 +160,17 @@ void child_switch(struct child *child)
 void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
 {
     struct sa *sa = child->sa;
+    struct child *successor = child_find(sa->ike, child->replaced_by);
+    struct child *predecessor = child_find(sa->ike, child->replaces);
+    /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on. */
+    if (successor != NULL)
+        child_switch(successor);
+    /* The peer took back its rekey: the old one is as before, and will be rekeyed again. */
+    if (predecessor != NULL && predecessor->replaced_by == child->id) {
+        predecessor->replaced_by = 0;
+        if (predecessor->life == IKE_CHILD_ACTIVE)
+            predecessor->rekey_at_ns = nanos_after(sa->ike->now, REKEY_AGAIN_NS);
+    }
     struct ike_event *event = event_sa(sa, IKE_EV_CHILD_REMOVE);
     event->child = child->id;
     event->outcome = outcome;

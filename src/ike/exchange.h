@@ -145,6 +145,11 @@ struct verdict verdict_error(const struct wire_message *response);
  * IKE_TEMPORARY_FAILURE. */
 struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now);
 
+/* exchange_out_of_sync - the peer answered TEMPORARY_FAILURE to a rekey until we gave up: the IKE
+ * SA is closed (RFC 7296 section 2.25). Not for clones and new Child SAs: what there is, is healthy
+ * (SUP-09). */
+void exchange_out_of_sync(struct sa *sa);
+
 /* --- their side --- */
 
 enum answer_verdict {

@@ -96,6 +96,8 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
         return outcome;
     child_ts_own(sa, policy, &creating->local);
     child_ts_peer(sa, policy, &creating->remote);
+    if (creating->local.n == 0 || creating->remote.n == 0)
+        return IKE_TS_REFUSED;
     write_request(creating, request);
     return IKE_OK;
 }
@@ -121,8 +123,10 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     struct child *old = child_find(sa->ike, asking->intent.child);
     struct creating *creating;
     (void)now;
-    if (old == NULL || old->sa != sa || old->replaced_by != 0 || old->life == IKE_CHILD_DELETING)
-        return IKE_CANCELLED; /* the peer was quicker, or it is gone */
+    if (old == NULL || old->sa != sa || old->life == IKE_CHILD_DELETING)
+        return IKE_CANCELLED;
+    if (old->replaced_by != 0)
+        return IKE_REPLACED; /* the peer was quicker */
     enum ike_outcome outcome = begin(sa, asking, old->policy, &creating);
     if (outcome != IKE_OK)
         return outcome;
@@ -154,17 +158,16 @@ static struct verdict other_group(struct asking *asking, const struct wire_notif
         .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = N_INVALID_KE_PAYLOAD};
 }
 
-/* gone - CHILD_SA_NOT_FOUND: the peer does not have it any more; section 2.25.1: drop it, make a
- * new one. */
+/* gone - CHILD_SA_NOT_FOUND: the peer does not have it any more; section 2.25: drop it, make a new
+ * one. If the peer's rekey crossed ours there is one, and its Delete tidies up (section 2.8.1). */
 static struct verdict gone(struct sa *sa, ike_child_id id)
 {
     struct child *old = child_find(sa->ike, id);
-    if (old == NULL)
+    if (old == NULL || old->replaced_by != 0)
         return verdict_done(IKE_OK);
     struct intent intent = {.kind = INTENT_CREATE_CHILD};
     (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", old->policy->name);
-    if (old->replaced_by == 0)
-        (void)!intent_add(sa, &intent); /* without room the path manager notices the loss */
+    (void)!intent_add(sa, &intent); /* without room the path manager notices the loss */
     child_down(old, IKE_PEER_DELETED, 0);
     return verdict_done(IKE_PEER_DELETED);
 }
@@ -182,7 +185,11 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
         return verdict;
     switch (notify.type) {
     case N_INVALID_KE_PAYLOAD: return other_group(asking, &notify, creating->terms.policy);
-    case N_TEMPORARY_FAILURE: return verdict_retry(sa, asking, now);
+    case N_TEMPORARY_FAILURE:
+        verdict = verdict_retry(sa, asking, now);
+        if (verdict.kind == VERDICT_DONE && creating->rekeyed != 0)
+            exchange_out_of_sync(sa);
+        return verdict;
     case N_CHILD_SA_NOT_FOUND:
         return creating->rekeyed != 0 ? gone(sa, creating->rekeyed) : verdict;
     default: return verdict;
@@ -204,17 +211,30 @@ static void delete_child(struct sa *sa, struct child *child)
         child->expires_ns = sa->ike->now; /* tried again at once by its hard lifetime */
 }
 
+/* given_up - somebody asked to delete the Child SA while its rekey was on its way. */
+static bool given_up(const struct sa *sa, const struct child *old)
+{
+    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        if (intent->kind == INTENT_DELETE_CHILD && intent->child == old->id &&
+            intent->reason == IKE_CANCELLED)
+            return true;
+    return false;
+}
+
 /* rekeyed - the new Child SA is there: which one goes? (section 2.8.1) */
 static void rekeyed(struct sa *sa, const struct creating *creating, struct child *child,
-                    struct span nr)
+                    bool redundant)
 {
     struct child *old = child_find(sa->ike, creating->rekeyed);
     struct child *crossed = child_find(sa->ike, creating->crossed.object);
-    if (crossed != NULL &&
-        crossing_ours_redundant(&creating->crossed, span_of(creating->ni, NONCE_LEN), nr)) {
-        /* ours goes by our Delete; the peer deletes the old one */
-        child_replaced(child, crossed);
-        child_switch(crossed);
+    bool unwanted = old != NULL && given_up(sa, old);
+    if (redundant) {
+        /* Ours goes by our Delete. The peer deletes the old one, and only that shows that it has
+         * what its exchange made: until then we go on sending on the old one. */
+        if (crossed != NULL)
+            child_replaced(child, crossed);
+        if (crossed != NULL && unwanted)
+            delete_child(sa, crossed);
         delete_child(sa, child);
         return;
     }
@@ -224,6 +244,8 @@ static void rekeyed(struct sa *sa, const struct creating *creating, struct child
         child_replaced(old, child);
         delete_child(sa, old);
     }
+    if (unwanted)
+        delete_child(sa, child);
 }
 
 static struct verdict created(struct sa *sa, struct asking *asking,
@@ -252,12 +274,15 @@ static struct verdict created(struct sa *sa, struct asking *asking,
         delete_unwanted(sa, creating->terms.spi_in);
         return verdict_done(outcome);
     }
+    struct span ni = span_of(creating->ni, NONCE_LEN);
+    bool redundant =
+        creating->crossed.object != 0 && crossing_ours_redundant(&creating->crossed, ni, nr);
     struct child_keying keying = {
-        .ni = span_of(creating->ni, NONCE_LEN),
+        .ni = ni,
         .nr = nr,
         .shared = pfs ? &shared : NULL,
         .exchange_initiator = true,
-        .outbound_now = true,
+        .outbound_now = !redundant,
         .replaces = creating->rekeyed,
     };
     struct child *child = child_from_terms(sa, &creating->terms, &keying, now);
@@ -266,7 +291,7 @@ static struct verdict created(struct sa *sa, struct asking *asking,
         return verdict_done(IKE_LIMIT);
     if (creating->rekeyed != 0) {
         sa->ike->stats.rekeys_child++;
-        rekeyed(sa, creating, child, nr);
+        rekeyed(sa, creating, child, redundant);
     }
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_child = child->id;
@@ -350,8 +375,10 @@ static void commit(struct sa *sa, struct answering *answering)
     };
     struct child *child = child_from_terms(sa, &what->terms, &keying, answering->now);
     secret_done(&what->shared);
-    if (child == NULL)
-        return; /* the peer's packets are dropped until it notices */
+    if (child == NULL) {
+        delete_unwanted(sa, what->terms.spi_in);
+        return;
+    }
     struct child *old = child_find(sa->ike, what->rekeyed);
     if (old != NULL) {
         sa->ike->stats.rekeys_child++;
@@ -471,7 +498,9 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
     if (old == NULL)
         return not_found(answering, spi);
     /* section 2.25.1: it is being closed, or it was rekeyed already */
-    if (busy(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0)
+    if (busy(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0 ||
+        intent_pending(sa, INTENT_DELETE_CHILD, old->id) ||
+        sa->session->n_children >= LIMIT_CHILD_SAS_SESSION + LIMIT_CHILD_SAS_SESSION / 2)
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     struct created *what = answering->state = calloc(1, sizeof(*what));
     return what == NULL ? ANSWER_SILENT : answer(sa, answering, what, old);

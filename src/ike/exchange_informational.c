@@ -170,10 +170,8 @@ static void child_deleted(struct sa *sa, ike_child_id id)
     struct child *child = child_find(sa->ike, id);
     if (child == NULL)
         return;
-    struct child *successor = child_find(sa->ike, child->replaced_by);
-    enum ike_outcome outcome = successor != NULL ? IKE_REPLACED : IKE_PEER_DELETED;
-    if (successor != NULL) /* the peer has finished its rekey: the new one is to be used now */
-        child_switch(successor);
+    bool succeeded = child_find(sa->ike, child->replaced_by) != NULL;
+    enum ike_outcome outcome = succeeded ? IKE_REPLACED : IKE_PEER_DELETED;
     child_down(child, outcome, linger_of(outcome));
 }
 

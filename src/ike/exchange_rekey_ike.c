@@ -167,7 +167,11 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
         return verdict;
     switch (notify.type) {
     case N_INVALID_KE_PAYLOAD: return other_group(sa, asking, &notify);
-    case N_TEMPORARY_FAILURE: return verdict_retry(sa, asking, now);
+    case N_TEMPORARY_FAILURE:
+        verdict = verdict_retry(sa, asking, now);
+        if (verdict.kind == VERDICT_DONE && !is_clone(asking))
+            exchange_out_of_sync(sa);
+        return verdict;
     case N_NO_ADDITIONAL_SAS:
         /* A-12: final until an SA goes; neither the old SA nor the session suffers, and nobody
          * starts a reauthentication because of it. */

@@ -187,7 +187,8 @@ void ike_check_invariants(const struct ike *ike)
             n++;
         }
         ASSERT(n == session->n_sas && n > 0);
-        ASSERT(session->n_children <= LIMIT_CHILD_SAS_SESSION + 1);
+        /* each Child SA may be there twice while it is rekeyed */
+        ASSERT(session->n_children <= 2 * LIMIT_CHILD_SAS_SESSION);
         sessions++;
     }
     ASSERT(sas == HASH_CNT(by_id, ike->sas_by_id) && sas == HASH_CNT(by_spi, ike->sas_by_spi));

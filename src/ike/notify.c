@@ -37,6 +37,12 @@ struct verdict verdict_error(const struct wire_message *response)
     return verdict;
 }
 
+void exchange_out_of_sync(struct sa *sa)
+{
+    struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_TEMPORARY_FAILURE};
+    (void)!intent_add(sa, &intent); /* no memory: its hard lifetime ends it */
+}
+
 struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now)
 {
     struct verdict verdict = verdict_done(IKE_TEMPORARY_FAILURE);

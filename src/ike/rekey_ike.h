@@ -24,6 +24,12 @@ struct rekeying {
 /* rekey_ike_hand_over - `to` inherits the Child SAs and wishes of `from`, which waits for its
  * Delete. */
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
+
+/*
+ * rekey_ike_adopt - the peer speaks of Child SAs on an IKE SA that its rekey made. If ours crossed
+ * it and is not answered yet, the peer knows already who inherits, and this says it.
+ */
+void rekey_ike_adopt(struct sa *sa);
 void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice);
 
 /* The notify's number: each side sends the one that the other announced (D-01), else its own. */

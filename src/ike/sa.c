@@ -316,7 +316,7 @@ void sa_heard(struct sa *sa, nanos now)
 {
     sa->last_heard_ns = now;
     if (sa->unused_at_ns != NANOS_NEVER)
-        sa->unused_at_ns = nanos_after(now, sa->session->conn->unused_old_timeout_ns);
+        sa->unused_at_ns = nanos_after(now, session_unused_timeout(sa->session));
     sa_touch(sa);
 }
 

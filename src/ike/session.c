@@ -7,6 +7,8 @@
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 
+#define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
+
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
     struct session *session = calloc(1, sizeof(*session));
@@ -151,6 +153,12 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
         }
         sa = next;
     }
+}
+
+nanos session_unused_timeout(const struct session *session)
+{
+    nanos configured = session->conn->unused_old_timeout_ns;
+    return configured > 0 ? configured : UNUSED_TIMEOUT_NS;
 }
 
 uint32_t session_live_sas(const struct session *session)

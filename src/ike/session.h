@@ -66,6 +66,10 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
 /* session_dialect - how a clone is asked for: by the configuration and what the peer announced. */
 enum ike_dialect session_dialect(const struct session *session);
 
+/* session_unused_timeout - how long an IKE SA stays that the peer said not to use again (KO-21,
+ * D-11). */
+nanos session_unused_timeout(const struct session *session);
+
 /* session_live_sas - the IKE SAs that count against max_ike_sas. */
 uint32_t session_live_sas(const struct session *session);
 
