@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/channel.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int channel_pair(int ret_ends[2], int octets)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_ends) < 0)
+        return ERR_SYSTEM;
+    for (int i = 0; i < 2; i++)
+        if (setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUFFORCE, &octets, sizeof(octets)) < 0)
+            (void)setsockopt(ret_ends[i], SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    return 0;
+}
+
+union control {
+    struct cmsghdr header;
+    char room[CMSG_SPACE(LIMIT_WORKERS * sizeof(int))];
+};
+
+int channel_send(int fd, const void *message, size_t len, const int *fds, unsigned n_fds)
+{
+    union control control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)message, .iov_len = len};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (n_fds > LIMIT_WORKERS)
+        return ERR_INVALID;
+    if (n_fds > 0) {
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        struct cmsghdr *part = CMSG_FIRSTHDR(&header);
+        part->cmsg_level = SOL_SOCKET;
+        part->cmsg_type = SCM_RIGHTS;
+        part->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(part), fds, n_fds * sizeof(int));
+    }
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+    return 0;
+}
+
+static unsigned descriptors_take(struct msghdr *header, int fds[LIMIT_WORKERS])
+{
+    unsigned n = 0;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part != NULL;
+         part = CMSG_NXTHDR(header, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count && n < LIMIT_WORKERS; i++)
+            memcpy(&fds[n++], CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+    }
+    return n;
+}
+
+int channel_recv(int fd, void *message, size_t len, int *ret_fds, unsigned *ret_n_fds)
+{
+    union control control = {0};
+    int fds[LIMIT_WORKERS];
+    struct iovec iov = {.iov_base = message, .iov_len = len};
+    struct msghdr header = {.msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof(control)};
+    ssize_t got;
+    do
+        got = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+    unsigned n = descriptors_take(&header, fds);
+    bool whole = (size_t)got == len && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+    if (!whole || (n > 0 && ret_fds == NULL)) {
+        for (unsigned i = 0; i < n; i++)
+            close(fds[i]);
+        return got == 0 ? ERR_NOT_FOUND : ERR_INVALID;
+    }
+    if (ret_fds != NULL) {
+        memcpy(ret_fds, fds, n * sizeof(int));
+        *ret_n_fds = n;
+    }
+    return 0;
+}
+
+/* --- what may be asked --- */
+
+static bool address_sound(const struct address *a)
+{
+    size_t len = address_len(a);
+    for (size_t i = len; i < sizeof(a->octets); i++)
+        if (a->octets[i] != 0)
+            return false;
+    return len != 0;
+}
+
+static bool address_inner(const struct address *a)
+{
+    return address_sound(a) && !address_is_any(a) && !address_is_multicast(a) &&
+           !address_is_loopback(a) && !address_is_link_local(a);
+}
+
+static bool route_sound(const struct priv_request *r)
+{
+    struct address_range range;
+    if (!address_sound(&r->address) || r->prefix_len > address_len(&r->address) * 8 ||
+        !range_from_prefix(&r->address, r->prefix_len, &range) ||
+        !address_equal(&range.first, &r->address))
+        return false;
+    /* 0.0.0.0/0 is a destination; a route into loopback, link-local or multicast is an attack */
+    if (r->prefix_len > 0 &&
+        (address_is_loopback(&r->address) || address_is_link_local(&r->address) ||
+         address_is_multicast(&r->address)))
+        return false;
+    return r->source.family == ADDRESS_NONE ||
+           (r->source.family == r->address.family && address_inner(&r->source));
+}
+
+bool priv_request_check(const struct priv_request *r)
+{
+    static const uint8_t zero[sizeof(r->zero)];
+    if (memcmp(r->zero, zero, sizeof(zero)) != 0)
+        return false;
+    switch (r->kind) {
+    case PRIV_ADDRESS_ADD:
+    case PRIV_ADDRESS_REMOVE: return address_inner(&r->address);
+    case PRIV_ROUTE_ADD:
+    case PRIV_ROUTE_REMOVE: return route_sound(r);
+    case PRIV_TUN_MTU: return r->mtu >= 1280;
+    case PRIV_PATH_SOCKETS:
+        return r->interface != 0 && r->interface <= INT32_MAX && r->port != 0 &&
+               address_sound(&r->address) && !address_is_any(&r->address) &&
+               !address_is_multicast(&r->address);
+    case PRIV_READY: return true;
+    default: /* a number from outside, not an enum of ours */ return false;
+    }
+}

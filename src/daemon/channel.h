@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_CHANNEL_H
+#define DAEMON_CHANNEL_H
+
+/*
+ * What the processes of the daemon say to each other: structs of fixed size over SOCK_SEQPACKET.
+ * Whoever receives looks at every member as if the other side were taken over: a message of another
+ * size, an unknown kind, or with descriptors where none belong, is refused.
+ */
+
+#include "ike/ike.h"
+
+/* channel_pair - two ends, close-on-exec, with room for `octets` in flight. ERR_SYSTEM. */
+int channel_pair(int ret_ends[2], int octets) MUST_USE;
+
+/* channel_send - one message, with up to LIMIT_WORKERS descriptors. ERR_AGAIN, ERR_SYSTEM. */
+int channel_send(int fd, const void *message, size_t len, const int *fds, unsigned n_fds) MUST_USE;
+
+/*
+ * channel_recv - one message of exactly `len` octets. ret_fds has room for LIMIT_WORKERS or is
+ * NULL: none may come. ERR_AGAIN; ERR_NOT_FOUND: the other side is gone; ERR_INVALID: another size
+ * or unwanted descriptors (they are closed); ERR_SYSTEM.
+ */
+int channel_recv(int fd, void *message, size_t len, int *ret_fds, unsigned *ret_n_fds) MUST_USE;
+
+/* --- engine -> supervisor --- */
+
+enum priv_kind {
+    PRIV_ADDRESS_ADD = 1, /* address: onto our TUN */
+    PRIV_ADDRESS_REMOVE,
+    PRIV_ROUTE_ADD, /* address/prefix_len into our table, to our TUN, source */
+    PRIV_ROUTE_REMOVE,
+    PRIV_TUN_MTU,      /* mtu */
+    PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
+                          descriptors, one per worker */
+    PRIV_READY,        /* the engine serves */
+};
+
+struct priv_request {
+    uint32_t kind;
+    uint32_t interface;
+    struct address address, source;
+    uint16_t mtu, port;
+    uint8_t prefix_len;
+    uint8_t zero[3];
+};
+
+struct priv_answer {
+    int32_t error;
+    int32_t system_error; /* errno of ERR_SYSTEM */
+    uint32_t n_fds;
+};
+
+/* priv_request_check - pure: may this ever be asked? Everything that the supervisor does afterwards
+ * touches only its own TUN device, its own table, and the NAT port. */
+bool priv_request_check(const struct priv_request *request);
+
+/* --- supervisor -> engine --- */
+
+enum order_kind { ORDER_STOP = 1 };
+struct order {
+    uint32_t kind;
+};
+
+/* --- engine <-> keyholder --- */
+
+#define KEY_OWNERS 8
+#define KEY_SECRET 512
+#define KEY_PRF_ID 64
+#define KEY_AUTH   64
+
+enum key_kind {
+    KEY_LOAD = 1, /* load: replaces the secret of the same name */
+    KEY_UNLOAD,   /* load.name */
+    KEY_CLEAR,
+    KEY_SIGN,   /* auth */
+    KEY_VERIFY, /* auth */
+};
+
+struct key_load {
+    char name[LIMIT_NAME];
+    uint32_t secret_len, n_owners;
+    uint8_t secret[KEY_SECRET];
+    struct ike_id owners[KEY_OWNERS]; /* type 0 and no owner at all: anybody */
+};
+
+struct key_auth {
+    uint32_t prf;
+    uint32_t nonce_len, prf_id_len, auth_len, message_len;
+    struct ike_id local, remote;
+    uint8_t nonce[LIMIT_NONCE], prf_id[KEY_PRF_ID], auth[KEY_AUTH];
+    uint8_t message[LIMIT_IKE_MESSAGE];
+};
+
+struct key_request {
+    uint32_t kind;
+    uint32_t zero;
+    uint64_t job;
+    union {
+        struct key_load load;
+        struct key_auth auth;
+    };
+};
+
+struct key_answer {
+    uint64_t job; /* 0: answer to LOAD, UNLOAD, CLEAR */
+    int32_t error;
+    uint32_t auth_len;
+    uint8_t auth[KEY_AUTH];
+};
+
+/* --- engine <-> resolver --- */
+
+struct resolve_request {
+    uint64_t job;
+    char name[256];
+};
+struct resolve_answer {
+    uint64_t job;
+    int32_t error; /* ERR_NOT_FOUND, ERR_AGAIN: the resolver could not be asked */
+    uint32_t n;
+    struct address addresses[POLICY_ADDRESSES];
+};
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/channel.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+
+static struct address address_of(const char *text)
+{
+    struct address address = {0};
+    if (text != NULL)
+        assert_true(address_parse(text, &address));
+    return address;
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t kind;
+        const char *address;
+        uint8_t prefix_len;
+        const char *source;
+        bool allowed;
+    } rows[] = {
+        {PRIV_ADDRESS_ADD, "10.3.0.1", 0, NULL, true},
+        {PRIV_ADDRESS_ADD, "2001:db8::1", 0, NULL, true},
+        {PRIV_ADDRESS_ADD, NULL, 0, NULL, false},
+        {PRIV_ADDRESS_ADD, "127.0.0.1", 0, NULL, false},
+        {PRIV_ADDRESS_ADD, "0.0.0.0", 0, NULL, false},
+        {PRIV_ADDRESS_ADD, "224.0.0.1", 0, NULL, false},
+        {PRIV_ADDRESS_REMOVE, "fe80::1", 0, NULL, false},
+        {PRIV_ROUTE_ADD, "10.0.0.0", 8, "10.3.0.1", true},
+        {PRIV_ROUTE_ADD, "0.0.0.0", 0, "10.3.0.1", true},
+        {PRIV_ROUTE_ADD, "::", 0, NULL, true},
+        {PRIV_ROUTE_ADD, "10.0.0.1", 8, NULL, false}, /* host bits */
+        {PRIV_ROUTE_ADD, "10.0.0.0", 33, NULL, false},
+        {PRIV_ROUTE_ADD, "10.0.0.0", 8, "2001:db8::1", false},
+        {PRIV_ROUTE_ADD, "127.0.0.0", 8, NULL, false},
+        {PRIV_ROUTE_ADD, "224.0.0.0", 4, NULL, false},
+        {PRIV_ROUTE_ADD, "fe80::", 64, NULL, false},
+        {PRIV_ROUTE_REMOVE, "10.0.0.0", 255, NULL, false},
+        {PRIV_TUN_MTU, NULL, 0, NULL, false},
+        {PRIV_PATH_SOCKETS, "192.0.2.1", 0, NULL, false}, /* no interface */
+        {PRIV_READY, NULL, 0, NULL, true},
+        {0, NULL, 0, NULL, false},
+        {99, "10.3.0.1", 0, NULL, false},
+        {UINT32_MAX, NULL, 0, NULL, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct priv_request request = {.kind = rows[i].kind,
+                                       .address = address_of(rows[i].address),
+                                       .source = address_of(rows[i].source),
+                                       .prefix_len = rows[i].prefix_len};
+        if (priv_request_check(&request) != rows[i].allowed)
+            fail_msg("row %zu", i);
+        request.zero[2] = 1;
+        assert_false(priv_request_check(&request));
+    }
+    struct priv_request request = {.kind = PRIV_ADDRESS_ADD, .address = address_of("10.0.0.1")};
+    request.address.octets[15] = 1; /* not an address in our form */
+    assert_false(priv_request_check(&request));
+    request.address.family = 5;
+    assert_false(priv_request_check(&request));
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct order order = {.kind = ORDER_STOP}, got;
+    struct priv_request longer = {0};
+    assert_int_equal(channel_pair(ends, 65536), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(channel_recv(ends[1], &got, sizeof(got), NULL, NULL), ERR_AGAIN);
+    assert_int_equal(channel_send(ends[0], &order, sizeof(order), NULL, 0), 0);
+    assert_int_equal(channel_recv(ends[1], &got, sizeof(got), NULL, NULL), 0);
+    assert_int_equal(got.kind, ORDER_STOP);
+    assert_int_equal(channel_send(ends[0], &longer, sizeof(longer), NULL, 0), 0);
+    assert_int_equal(channel_recv(ends[1], &got, sizeof(got), NULL, NULL), ERR_INVALID);
+    assert_int_equal(channel_send(ends[0], &order, sizeof(order) - 1, NULL, 0), 0);
+    assert_int_equal(channel_recv(ends[1], &got, sizeof(got), NULL, NULL), ERR_INVALID);
+    close(ends[0]);
+    assert_int_equal(channel_recv(ends[1], &got, sizeof(got), NULL, NULL), ERR_NOT_FOUND);
+    close(ends[1]);
+}
+
+/* Descriptors that nobody asked for are closed, not kept. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    int ends[2], pipe_ends[2], fds[LIMIT_WORKERS];
+    unsigned n;
+    struct order order = {.kind = ORDER_STOP};
+    assert_int_equal(channel_pair(ends, 65536), 0);
+    assert_int_equal(pipe2(pipe_ends, O_NONBLOCK), 0);
+    assert_int_equal(channel_send(ends[0], &order, sizeof(order), &pipe_ends[1], 1), 0);
+    assert_int_equal(channel_recv(ends[1], &order, sizeof(order), NULL, NULL), ERR_INVALID);
+    assert_int_equal(channel_send(ends[0], &order, sizeof(order), &pipe_ends[1], 1), 0);
+    assert_int_equal(channel_recv(ends[1], &order, sizeof(order), fds, &n), 0);
+    assert_int_equal(n, 1);
+    close(pipe_ends[1]);
+    char octet;
+    assert_int_equal(write(fds[0], "x", 1), 1);
+    assert_int_equal(read(pipe_ends[0], &octet, 1), 1);
+    close(fds[0]);
+    assert_int_equal(read(pipe_ends[0], &octet, 1), 0); /* all writing ends are closed */
+    assert_int_equal(channel_send(ends[0], &order, sizeof(order), fds, LIMIT_WORKERS + 1),
+                     ERR_INVALID);
+    close(ends[0]), close(ends[1]), close(pipe_ends[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/pools.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/identity.h"
+
+#define POOLS 32
+
+struct lease {
+    struct address address;
+    struct ike_id identity;
+    ike_session_id session; /* 0: offline */
+    uint64_t left;          /* order of leaving */
+};
+
+struct pool {
+    struct pool_config config;
+    struct address next; /* lowest address that never was given out */
+    bool used_up;        /* none is left */
+    size_t n, cap;
+    struct lease *leases;
+};
+
+struct pools {
+    size_t n;
+    uint64_t clock;
+    struct pool pools[POOLS];
+};
+
+struct pools *pools_new(void)
+{
+    return calloc(1, sizeof(struct pools));
+}
+
+struct pools *pools_free(struct pools *pools)
+{
+    for (size_t i = 0; pools != NULL && i < pools->n; i++)
+        free(pools->pools[i].leases);
+    free(pools);
+    return NULL;
+}
+
+static struct pool *pool_find(struct pools *pools, const char *name)
+{
+    for (size_t i = 0; i < pools->n; i++)
+        if (strcmp(pools->pools[i].config.name, name) == 0)
+            return &pools->pools[i];
+    return NULL;
+}
+
+static uint32_t pool_online(const struct pool *pool)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < pool->n; i++)
+        n += pool->leases[i].session != 0;
+    return n;
+}
+
+static bool config_sound(const struct pools *pools, const struct pool_config *config)
+{
+    struct address_range common;
+    size_t len = strnlen(config->name, LIMIT_NAME);
+    if (len == 0 || len == LIMIT_NAME || config->n_dns > POOL_DNS ||
+        config->n_subnets > POOL_SUBNETS || config->range.first.family == ADDRESS_NONE ||
+        config->range.first.family != config->range.last.family ||
+        address_compare(&config->range.first, &config->range.last) > 0)
+        return false;
+    for (size_t i = 0; i < pools->n; i++)
+        if (strcmp(pools->pools[i].config.name, config->name) != 0 &&
+            range_intersect(&pools->pools[i].config.range, &config->range, &common))
+            return false;
+    return true;
+}
+
+int pools_load(struct pools *pools, const struct pool_config *config)
+{
+    if (!config_sound(pools, config))
+        return ERR_INVALID;
+    struct pool *pool = pool_find(pools, config->name);
+    if (pool != NULL && address_equal(&pool->config.range.first, &config->range.first) &&
+        address_equal(&pool->config.range.last, &config->range.last)) {
+        pool->config = *config;
+        return 0;
+    }
+    if (pool != NULL && pool_online(pool) > 0)
+        return ERR_WRONG_STATE;
+    if (pool == NULL && pools->n == POOLS)
+        return ERR_FULL;
+    if (pool == NULL)
+        pool = &pools->pools[pools->n++];
+    free(pool->leases);
+    *pool = (struct pool){.config = *config, .next = config->range.first};
+    return 0;
+}
+
+int pools_unload(struct pools *pools, const char *name)
+{
+    struct pool *pool = pool_find(pools, name);
+    if (pool == NULL)
+        return ERR_NOT_FOUND;
+    if (pool_online(pool) > 0)
+        return ERR_WRONG_STATE;
+    free(pool->leases);
+    struct pool *last = &pools->pools[--pools->n];
+    memmove(pool, pool + 1, (size_t)(last - pool) * sizeof(*pool));
+    return 0;
+}
+
+/* --- leases --- */
+
+static struct lease *lease_of_address(struct pool *pool, const struct address *address)
+{
+    for (size_t i = 0; i < pool->n; i++)
+        if (address_equal(&pool->leases[i].address, address))
+            return &pool->leases[i];
+    return NULL;
+}
+
+static struct lease *lease_add(struct pool *pool, const struct address *address)
+{
+    if (pool->n == pool->cap) {
+        size_t cap = pool->cap == 0 ? 16 : pool->cap * 2;
+        struct lease *leases = reallocarray(pool->leases, cap, sizeof(*leases));
+        if (leases == NULL)
+            return NULL;
+        pool->leases = leases;
+        pool->cap = cap;
+    }
+    struct lease *lease = &pool->leases[pool->n++];
+    *lease = (struct lease){.address = *address};
+    return lease;
+}
+
+/* the next address that nobody ever had; wishes may have taken some ahead */
+static struct lease *lease_fresh(struct pool *pool)
+{
+    while (!pool->used_up) {
+        struct address address = pool->next;
+        if (address_equal(&address, &pool->config.range.last) ||
+            !address_next(&address, &pool->next))
+            pool->used_up = true;
+        if (lease_of_address(pool, &address) == NULL)
+            return lease_add(pool, &address);
+    }
+    return NULL;
+}
+
+static struct lease *lease_oldest(struct pool *pool)
+{
+    struct lease *oldest = NULL;
+    for (size_t i = 0; i < pool->n; i++) {
+        struct lease *lease = &pool->leases[i];
+        if (lease->session == 0 && (oldest == NULL || lease->left < oldest->left))
+            oldest = lease;
+    }
+    return oldest;
+}
+
+static struct lease *lease_sticky(struct pool *pool, const struct ike_id *identity,
+                                  const struct address *wish)
+{
+    struct lease *found = NULL;
+    for (size_t i = 0; i < pool->n; i++) {
+        struct lease *lease = &pool->leases[i];
+        if (lease->session != 0 || !identity_equal(&lease->identity, identity))
+            continue;
+        if (address_equal(&lease->address, wish))
+            return lease;
+        if (found == NULL || lease->left > found->left)
+            found = lease;
+    }
+    return found;
+}
+
+static struct lease *lease_choose(struct pool *pool, const struct ike_id *identity,
+                                  const struct address *wish)
+{
+    struct lease *lease = lease_sticky(pool, identity, wish);
+    if (lease == NULL && range_contains(&pool->config.range, wish) &&
+        lease_of_address(pool, wish) == NULL)
+        lease = lease_add(pool, wish);
+    if (lease == NULL)
+        lease = lease_fresh(pool);
+    return lease != NULL ? lease : lease_oldest(pool);
+}
+
+static void config_append(const struct pool_config *pool, struct ike_config *config)
+{
+    for (size_t i = 0; i < pool->n_dns && config->n_dns < POOL_DNS; i++)
+        config->dns[config->n_dns++] = pool->dns[i];
+    for (size_t i = 0; i < pool->n_subnets && config->n_subnets < POOL_SUBNETS; i++)
+        config->subnets[config->n_subnets++] = pool->subnets[i];
+}
+
+/* one address of the family of `wish` from the first pool that still has one */
+static int lease_one(struct pools *pools, const struct ike_lease_job *job,
+                     const struct address *wish, ike_session_id session, struct ike_config *config)
+{
+    int error = ERR_NOT_FOUND;
+    for (size_t i = 0; i < job->conn->n_pools; i++) {
+        struct pool *pool = pool_find(pools, job->conn->pools[i]);
+        if (pool == NULL || pool->config.range.first.family != wish->family)
+            continue;
+        struct lease *lease = lease_choose(pool, &job->identity, wish);
+        if (lease == NULL) {
+            error = ERR_FULL;
+            continue;
+        }
+        lease->identity = job->identity;
+        lease->session = session;
+        config->addresses[config->n_addresses++] = lease->address;
+        config_append(&pool->config, config);
+        return 0;
+    }
+    return error;
+}
+
+int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_session_id session,
+                struct ike_config *ret_config)
+{
+    struct ike_config config = {0};
+    bool done_v4 = false, done_v6 = false;
+    int error = ERR_NOT_FOUND;
+    ASSERT(session != 0 && job->n_requested <= IKE_LEASE_ADDRESSES);
+    pools_release(pools, session); /* asked again: the same addresses, by identity */
+    for (size_t i = 0; i < job->n_requested; i++) {
+        const struct address *wish = &job->requested[i];
+        bool *done = wish->family == ADDRESS_V6 ? &done_v6 : &done_v4;
+        if (*done || wish->family == ADDRESS_NONE)
+            continue;
+        *done = true;
+        int one = lease_one(pools, job, wish, session, &config);
+        if (one != 0 && one != ERR_NOT_FOUND)
+            error = one;
+    }
+    if (config.n_addresses == 0)
+        return error;
+    *ret_config = config;
+    return 0;
+}
+
+void pools_release(struct pools *pools, ike_session_id session)
+{
+    for (size_t i = 0; i < pools->n; i++)
+        for (size_t j = 0; j < pools->pools[i].n; j++) {
+            struct lease *lease = &pools->pools[i].leases[j];
+            if (lease->session == session && session != 0) {
+                lease->session = 0;
+                lease->left = ++pools->clock;
+            }
+        }
+}
+
+/* --- looking in --- */
+
+static uint64_t range_size(const struct address_range *range)
+{
+    uint64_t first = 0, last = 0;
+    size_t len = address_len(&range->first);
+    for (size_t i = 0; i < len; i++) {
+        if (i + 8 < len && range->first.octets[i] != range->last.octets[i])
+            return UINT64_MAX;
+        first = first << 8 | range->first.octets[i];
+        last = last << 8 | range->last.octets[i];
+    }
+    return last - first == UINT64_MAX ? UINT64_MAX : last - first + 1;
+}
+
+bool pools_status(const struct pools *pools, size_t index, struct pool_status *ret)
+{
+    if (index >= pools->n)
+        return false;
+    const struct pool *pool = &pools->pools[index];
+    uint32_t online = pool_online(pool);
+    *ret = (struct pool_status){&pool->config, range_size(&pool->config.range), online,
+                                (uint32_t)pool->n - online};
+    return true;
+}
+
+bool pools_lease_at(const struct pools *pools, size_t pool, size_t index, struct pool_lease *ret)
+{
+    if (pool >= pools->n || index >= pools->pools[pool].n)
+        return false;
+    const struct lease *lease = &pools->pools[pool].leases[index];
+    *ret = (struct pool_lease){lease->address, lease->identity, lease->session != 0};
+    return true;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_POOLS_H
+#define DAEMON_POOLS_H
+
+/*
+ * Address pools of a Gateway. An identity gets the address that it had before as long as nobody
+ * else needed it: addresses that never were given out go first, then those whose owner left longest
+ * ago. One session holds at most one lease of each pool, and a lease belongs to one session.
+ */
+
+#include "ike/ike.h"
+
+struct pools;
+
+#define POOL_DNS     8
+#define POOL_SUBNETS 8
+
+struct pool_config {
+    char name[LIMIT_NAME];
+    struct address_range range;
+    uint8_t n_dns, n_subnets;
+    struct address dns[POOL_DNS];
+    struct address_range subnets[POOL_SUBNETS];
+};
+
+struct pools *pools_new(void);                 /* NULL: no memory */
+struct pools *pools_free(struct pools *pools); /* takes NULL; returns NULL */
+
+/* pools_load - adds a pool or replaces that of the same name; its leases stay when the range is the
+ * same. ERR_INVALID: overlaps another pool; ERR_WRONG_STATE: another range while leases are online;
+ * ERR_FULL, ERR_NO_MEMORY. */
+int pools_load(struct pools *pools, const struct pool_config *config) MUST_USE;
+int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOUND, _WRONG_STATE */
+
+/*
+ * pools_lease - addresses out of the named pools for a session: one of each family that the peer
+ * asked for; 0.0.0.0 and :: ask for any. A wish for an address is granted if it is free and was not
+ * another identity's; otherwise another is given. ERR_NOT_FOUND: no pool has that family,
+ * ERR_FULL: exhausted; then nothing is leased.
+ */
+int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_session_id session,
+                struct ike_config *ret_config) MUST_USE;
+void pools_release(struct pools *pools, ike_session_id session);
+
+struct pool_status {
+    const struct pool_config *config; /* borrowed until the next pools_* call */
+    uint64_t size;                    /* saturates */
+    uint32_t online, offline;
+};
+bool pools_status(const struct pools *pools, size_t index, struct pool_status *ret_status);
+
+struct pool_lease {
+    struct address address;
+    struct ike_id identity;
+    bool online;
+};
+bool pools_lease_at(const struct pools *pools, size_t pool, size_t index,
+                    struct pool_lease *ret_lease);
+
+#endif

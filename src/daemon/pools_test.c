@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/pools.h"
+
+#include "base/unit_test.h"
+#include "ike/identity.h"
+
+static struct ike_conn conn = {.n_pools = 2, .pools = {"four", "six"}};
+
+static int load(struct pools *pools, const char *name, const char *range)
+{
+    struct pool_config config = {.n_dns = 1};
+    strcpy(config.name, name);
+    assert_true(range_parse(range, &config.range));
+    assert_true(address_parse("192.0.2.53", &config.dns[0]));
+    return pools_load(pools, &config);
+}
+
+/* the address of the first family asked for, as text; NULL: no lease */
+static const char *lease(struct pools *pools, const char *who, ike_session_id session,
+                         const char *wish)
+{
+    static char text[ADDRESS_TEXT_MAX];
+    struct ike_config config;
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
+    assert_int_equal(identity_parse(who, &job.identity), 0);
+    assert_true(address_parse(wish, &job.requested[0]));
+    if (pools_lease(pools, &job, session, &config) != 0)
+        return NULL;
+    assert_int_equal(config.n_addresses, 1);
+    assert_int_equal(config.n_dns, 1);
+    return address_print(&config.addresses[0], text);
+}
+
+#define ANY "0.0.0.0"
+
+static void test_leases(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.3"), 0);
+    assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
+    assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1"); /* asked twice */
+    assert_string_equal(lease(pools, "a", 2, ANY), "10.3.0.2"); /* second device of the same user */
+    assert_string_equal(lease(pools, "b", 3, "10.3.0.1"), "10.3.0.3"); /* is taken */
+    assert_null(lease(pools, "c", 4, ANY));                            /* exhausted */
+    pools_release(pools, 3);
+    pools_release(pools, 1);
+    assert_string_equal(lease(pools, "a", 5, ANY), "10.3.0.1"); /* sticky */
+    assert_string_equal(lease(pools, "c", 6, ANY), "10.3.0.3"); /* the one that b left */
+    assert_null(lease(pools, "b", 7, ANY));
+    pools_release(pools, 0); /* none */
+    assert_null(lease(pools, "b", 7, ANY));
+    struct pool_status status;
+    assert_true(pools_status(pools, 0, &status));
+    assert_int_equal(status.size, 3);
+    assert_int_equal(status.online, 3);
+    pools_free(pools);
+}
+
+static void test_wishes(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.9"), 0);
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.2"), "10.3.0.2");
+    assert_string_equal(lease(pools, "b", 2, ANY), "10.3.0.1");
+    assert_string_equal(lease(pools, "c", 3, ANY), "10.3.0.3");         /* over the wished one */
+    assert_string_equal(lease(pools, "d", 4, "192.0.2.1"), "10.3.0.4"); /* not of the pool */
+    pools_release(pools, 1);
+    /* a's old address is not for the asking while there are others */
+    assert_string_equal(lease(pools, "e", 5, "10.3.0.2"), "10.3.0.5");
+    pools_free(pools);
+}
+
+static void test_families(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct ike_config config;
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 4};
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_null(lease(pools, "a", 1, "::"));
+    assert_int_equal(load(pools, "six", "2001:db8::/64"), 0);
+    assert_int_equal(identity_parse("a", &job.identity), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(address_parse(i % 2 ? "::" : ANY, &job.requested[i]));
+    assert_int_equal(pools_lease(pools, &job, 1, &config), 0);
+    assert_int_equal(config.n_addresses, 2); /* one of each family, however many were asked for */
+    struct pool_status status;
+    assert_true(pools_status(pools, 1, &status));
+    assert_true(status.size == UINT64_MAX);
+    pools_free(pools);
+}
+
+static void test_load(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct pool_lease one;
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_int_equal(load(pools, "other", "10.3.0.128/25"), ERR_INVALID); /* overlap */
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.7"), "10.3.0.7");
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0); /* reload keeps the lease */
+    assert_true(pools_lease_at(pools, 0, 0, &one));
+    assert_true(one.online);
+    assert_int_equal(load(pools, "four", "10.4.0.0/24"), ERR_WRONG_STATE);
+    assert_int_equal(pools_unload(pools, "four"), ERR_WRONG_STATE);
+    pools_release(pools, 1);
+    assert_int_equal(load(pools, "four", "10.4.0.0/24"), 0);
+    assert_int_equal(pools_unload(pools, "four"), 0);
+    assert_int_equal(pools_unload(pools, "four"), ERR_NOT_FOUND);
+    assert_null(lease(pools, "a", 2, ANY));
+    struct pool_config wrong = {.name = "wrong"};
+    assert_int_equal(pools_load(pools, &wrong), ERR_INVALID);
+    pools_free(pools);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
