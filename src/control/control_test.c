@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "control/settings.h"
+#include "control/values.h"
+#include "control/vici.h"
+
+/* The example of the VICI documentation. */
+static void vici_example(void **state)
+{
+    (void)state;
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "x");
+    vici_put(&w, "key1", "value%d", 1);
+    vici_section(&w, "s");
+    vici_list(&w, "list");
+    vici_item(&w, "a");
+    vici_item(&w, "b");
+    vici_list_end(&w);
+    vici_section_end(&w);
+    static const uint8_t want[] = {0,   0,   0,   39,  0,   1,   'x', 3, 4, 'k', 'e', 'y', '1', 0,
+                                   6,   'v', 'a', 'l', 'u', 'e', '1', 1, 1, 's', 4,   4,   'l', 'i',
+                                   's', 't', 5,   0,   1,   'a', 5,   0, 1, 'b', 6,   2};
+    struct span frame = vici_writer_frame(&w);
+    assert_int_equal(frame.len, sizeof(want));
+    assert_memory_equal(frame.ptr + 4, want + 4, sizeof(want) - 4);
+    struct vici_frame read;
+    assert_true(vici_frame_read(span_of(frame.ptr + 4, frame.len - 4), &read));
+    assert_string_equal(read.name, "x");
+    struct tree *tree = vici_message_read(read.message);
+    assert_string_equal(tree_text(tree, "key1"), "value1");
+    struct tree *items = tree_items(tree_get(tree_get(tree, "s"), "list"));
+    assert_string_equal((char *)items->first->next->value, "b");
+    tree_free(items);
+    tree_free(tree);
+    /* cut anywhere: never accepted as a whole, never read beyond */
+    for (size_t len = 0; len < read.message.len; len++) {
+        struct tree *cut = vici_message_read(span_of(read.message.ptr, len));
+        assert_true(cut == NULL || len == 0 || len == 14);
+        tree_free(cut);
+    }
+    vici_writer_done(&w);
+}
+
+static void vici_hostile(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        uint8_t octets[12];
+    } table[] = {
+        {1, {2}},                    /* end without a start */
+        {1, {6}},                    /* list end */
+        {4, {5, 0, 1, 'a'}},         /* item outside of a list */
+        {3, {1, 1, 's'}},            /* never closed */
+        {6, {4, 1, 'l', 4, 1, 'm'}}, /* list in a list */
+        {6, {4, 1, 'l', 1, 1, 's'}}, /* section in a list */
+        {3, {3, 9, 'k'}},            /* name too long */
+        {5, {3, 1, 'k', 255, 255}},  /* value too long */
+        {3, {1, 1, 7}},              /* name that cannot be printed */
+        {1, {9}},                    /* unknown element */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        assert_null(vici_message_read(span_of(table[i].octets, table[i].len)));
+    uint8_t deep[3 * 64];
+    for (size_t i = 0; i < sizeof(deep); i += 3)
+        memcpy(deep + i, (uint8_t[]){1, 1, 's'}, 3);
+    assert_null(vici_message_read(span_of(deep, sizeof(deep))));
+    struct vici_frame frame;
+    assert_false(vici_frame_read((struct span){0}, &frame));
+    assert_false(vici_frame_read(span_of((uint8_t[]){0, 5, 'a'}, 3), &frame));
+    assert_false(vici_frame_read(span_of((uint8_t[]){8}, 1), &frame));
+}
+
+static int parse(const char *text, struct settings *settings)
+{
+    return settings_parse("t.conf", span_text(text), NULL, settings);
+}
+
+static void settings_syntax(void **state)
+{
+    (void)state;
+    struct settings s;
+    assert_int_equal(
+        parse("a { # comment\n  x = one   two # more\n y = \"q # \\\"z\\\" \"\n b { z = 1 } }\n"
+              "a { x = three\n n =\n }\n"
+              "d : a { x = own }\n e {\n}\n",
+              &s),
+        0);
+    const struct tree *a = tree_get(s.root, "a"), *d = tree_get(s.root, "d");
+    assert_string_equal(tree_text(a, "x"), "three");
+    assert_string_equal(tree_text(a, "y"), "q # \"z\" ");
+    assert_string_equal(tree_text(a, "n"), "");
+    assert_string_equal(tree_text(d, "x"), "own");
+    assert_string_equal(tree_text(tree_get(d, "b"), "z"), "1");
+    assert_int_equal(tree_get(a, "x")->line, 5);
+    settings_done(&s);
+}
+
+static void settings_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } table[] = {
+        {"a {\n x = 1\n", "t.conf:1: a: the section is never closed"},
+        {"a { x = 1 }\n}\n", "t.conf:2: '}'"},
+        {"a {\n x = \"open\n }\n", "t.conf:2: a string without"},
+        {"a {\n x\n}\n", "t.conf:3: x: expected '=' or '{'"},
+        {"a {\n = 1\n}\n", "t.conf:2: '='"},
+        {"a { x = \"y\" z }\n", "t.conf:1: something follows"},
+        {"a = 1\na { }\n", "t.conf:2: a: is a key"},
+        {"a { }\na = 1\n", "t.conf:2: a: is a section"},
+        {"a : b { }\n", "t.conf:1: a: no section 'b'"},
+        {"a : b { }\nb : a { }\n", "inherits from itself"},
+        {"include x\n", "t.conf:1: include: not possible"},
+        {"a { \x01 }\n", "t.conf:1: unexpected character"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct settings s;
+        assert_int_equal(parse(table[i].text, &s), ERR_INVALID);
+        if (strstr(s.error, table[i].want) == NULL)
+            fail_msg("'%s' is not in '%s'", table[i].want, s.error);
+        settings_done(&s);
+    }
+}
+
+static void settings_include(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/ikat-settings-XXXXXX", path[64], loop[64];
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof(path), "%s/a.conf", directory);
+    (void)snprintf(loop, sizeof(loop), "%s/loop", directory);
+    FILE *f = fopen(path, "w");
+    (void)fputs("a { include missing*.conf\n x = 1 }\n", f);
+    (void)fclose(f);
+    f = fopen(loop, "w");
+    (void)fputs("include loop\n", f);
+    (void)fclose(f);
+    struct settings s;
+    assert_int_equal(settings_load(directory, &s), 0);
+    assert_string_equal(tree_text(tree_get(s.root, "a"), "x"), "1");
+    settings_done(&s);
+    assert_int_equal(settings_load(loop, &s), ERR_INVALID);
+    assert_non_null(strstr(s.error, "more than 10 files deep"));
+    settings_done(&s);
+    assert_int_equal(settings_load("/nowhere/at/all", &s), ERR_INVALID);
+    assert_non_null(strstr(s.error, "No such file"));
+    settings_done(&s);
+    (void)unlink(path);
+    (void)unlink(loop);
+    (void)rmdir(directory);
+}
+
+static void values(void **state)
+{
+    (void)state;
+    nanos t;
+    uint64_t u;
+    bool b;
+    uint8_t secret[8];
+    assert_true(value_time("100ms", &t) && t == 100 * NANOS_PER_MS);
+    assert_true(value_time("4h", &t) && t == 4 * 3600 * NANOS_PER_SEC);
+    assert_false(value_time("4x", &t) || value_time("-1", &t) || value_time("", &t) ||
+                 value_time("99999999999999999999", &t) || value_time("9999999999d", &t));
+    assert_true(value_bytes("2g", &u) && u == (uint64_t)2 << 30);
+    assert_false(value_bytes("2gg", &u) || value_bytes("18446744073709551615g", &u));
+    assert_true(value_u64("0x10", &u) && u == 16);
+    assert_false(value_u64("10 ", &u));
+    assert_true(value_bool("Enabled", &b) && b);
+    assert_false(value_bool("maybe", &b));
+    assert_int_equal(value_secret("0x0102ff", secret, sizeof(secret)), 3);
+    assert_int_equal(secret[2], 0xff);
+    assert_int_equal(value_secret("0sAQL/", secret, sizeof(secret)), 3);
+    assert_int_equal(secret[2], 0xff);
+    assert_int_equal(value_secret("0x1", secret, sizeof(secret)), 0);
+    assert_int_equal(value_secret("ninechars", secret, sizeof(secret)), 0);
+    static const char *const words[] = {"proposals", "pools", "mobike"};
+    assert_string_equal(value_nearest("proposal", words, 3), "proposals");
+    assert_null(value_nearest("zzzzzz", words, 3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vici_example),     cmocka_unit_test(vici_hostile),
+        cmocka_unit_test(settings_syntax),  cmocka_unit_test(settings_errors),
+        cmocka_unit_test(settings_include), cmocka_unit_test(values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_SETTINGS_H
+#define CONTROL_SETTINGS_H
+
+/*
+ * The syntax of swanctl.conf: sections, `key = value`, quoted strings, comments, includes with
+ * globs, and inheritance (`name : other.section { ... }`). It knows nothing of what the keys mean:
+ * schema.h does.
+ */
+
+#include "control/tree.h"
+
+#define SETTINGS_ERROR_MAX 512
+
+struct settings {
+    struct tree *root; /* owned */
+    char **files;      /* owned: names that nodes point to */
+    size_t n_files;
+    char error[SETTINGS_ERROR_MAX]; /* "file:line: key: why" */
+};
+
+/* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with
+ * settings->error. */
+int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
+/* settings_parse - the same from memory; includes are refused unless `base` is a directory. */
+int settings_parse(const char *name, struct span text, const char *base,
+                   struct settings *ret_settings) MUST_USE;
+void settings_done(struct settings *settings);
+
+/* settings_error - sets "file:line: key: why" for a node. Returns ERR_INVALID. */
+int settings_error(struct settings *settings, const struct tree *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

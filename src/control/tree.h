@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_TREE_H
+#define CONTROL_TREE_H
+
+/*
+ * Named sections, lists and values: what both a VICI message and a configuration file are. Children
+ * keep their order. Values are octets with a NUL behind them, so that text can be used as it is.
+ */
+
+#include "base/error.h"
+#include "base/span.h"
+
+enum tree_kind { TREE_SECTION, TREE_LIST, TREE_VALUE };
+
+struct tree {
+    enum tree_kind kind;
+    char *name;     /* owned; list items have an empty one */
+    uint8_t *value; /* TREE_VALUE: owned, NUL behind it */
+    size_t len;
+    struct tree *first, *last, *next;
+    const char *file; /* configuration files: where it stands; borrowed from struct settings */
+    unsigned line;
+};
+
+struct tree *tree_new(enum tree_kind kind, const char *name); /* NULL: no memory */
+struct tree *tree_value(const char *name, struct span value);
+struct tree *tree_free(struct tree *tree); /* wipes values; takes NULL; returns NULL */
+void tree_append(struct tree *parent, struct tree *child);
+
+/* tree_get - the child of that name; NULL: none. */
+struct tree *tree_get(const struct tree *parent, const char *name);
+/* tree_text - the value of a child; NULL: none, or not a value. */
+const char *tree_text(const struct tree *parent, const char *name);
+/* tree_text_or - the same with a default. */
+const char *tree_text_or(const struct tree *parent, const char *name, const char *otherwise);
+
+/* tree_items - the items of a list, or of a comma separated value, as a new list of values; takes
+ * NULL (empty list). NULL: no memory. */
+struct tree *tree_items(const struct tree *node);
+
+#endif
