@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_OPS_H
+#define DAEMON_ENGINE_OPS_H
+
+/*
+ * What the VICI server asks of the engine (engine.c implements it; a test can put something else
+ * there). All of it runs in the control thread; nothing blocks.
+ */
+
+#include "daemon/pools.h"
+#include "ike/ike.h"
+#include "multipath/path_manager.h"
+
+#define ENGINE_ERROR_MAX 512
+
+/* struct engine_watch - who waits for the outcome of an initiate or terminate. `log` may be called
+ * many times; `done` once, after which it is forgotten. Forget it earlier with ops->unwatch. */
+struct engine_watch {
+    void *context;
+    void (*log)(void *context, const char *line); /* one line of progress, without newline */
+    void (*done)(void *context, bool success, unsigned matches, const char *error);
+};
+
+struct engine_filter {
+    const char *ike, *child;   /* names; NULL: any */
+    uint32_t ike_id, child_id; /* 0: any */
+};
+
+struct engine_secret {
+    char id[LIMIT_NAME];   /* unique name; empty: replaces nothing */
+    const uint8_t *octets; /* borrowed during the call, wiped by the caller */
+    size_t n_octets;
+    uint8_t n_owners; /* 0: any */
+    struct ike_id owners[8];
+};
+
+struct engine_child_traffic {
+    uint64_t packets_in, octets_in, packets_out, octets_out;
+    nanos last_in_ns, last_out_ns; /* 0: never */
+};
+
+struct engine_ops {
+    void *engine;
+    nanos (*now)(void *engine);
+    struct ike *(*ike)(void *engine); /* for looking in only */
+
+    /* conn_load - takes a reference; runs start_action. unload: ERR_NOT_FOUND; its SAs stay. */
+    int (*conn_load)(void *engine, struct ike_conn *conn);
+    int (*conn_unload)(void *engine, const char *name);
+    int (*secret_load)(void *engine, const struct engine_secret *secret);
+    int (*secret_unload)(void *engine, const char *id);                     /* ERR_NOT_FOUND */
+    bool (*secret_at)(void *engine, size_t index, char ret_id[LIMIT_NAME]); /* named ones */
+    struct pools *(*pools)(void *engine);
+
+    /* initiate - a session of the connection, or a further child of it. `timeout` 0: until it is
+     * decided. ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
+    int (*initiate)(void *engine, const char *conn, const char *child, nanos timeout,
+                    const struct engine_watch *watch);
+    /* terminate - IKE SAs, Child SAs or whole sessions (by name of the connection) that match.
+     * Returns how many; watch->done comes when they are gone. 0: none, and `watch` is not called.
+     */
+    unsigned (*terminate)(void *engine, const struct engine_filter *filter, bool force,
+                          const struct engine_watch *watch);
+    unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
+    void (*unwatch)(void *engine, void *context);
+
+    bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
+    bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
+};
+
+#endif
