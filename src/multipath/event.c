@@ -5,8 +5,9 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-#define SHORT_LIFE_NS (10 * NANOS_PER_SEC) /* a session that ends sooner counts as a failed login  \
-                                            */
+#define SHORT_LIFE_NS                                                                              \
+    (10 * NANOS_PER_SEC) /* a session that ends sooner counts as a failed login                    \
+                          */
 
 void vpn_settle(struct vpn *vpn, nanos now)
 {

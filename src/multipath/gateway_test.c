@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Gateway's side: it clones and moves nothing, but it knows which path is silent. Two IKE SAs
+ * with a Child SA each; probes are answered as long as the path lives.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/unit_test.h"
+#include "multipath/path_manager.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+#define STEP       (5 * NANOS_PER_MS)
+
+struct side {
+    struct path_manager *pm;
+    struct ike_conn *conn;
+    struct random random;
+    nanos now;
+    struct {
+        bool exists, alive;
+        nanos in, out, heard;
+        bool usable;
+        uint32_t priority;
+        uint64_t probe;
+        nanos answer_at, give_up_at;
+    } sa[2];
+    unsigned probes, others;
+    bool follow;
+};
+
+static void fill(void *context, void *octets, size_t len)
+{
+    (void)context;
+    memset(octets, 7, len);
+}
+
+static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret_info)
+{
+    const struct side *side = context;
+    *ret_info = (struct ike_session_info){.id = id,
+                                          .conn = side->conn,
+                                          .role = IKE_GATEWAY,
+                                          .established = true,
+                                          .mobike = true,
+                                          .dialect = IKE_DIALECT_RFC7791};
+    return id == 1;
+}
+
+static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_info)
+{
+    const struct side *side = context;
+    if (id < 1 || id > 2 || !side->sa[id - 1].exists)
+        return false;
+    *ret_info = (struct ike_sa_info){.id = id,
+                                     .session = 1,
+                                     .parent = id - 1,
+                                     .life = IKE_ESTABLISHED,
+                                     .last_heard_ns = side->sa[id - 1].heard};
+    return true;
+}
+
+static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
+{
+    const struct side *side = context;
+    *ret_info = (struct ike_child_info){
+        .id = id, .sa = id - 10, .session = 1, .policy = &side->conn->children[0]};
+    return true;
+}
+
+static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
+{
+    const struct side *side = context;
+    *ret_in_ns = side->sa[id - 11].in;
+    *ret_out_ns = side->sa[id - 11].out;
+    return true;
+}
+
+static void event(struct side *side, const struct ike_event *event)
+{
+    path_manager_event(side->pm, event, side->now);
+    path_manager_check_invariants(side->pm);
+}
+
+static void pull(struct side *side)
+{
+    struct ike_command command;
+    struct path_order order;
+    while (path_manager_command(side->pm, &command)) {
+        if (command.kind != IKE_CMD_PROBE) {
+            side->others++;
+            continue;
+        }
+        side->probes++;
+        assert_in_range(command.sa, 1, 2);
+        side->sa[command.sa - 1].probe = command.tag;
+        side->sa[command.sa - 1].give_up_at = side->now + command.give_up_ns;
+        side->sa[command.sa - 1].answer_at = side->now + 20 * NANOS_PER_MS;
+    }
+    while (path_manager_order(side->pm, &order)) {
+        if (order.kind == PATH_ORDER_MODE)
+            side->follow = order.follow;
+        if (order.kind != PATH_ORDER_CHILD)
+            continue;
+        side->sa[order.child - 11].usable = order.usable;
+        side->sa[order.child - 11].priority = order.priority;
+    }
+}
+
+static void probes_step(struct side *side)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (side->sa[i].probe == 0)
+            continue;
+        bool answered = side->sa[i].alive && side->now >= side->sa[i].answer_at;
+        if (!answered && side->now < side->sa[i].give_up_at)
+            continue;
+        struct ike_event done = {.kind = IKE_EV_COMMAND_DONE,
+                                 .tag = side->sa[i].probe,
+                                 .session = 1,
+                                 .sa = i + 1,
+                                 .rtt_ns = 20 * NANOS_PER_MS,
+                                 .outcome = answered ? IKE_OK : IKE_TIMEOUT};
+        side->sa[i].probe = 0;
+        if (answered)
+            side->sa[i].heard = side->now;
+        event(side, &done);
+    }
+}
+
+/* run - `down`: index of the SA that sends downstream packets, -1: none; `up`: packets come in. */
+static void run(struct side *side, nanos duration, int down, int up)
+{
+    for (nanos end = side->now + duration; side->now < end; side->now += STEP) {
+        if (down >= 0)
+            side->sa[down].out = side->now;
+        if (up >= 0 && side->sa[up].alive)
+            side->sa[up].in = side->now;
+        probes_step(side);
+        if (path_manager_deadline(side->pm) <= side->now)
+            path_manager_tick(side->pm, side->now);
+        pull(side);
+    }
+}
+
+static struct side *side_new(enum ike_multipath mode)
+{
+    struct side *side = calloc(1, sizeof(*side));
+    assert_non_null(side);
+    side->random = (struct random){.fill = fill};
+    side->conn = ike_conn_new();
+    assert_non_null(side->conn);
+    side->conn->multipath = mode;
+    side->conn->n_children = 1;
+    (void)snprintf(side->conn->children[0].name, LIMIT_NAME, "net");
+    side->conn->stable_for_ns = SECONDS(5);
+    side->now = SECONDS(50);
+    struct path_options options = {.random = &side->random,
+                                   .view = {.context = side,
+                                            .session = view_session,
+                                            .sa = view_sa,
+                                            .child = view_child,
+                                            .traffic = view_traffic}};
+    side->pm = path_manager_new(&options);
+    assert_non_null(side->pm);
+    for (unsigned i = 0; i < 2; i++) {
+        side->sa[i].exists = side->sa[i].alive = true;
+        side->sa[i].heard = side->now;
+        struct ike_event sa_up = {.kind = IKE_EV_SA_UP, .session = 1, .sa = i + 1, .sa_old = i};
+        event(side, &sa_up);
+        struct ike_event child_up = {
+            .kind = IKE_EV_CHILD_UP, .session = 1, .sa = i + 1, .child = i + 11};
+        event(side, &child_up);
+    }
+    pull(side);
+    return side;
+}
+
+static void side_free(struct side *side)
+{
+    path_manager_free(side->pm);
+    assert_int_equal(side->conn->refs, 1);
+    ike_conn_unref(side->conn);
+    free(side);
+}
+
+static void test_downstream_only(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_BALANCE);
+    assert_true(side->follow);
+    assert_true(side->sa[0].usable && side->sa[1].usable);
+    run(side, SECONDS(10), 0, -1);
+    assert_in_range(side->probes, 5, 15); /* nothing comes back by itself: it asks */
+    assert_true(side->sa[0].usable);
+    side->sa[0].alive = false;
+    run(side, SECONDS(2), 0, -1);
+    assert_false(side->sa[0].usable);
+    assert_true(side->sa[1].usable);
+    /* it comes back: not used before it was stable */
+    side->sa[0].alive = true;
+    run(side, SECONDS(4), 1, -1);
+    assert_false(side->sa[0].usable);
+    run(side, SECONDS(5), 1, -1);
+    assert_true(side->sa[0].usable);
+    assert_int_equal(side->others, 0);
+    side_free(side);
+}
+
+static void test_idle_gateway_is_silent(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    run(side, SECONDS(60), -1, -1);
+    assert_int_equal(side->probes, 0);
+    run(side, SECONDS(60), 0, 0);
+    assert_true(side->probes <= 10); /* traffic both ways: hardly ever */
+    side_free(side);
+}
+
+static void test_favourite_is_where_the_end_user_sends(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    run(side, SECONDS(5), 1, 1);
+    assert_true(side->sa[1].priority < side->sa[0].priority);
+    run(side, SECONDS(5), 0, 0);
+    assert_true(side->sa[0].priority < side->sa[1].priority);
+    side_free(side);
+}
+
+/* Wrong or not, the last path is never taken away. */
+static void test_the_last_path_stays(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    side->sa[0].alive = side->sa[1].alive = false;
+    run(side, SECONDS(3), 0, -1);
+    run(side, SECONDS(3), 1, -1);
+    assert_true(side->sa[0].usable && side->sa[1].usable);
+    /* an IKE SA that nobody answers on does not stay for ever */
+    run(side, SECONDS(200), 1, -1);
+    assert_true(side->others > 0);
+    side_free(side);
+}
+
+/* News of things that are unknown, or over, change nothing. */
+static void test_stray_events(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    for (int kind = IKE_EV_AUTH_SIGN; kind <= IKE_EV_NOTICE; kind++) {
+        if (kind == IKE_EV_SESSION_DOWN)
+            continue;
+        struct ike_event stray = {.kind = (enum ike_event_kind)kind,
+                                  .session = 1,
+                                  .sa = 99,
+                                  .child = 99,
+                                  .tag = PATH_TAG | 4711};
+        event(side, &stray);
+        stray.session = 77;
+        event(side, &stray);
+    }
+    path_manager_refused(side->pm, PATH_TAG | 815, ERR_NOT_FOUND, side->now);
+    pull(side);
+    assert_true(side->sa[0].usable && side->sa[1].usable);
+    struct ike_event down = {.kind = IKE_EV_SESSION_DOWN, .session = 1};
+    event(side, &down);
+    event(side, &down);
+    struct path_status status;
+    assert_false(path_manager_status(side->pm, 0, &status));
+    side_free(side);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_downstream_only),
+        cmocka_unit_test(test_idle_gateway_is_silent),
+        cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
+        cmocka_unit_test(test_the_last_path_stays),
+        cmocka_unit_test(test_stray_events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

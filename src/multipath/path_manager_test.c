@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "multipath/test_world.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+#define MS(n)      ((nanos)(n)*NANOS_PER_MS)
+
+static bool connected(const struct world *world)
+{
+    return world->connected > 0;
+}
+
+static bool failed(const struct world *world)
+{
+    return world->failed > 0;
+}
+
+static struct world *up(unsigned n_links, uint64_t seed)
+{
+    struct world *world = world_new(n_links, seed);
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->logins, 1);
+    world->flow = true;
+    world_run(world, SECONDS(2));
+    return world;
+}
+
+/* One login, then clones until each path has its VPN. */
+static void test_each_path_gets_its_vpn(void **state)
+{
+    (void)state;
+    struct world *world = up(3, 1);
+    assert_int_equal(world->clones, 2);
+    assert_int_equal(world->moves, 2);
+    assert_int_equal(world->creates, 2);
+    assert_int_equal(world->connected, 1);
+    assert_int_equal(world_carrier_link(world), 0);
+    assert_int_equal(world_established(world), 3);
+    world_free(world);
+}
+
+static void test_create_then_move(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 2);
+    world->conn->create_then_move = true;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->moves, 1);
+    assert_int_equal(world->creates, 1);
+    world_free(world);
+}
+
+/* A first path that is dead at the start costs a quarter of a second, not the login. */
+static void test_dead_first_path_does_not_block(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3, 3);
+    world->links[0].hole = true;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(1));
+    assert_int_equal(world->logins, 1);
+    world_run(world, SECONDS(20));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world_path(world, "p1").state, PATH_UP);
+    assert_int_equal(world_path(world, "p2").state, PATH_UP);
+    assert_int_not_equal(world_path(world, "p0").state, PATH_UP);
+    world->links[0].hole = false;
+    world_until(world, world_all_up, SECONDS(70));
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* Both answer at about the same time: one login all the same. */
+static void test_race_has_one_winner(void **state)
+{
+    (void)state;
+    for (unsigned rtt = 200; rtt < 320; rtt += 5) {
+        struct world *world = world_new(2, rtt);
+        world->links[0].rtt = MS(rtt + 5);
+        world->links[1].rtt = MS(rtt - 190);
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, connected, SECONDS(5));
+        world_run(world, SECONDS(5));
+        assert_int_equal(world->logins, 1);
+        world_free(world);
+    }
+}
+
+/* The whole cost of a link that goes: the flow is elsewhere at once. */
+static void test_link_down(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 4);
+    world->worst_gap = 0;
+    world_link_set(world, 0, false);
+    world_run(world, SECONDS(3));
+    assert_true(world->worst_gap <= MS(50));
+    assert_int_equal(world_carrier_link(world), 1);
+    assert_int_equal(world_path(world, "p0").state, PATH_DOWN);
+    assert_true(world_path(world, "p0").parked); /* its IKE SA waits on the other link */
+    /* it is back for less than stable_for: not used */
+    world_link_set(world, 0, true);
+    world_run(world, MS(4900));
+    assert_int_equal(world_carrier_link(world), 1);
+    world_run(world, SECONDS(3));
+    assert_int_equal(world_carrier_link(world), 0);
+    assert_true(world_all_up(world));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world->clones, 1); /* nothing was lost, so nothing was cloned */
+    assert_true(world->worst_gap <= MS(50));
+    world_free(world);
+}
+
+static void black_hole(nanos probe_interval, nanos budget)
+{
+    for (unsigned offset = 0; offset < 20; offset++) {
+        struct world *world = world_new(2, offset);
+        world->conn->probe_interval_ns = probe_interval;
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, world_all_up, SECONDS(5));
+        world->flow = true;
+        world_run(world, SECONDS(3) + MS(37) * offset);
+        world->worst_gap = 0;
+        world->links[0].hole = true;
+        world_run(world, SECONDS(5));
+        assert_true(world->worst_gap <= budget);
+        assert_int_equal(world_carrier_link(world), 1);
+        world->links[0].hole = false;
+        world_until(world, world_all_up, SECONDS(20));
+        assert_int_equal(world->logins, 1);
+        world_free(world);
+    }
+}
+
+static void test_black_hole(void **state)
+{
+    (void)state;
+    black_hole(NANOS_PER_SEC, SECONDS(2));
+}
+
+static void test_black_hole_quick(void **state)
+{
+    (void)state;
+    black_hole(MS(100), MS(500));
+}
+
+/* Paths without traffic are known to be dead as well, within the budget. */
+static void test_black_hole_idle(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 5);
+    world->flow = false;
+    world_run(world, SECONDS(5));
+    world->links[1].hole = true;
+    world_run(world, SECONDS(2));
+    assert_true(world_path(world, "p1").state == PATH_DEAD || world_path(world, "p1").parked);
+    assert_int_equal(world_path(world, "p0").state, PATH_UP);
+    world_free(world);
+}
+
+/* Traffic in both directions is proof enough: (nearly) no probes on the path that carries it. */
+static void test_traffic_saves_probes(void **state)
+{
+    (void)state;
+    struct world *world = up(1, 6);
+    world->probes = 0;
+    world_run(world, SECONDS(60));
+    assert_true(world->probes <= 10);
+    world->flow = false;
+    world->probes = 0;
+    world_run(world, SECONDS(60));
+    assert_in_range(world->probes, 50, 70);
+    world_free(world);
+}
+
+/* An IKE SA that is gone is cloned anew, from any survivor. */
+static void test_lost_sa_is_cloned_anew(void **state)
+{
+    (void)state;
+    struct world *world = up(3, 7);
+    for (unsigned link = 0; link < 3; link++) {
+        world_sa_kill(world, link, IKE_PEER_DELETED);
+        assert_false(world_all_up(world));
+        world_until(world, world_all_up, SECONDS(20));
+    }
+    assert_int_equal(world->clones, 2 + 3);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+static void test_no_additional_sas_is_final(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3, 8);
+    world->peer_max_sas = 2;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, SECONDS(120));
+    assert_true(world->clones <= 3); /* one that succeeded, one or two that were refused */
+    unsigned before = world->clones;
+    world_sa_kill(world, 1, IKE_PEER_DELETED);
+    world_run(world, SECONDS(30));
+    assert_true(world->clones > before);
+    assert_true(world->clones <= before + 3);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* A peer without clones: one IKE SA, moved by MOBIKE, and back. */
+static void test_mobility(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 9);
+    world->peer_clones = false;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(5));
+    world->flow = true;
+    world_run(world, SECONDS(10));
+    assert_int_equal(world_carrier_link(world), 0);
+    world_link_set(world, 0, false);
+    world_run(world, SECONDS(1));
+    assert_int_equal(world_carrier_link(world), 1);
+    world_link_set(world, 0, true);
+    world_run(world, SECONDS(4));
+    assert_int_equal(world_carrier_link(world), 1);
+    world_run(world, SECONDS(12));
+    assert_int_equal(world_carrier_link(world), 0);
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world->clones, 0);
+    assert_int_equal(world->moves, 2);
+    world_free(world);
+}
+
+static void test_mobility_out_of_a_black_hole(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 10);
+    world->conn->clone = IKE_CLONE_OFF;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(5));
+    world->flow = true;
+    world_run(world, SECONDS(10));
+    world->links[0].hole = true;
+    world_run(world, SECONDS(3));
+    assert_int_equal(world_carrier_link(world), 1);
+    assert_true(world->worst_gap <= SECONDS(2));
+    world->links[0].hole = false;
+    world_run(world, SECONDS(20));
+    assert_int_equal(world_carrier_link(world), 0);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* M18: a link that flaps makes few moves and no logins. */
+static void test_flapping(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 11);
+    world->moves = world->clones = world->worst_second = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        world_link_set(world, 0, i % 2 != 0);
+        world_run(world, MS(100));
+    }
+    assert_true(world->moves <= 12);
+    assert_int_equal(world->clones, 0);
+    assert_true(world->worst_second <= 30);
+    world_link_set(world, 0, true);
+    world_until(world, world_all_up, SECONDS(20));
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* M19: the only address goes and comes back: no new authentication. */
+static void test_total_loss_and_return(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 12);
+    world_link_set(world, 0, false);
+    world_link_set(world, 1, false);
+    world_run(world, SECONDS(60));
+    assert_int_equal(world_established(world), 2);
+    world_link_set(world, 1, true);
+    world_run(world, SECONDS(2));
+    assert_int_equal(world_carrier_link(world), 1);
+    world_link_set(world, 0, true);
+    world_until(world, world_all_up, SECONDS(20));
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+/* Links are there, but nobody answers: a new login once the patience is over, with back-off. */
+static void test_peer_gone(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 13);
+    world->conn->keyingtries = 0;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    world->peer_up = false;
+    world->connects = 0;
+    world_run(world, SECONDS(600));
+    assert_int_equal(world_established(world), 0);
+    assert_in_range(world->connects, 2, 20);
+    world->peer_up = true;
+    world_until(world, world_all_up, SECONDS(200));
+    assert_int_equal(world->logins, 2);
+    world_free(world);
+}
+
+static void test_no_path_at_all(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 14);
+    world->links[0].up = world->links[1].up = false;
+    world_start(world);
+    world_connect(world, false);
+    world_until(world, failed, SECONDS(1));
+    assert_int_equal(world->outcome, IKE_NO_PATH);
+    assert_int_equal(world->connects, 0);
+    world_connect(world, true); /* who wants to stay connected waits for a link */
+    world_run(world, SECONDS(30));
+    world_link_set(world, 1, true);
+    world_until(world, connected, SECONDS(1));
+    world_free(world);
+}
+
+static void test_disconnect_cancels(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 15);
+    world->peer_up = false;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, SECONDS(1));
+    path_manager_disconnect(world->pm, "home", world->now);
+    world->peer_up = true;
+    world_run(world, SECONDS(30));
+    assert_int_equal(world->logins, 0);
+    struct path_status status;
+    assert_false(path_manager_status(world->pm, 0, &status));
+    world_free(world);
+}
+
+/* mesh: two links and two addresses of the peer. */
+static void test_mesh(void **state)
+{
+    (void)state;
+    static const struct {
+        enum ike_mesh mesh;
+        unsigned links, remotes, paths;
+    } table[] = {
+        {IKE_MESH_PAIRS, 2, 2, 2}, {IKE_MESH_PAIRS, 1, 2, 2}, {IKE_MESH_PAIRS, 2, 1, 2},
+        {IKE_MESH_FULL, 2, 2, 4},  {IKE_MESH_FIRST, 2, 2, 2}, {IKE_MESH_FIRST, 1, 3, 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct world *world = world_new(table[i].links, i);
+        world->conn->mesh = table[i].mesh;
+        world->n_remotes = table[i].remotes;
+        world->conn->n_paths = 1;
+        strcpy(world->conn->paths[0].interface, "auto");
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, world_all_up, SECONDS(10));
+        world_run(world, SECONDS(5));
+        assert_true(world_all_up(world));
+        assert_int_equal(world_established(world), table[i].paths);
+        world_free(world);
+    }
+}
+
+static bool reachable_all_up(const struct world *world)
+{
+    struct path_status status;
+    for (size_t i = 0; path_manager_status(world->pm, i, &status); i++) {
+        unsigned link = (unsigned)(status.path[1] - '0');
+        if (world->links[link].up && !world->links[link].hole &&
+            (status.state != PATH_UP || status.child == 0))
+            return false;
+    }
+    return true;
+}
+
+/* Whatever happens: the world's own checks hold, there is no storm, and when it calms down each
+ * path that can have its VPN gets it, with no login as long as one IKE SA lived. */
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct world *world = world_new(2 + (unsigned)(seed % 3), seed);
+        world->conn->keyingtries = 0;
+        world->conn->create_then_move = seed % 2 == 0;
+        world->conn->multipath = seed % 5 == 0 ? IKE_MULTIPATH_BALANCE : IKE_MULTIPATH_FAILOVER;
+        world_start(world);
+        world_connect(world, true);
+        world->flow = true;
+        for (unsigned step = 0; step < 100; step++) {
+            unsigned link = random_below(&world->random, world->n_links);
+            switch (random_below(&world->random, 6)) {
+            case 0: world_link_set(world, link, false); break;
+            case 1:
+            case 2: world_link_set(world, link, true); break;
+            case 3: world->links[link].hole = !world->links[link].hole; break;
+            case 4: world->links[link].rtt = MS(1 + random_below(&world->random, 200)); break;
+            case 5:
+                if (world_established(world) > 1)
+                    world_sa_kill(world, link, IKE_PEER_DELETED);
+                break;
+            }
+            unsigned before = world_established(world), logins = world->logins;
+            world_run(world, MS(random_below(&world->random, 3000)));
+            assert_true(before == 0 || world_established(world) == 0 || logins == world->logins ||
+                        world->logins == logins + 1);
+        }
+        assert_true(world->worst_second <= 20 * (world->n_links + 1));
+        for (unsigned i = 0; i < world->n_links; i++) {
+            world->links[i].hole = false;
+            world_link_set(world, i, true);
+        }
+        world_until(world, reachable_all_up, SECONDS(300));
+        world_run(world, SECONDS(20));
+        unsigned logins = world->logins, clones = world->clones, moves = world->moves;
+        assert_true(world_all_up(world));
+        world_run(world, SECONDS(100));
+        assert_int_equal(world->logins, logins);
+        assert_int_equal(world->clones, clones);
+        assert_int_equal(world->moves, moves);
+        world_free(world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_path_gets_its_vpn),
+        cmocka_unit_test(test_create_then_move),
+        cmocka_unit_test(test_dead_first_path_does_not_block),
+        cmocka_unit_test(test_race_has_one_winner),
+        cmocka_unit_test(test_link_down),
+        cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_black_hole_quick),
+        cmocka_unit_test(test_black_hole_idle),
+        cmocka_unit_test(test_traffic_saves_probes),
+        cmocka_unit_test(test_lost_sa_is_cloned_anew),
+        cmocka_unit_test(test_no_additional_sas_is_final),
+        cmocka_unit_test(test_mobility),
+        cmocka_unit_test(test_mobility_out_of_a_black_hole),
+        cmocka_unit_test(test_flapping),
+        cmocka_unit_test(test_total_loss_and_return),
+        cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_no_path_at_all),
+        cmocka_unit_test(test_disconnect_cancels),
+        cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_random),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
