@@ -146,7 +146,7 @@ bool range_from_prefix(const struct address *a, unsigned prefix_len,
     struct address_range range = {.first = *a, .last = *a};
     for (size_t i = 0; i < len; i++) {
         unsigned bits = prefix_len > i * 8 ? prefix_len - (unsigned)i * 8 : 0;
-        uint8_t mask = bits >= 8 ? 0xff : (uint8_t)(0xff00 >> bits);
+        uint8_t mask = (uint8_t)(bits >= 8 ? 0xff : 0xff00 >> bits);
         range.first.octets[i] &= mask;
         range.last.octets[i] |= (uint8_t)~mask;
     }
