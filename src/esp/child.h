@@ -62,6 +62,7 @@ struct esp_child {
     /* news for the control thread */
     _Atomic uint32_t news;       /* bits of the layer above */
     _Atomic nanos traffic_told;  /* when the last news of traffic was told */
+    _Atomic nanos rebound_told;  /* ... of another source address */
     _Atomic bool news_queued;    /* it is in the queue of news */
     struct esp_child *news_next; /* owned by the queue */
 };

@@ -41,6 +41,10 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
     const struct plane_route *route = atomic_load(&child->route);
     if (route == NULL || !route->udp_encap || endpoint_equal(&route->path.remote, from))
         return;
+    nanos told = atomic_load_explicit(&child->rebound_told, memory_order_relaxed);
+    if (told != 0 && w->now - told < NANOS_PER_SEC)
+        return; /* the control thread knows, and may have its reasons */
+    atomic_store_explicit(&child->rebound_told, w->now, memory_order_relaxed);
     esp_child_lock(child);
     child->seen_from = *from;
     esp_child_unlock(child);
@@ -194,49 +198,84 @@ static bool ipv4_strip(struct buffer *message)
     return true;
 }
 
-static ssize_t message_read(struct plane_worker *w, const struct plane_source *source)
+static void slot_prepare(struct plane_slot *slot, struct msghdr *message, uint8_t *octets)
 {
-    struct plane_recv *r = &w->recv;
-    struct sockaddr_storage from;
-    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
-    struct iovec iov = {r->octets + r->used, PLANE_RECV_OCTETS};
-    struct msghdr message = {.msg_name = &from,
-                             .msg_namelen = sizeof(from),
-                             .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(source->fd, &message, MSG_DONTWAIT);
-    if (n < 0)
-        return n;
-    worker_count(w, STAT_RECVS, 1);
-    struct buffer octets = {iov.iov_base, (size_t)n};
-    struct packet_info info;
-    packet_info_read(&message, &info);
-    if ((message.msg_flags & MSG_TRUNC) != 0 ||
-        !endpoint_from_sockaddr(&from, &r->from[r->n_messages]) ||
-        (source->kind == SOURCE_RAW4 && !ipv4_strip(&octets))) {
-        worker_count(w, STAT_RUNT, 1);
-        return n;
-    }
-    r->n_messages++;
-    r->used += ((size_t)n + 63) / 64 * 64;
-    message_split(w, source, octets, &info);
-    return n;
+    slot->iov = (struct iovec){octets, PLANE_RECV_OCTETS};
+    *message = (struct msghdr){.msg_name = &slot->from,
+                               .msg_namelen = sizeof(slot->from),
+                               .msg_iov = &slot->iov,
+                               .msg_iovlen = 1,
+                               .msg_control = slot->control,
+                               .msg_controllen = sizeof(slot->control)};
 }
 
-void plane_socket_drain(struct plane_worker *w, const struct plane_source *source)
+/* message_take - `n` octets that arrived in the slot. */
+static void message_take(struct plane_worker *w, const struct plane_source *source,
+                         struct plane_slot *slot, struct msghdr *message, size_t n)
 {
     struct plane_recv *r = &w->recv;
+    struct buffer octets = {slot->iov.iov_base, n};
+    struct packet_info info;
+    packet_info_read(message, &info);
+    if ((message->msg_flags & MSG_TRUNC) != 0 ||
+        !endpoint_from_sockaddr(&slot->from, &r->from[r->n_messages]) ||
+        (source->kind == SOURCE_RAW4 && !ipv4_strip(&octets))) {
+        worker_count(w, STAT_RUNT, 1);
+        return;
+    }
+    r->n_messages++;
+    message_split(w, source, octets, &info);
+}
+
+/* udp_read - one message, behind those that are there. false: none. */
+static bool udp_read(struct plane_worker *w, const struct plane_source *source)
+{
+    struct plane_recv *r = &w->recv;
+    struct msghdr *message = &r->messages[0].msg_hdr;
+    slot_prepare(&r->slots[0], message, r->octets + r->used);
+    ssize_t n = recvmsg(source->fd, message, MSG_DONTWAIT);
+    if (n < 0)
+        return false;
+    worker_count(w, STAT_RECVS, 1);
+    message_take(w, source, &r->slots[0], message, (size_t)n);
+    r->used += ((size_t)n + 63) / 64 * 64;
+    return true;
+}
+
+static void udp_drain(struct plane_worker *w, const struct plane_source *source)
+{
+    const struct plane_recv *r = &w->recv;
     bool more = true;
     while (more && r->n_messages < PLANE_RECV_MESSAGES && r->used <= PLANE_RECV_OCTETS &&
-           r->n + 64 <= PLANE_RECV_PACKETS) {
-        more = message_read(w, source) >= 0;
+           r->n + PLANE_SEND_SEGMENTS <= PLANE_RECV_PACKETS) {
+        more = udp_read(w, source);
         /* errors of the past (ICMP) are reported in between, and do not end it */
         if (!more && errno != EAGAIN && errno != EINTR)
             plane_socket_errors(w, source);
     }
     batch_open(w);
+}
+
+static void raw_drain(struct plane_worker *w, const struct plane_source *source)
+{
+    struct plane_recv *r = &w->recv;
+    for (size_t i = 0; i < PLANE_RAW_MESSAGES; i++)
+        slot_prepare(&r->slots[i], &r->messages[i].msg_hdr, r->octets + i * PLANE_RAW_STRIDE);
+    int n = recvmmsg(source->fd, r->messages, PLANE_RAW_MESSAGES, MSG_DONTWAIT, NULL);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        plane_socket_errors(w, source);
+    worker_count(w, STAT_RECVS, 1);
+    for (int i = 0; i < n; i++)
+        message_take(w, source, &r->slots[i], &r->messages[i].msg_hdr, r->messages[i].msg_len);
+    batch_open(w);
+}
+
+void plane_socket_drain(struct plane_worker *w, const struct plane_source *source)
+{
+    if (source->kind == SOURCE_UDP)
+        udp_drain(w, source);
+    else
+        raw_drain(w, source);
 }
 
 void plane_socket_errors(struct plane_worker *w, const struct plane_source *source)

@@ -11,51 +11,88 @@
 #define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */
 #define TOO_BIG_PER_SECOND 100 /* ICMP messages, each worker */
 
-static ssize_t send_octets(const struct plane_worker *w, const struct plane_send *s, size_t from,
-                           size_t len, uint16_t segment)
+/* send_message - everything but the octets. */
+static void send_message(const struct plane_send *s, uint16_t segment,
+                         struct sockaddr_storage *remote, uint8_t *control,
+                         struct msghdr *ret_message)
 {
     const struct plane_route *route = s->route;
-    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
-    struct sockaddr_storage remote = route->remote;
-    struct iovec iov = {s->octets + from, len};
-    struct msghdr message = {.msg_name = &remote,
-                             .msg_namelen = route->remote_len,
-                             .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control};
     struct packet_info info = {.local = route->path.local.address,
                                .interface = route->path.interface,
                                .tos = s->tos,
                                .segment = segment};
-    packet_info_write(&message, route->family, &info);
-    int fd = route->fds[w->index];
-    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    /* ICMP errors of the past are reported once, on whatever call comes next: try again */
-    for (int i = 0; i < 2 && sent < 0 && errno != EAGAIN && errno != EMSGSIZE && errno != EINVAL &&
-                    errno != EIO;
-         i++)
-        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-        struct pollfd room = {.fd = fd, .events = POLLOUT};
-        if (poll(&room, 1, SEND_WAIT_MS) == 1)
-            sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    return sent;
+    *remote = route->remote;
+    *ret_message = (struct msghdr){
+        .msg_name = remote, .msg_namelen = route->remote_len, .msg_control = control};
+    packet_info_write(ret_message, route->family, &info);
+}
+
+/* wait_room - the socket buffer is full: a moment's patience is cheaper than lost packets. */
+static bool wait_room(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    return (errno == EAGAIN || errno == ENOBUFS) && poll(&room, 1, SEND_WAIT_MS) == 1;
+}
+
+/* past_error - ICMP errors of the past are reported once, on whatever call comes next. */
+static bool past_error(void)
+{
+    return errno != EAGAIN && errno != ENOBUFS && errno != EMSGSIZE && errno != EINVAL &&
+           errno != EIO;
+}
+
+static bool send_segmented(const struct plane_worker *w, const struct plane_send *s)
+{
+    struct sockaddr_storage remote;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct msghdr message;
+    struct iovec iov = {s->octets, s->len};
+    int fd = s->route->fds[w->index];
+    send_message(s, (uint16_t)s->segment, &remote, control, &message);
+    message.msg_iov = &iov;
+    message.msg_iovlen = 1;
+    for (int i = 0; i < 3; i++)
+        if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            return true;
+        else if (!past_error() && !wait_room(fd))
+            return false;
+    return false;
 }
 
 /* send_singly - raw ESP has no segmentation, and devices, or a path that got narrower, may refuse
  * it. */
 static void send_singly(struct plane_worker *w, const struct plane_send *s)
 {
-    for (size_t at = 0; at < s->len; at += s->segment) {
-        size_t len = s->len - at < s->segment ? s->len - at : s->segment;
+    struct sockaddr_storage remote;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct mmsghdr *messages = w->send_messages;
+    struct msghdr message;
+    int fd = s->route->fds[w->index];
+    unsigned done = 0, tries = 0, n = s->n;
+    send_message(s, 0, &remote, control, &message);
+    for (unsigned i = 0; i < n; i++) {
+        size_t at = i * s->segment;
+        w->send_iov[i] = (struct iovec){s->octets + at, i + 1 < n ? s->segment : s->len - at};
+        messages[i].msg_hdr = message;
+        messages[i].msg_hdr.msg_iov = &w->send_iov[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    while (done < n) {
         worker_count(w, STAT_SENDS, 1);
-        if (send_octets(w, s, at, len, 0) >= 0)
+        int sent = sendmmsg(fd, messages + done, n - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent > 0) {
+            done += (unsigned)sent;
+            tries = 0;
+            continue;
+        }
+        if (++tries < 3 && (past_error() || wait_room(fd)))
             continue;
         if (errno == EMSGSIZE)
             plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
         worker_count(w, STAT_SEND_ERRORS, 1);
         esp_child_count(s->child, ESP_COUNT_OUT_ERRORS, 1);
+        done++; /* this one is lost */
+        tries = 0;
     }
 }
 
@@ -66,7 +103,7 @@ static void send_flush(struct plane_worker *w)
         return;
     if (s->route->udp_encap && s->n > 1) {
         worker_count(w, STAT_SENDS, 1);
-        if (send_octets(w, s, 0, s->len, (uint16_t)s->segment) < 0) {
+        if (!send_segmented(w, s)) {
             if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) {
                 plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
                 send_singly(w, s);

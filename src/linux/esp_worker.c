@@ -37,7 +37,7 @@ int plane_worker_init(struct plane_worker *w, struct esp_plane *plane, unsigned 
     w->crypto = esp_crypto_new();
     w->frame = malloc(PLANE_RECV_OCTETS);
     w->send.octets = malloc(PLANE_SEND_OCTETS + SEND_SLACK + UINT16_MAX);
-    w->recv.octets = malloc((size_t)2 * PLANE_RECV_OCTETS + 64);
+    w->recv.octets = malloc((size_t)PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE);
     if (w->epoll_fd < 0 || w->kick.fd < 0)
         return ERR_SYSTEM;
     if (w->crypto == NULL || w->frame == NULL || w->send.octets == NULL || w->recv.octets == NULL)

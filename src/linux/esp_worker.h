@@ -31,7 +31,10 @@
 #define PLANE_RECV_OCTETS   65536 /* one receive */
 #define PLANE_RECV_PACKETS  512   /* packets decrypted in one batch */
 #define PLANE_RECV_MESSAGES 64    /* receives in one batch */
-#define PLANE_TUN_READS     32    /* frames read before other descriptors have their turn */
+#define PLANE_RAW_MESSAGES  32    /* packets that one call takes from a raw socket */
+/* between them: any packet fits, and they do not compete for the same cache sets */
+#define PLANE_RAW_STRIDE (PLANE_RECV_OCTETS + 320)
+#define PLANE_TUN_READS  32 /* frames read before other descriptors have their turn */
 
 /* news of a child, bits of esp_child.news */
 #define NEWS_TRAFFIC 1u
@@ -71,15 +74,24 @@ struct plane_send {
     uint8_t *octets; /* PLANE_SEND_OCTETS + slack */
 };
 
+/* struct plane_slot - what the kernel writes beside a packet. */
+struct plane_slot {
+    struct sockaddr_storage from;
+    struct iovec iov;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+};
+
 /* struct plane_recv - received packets on their way through decryption. */
 struct plane_recv {
-    uint8_t *octets; /* 2 * PLANE_RECV_OCTETS */
-    size_t used;
+    uint8_t *octets; /* PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE; most of it is never touched */
+    size_t used;     /* by UDP, where messages lie one behind the other */
     unsigned n, n_messages;
     struct esp_opened packets[PLANE_RECV_PACKETS];
     struct esp_child *children[PLANE_RECV_PACKETS];
     uint8_t message_of[PLANE_RECV_PACKETS];
     struct endpoint from[PLANE_RECV_MESSAGES];
+    struct plane_slot slots[PLANE_RAW_MESSAGES];
+    struct mmsghdr messages[PLANE_RAW_MESSAGES];
 };
 
 enum plane_stat {
@@ -120,6 +132,8 @@ struct plane_worker {
     nanos now;
     uint8_t *frame; /* one TUN frame */
     struct plane_send send;
+    struct iovec send_iov[PLANE_SEND_SEGMENTS];
+    struct mmsghdr send_messages[PLANE_SEND_SEGMENTS];
     struct plane_recv recv;
     struct esp_coalesce coalesce;
     uint8_t iv_pool[64 * 16]; /* random IVs for CBC */
