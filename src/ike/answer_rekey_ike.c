@@ -12,6 +12,9 @@
 #define CLONE_BURST       16
 #define CLONE_INTERVAL_NS NANOS_PER_SEC
 
+/* So long a request may be on its way, its repetitions included. */
+#define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
+
 uint16_t keep_old_number_own(const struct session *session)
 {
     uint16_t number = session->conn->keep_old_notify;
@@ -51,6 +54,13 @@ void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
     sa_children_move(from, to);
     if (from->life == IKE_ESTABLISHED)
         sa_life_set(from, IKE_SA_REPLACED, now);
+}
+
+bool rekey_ike_surely_clone(const struct asking *asking)
+{
+    const struct rekeying *rekeying = asking->state;
+    return asking->intent.kind == INTENT_CLONE && !asking->intent.unused_old &&
+           (rekeying->dialect == IKE_DIALECT_RFC7791 || rekeying->dialect == IKE_DIALECT_KEEP_OLD);
 }
 
 enum form { FORM_REKEY, FORM_KEEP, FORM_UNUSED, FORM_RFC7791, FORM_UNWELCOME };
@@ -155,12 +165,26 @@ static void drop(struct sa *sa, struct answering *answering)
         sa_down(fresh, IKE_CANCELLED, answering->now);
 }
 
+/*
+ * tell_path - the Gateway's request crossed a move of ours: which path its half of the new SA has
+ * is not certain (A-19: that of the old one, at the moment of creation), so it is told.
+ */
+static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
+{
+    struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
+    bool recently = sa->moved_ns != 0 && now - sa->moved_ns < MOVE_IN_FLIGHT_NS;
+    if (sa->session->role == IKE_END_USER && sa->session->mobike &&
+        (recently || intent_pending(sa, INTENT_MOVE, 0)))
+        (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
+}
+
 static void commit(struct sa *sa, struct answering *answering)
 {
     const struct rekeyed *what = answering->state;
     struct sa *fresh = sa_find(sa->ike, what->fresh);
     ASSERT(fresh != NULL);
     sa_life_set(fresh, IKE_ESTABLISHED, answering->now);
+    tell_path(sa, fresh, answering->now);
     if (is_clone(what->form)) {
         sa->ike->stats.clones++; /* KO-20: the old one is not touched */
         return;
@@ -177,7 +201,7 @@ static void commit(struct sa *sa, struct answering *answering)
         /* Who inherits is decided when our response comes; if the peer deletes this SA before, it
          * did not notice that the two crossed, and its SA inherits (section 2.8.2). */
         sa->replaced_by = fresh->id;
-        if (asking->intent.kind == INTENT_REKEY_IKE)
+        if (!rekey_ike_surely_clone(asking))
             return;
     }
     if (what->form == FORM_UNUSED) {

@@ -163,7 +163,7 @@ void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
     struct child *successor = child_find(sa->ike, child->replaced_by);
     struct child *predecessor = child_find(sa->ike, child->replaces);
     /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on. */
-    if (successor != NULL)
+    if (successor != NULL && child->outbound)
         child_switch(successor);
     /* The peer took back its rekey: the old one is as before, and will be rekeyed again. */
     if (predecessor != NULL && predecessor->replaced_by == child->id) {

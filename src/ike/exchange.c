@@ -109,9 +109,9 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
 void exchange_bequeath(struct sa *from, struct sa *to)
 {
     struct asking *asking = from->asking;
-    if (asking == NULL || asking->running ||
-        (asking->intent.kind != INTENT_CLONE && asking->intent.kind != INTENT_CREATE_CHILD &&
-         asking->intent.kind != INTENT_CREATE_MOVED && asking->intent.kind != INTENT_REKEY_CHILD))
+    if (asking == NULL || asking->running || asking->intent.unused_old ||
+        asking->intent.kind == INTENT_LOGIN || asking->intent.kind == INTENT_REKEY_IKE ||
+        asking->intent.kind == INTENT_DELETE_IKE)
         return;
     struct intent again = asking->intent;
     again.give_up_at_ns = 0;

@@ -105,12 +105,14 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
     if (!cookie2_is_back(asking, response))
         return routability_failed(sa, now);
     struct nat_seen nat = nat_detection_check(sa, response, &asking->path);
+    /* rekeyed by the peer meanwhile: what moves is where the Child SAs are */
+    struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
     if (nat.present) {
-        sa->nat_local = nat.local;
-        sa->nat_remote = nat.remote;
+        moved->nat_local = nat.local;
+        moved->nat_remote = nat.remote;
     }
-    sa->nat_mapping_known = false;
-    sa_path_set(sa, &asking->path);
+    moved->nat_mapping_known = false;
+    sa_path_set(moved, &asking->path);
     return verdict_done(IKE_OK);
 }
 

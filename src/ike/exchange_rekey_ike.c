@@ -82,6 +82,8 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
     struct rekeying *rekeying = asking->state;
     struct wire_sa offer;
     uint8_t spi[8];
+    if (sa_heir(sa) != NULL)
+        return IKE_REPLACED; /* the peer was quicker */
     enum ike_outcome allowed = is_clone(asking) ? clone_allowed(sa) : IKE_OK;
     if (allowed != IKE_OK)
         return allowed;
@@ -158,7 +160,8 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     struct wire_notify notify;
     struct verdict verdict = verdict_error(response);
     drop_larval(rekeying, now);
-    if (!is_clone(asking) && crossed_won(sa, rekeying, now)) {
+    bool rekey = !is_clone(asking) || asking->intent.unused_old;
+    if (crossed_won(sa, rekeying, now) && rekey) {
         verdict = verdict_done(IKE_OK);
         verdict.new_sa = rekeying->crossed.object;
         return verdict;
@@ -268,7 +271,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     if (!derive(sa, rekeying, fresh, response, &nr)) {
         drop_larval(rekeying, now);
         /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
-        if (!is_clone(asking) && !crossed_won(sa, rekeying, now))
+        if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))
             delete_sa(sa, IKE_INVALID_SYNTAX, now);
         return verdict_done(IKE_INVALID_SYNTAX);
     }
@@ -281,6 +284,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     verdict.new_sa = fresh->id;
     if (is_clone(asking) && kept(sa, rekeying, asking, response)) {
         sa->ike->stats.clones++;
+        (void)crossed_won(sa, rekeying, now); /* D-12: beside our clone the peer's rekey stands */
         return verdict;
     }
     replaced(sa, rekeying, fresh, nr, now);

@@ -114,6 +114,11 @@ bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
 
 void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat, nanos now)
 {
+    struct sa *heir = sa_heir(sa);
+    if (heir != NULL) { /* rekeyed meanwhile: what moves is where the Child SAs are */
+        mobike_moved(heir, path, nat, now);
+        return;
+    }
     bool same_address = address_equal(&sa->path.remote.address, &path->remote.address) &&
                         address_equal(&sa->path.local.address, &path->local.address);
     sa->pending_path = *path;
@@ -134,10 +139,11 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
 
 void mobike_apply_pending(struct sa *sa)
 {
-    sa->nat_local = sa->pending_nat_local;
-    sa->nat_remote = sa->pending_nat_remote;
-    sa->peer_addresses[0] = sa->pending_path.remote.address;
-    if (sa->n_peer_addresses == 0)
-        sa->n_peer_addresses = 1;
-    sa_path_set(sa, &sa->pending_path);
+    struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
+    moved->nat_local = sa->pending_nat_local;
+    moved->nat_remote = sa->pending_nat_remote;
+    moved->peer_addresses[0] = sa->pending_path.remote.address;
+    if (moved->n_peer_addresses == 0)
+        moved->n_peer_addresses = 1;
+    sa_path_set(moved, &sa->pending_path);
 }

@@ -32,6 +32,10 @@ void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
 void rekey_ike_adopt(struct sa *sa);
 void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice);
 
+/* rekey_ike_surely_clone - what is asked leaves the Child SAs where they are, whatever the answer
+ * is; of other forms only the answer tells whether it was a rekey. */
+bool rekey_ike_surely_clone(const struct asking *asking);
+
 /* The notify's number: each side sends the one that the other announced (D-01), else its own. */
 uint16_t keep_old_number_own(const struct session *session);
 uint16_t keep_old_number_peer(const struct session *session);

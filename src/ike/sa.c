@@ -146,6 +146,21 @@ struct sa *sa_heir(const struct sa *sa)
     return heir != NULL && heir->life == IKE_ESTABLISHED ? heir : NULL;
 }
 
+/*
+ * doubt_clones - the peer asked for clones on this SA. One of which nothing was ever heard may be
+ * unknown to it, since our answer was lost and can't be asked for again: find out.
+ */
+static void doubt_clones(const struct sa *sa)
+{
+    struct intent probe = {.kind = INTENT_PROBE};
+    struct sa *other = sa->session == NULL ? NULL : sa->session->sas;
+    for (; other != NULL; other = other->session_next)
+        if (other->parent == sa->id && other->life == IKE_ESTABLISHED &&
+            !sa_original_initiator(other) && other->theirs.next_id == 0 &&
+            !intent_pending(other, INTENT_PROBE, 0))
+            (void)!intent_add(other, &probe); /* no memory: its liveness check finds it */
+}
+
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
 {
     struct ike *ike = sa->ike;
@@ -158,6 +173,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         sa_children_move(sa, heir);
         exchange_bequeath(sa, heir);
     }
+    doubt_clones(sa);
     sa->down_reason = outcome;
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);
@@ -207,6 +223,11 @@ void sa_children_move(struct sa *from, struct sa *to)
     for (struct child *child = from->children; child != NULL; child = child->sa_next)
         child->sa = to;
     from->children = NULL;
+    if (intent_pending(from, INTENT_ROUTABILITY, 0)) { /* goes along */
+        to->pending_path = from->pending_path;
+        to->pending_nat_local = from->pending_nat_local;
+        to->pending_nat_remote = from->pending_nat_remote;
+    }
     intents_move(from, to);
     sa_touch(from);
     sa_touch(to);
@@ -344,6 +365,7 @@ void sa_path_set(struct sa *sa, const struct ike_path *path)
     event->path_old = sa->path;
     event->path = *path;
     sa->path = *path;
+    sa->moved_ns = sa->ike->now;
     sa->ike->stats.moves++;
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)
         child_path_changed(child);

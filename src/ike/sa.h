@@ -65,6 +65,7 @@ struct sa {
 
     uint8_t n_peer_addresses; /* RFC 4555: primary first */
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
+    nanos moved_ns;               /* when `path` changed last; 0: never */
     struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
     bool pending_nat_local, pending_nat_remote;
     bool nat_mapping_known;
