@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config_load.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "control/values.h"
+#include "daemon/conn_keys.h"
+#include "ike/identity.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- pools --- */
+
+static int set_addrs(const struct tree *node, void *target, struct build_error *error)
+{
+    struct pool_config *pool = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (!range_parse(text, &pool->range))
+        return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
+    return 0;
+}
+
+static int add_dns(const struct tree *node, const char *text, void *target,
+                   struct build_error *error)
+{
+    struct pool_config *pool = target;
+    if (pool->n_dns == POOL_DNS || !address_parse(text, &pool->dns[pool->n_dns]))
+        return build_fail(error, node, "'%.60s' is not an address, or one too many", text);
+    pool->n_dns++;
+    return 0;
+}
+
+static int set_dns(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_dns);
+}
+
+static int add_subnet(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    struct pool_config *pool = target;
+    unsigned len;
+    if (pool->n_subnets == POOL_SUBNETS || !range_parse(text, &pool->subnets[pool->n_subnets]) ||
+        !range_to_prefix(&pool->subnets[pool->n_subnets], &len))
+        return build_fail(error, node, "'%.60s' is not a subnet, or one too many", text);
+    pool->n_subnets++;
+    return 0;
+}
+
+static int set_subnet(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_subnet);
+}
+
+static const struct key pool_keys[] = {
+    {.name = "addrs", .kind = KEY_FUNCTION, .function = set_addrs},
+    {.name = "dns", .kind = KEY_FUNCTION, .function = set_dns},
+    {.name = "subnet", .kind = KEY_FUNCTION, .function = set_subnet},
+    {.name = "split_include", .kind = KEY_FUNCTION, .function = set_subnet},
+};
+
+int pool_build(const struct tree *section, struct pool_config *ret_pool, struct build_error *error)
+{
+    static const struct key_table table = {pool_keys, LEN(pool_keys), NULL};
+    struct pool_config pool = {0};
+    int err = key_name_copy(section, pool.name, error);
+    if (err == 0)
+        err = keys_apply(&table, section, &pool, error);
+    if (err == 0 && pool.range.first.family == ADDRESS_NONE)
+        err = build_fail(error, section, "'addrs' is missing");
+    if (err == 0)
+        *ret_pool = pool;
+    return err;
+}
+
+/* --- secrets --- */
+
+static int add_owner(struct engine_secret *secret, const struct tree *node,
+                     struct build_error *error)
+{
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (secret->n_owners == LEN(secret->owners))
+        return build_fail(error, node, "more than %zu identities", LEN(secret->owners));
+    if (identity_parse(text, &secret->owners[secret->n_owners]) != 0)
+        return build_fail(error, node, "'%.60s' is not an identity", text);
+    if (secret->owners[secret->n_owners].type != 0) /* %any: no owner at all */
+        secret->n_owners++;
+    return 0;
+}
+
+int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
+                 struct engine_secret *ret_secret, struct build_error *error)
+{
+    struct engine_secret secret = {.octets = octets};
+    int err = key_name_copy(section, secret.id, error);
+    if (err != 0)
+        return err;
+    if (strncasecmp(section->name, "ike", 3) != 0)
+        return build_fail(error, section, "not supported by ikat yet: only ike... secrets are");
+    for (const struct tree *node = section->first; node != NULL; node = node->next) {
+        const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+        if (strcasecmp(node->name, "secret") == 0) {
+            secret.n_octets = value_secret(text, octets, SECRET_OCTETS_MAX);
+            if (secret.n_octets == 0) /* the value itself is never repeated */
+                return build_fail(error, node,
+                                  "is empty, too long, or not valid 0x or 0s notation");
+        } else if (strncasecmp(node->name, "id", 2) == 0) {
+            err = add_owner(&secret, node, error);
+            if (err != 0)
+                return err;
+        } else {
+            return build_fail(error, node, "unknown key, 'secret' and 'id...' are expected");
+        }
+    }
+    if (secret.n_octets == 0)
+        return build_fail(error, section, "'secret' is missing");
+    *ret_secret = secret;
+    return 0;
+}
+
+/* --- a whole file --- */
+
+static int check_pool_names(const struct tree *root, const struct tree *section,
+                            struct build_error *error)
+{
+    struct tree *names = tree_items(tree_get(section, "pools"));
+    int err = names == NULL ? ERR_NO_MEMORY : 0;
+    for (const struct tree *name = err == 0 ? names->first : NULL; err == 0 && name != NULL;
+         name = name->next)
+        if (tree_get(tree_get(root, "pools"), (const char *)name->value) == NULL)
+            err = build_fail(error, tree_get(section, "pools"), "there is no pool '%.60s'",
+                             (const char *)name->value);
+    tree_free(names);
+    return err;
+}
+
+static int check_section(const struct tree *root, const struct tree *top,
+                         const struct tree *section, struct build_error *error)
+{
+    uint8_t octets[SECRET_OCTETS_MAX];
+    struct ike_conn *conn = NULL;
+    struct engine_secret secret;
+    struct pool_config pool;
+    int err;
+    if (section->kind != TREE_SECTION)
+        return build_fail(error, section, "a section is expected here, not a key");
+    if (strcmp(top->name, "connections") == 0) {
+        err = conn_build(section, &conn, error);
+        ike_conn_unref(conn);
+        return err == 0 ? check_pool_names(root, section, error) : err;
+    }
+    if (strcmp(top->name, "pools") == 0)
+        return pool_build(section, &pool, error);
+    err = secret_build(section, octets, &secret, error);
+    wipe(octets, sizeof(octets));
+    return err;
+}
+
+int config_check(const struct tree *root, struct build_error *error)
+{
+    static const char *const known[] = {"connections", "secrets", "pools"};
+    for (const struct tree *top = root->first; top != NULL; top = top->next) {
+        bool found = false;
+        for (size_t i = 0; i < LEN(known); i++)
+            found |= strcmp(top->name, known[i]) == 0;
+        if (!found && strcmp(top->name, "authorities") == 0)
+            return build_fail(error, top, "not supported by ikat yet: certificates are not");
+        if (!found) {
+            const char *near = value_nearest(top->name, known, LEN(known));
+            return near == NULL
+                       ? build_fail(error, top, "unknown section")
+                       : build_fail(error, top, "unknown section, did you mean '%s'?", near);
+        }
+        if (top->kind != TREE_SECTION)
+            return build_fail(error, top, "is a key, a section is expected");
+        for (const struct tree *section = top->first; section != NULL; section = section->next) {
+            int err = check_section(root, top, section, error);
+            if (err != 0)
+                return err;
+        }
+    }
+    return 0;
+}
+
+int config_load(const char *path, struct settings *ret_settings, struct build_error *error)
+{
+    int err = settings_load(path, ret_settings);
+    if (err != 0) {
+        (void)snprintf(error->text, sizeof(error->text), "%s", ret_settings->error);
+        return err;
+    }
+    return config_check(ret_settings->root, error);
+}
+
+/* --- to the engine --- */
+
+static bool write_all(int fd, struct span octets)
+{
+    while (octets.len > 0) {
+        ssize_t n = write(fd, octets.ptr, octets.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        octets.ptr += n;
+        octets.len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool read_all(int fd, uint8_t *octets, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = read(fd, octets, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        octets += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* request - sends the frame, returns the response's message; NULL: the connection broke. */
+static struct tree *request(int fd, struct vici_writer *w)
+{
+    uint8_t length[4];
+    struct span frame = vici_writer_frame(w);
+    bool ok = frame.len > 0 && write_all(fd, frame) && read_all(fd, length, sizeof(length));
+    vici_writer_done(w);
+    if (!ok)
+        return NULL;
+    size_t len =
+        (size_t)length[0] << 24 | (size_t)length[1] << 16 | (size_t)length[2] << 8 | length[3];
+    uint8_t *octets = len == 0 || len > VICI_FRAME_MAX ? NULL : malloc(len);
+    struct vici_frame read;
+    struct tree *message = NULL;
+    if (octets != NULL && read_all(fd, octets, len) &&
+        vici_frame_read(span_of(octets, len), &read) && read.type == VICI_CMD_RESPONSE)
+        message = vici_message_read(read.message);
+    free(octets);
+    return message;
+}
+
+static int run(int fd, struct vici_writer *w, const struct tree *about, struct build_error *error)
+{
+    struct tree *response = request(fd, w);
+    bool success = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
+    int err = 0;
+    if (response == NULL)
+        err = build_fail(error, about, "the daemon did not answer");
+    else if (!success)
+        err = build_fail(error, about, "%s", tree_text_or(response, "errmsg", "refused"));
+    tree_free(response);
+    return err;
+}
+
+static int send_section(int fd, const char *command, const struct tree *section,
+                        struct build_error *error)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    vici_section(&w, section->name);
+    vici_tree(&w, section);
+    vici_section_end(&w);
+    return run(fd, &w, section, error);
+}
+
+static int send_secret(int fd, const struct tree *section, struct build_error *error)
+{
+    uint8_t octets[SECRET_OCTETS_MAX];
+    struct engine_secret secret;
+    struct vici_writer w;
+    int err = secret_build(section, octets, &secret, error);
+    if (err != 0)
+        return err;
+    vici_begin(&w, VICI_CMD_REQUEST, "load-shared");
+    vici_put(&w, "id", "%s", section->name);
+    vici_put(&w, "type", "ike");
+    vici_octets(&w, "data", span_of(octets, secret.n_octets));
+    vici_list(&w, "owners");
+    for (const struct tree *node = section->first; node != NULL; node = node->next)
+        if (strncasecmp(node->name, "id", 2) == 0)
+            vici_item(&w, (const char *)node->value);
+    vici_list_end(&w);
+    wipe(octets, sizeof(octets));
+    return run(fd, &w, section, error);
+}
+
+/* unload_vanished - what get-... names and the file has no more. */
+static int unload_vanished(int fd, const struct tree *top, const char *get, const char *list,
+                           const char *unload, const char *key, struct build_error *error)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, get);
+    struct tree *loaded = request(fd, &w);
+    const struct tree *names = list == NULL ? loaded : tree_get(loaded, list);
+    int err = 0;
+    for (const struct tree *item = names == NULL ? NULL : names->first; err == 0 && item != NULL;
+         item = item->next) {
+        const char *name = list == NULL ? item->name : (const char *)item->value;
+        if (tree_get(top, name) != NULL)
+            continue;
+        vici_begin(&w, VICI_CMD_REQUEST, unload);
+        vici_put(&w, key, "%s", name);
+        err = run(fd, &w, item, error);
+    }
+    tree_free(loaded);
+    return err;
+}
+
+int config_send(int fd, const struct settings *settings, struct build_error *error)
+{
+    const struct tree *conns = tree_get(settings->root, "connections");
+    const struct tree *secrets = tree_get(settings->root, "secrets");
+    const struct tree *pools = tree_get(settings->root, "pools");
+    int err = unload_vanished(fd, conns, "get-conns", "conns", "unload-conn", "name", error);
+    if (err == 0)
+        err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
+    if (err == 0)
+        err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
+    for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_secret(fd, s, error);
+    for (const struct tree *s = pools == NULL ? NULL : pools->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_section(fd, "load-pool", s, error);
+    for (const struct tree *s = conns == NULL ? NULL : conns->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_section(fd, "load-conn", s, error);
+    return err;
+}

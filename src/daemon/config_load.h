@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_CONFIG_LOAD_H
+#define DAEMON_CONFIG_LOAD_H
+
+/* The configuration file, and its way into the engine: the VICI load commands, as swanctl sends
+ * them. */
+
+#include "control/settings.h"
+#include "control/vici.h"
+#include "daemon/conn_build.h"
+
+/* config_load - reads and checks. ERR_INVALID with error->text, one line. */
+int config_load(const char *path, struct settings *ret_settings,
+                struct build_error *error) MUST_USE;
+
+/* config_send - over a connected VICI socket: pools, secrets, connections; unloads what was loaded
+ * before and is not in the file any more. Blocking: for a process of its own. ERR_SYSTEM,
+ * ERR_INVALID. */
+int config_send(int fd, const struct settings *settings, struct build_error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/conn_build.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "control/values.h"
+#include "daemon/conn_keys.h"
+#include "ike/identity.h"
+#include "ike/proposal.h"
+#include "wire/iana.h"
+
+#define LEN(a)      (sizeof(a) / sizeof((a)[0]))
+#define CONN(field) offsetof(struct conn_work, conn.field)
+
+/* struct conn_work - the connection and what is needed while it is built. */
+struct conn_work {
+    struct ike_conn conn;
+    nanos over_ns, rand_ns;
+    unsigned n_local_rounds, n_remote_rounds;
+};
+
+/* --- addresses --- */
+
+struct remotes {
+    struct ike_remote *list;
+    uint8_t *n;
+};
+
+static int add_remote(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    const struct remotes *remotes = target;
+    if (*remotes->n == POLICY_ADDRESSES)
+        return build_fail(error, node, "more than %d addresses", POLICY_ADDRESSES);
+    struct ike_remote *remote = &remotes->list[*remotes->n];
+    memset(remote, 0, sizeof(*remote));
+    bool any = strncmp(text, "%any", 4) == 0;
+    if (!any && !range_parse(text, &remote->range)) {
+        if (strlen(text) >= sizeof(remote->name) || strpbrk(text, " /[]%") != NULL)
+            return build_fail(error, node, "'%.60s' is not an address, a range or a name", text);
+        strcpy(remote->name, text);
+    }
+    if (any)
+        return 0; /* an empty list means any */
+    (*remotes->n)++;
+    return 0;
+}
+
+static int set_local_addrs(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    struct remotes remotes = {work->conn.local_addrs, &work->conn.n_local_addrs};
+    return key_for_items(node, &remotes, error, add_remote);
+}
+
+static int set_remote_addrs(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    struct remotes remotes = {work->conn.remote_addrs, &work->conn.n_remote_addrs};
+    return key_for_items(node, &remotes, error, add_remote);
+}
+
+struct addresses {
+    struct address *list;
+    uint8_t *n;
+};
+
+static int add_address(const struct tree *node, const char *text, void *target,
+                       struct build_error *error)
+{
+    const struct addresses *addresses = target;
+    if (*addresses->n == POLICY_ADDRESSES)
+        return build_fail(error, node, "more than %d addresses", POLICY_ADDRESSES);
+    if (!address_parse(text, &addresses->list[*addresses->n]))
+        return build_fail(error, node, "'%.60s' is not an address", text);
+    (*addresses->n)++;
+    return 0;
+}
+
+static int set_vips(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    struct addresses addresses = {work->conn.vips, &work->conn.n_vips};
+    return key_for_items(node, &addresses, error, add_address);
+}
+
+static int add_pool(const struct tree *node, const char *text, void *target,
+                    struct build_error *error)
+{
+    struct conn_work *work = target;
+    if (work->conn.n_pools == POLICY_POOLS || strlen(text) >= LIMIT_NAME)
+        return build_fail(error, node, "at most %d pools, names of at most %d characters",
+                          POLICY_POOLS, LIMIT_NAME - 1);
+    strcpy(work->conn.pools[work->conn.n_pools++], text);
+    return 0;
+}
+
+static int set_pools(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_pool);
+}
+
+/* --- proposals --- */
+
+static int set_proposals(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    struct key_proposals proposals = {WIRE_PROTO_IKE, &work->conn.proposals};
+    return key_for_items(node, &proposals, error, key_add_proposal);
+}
+
+static int set_version(const struct tree *node, void *target, struct build_error *error)
+{
+    uint64_t version;
+    (void)target;
+    if (node->kind != TREE_VALUE || !value_u64((const char *)node->value, &version) || version > 2)
+        return build_fail(error, node, "must be 2 (or 0)");
+    return version == 1 ? build_fail(error, node, "IKEv1 is not supported, and will not be") : 0;
+}
+
+static int set_dscp(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    unsigned value = 0;
+    size_t i = 0;
+    for (; i < 7 && (text[i] == '0' || text[i] == '1'); i++)
+        value = value << 1 | (unsigned)(text[i] - '0');
+    if (i != 6 || text[6] != '\0')
+        return build_fail(error, node, "six binary digits are expected, such as 101110");
+    work->conn.dscp = (uint8_t)value;
+    return 0;
+}
+
+/* --- local, remote --- */
+
+static const char *const auth_words[] = {"psk", "pubkey", NULL};
+
+static int set_auth(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_auth_policy *auth = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strcmp(text, auth_words[0]) == 0) {
+        auth->method = IKE_AUTH_PSK;
+        return 0;
+    }
+    return build_fail(error, node, "'%.40s' is not supported by ikat yet, only psk is", text);
+}
+
+static int set_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_auth_policy *auth = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (identity_parse(text, &auth->id) != 0 || strlen(text) >= sizeof(auth->id_pattern))
+        return build_fail(error, node, "'%.60s' is not an identity", text);
+    strcpy(auth->id_pattern, text);
+    return 0;
+}
+
+static const char not_yet[] = "certificates and EAP are not";
+static const struct key auth_keys[] = {
+    {.name = "auth", .kind = KEY_FUNCTION, .function = set_auth},
+    {.name = "id", .kind = KEY_FUNCTION, .function = set_id},
+    {.name = "round", .kind = KEY_IGNORED},
+    {.name = "certs", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "pubkeys", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "cacerts", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "ca_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "eap_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "aaa_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "xauth_id", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
+    {.name = "groups", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "cert_policy", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "revocation", .kind = KEY_UNSUPPORTED, .why = not_yet},
+};
+
+static int build_auth(const struct tree *section, struct ike_auth_policy *auth, unsigned *n_rounds,
+                      struct build_error *error)
+{
+    static const struct key_table table = {auth_keys, LEN(auth_keys), NULL};
+    if ((*n_rounds)++ > 0)
+        return build_fail(error, section, "a second round of authentication is not supported");
+    if (tree_get(section, "auth") == NULL)
+        return build_fail(error, section, "'auth = psk' is missing; ikat has no default for it");
+    return keys_apply(&table, section, auth, error);
+}
+
+/* --- paths --- */
+
+static int set_interface(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_path_policy *path = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (text[0] == '\0' || strlen(text) >= sizeof(path->interface) || strpbrk(text, "/ ") != NULL)
+        return build_fail(error, node, "'%.40s' is not the name of an interface, nor auto", text);
+    strcpy(path->interface, text);
+    return 0;
+}
+
+static int set_path_local(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_path_policy *path = target;
+    struct addresses addresses = {path->local, &path->n_local};
+    return key_for_items(node, &addresses, error, add_address);
+}
+
+static int set_path_remote(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_path_policy *path = target;
+    struct addresses addresses = {path->remote, &path->n_remote};
+    return key_for_items(node, &addresses, error, add_address);
+}
+
+static const struct key path_keys[] = {
+    {.name = "interface", .kind = KEY_FUNCTION, .function = set_interface},
+    {.name = "local_addrs", .kind = KEY_FUNCTION, .function = set_path_local},
+    {.name = "remote_addrs", .kind = KEY_FUNCTION, .function = set_path_remote},
+    {.name = "priority", .kind = KEY_U32, .offset = offsetof(struct ike_path_policy, priority)},
+    {.name = "weight", .kind = KEY_U32, .offset = offsetof(struct ike_path_policy, weight)},
+    {.name = "metered", .kind = KEY_BOOL, .offset = offsetof(struct ike_path_policy, metered)},
+};
+
+static int build_paths(const struct tree *section, struct ike_conn *conn, struct build_error *error)
+{
+    static const struct key_table table = {path_keys, LEN(path_keys), NULL};
+    for (const struct tree *node = section->first; node != NULL; node = node->next) {
+        if (node->kind != TREE_SECTION)
+            return build_fail(error, node,
+                              "a section per path is expected: %.40s { interface = ... }",
+                              node->name);
+        if (conn->n_paths == POLICY_PATHS)
+            return build_fail(error, node, "more than %d paths", POLICY_PATHS);
+        struct ike_path_policy *path = &conn->paths[conn->n_paths++];
+        *path = (struct ike_path_policy){.priority = 1, .weight = 1};
+        int err = key_name_copy(node, path->name, error);
+        if (err == 0)
+            err = keys_apply(&table, node, path, error);
+        if (err != 0)
+            return err;
+        if (path->interface[0] == '\0')
+            return build_fail(error, node, "'interface' is missing (a name, or auto)");
+        if (path->weight == 0)
+            return build_fail(error, node, "weight must be at least 1");
+    }
+    return 0;
+}
+
+/* --- the connection --- */
+
+static int conn_subsection(const struct tree *section, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    int err = 0;
+    if (strcasecmp(section->name, "children") == 0) {
+        for (const struct tree *child = section->first; err == 0 && child != NULL;
+             child = child->next)
+            err = child_build(child, &work->conn, error);
+        return err;
+    }
+    if (strcasecmp(section->name, "paths") == 0)
+        return build_paths(section, &work->conn, error);
+    if (strncasecmp(section->name, "local", 5) == 0)
+        return build_auth(section, &work->conn.local, &work->n_local_rounds, error);
+    if (strncasecmp(section->name, "remote", 6) == 0)
+        return build_auth(section, &work->conn.remote, &work->n_remote_rounds, error);
+    return ERR_NOT_FOUND;
+}
+
+static const char *const fragmentation_words[] = {"no", "accept", "yes", NULL};
+static const char *const childless_words[] = {"allow", "prefer", "force", "never", NULL};
+static const char *const unique_words[] = {"no", "never", "keep", "replace", NULL};
+static const char *const multipath_words[] = {"failover", "balance", NULL};
+static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
+static const char *const order_words[] = {"move-create", "create-move", NULL};
+static const char *const reduced_words[] = {"off", "end-user", NULL};
+static const char *const mesh_words[] = {"pairs", NULL};
+
+static int set_order(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    for (int i = 0; order_words[i] != NULL; i++)
+        if (strcasecmp(text, order_words[i]) == 0) {
+            work->conn.create_then_move = i == 1;
+            return 0;
+        }
+    return build_fail(error, node, "'%.40s' is not one of move-create, create-move", text);
+}
+
+static const struct key conn_keys[] = {
+    {.name = "version", .kind = KEY_FUNCTION, .function = set_version},
+    {.name = "local_addrs", .kind = KEY_FUNCTION, .function = set_local_addrs},
+    {.name = "remote_addrs", .kind = KEY_FUNCTION, .function = set_remote_addrs},
+    {.name = "local_port", .kind = KEY_U16, .offset = CONN(local_port)},
+    {.name = "remote_port", .kind = KEY_U16, .offset = CONN(remote_port)},
+    {.name = "proposals", .kind = KEY_FUNCTION, .function = set_proposals},
+    {.name = "vips", .kind = KEY_FUNCTION, .function = set_vips},
+    {.name = "pools", .kind = KEY_FUNCTION, .function = set_pools},
+    {.name = "dscp", .kind = KEY_FUNCTION, .function = set_dscp},
+    {.name = "encap", .kind = KEY_BOOL, .offset = CONN(encap)},
+    {.name = "mobike", .kind = KEY_BOOL, .offset = CONN(mobike)},
+    {.name = "dpd_delay", .kind = KEY_TIME, .offset = CONN(dpd_delay_ns)},
+    {.name = "fragmentation",
+     .kind = KEY_WORD,
+     .offset = CONN(fragmentation),
+     .words = fragmentation_words},
+    {.name = "childless", .kind = KEY_WORD, .offset = CONN(childless), .words = childless_words},
+    {.name = "unique", .kind = KEY_WORD, .offset = CONN(unique), .words = unique_words},
+    {.name = "keyingtries", .kind = KEY_U32, .offset = CONN(keyingtries)},
+    {.name = "reauth_time", .kind = KEY_TIME, .offset = CONN(reauth_ns)},
+    {.name = "rekey_time", .kind = KEY_TIME, .offset = CONN(lifetime.rekey_ns)},
+    {.name = "over_time", .kind = KEY_TIME, .offset = offsetof(struct conn_work, over_ns)},
+    {.name = "rand_time", .kind = KEY_TIME, .offset = offsetof(struct conn_work, rand_ns)},
+    {.name = "multipath", .kind = KEY_WORD, .offset = CONN(multipath), .words = multipath_words},
+    {.name = "clone", .kind = KEY_WORD, .offset = CONN(clone), .words = clone_words},
+    {.name = "prefer", .kind = KEY_WORD, .offset = CONN(prefer), .words = clone_words},
+    {.name = "clone_order", .kind = KEY_FUNCTION, .function = set_order},
+    {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
+    {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
+    {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
+    {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
+    {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
+    {.name = "unused_old_timeout", .kind = KEY_TIME, .offset = CONN(unused_old_timeout_ns)},
+    {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
+    {.name = "failover", .kind = KEY_TIME, .offset = CONN(failover_ns)},
+    {.name = "stable_for", .kind = KEY_TIME, .offset = CONN(stable_for_ns)},
+    {.name = "send_certreq", .kind = KEY_IGNORED},
+    {.name = "send_cert", .kind = KEY_IGNORED},
+    {.name = "ocsp", .kind = KEY_IGNORED},
+    {.name = "dpd_timeout", .kind = KEY_IGNORED},
+    {.name = "aggressive", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
+    {.name = "pull", .kind = KEY_IGNORED},
+    {.name = "ppk_id", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
+    {.name = "ppk_required", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
+    {.name = "if_id_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "if_id_out", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "mediation", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
+    {.name = "mediated_by", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
+    {.name = "mediation_peer", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
+};
+
+static int check_conn(const struct tree *section, const struct conn_work *work,
+                      struct build_error *error)
+{
+    const struct ike_conn *conn = &work->conn;
+    if (work->n_local_rounds == 0 || work->n_remote_rounds == 0)
+        return build_fail(error, section, "a section '%s { auth = psk }' is missing",
+                          work->n_local_rounds == 0 ? "local" : "remote");
+    if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
+        return build_fail(error, tree_get(section, "keep_old_notify"),
+                          "a private status notify is expected, 40960 to 65535");
+    if (conn->prefer != IKE_CLONE_KEEP_OLD && conn->prefer != IKE_CLONE_RFC7791)
+        return build_fail(error, tree_get(section, "prefer"),
+                          "'keep-old' or 'rfc7791' is expected");
+    if (conn->max_ike_sas == 0 || conn->max_ike_sas > 256)
+        return build_fail(error, tree_get(section, "max_ike_sas"), "1 to 256 is expected");
+    if (conn->probe_interval_ns < 10 * NANOS_PER_MS || conn->failover_ns < 10 * NANOS_PER_MS)
+        return build_fail(error, section, "probe_interval and failover are at least 10ms");
+    if (conn->unused_old_timeout_ns < 10 * NANOS_PER_SEC ||
+        conn->unused_old_timeout_ns > KEY_HOUR_NS)
+        return build_fail(error, tree_get(section, "unused_old_timeout"), "10s to 1h is expected");
+    return 0;
+}
+
+static void finish_conn(const struct tree *section, struct conn_work *work)
+{
+    struct ike_conn *conn = &work->conn;
+    nanos longest;
+    if (conn->lifetime.rekey_ns == KEY_UNSET)
+        conn->lifetime.rekey_ns = conn->reauth_ns > 0 ? 0 : 4 * KEY_HOUR_NS;
+    longest = conn->lifetime.rekey_ns > conn->reauth_ns ? conn->lifetime.rekey_ns : conn->reauth_ns;
+    if (work->over_ns == KEY_UNSET)
+        work->over_ns = longest / 10;
+    conn->lifetime.jitter_ns = work->rand_ns != KEY_UNSET ? work->rand_ns : work->over_ns;
+    conn->lifetime.life_ns = longest > 0 ? longest + work->over_ns : 0;
+    if (conn->proposals.n == 0)
+        proposal_default(WIRE_PROTO_IKE, &conn->proposals);
+    /* failover follows from a short probe interval unless it is given: 2 s at 1 s, 500 ms at 100 ms
+     */
+    if (tree_get(section, "failover") == NULL && conn->probe_interval_ns < NANOS_PER_SEC) {
+        nanos budget = 4 * conn->probe_interval_ns;
+        conn->failover_ns = budget < 400 * NANOS_PER_MS ? 400 * NANOS_PER_MS : budget;
+        if (conn->failover_ns > 2 * NANOS_PER_SEC)
+            conn->failover_ns = 2 * NANOS_PER_SEC;
+    }
+}
+
+int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct build_error *error)
+{
+    static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection};
+    struct conn_work *work = calloc(1, sizeof(*work));
+    if (work == NULL)
+        return ERR_NO_MEMORY;
+    struct ike_conn *conn = &work->conn;
+    conn->mobike = true;
+    conn->fragmentation = IKE_FRAGMENTATION_YES;
+    conn->keyingtries = 1;
+    conn->lifetime.rekey_ns = KEY_UNSET;
+    work->over_ns = work->rand_ns = KEY_UNSET;
+    conn->clone = IKE_CLONE_BOTH;
+    conn->prefer = IKE_CLONE_KEEP_OLD;
+    conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
+    conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;
+    conn->probe_interval_ns = NANOS_PER_SEC;
+    conn->failover_ns = 2 * NANOS_PER_SEC;
+    conn->stable_for_ns = 5 * NANOS_PER_SEC;
+    int err = key_name_copy(section, conn->name, error);
+    if (err == 0)
+        err = keys_apply(&table, section, work, error);
+    if (err == 0)
+        err = check_conn(section, work, error);
+    if (err == 0) {
+        finish_conn(section, work);
+        struct ike_conn *built = ike_conn_new();
+        err = built == NULL ? ERR_NO_MEMORY : 0;
+        if (built != NULL) {
+            conn->refs = 1;
+            *built = *conn;
+            *ret_conn = built;
+        }
+    }
+    free(work);
+    return err;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/conn_keys.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "control/values.h"
+#include "ike/proposal.h"
+
+#define SUGGESTIONS_MAX 64
+
+int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
+{
+    char why[ENGINE_ERROR_MAX - 160];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    if (node->file != NULL)
+        (void)snprintf(error->text, sizeof(error->text), "%.100s:%u: %.50s: %s", node->file,
+                       node->line, node->name, why);
+    else
+        (void)snprintf(error->text, sizeof(error->text), "%.100s: %s", node->name, why);
+    return ERR_INVALID;
+}
+
+static int unknown(const struct key_table *table, const struct tree *node,
+                   struct build_error *error)
+{
+    const char *words[SUGGESTIONS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < table->n && n < SUGGESTIONS_MAX; i++)
+        words[n++] = table->keys[i].name;
+    const char *near = value_nearest(node->name, words, n);
+    return near == NULL ? build_fail(error, node, "unknown key")
+                        : build_fail(error, node, "unknown key, did you mean '%s'?", near);
+}
+
+static int set_word(const struct key *key, const struct tree *node, const char *text, int *field,
+                    struct build_error *error)
+{
+    char list[256] = "";
+    size_t at = 0;
+    for (int i = 0; key->words[i] != NULL; i++) {
+        if (strcasecmp(key->words[i], text) == 0) {
+            *field = i;
+            return 0;
+        }
+        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i == 0 ? "" : ", ",
+                               key->words[i]);
+    }
+    return build_fail(error, node, "'%.60s' is not one of %s", text, list);
+}
+
+static int set_number(const struct key *key, const struct tree *node, const char *text, void *field,
+                      struct build_error *error)
+{
+    uint64_t value;
+    bool ok = key->kind == KEY_BYTES ? value_bytes(text, &value) : value_u64(text, &value);
+    uint64_t max = key->kind == KEY_U16   ? UINT16_MAX
+                   : key->kind == KEY_U32 ? UINT32_MAX
+                                          : UINT64_MAX;
+    if (!ok)
+        return build_fail(error, node, "'%.60s' is not a %s", text,
+                          key->kind == KEY_BYTES ? "size (such as 500m)" : "number");
+    if (value > max)
+        return build_fail(error, node, "%.60s is too large, at most %llu", text,
+                          (unsigned long long)max);
+    if (key->kind == KEY_U16)
+        *(uint16_t *)field = (uint16_t)value;
+    else if (key->kind == KEY_U32)
+        *(uint32_t *)field = (uint32_t)value;
+    else
+        *(uint64_t *)field = value;
+    return 0;
+}
+
+static int set_key(const struct key *key, const struct tree *node, void *target,
+                   struct build_error *error)
+{
+    void *field = (char *)target + key->offset;
+    if (key->kind == KEY_FUNCTION)
+        return key->function(node, target, error);
+    if (key->kind == KEY_IGNORED)
+        return 0;
+    if (key->kind == KEY_UNSUPPORTED)
+        return build_fail(error, node, "not supported by ikat: %s", key->why);
+    if (node->kind != TREE_VALUE)
+        return build_fail(error, node, "is a list, one value is expected");
+    const char *text = (const char *)node->value;
+    if (text[0] == '\0')
+        return 0; /* `key =` takes an inherited value back: the default stays */
+    switch (key->kind) {
+    case KEY_BOOL:
+        return value_bool(text, field) ? 0
+                                       : build_fail(error, node, "'%.60s' is not yes or no", text);
+    case KEY_TIME:
+        return value_time(text, field)
+                   ? 0
+                   : build_fail(error, node, "'%.60s' is not a time (such as 90s, 5m, 4h)", text);
+    case KEY_WORD: return set_word(key, node, text, field, error);
+    case KEY_U16:
+    case KEY_U32:
+    case KEY_U64:
+    case KEY_BYTES: return set_number(key, node, text, field, error);
+    case KEY_FUNCTION:
+    case KEY_IGNORED:
+    case KEY_UNSUPPORTED: break;
+    }
+    return 0;
+}
+
+int keys_apply(const struct key_table *table, const struct tree *section, void *target,
+               struct build_error *error)
+{
+    for (const struct tree *node = section->first; node != NULL; node = node->next) {
+        int err = ERR_NOT_FOUND;
+        if (node->kind == TREE_SECTION) {
+            if (table->subsection != NULL)
+                err = table->subsection(node, target, error);
+            if (err == ERR_NOT_FOUND)
+                return build_fail(error, node, "unknown section");
+            if (err != 0)
+                return err;
+            continue;
+        }
+        for (size_t i = 0; err == ERR_NOT_FOUND && i < table->n; i++)
+            if (strcasecmp(table->keys[i].name, node->name) == 0)
+                err = set_key(&table->keys[i], node, target, error);
+        if (err == ERR_NOT_FOUND)
+            return unknown(table, node, error);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+int key_name_copy(const struct tree *node, char out[LIMIT_NAME], struct build_error *error)
+{
+    if (node->name[0] == '\0' || strlen(node->name) >= LIMIT_NAME)
+        return build_fail(error, node, "a name has 1 to %d characters", LIMIT_NAME - 1);
+    strcpy(out, node->name);
+    return 0;
+}
+
+/* for_items - calls `function` for each item of a list or a comma separated value. */
+int key_for_items(const struct tree *node, void *target, struct build_error *error,
+                  int (*function)(const struct tree *node, const char *text, void *target,
+                                  struct build_error *error))
+{
+    struct tree *items = tree_items(node);
+    int err = items == NULL ? ERR_NO_MEMORY : 0;
+    for (const struct tree *item = items == NULL ? NULL : items->first; err == 0 && item != NULL;
+         item = item->next)
+        err = function(node, (const char *)item->value, target, error);
+    tree_free(items);
+    return err;
+}
+
+int key_add_proposal(const struct tree *node, const char *text, void *target,
+                     struct build_error *error)
+{
+    const struct key_proposals *proposals = target;
+    struct ike_proposal_list defaults;
+    char why[PROPOSAL_TEXT_MAX];
+    struct ike_proposal_list *list = proposals->list;
+    if (strcmp(text, "default") == 0) {
+        proposal_default(proposals->protocol, &defaults);
+        for (size_t i = 0; i < defaults.n && list->n < POLICY_PROPOSALS; i++)
+            list->proposals[list->n++] = defaults.proposals[i];
+        return 0;
+    }
+    if (list->n == POLICY_PROPOSALS)
+        return build_fail(error, node, "more than %d proposals", POLICY_PROPOSALS);
+    if (proposal_parse(proposals->protocol, text, &list->proposals[list->n], why) != 0)
+        return build_fail(error, node, "%s", why);
+    list->n++;
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_CONN_KEYS_H
+#define DAEMON_CONN_KEYS_H
+
+/* Tables of keys: how a value of the configuration becomes a field. Used by conn_build.c. */
+
+#include "daemon/conn_build.h"
+
+enum key_kind {
+    KEY_BOOL,        /* bool */
+    KEY_TIME,        /* nanos */
+    KEY_U16,         /* uint16_t */
+    KEY_U32,         /* uint32_t */
+    KEY_U64,         /* uint64_t */
+    KEY_BYTES,       /* uint64_t */
+    KEY_WORD,        /* enum (int), index of the word in `words` */
+    KEY_FUNCTION,    /* function(node, target, error) */
+    KEY_IGNORED,     /* accepted, without meaning here: `why` is for the manual only */
+    KEY_UNSUPPORTED, /* known to swanctl, refused with `why` */
+};
+
+struct key {
+    const char *name;
+    enum key_kind kind;
+    size_t offset;
+    const char *const *words; /* KEY_WORD: NULL at the end */
+    int (*function)(const struct tree *node, void *target, struct build_error *error);
+    const char *why;
+};
+
+/* keys_apply - all children of `section` that are not sections, to `target`. Sections are handed to
+ * `subsection`, which returns ERR_NOT_FOUND for a name that it does not know. */
+struct key_table {
+    const struct key *keys;
+    size_t n;
+    int (*subsection)(const struct tree *section, void *target, struct build_error *error);
+};
+int keys_apply(const struct key_table *table, const struct tree *section, void *target,
+               struct build_error *error) MUST_USE;
+
+/* key_name_copy - the section's name, 1 to LIMIT_NAME - 1 characters. */
+int key_name_copy(const struct tree *node, char out[LIMIT_NAME],
+                  struct build_error *error) MUST_USE;
+
+/* key_for_items - calls `function` for each item of a list or a comma separated value. */
+int key_for_items(const struct tree *node, void *target, struct build_error *error,
+                  int (*function)(const struct tree *node, const char *text, void *target,
+                                  struct build_error *error)) MUST_USE;
+
+/* key_add_proposal - an item of a list of proposals; `target` is a struct key_proposals. */
+struct key_proposals {
+    uint8_t protocol;
+    struct ike_proposal_list *list;
+};
+int key_add_proposal(const struct tree *node, const char *text, void *target,
+                     struct build_error *error) MUST_USE;
+
+/* child_build - a section of `children`, appended to the connection (child_build.c). */
+int child_build(const struct tree *section, struct ike_conn *conn,
+                struct build_error *error) MUST_USE;
+
+#define KEY_HOUR_NS     (3600 * NANOS_PER_SEC)
+#define KEY_UNSET       (-1) /* a time that was not given */
+#define KEY_KERNEL_ONLY "the userspace data plane has no use for it"
+
+#endif
