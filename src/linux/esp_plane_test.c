@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two data planes in one process, without privileges: UDP over loopback, and a pair of datagram
+ * sockets in the place of each TUN queue. The same with real devices: esp_plane_net_test.py.
+ */
+#include "linux/esp_plane.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "esp/checksum.h"
+#include "esp/segment.h"
+#include "linux/udp_socket.h"
+
+#define WAIT_MS 5000 /* for what must come */
+
+struct end {
+    struct esp_plane *plane;
+    int tun; /* the kernel's side */
+    uint16_t port;
+};
+
+struct ends {
+    struct end end[2];
+};
+
+static void kernel_fill(void *context, void *octets, size_t len)
+{
+    (void)context;
+    assert_int_equal(getrandom(octets, len, 0), (ssize_t)len);
+}
+
+static const struct random kernel_random = {.fill = kernel_fill};
+static const uint8_t keys[2][20] = {{1, 2, 3}, {4, 5, 6}};
+
+static nanos now_read(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (nanos)t.tv_sec * NANOS_PER_SEC + t.tv_nsec;
+}
+
+static struct endpoint loopback(uint16_t port)
+{
+    return (struct endpoint){.address = {.family = ADDRESS_V4, .octets = {127, 0, 0, 1}},
+                             .port = port};
+}
+
+/* loopback_socket - on a port of the kernel's choice. */
+static int loopback_socket(uint16_t *ret_port)
+{
+    struct udp_socket_options options = {.local = loopback(0), .gro = true};
+    struct sockaddr_storage name;
+    struct endpoint local;
+    socklen_t len = sizeof(name);
+    int fd = udp_socket_open(&options);
+    assert_true(fd >= 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+    assert_true(endpoint_from_sockaddr(&name, &local));
+    *ret_port = local.port;
+    return fd;
+}
+
+static void end_open(struct end *e, unsigned workers)
+{
+    struct esp_plane_options o = {
+        .n_workers = workers, .random = &kernel_random, .raw4_fd = -1, .raw6_fd = -1};
+    int pair[2];
+    for (unsigned i = 0; i < LIMIT_WORKERS; i++)
+        o.tun_fds[i] = o.udp4_fds[i] = o.udp6_fds[i] = -1;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+    /* all workers write to the one "device"; the first reads from it */
+    for (unsigned i = 0; i < workers; i++)
+        o.tun_fds[i] = i == 0 ? pair[1] : dup(pair[1]);
+    o.udp4_fds[0] = loopback_socket(&e->port);
+    o.nat_port = e->port;
+    e->tun = pair[0];
+    assert_int_equal(esp_plane_new(&o, &e->plane), 0);
+    assert_int_equal(esp_plane_start(e->plane), 0);
+}
+
+static int setup(void **state)
+{
+    struct ends *ends = calloc(1, sizeof(*ends));
+    assert_non_null(ends);
+    end_open(&ends->end[0], 1);
+    end_open(&ends->end[1], 2);
+    *state = ends;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct ends *ends = *state;
+    for (int i = 0; i < 2; i++) {
+        esp_plane_free(ends->end[i].plane);
+        close(ends->end[i].tun);
+    }
+    free(ends);
+    return 0;
+}
+
+static struct esp_child_config config_of(const struct ends *ends, int end, esp_child_id child)
+{
+    struct esp_child_config c = {
+        .child = child,
+        .session = 1,
+        .spi_in = 1000 + child * 2 + (uint32_t)end,
+        .spi_out = 1000 + child * 2 + (uint32_t)(1 - end),
+        .encr = 20,
+        .encr_key_bits = 128,
+        .encr_out = span_of(keys[end], 20),
+        .encr_in = span_of(keys[1 - end], 20),
+        .udp_encap = true,
+        .outbound_now = true,
+        .usable = true,
+        .replay_window = 1024,
+        .path = {.local = loopback(ends->end[end].port),
+                 .remote = loopback(ends->end[1 - end].port)},
+        .local_ts = {.n = 1, .ts = {{.end_port = UINT16_MAX}}},
+        .remote_ts = {.n = 1, .ts = {{.end_port = UINT16_MAX}}},
+    };
+    assert_true(range_parse(end == 0 ? "10.8.0.1" : "10.8.0.2", &c.local_ts.ts[0].range));
+    assert_true(range_parse(end == 0 ? "10.8.0.2" : "10.8.0.1", &c.remote_ts.ts[0].range));
+    return c;
+}
+
+static void install(struct ends *ends, esp_child_id child, esp_child_id replaces)
+{
+    for (int end = 1; end >= 0; end--) { /* the receiver first */
+        struct esp_child_config c = config_of(ends, end, child);
+        c.replaces = replaces;
+        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+    }
+}
+
+/* frame_put - a UDP packet from the first end to the second, numbered. false: the queue is full. */
+static bool frame_put(const struct ends *ends, uint32_t number)
+{
+    uint8_t frame[sizeof(struct esp_vnet) + 60] = {0}, *ip = frame + sizeof(struct esp_vnet);
+    memcpy(ip, "\x45\x00\x00\x3c\x00\x00\x40\x00\x40\x11\x00\x00\x0a\x08\x00\x01\x0a\x08\x00\x02",
+           20);
+    memcpy(ip + 20, "\x00\x07\x00\x08\x00\x28\x00\x00", 8);
+    memcpy(ip + 28, &number, sizeof(number));
+    checksum_ipv4_header(ip);
+    return write(ends->end[0].tun, frame, sizeof(frame)) == sizeof(frame);
+}
+
+/* frame_get - the number of the next packet that came out of the second end; -1: none in time. */
+static int64_t frame_get(const struct ends *ends, int wait_ms)
+{
+    uint8_t frame[2000];
+    struct pollfd fd = {.fd = ends->end[1].tun, .events = POLLIN};
+    if (poll(&fd, 1, wait_ms) != 1)
+        return -1;
+    ssize_t n = read(fd.fd, frame, sizeof(frame));
+    assert_int_equal(n, sizeof(struct esp_vnet) + 60);
+    uint32_t number;
+    memcpy(&number, frame + sizeof(struct esp_vnet) + 28, sizeof(number));
+    return number;
+}
+
+static bool event_wait(const struct end *e, enum esp_event_kind kind, struct esp_plane_event *ret)
+{
+    struct pollfd fd = {.fd = esp_plane_fd(e->plane), .events = POLLIN};
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; now_read() < end;) {
+        while (esp_plane_event_next(e->plane, now_read(), ret))
+            if (ret->kind == kind)
+                return true;
+        poll(&fd, 1, 100);
+    }
+    return false;
+}
+
+static void test_a_packet_passes(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane_event event;
+    struct esp_counters counters;
+    install(ends, 1, 0);
+    assert_true(frame_put(ends, 7));
+    assert_int_equal(frame_get(ends, WAIT_MS), 7);
+    assert_true(event_wait(&ends->end[1], ESP_EVENT_TRAFFIC, &event));
+    assert_int_equal(event.child, 1);
+    assert_int_equal(esp_plane_child_counters(ends->end[1].plane, 1, &counters), 0);
+    assert_int_equal(counters.packets_in, 1);
+    assert_int_equal(counters.octets_in, 60);
+    assert_true(counters.last_in_ns > 0);
+    assert_int_equal(esp_plane_child_counters(ends->end[0].plane, 1, &counters), 0);
+    assert_int_equal(counters.packets_out, 1);
+}
+
+static void test_refused(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane *plane = ends->end[0].plane;
+    struct esp_child_config c = config_of(ends, 0, 1);
+    struct esp_counters counters;
+    install(ends, 1, 0);
+    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID); /* the child is there */
+    c.child = 2;
+    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID); /* the SPI is there */
+    c = config_of(ends, 0, 2);
+    c.udp_encap = false;
+    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_NOT_FOUND); /* no raw socket */
+    c = config_of(ends, 0, 2);
+    c.path.remote.address.family = ADDRESS_NONE;
+    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID);
+    c = config_of(ends, 0, 2);
+    c.encr_in.len = 3;
+    assert_int_equal(esp_plane_child_install(plane, &c, 0), ERR_INVALID);
+    assert_int_equal(esp_plane_child_switch(plane, 9), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_child_remove(plane, 9, 0, 0), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_child_state(plane, 9, 1, 1, true), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_child_mtu(plane, 9, 1400), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_child_move(plane, 9, &c.path, true, 0), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_child_counters(plane, 9, &counters), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_path_socket_remove(plane, 9), ERR_NOT_FOUND);
+    assert_true(frame_put(ends, 1));
+    assert_int_equal(frame_get(ends, WAIT_MS), 1);
+}
+
+static void test_unusable_and_back(void **state)
+{
+    struct ends *ends = *state;
+    install(ends, 1, 0);
+    assert_int_equal(esp_plane_child_state(ends->end[0].plane, 1, 1, 1, false), 0);
+    assert_true(frame_put(ends, 1));
+    struct esp_plane_stats stats = {0};
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; stats.not_usable == 0;) {
+        esp_plane_stats_get(ends->end[0].plane, &stats);
+        assert_true(now_read() < end);
+    }
+    assert_int_equal(esp_plane_child_state(ends->end[0].plane, 1, 1, 1, true), 0);
+    assert_true(frame_put(ends, 2));
+    assert_int_equal(frame_get(ends, WAIT_MS), 2);
+}
+
+static void test_hard_limit(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane_event event;
+    for (int end = 0; end < 2; end++) {
+        struct esp_child_config c = config_of(ends, end, 1);
+        c.soft_packets = 3;
+        c.hard_packets = 5;
+        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+    }
+    for (uint32_t i = 1; i <= 7; i++)
+        assert_true(frame_put(ends, i));
+    for (uint32_t i = 1; i <= 5; i++)
+        assert_int_equal(frame_get(ends, WAIT_MS), i);
+    assert_true(event_wait(&ends->end[0], ESP_EVENT_SOFT, &event));
+    assert_true(event_wait(&ends->end[0], ESP_EVENT_HARD, &event));
+    assert_int_equal(frame_get(ends, 50), -1);
+}
+
+static void test_ike(void **state)
+{
+    struct ends *ends = *state;
+    uint8_t message[100], got[LIMIT_IKE_MESSAGE];
+    struct esp_path path = {.local = loopback(ends->end[0].port),
+                            .remote = loopback(ends->end[1].port)};
+    struct esp_path from;
+    size_t len;
+    struct pollfd fd = {.fd = esp_plane_fd(ends->end[1].plane), .events = POLLIN};
+    /* more than the queue holds: bounded, and those at its head are intact */
+    for (unsigned i = 0; i < 400; i++) {
+        memset(message, (int)(i + 1), sizeof(message));
+        assert_int_equal(
+            esp_plane_ike_send(ends->end[0].plane, &path, 0, span_of(message, 50 + i % 50)), 0);
+    }
+    unsigned n = 0;
+    for (struct esp_plane_stats stats = {0}; stats.ike_in < 400;)
+        esp_plane_stats_get(ends->end[1].plane, &stats);
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    while (esp_plane_ike_next(ends->end[1].plane, &from, (struct buffer){got, sizeof(got)}, &len) ==
+           0) {
+        assert_int_equal(len, 50 + n % 50);
+        assert_int_equal(got[0], (uint8_t)(n + 1));
+        assert_true(endpoint_equal(&from.remote, &path.local));
+        assert_true(endpoint_equal(&from.local, &path.remote));
+        n++;
+    }
+    assert_int_equal(n, 256);
+    /* drained: the descriptor is quiet, and wakes again */
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    assert_int_equal(esp_plane_ike_send(ends->end[0].plane, &path, 0, span_of(message, 60)), 0);
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    assert_int_equal(esp_plane_ike_next(ends->end[1].plane, &from, (struct buffer){got, 10}, &len),
+                     ERR_TRUNCATED);
+    assert_int_equal(
+        esp_plane_ike_next(ends->end[1].plane, &from, (struct buffer){got, sizeof(got)}, &len),
+        ERR_AGAIN);
+}
+
+static void test_path_sockets(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane *plane = ends->end[0].plane;
+    struct esp_plane_event event;
+    install(ends, 1, 0);
+    for (uint32_t round = 1; round <= 20; round++) {
+        uint16_t port;
+        int fd = loopback_socket(&port);
+        struct endpoint local = loopback(port);
+        assert_int_equal(esp_plane_path_socket_add(plane, round, 0, &local, &fd, 1), 0);
+        assert_int_equal(esp_plane_path_socket_add(plane, round, 0, &local, &fd, 1), ERR_INVALID);
+        struct esp_path path = {.local = local, .remote = loopback(ends->end[1].port)};
+        assert_int_equal(esp_plane_child_move(plane, 1, &path, true, 0), 0);
+        assert_true(frame_put(ends, round * 2));
+        assert_int_equal(frame_get(ends, WAIT_MS), round * 2);
+        if (round == 1) { /* the other end saw where it came from */
+            assert_true(event_wait(&ends->end[1], ESP_EVENT_REBOUND, &event));
+            assert_true(endpoint_equal(&event.endpoint, &local));
+        }
+        assert_int_equal(esp_plane_path_socket_remove(plane, round), 0);
+        assert_true(frame_put(ends, round * 2 + 1)); /* from the wildcard socket again */
+        assert_int_equal(frame_get(ends, WAIT_MS), round * 2 + 1);
+        esp_plane_tick(plane, now_read());
+    }
+}
+
+/* --- churn --- */
+
+struct pump {
+    const struct ends *ends;
+    _Atomic bool stop;
+    _Atomic uint32_t sent;
+};
+
+static void *pump_run(void *argument)
+{
+    struct pump *pump = argument;
+    for (uint32_t number = 0; !atomic_load(&pump->stop); atomic_store(&pump->sent, ++number)) {
+        assert_true(frame_put(pump->ends, number));
+        assert_int_equal(frame_get(pump->ends, WAIT_MS), number);
+    }
+    return NULL;
+}
+
+/* E19, E37: children come and go, and are rekeyed, while packets pass: none is lost. */
+static void test_churn_loses_nothing(void **state)
+{
+    struct ends *ends = *state;
+    struct pump pump = {.ends = ends};
+    pthread_t thread;
+    install(ends, 1, 0);
+    assert_int_equal(pthread_create(&thread, NULL, pump_run, &pump), 0);
+    esp_child_id last = 1;
+    for (esp_child_id child = 2; child < 400; child++) {
+        install(ends, child, last);
+        for (int end = 0; end < 2; end++) {
+            nanos now = now_read();
+            /* sometimes it lingers, sometimes the packets of a moment ago have arrived anyway */
+            nanos linger = child % 3 == 0 ? NANOS_PER_SEC : 20 * NANOS_PER_MS;
+            assert_int_equal(esp_plane_child_remove(ends->end[end].plane, last, linger, now), 0);
+            esp_plane_tick(ends->end[end].plane, now);
+            struct esp_plane_event event;
+            while (esp_plane_event_next(ends->end[end].plane, now, &event))
+                assert_true(event.child <= child);
+        }
+        last = child;
+    }
+    for (uint32_t target = atomic_load(&pump.sent) + 100; atomic_load(&pump.sent) < target;)
+        for (int end = 0; end < 2; end++)
+            esp_plane_tick(ends->end[end].plane, now_read());
+    atomic_store(&pump.stop, true);
+    pthread_join(thread, NULL);
+    /* all that lingered is gone in the end, and nothing waits */
+    for (int end = 0; end < 2; end++) {
+        struct esp_counters counters;
+        esp_plane_tick(ends->end[end].plane, now_read() + 2 * NANOS_PER_SEC);
+        esp_plane_tick(ends->end[end].plane, now_read() + 2 * NANOS_PER_SEC);
+        for (esp_child_id child = 1; child < last; child++)
+            assert_int_equal(esp_plane_child_counters(ends->end[end].plane, child, &counters),
+                             ERR_NOT_FOUND);
+        assert_int_equal(esp_plane_child_counters(ends->end[end].plane, last, &counters), 0);
+        assert_int_equal(counters.replayed + counters.auth_failed + counters.malformed +
+                             counters.wrong_selector,
+                         0);
+    }
+}
+
+static void test_deadlines(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane *plane = ends->end[0].plane;
+    struct esp_child_config c = config_of(ends, 0, 1);
+    nanos now = now_read();
+    c.keepalive = true;
+    assert_int_equal(esp_plane_child_install(plane, &c, now), 0);
+    assert_in_range(esp_plane_deadline(plane), now, now + 20 * NANOS_PER_SEC);
+    esp_plane_tick(plane, now + 20 * NANOS_PER_SEC);
+    for (struct esp_plane_stats stats = {0}; stats.keepalives_in < 1;)
+        esp_plane_stats_get(ends->end[1].plane, &stats);
+    assert_int_equal(esp_plane_deadline(plane), now + 40 * NANOS_PER_SEC);
+    assert_int_equal(esp_plane_child_remove(plane, 1, 3 * NANOS_PER_SEC, now), 0);
+    assert_in_range(esp_plane_deadline(plane), now, now + 3 * NANOS_PER_SEC);
+    esp_plane_tick(plane, now + 3 * NANOS_PER_SEC);
+    struct esp_counters counters;
+    assert_int_equal(esp_plane_child_counters(plane, 1, &counters), ERR_NOT_FOUND);
+    for (nanos end = now + WAIT_MS * NANOS_PER_MS; esp_plane_deadline(plane) != NANOS_NEVER;) {
+        esp_plane_tick(plane, now + 3 * NANOS_PER_SEC);
+        assert_true(now_read() < end);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_packet_passes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hard_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ike, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_path_sockets, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_churn_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
