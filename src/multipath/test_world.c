@@ -67,7 +67,7 @@ static void tell_links(struct world *world)
             continue;
         link->n_addresses = 1;
         link->addresses[0] = link_address(i);
-        link->n_routes = 1;
+        link->n_routes = !world->links[i].no_route;
         link->routes[0].metric = 100 + i;
         assert_true(range_parse("0.0.0.0/0", &link->routes[0].destination));
     }

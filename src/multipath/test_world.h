@@ -16,7 +16,8 @@
 #define WORLD_SAS   64
 
 struct world_link {
-    bool up, hole; /* hole: carrier, but nothing comes through */
+    bool up, no_route;
+    bool hole; /* carrier, but nothing comes through */
     nanos rtt;
 };
 

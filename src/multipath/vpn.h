@@ -193,7 +193,7 @@ bool vpn_single(const struct vpn *vpn);
 /* wanted_plan - the paths of an End User anew, after links or remotes changed. */
 void wanted_plan(struct vpn *vpn, nanos now);
 void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n);
-/* wanted_place_there - the interface and address of `at` still exist. */
+/* wanted_place_there - interface, local address and route of `at` still exist. */
 bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at);
 /* wanted_at_home - `at` is the place of the path; ports do not matter. */
 bool wanted_at_home(const struct path *path, const struct ike_path *at);

@@ -122,7 +122,9 @@ bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at
 {
     for (size_t i = 0; i < pm->n_links; i++) {
         const struct path_link *link = &pm->links[i];
-        if (!link->up || (at->interface != 0 && link->index != at->interface))
+        uint32_t metric;
+        if (!link->up || (at->interface != 0 && link->index != at->interface) ||
+            !route_to(link, &at->remote.address, &metric))
             continue;
         for (uint8_t k = 0; k < link->n_addresses && k < PATH_LINK_ADDRESSES; k++)
             if (address_equal(&link->addresses[k], &at->local.address))
@@ -155,7 +157,6 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
     }
     if (!path->present && was) {
         path->answers_since_ns = NANOS_NEVER;
-        path->lost = path->lost || path->sa != 0;
         path->losses += path->sa != 0;
     }
 }
