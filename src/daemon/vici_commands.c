@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of the VICI server, one row each. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/utsname.h>
+
+#include "base/secret.h"
+#include "control/values.h"
+#include "daemon/conn_build.h"
+#include "daemon/vici_server.h"
+#include "daemon/vici_status.h"
+#include "ike/identity.h"
+
+static void answer(struct vici_client *client, struct vici_writer *w)
+{
+    vici_client_send(client, w);
+}
+
+static void succeed(struct vici_client *client)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "yes");
+    answer(client, &w);
+}
+
+static void fail(struct vici_client *client, const char *why)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "no");
+    vici_put(&w, "errmsg", "%s", why);
+    answer(client, &w);
+}
+
+static void finish(struct vici_client *client, int err, const char *why)
+{
+    if (err == 0)
+        succeed(client);
+    else
+        fail(client, why != NULL && why[0] != '\0' ? why : error_text(err));
+}
+
+static void respond_empty(struct vici_client *client)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    answer(client, &w);
+}
+
+/* --- about us --- */
+
+static void version(struct vici_client *client, const struct tree *m)
+{
+    struct utsname host;
+    struct vici_writer w;
+    (void)m;
+    (void)uname(&host);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "daemon", "ikatd");
+    vici_put(&w, "version", "%s", IKAT_VERSION);
+    vici_put(&w, "sysname", "%s", host.sysname);
+    vici_put(&w, "release", "%s", host.release);
+    vici_put(&w, "machine", "%s", host.machine);
+    answer(client, &w);
+}
+
+static void zeros(struct vici_writer *w, const char *section, const char *const *names, size_t n)
+{
+    vici_section(w, section);
+    for (size_t i = 0; i < n; i++)
+        vici_put(w, names[i], "0");
+    vici_section_end(w);
+}
+
+static void stats(struct vici_client *client, const struct tree *m)
+{
+    static const char *const priorities[] = {"critical", "high", "medium", "low"};
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct ike_stats stats;
+    struct vici_writer w;
+    nanos up = ops->now(ops->engine) - vici_client_started(client);
+    (void)m;
+    ike_stats_get(ops->ike(ops->engine), &stats);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_section(&w, "uptime");
+    vici_put(&w, "running", "%lld seconds", (long long)(up / NANOS_PER_SEC));
+    vici_put(&w, "since", "the start of ikatd");
+    vici_section_end(&w);
+    vici_section(&w, "workers");
+    vici_put(&w, "total", "1");
+    vici_put(&w, "idle", "0");
+    zeros(&w, "active", priorities, 4);
+    vici_section_end(&w);
+    zeros(&w, "queues", priorities, 4);
+    vici_put(&w, "scheduled", "0");
+    vici_section(&w, "ikesas");
+    vici_put(&w, "total", "%" PRIu64, stats.established + stats.half_open);
+    vici_put(&w, "half-open", "%" PRIu64, stats.half_open);
+    vici_section_end(&w);
+    vici_list(&w, "plugins");
+    vici_item(&w, "ikat");
+    vici_list_end(&w);
+    /* ours */
+    vici_section(&w, "ikat");
+    vici_put(&w, "sessions", "%" PRIu64, stats.sessions);
+    vici_put(&w, "children", "%" PRIu64, stats.children);
+    vici_put(&w, "logins", "%" PRIu64, stats.logins);
+    vici_put(&w, "clones", "%" PRIu64, stats.clones);
+    vici_put(&w, "moves", "%" PRIu64, stats.moves);
+    vici_put(&w, "rekeys-ike", "%" PRIu64, stats.rekeys_ike);
+    vici_put(&w, "rekeys-child", "%" PRIu64, stats.rekeys_child);
+    vici_put(&w, "received", "%" PRIu64, stats.received);
+    vici_put(&w, "sent", "%" PRIu64, stats.sent);
+    vici_put(&w, "retransmitted", "%" PRIu64, stats.retransmitted);
+    vici_put(&w, "malformed", "%" PRIu64, stats.malformed);
+    vici_put(&w, "unauthenticated", "%" PRIu64, stats.unauthenticated);
+    vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
+    vici_section_end(&w);
+    answer(client, &w);
+}
+
+/* --- loading --- */
+
+static void load_conn(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct build_error error = {""};
+    struct ike_conn *conn = NULL;
+    if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
+        fail(client, "exactly one section, named after the connection, is expected");
+        return;
+    }
+    int err = conn_build(m->first, &conn, &error);
+    if (err == 0)
+        err = ops->conn_load(ops->engine, conn);
+    else if (err == ERR_INVALID) {
+        struct build_error named;
+        (void)snprintf(named.text, sizeof(named.text), "connection %.60s: %.400s", m->first->name,
+                       error.text);
+        error = named;
+    }
+    ike_conn_unref(conn);
+    finish(client, err, error.text);
+}
+
+static void unload_conn(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *name = tree_text_or(m, "name", "");
+    finish(client, ops->conn_unload(ops->engine, name), "no connection of that name is loaded");
+}
+
+static void load_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct tree *data = tree_get(m, "data");
+    struct engine_secret secret = {.n_owners = 0};
+    struct tree *owners = tree_items(tree_get(m, "owners"));
+    const char *why = "";
+    const char *id = tree_text_or(m, "id", "");
+    int err = owners == NULL ? ERR_NO_MEMORY : 0;
+    if (strcasecmp(tree_text_or(m, "type", ""), "ike") != 0)
+        err = ERR_INVALID, why = "only secrets of type ike are supported";
+    else if (data == NULL || data->kind != TREE_VALUE || data->len == 0 ||
+             data->len > SECRET_OCTETS_MAX)
+        err = ERR_INVALID, why = "'data' is missing, empty or too long";
+    else if (strlen(id) >= sizeof(secret.id))
+        err = ERR_INVALID, why = "'id' is too long";
+    for (const struct tree *owner = owners == NULL ? NULL : owners->first;
+         err == 0 && owner != NULL; owner = owner->next) {
+        struct ike_id identity;
+        if (identity_parse((const char *)owner->value, &identity) != 0)
+            err = ERR_INVALID, why = "an owner is not an identity";
+        else if (identity.type != 0 && secret.n_owners == 8)
+            err = ERR_INVALID, why = "more than 8 owners";
+        else if (identity.type != 0)
+            secret.owners[secret.n_owners++] = identity;
+    }
+    if (err == 0) {
+        strcpy(secret.id, id);
+        secret.octets = data->value;
+        secret.n_octets = data->len;
+        err = ops->secret_load(ops->engine, &secret);
+    }
+    tree_free(owners);
+    finish(client, err, why);
+}
+
+static void unload_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    finish(client, ops->secret_unload(ops->engine, tree_text_or(m, "id", "")),
+           "no secret of that id is loaded");
+}
+
+static void get_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    char id[LIMIT_NAME];
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, "keys");
+    for (size_t i = 0; ops->secret_at(ops->engine, i, id); i++)
+        vici_item(&w, id);
+    vici_list_end(&w);
+    answer(client, &w);
+}
+
+static void load_pool(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct build_error error = {""};
+    struct pool_config pool;
+    if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
+        fail(client, "exactly one section, named after the pool, is expected");
+        return;
+    }
+    int err = pool_build(m->first, &pool, &error);
+    if (err == 0) {
+        err = pools_load(ops->pools(ops->engine), &pool);
+        if (err == ERR_INVALID)
+            (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps another pool",
+                           pool.name);
+        else if (err == ERR_WRONG_STATE)
+            (void)snprintf(error.text, sizeof(error.text),
+                           "pool %s has online leases, its range cannot change", pool.name);
+    }
+    finish(client, err, error.text);
+}
+
+static void unload_pool(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    int err = pools_unload(ops->pools(ops->engine), tree_text_or(m, "name", ""));
+    finish(client, err,
+           err == ERR_NOT_FOUND ? "no pool of that name is loaded" : "the pool has online leases");
+}
+
+static void get_pools(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct pools *pools = ops->pools(ops->engine);
+    const char *only = tree_text(m, "name");
+    struct pool_status status;
+    struct vici_writer w;
+    char address[ADDRESS_TEXT_MAX];
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    for (size_t i = 0; pools_status(pools, i, &status); i++) {
+        if (only != NULL && strcmp(only, status.config->name) != 0)
+            continue;
+        vici_section(&w, status.config->name);
+        vici_put(&w, "base", "%s", address_print(&status.config->range.first, address));
+        vici_put(&w, "size", "%" PRIu64, status.size);
+        vici_put(&w, "online", "%u", status.online);
+        vici_put(&w, "offline", "%u", status.offline);
+        vici_section_end(&w);
+    }
+    answer(client, &w);
+}
+
+static void get_conns(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct ike *ike = ops->ike(ops->engine);
+    const struct ike_conn *conn;
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, "conns");
+    for (size_t i = 0; (conn = ike_conn_at(ike, i)) != NULL; i++)
+        vici_item(&w, conn->name);
+    vici_list_end(&w);
+    answer(client, &w);
+}
+
+/* Lists of what ikat has none of: `--load-all` asks for them. */
+static void empty_list(struct vici_client *client, const char *name)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, name);
+    vici_list_end(&w);
+    answer(client, &w);
+}
+
+static void get_keys(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    empty_list(client, "keys");
+}
+
+static void get_authorities(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    empty_list(client, "authorities");
+}
+
+static void clear_creds(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    char id[LIMIT_NAME];
+    (void)m;
+    while (ops->secret_at(ops->engine, 0, id))
+        if (ops->secret_unload(ops->engine, id) != 0)
+            break;
+    succeed(client);
+}
+
+/* --- listing --- */
+
+static uint32_t number(const struct tree *m, const char *key)
+{
+    uint64_t value;
+    const char *text = tree_text(m, key);
+    return text != NULL && value_u64(text, &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
+static bool sa_wanted(const struct engine_ops *ops, const struct tree *m,
+                      const struct ike_sa_info *sa)
+{
+    struct ike_session_info session;
+    const char *name = tree_text(m, "ike");
+    uint32_t id = number(m, "ike-id");
+    if (id != 0 && id != sa->id)
+        return false;
+    return name == NULL || (ike_session_get(ops->ike(ops->engine), sa->session, &session) &&
+                            strcmp(session.conn->name, name) == 0);
+}
+
+static void list_sas(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct ike_sa_info sa;
+    for (ike_sa_id id = 0; ike_sa_next(ops->ike(ops->engine), id, &sa); id = sa.id) {
+        struct vici_writer w;
+        if (!sa_wanted(ops, m, &sa) || !vici_client_registered(client, VICI_EV_LIST_SA))
+            continue;
+        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_SA));
+        vici_status_sa(&w, ops, &sa, number(m, "child-id"));
+        answer(client, &w);
+    }
+    respond_empty(client);
+}
+
+static void list_conns(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *only = tree_text(m, "ike");
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(ops->ike(ops->engine), i)) != NULL; i++) {
+        struct vici_writer w;
+        if ((only != NULL && strcmp(conn->name, only) != 0) ||
+            !vici_client_registered(client, VICI_EV_LIST_CONN))
+            continue;
+        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_CONN));
+        vici_status_conn(&w, conn);
+        answer(client, &w);
+    }
+    respond_empty(client);
+}
+
+static void list_sessions(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct ike_session_info session;
+    (void)m;
+    for (ike_session_id id = 0; ike_session_next(ops->ike(ops->engine), id, &session);
+         id = session.id) {
+        struct vici_writer w;
+        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_SESSION));
+        vici_status_session(&w, ops, &session);
+        answer(client, &w);
+    }
+    respond_empty(client);
+}
+
+static void list_paths(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct path_status path;
+    (void)m;
+    for (size_t i = 0; ops->path_at(ops->engine, i, &path); i++) {
+        struct vici_writer w;
+        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_PATH));
+        vici_status_path(&w, ops, &path);
+        answer(client, &w);
+    }
+    respond_empty(client);
+}
+
+static void list_nothing(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    respond_empty(client);
+}
+
+/* --- control --- */
+
+static void control_log(void *context, const char *line)
+{
+    struct vici_client *client = context;
+    struct vici_writer w;
+    if (!vici_client_registered(client, VICI_EV_CONTROL_LOG))
+        return;
+    vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_CONTROL_LOG));
+    vici_put(&w, "group", "IKE");
+    vici_put(&w, "level", "1");
+    vici_put(&w, "msg", "%s", line);
+    answer(client, &w);
+}
+
+static void control_done(void *context, bool success, unsigned matches, const char *error)
+{
+    struct vici_client *client = context;
+    struct vici_writer w;
+    vici_client_busy(client, false);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "%s", success ? "yes" : "no");
+    if (matches > 0) {
+        vici_put(&w, "matches", "%u", matches);
+        vici_put(&w, "terminated", "%u", success ? matches : 0);
+    }
+    if (!success)
+        vici_put(&w, "errmsg", "%s", error);
+    answer(client, &w);
+}
+
+static struct engine_watch watch_of(struct vici_client *client)
+{
+    return (struct engine_watch){.context = client, .log = control_log, .done = control_done};
+}
+
+/* conn_of_child - swanctl names the child only: the first connection that has it. */
+static const char *conn_of_child(const struct engine_ops *ops, const char *child)
+{
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(ops->ike(ops->engine), i)) != NULL; i++)
+        for (uint8_t j = 0; j < conn->n_children; j++)
+            if (strcmp(conn->children[j].name, child) == 0)
+                return conn->name;
+    return NULL;
+}
+
+static void initiate(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *child = tree_text(m, "child"), *conn = tree_text(m, "ike");
+    const char *wait = tree_text_or(m, "timeout", "0");
+    char why[ENGINE_ERROR_MAX];
+    uint64_t ms;
+    if (conn == NULL && child != NULL)
+        conn = conn_of_child(ops, child);
+    if (conn == NULL) {
+        (void)snprintf(why, sizeof(why), "no connection has a child '%.60s'; see --list-conns",
+                       child == NULL ? "" : child);
+        fail(client, why);
+        return;
+    }
+    bool forget = strcmp(wait, "-1") == 0;
+    nanos timeout = !forget && value_u64(wait, &ms) && ms < 86400000 ? (nanos)ms * NANOS_PER_MS : 0;
+    struct engine_watch watch = watch_of(client);
+    vici_client_busy(client, !forget);
+    int err = ops->initiate(ops->engine, conn, child, timeout, forget ? NULL : &watch);
+    if (err == 0 && !forget)
+        return;
+    vici_client_busy(client, false);
+    (void)snprintf(why, sizeof(why), "connection '%.60s'%s%.60s is not loaded", conn,
+                   child == NULL ? "" : " with child ", child == NULL ? "" : child);
+    finish(client, err, err == ERR_NOT_FOUND ? why : NULL);
+}
+
+static struct engine_filter filter_of(const struct tree *m)
+{
+    return (struct engine_filter){
+        .ike = tree_text(m, "ike"),
+        .child = tree_text(m, "child"),
+        .ike_id = number(m, "ike-id"),
+        .child_id = number(m, "child-id"),
+    };
+}
+
+static bool filter_empty(const struct engine_filter *filter)
+{
+    return filter->ike == NULL && filter->child == NULL && filter->ike_id == 0 &&
+           filter->child_id == 0;
+}
+
+static void terminate(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct engine_filter filter = filter_of(m);
+    bool force = false;
+    (void)value_bool(tree_text_or(m, "force", "no"), &force);
+    if (filter_empty(&filter)) {
+        fail(client, "missing terminate selector: ike, child, ike-id or child-id");
+        return;
+    }
+    struct engine_watch watch = watch_of(client);
+    bool forget = strcmp(tree_text_or(m, "timeout", "0"), "-1") == 0;
+    vici_client_busy(client, !forget);
+    unsigned n = ops->terminate(ops->engine, &filter, force, forget ? NULL : &watch);
+    if (n > 0 && !forget)
+        return;
+    vici_client_busy(client, false);
+    if (n > 0)
+        succeed(client);
+    else
+        fail(client, "no matching SAs to terminate found");
+}
+
+static void rekey(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct engine_filter filter = filter_of(m);
+    bool reauth = false;
+    struct vici_writer w;
+    (void)value_bool(tree_text_or(m, "reauth", "no"), &reauth);
+    unsigned n = filter_empty(&filter) ? 0 : ops->rekey(ops->engine, &filter, reauth);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "%s", n > 0 ? "yes" : "no");
+    vici_put(&w, "matches", "%u", n);
+    if (n == 0)
+        vici_put(&w, "errmsg", "no matching SAs to rekey found");
+    answer(client, &w);
+}
+
+static void reload_settings(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    succeed(client); /* there is nothing that is not loaded by the other commands */
+}
+
+static const struct command {
+    const char *name;
+    void (*run)(struct vici_client *client, const struct tree *message);
+} commands[] = {
+    {"version", version},
+    {"stats", stats},
+    {"reload-settings", reload_settings},
+    {"initiate", initiate},
+    {"terminate", terminate},
+    {"rekey", rekey},
+    {"list-sas", list_sas},
+    {"list-conns", list_conns},
+    {"list-policies", list_nothing},
+    {"list-certs", list_nothing},
+    {"list-authorities", list_nothing},
+    {"get-conns", get_conns},
+    {"load-conn", load_conn},
+    {"unload-conn", unload_conn},
+    {"load-shared", load_shared},
+    {"unload-shared", unload_shared},
+    {"get-shared", get_shared},
+    {"clear-creds", clear_creds},
+    {"get-keys", get_keys},
+    {"get-authorities", get_authorities},
+    {"load-pool", load_pool},
+    {"unload-pool", unload_pool},
+    {"get-pools", get_pools},
+    {"list-sessions", list_sessions},
+    {"list-paths", list_paths},
+};
+
+bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(commands[i].name, name) == 0) {
+            commands[i].run(client, message);
+            return true;
+        }
+    return false;
+}

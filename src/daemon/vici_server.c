@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/vici_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "daemon/vici_status.h"
+
+#define CLIENTS_MAX 64
+#define OUTPUT_MAX  (8 * 1024 * 1024) /* list-sas of ten thousand IKE SAs */
+#define READ_SIZE   65536
+
+struct vici_client {
+    struct vici_client *next;
+    struct vici_server *server;
+    int fd;
+    bool busy, gone;
+    uint32_t events; /* bits of enum vici_event_id */
+    uint8_t *in;     /* owned: one frame */
+    size_t n_in, in_cap;
+    uint8_t *out; /* owned: what the client has not read yet */
+    size_t n_out, out_sent, out_cap;
+};
+
+struct vici_server {
+    const struct engine_ops *ops;
+    struct event_loop *loop;
+    int listen_fd;
+    nanos started_ns;
+    struct vici_client *clients;
+    unsigned n_clients;
+};
+
+static const char *const event_names[VICI_EV_COUNT] = {
+    [VICI_EV_LOG] = "log",
+    [VICI_EV_CONTROL_LOG] = "control-log",
+    [VICI_EV_LIST_SA] = "list-sa",
+    [VICI_EV_LIST_POLICY] = "list-policy",
+    [VICI_EV_LIST_CONN] = "list-conn",
+    [VICI_EV_LIST_CERT] = "list-cert",
+    [VICI_EV_LIST_AUTHORITY] = "list-authority",
+    [VICI_EV_IKE_UPDOWN] = "ike-updown",
+    [VICI_EV_IKE_REKEY] = "ike-rekey",
+    [VICI_EV_IKE_UPDATE] = "ike-update",
+    [VICI_EV_CHILD_UPDOWN] = "child-updown",
+    [VICI_EV_CHILD_REKEY] = "child-rekey",
+    [VICI_EV_ALERT] = "alert",
+    [VICI_EV_LIST_SESSION] = "list-session",
+    [VICI_EV_LIST_PATH] = "list-path",
+    [VICI_EV_PATH] = "path",
+};
+
+const char *vici_event_name(enum vici_event_id id)
+{
+    return event_names[id];
+}
+
+const struct engine_ops *vici_client_ops(const struct vici_client *client)
+{
+    return client->server->ops;
+}
+
+nanos vici_client_started(const struct vici_client *client)
+{
+    return client->server->started_ns;
+}
+
+bool vici_client_registered(const struct vici_client *client, enum vici_event_id id)
+{
+    return (client->events & UINT32_C(1) << id) != 0;
+}
+
+/* --- a client's buffers --- */
+
+static void client_free(struct vici_client *client)
+{
+    struct vici_server *server = client->server;
+    struct vici_client **link = &server->clients;
+    while (*link != client)
+        link = &(*link)->next;
+    *link = client->next;
+    server->n_clients--;
+    server->ops->unwatch(server->ops->engine, client);
+    event_loop_remove(server->loop, client->fd);
+    (void)close(client->fd);
+    if (client->in != NULL)
+        wipe(client->in, client->in_cap); /* there may have been a secret in it */
+    free(client->in);
+    free(client->out);
+    free(client);
+}
+
+static bool flush(struct vici_client *client)
+{
+    while (client->out_sent < client->n_out) {
+        ssize_t n = send(client->fd, client->out + client->out_sent,
+                         client->n_out - client->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        client->out_sent += (size_t)n;
+    }
+    client->n_out = client->out_sent = 0;
+    return true;
+}
+
+static void update_interest(struct vici_client *client)
+{
+    unsigned events = EVENT_READ | (client->n_out > client->out_sent ? EVENT_WRITE : 0);
+    if (event_loop_change(client->server->loop, client->fd, events) != 0)
+        client->gone = true;
+}
+
+static bool grow(uint8_t **buffer, size_t *cap, size_t need, size_t max)
+{
+    if (need <= *cap)
+        return true;
+    size_t size = *cap == 0 ? 4096 : *cap;
+    while (size < need)
+        size *= 2;
+    uint8_t *grown = need > max ? NULL : malloc(size);
+    if (grown == NULL)
+        return false;
+    if (*cap > 0) {
+        memcpy(grown, *buffer, *cap);
+        wipe(*buffer, *cap);
+    }
+    free(*buffer);
+    *buffer = grown;
+    *cap = size;
+    return true;
+}
+
+void vici_client_send(struct vici_client *client, struct vici_writer *w)
+{
+    struct span frame = vici_writer_frame(w);
+    if (frame.len == 0 ||
+        !grow(&client->out, &client->out_cap, client->n_out + frame.len, OUTPUT_MAX)) {
+        client->gone = true; /* it does not read: nobody waits for it */
+    } else {
+        memcpy(client->out + client->n_out, frame.ptr, frame.len);
+        client->n_out += frame.len;
+    }
+    vici_writer_done(w);
+    if (!client->gone && !flush(client))
+        client->gone = true;
+    if (!client->gone)
+        update_interest(client);
+}
+
+void vici_client_busy(struct vici_client *client, bool busy)
+{
+    client->busy = busy;
+}
+
+/* --- requests --- */
+
+static void simple(struct vici_client *client, uint8_t type)
+{
+    struct vici_writer w;
+    vici_begin(&w, type, "");
+    vici_client_send(client, &w);
+}
+
+static void registration(struct vici_client *client, const struct vici_frame *frame)
+{
+    for (int id = 0; id < VICI_EV_COUNT; id++) {
+        uint32_t bit = UINT32_C(1) << id;
+        if (strcmp(frame->name, event_names[id]) != 0)
+            continue;
+        if (frame->type == VICI_EVENT_UNREGISTER && (client->events & bit) == 0)
+            break;
+        if (frame->type == VICI_EVENT_REGISTER)
+            client->events |= bit;
+        else
+            client->events &= ~bit;
+        simple(client, VICI_EVENT_CONFIRM);
+        return;
+    }
+    simple(client, VICI_EVENT_UNKNOWN);
+}
+
+static void handle(struct vici_client *client, struct span octets)
+{
+    struct vici_frame frame;
+    if (!vici_frame_read(octets, &frame))
+        return; /* as charon does: ignored, the connection stays */
+    if (frame.type == VICI_EVENT_REGISTER || frame.type == VICI_EVENT_UNREGISTER) {
+        registration(client, &frame);
+        return;
+    }
+    if (frame.type != VICI_CMD_REQUEST)
+        return;
+    struct tree *message = vici_message_read(frame.message);
+    if (message == NULL) {
+        struct vici_writer w;
+        vici_begin(&w, VICI_CMD_RESPONSE, "");
+        vici_put(&w, "success", "no");
+        vici_put(&w, "errmsg", "the message is malformed");
+        vici_client_send(client, &w);
+        return;
+    }
+    if (!vici_command_run(client, frame.name, message))
+        simple(client, VICI_CMD_UNKNOWN);
+    tree_free(message);
+}
+
+static size_t frame_len(const struct vici_client *client)
+{
+    return client->n_in < 4 ? 0
+                            : (size_t)client->in[0] << 24 | (size_t)client->in[1] << 16 |
+                                  (size_t)client->in[2] << 8 | client->in[3];
+}
+
+/* consume - the frames that are complete; none while a command is running. */
+static void consume(struct vici_client *client)
+{
+    while (!client->gone && !client->busy && client->n_in >= 4) {
+        size_t len = frame_len(client);
+        if (len == 0 || len > VICI_FRAME_MAX) {
+            client->gone = true;
+            return;
+        }
+        if (client->n_in < 4 + len)
+            return;
+        handle(client, span_of(client->in + 4, len));
+        memmove(client->in, client->in + 4 + len, client->n_in - 4 - len);
+        client->n_in -= 4 + len;
+        wipe(client->in + client->n_in, 4 + len);
+    }
+}
+
+static void receive(struct vici_client *client)
+{
+    if (!grow(&client->in, &client->in_cap, client->n_in + READ_SIZE,
+              2 * VICI_FRAME_MAX + READ_SIZE)) {
+        client->gone = true;
+        return;
+    }
+    ssize_t n = recv(client->fd, client->in + client->n_in, READ_SIZE, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        client->gone = true;
+        return;
+    }
+    if (n > 0)
+        client->n_in += (size_t)n;
+    consume(client);
+}
+
+static void client_ready(void *context, int fd, unsigned events)
+{
+    struct vici_client *client = context;
+    (void)fd;
+    if ((events & EVENT_WRITE) != 0 && !flush(client))
+        client->gone = true;
+    if ((events & (EVENT_READ | EVENT_GONE)) != 0 && !client->gone)
+        receive(client);
+    if (client->gone)
+        client_free(client);
+    else
+        update_interest(client);
+}
+
+static void reap(struct vici_server *server)
+{
+    struct vici_client *client = server->clients;
+    while (client != NULL) {
+        struct vici_client *next = client->next;
+        if (client->gone)
+            client_free(client);
+        client = next;
+    }
+}
+
+static void accept_client(void *context, int fd, unsigned events)
+{
+    struct vici_server *server = context;
+    (void)events;
+    reap(server);
+    int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client_fd < 0)
+        return;
+    struct vici_client *client =
+        server->n_clients >= CLIENTS_MAX ? NULL : calloc(1, sizeof(*client));
+    if (client == NULL ||
+        event_loop_add(server->loop, client_fd, EVENT_READ, client_ready, client) != 0) {
+        free(client);
+        (void)close(client_fd);
+        return;
+    }
+    client->server = server;
+    client->fd = client_fd;
+    client->next = server->clients;
+    server->clients = client;
+    server->n_clients++;
+}
+
+struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_loop *loop,
+                                    int listen_fd)
+{
+    struct vici_server *server = calloc(1, sizeof(*server));
+    if (server == NULL)
+        return NULL;
+    server->ops = ops;
+    server->loop = loop;
+    server->listen_fd = listen_fd;
+    server->started_ns = ops->now(ops->engine);
+    if (event_loop_add(loop, listen_fd, EVENT_READ, accept_client, server) != 0) {
+        free(server);
+        return NULL;
+    }
+    return server;
+}
+
+struct vici_server *vici_server_free(struct vici_server *server)
+{
+    if (server == NULL)
+        return NULL;
+    while (server->clients != NULL)
+        client_free(server->clients);
+    event_loop_remove(server->loop, server->listen_fd);
+    (void)close(server->listen_fd);
+    free(server);
+    return NULL;
+}
+
+/* --- events --- */
+
+static bool event_of(const struct ike_event *event, enum vici_event_id *ret_id)
+{
+    switch ((int)event->kind) {
+    case IKE_EV_SA_UP:
+    case IKE_EV_SA_DOWN: *ret_id = VICI_EV_IKE_UPDOWN; return true;
+    case IKE_EV_SA_MOVED: *ret_id = VICI_EV_IKE_UPDATE; return true;
+    case IKE_EV_CHILD_UP:
+    case IKE_EV_CHILD_DOWN: *ret_id = VICI_EV_CHILD_UPDOWN; return true;
+    default: return false;
+    }
+}
+
+void vici_server_event(struct vici_server *server, const struct ike_event *event)
+{
+    enum vici_event_id id;
+    if (!event_of(event, &id))
+        return;
+    reap(server);
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
+        struct vici_writer w;
+        if (!vici_client_registered(client, id))
+            continue;
+        vici_begin(&w, VICI_EVENT, event_names[id]);
+        vici_status_event(&w, server->ops, event);
+        vici_client_send(client, &w);
+    }
+}
+
+void vici_server_path_news(struct vici_server *server, const struct path_news *news)
+{
+    if (news->kind != PATH_NEWS_STATE)
+        return;
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
+        struct vici_writer w;
+        if (!vici_client_registered(client, VICI_EV_PATH))
+            continue;
+        vici_begin(&w, VICI_EVENT, event_names[VICI_EV_PATH]);
+        vici_put(&w, "conn", "%s", news->conn);
+        vici_put(&w, "path", "%s", news->path);
+        vici_put(&w, "from", "%s", path_state_name(news->from));
+        vici_put(&w, "to", "%s", path_state_name(news->to));
+        vici_put(&w, "reason", "%s", news->reason);
+        vici_client_send(client, &w);
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VICI_SERVER_H
+#define DAEMON_VICI_SERVER_H
+
+/*
+ * The VICI server: clients on a Unix stream socket that the supervisor opened. Runs in the engine's
+ * event loop, blocks on nobody: a client that does not read is cut off when its buffer is full.
+ */
+
+#include "control/vici.h"
+#include "daemon/engine_ops.h"
+#include "linux/event_loop.h"
+
+struct vici_server;
+
+/* vici_server_new - takes the listening descriptor. NULL: no memory. `ops` and `loop` are borrowed.
+ */
+struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_loop *loop,
+                                    int listen_fd);
+struct vici_server *vici_server_free(struct vici_server *server); /* closes; returns NULL */
+
+/* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
+ * Call it with each event of ike_event(), after it was acted on. */
+void vici_server_event(struct vici_server *server, const struct ike_event *event);
+/* vici_server_path_news - the event `path`, which is ours. */
+void vici_server_path_news(struct vici_server *server, const struct path_news *news);
+
+/* --- for vici_commands.c --- */
+
+enum vici_event_id {
+    VICI_EV_LOG,
+    VICI_EV_CONTROL_LOG,
+    VICI_EV_LIST_SA,
+    VICI_EV_LIST_POLICY,
+    VICI_EV_LIST_CONN,
+    VICI_EV_LIST_CERT,
+    VICI_EV_LIST_AUTHORITY,
+    VICI_EV_IKE_UPDOWN,
+    VICI_EV_IKE_REKEY,
+    VICI_EV_IKE_UPDATE,
+    VICI_EV_CHILD_UPDOWN,
+    VICI_EV_CHILD_REKEY,
+    VICI_EV_ALERT,
+    VICI_EV_LIST_SESSION, /* ours */
+    VICI_EV_LIST_PATH,    /* ours */
+    VICI_EV_PATH,         /* ours */
+    VICI_EV_COUNT
+};
+const char *vici_event_name(enum vici_event_id id);
+
+struct vici_client;
+const struct engine_ops *vici_client_ops(const struct vici_client *client);
+nanos vici_client_started(const struct vici_client *client); /* of the server */
+bool vici_client_registered(const struct vici_client *client, enum vici_event_id id);
+/* vici_client_send - queues the frame and frees the writer. */
+void vici_client_send(struct vici_client *client, struct vici_writer *w);
+/* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */
+void vici_client_busy(struct vici_client *client, bool busy);
+
+/* vici_command_run - answers the request. false: no such command. */
+bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message);
+
+#endif

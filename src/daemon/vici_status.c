@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/vici_status.h"
+
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+
+#include "ike/identity.h"
+#include "wire/iana.h"
+
+#define TS_TEXT_MAX 160
+
+static const char *encr_name(uint16_t id)
+{
+    switch (id) {
+    case ENCR_AES_GCM_16: return "AES_GCM_16";
+    case ENCR_AES_CBC: return "AES_CBC";
+    case ENCR_CHACHA20_POLY1305: return "CHACHA20_POLY1305";
+    default: return "?";
+    }
+}
+
+static const char *integ_name(uint16_t id)
+{
+    switch (id) {
+    case AUTH_HMAC_SHA2_256_128: return "HMAC_SHA2_256_128";
+    case AUTH_HMAC_SHA2_384_192: return "HMAC_SHA2_384_192";
+    case AUTH_HMAC_SHA2_512_256: return "HMAC_SHA2_512_256";
+    default: return "?";
+    }
+}
+
+static const char *prf_name(uint16_t id)
+{
+    switch (id) {
+    case PRF_HMAC_SHA2_256: return "PRF_HMAC_SHA2_256";
+    case PRF_HMAC_SHA2_384: return "PRF_HMAC_SHA2_384";
+    case PRF_HMAC_SHA2_512: return "PRF_HMAC_SHA2_512";
+    default: return "?";
+    }
+}
+
+static const char *ke_name(uint16_t id)
+{
+    static const struct {
+        uint16_t id;
+        const char *name;
+    } names[] = {{14, "MODP_2048"}, {15, "MODP_3072"}, {16, "MODP_4096"},   {19, "ECP_256"},
+                 {20, "ECP_384"},   {21, "ECP_521"},   {31, "CURVE_25519"}, {32, "CURVE_448"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].id == id)
+            return names[i].name;
+    return "?";
+}
+
+static const char *life_name(enum ike_sa_life life)
+{
+    switch (life) {
+    case IKE_HALF_OPEN: return "CREATED";
+    case IKE_AUTHENTICATING: return "CONNECTING";
+    case IKE_ESTABLISHED: return "ESTABLISHED";
+    case IKE_SA_REPLACED: return "REKEYED";
+    case IKE_DELETING: return "DELETING";
+    case IKE_DEAD: return "DESTROYING";
+    }
+    return "?";
+}
+
+static const char *child_life_name(enum ike_child_life life)
+{
+    switch (life) {
+    case IKE_CHILD_LARVAL: return "CREATED";
+    case IKE_CHILD_INBOUND_READY:
+    case IKE_CHILD_ACTIVE: return "INSTALLED";
+    case IKE_CHILD_REPLACED: return "REKEYED";
+    case IKE_CHILD_DELETING: return "DELETING";
+    }
+    return "?";
+}
+
+static const char *origin_name(enum ike_origin origin)
+{
+    switch (origin) {
+    case IKE_ORIGIN_AUTHENTICATED: return "authenticated";
+    case IKE_ORIGIN_CLONED: return "cloned";
+    case IKE_ORIGIN_REKEYED: return "rekeyed";
+    }
+    return "?";
+}
+
+static long long seconds(nanos ns)
+{
+    return (long long)(ns / NANOS_PER_SEC);
+}
+
+static void put_ts(struct vici_writer *w, const char *name, const struct ike_ts_list *list)
+{
+    char range[RANGE_TEXT_MAX], text[TS_TEXT_MAX];
+    vici_list(w, name);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct ike_ts *ts = &list->ts[i];
+        bool any_port = ts->start_port == 0 && ts->end_port == 65535;
+        range_print(&ts->range, range);
+        if (ts->protocol == 0 && any_port)
+            (void)snprintf(text, sizeof(text), "%s", range);
+        else if (any_port)
+            (void)snprintf(text, sizeof(text), "%s[%u]", range, ts->protocol);
+        else if (ts->start_port == ts->end_port)
+            (void)snprintf(text, sizeof(text), "%s[%u/%u]", range, ts->protocol, ts->start_port);
+        else
+            (void)snprintf(text, sizeof(text), "%s[%u/%u-%u]", range, ts->protocol, ts->start_port,
+                           ts->end_port);
+        vici_item(w, text);
+    }
+    vici_list_end(w);
+}
+
+static void put_encr(struct vici_writer *w, uint16_t encr, uint16_t key_bits, uint16_t integ)
+{
+    vici_put(w, "encr-alg", "%s", encr_name(encr));
+    if (key_bits != 0)
+        vici_put(w, "encr-keysize", "%u", key_bits);
+    if (integ != 0)
+        vici_put(w, "integ-alg", "%s", integ_name(integ));
+}
+
+static void put_child(struct vici_writer *w, const struct engine_ops *ops,
+                      const struct ike_child_info *child)
+{
+    struct engine_child_traffic traffic = {0};
+    nanos now = ops->now(ops->engine);
+    char name[LIMIT_NAME + 16];
+    (void)ops->traffic(ops->engine, child->id, &traffic);
+    (void)snprintf(name, sizeof(name), "%s-%u", child->policy->name, child->id);
+    vici_section(w, name);
+    vici_put(w, "name", "%s", child->policy->name);
+    vici_put(w, "uniqueid", "%u", child->id);
+    vici_put(w, "reqid", "%u", child->policy->reqid != 0 ? child->policy->reqid : child->session);
+    vici_put(w, "state", "%s", child_life_name(child->life));
+    vici_put(w, "mode", "TUNNEL");
+    vici_put(w, "protocol", "ESP");
+    if (child->udp_encap)
+        vici_put(w, "encap", "yes");
+    vici_put(w, "spi-in", "%08x", child->spi_in);
+    vici_put(w, "spi-out", "%08x", child->spi_out);
+    put_encr(w, child->encr, child->encr_key_bits, child->integ);
+    if (child->ke != 0)
+        vici_put(w, "dh-group", "%s", ke_name(child->ke));
+    if (child->esn)
+        vici_put(w, "esn", "1");
+    vici_put(w, "bytes-in", "%" PRIu64, traffic.octets_in);
+    vici_put(w, "packets-in", "%" PRIu64, traffic.packets_in);
+    if (traffic.last_in_ns != 0)
+        vici_put(w, "use-in", "%lld", seconds(now - traffic.last_in_ns));
+    vici_put(w, "bytes-out", "%" PRIu64, traffic.octets_out);
+    vici_put(w, "packets-out", "%" PRIu64, traffic.packets_out);
+    if (traffic.last_out_ns != 0)
+        vici_put(w, "use-out", "%lld", seconds(now - traffic.last_out_ns));
+    if (child->rekey_at_ns != NANOS_NEVER)
+        vici_put(w, "rekey-time", "%lld", seconds(child->rekey_at_ns - now));
+    if (child->expires_at_ns != NANOS_NEVER)
+        vici_put(w, "life-time", "%lld", seconds(child->expires_at_ns - now));
+    vici_put(w, "install-time", "%lld", seconds(now - child->installed_ns));
+    put_ts(w, "local-ts", &child->local_ts);
+    put_ts(w, "remote-ts", &child->remote_ts);
+    vici_section_end(w);
+}
+
+static void put_interface(struct vici_writer *w, uint32_t index)
+{
+    char name[IF_NAMESIZE];
+    if (index != 0 && if_indextoname(index, name) != NULL)
+        vici_put(w, "interface", "%s", name);
+}
+
+static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
+                        const struct ike_sa_info *sa)
+{
+    nanos now = ops->now(ops->engine);
+    if (sa->encr != 0) {
+        put_encr(w, sa->encr, sa->encr_key_bits, sa->integ);
+        vici_put(w, "prf-alg", "%s", prf_name(sa->prf));
+        vici_put(w, "dh-group", "%s", ke_name(sa->ke));
+    }
+    if (sa->life == IKE_ESTABLISHED)
+        vici_put(w, "established", "%lld", seconds(now - sa->established_ns));
+    if (sa->rekey_at_ns != NANOS_NEVER)
+        vici_put(w, "rekey-time", "%lld", seconds(sa->rekey_at_ns - now));
+}
+
+static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
+                   const struct ike_sa_info *sa, const struct ike_session_info *session)
+{
+    char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX];
+    vici_put(w, "uniqueid", "%u", sa->id);
+    vici_put(w, "version", "2");
+    vici_put(w, "state", "%s", life_name(sa->life));
+    vici_put(w, "local-host", "%s", address_print(&sa->path.local.address, address));
+    vici_put(w, "local-port", "%u", sa->path.local.port);
+    vici_put(w, "local-id", "%s", identity_print(&session->local_id, text));
+    vici_put(w, "remote-host", "%s", address_print(&sa->path.remote.address, address));
+    vici_put(w, "remote-port", "%u", sa->path.remote.port);
+    vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
+    if (sa->role == IKE_SA_INITIATOR)
+        vici_put(w, "initiator", "yes");
+    vici_put(w, "initiator-spi", "%016" PRIx64, sa->spi_i);
+    vici_put(w, "responder-spi", "%016" PRIx64, sa->spi_r);
+    if (sa->nat_local)
+        vici_put(w, "nat-local", "yes");
+    if (sa->nat_remote)
+        vici_put(w, "nat-remote", "yes");
+    if (sa->nat_local || sa->nat_remote)
+        vici_put(w, "nat-any", "yes");
+    put_sa_keys(w, ops, sa);
+    /* ours */
+    vici_put(w, "session", "%u", sa->session);
+    vici_put(w, "origin", "%s", origin_name(sa->origin));
+    if (sa->parent != 0)
+        vici_put(w, "clone-of", "%u", sa->parent);
+    put_interface(w, sa->path.interface);
+    vici_list(w, session->role == IKE_END_USER ? "local-vips" : "remote-vips");
+    for (uint8_t i = 0; i < session->config.n_addresses; i++)
+        vici_item(w, address_print(&session->config.addresses[i], address));
+    vici_list_end(w);
+}
+
+void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
+                    const struct ike_sa_info *sa, ike_child_id child)
+{
+    struct ike *ike = ops->ike(ops->engine);
+    struct ike_session_info session = {0};
+    struct ike_child_info info;
+    bool known = ike_session_get(ike, sa->session, &session);
+    vici_section(w, known ? session.conn->name : "(unnamed)");
+    put_sa(w, ops, sa, &session);
+    /* swanctl prints when it meets this section: always sent, and last */
+    vici_section(w, "child-sas");
+    for (ike_child_id id = 0; ike_child_next(ike, id, &info); id = info.id)
+        if (info.sa == sa->id && (child == 0 || child == info.id))
+            put_child(w, ops, &info);
+    vici_section_end(w);
+    vici_section_end(w);
+}
+
+/* --- connections --- */
+
+static void put_remotes(struct vici_writer *w, const char *name, const struct ike_remote *list,
+                        uint8_t n)
+{
+    char text[RANGE_TEXT_MAX];
+    vici_list(w, name);
+    for (uint8_t i = 0; i < n; i++)
+        vici_item(w, list[i].name[0] != '\0' ? list[i].name : range_print(&list[i].range, text));
+    if (n == 0)
+        vici_item(w, "%any");
+    vici_list_end(w);
+}
+
+static void put_auth(struct vici_writer *w, const char *name, const struct ike_auth_policy *auth)
+{
+    vici_section(w, name);
+    vici_put(w, "class", "pre-shared key");
+    if (auth->id_pattern[0] != '\0')
+        vici_put(w, "id", "%s", auth->id_pattern);
+    static const char *const lists[] = {"groups", "cert_policy", "certs", "cacerts"};
+    for (size_t i = 0; i < 4; i++) {
+        vici_list(w, lists[i]);
+        vici_list_end(w);
+    }
+    vici_section_end(w);
+}
+
+static void put_policy_ts(struct vici_writer *w, const char *name,
+                          const struct ike_ts_policy *policy)
+{
+    char text[RANGE_TEXT_MAX];
+    vici_list(w, name);
+    for (size_t i = 0; i < policy->fixed.n; i++)
+        vici_item(w, range_print(&policy->fixed.ts[i].range, text));
+    for (uint8_t i = 0; i < policy->n_dynamic; i++)
+        vici_item(w, "dynamic");
+    vici_list_end(w);
+}
+
+void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
+{
+    static const char *const uniques[] = {"UNIQUE_NO", "UNIQUE_NEVER", "UNIQUE_KEEP",
+                                          "UNIQUE_REPLACE"};
+    static const char *const dpd[] = {"clear", "trap", "restart"};
+    static const char *const close[] = {"none", "trap", "start"};
+    vici_section(w, conn->name);
+    put_remotes(w, "local_addrs", conn->local_addrs, conn->n_local_addrs);
+    put_remotes(w, "remote_addrs", conn->remote_addrs, conn->n_remote_addrs);
+    vici_put(w, "local_port", "%u", conn->local_port != 0 ? conn->local_port : 500);
+    vici_put(w, "remote_port", "%u", conn->remote_port != 0 ? conn->remote_port : 500);
+    vici_put(w, "version", "IKEv2");
+    vici_put(w, "reauth_time", "%lld", seconds(conn->reauth_ns));
+    vici_put(w, "rekey_time", "%lld", seconds(conn->lifetime.rekey_ns));
+    vici_put(w, "unique", "%s", uniques[conn->unique]);
+    if (conn->dpd_delay_ns > 0)
+        vici_put(w, "dpd_delay", "%lld", seconds(conn->dpd_delay_ns));
+    put_auth(w, "local-1", &conn->local);
+    put_auth(w, "remote-1", &conn->remote);
+    vici_section(w, "children");
+    for (uint8_t i = 0; i < conn->n_children; i++) {
+        const struct ike_child_policy *child = &conn->children[i];
+        vici_section(w, child->name);
+        vici_put(w, "mode", "TUNNEL");
+        vici_put(w, "rekey_time", "%lld", seconds(child->lifetime.rekey_ns));
+        vici_put(w, "rekey_bytes", "%" PRIu64, child->lifetime.rekey_bytes);
+        vici_put(w, "rekey_packets", "%" PRIu64, child->lifetime.rekey_packets);
+        vici_put(w, "dpd_action", "%s", dpd[child->dpd_action]);
+        vici_put(w, "close_action", "%s", close[child->close_action]);
+        put_policy_ts(w, "local-ts", &child->local_ts);
+        put_policy_ts(w, "remote-ts", &child->remote_ts);
+        vici_section_end(w);
+    }
+    vici_section_end(w);
+    vici_section_end(w);
+}
+
+/* --- ours --- */
+
+void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
+                         const struct ike_session_info *session)
+{
+    static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
+    char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX];
+    nanos now = ops->now(ops->engine);
+    vici_section(w, session->conn->name);
+    vici_put(w, "id", "%u", session->id);
+    vici_put(w, "role", "%s", session->role == IKE_END_USER ? "end-user" : "gateway");
+    vici_put(w, "state", "%s", session->established ? "established" : "connecting");
+    vici_put(w, "local-id", "%s", identity_print(&session->local_id, text));
+    vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
+    vici_put(w, "logins", "%u", session->logins);
+    vici_put(w, "ike-sas", "%u", session->n_ike_sas);
+    vici_put(w, "child-sas", "%u", session->n_children);
+    vici_put(w, "age", "%lld", session->established ? seconds(now - session->established_ns) : 0);
+    vici_put(w, "mobike", "%s", session->mobike ? "yes" : "no");
+    vici_put(w, "dialect", "%s", dialects[session->dialect]);
+    vici_put(w, "multipath", "%s",
+             session->conn->multipath == IKE_MULTIPATH_BALANCE ? "balance" : "failover");
+    vici_list(w, "addresses");
+    for (uint8_t i = 0; i < session->config.n_addresses; i++)
+        vici_item(w, address_print(&session->config.addresses[i], address));
+    vici_list_end(w);
+    vici_list(w, "dns");
+    for (uint8_t i = 0; i < session->config.n_dns; i++)
+        vici_item(w, address_print(&session->config.dns[i], address));
+    vici_list_end(w);
+    vici_section_end(w);
+}
+
+void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
+                      const struct path_status *path)
+{
+    char address[ADDRESS_TEXT_MAX];
+    nanos now = ops->now(ops->engine);
+    const struct ike_path *where = path->sa != 0 && !path->parked ? &path->at : &path->wanted;
+    vici_section(w, path->path);
+    vici_put(w, "conn", "%s", path->conn);
+    vici_put(w, "session", "%u", path->session);
+    vici_put(w, "state", "%s", path_state_name(path->state));
+    put_interface(w, where->interface != 0 ? where->interface : path->wanted.interface);
+    vici_put(w, "local", "%s", address_print(&where->local.address, address));
+    vici_put(w, "remote", "%s", address_print(&where->remote.address, address));
+    vici_put(w, "priority", "%u", path->priority);
+    vici_put(w, "weight", "%u", path->weight);
+    vici_put(w, "metered", "%s", path->metered ? "yes" : "no");
+    vici_put(w, "usable", "%s", path->usable ? "yes" : "no");
+    vici_put(w, "parked", "%s", path->parked ? "yes" : "no");
+    vici_put(w, "ike-sa", "%u", path->sa);
+    vici_put(w, "vpn", "%u", path->child);
+    vici_put(w, "rtt-us", "%lld", (long long)(path->rtt_ns / NANOS_PER_US));
+    vici_put(w, "failures", "%u", path->failures);
+    vici_put(w, "losses", "%" PRIu64, path->losses);
+    vici_put(w, "since", "%lld", seconds(now - path->since_ns));
+    vici_section_end(w);
+}
+
+void vici_status_event(struct vici_writer *w, const struct engine_ops *ops,
+                       const struct ike_event *event)
+{
+    struct ike_sa_info sa;
+    char address[ADDRESS_TEXT_MAX];
+    if (event->kind == IKE_EV_SA_UP || event->kind == IKE_EV_CHILD_UP)
+        vici_put(w, "up", "yes");
+    if (event->kind == IKE_EV_SA_MOVED) {
+        vici_put(w, "local-host", "%s", address_print(&event->path.local.address, address));
+        vici_put(w, "local-port", "%u", event->path.local.port);
+        vici_put(w, "remote-host", "%s", address_print(&event->path.remote.address, address));
+        vici_put(w, "remote-port", "%u", event->path.remote.port);
+    }
+    if (ike_sa_get(ops->ike(ops->engine), event->sa, &sa)) {
+        vici_status_sa(w, ops, &sa, event->child);
+    } else {
+        vici_section(w, "(gone)");
+        vici_put(w, "uniqueid", "%u", event->sa);
+        vici_put(w, "reason", "%s", ike_outcome_name(event->outcome));
+        vici_section_end(w);
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VICI_STATUS_H
+#define DAEMON_VICI_STATUS_H
+
+/* IKE SAs, Child SAs, sessions, paths and connections as VICI sections. */
+
+#include "control/vici.h"
+#include "daemon/engine_ops.h"
+
+/* vici_status_sa - `<conn> { ... child-sas { ... } }`; `child` 0: all its Child SAs. */
+void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
+                    const struct ike_sa_info *sa, ike_child_id child);
+void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn);
+/* ours: `<conn> { id role local-id remote-id logins ... }` and `<path> { conn session interface ...
+ * }` */
+void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
+                         const struct ike_session_info *session);
+void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
+                      const struct path_status *path);
+/* vici_status_event - body of ike-updown, child-updown, ike-update. */
+void vici_status_event(struct vici_writer *w, const struct engine_ops *ops,
+                       const struct ike_event *event);
+
+#endif
