@@ -107,6 +107,7 @@ void world_free(struct world *world)
     crypto_free(world->b.crypto);
     ike_conn_unref(world->conn_a);
     ike_conn_unref(world->conn_b);
+    free(world->scenario);
     free(world);
 }
 
@@ -145,6 +146,10 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         if (peer->refuse_lease)
             break;
         peer->n_leases++;
+        if (peer->lease != NULL) {
+            result.config = *peer->lease;
+            break;
+        }
         result.config.n_addresses = 1;
         assert_true(address_parse("10.9.0.1", &result.config.addresses[0]));
         result.config.addresses[0].octets[3] = (uint8_t)event->session;
@@ -201,7 +206,8 @@ static void pull_datagrams(struct peer *peer)
             printf("%10.3f %s sends %s %s id %u, %zu octets\n", (double)world->now / 1e9,
                    peer->name, wire_exchange_name(d.octets[18]),
                    d.octets[19] & 0x20 ? "response" : "request", d.octets[23], d.len);
-        bool lost = world->hook != NULL && !world->hook(world, to_b, &d);
+        bool lost = world->inspect != NULL && !world->inspect(world, to_b, &d);
+        lost |= world->hook != NULL && !world->hook(world, to_b, &d);
         lost |= next(&world->dice) % 100 < world->loss_percent;
         world->n_lost += lost;
         if (!lost)
@@ -222,13 +228,38 @@ void world_drain(struct world *world)
     }
 }
 
+/* translate - the NAT in front of `a`, if there is one. false: it has no mapping for this. */
+static bool translate(struct world *world, bool to_b, struct ike_path *path)
+{
+    if (world->nat_port == 0)
+        return true;
+    if (to_b) {
+        world->nat_inside = path->remote.address;
+        path->remote.port = (uint16_t)(world->nat_port + (path->remote.port == 500 ? 0 : 1));
+        return address_parse("203.0.113.7", &path->remote.address);
+    }
+    if (path->local.port != world->nat_port && path->local.port != world->nat_port + 1)
+        return false;
+    path->local.port = path->local.port == world->nat_port ? 500 : 4500;
+    path->local.address = world->nat_inside;
+    return true;
+}
+
+void world_deliver_raw(struct world *world, bool to_b, const struct ike_path *path,
+                       struct span octets)
+{
+    ike_recv(to_b ? world->b.ike : world->a.ike, path, octets, world->now);
+    world_drain(world);
+}
+
 static void deliver(struct world *world)
 {
     struct datagram *d = world->wire;
     struct ike_path path = {.local = d->d.path.remote, .remote = d->d.path.local};
     world->wire = d->next;
-    ike_recv(d->to_b ? world->b.ike : world->a.ike, &path, span_of(d->d.octets, d->d.len),
-             world->now);
+    if (translate(world, d->to_b, &path))
+        ike_recv(d->to_b ? world->b.ike : world->a.ike, &path, span_of(d->d.octets, d->d.len),
+                 world->now);
     free(d);
 }
 
@@ -261,6 +292,15 @@ struct ike_path world_path(unsigned i)
     assert_true(address_parse("192.0.2.1", &path.local.address));
     assert_true(address_parse("198.51.100.1", &path.remote.address));
     path.local.address.octets[3] = (uint8_t)(1 + i);
+    return path;
+}
+
+struct ike_path world_path6(unsigned i)
+{
+    struct ike_path path = {0};
+    assert_true(address_parse("2001:db8:a::1", &path.local.address));
+    assert_true(address_parse("2001:db8:b::1", &path.remote.address));
+    path.local.address.octets[15] = (uint8_t)(1 + i);
     return path;
 }
 

@@ -21,6 +21,8 @@ struct datagram {
     struct ike_datagram d;
 };
 
+struct scenario;
+
 struct peer {
     struct world *world;
     const char *name;
@@ -34,6 +36,7 @@ struct peer {
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
     unsigned counts[32];                   /* by kind */
     unsigned n_leases;                     /* given and not released */
+    struct ike_config *lease;              /* what is handed out; NULL: 10.9.0.<session> */
     unsigned installed;                    /* Child SAs in the data plane */
 };
 
@@ -47,6 +50,12 @@ struct world {
     /* hook - sees each datagram as it leaves; false: lost. NULL: all pass. */
     bool (*hook)(struct world *world, bool to_b, struct ike_datagram *d);
     void *hook_context;
+    /* inspect - as hook, but before it, and it may change the datagram (scenario.c). */
+    bool (*inspect)(struct world *world, bool to_b, struct ike_datagram *d);
+    struct scenario *scenario;
+    uint16_t nat_port; /* not 0: a NAT in front of `a`: its ports 500 and 4500 are this and the next
+                          one of 203.0.113.7 */
+    struct address nat_inside;
     unsigned n_sent, n_lost;
     struct ike_conn *conn_a, *conn_b; /* what is loaded; change before world_start */
 };
@@ -60,6 +69,10 @@ void world_free(struct world *world);
 void world_run(struct world *world, nanos duration_ns);
 void world_drain(struct world *world);
 
+/* world_deliver_raw - a datagram from elsewhere, now. */
+void world_deliver_raw(struct world *world, bool to_b, const struct ike_path *path,
+                       struct span octets);
+
 /* world_connect - CONNECT over path 0; runs; returns the outcome. */
 enum ike_outcome world_connect(struct world *world);
 enum ike_outcome world_command(struct peer *peer, struct ike_command command);
@@ -69,6 +82,7 @@ const struct ike_event *world_done(const struct peer *peer, uint64_t tag); /* NU
 
 /* paths 0.. : 192.0.2.(1+i) of `a` to 198.51.100.1 of `b` */
 struct ike_path world_path(unsigned i);
+struct ike_path world_path6(unsigned i); /* 2001:db8:a::(1+i) to 2001:db8:b::1 */
 
 ike_sa_id world_sa(const struct peer *peer, unsigned index); /* established, by age; 0: none */
 ike_child_id world_child(const struct peer *peer,
