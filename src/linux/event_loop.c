@@ -133,10 +133,11 @@ static bool event_deliver(struct event_loop *loop, const struct epoll_event *eve
     return true;
 }
 
-int event_loop_wait(struct event_loop *loop, nanos deadline)
+int event_loop_wait(struct event_loop *loop, nanos deadline, nanos *ret_now)
 {
     struct epoll_event events[BATCH];
     int n = epoll_wait(loop->epoll_fd, events, BATCH, wait_ms(deadline));
+    *ret_now = clock_now();
     if (n < 0)
         return errno == EINTR ? 0 : ERR_SYSTEM;
     int delivered = 0;

@@ -35,9 +35,9 @@ void event_loop_remove(struct event_loop *loop, int fd);
 
 /*
  * event_loop_wait - until something is ready or `deadline` of linux/clock.h is reached
- * (NANOS_NEVER: no deadline; in the past: only look). Calls the handlers. Returns how many, 0 also
- * when a signal came. ERR_SYSTEM.
+ * (NANOS_NEVER: no deadline; in the past: only look). *ret_now gets the time of waking up, then the
+ * handlers are called. Returns how many, 0 also when a signal came. ERR_SYSTEM.
  */
-int event_loop_wait(struct event_loop *loop, nanos deadline) MUST_USE;
+int event_loop_wait(struct event_loop *loop, nanos deadline, nanos *ret_now) MUST_USE;
 
 #endif

@@ -35,17 +35,17 @@ static void test_ready_and_deadline(void **state)
     struct seen seen = {.loop = event_loop_new(), .victim = -1};
     assert_int_equal(event_loop_add(seen.loop, ends[0], EVENT_READ, on_ready, &seen), 0);
     assert_int_equal(event_loop_add(seen.loop, ends[0], EVENT_READ, on_ready, &seen), ERR_INVALID);
-    nanos begin = clock_now();
-    assert_int_equal(event_loop_wait(seen.loop, begin + 3 * NANOS_PER_MS), 0);
+    nanos begin = clock_now(), now;
+    assert_int_equal(event_loop_wait(seen.loop, begin + 3 * NANOS_PER_MS, &now), 0);
     assert_true(clock_now() >= begin + 3 * NANOS_PER_MS); /* never early */
     assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(event_loop_wait(seen.loop, NANOS_NEVER), 1);
+    assert_int_equal(event_loop_wait(seen.loop, NANOS_NEVER, &now), 1);
     assert_int_equal(seen.events, EVENT_READ);
     close(ends[1]);
-    assert_int_equal(event_loop_wait(seen.loop, NANOS_NEVER), 1);
+    assert_int_equal(event_loop_wait(seen.loop, NANOS_NEVER, &now), 1);
     assert_true(seen.events & EVENT_GONE);
     event_loop_remove(seen.loop, ends[0]);
-    assert_int_equal(event_loop_wait(seen.loop, 0), 0);
+    assert_int_equal(event_loop_wait(seen.loop, 0, &now), 0);
     close(ends[0]);
     event_loop_free(seen.loop);
 }
@@ -56,13 +56,14 @@ static void test_removed_in_batch(void **state)
 {
     (void)state;
     int a[2], b[2];
+    nanos now;
     assert_int_equal(pipe2(a, O_NONBLOCK) | pipe2(b, O_NONBLOCK), 0);
     struct event_loop *loop = event_loop_new();
     struct seen first = {.loop = loop, .victim = b[0]}, second = {.loop = loop, .victim = a[0]};
     assert_int_equal(event_loop_add(loop, a[0], EVENT_READ, on_ready, &first), 0);
     assert_int_equal(event_loop_add(loop, b[0], EVENT_READ, on_ready, &second), 0);
     assert_int_equal(write(a[1], "x", 1) + write(b[1], "x", 1), 2);
-    assert_int_equal(event_loop_wait(loop, 0), 1);
+    assert_int_equal(event_loop_wait(loop, 0, &now), 1);
     assert_int_equal(first.calls + second.calls, 1);
     event_loop_free(loop);
     close(a[0]), close(a[1]), close(b[0]), close(b[1]);

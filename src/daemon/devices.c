@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "linux/raw_esp.h"
+#include "linux/udp_socket.h"
+
+static int failed(const char *what)
+{
+    log_line(LOG_LEVEL_ERROR, "event=start-failed what=\"%s\" reason=\"%s\"", what,
+             strerror(errno));
+    return ERR_SYSTEM;
+}
+
+static int udp_open(enum address_family family, uint16_t port, bool shared)
+{
+    struct udp_socket_options options = {
+        .local = {.address = {.family = (uint8_t)family}, .port = port},
+        .reuseport = shared,
+        .gro = shared,
+    };
+    return udp_socket_open(&options);
+}
+
+static bool family_missing(enum address_family family)
+{
+    return family == ADDRESS_V6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
+}
+
+static int family_open(enum address_family family, unsigned n, int *ike_fd, int *nat_fds,
+                       int *raw_fd)
+{
+    *ike_fd = udp_open(family, IKE_PORT, false);
+    if (*ike_fd < 0)
+        return family_missing(family) ? 0 : failed("UDP port 500; does another IKE daemon run?");
+    for (unsigned i = 0; i < n; i++) {
+        nat_fds[i] = udp_open(family, NAT_PORT, true);
+        if (nat_fds[i] < 0)
+            return failed("UDP port 4500");
+    }
+    if (udp_socket_steer(nat_fds[0], n) != 0)
+        return failed("steering of UDP port 4500");
+    *raw_fd = raw_esp_open(family, 0);
+    if (*raw_fd < 0) /* then UDP encapsulation is all there is */
+        log_line(LOG_LEVEL_WARNING, "event=no-raw-esp family=%d reason=\"%s\"", (int)family,
+                 strerror(errno));
+    return 0;
+}
+
+/* A socket that nobody answers at is what a killed daemon left; anything else is not ours. */
+static int stale_remove(const struct sockaddr_un *address)
+{
+    struct stat stat;
+    if (lstat(address->sun_path, &stat) < 0)
+        return errno == ENOENT ? 0 : ERR_SYSTEM;
+    if (!S_ISSOCK(stat.st_mode)) {
+        errno = EEXIST;
+        return ERR_SYSTEM;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int connected = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+    close(fd);
+    if (connected == 0) {
+        errno = EADDRINUSE;
+        return ERR_SYSTEM;
+    }
+    return unlink(address->sun_path);
+}
+
+static int vici_open(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return ERR_SYSTEM;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    if (stale_remove(&address) != 0)
+        return ERR_SYSTEM;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t mask = umask(0117); /* 0660 from the first moment on */
+    int rc = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&address, sizeof(address));
+    umask(mask);
+    if (rc < 0 || listen(fd, 16) < 0) {
+        if (fd >= 0)
+            close(fd);
+        return ERR_SYSTEM;
+    }
+    return fd;
+}
+
+static int tun_make(const struct supervisor_options *options, struct engine_start *start)
+{
+    if (tun_open(options->device, start->n_workers, start->tun_fds, start->tun_name,
+                 &start->tun_uso) != 0 ||
+        tun_up(start->tun_name, TUN_MTU) != 0)
+        return failed("TUN device (/dev/net/tun)");
+    start->tun_index = if_nametoindex(start->tun_name);
+    /* no IPv6 link-local address and no router solicitations on an inner device */
+    char path[80];
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", start->tun_name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!write(fd, "0", 1);
+        close(fd);
+    }
+    return start->tun_index == 0 ? failed("TUN device") : 0;
+}
+
+static void start_init(struct engine_start *start, unsigned n_workers)
+{
+    memset(start, 0xff, sizeof(*start)); /* all descriptors -1 */
+    memset(start->tun_name, 0, sizeof(start->tun_name));
+    start->n_workers = n_workers;
+    start->tun_index = 0;
+    start->tun_uso = false;
+}
+
+int devices_open(const struct supervisor_options *options, struct engine_start *start)
+{
+    start_init(start, options->n_workers);
+    start->vici_fd = vici_open(options->socket);
+    if (start->vici_fd < 0)
+        return failed(options->socket);
+    int error = family_open(ADDRESS_V4, start->n_workers, &start->ike4_fd, start->udp4_fds,
+                            &start->raw4_fd);
+    if (error == 0)
+        error = family_open(ADDRESS_V6, start->n_workers, &start->ike6_fd, start->udp6_fds,
+                            &start->raw6_fd);
+    if (error == 0)
+        error = tun_make(options, start);
+    if (error == 0 && options->keylog != NULL) {
+        start->keylog_fd = open(options->keylog, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (start->keylog_fd < 0)
+            error = failed(options->keylog);
+    }
+    return error;
+}
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void devices_close(struct engine_start *start)
+{
+    for (unsigned i = 0; i < start->n_workers; i++) {
+        fd_close(&start->tun_fds[i]);
+        fd_close(&start->udp4_fds[i]);
+        fd_close(&start->udp6_fds[i]);
+    }
+    fd_close(&start->ike4_fd);
+    fd_close(&start->ike6_fd);
+    fd_close(&start->raw4_fd);
+    fd_close(&start->raw6_fd);
+    fd_close(&start->vici_fd);
+    fd_close(&start->keylog_fd);
+}

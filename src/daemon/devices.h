@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_DEVICES_H
+#define DAEMON_DEVICES_H
+
+/* What needs privilege to be opened, once at start. */
+
+#include "daemon/supervisor.h"
+
+/* devices_open - fills the descriptors of `start` but the channels; says on the log what failed.
+ * ERR_SYSTEM; what is open stays open for the exit. IPv6 may be missing in the kernel. */
+int devices_open(const struct supervisor_options *options, struct engine_start *start) MUST_USE;
+
+/* devices_close - the supervisor's copies, once the engine has its own: a TUN device that nobody
+ * holds vanishes with the engine. */
+void devices_close(struct engine_start *start);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "crypto/provider.h"
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+#include "daemon/vici_server.h"
+#include "linux/clock.h"
+#include "linux/entropy.h"
+#include "linux/sandbox.h"
+
+static int failed(const char *what)
+{
+    log_line(LOG_LEVEL_ERROR, "event=start-failed what=\"%s\" reason=\"%s\"", what,
+             strerror(errno));
+    return ERR_SYSTEM;
+}
+
+/* --- what the path manager looks at --- */
+
+static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret)
+{
+    return ike_session_get(((const struct engine *)context)->ike, id, ret);
+}
+
+static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret)
+{
+    return ike_sa_get(((const struct engine *)context)->ike, id, ret);
+}
+
+static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret)
+{
+    return ike_child_get(((const struct engine *)context)->ike, id, ret);
+}
+
+static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
+{
+    struct esp_counters counters;
+    if (esp_plane_child_counters(((const struct engine *)context)->plane, id, &counters) != 0)
+        return false;
+    *ret_in = counters.last_in_ns;
+    *ret_out = counters.last_out_ns;
+    return true;
+}
+
+/* --- start --- */
+
+static int cores_new(struct engine *e)
+{
+    e->crypto = crypto_new();
+    if (e->crypto == NULL)
+        return failed("algorithms of libcrypto");
+    const struct ike_options ike = {.crypto = e->crypto, .random = entropy_random()};
+    e->ike = ike_new(&ike);
+    const struct path_options paths = {
+        .random = entropy_random(),
+        .view = {.context = e,
+                 .session = view_session,
+                 .sa = view_sa,
+                 .child = view_child,
+                 .traffic = view_traffic},
+    };
+    e->paths = path_manager_new(&paths);
+    e->pools = pools_new();
+    e->host = host_new(e->start->priv_fd);
+    e->loop = event_loop_new();
+    if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->host == NULL ||
+        e->loop == NULL)
+        return failed("memory");
+    return 0;
+}
+
+static int plane_new(struct engine *e)
+{
+    const struct engine_start *start = e->start;
+    struct esp_plane_options options = {
+        .n_workers = start->n_workers,
+        .raw4_fd = start->raw4_fd,
+        .raw6_fd = start->raw6_fd,
+        .nat_port = NAT_PORT,
+        .random = entropy_random(),
+        .tun_offload = true,
+        .tun_uso = start->tun_uso,
+    };
+    for (unsigned i = 0; i < LIMIT_WORKERS; i++) {
+        options.tun_fds[i] = start->tun_fds[i];
+        options.udp4_fds[i] = start->udp4_fds[i];
+        options.udp6_fds[i] = start->udp6_fds[i];
+    }
+    if (esp_plane_new(&options, &e->plane) != 0)
+        return failed("data plane");
+    return 0;
+}
+
+static void on_order(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct order order;
+    (void)events;
+    int error = channel_recv(fd, &order, sizeof(order), NULL, NULL);
+    if (error == ERR_AGAIN)
+        return;
+    if (error != 0 || e->stopping) { /* the supervisor is gone: nobody keeps the host for us */
+        e->done = true;
+        e->status = error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return;
+    }
+    log_line(LOG_LEVEL_INFO, "event=stopping");
+    e->stopping = true;
+    e->stop_by = nanos_after(e->now, FAREWELL_NS);
+    engine_delete_all(e);
+}
+
+static int nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
+}
+
+static int loop_fill(struct engine *e)
+{
+    const struct engine_start *start = e->start;
+    if (nonblocking(start->order_fd) != 0 || nonblocking(start->key_fd) != 0 ||
+        nonblocking(start->resolver_fd) != 0 || engine_io_add(e) != 0 || engine_jobs_add(e) != 0 ||
+        event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0)
+        return failed("event loop");
+    engine_ops_init(e);
+    e->vici = vici_server_new(&e->ops, e->loop, start->vici_fd);
+    return e->vici == NULL ? failed("control server") : 0;
+}
+
+static int rights_drop(pid_t parent)
+{
+    bool same_uid;
+    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0)
+        return failed("privileges");
+    if (same_uid)
+        log_line(LOG_LEVEL_WARNING, "event=same-uid text=\"no other user here: the engine keeps "
+                                    "the uid, without capabilities\"");
+    return 0;
+}
+
+static int engine_begin(struct engine *e, pid_t parent)
+{
+    e->now = clock_now();
+    int error = rights_drop(parent);
+    if (error == 0)
+        error = cores_new(e);
+    if (error == 0)
+        error = plane_new(e);
+    if (error == 0 && netlink_monitor_open(&e->monitor) != 0)
+        error = failed("link monitor");
+    if (error == 0)
+        error = loop_fill(e);
+    if (error == 0 && esp_plane_start(e->plane) != 0)
+        error = failed("workers");
+    /* from here on: no new descriptors but accepted control connections, no files */
+    if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)
+        error = failed("system call filter");
+    if (error == 0)
+        engine_links_read(e);
+    if (error == 0 && host_ready(e->host) != 0)
+        error = failed("supervisor");
+    return error;
+}
+
+/* --- the loop --- */
+
+static nanos engine_deadline(const struct engine *e)
+{
+    nanos deadline = nanos_min(ike_deadline(e->ike), path_manager_deadline(e->paths));
+    deadline = nanos_min(deadline, esp_plane_deadline(e->plane));
+    deadline = nanos_min(deadline, engine_watch_deadline(e));
+    return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
+}
+
+static void engine_tick(struct engine *e)
+{
+    if (ike_deadline(e->ike) <= e->now) {
+        ike_tick(e->ike, e->now);
+        engine_pump(e);
+    }
+    if (path_manager_deadline(e->paths) <= e->now) {
+        path_manager_tick(e->paths, e->now);
+        engine_pump(e);
+    }
+    if (esp_plane_deadline(e->plane) <= e->now)
+        esp_plane_tick(e->plane, e->now);
+    engine_watch_tick(e);
+    engine_pump(e);
+    struct ike_session_info session;
+    if (e->stopping && (e->now >= e->stop_by || !ike_session_next(e->ike, 0, &session)))
+        e->done = true;
+}
+
+static void engine_end(struct engine *e)
+{
+    e->vici = vici_server_free(e->vici);
+    e->plane = esp_plane_free(e->plane);
+    e->paths = path_manager_free(e->paths);
+    e->ike = ike_free(e->ike);
+    e->pools = pools_free(e->pools);
+    e->host = host_free(e->host);
+    e->monitor = netlink_monitor_free(e->monitor);
+    e->loop = event_loop_free(e->loop);
+    e->crypto = crypto_free(e->crypto);
+}
+
+int engine_run(const struct engine_start *start, pid_t parent)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return EXIT_FAILURE;
+    e->start = start;
+    if (engine_begin(e, parent) != 0)
+        return EXIT_FAILURE; /* the exit closes everything */
+    while (!e->done) {
+        if (event_loop_wait(e->loop, engine_deadline(e), &e->now) < 0) {
+            e->status = EXIT_FAILURE;
+            break;
+        }
+        e->now = clock_now();
+        engine_tick(e);
+    }
+    int status = e->status;
+    engine_end(e);
+    free(e);
+    return status;
+}

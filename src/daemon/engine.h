@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_H
+#define DAEMON_ENGINE_H
+
+#include <sys/types.h>
+
+#include "daemon/supervisor.h"
+
+/*
+ * engine_run - the process that speaks with the world: IKE core, path manager, VICI and the link
+ * monitor in one thread, ESP in worker threads. Gives up its rights, serves until the supervisor
+ * orders the end or is gone, and returns the exit status. Takes the descriptors.
+ */
+int engine_run(const struct engine_start *start, pid_t parent);
+
+#endif

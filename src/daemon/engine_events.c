@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/assert.h"
+#include "daemon/engine_state.h"
+#include "daemon/keylog.h"
+#include "daemon/log.h"
+#include "daemon/vici_server.h"
+#include "ike/identity.h"
+
+#define NOTICES_PER_SECOND 20
+
+/* --- Child SAs --- */
+
+static struct esp_ts_list ts_copy(const struct ike_ts_list *from)
+{
+    struct esp_ts_list to = {.n = from->n};
+    ASSERT(from->n <= ESP_TS_MAX);
+    for (size_t i = 0; i < from->n; i++)
+        to.ts[i] = (struct esp_ts){.protocol = from->ts[i].protocol,
+                                   .start_port = from->ts[i].start_port,
+                                   .end_port = from->ts[i].end_port,
+                                   .range = from->ts[i].range};
+    return to;
+}
+
+static void child_config(const struct ike_child_install *install, bool nat_local,
+                         struct esp_child_config *ret)
+{
+    const struct ike_child_policy *policy = install->policy;
+    *ret = (struct esp_child_config){
+        .child = install->child,
+        .session = install->session,
+        .replaces = install->replaces,
+        .spi_in = install->spi_in,
+        .spi_out = install->spi_out,
+        .encr = install->keys.encr,
+        .encr_key_bits = install->keys.encr_key_bits,
+        .integ = install->keys.integ,
+        .encr_in = secret_span(&install->keys.encr_in),
+        .integ_in = secret_span(&install->keys.integ_in),
+        .encr_out = secret_span(&install->keys.encr_out),
+        .integ_out = secret_span(&install->keys.integ_out),
+        .esn = install->esn,
+        .udp_encap = install->udp_encap,
+        .outbound_now = install->outbound_now,
+        .replay_window = install->replay_window,
+        .path = engine_esp_path(&install->path),
+        .local_ts = ts_copy(&install->local_ts),
+        .remote_ts = ts_copy(&install->remote_ts),
+        .copy_df = policy->copy_df,
+        .copy_ecn = policy->copy_ecn,
+        .copy_dscp_out = policy->copy_dscp_out,
+        .copy_dscp_in = policy->copy_dscp_in,
+        .keepalive = nat_local,
+        .soft_packets = policy->lifetime.rekey_packets,
+        .hard_packets = policy->lifetime.life_packets,
+        .soft_octets = policy->lifetime.rekey_bytes,
+        .hard_octets = policy->lifetime.life_bytes,
+        .priority = 1,
+        .weight = 1,
+        .usable = true,
+    };
+}
+
+static void child_install(struct engine *e, const struct ike_event *event)
+{
+    const struct ike_child_install *install = &event->install;
+    struct esp_child_config config;
+    struct ike_session_info session;
+    struct ike_sa_info sa;
+    bool known = ike_session_get(e->ike, install->session, &session);
+    bool nat = ike_sa_get(e->ike, install->sa, &sa) && sa.nat_local;
+    child_config(install, nat, &config);
+    struct ike_result result = {.error = esp_plane_child_install(e->plane, &config, e->now)};
+    wipe(&config, sizeof(config));
+    if (result.error == 0) {
+        /* the End User's addresses before the routes that prefer them */
+        bool ours = known && session.role == IKE_END_USER;
+        if (ours)
+            host_addresses(e->host, install->session, &session.config);
+        host_routes(e->host, install->child, &install->remote_ts, ours ? &session.config : NULL);
+    } else {
+        log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
+                 error_text(result.error));
+    }
+    ike_complete(e->ike, event->job, &result, e->now);
+}
+
+static void child_move(struct engine *e, const struct ike_event *event)
+{
+    struct ike_child_info child;
+    struct ike_sa_info sa;
+    struct esp_path path = engine_esp_path(&event->path);
+    int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap, 0);
+    if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
+        ike_sa_get(e->ike, child.sa, &sa))
+        error = esp_plane_child_keepalive(e->plane, event->child, sa.nat_local);
+    if (error != 0)
+        log_line(LOG_LEVEL_WARNING, "event=move-failed child=%u error=%s", event->child,
+                 error_text(error));
+}
+
+static void child_remove(struct engine *e, const struct ike_event *event)
+{
+    int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
+    if (error != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=remove-failed child=%u error=%s", event->child,
+                 error_text(error));
+    host_child_gone(e->host, event->child);
+}
+
+void engine_order(struct engine *e, const struct path_order *order)
+{
+    int error = 0;
+    switch (order->kind) {
+    case PATH_ORDER_MODE:
+        error = esp_plane_session_mode(e->plane, order->session, order->mode, order->follow);
+        break;
+    case PATH_ORDER_CHILD:
+        error = esp_plane_child_state(e->plane, order->child, order->priority, order->weight,
+                                      order->usable);
+        break;
+    }
+    if (error != 0 && error != ERR_NOT_FOUND) /* the child may be gone by now */
+        log_line(LOG_LEVEL_WARNING, "event=order-failed child=%u session=%u error=%s", order->child,
+                 order->session, error_text(error));
+}
+
+/* --- jobs --- */
+
+static void lease(struct engine *e, const struct ike_event *event)
+{
+    struct ike_result result = {0};
+    result.error = pools_lease(e->pools, &event->lease, event->session, &result.config);
+    if (result.error != 0)
+        log_line(LOG_LEVEL_WARNING, "event=lease-failed session=%u conn=%s error=%s",
+                 event->session, event->lease.conn->name, error_text(result.error));
+    ike_complete(e->ike, event->job, &result, e->now);
+}
+
+/* --- news --- */
+
+static void session_config(struct engine *e, ike_session_id id)
+{
+    struct ike_session_info session;
+    if (ike_session_get(e->ike, id, &session) && session.role == IKE_END_USER)
+        host_addresses(e->host, id, &session.config);
+}
+
+static void session_down(struct engine *e, const struct ike_event *event)
+{
+    host_session_gone(e->host, event->session);
+    esp_plane_session_end(e->plane, event->session);
+}
+
+static void keylog(struct engine *e, ike_sa_id sa)
+{
+    struct ike_keylog keys;
+    if (e->start->keylog_fd < 0 || !ike_keylog_get(e->ike, sa, &keys))
+        return;
+    keylog_write(e->start->keylog_fd, &keys);
+    wipe(&keys, sizeof(keys));
+}
+
+static void sa_log(struct engine *e, const char *what, const struct ike_event *event)
+{
+    char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+    struct ike_sa_info sa = {.path = event->path};
+    (void)ike_sa_get(e->ike, event->sa, &sa);
+    log_line(LOG_LEVEL_INFO,
+             "event=%s sa=%u session=%u from=%u local=%s remote=%s interface=%u reason=%s", what,
+             event->sa, event->session, event->sa_old, endpoint_print(&sa.path.local, local),
+             endpoint_print(&sa.path.remote, remote), sa.path.interface,
+             ike_outcome_name(event->outcome));
+    engine_watch_log(e, "IKE SA %u %s, %s...%s", event->sa, what, local, remote);
+}
+
+static void session_log(struct engine *e, const char *what, const struct ike_event *event)
+{
+    char local[IDENTITY_TEXT_MAX] = "", remote[IDENTITY_TEXT_MAX] = "";
+    char local_text[IDENTITY_TEXT_MAX + 8], remote_text[IDENTITY_TEXT_MAX + 8];
+    struct ike_session_info session;
+    const char *conn = "";
+    if (ike_session_get(e->ike, event->session, &session)) {
+        identity_print(&session.local_id, local);
+        identity_print(&session.remote_id, remote);
+        conn = session.conn->name;
+    }
+    log_line(LOG_LEVEL_INFO, "event=%s session=%u conn=%s local-id=%s remote-id=%s reason=%s", what,
+             event->session, conn, log_text(local, local_text, sizeof(local_text)),
+             log_text(remote, remote_text, sizeof(remote_text)), ike_outcome_name(event->outcome));
+    engine_watch_log(e, "session %u of %s %s (%s)", event->session, conn, what,
+                     ike_outcome_name(event->outcome));
+}
+
+/* What peers can cause at will costs at most so many lines a second. */
+static void notice(struct engine *e, const struct ike_event *event)
+{
+    if (e->now - e->notices_since >= NANOS_PER_SEC) {
+        e->notices_since = e->now;
+        e->notices_left = NOTICES_PER_SECOND;
+    }
+    if (e->notices_left == 0)
+        return;
+    e->notices_left--;
+    log_line(LOG_LEVEL_INFO, "event=notice sa=%u session=%u text=\"%s\"", event->sa, event->session,
+             event->notice);
+    engine_watch_log(e, "%s", event->notice);
+}
+
+static void child_log(struct engine *e, const char *what, const struct ike_event *event)
+{
+    log_line(LOG_LEVEL_INFO, "event=%s child=%u sa=%u session=%u was=%u reason=%s", what,
+             event->child, event->sa, event->session, event->child_old,
+             ike_outcome_name(event->outcome));
+    engine_watch_log(e, "Child SA %u of IKE SA %u %s", event->child, event->sa, what);
+}
+
+static void news(struct engine *e, const struct ike_event *event)
+{
+    switch (event->kind) {
+    case IKE_EV_COMMAND_DONE:
+        log_line(LOG_LEVEL_DEBUG, "event=command-done sa=%u result=%s detail=\"%s\"", event->sa,
+                 ike_outcome_name(event->outcome), event->notice);
+        if (!(event->tag & PATH_TAG))
+            engine_watch_command_done(e, event);
+        break;
+    case IKE_EV_SESSION_UP: session_log(e, "session-up", event); break;
+    case IKE_EV_SESSION_DOWN:
+        session_log(e, "session-down", event);
+        session_down(e, event);
+        break;
+    case IKE_EV_SA_UP:
+        keylog(e, event->sa);
+        sa_log(e, "sa-up", event);
+        break;
+    case IKE_EV_SA_MOVED: sa_log(e, "sa-moved", event); break;
+    case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
+    case IKE_EV_CHILD_UP: child_log(e, "child-up", event); break;
+    case IKE_EV_CHILD_DOWN: child_log(e, "child-down", event); break;
+    case IKE_EV_CONFIG: session_config(e, event->session); break;
+    case IKE_EV_EXCHANGE:
+        log_line(LOG_LEVEL_DEBUG, "event=exchange sa=%u what=%s rtt-us=%lld", event->sa,
+                 event->what, (long long)(event->rtt_ns / NANOS_PER_US));
+        break;
+    case IKE_EV_NOTICE: notice(e, event); break;
+    case IKE_EV_AUTH_SIGN:
+    case IKE_EV_AUTH_VERIFY:
+    case IKE_EV_LEASE:
+    case IKE_EV_CHILD_INSTALL:
+    case IKE_EV_LEASE_RELEASE:
+    case IKE_EV_CHILD_SWITCH:
+    case IKE_EV_CHILD_MOVE:
+    case IKE_EV_CHILD_REMOVE:
+    case IKE_EV_PEER_ADDRESSES: break;
+    }
+}
+
+static void order(struct engine *e, const struct ike_event *event)
+{
+    if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
+        engine_auth(e, event);
+    else if (event->kind == IKE_EV_LEASE)
+        lease(e, event);
+    else if (event->kind == IKE_EV_CHILD_INSTALL)
+        child_install(e, event);
+    else if (event->kind == IKE_EV_LEASE_RELEASE)
+        pools_release(e->pools, event->session);
+    else if (event->kind == IKE_EV_CHILD_SWITCH && esp_plane_child_switch(e->plane, event->child))
+        log_line(LOG_LEVEL_WARNING, "event=switch-failed child=%u", event->child);
+    else if (event->kind == IKE_EV_CHILD_MOVE)
+        child_move(e, event);
+    else if (event->kind == IKE_EV_CHILD_REMOVE)
+        child_remove(e, event);
+}
+
+void engine_event(struct engine *e, const struct ike_event *event)
+{
+    order(e, event);
+    news(e, event);
+    vici_server_event(e->vici, event);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+#include "linux/udp_socket.h"
+
+#define RECV_BATCH 64 /* datagrams of one socket, before the others get their turn */
+
+struct esp_path engine_esp_path(const struct ike_path *path)
+{
+    return (struct esp_path){path->local, path->remote, path->interface};
+}
+
+struct ike_path engine_ike_path(const struct esp_path *path)
+{
+    return (struct ike_path){path->local, path->remote, path->interface};
+}
+
+/* --- port 500 --- */
+
+static bool ike_port_recv(struct engine *e, int fd)
+{
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    struct sockaddr_storage from;
+    struct iovec iov = {e->octets, sizeof(e->octets)};
+    struct msghdr message = {.msg_name = &from,
+                             .msg_namelen = sizeof(from),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    struct packet_info info;
+    struct ike_path path = {0};
+    ssize_t len = recvmsg(fd, &message, MSG_DONTWAIT);
+    if (len < 0) {
+        struct endpoint remote;
+        uint32_t mtu;
+        /* an ICMP error is reported once, and its details wait in the error queue */
+        return errno != EAGAIN && socket_error_next(fd, &remote, &mtu);
+    }
+    packet_info_read(&message, &info);
+    if ((message.msg_flags & MSG_TRUNC) || !endpoint_from_sockaddr(&from, &path.remote))
+        return true;
+    path.local = (struct endpoint){.address = info.local, .port = IKE_PORT};
+    path.interface = info.interface;
+    ike_recv(e->ike, &path, span_of(e->octets, (size_t)len), e->now);
+    engine_pump(e);
+    return true;
+}
+
+static void on_ike_port(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct endpoint remote;
+    uint32_t mtu;
+    if (events & EVENT_GONE)
+        while (socket_error_next(fd, &remote, &mtu))
+            ;
+    for (int i = 0; i < RECV_BATCH && ike_port_recv(e, fd); i++)
+        ;
+}
+
+static int ike_port_send(struct engine *e, const struct ike_datagram *datagram)
+{
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+    bool v6 = datagram->path.remote.address.family == ADDRESS_V6;
+    int fd = v6 ? e->start->ike6_fd : e->start->ike4_fd;
+    struct sockaddr_storage to;
+    struct iovec iov = {(void *)(uintptr_t)datagram->octets, datagram->len};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+    struct packet_info info = {.local = datagram->path.local.address,
+                               .interface = datagram->path.interface,
+                               .tos = (uint8_t)(datagram->dscp << 2)};
+    message.msg_namelen = endpoint_to_sockaddr(&datagram->path.remote, &to);
+    message.msg_name = &to;
+    packet_info_write(&message, v6 ? AF_INET6 : AF_INET, &info);
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) /* an error of the past is reported once */
+        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? ERR_SYSTEM : 0;
+}
+
+void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
+{
+    char to[ENDPOINT_TEXT_MAX], from[ENDPOINT_TEXT_MAX];
+    int error;
+    if (datagram->path.local.port == IKE_PORT) {
+        error = ike_port_send(e, datagram);
+    } else {
+        struct esp_path path = engine_esp_path(&datagram->path);
+        error = esp_plane_ike_send(e->plane, &path, datagram->dscp,
+                                   span_of(datagram->octets, datagram->len));
+    }
+    /* lost, like any datagram: IKE sends again */
+    log_line(LOG_LEVEL_DEBUG, "event=ike-send from=%s to=%s interface=%u octets=%zu result=\"%s\"",
+             endpoint_print(&datagram->path.local, from),
+             endpoint_print(&datagram->path.remote, to), datagram->path.interface, datagram->len,
+             error == 0 ? "ok" : strerror(errno));
+}
+
+/* --- the data plane --- */
+
+static void plane_event(struct engine *e, const struct esp_plane_event *event)
+{
+    switch (event->kind) {
+    case ESP_EVENT_TRAFFIC: ike_traffic_seen(e->ike, event->child, e->now); break;
+    case ESP_EVENT_SOFT:
+    case ESP_EVENT_HARD:
+        ike_child_expiring(e->ike, event->child, event->kind == ESP_EVENT_HARD, e->now);
+        break;
+    case ESP_EVENT_REBOUND: /* with MOBIKE only an IKE message moves the SA (RFC 4555 section 3.8)
+                             */
+    case ESP_EVENT_MTU:
+        log_line(LOG_LEVEL_DEBUG, "event=%s child=%u mtu=%u",
+                 event->kind == ESP_EVENT_MTU ? "path-mtu" : "peer-rebound", event->child,
+                 (unsigned)event->mtu);
+        break;
+    }
+    engine_pump(e);
+}
+
+static void on_plane(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct esp_plane_event event;
+    struct esp_path from;
+    size_t len;
+    int error;
+    (void)fd, (void)events;
+    while ((error = esp_plane_ike_next(e->plane, &from,
+                                       (struct buffer){e->octets, sizeof(e->octets)}, &len)) !=
+           ERR_AGAIN) {
+        if (error != 0)
+            continue;
+        struct ike_path path = engine_ike_path(&from);
+        ike_recv(e->ike, &path, span_of(e->octets, len), e->now);
+        engine_pump(e);
+    }
+    while (esp_plane_event_next(e->plane, e->now, &event))
+        plane_event(e, &event);
+}
+
+/* --- links --- */
+
+static size_t local_addresses(const struct engine *e, size_t n_links, struct address *ret,
+                              size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_links; i++)
+        for (size_t j = 0; e->links[i].up && j < e->links[i].n_addresses && n < cap; j++)
+            ret[n++] = e->links[i].addresses[j];
+    return n;
+}
+
+void engine_links_read(struct engine *e)
+{
+    struct address addresses[PATH_LINKS * PATH_LINK_ADDRESSES];
+    size_t n_links;
+    if (netlink_monitor_snapshot(e->monitor, e->start->tun_index, e->links, PATH_LINKS, &n_links) !=
+        0) {
+        log_line(LOG_LEVEL_WARNING, "event=links-unread reason=\"%s\"", strerror(errno));
+        return;
+    }
+    size_t n = local_addresses(e, n_links, addresses, PATH_LINKS * PATH_LINK_ADDRESSES);
+    ike_local_addresses_set(e->ike, addresses, n, e->now);
+    engine_pump(e);
+    path_manager_links_set(e->paths, e->links, n_links, e->now);
+    engine_pump(e);
+}
+
+static void on_links(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    (void)fd, (void)events;
+    if (netlink_monitor_changed(e->monitor))
+        engine_links_read(e);
+}
+
+static int source_add(struct engine *e, int fd, event_handler *handler)
+{
+    return fd < 0 ? 0 : event_loop_add(e->loop, fd, EVENT_READ, handler, e);
+}
+
+int engine_io_add(struct engine *e)
+{
+    int error = source_add(e, e->start->ike4_fd, on_ike_port);
+    if (error == 0)
+        error = source_add(e, e->start->ike6_fd, on_ike_port);
+    if (error == 0)
+        error = source_add(e, esp_plane_fd(e->plane), on_plane);
+    if (error == 0)
+        error = source_add(e, netlink_monitor_fd(e->monitor), on_links);
+    return error;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+#include "wire/iana.h"
+
+/* --- the keyholder --- */
+
+static void on_key(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct key_answer answer;
+    (void)events;
+    int error;
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        if (answer.job == 0) {
+            if (answer.error != 0)
+                log_line(LOG_LEVEL_WARNING, "event=secret-refused error=%s",
+                         error_text(answer.error));
+            continue;
+        }
+        struct ike_result result = {.error = answer.error};
+        if (answer.auth_len <= sizeof(answer.auth))
+            result.auth = span_of(answer.auth, answer.auth_len);
+        ike_complete(e->ike, answer.job, &result, e->now);
+        engine_pump(e);
+    }
+    if (error != ERR_AGAIN) {
+        log_line(LOG_LEVEL_ERROR, "event=keyholder-gone");
+        event_loop_remove(e->loop, fd); /* the supervisor ends us */
+    }
+}
+
+static int key_send(struct engine *e)
+{
+    int error = channel_send(e->start->key_fd, &e->key_request, sizeof(e->key_request), NULL, 0);
+    if (e->key_request.kind == KEY_LOAD)
+        wipe(&e->key_request, sizeof(e->key_request));
+    return error;
+}
+
+static bool part_copy(void *to, size_t cap, uint32_t *ret_len, struct span from)
+{
+    if (from.len > cap)
+        return false;
+    if (from.len > 0)
+        memcpy(to, from.ptr, from.len);
+    *ret_len = (uint32_t)from.len;
+    return true;
+}
+
+void engine_auth(struct engine *e, const struct ike_event *event)
+{
+    const struct ike_auth_job *job = &event->auth;
+    struct key_request *r = &e->key_request;
+    struct key_auth *a = &r->auth;
+    struct ike_result result = {0};
+    memset(r, 0, offsetof(struct key_request, auth.message));
+    r->kind = event->kind == IKE_EV_AUTH_SIGN ? KEY_SIGN : KEY_VERIFY;
+    r->job = event->job;
+    a->prf = job->prf;
+    a->local = job->local_id;
+    a->remote = job->remote_id;
+    struct span auth = event->kind == IKE_EV_AUTH_SIGN ? (struct span){0} : job->auth;
+    if (job->method != AUTH_SHARED_KEY)
+        result.error = ERR_NOT_FOUND; /* no key of that kind is here */
+    else if (!part_copy(a->message, sizeof(a->message), &a->message_len, job->message) ||
+             !part_copy(a->nonce, sizeof(a->nonce), &a->nonce_len, job->nonce) ||
+             !part_copy(a->prf_id, sizeof(a->prf_id), &a->prf_id_len, job->prf_id) ||
+             !part_copy(a->auth, sizeof(a->auth), &a->auth_len, auth))
+        result.error = ERR_AUTH;
+    else
+        result.error = key_send(e); /* ERR_AGAIN: more logins at once than the channel holds */
+    if (result.error != 0)
+        ike_complete(e->ike, event->job, &result, e->now);
+}
+
+static size_t secret_index(const struct engine *e, const char *id)
+{
+    size_t i = 0;
+    while (i < e->n_secrets && strcmp(e->secrets[i], id) != 0)
+        i++;
+    return i;
+}
+
+int engine_secret_load(struct engine *e, const struct engine_secret *secret)
+{
+    struct key_load *load = &e->key_request.load;
+    char name[LIMIT_NAME];
+    memset(&e->key_request, 0, sizeof(e->key_request));
+    e->key_request.kind = KEY_LOAD;
+    memcpy(name, secret->id, sizeof(name));
+    if (name[0] == '\0') /* one that nobody asks for by name; a NUL-free name cannot begin so */
+        snprintf(name, sizeof(name), "\x01%llu", (unsigned long long)engine_number(e));
+    if (secret->n_octets == 0 || secret->n_octets > sizeof(load->secret) ||
+        secret->n_owners > KEY_OWNERS || strnlen(name, LIMIT_NAME) == LIMIT_NAME)
+        return ERR_INVALID;
+    size_t index = secret_index(e, name);
+    if (index == ENGINE_SECRETS)
+        return ERR_FULL;
+    memcpy(load->name, name, sizeof(load->name));
+    memcpy(load->secret, secret->octets, secret->n_octets);
+    load->secret_len = (uint32_t)secret->n_octets;
+    load->n_owners = secret->n_owners;
+    memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
+    int error = key_send(e);
+    if (error == 0 && index == e->n_secrets)
+        memcpy(e->secrets[e->n_secrets++], name, sizeof(name));
+    return error;
+}
+
+int engine_secret_unload(struct engine *e, const char *id)
+{
+    size_t index = secret_index(e, id);
+    if (index == e->n_secrets)
+        return ERR_NOT_FOUND;
+    memset(&e->key_request, 0, sizeof(e->key_request));
+    e->key_request.kind = KEY_UNLOAD;
+    memcpy(e->key_request.load.name, e->secrets[index], LIMIT_NAME);
+    int error = key_send(e);
+    if (error == 0)
+        memmove(e->secrets[index], e->secrets[index + 1],
+                (--e->n_secrets - index) * sizeof(e->secrets[0]));
+    return error;
+}
+
+/* --- names of peers --- */
+
+static void resolved(struct engine *e, struct resolving *r)
+{
+    struct path_connect wish = r->wish;
+    if (r->child[0] != '\0')
+        wish.child = r->child;
+    int error = path_manager_connect(e->paths, &wish, e->now);
+    if (error != 0)
+        engine_watch_failed(e, wish.tag, "the peer's address is unknown");
+    r->wish.conn = ike_conn_unref(r->wish.conn);
+    r->job = 0;
+    engine_pump(e);
+}
+
+static void on_resolved(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct resolve_answer answer;
+    (void)events;
+    int error;
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0)
+        for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
+            struct resolving *r = &e->resolving[i];
+            if (answer.job == 0 || r->job != answer.job)
+                continue;
+            for (size_t j = 0; j < answer.n && j < POLICY_ADDRESSES; j++)
+                if (r->wish.n_remotes < POLICY_ADDRESSES)
+                    r->wish.remotes[r->wish.n_remotes++] = answer.addresses[j];
+            if (answer.error != 0)
+                log_line(LOG_LEVEL_WARNING, "event=name-unresolved conn=%s error=%s",
+                         r->wish.conn->name, error_text(answer.error));
+            resolved(e, r);
+        }
+    if (error != ERR_AGAIN)
+        event_loop_remove(e->loop, fd);
+}
+
+static const char *name_of(const struct ike_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_remote_addrs; i++)
+        if (conn->remote_addrs[i].name[0] != '\0')
+            return conn->remote_addrs[i].name;
+    return NULL;
+}
+
+int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
+                   bool keep)
+{
+    struct path_connect wish = {.conn = conn, .child = child, .tag = tag, .keep = keep};
+    const char *name = name_of(conn);
+    if (name == NULL)
+        return path_manager_connect(e->paths, &wish, e->now);
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
+        struct resolving *r = &e->resolving[i];
+        if (r->job != 0)
+            continue;
+        struct resolve_request request = {.job = engine_number(e)};
+        memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
+        int error = channel_send(e->start->resolver_fd, &request, sizeof(request), NULL, 0);
+        if (error != 0)
+            return ERR_FULL;
+        *r = (struct resolving){.job = request.job, .wish = wish};
+        r->wish.conn = ike_conn_ref(conn);
+        r->wish.child = NULL;
+        if (child != NULL)
+            memcpy(r->child, child, strnlen(child, LIMIT_NAME - 1));
+        return 0;
+    }
+    return ERR_FULL;
+}
+
+int engine_jobs_add(struct engine *e)
+{
+    int error = event_loop_add(e->loop, e->start->key_fd, EVENT_READ, on_key, e);
+    return error != 0 ? error
+                      : event_loop_add(e->loop, e->start->resolver_fd, EVENT_READ, on_resolved, e);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine_ops.h"
+
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+
+/* None of these drains the cores: the loop does so when the handler that called has returned, so
+ * that an answer never comes before the question was put away. */
+
+/* the longest that a terminate waits for Deletes to be answered */
+#define TERMINATE_NS (30 * NANOS_PER_SEC)
+
+static nanos op_now(void *engine)
+{
+    return ((struct engine *)engine)->now;
+}
+
+static struct ike *op_ike(void *engine)
+{
+    return ((struct engine *)engine)->ike;
+}
+
+static struct pools *op_pools(void *engine)
+{
+    return ((struct engine *)engine)->pools;
+}
+
+/* --- connections --- */
+
+static bool conn_wanted(const struct engine *e, const char *name)
+{
+    struct path_status status;
+    for (size_t i = 0; path_manager_status(e->paths, i, &status); i++)
+        if (strcmp(status.conn, name) == 0 && status.role == IKE_END_USER &&
+            (status.session != 0 || status.state != PATH_IDLE))
+            return true;
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++)
+        if (e->resolving[i].job != 0 && strcmp(e->resolving[i].wish.conn->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void conn_start(struct engine *e, struct ike_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_children; i++) {
+        const struct ike_child_policy *child = &conn->children[i];
+        if (child->start_action == IKE_START_NONE)
+            continue;
+        if (child->start_action == IKE_START_TRAP)
+            log_line(LOG_LEVEL_WARNING,
+                     "event=trap-started conn=%s child=%s text=\"traps are not supported: "
+                     "connecting at once\"",
+                     conn->name, child->name);
+        int error = engine_connect(e, conn, child->name, engine_number(e), true);
+        if (error != 0)
+            log_line(LOG_LEVEL_WARNING, "event=start-refused conn=%s child=%s error=%s", conn->name,
+                     child->name, error_text(error));
+    }
+}
+
+static int op_conn_load(void *engine, struct ike_conn *conn)
+{
+    struct engine *e = engine;
+    bool wanted = conn_wanted(e, conn->name);
+    int error = ike_conn_add(e->ike, conn);
+    if (error != 0)
+        return error;
+    log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s", conn->name);
+    if (!wanted && !e->stopping)
+        conn_start(e, conn);
+    return 0;
+}
+
+static int op_conn_unload(void *engine, const char *name)
+{
+    struct engine *e = engine;
+    path_manager_disconnect(e->paths, name, e->now);
+    int error = ike_conn_remove(e->ike, name);
+    if (error == 0)
+        log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
+    return error;
+}
+
+/* --- secrets --- */
+
+static int op_secret_load(void *engine, const struct engine_secret *secret)
+{
+    return engine_secret_load(engine, secret);
+}
+
+static int op_secret_unload(void *engine, const char *id)
+{
+    return engine_secret_unload(engine, id);
+}
+
+static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])
+{
+    const struct engine *e = engine;
+    for (size_t i = 0; i < e->n_secrets; i++) {
+        if (e->secrets[i][0] == '\x01')
+            continue; /* without a name */
+        if (index-- == 0) {
+            memcpy(ret_id, e->secrets[i], LIMIT_NAME);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- initiate --- */
+
+static bool conn_has_child(const struct ike_conn *conn, const char *child)
+{
+    for (size_t i = 0; i < conn->n_children; i++)
+        if (strcmp(conn->children[i].name, child) == 0)
+            return true;
+    return false;
+}
+
+static struct ike_conn *conn_choose(struct engine *e, const char *name, const char *child)
+{
+    struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        if ((name == NULL || strcmp(conn->name, name) == 0) &&
+            (child == NULL || conn_has_child(conn, child)))
+            return conn;
+    return NULL;
+}
+
+static int op_initiate(void *engine, const char *name, const char *child, nanos timeout,
+                       const struct engine_watch *watch)
+{
+    struct engine *e = engine;
+    struct ike_conn *conn = conn_choose(e, name, child);
+    uint64_t tag = engine_number(e);
+    if (conn == NULL)
+        return ERR_NOT_FOUND;
+    struct watching *w =
+        watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
+    if (watch != NULL && w == NULL)
+        return ERR_FULL;
+    bool keep = conn->n_children > 0 && conn->children[0].dpd_action == IKE_DPD_RESTART;
+    int error = engine_connect(e, conn, child, tag, keep);
+    if (error != 0 && w != NULL)
+        w->kind = WATCH_FREE;
+    return error;
+}
+
+/* --- terminate and rekey --- */
+
+static bool session_matches(const struct ike_session_info *session, const char *name)
+{
+    return name == NULL || strcmp(session->conn->name, name) == 0;
+}
+
+static bool command_send(struct engine *e, struct ike_command *command, uint64_t tag,
+                         struct watching *w)
+{
+    command->tag = tag;
+    if (ike_command(e->ike, command, e->now) != 0)
+        return false;
+    if (w != NULL)
+        w->open++;
+    return true;
+}
+
+static unsigned children_each(struct engine *e, const struct engine_filter *f,
+                              struct ike_command *command, uint64_t tag, struct watching *w)
+{
+    struct ike_child_info child = {0};
+    struct ike_session_info session;
+    unsigned n = 0;
+    while (ike_child_next(e->ike, child.id, &child)) {
+        if ((f->child_id != 0 && child.id != f->child_id) ||
+            (f->ike_id != 0 && child.sa != f->ike_id) ||
+            (f->child != NULL && strcmp(child.policy->name, f->child) != 0) ||
+            !ike_session_get(e->ike, child.session, &session) || !session_matches(&session, f->ike))
+            continue;
+        if (command->kind == IKE_CMD_DELETE_CHILD)
+            path_manager_child_release(e->paths, child.session, child.policy->name);
+        command->child_id = child.id;
+        n += command_send(e, command, tag, w);
+    }
+    return n;
+}
+
+static unsigned sas_each(struct engine *e, const struct engine_filter *f,
+                         struct ike_command *command, uint64_t tag, struct watching *w)
+{
+    struct ike_sa_info sa = {0};
+    struct ike_session_info session;
+    unsigned n = 0;
+    while (ike_sa_next(e->ike, sa.id, &sa)) {
+        if ((f->ike_id != 0 && sa.id != f->ike_id) ||
+            !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f->ike))
+            continue;
+        if (command->kind == IKE_CMD_DELETE_IKE)
+            path_manager_session_release(e->paths, sa.session);
+        command->sa = sa.id;
+        n += command_send(e, command, tag, w);
+    }
+    return n;
+}
+
+static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
+                              struct ike_command *command, uint64_t tag, struct watching *w)
+{
+    struct ike_session_info session = {0};
+    unsigned n = 0;
+    while (ike_session_next(e->ike, session.id, &session)) {
+        if (!session_matches(&session, f->ike))
+            continue;
+        if (command->kind == IKE_CMD_DELETE_SESSION)
+            path_manager_session_release(e->paths, session.id);
+        command->session = session.id;
+        n += command_send(e, command, tag, w);
+    }
+    return n;
+}
+
+static unsigned op_terminate(void *engine, const struct engine_filter *filter, bool force,
+                             const struct engine_watch *watch)
+{
+    struct engine *e = engine;
+    uint64_t tag = engine_number(e);
+    struct ike_command command = {.force = force};
+    struct watching *w =
+        watch == NULL ? NULL : engine_watch_add(e, WATCH_TERMINATE, tag, TERMINATE_NS, watch);
+    unsigned n;
+    if (filter->child != NULL || filter->child_id != 0) {
+        command.kind = IKE_CMD_DELETE_CHILD;
+        n = children_each(e, filter, &command, tag, w);
+    } else if (filter->ike_id != 0) {
+        command.kind = IKE_CMD_DELETE_IKE;
+        n = sas_each(e, filter, &command, tag, w);
+    } else {
+        if (filter->ike != NULL)
+            path_manager_disconnect(e->paths, filter->ike, e->now);
+        command.kind = IKE_CMD_DELETE_SESSION;
+        n = sessions_each(e, filter, &command, tag, w);
+    }
+    if (w != NULL) {
+        w->matches = n;
+        if (n == 0)
+            w->kind = WATCH_FREE;
+    }
+    return n;
+}
+
+static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool reauth)
+{
+    struct engine *e = engine;
+    struct ike_command command = {0};
+    unsigned n;
+    if (filter->child != NULL || filter->child_id != 0) {
+        command.kind = IKE_CMD_REKEY_CHILD;
+        n = children_each(e, filter, &command, engine_number(e), NULL);
+    } else if (reauth) {
+        command.kind = IKE_CMD_REAUTH;
+        n = sessions_each(e, filter, &command, engine_number(e), NULL);
+    } else {
+        command.kind = IKE_CMD_REKEY_IKE;
+        n = sas_each(e, filter, &command, engine_number(e), NULL);
+    }
+    return n;
+}
+
+void engine_delete_all(struct engine *e)
+{
+    const struct engine_filter all = {0};
+    struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        path_manager_disconnect(e->paths, conn->name, e->now);
+    (void)op_terminate(e, &all, false, NULL);
+}
+
+static void op_unwatch(void *engine, void *context)
+{
+    engine_unwatch(engine, context);
+}
+
+/* --- looking in --- */
+
+static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret)
+{
+    const struct engine *e = engine;
+    struct esp_counters c;
+    if (esp_plane_child_counters(e->plane, child, &c) != 0)
+        return false;
+    *ret = (struct engine_child_traffic){c.packets_in, c.octets_in,  c.packets_out,
+                                         c.octets_out, c.last_in_ns, c.last_out_ns};
+    return true;
+}
+
+static bool op_path_at(void *engine, size_t index, struct path_status *ret)
+{
+    return path_manager_status(((const struct engine *)engine)->paths, index, ret);
+}
+
+void engine_ops_init(struct engine *e)
+{
+    e->ops = (struct engine_ops){
+        .engine = e,
+        .now = op_now,
+        .ike = op_ike,
+        .conn_load = op_conn_load,
+        .conn_unload = op_conn_unload,
+        .secret_load = op_secret_load,
+        .secret_unload = op_secret_unload,
+        .secret_at = op_secret_at,
+        .pools = op_pools,
+        .initiate = op_initiate,
+        .terminate = op_terminate,
+        .rekey = op_rekey,
+        .unwatch = op_unwatch,
+        .traffic = op_traffic,
+        .path_at = op_path_at,
+    };
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+#include "daemon/vici_server.h"
+
+static void command_run(struct engine *e, const struct ike_command *command)
+{
+    int error = ike_command(e->ike, command, e->now);
+    if (error != 0)
+        path_manager_refused(e->paths, command->tag, error, e->now);
+}
+
+static void news_log(struct engine *e, const struct path_news *news)
+{
+    char reason[96];
+    if (news->kind == PATH_NEWS_STATE)
+        log_line(LOG_LEVEL_INFO, "event=path-%s conn=%s path=%s session=%u sa=%u was=%s reason=%s",
+                 path_state_name(news->to), news->conn, news->path, news->session, news->sa,
+                 path_state_name(news->from), log_text(news->reason, reason, sizeof(reason)));
+    else if (news->kind == PATH_NEWS_CONNECT_RETRY)
+        log_line(LOG_LEVEL_INFO, "event=connect-retry conn=%s reason=%s", news->conn,
+                 ike_outcome_name(news->outcome));
+    else if (news->kind == PATH_NEWS_CONNECT_FAILED)
+        log_line(LOG_LEVEL_WARNING, "event=connect-failed conn=%s reason=%s", news->conn,
+                 ike_outcome_name(news->outcome));
+    engine_watch_news(e, news);
+    vici_server_path_news(e->vici, news);
+}
+
+/* one round; false: nothing was left to do */
+static bool pump_once(struct engine *e)
+{
+    bool busy = false;
+    struct ike_command command;
+    struct path_order order;
+    struct path_news news;
+    while (ike_event(e->ike, &e->event)) {
+        engine_event(e, &e->event);
+        path_manager_event(e->paths, &e->event, e->now);
+        busy = true;
+    }
+    /* one command, then its events: the order that ike.h demands */
+    if (path_manager_command(e->paths, &command)) {
+        command_run(e, &command);
+        busy = true;
+    }
+    while (path_manager_order(e->paths, &order)) {
+        engine_order(e, &order);
+        busy = true;
+    }
+    while (path_manager_news(e->paths, &news)) {
+        news_log(e, &news);
+        busy = true;
+    }
+    return busy;
+}
+
+void engine_pump(struct engine *e)
+{
+    while (pump_once(e))
+        ;
+    while (ike_send(e->ike, &e->datagram))
+        engine_datagram_send(e, &e->datagram);
+}

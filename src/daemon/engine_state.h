@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_STATE_H
+#define DAEMON_ENGINE_STATE_H
+
+/*
+ * Inside of the engine: one struct, one thread. The files:
+ *
+ *   engine.c          start, the loop, the end
+ *   engine_io.c       IKE datagrams in and out, news of the data plane, links
+ *   engine_pump.c     drains the IKE core and the path manager after each input
+ *   engine_events.c   what each event of the IKE core means for the rest
+ *   engine_jobs.c     the keyholder and the resolver
+ *   engine_ops.c      what the VICI server asks for
+ *   engine_watch.c    who waits for the outcome of an initiate or terminate
+ */
+
+#include "daemon/channel.h"
+#include "daemon/engine.h"
+#include "daemon/engine_ops.h"
+#include "daemon/host.h"
+#include "linux/esp_plane.h"
+#include "linux/event_loop.h"
+#include "linux/netlink_monitor.h"
+
+#define ENGINE_WATCHES   64
+#define ENGINE_RESOLVING 32
+#define ENGINE_SECRETS   1024
+#define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
+
+struct vici_server;
+
+enum watch_kind { WATCH_FREE, WATCH_INITIATE, WATCH_TERMINATE };
+
+struct watching {
+    enum watch_kind kind;
+    uint64_t tag; /* of the wish, or of all the commands */
+    struct engine_watch watch;
+    nanos deadline;
+    unsigned matches, open; /* TERMINATE: commands without outcome */
+    enum ike_outcome worst;
+};
+
+/* a wish whose peer's name is being resolved */
+struct resolving {
+    uint64_t job; /* 0: free */
+    struct path_connect wish;
+    char child[LIMIT_NAME];
+};
+
+struct engine {
+    const struct engine_start *start;
+    struct event_loop *loop;
+    struct crypto_provider *crypto;
+    struct ike *ike;
+    struct path_manager *paths;
+    struct esp_plane *plane;
+    struct pools *pools;
+    struct host *host;
+    struct netlink_monitor *monitor;
+    struct vici_server *vici;
+    struct engine_ops ops;
+
+    nanos now;            /* of this turn of the loop */
+    uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
+    bool stopping, done;
+    nanos stop_by;
+    int status;
+    uint32_t notices_left; /* lines that peers may still cause in this second */
+    nanos notices_since;
+
+    struct watching watching[ENGINE_WATCHES];
+    struct resolving resolving[ENGINE_RESOLVING];
+    size_t n_secrets;
+    char secrets[ENGINE_SECRETS][LIMIT_NAME];
+
+    /* too large for the stack */
+    struct path_link links[PATH_LINKS];
+    struct key_request key_request;
+    struct ike_event event;
+    struct ike_datagram datagram;
+    uint8_t octets[LIMIT_DATAGRAM];
+};
+
+static inline uint64_t engine_number(struct engine *e)
+{
+    return ++e->next_number;
+}
+
+/* engine_io.c */
+int engine_io_add(struct engine *e) MUST_USE;
+void engine_links_read(struct engine *e);
+void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram);
+
+/* engine_pump.c: after every call into the IKE core or the path manager */
+void engine_pump(struct engine *e);
+
+/* engine_events.c */
+void engine_event(struct engine *e, const struct ike_event *event);
+void engine_order(struct engine *e, const struct path_order *order);
+struct esp_path engine_esp_path(const struct ike_path *path);
+struct ike_path engine_ike_path(const struct esp_path *path);
+
+/* engine_jobs.c */
+int engine_jobs_add(struct engine *e) MUST_USE;
+void engine_auth(struct engine *e, const struct ike_event *event);
+int engine_secret_load(struct engine *e, const struct engine_secret *secret) MUST_USE;
+int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
+
+/* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
+ * ERR_INVALID. */
+int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
+                   bool keep) MUST_USE;
+
+/* engine_ops.c */
+void engine_ops_init(struct engine *e);
+void engine_delete_all(struct engine *e);
+
+/* engine_watch.c */
+struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
+                                  nanos timeout, const struct engine_watch *watch);
+void engine_watch_log(struct engine *e, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void engine_watch_command_done(struct engine *e, const struct ike_event *event);
+void engine_watch_news(struct engine *e, const struct path_news *news);
+void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
+void engine_watch_tick(struct engine *e);
+nanos engine_watch_deadline(const struct engine *e);
+void engine_unwatch(struct engine *e, void *context);
+
+#endif

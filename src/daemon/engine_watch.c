@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "daemon/engine_state.h"
+
+struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
+                                  nanos timeout, const struct engine_watch *watch)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        struct watching *w = &e->watching[i];
+        if (w->kind != WATCH_FREE)
+            continue;
+        *w = (struct watching){.kind = kind,
+                               .tag = tag,
+                               .watch = *watch,
+                               .deadline = timeout > 0 ? nanos_after(e->now, timeout) : NANOS_NEVER,
+                               .worst = IKE_OK};
+        return w;
+    }
+    return NULL;
+}
+
+static void watch_end(struct watching *w, bool success, const char *error)
+{
+    struct watching ended = *w;
+    w->kind = WATCH_FREE; /* first: `done` may start the next one */
+    ended.watch.done(ended.watch.context, success, ended.matches, error);
+}
+
+static struct watching *watch_find(struct engine *e, uint64_t tag)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++)
+        if (e->watching[i].kind != WATCH_FREE && e->watching[i].tag == tag)
+            return &e->watching[i];
+    return NULL;
+}
+
+void engine_watch_log(struct engine *e, const char *format, ...)
+{
+    char line[640];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (size_t i = 0; i < ENGINE_WATCHES; i++)
+        if (e->watching[i].kind != WATCH_FREE && e->watching[i].watch.log != NULL)
+            e->watching[i].watch.log(e->watching[i].watch.context, line);
+}
+
+void engine_watch_failed(struct engine *e, uint64_t tag, const char *why)
+{
+    struct watching *w = watch_find(e, tag);
+    if (w != NULL)
+        watch_end(w, false, why);
+}
+
+void engine_watch_news(struct engine *e, const struct path_news *news)
+{
+    if (news->kind == PATH_NEWS_STATE)
+        engine_watch_log(e, "path %s of %s: %s -> %s%s%s", news->path, news->conn,
+                         path_state_name(news->from), path_state_name(news->to),
+                         news->reason[0] != '\0' ? ": " : "", news->reason);
+    else if (news->kind == PATH_NEWS_CONNECT_RETRY)
+        engine_watch_log(e, "%s: %s, trying again", news->conn, ike_outcome_name(news->outcome));
+    struct watching *w = watch_find(e, news->tag);
+    if (w == NULL || w->kind != WATCH_INITIATE)
+        return;
+    w->matches = 1;
+    if (news->kind == PATH_NEWS_CONNECTED)
+        watch_end(w, true, "");
+    else if (news->kind == PATH_NEWS_CONNECT_FAILED)
+        watch_end(w, false, ike_outcome_name(news->outcome));
+}
+
+void engine_watch_command_done(struct engine *e, const struct ike_event *event)
+{
+    struct watching *w = watch_find(e, event->tag);
+    if (w == NULL || w->kind != WATCH_TERMINATE || w->open == 0)
+        return;
+    w->open--;
+    /* a peer that does not answer a Delete has not kept us from deleting */
+    if (w->open == 0)
+        watch_end(w, true, "");
+}
+
+void engine_watch_tick(struct engine *e)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++)
+        if (e->watching[i].kind != WATCH_FREE && e->watching[i].deadline <= e->now)
+            watch_end(&e->watching[i], false, "timeout");
+}
+
+nanos engine_watch_deadline(const struct engine *e)
+{
+    nanos deadline = NANOS_NEVER;
+    for (size_t i = 0; i < ENGINE_WATCHES; i++)
+        if (e->watching[i].kind != WATCH_FREE)
+            deadline = nanos_min(deadline, e->watching[i].deadline);
+    return deadline;
+}
+
+void engine_unwatch(struct engine *e, void *context)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++)
+        if (e->watching[i].kind != WATCH_FREE && e->watching[i].watch.context == context)
+            e->watching[i].kind = WATCH_FREE;
+}

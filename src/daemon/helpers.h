@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_HELPERS_H
+#define DAEMON_HELPERS_H
+
+/* The small processes beside the engine. Each gives up its rights, serves its channel until the
+ * other end closes, and returns the exit status. */
+
+#include <sys/types.h>
+
+int keyholder_run(int fd, pid_t parent);
+int resolver_run(int fd, pid_t parent);
+
+#endif

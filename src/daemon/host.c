@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/host.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/channel.h"
+#include "daemon/log.h"
+
+#define ROUTES_PER_RANGE 64 /* prefixes that one selector may fall into */
+
+/* who claims: sessions claim addresses, Child SAs claim routes */
+enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE };
+struct claim {
+    enum claim_kind kind;
+    uint32_t owner;
+    uint8_t prefix_len;
+    struct address address, source;
+};
+
+struct host {
+    int priv_fd;
+    size_t n, cap;
+    struct claim *claims;
+};
+
+struct host *host_new(int priv_fd)
+{
+    struct host *host = calloc(1, sizeof(*host));
+    /* the supervisor answers at once, or it is gone and so are we */
+    struct timeval patience = {.tv_sec = 3};
+    if (host == NULL)
+        return NULL;
+    host->priv_fd = priv_fd;
+    if (setsockopt(priv_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+        free(host);
+        return NULL;
+    }
+    return host;
+}
+
+struct host *host_free(struct host *host)
+{
+    if (host != NULL)
+        free(host->claims);
+    free(host);
+    return NULL;
+}
+
+static int ask(struct host *host, const struct priv_request *request, int *ret_fds, unsigned *ret_n)
+{
+    struct priv_answer answer;
+    unsigned n = 0;
+    int fds[LIMIT_WORKERS];
+    int error = channel_send(host->priv_fd, request, sizeof(*request), NULL, 0);
+    if (error == 0)
+        error = channel_recv(host->priv_fd, &answer, sizeof(answer), fds, &n);
+    if (error != 0) {
+        log_line(LOG_LEVEL_ERROR, "event=supervisor-silent kind=%u error=%s", request->kind,
+                 error_text(error));
+        return ERR_SYSTEM;
+    }
+    bool wanted = ret_fds != NULL && answer.error == 0 && n == answer.n_fds;
+    for (unsigned i = 0; i < n; i++) {
+        if (wanted)
+            ret_fds[i] = fds[i];
+        else
+            close(fds[i]);
+    }
+    if (wanted)
+        *ret_n = n;
+    return answer.error;
+}
+
+int host_ready(struct host *host)
+{
+    const struct priv_request request = {.kind = PRIV_READY};
+    return ask(host, &request, NULL, NULL);
+}
+
+int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,
+                      int ret_fds[LIMIT_WORKERS], unsigned *ret_n)
+{
+    const struct priv_request request = {.kind = PRIV_PATH_SOCKETS,
+                                         .interface = interface,
+                                         .address = local->address,
+                                         .port = local->port};
+    return ask(host, &request, ret_fds, ret_n);
+}
+
+static bool claim_same(const struct claim *a, const struct claim *b)
+{
+    return a->kind == b->kind && a->prefix_len == b->prefix_len &&
+           address_equal(&a->address, &b->address);
+}
+
+static const struct claim *claim_find(const struct host *host, const struct claim *like)
+{
+    for (size_t i = 0; i < host->n; i++)
+        if (claim_same(&host->claims[i], like))
+            return &host->claims[i];
+    return NULL;
+}
+
+static void change(struct host *host, const struct claim *claim, bool add)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct priv_request request = {
+        .address = claim->address, .prefix_len = claim->prefix_len, .source = claim->source};
+    if (claim->kind == CLAIM_ADDRESS)
+        request.kind = add ? PRIV_ADDRESS_ADD : PRIV_ADDRESS_REMOVE;
+    else
+        request.kind = add ? PRIV_ROUTE_ADD : PRIV_ROUTE_REMOVE;
+    if (!priv_request_check(&request)) {
+        /* what the peer assigned or a selector names, but nobody may have: not ours to ask for */
+        log_line(LOG_LEVEL_WARNING, "event=host-refused what=%s/%u",
+                 address_print(&claim->address, text), (unsigned)claim->prefix_len);
+        return;
+    }
+    int error = ask(host, &request, NULL, NULL);
+    log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "event=%s-%s what=%s/%u result=%s",
+             claim->kind == CLAIM_ADDRESS ? "address" : "route", add ? "add" : "remove",
+             address_print(&claim->address, text), (unsigned)claim->prefix_len, error_text(error));
+}
+
+static void claim_add(struct host *host, const struct claim *claim)
+{
+    for (size_t i = 0; i < host->n; i++)
+        if (claim_same(&host->claims[i], claim) && host->claims[i].owner == claim->owner)
+            return;
+    if (host->n == host->cap) {
+        size_t cap = host->cap == 0 ? 32 : host->cap * 2;
+        struct claim *claims = reallocarray(host->claims, cap, sizeof(*claims));
+        if (claims == NULL)
+            return;
+        host->claims = claims;
+        host->cap = cap;
+    }
+    bool there = claim_find(host, claim) != NULL;
+    host->claims[host->n++] = *claim;
+    if (!there)
+        change(host, claim, true);
+}
+
+static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
+{
+    for (size_t i = 0; i < host->n;) {
+        struct claim claim = host->claims[i];
+        if (claim.kind != kind || claim.owner != owner) {
+            i++;
+            continue;
+        }
+        host->claims[i] = host->claims[--host->n];
+        const struct claim *other = claim_find(host, &claim);
+        if (other == NULL || !address_equal(&other->source, &claim.source))
+            change(host, &claim, false);
+        if (other != NULL && !address_equal(&other->source, &claim.source))
+            change(host, other, true); /* the same way from another address of ours */
+    }
+}
+
+void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config)
+{
+    for (size_t i = 0; i < config->n_addresses; i++) {
+        const struct claim claim = {CLAIM_ADDRESS, session, 0, config->addresses[i], {0}};
+        claim_add(host, &claim);
+    }
+}
+
+static struct address source_for(const struct ike_config *config, uint8_t family)
+{
+    for (size_t i = 0; config != NULL && i < config->n_addresses; i++)
+        if (config->addresses[i].family == family)
+            return config->addresses[i];
+    return (struct address){0};
+}
+
+void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
+                 const struct ike_config *config)
+{
+    for (size_t i = 0; i < remote_ts->n; i++) {
+        struct address_range left = remote_ts->ts[i].range, rest;
+        bool more = true;
+        for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
+            unsigned prefix_len;
+            more = range_first_prefix(&left, &prefix_len, &rest);
+            const struct claim claim = {CLAIM_ROUTE, child, (uint8_t)prefix_len, left.first,
+                                        source_for(config, left.first.family)};
+            claim_add(host, &claim);
+            left = rest;
+        }
+    }
+}
+
+void host_session_gone(struct host *host, ike_session_id session)
+{
+    claims_drop(host, CLAIM_ADDRESS, session);
+}
+
+void host_child_gone(struct host *host, ike_child_id child)
+{
+    claims_drop(host, CLAIM_ROUTE, child);
+}

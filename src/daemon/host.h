@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_HOST_H
+#define DAEMON_HOST_H
+
+/*
+ * What the host gets because of our SAs: inner addresses on the TUN device and routes to it, in the
+ * device's own table. Each is claimed by sessions or Child SAs; it is there as long as somebody
+ * claims it, so that clones and rekeyed Child SAs change nothing. The supervisor does the work.
+ */
+
+#include "ike/ike.h"
+
+struct host;
+
+/* host_new - priv_fd: the channel to the supervisor, borrowed. NULL: no memory. */
+struct host *host_new(int priv_fd);
+struct host *host_free(struct host *host); /* the kernel's part goes with the device */
+
+/* host_ready - tells the supervisor that the engine serves. */
+int host_ready(struct host *host) MUST_USE;
+
+/* host_addresses - our inner addresses of a session; once more is no change. */
+void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);
+
+/* host_routes - routes to a Child SA's remote selectors, from our inner addresses where there are
+ * any (`config`, may be NULL). */
+void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
+                 const struct ike_config *config);
+
+void host_session_gone(struct host *host, ike_session_id session);
+void host_child_gone(struct host *host, ike_child_id child);
+
+/* host_path_sockets - UDP sockets bound to a path, one per worker; the caller's. ERR_SYSTEM,
+ * ERR_INVALID. */
+int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,
+                      int ret_fds[LIMIT_WORKERS], unsigned *ret_n) MUST_USE;
+
+#endif

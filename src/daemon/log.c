@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_OCTETS 1024
+
+/* the one thing in the daemon that every part reaches without being handed it: set once at start */
+static const char *log_who = "ikatd";
+static enum log_level log_limit = LOG_LEVEL_INFO;
+static atomic_ulong log_lost;
+
+void log_open(const char *who, enum log_level level)
+{
+    log_who = who;
+    log_limit = level;
+}
+
+static bool sink_ready(void)
+{
+    struct pollfd sink = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) && !(sink.revents & POLLERR);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    char line[LINE_MAX_OCTETS];
+    int saved = errno;
+    if (level > log_limit)
+        return;
+    unsigned long lost = atomic_exchange(&log_lost, 0);
+    int len = lost == 0 ? snprintf(line, sizeof(line), "<%d>proc=%s ", (int)level, log_who)
+                        : snprintf(line, sizeof(line), "<%d>proc=%s lines_lost=%lu ", (int)level,
+                                   log_who, lost);
+    va_list args;
+    va_start(args, format);
+    int more = vsnprintf(line + len, sizeof(line) - (size_t)len - 1, format, args);
+    va_end(args);
+    size_t total = (size_t)len + (more < 0 ? 0 : (size_t)more);
+    if (total > sizeof(line) - 2)
+        total = sizeof(line) - 2;
+    for (size_t i = 0; i < total; i++) /* one event is one line, whatever it says */
+        if (line[i] == '\n' || line[i] == '\r')
+            line[i] = ' ';
+    line[total++] = '\n';
+    if (!sink_ready() || write(STDERR_FILENO, line, total) < 0)
+        atomic_fetch_add(&log_lost, lost + 1);
+    errno = saved;
+}
+
+const char *log_text(const char *text, char *out, size_t cap)
+{
+    size_t n = 0;
+    if (cap < 8)
+        return "";
+    out[n++] = '"';
+    for (; *text != '\0' && n + 6 < cap; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\' || c < 0x20 || c > 0x7e)
+            n += (size_t)snprintf(out + n, cap - n, "\\x%02x", (unsigned)c);
+        else
+            out[n++] = (char)c;
+    }
+    out[n++] = '"';
+    out[n] = '\0';
+    return out;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config_load.h"
+#include "daemon/supervisor.h"
+
+#define DEFAULT_CONFIG "/etc/ikat"
+#define DEFAULT_SOCKET "/run/ikat.vici"
+
+static const char usage[] =
+    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-i DEVICE] [-w WORKERS] [-K FILE] [-d]\n"
+    "       ikatd [-c FILE|DIRECTORY] --check\n"
+    "  -c  configuration (" DEFAULT_CONFIG "); \"none\": wait for a client of the socket\n"
+    "  -s  control socket (" DEFAULT_SOCKET ")\n"
+    "  -i  name of the inner device (ikat%d)\n"
+    "  -w  worker threads (one for each processor, at most 8)\n"
+    "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
+    "  -d  log every exchange\n"
+    "  --check  read the configuration, say what is wrong, and end\n";
+
+enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},       {"socket", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'i'},       {"workers", required_argument, NULL, 'w'},
+    {"keylog", required_argument, NULL, 'K'},       {"debug", no_argument, NULL, 'd'},
+    {"check", no_argument, NULL, OPTION_CHECK},     {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION}, {0},
+};
+
+static unsigned workers_default(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > LIMIT_WORKERS ? LIMIT_WORKERS : (unsigned)n;
+}
+
+static bool workers_parse(const char *text, unsigned *ret)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '1' || *text > '9' || *end != '\0' || n > LIMIT_WORKERS)
+        return false;
+    *ret = (unsigned)n;
+    return true;
+}
+
+static int check(const char *config)
+{
+    struct settings settings;
+    struct build_error error;
+    if (config_load(config, &settings, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return EXIT_FAILURE;
+    }
+    settings_done(&settings);
+    return EXIT_SUCCESS;
+}
+
+/* A descriptor 0, 1 or 2 that was closed would become a socket that somebody prints to. */
+static void standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct supervisor_options options = {.config = DEFAULT_CONFIG,
+                                         .socket = DEFAULT_SOCKET,
+                                         .device = "ikat%d",
+                                         .n_workers = workers_default()};
+    bool only_check = false, sound = true;
+    int c;
+    standard_descriptors();
+    while ((c = getopt_long(argc, argv, "c:s:i:w:K:dh", long_options, NULL)) != -1) {
+        if (c == 'c')
+            options.config = strcmp(optarg, "none") == 0 ? NULL : optarg;
+        else if (c == 's')
+            options.socket = optarg;
+        else if (c == 'i')
+            options.device = optarg;
+        else if (c == 'w')
+            sound = sound && workers_parse(optarg, &options.n_workers);
+        else if (c == 'K')
+            options.keylog = optarg;
+        else if (c == 'd')
+            options.debug = true;
+        else if (c == OPTION_CHECK)
+            only_check = true;
+        else if (c == OPTION_VERSION)
+            return printf("ikatd " IKAT_VERSION "\n") < 0;
+        else if (c == OPTION_HELP || c == 'h')
+            return fputs(usage, stdout) < 0;
+        else
+            sound = false;
+    }
+    if (!sound || optind != argc || (only_check && options.config == NULL)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    return only_check ? check(options.config) : supervisor_run(&options);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/privileged.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "linux/netlink_change.h"
+#include "linux/udp_socket.h"
+
+/* how much a taken-over engine can pile up in the kernel */
+#define ADDRESSES_MAX 256
+#define ROUTES_MAX    16384
+
+struct privileged {
+    struct netlink *netlink;
+    char name[TUN_NAME_MAX];
+    uint32_t index, table;
+    unsigned n_workers;
+    uint32_t n_addresses, n_routes;
+};
+
+static int rules_change(struct privileged *p, enum netlink_change change)
+{
+    int error = netlink_rule(p->netlink, change, ADDRESS_V4, p->table, RULE_PRIORITY);
+    if (error != 0)
+        return error;
+    error = netlink_rule(p->netlink, change, ADDRESS_V6, p->table, RULE_PRIORITY);
+    return error != 0 && errno == EAFNOSUPPORT ? 0 : error;
+}
+
+int privileged_new(const struct engine_start *start, struct privileged **ret)
+{
+    struct privileged *p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(p->name, start->tun_name, sizeof(p->name));
+    p->index = start->tun_index;
+    p->table = TABLE_BASE + start->tun_index;
+    p->n_workers = start->n_workers;
+    int error = netlink_open(&p->netlink);
+    int swept = error != 0 ? error : netlink_rules_sweep(p->netlink, TABLE_BASE);
+    if (swept > 0)
+        log_line(LOG_LEVEL_INFO, "event=leftovers-removed rules=%d", swept);
+    if (swept < 0 || rules_change(p, NETLINK_ADD) != 0) {
+        privileged_free(p);
+        return ERR_SYSTEM;
+    }
+    *ret = p;
+    return 0;
+}
+
+struct privileged *privileged_free(struct privileged *p)
+{
+    /* addresses and routes go with the device, which goes with the engine */
+    if (p != NULL && p->netlink != NULL && rules_change(p, NETLINK_DELETE) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=rules-stay table=%u reason=\"%s\"", p->table,
+                 strerror(errno));
+    if (p != NULL)
+        netlink_free(p->netlink);
+    free(p);
+    return NULL;
+}
+
+static int counted(uint32_t *count, uint32_t max, bool add)
+{
+    if (add && *count == max)
+        return ERR_FULL;
+    if (!add && *count == 0)
+        return ERR_NOT_FOUND;
+    *count += add ? 1 : UINT32_MAX;
+    return 0;
+}
+
+static int address_change(struct privileged *p, const struct priv_request *r, bool add)
+{
+    int error = counted(&p->n_addresses, ADDRESSES_MAX, add);
+    return error != 0 ? error
+                      : netlink_address(p->netlink, add ? NETLINK_ADD : NETLINK_DELETE, p->index,
+                                        &r->address);
+}
+
+static int route_change(struct privileged *p, const struct priv_request *r, bool add)
+{
+    struct netlink_route route = {.table = p->table,
+                                  .destination = r->address,
+                                  .prefix_len = r->prefix_len,
+                                  .interface = p->index,
+                                  .source = r->source};
+    int error = counted(&p->n_routes, ROUTES_MAX, add);
+    return error != 0 ? error
+                      : netlink_route(p->netlink, add ? NETLINK_ADD : NETLINK_DELETE, &route);
+}
+
+static int path_sockets(struct privileged *p, const struct priv_request *r, uint32_t *ret_n,
+                        int fds[LIMIT_WORKERS])
+{
+    char device[IF_NAMESIZE];
+    if (r->port != NAT_PORT || r->interface == p->index ||
+        if_indextoname(r->interface, device) == NULL)
+        return ERR_INVALID;
+    struct udp_socket_options options = {.local = {.address = r->address, .port = r->port},
+                                         .device = device,
+                                         .reuseport = true,
+                                         .gro = true};
+    for (unsigned i = 0; i < p->n_workers; i++) {
+        fds[i] = udp_socket_open(&options);
+        if (fds[i] < 0) {
+            int saved = errno;
+            while (i-- > 0)
+                close(fds[i]);
+            errno = saved;
+            return ERR_SYSTEM;
+        }
+    }
+    *ret_n = p->n_workers;
+    return 0;
+}
+
+void privileged_answer(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
+                       int ret_fds[LIMIT_WORKERS])
+{
+    *ret = (struct priv_answer){.error = ERR_INVALID};
+    if (!priv_request_check(r))
+        return;
+    errno = 0;
+    switch ((enum priv_kind)r->kind) {
+    case PRIV_ADDRESS_ADD:
+    case PRIV_ADDRESS_REMOVE: ret->error = address_change(p, r, r->kind == PRIV_ADDRESS_ADD); break;
+    case PRIV_ROUTE_ADD:
+    case PRIV_ROUTE_REMOVE: ret->error = route_change(p, r, r->kind == PRIV_ROUTE_ADD); break;
+    case PRIV_TUN_MTU: ret->error = tun_up(p->name, r->mtu); break;
+    case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
+    case PRIV_READY: ret->error = 0; break;
+    }
+    ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_PRIVILEGED_H
+#define DAEMON_PRIVILEGED_H
+
+/* The supervisor's hands: carries out requests of the engine, which it does not trust. */
+
+#include "daemon/channel.h"
+#include "daemon/supervisor.h"
+
+struct privileged;
+
+/* privileged_new - sweeps what a killed daemon left and adds the rules for our table. The device is
+ * start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
+int privileged_new(const struct engine_start *start, struct privileged **ret_privileged) MUST_USE;
+
+/* privileged_free - removes all that was added. Takes NULL; returns NULL. */
+struct privileged *privileged_free(struct privileged *privileged);
+
+/* privileged_answer - checks the request and carries it out. The descriptors of PATH_SOCKETS are
+ * the caller's, to send and to close. */
+void privileged_answer(struct privileged *privileged, const struct priv_request *request,
+                       struct priv_answer *ret_answer, int ret_fds[LIMIT_WORKERS]);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_SUPERVISOR_H
+#define DAEMON_SUPERVISOR_H
+
+/*
+ * The process that keeps CAP_NET_ADMIN and sees no packet. It opens everything, starts the others
+ * and then serves one small set of requests (daemon/channel.h), each of which touches only the TUN
+ * device that it made, the routing table of that device and the NAT port.
+ *
+ *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
+ *                   +-- keyholder  long-term secrets; asked by the engine
+ *                   +-- resolver   names of peers; asked by the engine
+ *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it over
+ * VICI
+ *
+ * When one of the first three ends, the supervisor removes what it added to the host and ends too,
+ * with a status that makes a service manager start it anew; when the supervisor ends, the kernel
+ * ends the others.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "linux/tun.h"
+
+#define IKE_PORT      500
+#define NAT_PORT      4500
+#define TABLE_BASE    0x494b0000u /* routing table: base + index of the TUN device */
+#define RULE_PRIORITY 220
+#define TUN_MTU       1400
+
+struct supervisor_options {
+    const char *config; /* file or directory; NULL: none is loaded */
+    const char *socket; /* path of the VICI socket */
+    const char *keylog; /* file for SK_* keys; NULL: none */
+    const char *device; /* name of the TUN device, may have a %d */
+    unsigned n_workers;
+    bool debug;
+};
+
+/* struct engine_start - what the engine is handed. Descriptors that are not there: -1. */
+struct engine_start {
+    unsigned n_workers;
+    int tun_fds[LIMIT_WORKERS];
+    char tun_name[TUN_NAME_MAX];
+    uint32_t tun_index;
+    bool tun_uso;
+    int ike4_fd, ike6_fd;                                 /* port 500 */
+    int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */
+    int raw4_fd, raw6_fd;
+    int vici_fd; /* listens */
+    int keylog_fd;
+    int priv_fd;  /* requests, blocking */
+    int order_fd; /* orders */
+    int key_fd;   /* the keyholder */
+    int resolver_fd;
+};
+
+/* supervisor_run - until a signal ends it. Returns the exit status. */
+int supervisor_run(const struct supervisor_options *options);
+
+#endif
