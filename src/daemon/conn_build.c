@@ -276,7 +276,7 @@ static const char *const multipath_words[] = {"failover", "balance", NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", NULL};
-static const char *const mesh_words[] = {"pairs", NULL};
+static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
 
 static int set_order(const struct tree *node, void *target, struct build_error *error)
 {

@@ -42,7 +42,6 @@ struct path_view {
 struct path_options {
     const struct random *random; /* borrowed: jitter of retries */
     struct path_view view;       /* copied */
-    uint16_t nat_port; /* our UDP port for logins where conn->local_port is not 500; 0: 4500 */
 };
 
 struct path_manager *path_manager_new(const struct path_options *options); /* NULL: no memory */
