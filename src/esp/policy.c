@@ -34,6 +34,7 @@ struct esp_policy {
     struct host *hosts;
     struct wide *wides;
     struct esp_group *groups;
+    struct esp_child **members; /* of all groups */
     size_t n_hosts, n_wides, n_groups;
 };
 
@@ -94,103 +95,114 @@ static void selector_insert(struct esp_policy *policy, const struct address_rang
     policy->host_heads[slot] = (uint32_t)policy->n_hosts;
 }
 
-static bool same_group(const struct esp_group *group, const struct esp_child *child)
+/* struct build - what is needed only while a policy is made. */
+struct build {
+    const struct esp_policy_entry *entries;
+    size_t n, sending, selectors;
+    uint32_t *group_of; /* entry -> group, or NO_GROUP */
+    uint32_t *heads;    /* session -> index + 1 of its last group */
+    uint32_t *next;     /* group -> index + 1 of another one of its session's slot */
+    size_t head_mask;
+};
+
+#define NO_GROUP UINT32_MAX
+
+static bool same_group(const struct esp_child *a, const struct esp_child *b)
 {
-    const struct esp_child *first = group->children[0];
-    return group->session == child->session &&
-           esp_ts_list_equal(&first->local_ts, &child->local_ts) &&
-           esp_ts_list_equal(&first->remote_ts, &child->remote_ts);
+    return a->session == b->session && esp_ts_list_equal(&a->local_ts, &b->local_ts) &&
+           esp_ts_list_equal(&a->remote_ts, &b->remote_ts);
 }
 
-/* group_find - of the same session and selectors. Entries come sorted by session, so that only the
- * last groups matter; NULL: none. */
-static struct esp_group *group_find(struct esp_policy *policy, const struct esp_child *child)
+/* group_assign - the entry's group; the first of a group brings its selectors along. While groups
+ * are made `children` points into the entries' place of their first member. */
+static void group_assign(struct esp_policy *policy, struct build *b, size_t at)
 {
-    for (size_t i = policy->n_groups; i > 0; i--) {
-        struct esp_group *group = &policy->groups[i - 1];
-        if (group->session != child->session)
-            return NULL;
-        if (same_group(group, child))
-            return group;
-    }
-    return NULL;
-}
-
-static void group_insert(struct esp_policy *policy, const struct esp_policy_entry *entry)
-{
-    struct esp_group *group = group_find(policy, entry->child);
-    if (group != NULL) {
-        if (group->n < LIMIT_CHILD_SAS_SESSION)
-            group->children[group->n++] = entry->child;
-        return;
-    }
+    const struct esp_policy_entry *entry = &b->entries[at];
+    uint32_t *head = &b->heads[scatter(policy->key, entry->child->session) & b->head_mask];
+    for (uint32_t i = *head; i != 0; i = b->next[i - 1])
+        if (same_group(policy->groups[i - 1].children[0], entry->child)) {
+            policy->groups[i - 1].n++;
+            b->group_of[at] = i - 1;
+            return;
+        }
     uint32_t index = (uint32_t)policy->n_groups++;
+    policy->members[index] = entry->child;
     policy->groups[index] = (struct esp_group){.session = entry->child->session,
                                                .mode = entry->mode,
                                                .follow = entry->follow,
                                                .n = 1,
-                                               .children = {entry->child}};
+                                               .children = &policy->members[index]};
+    b->next[index] = *head;
+    *head = index + 1;
+    b->group_of[at] = index;
     const struct esp_ts_list *remote = &entry->child->remote_ts;
     for (size_t i = 0; i < remote->n; i++)
         selector_insert(policy, &remote->ts[i].range, index);
 }
 
-static int entry_compare(const void *a, const void *b)
+/* members_place - gives each group its part of `members`, and fills it. */
+static void members_place(struct esp_policy *policy, const struct build *b)
 {
-    const struct esp_policy_entry *x = a, *y = b;
-    if (x->child->session != y->child->session)
-        return x->child->session < y->child->session ? -1 : 1;
-    return x->child->id < y->child->id ? -1 : x->child->id > y->child->id;
+    struct esp_child **at = policy->members;
+    for (size_t i = 0; i < policy->n_groups; i++) {
+        policy->groups[i].children = at;
+        at += policy->groups[i].n;
+        policy->groups[i].n = 0;
+    }
+    for (size_t i = 0; i < b->n; i++)
+        if (b->group_of[i] != NO_GROUP) {
+            struct esp_group *group = &policy->groups[b->group_of[i]];
+            group->children[group->n++] = b->entries[i].child;
+        }
 }
 
-/* sending_sorted - the entries that send, by session. NULL: no memory. */
-static struct esp_policy_entry *sending_sorted(const struct esp_policy_entry *entries, size_t n,
-                                               size_t *ret_n, size_t *ret_selectors)
+static bool policy_alloc(struct esp_policy *policy, const struct build *b)
 {
-    struct esp_policy_entry *sorted = calloc(n + 1, sizeof(*sorted));
-    size_t sending = 0, selectors = 0;
-    if (sorted == NULL)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        if (entries[i].sends) {
-            sorted[sending++] = entries[i];
-            selectors += entries[i].child->remote_ts.n;
+    policy->spi_mask = table_size(b->n) - 1;
+    policy->host_mask = table_size(b->selectors) - 1;
+    policy->spis = calloc(policy->spi_mask + 1, sizeof(*policy->spis));
+    policy->host_heads = calloc(policy->host_mask + 1, sizeof(*policy->host_heads));
+    policy->hosts = calloc(b->selectors + 1, sizeof(*policy->hosts));
+    policy->wides = calloc(b->selectors + 1, sizeof(*policy->wides));
+    policy->groups = calloc(b->sending + 1, sizeof(*policy->groups));
+    policy->members = calloc(b->sending + 1, sizeof(struct esp_child *));
+    return policy->spis != NULL && policy->host_heads != NULL && policy->hosts != NULL &&
+           policy->wides != NULL && policy->groups != NULL && policy->members != NULL;
+}
+
+static bool build_alloc(struct build *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->entries[i].sends) {
+            b->sending++;
+            b->selectors += b->entries[i].child->remote_ts.n;
         }
-    qsort(sorted, sending, sizeof(*sorted), entry_compare);
-    *ret_n = sending;
-    *ret_selectors = selectors;
-    return sorted;
+    b->head_mask = table_size(b->sending) - 1;
+    b->group_of = calloc(b->n + 1, sizeof(*b->group_of));
+    b->heads = calloc(b->head_mask + 1, sizeof(*b->heads));
+    b->next = calloc(b->sending + 1, sizeof(*b->next));
+    return b->group_of != NULL && b->heads != NULL && b->next != NULL;
 }
 
 struct esp_policy *esp_policy_new(uint64_t key, const struct esp_policy_entry *entries, size_t n)
 {
-    size_t sending, selectors;
-    struct esp_policy_entry *sorted = sending_sorted(entries, n, &sending, &selectors);
+    struct build b = {.entries = entries, .n = n};
     struct esp_policy *policy = calloc(1, sizeof(*policy));
-    if (policy == NULL || sorted == NULL) {
-        free(sorted);
-        free(policy);
-        return NULL;
+    bool ok = build_alloc(&b) && policy != NULL && policy_alloc(policy, &b);
+    if (ok) {
+        policy->key = key;
+        for (size_t i = 0; i < n; i++) {
+            spi_insert(policy, entries[i].child);
+            b.group_of[i] = NO_GROUP;
+            if (entries[i].sends)
+                group_assign(policy, &b, i);
+        }
+        members_place(policy, &b);
     }
-    policy->key = key;
-    policy->spi_mask = table_size(n) - 1;
-    policy->host_mask = table_size(selectors) - 1;
-    policy->spis = calloc(policy->spi_mask + 1, sizeof(*policy->spis));
-    policy->host_heads = calloc(policy->host_mask + 1, sizeof(*policy->host_heads));
-    policy->hosts = calloc(selectors + 1, sizeof(*policy->hosts));
-    policy->wides = calloc(selectors + 1, sizeof(*policy->wides));
-    policy->groups = calloc(sending + 1, sizeof(*policy->groups));
-    if (policy->spis == NULL || policy->host_heads == NULL || policy->hosts == NULL ||
-        policy->wides == NULL || policy->groups == NULL) {
-        free(sorted);
-        return esp_policy_free(policy);
-    }
-    for (size_t i = 0; i < n; i++)
-        spi_insert(policy, entries[i].child);
-    for (size_t i = 0; i < sending; i++)
-        group_insert(policy, &sorted[i]);
-    free(sorted);
-    return policy;
+    free(b.group_of);
+    free(b.heads);
+    free(b.next);
+    return ok ? policy : esp_policy_free(policy);
 }
 
 struct esp_policy *esp_policy_free(struct esp_policy *policy)
@@ -202,6 +214,7 @@ struct esp_policy *esp_policy_free(struct esp_policy *policy)
     free(policy->hosts);
     free(policy->wides);
     free(policy->groups);
+    free(policy->members);
     free(policy);
     return NULL;
 }

@@ -17,7 +17,7 @@ struct esp_group {
     enum esp_mode mode;
     bool follow; /* answer a flow where it came in */
     uint32_t n;
-    struct esp_child *children[LIMIT_CHILD_SAS_SESSION];
+    struct esp_child **children; /* in the order of the entries */
 };
 
 /* struct esp_policy_entry - one child to put in. */

@@ -33,12 +33,23 @@ struct plane_record *plane_record_find(const struct plane_control *c, esp_child_
     return low < c->n_records && c->records[low].child->id == child ? &c->records[low] : NULL;
 }
 
+size_t plane_session_place(const struct plane_control *c, esp_session_id session)
+{
+    size_t low = 0, high = c->n_sessions;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c->sessions[middle].id < session)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct plane_session *plane_session_find(const struct plane_control *c, esp_session_id session)
 {
-    for (size_t i = 0; i < c->n_sessions; i++)
-        if (c->sessions[i].id == session)
-            return &c->sessions[i];
-    return NULL;
+    size_t at = plane_session_place(c, session);
+    return at < c->n_sessions && c->sessions[at].id == session ? &c->sessions[at] : NULL;
 }
 
 int plane_publish(struct esp_plane *plane)

@@ -53,7 +53,7 @@ struct plane_garbage {
 struct plane_control {
     struct plane_record *records; /* sorted by child id */
     size_t n_records, room_records;
-    struct plane_session *sessions;
+    struct plane_session *sessions; /* sorted by id */
     size_t n_sessions, room_sessions;
     struct plane_garbage *garbage;
     size_t n_garbage, room_garbage;
@@ -73,6 +73,8 @@ struct plane_control {
 int plane_array_room(void **array, size_t n, size_t *room, size_t size) MUST_USE;
 
 struct plane_record *plane_record_find(const struct plane_control *c, esp_child_id child);
+/* plane_session_place - where it is, or would be, among the sorted sessions. */
+size_t plane_session_place(const struct plane_control *c, esp_session_id session);
 struct plane_session *plane_session_find(const struct plane_control *c, esp_session_id session);
 
 /* plane_publish - a new policy from the records; the old one becomes garbage. */

@@ -407,7 +407,9 @@ int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum
         if (plane_array_room((void **)&c->sessions, c->n_sessions, &c->room_sessions,
                              sizeof(*c->sessions)) != 0)
             return ERR_NO_MEMORY;
-        s = &c->sessions[c->n_sessions++];
+        size_t at = plane_session_place(c, session);
+        s = &c->sessions[at];
+        memmove(s + 1, s, (c->n_sessions++ - at) * sizeof(*s));
     }
     *s = (struct plane_session){session, mode, follow};
     return plane_publish(plane);
@@ -417,8 +419,11 @@ void esp_plane_session_end(struct esp_plane *plane, esp_session_id session)
 {
     struct plane_control *c = plane->control;
     struct plane_session *s = plane_session_find(c, session);
-    if (s != NULL)
-        *s = c->sessions[--c->n_sessions];
+    if (s == NULL)
+        return;
+    size_t after = c->n_sessions - (size_t)(s - c->sessions) - 1;
+    memmove(s, s + 1, after * sizeof(*s));
+    c->n_sessions--;
 }
 
 int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
