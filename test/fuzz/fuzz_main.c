@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs a fuzz target without libFuzzer, as a test: over the files named on the command line, or
+ * over inputs of a small generator, the same ones every time.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INPUT_MAX 65536
+#define ROUNDS    200000
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint8_t input[INPUT_MAX];
+
+static int file_run(const char *name)
+{
+    FILE *file = fopen(name, "rb");
+    if (file == NULL) {
+        perror(name);
+        return 1;
+    }
+    size_t len = fread(input, 1, sizeof(input), file);
+    fclose(file);
+    return LLVMFuzzerTestOneInput(input, len);
+}
+
+static uint64_t next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t state = 0x9e3779b97f4a7c15u;
+    for (int i = 1; i < argc; i++)
+        if (file_run(argv[i]) != 0)
+            return 1;
+    for (int round = 0; argc == 1 && round < ROUNDS; round++) {
+        size_t len = next(&state) % (round % 16 == 0 ? 2048 : 128);
+        /* few values, so that lengths and types are often small */
+        for (size_t i = 0; i < len; i++)
+            input[i] = (uint8_t)(next(&state) >> (next(&state) % 3 == 0 ? 0 : 60));
+        (void)LLVMFuzzerTestOneInput(input, len);
+    }
+    return 0;
+}
