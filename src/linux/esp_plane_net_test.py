@@ -276,6 +276,25 @@ class Plane(unittest.TestCase):
         self.assertGreaterEqual(counters["malformed"] + counters["auth_failed"], 2, counters)
         self.assertEqual(self.ping()[0], 20)
 
+    def test_tun_device_goes_away(self):
+        self.start(workers=2)
+        self.child(1)
+        self.assertEqual(self.ping(5)[0], 5)
+        run(f"ip -n {self.names[1]} link set tun0 down")  # writes fail, are counted, and nothing else
+        self.assertEqual(self.ping(5)[0], 0)
+        run(f"ip -n {self.names[1]} link set tun0 up")
+        self.assertEqual(self.ping(5)[0], 5)
+        run(f"ip -n {self.names[1]} link del tun0")
+        self.ping(5)
+
+        def cpu():
+            with open(f"/proc/{self.peers[1].process.pid}/stat") as stat:
+                return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+        before = cpu()
+        time.sleep(1)
+        self.assertLess(cpu() - before, 15)  # ticks of 10 ms: the workers do not spin
+        self.assertGreater(self.peers[1].do("stats")["tun_errors"], 0)
+
     def test_keepalive_and_nat_rebinding(self):
         self.start()
         self.child(1)
