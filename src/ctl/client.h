@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_CLIENT_H
+#define CTL_CLIENT_H
+
+/* A blocking VICI client. */
+
+#include "control/vici.h"
+
+struct client;
+
+/* client_open - NULL: not connected, `error` says why in words for a person. */
+struct client *client_open(const char *socket_path, char error[512]);
+struct client *client_close(struct client *client); /* takes NULL; returns NULL */
+
+/* client_on_event - events that were registered come here while a request runs. */
+typedef void client_event(void *context, const char *name, struct tree *message);
+bool client_register(struct client *client, const char *event);
+
+/* client_request - sends the frame (and frees the writer), gives events to `handler`, returns the
+ * response's message. NULL: the connection broke or `timeout_ms` (0: none) passed. */
+struct tree *client_request(struct client *client, struct vici_writer *w, client_event *handler,
+                            void *context, int timeout_ms);
+
+/* client_list - a request without arguments whose `event`s are collected: one section that holds
+ * the messages' elements in order. NULL: failed. */
+struct tree *client_list(struct client *client, const char *command, const char *event);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/status.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define RED    "\033[31m"
+#define BOLD   "\033[1m"
+#define PLAIN  "\033[0m"
+
+bool status_fetch(struct client *client, struct status *ret_status)
+{
+    struct status status = {
+        .sessions = client_list(client, "list-sessions", "list-session"),
+        .sas = client_list(client, "list-sas", "list-sa"),
+        .paths = client_list(client, "list-paths", "list-path"),
+    };
+    if (status.sessions == NULL || status.sas == NULL || status.paths == NULL) {
+        status_done(&status);
+        return false;
+    }
+    *ret_status = status;
+    return true;
+}
+
+void status_done(struct status *status)
+{
+    tree_free(status->sessions);
+    tree_free(status->sas);
+    tree_free(status->paths);
+    *status = (struct status){0};
+}
+
+static const char *text(const struct tree *section, const char *key)
+{
+    return tree_text_or(section, key, "");
+}
+
+static uint64_t number(const struct tree *section, const char *key)
+{
+    return strtoull(tree_text_or(section, key, "0"), NULL, 10);
+}
+
+static bool same(const struct tree *a, const char *a_key, const struct tree *b, const char *b_key)
+{
+    return strcmp(text(a, a_key), text(b, b_key)) == 0;
+}
+
+/* path_of - the path on which this IKE SA lives; NULL: none claims it. */
+static const struct tree *path_of(const struct status *status, const struct tree *sa)
+{
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+        if (same(path, "ike-sa", sa, "uniqueid"))
+            return path;
+    return NULL;
+}
+
+/* --- JSON --- */
+
+static json_t *list_of(const struct tree *list)
+{
+    json_t *array = json_array();
+    for (const struct tree *item = list == NULL ? NULL : list->first; item != NULL;
+         item = item->next)
+        (void)json_array_append_new(array, json_string((const char *)item->value));
+    return array;
+}
+
+static json_t *integer(const struct tree *section, const char *key)
+{
+    return json_integer((json_int_t)number(section, key));
+}
+
+static json_t *string(const struct tree *section, const char *key)
+{
+    return json_string(text(section, key));
+}
+
+static json_t *child_json(const struct tree *child)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     integer(child, "uniqueid"), "name", string(child, "name"), "state",
+                     string(child, "state"), "spi_in", string(child, "spi-in"), "spi_out",
+                     string(child, "spi-out"), "bytes_in", integer(child, "bytes-in"), "bytes_out",
+                     integer(child, "bytes-out"), "packets_in", integer(child, "packets-in"),
+                     "packets_out", integer(child, "packets-out"), "encap",
+                     json_boolean(strcmp(text(child, "encap"), "yes") == 0), "age_s",
+                     integer(child, "install-time"));
+}
+
+static json_t *sa_json(const struct status *status, const struct tree *sa)
+{
+    const struct tree *path = path_of(status, sa);
+    json_t *children = json_array();
+    const struct tree *list = tree_get(sa, "child-sas");
+    for (const struct tree *child = list == NULL ? NULL : list->first; child != NULL;
+         child = child->next)
+        (void)json_array_append_new(children, child_json(child));
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     integer(sa, "uniqueid"), "parent", integer(sa, "clone-of"), "origin",
+                     string(sa, "origin"), "state", string(sa, "state"), "path",
+                     path == NULL ? "" : path->name, "interface", string(sa, "interface"), "local",
+                     string(sa, "local-host"), "remote", string(sa, "remote-host"), "spi_i",
+                     string(sa, "initiator-spi"), "spi_r", string(sa, "responder-spi"), "age_s",
+                     integer(sa, "established"), "children", children);
+}
+
+static json_t *path_json(const struct tree *path)
+{
+    uint64_t vpn = number(path, "vpn");
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "name", path->name,
+                     "interface", string(path, "interface"), "local", string(path, "local"),
+                     "remote", string(path, "remote"), "state", string(path, "state"), "usable",
+                     json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
+                     integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
+                     vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
+                     (double)number(path, "rtt-us") / 1000.0, "losses", integer(path, "losses"));
+}
+
+static json_t *session_json(const struct status *status, const struct tree *session)
+{
+    json_t *sas = json_array(), *paths = json_array();
+    for (const struct tree *sa = status->sas->first; sa != NULL; sa = sa->next)
+        if (same(sa, "session", session, "id"))
+            (void)json_array_append_new(sas, sa_json(status, sa));
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+        if (same(path, "session", session, "id"))
+            (void)json_array_append_new(paths, path_json(path));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
+                     "name", session->name, "id", integer(session, "id"), "role",
+                     string(session, "role"), "local_id", string(session, "local-id"), "remote_id",
+                     string(session, "remote-id"), "state", string(session, "state"), "logins",
+                     integer(session, "logins"), "age_s", integer(session, "age"), "dialect",
+                     string(session, "dialect"), "multipath", string(session, "multipath"),
+                     "config", "addresses", list_of(tree_get(session, "addresses")), "dns",
+                     list_of(tree_get(session, "dns")), "ike_sas", sas, "paths", paths);
+}
+
+char *status_json(const struct status *status)
+{
+    json_t *sessions = json_array(), *idle = json_array();
+    for (const struct tree *session = status->sessions->first; session != NULL;
+         session = session->next)
+        (void)json_array_append_new(sessions, session_json(status, session));
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+        if (number(path, "session") == 0)
+            (void)json_array_append_new(idle, path_json(path));
+    json_t *all = json_pack("{s:o, s:o}", "sessions", sessions, "idle_paths", idle);
+    char *result = json_dumps(all, JSON_INDENT(2));
+    json_decref(all);
+    return result;
+}
+
+/* --- tables --- */
+
+static const char *age(uint64_t s, char out[32])
+{
+    if (s < 120)
+        (void)snprintf(out, 32, "%" PRIu64 "s", s);
+    else if (s < 7200)
+        (void)snprintf(out, 32, "%" PRIu64 "m", s / 60);
+    else if (s < 172800)
+        (void)snprintf(out, 32, "%" PRIu64 "h", s / 3600);
+    else
+        (void)snprintf(out, 32, "%" PRIu64 "d", s / 86400);
+    return out;
+}
+
+static const char *size(uint64_t octets, char out[32])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
+    double value = (double)octets;
+    size_t unit = 0;
+    while (value >= 1000 && unit < 4) {
+        value /= 1000;
+        unit++;
+    }
+    (void)snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return out;
+}
+
+static const char *state_colour(const char *state, bool colour)
+{
+    if (!colour)
+        return "";
+    if (strcmp(state, "up") == 0)
+        return GREEN;
+    return strcmp(state, "down") == 0 || strcmp(state, "dead") == 0 ? RED : YELLOW;
+}
+
+static const struct tree *child_of(const struct status *status, const struct tree *path)
+{
+    for (const struct tree *sa = status->sas->first; sa != NULL; sa = sa->next) {
+        if (!same(sa, "uniqueid", path, "ike-sa"))
+            continue;
+        const struct tree *list = tree_get(sa, "child-sas");
+        for (const struct tree *child = list == NULL ? NULL : list->first; child != NULL;
+             child = child->next)
+            if (same(child, "uniqueid", path, "vpn"))
+                return child;
+    }
+    return NULL;
+}
+
+static const struct tree *sa_of(const struct status *status, const struct tree *path)
+{
+    for (const struct tree *sa = status->sas->first; sa != NULL; sa = sa->next)
+        if (same(sa, "uniqueid", path, "ike-sa"))
+            return sa;
+    return NULL;
+}
+
+static void print_path(const struct status *status, const struct tree *path, bool colour)
+{
+    const struct tree *sa = sa_of(status, path), *child = child_of(status, path);
+    char in[32], out[32], old[32], rtt[32] = "-";
+    const char *state = text(path, "state");
+    if (number(path, "rtt-us") > 0)
+        (void)snprintf(rtt, sizeof(rtt), "%.1f ms", (double)number(path, "rtt-us") / 1000);
+    printf("  %-12s %-10s %s%-10s%s %-28s %-14s %9s %10s %10s %6s\n", path->name,
+           text(path, "interface"), state_colour(state, colour), state, colour ? PLAIN : "",
+           text(path, "local")[0] == '\0' ? "-" : text(path, "local"),
+           sa == NULL ? "-" : text(sa, "origin"), rtt, size(number(child, "bytes-in"), in),
+           size(number(child, "bytes-out"), out),
+           child == NULL ? "-" : age(number(child, "install-time"), old));
+}
+
+static void print_head(bool colour)
+{
+    printf("%s  %-12s %-10s %-10s %-28s %-14s %9s %10s %10s %6s%s\n", colour ? BOLD : "", "PATH",
+           "INTERFACE", "STATE", "ADDRESS", "IKE SA", "RTT", "IN", "OUT", "AGE",
+           colour ? PLAIN : "");
+}
+
+void status_print(const struct status *status, bool colour)
+{
+    char old[32];
+    if (status->sessions->first == NULL)
+        printf("no sessions\n");
+    for (const struct tree *session = status->sessions->first; session != NULL;
+         session = session->next) {
+        const struct tree *addresses = tree_get(session, "addresses");
+        printf("%s%s%s: %s, %s <-> %s, up %s, %s login%s, %s IKE SAs, %s VPNs, %s\n",
+               colour ? BOLD : "", session->name, colour ? PLAIN : "", text(session, "state"),
+               text(session, "local-id"), text(session, "remote-id"),
+               age(number(session, "age"), old), text(session, "logins"),
+               number(session, "logins") == 1 ? "" : "s", text(session, "ike-sas"),
+               text(session, "child-sas"), text(session, "multipath"));
+        if (addresses != NULL && addresses->first != NULL) {
+            printf("  inner address");
+            for (const struct tree *a = addresses->first; a != NULL; a = a->next)
+                printf(" %s", (const char *)a->value);
+            printf("\n");
+        }
+        print_head(colour);
+        for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+            if (same(path, "session", session, "id"))
+                print_path(status, path, colour);
+    }
+    bool head = false;
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        if (number(path, "session") != 0)
+            continue;
+        if (!head)
+            printf("not connected:\n");
+        head = true;
+        print_path(status, path, colour);
+    }
+}
+
+void status_print_paths(const struct status *status, bool colour)
+{
+    char old[32];
+    printf("%s%-12s %-12s %-10s %-10s %-20s %-20s %4s %6s %9s %6s %6s%s\n", colour ? BOLD : "",
+           "CONNECTION", "PATH", "INTERFACE", "STATE", "LOCAL", "REMOTE", "PRIO", "WEIGHT", "RTT",
+           "LOST", "SINCE", colour ? PLAIN : "");
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        const char *state = text(path, "state");
+        printf("%-12s %-12s %-10s %s%-10s%s %-20s %-20s %4s %6s %6.1f ms %6s %6s\n",
+               text(path, "conn"), path->name, text(path, "interface"), state_colour(state, colour),
+               state, colour ? PLAIN : "", text(path, "local"), text(path, "remote"),
+               text(path, "priority"), text(path, "weight"), (double)number(path, "rtt-us") / 1000,
+               text(path, "losses"), age(number(path, "since"), old));
+    }
+}
+
+bool status_paths_settled(const struct status *status, const char *conn)
+{
+    bool any = false;
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        const char *state = text(path, "state");
+        if (strcmp(text(path, "conn"), conn) != 0)
+            continue;
+        bool up = strcmp(state, "up") == 0;
+        any |= up;
+        if (!up && strcmp(state, "down") != 0 && strcmp(state, "dead") != 0 &&
+            strcmp(state, "backoff") != 0 && strcmp(state, "idle") != 0)
+            return false;
+    }
+    return any;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_STATUS_H
+#define CTL_STATUS_H
+
+/* `ikat status` and `ikat paths`: what the daemon knows, joined by numbers, as a table or as JSON.
+ */
+
+#include "ctl/client.h"
+
+struct status {
+    struct tree *sessions, *sas, *paths; /* owned */
+};
+
+bool status_fetch(struct client *client, struct status *ret_status);
+void status_done(struct status *status);
+
+/* status_json - the document that ikat(1) describes; the caller frees it with free(). */
+char *status_json(const struct status *status);
+void status_print(const struct status *status, bool colour);
+void status_print_paths(const struct status *status, bool colour);
+
+/* status_paths_ready - of one connection: all wanted paths that are not down carry a VPN. */
+bool status_paths_settled(const struct status *status, const char *conn);
+
+#endif
