@@ -125,7 +125,9 @@ bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id)
 {
     switch (id->type) {
     case ID_IPV4_ADDR:
+        return id->data.len == 4 && set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
     case ID_IPV6_ADDR:
+        return id->data.len == 16 && set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
     case ID_FQDN:
     case ID_RFC822_ADDR:
     case ID_KEY_ID: return set(ret_id, id->type, id->data.ptr, id->data.len) == 0;

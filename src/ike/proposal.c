@@ -114,7 +114,10 @@ static const char *complete(struct ike_proposal *p)
                     (uint16_t)(p->integ[i] - AUTH_HMAC_SHA2_256_128 + PRF_HMAC_SHA2_256);
         if (p->n_prf == 0)
             return "no pseudo-random function, such as prfsha256";
-        if (p->n_ke == 0 || (p->n_ke == 1 && p->ke[0] == 0))
+        for (uint8_t i = 0; i < p->n_ke; i++)
+            if (p->ke[i] == 0)
+                return "modpnone is for ESP only";
+        if (p->n_ke == 0)
             return "no key exchange method, such as x25519";
     } else {
         if (p->n_prf != 0)
@@ -122,10 +125,12 @@ static const char *complete(struct ike_proposal *p)
         if (p->n_sn == 0)
             p->sn[p->n_sn++] = 0;
     }
-    if (n_aead != 0)
+    if (n_aead != 0) {
         p->n_integ = 0;
-    else if (p->n_integ == 0)
+        memset(p->integ, 0, sizeof(p->integ));
+    } else if (p->n_integ == 0) {
         return "no integrity algorithm, such as sha256";
+    }
     return NULL;
 }
 

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/proposal.h"
+
+#include <string.h>
+
+#include "base/unit_test.h"
+
+static struct ike_proposal_list list_of(uint8_t protocol, const char *const *texts)
+{
+    struct ike_proposal_list list = {0};
+    char error[PROPOSAL_TEXT_MAX];
+    for (; *texts != NULL; texts++)
+        assert_int_equal(proposal_parse(protocol, *texts, &list.proposals[list.n++], error), 0);
+    return list;
+}
+#define IKE(...) list_of(WIRE_PROTO_IKE, (const char *const[]){__VA_ARGS__, NULL})
+#define ESP(...) list_of(WIRE_PROTO_ESP, (const char *const[]){__VA_ARGS__, NULL})
+
+static void parse_and_print(void **state)
+{
+    static const struct {
+        uint8_t protocol;
+        const char *text, *printed;
+    } rows[] = {
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519"},
+        {WIRE_PROTO_IKE, "aes256-sha256-modp2048", "aes256-sha256-prfsha256-modp2048"},
+        {WIRE_PROTO_IKE, "AES256-SHA512-prfsha384-ECP384", "aes256-sha512-prfsha384-ecp384"},
+        {WIRE_PROTO_IKE, "chacha20poly1305-prfsha512-curve25519-x448",
+         "chacha20poly1305-prfsha512-x25519-x448"},
+        /* AEAD takes no integrity algorithm, but its hash may name the PRF */
+        {WIRE_PROTO_IKE, "aes128gcm16-sha256-x25519", "aes128gcm16-prfsha256-x25519"},
+        {WIRE_PROTO_ESP, "aes128gcm16", "aes128gcm16-noesn"},
+        {WIRE_PROTO_ESP, "aes128gcm128-esn", "aes128gcm16-esn"},
+        {WIRE_PROTO_ESP, "aes256-sha256-x25519-modpnone-esn-noesn",
+         "aes256-sha256-x25519-modpnone-esn-noesn"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_proposal proposal, again;
+        char error[PROPOSAL_TEXT_MAX], out[PROPOSAL_TEXT_MAX];
+        assert_int_equal(proposal_parse(rows[i].protocol, rows[i].text, &proposal, error), 0);
+        assert_string_equal(proposal_print(&proposal, out, sizeof(out)), rows[i].printed);
+        assert_int_equal(proposal_parse(rows[i].protocol, out, &again, error), 0);
+        assert_memory_equal(&proposal, &again, sizeof(again));
+    }
+}
+
+static void refused(void **state)
+{
+    static const struct {
+        uint8_t protocol;
+        const char *text, *word; /* what the message names */
+    } rows[] = {
+        {WIRE_PROTO_IKE, "", "unknown algorithm ''"},
+        {WIRE_PROTO_IKE, "aes128gcm16-", "unknown algorithm ''"},
+        {WIRE_PROTO_IKE, "aes128gcm16--x25519", "unknown algorithm ''"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x2551", "'x2551'"},
+        {WIRE_PROTO_IKE, "3des-sha1-modp1024", "'3des'"},
+        {WIRE_PROTO_IKE, "aes128-sha1-modp2048", "'sha1'"},
+        {WIRE_PROTO_IKE, "aes128gcm16-x25519", "pseudo-random"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256", "key exchange"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-modpnone", "ESP only"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519-modpnone", "ESP only"},
+        {WIRE_PROTO_IKE, "aes128-prfsha256-x25519", "integrity"},
+        {WIRE_PROTO_IKE, "aes128-aes128gcm16-sha256-x25519", "AEAD"},
+        {WIRE_PROTO_IKE, "prfsha256-x25519", "encryption"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519-esn", "esn"},
+        {WIRE_PROTO_ESP, "aes128gcm16-prfsha256", "IKE only"},
+        {WIRE_PROTO_ESP, "aes128", "integrity"},
+        {WIRE_PROTO_ESP, "aes128gcm16-esn-noesn-esn", "too many"},
+        {WIRE_PROTO_ESP, "aes128-aes128-aes128-aes128-aes128-aes128-aes128-aes128-aes128-sha256",
+         "too many"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_proposal proposal = {.protocol = 77};
+        char error[PROPOSAL_TEXT_MAX];
+        assert_int_equal(proposal_parse(rows[i].protocol, rows[i].text, &proposal, error),
+                         ERR_INVALID);
+        assert_non_null(strstr(error, rows[i].word));
+        assert_int_equal(proposal.protocol, 77);
+    }
+}
+
+/* RFC 8247 and RFC 8221: what must be offered is, and nothing that must not. */
+static void defaults(void **state)
+{
+    struct ike_proposal_list ike, esp;
+    struct proposal_choice choice;
+    struct wire_sa wire;
+    (void)state;
+    proposal_default(WIRE_PROTO_IKE, &ike);
+    proposal_default(WIRE_PROTO_ESP, &esp);
+    struct ike_proposal_list musts = IKE("aes128-sha256-modp2048");
+    proposal_to_wire(&musts, (struct span){0}, true, &wire);
+    assert_true(proposal_select(&ike, &wire, WIRE_PROTO_IKE,
+                                (struct proposal_wish){.with_ke = true}, &choice));
+    musts = ESP("aes128-sha256");
+    proposal_to_wire(&musts, (struct span){0}, true, &wire);
+    assert_true(proposal_select(&esp, &wire, WIRE_PROTO_ESP,
+                                (struct proposal_wish){.with_ke = true}, &choice));
+    assert_false(choice.esn);
+}
+
+static void select_(void **state)
+{
+    static const struct {
+        uint8_t protocol;
+        const char *ours, *peers;
+        bool with_ke;
+        uint16_t ke_sent;
+        const char *chosen; /* NULL: NO_PROPOSAL_CHOSEN */
+    } rows[] = {
+        {WIRE_PROTO_IKE, "aes256gcm16-aes128gcm16-prfsha256-x25519-ecp256",
+         "aes128gcm16-prfsha256-ecp256-x25519", true, 0, "aes128gcm16-prfsha256-x25519"},
+        /* the group of the KE payload, if it is acceptable: no round trip for another */
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519-ecp256",
+         "aes128gcm16-prfsha256-ecp256-x25519", true, 19, "aes128gcm16-prfsha256-ecp256"},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519-ecp256",
+         true, 19, "aes128gcm16-prfsha256-x25519"},
+        {WIRE_PROTO_IKE, "aes256gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519", true, 0,
+         NULL}, /* key length */
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha384-x25519", true, 0,
+         NULL},
+        {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-ecp256", true, 0,
+         NULL},
+        {WIRE_PROTO_IKE, "aes128-sha256-x25519", "aes128-sha512-prfsha256-x25519", true, 0, NULL},
+        {WIRE_PROTO_ESP, "aes128gcm16-esn-noesn", "aes128gcm16-noesn-esn", true, 0,
+         "aes128gcm16-esn"},
+        {WIRE_PROTO_ESP, "aes128gcm16-esn", "aes128gcm16-noesn", true, 0, NULL},
+        /* PFS: demanded by one, absent at the other */
+        {WIRE_PROTO_ESP, "aes128gcm16-x25519", "aes128gcm16", true, 0, NULL},
+        {WIRE_PROTO_ESP, "aes128gcm16", "aes128gcm16-x25519", true, 31, NULL},
+        {WIRE_PROTO_ESP, "aes128gcm16-x25519-modpnone", "aes128gcm16", true, 0,
+         "aes128gcm16-noesn"},
+        {WIRE_PROTO_ESP, "aes128gcm16", "aes128gcm16-x25519-modpnone", true, 31,
+         "aes128gcm16-noesn"},
+        {WIRE_PROTO_ESP, "aes128gcm16-x25519", "aes128gcm16-x25519", true, 31,
+         "aes128gcm16-x25519-noesn"},
+        /* IKE_AUTH: no key exchange of its own (section 1.2) */
+        {WIRE_PROTO_ESP, "aes128gcm16-x25519", "aes128gcm16", false, 0, "aes128gcm16-noesn"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_proposal_list ours =
+            list_of(rows[i].protocol, (const char *const[]){rows[i].ours, NULL});
+        struct ike_proposal_list peers =
+            list_of(rows[i].protocol, (const char *const[]){rows[i].peers, NULL});
+        struct proposal_wish wish = {rows[i].with_ke, rows[i].ke_sent};
+        struct proposal_choice choice, accepted;
+        struct wire_sa offer, answer;
+        proposal_to_wire(&peers, (struct span){0}, true, &offer);
+        bool found = proposal_select(&ours, &offer, rows[i].protocol, wish, &choice);
+        assert_int_equal(found, rows[i].chosen != NULL);
+        if (!found)
+            continue;
+        proposal_choice_to_wire(&choice, rows[i].protocol, (struct span){0}, &answer);
+        struct ike_proposal_list want =
+            list_of(rows[i].protocol, (const char *const[]){rows[i].chosen, NULL});
+        const struct ike_proposal *w = &want.proposals[0];
+        assert_int_equal(choice.encr, w->encr[0].id);
+        assert_int_equal(choice.encr_key_bits, w->encr[0].key_bits);
+        assert_int_equal(choice.prf, w->n_prf > 0 ? w->prf[0] : 0);
+        assert_int_equal(choice.integ, w->n_integ > 0 ? w->integ[0] : 0);
+        assert_int_equal(choice.ke, w->n_ke > 0 ? w->ke[0] : 0);
+        assert_int_equal(choice.esn, w->n_sn > 0 && w->sn[0]);
+        /* and the other side takes it, as it is out of its offer */
+        assert_true(proposal_accept(&peers, &answer, rows[i].protocol, rows[i].with_ke, &accepted));
+        assert_int_equal(accepted.encr, choice.encr);
+        assert_int_equal(accepted.ke, choice.ke);
+        assert_int_equal(accepted.esn, choice.esn);
+    }
+}
+
+/* The order of our proposals decides, and the number of the peer's comes back. */
+static void our_order(void **state)
+{
+    struct ike_proposal_list ours = ESP("chacha20poly1305", "aes128gcm16");
+    struct ike_proposal_list peers = ESP("aes128gcm16", "aes256gcm16", "chacha20poly1305");
+    struct proposal_choice choice;
+    struct wire_sa offer;
+    (void)state;
+    proposal_to_wire(&peers, (struct span){0}, true, &offer);
+    assert_true(proposal_select(&ours, &offer, WIRE_PROTO_ESP, (struct proposal_wish){0}, &choice));
+    assert_int_equal(choice.encr, ENCR_CHACHA20_POLY1305);
+    assert_int_equal(choice.number, 3);
+}
+
+static void change_answer(struct wire_sa *answer, unsigned how)
+{
+    struct wire_proposal *p = &answer->proposals[0];
+    switch (how) {
+    case 0: answer->n = 0; break;
+    case 1: answer->proposals[answer->n++] = *p; break;      /* two proposals */
+    case 2: p->transforms[p->n++] = p->transforms[0]; break; /* two of a type */
+    case 3: p->number = 0; break;
+    case 4: p->number = 2; break; /* exists, but has other algorithms */
+    case 5: p->number = 9; break;
+    case 6: p->protocol = WIRE_PROTO_AH; break;
+    case 7: p->transforms[0].key_bits = 256; break;
+    case 8: p->transforms[0].key_bits = 0; break;
+    case 9: p->transforms[0].odd = true; break;
+    case 10: p->n--; break; /* without the last type */
+    case 11: p->n = 0; break;
+    default: p->transforms[p->n++] = (struct wire_transform){.type = 99, .id = 1}; break;
+    }
+}
+
+/* The initiator takes nothing that it did not offer (RFC 7296 section 2.7). */
+static void hostile_answers(void **state)
+{
+    struct ike_proposal_list ours =
+        IKE("aes128gcm16-prfsha256-x25519-ecp256", "aes256-sha512-ecp384");
+    struct proposal_choice choice;
+    struct wire_sa offer, answer, changed;
+    (void)state;
+    proposal_to_wire(&ours, (struct span){0}, true, &offer);
+    assert_true(proposal_select(&ours, &offer, WIRE_PROTO_IKE,
+                                (struct proposal_wish){.with_ke = true}, &choice));
+    proposal_choice_to_wire(&choice, WIRE_PROTO_IKE, (struct span){0}, &answer);
+    assert_true(proposal_accept(&ours, &answer, WIRE_PROTO_IKE, true, &choice));
+    for (unsigned how = 0; how <= 12; how++) {
+        changed = answer;
+        change_answer(&changed, how);
+        assert_false(proposal_accept(&ours, &changed, WIRE_PROTO_IKE, true, &choice));
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parse_and_print), cmocka_unit_test(refused),
+        cmocka_unit_test(defaults),        cmocka_unit_test(select_),
+        cmocka_unit_test(our_order),       cmocka_unit_test(hostile_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
