@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ikatd and strongSwan on a host of the lab, with files, sockets and logs of their own."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+from lab.net import BUILD
+from lab.run import Failed, run, wait
+from lab.vici import Vici
+
+IKATD = os.path.join(BUILD, "ikatd")
+IKAT = os.path.join(BUILD, "ikat")
+
+
+def conf(tree, depth=0):
+    """The syntax of swanctl.conf for nested dicts; lists become comma separated."""
+    out = ""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            out += "    " * depth + key + " {\n" + conf(value, depth + 1) + "    " * depth + "}\n"
+        else:
+            value = ", ".join(value) if isinstance(value, list) else value
+            out += "    " * depth + f"{key} = {value}\n"
+    return out
+
+
+class Daemon:
+    """What both daemons have in common: a VICI socket, a log, a process."""
+
+    def __init__(self, lab, host, kind):
+        self.lab, self.host = lab, host
+        self.name = f"{kind}-{host}"
+        self.socket = lab.path(self.name + ".vici")
+        self.log_path = lab.path(self.name + ".log")
+        self.process = None
+
+    def vici(self):
+        """A new VICI connection."""
+        return Vici(self.socket)
+
+    def log(self):
+        """All it has logged so far."""
+        if not os.path.exists(self.log_path):
+            return ""
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_log(self, text, timeout=10):
+        """Waits for a piece of its log."""
+        wait(lambda: text in self.log(), lambda: f"{self.name} logs {text!r}; it logged:\n{self.log()[-3000:]}", timeout)
+
+    def _launch(self, words, environment):
+        with open(self.log_path, "ab") as log:
+            self.process = self.lab.start(self.host, *words, env=dict(os.environ, **environment), stdout=log, stderr=log,
+                                          stdin=subprocess.DEVNULL)
+        wait(self._answers, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 15)
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise Failed(f"{self.name} ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+        try:
+            with self.vici() as vici:
+                return vici.request("version")
+        except (OSError, ConnectionError):
+            return None
+
+    def swanctl(self, *words, check=True):
+        """The stock swanctl, talking to this daemon."""
+        return run("swanctl", words[0], "--uri", "unix://" + self.socket, *words[1:], check=check)
+
+    def sas(self):
+        """Its IKE SAs as list-sas shows them: [(connection, dict)]."""
+        with self.vici() as vici:
+            return [item for body in vici.stream("list-sas", "list-sa") for item in body.items()]
+
+    def established(self):
+        """Its established IKE SAs."""
+        return [sa for _, sa in self.sas() if sa["state"] == "ESTABLISHED"]
+
+    def children(self):
+        """Its installed Child SAs."""
+        return [child for sa in self.established() for child in sa["child-sas"].values() if child["state"] == "INSTALLED"]
+
+    def initiate(self, child, ike=None, timeout=20):
+        """Brings a Child SA up, and waits for it. Returns the daemon's answer."""
+        with self.vici() as vici:
+            return vici.request("initiate", {"child": child, "timeout": timeout * 1000, "loglevel": 1}
+                                | ({"ike": ike} if ike else {}))
+
+    def request(self, name, **message):
+        """One request; keys with - are written with _."""
+        with self.vici() as vici:
+            return vici.request(name, {key.replace("_", "-"): value for key, value in message.items()})
+
+    def pids(self):
+        """The processes of this daemon."""
+        listed = run("ps", "-eo", "pid=,args=").splitlines()
+        return [int(line.split()[0]) for line in listed if self.socket in line or line.split()[0] == str(self.process.pid)]
+
+    def stop(self, timeout=10):
+        """Ends it by SIGTERM; returns its status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def kill(self):
+        """Ends it by SIGKILL: nothing is told to the peer."""
+        self.process.kill()
+        self.process.wait()
+
+
+class Ikatd(Daemon):
+    """ikatd from the build directory."""
+
+    def __init__(self, lab, host, settings, options=()):
+        super().__init__(lab, host, "ikatd")
+        self.keylog = lab.path(self.name + ".keys")
+        self.config = lab.path(self.name + ".conf")
+        self.settings, self.options = settings, options
+
+    def start(self):
+        """Starts it and waits until it serves with its configuration loaded."""
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(conf(self.settings))
+        self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, *self.options], {})
+        wait(lambda: set(self.request("get-conns").get("conns", [])) == set(self.settings.get("connections", {})),
+             lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}")
+        return self
+
+    def ikat(self, *words, check=True, timeout=60):
+        """The ikat command, talking to this daemon."""
+        return run(IKAT, "-s", self.socket, *words, check=check, timeout=timeout)
+
+    def sessions(self):
+        """`ikat status --json`."""
+        return json.loads(self.ikat("status", "--json"))["sessions"]
+
+    def session(self, name="home"):
+        """The one session of a connection, or None."""
+        found = [session for session in self.sessions() if session["name"] == name]
+        if len(found) > 1:
+            raise Failed(f"{len(found)} sessions {name}")
+        return found[0] if found else None
+
+    def wait_paths(self, count, name="home", timeout=15):
+        """Waits until as many paths carry a VPN of their own; returns the session."""
+        def ready():
+            session = self.session(name)
+            sas = [sa for sa in session["ike_sas"] if sa["children"]] if session else []
+            return session if len({sa["path"] for sa in sas}) == count and len(sas) == count else None
+        return wait(ready, lambda: f"{count} paths with a VPN at {self.host}: {json.dumps(self.sessions(), indent=1)}\n"
+                                   f"{self.log()[-4000:]}", timeout)
+
+
+PLUGINS = ("random nonce openssl aes sha1 sha2 hmac kdf curve25519 gmp pem pkcs1 pkcs8 x509 pubkey constraints gcm "
+           "drbg vici socket-default kernel-libipsec kernel-netlink counters attr resolve")
+
+
+class Strongswan(Daemon):
+    """charon-systemd with its userspace ESP (kernel-libipsec), configured over VICI by the stock swanctl."""
+
+    def __init__(self, lab, host, settings, charon=None):
+        super().__init__(lab, host, "charon")
+        self.settings, self.charon = settings, charon or {}
+
+    def start(self):
+        """Starts it and loads its configuration."""
+        options = {"charon-systemd": {
+            "load": PLUGINS, "install_virtual_ip": "yes", "retransmit_tries": "3", "retransmit_timeout": "1.0",
+            "plugins": {"vici": {"socket": "unix://" + self.socket}, "resolve": {"file": self.lab.path("resolv.conf")}},
+            "filelog": {"log": {"path": self.log_path, "default": "1", "ike": "2", "enc": "1", "flush_line": "yes"}},
+            "journal": {"default": "-1"}} | self.charon}
+        strongswan_conf = self.lab.path(self.name + ".strongswan.conf")
+        with open(strongswan_conf, "w", encoding="utf-8") as file:
+            file.write(conf(options))
+        self._launch([shutil.which("charon-systemd") or "/usr/sbin/charon-systemd"], {"STRONGSWAN_CONF": strongswan_conf})
+        self.load()
+        return self
+
+    def load(self):
+        """Loads its settings (again)."""
+        config = self.lab.path(self.name + ".swanctl.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(conf(self.settings))
+        self.swanctl("--load-all", "--file", config)

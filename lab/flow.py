@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A steady flow of small UDP datagrams with an echo at the other end: how long was nothing coming back?
+
+usage: flow echo ADDRESS PORT | flow send ADDRESS PORT PERIOD_MS
+`send` answers each line on standard input with a JSON report of the time since the last one.
+"""
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+
+from lab.net import ROOT
+from lab.run import Failed, wait
+
+
+def echo(address, port):
+    """Sends each datagram back."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, port))
+    print("ready", flush=True)
+    while True:
+        octets, sender = sock.recvfrom(2048)
+        try:
+            sock.sendto(octets, sender)
+        except OSError:
+            pass
+
+
+def send(address, port, period):
+    """Sends a number each period."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect((address, port))
+    sock.setblocking(False)
+    number = 0
+    due = last = time.monotonic()
+    sent = received = 0
+    gap = 0.0
+    rtts = []
+    while True:
+        now = time.monotonic()
+        if now >= due:
+            number += 1
+            due = max(due + period, now - 10 * period)
+            try:
+                sock.send(f"{number} {now!r}".encode())
+                sent += 1
+            except OSError:
+                pass
+        ready, _, _ = select.select([sock, sys.stdin], [], [], max(0.0, due - time.monotonic()))
+        if sock in ready:
+            try:
+                octets = sock.recv(2048)
+            except OSError:
+                octets = b""
+            if octets:
+                now = time.monotonic()
+                gap, last = max(gap, now - last), now
+                received += 1
+                rtts.append(now - float(octets.split()[1]))
+        if sys.stdin in ready:
+            if not sys.stdin.readline():
+                return
+            rtts.sort()
+            gap = max(gap, time.monotonic() - last)
+            print(json.dumps({"sent": sent, "received": received, "gap_ms": round(gap * 1000, 1),
+                              "rtt_ms": round(rtts[len(rtts) // 2] * 1000, 2) if rtts else None}), flush=True)
+            sent = received = 0
+            gap, last = 0.0, time.monotonic()
+            rtts = []
+
+
+class Flow:
+    """A flow from one host of the lab to an echo on another."""
+    port = 7000
+
+    def __init__(self, lab, source, target, address, period_ms=1):
+        Flow.port += 1
+        program = ["/usr/bin/python3", "-m", "lab.flow"]
+        self.echo = lab.start(target, *program, "echo", address, Flow.port, stdout=subprocess.PIPE, cwd=ROOT)
+        if self.echo.stdout.readline() != b"ready\n":
+            raise Failed("the echo does not start")
+        self.sender = lab.start(source, *program, "send", address, Flow.port, period_ms, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, cwd=ROOT)
+        self.wait_alive()
+
+    def report(self):
+        """What happened since the last report: sent, received, gap_ms (longest silence), rtt_ms (median)."""
+        self.sender.stdin.write(b"\n")
+        self.sender.stdin.flush()
+        return json.loads(self.sender.stdout.readline())
+
+    def wait_alive(self, timeout=10):
+        """Waits until echoes arrive; returns the report that showed it, and starts a new one."""
+        report = wait(lambda: (r := self.report())["received"] > 0 and r, "echoes arrive", timeout, 0.05)
+        return report
+
+    def stop(self):
+        """Ends both ends; returns the last report."""
+        report = self.report()
+        for process in (self.sender, self.echo):
+            process.kill()
+            process.wait()
+        return report
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "echo":
+        echo(sys.argv[2], int(sys.argv[3]))
+    else:
+        send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) / 1000)
+    os._exit(0)
