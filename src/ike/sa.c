@@ -155,9 +155,9 @@ static void doubt_clones(const struct sa *sa)
     struct intent probe = {.kind = INTENT_PROBE};
     struct sa *other = sa->session == NULL ? NULL : sa->session->sas;
     for (; other != NULL; other = other->session_next)
-        if (other->parent == sa->id && other->life == IKE_ESTABLISHED &&
-            !sa_original_initiator(other) && other->theirs.next_id == 0 &&
-            !intent_pending(other, INTENT_PROBE, 0))
+        if (other->parent == sa->id && other->id != sa->replaced_by &&
+            other->life == IKE_ESTABLISHED && !sa_original_initiator(other) &&
+            other->theirs.next_id == 0 && !intent_pending(other, INTENT_PROBE, 0))
             (void)!intent_add(other, &probe); /* no memory: its liveness check finds it */
 }
 
