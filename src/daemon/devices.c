@@ -97,22 +97,34 @@ static int vici_open(const char *path)
     return fd;
 }
 
+/* An inner device has no link: no IPv6 link-local address of its own making, no router's word. */
+static void link_silence(const char *device)
+{
+    static const struct {
+        const char *key, *value;
+    } settings[] = {{"addr_gen_mode", "1"}, {"accept_ra", "0"}};
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        char path[96];
+        snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", device, settings[i].key);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+            continue; /* no IPv6, or /proc/sys is not for us: then it has such an address */
+        if (write(fd, settings[i].value, 1) != 1)
+            log_line(LOG_LEVEL_DEBUG, "event=setting-refused path=%s", path);
+        close(fd);
+    }
+}
+
 static int tun_make(const struct supervisor_options *options, struct engine_start *start)
 {
     if (tun_open(options->device, start->n_workers, start->tun_fds, start->tun_name,
-                 &start->tun_uso) != 0 ||
-        tun_up(start->tun_name, TUN_MTU) != 0)
+                 &start->tun_uso) != 0)
         return failed("TUN device (/dev/net/tun)");
+    link_silence(start->tun_name);
     start->tun_index = if_nametoindex(start->tun_name);
-    /* no IPv6 link-local address and no router solicitations on an inner device */
-    char path[80];
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", start->tun_name);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!write(fd, "0", 1);
-        close(fd);
-    }
-    return start->tun_index == 0 ? failed("TUN device") : 0;
+    if (start->tun_index == 0 || tun_up(start->tun_name, TUN_MTU) != 0)
+        return failed("TUN device");
+    return 0;
 }
 
 static void start_init(struct engine_start *start, unsigned n_workers)

@@ -165,9 +165,11 @@ void engine_links_read(struct engine *e)
         return;
     }
     size_t n = local_addresses(e, n_links, addresses, PATH_LINKS * PATH_LINK_ADDRESSES);
-    ike_local_addresses_set(e->ike, addresses, n, e->now);
-    engine_pump(e);
+    engine_paths_check(e, n_links);
+    /* the path manager first: SAs leave a dead path before there is news to send over it */
     path_manager_links_set(e->paths, e->links, n_links, e->now);
+    engine_pump(e);
+    ike_local_addresses_set(e->ike, addresses, n, e->now);
     engine_pump(e);
 }
 

@@ -11,6 +11,7 @@
  *   engine_events.c   what each event of the IKE core means for the rest
  *   engine_jobs.c     the keyholder and the resolver
  *   engine_ops.c      what the VICI server asks for
+ *   engine_paths.c    sockets that are bound to a path
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
@@ -25,6 +26,7 @@
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
 #define ENGINE_SECRETS   1024
+#define ENGINE_PATHS     32 /* interface and address pairs with sockets of their own */
 #define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
 
 struct vici_server;
@@ -45,6 +47,12 @@ struct resolving {
     uint64_t job; /* 0: free */
     struct path_connect wish;
     char child[LIMIT_NAME];
+};
+
+struct bound_path {
+    uint32_t id; /* 0: free */
+    uint32_t interface;
+    struct endpoint local;
 };
 
 struct engine {
@@ -70,6 +78,7 @@ struct engine {
 
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
+    struct bound_path bound[ENGINE_PATHS];
     size_t n_secrets;
     char secrets[ENGINE_SECRETS][LIMIT_NAME];
 
@@ -110,6 +119,10 @@ int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
  * ERR_INVALID. */
 int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
                    bool keep) MUST_USE;
+
+/* engine_paths.c: at the first use of a path; after every change of links */
+void engine_path_bind(struct engine *e, const struct ike_path *path);
+void engine_paths_check(struct engine *e, size_t n_links);
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);

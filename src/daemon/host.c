@@ -163,7 +163,9 @@ static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config)
 {
     for (size_t i = 0; i < config->n_addresses; i++) {
-        const struct claim claim = {CLAIM_ADDRESS, session, 0, config->addresses[i], {0}};
+        const struct address *address = &config->addresses[i];
+        const struct claim claim = {
+            CLAIM_ADDRESS, session, (uint8_t)(address_len(address) * 8), *address, {0}};
         claim_add(host, &claim);
     }
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "linux/clock.h"
+
 #define LINE_MAX_OCTETS 1024
 
 /* the one thing in the daemon that every part reaches without being handed it: set once at start */
@@ -36,9 +38,12 @@ void log_line(enum log_level level, const char *format, ...)
     if (level > log_limit)
         return;
     unsigned long lost = atomic_exchange(&log_lost, 0);
-    int len = lost == 0 ? snprintf(line, sizeof(line), "<%d>proc=%s ", (int)level, log_who)
-                        : snprintf(line, sizeof(line), "<%d>proc=%s lines_lost=%lu ", (int)level,
-                                   log_who, lost);
+    nanos now = clock_now();
+    int len = snprintf(line, sizeof(line), "<%d>t=%lld.%06lld proc=%s ", (int)level,
+                       (long long)(now / NANOS_PER_SEC),
+                       (long long)(now % NANOS_PER_SEC / NANOS_PER_US), log_who);
+    if (lost > 0)
+        len += snprintf(line + len, sizeof(line) - (size_t)len, "lines-lost=%lu ", lost);
     va_list args;
     va_start(args, format);
     int more = vsnprintf(line + len, sizeof(line) - (size_t)len - 1, format, args);

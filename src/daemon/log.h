@@ -5,9 +5,11 @@
 #include <stddef.h>
 
 /*
- * One line per change of state, on standard error: "<level>event=... key=value ...", for people,
- * journald (which takes the <level> in front) and programs. A reader that does not read costs
- * lines, never time. What came from a peer goes through log_text; secrets go nowhere.
+ * One line per change of state, on standard error: "<level>t=<monotonic seconds> proc=... event=...
+ * key=value
+ * ...", for people, journald (which takes the <level> in front) and programs. A reader that does
+ * not read costs lines, never time. What came from a peer goes through log_text; secrets go
+ * nowhere.
  */
 
 enum log_level {

@@ -35,6 +35,7 @@ struct supervisor {
     struct event_loop *loop;
     pid_t pids[N_CHILDREN]; /* 0: does not run */
     int priv_fd, order_fd, signal_fd;
+    bool listening; /* the VICI socket is ours to remove */
     bool stopping, done, reload_again;
     nanos stop_by;
     int status;
@@ -307,6 +308,7 @@ static int supervisor_start(struct supervisor *s)
     if (s->signal_fd < 0)
         return failed("signals");
     int error = devices_open(s->options, &start);
+    s->listening = start.vici_fd >= 0;
     if (error != 0)
         return error;
     if (helper_start(s, CHILD_KEYHOLDER, keyholder_run, KEY_CHANNEL, &start, &start.key_fd) != 0 ||
@@ -337,7 +339,7 @@ static void supervisor_end(struct supervisor *s)
     if (s->priv_fd >= 0)
         close(s->priv_fd);
     s->privileged = privileged_free(s->privileged);
-    if (s->loop != NULL)
+    if (s->listening)
         unlink(s->options->socket);
     s->loop = event_loop_free(s->loop);
 }

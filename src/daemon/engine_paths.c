@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * UDP sockets of single paths, bound to interface and address: the routing table cannot send what
+ * leaves through them out of another interface, and nothing that came in by another one is taken
+ * for the path's. The supervisor opens them, the data plane owns them. Without them - the
+ * supervisor refused, or there are too many - packets leave by the wildcard sockets with the
+ * interface named in each send.
+ */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+
+static bool path_same(const struct bound_path *b, const struct ike_path *path)
+{
+    return b->id != 0 && b->interface == path->interface && endpoint_equal(&b->local, &path->local);
+}
+
+void engine_path_bind(struct engine *e, const struct ike_path *path)
+{
+    struct bound_path *unused = NULL;
+    int fds[LIMIT_WORKERS];
+    unsigned n;
+    if (path->interface == 0 || path->local.port != NAT_PORT)
+        return;
+    for (size_t i = 0; i < ENGINE_PATHS; i++) {
+        if (path_same(&e->bound[i], path))
+            return;
+        if (e->bound[i].id == 0)
+            unused = &e->bound[i];
+    }
+    if (unused == NULL || host_path_sockets(e->host, path->interface, &path->local, fds, &n) != 0)
+        return;
+    uint32_t id = (uint32_t)engine_number(e);
+    int error = esp_plane_path_socket_add(e->plane, id, path->interface, &path->local, fds, n);
+    if (error == 0)
+        *unused = (struct bound_path){id, path->interface, path->local};
+    for (unsigned i = 0; error != 0 && i < n; i++)
+        close(fds[i]);
+    log_line(LOG_LEVEL_DEBUG, "event=path-sockets interface=%u result=%s", path->interface,
+             error_text(error));
+}
+
+static bool address_there(const struct engine *e, size_t n_links, const struct bound_path *b)
+{
+    for (size_t i = 0; i < n_links; i++)
+        for (size_t j = 0; e->links[i].index == b->interface && j < e->links[i].n_addresses; j++)
+            if (address_equal(&e->links[i].addresses[j], &b->local.address))
+                return true;
+    return false;
+}
+
+void engine_paths_check(struct engine *e, size_t n_links)
+{
+    for (size_t i = 0; i < ENGINE_PATHS; i++) {
+        struct bound_path *b = &e->bound[i];
+        if (b->id == 0 || address_there(e, n_links, b))
+            continue;
+        if (esp_plane_path_socket_remove(e->plane, b->id) == 0)
+            *b = (struct bound_path){0};
+    }
+}
