@@ -14,6 +14,7 @@ import time
 import unittest
 
 PEER = None
+SCAPY_PYTHON = "/usr/bin/python3"  # the one of the distribution, which has its packages
 OUTER = ("10.9.%d.1", "10.9.%d.2")
 INNER = ("10.8.0.1", "10.8.0.2")
 INNER6 = ("fd08::1", "fd08::2")
@@ -95,7 +96,7 @@ class Plane(unittest.TestCase):
             run(f"ip netns del {name}", check=False)
         self.assertEqual(statuses, [0] * len(statuses))
 
-    def start(self, workers=1, raw=False, paths=1):
+    def start(self, workers=1, raw=False, paths=1, ends=(0, 1)):
         for end, name in enumerate(self.names):
             run(f"ip netns add {name}; ip -n {name} link set lo up")
         for path in range(paths):
@@ -104,7 +105,8 @@ class Plane(unittest.TestCase):
                 run(f"ip -n {name} addr add {OUTER[end] % path}/24 dev v{path}; "
                     f"ip -n {name} addr add fd09:{path}::{end + 1}/64 dev v{path} nodad; "
                     f"ip -n {name} link set v{path} up")
-        for end, name in enumerate(self.names):
+        for end in ends:
+            name = self.names[end]
             self.peers.append(Peer(name, end, workers, raw))
             run(f"ip -n {name} addr add {INNER[end]}/24 dev tun0; "
                 f"ip -n {name} addr add {INNER6[end]}/64 dev tun0 nodad")
@@ -275,6 +277,25 @@ class Plane(unittest.TestCase):
         self.assertEqual(counters["in"], 0)
         self.assertGreaterEqual(counters["malformed"] + counters["auth_failed"], 2, counters)
         self.assertEqual(self.ping()[0], 20)
+
+    def test_another_implementation_understands(self):
+        self.start(ends=(0,))
+        here = os.path.dirname(os.path.abspath(__file__))
+        for child, (cipher, esn) in enumerate((("gcm128", 0), ("gcm256", 1), ("chacha", 0), ("chacha", 1),
+                                               ("cbc256", 0)), 1):  # scapy lacks ESN with HMAC
+            with self.subTest(cipher=cipher, esn=esn):
+                self.child(child, cipher, esn=esn, replaces=child - 1, ends=(0,))
+                other = subprocess.Popen(["ip", "netns", "exec", self.names[1], SCAPY_PYTHON,
+                                          f"{here}/esp_scapy_end.py", cipher, str(child), str(child * 1000 + 1),
+                                          str(child * 1000), str(esn), OUTER[1] % 0, OUTER[0] % 0, "20"],
+                                         stdout=subprocess.PIPE, text=True)
+                self.assertEqual(other.stdout.readline(), "ready\n")
+                for size in range(56, 66):
+                    self.assertEqual(self.ping(2, 0.05, size=size)[0], 2)
+                self.assertEqual(other.wait(10), 0)
+                other.stdout.close()
+                counters = self.counters(0, child)
+                self.assertEqual([counters[key] for key in ("in", "auth_failed", "malformed")], [20, 0, 0])
 
     def test_tun_device_goes_away(self):
         self.start(workers=2)
