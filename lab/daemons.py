@@ -145,11 +145,11 @@ class Ikatd(Daemon):
         return found[0] if found else None
 
     def wait_paths(self, count, name="home", timeout=15):
-        """Waits until as many paths carry a VPN of their own; returns the session."""
+        """Waits until exactly as many paths are up, each with a VPN of its own; returns the session."""
         def ready():
             session = self.session(name)
-            sas = [sa for sa in session["ike_sas"] if sa["children"]] if session else []
-            return session if len({sa["path"] for sa in sas}) == count and len(sas) == count else None
+            up = [path for path in session["paths"] if path["state"] == "up" and path["usable"]] if session else []
+            return session if len({path["vpn"] for path in up}) == count == len(up) else None
         return wait(ready, lambda: f"{count} paths with a VPN at {self.host}: {json.dumps(self.sessions(), indent=1)}\n"
                                    f"{self.log()[-4000:]}", timeout)
 

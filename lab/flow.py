@@ -68,7 +68,7 @@ def send(address, port, period):
             print(json.dumps({"sent": sent, "received": received, "gap_ms": round(gap * 1000, 1),
                               "rtt_ms": round(rtts[len(rtts) // 2] * 1000, 2) if rtts else None}), flush=True)
             sent = received = 0
-            gap, last = 0.0, time.monotonic()
+            gap = 0.0  # a silence that goes on counts in the next report too
             rtts = []
 
 
@@ -93,9 +93,16 @@ class Flow:
         return json.loads(self.sender.stdout.readline())
 
     def wait_alive(self, timeout=10):
-        """Waits until echoes arrive; returns the report that showed it, and starts a new one."""
-        report = wait(lambda: (r := self.report())["received"] > 0 and r, "echoes arrive", timeout, 0.05)
-        return report
+        """Waits until echoes arrive (again); returns the longest silence in ms since the last report."""
+        longest = 0.0
+
+        def arrives():
+            nonlocal longest
+            report = self.report()
+            longest = max(longest, report["gap_ms"])
+            return report["received"] > 0
+        wait(arrives, "echoes arrive", timeout, 0.05)
+        return longest
 
     def stop(self):
         """Ends both ends; returns the last report."""

@@ -157,6 +157,6 @@ int main(int argc, char **argv)
             if (fds[i].revents != 0)
                 receive(&directions[i], &settings);
         if (fds[2].revents != 0 && !command(&settings))
-            return 0;
+            fds[2].fd = -1; /* nobody left to change anything */
     }
 }

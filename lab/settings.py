@@ -39,7 +39,8 @@ def end_user(conn=None, child=None, family=4, top=None):
 
 def gateway(conn=None, child=None, family=4, top=None):
     """The Gateway: leases inner addresses and gives access to the LAN."""
-    base = {"version": "2", "pools": "inner" if family == 4 else "inner6", "proposals": "aes128gcm16-prfsha256-x25519",
+    base = {"version": "2", "local_addrs": address("wan0", "gw", family), "pools": "inner" if family == 4 else "inner6",
+            "proposals": "aes128gcm16-prfsha256-x25519",
             "local": {"auth": "psk", "id": IDS["gw"]}, "remote": {"auth": "psk", "id": IDS["eu"]},
             "children": {"net": merge({"local_ts": LAN if family == 4 else LAN6, "esp_proposals": "aes128gcm16"}, child)}}
     return merge({"connections": {"gate": merge(base, conn)}, "secrets": secrets(),
@@ -47,6 +48,7 @@ def gateway(conn=None, child=None, family=4, top=None):
 
 
 def paths(mode="failover", **conn):
-    """Keys of an End User with a path over each interface."""
-    return {"paths": {"wlan": {"interface": "wlan0", "priority": "1"}, "lte": {"interface": "lte0", "priority": "2"}},
+    """Keys of an End User with a path over each interface; balanced ones have the same priority."""
+    first, second = ("1", "2") if mode == "failover" else ("1", "1")
+    return {"paths": {"wlan": {"interface": "wlan0", "priority": first}, "lte": {"interface": "lte0", "priority": second}},
             "multipath": mode} | conn
