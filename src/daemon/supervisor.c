@@ -131,8 +131,9 @@ static void stop_begin(struct supervisor *s, int status)
     s->stopping = true;
     s->status = status;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
+    /* an engine that does not hear it has ended, which SIGCHLD tells, or hangs, until stop_by */
     if (channel_send(s->order_fd, &order, sizeof(order), NULL, 0) != 0)
-        s->done = true;
+        log_line(LOG_LEVEL_DEBUG, "event=order-lost");
 }
 
 static void on_request(void *context, int fd, unsigned events)

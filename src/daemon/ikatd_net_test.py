@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole daemon: two ikatd in two network namespaces with two links. usage: ikatd_net_test.py IKATD [TEST...]
+
+Needs root, TUN and veth; exit status 77 (skipped) says that it is not root.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+IKATD = None
+USER, GATEWAY = f"dt-u{os.getpid()}", f"dt-g{os.getpid()}"
+LINK = os.getpid() % 10000
+
+CONN = """connections {{
+  office {{
+    version = 2
+    proposals = aes128gcm16-prfsha256-x25519
+    multipath = balance
+    clone = both
+    local {{
+      auth = psk
+      id = {local}
+    }}
+    remote {{
+      auth = psk
+      id = {remote}
+    }}
+{more}
+  }}
+}}
+secrets {{
+  ike-1 {{
+    id-1 = alice
+    id-2 = gw
+    secret = "{secret}"
+  }}
+}}
+"""
+USER_PART = """    remote_addrs = 192.0.1.2, 192.0.2.2
+    vips = 0.0.0.0
+    children {{
+      net {{
+        remote_ts = 10.1.0.0/16
+        esp_proposals = aes128gcm16
+        start_action = start
+      }}
+    }}
+    paths {{
+      one {{
+        interface = u1x{link}
+        remote_addrs = 192.0.1.2
+      }}
+      two {{
+        interface = u2x{link}
+        remote_addrs = 192.0.2.2
+      }}
+    }}"""
+GATEWAY_PART = """    pools = inner
+    children {
+      net {
+        local_ts = 10.1.0.0/16
+        esp_proposals = aes128gcm16
+      }
+    }"""
+POOLS = "pools {\n  inner {\n    addrs = 10.3.0.0/24\n  }\n}\n"
+
+
+def run(command, check=True):
+    return subprocess.run(command, shell=True, check=check, capture_output=True, text=True).stdout
+
+
+class Daemon:
+    """One ikatd, whose log is read as it comes."""
+
+    def __init__(self, namespace, config, socket_path, *arguments):
+        self.socket, self.lines, self.changed = socket_path, [], threading.Condition()
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace, IKATD, "-c", config, "-s", socket_path, *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.lines.append(line.rstrip("\n"))
+                self.changed.notify_all()
+
+    def wait(self, pattern, since=0, timeout=15):
+        """Waits for a line of the log that matches; its index."""
+        def find():
+            return next((i for i in range(since, len(self.lines)) if re.search(pattern, self.lines[i])), None)
+        with self.changed:
+            self.changed.wait_for(lambda: find() is not None, timeout)
+            found = find()
+        if found is None:
+            raise AssertionError(f"no line like {pattern!r} in:\n" + "\n".join(self.lines))
+        return found
+
+    def children(self):
+        text = run(f"pgrep -P {self.process.pid}", check=False)
+        return [int(pid) for pid in text.split()]
+
+    def child(self, name):
+        """The process that logs under this name: they start in a fixed order."""
+        return self.children()[["keyholder", "resolver", "engine"].index(name)]
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.send(number)
+        status = self.process.wait(timeout=15)
+        self.reader.join(timeout=15)  # the pipe closes when the last child is gone
+        if self.reader.is_alive():
+            raise AssertionError("a process of the daemon outlives it")
+        self.process.stderr.close()
+        return status
+
+
+class DaemonTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="ikatd-")
+        self.daemons = []
+        for namespace in (USER, GATEWAY):
+            run(f"ip netns add {namespace} && ip -n {namespace} link set lo up")
+        for i in (1, 2):
+            run(f"ip link add u{i}x{LINK} netns {USER} type veth peer name g{i}x{LINK} netns {GATEWAY}")
+            for namespace, end, host in ((USER, "u", 1), (GATEWAY, "g", 2)):
+                device = f"{end}{i}x{LINK}"
+                run(f"ip -n {namespace} addr add 192.0.{i}.{host}/24 dev {device} && "
+                    f"ip -n {namespace} link set {device} up")
+        run(f"ip -n {GATEWAY} addr add 10.1.0.1/32 dev lo")
+
+    def tearDown(self):
+        for daemon in self.daemons:
+            if not daemon.process.stderr.closed:
+                daemon.end()
+        for namespace in (USER, GATEWAY):
+            run(f"ip netns del {namespace}", check=False)
+        shutil.rmtree(self.folder)
+
+    def config(self, name, text):
+        path = os.path.join(self.folder, name + ".conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(path, 0o600)
+        return path
+
+    def start(self, namespace, name, config, *arguments):
+        daemon = Daemon(namespace, config, os.path.join(self.folder, name + ".vici"), *arguments)
+        self.daemons.append(daemon)
+        return daemon
+
+    def gateway(self, secret="a long enough secret"):
+        text = CONN.format(local="gw", remote="alice", more=GATEWAY_PART, secret=secret) + POOLS
+        daemon = self.start(GATEWAY, "gateway", self.config("gateway", text))
+        daemon.wait("event=config-loaded")
+        return daemon
+
+    def user(self, name="user"):
+        text = CONN.format(local="alice", remote="gw", more=USER_PART.format(link=LINK), secret="a long enough secret")
+        return self.start(USER, name, self.config(name, text))
+
+    def both(self):
+        gateway, user = self.gateway(), self.user()
+        for path in ("one", "two"):
+            user.wait(f"event=path-up conn=office path={path}")
+        return gateway, user
+
+    def ping(self, count=3, interval=0.05):
+        """How many of them were answered."""
+        text = run(f"ip netns exec {USER} ping -c {count} -i {interval} -W 1 10.1.0.1", check=False)
+        found = re.search(r"(\d+) received", text)
+        return int(found.group(1)) if found else 0  # no route at all
+
+    def leftovers(self, namespace):
+        text = run(f"ip -n {namespace} rule; ip -n {namespace} -6 rule; ip -n {namespace} link; "
+                   f"ip -n {namespace} route show table all")
+        return [line for line in text.splitlines() if "ikat" in line or "proto 171" in line]
+
+    # --- it works ---
+
+    def test_two_paths_and_failover(self):
+        _, user = self.both()
+        self.assertEqual(self.ping(), 3)
+        address = run(f"ip -n {USER} -o addr show dev ikat0")
+        self.assertRegex(address, r"inet 10\.3\.0\.\d+/32")
+        for lost, name in ((2, "two"), (1, "one")):
+            since = len(user.lines)
+            pinging = subprocess.Popen(["ip", "netns", "exec", USER, "ping", "-c", "100", "-i", "0.02", "-W", "1",
+                                        "10.1.0.1"], stdout=subprocess.PIPE, text=True)
+            pinging.stdout.readline()
+            pinging.stdout.readline()  # the first answer: the flow has its path
+            run(f"ip -n {USER} link set u{lost}x{LINK} down")
+            user.wait(f"event=path-down .*path={name}", since)
+            with pinging:
+                text = pinging.stdout.read()
+            received = int(re.search(r"(\d+) received", text).group(1))
+            self.assertGreaterEqual(received, 98)  # 50 ms are two or three of them
+            run(f"ip -n {USER} link set u{lost}x{LINK} up")
+            user.wait(f"event=path-up .*path={name}", since, timeout=30)
+
+    def test_wrong_secret(self):
+        gateway = self.gateway(secret="another long secret")
+        user = self.user()
+        user.wait("event=connect-(retry|failed) .*reason=auth-failed")
+        self.assertFalse(any("session-up" in line for line in gateway.lines + user.lines))
+        self.assertEqual(self.ping(1), 0)
+
+    def test_garbage(self):
+        gateway, _ = self.both()
+        code = ("import os, socket\n"
+                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "for port in (500, 4500):\n"
+                "    for n in [0, 1, 2, 4, 5, 27, 28, 29, 300, 1400] * 50:\n"
+                "        s.sendto(os.urandom(n), ('192.0.1.2', port))\n"
+                "        s.sendto(bytes(4) + os.urandom(n), ('192.0.1.2', port))\n")
+        subprocess.run(["ip", "netns", "exec", USER, sys.executable, "-c", code], check=True)
+        self.assertEqual(self.ping(), 3)
+        self.assertIsNone(gateway.process.poll())
+
+    # --- the end, and what is left ---
+
+    def test_stop(self):
+        gateway, user = self.both()
+        begin = time.monotonic()
+        self.assertEqual(user.end(), 0)
+        self.assertLess(time.monotonic() - begin, 3)
+        self.assertEqual(self.leftovers(USER), [])
+        self.assertFalse(os.path.exists(user.socket))
+        gateway.wait("event=session-down .*reason=peer-deleted|event=session-down")
+        self.assertEqual(gateway.end(signal.SIGINT), 0)
+        self.assertEqual(self.leftovers(GATEWAY), [])
+
+    def test_stop_without_peer(self):
+        gateway, user = self.both()
+        gateway.end(signal.SIGKILL)
+        begin = time.monotonic()
+        self.assertEqual(user.end(), 0)
+        self.assertLess(time.monotonic() - begin, 4)
+        self.assertEqual(self.leftovers(USER), [])
+
+    def test_supervisor_killed(self):
+        _, user = self.both()
+        user.end(signal.SIGKILL)  # asserts that no process outlives it
+        self.assertFalse([line for line in self.leftovers(USER) if "ikat" in line])
+        user = self.user()
+        user.wait("event=leftovers-removed rules=2")
+        user.wait("event=path-up conn=office path=one")
+        self.assertEqual(self.ping(), 3)
+        self.assertEqual(len([line for line in self.leftovers(USER) if "lookup" in line]), 2)
+
+    def test_helper_killed(self):
+        for name in ("engine", "keyholder", "resolver"):
+            with self.subTest(name):
+                user = self.user()
+                user.wait("event=started")
+                os.kill(user.child(name), signal.SIGKILL)
+                self.assertEqual(user.process.wait(timeout=10), 1)
+                user.end()
+                user.wait(f"event=process-ended name={name} signal=9")
+                self.assertEqual(self.leftovers(USER), [])
+
+    def test_second_instance(self):
+        _, user = self.both()
+        for name in ("user", "other"):  # on the same socket; on the same ports
+            second = self.start(USER, name, "none")
+            self.assertEqual(second.process.wait(timeout=10), 1)
+            second.wait("event=start-failed .*in use")
+        self.assertTrue(os.path.exists(user.socket))
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "other.vici")))
+        self.assertEqual(self.ping(), 3)
+        self.assertEqual(len([line for line in self.leftovers(USER) if "lookup" in line]), 2)
+
+    # --- configuration ---
+
+    def test_reload(self):
+        _, user = self.both()
+        path = os.path.join(self.folder, "user.conf")
+        with open(path, encoding="ascii") as file:
+            good = file.read()
+        self.config("user", good.replace("multipath = balance", "multipth = balance"))
+        since = len(user.lines)
+        user.send(signal.SIGHUP)
+        found = user.wait("event=config-refused", since)
+        self.assertRegex(user.lines[found], r"user\.conf:\d+: .*multipth")
+        self.assertEqual(self.ping(), 3)
+        self.config("user", good)
+        for _ in range(100):
+            user.send(signal.SIGHUP)
+        user.wait("event=config-loaded", since)
+        self.assertEqual(self.ping(), 3)
+        self.assertFalse(any("session=2" in line for line in user.lines))
+
+    def test_check(self):
+        good = self.config("good", CONN.format(local="gw", remote="alice", more="", secret="0123456789abcdef"))
+        bad = self.config("bad", "connections {\n  office {\n    nonsense = 1\n  }\n}\n")
+        self.assertEqual(subprocess.run([IKATD, "-c", good, "--check"], check=False).returncode, 0)
+        for path in (bad, os.path.join(self.folder, "missing.conf")):
+            done = subprocess.run([IKATD, "-c", path, "--check"], check=False, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertNotEqual(done.stderr, "")
+        self.assertEqual(subprocess.run([IKATD, "--nonsense"], check=False, capture_output=True).returncode, 2)
+
+    # --- rights ---
+
+    def status(self, pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return dict(re.match(r"(\w+):\s*(.*)", line).groups() for line in file)
+
+    def test_rights(self):
+        gateway = self.gateway()
+        pids = {name: gateway.child(name) for name in ("keyholder", "resolver", "engine")}
+        pids["supervisor"] = gateway.process.pid
+        for name, pid in pids.items():
+            with self.subTest(name):
+                status = self.status(pid)
+                self.assertEqual(status["NoNewPrivs"], "1")
+                self.assertEqual(int(status["CapBnd"], 16), 0)
+                self.assertEqual(int(status["CapEff"], 16), 1 << 12 if name == "supervisor" else 0)
+                self.assertEqual(int(status["CapPrm"], 16), 1 << 12 if name == "supervisor" else 0)
+                if name != "supervisor":
+                    self.assertNotEqual(status["Uid"].split()[0], "0")
+                    self.assertNotEqual(status["Gid"].split()[0], "0")
+                if name != "resolver":
+                    self.assertEqual(status["Seccomp"], "2")
+                with open(f"/proc/{pid}/maps", encoding="ascii") as file:
+                    self.assertFalse([line for line in file if "rwx" in line.split()[1]])
+                with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+                    self.assertRegex(file.read(), r"Max core file size\s+0\s+0")
+        # the keyholder: standard descriptors and its channel
+        self.assertEqual(len(os.listdir(f"/proc/{pids['keyholder']}/fd")), 4)
+        self.assertEqual(os.stat(gateway.socket).st_mode & 0o777, 0o660)
+
+
+def main():
+    global IKATD
+    if os.geteuid() != 0:
+        print("needs root")
+        return 77
+    IKATD = os.path.abspath(sys.argv[1])
+    program = unittest.main(argv=[sys.argv[0]] + sys.argv[2:], exit=False, verbosity=2)
+    return 0 if program.result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
