@@ -6,6 +6,7 @@
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/endpoint.h"
+#include "ike/mobike.h"
 #include "ike/rekey_ike.h"
 
 /* D-21: a clone costs a key exchange; this many at once, then one per interval. */
@@ -178,6 +179,16 @@ static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
         (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
 }
 
+/* follow_move - the End User moved the old SA and then asked for a clone, while we still check that
+ * it is reachable there: where it has the clone, ours goes by the same check. */
+static void follow_move(const struct sa *sa, struct sa *fresh, nanos now)
+{
+    struct nat_seen nat = {
+        .present = true, .local = sa->pending_nat_local, .remote = sa->pending_nat_remote};
+    if (intent_pending(sa, INTENT_ROUTABILITY, 0))
+        mobike_moved(fresh, &sa->pending_path, &nat, now);
+}
+
 static void commit(struct sa *sa, struct answering *answering)
 {
     const struct rekeyed *what = answering->state;
@@ -186,6 +197,7 @@ static void commit(struct sa *sa, struct answering *answering)
     sa_life_set(fresh, IKE_ESTABLISHED, answering->now);
     tell_path(sa, fresh, answering->now);
     if (is_clone(what->form)) {
+        follow_move(sa, fresh, answering->now);
         sa->ike->stats.clones++; /* KO-20: the old one is not touched */
         return;
     }

@@ -181,6 +181,9 @@ enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t not
 
 /* one function per kind of request (answer.c dispatches) */
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering);
+/* create_child_deleted - the peer deletes a Child SA that we do not have: perhaps the one of its
+ * response that is on its way to us. */
+void create_child_deleted(struct sa *sa, uint32_t spi_out);
 enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */
 enum answer_verdict answer_informational(struct sa *sa, struct answering *answering);

@@ -29,6 +29,8 @@ struct creating {
     struct ke *ke;                    /* owned; NULL: without PFS */
     uint8_t ni[NONCE_LEN];
     ike_child_id rekeyed; /* 0: a new Child SA */
+    uint32_t deleted[4];  /* SPIs of the peer: deleted before we knew of them */
+    unsigned n_deleted;
     /* the peer's rekey of the same Child SA, if it crossed ours (section 2.8.1) */
     struct crossing crossed;
 };
@@ -270,6 +272,11 @@ static struct verdict created(struct sa *sa, struct asking *asking,
         (ke_payload == NULL || !wire_ke_read(ke_payload->body, &ke) || ke.group != group ||
          ke_shared(creating->ke, ke.public_value, &shared) != 0))
         outcome = IKE_KE_REFUSED;
+    for (unsigned i = 0; outcome == IKE_OK && i < creating->n_deleted; i++)
+        if (creating->deleted[i] == creating->terms.spi_out) {
+            secret_done(&shared);
+            return verdict_done(IKE_PEER_DELETED); /* it was there, and is gone already */
+        }
     if (outcome != IKE_OK) {
         delete_unwanted(sa, creating->terms.spi_in);
         return verdict_done(outcome);
@@ -479,6 +486,23 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     return verdict;
 }
 
+/* creating_of - what is being asked for, if it is a Child SA; NULL: nothing is. */
+static struct creating *creating_of(const struct sa *sa)
+{
+    bool asking = sa->asking != NULL && window_busy(&sa->mine) &&
+                  (sa->asking->intent.kind == INTENT_CREATE_CHILD ||
+                   sa->asking->intent.kind == INTENT_CREATE_MOVED ||
+                   sa->asking->intent.kind == INTENT_REKEY_CHILD);
+    return asking ? sa->asking->state : NULL;
+}
+
+void create_child_deleted(struct sa *sa, uint32_t spi_out)
+{
+    struct creating *creating = creating_of(sa);
+    if (creating != NULL && creating->n_deleted < sizeof(creating->deleted) / sizeof(uint32_t))
+        creating->deleted[creating->n_deleted++] = spi_out;
+}
+
 static enum answer_verdict not_found(struct answering *answering, uint32_t spi)
 {
     wire_builder_reset(answering->reply);
@@ -495,6 +519,9 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
     struct reader r = reader_of(notify.spi);
     uint32_t spi = read_u32(&r);
     struct child *old = notify.protocol == WIRE_PROTO_ESP ? child_find_outbound(sa, spi) : NULL;
+    /* It may be the Child SA of the response that is on its way to us. */
+    if (old == NULL && creating_of(sa) != NULL)
+        return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (old == NULL)
         return not_found(answering, spi);
     /* section 2.25.1: it is being closed, or it was rekeyed already */

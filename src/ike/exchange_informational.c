@@ -152,6 +152,8 @@ static bool take_deletes(struct sa *sa, const struct wire_message *request,
         what->delete_ike |= d.protocol == WIRE_PROTO_IKE;
         for (size_t i = 0; d.protocol == WIRE_PROTO_ESP && i < d.n; i++) {
             const struct child *child = child_find_outbound(sa, d.spis[i]);
+            if (child == NULL)
+                create_child_deleted(sa, d.spis[i]);
             bool known = child == NULL || what->n_children == LIMIT_DELETE_SPIS;
             for (size_t j = 0; !known && j < what->n_children; j++)
                 known = what->children[j] == child->id;

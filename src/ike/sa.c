@@ -154,8 +154,10 @@ static void doubt_clones(const struct sa *sa)
 {
     struct intent probe = {.kind = INTENT_PROBE};
     struct sa *other = sa->session == NULL ? NULL : sa->session->sas;
+    bool we_end_it =
+        sa->life == IKE_DELETING; /* a peer that ends it after its rekey knows its heir */
     for (; other != NULL; other = other->session_next)
-        if (other->parent == sa->id && other->id != sa->replaced_by &&
+        if (other->parent == sa->id && (other->id != sa->replaced_by || we_end_it) &&
             other->life == IKE_ESTABLISHED && !sa_original_initiator(other) &&
             other->theirs.next_id == 0 && !intent_pending(other, INTENT_PROBE, 0))
             (void)!intent_add(other, &probe); /* no memory: its liveness check finds it */
