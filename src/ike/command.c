@@ -61,8 +61,12 @@ static int delete_ike(struct ike *ike, const struct ike_command *command, nanos 
     struct sa *sa = sa_find(ike, command->sa);
     if (sa == NULL)
         return ERR_NOT_FOUND;
+    if (sa->life == IKE_HALF_OPEN && sa->parent != 0)
+        return ERR_WRONG_STATE; /* it is still a request on its parent */
     if (!command->force && sa->life == IKE_ESTABLISHED)
         return intent_command(sa, command, INTENT_DELETE_IKE, 0);
+    if (command->force)
+        sa_say_delete(sa);
     sa_down(sa, IKE_CANCELLED, now);
     emit_ok(ike, command);
     return 0;
@@ -89,6 +93,8 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     struct session *session = session_find(ike, command->session);
     if (session == NULL)
         return ERR_NOT_FOUND;
+    for (struct sa *sa = session->sas; command->force && sa != NULL; sa = sa->session_next)
+        sa_say_delete(sa);
     session_down(session, IKE_CANCELLED, command->force, now);
     emit_ok(ike, command);
     return 0;

@@ -29,8 +29,7 @@ static const struct row table[INTENT_KINDS] = {
     [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 5},
 };
 
-#define RETRY_FIRST_NS NANOS_PER_SEC
-#define RETRY_MAX      6
+#define REKEY_AGAIN_NS (30 * NANOS_PER_SEC)
 
 /* --- the queue of intents --- */
 
@@ -182,6 +181,20 @@ static void ask(struct sa *sa, nanos now)
         conclude(sa, verdict_done(outcome == IKE_OK ? sa->down_reason : outcome), now);
 }
 
+/* rekey_failed - a rekey of our own accord came to nothing: once more, before the hard lifetime. */
+static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
+{
+    struct child *child = child_find(sa->ike, intent->child);
+    if (intent->tag != 0 || sa->life != IKE_ESTABLISHED)
+        return;
+    if (intent->kind == INTENT_REKEY_IKE && sa->rekey_at_ns == NANOS_NEVER)
+        sa->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
+    if (intent->kind == INTENT_REKEY_CHILD && child != NULL && child->sa == sa &&
+        child->life == IKE_CHILD_ACTIVE && child->replaced_by == 0 &&
+        child->rekey_at_ns == NANOS_NEVER)
+        child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
+}
+
 /* conclude - what the verdict asks for. Loops through `ask` at most once per step. */
 static void conclude(struct sa *sa, struct verdict verdict, nanos now)
 {
@@ -210,6 +223,8 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
     }
     case VERDICT_DONE:
         emit_done(sa, &asking->intent, &verdict, rtt_ns);
+        if (verdict.outcome != IKE_OK)
+            rekey_failed(sa, &asking->intent, now);
         sa->asking = asking_free(asking);
         return;
     }
@@ -311,7 +326,14 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     if (woken)
         finish_woken(sa, now);
     asking->running = true;
-    struct verdict verdict = asking->ops->answered(sa, asking, response, from, now);
+    struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
+    if (asking->intent.kind != INTENT_LOGIN && wire_notify_has(response, N_INVALID_SYNTAX)) {
+        /* RFC 7296 section 2.21.3: fatal for both ends, without a Delete */
+        verdict.notify = N_INVALID_SYNTAX;
+        sa_down(sa, IKE_INVALID_SYNTAX, now);
+    } else {
+        verdict = asking->ops->answered(sa, asking, response, from, now);
+    }
     asking->running = false;
     sa->last_request = packet_free(sa->last_request);
     conclude(sa, verdict, now);
@@ -329,6 +351,11 @@ static void park(struct sa *sa, nanos now)
     struct asking *asking = sa->asking;
     if (asking->woken) {
         struct intent **link = first_runnable(sa, now);
+        if (*link != NULL && (*link)->kind == INTENT_DELETE_IKE) {
+            /* it came while somebody else waited; the peer cannot be told, as it does not answer */
+            sa_down(sa, (*link)->reason, now);
+            return;
+        }
         if (*link != NULL) {
             struct intent *intent = take(sa, link);
             intent_end(sa, intent, IKE_TIMEOUT);

@@ -10,6 +10,8 @@
 #include "ike/identity.h"
 #include "ike/keymat.h"
 
+#define REAUTH_AGAIN_NS (30 * NANOS_PER_SEC)
+
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
 {
     struct login *login = calloc(1, sizeof(*login));
@@ -21,10 +23,21 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
     return login;
 }
 
+/* reauthentication_failed - until the deadline of the old session it is tried again. */
+static void reauthentication_failed(struct session *old, nanos now)
+{
+    old->reauth_at_ns = nanos_after(now, REAUTH_AGAIN_NS);
+    for (struct sa *sa = old->sas; sa != NULL; sa = sa->session_next)
+        sa_touch(sa);
+}
+
 struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
         return NULL;
+    struct session *old = session_find(ike, login->replaces);
+    if (old != NULL)
+        reauthentication_failed(old, ike->now);
     if (login->counted) {
         half_open_remove(&ike->half_open, &login->source);
         ike->stats.half_open--;

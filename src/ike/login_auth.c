@@ -130,6 +130,28 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
     return IKE_OK;
 }
 
+/* tell_and_leave - we do not accept the peer, which believes that all is well: it is told (RFC 7296
+ * section 2.21.2), once; an answer is not waited for. */
+static void tell_and_leave(struct sa *sa, uint16_t notify)
+{
+    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    wire_add_notify(&request, notify, (struct span){0});
+    struct packet *packet =
+        seal_message(sa, &request, WIRE_INFORMATIONAL, SEAL_REQUEST, sa->mine.next_id);
+    if (packet != NULL)
+        output_packet(sa, packet, &sa->path);
+    packet_free(packet);
+}
+
+static struct verdict not_accepted(struct sa *sa, enum ike_outcome outcome)
+{
+    tell_and_leave(sa, N_AUTHENTICATION_FAILED);
+    struct verdict verdict = verdict_done(outcome);
+    verdict.notify = N_AUTHENTICATION_FAILED;
+    verdict.we_sent_notify = true;
+    return verdict;
+}
+
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now)
 {
     struct login *login = sa->login;
@@ -145,25 +167,12 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!identity_from_wire(&id, &login->remote_id) ||
         identity_match(login->conn->remote.id_pattern, &login->remote_id) == IDENTITY_NO)
-        return verdict_done(IKE_ID_MISMATCH);
+        return not_accepted(sa, IKE_ID_MISMATCH);
     if (auth.method != AUTH_SHARED_KEY) /* A17: the method is that of the configuration */
-        return verdict_done(IKE_PEER_AUTH_FAILED);
+        return not_accepted(sa, IKE_PEER_AUTH_FAILED);
     if (!keep_chain(login, response) || login_verify(sa, idr->body, &auth) != 0)
         return verdict_done(IKE_LIMIT);
     return (struct verdict){.kind = VERDICT_LATER};
-}
-
-/* tell_and_leave - the peer's AUTH is wrong: it believes that all is well, so it is told
- * (section 2.21.2), once; an answer is not waited for. */
-static void tell_and_leave(struct sa *sa, uint16_t notify)
-{
-    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
-    wire_add_notify(&request, notify, (struct span){0});
-    struct packet *packet =
-        seal_message(sa, &request, WIRE_INFORMATIONAL, SEAL_REQUEST, sa->mine.next_id);
-    if (packet != NULL)
-        output_packet(sa, packet, &sa->path);
-    packet_free(packet);
 }
 
 /* first_child - the Child SA of the response, if it has one. An error here costs the Child SA, not
@@ -179,6 +188,9 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     *ret_notify = 0;
     if (login->spi_in == 0)
         return IKE_OK; /* childless */
+    if (sa->session->conn->n_vips > 0 && sa->session->config.n_addresses == 0 &&
+        wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
+        return IKE_ADDRESS_FAILURE; /* without the address that was asked for there is no use */
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL) {
         struct verdict verdict = verdict_error(response);
         *ret_notify = verdict.notify;
@@ -230,6 +242,7 @@ static void initiator_done(struct sa *sa, nanos now)
     if (session->conn->n_vips > 0 && session->config.n_addresses == 0)
         outcome = IKE_ADDRESS_FAILURE;
     ike_session_id replaces = login->replaces;
+    login->replaces = 0; /* done */
     sa_life_set(sa, IKE_ESTABLISHED, now);
     enum ike_outcome child_outcome = first_child(sa, &response, now, &child, &notify);
     if (child_outcome != IKE_OK && login->spi_in != 0 &&
@@ -314,6 +327,10 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
     bool ok = conn != NULL && auth_payload != NULL && wire_auth_read(auth_payload->body, &auth) &&
               auth.method == AUTH_SHARED_KEY && conn->remote.method == IKE_AUTH_PSK;
     if (!ok) {
+        char peer[IDENTITY_TEXT_MAX];
+        event_notice(sa, "login of %s refused: %s", identity_print(&login->remote_id, peer),
+                     conn == NULL ? "no connection for its identity, address and algorithms"
+                                  : "it does not authenticate as the connection demands");
         answer_refuse(answering, N_AUTHENTICATION_FAILED);
         answering->fatal = true;
         return ANSWER_SEND;
@@ -343,10 +360,12 @@ static struct answering later(struct sa *sa, struct wire_builder *reply, nanos n
     };
 }
 
-static void refuse_login(struct sa *sa, uint16_t notify, nanos now)
+static void refuse_login(struct sa *sa, uint16_t notify, const char *why, nanos now)
 {
     struct wire_builder reply;
     struct answering answering = later(sa, &reply, now);
+    char peer[IDENTITY_TEXT_MAX];
+    event_notice(sa, "login of %s refused: %s", identity_print(&sa->login->remote_id, peer), why);
     (void)answer_refuse(&answering, notify);
     answer_later_send(sa, &answering);
     if (sa->life != IKE_DEAD)
@@ -375,7 +394,7 @@ static void responder_verified(struct sa *sa, nanos now)
     kept_chain(login, &request);
     if (login->conn->unique == IKE_UNIQUE_KEEP && !wire_notify_has(&request, N_INITIAL_CONTACT) &&
         session_duplicate(session)) {
-        refuse_login(sa, N_AUTHENTICATION_FAILED, now);
+        refuse_login(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
         return;
     }
     const struct wire_payload *cp = wire_find(&request, WIRE_PAYLOAD_CP, NULL);
@@ -436,9 +455,10 @@ static void add_child(struct sa *sa, const struct wire_message *request, struct 
                       struct auth_commit *commit)
 {
     struct child_request wanted = {.message = request};
-    if (wire_find(request, WIRE_PAYLOAD_SA, NULL) == NULL)
-        return; /* RFC 6023 */
+    bool childless = wire_find(request, WIRE_PAYLOAD_SA, NULL) == NULL; /* RFC 6023 */
     uint16_t refused = N_INTERNAL_ADDRESS_FAILURE;
+    if (childless && !sa->login->lease_failed)
+        return;
     if (!sa->login->lease_failed)
         refused = child_terms_answer(sa, &wanted, &commit->terms);
     if (refused != 0) {
@@ -490,7 +510,10 @@ void login_auth_verified(struct sa *sa, int error, nanos now)
 {
     if (!sa_original_initiator(sa)) {
         if (error != 0)
-            refuse_login(sa, N_AUTHENTICATION_FAILED, now);
+            refuse_login(sa, N_AUTHENTICATION_FAILED,
+                         error == ERR_NOT_FOUND ? "no secret for this pair of identities"
+                                                : "its secret is another one",
+                         now);
         else
             responder_verified(sa, now);
         return;
@@ -500,7 +523,6 @@ void login_auth_verified(struct sa *sa, int error, nanos now)
         return;
     }
     enum ike_outcome outcome = error == ERR_NOT_FOUND ? IKE_NO_SECRET : IKE_PEER_AUTH_FAILED;
-    tell_and_leave(sa, N_AUTHENTICATION_FAILED);
-    exchange_resume(sa, verdict_done(outcome), now);
+    exchange_resume(sa, not_accepted(sa, outcome), now);
     sa_down(sa, outcome, now);
 }

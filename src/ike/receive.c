@@ -108,14 +108,34 @@ static void receive_fragment(struct sa *sa, const struct ike_path *path,
     };
     struct span whole;
     uint8_t whole_first;
-    if (fragment_add(sa, &fragment, &whole, &whole_first) == FRAGMENT_COMPLETE)
-        receive_inner(sa, path, outer, whole, whole_first, now);
+    if (fragment_add(sa, &fragment, &whole, &whole_first) != FRAGMENT_COMPLETE)
+        return;
+    receive_inner(sa, path, outer, whole, whole_first, now);
+    sa->reassembly = reassembly_free(sa->reassembly); /* memory per IKE SA counts */
 }
 
 static uint16_t fragment_number(const struct wire_message *outer)
 {
     struct reader r = reader_of(outer->payloads[outer->n - 1].body);
     return read_u16(&r);
+}
+
+/*
+ * follow_nat - RFC 7296 section 2.23: the NAT in front of the peer gave it another address or port;
+ * who is not behind a NAT answers to where the last authentic packet came from. With MOBIKE the
+ * peer says so itself (RFC 4555 section 3.8). Only for messages that are new: never a replay.
+ */
+static void follow_nat(struct sa *sa, const struct ike_path *path)
+{
+    if (sa->life != IKE_ESTABLISHED || sa->session->mobike || !sa->nat_remote || sa->nat_local ||
+        endpoint_equal(&sa->path.remote, &path->remote) ||
+        !address_usable_outer(&path->remote.address, sa->ike->options.allow_loopback))
+        return;
+    struct ike_path moved = sa->path;
+    moved.remote = path->remote;
+    sa->peer_addresses[0] = path->remote.address;
+    sa->mine.path.remote = path->remote; /* what is outstanding is repeated to there as well */
+    sa_path_set(sa, &moved);
 }
 
 static void receive_protected(struct sa *sa, const struct ike_path *path,
@@ -142,6 +162,7 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         }
         return;
     }
+    follow_nat(sa, path);
     if (fragmented)
         receive_fragment(sa, path, outer, plain, first, now);
     else
@@ -183,6 +204,8 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         login_answer_init(ike, path, &outer, now);
         return;
     }
+    if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_INFORMATIONAL)
+        return; /* nothing that was agreed on (P8) */
     struct sa *sa = find_sa(ike, &outer.header);
     if (sa == NULL) {
         if (!response && outer.header.exchange != WIRE_IKE_SA_INIT)

@@ -9,6 +9,7 @@
 #include "ike/fragment.h"
 #include "ike/half_open.h"
 #include "ike/login.h"
+#include "ike/seal.h"
 
 /* How long a rekeyed IKE SA waits for the Delete of the peer that rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
@@ -202,6 +203,19 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         sa->next->previous = sa->previous;
     sa->next = ike->dead;
     ike->dead = sa;
+}
+
+void sa_say_delete(struct sa *sa)
+{
+    if ((sa->life != IKE_ESTABLISHED && sa->life != IKE_SA_REPLACED) || window_busy(&sa->mine))
+        return;
+    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    wire_add_delete_ike(&request);
+    struct packet *packet =
+        seal_message(sa, &request, WIRE_INFORMATIONAL, SEAL_REQUEST, sa->mine.next_id);
+    if (packet != NULL)
+        output_packet(sa, packet, &sa->path);
+    packet_free(packet);
 }
 
 void sa_free(struct sa *sa)

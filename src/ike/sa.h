@@ -126,6 +126,10 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
  */
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
+/* sa_say_delete - one Delete of the IKE SA, sent once, for who does not wait for an answer. Nothing
+ * is sent while another request is outstanding (window of one): the peer would not look at it. */
+void sa_say_delete(struct sa *sa);
+
 void sa_free(struct sa *sa); /* endpoint.c only, for what sa_down left */
 
 /* sa_heir - the established IKE SA that the Child SAs of this one belong to since a rekey; NULL:

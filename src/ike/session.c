@@ -74,7 +74,9 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
         link = &(*link)->session_next;
     *link = sa->session_next;
     sa->session = NULL;
-    session->clone_refused = false; /* RFC 7791 section 5.3: an SA went, there may be room again */
+    if (sa->announced)
+        session->clone_refused =
+            false; /* RFC 7791 section 5.3: one went, there may be room again */
     if (--session->n_sas == 0)
         session_free(session, outcome);
 }
