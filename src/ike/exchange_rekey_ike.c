@@ -277,6 +277,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     }
     /* where the old one is now; it may have moved while the request was on its way. */
     fresh->path = sa->path;
+    fresh->moved_ns = sa->moved_ns;
     fresh->nat_local = sa->nat_local;
     fresh->nat_remote = sa->nat_remote;
     sa_life_set(fresh, IKE_ESTABLISHED, now);
