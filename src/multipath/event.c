@@ -376,13 +376,15 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
 }
 
 /* exchange_answered - whatever it was about, the path works in both directions. Tests of other
- * paths and moves say nothing of where the IKE SA is. */
+ * paths say nothing of where the IKE SA is; nor does anything while it moves, since what was
+ * outstanding is asked again over the new path (RFC 4555 section 3.5). */
 static void exchange_answered(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     struct leg *leg = leg_find(vpn, event->sa);
-    if (leg == NULL || !(event->path.interface == leg->at.interface &&
-                         address_equal(&event->path.local.address, &leg->at.local.address) &&
-                         address_equal(&event->path.remote.address, &leg->at.remote.address)))
+    if (leg == NULL || leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED ||
+        !(event->path.interface == leg->at.interface &&
+          address_equal(&event->path.local.address, &leg->at.local.address) &&
+          address_equal(&event->path.remote.address, &leg->at.remote.address)))
         return;
     health_rtt(leg, event->rtt_ns);
     health_proof(vpn, leg, now);
