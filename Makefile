@@ -7,7 +7,11 @@ LAB := $(wildcard test/lab/test_*.py)
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
-	@for b in ctl/ikat daemon/ikatd; do [ ! -e $(BUILD)/src/$$b ] || ln -sf src/$$b $(BUILD)/; done
+	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
+
+programs: $(BUILD)/build.ninja
+	ninja -C $(BUILD) src/ctl/ikat src/daemon/ikatd bench/link_emulator
+	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
 
 $(BUILD)/build.ninja:
 	@tools/install-deps
@@ -22,10 +26,10 @@ test: deps all
 	@-[ -z "$(LAB)" ] || $(PYTEST) --junit-xml=$(BUILD)/junit-lab.xml test/lab
 	@tools/test-summary $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
 
-demo: deps all
+demo: deps programs
 	@/usr/bin/python3 -m lab.demo $(if $(KEEP),--keep)
 
-bench: deps all
+bench: deps programs
 	@/usr/bin/python3 -m bench $(ARGS)
 
 fuzz:
@@ -43,4 +47,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all deps test demo bench fuzz install format check clean
+.PHONY: all programs deps test demo bench fuzz install format check clean
