@@ -101,7 +101,8 @@ int plane_sockets_watch(struct esp_plane *plane, struct plane_sockets *sockets, 
                         unsigned n, enum plane_source_kind kind) MUST_USE;
 void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *sockets);
 
-/* plane_mtu_probe - what the kernel knows of the path's MTU; 0: nothing. */
+/* plane_mtu_probe - what the kernel knows of the path's MTU; 0: nothing, or a sandbox forbids to
+ * ask. */
 uint16_t plane_mtu_probe(const struct esp_path *path);
 
 #endif

@@ -135,8 +135,27 @@ int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uin
 
 /* --- events --- */
 
-/* mtu_learn - a narrower path towards `report`; 0 as MTU: ask the kernel. The first child that it
- * changes becomes an event, the rest follow with the next messages. */
+/* mtu_of - what a report means for one child; 0: nothing. */
+static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_report *report)
+{
+    /* MTUs that occur in practice (RFC 1191 section 7, and tunnels) */
+    static const uint16_t plateaus[] = {8000, 4000, 1492, 1480, 1460, 1420,
+                                        1400, 1360, 1320, 1280, 1006, 576};
+    if (report->mtu != 0)
+        return report->mtu;
+    if (report->failed > r->mtu_now) /* built before the last report took effect */
+        return 0;
+    uint32_t mtu = plane_mtu_probe(&r->path);
+    if (mtu != 0 && mtu < report->failed)
+        return mtu;
+    for (size_t i = 0; i < sizeof(plateaus) / sizeof(plateaus[0]); i++)
+        if (plateaus[i] < report->failed)
+            return plateaus[i];
+    return 0;
+}
+
+/* mtu_learn - a narrower path towards report->remote. The first child that it changes becomes an
+ * event; it is in effect for all. */
 static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *report, nanos now,
                       struct esp_plane_event *ret)
 {
@@ -146,17 +165,17 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
         struct plane_record *r = &c->records[i];
         if (!address_equal(&r->path.remote.address, &report->remote))
             continue;
-        uint32_t mtu = report->mtu != 0 ? report->mtu : plane_mtu_probe(&r->path);
+        uint32_t mtu = mtu_of(r, report);
         uint32_t least = r->path.remote.address.family == ADDRESS_V6 ? 1280 : 576;
+        mtu = mtu < least ? (mtu == 0 ? 0 : least) : mtu;
         if (mtu == 0 || mtu >= r->mtu_now)
             continue;
-        r->mtu_now = (uint16_t)(mtu < least ? least : mtu);
+        r->mtu_now = (uint16_t)mtu;
         r->mtu_until = nanos_after(now, PLANE_MTU_MEMORY);
         plane_inner_max_set(r);
-        if (told)
-            continue;
-        *ret = (struct esp_plane_event){
-            .kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
+        if (!told)
+            *ret = (struct esp_plane_event){
+                .kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
         told = true;
     }
     return told;

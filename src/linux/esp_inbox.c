@@ -98,12 +98,12 @@ bool plane_ike_take(struct plane_inbox *inbox, struct plane_ike_slot *ret)
     return some;
 }
 
-void plane_mtu_put(struct esp_plane *plane, const struct address *remote, uint32_t mtu)
+void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *report)
 {
     struct plane_inbox *inbox = &plane->inbox;
     pthread_mutex_lock(&inbox->mutex);
     if (inbox->mtu_n < PLANE_MTU_QUEUE) /* full: a later message says it again */
-        inbox->mtu[inbox->mtu_n++] = (struct plane_mtu_report){*remote, mtu};
+        inbox->mtu[inbox->mtu_n++] = *report;
     pthread_mutex_unlock(&inbox->mutex);
     signal_control(inbox);
 }

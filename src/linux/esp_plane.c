@@ -251,6 +251,14 @@ static void child_state_set(struct esp_child *child, uint32_t priority, uint32_t
     atomic_store(&child->usable, usable);
 }
 
+/* state_inherit - a rekey changes nothing about the path. */
+static void state_inherit(struct esp_child *child, const struct plane_record *old)
+{
+    if (old != NULL)
+        child_state_set(child, atomic_load(&old->child->priority), atomic_load(&old->child->weight),
+                        atomic_load(&old->child->usable));
+}
+
 /* outbound_on - `record` sends, and no longer what it replaces. */
 static void outbound_on(struct plane_control *c, struct plane_record *record)
 {
@@ -291,6 +299,7 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
         return err;
     child->flow_tag = tag_for(c, config->replaces);
     child_state_set(child, config->priority, config->weight, config->usable);
+    state_inherit(child, plane_record_find(c, config->replaces));
     struct plane_record record = record_of(config, child, now);
     err = plane_route_set(plane, &record);
     if (err != 0) {

@@ -284,5 +284,6 @@ void plane_socket_errors(struct plane_worker *w, const struct plane_source *sour
     uint32_t mtu;
     for (int i = 0; i < ERRORS_MAX && socket_error_next(source->fd, &remote, &mtu); i++)
         if (mtu != 0)
-            plane_mtu_put(w->plane, &remote.address, mtu);
+            plane_mtu_put(w->plane,
+                          &(struct plane_mtu_report){.remote = remote.address, .mtu = mtu});
 }

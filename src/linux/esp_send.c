@@ -59,9 +59,18 @@ static bool send_segmented(const struct plane_worker *w, const struct plane_send
     return false;
 }
 
+static void refused_tell(struct plane_worker *w, const struct plane_send *s)
+{
+    const struct plane_route *route = s->route;
+    size_t headers = (route->family == AF_INET6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) +
+                     (route->udp_encap ? 8u : 0u);
+    plane_mtu_put(w->plane, &(struct plane_mtu_report){.remote = route->path.remote.address,
+                                                       .failed = (uint32_t)(s->segment + headers)});
+}
+
 /* send_singly - raw ESP has no segmentation, and devices, or a path that got narrower, may refuse
- * it. */
-static void send_singly(struct plane_worker *w, const struct plane_send *s)
+ * it. true: all were sent. */
+static bool send_singly(struct plane_worker *w, const struct plane_send *s)
 {
     struct sockaddr_storage remote;
     _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
@@ -69,6 +78,7 @@ static void send_singly(struct plane_worker *w, const struct plane_send *s)
     struct msghdr message;
     int fd = s->route->fds[w->index];
     unsigned done = 0, tries = 0, n = s->n;
+    bool lost = false;
     send_message(s, 0, &remote, control, &message);
     for (unsigned i = 0; i < n; i++) {
         size_t at = i * s->segment;
@@ -88,12 +98,14 @@ static void send_singly(struct plane_worker *w, const struct plane_send *s)
         if (++tries < 3 && (past_error() || wait_room(fd)))
             continue;
         if (errno == EMSGSIZE)
-            plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
+            refused_tell(w, s);
         worker_count(w, STAT_SEND_ERRORS, 1);
         esp_child_count(s->child, ESP_COUNT_OUT_ERRORS, 1);
         done++; /* this one is lost */
+        lost = true;
         tries = 0;
     }
+    return !lost;
 }
 
 static void send_flush(struct plane_worker *w)
@@ -105,15 +117,16 @@ static void send_flush(struct plane_worker *w)
         worker_count(w, STAT_SENDS, 1);
         if (!send_segmented(w, s)) {
             if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) {
-                plane_mtu_put(w->plane, &s->route->path.remote.address, 0);
-                send_singly(w, s);
+                /* alone they pass, in fragments: so it was their size */
+                if (send_singly(w, s))
+                    refused_tell(w, s);
             } else {
                 worker_count(w, STAT_SEND_ERRORS, 1);
                 esp_child_count(s->child, ESP_COUNT_OUT_ERRORS, s->n);
             }
         }
     } else {
-        send_singly(w, s);
+        (void)send_singly(w, s);
     }
     s->child = NULL;
     s->n = 0;

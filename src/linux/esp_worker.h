@@ -149,9 +149,11 @@ struct plane_ike_slot {
     uint8_t octets[LIMIT_IKE_MESSAGE];
 };
 
+/* struct plane_mtu_report - what was learned about a path: its MTU, or, with mtu 0, an outer packet
+ * of `failed` octets that the kernel refused to send in one piece. */
 struct plane_mtu_report {
     struct address remote;
-    uint32_t mtu;
+    uint32_t mtu, failed;
 };
 
 /* struct plane_inbox - from the workers to the control thread. */
@@ -210,7 +212,7 @@ int plane_inbox_init(struct plane_inbox *inbox) MUST_USE;
 void plane_inbox_done(struct plane_inbox *inbox);
 void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits);
 bool plane_ike_put(struct esp_plane *plane, const struct esp_path *path, struct span message);
-void plane_mtu_put(struct esp_plane *plane, const struct address *remote, uint32_t mtu);
+void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *report);
 
 /* called by the control thread */
 bool plane_ike_take(struct plane_inbox *inbox, struct plane_ike_slot *ret_slot);
