@@ -175,7 +175,8 @@ static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
     bool recently = sa->moved_ns != 0 && now - sa->moved_ns < MOVE_IN_FLIGHT_NS;
     if (sa->session->role == IKE_END_USER && sa->session->mobike &&
-        (recently || intent_pending(sa, INTENT_MOVE, 0)))
+        (recently || intent_pending(sa, INTENT_MOVE, 0) ||
+         intent_pending(sa, INTENT_CREATE_MOVED, 0)))
         (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
 }
 
