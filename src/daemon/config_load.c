@@ -17,12 +17,34 @@
 
 /* --- pools --- */
 
+/* trim_subnet - of a subnet neither the network's nor the broadcast address is given out; a host part
+ * names the first address that is ("10.3.0.5/24"). Ranges stay as they are. */
+static void trim_subnet(const char *text, struct address_range *range)
+{
+    char host[ADDRESS_TEXT_MAX];
+    struct address first;
+    unsigned len;
+    size_t slash = strcspn(text, "/");
+    if (text[slash] == '\0' || slash >= sizeof(host) || !range_to_prefix(range, &len) ||
+        len + 1 >= 8 * address_len(&range->first))
+        return;
+    memcpy(host, text, slash);
+    host[slash] = '\0';
+    struct address network = range->first, broadcast = range->last;
+    (void)address_next(&network, &range->first);
+    if (range->first.family == ADDRESS_V4)
+        (void)address_previous(&broadcast, &range->last);
+    if (address_parse(host, &first) && range_contains(range, &first))
+        range->first = first;
+}
+
 static int set_addrs(const struct tree *node, void *target, struct build_error *error)
 {
     struct pool_config *pool = target;
     const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
     if (!range_parse(text, &pool->range))
         return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
+    trim_subnet(text, &pool->range);
     return 0;
 }
 

@@ -85,16 +85,15 @@ static int key_unload(struct keyring *keyring, const char *name)
     return 0;
 }
 
-enum owner_rank { OWNER_NO, OWNER_ANY, OWNER_NAMED };
+enum owner_rank { OWNER_NO, OWNER_ANY, OWNER_PATTERN, OWNER_NAMED };
 
 static enum owner_rank owner_rank(const struct key_load *key, const struct ike_id *id)
 {
     enum owner_rank best = key->n_owners == 0 ? OWNER_ANY : OWNER_NO;
     for (size_t i = 0; i < key->n_owners; i++) {
-        if (identity_equal(&key->owners[i], id))
-            return OWNER_NAMED;
-        if (key->owners[i].type == 0)
-            best = OWNER_ANY;
+        /* identity ranks and owner ranks run in parallel: no, any, pattern, exactly */
+        enum owner_rank rank = (enum owner_rank)identity_covers(&key->owners[i], id);
+        best = rank > best ? rank : best;
     }
     return best;
 }

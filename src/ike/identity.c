@@ -152,23 +152,26 @@ bool identity_equal(const struct ike_id *a, const struct ike_id *b)
     return true;
 }
 
-enum identity_rank identity_match(const char *pattern, const struct ike_id *id)
+enum identity_rank identity_covers(const struct ike_id *pattern, const struct ike_id *id)
 {
-    struct ike_id parsed;
-    if (pattern[0] == '\0' || strcmp(pattern, "%any") == 0)
+    if (pattern->type == ID_ANY)
         return IDENTITY_ANY;
-    if (identity_parse(pattern, &parsed) != 0)
-        return IDENTITY_NO;
-    if (identity_equal(&parsed, id))
+    if (identity_equal(pattern, id))
         return IDENTITY_EXACT;
-    if (!is_name(parsed.type) || parsed.type != id->type || parsed.data[0] != '*')
+    if (!is_name(pattern->type) || pattern->type != id->type || pattern->data[0] != '*')
         return IDENTITY_NO;
     /* "*.example" covers "a.example" and "a.b.example", but neither "example" nor ".example" */
-    uint16_t tail = (uint16_t)(parsed.len - 1);
+    uint16_t tail = (uint16_t)(pattern->len - 1);
     if (id->len <= tail)
         return IDENTITY_NO;
     for (uint16_t i = 0; i < tail; i++)
-        if (tolower(parsed.data[i + 1]) != tolower(id->data[id->len - tail + i]))
+        if (tolower(pattern->data[i + 1]) != tolower(id->data[id->len - tail + i]))
             return IDENTITY_NO;
     return memchr(id->data, '\0', id->len) == NULL ? IDENTITY_PATTERN : IDENTITY_NO;
+}
+
+enum identity_rank identity_match(const char *pattern, const struct ike_id *id)
+{
+    struct ike_id parsed;
+    return identity_parse(pattern, &parsed) == 0 ? identity_covers(&parsed, id) : IDENTITY_NO;
 }

@@ -36,6 +36,8 @@ bool identity_equal(const struct ike_id *a, const struct ike_id *b);
  * beginning, and never inside of key IDs or addresses.
  */
 enum identity_rank { IDENTITY_NO, IDENTITY_ANY, IDENTITY_PATTERN, IDENTITY_EXACT };
+/* identity_covers - the same with a parsed pattern, for owners of secrets. */
+enum identity_rank identity_covers(const struct ike_id *pattern, const struct ike_id *id);
 enum identity_rank identity_match(const char *pattern, const struct ike_id *id);
 
 #endif
