@@ -486,6 +486,42 @@ static void test_lossy(void **state)
     }
 }
 
+/* Whatever the links do: both ends agree afterwards, and each path has its VPN again. */
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 100; seed < 112; seed++) {
+        struct both *both = connected(2 + (unsigned)(seed % 2), seed);
+        const struct random *random = &both->world->a.random;
+        both->world->loss_percent = seed % 3 == 0 ? 5 : 0;
+        for (unsigned step = 0; step < 40; step++) {
+            unsigned link = random_below(random, both->n_links);
+            switch (random_below(random, 5)) {
+            case 0: link_set(both, link, false); break;
+            case 1:
+            case 2: link_set(both, link, true); break;
+            case 3: both->hole[link] = !both->hole[link]; break;
+            case 4:
+                if (world_sa(&both->world->b, 1) != 0)
+                    world_post(&both->world->b,
+                               (struct ike_command){.kind = IKE_CMD_DELETE_IKE,
+                                                    .sa = world_sa(&both->world->b, 0)});
+                break;
+            }
+            run(both, MS(random_below(random, 3000)));
+        }
+        both->world->loss_percent = 0;
+        for (unsigned i = 0; i < both->n_links; i++) {
+            both->hole[i] = false;
+            link_set(both, i, true);
+        }
+        run(both, SECONDS(300)); /* the Gateway forgets what nobody answers for */
+        until_all_up(both, SECONDS(60));
+        assert_int_equal(world_n_sas(&both->world->a), both->n_links);
+        both_free(both);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_no_additional_sas),
         cmocka_unit_test(test_lossy),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
