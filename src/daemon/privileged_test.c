@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The supervisor's hands under a hostile engine, in a network namespace of their own. */
+
+#include "daemon/privileged.h"
+
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "linux/netlink_monitor.h"
+
+static struct engine_start start;
+static struct privileged *privileged;
+
+static struct priv_answer ask(uint32_t kind, const char *address, uint8_t prefix_len,
+                              uint32_t interface)
+{
+    struct priv_request request = {
+        .kind = kind, .prefix_len = prefix_len, .interface = interface, .port = NAT_PORT};
+    struct priv_answer answer;
+    int fds[LIMIT_WORKERS];
+    if (address != NULL)
+        assert_true(address_parse(address, &request.address));
+    privileged_answer(privileged, &request, &answer, fds);
+    for (unsigned i = 0; i < answer.n_fds; i++)
+        close(fds[i]);
+    return answer;
+}
+
+/* addresses of all interfaces but loopback */
+static size_t addresses(uint32_t *ret_interface)
+{
+    struct netlink_monitor *monitor;
+    struct path_link links[8];
+    size_t n, sum = 0;
+    assert_int_equal(netlink_monitor_open(&monitor), 0);
+    assert_int_equal(netlink_monitor_snapshot(monitor, 0, links, 8, &n), 0);
+    for (size_t i = 0; i < n; i++) {
+        sum += links[i].n_addresses;
+        if (links[i].n_addresses > 0)
+            *ret_interface = links[i].index;
+    }
+    netlink_monitor_free(monitor);
+    return sum;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    start = (struct engine_start){.n_workers = 2};
+    if (tun_open("test%d", 2, start.tun_fds, start.tun_name, &start.tun_uso) != 0 ||
+        tun_up(start.tun_name, TUN_MTU) != 0)
+        return 1;
+    start.tun_index = if_nametoindex(start.tun_name);
+    return privileged_new(&start, &privileged);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    privileged = privileged_free(privileged);
+    close(start.tun_fds[0]), close(start.tun_fds[1]);
+    return 0;
+}
+
+/* Whatever interface the engine names, it is our device that changes. */
+static void test_own_device_only(void **state)
+{
+    (void)state;
+    uint32_t interface = 0;
+    assert_int_equal(addresses(&interface), 0);
+    assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.3.0.1", 0, 1).error, 0);
+    assert_int_equal(addresses(&interface), 1);
+    assert_int_equal(interface, start.tun_index);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.0", 8, 1).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_REMOVE, "10.0.0.0", 8, 1).error, 0);
+    assert_int_equal(ask(PRIV_ADDRESS_REMOVE, "10.3.0.1", 0, 1).error, 0);
+    assert_int_equal(ask(PRIV_ADDRESS_REMOVE, "10.3.0.1", 0, 1).error, ERR_NOT_FOUND);
+    assert_int_equal(addresses(&interface), 0);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(PRIV_ADDRESS_ADD, "127.0.0.2", 0, 0).error, ERR_INVALID);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.1", 8, 0).error, ERR_INVALID);
+    assert_int_equal(ask(77, "10.0.0.0", 8, 0).error, ERR_INVALID);
+    /* sockets: not on our own device, not on one that is not there, not of a strange address */
+    assert_int_equal(ask(PRIV_PATH_SOCKETS, "10.3.0.1", 0, start.tun_index).error, ERR_INVALID);
+    assert_int_equal(ask(PRIV_PATH_SOCKETS, "10.3.0.1", 0, 9999).error, ERR_INVALID);
+    struct priv_answer answer = ask(PRIV_PATH_SOCKETS, "192.0.2.77", 0, 1);
+    assert_int_equal(answer.error, ERR_SYSTEM);
+    assert_int_equal(answer.n_fds, 0);
+    answer = ask(PRIV_PATH_SOCKETS, "127.0.0.1", 0, 1);
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(answer.n_fds, 2);
+}
+
+/* An engine that only ever adds cannot fill the kernel. */
+static void test_bounded(void **state)
+{
+    (void)state;
+    char text[ADDRESS_TEXT_MAX];
+    unsigned done = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        snprintf(text, sizeof(text), "10.3.%u.%u", i / 250, i % 250 + 1);
+        done += ask(PRIV_ADDRESS_ADD, text, 0, 0).error == 0;
+    }
+    assert_int_equal(done, 256);
+    assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.4.0.1", 0, 0).error, ERR_FULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_own_device_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+    };
+    if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
+        access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {
+        perror("needs namespaces and /dev/net/tun");
+        return 77; /* meson: skipped */
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
