@@ -240,7 +240,10 @@ void sa_children_move(struct sa *from, struct sa *to)
     for (struct child *child = from->children; child != NULL; child = child->sa_next)
         child->sa = to;
     from->children = NULL;
-    if (intent_pending(from, INTENT_ROUTABILITY, 0)) { /* goes along */
+    struct intent check = {.kind = INTENT_ROUTABILITY, .path = from->pending_path};
+    if (intent_pending(from, INTENT_ROUTABILITY, 0)) { /* goes along, also if it is being asked */
+        if (!intent_pending(to, INTENT_ROUTABILITY, 0))
+            (void)!intent_add(to, &check); /* no memory: the one that is asked counts for both */
         to->pending_path = from->pending_path;
         to->pending_nat_local = from->pending_nat_local;
         to->pending_nat_remote = from->pending_nat_remote;
