@@ -397,6 +397,36 @@ static void test_black_hole(void **state)
 }
 
 /* The Gateway deletes an IKE SA: the path gets another one, cloned from the survivor. */
+static void test_black_hole_during_a_rekey(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 3; variant++) {
+        struct both *both = both_new(2, 50);
+        both->world->conn_a->dpd_delay_ns = variant == 0 ? SECONDS(1) : 0;
+        both_connect(both);
+        until_all_up(both, SECONDS(5));
+        both->flow = both->down_flow = true;
+        run(both, SECONDS(3));
+        both->worst_gap = both->worst_down_gap = 0;
+        both->hole[0] = true;
+        ike_sa_id sa = world_sa(&both->world->a, 0);
+        if (variant == 1)
+            world_post(&both->world->a, (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = sa});
+        if (variant == 2)
+            world_post(&both->world->a,
+                       (struct ike_command){.kind = IKE_CMD_REKEY_CHILD,
+                                            .child_id = world_child(&both->world->a, 0)});
+        run(both, SECONDS(20));
+        assert_int_equal(carrier_link(both), 1);
+        assert_true(both->worst_gap <= SECONDS(2));
+        assert_true(both->worst_down_gap <= SECONDS(2));
+        both->hole[0] = false;
+        until_all_up(both, SECONDS(200));
+        assert_int_equal(logins(both), 1);
+        both_free(both);
+    }
+}
+
 static void test_deleted_by_the_gateway(void **state)
 {
     (void)state;
@@ -530,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_dead_first_path),
         cmocka_unit_test(test_link_down),
         cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_black_hole_during_a_rekey),
         cmocka_unit_test(test_deleted_by_the_gateway),
         cmocka_unit_test(test_rekeys_change_nothing),
         cmocka_unit_test(test_mobility),
