@@ -257,7 +257,7 @@ static void begin_any(struct peer *peer, uint64_t dice)
         return;
     if (command.kind == IKE_CMD_DELETE_IKE && world_n_sas(peer) < 3)
         return;                                               /* the session is to go on */
-    (void)ike_command(peer->ike, &command, peer->world->now); /* a full queue is fine */
+    (void)!ike_command(peer->ike, &command, peer->world->now); /* a full queue is fine */
     world_drain(peer->world);
 }
 
