@@ -203,7 +203,8 @@ def main():
             say(f"\nThe lab stays up. Play in it, for example:\n"
                 f"    {IKAT} -s {story.user.socket} status\n"
                 f"    {user} ping {HOST}\n"
-                f"    {user} ip link set lte0 down    (and up again: ip -n {lab.name('eu')} addr/route, see lab/net.py)\n"
+                f"    {user} ip link set lte0 down\n"
+                f"    {user} sh -c 'ip link set lte0 up; ip route replace default via 10.2.0.1 dev lte0 metric 200'\n"
                 f"    logs and keys: {lab.directory}\n"
                 f"Remove it:  {lab.keep()}")
     return status
