@@ -70,9 +70,18 @@ static void peer_init(struct peer *peer, struct world *world, const char *name, 
     peer->psk = "a secret of both";
     peer->crypto = crypto_new();
     assert_non_null(peer->crypto);
-    struct ike_options options = {.crypto = peer->crypto, .random = &peer->random};
+    world_restart(peer, (struct ike_options){0});
+}
+
+void world_restart(struct peer *peer, struct ike_options options)
+{
+    options.crypto = peer->crypto;
+    options.random = &peer->random;
+    if (peer->ike != NULL)
+        ike_free(peer->ike);
     peer->ike = ike_new(&options);
     assert_non_null(peer->ike);
+    peer->n_leases = peer->installed = 0;
 }
 
 struct world *world_new(uint64_t seed)

@@ -61,6 +61,9 @@ struct world {
 };
 
 struct world *world_new(uint64_t seed);
+/* world_restart - the endpoint of `peer` begins anew with these options (crypto and random are set
+ * here), as after a crash; its connection is not loaded. */
+void world_restart(struct peer *peer, struct ike_options options);
 void world_start(struct world *world); /* loads the connections */
 void world_free(struct world *world);
 

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* IKE_SA_INIT and IKE_AUTH: what they agree on, and every way in which they do not. */
+#include <stdio.h>
+
+#include "exchange/scenario.h"
+#include "ike/identity.h"
+#include "ike/proposal.h"
+#include "wire/payloads.h"
+
+static void ike_proposal(struct ike_conn *conn, const char *text)
+{
+    char error[PROPOSAL_TEXT_MAX];
+    conn->proposals.n = 1;
+    assert_int_equal(proposal_parse(WIRE_PROTO_IKE, text, &conn->proposals.proposals[0], error), 0);
+}
+
+static void expect_nothing_left(struct world *world)
+{
+    world_run(world, 60 * NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world->b.n_leases, 0);
+    struct ike_stats stats;
+    ike_stats_get(world->b.ike, &stats);
+    assert_int_equal(stats.half_open + stats.sessions + stats.children, 0);
+    scenario_end(world);
+}
+
+/* --- IKE_SA_INIT --- */
+
+static void another_group(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    ike_proposal(world->conn_a, "aes128gcm16-prfsha256-x25519-ecp256-ecp384");
+    ike_proposal(world->conn_b, "aes128gcm16-prfsha256-ecp384");
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT request"), 2);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(INVALID_KE_PAYLOAD)"), 1);
+    assert_int_equal(scenario_sa(&world->a, world_sa(&world->a, 0)).ke, 20);
+    scenario_end(world);
+}
+
+static uint8_t named_group;
+static enum scenario_fate refuse_group(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (to_b || m->header.exchange != WIRE_IKE_SA_INIT)
+        return SCENARIO_PASS;
+    message_clear(m);
+    m->header.spi_r = 0;
+    message_append_notify(m, N_INVALID_KE_PAYLOAD, span_of((uint8_t[2]){0, named_group}, 2));
+    return SCENARIO_CHANGED;
+}
+
+/* C11: a group that we did not offer, the one that we sent, and a responder that never settles. */
+static void group_loop(void **state)
+{
+    (void)state;
+    static const uint8_t groups[] = {1, 31, 19};
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        struct world *world = world_new(2);
+        named_group = groups[i];
+        scenario_edit(world, refuse_group);
+        scenario_watch(world);
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_KE_REFUSED);
+        assert_true(scenario_count(world, "IKE_SA_INIT request") <= 2);
+        expect_nothing_left(world);
+    }
+}
+
+static void no_proposal(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3);
+    ike_proposal(world->conn_a, "aes128gcm16-prfsha256-x25519");
+    ike_proposal(world->conn_b, "aes256-sha256-ecp256");
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_NO_PROPOSAL);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(NO_PROPOSAL_CHOSEN)"), 1);
+    expect_nothing_left(world);
+}
+
+static enum scenario_fate lose_auth_of_first(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    (void)to_b;
+    return m->sa == 1 && m->header.exchange == WIRE_IKE_AUTH ? SCENARIO_LOST : SCENARIO_PASS;
+}
+
+static void cookie(void **state)
+{
+    (void)state;
+    struct world *world = world_new(4);
+    world_restart(&world->b, (struct ike_options){.cookie_threshold = 1});
+    world_start(world);
+    scenario_edit(world, lose_auth_of_first);
+    scenario_watch(world);
+    world_post(&world->a, (struct ike_command){
+                              .kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(1)});
+    world_run(world, 100 * NANOS_PER_MS);
+    scenario_watch(world);
+    assert_int_equal(world_connect(world), IKE_OK);
+    assert_int_equal(scenario_count(world, "#2 a:500 -> b:500 IKE_SA_INIT request: SA(IKE)"), 1);
+    assert_int_equal(scenario_count(world, "#2 b:500 -> a:500 IKE_SA_INIT response: N(COOKIE)"), 1);
+    /* RFC 7296 section 2.6: the cookie comes first, and all else is as it was */
+    assert_int_equal(
+        scenario_count(world, "#2 a:500 -> b:500 IKE_SA_INIT request: N(COOKIE) SA(IKE) KE NONCE"),
+        1);
+    world_run(world, 400 * NANOS_PER_SEC);
+    struct ike_stats stats;
+    ike_stats_get(world->b.ike, &stats);
+    assert_int_equal(stats.half_open, 0);
+    assert_int_equal(stats.cookies_sent, 1);
+    world_free(world);
+}
+
+static enum scenario_fate demand_cookies(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (to_b || m->header.exchange != WIRE_IKE_SA_INIT)
+        return SCENARIO_PASS;
+    message_clear(m);
+    m->header.spi_r = 0;
+    message_append_notify(m, N_COOKIE, span_of("give me another one", 19));
+    return SCENARIO_CHANGED;
+}
+
+static void cookie_loop(void **state)
+{
+    (void)state;
+    struct world *world = world_new(5);
+    scenario_edit(world, demand_cookies);
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_INVALID_SYNTAX);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT request"), 4); /* C29 */
+    expect_nothing_left(world);
+}
+
+/* --- identities and secrets --- */
+
+static void gateway_refuses_identity(void **state)
+{
+    (void)state;
+    struct world *world = world_new(6);
+    strcpy(world->conn_b->remote.id_pattern, "*.staff.example");
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    /* C26: the same as with a wrong secret */
+    assert_int_equal(scenario_count(world, "IKE_AUTH response: N(AUTHENTICATION_FAILED)"), 1);
+    expect_nothing_left(world);
+}
+
+static void wanted_gateway_is_another(void **state)
+{
+    (void)state;
+    struct world *world = world_new(7);
+    assert_int_equal(identity_parse("gw2.example", &world->conn_a->remote.id), 0);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    expect_nothing_left(world);
+}
+
+/* A26, RFC 7296 section 2.21.2: the Gateway believes that all is well, and is told. */
+static void user_refuses_identity(void **state)
+{
+    (void)state;
+    struct world *world = world_new(8);
+    world->conn_a->remote.id = (struct ike_id){0};
+    strcpy(world->conn_a->remote.id_pattern, "gw2.example");
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_ID_MISMATCH);
+    assert_int_equal(
+        scenario_count(world, "a -> b INFORMATIONAL request: N(AUTHENTICATION_FAILED)"), 1);
+    assert_int_equal(world_n_sas(&world->b), 0);
+    expect_nothing_left(world);
+}
+
+static void wrong_secret(void **state)
+{
+    (void)state;
+    struct world *world = world_new(9);
+    world->a.psk = "a secret of botH";
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    assert_int_equal(scenario_count(world, "IKE_AUTH response: N(AUTHENTICATION_FAILED)"), 1);
+    expect_nothing_left(world);
+}
+
+static enum scenario_fate spoil_auth_of_b(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find(m, WIRE_PAYLOAD_AUTH);
+    (void)world;
+    if (to_b || at == m->n)
+        return SCENARIO_PASS;
+    message_octets(m, at)[10] ^= 1;
+    return SCENARIO_CHANGED;
+}
+
+static void gateway_does_not_prove_itself(void **state)
+{
+    (void)state;
+    struct world *world = world_new(10);
+    scenario_edit(world, spoil_auth_of_b);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_PEER_AUTH_FAILED);
+    assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 0);
+    expect_nothing_left(world);
+}
+
+/* K11, S2: nothing but IKE_AUTH is answered before authentication. */
+static enum scenario_fate clone_early(struct world *world, bool to_b, struct message *m)
+{
+    static bool done;
+    if (!to_b || m->header.exchange != WIRE_IKE_AUTH || world->hook_context == &done)
+        return SCENARIO_PASS;
+    world->hook_context = &done;
+    m->header.exchange = WIRE_CREATE_CHILD_SA;
+    return SCENARIO_CHANGED;
+}
+
+static void nothing_before_authentication(void **state)
+{
+    (void)state;
+    struct world *world = world_new(11);
+    scenario_edit(world, clone_early);
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request"), 1);
+    assert_int_equal(scenario_count(world, "CREATE_CHILD_SA response"), 0);
+    scenario_end(world);
+}
+
+/* --- the first Child SA --- */
+
+static void childless(void **state)
+{
+    (void)state;
+    struct world *world = world_new(12);
+    world->conn_a->childless = IKE_CHILDLESS_FORCE;
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(
+        scenario_count(world, "IKE_AUTH request: IDi N(INITIAL_CONTACT) IDr AUTH CP(REQUEST) N("),
+        1);
+    assert_int_equal(world_n_children(&world->a), 0);
+    assert_int_equal(scenario_session(&world->a).config.n_addresses, 1);
+    scenario_create(&world->a, world_sa(&world->a, 0));
+    scenario_end(world);
+}
+
+static void both_families(void **state)
+{
+    (void)state;
+    struct world *world = world_new(13);
+    struct ike_config lease = {.n_addresses = 2, .n_dns = 1};
+    assert_true(address_parse("10.9.0.7", &lease.addresses[0]));
+    assert_true(address_parse("2001:db8:9::7", &lease.addresses[1]));
+    assert_true(address_parse("10.1.0.53", &lease.dns[0]));
+    world->b.lease = &lease;
+    world->conn_a->n_vips = 2;
+    world->conn_a->vips[1].family = ADDRESS_V6;
+    scenario_login(world);
+    struct ike_config got = scenario_session(&world->a).config;
+    assert_memory_equal(&got, &lease, sizeof(got));
+    struct ike_child_info child;
+    assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &child));
+    assert_int_equal(child.local_ts.n, 2);
+    assert_true(address_equal(&child.local_ts.ts[0].range.first, &lease.addresses[0]));
+    assert_true(address_equal(&child.local_ts.ts[0].range.last, &lease.addresses[0]));
+    scenario_end(world);
+}
+
+/* S20: what goes wrong with the Child SA alone leaves the IKE SA, and no trace of the rest. */
+static void pool_exhausted(void **state)
+{
+    (void)state;
+    for (int without = 0; without < 2; without++) {
+        struct world *world = world_new(14);
+        world->b.refuse_lease = true;
+        if (without)
+            world->conn_a->childless = IKE_CHILDLESS_FORCE;
+        scenario_watch(world);
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_ADDRESS_FAILURE);
+        assert_int_equal(scenario_count(world, "response: IDr AUTH N(INTERNAL_ADDRESS_FAILURE) N("),
+                         1);
+        assert_int_equal(world_n_sas(&world->b), 1);
+        assert_int_equal(world_n_children(&world->b), 0);
+        assert_int_equal(world->b.n_leases, 0);
+        scenario_end(world);
+    }
+}
+
+static enum scenario_fate drop_address(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    size_t at = message_find(m, WIRE_PAYLOAD_CP);
+    if (to_b || at == m->n)
+        return SCENARIO_PASS;
+    message_remove(m, at);
+    return SCENARIO_CHANGED;
+}
+
+static void no_address(void **state)
+{
+    (void)state;
+    struct world *world = world_new(15);
+    scenario_edit(world, drop_address);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_ADDRESS_FAILURE);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(world_n_children(&world->a), 0);
+    assert_int_equal(world_n_children(&world->b), 0);
+    scenario_end(world);
+}
+
+static void set_lan(struct ike_conn *conn, bool local, const char *text)
+{
+    struct ike_ts_policy *lan = local ? &conn->children[0].local_ts : &conn->children[0].remote_ts;
+    assert_true(range_parse(text, &lan->fixed.ts[0].range));
+}
+
+static void narrowed(void **state)
+{
+    (void)state;
+    struct world *world = world_new(16);
+    set_lan(world->conn_a, false, "10.0.0.0/8");
+    scenario_login(world);
+    struct ike_child_info child;
+    struct address_range want;
+    assert_true(range_parse("10.1.0.0/16", &want));
+    assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &child));
+    assert_int_equal(child.remote_ts.n, 1);
+    assert_memory_equal(&child.remote_ts.ts[0].range, &want, sizeof(want));
+    scenario_end(world);
+}
+
+static void disjoint(void **state)
+{
+    (void)state;
+    struct world *world = world_new(17);
+    set_lan(world->conn_a, false, "172.16.0.0/12");
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_TS_REFUSED);
+    assert_int_equal(scenario_count(world, "IDr AUTH CP(REPLY) N(TS_UNACCEPTABLE)"), 1);
+    assert_int_equal(world_n_sas(&world->a), 1);
+    assert_int_equal(world_n_children(&world->a), 0);
+    assert_int_equal(world->b.n_leases, 1);
+    scenario_end(world);
+}
+
+/* T2: a responder narrows, it does not widen. T3: an End User gets its own address, no other. */
+static uint8_t widened;
+static enum scenario_fate widen(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find(m, widened);
+    (void)world;
+    if (to_b != (widened == WIRE_PAYLOAD_TSi) || at == m->n)
+        return SCENARIO_PASS;
+    /* one selector of IPv4: header 4, type 1, protocol 1, length 2, ports 4, first 4, last 4 */
+    memcpy(message_octets(m, at) + 12, (uint8_t[8]){10, 9, 0, 99, 10, 9, 0, 99}, 8);
+    return SCENARIO_CHANGED;
+}
+
+static void selectors_of_a_liar(void **state)
+{
+    (void)state;
+    struct world *world = world_new(18);
+    scenario_edit(world, widen);
+    scenario_watch(world);
+    widened = WIRE_PAYLOAD_TSr;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_TS_REFUSED);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(scenario_count(world, "a -> b INFORMATIONAL request: D(ESP)"), 1);
+    assert_int_equal(world_n_children(&world->a) + world_n_children(&world->b), 0);
+    scenario_end(world);
+
+    world = world_new(18);
+    scenario_edit(world, widen);
+    scenario_watch(world);
+    widened = WIRE_PAYLOAD_TSi;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_TS_REFUSED);
+    assert_int_equal(scenario_count(world, "N(TS_UNACCEPTABLE)"), 1);
+    scenario_end(world);
+}
+
+/* --- one user, several logins (A-22; K27, K28, S17, S44) --- */
+
+static bool strip;
+static enum scenario_fate strip_initial_contact(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find_notify(m, N_INITIAL_CONTACT);
+    (void)world;
+    (void)to_b;
+    if (!strip || at == m->n)
+        return SCENARIO_PASS;
+    message_remove(m, at);
+    return SCENARIO_CHANGED;
+}
+
+static const struct {
+    enum ike_unique unique;
+    bool initial_contact;
+    enum ike_outcome outcome;
+    unsigned sessions, sas; /* at the Gateway, afterwards */
+} uniqueness[] = {
+    {IKE_UNIQUE_NO, true, IKE_OK, 1, 1},      {IKE_UNIQUE_NO, false, IKE_OK, 2, 4},
+    {IKE_UNIQUE_REPLACE, true, IKE_OK, 1, 1}, {IKE_UNIQUE_REPLACE, false, IKE_OK, 1, 1},
+    {IKE_UNIQUE_KEEP, true, IKE_OK, 1, 1},    {IKE_UNIQUE_KEEP, false, IKE_AUTH_FAILED, 1, 3},
+    {IKE_UNIQUE_NEVER, true, IKE_OK, 2, 4},   {IKE_UNIQUE_NEVER, false, IKE_OK, 2, 4},
+};
+
+static void one_user_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(uniqueness); i++) {
+        struct world *world = world_new(30 + i);
+        world->conn_b->unique = uniqueness[i].unique;
+        strip = !uniqueness[i].initial_contact;
+        scenario_edit(world, strip_initial_contact);
+        scenario_watch(world);
+        scenario_login(world);
+        /* a clone is not a second login, and INITIAL_CONTACT is not said within a session */
+        scenario_clone(&world->a, scenario_clone(&world->a, world_sa(&world->a, 0)));
+        assert_int_equal(world_n_sas(&world->b), 3);
+        assert_int_equal(scenario_count(world, "#2"), 2);
+        assert_int_equal(world->b.counts[IKE_EV_SESSION_DOWN], 0);
+        world_restart(&world->a, (struct ike_options){0});
+        assert_int_equal(ike_conn_add(world->a.ike, world->conn_a), 0);
+        assert_int_equal(world_connect(world), uniqueness[i].outcome);
+        world_run(world, 400 * NANOS_PER_SEC);
+        struct ike_stats stats;
+        ike_stats_get(world->b.ike, &stats);
+        assert_int_equal(stats.sessions, uniqueness[i].sessions);
+        assert_int_equal(stats.established, uniqueness[i].sas);
+        assert_int_equal(world->b.n_leases, uniqueness[i].sessions);
+        world_free(world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_group),
+        cmocka_unit_test(group_loop),
+        cmocka_unit_test(no_proposal),
+        cmocka_unit_test(cookie),
+        cmocka_unit_test(cookie_loop),
+        cmocka_unit_test(gateway_refuses_identity),
+        cmocka_unit_test(wanted_gateway_is_another),
+        cmocka_unit_test(user_refuses_identity),
+        cmocka_unit_test(wrong_secret),
+        cmocka_unit_test(gateway_does_not_prove_itself),
+        cmocka_unit_test(nothing_before_authentication),
+        cmocka_unit_test(childless),
+        cmocka_unit_test(both_families),
+        cmocka_unit_test(pool_exhausted),
+        cmocka_unit_test(no_address),
+        cmocka_unit_test(narrowed),
+        cmocka_unit_test(disjoint),
+        cmocka_unit_test(selectors_of_a_liar),
+        cmocka_unit_test(one_user_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
