@@ -70,7 +70,9 @@ static void child_install(struct engine *e, const struct ike_event *event)
     bool known = ike_session_get(e->ike, install->session, &session);
     bool nat = ike_sa_get(e->ike, install->sa, &sa) && sa.nat_local;
     child_config(install, nat, &config);
-    engine_path_bind(e, &install->path);
+    /* a Gateway answers on the path that the End User chose, from whatever socket it came to */
+    if (known && session.role == IKE_END_USER)
+        engine_path_bind(e, &install->path);
     struct ike_result result = {.error = esp_plane_child_install(e->plane, &config, e->now)};
     wipe(&config, sizeof(config));
     if (result.error == 0) {
@@ -91,7 +93,9 @@ static void child_move(struct engine *e, const struct ike_event *event)
     struct ike_child_info child;
     struct ike_sa_info sa;
     struct esp_path path = engine_esp_path(&event->path);
-    engine_path_bind(e, &event->path);
+    struct ike_session_info session;
+    if (ike_session_get(e->ike, event->session, &session) && session.role == IKE_END_USER)
+        engine_path_bind(e, &event->path);
     int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap, 0);
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
         ike_sa_get(e->ike, child.sa, &sa))

@@ -96,6 +96,8 @@ void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind, vo
     if (ptr == NULL)
         return;
     ASSERT(c->n_garbage < c->room_garbage);
+    if (c->n_garbage == 0)
+        c->reclaim_at = plane_now() + PLANE_RECLAIM;
     uint64_t epoch = atomic_fetch_add(&plane->epoch, 1) + 1;
     c->garbage[c->n_garbage++] =
         (struct plane_garbage){.kind = kind, .ptr = ptr, .epoch = epoch, .kick = c->kicks};
@@ -169,6 +171,7 @@ void plane_garbage_collect(struct esp_plane *plane, bool all)
         else
             c->garbage[kept++] = c->garbage[i];
     c->n_garbage = kept;
+    c->reclaim_at = plane_now() + PLANE_RECLAIM;
 }
 
 /* --- sockets --- */

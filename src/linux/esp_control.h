@@ -57,6 +57,7 @@ struct plane_control {
     size_t n_sessions, room_sessions;
     struct plane_garbage *garbage;
     size_t n_garbage, room_garbage;
+    nanos reclaim_at; /* the next look at the garbage, if there is some */
     struct plane_sockets udp4, udp6, raw4, raw6, paths[PLANE_PATH_SOCKETS];
     struct esp_crypto *crypto;
     struct esp_child *news;      /* taken off the inbox, not told yet */

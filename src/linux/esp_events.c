@@ -260,7 +260,7 @@ nanos esp_plane_deadline(const struct esp_plane *plane)
         due = nanos_min(due, keepalive_due(c, r));
         due = nanos_min(due, r->removed ? r->gone_at : r->mtu_until);
     }
-    return c->n_garbage > 0 ? nanos_min(due, plane_now() + PLANE_RECLAIM) : due;
+    return c->n_garbage > 0 ? nanos_min(due, c->reclaim_at) : due;
 }
 
 /* record_tick - what falls due for one child. true: its lingering ended. */
