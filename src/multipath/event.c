@@ -335,7 +335,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
         login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
     vpn->won_tag = 0;
     vpn_id_set(vpn, 0);
-    if (!vpn->wanted || !vpn->keep || !vpn_end_user(vpn)) {
+    if (!vpn->wanted || !vpn->keep || vpn->released || !vpn_end_user(vpn)) {
         vpn->wanted = false;
         vpn_settle(vpn, now);
         return;

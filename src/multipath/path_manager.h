@@ -97,8 +97,9 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
  * is not started again. Ends no session by itself (IKE_CMD_DELETE_SESSION does). */
 void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now);
 
-/* path_manager_session_release - before the daemon deletes a session, an IKE SA or Child SAs of it
- * on a person's command: nothing of the session is repaired any more. */
+/* path_manager_session_release - before the daemon deletes a whole session on a person's command:
+ * nothing of it is repaired any more, and it is not logged in again. Not for one of several IKE
+ * SAs. */
 void path_manager_session_release(struct path_manager *pm, ike_session_id session);
 
 /* path_manager_child_release - the same for one child of the session: it is no longer created where

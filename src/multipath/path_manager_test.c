@@ -364,6 +364,38 @@ static void test_peer_gone(void **state)
     world_free(world);
 }
 
+/* What a person ended stays ended, whatever `keep` says. */
+static void test_released(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 19);
+    path_manager_session_release(world->pm, world->session);
+    world_sa_kill(world, 0, IKE_CANCELLED);
+    world_sa_kill(world, 1, IKE_CANCELLED);
+    world_run(world, SECONDS(60));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world->clones, 1);
+    assert_int_equal(world->connects, 1);
+    world_free(world);
+}
+
+/* One child of a session is given up: it is created nowhere any more. */
+static void test_child_released(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 20);
+    path_manager_child_release(world->pm, world->session, "net");
+    world_child_kill(world);
+    world_run(world, SECONDS(60));
+    assert_int_equal(world->creates, 1);
+    assert_int_equal(world_established(world), 2);
+    world_connect(world, true); /* wanted again */
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->connected, 2);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
 static void test_no_path_at_all(void **state)
 {
     (void)state;
@@ -507,6 +539,8 @@ int main(void)
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_total_loss_and_return),
         cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_released),
+        cmocka_unit_test(test_child_released),
         cmocka_unit_test(test_no_path_at_all),
         cmocka_unit_test(test_disconnect_cancels),
         cmocka_unit_test(test_mesh),

@@ -250,9 +250,19 @@ static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *even
     failed(vpn, path, now);
 }
 
+/* answer_wish - a further child of a session that was there: the first outcome counts. */
+static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcome)
+{
+    bool wished = vpn->child[0] == '\0' ? policy == 0
+                                        : strcmp(vpn->child, vpn->conn->children[policy].name) == 0;
+    if (wished && vpn->waits && vpn->won_tag == 0)
+        login_connected(vpn, outcome);
+}
+
 static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *event, nanos now)
 {
     if (event->outcome == IKE_OK) {
+        answer_wish(vpn, leg->job_policy, IKE_OK);
         leg->job_failures = 0;
         leg->job_at_ns = 0;
         /* told in good time also where the Child SA did not last */
@@ -264,6 +274,8 @@ static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *ev
     /* what was refused for good is asked again at leisure */
     bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||
                      event->outcome == IKE_INSTALL_FAILED;
+    if (!temporary)
+        answer_wish(vpn, leg->job_policy, event->outcome);
     leg->job_at_ns = temporary ? retry_after(vpn->pm, leg->job_failures, now) : now + RETRY_MAX_NS;
 }
 

@@ -591,6 +591,14 @@ struct path_status world_path(const struct world *world, const char *name)
     return status;
 }
 
+void world_child_kill(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_SAS; i++)
+        if (world->sas[i].id != 0)
+            child_down(world, &world->sas[i], IKE_CANCELLED);
+    pull(world);
+}
+
 bool world_all_up(const struct world *world)
 {
     struct path_status status;

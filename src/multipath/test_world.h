@@ -83,7 +83,8 @@ void world_run(struct world *world, nanos duration);
 void world_until(struct world *world, bool (*condition)(const struct world *world), nanos limit);
 void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome);
 
-/* How many Child SAs are at home on the link, up and usable. */
+void world_child_kill(struct world *world); /* all of them, by us */
+
 bool world_all_up(const struct world *world); /* each wanted path is up */
 struct path_status world_path(const struct world *world, const char *name);
 int world_carrier_link(const struct world *world); /* link that the flow takes; -1: none */
