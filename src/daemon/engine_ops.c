@@ -194,7 +194,8 @@ static unsigned sas_each(struct engine *e, const struct engine_filter *f,
         if ((f->ike_id != 0 && sa.id != f->ike_id) ||
             !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f->ike))
             continue;
-        if (command->kind == IKE_CMD_DELETE_IKE)
+        /* one of several IKE SAs: its path gets another one; the last: the session ends */
+        if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1)
             path_manager_session_release(e->paths, sa.session);
         command->sa = sa.id;
         n += command_send(e, command, tag, w);
