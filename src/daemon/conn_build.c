@@ -402,6 +402,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
     work->over_ns = work->rand_ns = KEY_UNSET;
     conn->clone = IKE_CLONE_BOTH;
     conn->prefer = IKE_CLONE_KEEP_OLD;
+    /* one VPN per interface, to the address that was configured; others are for pairs and full */
+    conn->mesh = IKE_MESH_FIRST;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;
     conn->probe_interval_ns = NANOS_PER_SEC;
