@@ -63,6 +63,16 @@ static int child_index(const struct ike_conn *conn, const char *name)
     return -1;
 }
 
+/* conn_replace - the connection was loaded anew before the login was through. */
+static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
+{
+    login_cancel(vpn);
+    vpn->n_paths = 0;
+    ike_conn_ref(conn);
+    ike_conn_unref(vpn->conn);
+    vpn->conn = conn;
+}
+
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
 {
     struct address remotes[REMOTES_MAX];
@@ -77,6 +87,8 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn = vpn_new(pm, wish->conn);
     if (vpn == NULL)
         return ERR_NO_MEMORY;
+    if (vpn->id == 0 && vpn->conn != wish->conn)
+        conn_replace(vpn, wish->conn);
     vpn->role = IKE_END_USER;
     vpn->wanted = true;
     vpn->keep |= wish->keep;

@@ -364,6 +364,30 @@ static void test_peer_gone(void **state)
     world_free(world);
 }
 
+/* Loaded anew while the login is tried: what counts is the new one. */
+static void test_conn_replaced(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 21);
+    world->peer_up = false;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, SECONDS(1));
+    struct ike_conn *fresh = ike_conn_new();
+    assert_non_null(fresh);
+    *fresh = *world->conn;
+    fresh->refs = 1;
+    fresh->n_paths = 1;
+    ike_conn_unref(world->conn); /* as the core does when the name is loaded again */
+    world->conn = fresh;
+    world->peer_up = true;
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world_established(world), 1);
+    world_free(world);
+}
+
 /* What a person ended stays ended, whatever `keep` says. */
 static void test_released(void **state)
 {
@@ -539,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_total_loss_and_return),
         cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_conn_replaced),
         cmocka_unit_test(test_released),
         cmocka_unit_test(test_child_released),
         cmocka_unit_test(test_no_path_at_all),
