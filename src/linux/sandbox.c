@@ -264,6 +264,9 @@ static int filter_fill(scmp_filter_ctx filter, enum sandbox_profile profile)
         rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly_calls[i], 0);
     if (rc == 0)
         rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (rc ==
+        0) /* a tree instead of a list: the data plane makes a hundred thousand calls a second */
+        rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     return rc == 0 ? seccomp_load(filter) : rc;
 }
 
