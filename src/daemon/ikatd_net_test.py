@@ -229,6 +229,43 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(self.ping(), 3)
         self.assertIsNone(gateway.process.poll())
 
+    def test_name_of_the_peer(self):
+        folder = f"/etc/netns/{USER}"  # `ip netns exec` shows its files in /etc
+        os.makedirs(folder)
+        self.addCleanup(shutil.rmtree, folder)
+        with open(os.path.join(folder, "hosts"), "w", encoding="ascii") as file:
+            file.write("192.0.1.2 gateway.test\n")
+        self.gateway()
+        more = re.sub(r"remote_addrs = .*", "remote_addrs = gateway.test", USER_PART.format(link=LINK), count=1)
+        more = re.sub(r"    paths .*", "", more, flags=re.S)
+        text = CONN.format(local="alice", remote="gw", more=more, secret="a long enough secret")
+        user = self.start(USER, "user", self.config("user", text))
+        user.wait("event=session-up")
+        user.wait("event=child-up")
+        self.assertEqual(self.ping(), 3)
+
+    def test_unknown_name(self):
+        more = re.sub(r"remote_addrs = .*", "remote_addrs = nobody.invalid", USER_PART.format(link=LINK))
+        text = CONN.format(local="alice", remote="gw", more=re.sub(r"    paths .*", "", more, flags=re.S),
+                           secret="a long enough secret")
+        user = self.start(USER, "user", self.config("user", text))
+        user.wait("event=name-unresolved conn=office")
+        self.assertEqual(user.end(), 0)
+
+    def test_keylog(self):
+        path = os.path.join(self.folder, "keys")
+        text = CONN.format(local="gw", remote="alice", more=GATEWAY_PART, secret="a long enough secret") + POOLS
+        gateway = self.start(GATEWAY, "gateway", self.config("gateway", text), "-K", path)
+        gateway.wait("event=config-loaded")
+        self.user().wait("event=path-up conn=office path=two")
+        with open(path, encoding="ascii") as file:
+            lines = file.read().splitlines()
+        self.assertEqual(len(lines), 2)  # of the login and of the clone
+        for line in lines:
+            self.assertRegex(line, r'^[0-9a-f]{16},[0-9a-f]{16},[0-9a-f]{40},[0-9a-f]{40},'
+                                   r'"AES-GCM-128 with 16 octet ICV \[RFC5282\]",,,"NONE \[RFC4306\]"$')
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
     # --- the end, and what is left ---
 
     def test_stop(self):
