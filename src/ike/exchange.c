@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "ike/endpoint.h"
+#include "ike/mobike.h"
 #include "ike/seal.h"
 
 /* One row per kind of intent: how it is asked, and how urgent it is. Lower is sooner: what saves
@@ -258,7 +259,7 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
                       intent->kind == INTENT_CREATE_MOVED;
     asking->parked = false;
     asking->woken = true;
-    sa->mine.path = other_path ? intent->path : sa->path;
+    sa->mine.path = other_path ? mobike_fill_path(sa, &intent->path) : sa->path;
     sa->mine.tries = 0;
     sa->mine.interval_ns = intent->retry_ns;
     sa->mine.give_up_at_ns =
@@ -307,7 +308,8 @@ static void finish_woken(struct sa *sa, nanos now)
     if (*link == NULL || (*link)->kind != INTENT_PROBE)
         return;
     struct intent *probe = take(sa, link);
-    intent_end(sa, probe, IKE_OK);
+    struct verdict verdict = verdict_done(IKE_OK);
+    emit_done(sa, probe, &verdict, sa->asking->rtt_ns);
     free(probe);
 }
 
