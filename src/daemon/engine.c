@@ -176,6 +176,7 @@ static nanos engine_deadline(const struct engine *e)
     nanos deadline = nanos_min(ike_deadline(e->ike), path_manager_deadline(e->paths));
     deadline = nanos_min(deadline, esp_plane_deadline(e->plane));
     deadline = nanos_min(deadline, engine_watch_deadline(e));
+    deadline = nanos_min(deadline, engine_connect_deadline(e));
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
@@ -192,6 +193,7 @@ static void engine_tick(struct engine *e)
     if (esp_plane_deadline(e->plane) <= e->now)
         esp_plane_tick(e->plane, e->now);
     engine_watch_tick(e);
+    engine_connect_tick(e);
     engine_pump(e);
     struct ike_session_info session;
     if (e->stopping && (e->now >= e->stop_by || !ike_session_next(e->ike, 0, &session)))

@@ -127,16 +127,46 @@ int engine_secret_unload(struct engine *e, const char *id)
 
 /* --- names of peers --- */
 
+#define RETRY_NS                                                                                   \
+    (10 * NANOS_PER_SEC) /* a name that is not known may be so at the next boot stage */
+
+static const char *name_of(const struct ike_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_remote_addrs; i++)
+        if (conn->remote_addrs[i].name[0] != '\0')
+            return conn->remote_addrs[i].name;
+    return NULL;
+}
+
+static int resolver_ask(struct engine *e, struct resolving *r)
+{
+    struct resolve_request request = {.job = r->job};
+    const char *name = name_of(r->wish.conn);
+    memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
+    r->retry_at = NANOS_NEVER;
+    return channel_send(e->start->resolver_fd, &request, sizeof(request), NULL, 0);
+}
+
+static void resolving_end(struct resolving *r)
+{
+    r->wish.conn = ike_conn_unref(r->wish.conn);
+    r->job = 0;
+}
+
 static void resolved(struct engine *e, struct resolving *r)
 {
     struct path_connect wish = r->wish;
     if (r->child[0] != '\0')
         wish.child = r->child;
     int error = path_manager_connect(e->paths, &wish, e->now);
+    if (error == ERR_INVALID && wish.keep) {
+        r->wish.n_remotes = 0;
+        r->retry_at = nanos_after(e->now, RETRY_NS);
+        return;
+    }
     if (error != 0)
         engine_watch_failed(e, wish.tag, "the peer's address is unknown");
-    r->wish.conn = ike_conn_unref(r->wish.conn);
-    r->job = 0;
+    resolving_end(r);
     engine_pump(e);
 }
 
@@ -163,38 +193,56 @@ static void on_resolved(void *context, int fd, unsigned events)
         event_loop_remove(e->loop, fd);
 }
 
-static const char *name_of(const struct ike_conn *conn)
-{
-    for (size_t i = 0; i < conn->n_remote_addrs; i++)
-        if (conn->remote_addrs[i].name[0] != '\0')
-            return conn->remote_addrs[i].name;
-    return NULL;
-}
-
 int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
                    bool keep)
 {
     struct path_connect wish = {.conn = conn, .child = child, .tag = tag, .keep = keep};
-    const char *name = name_of(conn);
-    if (name == NULL)
+    if (name_of(conn) == NULL)
         return path_manager_connect(e->paths, &wish, e->now);
     for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
         struct resolving *r = &e->resolving[i];
         if (r->job != 0)
             continue;
-        struct resolve_request request = {.job = engine_number(e)};
-        memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
-        int error = channel_send(e->start->resolver_fd, &request, sizeof(request), NULL, 0);
-        if (error != 0)
-            return ERR_FULL;
-        *r = (struct resolving){.job = request.job, .wish = wish};
+        *r = (struct resolving){.job = engine_number(e), .wish = wish};
         r->wish.conn = ike_conn_ref(conn);
         r->wish.child = NULL;
         if (child != NULL)
             memcpy(r->child, child, strnlen(child, LIMIT_NAME - 1));
-        return 0;
+        if (resolver_ask(e, r) == 0)
+            return 0;
+        resolving_end(r);
+        return ERR_FULL;
     }
     return ERR_FULL;
+}
+
+void engine_connect_forget(struct engine *e, const char *conn_name)
+{
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
+        struct resolving *r = &e->resolving[i];
+        if (r->job == 0 || strcmp(r->wish.conn->name, conn_name) != 0)
+            continue;
+        engine_watch_failed(e, r->wish.tag, "cancelled");
+        resolving_end(r);
+    }
+}
+
+void engine_connect_tick(struct engine *e)
+{
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
+        struct resolving *r = &e->resolving[i];
+        if (r->job != 0 && r->retry_at <= e->now && resolver_ask(e, r) != 0)
+            r->retry_at = nanos_after(e->now, RETRY_NS);
+    }
+}
+
+nanos engine_connect_deadline(const struct engine *e)
+{
+    nanos deadline = NANOS_NEVER;
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++)
+        if (e->resolving[i].job != 0)
+            deadline = nanos_min(deadline, e->resolving[i].retry_at);
+    return deadline;
 }
 
 int engine_jobs_add(struct engine *e)

@@ -74,6 +74,7 @@ static int op_conn_load(void *engine, struct ike_conn *conn)
 static int op_conn_unload(void *engine, const char *name)
 {
     struct engine *e = engine;
+    engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);
     int error = ike_conn_remove(e->ike, name);
     if (error == 0)
@@ -235,8 +236,10 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
         command.kind = IKE_CMD_DELETE_IKE;
         n = sas_each(e, filter, &command, tag, w);
     } else {
-        if (filter->ike != NULL)
+        if (filter->ike != NULL) {
+            engine_connect_forget(e, filter->ike);
             path_manager_disconnect(e->paths, filter->ike, e->now);
+        }
         command.kind = IKE_CMD_DELETE_SESSION;
         n = sessions_each(e, filter, &command, tag, w);
     }

@@ -44,7 +44,8 @@ struct watching {
 
 /* a wish whose peer's name is being resolved */
 struct resolving {
-    uint64_t job; /* 0: free */
+    uint64_t job;   /* 0: free */
+    nanos retry_at; /* NANOS_NEVER: asked, the answer is awaited */
     struct path_connect wish;
     char child[LIMIT_NAME];
 };
@@ -123,6 +124,11 @@ int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, u
 /* engine_paths.c: at the first use of a path; after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_paths_check(struct engine *e, size_t n_links);
+
+/* engine_connect_forget - wishes for the connection that still wait for an address. */
+void engine_connect_forget(struct engine *e, const char *conn_name);
+void engine_connect_tick(struct engine *e);
+nanos engine_connect_deadline(const struct engine *e);
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);

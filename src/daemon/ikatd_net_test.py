@@ -249,7 +249,8 @@ class DaemonTest(unittest.TestCase):
         text = CONN.format(local="alice", remote="gw", more=re.sub(r"    paths .*", "", more, flags=re.S),
                            secret="a long enough secret")
         user = self.start(USER, "user", self.config("user", text))
-        user.wait("event=name-unresolved conn=office")
+        first = user.wait("event=name-unresolved conn=office")
+        user.wait("event=name-unresolved conn=office", first + 1)  # tries again, every 10 s
         self.assertEqual(user.end(), 0)
 
     def test_keylog(self):
