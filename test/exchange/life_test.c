@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long an IKE SA lives: liveness, lifetimes, reauthentication, ends that are fatal or forced.
+ */
+#include <stdio.h>
+
+#include "exchange/scenario.h"
+#include "ike/proposal.h"
+#include "wire/payloads.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+
+static const struct ike_event *last_event(const struct peer *peer, enum ike_event_kind kind)
+{
+    const struct ike_event *found = NULL;
+    for (size_t i = 0; i < peer->n_events && i < WORLD_EVENTS; i++)
+        if (peer->events[i].kind == kind)
+            found = &peer->events[i];
+    assert_non_null(found);
+    return found;
+}
+
+/* --- liveness (RFC 7296 section 2.4; S16, K29) --- */
+
+static unsigned dead_interface;
+static bool cut_interface(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    const struct address *a = to_b ? &d->path.local.address : &d->path.remote.address;
+    return a->octets[3] != 1 + dead_interface;
+}
+
+static void quiet_peer_is_asked(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    world->conn_a->dpd_delay_ns = SECONDS(30);
+    scenario_login(world);
+    scenario_watch(world);
+    world_run(world, SECONDS(29));
+    assert_int_equal(scenario_count(world, "request"), 0);
+    world_run(world, SECONDS(2));
+    EXPECT_MESSAGES(world, "#1 a -> b INFORMATIONAL request: -",
+                    "#1 b -> a INFORMATIONAL response: -");
+    /* traffic is evidence as well */
+    for (int i = 0; i < 6; i++) {
+        world_run(world, SECONDS(20));
+        ike_traffic_seen(world->a.ike, world_child(&world->a, 0), world->now);
+    }
+    assert_int_equal(scenario_count(world, "request"), 1);
+    scenario_end(world);
+}
+
+static void dead_path_of_one(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2);
+    world->conn_a->dpd_delay_ns = world->conn_b->dpd_delay_ns = SECONDS(10);
+    scenario_login(world);
+    ike_sa_id first = world_sa(&world->a, 0);
+    ike_sa_id second = scenario_clone(&world->a, first);
+    scenario_move(world, second, 1);
+    scenario_create(&world->a, second);
+    world->hook = cut_interface;
+    dead_interface = 1;
+    world_run(world, SECONDS(200));
+    assert_int_equal(world_n_sas(&world->a), 1);
+    assert_int_equal(world_sa(&world->a, 0), first);
+    assert_int_equal(last_event(&world->a, IKE_EV_SA_DOWN)->outcome, IKE_TIMEOUT);
+    assert_int_equal(world_n_children(&world->b), 1);
+    assert_int_equal(world->b.n_leases, 1);
+    world_check(world);
+    /* all of them: the session ends, once */
+    dead_interface = 0;
+    world_run(world, SECONDS(200));
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world->b.counts[IKE_EV_SESSION_DOWN], 1);
+    assert_int_equal(world->b.n_leases, 0);
+    scenario_end(world);
+}
+
+/* S10: an unprotected notify makes us ask, at most once in ten seconds. */
+static void spoofed_hint(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(3);
+    struct ike_sa_info info = scenario_sa(&world->a, world_sa(&world->a, 0));
+    uint8_t octets[64];
+    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 32);
+    wire_add_notify(&b, N_INVALID_IKE_SPI, (struct span){0});
+    struct ike_header header = {.spi_i = info.spi_i,
+                                .spi_r = info.spi_r,
+                                .next_payload = b.first,
+                                .version = IKE_VERSION,
+                                .exchange = WIRE_INFORMATIONAL,
+                                .flags = IKE_FLAG_RESPONSE,
+                                .length = (uint32_t)(IKE_HEADER_LEN + b.w.len)};
+    ike_header_write(&header, octets);
+    world_run(world, SECONDS(20));
+    scenario_watch(world);
+    for (int i = 0; i < 1000; i++) {
+        world_deliver_raw(world, false, &info.path, span_of(octets, header.length));
+        world_run(world, 10 * NANOS_PER_MS);
+    }
+    assert_int_equal(scenario_count(world, "request"), 1);
+    scenario_end(world);
+}
+
+/* --- lifetimes --- */
+
+static void rekeyed_in_time(void **state)
+{
+    (void)state;
+    struct world *world = world_new(4);
+    world->conn_a->lifetime = (struct ike_lifetime){
+        .rekey_ns = SECONDS(100), .life_ns = SECONDS(110), .jitter_ns = SECONDS(20)};
+    world->conn_b->children[0].lifetime = (struct ike_lifetime){
+        .rekey_ns = SECONDS(40), .life_ns = SECONDS(50), .jitter_ns = SECONDS(5)};
+    scenario_login(world);
+    ike_sa_id first = world_sa(&world->a, 0);
+    nanos at =
+        scenario_sa(&world->a, first).rekey_at_ns - scenario_sa(&world->a, first).established_ns;
+    assert_true(at > SECONDS(80) && at <= SECONDS(100));
+    scenario_clone(&world->a, first);
+    world_run(world, SECONDS(1000));
+    struct ike_stats stats;
+    ike_stats_get(world->a.ike, &stats);
+    /* both IKE SAs, each by itself; the Child SA; and nothing was lost (K37) */
+    assert_true(stats.rekeys_ike >= 18 && stats.rekeys_ike <= 30);
+    assert_true(stats.rekeys_child >= 20);
+    assert_int_equal(world_n_sas(&world->a), 2);
+    assert_int_equal(world_n_children(&world->a), 1);
+    assert_int_equal(scenario_sa(&world->a, world_sa(&world->a, 1)).origin !=
+                         scenario_sa(&world->a, world_sa(&world->a, 0)).origin,
+                     1);
+    assert_int_equal(scenario_session(&world->b).logins, 1);
+    scenario_end(world);
+}
+
+static bool refusing;
+static enum scenario_fate refuse_rekeys(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    /* a request that cannot be granted: no transforms that both have */
+    size_t at = message_find(m, WIRE_PAYLOAD_SA);
+    if (!refusing || !to_b || ike_header_response(&m->header) || at == m->n)
+        return SCENARIO_PASS;
+    size_t spi = message_octets(m, at)[6];
+    message_octets(m, at)[8 + spi + 7] = 99; /* ENCR of the first proposal */
+    return SCENARIO_CHANGED;
+}
+
+/* a rekey that is refused is tried again, before the hard lifetime */
+static void refused_rekey(void **state)
+{
+    (void)state;
+    struct world *world = world_new(5);
+    char error[PROPOSAL_TEXT_MAX];
+    world->conn_a->lifetime =
+        (struct ike_lifetime){.rekey_ns = SECONDS(100), .life_ns = SECONDS(200)};
+    world->conn_a->children[0].lifetime =
+        (struct ike_lifetime){.rekey_ns = SECONDS(50), .life_ns = SECONDS(200)};
+    world->conn_a->proposals.n = world->conn_a->children[0].proposals.n = 1;
+    assert_int_equal(proposal_parse(WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x25519",
+                                    &world->conn_a->proposals.proposals[0], error),
+                     0);
+    assert_int_equal(proposal_parse(WIRE_PROTO_ESP, "aes128gcm16",
+                                    &world->conn_a->children[0].proposals.proposals[0], error),
+                     0);
+    scenario_login(world);
+    refusing = true;
+    scenario_edit(world, refuse_rekeys);
+    scenario_watch(world);
+    world_run(world, SECONDS(120));
+    assert_true(scenario_count(world, "N(NO_PROPOSAL_CHOSEN)") >= 3);
+    refusing = false;
+    world_run(world, SECONDS(60));
+    struct ike_stats stats;
+    ike_stats_get(world->a.ike, &stats);
+    assert_int_equal(stats.rekeys_ike, 1);
+    assert_true(stats.rekeys_child >= 1);
+    assert_int_equal(world->a.counts[IKE_EV_SESSION_DOWN], 0);
+    scenario_end(world);
+}
+
+static void hard_lifetime(void **state)
+{
+    (void)state;
+    struct world *world = world_new(6);
+    world->conn_a->lifetime.life_ns = SECONDS(100);
+    world->conn_b->children[0].lifetime.life_ns = SECONDS(50);
+    scenario_login(world);
+    scenario_watch(world);
+    world_run(world, SECONDS(60));
+    EXPECT_MESSAGES(world, "#1 b -> a INFORMATIONAL request: D(ESP)",
+                    "#1 a -> b INFORMATIONAL response: D(ESP)");
+    assert_int_equal(world_n_children(&world->a) + world_n_children(&world->b), 0);
+    scenario_watch(world);
+    world_run(world, SECONDS(60));
+    EXPECT_MESSAGES(world, "#1 a -> b INFORMATIONAL request: D(IKE)",
+                    "#1 b -> a INFORMATIONAL response: -");
+    assert_int_equal(last_event(&world->a, IKE_EV_SESSION_DOWN)->outcome, IKE_EXPIRED);
+    assert_int_equal(last_event(&world->b, IKE_EV_SESSION_DOWN)->outcome, IKE_PEER_DELETED);
+    scenario_end(world);
+}
+
+/* volume limits of the data plane; a second sign of the same limit changes nothing */
+static void volume(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(7);
+    ike_child_id child = world_child(&world->a, 0);
+    ike_child_expiring(world->a.ike, child, false, world->now);
+    ike_child_expiring(world->a.ike, child, false, world->now);
+    world_run(world, SECONDS(1));
+    assert_int_equal(world_n_children(&world->b), 1);
+    assert_int_not_equal(world_child(&world->a, 0), child);
+    ike_child_expiring(world->b.ike, world_child(&world->b, 0), true, world->now);
+    world_run(world, SECONDS(1));
+    assert_int_equal(world_n_children(&world->a), 0);
+    scenario_end(world);
+}
+
+/* --- reauthentication (RFC 7296 section 2.8.3): make before break, and again if it fails --- */
+
+static void reauthentication(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        struct world *world = world_new(8);
+        world->conn_a->reauth_ns = SECONDS(1000); /* deadline: a tenth more */
+        scenario_login(world);
+        ike_session_id first = scenario_session(&world->a).id;
+        scenario_clone(&world->a, world_sa(&world->a, 0));
+        world_run(world, SECONDS(990));
+        assert_int_equal(scenario_session(&world->a).id, first);
+        if (fails)
+            world->b.psk = "another";
+        world_run(world, SECONDS(50));
+        if (fails) { /* both clones still work */
+            assert_int_equal(scenario_session(&world->a).id, first);
+            assert_int_equal(world_n_sas(&world->b), 2);
+            world->b.psk = world->a.psk;
+        }
+        world_run(world, SECONDS(59));
+        assert_int_not_equal(scenario_session(&world->a).id, first);
+        assert_int_equal(world_n_sas(&world->a), 1);
+        assert_int_equal(world->b.n_leases, 1);
+        assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 2);
+        scenario_end(world);
+    }
+}
+
+static void reauthentication_never(void **state)
+{
+    (void)state;
+    struct world *world = world_new(9);
+    world->conn_a->reauth_ns = SECONDS(1000);
+    scenario_login(world);
+    world->b.psk = "another";
+    world_run(world, SECONDS(1200));
+    /* K22: revoked, so it ends at the deadline, whatever was rekeyed or cloned */
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world->b.n_leases, 0);
+    scenario_end(world);
+}
+
+/* --- ends --- */
+
+static enum scenario_fate without_nonce(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find(m, WIRE_PAYLOAD_NONCE);
+    (void)world;
+    if (!to_b || ike_header_response(&m->header) || at == m->n)
+        return SCENARIO_PASS;
+    message_remove(m, at);
+    return SCENARIO_CHANGED;
+}
+
+/* RFC 7296 section 2.21.3: fatal for both ends, and for this IKE SA alone */
+static void fatal_syntax(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(10);
+    ike_sa_id first = world_sa(&world->a, 0);
+    ike_sa_id second = scenario_clone(&world->a, first);
+    scenario_edit(world, without_nonce);
+    scenario_watch(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CREATE_CHILD, second), IKE_INVALID_SYNTAX);
+    EXPECT_MESSAGES(world, "#2 a -> b CREATE_CHILD_SA request: SA(ESP) TSi TSr",
+                    "#2 b -> a CREATE_CHILD_SA response: N(INVALID_SYNTAX)");
+    assert_int_equal(world_n_sas(&world->a), 1);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    assert_int_equal(world_sa(&world->a, 0), first);
+    scenario_edit(world, NULL);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, first), IKE_OK);
+    scenario_end(world);
+}
+
+/* who does not wait for the answer still says it once */
+static void forced(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct world *world = scenario_up(11);
+        ike_sa_id first = world_sa(&world->a, 0);
+        scenario_clone(&world->a, first);
+        scenario_watch(world);
+        struct ike_command command = {.kind = whole ? IKE_CMD_DELETE_SESSION : IKE_CMD_DELETE_IKE,
+                                      .sa = first,
+                                      .session = scenario_session(&world->a).id,
+                                      .force = true};
+        uint64_t tag = world_post(&world->a, command);
+        assert_int_equal(world_done(&world->a, tag)->outcome, IKE_OK);
+        assert_int_equal(world_n_sas(&world->a), whole ? 0 : 1);
+        world_run(world, SECONDS(1));
+        assert_int_equal(scenario_count(world, "a -> b INFORMATIONAL request: D(IKE)"),
+                         whole ? 2 : 1);
+        assert_int_equal(world_n_sas(&world->b), whole ? 0 : 1);
+        scenario_end(world);
+    }
+}
+
+/* S19: nobody answers our Delete */
+static bool nothing_passes(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    (void)to_b;
+    (void)d;
+    return false;
+}
+
+static void delete_unanswered(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(12);
+    world->hook = nothing_passes;
+    unsigned before = world->n_sent;
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, world_sa(&world->a, 0)), IKE_OK);
+    assert_int_equal(world->n_sent - before, 7); /* S12: once, and six times more */
+    assert_int_equal(world_n_sas(&world->a), 0);
+    assert_int_equal(last_event(&world->a, IKE_EV_SA_DOWN)->outcome, IKE_CANCELLED);
+    world_free(world);
+}
+
+/* S12: after an outage of ten minutes, a thousandth of the packets of an outage without back-off */
+static void outage(void **state)
+{
+    (void)state;
+    struct world *world = world_new(13);
+    world->conn_a->dpd_delay_ns = SECONDS(10);
+    scenario_login(world);
+    for (int i = 0; i < 6; i++)
+        scenario_clone(&world->a, world_sa(&world->a, 0));
+    world->hook = nothing_passes;
+    unsigned before = world->n_sent;
+    world_run(world, SECONDS(600));
+    assert_int_equal(world->n_sent - before, 7 * 7);
+    assert_int_equal(world_n_sas(&world->a), 0);
+    world_free(world);
+}
+
+/* --- repeated requests (S4, S5): the same octets come back, and nothing happens twice --- */
+
+static struct ike_datagram request, answers[2];
+static unsigned n_answers;
+static bool keep_both(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    if (to_b)
+        request = *d;
+    else if (n_answers < 2)
+        answers[n_answers++] = *d;
+    return true;
+}
+
+static void repeated(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(14);
+    world->hook = keep_both;
+    n_answers = 0;
+    scenario_clone(&world->a, world_sa(&world->a, 0));
+    struct ike_path path = {request.path.remote, request.path.local, 0};
+    for (int i = 0; i < 100; i++) {
+        world_deliver_raw(world, true, &path, span_of(request.octets, request.len));
+        assert_int_equal(n_answers, 2);
+        assert_int_equal(answers[0].len, answers[1].len);
+        assert_memory_equal(answers[0].octets, answers[1].octets, answers[0].len);
+        n_answers = 1;
+    }
+    /* with one bit changed it is nobody's */
+    request.octets[request.len - 1] ^= 1;
+    world_deliver_raw(world, true, &path, span_of(request.octets, request.len));
+    assert_int_equal(n_answers, 1);
+    assert_int_equal(world_n_sas(&world->b), 2);
+    /* later than the next request it is not answered any more */
+    request.octets[request.len - 1] ^= 1;
+    struct ike_datagram old = request;
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, 0)), IKE_OK);
+    n_answers = 0;
+    world_deliver_raw(world, true, &path, span_of(old.octets, old.len));
+    assert_int_equal(n_answers, 0);
+    scenario_end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quiet_peer_is_asked),
+        cmocka_unit_test(dead_path_of_one),
+        cmocka_unit_test(spoofed_hint),
+        cmocka_unit_test(rekeyed_in_time),
+        cmocka_unit_test(refused_rekey),
+        cmocka_unit_test(hard_lifetime),
+        cmocka_unit_test(volume),
+        cmocka_unit_test(reauthentication),
+        cmocka_unit_test(reauthentication_never),
+        cmocka_unit_test(fatal_syntax),
+        cmocka_unit_test(forced),
+        cmocka_unit_test(delete_unanswered),
+        cmocka_unit_test(outage),
+        cmocka_unit_test(repeated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
