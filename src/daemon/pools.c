@@ -17,8 +17,9 @@ struct lease {
 
 struct pool {
     struct pool_config config;
-    struct address next; /* lowest address that never was given out */
-    bool used_up;        /* none is left */
+    struct address_range usable; /* of config.range */
+    struct address next;         /* lowest address that never was given out */
+    bool used_up;                /* none is left */
     size_t n, cap;
     struct lease *leases;
 };
@@ -48,6 +49,21 @@ static struct pool *pool_find(struct pools *pools, const char *name)
         if (strcmp(pools->pools[i].config.name, name) == 0)
             return &pools->pools[i];
     return NULL;
+}
+
+/* The first and the last address of an IPv4 subnet have a meaning of their own: hosts that get them
+ * are refused by others. A range that is no subnet is taken as it is. */
+static struct address_range range_usable(const struct address_range *range)
+{
+    struct address_range usable = *range;
+    unsigned prefix_len;
+    if (range->first.family == ADDRESS_V4 && range_to_prefix(range, &prefix_len) &&
+        prefix_len < 31) {
+        bool inside = address_next(&range->first, &usable.first) &&
+                      address_previous(&range->last, &usable.last);
+        ASSERT(inside);
+    }
+    return usable;
 }
 
 static uint32_t pool_online(const struct pool *pool)
@@ -91,7 +107,8 @@ int pools_load(struct pools *pools, const struct pool_config *config)
     if (pool == NULL)
         pool = &pools->pools[pools->n++];
     free(pool->leases);
-    *pool = (struct pool){.config = *config, .next = config->range.first};
+    struct address_range usable = range_usable(&config->range);
+    *pool = (struct pool){.config = *config, .usable = usable, .next = usable.first};
     return 0;
 }
 
@@ -138,8 +155,7 @@ static struct lease *lease_fresh(struct pool *pool)
 {
     while (!pool->used_up) {
         struct address address = pool->next;
-        if (address_equal(&address, &pool->config.range.last) ||
-            !address_next(&address, &pool->next))
+        if (address_equal(&address, &pool->usable.last) || !address_next(&address, &pool->next))
             pool->used_up = true;
         if (lease_of_address(pool, &address) == NULL)
             return lease_add(pool, &address);
@@ -178,7 +194,7 @@ static struct lease *lease_choose(struct pool *pool, const struct ike_id *identi
                                   const struct address *wish)
 {
     struct lease *lease = lease_sticky(pool, identity, wish);
-    if (lease == NULL && range_contains(&pool->config.range, wish) &&
+    if (lease == NULL && range_contains(&pool->usable, wish) &&
         lease_of_address(pool, wish) == NULL)
         lease = lease_add(pool, wish);
     if (lease == NULL)
@@ -274,7 +290,7 @@ bool pools_status(const struct pools *pools, size_t index, struct pool_status *r
         return false;
     const struct pool *pool = &pools->pools[index];
     uint32_t online = pool_online(pool);
-    *ret = (struct pool_status){&pool->config, range_size(&pool->config.range), online,
+    *ret = (struct pool_status){&pool->config, range_size(&pool->usable), online,
                                 (uint32_t)pool->n - online};
     return true;
 }

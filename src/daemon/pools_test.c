@@ -72,6 +72,21 @@ static void test_wishes(void **state)
     pools_free(pools);
 }
 
+/* of a subnet, neither its own address nor the broadcast address */
+static void test_subnet(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct pool_status status;
+    assert_int_equal(load(pools, "four", "10.3.0.0/30"), 0);
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.0"), "10.3.0.1");
+    assert_string_equal(lease(pools, "b", 2, "10.3.0.3"), "10.3.0.2");
+    assert_null(lease(pools, "c", 3, ANY));
+    assert_true(pools_status(pools, 0, &status));
+    assert_int_equal(status.size, 2);
+    pools_free(pools);
+}
+
 static void test_families(void **state)
 {
     (void)state;
@@ -118,9 +133,8 @@ static void test_load(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leases),
-        cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_leases), cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_subnet), cmocka_unit_test(test_families),
         cmocka_unit_test(test_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
