@@ -177,9 +177,9 @@ class DaemonTest(unittest.TestCase):
             user.wait(f"event=path-up conn=office path={path}")
         return gateway, user
 
-    def ping(self, count=3, interval=0.05):
+    def ping(self, count=3, interval=0.05, to="10.1.0.1"):
         """How many of them were answered."""
-        text = run(f"ip netns exec {USER} ping -c {count} -i {interval} -W 1 10.1.0.1", check=False)
+        text = run(f"ip netns exec {USER} ping -c {count} -i {interval} -W 1 {to}", check=False)
         found = re.search(r"(\d+) received", text)
         return int(found.group(1)) if found else 0  # no route at all
 
@@ -209,6 +209,44 @@ class DaemonTest(unittest.TestCase):
             self.assertGreaterEqual(received, 98)  # 50 ms are two or three of them
             run(f"ip -n {USER} link set u{lost}x{LINK} up")
             user.wait(f"event=path-up .*path={name}", since, timeout=30)
+
+    def test_ipv6(self):
+        for i in (1, 2):
+            run(f"ip -n {USER} addr add 2001:db8:{i}::1/64 dev u{i}x{LINK} nodad && "
+                f"ip -n {GATEWAY} addr add 2001:db8:{i}::2/64 dev g{i}x{LINK} nodad")
+        run(f"ip -n {GATEWAY} addr add fd10::1/128 dev lo")
+        inner = "10.1.0.0/16, fd10::/64"
+        part = GATEWAY_PART.replace("10.1.0.0/16", inner).replace("inner", "inner, inner6", 1)
+        text = CONN.format(local="gw", remote="alice", more=part, secret="a long enough secret")
+        text += POOLS + "pools {\n  inner6 {\n    addrs = fd33::/120\n  }\n}\n"
+        self.start(GATEWAY, "gateway", self.config("gateway", text)).wait("event=config-loaded")
+        part = re.sub(r"192\.0\.(\d)\.2", r"2001:db8:\1::2", USER_PART.format(link=LINK))
+        part = part.replace("10.1.0.0/16", inner).replace("vips = 0.0.0.0", "vips = 0.0.0.0, ::")
+        text = CONN.format(local="alice", remote="gw", more=part, secret="a long enough secret")
+        user = self.start(USER, "user", self.config("user", text))
+        for path in ("one", "two"):
+            user.wait(f"event=path-up conn=office path={path}")
+        self.assertTrue(any("local=[2001:db8:2::1]:4500" in line for line in user.lines))
+        self.assertEqual(self.ping(), 3)
+        self.assertEqual(self.ping(to="fd10::1"), 3)
+
+    def test_everything_through_the_tunnel(self):
+        """A default route into the tunnel does not swallow the tunnel's own packets."""
+        every = "0.0.0.0/0"
+        text = CONN.format(local="gw", remote="alice", more=GATEWAY_PART.replace("10.1.0.0/16", every),
+                           secret="a long enough secret") + POOLS
+        self.start(GATEWAY, "gateway", self.config("gateway", text)).wait("event=config-loaded")
+        part = USER_PART.format(link=LINK).replace("10.1.0.0/16", every)
+        text = CONN.format(local="alice", remote="gw", more=part, secret="a long enough secret")
+        user = self.start(USER, "user", self.config("user", text))
+        for path in ("one", "two"):
+            user.wait(f"event=path-up conn=office path={path}")
+        self.assertRegex(run(f"ip -n {USER} route get 203.0.113.1"), r"dev ikat0 .*src 10\.3\.0\.1")
+        self.assertEqual(self.ping(), 3)
+        since = len(user.lines)
+        run(f"ip -n {USER} link set u1x{LINK} down")
+        user.wait("event=path-down .*path=one", since)
+        self.assertEqual(self.ping(), 3)
 
     def test_wrong_secret(self):
         gateway = self.gateway(secret="another long secret")
