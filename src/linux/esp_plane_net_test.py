@@ -238,13 +238,25 @@ class Plane(unittest.TestCase):
         self.assertGreater(self.tcp(1), 0.05)
         self.assertClean()
 
-    def test_narrow_link_is_learned(self):
+    def narrow_link(self, confine, expected):
         self.start()
         self.child(1)
+        if confine:
+            self.peers[0].do("confine")
         for end in (0, 1):
             run(f"ip -n {self.names[end]} link set v0 mtu 1300")
         self.assertGreater(self.tcp(1), 0.05)
-        self.assertIn("mtu=1300", self.peers[0].wait_event("mtu 1 "))
+        self.peers[0].wait_event(f"mtu 1 mtu={expected}")
+        self.peers[0].events.clear()
+        self.assertGreater(self.tcp(1), 0.05)
+        with self.assertRaises(AssertionError):  # that was it
+            self.peers[0].wait_event("mtu 1 ", 0.5)
+
+    def test_narrow_link_is_learned(self):
+        self.narrow_link(False, 1300)
+
+    def test_narrow_link_is_found_in_a_sandbox(self):
+        self.narrow_link(True, 1280)
 
     def test_inner_source_outside_of_the_selectors(self):
         self.start()

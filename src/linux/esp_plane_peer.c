@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +198,8 @@ static int command(struct peer *p, char **w, int n)
         return ike_command(p, w);
     if (strcmp(w[0], "counters") == 0 && n == 2)
         return counters_print(p, number(w[1]));
+    if (strcmp(w[0], "confine") == 0) /* no further descriptors, as in a sandbox */
+        return setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, 3});
     if (strcmp(w[0], "stats") == 0)
         return stats_print(p);
     return ERR_INVALID;
