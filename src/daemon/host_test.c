@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What the host is asked for, seen from the place of the supervisor. */
+
+#include "daemon/host.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "daemon/channel.h"
+#include "daemon/log.h"
+
+static struct host *host;
+static int ends[2];
+static pthread_t supervisor;
+static char asked[1024]; /* one word per request: "+10.0.0.0/8" */
+
+static void request_note(const struct priv_request *request)
+{
+    char address[ADDRESS_TEXT_MAX], source[ADDRESS_TEXT_MAX];
+    size_t len = strlen(asked);
+    bool add = request->kind == PRIV_ADDRESS_ADD || request->kind == PRIV_ROUTE_ADD;
+    bool route = request->kind == PRIV_ROUTE_ADD || request->kind == PRIV_ROUTE_REMOVE;
+    snprintf(asked + len, sizeof(asked) - len, "%s%c%s/%u%s%s", len > 0 ? " " : "", add ? '+' : '-',
+             address_print(&request->address, address), (unsigned)request->prefix_len,
+             route && request->source.family != ADDRESS_NONE ? "@" : "",
+             route && request->source.family != ADDRESS_NONE
+                 ? address_print(&request->source, source)
+                 : "");
+}
+
+static void *supervise(void *context)
+{
+    struct priv_request request;
+    (void)context;
+    while (channel_recv(ends[1], &request, sizeof(request), NULL, NULL) == 0) {
+        struct priv_answer answer = {0};
+        request_note(&request);
+        /* one that nobody asked for comes with each answer: it must be closed */
+        if (channel_send(ends[1], &answer, sizeof(answer), &ends[1], 1) != 0)
+            break;
+    }
+    return NULL;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    log_open("test", LOG_LEVEL_ERROR);
+    asked[0] = '\0';
+    if (channel_pair(ends, 65536) != 0 || (host = host_new(ends[0])) == NULL)
+        return 1;
+    return pthread_create(&supervisor, NULL, supervise, NULL);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    host = host_free(host);
+    close(ends[0]);
+    pthread_join(supervisor, NULL); /* hangs if a descriptor of the other end was kept */
+    close(ends[1]);
+    return 0;
+}
+
+static void assert_asked(const char *expected)
+{
+    assert_string_equal(asked, expected); /* each request was answered: nothing is under way */
+    asked[0] = '\0';
+}
+
+static struct ike_config config_of(const char *address)
+{
+    struct ike_config config = {.n_addresses = 1};
+    assert_true(address_parse(address, &config.addresses[0]));
+    return config;
+}
+
+static void routes(ike_child_id child, const char *range, const struct ike_config *config)
+{
+    struct ike_ts_list list = {.n = 1};
+    assert_true(range_parse(range, &list.ts[0].range));
+    host_routes(host, child, &list, config);
+}
+
+/* Clones and rekeyed Child SAs have the same selectors: the host sees the first and the last. */
+static void test_shared(void **state)
+{
+    (void)state;
+    struct ike_config config = config_of("10.3.0.1");
+    host_addresses(host, 1, &config);
+    host_addresses(host, 1, &config);
+    assert_asked("+10.3.0.1/32");
+    routes(1, "10.1.0.0/16", &config);
+    routes(2, "10.1.0.0/16", &config);
+    assert_asked("+10.1.0.0/16@10.3.0.1");
+    host_child_gone(host, 1);
+    host_child_gone(host, 1);
+    assert_asked("");
+    host_session_gone(host, 2); /* another session's, with the number of the child */
+    assert_asked("");
+    host_child_gone(host, 2);
+    host_session_gone(host, 1);
+    assert_asked("-10.1.0.0/16@10.3.0.1 -10.3.0.1/32");
+}
+
+/* After a new login with another address, the route goes on from that. */
+static void test_other_source(void **state)
+{
+    (void)state;
+    struct ike_config old = config_of("10.3.0.1"), new = config_of("10.3.0.2");
+    routes(1, "10.1.0.0/16", &old);
+    routes(2, "10.1.0.0/16", &new);
+    host_child_gone(host, 1);
+    assert_asked("+10.1.0.0/16@10.3.0.1 -10.1.0.0/16@10.3.0.1 +10.1.0.0/16@10.3.0.2");
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    struct ike_config six = config_of("2001:db8::1");
+    routes(1, "10.0.0.1-10.0.0.6", &six); /* no prefix, and no source of its family */
+    assert_asked("+10.0.0.1/32 +10.0.0.2/31 +10.0.0.4/31 +10.0.0.6/32");
+    routes(2, "0.0.0.0/0", NULL);
+    assert_asked("+0.0.0.0/0");
+}
+
+/* What a hostile gateway assigns, or a selector names, is not asked for. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct ike_config config = config_of("127.0.0.1");
+    host_addresses(host, 1, &config);
+    config = config_of("224.0.0.1");
+    host_addresses(host, 2, &config);
+    routes(1, "127.0.0.0/8", NULL);
+    routes(2, "fe80::/64", NULL);
+    assert_asked("");
+    routes(3, "1.0.0.1-254.255.255.254", NULL); /* falls into very many prefixes: bounded */
+    size_t n = 0;
+    for (const char *c = asked; *c != '\0'; c++)
+        n += *c == '+';
+    assert_true(n <= 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
