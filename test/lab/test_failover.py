@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What established flows notice when a path goes away, and comes back."""
+import pytest
+
+from lab.capture import IKE_AUTH, Capture
+from lab.flow import Flow
+from lab.net import address
+from lab.run import wait
+from lab.settings import end_user, gateway, paths
+
+HOST = address("lan", "host")
+
+
+def start(world, mode="failover", flows=1, **conn):
+    """Two VPNs and flows through them."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user(paths(mode, mesh="first", stable_for="1s", **conn)))
+    capture = Capture(lab, "gw")
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    running = [Flow(lab, "eu", "host", HOST, 2) for _ in range(flows)]
+    for flow in running:
+        flow.report()
+    return lab, gw, eu, capture, running
+
+
+def silence(flows, timeout=10):
+    """The longest silence in ms of any flow until all of them are heard again."""
+    return max(flow.wait_alive(timeout) for flow in flows)
+
+
+def one_login(eu, capture):
+    """No second login, neither counted nor on the wire."""
+    assert eu.session()["logins"] == 1
+    assert len({m.sa for m in capture.dissect(eu.keylog) if m.exchange == IKE_AUTH}) == 1
+
+
+@pytest.mark.parametrize("mode", ("failover", "balance"))
+@pytest.mark.parametrize("access", ("wlan", "lte"))
+def test_interface_down_and_back(world, mode, access):
+    lab, _, eu, capture, flows = start(world, mode, 4)
+    lab.cut(access)
+    eu.wait_paths(1)
+    gap = silence(flows)
+    assert gap <= 50, f"{gap} ms of silence when {access} went down"
+    lab.restore(access)
+    eu.wait_paths(2, timeout=20)
+    gap = silence(flows)
+    assert gap <= 50, f"{gap} ms of silence when {access} came back"
+    one_login(eu, capture)
+
+
+@pytest.mark.parametrize("probe_interval,budget_ms", ((None, 2000), ("100ms", 500)))
+def test_black_hole(world, probe_interval, budget_ms):
+    extra = {"probe_interval": probe_interval, "failover": "500ms"} if probe_interval else {}
+    lab, _, eu, capture, flows = start(world, "failover", 2, **extra)
+    lab.blackhole("wlan")
+    gap = silence(flows)
+    assert 0 < gap <= budget_ms, f"{gap} ms of silence"
+    lab.blackhole("wlan", False)
+    eu.wait_paths(2, timeout=40)
+    assert silence(flows) <= budget_ms
+    one_login(eu, capture)
+
+
+def test_the_authenticated_sa_may_die(world):
+    """The first IKE SA is deleted; its clone goes on, and clones it anew for its path, without a login."""
+    _, gw, eu, capture, flows = start(world, "failover", 1)
+    first = next(sa for sa in eu.session()["ike_sas"] if sa["origin"] == "authenticated")
+    assert eu.request("terminate", ike_id=str(first["id"]), timeout="10000")["success"] == "yes"
+    session = wait(lambda: (s := eu.wait_paths(2, timeout=20)) and all(sa["id"] != first["id"] for sa in s["ike_sas"]) and s,
+                   "the path has a new clone", 20)
+    assert {sa["origin"] for sa in session["ike_sas"]} == {"cloned"}
+    assert silence(flows) <= 200
+    assert len(gw.established()) == 2
+    one_login(eu, capture)
+
+
+def test_both_gone_and_back(world):
+    lab, gw, eu, _, flows = start(world, "failover", 1)
+    lab.cut("wlan")
+    lab.cut("lte")
+    wait(lambda: not [p for p in eu.session()["paths"] if p["state"] == "up"], "no path is up")
+    lab.restore("lte")
+    lab.restore("wlan")
+    eu.wait_paths(2, timeout=30)
+    silence(flows)
+    assert eu.session()["logins"] == 1
+    assert len(gw.established()) == 2
+
+
+@pytest.mark.parametrize("what", ("ike", "child"))
+def test_rekey_of_each_sa_keeps_its_own_vpn(world, what):
+    _, gw, eu, capture, flows = start(world, "balance", 4)
+    for sa in eu.session()["ike_sas"]:
+        name, number = ("ike_id", sa["id"]) if what == "ike" else ("child_id", sa["children"][0]["id"])
+        old = sa["spi_i"] if what == "ike" else sa["children"][0]["spi_in"]
+        assert eu.request("rekey", **{name: str(number)})["success"] == "yes"
+
+        def fresh(path=sa["path"], old=old):
+            session = eu.session()
+            mine = [s for s in session["ike_sas"] if s["path"] == path]
+            return len(session["ike_sas"]) == 2 and len(mine) == 1 and len(mine[0]["children"]) == 1 and old not in (
+                mine[0]["spi_i"], mine[0]["children"][0]["spi_in"])
+        wait(fresh, lambda: f"{sa['path']} has new keys: {eu.session()}")
+    assert silence(flows) <= 100
+    wait(lambda: len(gw.established()) == len(gw.children()) == 2, "two VPNs at the Gateway")
+    one_login(eu, capture)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stock swanctl drives ikatd unchanged."""
+import pytest
+
+from lab.daemons import conf
+from lab.net import address
+from lab.run import Failed, wait
+from lab.settings import end_user, gateway, merge, paths
+
+
+@pytest.fixture
+def ends(world):
+    """Two ikatd; the End User's starts empty and gets its configuration from swanctl."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", {})
+    eu.file = lab.path("swanctl.conf")
+    load(eu, end_user(paths(mesh="first")))
+    return lab, eu, gw
+
+
+def load(eu, settings):
+    """swanctl --load-all of settings."""
+    with open(eu.file, "w", encoding="utf-8") as file:
+        file.write(conf(settings))
+    return eu.swanctl("--load-all", "--file", eu.file)
+
+
+def test_life_of_a_vpn(ends):
+    lab, eu, gw = ends
+    assert "home" in eu.swanctl("--list-conns") and "net: TUNNEL" in eu.swanctl("--list-conns")
+    assert "initiate completed successfully" in eu.swanctl("--initiate", "--child", "net")
+    eu.wait_paths(2)
+    listed = eu.swanctl("--list-sas")
+    assert listed.count("ESTABLISHED") == 2 and listed.count("INSTALLED, TUNNEL") == 2 and "(null)" not in listed
+    raw = eu.swanctl("--list-sas", "--raw")
+    assert raw.count("list-sa event") == 2 and "clone-of=" in raw and "origin=cloned" in raw
+    before = {child["spi-in"] for child in eu.children()}
+    assert "success" in eu.swanctl("--rekey", "--child", "net") or True
+    wait(lambda: len(eu.children()) == 2 and before.isdisjoint({c["spi-in"] for c in eu.children()}), "both are rekeyed")
+    lab.run("eu", "ping", "-c1", "-W5", address("lan", "host"))
+    assert "terminate completed successfully" in eu.swanctl("--terminate", "--ike", "home")
+    wait(lambda: not eu.sas() and not gw.sas(), "nothing is left")
+
+
+def test_reloading(ends):
+    _, eu, _ = ends
+    changed = merge(end_user(), {"connections": {"second": end_user()["connections"]["home"]}})
+    assert "2 connections" in load(eu, changed)
+    assert set(eu.request("get-conns")["conns"]) == {"home", "second"}
+    assert "unloaded connection" in load(eu, end_user()) or set(eu.request("get-conns")["conns"]) == {"home"}
+    assert eu.request("get-shared")["keys"] == ["ike-lab"]
+
+
+def test_errors_reach_the_user(ends):
+    _, eu, _ = ends
+    with pytest.raises(Failed) as failure:
+        load(eu, merge(end_user(), {"connections": {"home": {"nonsense": "1"}}}))
+    assert "nonsense" in str(failure.value)
+    with pytest.raises(Failed) as failure:
+        eu.swanctl("--initiate", "--child", "nobody")
+    assert "nobody" in str(failure.value)
+    with pytest.raises(Failed):
+        eu.swanctl("--terminate", "--ike", "home")
+
+
+def test_the_other_commands_answer(ends):
+    _, eu, gw = ends
+    eu.swanctl("--initiate", "--child", "net")
+    assert "ikat" in eu.swanctl("--version", "--daemon").lower()
+    assert "uptime" in eu.swanctl("--stats") and "IKE_SAs: " in eu.swanctl("--stats")
+    assert "inner" in gw.swanctl("--list-pools", "--leases") and "eu@lab.example" in gw.swanctl("--list-pools", "--leases")
+    assert "AES_GCM_16" in eu.swanctl("--list-algs")
+    for command in ("--list-certs", "--list-authorities", "--list-pols", "--counters"):
+        eu.swanctl(command)
+
+
+def test_events(ends):
+    _, eu, _ = ends
+    with eu.vici() as vici:
+        vici.register("ike-updown", "child-updown")
+        eu.initiate("net")
+        names = [vici.event()[0] for _ in range(2)]
+        assert sorted(names) == ["child-updown", "ike-updown"]
