@@ -17,8 +17,8 @@
 
 /* --- pools --- */
 
-/* trim_subnet - of a subnet neither the network's nor the broadcast address is given out; a host part
- * names the first address that is ("10.3.0.5/24"). Ranges stay as they are. */
+/* trim_subnet - of a subnet neither the network's nor the broadcast address is given out; a host
+ * part names the first address that is ("10.3.0.5/24"). Ranges stay as they are. */
 static void trim_subnet(const char *text, struct address_range *range)
 {
     char host[ADDRESS_TEXT_MAX];

@@ -301,6 +301,18 @@ static bool op_path_at(void *engine, size_t index, struct path_status *ret)
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);
 }
 
+/* The engine's sandbox has no socket to ask the kernel with: the monitor has told it. */
+static bool op_interface_name(void *engine, uint32_t index, char ret_name[16])
+{
+    const struct engine *e = engine;
+    for (size_t i = 0; i < PATH_LINKS; i++)
+        if (index != 0 && e->links[i].index == index) {
+            memcpy(ret_name, e->links[i].name, sizeof(e->links[i].name));
+            return true;
+        }
+    return false;
+}
+
 void engine_ops_init(struct engine *e)
 {
     e->ops = (struct engine_ops){
@@ -318,6 +330,7 @@ void engine_ops_init(struct engine *e)
         .rekey = op_rekey,
         .unwatch = op_unwatch,
         .traffic = op_traffic,
+        .interface_name = op_interface_name,
         .path_at = op_path_at,
     };
 }

@@ -65,6 +65,8 @@ struct engine_ops {
     void (*unwatch)(void *engine, void *context);
 
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
+    /* interface_name - of an index; false: none that is known. */
+    bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
 };
 

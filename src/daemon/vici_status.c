@@ -2,7 +2,6 @@
 #include "daemon/vici_status.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 
 #include "ike/identity.h"
@@ -166,10 +165,10 @@ static void put_child(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
-static void put_interface(struct vici_writer *w, uint32_t index)
+static void put_interface(struct vici_writer *w, const struct engine_ops *ops, uint32_t index)
 {
-    char name[IF_NAMESIZE];
-    if (index != 0 && if_indextoname(index, name) != NULL)
+    char name[16];
+    if (ops->interface_name(ops->engine, index, name))
         vici_put(w, "interface", "%s", name);
 }
 
@@ -217,7 +216,7 @@ static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "origin", "%s", origin_name(sa->origin));
     if (sa->parent != 0)
         vici_put(w, "clone-of", "%u", sa->parent);
-    put_interface(w, sa->path.interface);
+    put_interface(w, ops, sa->path.interface);
     vici_list(w, session->role == IKE_END_USER ? "local-vips" : "remote-vips");
     for (uint8_t i = 0; i < session->config.n_addresses; i++)
         vici_item(w, address_print(&session->config.addresses[i], address));
@@ -362,7 +361,7 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "conn", "%s", path->conn);
     vici_put(w, "session", "%u", path->session);
     vici_put(w, "state", "%s", path_state_name(path->state));
-    put_interface(w, where->interface != 0 ? where->interface : path->wanted.interface);
+    put_interface(w, ops, where->interface != 0 ? where->interface : path->wanted.interface);
     vici_put(w, "local", "%s", address_print(&where->local.address, address));
     vici_put(w, "remote", "%s", address_print(&where->remote.address, address));
     vici_put(w, "priority", "%u", path->priority);
