@@ -87,34 +87,49 @@ bool message_read(struct message_keys *keys, const struct ike *one, const struct
            take_chain(m, plain, inner_first);
 }
 
-void message_write(const struct message_keys *keys, struct crypto_provider *crypto,
-                   const struct message *m, struct ike_datagram *d)
+static void finish_header(const struct ike_header *header, uint8_t first, struct ike_datagram *d)
+{
+    struct ike_header whole = *header;
+    whole.next_payload = first;
+    whole.length = (uint32_t)d->len;
+    ike_header_write(&whole, d->octets);
+}
+
+void message_seal(const struct ike_keylog *log, struct crypto_provider *crypto,
+                  const struct ike_header *header, uint8_t first, struct span chain,
+                  struct ike_datagram *d)
 {
     static uint64_t iv = 1ull << 40; /* never one that the endpoint used */
-    struct sk_keys sk =
-        sk_keys_from(&keys->sas[m->sa - 1], (m->header.flags & IKE_FLAG_INITIATOR) != 0);
-    bool protect = m->header.exchange != WIRE_IKE_SA_INIT;
+    struct sk_keys sk = sk_keys_from(log, (header->flags & IKE_FLAG_INITIATOR) != 0);
     size_t associated = IKE_HEADER_LEN + 4;
-    uint8_t *start =
-        protect ? d->octets + associated + sk.encr->iv_len : d->octets + IKE_HEADER_LEN;
-    struct wire_builder b = wire_builder_of(start, LIMIT_IKE_MESSAGE - 128);
-    for (size_t i = 0; i < m->n; i++)
-        wire_add(&b, m->items[i].type, message_body(m, i));
-    ASSERT(!writer_failed(&b.w));
-    d->len = protect ? associated + sk_size(&sk, b.w.len) : IKE_HEADER_LEN + b.w.len;
-    struct ike_header header = m->header;
-    header.next_payload = protect ? WIRE_PAYLOAD_SK : b.first;
-    header.length = (uint32_t)d->len;
-    ike_header_write(&header, d->octets);
-    if (!protect)
-        return;
+    memmove(d->octets + associated + sk.encr->iv_len, chain.ptr, chain.len);
+    d->len = associated + sk_size(&sk, chain.len);
+    ASSERT(d->len <= sizeof(d->octets));
+    finish_header(header, WIRE_PAYLOAD_SK, d);
     struct writer w = writer_of(d->octets + IKE_HEADER_LEN, 4);
-    write_u8(&w, b.first);
+    write_u8(&w, first);
     write_u8(&w, 0);
     write_u16(&w, (uint16_t)(d->len - IKE_HEADER_LEN));
     int err =
-        sk_seal(crypto, &sk, (struct buffer){d->octets, d->len}, associated, b.w.len, iv++, NULL);
+        sk_seal(crypto, &sk, (struct buffer){d->octets, d->len}, associated, chain.len, iv++, NULL);
     ASSERT(err == 0);
+}
+
+void message_write(const struct message_keys *keys, struct crypto_provider *crypto,
+                   const struct message *m, struct ike_datagram *d)
+{
+    uint8_t chain[MESSAGE_ROOM + 4 * 64];
+    struct wire_builder b = wire_builder_of(chain, sizeof(chain));
+    for (size_t i = 0; i < m->n; i++)
+        wire_add(&b, m->items[i].type, message_body(m, i));
+    ASSERT(!writer_failed(&b.w));
+    if (m->header.exchange != WIRE_IKE_SA_INIT && keys->known[m->sa - 1]) {
+        message_seal(&keys->sas[m->sa - 1], crypto, &m->header, b.first, writer_span(&b.w), d);
+        return;
+    }
+    d->len = IKE_HEADER_LEN + b.w.len;
+    memcpy(d->octets + IKE_HEADER_LEN, chain, b.w.len);
+    finish_header(&m->header, b.first, d);
 }
 
 /* --- as a line --- */

@@ -46,6 +46,11 @@ bool message_read(struct message_keys *keys, const struct ike *one, const struct
 void message_write(const struct message_keys *keys, struct crypto_provider *crypto,
                    const struct message *m, struct ike_datagram *d);
 
+/* message_seal - any octets as the payloads of a message with a valid ICV. */
+void message_seal(const struct ike_keylog *log, struct crypto_provider *crypto,
+                  const struct ike_header *header, uint8_t first, struct span chain,
+                  struct ike_datagram *d);
+
 /* message_print - "CREATE_CHILD_SA request: N(KEEP_OLD_IKE_SA Q=1 code=0) SA(IKE) NONCE KE" */
 void message_print(const struct message *m, char *out, size_t cap);
 
