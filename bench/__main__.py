@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""usage: python3 -m bench [--seconds N] [--logins N] - ikatd and strongSwan, measured in one run on one machine.
+
+Both do ESP in user space (strongSwan: kernel-libipsec), with AES-128-GCM. Both ends, iperf3 and the links share the machine's
+processors. Logins and clones are counted per second of the Gateway's processor time, with ikatd as the initiator for both.
+"""
+import argparse
+import os
+
+from lab.daemons import Ikatd, Strongswan
+from lab.net import INTERFACE, Lab, address
+from lab.run import wait
+from lab.settings import IDS, end_user, gateway, merge
+from lab.traffic import cpu_seconds, iperf, resident_octets
+
+HOST = address("lan", "host")
+KINDS = {"ikatd": Ikatd, "strongSwan": Strongswan}
+FURTHER = 6  # VPNs that a session gets by cloning
+
+
+def traffic(kind, seconds):
+    """TCP throughput in Mbit/s, and packets of 64 octets per second, of one flow through a tunnel."""
+    with Lab() as lab:
+        KINDS[kind](lab, "gw", gateway()).start()
+        user = KINDS[kind](lab, "eu", end_user()).start()
+        answer = user.initiate("net")
+        if answer.get("success") != "yes":
+            raise RuntimeError(answer)
+        lab.run("eu", "ping", "-c1", "-W5", HOST)
+        tcp = iperf(lab, "eu", "host", HOST, seconds=seconds)["sum_received"]["bits_per_second"] / 1e6
+        back = iperf(lab, "eu", "host", HOST, "-R", seconds=seconds)["sum_received"]["bits_per_second"] / 1e6
+        udp = iperf(lab, "eu", "host", HOST, "-u", "-b", "0", "-l", "36", seconds=seconds)["sum"]
+        return {"TCP, End User to host, Mbit/s": tcp, "TCP, host to End User, Mbit/s": back,
+                "64-octet packets per second": (udp["packets"] - udp["lost_packets"]) / udp["seconds"]}
+
+
+def pids(daemon):
+    """Its processes, or an error: a figure without one of them would be wrong."""
+    found = daemon.pids()
+    if not found:
+        raise RuntimeError("no process")
+    return found
+
+
+def logins(kind, count):
+    """Logins per second of the Gateway's processor, and its memory for an IKE SA with one Child SA."""
+    anybody = {"connections": {"gate": {"remote": {"id": "%any"}, "unique": "never"}},
+               "secrets": {"ike-lab": {"id-1": IDS["gw"], "id-2": None}}, "pools": {"inner": {"addrs": "10.32.0.0/16"}}}
+    home = end_user()["connections"]["home"]
+    many = {f"c{n}": merge(home, {"local": {"id": f"u{n}@lab.example"}, "unique": "never"}) for n in range(count)}
+    with Lab() as lab:
+        gate = KINDS[kind](lab, "gw", merge(gateway(), anybody)).start()
+        user = Ikatd(lab, "eu", {"connections": many, "secrets": {"ike-lab": {"id-1": IDS["gw"], "secret": '"the lab\'s secret"'}}})
+        user.start()
+        with user.vici() as vici:
+            def login(n):
+                answer = vici.request("initiate", {"ike": f"c{n}", "child": "net", "timeout": "20000", "loglevel": "0"})
+                if answer.get("success") != "yes":
+                    raise RuntimeError(f"login {n}: {answer}")
+            for n in range(8):  # what is allocated once is not counted
+                login(n)
+            of = pids(gate)
+            cpu, memory = cpu_seconds(of), resident_octets(of)
+            for n in range(8, count):
+                login(n)
+            cpu, memory = cpu_seconds(of) - cpu, resident_octets(of) - memory
+        if len(gate.established()) != count:
+            raise RuntimeError(f"{len(gate.established())} of {count} IKE SAs")
+        return {"logins per CPU second": (count - 8) / cpu, "KiB per IKE SA with a Child SA": memory / 1024 / (count - 8)}
+
+
+def sessions_cpu(further, count):
+    """Gateway's processor seconds for sessions with that many further VPNs each."""
+    gateways = [f"192.0.2.{n + 1}" for n in range(further + 1)]
+    plan = {f"p{n}": {"interface": INTERFACE["wlan"], "remote_addrs": to} for n, to in enumerate(gateways)}
+    conn = {"paths": plan, "multipath": "balance", "max_ike_sas": "16", "remote_addrs": gateways[0], "mesh": "full"}
+    with Lab() as lab:
+        lab.batch("gw", [f"addr add {to}/24 dev wan0" for to in gateways[1:]] or ["link set lo up"])
+        gate = Ikatd(lab, "gw", gateway({"max_ike_sas": "16", "local_addrs": None})).start()
+        user = Ikatd(lab, "eu", end_user(conn)).start()
+        of = pids(gate)
+        used = 0.0
+        for _ in range(count):
+            before = cpu_seconds(of)
+            user.initiate("net")
+            user.wait_paths(further + 1, timeout=30)
+            used += cpu_seconds(of) - before
+            user.request("terminate", ike="home", timeout="10000")
+            wait(lambda: not gate.sas(), "the session is gone")
+        return used
+
+
+def clones(count):
+    """Further VPNs (clone, move, Child SA) per second of the Gateway's processor."""
+    extra = sessions_cpu(FURTHER, count) - sessions_cpu(0, count)
+    return {"cloned VPNs per CPU second": count * FURTHER / extra if extra > 0 else float("nan")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--logins", type=int, default=500)
+    parser.add_argument("--sessions", type=int, default=50)
+    options = parser.parse_args()
+    results = {}
+    for kind in KINDS:
+        results[kind] = traffic(kind, options.seconds) | logins(kind, options.logins)
+    results["ikatd"] |= clones(options.sessions)
+    print(f"{os.cpu_count()} processors, Linux {os.uname().release}\n")
+    print(f"{'':34}{'ikatd':>12}{'strongSwan':>12}{'ratio':>8}")
+    for what, mine in results["ikatd"].items():
+        theirs = results["strongSwan"].get(what)
+        ratio = f"{mine / theirs:8.2f}" if theirs else f"{'-':>8}"
+        print(f"{what:34}{mine:12.1f}{theirs:12.1f}{ratio}" if theirs else f"{what:34}{mine:12.1f}{'-':>12}{ratio}")
+
+
+if __name__ == "__main__":
+    main()
