@@ -26,6 +26,10 @@ bool cookie_make(struct cookie_jar *jar, struct crypto_provider *crypto,
                  uint8_t ret_cookie[COOKIE_LEN])
 {
     if (jar->version == 0 || now - jar->changed_ns >= COOKIE_LIFETIME_NS) {
+        /* after a quiet time the previous secret is as old as its last use: no cookie of it counts
+         */
+        if (now - jar->changed_ns >= 2 * COOKIE_LIFETIME_NS)
+            random_fill(random, jar->secrets[jar->version % 2], COOKIE_SECRET_LEN);
         jar->version = jar->version == UINT8_MAX ? 1 : (uint8_t)(jar->version + 1);
         jar->changed_ns = now;
         random_fill(random, jar->secrets[jar->version % 2], COOKIE_SECRET_LEN);

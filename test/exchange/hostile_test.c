@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What comes from anyone, and what comes from a peer that has the keys and means ill. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "exchange/scenario.h"
+#include "ike/sa.h"
+#include "wire/payloads.h"
+
+static struct ike_datagram taken; /* the last one of `a` that went by */
+static struct ike_datagram answer;
+static unsigned n_answers;
+
+static bool take(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    if (to_b) {
+        taken = *d;
+    } else if ((d->octets[19] & IKE_FLAG_RESPONSE) != 0) {
+        answer = *d;
+        n_answers++;
+    }
+    return true;
+}
+
+static struct ike_stats stats_of(const struct peer *peer)
+{
+    struct ike_stats stats;
+    ike_stats_get(peer->ike, &stats);
+    return stats;
+}
+
+static void to_b(struct world *world, const struct ike_datagram *d)
+{
+    struct ike_path path = {d->path.remote, d->path.local, 0};
+    world_deliver_raw(world, true, &path, span_of(d->octets, d->len));
+}
+
+/* --- IKE_SA_INIT requests of nobody --- */
+
+static struct message init; /* a good one */
+
+static struct world *with_init(struct ike_options options)
+{
+    static struct message_keys keys;
+    struct world *world = world_new(1);
+    keys = (struct message_keys){0};
+    world_restart(&world->b, options);
+    world_start(world);
+    world->hook = take;
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    struct ike_command cancel = {.kind = IKE_CMD_CANCEL, .tag = world_post(&world->a, connect)};
+    assert_int_equal(ike_command(world->a.ike, &cancel, world->now), 0);
+    while (world->wire != NULL) { /* it does not arrive */
+        struct datagram *d = world->wire;
+        world->wire = d->next;
+        free(d);
+    }
+    assert_true(message_read(&keys, world->a.ike, NULL, world->a.crypto, &taken, &init));
+    n_answers = 0;
+    return world;
+}
+
+/* send_init - with this SPI, from the host with this number, with the cookie of `answer` or not. */
+static void send_init(struct world *world, uint64_t spi, unsigned host, bool cookie)
+{
+    static struct message_keys none;
+    struct message m = init;
+    if (cookie) {
+        struct message refusal;
+        none = (struct message_keys){0};
+        assert_true(message_read(&none, NULL, NULL, world->a.crypto, &answer, &refusal));
+        message_insert(&m, 0, WIRE_PAYLOAD_N, message_body(&refusal, 0));
+    }
+    m.header.spi_i = spi;
+    m.sa = 1;
+    none = (struct message_keys){0};
+    struct ike_datagram d = {.path = world_path(0)};
+    d.path.local.port = d.path.remote.port = 500;
+    d.path.local.address.octets[2] = (uint8_t)(host >> 8);
+    d.path.local.address.octets[3] = (uint8_t)host;
+    message_write(&none, world->a.crypto, &m, &d);
+    taken = d;
+    to_b(world, &d);
+}
+
+/* S14, S15 */
+static void same_request_again(void **state)
+{
+    (void)state;
+    struct world *world = with_init((struct ike_options){0});
+    send_init(world, 1000, 1, false);
+    struct ike_datagram first = answer;
+    assert_int_equal(n_answers, 1);
+    for (int i = 0; i < 10; i++)
+        to_b(world, &taken);
+    assert_int_equal(n_answers, 11);
+    assert_int_equal(answer.len, first.len);
+    assert_memory_equal(answer.octets, first.octets, first.len);
+    assert_int_equal(stats_of(&world->b).half_open, 1);
+    send_init(world, 1000, 2, false); /* from elsewhere: another one */
+    assert_int_equal(stats_of(&world->b).half_open, 2);
+    size_t nonce = message_find(&init, WIRE_PAYLOAD_NONCE);
+    message_octets(&init, nonce)[0] ^= 1;
+    send_init(world, 1000, 1, false);
+    assert_int_equal(stats_of(&world->b).half_open, 3);
+    world_run(world, 31 * NANOS_PER_SEC); /* S13 */
+    assert_int_equal(stats_of(&world->b).half_open, 0);
+    assert_int_equal(world_n_sas(&world->b), 0);
+    world_free(world);
+}
+
+/* F2: one address gets three, then cookies; with cookies sixteen, then silence. */
+static void one_address(void **state)
+{
+    (void)state;
+    struct world *world = with_init((struct ike_options){0});
+    for (uint64_t spi = 1; spi <= 100; spi++)
+        send_init(world, spi, 1, false);
+    assert_int_equal(stats_of(&world->b).half_open, 3);
+    assert_int_equal(stats_of(&world->b).cookies_sent, 97);
+    for (uint64_t spi = 1000; spi < 1100; spi++) {
+        send_init(world, spi, 1, false);
+        send_init(world, spi, 1, true);
+        /* F9: an answer that is asked for with a wrong address is not larger than the question */
+        assert_true(stats_of(&world->b).half_open == 16 || answer.len <= 2 * taken.len);
+    }
+    assert_int_equal(stats_of(&world->b).half_open, 16);
+    /* others are not affected */
+    send_init(world, 5000, 2, false);
+    assert_int_equal(stats_of(&world->b).half_open, 17);
+    world_run(world, 31 * NANOS_PER_SEC);
+    assert_int_equal(stats_of(&world->b).half_open, 0);
+    world_free(world);
+}
+
+/* F1: from everywhere: cookies from the threshold on, and never more than the cap. */
+static void many_addresses(void **state)
+{
+    (void)state;
+    struct world *world = with_init((struct ike_options){.max_half_open = 60});
+    for (unsigned host = 1; host <= 500; host++)
+        send_init(world, host, host, false);
+    assert_int_equal(stats_of(&world->b).half_open, 30);
+    assert_int_equal(stats_of(&world->b).cookies_sent, 470);
+    assert_true(answer.len < taken.len);
+    for (unsigned host = 1000; host < 1100; host++) {
+        send_init(world, host, host, false);
+        send_init(world, host, host, true);
+    }
+    assert_int_equal(stats_of(&world->b).half_open, 60);
+    world_run(world, 31 * NANOS_PER_SEC);
+    /* who has a cookie and is alone again gets in */
+    assert_int_equal(stats_of(&world->b).half_open, 0);
+    world_free(world);
+}
+
+/* C28: a cookie of another address, port, SPI; an old one */
+static void cookies_of_others(void **state)
+{
+    (void)state;
+    struct world *world = with_init((struct ike_options){.cookie_threshold = 1});
+    send_init(world, 1, 1, false);
+    send_init(world, 2, 2, false);
+    struct ike_datagram good = answer;
+    assert_int_equal(stats_of(&world->b).half_open, 1);
+    send_init(world, 2, 3, true); /* another address */
+    answer = good;
+    send_init(world, 3, 2, true); /* another SPI */
+    answer = good;
+    answer.octets[answer.len - 1] ^= 1;
+    send_init(world, 2, 2, true); /* one bit */
+    assert_int_equal(stats_of(&world->b).half_open, 1);
+    answer = good;
+    send_init(world, 2, 2, true);
+    assert_int_equal(stats_of(&world->b).half_open, 2);
+    world_run(world, 31 * NANOS_PER_SEC);
+    send_init(world, 9, 9, false);
+    world_run(world, 400 * NANOS_PER_SEC);
+    send_init(world, 1, 1, false); /* half open again, so that cookies are asked for */
+    send_init(world, 3, 3, false); /* a new secret */
+    answer = good;
+    send_init(world, 2, 2, true);
+    assert_int_equal(stats_of(&world->b).half_open, 1);
+    world_free(world);
+}
+
+/* --- unprotected messages --- */
+
+static void header_only(struct world *world, struct ike_header header)
+{
+    struct ike_datagram d = {.path = world_path(0), .len = IKE_HEADER_LEN};
+    header.length = IKE_HEADER_LEN;
+    ike_header_write(&header, d.octets);
+    to_b(world, &d);
+}
+
+/* S9, P5, P8 */
+static void unknown_things(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(2);
+    struct ike_sa_info info = scenario_sa(&world->b, world_sa(&world->b, 0));
+    struct ike_header header = {.spi_i = 1,
+                                .spi_r = 2,
+                                .version = IKE_VERSION,
+                                .exchange = WIRE_INFORMATIONAL,
+                                .flags = IKE_FLAG_INITIATOR};
+    world->hook = take;
+    n_answers = 0;
+    for (int i = 0; i < 1000; i++) {
+        header.spi_i++;
+        header_only(world, header);
+    }
+    assert_int_equal(n_answers, 10); /* in this second */
+    header.flags |= IKE_FLAG_RESPONSE;
+    world_run(world, 2 * NANOS_PER_SEC);
+    n_answers = 0;
+    header_only(world, header);
+    assert_int_equal(n_answers, 0);
+    header.flags = IKE_FLAG_INITIATOR;
+    header.version = 0x10;
+    header_only(world, header);
+    assert_int_equal(n_answers, 0);
+    header.version = 0x30;
+    header_only(world, header);
+    assert_int_equal(n_answers, 1);
+    assert_int_equal(answer.octets[IKE_HEADER_LEN + 7], N_INVALID_MAJOR_VERSION);
+    header.version = 0x2f;
+    header_only(world, header);
+    assert_int_equal(n_answers, 2);
+    /* exchanges that do not exist, for an IKE SA that does */
+    static const uint8_t exchanges[] = {0, 1, 33, 38, 43, 44, 240, 255};
+    header.spi_i = info.spi_i;
+    header.spi_r = info.spi_r;
+    header.version = IKE_VERSION;
+    for (size_t i = 0; i < sizeof(exchanges); i++) {
+        header.exchange = exchanges[i];
+        header_only(world, header);
+    }
+    header.exchange = WIRE_INFORMATIONAL; /* and one in the open */
+    header_only(world, header);
+    assert_int_equal(n_answers, 2);
+    scenario_end(world);
+}
+
+/* --- the datagrams of a session, cut, lengthened and spoiled --- */
+
+static bool spoil_everything(struct world *world, bool is_to_b, struct ike_datagram *d)
+{
+    struct ike *ike = is_to_b ? world->b.ike : world->a.ike;
+    struct ike_path path = {d->path.remote, d->path.local, 0};
+    static uint8_t copy[LIMIT_IKE_MESSAGE + 8];
+    for (size_t len = 0; len < d->len; len++)
+        ike_recv(ike, &path, span_of(d->octets, len), world->now);
+    memcpy(copy, d->octets, d->len);
+    memset(copy + d->len, 0, 8);
+    ike_recv(ike, &path, span_of(copy, d->len + 3), world->now);
+    if (d->octets[18] == WIRE_IKE_SA_INIT)
+        return true; /* in the open: AUTH finds it */
+    for (size_t i = 0; i < d->len; i++) {
+        copy[i] ^= 0x10;
+        ike_recv(ike, &path, span_of(copy, d->len), world->now);
+        copy[i] ^= 0x10;
+    }
+    /* C3: back to its sender */
+    path = d->path;
+    ike_recv(is_to_b ? world->a.ike : world->b.ike, &path, span_of(d->octets, d->len), world->now);
+    return true;
+}
+
+static void spoiled(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3);
+    world->hook = spoil_everything;
+    scenario_login(world);
+    ike_sa_id second = scenario_clone(&world->a, world_sa(&world->a, 0));
+    scenario_move(world, second, 1);
+    scenario_create(&world->a, second);
+    assert_int_equal(world_n_sas(&world->b), 2);
+    assert_true(stats_of(&world->b).unauthenticated > 500);
+    assert_int_equal(scenario_session(&world->b).logins, 1);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, world_sa(&world->a, 0)), IKE_OK);
+    scenario_end(world);
+}
+
+/* K17: a message of one clone is nothing to its sibling. */
+static void of_a_sibling(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(4);
+    ike_sa_id second = scenario_clone(&world->a, world_sa(&world->a, 0));
+    world->hook = take;
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, 0)), IKE_OK);
+    struct ike_sa_info info = scenario_sa(&world->a, second);
+    for (int i = 0; i < 8; i++) {
+        taken.octets[i] = (uint8_t)(info.spi_i >> (56 - 8 * i));
+        taken.octets[8 + i] = (uint8_t)(info.spi_r >> (56 - 8 * i));
+    }
+    uint64_t before = stats_of(&world->b).unauthenticated;
+    n_answers = 0;
+    for (uint8_t id = 0; id < 3; id++) {
+        taken.octets[23] = id;
+        to_b(world, &taken);
+    }
+    assert_int_equal(n_answers, 0);
+    assert_int_equal(stats_of(&world->b).unauthenticated - before, 1); /* the one it expects */
+    scenario_end(world);
+}
+
+/* --- from a peer with the keys --- */
+
+static uint8_t chain[4096];
+static size_t n_chain;
+static uint8_t first_type;
+
+/* answer_to - sends `chain` as the next authentic request; the first payload of the answer, as
+ * text. */
+static const char *answer_to(struct world *world, uint8_t exchange)
+{
+    static struct message_keys keys;
+    static struct message m;
+    static char text[256];
+    struct ike_datagram d = {0};
+    struct ike_keylog log;
+    const struct sa *sa = sa_find(world->b.ike, world_sa(&world->b, 0));
+    struct ike_header header = {.spi_i = sa->spi_i,
+                                .spi_r = sa->spi_r,
+                                .version = IKE_VERSION,
+                                .exchange = exchange,
+                                .flags = IKE_FLAG_INITIATOR,
+                                .message_id = sa->theirs.next_id};
+    assert_true(ike_keylog_get(world->b.ike, sa->id, &log));
+    keys = (struct message_keys){.n = 1, .sas = {log}, .known = {true}};
+    message_seal(&log, world->a.crypto, &header, first_type, span_of(chain, n_chain), &d);
+    d.path = (struct ike_path){sa->path.remote, sa->path.local, 0};
+    world->hook = take;
+    n_answers = 0;
+    to_b(world, &d);
+    if (n_answers == 0)
+        return "";
+    assert_true(message_read(&keys, NULL, NULL, world->a.crypto, &answer, &m));
+    message_print(&m, text, sizeof(text));
+    return strchr(text, ':') + 2;
+}
+
+static void add_payload(uint8_t next, bool critical, const void *body, size_t len)
+{
+    chain[n_chain] = next;
+    chain[n_chain + 1] = critical ? 0x80 : 0;
+    chain[n_chain + 2] = (uint8_t)((len + 4) >> 8);
+    chain[n_chain + 3] = (uint8_t)(len + 4);
+    if (len > 0)
+        memcpy(chain + n_chain + 4, body, len);
+    n_chain += len + 4;
+}
+
+static void start_chain(uint8_t first)
+{
+    first_type = first;
+    n_chain = 0;
+}
+
+static void authentic_but_wrong(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(5);
+    /* P12 */
+    start_chain(200);
+    add_payload(0, false, "abc", 3);
+    assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "-");
+    start_chain(200);
+    add_payload(0, true, "abc", 3);
+    assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "N(UNSUPPORTED_CRITICAL_PAYLOAD)");
+    assert_int_equal(answer.len > 0, 1);
+    start_chain(WIRE_PAYLOAD_N); /* the critical bit on what we know is nothing */
+    add_payload(0, true, "\0\0\x40\x01", 4);
+    assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "-");
+    /* S18: Child SAs that are not there, one of them sixty times */
+    uint8_t deletes[4 + 60 * 4] = {WIRE_PROTO_ESP, 4, 0, 60};
+    memset(deletes + 4, 7, 60 * 4);
+    start_chain(WIRE_PAYLOAD_D);
+    add_payload(0, false, deletes, sizeof(deletes));
+    assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "-");
+    assert_int_equal(world_n_children(&world->b), 1);
+    world_free(world);
+}
+
+/* RFC 7296 section 2.21.3: each of these is badly formatted, and ends this IKE SA at our end. */
+static void fatal_chain(int which)
+{
+    static const uint8_t n[4] = {0, 0, 0x40, 1};
+    start_chain(WIRE_PAYLOAD_N);
+    switch (which) {
+    case 0: /* P11: beyond the end */
+        add_payload(0, false, n, 4);
+        chain[3]++;
+        break;
+    case 1: /* P10 */
+        add_payload(0, false, n, 4);
+        chain[3] = 3;
+        break;
+    case 2: /* P9: octets behind the last payload */
+        add_payload(0, false, n, 4);
+        n_chain += 3;
+        break;
+    case 3: /* SK in SK */
+        first_type = WIRE_PAYLOAD_SK;
+        add_payload(0, false, n, 4);
+        break;
+    case 4: /* P20 */
+        for (int i = 0; i < 30; i++)
+            add_payload(i < 29 ? WIRE_PAYLOAD_N : 0, false, n, 4);
+        break;
+    case 5: /* P15 */
+        first_type = WIRE_PAYLOAD_NONCE;
+        add_payload(WIRE_PAYLOAD_NONCE, false, "0123456789abcdef", 16);
+        add_payload(0, false, "0123456789abcdef", 16);
+        break;
+    case 6: /* P19 */
+        for (int i = 0; i < 200; i++)
+            add_payload(i < 199 ? WIRE_PAYLOAD_V : 0, false, "", 0);
+        first_type = WIRE_PAYLOAD_V;
+        break;
+    default: /* P30: more SPIs than octets */
+        first_type = WIRE_PAYLOAD_D;
+        add_payload(0, false, "\3\4\xff\xff", 4);
+        break;
+    }
+}
+
+static void badly_formatted(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 8; which++) {
+        struct world *world = scenario_up(6);
+        scenario_clone(&world->a, world_sa(&world->a, 0));
+        fatal_chain(which);
+        if (strcmp(answer_to(world, WIRE_INFORMATIONAL), "N(INVALID_SYNTAX)") != 0)
+            fail_msg("case %d is accepted", which);
+        assert_int_equal(world_n_sas(&world->b), 1); /* the sibling */
+        assert_int_equal(world->b.n_leases, 1);
+        world_free(world);
+    }
+}
+
+/* S26: Child SAs without end: a limit of the session, and the IKE SA lives. */
+static void many_children(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(7);
+    ike_sa_id sa = world_sa(&world->a, 0);
+    for (int i = 0; i < LIMIT_CHILD_SAS_SESSION - 1; i++)
+        scenario_create(&world->a, sa);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CREATE_CHILD, sa), IKE_LIMIT);
+    assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_CREATE_CHILD, world_sa(&world->b, 0)),
+                     IKE_LIMIT);
+    assert_int_equal(scenario_on_child(&world->a, IKE_CMD_REKEY_CHILD, world_child(&world->a, 5)),
+                     IKE_OK);
+    assert_int_equal(world_n_children(&world->b), LIMIT_CHILD_SAS_SESSION);
+    scenario_end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_request_again), cmocka_unit_test(one_address),
+        cmocka_unit_test(many_addresses),     cmocka_unit_test(cookies_of_others),
+        cmocka_unit_test(unknown_things),     cmocka_unit_test(spoiled),
+        cmocka_unit_test(of_a_sibling),       cmocka_unit_test(authentic_but_wrong),
+        cmocka_unit_test(badly_formatted),    cmocka_unit_test(many_children),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
