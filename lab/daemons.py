@@ -106,9 +106,10 @@ class Daemon:
         return self.process.wait(timeout)
 
     def kill(self):
-        """Ends it by SIGKILL: nothing is told to the peer."""
+        """Ends it by SIGKILL: nothing is told to the peer. Waits for the end of the processes below it, too."""
         self.process.kill()
         self.process.wait()
+        wait(lambda: not self.pids(), f"the processes of {self.name} end")
 
 
 class Ikatd(Daemon):

@@ -65,10 +65,11 @@ def test_black_hole(world, probe_interval, budget_ms):
 
 
 def test_the_authenticated_sa_may_die(world):
-    """The first IKE SA is deleted; its clone goes on, and clones it anew for its path, without a login."""
+    """The Gateway deletes the first IKE SA; its clone goes on, and clones it anew for its path, without a login."""
     _, gw, eu, capture, flows = start(world, "failover", 1)
     first = next(sa for sa in eu.session()["ike_sas"] if sa["origin"] == "authenticated")
-    assert eu.request("terminate", ike_id=str(first["id"]), timeout="10000")["success"] == "yes"
+    there = next(sa for sa in gw.session("gate")["ike_sas"] if sa["spi_i"] == first["spi_i"])
+    assert gw.request("terminate", ike_id=str(there["id"]), timeout="10000")["success"] == "yes"
     session = wait(lambda: (s := eu.wait_paths(2, timeout=20)) and all(sa["id"] != first["id"] for sa in s["ike_sas"]) and s,
                    "the path has a new clone", 20)
     assert {sa["origin"] for sa in session["ike_sas"]} == {"cloned"}

@@ -5,7 +5,7 @@ import pytest
 from lab.capture import CREATE_CHILD_SA, INFORMATIONAL, Capture, exchanges
 from lab.flow import Flow
 from lab.net import address
-from lab.run import Failed, wait
+from lab.run import Failed, run, wait
 from lab.settings import end_user, gateway, paths
 
 KINDS = ("ikatd-strongswan", "strongswan-ikatd")
@@ -108,15 +108,16 @@ def test_liveness(world, kinds):
     lab, eu, gw = pair(world, kinds, {"dpd_delay": "1s"})
     up(lab, eu, gw)
     capture = Capture(lab, "gw")
-    asked = wait(lambda: len(capture.text("isakmp.exchangetype == 37").splitlines()) if False else idle(eu, gw), "both live")
-    assert asked
+    wait(lambda: probes(capture) >= 2, "liveness checks, answered", 10, 0.5)
+    assert len(eu.established()) == len(gw.established()) == 1
     lab.blackhole("wlan")
+    lab.blackhole("lte")
     wait(lambda: not eu.established() and not gw.established(), "both ends give up", 60)
 
 
-def idle(eu, gw):
-    """Both ends are still there."""
-    return len(eu.established()) == len(gw.established()) == 1
+def probes(capture):
+    """INFORMATIONAL exchanges in a running capture so far."""
+    return run("tshark", "-n", "-r", capture.file, "-Y", "isakmp.exchangetype == 37", check=False).count("INFORMATIONAL") // 2
 
 
 @pytest.mark.parametrize("by", ("eu", "gw"))
@@ -204,7 +205,7 @@ def test_wrong_secret(world, kinds):
     else:
         eu.stop()
         eu.start()
-        assert "uthenticat" in refused(eu)
+        assert "auth" in refused(eu)
     assert not eu.established() and not gw.established()
 
 
