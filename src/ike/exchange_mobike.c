@@ -184,7 +184,7 @@ static struct verdict routability_answered(struct sa *sa, struct asking *asking,
     if (!cookie2_is_back(asking, response))
         return routability_failed(sa, now);
     /* moved again meanwhile: the newer address is asked for as well */
-    if (memcmp(&asking->path, &sa->pending_path, sizeof(asking->path)) != 0)
+    if (!ike_path_equal(&asking->path, &sa->pending_path))
         return (struct verdict){.kind = VERDICT_REPEAT};
     mobike_apply_pending(sa);
     return verdict_done(IKE_OK);

@@ -38,6 +38,12 @@ struct ike_path {
     uint32_t interface;
 };
 
+static inline bool ike_path_equal(const struct ike_path *a, const struct ike_path *b)
+{
+    return a->interface == b->interface && endpoint_equal(&a->local, &b->local) &&
+           endpoint_equal(&a->remote, &b->remote);
+}
+
 struct ike_options {
     struct crypto_provider *crypto; /* borrowed */
     const struct random *random;    /* borrowed */
