@@ -20,7 +20,7 @@ struct settings {
 };
 
 /* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with
- * settings->error. */
+ * settings->error. The caller frees with settings_done() in either case: the error is in there. */
 int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
 /* settings_parse - the same from memory; includes are refused unless `base` is a directory. */
 int settings_parse(const char *name, struct span text, const char *base,

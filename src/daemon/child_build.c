@@ -187,6 +187,12 @@ static const struct key child_keys[] = {
     {.name = "sha256_96", .kind = KEY_UNSUPPORTED, .why = "it is a fault of old peers"},
 };
 
+/* with_tenth - a tenth more, and never less for it. */
+static uint64_t with_tenth(uint64_t n)
+{
+    return n > UINT64_MAX / 11 * 10 ? UINT64_MAX : n + n / 10;
+}
+
 static void finish_child(struct child_work *work)
 {
     struct ike_child_policy *policy = work->policy;
@@ -201,10 +207,10 @@ static void finish_child(struct child_work *work)
     lifetime->life_ns = work->life_ns;
     lifetime->jitter_ns = work->rand_ns;
     lifetime->rekey_bytes = work->rekey_bytes;
-    lifetime->life_bytes = work->life_bytes != 0 ? work->life_bytes : work->rekey_bytes / 10 * 11;
+    lifetime->life_bytes = work->life_bytes != 0 ? work->life_bytes : with_tenth(work->rekey_bytes);
     lifetime->rekey_packets = work->rekey_packets;
     lifetime->life_packets =
-        work->life_packets != 0 ? work->life_packets : work->rekey_packets / 10 * 11;
+        work->life_packets != 0 ? work->life_packets : with_tenth(work->rekey_packets);
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
     policy->copy_df = work->copy_df;
@@ -246,10 +252,14 @@ int child_build(const struct tree *section, struct ike_conn *conn, struct build_
     if (err != 0)
         return err;
     if (work.replay_window > LIMIT_REPLAY_WINDOW)
-        return build_fail(error, tree_get(section, "replay_window"), "at most %d",
+        return build_fail(error, key_node(section, "replay_window"), "at most %d",
                           LIMIT_REPLAY_WINDOW);
     if (work.life_ns > 0 && work.rekey_ns > work.life_ns)
-        return build_fail(error, tree_get(section, "rekey_time"), "longer than life_time");
+        return build_fail(error, key_node(section, "rekey_time"), "longer than life_time");
+    if (work.life_bytes > 0 && work.rekey_bytes > work.life_bytes)
+        return build_fail(error, key_node(section, "rekey_bytes"), "more than life_bytes");
+    if (work.life_packets > 0 && work.rekey_packets > work.life_packets)
+        return build_fail(error, key_node(section, "rekey_packets"), "more than life_packets");
     finish_child(&work);
     return 0;
 }

@@ -213,11 +213,13 @@ int config_check(const struct tree *root, struct build_error *error)
 int config_load(const char *path, struct settings *ret_settings, struct build_error *error)
 {
     int err = settings_load(path, ret_settings);
-    if (err != 0) {
+    if (err != 0)
         (void)snprintf(error->text, sizeof(error->text), "%s", ret_settings->error);
-        return err;
-    }
-    return config_check(ret_settings->root, error);
+    else
+        err = config_check(ret_settings->root, error);
+    if (err != 0)
+        settings_done(ret_settings); /* the error is text of its own */
+    return err;
 }
 
 /* --- to the engine --- */

@@ -183,7 +183,7 @@ static int build_auth(const struct tree *section, struct ike_auth_policy *auth, 
     static const struct key_table table = {auth_keys, LEN(auth_keys), NULL};
     if ((*n_rounds)++ > 0)
         return build_fail(error, section, "a second round of authentication is not supported");
-    if (tree_get(section, "auth") == NULL)
+    if (key_node(section, "auth") == section)
         return build_fail(error, section, "'auth = psk' is missing; ikat has no default for it");
     return keys_apply(&table, section, auth, error);
 }
@@ -350,18 +350,22 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
         return build_fail(error, section, "a section '%s { auth = psk }' is missing",
                           work->n_local_rounds == 0 ? "local" : "remote");
     if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
-        return build_fail(error, tree_get(section, "keep_old_notify"),
+        return build_fail(error, key_node(section, "keep_old_notify"),
                           "a private status notify is expected, 40960 to 65535");
     if (conn->prefer != IKE_CLONE_KEEP_OLD && conn->prefer != IKE_CLONE_RFC7791)
-        return build_fail(error, tree_get(section, "prefer"),
+        return build_fail(error, key_node(section, "prefer"),
                           "'keep-old' or 'rfc7791' is expected");
     if (conn->max_ike_sas == 0 || conn->max_ike_sas > 256)
-        return build_fail(error, tree_get(section, "max_ike_sas"), "1 to 256 is expected");
+        return build_fail(error, key_node(section, "max_ike_sas"), "1 to 256 is expected");
     if (conn->probe_interval_ns < 10 * NANOS_PER_MS || conn->failover_ns < 10 * NANOS_PER_MS)
-        return build_fail(error, section, "probe_interval and failover are at least 10ms");
+        return build_fail(error,
+                          key_node(section, conn->probe_interval_ns < 10 * NANOS_PER_MS
+                                                ? "probe_interval"
+                                                : "failover"),
+                          "at least 10ms is expected");
     if (conn->unused_old_timeout_ns < 10 * NANOS_PER_SEC ||
         conn->unused_old_timeout_ns > KEY_HOUR_NS)
-        return build_fail(error, tree_get(section, "unused_old_timeout"), "10s to 1h is expected");
+        return build_fail(error, key_node(section, "unused_old_timeout"), "10s to 1h is expected");
     return 0;
 }
 
@@ -380,7 +384,7 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
         proposal_default(WIRE_PROTO_IKE, &conn->proposals);
     /* failover follows from a short probe interval unless it is given: 2 s at 1 s, 500 ms at 100 ms
      */
-    if (tree_get(section, "failover") == NULL && conn->probe_interval_ns < NANOS_PER_SEC) {
+    if (key_node(section, "failover") == section && conn->probe_interval_ns < NANOS_PER_SEC) {
         nanos budget = 4 * conn->probe_interval_ns;
         conn->failover_ns = budget < 400 * NANOS_PER_MS ? 400 * NANOS_PER_MS : budget;
         if (conn->failover_ns > 2 * NANOS_PER_SEC)

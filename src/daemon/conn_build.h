@@ -6,7 +6,7 @@
  * From a tree - a section of a configuration file, or the body of a VICI load command, which are
  * the same thing - to what the core works with. Every key has a row in a table; what is not there
  * is an error with a suggestion. Errors name the place: "file:line: key: why", or
- * "connections.office.mobike: why" where there is no file.
+ * "mobike: why" where there is no file.
  */
 
 #include "control/tree.h"

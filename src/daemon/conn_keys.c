@@ -136,6 +136,14 @@ int keys_apply(const struct key_table *table, const struct tree *section, void *
     return 0;
 }
 
+const struct tree *key_node(const struct tree *section, const char *name)
+{
+    for (const struct tree *node = section->first; node != NULL; node = node->next)
+        if (strcasecmp(node->name, name) == 0)
+            return node;
+    return section;
+}
+
 int key_name_copy(const struct tree *node, char out[LIMIT_NAME], struct build_error *error)
 {
     if (node->name[0] == '\0' || strlen(node->name) >= LIMIT_NAME)
@@ -144,7 +152,6 @@ int key_name_copy(const struct tree *node, char out[LIMIT_NAME], struct build_er
     return 0;
 }
 
-/* for_items - calls `function` for each item of a list or a comma separated value. */
 int key_for_items(const struct tree *node, void *target, struct build_error *error,
                   int (*function)(const struct tree *node, const char *text, void *target,
                                   struct build_error *error))

@@ -38,6 +38,10 @@ struct key_table {
 int keys_apply(const struct key_table *table, const struct tree *section, void *target,
                struct build_error *error) MUST_USE;
 
+/* key_node - where a key of the section stands, in either case of letters as keys_apply() takes
+ * them; the section itself if the key is not given. For errors about a value that was applied. */
+const struct tree *key_node(const struct tree *section, const char *name);
+
 /* key_name_copy - the section's name, 1 to LIMIT_NAME - 1 characters. */
 int key_name_copy(const struct tree *node, char out[LIMIT_NAME],
                   struct build_error *error) MUST_USE;
