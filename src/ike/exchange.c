@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "ike/endpoint.h"
+#include "ike/login.h"
 #include "ike/mobike.h"
 #include "ike/seal.h"
 
@@ -383,12 +384,27 @@ static bool survives_timeout(const struct sa *sa)
             asking->intent.kind == INTENT_MOVE || asking->woken);
 }
 
+/* refused_unprotected - nobody contradicted the hint. */
+static void refused_unprotected(struct sa *sa, nanos now)
+{
+    struct verdict verdict = verdict_notify(sa->login->hint);
+    window_clear(&sa->mine);
+    sa->asking->running = true;
+    sa_down(sa, verdict.outcome, now);
+    sa->asking->running = false;
+    conclude(sa, verdict, now);
+}
+
 void exchange_tick(struct sa *sa, nanos now)
 {
     struct window *mine = &sa->mine;
     if (sa->asking == NULL || !window_busy(mine) || sa->asking->parked)
         return;
     if (window_exhausted(mine, &sa->ike->retransmit, now)) {
+        if (sa->login != NULL && sa->login->hint != 0) {
+            refused_unprotected(sa, now);
+            return;
+        }
         if (survives_timeout(sa))
             park(sa, now);
         else

@@ -141,6 +141,8 @@ static inline struct verdict verdict_done(enum ike_outcome outcome)
 /* verdict_error - the error notify of a response as outcome; IKE_INVALID_SYNTAX if there is none.
  */
 struct verdict verdict_error(const struct wire_message *response);
+struct verdict verdict_notify(uint16_t notify);
+
 /* verdict_retry - TEMPORARY_FAILURE: again with back-off (1 s doubling, 6 attempts, jitter), then
  * IKE_TEMPORARY_FAILURE. */
 struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now);

@@ -11,8 +11,9 @@
 #include "ike/proposal.h"
 
 #define LOGIN_HALF_OPEN_NS                                                                         \
-    (30 * NANOS_PER_SEC)   /* a responder's patience until IKE_AUTH is over                        \
-                            */
+    (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over                          \
+                          */
+#define LOGIN_HINT_NS  (2 * NANOS_PER_SEC)
 #define LOGIN_AUTH_MAX 512 /* octets of our AUTH data */
 
 struct login {
@@ -24,6 +25,8 @@ struct login {
     uint16_t ke_group;
     uint8_t ke_retries, cookie_retries;
     uint8_t n_cookie, cookie[LIMIT_COOKIE];
+    uint16_t hint; /* initiator: unauthenticated error notify of the responder, or of somebody else;
+                      0: none */
     uint16_t n_ni, n_nr;
     uint8_t ni[LIMIT_NONCE], nr[LIMIT_NONCE];
     uint8_t *init_request, *init_response; /* owned: AUTH covers them (RFC 7296 section 2.15) */
@@ -50,6 +53,12 @@ struct login {
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;   /* of the first Child SA */
 };
+
+/*
+ * login_is_hint - an IKE_SA_INIT response that only says no. Anyone could have sent it, so it is
+ * remembered, and the responder has LOGIN_HINT_NS to say otherwise (RFC 7296 section 2.21.1).
+ */
+bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
 
 struct login *login_new(struct sa *sa, struct ike_conn *conn);  /* NULL: no memory */
 struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; returns NULL */

@@ -175,6 +175,21 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
     return verdict_error(response);
 }
 
+bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now)
+{
+    struct login *login = sa->login;
+    struct wire_notify notify;
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL || wire_notify_has(response, N_COOKIE) ||
+        wire_notify_has(response, N_INVALID_KE_PAYLOAD))
+        return false; /* what there is an answer to */
+    if (login->hint == 0 && wire_notify_error(response, &notify)) {
+        login->hint = notify.type;
+        sa->mine.give_up_at_ns = nanos_min(sa->mine.give_up_at_ns, nanos_after(now, LOGIN_HINT_NS));
+        sa_touch(sa);
+    }
+    return true;
+}
+
 /* keep_request - the octets that went out last: AUTH covers them. */
 static bool keep_request(struct sa *sa)
 {

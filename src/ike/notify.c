@@ -26,15 +26,18 @@ static enum ike_outcome outcome_of(uint16_t notify)
     }
 }
 
+struct verdict verdict_notify(uint16_t notify)
+{
+    struct verdict verdict = verdict_done(outcome_of(notify));
+    verdict.notify = notify;
+    return verdict;
+}
+
 struct verdict verdict_error(const struct wire_message *response)
 {
     struct wire_notify notify;
-    struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
-    if (wire_notify_error(response, &notify)) {
-        verdict.outcome = outcome_of(notify.type);
-        verdict.notify = notify.type;
-    }
-    return verdict;
+    return wire_notify_error(response, &notify) ? verdict_notify(notify.type)
+                                                : verdict_done(IKE_INVALID_SYNTAX);
 }
 
 void exchange_out_of_sync(struct sa *sa)

@@ -174,7 +174,7 @@ static void receive_init_response(struct sa *sa, const struct ike_path *path,
 {
     bool waiting = sa->life == IKE_HALF_OPEN && sa->asking != NULL && window_busy(&sa->mine) &&
                    sa->asking->exchange == WIRE_IKE_SA_INIT && message->header.message_id == 0;
-    if (waiting)
+    if (waiting && !login_is_hint(sa, message, now))
         exchange_response(sa, message, path, now);
 }
 

@@ -78,9 +78,48 @@ static void no_proposal(void **state)
     ike_proposal(world->conn_b, "aes256-sha256-ecp256");
     scenario_watch(world);
     world_start(world);
-    assert_int_equal(world_connect(world), IKE_NO_PROPOSAL);
-    assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(NO_PROPOSAL_CHOSEN)"), 1);
+    uint64_t tag = world_post(
+        &world->a,
+        (struct ike_command){.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)});
+    world_run(world, 3 * NANOS_PER_SEC);
+    const struct ike_event *done = world_done(&world->a, tag);
+    assert_non_null(done);
+    assert_int_equal(done->outcome, IKE_NO_PROPOSAL);
+    assert_int_equal(done->notify, N_NO_PROPOSAL_CHOSEN);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(NO_PROPOSAL_CHOSEN)"), 2);
     expect_nothing_left(world);
+}
+
+/* C12: somebody on the way says no before the responder says yes. */
+static bool said_no;
+static enum scenario_fate say_no_first(struct world *world, bool to_b, struct message *m)
+{
+    uint8_t octets[64];
+    if (!to_b || m->header.exchange != WIRE_IKE_SA_INIT || said_no)
+        return SCENARIO_PASS;
+    said_no = true;
+    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 32);
+    wire_add_notify(&b, N_NO_PROPOSAL_CHOSEN, (struct span){0});
+    struct ike_header header = m->header;
+    header.next_payload = b.first;
+    header.flags = IKE_FLAG_RESPONSE;
+    header.length = (uint32_t)(IKE_HEADER_LEN + b.w.len);
+    ike_header_write(&header, octets);
+    struct ike_path path = world_path(0);
+    for (int i = 0; i < 10; i++)
+        ike_recv(world->a.ike, &path, span_of(octets, header.length), world->now);
+    return SCENARIO_PASS;
+}
+
+static void forged_refusal(void **state)
+{
+    (void)state;
+    struct world *world = world_new(20);
+    said_no = false;
+    scenario_edit(world, say_no_first);
+    scenario_login(world);
+    assert_true(said_no);
+    scenario_end(world);
 }
 
 static enum scenario_fate lose_auth_of_first(struct world *world, bool to_b, struct message *m)
@@ -454,6 +493,7 @@ int main(void)
         cmocka_unit_test(another_group),
         cmocka_unit_test(group_loop),
         cmocka_unit_test(no_proposal),
+        cmocka_unit_test(forged_refusal),
         cmocka_unit_test(cookie),
         cmocka_unit_test(cookie_loop),
         cmocka_unit_test(gateway_refuses_identity),
