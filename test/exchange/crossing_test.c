@@ -28,16 +28,16 @@ struct plane {
 
 static struct inbound *inbound_of(struct plane *plane, ike_child_id child)
 {
-    for (size_t i = 0; i < plane->n_inbound; i++)
-        if (plane->inbound[i].child == child)
-            return &plane->inbound[i];
-    return NULL;
+    size_t i = 0;
+    while (i < plane->n_inbound && plane->inbound[i].child != child)
+        i++;
+    assert_true(i < plane->n_inbound);
+    return &plane->inbound[i];
 }
 
 static void plane_send_on(struct plane *plane, ike_child_id child)
 {
     struct inbound *in = inbound_of(plane, child);
-    assert_non_null(in);
     plane->sending = child;
     plane->spi_out = in->spi_out;
 }
@@ -256,7 +256,7 @@ static void begin_any(struct peer *peer, uint64_t dice)
     if (command.sa == 0 || (of_child && command.child_id == 0))
         return;
     if (command.kind == IKE_CMD_DELETE_IKE && world_n_sas(peer) < 3)
-        return;                                               /* the session is to go on */
+        return;                                                /* the session is to go on */
     (void)!ike_command(peer->ike, &command, peer->world->now); /* a full queue is fine */
     world_drain(peer->world);
 }
