@@ -230,29 +230,52 @@ struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi)
     return NULL;
 }
 
+static bool can_send(const struct esp_child *child)
+{
+    return atomic_load_explicit(&child->usable, memory_order_relaxed) &&
+           !atomic_load_explicit(&child->exhausted, memory_order_relaxed);
+}
+
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
 {
     const struct esp_child *first = group->children[0];
     return esp_selector_out(&first->local_ts, &first->remote_ts, inner);
 }
 
+static bool group_can_send(const struct esp_group *group)
+{
+    for (uint32_t i = 0; i < group->n; i++)
+        if (can_send(group->children[i]))
+            return true;
+    return false;
+}
+
+/* esp_policy_group: a group that takes the packet but cannot send (its session is being deleted)
+ * stands back for one that can. */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner)
 {
+    const struct esp_group *mute = NULL;
     size_t slot = address_scatter(policy->key, &inner->dst) & policy->host_mask;
     for (uint32_t at = policy->host_heads[slot]; at != 0; at = policy->hosts[at - 1].next) {
         const struct host *host = &policy->hosts[at - 1];
-        if (address_equal(&host->address, &inner->dst) &&
-            group_takes(&policy->groups[host->group], inner))
-            return &policy->groups[host->group];
+        const struct esp_group *group = &policy->groups[host->group];
+        if (!address_equal(&host->address, &inner->dst) || !group_takes(group, inner))
+            continue;
+        if (group_can_send(group))
+            return group;
+        mute = mute == NULL ? group : mute;
     }
     for (size_t i = 0; i < policy->n_wides; i++) {
         const struct wide *wide = &policy->wides[i];
-        if (range_contains(&wide->range, &inner->dst) &&
-            group_takes(&policy->groups[wide->group], inner))
-            return &policy->groups[wide->group];
+        const struct esp_group *group = &policy->groups[wide->group];
+        if (!range_contains(&wide->range, &inner->dst) || !group_takes(group, inner))
+            continue;
+        if (group_can_send(group))
+            return group;
+        mute = mute == NULL ? group : mute;
     }
-    return NULL;
+    return mute;
 }
 
 /* rendezvous_score - the weighted share of a flow: -weight / log(hash in 0..1); the highest wins.
@@ -265,12 +288,6 @@ static double rendezvous_score(const struct esp_child *child, uint64_t flow_hash
     double unit = ((double)(hash >> 11) + 0.5) / 9007199254740992.0; /* 2^53 */
     uint32_t weight = atomic_load_explicit(&child->weight, memory_order_relaxed);
     return -(double)(weight == 0 ? 1 : weight) / log(unit);
-}
-
-static bool can_send(const struct esp_child *child)
-{
-    return atomic_load_explicit(&child->usable, memory_order_relaxed) &&
-           !atomic_load_explicit(&child->exhausted, memory_order_relaxed);
 }
 
 /* best_of - among the usable children of the lowest priority number: the first, or by weight. */

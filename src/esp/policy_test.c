@@ -102,6 +102,12 @@ static void test_narrow_before_wide(void **state)
         struct esp_inner inner = packet_to(rows[i].dst, 1);
         assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, rows[i].child);
     }
+    /* a session that cannot send stands back, and is still chosen when there is no other */
+    struct esp_inner narrow = packet_to("192.168.1.7", 1);
+    entries[3].child->usable = false;
+    assert_int_equal(esp_policy_group(policy, &narrow)->children[0]->id, 3);
+    entries[0].child->usable = entries[1].child->usable = entries[2].child->usable = false;
+    assert_int_equal(esp_policy_group(policy, &narrow)->children[0]->id, 4);
     struct esp_inner inner = packet_to("8.8.8.8", 1);
     assert_true(address_parse("11.0.0.1", &inner.src)); /* E22: the source is nobody's */
     assert_null(esp_policy_group(policy, &inner));
