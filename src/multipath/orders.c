@@ -64,7 +64,7 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
         second |= leg_alive(leg);
     }
     const struct leg *leg = leg_at(vpn, bearer->sa);
-    if (leg == NULL)
+    if (leg == NULL || vpn->released) /* on its way out: a session that follows gets its packets */
         return false;
     if (first)
         return bearer_first_class(vpn, bearer);
