@@ -36,6 +36,11 @@ def test_nothing_is_left_on_the_host(world, how):
     pids = eu.pids()
     if how == "kill":
         eu.kill()
+        # what only the supervisor could remove is empty, and goes at the next start
+        assert [line for line in devices(lab, "eu") if "220" in line] == [devices(lab, "eu")[1]]
+        eu.start()
+        assert "leftovers-removed" in eu.log()
+        assert eu.stop() == 0
     else:
         assert eu.stop() == 0
         wait(lambda: not gw.sas(), "the Gateway was told")
@@ -156,8 +161,9 @@ def test_privileges(world):
     workers = [s for s in found.values() if int(s["CapEff"], 16) == 0]
     assert len(supervisor) == 1 and len(workers) >= 2
     for status in workers:
-        assert status["Uid"].split()[0] != "0" and status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
-        assert int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0 or int(status["CapPrm"], 16) == 0
+        assert status["Uid"].split()[0] != "0" and status["NoNewPrivs"].strip() == "1" and int(status["CapPrm"], 16) == 0
+    # the engine and the keyholder; the resolver needs what libc's name services need
+    assert len([status for status in workers if status["Seccomp"].strip() == "2"]) >= 2
 
 
 def test_secrets_are_not_logged(world):
