@@ -178,6 +178,9 @@ static void cookies_of_others(void **state)
     send_init(world, 9, 9, false);
     world_run(world, 400 * NANOS_PER_SEC);
     send_init(world, 1, 1, false); /* half open again, so that cookies are asked for */
+    answer = good;                 /* of the secret that is still the last one */
+    send_init(world, 2, 2, true);
+    assert_int_equal(stats_of(&world->b).half_open, 1);
     send_init(world, 3, 3, false); /* a new secret */
     answer = good;
     send_init(world, 2, 2, true);

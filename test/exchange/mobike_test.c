@@ -333,6 +333,29 @@ static void create_moved(void **state)
     scenario_end(world);
 }
 
+static enum scenario_fate move_by_create(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (!to_b || message_find(m, WIRE_PAYLOAD_TSi) == m->n)
+        return SCENARIO_PASS;
+    message_append_notify(m, N_UPDATE_SA_ADDRESSES, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+/* M3, A-11: from a peer that did not announce itself the notify is nothing. */
+static void create_moved_unannounced(void **state)
+{
+    (void)state;
+    struct world *world = world_new(16);
+    world->conn_a->clone = IKE_CLONE_RFC7791;
+    scenario_edit(world, move_by_create);
+    scenario_login(world);
+    scenario_create(&world->a, world_sa(&world->a, 0));
+    assert_int_equal(world->b.counts[IKE_EV_SA_MOVED], 0);
+    assert_int_equal(world_n_children(&world->b), 2);
+    scenario_end(world);
+}
+
 /* --- requests that nobody waits for any more --- */
 
 static bool path1_dead;
@@ -440,6 +463,7 @@ int main(void)
         cmocka_unit_test(follows_nobody_else),
         cmocka_unit_test(no_nats_allowed),
         cmocka_unit_test(create_moved),
+        cmocka_unit_test(create_moved_unannounced),
         cmocka_unit_test(parked),
         cmocka_unit_test(deleted_while_parked),
         cmocka_unit_test(woken_by_the_answer),
