@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "daemon/config_load.h"
+#include "ike/identity.h"
+
+#define AUTH "local { auth = psk }\n remote { auth = psk }\n"
+
+/* --- every key, with a value that is taken and one that is not --- */
+
+enum place { CONN, LOCAL, PATH, CHILD, POOL, SECRET };
+
+static const char *const frames[] = {
+    [CONN] = "connections {\n a {\n%s\n" AUTH "}\n}\n",
+    [LOCAL] = "connections {\n a {\n remote { auth = psk }\n local {\nauth = psk\n%s\n}\n}\n}\n",
+    [PATH] = "connections {\n a {\n" AUTH " paths { p {\ninterface = eth0\n%s\n} } }\n}\n",
+    [CHILD] = "connections {\n a {\n" AUTH " children { n {\n%s\n} } }\n}\n",
+    [POOL] = "pools {\n a {\naddrs = 10.0.0.0/24\n%s\n}\n}\n",
+    [SECRET] = "secrets {\n ike-a {\nsecret = x\n%s\n}\n}\n",
+};
+
+struct row {
+    enum place place;
+    const char *key, *good, *bad, *why; /* good NULL: never taken; bad NULL: never refused */
+};
+
+static const struct row rows[] = {
+    {CONN, "version", "2", "1", "IKEv1 is not supported"},
+    {CONN, "version", "0", "3", "must be 2"},
+    {CONN, "local_addrs", "192.0.2.1, %any", "not an address", "is not an address, a range"},
+    {CONN, "remote_addrs", "gw.example, 2001:db8::/32", "10.0.0.0/33", "is not an address, a"},
+    {CONN, "local_port", "500", "65536", "too large, at most 65535"},
+    {CONN, "remote_port", "4500", "-1", "is not a number"},
+    {CONN, "proposals", "aes128gcm16-prfsha256-x25519, default", "aes128-nothing", "nothing"},
+    {CONN, "vips", "0.0.0.0, ::", "0.0.0.0/0", "is not an address"},
+    {CONN, "dscp", "101110", "46", "six binary digits"},
+    {CONN, "dscp", "000000", "1011101", "six binary digits"},
+    {CONN, "encap", "yes", "perhaps", "is not yes or no"},
+    {CONN, "mobike", "no", "2", "is not yes or no"},
+    {CONN, "dpd_delay", "30s", "30x", "is not a time"},
+    {CONN, "fragmentation", "accept", "force", "is not one of no, accept, yes"},
+    {CONN, "childless", "allow", "x", "is not one of allow, prefer, force, never"},
+    {CONN, "unique", "replace", "x", "is not one of no, never, keep, replace"},
+    {CONN, "keyingtries", "0", "4294967296", "too large"},
+    {CONN, "reauth_time", "1d", "1w", "is not a time"},
+    {CONN, "rekey_time", "4h", "1.5h", "is not a time"},
+    {CONN, "over_time", "24m", "-1", "is not a time"},
+    {CONN, "rand_time", "0", "9223372036854775807", "is not a time"},
+    {CONN, "multipath", "balance", "all", "is not one of failover, balance"},
+    {CONN, "clone", "keep-old", "yes", "is not one of off, keep-old, rfc7791, both"},
+    {CONN, "prefer", "rfc7791", "both", "'keep-old' or 'rfc7791'"},
+    {CONN, "prefer", "keep-old", "off", "'keep-old' or 'rfc7791'"},
+    {CONN, "clone_order", "create-move", "x", "is not one of move-create, create-move"},
+    {CONN, "keep_old_notify", "40960", "40959", "40960 to 65535"},
+    {CONN, "keep_old_notify", "65535", "65536", "at most 65535"},
+    {CONN, "keep_old_blind", "yes", "x", "is not yes or no"},
+    {CONN, "reduced", "end-user", "gateway", "is not one of off, end-user"},
+    {CONN, "mesh", "full", "x", "is not one of pairs, full, first"},
+    {CONN, "max_ike_sas", "256", "257", "1 to 256"},
+    {CONN, "max_ike_sas", "1", "0", "1 to 256"},
+    {CONN, "unused_old_timeout", "1h", "61m", "10s to 1h"},
+    {CONN, "unused_old_timeout", "10s", "9999ms", "10s to 1h"},
+    {CONN, "probe_interval", "10ms", "9ms", "at least 10ms"},
+    {CONN, "failover", "500ms", "0", "at least 10ms"},
+    {CONN, "stable_for", "5s", "soon", "is not a time"},
+    {CONN, "send_certreq", "yes", NULL, NULL},
+    {CONN, "send_cert", "always", NULL, NULL},
+    {CONN, "ocsp", "no", NULL, NULL},
+    {CONN, "dpd_timeout", "150s", NULL, NULL},
+    {CONN, "pull", "no", NULL, NULL},
+    {CONN, "aggressive", NULL, "no", "not supported by ikat"},
+    {CONN, "ppk_id", NULL, "x", "not supported by ikat"},
+    {CONN, "ppk_required", NULL, "no", "not supported by ikat"},
+    {CONN, "if_id_in", NULL, "1", "not supported by ikat"},
+    {CONN, "if_id_out", NULL, "1", "not supported by ikat"},
+    {CONN, "mediation", NULL, "no", "not supported by ikat"},
+    {CONN, "mediated_by", NULL, "x", "not supported by ikat"},
+    {CONN, "mediation_peer", NULL, "x", "not supported by ikat"},
+    {LOCAL, "auth", "psk", "pubkey", "only psk is"},
+    {LOCAL, "id", "@gw.example", NULL, NULL},
+    {LOCAL, "round", "1", NULL, NULL},
+    {LOCAL, "certs", NULL, "a.pem", "not supported by ikat: certificates"},
+    {LOCAL, "pubkeys", NULL, "a.pem", "not supported by ikat"},
+    {LOCAL, "cacerts", NULL, "a.pem", "not supported by ikat"},
+    {LOCAL, "ca_id", NULL, "x", "not supported by ikat"},
+    {LOCAL, "eap_id", NULL, "x", "not supported by ikat"},
+    {LOCAL, "aaa_id", NULL, "x", "not supported by ikat"},
+    {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},
+    {LOCAL, "groups", NULL, "x", "not supported by ikat"},
+    {LOCAL, "cert_policy", NULL, "x", "not supported by ikat"},
+    {LOCAL, "revocation", NULL, "strict", "not supported by ikat"},
+    {PATH, "interface", "auto", "/dev/null", "is not the name of an interface"},
+    {PATH, "interface", "fifteenletters1", "sixteen-letters1", "is not the name of an interface"},
+    {PATH, "local_addrs", "192.0.2.1", "eth0", "is not an address"},
+    {PATH, "remote_addrs", "192.0.2.1, 2001:db8::1", "gw.example", "is not an address"},
+    {PATH, "priority", "2", "x", "is not a number"},
+    {PATH, "weight", "3", "0x", "is not a number"},
+    {PATH, "metered", "yes", "x", "is not yes or no"},
+    {CHILD, "esp_proposals", "aes256gcm16, default", "aes128gcm16-md5", "md5"},
+    {CHILD, "local_ts", "10.0.0.0/8[tcp/443], dynamic", "10.0.0.0/33", "neither a subnet"},
+    {CHILD, "local_ts", "::/0[udp/1000-2000]", "::/0[udp/2000-1000]", "the lower one first"},
+    {CHILD, "remote_ts", "10.0.0.1-10.0.0.9", "10.0.0.9-10.0.0.1", "neither a subnet"},
+    {CHILD, "remote_ts", "0.0.0.0/0[17/opaque]", "dynamic[tcp/65536]", "ports are 0 to 65535"},
+    {CHILD, "remote_ts", "dynamic[icmp]", "dynamic[nosuch]", "unknown protocol"},
+    {CHILD, "remote_ts", "dynamic[/53]", "dynamic[tcp/53", "closing ']'"},
+    {CHILD, "rekey_time", "0", "x", "is not a time"},
+    {CHILD, "life_time", "2h", "2y", "is not a time"},
+    {CHILD, "rand_time", "1m", "x", "is not a time"},
+    {CHILD, "rekey_bytes", "500m", "500q", "is not a size"},
+    {CHILD, "life_bytes", "1g", "18014398509481984k", "is not a size"},
+    {CHILD, "rand_bytes", "1", NULL, NULL},
+    {CHILD, "rekey_packets", "1000", "1k", "is not a number"},
+    {CHILD, "life_packets", "0x10", "99999999999999999999", "is not a number"},
+    {CHILD, "rand_packets", "1", NULL, NULL},
+    {CHILD, "mode", "tunnel", "transport", "is not one of tunnel"},
+    {CHILD, "start_action", "trap", "x", "is not one of none, trap, start"},
+    {CHILD, "close_action", "start", "x", "is not one of none, trap, start"},
+    {CHILD, "dpd_action", "restart", "x", "is not one of clear, trap, restart"},
+    {CHILD, "replay_window", "8192", "8193", "at most 8192"},
+    {CHILD, "reqid", "7", "x", "is not a number"},
+    {CHILD, "copy_df", "no", "x", "is not yes or no"},
+    {CHILD, "copy_ecn", "no", "x", "is not yes or no"},
+    {CHILD, "copy_dscp", "in", "x", "is not one of out, in, yes, no"},
+    {CHILD, "hostaccess", "yes", NULL, NULL},
+    {CHILD, "policies", "no", NULL, NULL},
+    {CHILD, "policies_fwd_out", "no", NULL, NULL},
+    {CHILD, "priority", "1", NULL, NULL},
+    {CHILD, "ah_proposals", NULL, "sha256", "not supported by ikat: AH"},
+    {CHILD, "updown", NULL, "/bin/sh", "scripts are not run"},
+    {CHILD, "ipcomp", NULL, "yes", "not supported by ikat"},
+    {CHILD, "inactivity", NULL, "1h", "not supported by ikat"},
+    {CHILD, "tfc_padding", NULL, "mtu", "not supported by ikat"},
+    {CHILD, "interface", NULL, "eth0", "not supported by ikat"},
+    {CHILD, "mark_in", NULL, "1", "not supported by ikat"},
+    {CHILD, "mark_out", NULL, "1", "not supported by ikat"},
+    {CHILD, "set_mark_in", NULL, "1", "not supported by ikat"},
+    {CHILD, "set_mark_out", NULL, "1", "not supported by ikat"},
+    {CHILD, "if_id_in", NULL, "1", "not supported by ikat"},
+    {CHILD, "if_id_out", NULL, "1", "not supported by ikat"},
+    {CHILD, "label", NULL, "x", "not supported by ikat"},
+    {CHILD, "hw_offload", NULL, "no", "not supported by ikat"},
+    {CHILD, "per_cpu_sas", NULL, "no", "not supported by ikat"},
+    {CHILD, "sha256_96", NULL, "yes", "not supported by ikat"},
+    {POOL, "addrs", "fd00::/120", "pool", "is not a subnet or a range"},
+    {POOL, "dns", "192.0.2.53, 2001:db8::53", "dns.example", "is not an address"},
+    {POOL, "subnet", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "is not a subnet"},
+    {POOL, "split_include", "10.0.0.0/8", "x", "is not a subnet"},
+    {SECRET, "secret", "a", "0xabc", "is empty, too long, or not valid"},
+    {SECRET, "secret", "0sYWJj", "0s*", "is empty, too long, or not valid"},
+    {SECRET, "id-a", "alice", NULL, NULL},
+    {SECRET, "file", NULL, "x", "unknown key, 'secret' and 'id...' are expected"},
+};
+
+static int check_text(const char *text, struct build_error *error)
+{
+    struct settings settings;
+    error->text[0] = '\0';
+    int err = settings_parse("t.conf", span_text(text), NULL, &settings);
+    if (err != 0)
+        (void)snprintf(error->text, sizeof(error->text), "%s", settings.error);
+    else
+        err = config_check(settings.root, error);
+    settings_done(&settings);
+    return err;
+}
+
+static unsigned line_of(const char *frame)
+{
+    unsigned line = 1;
+    for (const char *end = strstr(frame, "%s"); frame < end; frame++)
+        line += *frame == '\n';
+    return line;
+}
+
+/* row_check - one value of a key. `why` NULL: it is taken; else "t.conf:line: key: ...why". */
+static void row_check(const struct row *row, const char *value, const char *why)
+{
+    char line[256], text[1024], place[128];
+    struct build_error error;
+    (void)snprintf(line, sizeof(line), "%s = %s", row->key, value);
+    (void)snprintf(place, sizeof(place), "t.conf:%u: %s: ", line_of(frames[row->place]), row->key);
+    const char *frame = frames[row->place], *gap = strstr(frame, "%s");
+    (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(gap - frame), frame, line, gap + 2);
+    int err = check_text(text, &error);
+    if (why == NULL && err != 0)
+        fail_msg("'%s' was refused: %s", line, error.text);
+    if (why != NULL && err != ERR_INVALID)
+        fail_msg("'%s' was taken", line);
+    if (why != NULL && (strncmp(error.text, place, strlen(place)) != 0 ||
+                        strstr(error.text + strlen(place), why) == NULL))
+        fail_msg("'%s': '%s...%s' was expected, not '%s'", line, place, why, error.text);
+}
+
+static void every_key(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].good != NULL)
+            row_check(&rows[i], rows[i].good, NULL);
+        if (rows[i].bad != NULL)
+            row_check(&rows[i], rows[i].bad, rows[i].why);
+    }
+}
+
+/* In capitals it is the same key, and an error finds its line all the same. */
+static void capitals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char key[64];
+        struct row row = rows[i];
+        size_t len = strlen(row.key);
+        for (size_t c = 0; c <= len; c++)
+            key[c] = (char)(row.key[c] >= 'a' && row.key[c] <= 'z' ? row.key[c] - 32 : row.key[c]);
+        row.key = key;
+        if (row.good != NULL && row.place != LOCAL)
+            row_check(&row, row.good, NULL);
+        if (row.bad != NULL)
+            row_check(&row, row.bad, row.why);
+    }
+}
+
+/* --- what is wrong with a whole --- */
+
+static void whole_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want; /* NULL: fine */
+    } table[] = {
+        {"", NULL},
+        {"connections {\n}\nsecrets {\n}\npools {\n}\n", NULL},
+        {"conections {\n}\n", "t.conf:1: conections: unknown section, did you mean 'connections'?"},
+        {"authorities {\n}\n", "t.conf:1: authorities: not supported by ikat yet"},
+        {"zebra {\n}\n", "t.conf:1: zebra: unknown section"},
+        {"connections = 1\n", "t.conf:1: connections: is a key"},
+        {"connections {\n a = 1\n}\n", "t.conf:2: a: a section is expected"},
+        {"connections {\n a {\n multipth = x\n" AUTH "}\n}\n",
+         "t.conf:3: multipth: unknown key, did you mean 'multipath'?"},
+        {"connections {\n a {\n qqqqqqqqq = x\n" AUTH "}\n}\n", "t.conf:3: qqqqqqqqq: unknown key"},
+        {"connections {\n a {\n child { }\n" AUTH "}\n}\n", "t.conf:3: child: unknown section"},
+        {"connections {\n a {\n}\n}\n", "t.conf:2: a: a section 'local { auth = psk }' is missing"},
+        {"connections {\n a {\n local { auth = psk }\n}\n}\n", "a section 'remote"},
+        {"connections {\n a {\n local { id = x }\n}\n}\n", "t.conf:3: local: 'auth = psk' is"},
+        {"connections {\n a {\n local-1 { auth = psk }\n local-2 { auth = psk }\n}\n}\n",
+         "t.conf:4: local-2: a second round"},
+        {"connections {\n a {\n" AUTH " paths {\n p { weight = 1 }\n}\n}\n}\n",
+         "t.conf:6: p: 'interface' is missing"},
+        {"connections {\n a {\n" AUTH " paths {\n p { interface = a\n weight = 0 }\n}\n}\n}\n",
+         "p: weight must be at least 1"},
+        {"connections {\n a {\n" AUTH " paths {\n p = 1\n}\n}\n}\n", "a section per path"},
+        {"connections {\n a {\n" AUTH " children {\n p = 1\n}\n}\n}\n", "a section per child"},
+        {"connections {\n a {\n" AUTH
+         " children { c {\n rekey_time = 2h\n life_time = 1h\n}}\n}\n}\n",
+         "rekey_time: longer than life_time"},
+        {"connections {\n a {\n" AUTH
+         " children { c {\n rekey_bytes = 2\n life_bytes = 1\n}}\n}\n}\n",
+         "rekey_bytes: more than life_bytes"},
+        {"connections {\n a {\n pools = here, gone\n" AUTH
+         "}\n}\npools {\n here {\n addrs = 10.0.0.0/8\n"
+         "}\n}\n",
+         "t.conf:3: pools: there is no pool 'gone'"},
+        {"pools {\n a {\n}\n}\n", "t.conf:2: a: 'addrs' is missing"},
+        {"pools {\n a {\n addr = 10.0.0.0/8\n}\n}\n", "did you mean 'addrs'?"},
+        {"secrets {\n ike {\n}\n}\n", "t.conf:2: ike: 'secret' is missing"},
+        {"secrets {\n eap-x {\n secret = 1\n}\n}\n", "t.conf:2: eap-x: not supported"},
+        {"secrets {\n ike {\n secret =\n}\n}\n", "t.conf:3: secret: is empty"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct build_error error;
+        int err = check_text(table[i].text, &error);
+        if ((table[i].want == NULL) != (err == 0))
+            fail_msg("%zu: %s", i, err == 0 ? "taken" : error.text);
+        if (table[i].want != NULL && strstr(error.text, table[i].want) == NULL)
+            fail_msg("'%s' was expected, not '%s'", table[i].want, error.text);
+    }
+}
+
+/* --- what comes out --- */
+
+static struct ike_conn *build(const char *more)
+{
+    char text[1024];
+    struct settings settings;
+    struct build_error error;
+    struct ike_conn *conn = NULL;
+    (void)snprintf(text, sizeof(text), "a {\n%s\n" AUTH "children { n { } } }\n", more);
+    assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+    if (conn_build(settings.root->first, &conn, &error) != 0)
+        fail_msg("%s", error.text);
+    settings_done(&settings);
+    return conn;
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct ike_conn *conn = build("");
+    const struct ike_child_policy *child = &conn->children[0];
+    assert_string_equal(conn->name, "a");
+    assert_true(conn->mobike);
+    assert_false(conn->encap);
+    assert_int_equal(conn->keyingtries, 1);
+    assert_int_equal(conn->lifetime.rekey_ns / NANOS_PER_SEC, 4 * 3600);
+    assert_int_equal(conn->lifetime.life_ns / NANOS_PER_SEC, 4 * 3600 + 24 * 60);
+    assert_int_equal(conn->lifetime.jitter_ns / NANOS_PER_SEC, 24 * 60);
+    assert_int_equal(conn->reauth_ns, 0);
+    assert_int_equal(conn->dpd_delay_ns, 0);
+    assert_int_equal(conn->clone, IKE_CLONE_BOTH);
+    assert_int_equal(conn->prefer, IKE_CLONE_KEEP_OLD);
+    assert_int_equal(conn->mesh, IKE_MESH_FIRST);
+    assert_int_equal(conn->multipath, IKE_MULTIPATH_FAILOVER);
+    assert_int_equal(conn->max_ike_sas, 8);
+    assert_int_equal(conn->probe_interval_ns, NANOS_PER_SEC);
+    assert_int_equal(conn->failover_ns, 2 * NANOS_PER_SEC);
+    assert_int_equal(conn->stable_for_ns, 5 * NANOS_PER_SEC);
+    assert_int_equal(conn->unused_old_timeout_ns, 120 * NANOS_PER_SEC);
+    assert_true(conn->proposals.n > 0);
+    assert_int_equal(child->replay_window, 1024);
+    assert_int_equal(child->lifetime.rekey_ns / NANOS_PER_SEC, 3600);
+    assert_int_equal(child->lifetime.life_ns / NANOS_PER_SEC, 3960);
+    assert_int_equal(child->lifetime.jitter_ns / NANOS_PER_SEC, 360);
+    assert_int_equal(child->lifetime.life_bytes, 0);
+    assert_true(child->copy_df && child->copy_ecn && child->copy_dscp_out && !child->copy_dscp_in);
+    assert_int_equal(child->local_ts.n_dynamic, 1);
+    assert_int_equal(child->remote_ts.n_dynamic, 1);
+    assert_true(child->proposals.n > 0);
+    ike_conn_unref(conn);
+    conn = build("reauth_time = 10h\nfailover = 700ms\nprobe_interval = 50ms");
+    assert_int_equal(conn->lifetime.rekey_ns, 0); /* reauthentication takes its place */
+    assert_int_equal(conn->lifetime.life_ns / NANOS_PER_SEC, 11 * 3600);
+    assert_int_equal(conn->failover_ns / NANOS_PER_MS, 700);
+    ike_conn_unref(conn);
+}
+
+static void failover_follows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *probe;
+        int failover_ms;
+    } table[] = {{"10ms", 400},   {"100ms", 400}, {"200ms", 800}, {"500ms", 2000},
+                 {"900ms", 2000}, {"1s", 2000},   {"5s", 2000}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char more[64];
+        (void)snprintf(more, sizeof(more), "probe_interval = %s", table[i].probe);
+        struct ike_conn *conn = build(more);
+        assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
+        ike_conn_unref(conn);
+    }
+}
+
+static void pool_ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *addrs, *first, *last;
+    } table[] = {
+        {"10.3.0.0/24", "10.3.0.1", "10.3.0.254"},
+        {"10.3.0.5/24", "10.3.0.5", "10.3.0.254"}, /* a host part: from there on */
+        {"10.3.0.0/30", "10.3.0.1", "10.3.0.2"},
+        {"10.3.0.0/31", "10.3.0.0", "10.3.0.1"}, /* no network address in these */
+        {"10.3.0.7/32", "10.3.0.7", "10.3.0.7"},
+        {"10.3.0.0-10.3.0.255", "10.3.0.0", "10.3.0.255"}, /* a range means what it says */
+        {"fd00::/120", "fd00::1", "fd00::ff"},             /* IPv6 has no broadcast */
+        {"fd00::/127", "fd00::", "fd00::1"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[128], address[ADDRESS_TEXT_MAX];
+        struct settings settings;
+        struct build_error error;
+        struct pool_config pool;
+        (void)snprintf(text, sizeof(text), "p {\n addrs = %s\n}\n", table[i].addrs);
+        assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+        assert_int_equal(pool_build(settings.root->first, &pool, &error), 0);
+        assert_string_equal(address_print(&pool.range.first, address), table[i].first);
+        assert_string_equal(address_print(&pool.range.last, address), table[i].last);
+        settings_done(&settings);
+    }
+}
+
+static void secrets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        size_t len, owners;
+    } table[] = {
+        {"ike { secret = plain text }", "plain text", 10, 0},
+        {"ike-1 { secret = 0x6162FF }", "ab\xff", 3, 0},
+        {"ike-1 { secret = 0sYWJjZA== }", "abcd", 4, 0},
+        {"ike { secret = \"0xno }\"\n id = %any }", NULL, 0, 0},
+        {"ike { secret = x\n id = %any\n id-a = alice\n id-b = 192.0.2.1 }", "x", 1, 2},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct settings settings;
+        struct build_error error;
+        struct engine_secret secret;
+        uint8_t octets[SECRET_OCTETS_MAX];
+        assert_int_equal(settings_parse("t.conf", span_text(table[i].text), NULL, &settings), 0);
+        int err = secret_build(settings.root->first, octets, &secret, &error);
+        assert_int_equal(err == 0, table[i].want != NULL);
+        if (err == 0) {
+            assert_int_equal(secret.n_octets, table[i].len);
+            assert_memory_equal(octets, table[i].want, table[i].len);
+            assert_int_equal(secret.n_owners, table[i].owners);
+        } else {
+            assert_null(strstr(error.text, "no }")); /* a secret is never repeated */
+        }
+        settings_done(&settings);
+    }
+}
+
+/* --- hostile --- */
+
+static char *repeated(const char *head, const char *item, size_t n, const char *tail)
+{
+    char *text = malloc(strlen(head) + n * (strlen(item) + 8) + strlen(tail) + 1), *at = text;
+    assert_non_null(text);
+    at += sprintf(at, "%s", head);
+    for (size_t i = 0; i < n; i++) {
+        const char *gap = strstr(item, "%");
+        at += gap == NULL ? sprintf(at, "%s", item)
+                          : sprintf(at, "%.*s%zu%s", (int)(gap - item), item, i, gap + 1);
+    }
+    (void)sprintf(at, "%s", tail);
+    return text;
+}
+
+static void too_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *item;
+        size_t n;
+        const char *tail, *want;
+    } table[] = {
+        {"connections { a {\n" AUTH " children {\n", "c% { }\n", 17, "} } }\n", "more than 16 chi"},
+        {"connections { a {\n" AUTH " paths {\n", "p% { interface = x }\n", 17, "} } }\n",
+         "more than 16"},
+        {"connections { a {\n" AUTH " vips = ", "0.0.0.0, ", 9, "\n} }\n", "more than 8 addr"},
+        {"connections { a {\n" AUTH " remote_addrs = ", "10.0.0.1, ", 9, "\n} }\n", "more than 8"},
+        {"connections { a {\n" AUTH " proposals = ", "default, ", 40, "\n} }\n", NULL},
+        {"connections { a {\n" AUTH " proposals = ", "aes128gcm16-prfsha256-x25519, ", 17,
+         "\n} }\n", "more than 16 proposals"},
+        {"connections { a {\n" AUTH " children { c { local_ts = ", "10.0.0.1, ", 17, "\n} } } }\n",
+         "too many selectors"},
+        {"connections { a {\n" AUTH " children { c { local_ts = ", "dynamic, ", 99, "\n} } } }\n",
+         "too many dynamic"},
+        {"connections { ", "x", 64, " {\n" AUTH "} }\n", "a name has 1 to 63 characters"},
+        {"connections { ", "x", 300, " {\n" AUTH "} }\n", "more than 255 characters"},
+        {"connections { a {\n" AUTH " remote { id = ", "x", 4096, "\n} } }\n",
+         "is not an identity"},
+        {"connections { a {\n" AUTH " children { c { local_ts = ", "1", 4096, "\n} } } }\n",
+         "too long"},
+        {"secrets { ike { secret = ", "x", 513, "\n} }\n", "too long"},
+        {"secrets { ike { secret = x\n", "id% = a%any\n", 9, "} }\n", "more than 8 identities"},
+        {"pools { a { addrs = 10.0.0.0/8\n dns = ", "10.0.0.1, ", 9, "\n} }\n", "one too many"},
+        {"pools { a { addrs = 10.0.0.0/8\n subnet = ", "10.0.0.0/8, ", 9, "\n} }\n",
+         "one too many"},
+        {"", "a { ", 100, "", "t.conf:"},
+        {"connections { a {\n" AUTH " rekey_time = ", "9", 400, "\n} }\n", "is not a time"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *text = repeated(table[i].head, table[i].item, table[i].n, table[i].tail);
+        struct build_error error;
+        int err = check_text(text, &error);
+        if ((err == 0) != (table[i].want == NULL))
+            fail_msg("%zu: %s", i, err == 0 ? "taken" : error.text);
+        if (table[i].want != NULL && strstr(error.text, table[i].want) == NULL)
+            fail_msg("%zu: '%s' was expected, not '%s'", i, table[i].want, error.text);
+        free(text);
+    }
+}
+
+/* The largest values that are taken do not turn around into small or negative ones. */
+static void giant_values(void **state)
+{
+    (void)state;
+    struct ike_conn *conn = build("rekey_time = 26687d\nover_time = 26687d\nrand_time = 26687d\n"
+                                  "dpd_delay = 26687d\nstable_for = 26687d\nfailover = 26687d\n"
+                                  "keyingtries = 4294967295\n"
+                                  "children { n { rekey_bytes = 8589934591g\n"
+                                  "rekey_packets = 18446744073709551615\nrekey_time = 26687d } }");
+    const struct ike_lifetime *child = &conn->children[0].lifetime;
+    assert_true(conn->lifetime.life_ns > conn->lifetime.rekey_ns);
+    assert_true(child->life_ns > child->rekey_ns);
+    assert_true(child->life_bytes >= child->rekey_bytes);
+    assert_true(child->life_packets >= child->rekey_packets);
+    ike_conn_unref(conn);
+}
+
+static void files(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ikat-config-XXXXXX";
+    struct settings settings;
+    struct build_error error;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "w");
+    for (int i = 0; i < 70000; i++)
+        (void)fputs("# 16 characters\n", file); /* more than 1 MiB */
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, "File too large"));
+    static const char nul[] = "connections {\n a {\n mobike = y\0s\n}\n}\n";
+    file = fopen(path, "w");
+    assert_int_equal(fwrite(nul, 1, sizeof(nul) - 1, file), sizeof(nul) - 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, ":3: "));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, "No such file"));
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
+        cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
+        cmocka_unit_test(failover_follows), cmocka_unit_test(pool_ranges),
+        cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
+        cmocka_unit_test(giant_values),     cmocka_unit_test(files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
