@@ -4,10 +4,10 @@
 
 /* What is behind struct ike: tables, queues, half-open accounting. Internal to ike/. */
 
+#include "base/deadline_heap.h"
 #include "crypto/provider.h"
 #include "ike/child.h"
 #include "ike/cookie.h"
-#include "ike/deadline_heap.h"
 #include "ike/sa.h"
 #include "ike/session.h"
 

@@ -78,7 +78,7 @@ static void settle(struct ike *ike)
             continue;
         exchange_run(sa, ike->now);
         if (sa->life != IKE_DEAD && !sa->touched)
-            deadline_heap_set(&ike->deadlines, sa, sa_deadline(sa));
+            deadline_heap_set(&ike->deadlines, &sa->deadline, sa_deadline(sa));
     }
     free_dead(ike);
 }
@@ -185,19 +185,19 @@ void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram
 
 nanos ike_deadline(const struct ike *ike)
 {
-    const struct sa *sa = deadline_heap_first(&ike->deadlines);
-    return sa == NULL ? NANOS_NEVER : sa->deadline_ns;
+    const struct deadline *first = deadline_heap_first(&ike->deadlines);
+    return first == NULL ? NANOS_NEVER : first->at;
 }
 
 void ike_tick(struct ike *ike, nanos now)
 {
     ike->now = now;
     for (;;) {
-        struct sa *sa = deadline_heap_first(&ike->deadlines);
-        if (sa == NULL || sa->deadline_ns > now)
+        struct deadline *first = deadline_heap_first(&ike->deadlines);
+        if (first == NULL || first->at > now)
             break;
-        deadline_heap_remove(&ike->deadlines, sa); /* settle() puts it back */
-        sa_tick(sa, now);
+        deadline_heap_remove(&ike->deadlines, first); /* settle() puts it back */
+        sa_tick(first->owner, now);
     }
     settle(ike);
 }

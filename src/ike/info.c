@@ -153,7 +153,8 @@ static void check_sa(const struct sa *sa)
     ASSERT(sa->spi_ours == sa_spi_ours(sa));
     ASSERT(!sa->touched && !(sa->asking != NULL && sa->asking->running));
     ASSERT(!window_busy(&sa->mine) || sa->asking != NULL);
-    ASSERT(sa->heap_index == 0 || sa->ike->deadlines.slots[sa->heap_index] == sa);
+    ASSERT(sa->deadline.index == 0 ||
+           sa->ike->deadlines.slots[sa->deadline.index] == &sa->deadline);
     ASSERT(sa->n_intents <= LIMIT_INTENTS + 1);
     unsigned intents = 0;
     for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)

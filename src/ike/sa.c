@@ -31,7 +31,8 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->role = role;
     sa->path = *path;
     sa->life = IKE_HALF_OPEN;
-    sa->deadline_ns = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
+    sa->deadline.owner = sa;
+    sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
     sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
     do
@@ -191,7 +192,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     if (sa->session != NULL)
         session_detach(sa->session, sa, outcome);
     sa->login = login_free(ike, sa->login);
-    deadline_heap_remove(&ike->deadlines, sa);
+    deadline_heap_remove(&ike->deadlines, &sa->deadline);
     HASH_DELETE(by_id, ike->sas_by_id, sa);
     HASH_DELETE(by_spi, ike->sas_by_spi, sa);
     if (sa->previous == NULL)

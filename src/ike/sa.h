@@ -14,6 +14,7 @@
  * Pointers stay valid during one ike_* call: an SA that dies is unlinked and freed at its end.
  */
 
+#include "base/deadline_heap.h"
 #include "base/table.h"
 
 #include "ike/ike.h"
@@ -35,9 +36,8 @@ struct sa {
     struct sa *next, *previous; /* all IKE SAs, by id */
     struct sa *session_next;    /* those of the session */
     UT_hash_handle by_id, by_spi;
-    uint64_t spi_ours; /* key of by_spi */
-    size_t heap_index; /* deadline_heap: 0: not in it */
-    nanos deadline_ns;
+    uint64_t spi_ours;        /* key of by_spi */
+    struct deadline deadline; /* in ike->deadlines */
     struct sa *touched_next;
     bool touched;
 

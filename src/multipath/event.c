@@ -11,23 +11,29 @@
 
 void vpn_settle(struct vpn *vpn, nanos now)
 {
+    nanos at = NANOS_NEVER;
     if (vpn->id == 0) {
         login_settle(vpn, now);
-        vpn->deadline_ns = login_deadline(vpn, now);
+        at = login_deadline(vpn, now);
         if (!vpn->wanted) {
             vpn_free(vpn);
             return;
         }
     } else {
         health_settle(vpn, now);
-        nanos at = NANOS_NEVER;
         if (vpn_end_user(vpn) && !vpn->released) {
             at = repair_settle(vpn, now);
             at = nanos_min(at, home_settle(vpn, now));
         }
-        vpn->deadline_ns = nanos_min(at, health_deadline(vpn, now));
+        at = nanos_min(at, health_deadline(vpn, now));
     }
+    deadline_heap_set(&vpn->pm->deadlines, &vpn->deadline, at);
     orders_settle(vpn, now);
+    if (!vpn->ordering) {
+        vpn->ordering = true;
+        vpn->orders = vpn->pm->orders;
+        vpn->pm->orders = vpn;
+    }
 }
 
 /* --- wishes --- */
@@ -488,18 +494,18 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
 
 nanos path_manager_deadline(const struct path_manager *pm)
 {
-    nanos at = NANOS_NEVER;
-    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        at = nanos_min(at, vpn->deadline_ns);
-    return at;
+    const struct deadline *first = deadline_heap_first(&pm->deadlines);
+    return first == NULL ? NANOS_NEVER : first->at;
 }
 
 void path_manager_tick(struct path_manager *pm, nanos now)
 {
     pm->now = now;
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
-        if (vpn->deadline_ns <= now)
-            vpn_settle(vpn, now);
+    for (;;) {
+        struct deadline *first = deadline_heap_first(&pm->deadlines);
+        if (first == NULL || first->at > now)
+            break;
+        deadline_heap_remove(&pm->deadlines, first); /* vpn_settle() puts it back */
+        vpn_settle(first->owner, now);
     }
 }

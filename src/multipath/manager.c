@@ -30,6 +30,7 @@ struct path_manager *path_manager_free(struct path_manager *pm)
         return NULL;
     while (pm->vpns != NULL)
         vpn_free(pm->vpns);
+    deadline_heap_done(&pm->deadlines);
     while (pm->commands != NULL) {
         struct command_node *node = pm->commands;
         command_drop_first(pm);
@@ -48,12 +49,13 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
     vpn->pm = pm;
     vpn->conn = ike_conn_ref(conn);
     vpn->all_dead_ns = NANOS_NEVER;
-    struct vpn **end = &pm->vpns;
-    while (*end != NULL) {
-        vpn->previous = *end;
-        end = &(*end)->next;
-    }
-    *end = vpn;
+    vpn->deadline = (struct deadline){.at = NANOS_NEVER, .owner = vpn};
+    vpn->previous = pm->vpns_last;
+    if (pm->vpns_last == NULL)
+        pm->vpns = vpn;
+    else
+        pm->vpns_last->next = vpn;
+    pm->vpns_last = vpn;
     return vpn;
 }
 
@@ -75,7 +77,18 @@ void vpn_free(struct vpn *vpn)
         vpn->previous->next = vpn->next;
     if (vpn->next != NULL)
         vpn->next->previous = vpn->previous;
+    else
+        vpn->pm->vpns_last = vpn->previous;
+    deadline_heap_remove(&vpn->pm->deadlines, &vpn->deadline);
+    struct vpn **link = &vpn->pm->orders;
+    while (vpn->ordering && *link != vpn)
+        link = &(*link)->orders;
+    if (vpn->ordering)
+        *link = vpn->orders;
     ike_conn_unref(vpn->conn);
+    free(vpn->paths);
+    free(vpn->legs);
+    free(vpn->bearers);
     free(vpn);
 }
 
@@ -141,9 +154,13 @@ bool path_manager_command(struct path_manager *pm, struct ike_command *ret_comma
 
 bool path_manager_order(struct path_manager *pm, struct path_order *ret_order)
 {
-    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
+    while (pm->orders != NULL) {
+        struct vpn *vpn = pm->orders;
         if (orders_next(vpn, ret_order))
             return true;
+        vpn->ordering = false;
+        pm->orders = vpn->orders;
+    }
     return false;
 }
 

@@ -19,6 +19,7 @@
 #define HASH_FUNCTION HASH_FNV /* the default one falls through cases, which clang refuses */
 #include <uthash.h>
 
+#include "base/deadline_heap.h"
 #include "multipath/path_manager.h"
 
 #define LEGS_MAX                                                                                   \
@@ -139,15 +140,19 @@ struct vpn {
     char child[LIMIT_NAME];
     uint32_t round; /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
-    nanos deadline_ns; /* of all this; set by vpn_settle */
+    struct deadline deadline; /* of all this; set by vpn_settle */
+    struct vpn *orders;       /* in pm->orders: the next one that may have something to say */
+    bool ordering;
 
     uint8_t n_remotes, n_own_remotes; /* the configured ones come first */
     struct address remotes[REMOTES_MAX];
 
     unsigned n_paths, n_legs, n_bearers;
-    struct path paths[LIMIT_SESSION_PATHS];
-    struct leg legs[LEGS_MAX];
-    struct bearer bearers[BEARERS_MAX];
+    unsigned legs_room, bearers_room;
+    struct path
+        *paths; /* owned, like the others: a Gateway's session has no paths, one leg, one bearer */
+    struct leg *legs;
+    struct bearer *bearers;
 };
 
 struct command_node {
@@ -158,7 +163,9 @@ struct command_node {
 
 struct path_manager {
     struct path_options options;
-    struct vpn *vpns; /* in order of coming */
+    struct vpn *vpns, *vpns_last; /* in order of coming */
+    struct deadline_heap deadlines;
+    struct vpn *orders; /* those that changed, by vpn->orders */
     struct vpn *by_id;
     size_t n_links;
     struct path_link links[PATH_LINKS];

@@ -5,6 +5,7 @@
  * IKE SA serves it; those that are not begun yet are planned anew with every change.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "multipath/vpn.h"
@@ -328,6 +329,10 @@ static void plan_remotes(const struct vpn *vpn, struct plan *plan)
 static void plan_commit(struct vpn *vpn, const struct plan *plan)
 {
     int to[LIMIT_SESSION_PATHS];
+    if (vpn->paths == NULL)
+        vpn->paths = calloc(LIMIT_SESSION_PATHS, sizeof(vpn->paths[0]));
+    if (vpn->paths == NULL)
+        return; /* as if there were no links; planned again with the next event */
     for (unsigned i = 0; i < LIMIT_SESSION_PATHS; i++)
         to[i] = -1;
     for (unsigned i = 0; i < plan->n; i++)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_DEADLINE_HEAP_H
+#define BASE_DEADLINE_HEAP_H
+
+/* A binary heap of deadlines, so that ten thousand idle objects cost nothing per tick. A struct
+ * deadline is a member of the object that it wakes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/time.h"
+
+struct deadline {
+    nanos at;
+    size_t index; /* position in the heap, from 1; 0: not in it */
+    void *owner;
+};
+
+struct deadline_heap {
+    struct deadline **slots; /* owned; slot 0 is unused */
+    size_t n, cap;
+};
+
+/* deadline_heap_set - puts it where `at` says; NANOS_NEVER takes it out. */
+void deadline_heap_set(struct deadline_heap *heap, struct deadline *deadline, nanos at);
+void deadline_heap_remove(struct deadline_heap *heap, struct deadline *deadline);
+struct deadline *deadline_heap_first(const struct deadline_heap *heap); /* NULL: empty */
+void deadline_heap_done(struct deadline_heap *heap);
+
+#endif
