@@ -240,8 +240,28 @@ static void unload_pool(struct vici_client *client, const struct tree *m)
            err == ERR_NOT_FOUND ? "no pool of that name is loaded" : "the pool has online leases");
 }
 
+/* as many leases as an answer surely holds; `online` and `offline` count all */
+#define LEASES_SHOWN 1024
+
+static void put_leases(struct vici_writer *w, const struct pools *pools, size_t pool)
+{
+    struct pool_lease lease;
+    char name[16], address[ADDRESS_TEXT_MAX], identity[IDENTITY_TEXT_MAX];
+    vici_section(w, "leases");
+    for (unsigned i = 0; i < LEASES_SHOWN && pools_lease_at(pools, pool, i, &lease); i++) {
+        (void)snprintf(name, sizeof(name), "%u", i);
+        vici_section(w, name);
+        vici_put(w, "address", "%s", address_print(&lease.address, address));
+        vici_put(w, "identity", "%s", identity_print(&lease.identity, identity));
+        vici_put(w, "status", "%s", lease.online ? "online" : "offline");
+        vici_section_end(w);
+    }
+    vici_section_end(w);
+}
+
 static void get_pools(struct vici_client *client, const struct tree *m)
 {
+    bool leases = tree_text(m, "leases") != NULL && strcmp(tree_text(m, "leases"), "yes") == 0;
     const struct engine_ops *ops = vici_client_ops(client);
     const struct pools *pools = ops->pools(ops->engine);
     const char *only = tree_text(m, "name");
@@ -257,6 +277,8 @@ static void get_pools(struct vici_client *client, const struct tree *m)
         vici_put(&w, "size", "%" PRIu64, status.size);
         vici_put(&w, "online", "%u", status.online);
         vici_put(&w, "offline", "%u", status.offline);
+        if (leases)
+            put_leases(&w, pools, i);
         vici_section_end(&w);
     }
     answer(client, &w);
@@ -371,6 +393,8 @@ static void list_sessions(struct vici_client *client, const struct tree *m)
     for (ike_session_id id = 0; ike_session_next(ops->ike(ops->engine), id, &session);
          id = session.id) {
         struct vici_writer w;
+        if (!vici_client_registered(client, VICI_EV_LIST_SESSION))
+            break;
         vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_SESSION));
         vici_status_session(&w, ops, &session);
         answer(client, &w);
@@ -385,6 +409,8 @@ static void list_paths(struct vici_client *client, const struct tree *m)
     (void)m;
     for (size_t i = 0; ops->path_at(ops->engine, i, &path); i++) {
         struct vici_writer w;
+        if (!vici_client_registered(client, VICI_EV_LIST_PATH))
+            break;
         vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_PATH));
         vici_status_path(&w, ops, &path);
         answer(client, &w);
