@@ -109,16 +109,27 @@ static json_t *sa_json(const struct status *status, const struct tree *sa)
                      integer(sa, "established"), "children", children);
 }
 
-static json_t *path_json(const struct tree *path)
+/* trouble - why a path of a session does not get a VPN, in words; NULL: nothing is wrong. */
+static const char *trouble(const struct tree *session, const struct tree *path)
+{
+    if (session != NULL && strcmp(text(session, "dialect"), "none") == 0 &&
+        strcmp(text(path, "state"), "idle") == 0)
+        return "the peer cannot clone IKE SAs: one VPN only, which moves here if it has to";
+    return NULL;
+}
+
+static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "name", path->name,
-                     "interface", string(path, "interface"), "local", string(path, "local"),
-                     "remote", string(path, "remote"), "state", string(path, "state"), "usable",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:s?}", "name",
+                     path->name, "interface", string(path, "interface"), "local",
+                     string(path, "local"), "remote", string(path, "remote"), "state",
+                     string(path, "state"), "usable",
                      json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
                      integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
                      vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
-                     (double)number(path, "rtt-us") / 1000.0, "losses", integer(path, "losses"));
+                     (double)number(path, "rtt-us") / 1000.0, "losses", integer(path, "losses"),
+                     "last_error", trouble(session, path));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)
@@ -129,7 +140,7 @@ static json_t *session_json(const struct status *status, const struct tree *sess
             (void)json_array_append_new(sas, sa_json(status, sa));
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
         if (same(path, "session", session, "id"))
-            (void)json_array_append_new(paths, path_json(path));
+            (void)json_array_append_new(paths, path_json(session, path));
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}",
                      "name", session->name, "id", integer(session, "id"), "role",
                      string(session, "role"), "local_id", string(session, "local-id"), "remote_id",
@@ -148,7 +159,7 @@ char *status_json(const struct status *status)
         (void)json_array_append_new(sessions, session_json(status, session));
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
         if (number(path, "session") == 0)
-            (void)json_array_append_new(idle, path_json(path));
+            (void)json_array_append_new(idle, path_json(NULL, path));
     json_t *all = json_pack("{s:o, s:o}", "sessions", sessions, "idle_paths", idle);
     char *result = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
@@ -260,6 +271,12 @@ void status_print(const struct status *status, bool colour)
         for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
             if (same(path, "session", session, "id"))
                 print_path(status, path, colour);
+        const char *said = NULL;
+        for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+            if (same(path, "session", session, "id") && trouble(session, path) != NULL)
+                said = trouble(session, path);
+        if (said != NULL)
+            printf("  %s\n", said);
     }
     bool head = false;
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
