@@ -191,5 +191,7 @@ def test_install(tmp_path):
                  for name in names}
     for program in ("ikat", "ikatd"):
         assert any(path.endswith(f"bin/{program}") for path in installed), installed
-    for page in ("ikat.1", "ikatd.8", "ikat.conf.5"):
+    pages = [name for name in os.listdir(os.path.join(ROOT, "man")) if name[-1].isdigit()]
+    assert "ikatd.8" in pages
+    for page in pages:
         assert any(f"/{page}" in path for path in installed), installed
