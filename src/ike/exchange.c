@@ -37,7 +37,10 @@ static const struct row table[INTENT_KINDS] = {
 
 int intent_add(struct sa *sa, const struct intent *intent)
 {
-    if (sa->n_intents >= LIMIT_INTENTS && intent->kind != INTENT_DELETE_IKE)
+    bool again = intent->kind == INTENT_DELETE_IKE && intent_pending(sa, INTENT_DELETE_IKE, 0);
+    if (again && intent->tag == 0)
+        return 0; /* it is on its way */
+    if (sa->n_intents >= LIMIT_INTENTS && (again || intent->kind != INTENT_DELETE_IKE))
         return ERR_FULL;
     struct intent *copy = malloc(sizeof(*copy));
     if (copy == NULL)
@@ -440,6 +443,8 @@ void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now)
     sa->mine.path = *path;
     sa->mine.tries = 0;
     send_request(sa, now);
+    if (sa->asking->parked)
+        sa->mine.resend_at_ns = NANOS_NEVER; /* once: nobody waits for it */
     sa_touch(sa);
 }
 

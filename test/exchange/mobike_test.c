@@ -448,6 +448,38 @@ static void woken_by_the_answer(void **state)
     scenario_end(world);
 }
 
+/* The NAT changes while a request of the Gateway is outstanding that nobody waits for: it goes to
+ * the new port, once, and nothing keeps the endpoint awake. */
+static bool nothing_of_b(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    return to_b || (d->octets[19] & IKE_FLAG_RESPONSE) != 0;
+}
+
+static void parked_at_the_gateway(void **state)
+{
+    (void)state;
+    struct world *world = world_new(17);
+    world->nat_port = 20000;
+    scenario_login(world);
+    world->hook = nothing_of_b;
+    uint64_t tag = world_post(&world->b, (struct ike_command){.kind = IKE_CMD_PROBE,
+                                                              .sa = world_sa(&world->b, 0),
+                                                              .retry_ns = NANOS_PER_SEC / 2,
+                                                              .give_up_ns = NANOS_PER_SEC});
+    world_run(world, 2 * NANOS_PER_SEC);
+    assert_int_equal(world_done(&world->b, tag)->outcome, IKE_TIMEOUT);
+    scenario_watch(world);
+    world->nat_port = 30000;
+    assert_int_equal(move_to(world, world_sa(&world->a, 0), world_path(0)), IKE_OK);
+    assert_int_equal(scenario_count(world, "30001 INFORMATIONAL request: -"), 1);
+    world_run(world, 60 * NANOS_PER_SEC);
+    assert_int_equal(scenario_count(world, "30001 INFORMATIONAL request: -"), 1);
+    assert_int_equal(ike_deadline(world->b.ike), NANOS_NEVER);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +499,7 @@ int main(void)
         cmocka_unit_test(parked),
         cmocka_unit_test(deleted_while_parked),
         cmocka_unit_test(woken_by_the_answer),
+        cmocka_unit_test(parked_at_the_gateway),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
