@@ -18,6 +18,7 @@ struct vici_client {
     struct vici_server *server;
     int fd;
     bool busy, gone;
+    bool resume;     /* the command has ended: what came meanwhile is looked at from the loop */
     uint32_t events; /* bits of enum vici_event_id */
     uint8_t *in;     /* owned: one frame */
     size_t n_in, in_cap;
@@ -93,6 +94,13 @@ static void client_free(struct vici_client *client)
     free(client);
 }
 
+/* cut - the connection ends; the loop frees it, which is told by the hang-up that this makes. */
+static void cut(struct vici_client *client)
+{
+    client->gone = true;
+    (void)shutdown(client->fd, SHUT_RDWR);
+}
+
 static bool flush(struct vici_client *client)
 {
     while (client->out_sent < client->n_out) {
@@ -110,9 +118,10 @@ static bool flush(struct vici_client *client)
 
 static void update_interest(struct vici_client *client)
 {
-    unsigned events = EVENT_READ | (client->n_out > client->out_sent ? EVENT_WRITE : 0);
+    bool write = client->resume || client->n_out > client->out_sent;
+    unsigned events = EVENT_READ | (write ? EVENT_WRITE : 0);
     if (event_loop_change(client->server->loop, client->fd, events) != 0)
-        client->gone = true;
+        cut(client);
 }
 
 static bool grow(uint8_t **buffer, size_t *cap, size_t need, size_t max)
@@ -140,14 +149,14 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w)
     struct span frame = vici_writer_frame(w);
     if (frame.len == 0 ||
         !grow(&client->out, &client->out_cap, client->n_out + frame.len, OUTPUT_MAX)) {
-        client->gone = true; /* it does not read: nobody waits for it */
+        cut(client); /* it does not read: nobody waits for it */
     } else {
         memcpy(client->out + client->n_out, frame.ptr, frame.len);
         client->n_out += frame.len;
     }
     vici_writer_done(w);
     if (!client->gone && !flush(client))
-        client->gone = true;
+        cut(client);
     if (!client->gone)
         update_interest(client);
 }
@@ -155,6 +164,9 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w)
 void vici_client_busy(struct vici_client *client, bool busy)
 {
     client->busy = busy;
+    client->resume = !busy && client->n_in > 0;
+    if (client->resume && !client->gone)
+        update_interest(client);
 }
 
 /* --- requests --- */
@@ -209,41 +221,43 @@ static void handle(struct vici_client *client, struct span octets)
     tree_free(message);
 }
 
-static size_t frame_len(const struct vici_client *client)
+static size_t frame_len(const uint8_t *in)
 {
-    return client->n_in < 4 ? 0
-                            : (size_t)client->in[0] << 24 | (size_t)client->in[1] << 16 |
-                                  (size_t)client->in[2] << 8 | client->in[3];
+    return (size_t)in[0] << 24 | (size_t)in[1] << 16 | (size_t)in[2] << 8 | in[3];
 }
 
 /* consume - the frames that are complete; none while a command is running. */
 static void consume(struct vici_client *client)
 {
-    while (!client->gone && !client->busy && client->n_in >= 4) {
-        size_t len = frame_len(client);
+    size_t at = 0;
+    while (!client->gone && !client->busy && client->n_in - at >= 4) {
+        size_t len = frame_len(client->in + at);
         if (len == 0 || len > VICI_FRAME_MAX) {
-            client->gone = true;
+            cut(client);
             return;
         }
-        if (client->n_in < 4 + len)
-            return;
-        handle(client, span_of(client->in + 4, len));
-        memmove(client->in, client->in + 4 + len, client->n_in - 4 - len);
-        client->n_in -= 4 + len;
-        wipe(client->in + client->n_in, 4 + len);
+        if (client->n_in - at - 4 < len)
+            break;
+        handle(client, span_of(client->in + at + 4, len));
+        at += 4 + len;
     }
+    if (at == 0)
+        return;
+    memmove(client->in, client->in + at, client->n_in - at);
+    client->n_in -= at;
+    wipe(client->in + client->n_in, at);
 }
 
 static void receive(struct vici_client *client)
 {
     if (!grow(&client->in, &client->in_cap, client->n_in + READ_SIZE,
               2 * VICI_FRAME_MAX + READ_SIZE)) {
-        client->gone = true;
+        cut(client);
         return;
     }
     ssize_t n = recv(client->fd, client->in + client->n_in, READ_SIZE, MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        client->gone = true;
+        cut(client);
         return;
     }
     if (n > 0)
@@ -255,8 +269,12 @@ static void client_ready(void *context, int fd, unsigned events)
 {
     struct vici_client *client = context;
     (void)fd;
-    if ((events & EVENT_WRITE) != 0 && !flush(client))
-        client->gone = true;
+    if ((events & EVENT_WRITE) != 0 && !client->gone && !flush(client))
+        cut(client);
+    if (client->resume && !client->gone) {
+        client->resume = false;
+        consume(client);
+    }
     if ((events & (EVENT_READ | EVENT_GONE)) != 0 && !client->gone)
         receive(client);
     if (client->gone)
@@ -265,22 +283,10 @@ static void client_ready(void *context, int fd, unsigned events)
         update_interest(client);
 }
 
-static void reap(struct vici_server *server)
-{
-    struct vici_client *client = server->clients;
-    while (client != NULL) {
-        struct vici_client *next = client->next;
-        if (client->gone)
-            client_free(client);
-        client = next;
-    }
-}
-
 static void accept_client(void *context, int fd, unsigned events)
 {
     struct vici_server *server = context;
     (void)events;
-    reap(server);
     int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client_fd < 0)
         return;
@@ -347,10 +353,9 @@ void vici_server_event(struct vici_server *server, const struct ike_event *event
     enum vici_event_id id;
     if (!event_of(event, &id))
         return;
-    reap(server);
     for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
         struct vici_writer w;
-        if (!vici_client_registered(client, id))
+        if (client->gone || !vici_client_registered(client, id))
             continue;
         vici_begin(&w, VICI_EVENT, event_names[id]);
         vici_status_event(&w, server->ops, event);
@@ -364,7 +369,7 @@ void vici_server_path_news(struct vici_server *server, const struct path_news *n
         return;
     for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
         struct vici_writer w;
-        if (!vici_client_registered(client, VICI_EV_PATH))
+        if (client->gone || !vici_client_registered(client, VICI_EV_PATH))
             continue;
         vici_begin(&w, VICI_EVENT, event_names[VICI_EV_PATH]);
         vici_put(&w, "conn", "%s", news->conn);

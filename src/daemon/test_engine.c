@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/test_engine.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "crypto/provider.h"
+
+static void fill(void *context, void *octets, size_t len)
+{
+    (void)context;
+    memset(octets, 7, len);
+}
+
+static void note(char out[LIMIT_NAME], const char *name)
+{
+    (void)snprintf(out, LIMIT_NAME, "%s", name == NULL ? "" : name);
+}
+
+static nanos op_now(void *engine)
+{
+    return ((struct test_engine *)engine)->now;
+}
+
+static struct ike *op_ike(void *engine)
+{
+    return ((struct test_engine *)engine)->ike;
+}
+
+static struct pools *op_pools(void *engine)
+{
+    return ((struct test_engine *)engine)->pools;
+}
+
+static int op_conn_load(void *engine, struct ike_conn *conn)
+{
+    struct test_engine *t = engine;
+    t->n_loaded++;
+    return ike_conn_add(t->ike, conn);
+}
+
+static int op_conn_unload(void *engine, const char *name)
+{
+    struct test_engine *t = engine;
+    t->n_unloaded++;
+    return ike_conn_remove(t->ike, name);
+}
+
+static size_t secret_find(const struct test_engine *t, const char *id)
+{
+    size_t i = 0;
+    while (i < t->n_secrets && strcmp(t->secrets[i].id, id) != 0)
+        i++;
+    return i;
+}
+
+static int op_secret_load(void *engine, const struct engine_secret *secret)
+{
+    struct test_engine *t = engine;
+    size_t i = secret_find(t, secret->id);
+    if (i == sizeof(t->secrets) / sizeof(t->secrets[0]))
+        return ERR_FULL;
+    note(t->secrets[i].id, secret->id);
+    t->secrets[i].n_octets = secret->n_octets;
+    t->secrets[i].first = secret->octets[0];
+    t->secrets[i].n_owners = secret->n_owners;
+    t->n_secrets += i == t->n_secrets;
+    return 0;
+}
+
+static int op_secret_unload(void *engine, const char *id)
+{
+    struct test_engine *t = engine;
+    size_t i = secret_find(t, id);
+    if (i == t->n_secrets)
+        return ERR_NOT_FOUND;
+    t->n_secrets--;
+    memmove(&t->secrets[i], &t->secrets[i + 1], (t->n_secrets - i) * sizeof(t->secrets[0]));
+    return 0;
+}
+
+static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])
+{
+    struct test_engine *t = engine;
+    if (index >= t->n_secrets)
+        return false;
+    note(ret_id, t->secrets[index].id);
+    return true;
+}
+
+static int op_initiate(void *engine, const char *conn, const char *child, nanos timeout,
+                       const struct engine_watch *watch)
+{
+    struct test_engine *t = engine;
+    t->n_initiated++;
+    note(t->conn, conn);
+    note(t->child, child);
+    t->timeout = timeout;
+    if (ike_conn_find(t->ike, conn) == NULL)
+        return ERR_NOT_FOUND;
+    if (watch != NULL && t->at_once)
+        watch->done(watch->context, true, 1, "");
+    else if (watch != NULL)
+        t->watch = *watch;
+    return 0;
+}
+
+static unsigned op_terminate(void *engine, const struct engine_filter *filter, bool force,
+                             const struct engine_watch *watch)
+{
+    struct test_engine *t = engine;
+    t->n_terminated++;
+    t->filter = *filter;
+    note(t->conn, filter->ike);
+    note(t->child, filter->child);
+    t->force = force;
+    if (watch != NULL && t->matches > 0)
+        t->watch = *watch;
+    return t->matches;
+}
+
+static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool reauth)
+{
+    struct test_engine *t = engine;
+    t->n_rekeyed++;
+    t->filter = *filter;
+    note(t->conn, filter->ike);
+    note(t->child, filter->child);
+    t->reauth = reauth;
+    return t->matches;
+}
+
+static void op_unwatch(void *engine, void *context)
+{
+    struct test_engine *t = engine;
+    t->n_unwatched++;
+    if (t->watch.context == context)
+        t->watch = (struct engine_watch){0};
+}
+
+static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic)
+{
+    (void)engine;
+    (void)child;
+    (void)ret_traffic;
+    return false;
+}
+
+static bool op_interface_name(void *engine, uint32_t index, char ret_name[16])
+{
+    (void)engine;
+    (void)snprintf(ret_name, 16, "eth%u", index % 1000);
+    return index != 0;
+}
+
+static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
+{
+    const struct test_engine *t = engine;
+    if (index > 0 || ike_conn_at(t->ike, 0) == NULL)
+        return false;
+    *ret_status = (struct path_status){.path = "wifi", .wanted = {.interface = 3}, .weight = 2};
+    note(ret_status->conn, ike_conn_at(t->ike, 0)->name);
+    return true;
+}
+
+void test_engine_init(struct test_engine *t)
+{
+    *t = (struct test_engine){
+        .random = {.fill = fill},
+        .now = 1000 * NANOS_PER_SEC,
+        .crypto = crypto_new(),
+        .pools = pools_new(),
+        .ops = {.engine = t,
+                .now = op_now,
+                .ike = op_ike,
+                .conn_load = op_conn_load,
+                .conn_unload = op_conn_unload,
+                .secret_load = op_secret_load,
+                .secret_unload = op_secret_unload,
+                .secret_at = op_secret_at,
+                .pools = op_pools,
+                .initiate = op_initiate,
+                .terminate = op_terminate,
+                .rekey = op_rekey,
+                .unwatch = op_unwatch,
+                .traffic = op_traffic,
+                .interface_name = op_interface_name,
+                .path_at = op_path_at},
+    };
+    t->ike = ike_new(&(struct ike_options){.crypto = t->crypto, .random = &t->random});
+    ASSERT(t->crypto != NULL && t->pools != NULL && t->ike != NULL);
+}
+
+void test_engine_done(struct test_engine *t)
+{
+    ike_free(t->ike);
+    crypto_free(t->crypto);
+    pools_free(t->pools);
+}
+
+void test_engine_end(struct test_engine *t, bool success, const char *error)
+{
+    struct engine_watch watch = t->watch;
+    ASSERT(watch.done != NULL);
+    t->watch = (struct engine_watch){0};
+    watch.done(watch.context, success, 1, error);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_TEST_ENGINE_H
+#define DAEMON_TEST_ENGINE_H
+
+/*
+ * An engine for tests of the VICI server: its operations note what they were called with, its IKE
+ * core has connections and no SA. A running initiate or terminate ends when the test says so.
+ */
+
+#include "daemon/engine_ops.h"
+
+struct test_engine {
+    struct engine_ops ops; /* ops.engine is this */
+    struct ike *ike;       /* owned, as the next two */
+    struct crypto_provider *crypto;
+    struct pools *pools;
+    struct random random;
+    nanos now;
+
+    unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
+    unsigned matches;                         /* what terminate and rekey answer */
+    bool at_once;                             /* initiate: `done` is called before it returns */
+    char conn[LIMIT_NAME], child[LIMIT_NAME]; /* of the last call; empty: was NULL */
+    nanos timeout;
+    bool force, reauth;
+    struct engine_filter filter; /* the numbers of it; the names are above */
+    struct engine_watch watch;   /* done NULL: none */
+    size_t n_secrets;
+    struct {
+        char id[LIMIT_NAME];
+        size_t n_octets;
+        uint8_t first, n_owners;
+    } secrets[16];
+};
+
+/* test_engine_init - aborts without memory. The structure must not move afterwards. */
+void test_engine_init(struct test_engine *t);
+void test_engine_done(struct test_engine *t);
+/* test_engine_end - the running command ends. */
+void test_engine_end(struct test_engine *t, bool success, const char *error);
+
+#endif

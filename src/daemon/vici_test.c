@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/vici_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "daemon/test_engine.h"
+
+struct world {
+    struct test_engine engine;
+    struct event_loop *loop;
+    struct vici_server *server;
+    struct sockaddr_un address;
+    socklen_t address_len;
+    int fd; /* of the usual client */
+};
+
+static int client(const struct world *w)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&w->address, w->address_len), 0);
+    return fd;
+}
+
+/* turn - the loop, until nothing is left to do. */
+static void turn(struct world *w)
+{
+    nanos now;
+    while (event_loop_wait(w->loop, 0, &now) > 0)
+        continue;
+}
+
+static int setup(void **state)
+{
+    static struct world world;
+    struct world *w = &world;
+    memset(w, 0, sizeof(*w));
+    test_engine_init(&w->engine);
+    w->loop = event_loop_new();
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* an address of the kernel's choice, in the abstract name space */
+    w->address.sun_family = AF_UNIX;
+    assert_int_equal(bind(fd, (struct sockaddr *)&w->address, sizeof(sa_family_t)), 0);
+    w->address_len = sizeof(w->address);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&w->address, &w->address_len), 0);
+    assert_int_equal(listen(fd, 128), 0);
+    w->server = vici_server_new(&w->engine.ops, w->loop, fd);
+    assert_non_null(w->server);
+    w->fd = client(w);
+    turn(w);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    (void)close(w->fd);
+    turn(w);
+    vici_server_free(w->server);
+    event_loop_free(w->loop);
+    test_engine_done(&w->engine);
+    return 0;
+}
+
+/* --- a client --- */
+
+static void send_all(int fd, const void *octets, size_t len)
+{
+    assert_int_equal(send(fd, octets, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+static void send_frame(int fd, struct vici_writer *writer)
+{
+    struct span frame = vici_writer_frame(writer);
+    send_all(fd, frame.ptr, frame.len);
+    vici_writer_done(writer);
+}
+
+struct answer {
+    struct vici_frame frame; /* its message is not kept */
+    struct tree *message;
+    bool ended; /* the connection */
+};
+
+static struct answer answer(int fd)
+{
+    uint8_t length[4];
+    struct answer a = {.ended = true};
+    ssize_t n = recv(fd, length, 4, MSG_DONTWAIT);
+    if (n != 4) {
+        assert_true(n <= 0);
+        a.ended = n == 0;
+        a.frame.type = 0xff; /* nothing came */
+        return a;
+    }
+    size_t len = (size_t)length[2] << 8 | length[3] | (size_t)length[1] << 16;
+    uint8_t *octets = malloc(len);
+    assert_int_equal(recv(fd, octets, len, MSG_DONTWAIT | MSG_WAITALL), (ssize_t)len);
+    assert_true(vici_frame_read(span_of(octets, len), &a.frame));
+    a.message = vici_message_read(a.frame.message);
+    a.ended = false;
+    free(octets);
+    return a;
+}
+
+static struct answer ask_writer(struct world *w, struct vici_writer *writer)
+{
+    send_frame(w->fd, writer);
+    turn(w);
+    return answer(w->fd);
+}
+
+/* begin - a command with elements of the form "name=value;name=value". */
+static void begin(struct vici_writer *writer, const char *command, const char *elements)
+{
+    char text[1024];
+    struct tree *root = tree_new(TREE_SECTION, "");
+    vici_begin(writer, VICI_CMD_REQUEST, command);
+    (void)snprintf(text, sizeof(text), "%s", elements);
+    for (char *rest = text, *item; (item = strsep(&rest, ";")) != NULL;) {
+        char *equals = strchr(item, '=');
+        if (equals == NULL)
+            continue;
+        *equals = '\0';
+        tree_append(root, tree_value(item, span_text(equals + 1)));
+    }
+    vici_tree(writer, root);
+    tree_free(root);
+}
+
+static struct answer ask(struct world *w, const char *command, const char *elements)
+{
+    struct vici_writer writer;
+    begin(&writer, command, elements);
+    return ask_writer(w, &writer);
+}
+
+static void expect(struct world *w, const char *command, const char *elements, const char *error)
+{
+    struct answer a = ask(w, command, elements);
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    const char *success = tree_text_or(a.message, "success", "");
+    const char *text = tree_text_or(a.message, "errmsg", "");
+    if (strcmp(success, error == NULL ? "yes" : "no") != 0 ||
+        (error != NULL && strstr(text, error) == NULL))
+        fail_msg("%s %s: success=%s errmsg='%s'", command, elements, success, text);
+    tree_free(a.message);
+}
+
+static void load_conn(struct world *w, const char *name, const char *key, const char *error)
+{
+    struct vici_writer writer;
+    vici_begin(&writer, VICI_CMD_REQUEST, "load-conn");
+    vici_section(&writer, name);
+    for (int i = 0; i < 2; i++) {
+        vici_section(&writer, i == 0 ? "local" : "remote");
+        vici_put(&writer, "auth", "psk");
+        vici_section_end(&writer);
+    }
+    if (key != NULL)
+        vici_put(&writer, key, "1");
+    vici_section(&writer, "children");
+    vici_section(&writer, "net");
+    vici_section_end(&writer);
+    vici_section_end(&writer);
+    vici_section_end(&writer);
+    struct answer a = ask_writer(w, &writer);
+    assert_string_equal(tree_text_or(a.message, "success", ""), error == NULL ? "yes" : "no");
+    if (error != NULL && strstr(tree_text_or(a.message, "errmsg", ""), error) == NULL)
+        fail_msg("%s", tree_text_or(a.message, "errmsg", ""));
+    tree_free(a.message);
+}
+
+static void register_event(struct world *w, int fd, const char *event, uint8_t type, uint8_t want)
+{
+    struct vici_writer writer;
+    vici_begin(&writer, type, event);
+    send_frame(fd, &writer);
+    turn(w);
+    struct answer a = answer(fd);
+    assert_int_equal(a.frame.type, want);
+    tree_free(a.message);
+}
+
+/* --- commands --- */
+
+static void about(void **state)
+{
+    struct world *w = *state;
+    struct answer a = ask(w, "version", "");
+    assert_string_equal(tree_text(a.message, "daemon"), "ikatd");
+    tree_free(a.message);
+    a = ask(w, "stats", "");
+    assert_string_equal(tree_text(tree_get(a.message, "ikesas"), "total"), "0");
+    assert_non_null(tree_get(tree_get(a.message, "uptime"), "running"));
+    tree_free(a.message);
+    expect(w, "reload-settings", "", NULL);
+    a = ask(w, "no-such-command", "");
+    assert_int_equal(a.frame.type, VICI_CMD_UNKNOWN);
+    tree_free(a.message);
+    static const char *const lists[] = {"list-sas",         "list-conns",    "list-policies",
+                                        "list-certs",       "list-sessions", "list-paths",
+                                        "list-authorities", "get-keys",      "get-authorities"};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        a = ask(w, lists[i], "");
+        assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+        tree_free(a.message);
+    }
+}
+
+static void connections(void **state)
+{
+    struct world *w = *state;
+    load_conn(w, "office", NULL, NULL);
+    load_conn(w, "office", NULL, NULL); /* once more: replaced, not doubled */
+    load_conn(w, "home", NULL, NULL);
+    load_conn(w, "bad", "mobik", "connection bad: mobik: unknown key, did you mean 'mobike'?");
+    load_conn(w, "bad", "version", "IKEv1 is not supported");
+    load_conn(w, "bad", "PREFER", "PREFER: ");
+    expect(w, "load-conn", "", "exactly one section");
+    expect(w, "load-conn", "office=1", "exactly one section");
+    struct answer a = ask(w, "get-conns", "");
+    const struct tree *list = tree_get(a.message, "conns");
+    assert_string_equal((char *)list->first->value, "office");
+    assert_string_equal((char *)list->first->next->value, "home");
+    assert_null(list->first->next->next);
+    tree_free(a.message);
+    a = ask(w, "list-conns", ""); /* not registered: no event */
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    tree_free(a.message);
+    register_event(w, w->fd, "list-conn", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    a = ask(w, "list-conns", "ike=home");
+    assert_int_equal(a.frame.type, VICI_EVENT);
+    assert_string_equal(a.frame.name, "list-conn");
+    assert_non_null(tree_get(tree_get(tree_get(a.message, "home"), "children"), "net"));
+    tree_free(a.message);
+    a = answer(w->fd);
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    tree_free(a.message);
+    register_event(w, w->fd, "list-path", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    a = ask(w, "list-paths", "");
+    assert_string_equal(tree_text(tree_get(a.message, "wifi"), "conn"), "office");
+    assert_string_equal(tree_text(tree_get(a.message, "wifi"), "interface"), "eth3");
+    tree_free(a.message);
+    tree_free(answer(w->fd).message);
+    expect(w, "unload-conn", "name=office", NULL);
+    expect(w, "unload-conn", "name=office", "no connection of that name");
+    expect(w, "unload-conn", "", "no connection of that name");
+}
+
+static void secrets(void **state)
+{
+    struct world *w = *state;
+    expect(w, "load-shared", "id=a;type=ike;data=abc;owners=alice,gw", NULL);
+    expect(w, "load-shared", "id=a;type=IKE;data=bcde;owners=%any", NULL);
+    expect(w, "load-shared", "id=b;type=ike;data=x", NULL);
+    assert_int_equal(w->engine.n_secrets, 2);
+    assert_int_equal(w->engine.secrets[0].n_octets, 4);
+    assert_int_equal(w->engine.secrets[0].first, 'b');
+    assert_int_equal(w->engine.secrets[0].n_owners, 0);
+    expect(w, "load-shared", "id=c;type=eap;data=x", "only secrets of type ike");
+    expect(w, "load-shared", "id=c;type=ike", "'data' is missing");
+    expect(w, "load-shared", "id=c;type=ike;data=", "'data' is missing");
+    expect(w, "load-shared", "id=c;type=ike;data=x;owners=a,b,c,d,e,f,g,h,i", "more than 8");
+    char long_id[160] = "type=ike;data=x;id=";
+    memset(long_id + strlen(long_id), 'n', 64);
+    expect(w, "load-shared", long_id, "'id' is too long");
+    struct answer a = ask(w, "get-shared", "");
+    assert_string_equal((char *)tree_get(a.message, "keys")->first->value, "a");
+    tree_free(a.message);
+    expect(w, "unload-shared", "id=a", NULL);
+    expect(w, "unload-shared", "id=a", "no secret of that id");
+    expect(w, "clear-creds", "", NULL);
+    assert_int_equal(w->engine.n_secrets, 0);
+}
+
+static struct answer load_pool(struct world *w, const char *name, const char *addrs)
+{
+    struct vici_writer writer;
+    vici_begin(&writer, VICI_CMD_REQUEST, "load-pool");
+    vici_section(&writer, name);
+    vici_put(&writer, "addrs", "%s", addrs);
+    vici_section_end(&writer);
+    return ask_writer(w, &writer);
+}
+
+static void pools(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *name, *addrs, *error;
+    } table[] = {{"one", "10.3.0.0/24", ""},
+                 {"one", "10.3.0.0/24", ""},
+                 {"two", "10.3.0.128/25", "overlaps another pool"},
+                 {"two", "x", "is not a subnet"}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct answer a = load_pool(w, table[i].name, table[i].addrs);
+        assert_non_null(strstr(tree_text_or(a.message, "errmsg", ""), table[i].error));
+        tree_free(a.message);
+    }
+    struct answer a = ask(w, "get-pools", "");
+    assert_string_equal(tree_text(tree_get(a.message, "one"), "base"), "10.3.0.1");
+    assert_string_equal(tree_text(tree_get(a.message, "one"), "size"), "254");
+    assert_null(tree_get(a.message, "two"));
+    tree_free(a.message);
+    expect(w, "load-pool", "", "exactly one section");
+    expect(w, "unload-pool", "name=one", NULL);
+    expect(w, "unload-pool", "name=one", "no pool of that name");
+}
+
+static void orders(void **state)
+{
+    struct world *w = *state;
+    struct test_engine *t = &w->engine;
+    expect(w, "rekey", "", "no matching SAs");
+    expect(w, "rekey", "ike=office", "no matching SAs");
+    t->matches = 2;
+    struct answer a = ask(w, "rekey", "child=net;reauth=yes;ike-id=7;child-id=0x8");
+    assert_string_equal(tree_text(a.message, "matches"), "2");
+    assert_true(t->reauth && t->filter.ike_id == 7 && t->filter.child_id == 8);
+    assert_string_equal(t->child, "net");
+    tree_free(a.message);
+    expect(w, "terminate", "", "missing terminate selector");
+    expect(w, "terminate", "ike-id=99999999999", "missing terminate selector");
+    assert_int_equal(t->n_terminated, 0);
+    expect(w, "terminate", "ike=office;force=yes;timeout=-1", NULL);
+    assert_true(t->force);
+    t->matches = 0;
+    expect(w, "terminate", "ike=office", "no matching SAs to terminate");
+    expect(w, "initiate", "child=net", "no connection has a child 'net'");
+    expect(w, "initiate", "ike=office;timeout=1000", "'office' is not loaded");
+    assert_int_equal(t->timeout, NANOS_PER_SEC);
+    load_conn(w, "office", NULL, NULL);
+    expect(w, "initiate", "child=net;timeout=-1", NULL);
+    assert_string_equal(t->conn, "office"); /* the connection that has this child */
+    t->at_once = true;
+    expect(w, "initiate", "ike=office", NULL);
+    expect(w, "reload-settings", "", NULL); /* nothing hangs */
+}
+
+/* --- commands that take a while --- */
+
+static void later(void **state)
+{
+    struct world *w = *state;
+    struct test_engine *t = &w->engine;
+    struct vici_writer writer;
+    load_conn(w, "office", NULL, NULL);
+    register_event(w, w->fd, "control-log", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    struct answer a = ask(w, "initiate", "ike=office;child=net");
+    assert_int_equal(a.frame.type, 0xff); /* no answer yet */
+    assert_false(a.ended);
+    begin(&writer, "get-conns", ""); /* waits behind it */
+    send_frame(w->fd, &writer);
+    turn(w);
+    t->watch.log(t->watch.context, "a line");
+    a = answer(w->fd);
+    assert_string_equal(a.frame.name, "control-log");
+    assert_string_equal(tree_text(a.message, "msg"), "a line");
+    tree_free(a.message);
+    test_engine_end(t, false, "auth-failed");
+    turn(w);
+    a = answer(w->fd);
+    assert_string_equal(tree_text(a.message, "success"), "no");
+    assert_string_equal(tree_text(a.message, "errmsg"), "auth-failed");
+    tree_free(a.message);
+    a = answer(w->fd); /* and the one that waited, without anything more from the client */
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    assert_non_null(tree_get(a.message, "conns"));
+    tree_free(a.message);
+    t->matches = 3;
+    a = ask(w, "terminate", "ike=office");
+    assert_int_equal(a.frame.type, 0xff);
+    test_engine_end(t, true, "");
+    a = answer(w->fd);
+    assert_string_equal(tree_text(a.message, "success"), "yes");
+    assert_string_equal(tree_text(a.message, "terminated"), "1");
+    tree_free(a.message);
+}
+
+static void vanishes(void **state)
+{
+    struct world *w = *state;
+    load_conn(w, "office", NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        int fd = client(w);
+        struct vici_writer writer;
+        begin(&writer, "initiate", "ike=office");
+        send_frame(fd, &writer);
+        turn(w);
+        assert_non_null(w->engine.watch.done);
+        if (i == 1)
+            send_all(fd, "\0\0", 2); /* in the middle of a frame */
+        (void)close(fd);
+        turn(w);
+        assert_null(w->engine.watch.done); /* nobody is told any more */
+    }
+    expect(w, "reload-settings", "", NULL);
+}
+
+/* --- frames --- */
+
+static void fragments(void **state)
+{
+    struct world *w = *state;
+    struct vici_writer writer;
+    vici_begin(&writer, VICI_CMD_REQUEST, "load-shared");
+    vici_put(&writer, "id", "a");
+    vici_put(&writer, "type", "ike");
+    vici_put(&writer, "data", "octet by octet");
+    struct span frame = vici_writer_frame(&writer);
+    for (size_t i = 0; i < frame.len; i++) {
+        assert_int_equal(w->engine.n_secrets, 0);
+        send_all(w->fd, frame.ptr + i, 1);
+        turn(w);
+    }
+    struct answer a = answer(w->fd);
+    assert_string_equal(tree_text(a.message, "success"), "yes");
+    tree_free(a.message);
+    uint8_t many[16 * 1024]; /* several at once, the last one cut */
+    size_t n = 0;
+    while (n + frame.len <= sizeof(many)) {
+        memcpy(many + n, frame.ptr, frame.len);
+        n += frame.len;
+    }
+    send_all(w->fd, many, n - 5);
+    turn(w);
+    send_all(w->fd, many + n - 5, 5);
+    turn(w);
+    for (size_t i = 0; i < n / frame.len; i++) {
+        turn(w); /* more than the socket holds at once */
+        a = answer(w->fd);
+        assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+        tree_free(a.message);
+    }
+    vici_writer_done(&writer);
+}
+
+static bool cut_off(struct world *w, int fd)
+{
+    turn(w);
+    char octet;
+    return recv(fd, &octet, 1, MSG_DONTWAIT) == 0;
+}
+
+static void garbage(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        uint8_t octets[12];
+        size_t len;
+        bool ends;
+    } table[] = {
+        {{0, 0, 0, 0}, 4, true},             /* an empty frame */
+        {{0, 8, 0, 1}, 4, true},             /* 512 KiB and one octet */
+        {{255, 255, 255, 255}, 4, true},     /* 4 GiB */
+        {"GET / HTTP/1", 12, true},          /* the same */
+        {{0, 0, 0, 1, 8}, 5, false},         /* unknown type: ignored */
+        {{0, 0, 0, 2, 0, 200}, 6, false},    /* a name that is not there */
+        {{0, 0, 0, 3, 0, 1, 7}, 7, false},   /* that cannot be printed */
+        {{0, 0, 0, 1, 1}, 5, false},         /* a response */
+        {{0, 0, 0, 3, 7, 1, 'x'}, 7, false}, /* an event */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        int fd = client(w);
+        send_all(fd, table[i].octets, table[i].len);
+        assert_int_equal(cut_off(w, fd), table[i].ends);
+        (void)close(fd);
+    }
+    /* a message that is malformed is answered, and the connection goes on */
+    send_all(w->fd, "\0\0\0\x0a\0\7version\2", 14);
+    turn(w);
+    struct answer a = answer(w->fd);
+    assert_string_equal(tree_text(a.message, "errmsg"), "the message is malformed");
+    tree_free(a.message);
+    struct vici_writer deep; /* sections in sections in sections */
+    vici_begin(&deep, VICI_CMD_REQUEST, "load-conn");
+    for (int i = 0; i < 40; i++)
+        vici_section(&deep, "s");
+    for (int i = 0; i < 40; i++)
+        vici_section_end(&deep);
+    a = ask_writer(w, &deep);
+    assert_string_equal(tree_text(a.message, "errmsg"), "the message is malformed");
+    tree_free(a.message);
+    expect(w, "reload-settings", "", NULL);
+}
+
+/* A client that asks and never reads is cut off; another one does not notice. */
+static void slow_reader(void **state)
+{
+    struct world *w = *state;
+    struct vici_writer writer;
+    int fd = client(w);
+    begin(&writer, "stats", "");
+    struct span frame = vici_writer_frame(&writer);
+    unsigned sent = 0;
+    ssize_t n = 1;
+    while (n > 0 && sent < 200000) {
+        for (int i = 0; n > 0 && i < 64; i++, sent++)
+            n = send(fd, frame.ptr, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn(w);
+    }
+    assert_true(n < 0 && sent < 200000); /* EPIPE: 8 MiB of answers were not read */
+    vici_writer_done(&writer);
+    expect(w, "reload-settings", "", NULL);
+    (void)close(fd);
+    /* the same while its command runs: what it sends is bounded too */
+    fd = client(w);
+    load_conn(w, "office", NULL, NULL);
+    begin(&writer, "initiate", "ike=office");
+    send_frame(fd, &writer);
+    turn(w);
+    static uint8_t flood[65536];
+    size_t total = 0;
+    while ((n = send(fd, flood, sizeof(flood), MSG_NOSIGNAL | MSG_DONTWAIT)) > 0 &&
+           total < 64 * 1024 * 1024) {
+        total += (size_t)n;
+        turn(w);
+    }
+    assert_true(total < 8 * 1024 * 1024);
+    turn(w);
+    assert_null(w->engine.watch.done);
+    (void)close(fd);
+}
+
+static void many_clients(void **state)
+{
+    struct world *w = *state;
+    int fds[100];
+    unsigned served = 0;
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        struct vici_writer writer;
+        fds[i] = client(w);
+        begin(&writer, "version", "");
+        struct span frame = vici_writer_frame(&writer);
+        (void)send(fds[i], frame.ptr, frame.len, MSG_NOSIGNAL);
+        vici_writer_done(&writer);
+        turn(w);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        uint8_t octets[512];
+        served += recv(fds[i], octets, sizeof(octets), MSG_DONTWAIT) > 0;
+        (void)close(fds[i]);
+    }
+    assert_int_equal(served, 63); /* 64 with the one that is always there */
+    turn(w);
+    expect(w, "reload-settings", "", NULL);
+}
+
+/* --- events --- */
+
+static void events(void **state)
+{
+    struct world *w = *state;
+    static const struct path_news news = {
+        .kind = PATH_NEWS_STATE, .conn = "office", .path = "wifi"};
+    int other = client(w);
+    register_event(w, w->fd, "no-such-event", VICI_EVENT_REGISTER, VICI_EVENT_UNKNOWN);
+    register_event(w, w->fd, "path", VICI_EVENT_UNREGISTER, VICI_EVENT_UNKNOWN);
+    register_event(w, w->fd, "path", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    register_event(w, w->fd, "ike-updown", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    turn(w);
+    vici_server_path_news(w->server, &news);
+    struct answer a = answer(w->fd);
+    assert_string_equal(a.frame.name, "path");
+    assert_string_equal(tree_text(a.message, "path"), "wifi");
+    tree_free(a.message);
+    vici_server_event(w->server, &(struct ike_event){.kind = IKE_EV_SA_DOWN, .sa = 9});
+    a = answer(w->fd);
+    assert_string_equal(a.frame.name, "ike-updown");
+    assert_string_equal(tree_text(tree_get(a.message, "(gone)"), "uniqueid"), "9");
+    tree_free(a.message);
+    assert_int_equal(answer(other).frame.type, 0xff); /* it asked for none */
+    register_event(w, w->fd, "path", VICI_EVENT_UNREGISTER, VICI_EVENT_CONFIRM);
+    vici_server_path_news(w->server, &news);
+    assert_int_equal(answer(w->fd).frame.type, 0xff);
+    /* one that is gone, and one that does not read, do not keep the others from it */
+    register_event(w, other, "ike-updown", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    for (int i = 0; i < 20; i++) {
+        if (i == 10)
+            (void)shutdown(other, SHUT_RD);
+        vici_server_event(w->server, &(struct ike_event){.kind = IKE_EV_SA_UP, .sa = 9});
+        a = answer(w->fd);
+        assert_int_equal(a.frame.type, VICI_EVENT);
+        tree_free(a.message);
+    }
+    (void)close(other);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(about),   TEST(connections), TEST(secrets),      TEST(pools),
+        TEST(orders),  TEST(later),       TEST(vanishes),     TEST(fragments),
+        TEST(garbage), TEST(slow_reader), TEST(many_clients), TEST(events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
