@@ -78,6 +78,7 @@ class Flow:
 
     def __init__(self, lab, source, target, address, period_ms=1):
         Flow.port += 1
+        self.longest, self.heard = 0.0, 0
         program = ["/usr/bin/python3", "-m", "lab.flow"]
         self.echo = lab.start(target, *program, "echo", address, Flow.port, stdout=subprocess.PIPE, cwd=ROOT)
         if self.echo.stdout.readline() != b"ready\n":
@@ -91,6 +92,13 @@ class Flow:
         self.sender.stdin.write(b"\n")
         self.sender.stdin.flush()
         return json.loads(self.sender.stdout.readline())
+
+    def noise(self):
+        """Collects what silences there are while nothing happens, in `longest` (ms); returns the echoes heard meanwhile."""
+        report = self.report()
+        self.longest = max(self.longest, report["gap_ms"])
+        self.heard += report["received"]
+        return self.heard
 
     def wait_alive(self, timeout=10):
         """Waits until echoes arrive (again); returns the longest silence in ms since the last report."""

@@ -40,14 +40,16 @@ def one_login(eu, capture):
 @pytest.mark.parametrize("access", ("wlan", "lte"))
 def test_interface_down_and_back(world, mode, access):
     lab, _, eu, capture, flows = start(world, mode, 4)
+    wait(lambda: all(flow.noise() >= 500 for flow in flows), "what the machine itself does")
+    budget = 50 + max(flow.longest for flow in flows)
     lab.cut(access)
     eu.wait_paths(1)
     gap = silence(flows)
-    assert gap <= 50, f"{gap} ms of silence when {access} went down"
+    assert gap <= budget, f"{gap} ms of silence when {access} went down"
     lab.restore(access)
     eu.wait_paths(2, timeout=20)
     gap = silence(flows)
-    assert gap <= 50, f"{gap} ms of silence when {access} came back"
+    assert gap <= budget, f"{gap} ms of silence when {access} came back"
     one_login(eu, capture)
 
 
