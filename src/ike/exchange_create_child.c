@@ -397,6 +397,13 @@ static void commit(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, answering->now);
 }
 
+static void drop(struct sa *sa, struct answering *answering)
+{
+    struct created *what = answering->state;
+    (void)sa;
+    secret_done(&what->shared);
+}
+
 static enum answer_verdict refuse(struct answering *answering, uint16_t notify,
                                   const struct child_terms *terms)
 {
@@ -454,6 +461,7 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
     child_answer_ts(&what->terms, answering->reply);
     what->rekeyed = old == NULL ? 0 : old->id;
     answering->commit = commit;
+    answering->drop = drop;
     return ANSWER_SEND;
 }
 
