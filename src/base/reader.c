@@ -13,8 +13,8 @@ struct span read_bytes(struct reader *r, size_t len)
         reader_fail(r);
         return (struct span){0};
     }
-    if (len == 0) /* pos may be NULL here, and NULL + 0 is undefined */
-        return (struct span){0};
+    if (len == 0) /* pos may be NULL here, and NULL + 0 is undefined; else it says where */
+        return span_of(r->pos, 0);
     struct span bytes = span_of(r->pos, len);
     r->pos += len;
     r->left -= len;

@@ -221,6 +221,18 @@ static void critical_bit(void **state)
                      WIRE_MALFORMED);
 }
 
+/* An empty payload still has its place in the chain: whoever keeps the chain computes with it. */
+static void empty_payloads(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    static const uint8_t octets[8] = {WIRE_PAYLOAD_V, 0, 0, 4, 0, 0, 0, 4};
+    assert_int_equal(parse(span_of(octets, 8), WIRE_PAYLOAD_V, &m), WIRE_OK);
+    assert_int_equal(m.n, 2);
+    assert_ptr_equal(m.payloads[0].body.ptr, octets + 4);
+    assert_ptr_equal(m.payloads[1].body.ptr, octets + 8);
+}
+
 static void header(void **state)
 {
     (void)state;
@@ -239,7 +251,7 @@ int main(void)
         cmocka_unit_test(round_trip),       cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(keep_old_vectors), cmocka_unit_test(keep_old_liberal),
         cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
-        cmocka_unit_test(header),
+        cmocka_unit_test(empty_payloads),   cmocka_unit_test(header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

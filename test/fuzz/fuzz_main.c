@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a fuzz target without libFuzzer, as a test: over the files named on the command line, or
- * over inputs of a small generator, the same ones every time.
+ * Runs a fuzz target without libFuzzer, as a test: over the files, or the directories of files,
+ * named on the command line, and over inputs of a small generator, the same ones every time. With
+ * files only (no directory), for one that crashed, the generator is left out.
  */
+#include <dirent.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +32,20 @@ static int file_run(const char *name)
     return LLVMFuzzerTestOneInput(input, len);
 }
 
+static int directory_run(DIR *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int status = 0;
+    for (const struct dirent *entry; status == 0 && (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s", name, entry->d_name);
+        status = file_run(path);
+    }
+    (void)closedir(directory);
+    return status;
+}
+
 static uint64_t next(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -39,10 +57,14 @@ static uint64_t next(uint64_t *state)
 int main(int argc, char **argv)
 {
     uint64_t state = 0x9e3779b97f4a7c15u;
-    for (int i = 1; i < argc; i++)
-        if (file_run(argv[i]) != 0)
+    bool generate = argc == 1;
+    for (int i = 1; i < argc; i++) {
+        DIR *directory = opendir(argv[i]);
+        generate |= directory != NULL;
+        if ((directory != NULL ? directory_run(directory, argv[i]) : file_run(argv[i])) != 0)
             return 1;
-    for (int round = 0; argc == 1 && round < ROUNDS; round++) {
+    }
+    for (int round = 0; generate && round < ROUNDS; round++) {
         size_t len = next(&state) % (round % 16 == 0 ? 2048 : 128);
         /* few values, so that lengths and types are often small */
         for (size_t i = 0; i < len; i++)
