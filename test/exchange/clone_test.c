@@ -571,6 +571,28 @@ static void other_group(void **state)
     scenario_end(world);
 }
 
+static enum scenario_fate spoil_every_group(struct world *world, bool to_b, struct message *m)
+{
+    spoiled = false;
+    return spoil_group(world, to_b, m);
+}
+
+/* "No more" holds until an IKE SA goes: one that never came to be is none. */
+static void refused_stays_refused(void **state)
+{
+    (void)state;
+    struct world *world = world_new(17);
+    world->conn_b->max_ike_sas = 1;
+    scenario_login(world);
+    ike_sa_id sa = world_sa(&world->a, 0);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CLONE, sa), IKE_NO_ADDITIONAL_SAS);
+    scenario_edit(world, spoil_every_group);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_REKEY_IKE, sa), IKE_KE_REFUSED);
+    scenario_edit(world, NULL);
+    assert_true(scenario_session(&world->a).clone_refused);
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +613,7 @@ int main(void)
         cmocka_unit_test(deadline_of_the_login),
         cmocka_unit_test(lost),
         cmocka_unit_test(other_group),
+        cmocka_unit_test(refused_stays_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
