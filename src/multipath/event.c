@@ -24,6 +24,7 @@ void vpn_settle(struct vpn *vpn, nanos now)
         if (vpn_end_user(vpn) && !vpn->released) {
             at = repair_settle(vpn, now);
             at = nanos_min(at, home_settle(vpn, now));
+            at = nanos_min(at, beside_settle(vpn, now));
         }
         at = nanos_min(at, health_deadline(vpn, now));
     }
@@ -240,6 +241,7 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
         return NULL;
     vpn->role = info.role;
     login_over(vpn, sa);
+    beside_logged_in(vpn, now);
     vpn_id_set(vpn, id);
     vpn->up_ns = now;
     vpn->clone_never = vpn->refused = vpn->no_reduced = false;
@@ -352,6 +354,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     if (vpn->waits)
         login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
     vpn->won_tag = 0;
+    beside_end(vpn, now);
     vpn_id_set(vpn, 0);
     if (!vpn->wanted || !vpn->keep || vpn->released || !vpn_end_user(vpn)) {
         vpn->wanted = false;
@@ -385,6 +388,8 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
         int child = child_index(vpn->conn, vpn->child);
         if (child >= 0 && (event->outcome == IKE_OK || vpn->keep))
             vpn->children |= UINT32_C(1) << child;
+        vpn->children |= vpn->later;
+        vpn->later = 0;
         login_connected(vpn, event->outcome);
         return;
     }

@@ -288,6 +288,8 @@ void health_settle(struct vpn *vpn, nanos now)
         }
         alive |= leg_alive(leg);
     }
+    if (alive && vpn->all_dead_ns != NANOS_NEVER)
+        vpn->some_alive_ns = now;
     if (alive || vpn->n_legs == 0)
         vpn->all_dead_ns = NANOS_NEVER;
     else if (vpn->all_dead_ns == NANOS_NEVER)

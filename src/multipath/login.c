@@ -67,6 +67,7 @@ static void start(struct vpn *vpn, struct path *path, nanos now)
         .kind = IKE_CMD_CONNECT,
         .conn = vpn->conn->name,
         .child = vpn->child,
+        .give_up_ns = beside_knock_time(vpn),
         .path = {.local.address = path->local,
                  .remote.address = path->remote,
                  .interface = path->link},
@@ -99,6 +100,11 @@ static void round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 {
     login_cancel(vpn);
     vpn->round++;
+    if (vpn->beside) {
+        vpn->round_at_ns = beside_failed(vpn, outcome, now);
+        round_begin(vpn);
+        return;
+    }
     if (vpn->conn->keyingtries != 0 && vpn->round >= vpn->conn->keyingtries) {
         tell(vpn, PATH_NEWS_CONNECT_FAILED, outcome);
         vpn->wanted = false;
@@ -148,7 +154,7 @@ void login_settle(struct vpn *vpn, nanos now)
         first->login_failed = true;
         first = NULL;
     }
-    if (first == NULL && now >= vpn->round_at_ns)
+    if (first == NULL && now >= vpn->round_at_ns && !beside_waits(vpn, now))
         race(vpn, now);
 }
 
@@ -191,6 +197,8 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
     struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
     if (path == NULL)
         return false;
+    if (beside_answered(vpn, now))
+        return true;
     path->login_sa = event->sa;
     path->login_ns = now;
     for (unsigned i = 0; i < vpn->n_paths; i++)

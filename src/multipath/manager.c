@@ -80,6 +80,10 @@ void vpn_free(struct vpn *vpn)
     else
         vpn->pm->vpns_last = vpn->previous;
     deadline_heap_remove(&vpn->pm->deadlines, &vpn->deadline);
+    if (vpn->heir != NULL)
+        vpn->heir->elder = NULL;
+    if (vpn->elder != NULL)
+        vpn->elder->heir = NULL;
     struct vpn **link = &vpn->pm->orders;
     while (vpn->ordering && *link != vpn)
         link = &(*link)->orders;
@@ -215,7 +219,10 @@ void path_manager_check_invariants(const struct path_manager *pm)
     size_t with_id = 0, n = 0;
     for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         with_id += vpn->id != 0;
-        ASSERT(vpn->id != 0 || (vpn->wanted && vpn->n_legs == 0 && vpn->n_bearers == 0));
+        ASSERT(vpn->id != 0 || (vpn->n_legs == 0 && vpn->n_bearers == 0));
+        ASSERT(vpn->id != 0 || vpn->wanted || vpn->deadline.at <= pm->now);
+        ASSERT(vpn->heir == NULL || (vpn->heir->elder == vpn && vpn->heir->beside));
+        ASSERT(!vpn->beside || vpn->id == 0);
         for (unsigned i = 0; i < vpn->n_legs; i++) {
             const struct leg *leg = &vpn->legs[i];
             ASSERT(leg->id != 0 && (leg->job == JOB_NONE) == (leg->job_tag == 0));

@@ -220,7 +220,7 @@ void orders_settle(struct vpn *vpn, nanos now)
         favour(vpn);
         return;
     }
-    for (unsigned i = 0; i < vpn->n_paths; i++) {
+    for (unsigned i = 0; !vpn->beside && i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
         enum path_state state = orders_path_state(vpn, path, now);
         if (state == path->state && path->since_ns != 0)
@@ -302,6 +302,8 @@ bool path_manager_status(const struct path_manager *pm, size_t index,
 {
     for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         size_t n = vpn_end_user(vpn) ? vpn->n_paths : vpn->n_legs;
+        if (vpn->beside)
+            continue;
         if (index >= n) {
             index -= n;
             continue;

@@ -357,10 +357,113 @@ static void test_peer_gone(void **state)
     world->connects = 0;
     world_run(world, SECONDS(600));
     assert_int_equal(world_established(world), 0);
-    assert_in_range(world->connects, 2, 20);
+    assert_in_range(world->connects, 60, 120);
+    world->connects = 0;
+    world_run(world, SECONDS(600));
+    assert_in_range(world->connects, 2, 40); /* that is once in half a minute over each link */
     world->peer_up = true;
     world_until(world, world_all_up, SECONDS(200));
     assert_int_equal(world->logins, 2);
+    world_free(world);
+}
+
+static struct world *up_kept(unsigned n_links, uint64_t seed)
+{
+    struct world *world = world_new(n_links, seed);
+    world->conn->keyingtries = 0;
+    world->flow = true;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, SECONDS(5));
+    return world;
+}
+
+/* The Gateway was killed and comes back with nothing: one login, beside the old session, soon. */
+static void test_gateway_restarted(void **state)
+{
+    (void)state;
+    static const int away[] = {0, 1, 5, 33, 120};
+    for (unsigned i = 0; i < ARRAY_LEN(away); i++) {
+        struct world *world = up_kept(2, 40 + i);
+        world->peer_up = false;
+        world_run(world, SECONDS(away[i]));
+        assert_int_equal(world->logins, 1);
+        world->peer_started = world->now;
+        world->peer_up = true;
+        world_run(world, SECONDS(away[i] < 2 ? 7 : 5));
+        assert_int_equal(world->logins, 2);
+        world_until(world, world_all_up, SECONDS(3));
+        world_run(world, SECONDS(10));
+        assert_int_equal(world_established(world), 2); /* nothing is left of the old one */
+        assert_int_equal(world->logins, 2);
+        assert_true(world->now - world->flow_ok <= 2 * WORLD_STEP);
+        world_free(world);
+    }
+}
+
+/* All links are black holes for a minute or two, the Gateway keeps its state: it is the old session
+ * that goes on, whatever comes back first. */
+static void test_black_hole_of_all_paths(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        struct world *world = up_kept(2, 60 + i);
+        ike_session_id session = world->session;
+        world->links[0].hole = world->links[1].hole = true;
+        world_run(world, SECONDS(60) + MS(137 * i));
+        assert_in_range(world->connects, 10, 60); /* it knocked, gently */
+        world->links[i % 2].hole = false;
+        world_run(world, SECONDS(5));
+        assert_true(world->now - world->flow_ok <= 2 * WORLD_STEP);
+        world->links[0].hole = world->links[1].hole = false;
+        world_until(world, world_all_up, SECONDS(20));
+        assert_int_equal(world->logins, 1);
+        assert_int_equal(world->session, session);
+        assert_int_equal(world_established(world), 2);
+        unsigned connects = world->connects;
+        world_run(world, SECONDS(30));
+        assert_int_equal(world->connects, connects);
+        world_free(world);
+    }
+}
+
+/* Somebody between lets logins pass and nothing else: sessions that do not last are replaced at
+ * growing intervals. */
+static void test_no_storm_of_logins(void **state)
+{
+    (void)state;
+    struct world *world = up_kept(2, 90);
+    for (unsigned i = 0; i < 600; i++) {
+        world->peer_started = world->now; /* forgets all the time */
+        world_run(world, SECONDS(1));
+    }
+    assert_in_range(world->logins, 5, 25);
+    assert_true(world_established(world) <= 4);
+    world_until(world, world_all_up, SECONDS(100));
+    world_run(world, SECONDS(70));
+    assert_int_equal(world_established(world), 2);
+    world_free(world);
+}
+
+/* Nobody wants the session any more while a login beside it knocks. */
+static void test_disconnect_while_knocking(void **state)
+{
+    (void)state;
+    struct world *world = up_kept(2, 91);
+    world->peer_up = false;
+    world_run(world, SECONDS(10));
+    path_manager_disconnect(world->pm, "home", world->now);
+    world->connects = 0;
+    world_run(world, SECONDS(10));
+    assert_int_equal(world->connects, 0);
+    struct path_status status;
+    unsigned n = 0;
+    while (path_manager_status(world->pm, n, &status))
+        n++;
+    assert_int_equal(n, 2);
+    world_run(world, SECONDS(200));
+    assert_int_equal(world_established(world), 0);
+    assert_false(path_manager_status(world->pm, 0, &status));
     world_free(world);
 }
 
@@ -505,7 +608,7 @@ static void test_random(void **state)
         world->conn->multipath = seed % 5 == 0 ? IKE_MULTIPATH_BALANCE : IKE_MULTIPATH_FAILOVER;
         world_start(world);
         world_connect(world, true);
-        world->flow = true;
+        world->flow = world->chaos = true;
         for (unsigned step = 0; step < 100; step++) {
             unsigned link = random_below(&world->random, world->n_links);
             switch (random_below(&world->random, 6)) {
@@ -524,6 +627,8 @@ static void test_random(void **state)
             assert_true(before == 0 || world_established(world) == 0 || logins == world->logins ||
                         world->logins == logins + 1);
         }
+        assert_in_range(world->logins, 1, 10); /* in two and a half minutes of this */
+        world->chaos = false;
         assert_true(world->worst_second <= 20 * (world->n_links + 1));
         for (unsigned i = 0; i < world->n_links; i++) {
             world->links[i].hole = false;
@@ -563,6 +668,10 @@ int main(void)
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_total_loss_and_return),
         cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_gateway_restarted),
+        cmocka_unit_test(test_black_hole_of_all_paths),
+        cmocka_unit_test(test_no_storm_of_logins),
+        cmocka_unit_test(test_disconnect_while_knocking),
         cmocka_unit_test(test_conn_replaced),
         cmocka_unit_test(test_released),
         cmocka_unit_test(test_child_released),

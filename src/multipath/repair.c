@@ -180,8 +180,11 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
     if (leg->job == JOB_DELETE)
         return NANOS_NEVER;
     if (leg->health == HEALTH_DEAD && others_live(vpn, leg)) {
-        if (now - leg->dead_since_ns < LOST_NS)
-            return leg->dead_since_ns + LOST_NS;
+        /* after a loss of everything its path may be back a little later than another one */
+        nanos since =
+            leg->dead_since_ns > vpn->some_alive_ns ? leg->dead_since_ns : vpn->some_alive_ns;
+        if (now - since < LOST_NS)
+            return since + LOST_NS;
         leg->job = JOB_NONE;
         leg->job_tag = 0;
         delete_leg(vpn, leg);
@@ -197,12 +200,10 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
     return NANOS_NEVER;
 }
 
-/* lost_at - nothing answers, though there are links: when to give the session up. */
-static nanos lost_at(const struct vpn *vpn)
+nanos repair_lost_at(const struct vpn *vpn, nanos patience)
 {
     if (vpn->all_dead_ns == NANOS_NEVER)
         return NANOS_NEVER;
-    nanos patience = vpn->wanted && vpn->keep ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
     nanos at = NANOS_NEVER;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
@@ -215,13 +216,14 @@ static nanos lost_at(const struct vpn *vpn)
 
 nanos repair_settle(struct vpn *vpn, nanos now)
 {
-    nanos lost = lost_at(vpn);
+    nanos patience = vpn->wanted && vpn->keep ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
+    nanos lost = repair_lost_at(vpn, patience);
     if (now >= lost) {
         struct ike_command command = {
             .kind = IKE_CMD_DELETE_SESSION, .session = vpn->id, .force = true};
         vpn->all_dead_ns = now; /* once more later, should the command get lost */
         (void)command_add(vpn, &command);
-        lost = lost_at(vpn);
+        lost = repair_lost_at(vpn, patience);
     }
     nanos at = lost;
     if (!vpn_single(vpn))

@@ -29,6 +29,8 @@ struct world_intent {
 struct world_sa {
     ike_sa_id id; /* 0: free */
     ike_sa_id parent;
+    ike_session_id session; /* 0: not yet */
+    nanos up;               /* established */
     enum ike_sa_life life;
     enum ike_sa_role role;
     struct ike_path path;
@@ -55,6 +57,8 @@ struct world {
     struct world_link links[WORLD_LINKS];
     unsigned n_links;
     bool peer_up, peer_clones, peer_mobike;
+    bool chaos; /* links change faster than anybody can find out whether the old session lives */
+    nanos peer_started; /* what is older than that is unknown to the peer */
     unsigned peer_max_sas, n_remotes;
     struct world_sa sas[WORLD_SAS];
     ike_session_id session;

@@ -34,7 +34,7 @@
 #define RETRY_MIN_NS           NANOS_PER_SEC /* back-off of attempts: doubles from here ... */
 #define RETRY_MAX_NS           (60 * NANOS_PER_SEC) /* ... up to here, less a random quarter */
 #define LOST_NS                (60 * NANOS_PER_SEC) /* a dead IKE SA is kept that long while others live */
-#define TOTAL_LOSS_NS          (30 * NANOS_PER_SEC) /* nothing answers: give the session up, log in anew */
+#define TOTAL_LOSS_NS          (300 * NANOS_PER_SEC) /* nothing answers: give the session up */
 #define TOTAL_LOSS_RELEASED_NS (165 * NANOS_PER_SEC) /* the same if nobody wants it again */
 #define FAR_RTT_NS             (2 * NANOS_PER_SEC)   /* no measured round trip counts for more */
 
@@ -130,6 +130,7 @@ struct vpn {
     nanos up_ns;          /* logged in at */
     uint32_t short_lives; /* sessions in a row that ended soon after their login */
     uint32_t children;    /* bit i: conn->children[i] is wanted on each path */
+    nanos some_alive_ns;  /* the last loss of all was over then */
     nanos all_dead_ns;    /* since when no IKE SA answers; NANOS_NEVER: one does */
 
     /* the wish */
@@ -140,6 +141,14 @@ struct vpn {
     char child[LIMIT_NAME];
     uint32_t round; /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
+    /* beside.c */
+    struct vpn *heir;  /* logs in beside this session */
+    struct vpn *elder; /* the session that this login would replace */
+    bool beside;       /* not to be seen until it has a session */
+    bool confirmed;    /* the peer answers, the elder's IKE SAs did not */
+    nanos doubt_until_ns;
+    uint32_t later;           /* `children` of the elder: once the login is through */
+    uint32_t replacements;    /* sessions in a row that ended so, soon after their login */
     struct deadline deadline; /* of all this; set by vpn_settle */
     struct vpn *orders;       /* in pm->orders: the next one that may have something to say */
     bool ordering;
@@ -250,6 +259,24 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);
 nanos home_settle(struct vpn *vpn, nanos now);
 bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
+
+/* repair_lost_at - when nothing will have answered for `patience`, though there were links. */
+nanos repair_lost_at(const struct vpn *vpn, nanos patience);
+
+/* --- beside.c --- */
+/* beside_settle - of an End User's session: begins and ends the login beside it. */
+nanos beside_settle(struct vpn *vpn, nanos now);
+void beside_end(struct vpn *vpn, nanos now);
+/* beside_knock_time - how long an attempt of this wish lasts; 0: as long as others. */
+nanos beside_knock_time(const struct vpn *vpn);
+/* beside_answered - an attempt was answered. true: it was a knock, and is over. */
+bool beside_answered(struct vpn *heir, nanos now);
+/* beside_waits - it is not time to log in: the elder has a try under way. */
+bool beside_waits(struct vpn *heir, nanos now);
+/* beside_failed - a round of attempts; returns when the next one begins. */
+nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now);
+/* beside_logged_in - the wish has a session now: the old one goes. */
+void beside_logged_in(struct vpn *heir, nanos now);
 
 /* --- legs.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */
