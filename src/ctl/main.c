@@ -10,11 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/values.h"
 #include "ctl/advice.h"
 #include "ctl/status.h"
 
 #define SOCKET_DEFAULT "/run/ikat.vici"
 #define UP_TIMEOUT_S   60
+#define ANSWER_MS      10000 /* of commands that do not wait for a peer */
 #define SETTLE_MS      10000 /* how long `up` waits for the further paths */
 
 static const char usage_text[] =
@@ -31,7 +33,7 @@ struct options {
     const char *socket;
     bool json, colour;
     const char *child;
-    int timeout_s;
+    int timeout_s; /* 0: was not a number that is allowed */
 };
 
 static int complain(const char *what)
@@ -95,13 +97,81 @@ static void settle(struct client *client, const char *conn)
     }
 }
 
+/* conn_known - says what else is loaded if that connection is not. */
+static bool conn_known(struct client *client, const char *name)
+{
+    const char *words[64];
+    size_t n = 0;
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "get-conns");
+    struct tree *response = client_request(client, &w, NULL, NULL, ANSWER_MS);
+    struct tree *names = tree_items(tree_get(response, "conns"));
+    bool known = response == NULL || names == NULL; /* the command itself will tell */
+    for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
+         item = item->next) {
+        known |= strcmp((const char *)item->value, name) == 0;
+        if (n < sizeof(words) / sizeof(words[0]))
+            words[n++] = (const char *)item->value;
+    }
+    if (!known) {
+        const char *near = value_nearest(name, words, n);
+        (void)fprintf(stderr, "ikat: there is no connection '%s'", name);
+        if (near != NULL)
+            (void)fprintf(stderr, ", did you mean '%s'?\n", near);
+        else if (n == 0)
+            (void)fprintf(stderr, "; none is loaded, see the log of ikatd\n");
+        for (size_t i = 0; near == NULL && i < n; i++)
+            (void)fprintf(stderr, "%s%s%s", i == 0 ? "; loaded are: " : ", ", words[i],
+                          i + 1 == n ? "\n" : "");
+    }
+    tree_free(names);
+    tree_free(response);
+    return known;
+}
+
+/* conn_is_up - a session of it is established and has a VPN. */
+static bool conn_is_up(struct client *client, const char *name, bool any_session)
+{
+    struct status status;
+    bool is_up = false;
+    if (!status_fetch(client, &status))
+        return false;
+    for (const struct tree *session = status.sessions->first; session != NULL;
+         session = session->next)
+        is_up |= strcmp(session->name, name) == 0 &&
+                 (any_session || strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0);
+    for (const struct tree *path = any_session ? status.paths->first : NULL; path != NULL;
+         path = path->next)
+        is_up |= strcmp(tree_text_or(path, "conn", ""), name) == 0; /* it is being tried */
+    status_done(&status);
+    return is_up;
+}
+
+static void print_status(struct client *client, const struct options *options)
+{
+    struct status status;
+    if (!status_fetch(client, &status))
+        return;
+    status_print(&status, options->colour);
+    status_done(&status);
+}
+
 static int up(const struct options *options, const char *name)
 {
     struct client *client = connect_daemon(options);
-    struct status status;
     struct vici_writer w;
     if (client == NULL)
         return 1;
+    if (!conn_known(client, name)) {
+        client_close(client);
+        return 1;
+    }
+    if (options->child == NULL && conn_is_up(client, name, false)) {
+        printf("%s is up already\n", name);
+        print_status(client, options);
+        client_close(client);
+        return 0;
+    }
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "initiate");
     vici_put(&w, "ike", "%s", name);
@@ -113,10 +183,7 @@ static int up(const struct options *options, const char *name)
         finish(client_request(client, &w, show_line, NULL, options->timeout_s * 1000 + 5000), name);
     if (code == 0) {
         settle(client, name);
-        if (status_fetch(client, &status)) {
-            status_print(&status, options->colour);
-            status_done(&status);
-        }
+        print_status(client, options);
     }
     client_close(client);
     return code;
@@ -128,6 +195,13 @@ static int down(const struct options *options, const char *name)
     struct vici_writer w;
     if (client == NULL)
         return 1;
+    bool known = conn_known(client, name);
+    if (!known || !conn_is_up(client, name, true)) {
+        if (known)
+            printf("%s is down already\n", name);
+        client_close(client);
+        return known ? 0 : 1;
+    }
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, "ike", "%s", name);
@@ -229,6 +303,19 @@ static int run(const struct options *options, const char *self, int argc, char *
     return usage();
 }
 
+static int seconds_of(const char *text)
+{
+    uint64_t value;
+    return value_u64(text, &value) && value <= 86400 ? (int)value : 0;
+}
+
+/* no-color.org: set, and not empty */
+static bool colour_wanted(void)
+{
+    const char *no = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) == 1 && (no == NULL || no[0] == '\0');
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -238,7 +325,7 @@ int main(int argc, char **argv)
     };
     struct options options = {
         .socket = SOCKET_DEFAULT,
-        .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL,
+        .colour = colour_wanted(),
         .timeout_s = UP_TIMEOUT_S,
     };
     int c;
@@ -248,12 +335,14 @@ int main(int argc, char **argv)
         case 's': options.socket = optarg; break;
         case 'j': options.json = true; break;
         case 'c': options.child = optarg; break;
-        case 't': options.timeout_s = atoi(optarg); break;
+        case 't': options.timeout_s = seconds_of(optarg); break;
         case 'h': (void)fputs(usage_text, stdout); return 0;
         default: return usage();
         }
     }
-    if (options.timeout_s <= 0 || options.timeout_s > 86400)
-        return complain("--timeout: 1 to 86400 seconds are expected");
+    if (options.timeout_s == 0) {
+        (void)complain("--timeout: 1 to 86400 seconds are expected");
+        return 2;
+    }
     return run(&options, argv[0], argc - optind, argv + optind);
 }

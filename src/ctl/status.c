@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ctl/table.h"
+
 #define GREEN  "\033[32m"
 #define YELLOW "\033[33m"
 #define RED    "\033[31m"
@@ -75,9 +77,18 @@ static json_t *integer(const struct tree *section, const char *key)
     return json_integer((json_int_t)number(section, key));
 }
 
+/* string - octets that are not UTF-8 (interfaces may have any) become question marks. */
 static json_t *string(const struct tree *section, const char *key)
 {
-    return json_string(text(section, key));
+    char copy[256];
+    json_t *value = json_string(text(section, key));
+    if (value != NULL)
+        return value;
+    (void)snprintf(copy, sizeof(copy), "%s", text(section, key));
+    for (char *c = copy; *c != '\0'; c++)
+        if ((*c & 0x80) != 0)
+            *c = '?';
+    return json_string(copy);
 }
 
 static json_t *child_json(const struct tree *child)
@@ -194,10 +205,8 @@ static const char *size(uint64_t octets, char out[32])
     return out;
 }
 
-static const char *state_colour(const char *state, bool colour)
+static const char *state_colour(const char *state)
 {
-    if (!colour)
-        return "";
     if (strcmp(state, "up") == 0)
         return GREEN;
     return strcmp(state, "down") == 0 || strcmp(state, "dead") == 0 ? RED : YELLOW;
@@ -225,26 +234,74 @@ static const struct tree *sa_of(const struct status *status, const struct tree *
     return NULL;
 }
 
-static void print_path(const struct status *status, const struct tree *path, bool colour)
+static void put_rtt(struct table *table, const struct tree *path)
 {
-    const struct tree *sa = sa_of(status, path), *child = child_of(status, path);
-    char in[32], out[32], old[32], rtt[32] = "-";
-    const char *state = text(path, "state");
-    if (number(path, "rtt-us") > 0)
-        (void)snprintf(rtt, sizeof(rtt), "%.1f ms", (double)number(path, "rtt-us") / 1000);
-    printf("  %-12s %-10s %s%-10s%s %-28s %-14s %9s %10s %10s %6s\n", path->name,
-           text(path, "interface"), state_colour(state, colour), state, colour ? PLAIN : "",
-           text(path, "local")[0] == '\0' ? "-" : text(path, "local"),
-           sa == NULL ? "-" : text(sa, "origin"), rtt, size(number(child, "bytes-in"), in),
-           size(number(child, "bytes-out"), out),
-           child == NULL ? "-" : age(number(child, "install-time"), old));
+    double ms = (double)number(path, "rtt-us") / 1000;
+    if (ms > 0)
+        table_put(table, NULL, "%.1f ms", ms);
+    else
+        table_put(table, NULL, "-");
 }
 
-static void print_head(bool colour)
+static void put_path(struct table *table, const struct status *status, const struct tree *path)
 {
-    printf("%s  %-12s %-10s %-10s %-28s %-14s %9s %10s %10s %6s%s\n", colour ? BOLD : "", "PATH",
-           "INTERFACE", "STATE", "ADDRESS", "IKE SA", "RTT", "IN", "OUT", "AGE",
-           colour ? PLAIN : "");
+    const struct tree *sa = sa_of(status, path), *child = child_of(status, path);
+    char in[32], out[32], old[32];
+    const char *state = text(path, "state");
+    table_put(table, NULL, "%s", path->name);
+    table_put(table, NULL, "%s", text(path, "interface"));
+    table_put(table, state_colour(state), "%s", state);
+    table_put(table, NULL, "%s", text(path, "local"));
+    table_put(table, NULL, "%s", sa == NULL ? "-" : text(sa, "origin"));
+    put_rtt(table, path);
+    table_put(table, NULL, "%s", child == NULL ? "-" : size(number(child, "bytes-in"), in));
+    table_put(table, NULL, "%s", child == NULL ? "-" : size(number(child, "bytes-out"), out));
+    table_put(table, NULL, "%s", child == NULL ? "-" : age(number(child, "install-time"), old));
+}
+
+static void print_session_paths(const struct status *status, const struct tree *session,
+                                bool colour)
+{
+    struct table table;
+    const char *said = NULL;
+    table_begin(&table, "PATH|INTERFACE|STATE|ADDRESS|IKE SA|>RTT|>IN|>OUT|>AGE");
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        if (!same(path, "session", session, "id"))
+            continue;
+        put_path(&table, status, path);
+        if (trouble(session, path) != NULL)
+            said = trouble(session, path);
+    }
+    table_end(&table, "  ", colour);
+    if (said != NULL)
+        printf("  %s\n", said);
+}
+
+static void print_idle(const struct status *status, bool colour)
+{
+    struct table table;
+    bool any = false;
+    table_begin(&table, "CONNECTION|PATH|INTERFACE|STATE|ADDRESS");
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        if (number(path, "session") != 0)
+            continue;
+        any = true;
+        table_put(&table, NULL, "%s", text(path, "conn"));
+        table_put(&table, NULL, "%s", path->name);
+        table_put(&table, NULL, "%s", text(path, "interface"));
+        table_put(&table, state_colour(text(path, "state")), "%s", text(path, "state"));
+        table_put(&table, NULL, "%s", text(path, "local"));
+    }
+    if (any)
+        printf("not connected:\n");
+    else
+        table.n_cells = 0;
+    table_end(&table, "  ", colour);
+}
+
+static const char *plural(const struct tree *section, const char *key)
+{
+    return number(section, key) == 1 ? "" : "s";
 }
 
 void status_print(const struct status *status, bool colour)
@@ -255,54 +312,48 @@ void status_print(const struct status *status, bool colour)
     for (const struct tree *session = status->sessions->first; session != NULL;
          session = session->next) {
         const struct tree *addresses = tree_get(session, "addresses");
-        printf("%s%s%s: %s, %s <-> %s, up %s, %s login%s, %s IKE SAs, %s VPNs, %s\n",
+        printf("%s%s%s: %s, %s <-> %s, up %s, %s login%s, %s IKE SA%s, %s VPN%s, %s\n",
                colour ? BOLD : "", session->name, colour ? PLAIN : "", text(session, "state"),
                text(session, "local-id"), text(session, "remote-id"),
-               age(number(session, "age"), old), text(session, "logins"),
-               number(session, "logins") == 1 ? "" : "s", text(session, "ike-sas"),
-               text(session, "child-sas"), text(session, "multipath"));
+               age(number(session, "age"), old), text(session, "logins"), plural(session, "logins"),
+               text(session, "ike-sas"), plural(session, "ike-sas"), text(session, "child-sas"),
+               plural(session, "child-sas"), text(session, "multipath"));
         if (addresses != NULL && addresses->first != NULL) {
             printf("  inner address");
             for (const struct tree *a = addresses->first; a != NULL; a = a->next)
                 printf(" %s", (const char *)a->value);
             printf("\n");
         }
-        print_head(colour);
-        for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
-            if (same(path, "session", session, "id"))
-                print_path(status, path, colour);
-        const char *said = NULL;
-        for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
-            if (same(path, "session", session, "id") && trouble(session, path) != NULL)
-                said = trouble(session, path);
-        if (said != NULL)
-            printf("  %s\n", said);
+        print_session_paths(status, session, colour);
     }
-    bool head = false;
-    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
-        if (number(path, "session") != 0)
-            continue;
-        if (!head)
-            printf("not connected:\n");
-        head = true;
-        print_path(status, path, colour);
-    }
+    print_idle(status, colour);
 }
 
 void status_print_paths(const struct status *status, bool colour)
 {
+    struct table table;
     char old[32];
-    printf("%s%-12s %-12s %-10s %-10s %-20s %-20s %4s %6s %9s %6s %6s%s\n", colour ? BOLD : "",
-           "CONNECTION", "PATH", "INTERFACE", "STATE", "LOCAL", "REMOTE", "PRIO", "WEIGHT", "RTT",
-           "LOST", "SINCE", colour ? PLAIN : "");
+    if (status->paths->first == NULL) {
+        printf("no paths: no connection is up or wanted; see: ikat up NAME\n");
+        return;
+    }
+    table_begin(&table,
+                "CONNECTION|PATH|INTERFACE|STATE|LOCAL|REMOTE|>PRIO|>WEIGHT|>RTT|>LOST|>SINCE");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         const char *state = text(path, "state");
-        printf("%-12s %-12s %-10s %s%-10s%s %-20s %-20s %4s %6s %6.1f ms %6s %6s\n",
-               text(path, "conn"), path->name, text(path, "interface"), state_colour(state, colour),
-               state, colour ? PLAIN : "", text(path, "local"), text(path, "remote"),
-               text(path, "priority"), text(path, "weight"), (double)number(path, "rtt-us") / 1000,
-               text(path, "losses"), age(number(path, "since"), old));
+        table_put(&table, NULL, "%s", text(path, "conn"));
+        table_put(&table, NULL, "%s", path->name);
+        table_put(&table, NULL, "%s", text(path, "interface"));
+        table_put(&table, state_colour(state), "%s", state);
+        table_put(&table, NULL, "%s", text(path, "local"));
+        table_put(&table, NULL, "%s", text(path, "remote"));
+        table_put(&table, NULL, "%s", text(path, "priority"));
+        table_put(&table, NULL, "%s", text(path, "weight"));
+        put_rtt(&table, path);
+        table_put(&table, NULL, "%s", text(path, "losses"));
+        table_put(&table, NULL, "%s", age(number(path, "since"), old));
     }
+    table_end(&table, "", colour);
 }
 
 bool status_paths_settled(const struct status *status, const char *conn)
