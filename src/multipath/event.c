@@ -39,18 +39,30 @@ void vpn_settle(struct vpn *vpn, nanos now)
 
 /* --- wishes --- */
 
+static void add_remote(struct address remotes[REMOTES_MAX], uint8_t *n, const struct address *more)
+{
+    for (uint8_t i = 0; i < *n; i++)
+        if (address_equal(&remotes[i], more))
+            return;
+    if (*n < OWN_REMOTES_MAX)
+        remotes[(*n)++] = *more;
+}
+
+/* own_remotes - those of the connection, resolved or written as addresses, then those that a path
+ * of it names for itself. */
 static uint8_t own_remotes(const struct path_connect *wish, struct address remotes[REMOTES_MAX])
 {
     uint8_t n = 0;
-    for (; n < wish->n_remotes && n < POLICY_ADDRESSES; n++)
-        remotes[n] = wish->remotes[n];
-    if (n > 0)
-        return n;
-    for (uint8_t i = 0; i < wish->conn->n_remote_addrs; i++) {
+    for (uint8_t i = 0; i < wish->n_remotes; i++)
+        add_remote(remotes, &n, &wish->remotes[i]);
+    for (uint8_t i = 0; n == 0 && i < wish->conn->n_remote_addrs; i++) {
         const struct address_range *range = &wish->conn->remote_addrs[i].range;
         if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
-            remotes[n++] = range->first;
+            add_remote(remotes, &n, &range->first);
     }
+    for (uint8_t i = 0; i < wish->conn->n_paths; i++)
+        for (uint8_t j = 0; j < wish->conn->paths[i].n_remote; j++)
+            add_remote(remotes, &n, &wish->conn->paths[i].remote[j]);
     return n;
 }
 
