@@ -67,7 +67,21 @@ static void show_line(void *context, const char *name, struct tree *message)
     }
 }
 
-static int finish(struct tree *response, const char *what)
+/* print_offered - what this side has offered: the other side says only that it wants none of it. */
+static void print_offered(struct client *client, const char *name)
+{
+    struct tree *all = client_list(client, "list-conns", "list-conn");
+    const struct tree *conn = tree_get(all, name), *children = tree_get(conn, "children");
+    if (conn != NULL)
+        (void)fprintf(stderr, "      offered for IKE: %s\n", tree_text_or(conn, "proposals", "?"));
+    for (const struct tree *child = children == NULL ? NULL : children->first; child != NULL;
+         child = child->next)
+        (void)fprintf(stderr, "      offered for %s: %s\n", child->name,
+                      tree_text_or(child, "esp_proposals", "?"));
+    tree_free(all);
+}
+
+static int finish(struct client *client, struct tree *response, const char *what)
 {
     if (response == NULL)
         return complain("the daemon did not answer; see its log");
@@ -78,6 +92,8 @@ static int finish(struct tree *response, const char *what)
         const char *next = advice_for(error);
         if (next != NULL)
             (void)fprintf(stderr, "      %s\n", next);
+        if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
+            print_offered(client, what);
     }
     tree_free(response);
     return ok ? 0 : 1;
@@ -179,8 +195,10 @@ static int up(const struct options *options, const char *name)
         vici_put(&w, "child", "%s", options->child);
     vici_put(&w, "timeout", "%d", options->timeout_s * 1000);
     printf("connecting %s\n", name);
+    (void)fflush(stdout);
     int code =
-        finish(client_request(client, &w, show_line, NULL, options->timeout_s * 1000 + 5000), name);
+        finish(client,
+               client_request(client, &w, show_line, NULL, options->timeout_s * 1000 + 5000), name);
     if (code == 0) {
         settle(client, name);
         print_status(client, options);
@@ -205,7 +223,7 @@ static int down(const struct options *options, const char *name)
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, "ike", "%s", name);
-    int code = finish(client_request(client, &w, show_line, NULL, 60000), name);
+    int code = finish(client, client_request(client, &w, show_line, NULL, 60000), name);
     if (code == 0)
         printf("%s is down\n", name);
     client_close(client);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <netdb.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -27,6 +26,39 @@ struct ts_target {
     struct ike_ts_policy *policy;
 };
 
+/* Names of our own and not /etc/services: the engine, which builds what a client of the control
+ * socket sends, may not open files. */
+struct named {
+    const char *name;
+    uint16_t number;
+};
+
+static const struct named services[] = {
+    {"ssh", 22},      {"smtp", 25},          {"domain", 53},  {"dns", 53},
+    {"bootps", 67},   {"bootpc", 68},        {"tftp", 69},    {"http", 80},
+    {"kerberos", 88}, {"pop3", 110},         {"ntp", 123},    {"imap2", 143},
+    {"imap", 143},    {"snmp", 161},         {"bgp", 179},    {"ldap", 389},
+    {"https", 443},   {"isakmp", 500},       {"syslog", 514}, {"submission", 587},
+    {"ldaps", 636},   {"imaps", 993},        {"pop3s", 995},  {"l2f", 1701},
+    {"l2tp", 1701},   {"radius", 1812},      {"nfs", 2049},   {"mysql", 3306},
+    {"rdp", 3389},    {"ipsec-nat-t", 4500}, {"sip", 5060},   {"postgresql", 5432},
+};
+static const struct named protocols[] = {
+    {"icmp", 1},  {"ipip", 4},   {"ipencap", 4}, {"tcp", 6},        {"udp", 17},      {"ipv6", 41},
+    {"gre", 47},  {"esp", 50},   {"ah", 51},     {"ipv6-icmp", 58}, {"icmpv6", 58},   {"ospf", 89},
+    {"pim", 103}, {"vrrp", 112}, {"l2tp", 115},  {"sctp", 132},     {"udplite", 136},
+};
+
+static bool number_of(const struct named *list, size_t n, const char *text, uint64_t *ret_number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, text) == 0) {
+            *ret_number = list[i].number;
+            return true;
+        }
+    return value_u64(text, ret_number);
+}
+
 static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end)
 {
     uint64_t start, end;
@@ -40,15 +72,10 @@ static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end
     }
     if (dash != NULL)
         *dash = '\0';
-    if (value_u64(text, &start)) {
-        end = start;
-    } else {
-        const struct servent *service = getservbyname(text, NULL);
-        if (service == NULL)
-            return "unknown port";
-        start = end = (uint64_t)((service->s_port >> 8 & 0xff) | (service->s_port & 0xff) << 8);
-    }
-    if (dash != NULL && !value_u64(dash + 1, &end))
+    if (!number_of(services, LEN(services), text, &start))
+        return "unknown port";
+    end = start;
+    if (dash != NULL && !number_of(services, LEN(services), dash + 1, &end))
         return "unknown end of the port range";
     if (start > end || end > 65535)
         return "ports are 0 to 65535, the lower one first";
@@ -62,14 +89,9 @@ static const char *protocol_of(const char *text, uint8_t *ret_protocol)
     uint64_t number;
     if (text[0] == '\0' || strcmp(text, "any") == 0)
         return NULL;
-    if (value_u64(text, &number) && number <= 255) {
-        *ret_protocol = (uint8_t)number;
-        return NULL;
-    }
-    const struct protoent *protocol = getprotobyname(text);
-    if (protocol == NULL)
+    if (!number_of(protocols, LEN(protocols), text, &number) || number > 255)
         return "unknown protocol";
-    *ret_protocol = (uint8_t)protocol->p_proto;
+    *ret_protocol = (uint8_t)number;
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "ike/identity.h"
+#include "ike/proposal.h"
 #include "wire/iana.h"
 
 #define TS_TEXT_MAX 160
@@ -281,6 +282,19 @@ static void put_policy_ts(struct vici_writer *w, const char *name,
     vici_list_end(w);
 }
 
+/* put_proposals - as one value: swanctl takes values that it does not know, but not lists. */
+static void put_proposals(struct vici_writer *w, const char *name,
+                          const struct ike_proposal_list *list)
+{
+    char text[1000], one[256];
+    size_t at = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < list->n && at < sizeof(text); i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i == 0 ? "" : ", ",
+                               proposal_print(&list->proposals[i], one, sizeof(one)));
+    vici_put(w, name, "%s", text);
+}
+
 void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
 {
     static const char *const uniques[] = {"UNIQUE_NO", "UNIQUE_NEVER", "UNIQUE_KEEP",
@@ -295,6 +309,7 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
     vici_put(w, "version", "IKEv2");
     vici_put(w, "reauth_time", "%lld", seconds(conn->reauth_ns));
     vici_put(w, "rekey_time", "%lld", seconds(conn->lifetime.rekey_ns));
+    put_proposals(w, "proposals", &conn->proposals);
     vici_put(w, "unique", "%s", uniques[conn->unique]);
     if (conn->dpd_delay_ns > 0)
         vici_put(w, "dpd_delay", "%lld", seconds(conn->dpd_delay_ns));
@@ -308,6 +323,7 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
         vici_put(w, "rekey_time", "%lld", seconds(child->lifetime.rekey_ns));
         vici_put(w, "rekey_bytes", "%" PRIu64, child->lifetime.rekey_bytes);
         vici_put(w, "rekey_packets", "%" PRIu64, child->lifetime.rekey_packets);
+        put_proposals(w, "esp_proposals", &child->proposals);
         vici_put(w, "dpd_action", "%s", dpd[child->dpd_action]);
         vici_put(w, "close_action", "%s", close[child->close_action]);
         put_policy_ts(w, "local-ts", &child->local_ts);
