@@ -17,7 +17,7 @@
 #define KNOCK_NS    (3 * NANOS_PER_SEC)
 #define KNOCK_PAUSE (NANOS_PER_SEC / 2)
 /* an IKE SA on its way to another path, where it may live, is waited for */
-#define DOUBT_NS (7 * NANOS_PER_SEC)
+#define DOUBT_NS (5 * NANOS_PER_SEC / 2)
 #define STALE_NS (2 * NANOS_PER_SEC)
 #define KNOCKS   40 /* rounds without a longer pause: about two minutes */
 

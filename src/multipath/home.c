@@ -9,6 +9,7 @@
 #include "multipath/vpn.h"
 
 #define MOVE_NS        (3 * NANOS_PER_SEC) /* path test, update and routability check together */
+#define MOVE_BRIEF_NS  NANOS_PER_SEC
 #define TEST_MAX_NS    (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
 #define TEST_SINGLE_NS (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
 
@@ -38,6 +39,14 @@ static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_
     return false;
 }
 
+/* move_time - while nothing answers anywhere, no path may hold up the others for long. */
+static nanos move_time(const struct vpn *vpn, const struct leg *leg)
+{
+    nanos brief = 2 * health_timing(vpn, leg).grant_ns;
+    return vpn->heir == NULL ? MOVE_NS
+                             : nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
+}
+
 static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
 {
     const struct path *path = &vpn->paths[index];
@@ -48,7 +57,7 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
         .path = place(leg, path),
         .path_test = true,
         .retry_ns = health_timing(vpn, leg).resend_ns,
-        .give_up_ns = MOVE_NS,
+        .give_up_ns = move_time(vpn, leg),
     };
     enum job job = JOB_MOVE;
     if (index == leg->path && !path->lost && combined(vpn, leg, &leg->job_policy)) {

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session that is lost at one end is logged in anew by the other; one that was only out of reach goes on."""
+import time
+
+import pytest
+
+from lab.daemons import Ikatd
+from lab.net import address
+from lab.run import wait
+from lab.settings import end_user, gateway, paths
+
+HOST = address("lan", "host")
+KEEP = {"dpd_action": "restart"}
+
+
+def traffic(lab):
+    """A packet goes there and comes back."""
+    return "1 received" in lab.run("eu", "ping", "-c1", "-W1", HOST, check=False)
+
+
+def restart(world, daemon):
+    """A new process of it, with nothing but its configuration."""
+    again = Ikatd(daemon.lab, daemon.host, daemon.settings)
+    world.daemons.append(again)
+    return again.start()
+
+
+def start(world, conn=None, child=None):
+    """An End User that stays connected, and its Gateway."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user(conn, KEEP | (child or {})))
+    eu.ikat("up", "home")
+    wait(lambda: traffic(lab), "traffic")
+    return lab, gw, eu
+
+
+def rekey(eu):
+    """All keys of the session are new."""
+    for what, kind in (("ike_id", "spi_i"), ("child_id", "spi_in")):
+        before = eu.session()["ike_sas"]
+        for sa in before:
+            number = sa["id"] if what == "ike_id" else sa["children"][0]["id"]
+            assert eu.request("rekey", **{what: str(number)})["success"] == "yes"
+        old = {sa[kind] if kind == "spi_i" else child[kind] for sa in before for child in sa["children"]}
+
+        def fresh(kind=kind, old=old, n=len(before)):
+            sas = eu.session()["ike_sas"]
+            new = {sa[kind] if kind == "spi_i" else child[kind] for sa in sas for child in sa["children"]}
+            return len(sas) == len(new) == n and not new & old
+        wait(fresh, lambda: f"new keys: {eu.session()}")
+
+
+@pytest.mark.parametrize("conn", ({}, paths("failover")), ids=("single", "multipath"))
+@pytest.mark.parametrize("away", (0, 12))
+def test_gateway_restarted(world, conn, away):
+    lab, gw, eu = start(world, conn)
+    if conn:
+        eu.wait_paths(2)
+    inner = eu.session()["vips"] if "vips" in eu.session() else None
+    rekey(eu)
+    gw.kill()
+    time.sleep(away)
+    gw = restart(world, gw)
+    since = time.monotonic()
+    wait(lambda: traffic(lab), "traffic again", 20)
+    took = time.monotonic() - since
+    # 0.6 budgets until all is known to be dead, two seconds of patience, a knock, a question, a login
+    assert took <= (8 if away == 0 else 6), f"{took:.1f} s"
+    wait(lambda: len(gw.established()) == len(eu.established()) == (2 if conn else 1), lambda: f"as before: {eu.sas()}")
+    assert len(gw.sessions()) == len(eu.sessions()) == 1
+    assert ("vips" in eu.session() and eu.session()["vips"] or None) == inner
+
+
+def test_black_hole_of_all_paths(world):
+    """A minute without any path: the old session goes on, without a second login."""
+    lab, gw, eu = start(world, paths("failover"))
+    eu.wait_paths(2)
+    rekey(eu)
+    before = eu.session()
+    for access in ("wlan", "lte"):
+        lab.blackhole(access)
+    time.sleep(60)
+    for access in ("wlan", "lte"):
+        lab.blackhole(access, False)
+    since = time.monotonic()
+    wait(lambda: traffic(lab), "traffic again", 20)
+    took = time.monotonic() - since
+    assert took <= 6, f"{took:.1f} s"
+    eu.wait_paths(2, timeout=40)
+    after = eu.session()
+    assert after["id"] == before["id"] and after["logins"] == 1
+    assert len(gw.sessions()) == 1 and gw.session("gate")["logins"] == 1
+
+
+def test_end_user_restarted(world):
+    """kill -9 of the End User: it logs in again by itself, gets the same address, and the Gateway forgets the old session."""
+    lab, gw, eu = start(world, paths("failover"), {"start_action": "start"})
+    eu.wait_paths(2)
+    inner = gw.session("gate")
+    eu.kill()
+    eu = restart(world, eu)
+    since = time.monotonic()
+    wait(lambda: traffic(lab), "traffic again", 10)
+    assert time.monotonic() - since <= 5
+    eu.wait_paths(2)
+    wait(lambda: len(gw.sessions()) == 1 and len(gw.established()) == 2, lambda: f"one session: {gw.sas()}")
+    assert gw.session("gate").get("remote_vips") == inner.get("remote_vips")
+
+
+def test_down_and_up(world):
+    """Fifty times: nothing is left, and nothing grows."""
+    lab, gw, eu = start(world, paths("failover"))
+    def open_files(daemon):
+        """All descriptors of all its processes."""
+        return sum(len(lab.run("eu", "ls", f"/proc/{pid}/fd", check=False).split()) for pid in daemon.pids())
+    eu.wait_paths(2)
+    eu.ikat("down", "home")
+    wait(lambda: not gw.sas() and not eu.sas(), "all down")
+    before, routes = (open_files(eu), open_files(gw)), lab.run("eu", "ip", "route", "show", "table", "all")
+    for _ in range(50):
+        eu.ikat("up", "home")
+        eu.ikat("down", "home")
+    wait(lambda: not gw.sas() and not eu.sas(), lambda: f"all down: {gw.sas()} {eu.sas()}")
+    wait(lambda: open_files(eu) <= before[0] and open_files(gw) <= before[1], lambda: f"{open_files(eu)} {open_files(gw)} {before}")
+    assert lab.run("eu", "ip", "route", "show", "table", "all") == routes
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    assert traffic(lab)
