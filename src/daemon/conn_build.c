@@ -320,6 +320,7 @@ static const struct key conn_keys[] = {
     {.name = "clone_order", .kind = KEY_FUNCTION, .function = set_order},
     {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
+    {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
     {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
     {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
@@ -408,6 +409,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
     conn->prefer = IKE_CLONE_KEEP_OLD;
     /* one VPN per interface, to the address that was configured; others are for pairs and full */
     conn->mesh = IKE_MESH_FIRST;
+    conn->combined_auth = true;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;
     conn->probe_interval_ns = NANOS_PER_SEC;

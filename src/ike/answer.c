@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/combined.h"
 #include "ike/endpoint.h"
 #include "ike/rekey_ike.h"
 #include "ike/seal.h"
@@ -90,12 +91,13 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
         /* before authentication nothing but IKE_AUTH is answered (S2) */
         if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
             return ANSWER_SILENT;
-        if (fault == WIRE_OK && payload_counts_fit(answering->request))
+        if (fault == WIRE_OK && combined_fits(sa->login, answering->request, payload_counts_fit))
             return answer_auth(sa, answering);
     }
     if (fault == WIRE_UNKNOWN_CRITICAL)
         return answer_refuse_data(answering, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
-    if (fault == WIRE_MALFORMED || !payload_counts_fit(answering->request))
+    if (fault == WIRE_MALFORMED || sa->life == IKE_AUTHENTICATING ||
+        !payload_counts_fit(answering->request))
         return answer_refuse(answering, N_INVALID_SYNTAX);
     return dispatch(sa, answering);
 }

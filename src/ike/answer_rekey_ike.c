@@ -257,21 +257,31 @@ static bool read_request(const struct wire_message *message, struct request *ret
     return true;
 }
 
+static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
+{
+    struct keep_old value = {.code = form == FORM_UNUSED ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
+    switch (form) {
+    case FORM_KEEP:
+    case FORM_UNUSED: wire_add_keep_old(reply, keep_old_number_peer(sa->session), value); break;
+    case FORM_RFC7791: /* RFC 7791 section 5.2: no additional notify in the response */
+    case FORM_UNWELCOME:
+    case FORM_REKEY: break;
+    }
+}
+
 /* derive - the new IKE SA with its keys. 0, or the notify. */
 static uint16_t derive(struct sa *sa, const struct request *request,
-                       const struct proposal_choice *choice, struct answering *answering)
+                       const struct proposal_choice *choice, struct rekeyed *what,
+                       struct wire_builder *reply, nanos now)
 {
-    struct rekeyed *what = answering->state;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
     struct secret shared = {0};
     struct wire_sa answer;
-    struct sa *fresh =
-        sa_derive(sa, IKE_SA_RESPONDER,
-                  is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, answering->now);
+    struct sa *fresh = sa_derive(
+        sa, IKE_SA_RESPONDER, is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
     if (fresh == NULL)
         return N_TEMPORARY_FAILURE;
     what->fresh = fresh->id;
-    answering->drop = drop;
     struct ke *ke = ke_new(choice->ke, sa->ike->random);
     struct reader r = reader_of(choice->spi);
     uint64_t spi_i = read_u64(&r);
@@ -286,24 +296,13 @@ static uint16_t derive(struct sa *sa, const struct request *request,
         struct writer w = writer_of(spi, sizeof(spi));
         write_u64(&w, fresh->spi_r);
         proposal_choice_to_wire(choice, WIRE_PROTO_IKE, span_of(spi, sizeof(spi)), &answer);
-        wire_add_sa(answering->reply, &answer);
-        wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
-        wire_add_ke(answering->reply, choice->ke, ke_public(ke));
+        add_form(sa, what->form, reply);
+        wire_add_sa(reply, &answer);
+        wire_add(reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
+        wire_add_ke(reply, choice->ke, ke_public(ke));
     }
     ke_free(ke);
     return ok ? 0 : N_INVALID_SYNTAX;
-}
-
-static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
-{
-    struct keep_old value = {.code = form == FORM_UNUSED ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
-    switch (form) {
-    case FORM_KEEP:
-    case FORM_UNUSED: wire_add_keep_old(reply, keep_old_number_peer(sa->session), value); break;
-    case FORM_RFC7791: /* RFC 7791 section 5.2: no additional notify in the response */
-    case FORM_UNWELCOME:
-    case FORM_REKEY: break;
-    }
 }
 
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
@@ -329,8 +328,8 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
     if (what == NULL)
         return ANSWER_SILENT;
     what->form = form;
-    add_form(sa, form, answering->reply);
-    notify = derive(sa, &request, &choice, answering);
+    answering->drop = drop;
+    notify = derive(sa, &request, &choice, what, answering->reply, answering->now);
     if (notify != 0) {
         if (what->fresh != 0)
             drop(sa, answering);
@@ -338,4 +337,27 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
     }
     answering->commit = commit;
     return ANSWER_SEND;
+}
+
+ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group,
+                                 struct wire_builder *reply, nanos now)
+{
+    struct rekeyed what = {.form = FORM_KEEP};
+    struct proposal_wish wish = {.with_ke = true};
+    struct proposal_choice choice;
+    struct request request;
+
+    if (!read_request(group, &request))
+        return 0;
+    wish.ke_sent = request.ke.group;
+    if (!proposal_select(&sa->session->conn->proposals, &request.sa, WIRE_PROTO_IKE, wish,
+                         &choice) ||
+        choice.ke != request.ke.group || refused(sa, FORM_KEEP, now) != 0)
+        return 0;
+    if (derive(sa, &request, &choice, &what, reply, now) == 0)
+        return what.fresh;
+    struct sa *fresh = sa_find(sa->ike, what.fresh);
+    if (fresh != NULL)
+        sa_down(fresh, IKE_CANCELLED, now);
+    return 0;
 }

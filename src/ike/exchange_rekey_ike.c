@@ -185,8 +185,8 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     }
 }
 
-static bool derive(struct sa *sa, const struct rekeying *rekeying, struct sa *larval,
-                   const struct wire_message *response, struct span *ret_nr)
+bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *larval,
+                      const struct wire_message *response, struct span *ret_nr)
 {
     const struct wire_payload *payload = wire_find(response, WIRE_PAYLOAD_SA, NULL);
     const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
@@ -196,8 +196,9 @@ static bool derive(struct sa *sa, const struct rekeying *rekeying, struct sa *la
     struct wire_sa answer;
     struct wire_ke ke;
 
-    if (nonce == NULL || ke_payload == NULL || !wire_sa_read(payload->body, &answer) ||
-        !wire_nonce_read(nonce->body, ret_nr) || !wire_ke_read(ke_payload->body, &ke) ||
+    if (payload == NULL || nonce == NULL || ke_payload == NULL ||
+        !wire_sa_read(payload->body, &answer) || !wire_nonce_read(nonce->body, ret_nr) ||
+        !wire_ke_read(ke_payload->body, &ke) ||
         !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice) ||
         choice.spi.len != 8 || choice.ke != ke_group(rekeying->ke) || ke.group != choice.ke ||
         ke_shared(rekeying->ke, ke.public_value, &shared) != 0)
@@ -268,7 +269,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
 
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL || fresh == NULL)
         return refused(sa, asking, response, now);
-    if (!derive(sa, rekeying, fresh, response, &nr)) {
+    if (!rekey_ike_derive(sa, rekeying, fresh, response, &nr)) {
         drop_larval(rekeying, now);
         /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
         if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))

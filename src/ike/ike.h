@@ -123,11 +123,13 @@ struct ike_command {
     const char *conn;  /* borrowed during the call */
     const char *child; /* borrowed during the call; NULL: by rule above */
     struct ike_path path;
-    bool path_test;   /* MOVE: first a path test without a change (B.4, M9) */
-    bool unused_old;  /* CLONE */
-    bool force;       /* DELETE_*: do not wait for the peer's answer */
-    nanos retry_ns;   /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
-                         endpoint's back-off */
+    bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
+    bool unused_old; /* CLONE */
+    bool clone;     /* CONNECT: more than one path is wanted: a clone may come with the login (draft
+                       B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
+    bool force;     /* DELETE_*: do not wait for the peer's answer */
+    nanos retry_ns; /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
+                       endpoint's back-off */
     nanos give_up_ns; /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. A PROBE or
                          PATH_TEST that ends without an answer does not end the IKE SA when this is
                          given: the caller decides */

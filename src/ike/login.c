@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "crypto/prf.h"
+#include "ike/combined.h"
 #include "ike/half_open.h"
 #include "ike/identity.h"
 #include "ike/keymat.h"
@@ -49,6 +50,7 @@ struct login *login_free(struct ike *ike, struct login *login)
             login->next->previous = login->previous;
     }
     ke_free(login->ke);
+    combined_release(login);
     ike_conn_unref(login->conn);
     free(login->init_request);
     free(login->init_response);
@@ -80,6 +82,7 @@ static int start(struct ike *ike, struct ike_conn *conn, const struct ike_path *
         return err;
     }
     login->replaces = replaces;
+    login->clone = intent->clone;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
 }
@@ -101,7 +104,11 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
         command->path.local.address.family != command->path.remote.address.family)
         return ERR_INVALID;
     struct intent intent = {
-        .kind = INTENT_LOGIN, .tag = command->tag, .give_up_ns = command->give_up_ns};
+        .kind = INTENT_LOGIN,
+        .tag = command->tag,
+        .give_up_ns = command->give_up_ns,
+        .clone = command->clone,
+    };
     if (command->child != NULL)
         (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
     return start(ike, conn, &command->path, &intent, 0, now);
@@ -266,12 +273,35 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
     return login_ask_auth(sa, request);
 }
 
+/*
+ * again_without - the peer announced the extension and yet cannot read what we made of it: once
+ * more from the start, without the clone (A-08). The wish of the caller goes along.
+ */
+static void again_without(struct sa *sa, struct asking *asking, nanos now)
+{
+    struct login *login = sa->login;
+    struct intent intent = asking->intent;
+    struct ike_path path = sa->path;
+    ike_session_id replaces = login->replaces;
+    if (path.local.port == 4500 && path.remote.port == 4500)
+        path.local.port = path.remote.port = 0;
+    intent.clone = false;
+    if (start(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
+        return;
+    event_notice(sa, "the peer cannot read a login with a clone: once more without");
+    login->replaces = 0;
+    asking->intent.tag = 0; /* answered there */
+}
+
 static struct verdict answered(struct sa *sa, struct asking *asking,
                                const struct wire_message *response, const struct ike_path *from,
                                nanos now)
 {
     struct verdict verdict = asking->step == 0 ? login_init_answered(sa, response, from, now)
                                                : login_auth_answered(sa, response, now);
+    if (verdict.kind == VERDICT_DONE && verdict.notify == N_INVALID_SYNTAX && asking->step == 1 &&
+        sa->login->group != NULL)
+        again_without(sa, asking, now);
     if (verdict.kind == VERDICT_DONE && verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
     return verdict;

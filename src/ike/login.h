@@ -39,7 +39,8 @@ struct login {
 
     /* what the peer announced in IKE_SA_INIT */
     bool nat_traversal, fragmentation, childless, keep_old;
-    uint16_t keep_old_notify;
+    uint16_t keep_old_notify; /* the number that it announced */
+    uint16_t own_notify;      /* and that we did; 0: none */
 
     /* IKE_AUTH */
     struct ike_id local_id, remote_id;
@@ -52,6 +53,11 @@ struct login {
     uint8_t auth[LOGIN_AUTH_MAX];
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;   /* of the first Child SA */
+
+    /* initiator: the clone that is to come with IKE_AUTH (combined.c) */
+    bool clone;             /* the caller wants it */
+    struct rekeying *group; /* owned; NULL: not asked for */
+    uint64_t group_spi;
 };
 
 /*

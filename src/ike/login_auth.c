@@ -6,6 +6,8 @@
  *           N(MOBIKE_SUPPORTED), N(ADDITIONAL_IP*_ADDRESS)*, N(CLONE_IKE_SA_SUPPORTED)}  -->
  *   <-- HDR, SK{IDr, AUTH, [CP(CFG_REPLY),] [SAr2, TSi, TSr,] N(MOBIKE_SUPPORTED), ...}
  *
+ * and at the end of both perhaps a clone (combined.c).
+ *
  * The peer's message waits in login->chain for the jobs: AUTH of the peer is verified first, then
  * comes the address lease, then our own AUTH; nothing exists before.
  */
@@ -14,6 +16,7 @@
 
 #include "base/assert.h"
 #include "ike/child_terms.h"
+#include "ike/combined.h"
 #include "ike/cp.h"
 #include "ike/identity.h"
 #include "ike/login.h"
@@ -44,13 +47,17 @@ static bool keep_chain(struct login *login, const struct wire_message *message)
     return true;
 }
 
-static void kept_chain(const struct login *login, struct wire_message *ret_message)
+static void kept_chain(const struct login *login, struct wire_message *ret_message,
+                       struct wire_message *ret_group)
 {
+    struct wire_message all;
     uint8_t critical, inner;
     enum wire_fault fault = wire_chain_read(span_of(login->chain, login->n_chain),
-                                            login->chain_first, ret_message, &critical, &inner);
+                                            login->chain_first, &all, &critical, &inner);
     ASSERT(fault == WIRE_OK);
-    ret_message->header = login->chain_header;
+    all.header = login->chain_header;
+    bool ok = combined_split(&all, combined_number(login), ret_message, ret_group);
+    ASSERT(ok); /* as when it came */
 }
 
 static bool announces_rfc7791(const struct ike_conn *conn)
@@ -127,6 +134,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
         child_offer_ts(&local, &remote, request);
     }
     add_abilities(sa, conn, request);
+    combined_ask(sa, request);
     return IKE_OK;
 }
 
@@ -143,11 +151,11 @@ static void tell_and_leave(struct sa *sa, uint16_t notify)
     packet_free(packet);
 }
 
-static struct verdict not_accepted(struct sa *sa, enum ike_outcome outcome)
+static struct verdict not_accepted(struct sa *sa, enum ike_outcome outcome, uint16_t notify)
 {
-    tell_and_leave(sa, N_AUTHENTICATION_FAILED);
+    tell_and_leave(sa, notify);
     struct verdict verdict = verdict_done(outcome);
-    verdict.notify = N_AUTHENTICATION_FAILED;
+    verdict.notify = notify;
     verdict.we_sent_notify = true;
     return verdict;
 }
@@ -157,19 +165,22 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     struct login *login = sa->login;
     const struct wire_payload *idr = wire_find(response, WIRE_PAYLOAD_IDr, NULL);
     const struct wire_payload *auth_payload = wire_find(response, WIRE_PAYLOAD_AUTH, NULL);
+    struct wire_message own, group;
     struct wire_id id;
     struct wire_auth auth;
     (void)now;
 
     if (auth_payload == NULL)
         return verdict_error(response);
+    if (!combined_split(response, combined_number(login), &own, &group))
+        return not_accepted(sa, IKE_INVALID_SYNTAX, N_INVALID_SYNTAX);
     if (idr == NULL || !wire_id_read(idr->body, &id) || !wire_auth_read(auth_payload->body, &auth))
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!identity_from_wire(&id, &login->remote_id) ||
         identity_match(login->conn->remote.id_pattern, &login->remote_id) == IDENTITY_NO)
-        return not_accepted(sa, IKE_ID_MISMATCH);
+        return not_accepted(sa, IKE_ID_MISMATCH, N_AUTHENTICATION_FAILED);
     if (auth.method != AUTH_SHARED_KEY) /* A17: the method is that of the configuration */
-        return not_accepted(sa, IKE_PEER_AUTH_FAILED);
+        return not_accepted(sa, IKE_PEER_AUTH_FAILED, N_AUTHENTICATION_FAILED);
     if (!keep_chain(login, response) || login_verify(sa, idr->body, &auth) != 0)
         return verdict_done(IKE_LIMIT);
     return (struct verdict){.kind = VERDICT_LATER};
@@ -226,11 +237,11 @@ static void initiator_done(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct session *session = sa->session;
-    struct wire_message response;
+    struct wire_message response, group;
     struct child *child;
     uint16_t notify;
 
-    kept_chain(login, &response);
+    kept_chain(login, &response, &group);
     session->local_id = login->local_id;
     session->remote_id = login->remote_id;
     read_abilities(sa, &response, &sa->path);
@@ -248,6 +259,7 @@ static void initiator_done(struct sa *sa, nanos now)
     if (child_outcome != IKE_OK && login->spi_in != 0 &&
         wire_find(&response, WIRE_PAYLOAD_SA, NULL) != NULL)
         delete_refused_child(sa);
+    combined_accept(sa, &group, now);
     sa->login = login_free(sa->ike, sa->login);
     struct verdict verdict = verdict_done(outcome != IKE_OK ? outcome : child_outcome);
     verdict.notify = notify;
@@ -377,7 +389,7 @@ static void responder_verified(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct session *session = session_new(sa->ike, login->conn, IKE_GATEWAY);
-    struct wire_message request;
+    struct wire_message request, group;
     struct ike_lease_job lease = {0};
 
     if (session == NULL) {
@@ -391,7 +403,7 @@ static void responder_verified(struct sa *sa, nanos now)
     session->childless = login->childless;
     session->peer_keep_old = login->keep_old;
     session->peer_notify = login->keep_old_notify;
-    kept_chain(login, &request);
+    kept_chain(login, &request, &group);
     if (login->conn->unique == IKE_UNIQUE_KEEP && !wire_notify_has(&request, N_INITIAL_CONTACT) &&
         session_duplicate(session)) {
         refuse_login(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
@@ -426,14 +438,21 @@ void login_auth_leased(struct sa *sa, const struct ike_result *result, nanos now
 struct auth_commit {
     struct child_terms terms;
     bool child;
+    ike_sa_id clone; /* 0: none */
 };
+
+static void responder_drop(struct sa *sa, struct answering *answering)
+{
+    const struct auth_commit *commit = answering->state;
+    combined_drop(sa, commit->clone, answering->now);
+}
 
 static void responder_commit(struct sa *sa, struct answering *answering)
 {
     struct auth_commit *commit = answering->state;
     struct login *login = sa->login;
-    struct wire_message request;
-    kept_chain(login, &request);
+    struct wire_message request, group;
+    kept_chain(login, &request, &group);
     sa->path = login->answer_path;
     sa->expires_ns = NANOS_NEVER;
     session_authenticated(sa->session, sa, wire_notify_has(&request, N_INITIAL_CONTACT),
@@ -447,6 +466,7 @@ static void responder_commit(struct sa *sa, struct answering *answering)
         };
         (void)child_from_terms(sa, &commit->terms, &keying, answering->now);
     }
+    combined_commit(sa, commit->clone, answering->now);
     sa->login = login_free(sa->ike, sa->login);
 }
 
@@ -473,7 +493,7 @@ static void add_child(struct sa *sa, const struct wire_message *request, struct 
 static void responder_signed(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
-    struct wire_message request;
+    struct wire_message request, group;
     struct wire_builder reply;
     struct answering answering = later(sa, &reply, now);
     struct auth_commit *commit = calloc(1, sizeof(*commit));
@@ -481,7 +501,7 @@ static void responder_signed(struct sa *sa, nanos now)
         return; /* the peer's patience or ours ends it */
     answering.state = commit;
 
-    kept_chain(login, &request);
+    kept_chain(login, &request, &group);
     sa->path = login->answer_path; /* it may have come from port 4500 */
     wire_add_id(&reply, WIRE_PAYLOAD_IDr, login->local_id.type,
                 span_of(login->local_id.data, login->local_id.len));
@@ -492,7 +512,12 @@ static void responder_signed(struct sa *sa, nanos now)
     add_child(sa, &request, &reply, commit);
     if (sa->session->mobike || announces_rfc7791(login->conn))
         add_abilities(sa, login->conn, &reply);
+    /* K11: where the address or the Child SA was refused, there is nothing to clone for */
+    if (commit->child ||
+        (wire_find(&request, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))
+        commit->clone = combined_answer(sa, &group, &reply, now);
     answering.commit = responder_commit;
+    answering.drop = responder_drop;
     answer_later_send(sa, &answering);
 }
 
@@ -523,6 +548,6 @@ void login_auth_verified(struct sa *sa, int error, nanos now)
         return;
     }
     enum ike_outcome outcome = error == ERR_NOT_FOUND ? IKE_NO_SECRET : IKE_PEER_AUTH_FAILED;
-    exchange_resume(sa, not_accepted(sa, outcome), now);
+    exchange_resume(sa, not_accepted(sa, outcome, N_AUTHENTICATION_FAILED), now);
     sa_down(sa, outcome, now);
 }

@@ -44,6 +44,7 @@ static void add_abilities(struct sa *sa, struct wire_builder *message, bool resp
         uint8_t vid[KEEP_OLD_VENDOR_ID_LEN];
         uint16_t notify =
             conn->keep_old_notify != 0 ? conn->keep_old_notify : KEEP_OLD_DEFAULT_NOTIFY;
+        sa->login->own_notify = notify;
         keep_old_vendor_id_write(notify, vid);
         wire_add(message, WIRE_PAYLOAD_V, span_of(vid, sizeof(vid)));
     }

@@ -36,6 +36,15 @@ void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice);
  * is; of other forms only the answer tells whether it was a rekey. */
 bool rekey_ike_surely_clone(const struct asking *asking);
 
+/* rekey_ike_derive - the keys of `fresh` out of the response's SA, Nonce and KE. */
+bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *fresh,
+                      const struct wire_message *response, struct span *ret_nr);
+
+/* rekey_ike_answer_group - N, SA, Nonce and KE of a clone, answered in `reply`. The new IKE SA is
+ * HALF_OPEN. 0: no clone, and `reply` is as it was. */
+ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group,
+                                 struct wire_builder *reply, nanos now);
+
 /* The notify's number: each side sends the one that the other announced (D-01), else its own. */
 uint16_t keep_old_number_own(const struct session *session);
 uint16_t keep_old_number_peer(const struct session *session);

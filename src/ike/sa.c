@@ -21,6 +21,35 @@ static bool spi_taken(const struct ike *ike, uint64_t spi)
     return sa != NULL;
 }
 
+uint64_t sa_spi_new(const struct ike *ike)
+{
+    uint64_t spi;
+    do
+        spi = random_u64(ike->random);
+    while (spi == 0 || spi_taken(ike, spi));
+    return spi;
+}
+
+static void spi_begin(struct sa *sa, uint64_t spi)
+{
+    sa->spi_ours = spi;
+    if (sa->role == IKE_SA_INITIATOR)
+        sa->spi_i = spi;
+    else
+        sa->spi_r = spi;
+    HASH_ADD(by_spi, sa->ike->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
+}
+
+bool sa_spi_own(struct sa *sa, uint64_t spi)
+{
+    ASSERT(sa->life == IKE_HALF_OPEN);
+    if (spi_taken(sa->ike, spi))
+        return false;
+    HASH_DELETE(by_spi, sa->ike->sas_by_spi, sa);
+    spi_begin(sa, spi);
+    return true;
+}
+
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
 {
     struct sa *sa = calloc(1, sizeof(*sa));
@@ -35,13 +64,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
     sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
-    do
-        sa->spi_ours = random_u64(ike->random);
-    while (sa->spi_ours == 0 || spi_taken(ike, sa->spi_ours));
-    if (role == IKE_SA_INITIATOR)
-        sa->spi_i = sa->spi_ours;
-    else
-        sa->spi_r = sa->spi_ours;
+    spi_begin(sa, sa_spi_new(ike));
     sa->previous = ike->sas_last;
     if (ike->sas_last == NULL)
         ike->sas = sa;
@@ -49,7 +72,6 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
         ike->sas_last->next = sa;
     ike->sas_last = sa;
     HASH_ADD(by_id, ike->sas_by_id, id, sizeof(sa->id), sa);
-    HASH_ADD(by_spi, ike->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
     sa_touch(sa);
     return sa;
 }

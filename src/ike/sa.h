@@ -111,6 +111,11 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
  */
 struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now);
 
+/* sa_spi_new - an SPI that no IKE SA has; sa_spi_own - a HALF_OPEN one takes it, before anything
+ * else knows its own. false: somebody has it by now. */
+uint64_t sa_spi_new(const struct ike *ike);
+bool sa_spi_own(struct sa *sa, uint64_t spi) MUST_USE;
+
 /* sa_spi_set - the SPIs in order initiator, responder; ours must have come from sa_new/sa_derive.
  */
 void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r);

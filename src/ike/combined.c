@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A clone that comes with the login (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.5, in the
+ * order of M3' and M4'):
+ *
+ *   HDR, SK{IDi, AUTH, ... SAi2, TSi, TSr, ... N(KEEP_OLD_IKE_SA, Q=1), SA, Ni, KEi}  -->
+ *                   <--  HDR, SK{IDr, AUTH, ... SAr2, TSi, TSr, ... N(KEEP_OLD_IKE_SA), SA, Nr,
+ * KEr}
+ *
+ * Only between peers that announced it in IKE_SA_INIT (D-04). The new IKE SA begins when both AUTH
+ * payloads are verified; before, the initiator has an SPI, a nonce and a key exchange, and the
+ * responder nothing. Whatever is wrong with the offer costs the clone, not the login (D-07).
+ */
+#include "ike/combined.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/endpoint.h"
+#include "ike/rekey_ike.h"
+
+uint16_t combined_number(const struct login *login)
+{
+    return login->keep_old ? login->own_notify : 0;
+}
+
+/* opens - N(KEEP_OLD_IKE_SA) as it has to be here; in any other form it is as if absent (A-02,
+ * A-03, A-05). */
+static bool opens(const struct wire_message *message, const struct wire_payload *payload,
+                  uint16_t number)
+{
+    struct wire_notify notify;
+    struct keep_old value;
+    return number != 0 && payload->type == WIRE_PAYLOAD_N &&
+           wire_notify_read(payload->body, &notify) && notify.type == number &&
+           keep_old_read(notify.data, &value) && value.code == KEEP_OLD_KEEP &&
+           value.question == !ike_header_response(&message->header);
+}
+
+static bool is_ike_sa(const struct wire_payload *payload)
+{
+    return payload->type == WIRE_PAYLOAD_SA && payload->body.len > 5 &&
+           payload->body.ptr[5] == WIRE_PROTO_IKE;
+}
+
+/* of_login - what may stand outside of a group. */
+static bool of_login(const struct wire_payload *payload)
+{
+    return payload->type != WIRE_PAYLOAD_NONCE && payload->type != WIRE_PAYLOAD_KE &&
+           !is_ike_sa(payload);
+}
+
+bool combined_split(const struct wire_message *message, uint16_t number,
+                    struct wire_message *ret_login, struct wire_message *ret_group)
+{
+    /* D-06: the group in its order */
+    static const uint8_t order[] = {WIRE_PAYLOAD_N, WIRE_PAYLOAD_SA, WIRE_PAYLOAD_NONCE,
+                                    WIRE_PAYLOAD_KE};
+    *ret_login = *message;
+    *ret_group = *message;
+    ret_login->n = ret_group->n = 0;
+    for (size_t i = 0; i < message->n; i++) {
+        const struct wire_payload *payload = &message->payloads[i];
+        bool opening = opens(message, payload, number);
+        size_t n = ret_group->n;
+        if (opening && n > 0)
+            return false; /* a second one */
+        bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
+        if (!opening && (n == 0 || between)) {
+            if (!of_login(payload))
+                return false;
+            ret_login->payloads[ret_login->n++] = *payload;
+            continue;
+        }
+        if (n == sizeof(order) || payload->type != order[n] || (n == 1 && !is_ike_sa(payload)))
+            return false;
+        ret_group->payloads[ret_group->n++] = *payload;
+    }
+    return ret_group->n == 0 || ret_group->n == sizeof(order);
+}
+
+bool combined_fits(const struct login *login, const struct wire_message *request,
+                   bool (*fits)(const struct wire_message *login))
+{
+    struct wire_message own, group;
+    return combined_split(request, combined_number(login), &own, &group) && fits(&own);
+}
+
+/* --- our side --- */
+
+static bool wanted(const struct sa *sa)
+{
+    const struct login *login = sa->login;
+    const struct ike_conn *conn = login->conn;
+    return login->clone && login->keep_old && conn->combined_auth && conn->mobike &&
+           conn->max_ike_sas != 1 && session_dialect(sa->session) == IKE_DIALECT_KEEP_OLD &&
+           !(conn->clone == IKE_CLONE_BOTH && conn->prefer == IKE_CLONE_RFC7791);
+}
+
+void combined_ask(struct sa *sa, struct wire_builder *request)
+{
+    struct login *login = sa->login;
+    struct keep_old value = {.question = true, .code = KEEP_OLD_KEEP};
+    struct wire_sa offer;
+    uint8_t spi[8];
+    if (!wanted(sa))
+        return;
+    struct rekeying *group = calloc(1, sizeof(*group));
+    if (group == NULL)
+        return;
+    group->ike = sa->ike;
+    group->dialect = IKE_DIALECT_KEEP_OLD;
+    group->ke = ke_new(sa->ke, sa->ike->random); /* D-23 */
+    combined_release(login);
+    login->group = group;
+    if (group->ke == NULL) {
+        combined_release(login);
+        return;
+    }
+    random_fill(sa->ike->random, group->ni, sizeof(group->ni));
+    login->group_spi = sa_spi_new(sa->ike);
+    struct writer w = writer_of(spi, sizeof(spi));
+    write_u64(&w, login->group_spi);
+    wire_add_keep_old(request, login->keep_old_notify, value);
+    proposal_to_wire(&login->conn->proposals, span_of(spi, sizeof(spi)), true, &offer);
+    wire_add_sa(request, &offer);
+    wire_add(request, WIRE_PAYLOAD_NONCE, span_of(group->ni, sizeof(group->ni)));
+    wire_add_ke(request, sa->ke, ke_public(group->ke));
+}
+
+void combined_accept(struct sa *sa, const struct wire_message *group, nanos now)
+{
+    const struct login *login = sa->login;
+    struct span nr;
+    if (login->group == NULL || group->n == 0 || !sa->session->mobike)
+        return;
+    struct sa *clone = sa_derive(sa, IKE_SA_INITIATOR, IKE_ORIGIN_CLONED, now);
+    if (clone == NULL)
+        return;
+    if (!sa_spi_own(clone, login->group_spi) ||
+        !rekey_ike_derive(sa, login->group, clone, group, &nr)) {
+        event_notice(sa, "the clone that came with the login is not what was asked for");
+        sa_down(clone, IKE_CANCELLED, now);
+        return;
+    }
+    combined_commit(sa, clone->id, now);
+}
+
+/* --- their side --- */
+
+ike_sa_id combined_answer(struct sa *sa, const struct wire_message *group,
+                          struct wire_builder *reply, nanos now)
+{
+    const struct session *session = sa->session;
+    const struct ike_conn *conn = session->conn;
+    bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+    /* what cannot be moved is of no use */
+    if (group->n == 0 || !keep_old || !conn->combined_auth || !session->mobike)
+        return 0;
+    return rekey_ike_answer_group(sa, group, reply, now);
+}
+
+void combined_commit(struct sa *sa, ike_sa_id clone, nanos now)
+{
+    struct sa *fresh = sa_find(sa->ike, clone);
+    if (fresh == NULL)
+        return;
+    sa_life_set(fresh, IKE_ESTABLISHED, now);
+    sa->ike->stats.clones++;
+}
+
+void combined_drop(struct sa *sa, ike_sa_id clone, nanos now)
+{
+    struct sa *fresh = sa_find(sa->ike, clone);
+    if (fresh != NULL)
+        sa_down(fresh, IKE_CANCELLED, now);
+}
+
+void combined_release(struct login *login)
+{
+    if (login->group != NULL)
+        ke_free(login->group->ke);
+    free(login->group);
+    login->group = NULL;
+}
