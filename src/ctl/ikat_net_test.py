@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The ikat command with two ikatd in two network namespaces. usage: ikat_net_test.py IKATD IKAT [TEST...]
+
+Needs root, TUN and veth; exit status 77 (skipped) says that it is not root.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
+import ikatd_net_test as net  # noqa: E402
+
+IKAT = None
+NUMBER, TEXT = (int, float), str
+SESSION = {"name": TEXT, "id": int, "role": TEXT, "local_id": TEXT, "remote_id": TEXT, "state": TEXT, "logins": int,
+           "age_s": int, "dialect": TEXT, "multipath": TEXT, "config": dict, "ike_sas": list, "paths": list}
+IKE_SA = {"id": int, "parent": int, "origin": TEXT, "state": TEXT, "path": TEXT, "interface": TEXT, "local": TEXT,
+          "remote": TEXT, "spi_i": TEXT, "spi_r": TEXT, "age_s": int, "children": list}
+CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT, "bytes_in": int, "bytes_out": int,
+         "packets_in": int, "packets_out": int, "encap": bool, "age_s": int}
+PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
+        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "losses": int, "last_error": (TEXT, type(None))}
+
+
+class IkatTest(net.DaemonTest):
+    """Inherits the two namespaces; not the tests of the daemon (main() loads those that are named ikat)."""
+
+    def user(self, name="user", change=lambda text: text):
+        text = net.CONN.format(local="alice", remote="gw", more=net.USER_PART.format(link=net.LINK),
+                               secret="a long enough secret").replace("start_action = start", "start_action = none")
+        daemon = self.start(net.USER, name, self.config(name, change(text)))
+        daemon.wait("event=config-loaded")
+        self.socket = daemon.socket
+        return daemon
+
+    def ikat(self, *arguments, status=0, stream="stdout"):
+        done = subprocess.run([IKAT, "-s", self.socket, *arguments], check=False, capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return getattr(done, stream)
+
+    def shape(self, value, fields):
+        self.assertEqual(set(value), set(fields))
+        for name, kind in fields.items():
+            self.assertIsInstance(value[name], kind, name)
+
+    def test_ikat_up_and_down(self):
+        self.gateway()
+        self.user()
+        self.assertIn("office is down already", self.ikat("down", "office"))
+        text = self.ikat("up", "office")
+        self.assertRegex(text, r"1 login, 2 IKE SAs, 2 VPNs, balance")
+        self.assertRegex(text, r"(?m)^  one .* up .* authenticated")
+        self.assertRegex(text, r"(?m)^  two .* up .* cloned")
+        self.assertIn("office is up already", self.ikat("up", "office"))
+        self.assertEqual(self.ping(), 3)
+        self.assertEqual(len(self.ikat("paths").splitlines()), 3)
+        self.assertNotIn("\033", self.ikat("status"))
+        self.assertIn("office is down", self.ikat("down", "office"))
+        self.assertEqual(self.ping(1), 0)
+        self.assertIn("no sessions", self.ikat("status"))
+        self.assertIn("office: established", self.ikat("up", "office"))
+
+    def test_ikat_json(self):
+        """The document is the one that the manual describes: no field more, none less."""
+        self.gateway()
+        self.user()
+        self.assertEqual(json.loads(self.ikat("status", "--json")), {"sessions": [], "idle_paths": []})
+        self.ikat("up", "office")
+        self.assertEqual(self.ping(), 3)
+        document = json.loads(self.ikat("status", "--json"))
+        self.assertEqual(set(document), {"sessions", "idle_paths"})
+        session, = document["sessions"]
+        self.shape(session, SESSION)
+        self.shape(session["config"], {"addresses": list, "dns": list})
+        self.assertEqual((session["logins"], session["role"]), (1, "end-user"))
+        self.assertEqual([len(session["ike_sas"]), len(session["paths"])], [2, 2])
+        for sa in session["ike_sas"]:
+            self.shape(sa, IKE_SA)
+            for child in sa["children"]:
+                self.shape(child, CHILD)
+        for path in session["paths"]:
+            self.shape(path, PATH)
+        clone, = [sa for sa in session["ike_sas"] if sa["origin"] == "cloned"]
+        self.assertIn(clone["parent"], [sa["id"] for sa in session["ike_sas"]])
+        self.assertGreater(sum(child["packets_out"] for sa in session["ike_sas"] for child in sa["children"]), 2)
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../man/ikat.1"), encoding="utf-8") as file:
+            manual = file.read()
+        for fields in (SESSION, IKE_SA, CHILD, PATH):
+            for name in fields:
+                self.assertRegex(manual, rf"(?m)^(\w+, )?{name}(, \w+)?\t", name)
+
+    def test_ikat_names(self):
+        self.user()
+        self.assertIn("did you mean 'office'?", self.ikat("up", "offic", status=1, stream="stderr"))
+        self.assertIn("loaded are: office", self.ikat("down", "something", status=1, stream="stderr"))
+        for arguments in ((), ("up",), ("nonsense",), ("up", "office", "--timeout", "5x"), ("status", "--nonsense")):
+            self.assertNotEqual(self.ikat(*arguments, status=2, stream="stderr"), "")
+        self.socket += ".gone"
+        self.assertIn("is ikatd running?", self.ikat("status", status=1, stream="stderr"))
+        self.assertIn("not running", self.ikat("version"))
+
+    def fails(self, *wanted, change=lambda text: text):
+        self.user(change=change)
+        text = self.ikat("up", "office", "--timeout", "8", status=1, stream="stderr")
+        for pattern in wanted:
+            self.assertRegex(text, pattern)
+
+    def test_ikat_wrong_secret(self):
+        self.gateway(secret="another long secret")
+        self.fails("auth-failed", "Compare the pre-shared key")
+
+    def test_ikat_no_answer(self):
+        self.fails("timeout", "UDP ports 500 and 4500")
+
+    def test_ikat_no_algorithm(self):
+        self.gateway()
+        self.fails("no-proposal", "offered for IKE: aes256gcm16-prfsha384-ecp384",
+                   change=lambda text: text.replace("aes128gcm16-prfsha256-x25519", "aes256gcm16-prfsha384-ecp384"))
+
+    def test_ikat_no_selectors(self):
+        self.gateway()
+        self.fails("ts-refused", "Compare local_ts", change=lambda text: text.replace("10.1.0.0/16", "172.16.0.0/16"))
+
+    def test_ikat_no_interface(self):
+        for i in (1, 2):
+            net.run(f"ip -n {net.USER} link set u{i}x{net.LINK} down")
+        self.fails("no-path", "No interface")
+
+    def test_ikat_peer_cannot_clone(self):
+        part = net.GATEWAY_PART
+        net.GATEWAY_PART = "    mobike = no\n" + part
+        try:
+            self.gateway()
+        finally:
+            net.GATEWAY_PART = part
+        self.user()
+        self.assertRegex(self.ikat("up", "office"), r"1 IKE SA, 1 VPN")
+
+    def test_ikat_selectors_of_words(self):
+        """The engine, which may open no file, knows names of ports; loading again changes nothing."""
+        user = self.user()
+        path = os.path.join(self.folder, "words.conf")
+        with open(os.path.join(self.folder, "user.conf"), encoding="ascii") as file:
+            text = file.read()
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text.replace("10.1.0.0/16", "10.1.0.0/16[tcp/https], 10.1.0.0/16[udp/domain]"))
+        if shutil.which("swanctl") is None:
+            self.skipTest("swanctl is not installed")
+        for _ in range(3):
+            done = subprocess.run(["swanctl", "--load-all", "--uri", "unix://" + user.socket, "--file", path],
+                                  check=False, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIsNone(user.process.poll())
+        listed = subprocess.run(["swanctl", "--list-conns", "--uri", "unix://" + user.socket], check=False,
+                                capture_output=True, text=True).stdout
+        self.assertEqual(len(re.findall(r"(?m)^office: ", listed)), 1)
+
+
+def main():
+    global IKAT
+    if os.geteuid() != 0:
+        print("needs root")
+        return 77
+    net.IKATD, IKAT = (os.path.abspath(path) for path in sys.argv[1:3])
+    names = sys.argv[3:] or [name for name in dir(IkatTest) if name.startswith("test_ikat_")]
+    suite = unittest.TestSuite(IkatTest(name) for name in names)
+    return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
