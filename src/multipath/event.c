@@ -21,7 +21,7 @@ void vpn_settle(struct vpn *vpn, nanos now)
         }
     } else {
         health_settle(vpn, now);
-        if (vpn_end_user(vpn) && !vpn->released) {
+        if (vpn_end_user(vpn) && !vpn->released && !(vpn->clone_comes && vpn->won_tag != 0)) {
             at = repair_settle(vpn, now);
             at = nanos_min(at, home_settle(vpn, now));
             at = nanos_min(at, beside_settle(vpn, now));
@@ -55,7 +55,7 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
     uint8_t n = 0;
     for (uint8_t i = 0; i < wish->n_remotes; i++)
         add_remote(remotes, &n, &wish->remotes[i]);
-    for (uint8_t i = 0; n == 0 && i < wish->conn->n_remote_addrs; i++) {
+    for (uint8_t i = 0; wish->n_remotes == 0 && i < wish->conn->n_remote_addrs; i++) {
         const struct address_range *range = &wish->conn->remote_addrs[i].range;
         if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
             add_remote(remotes, &n, &range->first);
@@ -397,6 +397,7 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
 {
     if (vpn->id != 0 && event->tag == vpn->won_tag) {
         vpn->won_tag = 0;
+        vpn->clone_comes = false;
         int child = child_index(vpn->conn, vpn->child);
         if (child >= 0 && (event->outcome == IKE_OK || vpn->keep))
             vpn->children |= UINT32_C(1) << child;
