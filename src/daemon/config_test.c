@@ -59,6 +59,7 @@ static const struct row rows[] = {
     {CONN, "keep_old_notify", "65535", "65536", "at most 65535"},
     {CONN, "keep_old_blind", "yes", "x", "is not yes or no"},
     {CONN, "combined_auth", "no", "x", "is not yes or no"},
+    {CONN, "combined_auth", "no", "x", "is not yes or no"},
     {CONN, "reduced", "end-user", "gateway", "is not one of off, end-user"},
     {CONN, "mesh", "full", "x", "is not one of pairs, full, first"},
     {CONN, "max_ike_sas", "256", "257", "1 to 256"},
