@@ -111,11 +111,9 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
     case ESP_EVENT_HARD:
         ike_child_expiring(e->ike, event->child, event->kind == ESP_EVENT_HARD, e->now);
         break;
-    case ESP_EVENT_REBOUND: /* with MOBIKE only an IKE message moves the SA (RFC 4555 section 3.8)
-                             */
+    case ESP_EVENT_REBOUND: ike_peer_rebound(e->ike, event->child, &event->endpoint, e->now); break;
     case ESP_EVENT_MTU:
-        log_line(LOG_LEVEL_DEBUG, "event=%s child=%u mtu=%u",
-                 event->kind == ESP_EVENT_MTU ? "path-mtu" : "peer-rebound", event->child,
+        log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);
         break;
     }

@@ -213,6 +213,16 @@ void ike_traffic_seen(struct ike *ike, ike_child_id id, nanos now)
     settle(ike);
 }
 
+void ike_peer_rebound(struct ike *ike, ike_child_id id, const struct endpoint *from, nanos now)
+{
+    ike->now = now;
+    struct child *child = child_find(ike, id);
+    if (child == NULL)
+        return;
+    receive_follow_nat(child->sa, from);
+    settle(ike);
+}
+
 void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 {
     ike->now = now;

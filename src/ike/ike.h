@@ -85,6 +85,11 @@ void ike_tick(struct ike *ike, nanos now);
  * liveness; the rekeying responder's sign to switch outbound). */
 void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
 
+/* ike_peer_rebound - the newest authentic packet of a Child SA came from `from`: the NAT in front
+ * of the peer has a new mapping. Followed as RFC 7296 section 2.23 demands (all Child SAs of the
+ * IKE SA move); with MOBIKE, or without a NAT there, it means nothing (RFC 4555 section 3.8). */
+void ike_peer_rebound(struct ike *ike, ike_child_id child, const struct endpoint *from, nanos now);
+
 /* ike_child_expiring - the data plane reached the soft (rekey) or hard (delete) volume limit of a
  * Child SA. */
 void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos now);

@@ -121,20 +121,21 @@ static uint16_t fragment_number(const struct wire_message *outer)
 }
 
 /*
- * follow_nat - RFC 7296 section 2.23: the NAT in front of the peer gave it another address or port;
- * who is not behind a NAT answers to where the last authentic packet came from. With MOBIKE the
- * peer says so itself (RFC 4555 section 3.8). Only for messages that are new: never a replay.
+ * receive_follow_nat - RFC 7296 section 2.23: the NAT in front of the peer gave it another address
+ * or port; who is not behind a NAT answers to where the last authentic packet came from. With
+ * MOBIKE the peer says so itself (RFC 4555 section 3.8). Only for messages that are new: never a
+ * replay.
  */
-static void follow_nat(struct sa *sa, const struct ike_path *path)
+void receive_follow_nat(struct sa *sa, const struct endpoint *from)
 {
     if (sa->life != IKE_ESTABLISHED || sa->session->mobike || !sa->nat_remote || sa->nat_local ||
-        endpoint_equal(&sa->path.remote, &path->remote) ||
-        !address_usable_outer(&path->remote.address, sa->ike->options.allow_loopback))
+        endpoint_equal(&sa->path.remote, from) ||
+        !address_usable_outer(&from->address, sa->ike->options.allow_loopback))
         return;
     struct ike_path moved = sa->path;
-    moved.remote = path->remote;
-    sa->peer_addresses[0] = path->remote.address;
-    sa->mine.path.remote = path->remote; /* what is outstanding is repeated to there as well */
+    moved.remote = *from;
+    sa->peer_addresses[0] = from->address;
+    sa->mine.path.remote = *from; /* what is outstanding is repeated to there as well */
     sa_path_set(sa, &moved);
 }
 
@@ -162,7 +163,7 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         }
         return;
     }
-    follow_nat(sa, path);
+    receive_follow_nat(sa, &path->remote);
     if (fragmented)
         receive_fragment(sa, path, outer, plain, first, now);
     else

@@ -10,4 +10,7 @@
 void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
                       nanos now);
 
+/* receive_follow_nat - something new and authentic came from there (RFC 7296 section 2.23). */
+void receive_follow_nat(struct sa *sa, const struct endpoint *from);
+
 #endif

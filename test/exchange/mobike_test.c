@@ -239,6 +239,38 @@ static void behind_a_nat(void **state)
     }
 }
 
+/* The same, seen by ESP: followed where it is the only word of it, and only then. */
+static void rebound_seen_by_esp(void **state)
+{
+    (void)state;
+    for (int mobike = 0; mobike < 2; mobike++) {
+        struct world *world = world_new(10);
+        world->conn_a->mobike = mobike == 1;
+        world->nat_port = 20000;
+        scenario_login(world);
+        ike_sa_id b = world_sa(&world->b, 0);
+        ike_child_id child = world_child(&world->b, 0);
+        struct endpoint from = scenario_sa(&world->b, b).path.remote, nobody = {0};
+        unsigned moves = world->b.counts[IKE_EV_CHILD_MOVE];
+        from.port = 30001;
+        ike_peer_rebound(world->b.ike, child, &nobody, world->now);
+        ike_peer_rebound(world->b.ike, child + 1000, &from, world->now);
+        world_run(world, NANOS_PER_MS);
+        assert_int_equal(scenario_sa(&world->b, b).path.remote.port, 20001);
+        world->nat_port = 30000;
+        ike_peer_rebound(world->b.ike, child, &from, world->now);
+        world_run(world, NANOS_PER_MS);
+        assert_int_equal(scenario_sa(&world->b, b).path.remote.port, mobike ? 20001 : 30001);
+        assert_int_equal(world->b.counts[IKE_EV_CHILD_MOVE], moves + (mobike ? 0 : 1));
+        /* who is behind the NAT does not follow the other one */
+        from.port = 40000;
+        ike_peer_rebound(world->a.ike, world_child(&world->a, 0), &from, world->now);
+        world_run(world, NANOS_PER_MS);
+        assert_int_equal(world->a.counts[IKE_EV_SA_MOVED], 0);
+        world_free(world);
+    }
+}
+
 /* A host behind a NAT itself does not follow, nor one whose peer is not behind one; nor after a
  * message that is a replay. */
 static struct ike_datagram kept;
@@ -492,6 +524,7 @@ int main(void)
         cmocka_unit_test(siblings_stay),
         cmocka_unit_test(additional_addresses),
         cmocka_unit_test(behind_a_nat),
+        cmocka_unit_test(rebound_seen_by_esp),
         cmocka_unit_test(follows_nobody_else),
         cmocka_unit_test(no_nats_allowed),
         cmocka_unit_test(create_moved),
