@@ -7,6 +7,7 @@ Needs root, TUN and veth; exit status 77 (skipped) says that it is not root.
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,44 @@ class IkatTest(net.DaemonTest):
         listed = subprocess.run(["swanctl", "--list-conns", "--uri", "unix://" + user.socket], check=False,
                                 capture_output=True, text=True).stdout
         self.assertEqual(len(re.findall(r"(?m)^office: ", listed)), 1)
+
+    def test_ikat_beside_swanctl(self):
+        """The stock swanctl sees and steers what ikat has brought up."""
+        if shutil.which("swanctl") is None:
+            self.skipTest("swanctl is not installed")
+        self.gateway()
+        user = self.user()
+        uri = ["--uri", "unix://" + user.socket]
+
+        def swanctl(*arguments, status=0):
+            done = subprocess.run(["swanctl", *arguments, *uri], check=False, capture_output=True, text=True,
+                                  timeout=60)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            return done.stdout
+
+        monitor = subprocess.Popen(["stdbuf", "-oL", "swanctl", "--monitor-sa", *uri], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(monitor.stdout.close)
+        self.addCleanup(monitor.wait)
+        self.addCleanup(monitor.terminate)
+        for _ in range(20):  # until it has registered, which nobody is told
+            self.ikat("up", "office")
+            if select.select([monitor.stdout], [], [], 0.2)[0]:
+                break
+            self.ikat("down", "office")
+        self.assertRegex(monitor.stdout.readline(), r"up event|CHILD_SA|IKE_SA|office")
+        listed = swanctl("--list-sas")
+        self.assertEqual([listed.count("ESTABLISHED"), listed.count("INSTALLED, TUNNEL")], [2, 2])
+        before = set(re.findall(r"in +(c?[0-9a-f]{8})", listed))
+        self.assertEqual(len(before), 2)
+        since = len(user.lines)
+        self.assertIn("rekey completed successfully", swanctl("--rekey", "--child", "net"))
+        for _ in range(2):
+            since = user.wait("event=child-down", since) + 1  # the old ones are gone
+        self.assertEqual(self.ping(), 3)
+        self.assertTrue(before.isdisjoint(re.findall(r"in +(c?[0-9a-f]{8})", swanctl("--list-sas"))))
+        self.assertIn("completed successfully", swanctl("--terminate", "--ike", "office"))
+        self.assertIn("office is down already", self.ikat("down", "office"))
 
 
 def main():
