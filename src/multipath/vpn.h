@@ -139,6 +139,8 @@ struct vpn {
     uint64_t tag; /* somebody waits for CONNECTED or CONNECT_FAILED */
     bool waits;
     uint64_t won_tag; /* the login that made the session; its outcome is still to come */
+    bool clone_comes; /* that login may bring a clone along: nothing is asked for before its outcome
+                       */
     char child[LIMIT_NAME];
     uint32_t round; /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
