@@ -81,6 +81,9 @@ static void child_install(struct engine *e, const struct ike_event *event)
         if (ours)
             host_addresses(e->host, install->session, &session.config);
         host_routes(e->host, install->child, &install->remote_ts, ours ? &session.config : NULL);
+        if (ours)
+            host_hold(e->host, session.conn->name, install->policy->name, &install->remote_ts,
+                      &session.config);
     } else {
         log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
                  error_text(result.error));

@@ -76,6 +76,7 @@ static int op_conn_unload(void *engine, const char *name)
     struct engine *e = engine;
     engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);
+    host_release(e->host, name, NULL);
     int error = ike_conn_remove(e->ike, name);
     if (error == 0)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
@@ -177,8 +178,10 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
             (f->child != NULL && strcmp(child.policy->name, f->child) != 0) ||
             !ike_session_get(e->ike, child.session, &session) || !session_matches(&session, f->ike))
             continue;
-        if (command->kind == IKE_CMD_DELETE_CHILD)
+        if (command->kind == IKE_CMD_DELETE_CHILD) {
             path_manager_child_release(e->paths, child.session, child.policy->name);
+            host_release(e->host, session.conn->name, child.policy->name);
+        }
         command->child_id = child.id;
         n += command_send(e, command, tag, w);
     }
@@ -196,8 +199,10 @@ static unsigned sas_each(struct engine *e, const struct engine_filter *f,
             !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f->ike))
             continue;
         /* one of several IKE SAs: its path gets another one; the last: the session ends */
-        if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1)
+        if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1) {
             path_manager_session_release(e->paths, sa.session);
+            host_release(e->host, session.conn->name, NULL);
+        }
         command->sa = sa.id;
         n += command_send(e, command, tag, w);
     }
@@ -240,6 +245,7 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
             engine_connect_forget(e, filter->ike);
             path_manager_disconnect(e->paths, filter->ike, e->now);
         }
+        host_release(e->host, filter->ike, NULL);
         command.kind = IKE_CMD_DELETE_SESSION;
         n = sessions_each(e, filter, &command, tag, w);
     }

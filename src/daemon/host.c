@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 
 #define ROUTES_PER_RANGE 64 /* prefixes that one selector may fall into */
 
-/* who claims: sessions claim addresses, Child SAs claim routes */
+/* who claims: sessions claim addresses, Child SAs claim routes, holds claim both */
+#define HOLD_OWNER UINT32_C(0x80000000) /* identifiers of the core count from 1 */
+#define HOLDS      64
 enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE };
 struct claim {
     enum claim_kind kind;
@@ -19,10 +22,15 @@ struct claim {
     struct address address, source;
 };
 
+struct hold {
+    char conn[LIMIT_NAME], child[LIMIT_NAME]; /* conn empty: free */
+};
+
 struct host {
     int priv_fd;
     size_t n, cap;
     struct claim *claims;
+    struct hold holds[HOLDS];
 };
 
 struct host *host_new(int priv_fd)
@@ -153,10 +161,10 @@ static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
         }
         host->claims[i] = host->claims[--host->n];
         const struct claim *other = claim_find(host, &claim);
-        if (other == NULL || !address_equal(&other->source, &claim.source))
+        if (other == NULL)
             change(host, &claim, false);
-        if (other != NULL && !address_equal(&other->source, &claim.source))
-            change(host, other, true); /* the same way from another address of ours */
+        else if (!address_equal(&other->source, &claim.source))
+            change(host, other, true); /* from another address of ours: replaces, without a gap */
     }
 }
 
@@ -203,4 +211,56 @@ void host_session_gone(struct host *host, ike_session_id session)
 void host_child_gone(struct host *host, ike_child_id child)
 {
     claims_drop(host, CLAIM_ROUTE, child);
+}
+
+static struct hold *hold_of(struct host *host, const char *conn, const char *child)
+{
+    struct hold *unused = NULL;
+    for (size_t i = 0; i < HOLDS; i++) {
+        struct hold *hold = &host->holds[i];
+        if (strcmp(hold->conn, conn) == 0 && strcmp(hold->child, child) == 0)
+            return hold;
+        if (hold->conn[0] == '\0' && unused == NULL)
+            unused = hold;
+    }
+    return unused;
+}
+
+static uint32_t hold_owner(const struct host *host, const struct hold *hold)
+{
+    return HOLD_OWNER | (uint32_t)(hold - host->holds);
+}
+
+/* Nothing is asked of the supervisor for what the session and the Child SA themselves claim. */
+static void hold_drop(struct host *host, const struct hold *hold)
+{
+    claims_drop(host, CLAIM_ROUTE, hold_owner(host, hold)); /* before their source address */
+    claims_drop(host, CLAIM_ADDRESS, hold_owner(host, hold));
+}
+
+void host_hold(struct host *host, const char *conn, const char *child,
+               const struct ike_ts_list *remote_ts, const struct ike_config *config)
+{
+    struct hold *hold = hold_of(host, conn, child);
+    if (hold == NULL) {
+        log_line(LOG_LEVEL_WARNING, "event=hold-refused conn=%s child=%s", conn, child);
+        return;
+    }
+    hold_drop(host, hold);
+    (void)snprintf(hold->conn, sizeof(hold->conn), "%s", conn);
+    (void)snprintf(hold->child, sizeof(hold->child), "%s", child);
+    host_addresses(host, hold_owner(host, hold), config);
+    host_routes(host, hold_owner(host, hold), remote_ts, config);
+}
+
+void host_release(struct host *host, const char *conn, const char *child)
+{
+    for (size_t i = 0; i < HOLDS; i++) {
+        struct hold *hold = &host->holds[i];
+        if (hold->conn[0] == '\0' || (conn != NULL && strcmp(hold->conn, conn) != 0) ||
+            (child != NULL && strcmp(hold->child, child) != 0))
+            continue;
+        hold_drop(host, hold);
+        *hold = (struct hold){0};
+    }
 }

@@ -30,6 +30,16 @@ void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list
 void host_session_gone(struct host *host, ike_session_id session);
 void host_child_gone(struct host *host, ike_child_id child);
 
+/*
+ * host_hold - routes and addresses as above, for a child that a person or the configuration wants:
+ * they stay when its Child SAs and its session are lost, so that what was to be protected is
+ * dropped by the inner device instead of leaving in the clear. Once more: the new ones count.
+ * host_release - whoever wanted it does no more. NULL: all connections, all children.
+ */
+void host_hold(struct host *host, const char *conn, const char *child,
+               const struct ike_ts_list *remote_ts, const struct ike_config *config);
+void host_release(struct host *host, const char *conn, const char *child);
+
 /* host_path_sockets - UDP sockets bound to a path, one per worker; the caller's. ERR_SYSTEM,
  * ERR_INVALID. */
 int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,

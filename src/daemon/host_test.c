@@ -114,7 +114,7 @@ static void test_other_source(void **state)
     routes(1, "10.1.0.0/16", &old);
     routes(2, "10.1.0.0/16", &new);
     host_child_gone(host, 1);
-    assert_asked("+10.1.0.0/16@10.3.0.1 -10.1.0.0/16@10.3.0.1 +10.1.0.0/16@10.3.0.2");
+    assert_asked("+10.1.0.0/16@10.3.0.1 +10.1.0.0/16@10.3.0.2");
 }
 
 static void test_ranges(void **state)
@@ -145,10 +145,41 @@ static void test_refused(void **state)
     assert_true(n <= 64);
 }
 
+/* A child that is wanted: lost, it leaves its routes; come back with another address, it has them
+ * from there; given up, it leaves nothing. */
+static void test_held(void **state)
+{
+    (void)state;
+    const struct ike_config first = config_of("10.9.0.1"), second = config_of("10.9.0.2");
+    struct ike_ts_list list = {.n = 1};
+    assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
+    host_addresses(host, 1, &first);
+    host_routes(host, 5, &list, &first);
+    host_hold(host, "home", "net", &list, &first);
+    assert_asked("+10.9.0.1/32 +10.1.0.0/16@10.9.0.1");
+    host_child_gone(host, 5);
+    host_session_gone(host, 1);
+    assert_asked("");
+    host_addresses(host, 2, &second);
+    host_routes(host, 6, &list, &second);
+    host_hold(host, "home", "net", &list, &second);
+    assert_asked("+10.9.0.2/32 +10.1.0.0/16@10.9.0.2 -10.9.0.1/32");
+    host_release(host, "other", NULL);
+    host_release(host, "home", "other");
+    host_child_gone(host, 6);
+    host_session_gone(host, 2);
+    assert_asked("");
+    host_release(host, "home", NULL);
+    assert_asked("-10.1.0.0/16@10.9.0.2 -10.9.0.2/32");
+    host_release(host, NULL, NULL);
+    assert_asked("");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

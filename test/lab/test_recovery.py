@@ -127,3 +127,20 @@ def test_down_and_up(world):
     eu.ikat("up", "home")
     eu.wait_paths(2)
     assert traffic(lab)
+
+
+def test_fail_closed(world):
+    """The session is lost, and does not come back: what it protected goes nowhere, until `down` is asked for."""
+    lab, gw, eu = start(world, child={"dpd_action": "clear"})
+
+    def way():
+        return lab.run("eu", "ip", "route", "get", HOST)
+    assert "dev ikat" in way()
+    assert gw.request("terminate", ike="gate", timeout="10000")["success"] == "yes"
+    wait(lambda: not eu.sas(), "the session is gone")
+    assert "dev ikat" in way()
+    assert not traffic(lab)
+    eu.ikat("up", "home")
+    wait(lambda: traffic(lab), "traffic again")
+    eu.ikat("down", "home")
+    wait(lambda: "dev ikat" not in way(), "the host's own way is back")
