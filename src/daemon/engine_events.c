@@ -70,6 +70,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
     bool known = ike_session_get(e->ike, install->session, &session);
     bool nat = ike_sa_get(e->ike, install->sa, &sa) && sa.nat_local;
     child_config(install, nat, &config);
+    config.mtu = engine_link_mtu(e, install->path.interface);
     /* a Gateway answers on the path that the End User chose, from whatever socket it came to */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
@@ -99,7 +100,8 @@ static void child_move(struct engine *e, const struct ike_event *event)
     struct ike_session_info session;
     if (ike_session_get(e->ike, event->session, &session) && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
-    int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap, 0);
+    int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
+                                     engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
         ike_sa_get(e->ike, child.sa, &sa))
         error = esp_plane_child_keepalive(e->plane, event->child, sa.nat_local);

@@ -157,6 +157,8 @@ void engine_links_read(struct engine *e)
 {
     struct address addresses[PATH_LINKS * PATH_LINK_ADDRESSES];
     size_t n_links;
+    struct path_link before[PATH_LINKS];
+    memcpy(before, e->links, sizeof(before));
     if (netlink_monitor_snapshot(e->monitor, e->start->tun_index, e->links, PATH_LINKS, &n_links) !=
         0) {
         log_line(LOG_LEVEL_WARNING, "event=links-unread reason=\"%s\"", strerror(errno));
@@ -164,6 +166,7 @@ void engine_links_read(struct engine *e)
     }
     size_t n = local_addresses(e, n_links, addresses, PATH_LINKS * PATH_LINK_ADDRESSES);
     engine_paths_check(e, n_links);
+    engine_mtu_check(e, before);
     /* the path manager first: SAs leave a dead path before there is news to send over it */
     path_manager_links_set(e->paths, e->links, n_links, e->now);
     engine_pump(e);

@@ -44,6 +44,30 @@ void engine_path_bind(struct engine *e, const struct ike_path *path)
              error_text(error));
 }
 
+uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
+{
+    for (size_t i = 0; i < PATH_LINKS; i++)
+        if (interface != 0 && e->links[i].index == interface)
+            return e->links[i].mtu <= UINT16_MAX ? (uint16_t)e->links[i].mtu : UINT16_MAX;
+    return 0;
+}
+
+void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS])
+{
+    struct ike_child_info child = {0};
+    struct ike_sa_info sa;
+    while (ike_child_next(e->ike, child.id, &child)) {
+        if (!ike_sa_get(e->ike, child.sa, &sa))
+            continue;
+        uint16_t mtu = engine_link_mtu(e, sa.path.interface);
+        bool same = mtu == 0;
+        for (size_t i = 0; i < PATH_LINKS && mtu != 0; i++)
+            same |= before[i].index == sa.path.interface && before[i].mtu == mtu;
+        if (!same && esp_plane_child_mtu(e->plane, child.id, mtu) == 0)
+            log_line(LOG_LEVEL_DEBUG, "event=link-mtu child=%u mtu=%u", child.id, (unsigned)mtu);
+    }
+}
+
 static bool address_there(const struct engine *e, size_t n_links, const struct bound_path *b)
 {
     for (size_t i = 0; i < n_links; i++)

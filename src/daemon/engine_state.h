@@ -121,6 +121,11 @@ int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
 int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
                    bool keep) MUST_USE;
 
+/* engine_link_mtu - of the link that a path leaves by; 0: unknown. engine_mtu_check - links were
+ * read anew, they were as `before`: Child SAs whose link has another MTU now learn it. */
+uint16_t engine_link_mtu(const struct engine *e, uint32_t interface);
+void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS]);
+
 /* engine_paths.c: at the first use of a path; after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_paths_check(struct engine *e, size_t n_links);

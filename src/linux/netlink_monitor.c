@@ -153,6 +153,7 @@ static int link_seen(const struct nlmsghdr *header, void *context)
     link->up = (body->ifi_flags & IFF_UP) && (body->ifi_flags & IFF_LOWER_UP);
     struct attributes attributes;
     attributes_read(header, sizeof(*body), &attributes);
+    link->mtu = attribute_u32(&attributes, IFLA_MTU, 0);
     struct span name = attribute_span(&attributes, IFLA_IFNAME);
     if (name.len > 1 && name.len <= sizeof(link->name))
         memcpy(link->name, name.ptr, name.len - 1);

@@ -58,6 +58,7 @@ struct path_manager *path_manager_free(struct path_manager *pm); /* takes NULL; 
  * (TUN) and addresses leased to us must be left out. */
 struct path_link {
     uint32_t index;
+    uint32_t mtu; /* octets of an IP packet; 0: unknown */
     char name[16];
     bool up;
     uint8_t n_addresses, n_routes;

@@ -144,3 +144,24 @@ def test_fail_closed(world):
     wait(lambda: traffic(lab), "traffic again")
     eu.ikat("down", "home")
     wait(lambda: "dev ikat" not in way(), "the host's own way is back")
+
+
+def test_narrow_links(world):
+    """Outer links of 1400 octets: what does not fit is said to the sender, and TCP gets through."""
+    lab, _, _ = start(world)
+    for host, link in (("eu", "wlan0"), ("wlan", "in"), ("eu", "lte0"), ("lte", "in")):
+        lab.run(host, "ip", "link", "set", link, "mtu", "1400")
+
+    def ping(size):
+        return lab.run("eu", "ping", "-c1", "-W1", "-M", "do", "-s", str(size), HOST, check=False)
+    assert "1 received" in ping(1200)
+    # inner packets up to 1400 octets are let in; behind ESP they do not fit any more
+    wait(lambda: "too long" in (text := ping(1365)) or "needed" in text, lambda: f"ICMP: {ping(1365)}", 5)
+    assert "1 received" in ping(1200)
+    server = lab.start("host", "python3", "-c", "import socket; s = socket.create_server(('', 9)); c = s.accept()[0]; n = 0\n"
+                       "while d := c.recv(65536): n += len(d)\nc.sendall(str(n).encode())")
+    client = (f"import socket; c = socket.create_connection(('{HOST}', 9), 2); c.settimeout(20)\n"
+              "c.sendall(bytes(4000000)); c.shutdown(1); print(c.recv(20).decode())")
+    sent = wait(lambda: (text := lab.run("eu", "python3", "-c", client, check=False).strip()).isdigit() and text, "a big transfer", 30)
+    assert sent == "4000000"
+    server.wait(5)
