@@ -44,7 +44,7 @@ class Story:
     def __init__(self, lab):
         self.lab, self.summary, self.step = lab, [], ""
         self.gateway = Ikatd(lab, "gw", gateway())
-        conn = paths("balance", mesh="first", clone="keep-old", clone_order="create-move", stable_for="1s")
+        conn = paths("balance", mesh="first", clone="keep-old", combined_auth="no", clone_order="create-move", stable_for="1s")
         self.user = Ikatd(lab, "eu", end_user(conn))
         self.flows = []
         self.all_ike = self.capture = None

@@ -61,18 +61,30 @@ void login_cancel(struct vpn *vpn)
         attempt_cancel(vpn, &vpn->paths[i]);
 }
 
+/* wants_clone - more than one path is up: the second IKE SA may come with the login (draft B.5). A
+ * login beside a session that may live yet asks for no more than it needs. */
+static bool wants_clone(const struct vpn *vpn)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < vpn->n_paths; i++)
+        n += vpn->paths[i].present;
+    return n > 1 && vpn->conn->combined_auth && vpn->conn->n_paths > 0 && !vpn->beside;
+}
+
 static void start(struct vpn *vpn, struct path *path, nanos now)
 {
     struct ike_command command = {
         .kind = IKE_CMD_CONNECT,
         .conn = vpn->conn->name,
         .child = vpn->child,
+        .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
         .path = {.local.address = path->local,
                  .remote.address = path->remote,
                  .interface = path->link},
     };
     path->login_tag = command_add(vpn, &command);
+    vpn->clone_comes |= command.clone;
     path->login_sa = 0;
     path->login_ns = vpn->last_start_ns = now;
     path->login_failed = path->login_tag == 0;

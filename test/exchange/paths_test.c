@@ -342,6 +342,42 @@ static void test_variants(void **state)
     }
 }
 
+/* Two VPNs with one login, in round trips (draft B.5): each takes up to 5 ms more here, since that
+ * is how often the manager looks. */
+static void test_round_trips(void **state)
+{
+    static const struct {
+        bool combined_a, combined_b;
+        enum ike_reduced reduced;
+        unsigned round_trips;
+    } cases[] = {
+        {true, true, IKE_REDUCED_END_USER, 3}, /* IKE_SA_INIT, IKE_AUTH, create and move */
+        {true, false, IKE_REDUCED_END_USER,
+         4}, /* the Gateway does not want it: a clone of its own */
+        {false, true, IKE_REDUCED_END_USER, 4}, /* nor does the End User */
+        {true, true, IKE_REDUCED_OFF, 5},       /* path test, move, create */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct both *both = both_new(2, 5);
+        nanos round_trip = 2 * WORLD_LATENCY_NS;
+        both->world->conn_a->combined_auth = cases[i].combined_a;
+        both->world->conn_b->combined_auth = cases[i].combined_b;
+        both->world->conn_a->reduced = cases[i].reduced;
+        nanos began = both->world->now;
+        both_connect(both);
+        while (world_n_children(&both->world->a) < 2 && both->world->now - began < SECONDS(1))
+            run(both, MS(5));
+        assert_in_range(both->world->now - began, cases[i].round_trips * round_trip,
+                        cases[i].round_trips * (round_trip + MS(5)) - 1);
+        until_all_up(both, SECONDS(1));
+        run(both, SECONDS(20));
+        assert_int_equal(logins(both), 1);
+        assert_int_equal(world_n_sas(&both->world->a), 2);
+        both_free(both);
+    }
+}
+
 static void test_dead_first_path(void **state)
 {
     (void)state;
@@ -557,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_login_a_vpn_per_path),
         cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_dead_first_path),
         cmocka_unit_test(test_link_down),
         cmocka_unit_test(test_black_hole),

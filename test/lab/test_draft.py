@@ -88,7 +88,7 @@ def check_move(pairs, new):
 
 @pytest.mark.parametrize("order", ("create-move", "move-create"))
 def test_messages_of_appendix_b(world, order):
-    _, gw, eu, session, pairs = start(world, clone="keep-old", clone_order=order)
+    _, gw, eu, session, pairs = start(world, clone="keep-old", combined_auth="no", clone_order=order)
     old = check_login(pairs)
     new = check_clone(pairs, old)
     created = check_child(pairs, new, USER0 if order == "create-move" else USER1)
