@@ -165,3 +165,33 @@ def test_narrow_links(world):
     sent = wait(lambda: (text := lab.run("eu", "python3", "-c", client, check=False).strip()).isdigit() and text, "a big transfer", 30)
     assert sent == "4000000"
     server.wait(5)
+
+
+def test_flapping_link(world):
+    """A link goes and comes a hundred times in ten seconds: the session ends up on the right path, with nothing left over."""
+    lab, gw, eu = start(world, paths("failover", stable_for="1s"))
+    eu.wait_paths(2)
+    for _ in range(100):
+        lab.cut("wlan")
+        time.sleep(0.05)
+        lab.restore("wlan")
+        time.sleep(0.05)
+    eu.wait_paths(2, timeout=30)
+    assert traffic(lab)
+    session = eu.session()
+    assert session["logins"] == 1 and len(session["ike_sas"]) == 2
+    wait(lambda: len(gw.established()) == len(gw.children()) == 2, lambda: f"two VPNs: {gw.sas()}")
+
+
+def test_end_user_was_stopped(world):
+    """SIGSTOP for longer than any path's patience, SIGCONT: the session goes on."""
+    lab, gw, eu = start(world, paths("failover"))
+    eu.wait_paths(2)
+    pids = eu.pids()
+    lab.run("eu", "kill", "-STOP", *pids)
+    time.sleep(8)
+    lab.run("eu", "kill", "-CONT", *pids)
+    wait(lambda: traffic(lab), "traffic again", 10)
+    eu.wait_paths(2, timeout=30)
+    assert len(eu.sessions()) == len(gw.sessions()) == 1
+    wait(lambda: len(gw.established()) == len(eu.established()) == 2, lambda: f"as before: {gw.sas()}")
