@@ -118,7 +118,7 @@ static int cancel(struct ike *ike, uint64_t tag, nanos now)
         if (sa->life == IKE_ESTABLISHED || intent == NULL || intent->kind != INTENT_LOGIN ||
             intent->tag != tag)
             continue;
-        sa_down(sa, IKE_CANCELLED, now);
+        login_cancel_sa(sa, now);
         return 0;
     }
     return ERR_NOT_FOUND;

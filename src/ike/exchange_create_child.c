@@ -320,12 +320,13 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
                                      const struct ike_path *from, nanos now)
 {
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL) {
-        struct nat_seen nat = nat_detection_check(sa, response, &asking->path);
+        struct ike_path there = mobike_answered_over(asking, from);
+        struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
             sa->nat_local = nat.local;
             sa->nat_remote = nat.remote;
         }
-        sa_path_set(sa, &asking->path);
+        sa_path_set(sa, &there);
     }
     return answered(sa, asking, response, from, now);
 }

@@ -68,6 +68,13 @@ static struct verdict routability_failed(struct sa *sa, nanos now)
 
 /* --- move --- */
 
+struct ike_path mobike_answered_over(const struct asking *asking, const struct ike_path *from)
+{
+    bool as_asked = endpoint_equal(&from->local, &asking->path.local) &&
+                    endpoint_equal(&from->remote, &asking->path.remote);
+    return as_asked ? asking->path : *from;
+}
+
 static bool is_path_test(const struct asking *asking)
 {
     return asking->intent.path_test && asking->step == 0;
@@ -94,7 +101,6 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
                                     const struct ike_path *from, nanos now)
 {
     struct wire_notify notify;
-    (void)from;
     if (wire_notify_error(response, &notify)) {
         if (notify.type == N_TEMPORARY_FAILURE)
             return verdict_retry(sa, asking, now);
@@ -104,7 +110,8 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         return (struct verdict){.kind = VERDICT_NEXT};
     if (!cookie2_is_back(asking, response))
         return routability_failed(sa, now);
-    struct nat_seen nat = nat_detection_check(sa, response, &asking->path);
+    struct ike_path there = mobike_answered_over(asking, from);
+    struct nat_seen nat = nat_detection_check(sa, response, &there);
     /* rekeyed by the peer meanwhile: what moves is where the Child SAs are */
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
     if (nat.present) {
@@ -112,7 +119,7 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         moved->nat_remote = nat.remote;
     }
     moved->nat_mapping_known = false;
-    sa_path_set(moved, &asking->path);
+    sa_path_set(moved, &there);
     return verdict_done(IKE_OK);
 }
 

@@ -260,6 +260,18 @@ void login_lease_orphaned(struct ike *ike, const struct job *job)
 
 /* --- our side, as one intent of two steps --- */
 
+void login_cancel_sa(struct sa *sa, nanos now)
+{
+    struct asking *asking = sa->asking;
+    if (sa->life != IKE_AUTHENTICATING || asking == NULL || !window_busy(&sa->mine)) {
+        sa_down(sa, IKE_CANCELLED, now);
+        return;
+    }
+    intent_end(sa, &asking->intent, IKE_CANCELLED);
+    asking->intent.tag = 0;
+    sa->login->cancelled = true;
+}
+
 static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
                             nanos now)
 {
@@ -297,6 +309,14 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
                                const struct wire_message *response, const struct ike_path *from,
                                nanos now)
 {
+    if (sa->login->cancelled) {
+        struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_CANCELLED};
+        sa_life_set(sa, IKE_DELETING, now);
+        if (!wire_notify_has(response, N_AUTHENTICATION_FAILED) && intent_add(sa, &intent) == 0)
+            return verdict_done(IKE_CANCELLED);
+        sa_down(sa, IKE_CANCELLED, now);
+        return verdict_done(IKE_CANCELLED);
+    }
     struct verdict verdict = asking->step == 0 ? login_init_answered(sa, response, from, now)
                                                : login_auth_answered(sa, response, now);
     if (verdict.kind == VERDICT_DONE && verdict.notify == N_INVALID_SYNTAX && asking->step == 1 &&

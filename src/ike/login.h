@@ -51,6 +51,7 @@ struct login {
     struct ike_path answer_path; /* responder */
     uint16_t n_auth;
     uint8_t auth[LOGIN_AUTH_MAX];
+    bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;   /* of the first Child SA */
 
@@ -74,6 +75,10 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now) M
 /* login_reauthenticate - a new login with the connection and path of `sa`; the session goes when it
  * is done (make before break, RFC 7296 section 2.8.3). */
 int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now);
+
+/* login_cancel_sa - nobody wants this login any more. If IKE_AUTH is on its way the Gateway may
+ * have a session by now: its answer is waited for, and the IKE SA deleted there. */
+void login_cancel_sa(struct sa *sa, nanos now);
 
 /* login_answer_init - an IKE_SA_INIT request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,

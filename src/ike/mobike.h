@@ -30,6 +30,11 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
 /* mobike_fill_path - ports that a command left open: those of NAT traversal. */
 struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wanted);
 
+/* mobike_answered_over - the path on which the peer saw our UPDATE_SA_ADDRESSES: an answer goes
+ * back where its request came from, and a request that was outstanding for long may have been sent
+ * over other paths. */
+struct ike_path mobike_answered_over(const struct asking *asking, const struct ike_path *from);
+
 /* mobike_apply_pending - the new address proved itself: IKE SA and Child SAs go there. */
 void mobike_apply_pending(struct sa *sa);
 
