@@ -155,7 +155,9 @@ static bool conn_is_up(struct client *client, const char *name, bool any_session
     for (const struct tree *session = status.sessions->first; session != NULL;
          session = session->next)
         is_up |= strcmp(session->name, name) == 0 &&
-                 (any_session || strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0);
+                 /* without a live IKE SA it is on its way out: its Delete waits for an answer */
+                 (any_session || (strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0 &&
+                                  strcmp(tree_text_or(session, "ike-sas", "0"), "0") != 0));
     for (const struct tree *path = any_session ? status.paths->first : NULL; path != NULL;
          path = path->next)
         is_up |= strcmp(tree_text_or(path, "conn", ""), name) == 0; /* it is being tried */

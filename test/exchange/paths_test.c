@@ -543,7 +543,8 @@ static void test_lossy(void **state)
         both->world->loss_percent = 20;
         both->world->duplicate_percent = 10;
         both->world->jitter_ns = MS(15);
-        /* a Delete may be lost as well: what the End User gave up ends at the Gateway by liveness */
+        /* a Delete may be lost as well: what the End User gave up ends at the Gateway by liveness
+         */
         both->world->conn_b->dpd_delay_ns = SECONDS(10);
         both_connect(both);
         run(both, SECONDS(120));
