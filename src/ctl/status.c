@@ -124,7 +124,7 @@ static json_t *sa_json(const struct status *status, const struct tree *sa)
 static const char *trouble(const struct tree *session, const struct tree *path)
 {
     if (session != NULL && strcmp(text(session, "dialect"), "none") == 0 &&
-        strcmp(text(path, "state"), "idle") == 0)
+        number(path, "vpn") == 0 && strcmp(text(path, "state"), "down") != 0)
         return "the peer cannot clone IKE SAs: one VPN only, which moves here if it has to";
     return NULL;
 }
