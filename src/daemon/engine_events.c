@@ -46,7 +46,6 @@ static void child_config(const struct ike_child_install *install, bool nat_local
         .path = engine_esp_path(&install->path),
         .local_ts = ts_copy(&install->local_ts),
         .remote_ts = ts_copy(&install->remote_ts),
-        .copy_df = policy->copy_df,
         .copy_ecn = policy->copy_ecn,
         .copy_dscp_out = policy->copy_dscp_out,
         .copy_dscp_in = policy->copy_dscp_in,

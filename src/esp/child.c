@@ -60,7 +60,6 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->spi_in = c->spi_in;
     child->spi_out = c->spi_out;
     child->esn = c->esn;
-    child->copy_df = c->copy_df;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
     child->copy_dscp_in = c->copy_dscp_in;

@@ -37,7 +37,7 @@ struct esp_child {
     uint16_t flow_tag; /* its place in the group for flows; inherited at a rekey; never 0 */
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
-    bool esn, copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
     struct esp_ts_list local_ts, remote_ts;
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
 

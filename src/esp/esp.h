@@ -67,9 +67,7 @@ struct esp_child_config {
     struct esp_path path;
     struct esp_ts_list local_ts, remote_ts;
     uint16_t mtu; /* of the outer path, octets of an IP packet; 0: 1500 */
-    /* copy_df has no effect here: inner packets that may be fragmented are, before encryption, and
-     * the outer DF bit follows the kernel's path MTU discovery */
-    bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool copy_ecn, copy_dscp_out, copy_dscp_in;
     bool keepalive; /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
     /* volume limits, both directions apart; 0: what the algorithm demands */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets;

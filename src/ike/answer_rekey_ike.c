@@ -39,15 +39,6 @@ bool keep_old_find(const struct wire_message *message, uint16_t number, struct k
     return false;
 }
 
-void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice)
-{
-    sa->encr = choice->encr;
-    sa->encr_key_bits = choice->encr_key_bits;
-    sa->integ = choice->integ;
-    sa->prf = choice->prf;
-    sa->ke = choice->ke;
-}
-
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now)
 {
     from->replaced_by = to->id;
@@ -73,7 +64,7 @@ static enum form form_of(struct sa *sa, const struct wire_message *request)
     const struct session *session = sa->session;
     const struct ike_conn *conn = session->conn;
     struct keep_old value;
-    bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+    bool keep_old = ike_conn_keep_old(conn);
     bool rfc7791 = wire_notify_has(request, N_CLONE_IKE_SA);
     if (rfc7791 && !session->peer_rfc7791) {
         /* SUP-01: the peer believes that the Child SAs stay; a plain rekey would move ours. */
@@ -102,9 +93,7 @@ static bool is_clone(enum form form)
 /* clone_refused - 0, or the notify (D-20, D-21). */
 static uint16_t clone_refused(struct session *session, nanos now)
 {
-    uint32_t max =
-        session->conn->max_ike_sas != 0 ? session->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
-    if (session_live_sas(session) >= max)
+    if (session_full(session))
         return N_NO_ADDITIONAL_SAS;
     if (session->clone_bucket_ns < now)
         session->clone_bucket_ns = now;
@@ -286,7 +275,7 @@ static uint16_t derive(struct sa *sa, const struct request *request,
     struct reader r = reader_of(choice->spi);
     uint64_t spi_i = read_u64(&r);
     random_fill(sa->ike->random, nr, sizeof(nr));
-    rekey_ike_take_choice(fresh, choice);
+    sa_algorithms_set(fresh, choice);
     sa_spi_set(fresh, spi_i, fresh->spi_r);
     nonce_pair_set(&what->nonces, request->ni, span_of(nr, sizeof(nr)));
     bool ok = ke != NULL && spi_i != 0 && ke_shared(ke, request->ke.public_value, &shared) == 0 &&

@@ -65,17 +65,8 @@ static void start_lifetime(struct child *child, struct ike *ike, nanos now)
 {
     const struct ike_lifetime *lifetime = &child->policy->lifetime;
     child->installed_ns = now;
-    child->rekey_at_ns = NANOS_NEVER;
-    child->expires_ns = NANOS_NEVER;
-    if (lifetime->rekey_ns > 0 && lifetime->rekey_ns != NANOS_NEVER) {
-        nanos jitter = 0;
-        if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
-            jitter = (nanos)(random_u64(ike->random) % (uint64_t)lifetime->jitter_ns);
-        child->rekey_at_ns =
-            nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
-    }
-    if (lifetime->life_ns > 0)
-        child->expires_ns = nanos_after(now, lifetime->life_ns);
+    child->rekey_at_ns = ike_lifetime_rekey_at(lifetime, ike->random, now);
+    child->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
 static void emit_install(struct child *child, const struct child_spec *spec,

@@ -153,9 +153,8 @@ ike_sa_id combined_answer(struct sa *sa, const struct wire_message *group,
 {
     const struct session *session = sa->session;
     const struct ike_conn *conn = session->conn;
-    bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
     /* what cannot be moved is of no use */
-    if (group->n == 0 || !keep_old || !conn->combined_auth || !session->mobike)
+    if (group->n == 0 || !ike_conn_keep_old(conn) || !conn->combined_auth || !session->mobike)
         return 0;
     return rekey_ike_answer_group(sa, group, reply, now);
 }

@@ -144,6 +144,10 @@ static inline struct verdict verdict_done(enum ike_outcome outcome)
 struct verdict verdict_error(const struct wire_message *response);
 struct verdict verdict_notify(uint16_t notify);
 
+/* exchange_other_ke - after INVALID_KE_PAYLOAD: the same intent with the group that the peer wants,
+ * a few times at most; else IKE_KE_REFUSED. */
+struct verdict exchange_other_ke(struct asking *asking, const struct ike_proposal_list *ours,
+                                 const struct wire_notify *notify);
 /* verdict_retry - TEMPORARY_FAILURE: again with back-off (1 s doubling, 6 attempts, jitter), then
  * IKE_TEMPORARY_FAILURE. */
 struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now);

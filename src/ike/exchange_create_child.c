@@ -20,8 +20,7 @@
 #include "ike/endpoint.h"
 #include "ike/mobike.h"
 
-#define NONCE_LEN  32
-#define KE_RETRIES 3
+#define NONCE_LEN 32
 
 struct creating {
     struct child_terms terms;
@@ -143,23 +142,6 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-static struct verdict other_group(struct asking *asking, const struct wire_notify *notify,
-                                  const struct ike_child_policy *policy)
-{
-    struct reader r = reader_of(notify->data);
-    uint16_t group = read_u16(&r);
-    for (size_t i = 0;
-         reader_done(&r) && asking->intent.attempt < KE_RETRIES && i < policy->proposals.n; i++)
-        for (uint8_t j = 0; j < policy->proposals.proposals[i].n_ke; j++)
-            if (policy->proposals.proposals[i].ke[j] == group && group != 0 &&
-                group != asking->intent.ke_group) {
-                asking->intent.ke_group = group;
-                return (struct verdict){.kind = VERDICT_AGAIN};
-            }
-    return (struct verdict){
-        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = N_INVALID_KE_PAYLOAD};
-}
-
 /* gone - CHILD_SA_NOT_FOUND: the peer does not have it any more; section 2.25: drop it, make a new
  * one. If the peer's rekey crossed ours there is one, and its Delete tidies up (section 2.8.1). */
 static struct verdict gone(struct sa *sa, ike_child_id id)
@@ -186,7 +168,8 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     if (!wire_notify_error(response, &notify))
         return verdict;
     switch (notify.type) {
-    case N_INVALID_KE_PAYLOAD: return other_group(asking, &notify, creating->terms.policy);
+    case N_INVALID_KE_PAYLOAD:
+        return exchange_other_ke(asking, &creating->terms.policy->proposals, &notify);
     case N_TEMPORARY_FAILURE:
         verdict = verdict_retry(sa, asking, now);
         if (verdict.kind == VERDICT_DONE && creating->rekeyed != 0)

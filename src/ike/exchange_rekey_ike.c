@@ -17,8 +17,6 @@
 #include "ike/endpoint.h"
 #include "ike/rekey_ike.h"
 
-#define KE_RETRIES 3
-
 /* drop_larval - the IKE SA that the request was for will not be. */
 static void drop_larval(struct rekeying *rekeying, nanos now)
 {
@@ -55,9 +53,7 @@ static enum ike_outcome clone_allowed(const struct sa *sa)
         return IKE_CLONE_UNSUPPORTED;
     if (session->clone_refused)
         return IKE_NO_ADDITIONAL_SAS;
-    uint32_t max =
-        session->conn->max_ike_sas != 0 ? session->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
-    return session_live_sas(session) >= max ? IKE_LIMIT : IKE_OK;
+    return session_full(session) ? IKE_LIMIT : IKE_OK;
 }
 
 static void add_clone_notify(struct sa *sa, struct asking *asking, struct wire_builder *request)
@@ -134,25 +130,6 @@ static bool crossed_won(struct sa *sa, const struct rekeying *rekeying, nanos no
     return true;
 }
 
-static struct verdict other_group(struct sa *sa, struct asking *asking,
-                                  const struct wire_notify *notify)
-{
-    const struct ike_proposal_list *list = &sa->session->conn->proposals;
-    struct reader r = reader_of(notify->data);
-    uint16_t group = read_u16(&r), last = asking->intent.ke_group;
-    struct verdict refused = {
-        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = N_INVALID_KE_PAYLOAD};
-    if (!reader_done(&r) || group == last || asking->intent.attempt >= KE_RETRIES)
-        return refused;
-    for (size_t i = 0; i < list->n; i++)
-        for (uint8_t j = 0; j < list->proposals[i].n_ke; j++)
-            if (list->proposals[i].ke[j] == group) {
-                asking->intent.ke_group = group;
-                return (struct verdict){.kind = VERDICT_AGAIN};
-            }
-    return refused;
-}
-
 static struct verdict refused(struct sa *sa, struct asking *asking,
                               const struct wire_message *response, nanos now)
 {
@@ -169,7 +146,8 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
     if (!wire_notify_error(response, &notify))
         return verdict;
     switch (notify.type) {
-    case N_INVALID_KE_PAYLOAD: return other_group(sa, asking, &notify);
+    case N_INVALID_KE_PAYLOAD:
+        return exchange_other_ke(asking, &sa->session->conn->proposals, &notify);
     case N_TEMPORARY_FAILURE:
         verdict = verdict_retry(sa, asking, now);
         if (verdict.kind == VERDICT_DONE && !is_clone(asking))
@@ -205,7 +183,7 @@ bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa 
         return false;
     struct reader r = reader_of(choice.spi);
     uint64_t spi_r = read_u64(&r);
-    rekey_ike_take_choice(larval, &choice);
+    sa_algorithms_set(larval, &choice);
     sa_spi_set(larval, larval->spi_i, spi_r);
     int err = spi_r == 0 ? ERR_INVALID
                          : keymat_derived(larval, sa, span_of(rekeying->ni, REKEY_NONCE_LEN),

@@ -60,18 +60,13 @@ static void kept_chain(const struct login *login, struct wire_message *ret_messa
     ASSERT(ok); /* as when it came */
 }
 
-static bool announces_rfc7791(const struct ike_conn *conn)
-{
-    return conn->clone == IKE_CLONE_RFC7791 || conn->clone == IKE_CLONE_BOTH;
-}
-
 static void add_abilities(struct sa *sa, const struct ike_conn *conn, struct wire_builder *message)
 {
     if (conn->mobike) {
         wire_add_notify(message, N_MOBIKE_SUPPORTED, (struct span){0});
         mobike_add_addresses(sa, &sa->path, false, message);
     }
-    if (announces_rfc7791(conn)) /* RFC 7791 section 5.1 */
+    if (ike_conn_rfc7791(conn)) /* RFC 7791 section 5.1 */
         wire_add_notify(message, N_CLONE_IKE_SA_SUPPORTED, (struct span){0});
 }
 
@@ -81,7 +76,7 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
     struct session *session = sa->session;
     session->mobike = session->conn->mobike && wire_notify_has(message, N_MOBIKE_SUPPORTED);
     session->peer_rfc7791 =
-        announces_rfc7791(session->conn) && wire_notify_has(message, N_CLONE_IKE_SA_SUPPORTED);
+        ike_conn_rfc7791(session->conn) && wire_notify_has(message, N_CLONE_IKE_SA_SUPPORTED);
     sa->peer_addresses[0] = path->remote.address;
     sa->n_peer_addresses = 1;
     if (session->mobike)
@@ -510,7 +505,7 @@ static void responder_signed(struct sa *sa, nanos now)
         cp_reply_add(&sa->session->config, &reply);
     read_abilities(sa, &request, &login->answer_path);
     add_child(sa, &request, &reply, commit);
-    if (sa->session->mobike || announces_rfc7791(login->conn))
+    if (sa->session->mobike || ike_conn_rfc7791(login->conn))
         add_abilities(sa, login->conn, &reply);
     /* K11: where the address or the Child SA was refused, there is nothing to clone for */
     if (commit->child ||

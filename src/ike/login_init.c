@@ -25,11 +25,6 @@
 
 /* --- what both sides announce --- */
 
-static bool announces_keep_old(const struct ike_conn *conn)
-{
-    return conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
-}
-
 static void add_abilities(struct sa *sa, struct wire_builder *message, bool response)
 {
     const struct ike_conn *conn = sa->login->conn;
@@ -40,7 +35,7 @@ static void add_abilities(struct sa *sa, struct wire_builder *message, bool resp
     wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
     if (response && conn->childless != IKE_CHILDLESS_NEVER)
         wire_add_notify(message, N_CHILDLESS_IKEV2_SUPPORTED, (struct span){0});
-    if (announces_keep_old(conn)) {
+    if (ike_conn_keep_old(conn)) {
         uint8_t vid[KEEP_OLD_VENDOR_ID_LEN];
         uint16_t notify =
             conn->keep_old_notify != 0 ? conn->keep_old_notify : KEEP_OLD_DEFAULT_NOTIFY;
@@ -64,7 +59,7 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
     const struct wire_payload *v = NULL;
     while ((v = wire_find(message, WIRE_PAYLOAD_V, v)) != NULL)
-        if (announces_keep_old(conn) && keep_old_vendor_id_read(v->body, &login->keep_old_notify))
+        if (ike_conn_keep_old(conn) && keep_old_vendor_id_read(v->body, &login->keep_old_notify))
             login->keep_old = true;
 }
 
@@ -75,15 +70,6 @@ static uint8_t *copy_of(struct span octets, size_t *ret_len)
         memcpy(copy, octets.ptr, octets.len);
     *ret_len = copy == NULL ? 0 : octets.len;
     return copy;
-}
-
-static void take_choice(struct sa *sa, const struct proposal_choice *choice)
-{
-    sa->encr = choice->encr;
-    sa->encr_key_bits = choice->encr_key_bits;
-    sa->integ = choice->integ;
-    sa->prf = choice->prf;
-    sa->ke = choice->ke;
 }
 
 static int derive(struct sa *sa, struct span peer_public)
@@ -139,24 +125,13 @@ static struct verdict again(struct sa *sa)
 static struct verdict other_group(struct sa *sa, const struct wire_notify *notify)
 {
     struct login *login = sa->login;
-    struct reader r = reader_of(notify->data);
-    uint16_t group = read_u16(&r);
-    struct verdict refused = {
-        .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
-
-    /* Only a group that we offered, and not the one that was refused (no loop, no downgrade). */
-    if (!reader_done(&r) || group == login->ke_group || ++login->ke_retries > RETRIES_MAX)
-        return refused;
-    for (size_t i = 0; i < login->conn->proposals.n; i++) {
-        const struct ike_proposal *p = &login->conn->proposals.proposals[i];
-        for (uint8_t j = 0; j < p->n_ke; j++)
-            if (p->ke[j] == group) {
-                login->ke = ke_free(login->ke);
-                login->ke_group = group;
-                return again(sa);
-            }
-    }
-    return refused;
+    uint16_t group = proposal_other_ke(&login->conn->proposals, notify->data, login->ke_group);
+    if (group == 0 || ++login->ke_retries > RETRIES_MAX)
+        return (struct verdict){
+            .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
+    login->ke = ke_free(login->ke);
+    login->ke_group = group;
+    return again(sa);
 }
 
 static struct verdict init_refused(struct sa *sa, const struct wire_message *response)
@@ -240,7 +215,7 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     memcpy(login->nr, nr.ptr, nr.len);
     login->init_response = copy_of(response->octets, &login->n_init_response);
     sa_spi_set(sa, sa->spi_i, response->header.spi_r);
-    take_choice(sa, &choice);
+    sa_algorithms_set(sa, &choice);
     if (login->init_response == NULL || derive(sa, ke.public_value) != 0)
         return verdict_done(IKE_KE_REFUSED);
     read_abilities(sa, response, from);
@@ -397,7 +372,7 @@ static void accept_init(struct ike *ike, const struct ike_path *path,
         login->next->previous = login;
     ike->logins = login;
     sa_spi_set(sa, message->header.spi_i, sa->spi_r);
-    take_choice(sa, choice);
+    sa_algorithms_set(sa, choice);
     login->n_ni = (uint16_t)request->ni.len;
     memcpy(login->ni, request->ni.ptr, request->ni.len);
     login->n_nr = NONCE_LEN;

@@ -2,9 +2,11 @@
 /* What an error notify means for the exchange that it ends. */
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
+#include "ike/proposal.h"
 
 #define RETRY_FIRST_NS NANOS_PER_SEC
 #define RETRIES_MAX    6
+#define KE_RETRIES_MAX 3
 
 static enum ike_outcome outcome_of(uint16_t notify)
 {
@@ -44,6 +46,19 @@ void exchange_out_of_sync(struct sa *sa)
 {
     struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_TEMPORARY_FAILURE};
     (void)!intent_add(sa, &intent); /* no memory: its hard lifetime ends it */
+}
+
+struct verdict exchange_other_ke(struct asking *asking, const struct ike_proposal_list *ours,
+                                 const struct wire_notify *notify)
+{
+    uint16_t group = proposal_other_ke(ours, notify->data, asking->intent.ke_group);
+    if (group == 0 || asking->intent.attempt >= KE_RETRIES_MAX) {
+        struct verdict verdict = verdict_done(IKE_KE_REFUSED);
+        verdict.notify = notify->type;
+        return verdict;
+    }
+    asking->intent.ke_group = group;
+    return (struct verdict){.kind = VERDICT_AGAIN};
 }
 
 struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos now)

@@ -29,3 +29,14 @@ struct ike_conn *ike_conn_unref(struct ike_conn *conn)
         free(conn);
     return NULL;
 }
+
+nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct random *random,
+                            nanos now)
+{
+    nanos jitter = 0;
+    if (lifetime->rekey_ns <= 0 || lifetime->rekey_ns == NANOS_NEVER)
+        return NANOS_NEVER;
+    if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
+        jitter = (nanos)(random_u64(random) % (uint64_t)lifetime->jitter_ns);
+    return nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
+}

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/limits.h"
+#include "base/random.h"
 #include "base/time.h"
 
 #define POLICY_ADDRESSES 8
@@ -103,7 +104,7 @@ struct ike_child_policy {
     uint32_t reqid;
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
-    bool copy_df, copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool copy_ecn, copy_dscp_out, copy_dscp_in;
 };
 
 enum ike_clone { IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791, IKE_CLONE_BOTH };
@@ -157,7 +158,7 @@ struct ike_conn {
     nanos reauth_ns;              /* 0: never */
     nanos dpd_delay_ns;           /* 0: off */
     uint32_t keyingtries;         /* 0: for ever */
-    bool mobike, encap, send_certreq;
+    bool mobike, encap;
     enum ike_fragmentation fragmentation;
     enum ike_childless childless;
     enum ike_unique unique;
@@ -178,6 +179,21 @@ struct ike_conn {
     uint32_t max_ike_sas;
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
 };
+
+/* ike_conn_keep_old, ike_conn_rfc7791 - the dialects of cloning that the connection speaks. */
+static inline bool ike_conn_keep_old(const struct ike_conn *conn)
+{
+    return conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
+}
+static inline bool ike_conn_rfc7791(const struct ike_conn *conn)
+{
+    return conn->clone == IKE_CLONE_RFC7791 || conn->clone == IKE_CLONE_BOTH;
+}
+
+/* ike_lifetime_rekey_at - when an SA that begins now is rekeyed: the soft lifetime less a random
+ * part of the jitter. NANOS_NEVER: not at all. */
+nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct random *random,
+                            nanos now);
 
 struct ike_conn *ike_conn_new(void); /* zeroed, refs 1; NULL: no memory */
 struct ike_conn *ike_conn_ref(struct ike_conn *conn);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "base/reader.h"
 #include "crypto/algorithm.h"
 
 struct word {
@@ -384,4 +385,17 @@ bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa 
     struct ike_proposal_list one = {.n = 1};
     one.proposals[0] = ours->proposals[w->number - 1];
     return proposal_select(&one, answer, protocol, wish, ret_choice);
+}
+
+uint16_t proposal_other_ke(const struct ike_proposal_list *ours, struct span data, uint16_t refused)
+{
+    struct reader r = reader_of(data);
+    uint16_t group = read_u16(&r);
+    if (!reader_done(&r) || group == refused)
+        return 0;
+    for (size_t i = 0; i < ours->n; i++)
+        for (uint8_t j = 0; j < ours->proposals[i].n_ke; j++)
+            if (ours->proposals[i].ke[j] == group)
+                return group;
+    return 0;
 }

@@ -53,6 +53,11 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
                      uint8_t protocol, bool with_ke, struct proposal_choice *ret_choice);
 
+/* proposal_other_ke - the group that the data of INVALID_KE_PAYLOAD asks for: 0 unless we offered
+ * it and it is another than the one that was refused (no loop, no downgrade). */
+uint16_t proposal_other_ke(const struct ike_proposal_list *ours, struct span data,
+                           uint16_t refused);
+
 /* proposal_choice_to_wire - the answer. */
 void proposal_choice_to_wire(const struct proposal_choice *choice, uint8_t protocol,
                              struct span spi, struct wire_sa *ret_sa);

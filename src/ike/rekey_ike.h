@@ -30,7 +30,6 @@ void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
  * it and is not answered yet, the peer knows already who inherits, and this says it.
  */
 void rekey_ike_adopt(struct sa *sa);
-void rekey_ike_take_choice(struct sa *sa, const struct proposal_choice *choice);
 
 /* rekey_ike_surely_clone - what is asked leaves the Child SAs where they are, whatever the answer
  * is; of other forms only the answer tells whether it was a rekey. */

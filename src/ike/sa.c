@@ -100,6 +100,15 @@ void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r)
     sa->spi_r = spi_r;
 }
 
+void sa_algorithms_set(struct sa *sa, const struct proposal_choice *choice)
+{
+    sa->encr = choice->encr;
+    sa->encr_key_bits = choice->encr_key_bits;
+    sa->integ = choice->integ;
+    sa->prf = choice->prf;
+    sa->ke = choice->ke;
+}
+
 static bool edge_exists(enum ike_sa_life from, enum ike_sa_life to)
 {
     switch (from) {
@@ -117,16 +126,8 @@ static bool edge_exists(enum ike_sa_life from, enum ike_sa_life to)
 void sa_lifetimes_start(struct sa *sa, nanos now)
 {
     const struct ike_lifetime *lifetime = &sa->session->conn->lifetime;
-    sa->rekey_at_ns = sa->expires_ns = NANOS_NEVER;
-    if (lifetime->rekey_ns > 0 && lifetime->rekey_ns != NANOS_NEVER) {
-        nanos jitter = 0;
-        if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
-            jitter = (nanos)(random_u64(sa->ike->random) % (uint64_t)lifetime->jitter_ns);
-        sa->rekey_at_ns =
-            nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
-    }
-    if (lifetime->life_ns > 0)
-        sa->expires_ns = nanos_after(now, lifetime->life_ns);
+    sa->rekey_at_ns = ike_lifetime_rekey_at(lifetime, sa->ike->random, now);
+    sa->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
 static void become_established(struct sa *sa, nanos now)

@@ -26,6 +26,7 @@ struct child;
 struct intent;
 struct asking;
 struct login;
+struct proposal_choice;
 struct reassembly;
 
 struct sa {
@@ -119,6 +120,9 @@ bool sa_spi_own(struct sa *sa, uint64_t spi) MUST_USE;
 /* sa_spi_set - the SPIs in order initiator, responder; ours must have come from sa_new/sa_derive.
  */
 void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r);
+
+/* sa_algorithms_set - what was negotiated. */
+void sa_algorithms_set(struct sa *sa, const struct proposal_choice *choice);
 
 /* sa_life_set - the only function that changes `life`; asserts that the edge exists, keeps the
  * counters, and emits IKE_EV_SA_UP on ESTABLISHED. */

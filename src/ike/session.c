@@ -172,24 +172,27 @@ uint32_t session_live_sas(const struct session *session)
     return n;
 }
 
+bool session_full(const struct session *session)
+{
+    uint32_t max = session->conn->max_ike_sas;
+    return session_live_sas(session) >= (max != 0 ? max : LIMIT_IKE_SAS_SESSION);
+}
+
 enum ike_dialect session_dialect(const struct session *session)
 {
     const struct ike_conn *conn = session->conn;
-    bool keep_old = conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH;
-    bool rfc7791 = conn->clone == IKE_CLONE_RFC7791 || conn->clone == IKE_CLONE_BOTH;
+    bool keep_old = ike_conn_keep_old(conn) && session->peer_keep_old;
+    bool rfc7791 = ike_conn_rfc7791(conn) && session->peer_rfc7791;
 
     if (session->clone_never)
         return IKE_DIALECT_NONE;
-    keep_old = keep_old && session->peer_keep_old;
-    rfc7791 = rfc7791 && session->peer_rfc7791;
     if (keep_old && rfc7791)
         return conn->prefer == IKE_CLONE_RFC7791 ? IKE_DIALECT_RFC7791 : IKE_DIALECT_KEEP_OLD;
     if (keep_old)
         return IKE_DIALECT_KEEP_OLD;
     if (rfc7791)
         return IKE_DIALECT_RFC7791;
-    if (conn->keep_old_blind &&
-        (conn->clone == IKE_CLONE_KEEP_OLD || conn->clone == IKE_CLONE_BOTH))
+    if (conn->keep_old_blind && ike_conn_keep_old(conn))
         return IKE_DIALECT_KEEP_OLD_BLIND;
     return IKE_DIALECT_NONE;
 }

@@ -70,6 +70,9 @@ enum ike_dialect session_dialect(const struct session *session);
  * D-11). */
 nanos session_unused_timeout(const struct session *session);
 
+/* session_full - no further IKE SA: max_ike_sas (D-20). */
+bool session_full(const struct session *session);
+
 /* session_live_sas - the IKE SAs that count against max_ike_sas. */
 uint32_t session_live_sas(const struct session *session);
 
