@@ -14,7 +14,7 @@
 struct child_work {
     struct ike_child_policy *policy;
     nanos rekey_ns, life_ns, rand_ns;
-    uint64_t rekey_bytes, life_bytes, rekey_packets, life_packets;
+    uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
     bool copy_ecn;
     int copy_dscp, start, close, dpd, mode;
@@ -165,6 +165,9 @@ static const char *const start_words[] = {"none", "trap", "start", NULL};
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
 static const char *const mode_words[] = {"tunnel", NULL};
+static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
+static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
+static const char *const only_zero[] = {"0", NULL};
 static const struct key child_keys[] = {
     {.name = "esp_proposals", .kind = KEY_FUNCTION, .function = set_esp_proposals},
     {.name = "local_ts", .kind = KEY_FUNCTION, .function = set_local_ts},
@@ -174,10 +177,10 @@ static const struct key child_keys[] = {
     {.name = "rand_time", .kind = KEY_TIME, .offset = CHILD(rand_ns)},
     {.name = "rekey_bytes", .kind = KEY_BYTES, .offset = CHILD(rekey_bytes)},
     {.name = "life_bytes", .kind = KEY_BYTES, .offset = CHILD(life_bytes)},
-    {.name = "rand_bytes", .kind = KEY_IGNORED},
+    {.name = "rand_bytes", .kind = KEY_BYTES, .offset = CHILD(rand_bytes)},
     {.name = "rekey_packets", .kind = KEY_U64, .offset = CHILD(rekey_packets)},
     {.name = "life_packets", .kind = KEY_U64, .offset = CHILD(life_packets)},
-    {.name = "rand_packets", .kind = KEY_IGNORED},
+    {.name = "rand_packets", .kind = KEY_U64, .offset = CHILD(rand_packets)},
     {.name = "mode", .kind = KEY_WORD, .offset = CHILD(mode), .words = mode_words},
     {.name = "start_action", .kind = KEY_WORD, .offset = CHILD(start), .words = start_words},
     {.name = "close_action", .kind = KEY_WORD, .offset = CHILD(close), .words = start_words},
@@ -186,11 +189,23 @@ static const struct key child_keys[] = {
     {.name = "reqid", .kind = KEY_U32, .offset = CHILD(reqid)},
     {.name = "copy_ecn", .kind = KEY_BOOL, .offset = CHILD(copy_ecn)},
     {.name = "copy_dscp", .kind = KEY_WORD, .offset = CHILD(copy_dscp), .words = dscp_words},
-    {.name = "copy_df", .kind = KEY_IGNORED},
     {.name = "hostaccess", .kind = KEY_IGNORED},
-    {.name = "policies", .kind = KEY_IGNORED},
-    {.name = "policies_fwd_out", .kind = KEY_IGNORED},
-    {.name = "priority", .kind = KEY_IGNORED},
+    {.name = "copy_df",
+     .kind = KEY_ONLY,
+     .words = only_yes,
+     .why = "the outer header always has DF, and its path MTU is found"},
+    {.name = "policies",
+     .kind = KEY_ONLY,
+     .words = only_yes,
+     .why = "the selectors of each Child SA are always enforced"},
+    {.name = "policies_fwd_out",
+     .kind = KEY_ONLY,
+     .words = only_no,
+     .why = "forwarded traffic is checked as all other"},
+    {.name = "priority",
+     .kind = KEY_ONLY,
+     .words = only_zero,
+     .why = "the narrower selectors come first"},
     {.name = "ah_proposals", .kind = KEY_UNSUPPORTED, .why = "AH is not"},
     {.name = "updown", .kind = KEY_UNSUPPORTED, .why = "scripts are not run"},
     {.name = "ipcomp", .kind = KEY_UNSUPPORTED, .why = "IPComp is not"},
@@ -215,6 +230,14 @@ static uint64_t with_tenth(uint64_t n)
     return n > UINT64_MAX / 11 * 10 ? UINT64_MAX : n + n / 10;
 }
 
+/* spread - the random part: as given, or all of the time between rekey and life. */
+static uint64_t spread(uint64_t given, uint64_t rekey, uint64_t life)
+{
+    if (given != UINT64_MAX)
+        return given;
+    return life > rekey ? life - rekey : 0;
+}
+
 static void finish_child(struct child_work *work)
 {
     struct ike_child_policy *policy = work->policy;
@@ -233,6 +256,9 @@ static void finish_child(struct child_work *work)
     lifetime->rekey_packets = work->rekey_packets;
     lifetime->life_packets =
         work->life_packets != 0 ? work->life_packets : with_tenth(work->rekey_packets);
+    lifetime->jitter_bytes = spread(work->rand_bytes, lifetime->rekey_bytes, lifetime->life_bytes);
+    lifetime->jitter_packets =
+        spread(work->rand_packets, lifetime->rekey_packets, lifetime->life_packets);
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
     policy->copy_ecn = work->copy_ecn;
@@ -263,6 +289,8 @@ int child_build(const struct tree *section, struct ike_conn *conn, struct build_
         .rekey_ns = KEY_UNSET,
         .life_ns = KEY_UNSET,
         .rand_ns = KEY_UNSET,
+        .rand_bytes = UINT64_MAX,
+        .rand_packets = UINT64_MAX,
         .replay_window = 1024,
         .copy_ecn = true,
     };

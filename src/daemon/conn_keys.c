@@ -53,6 +53,15 @@ static int set_word(const struct key *key, const struct tree *node, const char *
     return build_fail(error, node, "'%.60s' is not one of %s", text, list);
 }
 
+static int check_only(const struct key *key, const struct tree *node, const char *text,
+                      struct build_error *error)
+{
+    for (int i = 0; key->words[i] != NULL; i++)
+        if (strcasecmp(key->words[i], text) == 0)
+            return 0;
+    return build_fail(error, node, "'%.60s' is not supported by ikat: %s", text, key->why);
+}
+
 static int set_number(const struct key *key, const struct tree *node, const char *text, void *field,
                       struct build_error *error)
 {
@@ -100,6 +109,7 @@ static int set_key(const struct key *key, const struct tree *node, void *target,
                    ? 0
                    : build_fail(error, node, "'%.60s' is not a time (such as 90s, 5m, 4h)", text);
     case KEY_WORD: return set_word(key, node, text, field, error);
+    case KEY_ONLY: return check_only(key, node, text, error);
     case KEY_U16:
     case KEY_U32:
     case KEY_U64:

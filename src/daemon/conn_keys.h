@@ -15,7 +15,8 @@ enum key_kind {
     KEY_BYTES,       /* uint64_t */
     KEY_WORD,        /* enum (int), index of the word in `words` */
     KEY_FUNCTION,    /* function(node, target, error) */
-    KEY_IGNORED,     /* accepted, without meaning here: `why` is for the manual only */
+    KEY_IGNORED,     /* accepted: of IKEv1, of certificates or of scripts, none of which is here */
+    KEY_ONLY,        /* known to swanctl, refused with `why` but for the values in `words` */
     KEY_UNSUPPORTED, /* known to swanctl, refused with `why` */
 };
 
@@ -23,7 +24,7 @@ struct key {
     const char *name;
     enum key_kind kind;
     size_t offset;
-    const char *const *words; /* KEY_WORD: NULL at the end */
+    const char *const *words; /* KEY_WORD, KEY_ONLY: NULL at the end */
     int (*function)(const struct tree *node, void *target, struct build_error *error);
     const char *why;
 };

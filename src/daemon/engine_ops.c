@@ -129,6 +129,17 @@ static struct ike_conn *conn_choose(struct engine *e, const char *name, const ch
     return NULL;
 }
 
+/* kept - whether what was lost is connected to again: if any child of the wish says so. There is no
+ * trap policy to fall back to: `trap` restarts. */
+static bool kept(const struct ike_conn *conn, const char *child)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        if ((child == NULL || strcmp(conn->children[i].name, child) == 0) &&
+            conn->children[i].dpd_action != IKE_DPD_CLEAR)
+            return true;
+    return false;
+}
+
 static int op_initiate(void *engine, const char *name, const char *child, nanos timeout,
                        const struct engine_watch *watch)
 {
@@ -141,8 +152,7 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
         watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
     if (watch != NULL && w == NULL)
         return ERR_FULL;
-    bool keep = conn->n_children > 0 && conn->children[0].dpd_action == IKE_DPD_RESTART;
-    int error = engine_connect(e, conn, child, tag, keep);
+    int error = engine_connect(e, conn, child, tag, kept(conn, child));
     if (error != 0 && w != NULL)
         w->kind = WATCH_FREE;
     return error;

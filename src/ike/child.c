@@ -73,6 +73,8 @@ static void emit_install(struct child *child, const struct child_spec *spec,
                          const struct ike_child_keys *keys)
 {
     struct sa *sa = child->sa;
+    const struct ike_lifetime *lifetime = &child->policy->lifetime;
+    const struct random *random = sa->ike->random;
     struct ike_event *event = event_sa(sa, IKE_EV_CHILD_INSTALL);
     event->job = job_add(sa, IKE_EV_CHILD_INSTALL, child->id);
     event->child = child->id;
@@ -90,6 +92,9 @@ static void emit_install(struct child *child, const struct child_spec *spec,
         .udp_encap = child->udp_encap,
         .outbound_now = spec->outbound_now,
         .replay_window = child->policy->replay_window,
+        .soft_packets =
+            ike_lifetime_soft(lifetime->rekey_packets, lifetime->jitter_packets, random),
+        .soft_octets = ike_lifetime_soft(lifetime->rekey_bytes, lifetime->jitter_bytes, random),
         .path = sa->path,
         .local_ts = *spec->local_ts,
         .remote_ts = *spec->remote_ts,

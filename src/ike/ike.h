@@ -251,6 +251,7 @@ struct ike_child_install {
         keys; /* wiped by the event queue after the event was taken and ike_event is called again */
     bool esn, udp_encap, outbound_now;
     uint32_t replay_window;
+    uint64_t soft_packets, soft_octets; /* when to ask for its rekey; 0: never */
     struct ike_path path;
     struct ike_ts_list local_ts, remote_ts;
     const struct ike_conn *conn;

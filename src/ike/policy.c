@@ -30,13 +30,20 @@ struct ike_conn *ike_conn_unref(struct ike_conn *conn)
     return NULL;
 }
 
+uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)
+{
+    uint64_t less = rekey > 0 && jitter > 0 ? random_u64(random) % jitter : 0;
+    if (rekey == 0)
+        return 0;
+    return less < rekey ? rekey - less : 1;
+}
+
 nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct random *random,
                             nanos now)
 {
-    nanos jitter = 0;
     if (lifetime->rekey_ns <= 0 || lifetime->rekey_ns == NANOS_NEVER)
         return NANOS_NEVER;
-    if (lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER)
-        jitter = (nanos)(random_u64(random) % (uint64_t)lifetime->jitter_ns);
-    return nanos_after(now, jitter < lifetime->rekey_ns ? lifetime->rekey_ns - jitter : 0);
+    bool some = lifetime->jitter_ns > 0 && lifetime->jitter_ns != NANOS_NEVER;
+    uint64_t jitter = some ? (uint64_t)lifetime->jitter_ns : 0;
+    return nanos_after(now, (nanos)ike_lifetime_soft((uint64_t)lifetime->rekey_ns, jitter, random));
 }

@@ -92,7 +92,9 @@ struct ike_lifetime {
     nanos rekey_ns;  /* soft: 0 or NANOS_NEVER: none */
     nanos life_ns;   /* hard: counted from establishment */
     nanos jitter_ns; /* a random part of it is subtracted from rekey_ns */
-    uint64_t rekey_bytes, life_bytes, rekey_packets, life_packets; /* Child SAs; 0: none */
+    /* the same by volume, of Child SAs; 0: none */
+    uint64_t rekey_bytes, life_bytes, jitter_bytes;
+    uint64_t rekey_packets, life_packets, jitter_packets;
 };
 
 struct ike_child_policy {
@@ -194,6 +196,10 @@ static inline bool ike_conn_rfc7791(const struct ike_conn *conn)
  * part of the jitter. NANOS_NEVER: not at all. */
 nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct random *random,
                             nanos now);
+
+/* ike_lifetime_soft - the same by volume: `rekey` less a random part of `jitter`, at least 1;
+ * 0: not at all. */
+uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random);
 
 struct ike_conn *ike_conn_new(void); /* zeroed, refs 1; NULL: no memory */
 struct ike_conn *ike_conn_ref(struct ike_conn *conn);

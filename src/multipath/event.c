@@ -353,7 +353,7 @@ static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now
     bool elsewhere = false;
     for (unsigned i = 0; i < vpn->n_bearers; i++)
         elsewhere |= vpn->bearers[i].policy == policy;
-    if (on_purpose && !elsewhere && vpn->conn->children[policy].close_action != IKE_START_START)
+    if (on_purpose && !elsewhere && vpn->conn->children[policy].close_action == IKE_START_NONE)
         vpn->children &= ~(UINT32_C(1) << policy);
     if (!leg_has(vpn, leg, policy) && leg->job != JOB_CREATE) {
         leg->job_failures++;

@@ -220,6 +220,29 @@ static void volume(void **state)
     scenario_end(world);
 }
 
+/* the data plane asks for a rekey at the limit less a random part of the jitter */
+static void volume_jitter(void **state)
+{
+    (void)state;
+    uint64_t seen[2] = {0};
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        struct world *world = world_new(70 + seed);
+        struct ike_lifetime *lifetime = &world->conn_a->children[0].lifetime;
+        lifetime->rekey_bytes = 1000000;
+        lifetime->jitter_bytes = 400000;
+        lifetime->rekey_packets = 10;
+        lifetime->jitter_packets = 1000; /* more than there is: never none */
+        scenario_login(world);
+        const struct ike_child_install *a = &last_event(&world->a, IKE_EV_CHILD_INSTALL)->install;
+        assert_in_range(a->soft_octets, 600001, 1000000);
+        assert_in_range(a->soft_packets, 1, 10);
+        seen[seed] = a->soft_octets;
+        assert_int_equal(last_event(&world->b, IKE_EV_CHILD_INSTALL)->install.soft_octets, 0);
+        scenario_end(world);
+    }
+    assert_int_not_equal(seen[0], seen[1]);
+}
+
 /* --- reauthentication (RFC 7296 section 2.8.3): make before break, and again if it fails --- */
 
 static void reauthentication(void **state)
@@ -413,6 +436,7 @@ int main(void)
         cmocka_unit_test(refused_rekey),
         cmocka_unit_test(hard_lifetime),
         cmocka_unit_test(volume),
+        cmocka_unit_test(volume_jitter),
         cmocka_unit_test(reauthentication),
         cmocka_unit_test(reauthentication_never),
         cmocka_unit_test(fatal_syntax),
