@@ -86,8 +86,10 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
     struct sk_keys keys = sk_keys_of(sa, sa_original_initiator(sa));
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
-    if (sa->session != NULL && sa->session->fragmentation && per > 0 &&
-        whole + 60 > sa->ike->options.fragment_size) {
+    /* fragmentation = accept: those of the peer are taken, but none are sent */
+    bool may = sa->session != NULL && sa->session->fragmentation &&
+               sa->session->conn->fragmentation == IKE_FRAGMENTATION_YES;
+    if (may && per > 0 && whole + 60 > sa->ike->options.fragment_size) {
         n = (chain->w.len + per - 1) / per;
         extra = FRAGMENT_HEADER_LEN;
     }

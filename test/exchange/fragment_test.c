@@ -244,6 +244,21 @@ static void not_agreed(void **state)
     scenario_end(world);
 }
 
+/* fragmentation = accept: takes what comes in fragments, and sends none */
+static void accept_only(void **state)
+{
+    (void)state;
+    struct world *world = small_datagrams(9);
+    world->conn_b->fragmentation = IKE_FRAGMENTATION_ACCEPT;
+    scenario_watch(world);
+    scenario_login(world);
+    scenario_clone(&world->a, world_sa(&world->a, 0));
+    assert_true(scenario_session(&world->b).fragmentation);
+    assert_int_not_equal(scenario_count(world, "a -> b CREATE_CHILD_SA request: SKF"), 0);
+    assert_int_equal(scenario_count(world, "b -> a CREATE_CHILD_SA response: SKF"), 0);
+    scenario_end(world);
+}
+
 /* F5: whoever logs in and then sends first halves only costs one message of memory. */
 static void halves(void **state)
 {
@@ -268,7 +283,7 @@ int main(void)
         cmocka_unit_test(any_order),     cmocka_unit_test(spoiled),
         cmocka_unit_test(repeated),      cmocka_unit_test(more_parts_win),
         cmocka_unit_test(interrupted),   cmocka_unit_test(not_agreed),
-        cmocka_unit_test(halves),
+        cmocka_unit_test(accept_only),   cmocka_unit_test(halves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
