@@ -111,9 +111,9 @@ static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
     ts_narrow(ts_r, &own, &terms->local_ts);
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
+    terms->policy = policy;
     if (!proposal_select(&policy->proposals, offer, WIRE_PROTO_ESP, wish, &terms->choice))
         return N_NO_PROPOSAL_CHOSEN;
-    terms->policy = policy;
     return 0;
 }
 

@@ -35,7 +35,8 @@ void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *r
 /*
  * child_terms_answer - the responder: chooses policy, proposal and selectors for the request.
  * `only`: the policy of a rekey; NULL: whichever fits. 0, or the notify to refuse with
- * (INVALID_KE_PAYLOAD: the group is in terms->choice.ke). `terms` is then valid and terms->spi_in
+ * (INVALID_KE_PAYLOAD: the group is in terms->choice.ke; NO_PROPOSAL_CHOSEN: the policy that came
+ * closest is in terms->policy). `terms` is then valid and terms->spi_in
  * chosen.
  */
 struct child_request {

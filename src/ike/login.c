@@ -151,6 +151,14 @@ unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *pat
     return 2 * remote + local;
 }
 
+void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify)
+{
+    char text[2 * PROPOSAL_TEXT_MAX];
+    if (notify->type == N_NO_PROPOSAL_CHOSEN &&
+        proposal_refusal_print(notify->data, text, sizeof(text)))
+        event_notice(sa, "for %s the peer takes: %s", what, text);
+}
+
 bool login_fragmentation(const struct sa *sa)
 {
     return sa->login != NULL && sa->login->fragmentation;

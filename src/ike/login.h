@@ -61,6 +61,10 @@ struct login {
     uint64_t group_spi;
 };
 
+/* login_notice_refusal - after NO_PROPOSAL_CHOSEN: what the peer says that it takes, as a notice.
+ */
+void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify);
+
 /*
  * login_is_hint - an IKE_SA_INIT response that only says no. Anyone could have sent it, so it is
  * remembered, and the responder has LOGIN_HINT_NS to say otherwise (RFC 7296 section 2.21.1).

@@ -198,6 +198,9 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
         wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
         return IKE_ADDRESS_FAILURE; /* without the address that was asked for there is no use */
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL) {
+        struct wire_notify why;
+        if (wire_notify_error(response, &why))
+            login_notice_refusal(sa, "the Child SA", &why);
         struct verdict verdict = verdict_error(response);
         *ret_notify = verdict.notify;
         return verdict.outcome;
@@ -477,7 +480,12 @@ static void add_child(struct sa *sa, const struct wire_message *request, struct 
     if (!sa->login->lease_failed)
         refused = child_terms_answer(sa, &wanted, &commit->terms);
     if (refused != 0) {
-        wire_add_notify(reply, refused, (struct span){0});
+        uint8_t octets[PROPOSAL_REFUSAL_MAX];
+        struct span data = {0};
+        if (refused == N_NO_PROPOSAL_CHOSEN && sa->login->keep_old)
+            data = proposal_refusal(&commit->terms.policy->proposals,
+                                    (struct buffer){octets, sizeof(octets)});
+        wire_add_notify(reply, refused, data);
         return;
     }
     child_answer_sa(&commit->terms, reply);

@@ -45,6 +45,16 @@ static void add_abilities(struct sa *sa, struct wire_builder *message, bool resp
     }
 }
 
+/* vendor_id_find - the last announcement of KEEP_OLD_IKE_SA counts. */
+static bool vendor_id_find(const struct wire_message *message, uint16_t *ret_notify)
+{
+    const struct wire_payload *v = NULL;
+    bool found = false;
+    while ((v = wire_find(message, WIRE_PAYLOAD_V, v)) != NULL)
+        found |= keep_old_vendor_id_read(v->body, ret_notify);
+    return found;
+}
+
 static void read_abilities(struct sa *sa, const struct wire_message *message,
                            const struct ike_path *path)
 {
@@ -57,10 +67,7 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
     login->fragmentation = conn->fragmentation != IKE_FRAGMENTATION_NO &&
                            wire_notify_has(message, N_IKEV2_FRAGMENTATION_SUPPORTED);
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
-    const struct wire_payload *v = NULL;
-    while ((v = wire_find(message, WIRE_PAYLOAD_V, v)) != NULL)
-        if (ike_conn_keep_old(conn) && keep_old_vendor_id_read(v->body, &login->keep_old_notify))
-            login->keep_old = true;
+    login->keep_old = ike_conn_keep_old(conn) && vendor_id_find(message, &login->keep_old_notify);
 }
 
 static uint8_t *copy_of(struct span octets, size_t *ret_len)
@@ -160,6 +167,7 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
         return false; /* what there is an answer to */
     if (login->hint == 0 && wire_notify_error(response, &notify)) {
         login->hint = notify.type;
+        login_notice_refusal(sa, "IKE", &notify);
         sa->mine.give_up_at_ns = nanos_min(sa->mine.give_up_at_ns, nanos_after(now, LOGIN_HINT_NS));
         sa_touch(sa);
     }
@@ -246,8 +254,9 @@ struct init_request {
 static void refuse_clear(struct ike *ike, const struct ike_path *path,
                          const struct ike_header *request, uint16_t type, struct span data)
 {
-    uint8_t octets[IKE_HEADER_LEN + 8 + LIMIT_COOKIE];
-    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 8 + LIMIT_COOKIE);
+    uint8_t octets[IKE_HEADER_LEN + 8 + PROPOSAL_REFUSAL_MAX];
+    struct wire_builder b =
+        wire_builder_of(octets + IKE_HEADER_LEN, sizeof(octets) - IKE_HEADER_LEN);
     wire_add_notify(&b, type, data);
     struct ike_header header = {
         .spi_i = request->spi_i,
@@ -261,18 +270,34 @@ static void refuse_clear(struct ike *ike, const struct ike_path *path,
     output_add(ike, path, 0, span_of(octets, header.length));
 }
 
+/* refuse_proposals - with what we would have taken, for those who understand it. */
+static void refuse_proposals(struct ike *ike, const struct ike_path *path,
+                             const struct wire_message *request)
+{
+    uint8_t octets[PROPOSAL_REFUSAL_MAX];
+    struct span data = {0};
+    uint16_t number;
+    unsigned best = 0;
+    for (size_t i = 0; vendor_id_find(request, &number) && i < ike->n_conns; i++) {
+        unsigned rank = login_conn_rank(ike->conns[i], path);
+        if (rank <= best)
+            continue;
+        best = rank;
+        data = proposal_refusal(&ike->conns[i]->proposals, (struct buffer){octets, sizeof(octets)});
+    }
+    refuse_clear(ike, path, &request->header, N_NO_PROPOSAL_CHOSEN, data);
+}
+
 static struct ike_conn *choose_conn(struct ike *ike, const struct ike_path *path,
                                     const struct init_request *request,
-                                    struct proposal_choice *ret_choice, bool *ret_any)
+                                    struct proposal_choice *ret_choice)
 {
     struct ike_conn *best = NULL;
     unsigned best_rank = 0;
     struct proposal_choice choice;
     struct proposal_wish wish = {.with_ke = true, .ke_sent = request->ke.group};
-    *ret_any = false;
     for (size_t i = 0; i < ike->n_conns; i++) {
         unsigned rank = login_conn_rank(ike->conns[i], path);
-        *ret_any |= rank > 0;
         if (rank > best_rank && proposal_select(&ike->conns[i]->proposals, &request->sa,
                                                 WIRE_PROTO_IKE, wish, &choice)) {
             best = ike->conns[i];
@@ -399,7 +424,6 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
     const struct ike_header *header = &message->header;
     struct init_request request;
     struct proposal_choice choice;
-    bool any;
 
     if (header->spi_r != 0 || header->message_id != 0 || header->spi_i == 0 ||
         (header->flags & IKE_FLAG_INITIATOR) == 0 ||
@@ -412,9 +436,9 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
     }
     if (repeated(ike, path, message) || !cookie_passed(ike, path, message, request.ni, now))
         return;
-    struct ike_conn *conn = choose_conn(ike, path, &request, &choice, &any);
+    struct ike_conn *conn = choose_conn(ike, path, &request, &choice);
     if (conn == NULL) {
-        refuse_clear(ike, path, header, N_NO_PROPOSAL_CHOSEN, (struct span){0});
+        refuse_proposals(ike, path, message);
         return;
     }
     if (choice.ke != request.ke.group) {

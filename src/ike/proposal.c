@@ -8,6 +8,9 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "crypto/algorithm.h"
+#include "wire/builder.h"
+
+#define PAYLOAD_HEADER_LEN 4 /* generic payload header, RFC 7296 section 3.2 */
 
 struct word {
     const char *text;
@@ -215,6 +218,18 @@ const char *proposal_print(const struct ike_proposal *p, char *out, size_t size)
     return out;
 }
 
+static void print_offer(const struct wire_proposal *offer, char *out, size_t size)
+{
+    static const uint8_t order[] = {WIRE_ENCR, WIRE_INTEG, WIRE_PRF, WIRE_KE, WIRE_SN};
+    size_t at = 0;
+    out[0] = '\0';
+    for (size_t type = 0; type < sizeof(order); type++)
+        for (size_t i = 0; i < offer->n; i++)
+            if (offer->transforms[i].type == order[type])
+                at = print_word(out, size, at, order[type], offer->transforms[i].id,
+                                offer->transforms[i].key_bits);
+}
+
 /* --- to the wire --- */
 
 static void put(struct wire_proposal *w, uint8_t type, uint16_t id, uint16_t key_bits)
@@ -398,4 +413,29 @@ uint16_t proposal_other_ke(const struct ike_proposal_list *ours, struct span dat
             if (ours->proposals[i].ke[j] == group)
                 return group;
     return 0;
+}
+
+struct span proposal_refusal(const struct ike_proposal_list *ours, struct buffer out)
+{
+    struct wire_builder b = wire_builder_of(out.ptr, out.len);
+    struct wire_sa sa;
+    proposal_to_wire(ours, (struct span){0}, true, &sa);
+    wire_add_sa(&b, &sa);
+    if (writer_failed(&b.w))
+        return (struct span){0};
+    return span_of(out.ptr + PAYLOAD_HEADER_LEN, b.w.len - PAYLOAD_HEADER_LEN);
+}
+
+bool proposal_refusal_print(struct span data, char *out, size_t size)
+{
+    struct wire_sa sa;
+    size_t at = 0;
+    if (!wire_sa_read(data, &sa) || sa.n == 0)
+        return false;
+    for (size_t i = 0; i < sa.n && at < size; i++) {
+        char one[PROPOSAL_TEXT_MAX];
+        print_offer(&sa.proposals[i], one, sizeof(one));
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i == 0 ? "" : ", ", one);
+    }
+    return true;
 }

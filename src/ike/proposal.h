@@ -8,7 +8,8 @@
 #include "ike/policy.h"
 #include "wire/payloads.h"
 
-#define PROPOSAL_TEXT_MAX 256
+#define PROPOSAL_TEXT_MAX    256
+#define PROPOSAL_REFUSAL_MAX 512 /* octets of proposal_refusal(): no amplifier worth the name */
 
 /*
  * proposal_parse - "aes128gcm16-prfsha256-x25519"; `protocol` WIRE_PROTO_IKE or WIRE_PROTO_ESP.
@@ -57,6 +58,17 @@ bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa 
  * it and it is another than the one that was refused (no loop, no downgrade). */
 uint16_t proposal_other_ke(const struct ike_proposal_list *ours, struct span data,
                            uint16_t refused);
+
+/*
+ * NO_PROPOSAL_CHOSEN says nothing about what would have been taken (section 3.10.1 has no data for
+ * it). To a peer that announced the Vendor ID we add that: the body of an SA payload as the
+ * notification data. It is for a person, and nothing is decided by it.
+ *
+ * proposal_refusal - writes the data to `out`; empty if it does not fit.
+ * proposal_refusal_print - the text of such data, "a-b-c, d-e"; false: there is none.
+ */
+struct span proposal_refusal(const struct ike_proposal_list *ours, struct buffer out);
+bool proposal_refusal_print(struct span data, char *out, size_t size) MUST_USE;
 
 /* proposal_choice_to_wire - the answer. */
 void proposal_choice_to_wire(const struct proposal_choice *choice, uint8_t protocol,

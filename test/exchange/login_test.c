@@ -70,6 +70,16 @@ static void group_loop(void **state)
     }
 }
 
+/* notice_of - the last one; NULL: none. */
+static const char *notice_of(const struct peer *peer)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < peer->n_events && i < WORLD_EVENTS; i++)
+        if (peer->events[i].kind == IKE_EV_NOTICE)
+            text = peer->events[i].notice;
+    return text;
+}
+
 static void no_proposal(void **state)
 {
     (void)state;
@@ -87,7 +97,70 @@ static void no_proposal(void **state)
     assert_int_equal(done->outcome, IKE_NO_PROPOSAL);
     assert_int_equal(done->notify, N_NO_PROPOSAL_CHOSEN);
     assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(NO_PROPOSAL_CHOSEN)"), 2);
+    assert_non_null(strstr(notice_of(&world->a), "for IKE the peer takes: aes256-sha256-prfsha256-"
+                                                 "ecp256"));
     expect_nothing_left(world);
+}
+
+/* the same for the first Child SA; a peer without our Vendor ID gets the bare notify */
+static void no_child_proposal(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct world *world = world_new(4);
+        world->conn_a->clone = known ? IKE_CLONE_BOTH : IKE_CLONE_RFC7791;
+        char error[PROPOSAL_TEXT_MAX];
+        struct ike_proposal_list *list = &world->conn_b->children[0].proposals;
+        list->n = 1;
+        assert_int_equal(
+            proposal_parse(WIRE_PROTO_ESP, "aes256-sha512", &list->proposals[0], error), 0);
+        world->conn_a->children[0].proposals.n = 1;
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_NO_PROPOSAL);
+        assert_int_equal(world_n_sas(&world->a), 1);
+        if (known)
+            assert_non_null(
+                strstr(notice_of(&world->a), "for the Child SA the peer takes: aes256-sha512"));
+        else
+            assert_null(notice_of(&world->a));
+        scenario_end(world);
+    }
+}
+
+/* what anyone may claim to take: never more than algorithms, and nothing at all if it is malformed
+ */
+static const struct span *claimed;
+static enum scenario_fate claim(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (to_b || m->header.exchange != WIRE_IKE_SA_INIT)
+        return SCENARIO_PASS;
+    message_clear(m);
+    m->header.spi_r = 0;
+    message_append_notify(m, N_NO_PROPOSAL_CHOSEN, *claimed);
+    return SCENARIO_CHANGED;
+}
+
+static void forged_list(void **state)
+{
+    (void)state;
+    static const uint8_t short_body[] = {0, 0, 0, 12, 1, 1, 0, 1, 3, 0, 0};
+    static const uint8_t unknown[] = {0, 0, 0, 16, 1, 1, 0, 1, 0, 0, 0, 8, 1, 0, 0xff, 0xff};
+    const struct span claims[] = {span_of(short_body, sizeof(short_body)), span_of("%s%s%n\n", 7),
+                                  span_of(unknown, sizeof(unknown))};
+    for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
+        struct world *world = world_new(5);
+        claimed = &claims[i];
+        scenario_edit(world, claim);
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_NO_PROPOSAL);
+        const char *text = notice_of(&world->a);
+        if (i == 2)
+            assert_string_equal(text, "for IKE the peer takes: ");
+        else
+            assert_null(text);
+        expect_nothing_left(world);
+    }
 }
 
 /* C12: somebody on the way says no before the responder says yes. */
@@ -493,6 +566,8 @@ int main(void)
         cmocka_unit_test(another_group),
         cmocka_unit_test(group_loop),
         cmocka_unit_test(no_proposal),
+        cmocka_unit_test(no_child_proposal),
+        cmocka_unit_test(forged_list),
         cmocka_unit_test(forged_refusal),
         cmocka_unit_test(cookie),
         cmocka_unit_test(cookie_loop),
