@@ -5,68 +5,15 @@
 #include <stdlib.h>
 
 #include "crypto/prf.h"
-#include "ike/identity.h"
-#include "ike/proposal.h"
+#include "exchange/party.h"
 #include "wire/iana.h"
-
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
-static void fill(void *context, void *octets, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        ((uint8_t *)octets)[i] = (uint8_t)next(context);
-}
-
-static struct ike_conn *make_conn(bool gateway)
-{
-    struct ike_conn *conn = ike_conn_new();
-    assert_non_null(conn);
-    strcpy(conn->name, "office");
-    proposal_default(WIRE_PROTO_IKE, &conn->proposals);
-    strcpy(conn->remote.id_pattern, gateway ? "*.user.example" : "gw.example");
-    assert_int_equal(identity_parse(gateway ? "gw.example" : "anna.user.example", &conn->local.id),
-                     0);
-    if (!gateway)
-        assert_int_equal(identity_parse("gw.example", &conn->remote.id), 0);
-    conn->mobike = true;
-    conn->fragmentation = IKE_FRAGMENTATION_YES;
-    conn->clone = IKE_CLONE_BOTH;
-    conn->prefer = IKE_CLONE_KEEP_OLD;
-    conn->max_ike_sas = 8;
-    conn->n_children = 1;
-    struct ike_child_policy *child = &conn->children[0];
-    strcpy(child->name, "net");
-    proposal_default(WIRE_PROTO_ESP, &child->proposals);
-    child->replay_window = 1024;
-    struct ike_ts_policy *lan = gateway ? &child->local_ts : &child->remote_ts;
-    struct ike_ts_policy *user = gateway ? &child->remote_ts : &child->local_ts;
-    lan->fixed.n = 1;
-    assert_true(range_parse("10.1.0.0/16", &lan->fixed.ts[0].range));
-    lan->fixed.ts[0].end_port = 65535;
-    user->n_dynamic = 1;
-    user->dynamic[0].end_port = 65535;
-    if (gateway) {
-        conn->n_pools = 1;
-        strcpy(conn->pools[0], "pool");
-    } else {
-        conn->n_vips = 1;
-        conn->vips[0].family = ADDRESS_V4;
-    }
-    return conn;
-}
 
 static void peer_init(struct peer *peer, struct world *world, const char *name, uint64_t seed)
 {
     peer->world = world;
     peer->name = name;
     peer->dice = seed;
-    peer->random = (struct random){fill, &peer->dice};
+    peer->random = dice_random(&peer->dice);
     peer->psk = "a secret of both";
     peer->crypto = crypto_new();
     assert_non_null(peer->crypto);
@@ -92,8 +39,8 @@ struct world *world_new(uint64_t seed)
     world->dice = seed;
     peer_init(&world->a, world, "a", seed * 2 + 1);
     peer_init(&world->b, world, "b", seed * 2 + 2);
-    world->conn_a = make_conn(false);
-    world->conn_b = make_conn(true);
+    world->conn_a = party_conn(false);
+    world->conn_b = party_conn(true);
     return world;
 }
 
@@ -122,34 +69,13 @@ void world_free(struct world *world)
 
 /* --- the jobs --- */
 
-/* AUTH = prf(prf(PSK, "Key Pad for IKEv2"), octets), RFC 7296 section 2.15 */
-static void psk_auth(struct peer *peer, const struct ike_auth_job *job, uint8_t *out)
-{
-    struct span pad = span_text("Key Pad for IKEv2");
-    struct span parts[3] = {job->message, job->nonce, job->prf_id};
-    uint8_t key[CRYPTO_HASH_MAX];
-    assert_int_equal(crypto_prf(peer->crypto, job->prf, span_text(peer->psk), &pad, 1, key), 0);
-    assert_int_equal(crypto_prf(peer->crypto, job->prf,
-                                span_of(key, crypto_prf_find(job->prf)->len), parts, 3, out),
-                     0);
-}
-
 static void do_job(struct peer *peer, const struct ike_event *event)
 {
     uint8_t auth[CRYPTO_HASH_MAX];
     struct ike_result result = {0};
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
-    case IKE_EV_AUTH_VERIFY:
-        if (peer->psk == NULL) {
-            result.error = ERR_NOT_FOUND;
-            break;
-        }
-        psk_auth(peer, &event->auth, auth);
-        result.auth = span_of(auth, crypto_prf_find(event->auth.prf)->len);
-        if (event->kind == IKE_EV_AUTH_VERIFY && !span_equal(result.auth, event->auth.auth))
-            result.error = ERR_AUTH;
-        break;
+    case IKE_EV_AUTH_VERIFY: party_auth(peer->crypto, peer->psk, event, auth, &result); break;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;
         if (peer->refuse_lease)
@@ -196,7 +122,7 @@ static void send_out(struct world *world, const struct ike_datagram *d, bool to_
     copy->to_b = to_b;
     copy->due_ns = world->now + WORLD_LATENCY_NS;
     if (world->jitter_ns > 0)
-        copy->due_ns += (nanos)(next(&world->dice) % (uint64_t)world->jitter_ns);
+        copy->due_ns += (nanos)(dice_next(&world->dice) % (uint64_t)world->jitter_ns);
     struct datagram **link = &world->wire;
     while (*link != NULL && (*link)->due_ns <= copy->due_ns)
         link = &(*link)->next;
@@ -217,11 +143,11 @@ static void pull_datagrams(struct peer *peer)
                    d.octets[19] & 0x20 ? "response" : "request", d.octets[23], d.len);
         bool lost = world->inspect != NULL && !world->inspect(world, to_b, &d);
         lost |= world->hook != NULL && !world->hook(world, to_b, &d);
-        lost |= next(&world->dice) % 100 < world->loss_percent;
+        lost |= dice_next(&world->dice) % 100 < world->loss_percent;
         world->n_lost += lost;
         if (!lost)
             send_out(world, &d, to_b);
-        if (!lost && next(&world->dice) % 100 < world->duplicate_percent)
+        if (!lost && dice_next(&world->dice) % 100 < world->duplicate_percent)
             send_out(world, &d, to_b);
     }
 }

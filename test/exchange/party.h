@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXCHANGE_PARTY_H
+#define TEST_EXCHANGE_PARTY_H
+
+/*
+ * What a party of a world on virtual time is made of, shared by test/exchange and test/sim: dice
+ * from a seed, a connection, and the work of the keyholder. No test framework in here.
+ */
+
+#include "ike/ike.h"
+
+/* dice_next - splitmix64: a seed is a state, every state is good. */
+uint64_t dice_next(uint64_t *state);
+/* dice_random - a struct random that draws from `state`, which it borrows. */
+struct random dice_random(uint64_t *state);
+
+/* party_conn - the connection "office" with one Child SA "net": an End User anna.user.example who
+ * asks for an inner address and 10.1.0.0/16, or the Gateway gw.example. One reference. */
+struct ike_conn *party_conn(bool gateway);
+
+/*
+ * party_auth - answers IKE_EV_AUTH_SIGN and IKE_EV_AUTH_VERIFY with a pre-shared key (RFC 7296
+ * section 2.15). `psk` NULL: there is none. ret_result->auth lies in `room`, CRYPTO_HASH_MAX
+ * octets.
+ */
+void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
+                uint8_t *room, struct ike_result *ret_result);
+
+#endif
