@@ -32,6 +32,10 @@ demo: deps programs
 bench: deps programs
 	@/usr/bin/python3 -m bench $(ARGS)
 
+sim: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) test/sim/sim >/dev/null
+	@SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) TRACE=$(TRACE) $(BUILD)/test/sim/sim $(ARGS)
+
 fuzz:
 	@tools/fuzz $(ARGS)
 
@@ -47,4 +51,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench fuzz install format check clean
+.PHONY: all programs deps test demo bench sim fuzz install format check clean

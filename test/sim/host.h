@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_SIM_HOST_H
+#define TEST_SIM_HOST_H
+
+#include "sim/sim.h"
+
+/* sim_host_add - a machine that does not run yet. Its connection (party_conn) and interfaces may be
+ * changed until it starts; `address` of each interface is to be given. */
+struct sim_host *sim_host_add(struct sim *sim, bool gateway);
+
+/* sim_host_start - the cores begin, with no memory of what was before; an End User that is wanted
+ * connects. sim_host_crash: they end without a word. */
+void sim_host_start(struct sim_host *host);
+void sim_host_crash(struct sim_host *host);
+void sim_host_done(struct sim_host *host);
+
+/* sim_host_leave - connects no more, and deletes what it has. */
+void sim_host_leave(struct sim_host *host);
+
+void sim_host_links_changed(struct sim_host *host);
+int sim_host_command(struct sim_host *host, struct ike_command command);
+
+/* --- called by the world --- */
+
+void sim_host_recv(struct sim_host *host, const struct ike_path *path, bool raw,
+                   struct buffer octets);
+void sim_host_tick(struct sim_host *host);
+void sim_host_job_done(struct sim_host *host, const struct sim_event *event);
+void sim_host_pump(struct sim_host *host);
+
+/* sim_host_user - the End User that an identity of a session names; NULL: none. */
+struct sim_host *sim_host_user(struct sim *sim, const struct ike_id *id);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_SIM_NETWORK_H
+#define TEST_SIM_NETWORK_H
+
+#include "sim/sim.h"
+
+/*
+ * sim_network_send - a packet leaves the host by the interface that the path names (its index is 1
+ * + its place, 0: the one with the local address). Nothing leaves from an address that the
+ * interface does not have.
+ */
+void sim_network_send(struct sim_host *host, const struct ike_path *path, bool raw,
+                      struct span octets);
+
+/* sim_network_inject - a packet that nobody sent (replayed, forged), from the middle on. */
+void sim_network_inject(struct sim *sim, struct sim_packet *packet, nanos wait);
+struct sim_packet *sim_packet_new(const struct endpoint *src, const struct endpoint *dst, bool raw,
+                                  struct span octets);
+
+/* sim_network_deliver - the packet is at its destination: a NAT may translate it once more. */
+void sim_network_deliver(struct sim *sim, struct sim_packet *packet);
+
+void sim_nat_forget(struct sim_nat *nat); /* all mappings: what rebinds gets another port */
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_SIM_SIM_H
+#define TEST_SIM_SIM_H
+
+/*
+ * The simulator: the real IKE, path manager and ESP cores of several hosts in one process, on
+ * virtual time, from one seed. Nothing in it looks at a clock or at the addresses of memory, so a
+ * seed always makes the same run, and the hash over all that happened proves it.
+ *
+ *      scenario.h   what is played: named ones, or random ones from a seed
+ *      host.c       a machine: cores, jobs, crash       plane.c    its ESP
+ *      network.c    interfaces, links, NATs             hostile.c  who sits on the path
+ *      traffic.c    inner packets                       checker_*  what must hold, after each event
+ *
+ * Everything lives in one struct sim; sim_free gives back what it took.
+ */
+
+#include "base/error.h"
+#include "ike/ike.h"
+#include "multipath/path_manager.h"
+
+#define SIM_HOSTS      6
+#define SIM_INTERFACES 4
+#define SIM_NATS       6
+#define SIM_LEASES     64
+#define SIM_RECENT     32 /* datagrams that the one on the path remembers */
+
+#define SIM_SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+#define SIM_MS(n)      ((nanos)(n)*NANOS_PER_MS)
+
+struct sim;
+struct sim_host;
+struct sim_plane;
+
+/* --- network --- */
+
+/* struct sim_link - between an interface and the middle of the network, both ways. Chances are per
+ * mille of the packets. */
+struct sim_link {
+    nanos delay, jitter;
+    unsigned loss, burst, duplicate, reorder, corrupt; /* burst: chance that eight in a row go */
+    unsigned burst_left;
+    unsigned mtu; /* octets of an IP packet; larger ones are lost */
+    bool up;      /* carrier: the host knows */
+    bool hole_out, hole_in;
+};
+
+struct sim_mapping {
+    struct endpoint inside, remote; /* remote: of a symmetric NAT */
+    uint16_t port;                  /* 0: free */
+    nanos used;
+};
+
+struct sim_nat {
+    struct address address;
+    bool symmetric; /* a mapping for each remote endpoint, that lets only that one in */
+    nanos timeout;
+    struct sim_mapping mappings[64];
+};
+
+struct sim_interface {
+    struct address address; /* NONE: it has none now */
+    struct sim_link link;
+    struct sim_nat *nat; /* NULL: none in front of it */
+};
+
+struct sim_packet {
+    struct endpoint src, dst; /* ports 0 with `raw` */
+    bool raw;                 /* IP protocol 50; else UDP */
+    size_t len;
+    uint8_t octets[]; /* what UDP carries, or ESP */
+};
+
+/* --- hosts --- */
+
+struct sim_faults {
+    nanos sign_delay;
+    unsigned sign_fail, install_fail, lease_fail, memory_fail; /* per mille */
+};
+
+struct sim_lease {
+    ike_session_id session; /* 0: free */
+    struct address address;
+};
+
+struct sim_host {
+    struct sim *sim;
+    char name[8];
+    bool gateway, running;
+    bool wanted;          /* End User: it is told to connect */
+    const char *psk;      /* of an impostor: another one */
+    unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
+    uint64_t dice;
+    struct random random;
+    struct ike_options options;
+    struct ike_conn *conn;
+    unsigned n_interfaces;
+    struct sim_interface interfaces[SIM_INTERFACES];
+    struct sim_faults faults;
+    struct ike *ike;
+    struct path_manager *paths;
+    struct sim_plane *plane;
+    struct sim_lease leases[SIM_LEASES]; /* Gateway */
+    struct address inner;                /* End User: leased to us */
+    nanos deadline;
+    nanos traffic_interval;  /* of its own packets; 0: silent */
+    unsigned logins;         /* End User: accepted by Gateways */
+    unsigned excused;        /* ... of which this many have an explanation */
+    nanos unreachable_since; /* all paths impaired since then; NANOS_NEVER: one was good */
+};
+
+/* --- events of the world --- */
+
+enum sim_event_kind { SIM_DELIVER, SIM_JOB, SIM_TRAFFIC, SIM_ACTION };
+
+/* An action is what a scenario or the dice do to the world at some moment. */
+typedef void (*sim_action)(struct sim *sim, uint64_t argument);
+
+struct sim_event {
+    nanos at;
+    uint64_t serial; /* of two at the same moment the first made is first */
+    enum sim_event_kind kind;
+    unsigned host, incarnation;
+    struct sim_packet *packet; /* owned */
+    ike_job_id job;
+    int error;
+    size_t auth_len;
+    uint8_t auth[64];
+    sim_action action;
+    uint64_t argument;
+};
+
+struct sim_checks; /* checker.h */
+
+struct sim_counts {
+    uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, lost, replayed, mutated;
+    uint64_t failed_allocations, crashes, logins, clones, moves;
+};
+
+struct sim {
+    uint64_t seed, dice;
+    nanos now;
+    bool trace, healed;
+    uint64_t hash;
+    struct crypto_provider *crypto;
+    unsigned n_hosts, n_nats;
+    struct sim_host hosts[SIM_HOSTS];
+    struct sim_nat nats[SIM_NATS];
+    struct sim_event **heap;
+    size_t n_heap, heap_room;
+    uint64_t serial;
+    unsigned replay, mutate, spoof; /* the hostile one, per mille of the packets that it sees */
+    struct sim_packet *recent[SIM_RECENT];
+    uint64_t n_recent;
+    struct sim_checks *checks;
+    struct sim_counts counts;
+    unsigned n_violations;
+    char violation[512];        /* the first one */
+    struct ike_event ike_event; /* large: not on the stack */
+    struct ike_datagram datagram;
+};
+
+struct sim *sim_new(uint64_t seed, bool trace);
+void sim_free(struct sim *sim);
+
+/* sim_run - until `duration` has passed, or a check failed. */
+void sim_run(struct sim *sim, nanos duration);
+/* sim_until - until the condition holds; a violation that says `what` after `limit`. */
+void sim_until(struct sim *sim, bool (*condition)(struct sim *sim), nanos limit, const char *what);
+
+/* sim_at - the action, `wait` from now. */
+void sim_at(struct sim *sim, nanos wait, sim_action action, uint64_t argument);
+struct sim_event *sim_event_new(struct sim *sim, enum sim_event_kind kind, nanos wait,
+                                const struct sim_host *host);
+
+/* chance - true in `per_mille` of a thousand cases. below - uniform enough in [0, bound). */
+bool sim_chance(struct sim *sim, unsigned per_mille);
+uint64_t sim_below(struct sim *sim, uint64_t bound);
+
+/* sim_mix - `value` is part of what happened. sim_log - a line with TRACE=1. */
+void sim_mix(struct sim *sim, uint64_t value);
+void sim_mix_octets(struct sim *sim, const uint8_t *octets, size_t len);
+void sim_log(const struct sim *sim, const struct sim_host *host, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* sim_violation - something that must never be; ends the run. */
+void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+uint64_t sim_hash(const uint8_t *octets, size_t len, uint64_t start);
+
+#endif
