@@ -44,6 +44,8 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     int swept = error != 0 ? error : netlink_rules_sweep(p->netlink, TABLE_BASE);
     if (swept > 0)
         log_line(LOG_LEVEL_INFO, "event=leftovers-removed rules=%d", swept);
+    if (error == 0 && netlink_address_dummy(p->netlink, p->index) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=dummy-address-refused reason=\"%s\"", strerror(errno));
     if (swept < 0 || rules_change(p, NETLINK_ADD) != 0) {
         privileged_free(p);
         return ERR_SYSTEM;

@@ -100,6 +100,18 @@ static void test_refused(void **state)
     assert_int_equal(answer.n_fds, 2);
 }
 
+/* Linux takes the routes of an interface away with its last IPv4 address; those of others stay. */
+static void test_routes_outlive_addresses(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.3.0.1", 0, 0).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.0", 8, 0).error, 0);
+    assert_int_equal(ask(PRIV_ADDRESS_REMOVE, "10.3.0.1", 0, 0).error, 0);
+    assert_int_equal(system("ip route show table all proto 171 | grep -q 10.0.0.0/8"), 0);
+    assert_int_equal(ask(PRIV_ROUTE_REMOVE, "10.0.0.0", 8, 0).error, 0);
+    assert_int_not_equal(system("ip route show table all proto 171 | grep -q 10.0.0.0/8"), 0);
+}
+
 /* An engine that only ever adds cannot fill the kernel. */
 static void test_bounded(void **state)
 {
@@ -119,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_own_device_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_routes_outlive_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||

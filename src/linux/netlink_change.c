@@ -105,8 +105,8 @@ static void put_address(struct nlmsghdr *header, uint16_t type, const struct add
     mnl_attr_put(header, type, address_len(address), address->octets);
 }
 
-int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_t interface,
-                    const struct address *address)
+static int address_change(struct netlink *netlink, enum netlink_change change, uint32_t interface,
+                          const struct address *address, uint8_t scope)
 {
     char buf[256] = {0};
     struct nlmsghdr *header =
@@ -116,13 +116,25 @@ int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_
     struct ifaddrmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
     body->ifa_family = family_of(address);
     body->ifa_prefixlen = (uint8_t)(address_len(address) * 8);
-    body->ifa_scope = RT_SCOPE_UNIVERSE;
+    body->ifa_scope = scope;
     body->ifa_index = interface;
     put_address(header, IFA_LOCAL, address);
     put_address(header, IFA_ADDRESS, address);
     if (change == NETLINK_ADD)
         mnl_attr_put_u32(header, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
     return change_run(netlink, change, header);
+}
+
+int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_t interface,
+                    const struct address *address)
+{
+    return address_change(netlink, change, interface, address, RT_SCOPE_UNIVERSE);
+}
+
+int netlink_address_dummy(struct netlink *netlink, uint32_t interface)
+{
+    static const struct address dummy = {.family = ADDRESS_V4, .octets = {192, 0, 0, 8}};
+    return address_change(netlink, NETLINK_ADD, interface, &dummy, RT_SCOPE_HOST);
 }
 
 int netlink_route(struct netlink *netlink, enum netlink_change change,

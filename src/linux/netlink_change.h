@@ -26,6 +26,11 @@ enum netlink_change { NETLINK_ADD, NETLINK_DELETE };
 int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_t interface,
                     const struct address *address) MUST_USE;
 
+/* netlink_address_dummy - 192.0.0.8 (RFC 7600: the IPv4 dummy address) of scope host, so that it is
+ * never chosen as a source. Linux drops all IPv4 routes of an interface with its last IPv4 address;
+ * with this one, that never happens. ERR_SYSTEM. */
+int netlink_address_dummy(struct netlink *netlink, uint32_t interface) MUST_USE;
+
 struct netlink_route {
     uint32_t table;
     struct address destination;
