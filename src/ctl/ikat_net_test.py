@@ -11,6 +11,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
@@ -112,6 +113,44 @@ class IkatTest(net.DaemonTest):
         text = self.ikat("up", "office", "--timeout", "8", status=1, stream="both")
         for pattern in wanted:
             self.assertRegex(text, pattern)
+
+    def test_ikat_trap(self):
+        """start_action = trap: traffic connects, also after `down`; what no trap takes does nothing."""
+        gateway = self.gateway()
+        user = self.user(change=lambda text: text.replace("start_action = none", "start_action = trap"))
+        self.assertRegex(net.run(f"ip -n {net.USER} route get 10.1.0.1"), r"dev ikat0")
+        self.assertIn("no sessions", self.ikat("status"))
+        net.run(f"ip -n {net.USER} route add 10.9.0.0/16 dev ikat0")
+        self.assertEqual(self.ping(2, to="10.9.0.1"), 0)
+        self.assertFalse(any("event=trap" in line for line in user.lines))
+        for _ in range(2):
+            since = len(user.lines)
+            self.ping(1)
+            user.wait("event=trap conn=office child=net result=", since)
+            for path in ("one", "two"):
+                user.wait(f"event=path-up conn=office path={path}", since)
+            self.assertEqual(self.ping(), 3)
+            self.assertIn("office is down", self.ikat("down", "office"))
+        self.assertEqual(len([line for line in gateway.lines if "event=session-up" in line]), 2)
+
+    def test_ikat_two_children_at_once(self):
+        """Each child with start_action = start gets its Child SAs, though there is one login."""
+        both = "local_ts = 10.1.0.0/16\n        esp_proposals = aes128gcm16\n      }}\n      " \
+               "more {{\n        local_ts = 10.2.0.0/16".replace("{{", "{").replace("}}", "}")
+        self.gateway(change=lambda text: text.replace("local_ts = 10.1.0.0/16", both))
+        net.run(f"ip -n {net.GATEWAY} addr add 10.2.0.1/32 dev lo")
+        again = "start_action = start\n      }\n      more {\n        remote_ts = 10.2.0.0/16\n" \
+                "        start_action = start"
+        user = self.user(change=lambda text: text.replace("start_action = none", again))
+        for path in ("one", "two"):
+            user.wait(f"event=path-up conn=office path={path}")
+        deadline = time.monotonic() + 10
+        while self.ping(1) + self.ping(1, to="10.2.0.1") < 2:
+            self.assertLess(time.monotonic(), deadline, "\n".join(user.lines))
+        session, = json.loads(self.ikat("status", "--json"))["sessions"]
+        self.assertEqual(session["logins"], 1)
+        names = sorted(child["name"] for sa in session["ike_sas"] for child in sa["children"])
+        self.assertEqual(names, ["more", "more", "net", "net"])
 
     def test_ikat_wrong_secret(self):
         self.gateway(secret="another long secret")

@@ -116,6 +116,7 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
         log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);
         break;
+    case ESP_EVENT_ACQUIRE: engine_trap_acquire(e, &event->acquire); break;
     }
     engine_pump(e);
 }

@@ -40,16 +40,34 @@ static bool conn_wanted(const struct engine *e, const char *name)
     return false;
 }
 
+bool engine_conn_connecting(const struct engine *e, const char *name)
+{
+    struct path_status status;
+    bool some = false;
+    for (size_t i = 0; path_manager_status(e->paths, i, &status); i++) {
+        if (strcmp(status.conn, name) != 0 || status.role != IKE_END_USER)
+            continue;
+        if (status.session != 0)
+            return false;
+        some |= status.state != PATH_IDLE;
+    }
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++)
+        some |= e->resolving[i].job != 0 && strcmp(e->resolving[i].wish.conn->name, name) == 0;
+    return some;
+}
+
 static void conn_start(struct engine *e, struct ike_conn *conn)
 {
     for (size_t i = 0; i < conn->n_children; i++) {
         const struct ike_child_policy *child = &conn->children[i];
         if (child->start_action == IKE_START_NONE)
             continue;
+        if (engine_trap_set(e, conn, child))
+            continue;
         if (child->start_action == IKE_START_TRAP)
             log_line(LOG_LEVEL_WARNING,
-                     "event=trap-started conn=%s child=%s text=\"traps are not supported: "
-                     "connecting at once\"",
+                     "event=trap-started conn=%s child=%s text=\"a trap needs a remote address and "
+                     "fixed remote selectors: connecting at once\"",
                      conn->name, child->name);
         int error = engine_connect(e, conn, child->name, engine_number(e), true);
         if (error != 0)
@@ -66,8 +84,11 @@ static int op_conn_load(void *engine, struct ike_conn *conn)
     if (error != 0)
         return error;
     log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s", conn->name);
-    if (!wanted && !e->stopping)
+    if (!wanted && !e->stopping) {
+        engine_traps_forget(e, conn);
         conn_start(e, conn);
+    }
+    engine_traps_renew(e);
     return 0;
 }
 
@@ -80,6 +101,7 @@ static int op_conn_unload(void *engine, const char *name)
     int error = ike_conn_remove(e->ike, name);
     if (error == 0)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
+    engine_traps_renew(e);
     return error;
 }
 
@@ -129,17 +151,6 @@ static struct ike_conn *conn_choose(struct engine *e, const char *name, const ch
     return NULL;
 }
 
-/* kept - whether what was lost is connected to again: if any child of the wish says so. There is no
- * trap policy to fall back to: `trap` restarts. */
-static bool kept(const struct ike_conn *conn, const char *child)
-{
-    for (uint8_t i = 0; i < conn->n_children; i++)
-        if ((child == NULL || strcmp(conn->children[i].name, child) == 0) &&
-            conn->children[i].dpd_action != IKE_DPD_CLEAR)
-            return true;
-    return false;
-}
-
 static int op_initiate(void *engine, const char *name, const char *child, nanos timeout,
                        const struct engine_watch *watch)
 {
@@ -152,7 +163,7 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
         watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
     if (watch != NULL && w == NULL)
         return ERR_FULL;
-    int error = engine_connect(e, conn, child, tag, kept(conn, child));
+    int error = engine_connect(e, conn, child, tag, engine_conn_kept(conn, child));
     if (error != 0 && w != NULL)
         w->kind = WATCH_FREE;
     return error;
@@ -259,6 +270,7 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
         command.kind = IKE_CMD_DELETE_SESSION;
         n = sessions_each(e, filter, &command, tag, w);
     }
+    engine_traps_renew(e);
     if (w != NULL) {
         w->matches = n;
         if (n == 0)

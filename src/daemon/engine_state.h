@@ -26,6 +26,7 @@
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
 #define ENGINE_SECRETS   1024
+#define ENGINE_TRAPPED   64 /* traps whose last wish is remembered */
 #define ENGINE_PATHS     32 /* interface and address pairs with sockets of their own */
 #define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
 
@@ -48,6 +49,12 @@ struct resolving {
     nanos retry_at; /* NANOS_NEVER: asked, the answer is awaited */
     struct path_connect wish;
     char child[LIMIT_NAME];
+};
+
+/* when the trap of a child may ask again */
+struct trapped {
+    char conn[LIMIT_NAME], child[LIMIT_NAME];
+    nanos until;
 };
 
 struct bound_path {
@@ -80,6 +87,7 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
+    struct trapped trapped[ENGINE_TRAPPED];
     size_t n_secrets;
     char secrets[ENGINE_SECRETS][LIMIT_NAME];
 
@@ -138,6 +146,22 @@ nanos engine_connect_deadline(const struct engine *e);
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);
 void engine_delete_all(struct engine *e);
+
+/* engine_conn_connecting - a login of the connection is wanted and not done yet. */
+bool engine_conn_connecting(const struct engine *e, const char *name);
+
+/* engine_conn_kept - whether what was lost is connected to again: if a child of the wish says so.
+ * dpd_action = trap says so too, unless a trap waits for traffic anyway. */
+bool engine_conn_kept(const struct ike_conn *conn, const char *child);
+
+/* engine_traps.c. engine_trap_set - false: the child cannot be a trap (no remote address, or
+ * nothing but dynamic remote selectors). engine_traps_renew - after what was held for a connection
+ * was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
+bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
+                     const struct ike_child_policy *child);
+void engine_traps_renew(struct engine *e);
+void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
+void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,

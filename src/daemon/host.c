@@ -24,6 +24,7 @@ struct claim {
 
 struct hold {
     char conn[LIMIT_NAME], child[LIMIT_NAME]; /* conn empty: free */
+    uint32_t owner;
 };
 
 struct host {
@@ -31,6 +32,7 @@ struct host {
     size_t n, cap;
     struct claim *claims;
     struct hold holds[HOLDS];
+    uint32_t last_owner; /* of holds */
 };
 
 struct host *host_new(int priv_fd)
@@ -226,16 +228,11 @@ static struct hold *hold_of(struct host *host, const char *conn, const char *chi
     return unused;
 }
 
-static uint32_t hold_owner(const struct host *host, const struct hold *hold)
-{
-    return HOLD_OWNER | (uint32_t)(hold - host->holds);
-}
-
 /* Nothing is asked of the supervisor for what the session and the Child SA themselves claim. */
-static void hold_drop(struct host *host, const struct hold *hold)
+static void hold_drop(struct host *host, uint32_t owner)
 {
-    claims_drop(host, CLAIM_ROUTE, hold_owner(host, hold)); /* before their source address */
-    claims_drop(host, CLAIM_ADDRESS, hold_owner(host, hold));
+    claims_drop(host, CLAIM_ROUTE, owner); /* before their source address */
+    claims_drop(host, CLAIM_ADDRESS, owner);
 }
 
 void host_hold(struct host *host, const char *conn, const char *child,
@@ -246,11 +243,24 @@ void host_hold(struct host *host, const char *conn, const char *child,
         log_line(LOG_LEVEL_WARNING, "event=hold-refused conn=%s child=%s", conn, child);
         return;
     }
-    hold_drop(host, hold);
+    uint32_t before = hold->owner;
     (void)snprintf(hold->conn, sizeof(hold->conn), "%s", conn);
     (void)snprintf(hold->child, sizeof(hold->child), "%s", child);
-    host_addresses(host, hold_owner(host, hold), config);
-    host_routes(host, hold_owner(host, hold), remote_ts, config);
+    hold->owner = HOLD_OWNER | ++host->last_owner;
+    host_addresses(host, hold->owner, config);
+    host_routes(host, hold->owner, remote_ts, config);
+    if (before != 0) /* what stays is never away */
+        hold_drop(host, before);
+}
+
+bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
+                  const char **ret_child)
+{
+    if (index >= HOLDS)
+        return false;
+    *ret_conn = host->holds[index].conn;
+    *ret_child = host->holds[index].child;
+    return true;
 }
 
 void host_release(struct host *host, const char *conn, const char *child)
@@ -260,7 +270,7 @@ void host_release(struct host *host, const char *conn, const char *child)
         if (hold->conn[0] == '\0' || (conn != NULL && strcmp(hold->conn, conn) != 0) ||
             (child != NULL && strcmp(hold->child, child) != 0))
             continue;
-        hold_drop(host, hold);
+        hold_drop(host, hold->owner);
         *hold = (struct hold){0};
     }
 }

@@ -39,6 +39,10 @@ void host_child_gone(struct host *host, ike_child_id child);
 void host_hold(struct host *host, const char *conn, const char *child,
                const struct ike_ts_list *remote_ts, const struct ike_config *config);
 void host_release(struct host *host, const char *conn, const char *child);
+/* host_hold_at - the names of what is held: true while `index` is less than the number of places;
+ * empty names: a free place. Borrowed until the next call that changes holds. */
+bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
+                  const char **ret_child);
 
 /* host_path_sockets - UDP sockets bound to a path, one per worker; the caller's. ERR_SYSTEM,
  * ERR_INVALID. */

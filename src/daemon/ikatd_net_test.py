@@ -161,9 +161,9 @@ class DaemonTest(unittest.TestCase):
         self.daemons.append(daemon)
         return daemon
 
-    def gateway(self, secret="a long enough secret"):
+    def gateway(self, secret="a long enough secret", change=lambda text: text):
         text = CONN.format(local="gw", remote="alice", more=GATEWAY_PART, secret=secret) + POOLS
-        daemon = self.start(GATEWAY, "gateway", self.config("gateway", text))
+        daemon = self.start(GATEWAY, "gateway", self.config("gateway", change(text)))
         daemon.wait("event=config-loaded")
         return daemon
 

@@ -228,16 +228,27 @@ static bool news_tell(struct esp_plane *plane, struct esp_plane_event *ret)
     return false;
 }
 
+static bool acquire_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+{
+    *ret = (struct esp_plane_event){.kind = ESP_EVENT_ACQUIRE};
+    return plane_acquire_take(&plane->inbox, &ret->acquire);
+}
+
 bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret)
 {
     struct plane_mtu_report report;
     while (plane_mtu_take(&plane->inbox, &report))
         if (mtu_learn(plane, &report, now, ret))
             return true;
-    if (news_tell(plane, ret))
+    if (news_tell(plane, ret) || acquire_tell(plane, ret))
         return true;
     plane_inbox_clear(&plane->inbox);
-    return news_tell(plane, ret);
+    return news_tell(plane, ret) || acquire_tell(plane, ret);
+}
+
+void esp_plane_acquire(struct esp_plane *plane, bool wanted)
+{
+    atomic_store(&plane->acquire, wanted);
 }
 
 /* --- time --- */

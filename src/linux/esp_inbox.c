@@ -117,3 +117,23 @@ bool plane_mtu_take(struct plane_inbox *inbox, struct plane_mtu_report *ret)
     pthread_mutex_unlock(&inbox->mutex);
     return some;
 }
+
+void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquire)
+{
+    struct plane_inbox *inbox = &plane->inbox;
+    pthread_mutex_lock(&inbox->mutex);
+    if (inbox->acquire_n < PLANE_ACQUIRE_QUEUE) /* full: whoever sent it sends again */
+        inbox->acquire[inbox->acquire_n++] = *acquire;
+    pthread_mutex_unlock(&inbox->mutex);
+    signal_control(inbox);
+}
+
+bool plane_acquire_take(struct plane_inbox *inbox, struct esp_acquire *ret)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    bool some = inbox->acquire_n > 0;
+    if (some)
+        *ret = inbox->acquire[--inbox->acquire_n];
+    pthread_mutex_unlock(&inbox->mutex);
+    return some;
+}

@@ -146,6 +146,14 @@ enum esp_event_kind {
     ESP_EVENT_REBOUND, /* an authentic, newest packet came from `endpoint`, not from the path's
                           remote one */
     ESP_EVENT_MTU,     /* the outer path got narrower: `mtu`; already in effect */
+    ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side that no Child SA takes */
+};
+
+/* struct esp_acquire - what the packet was; ports as in struct esp_inner. */
+struct esp_acquire {
+    struct address src, dst;
+    uint16_t src_port, dst_port;
+    uint8_t protocol;
 };
 
 struct esp_plane_event {
@@ -153,7 +161,12 @@ struct esp_plane_event {
     esp_child_id child;
     struct endpoint endpoint;
     uint16_t mtu;
+    struct esp_acquire acquire;
 };
+
+/* esp_plane_acquire - whether ESP_EVENT_ACQUIRE is wanted: at most one per worker in 10 ms, and
+ * none while eight others wait. Off at first. */
+void esp_plane_acquire(struct esp_plane *plane, bool wanted);
 
 /* esp_plane_event_next - false: none. */
 bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret_event);

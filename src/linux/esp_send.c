@@ -8,6 +8,7 @@
 #include "esp/icmp.h"
 #include "linux/esp_worker.h"
 
+#define ACQUIRE_PAUSE_NS   (10 * NANOS_PER_MS)
 #define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */
 #define TOO_BIG_PER_SECOND 100 /* ICMP messages, each worker */
 
@@ -258,12 +259,25 @@ static bool leaves_the_link(const struct esp_inner *inner)
            !address_is_loopback(&inner->dst) && !address_is_any(&inner->src);
 }
 
+/* acquire - a packet that no Child SA takes; whoever waits for such is told. */
+static void acquire(struct plane_worker *w, const struct esp_inner *inner)
+{
+    if (!atomic_load_explicit(&w->plane->acquire, memory_order_relaxed) ||
+        !leaves_the_link(inner) || w->now - w->acquired_ns < ACQUIRE_PAUSE_NS)
+        return;
+    w->acquired_ns = w->now;
+    const struct esp_acquire wanted = {inner->src, inner->dst, inner->src_port, inner->dst_port,
+                                       inner->protocol};
+    plane_acquire_put(w->plane, &wanted);
+}
+
 static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner)
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->policy, inner) : NULL;
     if (group == NULL) {
         worker_count(w, STAT_NO_POLICY, 1);
+        acquire(w, inner);
         return NULL;
     }
     uint64_t hash = 0;

@@ -26,6 +26,7 @@
 
 #define PLANE_IKE_QUEUE     256 /* IKE datagrams that wait for the control thread */
 #define PLANE_MTU_QUEUE     16
+#define PLANE_ACQUIRE_QUEUE 8
 #define PLANE_SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the oldest kernels */
 #define PLANE_SEND_OCTETS   65000 /* below the 65,507 of one UDP datagram over IPv4 */
 #define PLANE_RECV_OCTETS   65536 /* one receive */
@@ -140,6 +141,7 @@ struct plane_worker {
     unsigned ivs_left;
     nanos icmp_window; /* start of the second in which too_big_left counts */
     unsigned too_big_left;
+    nanos acquired_ns; /* when the last ESP_EVENT_ACQUIRE was made */
     uint64_t kicks_taken;
 };
 
@@ -166,6 +168,8 @@ struct plane_inbox {
     struct plane_ike_slot *ike; /* a ring of PLANE_IKE_QUEUE */
     unsigned mtu_n;
     struct plane_mtu_report mtu[PLANE_MTU_QUEUE];
+    unsigned acquire_n;
+    struct esp_acquire acquire[PLANE_ACQUIRE_QUEUE];
 };
 
 struct plane_control; /* the control thread's own: esp_plane.c */
@@ -179,6 +183,7 @@ struct esp_plane {
     struct flow_table *flows;
     _Atomic uint64_t epoch;
     _Atomic(struct esp_policy *) policy;
+    _Atomic bool acquire; /* somebody wants to know of packets without a Child SA */
     struct plane_inbox inbox;
     struct plane_worker *workers;
     struct plane_control *control;
@@ -213,10 +218,12 @@ void plane_inbox_done(struct plane_inbox *inbox);
 void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits);
 bool plane_ike_put(struct esp_plane *plane, const struct esp_path *path, struct span message);
 void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *report);
+void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquire);
 
 /* called by the control thread */
 bool plane_ike_take(struct plane_inbox *inbox, struct plane_ike_slot *ret_slot);
 bool plane_mtu_take(struct plane_inbox *inbox, struct plane_mtu_report *ret_report);
+bool plane_acquire_take(struct plane_inbox *inbox, struct esp_acquire *ret_acquire);
 struct esp_child *plane_news_take(struct plane_inbox *inbox); /* a list by news_next */
 void plane_inbox_clear(struct plane_inbox *inbox);
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start_action = trap: the routes of a child lead to the inner device before there is a session,
+ * and the first packet that comes there asks for one. */
+#include <stdio.h>
+
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+
+#define TRAP_PAUSE_NS NANOS_PER_SEC /* between two wishes of one trap */
+
+static bool is_trap(const struct ike_conn *conn, const struct ike_child_policy *child)
+{
+    return child->start_action == IKE_START_TRAP && conn->n_remote_addrs > 0 &&
+           child->remote_ts.fixed.n > 0;
+}
+
+bool engine_conn_kept(const struct ike_conn *conn, const char *child)
+{
+    for (uint8_t i = 0; i < conn->n_children; i++) {
+        const struct ike_child_policy *policy = &conn->children[i];
+        if ((child == NULL || strcmp(policy->name, child) == 0) &&
+            (policy->dpd_action == IKE_DPD_RESTART ||
+             (policy->dpd_action == IKE_DPD_TRAP && !is_trap(conn, policy))))
+            return true;
+    }
+    return false;
+}
+
+bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
+                     const struct ike_child_policy *child)
+{
+    static const struct ike_config none;
+    if (!is_trap(conn, child))
+        return false;
+    host_hold(e->host, conn->name, child->name, &child->remote_ts.fixed, &none);
+    esp_plane_acquire(e->plane, true);
+    return true;
+}
+
+static bool is_held(const struct host *host, const char *conn, const char *child)
+{
+    const char *held_conn, *held_child;
+    for (size_t i = 0; host_hold_at(host, i, &held_conn, &held_child); i++)
+        if (strcmp(held_conn, conn) == 0 && strcmp(held_child, child) == 0)
+            return true;
+    return false;
+}
+
+void engine_traps_renew(struct engine *e)
+{
+    const struct ike_conn *conn;
+    bool any = false;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++)
+            if (is_trap(conn, &conn->children[c])) {
+                any = true;
+                if (!is_held(e->host, conn->name, conn->children[c].name))
+                    (void)engine_trap_set(e, conn, &conn->children[c]);
+            }
+    esp_plane_acquire(e->plane, any);
+}
+
+void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
+{
+    const char *held_conn, *held_child;
+    for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++) {
+        bool trap = strcmp(held_conn, conn->name) != 0;
+        for (uint8_t c = 0; !trap && c < conn->n_children; c++)
+            trap = is_trap(conn, &conn->children[c]) &&
+                   strcmp(conn->children[c].name, held_child) == 0;
+        if (!trap)
+            host_release(e->host, conn->name, held_child);
+    }
+}
+
+static bool takes(const struct ike_ts_list *list, const struct address *address, uint16_t port,
+                  uint8_t protocol)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct ike_ts *ts = &list->ts[i];
+        bool whole = ts->start_port == 0 && ts->end_port == UINT16_MAX;
+        if (range_contains(&ts->range, address) &&
+            (ts->protocol == 0 || ts->protocol == protocol) &&
+            (whole || (port >= ts->start_port && port <= ts->end_port)))
+            return true;
+    }
+    return false;
+}
+
+static bool child_is_up(struct engine *e, const struct ike_conn *conn, const char *name)
+{
+    struct ike_child_info child = {0};
+    struct ike_session_info session;
+    while (ike_child_next(e->ike, child.id, &child))
+        if (strcmp(child.policy->name, name) == 0 &&
+            ike_session_get(e->ike, child.session, &session) &&
+            strcmp(session.conn->name, conn->name) == 0)
+            return true;
+    return false;
+}
+
+/* paused - the trap of `child` asked a moment ago; if not, it does now. */
+static bool paused(struct engine *e, const struct ike_conn *conn,
+                   const struct ike_child_policy *child)
+{
+    struct trapped *at = &e->trapped[0];
+    for (size_t i = 0; i < ENGINE_TRAPPED; i++) {
+        struct trapped *t = &e->trapped[i];
+        if (strcmp(t->conn, conn->name) == 0 && strcmp(t->child, child->name) == 0) {
+            at = t;
+            break;
+        }
+        if (t->until < at->until)
+            at = t; /* the one that waits least */
+    }
+    bool same = strcmp(at->conn, conn->name) == 0 && strcmp(at->child, child->name) == 0;
+    if (same && at->until > e->now)
+        return true;
+    (void)snprintf(at->conn, sizeof(at->conn), "%s", conn->name);
+    (void)snprintf(at->child, sizeof(at->child), "%s", child->name);
+    at->until = nanos_after(e->now, TRAP_PAUSE_NS);
+    return false;
+}
+
+static void trap_connect(struct engine *e, struct ike_conn *conn,
+                         const struct ike_child_policy *child)
+{
+    if (e->stopping || engine_conn_connecting(e, conn->name) || child_is_up(e, conn, child->name) ||
+        paused(e, conn, child))
+        return;
+    int error =
+        engine_connect(e, conn, child->name, engine_number(e), engine_conn_kept(conn, child->name));
+    log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+             "event=trap conn=%s child=%s result=%s", conn->name, child->name, error_text(error));
+}
+
+void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
+{
+    struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++) {
+            const struct ike_child_policy *child = &conn->children[c];
+            /* with a dynamic local selector the inner address is not known yet */
+            if (is_trap(conn, child) &&
+                takes(&child->remote_ts.fixed, &wanted->dst, wanted->dst_port, wanted->protocol) &&
+                (child->local_ts.n_dynamic > 0 ||
+                 takes(&child->local_ts.fixed, &wanted->src, wanted->src_port, wanted->protocol))) {
+                trap_connect(e, conn, child);
+                return;
+            }
+        }
+}
