@@ -157,6 +157,10 @@ static int engine_begin(struct engine *e, pid_t parent)
         error = failed("link monitor");
     if (error == 0)
         error = loop_fill(e);
+    int abi = 0; /* before there are threads: they inherit it */
+    if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
+        error = failed("Landlock");
+    log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
     if (error == 0 && esp_plane_start(e->plane) != 0)
         error = failed("workers");
     /* from here on: no new descriptors but accepted control connections, no files */

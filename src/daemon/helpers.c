@@ -24,13 +24,14 @@ int keyholder_run(int fd, pid_t parent)
     static struct key_request request;
     struct key_answer answer;
     bool same_uid;
+    int abi;
     log_open("keyholder", LOG_LEVEL_INFO);
     struct crypto_provider *crypto = crypto_new();
     struct keyring *keyring = crypto == NULL ? NULL : keyring_new(crypto);
     if (keyring == NULL)
         return give_up("keyring");
     if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
-        sandbox_filter(SANDBOX_KEYHOLDER) != 0)
+        sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 || sandbox_filter(SANDBOX_KEYHOLDER) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {
@@ -69,14 +70,16 @@ static void resolve(const struct resolve_request *request, struct resolve_answer
 }
 
 /* No system call filter: name services load what the host's nsswitch.conf names. It knows nothing
- * worth stealing and has no rights. */
+ * worth stealing and has no rights; of files it may read those that everybody may. */
 int resolver_run(int fd, pid_t parent)
 {
     struct resolve_request request;
     struct resolve_answer answer;
     bool same_uid;
+    int abi;
     log_open("resolver", LOG_LEVEL_INFO);
-    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0)
+    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
+        sandbox_files(SANDBOX_FILES_READ, &abi) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {

@@ -30,6 +30,16 @@ bool sandbox_has_net_admin(void);
  */
 int sandbox_unprivileged(bool *ret_same_uid) MUST_USE;
 
+enum sandbox_files {
+    SANDBOX_FILES_NONE,
+    SANDBOX_FILES_READ, /* reading all that the user may; no writing, no making, no exec */
+};
+
+/* sandbox_files - what stays of the file system (Landlock), for this thread and those that it
+ * starts from now on; descriptors that are open stay as they are. *ret_abi: 0: the kernel has no
+ * Landlock, and nothing changed. Needs no_new_privs. ERR_SYSTEM. */
+int sandbox_files(enum sandbox_files files, int *ret_abi) MUST_USE;
+
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
     SANDBOX_KEYHOLDER,  /* one channel and memory */
