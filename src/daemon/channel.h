@@ -30,7 +30,6 @@ enum priv_kind {
     PRIV_ADDRESS_REMOVE,
     PRIV_ROUTE_ADD, /* address/prefix_len into our table, to our TUN, source */
     PRIV_ROUTE_REMOVE,
-    PRIV_TUN_MTU,      /* mtu */
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
     PRIV_READY,        /* the engine serves */
@@ -40,7 +39,7 @@ struct priv_request {
     uint32_t kind;
     uint32_t interface;
     struct address address, source;
-    uint16_t mtu, port;
+    uint16_t port;
     uint8_t prefix_len;
     uint8_t zero[3];
 };

@@ -41,7 +41,6 @@ static void test_requests(void **state)
         {PRIV_ROUTE_ADD, "224.0.0.0", 4, NULL, false},
         {PRIV_ROUTE_ADD, "fe80::", 64, NULL, false},
         {PRIV_ROUTE_REMOVE, "10.0.0.0", 255, NULL, false},
-        {PRIV_TUN_MTU, NULL, 0, NULL, false},
         {PRIV_PATH_SOCKETS, "192.0.2.1", 0, NULL, false}, /* no interface */
         {PRIV_READY, NULL, 0, NULL, true},
         {0, NULL, 0, NULL, false},

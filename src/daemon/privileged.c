@@ -16,7 +16,6 @@
 
 struct privileged {
     struct netlink *netlink;
-    char name[TUN_NAME_MAX];
     uint32_t index, table;
     unsigned n_workers;
     uint32_t n_addresses, n_routes;
@@ -36,7 +35,6 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     struct privileged *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return ERR_NO_MEMORY;
-    memcpy(p->name, start->tun_name, sizeof(p->name));
     p->index = start->tun_index;
     p->table = TABLE_BASE + start->tun_index;
     p->n_workers = start->n_workers;
@@ -133,7 +131,6 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_ADDRESS_REMOVE: ret->error = address_change(p, r, r->kind == PRIV_ADDRESS_ADD); break;
     case PRIV_ROUTE_ADD:
     case PRIV_ROUTE_REMOVE: ret->error = route_change(p, r, r->kind == PRIV_ROUTE_ADD); break;
-    case PRIV_TUN_MTU: ret->error = tun_up(p->name, r->mtu); break;
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
     case PRIV_READY: ret->error = 0; break;
     }
