@@ -32,7 +32,7 @@ struct sim_host *sim_host_add(struct sim *sim, bool gateway)
     host->wanted = !gateway;
     host->dice = dice_next(&sim->dice);
     host->random = dice_random(&host->dice);
-    host->deadline = host->unreachable_since = NANOS_NEVER;
+    host->deadline = NANOS_NEVER;
     (void)snprintf(host->name, sizeof(host->name), "%c%u", gateway ? 'g' : 'u', number);
     host->conn = party_conn(gateway);
     if (!gateway) {

@@ -1,10 +1,117 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A world by lot: who is there, how they are configured, what the network is like, what happens. */
+#include "ike/identity.h"
+#include "sim/fault.h"
+#include "sim/host.h"
 #include "sim/scenario.h"
+
+static nanos some_seconds(struct sim *sim, unsigned least, unsigned most)
+{
+    return SIM_SECONDS(least) + (nanos)sim_below(sim, (uint64_t)SIM_SECONDS(most - least));
+}
+
+static enum ike_clone some_dialect(struct sim *sim)
+{
+    static const enum ike_clone dialects[] = {IKE_CLONE_OFF,  IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791,
+                                              IKE_CLONE_BOTH, IKE_CLONE_BOTH,     IKE_CLONE_BOTH,
+                                              IKE_CLONE_BOTH};
+    return dialects[sim_below(sim, sizeof(dialects) / sizeof(dialects[0]))];
+}
+
+static void lifetimes(struct sim *sim, struct ike_conn *conn)
+{
+    struct ike_lifetime *ike = &conn->lifetime, *child = &conn->children[0].lifetime;
+    if (sim_chance(sim, 400)) {
+        ike->rekey_ns = some_seconds(sim, 20, 120);
+        ike->life_ns = 2 * ike->rekey_ns + SIM_SECONDS(60);
+        ike->jitter_ns = ike->rekey_ns / 4;
+    }
+    if (sim_chance(sim, 400)) {
+        child->rekey_ns = some_seconds(sim, 15, 60);
+        child->life_ns = 2 * child->rekey_ns + SIM_SECONDS(60);
+        child->jitter_ns = child->rekey_ns / 4;
+    }
+    if (sim_chance(sim, 200)) {
+        child->rekey_packets = 20 + sim_below(sim, 200);
+        child->life_packets = 4 * child->rekey_packets;
+    }
+}
+
+static void configure(struct sim *sim, struct sim_host *host)
+{
+    struct ike_conn *conn = host->conn;
+    conn->clone = some_dialect(sim);
+    conn->prefer = sim_chance(sim, 300) ? IKE_CLONE_RFC7791 : IKE_CLONE_KEEP_OLD;
+    conn->create_then_move = sim_chance(sim, 300);
+    conn->reduced = sim_chance(sim, 300) ? IKE_REDUCED_END_USER : IKE_REDUCED_OFF;
+    conn->combined_auth = sim_chance(sim, 500);
+    conn->mobike = !sim_chance(sim, 50);
+    conn->multipath = sim_chance(sim, 400) ? IKE_MULTIPATH_BALANCE : IKE_MULTIPATH_FAILOVER;
+    conn->dpd_delay_ns = some_seconds(sim, 10, 30);
+    conn->encap = sim_chance(sim, 200);
+    conn->fragmentation = sim_chance(sim, 100) ? IKE_FRAGMENTATION_NO : IKE_FRAGMENTATION_YES;
+    conn->children[0].replay_window = sim_chance(sim, 200) ? 64 : 1024;
+    if (sim_chance(sim, 200))
+        conn->unique = IKE_UNIQUE_REPLACE;
+    host->options.fragment_size = sim_chance(sim, 200) ? 576 : 0;
+    host->options.cookie_threshold = sim_chance(sim, 200) ? 1 : 0;
+    lifetimes(sim, conn);
+    host->traffic_interval = SIM_MS(100 + sim_below(sim, 2000));
+}
+
+static void link_some(struct sim *sim, struct sim_link *link, bool noise)
+{
+    link->delay = SIM_MS(1 + sim_below(sim, sim_chance(sim, 200) ? 300 : 50));
+    link->jitter = SIM_MS(sim_below(sim, 10));
+    if (!noise)
+        return;
+    link->loss = (unsigned)sim_below(sim, 40);
+    link->duplicate = (unsigned)sim_below(sim, 50);
+    link->reorder = (unsigned)sim_below(sim, 100);
+    link->corrupt = (unsigned)sim_below(sim, 30);
+    link->burst = sim_chance(sim, 200) ? (unsigned)sim_below(sim, 5) : 0;
+}
+
+static void surround(struct sim *sim, struct sim_host *host)
+{
+    bool noise = sim_chance(sim, 500);
+    for (unsigned i = 0; i < host->n_interfaces; i++) {
+        struct sim_interface *interface = &host->interfaces[i];
+        link_some(sim, &interface->link, noise);
+        if (host->gateway || sim->n_nats == SIM_NATS || !sim_chance(sim, 300))
+            continue;
+        struct sim_nat *nat = sim_nat_before(sim, interface);
+        nat->symmetric = sim_chance(sim, 300);
+        nat->timeout = some_seconds(sim, 30, 180);
+    }
+}
+
+/* impostor - somebody with a user's name and without its secret. */
+static void impostor(struct sim *sim)
+{
+    struct sim_host *host = sim_user(sim, 1);
+    host->psk = "a guess";
+    host->wanted = true;
+    host->impostor = true;
+    if (sim_chance(sim, 500))
+        host->conn->local.id = sim->hosts[1].conn->local.id;
+}
 
 void sim_random_play(struct sim *sim)
 {
-    (void)sim_gateway(sim, 1);
-    (void)sim_user(sim, 1 + (unsigned)sim_below(sim, 3));
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    configure(sim, gateway);
+    surround(sim, gateway);
+    for (uint64_t n = 1 + sim_below(sim, 3); n > 0; n--) {
+        struct sim_host *user = sim_user(sim, 1 + (unsigned)sim_below(sim, 4));
+        configure(sim, user);
+        surround(sim, user);
+    }
+    if (sim_chance(sim, 100))
+        impostor(sim);
+    nanos chaos = some_seconds(sim, 20, 90);
+    for (uint64_t n = sim_below(sim, 12); n > 0; n--)
+        sim_fault_random(sim, chaos);
     sim_start(sim);
-    sim_run(sim, SIM_SECONDS(20));
+    sim_run(sim, chaos);
 }

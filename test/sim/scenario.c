@@ -60,6 +60,7 @@ struct sim_host *sim_user(struct sim *sim, unsigned interfaces)
             range->first = range->last = sim->hosts[i].interfaces[0].address;
         }
     conn->dpd_delay_ns = SIM_SECONDS(20);
+    conn->children[0].close_action = IKE_START_START;
     conn->stable_for_ns = SIM_SECONDS(5);
     host->traffic_interval = SIM_MS(200);
     return host;

@@ -62,6 +62,7 @@ struct sim_interface {
     struct address address; /* NONE: it has none now */
     struct sim_link link;
     struct sim_nat *nat; /* NULL: none in front of it */
+    nanos bad_ns;        /* when it was last seen impaired; 0: never */
 };
 
 struct sim_packet {
@@ -88,6 +89,7 @@ struct sim_host {
     char name[8];
     bool gateway, running;
     bool wanted;          /* End User: it is told to connect */
+    bool impostor;        /* has another secret: must never get anywhere */
     const char *psk;      /* of an impostor: another one */
     unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
     uint64_t dice;
@@ -103,10 +105,9 @@ struct sim_host {
     struct sim_lease leases[SIM_LEASES]; /* Gateway */
     struct address inner;                /* End User: leased to us */
     nanos deadline;
-    nanos traffic_interval;  /* of its own packets; 0: silent */
-    unsigned logins;         /* End User: accepted by Gateways */
-    unsigned excused;        /* ... of which this many have an explanation */
-    nanos unreachable_since; /* all paths impaired since then; NANOS_NEVER: one was good */
+    nanos traffic_interval; /* of its own packets; 0: silent */
+    unsigned logins;        /* End User: accepted by Gateways */
+    unsigned excused;       /* ... of which this many have an explanation */
 };
 
 /* --- events of the world --- */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_SIM_FAULT_H
+#define TEST_SIM_FAULT_H
+
+/*
+ * What can go wrong, as actions: for scenarios at a moment of their choice, for random runs by
+ * lot. The argument of an action names a host and one of its interfaces.
+ */
+
+#include "sim/sim.h"
+
+static inline uint64_t sim_argument(const struct sim_host *host, unsigned interface)
+{
+    return (uint64_t)(host - host->sim->hosts) << 8 | interface;
+}
+
+/* struct sim_fault - begins, and ends again; `end` NULL: ends by itself. */
+struct sim_fault {
+    const char *name;
+    sim_action begin, end;
+    unsigned weight; /* how often by lot */
+    bool gateways;   /* may hit them too */
+    nanos longest;
+};
+
+void sim_fault_at(struct sim *sim, const char *name, nanos wait, nanos duration,
+                  const struct sim_host *host, unsigned interface);
+/* sim_fault_random - one by lot, at some time before `within`. */
+void sim_fault_random(struct sim *sim, nanos within);
+
+/*
+ * sim_fault_judge - a user all of whose paths, or whose Gateway, were impaired within some seconds
+ * may log in once more. Called after each fault.
+ */
+void sim_fault_judge(struct sim *sim);
+
+#endif
