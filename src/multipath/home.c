@@ -126,9 +126,24 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     vpn->paths[best].answers_since_ns = NANOS_NEVER;
 }
 
-static void start_test(struct vpn *vpn, const struct leg *leg, struct path *path, nanos now)
+/* test_timing - the round-trip time of the leg is that of another path. This one may have got
+ * slower than the budget allows: until a test told, later ones wait longer. */
+static struct timing test_timing(const struct vpn *vpn, const struct leg *leg,
+                                 const struct path *path)
 {
     struct timing timing = health_timing(vpn, leg);
+    nanos rtt = path->test_rtt_ns;
+    timing.grant_ns = nanos_min(timing.grant_ns << nanos_min(path->test_failures, 2), MOVE_NS);
+    if (timing.grant_ns < 2 * rtt)
+        timing.grant_ns = 2 * rtt;
+    if (timing.resend_ns < rtt + rtt / 4)
+        timing.resend_ns = rtt + rtt / 4;
+    return timing;
+}
+
+static void start_test(struct vpn *vpn, const struct leg *leg, struct path *path, nanos now)
+{
+    struct timing timing = test_timing(vpn, leg, path);
     struct ike_command command = {
         .kind = IKE_CMD_PATH_TEST,
         .sa = leg->id,
@@ -212,6 +227,8 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
     if (outcome == IKE_OK) {
         leg->job_failures = 0;
         leg->job_at_ns = 0;
+        if (leg->rtt_ns == 0 && index == leg->path)
+            health_rtt(leg, vpn->paths[index].test_rtt_ns);
         return;
     }
     leg->job_failures++;
@@ -233,6 +250,7 @@ static void tested(struct vpn *vpn, struct path *path, const struct ike_event *e
     path->test_tag = 0;
     if (event->outcome == IKE_OK) {
         path->test_failures = 0;
+        path->test_rtt_ns = nanos_min(event->rtt_ns, FAR_RTT_NS);
         if (path->answers_since_ns == NANOS_NEVER)
             path->answers_since_ns = now;
     } else {

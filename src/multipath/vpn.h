@@ -100,6 +100,7 @@ struct path {
     ike_sa_id clone_of; /* 0: none */
     uint64_t test_tag;  /* PATH_TEST under way */
     uint32_t test_failures;
+    nanos test_rtt_ns;      /* of the last one that was answered; 0: none was */
     nanos test_at_ns;       /* next test */
     nanos answers_since_ns; /* tests succeed since; NANOS_NEVER: not */
     nanos retry_ns;         /* clone or move not before */
