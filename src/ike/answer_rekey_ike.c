@@ -15,6 +15,7 @@
 
 /* So long a request may be on its way, its repetitions included. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
+#define TELL_PATH_NS      (3 * NANOS_PER_SEC) /* to say where the new IKE SA is */
 
 uint16_t keep_old_number_own(const struct session *session)
 {
@@ -157,16 +158,27 @@ static void drop(struct sa *sa, struct answering *answering)
 
 /*
  * tell_path - the Gateway's request crossed a move of ours: which path its half of the new SA has
- * is not certain (A-19: that of the old one, at the moment of creation), so it is told.
+ * is not certain (A-19: that of the old one, at the moment of creation), so it is told. A move that
+ * is still outstanding left a path that may be dead: the new SA goes where that one goes, and has
+ * no more time for it, so that the path manager's next move does not wait behind it.
  */
 static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
 {
-    struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
+    struct intent update = {.kind = INTENT_MOVE, .path = sa->path, .give_up_ns = TELL_PATH_NS};
+    const struct intent *asked =
+        sa->asking != NULL && window_busy(&sa->mine) ? &sa->asking->intent : NULL;
+    bool moving =
+        asked != NULL && (asked->kind == INTENT_MOVE || asked->kind == INTENT_CREATE_MOVED);
     bool recently = sa->moved_ns != 0 && now - sa->moved_ns < MOVE_IN_FLIGHT_NS;
-    if (sa->session->role == IKE_END_USER && sa->session->mobike &&
-        (recently || intent_pending(sa, INTENT_MOVE, 0) ||
-         intent_pending(sa, INTENT_CREATE_MOVED, 0)))
-        (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
+    if (sa->session->role != IKE_END_USER || !sa->session->mobike ||
+        !(recently || intent_pending(sa, INTENT_MOVE, 0) ||
+          intent_pending(sa, INTENT_CREATE_MOVED, 0)))
+        return;
+    if (moving) {
+        update.path = asked->path;
+        update.retry_ns = asked->retry_ns;
+    }
+    (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
 }
 
 /* follow_move - the End User moved the old SA and then asked for a clone, while we still check that

@@ -365,8 +365,35 @@ static void event_take(struct sim_host *host, const struct ike_event *event)
 
 /* --- the pump --- */
 
+static void command_log(const struct sim_host *host, const struct ike_command *command)
+{
+    static const char *const names[] = {
+        [IKE_CMD_CONNECT] = "connect",
+        [IKE_CMD_CANCEL] = "cancel",
+        [IKE_CMD_CREATE_CHILD] = "create-child",
+        [IKE_CMD_REKEY_IKE] = "rekey-ike",
+        [IKE_CMD_REKEY_CHILD] = "rekey-child",
+        [IKE_CMD_CLONE] = "clone",
+        [IKE_CMD_MOVE] = "move",
+        [IKE_CMD_CREATE_MOVED] = "create-moved",
+        [IKE_CMD_PROBE] = "probe",
+        [IKE_CMD_PATH_TEST] = "path-test",
+        [IKE_CMD_DELETE_IKE] = "delete-ike",
+        [IKE_CMD_DELETE_CHILD] = "delete-child",
+        [IKE_CMD_DELETE_SESSION] = "delete-session",
+        [IKE_CMD_REAUTH] = "reauth",
+    };
+    char to[ENDPOINT_TEXT_MAX], from[ENDPOINT_TEXT_MAX];
+    if (host->sim->trace)
+        sim_log(host->sim, host, "do %s sa=%u child=%u session=%u if%d %s > %s",
+                names[command->kind], command->sa, command->child_id, command->session,
+                (int)command->path.interface - 1, endpoint_print(&command->path.local, from),
+                endpoint_print(&command->path.remote, to));
+}
+
 static void command_run(struct sim_host *host, const struct ike_command *command)
 {
+    command_log(host, command);
     core_enter(host);
     int err = ike_command(host->ike, command, host->sim->now);
     if (err != 0)
@@ -447,6 +474,7 @@ void sim_host_pump(struct sim_host *host)
 
 int sim_host_command(struct sim_host *host, struct ike_command command)
 {
+    command_log(host, &command);
     int err = ike_command(host->ike, &command, host->sim->now);
     sim_host_pump(host);
     return err;
