@@ -239,6 +239,7 @@ static void news(struct engine *e, const struct ike_event *event)
         session_log(e, "session-down", event);
         session_down(e, event);
         break;
+    case IKE_EV_REAUTH: session_log(e, "session-reauth", event); break;
     case IKE_EV_SA_UP:
         keylog(e, event->sa);
         sa_log(e, "sa-up", event);

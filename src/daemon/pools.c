@@ -6,13 +6,14 @@
 #include "base/assert.h"
 #include "ike/identity.h"
 
-#define POOLS 32
+#define POOLS   32
+#define HOLDERS 4 /* a session, its successor, and attempts that came to nothing */
 
 struct lease {
     struct address address;
     struct ike_id identity;
-    ike_session_id session; /* 0: offline */
-    uint64_t left;          /* order of leaving */
+    ike_session_id sessions[HOLDERS]; /* who has it; [0] is 0: offline */
+    uint64_t left;                    /* order of leaving */
 };
 
 struct pool {
@@ -70,7 +71,7 @@ static uint32_t pool_online(const struct pool *pool)
 {
     uint32_t n = 0;
     for (size_t i = 0; i < pool->n; i++)
-        n += pool->leases[i].session != 0;
+        n += pool->leases[i].sessions[0] != 0;
     return n;
 }
 
@@ -168,7 +169,7 @@ static struct lease *lease_oldest(struct pool *pool)
     struct lease *oldest = NULL;
     for (size_t i = 0; i < pool->n; i++) {
         struct lease *lease = &pool->leases[i];
-        if (lease->session == 0 && (oldest == NULL || lease->left < oldest->left))
+        if (lease->sessions[0] == 0 && (oldest == NULL || lease->left < oldest->left))
             oldest = lease;
     }
     return oldest;
@@ -180,7 +181,7 @@ static struct lease *lease_sticky(struct pool *pool, const struct ike_id *identi
     struct lease *found = NULL;
     for (size_t i = 0; i < pool->n; i++) {
         struct lease *lease = &pool->leases[i];
-        if (lease->session != 0 || !identity_equal(&lease->identity, identity))
+        if (lease->sessions[0] != 0 || !identity_equal(&lease->identity, identity))
             continue;
         if (address_equal(&lease->address, wish))
             return lease;
@@ -190,10 +191,31 @@ static struct lease *lease_sticky(struct pool *pool, const struct ike_id *identi
     return found;
 }
 
-static struct lease *lease_choose(struct pool *pool, const struct ike_id *identity,
+static bool lease_held(const struct lease *lease, ike_session_id session)
+{
+    for (size_t i = 0; i < HOLDERS; i++)
+        if (session != 0 && lease->sessions[i] == session)
+            return true;
+    return false;
+}
+
+/* lease_shared - what the peer has on the session that it is about to replace. */
+static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job *job,
                                   const struct address *wish)
 {
-    struct lease *lease = lease_sticky(pool, identity, wish);
+    struct lease *lease = job->beside == 0 ? NULL : lease_of_address(pool, wish);
+    return lease != NULL && lease_held(lease, job->beside) && lease->sessions[HOLDERS - 1] == 0 &&
+                   identity_equal(&lease->identity, &job->identity)
+               ? lease
+               : NULL;
+}
+
+static struct lease *lease_choose(struct pool *pool, const struct ike_lease_job *job,
+                                  const struct address *wish)
+{
+    struct lease *lease = lease_shared(pool, job, wish);
+    if (lease == NULL)
+        lease = lease_sticky(pool, &job->identity, wish);
     if (lease == NULL && range_contains(&pool->usable, wish) &&
         lease_of_address(pool, wish) == NULL)
         lease = lease_add(pool, wish);
@@ -219,13 +241,16 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
         struct pool *pool = pool_find(pools, job->conn->pools[i]);
         if (pool == NULL || pool->config.range.first.family != wish->family)
             continue;
-        struct lease *lease = lease_choose(pool, &job->identity, wish);
+        struct lease *lease = lease_choose(pool, job, wish);
         if (lease == NULL) {
             error = ERR_FULL;
             continue;
         }
         lease->identity = job->identity;
-        lease->session = session;
+        size_t holder = 0;
+        while (lease->sessions[holder] != 0)
+            holder++;
+        lease->sessions[holder] = session;
         config->addresses[config->n_addresses++] = lease->address;
         config_append(&pool->config, config);
         return 0;
@@ -257,16 +282,23 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_sessio
     return 0;
 }
 
+static void lease_leave(struct pools *pools, struct lease *lease, ike_session_id session)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < HOLDERS; i++)
+        if (lease->sessions[i] != 0 && lease->sessions[i] != session)
+            lease->sessions[n++] = lease->sessions[i];
+    memset(lease->sessions + n, 0, (HOLDERS - n) * sizeof(lease->sessions[0]));
+    if (n == 0)
+        lease->left = ++pools->clock;
+}
+
 void pools_release(struct pools *pools, ike_session_id session)
 {
     for (size_t i = 0; i < pools->n; i++)
-        for (size_t j = 0; j < pools->pools[i].n; j++) {
-            struct lease *lease = &pools->pools[i].leases[j];
-            if (lease->session == session && session != 0) {
-                lease->session = 0;
-                lease->left = ++pools->clock;
-            }
-        }
+        for (size_t j = 0; j < pools->pools[i].n; j++)
+            if (lease_held(&pools->pools[i].leases[j], session))
+                lease_leave(pools, &pools->pools[i].leases[j], session);
 }
 
 /* --- looking in --- */
@@ -300,6 +332,6 @@ bool pools_lease_at(const struct pools *pools, size_t pool, size_t index, struct
     if (pool >= pools->n || index >= pools->pools[pool].n)
         return false;
     const struct lease *lease = &pools->pools[pool].leases[index];
-    *ret = (struct pool_lease){lease->address, lease->identity, lease->session != 0};
+    *ret = (struct pool_lease){lease->address, lease->identity, lease->sessions[0] != 0};
     return true;
 }

@@ -5,7 +5,8 @@
 /*
  * Address pools of a Gateway. An identity gets the address that it had before as long as nobody
  * else needed it: addresses that never were given out go first, then those whose owner left longest
- * ago. One session holds at most one lease of each pool, and a lease belongs to one session.
+ * ago. One session holds at most one lease of each pool, and a lease belongs to one session, or for
+ * a while to a session and those that are about to replace it.
  */
 
 #include "ike/ike.h"
@@ -35,8 +36,9 @@ int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOU
 /*
  * pools_lease - addresses out of the named pools for a session: one of each family that the peer
  * asked for; 0.0.0.0 and :: ask for any. A wish for an address is granted if it is free and was not
- * another identity's; otherwise another is given. ERR_NOT_FOUND: no pool has that family,
- * ERR_FULL: exhausted; then nothing is leased.
+ * another identity's; otherwise another is given. What the session job->beside holds is granted to
+ * the same identity if it asks for that address: until one of them goes, both have it.
+ * ERR_NOT_FOUND: no pool has that family, ERR_FULL: exhausted; then nothing is leased.
  */
 int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_session_id session,
                 struct ike_config *ret_config) MUST_USE;

@@ -16,12 +16,12 @@ static int load(struct pools *pools, const char *name, const char *range)
 }
 
 /* the address of the first family asked for, as text; NULL: no lease */
-static const char *lease(struct pools *pools, const char *who, ike_session_id session,
-                         const char *wish)
+static const char *lease_beside(struct pools *pools, const char *who, ike_session_id session,
+                                const char *wish, ike_session_id beside)
 {
     static char text[ADDRESS_TEXT_MAX];
     struct ike_config config;
-    struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 1, .beside = beside};
     assert_int_equal(identity_parse(who, &job.identity), 0);
     assert_true(address_parse(wish, &job.requested[0]));
     if (pools_lease(pools, &job, session, &config) != 0)
@@ -29,6 +29,12 @@ static const char *lease(struct pools *pools, const char *who, ike_session_id se
     assert_int_equal(config.n_addresses, 1);
     assert_int_equal(config.n_dns, 1);
     return address_print(&config.addresses[0], text);
+}
+
+static const char *lease(struct pools *pools, const char *who, ike_session_id session,
+                         const char *wish)
+{
+    return lease_beside(pools, who, session, wish, 0);
 }
 
 #define ANY "0.0.0.0"
@@ -69,6 +75,44 @@ static void test_wishes(void **state)
     pools_release(pools, 1);
     /* a's old address is not for the asking while there are others */
     assert_string_equal(lease(pools, "e", 5, "10.3.0.2"), "10.3.0.5");
+    pools_free(pools);
+}
+
+static unsigned online(const struct pools *pools)
+{
+    struct pool_status status;
+    assert_true(pools_status(pools, 0, &status));
+    return status.online;
+}
+
+/* a session and the one that replaces it: the address is free when both are gone */
+static void test_shared(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.9"), 0);
+    assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
+    assert_string_equal(lease_beside(pools, "a", 2, "10.3.0.1", 1), "10.3.0.1");
+    assert_int_equal(online(pools), 1);
+    pools_release(pools, 1);
+    assert_int_equal(online(pools), 1);
+    assert_string_equal(lease(pools, "b", 3, "10.3.0.1"), "10.3.0.2");
+    assert_string_equal(lease_beside(pools, "a", 4, "10.3.0.1", 2), "10.3.0.1");
+    pools_release(pools, 4); /* it came to nothing */
+    assert_int_equal(online(pools), 2);
+    /* not without asking for it, not of another identity, not of a session that does not have it */
+    assert_string_equal(lease_beside(pools, "a", 5, ANY, 2), "10.3.0.3");
+    assert_string_equal(lease_beside(pools, "c", 6, "10.3.0.1", 2), "10.3.0.4");
+    assert_string_equal(lease_beside(pools, "a", 7, "10.3.0.1", 3), "10.3.0.5");
+    /* no more than a few at once */
+    for (ike_session_id i = 8; i < 11; i++)
+        assert_string_equal(lease_beside(pools, "a", i, "10.3.0.1", 2), "10.3.0.1");
+    assert_string_equal(lease_beside(pools, "a", 11, "10.3.0.1", 2), "10.3.0.6");
+    pools_release(pools, 2);
+    assert_string_equal(lease_beside(pools, "a", 12, "10.3.0.1", 9), "10.3.0.1");
+    for (ike_session_id i = 3; i < 13; i++)
+        pools_release(pools, i);
+    assert_int_equal(online(pools), 0);
     pools_free(pools);
 }
 
@@ -135,7 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leases), cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_subnet), cmocka_unit_test(test_families),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load),   cmocka_unit_test(test_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,7 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
         case INTENT_ADDRESSES:
         case INTENT_ROUTABILITY:
         case INTENT_DELETE_IKE:
+        case INTENT_AUTH_LIFETIME:
         case INTENT_KINDS: break;
         }
     return 0;

@@ -90,7 +90,7 @@ static void emit_install(struct child *child, const struct child_spec *spec,
         .keys = *keys,
         .esn = child->esn,
         .udp_encap = child->udp_encap,
-        .outbound_now = spec->outbound_now,
+        .outbound_now = child->outbound,
         .replay_window = child->policy->replay_window,
         .soft_packets =
             ike_lifetime_soft(lifetime->rekey_packets, lifetime->jitter_packets, random),
@@ -112,6 +112,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 {
     struct ike *ike = sa->ike;
     size_t n = spec->local_ts->n + spec->remote_ts->n;
+    bool outbound_now = spec->outbound_now && !session_waits(sa->session);
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
     if (child == NULL)
         return NULL;
@@ -119,7 +120,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     child->replaces = spec->replaces;
     child->conn = ike_conn_ref(sa->session->conn);
     child->policy = spec->policy;
-    child->life = spec->outbound_now ? IKE_CHILD_ACTIVE : IKE_CHILD_INBOUND_READY;
+    child->life = outbound_now ? IKE_CHILD_ACTIVE : IKE_CHILD_INBOUND_READY;
     child->spi_in = spec->spi_in;
     child->spi_out = spec->spi_out;
     child->encr = spec->encr;
@@ -128,7 +129,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     child->ke = spec->ke;
     child->esn = spec->esn;
     child->udp_encap = sa_udp_encap(sa);
-    child->outbound = spec->outbound_now;
+    child->outbound = outbound_now;
     child->n_local_ts = (uint8_t)spec->local_ts->n;
     child->n_remote_ts = (uint8_t)spec->remote_ts->n;
     memcpy(child->ts, spec->local_ts->ts, spec->local_ts->n * sizeof(child->ts[0]));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "ike/auth_lifetime.h"
 #include "ike/exchange.h"
 #include "ike/login.h"
 
@@ -67,7 +68,10 @@ static int delete_ike(struct ike *ike, const struct ike_command *command, nanos 
         return intent_command(sa, command, INTENT_DELETE_IKE, 0);
     if (command->force)
         sa_say_delete(sa);
-    sa_down(sa, IKE_CANCELLED, now);
+    if (!command->force && sa->login != NULL && sa_original_initiator(sa))
+        login_cancel_sa(sa, now);
+    else
+        sa_down(sa, IKE_CANCELLED, now);
     emit_ok(ike, command);
     return 0;
 }
@@ -100,14 +104,25 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     return 0;
 }
 
-static int reauthenticate(struct ike *ike, const struct ike_command *command, nanos now)
+static int reauthenticate(struct ike *ike, const struct ike_command *command)
 {
     struct session *session = session_find(ike, command->session);
+    struct sa *heard = NULL;
     if (session == NULL)
         return ERR_NOT_FOUND;
-    if (!session->established || session->role != IKE_END_USER)
+    if (!session->established || session->ending)
         return ERR_WRONG_STATE;
-    return login_reauthenticate(session, session->sas, command->tag, now);
+    if (session->role == IKE_END_USER) {
+        auth_lifetime_due(session);
+        emit_ok(ike, command);
+        return 0;
+    }
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        if (sa->life == IKE_ESTABLISHED &&
+            (heard == NULL || sa->last_heard_ns > heard->last_heard_ns))
+            heard = sa;
+    return heard == NULL ? ERR_WRONG_STATE
+                         : intent_command(heard, command, INTENT_AUTH_LIFETIME, 0);
 }
 
 /* cancel - a login that lost the race against one over another path. */
@@ -140,7 +155,7 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_IKE: return delete_ike(ike, command, now);
     case IKE_CMD_DELETE_CHILD: return delete_child(ike, command);
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
-    case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
+    case IKE_CMD_REAUTH: return reauthenticate(ike, command);
     }
     ASSERT_NEVER("an unknown command");
 }

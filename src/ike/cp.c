@@ -26,7 +26,17 @@ static void add_address(struct writer *w, const struct address *address)
                   span_of(&prefix, v6 ? 1 : 0));
 }
 
-void cp_request_add(const struct ike_conn *conn, struct wire_builder *message)
+/* held_of - the address of that family that we have already; NULL: none. */
+static const struct address *held_of(const struct ike_config *held, uint8_t family)
+{
+    for (uint8_t i = 0; held != NULL && i < held->n_addresses; i++)
+        if (held->addresses[i].family == family)
+            return &held->addresses[i];
+    return NULL;
+}
+
+void cp_request_add(const struct ike_conn *conn, const struct ike_config *held,
+                    struct wire_builder *message)
 {
     bool v4 = false, v6 = false;
     if (conn->n_vips == 0)
@@ -38,7 +48,10 @@ void cp_request_add(const struct ike_conn *conn, struct wire_builder *message)
         const struct address *vip = &conn->vips[i];
         v4 |= vip->family == ADDRESS_V4;
         v6 |= vip->family == ADDRESS_V6;
-        if (address_is_any(vip))
+        const struct address *again = address_is_any(vip) ? held_of(held, vip->family) : NULL;
+        if (again != NULL)
+            add_address(w, again);
+        else if (address_is_any(vip))
             add_empty(w, vip->family == ADDRESS_V6 ? INTERNAL_IP6_ADDRESS : INTERNAL_IP4_ADDRESS);
         else
             add_address(w, vip);

@@ -8,8 +8,10 @@
 #include "ike/session.h"
 #include "wire/builder.h"
 
-/* cp_request_add - CFG_REQUEST for the connection's vips; nothing if it has none. */
-void cp_request_add(const struct ike_conn *conn, struct wire_builder *message);
+/* cp_request_add - CFG_REQUEST for the connection's vips; nothing if it has none. `held`: where any
+ * address would do, those of a session that this one is to replace; NULL: none. */
+void cp_request_add(const struct ike_conn *conn, const struct ike_config *held,
+                    struct wire_builder *message);
 
 /* cp_request_read - the addresses that the peer asks for. false: malformed, or not a CFG_REQUEST.
  */

@@ -43,6 +43,7 @@ struct ike {
     struct child *children, *children_last;
     struct sa *sas_by_id, *sas_by_spi; /* uthash heads */
     struct session *sessions_by_id;
+    struct session *sessions_by_peer; /* uthash head: session.c */
     struct child *children_by_id, *children_by_spi;
     struct deadline_heap deadlines;
     struct half_open_source *half_open; /* half_open.h: counters per source */

@@ -28,6 +28,7 @@ static const struct row table[INTENT_KINDS] = {
     [INTENT_CREATE_CHILD] = {&exchange_create_child, 3},
     [INTENT_REKEY_CHILD] = {&exchange_rekey_child, 3},
     [INTENT_ADDRESSES] = {&exchange_addresses, 4},
+    [INTENT_AUTH_LIFETIME] = {&exchange_auth_lifetime, 4},
     [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 5},
 };
 

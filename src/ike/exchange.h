@@ -35,6 +35,7 @@ enum intent_kind {
     INTENT_ROUTABILITY, /* COOKIE2 to the new address of the peer (RFC 4555 section 3.7) */
     INTENT_DELETE_CHILD,
     INTENT_DELETE_IKE,
+    INTENT_AUTH_LIFETIME, /* the Gateway asks for a new login (RFC 4478) */
     INTENT_KINDS
 };
 
@@ -199,6 +200,6 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
 extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,
     exchange_rekey_ike, exchange_clone, exchange_create_moved, exchange_move, exchange_path_test,
     exchange_probe, exchange_addresses, exchange_routability, exchange_delete_child,
-    exchange_delete_ike;
+    exchange_delete_ike, exchange_auth_lifetime;
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/auth_lifetime.h"
 #include "ike/endpoint.h"
 #include "ike/mobike.h"
 
@@ -74,6 +75,8 @@ static enum ike_outcome ask_delete_ike(struct sa *sa, struct asking *asking,
                                        struct wire_builder *request, nanos now)
 {
     wire_add_delete_ike(request);
+    if (sa->detoured)
+        asking->path = sa->session->end_path;
     sa->down_reason = asking->intent.reason;
     if (sa->life != IKE_DELETING)
         sa_life_set(sa, IKE_DELETING, now);
@@ -191,6 +194,7 @@ static void commit_informational(struct sa *sa, struct answering *answering)
     }
     for (size_t i = 0; i < what->n_children; i++)
         child_deleted(sa, what->children[i]);
+    auth_lifetime_read(sa->session, answering->request, now);
     if (sa->session->mobike)
         mobike_read_addresses(sa, answering->request, answering->path);
     if (what->move)

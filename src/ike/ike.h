@@ -116,7 +116,8 @@ enum ike_command_kind {
     IKE_CMD_DELETE_IKE, /* sa */
     IKE_CMD_DELETE_CHILD,   /* child_id */
     IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs */
-    IKE_CMD_REAUTH,         /* session: make-before-break with path, conn of the session */
+    IKE_CMD_REAUTH, /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
+                       the End User for it (RFC 4478) */
 };
 
 struct ike_command {
@@ -130,11 +131,14 @@ struct ike_command {
     struct ike_path path;
     bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
     bool unused_old; /* CLONE */
-    bool clone;     /* CONNECT: more than one path is wanted: a clone may come with the login (draft
-                       B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
-    bool force;     /* DELETE_*: do not wait for the peer's answer */
-    nanos retry_ns; /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
-                       endpoint's back-off */
+    bool clone; /* CONNECT: more than one path is wanted: a clone may come with the login (draft
+                   B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
+    ike_session_id replaces; /* CONNECT: a login anew beside this session, which stays: the same
+                                inner addresses are asked for; its IKE SAs are for the caller to
+                                delete when the new ones carry its traffic (0: none) */
+    bool force;              /* DELETE_*: do not wait for the peer's answer */
+    nanos retry_ns;          /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
+                                endpoint's back-off */
     nanos give_up_ns; /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. A PROBE or
                          PATH_TEST that ends without an answer does not end the IKE SA when this is
                          given: the caller decides */
@@ -195,6 +199,9 @@ enum ike_event_kind {
     IKE_EV_COMMAND_DONE, /* tag, outcome, notify, sa (new one), child, rtt_ns */
     IKE_EV_SESSION_UP,   /* session, sa: authentication complete in both directions */
     IKE_EV_SESSION_DOWN, /* session, outcome */
+    IKE_EV_REAUTH,   /* session: the End User has to log in anew, make before break: CONNECT with
+                        `replaces`. It comes once; the session ends at its deadline if none succeeds
+                      */
     IKE_EV_SA_UP,    /* sa: established: authenticated, cloned (peer: sa_old) or rekeyed (sa_old) */
     IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
     IKE_EV_SA_DOWN,  /* sa, outcome */
@@ -223,6 +230,7 @@ struct ike_auth_job {
 struct ike_lease_job {
     const struct ike_conn *conn;
     struct ike_id identity;
+    ike_session_id beside; /* the peer may ask for the addresses that it has on that session; 0 */
     uint8_t n_requested;
     struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
 };

@@ -11,8 +11,6 @@
 #include "ike/identity.h"
 #include "ike/keymat.h"
 
-#define REAUTH_AGAIN_NS (30 * NANOS_PER_SEC)
-
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
 {
     struct login *login = calloc(1, sizeof(*login));
@@ -24,21 +22,10 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
     return login;
 }
 
-/* reauthentication_failed - until the deadline of the old session it is tried again. */
-static void reauthentication_failed(struct session *old, nanos now)
-{
-    old->reauth_at_ns = nanos_after(now, REAUTH_AGAIN_NS);
-    for (struct sa *sa = old->sas; sa != NULL; sa = sa->session_next)
-        sa_touch(sa);
-}
-
 struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
         return NULL;
-    struct session *old = session_find(ike, login->replaces);
-    if (old != NULL)
-        reauthentication_failed(old, ike->now);
     if (login->counted) {
         half_open_remove(&ike->half_open, &login->source);
         ike->stats.half_open--;
@@ -111,15 +98,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     };
     if (command->child != NULL)
         (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
-    return start(ike, conn, &command->path, &intent, 0, now);
-}
-
-int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now)
-{
-    struct ike_path path = sa->path;
-    struct intent intent = {.kind = INTENT_LOGIN, .tag = tag};
-    path.local.port = path.remote.port = 0;
-    return start(session->ike, session->conn, &path, &intent, session->id, now);
+    return start(ike, conn, &command->path, &intent, command->replaces, now);
 }
 
 static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
@@ -309,7 +288,6 @@ static void again_without(struct sa *sa, struct asking *asking, nanos now)
     if (start(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
         return;
     event_notice(sa, "the peer cannot read a login with a clone: once more without");
-    login->replaces = 0;
     asking->intent.tag = 0; /* answered there */
 }
 

@@ -19,7 +19,7 @@
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
     char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
-    ike_session_id replaces; /* reauthentication: this session goes when the new one is up */
+    ike_session_id replaces; /* initiator: a login anew beside this session; 0: none */
 
     struct ke *ke; /* owned */
     uint16_t ke_group;
@@ -76,10 +76,6 @@ struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; r
 
 /* login_start - IKE_CMD_CONNECT. */
 int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
-/* login_reauthenticate - a new login with the connection and path of `sa`; the session goes when it
- * is done (make before break, RFC 7296 section 2.8.3). */
-int login_reauthenticate(struct session *session, struct sa *sa, uint64_t tag, nanos now);
-
 /* login_cancel_sa - nobody wants this login any more. If IKE_AUTH is on its way the Gateway may
  * have a session by now: its answer is waited for, and the IKE SA deleted there. */
 void login_cancel_sa(struct sa *sa, nanos now);

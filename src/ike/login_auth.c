@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/auth_lifetime.h"
 #include "ike/child_terms.h"
 #include "ike/combined.h"
 #include "ike/cp.h"
@@ -118,7 +119,8 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
         wire_add_id(request, WIRE_PAYLOAD_IDr, login->remote_id.type,
                     span_of(login->remote_id.data, login->remote_id.len));
     wire_add_auth(request, AUTH_SHARED_KEY, span_of(login->auth, login->n_auth));
-    cp_request_add(conn, request);
+    const struct session *old = session_find(sa->ike, login->replaces);
+    cp_request_add(conn, old == NULL ? NULL : &old->config, request);
     const struct ike_child_policy *policy = child_policy_find(conn, login->child);
     if (wants_child(sa->session) && policy != NULL) {
         struct ike_ts_list local, remote;
@@ -246,12 +248,13 @@ static void initiator_done(struct sa *sa, nanos now)
     const struct wire_payload *cp = wire_find(&response, WIRE_PAYLOAD_CP, NULL);
     if (cp != NULL)
         (void)cp_reply_read(cp->body, session->conn, &session->config);
+    const struct session *old = session_find(sa->ike, login->replaces);
+    session->logins = old == NULL ? 0 : old->logins;
     session_authenticated(session, sa, false, now);
+    auth_lifetime_read(session, &response, now);
     enum ike_outcome outcome = IKE_OK;
     if (session->conn->n_vips > 0 && session->config.n_addresses == 0)
         outcome = IKE_ADDRESS_FAILURE;
-    ike_session_id replaces = login->replaces;
-    login->replaces = 0; /* done */
     sa_life_set(sa, IKE_ESTABLISHED, now);
     enum ike_outcome child_outcome = first_child(sa, &response, now, &child, &notify);
     if (child_outcome != IKE_OK && login->spi_in != 0 &&
@@ -262,9 +265,6 @@ static void initiator_done(struct sa *sa, nanos now)
     struct verdict verdict = verdict_done(outcome != IKE_OK ? outcome : child_outcome);
     verdict.notify = notify;
     verdict.new_child = child == NULL ? 0 : child->id;
-    struct session *old = session_find(sa->ike, replaces);
-    if (old != NULL)
-        session_down(old, IKE_REPLACED, false, now);
     exchange_resume(sa, verdict, now);
 }
 
@@ -402,7 +402,9 @@ static void responder_verified(struct sa *sa, nanos now)
     session->peer_keep_old = login->keep_old;
     session->peer_notify = login->keep_old_notify;
     kept_chain(login, &request, &group);
-    if (login->conn->unique == IKE_UNIQUE_KEEP && !wire_notify_has(&request, N_INITIAL_CONTACT) &&
+    bool alone = wire_notify_has(&request, N_INITIAL_CONTACT);
+    session->elder = alone ? 0 : session_elder_find(session, &login->answer_path.remote.address);
+    if (login->conn->unique == IKE_UNIQUE_KEEP && !alone && session->elder == 0 &&
         session_duplicate(session)) {
         refuse_login(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
         return;
@@ -416,6 +418,7 @@ static void responder_verified(struct sa *sa, nanos now)
     }
     lease.conn = session->conn;
     lease.identity = login->remote_id;
+    lease.beside = session->elder;
     struct ike_event *event = event_sa(sa, IKE_EV_LEASE);
     event->job = job_add(sa, IKE_EV_LEASE, 0);
     event->lease = lease;
@@ -515,6 +518,7 @@ static void responder_signed(struct sa *sa, nanos now)
     add_child(sa, &request, &reply, commit);
     if (sa->session->mobike || ike_conn_rfc7791(login->conn))
         add_abilities(sa, login->conn, &reply);
+    auth_lifetime_add(sa->session, &reply);
     /* K11: where the address or the Child SA was refused, there is nothing to clone for */
     if (commit->child ||
         (wire_find(&request, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))

@@ -158,6 +158,7 @@ struct ike_conn {
     struct ike_child_policy children[POLICY_CHILDREN];
     struct ike_lifetime lifetime; /* of the IKE SA */
     nanos reauth_ns;              /* 0: never */
+    nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
     nanos dpd_delay_ns;           /* 0: off */
     uint32_t keyingtries;         /* 0: for ever */
     bool mobike, encap;

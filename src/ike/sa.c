@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/auth_lifetime.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
@@ -139,6 +140,9 @@ static void become_established(struct sa *sa, nanos now)
     sa_lifetimes_start(sa, now);
     struct ike_event *event = event_sa(sa, IKE_EV_SA_UP);
     event->sa_old = sa->parent;
+    struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = sa->session->end_reason};
+    if (sa->session->ending)
+        (void)!intent_add(sa, &intent); /* no memory: at the end of session->end_at_ns */
 }
 
 void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
@@ -300,10 +304,13 @@ nanos sa_deadline(const struct sa *sa)
         return NANOS_NEVER;
     nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
     at = nanos_min(at, nanos_min(sa->rekey_at_ns, sa->unused_at_ns));
-    if (sa->session != NULL && sa->life == IKE_ESTABLISHED) {
+    if (sa->session != NULL && sa->session->ending) {
+        at = nanos_min(at, sa->session->end_at_ns);
+        at = nanos_min(at, sa->detoured ? NANOS_NEVER : sa->session->end_detour_ns);
+    } else if (sa->session != NULL && sa->life == IKE_ESTABLISHED) {
         at = nanos_min(at, liveness_at(sa));
         at = nanos_min(at, sa->session->auth_deadline_ns);
-        at = nanos_min(at, sa->session->reauth_at_ns);
+        at = nanos_min(at, nanos_min(sa->session->reauth_at_ns, sa->session->yield_at_ns));
     }
     for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
         at = nanos_min(at, child_deadline(child));
@@ -345,19 +352,33 @@ static void tick_session(struct sa *sa, nanos now)
     struct session *session = sa->session;
     if (now >= session->auth_deadline_ns) {
         /* K22, K23: the authentication is over for every IKE SA that descends from it. */
-        session->auth_deadline_ns = NANOS_NEVER;
-        session->reauth_at_ns = NANOS_NEVER;
-        session_down(session, IKE_EXPIRED, false, now);
+        session_expired(session, now);
         return;
     }
-    if (now >= session->reauth_at_ns) {
-        session->reauth_at_ns = NANOS_NEVER;
-        login_reauthenticate(session, sa, 0, now);
+    if (now >= session->yield_at_ns) {
+        session_yield(session, now);
+        return;
     }
+    if (now >= session->reauth_at_ns)
+        auth_lifetime_due(session);
     if (now >= liveness_at(sa) && !intent_pending(sa, INTENT_PROBE, 0)) {
         struct intent intent = {.kind = INTENT_PROBE};
         if (intent_add(sa, &intent) != 0)
             sa->last_heard_ns = now; /* the queue is full of requests: each is a liveness check */
+    }
+}
+
+/* tick_end - the session goes, and this IKE SA is still there. */
+static void tick_end(struct sa *sa, nanos now)
+{
+    const struct session *session = sa->session;
+    if (now >= session->end_at_ns) {
+        sa_down(sa, session->end_reason, now);
+        return;
+    }
+    if (now >= session->end_detour_ns && !sa->detoured) {
+        sa->detoured = true;
+        exchange_redirect(sa, &session->end_path, now);
     }
 }
 
@@ -367,7 +388,9 @@ void sa_tick(struct sa *sa, nanos now)
     exchange_tick(sa, now);
     if (sa->life != IKE_DEAD)
         tick_lifetimes(sa, now);
-    if (sa->life == IKE_ESTABLISHED && sa->session != NULL)
+    if (sa->life != IKE_DEAD && sa->session != NULL && sa->session->ending)
+        tick_end(sa, now);
+    else if (sa->life == IKE_ESTABLISHED && sa->session != NULL)
         tick_session(sa, now);
     struct child *child = sa->children;
     while (sa->life != IKE_DEAD && child != NULL) {

@@ -77,6 +77,7 @@ struct sa {
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
     nanos suspected_ns;  /* last hint that was followed */
+    bool detoured;       /* the session ends, and the Delete goes over session->end_path */
     nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
     enum ike_outcome down_reason;
 };

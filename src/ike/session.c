@@ -4,10 +4,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/auth_lifetime.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
+#include "ike/identity.h"
+#include "ike/login.h"
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
+#define YIELD_NS          (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
@@ -19,7 +23,7 @@ struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_ses
     session->conn = ike_conn_ref(conn);
     session->role = role;
     session->auth_deadline_ns = NANOS_NEVER;
-    session->reauth_at_ns = NANOS_NEVER;
+    session->reauth_at_ns = session->own_reauth_ns = session->yield_at_ns = NANOS_NEVER;
     session->previous = ike->sessions_last;
     if (ike->sessions_last == NULL)
         ike->sessions = session;
@@ -40,15 +44,93 @@ void session_attach(struct session *session, struct sa *sa)
     session->n_sas++;
 }
 
+/* --- sessions of the same identities --- */
+
+/* peer_hash - FNV-1a over what identity_equal() compares; names have no case. */
+static uint32_t peer_hash(const struct session *session)
+{
+    const struct ike_id *ids[2] = {&session->local_id, &session->remote_id};
+    uint32_t hash = 2166136261u;
+    for (int i = 0; i < 2; i++)
+        for (uint16_t k = 0; k < ids[i]->len; k++)
+            hash = (hash ^ (uint32_t)(ids[i]->data[k] | 0x20)) * 16777619u;
+    return hash;
+}
+
+static struct session *peer_first(const struct ike *ike, uint32_t hash)
+{
+    struct session *first;
+    HASH_FIND(by_peer, ike->sessions_by_peer, &hash, sizeof(hash), first);
+    return first;
+}
+
+static void peer_add(struct session *session)
+{
+    struct ike *ike = session->ike;
+    session->peer_hash = peer_hash(session);
+    session->peer_next = peer_first(ike, session->peer_hash);
+    if (session->peer_next != NULL)
+        HASH_DELETE(by_peer, ike->sessions_by_peer, session->peer_next);
+    HASH_ADD(by_peer, ike->sessions_by_peer, peer_hash, sizeof(session->peer_hash), session);
+}
+
+static void peer_remove(struct session *session)
+{
+    struct ike *ike = session->ike;
+    struct session *first = peer_first(ike, session->peer_hash);
+    if (first == session) {
+        HASH_DELETE(by_peer, ike->sessions_by_peer, session);
+        first = session->peer_next;
+        if (first != NULL)
+            HASH_ADD(by_peer, ike->sessions_by_peer, peer_hash, sizeof(first->peer_hash), first);
+        return;
+    }
+    while (first->peer_next != session)
+        first = first->peer_next;
+    first->peer_next = session->peer_next;
+}
+
+static bool same_peer(const struct session *a, const struct session *b)
+{
+    return a != b && a->role == b->role && identity_equal(&a->remote_id, &b->remote_id) &&
+           identity_equal(&a->local_id, &b->local_id);
+}
+
+/* session_of_peer - the newest established session of the same identities but this one, or the next
+ * one after `after`. NULL: none. */
+static struct session *session_of_peer(const struct session *session, const struct session *after)
+{
+    struct session *other =
+        after != NULL ? after->peer_next : peer_first(session->ike, peer_hash(session));
+    while (other != NULL && !same_peer(other, session))
+        other = other->peer_next;
+    return other;
+}
+
+/* --- the end of one --- */
+
+/* bequeath - what the successor held back for this session, it sends now. */
+static void bequeath(const struct session *session)
+{
+    const struct session *successor = session_find(session->ike, session->successor);
+    for (struct sa *sa = successor == NULL ? NULL : successor->sas; sa != NULL;
+         sa = sa->session_next)
+        for (struct child *child = sa->children; child != NULL; child = child->sa_next)
+            if (child->replaces == 0)
+                child_switch(child);
+}
+
 static void session_free(struct session *session, enum ike_outcome outcome)
 {
     struct ike *ike = session->ike;
     ASSERT(session->n_sas == 0 && session->n_children == 0);
+    bequeath(session);
     if (session->leased) {
         struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
         event->session = session->id;
     }
     if (session->established) {
+        peer_remove(session);
         struct ike_event *event = event_add(ike, IKE_EV_SESSION_DOWN);
         event->session = session->id;
         event->outcome = outcome;
@@ -88,29 +170,67 @@ struct session *session_find(const struct ike *ike, ike_session_id id)
     return session;
 }
 
-static bool same_peer(const struct session *a, const struct session *b)
-{
-    return a != b && a->established && a->role == b->role &&
-           a->remote_id.type == b->remote_id.type && a->remote_id.len == b->remote_id.len &&
-           memcmp(a->remote_id.data, b->remote_id.data, a->remote_id.len) == 0 &&
-           a->local_id.type == b->local_id.type && a->local_id.len == b->local_id.len &&
-           memcmp(a->local_id.data, b->local_id.data, a->local_id.len) == 0;
-}
-
 bool session_duplicate(const struct session *session)
 {
-    for (const struct session *other = session->ike->sessions; other != NULL; other = other->next)
-        if (same_peer(other, session))
+    return session_of_peer(session, NULL) != NULL;
+}
+
+static bool seen_at(const struct session *session, const struct address *address)
+{
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
+        if (address_equal(&sa->path.remote.address, address))
             return true;
+        for (uint8_t i = 0; i < sa->n_peer_addresses; i++)
+            if (address_equal(&sa->peer_addresses[i], address))
+                return true;
+    }
     return false;
+}
+
+ike_session_id session_elder_find(const struct session *session, const struct address *from)
+{
+    const struct session *other = session_of_peer(session, NULL);
+    while (other != NULL && (other->ending || !seen_at(other, from)))
+        other = session_of_peer(session, other);
+    return other == NULL ? 0 : other->id;
+}
+
+bool session_waits(const struct session *session)
+{
+    const struct session *elder = session_find(session->ike, session->elder);
+    return elder != NULL && elder->config.n_addresses > 0 && session->config.n_addresses > 0 &&
+           address_equal(&elder->config.addresses[0], &session->config.addresses[0]);
+}
+
+void session_yield(struct session *session, nanos now)
+{
+    const struct session *successor = session_find(session->ike, session->successor);
+    session->yield_at_ns = NANOS_NEVER;
+    if (successor != NULL && successor->established && !successor->ending)
+        session_down(session, IKE_REPLACED, false, now);
+}
+
+/* succeed - the elder session ends when the peer is done with it; where there shall be only one, at
+ * the latest after YIELD_NS. */
+static void succeed(struct session *session, nanos now)
+{
+    struct session *elder = session_find(session->ike, session->elder);
+    if (elder == NULL)
+        return;
+    elder->successor = session->id;
+    session->logins = elder->logins;
+    if (session->conn->unique == IKE_UNIQUE_REPLACE || session->conn->unique == IKE_UNIQUE_KEEP)
+        elder->yield_at_ns = nanos_after(now, YIELD_NS);
+    for (struct sa *sa = elder->sas; sa != NULL; sa = sa->session_next)
+        sa_touch(sa);
 }
 
 static void replace_others(struct session *session, bool silent, nanos now)
 {
-    struct session *other = session->ike->sessions;
+    struct session *other = session_of_peer(session, NULL);
     while (other != NULL) {
-        struct session *next = other->next;
-        if (same_peer(other, session))
+        struct session *next = session_of_peer(session, other);
+        if (other->id != session->elder)
             session_down(other, IKE_REPLACED, silent, now);
         other = next;
     }
@@ -119,6 +239,7 @@ static void replace_others(struct session *session, bool silent, nanos now)
 void session_authenticated(struct session *session, struct sa *sa, bool initial_contact, nanos now)
 {
     ASSERT(!session->established);
+    succeed(session, now);
     session->logins++;
     session->ike->stats.logins++;
     /* RFC 7296 section 2.4: INITIAL_CONTACT acts on the SAs of the same authenticated identities;
@@ -128,13 +249,9 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
     else if (session->conn->unique == IKE_UNIQUE_REPLACE)
         replace_others(session, false, now);
     session->established = true;
+    peer_add(session);
     session->established_ns = now;
-    if (session->conn->reauth_ns > 0 && session->conn->reauth_ns != NANOS_NEVER) {
-        session->auth_deadline_ns =
-            nanos_after(now, session->conn->reauth_ns + session->conn->reauth_ns / 10);
-        if (session->role == IKE_END_USER)
-            session->reauth_at_ns = nanos_after(now, session->conn->reauth_ns);
-    }
+    auth_lifetime_begin(session, now);
     struct ike_event *event = event_sa(sa, IKE_EV_SESSION_UP);
     event->session = session->id;
     if (session->role == IKE_END_USER &&
@@ -142,19 +259,49 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
         event_sa(sa, IKE_EV_CONFIG);
 }
 
+static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
+{
+    const struct sa *heard = session->sas;
+    if (session->ending)
+        return;
+    session->ending = true;
+    session->end_reason = outcome;
+    session->end_at_ns = nanos_after(now, SESSION_END_NS);
+    session->end_detour_ns = session->mobike ? nanos_after(now, SESSION_DETOUR_NS) : NANOS_NEVER;
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        if (sa->life == IKE_ESTABLISHED && sa->last_heard_ns > heard->last_heard_ns)
+            heard = sa;
+    session->end_path = heard->path;
+}
+
 void session_down(struct session *session, enum ike_outcome outcome, bool silent, nanos now)
 {
     struct sa *sa = session->sas;
+    if (!silent)
+        end_begin(session, outcome, now);
     while (sa != NULL) {
         struct sa *next = sa->session_next; /* with the last one the session is freed */
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = outcome};
         bool ask = !silent && (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED);
-        if (!ask || intent_add(sa, &intent) != 0) {
+        /* a clone or rekey whose answer is still to come: sa_life_set deletes it then */
+        bool comes = !silent && sa->life == IKE_HALF_OPEN && sa->parent != 0;
+        sa_touch(sa);
+        if (!silent && sa->login != NULL && sa_original_initiator(sa))
+            login_cancel_sa(sa, now); /* the Gateway may have a session by now */
+        else if (!comes && (!ask || intent_add(sa, &intent) != 0)) {
             if (silent || sa->life != IKE_DELETING)
                 sa_down(sa, outcome, now);
         }
         sa = next;
     }
+}
+
+void session_expired(struct session *session, nanos now)
+{
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        while (sa->children != NULL)
+            child_down(sa->children, IKE_EXPIRED, 0);
+    session_down(session, IKE_EXPIRED, false, now);
 }
 
 nanos session_unused_timeout(const struct session *session)

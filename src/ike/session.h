@@ -19,8 +19,11 @@ struct session {
     struct ike *ike;
     struct session *next, *previous; /* by id */
     UT_hash_handle by_id;
-    struct sa *sas; /* by sa->session_next */
-    uint32_t n_sas; /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
+    uint32_t peer_hash;        /* of both identities */
+    struct session *peer_next; /* established ones with the same hash, newest first */
+    UT_hash_handle by_peer;    /* the newest */
+    struct sa *sas;            /* by sa->session_next */
+    uint32_t n_sas;            /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
     uint32_t n_children;
 
     struct ike_conn *conn; /* a reference */
@@ -29,7 +32,8 @@ struct session {
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;
-    nanos reauth_at_ns;           /* End User: log in anew then */
+    nanos reauth_at_ns;           /* End User: IKE_EV_REAUTH then */
+    nanos own_reauth_ns;          /* the same by our own configuration; NANOS_NEVER */
     enum ike_outcome down_reason; /* of the IKE SA that went last */
 
     /* abilities of the peer */
@@ -42,6 +46,22 @@ struct session {
     bool clone_refused;    /* NO_ADDITIONAL_SAS, until an SA of the session goes */
     nanos clone_bucket_ns; /* D-21: token bucket as time (see clone_ike.c) */
 
+    /* all of it goes: session_down */
+    bool ending;
+    enum ike_outcome end_reason;
+    nanos end_at_ns;          /* what is left is dropped without an answer */
+    nanos end_detour_ns;      /* what is not answered is asked over `end_path` */
+    struct ike_path end_path; /* of the IKE SA that was heard last */
+
+    /*
+     * Gateway: a login anew, make before break (RFC 7296 section 2.8.3), looks like any other. One
+     * of the same identities that comes from where the elder session is, and does not say
+     * INITIAL_CONTACT, is taken for that.
+     */
+    ike_session_id elder;     /* this session probably replaces that one; 0: none */
+    ike_session_id successor; /* and the other way round */
+    nanos yield_at_ns;        /* `unique` ends this session then, if its successor still lives */
+
     bool leased;              /* Gateway: IKE_EV_LEASE gave `config` */
     struct ike_config config; /* leased or received */
 };
@@ -53,6 +73,16 @@ void session_attach(struct session *session, struct sa *sa);
 void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome);
 struct session *session_find(const struct ike *ike, ike_session_id id);
 
+/* session_elder_find - the newest session that a login from `from` may be meant to replace; 0. */
+ike_session_id session_elder_find(const struct session *session, const struct address *from);
+
+/* session_waits - the peer has this session's inner address on the elder session too, which carries
+ * the traffic until the peer sends on this one, or the elder is gone. */
+bool session_waits(const struct session *session);
+
+/* session_yield - the time has come for the elder session. */
+void session_yield(struct session *session, nanos now);
+
 /* session_duplicate - an established session with the same identities exists (unique = keep). */
 bool session_duplicate(const struct session *session);
 
@@ -60,8 +90,18 @@ bool session_duplicate(const struct session *session);
  * `unique` and INITIAL_CONTACT to other sessions of the same peer (A-22). */
 void session_authenticated(struct session *session, struct sa *sa, bool initial_contact, nanos now);
 
-/* session_down - ends all IKE SAs of the session: with a Delete each, or at once if `silent`. */
+/*
+ * session_down - ends all IKE SAs of the session: with a Delete each, or at once if `silent`. What
+ * comes out of an exchange that was under way is deleted as well. A Delete that is not answered
+ * goes once more over the path on which the peer was heard last, and after SESSION_END_NS all is
+ * over.
+ */
+#define SESSION_DETOUR_NS (2 * NANOS_PER_SEC)
+#define SESSION_END_NS    (10 * NANOS_PER_SEC)
 void session_down(struct session *session, enum ike_outcome outcome, bool silent, nanos now);
+
+/* session_expired - the authentication is over: nothing may pass any more, and all of it ends. */
+void session_expired(struct session *session, nanos now);
 
 /* session_dialect - how a clone is asked for: by the configuration and what the peer announced. */
 enum ike_dialect session_dialect(const struct session *session);

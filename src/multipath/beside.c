@@ -31,19 +31,24 @@ void beside_end(struct vpn *vpn, nanos now)
     struct vpn *heir = vpn->heir;
     if (heir == NULL)
         return;
+    if (heir->id != 0) { /* it stands on its own feet */
+        heir->elder = vpn->heir = NULL;
+        return;
+    }
     login_cancel(heir);
     heir->wanted = heir->keep = false; /* freed by its next tick: somebody may walk the list now */
     heir->elder = vpn->heir = NULL;
     deadline_heap_set(&vpn->pm->deadlines, &heir->deadline, now);
 }
 
-static void begin(struct vpn *vpn, nanos now)
+bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
 {
     struct vpn *heir = vpn_new(vpn->pm, vpn->conn);
     if (heir == NULL)
-        return;
+        return false;
     heir->role = IKE_END_USER;
     heir->beside = heir->wanted = heir->keep = true;
+    heir->confirmed = heir->reauth = reauth;
     heir->elder = vpn;
     vpn->heir = heir;
     memcpy(heir->child, vpn->child, sizeof(heir->child));
@@ -52,10 +57,13 @@ static void begin(struct vpn *vpn, nanos now)
     heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */
     wanted_plan(heir, now);
     vpn_settle(heir, now);
+    return true;
 }
 
 nanos beside_settle(struct vpn *vpn, nanos now)
 {
+    if (vpn->heir != NULL && vpn->heir->reauth)
+        return NANOS_NEVER; /* it logs in whether this session answers or not */
     if (!vpn->wanted || !vpn->keep || vpn->all_dead_ns == NANOS_NEVER || vpn->n_own_remotes == 0) {
         beside_end(vpn, now);
         return NANOS_NEVER;
@@ -63,8 +71,7 @@ nanos beside_settle(struct vpn *vpn, nanos now)
     nanos at = repair_lost_at(vpn, BESIDE_NS << vpn->replacements);
     if (vpn->heir != NULL || at > now)
         return vpn->heir != NULL ? NANOS_NEVER : at;
-    begin(vpn, now);
-    return vpn->heir == NULL ? now + NANOS_PER_SEC : NANOS_NEVER;
+    return !beside_begin(vpn, false, now) ? now + NANOS_PER_SEC : NANOS_NEVER;
 }
 
 /* question - all IKE SAs of the session are asked at once, and may move to where there is an
@@ -99,6 +106,8 @@ bool beside_answered(struct vpn *heir, nanos now)
 bool beside_waits(struct vpn *heir, nanos now)
 {
     struct vpn *vpn = heir->elder;
+    if (heir->reauth)
+        return false;
     if (now >= heir->doubt_until_ns + STALE_NS)
         heir->confirmed = false; /* so long without a login: the links went. Knocks again */
     if (vpn == NULL || !heir->confirmed || now >= heir->doubt_until_ns)
@@ -115,6 +124,8 @@ bool beside_waits(struct vpn *heir, nanos now)
 
 nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now)
 {
+    if (heir->reauth)
+        return retry_after(heir->pm, ++heir->short_lives, now);
     heir->confirmed = false;
     if (outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH)
         return retry_after(heir->pm, ++heir->short_lives, now);
@@ -129,6 +140,10 @@ void beside_logged_in(struct vpn *heir, nanos now)
     if (vpn == NULL)
         return;
     ASSERT(vpn->heir == heir && vpn->id != 0);
+    if (heir->reauth) {
+        reauth_logged_in(heir);
+        return;
+    }
     heir->elder = vpn->heir = NULL;
     heir->later = vpn->children;
     heir->tag = vpn->tag;

@@ -26,6 +26,9 @@ void vpn_settle(struct vpn *vpn, nanos now)
             at = nanos_min(at, home_settle(vpn, now));
             at = nanos_min(at, beside_settle(vpn, now));
         }
+        if (vpn_end_user(vpn))
+            at = nanos_min(at, reauth_settle(vpn, now));
+        reauth_progress(vpn, now);
         at = nanos_min(at, health_deadline(vpn, now));
     }
     deadline_heap_set(&vpn->pm->deadlines, &vpn->deadline, at);
@@ -69,7 +72,8 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
 static struct vpn *of_conn(const struct path_manager *pm, const char *name)
 {
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released)
+        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released &&
+            (vpn->heir == NULL || vpn->heir->id == 0))
             return vpn;
     return NULL;
 }
@@ -149,8 +153,11 @@ void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nan
 void path_manager_session_release(struct path_manager *pm, ike_session_id session)
 {
     struct vpn *vpn = vpn_find(pm, session);
-    if (vpn != NULL)
-        vpn->released = true;
+    if (vpn == NULL)
+        return;
+    vpn->released = true;
+    if (vpn->heir != NULL && vpn->heir->id == 0)
+        beside_end(vpn, pm->now);
 }
 
 void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child)
@@ -193,8 +200,7 @@ static void abilities(struct vpn *vpn)
     vpn->clones = info.dialect != IKE_DIALECT_NONE && !vpn->clone_never;
 }
 
-/* inherit - a session that was not begun by us here: a reauthentication (the wish goes over to it),
- * or a login by command. */
+/* inherit - a session that was not begun by us here but by command: the wish goes over to it. */
 static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
 {
     struct vpn *old = of_conn(pm, info->conn->name);
@@ -367,7 +373,10 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
         login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
     vpn->won_tag = 0;
     beside_end(vpn, now);
+    if (reauth_lost(vpn, now))
+        vpn->wanted = vpn->keep = false;
     vpn_id_set(vpn, 0);
+    vpn->yield_ns = vpn->reauth_again_ns = 0;
     if (!vpn->wanted || !vpn->keep || vpn->released || !vpn_end_user(vpn)) {
         vpn->wanted = false;
         vpn_settle(vpn, now);
@@ -433,6 +442,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_COMMAND_DONE: command_done(vpn, event, now); break;
     case IKE_EV_SESSION_UP: abilities(vpn); break;
     case IKE_EV_SESSION_DOWN: session_down(vpn, event->outcome, now); return;
+    case IKE_EV_REAUTH: reauth_due(vpn, now); break;
     case IKE_EV_SA_UP: sa_up(vpn, event, now); break;
     case IKE_EV_SA_DOWN: sa_down(vpn, event); break;
     case IKE_EV_CHILD_UP: bearer_add(vpn, event, now); break;

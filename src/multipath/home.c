@@ -43,8 +43,9 @@ static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_
 static nanos move_time(const struct vpn *vpn, const struct leg *leg)
 {
     nanos brief = 2 * health_timing(vpn, leg).grant_ns;
-    return vpn->heir == NULL ? MOVE_NS
-                             : nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
+    return vpn->heir == NULL || vpn->heir->reauth
+               ? MOVE_NS
+               : nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
 }
 
 static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)

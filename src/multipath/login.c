@@ -68,7 +68,8 @@ static bool wants_clone(const struct vpn *vpn)
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         n += vpn->paths[i].present;
-    return n > 1 && vpn->conn->combined_auth && vpn->conn->n_paths > 0 && !vpn->beside;
+    return n > 1 && vpn->conn->combined_auth && vpn->conn->n_paths > 0 &&
+           (!vpn->beside || vpn->reauth);
 }
 
 static void start(struct vpn *vpn, struct path *path, nanos now)
@@ -79,6 +80,7 @@ static void start(struct vpn *vpn, struct path *path, nanos now)
         .child = vpn->child,
         .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
+        .replaces = vpn->reauth && vpn->elder != NULL ? vpn->elder->id : 0,
         .path = {.local.address = path->local,
                  .remote.address = path->remote,
                  .interface = path->link},

@@ -221,7 +221,8 @@ void path_manager_check_invariants(const struct path_manager *pm)
         with_id += vpn->id != 0;
         ASSERT(vpn->id != 0 || (vpn->n_legs == 0 && vpn->n_bearers == 0));
         ASSERT(vpn->id != 0 || vpn->wanted || vpn->deadline.at <= pm->now);
-        ASSERT(vpn->heir == NULL || (vpn->heir->elder == vpn && vpn->heir->beside));
+        ASSERT(vpn->heir == NULL ||
+               (vpn->heir->elder == vpn && (vpn->heir->beside || vpn->heir->reauth)));
         ASSERT(!vpn->beside || vpn->id == 0);
         for (unsigned i = 0; i < vpn->n_legs; i++) {
             const struct leg *leg = &vpn->legs[i];

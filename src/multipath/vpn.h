@@ -151,7 +151,11 @@ struct vpn {
     bool beside;       /* not to be seen until it has a session */
     bool confirmed;    /* the peer answers, the elder's IKE SAs did not */
     nanos doubt_until_ns;
-    uint32_t later;           /* `children` of the elder: once the login is through */
+    uint32_t later; /* `children` of the elder: once the login is through */
+    /* reauth.c */
+    bool reauth;              /* heir: the elder lives, but has to be authenticated anew */
+    nanos yield_ns;           /* elder: since then the heir carries its traffic; 0: not yet */
+    nanos reauth_again_ns;    /* 0: not */
     uint32_t replacements;    /* sessions in a row that ended so, soon after their login */
     struct deadline deadline; /* of all this; set by vpn_settle */
     struct vpn *orders;       /* in pm->orders: the next one that may have something to say */
@@ -281,6 +285,22 @@ bool beside_waits(struct vpn *heir, nanos now);
 nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now);
 /* beside_logged_in - the wish has a session now: the old one goes. */
 void beside_logged_in(struct vpn *heir, nanos now);
+
+/* beside_begin - a login beside this session; `reauth`: without a knock, as the session lives.
+ * false: no memory. */
+bool beside_begin(struct vpn *vpn, bool reauth, nanos now);
+
+/* --- reauth.c --- */
+/* reauth_due - IKE_EV_REAUTH of an End User's session. */
+void reauth_due(struct vpn *vpn, nanos now);
+/* reauth_logged_in - the heir has a session, and takes the wish over; the elder stays for now. */
+void reauth_logged_in(struct vpn *heir);
+/* reauth_settle - of the elder: hands over when the heir has what it has, and goes. */
+nanos reauth_settle(struct vpn *vpn, nanos now);
+/* reauth_progress - of the heir: the elder looks again. */
+void reauth_progress(const struct vpn *heir, nanos now);
+/* reauth_lost - the heir's session ended. true: the elder goes on, the heir is over. */
+bool reauth_lost(struct vpn *heir, nanos now);
 
 /* --- legs.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */

@@ -243,7 +243,17 @@ static void volume_jitter(void **state)
     assert_int_not_equal(seen[0], seen[1]);
 }
 
-/* --- reauthentication (RFC 7296 section 2.8.3): make before break, and again if it fails --- */
+/* --- how long an authentication holds (RFC 4478, RFC 7296 section 2.8.3) --- */
+
+/* again - the login beside the first session of `a`, as the path manager does it. */
+static enum ike_outcome again(struct world *world)
+{
+    return world_command(&world->a,
+                         (struct ike_command){.kind = IKE_CMD_CONNECT,
+                                              .conn = "office",
+                                              .path = world_path(1),
+                                              .replaces = scenario_session(&world->a).id});
+}
 
 static void reauthentication(void **state)
 {
@@ -252,23 +262,158 @@ static void reauthentication(void **state)
         struct world *world = world_new(8);
         world->conn_a->reauth_ns = SECONDS(1000); /* deadline: a tenth more */
         scenario_login(world);
-        ike_session_id first = scenario_session(&world->a).id;
+        struct ike_session_info first = scenario_session(&world->a);
         scenario_clone(&world->a, world_sa(&world->a, 0));
         world_run(world, SECONDS(990));
-        assert_int_equal(scenario_session(&world->a).id, first);
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+        world_run(world, SECONDS(50));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 1);
         if (fails)
             world->b.psk = "another";
-        world_run(world, SECONDS(50));
-        if (fails) { /* both clones still work */
-            assert_int_equal(scenario_session(&world->a).id, first);
-            assert_int_equal(world_n_sas(&world->b), 2);
-            world->b.psk = world->a.psk;
+        scenario_watch(world);
+        assert_int_equal(again(world), fails ? IKE_AUTH_FAILED : IKE_OK);
+        assert_int_equal(scenario_count(world, "N(INITIAL_CONTACT)"), 0);
+        /* whatever became of it, the old one is as it was */
+        assert_int_equal(scenario_session(&world->a).id, first.id);
+        assert_int_equal(scenario_session(&world->b).n_ike_sas, 2);
+        assert_int_equal(world_n_sas(&world->a), fails ? 2 : 3);
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, i)),
+                             IKE_OK);
+        /* until its deadline */
+        world_run(world, SECONDS(58));
+        assert_int_equal(scenario_session(&world->a).id, first.id);
+        world_run(world, SECONDS(10));
+        assert_int_equal(world_n_sas(&world->a), fails ? 0 : 1);
+        assert_int_equal(world->b.n_leases, fails ? 0 : 1);
+        if (!fails) {
+            assert_int_equal(scenario_session(&world->a).logins, 2);
+            assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 2);
         }
-        world_run(world, SECONDS(59));
-        assert_int_not_equal(scenario_session(&world->a).id, first);
-        assert_int_equal(world_n_sas(&world->a), 1);
-        assert_int_equal(world->b.n_leases, 1);
-        assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 2);
+        scenario_end(world);
+    }
+}
+
+/* What the Gateway says counts as what is configured. */
+static void lifetime_of_the_gateway(void **state)
+{
+    (void)state;
+    struct world *world = world_new(9);
+    world->conn_b->reauth_ns = SECONDS(1000);
+    world->conn_b->reauth_over_ns = SECONDS(60);
+    world_start(world);
+    scenario_watch(world);
+    assert_int_equal(world_connect(world), IKE_OK);
+    assert_int_equal(scenario_count(world, "IKE_AUTH response"), 1);
+    assert_int_equal(scenario_count(world, "N(AUTH_LIFETIME)"), 1);
+    world_run(world, SECONDS(799));
+    assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+    world_run(world, SECONDS(101)); /* within the time: 80 to 90 % of it */
+    assert_int_equal(world->a.counts[IKE_EV_REAUTH], 1);
+    world_run(world, SECONDS(159));
+    assert_int_equal(world_n_sas(&world->a), 1);
+    scenario_watch(world);
+    world_run(world, SECONDS(5)); /* nobody logged in anew */
+    EXPECT_MESSAGES(world, "#1 b -> a INFORMATIONAL request: D(IKE)",
+                    "#1 a -> b INFORMATIONAL response: -");
+    scenario_end(world);
+}
+
+/* The earlier one of two counts; a Gateway without one says nothing. */
+static void lifetimes_of_both(void **state)
+{
+    (void)state;
+    static const nanos of[][3] = {/* a, b, at the latest */
+                                  {SECONDS(500), SECONDS(1000), SECONDS(500)},
+                                  {SECONDS(1000), SECONDS(500), SECONDS(450)},
+                                  {SECONDS(500), 0, SECONDS(500)}};
+    for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+        struct world *world = world_new(90 + i);
+        world->conn_a->reauth_ns = of[i][0];
+        world->conn_b->reauth_ns = of[i][1];
+        world_start(world);
+        scenario_watch(world);
+        assert_int_equal(world_connect(world), IKE_OK);
+        assert_int_equal(scenario_count(world, "N(AUTH_LIFETIME)"), of[i][1] != 0);
+        nanos deadline = scenario_session(&world->a).auth_deadline_ns;
+        assert_in_range(deadline, SECONDS(549), SECONDS(553));
+        world_run(world, of[i][2] - SECONDS(60));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+        world_run(world, SECONDS(61));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 1);
+        scenario_end(world);
+    }
+}
+
+/* The Gateway wants a new login now, by the path on which it heard the End User last. */
+static void asked_for(void **state)
+{
+    (void)state;
+    struct world *world = world_new(10);
+    world->conn_b->reauth_ns = SECONDS(1000);
+    scenario_login(world);
+    ike_sa_id second = scenario_clone(&world->a, world_sa(&world->a, 0));
+    scenario_move(world, second, 1);
+    nanos deadline = scenario_session(&world->a).auth_deadline_ns;
+    struct ike_command command = {.kind = IKE_CMD_REAUTH,
+                                  .session = scenario_session(&world->b).id};
+    for (int i = 1; i <= 3; i++) {
+        scenario_watch(world);
+        assert_int_equal(world_command(&world->b, command), IKE_OK);
+        EXPECT_MESSAGES(world, "#1 b -> a1 INFORMATIONAL request: N(AUTH_LIFETIME)",
+                        "#1 a1 -> b INFORMATIONAL response: -");
+        world_run(world,
+                  SECONDS(11)); /* a Gateway that asks all the time is not followed at once */
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], i);
+    }
+    assert_int_equal(scenario_session(&world->a).auth_deadline_ns, deadline);
+    /* the End User needs to ask nobody */
+    scenario_watch(world);
+    command.session = scenario_session(&world->a).id;
+    assert_int_equal(world_command(&world->a, command), IKE_OK);
+    assert_int_equal(world->a.counts[IKE_EV_REAUTH], 4);
+    assert_int_equal(scenario_count(world, "->"), 0);
+    scenario_end(world);
+}
+
+static uint8_t lifetime_octets[8];
+static size_t lifetime_len;
+static enum scenario_fate say_lifetime(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (ike_header_response(&m->header) || m->header.exchange != WIRE_INFORMATIONAL || to_b != 0)
+        return SCENARIO_PASS;
+    message_append_notify(m, N_AUTH_LIFETIME, span_of(lifetime_octets, lifetime_len));
+    return SCENARIO_CHANGED;
+}
+
+/* Hostile twin: malformed notifies, absurd values, and from an End User to a Gateway. */
+static void lifetime_malformed(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        uint8_t octets[8];
+        unsigned events; /* within a minute */
+        bool limits;
+    } cases[] = {
+        {0, {0}, 0, false},          {3, {0, 0, 9}, 0, false},
+        {5, {0, 0, 0, 9}, 0, false}, {4, {0xff, 0xff, 0xff, 0xff}, 0, true},
+        {4, {0, 0, 0, 1}, 1, true},  {4, {0, 0, 0, 0}, 1, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct world *world = scenario_up(100 + i);
+        memcpy(lifetime_octets, cases[i].octets, 8);
+        lifetime_len = cases[i].len;
+        scenario_edit(world, say_lifetime);
+        assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_PROBE, world_sa(&world->b, 0)), IKE_OK);
+        scenario_edit(world, NULL);
+        assert_int_equal(scenario_session(&world->a).auth_deadline_ns != NANOS_NEVER,
+                         cases[i].limits);
+        world_run(world, SECONDS(8)); /* never sooner than ten seconds after the login */
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+        world_run(world, SECONDS(60));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], cases[i].events);
         scenario_end(world);
     }
 }
@@ -278,10 +423,18 @@ static void reauthentication_never(void **state)
     (void)state;
     struct world *world = world_new(9);
     world->conn_a->reauth_ns = SECONDS(1000);
+    world->conn_a->lifetime.rekey_ns = SECONDS(70);
     scenario_login(world);
-    world->b.psk = "another";
-    world_run(world, SECONDS(1200));
-    /* K22: revoked, so it ends at the deadline, whatever was rekeyed or cloned */
+    ike_sa_id sa = world_sa(&world->a, 0);
+    for (int i = 0; i < 4; i++) { /* clones of clones, each rekeyed again and again */
+        sa = scenario_clone(&world->a, sa);
+        world_run(world, SECONDS(100));
+        sa = world_sa(&world->a, (unsigned)i + 1);
+    }
+    world_run(world, SECONDS(650));
+    assert_int_equal(world_n_sas(&world->b), 5);
+    world_run(world, SECONDS(60));
+    /* K22: so it ends at the deadline, whatever was rekeyed or cloned */
     assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
     assert_int_equal(world->b.n_leases, 0);
     scenario_end(world);
@@ -438,6 +591,10 @@ int main(void)
         cmocka_unit_test(volume),
         cmocka_unit_test(volume_jitter),
         cmocka_unit_test(reauthentication),
+        cmocka_unit_test(lifetime_of_the_gateway),
+        cmocka_unit_test(lifetimes_of_both),
+        cmocka_unit_test(asked_for),
+        cmocka_unit_test(lifetime_malformed),
         cmocka_unit_test(reauthentication_never),
         cmocka_unit_test(fatal_syntax),
         cmocka_unit_test(forced),

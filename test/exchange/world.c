@@ -88,6 +88,8 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         result.config.n_addresses = 1;
         assert_true(address_parse("10.9.0.1", &result.config.addresses[0]));
         result.config.addresses[0].octets[3] = (uint8_t)event->session;
+        if (event->lease.beside != 0 && !address_is_any(&event->lease.requested[0]))
+            result.config.addresses[0] = event->lease.requested[0];
         break;
     case IKE_EV_CHILD_INSTALL:
         result.error = peer->refuse_install ? ERR_SYSTEM : 0;

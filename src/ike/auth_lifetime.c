@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   HDR, SK{IDr, AUTH, ..., N(AUTH_LIFETIME)}      in the last IKE_AUTH response, or
+ *
+ *                           <--  HDR, SK{N(AUTH_LIFETIME)}
+ *   HDR, SK{}               -->
+ */
+#include "ike/auth_lifetime.h"
+
+#include "base/reader.h"
+#include "ike/endpoint.h"
+#include "ike/exchange.h"
+
+/* RFC 4478 section 5: an End User may set reasonable limits. A Gateway that asks all the time costs
+ * a login in so long. */
+#define LEAST_NS (10 * NANOS_PER_SEC)
+
+static bool limited(const struct ike_conn *conn)
+{
+    return conn->reauth_ns > 0 && conn->reauth_ns != NANOS_NEVER;
+}
+
+static nanos own_deadline(const struct session *session)
+{
+    const struct ike_conn *conn = session->conn;
+    nanos over = conn->reauth_over_ns > 0 ? conn->reauth_over_ns : conn->reauth_ns / 10;
+    return limited(conn) ? nanos_after(nanos_after(session->established_ns, conn->reauth_ns), over)
+                         : NANOS_NEVER;
+}
+
+static void touch_all(const struct session *session)
+{
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        sa_touch(sa);
+}
+
+void auth_lifetime_begin(struct session *session, nanos now)
+{
+    const struct ike_conn *conn = session->conn;
+    struct ike_lifetime lifetime = {.rekey_ns = conn->reauth_ns,
+                                    .jitter_ns = conn->lifetime.jitter_ns};
+    session->auth_deadline_ns = own_deadline(session);
+    if (session->role == IKE_END_USER && limited(conn))
+        session->own_reauth_ns = session->reauth_at_ns =
+            ike_lifetime_rekey_at(&lifetime, session->ike->random, now);
+    touch_all(session);
+}
+
+void auth_lifetime_add(const struct session *session, struct wire_builder *response)
+{
+    uint8_t octets[4];
+    if (session->role != IKE_GATEWAY || !limited(session->conn))
+        return;
+    struct writer w = writer_of(octets, sizeof(octets));
+    nanos seconds = session->conn->reauth_ns / NANOS_PER_SEC;
+    write_u32(&w, seconds < 1 ? 1 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds);
+    wire_add_notify(response, N_AUTH_LIFETIME, writer_span(&w));
+}
+
+void auth_lifetime_read(struct session *session, const struct wire_message *message, nanos now)
+{
+    struct wire_notify notify;
+    if (session->role != IKE_END_USER || !wire_notify_find(message, N_AUTH_LIFETIME, &notify) ||
+        notify.data.len != 4)
+        return;
+    struct reader r = reader_of(notify.data);
+    nanos lifetime = read_u32(&r) * NANOS_PER_SEC;
+    /* Within that time, so somewhat before; not all End Users of a Gateway at once. */
+    struct ike_lifetime within = {.rekey_ns = lifetime - lifetime / 10, .jitter_ns = lifetime / 10};
+    nanos at = lifetime == 0 ? now : ike_lifetime_rekey_at(&within, session->ike->random, now);
+    nanos least = nanos_after(session->established_ns, LEAST_NS);
+    at = at < least ? least : at;
+    session->reauth_at_ns = nanos_min(at, session->own_reauth_ns);
+    /* With zero the Gateway allows "a reasonable time" and says when that is over (section 2). */
+    nanos over = nanos_after(now, lifetime + lifetime / 10);
+    least = nanos_after(least, LEAST_NS);
+    if (lifetime != 0)
+        session->auth_deadline_ns = nanos_min(own_deadline(session), over < least ? least : over);
+    touch_all(session);
+}
+
+void auth_lifetime_due(struct session *session)
+{
+    session->reauth_at_ns = NANOS_NEVER;
+    struct ike_event *event = event_add(session->ike, IKE_EV_REAUTH);
+    event->session = session->id;
+    touch_all(session);
+}
+
+/* --- the Gateway asks for a new login now --- */
+
+static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
+                            nanos now)
+{
+    static const uint8_t at_once[4] = {0};
+    (void)sa;
+    (void)asking;
+    (void)now;
+    wire_add_notify(request, N_AUTH_LIFETIME, span_of(at_once, sizeof(at_once)));
+    return IKE_OK;
+}
+
+static struct verdict answered(struct sa *sa, struct asking *asking,
+                               const struct wire_message *response, const struct ike_path *from,
+                               nanos now)
+{
+    (void)sa;
+    (void)asking;
+    (void)response;
+    (void)from;
+    (void)now;
+    return verdict_done(IKE_OK);
+}
+
+const struct exchange_ops exchange_auth_lifetime = {
+    .what = "auth-lifetime", .exchange = WIRE_INFORMATIONAL, .ask = ask, .answered = answered};

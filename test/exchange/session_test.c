@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What belongs to the session and not to an IKE SA of it: one per identity, its end, its limits. */
+#include "exchange/scenario.h"
+#include "ike/proposal.h"
+#include "wire/iana.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+
+static const struct ike_event *last_event(const struct peer *peer, enum ike_event_kind kind)
+{
+    const struct ike_event *last = NULL;
+    for (size_t i = peer->n_events < WORLD_EVENTS ? 0 : peer->n_events - WORLD_EVENTS;
+         i < peer->n_events; i++)
+        if (peer->events[i % WORLD_EVENTS].kind == kind)
+            last = &peer->events[i % WORLD_EVENTS];
+    assert_non_null(last);
+    return last;
+}
+
+/* --- one session of an identity (A-22) --- */
+
+static enum ike_outcome login_again(struct world *world, unsigned path, ike_session_id replaces)
+{
+    return world_command(&world->a, (struct ike_command){.kind = IKE_CMD_CONNECT,
+                                                         .conn = "office",
+                                                         .path = world_path(path),
+                                                         .replaces = replaces});
+}
+
+/* A second login of the same identity: from where its session is, it may be a login anew, and the
+ * old session has time to hand over; from elsewhere it is somebody else. */
+static void uniqueness(void **state)
+{
+    static const struct {
+        enum ike_unique unique;
+        unsigned path;
+        enum ike_outcome outcome;
+        unsigned sessions, later; /* at the Gateway: soon, and after a minute */
+    } cases[] = {
+        {IKE_UNIQUE_NO, 0, IKE_OK, 2, 2},      {IKE_UNIQUE_NO, 7, IKE_OK, 2, 2},
+        {IKE_UNIQUE_NEVER, 0, IKE_OK, 2, 2},   {IKE_UNIQUE_NEVER, 7, IKE_OK, 2, 2},
+        {IKE_UNIQUE_REPLACE, 0, IKE_OK, 2, 1}, {IKE_UNIQUE_REPLACE, 7, IKE_OK, 1, 1},
+        {IKE_UNIQUE_REPLACE, 1, IKE_OK, 2, 1}, /* where the clone is */
+        {IKE_UNIQUE_KEEP, 0, IKE_OK, 2, 1},    {IKE_UNIQUE_KEEP, 7, IKE_AUTH_FAILED, 1, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct world *world = world_new(10 + i);
+        world->conn_b->unique = cases[i].unique;
+        scenario_login(world);
+        ike_session_id first = scenario_session(&world->b).id;
+        scenario_move(world, scenario_clone(&world->a, world_sa(&world->a, 0)), 1);
+        assert_int_equal(login_again(world, cases[i].path, 0), cases[i].outcome);
+        struct ike_stats stats;
+        ike_stats_get(world->b.ike, &stats);
+        assert_int_equal(stats.sessions, cases[i].sessions);
+        bool kept = cases[i].sessions == 2 || cases[i].outcome != IKE_OK;
+        assert_int_equal(scenario_session(&world->b).id == first, kept);
+        if (kept) /* with all that it has */
+            assert_int_equal(scenario_session(&world->b).n_ike_sas, 2);
+        world_run(world, SECONDS(60));
+        ike_stats_get(world->b.ike, &stats);
+        assert_int_equal(stats.sessions, cases[i].later);
+        scenario_end(world);
+    }
+}
+
+/* The successor goes before the old session had to: then that one stays. */
+static void successor_gone(void **state)
+{
+    (void)state;
+    struct world *world = world_new(30);
+    world->conn_b->unique = IKE_UNIQUE_REPLACE;
+    scenario_login(world);
+    ike_session_id first = scenario_session(&world->b).id;
+    assert_int_equal(login_again(world, 0, 0), IKE_OK);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, world_sa(&world->a, 1)), IKE_OK);
+    world_run(world, SECONDS(60));
+    assert_int_equal(scenario_session(&world->b).id, first);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    scenario_end(world);
+}
+
+/* The inner address is asked for and given again; the Gateway goes on sending on the old session
+ * until the End User does on the new one, or the old one goes. */
+static void shared_address(void **state)
+{
+    (void)state;
+    for (int traffic = 0; traffic < 2; traffic++) {
+        struct world *world = scenario_up(31);
+        struct ike_session_info first = scenario_session(&world->a), second;
+        assert_int_equal(login_again(world, 0, first.id), IKE_OK);
+        assert_true(ike_session_next(world->a.ike, first.id, &second));
+        assert_true(address_equal(&first.config.addresses[0], &second.config.addresses[0]));
+        assert_int_equal(world->b.n_leases, 2);
+        ike_child_id fresh = world_child(&world->b, 1);
+        assert_false(last_event(&world->b, IKE_EV_CHILD_INSTALL)->install.outbound_now);
+        assert_true(last_event(&world->a, IKE_EV_CHILD_INSTALL)->install.outbound_now);
+        assert_int_equal(world->b.counts[IKE_EV_CHILD_SWITCH], 0);
+        if (traffic)
+            ike_traffic_seen(world->b.ike, fresh, world->now);
+        world_drain(world);
+        assert_int_equal(world->b.counts[IKE_EV_CHILD_SWITCH], traffic);
+        struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = first.id};
+        assert_int_equal(world_command(&world->a, command), IKE_OK);
+        world_run(world, SECONDS(1));
+        assert_int_equal(world->b.counts[IKE_EV_CHILD_SWITCH], 1);
+        assert_int_equal(last_event(&world->b, IKE_EV_CHILD_SWITCH)->child, fresh);
+        assert_int_equal(world->b.n_leases, 1);
+        scenario_end(world);
+    }
+}
+
+/* Hostile twin: others do not get an address by asking for it. */
+static void address_of_another(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(32);
+    struct ike_session_info first = scenario_session(&world->a), second;
+    assert_int_equal(login_again(world, 7, first.id), IKE_OK); /* from another host */
+    assert_true(ike_session_next(world->a.ike, first.id, &second));
+    assert_false(address_equal(&first.config.addresses[0], &second.config.addresses[0]));
+    assert_true(last_event(&world->b, IKE_EV_CHILD_INSTALL)->install.outbound_now);
+    scenario_end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(uniqueness),
+        cmocka_unit_test(successor_gone),
+        cmocka_unit_test(shared_address),
+        cmocka_unit_test(address_of_another),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
