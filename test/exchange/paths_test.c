@@ -1,318 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The path manager on both ends of real IKE endpoints: logins raced, IKE SAs cloned, moved, parked
- * and brought home by the messages that really travel, over links that go down or swallow packets.
- */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "exchange/world.h"
-#include "multipath/path_manager.h"
-
-#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
-#define MS(n)      ((nanos)(n)*NANOS_PER_MS)
-#define LINKS      3
-#define CHILDREN   256 /* ids of one run */
-
-struct end {
-    struct peer *peer;
-    struct path_manager *pm;
-    size_t seen; /* events that the manager got */
-    struct {
-        bool usable;
-        uint32_t priority;
-        nanos in, out;
-    } child[CHILDREN];
-};
-
-struct both {
-    struct world *world;
-    struct end a, b;
-    bool up[LINKS], hole[LINKS];
-    unsigned n_links;
-    unsigned connected, failed;
-    nanos flow_ok, worst_gap;      /* upstream packets, each answered */
-    nanos down_ok, worst_down_gap; /* a downstream flow without an answer */
-    bool flow, down_flow;
-};
-
-static unsigned link_of(const struct address *local)
-{
-    return (unsigned)local->octets[3] - 1;
-}
-
-static bool passes(const struct both *both, const struct address *local)
-{
-    unsigned link = link_of(local);
-    return link < both->n_links && both->up[link] && !both->hole[link];
-}
-
-static bool network(struct world *world, bool to_b, struct ike_datagram *d)
-{
-    const struct address *user = to_b ? &d->path.local.address : &d->path.remote.address;
-    return passes(world->hook_context, user);
-}
-
-static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret_info)
-{
-    return ike_session_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_info)
-{
-    return ike_sa_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
-{
-    return ike_child_get(((const struct end *)context)->peer->ike, id, ret_info);
-}
-
-static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
-{
-    const struct end *end = context;
-    *ret_in_ns = end->child[id % CHILDREN].in;
-    *ret_out_ns = end->child[id % CHILDREN].out;
-    return true;
-}
-
-static void links_tell(struct both *both)
-{
-    struct path_link links[LINKS] = {0};
-    for (unsigned i = 0; i < both->n_links; i++) {
-        links[i].index = i + 1;
-        links[i].up = both->up[i];
-        (void)snprintf(links[i].name, sizeof(links[i].name), "eth%u", i);
-        links[i].n_addresses = links[i].n_routes = both->up[i];
-        links[i].addresses[0] = world_path(i).local.address;
-        assert_true(range_parse("0.0.0.0/0", &links[i].routes[0].destination));
-    }
-    path_manager_links_set(both->a.pm, links, both->n_links, both->world->now);
-}
-
-static void end_pull(struct both *both, struct end *end)
-{
-    struct ike_command command;
-    struct path_order order;
-    struct path_news news;
-    for (bool busy = true; busy;) {
-        busy = false;
-        assert_true(end->peer->n_events - end->seen < WORLD_EVENTS);
-        while (end->seen < end->peer->n_events) {
-            path_manager_event(end->pm, &end->peer->events[end->seen++ % WORLD_EVENTS],
-                               both->world->now);
-            path_manager_check_invariants(end->pm);
-        }
-        if (path_manager_command(end->pm, &command)) {
-            busy = true;
-            int err = ike_command(end->peer->ike, &command, both->world->now);
-            if (err != 0)
-                path_manager_refused(end->pm, command.tag, err, both->world->now);
-            world_drain(both->world);
-        }
-        while (path_manager_order(end->pm, &order)) {
-            if (order.kind == PATH_ORDER_CHILD) {
-                end->child[order.child % CHILDREN].usable = order.usable;
-                end->child[order.child % CHILDREN].priority = order.priority;
-            }
-        }
-        while (path_manager_news(end->pm, &news)) {
-            both->connected += news.kind == PATH_NEWS_CONNECTED;
-            both->failed += news.kind == PATH_NEWS_CONNECT_FAILED;
-            if (getenv("WORLD_TRACE") != NULL && news.kind == PATH_NEWS_STATE)
-                printf("%10.3f %s %s: %s -> %s\n", (double)both->world->now / 1e9, end->peer->name,
-                       news.path, path_state_name(news.from), path_state_name(news.to));
-        }
-    }
-}
-
-/* carrier - the Child SA that a new flow of this end takes; 0: none. */
-static ike_child_id carrier(const struct end *end)
-{
-    struct ike_child_info info;
-    ike_child_id best = 0;
-    for (ike_child_id id = 0; ike_child_next(end->peer->ike, id, &info); id = info.id)
-        if (end->child[info.id % CHILDREN].usable && info.life != IKE_CHILD_REPLACED &&
-            (best == 0 ||
-             end->child[info.id % CHILDREN].priority < end->child[best % CHILDREN].priority))
-            best = info.id;
-    return best;
-}
-
-/* other_child - what the other end knows the Child SA as. */
-static ike_child_id other_child(const struct end *one, const struct end *other, ike_child_id child)
-{
-    struct ike_child_info info, found;
-    if (!ike_child_get(one->peer->ike, child, &info))
-        return 0;
-    for (ike_child_id id = 0; ike_child_next(other->peer->ike, id, &found); id = found.id)
-        if (found.spi_in == info.spi_out)
-            return found.id;
-    return 0;
-}
-
-/* packet - from one end to the other, on a Child SA; false: it did not arrive. */
-static bool packet(struct both *both, struct end *from, struct end *to, ike_child_id child)
-{
-    struct ike_child_info info;
-    struct ike_sa_info sa;
-    if (child == 0 || !ike_child_get(from->peer->ike, child, &info) ||
-        !ike_sa_get(from->peer->ike, info.sa, &sa))
-        return false;
-    from->child[child % CHILDREN].out = both->world->now;
-    ike_child_id there = other_child(from, to, child);
-    if (there == 0 ||
-        !passes(both, from == &both->a ? &sa.path.local.address : &sa.path.remote.address))
-        return false;
-    to->child[there % CHILDREN].in = both->world->now;
-    return true;
-}
-
-static void gap(const struct both *both, bool arrived, nanos *ok, nanos *worst)
-{
-    if (!arrived && *ok != 0 && both->world->now - *ok > *worst)
-        *worst = both->world->now - *ok;
-    if (arrived)
-        *ok = both->world->now;
-}
-
-static void flows(struct both *both)
-{
-    ike_child_id child = carrier(&both->a);
-    if (both->flow) /* the Gateway answers on the Child SA on which it came */
-        gap(both,
-            packet(both, &both->a, &both->b, child) &&
-                packet(both, &both->b, &both->a, other_child(&both->a, &both->b, child)),
-            &both->flow_ok, &both->worst_gap);
-    if (both->down_flow)
-        gap(both, packet(both, &both->b, &both->a, carrier(&both->b)), &both->down_ok,
-            &both->worst_down_gap);
-}
-
-static void run(struct both *both, nanos duration)
-{
-    struct end *ends[2] = {&both->a, &both->b};
-    for (nanos until = both->world->now + duration; both->world->now < until;) {
-        world_run(both->world, MS(5));
-        for (int i = 0; i < 2; i++) {
-            if (path_manager_deadline(ends[i]->pm) <= both->world->now)
-                path_manager_tick(ends[i]->pm, both->world->now);
-            end_pull(both, ends[i]);
-        }
-        flows(both);
-    }
-}
-
-static bool all_up(const struct both *both)
-{
-    struct path_status status;
-    size_t i = 0;
-    for (; path_manager_status(both->a.pm, i, &status); i++)
-        if (status.state != PATH_UP || status.child == 0 || status.parked)
-            return false;
-    return i == both->n_links;
-}
-
-static void until_all_up(struct both *both, nanos limit)
-{
-    for (nanos end = both->world->now + limit; !all_up(both) && both->world->now < end;)
-        run(both, MS(5));
-    assert_true(all_up(both));
-    run(both, MS(500));
-    world_check(both->world);
-}
-
-static unsigned logins(const struct both *both)
-{
-    struct ike_session_info info;
-    unsigned n = 0;
-    for (ike_session_id id = 0; ike_session_next(both->world->b.ike, id, &info); id = info.id)
-        n += info.logins;
-    return n;
-}
-
-static int carrier_link(const struct both *both)
-{
-    struct ike_child_info child;
-    struct ike_sa_info sa;
-    if (!ike_child_get(both->a.peer->ike, carrier(&both->a), &child) ||
-        !ike_sa_get(both->a.peer->ike, child.sa, &sa))
-        return -1;
-    return (int)link_of(&sa.path.local.address);
-}
-
-static struct both *both_new(unsigned n_links, uint64_t seed)
-{
-    struct both *both = calloc(1, sizeof(*both));
-    assert_non_null(both);
-    struct world *world = both->world = world_new(seed);
-    both->n_links = n_links;
-    world->hook = network;
-    world->hook_context = both;
-    both->a.peer = &world->a;
-    both->b.peer = &world->b;
-    struct ike_conn *conn = world->conn_a;
-    conn->n_remote_addrs = 1;
-    conn->remote_addrs[0].range.first = conn->remote_addrs[0].range.last =
-        world_path(0).remote.address;
-    for (unsigned i = 0; i < n_links; i++) {
-        struct ike_path_policy *path = &conn->paths[conn->n_paths++];
-        (void)snprintf(path->name, sizeof(path->name), "p%u", i);
-        (void)snprintf(path->interface, sizeof(path->interface), "eth%u", i);
-        path->priority = i + 1;
-        path->weight = 1;
-        both->up[i] = true;
-    }
-    conn->stable_for_ns = world->conn_b->stable_for_ns = SECONDS(5);
-    struct end *ends[2] = {&both->a, &both->b};
-    for (int i = 0; i < 2; i++) {
-        struct path_options options = {.random = &ends[i]->peer->random,
-                                       .view = {.context = ends[i],
-                                                .session = view_session,
-                                                .sa = view_sa,
-                                                .child = view_child,
-                                                .traffic = view_traffic}};
-        ends[i]->pm = path_manager_new(&options);
-        assert_non_null(ends[i]->pm);
-    }
-    return both;
-}
-
-static void both_connect(struct both *both)
-{
-    world_start(both->world);
-    links_tell(both);
-    struct path_connect wish = {.conn = both->world->conn_a, .keep = true};
-    assert_int_equal(path_manager_connect(both->a.pm, &wish, both->world->now), 0);
-    end_pull(both, &both->a);
-}
-
-static void both_free(struct both *both)
-{
-    if (getenv("WORLD_TRACE") != NULL)
-        printf("gaps: answered %.3f s, downstream only %.3f s\n", (double)both->worst_gap / 1e9,
-               (double)both->worst_down_gap / 1e9);
-    path_manager_free(both->a.pm);
-    path_manager_free(both->b.pm);
-    world_free(both->world);
-    free(both);
-}
-
-static void link_set(struct both *both, unsigned link, bool up)
-{
-    both->up[link] = up;
-    links_tell(both);
-    end_pull(both, &both->a);
-}
+/* What one session makes of its paths while they come, go and fail: see both.h. */
+#include "exchange/both.h"
 
 static struct both *connected(unsigned n_links, uint64_t seed)
 {
     struct both *both = both_new(n_links, seed);
     both_connect(both);
-    until_all_up(both, SECONDS(5));
-    assert_int_equal(logins(both), 1);
+    both_until_all_up(both, SECONDS(5));
+    assert_int_equal(both_logins(both), 1);
     both->flow = both->down_flow = true;
-    run(both, SECONDS(3));
+    both_run(both, SECONDS(3));
     return both;
 }
 
@@ -323,7 +20,7 @@ static void test_one_login_a_vpn_per_path(void **state)
     assert_int_equal(world_n_sas(&both->world->a), 3);
     assert_int_equal(world_n_children(&both->world->a), 3);
     assert_int_equal(both->connected, 1);
-    assert_int_equal(carrier_link(both), 0);
+    assert_int_equal(both_carrier_link(both), 0);
     both_free(both);
 }
 
@@ -336,8 +33,8 @@ static void test_variants(void **state)
         both->world->conn_a->prefer = variant == 2 ? IKE_CLONE_RFC7791 : IKE_CLONE_KEEP_OLD;
         both->world->conn_a->reduced = variant == 3 ? IKE_REDUCED_END_USER : IKE_REDUCED_OFF;
         both_connect(both);
-        until_all_up(both, SECONDS(5));
-        assert_int_equal(logins(both), 1);
+        both_until_all_up(both, SECONDS(5));
+        assert_int_equal(both_logins(both), 1);
         both_free(both);
     }
 }
@@ -367,12 +64,12 @@ static void test_round_trips(void **state)
         nanos began = both->world->now;
         both_connect(both);
         while (world_n_children(&both->world->a) < 2 && both->world->now - began < SECONDS(1))
-            run(both, MS(5));
+            both_run(both, MS(5));
         assert_in_range(both->world->now - began, cases[i].round_trips * round_trip,
                         cases[i].round_trips * (round_trip + MS(5)) - 1);
-        until_all_up(both, SECONDS(1));
-        run(both, SECONDS(20));
-        assert_int_equal(logins(both), 1);
+        both_until_all_up(both, SECONDS(1));
+        both_run(both, SECONDS(20));
+        assert_int_equal(both_logins(both), 1);
         assert_int_equal(world_n_sas(&both->world->a), 2);
         both_free(both);
     }
@@ -384,12 +81,12 @@ static void test_dead_first_path(void **state)
     struct both *both = both_new(2, 5);
     both->hole[0] = true;
     both_connect(both);
-    run(both, SECONDS(1));
+    both_run(both, SECONDS(1));
     assert_int_equal(both->connected, 1);
-    assert_int_equal(logins(both), 1);
+    assert_int_equal(both_logins(both), 1);
     both->hole[0] = false;
-    until_all_up(both, SECONDS(30));
-    assert_int_equal(logins(both), 1);
+    both_until_all_up(both, SECONDS(30));
+    assert_int_equal(both_logins(both), 1);
     both_free(both);
 }
 
@@ -398,17 +95,17 @@ static void test_link_down(void **state)
     (void)state;
     struct both *both = connected(2, 6);
     both->worst_gap = both->worst_down_gap = 0;
-    link_set(both, 0, false);
-    run(both, SECONDS(5));
-    assert_int_equal(carrier_link(both), 1);
+    both_link_set(both, 0, false);
+    both_run(both, SECONDS(5));
+    assert_int_equal(both_carrier_link(both), 1);
     assert_true(both->worst_gap <= MS(50));
     assert_true(both->worst_down_gap <= MS(50)); /* a move: a round trip, and COOKIE2 */
-    link_set(both, 0, true);
-    run(both, SECONDS(4));
-    assert_int_equal(carrier_link(both), 1);
-    until_all_up(both, SECONDS(5));
-    assert_int_equal(carrier_link(both), 0);
-    assert_int_equal(logins(both), 1);
+    both_link_set(both, 0, true);
+    both_run(both, SECONDS(4));
+    assert_int_equal(both_carrier_link(both), 1);
+    both_until_all_up(both, SECONDS(5));
+    assert_int_equal(both_carrier_link(both), 0);
+    assert_int_equal(both_logins(both), 1);
     assert_int_equal(world_n_sas(&both->world->a), 2);
     both_free(both);
 }
@@ -418,16 +115,16 @@ static void test_black_hole(void **state)
     (void)state;
     for (unsigned offset = 0; offset < 8; offset++) {
         struct both *both = connected(2, 7 + offset);
-        run(both, MS(93) * offset);
+        both_run(both, MS(93) * offset);
         both->worst_gap = both->worst_down_gap = 0;
         both->hole[0] = true;
-        run(both, SECONDS(6));
-        assert_int_equal(carrier_link(both), 1);
+        both_run(both, SECONDS(6));
+        assert_int_equal(both_carrier_link(both), 1);
         assert_true(both->worst_gap <= SECONDS(2));
         assert_true(both->worst_down_gap <= SECONDS(2));
         both->hole[0] = false;
-        until_all_up(both, SECONDS(30));
-        assert_int_equal(logins(both), 1);
+        both_until_all_up(both, SECONDS(30));
+        assert_int_equal(both_logins(both), 1);
         both_free(both);
     }
 }
@@ -440,9 +137,9 @@ static void test_black_hole_during_a_rekey(void **state)
         struct both *both = both_new(2, 50);
         both->world->conn_a->dpd_delay_ns = variant == 0 ? SECONDS(1) : 0;
         both_connect(both);
-        until_all_up(both, SECONDS(5));
+        both_until_all_up(both, SECONDS(5));
         both->flow = both->down_flow = true;
-        run(both, SECONDS(3));
+        both_run(both, SECONDS(3));
         both->worst_gap = both->worst_down_gap = 0;
         both->hole[0] = true;
         ike_sa_id sa = world_sa(&both->world->a, 0);
@@ -452,13 +149,13 @@ static void test_black_hole_during_a_rekey(void **state)
             world_post(&both->world->a,
                        (struct ike_command){.kind = IKE_CMD_REKEY_CHILD,
                                             .child_id = world_child(&both->world->a, 0)});
-        run(both, SECONDS(20));
-        assert_int_equal(carrier_link(both), 1);
+        both_run(both, SECONDS(20));
+        assert_int_equal(both_carrier_link(both), 1);
         assert_true(both->worst_gap <= SECONDS(2));
         assert_true(both->worst_down_gap <= SECONDS(2));
         both->hole[0] = false;
-        until_all_up(both, SECONDS(200));
-        assert_int_equal(logins(both), 1);
+        both_until_all_up(both, SECONDS(200));
+        assert_int_equal(both_logins(both), 1);
         both_free(both);
     }
 }
@@ -470,10 +167,10 @@ static void test_deleted_by_the_gateway(void **state)
     for (unsigned i = 0; i < 2; i++) {
         world_post(&both->world->b, (struct ike_command){.kind = IKE_CMD_DELETE_IKE,
                                                          .sa = world_sa(&both->world->b, 0)});
-        run(both, SECONDS(1));
-        until_all_up(both, SECONDS(10));
+        both_run(both, SECONDS(1));
+        both_until_all_up(both, SECONDS(10));
     }
-    assert_int_equal(logins(both), 1);
+    assert_int_equal(both_logins(both), 1);
     both_free(both);
 }
 
@@ -486,18 +183,18 @@ static void test_rekeys_change_nothing(void **state)
         world_post(peer, (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(peer, 0)});
         world_post(peer, (struct ike_command){.kind = IKE_CMD_REKEY_CHILD,
                                               .child_id = world_child(peer, 1)});
-        run(both, SECONDS(3));
+        both_run(both, SECONDS(3));
     }
-    until_all_up(both, SECONDS(5));
+    both_until_all_up(both, SECONDS(5));
     assert_int_equal(world_n_sas(&both->world->a), 2);
     assert_int_equal(world_n_children(&both->world->a), 2);
     /* and what was rekeyed still fails over */
-    link_set(both, 0, false);
-    run(both, SECONDS(2));
-    assert_int_equal(carrier_link(both), 1);
-    link_set(both, 0, true);
-    until_all_up(both, SECONDS(12));
-    assert_int_equal(logins(both), 1);
+    both_link_set(both, 0, false);
+    both_run(both, SECONDS(2));
+    assert_int_equal(both_carrier_link(both), 1);
+    both_link_set(both, 0, true);
+    both_until_all_up(both, SECONDS(12));
+    assert_int_equal(both_logins(both), 1);
     both_free(both);
 }
 
@@ -508,17 +205,17 @@ static void test_mobility(void **state)
     struct both *both = both_new(2, 22);
     both->world->conn_b->clone = IKE_CLONE_OFF;
     both_connect(both);
-    run(both, SECONDS(2));
+    both_run(both, SECONDS(2));
     both->flow = true;
-    run(both, SECONDS(8));
-    assert_int_equal(carrier_link(both), 0);
-    link_set(both, 0, false);
-    run(both, SECONDS(2));
-    assert_int_equal(carrier_link(both), 1);
-    link_set(both, 0, true);
-    run(both, SECONDS(20));
-    assert_int_equal(carrier_link(both), 0);
-    assert_int_equal(logins(both), 1);
+    both_run(both, SECONDS(8));
+    assert_int_equal(both_carrier_link(both), 0);
+    both_link_set(both, 0, false);
+    both_run(both, SECONDS(2));
+    assert_int_equal(both_carrier_link(both), 1);
+    both_link_set(both, 0, true);
+    both_run(both, SECONDS(20));
+    assert_int_equal(both_carrier_link(both), 0);
+    assert_int_equal(both_logins(both), 1);
     assert_int_equal(world_n_sas(&both->world->a), 1);
     both_free(both);
 }
@@ -529,9 +226,9 @@ static void test_no_additional_sas(void **state)
     struct both *both = both_new(3, 23);
     both->world->conn_b->max_ike_sas = 2;
     both_connect(both);
-    run(both, SECONDS(60));
+    both_run(both, SECONDS(60));
     assert_int_equal(world_n_sas(&both->world->a), 2);
-    assert_int_equal(logins(both), 1);
+    assert_int_equal(both_logins(both), 1);
     both_free(both);
 }
 
@@ -547,11 +244,11 @@ static void test_lossy(void **state)
          */
         both->world->conn_b->dpd_delay_ns = SECONDS(10);
         both_connect(both);
-        run(both, SECONDS(120));
+        both_run(both, SECONDS(120));
         both->world->loss_percent = 0;
-        run(both, SECONDS(150));
-        until_all_up(both, SECONDS(90));
-        assert_int_equal(logins(both), 1);
+        both_run(both, SECONDS(150));
+        both_until_all_up(both, SECONDS(90));
+        assert_int_equal(both_logins(both), 1);
         both_free(both);
     }
 }
@@ -723,9 +420,9 @@ static void test_random(void **state)
         for (unsigned step = 0; step < 40; step++) {
             unsigned link = random_below(random, both->n_links);
             switch (random_below(random, 5)) {
-            case 0: link_set(both, link, false); break;
+            case 0: both_link_set(both, link, false); break;
             case 1:
-            case 2: link_set(both, link, true); break;
+            case 2: both_link_set(both, link, true); break;
             case 3: both->hole[link] = !both->hole[link]; break;
             case 4:
                 if (world_sa(&both->world->b, 1) != 0)
@@ -734,15 +431,15 @@ static void test_random(void **state)
                                                     .sa = world_sa(&both->world->b, 0)});
                 break;
             }
-            run(both, MS(random_below(random, 3000)));
+            both_run(both, MS(random_below(random, 3000)));
         }
         both->world->loss_percent = 0;
         for (unsigned i = 0; i < both->n_links; i++) {
             both->hole[i] = false;
-            link_set(both, i, true);
+            both_link_set(both, i, true);
         }
-        run(both, SECONDS(300)); /* the Gateway forgets what nobody answers for */
-        until_all_up(both, SECONDS(60));
+        both_run(both, SECONDS(300)); /* the Gateway forgets what nobody answers for */
+        both_until_all_up(both, SECONDS(60));
         assert_int_equal(world_n_sas(&both->world->a), both->n_links);
         both_free(both);
     }

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXCHANGE_BOTH_H
+#define TEST_EXCHANGE_BOTH_H
+
+/*
+ * The path manager on both ends of real IKE endpoints: logins raced, IKE SAs cloned, moved, parked
+ * and brought home by the messages that really travel, over links that go down or swallow packets.
+ */
+
+#include "exchange/world.h"
+#include "multipath/path_manager.h"
+
+#define SECONDS(n)    ((nanos)(n)*NANOS_PER_SEC)
+#define MS(n)         ((nanos)(n)*NANOS_PER_MS)
+#define BOTH_LINKS    8
+#define BOTH_CHILDREN 256 /* ids of one run */
+
+struct end {
+    struct peer *peer;
+    struct path_manager *pm;
+    size_t seen; /* events that the manager got */
+    struct {
+        bool usable;
+        uint32_t priority;
+        nanos in, out;
+    } child[BOTH_CHILDREN];
+};
+
+struct both {
+    struct world *world;
+    struct end a, b;
+    bool up[BOTH_LINKS], hole[BOTH_LINKS];
+    unsigned n_links, n_remotes; /* interfaces of the End User, addresses of the Gateway */
+    unsigned n_paths;            /* that are to come up; otherwise one per interface */
+    bool announce;               /* both ends tell the other one their addresses */
+    nanos step;                  /* how often the managers look */
+    unsigned connected, failed;
+    nanos flow_ok, worst_gap;      /* upstream packets, each answered */
+    nanos down_ok, worst_down_gap; /* a downstream flow without an answer */
+    bool flow, down_flow;
+};
+
+/* both_new - with a path section p0, p1, ... for each interface, in this order of priority. */
+struct both *both_new(unsigned n_links, uint64_t seed);
+struct address both_remote(unsigned i); /* of the Gateway */
+void both_connect(struct both *both);
+void both_free(struct both *both);
+void both_run(struct both *both, nanos duration);
+bool both_all_up(const struct both *both);
+void both_until_all_up(struct both *both, nanos limit);
+void both_link_set(struct both *both, unsigned link, bool up);
+void both_links_tell(struct both *both);
+/* both_pull - what a manager has to say goes to the IKE core, and back. */
+void both_pull(struct both *both, struct end *end);
+unsigned both_logins(const struct both *both);
+int both_carrier_link(const struct both *both); /* the interface that new flows leave by; -1 */
+
+#endif
