@@ -179,6 +179,9 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
                        ? NANOS_NEVER
                        : path->answers_since_ns + vpn->conn->stable_for_ns;
     if (fresh || !leg_alive(leg) || now >= stable) {
+        nanos cloned_at = repair_cloning(vpn, leg, now);
+        if (cloned_at > may)
+            may = cloned_at;
         if (may > now)
             return may;
         start_move(vpn, leg, leg->path, now);

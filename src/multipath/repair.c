@@ -9,6 +9,8 @@
 #define SURPLUS_NS                                                                                 \
     (10 * NANOS_PER_SEC) /* a clone of the peer that serves nothing goes after that */
 
+#define CLONING_NS NANOS_PER_SEC /* nothing waits longer for a clone */
+
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command)
 {
     leg->job_tag = command_add(vpn, command);
@@ -59,6 +61,18 @@ static struct leg *parent(struct vpn *vpn)
     return best;
 }
 
+/* With all IKE SAs of a session cloned at the same time, again and again, k paths take log2(k)
+ * round trips (A-14): a move or a creation in between would cost more than it gains. */
+nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    for (unsigned i = 0; leg_alive(leg) && i < vpn->n_paths; i++) {
+        const struct path *path = &vpn->paths[i];
+        if (path->clone_of == leg->id && now - path->clone_ns < CLONING_NS)
+            return path->clone_ns + CLONING_NS;
+    }
+    return 0;
+}
+
 static unsigned legs_and_clones(const struct vpn *vpn)
 {
     unsigned n = vpn->n_legs;
@@ -84,6 +98,7 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->id};
     path->clone_tag = command_add(vpn, &command);
     path->clone_of = path->clone_tag != 0 ? leg->id : 0;
+    path->clone_ns = now;
     if (path->clone_tag == 0)
         failed(vpn, path, now);
 }
@@ -144,6 +159,9 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
             continue;
         if (leg->job_at_ns > now)
             return leg->job_at_ns;
+        nanos cloned_at = repair_cloning(vpn, leg, now);
+        if (cloned_at != 0)
+            return cloned_at;
         struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
                                       .sa = leg->id,
                                       .session = vpn->id,

@@ -98,6 +98,7 @@ struct path {
     bool lost;          /* it failed before: an answer must be stable before traffic returns */
     uint64_t clone_tag; /* a clone for it is under way */
     ike_sa_id clone_of; /* 0: none */
+    nanos clone_ns;     /* it was begun then */
     uint64_t test_tag;  /* PATH_TEST under way */
     uint32_t test_failures;
     nanos test_rtt_ns;      /* of the last one that was answered; 0: none was */
@@ -265,6 +266,9 @@ nanos repair_settle(struct vpn *vpn, nanos now);
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);
+/* repair_cloning - the leg is being cloned: its window is taken, and what else it is wanted for
+ * waits until the returned moment. 0: it is not, or for long. */
+nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now);
 nanos home_settle(struct vpn *vpn, nanos now);
 bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 
