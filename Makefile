@@ -36,6 +36,9 @@ sim: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) test/sim/sim >/dev/null
 	@SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) TRACE=$(TRACE) $(BUILD)/test/sim/sim $(ARGS)
 
+rfc:
+	@tools/rfc $(if $(TEXT),--text $(TEXT)) $(ARGS)
+
 fuzz:
 	@tools/fuzz $(ARGS)
 
@@ -51,4 +54,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim fuzz install format check clean
+.PHONY: all programs deps test demo bench sim rfc fuzz install format check clean

@@ -233,6 +233,79 @@ static void empty_payloads(void **state)
     assert_ptr_equal(m.payloads[1].body.ptr, octets + 8);
 }
 
+/* is_reserved - RFC 7296 sections 3.2 to 3.13: octets of a payload of build() that mean nothing;
+ * for the first of the generic header all but the critical bit. */
+static bool is_reserved(uint8_t type, size_t at)
+{
+    if (at == 1)
+        return true;
+    switch (type) {
+    case WIRE_PAYLOAD_SA: {
+        /* a proposal of 12 octets with its SPI, transforms of 12 and of 8 */
+        size_t in = (at - 4) % 32;
+        return at >= 4 && (in == 1 || in == 12 + 1 || in == 12 + 5 || in == 24 + 1 || in == 24 + 5);
+    }
+    case WIRE_PAYLOAD_KE: return at == 6 || at == 7;
+    case WIRE_PAYLOAD_IDi:
+    case WIRE_PAYLOAD_AUTH:
+    case WIRE_PAYLOAD_TSi: return at >= 5 && at <= 7;
+    default: return false;
+    }
+}
+
+/* RFC 7296 section 2.5: sent as zero, and of no meaning on receipt. */
+static void reserved_bits(void **state)
+{
+    (void)state;
+    uint8_t buffer[1024];
+    struct wire_builder b = build(buffer, sizeof(buffer));
+    struct wire_message m;
+    static struct wire_sa before, after;
+    struct wire_ts_list ts;
+    struct wire_id id;
+    struct wire_auth auth;
+    struct wire_ke ke;
+    assert_int_equal(parse(writer_span(&b.w), b.first, &m), WIRE_OK);
+    assert_true(wire_sa_read(wire_find(&m, WIRE_PAYLOAD_SA, NULL)->body, &before));
+    size_t n = 0;
+    for (size_t i = 0; i < m.n; i++) {
+        uint8_t *payload = buffer + (m.payloads[i].body.ptr - buffer) - 4;
+        for (size_t at = 0; at < m.payloads[i].body.len + 4; at++)
+            if (is_reserved(m.payloads[i].type, at)) {
+                assert_int_equal(payload[at], 0);
+                payload[at] = at == 1 ? 0x7f : 0xff;
+                n++;
+            }
+    }
+    assert_int_equal(n, 8 + 2 * 5 + 2 + 3 * 3);
+    assert_int_equal(parse(writer_span(&b.w), b.first, &m), WIRE_OK);
+    assert_int_equal(m.n, 8);
+    assert_true(wire_sa_read(wire_find(&m, WIRE_PAYLOAD_SA, NULL)->body, &after));
+    assert_memory_equal(&after, &before, sizeof(after));
+    assert_true(wire_ts_read(wire_find(&m, WIRE_PAYLOAD_TSi, NULL)->body, &ts));
+    assert_int_equal(ts.n, 2);
+    assert_true(wire_id_read(wire_find(&m, WIRE_PAYLOAD_IDi, NULL)->body, &id));
+    assert_int_equal(id.type, ID_FQDN);
+    assert_true(wire_auth_read(wire_find(&m, WIRE_PAYLOAD_AUTH, NULL)->body, &auth));
+    assert_int_equal(auth.method, AUTH_SHARED_KEY);
+    assert_true(wire_ke_read(wire_find(&m, WIRE_PAYLOAD_KE, NULL)->body, &ke));
+    assert_int_equal(ke.group, 31);
+}
+
+/* The same of the Configuration payload, with the reserved bit of an attribute (section 3.15.1). */
+static void reserved_bits_of_cp(void **state)
+{
+    (void)state;
+    static const uint8_t body[12] = {CFG_REPLY, 0xff, 0xff, 0xff, 0x80, INTERNAL_IP4_ADDRESS,
+                                     0,         4,    10,   9,    0,    1};
+    struct wire_cfg cfg;
+    assert_true(wire_cfg_read(span_of(body, sizeof(body)), &cfg));
+    assert_int_equal(cfg.type, CFG_REPLY);
+    assert_int_equal(cfg.n, 1);
+    assert_int_equal(cfg.attributes[0].type, INTERNAL_IP4_ADDRESS);
+    assert_int_equal(cfg.attributes[0].value.len, 4);
+}
+
 static void header(void **state)
 {
     (void)state;
@@ -248,10 +321,11 @@ static void header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),       cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(keep_old_vectors), cmocka_unit_test(keep_old_liberal),
-        cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
-        cmocka_unit_test(empty_payloads),   cmocka_unit_test(header),
+        cmocka_unit_test(round_trip),          cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(keep_old_vectors),    cmocka_unit_test(keep_old_liberal),
+        cmocka_unit_test(hostile_bodies),      cmocka_unit_test(critical_bit),
+        cmocka_unit_test(empty_payloads),      cmocka_unit_test(reserved_bits),
+        cmocka_unit_test(reserved_bits_of_cp), cmocka_unit_test(header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

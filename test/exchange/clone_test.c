@@ -433,6 +433,67 @@ static void rfc7791_unasked(void **state)
     scenario_end(world);
 }
 
+/* RFC 7791 section 5.2: in any other message the notify is ignored. */
+static enum scenario_fate add_clone_notify(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    (void)to_b;
+    if (m->header.exchange == WIRE_IKE_SA_INIT || message_find_notify(m, N_CLONE_IKE_SA) < m->n ||
+        (!ike_header_response(&m->header) && message_find(m, WIRE_PAYLOAD_KE) < m->n))
+        return SCENARIO_PASS;
+    message_insert_notify(m, 0, N_CLONE_IKE_SA, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+static void rfc7791_out_of_place(void **state)
+{
+    (void)state;
+    struct world *world = world_new(18);
+    world->conn_a->prefer = world->conn_b->prefer = IKE_CLONE_RFC7791;
+    scenario_watch(world);
+    scenario_edit(world, add_clone_notify);
+    scenario_login(world); /* in IKE_AUTH too */
+    assert_int_equal(scenario_count(world, "IKE_AUTH request: N(CLONE_IKE_SA) "), 1);
+    ike_sa_id first = world_sa(&world->a, 0);
+    ike_child_id child = scenario_create(&world->a, first);
+    assert_int_equal(scenario_on_child(&world->a, IKE_CMD_REKEY_CHILD, child), IKE_OK);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, first), IKE_OK);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    assert_int_equal(world_n_children(&world->b), 2);
+    world_check(world);
+    /* in a response to a clone, and in one to a plain rekey, which stays one */
+    scenario_clone(&world->a, first);
+    assert_int_equal(world_n_sas(&world->b), 2);
+    scenario_watch(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_REKEY_IKE, first), IKE_OK);
+    assert_int_equal(
+        scenario_count(world, "CREATE_CHILD_SA response: N(CLONE_IKE_SA) SA(IKE) NONCE KE"), 1);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->a), 2);
+    assert_int_equal(world_n_children(&world->a), 2);
+    scenario_end(world);
+}
+
+/* RFC 7791 section 5.3: refused for good by NO_ADDITIONAL_SAS, until an IKE SA goes. */
+static void rfc7791_limit(void **state)
+{
+    (void)state;
+    struct world *world = world_new(19);
+    world->conn_a->prefer = IKE_CLONE_RFC7791;
+    world->conn_b->max_ike_sas = 2;
+    scenario_login(world);
+    ike_sa_id first = world_sa(&world->a, 0), second = scenario_clone(&world->a, first);
+    scenario_watch(world);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CLONE, first), IKE_NO_ADDITIONAL_SAS);
+    EXPECT_MESSAGES(world, "#1 a -> b CREATE_CHILD_SA request: N(CLONE_IKE_SA) SA(IKE) NONCE KE",
+                    "#1 b -> a CREATE_CHILD_SA response: N(NO_ADDITIONAL_SAS)");
+    world_check(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, second), IKE_OK);
+    scenario_clone(&world->a, first);
+    scenario_end(world);
+}
+
 static void without_mobike(void **state)
 {
     (void)state;
@@ -607,6 +668,8 @@ int main(void)
         cmocka_unit_test(token_bucket),
         cmocka_unit_test(rfc7791),
         cmocka_unit_test(rfc7791_unasked),
+        cmocka_unit_test(rfc7791_out_of_place),
+        cmocka_unit_test(rfc7791_limit),
         cmocka_unit_test(without_mobike),
         cmocka_unit_test(by_the_gateway),
         cmocka_unit_test(any_order_of_ends),
