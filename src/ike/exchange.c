@@ -379,6 +379,22 @@ static void park(struct sa *sa, nanos now)
     sa_touch(sa);
 }
 
+void exchange_hurry(struct sa *sa)
+{
+    struct asking *asking = sa->asking;
+    if (asking == NULL || asking->running || asking->parked || !window_busy(&sa->mine) ||
+        (asking->intent.kind != INTENT_PROBE && asking->intent.kind != INTENT_PATH_TEST &&
+         asking->intent.kind != INTENT_MOVE))
+        return;
+    if (!asking->woken)
+        intent_end(sa, &asking->intent, IKE_CANCELLED);
+    asking->intent.tag = 0;
+    asking->woken = false;
+    asking->parked = true;
+    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
+    sa_touch(sa);
+}
+
 static bool survives_timeout(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;

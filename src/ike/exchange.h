@@ -123,6 +123,9 @@ void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
  * for a probe, path test or move whose command said how long to try. */
 void exchange_tick(struct sa *sa, nanos now);
 nanos exchange_deadline(const struct sa *sa);
+/* exchange_hurry - before a Delete is queued: a question about a path is given up, so that its
+ * request, which the window wants answered, goes out for the Delete and over the path of the SA. */
+void exchange_hurry(struct sa *sa);
 /* exchange_cancel_all - the SA goes down: the live exchange and all intents end with `outcome`. */
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
 void exchange_forget(struct sa *sa); /* frees what is left, without an event */

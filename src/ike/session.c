@@ -286,6 +286,8 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
         /* a clone or rekey whose answer is still to come: sa_life_set deletes it then */
         bool comes = !silent && sa->life == IKE_HALF_OPEN && sa->parent != 0;
         sa_touch(sa);
+        if (ask)
+            exchange_hurry(sa);
         if (!silent && sa->login != NULL && sa_original_initiator(sa))
             login_cancel_sa(sa, now); /* the Gateway may have a session by now */
         else if (!comes && (!ask || intent_add(sa, &intent) != 0)) {
