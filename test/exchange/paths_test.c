@@ -253,157 +253,6 @@ static void test_lossy(void **state)
     }
 }
 
-/* --- reauthentication of a whole session --- */
-
-static struct ike_session_info session_of(const struct end *end, unsigned index)
-{
-    struct ike_session_info info = {0};
-    for (unsigned i = 0; i <= index; i++)
-        if (!ike_session_next(end->peer->ike, info.id, &info))
-            return (struct ike_session_info){0};
-    return info;
-}
-
-/* until_replaced - a session with this many logins has all paths, and is the only one. */
-static void until_replaced(struct both *both, uint32_t n, nanos limit)
-{
-    for (nanos end = both->world->now + limit;
-         (session_of(&both->a, 0).logins != n || session_of(&both->b, 0).logins != n) &&
-         both->world->now < end;)
-        run(both, MS(5));
-    assert_int_equal(session_of(&both->a, 0).logins, n);
-    assert_int_equal(session_of(&both->a, 1).id, 0);
-    assert_int_equal(session_of(&both->b, 1).id, 0);
-    until_all_up(both, SECONDS(1));
-}
-
-/* Whoever wants it, and whatever the Gateway thinks of two sessions of one identity: not a packet
- * is lost on any path, the inner address stays, and each time it is one login. */
-static void test_reauthentication(void **state)
-{
-    (void)state;
-    for (int variant = 0; variant < 8; variant++) {
-        struct both *both = both_new(3, 60 + (uint64_t)variant);
-        struct world *world = both->world;
-        world->conn_b->unique = (enum ike_unique)(variant % 4);
-        (variant < 4 ? world->conn_a : world->conn_b)->reauth_ns = SECONDS(100);
-        both_connect(both);
-        until_all_up(both, SECONDS(5));
-        both->flow = both->down_flow = true;
-        run(both, SECONDS(3));
-        struct address inner = session_of(&both->a, 0).config.addresses[0];
-        both->worst_gap = both->worst_down_gap = 0;
-        for (uint32_t n = 2; n < 5; n++) {
-            until_replaced(both, n, SECONDS(110));
-            struct ike_session_info now = session_of(&both->a, 0);
-            assert_true(address_equal(&now.config.addresses[0], &inner));
-            assert_int_equal(now.n_ike_sas, 3);
-            assert_int_equal(world->b.n_leases, 1);
-            assert_true(now.auth_deadline_ns > world->now + SECONDS(80));
-        }
-        assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 4);
-        assert_int_equal(both->worst_gap, 0);
-        assert_int_equal(both->worst_down_gap, 0);
-        assert_int_equal(both->failed, 0);
-        both_free(both);
-    }
-}
-
-/* It fails: the old session is as it was until its deadline, and a later attempt succeeds. */
-static void test_reauthentication_fails(void **state)
-{
-    (void)state;
-    for (int for_good = 0; for_good < 2; for_good++) {
-        struct both *both = both_new(2, 70);
-        struct world *world = both->world;
-        world->conn_a->reauth_ns = SECONDS(100);
-        world->conn_a->reauth_over_ns = SECONDS(60);
-        both_connect(both);
-        until_all_up(both, SECONDS(5));
-        both->flow = both->down_flow = true;
-        run(both, SECONDS(3));
-        both->worst_gap = both->worst_down_gap = 0;
-        world->b.psk = "another";
-        run(both, SECONDS(130));
-        assert_true(world->a.counts[IKE_EV_COMMAND_DONE] > 0);
-        assert_int_equal(session_of(&both->a, 0).logins, 1);
-        assert_true(all_up(both));
-        if (!for_good) {
-            world->b.psk = world->a.psk;
-            until_replaced(both, 2, SECONDS(28));
-            assert_int_equal(both->worst_gap, 0);
-            assert_int_equal(both->worst_down_gap, 0);
-        } else {
-            run(both, SECONDS(40));
-            assert_int_equal(world->a.counts[IKE_EV_SESSION_DOWN], 1);
-            assert_int_equal(world_n_sas(&world->b), 0);
-            assert_int_equal(world->b.n_leases, 0);
-            world->b.psk = world->a.psk; /* it is still wanted */
-            until_all_up(both, SECONDS(90));
-        }
-        both_free(both);
-    }
-}
-
-/* One of the paths is dead meanwhile: the other one carries all. */
-static void test_reauthentication_over_what_lives(void **state)
-{
-    (void)state;
-    for (unsigned dead = 0; dead < 2; dead++)
-        for (int link = 0; link < 2; link++) {
-            struct both *both = both_new(2, 80 + dead);
-            struct world *world = both->world;
-            world->conn_a->reauth_ns = SECONDS(100);
-            both_connect(both);
-            until_all_up(both, SECONDS(5));
-            both->flow = both->down_flow = true;
-            run(both, SECONDS(80));
-            if (link)
-                link_set(both, dead, false);
-            else
-                both->hole[dead] = true;
-            run(both, SECONDS(10));
-            both->worst_gap = both->worst_down_gap = 0;
-            run(both, SECONDS(50));
-            assert_int_equal(session_of(&both->a, 0).logins, 2);
-            assert_int_equal(session_of(&both->a, 1).id, 0);
-            assert_int_equal(session_of(&both->b, 1).id, 0);
-            assert_int_equal(both->worst_gap, 0);
-            assert_int_equal(both->worst_down_gap, 0);
-            both->hole[dead] = false;
-            link_set(both, dead, true);
-            until_all_up(both, SECONDS(40));
-            assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 2);
-            both_free(both);
-        }
-}
-
-/* A person ends it all while two sessions are there. */
-static void test_reauthentication_and_terminate(void **state)
-{
-    (void)state;
-    for (int wait_ms = 0; wait_ms < 400; wait_ms += 15) {
-        struct both *both = connected(2, 90);
-        struct world *world = both->world;
-        struct ike_command command = {.kind = IKE_CMD_REAUTH,
-                                      .session = session_of(&both->a, 0).id};
-        world_post(&world->a, command);
-        run(both, MS(wait_ms));
-        path_manager_disconnect(both->a.pm, "office", world->now);
-        command.kind = IKE_CMD_DELETE_SESSION;
-        struct ike_session_info info = {0};
-        while (ike_session_next(world->a.ike, info.id, &info)) {
-            path_manager_session_release(both->a.pm, info.id);
-            command.session = info.id;
-            world_post(&world->a, command);
-        }
-        run(both, SECONDS(35)); /* a login that was not finished is forgotten after 30 s */
-        assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
-        assert_int_equal(world->b.n_leases, 0);
-        both_free(both);
-    }
-}
-
 /* Whatever the links do: both ends agree afterwards, and each path has its VPN again. */
 static void test_random(void **state)
 {
@@ -413,7 +262,7 @@ static void test_random(void **state)
         /* as in test_lossy: a Delete may be lost */
         both->world->conn_b->dpd_delay_ns = SECONDS(10);
         both_connect(both);
-        until_all_up(both, SECONDS(5));
+        both_until_all_up(both, SECONDS(5));
         both->flow = both->down_flow = true;
         const struct random *random = &both->world->a.random;
         both->world->loss_percent = seed % 3 == 0 ? 5 : 0;
@@ -459,10 +308,6 @@ int main(void)
         cmocka_unit_test(test_rekeys_change_nothing),
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_no_additional_sas),
-        cmocka_unit_test(test_reauthentication),
-        cmocka_unit_test(test_reauthentication_fails),
-        cmocka_unit_test(test_reauthentication_over_what_lives),
-        cmocka_unit_test(test_reauthentication_and_terminate),
         cmocka_unit_test(test_lossy),
         cmocka_unit_test(test_random),
     };
