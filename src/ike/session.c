@@ -149,6 +149,24 @@ static void session_free(struct session *session, enum ike_outcome outcome)
     free(session);
 }
 
+/* end_begin - what is left may take so long. */
+static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
+{
+    const struct sa *heard = session->sas;
+    if (session->ending)
+        return;
+    session->ending = true;
+    session->end_reason = outcome;
+    session->end_at_ns = nanos_after(now, SESSION_END_NS);
+    session->end_detour_ns = session->mobike ? nanos_after(now, SESSION_DETOUR_NS) : NANOS_NEVER;
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        if (sa->life == IKE_ESTABLISHED && sa->last_heard_ns > heard->last_heard_ns)
+            heard = sa;
+    session->end_path = heard->path;
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        sa_touch(sa);
+}
+
 void session_detach(struct session *session, struct sa *sa, enum ike_outcome outcome)
 {
     struct sa **link = &session->sas;
@@ -161,6 +179,8 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
             false; /* RFC 7791 section 5.3: one went, there may be room again */
     if (--session->n_sas == 0)
         session_free(session, outcome);
+    else if (session->established && session_live_sas(session) == 0)
+        end_begin(session, outcome, session->ike->now); /* no more than Deletes under way */
 }
 
 struct session *session_find(const struct ike *ike, ike_session_id id)
@@ -257,21 +277,6 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
     if (session->role == IKE_END_USER &&
         session->config.n_addresses + session->config.n_dns + session->config.n_subnets > 0)
         event_sa(sa, IKE_EV_CONFIG);
-}
-
-static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
-{
-    const struct sa *heard = session->sas;
-    if (session->ending)
-        return;
-    session->ending = true;
-    session->end_reason = outcome;
-    session->end_at_ns = nanos_after(now, SESSION_END_NS);
-    session->end_detour_ns = session->mobike ? nanos_after(now, SESSION_DETOUR_NS) : NANOS_NEVER;
-    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
-        if (sa->life == IKE_ESTABLISHED && sa->last_heard_ns > heard->last_heard_ns)
-            heard = sa;
-    session->end_path = heard->path;
 }
 
 void session_down(struct session *session, enum ike_outcome outcome, bool silent, nanos now)

@@ -124,13 +124,146 @@ static void address_of_another(void **state)
     scenario_end(world);
 }
 
+/* --- the end of a session: all of it, in a bounded time --- */
+
+#define SAS 3
+
+/* three IKE SAs, each on a path of its own with a Child SA */
+static struct world *three_paths(uint64_t seed)
+{
+    struct world *world = scenario_up(seed);
+    for (unsigned i = 1; i < SAS; i++) {
+        ike_sa_id sa = scenario_clone(&world->a, world_sa(&world->a, i - 1));
+        scenario_move(world, sa, i);
+        scenario_create(&world->a, sa);
+    }
+    assert_int_equal(world_n_children(&world->b), SAS);
+    return world;
+}
+
+static bool dead[SAS];
+static bool dead_paths(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    const struct address *user = to_b ? &d->path.local.address : &d->path.remote.address;
+    (void)world;
+    unsigned path = user->octets[3] - 1u;
+    return path >= SAS || !dead[path];
+}
+
+static uint64_t end_session(struct peer *peer)
+{
+    return world_post(peer, (struct ike_command){.kind = IKE_CMD_DELETE_SESSION,
+                                                 .session = scenario_session(peer).id});
+}
+
+static void ended(struct world *world)
+{
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world->a.installed + world->b.installed, 0);
+    assert_int_equal(world->b.n_leases, 0);
+    assert_int_equal(world->a.counts[IKE_EV_SESSION_DOWN], 1);
+    assert_int_equal(world->b.counts[IKE_EV_SESSION_DOWN], 1);
+}
+
+/* Each IKE SA is told once on its path; what a dead path does not answer is asked over one that
+ * lives. */
+static void terminated(void **state)
+{
+    (void)state;
+    for (unsigned which = 0; which < 1u << SAS; which++)
+        for (int by_b = 0; by_b < 2; by_b++) {
+            struct world *world = three_paths(40 + which);
+            unsigned n_dead = 0;
+            for (unsigned i = 0; i < SAS; i++)
+                n_dead += dead[i] = which >> i & 1;
+            /* those that live were heard of since */
+            world->hook = dead_paths;
+            world_run(world, SECONDS(1));
+            for (unsigned i = 0; i < SAS; i++)
+                if (!dead[i])
+                    assert_int_equal(
+                        scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, i)), IKE_OK);
+            scenario_watch(world);
+            end_session(by_b ? &world->b : &world->a);
+            world_run(world, SECONDS(1));
+            if (n_dead == 0)
+                ended(world);
+            unsigned said = scenario_count(world, "INFORMATIONAL request: D(IKE)");
+            assert_int_equal(said, SAS);
+            if (n_dead < SAS) {
+                world_run(world, SECONDS(2));
+                ended(world);
+                assert_true(scenario_count(world, "INFORMATIONAL request: D(IKE)") <=
+                            SAS + 2 * n_dead);
+            } else { /* nobody can be told: here it is over all the same */
+                world_run(world, SECONDS(10));
+                assert_int_equal(world_n_sas(by_b ? &world->b : &world->a), 0);
+                assert_int_equal(world->b.n_leases, !by_b);
+                assert_int_equal(world_n_sas(by_b ? &world->a : &world->b), SAS);
+            }
+            world_free(world);
+        }
+}
+
+/* Whatever is under way on it, and whichever one message is lost. */
+static void terminated_at_work(void **state)
+{
+    static const enum ike_command_kind works[] = {IKE_CMD_CLONE, IKE_CMD_REKEY_IKE,
+                                                  IKE_CMD_CREATE_CHILD, IKE_CMD_PROBE};
+    (void)state;
+    for (size_t i = 0; i < 4 * ARRAY_LEN(works); i++)
+        for (unsigned wait_ms = 0; wait_ms < 60; wait_ms += 5)
+            for (unsigned nth = 0; nth < 6; nth++) {
+                struct world *world = scenario_up(50);
+                struct peer *worker = i % 2 ? &world->b : &world->a;
+                scenario_watch(world);
+                scenario_lose(world, nth);
+                world_post(worker,
+                           (struct ike_command){.kind = works[i / 4], .sa = world_sa(worker, 0)});
+                world_run(world, wait_ms * NANOS_PER_MS);
+                end_session(i % 4 < 2 ? &world->a : &world->b);
+                world_run(world, SECONDS(25));
+                if (world_n_sas(&world->a) + world_n_sas(&world->b) != 0)
+                    fail_msg("work %zu, after %u ms, without message %u", i, wait_ms, nth);
+                ended(world);
+                world_free(world);
+            }
+}
+
+/* At the deadline nothing may pass from one moment to the next, also where the peer does not
+ * answer. */
+static void expired(void **state)
+{
+    (void)state;
+    struct world *world = world_new(60);
+    world->conn_b->reauth_ns = SECONDS(100);
+    scenario_login(world);
+    for (unsigned i = 1; i < SAS; i++)
+        scenario_create(&world->a, scenario_clone(&world->a, world_sa(&world->a, i - 1)));
+    assert_int_equal(world->b.installed, SAS);
+    nanos deadline = scenario_session(&world->b).auth_deadline_ns;
+    dead[0] = true;
+    world->hook = dead_paths;
+    world_run(world, deadline - world->now);
+    assert_int_equal(world->b.installed, 0);
+    assert_int_equal(world_n_sas(&world->b), SAS);
+    world_run(world, SECONDS(10));
+    assert_int_equal(world_n_sas(&world->b), 0);
+    assert_int_equal(world->b.n_leases, 0);
+    assert_int_equal(last_event(&world->b, IKE_EV_SESSION_DOWN)->outcome, IKE_EXPIRED);
+    /* the other end knows it by itself */
+    world_run(world, SECONDS(15));
+    assert_int_equal(world_n_sas(&world->a), 0);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uniqueness),
-        cmocka_unit_test(successor_gone),
-        cmocka_unit_test(shared_address),
-        cmocka_unit_test(address_of_another),
+        cmocka_unit_test(uniqueness),     cmocka_unit_test(successor_gone),
+        cmocka_unit_test(shared_address), cmocka_unit_test(address_of_another),
+        cmocka_unit_test(terminated),     cmocka_unit_test(terminated_at_work),
+        cmocka_unit_test(expired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
