@@ -6,8 +6,7 @@
  */
 #include "multipath/vpn.h"
 
-#define SURPLUS_NS                                                                                 \
-    (10 * NANOS_PER_SEC) /* a clone of the peer that serves nothing goes after that */
+#define SURPLUS_NS (10 * NANOS_PER_SEC) /* a clone that serves nothing goes after that */
 
 #define CLONING_NS NANOS_PER_SEC /* nothing waits longer for a clone */
 
@@ -191,8 +190,9 @@ static bool others_live(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
-/* bury - IKE SAs that are of no use any more: dead for long, or clones of the peer that nobody
- * needs (D-12: the End User deletes the surplus). */
+/* bury - IKE SAs that are of no use any more: dead for long, or clones that nobody needs (D-12: the
+ * End User deletes the surplus): of the peer, or ours that came when its path had got another one.
+ */
 static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
 {
     if (leg->job == JOB_DELETE)
@@ -207,10 +207,8 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
         leg->job_tag = 0;
         delete_leg(vpn, leg);
     }
-    struct ike_sa_info info;
-    const struct path_view *view = &vpn->pm->options.view;
     if (leg->path >= 0 || vpn->n_legs == 1 || leg_bears(vpn, leg) || leg->parent == 0 ||
-        !view->sa(view->context, leg->id, &info) || info.role != IKE_SA_RESPONDER)
+        spoken_for(vpn, leg))
         return NANOS_NEVER;
     if (now - leg->up_ns < SURPLUS_NS)
         return leg->up_ns + SURPLUS_NS;
