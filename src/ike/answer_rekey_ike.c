@@ -15,7 +15,6 @@
 
 /* So long a request may be on its way, its repetitions included. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
-#define TELL_PATH_NS      (3 * NANOS_PER_SEC) /* to say where the new IKE SA is */
 
 uint16_t keep_old_number_own(const struct session *session)
 {
@@ -165,7 +164,7 @@ static void drop(struct sa *sa, struct answering *answering)
  */
 static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
 {
-    struct intent update = {.kind = INTENT_MOVE, .path = sa->path, .give_up_ns = TELL_PATH_NS};
+    struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
     const struct intent *asked =
         sa->asking != NULL && window_busy(&sa->mine) ? &sa->asking->intent : NULL;
     bool moving =

@@ -158,6 +158,7 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
         return false;
     sa->mine.packet = packet;
     sa->mine.path = asking->path;
+    asking->strayed = false;
     sa->mine.tries = 0;
     sa->mine.interval_ns = asking->intent.retry_ns;
     if (asking->intent.give_up_at_ns == 0)
@@ -262,14 +263,29 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
     struct asking *asking = sa->asking;
     bool other_path = intent->kind == INTENT_MOVE || intent->kind == INTENT_PATH_TEST ||
                       intent->kind == INTENT_CREATE_MOVED;
+    struct ike_path path = other_path ? mobike_fill_path(sa, &intent->path) : sa->path;
     asking->parked = false;
     asking->woken = true;
-    sa->mine.path = other_path ? mobike_fill_path(sa, &intent->path) : sa->path;
+    asking->strayed |= !ike_path_equal(&sa->mine.path, &path);
+    sa->mine.path = path;
     sa->mine.tries = 0;
     sa->mine.interval_ns = intent->retry_ns;
     sa->mine.give_up_at_ns =
         intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns) : NANOS_NEVER;
     send_request(sa, now);
+}
+
+/* leaves_path - what is outstanding, without an end, was sent more than once over a path that the
+ * next intent leaves: until it is answered nothing else can be sent, so it goes along (RFC 4555
+ * section 3.5). */
+static bool leaves_path(const struct sa *sa, const struct intent *intent)
+{
+    if (!window_busy(&sa->mine) || sa->mine.give_up_at_ns != NANOS_NEVER ||
+        sa->life != IKE_ESTABLISHED || sa->asking->intent.kind == INTENT_LOGIN ||
+        intent->kind != INTENT_MOVE || intent->give_up_ns == 0)
+        return false;
+    struct ike_path there = mobike_fill_path(sa, &intent->path);
+    return !ike_path_equal(&sa->mine.path, &there);
 }
 
 void exchange_run(struct sa *sa, nanos now)
@@ -279,7 +295,7 @@ void exchange_run(struct sa *sa, nanos now)
         if (*link == NULL)
             return;
         if (sa->asking != NULL) {
-            if (sa->asking->parked)
+            if (sa->asking->parked || (sa->mine.tries > 1 && leaves_path(sa, *link)))
                 wake(sa, *link, now);
             return;
         }
@@ -431,10 +447,14 @@ void exchange_tick(struct sa *sa, nanos now)
             sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);
         return;
     }
-    if (now >= mine->resend_at_ns) {
-        sa->ike->stats.retransmitted++;
+    if (now < mine->resend_at_ns)
+        return;
+    struct intent **next = first_runnable(sa, now);
+    sa->ike->stats.retransmitted++;
+    if (*next != NULL && leaves_path(sa, *next))
+        wake(sa, *next, now);
+    else
         send_request(sa, now);
-    }
 }
 
 nanos exchange_deadline(const struct sa *sa)

@@ -94,6 +94,7 @@ struct asking {
     bool running;           /* inside ops->ask or ops->answered */
     bool parked;            /* given up by its caller, but outstanding: see wake() in exchange.c */
     bool woken;             /* sent again for the first intent of the queue */
+    bool strayed;           /* the current request was sent over more than one path */
     void *state;            /* the exchange's own, freed by ops->release */
     nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
     struct ike_path path;   /* where the current request goes: sa->path, or set by ask */

@@ -310,6 +310,7 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
             sa->nat_remote = nat.remote;
         }
         sa_path_set(sa, &there);
+        mobike_say_again(sa, asking, &there);
     }
     return answered(sa, asking, response, from, now);
 }

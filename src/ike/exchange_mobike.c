@@ -96,6 +96,17 @@ static enum ike_outcome ask_move(struct sa *sa, struct asking *asking, struct wi
     return IKE_OK;
 }
 
+void mobike_say_again(struct sa *sa, const struct asking *asking, const struct ike_path *there)
+{
+    struct intent again = {
+        .kind = INTENT_MOVE, .path = *there, .give_up_ns = asking->intent.give_up_ns};
+    bool moves_on = false;
+    for (const struct intent *next = sa->intents; next != NULL; next = next->next)
+        moves_on |= next->kind == INTENT_MOVE;
+    if (asking->strayed && !moves_on)
+        (void)!intent_add(sa, &again); /* no memory: the peer is where the copies led it */
+}
+
 static struct verdict move_answered(struct sa *sa, struct asking *asking,
                                     const struct wire_message *response,
                                     const struct ike_path *from, nanos now)
@@ -120,6 +131,7 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
     }
     moved->nat_mapping_known = false;
     sa_path_set(moved, &there);
+    mobike_say_again(moved, asking, &there);
     return verdict_done(IKE_OK);
 }
 

@@ -35,6 +35,11 @@ struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wan
  * over other paths. */
 struct ike_path mobike_answered_over(const struct asking *asking, const struct ike_path *from);
 
+/* mobike_say_again - copies of an UPDATE_SA_ADDRESSES came from more than one of our addresses, and
+ * the peer may have seen another one first than the one whose answer we saw: once more, over one
+ * path (RFC 4555 section 3.5). */
+void mobike_say_again(struct sa *sa, const struct asking *asking, const struct ike_path *there);
+
 /* mobike_apply_pending - the new address proved itself: IKE SA and Child SAs go there. */
 void mobike_apply_pending(struct sa *sa);
 
