@@ -95,6 +95,7 @@ static void renumber(struct sim *sim, uint64_t argument)
     if (host->gateway || address->family == ADDRESS_NONE)
         return;
     address->octets[address->family == ADDRESS_V4 ? 3 : 15] += SIM_INTERFACES + 1;
+    interface_of(sim, argument)->bad_ns = sim->now; /* for as long as a move takes */
     sim_host_links_changed(host);
 }
 
@@ -351,26 +352,33 @@ static bool host_bad(const struct sim_host *host)
     return !host->running || f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail > 0;
 }
 
-/* all_bad - each interface is impaired, or was not long ago. */
-static bool all_bad(struct sim_host *host)
+/* all_bad - each interface is impaired, or was not long ago; without MOBIKE one of them. */
+static bool all_bad(struct sim_host *host, bool mobike)
 {
     nanos now = host->sim->now;
-    bool all = true;
+    bool all = true, any = false;
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         struct sim_interface *interface = &host->interfaces[i];
         if (link_bad(interface))
             interface->bad_ns = now;
-        all &= interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
+        bool bad = interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
+        all &= bad;
+        any |= bad;
     }
-    return all || host_bad(host);
+    return all || (any && !mobike) || host_bad(host);
 }
 
 void sim_fault_judge(struct sim *sim)
 {
-    bool gateways_bad = false;
-    for (unsigned i = 0; i < sim->n_hosts; i++)
-        gateways_bad |= sim->hosts[i].gateway && all_bad(&sim->hosts[i]);
-    for (unsigned i = 0; i < sim->n_hosts; i++)
-        if (!sim->hosts[i].gateway)
-            sim->hosts[i].excused += all_bad(&sim->hosts[i]) || gateways_bad;
+    bool gateways_bad = false, mobike = true;
+    for (unsigned i = 0; i < sim->n_hosts; i++) {
+        struct sim_host *host = &sim->hosts[i];
+        gateways_bad |= host->gateway && all_bad(host, true);
+        mobike &= !host->gateway || host->conn->mobike;
+    }
+    for (unsigned i = 0; i < sim->n_hosts; i++) {
+        struct sim_host *host = &sim->hosts[i];
+        if (!host->gateway)
+            host->excused += all_bad(host, mobike && host->conn->mobike) || gateways_bad;
+    }
 }

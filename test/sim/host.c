@@ -291,13 +291,10 @@ static void session_up(struct sim_host *host, const struct ike_event *event)
 {
     struct ike_session_info info;
     sim_check_session(host, event->sa, event->session);
-    if (!host->gateway || !ike_session_get(host->ike, event->session, &info))
-        return;
-    struct sim_host *user = sim_host_user(host->sim, &info.remote_id);
-    host->sim->counts.logins++;
-    if (user != NULL)
-        user->logins++;
-    sim_check_login(host, user);
+    host->logins++;
+    host->sim->counts.logins += !host->gateway;
+    if (host->gateway && ike_session_get(host->ike, event->session, &info))
+        sim_check_login(host, sim_host_user(host->sim, &info.remote_id));
 }
 
 static void event_act(struct sim_host *host, const struct ike_event *event)

@@ -106,7 +106,7 @@ struct sim_host {
     struct address inner;                /* End User: leased to us */
     nanos deadline;
     nanos traffic_interval; /* of its own packets; 0: silent */
-    unsigned logins;        /* End User: accepted by Gateways */
+    unsigned logins;        /* sessions that came up */
     unsigned excused;       /* ... of which this many have an explanation */
 };
 
