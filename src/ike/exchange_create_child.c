@@ -464,13 +464,17 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
+    bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
+                      sa->session->peer_keep_old && sa->session->mobike &&
+                      sa->session->role == IKE_GATEWAY;
+    uint16_t refusal =
+        wants_move ? mobike_refusal(sa, answering->request, answering->path, true) : 0;
+    if (refusal != 0)
+        return answer_refuse(answering, refusal);
     struct created *what = answering->state = calloc(1, sizeof(*what));
     if (what == NULL)
         return ANSWER_SILENT;
     enum answer_verdict verdict = answer(sa, answering, what, NULL);
-    bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
-                      sa->session->peer_keep_old && sa->session->mobike &&
-                      sa->session->role == IKE_GATEWAY;
     if (answering->commit != NULL && wants_move) {
         what->move = true;
         what->nat = nat_detection_check(sa, answering->request, answering->path);

@@ -23,33 +23,14 @@ static nanos linger_of(enum ike_outcome reason)
 
 /* --- liveness: an empty request (section 2.4) --- */
 
-static bool watches_nat(const struct sa *sa)
-{
-    return sa->session->mobike && sa->session->role == IKE_END_USER && sa->nat_local;
-}
-
 static enum ike_outcome ask_probe(struct sa *sa, struct asking *asking,
                                   struct wire_builder *request, nanos now)
 {
     (void)now;
     /* RFC 4555 section 3.8: behind a NAT, notice when its mapping changes. */
-    if (watches_nat(sa))
+    if (mobike_watches_nat(sa))
         nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
     return IKE_OK;
-}
-
-/* nat_mapping_changed - the Gateway's view of our address is other than the last time. */
-static bool nat_mapping_changed(struct sa *sa, const struct wire_message *response)
-{
-    struct wire_notify notify;
-    if (!watches_nat(sa) || !wire_notify_find(response, N_NAT_DETECTION_DESTINATION_IP, &notify) ||
-        notify.data.len != sizeof(sa->nat_mapping))
-        return false;
-    bool known = sa->nat_mapping_known;
-    bool changed = known && memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
-    memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
-    sa->nat_mapping_known = true;
-    return changed;
 }
 
 static struct verdict probe_answered(struct sa *sa, struct asking *asking,
@@ -59,7 +40,7 @@ static struct verdict probe_answered(struct sa *sa, struct asking *asking,
     (void)asking;
     (void)from;
     (void)now;
-    if (nat_mapping_changed(sa, response) && !intent_pending(sa, INTENT_MOVE, 0)) {
+    if (mobike_mapping_changed(sa, response) && !intent_pending(sa, INTENT_MOVE, 0)) {
         struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
         (void)!intent_add(sa, &update); /* the next probe notices again */
     }

@@ -129,7 +129,10 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         moved->nat_local = nat.local;
         moved->nat_remote = nat.remote;
     }
-    moved->nat_mapping_known = false;
+    moved->nat_mapping_known =
+        false; /* another path: this response is what later ones differ from */
+    if (moved == sa)
+        (void)mobike_mapping_changed(sa, response);
     sa_path_set(moved, &there);
     mobike_say_again(moved, asking, &there);
     return verdict_done(IKE_OK);
@@ -179,10 +182,23 @@ static enum ike_outcome ask_addresses(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
+static struct verdict addresses_answered(struct sa *sa, struct asking *asking,
+                                         const struct wire_message *response,
+                                         const struct ike_path *from, nanos now)
+{
+    (void)response;
+    (void)from;
+    (void)now;
+    /* Section 3.6: the source address is part of what the request says. If it was repeated from
+     * another one, nobody knows which of them the peer took: once more, with a new request. */
+    bool same = address_equal(&sa->mine.path.local.address, &asking->path.local.address);
+    return same ? verdict_done(IKE_OK) : (struct verdict){.kind = VERDICT_REPEAT};
+}
+
 const struct exchange_ops exchange_addresses = {.what = "addresses",
                                                 .exchange = WIRE_INFORMATIONAL,
                                                 .ask = ask_addresses,
-                                                .answered = path_test_answered};
+                                                .answered = addresses_answered};
 
 /* --- return routability of the peer's new address (section 3.7) --- */
 

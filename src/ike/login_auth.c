@@ -409,6 +409,13 @@ static void responder_verified(struct sa *sa, nanos now)
         refuse_login(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
         return;
     }
+    /* RFC 4555 section 3.9: the peer forbids NATs, and there is one */
+    uint16_t refusal =
+        login->conn->mobike ? mobike_refusal(sa, &request, &login->answer_path, false) : 0;
+    if (refusal != 0) {
+        refuse_login(sa, refusal, "it forbids NATs, and its addresses were changed", now);
+        return;
+    }
     const struct wire_payload *cp = wire_find(&request, WIRE_PAYLOAD_CP, NULL);
     if (cp == NULL || login->conn->n_pools == 0 || !cp_request_read(cp->body, &lease) ||
         lease.n_requested == 0) {

@@ -84,32 +84,59 @@ static bool nats_forbidden_but_there(const struct wire_message *request,
     return !span_equal(notify.data, writer_span(&w));
 }
 
+uint16_t mobike_refusal(const struct sa *sa, const struct wire_message *request,
+                        const struct ike_path *path, bool update)
+{
+    if (update && !usable(sa->ike, &path->remote.address))
+        return N_UNACCEPTABLE_ADDRESSES;
+    return nats_forbidden_but_there(request, path) ? N_UNEXPECTED_NAT_DETECTED : 0;
+}
+
+/* answer_cookie2 - section 3.7: COOKIE2 goes back as it came, also with a refusal. */
+static void answer_cookie2(struct answering *answering)
+{
+    struct wire_notify cookie2;
+    if (wire_notify_find(answering->request, N_COOKIE2, &cookie2) && cookie2.data.len >= 8 &&
+        cookie2.data.len <= 64)
+        wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
+}
+
 bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
 {
     const struct wire_message *request = answering->request;
-    struct wire_notify cookie2;
     *ret_move = false;
     if (!sa->session->mobike)
         return true;
     /* Section 3.5: only the party that logged in decides; from anyone else it is ignored (M2). */
     bool update =
         wire_notify_has(request, N_UPDATE_SA_ADDRESSES) && sa->session->role == IKE_GATEWAY;
-    if (update && !usable(sa->ike, &answering->path->remote.address)) {
-        answer_refuse(answering, N_UNACCEPTABLE_ADDRESSES);
-        return false;
-    }
-    if (nats_forbidden_but_there(request, answering->path)) {
-        answer_refuse(answering, N_UNEXPECTED_NAT_DETECTED);
-        return false;
-    }
-    if (wire_notify_has(request, N_NAT_DETECTION_SOURCE_IP))
+    uint16_t refusal = mobike_refusal(sa, request, answering->path, update);
+    if (refusal != 0)
+        answer_refuse(answering, refusal);
+    else if (wire_notify_has(request, N_NAT_DETECTION_SOURCE_IP))
         nat_detection_add(sa, answering->reply, answering->path, sa->session->conn->encap);
-    /* Section 3.7: COOKIE2 goes back as it came. */
-    if (wire_notify_find(request, N_COOKIE2, &cookie2) && cookie2.data.len >= 8 &&
-        cookie2.data.len <= 64)
-        wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
+    answer_cookie2(answering);
     *ret_move = update;
-    return true;
+    return refusal == 0;
+}
+
+bool mobike_watches_nat(const struct sa *sa)
+{
+    return sa->session->mobike && sa->session->role == IKE_END_USER && sa->nat_local;
+}
+
+bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
+{
+    struct wire_notify notify;
+    if (!mobike_watches_nat(sa) ||
+        !wire_notify_find(response, N_NAT_DETECTION_DESTINATION_IP, &notify) ||
+        notify.data.len != sizeof(sa->nat_mapping))
+        return false;
+    bool known = sa->nat_mapping_known;
+    bool changed = known && memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
+    memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
+    sa->nat_mapping_known = true;
+    return changed;
 }
 
 void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat, nanos now)

@@ -18,7 +18,17 @@ void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool
 void mobike_read_addresses(struct sa *sa, const struct wire_message *message,
                            const struct ike_path *path);
 
-/* mobike_answer_update - the part of an INFORMATIONAL request that is MOBIKE's: writes the reply's
+/* mobike_refusal - may the peer be where `request` came from? 0, or UNACCEPTABLE_ADDRESSES (asked
+ * only if `update`) or UNEXPECTED_NAT_DETECTED (sections 3.5, 3.9). */
+uint16_t mobike_refusal(const struct sa *sa, const struct wire_message *request,
+                        const struct ike_path *path, bool update);
+
+/* mobike_mapping_changed - remembers how the Gateway sees our address, out of a response with
+ * NAT_DETECTION_DESTINATION_IP (section 3.8). true: otherwise than the last time. */
+bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response);
+bool mobike_watches_nat(const struct sa *sa);
+
+/* mobike_answer - the part of an INFORMATIONAL request that is MOBIKE's: writes the reply's
  * NAT_DETECTION and COOKIE2. false: refused, and the reply is complete. `ret_move`: commit with
  * mobike_moved(). */
 bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move);

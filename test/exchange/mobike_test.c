@@ -133,7 +133,8 @@ static void unacceptable(void **state)
     assert_true(address_parse("169.254.1.1", &path.local.address));
     scenario_watch(world);
     assert_int_equal(move_to(world, sa, path), IKE_UNACCEPTABLE_ADDRESSES);
-    assert_int_equal(scenario_count(world, "response: N(UNACCEPTABLE_ADDRESSES)"), 1);
+    /* section 4.2.5: COOKIE2 goes back also with a refusal */
+    assert_int_equal(scenario_count(world, "response: N(UNACCEPTABLE_ADDRESSES) N(COOKIE2)"), 1);
     assert_int_equal(world->a.counts[IKE_EV_SA_MOVED], 0);
     assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK);
     scenario_end(world);
@@ -208,7 +209,65 @@ static void additional_addresses(void **state)
     scenario_end(world);
 }
 
+/* Section 3.6: what was sent from several addresses is sent once more. */
+static void additional_addresses_from_two(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(20);
+    ike_sa_id sa = world_sa(&world->b, 0);
+    struct ike_path other = world_path(0);
+    struct address list[2] = {other.remote.address};
+    assert_true(address_parse("198.51.100.2", &list[1]));
+    scenario_watch(world);
+    scenario_lose(world, 0);
+    ike_local_addresses_set(world->b.ike, list, 2, world->now);
+    world_drain(world);
+    /* the End User goes to the Gateway's other address while the request is outstanding */
+    other.remote.address = list[1];
+    world_post(&world->a, (struct ike_command){
+                              .kind = IKE_CMD_MOVE, .sa = world_sa(&world->a, 0), .path = other});
+    world_run(world, 5 * NANOS_PER_SEC);
+    EXPECT_MESSAGES(
+        world, "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS) (lost)",
+        "#1 a -> b INFORMATIONAL request: N(UPDATE_SA_ADDRESSES) N(NAT_DETECTION_SOURCE_IP) "
+        "N(NAT_DETECTION_DESTINATION_IP) N(COOKIE2)",
+        "#1 b -> a INFORMATIONAL response: N(NAT_DETECTION_SOURCE_IP) "
+        "N(NAT_DETECTION_DESTINATION_IP) N(COOKIE2)",
+        "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS)",
+        "#1 a -> b INFORMATIONAL response: -",
+        /* the new one */
+        "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS)",
+        "#1 a -> b INFORMATIONAL response: -", "#1 b -> a INFORMATIONAL request: N(COOKIE2)",
+        "#1 a -> b INFORMATIONAL response: N(COOKIE2)");
+    struct ike_sa_info info = scenario_sa(&world->a, world_sa(&world->a, 0));
+    assert_int_equal(info.n_peer_addresses, 2);
+    assert_int_equal(scenario_sa(&world->b, sa).path.local.address.octets[3], 2);
+    scenario_end(world);
+}
+
 /* --- NATs --- */
+
+/* Section 3.8: a mapping that changed since the last move is noticed by the first probe. */
+static void rebound_since_the_move(void **state)
+{
+    (void)state;
+    struct world *world = world_new(21);
+    world->nat_port = 20000;
+    scenario_login(world);
+    ike_sa_id a = world_sa(&world->a, 0);
+    assert_int_equal(move_to(world, a, world_path(0)), IKE_OK);
+    scenario_watch(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, a), IKE_OK);
+    assert_int_equal(scenario_count(world, "N(UPDATE_SA_ADDRESSES)"), 0);
+    assert_int_equal(move_to(world, a, world_path(0)), IKE_OK);
+    world->nat_port = 30000;
+    scenario_watch(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, a), IKE_OK);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(scenario_count(world, "N(UPDATE_SA_ADDRESSES)"), 1);
+    assert_int_equal(scenario_sa(&world->b, world_sa(&world->b, 0)).path.remote.port, 30001);
+    world_free(world);
+}
 
 static void behind_a_nat(void **state)
 {
@@ -337,8 +396,84 @@ static void no_nats_allowed(void **state)
     scenario_watch(world);
     assert_int_equal(move_to(world, sa, world_path(1)), IKE_OK);
     assert_int_equal(move_to(world, sa, world_path(2)), IKE_UNEXPECTED_NAT);
-    assert_int_equal(scenario_count(world, "response: N(UNEXPECTED_NAT_DETECTED)"), 1);
+    assert_int_equal(scenario_count(world, "response: N(UNEXPECTED_NAT_DETECTED) N(COOKIE2)"), 1);
     assert_int_equal(scenario_sa(&world->a, sa).path.local.address.octets[3], 2);
+    scenario_end(world);
+}
+
+/* Section 3.9: the first IKE_AUTH request may forbid NATs as well. */
+static enum scenario_fate forbid_nats_at_login(struct world *world, bool to_b, struct message *m)
+{
+    static const uint8_t pair[12] = {192, 0, 2, 1, 198, 51, 100, 1, 0x11, 0x94, 0x11, 0x94};
+    (void)world;
+    if (!to_b || m->header.exchange != WIRE_IKE_AUTH)
+        return SCENARIO_PASS;
+    message_append_notify(m, N_NO_NATS_ALLOWED, span_of(pair, sizeof(pair)));
+    return SCENARIO_CHANGED;
+}
+
+static void no_nats_allowed_at_login(void **state)
+{
+    (void)state;
+    for (int nat = 0; nat < 2; nat++) {
+        struct world *world = world_new(17);
+        world->nat_port = nat ? 20000 : 0;
+        scenario_watch(world);
+        scenario_edit(world, forbid_nats_at_login);
+        world_start(world);
+        assert_int_equal(world_connect(world), nat ? IKE_UNEXPECTED_NAT : IKE_OK);
+        assert_int_equal(scenario_count(world, "response: N(UNEXPECTED_NAT_DETECTED)"), nat);
+        assert_int_equal(world_n_sas(&world->b), !nat);
+        assert_int_equal(world->b.n_leases, !nat);
+        scenario_end(world);
+    }
+}
+
+/* The same of the exchange that creates and moves, and an address that is none. */
+static void create_moved_refused(void **state)
+{
+    (void)state;
+    for (int nat = 0; nat < 2; nat++) {
+        struct world *world = scenario_up(18);
+        ike_sa_id second = scenario_clone(&world->a, world_sa(&world->a, 0));
+        struct ike_command command = {
+            .kind = IKE_CMD_CREATE_MOVED, .sa = second, .path = world_path(2)};
+        if (nat)
+            scenario_edit(world, forbid_nats);
+        else
+            assert_true(address_parse("169.254.1.1", &command.path.local.address));
+        assert_int_equal(world_command(&world->a, command),
+                         nat ? IKE_UNEXPECTED_NAT : IKE_UNACCEPTABLE_ADDRESSES);
+        assert_int_equal(world_n_children(&world->b), 1);
+        assert_int_equal(world->b.counts[IKE_EV_SA_MOVED], 0);
+        scenario_edit(world, NULL);
+        assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, second), IKE_OK);
+        scenario_end(world);
+    }
+}
+
+/* Section 4.2.1: what is in MOBIKE_SUPPORTED does not matter. */
+static enum scenario_fate fill_mobike_supported(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find_notify(m, N_MOBIKE_SUPPORTED);
+    (void)world;
+    (void)to_b;
+    if (at == m->n)
+        return SCENARIO_PASS;
+    assert_int_equal(message_body(m, at).len, 4); /* sent without data */
+    message_remove(m, at);
+    message_append_notify(m, N_MOBIKE_SUPPORTED, span_text("version 2"));
+    return SCENARIO_CHANGED;
+}
+
+static void supported_with_data(void **state)
+{
+    (void)state;
+    struct world *world = world_new(19);
+    scenario_edit(world, fill_mobike_supported);
+    scenario_login(world);
+    scenario_edit(world, NULL);
+    scenario_move(world, world_sa(&world->a, 0), 1);
     scenario_end(world);
 }
 
@@ -527,6 +662,11 @@ int main(void)
         cmocka_unit_test(rebound_seen_by_esp),
         cmocka_unit_test(follows_nobody_else),
         cmocka_unit_test(no_nats_allowed),
+        cmocka_unit_test(no_nats_allowed_at_login),
+        cmocka_unit_test(create_moved_refused),
+        cmocka_unit_test(supported_with_data),
+        cmocka_unit_test(additional_addresses_from_two),
+        cmocka_unit_test(rebound_since_the_move),
         cmocka_unit_test(create_moved),
         cmocka_unit_test(create_moved_unannounced),
         cmocka_unit_test(parked),
