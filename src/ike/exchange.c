@@ -417,7 +417,9 @@ static bool survives_timeout(const struct sa *sa)
     return sa->life == IKE_ESTABLISHED && sa->mine.give_up_at_ns != NANOS_NEVER &&
            (asking->woken || asking->intent.give_up_ns > 0) &&
            (asking->intent.kind == INTENT_PROBE || asking->intent.kind == INTENT_PATH_TEST ||
-            asking->intent.kind == INTENT_MOVE || asking->woken);
+            asking->intent.kind == INTENT_MOVE || asking->woken ||
+            /* M13: the End User may never have heard of it, and is where it was */
+            (asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY));
 }
 
 /* refused_unprotected - nobody contradicted the hint. */

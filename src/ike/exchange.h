@@ -121,7 +121,7 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
 /* exchange_resume - after VERDICT_LATER: goes on with `verdict`. */
 void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
 /* exchange_tick - retransmits or gives up: the IKE SA is then dead (RFC 7296 section 2.4), except
- * for a probe, path test or move whose command said how long to try. */
+ * for a probe, path test, move or M13 whose command said how long to try. */
 void exchange_tick(struct sa *sa, nanos now);
 nanos exchange_deadline(const struct sa *sa);
 /* exchange_hurry - before a Delete is queued: a question about a path is given up, so that its

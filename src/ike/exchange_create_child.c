@@ -5,10 +5,12 @@
  *   HDR, SK{[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
  *                                               <--  HDR, SK{SA, Nr, [KEr,] TSi, TSr}
  *
- * and the form that also moves the IKE SA (draft-mglt-ipsecme-keep-old-ike-sa-00 B.5 as D-08 a has
- * it):
+ * and the form that also moves the IKE SA (draft-mglt-ipsecme-keep-old-ike-sa-00 B.5), sent by the
+ * End User (D-08 a), or by the Gateway as the draft draws it (M13, D-08 b), which the End User
+ * agrees to by answering:
  *
  *   IP_I2 -> IP_R1  HDR, SK{SA, Ni, [KEi,] TSi, TSr, N(UPDATE_SA_ADDRESSES), N(NAT_DETECTION_*)}
+ *   IP_R1 -> IP_I2  the same
  */
 #include <stdlib.h>
 
@@ -103,11 +105,26 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
+/* gateway_may_move - D-08 (b): to an address that the End User announced, without a NAT in front of
+ * it: there would be no mapping (A-11). */
+static bool gateway_may_move(const struct sa *sa, const struct ike_path *path)
+{
+    if (sa->session->conn->reduced != IKE_REDUCED_GATEWAY || sa->nat_remote ||
+        sa->origin != IKE_ORIGIN_CLONED)
+        return false;
+    for (uint8_t i = 0; i < sa->n_peer_addresses; i++)
+        if (address_equal(&sa->peer_addresses[i], &path->remote.address))
+            return true;
+    return false;
+}
+
 static enum ike_outcome ask_create_moved(struct sa *sa, struct asking *asking,
                                          struct wire_builder *request, nanos now)
 {
-    /* only a peer that announced itself understands it, and only the End User moves */
-    if (!sa->session->mobike || sa->session->role != IKE_END_USER || !sa->session->peer_keep_old)
+    bool end_user = sa->session->role == IKE_END_USER;
+    /* only a peer that announced itself understands it */
+    if (!sa->session->mobike || !sa->session->peer_keep_old ||
+        !(end_user || gateway_may_move(sa, &asking->intent.path)))
         return IKE_UNACCEPTABLE_ADDRESSES;
     enum ike_outcome outcome = ask_create(sa, asking, request, now);
     if (outcome != IKE_OK)
@@ -309,6 +326,8 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
             sa->nat_local = nat.local;
             sa->nat_remote = nat.remote;
         }
+        if (sa->session->role == IKE_GATEWAY)
+            sa->peer_addresses[0] = there.remote.address;
         sa_path_set(sa, &there);
         mobike_say_again(sa, asking, &there);
     }
@@ -353,9 +372,20 @@ static void note_crossing(struct sa *sa, const struct created *what, const struc
                  span_of(what->nonces.nr, what->nonces.n_nr));
 }
 
+/* agree - the End User is where the Gateway's request reached it, without a NAT (D-08 b). */
+static void agree(struct sa *sa, const struct answering *answering)
+{
+    sa->nat_local = sa->nat_remote = false;
+    sa->nat_mapping_known = false;
+    sa_path_set(sa, answering->path);
+}
+
 static void commit(struct sa *sa, struct answering *answering)
 {
     struct created *what = answering->state;
+    bool agreed = what->move && sa->session->role == IKE_END_USER;
+    if (agreed)
+        agree(sa, answering);
     struct child_keying keying = {
         .ni = span_of(what->nonces.ni, what->nonces.n_ni),
         .nr = span_of(what->nonces.nr, what->nonces.n_nr),
@@ -378,7 +408,7 @@ static void commit(struct sa *sa, struct answering *answering)
         old->replaced_by = child->id;
         old->rekey_at_ns = NANOS_NEVER;
     }
-    if (what->move)
+    if (what->move && !agreed)
         mobike_moved(sa, answering->path, &what->nat, answering->now);
 }
 
@@ -458,10 +488,32 @@ static bool busy(const struct sa *sa)
            (sa->asking != NULL && sa->asking->intent.kind == INTENT_REKEY_IKE);
 }
 
+/*
+ * agreeable - D-08 (b): the Gateway creates and moves at once. Only where this is wanted, for a
+ * clone that nothing was made of yet, and without a NAT in between. A request of ours that is under
+ * way would leave the two ends with different ideas of where what comes of it is.
+ */
+static bool agreeable(struct sa *sa, const struct answering *answering)
+{
+    const struct ike_path *path = answering->path;
+    if (sa->session->conn->reduced != IKE_REDUCED_GATEWAY || sa->origin != IKE_ORIGIN_CLONED ||
+        sa->children != NULL || sa->nat_local ||
+        (sa->asking != NULL && sa->asking->intent.kind != INTENT_PROBE) ||
+        address_equal(&path->local.address, &sa->path.local.address))
+        return false;
+    struct nat_seen nat = nat_detection_check(sa, answering->request, path);
+    return nat.present && !nat.local && !nat.remote;
+}
+
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering)
 {
+    const struct session *session = sa->session;
+    bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
+                      session->peer_keep_old && session->mobike;
     if (busy(sa))
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
+    if (wants_move && session->role == IKE_END_USER && !agreeable(sa, answering))
+        return answer_refuse(answering, N_UNACCEPTABLE_ADDRESSES);
     if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
     bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&

@@ -107,8 +107,9 @@ enum ike_command_kind {
     IKE_CMD_CLONE,        /* sa: clone it; result carries the new IKE SA. unused_old: code 1 of
                              KEEP_OLD_IKE_SA */
     IKE_CMD_MOVE,         /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
-    IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08
-                             a); needs a peer that announced the Vendor ID */
+    IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08);
+                             needs a peer that announced the Vendor ID. By a Gateway: to an address
+                             that the peer announced, without a NAT, with reduced = gateway */
     IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); result carries
                       the round-trip time */
     IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move

@@ -178,6 +178,7 @@ struct ike_conn {
     bool keep_old_blind;
     bool combined_auth;
     enum ike_reduced reduced;
+    bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */
     enum ike_mesh mesh;
     uint32_t max_ike_sas;
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;

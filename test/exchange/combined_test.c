@@ -42,15 +42,21 @@ static uint64_t post_login(struct world *world)
                                                       .clone = true});
 }
 
-static enum ike_outcome login(struct world *world)
+/* login_started - of a world that was started. */
+static enum ike_outcome login_started(struct world *world)
 {
-    world_start(world);
     uint64_t tag = post_login(world);
     for (int i = 0; i < 4000 && world_done(&world->a, tag) == NULL; i++)
         world_run(world, 50 * NANOS_PER_MS);
     assert_non_null(world_done(&world->a, tag));
     world_run(world, NANOS_PER_SEC);
     return world_done(&world->a, tag)->outcome;
+}
+
+static enum ike_outcome login(struct world *world)
+{
+    world_start(world);
+    return login_started(world);
 }
 
 static void expect_sas(struct world *world, unsigned n)
@@ -537,6 +543,135 @@ static void tree_of_clones(void **state)
     }
 }
 
+/* --- D-08 (b): the Gateway's M13 --- */
+
+static enum spoil_m13 {
+    NOTHING,
+    NO_NAT_DETECTION,
+    A_NAT,         /* the source is another one */
+    NOT_WANTED,    /* by the End User */
+    NOT_ANNOUNCED, /* no Vendor ID */
+    HAS_CHILD,     /* the clone has its VPN */
+    NO_CLONE,      /* the IKE SA of the login */
+    UNDER_WAY,     /* the End User clones it just then */
+    SPOILS_M13
+} spoil_m13;
+
+static enum scenario_fate edit_m13(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find_notify(m, N_NAT_DETECTION_SOURCE_IP);
+    (void)world;
+    if (to_b || m->header.exchange != WIRE_CREATE_CHILD_SA || at == m->n ||
+        (m->header.flags & IKE_FLAG_RESPONSE) != 0)
+        return SCENARIO_PASS;
+    if (spoil_m13 == NO_NAT_DETECTION)
+        message_remove(m, at);
+    if (spoil_m13 == A_NAT)
+        message_octets(m, at)[8] ^= 1;
+    return spoil_m13 == A_NAT || spoil_m13 == NO_NAT_DETECTION ? SCENARIO_CHANGED : SCENARIO_PASS;
+}
+
+static struct world *m13_world(uint64_t seed)
+{
+    struct world *world = combined_world(seed);
+    struct address own[3] = {world_path(0).local.address, world_path(1).local.address,
+                             world_path(2).local.address};
+    world->conn_a->reduced = world->conn_b->reduced = IKE_REDUCED_GATEWAY;
+    if (spoil_m13 == NOT_WANTED)
+        world->conn_a->reduced = IKE_REDUCED_END_USER;
+    if (spoil_m13 == NOT_ANNOUNCED)
+        world->conn_b->prefer = world->conn_a->clone = IKE_CLONE_RFC7791;
+    scenario_edit(world, edit_m13);
+    world_start(world);
+    ike_local_addresses_set(world->a.ike, own, spoil_m13 == SPOILS_M13 ? 2 : 3, world->now);
+    assert_int_equal(login_started(world), IKE_OK);
+    if (world_n_sas(&world->a) < 2)
+        scenario_clone(&world->a, world_sa(&world->a, 0));
+    return world;
+}
+
+static enum ike_outcome m13(struct world *world, unsigned sa, unsigned to)
+{
+    struct ike_command command = {.kind = IKE_CMD_CREATE_MOVED,
+                                  .sa = world_sa(&world->b, sa),
+                                  .give_up_ns = 3 * NANOS_PER_SEC};
+    struct ike_path path = world_path(to);
+    command.path.local = path.remote;
+    command.path.remote = path.local;
+    return world_command(&world->b, command);
+}
+
+/* The End User agrees by answering from where the request reached it; without that nothing is made
+ * and nothing moves. */
+static void gateway_sent(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SPOILS_M13; i++) {
+        spoil_m13 = (enum spoil_m13)i;
+        struct world *world = m13_world(100);
+        if (spoil_m13 == HAS_CHILD)
+            scenario_create(&world->a, world_sa(&world->a, 1));
+        unsigned before = world_n_children(&world->a);
+        if (spoil_m13 == UNDER_WAY)
+            world_post(&world->a,
+                       (struct ike_command){.kind = IKE_CMD_CLONE, .sa = world_sa(&world->a, 1)});
+        enum ike_outcome outcome = m13(world, spoil_m13 == NO_CLONE ? 0 : 1, 1);
+        assert_int_equal(outcome, i == NOTHING ? IKE_OK : IKE_UNACCEPTABLE_ADDRESSES);
+        world_run(world, NANOS_PER_SEC);
+        assert_int_equal(world_n_children(&world->a), before + (i == NOTHING));
+        struct ike_sa_info at_a = scenario_sa(&world->a, world_sa(&world->a, 1));
+        struct ike_sa_info at_b = scenario_sa(&world->b, world_sa(&world->b, 1));
+        struct address home = world_path(i == NOTHING).local.address;
+        assert_true(address_equal(&at_a.path.local.address, &home));
+        assert_true(address_equal(&at_b.path.remote.address, &home));
+        /* the End User goes on as ever */
+        scenario_move(world, world_sa(&world->a, 1), 2);
+        if (i != NOTHING && i != HAS_CHILD)
+            scenario_create(&world->a, world_sa(&world->a, 1));
+        scenario_end(world);
+    }
+}
+
+/* Only to an address that was announced, and never where there is a NAT. */
+static void gateway_sends_not(void **state)
+{
+    (void)state;
+    spoil_m13 = SPOILS_M13; /* two addresses */
+    struct world *world = m13_world(101);
+    unsigned n = world->n_sent;
+    assert_int_equal(m13(world, 1, 2), IKE_UNACCEPTABLE_ADDRESSES);
+    assert_int_equal(world->n_sent, n);
+    assert_int_equal(m13(world, 1, 1), IKE_OK);
+    scenario_end(world);
+}
+
+/* M13 or M14 is lost for good: the clone stays where it was, and lives. */
+static enum scenario_fate lose_m13(struct world *world, bool to_b, struct message *m)
+{
+    bool m14 = to_b && (m->header.flags & IKE_FLAG_RESPONSE) != 0;
+    (void)world;
+    return m->header.exchange == WIRE_CREATE_CHILD_SA && (!to_b || m14) ? SCENARIO_LOST
+                                                                        : SCENARIO_PASS;
+}
+
+static void gateway_unheard(void **state)
+{
+    (void)state;
+    spoil_m13 = NOTHING;
+    struct world *world = m13_world(102);
+    scenario_edit(world, lose_m13);
+    assert_int_equal(m13(world, 1, 1), IKE_TIMEOUT);
+    expect_sas(world, 2);
+    scenario_edit(world, NULL);
+    /* its repetition finds an IKE SA that was moved meanwhile: refused */
+    scenario_move(world, world_sa(&world->a, 1), 1);
+    scenario_create(&world->a, world_sa(&world->a, 1));
+    world_run(world, 5 * NANOS_PER_SEC);
+    assert_int_equal(world_n_children(&world->a), 2);
+    assert_true(scenario_count(world, "N(UNACCEPTABLE_ADDRESSES)") > 0);
+    scenario_end(world);
+}
+
 /* --- B.2, third variant: the Gateway begins (D-05, A-09) --- */
 
 static bool cloned_at_once;
@@ -620,6 +755,9 @@ int main(void)
         cmocka_unit_test(lost),
         cmocka_unit_test(noisy),
         cmocka_unit_test(tree_of_clones),
+        cmocka_unit_test(gateway_sent),
+        cmocka_unit_test(gateway_sends_not),
+        cmocka_unit_test(gateway_unheard),
         cmocka_unit_test(gateway_at_once),
         cmocka_unit_test(roles_last),
     };
