@@ -275,7 +275,7 @@ static const char *const unique_words[] = {"no", "never", "keep", "replace", NUL
 static const char *const multipath_words[] = {"failover", "balance", NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
-static const char *const reduced_words[] = {"off", "end-user", NULL};
+static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
 static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
 
 static int set_order(const struct tree *node, void *target, struct build_error *error)
@@ -322,6 +322,7 @@ static const struct key conn_keys[] = {
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
+    {.name = "gateway_clones", .kind = KEY_BOOL, .offset = CONN(gateway_clones)},
     {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
     {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
     {.name = "unused_old_timeout", .kind = KEY_TIME, .offset = CONN(unused_old_timeout_ns)},

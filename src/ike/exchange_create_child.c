@@ -505,6 +505,13 @@ static bool agreeable(struct sa *sa, const struct answering *answering)
     return nat.present && !nat.local && !nat.remote;
 }
 
+static uint16_t move_refusal(struct sa *sa, const struct answering *answering)
+{
+    if (sa->session->role == IKE_GATEWAY)
+        return mobike_refusal(sa, answering->request, answering->path, true);
+    return agreeable(sa, answering) ? 0 : N_UNACCEPTABLE_ADDRESSES;
+}
+
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering)
 {
     const struct session *session = sa->session;
@@ -512,15 +519,9 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
                       session->peer_keep_old && session->mobike;
     if (busy(sa))
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
-    if (wants_move && session->role == IKE_END_USER && !agreeable(sa, answering))
-        return answer_refuse(answering, N_UNACCEPTABLE_ADDRESSES);
-    if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
+    if (session->n_children >= LIMIT_CHILD_SAS_SESSION)
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
-    bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
-                      sa->session->peer_keep_old && sa->session->mobike &&
-                      sa->session->role == IKE_GATEWAY;
-    uint16_t refusal =
-        wants_move ? mobike_refusal(sa, answering->request, answering->path, true) : 0;
+    uint16_t refusal = wants_move ? move_refusal(sa, answering) : 0;
     if (refusal != 0)
         return answer_refuse(answering, refusal);
     struct created *what = answering->state = calloc(1, sizeof(*what));

@@ -25,6 +25,8 @@ void vpn_settle(struct vpn *vpn, nanos now)
             at = repair_settle(vpn, now);
             at = nanos_min(at, home_settle(vpn, now));
             at = nanos_min(at, beside_settle(vpn, now));
+        } else if (!vpn_end_user(vpn) && !vpn->released) {
+            gateway_settle(vpn, now);
         }
         if (vpn_end_user(vpn))
             at = nanos_min(at, reauth_settle(vpn, now));
@@ -319,6 +321,10 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
         return;
     }
     struct leg *leg = leg_add(vpn, event->sa, now);
+    const struct leg *parent = leg == NULL ? NULL : leg_find(vpn, leg->parent);
+    if (parent != NULL && vpn_end_user(vpn) &&
+        !address_equal(&parent->at.local.address, &leg->at.local.address))
+        home_chosen(vpn, leg, now); /* moved before we heard of it */
     if (leg == NULL || event->sa_old != 0 || !vpn_end_user(vpn))
         return;
     peer_addresses(vpn, event->sa, now);
@@ -452,6 +458,10 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_SA_MOVED:
         if (leg != NULL)
             health_moved(vpn, leg, &event->path, now);
+        if (leg != NULL && vpn_end_user(vpn))
+            home_chosen(vpn, leg, now);
+        if (leg != NULL && !vpn_end_user(vpn))
+            leg->offered = true; /* the End User does it itself */
         break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:

@@ -8,8 +8,10 @@
  */
 #include "multipath/vpn.h"
 
-#define MOVE_NS        (3 * NANOS_PER_SEC) /* path test, update and routability check together */
-#define MOVE_BRIEF_NS  NANOS_PER_SEC
+#define MOVE_NS       (3 * NANOS_PER_SEC) /* path test, update and routability check together */
+#define MOVE_BRIEF_NS NANOS_PER_SEC
+#define GATEWAY_MOVES_NS                                                                           \
+    (500 * NANOS_PER_MS) /* the Gateway's M13 is here by then, its repetition too */
 #define TEST_MAX_NS    (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
 #define TEST_SINGLE_NS (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
 
@@ -37,6 +39,49 @@ static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_
             return true;
     }
     return false;
+}
+
+nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    struct ike_session_info info;
+    struct ike_sa_info sa;
+    const struct path_view *view = &vpn->pm->options.view;
+    if (vpn->conn->reduced != IKE_REDUCED_GATEWAY || vpn->no_reduced || !vpn->mobike ||
+        vpn->conn->encap || leg->parent == 0 || leg->job != JOB_NONE || vpn->children == 0 ||
+        leg_bears(vpn, leg) || leg_home(vpn, leg) || !leg_alive(leg) ||
+        !view->session(view->context, vpn->id, &info) || info.dialect != IKE_DIALECT_KEEP_OLD ||
+        !view->sa(view->context, leg->id, &sa) || sa.nat_local)
+        return 0;
+    nanos until = leg->up_ns + GATEWAY_MOVES_NS + 2 * leg->rtt_ns;
+    vpn->no_reduced |= now >= until; /* it does not, or cannot: no other clone waits for it */
+    return now < until ? until : 0;
+}
+
+void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    int from = leg->path;
+    if (vpn->conn->reduced != IKE_REDUCED_GATEWAY || leg->job != JOB_NONE || leg->parent == 0 ||
+        leg_bears(vpn, leg))
+        return;
+    leg->chosen = true; /* its VPN is being installed: none is to be asked for */
+    leg->job_at_ns = now + RETRY_MIN_NS;
+    if (leg_home(vpn, leg))
+        return;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        struct path *path = &vpn->paths[i];
+        struct leg *other = leg_find(vpn, path->sa);
+        if (!wanted_at_home(path, &leg->at))
+            continue;
+        if (other != NULL && (leg_home(vpn, other) || other->job != JOB_NONE))
+            return;
+        if (other != NULL)
+            leg_assign(vpn, other, -1);
+        repair_clone_forget(path); /* what comes of it is a spare one */
+        leg_assign(vpn, leg, (int)i);
+        if (other != NULL && from >= 0)
+            leg_assign(vpn, other, from);
+        return;
+    }
 }
 
 /* move_time - while nothing answers anywhere, no path may hold up the others for long. */
@@ -182,6 +227,9 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
         nanos cloned_at = repair_cloning(vpn, leg, now);
         if (cloned_at > may)
             may = cloned_at;
+        cloned_at = fresh ? home_gateway_moves(vpn, leg, now) : 0;
+        if (cloned_at > may)
+            may = cloned_at;
         if (may > now)
             return may;
         start_move(vpn, leg, leg->path, now);
@@ -231,7 +279,7 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
     if (outcome == IKE_OK) {
         leg->job_failures = 0;
         leg->job_at_ns = 0;
-        if (leg->rtt_ns == 0 && index == leg->path)
+        if (leg->rtt_ns == 0 && index >= 0 && index == leg->path)
             health_rtt(leg, vpn->paths[index].test_rtt_ns);
         return;
     }

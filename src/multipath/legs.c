@@ -42,7 +42,8 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
                         .up_ns = now,
                         .heard_ns = now,
                         .proof_ns = now,
-                        .parent = info.parent};
+                        .parent = info.parent,
+                        .theirs = info.parent != 0 && info.role == IKE_SA_RESPONDER};
     leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, &leg->at);
     return leg;
 }
@@ -135,5 +136,8 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
     vpn->bearers[vpn->n_bearers++] =
         (struct bearer){.id = event->child, .sa = event->sa, .policy = policy};
     vpn->children |= UINT32_C(1) << policy;
+    if (leg->chosen)
+        leg->job_at_ns = 0;
+    leg->chosen = false;
     health_heard(vpn, leg, now, now);
 }

@@ -23,10 +23,18 @@ static void failed(struct vpn *vpn, struct path *path, nanos now)
     path->retry_ns = retry_after(vpn->pm, path->failures, now);
 }
 
+/* repair_clone_forget - the path needs it no more; the clone that is under way will be a spare one.
+ */
+void repair_clone_forget(struct path *path)
+{
+    path->clone_tag = 0;
+    path->clone_of = 0;
+}
+
 /* spoken_for - the clone came out of a command whose outcome will name its path. */
 static bool spoken_for(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->n_paths; i++)
+    for (unsigned i = 0; !leg->theirs && i < vpn->n_paths; i++)
         if (vpn->paths[i].clone_of != 0 && vpn->paths[i].clone_of == leg->parent)
             return true;
     return false;
@@ -51,6 +59,8 @@ static struct leg *parent(struct vpn *vpn)
         bool busy = false;
         for (unsigned k = 0; k < vpn->n_paths; k++)
             busy |= vpn->paths[k].clone_of == leg->id;
+        /* where the Gateway is about to move it, what is cloned would not be known at both ends */
+        busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
             continue;
         /* an exchange that runs would only make the clone wait */
@@ -78,6 +88,31 @@ static unsigned legs_and_clones(const struct vpn *vpn)
     for (unsigned i = 0; i < vpn->n_paths; i++)
         n += vpn->paths[i].clone_tag != 0;
     return n;
+}
+
+/* take_theirs - a clone that the peer began serves a path at once, also one for which ours is still
+ * under way (both began at the same time). */
+static void take_theirs(struct vpn *vpn)
+{
+    for (unsigned k = 0; k < vpn->n_legs; k++) {
+        struct leg *leg = &vpn->legs[k];
+        int best = -1;
+        if (!leg->theirs || leg->path >= 0 || leg->job != JOB_NONE || !leg_alive(leg))
+            continue;
+        for (unsigned i = 0; i < vpn->n_paths; i++) {
+            const struct path *path = &vpn->paths[i];
+            const struct path *than = best < 0 ? NULL : &vpn->paths[best];
+            if (path->present && path->sa == 0 &&
+                (than == NULL || (path->clone_tag == 0) > (than->clone_tag == 0) ||
+                 ((path->clone_tag == 0) == (than->clone_tag == 0) &&
+                  path->priority < than->priority)))
+                best = (int)i;
+        }
+        if (best < 0)
+            return;
+        repair_clone_forget(&vpn->paths[best]);
+        leg_assign(vpn, leg, best);
+    }
 }
 
 static void serve(struct vpn *vpn, unsigned index, nanos now)
@@ -108,8 +143,7 @@ static void abandon(struct vpn *vpn, struct path *path, nanos now)
     struct leg *leg = leg_find(vpn, path->clone_of);
     if (path->clone_tag == 0 || (leg != NULL && leg_alive(leg)))
         return;
-    path->clone_tag = 0;
-    path->clone_of = 0;
+    repair_clone_forget(path);
     failed(vpn, path, now);
 }
 
@@ -123,6 +157,7 @@ static nanos clone_all(struct vpn *vpn, nanos now)
     nanos at = NANOS_NEVER;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         abandon(vpn, &vpn->paths[i], now);
+    take_theirs(vpn);
     for (;;) { /* in order of priority */
         int best = -1;
         for (unsigned i = 0; i < vpn->n_paths; i++) {
@@ -254,8 +289,7 @@ nanos repair_settle(struct vpn *vpn, nanos now)
 static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *event, nanos now)
 {
     struct path *path = &vpn->paths[index];
-    path->clone_tag = 0;
-    path->clone_of = 0;
+    repair_clone_forget(path);
     struct leg *leg = event->outcome == IKE_OK ? leg_find(vpn, event->sa) : NULL;
     if (leg != NULL && leg->path < 0) {
         leg_assign(vpn, leg, (int)index);

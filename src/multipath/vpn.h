@@ -72,10 +72,14 @@ struct leg {
     nanos good_since_ns; /* RETURNING: first answer */
     nanos dead_since_ns;
     nanos rtt_ns;
-    uint64_t probe_tag; /* 0: none outstanding */
-    ike_sa_id parent;   /* cloned from; 0: logged in */
-    nanos proof_ns;     /* last answer to a question of ours: proves both directions */
-    bool strict;        /* the probe under way wants an answer: mere arrivals are no proof */
+    uint64_t probe_tag;   /* 0: none outstanding */
+    ike_sa_id parent;     /* cloned from; 0: logged in */
+    bool chosen;          /* the Gateway moved it, its VPN is to come (D-08 b) */
+    bool theirs;          /* the peer cloned it */
+    bool offered;         /* Gateway: its VPN was offered at an address of the End User ... */
+    struct address offer; /* ... this one */
+    nanos proof_ns;       /* last answer to a question of ours: proves both directions */
+    bool strict;          /* the probe under way wants an answer: mere arrivals are no proof */
     enum job job;
     uint64_t job_tag;
     int job_path;       /* MOVE: index of the path that it goes to */
@@ -129,6 +133,7 @@ struct vpn {
     bool clone_never;     /* it said that it can, and did a plain rekey */
     bool refused;         /* NO_ADDITIONAL_SAS: until an IKE SA of the session goes */
     bool no_reduced;      /* CREATE_MOVED failed: separate exchanges from now on */
+    bool began;           /* Gateway: it was decided whether to begin the first clone */
     ike_sa_id favourite;  /* Gateway, failover: where the End User sends */
     nanos up_ns;          /* logged in at */
     uint32_t short_lives; /* sessions in a row that ended soon after their login */
@@ -262,6 +267,7 @@ static inline bool leg_alive(const struct leg *leg)
 /* --- repair.c, home.c --- */
 /* *_settle returns the next moment at which time alone gives it something to do. */
 nanos repair_settle(struct vpn *vpn, nanos now);
+void repair_clone_forget(struct path *path);
 /* *_done - the outcome of a command; false: it was not theirs. */
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
@@ -270,6 +276,11 @@ bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike
  * waits until the returned moment. 0: it is not, or for long. */
 nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now);
 nanos home_settle(struct vpn *vpn, nanos now);
+/* home_gateway_moves - until when the Gateway may create the VPN of this fresh clone and choose its
+ * path (D-08 b); 0: it is ours to do. */
+nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now);
+/* home_chosen - the Gateway moved the leg: it serves the path where it is now. */
+void home_chosen(struct vpn *vpn, struct leg *leg, nanos now);
 bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 
 /* repair_lost_at - when nothing will have answered for `patience`, though there were links. */
@@ -305,6 +316,9 @@ nanos reauth_settle(struct vpn *vpn, nanos now);
 void reauth_progress(const struct vpn *heir, nanos now);
 /* reauth_lost - the heir's session ended. true: the elder goes on, the heir is over. */
 bool reauth_lost(struct vpn *heir, nanos now);
+
+/* --- gateway.c --- */
+void gateway_settle(struct vpn *vpn, nanos now);
 
 /* --- legs.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */

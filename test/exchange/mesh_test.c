@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "exchange/both.h"
+#include "exchange/scenario.h"
 
 #define ROUND_TRIP_NS (2 * WORLD_LATENCY_NS)
 
@@ -54,10 +55,170 @@ static void test_growth(void **state)
         }
 }
 
+/* --- the Gateway sends the last leg (D-08 b) --- */
+
+#define M13 "b -> a1 CREATE_CHILD_SA request: SA(ESP) NONCE TSi TSr N(UPDATE_SA_ADDRESSES)"
+
+static struct both *gateway_moves(unsigned paths, uint64_t seed)
+{
+    struct both *both = both_new(paths, seed);
+    struct world *world = both->world;
+    world->conn_a->combined_auth = world->conn_b->combined_auth = true;
+    world->conn_a->reduced = world->conn_b->reduced = IKE_REDUCED_GATEWAY;
+    both->announce = true;
+    scenario_watch(world);
+    return both;
+}
+
+/* M1, M2, M3', M4', M13, M14: the Gateway's request comes right behind its response. */
+static void test_gateway_moves(void **state)
+{
+    (void)state;
+    for (unsigned paths = 2; paths <= 4; paths++) {
+        struct both *both = gateway_moves(paths, 80 + paths);
+        unsigned n = round_trips(both, 2);
+        assert_int_equal(n, 2);
+        settled(both);
+        assert_int_equal(scenario_count(both->world, M13), 1);
+        assert_int_equal(scenario_count(both->world, "b -> a1 CREATE_CHILD_SA request"), 1);
+        assert_int_equal(scenario_count(both->world, "N(UPDATE_SA_ADDRESSES)"), paths - 1);
+        assert_int_equal(scenario_count(both->world, "CP(REQUEST)"), 1); /* of the login */
+        assert_int_equal(scenario_count(both->world, "INFORMATIONAL request: N(UPDATE"), 0);
+        both_free(both);
+    }
+}
+
+/* Whatever is missing costs half a second at most, once. */
+static void test_gateway_does_not(void **state)
+{
+    (void)state;
+    for (unsigned what = 0; what < 9; what++) {
+        struct both *both = gateway_moves(2, 90 + what);
+        struct world *world = both->world;
+        unsigned sent = 0;
+        switch (what) {
+        case 0: world->conn_a->reduced = IKE_REDUCED_OFF, sent = 1; break;
+        case 1: world->conn_a->reduced = IKE_REDUCED_END_USER, sent = 1; break;
+        case 2: world->conn_b->reduced = IKE_REDUCED_OFF; break;
+        case 3: world->conn_b->reduced = IKE_REDUCED_END_USER; break;
+        case 4: both->announce = false; break;
+        case 5: world->conn_a->encap = true; break; /* looks like a NAT */
+        case 6: world->conn_a->clone = IKE_CLONE_RFC7791; break;
+        case 7: world->conn_a->combined_auth = false, sent = 1; break; /* M13 behind M6 */
+        case 8: world->conn_b->clone = IKE_CLONE_RFC7791; break;
+        default: break;
+        }
+        unsigned n = round_trips(both, 2);
+        assert_true(n <= 6 + 25);
+        settled(both);
+        assert_int_equal(scenario_count(world, M13), sent);
+        assert_int_equal(scenario_count(world, "N(UNACCEPTABLE_ADDRESSES)"), what < 2);
+        both_free(both);
+    }
+}
+
+/* Any message from IKE_AUTH on is lost: the same in the end. */
+static void test_gateway_moves_lossy(void **state)
+{
+    (void)state;
+    for (unsigned nth = 2; nth < 16; nth++) {
+        struct both *both = gateway_moves(2, 110 + nth);
+        scenario_lose(both->world, nth);
+        both_connect(both);
+        both_run(both, SECONDS(8));
+        settled(both);
+        both_free(both);
+    }
+}
+
+static void test_gateway_cannot_reach(void **state)
+{
+    (void)state;
+    struct both *both = gateway_moves(2, 130);
+    both->hole[1] = true;
+    both_connect(both);
+    both_run(both, SECONDS(20));
+    assert_int_equal(world_n_children(&both->world->b), 1);
+    assert_true(both->connected == 1);
+    both->hole[1] = false;
+    both_until_all_up(both, SECONDS(70));
+    settled(both);
+    both_free(both);
+}
+
+/* --- the Gateway begins a clone (B.2, third variant) --- */
+
+static void rekey_all(struct both *both, struct peer *peer)
+{
+    for (unsigned i = 0; i < both->n_paths; i++) {
+        (void)world_post(peer,
+                         (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(peer, 0)});
+        both_run(both, SECONDS(1)); /* the oldest goes, its heir is the youngest */
+    }
+}
+
+static void test_gateway_clones(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 12; variant++) {
+        unsigned paths = 2 + variant % 3;
+        struct both *both = both_new(paths, 140 + variant);
+        struct world *world = both->world;
+        bool standard = variant / 3 % 2 == 1, reduced = variant >= 6;
+        world->conn_b->gateway_clones = both->announce = true;
+        world->conn_a->reduced = reduced ? IKE_REDUCED_END_USER : IKE_REDUCED_OFF;
+        world->conn_a->clone = standard ? IKE_CLONE_RFC7791 : IKE_CLONE_KEEP_OLD;
+        scenario_watch(world);
+        both_connect(both);
+        both_run(both, SECONDS(15)); /* the surplus goes */
+        settled(both);
+        assert_int_equal(scenario_count(world, standard ? "b -> a CREATE_CHILD_SA request: "
+                                                          "N(CLONE_IKE_SA) SA(IKE) NONCE KE"
+                                                        : "b -> a CREATE_CHILD_SA request: "
+                                                          "N(KEEP_OLD_IKE_SA Q=1 code=0) SA(IKE)"),
+                         1);
+        /* the roles are those of the session, also after rekeys by either end */
+        rekey_all(both, &world->a);
+        rekey_all(both, &world->b);
+        settled(both);
+        both_link_set(both, 0, false);
+        both_run(both, SECONDS(5));
+        assert_int_not_equal(both_carrier_link(both), 0);
+        both_link_set(both, 0, true);
+        both_until_all_up(both, SECONDS(20));
+        settled(both);
+        both_free(both);
+    }
+}
+
+/* A clone that came with the login is enough, and one address of the peer is as well. */
+static void test_gateway_need_not_clone(void **state)
+{
+    (void)state;
+    for (int with_login = 0; with_login < 2; with_login++) {
+        struct both *both = both_new(2, 160);
+        both->world->conn_b->gateway_clones = true;
+        both->announce = with_login;
+        both->world->conn_a->combined_auth = both->world->conn_b->combined_auth = with_login;
+        scenario_watch(both->world);
+        both_connect(both);
+        both_run(both, SECONDS(2));
+        settled(both);
+        assert_int_equal(scenario_count(both->world, "b -> a CREATE_CHILD_SA request"), 0);
+        both_free(both);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_gateway_moves),
+        cmocka_unit_test(test_gateway_does_not),
+        cmocka_unit_test(test_gateway_moves_lossy),
+        cmocka_unit_test(test_gateway_cannot_reach),
+        cmocka_unit_test(test_gateway_clones),
+        cmocka_unit_test(test_gateway_need_not_clone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a Gateway begins by itself, where it is configured to: the first clone, right behind the
+ * login (draft-mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant), and the exchange that creates
+ * the VPN of a clone and moves it to another address of the End User (B.5, M13). All else, and what
+ * is missing when either comes to nothing, is the End User's.
+ */
+#include "multipath/vpn.h"
+
+#define OFFER_WITHIN_NS NANOS_PER_SEC /* after that the End User does it */
+#define OFFER_RETRY_NS  (250 * NANOS_PER_MS)
+
+static void first_clone(struct vpn *vpn)
+{
+    struct ike_session_info session;
+    struct ike_sa_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    if (vpn->began || vpn->n_legs == 0 || !view->session(view->context, vpn->id, &session) ||
+        !view->sa(view->context, vpn->legs[0].id, &info))
+        return;
+    vpn->began = true;
+    /* one may have come with the login; what cannot be moved is of no use */
+    if (session.n_ike_sas > 1 || !session.mobike || session.dialect == IKE_DIALECT_NONE ||
+        info.n_peer_addresses < 2)
+        return;
+    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = info.id, .session = vpn->id};
+    (void)command_add(vpn, &command); /* without room the End User clones */
+}
+
+static bool taken(const struct vpn *vpn, const struct address *address)
+{
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        const struct leg *leg = &vpn->legs[i];
+        if (address_equal(&leg->at.remote.address, address) ||
+            (leg->offered && address_equal(&leg->offer, address)))
+            return true;
+    }
+    return false;
+}
+
+static const struct ike_child_policy *child_of(const struct vpn *vpn, uint8_t *ret_index)
+{
+    for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
+        *ret_index = i;
+        if ((vpn->children >> i & 1) != 0)
+            return &vpn->conn->children[i];
+    }
+    return NULL;
+}
+
+/* offer - a fresh clone gets its VPN and an address that no other IKE SA of the session uses. */
+static void offer(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    struct ike_sa_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    const struct ike_child_policy *child = child_of(vpn, &leg->job_policy);
+    if (leg->offered || leg->parent == 0 || leg->job != JOB_NONE || child == NULL ||
+        vpn->no_reduced || leg_bears(vpn, leg) || now - leg->up_ns > OFFER_WITHIN_NS ||
+        !view->sa(view->context, leg->id, &info) || info.nat_remote ||
+        !address_equal(&info.path.remote.address, &leg->at.remote.address))
+        return;
+    for (uint8_t i = 0; i < info.n_peer_addresses; i++) {
+        const struct address *address = &info.peer_addresses[i];
+        if (address->family != leg->at.local.address.family || taken(vpn, address))
+            continue;
+        struct ike_command command = {
+            .kind = IKE_CMD_CREATE_MOVED,
+            .sa = leg->id,
+            .session = vpn->id,
+            .child = child->name,
+            .path = leg->at,
+            .retry_ns = OFFER_RETRY_NS,
+            .give_up_ns = OFFER_WITHIN_NS,
+        };
+        command.path.remote.address = *address;
+        leg->offered = repair_job(vpn, leg, JOB_CREATE_MOVED, &command);
+        leg->offer = *address;
+        return;
+    }
+}
+
+void gateway_settle(struct vpn *vpn, nanos now)
+{
+    if (vpn->conn->gateway_clones)
+        first_clone(vpn);
+    if (vpn->conn->reduced == IKE_REDUCED_GATEWAY)
+        for (unsigned i = 0; i < vpn->n_legs; i++)
+            offer(vpn, &vpn->legs[i], now);
+}
