@@ -353,6 +353,7 @@ struct ike_sa_info {
     nanos established_ns, rekey_at_ns, last_heard_ns;
     uint8_t n_peer_addresses;
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
+    bool rekey; /* it replaces `parent`: by now, or, where two rekeys crossed, if it is told so */
     bool deleting_soon; /* code 1: unused old SA, to go by itself */
 };
 

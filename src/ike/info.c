@@ -13,6 +13,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .life = sa->life,
         .role = sa->role,
         .origin = sa->origin,
+        .rekey = sa->rekey,
         .spi_i = sa->spi_i,
         .spi_r = sa->spi_r,
         .path = sa->path,

@@ -85,6 +85,7 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
     sa->parent = old->id;
     /* A rekeyed clone is still a clone: `origin` tells how the lineage began. */
     sa->origin = origin == IKE_ORIGIN_REKEYED ? old->origin : origin;
+    sa->rekey = origin == IKE_ORIGIN_REKEYED;
     sa->moved_ns = old->moved_ns;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;

@@ -45,6 +45,7 @@ struct sa {
     enum ike_sa_life life;
     enum ike_sa_role role;
     enum ike_origin origin;
+    bool rekey;            /* of `parent` */
     uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     struct ike_path path;
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */

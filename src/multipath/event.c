@@ -9,6 +9,66 @@
     (10 * NANOS_PER_SEC) /* a session that ends sooner counts as a failed login                    \
                           */
 
+static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
+{
+    struct ike_sa_info info;
+    return !pm->options.view.sa(pm->options.view.context, old, &info) ||
+           info.life != IKE_ESTABLISHED;
+}
+
+static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (vpn->bearers[i].sa == leg->id)
+            vpn->bearers[i].sa = id;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        if (vpn->paths[i].clone_of == leg->id)
+            vpn->paths[i].clone_of = id;
+        if (vpn->paths[i].sa == leg->id)
+            vpn->paths[i].sa = id;
+    }
+    for (unsigned i = 0; i < vpn->n_legs; i++)
+        if (vpn->legs[i].parent == leg->id)
+            vpn->legs[i].parent = id;
+    if (vpn->favourite == leg->id)
+        vpn->favourite = id;
+    leg->id = id;
+}
+
+/* inherits - a rekey of `old` that crossed another one has won: the leg of `old` is its leg. */
+static void inherits(struct vpn *vpn, struct leg *leg, struct leg *old)
+{
+    ike_sa_id id = leg->id, was = old->id;
+    leg_assign(vpn, leg, -1);
+    *leg = vpn->legs[--vpn->n_legs];
+    follow_rekey(vpn, leg_find(vpn, was), id);
+}
+
+/* legs_follow - Child SAs and rekeys that crossed are where the core has put them by now. */
+static void legs_follow(struct vpn *vpn)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_child_info child;
+    struct ike_sa_info sa;
+    for (unsigned i = 0; i < vpn->n_bearers; i++)
+        if (view->child(view->context, vpn->bearers[i].id, &child) &&
+            leg_find(vpn, child.sa) != NULL)
+            vpn->bearers[i].sa = child.sa;
+    for (unsigned i = 0; i < vpn->n_legs; i++) {
+        struct leg *leg = &vpn->legs[i];
+        if (!view->sa(view->context, leg->id, &sa) || !sa.rekey)
+            continue;
+        struct leg *old = leg_find(vpn, sa.parent);
+        if (old == NULL)
+            continue; /* a rekey of long ago, or the one that lost and goes */
+        leg->contender = !rekeyed(vpn->pm, old->id);
+        if (leg->contender || sa.life != IKE_ESTABLISHED)
+            continue;
+        inherits(vpn, leg, old);
+        i--;
+    }
+}
+
 void vpn_settle(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
@@ -20,6 +80,7 @@ void vpn_settle(struct vpn *vpn, nanos now)
             return;
         }
     } else {
+        legs_follow(vpn);
         health_settle(vpn, now);
         if (vpn_end_user(vpn) && !vpn->released && !(vpn->clone_comes && vpn->won_tag != 0)) {
             at = repair_settle(vpn, now);
@@ -269,32 +330,6 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
     return vpn;
 }
 
-static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
-{
-    struct ike_sa_info info;
-    return !pm->options.view.sa(pm->options.view.context, old, &info) ||
-           info.life != IKE_ESTABLISHED;
-}
-
-static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
-{
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
-        if (vpn->bearers[i].sa == leg->id)
-            vpn->bearers[i].sa = id;
-    for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].clone_of == leg->id)
-            vpn->paths[i].clone_of = id;
-        if (vpn->paths[i].sa == leg->id)
-            vpn->paths[i].sa = id;
-    }
-    for (unsigned i = 0; i < vpn->n_legs; i++)
-        if (vpn->legs[i].parent == leg->id)
-            vpn->legs[i].parent = id;
-    if (vpn->favourite == leg->id)
-        vpn->favourite = id;
-    leg->id = id;
-}
-
 static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
 {
     struct ike_sa_info info;
@@ -338,6 +373,7 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
 
 static void sa_down(struct vpn *vpn, const struct ike_event *event)
 {
+    legs_follow(vpn); /* what was its is somebody else's by now */
     struct leg *leg = leg_find(vpn, event->sa);
     vpn->refused = false; /* room for another one */
     if (leg == NULL)

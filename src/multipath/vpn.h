@@ -62,6 +62,7 @@ struct leg {
     ike_sa_id id;
     struct ike_path at;
     int path;       /* index of the path that it serves; -1: spare */
+    bool contender; /* one of two rekeys of `parent` that crossed: not decided yet */
     bool link_gone; /* `at` names an interface or address that is not there any more */
     enum health health;
     nanos up_ns;                 /* since when we know it */
@@ -261,7 +262,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now);
 void health_rtt(struct leg *leg, nanos rtt_ns);
 static inline bool leg_alive(const struct leg *leg)
 {
-    return leg->health != HEALTH_DEAD;
+    return leg->health != HEALTH_DEAD && !leg->contender;
 }
 
 /* --- repair.c, home.c --- */
