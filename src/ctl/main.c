@@ -24,6 +24,7 @@ static const char usage_text[] =
     "\n"
     "  up NAME [--child CHILD] [--timeout SECONDS]   connect, and show how it goes\n"
     "  down NAME                                     disconnect\n"
+    "  down --session ID | --peer IDENTITY           end a session, or all of a peer\n"
     "  status [--json]                               sessions, IKE SAs and VPNs\n"
     "  paths [--json]                                the paths and their health\n"
     "  check FILE|DIR                                validate a configuration\n"
@@ -32,7 +33,7 @@ static const char usage_text[] =
 struct options {
     const char *socket;
     bool json, colour;
-    const char *child;
+    const char *child, *session, *peer;
     int timeout_s; /* 0: was not a number that is allowed */
 };
 
@@ -209,10 +210,34 @@ static int up(const struct options *options, const char *name)
     return code;
 }
 
+static int terminate(struct client *client, const char *key, const char *value)
+{
+    struct vici_writer w;
+    (void)client_register(client, "control-log");
+    vici_begin(&w, VICI_CMD_REQUEST, "terminate");
+    vici_put(&w, key, "%s", value);
+    return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
+}
+
+/* down_others - sessions by number or by who is at the other end; for a Gateway, mostly. */
+static int down_others(const struct options *options)
+{
+    struct client *client = connect_daemon(options);
+    bool by_peer = options->peer != NULL;
+    if (client == NULL)
+        return 1;
+    int code = terminate(client, by_peer ? "remote-id" : "session-id",
+                         by_peer ? options->peer : options->session);
+    if (code == 0)
+        printf("%s %s is down\n", by_peer ? "peer" : "session",
+               by_peer ? options->peer : options->session);
+    client_close(client);
+    return code;
+}
+
 static int down(const struct options *options, const char *name)
 {
     struct client *client = connect_daemon(options);
-    struct vici_writer w;
     if (client == NULL)
         return 1;
     bool known = conn_known(client, name);
@@ -222,10 +247,7 @@ static int down(const struct options *options, const char *name)
         client_close(client);
         return known ? 0 : 1;
     }
-    (void)client_register(client, "control-log");
-    vici_begin(&w, VICI_CMD_REQUEST, "terminate");
-    vici_put(&w, "ike", "%s", name);
-    int code = finish(client, client_request(client, &w, show_line, NULL, 60000), name);
+    int code = terminate(client, "ike", name);
     if (code == 0)
         printf("%s is down\n", name);
     client_close(client);
@@ -312,6 +334,9 @@ static int run(const struct options *options, const char *self, int argc, char *
         return up(options, name);
     if (strcmp(command, "down") == 0 && argc == 2)
         return down(options, name);
+    if (strcmp(command, "down") == 0 && argc == 1 &&
+        (options->session == NULL) != (options->peer == NULL))
+        return down_others(options);
     if (strcmp(command, "check") == 0 && argc == 2)
         return check(self, name);
     if (strcmp(command, "status") == 0 && argc == 1)
@@ -339,9 +364,10 @@ static bool colour_wanted(void)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"child", required_argument, NULL, 'c'},  {"timeout", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+        {"child", required_argument, NULL, 'c'},   {"timeout", required_argument, NULL, 't'},
+        {"session", required_argument, NULL, 'S'}, {"peer", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct options options = {
         .socket = SOCKET_DEFAULT,
@@ -355,6 +381,8 @@ int main(int argc, char **argv)
         case 's': options.socket = optarg; break;
         case 'j': options.json = true; break;
         case 'c': options.child = optarg; break;
+        case 'S': options.session = optarg; break;
+        case 'p': options.peer = optarg; break;
         case 't': options.timeout_s = seconds_of(optarg); break;
         case 'h': (void)fputs(usage_text, stdout); return 0;
         default: return usage();

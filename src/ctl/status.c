@@ -132,15 +132,18 @@ static const char *trouble(const struct tree *session, const struct tree *path)
 static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:s?}", "name",
-                     path->name, "interface", string(path, "interface"), "local",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
+                     "s:s?}",
+                     "name", path->name, "interface", string(path, "interface"), "local",
                      string(path, "local"), "remote", string(path, "remote"), "state",
                      string(path, "state"), "usable",
                      json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
                      integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
                      vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
                      (double)number(path, "rtt-us") / 1000.0, "losses", integer(path, "losses"),
-                     "last_error", trouble(session, path));
+                     "bytes_in", integer(path, "bytes-in"), "bytes_out", integer(path, "bytes-out"),
+                     "packets_in", integer(path, "packets-in"), "packets_out",
+                     integer(path, "packets-out"), "last_error", trouble(session, path));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)
@@ -254,8 +257,8 @@ static void put_path(struct table *table, const struct status *status, const str
     table_put(table, NULL, "%s", text(path, "local"));
     table_put(table, NULL, "%s", sa == NULL ? "-" : text(sa, "origin"));
     put_rtt(table, path);
-    table_put(table, NULL, "%s", child == NULL ? "-" : size(number(child, "bytes-in"), in));
-    table_put(table, NULL, "%s", child == NULL ? "-" : size(number(child, "bytes-out"), out));
+    table_put(table, NULL, "%s", size(number(path, "bytes-in"), in));
+    table_put(table, NULL, "%s", size(number(path, "bytes-out"), out));
     table_put(table, NULL, "%s", child == NULL ? "-" : age(number(child, "install-time"), old));
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "crypto/provider.h"
+#include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
 #include "daemon/vici_server.h"
@@ -50,6 +51,12 @@ static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in, na
 
 /* --- start --- */
 
+static bool account_read(void *context, ike_child_id child, struct engine_child_traffic *ret)
+{
+    struct engine *e = context;
+    return e->ops.traffic(e, child, ret);
+}
+
 static int cores_new(struct engine *e)
 {
     e->crypto = crypto_new();
@@ -67,10 +74,11 @@ static int cores_new(struct engine *e)
     };
     e->paths = path_manager_new(&paths);
     e->pools = pools_new();
+    e->accounts = accounts_new(account_read, e);
     e->host = host_new(e->start->priv_fd);
     e->loop = event_loop_new();
-    if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->host == NULL ||
-        e->loop == NULL)
+    if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
+        e->host == NULL || e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -207,10 +215,13 @@ static void engine_tick(struct engine *e)
 static void engine_end(struct engine *e)
 {
     e->vici = vici_server_free(e->vici);
+    if (e->plane != NULL)
+        engine_accounts_close(e);
     e->plane = esp_plane_free(e->plane);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);
     e->pools = pools_free(e->pools);
+    e->accounts = accounts_free(e->accounts);
     e->host = host_free(e->host);
     e->monitor = netlink_monitor_free(e->monitor);
     e->loop = event_loop_free(e->loop);

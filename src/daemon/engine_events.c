@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/assert.h"
+#include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/keylog.h"
 #include "daemon/log.h"
 #include "daemon/vici_server.h"
-#include "ike/identity.h"
 
 #define NOTICES_PER_SECOND 20
 
@@ -78,6 +78,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
     if (result.error == 0) {
         /* the End User's addresses before the routes that prefer them */
         bool ours = known && session.role == IKE_END_USER;
+        accounts_child(e->accounts, install->session, install->child, &install->path);
         if (ours)
             host_addresses(e->host, install->session, &session.config);
         host_routes(e->host, install->child, &install->remote_ts, ours ? &session.config : NULL);
@@ -99,6 +100,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
     struct ike_session_info session;
     if (ike_session_get(e->ike, event->session, &session) && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
+    accounts_moved(e->accounts, event->child, &event->path);
     int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
                                      engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
@@ -111,6 +113,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
 
 static void child_remove(struct engine *e, const struct ike_event *event)
 {
+    accounts_child_gone(e->accounts, event->child);
     int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
     if (error != 0)
         log_line(LOG_LEVEL_DEBUG, "event=remove-failed child=%u error=%s", event->child,
@@ -156,12 +159,6 @@ static void session_config(struct engine *e, ike_session_id id)
         host_addresses(e->host, id, &session.config);
 }
 
-static void session_down(struct engine *e, const struct ike_event *event)
-{
-    host_session_gone(e->host, event->session);
-    esp_plane_session_end(e->plane, event->session);
-}
-
 static void keylog(struct engine *e, ike_sa_id sa)
 {
     struct ike_keylog keys;
@@ -182,24 +179,6 @@ static void sa_log(struct engine *e, const char *what, const struct ike_event *e
              endpoint_print(&sa.path.remote, remote), sa.path.interface,
              ike_outcome_name(event->outcome));
     engine_watch_log(e, "IKE SA %u %s, %s...%s", event->sa, what, local, remote);
-}
-
-static void session_log(struct engine *e, const char *what, const struct ike_event *event)
-{
-    char local[IDENTITY_TEXT_MAX] = "", remote[IDENTITY_TEXT_MAX] = "";
-    char local_text[IDENTITY_TEXT_MAX + 8], remote_text[IDENTITY_TEXT_MAX + 8];
-    struct ike_session_info session;
-    const char *conn = "";
-    if (ike_session_get(e->ike, event->session, &session)) {
-        identity_print(&session.local_id, local);
-        identity_print(&session.remote_id, remote);
-        conn = session.conn->name;
-    }
-    log_line(LOG_LEVEL_INFO, "event=%s session=%u conn=%s local-id=%s remote-id=%s reason=%s", what,
-             event->session, conn, log_text(local, local_text, sizeof(local_text)),
-             log_text(remote, remote_text, sizeof(remote_text)), ike_outcome_name(event->outcome));
-    engine_watch_log(e, "session %u of %s %s (%s)", event->session, conn, what,
-                     ike_outcome_name(event->outcome));
 }
 
 /* What peers can cause at will costs at most so many lines a second. */
@@ -234,12 +213,9 @@ static void news(struct engine *e, const struct ike_event *event)
         if (!(event->tag & PATH_TAG))
             engine_watch_command_done(e, event);
         break;
-    case IKE_EV_SESSION_UP: session_log(e, "session-up", event); break;
-    case IKE_EV_SESSION_DOWN:
-        session_log(e, "session-down", event);
-        session_down(e, event);
-        break;
-    case IKE_EV_REAUTH: session_log(e, "session-reauth", event); break;
+    case IKE_EV_SESSION_UP: engine_session_up(e, event); break;
+    case IKE_EV_SESSION_DOWN: engine_session_down(e, event); break;
+    case IKE_EV_REAUTH: engine_session_log(e, "session-reauth", event); break;
     case IKE_EV_SA_UP:
         keylog(e, event->sa);
         sa_log(e, "sa-up", event);

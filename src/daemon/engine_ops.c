@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine_ops.h"
 
+#include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
+#include "ike/identity.h"
 
 /* None of these drains the cores: the loop does so when the handler that called has returned, so
  * that an answer never comes before the question was put away. */
@@ -171,9 +173,12 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
 
 /* --- terminate and rekey --- */
 
-static bool session_matches(const struct ike_session_info *session, const char *name)
+static bool session_matches(const struct ike_session_info *session, const struct engine_filter *f)
 {
-    return name == NULL || strcmp(session->conn->name, name) == 0;
+    return (f->ike == NULL || strcmp(session->conn->name, f->ike) == 0) &&
+           (f->session_id == 0 || session->id == f->session_id) &&
+           (f->remote_id == NULL ||
+            identity_match(f->remote_id, &session->remote_id) != IDENTITY_NO);
 }
 
 static bool command_send(struct engine *e, struct ike_command *command, uint64_t tag,
@@ -187,6 +192,17 @@ static bool command_send(struct engine *e, struct ike_command *command, uint64_t
     return true;
 }
 
+/* child_elsewhere - the session has the same child on another IKE SA. */
+static bool child_elsewhere(const struct engine *e, const struct ike_child_info *child)
+{
+    struct ike_child_info other = {0};
+    while (ike_child_next(e->ike, other.id, &other))
+        if (other.session == child->session && other.sa != child->sa &&
+            other.policy == child->policy && other.life == IKE_CHILD_ACTIVE)
+            return true;
+    return false;
+}
+
 static unsigned children_each(struct engine *e, const struct engine_filter *f,
                               struct ike_command *command, uint64_t tag, struct watching *w)
 {
@@ -197,9 +213,11 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
         if ((f->child_id != 0 && child.id != f->child_id) ||
             (f->ike_id != 0 && child.sa != f->ike_id) ||
             (f->child != NULL && strcmp(child.policy->name, f->child) != 0) ||
-            !ike_session_get(e->ike, child.session, &session) || !session_matches(&session, f->ike))
+            !ike_session_get(e->ike, child.session, &session) || !session_matches(&session, f))
             continue;
-        if (command->kind == IKE_CMD_DELETE_CHILD) {
+        /* one of several VPNs: its path gets another one; the last: the child is not wanted */
+        if (command->kind == IKE_CMD_DELETE_CHILD &&
+            (f->child_id == 0 || !child_elsewhere(e, &child))) {
             path_manager_child_release(e->paths, child.session, child.policy->name);
             host_release(e->host, session.conn->name, child.policy->name);
         }
@@ -207,6 +225,15 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
         n += command_send(e, command, tag, w);
     }
     return n;
+}
+
+/* session_release - a person wants it to end: nothing of it stays behind, and it is not begun anew.
+ */
+static void session_release(struct engine *e, const struct ike_session_info *session)
+{
+    path_manager_session_release(e->paths, session->id);
+    if (session->role == IKE_END_USER)
+        host_release(e->host, session->conn->name, NULL);
 }
 
 static unsigned sas_each(struct engine *e, const struct engine_filter *f,
@@ -217,13 +244,11 @@ static unsigned sas_each(struct engine *e, const struct engine_filter *f,
     unsigned n = 0;
     while (ike_sa_next(e->ike, sa.id, &sa)) {
         if ((f->ike_id != 0 && sa.id != f->ike_id) ||
-            !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f->ike))
+            !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f))
             continue;
         /* one of several IKE SAs: its path gets another one; the last: the session ends */
-        if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1) {
-            path_manager_session_release(e->paths, sa.session);
-            host_release(e->host, session.conn->name, NULL);
-        }
+        if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1)
+            session_release(e, &session);
         command->sa = sa.id;
         n += command_send(e, command, tag, w);
     }
@@ -236,12 +261,14 @@ static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
     struct ike_session_info session = {0};
     unsigned n = 0;
     while (ike_session_next(e->ike, session.id, &session)) {
-        if (!session_matches(&session, f->ike))
+        if (!session_matches(&session, f))
             continue;
-        if (command->kind == IKE_CMD_DELETE_SESSION)
-            path_manager_session_release(e->paths, session.id);
+        bool end = command->kind == IKE_CMD_DELETE_SESSION;
+        if (end)
+            session_release(e, &session);
         command->session = session.id;
-        n += command_send(e, command, tag, w);
+        if (command_send(e, command, tag, w))
+            n += end && session.n_ike_sas > 0 ? session.n_ike_sas : 1; /* as swanctl counts */
     }
     return n;
 }
@@ -262,11 +289,13 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
         command.kind = IKE_CMD_DELETE_IKE;
         n = sas_each(e, filter, &command, tag, w);
     } else {
-        if (filter->ike != NULL) {
+        bool conn = filter->session_id == 0 && filter->remote_id == NULL;
+        if (conn && filter->ike != NULL) {
             engine_connect_forget(e, filter->ike);
             path_manager_disconnect(e->paths, filter->ike, e->now);
         }
-        host_release(e->host, filter->ike, NULL);
+        if (conn)
+            host_release(e->host, filter->ike, NULL);
         command.kind = IKE_CMD_DELETE_SESSION;
         n = sessions_each(e, filter, &command, tag, w);
     }
@@ -324,6 +353,12 @@ static bool op_traffic(void *engine, ike_child_id child, struct engine_child_tra
     return true;
 }
 
+static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id session,
+                                                   const struct ike_path *path)
+{
+    return accounts_path(((const struct engine *)engine)->accounts, session, path);
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret)
 {
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);
@@ -360,5 +395,6 @@ void engine_ops_init(struct engine *e)
         .traffic = op_traffic,
         .interface_name = op_interface_name,
         .path_at = op_path_at,
+        .path_traffic = op_path_traffic,
     };
 }

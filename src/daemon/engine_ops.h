@@ -24,6 +24,8 @@ struct engine_watch {
 struct engine_filter {
     const char *ike, *child;   /* names; NULL: any */
     uint32_t ike_id, child_id; /* 0: any */
+    uint32_t session_id;       /* all IKE SAs of that session; 0: any */
+    const char *remote_id;     /* of all sessions of that peer, a pattern as in remote.id; NULL */
 };
 
 struct engine_secret {
@@ -68,6 +70,9 @@ struct engine_ops {
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
+    /* path_traffic - what a session has carried over a path since its login (accounts.h). */
+    struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
+                                                const struct ike_path *path);
 };
 
 #endif

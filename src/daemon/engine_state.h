@@ -71,6 +71,7 @@ struct engine {
     struct path_manager *paths;
     struct esp_plane *plane;
     struct pools *pools;
+    struct accounts *accounts;
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
@@ -117,6 +118,12 @@ void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
 struct esp_path engine_esp_path(const struct ike_path *path);
 struct ike_path engine_ike_path(const struct esp_path *path);
+
+/* engine_session.c; engine_accounts_close - the engine ends: what is still up is accounted for. */
+void engine_session_log(struct engine *e, const char *what, const struct ike_event *event);
+void engine_session_up(struct engine *e, const struct ike_event *event);
+void engine_session_down(struct engine *e, const struct ike_event *event);
+void engine_accounts_close(struct engine *e);
 
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;

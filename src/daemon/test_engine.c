@@ -153,6 +153,18 @@ static bool op_interface_name(void *engine, uint32_t index, char ret_name[16])
     return index != 0;
 }
 
+static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id session,
+                                                   const struct ike_path *path)
+{
+    (void)engine;
+    (void)session;
+    return path->interface == 3 ? (struct engine_child_traffic){.octets_in = 4000,
+                                                                .packets_in = 4,
+                                                                .octets_out = 500,
+                                                                .packets_out = 5}
+                                : (struct engine_child_traffic){0};
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;
@@ -185,7 +197,8 @@ void test_engine_init(struct test_engine *t)
                 .unwatch = op_unwatch,
                 .traffic = op_traffic,
                 .interface_name = op_interface_name,
-                .path_at = op_path_at},
+                .path_at = op_path_at,
+                .path_traffic = op_path_traffic},
     };
     t->ike = ike_new(&(struct ike_options){.crypto = t->crypto, .random = &t->random});
     ASSERT(t->crypto != NULL && t->pools != NULL && t->ike != NULL);

@@ -506,13 +506,15 @@ static struct engine_filter filter_of(const struct tree *m)
         .child = tree_text(m, "child"),
         .ike_id = number(m, "ike-id"),
         .child_id = number(m, "child-id"),
+        .session_id = number(m, "session-id"),
+        .remote_id = tree_text(m, "remote-id"),
     };
 }
 
 static bool filter_empty(const struct engine_filter *filter)
 {
     return filter->ike == NULL && filter->child == NULL && filter->ike_id == 0 &&
-           filter->child_id == 0;
+           filter->child_id == 0 && filter->session_id == 0 && filter->remote_id == NULL;
 }
 
 static void terminate(struct vici_client *client, const struct tree *m)
@@ -522,7 +524,8 @@ static void terminate(struct vici_client *client, const struct tree *m)
     bool force = false;
     (void)value_bool(tree_text_or(m, "force", "no"), &force);
     if (filter_empty(&filter)) {
-        fail(client, "missing terminate selector: ike, child, ike-id or child-id");
+        fail(client, "missing terminate selector: ike, child, ike-id, child-id, session-id or "
+                     "remote-id");
         return;
     }
     struct engine_watch watch = watch_of(client);

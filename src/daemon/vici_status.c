@@ -166,6 +166,20 @@ static void put_child(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
+/* put_traffic - sums since the login; the Child SAs have counters of their own. */
+static void put_traffic(struct vici_writer *w, const char *prefix,
+                        const struct engine_child_traffic *traffic)
+{
+    const uint64_t values[] = {traffic->octets_in, traffic->packets_in, traffic->octets_out,
+                               traffic->packets_out};
+    static const char *const names[] = {"bytes-in", "packets-in", "bytes-out", "packets-out"};
+    char name[32];
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", prefix, names[i]);
+        vici_put(w, name, "%" PRIu64, values[i]);
+    }
+}
+
 static void put_interface(struct vici_writer *w, const struct engine_ops *ops, uint32_t index)
 {
     char name[16];
@@ -218,6 +232,8 @@ static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
     if (sa->parent != 0)
         vici_put(w, "clone-of", "%u", sa->parent);
     put_interface(w, ops, sa->path.interface);
+    struct engine_child_traffic traffic = ops->path_traffic(ops->engine, sa->session, &sa->path);
+    put_traffic(w, "path-", &traffic);
     vici_list(w, session->role == IKE_END_USER ? "local-vips" : "remote-vips");
     for (uint8_t i = 0; i < session->config.n_addresses; i++)
         vici_item(w, address_print(&session->config.addresses[i], address));
@@ -387,6 +403,8 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "parked", "%s", path->parked ? "yes" : "no");
     vici_put(w, "ike-sa", "%u", path->sa);
     vici_put(w, "vpn", "%u", path->child);
+    struct engine_child_traffic traffic = ops->path_traffic(ops->engine, path->session, where);
+    put_traffic(w, "", &traffic);
     vici_put(w, "rtt-us", "%lld", (long long)(path->rtt_ns / NANOS_PER_US));
     vici_put(w, "failures", "%u", path->failures);
     vici_put(w, "losses", "%" PRIu64, path->losses);

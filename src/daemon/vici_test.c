@@ -247,6 +247,8 @@ static void connections(void **state)
     a = ask(w, "list-paths", "");
     assert_string_equal(tree_text(tree_get(a.message, "wifi"), "conn"), "office");
     assert_string_equal(tree_text(tree_get(a.message, "wifi"), "interface"), "eth3");
+    assert_string_equal(tree_text(tree_get(a.message, "wifi"), "bytes-in"), "4000");
+    assert_string_equal(tree_text(tree_get(a.message, "wifi"), "packets-out"), "5");
     tree_free(a.message);
     tree_free(answer(w->fd).message);
     expect(w, "unload-conn", "name=office", NULL);
@@ -328,9 +330,14 @@ static void orders(void **state)
     tree_free(a.message);
     expect(w, "terminate", "", "missing terminate selector");
     expect(w, "terminate", "ike-id=99999999999", "missing terminate selector");
+    expect(w, "terminate", "session-id=0", "missing terminate selector");
     assert_int_equal(t->n_terminated, 0);
     expect(w, "terminate", "ike=office;force=yes;timeout=-1", NULL);
     assert_true(t->force);
+    expect(w, "terminate", "session-id=12;timeout=-1", NULL);
+    assert_true(!t->force && t->filter.session_id == 12 && t->filter.remote_id == NULL);
+    expect(w, "terminate", "remote-id=*.user.example;timeout=-1", NULL);
+    assert_true(t->filter.remote_id != NULL && t->filter.session_id == 0);
     t->matches = 0;
     expect(w, "terminate", "ike=office", "no matching SAs to terminate");
     expect(w, "initiate", "child=net", "no connection has a child 'net'");

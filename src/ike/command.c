@@ -99,8 +99,11 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
         return ERR_NOT_FOUND;
     for (struct sa *sa = session->sas; command->force && sa != NULL; sa = sa->session_next)
         sa_say_delete(sa);
+    if (session->end_tag == 0)
+        session->end_tag = command->tag; /* answered when the last IKE SA is gone */
+    else
+        emit_ok(ike, command); /* it is being deleted, and somebody waits for that */
     session_down(session, IKE_CANCELLED, command->force, now);
-    emit_ok(ike, command);
     return 0;
 }
 

@@ -116,7 +116,7 @@ enum ike_command_kind {
                            the SA */
     IKE_CMD_DELETE_IKE, /* sa */
     IKE_CMD_DELETE_CHILD,   /* child_id */
-    IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs */
+    IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs; done when the last one is gone */
     IKE_CMD_REAUTH, /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
                        the End User for it (RFC 4478) */
 };

@@ -129,6 +129,11 @@ static void session_free(struct session *session, enum ike_outcome outcome)
         struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
         event->session = session->id;
     }
+    if (session->end_tag != 0) {
+        struct ike_event *event = event_add(ike, IKE_EV_COMMAND_DONE);
+        event->session = session->id;
+        event->tag = session->end_tag;
+    }
     if (session->established) {
         peer_remove(session);
         struct ike_event *event = event_add(ike, IKE_EV_SESSION_DOWN);

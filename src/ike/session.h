@@ -51,6 +51,7 @@ struct session {
     enum ike_outcome end_reason;
     nanos end_at_ns;          /* what is left is dropped without an answer */
     nanos end_detour_ns;      /* what is not answered is asked over `end_path` */
+    uint64_t end_tag;         /* of the command that wanted it; 0: none */
     struct ike_path end_path; /* of the IKE SA that was heard last */
 
     /*

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/accounts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+
+/* Paths of one session that are told apart; an End User that roams for weeks sees more, and what
+ * goes over those is charged to the last one. */
+#define PATHS_MAX 64
+
+struct session_account {
+    ike_session_id id;
+    UT_hash_handle hh;
+    char *text; /* owned; NULL: not up */
+    nanos began_ns;
+    size_t n;
+    struct account *paths; /* owned */
+    struct child_account *children;
+};
+
+struct child_account {
+    ike_child_id id;
+    UT_hash_handle hh;
+    struct session_account *session;
+    struct child_account *next, **link; /* of the session */
+    size_t path;                        /* index */
+    struct engine_child_traffic seen;
+};
+
+struct accounts {
+    accounts_read read;
+    void *context;
+    struct session_account *sessions;
+    struct child_account *children;
+};
+
+struct accounts *accounts_new(accounts_read read, void *context)
+{
+    struct accounts *accounts = calloc(1, sizeof(*accounts));
+    if (accounts != NULL)
+        *accounts = (struct accounts){.read = read, .context = context};
+    return accounts;
+}
+
+static struct session_account *session_find(const struct accounts *accounts, ike_session_id id)
+{
+    struct session_account *session;
+    HASH_FIND(hh, accounts->sessions, &id, sizeof(id), session);
+    return session;
+}
+
+static struct child_account *child_find(const struct accounts *accounts, ike_child_id id)
+{
+    struct child_account *child;
+    HASH_FIND(hh, accounts->children, &id, sizeof(id), child);
+    return child;
+}
+
+static void child_free(struct accounts *accounts, struct child_account *child)
+{
+    *child->link = child->next;
+    if (child->next != NULL)
+        child->next->link = child->link;
+    HASH_DELETE(hh, accounts->children, child);
+    free(child);
+}
+
+struct accounts *accounts_free(struct accounts *accounts)
+{
+    while (accounts != NULL && accounts->sessions != NULL)
+        accounts_end(accounts, accounts->sessions->id);
+    free(accounts);
+    return NULL;
+}
+
+static struct session_account *session_of(struct accounts *accounts, ike_session_id id)
+{
+    struct session_account *session = session_find(accounts, id);
+    if (session != NULL || (session = calloc(1, sizeof(*session))) == NULL)
+        return session;
+    session->id = id;
+    HASH_ADD(hh, accounts->sessions, id, sizeof(session->id), session);
+    return session;
+}
+
+void accounts_begin(struct accounts *accounts, ike_session_id id, const char *text, nanos now)
+{
+    struct session_account *session = session_of(accounts, id);
+    if (session == NULL || session->text != NULL)
+        return;
+    session->text = strdup(text);
+    session->began_ns = now;
+}
+
+const char *accounts_text(const struct accounts *accounts, ike_session_id id, nanos *ret_began_ns)
+{
+    const struct session_account *session = session_find(accounts, id);
+    *ret_began_ns = session == NULL ? 0 : session->began_ns;
+    return session == NULL ? NULL : session->text;
+}
+
+static bool same_path(const struct ike_path *a, const struct ike_path *b)
+{
+    return a->interface == b->interface && address_equal(&a->local.address, &b->local.address) &&
+           address_equal(&a->remote.address, &b->remote.address);
+}
+
+/* path_index - where to charge; SIZE_MAX: no memory for it. */
+static size_t path_index(struct session_account *session, const struct ike_path *path)
+{
+    for (size_t i = 0; i < session->n; i++)
+        if (same_path(&session->paths[i].path, path))
+            return i;
+    if (session->n == PATHS_MAX)
+        return PATHS_MAX - 1;
+    struct account *paths = reallocarray(session->paths, session->n + 1, sizeof(*paths));
+    if (paths == NULL)
+        return session->n > 0 ? session->n - 1 : SIZE_MAX;
+    session->paths = paths;
+    paths[session->n] = (struct account){.path = *path};
+    paths[session->n].path.local.port = paths[session->n].path.remote.port = 0;
+    return session->n++;
+}
+
+/* charge - what came since the last look goes to the path on which the Child SA is. */
+static void charge(struct accounts *accounts, struct child_account *child)
+{
+    struct engine_child_traffic now;
+    struct engine_child_traffic *to = &child->session->paths[child->path].traffic;
+    if (!accounts->read(accounts->context, child->id, &now))
+        return;
+    to->packets_in += now.packets_in - child->seen.packets_in;
+    to->octets_in += now.octets_in - child->seen.octets_in;
+    to->packets_out += now.packets_out - child->seen.packets_out;
+    to->octets_out += now.octets_out - child->seen.octets_out;
+    if (now.last_in_ns > to->last_in_ns)
+        to->last_in_ns = now.last_in_ns;
+    if (now.last_out_ns > to->last_out_ns)
+        to->last_out_ns = now.last_out_ns;
+    child->seen = now;
+}
+
+void accounts_child(struct accounts *accounts, ike_session_id session_id, ike_child_id id,
+                    const struct ike_path *path)
+{
+    struct session_account *session = session_of(accounts, session_id);
+    struct child_account *child = session == NULL ? NULL : calloc(1, sizeof(*child));
+    size_t index = child == NULL ? SIZE_MAX : path_index(session, path);
+    if (index == SIZE_MAX || child_find(accounts, id) != NULL) {
+        free(child);
+        return;
+    }
+    *child = (struct child_account){.id = id,
+                                    .session = session,
+                                    .next = session->children,
+                                    .link = &session->children,
+                                    .path = index};
+    if (child->next != NULL)
+        child->next->link = &child->next;
+    session->children = child;
+    HASH_ADD(hh, accounts->children, id, sizeof(child->id), child);
+}
+
+void accounts_moved(struct accounts *accounts, ike_child_id id, const struct ike_path *path)
+{
+    struct child_account *child = child_find(accounts, id);
+    if (child == NULL)
+        return;
+    charge(accounts, child);
+    child->path = path_index(child->session, path);
+}
+
+void accounts_child_gone(struct accounts *accounts, ike_child_id id)
+{
+    struct child_account *child = child_find(accounts, id);
+    if (child == NULL)
+        return;
+    charge(accounts, child);
+    child_free(accounts, child);
+}
+
+void accounts_end(struct accounts *accounts, ike_session_id id)
+{
+    struct session_account *session = session_find(accounts, id);
+    if (session == NULL)
+        return;
+    while (session->children != NULL)
+        child_free(accounts, session->children);
+    HASH_DELETE(hh, accounts->sessions, session);
+    free(session->paths);
+    free(session->text);
+    free(session);
+}
+
+static void charge_all(struct accounts *accounts, const struct session_account *session)
+{
+    for (struct child_account *child = session->children; child != NULL; child = child->next)
+        charge(accounts, child);
+}
+
+bool accounts_at(struct accounts *accounts, ike_session_id id, size_t index,
+                 struct account *ret_account)
+{
+    const struct session_account *session = session_find(accounts, id);
+    if (session == NULL || index >= session->n)
+        return false;
+    if (index == 0)
+        charge_all(accounts, session);
+    *ret_account = session->paths[index];
+    return true;
+}
+
+struct engine_child_traffic accounts_path(struct accounts *accounts, ike_session_id id,
+                                          const struct ike_path *path)
+{
+    struct account account;
+    for (size_t i = 0; accounts_at(accounts, id, i, &account); i++)
+        if (same_path(&account.path, path))
+            return account.traffic;
+    return (struct engine_child_traffic){0};
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ACCOUNTS_H
+#define DAEMON_ACCOUNTS_H
+
+/*
+ * What a session has carried, path by path, from its login to its end: Child SAs come, are rekeyed
+ * and move, and each octet is charged to the path on which its Child SA was then. A path is a pair
+ * of outer addresses and, where it is known, our interface; ports don't matter.
+ */
+
+#include "daemon/engine_ops.h"
+
+struct accounts;
+
+/* accounts_read - the counters of a Child SA as they are now; false: it has none. */
+typedef bool (*accounts_read)(void *context, ike_child_id child,
+                              struct engine_child_traffic *ret_traffic);
+
+struct accounts *accounts_new(accounts_read read, void *context); /* NULL: no memory */
+struct accounts *accounts_free(struct accounts *accounts);        /* takes NULL; returns NULL */
+
+/* accounts_begin - the session is up. `text`: what is to be said of it at its end, when the core
+ * knows it no more; copied. */
+void accounts_begin(struct accounts *accounts, ike_session_id session, const char *text, nanos now);
+
+/* accounts_child - a Child SA carries packets from now on. Without memory it is not accounted for.
+ * accounts_moved - its path is another one now. accounts_child_gone - before its counters go. */
+void accounts_child(struct accounts *accounts, ike_session_id session, ike_child_id child,
+                    const struct ike_path *path);
+void accounts_moved(struct accounts *accounts, ike_child_id child, const struct ike_path *path);
+void accounts_child_gone(struct accounts *accounts, ike_child_id child);
+
+/* accounts_text - of accounts_begin, with the time of that; NULL: it was never up. */
+const char *accounts_text(const struct accounts *accounts, ike_session_id session,
+                          nanos *ret_began_ns);
+
+/* accounts_end - the session is over: what it had is forgotten. */
+void accounts_end(struct accounts *accounts, ike_session_id session);
+
+struct account {
+    struct ike_path path; /* ports 0 */
+    struct engine_child_traffic traffic;
+};
+
+/* accounts_at - the index-th path of a session, in order of first use; false: no more. */
+bool accounts_at(struct accounts *accounts, ike_session_id session, size_t index,
+                 struct account *ret_account);
+
+/* accounts_path - what went over that path; nothing if none did. */
+struct engine_child_traffic accounts_path(struct accounts *accounts, ike_session_id session,
+                                          const struct ike_path *path);
+
+#endif

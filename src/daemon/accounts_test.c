@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/accounts.h"
+
+#include "base/unit_test.h"
+
+static uint64_t counted[8]; /* by Child SA: packets in; octets are a hundred times that */
+
+static bool read_counters(void *context, ike_child_id child, struct engine_child_traffic *ret)
+{
+    (void)context;
+    if (child >= ARRAY_LEN(counted) || counted[child] == UINT64_MAX)
+        return false;
+    *ret = (struct engine_child_traffic){.packets_in = counted[child],
+                                         .octets_in = counted[child] * 100,
+                                         .packets_out = counted[child] * 2,
+                                         .octets_out = counted[child] * 300,
+                                         .last_in_ns = (nanos)counted[child]};
+    return true;
+}
+
+static struct ike_path path(unsigned i, uint16_t port)
+{
+    struct ike_path path = {.interface = i, .local.port = port, .remote.port = 4500};
+    assert_true(address_parse("192.0.2.1", &path.local.address));
+    assert_true(address_parse("198.51.100.1", &path.remote.address));
+    path.local.address.octets[3] = (uint8_t)i;
+    return path;
+}
+
+static void assert_packets(struct accounts *accounts, ike_session_id session, unsigned i,
+                           uint64_t packets)
+{
+    struct ike_path where = path(i, 0);
+    struct engine_child_traffic traffic = accounts_path(accounts, session, &where);
+    assert_int_equal(traffic.packets_in, packets);
+    assert_int_equal(traffic.octets_in, 100 * packets);
+    assert_int_equal(traffic.packets_out, 2 * packets);
+    assert_int_equal(traffic.octets_out, 300 * packets);
+}
+
+/* each packet is charged once, to where its Child SA was when it came */
+static void charged(void **state)
+{
+    (void)state;
+    struct accounts *accounts = accounts_new(read_counters, NULL);
+    struct ike_path p1 = path(1, 500), p1_floated = path(1, 4500), p2 = path(2, 4500);
+    memset(counted, 0, sizeof(counted));
+    accounts_child(accounts, 7, 1, &p1);
+    accounts_child(accounts, 7, 2, &p2);
+    accounts_child(accounts, 8, 3, &p1);
+    counted[1] = 10;
+    counted[2] = 3;
+    counted[3] = 50;
+    assert_packets(accounts, 7, 1, 10);
+    assert_packets(accounts, 7, 1, 10); /* looking changes nothing */
+    assert_packets(accounts, 7, 2, 3);
+    accounts_moved(accounts, 1, &p2);
+    counted[1] = 14;
+    assert_packets(accounts, 7, 1, 10);
+    assert_packets(accounts, 7, 2, 7);
+    accounts_moved(accounts, 1, &p1_floated); /* a port is no path */
+    counted[1] = 15;
+    assert_packets(accounts, 7, 1, 11);
+    /* rekeyed: the new one counts from zero */
+    accounts_child(accounts, 7, 4, &p1);
+    counted[4] = 2;
+    counted[1] = 16;
+    accounts_child_gone(accounts, 1);
+    accounts_child_gone(accounts, 1);
+    counted[1] = 99;
+    assert_packets(accounts, 7, 1, 14);
+    struct account account;
+    assert_true(accounts_at(accounts, 7, 1, &account));
+    assert_true(address_equal(&account.path.local.address, &p2.local.address));
+    assert_int_equal(account.path.local.port, 0);
+    assert_false(accounts_at(accounts, 7, 2, &account));
+    assert_packets(accounts, 8, 1, 50);
+    accounts_end(accounts, 7);
+    assert_false(accounts_at(accounts, 7, 0, &account));
+    assert_packets(accounts, 8, 1, 50);
+    accounts_free(accounts);
+}
+
+static void words(void **state)
+{
+    (void)state;
+    struct accounts *accounts = accounts_new(read_counters, NULL);
+    nanos began;
+    assert_null(accounts_text(accounts, 5, &began));
+    accounts_begin(accounts, 5, "conn=office", 17);
+    accounts_begin(accounts, 5, "conn=other", 18); /* a session begins once */
+    assert_string_equal(accounts_text(accounts, 5, &began), "conn=office");
+    assert_int_equal(began, 17);
+    accounts_end(accounts, 5);
+    assert_null(accounts_text(accounts, 5, &began));
+    accounts_end(accounts, 5);
+    accounts_free(accounts);
+}
+
+/* what cannot be read, or is not known, costs nothing; paths without end are charged to the last */
+static void odd(void **state)
+{
+    (void)state;
+    struct accounts *accounts = accounts_new(read_counters, NULL);
+    struct ike_path p1 = path(1, 500);
+    struct account account;
+    size_t n = 0;
+    memset(counted, 0, sizeof(counted));
+    accounts_moved(accounts, 1, &p1);
+    accounts_child(accounts, 7, 1, &p1);
+    accounts_child(accounts, 7, 1, &p1);
+    counted[1] = UINT64_MAX;
+    assert_packets(accounts, 7, 1, 0);
+    counted[1] = 0;
+    for (unsigned i = 2; i < 200; i++) {
+        struct ike_path next = path(i, 500);
+        accounts_moved(accounts, 1, &next);
+        counted[1]++;
+    }
+    uint64_t sum = 0;
+    while (accounts_at(accounts, 7, n, &account)) {
+        sum += account.traffic.packets_in;
+        n++;
+    }
+    assert_int_equal(n, 64);
+    assert_int_equal(sum, 198);
+    accounts_free(accounts_free(NULL));
+    accounts_free(accounts);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(charged),
+        cmocka_unit_test(words),
+        cmocka_unit_test(odd),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the log says of a session: its beginning, its end, and what it has carried. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemon/accounts.h"
+#include "daemon/engine_state.h"
+#include "daemon/log.h"
+#include "ike/identity.h"
+
+/* session_text - who it is, as keys of a log line. */
+static void session_text(struct engine *e, ike_session_id id, char *text, size_t cap)
+{
+    char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
+    char local_text[IDENTITY_TEXT_MAX + 8], remote_text[IDENTITY_TEXT_MAX + 8];
+    struct ike_session_info session;
+    nanos began;
+    const char *kept = accounts_text(e->accounts, id, &began); /* the core may know it no more */
+    if (kept != NULL) {
+        (void)snprintf(text, cap, "%s", kept);
+        return;
+    }
+    text[0] = '\0';
+    if (!ike_session_get(e->ike, id, &session))
+        return;
+    identity_print(&session.local_id, local);
+    identity_print(&session.remote_id, remote);
+    (void)snprintf(text, cap, "conn=%s local-id=%s remote-id=%s", session.conn->name,
+                   log_text(local, local_text, sizeof(local_text)),
+                   log_text(remote, remote_text, sizeof(remote_text)));
+}
+
+#define SESSION_TEXT_MAX (LIMIT_NAME + 2 * IDENTITY_TEXT_MAX + 64)
+
+void engine_session_log(struct engine *e, const char *what, const struct ike_event *event)
+{
+    char text[SESSION_TEXT_MAX];
+    session_text(e, event->session, text, sizeof(text));
+    log_line(LOG_LEVEL_INFO, "event=%s session=%u %s reason=%s", what, event->session, text,
+             ike_outcome_name(event->outcome));
+    engine_watch_log(e, "session %u %s (%s)", event->session, what,
+                     ike_outcome_name(event->outcome));
+}
+
+void engine_session_up(struct engine *e, const struct ike_event *event)
+{
+    char text[SESSION_TEXT_MAX];
+    session_text(e, event->session, text, sizeof(text));
+    accounts_begin(e->accounts, event->session, text, e->now);
+    engine_session_log(e, "session-up", event);
+}
+
+static void traffic_log(const struct account *account, const char *what, ike_session_id session,
+                        const char *more)
+{
+    const struct engine_child_traffic *t = &account->traffic;
+    log_line(LOG_LEVEL_INFO,
+             "event=%s session=%u %s octets-in=%" PRIu64 " octets-out=%" PRIu64
+             " packets-in=%" PRIu64 " packets-out=%" PRIu64,
+             what, session, more, t->octets_in, t->octets_out, t->packets_in, t->packets_out);
+}
+
+/* session_account - what it has carried: a line for each path, and one for all of it. */
+static void session_account(struct engine *e, const struct ike_event *event)
+{
+    char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX], text[SESSION_TEXT_MAX + 128];
+    struct account one, all = {0};
+    nanos began;
+    const char *who = accounts_text(e->accounts, event->session, &began);
+    for (size_t i = 0; accounts_at(e->accounts, event->session, i, &one); i++) {
+        char interface[16] = "";
+        (void)e->ops.interface_name(e, one.path.interface, interface);
+        (void)snprintf(text, sizeof(text), "local=%s remote=%s interface=%s",
+                       address_print(&one.path.local.address, local),
+                       address_print(&one.path.remote.address, remote), interface);
+        traffic_log(&one, "session-path", event->session, text);
+        all.traffic.octets_in += one.traffic.octets_in;
+        all.traffic.octets_out += one.traffic.octets_out;
+        all.traffic.packets_in += one.traffic.packets_in;
+        all.traffic.packets_out += one.traffic.packets_out;
+    }
+    (void)snprintf(text, sizeof(text), "%s duration-s=%lld reason=%s", who == NULL ? "" : who,
+                   (long long)((e->now - began) / NANOS_PER_SEC), ike_outcome_name(event->outcome));
+    traffic_log(&all, "session-account", event->session, text);
+}
+
+void engine_session_down(struct engine *e, const struct ike_event *event)
+{
+    session_account(e, event);
+    engine_session_log(e, "session-down", event);
+    accounts_end(e->accounts, event->session);
+    host_session_gone(e->host, event->session);
+    esp_plane_session_end(e->plane, event->session);
+}
+
+void engine_accounts_close(struct engine *e)
+{
+    struct ike_session_info session = {0};
+    while (ike_session_next(e->ike, session.id, &session)) {
+        struct ike_event event = {.session = session.id, .outcome = IKE_CANCELLED};
+        if (session.established)
+            session_account(e, &event);
+    }
+}

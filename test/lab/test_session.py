@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What belongs to a session as a whole: its authentication, its end, its account."""
+import re
+
+from lab.capture import IKE_AUTH, Capture
+from lab.flow import Flow
+from lab.net import address
+from lab.run import wait
+from lab.settings import IDS, end_user, gateway, paths
+
+HOST = address("lan", "host")
+
+
+def start(world, user=None, gate=None, mode="balance"):
+    """Two VPNs."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway(gate))
+    eu = world.ikatd(lab, "eu", end_user(paths(mode, mesh="first", stable_for="1s", **(user or {}))))
+    return lab, gw, eu
+
+
+def lines(daemon, event, **keys):
+    """Its log lines of an event, as dicts, with these values."""
+    found = []
+    for line in re.findall(rf"event={event} .*", daemon.log()):
+        entry = dict(re.findall(r'([\w-]+)=("[^"]*"|\S*)', line))
+        if all(entry.get(key.replace("_", "-")) == str(value) for key, value in keys.items()):
+            found.append(entry)
+    return found
+
+
+def test_reauthentication_of_a_whole_session(world):
+    """The Gateway limits logins to 20 s: twice the End User logs in anew, and no flow loses a packet."""
+    lab, gw, eu = start(world, gate={"reauth_time": "20s", "over_time": "10s", "unique": "replace"})
+    capture = Capture(lab, "gw")
+    eu.ikat("up", "home")
+    session = eu.wait_paths(2)
+    inner = session["config"]["addresses"]
+    flows = [Flow(lab, "eu", "host", HOST, 5) for _ in range(6)]
+    for flow in flows:
+        flow.report()
+    for logins in (2, 3):
+        wait(lambda n=logins: any(s["logins"] == n for s in eu.sessions()), f"login {logins}", 30)
+        wait(lambda n=logins: [s["logins"] for s in eu.sessions()] == [n], "the old session is gone", 30)
+        session = eu.wait_paths(2)
+        assert session["config"]["addresses"] == inner
+        wait(lambda: len(gw.established()) == len(gw.children()) == 2, "two VPNs at the Gateway")
+    reports = [flow.report() for flow in flows]
+    assert all(report["sent"] - report["received"] <= 1 for report in reports), reports  # one may be under way
+    assert len(lines(eu, "session-reauth")) == 2
+    assert len({m.sa for m in capture.dissect(eu.keylog) if m.exchange == IKE_AUTH}) == 3
+
+
+def test_revoked_by_the_gateway(world):
+    """One path swallows packets: the End User still hears of the end of both IKE SAs, within seconds."""
+    lab, gw, eu = start(world)
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    lab.blackhole("wlan")
+    out = gw.ikat("down", "--peer", IDS["eu"], timeout=20)
+    assert "is down" in out
+    assert not gw.sas()
+    wait(lambda: not eu.sas(), "the End User has nothing left", 5)
+    (account,) = lines(gw, "session-account")
+    assert account["reason"] == "cancelled" and account["conn"] == "gate"
+
+
+def test_account(world):
+    """Each octet is charged once, to its path; beginning and end are told once."""
+    lab, gw, eu = start(world, mode="failover")
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    lab.run("eu", "ping", "-c", "10", "-i", "0.05", "-s", "972", HOST)  # 1000 octets of inner packet
+    lab.cut("wlan")
+    wait(lambda: [p["state"] for p in eu.session()["paths"] if p["name"] == "wlan"] != ["up"], "the first path is gone")
+    lab.run("eu", "ping", "-c", "5", "-i", "0.05", "-s", "972", HOST)
+    # keys change, the account does not
+    child = next(c for sa in eu.session()["ike_sas"] for c in sa["children"])
+    assert eu.request("rekey", child_id=str(child["id"]))["success"] == "yes"
+    lab.restore("wlan")
+    session = eu.wait_paths(2, timeout=20)
+    by_path = {p["name"]: p for p in session["paths"]}
+    assert (by_path["wlan"]["packets_out"], by_path["wlan"]["bytes_in"]) == (10, 10000)
+    assert (by_path["lte"]["packets_in"], by_path["lte"]["bytes_out"]) == (5, 5000)
+    eu.ikat("down", "home")
+    for end in (eu, gw):
+        wait(lambda end=end: lines(end, "session-down"), "the end is told")
+        (begin,), (account,) = lines(end, "session-up"), lines(end, "session-account")
+        assert (account["session"], account["remote-id"]) == (begin["session"], begin["remote-id"])
+        assert (account["octets-in"], account["octets-out"], account["packets-in"]) == ("15000", "15000", "15")
+        shares = [path["octets-out"] for path in lines(end, "session-path", session=account["session"])]
+        assert sorted(shares) == ["10000", "5000"]
