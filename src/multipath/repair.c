@@ -152,6 +152,32 @@ static bool wants_leg(const struct path *path)
     return path->present && path->sa == 0 && path->clone_tag == 0;
 }
 
+/* served - paths with or about to have an IKE SA that share the interface, or the remote address,
+ * of this one. */
+static unsigned served(const struct vpn *vpn, const struct path *path, bool by_remote)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *other = &vpn->paths[i];
+        if (other->sa != 0 || other->clone_tag != 0)
+            n += by_remote ? address_equal(&other->remote, &path->remote)
+                           : strcmp(other->interface, path->interface) == 0;
+    }
+    return n;
+}
+
+/* rather - which path gets the next IKE SA: there may not be one for each (mesh, max_ike_sas). What
+ * fails together counts for less: first another interface, then another address of the Gateway. */
+static bool rather(const struct vpn *vpn, const struct path *a, const struct path *b)
+{
+    unsigned by_link_a = served(vpn, a, false), by_link_b = served(vpn, b, false);
+    if (by_link_a != by_link_b)
+        return by_link_a < by_link_b;
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return served(vpn, a, true) < served(vpn, b, true);
+}
+
 static nanos clone_all(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
@@ -166,7 +192,7 @@ static nanos clone_all(struct vpn *vpn, nanos now)
                 continue;
             if (path->retry_ns > now)
                 at = nanos_min(at, path->retry_ns);
-            else if (best < 0 || path->priority < vpn->paths[best].priority)
+            else if (best < 0 || rather(vpn, path, &vpn->paths[best]))
                 best = (int)i;
         }
         if (best < 0)

@@ -258,12 +258,18 @@ static bool reachable(const struct vpn *vpn, int policy, const struct path_link 
     return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &metric);
 }
 
-/* plan_link - the paths of one policy over one link. */
+/* plan_link - the path of one policy over one link; with mesh = full the one to the address of this
+ * round, so that there is one over each link before there are two over any. */
 static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
-                      const struct path_link *link)
+                      const struct path_link *link, unsigned round)
 {
     enum ike_mesh mesh = vpn->conn->mesh;
-    if (mesh != IKE_MESH_FULL && plan_count(plan, policy, link->name) > 0)
+    if (mesh == IKE_MESH_FULL) {
+        if (round < vpn->n_remotes && reachable(vpn, policy, link, &vpn->remotes[round]))
+            plan_add(vpn, plan, policy, link->name, &vpn->remotes[round]);
+        return;
+    }
+    if (plan_count(plan, policy, link->name) > 0)
         return;
     unsigned start = mesh == IKE_MESH_PAIRS ? plan->n : 0;
     for (unsigned i = 0; i < vpn->n_remotes; i++) {
@@ -271,8 +277,7 @@ static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
         if (!reachable(vpn, policy, link, remote))
             continue;
         plan_add(vpn, plan, policy, link->name, remote);
-        if (mesh != IKE_MESH_FULL)
-            return;
+        return;
     }
 }
 
@@ -284,7 +289,7 @@ static bool named_elsewhere(const struct vpn *vpn, const char *interface)
     return false;
 }
 
-static void plan_policy(const struct vpn *vpn, struct plan *plan, int index)
+static void plan_policy(const struct vpn *vpn, struct plan *plan, int index, unsigned round)
 {
     const struct ike_path_policy *policy = policy_of(vpn, index);
     bool any = policy == NULL || strcmp(policy->interface, "auto") == 0;
@@ -293,8 +298,10 @@ static void plan_policy(const struct vpn *vpn, struct plan *plan, int index)
         const struct path_link *link = &vpn->pm->links[i];
         bool fits = any ? !named_elsewhere(vpn, link->name)
                         : by_address || strcmp(link->name, policy->interface) == 0;
-        if (fits && !(by_address && plan_count(plan, index, NULL) > 0))
-            plan_link(vpn, plan, index, link);
+        bool elsewhere = by_address && plan_count(plan, index, link->name) == 0 &&
+                         plan_count(plan, index, NULL) > 0;
+        if (fits && !elsewhere)
+            plan_link(vpn, plan, index, link, round);
     }
     /* a section is shown, and remembered, also while its interface is not there */
     if (!any && plan_count(plan, index, NULL) == 0 && vpn->n_remotes > 0)
@@ -351,18 +358,21 @@ void wanted_plan(struct vpn *vpn, nanos now)
 {
     ASSERT(vpn_end_user(vpn));
     struct plan plan = {.n = 0};
+    unsigned rounds = vpn->conn->mesh == IKE_MESH_FULL ? vpn->n_remotes : 1;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (begun(&vpn->paths[i]))
             plan_keep(vpn, &plan, i);
-    if (vpn->conn->n_paths == 0)
-        plan_policy(vpn, &plan, -1);
-    /* named interfaces first: `auto` takes the rest */
-    for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
-        if (strcmp(vpn->conn->paths[i].interface, "auto") != 0)
-            plan_policy(vpn, &plan, i);
-    for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
-        if (strcmp(vpn->conn->paths[i].interface, "auto") == 0)
-            plan_policy(vpn, &plan, i);
+    for (unsigned round = 0; round == 0 || round < rounds; round++) {
+        if (vpn->conn->n_paths == 0)
+            plan_policy(vpn, &plan, -1, round);
+        /* named interfaces first: `auto` takes the rest */
+        for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
+            if (strcmp(vpn->conn->paths[i].interface, "auto") != 0)
+                plan_policy(vpn, &plan, i, round);
+        for (uint8_t i = 0; i < vpn->conn->n_paths; i++)
+            if (strcmp(vpn->conn->paths[i].interface, "auto") == 0)
+                plan_policy(vpn, &plan, i, round);
+    }
     plan_remotes(vpn, &plan);
     plan_commit(vpn, &plan);
     for (unsigned i = 0; i < vpn->n_paths; i++)

@@ -209,6 +209,125 @@ static void test_gateway_need_not_clone(void **state)
     }
 }
 
+/* --- figures 2 and 3: n x m pairs of addresses --- */
+
+/* pairs_taken - asserts that no two IKE SAs have the same pair of addresses; counts what of each
+ * end is used. */
+static unsigned pairs_taken(const struct both *both, unsigned *ret_links, unsigned *ret_remotes)
+{
+    struct ike_sa_info sas[16], info;
+    unsigned n = 0;
+    for (ike_sa_id id = 0; ike_sa_next(both->world->a.ike, id, &info); id = info.id)
+        if (info.life == IKE_ESTABLISHED && n < ARRAY_LEN(sas))
+            sas[n++] = info;
+    *ret_links = *ret_remotes = 0;
+    for (unsigned i = 0; i < n; i++) {
+        bool new_link = true, new_remote = true;
+        for (unsigned k = 0; k < i; k++) {
+            bool link = address_equal(&sas[i].path.local.address, &sas[k].path.local.address);
+            bool remote = address_equal(&sas[i].path.remote.address, &sas[k].path.remote.address);
+            assert_false(link && remote);
+            new_link &= !link;
+            new_remote &= !remote;
+        }
+        *ret_links += new_link;
+        *ret_remotes += new_remote;
+    }
+    return n;
+}
+
+static void test_figures(void **state)
+{
+    static const struct {
+        unsigned links, remotes, max;
+        enum ike_mesh mesh;
+        unsigned paths, up, links_used, remotes_used;
+    } cases[] = {
+        {1, 2, 8, IKE_MESH_PAIRS, 2, 2, 1, 2}, /* figure 2 */
+        {1, 2, 8, IKE_MESH_FULL, 2, 2, 1, 2},  {1, 2, 8, IKE_MESH_FIRST, 1, 1, 1, 1},
+        {2, 2, 8, IKE_MESH_FULL, 4, 4, 2, 2}, /* figure 3 */
+        {2, 2, 8, IKE_MESH_PAIRS, 2, 2, 2, 2}, {2, 2, 8, IKE_MESH_FIRST, 2, 2, 2, 1},
+        {3, 3, 16, IKE_MESH_FULL, 9, 9, 3, 3}, {2, 4, 8, IKE_MESH_FULL, 8, 8, 2, 4},
+        {3, 2, 8, IKE_MESH_PAIRS, 3, 3, 3, 2}, {2, 3, 8, IKE_MESH_PAIRS, 3, 3, 2, 3},
+        {2, 2, 2, IKE_MESH_FULL, 4, 2, 2, 2}, /* max_ike_sas: what fails together counts less */
+        {2, 2, 3, IKE_MESH_FULL, 4, 3, 2, 2},  {3, 3, 3, IKE_MESH_FULL, 9, 3, 3, 3},
+        {4, 8, 4, IKE_MESH_FULL, 16, 4, 4, 4},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        size_t k = i / 2;
+        struct both *both = both_new(cases[k].links, 200 + i);
+        struct world *world = both->world;
+        unsigned links, remotes;
+        struct path_status status;
+        size_t n = 0;
+        world->conn_a->mesh = cases[k].mesh;
+        world->conn_a->max_ike_sas = world->conn_b->max_ike_sas = cases[k].max;
+        both->n_remotes = cases[k].remotes;
+        both->announce = i % 2 == 0;
+        /* learned, or configured */
+        for (unsigned r = 1; !both->announce && r < both->n_remotes; r++) {
+            struct ike_remote *remote =
+                &world->conn_a->remote_addrs[world->conn_a->n_remote_addrs++];
+            remote->range.first = remote->range.last = both_remote(r);
+        }
+        /* with the same rank as each other */
+        for (uint8_t p = 0; p < world->conn_a->n_paths; p++)
+            world->conn_a->paths[p].priority = 1;
+        both_connect(both);
+        both_run(both, SECONDS(20));
+        assert_int_equal(pairs_taken(both, &links, &remotes), cases[k].up);
+        assert_int_equal(links, cases[k].links_used);
+        assert_int_equal(remotes, cases[k].remotes_used);
+        assert_int_equal(world_n_children(&world->a), cases[k].up);
+        while (path_manager_status(both->a.pm, n, &status))
+            n++;
+        assert_int_equal(n, cases[k].paths);
+        assert_int_equal(both_logins(both), 1);
+        both_free(both);
+    }
+}
+
+/* Both ends clone, and there are several addresses at both: no pair is used twice. */
+static void test_no_duplicates(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < 12; seed++) {
+        struct both *both = both_new(2, 300 + seed);
+        struct world *world = both->world;
+        unsigned links, remotes;
+        world->conn_a->mesh = IKE_MESH_FULL;
+        world->conn_b->gateway_clones = both->announce = true;
+        both->n_remotes = 2;
+        both->n_paths = 4;
+        world->jitter_ns = MS(seed);
+        world->duplicate_percent = seed % 3 * 10;
+        both_connect(both);
+        both_until_all_up(both, SECONDS(20));
+        both_run(both, SECONDS(15));
+        assert_int_equal(pairs_taken(both, &links, &remotes), 4);
+        settled(both);
+        both_free(both);
+    }
+}
+
+/* The Gateway gets another address while all is up, and loses it again. */
+static void test_new_address(void **state)
+{
+    (void)state;
+    struct both *both = both_new(2, 320);
+    struct address gateway[2] = {both_remote(0), both_remote(1)};
+    both->world->conn_a->mesh = IKE_MESH_FULL;
+    both->announce = true;
+    both_connect(both);
+    both_until_all_up(both, SECONDS(5));
+    ike_local_addresses_set(both->world->b.ike, gateway, 2, both->world->now);
+    both->n_paths = 4;
+    both_until_all_up(both, SECONDS(5));
+    settled(both);
+    both_free(both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +338,9 @@ int main(void)
         cmocka_unit_test(test_gateway_cannot_reach),
         cmocka_unit_test(test_gateway_clones),
         cmocka_unit_test(test_gateway_need_not_clone),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_no_duplicates),
+        cmocka_unit_test(test_new_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
