@@ -9,13 +9,26 @@ static bool usable(const struct ike *ike, const struct address *address)
            !address_is_link_local(address);
 }
 
+/* told_of - the connection may name the addresses that a peer is to know: local_addrs. Path
+ * sections name theirs themselves. */
+static bool told_of(const struct ike_conn *conn, const struct address *address)
+{
+    bool any = conn->n_local_addrs == 0 || conn->n_paths > 0;
+    for (uint8_t i = 0; i < conn->n_local_addrs; i++) {
+        const struct ike_remote *own = &conn->local_addrs[i];
+        any |= own->range.first.family == ADDRESS_NONE || range_contains(&own->range, address);
+    }
+    return any;
+}
+
 void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool empty_too,
                           struct wire_builder *message)
 {
     unsigned n = 0;
     for (uint8_t i = 0; i < sa->ike->n_local && n < LIMIT_ADDITIONAL; i++) {
         const struct address *address = &sa->ike->local[i];
-        if (address_equal(address, &path->local.address) || !usable(sa->ike, address))
+        if (address_equal(address, &path->local.address) || !usable(sa->ike, address) ||
+            !told_of(sa->session->conn, address))
             continue;
         wire_add_notify(message,
                         address->family == ADDRESS_V4 ? N_ADDITIONAL_IP4_ADDRESS
