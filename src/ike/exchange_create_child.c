@@ -21,6 +21,7 @@
 #include "ike/collision.h"
 #include "ike/endpoint.h"
 #include "ike/mobike.h"
+#include "ike/rekey_ike.h"
 
 #define NONCE_LEN 32
 
@@ -481,11 +482,15 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
 }
 
 /* busy - section 2.25.2: the IKE SA is being rekeyed by us, its Child SAs are about to move. A
- * clone moves none (A-18). */
+ * clone moves none (A-18), if it surely is one: code 1 is a rekey, and so may be the answer of a
+ * peer that announced nothing. */
 static bool busy(const struct sa *sa)
 {
-    return sa->unused_at_ns != NANOS_NEVER ||
-           (sa->asking != NULL && sa->asking->intent.kind == INTENT_REKEY_IKE);
+    const struct asking *asking = sa->asking;
+    bool rekeying = asking != NULL && (asking->intent.kind == INTENT_REKEY_IKE ||
+                                       (asking->intent.kind == INTENT_CLONE &&
+                                        asking->state != NULL && !rekey_ike_surely_clone(asking)));
+    return sa->unused_at_ns != NANOS_NEVER || rekeying;
 }
 
 /*

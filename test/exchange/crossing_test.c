@@ -6,78 +6,10 @@
  * exactly as many as were wanted, and at no time does an end send on a Child SA that the other does
  * not know.
  */
-#include "exchange/world.h"
+#include "exchange/plane.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define SPIS 64
-
-/* What the data plane of one end would do with packets. */
-struct plane {
-    size_t seen; /* events looked at */
-    ike_child_id sending;
-    uint32_t spi_out;
-    struct inbound {
-        ike_child_id child;
-        uint32_t spi, spi_out;
-        nanos until_ns; /* NANOS_NEVER: not removed */
-    } inbound[SPIS];
-    size_t n_inbound;
-};
-
-static struct inbound *inbound_of(struct plane *plane, ike_child_id child)
-{
-    size_t i = 0;
-    while (i < plane->n_inbound && plane->inbound[i].child != child)
-        i++;
-    assert_true(i < plane->n_inbound);
-    return &plane->inbound[i];
-}
-
-static void plane_send_on(struct plane *plane, ike_child_id child)
-{
-    struct inbound *in = inbound_of(plane, child);
-    plane->sending = child;
-    plane->spi_out = in->spi_out;
-}
-
-static void plane_take(struct plane *plane, const struct ike_event *event, nanos now)
-{
-    switch ((int)event->kind) {
-    case IKE_EV_CHILD_INSTALL:
-        assert_true(plane->n_inbound < SPIS);
-        plane->inbound[plane->n_inbound++] = (struct inbound){event->child, event->install.spi_in,
-                                                              event->install.spi_out, NANOS_NEVER};
-        /* a further Child SA beside the first one: who sends what on which is not the question */
-        if (event->install.outbound_now && (event->install.replaces != 0 || plane->sending == 0))
-            plane_send_on(plane, event->child);
-        break;
-    case IKE_EV_CHILD_SWITCH: plane_send_on(plane, event->child); break;
-    case IKE_EV_CHILD_REMOVE:
-        inbound_of(plane, event->child)->until_ns = nanos_after(now, event->linger_ns);
-        if (plane->sending == event->child)
-            plane->sending = 0;
-        break;
-    default: break;
-    }
-}
-
-static void plane_follow(struct plane *plane, const struct peer *peer)
-{
-    assert_true(peer->n_events - plane->seen <= WORLD_EVENTS);
-    while (plane->seen < peer->n_events)
-        plane_take(plane, &peer->events[plane->seen++ % WORLD_EVENTS], peer->world->now);
-}
-
-/* gets_through - what `from` sends now arrives at a Child SA of `to`. */
-static bool gets_through(const struct plane *from, const struct plane *to, nanos now)
-{
-    for (size_t i = 0; i < to->n_inbound; i++)
-        if (to->inbound[i].spi == from->spi_out && to->inbound[i].until_ns > now)
-            return true;
-    return false;
-}
 
 /* --- the operations --- */
 
@@ -141,8 +73,8 @@ static void watch(struct world *world, struct plane *a, struct plane *b, bool st
         if (strict) {
             assert_int_not_equal(a->sending, 0);
             assert_int_not_equal(b->sending, 0);
-            assert_true(gets_through(a, b, world->now));
-            assert_true(gets_through(b, a, world->now));
+            assert_true(plane_gets_through(a, b, world->now));
+            assert_true(plane_gets_through(b, a, world->now));
         }
     }
 }

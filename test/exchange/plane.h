@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXCHANGE_PLANE_H
+#define TEST_EXCHANGE_PLANE_H
+
+/* What the data plane of one end would do with packets: on which Child SA it sends, and on which it
+ * would receive. */
+
+#include "exchange/world.h"
+
+#define PLANE_SPIS 64
+
+struct plane {
+    size_t seen;          /* events looked at */
+    ike_child_id sending; /* 0: none */
+    uint32_t spi_out;
+    struct inbound {
+        ike_child_id child;
+        uint32_t spi, spi_out;
+        nanos until_ns; /* NANOS_NEVER: not removed */
+    } inbound[PLANE_SPIS];
+    size_t n_inbound;
+};
+
+/* plane_follow - the events since the last time. */
+void plane_follow(struct plane *plane, const struct peer *peer);
+
+/* plane_gets_through - what `from` sends now arrives at a Child SA of `to`. */
+bool plane_gets_through(const struct plane *from, const struct plane *to, nanos now);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collision explorer: every pair of operations, begun by either end or by both, in every order
+ * of their datagrams, and again with every single one of them lost, doubled or late (RFC 7296
+ * sections 2.1, 2.8 and 2.25; draft-mglt-ipsecme-keep-old-ike-sa-00 section 4).
+ *
+ * usage: explorer [-v] [-p PART/PARTS] [-f FATE] [-d DATAGRAMS]
+ *        explorer VARIANT OF_A OF_B FATE HOST ORDINAL     one schedule in all its orders
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "explorer/play.h"
+
+static struct schedule now; /* said when a check fails: the checks end the process */
+static bool done, verbose;
+static unsigned long schedules, pruned;
+static unsigned branches = 16;
+
+static void say_where(void)
+{
+    if (!done)
+        (void)fprintf(stderr, "explorer: failed in: explorer %s %s %s %s %u %u (schedule %lu)\n",
+                      variants[now.variant].name, operations[now.of_a].name,
+                      operations[now.of_b].name, fate_names[now.fate], now.fate_host,
+                      now.fate_ordinal, schedules);
+}
+
+/* all_orders - false: the datagram of the fate is never sent. */
+static bool all_orders(void)
+{
+    static struct order order;
+    bool any = false, hit;
+    order.depth = 0;
+    order.branches = branches;
+    do {
+        if (play(&now, &order, &hit))
+            schedules++;
+        else
+            pruned++;
+        any |= hit;
+    } while (order_next(&order));
+    return any;
+}
+
+static void explore_pair(unsigned variant, unsigned of_a, unsigned of_b, unsigned datagrams,
+                         int only)
+{
+    now = (struct schedule){variant, of_a, of_b, FATE_NONE, 0, 0};
+    (void)all_orders();
+    for (int fate = FATE_LOST; fate < FATES; fate++)
+        for (unsigned host = 0; host < 2 && (only < 0 || only == fate); host++)
+            for (unsigned ordinal = 0; ordinal < datagrams; ordinal++) {
+                now = (struct schedule){variant, of_a, of_b, (enum fate)fate, host, ordinal};
+                if (!all_orders())
+                    break;
+            }
+}
+
+static int find(const char *what, const char *name, const char *(*at)(unsigned), unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(at(i), name) == 0)
+            return (int)i;
+    (void)fprintf(stderr, "explorer: no %s '%s'\n", what, name);
+    done = true;
+    exit(2);
+}
+
+static const char *variant_name(unsigned i)
+{
+    return variants[i].name;
+}
+static const char *operation_name(unsigned i)
+{
+    return operations[i].name;
+}
+static const char *fate_name(unsigned i)
+{
+    return fate_names[i];
+}
+
+static void one(char **words)
+{
+    now = (struct schedule){
+        .variant = (unsigned)find("variant", words[0], variant_name, n_variants),
+        .of_a = (unsigned)find("operation", words[1], operation_name, n_operations),
+        .of_b = (unsigned)find("operation", words[2], operation_name, n_operations),
+        .fate = (enum fate)find("fate", words[3], fate_name, FATES),
+        .fate_host = (unsigned)strtoul(words[4], NULL, 10),
+        .fate_ordinal = (unsigned)strtoul(words[5], NULL, 10),
+    };
+    (void)all_orders();
+}
+
+static unsigned explore(unsigned part, unsigned parts, unsigned datagrams, int only)
+{
+    unsigned pairs = 0, taken = 0;
+    for (unsigned variant = 0; variant < n_variants; variant++)
+        for (unsigned a = 0; a < n_operations; a++)
+            for (unsigned b = 0; b < n_operations; b++)
+                if (!operations[b].only_a && !(operations[a].nothing && operations[b].nothing) &&
+                    pairs++ % parts == part) {
+                    unsigned long before = schedules;
+                    explore_pair(variant, a, b, datagrams, only);
+                    taken++;
+                    if (verbose)
+                        printf("%s %s x %s: %lu schedules\n", variants[variant].name,
+                               operations[a].name, operations[b].name, schedules - before);
+                }
+    return taken;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned part = 0, parts = 1, datagrams = 16, pairs = 1;
+    int option, only = -1;
+    while ((option = getopt(argc, argv, "p:d:f:b:v")) != -1)
+        switch (option) {
+        case 'p':
+            if (sscanf(optarg, "%u/%u", &part, &parts) != 2 || part >= parts)
+                return 2;
+            break;
+        case 'd': datagrams = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'f': only = find("fate", optarg, fate_name, FATES); break;
+        case 'b': branches = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'v': verbose = true; break;
+        default: return 2;
+        }
+    (void)atexit(say_where);
+    if (argc - optind == 6)
+        one(argv + optind);
+    else
+        pairs = explore(part, parts, datagrams, only);
+    done = true;
+    printf("explorer: %lu schedules of %u pairs of operations, %lu others left out as repetitions, "
+           "0 violations\n",
+           schedules, pairs, pruned);
+    return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXPLORER_PLAY_H
+#define TEST_EXPLORER_PLAY_H
+
+/* One schedule: two operations, begun by the two ends, and what the network does meanwhile. */
+
+#include "exchange/world.h"
+#include "explorer/order.h"
+
+struct operation {
+    const char *name;
+    enum ike_command_kind kind;
+    bool unused_old;
+    int children, sas;          /* more of them afterwards, if it succeeds */
+    bool nothing, ends, only_a; /* ends: an SA goes, and nothing more is said of numbers */
+};
+extern const struct operation operations[];
+extern const unsigned n_operations;
+
+struct variant {
+    const char *name;
+    enum ike_clone clone_a, clone_b, prefer;
+    bool blind;
+};
+extern const struct variant variants[];
+extern const unsigned n_variants;
+
+/* what happens to one datagram; `late`: it comes after the first timer that runs out */
+enum fate { FATE_NONE, FATE_LOST, FATE_TWICE, FATE_LATE, FATES };
+extern const char *const fate_names[FATES];
+
+struct schedule {
+    unsigned variant, of_a, of_b;
+    enum fate fate;
+    unsigned fate_host, fate_ordinal; /* the nth datagram of this host, from 0 */
+};
+
+/* play - from the login to the end, in the next order; asserts on the way and at the end. false:
+ * pruned. *ret_hit: the datagram of the fate was sent. */
+bool play(const struct schedule *schedule, struct order *order, bool *ret_hit);
+
+#endif
