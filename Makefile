@@ -36,6 +36,10 @@ sim: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) test/sim/sim >/dev/null
 	@SEED=$(SEED) SEEDS=$(SEEDS) FIRST=$(FIRST) TRACE=$(TRACE) $(BUILD)/test/sim/sim $(ARGS)
 
+explore: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) test/explorer/explorer >/dev/null
+	@$(BUILD)/test/explorer/explorer -j 2 $(ARGS)
+
 rfc:
 	@tools/rfc $(if $(TEXT),--text $(TEXT)) $(ARGS)
 
@@ -54,4 +58,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim rfc fuzz install format check clean
+.PHONY: all programs deps test demo bench sim explore rfc fuzz install format check clean

@@ -4,12 +4,17 @@
  * of their datagrams, and again with every single one of them lost, doubled or late (RFC 7296
  * sections 2.1, 2.8 and 2.25; draft-mglt-ipsecme-keep-old-ike-sa-00 section 4).
  *
- * usage: explorer [-v] [-p PART/PARTS] [-f FATE] [-d DATAGRAMS]
- *        explorer VARIANT OF_A OF_B FATE HOST ORDINAL     one schedule in all its orders
+ * usage: explorer [-v] [-j PROCESSES] [-b BRANCHES] [-f FATE] [-d DATAGRAMS]
+ *        explorer [-b BRANCHES] VARIANT OF_A OF_B FATE HOST ORDINAL
+ *
+ * BRANCHES (6): at so many points of a run everything that can happen next is tried. FATE: only
+ * this one, and none. DATAGRAMS: so many of each host have a fate. The second form: one pair, all
+ * orders.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "explorer/play.h"
@@ -17,7 +22,7 @@
 static struct schedule now; /* said when a check fails: the checks end the process */
 static bool done, verbose;
 static unsigned long schedules, pruned;
-static unsigned branches = 16;
+static unsigned branches = 6;
 
 static void say_where(void)
 {
@@ -100,43 +105,76 @@ static unsigned explore(unsigned part, unsigned parts, unsigned datagrams, int o
     unsigned pairs = 0, taken = 0;
     for (unsigned variant = 0; variant < n_variants; variant++)
         for (unsigned a = 0; a < n_operations; a++)
-            for (unsigned b = 0; b < n_operations; b++)
-                if (!operations[b].only_a && !(operations[a].nothing && operations[b].nothing) &&
-                    pairs++ % parts == part) {
-                    unsigned long before = schedules;
-                    explore_pair(variant, a, b, datagrams, only);
-                    taken++;
-                    if (verbose)
-                        printf("%s %s x %s: %lu schedules\n", variants[variant].name,
-                               operations[a].name, operations[b].name, schedules - before);
-                }
+            for (unsigned b = 0; b < n_operations; b++) {
+                if (operations[b].only_a || (operations[a].nothing && operations[b].nothing) ||
+                    pairs++ % parts != part)
+                    continue;
+                unsigned long before = schedules;
+                explore_pair(variant, a, b, datagrams, only);
+                taken++;
+                if (verbose)
+                    printf("%s %s x %s: %lu schedules\n", variants[variant].name,
+                           operations[a].name, operations[b].name, schedules - before);
+            }
     return taken;
+}
+
+struct counts {
+    unsigned long schedules, pruned;
+    unsigned pairs;
+};
+
+/* explore_all - in `processes`, each a part of the pairs. The number of failed ones. */
+static int explore_all(unsigned processes, unsigned datagrams, int only, struct counts *ret)
+{
+    int ends[2], failed = 0, status;
+    if (pipe(ends) != 0)
+        return 1;
+    for (unsigned i = 0; i < processes; i++)
+        if (fork() == 0) {
+            struct counts counts = {.pairs = explore(i, processes, datagrams, only)};
+            counts.schedules = schedules;
+            counts.pruned = pruned;
+            done = write(ends[1], &counts, sizeof(counts)) == (ssize_t)sizeof(counts);
+            exit(done ? 0 : 1);
+        }
+    close(ends[1]);
+    struct counts counts;
+    while (read(ends[0], &counts, sizeof(counts)) == (ssize_t)sizeof(counts)) {
+        ret->schedules += counts.schedules;
+        ret->pruned += counts.pruned;
+        ret->pairs += counts.pairs;
+    }
+    while (wait(&status) > 0)
+        failed += status != 0;
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned part = 0, parts = 1, datagrams = 16, pairs = 1;
-    int option, only = -1;
-    while ((option = getopt(argc, argv, "p:d:f:b:v")) != -1)
+    unsigned processes = 1, datagrams = 16;
+    struct counts counts = {0};
+    int option, only = -1, failed = 0;
+    while ((option = getopt(argc, argv, "j:d:f:b:v")) != -1)
         switch (option) {
-        case 'p':
-            if (sscanf(optarg, "%u/%u", &part, &parts) != 2 || part >= parts)
-                return 2;
-            break;
+        case 'j': processes = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'd': datagrams = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'f': only = find("fate", optarg, fate_name, FATES); break;
         case 'b': branches = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'v': verbose = true; break;
-        default: return 2;
+        default: done = true; return 2;
         }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)atexit(say_where);
-    if (argc - optind == 6)
+    if (argc - optind == 6) {
         one(argv + optind);
-    else
-        pairs = explore(part, parts, datagrams, only);
+        counts = (struct counts){schedules, pruned, 1};
+    } else {
+        failed = explore_all(processes, datagrams, only, &counts);
+    }
     done = true;
     printf("explorer: %lu schedules of %u pairs of operations, %lu others left out as repetitions, "
-           "0 violations\n",
-           schedules, pairs, pruned);
-    return 0;
+           "%d violations\n",
+           counts.schedules, counts.pairs, counts.pruned, failed);
+    return failed == 0 ? 0 : 1;
 }
