@@ -26,7 +26,8 @@ IKE_SA = {"id": int, "parent": int, "origin": TEXT, "state": TEXT, "path": TEXT,
 CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT, "bytes_in": int, "bytes_out": int,
          "packets_in": int, "packets_out": int, "encap": bool, "age_s": int}
 PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
-        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "losses": int, "last_error": (TEXT, type(None))}
+        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "losses": int, "last_error": (TEXT, type(None)),
+        "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int}
 
 
 class IkatTest(net.DaemonTest):
