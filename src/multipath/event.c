@@ -444,11 +444,25 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     vpn_settle(vpn, now);
 }
 
+/* without_address - the login brought no inner address: nothing can be carried, nor will it later.
+ * Ended, and, if it is wanted, tried again like any session that does not last. */
+static void without_address(struct vpn *vpn)
+{
+    struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
+    vpn->children = 0;
+    (void)command_add(vpn, &command); /* no memory: it stays, of no use */
+    login_connected(vpn, IKE_ADDRESS_FAILURE);
+}
+
 static void command_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     if (vpn->id != 0 && event->tag == vpn->won_tag) {
         vpn->won_tag = 0;
         vpn->clone_comes = false;
+        if (event->outcome == IKE_ADDRESS_FAILURE) {
+            without_address(vpn);
+            return;
+        }
         int child = child_index(vpn->conn, vpn->child);
         if (child >= 0 && (event->outcome == IKE_OK || vpn->keep))
             vpn->children |= UINT32_C(1) << child;
