@@ -145,8 +145,11 @@ bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
         !wire_notify_find(response, N_NAT_DETECTION_DESTINATION_IP, &notify) ||
         notify.data.len != sizeof(sa->nat_mapping))
         return false;
-    bool known = sa->nat_mapping_known;
-    bool changed = known && memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
+    /* The SPIs are in the hash, so what was known before a rekey does not compare with this, and
+     * the mapping may have changed in between: the Gateway is told where we are. */
+    bool changed = sa->nat_mapping_known
+                       ? memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0
+                       : sa->rekey;
     memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
     sa->nat_mapping_known = true;
     return changed;

@@ -38,6 +38,8 @@ void sim_check_ike(struct sim_host *host, const struct ike_datagram *d);
 void sim_check_verified(struct sim_host *host, ike_sa_id sa);
 void sim_check_session(struct sim_host *host, ike_sa_id sa, ike_session_id session);
 void sim_check_install(struct sim_host *host, const struct ike_child_install *install);
+/* sim_check_refused - the data plane refused that one lately. */
+bool sim_check_refused(const struct sim_host *host, ike_child_id child);
 void sim_check_login(struct sim_host *gateway, const struct sim_host *user);
 void sim_check_crashed(struct sim_host *host);
 

@@ -343,7 +343,7 @@ static bool link_bad(const struct sim_interface *interface)
 {
     const struct sim_link *link = &interface->link;
     return !link->up || link->hole_in || link->hole_out || link->loss >= BAD_LOSS ||
-           interface->address.family == ADDRESS_NONE;
+           link->delay >= SIM_MS(400) || interface->address.family == ADDRESS_NONE;
 }
 
 static bool host_bad(const struct sim_host *host)

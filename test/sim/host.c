@@ -274,6 +274,8 @@ static void install(struct sim_host *host, const struct ike_event *event)
         result.error = ERR_SYSTEM;
     else
         result.error = sim_plane_install(host->plane, &event->install);
+    if (result.error != 0)
+        host->refused[host->n_refused++ % SIM_REFUSED] = event->install.child;
     complete(host, event->job, &result);
 }
 

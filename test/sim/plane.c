@@ -191,6 +191,8 @@ int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *i
 void sim_plane_switch(struct sim_plane *plane, ike_child_id child)
 {
     struct record *r = record_find(plane, child);
+    if (r == NULL && sim_check_refused(plane->host, child))
+        return;
     if (r == NULL || r->removed) {
         sim_violation(plane->host->sim, "%s: switch to child %u, which is not there",
                       plane->host->name, child);

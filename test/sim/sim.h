@@ -23,6 +23,7 @@
 #define SIM_INTERFACES 4
 #define SIM_NATS       6
 #define SIM_LEASES     64
+#define SIM_REFUSED    16
 #define SIM_RECENT     32 /* datagrams that the one on the path remembers */
 
 #define SIM_SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
@@ -103,7 +104,9 @@ struct sim_host {
     struct path_manager *paths;
     struct sim_plane *plane;
     struct sim_lease leases[SIM_LEASES]; /* Gateway */
-    struct address inner;                /* End User: leased to us */
+    ike_child_id refused[SIM_REFUSED];   /* installations, the last ones */
+    unsigned n_refused;
+    struct address inner; /* End User: leased to us */
     nanos deadline;
     nanos traffic_interval; /* of its own packets; 0: silent */
     unsigned logins;        /* sessions that came up */
