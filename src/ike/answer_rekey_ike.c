@@ -165,19 +165,16 @@ static void drop(struct sa *sa, struct answering *answering)
 static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
 {
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
-    const struct intent *asked =
-        sa->asking != NULL && window_busy(&sa->mine) ? &sa->asking->intent : NULL;
+    const struct asking *asking = window_busy(&sa->mine) ? sa->asking : NULL;
+    const struct intent *asked = asking != NULL ? &asking->intent : NULL;
     bool moving =
-        asked != NULL && (asked->kind == INTENT_MOVE || asked->kind == INTENT_CREATE_MOVED);
+        asked != NULL && (asked->kind == INTENT_CREATE_MOVED ||
+                          (asked->kind == INTENT_MOVE && (asking->step > 0 || !asked->path_test)));
     bool recently = sa->moved_ns != 0 && now - sa->moved_ns < MOVE_IN_FLIGHT_NS;
-    if (sa->session->role != IKE_END_USER || !sa->session->mobike ||
-        !(recently || intent_pending(sa, INTENT_MOVE, 0) ||
-          intent_pending(sa, INTENT_CREATE_MOVED, 0)))
+    if (sa->session->role != IKE_END_USER || !sa->session->mobike || !(recently || moving))
         return;
-    if (moving) {
+    if (moving)
         update.path = asked->path;
-        update.retry_ns = asked->retry_ns;
-    }
     (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
 }
 
