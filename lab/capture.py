@@ -96,6 +96,21 @@ def _message(packet):
     return message
 
 
+def dissect(file, *keylogs):
+    """The IKE messages of a capture, decrypted with the keys of these files."""
+    profile = file + ".wireshark"
+    os.makedirs(profile, exist_ok=True)
+    with open(os.path.join(profile, "ikev2_decryption_table"), "w", encoding="ascii") as table:
+        for line in sorted({line for name in keylogs for line in open(name, encoding="ascii")}):
+            table.write(line)
+    done = subprocess.run(["tshark", "-n", "-r", file, "-Y", "isakmp", "-T", "pdml"], capture_output=True,
+                          env=dict(os.environ, WIRESHARK_CONFIG_DIR=profile), timeout=120, check=False)
+    if done.returncode:
+        raise Failed(f"tshark: {done.stderr.decode()}")
+    messages = [_message(packet) for packet in ET.fromstring(done.stdout).iter("packet")]
+    return [message for message in messages if message is not None]
+
+
 class Capture:
     """tcpdump on all interfaces of a host, from construction until stop()."""
 
@@ -117,18 +132,7 @@ class Capture:
 
     def dissect(self, *keylogs):
         """Ends the capture; returns its IKE messages, decrypted with the keys of these files."""
-        self.stop()
-        profile = self.lab.path("wireshark")
-        os.makedirs(profile, exist_ok=True)
-        with open(os.path.join(profile, "ikev2_decryption_table"), "w", encoding="ascii") as table:
-            for line in sorted({line for name in keylogs for line in open(name, encoding="ascii")}):
-                table.write(line)
-        done = subprocess.run(["tshark", "-n", "-r", self.file, "-Y", "isakmp", "-T", "pdml"], capture_output=True,
-                              env=dict(os.environ, WIRESHARK_CONFIG_DIR=profile), timeout=120, check=False)
-        if done.returncode:
-            raise Failed(f"tshark: {done.stderr.decode()}")
-        messages = [_message(packet) for packet in ET.fromstring(done.stdout).iter("packet")]
-        return [message for message in messages if message is not None]
+        return dissect(self.stop(), *keylogs)
 
     def text(self, display="isakmp"):
         """Ends the capture; returns tshark's lines, for error messages."""

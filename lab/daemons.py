@@ -26,19 +26,14 @@ def conf(tree, depth=0):
     return out
 
 
-class Daemon:
-    """What both daemons have in common: a VICI socket, a log, a process."""
+class Program:
+    """A process on a host of the lab, with a log."""
 
     def __init__(self, lab, host, kind):
         self.lab, self.host = lab, host
         self.name = f"{kind}-{host}"
-        self.socket = lab.path(self.name + ".vici")
         self.log_path = lab.path(self.name + ".log")
         self.process = None
-
-    def vici(self):
-        """A new VICI connection."""
-        return Vici(self.socket)
 
     def log(self):
         """All it has logged so far."""
@@ -55,11 +50,32 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = self.lab.start(self.host, *words, env=dict(os.environ, **environment), stdout=log, stderr=log,
                                           stdin=subprocess.DEVNULL)
-        wait(self._answers, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 15)
+        wait(self._running, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 15)
 
-    def _answers(self):
+    def _running(self):
         if self.process.poll() is not None:
             raise Failed(f"{self.name} ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+        return self._answers()
+
+    def stop(self, timeout=10):
+        """Ends it by SIGTERM; returns its status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+
+class Daemon(Program):
+    """What ikatd and strongSwan have in common: a VICI socket."""
+
+    def __init__(self, lab, host, kind):
+        super().__init__(lab, host, kind)
+        self.socket = lab.path(self.name + ".vici")
+
+    def vici(self):
+        """A new VICI connection."""
+        return Vici(self.socket)
+
+    def _answers(self):
         try:
             with self.vici() as vici:
                 return vici.request("version")
@@ -98,12 +114,6 @@ class Daemon:
         """The processes of this daemon."""
         listed = run("ps", "-eo", "pid=,args=").splitlines()
         return [int(line.split()[0]) for line in listed if self.socket in line or line.split()[0] == str(self.process.pid)]
-
-    def stop(self, timeout=10):
-        """Ends it by SIGTERM; returns its status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout)
 
     def kill(self):
         """Ends it by SIGKILL: nothing is told to the peer. Waits for the end of the processes below it, too."""
@@ -161,6 +171,7 @@ PLUGINS = ("random nonce openssl aes sha1 sha2 hmac kdf curve25519 gmp pem pkcs1
 
 class Strongswan(Daemon):
     """charon-systemd with its userspace ESP (kernel-libipsec), configured over VICI by the stock swanctl."""
+    plugins = PLUGINS
 
     def __init__(self, lab, host, settings, charon=None):
         super().__init__(lab, host, "charon")
@@ -169,7 +180,7 @@ class Strongswan(Daemon):
     def start(self):
         """Starts it and loads its configuration."""
         options = {"charon-systemd": {
-            "load": PLUGINS, "install_virtual_ip": "yes", "retransmit_tries": "3", "retransmit_timeout": "1.0",
+            "load": self.plugins, "install_virtual_ip": "yes", "retransmit_tries": "3", "retransmit_timeout": "1.0",
             "plugins": {"vici": {"socket": "unix://" + self.socket}, "resolve": {"file": self.lab.path("resolv.conf")}},
             "filelog": {"log": {"path": self.log_path, "default": "1", "ike": "2", "enc": "1", "flush_line": "yes"}},
             "journal": {"default": "-1"}} | self.charon}

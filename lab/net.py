@@ -80,6 +80,8 @@ class Emulator:
 class Lab:
     """The topology, up and running until close(), the end of a with-block, or the end of this process."""
     count = 0
+    links, defaults, core_routes, hosts = LINKS, DEFAULTS, CORE_ROUTES, HOSTS
+    routers = ("wlan", "lte", "core", "gw")
 
     def __init__(self, nat=(), emulate=()):
         if os.geteuid() != 0:
@@ -89,8 +91,7 @@ class Lab:
         self.prefix = f"ikat-{os.getpid()}-{Lab.count}-"
         self.directory = f"/run/ikat-{os.getpid()}/{Lab.count}"
         os.makedirs(self.directory)
-        self.reaper = subprocess.Popen([sys.executable, "-m", "lab.reaper", self.prefix, self.directory],
-                                       stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True)
+        self.reaper = self._reaper()
         self.processes = []
         self.emulators = {}
         self.down = set()
@@ -101,6 +102,10 @@ class Lab:
         except BaseException:
             self.close()
             raise
+
+    def _reaper(self):
+        return subprocess.Popen([sys.executable, "-m", "lab.reaper", self.prefix, self.directory],
+                                stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True)
 
     def __enter__(self):
         return self
@@ -132,10 +137,10 @@ class Lab:
         run("ip", "-n", self.name(host), "-batch", "-", input="\n".join(lines) + "\n")
 
     def _build(self, emulate):
-        hosts = list(HOSTS) + [f"em-{name}" for name in emulate]
+        hosts = list(self.hosts) + [f"em-{name}" for name in emulate]
         run("ip", "-batch", "-", input="".join(f"netns add {self.name(host)}\n" for host in hosts))
         lines = {host: ["link set lo up"] for host in hosts}
-        for link, ends in LINKS.items():
+        for link, ends in self.links.items():
             access = link.removesuffix("-core")
             pieces = [ends]
             if link.endswith("-core") and access in emulate:
@@ -146,8 +151,8 @@ class Lab:
             run("ip", "netns", "exec", self.name(host), "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
                 "net.ipv6.conf.all.accept_dad=0",
                 "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0", "net.ipv4.ip_forward="
-                + str(int(host in ("wlan", "lte", "core", "gw"))), "net.ipv6.conf.all.forwarding="
-                + str(int(host in ("wlan", "lte", "core", "gw"))))
+                + str(int(host in self.routers)), "net.ipv6.conf.all.forwarding="
+                + str(int(host in self.routers)))
             self.batch(host, lines[host])
         for host in hosts:
             self.batch(host, self._addresses(host) + self._routes(host))
@@ -158,7 +163,7 @@ class Lab:
 
     def _addresses(self, host, only=None):
         lines = []
-        for ends in LINKS.values():
+        for ends in self.links.values():
             for name, interface, v4, v6 in ends:
                 if name == host and only in (None, interface):
                     lines += [f"addr replace {v4} dev {interface}", f"addr replace {v6} dev {interface} nodad",
@@ -167,12 +172,12 @@ class Lab:
 
     def _routes(self, host, only=None):
         lines = []
-        for interface, v4, v6, metric in DEFAULTS.get(host, []):
+        for interface, v4, v6, metric in self.defaults.get(host, []):
             if only in (None, interface):
                 lines += [f"route replace default via {v4} dev {interface} metric {metric}",
                           f"route replace ::/0 via {v6} dev {interface} metric {metric or 1024}"]
         if host == "core":
-            lines += [f"route replace {net} via {via}" for net, via in CORE_ROUTES]
+            lines += [f"route replace {net} via {via}" for net, via in self.core_routes]
         return lines
 
     def masquerade(self, access):

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ikatd with the other free daemons and the kernel's ESP. The cases (lab/interop/cases.py) run in guests, one for each peer, side by
+side; here is judged what they left. A guest that does not come up fails them all."""
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lab.guest import Guest
+from lab.interop.cases import PEERS, listed
+from lab.run import Failed
+
+LIMIT = 280  # seconds for all cases of one peer
+
+
+class Run:
+    """The cases of one peer: started, and then waited for."""
+
+    def __init__(self, pool, peer, directory, processor):
+        self.peer, self.directory = peer, directory
+        self.done = pool.submit(self._run, processor)
+
+    def _run(self, processor):
+        command = ("/usr/bin/python3", "-m", "lab.interop", self.peer, self.directory)
+        status, output = Guest(*command, limit=LIMIT, share=self.directory, processor=processor).finish()
+        return f"status {status}: {output[-3000:]}"
+
+    def records(self):
+        """What was recorded: {(role, case): record}. Raises Failed if the guest did not run to its end."""
+        self.ended = self.done.result()
+        with open(os.path.join(self.directory, self.peer + ".json"), encoding="utf-8") as file:
+            return {(record["role"], record["case"]): record for record in map(json.loads, file)}
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """A Run for each peer."""
+    directory = str(tmp_path_factory.mktemp("interop"))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {peer: Run(pool, peer, directory, number) for number, peer in enumerate(PEERS)}
+
+
+@pytest.mark.parametrize("peer,role,case", listed())
+def test_case(runs, peer, role, case):
+    record = runs[peer].records().get((role, case))
+    if record is None:
+        raise Failed(f"no record of this case; the guest ended with {runs[peer].ended}")
+    assert not record["error"], record["error"]
