@@ -145,11 +145,10 @@ bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
         !wire_notify_find(response, N_NAT_DETECTION_DESTINATION_IP, &notify) ||
         notify.data.len != sizeof(sa->nat_mapping))
         return false;
-    /* The SPIs are in the hash, so what was known before a rekey does not compare with this, and
-     * the mapping may have changed in between: the Gateway is told where we are. */
-    bool changed = sa->nat_mapping_known
-                       ? memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0
-                       : sa->rekey;
+    /* Of a login it is not known where it was seen from, and the SPIs are in the hash, so what was
+     * known before a rekey does not compare with this: the Gateway is told once where we are. */
+    bool changed = !sa->nat_mapping_known ||
+                   memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
     memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
     sa->nat_mapping_known = true;
     return changed;
