@@ -5,7 +5,7 @@
                          core (the Internet) --+            gw --lan0-- host
     eu --lte0--- lte ---'                       '-- wan1 --'
 
-`wlan` and `lte` are access routers; either may masquerade. With `emulate`, the access routers' way to the core goes
+`wlan` and `lte` are access routers; either may masquerade, each in its way, and rebind. With `emulate`, the access routers' way to the core goes
 through a link emulator (delay, loss, rate). All traffic stays inside; several labs run side by side.
 """
 import os
@@ -40,6 +40,8 @@ DEFAULTS = {
 CORE_ROUTES = [("10.1.0.0/24", "100.64.1.2"), ("10.2.0.0/24", "100.64.2.2"),
                ("fd01::/64", "fd64:1::2"), ("fd02::/64", "fd64:2::2")]
 HOSTS = ("eu", "wlan", "lte", "core", "gw", "host")
+# what a NAT does with UDP ports: keeps them if it can, or gives others
+NATS = {"plain": "", "random": "fully-random", "low": "to :20000-20999", "high": "to :40000-40999"}
 INTERFACE = {"wlan": "wlan0", "lte": "lte0"}
 
 
@@ -78,7 +80,9 @@ class Emulator:
 
 
 class Lab:
-    """The topology, up and running until close(), the end of a with-block, or the end of this process."""
+    """The topology, up and running until close(), the end of a with-block, or the end of this process.
+
+    `nat`: names of access routers, or {name: kind of NAT}."""
     count = 0
     links, defaults, core_routes, hosts = LINKS, DEFAULTS, CORE_ROUTES, HOSTS
     routers = ("wlan", "lte", "core", "gw")
@@ -98,7 +102,7 @@ class Lab:
         try:
             self._build(set(emulate))
             for name in nat:
-                self.masquerade(name)
+                self.masquerade(name, nat[name] if isinstance(nat, dict) else "plain")
         except BaseException:
             self.close()
             raise
@@ -147,12 +151,13 @@ class Lab:
                 pieces = [(ends[0], (f"em-{access}", "left", None, None)), ((f"em-{access}", "right", None, None), ends[1])]
             for left, right in pieces:
                 lines[left[0]].insert(0, f"link add {left[1]} type veth peer name {right[1]} netns {self.name(right[0])}")
-        for host in hosts:
+        for host in hosts:  # all of them before the first link, whose other end is on another host
             run("ip", "netns", "exec", self.name(host), "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0",
                 "net.ipv6.conf.all.accept_dad=0",
                 "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0", "net.ipv4.ip_forward="
                 + str(int(host in self.routers)), "net.ipv6.conf.all.forwarding="
                 + str(int(host in self.routers)))
+        for host in hosts:
             self.batch(host, lines[host])
         for host in hosts:
             self.batch(host, self._addresses(host) + self._routes(host))
@@ -180,10 +185,18 @@ class Lab:
             lines += [f"route replace {net} via {via}" for net, via in self.core_routes]
         return lines
 
-    def masquerade(self, access):
-        """Makes an access router a NAT for what goes to the core."""
-        self.run(access, "nft", "-f", "-", input="table inet nat { chain post { type nat hook postrouting priority 100; "
-                                                 "oifname \"out\" masquerade\n}\n}\n")
+    def masquerade(self, access, kind="plain"):
+        """Makes an access router a NAT for what goes to the core; see NATS for the kinds."""
+        self.run(access, "nft", "-f", "-", input="table inet nat\ndelete table inet nat\n"
+                 "table inet nat { chain post { type nat hook postrouting priority 100; "
+                 f"oifname \"out\" meta l4proto udp masquerade {NATS[kind]}\noifname \"out\" masquerade\n}}\n}}\n")
+
+    def rebind(self, access, kind):
+        """The NAT forgets its mappings and gives new ones of this kind."""
+        self.masquerade(access, kind)
+        # without its interface the kernel forgets what was masqueraded to its address
+        self.batch(access, ["link set out down", "link set out up"] + self._addresses(access, "out")
+                   + self._routes(access, "out"))
 
     def blackhole(self, access, on=True):
         """The access router drops all it should forward, without a word; the End User's link stays up."""
