@@ -238,8 +238,21 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
     return nanos_min(stable, test_home(vpn, leg, path, now));
 }
 
+/* let_go - a creation that died with its path must not keep the IKE SA there: it goes along with
+ * the move, and its outcome is awaited beside it. */
+static void let_go(struct vpn *vpn, struct leg *leg, nanos now)
+{
+    nanos at = NANOS_NEVER;
+    if (leg->job != JOB_CREATE || leg->health != HEALTH_DEAD || refuge(vpn, leg, now, &at) < 0)
+        return;
+    leg->loose_tag = leg->job_tag;
+    leg->job = JOB_NONE;
+    leg->job_tag = 0;
+}
+
 static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
 {
+    let_go(vpn, leg, now);
     if (leg->job != JOB_NONE)
         return NANOS_NEVER;
     if (vpn_single(vpn) && vpn->n_legs == 1 && leg_alive(leg))

@@ -212,7 +212,8 @@ static bool created_where_it_is(const struct vpn *vpn, const struct leg *leg)
 
 static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
 {
-    if (leg->job != JOB_NONE || !leg_alive(leg) || !created_where_it_is(vpn, leg))
+    if (leg->job != JOB_NONE || leg->loose_tag != 0 || !leg_alive(leg) ||
+        !created_where_it_is(vpn, leg))
         return NANOS_NEVER;
     for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
         if ((vpn->children >> i & 1) == 0 || leg_has(vpn, leg, i))
@@ -367,6 +368,10 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
     }
     for (unsigned i = 0; i < vpn->n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
+        if (event->tag != 0 && leg->loose_tag == event->tag) {
+            leg->loose_tag = 0;
+            return true;
+        }
         if (leg->job_tag != event->tag || (leg->job != JOB_CREATE && leg->job != JOB_DELETE))
             continue;
         bool creation = leg->job == JOB_CREATE;

@@ -83,6 +83,7 @@ struct leg {
     bool strict;          /* the probe under way wants an answer: mere arrivals are no proof */
     enum job job;
     uint64_t job_tag;
+    uint64_t loose_tag; /* CREATE: still under way in the core, but nothing waits for it; 0: none */
     int job_path;       /* MOVE: index of the path that it goes to */
     uint8_t job_policy; /* CREATE: which child */
     nanos job_at_ns;    /* no new job before: back-off */
