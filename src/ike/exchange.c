@@ -19,17 +19,17 @@ static const struct row table[INTENT_KINDS] = {
     [INTENT_LOGIN] = {&exchange_login, 0},
     [INTENT_DELETE_IKE] = {&exchange_delete_ike, 0},
     [INTENT_MOVE] = {&exchange_move, 1},
-    [INTENT_PATH_TEST] = {&exchange_path_test, 1},
-    [INTENT_PROBE] = {&exchange_probe, 1},
+    [INTENT_PATH_TEST] = {&exchange_path_test, 2},
+    [INTENT_PROBE] = {&exchange_probe, 2},
     [INTENT_ROUTABILITY] = {&exchange_routability, 1},
-    [INTENT_DELETE_CHILD] = {&exchange_delete_child, 2},
-    [INTENT_CREATE_MOVED] = {&exchange_create_moved, 3},
-    [INTENT_CLONE] = {&exchange_clone, 3},
-    [INTENT_CREATE_CHILD] = {&exchange_create_child, 3},
-    [INTENT_REKEY_CHILD] = {&exchange_rekey_child, 3},
-    [INTENT_ADDRESSES] = {&exchange_addresses, 4},
-    [INTENT_AUTH_LIFETIME] = {&exchange_auth_lifetime, 4},
-    [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 5},
+    [INTENT_DELETE_CHILD] = {&exchange_delete_child, 3},
+    [INTENT_CREATE_MOVED] = {&exchange_create_moved, 4},
+    [INTENT_CLONE] = {&exchange_clone, 4},
+    [INTENT_CREATE_CHILD] = {&exchange_create_child, 4},
+    [INTENT_REKEY_CHILD] = {&exchange_rekey_child, 4},
+    [INTENT_ADDRESSES] = {&exchange_addresses, 5},
+    [INTENT_AUTH_LIFETIME] = {&exchange_auth_lifetime, 5},
+    [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 6},
 };
 
 #define REKEY_AGAIN_NS (30 * NANOS_PER_SEC)
@@ -411,10 +411,13 @@ void exchange_hurry(struct sa *sa)
     sa_touch(sa);
 }
 
+/* survives_timeout - who asked said how long, and decides what it means. A replaced IKE SA stays
+ * for the sake of the peer, which may still ask for our response. */
 static bool survives_timeout(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;
-    return sa->life == IKE_ESTABLISHED && sa->mine.give_up_at_ns != NANOS_NEVER &&
+    return (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) &&
+           sa->mine.give_up_at_ns != NANOS_NEVER &&
            (asking->woken || asking->intent.give_up_ns > 0) &&
            (asking->intent.kind == INTENT_PROBE || asking->intent.kind == INTENT_PATH_TEST ||
             asking->intent.kind == INTENT_MOVE || asking->woken ||
