@@ -325,6 +325,7 @@ static const struct key conn_keys[] = {
     {.name = "gateway_clones", .kind = KEY_BOOL, .offset = CONN(gateway_clones)},
     {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
     {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
+    {.name = "max_child_sas", .kind = KEY_U32, .offset = CONN(max_child_sas)},
     {.name = "unused_old_timeout", .kind = KEY_TIME, .offset = CONN(unused_old_timeout_ns)},
     {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
     {.name = "failover", .kind = KEY_TIME, .offset = CONN(failover_ns)},
@@ -359,6 +360,9 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                           "'keep-old' or 'rfc7791' is expected");
     if (conn->max_ike_sas == 0 || conn->max_ike_sas > 256)
         return build_fail(error, key_node(section, "max_ike_sas"), "1 to 256 is expected");
+    if (conn->max_child_sas == 0 || conn->max_child_sas > LIMIT_CHILD_SAS_SESSION)
+        return build_fail(error, key_node(section, "max_child_sas"), "1 to %d is expected",
+                          LIMIT_CHILD_SAS_SESSION);
     if (conn->probe_interval_ns < 10 * NANOS_PER_MS || conn->failover_ns < 10 * NANOS_PER_MS)
         return build_fail(error,
                           key_node(section, conn->probe_interval_ns < 10 * NANOS_PER_MS
@@ -413,6 +417,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
     conn->mesh = IKE_MESH_FIRST;
     conn->combined_auth = true;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
+    conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;
     conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;
     conn->probe_interval_ns = NANOS_PER_SEC;
     conn->failover_ns = 2 * NANOS_PER_SEC;

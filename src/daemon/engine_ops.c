@@ -320,7 +320,8 @@ static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool 
         command.kind = IKE_CMD_REAUTH;
         n = sessions_each(e, filter, &command, engine_number(e), NULL);
     } else {
-        command.kind = IKE_CMD_REKEY_IKE;
+        command.kind = filter->unused_old ? IKE_CMD_CLONE : IKE_CMD_REKEY_IKE;
+        command.unused_old = filter->unused_old;
         n = sas_each(e, filter, &command, engine_number(e), NULL);
     }
     return n;

@@ -548,6 +548,7 @@ static void rekey(struct vici_client *client, const struct tree *m)
     bool reauth = false;
     struct vici_writer w;
     (void)value_bool(tree_text_or(m, "reauth", "no"), &reauth);
+    (void)value_bool(tree_text_or(m, "unused-old", "no"), &filter.unused_old);
     unsigned n = filter_empty(&filter) ? 0 : ops->rekey(ops->engine, &filter, reauth);
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_put(&w, "success", "%s", n > 0 ? "yes" : "no");

@@ -327,7 +327,10 @@ static void orders(void **state)
     assert_string_equal(tree_text(a.message, "matches"), "2");
     assert_true(t->reauth && t->filter.ike_id == 7 && t->filter.child_id == 8);
     assert_string_equal(t->child, "net");
+    assert_false(t->filter.unused_old);
     tree_free(a.message);
+    tree_free(ask(w, "rekey", "ike-id=7;unused-old=yes").message);
+    assert_true(t->filter.unused_old && !t->reauth);
     expect(w, "terminate", "", "missing terminate selector");
     expect(w, "terminate", "ike-id=99999999999", "missing terminate selector");
     expect(w, "terminate", "session-id=0", "missing terminate selector");

@@ -93,7 +93,9 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     (void)now;
     if (policy == NULL)
         return IKE_CANCELLED;
-    if (sa->session->n_children >= LIMIT_CHILD_SAS_SESSION)
+    if (sa->session->child_refused)
+        return IKE_NO_ADDITIONAL_SAS;
+    if (session_children_full(sa->session))
         return IKE_LIMIT;
     enum ike_outcome outcome = begin(sa, asking, policy, &creating);
     if (outcome != IKE_OK)
@@ -192,6 +194,9 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
         verdict = verdict_retry(sa, asking, now);
         if (verdict.kind == VERDICT_DONE && creating->rekeyed != 0)
             exchange_out_of_sync(sa);
+        return verdict;
+    case N_NO_ADDITIONAL_SAS: /* final until one of the session goes */
+        sa->session->child_refused |= creating->rekeyed == 0;
         return verdict;
     case N_CHILD_SA_NOT_FOUND:
         return creating->rekeyed != 0 ? gone(sa, creating->rekeyed) : verdict;
@@ -524,7 +529,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
                       session->peer_keep_old && session->mobike;
     if (busy(sa))
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
-    if (session->n_children >= LIMIT_CHILD_SAS_SESSION)
+    if (session_children_full(session))
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
     uint16_t refusal = wants_move ? move_refusal(sa, answering) : 0;
     if (refusal != 0)

@@ -62,6 +62,8 @@ static void add_clone_notify(struct sa *sa, struct asking *asking, struct wire_b
     struct keep_old value = {.question = true,
                              .code = asking->intent.unused_old ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
     rekeying->dialect = session_dialect(sa->session);
+    if (rekeying->dialect == IKE_DIALECT_NONE)
+        return; /* code 1 to a peer that does not know it: the plain rekey says the same */
     /* SUP-07: RFC 7791 has no code 1, a plain rekey says the same */
     if (rekeying->dialect == IKE_DIALECT_RFC7791 && asking->intent.unused_old)
         rekeying->dialect = IKE_DIALECT_NONE;
@@ -80,7 +82,8 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
     uint8_t spi[8];
     if (sa_heir(sa) != NULL)
         return IKE_REPLACED; /* the peer was quicker */
-    enum ike_outcome allowed = is_clone(asking) ? clone_allowed(sa) : IKE_OK;
+    bool further = is_clone(asking) && !asking->intent.unused_old;
+    enum ike_outcome allowed = further ? clone_allowed(sa) : IKE_OK;
     if (allowed != IKE_OK)
         return allowed;
     if (rekeying == NULL)

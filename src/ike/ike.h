@@ -105,7 +105,8 @@ enum ike_command_kind {
     IKE_CMD_REKEY_IKE,    /* sa */
     IKE_CMD_REKEY_CHILD,  /* child_id */
     IKE_CMD_CLONE,        /* sa: clone it; result carries the new IKE SA. unused_old: code 1 of
-                             KEEP_OLD_IKE_SA */
+                             KEEP_OLD_IKE_SA: a rekey that tells the peer how long the old one may
+                             stay, a plain one where the peer does not know it */
     IKE_CMD_MOVE,         /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
     IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08);
                              needs a peer that announced the Vendor ID. By a Gateway: to an address

@@ -181,6 +181,7 @@ struct ike_conn {
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */
     enum ike_mesh mesh;
     uint32_t max_ike_sas;
+    uint32_t max_child_sas; /* of a session; 0: LIMIT_CHILD_SAS_SESSION, which is the most */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
 };
 

@@ -179,9 +179,8 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
         link = &(*link)->session_next;
     *link = sa->session_next;
     sa->session = NULL;
-    if (sa->announced)
-        session->clone_refused =
-            false; /* RFC 7791 section 5.3: one went, there may be room again */
+    if (sa->announced) /* RFC 7791 section 5.3: one went, there may be room again */
+        session->clone_refused = session->child_refused = false;
     if (--session->n_sas == 0)
         session_free(session, outcome);
     else if (session->established && session_live_sas(session) == 0)
@@ -335,6 +334,12 @@ bool session_full(const struct session *session)
 {
     uint32_t max = session->conn->max_ike_sas;
     return session_live_sas(session) >= (max != 0 ? max : LIMIT_IKE_SAS_SESSION);
+}
+
+bool session_children_full(const struct session *session)
+{
+    uint32_t max = session->conn->max_child_sas;
+    return session->n_children >= (max != 0 ? max : LIMIT_CHILD_SAS_SESSION);
 }
 
 enum ike_dialect session_dialect(const struct session *session)

@@ -44,6 +44,7 @@ struct session {
     uint16_t peer_notify;  /* the number that it announced */
     bool clone_never;      /* the peer did a plain rekey: never ask again */
     bool clone_refused;    /* NO_ADDITIONAL_SAS, until an SA of the session goes */
+    bool child_refused;    /* the same for Child SAs */
     nanos clone_bucket_ns; /* D-21: token bucket as time (see clone_ike.c) */
 
     /* all of it goes: session_down */
@@ -113,6 +114,9 @@ nanos session_unused_timeout(const struct session *session);
 
 /* session_full - no further IKE SA: max_ike_sas (D-20). */
 bool session_full(const struct session *session);
+
+/* session_children_full - no further Child SA, whichever IKE SA it is for (RFC 7791 section 8). */
+bool session_children_full(const struct session *session);
 
 /* session_live_sas - the IKE SAs that count against max_ike_sas. */
 uint32_t session_live_sas(const struct session *session);

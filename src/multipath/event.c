@@ -13,7 +13,7 @@ static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
 {
     struct ike_sa_info info;
     return !pm->options.view.sa(pm->options.view.context, old, &info) ||
-           info.life != IKE_ESTABLISHED;
+           info.life != IKE_ESTABLISHED || info.deleting_soon; /* code 1 of KEEP_OLD_IKE_SA */
 }
 
 static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)

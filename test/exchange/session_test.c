@@ -257,13 +257,275 @@ static void expired(void **state)
     world_free(world);
 }
 
+/* --- limits: a refusal is obeyed, hurts nothing, and starts no login (A-12, D-20, D-21) --- */
+
+/* unharmed - the first IKE SA of both ends works, with its Child SA, and nobody logged in. */
+static void unharmed(struct world *world, unsigned n_children)
+{
+    assert_int_equal(world_n_children(&world->a), n_children);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, 0)), IKE_OK);
+    assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_PROBE, world_sa(&world->b, 0)), IKE_OK);
+    assert_int_equal(scenario_on_child(&world->a, IKE_CMD_REKEY_CHILD, world_child(&world->a, 0)),
+                     IKE_OK);
+    assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+    assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 1);
+    assert_int_equal(world->a.counts[IKE_EV_SESSION_DOWN], 0);
+    assert_int_equal(scenario_session(&world->b).logins, 1);
+}
+
+/* Child SAs count for the session, whoever creates them, and on whichever IKE SA. */
+static void quota_of_children(void **state)
+{
+    (void)state;
+    for (int by_b = 0; by_b < 2; by_b++) {
+        struct world *world = world_new(70);
+        struct peer *asker = by_b ? &world->b : &world->a;
+        (by_b ? world->conn_a : world->conn_b)->max_child_sas = 3;
+        scenario_login(world);
+        ike_sa_id clone = scenario_clone(&world->a, world_sa(&world->a, 0));
+        scenario_create(&world->a, clone);
+        ike_child_id third = scenario_create(asker, world_sa(asker, 0));
+        scenario_watch(world);
+        for (unsigned i = 0; i < 2; i++) /* the second one is not asked for any more */
+            assert_int_equal(scenario_on_sa(asker, IKE_CMD_CREATE_CHILD, world_sa(asker, i)),
+                             IKE_NO_ADDITIONAL_SAS);
+        world_run(world, SECONDS(300));
+        assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request"), 1);
+        assert_int_equal(scenario_count(world, "response: N(NO_ADDITIONAL_SAS)"), 1);
+        unharmed(world, 3);
+        /* until one goes */
+        assert_int_equal(scenario_on_child(asker, IKE_CMD_DELETE_CHILD, third), IKE_OK);
+        scenario_create(asker, world_sa(asker, 1));
+        unharmed(world, 3);
+        scenario_end(world);
+    }
+}
+
+static void quota_of_our_own(void **state)
+{
+    (void)state;
+    struct world *world = world_new(71);
+    world->conn_a->max_child_sas = 1;
+    scenario_login(world);
+    scenario_watch(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CREATE_CHILD, world_sa(&world->a, 0)),
+                     IKE_LIMIT);
+    assert_int_equal(scenario_count(world, "request"), 0);
+    unharmed(world, 1);
+    scenario_end(world);
+}
+
+static struct peer *refuser;
+static uint16_t refusal;
+static enum scenario_fate refuse(struct world *world, bool to_b, struct message *m)
+{
+    if (to_b != (refuser == &world->a) || !ike_header_response(&m->header) ||
+        m->header.exchange != WIRE_CREATE_CHILD_SA)
+        return SCENARIO_PASS;
+    while (m->n > 0)
+        message_remove(m, m->n - 1);
+    message_append_notify(m, refusal, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+/* TEMPORARY_FAILURE without end: asked again later and later, a few times. NO_ADDITIONAL_SAS: never
+ * again. From both ends, for a clone and for code 1. */
+static void refused_clones(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 8; variant++) {
+        struct world *world = scenario_up(72);
+        struct peer *asker = variant & 1 ? &world->b : &world->a;
+        bool final = variant & 2;
+        refuser = variant & 1 ? &world->a : &world->b;
+        refusal = final ? N_NO_ADDITIONAL_SAS : N_TEMPORARY_FAILURE;
+        /* what the one that refused has made of it is not looked at here */
+        ike_sa_id first = world_sa(asker, 0);
+        struct ike_command command = {
+            .kind = IKE_CMD_CLONE, .sa = first, .unused_old = variant & 4};
+        scenario_watch(world);
+        scenario_edit(world, refuse);
+        nanos began = world->now;
+        assert_int_equal(world_command(asker, command),
+                         final ? IKE_NO_ADDITIONAL_SAS : IKE_TEMPORARY_FAILURE);
+        unsigned asked = scenario_count(world, "CREATE_CHILD_SA request");
+        assert_in_range(asked, final ? 1 : 4, final ? 1 : 8);
+        if (!final) /* 1 s, doubling */
+            assert_true(world->now - began > SECONDS(10));
+        assert_int_equal(world_sa(asker, 0), first);
+        assert_int_equal(world_n_sas(asker), 1);
+        assert_int_equal(world_n_children(asker), 1);
+        scenario_edit(world, NULL);
+        world_run(world, SECONDS(200));
+        assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request"), asked);
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+        assert_int_equal(world->a.counts[IKE_EV_SESSION_UP], 1);
+        world_free(world);
+    }
+}
+
+/* D-21: the bucket of the session, from both ends. */
+static void rate_of_clones(void **state)
+{
+    (void)state;
+    for (int by_b = 0; by_b < 2; by_b++) {
+        struct world *world = world_new(73);
+        struct peer *asker = by_b ? &world->b : &world->a;
+        world->conn_a->max_ike_sas = world->conn_b->max_ike_sas = 64;
+        scenario_login(world);
+        scenario_watch(world);
+        for (int i = 0; i < 16; i++)
+            world_post(asker,
+                       (struct ike_command){.kind = IKE_CMD_CLONE, .sa = world_sa(asker, 0)});
+        world_run(world, NANOS_PER_SEC / 2);
+        assert_int_equal(scenario_count(world, "N(TEMPORARY_FAILURE)"), 0);
+        /* of another IKE SA: it is one bucket */
+        uint64_t more[4];
+        for (unsigned i = 0; i < 4; i++)
+            more[i] = world_post(
+                asker, (struct ike_command){.kind = IKE_CMD_CLONE, .sa = world_sa(asker, 1 + i)});
+        world_run(world, NANOS_PER_SEC / 2);
+        assert_true(scenario_count(world, "N(TEMPORARY_FAILURE)") > 0);
+        unharmed(world, 1);
+        world_run(world, SECONDS(60));
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(world_done(asker, more[i])->outcome, IKE_OK);
+        assert_int_equal(world_n_sas(&world->b), 21);
+        scenario_end(world);
+    }
+}
+
+/* --- code 1 and the codes that nobody has given a meaning, from both ends (KO-15, KO-21) --- */
+
+static enum scenario_fate lose_deletes(struct world *world, bool to_b, struct message *m)
+{
+    return to_b == (refuser == &world->a) && !ike_header_response(&m->header) &&
+                   message_find(m, WIRE_PAYLOAD_D) < m->n
+               ? SCENARIO_LOST
+               : SCENARIO_PASS;
+}
+
+static void unused_old(void **state)
+{
+    (void)state;
+    for (int by_b = 0; by_b < 2; by_b++)
+        for (int heard = 0; heard < 2; heard++) {
+            struct world *world = world_new(74);
+            struct peer *asker = by_b ? &world->b : &world->a,
+                        *other = by_b ? &world->a : &world->b;
+            world->conn_a->unused_old_timeout_ns = SECONDS(by_b ? 30 : 600);
+            world->conn_b->unused_old_timeout_ns = SECONDS(by_b ? 600 : 30);
+            scenario_login(world);
+            ike_sa_id old = world_sa(other, 0);
+            struct ike_command command = {
+                .kind = IKE_CMD_CLONE, .sa = world_sa(asker, 0), .unused_old = true};
+            refuser = asker; /* its Deletes are lost */
+            scenario_edit(world, lose_deletes);
+            assert_int_equal(world_command(asker, command), IKE_OK);
+            assert_true(scenario_sa(other, old).deleting_soon);
+            /* what it had is on the new one at once */
+            struct ike_child_info child;
+            assert_true(ike_child_get(other->ike, world_child(other, 0), &child));
+            assert_int_not_equal(child.sa, old);
+            if (heard) { /* each message on the old one begins the time anew */
+                world_run(world, SECONDS(20));
+                assert_int_equal(scenario_on_sa(other, IKE_CMD_PROBE, old), IKE_OK);
+                world_run(world, SECONDS(20));
+                assert_int_equal(world_n_sas(other), 2);
+            }
+            scenario_watch(world);
+            world_run(world, SECONDS(heard ? 12 : 32));
+            assert_int_equal(scenario_count(world, by_b ? "a -> b INFORMATIONAL request: D(IKE)"
+                                                        : "b -> a INFORMATIONAL request: D(IKE)"),
+                             1);
+            scenario_edit(world, NULL);
+            world_run(world, SECONDS(1));
+            assert_int_equal(world_n_sas(&world->a), 1);
+            assert_int_equal(world_n_sas(&world->b), 1);
+            unharmed(world, 1);
+            scenario_end(world);
+        }
+}
+
+/* Code 1 to a peer without the extension, or with the other dialect: a plain rekey. */
+static void unused_old_elsewhere(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 3; variant++) {
+        struct world *world = world_new(75);
+        world->conn_b->clone = variant == 0 ? IKE_CLONE_OFF : IKE_CLONE_RFC7791;
+        world->conn_a->mobike = variant != 2;
+        scenario_login(world);
+        struct ike_command command = {
+            .kind = IKE_CMD_CLONE, .sa = world_sa(&world->a, 0), .unused_old = true};
+        scenario_watch(world);
+        assert_int_equal(world_command(&world->a, command), IKE_OK);
+        assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request: SA(IKE) NONCE KE"), 1);
+        assert_int_equal(scenario_count(world, "CREATE_CHILD_SA response: SA(IKE) NONCE KE"), 1);
+        assert_int_equal(scenario_count(world, "INFORMATIONAL request: D(IKE)"), 1);
+        unharmed(world, 1);
+        scenario_end(world);
+    }
+}
+
+static uint8_t code;
+static bool in_response;
+static enum scenario_fate other_code(struct world *world, bool to_b, struct message *m)
+{
+    size_t at = message_find_notify(m, KEEP_OLD_DEFAULT_NOTIFY);
+    (void)world;
+    (void)to_b;
+    if (at == m->n || ike_header_response(&m->header) != in_response ||
+        m->header.exchange != WIRE_CREATE_CHILD_SA)
+        return SCENARIO_PASS;
+    message_octets(m, at)[5] = code;
+    return SCENARIO_CHANGED;
+}
+
+static void unassigned_codes(void **state)
+{
+    (void)state;
+    for (unsigned variant = 0; variant < 4; variant++)
+        for (unsigned value = 2; value < 256; value++) {
+            struct world *world = scenario_up(76);
+            struct peer *asker = variant & 1 ? &world->b : &world->a;
+            code = (uint8_t)value;
+            in_response = variant & 2;
+            scenario_edit(world, other_code);
+            scenario_watch(world);
+            /* in a request: nothing but a plain rekey; in a response: not kept */
+            assert_int_equal(scenario_on_sa(asker, IKE_CMD_CLONE, world_sa(asker, 0)),
+                             IKE_CLONE_UNSUPPORTED);
+            assert_int_equal(scenario_count(world, "response: N(KEEP"), in_response);
+            scenario_edit(world, NULL);
+            world_run(world, SECONDS(1));
+            if (!in_response) {
+                assert_int_equal(world_n_sas(&world->a), 1);
+                unharmed(world, 1);
+                world_check(world);
+            }
+            assert_int_equal(world->a.counts[IKE_EV_SESSION_DOWN], 0);
+            world_free(world);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uniqueness),     cmocka_unit_test(successor_gone),
-        cmocka_unit_test(shared_address), cmocka_unit_test(address_of_another),
-        cmocka_unit_test(terminated),     cmocka_unit_test(terminated_at_work),
+        cmocka_unit_test(uniqueness),
+        cmocka_unit_test(successor_gone),
+        cmocka_unit_test(shared_address),
+        cmocka_unit_test(address_of_another),
+        cmocka_unit_test(terminated),
+        cmocka_unit_test(terminated_at_work),
         cmocka_unit_test(expired),
+        cmocka_unit_test(quota_of_children),
+        cmocka_unit_test(quota_of_our_own),
+        cmocka_unit_test(refused_clones),
+        cmocka_unit_test(rate_of_clones),
+        cmocka_unit_test(unused_old),
+        cmocka_unit_test(unused_old_elsewhere),
+        cmocka_unit_test(unassigned_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,9 @@
 """What belongs to a session as a whole: its authentication, its end, its account."""
 import re
 
-from lab.capture import IKE_AUTH, Capture
+import pytest
+
+from lab.capture import CREATE_CHILD_SA, IKE_AUTH, Capture
 from lab.flow import Flow
 from lab.net import address
 from lab.run import wait
@@ -90,3 +92,29 @@ def test_account(world):
         assert (account["octets-in"], account["octets-out"], account["packets-in"]) == ("15000", "15000", "15")
         shares = [path["octets-out"] for path in lines(end, "session-path", session=account["session"])]
         assert sorted(shares) == ["10000", "5000"]
+
+
+@pytest.mark.parametrize("asker", ("eu", "gw"))
+def test_rekey_that_leaves_the_old_sa(world, asker):
+    """KEEP_OLD_IKE_SA code 1 on the wire, from either end; no packet is lost, and the old IKE SA goes."""
+    lab, gw, eu = start(world)
+    capture = Capture(lab, "gw")
+    eu.ikat("up", "home")
+    session = eu.wait_paths(2)
+    flows = [Flow(lab, "eu", "host", HOST, 5) for _ in range(4)]
+    for flow in flows:
+        flow.report()
+    old = {sa["spi_i"] for sa in session["ike_sas"]}
+    end, name = (eu, "home") if asker == "eu" else (gw, "gate")
+    for sa in end.session(name)["ike_sas"]:
+        assert end.request("rekey", ike_id=str(sa["id"]), unused_old="yes")["success"] == "yes"
+    for end, name in ((eu, "home"), (gw, "gate")):
+        wait(lambda end=end, name=name: len(now := end.session(name)["ike_sas"]) == 2 and all(
+            sa["spi_i"] not in old and len(sa["children"]) == 1 for sa in now), "both were replaced, with their VPNs")
+    eu.wait_paths(2)
+    reports = [flow.report() for flow in flows]
+    assert all(report["sent"] - report["received"] <= 1 for report in reports), reports
+    assert eu.session()["logins"] == 1
+    said = [(m.response, m.notifies["KEEP_OLD_IKE_SA"][:4]) for m in capture.dissect(eu.keylog, gw.keylog)
+            if m.exchange == CREATE_CHILD_SA and "KEEP_OLD_IKE_SA" in m.notifies]
+    assert said.count((False, "8001")) == said.count((True, "0001")) == 2, said
