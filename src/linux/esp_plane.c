@@ -458,7 +458,6 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
         .unknown_spi = n[STAT_UNKNOWN_SPI],
         .runt = n[STAT_RUNT],
         .queue_full = n[STAT_QUEUE_FULL],
-        .wrong_encap = n[STAT_WRONG_ENCAP],
         .tun_errors = n[STAT_TUN_ERRORS],
         .send_errors = n[STAT_SEND_ERRORS],
         .keepalives_in = n[STAT_KEEPALIVES_IN],

@@ -96,8 +96,8 @@ int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
 
 /* struct esp_plane_stats - packets that no Child SA can be charged with. */
 struct esp_plane_stats {
-    uint64_t no_policy, bad_inner, not_usable;           /* out: dropped */
-    uint64_t unknown_spi, runt, queue_full, wrong_encap; /* in: dropped */
+    uint64_t no_policy, bad_inner, not_usable; /* out: dropped */
+    uint64_t unknown_spi, runt, queue_full;    /* in: dropped */
     uint64_t tun_errors, send_errors, keepalives_in, ike_in, too_big_sent;
     uint64_t tun_reads, tun_writes, sends,
         recvs; /* system calls: their ratio to packets is the batch size */

@@ -164,6 +164,18 @@ class Plane(unittest.TestCase):
             self.tearDown()
             self.setUp()
 
+    def test_either_encapsulation_is_taken(self):
+        """RFC 7296 section 2.23: both at any time, whatever this end sends."""
+        self.start(raw=True)
+        for child, encaps in enumerate(((1, 0), (0, 1), (1, 1)), 1):
+            for end in (0, 1):
+                self.peers[end].do("encap", encaps[end])
+            self.child(child, replaces=child - 1)
+            with self.subTest(encaps=encaps):
+                self.assertEqual(self.ping()[0], 20)
+                self.assertEqual(self.counters(1, child)["in"], 20)
+                self.assertFalse([e for peer in self.peers for e in peer.events if "rebound" in e])
+
     def test_ipv6_inside_and_outside(self):
         self.start(workers=2)
         self.child(1, v6=True, inner=INNER6)

@@ -153,11 +153,11 @@ static int stats_print(const struct peer *p)
     struct esp_plane_stats s;
     esp_plane_stats_get(p->plane, &s);
     printf("ok no_policy=%lu bad_inner=%lu not_usable=%lu unknown_spi=%lu runt=%lu queue_full=%lu "
-           "wrong_encap=%lu tun_errors=%lu send_errors=%lu keepalives_in=%lu ike_in=%lu "
+           "tun_errors=%lu send_errors=%lu keepalives_in=%lu ike_in=%lu "
            "too_big_sent=%lu tun_reads=%lu tun_writes=%lu sends=%lu recvs=%lu\n",
            s.no_policy, s.bad_inner, s.not_usable, s.unknown_spi, s.runt, s.queue_full,
-           s.wrong_encap, s.tun_errors, s.send_errors, s.keepalives_in, s.ike_in, s.too_big_sent,
-           s.tun_reads, s.tun_writes, s.sends, s.recvs);
+           s.tun_errors, s.send_errors, s.keepalives_in, s.ike_in, s.too_big_sent, s.tun_reads,
+           s.tun_writes, s.sends, s.recvs);
     return 1;
 }
 
@@ -210,6 +210,10 @@ static int command(struct peer *p, char **w, int n)
         return counters_print(p, number(w[1]));
     if (strcmp(w[0], "confine") == 0) /* no further descriptors, as in a sandbox */
         return descriptors_limit(3);
+    if (strcmp(w[0], "encap") == 0 && n == 2) { /* of Child SAs from now on */
+        p->udp_encap = number(w[1]) != 0;
+        return 0;
+    }
     if (strcmp(w[0], "stats") == 0)
         return stats_print(p);
     return ERR_INVALID;

@@ -39,7 +39,8 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
                          const struct endpoint *from)
 {
     const struct plane_route *route = atomic_load(&child->route);
-    if (route == NULL || !route->udp_encap || endpoint_equal(&route->path.remote, from))
+    if (route == NULL || !route->udp_encap || from->port == 0 /* not in UDP */ ||
+        endpoint_equal(&route->path.remote, from))
         return;
     nanos told = atomic_load_explicit(&child->rebound_told, memory_order_relaxed);
     if (told != 0 && w->now - told < NANOS_PER_SEC)
@@ -118,8 +119,9 @@ static void batch_open(struct plane_worker *w)
     r->used = 0;
 }
 
-static void packet_queue(struct plane_worker *w, const struct plane_source *source,
-                         struct buffer packet, uint8_t tos)
+/* packet_queue - ESP, in UDP or not, whichever of the two we send ourselves (RFC 7296
+ * section 2.23). */
+static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t tos)
 {
     struct plane_recv *r = &w->recv;
     if (packet.len < ESP_HEADER_LEN) {
@@ -131,13 +133,6 @@ static void packet_queue(struct plane_worker *w, const struct plane_source *sour
     struct esp_child *child = esp_policy_spi(w->policy, spi);
     if (child == NULL) {
         worker_count(w, STAT_UNKNOWN_SPI, 1);
-        return;
-    }
-    const struct plane_route *route = atomic_load(&child->route);
-    /* RFC 7296 section 2.23: UDP-encapsulated packets are taken also where no NAT was found; the
-     * reverse nobody promises */
-    if (source->kind != SOURCE_UDP && route != NULL && route->udp_encap) {
-        worker_count(w, STAT_WRONG_ENCAP, 1);
         return;
     }
     if (r->n == PLANE_RECV_PACKETS) {
@@ -160,7 +155,7 @@ static void datagram_sort(struct plane_worker *w, const struct plane_source *sou
         return;
     }
     if (datagram.len < sizeof(marker) || memcmp(datagram.ptr, marker, sizeof(marker)) != 0) {
-        packet_queue(w, source, datagram, info->tos);
+        packet_queue(w, datagram, info->tos);
         return;
     }
     worker_count(w, STAT_IKE_IN, 1);
@@ -183,7 +178,7 @@ static void message_split(struct plane_worker *w, const struct plane_source *sou
         if (source->kind == SOURCE_UDP)
             datagram_sort(w, source, datagram, info);
         else
-            packet_queue(w, source, datagram, info->tos);
+            packet_queue(w, datagram, info->tos);
     }
 }
 
