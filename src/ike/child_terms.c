@@ -98,23 +98,93 @@ static bool spi_ok(const struct wire_sa *sa)
     return true;
 }
 
+struct offered {
+    struct wire_sa sa;
+    struct ike_ts_list ts_i, ts_r;
+};
+
+/* with_those_in_use - section 2.9.2: a rekey does not narrow, also where the policy means something
+ * else by now, as with outer addresses after a move. */
+static void with_those_in_use(const struct ike_ts *ts, uint8_t n, struct ike_ts_list *list)
+{
+    struct ike_ts_list policy = *list;
+    list->n = n;
+    memcpy(list->ts, ts, n * sizeof(ts[0]));
+    for (size_t i = 0; i < policy.n && list->n < POLICY_TS; i++)
+        list->ts[list->n++] = policy.ts[i];
+}
+
+static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
+                    const struct child *old, struct ike_ts_list *ret_own,
+                    struct ike_ts_list *ret_peer)
+{
+    child_ts_own(sa, policy, ret_own);
+    child_ts_peer(sa, policy, ret_peer);
+    if (old == NULL)
+        return;
+    with_those_in_use(old->ts, old->n_local_ts, ret_own);
+    with_those_in_use(old->ts + old->n_local_ts, old->n_remote_ts, ret_peer);
+}
+
 /* fits - one policy against the request. 0, or why not. */
 static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
-                     const struct wire_sa *offer, struct proposal_wish wish,
-                     const struct ike_ts_list *ts_i, const struct ike_ts_list *ts_r,
-                     struct child_terms *terms)
+                     const struct child_request *request, const struct offered *offered,
+                     struct proposal_wish wish, struct child_terms *terms)
 {
     struct ike_ts_list own, peer;
-    child_ts_own(sa, policy, &own);
-    child_ts_peer(sa, policy, &peer);
-    ts_narrow(ts_i, &peer, &terms->remote_ts);
-    ts_narrow(ts_r, &own, &terms->local_ts);
+    allowed(sa, policy, request->old, &own, &peer);
+    ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
+    ts_narrow(&offered->ts_r, &own, &terms->local_ts);
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
     terms->policy = policy;
-    if (!proposal_select(&policy->proposals, offer, WIRE_PROTO_ESP, wish, &terms->choice))
+    if (!proposal_select(&policy->proposals, &offered->sa, WIRE_PROTO_ESP, wish, &terms->choice))
         return N_NO_PROPOSAL_CHOSEN;
     return 0;
+}
+
+/* nearness - of the first selector of the request to what is allowed: 2 inside, 1 overlapping. */
+static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_list *allowed_ts)
+{
+    struct ike_ts_list first = {.n = 1}, both;
+    if (asked->n == 0)
+        return 0;
+    first.ts[0] = asked->ts[0];
+    ts_narrow(&first, allowed_ts, &both);
+    return ts_within(&first, allowed_ts) ? 2 : both.n > 0;
+}
+
+#define RANKS 5
+
+/* rank - section 2.9: a responder whose policy can accept the first selectors has to. */
+static unsigned rank(const struct sa *sa, const struct ike_child_policy *policy,
+                     const struct offered *offered)
+{
+    struct ike_ts_list own, peer;
+    allowed(sa, policy, NULL, &own, &peer);
+    unsigned i = nearness(&offered->ts_i, &peer), r = nearness(&offered->ts_r, &own);
+    return i > 0 && r > 0 ? i + r : 0;
+}
+
+/* choose - the policy, by name if it is a rekey. 0, or the reason of the one that came closest. */
+static uint16_t choose(const struct sa *sa, const struct child_request *request,
+                       const struct offered *offered, struct proposal_wish wish,
+                       struct child_terms *terms)
+{
+    const struct ike_conn *conn = sa->session->conn;
+    uint16_t why = N_TS_UNACCEPTABLE;
+    for (unsigned wanted = RANKS; wanted-- > 0;)
+        for (uint8_t i = 0; why != 0 && i < conn->n_children; i++) {
+            const struct ike_child_policy *policy = &conn->children[i];
+            if (request->old != NULL && strcmp(request->old->policy->name, policy->name) != 0)
+                continue;
+            if (rank(sa, policy, offered) != wanted)
+                continue;
+            uint16_t refused = fits(sa, policy, request, offered, wish, terms);
+            if (refused == 0 || refused == N_NO_PROPOSAL_CHOSEN)
+                why = refused;
+        }
+    return why;
 }
 
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
@@ -125,26 +195,16 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
     const struct wire_payload *tsi = wire_find(m, WIRE_PAYLOAD_TSi, NULL);
     const struct wire_payload *tsr = wire_find(m, WIRE_PAYLOAD_TSr, NULL);
     const struct wire_payload *ke_payload = wire_find(m, WIRE_PAYLOAD_KE, NULL);
-    const struct ike_conn *conn = sa->session->conn;
-    struct ike_ts_list ts_i, ts_r;
-    struct wire_sa offer;
+    struct offered offered;
     struct wire_ke ke = {0};
 
     if (sa_payload == NULL || tsi == NULL || tsr == NULL ||
-        !wire_sa_read(sa_payload->body, &offer) || !spi_ok(&offer) ||
-        !ts_from_wire(tsi->body, &ts_i) || !ts_from_wire(tsr->body, &ts_r) ||
+        !wire_sa_read(sa_payload->body, &offered.sa) || !spi_ok(&offered.sa) ||
+        !ts_from_wire(tsi->body, &offered.ts_i) || !ts_from_wire(tsr->body, &offered.ts_r) ||
         (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
         return N_INVALID_SYNTAX;
     struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};
-    uint16_t why = N_TS_UNACCEPTABLE;
-    for (uint8_t i = 0; why != 0 && i < conn->n_children; i++) {
-        if (request->only != NULL && strcmp(request->only->name, conn->children[i].name) != 0)
-            continue;
-        uint16_t refused = fits(sa, &conn->children[i], &offer, wish, &ts_i, &ts_r, ret_terms);
-        /* the reason of the policy that came closest */
-        if (refused == 0 || refused == N_NO_PROPOSAL_CHOSEN)
-            why = refused;
-    }
+    uint16_t why = choose(sa, request, &offered, wish, ret_terms);
     if (why != 0)
         return why;
     ret_terms->spi_out = spi_of(ret_terms->choice.spi);

@@ -34,14 +34,15 @@ void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *r
 
 /*
  * child_terms_answer - the responder: chooses policy, proposal and selectors for the request.
- * `only`: the policy of a rekey; NULL: whichever fits. 0, or the notify to refuse with
+ * `old`: what is rekeyed, whose policy and selectors stay; NULL: whichever policy fits, one that
+ * takes the first selectors before others (section 2.9). 0, or the notify to refuse with
  * (INVALID_KE_PAYLOAD: the group is in terms->choice.ke; NO_PROPOSAL_CHOSEN: the policy that came
  * closest is in terms->policy). `terms` is then valid and terms->spi_in
  * chosen.
  */
 struct child_request {
     const struct wire_message *message;
-    const struct ike_child_policy *only;
+    const struct child *old;
     bool with_ke; /* CREATE_CHILD_SA: PFS is negotiated */
 };
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,

@@ -288,8 +288,21 @@ static bool leaves_path(const struct sa *sa, const struct intent *intent)
     return !ike_path_equal(&sa->mine.path, &there);
 }
 
+/* message_ids_end - RFC 7296 section 2.2: before they are used up there is another IKE SA. */
+static void message_ids_end(struct sa *sa, nanos now)
+{
+    uint32_t mine = sa->mine.next_id, theirs = sa->theirs.next_id;
+    struct intent rekey = {.kind = INTENT_REKEY_IKE};
+    if (mine == UINT32_MAX || theirs == UINT32_MAX)
+        sa_down(sa, IKE_EXPIRED, now);
+    else if ((mine >= MESSAGE_ID_REKEY || theirs >= MESSAGE_ID_REKEY) &&
+             sa->life == IKE_ESTABLISHED && !intent_pending(sa, INTENT_REKEY_IKE, 0))
+        (void)!intent_add(sa, &rekey); /* no memory: asked for again with the next message */
+}
+
 void exchange_run(struct sa *sa, nanos now)
 {
+    message_ids_end(sa, now);
     while (sa->life != IKE_DEAD) {
         struct intent **link = first_runnable(sa, now);
         if (*link == NULL)

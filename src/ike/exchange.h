@@ -146,6 +146,9 @@ static inline struct verdict verdict_done(enum ike_outcome outcome)
 
 /* verdict_error - the error notify of a response as outcome; IKE_INVALID_SYNTAX if there is none.
  */
+/* response_grants - of CREATE_CHILD_SA: an SA, and no error beside it. Section 3.10.1: an error of
+ * whatever type means that the request failed entirely. */
+bool response_grants(const struct wire_message *response);
 struct verdict verdict_error(const struct wire_message *response);
 struct verdict verdict_notify(uint16_t notify);
 

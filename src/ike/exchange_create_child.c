@@ -316,7 +316,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
                                nanos now)
 {
     (void)from;
-    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL)
+    if (!response_grants(response))
         return refused(sa, asking, response, now);
     return created(sa, asking, response, now);
 }
@@ -325,7 +325,7 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
                                      const struct wire_message *response,
                                      const struct ike_path *from, nanos now)
 {
-    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL) {
+    if (response_grants(response)) {
         struct ike_path there = mobike_answered_over(asking, from);
         struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
@@ -456,8 +456,7 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
                                   const struct child *old)
 {
     const struct wire_payload *nonce = wire_find(answering->request, WIRE_PAYLOAD_NONCE, NULL);
-    struct child_request wanted = {
-        .message = answering->request, .only = old == NULL ? NULL : old->policy, .with_ke = true};
+    struct child_request wanted = {.message = answering->request, .old = old, .with_ke = true};
     uint8_t nr[NONCE_LEN];
     struct span ni;
     struct ke *ke;

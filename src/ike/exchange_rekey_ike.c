@@ -248,7 +248,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     struct span nr;
     (void)from;
 
-    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL || fresh == NULL)
+    if (!response_grants(response) || fresh == NULL)
         return refused(sa, asking, response, now);
     if (!rekey_ike_derive(sa, rekeying, fresh, response, &nr)) {
         drop_larval(rekeying, now);

@@ -6,6 +6,7 @@
 
 #define RETRY_FIRST_NS NANOS_PER_SEC
 #define RETRIES_MAX    6
+#define REKEYS_MAX     8 /* two to four minutes: then the two ends are out of step (section 2.25) */
 #define KE_RETRIES_MAX 3
 
 static enum ike_outcome outcome_of(uint16_t notify)
@@ -33,6 +34,13 @@ struct verdict verdict_notify(uint16_t notify)
     struct verdict verdict = verdict_done(outcome_of(notify));
     verdict.notify = notify;
     return verdict;
+}
+
+bool response_grants(const struct wire_message *response)
+{
+    struct wire_notify notify;
+    return wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL &&
+           !wire_notify_error(response, &notify);
 }
 
 struct verdict verdict_error(const struct wire_message *response)
@@ -65,7 +73,9 @@ struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos n
 {
     struct verdict verdict = verdict_done(IKE_TEMPORARY_FAILURE);
     verdict.notify = N_TEMPORARY_FAILURE;
-    if (asking->intent.attempt >= RETRIES_MAX)
+    bool rekey =
+        asking->intent.kind == INTENT_REKEY_IKE || asking->intent.kind == INTENT_REKEY_CHILD;
+    if (asking->intent.attempt >= (rekey ? REKEYS_MAX : RETRIES_MAX))
         return verdict;
     nanos wait = RETRY_FIRST_NS << asking->intent.attempt;
     /* jitter of a half: two ends that collided must not collide again in step */

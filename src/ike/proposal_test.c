@@ -226,12 +226,55 @@ static void hostile_answers(void **state)
     }
 }
 
+/* Section 3.3.6: what is not understood makes its proposal or its transform unacceptable, and
+ * leaves the others. */
+static void odd_offers(void **state)
+{
+    struct ike_proposal_list ours = IKE("aes128gcm16-prfsha256-x25519");
+    struct ike_proposal_list peers =
+        IKE("aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519");
+    struct proposal_wish wish = {.with_ke = true};
+    struct proposal_choice choice;
+    struct wire_sa good, offer;
+    (void)state;
+    proposal_to_wire(&peers, (struct span){0}, true, &good);
+
+    offer = good; /* a transform type that nobody knows */
+    offer.proposals[0].transforms[offer.proposals[0].n++] =
+        (struct wire_transform){.type = 99, .id = 1};
+    assert_true(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
+    assert_int_equal(choice.number, 2);
+
+    offer = good; /* a type that is missing */
+    offer.proposals[0].n--;
+    assert_true(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
+    assert_int_equal(choice.number, 2);
+
+    offer = good; /* an attribute, and an algorithm, that nobody knows, beside others */
+    struct wire_proposal *p = &offer.proposals[0];
+    p->transforms[p->n] = p->transforms[0];
+    p->transforms[p->n++].odd = true;
+    p->transforms[p->n++] = (struct wire_transform){.type = WIRE_ENCR, .id = 1000};
+    assert_true(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
+    assert_int_equal(choice.number, 1);
+    p->transforms[0].odd = true; /* and alone */
+    offer.n = 1;
+    assert_false(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
+    proposal_to_wire(&peers, (struct span){0}, true, &offer);
+    for (size_t i = 0; i < 2; i++) /* no group: a key exchange is never left out */
+        for (size_t j = 0; j < offer.proposals[i].n; j++)
+            if (offer.proposals[i].transforms[j].type == WIRE_KE)
+                offer.proposals[i].transforms[j].id = 0;
+    assert_false(proposal_select(&ours, &offer, WIRE_PROTO_IKE, wish, &choice));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse_and_print), cmocka_unit_test(refused),
         cmocka_unit_test(defaults),        cmocka_unit_test(select_),
         cmocka_unit_test(our_order),       cmocka_unit_test(hostile_answers),
+        cmocka_unit_test(odd_offers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

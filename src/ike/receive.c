@@ -14,7 +14,8 @@
 
 /* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. */
 static void send_clear_notify(struct ike *ike, const struct ike_path *path,
-                              const struct ike_header *request, uint16_t type, nanos now)
+                              const struct ike_header *request, uint16_t type, struct span data,
+                              nanos now)
 {
     uint8_t octets[IKE_HEADER_LEN + 16];
     if (now - ike->clear_since_ns >= NANOS_PER_SEC) {
@@ -24,7 +25,7 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
     if (ike->clear_sent++ >= CLEAR_NOTIFIES_PER_SECOND)
         return;
     struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 16);
-    wire_add_notify(&b, type, (struct span){0});
+    wire_add_notify(&b, type, data);
     struct ike_header header = *request;
     header.next_payload = b.first;
     header.version = IKE_VERSION;
@@ -192,13 +193,21 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     if (outer.header.version >> 4 != 2) {
         /* RFC 7296 section 2.5: a higher major version is answered, IKEv1 is not spoken to */
         if (outer.header.version >> 4 > 2 && !response)
-            send_clear_notify(ike, path, &outer.header, N_INVALID_MAJOR_VERSION, now);
+            send_clear_notify(ike, path, &outer.header, N_INVALID_MAJOR_VERSION, (struct span){0},
+                              now);
         return;
     }
     outer.octets = datagram;
-    if (wire_chain_read(span_of(datagram.ptr + IKE_HEADER_LEN, datagram.len - IKE_HEADER_LEN),
-                        outer.header.next_payload, &outer, &critical, &inner_first) != WIRE_OK) {
+    enum wire_fault fault =
+        wire_chain_read(span_of(datagram.ptr + IKE_HEADER_LEN, datagram.len - IKE_HEADER_LEN),
+                        outer.header.next_payload, &outer, &critical, &inner_first);
+    if (fault != WIRE_OK) {
         ike->stats.malformed++;
+        /* section 2.5: refused in the open only where nothing else is possible */
+        if (fault == WIRE_UNKNOWN_CRITICAL && outer.header.exchange == WIRE_IKE_SA_INIT &&
+            !response && outer.header.spi_r == 0)
+            send_clear_notify(ike, path, &outer.header, N_UNSUPPORTED_CRITICAL_PAYLOAD,
+                              span_of(&critical, 1), now);
         return;
     }
     if (outer.header.exchange == WIRE_IKE_SA_INIT && !response) {
@@ -210,7 +219,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     struct sa *sa = find_sa(ike, &outer.header);
     if (sa == NULL) {
         if (!response && outer.header.exchange != WIRE_IKE_SA_INIT)
-            send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, now);
+            send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
         return;
     }
     if (outer.header.exchange == WIRE_IKE_SA_INIT) {

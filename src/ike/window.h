@@ -15,6 +15,10 @@
 /* struct packet - one sealed IKE message as the datagrams it needs: one, or RFC 7383 fragments. */
 struct packet {
     size_t n;
+    /* Section 2.2: Message IDs do not wrap. From this one on the IKE SA is rekeyed; with the last
+     * one it is closed. */
+#define MESSAGE_ID_REKEY (UINT32_MAX - 1000)
+
     struct packet_part {
         uint32_t offset, len;
     } * parts; /* into octets; inside the same allocation */
