@@ -257,7 +257,12 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
             delete_sa(sa, IKE_INVALID_SYNTAX, now);
         return verdict_done(IKE_INVALID_SYNTAX);
     }
-    /* where the old one is now; it may have moved while the request was on its way. */
+    /* A-19: where the old one is now. If that moved while the request was on its way, the peer's
+     * half may be where the old one was, and is told. */
+    struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
+    if (sa->session->role == IKE_END_USER && sa->session->mobike && sa->moved_ns != 0 &&
+        sa->moved_ns > sa->mine.first_sent_ns)
+        (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
     fresh->path = sa->path;
     fresh->moved_ns = sa->moved_ns;
     fresh->nat_local = sa->nat_local;

@@ -164,6 +164,7 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
     bool same_address = address_equal(&sa->path.remote.address, &path->remote.address) &&
                         address_equal(&sa->path.local.address, &path->local.address);
     sa->pending_path = *path;
+    sa->pending_ns = now;
     sa->pending_nat_local = nat->present ? nat->local : sa->nat_local;
     sa->pending_nat_remote = nat->present ? nat->remote : sa->nat_remote;
     exchange_redirect(sa, path, now);

@@ -177,6 +177,16 @@ struct sa *sa_heir(const struct sa *sa)
     return heir != NULL && heir->life == IKE_ESTABLISHED ? heir : NULL;
 }
 
+/* heirs_pass_on - what this SA would have inherited goes to its own heir. */
+static void heirs_pass_on(const struct sa *sa)
+{
+    if (sa->session == NULL || sa->replaced_by == 0)
+        return;
+    for (struct sa *other = sa->session->sas; other != NULL; other = other->session_next)
+        if (other->replaced_by == sa->id)
+            other->replaced_by = sa->replaced_by;
+}
+
 /*
  * doubt_clones - the peer asked for clones on this SA. One of which nothing was ever heard may be
  * unknown to it, since our answer was lost and can't be asked for again: find out.
@@ -207,6 +217,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         exchange_bequeath(sa, heir);
     }
     doubt_clones(sa);
+    heirs_pass_on(sa);
     sa->down_reason = outcome;
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);
@@ -270,10 +281,12 @@ void sa_children_move(struct sa *from, struct sa *to)
         child->sa = to;
     from->children = NULL;
     struct intent check = {.kind = INTENT_ROUTABILITY, .path = from->pending_path};
-    if (intent_pending(from, INTENT_ROUTABILITY, 0)) { /* goes along, also if it is being asked */
+    /* goes along, also if it is being asked; not behind a later move of `to` itself */
+    if (intent_pending(from, INTENT_ROUTABILITY, 0) && from->pending_ns > to->pending_ns) {
         if (!intent_pending(to, INTENT_ROUTABILITY, 0))
             (void)!intent_add(to, &check); /* no memory: the one that is asked counts for both */
         to->pending_path = from->pending_path;
+        to->pending_ns = from->pending_ns;
         to->pending_nat_local = from->pending_nat_local;
         to->pending_nat_remote = from->pending_nat_remote;
     }

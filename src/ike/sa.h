@@ -69,6 +69,7 @@ struct sa {
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
     nanos moved_ns;               /* when `path` changed last; 0: never */
     struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
+    nanos pending_ns;             /* when it said so */
     bool pending_nat_local, pending_nat_remote;
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */

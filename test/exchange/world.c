@@ -108,8 +108,9 @@ static void pull_events(struct peer *peer)
         peer->n_leases -= event.kind == IKE_EV_LEASE_RELEASE;
         peer->installed -= event.kind == IKE_EV_CHILD_REMOVE;
         if (getenv("WORLD_TRACE") != NULL)
-            printf("%10.3f %s event %d sa %u child %u outcome %s %s %s\n",
+            printf("%10.3f %s event %d sa %u child %u path %u-%u outcome %s %s %s\n",
                    (double)peer->world->now / 1e9, peer->name, event.kind, event.sa, event.child,
+                   event.path.local.address.octets[3], event.path.remote.address.octets[3],
                    ike_outcome_name(event.outcome), event.what, event.notice);
         peer->events[peer->n_events++ % WORLD_EVENTS] = event;
         do_job(peer, &event);
@@ -140,9 +141,11 @@ static void pull_datagrams(struct peer *peer)
         bool to_b = peer == &world->b ? false : true;
         world->n_sent++;
         if (getenv("WORLD_TRACE") != NULL)
-            printf("%10.3f %s sends %s %s id %u, %zu octets\n", (double)world->now / 1e9,
-                   peer->name, wire_exchange_name(d.octets[18]),
-                   d.octets[19] & 0x20 ? "response" : "request", d.octets[23], d.len);
+            printf("%10.3f %s sends %s %s id %u spi %02x%02x path %u-%u, %zu octets\n",
+                   (double)world->now / 1e9, peer->name, wire_exchange_name(d.octets[18]),
+                   d.octets[19] & 0x20 ? "response" : "request", d.octets[23], d.octets[0],
+                   d.octets[8], d.path.local.address.octets[3], d.path.remote.address.octets[3],
+                   d.len);
         bool lost = world->inspect != NULL && !world->inspect(world, to_b, &d);
         lost |= world->hook != NULL && !world->hook(world, to_b, &d);
         lost |= dice_next(&world->dice) % 100 < world->loss_percent;
