@@ -3,8 +3,21 @@
 #include "daemon/log.h"
 #include "daemon/vici_server.h"
 
+/* socket_first - before an IKE SA speaks on another path: the routes of IPv6 do not heed the
+ * interface of a datagram whose source is given, only that of its socket. */
+static void socket_first(struct engine *e, const struct ike_command *command)
+{
+    struct ike_session_info session;
+    bool elsewhere = command->kind == IKE_CMD_MOVE || command->kind == IKE_CMD_PATH_TEST ||
+                     command->kind == IKE_CMD_CREATE_MOVED;
+    if (elsewhere && command->path.local.address.family == ADDRESS_V6 &&
+        ike_session_get(e->ike, command->session, &session) && session.role == IKE_END_USER)
+        engine_path_bind(e, &command->path);
+}
+
 static void command_run(struct engine *e, const struct ike_command *command)
 {
+    socket_first(e, command);
     int error = ike_command(e->ike, command, e->now);
     if (error != 0)
         path_manager_refused(e->paths, command->tag, error, e->now);
