@@ -4,7 +4,7 @@
 
 /*
  * How long an authentication holds (RFC 4478). It belongs to the session: whatever is cloned or
- * rekeyed ends with it (KO-A15, D-22). The Gateway says when it wants a new login, N(AUTH_LIFETIME)
+ * rekeyed ends with it (A-15, D-22). The Gateway says when it wants a new login, N(AUTH_LIFETIME)
  * in its last IKE_AUTH response or at any time in an INFORMATIONAL request, and closes the session
  * a while later; the End User gives IKE_EV_REAUTH in time. Each may also have a `reauth_time` of
  * its own: the earlier one counts.

@@ -48,7 +48,7 @@ static enum ike_outcome clone_allowed(const struct sa *sa)
     const struct session *session = sa->session;
     if (session_dialect(session) == IKE_DIALECT_NONE)
         return IKE_CLONE_UNSUPPORTED;
-    /* KO-A20: a clone that cannot be moved is of no use */
+    /* a clone that cannot be moved is of no use */
     if (!session->mobike)
         return IKE_CLONE_UNSUPPORTED;
     if (session->clone_refused)
