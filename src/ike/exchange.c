@@ -120,6 +120,7 @@ void exchange_bequeath(struct sa *from, struct sa *to)
         return;
     struct intent again = asking->intent;
     again.give_up_at_ns = 0;
+    again.told = again.kind == INTENT_MOVE;
     if (intent_add(to, &again) == 0)
         asking->intent.tag = 0; /* answered there */
 }

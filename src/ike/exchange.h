@@ -48,7 +48,9 @@ struct intent {
     uint32_t spi_in;             /* DELETE_CHILD of a Child SA that is already gone here; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     bool path_test, unused_old;
-    bool clone;              /* LOGIN */
+    bool told;  /* MOVE: the peer may have done it already, on an IKE SA that this one inherits from
+                 */
+    bool clone; /* LOGIN */
     enum ike_outcome reason; /* DELETE_*: what the Child SA or IKE SA ends with */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first asked; 0: not yet */

@@ -239,6 +239,15 @@ static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
     delete_sa(sa, IKE_REPLACED, now);
 }
 
+/* may_have_moved - the peer's half of the old SA, since it was asked for the new one. */
+static bool may_have_moved(const struct sa *sa)
+{
+    bool told = sa->moved_ns != 0 && sa->moved_ns > sa->mine.first_sent_ns;
+    for (const struct intent *next = sa->intents; next != NULL; next = next->next)
+        told |= next->told;
+    return told;
+}
+
 static struct verdict answered(struct sa *sa, struct asking *asking,
                                const struct wire_message *response, const struct ike_path *from,
                                nanos now)
@@ -258,10 +267,9 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
         return verdict_done(IKE_INVALID_SYNTAX);
     }
     /* A-19: where the old one is now. If that moved while the request was on its way, the peer's
-     * half may be where the old one was, and is told. */
+     * half may be elsewhere, and is told. */
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
-    if (sa->session->role == IKE_END_USER && sa->session->mobike && sa->moved_ns != 0 &&
-        sa->moved_ns > sa->mine.first_sent_ns)
+    if (sa->session->role == IKE_END_USER && sa->session->mobike && may_have_moved(sa))
         (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
     fresh->path = sa->path;
     fresh->moved_ns = sa->moved_ns;
