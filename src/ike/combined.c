@@ -113,6 +113,7 @@ void combined_ask(struct sa *sa, struct wire_builder *request)
     group->ke = ke_new(sa->ke, sa->ike->random); /* D-23 */
     combined_release(login);
     login->group = group;
+    sa->ike->n_groups++;
     if (group->ke == NULL) {
         combined_release(login);
         return;
@@ -177,8 +178,10 @@ void combined_drop(struct sa *sa, ike_sa_id clone, nanos now)
 
 void combined_release(struct login *login)
 {
-    if (login->group != NULL)
+    if (login->group != NULL) {
+        login->group->ike->n_groups--;
         ke_free(login->group->ke);
+    }
     free(login->group);
     login->group = NULL;
 }

@@ -48,6 +48,8 @@ struct ike {
     struct deadline_heap deadlines;
     struct half_open_source *half_open; /* half_open.h: counters per source */
     struct login *logins;               /* responder, before authentication: login.h */
+    unsigned n_groups;                  /* logins of ours that asked for a clone */
+    struct early *early[2];             /* to be replayed: early.h */
     struct cookie_jar cookies;
 
     struct job *jobs; /* jobs.h: uthash head */

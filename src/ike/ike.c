@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "ike/command.h"
+#include "ike/early.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
@@ -87,6 +88,7 @@ struct ike *ike_free(struct ike *ike)
 {
     if (ike == NULL)
         return NULL;
+    ASSERT(ike->early[0] == NULL && ike->early[1] == NULL);
     while (ike->sas != NULL)
         sa_down(ike->sas, IKE_CANCELLED, ike->now);
     ike->touched = NULL;
@@ -250,9 +252,10 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
             child_install_failed(child);
     } else {
         struct sa *sa = sa_find(ike, job.sa);
-        if (sa != NULL)
+        if (sa != NULL) {
             login_job_done(sa, job.kind, result, now);
-        else if (job.kind == IKE_EV_LEASE && result->error == 0)
+            early_replay(ike, now);
+        } else if (job.kind == IKE_EV_LEASE && result->error == 0)
             login_lease_orphaned(ike, &job);
     }
     settle(ike);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "crypto/prf.h"
 #include "ike/combined.h"
+#include "ike/early.h"
 #include "ike/half_open.h"
 #include "ike/identity.h"
 #include "ike/keymat.h"
@@ -38,6 +39,8 @@ struct login *login_free(struct ike *ike, struct login *login)
     }
     ke_free(login->ke);
     combined_release(login);
+    early_free(login->early[0]);
+    early_free(login->early[1]);
     ike_conn_unref(login->conn);
     free(login->init_request);
     free(login->init_response);

@@ -59,6 +59,7 @@ struct login {
     bool clone;             /* the caller wants it */
     struct rekeying *group; /* owned; NULL: not asked for */
     uint64_t group_spi;
+    struct early *early[2]; /* owned; early.h: on this IKE SA, on the clone */
 };
 
 /* login_notice_refusal - after NO_PROPOSAL_CHOSEN: what the peer says that it takes, as a notice.

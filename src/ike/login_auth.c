@@ -19,6 +19,7 @@
 #include "ike/child_terms.h"
 #include "ike/combined.h"
 #include "ike/cp.h"
+#include "ike/early.h"
 #include "ike/identity.h"
 #include "ike/login.h"
 #include "ike/mobike.h"
@@ -261,6 +262,7 @@ static void initiator_done(struct sa *sa, nanos now)
         wire_find(&response, WIRE_PAYLOAD_SA, NULL) != NULL)
         delete_refused_child(sa);
     combined_accept(sa, &group, now);
+    early_due(sa->ike, login);
     sa->login = login_free(sa->ike, sa->login);
     struct verdict verdict = verdict_done(outcome != IKE_OK ? outcome : child_outcome);
     verdict.notify = notify;

@@ -147,8 +147,8 @@ bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
         return false;
     /* Of a login it is not known where it was seen from, and the SPIs are in the hash, so what was
      * known before a rekey does not compare with this: the Gateway is told once where we are. */
-    bool changed = !sa->nat_mapping_known ||
-                   memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
+    bool changed =
+        !sa->nat_mapping_known || memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
     memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
     sa->nat_mapping_known = true;
     return changed;

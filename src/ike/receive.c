@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "ike/answer.h"
+#include "ike/early.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
 #include "ike/login.h"
@@ -164,6 +165,8 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         }
         return;
     }
+    if (!fragmented && early_request(sa, path, outer))
+        return;
     receive_follow_nat(sa, &path->remote);
     if (fragmented)
         receive_fragment(sa, path, outer, plain, first, now);
@@ -218,7 +221,8 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         return; /* nothing that was agreed on (P8) */
     struct sa *sa = find_sa(ike, &outer.header);
     if (sa == NULL) {
-        if (!response && outer.header.exchange != WIRE_IKE_SA_INIT)
+        if (!response && outer.header.exchange != WIRE_IKE_SA_INIT &&
+            !early_on_clone(ike, path, &outer))
             send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
         return;
     }

@@ -115,6 +115,15 @@ static void take_theirs(struct vpn *vpn)
     }
 }
 
+/* unheard - the session has an IKE SA that we have not heard of: the Gateway has begun one, and we
+ * will be told next. */
+static bool unheard(const struct vpn *vpn)
+{
+    struct ike_session_info info;
+    const struct path_view *view = &vpn->pm->options.view;
+    return view->session(view->context, vpn->id, &info) && info.n_ike_sas > legs_and_clones(vpn);
+}
+
 static void serve(struct vpn *vpn, unsigned index, nanos now)
 {
     struct path *path = &vpn->paths[index];
@@ -126,7 +135,7 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
     uint32_t max = vpn->conn->max_ike_sas > 0 ? vpn->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
     if (vpn->refused || legs_and_clones(vpn) >= max || legs_and_clones(vpn) >= LEGS_MAX)
         return;
-    leg = parent(vpn);
+    leg = unheard(vpn) ? NULL : parent(vpn);
     if (leg == NULL)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->id};

@@ -191,6 +191,43 @@ static void test_gateway_clones(void **state)
     }
 }
 
+/* The Gateway's request overtakes the response to IKE_AUTH, and is not repeated: it was kept. */
+static unsigned auths, requests;
+static enum scenario_fate overtake(struct world *world, bool to_b, struct message *m)
+{
+    bool response = (m->header.flags & IKE_FLAG_RESPONSE) != 0;
+    (void)world;
+    if (!to_b && response && m->header.exchange == WIRE_IKE_AUTH)
+        return auths++ == 0 ? SCENARIO_LOST : SCENARIO_PASS;
+    if (!to_b && !response && m->header.exchange == WIRE_CREATE_CHILD_SA)
+        return requests++ == 0 ? SCENARIO_PASS : SCENARIO_LOST;
+    return SCENARIO_PASS;
+}
+
+static void test_overtaken(void **state)
+{
+    (void)state;
+    for (int reduced = 0; reduced < 2; reduced++) {
+        struct both *both = gateway_moves(2, 170);
+        struct world *world = both->world;
+        auths = requests = 0;
+        if (!reduced) {
+            world->conn_a->reduced = world->conn_b->reduced = IKE_REDUCED_OFF;
+            world->conn_a->combined_auth = false;
+            world->conn_b->gateway_clones = true;
+        }
+        scenario_edit(world, overtake);
+        both_connect(both);
+        both_run(both, SECONDS(8));
+        settled(both);
+        assert_int_equal(scenario_count(world, "a1 -> b CREATE_CHILD_SA response: SA(ESP)"),
+                         reduced);
+        assert_int_equal(
+            scenario_count(world, "a -> b CREATE_CHILD_SA response: N(KEEP_OLD_IKE_SA"), !reduced);
+        both_free(both);
+    }
+}
+
 /* A clone that came with the login is enough, and one address of the peer is as well. */
 static void test_gateway_need_not_clone(void **state)
 {
@@ -337,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_gateway_moves_lossy),
         cmocka_unit_test(test_gateway_cannot_reach),
         cmocka_unit_test(test_gateway_clones),
+        cmocka_unit_test(test_overtaken),
         cmocka_unit_test(test_gateway_need_not_clone),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_no_duplicates),
