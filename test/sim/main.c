@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sim                          all named scenarios, then SEEDS random runs from seed FIRST on
- * sim NAME...                  these scenarios
+ * sim NAME...                  these scenarios; `none`: none, but the random runs
  * environment: SEED=n one random run; SEEDS=n (300); FIRST=n (1); TRACE=1 a line per event;
  * TWICE=1 each run twice, with the same hash
  */
@@ -129,9 +129,10 @@ int main(int argc, char **argv)
             play_checked(&totals, 1, scenario);
     if (one)
         play_checked(&totals, number("SEED", 0), NULL);
-    for (uint64_t seed = first; !one && argc == 1 && seed < first + seeds; seed++)
+    bool random = !one && (argc == 1 || strcmp(argv[1], "none") == 0);
+    for (uint64_t seed = first; random && seed < first + seeds; seed++)
         play_checked(&totals, seed, NULL);
-    if (!one && argc == 1)
+    if (random && seeds > 0)
         printf("seeds %llu to %llu\n", (unsigned long long)first,
                (unsigned long long)(first + seeds - 1));
     report(&totals, seconds() - began);

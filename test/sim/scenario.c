@@ -86,6 +86,23 @@ void sim_start(struct sim *sim)
             sim_host_start(&sim->hosts[i]);
 }
 
+struct sim_host *sim_pair(struct sim *sim, unsigned interfaces)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, interfaces);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "the paths are not up");
+    return user;
+}
+
+const struct sim_scenario *sim_scenario_at(size_t index)
+{
+    size_t n = 0;
+    while (sim_scenarios_paths(n) != NULL)
+        n++;
+    return index < n ? sim_scenarios_paths(index) : sim_scenarios_peers(index - n);
+}
+
 void sim_link_set(struct sim_host *host, unsigned interface, bool up)
 {
     sim_log(host->sim, host, "if%u goes %s", interface, up ? "up" : "down");

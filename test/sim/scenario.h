@@ -10,7 +10,10 @@ struct sim_scenario {
     const char *name;
     void (*play)(struct sim *sim);
 };
-/* sim_scenario_at - NULL: no more. */
+/* sim_scenarios_* - the index-th of the file; NULL: no more. */
+const struct sim_scenario *sim_scenarios_paths(size_t index);
+const struct sim_scenario *sim_scenarios_peers(size_t index);
+/* sim_scenario_at - of all files; NULL: no more. */
 const struct sim_scenario *sim_scenario_at(size_t index);
 
 /* sim_random_play - hosts, configurations, networks and faults as the seed has it. */
@@ -30,6 +33,8 @@ struct sim_host *sim_gateway(struct sim *sim, unsigned addresses);
 struct sim_host *sim_user(struct sim *sim, unsigned interfaces);
 struct sim_nat *sim_nat_before(struct sim *sim, struct sim_interface *interface);
 void sim_start(struct sim *sim); /* all hosts, Gateways first */
+/* sim_pair - a Gateway (the first host) and an End User whose paths are all up. */
+struct sim_host *sim_pair(struct sim *sim, unsigned interfaces);
 
 /* sim_healed - the condition of sim_check_healed, for sim_until. */
 bool sim_healed(struct sim *sim);

@@ -1,23 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The path manager's scenarios, after those of picoquic's multipath tests. */
+/* The path manager's scenarios, named after those of picoquic's multipath tests. */
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/scenario.h"
 
 static void basic(struct sim *sim)
 {
-    (void)sim_gateway(sim, 1);
-    struct sim_host *user = sim_user(sim, 2);
-    sim_start(sim);
-    sim_until(sim, sim_healed, SIM_SECONDS(5), "two paths are not up");
+    struct sim_host *user = sim_pair(sim, 2);
     sim_run(sim, SIM_SECONDS(10));
     sim_expect(sim, user->logins == 1);
     sim_expect(sim, sim->counts.esp_delivered > 100);
     sim_expect(sim, sim->counts.esp_refused > 0);
 }
 
+static void just_one(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    sim_run(sim, SIM_SECONDS(60));
+    sim_expect(sim, user->logins == 1);
+    sim_expect(sim, sim->counts.clones == 0);
+}
+
+static void four_paths(struct sim *sim)
+{
+    (void)sim_pair(sim, 4);
+    sim_run(sim, SIM_SECONDS(60));
+}
+
+/* drops - a link goes down: soon nearly all that is sent arrives again. */
+static void drops(struct sim *sim, unsigned interface)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_link_set(user, interface, false);
+    sim_run(sim, SIM_SECONDS(5));
+    uint64_t sealed = sim->counts.esp_sealed, got = sim->counts.esp_delivered;
+    sim_run(sim, SIM_SECONDS(20));
+    sealed = sim->counts.esp_sealed - sealed;
+    got = sim->counts.esp_delivered - got;
+    sim_expect(sim, got + sealed / 10 > sealed); /* forged ones are refused */
+    sim_link_set(user, interface, true);
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the dropped path is not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+static void drop_first(struct sim *sim)
+{
+    drops(sim, 0);
+}
+
+static void drop_second(struct sim *sim)
+{
+    drops(sim, 1);
+}
+
 /* One path by a satellite: slower than the budget in which paths are given up. */
-static void satellite(struct sim *sim)
+static void sat_plus(struct sim *sim)
 {
     (void)sim_gateway(sim, 1);
     struct sim_host *user = sim_user(sim, 2);
@@ -29,23 +66,164 @@ static void satellite(struct sim *sim)
 /* A path that gets so slow is dead for a while, and comes back. */
 static void slower(struct sim *sim)
 {
-    (void)sim_gateway(sim, 1);
-    struct sim_host *user = sim_user(sim, 2);
-    sim_start(sim);
-    sim_until(sim, sim_healed, SIM_SECONDS(5), "two paths are not up");
+    struct sim_host *user = sim_pair(sim, 2);
     user->interfaces[1].link.delay = SIM_MS(600);
     sim_run(sim, SIM_SECONDS(30));
     sim_until(sim, sim_healed, SIM_SECONDS(60), "the slow path is not back");
     sim_expect(sim, user->logins == 1);
 }
 
+/* The network gives another address. */
+static void renew(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    for (unsigned i = 0; i < 6; i++)
+        sim_fault_at(sim, "renumber", SIM_SECONDS(10 * i), 0, user, i % 2);
+    sim_run(sim, SIM_SECONDS(70));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "not back after another address");
+    sim_expect(sim, user->logins == 1);
+}
+
+static struct sim_host *natted_pair(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    sim_nat_before(sim, &user->interfaces[0])->symmetric = true;
+    (void)sim_nat_before(sim, &user->interfaces[1]);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not through the NATs");
+    return user;
+}
+
+static void nat(struct sim *sim)
+{
+    struct sim_host *user = natted_pair(sim);
+    for (unsigned i = 0; i < 6; i++)
+        sim_fault_at(sim, "rebind", SIM_SECONDS(10 * i), 0, user, i % 2);
+    sim_run(sim, SIM_SECONDS(80));
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* The NAT forgets its mapping while the IKE SA is being rekeyed. */
+static void nat_challenge(struct sim *sim)
+{
+    struct sim_host *user = natted_pair(sim);
+    for (unsigned i = 0; i < 40; i++) {
+        sim_fault_at(sim, "rekey-ike", 0, 0, i % 2 == 0 ? user : &sim->hosts[0], 0);
+        sim_fault_at(sim, "rebind", SIM_MS(5 * i), 0, user, i % 2);
+        sim_run(sim, SIM_SECONDS(8));
+    }
+    sim_run(sim, SIM_SECONDS(120)); /* the Gateway would give it up by now */
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* Nothing but keepalives and probes for longer than a NAT remembers. */
+static void keep_alive(struct sim *sim)
+{
+    struct sim_host *user = natted_pair(sim);
+    user->traffic_interval = sim->hosts[0].traffic_interval = 0;
+    user->interfaces[0].nat->timeout = SIM_SECONDS(30);
+    user->interfaces[1].nat->timeout = SIM_SECONDS(30);
+    sim_run(sim, SIM_SECONDS(600));
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* break1..3: a black hole, one that swallows only what is sent, only what comes. */
+static void breaks(struct sim *sim, const char *fault)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_fault_at(sim, fault, 0, SIM_SECONDS(30), user, 0);
+    sim_run(sim, SIM_SECONDS(31));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the broken path is not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+static void break1(struct sim *sim)
+{
+    breaks(sim, "hole");
+}
+
+static void break2(struct sim *sim)
+{
+    breaks(sim, "hole-out");
+}
+
+static void break3(struct sim *sim)
+{
+    breaks(sim, "hole-in");
+}
+
+/* A path that comes and goes. */
+static void back1(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    for (unsigned i = 0; i < 20; i++)
+        sim_fault_at(sim, "down", SIM_SECONDS(7 * i), SIM_SECONDS(i % 7), user, 0);
+    sim_run(sim, SIM_SECONDS(141));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+/* Both ends delete single IKE SAs and Child SAs. */
+static void abandon(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 3);
+    for (unsigned i = 0; i < 12; i++)
+        sim_fault_at(sim, i % 3 == 0 ? "delete-child" : "delete-ike", SIM_SECONDS(8 * i), 0,
+                     i % 2 == 0 ? user : &sim->hosts[0], 0);
+    sim_run(sim, SIM_SECONDS(100));
+    sim_until(sim, sim_healed, SIM_SECONDS(70), "not repaired");
+    sim_expect(sim, user->logins == 1);
+}
+
+static void break_both(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_fault_at(sim, "hole", 0, SIM_SECONDS(20), user, 0);
+    sim_fault_at(sim, "hole", 0, SIM_SECONDS(25), user, 1);
+    sim_run(sim, SIM_SECONDS(26));
+    sim_until(sim, sim_healed, SIM_SECONDS(90), "not back after a loss of everything");
+}
+
+static void lossy(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        struct sim_link *link = &user->interfaces[i].link;
+        link->loss = 50;
+        link->duplicate = link->reorder = 100;
+        link->corrupt = 20;
+        link->jitter = SIM_MS(15);
+    }
+    sim_run(sim, SIM_SECONDS(300));
+    sim_expect(sim, user->logins == 1);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"basic", basic},
-    {"satellite", satellite},
+    {"just_one", just_one},
+    {"four_paths", four_paths},
+    {"drop_first", drop_first},
+    {"drop_second", drop_second},
+    {"sat_plus", sat_plus},
     {"slower", slower},
+    {"renew", renew},
+    {"nat", nat},
+    {"keep_alive", keep_alive},
+    {"nat_challenge", nat_challenge},
+    {"break1", break1},
+    {"break2", break2},
+    {"break3", break3},
+    {"back1", back1},
+    {"abandon", abandon},
+    {"break_both", break_both},
+    {"lossy", lossy},
 };
 
-const struct sim_scenario *sim_scenario_at(size_t index)
+const struct sim_scenario *sim_scenarios_paths(size_t index)
 {
     return index < sizeof(scenarios) / sizeof(scenarios[0]) ? &scenarios[index] : NULL;
 }

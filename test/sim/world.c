@@ -203,8 +203,10 @@ void sim_until(struct sim *sim, bool (*condition)(struct sim *sim), nanos limit,
 {
     nanos end = nanos_after(sim->now, limit);
     while (sim->n_violations == 0 && !condition(sim)) {
+        const char *wrong = sim->now >= end ? sim_check_healed(sim) : NULL;
         if (sim->now >= end)
-            sim_violation(sim, "%s, after %.0f s", what, (double)limit / 1e9);
+            sim_violation(sim, "%s, after %.0f s%s%s", what, (double)limit / 1e9,
+                          wrong != NULL ? ": " : "", wrong != NULL ? wrong : "");
         else
             sim_run(sim, SIM_MS(100));
     }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peers of all kinds, hosts that fail, somebody hostile; and, at the end, what random runs found.
+ */
+#include "sim/fault.h"
+#include "sim/host.h"
+#include "sim/scenario.h"
+
+/* --- dialects --- */
+
+static void dialects(struct sim *sim, enum ike_clone user_has, enum ike_clone gateway_has)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    gateway->conn->clone = gateway_has;
+    user->conn->clone = user_has;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    sim_fault_at(sim, "down", SIM_SECONDS(2), SIM_SECONDS(5), user, 0);
+    sim_run(sim, SIM_SECONDS(10));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+static void without_extension(struct sim *sim)
+{
+    dialects(sim, IKE_CLONE_BOTH, IKE_CLONE_OFF);
+}
+
+static void only_rfc7791(struct sim *sim)
+{
+    dialects(sim, IKE_CLONE_BOTH, IKE_CLONE_RFC7791);
+}
+
+static void only_keep_old(struct sim *sim)
+{
+    dialects(sim, IKE_CLONE_KEEP_OLD, IKE_CLONE_BOTH);
+}
+
+static void no_dialect_in_common(struct sim *sim)
+{
+    dialects(sim, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791);
+}
+
+/* --- hosts that fail --- */
+
+static void crash(struct sim *sim, unsigned who)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_fault_at(sim, "crash", SIM_SECONDS(3), SIM_SECONDS(4), &sim->hosts[who], 0);
+    sim_run(sim, SIM_SECONDS(8));
+    sim_until(sim, sim_healed, SIM_SECONDS(200), "not back after a crash");
+    /* the user's own count begins anew, the Gateway's session is replaced */
+    sim_expect(sim, user->logins <= 2);
+}
+
+static void crash_of_gateway(struct sim *sim)
+{
+    crash(sim, 0);
+}
+
+static void crash_of_user(struct sim *sim)
+{
+    crash(sim, 1);
+}
+
+static void fails_at_first(struct sim *sim, const char *fault, unsigned who)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    sim_start(sim);
+    sim_fault_at(sim, fault, 0, SIM_SECONDS(20), who == 0 ? gateway : user, 0);
+    sim_run(sim, SIM_SECONDS(21));
+    sim_until(sim, sim_healed, SIM_SECONDS(120), "not up in the end");
+}
+
+static void slow_signer(struct sim *sim)
+{
+    fails_at_first(sim, "slow-signer", 0);
+}
+
+static void failing_signer(struct sim *sim)
+{
+    fails_at_first(sim, "failing-signer", 1);
+}
+
+static void refused_installs(struct sim *sim)
+{
+    fails_at_first(sim, "refused-installs", 0);
+    sim_fault_at(sim, "refused-installs", 0, SIM_SECONDS(30), &sim->hosts[1], 0);
+    for (unsigned i = 0; i < 10; i++)
+        sim_fault_at(sim, "rekey-child", SIM_SECONDS(3 * i), 0, &sim->hosts[i % 2], 0);
+    sim_run(sim, SIM_SECONDS(31));
+    sim_until(sim, sim_healed, SIM_SECONDS(120), "not repaired");
+}
+
+/* A login that brings no inner address is none, also where it was to replace a session. */
+static void refused_leases(struct sim *sim)
+{
+    fails_at_first(sim, "refused-leases", 0);
+    sim_fault_at(sim, "refused-leases", 0, SIM_SECONDS(30), &sim->hosts[0], 0);
+    sim_fault_at(sim, "delete-ike", SIM_SECONDS(1), 0, &sim->hosts[1], 0);
+    sim_fault_at(sim, "delete-ike", SIM_SECONDS(2), 0, &sim->hosts[1], 0);
+    sim_run(sim, SIM_SECONDS(31));
+}
+
+/* --- somebody hostile --- */
+
+static void impostor(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2), *other = sim_user(sim, 1);
+    other->impostor = true;
+    other->psk = "a guess";
+    other->conn->local.id = user->conn->local.id;
+    sim_start(sim);
+    sim_run(sim, SIM_SECONDS(60));
+    sim_expect(sim, user->logins == 1);
+    sim_expect(sim, other->logins == 0);
+}
+
+static void hostile(struct sim *sim, const char *fault)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_fault_at(sim, fault, 0, SIM_SECONDS(120), user, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        sim_fault_at(sim, i % 2 == 0 ? "rekey-ike" : "rekey-child", SIM_SECONDS(10 * i), 0, user,
+                     0);
+        sim_fault_at(sim, "down", SIM_SECONDS(10 * i + 4), SIM_SECONDS(2), user, i % 2);
+    }
+    sim_run(sim, SIM_SECONDS(125));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+static void replayer(struct sim *sim)
+{
+    hostile(sim, "replayer");
+}
+
+static void mutator(struct sim *sim)
+{
+    hostile(sim, "mutator");
+}
+
+static void liar(struct sim *sim)
+{
+    hostile(sim, "liar");
+}
+
+static void many_users(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    for (unsigned i = 0; i < 5; i++) {
+        struct sim_host *user = sim_user(sim, 2);
+        if (i > 1)
+            (void)sim_nat_before(sim, &user->interfaces[i % 2]);
+    }
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    sim_run(sim, SIM_SECONDS(30));
+}
+
+/* --- what random runs found --- */
+
+/* rekey_under_move - the Gateway rekeys while the End User leaves a dead path: the new IKE SA was
+ * told the path that was being left, and waited there for minutes. */
+static void rekey_under_move(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    for (unsigned i = 0; i < 40; i++) {
+        sim_fault_at(sim, "renumber", 0, 0, user, 1);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(5 * i), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(12));
+        sim_until(sim, sim_healed, SIM_SECONDS(200), "a path waits for a move");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+/* leave_a_hole - what was begun on a path that dies goes along when the IKE SA leaves it. */
+static void leave_a_hole(struct sim *sim, const char *fault)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    gateway->conn->clone = IKE_CLONE_OFF; /* one IKE SA */
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 16; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(20), user, 0);
+        sim_fault_at(sim, fault, SIM_MS(100 * i), 0, user, 0);
+        sim_run(sim, SIM_SECONDS(21));
+        sim_until(sim, sim_healed, SIM_SECONDS(200), "not back");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+static void delete_into_a_hole(struct sim *sim)
+{
+    leave_a_hole(sim, "delete-child");
+}
+
+static void rekey_into_a_hole(struct sim *sim)
+{
+    leave_a_hole(sim, "rekey-ike");
+}
+
+/* crossing_rekeys - both ends rekey the only IKE SA at once: one Child SA, not one for each. */
+static void crossing_rekeys(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "rekey-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(i % 30), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(3));
+    }
+    sim_run(sim, SIM_SECONDS(5));
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* clone_too_late - the IKE SA that is being cloned goes: one clone for each path, none to spare. */
+static void clone_too_late(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 3);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "delete-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "delete-ike", SIM_MS(7 * i), 0, &sim->hosts[i % 2], 0);
+        sim_run(sim, SIM_SECONDS(5));
+    }
+    sim_until(sim, sim_healed, SIM_SECONDS(70), "clones to spare");
+}
+
+/* rekey_lost - the response to a rekey is lost, and the Gateway asks over the old IKE SA. */
+static void rekey_lost(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "rekey-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "hole-in", SIM_MS(5 + i), SIM_MS(850), user, 0);
+        sim_run(sim, SIM_SECONDS(6));
+    }
+    sim_until(sim, sim_healed, SIM_SECONDS(200), "a rekey came to nothing");
+    sim_expect(sim, user->logins == 1);
+}
+
+static const struct sim_scenario scenarios[] = {
+    {"without_extension", without_extension},
+    {"only_rfc7791", only_rfc7791},
+    {"only_keep_old", only_keep_old},
+    {"no_dialect_in_common", no_dialect_in_common},
+    {"crash_of_gateway", crash_of_gateway},
+    {"crash_of_user", crash_of_user},
+    {"slow_signer", slow_signer},
+    {"failing_signer", failing_signer},
+    {"refused_installs", refused_installs},
+    {"refused_leases", refused_leases},
+    {"impostor", impostor},
+    {"replayer", replayer},
+    {"mutator", mutator},
+    {"liar", liar},
+    {"many_users", many_users},
+    {"rekey_under_move", rekey_under_move},
+    {"delete_into_a_hole", delete_into_a_hole},
+    {"rekey_into_a_hole", rekey_into_a_hole},
+    {"crossing_rekeys", crossing_rekeys},
+    {"clone_too_late", clone_too_late},
+    {"rekey_lost", rekey_lost},
+};
+
+const struct sim_scenario *sim_scenarios_peers(size_t index)
+{
+    return index < sizeof(scenarios) / sizeof(scenarios[0]) ? &scenarios[index] : NULL;
+}
