@@ -301,6 +301,42 @@ static void message_ids_end(struct sa *sa, nanos now)
         (void)!intent_add(sa, &rekey); /* no memory: asked for again with the next message */
 }
 
+/* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
+static void park(struct sa *sa, nanos now)
+{
+    struct asking *asking = sa->asking;
+    if (asking->woken) {
+        struct intent **link = first_runnable(sa, now);
+        if (*link != NULL && (*link)->kind == INTENT_DELETE_IKE) {
+            /* it came while somebody else waited; the peer cannot be told, as it does not answer */
+            sa_down(sa, (*link)->reason, now);
+            return;
+        }
+        if (*link != NULL) {
+            struct intent *intent = take(sa, link);
+            intent_end(sa, intent, IKE_TIMEOUT);
+            free(intent);
+        }
+    } else {
+        intent_end(sa, &asking->intent, IKE_TIMEOUT);
+        asking->intent.tag = 0;
+    }
+    asking->woken = false;
+    asking->parked = true;
+    sa->mine.resend_at_ns = NANOS_NEVER;
+    sa->mine.give_up_at_ns = NANOS_NEVER;
+    sa_touch(sa);
+}
+
+/* overtaken - a test of another path, which has not been answered at once, keeps the question
+ * waiting whether the IKE SA lives where it is. */
+static bool overtaken(const struct sa *sa, const struct intent *intent)
+{
+    return window_busy(&sa->mine) && sa->asking->intent.kind == INTENT_PATH_TEST &&
+           !sa->asking->parked && !sa->asking->woken && sa->mine.tries > 2 &&
+           intent->kind == INTENT_PROBE && intent->give_up_ns > 0;
+}
+
 void exchange_run(struct sa *sa, nanos now)
 {
     message_ids_end(sa, now);
@@ -309,6 +345,8 @@ void exchange_run(struct sa *sa, nanos now)
         if (*link == NULL)
             return;
         if (sa->asking != NULL) {
+            if (overtaken(sa, *link))
+                park(sa, now);
             if (sa->asking->parked || (sa->mine.tries > 1 && leaves_path(sa, *link)))
                 wake(sa, *link, now);
             return;
@@ -382,33 +420,6 @@ void exchange_resume(struct sa *sa, struct verdict verdict, nanos now)
     conclude(sa, verdict, now);
 }
 
-/* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
-static void park(struct sa *sa, nanos now)
-{
-    struct asking *asking = sa->asking;
-    if (asking->woken) {
-        struct intent **link = first_runnable(sa, now);
-        if (*link != NULL && (*link)->kind == INTENT_DELETE_IKE) {
-            /* it came while somebody else waited; the peer cannot be told, as it does not answer */
-            sa_down(sa, (*link)->reason, now);
-            return;
-        }
-        if (*link != NULL) {
-            struct intent *intent = take(sa, link);
-            intent_end(sa, intent, IKE_TIMEOUT);
-            free(intent);
-        }
-    } else {
-        intent_end(sa, &asking->intent, IKE_TIMEOUT);
-        asking->intent.tag = 0;
-    }
-    asking->woken = false;
-    asking->parked = true;
-    sa->mine.resend_at_ns = NANOS_NEVER;
-    sa->mine.give_up_at_ns = NANOS_NEVER;
-    sa_touch(sa);
-}
-
 void exchange_hurry(struct sa *sa)
 {
     struct asking *asking = sa->asking;
@@ -470,7 +481,10 @@ void exchange_tick(struct sa *sa, nanos now)
         return;
     struct intent **next = first_runnable(sa, now);
     sa->ike->stats.retransmitted++;
-    if (*next != NULL && leaves_path(sa, *next))
+    bool parted = *next != NULL && overtaken(sa, *next);
+    if (parted)
+        park(sa, now);
+    if (parted || (*next != NULL && leaves_path(sa, *next)))
         wake(sa, *next, now);
     else
         send_request(sa, now);
