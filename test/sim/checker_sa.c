@@ -236,6 +236,7 @@ static const char *user_served(const struct sim_host *user)
     bool clones = session.dialect != IKE_DIALECT_NONE && session.mobike;
     for (size_t i = 0; path_manager_status(user->paths, i, &path); i++, paths++) {
         bool good = path.state == PATH_UP && !path.parked && path.usable && path.child != 0;
+        good |= !clones && path.state == PATH_UP; /* where the only IKE SA is parked */
         up += good;
         if (!good && clones)
             return WRONG("%s: path %s is %s%s%s", user->name, path.path,

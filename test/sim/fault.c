@@ -352,20 +352,19 @@ static bool host_bad(const struct sim_host *host)
     return !host->running || f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail > 0;
 }
 
-/* all_bad - each interface is impaired, or was not long ago; without MOBIKE one of them. */
-static bool all_bad(struct sim_host *host, bool mobike)
+/* too_bad - two interfaces, or all of them, are impaired or were not long ago; without MOBIKE one.
+ * With one, the session must be kept. */
+static bool too_bad(struct sim_host *host, bool mobike)
 {
     nanos now = host->sim->now;
-    bool all = true, any = false;
+    unsigned bad = 0;
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         struct sim_interface *interface = &host->interfaces[i];
         if (link_bad(interface))
             interface->bad_ns = now;
-        bool bad = interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
-        all &= bad;
-        any |= bad;
+        bad += interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
     }
-    return all || (any && !mobike) || host_bad(host);
+    return bad >= 2 || bad == host->n_interfaces || (bad > 0 && !mobike) || host_bad(host);
 }
 
 void sim_fault_judge(struct sim *sim)
@@ -373,12 +372,12 @@ void sim_fault_judge(struct sim *sim)
     bool gateways_bad = false, mobike = true;
     for (unsigned i = 0; i < sim->n_hosts; i++) {
         struct sim_host *host = &sim->hosts[i];
-        gateways_bad |= host->gateway && all_bad(host, true);
+        gateways_bad |= host->gateway && too_bad(host, true);
         mobike &= !host->gateway || host->conn->mobike;
     }
     for (unsigned i = 0; i < sim->n_hosts; i++) {
         struct sim_host *host = &sim->hosts[i];
         if (!host->gateway)
-            host->excused += all_bad(host, mobike && host->conn->mobike) || gateways_bad;
+            host->excused += too_bad(host, mobike && host->conn->mobike) || gateways_bad;
     }
 }

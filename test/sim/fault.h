@@ -29,8 +29,8 @@ void sim_fault_at(struct sim *sim, const char *name, nanos wait, nanos duration,
 void sim_fault_random(struct sim *sim, nanos within);
 
 /*
- * sim_fault_judge - a user all of whose paths, or whose Gateway, were impaired within some seconds
- * may log in once more. Called after each fault.
+ * sim_fault_judge - a user two or all of whose paths, or whose Gateway, were impaired within some
+ * seconds may log in once more. Called after each fault.
  */
 void sim_fault_judge(struct sim *sim);
 
