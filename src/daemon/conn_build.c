@@ -278,6 +278,16 @@ static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
 static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
 
+static int set_inner(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    work->conn.inner_per_path = strcasecmp(text, "per-path") == 0;
+    if (!work->conn.inner_per_path && strcasecmp(text, "shared") != 0)
+        return build_fail(error, node, "'%.60s' is not one of shared, per-path", text);
+    return 0;
+}
+
 static int set_order(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
@@ -320,6 +330,7 @@ static const struct key conn_keys[] = {
     {.name = "clone_order", .kind = KEY_FUNCTION, .function = set_order},
     {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
+    {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
     {.name = "gateway_clones", .kind = KEY_BOOL, .offset = CONN(gateway_clones)},

@@ -67,7 +67,8 @@ static void child_install(struct engine *e, const struct ike_event *event)
     struct ike_session_info session;
     struct ike_sa_info sa;
     bool known = ike_session_get(e->ike, install->session, &session);
-    bool nat = ike_sa_get(e->ike, install->sa, &sa) && sa.nat_local;
+    bool there = ike_sa_get(e->ike, install->sa, &sa);
+    bool nat = there && sa.nat_local;
     child_config(install, nat, &config);
     config.mtu = engine_link_mtu(e, install->path.interface);
     /* a Gateway answers on the path that the End User chose, from whatever socket it came to */
@@ -77,12 +78,12 @@ static void child_install(struct engine *e, const struct ike_event *event)
     wipe(&config, sizeof(config));
     if (result.error == 0) {
         /* the End User's addresses before the routes that prefer them */
-        bool ours = known && session.role == IKE_END_USER;
+        bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
         if (ours)
-            host_addresses(e->host, install->session, &session.config);
-        host_routes(e->host, install->child, &install->remote_ts, ours ? &session.config : NULL);
-        if (ours)
+            host_addresses(e->host, sa.config_owner, sa.config);
+        host_routes(e->host, install->child, &install->remote_ts, ours ? sa.config : NULL);
+        if (ours && sa.config_owner == install->session)
             host_hold(e->host, session.conn->name, install->policy->name, &install->remote_ts,
                       &session.config);
     } else {
@@ -148,6 +149,14 @@ static void lease(struct engine *e, const struct ike_event *event)
         log_line(LOG_LEVEL_WARNING, "event=lease-failed session=%u conn=%s error=%s",
                  event->session, event->lease.conn->name, error_text(result.error));
     ike_complete(e->ike, event->job, &result, e->now);
+}
+
+/* lease_release - on a Gateway the pool has it back; an End User has such addresses by its clones.
+ */
+static void lease_release(struct engine *e, ike_session_id owner)
+{
+    pools_release(e->pools, owner);
+    host_session_gone(e->host, owner);
 }
 
 /* --- news --- */
@@ -251,7 +260,7 @@ static void order(struct engine *e, const struct ike_event *event)
     else if (event->kind == IKE_EV_CHILD_INSTALL)
         child_install(e, event);
     else if (event->kind == IKE_EV_LEASE_RELEASE)
-        pools_release(e->pools, event->session);
+        lease_release(e, event->session);
     else if (event->kind == IKE_EV_CHILD_SWITCH && esp_plane_child_switch(e->plane, event->child))
         log_line(LOG_LEVEL_WARNING, "event=switch-failed child=%u", event->child);
     else if (event->kind == IKE_EV_CHILD_MOVE)

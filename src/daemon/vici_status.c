@@ -235,8 +235,8 @@ static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
     struct engine_child_traffic traffic = ops->path_traffic(ops->engine, sa->session, &sa->path);
     put_traffic(w, "path-", &traffic);
     vici_list(w, session->role == IKE_END_USER ? "local-vips" : "remote-vips");
-    for (uint8_t i = 0; i < session->config.n_addresses; i++)
-        vici_item(w, address_print(&session->config.addresses[i], address));
+    for (uint8_t i = 0; sa->config != NULL && i < sa->config->n_addresses; i++)
+        vici_item(w, address_print(&sa->config->addresses[i], address));
     vici_list_end(w);
 }
 

@@ -6,6 +6,7 @@
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/endpoint.h"
+#include "ike/inner.h"
 #include "ike/mobike.h"
 #include "ike/rekey_ike.h"
 
@@ -197,6 +198,7 @@ static void commit(struct sa *sa, struct answering *answering)
     tell_path(sa, fresh, answering->now);
     if (is_clone(what->form)) {
         follow_move(sa, fresh, answering->now);
+        inner_lease(fresh);
         sa->ike->stats.clones++; /* KO-20: the old one is not touched */
         return;
     }

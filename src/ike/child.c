@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
+#include "ike/inner.h"
 #include "ike/jobs.h"
 
 /* When a Child SA is rekeyed whose rekey came to nothing. */
@@ -112,7 +113,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 {
     struct ike *ike = sa->ike;
     size_t n = spec->local_ts->n + spec->remote_ts->n;
-    bool outbound_now = spec->outbound_now && !session_waits(sa->session);
+    bool outbound_now = spec->outbound_now && (inner_own(sa) || !session_waits(sa->session));
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
     if (child == NULL)
         return NULL;

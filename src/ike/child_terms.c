@@ -3,6 +3,7 @@
 
 #include "base/writer.h"
 #include "ike/endpoint.h"
+#include "ike/inner.h"
 #include "ike/keymat.h"
 #include "ike/narrow.h"
 
@@ -15,11 +16,27 @@ const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, co
 }
 
 /* inner_addresses - those of the End User: leased, or configured on the Gateway as none. */
-static size_t inner_addresses(const struct session *session, struct address *out)
+static size_t inner_addresses(const struct sa *sa, struct address *out)
 {
-    memcpy(out, session->config.addresses,
-           session->config.n_addresses * sizeof(session->config.addresses[0]));
-    return session->config.n_addresses;
+    const struct ike_config *config = inner_config(sa);
+    memcpy(out, config->addresses, config->n_addresses * sizeof(config->addresses[0]));
+    return config->n_addresses;
+}
+
+void child_ts_any(const struct sa *sa, const struct ike_child_policy *policy,
+                  struct ike_ts_list *ret_list)
+{
+    const struct ike_conn *conn = sa->session->conn;
+    *ret_list = policy->local_ts.fixed;
+    for (uint8_t i = 0; i < policy->local_ts.n_dynamic; i++)
+        for (uint8_t j = 0; j < conn->n_vips && ret_list->n < POLICY_TS; j++) {
+            struct address any = {.family = conn->vips[j].family};
+            struct ike_ts *ts = &ret_list->ts[ret_list->n++];
+            ts->protocol = policy->local_ts.dynamic[i].protocol;
+            ts->start_port = policy->local_ts.dynamic[i].start_port;
+            ts->end_port = policy->local_ts.dynamic[i].end_port;
+            (void)range_from_prefix(&any, 0, &ts->range);
+        }
 }
 
 void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
@@ -27,20 +44,10 @@ void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
 {
     struct address inner[IKE_LEASE_ADDRESSES];
     const struct session *session = sa->session;
-    size_t n = session->role == IKE_END_USER ? inner_addresses(session, inner) : 0;
+    size_t n = session->role == IKE_END_USER ? inner_addresses(sa, inner) : 0;
 
     if (n == 0 && session->role == IKE_END_USER && session->conn->n_vips > 0) {
-        /* The address is not known yet: any of the families that were asked for. */
-        *ret_list = policy->local_ts.fixed;
-        for (uint8_t i = 0; i < policy->local_ts.n_dynamic; i++)
-            for (uint8_t j = 0; j < session->conn->n_vips && ret_list->n < POLICY_TS; j++) {
-                struct address any = {.family = session->conn->vips[j].family};
-                struct ike_ts *ts = &ret_list->ts[ret_list->n++];
-                ts->protocol = policy->local_ts.dynamic[i].protocol;
-                ts->start_port = policy->local_ts.dynamic[i].start_port;
-                ts->end_port = policy->local_ts.dynamic[i].end_port;
-                (void)range_from_prefix(&any, 0, &ts->range);
-            }
+        child_ts_any(sa, policy, ret_list); /* not known yet */
         return;
     }
     if (n == 0)
@@ -52,7 +59,7 @@ void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list)
 {
     struct address inner[IKE_LEASE_ADDRESSES];
-    size_t n = sa->session->role == IKE_GATEWAY ? inner_addresses(sa->session, inner) : 0;
+    size_t n = sa->session->role == IKE_GATEWAY ? inner_addresses(sa, inner) : 0;
     if (n == 0)
         inner[n++] = sa->path.remote.address;
     ts_resolve(&policy->remote_ts, inner, n, ret_list);
@@ -252,7 +259,7 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
         !ts_within(&terms->remote_ts, offered_remote))
         return IKE_TS_REFUSED;
     /* An End User that got its address sends from it and from nothing else. */
-    if (sa->session->role == IKE_END_USER && sa->session->config.n_addresses > 0) {
+    if (sa->session->role == IKE_END_USER && inner_config(sa)->n_addresses > 0) {
         struct ike_ts_list own, narrowed;
         child_ts_own(sa, terms->policy, &own);
         ts_narrow(&terms->local_ts, &own, &narrowed);

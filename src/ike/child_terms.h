@@ -18,6 +18,11 @@ struct child_terms {
 /* child_policy_find - by name; empty or NULL: the first. NULL: none. */
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name);
 
+/* child_ts_any - an End User's own, while its address is not known: any of the families that it
+ * asks for. */
+void child_ts_any(const struct sa *sa, const struct ike_child_policy *policy,
+                  struct ike_ts_list *ret_list);
+
 /* child_ts_own, child_ts_peer - the selectors that policy allows on this session: dynamic ones
  * become the inner addresses, or the outer ones of a session without. An End User that waits for
  * its address asks for any. */

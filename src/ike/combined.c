@@ -17,6 +17,7 @@
 
 #include "base/assert.h"
 #include "ike/endpoint.h"
+#include "ike/inner.h"
 #include "ike/rekey_ike.h"
 
 uint16_t combined_number(const struct login *login)
@@ -166,6 +167,7 @@ void combined_commit(struct sa *sa, ike_sa_id clone, nanos now)
     if (fresh == NULL)
         return;
     sa_life_set(fresh, IKE_ESTABLISHED, now);
+    inner_lease(fresh);
     sa->ike->stats.clones++;
 }
 

@@ -20,6 +20,7 @@
 #include "ike/child_terms.h"
 #include "ike/collision.h"
 #include "ike/endpoint.h"
+#include "ike/inner.h"
 #include "ike/mobike.h"
 #include "ike/rekey_ike.h"
 
@@ -100,7 +101,12 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     enum ike_outcome outcome = begin(sa, asking, policy, &creating);
     if (outcome != IKE_OK)
         return outcome;
-    child_ts_own(sa, policy, &creating->local);
+    if (inner_asks(sa)) {
+        inner_ask(sa, request); /* KO-28: in front of the SA payload */
+        child_ts_any(sa, policy, &creating->local);
+    } else {
+        child_ts_own(sa, policy, &creating->local);
+    }
     child_ts_peer(sa, policy, &creating->remote);
     if (creating->local.n == 0 || creating->remote.n == 0)
         return IKE_TS_REFUSED;
@@ -268,6 +274,8 @@ static struct verdict created(struct sa *sa, struct asking *asking,
 
     if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
         return verdict_done(IKE_INVALID_SYNTAX);
+    if (creating->rekeyed == 0)
+        inner_read(sa, response);
     enum ike_outcome outcome = child_terms_accept(sa, response, true, &creating->local,
                                                   &creating->remote, &creating->terms);
     uint16_t group = creating->ke == NULL ? 0 : ke_group(creating->ke);
@@ -463,6 +471,8 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
 
     if (nonce == NULL || !wire_nonce_read(nonce->body, &ni))
         return answer_refuse(answering, N_INVALID_SYNTAX);
+    if (old == NULL)
+        inner_give(sa, answering->request);
     uint16_t notify = child_terms_answer(sa, &wanted, &what->terms);
     if (notify != 0)
         return refuse(answering, notify, &what->terms);
@@ -473,6 +483,8 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
     }
     random_fill(sa->ike->random, nr, sizeof(nr));
     nonce_pair_set(&what->nonces, ni, span_of(nr, sizeof(nr)));
+    if (old == NULL)
+        inner_answer(sa, answering->request, answering->reply);
     child_answer_sa(&what->terms, answering->reply);
     wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
     if (ke != NULL)

@@ -15,6 +15,7 @@
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/endpoint.h"
+#include "ike/inner.h"
 #include "ike/rekey_ike.h"
 
 /* drop_larval - the IKE SA that the request was for will not be. */
@@ -280,6 +281,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     verdict.new_sa = fresh->id;
     if (is_clone(asking) && kept(sa, rekeying, asking, response)) {
         sa->ike->stats.clones++;
+        inner_lease(fresh);
         (void)crossed_won(sa, rekeying, now); /* D-12: beside our clone the peer's rekey stands */
         return verdict;
     }

@@ -12,6 +12,7 @@
 #include "ike/exchange.h"
 #include "ike/fragment.h"
 #include "ike/half_open.h"
+#include "ike/inner.h"
 #include "ike/jobs.h"
 #include "ike/login.h"
 #include "ike/receive.h"
@@ -252,7 +253,9 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
             child_install_failed(child);
     } else {
         struct sa *sa = sa_find(ike, job.sa);
-        if (sa != NULL) {
+        if (job.kind == IKE_EV_LEASE && job.child != 0) {
+            inner_leased(ike, sa, job.child, result);
+        } else if (sa != NULL) {
             login_job_done(sa, job.kind, result, now);
             early_replay(ike, now);
         } else if (job.kind == IKE_EV_LEASE && result->error == 0)

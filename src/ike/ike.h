@@ -355,7 +355,10 @@ struct ike_sa_info {
     uint8_t n_peer_addresses;
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
     bool rekey; /* it replaces `parent`: by now, or, where two rekeys crossed, if it is told so */
-    bool deleting_soon; /* code 1: unused old SA, to go by itself */
+    const struct ike_config
+        *config;                 /* borrowed: its inner addresses, mostly those of the session */
+    ike_session_id config_owner; /* the session, or a number of its own */
+    bool deleting_soon;          /* code 1: unused old SA, to go by itself */
 };
 
 struct ike_session_info {

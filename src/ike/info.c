@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
+#include "ike/inner.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
 {
@@ -28,6 +29,8 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .rekey_at_ns = sa->rekey_at_ns,
         .last_heard_ns = sa->last_heard_ns,
         .n_peer_addresses = sa->n_peer_addresses,
+        .config = sa->session == NULL ? NULL : inner_config(sa),
+        .config_owner = sa->session == NULL ? 0 : inner_owner(sa),
         .deleting_soon = sa->unused_at_ns != NANOS_NEVER,
     };
     memcpy(ret_info->peer_addresses, sa->peer_addresses, sizeof(sa->peer_addresses));

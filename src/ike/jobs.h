@@ -12,7 +12,7 @@ struct job {
     enum ike_event_kind kind;
     ike_sa_id sa;
     ike_session_id session;
-    ike_child_id child; /* CHILD_INSTALL */
+    uint32_t child; /* CHILD_INSTALL; LEASE of a clone: inner->owner, otherwise 0 */
     UT_hash_handle hh;
 };
 

@@ -177,6 +177,7 @@ struct ike_conn {
     uint16_t keep_old_notify;
     bool keep_old_blind;
     bool combined_auth;
+    bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */
     enum ike_mesh mesh;

@@ -9,6 +9,7 @@
 #include "ike/exchange.h"
 #include "ike/fragment.h"
 #include "ike/half_open.h"
+#include "ike/inner.h"
 #include "ike/login.h"
 #include "ike/seal.h"
 
@@ -221,6 +222,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     sa->down_reason = outcome;
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);
+    inner_drop(sa);
     sa_life_set(sa, IKE_DEAD, now);
     exchange_cancel_all(sa, outcome);
     if (sa->announced) {
@@ -273,6 +275,7 @@ void sa_free(struct sa *sa)
 void sa_children_move(struct sa *from, struct sa *to)
 {
     ASSERT(from->session == to->session);
+    inner_move(from, to);
     struct child **end = &to->children;
     while (*end != NULL)
         end = &(*end)->sa_next;

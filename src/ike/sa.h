@@ -64,6 +64,7 @@ struct sa {
     struct login *login;           /* owned; until IKE_AUTH is over */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
     struct child *children;        /* owned, by child->sa_next */
+    struct inner *inner;           /* owned; inner.h; NULL: the session's addresses */
 
     uint8_t n_peer_addresses; /* RFC 4555: primary first */
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];

@@ -122,6 +122,25 @@ static uint8_t policy_index(const struct vpn *vpn, const struct ike_child_policy
     return 0;
 }
 
+/* selectors_hash - FNV-1a over the traffic selectors of both sides. */
+static uint32_t selectors_hash(const struct ike_child_info *child)
+{
+    const struct ike_ts_list *lists[2] = {&child->local_ts, &child->remote_ts};
+    uint32_t hash = 2166136261u;
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < lists[i]->n; k++) {
+            const struct ike_ts *ts = &lists[i]->ts[k];
+            const uint32_t words[] = {ts->protocol, ts->start_port, ts->end_port,
+                                      ts->range.first.family};
+            for (size_t n = 0; n < sizeof(words) / sizeof(words[0]); n++)
+                hash = (hash ^ words[n]) * 16777619u;
+            for (size_t n = 0; n < sizeof(ts->range.first.octets); n++)
+                hash = ((hash ^ ts->range.first.octets[n]) * 16777619u ^ ts->range.last.octets[n]) *
+                       16777619u;
+        }
+    return hash;
+}
+
 void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     struct ike_child_info info;
@@ -133,8 +152,8 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
         !view->child(view->context, event->child, &info))
         return;
     uint8_t policy = policy_index(vpn, info.policy);
-    vpn->bearers[vpn->n_bearers++] =
-        (struct bearer){.id = event->child, .sa = event->sa, .policy = policy};
+    vpn->bearers[vpn->n_bearers++] = (struct bearer){
+        .id = event->child, .sa = event->sa, .policy = policy, .selectors = selectors_hash(&info)};
     vpn->children |= UINT32_C(1) << policy;
     if (leg->chosen)
         leg->job_at_ns = 0;

@@ -58,7 +58,7 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
     for (unsigned i = 0; i < vpn->n_bearers; i++) {
         const struct bearer *other = &vpn->bearers[i];
         const struct leg *leg = leg_at(vpn, other->sa);
-        if (other->policy != bearer->policy || leg == NULL)
+        if (other->policy != bearer->policy || other->selectors != bearer->selectors || leg == NULL)
             continue;
         first |= bearer_first_class(vpn, other);
         second |= leg_alive(leg);

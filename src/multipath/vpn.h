@@ -52,6 +52,7 @@ struct bearer {
     ike_child_id id;
     ike_sa_id sa;
     uint8_t policy;      /* index in conn->children */
+    uint32_t selectors;  /* hash: only Child SAs with the same ones carry for each other */
     nanos in_ns, out_ns; /* as last read */
     /* what the data plane was told */
     bool told, usable;

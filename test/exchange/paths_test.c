@@ -253,6 +253,47 @@ static void test_lossy(void **state)
     }
 }
 
+/* An inner address for each path: no VPN stands in for another, and each goes on over what lives.
+ */
+static void test_inner_address_per_path(void **state)
+{
+    (void)state;
+    for (int hole = 0; hole < 2; hole++) {
+        struct both *both = both_new(2, 40);
+        struct world *world = both->world;
+        world->conn_a->inner_per_path = world->conn_b->inner_per_path = true;
+        both_connect(both);
+        both_until_all_up(both, SECONDS(5));
+        assert_int_equal(world->b.n_leases, 2);
+        struct end *ends[2] = {&both->a, &both->b};
+        for (unsigned round = 0; round < 3; round++) {
+            if (round == 1 && hole)
+                both->hole[1] = true;
+            else if (round == 1)
+                both_link_set(both, 1, false);
+            if (round == 2) {
+                both->hole[1] = false;
+                both_link_set(both, 1, true);
+            }
+            both_run(both, SECONDS(15));
+            for (int i = 0; i < 2; i++)
+                for (unsigned k = 0; k < 2; k++)
+                    assert_true(
+                        ends[i]->child[world_child(ends[i]->peer, k) % BOTH_CHILDREN].usable);
+            struct ike_child_info second;
+            struct ike_sa_info sa;
+            assert_true(ike_child_get(world->a.ike, world_child(&world->a, 1), &second));
+            assert_true(ike_sa_get(world->a.ike, second.sa, &sa));
+            struct address at = world_path(round == 1 ? 0 : 1).local.address;
+            assert_true(address_equal(&sa.path.local.address, &at));
+        }
+        both_until_all_up(both, SECONDS(10));
+        assert_int_equal(both_logins(both), 1);
+        assert_int_equal(world->b.n_leases, 2);
+        both_free(both);
+    }
+}
+
 /* Whatever the links do: both ends agree afterwards, and each path has its VPN again. */
 static void test_random(void **state)
 {
@@ -308,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_rekeys_change_nothing),
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_no_additional_sas),
+        cmocka_unit_test(test_inner_address_per_path),
         cmocka_unit_test(test_lossy),
         cmocka_unit_test(test_random),
     };

@@ -118,3 +118,31 @@ def test_rekey_that_leaves_the_old_sa(world, asker):
     said = [(m.response, m.notifies["KEEP_OLD_IKE_SA"][:4]) for m in capture.dissect(eu.keylog, gw.keylog)
             if m.exchange == CREATE_CHILD_SA and "KEEP_OLD_IKE_SA" in m.notifies]
     assert said.count((False, "8001")) == said.count((True, "0001")) == 2, said
+
+
+def test_inner_address_per_path(world):
+    """Two addresses on the inner device: what binds one goes over its path, and over the other one if that is cut."""
+    lab, gw, eu = start(world, user={"inner": "per-path"}, gate={"inner": "per-path"}, mode="failover")
+    eu.ikat("up", "home")
+    eu.wait_paths(2)
+    vips = {sa["interface"]: sa["local-vips"][0] for sa in eu.established()}
+    assert set(vips) == {"wlan0", "lte0"} and len(set(vips.values())) == 2, vips
+    assert {vip for sa in gw.established() for vip in sa["remote-vips"]} == set(vips.values())
+
+    def ping(vip):
+        return "3 received" in lab.run("eu", "ping", "-c3", "-i0.1", "-W2", "-I", vip, HOST, check=False)
+
+    def sent():
+        return {p["interface"]: p["packets_out"] for p in eu.session()["paths"]}
+    for interface, vip in vips.items():
+        before = sent()
+        assert ping(vip), f"nothing comes back to {vip}"
+        assert {name: n - before[name] for name, n in sent().items()} == {name: 3 * (name == interface) for name in vips}
+    lab.cut("lte")
+    wait(lambda: all(sa["interface"] == "wlan0" for sa in eu.established()), "both IKE SAs are on the path that is left")
+    assert ping(vips["lte0"]) and ping(vips["wlan0"])
+    lab.restore("lte")
+    eu.wait_paths(2, timeout=20)
+    assert {sa["interface"]: sa["local-vips"][0] for sa in eu.established()} == vips
+    assert ping(vips["lte0"]) and ping(vips["wlan0"])
+    assert eu.session()["logins"] == 1

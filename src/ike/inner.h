@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_INNER_H
+#define IKE_INNER_H
+
+/*
+ * Inner addresses of a clone's own (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.3: KO-27,
+ * KO-28), where both ends have `inner = per-path`; otherwise all IKE SAs have those of the session
+ * (KO-25). The Gateway leases them when the clone comes into being, so that a request for a Child
+ * SA finds them, and releases them with the clone; they go along when it is rekeyed.
+ *
+ *   HDR, SK{CP(CFG_REQUEST), SA, Ni, ... TSi, TSr}  -->
+ *                           <--  HDR, SK{CP(CFG_REPLY), SA, Nr, ... TSi, TSr}
+ */
+
+#include "ike/sa.h"
+#include "wire/builder.h"
+#include "wire/message.h"
+
+struct ike_result;
+
+struct inner {
+    ike_session_id owner; /* of the lease: a number like those of sessions, and none of them */
+    bool known;           /* the Gateway has leased, the End User has got `config` */
+    bool given;           /* Gateway: the End User asked for it */
+    struct ike_config config;
+};
+
+/* inner_config - what Child SAs of this IKE SA are for. inner_owner - who has that lease. */
+const struct ike_config *inner_config(const struct sa *sa);
+ike_session_id inner_owner(const struct sa *sa);
+/* inner_own - it is not the session's. */
+bool inner_own(const struct sa *sa);
+
+/* End User: inner_asks - the next request for a Child SA asks for addresses; inner_ask writes it;
+ * inner_read takes the answer: without one, or with the addresses of the session, those it is. */
+bool inner_asks(const struct sa *sa);
+void inner_ask(const struct sa *sa, struct wire_builder *request);
+void inner_read(struct sa *sa, const struct wire_message *response);
+
+/* Gateway: inner_lease - a clone is there: IKE_EV_LEASE; inner_leased - the outcome. inner_answer -
+ * CFG_REPLY to who asked; inner_give - before the selectors of such a request are looked at. */
+void inner_lease(struct sa *sa);
+void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
+                  const struct ike_result *result);
+void inner_give(struct sa *sa, const struct wire_message *request);
+void inner_answer(const struct sa *sa, const struct wire_message *request,
+                  struct wire_builder *reply);
+
+/* inner_move - the IKE SA was rekeyed. inner_drop - it is gone: IKE_EV_LEASE_RELEASE. */
+void inner_move(struct sa *from, struct sa *to);
+void inner_drop(struct sa *sa);
+
+#endif
