@@ -162,6 +162,49 @@ static void test_reauthentication_and_terminate(void **state)
     }
 }
 
+/* Whatever the links do meanwhile: afterwards there is one session with all its paths, and nothing
+ * is left of those before. */
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 200; seed < 224; seed++) {
+        struct both *both = both_new(2 + (unsigned)(seed % 2), seed);
+        struct world *world = both->world;
+        const struct random *random = &world->a.random;
+        (seed % 4 < 2 ? world->conn_a : world->conn_b)->reauth_ns = SECONDS(40);
+        world->conn_b->unique = (enum ike_unique)(seed % 4);
+        world->conn_b->dpd_delay_ns = SECONDS(10); /* a Delete may be lost */
+        world->conn_a->inner_per_path = world->conn_b->inner_per_path = seed % 5 == 0;
+        both_connect(both);
+        both_until_all_up(both, SECONDS(5));
+        both->flow = both->down_flow = true;
+        world->loss_percent = seed % 3 == 0 ? 5 : 0;
+        for (unsigned step = 0; step < 60; step++) {
+            unsigned link = random_below(random, both->n_links);
+            switch (random_below(random, 4)) {
+            case 0: both_link_set(both, link, false); break;
+            case 1:
+            case 2: both_link_set(both, link, true); break;
+            case 3: both->hole[link] = !both->hole[link]; break;
+            }
+            both_run(both, MS(random_below(random, 6000)));
+        }
+        world->loss_percent = 0;
+        for (unsigned i = 0; i < both->n_links; i++) {
+            both->hole[i] = false;
+            both_link_set(both, i, true);
+        }
+        world->conn_a->reauth_ns = world->conn_b->reauth_ns = 0; /* of the logins to come */
+        both_run(both, SECONDS(300));
+        both_until_all_up(both, SECONDS(60));
+        assert_int_equal(session_of(&both->a, 1).id, 0);
+        assert_int_equal(session_of(&both->b, 1).id, 0);
+        assert_int_equal(world_n_sas(&world->a), both->n_links);
+        assert_int_equal(world->b.n_leases, seed % 5 == 0 ? both->n_links : 1);
+        both_free(both);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_reauthentication_fails),
         cmocka_unit_test(test_reauthentication_over_what_lives),
         cmocka_unit_test(test_reauthentication_and_terminate),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
