@@ -400,6 +400,9 @@ static void secrets(void **state)
         size_t len, owners;
     } table[] = {
         {"ike { secret = plain text }", "plain text", 10, 0},
+        {"ike { secret = \"a secret of more than sixty-four octets, as RFC 7296 section 2.15 has "
+         "it\" }",
+         "a secret of more than sixty-four octets, as RFC 7296 section 2.15 has it", 72, 0},
         {"ike-1 { secret = 0x6162FF }", "ab\xff", 3, 0},
         {"ike-1 { secret = 0sYWJjZA== }", "abcd", 4, 0},
         {"ike { secret = \"0xno }\"\n id = %any }", NULL, 0, 0},

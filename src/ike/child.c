@@ -240,9 +240,7 @@ static void delete_with_peer(struct child *child, enum ike_outcome reason)
 void child_tick(struct child *child, nanos now)
 {
     if (now >= child->expires_ns) {
-        child->expires_ns = NANOS_NEVER;
-        child->rekey_at_ns = NANOS_NEVER;
-        delete_with_peer(child, IKE_EXPIRED);
+        child_expire(child);
         return;
     }
     if (now < child->rekey_at_ns)
@@ -262,9 +260,16 @@ void child_rekey(struct child *child)
     (void)!intent_add(child->sa, &intent);
 }
 
+/* RFC 7296 section 2.8: an SA whose lifetime is over is not used, whether the peer knows or not. */
 void child_expire(struct child *child)
 {
-    delete_with_peer(child, IKE_EXPIRED);
+    struct intent intent = {
+        .kind = INTENT_DELETE_CHILD, .spi_in = child->spi_in, .reason = IKE_EXPIRED};
+    child->expires_ns = child->rekey_at_ns = NANOS_NEVER;
+    if (intent_pending(child->sa, INTENT_DELETE_CHILD, child->id))
+        return; /* said already, and not sent on any more once it is answered */
+    (void)!intent_add(child->sa, &intent); /* no room: at least our side is clean */
+    child_down(child, IKE_EXPIRED, 0);
 }
 
 void child_install_failed(struct child *child)

@@ -339,6 +339,8 @@ static void tick_lifetimes(struct sa *sa, nanos now)
     if (now >= sa->expires_ns) {
         sa->expires_ns = NANOS_NEVER;
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_EXPIRED};
+        while (sa->life == IKE_ESTABLISHED && sa->children != NULL) /* not used any more */
+            child_down(sa->children, IKE_EXPIRED, 0);
         if (sa->life == IKE_ESTABLISHED && intent_add(sa, &intent) == 0)
             return;
         enum ike_outcome outcome = sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_EXPIRED;

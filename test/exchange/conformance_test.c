@@ -111,6 +111,41 @@ static void message_ids_run_out(void **state)
     world_free(world);
 }
 
+/* --- lifetimes (section 2.8) --- */
+
+static bool nothing_arrives(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    (void)to_b;
+    (void)d;
+    return false;
+}
+
+/* What is over is not used, also when the peer cannot be told. */
+static void over_is_over(void **state)
+{
+    (void)state;
+    for (int of_ike = 0; of_ike < 2; of_ike++) {
+        struct world *world = world_new(22);
+        struct ike_lifetime *lifetime =
+            of_ike ? &world->conn_a->lifetime : &world->conn_a->children[0].lifetime;
+        lifetime->life_ns = SECONDS(100);
+        scenario_login(world);
+        world_run(world, SECONDS(50));
+        world->hook = nothing_arrives;
+        world_run(world, SECONDS(49));
+        assert_int_equal(world->a.installed, 1);
+        world_run(world, SECONDS(2));
+        assert_int_equal(world->a.installed, 0);
+        assert_int_equal(world->b.installed, 1);
+        world->hook = NULL;
+        world_run(world, SECONDS(60));
+        assert_int_equal(world->b.installed, 0);
+        assert_int_equal(world_n_sas(&world->b), !of_ike);
+        scenario_end(world);
+    }
+}
+
 /* --- in the open (sections 2.5, 2.21.4) --- */
 
 static struct ike_datagram reply;
@@ -614,6 +649,7 @@ int main(void)
         cmocka_unit_test(large_message),
         cmocka_unit_test(bitwise_identical),
         cmocka_unit_test(message_ids_run_out),
+        cmocka_unit_test(over_is_over),
         cmocka_unit_test(clear_answer),
         cmocka_unit_test(critical_at_first),
         cmocka_unit_test(any_order),
