@@ -16,10 +16,8 @@ uint32_t child_spi_new(struct ike *ike)
 {
     for (;;) {
         uint32_t spi = random_u32(ike->random);
-        struct child *taken;
-        HASH_FIND(by_spi, ike->children_by_spi, &spi, sizeof(spi), taken);
         /* RFC 4303 section 2.1: 1 to 255 are reserved, 0 is never sent. */
-        if (spi > 255 && taken == NULL)
+        if (spi > 255 && map_get(&ike->children_by_spi, spi) == NULL)
             return spi;
     }
 }
@@ -35,8 +33,8 @@ static void link_child(struct ike *ike, struct sa *sa, struct child *child)
     else
         ike->children_last->next = child;
     ike->children_last = child;
-    HASH_ADD(by_id, ike->children_by_id, id, sizeof(child->id), child);
-    HASH_ADD(by_spi, ike->children_by_spi, spi_in, sizeof(child->spi_in), child);
+    map_put(&ike->children_by_id, child->id, child);
+    map_put(&ike->children_by_spi, child->spi_in, child);
     sa->session->n_children++;
     ike->stats.children++;
 }
@@ -55,8 +53,8 @@ static void unlink_child(struct ike *ike, struct child *child)
         ike->children_last = child->previous;
     else
         child->next->previous = child->previous;
-    HASH_DELETE(by_id, ike->children_by_id, child);
-    HASH_DELETE(by_spi, ike->children_by_spi, child);
+    (void)map_take(&ike->children_by_id, child->id);
+    (void)map_take(&ike->children_by_spi, child->spi_in);
     ASSERT(child->sa->session->n_children > 0 && ike->stats.children > 0);
     child->sa->session->n_children--;
     ike->stats.children--;
@@ -114,6 +112,8 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     struct ike *ike = sa->ike;
     size_t n = spec->local_ts->n + spec->remote_ts->n;
     bool outbound_now = spec->outbound_now && (inner_own(sa) || !session_waits(sa->session));
+    if (map_get(&ike->children_by_spi, spec->spi_in) != NULL)
+        return NULL; /* two that were under way chose the same one */
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
     if (child == NULL)
         return NULL;
@@ -194,9 +194,7 @@ void child_replaced(struct child *old, struct child *by)
 
 struct child *child_find(const struct ike *ike, ike_child_id id)
 {
-    struct child *child;
-    HASH_FIND(by_id, ike->children_by_id, &id, sizeof(id), child);
-    return child;
+    return map_get(&ike->children_by_id, id);
 }
 
 struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in)

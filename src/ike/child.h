@@ -5,8 +5,6 @@
 /* A Child SA (ESP, tunnel mode), both directions. Belongs to one IKE SA, follows it on an IKE SA
  * rekey, and lives on its path. */
 
-#include "base/table.h"
-
 #include "ike/ike.h"
 
 struct sa;
@@ -18,7 +16,6 @@ struct child {
     struct sa *sa;
     struct child *sa_next;
     struct child *next, *previous; /* all, by id */
-    UT_hash_handle by_id, by_spi;  /* by_spi: our inbound SPI */
     struct ike_conn *conn;         /* a reference: `policy` points into it */
     const struct ike_child_policy *policy;
     enum ike_child_life life;
@@ -49,7 +46,8 @@ uint32_t child_spi_new(struct ike *ike);
 /*
  * child_install - makes the Child SA and emits IKE_EV_CHILD_INSTALL (job) and IKE_EV_CHILD_UP.
  * `keys` are copied into the event and wiped there. If the data plane refuses (ike_complete with an
- * error), the Child SA is deleted with the peer. NULL: no memory.
+ * error), the Child SA is deleted with the peer. NULL: no memory,
+ * or the SPI was taken meanwhile.
  */
 struct child *child_install(struct sa *sa, const struct child_spec *spec,
                             const struct ike_child_keys *keys, nanos now);

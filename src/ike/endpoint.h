@@ -5,6 +5,7 @@
 /* What is behind struct ike: tables, queues, half-open accounting. Internal to ike/. */
 
 #include "base/deadline_heap.h"
+#include "base/map.h"
 #include "crypto/provider.h"
 #include "ike/child.h"
 #include "ike/cookie.h"
@@ -41,10 +42,10 @@ struct ike {
     struct sa *dead;    /* to be freed when the call ends, by `next` */
     struct session *sessions, *sessions_last;
     struct child *children, *children_last;
-    struct sa *sas_by_id, *sas_by_spi; /* uthash heads */
-    struct session *sessions_by_id;
-    struct session *sessions_by_peer; /* uthash head: session.c */
-    struct child *children_by_id, *children_by_spi;
+    struct map sas_by_id, sas_by_spi; /* by_spi: ours */
+    struct map sessions_by_id;
+    struct map sessions_by_peer; /* hash of the identities -> newest: session.c */
+    struct map children_by_id, children_by_spi;
     struct deadline_heap deadlines;
     struct half_open_source *half_open; /* half_open.h: counters per source */
     struct login *logins;               /* responder, before authentication: login.h */

@@ -152,6 +152,14 @@ bool identity_equal(const struct ike_id *a, const struct ike_id *b)
     return true;
 }
 
+uint32_t identity_hash(const struct ike_id *id, uint32_t seed)
+{
+    uint32_t hash = seed ^ 2166136261u; /* FNV-1a; names have no case */
+    for (uint16_t i = 0; i < id->len; i++)
+        hash = (hash ^ (uint32_t)(id->data[i] | 0x20)) * 16777619u;
+    return hash;
+}
+
 enum identity_rank identity_covers(const struct ike_id *pattern, const struct ike_id *id)
 {
     if (pattern->type == ID_ANY)

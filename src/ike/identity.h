@@ -28,6 +28,8 @@ bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 int identity_from_address(const struct address *address, struct ike_id *ret_id) MUST_USE;
 
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
+/* identity_hash - the same for those that are equal. `seed`: 0, or the hash of what goes before. */
+uint32_t identity_hash(const struct ike_id *id, uint32_t seed);
 
 /*
  * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*'

@@ -33,7 +33,8 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .config_owner = sa->session == NULL ? 0 : inner_owner(sa),
         .deleting_soon = sa->unused_at_ns != NANOS_NEVER,
     };
-    memcpy(ret_info->peer_addresses, sa->peer_addresses, sizeof(sa->peer_addresses));
+    memcpy(ret_info->peer_addresses, sa->peer_addresses,
+           sa->n_peer_addresses * sizeof(sa->peer_addresses[0]));
 }
 
 static void session_info(const struct session *session, struct ike_session_info *ret_info)
@@ -153,8 +154,8 @@ void ike_stats_get(const struct ike *ike, struct ike_stats *ret_stats)
 
 static void check_sa(const struct sa *sa)
 {
-    ASSERT(sa->life != IKE_DEAD && sa->id != 0 && sa->spi_ours != 0);
-    ASSERT(sa->spi_ours == sa_spi_ours(sa));
+    ASSERT(sa->life != IKE_DEAD && sa->id != 0 && sa_spi_ours(sa) != 0);
+    ASSERT(map_get(&sa->ike->sas_by_spi, sa_spi_ours(sa)) == sa);
     ASSERT(!sa->touched && !(sa->asking != NULL && sa->asking->running));
     ASSERT(!window_busy(&sa->mine) || sa->asking != NULL);
     ASSERT(sa->deadline.index == 0 ||
@@ -196,7 +197,7 @@ void ike_check_invariants(const struct ike *ike)
         ASSERT(session->n_children <= 2 * LIMIT_CHILD_SAS_SESSION);
         sessions++;
     }
-    ASSERT(sas == HASH_CNT(by_id, ike->sas_by_id) && sas == HASH_CNT(by_spi, ike->sas_by_spi));
+    ASSERT(sas == ike->sas_by_id.n && sas == ike->sas_by_spi.n);
     ASSERT(established == ike->stats.established);
     ASSERT(children == ike->stats.children && sessions == ike->stats.sessions);
     ASSERT(ike->touched == NULL && ike->dead == NULL);

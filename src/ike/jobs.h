@@ -5,6 +5,7 @@
 /* Jobs that wait outside of the core: which IKE SA or Child SA the answer belongs to. A job of an
  * SA that went away is forgotten with it. */
 
+#include "base/table.h"
 #include "ike/endpoint.h"
 
 struct job {

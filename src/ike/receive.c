@@ -41,8 +41,7 @@ static struct sa *find_sa(const struct ike *ike, const struct ike_header *header
     bool from_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
     uint64_t ours = from_initiator ? header->spi_r : header->spi_i;
     uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
-    struct sa *sa;
-    HASH_FIND(by_spi, ike->sas_by_spi, &ours, sizeof(ours), sa);
+    struct sa *sa = map_get(&ike->sas_by_spi, ours);
     if (sa == NULL || sa_original_initiator(sa) == from_initiator)
         return NULL;
     if (sa_spi_peers(sa) != theirs && !(sa->life == IKE_HALF_OPEN && sa_spi_peers(sa) == 0))

@@ -18,9 +18,7 @@
 
 static bool spi_taken(const struct ike *ike, uint64_t spi)
 {
-    struct sa *sa;
-    HASH_FIND(by_spi, ike->sas_by_spi, &spi, sizeof(spi), sa);
-    return sa != NULL;
+    return map_get(&ike->sas_by_spi, spi) != NULL;
 }
 
 uint64_t sa_spi_new(const struct ike *ike)
@@ -34,12 +32,11 @@ uint64_t sa_spi_new(const struct ike *ike)
 
 static void spi_begin(struct sa *sa, uint64_t spi)
 {
-    sa->spi_ours = spi;
     if (sa->role == IKE_SA_INITIATOR)
         sa->spi_i = spi;
     else
         sa->spi_r = spi;
-    HASH_ADD(by_spi, sa->ike->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
+    map_put(&sa->ike->sas_by_spi, spi, sa);
 }
 
 bool sa_spi_own(struct sa *sa, uint64_t spi)
@@ -47,16 +44,17 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
     ASSERT(sa->life == IKE_HALF_OPEN);
     if (spi_taken(sa->ike, spi))
         return false;
-    HASH_DELETE(by_spi, sa->ike->sas_by_spi, sa);
+    (void)map_take(&sa->ike->sas_by_spi, sa_spi_ours(sa));
     spi_begin(sa, spi);
     return true;
 }
 
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
 {
-    struct sa *sa = calloc(1, sizeof(*sa));
+    struct sa *sa = aligned_alloc(SA_ALIGNMENT, sizeof(*sa));
     if (sa == NULL)
         return NULL;
+    memset(sa, 0, sizeof(*sa));
     sa->id = ++ike->last_sa;
     sa->ike = ike;
     sa->role = role;
@@ -73,7 +71,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     else
         ike->sas_last->next = sa;
     ike->sas_last = sa;
-    HASH_ADD(by_id, ike->sas_by_id, id, sizeof(sa->id), sa);
+    map_put(&ike->sas_by_id, sa->id, sa);
     sa_touch(sa);
     return sa;
 }
@@ -98,7 +96,7 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
 
 void sa_spi_set(struct sa *sa, uint64_t spi_i, uint64_t spi_r)
 {
-    ASSERT(sa->spi_ours == (sa_original_initiator(sa) ? spi_i : spi_r));
+    ASSERT(sa_spi_ours(sa) == (sa_original_initiator(sa) ? spi_i : spi_r));
     sa->spi_i = spi_i;
     sa->spi_r = spi_r;
 }
@@ -234,8 +232,8 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         session_detach(sa->session, sa, outcome);
     sa->login = login_free(ike, sa->login);
     deadline_heap_remove(&ike->deadlines, &sa->deadline);
-    HASH_DELETE(by_id, ike->sas_by_id, sa);
-    HASH_DELETE(by_spi, ike->sas_by_spi, sa);
+    (void)map_take(&ike->sas_by_id, sa->id);
+    (void)map_take(&ike->sas_by_spi, sa_spi_ours(sa));
     if (sa->previous == NULL)
         ike->sas = sa->next;
     else
@@ -460,7 +458,5 @@ void sa_path_set(struct sa *sa, const struct ike_path *path)
 
 struct sa *sa_find(const struct ike *ike, ike_sa_id id)
 {
-    struct sa *sa;
-    HASH_FIND(by_id, ike->sas_by_id, &id, sizeof(id), sa);
-    return sa;
+    return map_get(&ike->sas_by_id, id);
 }

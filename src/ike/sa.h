@@ -15,8 +15,6 @@
  */
 
 #include "base/deadline_heap.h"
-#include "base/table.h"
-
 #include "ike/ike.h"
 #include "ike/keymat.h"
 #include "ike/window.h"
@@ -29,36 +27,44 @@ struct login;
 struct proposal_choice;
 struct reassembly;
 
-struct sa {
-    ike_sa_id id;
-    ike_sa_id parent; /* cloned or rekeyed from; 0: authenticated */
-    struct ike *ike;
-    struct session *session;    /* NULL while a responder is HALF_OPEN */
-    struct sa *next, *previous; /* all IKE SAs, by id */
-    struct sa *session_next;    /* those of the session */
-    UT_hash_handle by_id, by_spi;
-    uint64_t spi_ours;        /* key of by_spi */
-    struct deadline deadline; /* in ike->deadlines */
-    struct sa *touched_next;
-    bool touched;
+#define SA_ALIGNMENT 64
 
+struct sa {
+    /* What every datagram is judged by comes first, in one cache line. */
+    _Alignas(SA_ALIGNMENT) uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     enum ike_sa_life life;
     enum ike_sa_role role;
-    enum ike_origin origin;
-    bool rekey;            /* of `parent` */
-    uint64_t spi_i, spi_r; /* as numbers, from network byte order */
-    struct ike_path path;
+    struct asking *asking; /* owned; NULL: none */
+    bool answering_later;  /* a request waits for a job; `theirs` knows its message ID */
+    bool touched;
+    bool rekey;                 /* of `parent` */
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */
+    bool announced;             /* IKE_EV_SA_UP was emitted, so IKE_EV_SA_DOWN will be */
     uint8_t notices;            /* IKE_EV_NOTICEs given: a peer cannot fill the log */
+    uint8_t n_peer_addresses;   /* of peer_addresses */
+    struct window theirs, mine;
+    struct ike *ike;
 
+    ike_sa_id id;
+    ike_sa_id parent;        /* cloned or rekeyed from; 0: authenticated */
+    struct session *session; /* NULL while a responder is HALF_OPEN */
+    enum ike_origin origin;
     uint16_t encr, encr_key_bits, integ, prf, ke;
+    struct ike_path path;
+    nanos established_ns, rekey_at_ns, expires_ns;
+    nanos last_heard_ns; /* authentic packet, IKE or ESP */
+    nanos suspected_ns;  /* last hint that was followed */
+    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
+
+    struct sa *next, *previous; /* all IKE SAs, by id */
+    struct sa *session_next;    /* those of the session */
+    struct sa *touched_next;
+    struct deadline deadline; /* in ike->deadlines */
+
     struct ike_sa_keys keys;
     uint64_t iv_counter; /* explicit IV of AEAD algorithms: never used twice with one key */
 
-    struct window mine, theirs;
     struct packet *last_request; /* while its response is being looked at */
-    struct asking *asking;       /* owned; NULL: none */
-    bool answering_later;        /* a request waits for a job; `theirs` knows its message ID */
     struct intent *intents;      /* owned, first is next */
     unsigned n_intents;
     struct login *login;           /* owned; until IKE_AUTH is over */
@@ -66,22 +72,16 @@ struct sa {
     struct child *children;        /* owned, by child->sa_next */
     struct inner *inner;           /* owned; inner.h; NULL: the session's addresses */
 
-    uint8_t n_peer_addresses; /* RFC 4555: primary first */
-    struct address peer_addresses[LIMIT_ADDITIONAL + 1];
-    nanos moved_ns;               /* when `path` changed last; 0: never */
+    struct address peer_addresses[LIMIT_ADDITIONAL + 1]; /* RFC 4555: primary first */
+    nanos moved_ns;                                      /* when `path` changed last; 0: never */
     struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
     nanos pending_ns;             /* when it said so */
     bool pending_nat_local, pending_nat_remote;
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
-    bool announced;        /* IKE_EV_SA_UP was emitted, so IKE_EV_SA_DOWN will be */
+    bool detoured;         /* the session ends, and the Delete goes over session->end_path */
     ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
-    nanos established_ns, rekey_at_ns, expires_ns;
-    nanos last_heard_ns; /* authentic packet, IKE or ESP */
-    nanos suspected_ns;  /* last hint that was followed */
-    bool detoured;       /* the session ends, and the Delete goes over session->end_path */
-    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
     enum ike_outcome down_reason;
 };
 

@@ -30,7 +30,7 @@ struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_ses
     else
         ike->sessions_last->next = session;
     ike->sessions_last = session;
-    HASH_ADD(by_id, ike->sessions_by_id, id, sizeof(session->id), session);
+    map_put(&ike->sessions_by_id, session->id, session);
     ike->stats.sessions++;
     return session;
 }
@@ -46,48 +46,35 @@ void session_attach(struct session *session, struct sa *sa)
 
 /* --- sessions of the same identities --- */
 
-/* peer_hash - FNV-1a over what identity_equal() compares; names have no case. */
 static uint32_t peer_hash(const struct session *session)
 {
-    const struct ike_id *ids[2] = {&session->local_id, &session->remote_id};
-    uint32_t hash = 2166136261u;
-    for (int i = 0; i < 2; i++)
-        for (uint16_t k = 0; k < ids[i]->len; k++)
-            hash = (hash ^ (uint32_t)(ids[i]->data[k] | 0x20)) * 16777619u;
-    return hash;
-}
-
-static struct session *peer_first(const struct ike *ike, uint32_t hash)
-{
-    struct session *first;
-    HASH_FIND(by_peer, ike->sessions_by_peer, &hash, sizeof(hash), first);
-    return first;
+    return identity_hash(&session->remote_id, identity_hash(&session->local_id, 0));
 }
 
 static void peer_add(struct session *session)
 {
-    struct ike *ike = session->ike;
+    struct map *by_peer = &session->ike->sessions_by_peer;
     session->peer_hash = peer_hash(session);
-    session->peer_next = peer_first(ike, session->peer_hash);
+    session->peer_next = map_take(by_peer, session->peer_hash);
+    session->peer_previous = NULL;
     if (session->peer_next != NULL)
-        HASH_DELETE(by_peer, ike->sessions_by_peer, session->peer_next);
-    HASH_ADD(by_peer, ike->sessions_by_peer, peer_hash, sizeof(session->peer_hash), session);
+        session->peer_next->peer_previous = session;
+    map_put(by_peer, session->peer_hash, session);
 }
 
 static void peer_remove(struct session *session)
 {
-    struct ike *ike = session->ike;
-    struct session *first = peer_first(ike, session->peer_hash);
-    if (first == session) {
-        HASH_DELETE(by_peer, ike->sessions_by_peer, session);
-        first = session->peer_next;
-        if (first != NULL)
-            HASH_ADD(by_peer, ike->sessions_by_peer, peer_hash, sizeof(first->peer_hash), first);
+    struct map *by_peer = &session->ike->sessions_by_peer;
+    struct session *next = session->peer_next;
+    if (next != NULL)
+        next->peer_previous = session->peer_previous;
+    if (session->peer_previous != NULL) {
+        session->peer_previous->peer_next = next;
         return;
     }
-    while (first->peer_next != session)
-        first = first->peer_next;
-    first->peer_next = session->peer_next;
+    (void)map_take(by_peer, session->peer_hash);
+    if (next != NULL)
+        map_put(by_peer, session->peer_hash, next);
 }
 
 static bool same_peer(const struct session *a, const struct session *b)
@@ -100,8 +87,9 @@ static bool same_peer(const struct session *a, const struct session *b)
  * one after `after`. NULL: none. */
 static struct session *session_of_peer(const struct session *session, const struct session *after)
 {
-    struct session *other =
-        after != NULL ? after->peer_next : peer_first(session->ike, peer_hash(session));
+    struct session *other = after != NULL
+                                ? after->peer_next
+                                : map_get(&session->ike->sessions_by_peer, peer_hash(session));
     while (other != NULL && !same_peer(other, session))
         other = other->peer_next;
     return other;
@@ -148,7 +136,7 @@ static void session_free(struct session *session, enum ike_outcome outcome)
         ike->sessions_last = session->previous;
     else
         session->next->previous = session->previous;
-    HASH_DELETE(by_id, ike->sessions_by_id, session);
+    (void)map_take(&ike->sessions_by_id, session->id);
     ike->stats.sessions--;
     ike_conn_unref(session->conn);
     free(session);
@@ -189,9 +177,7 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
 
 struct session *session_find(const struct ike *ike, ike_session_id id)
 {
-    struct session *session;
-    HASH_FIND(by_id, ike->sessions_by_id, &id, sizeof(id), session);
-    return session;
+    return map_get(&ike->sessions_by_id, id);
 }
 
 bool session_duplicate(const struct session *session)

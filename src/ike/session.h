@@ -8,8 +8,6 @@
  * Negotiated abilities are the session's, since clones and rekeyed SAs inherit them (A-20).
  */
 
-#include "base/table.h"
-
 #include "ike/ike.h"
 
 struct sa;
@@ -17,13 +15,11 @@ struct sa;
 struct session {
     ike_session_id id;
     struct ike *ike;
-    struct session *next, *previous; /* by id */
-    UT_hash_handle by_id;
-    uint32_t peer_hash;        /* of both identities */
-    struct session *peer_next; /* established ones with the same hash, newest first */
-    UT_hash_handle by_peer;    /* the newest */
-    struct sa *sas;            /* by sa->session_next */
-    uint32_t n_sas;            /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
+    struct session *next, *previous;           /* by id */
+    uint32_t peer_hash;                        /* of both identities */
+    struct session *peer_next, *peer_previous; /* established ones with that hash, newest first */
+    struct sa *sas;                            /* by sa->session_next */
+    uint32_t n_sas; /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
     uint32_t n_children;
 
     struct ike_conn *conn; /* a reference */

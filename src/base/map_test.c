@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/map.h"
+
+#include "base/unit_test.h"
+
+#define KEYS 600
+
+static uint64_t key_of(size_t i, unsigned kind)
+{
+    /* in a row; with equal low bits; with equal high bits of the product */
+    return kind == 0 ? i : kind == 1 ? (uint64_t)i << 40 : i * 0xf1de83e19937733du;
+}
+
+/* random puts and takes, beside a table of what must be there */
+static void test_against_array(void **state)
+{
+    (void)state;
+    static char objects[KEYS];
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct map map = {0};
+        bool there[KEYS] = {false};
+        size_t n = 0;
+        uint64_t dice = 7;
+        for (unsigned step = 0; step < 40000; step++) {
+            dice = dice * 6364136223846793005u + 1442695040888963407u;
+            size_t i = (size_t)(dice >> 33) % KEYS;
+            /* fills, then empties */
+            bool put = (dice >> 20 & 3) != 0 ? step < 20000 : step >= 20000;
+            if (put && !there[i])
+                map_put(&map, key_of(i, kind), &objects[i]);
+            else if (!put)
+                assert_ptr_equal(map_take(&map, key_of(i, kind)), there[i] ? &objects[i] : NULL);
+            n = n + (put && !there[i]) - (!put && there[i]);
+            there[i] = put;
+            assert_int_equal(map.n, n);
+            size_t other = (i * 7 + step) % KEYS;
+            assert_ptr_equal(map_get(&map, key_of(other, kind)),
+                             there[other] ? &objects[other] : NULL);
+        }
+        for (size_t i = 0; i < KEYS; i++)
+            assert_ptr_equal(map_get(&map, key_of(i, kind)), there[i] ? &objects[i] : NULL);
+        map_done(&map);
+    }
+}
+
+static void test_empty(void **state)
+{
+    (void)state;
+    struct map map = {0};
+    int object;
+    assert_null(map_get(&map, 0));
+    assert_null(map_take(&map, 0));
+    map_put(&map, 0, &object);
+    assert_ptr_equal(map_take(&map, 0), &object);
+    assert_null(map_get(&map, 0));
+    map_done(&map);
+    assert_null(map_get(&map, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_against_array),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
