@@ -285,10 +285,10 @@ static struct vpn *inherit(struct path_manager *pm, const struct ike_session_inf
 
 static struct vpn *logged_in(struct path_manager *pm, ike_sa_id sa)
 {
-    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        if (vpn->id == 0 && login_path_of(vpn, sa) != NULL)
-            return vpn;
-    return NULL;
+    struct vpn *vpn = pm->wishes;
+    while (vpn != NULL && login_path_of(vpn, sa) == NULL)
+        vpn = vpn->wish_next;
+    return vpn;
 }
 
 static void login_over(struct vpn *vpn, ike_sa_id sa)
@@ -530,9 +530,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
 /* login_news - of attempts that have no session yet. */
 static void login_news(struct path_manager *pm, const struct ike_event *event, nanos now)
 {
-    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
-        if (vpn->id != 0)
-            continue;
+    for (struct vpn *vpn = pm->wishes; vpn != NULL; vpn = vpn->wish_next) {
         bool ours =
             event->kind == IKE_EV_COMMAND_DONE && login_done(vpn, event->tag, event->outcome, now);
         if (event->kind == IKE_EV_EXCHANGE)

@@ -31,6 +31,7 @@ struct path_manager *path_manager_free(struct path_manager *pm)
     while (pm->vpns != NULL)
         vpn_free(pm->vpns);
     deadline_heap_done(&pm->deadlines);
+    map_done(&pm->by_id);
     while (pm->commands != NULL) {
         struct command_node *node = pm->commands;
         command_drop_first(pm);
@@ -39,6 +40,25 @@ struct path_manager *path_manager_free(struct path_manager *pm)
     free(pm->command_taken);
     free(pm);
     return NULL;
+}
+
+static void wish_add(struct vpn *vpn)
+{
+    vpn->wish_previous = NULL;
+    vpn->wish_next = vpn->pm->wishes;
+    if (vpn->wish_next != NULL)
+        vpn->wish_next->wish_previous = vpn;
+    vpn->pm->wishes = vpn;
+}
+
+static void wish_remove(struct vpn *vpn)
+{
+    if (vpn->wish_previous == NULL)
+        vpn->pm->wishes = vpn->wish_next;
+    else
+        vpn->wish_previous->wish_next = vpn->wish_next;
+    if (vpn->wish_next != NULL)
+        vpn->wish_next->wish_previous = vpn->wish_previous;
 }
 
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
@@ -56,21 +76,27 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
     else
         pm->vpns_last->next = vpn;
     pm->vpns_last = vpn;
+    wish_add(vpn);
     return vpn;
 }
 
 void vpn_id_set(struct vpn *vpn, ike_session_id id)
 {
-    if (vpn->id != 0)
-        HASH_DELETE(hh, vpn->pm->by_id, vpn);
+    if (vpn->id == 0)
+        wish_remove(vpn);
+    else
+        (void)map_take(&vpn->pm->by_id, vpn->id);
     vpn->id = id;
-    if (id != 0)
-        HASH_ADD(hh, vpn->pm->by_id, id, sizeof(vpn->id), vpn);
+    if (id == 0)
+        wish_add(vpn);
+    else
+        map_put(&vpn->pm->by_id, id, vpn);
 }
 
 void vpn_free(struct vpn *vpn)
 {
     vpn_id_set(vpn, 0);
+    wish_remove(vpn);
     if (vpn->previous == NULL)
         vpn->pm->vpns = vpn->next;
     else
@@ -98,9 +124,7 @@ void vpn_free(struct vpn *vpn)
 
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id)
 {
-    struct vpn *vpn;
-    HASH_FIND(hh, pm->by_id, &id, sizeof(id), vpn);
-    return vpn;
+    return map_get(&pm->by_id, id);
 }
 
 bool vpn_single(const struct vpn *vpn)
@@ -234,7 +258,7 @@ void path_manager_check_invariants(const struct path_manager *pm)
         else
             ASSERT(vpn->n_paths == 0);
     }
-    ASSERT(with_id == HASH_CNT(hh, pm->by_id));
+    ASSERT(with_id == pm->by_id.n);
     for (const struct command_node *node = pm->commands; node != NULL; node = node->next)
         n++;
     ASSERT(n == pm->n_commands);

@@ -16,10 +16,8 @@
  * know). Deadlines are computed from state, never armed.
  */
 
-#define HASH_FUNCTION HASH_FNV /* the default one falls through cases, which clang refuses */
-#include <uthash.h>
-
 #include "base/deadline_heap.h"
+#include "base/map.h"
 #include "multipath/path_manager.h"
 
 #define LEGS_MAX                                                                                   \
@@ -125,7 +123,7 @@ struct path {
 
 struct vpn {
     struct vpn *next, *previous;
-    UT_hash_handle hh; /* by id; only with id != 0 */
+    struct vpn *wish_next, *wish_previous; /* in pm->wishes; only with id == 0 */
     struct path_manager *pm;
     ike_session_id id; /* 0: not logged in */
     struct ike_conn *conn;
@@ -192,7 +190,8 @@ struct path_manager {
     struct vpn *vpns, *vpns_last; /* in order of coming */
     struct deadline_heap deadlines;
     struct vpn *orders; /* those that changed, by vpn->orders */
-    struct vpn *by_id;
+    struct vpn *wishes; /* those without a session */
+    struct map by_id;
     size_t n_links;
     struct path_link links[PATH_LINKS];
     uint64_t last_tag;
