@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/pools.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "ike/identity.h"
 
 #define POOLS   32
@@ -11,9 +13,11 @@
 
 struct lease {
     struct address address;
-    struct ike_id identity;
     ike_session_id sessions[HOLDERS]; /* who has it; [0] is 0: offline */
-    uint64_t left;                    /* order of leaving */
+    struct lease *address_next;       /* with the same key of the address */
+    /* of those that are offline: all of the pool, and those with the same key of the identity */
+    struct lease *older, *newer, *identity_older, *identity_newer;
+    struct ike_id *identity; /* owned, no longer than it must be; NULL: nobody's yet */
 };
 
 struct pool {
@@ -22,12 +26,16 @@ struct pool {
     struct address next;         /* lowest address that never was given out */
     bool used_up;                /* none is left */
     size_t n, cap;
-    struct lease *leases;
+    struct lease **leases;           /* owned, in order of first use */
+    struct map by_address;           /* address_key -> first lease */
+    struct map by_session;           /* who has it -> lease; one of each pool */
+    struct map by_identity;          /* hash -> offline lease that was left last */
+    struct lease *oldest, *youngest; /* offline, in order of leaving */
+    uint32_t online;
 };
 
 struct pools {
     size_t n;
-    uint64_t clock;
     struct pool pools[POOLS];
 };
 
@@ -36,10 +44,22 @@ struct pools *pools_new(void)
     return calloc(1, sizeof(struct pools));
 }
 
+static void pool_clear(struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n; i++) {
+        free(pool->leases[i]->identity);
+        free(pool->leases[i]);
+    }
+    free(pool->leases);
+    map_done(&pool->by_address);
+    map_done(&pool->by_session);
+    map_done(&pool->by_identity);
+}
+
 struct pools *pools_free(struct pools *pools)
 {
     for (size_t i = 0; pools != NULL && i < pools->n; i++)
-        free(pools->pools[i].leases);
+        pool_clear(&pools->pools[i]);
     free(pools);
     return NULL;
 }
@@ -65,14 +85,6 @@ static struct address_range range_usable(const struct address_range *range)
         ASSERT(inside);
     }
     return usable;
-}
-
-static uint32_t pool_online(const struct pool *pool)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < pool->n; i++)
-        n += pool->leases[i].sessions[0] != 0;
-    return n;
 }
 
 static bool config_sound(const struct pools *pools, const struct pool_config *config)
@@ -101,13 +113,13 @@ int pools_load(struct pools *pools, const struct pool_config *config)
         pool->config = *config;
         return 0;
     }
-    if (pool != NULL && pool_online(pool) > 0)
+    if (pool != NULL && pool->online > 0)
         return ERR_WRONG_STATE;
     if (pool == NULL && pools->n == POOLS)
         return ERR_FULL;
     if (pool == NULL)
         pool = &pools->pools[pools->n++];
-    free(pool->leases);
+    pool_clear(pool);
     struct address_range usable = range_usable(&config->range);
     *pool = (struct pool){.config = *config, .usable = usable, .next = usable.first};
     return 0;
@@ -118,9 +130,9 @@ int pools_unload(struct pools *pools, const char *name)
     struct pool *pool = pool_find(pools, name);
     if (pool == NULL)
         return ERR_NOT_FOUND;
-    if (pool_online(pool) > 0)
+    if (pool->online > 0)
         return ERR_WRONG_STATE;
-    free(pool->leases);
+    pool_clear(pool);
     struct pool *last = &pools->pools[--pools->n];
     memmove(pool, pool + 1, (size_t)(last - pool) * sizeof(*pool));
     return 0;
@@ -128,26 +140,74 @@ int pools_unload(struct pools *pools, const char *name)
 
 /* --- leases --- */
 
-static struct lease *lease_of_address(struct pool *pool, const struct address *address)
+static uint64_t address_key(const struct address *address)
 {
-    for (size_t i = 0; i < pool->n; i++)
-        if (address_equal(&pool->leases[i].address, address))
-            return &pool->leases[i];
-    return NULL;
+    uint64_t key = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < address_len(address); i++)
+        key = (key ^ address->octets[i]) * 1099511628211u;
+    return key;
 }
 
+static struct lease *lease_of_address(const struct pool *pool, const struct address *address)
+{
+    struct lease *lease = map_get(&pool->by_address, address_key(address));
+    while (lease != NULL && !address_equal(&lease->address, address))
+        lease = lease->address_next;
+    return lease;
+}
+
+/* --- the order of leaving --- */
+
+static void offline_add(struct pool *pool, struct lease *lease)
+{
+    uint32_t hash = identity_hash(lease->identity, 0);
+    lease->newer = NULL;
+    lease->older = pool->youngest;
+    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease;
+    pool->youngest = lease;
+    lease->identity_newer = NULL;
+    lease->identity_older = map_take(&pool->by_identity, hash);
+    if (lease->identity_older != NULL)
+        lease->identity_older->identity_newer = lease;
+    map_put(&pool->by_identity, hash, lease);
+    pool->online--;
+}
+
+static void offline_remove(struct pool *pool, struct lease *lease)
+{
+    uint32_t hash = identity_hash(lease->identity, 0);
+    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease->newer;
+    *(lease->newer != NULL ? &lease->newer->older : &pool->youngest) = lease->older;
+    if (lease->identity_older != NULL)
+        lease->identity_older->identity_newer = lease->identity_newer;
+    if (lease->identity_newer != NULL) {
+        lease->identity_newer->identity_older = lease->identity_older;
+    } else {
+        (void)map_take(&pool->by_identity, hash);
+        if (lease->identity_older != NULL)
+            map_put(&pool->by_identity, hash, lease->identity_older);
+    }
+    pool->online++;
+}
+
+/* lease_add - online, as whoever asks for a new one takes it. NULL: no memory. */
 static struct lease *lease_add(struct pool *pool, const struct address *address)
 {
     if (pool->n == pool->cap) {
         size_t cap = pool->cap == 0 ? 16 : pool->cap * 2;
-        struct lease *leases = reallocarray(pool->leases, cap, sizeof(*leases));
+        struct lease **leases = reallocarray(pool->leases, cap, sizeof(leases[0]));
         if (leases == NULL)
             return NULL;
         pool->leases = leases;
         pool->cap = cap;
     }
-    struct lease *lease = &pool->leases[pool->n++];
-    *lease = (struct lease){.address = *address};
+    struct lease *lease = calloc(1, sizeof(*lease));
+    if (lease == NULL)
+        return NULL;
+    lease->address = *address;
+    lease->address_next = map_take(&pool->by_address, address_key(address));
+    map_put(&pool->by_address, address_key(address), lease);
+    pool->leases[pool->n++] = lease;
     return lease;
 }
 
@@ -164,31 +224,16 @@ static struct lease *lease_fresh(struct pool *pool)
     return NULL;
 }
 
-static struct lease *lease_oldest(struct pool *pool)
-{
-    struct lease *oldest = NULL;
-    for (size_t i = 0; i < pool->n; i++) {
-        struct lease *lease = &pool->leases[i];
-        if (lease->sessions[0] == 0 && (oldest == NULL || lease->left < oldest->left))
-            oldest = lease;
-    }
-    return oldest;
-}
-
-static struct lease *lease_sticky(struct pool *pool, const struct ike_id *identity,
+static struct lease *lease_sticky(const struct pool *pool, const struct ike_id *identity,
                                   const struct address *wish)
 {
-    struct lease *found = NULL;
-    for (size_t i = 0; i < pool->n; i++) {
-        struct lease *lease = &pool->leases[i];
-        if (lease->sessions[0] != 0 || !identity_equal(&lease->identity, identity))
-            continue;
-        if (address_equal(&lease->address, wish))
-            return lease;
-        if (found == NULL || lease->left > found->left)
-            found = lease;
-    }
-    return found;
+    struct lease *lease = lease_of_address(pool, wish);
+    if (lease != NULL && lease->sessions[0] == 0 && identity_equal(lease->identity, identity))
+        return lease;
+    lease = map_get(&pool->by_identity, identity_hash(identity, 0));
+    while (lease != NULL && !identity_equal(lease->identity, identity))
+        lease = lease->identity_older;
+    return lease;
 }
 
 static bool lease_held(const struct lease *lease, ike_session_id session)
@@ -205,7 +250,7 @@ static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job 
 {
     struct lease *lease = job->beside == 0 ? NULL : lease_of_address(pool, wish);
     return lease != NULL && lease_held(lease, job->beside) && lease->sessions[HOLDERS - 1] == 0 &&
-                   identity_equal(&lease->identity, &job->identity)
+                   identity_equal(lease->identity, &job->identity)
                ? lease
                : NULL;
 }
@@ -221,7 +266,7 @@ static struct lease *lease_choose(struct pool *pool, const struct ike_lease_job 
         lease = lease_add(pool, wish);
     if (lease == NULL)
         lease = lease_fresh(pool);
-    return lease != NULL ? lease : lease_oldest(pool);
+    return lease != NULL ? lease : pool->oldest;
 }
 
 static void config_append(const struct pool_config *pool, struct ike_config *config)
@@ -230,6 +275,32 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
         config->dns[config->n_dns++] = pool->dns[i];
     for (size_t i = 0; i < pool->n_subnets && config->n_subnets < POOL_SUBNETS; i++)
         config->subnets[config->n_subnets++] = pool->subnets[i];
+}
+
+static struct ike_id *identity_copy(const struct ike_id *identity)
+{
+    size_t size = offsetof(struct ike_id, data) + identity->len;
+    struct ike_id *copy = malloc(size);
+    if (copy != NULL)
+        memcpy(copy, identity, size);
+    return copy;
+}
+
+/* lease_take - `identity` is the lease's from now on. */
+static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
+                       ike_session_id session)
+{
+    size_t holder = 0;
+    if (lease->identity == NULL)
+        pool->online++;
+    else if (lease->sessions[0] == 0)
+        offline_remove(pool, lease);
+    free(lease->identity);
+    lease->identity = identity;
+    while (lease->sessions[holder] != 0)
+        holder++;
+    lease->sessions[holder] = session;
+    map_put(&pool->by_session, session, lease);
 }
 
 /* one address of the family of `wish` from the first pool that still has one */
@@ -241,16 +312,14 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
         struct pool *pool = pool_find(pools, job->conn->pools[i]);
         if (pool == NULL || pool->config.range.first.family != wish->family)
             continue;
-        struct lease *lease = lease_choose(pool, job, wish);
+        struct ike_id *identity = identity_copy(&job->identity);
+        struct lease *lease = identity == NULL ? NULL : lease_choose(pool, job, wish);
         if (lease == NULL) {
-            error = ERR_FULL;
+            free(identity);
+            error = identity == NULL ? ERR_NO_MEMORY : ERR_FULL;
             continue;
         }
-        lease->identity = job->identity;
-        size_t holder = 0;
-        while (lease->sessions[holder] != 0)
-            holder++;
-        lease->sessions[holder] = session;
+        lease_take(pool, lease, identity, session);
         config->addresses[config->n_addresses++] = lease->address;
         config_append(&pool->config, config);
         return 0;
@@ -282,7 +351,7 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_sessio
     return 0;
 }
 
-static void lease_leave(struct pools *pools, struct lease *lease, ike_session_id session)
+static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id session)
 {
     size_t n = 0;
     for (size_t i = 0; i < HOLDERS; i++)
@@ -290,15 +359,16 @@ static void lease_leave(struct pools *pools, struct lease *lease, ike_session_id
             lease->sessions[n++] = lease->sessions[i];
     memset(lease->sessions + n, 0, (HOLDERS - n) * sizeof(lease->sessions[0]));
     if (n == 0)
-        lease->left = ++pools->clock;
+        offline_add(pool, lease);
 }
 
 void pools_release(struct pools *pools, ike_session_id session)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (size_t j = 0; j < pools->pools[i].n; j++)
-            if (lease_held(&pools->pools[i].leases[j], session))
-                lease_leave(pools, &pools->pools[i].leases[j], session);
+    for (size_t i = 0; i < pools->n; i++) {
+        struct lease *lease = map_take(&pools->pools[i].by_session, session);
+        if (lease != NULL)
+            lease_leave(&pools->pools[i], lease, session);
+    }
 }
 
 /* --- looking in --- */
@@ -321,9 +391,8 @@ bool pools_status(const struct pools *pools, size_t index, struct pool_status *r
     if (index >= pools->n)
         return false;
     const struct pool *pool = &pools->pools[index];
-    uint32_t online = pool_online(pool);
-    *ret = (struct pool_status){&pool->config, range_size(&pool->usable), online,
-                                (uint32_t)pool->n - online};
+    *ret = (struct pool_status){&pool->config, range_size(&pool->usable), pool->online,
+                                (uint32_t)pool->n - pool->online};
     return true;
 }
 
@@ -331,7 +400,8 @@ bool pools_lease_at(const struct pools *pools, size_t pool, size_t index, struct
 {
     if (pool >= pools->n || index >= pools->pools[pool].n)
         return false;
-    const struct lease *lease = &pools->pools[pool].leases[index];
-    *ret = (struct pool_lease){lease->address, lease->identity, lease->sessions[0] != 0};
+    const struct lease *lease = pools->pools[pool].leases[index];
+    *ret = (struct pool_lease){.address = lease->address, .online = lease->sessions[0] != 0};
+    memcpy(&ret->identity, lease->identity, offsetof(struct ike_id, data) + lease->identity->len);
     return true;
 }

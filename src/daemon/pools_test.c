@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/pools.h"
 
+#include <stdio.h>
+
 #include "base/unit_test.h"
 #include "ike/identity.h"
 
@@ -75,6 +77,37 @@ static void test_wishes(void **state)
     pools_release(pools, 1);
     /* a's old address is not for the asking while there are others */
     assert_string_equal(lease(pools, "e", 5, "10.3.0.2"), "10.3.0.5");
+    pools_free(pools);
+}
+
+/* many of one identity, and of many: each finds what it left, others the one left longest ago */
+static void test_many(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    char first[ADDRESS_TEXT_MAX], who[32];
+    assert_int_equal(load(pools, "four", "10.3.0.1-10.3.3.232"), 0); /* 1,000 */
+    for (ike_session_id i = 1; i <= 500; i++)
+        assert_non_null(lease(pools, "Anna.Example", i, ANY));
+    for (ike_session_id i = 501; i <= 1000; i++) {
+        (void)snprintf(who, sizeof(who), "u%u", i);
+        assert_non_null(lease(pools, who, i, ANY));
+    }
+    assert_null(lease(pools, "one more", 1001, ANY));
+    for (ike_session_id i = 1000; i >= 1; i--)
+        pools_release(pools, i);
+    assert_string_equal(lease(pools, "anna.example", 2001, "10.3.0.77"), "10.3.0.77");
+    assert_string_equal(lease(pools, "anna.example", 2002, ANY), "10.3.0.1"); /* left last */
+    assert_string_equal(lease(pools, "anna.example", 2003, ANY), "10.3.0.2");
+    (void)snprintf(first, sizeof(first), "%s", lease(pools, "stranger", 2004, ANY));
+    assert_string_equal(first, "10.3.3.232"); /* left first */
+    assert_string_equal(lease(pools, "u999", 2005, ANY), "10.3.3.231");
+    assert_string_equal(lease(pools, "u1000", 2006, ANY), "10.3.3.230"); /* its own is taken */
+    assert_string_equal(lease(pools, "u998", 2007, ANY), "10.3.3.229");  /* so is this */
+    struct pool_status status;
+    assert_true(pools_status(pools, 0, &status));
+    assert_int_equal(status.online, 7);
+    assert_int_equal(status.offline, 993);
     pools_free(pools);
 }
 
@@ -180,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_leases), cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_subnet), cmocka_unit_test(test_families),
         cmocka_unit_test(test_load),   cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
