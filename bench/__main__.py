@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--seconds N] [--logins N] - ikatd and strongSwan, measured in one run on one machine.
+"""usage: python3 -m bench [--only peer|scale] [--seconds N] [--logins N] [--scale N] - ikatd and strongSwan, measured in one run on one machine.
 
 Both do ESP in user space (strongSwan: kernel-libipsec), with AES-128-GCM. Both ends, iperf3 and the links share the machine's
 processors. Logins and clones are counted per second of the Gateway's processor time, with ikatd as the initiator for both.
 """
 import argparse
 import os
+import sys
 
+from bench.scale import scale
 from lab.daemons import Ikatd, Strongswan
 from lab.net import INTERFACE, Lab, address
 from lab.run import wait
@@ -96,12 +98,8 @@ def clones(count):
     return {"cloned VPNs per CPU second": count * FURTHER / extra if extra > 0 else float("nan")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--logins", type=int, default=500)
-    parser.add_argument("--sessions", type=int, default=50)
-    options = parser.parse_args()
+def peer(options):
+    """The table beside strongSwan."""
     results = {}
     for kind in KINDS:
         results[kind] = traffic(kind, options.seconds) | logins(kind, options.logins)
@@ -114,5 +112,18 @@ def main():
         print(f"{what:34}{mine:12.1f}{theirs:12.1f}{ratio}" if theirs else f"{what:34}{mine:12.1f}{'-':>12}{ratio}")
 
 
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--logins", type=int, default=500)
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
+    parser.add_argument("--only", choices=("peer", "scale"), help="a part of it")
+    options = parser.parse_args()
+    if options.only != "scale":
+        peer(options)
+    return 0 if options.only == "peer" or scale(options.scale) else "an operation costs too much with many sessions"
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
