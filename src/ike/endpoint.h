@@ -79,8 +79,9 @@ struct ike {
 /* event_add - a zeroed event at the end of the queue, to be filled in. Never NULL: an allocation
  * that fails ends the process, as an event that is lost would lose an SA. */
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
-/* event_octets - copies `octets` so that they live as long as the last event that was added. */
-struct span event_octets(struct ike *ike, struct span octets);
+/* event_octets - `octets`, from malloc, live as long as the last event that was added, and are
+ * wiped and freed with it. */
+void event_octets(struct ike *ike, uint8_t *octets, size_t len);
 struct ike_event *event_sa(struct sa *sa,
                            enum ike_event_kind kind); /* sa, session, path filled in */
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));

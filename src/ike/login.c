@@ -173,18 +173,17 @@ static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initia
     if (n_auth > 0)
         write_bytes(&w, auth->data);
     struct ike_event *event = event_sa(sa, kind);
-    struct span kept = event_octets(sa->ike, writer_span(&w));
-    free(all);
+    event_octets(sa->ike, all, total);
     event->job = job_add(sa, kind, 0);
     event->auth = (struct ike_auth_job){
         .method = auth == NULL ? AUTH_SHARED_KEY : auth->method,
         .prf = sa->prf,
         .local_id = login->local_id,
         .remote_id = login->remote_id,
-        .message = span_of(kept.ptr, message.len),
-        .nonce = span_of(kept.ptr + message.len, nonce.len),
-        .prf_id = span_of(kept.ptr + message.len + nonce.len, n_prf),
-        .auth = span_of(kept.ptr + total - n_auth, n_auth),
+        .message = span_of(all, message.len),
+        .nonce = span_of(all + message.len, nonce.len),
+        .prf_id = span_of(all + message.len + nonce.len, n_prf),
+        .auth = span_of(all + total - n_auth, n_auth),
         .conn = login->conn->name,
     };
     return 0;

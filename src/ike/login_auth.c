@@ -535,6 +535,9 @@ static void responder_signed(struct sa *sa, nanos now)
     answering.commit = responder_commit;
     answering.drop = responder_drop;
     answer_later_send(sa, &answering);
+    /* no memory for the answer: what is verified once is not verified again */
+    if (sa->life == IKE_AUTHENTICATING)
+        sa_down(sa, IKE_LIMIT, now);
 }
 
 /* --- after the jobs --- */

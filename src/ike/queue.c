@@ -21,17 +21,12 @@ struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind)
     return &node->event;
 }
 
-struct span event_octets(struct ike *ike, struct span octets)
+void event_octets(struct ike *ike, uint8_t *octets, size_t len)
 {
     struct event_node *node = ike->events_last;
     ASSERT(node != NULL && node->octets == NULL);
-    if (octets.len == 0)
-        return octets;
-    node->octets = malloc(octets.len);
-    ASSERT(node->octets != NULL);
-    memcpy(node->octets, octets.ptr, octets.len);
-    node->n_octets = octets.len;
-    return span_of(node->octets, octets.len);
+    node->octets = octets;
+    node->n_octets = len;
 }
 
 struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind)
