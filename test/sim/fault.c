@@ -262,7 +262,7 @@ static const struct sim_fault faults[] = {
     {"failing-signer", failing_signer, able, 2, true, SIM_SECONDS(30)},
     {"refused-installs", refused_installs, able, 3, true, SIM_SECONDS(20)},
     {"refused-leases", refused_leases, able, 1, true, SIM_SECONDS(20)},
-    {"no-memory", no_memory, able, 0, true, SIM_SECONDS(20)},
+    {"no-memory", no_memory, able, 3, true, SIM_SECONDS(20)},
     {"replayer", replayer, quiet, 5, false, SIM_SECONDS(60)},
     {"mutator", mutator, quiet, 5, false, SIM_SECONDS(60)},
     {"liar", liar, quiet, 3, false, SIM_SECONDS(60)},
@@ -353,7 +353,7 @@ static bool host_bad(const struct sim_host *host)
 }
 
 /* too_bad - two interfaces, or all of them, are impaired or were not long ago; without MOBIKE one.
- * With one, the session must be kept. */
+ * With one of several, the session must be kept. */
 static bool too_bad(struct sim_host *host, bool mobike)
 {
     nanos now = host->sim->now;
@@ -364,7 +364,8 @@ static bool too_bad(struct sim_host *host, bool mobike)
             interface->bad_ns = now;
         bad += interface->bad_ns != 0 && now - interface->bad_ns < BAD_SINCE;
     }
-    return bad >= 2 || bad == host->n_interfaces || (bad > 0 && !mobike) || host_bad(host);
+    bool noisy = host->n_interfaces == 1 && host->interfaces[0].link.loss > 0;
+    return bad >= 2 || bad == host->n_interfaces || noisy || (bad > 0 && !mobike) || host_bad(host);
 }
 
 void sim_fault_judge(struct sim *sim)

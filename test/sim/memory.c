@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/table.h"
+#include "ike/jobs.h"
+
 static long live;
 static struct sim *failing_sim;
 static unsigned failing;
@@ -18,9 +21,24 @@ void sim_memory_fail(struct sim *sim, unsigned per_mille)
     failing = per_mille;
 }
 
-static bool fails(void)
+/*
+ * What never fails, since without it the process ends by intention, and its supervisor begins anew
+ * (that is the fault "crash"): events of the IKE core (ike/queue.c), which are larger than this,
+ * its jobs (ike/jobs.c) and hash tables (uthash), which are known by their sizes.
+ */
+#define FAIL_MAX 4096
+
+static bool needed(size_t size)
 {
-    if (failing == 0 || !sim_chance(failing_sim, failing))
+    size_t buckets = size / sizeof(UT_hash_bucket);
+    return size == sizeof(struct job) || size == sizeof(UT_hash_table) ||
+           (size % sizeof(UT_hash_bucket) == 0 && buckets >= HASH_INITIAL_NUM_BUCKETS &&
+            (buckets & (buckets - 1)) == 0);
+}
+
+static bool fails(size_t size)
+{
+    if (failing == 0 || size > FAIL_MAX || needed(size) || !sim_chance(failing_sim, failing))
         return false;
     failing_sim->counts.failed_allocations++;
     sim_log(failing_sim, NULL, "  an allocation fails");
@@ -49,22 +67,22 @@ void __wrap_free(void *ptr);
 
 void *__wrap_malloc(size_t size)
 {
-    return fails() ? NULL : counted(__real_malloc(size));
+    return fails(size) ? NULL : counted(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : counted(__real_calloc(n, size));
+    return fails(n * size) ? NULL : counted(__real_calloc(n, size));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+    return fails(size) ? NULL : counted(__real_aligned_alloc(alignment, size));
 }
 
 void *__wrap_realloc(void *ptr, size_t size)
 {
-    if (fails())
+    if (fails(size))
         return NULL;
     void *grown = __real_realloc(ptr, size);
     live += ptr == NULL && grown != NULL;
@@ -73,7 +91,7 @@ void *__wrap_realloc(void *ptr, size_t size)
 
 void *__wrap_reallocarray(void *ptr, size_t n, size_t size)
 {
-    if (fails())
+    if (fails(n * size))
         return NULL;
     void *grown = __real_reallocarray(ptr, n, size);
     live += ptr == NULL && grown != NULL;

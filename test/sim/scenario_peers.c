@@ -147,6 +147,20 @@ static void liar(struct sim *sim)
     hostile(sim, "liar");
 }
 
+/* limits - more clones are asked for than a session may have. */
+static void limits(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    gateway->conn->max_ike_sas = user->conn->max_ike_sas = 2;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 20; i++)
+        sim_fault_at(sim, "clone", SIM_MS(300 * i), 0, gateway, 0);
+    sim_run(sim, SIM_SECONDS(30));
+    sim_expect(sim, user->logins == 1);
+}
+
 static void many_users(struct sim *sim)
 {
     (void)sim_gateway(sim, 1);
@@ -257,6 +271,7 @@ static const struct sim_scenario scenarios[] = {
     {"replayer", replayer},
     {"mutator", mutator},
     {"liar", liar},
+    {"limits", limits},
     {"many_users", many_users},
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
