@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|scale] [--seconds N] [--logins N] [--scale N] - ikatd and strongSwan, measured in one run on one machine.
+"""usage: python3 -m bench [--only peer|rounds|scale] [--seconds N] [--logins N] [--rounds N] [--scale N]
+
+ikatd and strongSwan, measured in one run on one machine.
 
 Both do ESP in user space (strongSwan: kernel-libipsec), with AES-128-GCM. Both ends, iperf3 and the links share the machine's
 processors. Logins and clones are counted per second of the Gateway's processor time, with ikatd as the initiator for both.
@@ -8,6 +10,7 @@ import argparse
 import os
 import sys
 
+from bench.rounds import rounds
 from bench.scale import scale
 from lab.daemons import Ikatd, Strongswan
 from lab.net import INTERFACE, Lab, address
@@ -118,11 +121,16 @@ def main():
     parser.add_argument("--logins", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
-    parser.add_argument("--only", choices=("peer", "scale"), help="a part of it")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind of round trips")
+    parser.add_argument("--only", choices=("peer", "rounds", "scale"), help="a part of it")
     options = parser.parse_args()
-    if options.only != "scale":
+    if options.only in (None, "peer"):
         peer(options)
-    return 0 if options.only == "peer" or scale(options.scale) else "an operation costs too much with many sessions"
+    if options.only in (None, "rounds"):
+        rounds(options.rounds)
+    if options.only in (None, "scale") and not scale(options.scale):
+        return "an operation costs too much with many sessions"
+    return 0
 
 
 if __name__ == "__main__":
