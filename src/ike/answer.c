@@ -113,6 +113,7 @@ static void finish(struct sa *sa, struct answering *answering)
         free(answering->state);
         return;
     }
+    /* RFC 7296 section 2.1: kept until the next request, in case this one comes again */
     packet_free(sa->theirs.packet);
     sa->theirs.packet = packet;
     sa->theirs.next_id = answering->message_id + 1;

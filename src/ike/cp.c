@@ -158,6 +158,7 @@ static void take_subnet(const struct wire_cfg_value *value, struct ike_config *c
         config->n_subnets++;
 }
 
+/* RFC 7296 section 3.15.1: attributes that are not known are ignored. */
 bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_config *ret_config)
 {
     struct wire_cfg cfg;

@@ -143,6 +143,7 @@ static struct asking *asking_free(struct asking *asking)
     return NULL;
 }
 
+/* send_request - the first time or again: the same octets (RFC 7296 section 2.1). */
 static void send_request(struct sa *sa, nanos now)
 {
     window_sent(&sa->mine, &sa->ike->retransmit, now);

@@ -21,6 +21,7 @@ static bool spi_taken(const struct ike *ike, uint64_t spi)
     return map_get(&ike->sas_by_spi, spi) != NULL;
 }
 
+/* RFC 7296 sections 2.6 and 3.1: unique, and never zero. */
 uint64_t sa_spi_new(const struct ike *ike)
 {
     uint64_t spi;
@@ -438,7 +439,10 @@ void sa_suspect(struct sa *sa, nanos now)
 bool sa_udp_encap(const struct sa *sa)
 {
     /* Where the peer is of our kind, UDP is preferred also without a NAT: it can be segmented and
-     * spread by the kernel. */
+     * spread by the kernel. Never on port 500 (RFC 7296 section 2.23): who is there has no way to
+     * tell ESP from IKE. */
+    if (sa->path.local.port == 500)
+        return false;
     return sa->nat_local || sa->nat_remote || sa->session->conn->encap ||
            (sa->session->peer_keep_old && sa->path.remote.port != 500);
 }

@@ -46,7 +46,7 @@ static nanos window_interval(const struct window *mine, const struct retransmit_
 {
     if (mine->interval_ns > 0)
         return mine->interval_ns;
-    double factor = 1;
+    double factor = 1; /* RFC 7296 section 2.4: exponential back-off */
     for (unsigned i = 1; i < mine->tries; i++)
         factor *= policy->base_percent / 100.0;
     return (nanos)((double)policy->initial_ns * factor);

@@ -612,6 +612,19 @@ static void both_delete(void **state)
     scenario_end(world);
 }
 
+/* Section 2.23: whatever speaks for UDP, not on port 500. */
+static void no_udp_on_port_500(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(23);
+    struct sa *sa = sa_find(world->a.ike, world_sa(&world->a, 0));
+    sa->nat_remote = true;
+    assert_true(sa_udp_encap(sa));
+    sa->path.local.port = sa->path.remote.port = 500;
+    assert_false(sa_udp_encap(sa));
+    world_free(world);
+}
+
 /* --- INFORMATIONAL (sections 2.20, 2.21.4, 3.10.1) --- */
 
 static enum scenario_fate add_problems(struct world *world, bool to_b, struct message *m)
@@ -661,6 +674,7 @@ int main(void)
         cmocka_unit_test(rekey_without_ke),
         cmocka_unit_test(out_of_sync),
         cmocka_unit_test(error_beside_an_answer),
+        cmocka_unit_test(no_udp_on_port_500),
         cmocka_unit_test(notifies_of_problems),
         cmocka_unit_test(both_delete),
         cmocka_unit_test(none_instead_of_a_group),
