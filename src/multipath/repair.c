@@ -261,6 +261,21 @@ static bool others_live(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
+/* redundant - what the leg carries is carried by others, which serve paths. */
+static bool redundant(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+        bool elsewhere = vpn->bearers[i].sa != leg->id;
+        for (unsigned k = 0; !elsewhere && k < vpn->n_legs; k++)
+            elsewhere = &vpn->legs[k] != leg && vpn->legs[k].path >= 0 &&
+                        leg_alive(&vpn->legs[k]) &&
+                        leg_has(vpn, &vpn->legs[k], vpn->bearers[i].policy);
+        if (!elsewhere)
+            return false;
+    }
+    return true;
+}
+
 /* bury - IKE SAs that are of no use any more: dead for long, or clones that nobody needs (D-12: the
  * End User deletes the surplus): of the peer, or ours that came when its path had got another one.
  */
@@ -278,7 +293,7 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
         leg->job_tag = 0;
         delete_leg(vpn, leg);
     }
-    if (leg->path >= 0 || vpn->n_legs == 1 || leg_bears(vpn, leg) || leg->parent == 0 ||
+    if (leg->path >= 0 || vpn->n_legs == 1 || !redundant(vpn, leg) || leg->parent == 0 ||
         spoken_for(vpn, leg))
         return NANOS_NEVER;
     if (now - leg->up_ns < SURPLUS_NS)
