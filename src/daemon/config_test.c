@@ -41,6 +41,7 @@ static const struct row rows[] = {
     {CONN, "dscp", "000000", "1011101", "six binary digits"},
     {CONN, "encap", "yes", "perhaps", "is not yes or no"},
     {CONN, "mobike", "no", "2", "is not yes or no"},
+    {CONN, "nat_keepalive", "5s", "5x", "is not a time"},
     {CONN, "dpd_delay", "30s", "30x", "is not a time"},
     {CONN, "fragmentation", "accept", "force", "is not one of no, accept, yes"},
     {CONN, "childless", "allow", "x", "is not one of allow, prefer, force, never"},

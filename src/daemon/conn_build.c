@@ -312,6 +312,7 @@ static const struct key conn_keys[] = {
     {.name = "dscp", .kind = KEY_FUNCTION, .function = set_dscp},
     {.name = "encap", .kind = KEY_BOOL, .offset = CONN(encap)},
     {.name = "mobike", .kind = KEY_BOOL, .offset = CONN(mobike)},
+    {.name = "nat_keepalive", .kind = KEY_TIME, .offset = CONN(nat_keepalive_ns)},
     {.name = "dpd_delay", .kind = KEY_TIME, .offset = CONN(dpd_delay_ns)},
     {.name = "fragmentation",
      .kind = KEY_WORD,
@@ -427,6 +428,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
     /* one VPN per interface, to the address that was configured; others are for pairs and full */
     conn->mesh = IKE_MESH_FIRST;
     conn->combined_auth = true;
+    conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;
     conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;

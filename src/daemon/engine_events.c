@@ -49,7 +49,8 @@ static void child_config(const struct ike_child_install *install, bool nat_local
         .copy_ecn = policy->copy_ecn,
         .copy_dscp_out = policy->copy_dscp_out,
         .copy_dscp_in = policy->copy_dscp_in,
-        .keepalive = nat_local,
+        .keepalive = nat_local && install->conn->nat_keepalive_ns > 0,
+        .keepalive_ns = install->conn->nat_keepalive_ns,
         .soft_packets = install->soft_packets,
         .hard_packets = policy->lifetime.life_packets,
         .soft_octets = install->soft_octets,
@@ -99,14 +100,16 @@ static void child_move(struct engine *e, const struct ike_event *event)
     struct ike_sa_info sa;
     struct esp_path path = engine_esp_path(&event->path);
     struct ike_session_info session;
-    if (ike_session_get(e->ike, event->session, &session) && session.role == IKE_END_USER)
+    bool known = ike_session_get(e->ike, event->session, &session);
+    if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
     accounts_moved(e->accounts, event->child, &event->path);
     int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
                                      engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
         ike_sa_get(e->ike, child.sa, &sa))
-        error = esp_plane_child_keepalive(e->plane, event->child, sa.nat_local);
+        error = esp_plane_child_keepalive(
+            e->plane, event->child, sa.nat_local && known && session.conn->nat_keepalive_ns > 0);
     if (error != 0)
         log_line(LOG_LEVEL_WARNING, "event=move-failed child=%u error=%s", event->child,
                  error_text(error));

@@ -160,6 +160,7 @@ struct ike_conn {
     nanos reauth_ns;              /* 0: never */
     nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
     nanos dpd_delay_ns;           /* 0: off */
+    nanos nat_keepalive_ns;       /* RFC 3948 section 2.3; 0: off */
     uint32_t keyingtries;         /* 0: for ever */
     bool mobike, encap;
     enum ike_fragmentation fragmentation;

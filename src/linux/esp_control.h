@@ -23,6 +23,7 @@ struct plane_record {
     uint16_t mtu_now; /* at most `mtu`: learned */
     nanos mtu_until;  /* the learned one is forgotten; NANOS_NEVER: nothing learned */
     nanos alive_at;   /* the last keepalive */
+    nanos keepalive_ns;
 };
 
 struct plane_session {

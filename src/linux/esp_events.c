@@ -253,13 +253,13 @@ void esp_plane_acquire(struct esp_plane *plane, bool wanted)
 
 /* --- time --- */
 
-static nanos keepalive_due(const struct plane_control *c, const struct plane_record *r)
+static nanos keepalive_due(const struct plane_record *r)
 {
     if (!r->keepalive || !r->udp_encap || r->removed)
         return NANOS_NEVER;
     nanos sent =
         (nanos)atomic_load_explicit(&r->child->counts[ESP_COUNT_LAST_OUT_NS], memory_order_relaxed);
-    return nanos_after(sent > r->alive_at ? sent : r->alive_at, c->keepalive_ns);
+    return nanos_after(sent > r->alive_at ? sent : r->alive_at, r->keepalive_ns);
 }
 
 nanos esp_plane_deadline(const struct esp_plane *plane)
@@ -268,7 +268,7 @@ nanos esp_plane_deadline(const struct esp_plane *plane)
     nanos due = NANOS_NEVER;
     for (size_t i = 0; i < c->n_records; i++) {
         const struct plane_record *r = &c->records[i];
-        due = nanos_min(due, keepalive_due(c, r));
+        due = nanos_min(due, keepalive_due(r));
         due = nanos_min(due, r->removed ? r->gone_at : r->mtu_until);
     }
     return c->n_garbage > 0 ? nanos_min(due, c->reclaim_at) : due;
@@ -285,7 +285,7 @@ static bool record_tick(struct esp_plane *plane, struct plane_record *r, nanos n
         r->mtu_until = NANOS_NEVER;
         plane_inner_max_set(r);
     }
-    if (keepalive_due(plane->control, r) <= now) {
+    if (keepalive_due(r) <= now) {
         struct iovec iov = {&octet, 1};
         r->alive_at = now;
         (void)path_send(plane, &r->path, 0, &iov, 1); /* lost ones are repeated anyway */

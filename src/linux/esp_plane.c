@@ -276,6 +276,7 @@ static struct plane_record record_of(const struct esp_child_config *config, stru
         .path = config->path,
         .udp_encap = config->udp_encap,
         .keepalive = config->keepalive,
+        .keepalive_ns = config->keepalive_ns,
         .mtu = mtu_clamp(config->mtu, &config->path),
         .mtu_now = mtu_clamp(config->mtu, &config->path),
         .mtu_until = NANOS_NEVER,
@@ -301,6 +302,8 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
     child_state_set(child, config->priority, config->weight, config->usable);
     state_inherit(child, plane_record_find(c, config->replaces));
     struct plane_record record = record_of(config, child, now);
+    if (record.keepalive_ns == 0)
+        record.keepalive_ns = plane->control->keepalive_ns;
     err = plane_route_set(plane, &record);
     if (err != 0) {
         esp_child_free(child);

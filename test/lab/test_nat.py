@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """NATs in front of either interface or both, of different kinds; they rebind; and one path of IPv4, one of IPv6."""
+import os
+
 import pytest
 
 from lab.capture import Capture
@@ -57,6 +59,16 @@ def test_nats_in_front_of(world, nat):
     both_carry(lab, gw)
 
 
+def test_keepalives_of_the_path_behind_a_nat_only(world):
+    lab, gw, eu = start(world, {"lte": "high"}, conn={"nat_keepalive": "300ms"})
+    mapped = mapping(gw)[OUTSIDE["lte"]]
+    capture = Capture(lab, "gw", "udp port 4500 and udp[4:2] = 9")
+    wait(lambda: os.path.getsize(capture.file) > 400, "several keepalives")
+    lines = [line for line in capture.text("udpencap.nat_keepalive").splitlines() if "keepalive" in line]
+    assert len(lines) >= 3 and all(OUTSIDE["lte"] in line for line in lines), lines
+    assert mapping(gw)[OUTSIDE["lte"]] == mapped and eu.session()["logins"] == 1
+
+
 @pytest.mark.parametrize("access,other", (("lte", "wlan"), ("wlan", "lte")))
 def test_rebinding_costs_the_other_path_nothing(world, access, other):
     lab, gw, eu = start(world, {"wlan": "low", "lte": "low"}, "failover",
@@ -97,7 +109,3 @@ def test_ipv4_on_one_path_and_ipv6_on_the_other(world, nat):
                         gate={"local_addrs": f"{address('wan0', 'gw')}, {six}"})
     assert set(mapping(gw)) == {OUTSIDE["wlan"] if nat else INSIDE["wlan"], address("lte", "eu", 6)}
     both_carry(lab, gw)
-    capture = Capture(lab, "core", "udp port 4500")
-    both_carry(lab, gw)
-    text = capture.text("udp")
-    assert six in text and address("wan0", "gw") in text
