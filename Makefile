@@ -40,6 +40,9 @@ explore: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) test/explorer/explorer >/dev/null
 	@$(BUILD)/test/explorer/explorer -j 2 $(ARGS)
 
+mutants: deps
+	@tools/mutants $(ARGS)
+
 rfc:
 	@tools/rfc $(if $(TEXT),--text $(TEXT)) $(ARGS)
 
@@ -58,4 +61,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim explore rfc fuzz install format check clean
+.PHONY: all programs deps test demo bench sim explore mutants rfc fuzz install format check clean

@@ -4,6 +4,7 @@
 #include "ike/keymat.h"
 
 #include "base/unit_test.h"
+#include "crypto/prf.h"
 #include "ike/cookie.h"
 #include "ike/endpoint.h"
 #include "ike/nat_detection.h"
@@ -93,6 +94,36 @@ static void keys_of_a_derived_sa(void **state)
     assert_hex(sa.keys.sk_er, "1b4ed88ab2a1c33089aeedee2f736422");
     assert_hex(sa.keys.sk_pi, "48a2830050dbcaafe79083f6acccf991e790187fa70e95ee2bb7e233934250f6");
     assert_hex(sa.keys.sk_pr, "348988241a63ed6aebdcfca92f8f7c0401a816deba68204f4a532e297a4b6913");
+}
+
+/* Section 2.18: SKEYSEED comes from the old PRF, the keys from the new one. Section 2.14: SK_ei and
+ * SK_ai are of the original initiator. */
+static void another_prf(void **state)
+{
+    struct sa old = initial(*state);
+    struct sa sa = {.ike = *state,
+                    .spi_i = 1,
+                    .spi_r = 2,
+                    .encr = ENCR_AES_CBC,
+                    .encr_key_bits = 128,
+                    .integ = AUTH_HMAC_SHA2_256_128,
+                    .prf = PRF_HMAC_SHA2_512};
+    struct span parts[3] = {secret_span(&second), span_of(ni, sizeof(ni)), span_of(nr, sizeof(nr))};
+    uint8_t skeyseed[CRYPTO_HASH_MAX], want[64], spis[16] = {[7] = 1, [15] = 2};
+    struct span seed[3] = {parts[1], parts[2], span_of(spis, 16)};
+    assert_int_equal(keymat_derived(&sa, &old, parts[1], parts[2], &second), 0);
+    assert_int_equal(crypto_prf(sa.ike->crypto, PRF_HMAC_SHA2_256, span_of(old.keys.sk_d, 32),
+                                parts, 3, skeyseed),
+                     0);
+    assert_int_equal(crypto_prf_plus(sa.ike->crypto, PRF_HMAC_SHA2_512, span_of(skeyseed, 32), seed,
+                                     3, (struct buffer){want, sizeof(want)}),
+                     0);
+    assert_memory_equal(sa.keys.sk_d, want, sizeof(want));
+    struct sk_keys of_initiator = sk_keys_of(&sa, true), of_responder = sk_keys_of(&sa, false);
+    assert_memory_equal(of_initiator.encr_key, sa.keys.sk_ei, 16);
+    assert_memory_equal(of_initiator.integ_key, sa.keys.sk_ai, 32);
+    assert_memory_equal(of_responder.encr_key, sa.keys.sk_er, 16);
+    assert_memory_equal(of_responder.integ_key, sa.keys.sk_ar, 32);
 }
 
 static void child_keys(void **state)
@@ -266,9 +297,13 @@ static void cookies_age(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seven_keys),    cmocka_unit_test(keys_of_a_derived_sa),
-        cmocka_unit_test(child_keys),    cmocka_unit_test(child_keys_with_pfs_and_integrity),
-        cmocka_unit_test(nat_detection), cmocka_unit_test(cookies),
+        cmocka_unit_test(seven_keys),
+        cmocka_unit_test(keys_of_a_derived_sa),
+        cmocka_unit_test(another_prf),
+        cmocka_unit_test(child_keys),
+        cmocka_unit_test(child_keys_with_pfs_and_integrity),
+        cmocka_unit_test(nat_detection),
+        cmocka_unit_test(cookies),
         cmocka_unit_test(cookies_age),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -5,6 +5,7 @@
 
 #include "exchange/scenario.h"
 #include "ike/fragment.h"
+#include "ike/session.h"
 #include "wire/payloads.h"
 
 #define FRAGMENTS 16
@@ -244,6 +245,21 @@ static void not_agreed(void **state)
     scenario_end(world);
 }
 
+/* A peer that sends fragments although they were not agreed on: as if it had said nothing. */
+static void not_agreed_and_sent(void **state)
+{
+    (void)state;
+    struct world *world = small_datagrams(7);
+    world->conn_b->fragmentation = IKE_FRAGMENTATION_NO;
+    scenario_login(world);
+    session_find(world->a.ike, scenario_session(&world->a).id)->fragmentation = true;
+    (void)world_post(&world->a,
+                     (struct ike_command){.kind = IKE_CMD_CLONE, .sa = world_sa(&world->a, 0)});
+    world_run(world, 5 * NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    world_free(world);
+}
+
 /* fragmentation = accept: takes what comes in fragments, and sends none */
 static void accept_only(void **state)
 {
@@ -283,7 +299,8 @@ int main(void)
         cmocka_unit_test(any_order),     cmocka_unit_test(spoiled),
         cmocka_unit_test(repeated),      cmocka_unit_test(more_parts_win),
         cmocka_unit_test(interrupted),   cmocka_unit_test(not_agreed),
-        cmocka_unit_test(accept_only),   cmocka_unit_test(halves),
+        cmocka_unit_test(accept_only),   cmocka_unit_test(not_agreed_and_sent),
+        cmocka_unit_test(halves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -433,6 +433,34 @@ static void fatal_chain(int which)
     }
 }
 
+static struct ike_datagram last_request;
+static bool remember(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    if (to_b)
+        last_request = *d;
+    return true;
+}
+
+/* A request is repeated: so is the response. One that is not authentic gets nothing. */
+static void forged_repetition(void **state)
+{
+    (void)state;
+    struct world *world = world_new(8);
+    world->hook = remember;
+    scenario_login(world);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, world_sa(&world->a, 0)), IKE_OK);
+    struct ike_datagram d = last_request;
+    struct ike_path path = {d.path.remote, d.path.local, 0};
+    for (int forged = 0; forged < 2; forged++) {
+        unsigned before = world->n_sent;
+        d.octets[d.len - 1] ^= (uint8_t)forged;
+        world_deliver_raw(world, true, &path, span_of(d.octets, d.len));
+        assert_int_equal(world->n_sent, before + (forged ? 0 : 1));
+    }
+    scenario_end(world);
+}
+
 static void badly_formatted(void **state)
 {
     (void)state;
@@ -472,7 +500,8 @@ int main(void)
         cmocka_unit_test(many_addresses),     cmocka_unit_test(cookies_of_others),
         cmocka_unit_test(unknown_things),     cmocka_unit_test(spoiled),
         cmocka_unit_test(of_a_sibling),       cmocka_unit_test(authentic_but_wrong),
-        cmocka_unit_test(badly_formatted),    cmocka_unit_test(many_children),
+        cmocka_unit_test(forged_repetition),  cmocka_unit_test(badly_formatted),
+        cmocka_unit_test(many_children),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

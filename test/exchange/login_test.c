@@ -127,6 +127,27 @@ static void no_child_proposal(void **state)
     }
 }
 
+/* The value of a pre-shared key under the name of another method (section 3.8). */
+static enum scenario_fate other_method(struct world *world, bool to_b, struct message *m)
+{
+    size_t auth = message_find(m, WIRE_PAYLOAD_AUTH);
+    (void)world;
+    if (!to_b || m->header.exchange != WIRE_IKE_AUTH || auth == m->n)
+        return SCENARIO_PASS;
+    message_octets(m, auth)[0] = 1; /* RSA Digital Signature */
+    return SCENARIO_CHANGED;
+}
+
+static void method_of_another(void **state)
+{
+    (void)state;
+    struct world *world = world_new(6);
+    scenario_edit(world, other_method);
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
+    expect_nothing_left(world);
+}
+
 /* what anyone may claim to take: never more than algorithms, and nothing at all if it is malformed
  */
 static const struct span *claimed;
@@ -568,6 +589,7 @@ int main(void)
         cmocka_unit_test(group_loop),
         cmocka_unit_test(no_proposal),
         cmocka_unit_test(no_child_proposal),
+        cmocka_unit_test(method_of_another),
         cmocka_unit_test(forged_list),
         cmocka_unit_test(forged_refusal),
         cmocka_unit_test(cookie),

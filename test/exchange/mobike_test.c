@@ -646,6 +646,30 @@ static void parked_at_the_gateway(void **state)
     world_free(world);
 }
 
+/* RFC 7296 section 2.23: a host that does not know which address it leaves by sends several hashes;
+ * one that fits is enough. */
+static enum scenario_fate add_hashes(struct world *world, bool to_b, struct message *m)
+{
+    static const uint8_t other[20] = {1, 2, 3};
+    size_t source = message_find_notify(m, N_NAT_DETECTION_SOURCE_IP);
+    (void)world;
+    if (!to_b || m->header.exchange != WIRE_INFORMATIONAL || source == m->n)
+        return SCENARIO_PASS;
+    message_insert_notify(m, source, N_NAT_DETECTION_SOURCE_IP, span_of(other, sizeof(other)));
+    message_append_notify(m, N_NAT_DETECTION_SOURCE_IP, span_of(other, sizeof(other)));
+    return SCENARIO_CHANGED;
+}
+
+static void several_hashes(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(77);
+    scenario_edit(world, add_hashes);
+    scenario_move(world, world_sa(&world->a, 0), 1);
+    assert_false(scenario_sa(&world->b, world_sa(&world->b, 0)).nat_remote);
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +695,7 @@ int main(void)
         cmocka_unit_test(parked),
         cmocka_unit_test(deleted_while_parked),
         cmocka_unit_test(woken_by_the_answer),
+        cmocka_unit_test(several_hashes),
         cmocka_unit_test(parked_at_the_gateway),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
