@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|rounds|scale] [--seconds N] [--logins N] [--rounds N] [--scale N]
+"""usage: python3 -m bench [--only peer|rounds|scale] [--seconds N] [--logins N] [--runs N] [--rounds N] [--scale N]
 
 ikatd and strongSwan, measured in one run on one machine.
 
@@ -10,13 +10,14 @@ import argparse
 import os
 import sys
 
+from bench.logins import logins, pids
 from bench.rounds import rounds
 from bench.scale import scale
 from lab.daemons import Ikatd, Strongswan
 from lab.net import INTERFACE, Lab, address
 from lab.run import wait
-from lab.settings import IDS, end_user, gateway, merge
-from lab.traffic import cpu_seconds, iperf, resident_octets
+from lab.settings import end_user, gateway
+from lab.traffic import cpu_seconds, iperf
 
 HOST = address("lan", "host")
 KINDS = {"ikatd": Ikatd, "strongSwan": Strongswan}
@@ -37,41 +38,6 @@ def traffic(kind, seconds):
         udp = iperf(lab, "eu", "host", HOST, "-u", "-b", "0", "-l", "36", seconds=seconds)["sum"]
         return {"TCP, End User to host, Mbit/s": tcp, "TCP, host to End User, Mbit/s": back,
                 "64-octet packets per second": (udp["packets"] - udp["lost_packets"]) / udp["seconds"]}
-
-
-def pids(daemon):
-    """Its processes, or an error: a figure without one of them would be wrong."""
-    found = daemon.pids()
-    if not found:
-        raise RuntimeError("no process")
-    return found
-
-
-def logins(kind, count):
-    """Logins per second of the Gateway's processor, and its memory for an IKE SA with one Child SA."""
-    anybody = {"connections": {"gate": {"remote": {"id": "%any"}, "unique": "never"}},
-               "secrets": {"ike-lab": {"id-1": IDS["gw"], "id-2": None}}, "pools": {"inner": {"addrs": "10.32.0.0/16"}}}
-    home = end_user()["connections"]["home"]
-    many = {f"c{n}": merge(home, {"local": {"id": f"u{n}@lab.example"}, "unique": "never"}) for n in range(count)}
-    with Lab() as lab:
-        gate = KINDS[kind](lab, "gw", merge(gateway(), anybody)).start()
-        user = Ikatd(lab, "eu", {"connections": many, "secrets": {"ike-lab": {"id-1": IDS["gw"], "secret": '"the lab\'s secret"'}}})
-        user.start()
-        with user.vici() as vici:
-            def login(n):
-                answer = vici.request("initiate", {"ike": f"c{n}", "child": "net", "timeout": "20000", "loglevel": "0"})
-                if answer.get("success") != "yes":
-                    raise RuntimeError(f"login {n}: {answer}")
-            for n in range(8):  # what is allocated once is not counted
-                login(n)
-            of = pids(gate)
-            cpu, memory = cpu_seconds(of), resident_octets(of)
-            for n in range(8, count):
-                login(n)
-            cpu, memory = cpu_seconds(of) - cpu, resident_octets(of) - memory
-        if len(gate.established()) != count:
-            raise RuntimeError(f"{len(gate.established())} of {count} IKE SAs")
-        return {"logins per CPU second": (count - 8) / cpu, "KiB per IKE SA with a Child SA": memory / 1024 / (count - 8)}
 
 
 def sessions_cpu(further, count):
@@ -105,7 +71,9 @@ def peer(options):
     """The table beside strongSwan."""
     results = {}
     for kind in KINDS:
-        results[kind] = traffic(kind, options.seconds) | logins(kind, options.logins)
+        results[kind] = traffic(kind, options.seconds)
+    for kind, found in logins(KINDS, options.logins, options.runs).items():
+        results[kind] |= found
     results["ikatd"] |= clones(options.sessions)
     print(f"{os.cpu_count()} processors, Linux {os.uname().release}\n")
     print(f"{'':34}{'ikatd':>12}{'strongSwan':>12}{'ratio':>8}")
@@ -119,6 +87,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--logins", type=int, default=500)
+    parser.add_argument("--runs", type=int, default=5, help="runs of the logins, of each kind")
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind of round trips")
