@@ -68,6 +68,22 @@ int netlink_monitor_fd(const struct netlink_monitor *monitor)
     return mnl_socket_get_fd(monitor->bell);
 }
 
+/* ours_only - nothing but routes that we made, which no snapshot shows: a Gateway sets one at every
+ * login, and a dump for each would cost the more the more there are. */
+static bool ours_only(const void *octets, size_t len)
+{
+    int left = (int)len;
+    const struct nlmsghdr *header = octets;
+    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        const struct rtmsg *body = mnl_nlmsg_get_payload(header);
+        if ((header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE) ||
+            mnl_nlmsg_get_payload_len(header) < sizeof(*body) ||
+            body->rtm_protocol != NETLINK_PROTOCOL)
+            return false;
+    }
+    return left == 0;
+}
+
 bool netlink_monitor_changed(struct netlink_monitor *monitor)
 {
     bool changed = false;
@@ -81,7 +97,7 @@ bool netlink_monitor_changed(struct netlink_monitor *monitor)
         if (got < 0 && errno != ENOBUFS)
             return changed;
         /* port 0 is the kernel; other processes may ring in vain */
-        if (got < 0 || from.nl_pid == 0)
+        if (got < 0 || (from.nl_pid == 0 && !ours_only(monitor->buf, (size_t)got)))
             changed = true;
     }
 }

@@ -18,7 +18,8 @@ struct netlink_monitor *netlink_monitor_free(struct netlink_monitor *monitor);
 /* netlink_monitor_fd - readable when something changed. */
 int netlink_monitor_fd(const struct netlink_monitor *monitor);
 
-/* netlink_monitor_changed - drains the bell. true: something changed, or was lost: take a snapshot.
+/* netlink_monitor_changed - drains the bell. true: something but our own routes changed, or was
+ * lost: take a snapshot.
  */
 bool netlink_monitor_changed(struct netlink_monitor *monitor);
 
