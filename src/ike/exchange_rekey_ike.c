@@ -89,6 +89,8 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
         return allowed;
     if (rekeying == NULL)
         rekeying = asking->state = calloc(1, sizeof(*rekeying));
+    if (rekeying != NULL)
+        rekeying->ike = sa->ike;
     struct sa *larval =
         rekeying == NULL
             ? NULL
@@ -96,7 +98,6 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
                         is_clone(asking) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
     if (larval == NULL)
         return IKE_LIMIT;
-    rekeying->ike = sa->ike;
     rekeying->larval = larval->id;
     uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
     rekeying->ke = ke_new(group, sa->ike->random); /* D-23: always a fresh key exchange */
