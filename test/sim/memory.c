@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/table.h"
 #include "ike/jobs.h"
 
@@ -24,16 +25,20 @@ void sim_memory_fail(struct sim *sim, unsigned per_mille)
 /*
  * What never fails, since without it the process ends by intention, and its supervisor begins anew
  * (that is the fault "crash"): events of the IKE core (ike/queue.c), which are larger than this,
- * its jobs (ike/jobs.c) and hash tables (uthash), which are known by their sizes.
+ * its jobs (ike/jobs.c) and hash tables (uthash, base/map.h), which are known by their sizes.
  */
 #define FAIL_MAX 4096
 
+static bool power_of(size_t size, size_t unit)
+{
+    size_t n = size / unit;
+    return size % unit == 0 && n >= 8 && (n & (n - 1)) == 0;
+}
+
 static bool needed(size_t size)
 {
-    size_t buckets = size / sizeof(UT_hash_bucket);
     return size == sizeof(struct job) || size == sizeof(UT_hash_table) ||
-           (size % sizeof(UT_hash_bucket) == 0 && buckets >= HASH_INITIAL_NUM_BUCKETS &&
-            (buckets & (buckets - 1)) == 0);
+           power_of(size, sizeof(UT_hash_bucket)) || power_of(size, sizeof(struct map_slot));
 }
 
 static bool fails(size_t size)

@@ -103,6 +103,19 @@ static void refused_leases(struct sim *sim)
     sim_run(sim, SIM_SECONDS(31));
 }
 
+/* no_memory - allocations fail at either end while everything is made and rekeyed. */
+static void no_memory(struct sim *sim)
+{
+    fails_at_first(sim, "no-memory", 0);
+    for (unsigned i = 0; i < 20; i++) {
+        sim_fault_at(sim, "no-memory", SIM_SECONDS(4 * i), SIM_SECONDS(2), &sim->hosts[i % 2], 0);
+        sim_fault_at(sim, i % 3 == 0 ? "rekey-ike" : "rekey-child", SIM_SECONDS(4 * i) + SIM_MS(1),
+                     0, &sim->hosts[i / 2 % 2], 0);
+    }
+    sim_run(sim, SIM_SECONDS(81));
+    sim_expect(sim, sim->counts.failed_allocations > 0);
+}
+
 /* --- somebody hostile --- */
 
 static void impostor(struct sim *sim)
@@ -267,6 +280,7 @@ static const struct sim_scenario scenarios[] = {
     {"failing_signer", failing_signer},
     {"refused_installs", refused_installs},
     {"refused_leases", refused_leases},
+    {"no_memory", no_memory},
     {"impostor", impostor},
     {"replayer", replayer},
     {"mutator", mutator},
