@@ -210,6 +210,41 @@ static void lossy(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* busy - links come and go, and messages are lost. */
+static void busy(struct sim *sim, struct sim_host *user)
+{
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "the paths are not up");
+    sim_expect(sim, user->logins == 1);
+    for (unsigned i = 0; i < user->n_interfaces; i++)
+        user->interfaces[i].link.loss = user->interfaces[i].link.reorder = 30;
+    for (unsigned i = 0; i < 6; i++)
+        sim_fault_at(sim, "down", SIM_SECONDS(15 * i), SIM_SECONDS(4), user,
+                     i % user->n_interfaces);
+    sim_run(sim, SIM_SECONDS(100));
+    for (unsigned i = 0; i < user->n_interfaces; i++)
+        user->interfaces[i].link.loss = user->interfaces[i].link.reorder = 0;
+    sim_until(sim, sim_healed, SIM_SECONDS(60), "not healed");
+}
+
+/* The Gateway sends the last leg (draft B.5, M13). */
+static void gateway_moves(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
+    gateway->conn->reduced = user->conn->reduced = IKE_REDUCED_GATEWAY;
+    gateway->conn->combined_auth = user->conn->combined_auth = true;
+    busy(sim, user);
+}
+
+/* Both ends clone (draft B.2, third variant), and each interface wants each address (figure 3). */
+static void both_clone(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 3);
+    gateway->conn->gateway_clones = true;
+    user->conn->mesh = IKE_MESH_FULL;
+    busy(sim, user);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"basic", basic},
     {"just_one", just_one},
@@ -229,6 +264,8 @@ static const struct sim_scenario scenarios[] = {
     {"abandon", abandon},
     {"break_both", break_both},
     {"lossy", lossy},
+    {"gateway_moves", gateway_moves},
+    {"both_clone", both_clone},
 };
 
 const struct sim_scenario *sim_scenarios_paths(size_t index)
