@@ -69,7 +69,7 @@ struct esp_child_config {
     uint16_t mtu; /* of the outer path, octets of an IP packet; 0: 1500 */
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
     nanos keepalive_ns; /* their interval; 0: the data plane's */
-    bool keepalive; /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
+    bool keepalive;     /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
     /* volume limits, both directions apart; 0: what the algorithm demands */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets;
     /* first path state, as esp_plane_child_state(); with `replaces` that of the old child is kept
