@@ -416,6 +416,14 @@ static void gateway_free(struct scale *scale)
 {
     ike_check_invariants(scale->gateway.ike);
     path_manager_check_invariants(scale->gateway.paths);
+    struct path_status status, again;
+    size_t paths = 0;
+    while (path_manager_status(scale->gateway.paths, paths, &status))
+        paths++;
+    ASSERT(paths == 2 * (size_t)scale->sessions);
+    bool first = path_manager_status(scale->gateway.paths, 1, &status);
+    bool last = path_manager_status(scale->gateway.paths, paths - 1, &again);
+    ASSERT(first && last && status.session == 1 && again.session == scale->sessions);
     side_done(&scale->user);
     side_done(&scale->gateway);
     free(scale->asked);

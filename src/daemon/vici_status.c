@@ -251,8 +251,8 @@ void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
     put_sa(w, ops, sa, &session);
     /* swanctl prints when it meets this section: always sent, and last */
     vici_section(w, "child-sas");
-    for (ike_child_id id = 0; ike_child_next(ike, id, &info); id = info.id)
-        if (info.sa == sa->id && (child == 0 || child == info.id))
+    for (ike_child_id id = 0; ike_sa_child_next(ike, sa->id, id, &info); id = info.id)
+        if (child == 0 || child == info.id)
             put_child(w, ops, &info);
     vici_section_end(w);
     vici_section_end(w);

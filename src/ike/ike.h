@@ -402,6 +402,9 @@ bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret
 bool ike_session_next(const struct ike *ike, ike_session_id after,
                       struct ike_session_info *ret_info);
 bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_info *ret_info);
+/* ike_sa_child_next - the same among the Child SAs of one IKE SA. */
+bool ike_sa_child_next(const struct ike *ike, ike_sa_id sa, ike_child_id after,
+                       struct ike_child_info *ret_info);
 bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info);
 bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info);
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);

@@ -123,6 +123,21 @@ bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_
     return true;
 }
 
+bool ike_sa_child_next(const struct ike *ike, ike_sa_id id, ike_child_id after,
+                       struct ike_child_info *ret_info)
+{
+    const struct sa *sa = sa_find(ike, id);
+    const struct child *next = NULL;
+    for (const struct child *child = sa == NULL ? NULL : sa->children; child != NULL;
+         child = child->sa_next)
+        if (child->id > after && (next == NULL || child->id < next->id))
+            next = child;
+    if (next == NULL)
+        return false;
+    child_info(next, ret_info);
+    return true;
+}
+
 bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info)
 {
     const struct sa *sa = sa_find(ike, id);

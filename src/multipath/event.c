@@ -132,6 +132,13 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
     return n;
 }
 
+/* input - something may change. */
+static void input(struct path_manager *pm, nanos now)
+{
+    pm->now = now;
+    pm->status_at = NULL;
+}
+
 static struct vpn *of_conn(const struct path_manager *pm, const char *name)
 {
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
@@ -166,7 +173,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     int child = child_index(wish->conn, wish->child);
     if (n == 0 || (child < 0 && wish->conn->n_children > 0))
         return ERR_INVALID;
-    pm->now = now;
+    input(pm, now);
     struct vpn *vpn = of_conn(pm, wish->conn->name);
     bool fresh = vpn == NULL;
     if (fresh)
@@ -201,7 +208,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
 
 void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now)
 {
-    pm->now = now;
+    input(pm, now);
     for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
         next = vpn->next;
         if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn_name) != 0)
@@ -234,7 +241,7 @@ void path_manager_child_release(struct path_manager *pm, ike_session_id session,
 void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
                             nanos now)
 {
-    pm->now = now;
+    input(pm, now);
     pm->n_links = n < PATH_LINKS ? n : PATH_LINKS;
     memcpy(pm->links, links, pm->n_links * sizeof(*links));
     for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
@@ -544,7 +551,7 @@ static void login_news(struct path_manager *pm, const struct ike_event *event, n
 
 void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now)
 {
-    pm->now = now;
+    input(pm, now);
     if (event->kind == IKE_EV_COMMAND_DONE && (event->tag & PATH_TAG) == 0)
         return;
     struct vpn *vpn = vpn_find(pm, event->session);
@@ -566,7 +573,7 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
         .outcome =
             error == ERR_NOT_FOUND || error == ERR_INVALID ? IKE_CANCELLED : IKE_TEMPORARY_FAILURE,
     };
-    pm->now = now;
+    input(pm, now);
     for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
         next = vpn->next;
         if (vpn->id == 0 ? login_done(vpn, tag, event.outcome, now)
@@ -586,7 +593,7 @@ nanos path_manager_deadline(const struct path_manager *pm)
 
 void path_manager_tick(struct path_manager *pm, nanos now)
 {
-    pm->now = now;
+    input(pm, now);
     for (;;) {
         struct deadline *first = deadline_heap_first(&pm->deadlines);
         if (first == NULL || first->at > now)

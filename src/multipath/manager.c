@@ -95,6 +95,7 @@ void vpn_id_set(struct vpn *vpn, ike_session_id id)
 
 void vpn_free(struct vpn *vpn)
 {
+    vpn->pm->status_at = NULL;
     vpn_id_set(vpn, 0);
     wish_remove(vpn);
     if (vpn->previous == NULL)

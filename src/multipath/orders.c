@@ -297,17 +297,21 @@ static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct 
     }
 }
 
-bool path_manager_status(const struct path_manager *pm, size_t index,
-                         struct path_status *ret_status)
+bool path_manager_status(struct path_manager *pm, size_t index, struct path_status *ret_status)
 {
-    for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
-        size_t n = vpn_end_user(vpn) ? vpn->n_paths : vpn->n_legs;
-        if (vpn->beside)
-            continue;
-        if (index >= n) {
-            index -= n;
+    /* whoever asks for one after the other does not make us walk from the beginning each time */
+    bool on = pm->status_at != NULL && index >= pm->status_before;
+    struct vpn *vpn = on ? pm->status_at : pm->vpns;
+    size_t before = on ? pm->status_before : 0;
+    for (; vpn != NULL; vpn = vpn->next) {
+        size_t n = vpn->beside ? 0 : vpn_end_user(vpn) ? vpn->n_paths : vpn->n_legs;
+        if (index - before >= n) {
+            before += n;
             continue;
         }
+        pm->status_at = vpn;
+        pm->status_before = before;
+        index -= before;
         *ret_status = (struct path_status){.session = vpn->id, .role = vpn->role};
         (void)snprintf(ret_status->conn, sizeof(ret_status->conn), "%s", vpn->conn->name);
         if (vpn_end_user(vpn))

@@ -204,8 +204,7 @@ struct path_status {
 
 /* path_manager_status - the index-th path of all sessions and wishes; false: no more. The order is
  * stable between two inputs. */
-bool path_manager_status(const struct path_manager *pm, size_t index,
-                         struct path_status *ret_status);
+bool path_manager_status(struct path_manager *pm, size_t index, struct path_status *ret_status);
 
 /* path_manager_check_invariants - asserts what must hold between calls: for tests. */
 void path_manager_check_invariants(const struct path_manager *pm);

@@ -37,6 +37,13 @@ static void test_each_path_gets_its_vpn(void **state)
     assert_int_equal(world->connected, 1);
     assert_int_equal(world_carrier_link(world), 0);
     assert_int_equal(world_established(world), 3);
+    struct path_status status; /* in any order */
+    for (size_t i = 6; i-- > 0;) {
+        assert_true(path_manager_status(world->pm, i * 2 % 3, &status));
+        assert_int_equal(status.path[1] - '0', i * 2 % 3);
+    }
+    assert_false(path_manager_status(world->pm, 3, &status));
+    assert_true(path_manager_status(world->pm, 2, &status));
     world_free(world);
 }
 

@@ -192,6 +192,8 @@ struct path_manager {
     struct vpn *orders; /* those that changed, by vpn->orders */
     struct vpn *wishes; /* those without a session */
     struct map by_id;
+    struct vpn *status_at; /* where path_manager_status was last; NULL: begin anew */
+    size_t status_before;  /* paths of those before it */
     size_t n_links;
     struct path_link links[PATH_LINKS];
     uint64_t last_tag;
