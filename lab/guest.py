@@ -37,7 +37,8 @@ class Guest:
         with open(script, "w", encoding="utf-8") as file:
             if share is not None:
                 file.write(f"mount -t hostfs -o {shlex.quote(share)} none {shlex.quote(share)}\n")
-            file.write(f"export IKAT_BUILD={shlex.quote(BUILD)}\ncd {shlex.quote(ROOT)}\nunshare --pid --fork --mount-proc {shlex.join(map(str, command))}\n")
+            file.write(f"export IKAT_BUILD={shlex.quote(BUILD)}\ncd {shlex.quote(ROOT)}\n")
+            file.write(f"unshare --pid --fork --mount-proc {shlex.join(map(str, command))}\n")
         with open(self._path("output"), "wb") as output, open(self._path("console"), "wb") as console:
             self.process = subprocess.Popen(self._words(script, memory, output.fileno()), stdin=subprocess.DEVNULL,
                                             stdout=console, stderr=console, pass_fds=(output.fileno(),),

@@ -25,8 +25,7 @@ def attempt(world, name, role):
     try:
         function(world, **arguments)
     except Exception:  # whatever it is, it is the result of this case and not of the others
-        logs = [(end.name, end.log()[-5000:]) for end in (world.ikat, world.peer) if end is not None]
-        record["error"] = traceback.format_exc(limit=-3) + "".join(f"\n---- {whose}\n{log}" for whose, log in logs)
+        record["error"] = traceback.format_exc(limit=-3) + world.logs()
     try:
         world.finish()
     except Exception:
@@ -44,12 +43,12 @@ def main(kind, directory, *names):
             cases = [name for name, (_, _, where) in CASES.items() if (kind, role) in where and (not names or name in names)]
             if not cases:
                 continue
-            worlds.append(World(lab, peers.Peer(lab, host)))
+            worlds.append(World(lab, peers.Peer(lab, host), capture))
             for name in cases:
                 record = attempt(worlds[-1], name, role)
                 print(f"{record['end'] - record['begin']:6.1f} s  {role} {name} {'FAILED' if record['error'] else 'ok'}", flush=True)
                 print(json.dumps(record), file=records, flush=True)
-            worlds[-1].peer.stop()
+            worlds[-1].peer.close()
         shutil.copy(capture.stop(), f"{directory}/{kind}.pcap")
         with open(f"{directory}/{kind}.keys", "w", encoding="ascii") as keys:
             for keylog in sorted({keylog for world in worlds for keylog in world.keylogs}):

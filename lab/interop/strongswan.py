@@ -15,6 +15,10 @@ def vici(tree):
 class Peer(Strongswan):
     """charon stays up from case to case; connections are loaded over VICI."""
     kind, title, leases = "strongswan", "strongSwan", True
+    ike, esp = "aes128gcm16-prfsha256-ecp256", "aes128gcm16"
+    watchful = {"dpd_delay": "1s"}   # keys of plan.peer: for liveness checks, ...
+    mobile = {}   # ... and for MOBIKE
+    revives = False   # whether a Delete from the other end makes it log in again
     plugins = ("random nonce openssl hmac kdf curve25519 chapoly gcm pem pkcs1 x509 pubkey kernel-netlink "
                "socket-default vici attr")
 
@@ -52,6 +56,14 @@ class Peer(Strongswan):
         """Names of its established IKE SAs."""
         return [sa["uniqueid"] for sa in self.established()]
 
+    def wide(self, net):
+        """Keys of plan.peer that ask for this network behind the Gateway."""
+        return {"child": {"remote_ts": net}}
+
+    def due(self, _):
+        """Keys of plan.peer that make rekey() possible: none are needed."""
+        return {}
+
     def rekey(self, what):
         """Rekeys its IKE SA or Child SA."""
         name = "home" if self.host == "eu" else "gate"
@@ -61,6 +73,10 @@ class Peer(Strongswan):
         """Deletes its IKE SA or Child SA."""
         name = "home" if self.host == "eu" else "gate"
         return self.request("terminate", **({"child": "net"} if what == "child" else {"ike": name}), timeout="10000")
+
+    def close(self):
+        """Ends the daemon."""
+        self.stop()
 
     def reset(self):
         """Ends and forgets all of the last case."""
