@@ -135,7 +135,7 @@ static void test_largest_fits(void **state)
     }
 }
 
-/* E6: no bit may be flipped, and the window does not move by what failed */
+/* no bit may be flipped, and the window does not move by what failed */
 static void test_every_bit(void **state)
 {
     (void)state;
@@ -164,7 +164,7 @@ static void test_every_bit(void **state)
     }
 }
 
-/* E1: from nothing to one octet short */
+/* from nothing to one octet short */
 static void test_runts(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void test_replay(void **state)
     assert_int_equal(open_one(child, packet, len).verdict, ESP_PASS);
     memcpy(packet, good, len);
     assert_int_equal(open_one(child, packet, len).verdict, ESP_REPLAYED);
-    len = sealed_udp(child, 0, packet, 50); /* E11 */
+    len = sealed_udp(child, 0, packet, 50);
     assert_int_equal(open_one(child, packet, len).verdict, ESP_REPLAYED);
     /* twice in one batch: exactly one passes */
     uint8_t twins[2][400];
@@ -207,7 +207,7 @@ static void test_replay(void **state)
     esp_child_free(child);
 }
 
-/* E16: the upper half of the sequence number is authenticated */
+/* the upper half of the sequence number is authenticated */
 static void test_extended_sequence(void **state)
 {
     (void)state;
@@ -253,7 +253,7 @@ static enum esp_verdict text_verdict(struct esp_child *child, const uint8_t *tex
     return open_one(child, packet, sealed).verdict;
 }
 
-/* E7, E8, E9: authentic, and yet not to be believed */
+/* authentic, and yet not to be believed */
 static void test_hostile_text(void **state)
 {
     (void)state;
@@ -325,7 +325,6 @@ static enum esp_verdict source_verdict(struct esp_child *child, const char *src,
     return text_verdict(child, text, inner + 4);
 }
 
-/* E21 */
 static void test_spoofed_inner_source(void **state)
 {
     (void)state;
@@ -347,7 +346,7 @@ static void test_spoofed_inner_source(void **state)
     esp_child_free(child);
 }
 
-/* E15: never the same sequence number again */
+/* never the same sequence number again */
 static void test_sequence_numbers_end(void **state)
 {
     (void)state;
@@ -480,7 +479,7 @@ static void test_ecn(void **state)
     }
 }
 
-/* E14: the same packets given to two threads pass once each. */
+/* the same packets given to two threads pass once each. */
 #define RACE_PACKETS 2000
 struct race {
     struct esp_child *child;

@@ -130,7 +130,7 @@ static void test_partial_checksum(void **state)
     }
 }
 
-/* E35: what the header of the TUN device may claim */
+/* what the header of the TUN device may claim */
 static void test_hostile_vnet(void **state)
 {
     (void)state;

@@ -70,7 +70,6 @@ static void test_many_children(void **state)
         else
             assert_null(group);
     }
-    /* E2 */
     assert_null(esp_policy_spi(policy, 0));
     assert_null(esp_policy_spi(policy, 255));
     assert_null(esp_policy_spi(policy, 1000));
@@ -109,7 +108,7 @@ static void test_narrow_before_wide(void **state)
     entries[0].child->usable = entries[1].child->usable = entries[2].child->usable = false;
     assert_int_equal(esp_policy_group(policy, &narrow)->children[0]->id, 4);
     struct esp_inner inner = packet_to("8.8.8.8", 1);
-    assert_true(address_parse("11.0.0.1", &inner.src)); /* E22: the source is nobody's */
+    assert_true(address_parse("11.0.0.1", &inner.src)); /* the source is nobody's */
     assert_null(esp_policy_group(policy, &inner));
     esp_policy_free(policy);
     for (size_t i = 0; i < 5; i++)

@@ -88,7 +88,7 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
 {
     uint8_t exchange = answering->request->header.exchange;
     if (sa->life == IKE_AUTHENTICATING) {
-        /* before authentication nothing but IKE_AUTH is answered (S2) */
+        /* before authentication nothing but IKE_AUTH is answered */
         if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
             return ANSWER_SILENT;
         if (fault == WIRE_OK && combined_fits(sa->login, answering->request, payload_counts_fit))

@@ -254,7 +254,7 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
     if (!proposal_accept(&terms->policy->proposals, &answer, WIRE_PROTO_ESP, with_ke,
                          &terms->choice))
         return IKE_NO_PROPOSAL;
-    /* T2: a responder may narrow, but not widen. */
+    /* a responder may narrow, but not widen. */
     if (!ts_within(&terms->local_ts, offered_local) ||
         !ts_within(&terms->remote_ts, offered_remote))
         return IKE_TS_REFUSED;

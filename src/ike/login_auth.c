@@ -528,7 +528,7 @@ static void responder_signed(struct sa *sa, nanos now)
     if (sa->session->mobike || ike_conn_rfc7791(login->conn))
         add_abilities(sa, login->conn, &reply);
     auth_lifetime_add(sa->session, &reply);
-    /* K11: where the address or the Child SA was refused, there is nothing to clone for */
+    /* where the address or the Child SA was refused, there is nothing to clone for */
     if (commit->child ||
         (wire_find(&request, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))
         commit->clone = combined_answer(sa, &group, &reply, now);

@@ -217,7 +217,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         return;
     }
     if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_INFORMATIONAL)
-        return; /* nothing that was agreed on (P8) */
+        return; /* nothing that was agreed on */
     struct sa *sa = find_sa(ike, &outer.header);
     if (sa == NULL) {
         if (!response && outer.header.exchange != WIRE_IKE_SA_INIT &&

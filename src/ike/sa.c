@@ -369,7 +369,7 @@ static void tick_session(struct sa *sa, nanos now)
 {
     struct session *session = sa->session;
     if (now >= session->auth_deadline_ns) {
-        /* K22, K23: the authentication is over for every IKE SA that descends from it. */
+        /* the authentication is over for every IKE SA that descends from it. */
         session_expired(session, now);
         return;
     }

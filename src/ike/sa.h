@@ -175,7 +175,7 @@ void sa_path_set(struct sa *sa, const struct ike_path *path);
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
 void sa_heard(struct sa *sa, nanos now);
 
-/* sa_suspect - an unprotected hint that the peer is gone: asks it, at most every 10 s (S10). */
+/* sa_suspect - an unprotected hint that the peer is gone: asks it, at most every 10 s. */
 void sa_suspect(struct sa *sa, nanos now);
 
 /* sa_lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */

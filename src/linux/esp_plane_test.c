@@ -346,7 +346,7 @@ static void *pump_run(void *argument)
     return NULL;
 }
 
-/* E19, E37: children come and go, and are rekeyed, while packets pass: none is lost. */
+/* children come and go, and are rekeyed, while packets pass: none is lost. */
 static void test_churn_loses_nothing(void **state)
 {
     struct ends *ends = *state;

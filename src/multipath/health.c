@@ -46,7 +46,7 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
 {
     if (rtt_ns <= 0)
         return;
-    rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* M21: the peer has no say beyond that */
+    rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* the peer has no say beyond that */
     leg->rtt_ns = leg->rtt_ns == 0 ? rtt_ns : leg->rtt_ns + (rtt_ns - leg->rtt_ns) / 8;
 }
 
@@ -197,7 +197,7 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
     nanos silence = timing.probe_ns;
     if (leg->health == HEALTH_RETURNING)
         return nanos_min(leg->heard_ns, leg->proof_ns) + timing.probe_ns;
-    /* M20: packets may arrive and ours may not. Who sends wants an answer now and then. */
+    /* packets may arrive and ours may not. Who sends wants an answer now and then. */
     if (leg->esp_out_ns > leg->proof_ns + PROOF_ROUNDS * timing.probe_ns && leg->esp_in_ns > 0)
         return leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
     if (unanswered && (flowing || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))

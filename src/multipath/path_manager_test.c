@@ -314,7 +314,7 @@ static void test_mobility_out_of_a_black_hole(void **state)
     world_free(world);
 }
 
-/* M18: a link that flaps makes few moves and no logins. */
+/* a link that flaps makes few moves and no logins. */
 static void test_flapping(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static void test_flapping(void **state)
     world_free(world);
 }
 
-/* M19: the only address goes and comes back: no new authentication. */
+/* the only address goes and comes back: no new authentication. */
 static void test_total_loss_and_return(void **state)
 {
     (void)state;

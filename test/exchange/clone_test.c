@@ -142,7 +142,7 @@ static void the_notify(void **state)
         if (outcome != tried->outcome)
             fail_msg("%s: %s", tried->name, ike_outcome_name(outcome));
         if (!tried->response) {
-            /* both ends agree, whatever it was (K4) */
+            /* both ends agree, whatever it was */
             bool unused = tried->data[0].len == 4 && tried->data[0].octets[1] == 1;
             assert_int_equal(scenario_count(world, kept_response), outcome == IKE_OK);
             assert_int_equal(scenario_count(world, plain_response), outcome != IKE_OK && !unused);
@@ -159,7 +159,7 @@ static void the_notify(void **state)
     }
 }
 
-/* --- where the notify does not belong (KO-11, A-28; K1, K2, K8) --- */
+/* --- where the notify does not belong (KO-11, A-28) --- */
 
 static enum scenario_fate add_keep_old(struct world *world, bool to_b, struct message *m)
 {
@@ -197,7 +197,7 @@ static void out_of_place(void **state)
         "#1 b -> a INFORMATIONAL response: -");
     assert_int_equal(world_n_sas(&world->b), 1);
     world_check(world);
-    /* a plain rekey of `b` that `a` answers with "kept": nobody asked (K8) */
+    /* a plain rekey of `b` that `a` answers with "kept": nobody asked */
     assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_REKEY_IKE, world_sa(&world->b, 0)), IKE_OK);
     world_run(world, NANOS_PER_SEC);
     assert_int_equal(world_n_sas(&world->a), 1);
@@ -205,7 +205,7 @@ static void out_of_place(void **state)
     scenario_end(world);
 }
 
-/* K14: a clone takes everything from its session and nothing from the request. */
+/* a clone takes everything from its session and nothing from the request. */
 static enum scenario_fate add_identity(struct world *world, bool to_b, struct message *m)
 {
     static const uint8_t other[] = "\2\0\0\0root.user.example";
@@ -236,14 +236,14 @@ static void inherits(void **state)
     assert_memory_equal(&after.remote_id, &before.remote_id, sizeof(after.remote_id));
     assert_memory_equal(&after.config, &before.config, sizeof(after.config));
     assert_int_equal(world->b.n_leases, 1);
-    /* K15: Message ID 0, no Child SAs */
+    /* Message ID 0, no Child SAs */
     scenario_edit(world, NULL);
     assert_int_equal(world_n_children(&world->b), 1);
     assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, clone), IKE_OK);
     scenario_end(world);
 }
 
-/* K15, S23: on a clone, Child SAs of its siblings do not exist. */
+/* on a clone, Child SAs of its siblings do not exist. */
 static uint8_t foreign_spi[4];
 static enum scenario_fate name_foreign(struct world *world, bool to_b, struct message *m)
 {
@@ -322,7 +322,7 @@ static void unused_old(void **state)
     }
 }
 
-/* --- limits (D-20, D-21, A-12; K18, K19) --- */
+/* --- limits (D-20, D-21, A-12) --- */
 
 static void limit_of_the_gateway(void **state)
 {
@@ -568,7 +568,7 @@ static void any_order_of_ends(void **state)
         }
 }
 
-/* K22, K23: cloning never puts off the end of the authentication. */
+/* cloning never puts off the end of the authentication. */
 static void deadline_of_the_login(void **state)
 {
     (void)state;
@@ -587,7 +587,7 @@ static void deadline_of_the_login(void **state)
     world_free(world);
 }
 
-/* K32: whatever is lost, one clone is one clone. */
+/* whatever is lost, one clone is one clone. */
 static void lost(void **state)
 {
     (void)state;

@@ -133,7 +133,7 @@ static void not_wanted(void **state)
         case 5: world->conn_a->max_ike_sas = 1, cloneable = false; break;
         case 6: world->conn_b->combined_auth = false, asked = true; break;
         case 7: world->conn_b->mobike = false, asked = true, cloneable = false; break;
-        case 8: world->conn_b->max_ike_sas = 1, asked = true, cloneable = false; break; /* K14 */
+        case 8: world->conn_b->max_ike_sas = 1, asked = true, cloneable = false; break;
         default: break;
         }
         assert_int_equal(login(world), IKE_OK);
@@ -173,7 +173,7 @@ static void other_numbers(void **state)
     scenario_end(world);
 }
 
-/* --- K11: a login that fails leaves nothing --- */
+/* --- a login that fails leaves nothing --- */
 
 static void nothing_left(struct world *world)
 {
@@ -246,7 +246,7 @@ static void refused_inside(void **state)
     }
 }
 
-/* --- K10: other groups --- */
+/* --- other groups --- */
 
 enum spoil {
     SWAPPED_SAS,     /* the group's SA is for ESP, the login's for IKE */

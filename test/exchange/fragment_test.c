@@ -111,7 +111,7 @@ static void any_order(void **state)
     }
 }
 
-/* P36: a fragment with a wrong ICV is nothing: not kept, not counted as the one that it claims. */
+/* a fragment with a wrong ICV is nothing: not kept, not counted as the one that it claims. */
 static void spoiled(void **state)
 {
     (void)state;
@@ -275,7 +275,7 @@ static void accept_only(void **state)
     scenario_end(world);
 }
 
-/* F5: whoever logs in and then sends first halves only costs one message of memory. */
+/* whoever logs in and then sends first halves only costs one message of memory. */
 static void halves(void **state)
 {
     (void)state;

@@ -84,7 +84,6 @@ static void send_init(struct world *world, uint64_t spi, unsigned host, bool coo
     to_b(world, &d);
 }
 
-/* S14, S15 */
 static void same_request_again(void **state)
 {
     (void)state;
@@ -104,13 +103,13 @@ static void same_request_again(void **state)
     message_octets(&init, nonce)[0] ^= 1;
     send_init(world, 1000, 1, false);
     assert_int_equal(stats_of(&world->b).half_open, 3);
-    world_run(world, 31 * NANOS_PER_SEC); /* S13 */
+    world_run(world, 31 * NANOS_PER_SEC);
     assert_int_equal(stats_of(&world->b).half_open, 0);
     assert_int_equal(world_n_sas(&world->b), 0);
     world_free(world);
 }
 
-/* F2: one address gets three, then cookies; with cookies sixteen, then silence. */
+/* one address gets three, then cookies; with cookies sixteen, then silence. */
 static void one_address(void **state)
 {
     (void)state;
@@ -122,7 +121,7 @@ static void one_address(void **state)
     for (uint64_t spi = 1000; spi < 1100; spi++) {
         send_init(world, spi, 1, false);
         send_init(world, spi, 1, true);
-        /* F9: an answer that is asked for with a wrong address is not larger than the question */
+        /* an answer that is asked for with a wrong address is not larger than the question */
         assert_true(stats_of(&world->b).half_open == 16 || answer.len <= 2 * taken.len);
     }
     assert_int_equal(stats_of(&world->b).half_open, 16);
@@ -134,7 +133,7 @@ static void one_address(void **state)
     world_free(world);
 }
 
-/* F1: from everywhere: cookies from the threshold on, and never more than the cap. */
+/* from everywhere: cookies from the threshold on, and never more than the cap. */
 static void many_addresses(void **state)
 {
     (void)state;
@@ -155,7 +154,7 @@ static void many_addresses(void **state)
     world_free(world);
 }
 
-/* C28: a cookie of another address, port, SPI; an old one */
+/* a cookie of another address, port, SPI; an old one */
 static void cookies_of_others(void **state)
 {
     (void)state;
@@ -198,7 +197,6 @@ static void header_only(struct world *world, struct ike_header header)
     to_b(world, &d);
 }
 
-/* S9, P5, P8 */
 static void unknown_things(void **state)
 {
     (void)state;
@@ -266,7 +264,7 @@ static bool spoil_everything(struct world *world, bool is_to_b, struct ike_datag
         ike_recv(ike, &path, span_of(copy, d->len), world->now);
         copy[i] ^= 0x10;
     }
-    /* C3: back to its sender */
+    /* back to its sender */
     path = d->path;
     ike_recv(is_to_b ? world->a.ike : world->b.ike, &path, span_of(d->octets, d->len), world->now);
     return true;
@@ -288,7 +286,7 @@ static void spoiled(void **state)
     scenario_end(world);
 }
 
-/* K17: a message of one clone is nothing to its sibling. */
+/* a message of one clone is nothing to its sibling. */
 static void of_a_sibling(void **state)
 {
     (void)state;
@@ -369,7 +367,6 @@ static void authentic_but_wrong(void **state)
 {
     (void)state;
     struct world *world = scenario_up(5);
-    /* P12 */
     start_chain(200);
     add_payload(0, false, "abc", 3);
     assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "-");
@@ -380,7 +377,7 @@ static void authentic_but_wrong(void **state)
     start_chain(WIRE_PAYLOAD_N); /* the critical bit on what we know is nothing */
     add_payload(0, true, "\0\0\x40\x01", 4);
     assert_string_equal(answer_to(world, WIRE_INFORMATIONAL), "-");
-    /* S18: Child SAs that are not there, one of them sixty times */
+    /* Child SAs that are not there, one of them sixty times */
     uint8_t deletes[4 + 60 * 4] = {WIRE_PROTO_ESP, 4, 0, 60};
     memset(deletes + 4, 7, 60 * 4);
     start_chain(WIRE_PAYLOAD_D);
@@ -396,15 +393,15 @@ static void fatal_chain(int which)
     static const uint8_t n[4] = {0, 0, 0x40, 1};
     start_chain(WIRE_PAYLOAD_N);
     switch (which) {
-    case 0: /* P11: beyond the end */
+    case 0: /* beyond the end */
         add_payload(0, false, n, 4);
         chain[3]++;
         break;
-    case 1: /* P10 */
+    case 1: /* shorter than its own header */
         add_payload(0, false, n, 4);
         chain[3] = 3;
         break;
-    case 2: /* P9: octets behind the last payload */
+    case 2: /* octets behind the last payload */
         add_payload(0, false, n, 4);
         n_chain += 3;
         break;
@@ -412,21 +409,21 @@ static void fatal_chain(int which)
         first_type = WIRE_PAYLOAD_SK;
         add_payload(0, false, n, 4);
         break;
-    case 4: /* P20 */
+    case 4: /* thirty empty notifies that nobody knows */
         for (int i = 0; i < 30; i++)
             add_payload(i < 29 ? WIRE_PAYLOAD_N : 0, false, n, 4);
         break;
-    case 5: /* P15 */
+    case 5: /* two nonces */
         first_type = WIRE_PAYLOAD_NONCE;
         add_payload(WIRE_PAYLOAD_NONCE, false, "0123456789abcdef", 16);
         add_payload(0, false, "0123456789abcdef", 16);
         break;
-    case 6: /* P19 */
+    case 6: /* more payloads than there can be */
         for (int i = 0; i < 200; i++)
             add_payload(i < 199 ? WIRE_PAYLOAD_V : 0, false, "", 0);
         first_type = WIRE_PAYLOAD_V;
         break;
-    default: /* P30: more SPIs than octets */
+    default: /* more SPIs than octets */
         first_type = WIRE_PAYLOAD_D;
         add_payload(0, false, "\3\4\xff\xff", 4);
         break;
@@ -476,7 +473,7 @@ static void badly_formatted(void **state)
     }
 }
 
-/* S26: Child SAs without end: a limit of the session, and the IKE SA lives. */
+/* Child SAs without end: a limit of the session, and the IKE SA lives. */
 static void many_children(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@ static const struct ike_event *last_event(const struct peer *peer, enum ike_even
     return found;
 }
 
-/* --- liveness (RFC 7296 section 2.4; S16, K29) --- */
+/* --- liveness (RFC 7296 section 2.4) --- */
 
 static unsigned dead_interface;
 static bool cut_interface(struct world *world, bool to_b, struct ike_datagram *d)
@@ -78,7 +78,7 @@ static void dead_path_of_one(void **state)
     scenario_end(world);
 }
 
-/* S10: an unprotected notify makes us ask, at most once in ten seconds. */
+/* an unprotected notify makes us ask, at most once in ten seconds. */
 static void spoofed_hint(void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void rekeyed_in_time(void **state)
     world_run(world, SECONDS(1000));
     struct ike_stats stats;
     ike_stats_get(world->a.ike, &stats);
-    /* both IKE SAs, each by itself; the Child SA; and nothing was lost (K37) */
+    /* both IKE SAs, each by itself; the Child SA; and nothing was lost */
     assert_true(stats.rekeys_ike >= 18 && stats.rekeys_ike <= 30);
     assert_true(stats.rekeys_child >= 20);
     assert_int_equal(world_n_sas(&world->a), 2);
@@ -434,7 +434,7 @@ static void reauthentication_never(void **state)
     world_run(world, SECONDS(650));
     assert_int_equal(world_n_sas(&world->b), 5);
     world_run(world, SECONDS(60));
-    /* K22: so it ends at the deadline, whatever was rekeyed or cloned */
+    /* so it ends at the deadline, whatever was rekeyed or cloned */
     assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
     assert_int_equal(world->b.n_leases, 0);
     scenario_end(world);
@@ -496,7 +496,7 @@ static void forced(void **state)
     }
 }
 
-/* S19: nobody answers our Delete */
+/* nobody answers our Delete */
 static bool nothing_passes(struct world *world, bool to_b, struct ike_datagram *d)
 {
     (void)world;
@@ -512,13 +512,13 @@ static void delete_unanswered(void **state)
     world->hook = nothing_passes;
     unsigned before = world->n_sent;
     assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, world_sa(&world->a, 0)), IKE_OK);
-    assert_int_equal(world->n_sent - before, 7); /* S12: once, and six times more */
+    assert_int_equal(world->n_sent - before, 7); /* once, and six times more */
     assert_int_equal(world_n_sas(&world->a), 0);
     assert_int_equal(last_event(&world->a, IKE_EV_SA_DOWN)->outcome, IKE_CANCELLED);
     world_free(world);
 }
 
-/* S12: after an outage of ten minutes, a thousandth of the packets of an outage without back-off */
+/* after an outage of ten minutes, a thousandth of the packets of an outage without back-off */
 static void outage(void **state)
 {
     (void)state;
@@ -535,7 +535,7 @@ static void outage(void **state)
     world_free(world);
 }
 
-/* --- repeated requests (S4, S5): the same octets come back, and nothing happens twice --- */
+/* --- repeated requests: the same octets come back, and nothing happens twice --- */
 
 static struct ike_datagram request, answers[2];
 static unsigned n_answers;

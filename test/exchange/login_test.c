@@ -57,7 +57,7 @@ static enum scenario_fate refuse_group(struct world *world, bool to_b, struct me
     return SCENARIO_CHANGED;
 }
 
-/* C11: a group that we did not offer, the one that we sent, and a responder that never settles. */
+/* a group that we did not offer, the one that we sent, and a responder that never settles. */
 static void group_loop(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void forged_list(void **state)
     }
 }
 
-/* C12: somebody on the way says no before the responder says yes. */
+/* somebody on the way says no before the responder says yes. */
 static bool said_no;
 static enum scenario_fate say_no_first(struct world *world, bool to_b, struct message *m)
 {
@@ -274,7 +274,7 @@ static void cookie_loop(void **state)
     scenario_watch(world);
     world_start(world);
     assert_int_equal(world_connect(world), IKE_INVALID_SYNTAX);
-    assert_int_equal(scenario_count(world, "IKE_SA_INIT request"), 4); /* C29 */
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT request"), 4);
     expect_nothing_left(world);
 }
 
@@ -288,7 +288,7 @@ static void gateway_refuses_identity(void **state)
     scenario_watch(world);
     world_start(world);
     assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
-    /* C26: the same as with a wrong secret */
+    /* the same as with a wrong secret */
     assert_int_equal(scenario_count(world, "IKE_AUTH response: N(AUTHENTICATION_FAILED)"), 1);
     expect_nothing_left(world);
 }
@@ -352,7 +352,7 @@ static void gateway_does_not_prove_itself(void **state)
     expect_nothing_left(world);
 }
 
-/* K11, S2: nothing but IKE_AUTH is answered before authentication. */
+/* nothing but IKE_AUTH is answered before authentication. */
 static enum scenario_fate clone_early(struct world *world, bool to_b, struct message *m)
 {
     static bool done;
@@ -415,7 +415,7 @@ static void both_families(void **state)
     scenario_end(world);
 }
 
-/* S20: what goes wrong with the Child SA alone leaves the IKE SA, and no trace of the rest. */
+/* what goes wrong with the Child SA alone leaves the IKE SA, and no trace of the rest. */
 static void pool_exhausted(void **state)
 {
     (void)state;
@@ -495,7 +495,7 @@ static void disjoint(void **state)
     scenario_end(world);
 }
 
-/* T2: a responder narrows, it does not widen. T3: an End User gets its own address, no other. */
+/* a responder narrows, it does not widen. An End User gets its own address, no other. */
 static uint8_t widened;
 static enum scenario_fate widen(struct world *world, bool to_b, struct message *m)
 {
@@ -532,7 +532,7 @@ static void selectors_of_a_liar(void **state)
     scenario_end(world);
 }
 
-/* --- one user, several logins (A-22; K27, K28, S17, S44) --- */
+/* --- one user, several logins (A-22) --- */
 
 static bool strip;
 static enum scenario_fate strip_initial_contact(struct world *world, bool to_b, struct message *m)

@@ -156,7 +156,7 @@ static void to_another_family_and_back(void **state)
     scenario_end(world);
 }
 
-/* K38: a move is of one IKE SA; M16: the last of two moves counts, at both ends. */
+/* A move is of one IKE SA, and the last of two moves counts, at both ends. */
 static void siblings_stay(void **state)
 {
     (void)state;

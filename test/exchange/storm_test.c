@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Both ends begin at random what comes to their minds, over a bad network, and then it is quiet:
- * they hold the same IKE SAs and Child SAs (security S43). What two operations do to each other, in
+ * they hold the same IKE SAs and Child SAs. What two operations do to each other, in
  * every order, is explored in test/explorer.
  */
 #include "exchange/party.h"
