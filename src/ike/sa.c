@@ -306,10 +306,15 @@ void sa_touch(struct sa *sa)
     sa->ike->touched = sa;
 }
 
+/* liveness_at - when the peer is asked whether it lives. A request that is outstanding asks it, but
+ * not one that was given up by whoever wanted it: that one is sent again for this. */
 static nanos liveness_at(const struct sa *sa)
 {
     nanos delay = sa->session->conn->dpd_delay_ns;
-    if (sa->life != IKE_ESTABLISHED || delay <= 0 || sa->asking != NULL)
+    bool asks = sa->asking != NULL && !sa->asking->parked;
+    for (const struct intent *next = sa->intents; next != NULL; next = next->next)
+        asks |= next->kind == INTENT_PROBE && next->give_up_ns == 0;
+    if (sa->life != IKE_ESTABLISHED || delay <= 0 || asks)
         return NANOS_NEVER;
     return nanos_after(sa->last_heard_ns, delay);
 }
@@ -379,7 +384,7 @@ static void tick_session(struct sa *sa, nanos now)
     }
     if (now >= session->reauth_at_ns)
         auth_lifetime_due(session);
-    if (now >= liveness_at(sa) && !intent_pending(sa, INTENT_PROBE, 0)) {
+    if (now >= liveness_at(sa)) {
         struct intent intent = {.kind = INTENT_PROBE};
         if (intent_add(sa, &intent) != 0)
             sa->last_heard_ns = now; /* the queue is full of requests: each is a liveness check */
