@@ -190,9 +190,10 @@ static struct verdict addresses_answered(struct sa *sa, struct asking *asking,
     (void)from;
     (void)now;
     /* Section 3.6: the source address is part of what the request says. If it was repeated from
-     * another one, nobody knows which of them the peer took: once more, with a new request. */
+     * another one, nobody knows which of them the peer took: once more, with a new request, and in
+     * its turn: what waits, the move that took it along for one, comes first. */
     bool same = address_equal(&sa->mine.path.local.address, &asking->path.local.address);
-    return same ? verdict_done(IKE_OK) : (struct verdict){.kind = VERDICT_REPEAT};
+    return same ? verdict_done(IKE_OK) : (struct verdict){.kind = VERDICT_AGAIN};
 }
 
 const struct exchange_ops exchange_addresses = {.what = "addresses",

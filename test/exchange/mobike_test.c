@@ -234,11 +234,11 @@ static void additional_addresses_from_two(void **state)
         "#1 b -> a INFORMATIONAL response: N(NAT_DETECTION_SOURCE_IP) "
         "N(NAT_DETECTION_DESTINATION_IP) N(COOKIE2)",
         "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS)",
-        "#1 a -> b INFORMATIONAL response: -",
-        /* the new one */
-        "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS)",
         "#1 a -> b INFORMATIONAL response: -", "#1 b -> a INFORMATIONAL request: N(COOKIE2)",
-        "#1 a -> b INFORMATIONAL response: N(COOKIE2)");
+        "#1 a -> b INFORMATIONAL response: N(COOKIE2)",
+        /* the new one, in its turn */
+        "#1 b -> a INFORMATIONAL request: N(ADDITIONAL_IP4_ADDRESS)",
+        "#1 a -> b INFORMATIONAL response: -");
     struct ike_sa_info info = scenario_sa(&world->a, world_sa(&world->a, 0));
     assert_int_equal(info.n_peer_addresses, 2);
     assert_int_equal(scenario_sa(&world->b, sa).path.local.address.octets[3], 2);
