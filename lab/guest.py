@@ -18,6 +18,7 @@ from lab.run import Failed
 
 KERNEL = "/usr/bin/linux.uml"
 INIT = os.path.join(ROOT, "lab", "guest-init")
+XSTATE = os.path.join(BUILD, "bench", "guest_xstate.so")  # processors whose state is larger than the guest's kernel knows
 MARK = b"guest-status "
 
 
@@ -42,10 +43,14 @@ class Guest:
         with open(self._path("output"), "wb") as output, open(self._path("console"), "wb") as console:
             self.process = subprocess.Popen(self._words(script, memory, output.fileno()), stdin=subprocess.DEVNULL,
                                             stdout=console, stderr=console, pass_fds=(output.fileno(),),
-                                            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/root"})
+                                            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/root", **self._preload()})
 
     def _path(self, name):
         return os.path.join(self.directory, name)
+
+    @staticmethod
+    def _preload():
+        return {"LD_PRELOAD": XSTATE} if os.path.exists(XSTATE) else {}
 
     def _words(self, script, memory, output):
         # One processor: the kernel's processes take turns, and waking another one at each system call is several times
