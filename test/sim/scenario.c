@@ -97,10 +97,16 @@ struct sim_host *sim_pair(struct sim *sim, unsigned interfaces)
 
 const struct sim_scenario *sim_scenario_at(size_t index)
 {
-    size_t n = 0;
-    while (sim_scenarios_paths(n) != NULL)
-        n++;
-    return index < n ? sim_scenarios_paths(index) : sim_scenarios_peers(index - n);
+    static const struct sim_scenario *(*const files[])(size_t) = {
+        sim_scenarios_paths, sim_scenarios_peers, sim_scenarios_found};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        size_t n = 0;
+        for (; files[i](n) != NULL; n++)
+            if (n == index)
+                return files[i](n);
+        index -= n;
+    }
+    return NULL;
 }
 
 void sim_link_set(struct sim_host *host, unsigned interface, bool up)

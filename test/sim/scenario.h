@@ -13,6 +13,7 @@ struct sim_scenario {
 /* sim_scenarios_* - the index-th of the file; NULL: no more. */
 const struct sim_scenario *sim_scenarios_paths(size_t index);
 const struct sim_scenario *sim_scenarios_peers(size_t index);
+const struct sim_scenario *sim_scenarios_found(size_t index);
 /* sim_scenario_at - of all files; NULL: no more. */
 const struct sim_scenario *sim_scenario_at(size_t index);
 

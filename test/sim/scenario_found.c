@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What random runs found: each failed before its cause was mended. */
+#include "sim/fault.h"
+#include "sim/host.h"
+#include "sim/scenario.h"
+
+/* rekey_under_move - the Gateway rekeys while the End User leaves a dead path: the new IKE SA was
+ * told the path that was being left, and waited there for minutes. */
+static void rekey_under_move(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    for (unsigned i = 0; i < 40; i++) {
+        sim_fault_at(sim, "renumber", 0, 0, user, 1);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(5 * i), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(12));
+        sim_until(sim, sim_healed, SIM_SECONDS(200), "a path waits for a move");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+/* leave_a_hole - what was begun on a path that dies goes along when the IKE SA leaves it. */
+static void leave_a_hole(struct sim *sim, const char *fault)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    gateway->conn->clone = IKE_CLONE_OFF; /* one IKE SA */
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 16; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(20), user, 0);
+        sim_fault_at(sim, fault, SIM_MS(100 * i), 0, user, 0);
+        sim_run(sim, SIM_SECONDS(21));
+        sim_until(sim, sim_healed, SIM_SECONDS(200), "not back");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+static void delete_into_a_hole(struct sim *sim)
+{
+    leave_a_hole(sim, "delete-child");
+}
+
+static void rekey_into_a_hole(struct sim *sim)
+{
+    leave_a_hole(sim, "rekey-ike");
+}
+
+/* crossing_rekeys - both ends rekey the only IKE SA at once: one Child SA, not one for each. */
+static void crossing_rekeys(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "rekey-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(i % 30), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(3));
+    }
+    sim_run(sim, SIM_SECONDS(5));
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* clone_too_late - the IKE SA that is being cloned goes: one clone for each path, none to spare. */
+static void clone_too_late(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 3);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "delete-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "delete-ike", SIM_MS(7 * i), 0, &sim->hosts[i % 2], 0);
+        sim_run(sim, SIM_SECONDS(5));
+    }
+    sim_until(sim, sim_healed, SIM_SECONDS(70), "clones to spare");
+}
+
+/* rekey_lost - the response to a rekey is lost, and the Gateway asks over the old IKE SA. */
+static void rekey_lost(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "rekey-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "hole-in", SIM_MS(5 + i), SIM_MS(850), user, 0);
+        sim_run(sim, SIM_SECONDS(6));
+    }
+    sim_until(sim, sim_healed, SIM_SECONDS(200), "a rekey came to nothing");
+    sim_expect(sim, user->logins == 1);
+}
+
+static const struct sim_scenario scenarios[] = {
+    {"rekey_under_move", rekey_under_move},
+    {"delete_into_a_hole", delete_into_a_hole},
+    {"rekey_into_a_hole", rekey_into_a_hole},
+    {"crossing_rekeys", crossing_rekeys},
+    {"clone_too_late", clone_too_late},
+    {"rekey_lost", rekey_lost},
+};
+
+const struct sim_scenario *sim_scenarios_found(size_t index)
+{
+    return index < sizeof(scenarios) / sizeof(scenarios[0]) ? &scenarios[index] : NULL;
+}
