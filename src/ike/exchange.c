@@ -268,6 +268,7 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
     struct ike_path path = other_path ? mobike_fill_path(sa, &intent->path) : sa->path;
     asking->parked = false;
     asking->woken = true;
+    asking->woken_for = intent->kind;
     asking->strayed |= !ike_path_equal(&sa->mine.path, &path);
     sa->mine.path = path;
     sa->mine.tries = 0;
@@ -277,13 +278,35 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
     send_request(sa, now);
 }
 
-/* leaves_path - what is outstanding, without an end, was sent more than once over a path that the
- * next intent leaves: until it is answered nothing else can be sent, so it goes along (RFC 4555
- * section 3.5). */
+/* hastens - what is outstanding, without an end, where the IKE SA lives, keeps a question waiting
+ * whether anything answers there. Its own answer tells, so that it is repeated as the question
+ * would be. */
+static bool hastens(const struct sa *sa, const struct intent *intent)
+{
+    return intent->kind == INTENT_PROBE && intent->give_up_ns > 0 && window_busy(&sa->mine) &&
+           !sa->asking->woken && sa->mine.give_up_at_ns == NANOS_NEVER &&
+           sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, &sa->path);
+}
+
+static void hasten(struct sa *sa, const struct intent *intent, nanos now)
+{
+    sa->asking->woken = true;
+    sa->asking->woken_for = intent->kind;
+    sa->mine.interval_ns = intent->retry_ns;
+    sa->mine.give_up_at_ns = nanos_after(now, intent->give_up_ns);
+    sa->mine.resend_at_ns = nanos_min(sa->mine.resend_at_ns, nanos_after(now, intent->retry_ns));
+    sa_touch(sa);
+}
+
+/* leaves_path - what is outstanding, without an end but that of a question, was sent more than once
+ * over a path that the next intent leaves: until it is answered nothing else can be sent, so it
+ * goes along (RFC 4555 section 3.5). */
 static bool leaves_path(const struct sa *sa, const struct intent *intent)
 {
-    if (!window_busy(&sa->mine) || sa->mine.give_up_at_ns != NANOS_NEVER ||
-        sa->life != IKE_ESTABLISHED || sa->asking->intent.kind == INTENT_LOGIN ||
+    const struct asking *asking = sa->asking;
+    bool questioned = asking->woken && asking->woken_for == INTENT_PROBE;
+    if (!window_busy(&sa->mine) || (sa->mine.give_up_at_ns != NANOS_NEVER && !questioned) ||
+        sa->life != IKE_ESTABLISHED || asking->intent.kind == INTENT_LOGIN ||
         intent->kind != INTENT_MOVE || intent->give_up_ns == 0)
         return false;
     struct ike_path there = mobike_fill_path(sa, &intent->path);
@@ -302,18 +325,27 @@ static void message_ids_end(struct sa *sa, nanos now)
         (void)!intent_add(sa, &rekey); /* no memory: asked for again with the next message */
 }
 
+/* woken_by - the intent for which the outstanding request was sent again; NULL: it is gone. */
+static struct intent **woken_by(struct sa *sa, nanos now)
+{
+    struct intent **link = &sa->intents;
+    while (*link != NULL && ((*link)->kind != sa->asking->woken_for || !runnable(sa, *link, now)))
+        link = &(*link)->next;
+    return *link != NULL ? link : NULL;
+}
+
 /* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
 static void park(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
     if (asking->woken) {
-        struct intent **link = first_runnable(sa, now);
-        if (*link != NULL && (*link)->kind == INTENT_DELETE_IKE) {
+        struct intent *first = *first_runnable(sa, now), **link = woken_by(sa, now);
+        if (first != NULL && first->kind == INTENT_DELETE_IKE) {
             /* it came while somebody else waited; the peer cannot be told, as it does not answer */
-            sa_down(sa, (*link)->reason, now);
+            sa_down(sa, first->reason, now);
             return;
         }
-        if (*link != NULL) {
+        if (link != NULL) {
             struct intent *intent = take(sa, link);
             intent_end(sa, intent, IKE_TIMEOUT);
             free(intent);
@@ -350,6 +382,8 @@ void exchange_run(struct sa *sa, nanos now)
                 park(sa, now);
             if (sa->asking->parked || (sa->mine.tries > 1 && leaves_path(sa, *link)))
                 wake(sa, *link, now);
+            else if (hastens(sa, *link))
+                hasten(sa, *link, now);
             return;
         }
         struct asking *asking = calloc(1, sizeof(*asking));
@@ -378,8 +412,8 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
 /* finish_woken - the woken request was answered: a probe wanted no more than that. */
 static void finish_woken(struct sa *sa, nanos now)
 {
-    struct intent **link = first_runnable(sa, now);
-    if (*link == NULL || (*link)->kind != INTENT_PROBE)
+    struct intent **link = woken_by(sa, now);
+    if (link == NULL || sa->asking->woken_for != INTENT_PROBE)
         return;
     struct intent *probe = take(sa, link);
     struct verdict verdict = verdict_done(IKE_OK);
@@ -392,7 +426,7 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
 {
     struct asking *asking = sa->asking;
     ASSERT(asking != NULL && window_busy(&sa->mine));
-    bool woken = asking->woken || asking->parked;
+    bool woken = asking->woken;
     /* Of a request that was sent more than once it is unknown which sending was answered: the time
      * since the last one would flatter, since the first is safe. */
     asking->rtt_ns = now - sa->mine.first_sent_ns;

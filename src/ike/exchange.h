@@ -91,11 +91,12 @@ struct verdict {
 struct asking {
     struct intent intent;
     const struct exchange_ops *ops;
-    unsigned step;          /* 0: first request */
-    uint8_t exchange;       /* exchange type of the current request: ops->exchange, or set by ask */
-    bool running;           /* inside ops->ask or ops->answered */
-    bool parked;            /* given up by its caller, but outstanding: see wake() in exchange.c */
-    bool woken;             /* sent again for the first intent of the queue */
+    unsigned step;    /* 0: first request */
+    uint8_t exchange; /* exchange type of the current request: ops->exchange, or set by ask */
+    bool running;     /* inside ops->ask or ops->answered */
+    bool parked;      /* given up by its caller, but outstanding: see wake() in exchange.c */
+    bool woken;       /* sent again for the first intent in the queue of the kind ... */
+    enum intent_kind woken_for;
     bool strayed;           /* the current request was sent over more than one path */
     void *state;            /* the exchange's own, freed by ops->release */
     nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
