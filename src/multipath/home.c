@@ -9,6 +9,7 @@
 #include "multipath/vpn.h"
 
 #define MOVE_NS       (3 * NANOS_PER_SEC) /* path test, update and routability check together */
+#define MOVE_ROUNDS   4                   /* ... and one more, as a message may be lost */
 #define MOVE_BRIEF_NS NANOS_PER_SEC
 #define GATEWAY_MOVES_NS                                                                           \
     (500 * NANOS_PER_MS) /* the Gateway's M13 is here by then, its repetition too */
@@ -84,13 +85,14 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
     }
 }
 
-/* move_time - while nothing answers anywhere, no path may hold up the others for long. */
-static nanos move_time(const struct vpn *vpn, const struct leg *leg)
+/* move_time - three round trips, on a path that may be slow. While nothing answers anywhere, no
+ * path may hold up the others for long. */
+static nanos move_time(const struct vpn *vpn, const struct leg *leg, const struct path *path)
 {
-    nanos brief = 2 * health_timing(vpn, leg).grant_ns;
-    return vpn->heir == NULL || vpn->heir->reauth
-               ? MOVE_NS
-               : nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
+    nanos brief = 2 * health_timing(vpn, leg).grant_ns, slow = MOVE_ROUNDS * path->test_rtt_ns;
+    if (vpn->heir == NULL || vpn->heir->reauth)
+        return slow > MOVE_NS ? slow : MOVE_NS;
+    return nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
 }
 
 static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
@@ -103,7 +105,7 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
         .path = place(leg, path),
         .path_test = true,
         .retry_ns = health_timing(vpn, leg).resend_ns,
-        .give_up_ns = move_time(vpn, leg),
+        .give_up_ns = move_time(vpn, leg, path),
     };
     enum job job = JOB_MOVE;
     if (index == leg->path && !path->lost && combined(vpn, leg, &leg->job_policy)) {
