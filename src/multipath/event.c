@@ -490,9 +490,7 @@ static void exchange_answered(struct vpn *vpn, const struct ike_event *event, na
 {
     struct leg *leg = leg_find(vpn, event->sa);
     if (leg == NULL || leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED ||
-        !(event->path.interface == leg->at.interface &&
-          address_equal(&event->path.local.address, &leg->at.local.address) &&
-          address_equal(&event->path.remote.address, &leg->at.remote.address)))
+        !leg_stands(leg, &event->path))
         return;
     health_rtt(leg, event->rtt_ns);
     health_proof(vpn, leg, now);

@@ -110,12 +110,13 @@ void health_proof(struct vpn *vpn, struct leg *leg, nanos now)
 
 void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, nanos now)
 {
+    if (!leg_stands(leg, at))
+        leg->rtt_ns = 0;
     leg->at = *at;
     leg->link_gone = vpn_end_user(vpn) && !wanted_place_there(vpn->pm, at);
     leg->asked_ns = 0;
     leg->heard_ns = now;
     leg->strict = false;
-    leg->rtt_ns = 0;
     if (leg->link_gone)
         return;
     leg->proof_ns = now;

@@ -83,6 +83,13 @@ bool leg_home(const struct vpn *vpn, const struct leg *leg)
     return leg->path >= 0 && wanted_at_home(&vpn->paths[leg->path], &leg->at);
 }
 
+bool leg_stands(const struct leg *leg, const struct ike_path *place)
+{
+    return leg->at.interface == place->interface &&
+           address_equal(&leg->at.local.address, &place->local.address) &&
+           address_equal(&leg->at.remote.address, &place->remote.address);
+}
+
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
 {
     for (unsigned i = 0; i < vpn->n_bearers; i++)

@@ -330,6 +330,8 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room 
 void leg_remove(struct vpn *vpn, struct leg *leg);
 void leg_assign(struct vpn *vpn, struct leg *leg, int path); /* -1: spare */
 bool leg_home(const struct vpn *vpn, const struct leg *leg);
+/* leg_stands - it is at this place; ports do not matter. */
+bool leg_stands(const struct leg *leg, const struct ike_path *place);
 /* leg_has - a Child SA of this policy is on the leg. */
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy);
 bool leg_bears(const struct vpn *vpn, const struct leg *leg);
