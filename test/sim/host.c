@@ -203,6 +203,7 @@ static void complete(struct sim_host *host, ike_job_id job, const struct ike_res
     core_leave(host);
 }
 
+/* auth_job - keys are in another process: whatever its answer, it is not part of this step. */
 static void auth_job(struct sim_host *host, const struct ike_event *event)
 {
     struct sim *sim = host->sim;
@@ -216,10 +217,6 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
     nanos wait = host->faults.sign_delay;
     if (wait > 0)
         wait = 1 + (nanos)sim_below(sim, (uint64_t)wait);
-    if (wait == 0) {
-        complete(host, event->job, &result);
-        return;
-    }
     struct sim_event *later = sim_event_new(sim, SIM_JOB, wait, host);
     later->job = event->job;
     later->error = result.error;
