@@ -84,6 +84,88 @@ static void rekey_lost(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* knock_in_vain - a move that takes longer than the patience of beside.c: the session is knocked
+ * for, and nobody logs in. */
+static void knock_in_vain(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    gateway->conn->clone = IKE_CLONE_OFF;
+    gateway->conn->unique = IKE_UNIQUE_REPLACE;
+    user->interfaces[0].link.delay = user->interfaces[1].link.delay = SIM_MS(280);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 20; i++) {
+        sim_fault_at(sim, "renumber", 0, 0, user, 0);
+        sim_run(sim, SIM_MS(20000 + 50 * i));
+    }
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "not back after another address");
+    sim_expect(sim, user->logins == 1);
+    sim_expect(sim, gateway->logins == 1);
+}
+
+static uint64_t losses(const struct sim_host *user)
+{
+    struct path_status path;
+    uint64_t n = 0;
+    for (size_t i = 0; path_manager_status(user->paths, i, &path); i++)
+        n += path.losses;
+    return n;
+}
+
+/* probe_behind_rekey - answers to a rekey are lost: the question whether the path lives must not
+ * wait for the next repetition of the rekey, which is seconds away. */
+static void probe_behind_rekey(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        sim_fault_at(sim, "rekey-child", 0, 0, user, 0);
+        sim_fault_at(sim, "hole-in", SIM_MS(5), SIM_MS(50), user, 0);
+        sim_fault_at(sim, "hole-in", SIM_MS(990), SIM_MS(200), user, 0);
+        sim_run(sim, SIM_MS(8000 + 200 * i));
+        sim_until(sim, sim_healed, SIM_SECONDS(10), "the rekey came to nothing");
+    }
+    sim_expect(sim, losses(user) == 0);
+    sim_expect(sim, user->logins == 1);
+}
+
+static struct sim_host *far_pair(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    user->interfaces[1].link.delay = SIM_MS(950);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the far path is not up");
+    return user;
+}
+
+/* far_rekey - the IKE SA that follows one on a far path knows how far it is. */
+static void far_rekey(struct sim *sim)
+{
+    struct sim_host *user = far_pair(sim);
+    sim_run(sim, SIM_SECONDS(30));
+    uint64_t before = losses(user);
+    for (unsigned i = 0; i < 20; i++) {
+        sim_fault_at(sim, "rekey-ike", SIM_MS(12300 * i), 0, &sim->hosts[i % 2], 0);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(12300 * i), 0, &sim->hosts[i % 2], 0);
+    }
+    sim_run(sim, SIM_SECONDS(260));
+    sim_expect(sim, losses(user) == before);
+    sim_expect(sim, user->logins == 1);
+}
+
+/* far_return - three round trips bring an IKE SA home, however long they take. */
+static void far_return(struct sim *sim)
+{
+    struct sim_host *user = far_pair(sim);
+    for (unsigned i = 0; i < 5; i++) {
+        sim_fault_at(sim, "down", 0, SIM_SECONDS(5 + i), user, 1);
+        sim_run(sim, SIM_SECONDS(6 + i));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "the far path is not back");
+        sim_run(sim, SIM_SECONDS(10));
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -91,6 +173,10 @@ static const struct sim_scenario scenarios[] = {
     {"crossing_rekeys", crossing_rekeys},
     {"clone_too_late", clone_too_late},
     {"rekey_lost", rekey_lost},
+    {"probe_behind_rekey", probe_behind_rekey},
+    {"knock_in_vain", knock_in_vain},
+    {"far_rekey", far_rekey},
+    {"far_return", far_return},
 };
 
 const struct sim_scenario *sim_scenarios_found(size_t index)
