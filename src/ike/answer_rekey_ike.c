@@ -16,6 +16,7 @@
 
 /* So long a request may be on its way, its repetitions included. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
+#define MOVE_NS           (3 * NANOS_PER_SEC) /* one that had no end of its own */
 
 uint16_t keep_old_number_own(const struct session *session)
 {
@@ -174,8 +175,10 @@ static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
     bool recently = sa->moved_ns != 0 && now - sa->moved_ns < MOVE_IN_FLIGHT_NS;
     if (sa->session->role != IKE_END_USER || !sa->session->mobike || !(recently || moving))
         return;
-    if (moving)
+    if (moving) {
         update.path = asked->path;
+        update.give_up_ns = asked->give_up_ns > 0 ? asked->give_up_ns : MOVE_NS;
+    }
     (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
 }
 
