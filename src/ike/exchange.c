@@ -307,7 +307,8 @@ static bool leaves_path(const struct sa *sa, const struct intent *intent)
     bool questioned = asking->woken && asking->woken_for == INTENT_PROBE;
     if (!window_busy(&sa->mine) || (sa->mine.give_up_at_ns != NANOS_NEVER && !questioned) ||
         sa->life != IKE_ESTABLISHED || asking->intent.kind == INTENT_LOGIN ||
-        intent->kind != INTENT_MOVE || intent->give_up_ns == 0)
+        (intent->kind != INTENT_MOVE && intent->kind != INTENT_CREATE_MOVED) ||
+        intent->give_up_ns == 0)
         return false;
     struct ike_path there = mobike_fill_path(sa, &intent->path);
     return !ike_path_equal(&sa->mine.path, &there);
