@@ -28,7 +28,8 @@ static struct ike_path place(const struct leg *leg, const struct path *path)
 /* combined - one exchange can create the Child SA and move (D-08 a). */
 static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_policy)
 {
-    if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->no_reduced || leg_bears(vpn, leg))
+    if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->no_reduced || leg_bears(vpn, leg) ||
+        leg->loose_tag != 0)
         return false;
     struct ike_session_info info;
     const struct path_view *view = &vpn->pm->options.view;
@@ -296,6 +297,8 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
     if (outcome == IKE_OK) {
         leg->job_failures = 0;
         leg->job_at_ns = 0;
+        if (index >= 0)
+            vpn->paths[index].failures = 0;
         if (leg->rtt_ns == 0 && index >= 0 && index == leg->path)
             health_rtt(leg, vpn->paths[index].test_rtt_ns);
         return;
