@@ -166,6 +166,81 @@ static void far_return(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* moved_and_deleted - the Gateway deletes the IKE SA of somebody who has moved: where it was,
+ * nobody is any more. */
+static void moved_and_deleted(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 20; i++) {
+        sim_fault_at(sim, "hole-in", 0, SIM_SECONDS(16), user, 0);
+        sim_fault_at(sim, "delete-ike", SIM_MS(500 + 50 * i), 0, &sim->hosts[0], 0);
+        sim_fault_at(sim, "renumber", SIM_SECONDS(8), 0, user, 0);
+        sim_run(sim, SIM_SECONDS(26));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "the Gateway deletes at length");
+    }
+}
+
+/* created_under_move - a Child SA is being created when the address changes: one, not another one
+ * with the move. */
+static void created_under_move(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
+    gateway->conn->reduced = user->conn->reduced = IKE_REDUCED_END_USER;
+    user->interfaces[0].link.delay = SIM_MS(300);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "delete-child", 0, 0, user, 0);
+        sim_fault_at(sim, "renumber", SIM_MS(600 + 100 * i), 0, user, 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(10), "Child SAs to spare");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+static struct sim_host *slow_pair(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    user->interfaces[1].link.delay = SIM_MS(300);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    return user;
+}
+
+/* rekey_under_return - the Gateway rekeys an IKE SA that is on its way home while the address there
+ * changes. */
+static void rekey_under_return(struct sim *sim)
+{
+    struct sim_host *user = slow_pair(sim);
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(4), user, 1);
+        sim_fault_at(sim, "renumber", SIM_MS(9000 + 100 * i), 0, user, 1);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(9200 + 100 * i), 0, &sim->hosts[0], 0);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(9400 + 100 * i), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(25), "on its way to nowhere");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+/* rekey_under_late_move - as before, but the way home was given up, its request is still being
+ * asked: the heir must not go for ever to an address that is no more. */
+static void rekey_under_late_move(struct sim *sim)
+{
+    struct sim_host *user = slow_pair(sim);
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(4), user, 1);
+        sim_fault_at(sim, "hole", SIM_MS(12300), SIM_MS(3100), user, 1);
+        sim_fault_at(sim, "renumber", SIM_SECONDS(13), 0, user, 1);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(15600 + 20 * i), 0, &sim->hosts[0], 0);
+        sim_fault_at(sim, "rekey-ike", SIM_MS(15800 + 20 * i), 0, &sim->hosts[0], 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(25), "on its way to nowhere");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -177,6 +252,10 @@ static const struct sim_scenario scenarios[] = {
     {"knock_in_vain", knock_in_vain},
     {"far_rekey", far_rekey},
     {"far_return", far_return},
+    {"moved_and_deleted", moved_and_deleted},
+    {"created_under_move", created_under_move},
+    {"rekey_under_return", rekey_under_return},
+    {"rekey_under_late_move", rekey_under_late_move},
 };
 
 const struct sim_scenario *sim_scenarios_found(size_t index)
