@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_SHARED_MAP_H
+#define BASE_SHARED_MAP_H
+
+/*
+ * Number -> object, written by one thread while others look things up without lock or wait. Open
+ * addressing: a key, once in a slot, stays there until the table is replaced as a whole, with or
+ * without an object behind it, so that nobody who probes is led astray. A change costs O(1)
+ * amortised; replaced tables are retired.
+ */
+
+#include <stdatomic.h>
+
+#include "base/error.h"
+#include "base/retired.h"
+
+struct shared_slot {
+    _Atomic uint64_t key;  /* 0: free */
+    _Atomic(void *) value; /* NULL: taken out */
+};
+
+struct shared_table {
+    struct retired retired; /* first: free() takes it */
+    size_t mask;
+    struct shared_slot slots[];
+};
+
+struct shared_map {
+    _Atomic(struct shared_table *) table; /* NULL: empty */
+    size_t used;                          /* slots with a key */
+    size_t n;                             /* ... and a value */
+};
+
+/* shared_map_get - NULL: none. Any thread. */
+void *shared_map_get(const struct shared_map *map, uint64_t key);
+
+/* shared_map_set - in the place of what was there; NULL takes it out. The key is not 0. What is out
+ * of sight then is added to `retired`. ERR_NO_MEMORY: nothing happened; never for a key that has
+ * a value. */
+int shared_map_set(struct shared_map *map, uint64_t key, void *value,
+                   struct retired_list *retired) MUST_USE;
+
+void shared_map_done(struct shared_map *map); /* nobody looks any more */
+
+#endif
