@@ -8,6 +8,7 @@
  * after esp_child_new.
  */
 
+#include "base/retired.h"
 #include "crypto/esp_cipher.h"
 #include "esp/esp.h"
 #include "esp/inner.h"
@@ -29,6 +30,8 @@ enum esp_count {
     ESP_COUNT_TOO_BIG,
     ESP_COUNT_ALL,
 };
+
+struct esp_bundle; /* policy.c */
 
 struct esp_child {
     esp_child_id id;
@@ -65,6 +68,12 @@ struct esp_child {
     _Atomic nanos rebound_told;  /* ... of another source address */
     _Atomic bool news_queued;    /* it is in the queue of news */
     struct esp_child *news_next; /* owned by the queue */
+
+    /* of the policy's one writer */
+    struct esp_bundle *bundle; /* where it sends; NULL: it only receives */
+    struct esp_child *session_next, **session_link;
+
+    struct retired retired; /* of the layer above, when it is gone */
 };
 
 /* esp_child_new - expands the keys with `crypto`. ERR_INVALID: algorithms, key lengths, window,

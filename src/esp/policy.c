@@ -1,72 +1,164 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp/policy.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "esp/selector.h"
 
-struct spi_slot {
-    uint32_t spi; /* 0: free */
-    struct esp_child *child;
+#define WIDTHS      129 /* host bits of a prefix: 0..128 */
+#define WIDTH_WORDS 3
+
+/* struct place - a group under the covering prefix of one of its remote selectors; the first of a
+ * prefix is in the table. `previous` of the first is the last. */
+struct place {
+    struct retired retired; /* first: free() takes it */
+    _Atomic(struct esp_group *) group;
+    _Atomic(struct place *) next;
+    struct place *previous, *bundle_next;
+    uint64_t key; /* of family, width and prefix */
+    uint8_t family, width;
 };
 
-/* struct wide - a remote selector that is not a single address. */
-struct wide {
-    struct address_range range;
-    unsigned width; /* bits that differ between first and last, roughly: narrow ones first */
-    uint32_t group;
+/* struct esp_bundle - what a group is the present state of: a group is replaced when a child joins.
+ * Never seen by those who look things up. */
+struct esp_bundle {
+    struct esp_bundle *next, **link; /* of the session */
+    struct esp_group *group;
+    uint32_t n; /* children in it */
+    struct place *places;
 };
 
-/* struct host - a remote selector that is one address; a chain per slot. */
-struct host {
-    struct address address;
-    uint32_t group;
-    uint32_t next; /* index + 1; 0: end */
+struct session {
+    esp_session_id id;
+    enum esp_mode mode;
+    bool follow;
+    bool told; /* esp_policy_mode was called, and not esp_policy_mode_end */
+    struct esp_bundle *bundles;
+    struct esp_child *children; /* that receive */
 };
 
 struct esp_policy {
+    struct shared_map spis;                  /* -> struct esp_child */
+    struct shared_map places;                /* -> struct place, the first */
+    _Atomic uint64_t widths[2][WIDTH_WORDS]; /* bits: which occur */
+    _Atomic uint64_t taken;                  /* raised before a place is taken out */
     uint64_t key;
-    size_t spi_mask, host_mask;
-    struct spi_slot *spis;
-    uint32_t *host_heads; /* index + 1 */
-    struct host *hosts;
-    struct wide *wides;
-    struct esp_group *groups;
-    struct esp_child **members; /* of all groups */
-    size_t n_hosts, n_wides, n_groups;
+    uint32_t n_places[2][WIDTHS];
+    struct map sessions;
+    struct retired_list retired;
+    uint16_t last_tag;
 };
 
-static size_t scatter(uint64_t key, uint64_t value)
+struct esp_policy *esp_policy_new(uint64_t key)
 {
-    value = (value ^ key) * 0x9e3779b97f4a7c15u;
-    value ^= value >> 29;
-    return (size_t)((value * (key | 1)) >> 24);
+    struct esp_policy *policy = calloc(1, sizeof(*policy));
+    if (policy != NULL)
+        policy->key = key;
+    return policy;
 }
 
-static size_t address_scatter(uint64_t key, const struct address *a)
+static void session_free(struct session *session)
 {
-    uint64_t words[2];
-    memcpy(words, a->octets, 16);
-    return scatter(key, words[0] ^ (scatter(key, words[1]) + a->family));
+    while (session->bundles != NULL) {
+        struct esp_bundle *bundle = session->bundles;
+        session->bundles = bundle->next;
+        while (bundle->places != NULL) {
+            struct place *place = bundle->places;
+            bundle->places = place->bundle_next;
+            free(place);
+        }
+        free(bundle->group);
+        free(bundle);
+    }
+    free(session);
 }
 
-static size_t table_size(size_t n)
+struct esp_policy *esp_policy_free(struct esp_policy *policy)
 {
-    size_t size = 16;
-    while (size < 2 * n)
-        size *= 2;
-    return size;
+    if (policy == NULL)
+        return NULL;
+    for (size_t i = 0; i < policy->sessions.cap; i++)
+        if (policy->sessions.slots[i].value != NULL)
+            session_free(policy->sessions.slots[i].value);
+    map_done(&policy->sessions);
+    shared_map_done(&policy->spis);
+    shared_map_done(&policy->places);
+    retired_free(&policy->retired);
+    free(policy);
+    return NULL;
 }
 
-static void spi_insert(struct esp_policy *policy, struct esp_child *child)
+struct retired_list *esp_policy_retired(struct esp_policy *policy)
 {
-    size_t at = scatter(policy->key, child->spi_in) & policy->spi_mask;
-    while (policy->spis[at].spi != 0)
-        at = (at + 1) & policy->spi_mask;
-    policy->spis[at] = (struct spi_slot){child->spi_in, child};
+    return &policy->retired;
 }
+
+/* --- sessions --- */
+
+static struct session *session_of(struct esp_policy *policy, esp_session_id id)
+{
+    struct session *session = map_get(&policy->sessions, id);
+    if (session != NULL || (session = calloc(1, sizeof(*session))) == NULL)
+        return session;
+    *session = (struct session){.id = id, .mode = ESP_MODE_FAILOVER, .follow = true};
+    map_put(&policy->sessions, id, session);
+    return session;
+}
+
+/* session_leave - it goes with whatever kept it last. */
+static void session_leave(struct esp_policy *policy, struct session *session)
+{
+    if (session->told || session->children != NULL)
+        return;
+    (void)map_take(&policy->sessions, session->id);
+    session_free(session);
+}
+
+int esp_policy_mode(struct esp_policy *policy, esp_session_id id, enum esp_mode mode, bool follow)
+{
+    struct session *session = session_of(policy, id);
+    if (session == NULL)
+        return ERR_NO_MEMORY;
+    session->told = true;
+    session->mode = mode;
+    session->follow = follow;
+    for (struct esp_bundle *bundle = session->bundles; bundle != NULL; bundle = bundle->next) {
+        atomic_store(&bundle->group->mode, mode);
+        atomic_store(&bundle->group->follow, follow);
+    }
+    return 0;
+}
+
+void esp_policy_mode_end(struct esp_policy *policy, esp_session_id id)
+{
+    struct session *session = map_get(&policy->sessions, id);
+    if (session == NULL)
+        return;
+    session->told = false;
+    session_leave(policy, session);
+}
+
+static bool tag_used(const struct session *session, uint16_t tag)
+{
+    for (const struct esp_child *c = session->children; c != NULL; c = c->session_next)
+        if (c->flow_tag == tag)
+            return true;
+    return false;
+}
+
+uint16_t esp_policy_tag(struct esp_policy *policy, esp_session_id id)
+{
+    const struct session *session = map_get(&policy->sessions, id);
+    do
+        policy->last_tag++;
+    while (policy->last_tag == 0 || (session != NULL && tag_used(session, policy->last_tag)));
+    return policy->last_tag;
+}
+
+/* --- places --- */
 
 static unsigned range_width(const struct address_range *range)
 {
@@ -79,202 +171,350 @@ static unsigned range_width(const struct address_range *range)
     return 0;
 }
 
-static void selector_insert(struct esp_policy *policy, const struct address_range *range,
-                            uint32_t group)
+/* place_key - of the prefix of `address` with so many host bits; never 0. What falls together is
+ * told apart by its selectors. */
+static uint64_t place_key(uint64_t key, const struct address *address, unsigned width)
 {
-    unsigned width = range_width(range);
-    if (width != 0) {
-        size_t at = policy->n_wides++;
-        for (; at > 0 && policy->wides[at - 1].width > width; at--)
-            policy->wides[at] = policy->wides[at - 1];
-        policy->wides[at] = (struct wide){*range, width, group};
-        return;
+    uint64_t words[2];
+    memcpy(words, address->octets, 16);
+    unsigned prefix = (unsigned)address_len(address) * 8 - width;
+    for (unsigned i = 0; i < 2; i++, prefix -= prefix < 64 ? prefix : 64)
+        words[i] &= prefix >= 64 ? UINT64_MAX : htobe64(~(UINT64_MAX >> prefix));
+    uint64_t hash = words[0] ^ ((uint64_t)address->family << 8 | width);
+    for (unsigned i = 0; i < 2; i++) {
+        hash = (hash ^ key) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+        hash = (hash ^ words[1]) * (key | 1);
+        hash ^= hash >> 32;
     }
-    size_t slot = address_scatter(policy->key, &range->first) & policy->host_mask;
-    policy->hosts[policy->n_hosts++] = (struct host){range->first, group, policy->host_heads[slot]};
-    policy->host_heads[slot] = (uint32_t)policy->n_hosts;
+    return hash | (hash == 0);
 }
 
-/* struct build - what is needed only while a policy is made. */
-struct build {
-    const struct esp_policy_entry *entries;
-    size_t n, sending, selectors;
-    uint32_t *group_of; /* entry -> group, or NO_GROUP */
-    uint32_t *heads;    /* session -> index + 1 of its last group */
-    uint32_t *next;     /* group -> index + 1 of another one of its session's slot */
-    size_t head_mask;
-};
-
-#define NO_GROUP UINT32_MAX
-
-static bool same_group(const struct esp_child *a, const struct esp_child *b)
+static unsigned family_index(uint8_t family)
 {
-    return a->session == b->session && esp_ts_list_equal(&a->local_ts, &b->local_ts) &&
-           esp_ts_list_equal(&a->remote_ts, &b->remote_ts);
+    return family == ADDRESS_V6;
 }
 
-/* group_assign - the entry's group; the first of a group brings its selectors along. While groups
- * are made `children` points into the entries' place of their first member. */
-static void group_assign(struct esp_policy *policy, struct build *b, size_t at)
+/* place_link - a single address: the youngest comes first, as a host that lost its session comes
+ * back with a new one; a network: the oldest, which stands back when it is to be left. */
+static int place_link(struct esp_policy *policy, struct place *place)
 {
-    const struct esp_policy_entry *entry = &b->entries[at];
-    uint32_t *head = &b->heads[scatter(policy->key, entry->child->session) & b->head_mask];
-    for (uint32_t i = *head; i != 0; i = b->next[i - 1])
-        if (same_group(policy->groups[i - 1].children[0], entry->child)) {
-            policy->groups[i - 1].n++;
-            b->group_of[at] = i - 1;
-            return;
-        }
-    uint32_t index = (uint32_t)policy->n_groups++;
-    policy->members[index] = entry->child;
-    policy->groups[index] = (struct esp_group){.session = entry->child->session,
-                                               .mode = entry->mode,
-                                               .follow = entry->follow,
-                                               .n = 1,
-                                               .children = &policy->members[index]};
-    b->next[index] = *head;
-    *head = index + 1;
-    b->group_of[at] = index;
-    const struct esp_ts_list *remote = &entry->child->remote_ts;
-    for (size_t i = 0; i < remote->n; i++)
-        selector_insert(policy, &remote->ts[i].range, index);
-}
-
-/* members_place - gives each group its part of `members`, and fills it. */
-static void members_place(struct esp_policy *policy, const struct build *b)
-{
-    struct esp_child **at = policy->members;
-    for (size_t i = 0; i < policy->n_groups; i++) {
-        policy->groups[i].children = at;
-        at += policy->groups[i].n;
-        policy->groups[i].n = 0;
+    struct place *first = shared_map_get(&policy->places, place->key);
+    if (first == NULL || place->width == 0) {
+        atomic_store(&place->next, first);
+        place->previous = first == NULL ? place : first->previous;
+        if (shared_map_set(&policy->places, place->key, place, &policy->retired) != 0)
+            return ERR_NO_MEMORY;
+    } else {
+        place->previous = first->previous;
+        atomic_store(&place->previous->next, place);
     }
-    for (size_t i = 0; i < b->n; i++)
-        if (b->group_of[i] != NO_GROUP) {
-            struct esp_group *group = &policy->groups[b->group_of[i]];
-            group->children[group->n++] = b->entries[i].child;
-        }
+    if (first != NULL)
+        first->previous = place;
+    unsigned f = family_index(place->family);
+    policy->n_places[f][place->width]++;
+    atomic_fetch_or(&policy->widths[f][place->width / 64], UINT64_C(1) << place->width % 64);
+    return 0;
 }
 
-static bool policy_alloc(struct esp_policy *policy, const struct build *b)
+static void place_unlink(struct esp_policy *policy, struct place *place)
 {
-    policy->spi_mask = table_size(b->n) - 1;
-    policy->host_mask = table_size(b->selectors) - 1;
-    policy->spis = calloc(policy->spi_mask + 1, sizeof(*policy->spis));
-    policy->host_heads = calloc(policy->host_mask + 1, sizeof(*policy->host_heads));
-    policy->hosts = calloc(b->selectors + 1, sizeof(*policy->hosts));
-    policy->wides = calloc(b->selectors + 1, sizeof(*policy->wides));
-    policy->groups = calloc(b->sending + 1, sizeof(*policy->groups));
-    policy->members = calloc(b->sending + 1, sizeof(struct esp_child *));
-    return policy->spis != NULL && policy->host_heads != NULL && policy->hosts != NULL &&
-           policy->wides != NULL && policy->groups != NULL && policy->members != NULL;
-}
-
-static bool build_alloc(struct build *b)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (b->entries[i].sends) {
-            b->sending++;
-            b->selectors += b->entries[i].child->remote_ts.n;
-        }
-    b->head_mask = table_size(b->sending) - 1;
-    b->group_of = calloc(b->n + 1, sizeof(*b->group_of));
-    b->heads = calloc(b->head_mask + 1, sizeof(*b->heads));
-    b->next = calloc(b->sending + 1, sizeof(*b->next));
-    return b->group_of != NULL && b->heads != NULL && b->next != NULL;
-}
-
-struct esp_policy *esp_policy_new(uint64_t key, const struct esp_policy_entry *entries, size_t n)
-{
-    struct build b = {.entries = entries, .n = n};
-    struct esp_policy *policy = calloc(1, sizeof(*policy));
-    bool ok = build_alloc(&b) && policy != NULL && policy_alloc(policy, &b);
-    if (ok) {
-        policy->key = key;
-        for (size_t i = 0; i < n; i++) {
-            spi_insert(policy, entries[i].child);
-            b.group_of[i] = NO_GROUP;
-            if (entries[i].sends)
-                group_assign(policy, &b, i);
-        }
-        members_place(policy, &b);
+    struct place *first = shared_map_get(&policy->places, place->key);
+    struct place *next = atomic_load(&place->next);
+    atomic_fetch_add(&policy->taken, 1);
+    if (place == first) {
+        int err = shared_map_set(&policy->places, place->key, next, &policy->retired);
+        ASSERT(err == 0);
+        first = next;
+    } else {
+        atomic_store(&place->previous->next, next);
     }
-    free(b.group_of);
-    free(b.heads);
-    free(b.next);
-    return ok ? policy : esp_policy_free(policy);
+    if (next != NULL)
+        next->previous = place->previous;
+    else if (first != NULL)
+        first->previous = place->previous;
+    unsigned f = family_index(place->family);
+    if (--policy->n_places[f][place->width] == 0)
+        atomic_fetch_and(&policy->widths[f][place->width / 64],
+                         ~(UINT64_C(1) << place->width % 64));
+    retired_add(&policy->retired, &place->retired);
 }
 
-struct esp_policy *esp_policy_free(struct esp_policy *policy)
+/* --- groups --- */
+
+static struct esp_child *first_member(const struct esp_group *group)
 {
-    if (policy == NULL)
-        return NULL;
-    free(policy->spis);
-    free(policy->host_heads);
-    free(policy->hosts);
-    free(policy->wides);
-    free(policy->groups);
-    free(policy->members);
-    free(policy);
+    for (uint32_t i = 0; i < group->n; i++) {
+        struct esp_child *child = atomic_load(&group->children[i]);
+        if (child != NULL)
+            return child;
+    }
     return NULL;
 }
+
+static struct esp_bundle *bundle_find(const struct session *session, const struct esp_child *child)
+{
+    for (struct esp_bundle *bundle = session->bundles; bundle != NULL; bundle = bundle->next) {
+        const struct esp_child *member = first_member(bundle->group);
+        if (esp_ts_list_equal(&member->local_ts, &child->local_ts) &&
+            esp_ts_list_equal(&member->remote_ts, &child->remote_ts))
+            return bundle;
+    }
+    return NULL;
+}
+
+/* group_new - the members of `old` (NULL: none) and one more. */
+static struct esp_group *group_new(const struct session *session, const struct esp_bundle *old,
+                                   struct esp_child *child)
+{
+    size_t room = (old == NULL ? 0 : old->n) + (size_t)1;
+    struct esp_group *group = calloc(1, sizeof(*group) + room * sizeof(group->children[0]));
+    if (group == NULL)
+        return NULL;
+    group->session = session->id;
+    atomic_store(&group->mode, session->mode);
+    atomic_store(&group->follow, session->follow);
+    for (uint32_t i = 0; old != NULL && i < old->group->n; i++) {
+        struct esp_child *member = atomic_load(&old->group->children[i]);
+        if (member != NULL)
+            atomic_store(&group->children[group->n++], member);
+    }
+    atomic_store(&group->children[group->n++], child);
+    return group;
+}
+
+/* bundle_end - nobody finds it from now on. Its group is left as it is for those who have found it:
+ * the last child is as good as a moment ago. */
+static void bundle_end(struct esp_policy *policy, struct esp_bundle *bundle)
+{
+    while (bundle->places != NULL) {
+        struct place *place = bundle->places;
+        bundle->places = place->bundle_next;
+        place_unlink(policy, place);
+    }
+    retired_add(&policy->retired, &bundle->group->retired);
+    *bundle->link = bundle->next;
+    if (bundle->next != NULL)
+        bundle->next->link = bundle->link;
+    free(bundle);
+}
+
+static bool bundle_has(const struct esp_bundle *bundle, uint64_t key)
+{
+    for (const struct place *place = bundle->places; place != NULL; place = place->bundle_next)
+        if (place->key == key)
+            return true;
+    return false;
+}
+
+/* bundle_show - under each of its remote selectors. */
+static int bundle_show(struct esp_policy *policy, struct esp_bundle *bundle,
+                       const struct esp_ts_list *remote)
+{
+    for (size_t i = 0; i < remote->n; i++) {
+        const struct address_range *range = &remote->ts[i].range;
+        unsigned width = range_width(range);
+        uint64_t key = place_key(policy->key, &range->first, width);
+        if (bundle_has(bundle, key))
+            continue;
+        struct place *place = calloc(1, sizeof(*place));
+        if (place == NULL)
+            return ERR_NO_MEMORY;
+        place->key = key;
+        place->family = range->first.family;
+        place->width = (uint8_t)width;
+        atomic_store(&place->group, bundle->group);
+        if (place_link(policy, place) != 0) {
+            free(place);
+            return ERR_NO_MEMORY;
+        }
+        place->bundle_next = bundle->places;
+        bundle->places = place;
+    }
+    return 0;
+}
+
+/* bundle_begin - with its first child. */
+static int bundle_begin(struct esp_policy *policy, struct session *session, struct esp_child *child)
+{
+    struct esp_bundle *bundle = calloc(1, sizeof(*bundle));
+    struct esp_group *group = bundle == NULL ? NULL : group_new(session, NULL, child);
+    if (group == NULL) {
+        free(bundle);
+        return ERR_NO_MEMORY;
+    }
+    *bundle = (struct esp_bundle){
+        .next = session->bundles, .link = &session->bundles, .group = group, .n = 1};
+    if (bundle->next != NULL)
+        bundle->next->link = &bundle->next;
+    session->bundles = bundle;
+    if (bundle_show(policy, bundle, &child->remote_ts) != 0) {
+        bundle_end(policy, bundle);
+        return ERR_NO_MEMORY;
+    }
+    child->bundle = bundle;
+    return 0;
+}
+
+/* bundle_join - a group with one more takes the place of the old one. */
+static int bundle_join(struct esp_policy *policy, const struct session *session,
+                       struct esp_bundle *bundle, struct esp_child *child)
+{
+    struct esp_group *group = group_new(session, bundle, child);
+    if (group == NULL)
+        return ERR_NO_MEMORY;
+    for (struct place *place = bundle->places; place != NULL; place = place->bundle_next)
+        atomic_store(&place->group, group);
+    retired_add(&policy->retired, &bundle->group->retired);
+    bundle->group = group;
+    bundle->n++;
+    child->bundle = bundle;
+    return 0;
+}
+
+static _Atomic(struct esp_child *) *slot_of(struct esp_child *child)
+{
+    struct esp_group *group = child->bundle->group;
+    uint32_t i = 0;
+    while (i < group->n && atomic_load(&group->children[i]) != child)
+        i++;
+    ASSERT(i < group->n);
+    return &group->children[i];
+}
+
+int esp_policy_send(struct esp_policy *policy, struct esp_child *child, struct esp_child *instead)
+{
+    struct session *session = map_get(&policy->sessions, child->session);
+    ASSERT(session != NULL);
+    struct esp_bundle *bundle = bundle_find(session, child);
+    if (child->bundle == NULL && instead != NULL && bundle != NULL && instead->bundle == bundle) {
+        atomic_store(slot_of(instead), child);
+        instead->bundle = NULL;
+        child->bundle = bundle;
+        return 0;
+    }
+    int err = 0;
+    if (child->bundle == NULL)
+        err = bundle == NULL ? bundle_begin(policy, session, child)
+                             : bundle_join(policy, session, bundle, child);
+    if (err == 0 && instead != NULL)
+        esp_policy_silence(policy, instead);
+    return err;
+}
+
+void esp_policy_silence(struct esp_policy *policy, struct esp_child *child)
+{
+    struct esp_bundle *bundle = child->bundle;
+    if (bundle == NULL)
+        return;
+    if (bundle->n == 1) {
+        bundle_end(policy, bundle);
+    } else {
+        atomic_store(slot_of(child), NULL);
+        bundle->n--;
+    }
+    child->bundle = NULL;
+}
+
+/* --- receiving --- */
+
+int esp_policy_add(struct esp_policy *policy, struct esp_child *child)
+{
+    struct session *session = session_of(policy, child->session);
+    if (session == NULL)
+        return ERR_NO_MEMORY;
+    if (shared_map_set(&policy->spis, child->spi_in, child, &policy->retired) != 0) {
+        session_leave(policy, session);
+        return ERR_NO_MEMORY;
+    }
+    child->bundle = NULL;
+    child->session_next = session->children;
+    child->session_link = &session->children;
+    if (child->session_next != NULL)
+        child->session_next->session_link = &child->session_next;
+    session->children = child;
+    return 0;
+}
+
+void esp_policy_remove(struct esp_policy *policy, struct esp_child *child)
+{
+    struct session *session = map_get(&policy->sessions, child->session);
+    esp_policy_silence(policy, child);
+    int err = shared_map_set(&policy->spis, child->spi_in, NULL, &policy->retired);
+    ASSERT(err == 0 && session != NULL);
+    *child->session_link = child->session_next;
+    if (child->session_next != NULL)
+        child->session_next->session_link = child->session_link;
+    session_leave(policy, session);
+}
+
+/* --- looking things up --- */
 
 struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi)
 {
-    if (spi == 0)
-        return NULL;
-    size_t at = scatter(policy->key, spi) & policy->spi_mask;
-    for (; policy->spis[at].spi != 0; at = (at + 1) & policy->spi_mask)
-        if (policy->spis[at].spi == spi)
-            return policy->spis[at].child;
-    return NULL;
+    return shared_map_get(&policy->spis, spi);
 }
 
 static bool can_send(const struct esp_child *child)
 {
-    return atomic_load_explicit(&child->usable, memory_order_relaxed) &&
+    return child != NULL && atomic_load_explicit(&child->usable, memory_order_relaxed) &&
            !atomic_load_explicit(&child->exhausted, memory_order_relaxed);
 }
 
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
 {
-    const struct esp_child *first = group->children[0];
-    return esp_selector_out(&first->local_ts, &first->remote_ts, inner);
+    const struct esp_child *member = first_member(group);
+    return member != NULL && esp_selector_out(&member->local_ts, &member->remote_ts, inner);
 }
 
 static bool group_can_send(const struct esp_group *group)
 {
     for (uint32_t i = 0; i < group->n; i++)
-        if (can_send(group->children[i]))
+        if (can_send(atomic_load(&group->children[i])))
             return true;
     return false;
 }
 
+/* prefix_search - the groups under the prefix of the destination that has so many host bits. The
+ * first one that takes the packet but cannot send goes to *mute. NULL: none can. */
+static const struct esp_group *prefix_search(const struct esp_policy *policy,
+                                             const struct esp_inner *inner, unsigned width,
+                                             const struct esp_group **mute)
+{
+    const struct place *place =
+        shared_map_get(&policy->places, place_key(policy->key, &inner->dst, width));
+    for (; place != NULL; place = atomic_load(&place->next)) {
+        const struct esp_group *group = atomic_load(&place->group);
+        if (!group_takes(group, inner))
+            continue;
+        if (group_can_send(group))
+            return group;
+        *mute = *mute == NULL ? group : *mute;
+    }
+    return NULL;
+}
+
 /* esp_policy_group: a group that takes the packet but cannot send (its session is being deleted)
- * stands back for one that can. */
+ * stands back for one that can. Where nothing was found although something was taken out meanwhile,
+ * what came in its place may have been missed: look again. */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner)
 {
-    const struct esp_group *mute = NULL;
-    size_t slot = address_scatter(policy->key, &inner->dst) & policy->host_mask;
-    for (uint32_t at = policy->host_heads[slot]; at != 0; at = policy->hosts[at - 1].next) {
-        const struct host *host = &policy->hosts[at - 1];
-        const struct esp_group *group = &policy->groups[host->group];
-        if (!address_equal(&host->address, &inner->dst) || !group_takes(group, inner))
-            continue;
-        if (group_can_send(group))
-            return group;
-        mute = mute == NULL ? group : mute;
-    }
-    for (size_t i = 0; i < policy->n_wides; i++) {
-        const struct wide *wide = &policy->wides[i];
-        const struct esp_group *group = &policy->groups[wide->group];
-        if (!range_contains(&wide->range, &inner->dst) || !group_takes(group, inner))
-            continue;
-        if (group_can_send(group))
-            return group;
-        mute = mute == NULL ? group : mute;
-    }
+    unsigned f = family_index(inner->dst.family);
+    const struct esp_group *mute;
+    uint64_t taken;
+    do {
+        mute = NULL;
+        taken = atomic_load(&policy->taken);
+        for (unsigned word = 0; word < WIDTH_WORDS; word++)
+            for (uint64_t left = atomic_load(&policy->widths[f][word]); left != 0;
+                 left &= left - 1) {
+                unsigned width = word * 64 + (unsigned)__builtin_ctzll(left);
+                const struct esp_group *group = prefix_search(policy, inner, width, &mute);
+                if (group != NULL)
+                    return group;
+            }
+    } while (taken != atomic_load(&policy->taken));
     return mute;
 }
 
@@ -296,16 +536,16 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
     struct esp_child *best = NULL;
     uint32_t best_priority = UINT32_MAX;
     double best_score = 0;
+    enum esp_mode mode = atomic_load(&group->mode);
     for (uint32_t i = 0; i < group->n; i++) {
-        struct esp_child *child = group->children[i];
+        struct esp_child *child = atomic_load(&group->children[i]);
         if (!can_send(child))
             continue;
         uint32_t priority = atomic_load_explicit(&child->priority, memory_order_relaxed);
         bool same = best != NULL && priority == best_priority;
-        if (best != NULL &&
-            (priority > best_priority || (same && group->mode == ESP_MODE_FAILOVER)))
+        if (best != NULL && (priority > best_priority || (same && mode == ESP_MODE_FAILOVER)))
             continue;
-        double score = group->mode == ESP_MODE_BALANCE ? rendezvous_score(child, flow_hash) : 1.0;
+        double score = mode == ESP_MODE_BALANCE ? rendezvous_score(child, flow_hash) : 1.0;
         if (same && score <= best_score)
             continue;
         best = child;
@@ -318,11 +558,10 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
 struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
                                    uint16_t came_in_on)
 {
-    if (group->n == 1)
-        return can_send(group->children[0]) ? group->children[0] : NULL;
-    if (group->follow && came_in_on != 0)
-        for (uint32_t i = 0; i < group->n; i++)
-            if (group->children[i]->flow_tag == came_in_on && can_send(group->children[i]))
-                return group->children[i];
+    for (uint32_t i = 0; came_in_on != 0 && i < group->n; i++) {
+        struct esp_child *child = atomic_load(&group->children[i]);
+        if (can_send(child) && child->flow_tag == came_in_on && atomic_load(&group->follow))
+            return child;
+    }
     return best_of(group, flow_hash);
 }

@@ -3,42 +3,78 @@
 #define ESP_POLICY_H
 
 /*
- * An immutable snapshot of what the workers look things up in: SPI -> Child SA, and inner packet ->
- * group of Child SAs that carry it. The control thread builds a new one for each change and
- * publishes it; it borrows the children.
+ * What the workers look things up in: SPI -> Child SA, and inner packet -> group of Child SAs that
+ * carry it. One thread changes it, any number look things up at the same time, without a lock.
+ *
+ * A change costs the same with one Child SA as with a hundred thousand. What it takes out of sight
+ * stays intact for those who have found it before, and waits in `esp_policy_retired` until whoever
+ * has the threads knows that nobody has it any more; that goes for the children too, which are
+ * borrowed.
+ *
+ * A group is found by the covering prefix of its remote selectors: one probe of a table for each
+ * prefix length that is in use, the longest first. Only groups with the same covering prefix are
+ * compared one after another.
  */
 
+#include "base/map.h"
+#include "base/shared_map.h"
 #include "esp/child.h"
 #include "esp/flow_table.h"
 
 /* struct esp_group - the Child SAs of one session that have the same selectors and send. */
 struct esp_group {
+    struct retired retired; /* first: free() takes it */
     esp_session_id session;
-    enum esp_mode mode;
-    bool follow; /* answer a flow where it came in */
+    _Atomic enum esp_mode mode;
+    _Atomic bool follow; /* answer a flow where it came in */
     uint32_t n;
-    struct esp_child **children; /* in the order of the entries */
-};
-
-/* struct esp_policy_entry - one child to put in. */
-struct esp_policy_entry {
-    struct esp_child *child;
-    bool sends; /* a member of its group; else it only receives */
-    enum esp_mode mode;
-    bool follow;
+    _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: left */
 };
 
 struct esp_policy;
 
-/* esp_policy_new - `key` scatters the hash tables. NULL: no memory. */
-struct esp_policy *esp_policy_new(uint64_t key, const struct esp_policy_entry *entries, size_t n);
+struct esp_policy *esp_policy_new(uint64_t key); /* `key` scatters addresses. NULL: no memory. */
+/* esp_policy_free - with what is retired and was not taken. Takes NULL, returns NULL. */
 struct esp_policy *esp_policy_free(struct esp_policy *policy);
+
+/* --- changes --- */
+
+/* esp_policy_add - the child receives from now on. Its SPI must be new. ERR_NO_MEMORY. */
+int esp_policy_add(struct esp_policy *policy, struct esp_child *child) MUST_USE;
+
+/* esp_policy_send - it is a member of its group, and `instead` (NULL: nobody), which goes on
+ * receiving, none of any group. At no moment is neither of them. ERR_NO_MEMORY: nothing happened.
+ */
+int esp_policy_send(struct esp_policy *policy, struct esp_child *child,
+                    struct esp_child *instead) MUST_USE;
+void esp_policy_silence(struct esp_policy *policy, struct esp_child *child); /* only receives */
+void esp_policy_remove(struct esp_policy *policy, struct esp_child *child);  /* not even that */
+
+static inline bool esp_policy_sends(const struct esp_child *child)
+{
+    return child->bundle != NULL;
+}
+
+/* esp_policy_tag - a flow tag that no child of the session has. */
+uint16_t esp_policy_tag(struct esp_policy *policy, esp_session_id session);
+
+/* esp_policy_mode - of a session, before its first child or at any time; failover, follow without.
+ * ERR_NO_MEMORY. esp_policy_mode_end - it is forgotten with the last child. */
+int esp_policy_mode(struct esp_policy *policy, esp_session_id session, enum esp_mode mode,
+                    bool follow) MUST_USE;
+void esp_policy_mode_end(struct esp_policy *policy, esp_session_id session);
+
+/* esp_policy_retired - what changes took out of sight, in order; each is given to free() when
+ * nobody looks at it any more. */
+struct retired_list *esp_policy_retired(struct esp_policy *policy);
+
+/* --- looking things up: any thread --- */
 
 /* esp_policy_spi - NULL: unknown. */
 struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi);
 
 /* esp_policy_group - the group whose selectors take the outbound packet; the one with the narrowest
- * remote selector where several do. NULL: none. */
+ * remote selector where several do, and that can send if one can. NULL: none. */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner);
 

@@ -47,18 +47,40 @@ static struct esp_inner packet_to(const char *dst, uint16_t port)
     return inner;
 }
 
+/* struct entry - one child to put in. */
+struct entry {
+    struct esp_child *child;
+    bool sends;
+    enum esp_mode mode;
+    bool follow;
+};
+
+static struct esp_policy *policy_of(const struct entry *entries, size_t n)
+{
+    struct esp_policy *policy = esp_policy_new(HASH_KEY);
+    assert_non_null(policy);
+    for (size_t i = 0; i < n; i++) {
+        const struct entry *e = &entries[i];
+        assert_int_equal(esp_policy_mode(policy, e->child->session, e->mode, e->follow), 0);
+        assert_int_equal(esp_policy_add(policy, e->child), 0);
+        if (e->sends)
+            assert_int_equal(esp_policy_send(policy, e->child, NULL), 0);
+    }
+    return policy;
+}
+
 static void test_many_children(void **state)
 {
     (void)state;
-    struct esp_policy_entry *entries = calloc(MANY, sizeof(*entries));
+    struct entry *entries = calloc(MANY, sizeof(*entries));
     assert_non_null(entries);
     char text[64];
     for (uint32_t i = 0; i < MANY; i++) {
         snprintf(text, sizeof(text), "10.200.%u.%u", i / 250, i % 250 + 1);
-        entries[i] = (struct esp_policy_entry){child_new(i + 1, i + 1, text), i % 7 != 0,
-                                               ESP_MODE_FAILOVER, true};
+        entries[i] =
+            (struct entry){child_new(i + 1, i + 1, text), i % 7 != 0, ESP_MODE_FAILOVER, true};
     }
-    struct esp_policy *policy = esp_policy_new(HASH_KEY, entries, MANY);
+    struct esp_policy *policy = policy_of(entries, MANY);
     assert_non_null(policy);
     for (uint32_t i = 0; i < MANY; i++) {
         assert_ptr_equal(esp_policy_spi(policy, 1001 + i), entries[i].child);
@@ -87,11 +109,11 @@ static void test_narrow_before_wide(void **state)
     (void)state;
     static const char *const remotes[] = {"0.0.0.0/0", "192.168.0.0/16", "192.168.1.0/24",
                                           "192.168.1.7", "192.168.1.8-192.168.1.20"};
-    struct esp_policy_entry entries[5];
+    struct entry entries[5];
     for (uint32_t i = 0; i < 5; i++)
-        entries[i] = (struct esp_policy_entry){child_new(i + 1, 10 - i, remotes[i]), true,
-                                               ESP_MODE_FAILOVER, true};
-    struct esp_policy *policy = esp_policy_new(HASH_KEY, entries, 5);
+        entries[i] =
+            (struct entry){child_new(i + 1, 10 - i, remotes[i]), true, ESP_MODE_FAILOVER, true};
+    struct esp_policy *policy = policy_of(entries, 5);
     static const struct {
         const char *dst;
         uint32_t child;
@@ -117,7 +139,7 @@ static void test_narrow_before_wide(void **state)
 
 /* fixture: one session with three paths, and another one with the same selectors */
 struct paths {
-    struct esp_policy_entry entries[4];
+    struct entry entries[4];
     struct esp_policy *policy;
     const struct esp_group *group;
 };
@@ -125,10 +147,10 @@ struct paths {
 static void paths_init(struct paths *p, enum esp_mode mode, bool follow)
 {
     for (uint32_t i = 0; i < 4; i++)
-        p->entries[i] = (struct esp_policy_entry){
-            child_new(i + 1, i < 3 ? 1 : 2, i < 3 ? "10.5.0.0/16" : "10.6.0.0/16"), true, mode,
-            follow};
-    p->policy = esp_policy_new(HASH_KEY, p->entries, 4);
+        p->entries[i] =
+            (struct entry){child_new(i + 1, i < 3 ? 1 : 2, i < 3 ? "10.5.0.0/16" : "10.6.0.0/16"),
+                           true, mode, follow};
+    p->policy = policy_of(p->entries, 4);
     struct esp_inner inner = packet_to("10.5.0.1", 1);
     p->group = esp_policy_group(p->policy, &inner);
     assert_int_equal(p->group->n, 3);

@@ -1,106 +1,104 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "linux/esp_control.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 
-int plane_array_room(void **array, size_t n, size_t *room, size_t size)
-{
-    if (n < *room)
-        return 0;
-    size_t more = *room == 0 ? 16 : *room * 2;
-    void *grown = reallocarray(*array, more, size);
-    if (grown == NULL)
-        return ERR_NO_MEMORY;
-    *array = grown;
-    *room = more;
-    return 0;
-}
+/* --- records --- */
 
 struct plane_record *plane_record_find(const struct plane_control *c, esp_child_id child)
 {
-    size_t low = 0, high = c->n_records;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (c->records[middle].child->id < child)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < c->n_records && c->records[low].child->id == child ? &c->records[low] : NULL;
+    return map_get(&c->records, child);
 }
 
-size_t plane_session_place(const struct plane_control *c, esp_session_id session)
+/* remote_key - addresses that fall together are told apart by whoever asks. */
+static uint64_t remote_key(const struct address *remote)
 {
-    size_t low = 0, high = c->n_sessions;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (c->sessions[middle].id < session)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    uint64_t words[2];
+    memcpy(words, remote->octets, sizeof(words));
+    return (words[0] * 0x9e3779b97f4a7c15u) ^ words[1];
 }
 
-struct plane_session *plane_session_find(const struct plane_control *c, esp_session_id session)
+struct plane_record *plane_records_towards(const struct plane_control *c,
+                                           const struct address *remote)
 {
-    size_t at = plane_session_place(c, session);
-    return at < c->n_sessions && c->sessions[at].id == session ? &c->sessions[at] : NULL;
+    return map_get(&c->remotes, remote_key(remote));
 }
 
-int plane_publish(struct esp_plane *plane)
+static void remote_link(struct plane_control *c, struct plane_record *r)
+{
+    uint64_t key = remote_key(&r->path.remote.address);
+    struct plane_record *first = map_take(&c->remotes, key);
+    r->remote_next = first;
+    r->remote_previous = NULL;
+    if (first != NULL)
+        first->remote_previous = r;
+    map_put(&c->remotes, key, r);
+}
+
+static void remote_unlink(struct plane_control *c, struct plane_record *r)
+{
+    uint64_t key = remote_key(&r->path.remote.address);
+    if (r->remote_next != NULL)
+        r->remote_next->remote_previous = r->remote_previous;
+    if (r->remote_previous != NULL) {
+        r->remote_previous->remote_next = r->remote_next;
+        return;
+    }
+    (void)map_take(&c->remotes, key);
+    if (r->remote_next != NULL)
+        map_put(&c->remotes, key, r->remote_next);
+}
+
+void plane_record_add(struct plane_control *c, struct plane_record *r)
+{
+    map_put(&c->records, r->child->id, r);
+    r->due = (struct deadline){.owner = r};
+    remote_link(c, r);
+    plane_record_due(c, r);
+}
+
+void plane_record_drop(struct esp_plane *plane, struct plane_record *r)
 {
     struct plane_control *c = plane->control;
-    struct esp_policy_entry *entries = calloc(c->n_records + 1, sizeof(*entries));
-    if (entries == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < c->n_records; i++) {
-        const struct plane_record *r = &c->records[i];
-        const struct plane_session *session = plane_session_find(c, r->child->session);
-        entries[i] = (struct esp_policy_entry){
-            .child = r->child,
-            .sends = r->sends,
-            .mode = session != NULL ? session->mode : ESP_MODE_FAILOVER,
-            .follow = session == NULL || session->follow,
-        };
-    }
-    struct esp_policy *policy = esp_policy_new(plane->hash_key, entries, c->n_records);
-    free(entries);
-    if (policy == NULL || plane_garbage_reserve(c, 1) != 0) {
-        esp_policy_free(policy);
-        return ERR_NO_MEMORY;
-    }
-    struct esp_policy *old = atomic_exchange(&plane->policy, policy);
-    plane_garbage_put(plane, GARBAGE_POLICY, old);
-    return 0;
+    (void)map_take(&c->records, r->child->id);
+    deadline_heap_remove(&c->deadlines, &r->due);
+    remote_unlink(c, r);
+    esp_policy_remove(plane->policy, r->child);
+    plane_garbage_settle(plane);
+    plane_garbage_put(plane, GARBAGE_CHILD, &r->child->retired);
+    free(r);
+}
+
+void plane_record_path(struct plane_control *c, struct plane_record *r, const struct esp_path *path)
+{
+    remote_unlink(c, r);
+    r->path = *path;
+    remote_link(c, r);
 }
 
 /* --- garbage --- */
 
-int plane_garbage_reserve(struct plane_control *c, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (plane_array_room((void **)&c->garbage, c->n_garbage + i, &c->room_garbage,
-                             sizeof(*c->garbage)) != 0)
-            return ERR_NO_MEMORY;
-    return 0;
-}
-
-void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind, void *ptr)
+void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind,
+                       struct retired *retired)
 {
     struct plane_control *c = plane->control;
-    if (ptr == NULL)
-        return;
-    ASSERT(c->n_garbage < c->room_garbage);
-    if (c->n_garbage == 0)
+    if (c->garbage.first == NULL)
         c->reclaim_at = plane_now() + PLANE_RECLAIM;
-    uint64_t epoch = atomic_fetch_add(&plane->epoch, 1) + 1;
-    c->garbage[c->n_garbage++] =
-        (struct plane_garbage){.kind = kind, .ptr = ptr, .epoch = epoch, .kick = c->kicks};
+    retired->kind = kind;
+    retired->epoch = atomic_fetch_add(&plane->epoch, 1) + 1;
+    retired_add(&c->garbage, retired);
+}
+
+void plane_garbage_settle(struct esp_plane *plane)
+{
+    struct retired_list *list = esp_policy_retired(plane->policy);
+    for (struct retired *retired; (retired = retired_take(list)) != NULL;)
+        plane_garbage_put(plane, GARBAGE_MEMORY, retired);
 }
 
 void plane_kick(struct esp_plane *plane)
@@ -112,18 +110,25 @@ void plane_kick(struct esp_plane *plane)
             ASSERT(false); /* an eventfd that counts to 2^64 */
 }
 
-static bool released(const struct esp_plane *plane, const struct plane_garbage *g)
+/* epoch_seen - every worker that is awake has seen this one; kicks_done - has taken so many. */
+static uint64_t epoch_seen(const struct esp_plane *plane)
 {
+    uint64_t oldest = WORKER_IDLE;
     for (unsigned i = 0; i < plane->n_workers; i++) {
-        const struct plane_worker *w = &plane->workers[i];
-        if (!w->running)
-            continue;
-        uint64_t seen = atomic_load(&w->seen);
-        if (g->kind == GARBAGE_SOURCE ? atomic_load(&w->kicks_done) < g->kick
-                                      : seen != WORKER_IDLE && seen < g->epoch)
-            return false;
+        uint64_t seen = atomic_load(&plane->workers[i].seen);
+        oldest = plane->workers[i].running && seen < oldest ? seen : oldest;
     }
-    return true;
+    return oldest;
+}
+
+static uint64_t kicks_done(const struct esp_plane *plane)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < plane->n_workers; i++) {
+        uint64_t done = atomic_load(&plane->workers[i].kicks_done);
+        least = plane->workers[i].running && done < least ? done : least;
+    }
+    return least;
 }
 
 /* news_forget - a worker may have queued the child a moment before it went. */
@@ -131,6 +136,8 @@ static void news_forget(struct esp_plane *plane, const struct esp_child *child)
 {
     struct plane_control *c = plane->control;
     struct esp_child **last = &c->news;
+    if (!atomic_load(&child->news_queued))
+        return;
     while (*last != NULL)
         last = &(*last)->news_next;
     *last = plane_news_take(&plane->inbox);
@@ -141,36 +148,31 @@ static void news_forget(struct esp_plane *plane, const struct esp_child *child)
         }
 }
 
-static void child_free(struct esp_plane *plane, struct esp_child *child)
+static void garbage_free(struct esp_plane *plane, struct retired *retired)
 {
+    if (retired->kind != GARBAGE_CHILD) {
+        free(retired);
+        return;
+    }
+    struct esp_child *child =
+        (struct esp_child *)((uint8_t *)retired - offsetof(struct esp_child, retired));
     news_forget(plane, child);
     free(atomic_load(&child->route));
     esp_child_free(child);
 }
 
-static void garbage_free(struct esp_plane *plane, const struct plane_garbage *g)
-{
-    switch (g->kind) {
-    case GARBAGE_CHILD: child_free(plane, g->ptr); return;
-    case GARBAGE_ROUTE: free(g->ptr); return;
-    case GARBAGE_POLICY: esp_policy_free(g->ptr); return;
-    case GARBAGE_SOURCE:
-        close(((struct plane_source *)g->ptr)->fd);
-        free(g->ptr);
-        return;
-    }
-}
-
 void plane_garbage_collect(struct esp_plane *plane, bool all)
 {
     struct plane_control *c = plane->control;
-    size_t kept = 0;
-    for (size_t i = 0; i < c->n_garbage; i++)
-        if (all || released(plane, &c->garbage[i]))
-            garbage_free(plane, &c->garbage[i]);
-        else
-            c->garbage[kept++] = c->garbage[i];
-    c->n_garbage = kept;
+    uint64_t seen = all ? UINT64_MAX : epoch_seen(plane);
+    while (c->garbage.first != NULL && c->garbage.first->epoch <= seen)
+        garbage_free(plane, retired_take(&c->garbage));
+    uint64_t kicks = all ? UINT64_MAX : kicks_done(plane);
+    while (c->sources.first != NULL && c->sources.first->epoch <= kicks) {
+        struct plane_source *source = (struct plane_source *)retired_take(&c->sources);
+        close(source->fd);
+        free(source);
+    }
     c->reclaim_at = plane_now() + PLANE_RECLAIM;
 }
 
@@ -247,7 +249,10 @@ void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *s)
             (void)epoll_ctl(plane->workers[i].epoll_fd, EPOLL_CTL_DEL, s->fds[i], NULL);
     plane_kick(plane);
     for (unsigned i = 0; i < plane->n_workers; i++)
-        plane_garbage_put(plane, GARBAGE_SOURCE, s->sources[i]);
+        if (s->sources[i] != NULL) {
+            s->sources[i]->retired.epoch = plane->control->kicks;
+            retired_add(&plane->control->sources, &s->sources[i]->retired);
+        }
     memset(s, 0, sizeof(*s));
 }
 
@@ -260,17 +265,22 @@ void plane_inner_max_set(struct plane_record *r)
     atomic_store(&r->child->inner_max, inner);
 }
 
+static void route_replace(struct esp_plane *plane, struct plane_record *r,
+                          struct plane_route *route)
+{
+    struct plane_route *old = atomic_exchange(&r->child->route, route);
+    if (old != NULL)
+        plane_garbage_put(plane, GARBAGE_MEMORY, &old->retired);
+}
+
 int plane_route_set(struct esp_plane *plane, struct plane_record *r)
 {
-    struct plane_control *c = plane->control;
     const struct plane_sockets *sockets = plane_sockets_for(plane, &r->path, r->udp_encap);
     if (sockets == NULL)
         return ERR_NOT_FOUND;
     struct plane_route *route = calloc(1, sizeof(*route));
-    if (route == NULL || plane_garbage_reserve(c, 1) != 0) {
-        free(route);
+    if (route == NULL)
         return ERR_NO_MEMORY;
-    }
     struct endpoint remote = r->path.remote;
     if (!r->udp_encap)
         remote.port = 0; /* raw IPv6 sockets take it for a protocol number */
@@ -280,8 +290,13 @@ int plane_route_set(struct esp_plane *plane, struct plane_record *r)
     route->remote_len = endpoint_to_sockaddr(&remote, &route->remote);
     memcpy(route->fds, sockets->fds, sizeof(route->fds));
     plane_inner_max_set(r);
-    plane_garbage_put(plane, GARBAGE_ROUTE, atomic_exchange(&r->child->route, route));
+    route_replace(plane, r, route);
     return 0;
+}
+
+void plane_route_drop(struct esp_plane *plane, struct plane_record *r)
+{
+    route_replace(plane, r, NULL);
 }
 
 uint16_t plane_mtu_probe(const struct esp_path *path)

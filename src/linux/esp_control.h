@@ -4,6 +4,8 @@
 
 /* The control thread's own state of the data plane. */
 
+#include "base/deadline_heap.h"
+#include "base/map.h"
 #include "linux/esp_worker.h"
 
 #define PLANE_PATH_SOCKETS 64
@@ -16,7 +18,6 @@ struct plane_record {
     struct esp_child *child; /* owned */
     struct esp_path path;
     bool udp_encap, keepalive;
-    bool sends;       /* in its group */
     bool removed;     /* only lingering */
     nanos gone_at;    /* with `removed` */
     uint16_t mtu;     /* as configured */
@@ -24,12 +25,8 @@ struct plane_record {
     nanos mtu_until;  /* the learned one is forgotten; NANOS_NEVER: nothing learned */
     nanos alive_at;   /* the last keepalive */
     nanos keepalive_ns;
-};
-
-struct plane_session {
-    esp_session_id id;
-    enum esp_mode mode;
-    bool follow;
+    struct deadline due; /* not later than what falls due: packets put keepalives off */
+    struct plane_record *remote_next, *remote_previous; /* towards the same address */
 };
 
 /* struct plane_sockets - sockets of one address family on one port: the wildcard ones, or a path's.
@@ -43,54 +40,59 @@ struct plane_sockets {
     struct plane_source *sources[LIMIT_WORKERS]; /* owned; NULL: no further descriptor */
 };
 
-enum plane_garbage_kind { GARBAGE_CHILD, GARBAGE_ROUTE, GARBAGE_POLICY, GARBAGE_SOURCE };
-
-struct plane_garbage {
-    enum plane_garbage_kind kind;
-    void *ptr;
-    uint64_t epoch, kick;
+enum plane_garbage_kind {
+    GARBAGE_MEMORY, /* what `retired` is the first member of */
+    GARBAGE_CHILD,
 };
 
 struct plane_control {
-    struct plane_record *records; /* sorted by child id */
-    size_t n_records, room_records;
-    struct plane_session *sessions; /* sorted by id */
-    size_t n_sessions, room_sessions;
-    struct plane_garbage *garbage;
-    size_t n_garbage, room_garbage;
-    nanos reclaim_at; /* the next look at the garbage, if there is some */
+    struct map records;             /* child id -> struct plane_record */
+    struct map remotes;             /* remote address -> the first record towards it */
+    struct deadline_heap deadlines; /* of records */
+    struct retired_list garbage;    /* until its epoch */
+    struct retired_list sources;    /* until their kick */
+    nanos reclaim_at;               /* the next look at the garbage, if there is some */
     struct plane_sockets udp4, udp6, raw4, raw6, paths[PLANE_PATH_SOCKETS];
     struct esp_crypto *crypto;
     struct esp_child *news;      /* taken off the inbox, not told yet */
     struct plane_ike_slot *slot; /* one datagram on its way out */
     uint64_t kicks;
-    uint16_t last_tag;
     nanos keepalive_ns;
     int tun_fds[LIMIT_WORKERS];
 };
 
 /* --- esp_control.c --- */
 
-/* array_room - makes room for one more element of `size`; doubles. ERR_NO_MEMORY. */
-int plane_array_room(void **array, size_t n, size_t *room, size_t size) MUST_USE;
-
 struct plane_record *plane_record_find(const struct plane_control *c, esp_child_id child);
-/* plane_session_place - where it is, or would be, among the sorted sessions. */
-size_t plane_session_place(const struct plane_control *c, esp_session_id session);
-struct plane_session *plane_session_find(const struct plane_control *c, esp_session_id session);
 
-/* plane_publish - a new policy from the records; the old one becomes garbage. */
-int plane_publish(struct esp_plane *plane) MUST_USE;
+/* plane_record_add - takes it. plane_record_drop - out of sight; the child is freed when no worker
+ * can hold it any more. */
+void plane_record_add(struct plane_control *c, struct plane_record *record);
+void plane_record_drop(struct esp_plane *plane, struct plane_record *record);
+
+/* plane_record_path - it has another path; the route is as it was. */
+void plane_record_path(struct plane_control *c, struct plane_record *record,
+                       const struct esp_path *path);
+
+/* plane_record_due - something that falls due for it has changed. */
+void plane_record_due(struct plane_control *c, struct plane_record *record);
+
+/* plane_records_towards - the first of those with this remote address, by `remote_next`; others may
+ * be among them. */
+struct plane_record *plane_records_towards(const struct plane_control *c,
+                                           const struct address *remote);
 
 /* plane_route_set - the child sends as its record says from now on. ERR_NOT_FOUND: no such socket;
- * ERR_NO_MEMORY. */
+ * ERR_NO_MEMORY. plane_route_drop - it does not send. */
 int plane_route_set(struct esp_plane *plane, struct plane_record *record) MUST_USE;
+void plane_route_drop(struct esp_plane *plane, struct plane_record *record);
 void plane_inner_max_set(struct plane_record *record);
 
-/* plane_garbage_put - frees it when no worker can hold it any more. Room must be there: reserve
- * first. */
-int plane_garbage_reserve(struct plane_control *c, size_t n) MUST_USE;
-void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind, void *ptr);
+/* plane_garbage_put - frees it when no worker can hold it any more. plane_garbage_settle - what the
+ * policy took out of sight. */
+void plane_garbage_put(struct esp_plane *plane, enum plane_garbage_kind kind,
+                       struct retired *retired);
+void plane_garbage_settle(struct esp_plane *plane);
 void plane_garbage_collect(struct esp_plane *plane, bool all);
 void plane_kick(struct esp_plane *plane);
 

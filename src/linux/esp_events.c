@@ -12,21 +12,15 @@
 /* --- sockets of paths --- */
 
 /* routes_renew - the children of a socket that came or went find theirs anew. */
-static int routes_renew(struct esp_plane *plane)
+static void routes_renew(struct esp_plane *plane)
 {
-    struct plane_control *c = plane->control;
-    int result = 0;
-    for (size_t i = 0; i < c->n_records; i++) {
-        int err = plane_route_set(plane, &c->records[i]);
-        if (err == 0)
-            continue;
-        result = err;
-        /* no socket is left for it: nothing may use the one that goes */
-        if (plane_garbage_reserve(c, 1) == 0)
-            plane_garbage_put(plane, GARBAGE_ROUTE,
-                              atomic_exchange(&c->records[i].child->route, NULL));
+    const struct map *records = &plane->control->records;
+    for (size_t i = 0; i < records->cap; i++) {
+        struct plane_record *r = records->slots[i].value;
+        /* without another socket: nothing may use the one that goes */
+        if (r != NULL && plane_route_set(plane, r) != 0)
+            plane_route_drop(plane, r);
     }
-    return result;
 }
 
 static struct plane_sockets *path_find(struct plane_control *c, uint32_t path_id)
@@ -56,7 +50,7 @@ int esp_plane_path_socket_add(struct esp_plane *plane, uint32_t path_id, uint32_
     int err = plane_sockets_watch(plane, s, fds, n, SOURCE_UDP);
     if (err != 0)
         return err;
-    (void)routes_renew(plane); /* those that cannot keep their old socket */
+    routes_renew(plane); /* those that cannot keep their old socket */
     return 0;
 }
 
@@ -66,10 +60,8 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id)
     struct plane_sockets *s = path_find(c, path_id);
     if (s == NULL)
         return ERR_NOT_FOUND;
-    if (plane_garbage_reserve(c, LIMIT_WORKERS + c->n_records) != 0)
-        return ERR_NO_MEMORY;
     s->used = false; /* so that nobody finds it again */
-    (void)routes_renew(plane);
+    routes_renew(plane);
     s->used = true;
     plane_sockets_drop(plane, s);
     plane_garbage_collect(plane, false);
@@ -161,8 +153,8 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
 {
     struct plane_control *c = plane->control;
     bool told = false;
-    for (size_t i = 0; i < c->n_records; i++) {
-        struct plane_record *r = &c->records[i];
+    for (struct plane_record *r = plane_records_towards(c, &report->remote); r != NULL;
+         r = r->remote_next) {
         if (!address_equal(&r->path.remote.address, &report->remote))
             continue;
         uint32_t mtu = mtu_of(r, report);
@@ -173,6 +165,7 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
         r->mtu_now = (uint16_t)mtu;
         r->mtu_until = nanos_after(now, PLANE_MTU_MEMORY);
         plane_inner_max_set(r);
+        plane_record_due(c, r);
         if (!told)
             *ret = (struct esp_plane_event){
                 .kind = ESP_EVENT_MTU, .child = r->child->id, .mtu = r->mtu_now};
@@ -262,24 +255,29 @@ static nanos keepalive_due(const struct plane_record *r)
     return nanos_after(sent > r->alive_at ? sent : r->alive_at, r->keepalive_ns);
 }
 
+static nanos record_due(const struct plane_record *r)
+{
+    return r->removed ? r->gone_at : nanos_min(keepalive_due(r), r->mtu_until);
+}
+
+void plane_record_due(struct plane_control *c, struct plane_record *r)
+{
+    deadline_heap_set(&c->deadlines, &r->due, record_due(r));
+}
+
 nanos esp_plane_deadline(const struct esp_plane *plane)
 {
     const struct plane_control *c = plane->control;
-    nanos due = NANOS_NEVER;
-    for (size_t i = 0; i < c->n_records; i++) {
-        const struct plane_record *r = &c->records[i];
-        due = nanos_min(due, keepalive_due(r));
-        due = nanos_min(due, r->removed ? r->gone_at : r->mtu_until);
-    }
-    return c->n_garbage > 0 ? nanos_min(due, c->reclaim_at) : due;
+    const struct deadline *first = deadline_heap_first(&c->deadlines);
+    nanos due = first != NULL ? first->at : NANOS_NEVER;
+    bool garbage = c->garbage.first != NULL || c->sources.first != NULL;
+    return garbage ? nanos_min(due, c->reclaim_at) : due;
 }
 
-/* record_tick - what falls due for one child. true: its lingering ended. */
-static bool record_tick(struct esp_plane *plane, struct plane_record *r, nanos now)
+/* record_tick - what falls due for one child. */
+static void record_tick(struct esp_plane *plane, struct plane_record *r, nanos now)
 {
     static uint8_t octet = 0xff; /* RFC 3948 section 2.3 */
-    if (r->removed)
-        return r->gone_at <= now;
     if (r->mtu_until <= now) {
         r->mtu_now = r->mtu;
         r->mtu_until = NANOS_NEVER;
@@ -290,50 +288,18 @@ static bool record_tick(struct esp_plane *plane, struct plane_record *r, nanos n
         r->alive_at = now;
         (void)path_send(plane, &r->path, 0, &iov, 1); /* lost ones are repeated anyway */
     }
-    return false;
-}
-
-/* gone_drop - takes those whose lingering ended out of sight, all with one new policy. */
-static void gone_drop(struct esp_plane *plane, nanos now)
-{
-    struct plane_control *c = plane->control;
-    size_t gone = 0, kept = 0, n = c->n_records;
-    for (size_t i = 0; i < n; i++)
-        gone += c->records[i].removed && c->records[i].gone_at <= now;
-    struct plane_record *dropped = calloc(gone + 1, sizeof(*dropped));
-    if (dropped == NULL || plane_garbage_reserve(c, gone + 1) != 0) {
-        free(dropped); /* the next tick tries again */
-        return;
-    }
-    gone = 0;
-    for (size_t i = 0; i < n; i++)
-        if (c->records[i].removed && c->records[i].gone_at <= now)
-            dropped[gone++] = c->records[i];
-        else
-            c->records[kept++] = c->records[i];
-    c->n_records = kept;
-    if (plane_publish(plane) != 0) {
-        /* the old policy still shows them */
-        for (size_t i = 0; i < gone; i++) {
-            size_t at = c->n_records++;
-            for (; at > 0 && c->records[at - 1].child->id > dropped[i].child->id; at--)
-                c->records[at] = c->records[at - 1];
-            c->records[at] = dropped[i];
-        }
-        gone = 0;
-    }
-    for (size_t i = 0; i < gone; i++)
-        plane_garbage_put(plane, GARBAGE_CHILD, dropped[i].child);
-    free(dropped);
+    plane_record_due(plane->control, r);
 }
 
 void esp_plane_tick(struct esp_plane *plane, nanos now)
 {
-    struct plane_control *c = plane->control;
-    bool gone = false;
-    for (size_t i = 0; i < c->n_records; i++)
-        gone = record_tick(plane, &c->records[i], now) || gone;
-    if (gone)
-        gone_drop(plane, now);
+    const struct deadline *first;
+    while ((first = deadline_heap_first(&plane->control->deadlines)) != NULL && first->at <= now) {
+        struct plane_record *r = first->owner;
+        if (r->removed)
+            plane_record_drop(plane, r);
+        else
+            record_tick(plane, r, now);
+    }
     plane_garbage_collect(plane, false);
 }

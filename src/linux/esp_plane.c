@@ -103,11 +103,15 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
     struct plane_control *c = plane->control;
     workers_stop(plane);
     plane_garbage_collect(plane, true);
-    for (size_t i = 0; i < c->n_records; i++) {
-        free(atomic_load(&c->records[i].child->route));
-        esp_child_free(c->records[i].child);
+    for (size_t i = 0; i < c->records.cap; i++) {
+        struct plane_record *r = c->records.slots[i].value;
+        if (r == NULL)
+            continue;
+        free(atomic_load(&r->child->route));
+        esp_child_free(r->child);
+        free(r);
     }
-    esp_policy_free(atomic_load(&plane->policy));
+    esp_policy_free(plane->policy);
     struct plane_sockets *fixed[] = {&c->udp4, &c->udp6, &c->raw4, &c->raw6};
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         sockets_free(plane, fixed[i], close_fds);
@@ -123,9 +127,9 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
     flow_table_free(plane->flows);
     esp_crypto_free(c->crypto);
     free(c->slot);
-    free(c->records);
-    free(c->sessions);
-    free(c->garbage);
+    map_done(&c->records);
+    map_done(&c->remotes);
+    deadline_heap_done(&c->deadlines);
     free(c);
     free(plane);
 }
@@ -154,9 +158,8 @@ int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plan
         return err;
     }
     plane->flows = flow_table_new();
-    atomic_store(&plane->policy, esp_policy_new(plane->hash_key, NULL, 0));
-    err = plane->flows == NULL || atomic_load(&plane->policy) == NULL ? ERR_NO_MEMORY
-                                                                      : workers_init(plane, o);
+    plane->policy = esp_policy_new(plane->hash_key);
+    err = plane->flows == NULL || plane->policy == NULL ? ERR_NO_MEMORY : workers_init(plane, o);
     if (err == 0)
         err = sockets_init(plane, o);
     if (err != 0) {
@@ -199,43 +202,6 @@ static uint16_t mtu_clamp(uint16_t mtu, const struct esp_path *path)
     return mtu < least ? least : mtu;
 }
 
-static bool tag_used(const struct plane_control *c, uint16_t tag)
-{
-    for (size_t i = 0; i < c->n_records; i++)
-        if (c->records[i].child->flow_tag == tag)
-            return true;
-    return false;
-}
-
-static uint16_t tag_for(struct plane_control *c, esp_child_id replaces)
-{
-    const struct plane_record *old = plane_record_find(c, replaces);
-    if (old != NULL)
-        return old->child->flow_tag;
-    /* after 65,535 children tags come again; the same one in two groups does no harm */
-    for (int i = 0; i < 64; i++) {
-        c->last_tag++;
-        if (c->last_tag != 0 && !tag_used(c, c->last_tag))
-            break;
-    }
-    return c->last_tag != 0 ? c->last_tag : 1;
-}
-
-static void record_insert(struct plane_control *c, const struct plane_record *record)
-{
-    size_t at = c->n_records++;
-    for (; at > 0 && c->records[at - 1].child->id > record->child->id; at--)
-        c->records[at] = c->records[at - 1];
-    c->records[at] = *record;
-}
-
-static void record_delete(struct plane_control *c, struct plane_record *record)
-{
-    size_t at = (size_t)(record - c->records);
-    c->n_records--;
-    memmove(record, record + 1, (c->n_records - at) * sizeof(*record));
-}
-
 static bool path_valid(const struct esp_path *path)
 {
     return path->remote.address.family != ADDRESS_NONE &&
@@ -252,23 +218,21 @@ static void child_state_set(struct esp_child *child, uint32_t priority, uint32_t
 }
 
 /* state_inherit - a rekey changes nothing about the path. */
-static void state_inherit(struct esp_child *child, const struct plane_record *old)
+static void state_inherit(struct esp_child *child, const struct esp_child *old)
 {
     if (old != NULL)
-        child_state_set(child, atomic_load(&old->child->priority), atomic_load(&old->child->weight),
-                        atomic_load(&old->child->usable));
+        child_state_set(child, atomic_load(&old->priority), atomic_load(&old->weight),
+                        atomic_load(&old->usable));
 }
 
-/* outbound_on - `record` sends, and no longer what it replaces. */
-static void outbound_on(struct plane_control *c, struct plane_record *record)
+static struct esp_child *child_of(const struct plane_control *c, esp_child_id id)
 {
-    struct plane_record *old = plane_record_find(c, record->child->replaces);
-    record->sends = true;
-    if (old != NULL)
-        old->sends = false;
+    const struct plane_record *record = plane_record_find(c, id);
+    return record != NULL ? record->child : NULL;
 }
 
-static struct plane_record record_of(const struct esp_child_config *config, struct esp_child *child,
+static struct plane_record record_of(const struct plane_control *c,
+                                     const struct esp_child_config *config, struct esp_child *child,
                                      nanos now)
 {
     return (struct plane_record){
@@ -276,7 +240,7 @@ static struct plane_record record_of(const struct esp_child_config *config, stru
         .path = config->path,
         .udp_encap = config->udp_encap,
         .keepalive = config->keepalive,
-        .keepalive_ns = config->keepalive_ns,
+        .keepalive_ns = config->keepalive_ns != 0 ? config->keepalive_ns : c->keepalive_ns,
         .mtu = mtu_clamp(config->mtu, &config->path),
         .mtu_now = mtu_clamp(config->mtu, &config->path),
         .mtu_until = NANOS_NEVER,
@@ -284,45 +248,58 @@ static struct plane_record record_of(const struct esp_child_config *config, stru
     };
 }
 
+/* child_show - to the workers. */
+static int child_show(struct esp_plane *plane, struct plane_record *record,
+                      const struct esp_child_config *config)
+{
+    int err = esp_policy_add(plane->policy, record->child);
+    if (err != 0)
+        return err;
+    if (config->outbound_now)
+        err = esp_policy_send(plane->policy, record->child,
+                              child_of(plane->control, config->replaces));
+    plane_garbage_settle(plane);
+    if (err == 0)
+        return 0;
+    /* a worker may have found it */
+    esp_policy_remove(plane->policy, record->child);
+    plane_garbage_settle(plane);
+    plane_garbage_put(plane, GARBAGE_CHILD, &record->child->retired);
+    record->child = NULL;
+    return err;
+}
+
 int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_config *config,
                             nanos now)
 {
     struct plane_control *c = plane->control;
-    struct esp_child *child;
     if (!path_valid(&config->path) || plane_record_find(c, config->child) != NULL ||
-        esp_policy_spi(atomic_load(&plane->policy), config->spi_in) != NULL)
+        esp_policy_spi(plane->policy, config->spi_in) != NULL)
         return ERR_INVALID;
-    if (plane_array_room((void **)&c->records, c->n_records, &c->room_records,
-                         sizeof(*c->records)) != 0)
-        return ERR_NO_MEMORY;
-    int err = esp_child_new(c->crypto, config, &child);
-    if (err != 0)
-        return err;
-    child->flow_tag = tag_for(c, config->replaces);
-    child_state_set(child, config->priority, config->weight, config->usable);
-    state_inherit(child, plane_record_find(c, config->replaces));
-    struct plane_record record = record_of(config, child, now);
-    if (record.keepalive_ns == 0)
-        record.keepalive_ns = plane->control->keepalive_ns;
-    err = plane_route_set(plane, &record);
+    struct plane_record *record = malloc(sizeof(*record));
+    struct esp_child *child = NULL;
+    int err = record == NULL ? ERR_NO_MEMORY : esp_child_new(c->crypto, config, &child);
     if (err != 0) {
-        esp_child_free(child);
+        free(record);
         return err;
     }
-    record_insert(c, &record);
-    struct plane_record *placed = plane_record_find(c, config->child);
-    struct plane_record *old = plane_record_find(c, config->replaces);
-    bool old_sends = old != NULL && old->sends;
-    if (config->outbound_now)
-        outbound_on(c, placed);
-    err = plane_publish(plane);
-    if (err != 0) {
-        if (old != NULL)
-            old->sends = old_sends;
-        record_delete(c, placed);
+    const struct esp_child *old = child_of(c, config->replaces);
+    child->flow_tag = old != NULL ? old->flow_tag : esp_policy_tag(plane->policy, config->session);
+    child_state_set(child, config->priority, config->weight, config->usable);
+    state_inherit(child, old);
+    *record = record_of(c, config, child, now);
+    err = plane_route_set(plane, record);
+    if (err == 0)
+        err = child_show(plane, record, config);
+    if (err == 0) {
+        plane_record_add(c, record);
+        return 0;
+    }
+    if (record->child != NULL) {
         free(atomic_load(&child->route));
         esp_child_free(child);
     }
+    free(record);
     return err;
 }
 
@@ -331,10 +308,12 @@ int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child)
     struct plane_record *record = plane_record_find(plane->control, child);
     if (record == NULL || record->removed)
         return ERR_NOT_FOUND;
-    if (record->sends)
+    if (esp_policy_sends(record->child))
         return 0;
-    outbound_on(plane->control, record);
-    return plane_publish(plane);
+    int err = esp_policy_send(plane->policy, record->child,
+                              child_of(plane->control, record->child->replaces));
+    plane_garbage_settle(plane);
+    return err;
 }
 
 int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
@@ -346,13 +325,19 @@ int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const stru
     if (!path_valid(path))
         return ERR_INVALID;
     struct plane_record before = *record;
-    record->path = *path;
+    plane_record_path(plane->control, record, path);
     record->udp_encap = udp_encap;
     record->mtu = record->mtu_now = mtu_clamp(mtu, path);
     record->mtu_until = NANOS_NEVER;
     int err = plane_route_set(plane, record);
-    if (err != 0)
-        *record = before;
+    if (err != 0) {
+        plane_record_path(plane->control, record, &before.path);
+        record->udp_encap = before.udp_encap;
+        record->mtu = before.mtu;
+        record->mtu_now = before.mtu_now;
+        record->mtu_until = before.mtu_until;
+    }
+    plane_record_due(plane->control, record);
     return err;
 }
 
@@ -362,31 +347,26 @@ int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool 
     if (record == NULL)
         return ERR_NOT_FOUND;
     record->keepalive = on;
+    plane_record_due(plane->control, record);
     return 0;
 }
 
 int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos linger, nanos now)
 {
-    struct plane_control *c = plane->control;
-    struct plane_record *record = plane_record_find(c, child);
-    if (record == NULL || plane_garbage_reserve(c, 2) != 0)
-        return record == NULL ? ERR_NOT_FOUND : ERR_NO_MEMORY;
-    record->sends = false;
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
     record->removed = true;
     record->gone_at = nanos_after(now, linger);
-    struct esp_child *gone = record->child;
-    if (linger == 0)
-        record_delete(c, record);
-    int err = plane_publish(plane);
-    if (linger != 0)
-        return err;
-    /* without a new policy the old one still shows it: then it stays, unusable, until the end */
-    if (err == 0)
-        plane_garbage_put(plane, GARBAGE_CHILD, gone);
-    else
-        atomic_store(&gone->usable, false);
-    plane_garbage_collect(plane, false);
-    return err;
+    if (linger == 0) {
+        plane_record_drop(plane, record);
+        plane_garbage_collect(plane, false);
+        return 0;
+    }
+    esp_policy_silence(plane->policy, record->child);
+    plane_garbage_settle(plane);
+    plane_record_due(plane->control, record);
+    return 0;
 }
 
 int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t priority,
@@ -407,35 +387,19 @@ int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mt
     record->mtu = record->mtu_now = mtu_clamp(mtu, &record->path);
     record->mtu_until = NANOS_NEVER;
     plane_inner_max_set(record);
+    plane_record_due(plane->control, record);
     return 0;
 }
 
 int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum esp_mode mode,
                            bool follow)
 {
-    struct plane_control *c = plane->control;
-    struct plane_session *s = plane_session_find(c, session);
-    if (s == NULL) {
-        if (plane_array_room((void **)&c->sessions, c->n_sessions, &c->room_sessions,
-                             sizeof(*c->sessions)) != 0)
-            return ERR_NO_MEMORY;
-        size_t at = plane_session_place(c, session);
-        s = &c->sessions[at];
-        memmove(s + 1, s, (c->n_sessions++ - at) * sizeof(*s));
-    }
-    *s = (struct plane_session){session, mode, follow};
-    return plane_publish(plane);
+    return esp_policy_mode(plane->policy, session, mode, follow);
 }
 
 void esp_plane_session_end(struct esp_plane *plane, esp_session_id session)
 {
-    struct plane_control *c = plane->control;
-    struct plane_session *s = plane_session_find(c, session);
-    if (s == NULL)
-        return;
-    size_t after = c->n_sessions - (size_t)(s - c->sessions) - 1;
-    memmove(s, s + 1, after * sizeof(*s));
-    c->n_sessions--;
+    esp_policy_mode_end(plane->policy, session);
 }
 
 int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,

@@ -130,7 +130,7 @@ static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t t
     }
     uint32_t spi = (uint32_t)packet.ptr[0] << 24 | (uint32_t)packet.ptr[1] << 16 |
                    (uint32_t)packet.ptr[2] << 8 | packet.ptr[3];
-    struct esp_child *child = esp_policy_spi(w->policy, spi);
+    struct esp_child *child = esp_policy_spi(w->plane->policy, spi);
     if (child == NULL) {
         worker_count(w, STAT_UNKNOWN_SPI, 1);
         return;

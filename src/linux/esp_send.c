@@ -274,7 +274,7 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
 static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner)
 {
     const struct esp_group *group =
-        leaves_the_link(inner) ? esp_policy_group(w->policy, inner) : NULL;
+        leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
     if (group == NULL) {
         worker_count(w, STAT_NO_POLICY, 1);
         acquire(w, inner);

@@ -99,7 +99,6 @@ void *plane_worker_run(void *worker)
             break;
         /* first say what we have seen, then look: see the top of esp_worker.h */
         atomic_store(&w->seen, atomic_load(&w->plane->epoch));
-        w->policy = atomic_load(&w->plane->policy);
         w->now = plane_now();
         for (int i = 0; i < n; i++)
             source_handle(w, events[i].data.ptr, events[i].events);

@@ -6,12 +6,13 @@
  * Inside of the data plane: what the control thread (esp_plane.c) and the workers (esp_worker.c,
  * esp_send.c, esp_recv.c) share.
  *
- * Memory of what the workers look at (policies, routes, children, sockets) is given back by
- * quiescence: a worker says in `seen` which epoch it has seen, IDLE while it waits. Whoever takes
- * something out of sight raises the epoch; when every worker is idle or has seen the new epoch,
- * nobody can still hold it. What epoll returns a pointer to needs more, because a worker has the
- * pointer before it says that it is awake: it is given back after a kick that the worker answers at
- * the end of a turn.
+ * Memory of what the workers look at (tables, groups, routes, children, sockets) is given back by
+ * quiescence: a worker says in `seen` which epoch it has seen, IDLE while it waits. Whoever has
+ * taken something out of sight raises the epoch; when every worker is idle or has seen the new
+ * epoch, nobody can still hold it. What leads there, and `seen`, are sequentially consistent
+ * atomics: a worker that was idle a moment ago does not find what was out of sight by then. What
+ * epoll returns a pointer to needs more, because a worker has the pointer before it says that it is
+ * awake: it is given back after a kick that the worker answers at the end of a turn.
  */
 
 #include <pthread.h>
@@ -47,6 +48,7 @@ enum plane_source_kind { SOURCE_TUN, SOURCE_UDP, SOURCE_RAW4, SOURCE_RAW6, SOURC
 
 /* struct plane_source - a descriptor that workers wait for; the pointer is what epoll returns. */
 struct plane_source {
+    struct retired retired; /* first: free() takes it */
     enum plane_source_kind kind;
     int fd;
     uint16_t port;      /* local one, UDP */
@@ -55,6 +57,7 @@ struct plane_source {
 
 /* struct plane_route - the outer header of a child's packets; immutable, replaced as a whole. */
 struct plane_route {
+    struct retired retired; /* first: free() takes it */
     struct esp_path path;
     bool udp_encap;
     int family;
@@ -128,7 +131,6 @@ struct plane_worker {
     _Alignas(64) _Atomic uint64_t stats[STAT_ALL];
 
     /* of this thread only */
-    const struct esp_policy *policy; /* valid until the next wait */
     nanos now;
     uint8_t *frame; /* one TUN frame */
     struct plane_send send;
@@ -181,8 +183,8 @@ struct esp_plane {
     uint64_t hash_key;
     struct flow_table *flows;
     _Atomic uint64_t epoch;
-    _Atomic(struct esp_policy *) policy;
-    _Atomic bool acquire; /* somebody wants to know of packets without a Child SA */
+    struct esp_policy *policy; /* written by the control thread */
+    _Atomic bool acquire;      /* somebody wants to know of packets without a Child SA */
     struct plane_inbox inbox;
     struct plane_worker *workers;
     struct plane_control *control;

@@ -10,7 +10,6 @@
 #include "sim/traffic.h"
 
 #define CHILDREN     256
-#define SESSIONS     64
 #define KEEPALIVE_NS SIM_SECONDS(20)
 #define TELL_NS      NANOS_PER_SEC /* news of traffic, at most so often */
 #define MTU          1400          /* of every outer path: what the links have or more */
@@ -18,15 +17,9 @@
 struct record {
     struct esp_child *child; /* owned */
     struct ike_path path;
-    bool udp_encap, keepalive, sends, removed;
+    bool udp_encap, keepalive, removed;
     nanos gone_at, alive_at, in_ns, out_ns, told_ns, rebound_ns;
     uint64_t print_in, print_out;
-};
-
-struct mode {
-    ike_session_id session; /* 0: free */
-    enum esp_mode mode;
-    bool follow;
 };
 
 struct sim_plane {
@@ -35,10 +28,8 @@ struct sim_plane {
     struct flow_table *flows;
     struct esp_policy *policy;
     uint64_t key;
-    uint16_t last_tag;
     unsigned n;
     struct record records[CHILDREN];
-    struct mode modes[SESSIONS];
 };
 
 struct sim_plane *sim_plane_new(struct sim_host *host)
@@ -49,16 +40,16 @@ struct sim_plane *sim_plane_new(struct sim_host *host)
     plane->key = random_u64(&host->random);
     plane->crypto = esp_crypto_new();
     plane->flows = flow_table_new();
-    plane->policy = esp_policy_new(plane->key, NULL, 0);
+    plane->policy = esp_policy_new(plane->key);
     ASSERT(plane->crypto != NULL && plane->flows != NULL && plane->policy != NULL);
     return plane;
 }
 
 void sim_plane_free(struct sim_plane *plane)
 {
+    esp_policy_free(plane->policy);
     for (unsigned i = 0; i < plane->n; i++)
         esp_child_free(plane->records[i].child);
-    esp_policy_free(plane->policy);
     flow_table_free(plane->flows);
     esp_crypto_free(plane->crypto);
     free(plane);
@@ -75,24 +66,6 @@ static struct record *record_find(const struct sim_plane *plane, ike_child_id ch
 static struct record *record_of(struct sim_plane *plane, const struct esp_child *child)
 {
     return record_find(plane, child->id);
-}
-
-/* publish - the policy of all that sends and receives. */
-static void publish(struct sim_plane *plane)
-{
-    struct esp_policy_entry entries[CHILDREN];
-    for (unsigned i = 0; i < plane->n; i++) {
-        const struct record *r = &plane->records[i];
-        entries[i] = (struct esp_policy_entry){r->child, r->sends, ESP_MODE_FAILOVER, true};
-        for (unsigned k = 0; k < SESSIONS; k++)
-            if (plane->modes[k].session == r->child->session) {
-                entries[i].mode = plane->modes[k].mode;
-                entries[i].follow = plane->modes[k].follow;
-            }
-    }
-    esp_policy_free(plane->policy);
-    plane->policy = esp_policy_new(plane->key, entries, plane->n);
-    ASSERT(plane->policy != NULL);
 }
 
 /* --- the verbs --- */
@@ -146,12 +119,12 @@ static bool nat_in_front(const struct sim_plane *plane, ike_sa_id id)
     return ike_sa_get(plane->host->ike, id, &sa) && sa.nat_local;
 }
 
-static void outbound_on(struct sim_plane *plane, struct record *r)
+static void outbound_on(struct sim_plane *plane, const struct record *r)
 {
-    struct record *old = record_find(plane, r->child->replaces);
-    r->sends = true;
-    if (old != NULL)
-        old->sends = false;
+    const struct record *old = record_find(plane, r->child->replaces);
+    int err = esp_policy_send(plane->policy, r->child, old != NULL ? old->child : NULL);
+    ASSERT(err == 0);
+    retired_free(esp_policy_retired(plane->policy)); /* nobody looks meanwhile */
 }
 
 int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *install)
@@ -166,9 +139,8 @@ int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *i
     int err = esp_child_new(plane->crypto, &config, &child);
     if (err != 0)
         return err;
-    if (++plane->last_tag == 0)
-        plane->last_tag = 1;
-    child->flow_tag = old != NULL ? old->child->flow_tag : plane->last_tag;
+    child->flow_tag =
+        old != NULL ? old->child->flow_tag : esp_policy_tag(plane->policy, child->session);
     child->priority = old != NULL ? old->child->priority : 1;
     child->weight = old != NULL ? old->child->weight : 1;
     child->usable = old != NULL ? old->child->usable : true;
@@ -182,9 +154,10 @@ int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *i
                          .alive_at = plane->host->sim->now,
                          .print_in = print_of(&install->keys.encr_in, &install->keys.integ_in),
                          .print_out = print_of(&install->keys.encr_out, &install->keys.integ_out)};
+    err = esp_policy_add(plane->policy, child);
+    ASSERT(err == 0);
     if (install->outbound_now)
         outbound_on(plane, r);
-    publish(plane);
     return 0;
 }
 
@@ -199,7 +172,6 @@ void sim_plane_switch(struct sim_plane *plane, ike_child_id child)
         return;
     }
     outbound_on(plane, r);
-    publish(plane);
 }
 
 void sim_plane_move(struct sim_plane *plane, ike_child_id child, const struct ike_path *path,
@@ -220,7 +192,8 @@ static void record_drop(struct sim_plane *plane, struct record *r)
 {
     struct esp_child *child = r->child;
     *r = plane->records[--plane->n];
-    publish(plane);
+    esp_policy_remove(plane->policy, child);
+    retired_free(esp_policy_retired(plane->policy));
     esp_child_free(child);
 }
 
@@ -229,20 +202,17 @@ void sim_plane_remove(struct sim_plane *plane, ike_child_id child, nanos linger)
     struct record *r = record_find(plane, child);
     if (r == NULL)
         return; /* its installation was refused */
-    r->sends = false;
+    esp_policy_silence(plane->policy, r->child);
+    retired_free(esp_policy_retired(plane->policy));
     r->removed = true;
     r->gone_at = nanos_after(plane->host->sim->now, linger);
     if (linger == 0)
         record_drop(plane, r);
-    else
-        publish(plane);
 }
 
 void sim_plane_session_end(struct sim_plane *plane, ike_session_id session)
 {
-    for (unsigned i = 0; i < SESSIONS; i++)
-        if (plane->modes[i].session == session)
-            plane->modes[i].session = 0;
+    esp_policy_mode_end(plane->policy, session);
 }
 
 void sim_plane_order(struct sim_plane *plane, const struct path_order *order)
@@ -256,13 +226,8 @@ void sim_plane_order(struct sim_plane *plane, const struct path_order *order)
         r->child->usable = order->usable;
         return;
     }
-    sim_plane_session_end(plane, order->session);
-    for (unsigned i = 0; i < SESSIONS; i++)
-        if (plane->modes[i].session == 0) {
-            plane->modes[i] = (struct mode){order->session, order->mode, order->follow};
-            break;
-        }
-    publish(plane);
+    int err = esp_policy_mode(plane->policy, order->session, order->mode, order->follow);
+    ASSERT(err == 0);
 }
 
 bool sim_plane_seen(const struct sim_plane *plane, ike_child_id child, nanos *ret_in_ns,
@@ -361,7 +326,7 @@ bool sim_plane_send(struct sim_plane *plane, struct span inner)
 bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner)
 {
     for (unsigned i = 0; i < plane->n; i++)
-        if (plane->records[i].sends)
+        if (esp_policy_sends(plane->records[i].child))
             return seal_send(plane, &plane->records[i], inner);
     return false;
 }
@@ -427,5 +392,5 @@ struct sim_child sim_plane_at(const struct sim_plane *plane, unsigned index)
                               .print_in = r->print_in,
                               .print_out = r->print_out,
                               .removed = r->removed,
-                              .sends = r->sends};
+                              .sends = esp_policy_sends(r->child)};
 }
