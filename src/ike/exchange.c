@@ -239,6 +239,12 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
     }
 }
 
+/* is_question - about a path: whoever asked repeats it, or asks another one. */
+static bool is_question(enum intent_kind kind)
+{
+    return kind == INTENT_PROBE || kind == INTENT_PATH_TEST || kind == INTENT_MOVE;
+}
+
 static bool runnable(const struct sa *sa, const struct intent *intent, nanos now)
 {
     if (intent->not_before_ns > now)
@@ -335,6 +341,17 @@ static struct intent **woken_by(struct sa *sa, nanos now)
     return *link != NULL ? link : NULL;
 }
 
+/* own_pace - what changes something is asked until it is answered, though whoever hurried it or
+ * waited for it does so no more. */
+static void own_pace(struct sa *sa, nanos now)
+{
+    sa->asking->strayed |= !ike_path_equal(&sa->mine.path, &sa->path);
+    sa->mine.path = sa->path;
+    sa->mine.interval_ns = 0;
+    sa->mine.tries = 0;
+    window_sent(&sa->mine, &sa->ike->retransmit, now); /* the last copy went out just now */
+}
+
 /* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
 static void park(struct sa *sa, nanos now)
 {
@@ -356,9 +373,11 @@ static void park(struct sa *sa, nanos now)
         asking->intent.tag = 0;
     }
     asking->woken = false;
-    asking->parked = true;
+    asking->parked = is_question(asking->intent.kind);
     sa->mine.resend_at_ns = NANOS_NEVER;
     sa->mine.give_up_at_ns = NANOS_NEVER;
+    if (!asking->parked)
+        own_pace(sa, now);
     sa_touch(sa);
 }
 
@@ -460,8 +479,7 @@ void exchange_hurry(struct sa *sa)
 {
     struct asking *asking = sa->asking;
     if (asking == NULL || asking->running || asking->parked || !window_busy(&sa->mine) ||
-        (asking->intent.kind != INTENT_PROBE && asking->intent.kind != INTENT_PATH_TEST &&
-         asking->intent.kind != INTENT_MOVE))
+        !is_question(asking->intent.kind))
         return;
     if (!asking->woken)
         intent_end(sa, &asking->intent, IKE_CANCELLED);
@@ -480,8 +498,7 @@ static bool survives_timeout(const struct sa *sa)
     return (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) &&
            sa->mine.give_up_at_ns != NANOS_NEVER &&
            (asking->woken || asking->intent.give_up_ns > 0) &&
-           (asking->intent.kind == INTENT_PROBE || asking->intent.kind == INTENT_PATH_TEST ||
-            asking->intent.kind == INTENT_MOVE || asking->woken ||
+           (is_question(asking->intent.kind) || asking->woken ||
             /* M13: the End User may never have heard of it, and is where it was */
             (asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY));
 }
