@@ -73,7 +73,9 @@ void intents_move(struct sa *from, struct sa *to)
     struct intent **link = &from->intents;
     while (*link != NULL) {
         struct intent *intent = *link;
-        if (intent->kind == INTENT_DELETE_IKE || intent->kind == INTENT_REKEY_IKE) {
+        bool wanted_gone = intent->kind == INTENT_DELETE_IKE && intent->reason == IKE_CANCELLED;
+        if ((intent->kind == INTENT_DELETE_IKE && !wanted_gone) ||
+            intent->kind == INTENT_REKEY_IKE) {
             link = &intent->next;
             continue;
         }

@@ -133,7 +133,8 @@ void exchange_hurry(struct sa *sa);
 /* exchange_cancel_all - the SA goes down: the live exchange and all intents end with `outcome`. */
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
 void exchange_forget(struct sa *sa); /* frees what is left, without an event */
-/* intents_move - all but Delete and rekey of the IKE SA go to the SA that replaces it. */
+/* intents_move - all but the Delete of what was replaced, and its rekey, go to the SA that replaces
+ * it: who wanted the old one to go did not want a new one. */
 void intents_move(struct sa *from, struct sa *to);
 /* exchange_bequeath - what is being asked goes to the SA that replaces this one, unless it is about
  * this one alone. */
