@@ -261,6 +261,15 @@ void login_cancel_sa(struct sa *sa, nanos now)
     sa->login->cancelled = true;
 }
 
+void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now)
+{
+    for (struct sa *sa = ike->sas, *next; sa != NULL; sa = next) {
+        next = sa->next;
+        if (sa->login != NULL && sa->login->cancelled && sa->login->conn == conn)
+            sa_down(sa, IKE_CANCELLED, now);
+    }
+}
+
 static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
                             nanos now)
 {

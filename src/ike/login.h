@@ -80,6 +80,9 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now) M
 /* login_cancel_sa - nobody wants this login any more. If IKE_AUTH is on its way the Gateway may
  * have a session by now: its answer is waited for, and the IKE SA deleted there. */
 void login_cancel_sa(struct sa *sa, nanos now);
+/* login_supersede - a login of the connection is through: the IKE_AUTH of one that was cancelled is
+ * not sent again, since it would take the place of this one. */
+void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now);
 
 /* login_answer_init - an IKE_SA_INIT request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,

@@ -252,6 +252,7 @@ static void initiator_done(struct sa *sa, nanos now)
     const struct session *old = session_find(sa->ike, login->replaces);
     session->logins = old == NULL ? 0 : old->logins;
     session_authenticated(session, sa, false, now);
+    login_supersede(sa->ike, session->conn, now);
     auth_lifetime_read(session, &response, now);
     enum ike_outcome outcome = IKE_OK;
     if (session->conn->n_vips > 0 && session->config.n_addresses == 0)
