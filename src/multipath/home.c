@@ -131,6 +131,23 @@ static bool ranks_before(const struct path *a, const struct path *b)
     return a->metered != b->metered ? b->metered : a->metric < b->metric;
 }
 
+/* in_common - of what died, with the path: interface and remote address. */
+static unsigned in_common(const struct leg *leg, const struct path *path)
+{
+    return (leg->at.interface == path->link) +
+           address_equal(&leg->at.remote.address, &path->remote);
+}
+
+/* sooner - which of two paths without an IKE SA is tried: the one that failed less often, that has
+ * less in common with the place where nothing answers. */
+static bool sooner(const struct leg *leg, const struct path *a, const struct path *b)
+{
+    if (a->failures != b->failures)
+        return a->failures < b->failures;
+    unsigned common_a = in_common(leg, a), common_b = in_common(leg, b);
+    return common_a != common_b ? common_a < common_b : ranks_before(a, b);
+}
+
 /* refuge - the path to be parked on: one with a living IKE SA at home; else one that nobody has
  * tried lately. -1: none now; then *at is when to look again. */
 static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
@@ -144,13 +161,15 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
         if (best < 0 || ranks_before(&vpn->paths[other->path], &vpn->paths[best]))
             best = other->path;
     }
-    for (unsigned i = 0; best < 0 && i < vpn->n_paths; i++) {
+    if (best >= 0)
+        return best;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
         if (!path->present || at_place(leg, path) || (path->sa != 0 && path->sa != leg->id))
             continue;
         if (path->retry_ns > now)
             *at = nanos_min(*at, path->retry_ns);
-        else if (best < 0 || ranks_before(path, &vpn->paths[best]))
+        else if (best < 0 || sooner(leg, path, &vpn->paths[best]))
             best = (int)i;
     }
     return best;
