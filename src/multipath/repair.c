@@ -293,8 +293,7 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
         leg->job_tag = 0;
         delete_leg(vpn, leg);
     }
-    if (leg->path >= 0 || vpn->n_legs == 1 || !redundant(vpn, leg) || leg->parent == 0 ||
-        spoken_for(vpn, leg))
+    if (leg->path >= 0 || vpn->n_legs == 1 || !redundant(vpn, leg) || spoken_for(vpn, leg))
         return NANOS_NEVER;
     if (now - leg->up_ns < SURPLUS_NS)
         return leg->up_ns + SURPLUS_NS;
