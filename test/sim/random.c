@@ -18,6 +18,19 @@ static enum ike_clone some_dialect(struct sim *sim)
     return dialects[sim_below(sim, sizeof(dialects) / sizeof(dialects[0]))];
 }
 
+static enum ike_reduced some_reduced(struct sim *sim)
+{
+    static const enum ike_reduced choices[] = {IKE_REDUCED_OFF, IKE_REDUCED_OFF,
+                                               IKE_REDUCED_END_USER, IKE_REDUCED_GATEWAY};
+    return choices[sim_below(sim, sizeof(choices) / sizeof(choices[0]))];
+}
+
+static enum ike_mesh some_mesh(struct sim *sim)
+{
+    static const enum ike_mesh choices[] = {IKE_MESH_PAIRS, IKE_MESH_FULL, IKE_MESH_FIRST};
+    return choices[sim_below(sim, sizeof(choices) / sizeof(choices[0]))];
+}
+
 static void lifetimes(struct sim *sim, struct ike_conn *conn)
 {
     struct ike_lifetime *ike = &conn->lifetime, *child = &conn->children[0].lifetime;
@@ -43,7 +56,9 @@ static void configure(struct sim *sim, struct sim_host *host)
     conn->clone = some_dialect(sim);
     conn->prefer = sim_chance(sim, 300) ? IKE_CLONE_RFC7791 : IKE_CLONE_KEEP_OLD;
     conn->create_then_move = sim_chance(sim, 300);
-    conn->reduced = sim_chance(sim, 300) ? IKE_REDUCED_END_USER : IKE_REDUCED_OFF;
+    conn->reduced = some_reduced(sim);
+    conn->gateway_clones = sim_chance(sim, 200);
+    conn->mesh = some_mesh(sim);
     conn->combined_auth = sim_chance(sim, 500);
     conn->mobike = !sim_chance(sim, 50);
     conn->multipath = sim_chance(sim, 400) ? IKE_MULTIPATH_BALANCE : IKE_MULTIPATH_FAILOVER;
@@ -94,16 +109,21 @@ static void impostor(struct sim *sim)
     host->wanted = true;
     host->impostor = true;
     if (sim_chance(sim, 500))
-        host->conn->local.id = sim->hosts[1].conn->local.id;
+        host->conn->local.id = sim->hosts[host - sim->hosts - 1].conn->local.id;
 }
 
 void sim_random_play(struct sim *sim)
 {
-    struct sim_host *gateway = sim_gateway(sim, 1);
-    configure(sim, gateway);
-    surround(sim, gateway);
+    unsigned gateways = sim_chance(sim, 200) ? 2 : 1;
+    for (unsigned i = 0; i < gateways; i++) {
+        struct sim_host *gateway = sim_gateway(sim, sim_chance(sim, 300) ? 2 : 1);
+        configure(sim, gateway);
+        surround(sim, gateway);
+    }
     for (uint64_t n = 1 + sim_below(sim, 3); n > 0; n--) {
+        const struct sim_host *gateway = &sim->hosts[sim_below(sim, gateways)];
         struct sim_host *user = sim_user(sim, 1 + (unsigned)sim_below(sim, 4));
+        sim_goes_to(user, gateway, 1 + (unsigned)sim_below(sim, gateway->n_interfaces));
         configure(sim, user);
         surround(sim, user);
     }

@@ -41,6 +41,17 @@ struct sim_host *sim_gateway(struct sim *sim, unsigned addresses)
     return host;
 }
 
+void sim_goes_to(struct sim_host *user, const struct sim_host *gateway, unsigned addresses)
+{
+    struct ike_conn *conn = user->conn;
+    ASSERT(gateway->gateway && addresses <= gateway->n_interfaces);
+    conn->n_remote_addrs = 0;
+    for (unsigned i = 0; i < addresses; i++) {
+        struct address_range *range = &conn->remote_addrs[conn->n_remote_addrs++].range;
+        range->first = range->last = gateway->interfaces[i].address;
+    }
+}
+
 struct sim_host *sim_user(struct sim *sim, unsigned interfaces)
 {
     struct sim_host *host = sim_host_add(sim, false);
@@ -54,11 +65,7 @@ struct sim_host *sim_user(struct sim *sim, unsigned interfaces)
         path->priority = i + 1;
         path->weight = 1;
     }
-    for (unsigned i = 0; i < sim->n_hosts; i++)
-        if (sim->hosts[i].gateway && conn->n_remote_addrs == 0) {
-            struct address_range *range = &conn->remote_addrs[conn->n_remote_addrs++].range;
-            range->first = range->last = sim->hosts[i].interfaces[0].address;
-        }
+    sim_goes_to(host, &sim->hosts[0], 1);
     conn->dpd_delay_ns = SIM_SECONDS(20);
     conn->children[0].close_action = IKE_START_START;
     conn->stable_for_ns = SIM_SECONDS(5);

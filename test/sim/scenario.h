@@ -32,6 +32,9 @@ void sim_scenario_run(struct sim *sim, const struct sim_scenario *scenario);
 struct sim_host *sim_gateway(struct sim *sim, unsigned addresses);
 /* sim_user - an End User with so many interfaces of 10, 20, ... ms to the middle. */
 struct sim_host *sim_user(struct sim *sim, unsigned interfaces);
+/* sim_goes_to - which Gateway the End User knows, not only the first one, and how many of its
+ * addresses: of the others it is told. */
+void sim_goes_to(struct sim_host *user, const struct sim_host *gateway, unsigned addresses);
 struct sim_nat *sim_nat_before(struct sim *sim, struct sim_interface *interface);
 void sim_start(struct sim *sim); /* all hosts, Gateways first */
 /* sim_pair - a Gateway (the first host) and an End User whose paths are all up. */

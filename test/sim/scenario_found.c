@@ -241,6 +241,69 @@ static void rekey_under_late_move(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* address_of_gateway - one of the Gateway's two addresses is dead, and the only IKE SA was there:
+ * it goes to the other one before anybody logs in anew. */
+static void address_of_gateway(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 3);
+    user->conn->clone = IKE_CLONE_OFF;
+    user->conn->mesh = IKE_MESH_FULL;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 10; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(10), gateway, i % 2);
+        sim_run(sim, SIM_SECONDS(20 + i));
+        sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+/* late_login - an attempt at a login that was given up does not push out the session of the next.
+ */
+static void late_login(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    gateway->conn->unique = IKE_UNIQUE_REPLACE;
+    sim_start(sim);
+    sim_fault_at(sim, "hole", SIM_MS(25), SIM_SECONDS(22), user, 0);
+    sim_until(sim, sim_healed, SIM_SECONDS(40), "not up");
+    sim_run(sim, SIM_SECONDS(60));
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* lost_agreement - the Gateway sends the last leg, and does not hear that the End User agreed: it
+ * asks until it does, as the End User has a VPN there. */
+static void lost_agreement(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
+    gateway->conn->reduced = user->conn->reduced = IKE_REDUCED_GATEWAY;
+    sim_start(sim);
+    sim_fault_at(sim, "hole-out", 0, SIM_MS(1200), user, 2);
+    sim_fault_at(sim, "hole-out", 0, SIM_MS(1300), user, 1);
+    sim_run(sim, SIM_SECONDS(6));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "half a VPN");
+    sim_expect(sim, user->logins == 1);
+}
+
+/* delete_under_rekey - an IKE SA is to go while its rekey is on its way: the new one goes, too. */
+static void delete_under_rekey(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    user->interfaces[0].link.delay = user->interfaces[1].link.delay = SIM_MS(200);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 40; i++) {
+        for (unsigned k = 0; k < 3; k++) {
+            sim_fault_at(sim, "clone", SIM_MS(k), 0, gateway, 0);
+            sim_fault_at(sim, "rekey-ike", SIM_MS(10000 + 30 * i + 100 * k), 0, user, 0);
+        }
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(10), "what was deleted lives on");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -256,6 +319,10 @@ static const struct sim_scenario scenarios[] = {
     {"created_under_move", created_under_move},
     {"rekey_under_return", rekey_under_return},
     {"rekey_under_late_move", rekey_under_late_move},
+    {"address_of_gateway", address_of_gateway},
+    {"late_login", late_login},
+    {"lost_agreement", lost_agreement},
+    {"delete_under_rekey", delete_under_rekey},
 };
 
 const struct sim_scenario *sim_scenarios_found(size_t index)
