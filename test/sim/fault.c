@@ -220,6 +220,18 @@ static void clone(struct sim *sim, uint64_t argument)
         on_sa(sim, argument, IKE_CMD_CLONE);
 }
 
+/* only_one - beside its rekey the session has no other. */
+static bool only_one(const struct sim_host *host, const struct ike_sa_info *info)
+{
+    struct ike_sa_info other;
+    for (ike_sa_id id = 0; ike_sa_next(host->ike, id, &other); id = other.id)
+        if (other.session == info->session && other.id != info->id &&
+            !(other.rekey && other.parent == info->id) &&
+            !(info->rekey && info->parent == other.id))
+            return false;
+    return true;
+}
+
 /* delete_ike - with the only one goes the session: its user logs in anew. */
 static void delete_ike(struct sim *sim, uint64_t argument)
 {
@@ -231,7 +243,7 @@ static void delete_ike(struct sim *sim, uint64_t argument)
         !ike_session_get(host->ike, info.session, &session))
         return;
     struct sim_host *user = host->gateway ? sim_host_user(sim, &session.remote_id) : host;
-    if (session.n_ike_sas == 1 && user != NULL)
+    if (user != NULL && only_one(host, &info))
         user->excused++;
     (void)sim_host_command(host, (struct ike_command){.kind = IKE_CMD_DELETE_IKE, .sa = sa});
 }
@@ -371,15 +383,17 @@ static bool too_bad(struct sim_host *host, bool mobike)
 
 void sim_fault_judge(struct sim *sim)
 {
-    bool gateways_bad = false, mobike = true;
+    bool gateways_bad = false, address_bad = false, moves = true;
     for (unsigned i = 0; i < sim->n_hosts; i++) {
         struct sim_host *host = &sim->hosts[i];
         gateways_bad |= host->gateway && too_bad(host, true);
-        mobike &= !host->gateway || host->conn->mobike;
+        address_bad |= host->gateway && too_bad(host, false);
+        moves &= !host->gateway || host->conn->mobike;
     }
     for (unsigned i = 0; i < sim->n_hosts; i++) {
         struct sim_host *host = &sim->hosts[i];
+        bool mobike = moves && host->conn->mobike;
         if (!host->gateway)
-            host->excused += too_bad(host, mobike && host->conn->mobike) || gateways_bad;
+            host->excused += too_bad(host, mobike) || gateways_bad || (address_bad && !mobike);
     }
 }
