@@ -100,5 +100,6 @@ int shared_map_set(struct shared_map *map, uint64_t key, void *value, struct ret
 void shared_map_done(struct shared_map *map)
 {
     free(atomic_load(&map->table));
-    *map = (struct shared_map){0};
+    atomic_store(&map->table, NULL);
+    map->used = map->n = 0;
 }

@@ -27,7 +27,7 @@ static void test_against_array(void **state)
 {
     (void)state;
     for (unsigned kind = 0; kind < 3; kind++) {
-        struct shared_map map = {0};
+        struct shared_map map = {.n = 0};
         struct retired_list retired = {0};
         char *there[KEYS + 1] = {NULL};
         size_t n = 0;
@@ -55,7 +55,7 @@ static void test_against_array(void **state)
 static void test_passing_keys(void **state)
 {
     (void)state;
-    struct shared_map map = {0};
+    struct shared_map map = {.n = 0};
     struct retired_list retired = {0};
     assert_null(shared_map_get(&map, 1));
     assert_null(shared_map_get(&map, 0));
