@@ -134,8 +134,8 @@ static bool ranks_before(const struct path *a, const struct path *b)
 /* in_common - of what died, with the path: interface and remote address. */
 static unsigned in_common(const struct leg *leg, const struct path *path)
 {
-    return (leg->at.interface == path->link) +
-           address_equal(&leg->at.remote.address, &path->remote);
+    unsigned n = leg->at.interface == path->link ? 1 : 0;
+    return n + (address_equal(&leg->at.remote.address, &path->remote) ? 1 : 0);
 }
 
 /* sooner - which of two paths without an IKE SA is tried: the one that failed less often, that has
