@@ -229,10 +229,12 @@ nanos child_deadline(const struct child *child)
 static void delete_with_peer(struct child *child, enum ike_outcome reason)
 {
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .child = child->id, .reason = reason};
+    struct intent owed = {.kind = INTENT_DELETE_CHILD, .spi_in = child->spi_in, .reason = reason};
     if (intent_pending(child->sa, INTENT_DELETE_CHILD, child->id) ||
         intent_add(child->sa, &intent) == 0)
         return;
-    child_down(child, reason, 0); /* no room for the wish: at least our side is clean */
+    intent_owe(child->sa, &owed);
+    child_down(child, reason, 0);
 }
 
 void child_tick(struct child *child, nanos now)
@@ -266,7 +268,7 @@ void child_expire(struct child *child)
     child->expires_ns = child->rekey_at_ns = NANOS_NEVER;
     if (intent_pending(child->sa, INTENT_DELETE_CHILD, child->id))
         return; /* said already, and not sent on any more once it is answered */
-    (void)!intent_add(child->sa, &intent); /* no room: at least our side is clean */
+    intent_owe(child->sa, &intent);
     child_down(child, IKE_EXPIRED, 0);
 }
 

@@ -86,10 +86,10 @@ static int delete_child(struct ike *ike, const struct ike_command *command)
     /* The peer is told, but nobody waits for its answer. */
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .reason = IKE_CANCELLED};
     intent.spi_in = child->spi_in;
-    int err = intent_add(child->sa, &intent);
+    intent_owe(child->sa, &intent);
     child_down(child, IKE_CANCELLED, 0);
     emit_ok(ike, command);
-    return err == ERR_FULL ? 0 : err;
+    return 0;
 }
 
 static int delete_session(struct ike *ike, const struct ike_command *command, nanos now)

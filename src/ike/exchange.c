@@ -32,44 +32,109 @@ static const struct row table[INTENT_KINDS] = {
     [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 6},
 };
 
-#define REKEY_AGAIN_NS (30 * NANOS_PER_SEC)
+#define REKEY_AGAIN_NS  (30 * NANOS_PER_SEC)
+#define MEMORY_AGAIN_NS NANOS_PER_SEC /* when there was none */
+#define MEMORY_ATTEMPTS 16            /* of a wish that may be given up */
 
 /* --- the queue of intents --- */
 
-int intent_add(struct sa *sa, const struct intent *intent)
+static bool queued(const struct sa *sa, enum intent_kind kind)
 {
-    bool again = intent->kind == INTENT_DELETE_IKE && intent_pending(sa, INTENT_DELETE_IKE, 0);
-    if (again && intent->tag == 0)
-        return 0; /* it is on its way */
-    if (sa->n_intents >= LIMIT_INTENTS && (again || intent->kind != INTENT_DELETE_IKE))
-        return ERR_FULL;
-    struct intent *copy = malloc(sizeof(*copy));
-    if (copy == NULL)
-        return ERR_NO_MEMORY;
-    *copy = *intent;
+    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        if (intent->kind == kind)
+            return true;
+    return sa->asking != NULL && sa->asking->intent.kind == kind;
+}
+
+/* full - of one Delete of the IKE SA there is always room for. */
+static bool full(const struct sa *sa, const struct intent *intent)
+{
+    return sa->n_intents >= LIMIT_INTENTS &&
+           (intent->kind != INTENT_DELETE_IKE || queued(sa, INTENT_DELETE_IKE));
+}
+
+static void enqueue(struct sa *sa, struct intent *intent)
+{
     struct intent **link = &sa->intents;
-    while (*link != NULL && table[(*link)->kind].urgency <= table[copy->kind].urgency)
+    while (*link != NULL && table[(*link)->kind].urgency <= table[intent->kind].urgency)
         link = &(*link)->next;
-    copy->next = *link;
-    *link = copy;
+    intent->next = *link;
+    *link = intent;
     sa->n_intents++;
     sa_touch(sa);
+}
+
+int intent_add(struct sa *sa, const struct intent *intent)
+{
+    if (intent->kind == INTENT_DELETE_IKE && intent->tag == 0 && queued(sa, INTENT_DELETE_IKE))
+        return 0; /* it is on its way */
+    if (full(sa, intent))
+        return ERR_FULL;
+    struct asking *asking = calloc(1, sizeof(*asking));
+    if (asking == NULL)
+        return ERR_NO_MEMORY;
+    asking->intent = *intent;
+    enqueue(sa, &asking->intent);
     return 0;
+}
+
+static void owe(struct sa *sa, const struct intent *intent)
+{
+    struct owed *owed = &sa->owed;
+    bool many = owed->n_spis == sizeof(owed->spis) / sizeof(owed->spis[0]);
+    owed->at_ns = nanos_after(sa->ike->now, MEMORY_AGAIN_NS);
+    if (intent->kind == INTENT_DELETE_CHILD && !many)
+        owed->spis[owed->n_spis++] = intent->spi_in;
+    if (intent->kind == INTENT_DELETE_IKE || (intent->kind == INTENT_DELETE_CHILD && many)) {
+        owed->delete_ike = true;
+        owed->reason = many ? IKE_LIMIT : intent->reason;
+    }
+    owed->routability |= intent->kind == INTENT_ROUTABILITY;
+    owed->addresses |= intent->kind == INTENT_ADDRESSES;
+    sa_touch(sa);
+}
+
+void intent_owe(struct sa *sa, const struct intent *intent)
+{
+    ASSERT(intent->kind == INTENT_DELETE_IKE || intent->kind == INTENT_ROUTABILITY ||
+           intent->kind == INTENT_ADDRESSES ||
+           (intent->kind == INTENT_DELETE_CHILD && intent->child == 0));
+    if (intent_add(sa, intent) != 0)
+        owe(sa, intent);
+}
+
+/* pay - what is owed on `from` is wished on `sa`; what has still no room is owed there. */
+static void pay(struct sa *from, struct sa *sa)
+{
+    struct owed owed = from->owed;
+    from->owed = (struct owed){.at_ns = NANOS_NEVER};
+    if (owed.delete_ike)
+        intent_owe(from, &(struct intent){.kind = INTENT_DELETE_IKE, .reason = owed.reason});
+    if (owed.routability && !intent_pending(sa, INTENT_ROUTABILITY, 0))
+        intent_owe(sa, &(struct intent){.kind = INTENT_ROUTABILITY, .path = sa->pending_path});
+    if (owed.addresses)
+        intent_owe(sa, &(struct intent){.kind = INTENT_ADDRESSES});
+    for (uint8_t i = 0; i < owed.n_spis; i++)
+        intent_owe(sa, &(struct intent){.kind = INTENT_DELETE_CHILD, .spi_in = owed.spis[i]});
 }
 
 bool intent_pending(const struct sa *sa, enum intent_kind kind, ike_child_id child)
 {
-    if (sa->asking != NULL && sa->asking->intent.kind == kind &&
-        (child == 0 || sa->asking->intent.child == child))
+    if (child == 0)
+        return queued(sa, kind) || (kind == INTENT_DELETE_IKE && sa->owed.delete_ike) ||
+               (kind == INTENT_ROUTABILITY && sa->owed.routability) ||
+               (kind == INTENT_ADDRESSES && sa->owed.addresses);
+    if (sa->asking != NULL && sa->asking->intent.kind == kind && sa->asking->intent.child == child)
         return true;
     for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
-        if (intent->kind == kind && (child == 0 || intent->child == child))
+        if (intent->kind == kind && intent->child == child)
             return true;
     return false;
 }
 
 void intents_move(struct sa *from, struct sa *to)
 {
+    pay(from, to);
     struct intent **link = &from->intents;
     while (*link != NULL) {
         struct intent *intent = *link;
@@ -81,8 +146,11 @@ void intents_move(struct sa *from, struct sa *to)
         }
         *link = intent->next;
         from->n_intents--;
-        if (intent_add(to, intent) != 0)
-            intent_end(from, intent, IKE_CANCELLED);
+        if (!full(to, intent)) {
+            enqueue(to, intent);
+            continue;
+        }
+        intent_end(from, intent, IKE_CANCELLED);
         free(intent);
     }
 }
@@ -131,16 +199,22 @@ static struct intent *take(struct sa *sa, struct intent **link)
 {
     struct intent *intent = *link;
     *link = intent->next;
+    intent->next = NULL;
     sa->n_intents--;
     return intent;
 }
 
 /* --- our side of an exchange --- */
 
-static struct asking *asking_free(struct asking *asking)
+static void asking_release(struct asking *asking)
 {
     if (asking->ops->release != NULL)
         asking->ops->release(asking);
+}
+
+static struct asking *asking_free(struct asking *asking)
+{
+    asking_release(asking);
     free(asking);
     return NULL;
 }
@@ -177,6 +251,20 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
 
 static void conclude(struct sa *sa, struct verdict verdict, nanos now);
 
+/* not_asked - with the memory that was missing it may be: a Delete is said in any case, and where
+ * nobody waits for the outcome nobody would wish it again. */
+static struct verdict not_asked(const struct asking *asking, enum ike_outcome outcome, nanos now)
+{
+    const struct intent *intent = &asking->intent;
+    bool must = intent->kind == INTENT_DELETE_IKE || intent->kind == INTENT_DELETE_CHILD;
+    bool again = must || (intent->tag == 0 && intent->kind != INTENT_LOGIN &&
+                          intent->attempt < MEMORY_ATTEMPTS);
+    if (outcome != IKE_LIMIT || !again)
+        return verdict_done(outcome);
+    return (struct verdict){.kind = VERDICT_AGAIN,
+                            .not_before_ns = nanos_after(now, MEMORY_AGAIN_NS)};
+}
+
 static void ask(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
@@ -188,8 +276,14 @@ static void ask(struct sa *sa, nanos now)
     asking->running = false;
     if (outcome == IKE_OK && sa->life != IKE_DEAD && !seal_and_send(sa, asking, &request, now))
         outcome = IKE_LIMIT; /* no memory, or a message that does not fit */
-    if (outcome != IKE_OK || sa->life == IKE_DEAD)
-        conclude(sa, verdict_done(outcome == IKE_OK ? sa->down_reason : outcome), now);
+    if (sa->life == IKE_DEAD && outcome == IKE_OK)
+        outcome = sa->down_reason;
+    if (outcome == IKE_OK && sa->life != IKE_DEAD)
+        return;
+    bool login = asking->intent.kind == INTENT_LOGIN;
+    conclude(sa, not_asked(asking, outcome, now), now);
+    if (login && sa->life != IKE_DEAD)
+        sa_down(sa, outcome, now);
 }
 
 /* rekey_failed - a rekey of our own accord came to nothing: once more, before the hard lifetime. */
@@ -204,6 +298,30 @@ static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
         child->life == IKE_CHILD_ACTIVE && child->replaced_by == 0 &&
         child->rekey_at_ns == NANOS_NEVER)
         child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
+}
+
+/* again - what is being asked waits in the queue once more. */
+static void again(struct sa *sa, nanos not_before_ns)
+{
+    struct asking *asking = sa->asking;
+    struct intent *intent = &asking->intent;
+    bool of_this_one = intent->kind == INTENT_REKEY_IKE || intent->kind == INTENT_DELETE_IKE;
+    if (intent->attempt < UINT8_MAX)
+        intent->attempt++;
+    intent->not_before_ns = not_before_ns;
+    asking_release(asking);
+    sa->asking = NULL;
+    *asking = (struct asking){.intent = *intent};
+    /* D-12: what crossed a rekey of the peer goes on where the Child SAs went */
+    struct sa *heir = of_this_one ? NULL : sa_heir(sa);
+    if (heir == NULL)
+        heir = sa;
+    if (!full(heir, intent)) {
+        enqueue(heir, intent);
+        return;
+    }
+    intent_end(sa, intent, IKE_LIMIT);
+    free(asking);
 }
 
 /* conclude - what the verdict asks for. Loops through `ask` at most once per step. */
@@ -221,17 +339,7 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
         return;
     case VERDICT_REPEAT: ask(sa, now); return;
     case VERDICT_LATER: return;
-    case VERDICT_AGAIN: {
-        struct intent again = asking->intent;
-        again.attempt++;
-        again.not_before_ns = verdict.not_before_ns;
-        sa->asking = asking_free(asking);
-        /* D-12: what crossed a rekey of the peer goes on where the Child SAs went */
-        struct sa *heir = again.kind == INTENT_REKEY_IKE ? NULL : sa_heir(sa);
-        if (intent_add(heir != NULL ? heir : sa, &again) != 0)
-            intent_end(sa, &again, IKE_LIMIT);
-        return;
-    }
+    case VERDICT_AGAIN: again(sa, verdict.not_before_ns); return;
     case VERDICT_DONE:
         emit_done(sa, &asking->intent, &verdict, rtt_ns);
         if (verdict.outcome != IKE_OK)
@@ -395,6 +503,8 @@ static bool overtaken(const struct sa *sa, const struct intent *intent)
 void exchange_run(struct sa *sa, nanos now)
 {
     message_ids_end(sa, now);
+    if (now >= sa->owed.at_ns)
+        pay(sa, sa);
     while (sa->life != IKE_DEAD) {
         struct intent **link = first_runnable(sa, now);
         if (*link == NULL)
@@ -408,15 +518,8 @@ void exchange_run(struct sa *sa, nanos now)
                 hasten(sa, *link, now);
             return;
         }
-        struct asking *asking = calloc(1, sizeof(*asking));
-        if (asking == NULL)
-            return; /* tried again with the next input */
-        struct intent *intent = take(sa, link);
-        asking->intent = *intent;
-        asking->intent.next = NULL;
-        asking->ops = table[intent->kind].ops;
-        free(intent);
-        sa->asking = asking;
+        sa->asking = (struct asking *)take(sa, link);
+        sa->asking->ops = table[sa->asking->intent.kind].ops;
         ask(sa, now);
     }
 }
@@ -547,11 +650,11 @@ void exchange_tick(struct sa *sa, nanos now)
 
 nanos exchange_deadline(const struct sa *sa)
 {
-    nanos at = NANOS_NEVER;
+    nanos at = sa->owed.at_ns;
     if (sa->asking != NULL) {
         if (!window_busy(&sa->mine))
-            return NANOS_NEVER; /* waits for a job */
-        at = nanos_min(sa->mine.resend_at_ns, sa->mine.give_up_at_ns);
+            return at; /* waits for a job */
+        at = nanos_min(at, nanos_min(sa->mine.resend_at_ns, sa->mine.give_up_at_ns));
         if (!sa->asking->parked)
             return at;
     }

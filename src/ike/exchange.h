@@ -63,6 +63,12 @@ struct intent {
  * before rekeys and creations: the order of enum intent_kind is not the order of urgency, see
  * exchange.c. */
 int intent_add(struct sa *sa, const struct intent *intent) MUST_USE;
+/*
+ * intent_owe - the same for what the peer has to be told in any case, or the two ends would differ:
+ * if there is no room now, the IKE SA notes it (struct owed) and wishes it again. DELETE_CHILD by
+ * spi_in, DELETE_IKE, ROUTABILITY to pending_path, ADDRESSES.
+ */
+void intent_owe(struct sa *sa, const struct intent *intent);
 /* intent_pending - one of this kind (and Child SA, if not 0) is queued or being asked. */
 bool intent_pending(const struct sa *sa, enum intent_kind kind, ike_child_id child);
 /* intent_end - COMMAND_DONE for an intent that will not be asked (any more). */
@@ -88,8 +94,10 @@ struct verdict {
     const char *detail;     /* for a person; static or living until the end of the call; NULL */
 };
 
+/* An intent is allocated as the asking that it becomes, so that what is wished can be asked, asked
+ * again and handed over without memory. */
 struct asking {
-    struct intent intent;
+    struct intent intent; /* first */
     const struct exchange_ops *ops;
     unsigned step;    /* 0: first request */
     uint8_t exchange; /* exchange type of the current request: ops->exchange, or set by ask */

@@ -162,7 +162,6 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     creating->remote.n = old->n_remote_ts;
     memcpy(creating->local.ts, old->ts, old->n_local_ts * sizeof(old->ts[0]));
     memcpy(creating->remote.ts, old->ts + old->n_local_ts, old->n_remote_ts * sizeof(old->ts[0]));
-    old->rekeying = true;
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
     write_request(creating, request);
     return IKE_OK;
@@ -186,11 +185,8 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
                               const struct wire_message *response, nanos now)
 {
     struct creating *creating = asking->state;
-    struct child *old = child_find(sa->ike, creating->rekeyed);
     struct wire_notify notify;
     struct verdict verdict = verdict_error(response);
-    if (old != NULL)
-        old->rekeying = false;
     if (!wire_notify_error(response, &notify))
         return verdict;
     switch (notify.type) {
@@ -214,7 +210,7 @@ static struct verdict refused(struct sa *sa, struct asking *asking,
 static void delete_unwanted(struct sa *sa, uint32_t spi_in)
 {
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .spi_in = spi_in};
-    (void)!intent_add(sa, &intent); /* without room its hard lifetime ends it */
+    intent_owe(sa, &intent);
 }
 
 static void delete_child(struct sa *sa, struct child *child)
@@ -274,10 +270,10 @@ static struct verdict created(struct sa *sa, struct asking *asking,
 
     if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
         return verdict_done(IKE_INVALID_SYNTAX);
-    if (creating->rekeyed == 0)
-        inner_read(sa, response);
-    enum ike_outcome outcome = child_terms_accept(sa, response, true, &creating->local,
-                                                  &creating->remote, &creating->terms);
+    enum ike_outcome outcome = IKE_LIMIT;
+    if (creating->rekeyed != 0 || inner_read(sa, response))
+        outcome = child_terms_accept(sa, response, true, &creating->local, &creating->remote,
+                                     &creating->terms);
     uint16_t group = creating->ke == NULL ? 0 : ke_group(creating->ke);
     bool pfs = creating->terms.choice.ke != 0;
     if (outcome == IKE_OK && creating->terms.choice.ke != group && pfs)
@@ -308,8 +304,10 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     };
     struct child *child = child_from_terms(sa, &creating->terms, &keying, now);
     secret_done(&shared);
-    if (child == NULL)
+    if (child == NULL) {
+        delete_unwanted(sa, creating->terms.spi_in);
         return verdict_done(IKE_LIMIT);
+    }
     if (creating->rekeyed != 0) {
         sa->ike->stats.rekeys_child++;
         rekeyed(sa, creating, child, redundant);
@@ -411,11 +409,9 @@ static void commit(struct sa *sa, struct answering *answering)
     };
     struct child *child = child_from_terms(sa, &what->terms, &keying, answering->now);
     secret_done(&what->shared);
-    if (child == NULL) {
+    if (child == NULL) /* the peer was told that there is one */
         delete_unwanted(sa, what->terms.spi_in);
-        return;
-    }
-    struct child *old = child_find(sa->ike, what->rekeyed);
+    struct child *old = child == NULL ? NULL : child_find(sa->ike, what->rekeyed);
     if (old != NULL) {
         sa->ike->stats.rekeys_child++;
         note_crossing(sa, what, child);

@@ -117,11 +117,10 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
 
 /* --- the response --- */
 
-static void delete_sa(struct sa *sa, enum ike_outcome reason, nanos now)
+static void delete_sa(struct sa *sa, enum ike_outcome reason)
 {
     struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = reason};
-    if (intent_add(sa, &intent) != 0)
-        sa_down(sa, reason, now);
+    intent_owe(sa, &intent);
 }
 
 /* crossed_won - our own request failed, but the peer's rekey of the same SA succeeded: the Child
@@ -229,7 +228,7 @@ static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
         crossing_ours_redundant(&rekeying->crossed, span_of(rekeying->ni, REKEY_NONCE_LEN), nr)) {
         rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */
         fresh->replaced_by = crossed->id;
-        delete_sa(fresh, IKE_REPLACED, now);
+        delete_sa(fresh, IKE_REPLACED);
         return;
     }
     if (crossed != NULL) {
@@ -238,7 +237,7 @@ static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
         rekey_ike_hand_over(crossed, fresh, now);
     }
     rekey_ike_hand_over(sa, fresh, now);
-    delete_sa(sa, IKE_REPLACED, now);
+    delete_sa(sa, IKE_REPLACED);
 }
 
 /* may_have_moved - the peer's half of the old SA, since it was asked for the new one. */
@@ -265,7 +264,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
         drop_larval(rekeying, now);
         /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
         if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))
-            delete_sa(sa, IKE_INVALID_SYNTAX, now);
+            delete_sa(sa, IKE_INVALID_SYNTAX);
         return verdict_done(IKE_INVALID_SYNTAX);
     }
     /* A-19: where the old one is now. If that moved while the request was on its way, the peer's

@@ -29,16 +29,18 @@ static struct half_open_source *find(const struct half_open_source *table,
     return found;
 }
 
-void half_open_add(struct half_open_source **table, const struct address *source)
+bool half_open_add(struct half_open_source **table, const struct address *source)
 {
     struct half_open_source *entry = find(*table, source);
     if (entry == NULL) {
         entry = calloc(1, sizeof(*entry));
-        ASSERT(entry != NULL);
+        if (entry == NULL)
+            return false;
         entry->prefix = prefix_of(source);
         HASH_ADD(hh, *table, prefix, sizeof(entry->prefix), entry);
     }
     entry->count++;
+    return true;
 }
 
 void half_open_remove(struct half_open_source **table, const struct address *source)

@@ -7,10 +7,12 @@
  */
 
 #include "base/address.h"
+#include "base/error.h"
 
 struct half_open_source; /* uthash */
 
-void half_open_add(struct half_open_source **table, const struct address *source);
+/* half_open_add - false: no memory, and nothing was counted. */
+bool half_open_add(struct half_open_source **table, const struct address *source) MUST_USE;
 void half_open_remove(struct half_open_source **table, const struct address *source);
 unsigned half_open_count(const struct half_open_source *table, const struct address *source);
 void half_open_done(struct half_open_source **table);

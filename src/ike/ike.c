@@ -175,7 +175,7 @@ void ike_local_addresses_set(struct ike *ike, const struct address *addresses, s
         struct intent intent = {.kind = INTENT_ADDRESSES};
         if (sa->life == IKE_ESTABLISHED && sa->session->mobike &&
             !intent_pending(sa, INTENT_ADDRESSES, 0))
-            (void)!intent_add(sa, &intent); /* a full queue: told with the next change */
+            intent_owe(sa, &intent);
     }
     settle(ike);
 }

@@ -50,19 +50,20 @@ void inner_ask(const struct sa *sa, struct wire_builder *request)
     cp_request_add(sa->session->conn, NULL, request);
 }
 
-void inner_read(struct sa *sa, const struct wire_message *response)
+bool inner_read(struct sa *sa, const struct wire_message *response)
 {
     const struct wire_payload *cp = wire_find(response, WIRE_PAYLOAD_CP, NULL);
     const struct ike_config *session = &sa->session->config;
     struct ike_config config;
     if (!inner_asks(sa) || cp == NULL || !cp_reply_read(cp->body, sa->session->conn, &config) ||
         config.n_addresses == 0 || address_equal(&config.addresses[0], &session->addresses[0]))
-        return;
+        return true;
     struct inner *inner = inner_new(sa);
     if (inner == NULL)
-        return;
+        return false;
     inner->config = config;
     inner->known = true;
+    return true;
 }
 
 /* --- Gateway --- */

@@ -32,10 +32,11 @@ ike_session_id inner_owner(const struct sa *sa);
 bool inner_own(const struct sa *sa);
 
 /* End User: inner_asks - the next request for a Child SA asks for addresses; inner_ask writes it;
- * inner_read takes the answer: without one, or with the addresses of the session, those it is. */
+ * inner_read takes the answer: without one, or with the addresses of the session, those it is.
+ * false: no memory. */
 bool inner_asks(const struct sa *sa);
 void inner_ask(const struct sa *sa, struct wire_builder *request);
-void inner_read(struct sa *sa, const struct wire_message *response);
+bool inner_read(struct sa *sa, const struct wire_message *response) MUST_USE;
 
 /* Gateway: inner_lease - a clone is there: IKE_EV_LEASE; inner_leased - the outcome. inner_answer -
  * CFG_REPLY to who asked; inner_give - before the selectors of such a request are looked at. */

@@ -309,9 +309,10 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     if (sa->login->cancelled) {
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_CANCELLED};
         sa_life_set(sa, IKE_DELETING, now);
-        if (!wire_notify_has(response, N_AUTHENTICATION_FAILED) && intent_add(sa, &intent) == 0)
-            return verdict_done(IKE_CANCELLED);
-        sa_down(sa, IKE_CANCELLED, now);
+        if (wire_notify_has(response, N_AUTHENTICATION_FAILED))
+            sa_down(sa, IKE_CANCELLED, now);
+        else
+            intent_owe(sa, &intent);
         return verdict_done(IKE_CANCELLED);
     }
     struct verdict verdict = asking->step == 0 ? login_init_answered(sa, response, from, now)

@@ -226,12 +226,12 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
 }
 
-static void delete_refused_child(struct sa *sa)
+/* delete_unwanted - the peer has a Child SA of which there is no half here: it has to go there as
+ * well. */
+static void delete_unwanted(struct sa *sa, uint32_t spi_in)
 {
-    /* The peer installed what we do not want: it has to go there as well. */
-    struct intent intent = {
-        .kind = INTENT_DELETE_CHILD, .spi_in = sa->login->spi_in, .reason = IKE_TS_REFUSED};
-    (void)!intent_add(sa, &intent); /* without room its hard lifetime ends it */
+    struct intent intent = {.kind = INTENT_DELETE_CHILD, .spi_in = spi_in};
+    intent_owe(sa, &intent);
 }
 
 static void initiator_done(struct sa *sa, nanos now)
@@ -261,7 +261,7 @@ static void initiator_done(struct sa *sa, nanos now)
     enum ike_outcome child_outcome = first_child(sa, &response, now, &child, &notify);
     if (child_outcome != IKE_OK && login->spi_in != 0 &&
         wire_find(&response, WIRE_PAYLOAD_SA, NULL) != NULL)
-        delete_refused_child(sa);
+        delete_unwanted(sa, login->spi_in);
     combined_accept(sa, &group, now);
     early_due(sa->ike, login);
     sa->login = login_free(sa->ike, sa->login);
@@ -475,7 +475,8 @@ static void responder_commit(struct sa *sa, struct answering *answering)
             .nr = span_of(login->nr, login->n_nr),
             .outbound_now = true,
         };
-        (void)child_from_terms(sa, &commit->terms, &keying, answering->now);
+        if (child_from_terms(sa, &commit->terms, &keying, answering->now) == NULL)
+            delete_unwanted(sa, commit->terms.spi_in);
     }
     combined_commit(sa, commit->clone, answering->now);
     sa->login = login_free(sa->ike, sa->login);
@@ -513,8 +514,10 @@ static void responder_signed(struct sa *sa, nanos now)
     struct wire_builder reply;
     struct answering answering = later(sa, &reply, now);
     struct auth_commit *commit = calloc(1, sizeof(*commit));
-    if (commit == NULL)
-        return; /* the peer's patience or ours ends it */
+    if (commit == NULL) {
+        sa_down(sa, IKE_LIMIT, now); /* what is verified once is not verified again */
+        return;
+    }
     answering.state = commit;
 
     kept_chain(login, &request, &group);

@@ -383,14 +383,13 @@ static void accept_init(struct ike *ike, const struct ike_path *path,
 {
     struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, path, now);
     struct login *login = sa == NULL ? NULL : login_new(sa, conn);
-    if (login == NULL) {
+    if (login == NULL || !half_open_add(&ike->half_open, &path->remote.address)) {
         if (sa != NULL)
             sa_down(sa, IKE_LIMIT, now);
         return;
     }
     login->counted = true;
     login->source = path->remote.address;
-    half_open_add(&ike->half_open, &login->source);
     ike->stats.half_open++;
     login->next = ike->logins;
     if (login->next != NULL)

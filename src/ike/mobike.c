@@ -172,9 +172,8 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
     /* Section 3.7: before anything is sent to the new address in quantity, it has to answer from
      * there. A change of ports only is a NAT that changed its mind: no third party can be hit. */
     if (!same_address) {
-        if (intent_pending(sa, INTENT_ROUTABILITY, 0) || intent_add(sa, &intent) == 0)
-            return;
-        event_notice(sa, "no room for the return routability check, the move waits");
+        if (!intent_pending(sa, INTENT_ROUTABILITY, 0))
+            intent_owe(sa, &intent);
         return;
     }
     mobike_apply_pending(sa);

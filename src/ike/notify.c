@@ -53,7 +53,7 @@ struct verdict verdict_error(const struct wire_message *response)
 void exchange_out_of_sync(struct sa *sa)
 {
     struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_TEMPORARY_FAILURE};
-    (void)!intent_add(sa, &intent); /* no memory: its hard lifetime ends it */
+    intent_owe(sa, &intent);
 }
 
 struct verdict exchange_other_ke(struct asking *asking, const struct ike_proposal_list *ours,

@@ -64,7 +64,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->deadline.owner = sa;
     sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
-    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
+    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = sa->owed.at_ns = NANOS_NEVER;
     spi_begin(sa, sa_spi_new(ike));
     sa->previous = ike->sas_last;
     if (ike->sas_last == NULL)
@@ -143,7 +143,7 @@ static void become_established(struct sa *sa, nanos now)
     event->sa_old = sa->parent;
     struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = sa->session->end_reason};
     if (sa->session->ending)
-        (void)!intent_add(sa, &intent); /* no memory: at the end of session->end_at_ns */
+        intent_owe(sa, &intent);
 }
 
 void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
@@ -286,7 +286,7 @@ void sa_children_move(struct sa *from, struct sa *to)
     /* goes along, also if it is being asked; not behind a later move of `to` itself */
     if (intent_pending(from, INTENT_ROUTABILITY, 0) && from->pending_ns > to->pending_ns) {
         if (!intent_pending(to, INTENT_ROUTABILITY, 0))
-            (void)!intent_add(to, &check); /* no memory: the one that is asked counts for both */
+            intent_owe(to, &check);
         to->pending_path = from->pending_path;
         to->pending_ns = from->pending_ns;
         to->pending_nat_local = from->pending_nat_local;
@@ -345,8 +345,10 @@ static void tick_lifetimes(struct sa *sa, nanos now)
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_EXPIRED};
         while (sa->life == IKE_ESTABLISHED && sa->children != NULL) /* not used any more */
             child_down(sa->children, IKE_EXPIRED, 0);
-        if (sa->life == IKE_ESTABLISHED && intent_add(sa, &intent) == 0)
+        if (sa->life == IKE_ESTABLISHED) {
+            intent_owe(sa, &intent);
             return;
+        }
         enum ike_outcome outcome = sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_EXPIRED;
         sa_down(sa,
                 sa->life == IKE_HALF_OPEN || sa->life == IKE_AUTHENTICATING ? IKE_TIMEOUT : outcome,
@@ -357,8 +359,7 @@ static void tick_lifetimes(struct sa *sa, nanos now)
         /* KO-21, D-11: the peer said that it would not use this SA again. */
         sa->unused_at_ns = NANOS_NEVER;
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_REPLACED};
-        if (intent_add(sa, &intent) != 0)
-            sa_down(sa, IKE_REPLACED, now);
+        intent_owe(sa, &intent);
         return;
     }
     if (now >= sa->rekey_at_ns) {

@@ -29,6 +29,15 @@ struct reassembly;
 
 #define SA_ALIGNMENT 64
 
+/* struct owed - what the peer has to be told, and for which there was no memory; exchange.h. */
+struct owed {
+    nanos at_ns; /* wished again then; NANOS_NEVER: nothing is owed */
+    uint8_t n_spis;
+    bool delete_ike, routability, addresses;
+    enum ike_outcome reason; /* of delete_ike */
+    uint32_t spis[8];        /* Child SAs that are gone here; more: the whole IKE SA goes */
+};
+
 struct sa {
     /* What every datagram is judged by comes first, in one cache line. */
     _Alignas(SA_ALIGNMENT) uint64_t spi_i, spi_r; /* as numbers, from network byte order */
@@ -67,6 +76,7 @@ struct sa {
     struct packet *last_request; /* while its response is being looked at */
     struct intent *intents;      /* owned, first is next */
     unsigned n_intents;
+    struct owed owed;
     struct login *login;           /* owned; until IKE_AUTH is over */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
     struct child *children;        /* owned, by child->sa_next */

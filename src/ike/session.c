@@ -285,10 +285,10 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
             exchange_hurry(sa);
         if (!silent && sa->login != NULL && sa_original_initiator(sa))
             login_cancel_sa(sa, now); /* the Gateway may have a session by now */
-        else if (!comes && (!ask || intent_add(sa, &intent) != 0)) {
-            if (silent || sa->life != IKE_DELETING)
-                sa_down(sa, outcome, now);
-        }
+        else if (ask)
+            intent_owe(sa, &intent);
+        else if (!comes && (silent || sa->life != IKE_DELETING))
+            sa_down(sa, outcome, now);
         sa = next;
     }
 }
