@@ -81,6 +81,14 @@ static bool view_child(const void *ike, ike_child_id id, struct ike_child_info *
 {
     return ike_child_get(ike, id, ret_info);
 }
+static bool view_sa_next(const void *ike, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    return ike_sa_next(ike, after, ret_info);
+}
+static bool view_child_next(const void *ike, ike_child_id after, struct ike_child_info *ret_info)
+{
+    return ike_child_next(ike, after, ret_info);
+}
 
 static void side_init(struct side *side, bool gateway)
 {
@@ -97,8 +105,13 @@ static void side_init(struct side *side, bool gateway)
     ASSERT(err == 0);
     if (!gateway)
         return;
-    struct path_options view = {&side->random,
-                                {side->ike, view_session, view_sa, view_child, NULL}};
+    struct path_options view = {.random = &side->random,
+                                .view = {.context = side->ike,
+                                         .session = view_session,
+                                         .sa = view_sa,
+                                         .child = view_child,
+                                         .sa_next = view_sa_next,
+                                         .child_next = view_child_next}};
     struct pool_config inner = {.name = "pool"};
     side->paths = path_manager_new(&view);
     side->pools = pools_new();

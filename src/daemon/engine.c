@@ -39,6 +39,16 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
     return ike_child_get(((const struct engine *)context)->ike, id, ret);
 }
 
+static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret)
+{
+    return ike_sa_next(((const struct engine *)context)->ike, after, ret);
+}
+
+static bool view_child_next(const void *context, ike_child_id after, struct ike_child_info *ret)
+{
+    return ike_child_next(((const struct engine *)context)->ike, after, ret);
+}
+
 static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in, nanos *ret_out)
 {
     struct esp_counters counters;
@@ -70,6 +80,8 @@ static int cores_new(struct engine *e)
                  .session = view_session,
                  .sa = view_sa,
                  .child = view_child,
+                 .sa_next = view_sa_next,
+                 .child_next = view_child_next,
                  .traffic = view_traffic},
     };
     e->paths = path_manager_new(&paths);

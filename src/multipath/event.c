@@ -325,8 +325,10 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
         if (vpn == NULL)
             vpn = inherit(pm, &info);
     }
-    if (vpn == NULL)
+    if (vpn == NULL) {
+        vpn_behind(pm);
         return NULL;
+    }
     vpn->role = info.role;
     login_over(vpn, sa);
     beside_logged_in(vpn, now);
@@ -457,7 +459,7 @@ static void without_address(struct vpn *vpn)
 {
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
     vpn->children = 0;
-    (void)command_add(vpn, &command); /* no memory: it stays, of no use */
+    (void)command_add(vpn, &command); /* no room: it stays, of no use */
     login_connected(vpn, IKE_ADDRESS_FAILURE);
 }
 
@@ -583,15 +585,50 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
     }
 }
 
+/* catch_up - the events that were not noted, as if they came now. */
+static void catch_up(struct path_manager *pm, nanos now)
+{
+    const struct path_view *view = &pm->options.view;
+    struct ike_child_info child = {0};
+    struct ike_sa_info sa = {0};
+    pm->missed = false; /* nothing is repaired before all is known */
+    pm->behind_ns = nanos_after(now, NANOS_PER_SEC);
+    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
+        next = vpn->next;
+        if (!vpn_end_user(vpn) || vpn->paths != NULL)
+            continue;
+        wanted_plan(vpn, now);
+        vpn_settle(vpn, now);
+    }
+    while (view->sa_next(view->context, sa.id, &sa)) {
+        struct vpn *vpn = vpn_find(pm, sa.session);
+        struct ike_event up = {
+            .kind = IKE_EV_SA_UP, .session = sa.session, .sa = sa.id, .sa_old = sa.parent};
+        if (sa.life == IKE_ESTABLISHED && (vpn == NULL || leg_find(vpn, sa.id) == NULL))
+            path_manager_event(pm, &up, now);
+    }
+    while (view->child_next(view->context, child.id, &child)) {
+        struct vpn *vpn = vpn_find(pm, child.session);
+        struct ike_event up = {
+            .kind = IKE_EV_CHILD_UP, .session = child.session, .sa = child.sa, .child = child.id};
+        if (vpn != NULL && bearer_find(vpn, child.id) == NULL)
+            path_manager_event(pm, &up, now);
+    }
+    if (!pm->missed)
+        pm->behind_ns = NANOS_NEVER;
+}
+
 nanos path_manager_deadline(const struct path_manager *pm)
 {
     const struct deadline *first = deadline_heap_first(&pm->deadlines);
-    return first == NULL ? NANOS_NEVER : first->at;
+    return first == NULL ? pm->behind_ns : nanos_min(pm->behind_ns, first->at);
 }
 
 void path_manager_tick(struct path_manager *pm, nanos now)
 {
     input(pm, now);
+    if (now >= pm->behind_ns)
+        catch_up(pm, now);
     for (;;) {
         struct deadline *first = deadline_heap_first(&pm->deadlines);
         if (first == NULL || first->at > now)

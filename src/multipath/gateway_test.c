@@ -68,6 +68,18 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
     return true;
 }
 
+static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    return view_sa(context, after + 1, ret_info) || view_sa(context, after + 2, ret_info);
+}
+
+static bool view_child_next(const void *context, ike_child_id after,
+                            struct ike_child_info *ret_info)
+{
+    ike_child_id next = after < 11 ? 11 : after + 1;
+    return next <= 12 && view_child(context, next, ret_info);
+}
+
 static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct side *side = context;
@@ -160,6 +172,8 @@ static struct side *side_new(enum ike_multipath mode)
                                             .session = view_session,
                                             .sa = view_sa,
                                             .child = view_child,
+                                            .sa_next = view_sa_next,
+                                            .child_next = view_child_next,
                                             .traffic = view_traffic}};
     side->pm = path_manager_new(&options);
     assert_non_null(side->pm);

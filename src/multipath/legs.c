@@ -14,14 +14,16 @@ struct leg *leg_find(struct vpn *vpn, ike_sa_id id)
 }
 
 /* room - for one more than `n`. */
-static bool room(void **array, unsigned n, unsigned *cap, size_t size)
+static bool room(struct path_manager *pm, void **array, unsigned n, unsigned *cap, size_t size)
 {
     if (n < *cap)
         return true;
     unsigned grown_cap = *cap == 0 ? 1 : 2 * *cap;
     void *grown = realloc(*array, grown_cap * size);
-    if (grown == NULL)
+    if (grown == NULL) {
+        vpn_behind(pm);
         return false;
+    }
     *array = grown;
     *cap = grown_cap;
     return true;
@@ -31,7 +33,7 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
 {
     struct ike_sa_info info;
     if (vpn->n_legs == LEGS_MAX ||
-        !room((void **)&vpn->legs, vpn->n_legs, &vpn->legs_room, sizeof(vpn->legs[0])) ||
+        !room(vpn->pm, (void **)&vpn->legs, vpn->n_legs, &vpn->legs_room, sizeof(vpn->legs[0])) ||
         !vpn->pm->options.view.sa(vpn->pm->options.view.context, id, &info))
         return NULL;
     struct leg *leg = &vpn->legs[vpn->n_legs++];
@@ -154,7 +156,7 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
     const struct path_view *view = &vpn->pm->options.view;
     struct leg *leg = leg_find(vpn, event->sa);
     if (leg == NULL || bearer_find(vpn, event->child) != NULL || vpn->n_bearers == BEARERS_MAX ||
-        !room((void **)&vpn->bearers, vpn->n_bearers, &vpn->bearers_room,
+        !room(vpn->pm, (void **)&vpn->bearers, vpn->n_bearers, &vpn->bearers_room,
               sizeof(vpn->bearers[0])) ||
         !view->child(view->context, event->child, &info))
         return;

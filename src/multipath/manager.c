@@ -8,20 +8,14 @@
 struct path_manager *path_manager_new(const struct path_options *options)
 {
     ASSERT(options->random != NULL && options->view.sa != NULL && options->view.session != NULL &&
-           options->view.child != NULL);
+           options->view.child != NULL && options->view.sa_next != NULL &&
+           options->view.child_next != NULL);
     struct path_manager *pm = calloc(1, sizeof(*pm));
-    if (pm != NULL)
-        pm->options = *options;
+    if (pm == NULL)
+        return NULL;
+    pm->options = *options;
+    pm->behind_ns = NANOS_NEVER;
     return pm;
-}
-
-static void command_drop_first(struct path_manager *pm)
-{
-    struct command_node *node = pm->commands;
-    pm->commands = node->next;
-    if (pm->commands == NULL)
-        pm->commands_last = NULL;
-    pm->n_commands--;
 }
 
 struct path_manager *path_manager_free(struct path_manager *pm)
@@ -32,12 +26,6 @@ struct path_manager *path_manager_free(struct path_manager *pm)
         vpn_free(pm->vpns);
     deadline_heap_done(&pm->deadlines);
     map_done(&pm->by_id);
-    while (pm->commands != NULL) {
-        struct command_node *node = pm->commands;
-        command_drop_first(pm);
-        free(node);
-    }
-    free(pm->command_taken);
     free(pm);
     return NULL;
 }
@@ -123,6 +111,12 @@ void vpn_free(struct vpn *vpn)
     free(vpn);
 }
 
+void vpn_behind(struct path_manager *pm)
+{
+    pm->missed = true;
+    pm->behind_ns = nanos_min(pm->behind_ns, nanos_after(pm->now, NANOS_PER_SEC));
+}
+
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id)
 {
     return map_get(&pm->by_id, id);
@@ -137,10 +131,14 @@ bool vpn_single(const struct vpn *vpn)
 static uint64_t enqueue(struct vpn *vpn, const struct ike_command *command, uint64_t tag)
 {
     struct path_manager *pm = vpn->pm;
-    struct command_node *node = pm->n_commands < COMMANDS_MAX ? calloc(1, sizeof(*node)) : NULL;
-    if (node == NULL)
+    struct command_node *node = pm->commands_free;
+    if (pm->n_commands == COMMANDS_MAX)
         return 0;
-    node->command = *command;
+    if (node == NULL)
+        node = &pm->nodes[pm->n_nodes++];
+    else
+        pm->commands_free = node->next;
+    *node = (struct command_node){.command = *command};
     node->command.tag = tag;
     if (command->conn != NULL)
         (void)snprintf(node->conn, sizeof(node->conn), "%s", command->conn);
@@ -163,18 +161,24 @@ uint64_t command_add(struct vpn *vpn, const struct ike_command *command)
 void command_cancel(struct vpn *vpn, uint64_t tag)
 {
     struct ike_command command = {.kind = IKE_CMD_CANCEL};
-    /* Without memory the login is left to win or lose by itself; login.c ends what comes of it. */
+    /* Without room the login is left to win or lose by itself; login.c ends what comes of it. */
     (void)enqueue(vpn, &command, tag);
 }
 
 bool path_manager_command(struct path_manager *pm, struct ike_command *ret_command)
 {
-    free(pm->command_taken);
-    pm->command_taken = pm->commands;
-    if (pm->commands == NULL)
+    struct command_node *node = pm->commands, *taken = pm->command_taken;
+    if (taken != NULL) {
+        taken->next = pm->commands_free;
+        pm->commands_free = taken;
+    }
+    pm->command_taken = node;
+    if (node == NULL)
         return false;
-    struct command_node *node = pm->commands;
-    command_drop_first(pm);
+    pm->commands = node->next;
+    if (pm->commands == NULL)
+        pm->commands_last = NULL;
+    pm->n_commands--;
     *ret_command = node->command;
     ret_command->conn = node->conn[0] == '\0' ? NULL : node->conn;
     ret_command->child = node->child[0] == '\0' ? NULL : node->child;

@@ -34,6 +34,9 @@ struct path_view {
     bool (*session)(const void *context, ike_session_id id, struct ike_session_info *ret_info);
     bool (*sa)(const void *context, ike_sa_id id, struct ike_sa_info *ret_info);
     bool (*child)(const void *context, ike_child_id id, struct ike_child_info *ret_info);
+    /* the first one behind `after`; 0: of all */
+    bool (*sa_next)(const void *context, ike_sa_id after, struct ike_sa_info *ret_info);
+    bool (*child_next)(const void *context, ike_child_id after, struct ike_child_info *ret_info);
     /* traffic - when the Child SA last got an authentic packet and last sent one; 0: never. NULL:
      * the data plane cannot tell; then paths are probed as if they were idle. */
     bool (*traffic)(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns);

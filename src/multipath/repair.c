@@ -326,7 +326,9 @@ nanos repair_settle(struct vpn *vpn, nanos now)
         (void)command_add(vpn, &command);
         lost = repair_lost_at(vpn, patience);
     }
-    nanos at = lost;
+    nanos at = nanos_min(lost, vpn->pm->behind_ns);
+    if (vpn->pm->behind_ns != NANOS_NEVER)
+        return at; /* what seems to be missing may be there */
     if (!vpn_single(vpn))
         at = nanos_min(at, clone_all(vpn, now));
     for (unsigned i = 0; i < vpn->n_legs; i++) {

@@ -413,6 +413,27 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
     return true;
 }
 
+static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    const struct world *world = context;
+    const struct world_sa *first = NULL;
+    for (const struct world_sa *sa = world->sas; sa < world->sas + WORLD_SAS; sa++)
+        if (sa->id > after && (first == NULL || sa->id < first->id))
+            first = sa;
+    return first != NULL && view_sa(context, first->id, ret_info);
+}
+
+static bool view_child_next(const void *context, ike_child_id after,
+                            struct ike_child_info *ret_info)
+{
+    const struct world *world = context;
+    ike_child_id first = 0;
+    for (const struct world_sa *sa = world->sas; sa < world->sas + WORLD_SAS; sa++)
+        if (sa->id != 0 && sa->child > after && (first == 0 || sa->child < first))
+            first = sa->child;
+    return view_child(context, first, ret_info);
+}
+
 static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct world_sa *sa = sa_of_child(context, id);
@@ -568,6 +589,8 @@ void world_start(struct world *world)
                  .session = view_session,
                  .sa = view_sa,
                  .child = view_child,
+                 .sa_next = view_sa_next,
+                 .child_next = view_child_next,
                  .traffic = view_traffic},
     };
     world->pm = path_manager_new(&options);

@@ -197,11 +197,14 @@ struct path_manager {
     size_t n_links;
     struct path_link links[PATH_LINKS];
     uint64_t last_tag;
-    struct command_node *commands, *commands_last, *command_taken;
-    size_t n_commands;
+    struct command_node *commands, *commands_last, *command_taken, *commands_free;
+    size_t n_commands, n_nodes; /* nodes that were ever used */
+    bool missed;
+    nanos behind_ns; /* something was not noted, for want of memory: caught up with then, event.c */
     struct path_news news[NEWS_MAX]; /* ring */
     size_t news_first, n_news;
-    nanos now; /* of the last input */
+    nanos now;                                   /* of the last input */
+    struct command_node nodes[COMMANDS_MAX + 1]; /* those queued and the one taken */
 };
 
 /* --- manager.c --- */
@@ -209,6 +212,8 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
 void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
+/* vpn_behind - an event was not noted, for want of memory. */
+void vpn_behind(struct path_manager *pm);
 /* command_add - gives it a tag, which is returned; 0: no room, treat it as a failed attempt. */
 uint64_t command_add(struct vpn *vpn, const struct ike_command *command);
 /* command_cancel - IKE_CMD_CANCEL for a login. */

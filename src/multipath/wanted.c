@@ -338,8 +338,10 @@ static void plan_commit(struct vpn *vpn, const struct plan *plan)
     int to[LIMIT_SESSION_PATHS];
     if (vpn->paths == NULL)
         vpn->paths = calloc(LIMIT_SESSION_PATHS, sizeof(vpn->paths[0]));
-    if (vpn->paths == NULL)
-        return; /* as if there were no links; planned again with the next event */
+    if (vpn->paths == NULL) {
+        vpn_behind(vpn->pm);
+        return; /* as if there were no links */
+    }
     for (unsigned i = 0; i < LIMIT_SESSION_PATHS; i++)
         to[i] = -1;
     for (unsigned i = 0; i < plan->n; i++)

@@ -43,6 +43,17 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
     return ike_child_get(((const struct end *)context)->peer->ike, id, ret_info);
 }
 
+static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    return ike_sa_next(((const struct end *)context)->peer->ike, after, ret_info);
+}
+
+static bool view_child_next(const void *context, ike_child_id after,
+                            struct ike_child_info *ret_info)
+{
+    return ike_child_next(((const struct end *)context)->peer->ike, after, ret_info);
+}
+
 static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     const struct end *end = context;
@@ -248,6 +259,8 @@ struct both *both_new(unsigned n_links, uint64_t seed)
                                                 .session = view_session,
                                                 .sa = view_sa,
                                                 .child = view_child,
+                                                .sa_next = view_sa_next,
+                                                .child_next = view_child_next,
                                                 .traffic = view_traffic}};
         ends[i]->pm = path_manager_new(&options);
         assert_non_null(ends[i]->pm);

@@ -69,6 +69,17 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
     return ike_child_get(((const struct sim_host *)context)->ike, id, ret_info);
 }
 
+static bool view_sa_next(const void *context, ike_sa_id after, struct ike_sa_info *ret_info)
+{
+    return ike_sa_next(((const struct sim_host *)context)->ike, after, ret_info);
+}
+
+static bool view_child_next(const void *context, ike_child_id after,
+                            struct ike_child_info *ret_info)
+{
+    return ike_child_next(((const struct sim_host *)context)->ike, after, ret_info);
+}
+
 static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns, nanos *ret_out_ns)
 {
     return sim_plane_seen(((const struct sim_host *)context)->plane, id, ret_in_ns, ret_out_ns);
@@ -90,6 +101,8 @@ void sim_host_start(struct sim_host *host)
                                             .session = view_session,
                                             .sa = view_sa,
                                             .child = view_child,
+                                            .sa_next = view_sa_next,
+                                            .child_next = view_child_next,
                                             .traffic = view_traffic}};
     ASSERT(!host->running);
     host->running = true;
@@ -186,14 +199,14 @@ void sim_host_links_changed(struct sim_host *host)
 /* --- jobs --- */
 
 /* core_enter, core_leave - between them allocations may fail, if that is a fault of the host. */
-static void core_enter(const struct sim_host *host)
+static void core_enter(struct sim_host *host)
 {
-    sim_memory_fail(host->sim, host->faults.memory_fail);
+    sim_memory_fail(host->sim, &host->faults);
 }
 
 static void core_leave(const struct sim_host *host)
 {
-    sim_memory_fail(host->sim, 0);
+    sim_memory_fail(host->sim, NULL);
 }
 
 static void complete(struct sim_host *host, ike_job_id job, const struct ike_result *result)

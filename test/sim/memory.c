@@ -9,17 +9,17 @@
 
 static long live;
 static struct sim *failing_sim;
-static unsigned failing;
+static struct sim_faults *failing; /* NULL: none fails */
 
 long sim_memory_live(void)
 {
     return live;
 }
 
-void sim_memory_fail(struct sim *sim, unsigned per_mille)
+void sim_memory_fail(struct sim *sim, struct sim_faults *faults)
 {
     failing_sim = sim;
-    failing = per_mille;
+    failing = faults;
 }
 
 /*
@@ -41,9 +41,21 @@ static bool needed(size_t size)
            power_of(size, sizeof(UT_hash_bucket)) || power_of(size, sizeof(struct map_slot));
 }
 
+static bool its_turn(struct sim_faults *faults)
+{
+    if (faults->memory_run == 0)
+        return faults->memory_fail > 0 && sim_chance(failing_sim, faults->memory_fail);
+    if (faults->memory_skip > 0) {
+        faults->memory_skip--;
+        return false;
+    }
+    faults->memory_run--;
+    return true;
+}
+
 static bool fails(size_t size)
 {
-    if (failing == 0 || size > FAIL_MAX || needed(size) || !sim_chance(failing_sim, failing))
+    if (failing == NULL || size > FAIL_MAX || needed(size) || !its_turn(failing))
         return false;
     failing_sim->counts.failed_allocations++;
     sim_log(failing_sim, NULL, "  an allocation fails");

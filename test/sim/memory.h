@@ -11,8 +11,8 @@
 
 long sim_memory_live(void); /* allocations that were not freed */
 
-/* sim_memory_fail - from now on so many of a thousand allocations return NULL, by the dice of the
- * sim; 0: none. */
-void sim_memory_fail(struct sim *sim, unsigned per_mille);
+/* sim_memory_fail - from now on allocations return NULL as `faults` (borrowed; NULL: none) have it.
+ */
+void sim_memory_fail(struct sim *sim, struct sim_faults *faults);
 
 #endif

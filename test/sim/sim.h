@@ -78,6 +78,7 @@ struct sim_packet {
 struct sim_faults {
     nanos sign_delay;
     unsigned sign_fail, install_fail, lease_fail, memory_fail; /* per mille */
+    unsigned memory_skip, memory_run; /* so many allocations that succeed, then so many that fail */
 };
 
 struct sim_lease {
