@@ -274,8 +274,7 @@ static const struct sim_fault faults[] = {
     {"failing-signer", failing_signer, able, 2, true, SIM_SECONDS(30)},
     {"refused-installs", refused_installs, able, 3, true, SIM_SECONDS(20)},
     {"refused-leases", refused_leases, able, 1, true, SIM_SECONDS(20)},
-    /* not by lot: of a thousand such runs about two end with a Child SA that one end alone has */
-    {"no-memory", no_memory, able, 0, true, SIM_SECONDS(20)},
+    {"no-memory", no_memory, able, 4, true, SIM_SECONDS(20)},
     {"replayer", replayer, quiet, 5, false, SIM_SECONDS(60)},
     {"mutator", mutator, quiet, 5, false, SIM_SECONDS(60)},
     {"liar", liar, quiet, 3, false, SIM_SECONDS(60)},
@@ -362,7 +361,8 @@ static bool link_bad(const struct sim_interface *interface)
 static bool host_bad(const struct sim_host *host)
 {
     const struct sim_faults *f = &host->faults;
-    return !host->running || f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail > 0;
+    return !host->running ||
+           f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail + f->memory_run > 0;
 }
 
 /* too_bad - two interfaces, or all of them, are impaired or were not long ago; without MOBIKE one.

@@ -4,6 +4,8 @@
 #include "sim/host.h"
 #include "sim/scenario.h"
 
+#define EACH_OF 24 /* allocations of one operation that fail in turn */
+
 /* --- dialects --- */
 
 static void dialects(struct sim *sim, enum ike_clone user_has, enum ike_clone gateway_has)
@@ -115,6 +117,36 @@ static void no_memory(struct sim *sim)
     sim_expect(sim, sim->counts.failed_allocations > 0);
 }
 
+/* each_fails - whatever is done, with each allocation of it, and `run` in a row, refused in turn.
+ */
+static void each_fails(struct sim *sim, unsigned run)
+{
+    static const char *const what[] = {"rekey-child", "rekey-ike", "delete-child", "delete-ike",
+                                       "down"};
+    struct sim_host *user = sim_pair(sim, 2);
+    for (unsigned i = 0; i < 2 * 2 * sizeof(what) / sizeof(what[0]) * EACH_OF; i++) {
+        struct sim_host *fails = &sim->hosts[i % 2], *acts = &sim->hosts[i / 2 % 2];
+        fails->faults.memory_skip = i / 4 % EACH_OF;
+        fails->faults.memory_run = run;
+        user->excused++; /* with the last allocation a session may go */
+        sim_fault_at(sim, what[i / 4 / EACH_OF], 0, SIM_SECONDS(1), acts->gateway ? acts : user, 0);
+        sim_run(sim, SIM_SECONDS(4));
+        fails->faults.memory_run = 0;
+        sim_until(sim, sim_healed, SIM_SECONDS(120), "something is half done");
+    }
+    sim_expect(sim, sim->counts.failed_allocations > 0);
+}
+
+static void each_allocation(struct sim *sim)
+{
+    each_fails(sim, 1);
+}
+
+static void allocations_in_a_row(struct sim *sim)
+{
+    each_fails(sim, 6);
+}
+
 /* --- somebody hostile --- */
 
 static void impostor(struct sim *sim)
@@ -198,6 +230,8 @@ static const struct sim_scenario scenarios[] = {
     {"refused_installs", refused_installs},
     {"refused_leases", refused_leases},
     {"no_memory", no_memory},
+    {"each_allocation", each_allocation},
+    {"allocations_in_a_row", allocations_in_a_row},
     {"impostor", impostor},
     {"replayer", replayer},
     {"mutator", mutator},
