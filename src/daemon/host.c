@@ -142,8 +142,11 @@ static void claim_add(struct host *host, const struct claim *claim)
     if (host->n == host->cap) {
         size_t cap = host->cap == 0 ? 32 : host->cap * 2;
         struct claim *claims = reallocarray(host->claims, cap, sizeof(*claims));
-        if (claims == NULL)
+        if (claims == NULL) {
+            log_line(LOG_LEVEL_ERROR, "event=host-claim-lost reason=\"%s\"",
+                     error_text(ERR_NO_MEMORY));
             return;
+        }
         host->claims = claims;
         host->cap = cap;
     }
