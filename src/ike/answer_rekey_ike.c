@@ -113,8 +113,11 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
     if (now >= sa->session->auth_deadline_ns)
         return N_TEMPORARY_FAILURE; /* D-22 */
     if (is_clone(form)) {
-        /* with a plain rekey of ours outstanding the clone has to wait */
-        if (sa->asking != NULL && sa->asking->intent.kind == INTENT_REKEY_IKE)
+        /* A-18: with a plain rekey of ours outstanding the clone has to wait; also while the End
+         * User may or may not have agreed to where we move this SA (D-08 b) */
+        if (sa->asking != NULL &&
+            (sa->asking->intent.kind == INTENT_REKEY_IKE ||
+             (sa->asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY)))
             return N_TEMPORARY_FAILURE;
         return sa->unused_at_ns != NANOS_NEVER ? N_TEMPORARY_FAILURE
                                                : clone_refused(sa->session, now);
