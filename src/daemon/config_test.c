@@ -69,6 +69,7 @@ static const struct row rows[] = {
     {CONN, "max_ike_sas", "1", "0", "1 to 256"},
     {CONN, "max_child_sas", "64", "65", "1 to 64"},
     {CONN, "max_child_sas", "1", "0", "1 to 64"},
+    {CONN, "unused_old", "yes", "1x", "is not yes or no"},
     {CONN, "unused_old_timeout", "1h", "61m", "10s to 1h"},
     {CONN, "unused_old_timeout", "10s", "9999ms", "10s to 1h"},
     {CONN, "probe_interval", "10ms", "9ms", "at least 10ms"},

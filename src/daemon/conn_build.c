@@ -338,6 +338,7 @@ static const struct key conn_keys[] = {
     {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
     {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
     {.name = "max_child_sas", .kind = KEY_U32, .offset = CONN(max_child_sas)},
+    {.name = "unused_old", .kind = KEY_BOOL, .offset = CONN(unused_old)},
     {.name = "unused_old_timeout", .kind = KEY_TIME, .offset = CONN(unused_old_timeout_ns)},
     {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
     {.name = "failover", .kind = KEY_TIME, .offset = CONN(failover_ns)},

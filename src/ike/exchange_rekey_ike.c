@@ -57,18 +57,21 @@ static enum ike_outcome clone_allowed(const struct sa *sa)
     return session_full(session) ? IKE_LIMIT : IKE_OK;
 }
 
-static void add_clone_notify(struct sa *sa, struct asking *asking, struct wire_builder *request)
+/* add_notify - of a clone, or code 1 of a rekey (KO-15). SUP-07: to a peer that does not know code
+ * 1, as RFC 7791 has none, a plain rekey says the same. */
+static void add_notify(struct sa *sa, struct asking *asking, struct wire_builder *request)
 {
     struct rekeying *rekeying = asking->state;
-    struct keep_old value = {.question = true,
-                             .code = asking->intent.unused_old ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
+    bool unused = !is_clone(asking) || asking->intent.unused_old;
+    struct keep_old value = {.question = true, .code = unused ? KEEP_OLD_UNUSED : KEEP_OLD_KEEP};
     rekeying->dialect = session_dialect(sa->session);
-    if (rekeying->dialect == IKE_DIALECT_NONE)
-        return; /* code 1 to a peer that does not know it: the plain rekey says the same */
-    /* SUP-07: RFC 7791 has no code 1, a plain rekey says the same */
-    if (rekeying->dialect == IKE_DIALECT_RFC7791 && asking->intent.unused_old)
+    if ((unused && rekeying->dialect == IKE_DIALECT_RFC7791) ||
+        (!is_clone(asking) &&
+         !(sa->session->conn->unused_old && rekeying->dialect == IKE_DIALECT_KEEP_OLD)))
         rekeying->dialect = IKE_DIALECT_NONE;
-    else if (rekeying->dialect == IKE_DIALECT_RFC7791)
+    if (rekeying->dialect == IKE_DIALECT_NONE)
+        return;
+    if (rekeying->dialect == IKE_DIALECT_RFC7791)
         wire_add_notify(request, N_CLONE_IKE_SA, (struct span){0});
     else
         wire_add_keep_old(request, keep_old_number_peer(sa->session), value);
@@ -104,8 +107,7 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
     if (rekeying->ke == NULL)
         return IKE_KE_REFUSED;
     random_fill(sa->ike->random, rekeying->ni, REKEY_NONCE_LEN);
-    if (is_clone(asking))
-        add_clone_notify(sa, asking, request);
+    add_notify(sa, asking, request);
     struct writer w = writer_of(spi, sizeof(spi));
     write_u64(&w, larval->spi_i);
     proposal_to_wire(proposals, span_of(spi, sizeof(spi)), true, &offer);

@@ -177,6 +177,7 @@ struct ike_conn {
     bool create_then_move; /* clone_order = create-move; default false: move-create */
     uint16_t keep_old_notify;
     bool keep_old_blind;
+    bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;

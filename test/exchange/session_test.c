@@ -447,6 +447,40 @@ static void unused_old(void **state)
         }
 }
 
+/* unused_old = yes: a rekey of either end's own accord says code 1, and both ends obey. */
+static void unused_old_always(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        bool by_b = variant & 1, announced = variant & 2;
+        struct world *world = world_new(77);
+        struct peer *asker = by_b ? &world->b : &world->a, *other = by_b ? &world->a : &world->b;
+        struct ike_conn *conn = by_b ? world->conn_b : world->conn_a;
+        struct ike_conn *others = by_b ? world->conn_a : world->conn_b;
+        conn->unused_old = true;
+        conn->lifetime = (struct ike_lifetime){.rekey_ns = SECONDS(60), .life_ns = SECONDS(200)};
+        others->unused_old_timeout_ns = SECONDS(30);
+        others->clone = announced ? IKE_CLONE_BOTH : IKE_CLONE_RFC7791;
+        scenario_login(world);
+        ike_sa_id old = world_sa(other, 0);
+        refuser = asker; /* its Deletes are lost */
+        scenario_edit(world, lose_deletes);
+        scenario_watch(world);
+        world_run(world, SECONDS(62));
+        assert_int_equal(
+            scenario_count(world, "CREATE_CHILD_SA request: N(KEEP_OLD_IKE_SA Q=1 code=1)"),
+            announced);
+        assert_int_equal(
+            scenario_count(world, "CREATE_CHILD_SA response: N(KEEP_OLD_IKE_SA Q=0 code=1)"),
+            announced);
+        assert_int_equal(scenario_sa(other, old).deleting_soon, announced);
+        scenario_edit(world, NULL);
+        world_run(world, SECONDS(40));
+        unharmed(world, 1);
+        scenario_end(world);
+    }
+}
+
 /* Code 1 to a peer without the extension, or with the other dialect: a plain rekey. */
 static void unused_old_elsewhere(void **state)
 {
@@ -512,19 +546,13 @@ static void unassigned_codes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uniqueness),
-        cmocka_unit_test(successor_gone),
-        cmocka_unit_test(shared_address),
-        cmocka_unit_test(address_of_another),
-        cmocka_unit_test(terminated),
-        cmocka_unit_test(terminated_at_work),
-        cmocka_unit_test(expired),
-        cmocka_unit_test(quota_of_children),
-        cmocka_unit_test(quota_of_our_own),
-        cmocka_unit_test(refused_clones),
-        cmocka_unit_test(rate_of_clones),
-        cmocka_unit_test(unused_old),
-        cmocka_unit_test(unused_old_elsewhere),
+        cmocka_unit_test(uniqueness),        cmocka_unit_test(successor_gone),
+        cmocka_unit_test(shared_address),    cmocka_unit_test(address_of_another),
+        cmocka_unit_test(terminated),        cmocka_unit_test(terminated_at_work),
+        cmocka_unit_test(expired),           cmocka_unit_test(quota_of_children),
+        cmocka_unit_test(quota_of_our_own),  cmocka_unit_test(refused_clones),
+        cmocka_unit_test(rate_of_clones),    cmocka_unit_test(unused_old),
+        cmocka_unit_test(unused_old_always), cmocka_unit_test(unused_old_elsewhere),
         cmocka_unit_test(unassigned_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
