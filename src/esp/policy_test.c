@@ -2,10 +2,14 @@
 /* Which Child SA: by SPI, by selectors, by flow. */
 #include "esp/policy.h"
 
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/unit_test.h"
+#include "esp/selector.h"
 
 #define HASH_KEY 0x0123456789abcdefu
 #define MANY     5000
@@ -221,6 +225,366 @@ static void test_balance(void **state)
     paths_done(&p);
 }
 
+/* --- beside a naive one --- */
+
+#define MODEL_CHILDREN 96
+#define MODEL_SESSIONS 12
+
+/* struct model - what there should be: the children, and the groups in order of age. */
+struct model {
+    struct esp_policy *policy;
+    struct model_child {
+        struct esp_child *child; /* NULL: free */
+        uint64_t group;          /* 0: only receives */
+    } children[MODEL_CHILDREN];
+    uint64_t ages; /* numbers of groups */
+    uint32_t ids;
+    uint64_t dice;
+};
+
+static uint32_t model_dice(struct model *m, uint32_t n)
+{
+    m->dice = m->dice * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(m->dice >> 33) % n;
+}
+
+static struct esp_child *model_child_new(struct model *m)
+{
+    static const char *const remotes[] = {
+        "0.0.0.0/0",   "10.5.0.0/16", "10.5.1.0/24",         "10.5.1.1",
+        "10.5.1.2",    "10.5.1.1",    "10.5.1.2-10.5.1.200", "10.5.1.0-10.5.1.3",
+        "10.5.1.0/31", "128.0.0.0/1", "10.5.1.1-10.5.1.2",   "10.4.0.0-10.5.255.255",
+    };
+    uint32_t kind = model_dice(m, ARRAY_LEN(remotes));
+    struct esp_child *child = child_new(++m->ids, model_dice(m, MODEL_SESSIONS) + 1, remotes[kind]);
+    child->remote_ts.ts[0].end_port = kind == 5 ? 1023 : UINT16_MAX;
+    if (model_dice(m, 4) == 0) { /* a second selector, maybe under the same prefix */
+        child->remote_ts.ts[1] = child->remote_ts.ts[0];
+        child->remote_ts.ts[child->remote_ts.n++].protocol = 6;
+        assert_true(
+            range_parse(remotes[model_dice(m, ARRAY_LEN(remotes))], &child->remote_ts.ts[1].range));
+    }
+    return child;
+}
+
+static bool model_same(const struct esp_child *a, const struct esp_child *b)
+{
+    return a->session == b->session &&
+           memcmp(&a->remote_ts, &b->remote_ts, sizeof(a->remote_ts)) == 0;
+}
+
+static void model_send(struct model *m, struct model_child *one, struct model_child *instead)
+{
+    uint64_t group = 0;
+    for (size_t i = 0; i < MODEL_CHILDREN && group == 0; i++)
+        if (m->children[i].group != 0 && model_same(m->children[i].child, one->child))
+            group = m->children[i].group;
+    one->group = group != 0 ? group : ++m->ages;
+    if (instead != NULL)
+        instead->group = 0;
+    assert_int_equal(
+        esp_policy_send(m->policy, one->child, instead == NULL ? NULL : instead->child), 0);
+}
+
+/* model_width - host bits of the smallest prefix around the selectors that take the packet at
+ * all. */
+static unsigned model_width(const struct esp_child *child, const struct esp_inner *inner)
+{
+    unsigned least = UINT_MAX;
+    for (size_t i = 0; i < child->remote_ts.n; i++) {
+        const struct address_range *range = &child->remote_ts.ts[i].range;
+        unsigned width = 0;
+        struct address_range prefix;
+        do
+            assert_true(range_from_prefix(&range->first, 32 - width++, &prefix));
+        while (!range_contains(&prefix, &range->last));
+        if (range_contains(&prefix, &inner->dst) && width < least)
+            least = width;
+    }
+    return least;
+}
+
+/* model_group - the number of the group for the packet; 0: none. */
+static uint64_t model_group(const struct model *m, const struct esp_inner *inner)
+{
+    const struct model_child *best = NULL;
+    bool best_sends = false;
+    unsigned best_width = 0;
+    for (size_t i = 0; i < MODEL_CHILDREN; i++) {
+        const struct model_child *one = &m->children[i];
+        if (one->group == 0 ||
+            !esp_selector_out(&one->child->local_ts, &one->child->remote_ts, inner))
+            continue;
+        bool sends = false;
+        for (size_t k = 0; k < MODEL_CHILDREN; k++)
+            sends |= m->children[k].group == one->group && m->children[k].child->usable;
+        unsigned width = model_width(one->child, inner);
+        /* hosts: the youngest first; networks: the oldest */
+        bool before = best == NULL || width < best_width ||
+                      (width == best_width &&
+                       (width == 1 ? one->group > best->group : one->group < best->group));
+        if (best == NULL || (sends && !best_sends) || (sends == best_sends && before)) {
+            best = one;
+            best_sends = sends;
+            best_width = width;
+        }
+    }
+    return best != NULL ? best->group : 0;
+}
+
+static const struct model_child *model_find(const struct model *m, const struct esp_child *child)
+{
+    for (size_t i = 0; i < MODEL_CHILDREN; i++)
+        if (child != NULL && m->children[i].child == child)
+            return &m->children[i];
+    return NULL;
+}
+
+static void model_check(struct model *m)
+{
+    char text[32];
+    snprintf(text, sizeof(text), model_dice(m, 4) == 0 ? "10.%u.7.9" : "10.5.1.%u",
+             model_dice(m, 6));
+    struct esp_inner inner = packet_to(text, 1);
+    inner.dst_port = model_dice(m, 2) == 0 ? 80 : 8080;
+    inner.protocol = model_dice(m, 2) == 0 ? 6 : 17;
+    const struct esp_group *group = esp_policy_group(m->policy, &inner);
+    uint64_t wanted = model_group(m, &inner);
+    assert_true((group != NULL) == (wanted != 0));
+    size_t members = 0, n = 0;
+    for (uint32_t i = 0; group != NULL && i < group->n; i++) {
+        const struct model_child *one = model_find(m, group->children[i]);
+        assert_true(one == NULL ? group->children[i] == NULL : one->group == wanted);
+        members += one != NULL;
+    }
+    for (size_t i = 0; i < MODEL_CHILDREN; i++) {
+        const struct model_child *one = &m->children[i];
+        n += wanted != 0 && one->group == wanted;
+        if (one->child == NULL)
+            continue;
+        assert_ptr_equal(esp_policy_spi(m->policy, one->child->spi_in), one->child);
+        assert_int_equal(esp_policy_sends(one->child), one->group != 0);
+    }
+    assert_int_equal(members, n);
+}
+
+static void model_step(struct model *m)
+{
+    struct model_child *one = &m->children[model_dice(m, MODEL_CHILDREN)];
+    struct model_child *other = &m->children[model_dice(m, MODEL_CHILDREN)];
+    if (one->child == NULL) {
+        one->child = model_child_new(m);
+        if (other->child != NULL && model_dice(m, 2) == 0) { /* a rekey, maybe narrowed */
+            uint32_t narrow = model_dice(m, 3);
+            one->child->session = other->child->session;
+            if (narrow != 0)
+                one->child->remote_ts = other->child->remote_ts;
+        }
+        assert_int_equal(esp_policy_add(m->policy, one->child), 0);
+        return;
+    }
+    switch (model_dice(m, 6)) {
+    case 0: /* goes */
+        esp_policy_remove(m->policy, one->child);
+        retired_free(esp_policy_retired(m->policy));
+        assert_null(esp_policy_spi(m->policy, one->child->spi_in));
+        esp_child_free(one->child);
+        *one = (struct model_child){0};
+        return;
+    case 1: /* receives only */
+        esp_policy_silence(m->policy, one->child);
+        one->group = 0;
+        return;
+    case 2: one->child->usable = !one->child->usable; return;
+    case 3: /* takes over */
+        if (other->child == NULL || other == one || other->child->session != one->child->session)
+            other = NULL;
+        model_send(m, one, other);
+        return;
+    default: model_send(m, one, NULL); return;
+    }
+}
+
+static void test_against_a_naive_one(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct model m = {.policy = esp_policy_new(HASH_KEY), .dice = seed};
+        assert_non_null(m.policy);
+        for (unsigned step = 0; step < 4000; step++) {
+            model_step(&m);
+            model_check(&m);
+        }
+        for (size_t i = 0; i < MODEL_CHILDREN; i++)
+            if (m.children[i].child != NULL) {
+                esp_policy_remove(m.policy, m.children[i].child);
+                esp_child_free(m.children[i].child);
+            }
+        struct esp_inner inner = packet_to("10.5.1.1", 1);
+        assert_null(esp_policy_group(m.policy, &inner));
+        esp_policy_free(m.policy);
+    }
+}
+
+static void test_modes(void **state)
+{
+    (void)state;
+    struct paths p;
+    paths_init(&p, ESP_MODE_FAILOVER, false);
+    uint32_t first = esp_group_choose(p.group, hash_of(1), 2)->id, others = 0;
+    assert_int_equal(first, 1); /* nothing follows */
+    assert_int_equal(esp_policy_mode(p.policy, 1, ESP_MODE_BALANCE, true), 0);
+    assert_int_equal(esp_group_choose(p.group, hash_of(1), 2)->id, 2);
+    for (uint32_t i = 0; i < 100; i++)
+        others += esp_group_choose(p.group, hash_of(i), 0)->id != 1;
+    assert_in_range(others, 40, 90);
+    /* who joins finds the mode as it is; who has left is not chosen */
+    esp_policy_silence(p.policy, p.entries[1].child);
+    assert_int_equal(esp_policy_send(p.policy, p.entries[1].child, NULL), 0);
+    struct esp_inner inner = packet_to("10.5.0.1", 1);
+    assert_int_equal(esp_group_choose(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id, 2);
+    esp_policy_silence(p.policy, p.entries[1].child);
+    assert_int_not_equal(esp_group_choose(esp_policy_group(p.policy, &inner), hash_of(1), 2)->id,
+                         2);
+    esp_policy_mode_end(p.policy, 1);
+    paths_done(&p);
+}
+
+static void test_tags(void **state)
+{
+    (void)state;
+    struct paths p;
+    paths_init(&p, ESP_MODE_FAILOVER, true);
+    /* all come by, but those that the session has */
+    for (uint32_t i = 0; i < 70000; i++) {
+        uint16_t tag = esp_policy_tag(p.policy, 1);
+        assert_true(tag > 3);
+    }
+    paths_done(&p);
+}
+
+/* --- readers and a writer --- */
+
+#define READERS      2
+#define CHURN_ROUNDS 800
+#define CHURN_FLOCK  200 /* children that come and go in the background */
+
+/* struct churn - what readers look at; `seen` as in linux/esp_worker.h. */
+struct churn {
+    struct esp_policy *policy;
+    struct esp_inner packets[2];
+    _Atomic bool stop;
+    _Atomic uint64_t epoch;
+    struct churn_reader {
+        struct churn *churn;
+        pthread_t thread;
+        _Atomic uint64_t seen;
+        uint64_t lookups;
+    } readers[READERS];
+};
+
+/* churn_look - one packet, to a host and a network that always have somebody who sends. */
+static void churn_look(const struct churn *churn, uint32_t n)
+{
+    struct esp_inner inner = churn->packets[n % 2];
+    inner.src_port = (uint16_t)n;
+    const struct esp_group *group = esp_policy_group(churn->policy, &inner);
+    assert_non_null(group);
+    const struct esp_child *child = esp_group_choose(group, n, 0);
+    assert_non_null(child);
+    assert_true(esp_selector_out(&child->local_ts, &child->remote_ts, &inner));
+    uint32_t spi = 1001 + n % 5000;
+    child = esp_policy_spi(churn->policy, spi);
+    if (child != NULL)
+        assert_int_equal(child->spi_in, spi);
+}
+
+static void *churn_read(void *argument)
+{
+    struct churn_reader *reader = argument;
+    for (uint32_t n = 0; !atomic_load(&reader->churn->stop); n++) {
+        atomic_store(&reader->seen, atomic_load(&reader->churn->epoch));
+        churn_look(reader->churn, n);
+        atomic_store(&reader->seen, UINT64_MAX);
+        reader->lookups++;
+    }
+    return NULL;
+}
+
+/* churn_settle - waits until nobody can hold what is out of sight. */
+static void churn_settle(struct churn *churn, struct esp_child *const gone[3])
+{
+    uint64_t epoch = atomic_fetch_add(&churn->epoch, 1) + 1;
+    for (size_t i = 0; i < READERS; i++)
+        while (atomic_load(&churn->readers[i].seen) < epoch)
+            sched_yield();
+    retired_free(esp_policy_retired(churn->policy));
+    for (size_t i = 0; i < 3; i++)
+        esp_child_free(gone[i]);
+}
+
+static struct esp_child *churn_next(const struct churn *churn, uint32_t *id, const char *remote,
+                                    struct esp_child *old)
+{
+    struct esp_child *child = child_new(++*id, 1, remote);
+    assert_int_equal(esp_policy_add(churn->policy, child), 0);
+    assert_int_equal(esp_policy_send(churn->policy, child, old), 0);
+    return child;
+}
+
+static void churn_write(struct churn *churn, uint32_t *id)
+{
+    /* a rekey with the same selectors, wider and narrower ones, and a second path beside it */
+    static const char *const nets[] = {"10.6.0.0/16", "10.6.0.0/16", "10.6.7.0/24", "10.6.7.8",
+                                       "10.0.0.0/8"};
+    struct esp_child *host = churn_next(churn, id, "10.5.0.1", NULL), *flock[CHURN_FLOCK] = {NULL};
+    struct esp_child *net = churn_next(churn, id, nets[0], NULL);
+    for (size_t i = 0; i < READERS; i++)
+        assert_int_equal(
+            pthread_create(&churn->readers[i].thread, NULL, churn_read, &churn->readers[i]), 0);
+    for (uint32_t round = 0; round < CHURN_ROUNDS; round++) {
+        struct esp_child **one = &flock[round * 7919 % CHURN_FLOCK];
+        struct esp_child *gone[3] = {host, net, *one};
+        host = churn_next(churn, id, "10.5.0.1", round % 3 != 0 ? host : NULL);
+        net = churn_next(churn, id, nets[round % ARRAY_LEN(nets)], net);
+        /* tables grow, and shrink */
+        *one = round / 200 % 2 == 0 ? churn_next(churn, id, "10.77.0.0/16", NULL) : NULL;
+        for (size_t i = 0; i < 3; i++)
+            if (gone[i] != NULL)
+                esp_policy_remove(churn->policy, gone[i]);
+        churn_settle(churn, gone);
+    }
+    atomic_store(&churn->stop, true);
+    for (size_t i = 0; i < READERS; i++)
+        pthread_join(churn->readers[i].thread, NULL);
+    struct esp_child *rest[] = {host, net};
+    for (size_t i = 0; i < ARRAY_LEN(rest) + CHURN_FLOCK; i++) {
+        struct esp_child *child = i < CHURN_FLOCK ? flock[i] : rest[i - CHURN_FLOCK];
+        if (child != NULL)
+            esp_policy_remove(churn->policy, child);
+        esp_child_free(child);
+    }
+}
+
+static void test_readers_and_a_writer(void **state)
+{
+    (void)state;
+    static struct churn churn;
+    uint32_t id = 0;
+    churn.policy = esp_policy_new(HASH_KEY);
+    assert_non_null(churn.policy);
+    churn.packets[0] = packet_to("10.5.0.1", 1);
+    churn.packets[1] = packet_to("10.6.7.8", 1);
+    for (size_t i = 0; i < READERS; i++) {
+        churn.readers[i].churn = &churn;
+        atomic_store(&churn.readers[i].seen, UINT64_MAX);
+    }
+    churn_write(&churn, &id);
+    for (size_t i = 0; i < READERS; i++)
+        assert_true(churn.readers[i].lookups > 0);
+    esp_policy_free(churn.policy);
+}
+
 static void test_flow_table(void **state)
 {
     (void)state;
@@ -283,9 +647,16 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many_children), cmocka_unit_test(test_narrow_before_wide),
-        cmocka_unit_test(test_failover),      cmocka_unit_test(test_balance),
-        cmocka_unit_test(test_flow_table),    cmocka_unit_test(test_flow_hash),
+        cmocka_unit_test(test_many_children),
+        cmocka_unit_test(test_narrow_before_wide),
+        cmocka_unit_test(test_failover),
+        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_against_a_naive_one),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_readers_and_a_writer),
+        cmocka_unit_test(test_flow_table),
+        cmocka_unit_test(test_flow_hash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
