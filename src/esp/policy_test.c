@@ -479,7 +479,8 @@ struct churn {
         struct churn *churn;
         pthread_t thread;
         _Atomic uint64_t seen;
-        uint64_t lookups, wrong;
+        _Atomic uint64_t lookups;
+        uint64_t wrong;
     } readers[READERS];
 };
 
@@ -503,7 +504,7 @@ static void *churn_read(void *argument)
         atomic_store(&reader->seen, atomic_load(&reader->churn->epoch));
         reader->wrong += !churn_look(reader->churn, n);
         atomic_store(&reader->seen, UINT64_MAX);
-        reader->lookups++;
+        atomic_fetch_add(&reader->lookups, 1);
     }
     return NULL;
 }
@@ -518,6 +519,15 @@ static void churn_settle(struct churn *churn, struct esp_child *const gone[3])
     retired_free(esp_policy_retired(churn->policy));
     for (size_t i = 0; i < 3; i++)
         esp_child_free(gone[i]);
+}
+
+/* churn_goes_on - until every reader has looked often enough. */
+static bool churn_goes_on(const struct churn *churn, uint32_t round)
+{
+    bool more = round < CHURN_ROUNDS;
+    for (size_t i = 0; i < READERS; i++)
+        more |= atomic_load(&churn->readers[i].lookups) < CHURN_ROUNDS;
+    return more;
 }
 
 static struct esp_child *churn_next(const struct churn *churn, uint32_t *id, const char *remote,
@@ -539,7 +549,7 @@ static void churn_write(struct churn *churn, uint32_t *id)
     for (size_t i = 0; i < READERS; i++)
         assert_int_equal(
             pthread_create(&churn->readers[i].thread, NULL, churn_read, &churn->readers[i]), 0);
-    for (uint32_t round = 0; round < CHURN_ROUNDS; round++) {
+    for (uint32_t round = 0; churn_goes_on(churn, round); round++) {
         struct esp_child **one = &flock[round * 7919 % CHURN_FLOCK];
         struct esp_child *gone[3] = {host, net, *one};
         host = churn_next(churn, id, "10.5.0.1", round % 3 != 0 ? host : NULL);
@@ -577,10 +587,8 @@ static void test_readers_and_a_writer(void **state)
         atomic_store(&churn.readers[i].seen, UINT64_MAX);
     }
     churn_write(&churn, &id);
-    for (size_t i = 0; i < READERS; i++) {
-        assert_true(churn.readers[i].lookups > 0);
+    for (size_t i = 0; i < READERS; i++)
         assert_int_equal(churn.readers[i].wrong, 0);
-    }
     esp_policy_free(churn.policy);
 }
 
