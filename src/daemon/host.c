@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/map.h"
 #include "daemon/channel.h"
 #include "daemon/log.h"
 
@@ -20,6 +21,8 @@ struct claim {
     uint32_t owner;
     uint8_t prefix_len;
     struct address address, source;
+    struct claim *what_next;  /* with the same key of what is claimed */
+    struct claim *owner_next; /* of the same owner and kind */
 };
 
 struct hold {
@@ -29,8 +32,8 @@ struct hold {
 
 struct host {
     int priv_fd;
-    size_t n, cap;
-    struct claim *claims;
+    struct map by_what;  /* -> first claim */
+    struct map by_owner; /* -> first claim, which the table owns */
     struct hold holds[HOLDS];
     uint32_t last_owner; /* of holds */
 };
@@ -52,8 +55,16 @@ struct host *host_new(int priv_fd)
 
 struct host *host_free(struct host *host)
 {
-    if (host != NULL)
-        free(host->claims);
+    if (host == NULL)
+        return NULL;
+    for (size_t i = 0; i < host->by_owner.cap; i++)
+        for (struct claim *claim = host->by_owner.slots[i].value; claim != NULL;) {
+            struct claim *next = claim->owner_next;
+            free(claim);
+            claim = next;
+        }
+    map_done(&host->by_owner);
+    map_done(&host->by_what);
     free(host);
     return NULL;
 }
@@ -105,12 +116,48 @@ static bool claim_same(const struct claim *a, const struct claim *b)
            address_equal(&a->address, &b->address);
 }
 
+/* what_key - claims that fall together are told apart by claim_same. */
+static uint64_t what_key(const struct claim *claim)
+{
+    uint64_t words[2];
+    memcpy(words, claim->address.octets, sizeof(words));
+    return (words[0] ^ (uint64_t)claim->prefix_len << 56 ^ (uint64_t)claim->kind << 48) *
+               0x9e3779b97f4a7c15u ^
+           words[1];
+}
+
+static uint64_t owner_key(enum claim_kind kind, uint32_t owner)
+{
+    return (uint64_t)kind << 32 | owner;
+}
+
 static const struct claim *claim_find(const struct host *host, const struct claim *like)
 {
-    for (size_t i = 0; i < host->n; i++)
-        if (claim_same(&host->claims[i], like))
-            return &host->claims[i];
-    return NULL;
+    const struct claim *claim = map_get(&host->by_what, what_key(like));
+    while (claim != NULL && !claim_same(claim, like))
+        claim = claim->what_next;
+    return claim;
+}
+
+static void claim_link(struct host *host, struct claim *claim)
+{
+    uint64_t what = what_key(claim), owner = owner_key(claim->kind, claim->owner);
+    claim->what_next = map_take(&host->by_what, what);
+    map_put(&host->by_what, what, claim);
+    claim->owner_next = map_take(&host->by_owner, owner);
+    map_put(&host->by_owner, owner, claim);
+}
+
+/* claim_unlink - its owner has forgotten it already. */
+static void claim_unlink(struct host *host, const struct claim *claim)
+{
+    uint64_t what = what_key(claim);
+    struct claim *first = map_take(&host->by_what, what), **at = &first;
+    while (*at != claim)
+        at = &(*at)->what_next;
+    *at = claim->what_next;
+    if (first != NULL)
+        map_put(&host->by_what, what, first);
 }
 
 static void change(struct host *host, const struct claim *claim, bool add)
@@ -136,40 +183,35 @@ static void change(struct host *host, const struct claim *claim, bool add)
 
 static void claim_add(struct host *host, const struct claim *claim)
 {
-    for (size_t i = 0; i < host->n; i++)
-        if (claim_same(&host->claims[i], claim) && host->claims[i].owner == claim->owner)
+    const struct claim *mine = map_get(&host->by_owner, owner_key(claim->kind, claim->owner));
+    for (; mine != NULL; mine = mine->owner_next)
+        if (claim_same(mine, claim))
             return;
-    if (host->n == host->cap) {
-        size_t cap = host->cap == 0 ? 32 : host->cap * 2;
-        struct claim *claims = reallocarray(host->claims, cap, sizeof(*claims));
-        if (claims == NULL) {
-            log_line(LOG_LEVEL_ERROR, "event=host-claim-lost reason=\"%s\"",
-                     error_text(ERR_NO_MEMORY));
-            return;
-        }
-        host->claims = claims;
-        host->cap = cap;
+    struct claim *copy = malloc(sizeof(*copy));
+    if (copy == NULL) {
+        log_line(LOG_LEVEL_ERROR, "event=host-claim-lost reason=\"%s\"", error_text(ERR_NO_MEMORY));
+        return;
     }
+    *copy = *claim;
     bool there = claim_find(host, claim) != NULL;
-    host->claims[host->n++] = *claim;
+    claim_link(host, copy);
     if (!there)
         change(host, claim, true);
 }
 
 static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
 {
-    for (size_t i = 0; i < host->n;) {
-        struct claim claim = host->claims[i];
-        if (claim.kind != kind || claim.owner != owner) {
-            i++;
-            continue;
-        }
-        host->claims[i] = host->claims[--host->n];
-        const struct claim *other = claim_find(host, &claim);
+    struct claim *claim = map_take(&host->by_owner, owner_key(kind, owner));
+    while (claim != NULL) {
+        struct claim *next = claim->owner_next;
+        claim_unlink(host, claim);
+        const struct claim *other = claim_find(host, claim);
         if (other == NULL)
-            change(host, &claim, false);
-        else if (!address_equal(&other->source, &claim.source))
+            change(host, claim, false);
+        else if (!address_equal(&other->source, &claim->source))
             change(host, other, true); /* from another address of ours: replaces, without a gap */
+        free(claim);
+        claim = next;
     }
 }
 
@@ -177,8 +219,10 @@ void host_addresses(struct host *host, ike_session_id session, const struct ike_
 {
     for (size_t i = 0; i < config->n_addresses; i++) {
         const struct address *address = &config->addresses[i];
-        const struct claim claim = {
-            CLAIM_ADDRESS, session, (uint8_t)(address_len(address) * 8), *address, {0}};
+        const struct claim claim = {.kind = CLAIM_ADDRESS,
+                                    .owner = session,
+                                    .prefix_len = (uint8_t)(address_len(address) * 8),
+                                    .address = *address};
         claim_add(host, &claim);
     }
 }
@@ -200,8 +244,11 @@ void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list
         for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
             unsigned prefix_len;
             more = range_first_prefix(&left, &prefix_len, &rest);
-            const struct claim claim = {CLAIM_ROUTE, child, (uint8_t)prefix_len, left.first,
-                                        source_for(config, left.first.family)};
+            const struct claim claim = {.kind = CLAIM_ROUTE,
+                                        .owner = child,
+                                        .prefix_len = (uint8_t)prefix_len,
+                                        .address = left.first,
+                                        .source = source_for(config, left.first.family)};
             claim_add(host, &claim);
             left = rest;
         }
