@@ -16,6 +16,7 @@
 #include "crypto/prf.h"
 #include "crypto/provider.h"
 #include "crypto/sk.h"
+#include "daemon/engine_state.h"
 #include "daemon/pools.h"
 #include "exchange/party.h"
 #include "ike/identity.h"
@@ -301,8 +302,10 @@ static void stale(const struct ike_sa_info *sa, uint8_t octets[IKE_HEADER_LEN + 
     memcpy(octets + IKE_HEADER_LEN, (uint8_t[]){0, 0, 0, 4}, 4);
 }
 
-static double by_spi(struct scale *scale, uint64_t *dice)
+/* by_spi - IKE SAs at random; `batch` datagrams are received at once. */
+static double by_spi(struct scale *scale, uint64_t *dice, size_t batch)
 {
+    static struct span datagrams[LOOKUPS];
     static uint8_t octets[LOOKUPS][IKE_HEADER_LEN + 4];
     struct ike_path path = reversed(&scale->path);
     struct ike_sa_info info;
@@ -312,9 +315,14 @@ static double by_spi(struct scale *scale, uint64_t *dice)
         ASSERT(found);
         stale(&info, octets[i]);
     }
-    nanos began = cpu_now();
     for (size_t i = 0; i < LOOKUPS; i++)
-        ike_recv(scale->gateway.ike, &path, span_of(octets[i], sizeof(octets[i])), scale->now);
+        datagrams[i] = span_of(octets[i], sizeof(octets[i]));
+    nanos began = cpu_now();
+    for (size_t i = 0; i < LOOKUPS; i++) {
+        if (i % batch == 0 && batch > 1)
+            ike_expect(scale->gateway.ike, datagrams + i, batch);
+        ike_recv(scale->gateway.ike, &path, datagrams[i], scale->now);
+    }
     return (double)(cpu_now() - began) / LOOKUPS;
 }
 
@@ -393,7 +401,7 @@ struct memory {
 /* figures - of one Gateway. */
 struct figures {
     nanos login[WINDOW], clone[WINDOW];
-    double spi[CHUNK], request[CHUNK];
+    double single[CHUNK], spi[CHUNK], request[CHUNK];
 };
 
 static void pair(const char *name, double value, double small)
@@ -409,6 +417,7 @@ static void report(const struct figures f[2], unsigned sessions, struct memory u
     pair("clone_us", middle(f[0].clone, WINDOW) / 1e3, middle(f[1].clone, WINDOW) / 1e3);
     pair("request_us", median(f[0].request) / 1e3, median(f[1].request) / 1e3);
     pair("lookup_us", median(f[0].spi) / 1e3, median(f[1].spi) / 1e3);
+    pair("single_us", median(f[0].single) / 1e3, median(f[1].single) / 1e3);
     pair("longest_login_us", longest(f[0].login, WINDOW), longest(f[1].login, WINDOW));
     printf(", \"octets_per_sa\": %.0f, \"resident_per_sa\": %.0f}\n", (double)used.allocated / sas,
            (double)used.resident / sas);
@@ -462,7 +471,8 @@ static void measure(struct scale *scale, struct figures f[2])
             session_add(both[k], &f[k].login[i], &f[k].clone[i]);
     for (size_t i = 0; i < CHUNK; i++)
         for (unsigned k = 0; k < 2; k++) {
-            f[k].spi[i] = by_spi(both[k], &dice[k]);
+            f[k].single[i] = by_spi(both[k], &dice[k], 1);
+            f[k].spi[i] = by_spi(both[k], &dice[k], ENGINE_BATCH);
             f[k].request[i] = by_request(both[k], &dice[k]);
         }
     gateway_free(&small);

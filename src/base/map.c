@@ -39,6 +39,12 @@ void *map_get(const struct map *map, uint64_t key)
     return map->n == 0 ? NULL : map->slots[place(map, key)].value;
 }
 
+void map_prefetch(const struct map *map, uint64_t key)
+{
+    if (map->n > 0)
+        __builtin_prefetch(&map->slots[scatter(map, key)]);
+}
+
 void map_put(struct map *map, uint64_t key, void *value)
 {
     ASSERT(value != NULL);

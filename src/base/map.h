@@ -23,6 +23,8 @@ struct map {
 };
 
 void *map_get(const struct map *map, uint64_t key); /* NULL: none */
+/* map_prefetch - map_get will ask for the key: its slot is fetched from memory meanwhile. */
+void map_prefetch(const struct map *map, uint64_t key);
 /* map_put - the key must be new. Without memory the process ends, as an object that nobody finds
  * would live for ever. */
 void map_put(struct map *map, uint64_t key, void *value);

@@ -7,7 +7,7 @@
 #include "daemon/log.h"
 #include "linux/udp_socket.h"
 
-#define RECV_BATCH 64 /* datagrams of one socket, before the others get their turn */
+#define RECV_BATCHES 2 /* of one socket, before the others get their turn */
 
 struct esp_path engine_esp_path(const struct ike_path *path)
 {
@@ -21,33 +21,68 @@ struct ike_path engine_ike_path(const struct esp_path *path)
 
 /* --- port 500 --- */
 
-static bool ike_port_recv(struct engine *e, int fd)
-{
-    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+/* struct arrival - what the kernel writes beside a datagram. */
+struct arrival {
     struct sockaddr_storage from;
-    struct iovec iov = {e->octets, sizeof(e->octets)};
-    struct msghdr message = {.msg_name = &from,
-                             .msg_namelen = sizeof(from),
-                             .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
+    struct iovec iov;
+    _Alignas(struct cmsghdr) uint8_t control[PACKET_INFO_CONTROL];
+};
+
+static void batch_add(struct engine_batch *batch, const struct ike_path *path, struct span datagram)
+{
+    batch->paths[batch->n] = *path;
+    batch->datagrams[batch->n++] = datagram;
+}
+
+static void batch_handle(struct engine *e)
+{
+    struct engine_batch *batch = &e->batch;
+    ike_expect(e->ike, batch->datagrams, batch->n);
+    for (size_t i = 0; i < batch->n; i++) {
+        ike_recv(e->ike, &batch->paths[i], batch->datagrams[i], e->now);
+        engine_pump(e);
+    }
+    batch->n = 0;
+}
+
+static void arrived(struct engine *e, const struct arrival *arrival, struct mmsghdr *message,
+                    size_t index)
+{
     struct packet_info info;
     struct ike_path path = {0};
-    ssize_t len = recvmsg(fd, &message, MSG_DONTWAIT);
-    if (len < 0) {
+    packet_info_read(&message->msg_hdr, &info);
+    if ((message->msg_hdr.msg_flags & MSG_TRUNC) ||
+        !endpoint_from_sockaddr(&arrival->from, &path.remote))
+        return;
+    path.local = (struct endpoint){.address = info.local, .port = IKE_PORT};
+    path.interface = info.interface;
+    batch_add(&e->batch, &path, span_of(e->batch.octets[index], message->msg_len));
+}
+
+/* ike_port_recv - false: nothing more is there. */
+static bool ike_port_recv(struct engine *e, int fd)
+{
+    struct arrival arrivals[ENGINE_BATCH];
+    struct mmsghdr messages[ENGINE_BATCH];
+    for (size_t i = 0; i < ENGINE_BATCH; i++) {
+        arrivals[i].iov = (struct iovec){e->batch.octets[i], sizeof(e->batch.octets[i])};
+        messages[i].msg_hdr = (struct msghdr){.msg_name = &arrivals[i].from,
+                                              .msg_namelen = sizeof(arrivals[i].from),
+                                              .msg_iov = &arrivals[i].iov,
+                                              .msg_iovlen = 1,
+                                              .msg_control = arrivals[i].control,
+                                              .msg_controllen = sizeof(arrivals[i].control)};
+    }
+    int n = recvmmsg(fd, messages, ENGINE_BATCH, MSG_DONTWAIT, NULL);
+    if (n < 0) {
         struct endpoint remote;
         uint32_t mtu;
         /* an ICMP error is reported once, and its details wait in the error queue */
         return errno != EAGAIN && socket_error_next(fd, &remote, &mtu);
     }
-    packet_info_read(&message, &info);
-    if ((message.msg_flags & MSG_TRUNC) || !endpoint_from_sockaddr(&from, &path.remote))
-        return true;
-    path.local = (struct endpoint){.address = info.local, .port = IKE_PORT};
-    path.interface = info.interface;
-    ike_recv(e->ike, &path, span_of(e->octets, (size_t)len), e->now);
-    engine_pump(e);
+    for (int i = 0; i < n; i++)
+        arrived(e, &arrivals[i], &messages[i], (size_t)i);
+    batch_handle(e);
     return true;
 }
 
@@ -59,7 +94,7 @@ static void on_ike_port(void *context, int fd, unsigned events)
     if (events & EVENT_GONE)
         while (socket_error_next(fd, &remote, &mtu))
             ;
-    for (int i = 0; i < RECV_BATCH && ike_port_recv(e, fd); i++)
+    for (int i = 0; i < RECV_BATCHES && ike_port_recv(e, fd); i++)
         ;
 }
 
@@ -121,23 +156,33 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
     engine_pump(e);
 }
 
+/* plane_batch - datagrams that came to the NAT port. false: none was there. */
+static bool plane_batch(struct engine *e)
+{
+    struct engine_batch *batch = &e->batch;
+    int error = 0;
+    for (size_t i = 0; i < ENGINE_BATCH && error != ERR_AGAIN; i++) {
+        struct buffer octets = {batch->octets[i], sizeof(batch->octets[i])};
+        struct esp_path from;
+        size_t len;
+        error = esp_plane_ike_next(e->plane, &from, octets, &len);
+        if (error != 0)
+            continue;
+        struct ike_path path = engine_ike_path(&from);
+        batch_add(batch, &path, span_of(octets.ptr, len));
+    }
+    bool some = batch->n > 0;
+    batch_handle(e);
+    return some || error != ERR_AGAIN;
+}
+
 static void on_plane(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
     struct esp_plane_event event;
-    struct esp_path from;
-    size_t len;
-    int error;
     (void)fd, (void)events;
-    while ((error = esp_plane_ike_next(e->plane, &from,
-                                       (struct buffer){e->octets, sizeof(e->octets)}, &len)) !=
-           ERR_AGAIN) {
-        if (error != 0)
-            continue;
-        struct ike_path path = engine_ike_path(&from);
-        ike_recv(e->ike, &path, span_of(e->octets, len), e->now);
-        engine_pump(e);
-    }
+    while (plane_batch(e))
+        ;
     while (esp_plane_event_next(e->plane, e->now, &event))
         plane_event(e, &event);
 }

@@ -28,6 +28,7 @@
 #define ENGINE_SECRETS   1024
 #define ENGINE_TRAPPED   64 /* traps whose last wish is remembered */
 #define ENGINE_PATHS     32 /* interface and address pairs with sockets of their own */
+#define ENGINE_BATCH     32 /* IKE datagrams that are received together */
 #define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
 
 struct vici_server;
@@ -61,6 +62,14 @@ struct bound_path {
     uint32_t id; /* 0: free */
     uint32_t interface;
     struct endpoint local;
+};
+
+/* datagrams that were received together, and are handled one after another */
+struct engine_batch {
+    size_t n;
+    struct ike_path paths[ENGINE_BATCH];
+    struct span datagrams[ENGINE_BATCH]; /* in `octets` */
+    uint8_t octets[ENGINE_BATCH][LIMIT_IKE_MESSAGE];
 };
 
 struct engine {
@@ -97,7 +106,7 @@ struct engine {
     struct key_request key_request;
     struct ike_event event;
     struct ike_datagram datagram;
-    uint8_t octets[LIMIT_DATAGRAM];
+    struct engine_batch batch;
 };
 
 static inline uint64_t engine_number(struct engine *e)

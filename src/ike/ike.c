@@ -190,6 +190,11 @@ void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram
     settle(ike);
 }
 
+void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n)
+{
+    receive_expect(ike, datagrams, n);
+}
+
 nanos ike_deadline(const struct ike *ike)
 {
     const struct deadline *first = deadline_heap_first(&ike->deadlines);

@@ -78,6 +78,10 @@ void ike_local_addresses_set(struct ike *ike, const struct address *addresses, s
 /* ike_recv - one datagram without the non-ESP marker. Whatever it holds: the answer, if any, is to
  * be pulled. */
 void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now);
+
+/* ike_expect - these datagrams come to ike_recv next: with many IKE SAs each has to be fetched from
+ * memory, and this makes them come at the same time. Changes nothing and binds to nothing. */
+void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n);
 nanos ike_deadline(const struct ike *ike); /* NANOS_NEVER: idle */
 void ike_tick(struct ike *ike, nanos now);
 

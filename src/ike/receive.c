@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/receive.h"
 
+#include <endian.h>
+
 #include "base/assert.h"
 #include "base/reader.h"
 #include "ike/answer.h"
@@ -12,6 +14,9 @@
 
 /* Unprotected error notifies, all peers together. */
 #define CLEAR_NOTIFIES_PER_SECOND 10
+
+#define EXPECTED_MAX 32 /* fetches from memory at the same time */
+#define FLAGS_AT     19 /* in the header */
 
 /* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. */
 static void send_clear_notify(struct ike *ike, const struct ike_path *path,
@@ -34,6 +39,30 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
     header.length = (uint32_t)(IKE_HEADER_LEN + b.w.len);
     ike_header_write(&header, octets);
     output_add(ike, path, 0, span_of(octets, header.length));
+}
+
+/* expect_some - two rounds, as where an IKE SA lies is in its slot: all slots, then all IKE SAs. */
+static void expect_some(const struct ike *ike, const struct span *datagrams, size_t n)
+{
+    uint64_t spis[EXPECTED_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *octets = datagrams[i].ptr;
+        bool whole = datagrams[i].len >= IKE_HEADER_LEN;
+        bool from_initiator = whole && (octets[FLAGS_AT] & IKE_FLAG_INITIATOR) != 0;
+        spis[i] = 0;
+        if (whole)
+            memcpy(&spis[i], octets + (from_initiator ? 8 : 0), sizeof(spis[i]));
+        spis[i] = be64toh(spis[i]);
+        map_prefetch(&ike->sas_by_spi, spis[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        __builtin_prefetch(map_get(&ike->sas_by_spi, spis[i]));
+}
+
+void receive_expect(const struct ike *ike, const struct span *datagrams, size_t n)
+{
+    for (size_t done = 0; done < n; done += EXPECTED_MAX)
+        expect_some(ike, datagrams + done, n - done < EXPECTED_MAX ? n - done : EXPECTED_MAX);
 }
 
 static struct sa *find_sa(const struct ike *ike, const struct ike_header *header)

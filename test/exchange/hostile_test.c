@@ -252,8 +252,11 @@ static bool spoil_everything(struct world *world, bool is_to_b, struct ike_datag
     struct ike *ike = is_to_b ? world->b.ike : world->a.ike;
     struct ike_path path = {d->path.remote, d->path.local, 0};
     static uint8_t copy[LIMIT_IKE_MESSAGE + 8];
-    for (size_t len = 0; len < d->len; len++)
-        ike_recv(ike, &path, span_of(d->octets, len), world->now);
+    for (size_t len = 0; len < d->len; len++) {
+        const struct span cut[2] = {span_of(d->octets, len), span_of(d->octets, d->len)};
+        ike_expect(ike, cut, 2);
+        ike_recv(ike, &path, cut[0], world->now);
+    }
     memcpy(copy, d->octets, d->len);
     memset(copy + d->len, 0, 8);
     ike_recv(ike, &path, span_of(copy, d->len + 3), world->now);

@@ -521,7 +521,9 @@ void sim_host_recv(struct sim_host *host, const struct ike_path *path, bool raw,
 {
     if (!raw && is_ike(path, &octets)) {
         core_enter(host);
-        ike_recv(host->ike, path, span_of(octets.ptr, octets.len), host->sim->now);
+        const struct span datagram = span_of(octets.ptr, octets.len);
+        ike_expect(host->ike, &datagram, 1);
+        ike_recv(host->ike, path, datagram, host->sim->now);
         core_leave(host);
     } else {
         sim_plane_recv(host->plane, path, raw, octets);
