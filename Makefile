@@ -10,7 +10,7 @@ all: $(BUILD)/build.ninja
 	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
 
 programs: $(BUILD)/build.ninja
-	ninja -C $(BUILD) src/ctl/ikat src/daemon/ikatd bench/link_emulator bench/scale
+	ninja -C $(BUILD) src/ctl/ikat src/daemon/ikatd bench/link_emulator bench/scale bench/plane
 	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
 
 $(BUILD)/build.ninja:
