@@ -193,21 +193,19 @@ static void on_resolved(void *context, int fd, unsigned events)
         event_loop_remove(e->loop, fd);
 }
 
-int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
-                   bool keep)
+int engine_connect(struct engine *e, const struct path_connect *wish)
 {
-    struct path_connect wish = {.conn = conn, .child = child, .tag = tag, .keep = keep};
-    if (name_of(conn) == NULL)
-        return path_manager_connect(e->paths, &wish, e->now);
+    if (name_of(wish->conn) == NULL)
+        return path_manager_connect(e->paths, wish, e->now);
     for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
         struct resolving *r = &e->resolving[i];
         if (r->job != 0)
             continue;
-        *r = (struct resolving){.job = engine_number(e), .wish = wish};
-        r->wish.conn = ike_conn_ref(conn);
+        *r = (struct resolving){.job = engine_number(e), .wish = *wish};
+        r->wish.conn = ike_conn_ref(wish->conn);
         r->wish.child = NULL;
-        if (child != NULL)
-            memcpy(r->child, child, strnlen(child, LIMIT_NAME - 1));
+        if (wish->child != NULL)
+            memcpy(r->child, wish->child, strnlen(wish->child, LIMIT_NAME - 1));
         if (resolver_ask(e, r) == 0)
             return 0;
         resolving_end(r);

@@ -71,7 +71,9 @@ static void conn_start(struct engine *e, struct ike_conn *conn)
                      "event=trap-started conn=%s child=%s text=\"a trap needs a remote address and "
                      "fixed remote selectors: connecting at once\"",
                      conn->name, child->name);
-        int error = engine_connect(e, conn, child->name, engine_number(e), true);
+        struct path_connect wish = {
+            .conn = conn, .child = child->name, .tag = engine_number(e), .keep = true};
+        int error = engine_connect(e, &wish);
         if (error != 0)
             log_line(LOG_LEVEL_WARNING, "event=start-refused conn=%s child=%s error=%s", conn->name,
                      child->name, error_text(error));
@@ -165,7 +167,9 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
         watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
     if (watch != NULL && w == NULL)
         return ERR_FULL;
-    int error = engine_connect(e, conn, child, tag, engine_conn_kept(conn, child));
+    struct path_connect wish = {
+        .conn = conn, .child = child, .tag = tag, .keep = engine_conn_kept(conn, child)};
+    int error = engine_connect(e, &wish);
     if (error != 0 && w != NULL)
         w->kind = WATCH_FREE;
     return error;

@@ -142,8 +142,7 @@ int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
 
 /* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
  * ERR_INVALID. */
-int engine_connect(struct engine *e, struct ike_conn *conn, const char *child, uint64_t tag,
-                   bool keep) MUST_USE;
+int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
 
 /* engine_link_mtu - of the link that a path leaves by; 0: unknown. engine_mtu_check - links were
  * read anew, they were as `before`: Child SAs whose link has another MTU now learn it. */

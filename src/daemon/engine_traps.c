@@ -123,13 +123,19 @@ static bool paused(struct engine *e, const struct ike_conn *conn,
 }
 
 static void trap_connect(struct engine *e, struct ike_conn *conn,
-                         const struct ike_child_policy *child)
+                         const struct ike_child_policy *child, const struct esp_acquire *wanted)
 {
     if (e->stopping || engine_conn_connecting(e, conn->name) || child_is_up(e, conn, child->name) ||
         paused(e, conn, child))
         return;
-    int error =
-        engine_connect(e, conn, child->name, engine_number(e), engine_conn_kept(conn, child->name));
+    struct path_connect wish = {
+        .conn = conn,
+        .child = child->name,
+        .packet = {wanted->src, wanted->dst, wanted->src_port, wanted->dst_port, wanted->protocol},
+        .tag = engine_number(e),
+        .keep = engine_conn_kept(conn, child->name),
+    };
+    int error = engine_connect(e, &wish);
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "event=trap conn=%s child=%s result=%s", conn->name, child->name, error_text(error));
 }
@@ -145,7 +151,7 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
                 takes(&child->remote_ts.fixed, &wanted->dst, wanted->dst_port, wanted->protocol) &&
                 (child->local_ts.n_dynamic > 0 ||
                  takes(&child->local_ts.fixed, &wanted->src, wanted->src_port, wanted->protocol))) {
-                trap_connect(e, conn, child);
+                trap_connect(e, conn, child, wanted);
                 return;
             }
         }

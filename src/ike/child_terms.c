@@ -65,6 +65,18 @@ void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
     ts_resolve(&policy->remote_ts, inner, n, ret_list);
 }
 
+void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
+                     const struct ike_packet *packet, struct ike_ts_list *local,
+                     struct ike_ts_list *remote)
+{
+    bool waits = inner_asks(sa) || inner_config(sa)->n_addresses == 0;
+    if (packet->src.family == ADDRESS_NONE)
+        return;
+    if (policy->local_ts.n_dynamic == 0 || sa->session->conn->n_vips == 0 || !waits)
+        ts_first(&packet->src, packet->protocol, packet->src_port, local);
+    ts_first(&packet->dst, packet->protocol, packet->dst_port, remote);
+}
+
 void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,
                     struct wire_builder *request)
 {
@@ -258,6 +270,8 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
     if (!ts_within(&terms->local_ts, offered_local) ||
         !ts_within(&terms->remote_ts, offered_remote))
         return IKE_TS_REFUSED;
+    ts_reduce(&terms->local_ts);
+    ts_reduce(&terms->remote_ts);
     /* An End User that got its address sends from it and from nothing else. */
     if (sa->session->role == IKE_END_USER && inner_config(sa)->n_addresses > 0) {
         struct ike_ts_list own, narrowed;

@@ -31,6 +31,12 @@ void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
 void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list);
 
+/* child_ts_packet - section 2.9: the packet for which the Child SA is wanted comes first in what is
+ * asked for. Its source does not while our inner address is not known. */
+void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
+                     const struct ike_packet *packet, struct ike_ts_list *local,
+                     struct ike_ts_list *remote);
+
 /* child_offer_add - SA, then (nonce and KE by the caller) TSi, TSr of a request. */
 void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,
                     struct wire_builder *request);

@@ -17,6 +17,7 @@ static int intent_command(struct sa *sa, const struct ike_command *command, enum
         .tag = command->tag,
         .path = command->path,
         .child = child,
+        .packet = command->packet,
         .path_test = command->path_test,
         .unused_old = command->unused_old,
         .reason = IKE_CANCELLED,

@@ -47,6 +47,7 @@ struct intent {
     ike_child_id child;
     uint32_t spi_in;             /* DELETE_CHILD of a Child SA that is already gone here; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
+    struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: wanted for it */
     bool path_test, unused_old;
     bool told;  /* MOVE: the peer may have done it already, on an IKE SA that this one inherits from
                  */

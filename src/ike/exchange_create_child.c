@@ -110,6 +110,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     child_ts_peer(sa, policy, &creating->remote);
     if (creating->local.n == 0 || creating->remote.n == 0)
         return IKE_TS_REFUSED;
+    child_ts_packet(sa, policy, &asking->intent.packet, &creating->local, &creating->remote);
     write_request(creating, request);
     return IKE_OK;
 }

@@ -132,8 +132,9 @@ struct ike_command {
     ike_sa_id sa;
     ike_child_id child_id;
     ike_session_id session;
-    const char *conn;  /* borrowed during the call */
-    const char *child; /* borrowed during the call; NULL: by rule above */
+    const char *conn;         /* borrowed during the call */
+    const char *child;        /* borrowed during the call; NULL: by rule above */
+    struct ike_packet packet; /* CONNECT, CREATE_*: for which the Child SA is wanted */
     struct ike_path path;
     bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
     bool unused_old; /* CLONE */

@@ -73,6 +73,7 @@ static int start(struct ike *ike, struct ike_conn *conn, const struct ike_path *
     }
     login->replaces = replaces;
     login->clone = intent->clone;
+    login->packet = intent->packet;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
 }
@@ -98,6 +99,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
         .tag = command->tag,
         .give_up_ns = command->give_up_ns,
         .clone = command->clone,
+        .packet = command->packet,
     };
     if (command->child != NULL)
         (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);

@@ -19,7 +19,8 @@
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
     char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
-    ike_session_id replaces; /* initiator: a login anew beside this session; 0: none */
+    struct ike_packet packet; /* initiator: for which that Child SA is wanted */
+    ike_session_id replaces;  /* initiator: a login anew beside this session; 0: none */
 
     struct ke *ke; /* owned */
     uint16_t ke_group;

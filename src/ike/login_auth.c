@@ -128,6 +128,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
         login->spi_in = child_spi_new(sa->ike);
         child_ts_own(sa, policy, &local);
         child_ts_peer(sa, policy, &remote);
+        child_ts_packet(sa, policy, &login->packet, &local, &remote);
         child_offer_sa(policy, login->spi_in, false, request);
         child_offer_ts(&local, &remote, request);
     }

@@ -62,6 +62,51 @@ static bool intersect(const struct ike_ts *a, const struct ike_ts *b, struct ike
     return true;
 }
 
+/* inside - all that `a` takes, `b` takes. */
+static bool inside(const struct ike_ts *a, const struct ike_ts *b)
+{
+    struct ike_ts both;
+    return intersect(a, b, &both) && same(&both, a);
+}
+
+/* join - the list takes what `ts` takes, too. */
+static void join(struct ike_ts_list *list, const struct ike_ts *ts)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (inside(ts, &list->ts[i]))
+            return;
+    for (size_t i = 0; i < list->n; i++)
+        if (!inside(&list->ts[i], ts))
+            list->ts[kept++] = list->ts[i];
+    list->n = kept;
+    append(list, ts);
+}
+
+void ts_reduce(struct ike_ts_list *list)
+{
+    struct ike_ts_list all = *list;
+    list->n = 0;
+    for (size_t i = 0; i < all.n; i++)
+        join(list, &all.ts[i]);
+}
+
+void ts_first(const struct address *host, uint8_t protocol, uint16_t port, struct ike_ts_list *list)
+{
+    struct ike_ts_list first = {.n = 1};
+    first.ts[0] = (struct ike_ts){
+        .protocol = protocol,
+        .start_port = port,
+        .end_port = port == 0 ? UINT16_MAX : port,
+        .range = {*host, *host},
+    };
+    if (list->n == POLICY_TS || !ts_within(&first, list) || same(&first.ts[0], &list->ts[0]))
+        return;
+    memmove(&list->ts[1], &list->ts[0], list->n * sizeof(list->ts[0]));
+    list->ts[0] = first.ts[0];
+    list->n++;
+}
+
 void ts_narrow(const struct ike_ts_list *asked, const struct ike_ts_list *allowed,
                struct ike_ts_list *ret_list)
 {
@@ -70,16 +115,15 @@ void ts_narrow(const struct ike_ts_list *asked, const struct ike_ts_list *allowe
     for (size_t i = 0; i < asked->n; i++)
         for (size_t j = 0; j < allowed->n; j++)
             if (intersect(&asked->ts[i], &allowed->ts[j], &ts))
-                append(ret_list, &ts);
+                join(ret_list, &ts);
 }
 
 bool ts_within(const struct ike_ts_list *inner, const struct ike_ts_list *outer)
 {
-    struct ike_ts ts;
     for (size_t i = 0; i < inner->n; i++) {
         bool found = false;
         for (size_t j = 0; !found && j < outer->n; j++)
-            found = intersect(&inner->ts[i], &outer->ts[j], &ts) && same(&ts, &inner->ts[i]);
+            found = inside(&inner->ts[i], &outer->ts[j]);
         if (!found)
             return false;
     }

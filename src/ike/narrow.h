@@ -13,9 +13,17 @@ void ts_resolve(const struct ike_ts_policy *policy, const struct address *addres
                 struct ike_ts_list *ret_list);
 
 /* ts_narrow - the intersection of what the peer asks for with what policy allows, in the peer's
- * order, without duplicates. Empty: TS_UNACCEPTABLE. */
+ * order, without what lies inside of others. Empty: TS_UNACCEPTABLE. */
 void ts_narrow(const struct ike_ts_list *asked, const struct ike_ts_list *allowed,
                struct ike_ts_list *ret_list);
+
+/* ts_reduce - without selectors that lie inside of others: the same traffic, said shorter. */
+void ts_reduce(struct ike_ts_list *list);
+
+/* ts_first - the selector for one host, protocol and port goes to the front, if it lies inside of
+ * the list, and there is room. port 0: any. */
+void ts_first(const struct address *host, uint8_t protocol, uint16_t port,
+              struct ike_ts_list *list);
 
 /* ts_within - every selector of `inner` lies inside one of `outer`: the check of a responder's
  * answer. */

@@ -74,8 +74,13 @@ static void narrow(void **state)
         {"10.1.0.0/16 6 opaque", "10.1.0.0/16 6 opaque", "10.1.0.0/16 6 opaque"},
         /* ICMP: type and code as ports, 8/0 */
         {"10.1.0.0/16 1 2048-2048", "10.1.0.0/16 1", "10.1.0.0/16 1 2048"},
-        /* section 2.9: the selector of the packet that began it comes first, and stays first */
-        {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.0/16", "10.1.0.7/32 6 80,10.1.0.0/16"},
+        /* section 2.9: the selector of the packet that began it comes first, and is in the result:
+         * inside of a wider one, or by itself */
+        {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16"},
+        {"10.1.0.7/32 6 80,10.2.0.0/16", "10.0.0.0/8", "10.1.0.7/32 6 80,10.2.0.0/16"},
+        {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.0/24,10.2.0.0/24", "10.1.0.0/24,10.2.0.0/24"},
+        {"10.1.0.7/32 6 80,10.0.0.0/8", "10.1.0.7/32 6,10.1.0.0/24 17",
+         "10.1.0.7/32 6,10.1.0.0/24 17"},
         /* duplicates collapse */
         {"10.0.0.0/8,10.1.0.0/16", "10.1.0.0/16", "10.1.0.0/16"},
         {"0.0.0.0/0", "10.1.0.0/16,10.3.0.0/16", "10.1.0.0/16,10.3.0.0/16"},
@@ -124,13 +129,54 @@ static void bounded(void **state)
     (void)state;
     for (size_t i = 0; i < POLICY_TS; i++) {
         asked.ts[i] = ts_of("10.0.0.0/8 6");
-        allowed.ts[i] = ts_of("10.0.0.0/8 6");
-        asked.ts[i].start_port = (uint16_t)i;
-        allowed.ts[i].end_port = (uint16_t)(1000 + i);
+        allowed.ts[i] = ts_of("10.0.0.0/8");
+        asked.ts[i].start_port = asked.ts[i].end_port = (uint16_t)(1 + i);
+        allowed.ts[i].range.first.octets[3] = (uint8_t)(i + 1);
+        allowed.ts[i].range.last = allowed.ts[i].range.first;
     }
     ts_narrow(&asked, &allowed, &got);
     assert_int_equal(got.n, POLICY_TS);
     assert_true(ts_within(&got, &asked));
+}
+
+/* The packet that asked goes first, where it may. */
+static void packet_first(void **state)
+{
+    static const struct {
+        const char *host;
+        uint8_t protocol;
+        uint16_t port;
+        const char *list, *result;
+    } rows[] = {
+        {"10.1.0.7", 6, 80, "10.1.0.0/16", "10.1.0.7/32 6 80,10.1.0.0/16"},
+        {"10.1.0.7", 6, 80, "10.2.0.0/16,10.1.0.0/16", "10.1.0.7/32 6 80,10.2.0.0/16,10.1.0.0/16"},
+        {"10.1.0.7", 50, 0, "10.1.0.0/16", "10.1.0.7/32 50,10.1.0.0/16"}, /* has no ports */
+        {"10.1.0.7", 1, 2048, "10.1.0.0/16", "10.1.0.7/32 1 2048,10.1.0.0/16"},
+        {"10.1.0.7", 6, 80, "10.1.0.7/32 6 80,10.1.0.8/32", "10.1.0.7/32 6 80,10.1.0.8/32"},
+        {"10.1.0.7", 6, 80, "10.1.0.0/16 6 80", "10.1.0.7/32 6 80,10.1.0.0/16 6 80"},
+        /* the policy does not take it: never asked for */
+        {"10.2.0.7", 6, 80, "10.1.0.0/16", "10.1.0.0/16"},
+        {"10.1.0.7", 17, 80, "10.1.0.0/16 6", "10.1.0.0/16 6"},
+        {"10.1.0.7", 6, 81, "10.1.0.0/16 6 80", "10.1.0.0/16 6 80"},
+        {"10.1.0.7", 6, 0, "10.1.0.0/16 6 80", "10.1.0.0/16 6 80"},
+        {"2001:db8::1", 6, 80, "10.1.0.0/16", "10.1.0.0/16"},
+        {"10.1.0.7", 6, 80, "", ""},
+    };
+    struct ike_ts_list full = {.n = POLICY_TS};
+    struct address host;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_ts_list list = list_of(rows[i].list), want = list_of(rows[i].result);
+        assert_true(address_parse(rows[i].host, &host));
+        ts_first(&host, rows[i].protocol, rows[i].port, &list);
+        assert_same(&list, &want);
+    }
+    for (size_t i = 0; i < POLICY_TS; i++)
+        full.ts[i] = ts_of("10.1.0.0/16");
+    assert_true(address_parse("10.1.0.7", &host));
+    ts_first(&host, 6, 80, &full);
+    assert_int_equal(full.n, POLICY_TS); /* no room: the policy is what counts */
+    assert_int_equal(full.ts[0].protocol, 0);
 }
 
 static void dynamic(void **state)
@@ -155,10 +201,8 @@ static void dynamic(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(narrow),
-        cmocka_unit_test(within),
-        cmocka_unit_test(bounded),
-        cmocka_unit_test(dynamic),
+        cmocka_unit_test(narrow),       cmocka_unit_test(within),  cmocka_unit_test(bounded),
+        cmocka_unit_test(packet_first), cmocka_unit_test(dynamic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,14 @@ struct ike_ts_list {
     struct ike_ts ts[POLICY_TS];
 };
 
+/* struct ike_packet - the packet of the inner side for which a Child SA is wanted. src.family
+ * ADDRESS_NONE: it is not wanted for one. Ports 0: it has none; ICMP: type * 256 + code in both. */
+struct ike_packet {
+    struct address src, dst;
+    uint16_t src_port, dst_port;
+    uint8_t protocol;
+};
+
 /* struct ike_ts_policy - configured selectors; `dynamic` entries stand for the peer's inner (or,
  * without one, outer) address. */
 struct ike_ts_policy {

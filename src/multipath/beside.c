@@ -52,6 +52,7 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     heir->elder = vpn;
     vpn->heir = heir;
     memcpy(heir->child, vpn->child, sizeof(heir->child));
+    heir->packet = vpn->packet;
     memcpy(heir->remotes, vpn->remotes, sizeof(heir->remotes));
     heir->n_own_remotes = vpn->n_own_remotes;
     heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */

@@ -188,6 +188,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     vpn->tag = wish->tag;
     vpn->waits = true;
     (void)snprintf(vpn->child, sizeof(vpn->child), "%s", wish->child == NULL ? "" : wish->child);
+    vpn->packet = wish->packet;
     memcpy(vpn->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
     if (vpn->id != 0 && child >= 0)
@@ -435,6 +436,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     }
     vpn->n_legs = vpn->n_bearers = 0;
     vpn->children = 0;
+    vpn->packet = (struct ike_packet){0}; /* that was long ago */
     vpn->mode_told = vpn->released = false;
     vpn->n_remotes = vpn->n_own_remotes;
     vpn->all_dead_ns = NANOS_NEVER;

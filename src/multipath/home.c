@@ -109,9 +109,10 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
         .give_up_ns = move_time(vpn, leg, path),
     };
     enum job job = JOB_MOVE;
-    if (index == leg->path && !path->lost && combined(vpn, leg, &leg->job_policy)) {
+    uint8_t policy;
+    if (index == leg->path && !path->lost && combined(vpn, leg, &policy)) {
         command.kind = IKE_CMD_CREATE_MOVED;
-        command.child = vpn->conn->children[leg->job_policy].name;
+        repair_creates(vpn, leg, policy, &command);
         job = JOB_CREATE_MOVED;
     }
     leg->job_path = index;

@@ -78,6 +78,7 @@ static void start(struct vpn *vpn, struct path *path, nanos now)
         .kind = IKE_CMD_CONNECT,
         .conn = vpn->conn->name,
         .child = vpn->child,
+        .packet = vpn->packet,
         .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
         .replaces = vpn->reauth && vpn->elder != NULL ? vpn->elder->id : 0,

@@ -80,10 +80,11 @@ void path_manager_links_set(struct path_manager *pm, const struct path_link *lin
 /* --- input: wishes --- */
 
 struct path_connect {
-    struct ike_conn *conn; /* a reference is taken */
-    const char *child;     /* name; NULL or empty: the first of the connection */
-    uint64_t tag;          /* comes back in news of kind CONNECTED and CONNECT_FAILED */
-    uint8_t n_remotes;     /* resolved remote_addrs, preferred first; 0: those of the */
+    struct ike_conn *conn;    /* a reference is taken */
+    const char *child;        /* name; NULL or empty: the first of the connection */
+    struct ike_packet packet; /* for which it is wanted, if it is for one */
+    uint64_t tag;             /* comes back in news of kind CONNECTED and CONNECT_FAILED */
+    uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */
     struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
     bool keep; /* stay connected: log in again after the session was lost (start_action = start,
                   dpd_action = restart); keyingtries bounds the rounds of each login */

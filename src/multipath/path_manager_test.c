@@ -47,6 +47,28 @@ static void test_each_path_gets_its_vpn(void **state)
     world_free(world);
 }
 
+/* The packet that asked for the session goes to the Child SA of each path, and is forgotten with
+ * the session. */
+static void test_packet_that_asked(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3, 1);
+    struct path_connect wish = {.conn = world->conn, .tag = 7, .keep = true};
+    assert_true(address_parse("10.9.0.1", &wish.packet.src));
+    assert_true(address_parse("10.1.0.5", &wish.packet.dst));
+    world_start(world);
+    assert_int_equal(path_manager_connect(world->pm, &wish, world->now), 0);
+    world_until(world, world_all_up, SECONDS(5));
+    assert_int_equal(world->for_packets, world->connects + 2);
+    for (unsigned link = 0; link < 3; link++)
+        world_sa_kill(world, link, IKE_PEER_DELETED);
+    unsigned before = world->for_packets;
+    world_until(world, world_all_up, SECONDS(60));
+    assert_int_equal(world->logins, 2);
+    assert_int_equal(world->for_packets, before);
+    world_free(world);
+}
+
 static void test_create_then_move(void **state)
 {
     (void)state;
@@ -657,6 +679,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_path_gets_its_vpn),
+        cmocka_unit_test(test_packet_that_asked),
         cmocka_unit_test(test_create_then_move),
         cmocka_unit_test(test_dead_first_path_does_not_block),
         cmocka_unit_test(test_race_has_one_winner),

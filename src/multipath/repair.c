@@ -17,6 +17,21 @@ bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike
     return leg->job_tag != 0;
 }
 
+static bool wished_for(const struct vpn *vpn, uint8_t policy)
+{
+    return vpn->child[0] == '\0' ? policy == 0
+                                 : strcmp(vpn->child, vpn->conn->children[policy].name) == 0;
+}
+
+void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
+                    struct ike_command *command)
+{
+    leg->job_policy = policy;
+    command->child = vpn->conn->children[policy].name;
+    if (wished_for(vpn, policy))
+        command->packet = vpn->packet;
+}
+
 static void failed(struct vpn *vpn, struct path *path, nanos now)
 {
     path->failures++;
@@ -232,11 +247,9 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
         nanos cloned_at = repair_cloning(vpn, leg, now);
         if (cloned_at != 0)
             return cloned_at;
-        struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
-                                      .sa = leg->id,
-                                      .session = vpn->id,
-                                      .child = vpn->conn->children[i].name};
-        leg->job_policy = i;
+        struct ike_command command = {
+            .kind = IKE_CMD_CREATE_CHILD, .sa = leg->id, .session = vpn->id};
+        repair_creates(vpn, leg, i, &command);
         if (!repair_job(vpn, leg, JOB_CREATE, &command))
             leg->job_at_ns = now + RETRY_MIN_NS;
         return leg->job == JOB_NONE ? leg->job_at_ns : NANOS_NEVER;
@@ -357,9 +370,7 @@ static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *even
 /* answer_wish - a further child of a session that was there: the first outcome counts. */
 static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcome)
 {
-    bool wished = vpn->child[0] == '\0' ? policy == 0
-                                        : strcmp(vpn->child, vpn->conn->children[policy].name) == 0;
-    if (wished && vpn->waits && vpn->won_tag == 0)
+    if (wished_for(vpn, policy) && vpn->waits && vpn->won_tag == 0)
         login_connected(vpn, outcome);
 }
 

@@ -345,8 +345,10 @@ static int command_run(struct world *world, const struct ike_command *command)
     return 0;
 }
 
-static void count(struct world *world, enum ike_command_kind kind)
+static void count(struct world *world, const struct ike_command *command)
 {
+    enum ike_command_kind kind = command->kind;
+    world->for_packets += command->packet.src.family != ADDRESS_NONE;
     world->connects += kind == IKE_CMD_CONNECT;
     world->clones += kind == IKE_CMD_CLONE;
     world->moves += kind == IKE_CMD_MOVE;
@@ -463,7 +465,7 @@ static void pull(struct world *world)
         bool any = n > 0;
         while (path_manager_command(world->pm, &command)) {
             any = true;
-            count(world, command.kind);
+            count(world, &command);
             int err = command_run(world, &command);
             if (err != 0)
                 path_manager_refused(world->pm, command.tag, err, world->now);

@@ -70,6 +70,7 @@ struct world {
     nanos flow_ok, worst_gap;
     ike_child_id carrier; /* the Child SA that carries it */
     /* what was seen */
+    unsigned for_packets; /* commands that name one */
     unsigned logins, connects, clones, moves, creates, probes, tests, deletes, commands;
     unsigned commands_this_second, worst_second;
     nanos second;

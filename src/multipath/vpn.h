@@ -150,7 +150,8 @@ struct vpn {
     bool clone_comes; /* that login may bring a clone along: nothing is asked for before its outcome
                        */
     char child[LIMIT_NAME];
-    uint32_t round; /* rounds of logins that failed */
+    struct ike_packet packet; /* for which `child` is wanted */
+    uint32_t round;           /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
     /* beside.c */
     struct vpn *heir;  /* logs in beside this session */
@@ -281,6 +282,9 @@ void repair_clone_forget(struct path *path);
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);
+/* repair_creates - `command` is going to create a Child SA of this policy on the leg. */
+void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
+                    struct ike_command *command);
 /* repair_cloning - the leg is being cloned: its window is taken, and what else it is wanted for
  * waits until the returned moment. 0: it is not, or for long. */
 nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now);

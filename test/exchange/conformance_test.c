@@ -344,31 +344,6 @@ static void cookie_and_group(void **state)
     world_free(world);
 }
 
-/* The policy that takes the first selectors, not the first policy that takes any. */
-static void first_selector_decides(void **state)
-{
-    (void)state;
-    struct world *world = world_new(8);
-    struct ike_ts_list *asked = &world->conn_a->children[0].remote_ts.fixed;
-    struct ike_child_policy *other = &world->conn_b->children[0];
-    struct ike_child_info child;
-    struct address_range first;
-    world->conn_b->children[1] = *other;
-    world->conn_b->n_children = 2;
-    strcpy(other->name, "other");
-    assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
-    asked->n = 2;
-    asked->ts[1] = asked->ts[0];
-    assert_true(range_parse("10.1.0.5/32", &asked->ts[0].range));
-    assert_true(range_parse("10.0.0.0/8", &asked->ts[1].range));
-    first = asked->ts[0].range;
-    scenario_login(world);
-    assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &child));
-    assert_string_equal(child.policy->name, "net");
-    assert_memory_equal(&child.local_ts.ts[0].range, &first, sizeof(first));
-    scenario_end(world);
-}
-
 static void no_reply_unasked(void **state)
 {
     (void)state;
@@ -667,7 +642,6 @@ int main(void)
         cmocka_unit_test(critical_at_first),
         cmocka_unit_test(any_order),
         cmocka_unit_test(cookie_and_group),
-        cmocka_unit_test(first_selector_decides),
         cmocka_unit_test(no_reply_unasked),
         cmocka_unit_test(other_group_of_a_child),
         cmocka_unit_test(rekeyed_after_a_move),

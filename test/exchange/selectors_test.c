@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which traffic a Child SA is for (RFC 7296 section 2.9), between two endpoints. */
+#include "exchange/scenario.h"
+#include "ike/narrow.h"
+#include "wire/payloads.h"
+
+/* The policy that takes the first selectors, not the first policy that takes any. */
+static void first_selector_decides(void **state)
+{
+    (void)state;
+    struct world *world = world_new(8);
+    struct ike_ts_list *asked = &world->conn_a->children[0].remote_ts.fixed;
+    struct ike_child_policy *other = &world->conn_b->children[0];
+    struct ike_child_info child;
+    world->conn_b->children[1] = *other;
+    world->conn_b->n_children = 2;
+    strcpy(other->name, "other");
+    assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
+    asked->n = 2;
+    asked->ts[1] = asked->ts[0];
+    assert_true(range_parse("10.1.0.5/32", &asked->ts[0].range));
+    assert_true(range_parse("10.0.0.0/8", &asked->ts[1].range));
+    scenario_login(world);
+    assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &child));
+    assert_string_equal(child.policy->name, "net");
+    assert_true(range_contains(&child.local_ts.ts[0].range, &asked->ts[0].range.first));
+    scenario_end(world);
+}
+
+/* --- the packet that asked for the Child SA (section 2.9) --- */
+
+static struct ike_ts_list asked_i, asked_r;
+static enum scenario_fate look_for_selectors(struct world *world, bool to_b, struct message *m)
+{
+    size_t tsi = message_find(m, WIRE_PAYLOAD_TSi), tsr = message_find(m, WIRE_PAYLOAD_TSr);
+    (void)world;
+    if (to_b && tsi < m->n) {
+        assert_true(ts_from_wire(message_body(m, tsi), &asked_i));
+        assert_true(ts_from_wire(message_body(m, tsr), &asked_r));
+    }
+    return SCENARIO_PASS;
+}
+
+static struct ike_packet packet_of(const char *src, const char *dst)
+{
+    struct ike_packet packet = {.src_port = 4001, .dst_port = 80, .protocol = 6};
+    assert_true(address_parse(src, &packet.src) && address_parse(dst, &packet.dst));
+    return packet;
+}
+
+static enum ike_outcome login_for(struct world *world, const struct ike_packet *packet)
+{
+    return world_command(&world->a, (struct ike_command){.kind = IKE_CMD_CONNECT,
+                                                         .conn = "office",
+                                                         .packet = *packet,
+                                                         .path = world_path(0)});
+}
+
+static void assert_first(const struct ike_ts_list *list, const struct address *host, uint16_t port)
+{
+    assert_int_equal(list->n, 2);
+    assert_int_equal(list->ts[0].protocol, 6);
+    assert_int_equal(list->ts[0].start_port, port);
+    assert_int_equal(list->ts[0].end_port, port);
+    assert_true(address_equal(&list->ts[0].range.first, host));
+    assert_true(address_equal(&list->ts[0].range.last, host));
+}
+
+static void packet_comes_first(void **state)
+{
+    (void)state;
+    struct world *world = world_new(17);
+    struct ike_packet packet = packet_of("10.9.0.1", "10.1.0.5");
+    struct ike_child_info child;
+    world_start(world);
+    scenario_edit(world, look_for_selectors);
+    assert_int_equal(login_for(world, &packet), IKE_OK);
+    assert_int_equal(asked_i.n, 1); /* the inner address is not known yet: any */
+    assert_first(&asked_r, &packet.dst, 80);
+    /* what was agreed on is the policy, not the packet beside it: other IKE SAs carry for it */
+    assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &child));
+    assert_int_equal(child.remote_ts.n, 1);
+    assert_int_equal(child.remote_ts.ts[0].protocol, 0);
+
+    packet.src = child.local_ts.ts[0].range.first;
+    struct ike_command create = {
+        .kind = IKE_CMD_CREATE_CHILD, .sa = world_sa(&world->a, 0), .packet = packet};
+    assert_int_equal(world_command(&world->a, create), IKE_OK);
+    assert_first(&asked_i, &packet.src, 4001);
+    assert_first(&asked_r, &packet.dst, 80);
+    create.packet = packet_of("10.9.0.1", "10.77.0.5"); /* the policy does not take it */
+    assert_int_equal(world_command(&world->a, create), IKE_OK);
+    assert_int_equal(asked_r.n, 1);
+    scenario_end(world);
+}
+
+/* A Gateway with a policy for each net: the packet says which. */
+static void packet_decides(void **state)
+{
+    (void)state;
+    struct world *world = world_new(18);
+    struct ike_packet packet = packet_of("10.9.0.1", "10.1.0.5");
+    struct ike_child_policy *other = &world->conn_b->children[0];
+    struct ike_child_info child;
+    world->conn_b->children[1] = *other;
+    world->conn_b->n_children = 2;
+    strcpy(other->name, "other");
+    assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
+    assert_true(
+        range_parse("10.0.0.0/8", &world->conn_a->children[0].remote_ts.fixed.ts[0].range));
+    world_start(world);
+    assert_int_equal(login_for(world, &packet), IKE_OK);
+    assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &child));
+    assert_string_equal(child.policy->name, "net");
+    scenario_end(world);
+}
+
+/* A responder that takes the packet and nothing else. */
+static enum scenario_fate only_the_packet(struct world *world, bool to_b, struct message *m)
+{
+    size_t tsr = message_find(m, WIRE_PAYLOAD_TSr);
+    (void)world;
+    if (!to_b || tsr == m->n)
+        return SCENARIO_PASS;
+    uint8_t *count = message_octets(m, tsr);
+    count[0] = 1; /* of two */
+    struct span body = message_body(m, tsr);
+    uint8_t first[4 + 16];
+    memcpy(first, body.ptr, sizeof(first));
+    message_remove(m, tsr);
+    message_insert(m, tsr, WIRE_PAYLOAD_TSr, span_of(first, sizeof(first)));
+    return SCENARIO_CHANGED;
+}
+
+static void narrowed_to_the_packet(void **state)
+{
+    (void)state;
+    struct world *world = world_new(19);
+    struct ike_packet packet = packet_of("10.9.0.1", "10.1.0.5");
+    struct ike_child_info child;
+    world_start(world);
+    scenario_edit(world, only_the_packet);
+    assert_int_equal(login_for(world, &packet), IKE_OK);
+    assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &child));
+    assert_int_equal(child.remote_ts.n, 1);
+    assert_int_equal(child.remote_ts.ts[0].start_port, 80);
+    assert_true(address_equal(&child.remote_ts.ts[0].range.first, &packet.dst));
+    scenario_end(world);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_selector_decides),
+        cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(packet_decides),
+        cmocka_unit_test(narrowed_to_the_packet),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
