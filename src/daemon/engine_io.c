@@ -21,6 +21,19 @@ struct ike_path engine_ike_path(const struct esp_path *path)
 
 /* --- port 500 --- */
 
+/* ike_port_error - one message of the error queue. false: it is empty. */
+static bool ike_port_error(struct engine *e, int fd)
+{
+    struct socket_error error;
+    if (!socket_error_next(fd, &error))
+        return false;
+    if (error.unreachable) {
+        ike_unreachable(e->ike, &error.remote, e->now);
+        engine_pump(e);
+    }
+    return true;
+}
+
 /* struct arrival - what the kernel writes beside a datagram. */
 struct arrival {
     struct sockaddr_storage from;
@@ -75,10 +88,8 @@ static bool ike_port_recv(struct engine *e, int fd)
     }
     int n = recvmmsg(fd, messages, ENGINE_BATCH, MSG_DONTWAIT, NULL);
     if (n < 0) {
-        struct endpoint remote;
-        uint32_t mtu;
         /* an ICMP error is reported once, and its details wait in the error queue */
-        return errno != EAGAIN && socket_error_next(fd, &remote, &mtu);
+        return errno != EAGAIN && ike_port_error(e, fd);
     }
     for (int i = 0; i < n; i++)
         arrived(e, &arrivals[i], &messages[i], (size_t)i);
@@ -89,10 +100,8 @@ static bool ike_port_recv(struct engine *e, int fd)
 static void on_ike_port(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
-    struct endpoint remote;
-    uint32_t mtu;
     if (events & EVENT_GONE)
-        while (socket_error_next(fd, &remote, &mtu))
+        while (ike_port_error(e, fd))
             ;
     for (int i = 0; i < RECV_BATCHES && ike_port_recv(e, fd); i++)
         ;
@@ -151,6 +160,8 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
         log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);
         break;
+    case ESP_EVENT_STRAY: ike_stray_esp(e->ike, &event->endpoint, event->spi, e->now); break;
+    case ESP_EVENT_UNREACHABLE: ike_unreachable(e->ike, &event->endpoint, e->now); break;
     case ESP_EVENT_ACQUIRE: engine_trap_acquire(e, &event->acquire); break;
     }
     engine_pump(e);

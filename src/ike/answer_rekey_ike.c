@@ -138,6 +138,7 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
         case INTENT_MOVE:
         case INTENT_PATH_TEST:
         case INTENT_PROBE:
+        case INTENT_STRAY:
         case INTENT_ADDRESSES:
         case INTENT_ROUTABILITY:
         case INTENT_DELETE_IKE:

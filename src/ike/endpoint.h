@@ -27,6 +27,12 @@ struct output_node {
     uint8_t octets[];
 };
 
+/* struct ike_rate - hint_rate() of hint.h. */
+struct ike_rate {
+    nanos since_ns;
+    unsigned n;
+};
+
 struct ike {
     struct ike_options options;
     struct crypto_provider *crypto;
@@ -66,8 +72,7 @@ struct ike {
     uint8_t n_local;
     struct address local[LIMIT_ADDITIONAL + 1];
 
-    nanos clear_since_ns; /* unprotected answers of this second: receive.c */
-    unsigned clear_sent;
+    struct ike_rate clear, hints; /* receive.c: unprotected answers; hint.c */
 
     struct ike_stats stats;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */

@@ -21,6 +21,7 @@ static const struct row table[INTENT_KINDS] = {
     [INTENT_MOVE] = {&exchange_move, 1},
     [INTENT_PATH_TEST] = {&exchange_path_test, 2},
     [INTENT_PROBE] = {&exchange_probe, 2},
+    [INTENT_STRAY] = {&exchange_stray, 5},
     [INTENT_ROUTABILITY] = {&exchange_routability, 1},
     [INTENT_DELETE_CHILD] = {&exchange_delete_child, 3},
     [INTENT_CREATE_MOVED] = {&exchange_create_moved, 4},

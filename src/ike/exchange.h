@@ -32,6 +32,7 @@ enum intent_kind {
     INTENT_PATH_TEST,
     INTENT_PROBE,       /* also liveness of our own, then with tag 0 */
     INTENT_ADDRESSES,   /* our additional addresses changed (RFC 4555 section 3.6) */
+    INTENT_STRAY,       /* ESP came with an SPI that no Child SA has (RFC 7296 section 2.21.4) */
     INTENT_ROUTABILITY, /* COOKIE2 to the new address of the peer (RFC 4555 section 3.7) */
     INTENT_DELETE_CHILD,
     INTENT_DELETE_IKE,
@@ -45,7 +46,7 @@ struct intent {
     uint64_t tag; /* 0: nobody waits for IKE_EV_COMMAND_DONE */
     struct ike_path path;
     ike_child_id child;
-    uint32_t spi_in;             /* DELETE_CHILD of a Child SA that is already gone here; 0 */
+    uint32_t spi_in; /* DELETE_CHILD of a Child SA that is already gone here; STRAY; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: wanted for it */
     bool path_test, unused_old;
@@ -219,7 +220,7 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering);
 
 extern const struct exchange_ops exchange_login, exchange_create_child, exchange_rekey_child,
     exchange_rekey_ike, exchange_clone, exchange_create_moved, exchange_move, exchange_path_test,
-    exchange_probe, exchange_addresses, exchange_routability, exchange_delete_child,
+    exchange_probe, exchange_stray, exchange_addresses, exchange_routability, exchange_delete_child,
     exchange_delete_ike, exchange_auth_lifetime;
 
 #endif

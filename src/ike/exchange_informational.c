@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/reader.h"
+#include "base/writer.h"
 #include "ike/auth_lifetime.h"
 #include "ike/endpoint.h"
 #include "ike/mobike.h"
@@ -49,6 +51,33 @@ static struct verdict probe_answered(struct sa *sa, struct asking *asking,
 
 const struct exchange_ops exchange_probe = {
     .what = "probe", .exchange = WIRE_INFORMATIONAL, .ask = ask_probe, .answered = probe_answered};
+
+/* --- INVALID_SPI, within an IKE SA (section 2.21.4) --- */
+
+static enum ike_outcome ask_stray(struct sa *sa, struct asking *asking,
+                                  struct wire_builder *request, nanos now)
+{
+    uint8_t spi[4];
+    struct writer w = writer_of(spi, sizeof(spi));
+    (void)sa;
+    (void)now;
+    write_u32(&w, asking->intent.spi_in);
+    wire_add_notify(request, N_INVALID_SPI, span_of(spi, sizeof(spi)));
+    return IKE_OK;
+}
+
+static struct verdict stray_answered(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response,
+                                     const struct ike_path *from, nanos now)
+{
+    (void)sa, (void)asking, (void)response, (void)from, (void)now;
+    return verdict_done(IKE_OK);
+}
+
+const struct exchange_ops exchange_stray = {.what = "invalid-spi",
+                                            .exchange = WIRE_INFORMATIONAL,
+                                            .ask = ask_stray,
+                                            .answered = stray_answered};
 
 /* --- Delete --- */
 
@@ -184,6 +213,16 @@ static void commit_informational(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, now);
 }
 
+/* audit - the peer has a problem with our ESP: nothing is done about it (section 2.21.4). */
+static void audit(struct sa *sa, const struct wire_message *request)
+{
+    struct wire_notify notify;
+    if (!wire_notify_find(request, N_INVALID_SPI, &notify) || notify.data.len != 4)
+        return;
+    struct reader r = reader_of(notify.data);
+    event_notice(sa, "the peer gets ESP with the SPI %08x, which it does not know", read_u32(&r));
+}
+
 enum answer_verdict answer_informational(struct sa *sa, struct answering *answering)
 {
     struct informational what = {0};
@@ -202,6 +241,7 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
     if (state == NULL)
         return ANSWER_SILENT;
     *state = what;
+    audit(sa, answering->request);
     answering->state = state;
     answering->commit = commit_informational;
     return ANSWER_SEND;

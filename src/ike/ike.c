@@ -12,6 +12,7 @@
 #include "ike/exchange.h"
 #include "ike/fragment.h"
 #include "ike/half_open.h"
+#include "ike/hint.h"
 #include "ike/inner.h"
 #include "ike/jobs.h"
 #include "ike/login.h"
@@ -232,6 +233,20 @@ void ike_peer_rebound(struct ike *ike, ike_child_id id, const struct endpoint *f
     if (child == NULL)
         return;
     receive_follow_nat(child->sa, from);
+    settle(ike);
+}
+
+void ike_stray_esp(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now)
+{
+    ike->now = now;
+    hint_stray(ike, from, spi, now);
+    settle(ike);
+}
+
+void ike_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
+{
+    ike->now = now;
+    hint_unreachable(ike, remote, now);
     settle(ike);
 }
 

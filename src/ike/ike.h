@@ -94,6 +94,12 @@ void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
  * IKE SA move); with MOBIKE, or without a NAT there, it means nothing (RFC 4555 section 3.8). */
 void ike_peer_rebound(struct ike *ike, ike_child_id child, const struct endpoint *from, nanos now);
 
+/* ike_stray_esp - ESP came from `from` (port 0: not in UDP) with an SPI that no Child SA has.
+ * ike_unreachable - an ICMP message says that nothing arrives there. Hints that anybody can forge:
+ * they lead to a rate-limited question, and to nothing else (RFC 7296 section 2.21.4). */
+void ike_stray_esp(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now);
+void ike_unreachable(struct ike *ike, const struct endpoint *remote, nanos now);
+
 /* ike_child_expiring - the data plane reached the soft (rekey) or hard (delete) volume limit of a
  * Child SA. */
 void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos now);

@@ -9,6 +9,7 @@
 #include "ike/early.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
+#include "ike/hint.h"
 #include "ike/login.h"
 #include "ike/seal.h"
 
@@ -24,11 +25,7 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
                               nanos now)
 {
     uint8_t octets[IKE_HEADER_LEN + 16];
-    if (now - ike->clear_since_ns >= NANOS_PER_SEC) {
-        ike->clear_since_ns = now;
-        ike->clear_sent = 0;
-    }
-    if (ike->clear_sent++ >= CLEAR_NOTIFIES_PER_SECOND)
+    if (!hint_rate(&ike->clear, CLEAR_NOTIFIES_PER_SECOND, now))
         return;
     struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 16);
     wire_add_notify(&b, type, data);
@@ -248,24 +245,14 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_INFORMATIONAL)
         return; /* nothing that was agreed on */
     struct sa *sa = find_sa(ike, &outer.header);
-    if (sa == NULL) {
-        if (!response && outer.header.exchange != WIRE_IKE_SA_INIT &&
-            !early_on_clone(ike, path, &outer))
-            send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
-        return;
-    }
-    if (outer.header.exchange == WIRE_IKE_SA_INIT) {
-        receive_init_response(sa, path, &outer, now);
-        return;
-    }
     bool protected = outer.n > 0 && (outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SK ||
                                      outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SKF);
-    if (protected && sa->life != IKE_HALF_OPEN) {
+    if (sa != NULL && outer.header.exchange == WIRE_IKE_SA_INIT)
+        receive_init_response(sa, path, &outer, now);
+    else if (!protected)
+        hint_in_the_open(ike, sa, path, &outer, now);
+    else if (sa == NULL && !response && !early_on_clone(ike, path, &outer))
+        send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
+    else if (sa != NULL && sa->life != IKE_HALF_OPEN)
         receive_protected(sa, path, &outer, inner_first, now);
-        return;
-    }
-    /* RFC 7296 section 2.4: an unprotected notify may say that the peer lost its state; it is a
-     * hint to ask, at most once per interval. */
-    if (response && wire_notify_has(&outer, N_INVALID_IKE_SPI))
-        sa_suspect(sa, now);
 }

@@ -63,7 +63,8 @@ struct sa {
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
     nanos suspected_ns;  /* last hint that was followed */
-    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
+    nanos stray_ns; /* ESP of the peer's with an unknown SPI since then; in future: not before */
+    nanos unused_at_ns; /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
 
     struct sa *next, *previous; /* all IKE SAs, by id */
     struct sa *session_next;    /* those of the session */

@@ -227,16 +227,30 @@ static bool acquire_tell(struct esp_plane *plane, struct esp_plane_event *ret)
     return plane_acquire_take(&plane->inbox, &ret->acquire);
 }
 
+static bool hint_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+{
+    struct plane_hint hint;
+    if (!plane_hint_take(&plane->inbox, &hint))
+        return false;
+    *ret = (struct esp_plane_event){.kind = hint.kind, .endpoint = hint.from, .spi = hint.spi};
+    return true;
+}
+
+static bool any_tell(struct esp_plane *plane, struct esp_plane_event *ret)
+{
+    return news_tell(plane, ret) || acquire_tell(plane, ret) || hint_tell(plane, ret);
+}
+
 bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret)
 {
     struct plane_mtu_report report;
     while (plane_mtu_take(&plane->inbox, &report))
         if (mtu_learn(plane, &report, now, ret))
             return true;
-    if (news_tell(plane, ret) || acquire_tell(plane, ret))
+    if (any_tell(plane, ret))
         return true;
     plane_inbox_clear(&plane->inbox);
-    return news_tell(plane, ret) || acquire_tell(plane, ret);
+    return any_tell(plane, ret);
 }
 
 void esp_plane_acquire(struct esp_plane *plane, bool wanted)

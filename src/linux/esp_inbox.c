@@ -128,6 +128,26 @@ void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquir
     signal_control(inbox);
 }
 
+void plane_hint_put(struct esp_plane *plane, const struct plane_hint *hint)
+{
+    struct plane_inbox *inbox = &plane->inbox;
+    pthread_mutex_lock(&inbox->mutex);
+    if (inbox->hint_n < PLANE_HINT_QUEUE) /* full: it is a hint, and there will be others */
+        inbox->hint[inbox->hint_n++] = *hint;
+    pthread_mutex_unlock(&inbox->mutex);
+    signal_control(inbox);
+}
+
+bool plane_hint_take(struct plane_inbox *inbox, struct plane_hint *ret)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    bool some = inbox->hint_n > 0;
+    if (some)
+        *ret = inbox->hint[--inbox->hint_n];
+    pthread_mutex_unlock(&inbox->mutex);
+    return some;
+}
+
 bool plane_acquire_take(struct plane_inbox *inbox, struct esp_acquire *ret)
 {
     pthread_mutex_lock(&inbox->mutex);

@@ -147,6 +147,10 @@ enum esp_event_kind {
                           remote one */
     ESP_EVENT_MTU,     /* the outer path got narrower: `mtu`; already in effect */
     ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side that no Child SA takes */
+    /* Anybody can forge these: at most one of each per worker in 10 ms, none while eight wait. */
+    ESP_EVENT_STRAY, /* ESP came from `endpoint` (port 0: not in UDP) with the SPI `spi`, which
+                        no Child SA has */
+    ESP_EVENT_UNREACHABLE, /* an ICMP message says that nothing arrives at `endpoint` */
 };
 
 /* struct esp_acquire - what the packet was; ports as in struct esp_inner. */
@@ -161,6 +165,7 @@ struct esp_plane_event {
     esp_child_id child;
     struct endpoint endpoint;
     uint16_t mtu;
+    uint32_t spi;
     struct esp_acquire acquire;
 };
 

@@ -238,7 +238,8 @@ static bool line_handle(struct peer *p)
 
 static void news_print(struct peer *p)
 {
-    static const char *const names[] = {"traffic", "soft", "hard", "rebound", "mtu"};
+    static const char *const names[] = {"traffic", "soft",    "hard",  "rebound",
+                                        "mtu",     "acquire", "stray", "unreachable"};
     struct esp_plane_event e;
     struct esp_path path;
     uint8_t octets[LIMIT_IKE_MESSAGE];

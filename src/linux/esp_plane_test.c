@@ -328,6 +328,47 @@ static void test_path_sockets(void **state)
     }
 }
 
+/* --- what may be forged --- */
+
+static unsigned events_of(const struct end *e, enum esp_event_kind kind)
+{
+    struct esp_plane_event event;
+    unsigned n = 0;
+    while (esp_plane_event_next(e->plane, now_read(), &event))
+        n += event.kind == kind;
+    return n;
+}
+
+static void test_hints(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_child_config c = config_of(ends, 0, 1);
+    struct esp_plane_event event;
+    struct esp_plane_stats stats = {0};
+    uint16_t port;
+    assert_int_equal(esp_plane_child_install(ends->end[0].plane, &c, now_read()), 0);
+    assert_true(frame_put(ends, 1)); /* the other end does not know it */
+    assert_true(event_wait(&ends->end[1], ESP_EVENT_STRAY, &event));
+    assert_int_equal(event.spi, c.spi_out);
+    assert_true(endpoint_equal(&event.endpoint, &c.path.local));
+    nanos begun = now_read();
+    for (uint32_t i = 0; i < 2000;)
+        if (frame_put(ends, i))
+            i++;
+    while (stats.unknown_spi < 2001)
+        esp_plane_stats_get(ends->end[1].plane, &stats);
+    /* two workers, and nobody asked meanwhile */
+    assert_in_range(events_of(&ends->end[1], ESP_EVENT_STRAY), 0,
+                    nanos_min(8, 2 + 2 * (now_read() - begun) / (10 * NANOS_PER_MS)));
+
+    close(loopback_socket(&port)); /* nobody is there */
+    c.path.remote = loopback(port);
+    assert_int_equal(esp_plane_child_move(ends->end[0].plane, 1, &c.path, true, 0), 0);
+    assert_true(frame_put(ends, 2));
+    assert_true(event_wait(&ends->end[0], ESP_EVENT_UNREACHABLE, &event));
+    assert_true(endpoint_equal(&event.endpoint, &c.path.remote));
+}
+
 /* --- churn --- */
 
 struct pump {
@@ -422,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hard_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ike, setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_sockets, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hints, setup, teardown),
         cmocka_unit_test_setup_teardown(test_churn_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
     };

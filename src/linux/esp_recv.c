@@ -7,6 +7,7 @@
 
 #define ERRORS_MAX      64 /* messages taken off an error queue at once */
 #define KEEPALIVE_OCTET 0xff
+#define HINT_PAUSE_NS   (10 * NANOS_PER_MS)
 
 void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n)
 {
@@ -119,6 +120,17 @@ static void batch_open(struct plane_worker *w)
     r->used = 0;
 }
 
+/* hint - something that may be forged: seldom enough to do no harm. */
+static void hint(struct plane_worker *w, enum esp_event_kind kind, const struct endpoint *from,
+                 uint32_t spi)
+{
+    nanos *last = &w->hinted_ns[kind == ESP_EVENT_STRAY];
+    if (w->now - *last < HINT_PAUSE_NS)
+        return;
+    *last = w->now;
+    plane_hint_put(w->plane, &(struct plane_hint){.kind = kind, .from = *from, .spi = spi});
+}
+
 /* packet_queue - ESP, in UDP or not, whichever of the two we send ourselves (RFC 7296
  * section 2.23). */
 static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t tos)
@@ -133,6 +145,7 @@ static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t t
     struct esp_child *child = esp_policy_spi(w->plane->policy, spi);
     if (child == NULL) {
         worker_count(w, STAT_UNKNOWN_SPI, 1);
+        hint(w, ESP_EVENT_STRAY, &r->from[r->n_messages - 1], spi);
         return;
     }
     if (r->n == PLANE_RECV_PACKETS) {
@@ -275,10 +288,12 @@ void plane_socket_drain(struct plane_worker *w, const struct plane_source *sourc
 
 void plane_socket_errors(struct plane_worker *w, const struct plane_source *source)
 {
-    struct endpoint remote;
-    uint32_t mtu;
-    for (int i = 0; i < ERRORS_MAX && socket_error_next(source->fd, &remote, &mtu); i++)
-        if (mtu != 0)
-            plane_mtu_put(w->plane,
-                          &(struct plane_mtu_report){.remote = remote.address, .mtu = mtu});
+    struct socket_error error;
+    for (int i = 0; i < ERRORS_MAX && socket_error_next(source->fd, &error); i++) {
+        struct plane_mtu_report report = {.remote = error.remote.address, .mtu = error.mtu};
+        if (error.mtu != 0)
+            plane_mtu_put(w->plane, &report);
+        else if (error.unreachable)
+            hint(w, ESP_EVENT_UNREACHABLE, &error.remote, 0);
+    }
 }

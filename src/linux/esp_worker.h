@@ -28,6 +28,7 @@
 #define PLANE_IKE_QUEUE     256 /* IKE datagrams that wait for the control thread */
 #define PLANE_MTU_QUEUE     16
 #define PLANE_ACQUIRE_QUEUE 8
+#define PLANE_HINT_QUEUE    8
 #define PLANE_SEND_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the oldest kernels */
 #define PLANE_SEND_OCTETS   65000 /* below the 65,507 of one UDP datagram over IPv4 */
 #define PLANE_RECV_OCTETS   65536 /* one receive */
@@ -142,7 +143,8 @@ struct plane_worker {
     unsigned ivs_left;
     nanos icmp_window; /* start of the second in which too_big_left counts */
     unsigned too_big_left;
-    nanos acquired_ns; /* when the last ESP_EVENT_ACQUIRE was made */
+    nanos acquired_ns;  /* when the last ESP_EVENT_ACQUIRE was made */
+    nanos hinted_ns[2]; /* the same, of ESP_EVENT_UNREACHABLE and ESP_EVENT_STRAY */
     uint64_t kicks_taken;
 };
 
@@ -159,6 +161,13 @@ struct plane_mtu_report {
     uint32_t mtu, failed;
 };
 
+/* struct plane_hint - ESP_EVENT_STRAY or ESP_EVENT_UNREACHABLE. */
+struct plane_hint {
+    enum esp_event_kind kind;
+    struct endpoint from;
+    uint32_t spi;
+};
+
 /* struct plane_inbox - from the workers to the control thread. */
 struct plane_inbox {
     int event_fd;
@@ -171,6 +180,8 @@ struct plane_inbox {
     struct plane_mtu_report mtu[PLANE_MTU_QUEUE];
     unsigned acquire_n;
     struct esp_acquire acquire[PLANE_ACQUIRE_QUEUE];
+    unsigned hint_n;
+    struct plane_hint hint[PLANE_HINT_QUEUE];
 };
 
 struct plane_control; /* the control thread's own: esp_plane.c */
@@ -220,11 +231,13 @@ void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits)
 bool plane_ike_put(struct esp_plane *plane, const struct esp_path *path, struct span message);
 void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *report);
 void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquire);
+void plane_hint_put(struct esp_plane *plane, const struct plane_hint *hint);
 
 /* called by the control thread */
 bool plane_ike_take(struct plane_inbox *inbox, struct plane_ike_slot *ret_slot);
 bool plane_mtu_take(struct plane_inbox *inbox, struct plane_mtu_report *ret_report);
 bool plane_acquire_take(struct plane_inbox *inbox, struct esp_acquire *ret_acquire);
+bool plane_hint_take(struct plane_inbox *inbox, struct plane_hint *ret_hint);
 struct esp_child *plane_news_take(struct plane_inbox *inbox); /* a list by news_next */
 void plane_inbox_clear(struct plane_inbox *inbox);
 

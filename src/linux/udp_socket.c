@@ -200,7 +200,14 @@ static uint32_t error_mtu(const struct sock_extended_err *e)
     return v4 || v6 || here ? e->ee_info : 0;
 }
 
-bool socket_error_next(int fd, struct endpoint *ret_remote, uint32_t *ret_mtu)
+static bool error_unreachable(const struct sock_extended_err *e)
+{
+    return (e->ee_origin == SO_EE_ORIGIN_ICMP && e->ee_type == ICMP_DEST_UNREACH &&
+            e->ee_code != ICMP_FRAG_NEEDED) ||
+           (e->ee_origin == SO_EE_ORIGIN_ICMP6 && e->ee_type == ICMPV6_DEST_UNREACH);
+}
+
+bool socket_error_next(int fd, struct socket_error *ret_error)
 {
     struct sockaddr_storage remote = {0};
     _Alignas(struct cmsghdr) uint8_t control[512];
@@ -214,8 +221,8 @@ bool socket_error_next(int fd, struct endpoint *ret_remote, uint32_t *ret_mtu)
                              .msg_controllen = sizeof(control)};
     if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
         return false;
-    *ret_mtu = 0;
-    (void)endpoint_from_sockaddr(&remote, ret_remote);
+    *ret_error = (struct socket_error){0};
+    (void)endpoint_from_sockaddr(&remote, &ret_error->remote);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
         bool error = (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
                      (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
@@ -223,7 +230,8 @@ bool socket_error_next(int fd, struct endpoint *ret_remote, uint32_t *ret_mtu)
         if (!error || c->cmsg_len < CMSG_LEN(sizeof(e)))
             continue;
         memcpy(&e, CMSG_DATA(c), sizeof(e));
-        *ret_mtu = error_mtu(&e);
+        ret_error->mtu = error_mtu(&e);
+        ret_error->unreachable = error_unreachable(&e);
     }
     return true;
 }

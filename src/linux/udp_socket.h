@@ -54,10 +54,15 @@ void packet_info_read(struct msghdr *message, struct packet_info *ret_info);
 /* packet_info_write - into message->msg_control, which has PACKET_INFO_CONTROL octets. */
 void packet_info_write(struct msghdr *message, int family, const struct packet_info *info);
 
-/*
- * socket_error_next - takes one message off the error queue. *ret_mtu: path MTU to *ret_remote that
- * an ICMP message reported; 0: another error. false: the queue is empty.
- */
-bool socket_error_next(int fd, struct endpoint *ret_remote, uint32_t *ret_mtu);
+/* struct socket_error - what an ICMP message, which anybody can forge, says of packets to `remote`
+ * (port 0: not UDP). */
+struct socket_error {
+    struct endpoint remote;
+    uint32_t mtu;     /* of the path; 0: it is about something else */
+    bool unreachable; /* host, network, protocol or port */
+};
+
+/* socket_error_next - takes one message off the error queue. false: it is empty. */
+bool socket_error_next(int fd, struct socket_error *ret_error);
 
 #endif

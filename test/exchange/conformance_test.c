@@ -160,12 +160,14 @@ static bool keep_reply(struct world *world, bool to_b, struct ike_datagram *d)
     return to_b;
 }
 
+static uint8_t encrypted = WIRE_PAYLOAD_SK;
+
 static void in_the_open(struct world *world, uint8_t exchange, uint64_t spi_r, bool critical)
 {
     uint8_t octets[IKE_HEADER_LEN + 8] = {0};
     struct ike_header header = {.spi_i = 0x0102030405060708,
                                 .spi_r = spi_r,
-                                .next_payload = 200,
+                                .next_payload = exchange == WIRE_IKE_SA_INIT ? 200 : encrypted,
                                 .version = IKE_VERSION,
                                 .exchange = exchange,
                                 .flags = IKE_FLAG_INITIATOR,
@@ -208,6 +210,11 @@ static void clear_answer(void **state)
     in_the_open(world, WIRE_INFORMATIONAL, 99, false);
     struct ike_header want = {.spi_r = 99, .message_id = 7, .exchange = WIRE_INFORMATIONAL};
     expect_reply(&want, N_INVALID_IKE_SPI);
+    /* what is not encrypted may be such an answer itself (section 1.5) */
+    encrypted = WIRE_PAYLOAD_N;
+    in_the_open(world, WIRE_INFORMATIONAL, 99, false);
+    assert_int_equal(n_replies, 0);
+    encrypted = WIRE_PAYLOAD_SK;
     world_free(world);
 }
 

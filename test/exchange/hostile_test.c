@@ -197,6 +197,17 @@ static void header_only(struct world *world, struct ike_header header)
     to_b(world, &d);
 }
 
+/* sealed - the header, and what nobody can decrypt */
+static void sealed(struct world *world, struct ike_header header)
+{
+    struct ike_datagram d = {.path = world_path(0), .len = IKE_HEADER_LEN + 64};
+    header.next_payload = WIRE_PAYLOAD_SK;
+    header.length = (uint32_t)d.len;
+    ike_header_write(&header, d.octets);
+    d.octets[IKE_HEADER_LEN + 3] = 64;
+    to_b(world, &d);
+}
+
 static void unknown_things(void **state)
 {
     (void)state;
@@ -211,13 +222,15 @@ static void unknown_things(void **state)
     n_answers = 0;
     for (int i = 0; i < 1000; i++) {
         header.spi_i++;
-        header_only(world, header);
+        sealed(world, header);
     }
     assert_int_equal(n_answers, 10); /* in this second */
     header.flags |= IKE_FLAG_RESPONSE;
     world_run(world, 2 * NANOS_PER_SEC);
     n_answers = 0;
-    header_only(world, header);
+    sealed(world, header);
+    header.flags = IKE_FLAG_INITIATOR;
+    header_only(world, header); /* only what is encrypted is answered */
     assert_int_equal(n_answers, 0);
     header.flags = IKE_FLAG_INITIATOR;
     header.version = 0x10;
@@ -228,7 +241,7 @@ static void unknown_things(void **state)
     assert_int_equal(n_answers, 1);
     assert_int_equal(answer.octets[IKE_HEADER_LEN + 7], N_INVALID_MAJOR_VERSION);
     header.version = 0x2f;
-    header_only(world, header);
+    sealed(world, header);
     assert_int_equal(n_answers, 2);
     /* exchanges that do not exist, for an IKE SA that does */
     static const uint8_t exchanges[] = {0, 1, 33, 38, 43, 44, 240, 255};

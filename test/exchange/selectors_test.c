@@ -106,8 +106,7 @@ static void packet_decides(void **state)
     world->conn_b->n_children = 2;
     strcpy(other->name, "other");
     assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
-    assert_true(
-        range_parse("10.0.0.0/8", &world->conn_a->children[0].remote_ts.fixed.ts[0].range));
+    assert_true(range_parse("10.0.0.0/8", &world->conn_a->children[0].remote_ts.fixed.ts[0].range));
     world_start(world);
     assert_int_equal(login_for(world, &packet), IKE_OK);
     assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &child));

@@ -364,6 +364,10 @@ void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool r
                    (uint32_t)octets.ptr[2] << 8 | octets.ptr[3];
     struct esp_child *child = esp_policy_spi(plane->policy, spi);
     struct record *r = child != NULL ? record_of(plane, child) : NULL;
+    struct endpoint from = path->remote;
+    from.port = raw ? 0 : from.port;
+    if (child == NULL)
+        ike_stray_esp(plane->host->ike, &from, spi, plane->host->sim->now);
     if (r == NULL || (raw && r->udp_encap))
         return;
     struct esp_opened packet = {.packet = octets.ptr, .len = octets.len};
