@@ -129,21 +129,26 @@ static const char *trouble(const struct tree *session, const struct tree *path)
     return NULL;
 }
 
+static json_t *heard_json(const struct tree *path)
+{
+    return tree_get(path, "heard") == NULL ? json_null() : integer(path, "heard");
+}
+
 static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
-                     "s:s?}",
-                     "name", path->name, "interface", string(path, "interface"), "local",
-                     string(path, "local"), "remote", string(path, "remote"), "state",
-                     string(path, "state"), "usable",
-                     json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
-                     integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
-                     vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
-                     (double)number(path, "rtt-us") / 1000.0, "losses", integer(path, "losses"),
-                     "bytes_in", integer(path, "bytes-in"), "bytes_out", integer(path, "bytes-out"),
-                     "packets_in", integer(path, "packets-in"), "packets_out",
-                     integer(path, "packets-out"), "last_error", trouble(session, path));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:s?}",
+        "name", path->name, "interface", string(path, "interface"), "local", string(path, "local"),
+        "remote", string(path, "remote"), "state", string(path, "state"), "usable",
+        json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
+        integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
+        vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
+        (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
+        integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
+        integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"), "packets_out",
+        integer(path, "packets-out"), "last_error", trouble(session, path));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)
@@ -246,6 +251,14 @@ static void put_rtt(struct table *table, const struct tree *path)
         table_put(table, NULL, "-");
 }
 
+/* put_heard - a state is what was found out last; this is how long ago anything came. */
+static void put_heard(struct table *table, const struct tree *path)
+{
+    char text[32];
+    table_put(table, NULL, "%s",
+              tree_get(path, "heard") == NULL ? "-" : age(number(path, "heard"), text));
+}
+
 static void put_path(struct table *table, const struct status *status, const struct tree *path)
 {
     const struct tree *sa = sa_of(status, path), *child = child_of(status, path);
@@ -257,6 +270,7 @@ static void put_path(struct table *table, const struct status *status, const str
     table_put(table, NULL, "%s", text(path, "local"));
     table_put(table, NULL, "%s", sa == NULL ? "-" : text(sa, "origin"));
     put_rtt(table, path);
+    put_heard(table, path);
     table_put(table, NULL, "%s", size(number(path, "bytes-in"), in));
     table_put(table, NULL, "%s", size(number(path, "bytes-out"), out));
     table_put(table, NULL, "%s", child == NULL ? "-" : age(number(child, "install-time"), old));
@@ -267,7 +281,7 @@ static void print_session_paths(const struct status *status, const struct tree *
 {
     struct table table;
     const char *said = NULL;
-    table_begin(&table, "PATH|INTERFACE|STATE|ADDRESS|IKE SA|>RTT|>IN|>OUT|>AGE");
+    table_begin(&table, "PATH|INTERFACE|STATE|ADDRESS|IKE SA|>RTT|>HEARD|>IN|>OUT|>AGE");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         if (!same(path, "session", session, "id"))
             continue;
@@ -340,8 +354,9 @@ void status_print_paths(const struct status *status, bool colour)
         printf("no paths: no connection is up or wanted; see: ikat up NAME\n");
         return;
     }
-    table_begin(&table,
-                "CONNECTION|PATH|INTERFACE|STATE|LOCAL|REMOTE|>PRIO|>WEIGHT|>RTT|>LOST|>SINCE");
+    table_begin(
+        &table,
+        "CONNECTION|PATH|INTERFACE|STATE|LOCAL|REMOTE|>PRIO|>WEIGHT|>RTT|>HEARD|>LOST|>SINCE");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         const char *state = text(path, "state");
         table_put(&table, NULL, "%s", text(path, "conn"));
@@ -353,6 +368,7 @@ void status_print_paths(const struct status *status, bool colour)
         table_put(&table, NULL, "%s", text(path, "priority"));
         table_put(&table, NULL, "%s", text(path, "weight"));
         put_rtt(&table, path);
+        put_heard(&table, path);
         table_put(&table, NULL, "%s", text(path, "losses"));
         table_put(&table, NULL, "%s", age(number(path, "since"), old));
     }

@@ -409,6 +409,8 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "failures", "%u", path->failures);
     vici_put(w, "losses", "%" PRIu64, path->losses);
     vici_put(w, "since", "%lld", seconds(now - path->since_ns));
+    if (path->last_heard_ns != 0)
+        vici_put(w, "heard", "%lld", seconds(now - path->last_heard_ns));
     vici_section_end(w);
 }
 

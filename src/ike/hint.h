@@ -5,8 +5,8 @@
 /*
  * Signs without authentication that something is wrong between us and a peer (RFC 7296 sections 1.5
  * and 2.21.4). Anybody can forge them, so that none changes anything: what follows is one question
- * over an IKE SA that is there, at most every ten seconds on each, and what is looked at in a second
- * is bounded for all together.
+ * over an IKE SA that is there, at most every ten seconds on each, and what is looked at in a
+ * second is bounded for all together.
  */
 
 #include "ike/endpoint.h"

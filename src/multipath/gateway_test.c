@@ -259,6 +259,31 @@ static void test_the_last_path_stays(void **state)
 }
 
 /* News of things that are unknown, or over, change nothing. */
+/* A path that is idle and dead stays "up", since nobody is asked: what was heard last is said as of
+ * now, before anything looks at the IKE SA again. */
+static void test_idle_path_says_when_it_was_heard(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    struct path_status status;
+    run(side, SECONDS(5), -1, 0);
+    side->sa[0].in = side->now;
+    assert_true(path_manager_status(side->pm, 0, &status));
+    assert_int_equal(status.last_heard_ns, side->now);
+    side->sa[0].heard = side->now += SECONDS(1);
+    assert_true(path_manager_status(side->pm, 0, &status));
+    assert_int_equal(status.last_heard_ns, side->now);
+    side->sa[0].alive = false;
+    unsigned probes = side->probes;
+    nanos heard = side->now;
+    run(side, SECONDS(300), -1, -1);
+    assert_int_equal(side->probes, probes);
+    assert_true(path_manager_status(side->pm, 0, &status));
+    assert_int_equal(status.state, PATH_UP);
+    assert_int_equal(status.last_heard_ns, heard);
+    side_free(side);
+}
+
 static void test_stray_events(void **state)
 {
     (void)state;
@@ -293,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_idle_gateway_is_silent),
         cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
         cmocka_unit_test(test_the_last_path_stays),
+        cmocka_unit_test(test_idle_path_says_when_it_was_heard),
         cmocka_unit_test(test_stray_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,14 +152,33 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
     return false;
 }
 
+/* ike_heard - when the IKE core or we heard of it last, not after `limit`. */
+static nanos ike_heard(const struct vpn *vpn, const struct leg *leg, nanos limit)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_sa_info info;
+    bool later = view->sa(view->context, leg->id, &info) && info.last_heard_ns > leg->heard_ns &&
+                 info.last_heard_ns <= limit;
+    return later ? info.last_heard_ns : leg->heard_ns;
+}
+
+nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    nanos heard = ike_heard(vpn, leg, NANOS_NEVER), in, out;
+    for (unsigned i = 0; view->traffic != NULL && i < vpn->n_bearers; i++) {
+        const struct bearer *bearer = &vpn->bearers[i];
+        if (bearer->sa == leg->id && view->traffic(view->context, bearer->id, &in, &out))
+            heard = in > heard ? in : heard;
+    }
+    return heard;
+}
+
 /* look - what the data plane and the IKE core saw since. */
 static void look(struct vpn *vpn, struct leg *leg, nanos now)
 {
     const struct path_view *view = &vpn->pm->options.view;
-    struct ike_sa_info info;
-    nanos heard = leg->heard_ns;
-    if (view->sa(view->context, leg->id, &info) && info.last_heard_ns <= now)
-        heard = info.last_heard_ns > heard ? info.last_heard_ns : heard;
+    nanos heard = ike_heard(vpn, leg, now);
     for (unsigned i = 0; view->traffic != NULL && i < vpn->n_bearers; i++) {
         struct bearer *bearer = &vpn->bearers[i];
         nanos in = 0, out = 0;

@@ -248,7 +248,7 @@ static void leg_status(const struct vpn *vpn, const struct leg *leg, struct path
     status->at = leg->at;
     status->parked = vpn_end_user(vpn) && !leg_home(vpn, leg);
     status->rtt_ns = leg->rtt_ns;
-    status->last_heard_ns = leg->heard_ns;
+    status->last_heard_ns = health_last_heard(vpn, leg);
     for (unsigned i = 0; i < vpn->n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
         if (bearer->sa != leg->id)

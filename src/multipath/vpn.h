@@ -262,6 +262,8 @@ struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
 void health_settle(struct vpn *vpn, nanos now);
 nanos health_deadline(const struct vpn *vpn, nanos now);
 void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now);
+/* health_last_heard - as of now, for whoever looks in: nothing is concluded from it. */
+nanos health_last_heard(const struct vpn *vpn, const struct leg *leg);
 /* health_proof - an exchange that we began was answered. */
 void health_proof(struct vpn *vpn, struct leg *leg, nanos now);
 /* health_moved - the IKE SA is elsewhere now. */
