@@ -87,9 +87,11 @@ static void settings_syntax(void **state)
     assert_int_equal(
         parse("a { # comment\n  x = one   two # more\n y = \"q # \\\"z\\\" \"\n b { z = 1 } }\n"
               "a { x = three\n n =\n }\n"
-              "d : a { x = own }\n e {\n}\n",
+              "d : a { x = own }\n e {\n w = 'My \"home\"  is\"\" my !' # said\n}\n",
               &s),
         0);
+    assert_string_equal(tree_text(tree_get(s.root, "e"), "w"), "'My home is  my !'");
+    assert_true(tree_get(s.root, "a")->inherited && !tree_get(s.root, "d")->inherited);
     const struct tree *a = tree_get(s.root, "a"), *d = tree_get(s.root, "d");
     assert_string_equal(tree_text(a, "x"), "three");
     assert_string_equal(tree_text(a, "y"), "q # \"z\" ");
@@ -111,7 +113,7 @@ static void settings_errors(void **state)
         {"a {\n x = \"open\n }\n", "t.conf:2: a string without"},
         {"a {\n x\n}\n", "t.conf:3: x: expected '=' or '{'"},
         {"a {\n = 1\n}\n", "t.conf:2: '='"},
-        {"a { x = \"y\" z }\n", "t.conf:1: something follows"},
+        {"a {\n x = y \"z\" \x01\n }\n", "t.conf:2: a control character"},
         {"a = 1\na { }\n", "t.conf:2: a: is a key"},
         {"a { }\na = 1\n", "t.conf:2: a: is a section"},
         {"a : b { }\n", "t.conf:1: a: no section 'b'"},
@@ -119,6 +121,11 @@ static void settings_errors(void **state)
         {"include x\n", "t.conf:1: include: not possible"},
         {"a { \x01 }\n", "t.conf:1: unexpected character"},
     };
+    struct settings nul;
+    assert_int_equal(settings_parse("t.conf", span_of((const uint8_t *)"a = b\0c", 7), NULL, &nul),
+                     ERR_INVALID);
+    assert_non_null(strstr(nul.error, "a control character"));
+    settings_done(&nul);
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct settings s;
         assert_int_equal(parse(table[i].text, &s), ERR_INVALID);

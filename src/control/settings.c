@@ -136,31 +136,30 @@ static int read_quoted(struct parser *p, struct text *text)
 
 static int read_plain(struct parser *p, struct text *text)
 {
-    bool blank = false;
-    while (p->pos < p->end && strchr("\n}#\"", *p->pos) == NULL) {
+    static const char ends[] = {' ', '\t', '\r', '\n', '}', '#', '"'};
+    while (p->pos < p->end && memchr(ends, *p->pos, sizeof(ends)) == NULL) {
         char c = *p->pos++;
-        if (c == ' ' || c == '\t' || c == '\r') {
-            blank = text->len > 0;
-            continue;
-        }
         if (!isprint((unsigned char)c) && (unsigned char)c < 0x80)
             return fail(p, "", "a control character");
-        if ((blank && !put(text, ' ')) || !put(text, c))
+        if (!put(text, c))
             return ERR_NO_MEMORY;
-        blank = false;
     }
     return 0;
 }
 
+/* read_text - words and quoted strings to the end of the line, one space between any two. */
 static int read_text(struct parser *p, struct text *text)
 {
-    skip_blanks(p, false);
-    int err = p->pos < p->end && *p->pos == '"' ? read_quoted(p, text) : read_plain(p, text);
-    if (err == 0)
+    for (bool first = true;; first = false) {
         skip_blanks(p, false);
-    if (err == 0 && p->pos < p->end && strchr("\n}", *p->pos) == NULL)
-        err = fail(p, "", "something follows the value; use quotes around all of it");
-    return err;
+        if (p->pos == p->end || *p->pos == '\n' || *p->pos == '}')
+            return 0;
+        if (!first && !put(text, ' '))
+            return ERR_NO_MEMORY;
+        int err = *p->pos == '"' ? read_quoted(p, text) : read_plain(p, text);
+        if (err != 0)
+            return err;
+    }
 }
 
 /* --- files --- */
@@ -384,6 +383,8 @@ static int parse_section(struct parser *p, struct tree *section, unsigned depth)
 
 /* --- inheritance --- */
 
+/* find_path - a section by its path from the root; it and those around it are marked as inherited.
+ */
 static struct tree *find_path(struct tree *root, const char *path)
 {
     char name[NAME_MAX_LEN + 1];
@@ -394,6 +395,8 @@ static struct tree *find_path(struct tree *root, const char *path)
         memcpy(name, path, len);
         name[len] = '\0';
         root = tree_get(root, name);
+        if (root != NULL)
+            root->inherited = true;
         path += path[len] == '.' ? len + 1 : len;
     }
     return root;

@@ -20,6 +20,7 @@ struct tree {
     struct tree *first, *last, *next;
     const char *file; /* configuration files: where it stands; borrowed from struct settings */
     unsigned line;
+    bool inherited; /* configuration files: another section takes keys over from here */
 };
 
 struct tree *tree_new(enum tree_kind kind, const char *name); /* NULL: no memory */

@@ -191,6 +191,8 @@ int config_check(const struct tree *root, struct build_error *error)
         bool found = false;
         for (size_t i = 0; i < LEN(known); i++)
             found |= strcmp(top->name, known[i]) == 0;
+        if (!found && top->inherited)
+            continue; /* a template: what inherits from it is looked at */
         if (!found && strcmp(top->name, "authorities") == 0)
             return build_fail(error, top, "not supported by ikat yet: certificates are not");
         if (!found) {
