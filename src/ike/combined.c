@@ -67,13 +67,13 @@ bool combined_split(const struct wire_message *message, uint16_t number,
         if (opening && n > 0)
             return false; /* a second one */
         bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
-        if (!opening && (n == 0 || between)) {
+        if (!opening && (n == 0 || n == sizeof(order) || between)) {
             if (!of_login(payload))
                 return false;
             ret_login->payloads[ret_login->n++] = *payload;
             continue;
         }
-        if (n == sizeof(order) || payload->type != order[n] || (n == 1 && !is_ike_sa(payload)))
+        if (payload->type != order[n] || (n == 1 && !is_ike_sa(payload)))
             return false;
         ret_group->payloads[ret_group->n++] = *payload;
     }
