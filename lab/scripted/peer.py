@@ -24,15 +24,15 @@ FLOAT = 4500
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def socket_in(namespace, family):
-    """A UDP socket of another network namespace."""
+def socket_in(namespace, family, kind=socket.SOCK_DGRAM, protocol=0):
+    """A socket of another network namespace."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
     try:
         if LIBC.setns(there, 0x40000000):
             raise OSError(ctypes.get_errno(), "setns")
         try:
-            return socket.socket(family, socket.SOCK_DGRAM)
+            return socket.socket(family, kind, protocol)
         finally:
             LIBC.setns(home, 0x40000000)
     finally:
@@ -98,11 +98,14 @@ class Peer:
     # ---- datagrams
 
     def socket(self, end):
-        """The socket of one of our addresses and ports."""
+        """The socket of one of our addresses and ports; the port 0 is for ESP without UDP."""
         if end not in self.sockets:
-            sock = socket_in(self.lab.name(self.host), socket.AF_INET6 if ":" in end[0] else socket.AF_INET)
+            how = (socket.SOCK_DGRAM, 0) if end[1] else (socket.SOCK_RAW, socket.IPPROTO_ESP)
+            sock = socket_in(self.lab.name(self.host), socket.AF_INET6 if ":" in end[0] else socket.AF_INET, *how)
             sock.bind(end)
             self.sockets[end] = sock
+            if end[1]:
+                self.socket((end[0], 0))
         return self.sockets[end]
 
     def raw(self, octets, here, there):
@@ -119,6 +122,9 @@ class Peer:
             self.put(octets, sa.here, sa.there)
 
     def _take(self, octets, here, there):
+        if here[1] == 0:
+            self.esp.append((octets if ":" in here[0] else octets[20:], here, there))
+            return
         if here[1] == FLOAT:
             if octets == b"\xff":
                 return
@@ -325,7 +331,7 @@ class Peer:
         body = answer.all(m.KE)[0].body
         m.demand(body[:4] == struct.pack(">HH", exchange.group, 0), "the group of KE")
         new = IkeSa(suite, (spi, proposal.spi), True, (old.here, old.there))
-        new.derive(exchange.shared(body[4:]), nonce, answer.all(m.NONCE)[index].body, old)
+        new.derive(exchange.shared(body[4:]), nonce, answer.all(m.NONCE)[-1].body, old)
         self.sas[spi] = new
         return new
 
@@ -386,7 +392,8 @@ class Peer:
     # ---- ESP
 
     def ping(self, child, source, target, timeout=None, here=None):
-        """Whether an echo request through a Child SA is answered; returns the Child SA that the answer came on."""
+        """Whether an echo request through a Child SA is answered; returns the Child SA that the answer came on. It goes in UDP, which
+        has to be understood always; the answer may come without (RFC 7296 section 2.23)."""
         number = int.from_bytes(os.urandom(2), "big")
         ike = child.ike
         self.raw(child.seal(echo(source, target, number)), here or ike.here, (ike.there[0], FLOAT))

@@ -9,6 +9,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspa
 
 from lab.daemons import Ikatd, Strongswan  # noqa: E402
 from lab.net import Lab  # noqa: E402
+from lab.run import wait  # noqa: E402
+from lab.scripted.peer import Peer  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -22,7 +24,7 @@ class Bench:
     """What a test uses: a lab, and daemons that are started in it."""
 
     def __init__(self):
-        self.labs, self.daemons = [], []
+        self.labs, self.daemons, self.peers = [], [], []
 
     def lab(self, **options):
         """A lab that ends with the test."""
@@ -34,10 +36,20 @@ class Bench:
         self.daemons.append(Ikatd(lab, host, settings, options))
         return self.daemons[-1].start()
 
+    def peer(self, lab, host, **how):
+        """A scripted peer."""
+        self.peers.append(Peer(lab, host, **how))
+        return self.peers[-1]
+
     def strongswan(self, lab, host, settings, charon=None):
         """A started strongSwan."""
         self.daemons.append(Strongswan(lab, host, settings, charon))
         return self.daemons[-1].start()
+
+    def close(self):
+        """Ends all of it."""
+        for thing in self.peers + self.labs:
+            thing.close()
 
 
 @pytest.fixture
@@ -48,5 +60,29 @@ def world(request):
     if getattr(request.node, "failed_call", False):
         for daemon in bench.daemons:
             print(f"---- {daemon.name}\n{daemon.log()[-6000:]}")
-    for lab in bench.labs:
-        lab.close()
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A Bench that all tests of a module use, one after the other."""
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def case(request, shared):
+    """The shared Bench in one test: its scripted peers go, what its daemons log while it fails is shown."""
+    begin = {daemon: len(daemon.log()) for daemon in shared.daemons}
+    yield shared
+    for peer in shared.peers:
+        peer.close()
+    shared.peers = []
+    for daemon in shared.daemons:
+        for name in {name for name, _ in daemon.sas()}:
+            daemon.request("terminate", ike=name, force="yes", timeout="-1")
+        wait(lambda one=daemon: not one.sas(), f"{daemon.name} has nothing left")
+        if getattr(request.node, "failed_call", False):
+            print(f"---- {daemon.name}\n{daemon.log()[begin.get(daemon, 0):][-6000:]}")
+        assert daemon.process.poll() is None and "event=died" not in daemon.log(), f"{daemon.name} died"
