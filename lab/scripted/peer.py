@@ -57,7 +57,8 @@ def chosen(proposal, offered=None):
     kinds = [t.kind for t in proposal.transforms]
     m.demand(len(kinds) == len(set(kinds)), "one transform of each kind")
     if offered:
-        m.demand(set(proposal.transforms) <= set(offered[proposal.number - 1].transforms), "only what was offered")
+        there = {(t.kind, t.number, t.bits) for t in offered[proposal.number - 1].transforms}
+        m.demand({(t.kind, t.number, t.bits) for t in proposal.transforms} <= there, "only what was offered")
         m.demand(proposal.protocol == offered[proposal.number - 1].protocol, "the protocol that was offered")
         m.demand({t.kind for t in offered[proposal.number - 1].transforms} == set(kinds), "each kind that was offered")
     by = {t.kind: t for t in proposal.transforms}
@@ -340,10 +341,10 @@ class Peer:
         notify = m.N(m.KEEP_OLD, KEEP) if dialect == "keep-old" else m.N(m.CLONE_IKE_SA)
         return self.rekey_ike(sa, [notify], **how)
 
-    def answer_rekey_ike(self, request, before=(), after=(), *, edit=None):
+    def answer_rekey_ike(self, request, before=(), after=(), *, edit=None, nonce=None):
         """Answers a request for a new IKE SA; returns it."""
         proposal = next(p for p in request.proposals() if set(p.of(m.GROUP)) & {14, 19, 31})
-        body, nonce, spi = request.one(m.KE), os.urandom(32), new_spi()
+        body, nonce, spi = request.one(m.KE), nonce or os.urandom(32), new_spi()
         group = int.from_bytes(body[:2], "big")
         picked = m.Proposal(m.IKE, spi, pick(proposal, group), proposal.number)
         exchange = KeyExchange(group)

@@ -82,7 +82,7 @@ def case(request, shared):
     for daemon in shared.daemons:
         for name in {name for name, _ in daemon.sas()}:
             daemon.request("terminate", ike=name, force="yes", timeout="-1")
-        wait(lambda one=daemon: not one.sas(), f"{daemon.name} has nothing left")
+        wait(lambda one=daemon: not one.established(), f"{daemon.name} has nothing left")
         if getattr(request.node, "failed_call", False):
             print(f"---- {daemon.name}\n{daemon.log()[begin.get(daemon, 0):][-6000:]}")
         assert daemon.process.poll() is None and "event=died" not in daemon.log(), f"{daemon.name} died"

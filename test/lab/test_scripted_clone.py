@@ -259,7 +259,7 @@ def test_clones_of_clones_and_any_order_of_deletion(gate, user, dialect):
         assert all(carries(user, child, login.inner) for child in children if child)
     assert len(gate.sas()) == 1 and [sa["remote-vips"] for sa in gate.established()] == [[login.inner]]
     user.delete(sas[1])
-    wait(lambda: not gate.sas(), "the session is over")
+    wait(lambda: not gate.established(), "the session is over")
 
 
 def test_numbers_of_a_clone(user):
@@ -476,7 +476,7 @@ def test_combined_broken(gate, user, how):
     """D-06: INVALID_SYNTAX, and nothing is left: neither a login nor a clone."""
     login = Combined(user, BROKEN[how])
     assert login.answer.names == ["N(INVALID_SYNTAX)"]
-    assert not gate.sas()
+    assert not gate.established()
 
 
 @pytest.mark.parametrize("how", ("group", "proposal", "KE", "mobike", "child"))
