@@ -328,6 +328,7 @@ nanos sa_deadline(const struct sa *sa)
     if (sa->session != NULL && sa->session->ending) {
         at = nanos_min(at, sa->session->end_at_ns);
         at = nanos_min(at, sa->detoured ? NANOS_NEVER : sa->session->end_detour_ns);
+        at = nanos_min(at, sa->children != NULL ? sa->session->auth_deadline_ns : NANOS_NEVER);
     } else if (sa->session != NULL && sa->life == IKE_ESTABLISHED) {
         at = nanos_min(at, liveness_at(sa));
         at = nanos_min(at, sa->session->auth_deadline_ns);
@@ -400,6 +401,8 @@ static void tick_end(struct sa *sa, nanos now)
         sa_down(sa, session->end_reason, now);
         return;
     }
+    while (now >= session->auth_deadline_ns && sa->children != NULL)
+        child_down(sa->children, IKE_EXPIRED, 0);
     if (now >= session->end_detour_ns && !sa->detoured) {
         sa->detoured = true;
         exchange_redirect(sa, &session->end_path, now);
