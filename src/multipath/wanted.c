@@ -303,9 +303,16 @@ static void plan_policy(const struct vpn *vpn, struct plan *plan, int index, uns
         if (fits && !elsewhere)
             plan_link(vpn, plan, index, link, round);
     }
-    /* a section is shown, and remembered, also while its interface is not there */
-    if (!any && plan_count(plan, index, NULL) == 0 && vpn->n_remotes > 0)
-        plan_add(vpn, plan, index, policy->interface, &vpn->remotes[plan->n % vpn->n_remotes]);
+}
+
+/* plan_absent - a section is shown, and remembered, also while its interface is not there. */
+static void plan_absent(const struct vpn *vpn, struct plan *plan)
+{
+    for (uint8_t i = 0; i < vpn->conn->n_paths; i++) {
+        const char *interface = vpn->conn->paths[i].interface;
+        if (strcmp(interface, "auto") != 0 && plan_count(plan, i, NULL) == 0 && vpn->n_remotes > 0)
+            plan_add(vpn, plan, i, interface, &vpn->remotes[plan->n % vpn->n_remotes]);
+    }
 }
 
 /* plan_remotes - mesh = pairs: remote addresses that no path leads to get one, if the peer has more
@@ -375,6 +382,7 @@ void wanted_plan(struct vpn *vpn, nanos now)
             if (strcmp(vpn->conn->paths[i].interface, "auto") == 0)
                 plan_policy(vpn, &plan, i, round);
     }
+    plan_absent(vpn, &plan);
     plan_remotes(vpn, &plan);
     plan_commit(vpn, &plan);
     for (unsigned i = 0; i < vpn->n_paths; i++)
