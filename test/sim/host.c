@@ -322,6 +322,9 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
         sim_plane_move(host->plane, event->child, &event->path, event->udp_encap);
         break;
     case IKE_EV_CHILD_REMOVE: sim_plane_remove(host->plane, event->child, event->linger_ns); break;
+    case IKE_EV_COMMAND_DONE: /* such a login is tried again */
+        host->excused += event->outcome == IKE_ADDRESS_FAILURE;
+        break;
     case IKE_EV_CONFIG: session_config(host, event->session); break;
     case IKE_EV_SESSION_UP: session_up(host, event); break;
     case IKE_EV_SESSION_DOWN: sim_plane_session_end(host->plane, event->session); break;

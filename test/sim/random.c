@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A world by lot: who is there, how they are configured, what the network is like, what happens. */
+#include "base/assert.h"
 #include "ike/identity.h"
 #include "sim/fault.h"
 #include "sim/host.h"
@@ -50,6 +51,16 @@ static void lifetimes(struct sim *sim, struct ike_conn *conn)
     }
 }
 
+/* reauthentication - the end that wants it asks for it again and again: logins are not counted. */
+static void reauthentication(struct sim *sim, struct sim_host *host)
+{
+    if (!sim_chance(sim, 100))
+        return;
+    host->conn->reauth_ns = some_seconds(sim, 30, 90);
+    host->conn->reauth_over_ns = some_seconds(sim, 10, 30);
+    host->logs_in_anew = true;
+}
+
 static void configure(struct sim *sim, struct sim_host *host)
 {
     struct ike_conn *conn = host->conn;
@@ -71,6 +82,7 @@ static void configure(struct sim *sim, struct sim_host *host)
     host->options.fragment_size = sim_chance(sim, 200) ? 576 : 0;
     host->options.cookie_threshold = sim_chance(sim, 200) ? 1 : 0;
     lifetimes(sim, conn);
+    reauthentication(sim, host);
     host->traffic_interval = SIM_MS(100 + sim_below(sim, 2000));
 }
 
@@ -93,12 +105,28 @@ static void surround(struct sim *sim, struct sim_host *host)
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         struct sim_interface *interface = &host->interfaces[i];
         link_some(sim, &interface->link, noise);
-        if (host->gateway || sim->n_nats == SIM_NATS || !sim_chance(sim, 300))
+        if (host->gateway || sim->n_nats == SIM_NATS || !sim_chance(sim, 300) ||
+            interface->address.family == ADDRESS_V6)
             continue;
         struct sim_nat *nat = sim_nat_before(sim, interface);
         nat->symmetric = sim_chance(sim, 300);
         nat->timeout = some_seconds(sim, 30, 180);
     }
+}
+
+/* some_ipv6 - of the Gateway's two addresses the second one, and interfaces of its users but the
+ * first. */
+static void some_ipv6(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
+{
+    bool able = gateway == NULL ||
+                (gateway->n_interfaces > 1 && gateway->interfaces[1].address.family == ADDRESS_V6);
+    for (unsigned i = 1; able && i < host->n_interfaces; i++)
+        if (sim_chance(sim, 400)) {
+            struct address *address = &host->interfaces[i].address;
+            ASSERT(address_parse("2001:db8::1", address));
+            address->octets[7] = (uint8_t)(host - sim->hosts);
+            address->octets[15] = (uint8_t)(1 + i);
+        }
 }
 
 /* impostor - somebody with a user's name and without its secret. */
@@ -118,6 +146,7 @@ void sim_random_play(struct sim *sim)
     for (unsigned i = 0; i < gateways; i++) {
         struct sim_host *gateway = sim_gateway(sim, sim_chance(sim, 300) ? 2 : 1);
         configure(sim, gateway);
+        some_ipv6(sim, gateway, NULL);
         surround(sim, gateway);
     }
     for (uint64_t n = 1 + sim_below(sim, 3); n > 0; n--) {
@@ -125,6 +154,7 @@ void sim_random_play(struct sim *sim)
         struct sim_host *user = sim_user(sim, 1 + (unsigned)sim_below(sim, 4));
         sim_goes_to(user, gateway, 1 + (unsigned)sim_below(sim, gateway->n_interfaces));
         configure(sim, user);
+        some_ipv6(sim, user, gateway);
         surround(sim, user);
     }
     if (sim_chance(sim, 100))

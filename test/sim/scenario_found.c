@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What random runs found: each failed before its cause was mended. */
+#include "base/assert.h"
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/scenario.h"
@@ -304,6 +305,40 @@ static void delete_under_rekey(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* end_at_deadline - the session that a new login has replaced cannot tell the Gateway that it is
+ * over: what it carried ends with its authentication all the same. */
+static void end_at_deadline(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    user->conn->reauth_ns = SIM_SECONDS(30);
+    user->conn->reauth_over_ns = SIM_SECONDS(4);
+    user->logs_in_anew = true;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 16; i++)
+        sim_fault_at(sim, "hole", SIM_MS(30000 * i + 31000 + 30 * i), SIM_SECONDS(8), user, i % 2);
+    sim_run(sim, SIM_SECONDS(500));
+}
+
+/* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
+static void two_families(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 3);
+    ASSERT(address_parse("2001:db8::1", &gateway->interfaces[1].address));
+    ASSERT(address_parse("2001:db8:1::1", &user->interfaces[1].address));
+    sim_goes_to(user, gateway, 2);
+    user->conn->mesh = IKE_MESH_FULL;
+    user->conn->reauth_ns = SIM_SECONDS(30);
+    user->logs_in_anew = true;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 10; i++) {
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(10), "a path between two families");
+    }
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -323,6 +358,8 @@ static const struct sim_scenario scenarios[] = {
     {"late_login", late_login},
     {"lost_agreement", lost_agreement},
     {"delete_under_rekey", delete_under_rekey},
+    {"end_at_deadline", end_at_deadline},
+    {"two_families", two_families},
 };
 
 const struct sim_scenario *sim_scenarios_found(size_t index)

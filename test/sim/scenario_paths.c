@@ -2,6 +2,7 @@
 /* The path manager's scenarios, named after those of picoquic's multipath tests. */
 #include "sim/fault.h"
 #include "sim/host.h"
+#include "sim/plane.h"
 #include "sim/scenario.h"
 
 static void basic(struct sim *sim)
@@ -187,6 +188,65 @@ static void abandon(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* sent_over - when the End User last sent a packet over the path; 0: never. */
+static nanos sent_over(const struct sim_host *user, unsigned index)
+{
+    struct path_status path;
+    nanos in = 0, out = 0;
+    return path_manager_status(user->paths, index, &path) &&
+                   sim_plane_seen(user->plane, path.child, &in, &out)
+               ? out
+               : 0;
+}
+
+/* A backup carries nothing while the first path lives, and all once that is dead. */
+static struct sim_host *backed_up(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    sim_run(sim, SIM_SECONDS(20));
+    sim_expect(sim, sent_over(user, 0) > sim->now - SIM_SECONDS(2));
+    sim_expect(sim, sent_over(user, 1) == 0);
+    sim_fault_at(sim, "hole", 0, SIM_SECONDS(20), user, 0);
+    sim_run(sim, SIM_SECONDS(3));
+    carries(sim, SIM_SECONDS(15));
+    sim_expect(sim, sent_over(user, 1) > sim->now - SIM_SECONDS(2));
+    sim_run(sim, SIM_SECONDS(3));
+    return user;
+}
+
+static void backup(struct sim *sim)
+{
+    struct sim_host *user = backed_up(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the first path is not back");
+    sim_expect(sim, user->logins == 1);
+}
+
+/* ... and stands by again when the first path is back. */
+static void standup(struct sim *sim)
+{
+    struct sim_host *user = backed_up(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the first path is not back");
+    sim_run(sim, SIM_SECONDS(10));
+    sim_expect(sim, sent_over(user, 0) > sim->now - SIM_SECONDS(2));
+    sim_expect(sim, sent_over(user, 1) < sim->now - SIM_SECONDS(8));
+    sim_expect(sim, user->logins == 1);
+}
+
+/* A path that never was: its black hole is there before it is. */
+static void fail(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2);
+    sim_start(sim);
+    sim_fault_at(sim, "hole", 0, SIM_SECONDS(100), user, 1);
+    sim_run(sim, SIM_SECONDS(10));
+    carries(sim, SIM_SECONDS(60));
+    sim_expect(sim, user->logins == 1 && sent_over(user, 1) == 0);
+    sim_run(sim, SIM_SECONDS(31));
+    sim_until(sim, sim_healed, SIM_SECONDS(60), "the second path does not come");
+    sim_expect(sim, user->logins == 1);
+}
+
 static void break_both(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -262,6 +322,9 @@ static const struct sim_scenario scenarios[] = {
     {"break3", break3},
     {"back1", back1},
     {"abandon", abandon},
+    {"backup", backup},
+    {"standup", standup},
+    {"fail", fail},
     {"break_both", break_both},
     {"lossy", lossy},
     {"gateway_moves", gateway_moves},

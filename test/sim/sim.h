@@ -91,6 +91,7 @@ struct sim_host {
     char name[8];
     bool gateway, running;
     bool wanted;          /* End User: it is told to connect */
+    bool logs_in_anew;    /* it, or all of its users, reauthenticate: logins say nothing */
     bool impostor;        /* has another secret: must never get anywhere */
     const char *psk;      /* of an impostor: another one */
     unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
