@@ -329,9 +329,11 @@ nanos sa_deadline(const struct sa *sa)
         at = nanos_min(at, sa->session->end_at_ns);
         at = nanos_min(at, sa->detoured ? NANOS_NEVER : sa->session->end_detour_ns);
         at = nanos_min(at, sa->children != NULL ? sa->session->auth_deadline_ns : NANOS_NEVER);
-    } else if (sa->session != NULL && sa->life == IKE_ESTABLISHED) {
-        at = nanos_min(at, liveness_at(sa));
+    } else if (sa->session != NULL) {
         at = nanos_min(at, sa->session->auth_deadline_ns);
+    }
+    if (sa->session != NULL && !sa->session->ending && sa->life == IKE_ESTABLISHED) {
+        at = nanos_min(at, liveness_at(sa));
         at = nanos_min(at, nanos_min(sa->session->reauth_at_ns, sa->session->yield_at_ns));
     }
     for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
@@ -375,11 +377,6 @@ static void tick_lifetimes(struct sa *sa, nanos now)
 static void tick_session(struct sa *sa, nanos now)
 {
     struct session *session = sa->session;
-    if (now >= session->auth_deadline_ns) {
-        /* the authentication is over for every IKE SA that descends from it. */
-        session_expired(session, now);
-        return;
-    }
     if (now >= session->yield_at_ns) {
         session_yield(session, now);
         return;
@@ -417,6 +414,9 @@ void sa_tick(struct sa *sa, nanos now)
         tick_lifetimes(sa, now);
     if (sa->life != IKE_DEAD && sa->session != NULL && sa->session->ending)
         tick_end(sa, now);
+    else if (sa->life != IKE_DEAD && sa->session != NULL && now >= sa->session->auth_deadline_ns)
+        session_expired(sa->session,
+                        now); /* for all that descends from it, unanswered Deletes too */
     else if (sa->life == IKE_ESTABLISHED && sa->session != NULL)
         tick_session(sa, now);
     struct child *child = sa->children;

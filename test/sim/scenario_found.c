@@ -321,6 +321,22 @@ static void end_at_deadline(struct sim *sim)
     sim_run(sim, SIM_SECONDS(500));
 }
 
+/* delete_at_deadline - the answer to a Delete was lost: what the IKE SA carries does not outlive
+ * the authentication. */
+static void delete_at_deadline(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
+    user->conn->reauth_ns = SIM_SECONDS(30);
+    user->conn->reauth_over_ns = SIM_SECONDS(4);
+    user->logs_in_anew = true;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    sim_fault_at(sim, "delete-ike", SIM_SECONDS(20), 0, user, 0);
+    sim_fault_at(sim, "hole-in", SIM_SECONDS(20), SIM_SECONDS(30), user, 0);
+    sim_run(sim, SIM_SECONDS(60));
+    sim_expect(sim, gateway->logins > 0);
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -359,6 +375,7 @@ static const struct sim_scenario scenarios[] = {
     {"lost_agreement", lost_agreement},
     {"delete_under_rekey", delete_under_rekey},
     {"end_at_deadline", end_at_deadline},
+    {"delete_at_deadline", delete_at_deadline},
     {"two_families", two_families},
 };
 
