@@ -111,7 +111,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 {
     struct ike *ike = sa->ike;
     size_t n = spec->local_ts->n + spec->remote_ts->n;
-    bool outbound_now = spec->outbound_now && (inner_own(sa) || !session_waits(sa->session));
+    bool outbound_now = spec->outbound_now && !inner_waits(sa);
     if (map_get(&ike->children_by_spi, spec->spi_in) != NULL)
         return NULL; /* two that were under way chose the same one */
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));

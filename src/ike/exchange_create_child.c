@@ -102,7 +102,9 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     if (outcome != IKE_OK)
         return outcome;
     if (inner_asks(sa)) {
-        inner_ask(sa, request); /* KO-28: in front of the SA payload */
+        /* KO-28: in front of the SA payload */
+        bool moves = asking->intent.kind == INTENT_CREATE_MOVED;
+        inner_ask(sa, moves ? &asking->intent.path : &sa->path, request);
         child_ts_any(sa, policy, &creating->local);
     } else {
         child_ts_own(sa, policy, &creating->local);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ike/child.h"
 #include "ike/cp.h"
 #include "ike/endpoint.h"
 #include "ike/jobs.h"
@@ -21,6 +22,28 @@ const struct ike_config *inner_config(const struct sa *sa)
 ike_session_id inner_owner(const struct sa *sa)
 {
     return inner_own(sa) ? sa->inner->owner : sa->session->id;
+}
+
+static bool same_addresses(const struct ike_config *a, const struct ike_config *b)
+{
+    return a->n_addresses > 0 && b->n_addresses > 0 &&
+           address_equal(&a->addresses[0], &b->addresses[0]);
+}
+
+/* of_same - the IKE SA of that session whose own addresses are these; NULL: none. */
+static struct sa *of_same(const struct session *session, const struct ike_config *config)
+{
+    struct sa *sa = session == NULL ? NULL : session->sas;
+    while (sa != NULL && !(inner_own(sa) && same_addresses(&sa->inner->config, config)))
+        sa = sa->session_next;
+    return sa;
+}
+
+bool inner_waits(const struct sa *sa)
+{
+    if (!inner_own(sa))
+        return session_waits(sa->session);
+    return of_same(session_find(sa->ike, sa->session->elder), &sa->inner->config) != NULL;
 }
 
 /* wanted - only clones: the first IKE SA has what the login brought. */
@@ -45,9 +68,20 @@ bool inner_asks(const struct sa *sa)
     return sa->session->role == IKE_END_USER && wanted(sa) && sa->session->conn->n_vips > 0;
 }
 
-void inner_ask(const struct sa *sa, struct wire_builder *request)
+/* held_on - what the session that this one replaces has on that path; NULL: nothing of its own. */
+static const struct ike_config *held_on(const struct session *session, const struct ike_path *path)
 {
-    cp_request_add(sa->session->conn, NULL, request);
+    const struct session *old = session_find(session->ike, session->replaces);
+    for (const struct sa *sa = old == NULL ? NULL : old->sas; sa != NULL; sa = sa->session_next)
+        if (inner_own(sa) && address_equal(&sa->path.local.address, &path->local.address) &&
+            address_equal(&sa->path.remote.address, &path->remote.address))
+            return &sa->inner->config;
+    return NULL;
+}
+
+void inner_ask(const struct sa *sa, const struct ike_path *path, struct wire_builder *request)
+{
+    cp_request_add(sa->session->conn, held_on(sa->session, path), request);
 }
 
 bool inner_read(struct sa *sa, const struct wire_message *response)
@@ -68,19 +102,42 @@ bool inner_read(struct sa *sa, const struct wire_message *response)
 
 /* --- Gateway --- */
 
+/* twin_for - a clone of the elder session whose addresses no clone of this one has yet. */
+static const struct sa *twin_for(const struct session *session)
+{
+    const struct session *elder = session_find(session->ike, session->elder);
+    for (const struct sa *twin = elder == NULL ? NULL : elder->sas; twin != NULL;
+         twin = twin->session_next) {
+        bool taken = !inner_own(twin);
+        for (const struct sa *sa = session->sas; !taken && sa != NULL; sa = sa->session_next)
+            taken = sa->inner != NULL && sa->inner->twin == twin->inner->owner;
+        if (!taken)
+            return twin;
+    }
+    return NULL;
+}
+
 void inner_lease(struct sa *sa)
 {
     const struct session *session = sa->session;
     if (session->role != IKE_GATEWAY || !wanted(sa) || !session->leased || inner_new(sa) == NULL)
         return;
+    const struct sa *twin = twin_for(session);
+    const struct ike_config *held = twin == NULL ? NULL : &twin->inner->config;
+    sa->inner->twin = twin == NULL ? 0 : twin->inner->owner;
     struct ike_event *event = event_sa(sa, IKE_EV_LEASE);
+    event->lease.beside = sa->inner->twin;
     event->session = sa->inner->owner;
     event->job = job_add(sa, IKE_EV_LEASE, sa->inner->owner);
     event->lease.conn = session->conn;
     event->lease.identity = session->remote_id;
-    for (uint8_t i = 0; i < session->config.n_addresses && i < IKE_LEASE_ADDRESSES; i++)
-        event->lease.requested[event->lease.n_requested++].family =
-            session->config.addresses[i].family;
+    for (uint8_t i = 0; i < session->config.n_addresses && i < IKE_LEASE_ADDRESSES; i++) {
+        struct address *wish = &event->lease.requested[event->lease.n_requested++];
+        wish->family = session->config.addresses[i].family;
+        for (uint8_t k = 0; held != NULL && k < held->n_addresses; k++)
+            if (held->addresses[k].family == wish->family)
+                *wish = held->addresses[k];
+    }
 }
 
 void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
@@ -100,23 +157,43 @@ void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
     }
 }
 
-static bool asked(const struct wire_message *request)
+static bool asked(const struct wire_message *request, struct ike_lease_job *ret_job)
 {
     const struct wire_payload *cp = wire_find(request, WIRE_PAYLOAD_CP, NULL);
-    struct ike_lease_job job;
-    return cp != NULL && cp_request_read(cp->body, &job) && job.n_requested > 0;
+    return cp != NULL && cp_request_read(cp->body, ret_job) && ret_job->n_requested > 0;
+}
+
+/* change - with the clone of the session that has what is asked for, if it was not given it yet. */
+static void change(struct sa *sa, const struct address *wish)
+{
+    const struct ike_config wanted = {.n_addresses = 1, .addresses = {*wish}};
+    struct inner *inner = sa->inner;
+    if (inner->given || !inner->known || same_addresses(&inner->config, &wanted))
+        return;
+    for (struct sa *other = sa->session->sas; other != NULL; other = other->session_next)
+        if (other->inner != NULL && other->inner->known && !other->inner->given &&
+            same_addresses(&other->inner->config, &wanted)) {
+            sa->inner = other->inner;
+            other->inner = inner;
+            return;
+        }
 }
 
 void inner_give(struct sa *sa, const struct wire_message *request)
 {
-    if (sa->session->role == IKE_GATEWAY && sa->inner != NULL && asked(request))
-        sa->inner->given = true;
+    struct ike_lease_job job;
+    if (sa->session->role != IKE_GATEWAY || sa->inner == NULL || !asked(request, &job))
+        return;
+    change(sa, &job.requested[0]);
+    sa->inner->given = true;
 }
 
 void inner_answer(const struct sa *sa, const struct wire_message *request,
                   struct wire_builder *reply)
 {
-    if (sa->session->role == IKE_GATEWAY && inner_config(sa)->n_addresses > 0 && asked(request))
+    struct ike_lease_job job;
+    if (sa->session->role == IKE_GATEWAY && inner_config(sa)->n_addresses > 0 &&
+        asked(request, &job))
         cp_reply_add(inner_config(sa), reply);
 }
 
@@ -134,6 +211,11 @@ void inner_drop(struct sa *sa)
 {
     if (sa->inner == NULL)
         return;
+    struct sa *heir = of_same(session_find(sa->ike, sa->session->successor), &sa->inner->config);
+    for (struct child *child = heir == NULL ? NULL : heir->children; child != NULL;
+         child = child->sa_next)
+        if (child->replaces == 0)
+            child_switch(child); /* it waited for this one */
     struct ike_event *event = event_add(sa->ike, IKE_EV_LEASE_RELEASE);
     event->session = sa->inner->owner;
     free(sa->inner);

@@ -8,6 +8,10 @@
  * (KO-25). The Gateway leases them when the clone comes into being, so that a request for a Child
  * SA finds them, and releases them with the clone; they go along when it is rekeyed.
  *
+ * After a login anew beside a session (RFC 7296 section 2.8.3) they are those that its clones have:
+ * the Gateway leases each of them for one clone of the new session, too, and when the End User asks
+ * for the one that it has on the same path, the clones that got each other's change them.
+ *
  *   HDR, SK{CP(CFG_REQUEST), SA, Ni, ... TSi, TSr}  -->
  *                           <--  HDR, SK{CP(CFG_REPLY), SA, Nr, ... TSi, TSr}
  */
@@ -22,6 +26,7 @@ struct inner {
     ike_session_id owner; /* of the lease: a number like those of sessions, and none of them */
     bool known;           /* the Gateway has leased, the End User has got `config` */
     bool given;           /* Gateway: the End User asked for it */
+    ike_session_id twin;  /* Gateway: the owner in the elder session that it has them from; 0 */
     struct ike_config config;
 };
 
@@ -30,12 +35,15 @@ const struct ike_config *inner_config(const struct sa *sa);
 ike_session_id inner_owner(const struct sa *sa);
 /* inner_own - it is not the session's. */
 bool inner_own(const struct sa *sa);
+/* inner_waits - as session_waits(), for what this IKE SA's Child SAs are for. */
+bool inner_waits(const struct sa *sa);
 
-/* End User: inner_asks - the next request for a Child SA asks for addresses; inner_ask writes it;
+/* End User: inner_asks - the next request for a Child SA asks for addresses; inner_ask writes it,
+ * for a VPN on `path`;
  * inner_read takes the answer: without one, or with the addresses of the session, those it is.
  * false: no memory. */
 bool inner_asks(const struct sa *sa);
-void inner_ask(const struct sa *sa, struct wire_builder *request);
+void inner_ask(const struct sa *sa, const struct ike_path *path, struct wire_builder *request);
 bool inner_read(struct sa *sa, const struct wire_message *response) MUST_USE;
 
 /* Gateway: inner_lease - a clone is there: IKE_EV_LEASE; inner_leased - the outcome. inner_answer -

@@ -252,6 +252,7 @@ static void initiator_done(struct sa *sa, nanos now)
         (void)cp_reply_read(cp->body, session->conn, &session->config);
     const struct session *old = session_find(sa->ike, login->replaces);
     session->logins = old == NULL ? 0 : old->logins;
+    session->replaces = login->replaces;
     session_authenticated(session, sa, false, now);
     login_supersede(sa->ike, session->conn, now);
     auth_lifetime_read(session, &response, now);

@@ -58,6 +58,7 @@ struct session {
      */
     ike_session_id elder;     /* this session probably replaces that one; 0: none */
     ike_session_id successor; /* and the other way round */
+    ike_session_id replaces;  /* End User: logged in beside that one; 0 */
     nanos yield_at_ns;        /* `unique` ends this session then, if its successor still lives */
 
     bool leased;              /* Gateway: IKE_EV_LEASE gave `config` */

@@ -186,12 +186,60 @@ static void not_of_a_sibling(void **state)
     scenario_end(world);
 }
 
+/* sends - what the data plane of the Gateway does with the Child SA. */
+static bool sends(const struct world *world, ike_child_id child)
+{
+    bool on = false;
+    for (size_t i = 0; i < world->b.n_events; i++) {
+        const struct ike_event *event = &world->b.events[i];
+        on |= event->child == child &&
+              (event->kind == IKE_EV_CHILD_SWITCH ||
+               (event->kind == IKE_EV_CHILD_INSTALL && event->install.outbound_now));
+    }
+    return on;
+}
+
+/* A login anew beside the session: the addresses go to the clones of the new one, on the same path;
+ * the Gateway sends on the old VPNs until they go, or until the peer has sent on the new ones. */
+static void anew(void **state)
+{
+    (void)state;
+    struct world *world = up(true, true, 6);
+    for (unsigned i = 1; i < 3; i++) {
+        ike_sa_id clone = scenario_clone(&world->a, world_sa(&world->a, 0));
+        scenario_move(world, clone, i);
+        scenario_create(&world->a, clone);
+    }
+    struct address on_1 = inner_of(world, 1), on_2 = inner_of(world, 2);
+    struct ike_command login = {.kind = IKE_CMD_CONNECT,
+                                .conn = "office",
+                                .path = world_path(0),
+                                .replaces = scenario_session(&world->a).id};
+    assert_int_equal(world_command(&world->a, login), IKE_OK);
+    ike_sa_id clones[2];
+    for (unsigned i = 0; i < 2; i++)
+        clones[i] = scenario_clone(&world->a, world_sa(&world->a, 3));
+    for (unsigned i = 0; i < 2; i++) {
+        scenario_move(world, clones[i], 2 - i); /* the other way round */
+        scenario_create(&world->a, clones[i]);
+    }
+    struct address second = inner_of(world, 4), third = inner_of(world, 5);
+    assert_true(address_equal(&second, &on_2));
+    assert_true(address_equal(&third, &on_1));
+    ike_child_id fresh = world_child(&world->b, 5);
+    assert_false(sends(world, fresh));
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_DELETE_IKE, world_sa(&world->a, 1)), IKE_OK);
+    assert_true(sends(world, fresh));
+    assert_false(sends(world, world_child(&world->b, 3)));
+    scenario_end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(per_path),         cmocka_unit_test(life),
         cmocka_unit_test(shared),           cmocka_unit_test(contradiction),
-        cmocka_unit_test(not_of_a_sibling),
+        cmocka_unit_test(not_of_a_sibling), cmocka_unit_test(anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,54 @@ static void test_reauthentication(void **state)
     }
 }
 
+/* inner_on - the inner address of the End User's VPN on the link. */
+static struct address inner_on(const struct both *both, unsigned link)
+{
+    struct ike_child_info child;
+    struct ike_sa_info sa;
+    struct address local = world_path(link).local.address;
+    for (ike_child_id id = 0; ike_child_next(both->a.peer->ike, id, &child); id = child.id)
+        if (ike_sa_get(both->a.peer->ike, child.sa, &sa) &&
+            address_equal(&sa.path.local.address, &local))
+            return child.local_ts.ts[0].range.first;
+    return (struct address){0};
+}
+
+/* inner = per-path: each path has the address that it had, and not a packet is lost. */
+static void test_reauthentication_per_path(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 8; variant++) {
+        struct both *both = both_new(4, 80 + (uint64_t)variant);
+        struct world *world = both->world;
+        struct address inner[4];
+        world->conn_a->inner_per_path = world->conn_b->inner_per_path = true;
+        world->conn_b->unique = (enum ike_unique)(variant % 4);
+        world->conn_a->combined_auth = world->conn_b->combined_auth = variant & 1;
+        world->conn_a->reduced = variant & 2 ? IKE_REDUCED_END_USER : IKE_REDUCED_OFF;
+        (variant < 4 ? world->conn_a : world->conn_b)->reauth_ns = SECONDS(100);
+        both_connect(both);
+        both_until_all_up(both, SECONDS(5));
+        both->flow = both->down_flow = true;
+        both_run(both, SECONDS(3));
+        for (unsigned i = 0; i < 4; i++)
+            inner[i] = inner_on(both, i);
+        assert_false(address_equal(&inner[1], &inner[2]));
+        both->worst_gap = both->worst_down_gap = 0;
+        for (uint32_t n = 2; n < 5; n++) {
+            until_replaced(both, n, SECONDS(110));
+            for (unsigned i = 0; i < 4; i++) {
+                struct address now = inner_on(both, i);
+                assert_true(address_equal(&now, &inner[i]));
+            }
+            assert_int_equal(world->b.n_leases, 4);
+        }
+        assert_int_equal(both->worst_gap, 0);
+        assert_int_equal(both->worst_down_gap, 0);
+        both_free(both);
+    }
+}
+
 /* It fails: the old session is as it was until its deadline, and a later attempt succeeds. */
 static void test_reauthentication_fails(void **state)
 {
@@ -209,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reauthentication),
+        cmocka_unit_test(test_reauthentication_per_path),
         cmocka_unit_test(test_reauthentication_fails),
         cmocka_unit_test(test_reauthentication_over_what_lives),
         cmocka_unit_test(test_reauthentication_and_terminate),
