@@ -4,12 +4,15 @@
  * of their datagrams, and again with every single one of them lost, doubled or late (RFC 7296
  * sections 2.1, 2.8 and 2.25; draft-mglt-ipsecme-keep-old-ike-sa-00 section 4).
  *
- * usage: explorer [-v] [-j PROCESSES] [-b BRANCHES] [-f FATE] [-d DATAGRAMS]
- *        explorer [-b BRANCHES] VARIANT OF_A OF_B FATE HOST ORDINAL
+ * usage: explorer [-v] [-j PROCESSES] [-b BRANCHES] [-o EVENTS] [-f FATE] [-d DATAGRAMS]
+ *        explorer [-b BRANCHES] [-o EVENTS] VARIANT OF_A OF_B FATE HOST ORDINAL
  *
- * BRANCHES (6): at so many points of a run everything that can happen next is tried. FATE: only
- * this one, and none. DATAGRAMS: so many of each host have a fate. The second form: one pair, all
- * orders.
+ * Two searches, for each pair of operations, without and with a fate of one datagram:
+ *      BRANCHES (6): at so many points of a run everything that can happen next is tried;
+ *      EVENTS (1): so many events come out of turn, each of them at every point of the run.
+ * The first one is cut where a run goes on behind those points; how often is printed. The second
+ * one is never cut. FATE: only this one, and none. DATAGRAMS: so many of each host have a fate. The
+ * second form: one pair.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +24,11 @@
 
 static struct schedule now; /* said when a check fails: the checks end the process */
 static bool done, verbose;
-static unsigned long schedules, pruned;
-static unsigned branches = 6;
+static struct counts {
+    unsigned long schedules, pruned, cut;
+    unsigned pairs;
+} counts;
+static unsigned branches = 6, events = 1;
 
 static void say_where(void)
 {
@@ -30,24 +36,31 @@ static void say_where(void)
         (void)fprintf(stderr, "explorer: failed in: explorer %s %s %s %s %u %u (schedule %lu)\n",
                       variants[now.variant].name, operations[now.of_a].name,
                       operations[now.of_b].name, fate_names[now.fate], now.fate_host,
-                      now.fate_ordinal, schedules);
+                      now.fate_ordinal, counts.schedules);
 }
 
-/* all_orders - false: the datagram of the fate is never sent. */
-static bool all_orders(void)
+/* search - false: the datagram of the fate is never sent. */
+static bool search(unsigned max_branches, unsigned max_deviations)
 {
     static struct order order;
     bool any = false, hit;
     order.depth = 0;
-    order.branches = branches;
+    order.branches = max_branches;
+    order.deviations = max_deviations;
     do {
-        if (play(&now, &order, &hit))
-            schedules++;
-        else
-            pruned++;
+        bool played = play(&now, &order, &hit);
+        counts.schedules += played;
+        counts.pruned += !played;
+        counts.cut += played && order_cut(&order);
         any |= hit;
     } while (order_next(&order));
     return any;
+}
+
+static bool all_orders(void)
+{
+    bool any = branches > 0 && search(branches, ORDER_ANY);
+    return (events > 0 && search(ORDER_ANY, events)) || any;
 }
 
 static void explore_pair(unsigned variant, unsigned of_a, unsigned of_b, unsigned datagrams,
@@ -106,44 +119,39 @@ static unsigned explore(unsigned part, unsigned parts, unsigned datagrams, int o
     for (unsigned variant = 0; variant < n_variants; variant++)
         for (unsigned a = 0; a < n_operations; a++)
             for (unsigned b = 0; b < n_operations; b++) {
-                if (operations[b].only_a || (operations[a].nothing && operations[b].nothing) ||
-                    pairs++ % parts != part)
+                if (!operation_fits(&variants[variant], &operations[a], 0) ||
+                    !operation_fits(&variants[variant], &operations[b], 1) ||
+                    (operations[a].nothing && operations[b].nothing) || pairs++ % parts != part)
                     continue;
-                unsigned long before = schedules;
+                unsigned long before = counts.schedules;
                 explore_pair(variant, a, b, datagrams, only);
                 taken++;
                 if (verbose)
                     printf("%s %s x %s: %lu schedules\n", variants[variant].name,
-                           operations[a].name, operations[b].name, schedules - before);
+                           operations[a].name, operations[b].name, counts.schedules - before);
             }
     return taken;
 }
 
-struct counts {
-    unsigned long schedules, pruned;
-    unsigned pairs;
-};
-
 /* explore_all - in `processes`, each a part of the pairs. The number of failed ones. */
-static int explore_all(unsigned processes, unsigned datagrams, int only, struct counts *ret)
+static int explore_all(unsigned processes, unsigned datagrams, int only)
 {
     int ends[2], failed = 0, status;
     if (pipe(ends) != 0)
         return 1;
     for (unsigned i = 0; i < processes; i++)
         if (fork() == 0) {
-            struct counts counts = {.pairs = explore(i, processes, datagrams, only)};
-            counts.schedules = schedules;
-            counts.pruned = pruned;
+            counts.pairs = explore(i, processes, datagrams, only);
             done = write(ends[1], &counts, sizeof(counts)) == (ssize_t)sizeof(counts);
             exit(done ? 0 : 1);
         }
     close(ends[1]);
-    struct counts counts;
-    while (read(ends[0], &counts, sizeof(counts)) == (ssize_t)sizeof(counts)) {
-        ret->schedules += counts.schedules;
-        ret->pruned += counts.pruned;
-        ret->pairs += counts.pairs;
+    struct counts part;
+    while (read(ends[0], &part, sizeof(part)) == (ssize_t)sizeof(part)) {
+        counts.schedules += part.schedules;
+        counts.pruned += part.pruned;
+        counts.cut += part.cut;
+        counts.pairs += part.pairs;
     }
     while (wait(&status) > 0)
         failed += status != 0;
@@ -153,14 +161,14 @@ static int explore_all(unsigned processes, unsigned datagrams, int only, struct 
 int main(int argc, char **argv)
 {
     unsigned processes = 1, datagrams = 16;
-    struct counts counts = {0};
     int option, only = -1, failed = 0;
-    while ((option = getopt(argc, argv, "j:d:f:b:v")) != -1)
+    while ((option = getopt(argc, argv, "j:d:f:b:o:v")) != -1)
         switch (option) {
         case 'j': processes = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'd': datagrams = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'f': only = find("fate", optarg, fate_name, FATES); break;
         case 'b': branches = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'o': events = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'v': verbose = true; break;
         default: done = true; return 2;
         }
@@ -168,13 +176,15 @@ int main(int argc, char **argv)
     (void)atexit(say_where);
     if (argc - optind == 6) {
         one(argv + optind);
-        counts = (struct counts){schedules, pruned, 1};
+        counts.pairs = 1;
     } else {
-        failed = explore_all(processes, datagrams, only, &counts);
+        failed = explore_all(processes, datagrams, only);
     }
     done = true;
     printf("explorer: %lu schedules of %u pairs of operations, %lu others left out as repetitions, "
-           "%d violations\n",
-           counts.schedules, counts.pairs, counts.pruned, failed);
+           "%d violations\n"
+           "explorer: all orders at the first %u points of choice (%lu schedules went on in turn "
+           "behind them); %u events out of turn at all points\n",
+           counts.schedules, counts.pairs, counts.pruned, failed, branches, counts.cut, events);
     return failed == 0 ? 0 : 1;
 }

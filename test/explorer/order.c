@@ -26,6 +26,26 @@ static uint32_t first_awake(const struct order_node *node)
     return ORDER_PRUNED;
 }
 
+static bool out_of_turn(const struct order_node *node)
+{
+    return node->chosen != node->enabled.events[0];
+}
+
+/* within - the event that is chosen now is within the bounds. */
+static bool within(const struct order *order, const struct order_node *node)
+{
+    return node->branches_before < order->branches &&
+           (order->deviations == ORDER_ANY ||
+            node->deviations_before + out_of_turn(node) <= order->deviations);
+}
+
+bool order_cut(const struct order *order)
+{
+    const struct order_node *last = &order->nodes[order->depth - 1];
+    return order->depth > 0 && order->branches != ORDER_ANY &&
+           last->branches_before + (last->enabled.n > 1) > order->branches;
+}
+
 void order_begin(struct order *order)
 {
     order->at = 0;
@@ -43,13 +63,15 @@ uint32_t order_choose(struct order *order, const struct order_set *enabled)
     struct order_node *node = &order->nodes[order->depth];
     node->enabled = *enabled;
     node->sleep.n = 0;
-    node->branches_before = 0;
+    node->branches_before = node->deviations_before = 0;
     if (order->depth > 0) {
         const struct order_node *before = node - 1;
-        for (unsigned i = 0; i < before->sleep.n; i++)
+        bool reduce = order->deviations == ORDER_ANY;
+        for (unsigned i = 0; reduce && i < before->sleep.n; i++)
             if (order_host(before->sleep.events[i]) != order_host(before->chosen))
                 add(&node->sleep, before->sleep.events[i]);
         node->branches_before = before->branches_before + (before->enabled.n > 1);
+        node->deviations_before = before->deviations_before + out_of_turn(before);
     }
     node->chosen = first_awake(node);
     if (node->chosen == ORDER_PRUNED)
@@ -64,7 +86,7 @@ bool order_next(struct order *order)
         struct order_node *node = &order->nodes[order->depth - 1];
         add(&node->sleep, node->chosen);
         node->chosen = first_awake(node);
-        if (node->chosen != ORDER_PRUNED && node->branches_before < order->branches)
+        if (node->chosen != ORDER_PRUNED && within(order, node))
             return true;
         order->depth--;
     }

@@ -7,6 +7,10 @@
  * choices (stateless search, depth first). Two events that touch different hosts commute, so of the
  * orders that differ in nothing else one is enough: sleep sets (Godefroid, Partial-Order Methods
  * for the Verification of Concurrent Systems, 1996) leave the others out.
+ *
+ * Two bounds, for two searches: `branches` points at which all is tried, and what comes behind them
+ * in turn; or `deviations` events that come out of turn, at whatever points of the run, and then
+ * nothing is left out as a repetition, since the repetition may be beyond the bound.
  */
 
 #include <stdbool.h>
@@ -16,6 +20,7 @@
 #define ORDER_EVENTS 16  /* that can happen next at one point */
 #define ORDER_DEPTH  192 /* events of one run */
 #define ORDER_PRUNED UINT32_MAX
+#define ORDER_ANY    UINT32_MAX
 
 /* struct order_event as a number: a name that is the same in every run, and the host (0, 1). */
 static inline uint32_t order_event(unsigned host, unsigned kind, unsigned ordinal, unsigned copy)
@@ -34,12 +39,11 @@ struct order_set {
 
 struct order {
     unsigned depth, at;
-    unsigned
-        branches; /* points of a run where more than one event is tried; behind them: in turn */
+    unsigned branches, deviations; /* ORDER_ANY: as many as there are */
     struct order_node {
         struct order_set enabled, sleep; /* sleep: explored elsewhere; those done here are added */
         uint32_t chosen;
-        unsigned branches_before;
+        unsigned branches_before, deviations_before;
     } nodes[ORDER_DEPTH];
 };
 
@@ -48,6 +52,8 @@ void order_begin(struct order *order);
 /* order_choose - what happens next of `enabled` (at least one); ORDER_PRUNED: this run would only
  * repeat another one. */
 uint32_t order_choose(struct order *order, const struct order_set *enabled);
+/* order_cut - behind the bound of the run that was just played there was more to try. */
+bool order_cut(const struct order *order);
 /* order_next - prepares the next run; false: that was the last one. The first one: depth 0.
  */
 bool order_next(struct order *order);

@@ -23,14 +23,19 @@ const struct operation operations[] = {
     {"probe", IKE_CMD_PROBE, .children = 0},
     {"move", IKE_CMD_MOVE, .only_a = true},
     {"create-moved", IKE_CMD_CREATE_MOVED, .children = 1, .only_a = true},
+    {"gateway-moves", IKE_CMD_CREATE_MOVED, .children = 1, .only_b = true},
     {"reauth", IKE_CMD_REAUTH, .ends = true, .only_a = true},
+    {"ask-reauth", IKE_CMD_REAUTH, .children = 0, .only_b = true},
+    {"login", IKE_CMD_CONNECT, .only_a = true},
 };
 const unsigned n_operations = ARRAY_LEN(operations);
 
 const struct variant variants[] = {
-    {"keep-old", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, false},
-    {"rfc7791", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_RFC7791, false},
-    {"blind", IKE_CLONE_KEEP_OLD, IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, true},
+    {"keep-old", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .blind = false},
+    {"rfc7791", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_RFC7791, .blind = false},
+    {"blind", IKE_CLONE_KEEP_OLD, IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, .blind = true},
+    {"on-clone", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .on_clone = true},
+    {"login", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .logging_in = true},
 };
 const unsigned n_variants = ARRAY_LEN(variants);
 const char *const fate_names[FATES] = {"none", "lost", "twice", "late"};
@@ -48,6 +53,16 @@ struct sent {
     uint8_t part[4];    /* of SKF */
     uint64_t digest;
 };
+
+bool operation_fits(const struct variant *variant, const struct operation *operation, unsigned host)
+{
+    bool login = operation->kind == IKE_CMD_CONNECT;
+    if (host == 0 ? operation->only_b : operation->only_a)
+        return false;
+    if (operation->only_b && operation->kind == IKE_CMD_CREATE_MOVED)
+        return variant->on_clone;
+    return host == 0 ? login == variant->logging_in : !login;
+}
 
 static struct running {
     const struct schedule *schedule;
@@ -115,6 +130,11 @@ static struct peer *peer_of(struct running *r, unsigned host)
     return host == 0 ? &r->world->a : &r->world->b;
 }
 
+static const struct variant *variant_of(const struct running *r)
+{
+    return &variants[r->schedule->variant];
+}
+
 static const struct operation *operation_of(const struct schedule *s, unsigned host)
 {
     return &operations[host == 0 ? s->of_a : s->of_b];
@@ -125,15 +145,24 @@ static void begin(struct running *r, unsigned host)
     struct peer *peer = peer_of(r, host);
     const struct operation *operation = operation_of(r->schedule, host);
     struct ike_session_info session = {0};
+    struct ike_path path = world_path(1);
     struct ike_command command = {.kind = operation->kind,
-                                  .sa = world_sa(peer, 0),
+                                  .sa = world_sa(peer, variant_of(r)->on_clone),
                                   .child_id = world_child(peer, 0),
                                   .unused_old = operation->unused_old,
-                                  .path = world_path(1)};
+                                  .path = path};
     struct ike_child_info child;
     bool of_child =
         operation->kind == IKE_CMD_REKEY_CHILD || operation->kind == IKE_CMD_DELETE_CHILD;
     r->begun[host] = true;
+    if (operation->kind == IKE_CMD_CONNECT) {
+        command = (struct ike_command){
+            .kind = IKE_CMD_CONNECT, .conn = "office", .clone = true, .path = world_path(0)};
+        r->tags[host] = world_post(peer, command);
+        return;
+    }
+    if (host == 1)
+        command.path = (struct ike_path){.local = path.remote, .remote = path.local};
     if (operation->nothing || command.sa == 0 || !ike_session_next(peer->ike, 0, &session) ||
         (of_child && !ike_child_get(peer->ike, command.child_id, &child)))
         return; /* the other end was so quick that there is nothing left */
@@ -143,6 +172,7 @@ static void begin(struct running *r, unsigned host)
     r->tags[host] = world_post(peer, command);
 }
 
+/* enabled - the first one is what comes in turn. */
 static void enabled(const struct running *r, struct order_set *ret)
 {
     ret->n = 0;
@@ -197,7 +227,8 @@ static void look(struct running *r)
     plane_follow(&r->plane[0], &world->a);
     plane_follow(&r->plane[1], &world->b);
     assert_true(world_n_sas(&world->a) <= 8 && world_n_sas(&world->b) <= 8);
-    if (operation_of(r->schedule, 0)->ends || operation_of(r->schedule, 1)->ends)
+    bool through = r->plane[0].n_inbound > 0 && r->plane[1].n_inbound > 0;
+    if (operation_of(r->schedule, 0)->ends || operation_of(r->schedule, 1)->ends || !through)
         return;
     for (unsigned host = 0; host < 2; host++) {
         assert_int_not_equal(r->plane[host].sending, 0);
@@ -216,14 +247,16 @@ static void check_end(struct running *r)
 {
     struct world *world = r->world;
     world_check(world);
-    int sas = 1, children = 1;
+    int sas = 1 + (variant_of(r)->on_clone || variant_of(r)->logging_in), children = 1;
     bool ends = false;
     for (unsigned host = 0; host < 2; host++) {
         const struct operation *operation = operation_of(r->schedule, host);
         assert_true(r->tags[host] == 0 || world_done(peer_of(r, host), r->tags[host]) != NULL);
         sas += gain(r, host, operation->sas);
-        children +=
-            operation->kind == IKE_CMD_CREATE_MOVED ? gain(r, host, 1) : operation->children;
+        if (operation->kind == IKE_CMD_CREATE_MOVED)
+            children += gain(r, host, 1);
+        else if (r->tags[host] != 0)
+            children += operation->children;
         ends |= operation->ends;
     }
     struct ike_stats stats;
@@ -236,6 +269,16 @@ static void check_end(struct running *r)
     assert_int_equal(world_n_children(&world->a), children);
 }
 
+/* up_to_clone - the session has a clone without a Child SA. */
+static void up_to_clone(struct world *world)
+{
+    struct address own[2] = {world_path(0).local.address, world_path(1).local.address};
+    ike_local_addresses_set(world->a.ike, own, 2, world->now);
+    assert_int_equal(world_connect(world), IKE_OK);
+    struct ike_command clone = {.kind = IKE_CMD_CLONE, .sa = world_sa(&world->a, 0)};
+    assert_int_equal(world_command(&world->a, clone), IKE_OK);
+}
+
 static void setup(struct running *r, const struct schedule *schedule)
 {
     const struct variant *v = &variants[schedule->variant];
@@ -245,8 +288,14 @@ static void setup(struct running *r, const struct schedule *schedule)
     world->conn_a->keep_old_blind = v->blind;
     world->conn_a->clone = v->clone_a;
     world->conn_b->clone = v->clone_b;
+    world->conn_a->combined_auth = world->conn_b->combined_auth = v->logging_in;
+    if (v->on_clone)
+        world->conn_a->reduced = world->conn_b->reduced = IKE_REDUCED_GATEWAY;
     world_start(world);
-    assert_int_equal(world_connect(world), IKE_OK);
+    if (v->on_clone)
+        up_to_clone(world);
+    else if (!v->logging_in)
+        assert_int_equal(world_connect(world), IKE_OK);
     look(r);
     world->hook = capture;
     world->hook_context = r;

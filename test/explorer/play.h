@@ -11,8 +11,8 @@ struct operation {
     const char *name;
     enum ike_command_kind kind;
     bool unused_old;
-    int children, sas;          /* more of them afterwards, if it succeeds */
-    bool nothing, ends, only_a; /* ends: an SA goes, and nothing more is said of numbers */
+    int children, sas;                  /* more of them afterwards, if it succeeds */
+    bool nothing, ends, only_a, only_b; /* ends: an SA goes, and nothing is said of numbers */
 };
 extern const struct operation operations[];
 extern const unsigned n_operations;
@@ -21,6 +21,9 @@ struct variant {
     const char *name;
     enum ike_clone clone_a, clone_b, prefer;
     bool blind;
+    bool
+        on_clone; /* what is of an IKE SA happens on a clone, which the Gateway may move (D-08 b) */
+    bool logging_in; /* the End User's operation is the login, with a clone in it */
 };
 extern const struct variant variants[];
 extern const unsigned n_variants;
@@ -28,6 +31,10 @@ extern const unsigned n_variants;
 /* what happens to one datagram; `late`: it comes after the first timer that runs out */
 enum fate { FATE_NONE, FATE_LOST, FATE_TWICE, FATE_LATE, FATES };
 extern const char *const fate_names[FATES];
+
+/* operation_fits - in this variant, begun by this host. */
+bool operation_fits(const struct variant *variant, const struct operation *operation,
+                    unsigned host);
 
 struct schedule {
     unsigned variant, of_a, of_b;
