@@ -142,6 +142,23 @@ static void each_allocation(struct sim *sim)
     each_fails(sim, 1);
 }
 
+/* each_of_a_login - the same while a user logs in and gets its VPNs. */
+static void each_of_a_login(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 3);
+    for (unsigned i = 0; i < 2 * 4 * EACH_OF; i++) {
+        struct sim_host *fails = &sim->hosts[i % 2];
+        sim_host_crash(user);
+        fails->faults.memory_skip = i / 2;
+        fails->faults.memory_run = 1;
+        user->excused += 2;
+        sim_host_start(user);
+        sim_run(sim, SIM_SECONDS(4));
+        fails->faults.memory_run = 0;
+        sim_until(sim, sim_healed, SIM_SECONDS(200), "something is half done");
+    }
+}
+
 static void allocations_in_a_row(struct sim *sim)
 {
     each_fails(sim, 6);
@@ -231,6 +248,7 @@ static const struct sim_scenario scenarios[] = {
     {"refused_leases", refused_leases},
     {"no_memory", no_memory},
     {"each_allocation", each_allocation},
+    {"each_of_a_login", each_of_a_login},
     {"allocations_in_a_row", allocations_in_a_row},
     {"impostor", impostor},
     {"replayer", replayer},
