@@ -268,7 +268,7 @@ enum spoil {
     CODE_1,          /* */
     CODE_255,        /* */
     TOO_SHORT,       /* */
-    TS_BEHIND,       /* */
+    NONCE_BEHIND,    /* of no group */
     SPOILS
 };
 static enum spoil spoil;
@@ -343,7 +343,7 @@ static void spoil_group(struct message *m, size_t notify)
         message_remove(m, notify);
         message_insert_notify(m, notify, KEEP_OLD_DEFAULT_NOTIFY, span_of("", 1));
         break;
-    case TS_BEHIND: copy_item(m, message_find(m, WIRE_PAYLOAD_TSi), m->n); break;
+    case NONCE_BEHIND: copy_item(m, nonce, m->n); break;
     case SPOILS: break;
     }
 }
