@@ -30,6 +30,7 @@ def proposal(text):
 class Peer(Program):
     """pluto stays up from case to case; a case has its own connection."""
     kind, title, leases = "libreswan", "libreswan", True
+    moves_esp = True  # whether MOBIKE moves its ESP, too
     ike, esp = "aes128gcm16-prfsha256-ecp256", "aes128gcm16"
     watchful = {"dpddelay": "1", "dpdtimeout": "20", "dpdaction": "clear"}   # keys of plan.peer: for liveness checks, ...
     mobile = {"mobike": "yes", "right": "%any"}   # ... and for MOBIKE

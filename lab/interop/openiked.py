@@ -32,6 +32,7 @@ class Peer(Program):
     """A new iked for each case: it has no command for much of what the cases need."""
     kind, title, leases = "openiked", "OpenIKED", False
     revives = False   # whether a Delete from the other end makes it log in again
+    moves_esp = False  # whether MOBIKE moves its ESP, too
     ike, esp = "aes256-sha256-ecp256", "aes256-sha512"   # of SHA-2 for ESP, Debian's iked can tell the kernel only SHA-512
     watchful = {"set": ["fragmentation", "nomobike", "dpd_check_interval 1"]}   # keys of plan.peer: for liveness checks, ...
     mobile = {}   # ... and for MOBIKE

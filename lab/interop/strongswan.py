@@ -19,6 +19,7 @@ class Peer(Strongswan):
     watchful = {"dpd_delay": "1s"}   # keys of plan.peer: for liveness checks, ...
     mobile = {}   # ... and for MOBIKE
     revives = False   # whether a Delete from the other end makes it log in again
+    moves_esp = True  # whether MOBIKE moves its ESP, too
     plugins = ("random nonce openssl hmac kdf curve25519 chapoly gcm pem pkcs1 x509 pubkey kernel-netlink "
                "socket-default vici attr")
 
