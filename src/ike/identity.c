@@ -140,6 +140,11 @@ static bool is_name(uint8_t type)
     return type == ID_FQDN || type == ID_RFC822_ADDR;
 }
 
+bool identity_is_pattern(const struct ike_id *id)
+{
+    return is_name(id->type) && id->data[0] == '*';
+}
+
 bool identity_equal(const struct ike_id *a, const struct ike_id *b)
 {
     if (a->type != b->type || a->len != b->len)
@@ -166,7 +171,7 @@ enum identity_rank identity_covers(const struct ike_id *pattern, const struct ik
         return IDENTITY_ANY;
     if (identity_equal(pattern, id))
         return IDENTITY_EXACT;
-    if (!is_name(pattern->type) || pattern->type != id->type || pattern->data[0] != '*')
+    if (!identity_is_pattern(pattern) || pattern->type != id->type)
         return IDENTITY_NO;
     /* "*.example" covers "a.example" and "a.b.example", but neither "example" nor ".example" */
     uint16_t tail = (uint16_t)(pattern->len - 1);

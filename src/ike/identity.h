@@ -27,6 +27,8 @@ bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 /* identity_from_address - ID_IPV4_ADDR or ID_IPV6_ADDR. ERR_INVALID: no address. */
 int identity_from_address(const struct address *address, struct ike_id *ret_id) MUST_USE;
 
+/* identity_is_pattern - it stands for many, as "*.example" does. */
+bool identity_is_pattern(const struct ike_id *id);
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
 /* identity_hash - the same for those that are equal. `seed`: 0, or the hash of what goes before. */
 uint32_t identity_hash(const struct ike_id *id, uint32_t seed);

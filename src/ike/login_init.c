@@ -237,7 +237,9 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     if (login->local_id.type == ID_ANY &&
         identity_from_address(&sa->path.local.address, &login->local_id) != 0)
         return verdict_done(IKE_NO_PATH);
-    login->remote_id = login->conn->remote.id;
+    /* IDr names one identity (RFC 7296 section 2.15); which of many it is the responder says */
+    if (!identity_is_pattern(&login->conn->remote.id))
+        login->remote_id = login->conn->remote.id;
     if (login_sign(sa) != 0)
         return verdict_done(IKE_LIMIT);
     return (struct verdict){.kind = VERDICT_LATER};

@@ -303,6 +303,20 @@ static void wanted_gateway_is_another(void **state)
     expect_nothing_left(world);
 }
 
+/* RFC 7296 section 2.15: IDr names one identity, so there is none for a pattern. */
+static void one_of_many_gateways(void **state)
+{
+    (void)state;
+    struct world *world = world_new(7);
+    assert_int_equal(identity_parse("*.example", &world->conn_a->remote.id), 0);
+    strcpy(world->conn_a->remote.id_pattern, "*.example");
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(scenario_count(world, "IKE_AUTH request: IDi N(INITIAL_CONTACT) AUTH"), 1);
+    assert_int_equal(scenario_count(world, "IKE_AUTH response: IDr AUTH"), 1);
+    scenario_end(world);
+}
+
 /* A26, RFC 7296 section 2.21.2: the Gateway believes that all is well, and is told. */
 static void user_refuses_identity(void **state)
 {
@@ -601,6 +615,7 @@ int main(void)
         cmocka_unit_test(cookie_loop),
         cmocka_unit_test(gateway_refuses_identity),
         cmocka_unit_test(wanted_gateway_is_another),
+        cmocka_unit_test(one_of_many_gateways),
         cmocka_unit_test(user_refuses_identity),
         cmocka_unit_test(wrong_secret),
         cmocka_unit_test(gateway_does_not_prove_itself),
