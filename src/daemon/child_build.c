@@ -4,6 +4,7 @@
 
 #include "control/values.h"
 #include "daemon/conn_keys.h"
+#include "daemon/selectors.h"
 #include "ike/proposal.h"
 #include "wire/iana.h"
 
@@ -17,7 +18,7 @@ struct child_work {
     uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
     bool copy_ecn;
-    int copy_dscp, start, close, dpd, mode;
+    int copy_dscp, start, close, dpd;
     bool local_ts, remote_ts;
 };
 #define CHILD(field) offsetof(struct child_work, field)
@@ -25,113 +26,6 @@ struct child_work {
 struct ts_target {
     struct ike_ts_policy *policy;
 };
-
-/* Names of our own and not /etc/services: the engine, which builds what a client of the control
- * socket sends, may not open files. */
-struct named {
-    const char *name;
-    uint16_t number;
-};
-
-static const struct named services[] = {
-    {"ssh", 22},      {"smtp", 25},          {"domain", 53},  {"dns", 53},
-    {"bootps", 67},   {"bootpc", 68},        {"tftp", 69},    {"http", 80},
-    {"kerberos", 88}, {"pop3", 110},         {"ntp", 123},    {"imap2", 143},
-    {"imap", 143},    {"snmp", 161},         {"bgp", 179},    {"ldap", 389},
-    {"https", 443},   {"isakmp", 500},       {"syslog", 514}, {"submission", 587},
-    {"ldaps", 636},   {"imaps", 993},        {"pop3s", 995},  {"l2f", 1701},
-    {"l2tp", 1701},   {"radius", 1812},      {"nfs", 2049},   {"mysql", 3306},
-    {"rdp", 3389},    {"ipsec-nat-t", 4500}, {"sip", 5060},   {"postgresql", 5432},
-};
-static const struct named protocols[] = {
-    {"icmp", 1},  {"ipip", 4},   {"ipencap", 4}, {"tcp", 6},        {"udp", 17},      {"ipv6", 41},
-    {"gre", 47},  {"esp", 50},   {"ah", 51},     {"ipv6-icmp", 58}, {"icmpv6", 58},   {"ospf", 89},
-    {"pim", 103}, {"vrrp", 112}, {"l2tp", 115},  {"sctp", 132},     {"udplite", 136},
-};
-
-static bool number_of(const struct named *list, size_t n, const char *text, uint64_t *ret_number)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].name, text) == 0) {
-            *ret_number = list[i].number;
-            return true;
-        }
-    return value_u64(text, ret_number);
-}
-
-static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end)
-{
-    uint64_t start, end;
-    char *dash = strchr(text, '-');
-    if (text[0] == '\0' || strcmp(text, "any") == 0)
-        return NULL;
-    if (strcmp(text, "opaque") == 0) {
-        *ret_start = 65535;
-        *ret_end = 0;
-        return NULL;
-    }
-    if (dash != NULL)
-        *dash = '\0';
-    if (!number_of(services, LEN(services), text, &start))
-        return "unknown port";
-    end = start;
-    if (dash != NULL && !number_of(services, LEN(services), dash + 1, &end))
-        return "unknown end of the port range";
-    if (start > end || end > 65535)
-        return "ports are 0 to 65535, the lower one first";
-    *ret_start = (uint16_t)start;
-    *ret_end = (uint16_t)end;
-    return NULL;
-}
-
-static const char *protocol_of(const char *text, uint8_t *ret_protocol)
-{
-    uint64_t number;
-    if (text[0] == '\0' || strcmp(text, "any") == 0)
-        return NULL;
-    if (!number_of(protocols, LEN(protocols), text, &number) || number > 255)
-        return "unknown protocol";
-    *ret_protocol = (uint8_t)number;
-    return NULL;
-}
-
-const char *ts_build(const char *text, struct ike_ts_policy *policy)
-{
-    char copy[128];
-    struct ike_ts ts = {.end_port = 65535};
-    if (strlen(text) >= sizeof(copy))
-        return "too long";
-    strcpy(copy, text);
-    char *bracket = strchr(copy, '[');
-    if (bracket != NULL) {
-        char *end = strchr(bracket, ']');
-        if (end == NULL || end[1] != '\0')
-            return "the closing ']' is missing, or something follows it";
-        *bracket = *end = '\0';
-        char *slash = strchr(bracket + 1, '/');
-        if (slash != NULL)
-            *slash = '\0';
-        const char *why = protocol_of(bracket + 1, &ts.protocol);
-        if (why == NULL && slash != NULL)
-            why = port_range(slash + 1, &ts.start_port, &ts.end_port);
-        if (why != NULL)
-            return why;
-    }
-    if (strcmp(copy, "dynamic") == 0) {
-        if (policy->n_dynamic == LEN(policy->dynamic))
-            return "too many dynamic selectors";
-        policy->dynamic[policy->n_dynamic].protocol = ts.protocol;
-        policy->dynamic[policy->n_dynamic].start_port = ts.start_port;
-        policy->dynamic[policy->n_dynamic++].end_port = ts.end_port;
-        return NULL;
-    }
-    if (!range_parse(copy, &ts.range))
-        return "neither a subnet, an address range nor dynamic";
-    if (policy->fixed.n == POLICY_TS)
-        return "too many selectors";
-    policy->fixed.ts[policy->fixed.n++] = ts;
-    return NULL;
-}
 
 static int add_ts(const struct tree *node, const char *text, void *target,
                   struct build_error *error)
@@ -164,7 +58,7 @@ static int set_esp_proposals(const struct tree *node, void *target, struct build
 static const char *const start_words[] = {"none", "trap", "start", NULL};
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
-static const char *const mode_words[] = {"tunnel", NULL};
+static const char *const only_tunnel[] = {"tunnel", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
@@ -181,7 +75,10 @@ static const struct key child_keys[] = {
     {.name = "rekey_packets", .kind = KEY_U64, .offset = CHILD(rekey_packets)},
     {.name = "life_packets", .kind = KEY_U64, .offset = CHILD(life_packets)},
     {.name = "rand_packets", .kind = KEY_U64, .offset = CHILD(rand_packets)},
-    {.name = "mode", .kind = KEY_WORD, .offset = CHILD(mode), .words = mode_words},
+    {.name = "mode",
+     .kind = KEY_ONLY,
+     .words = only_tunnel,
+     .why = "only tunnel is; of a peer that asks for transport mode it becomes a tunnel"},
     {.name = "start_action", .kind = KEY_WORD, .offset = CHILD(start), .words = start_words},
     {.name = "close_action", .kind = KEY_WORD, .offset = CHILD(close), .words = start_words},
     {.name = "dpd_action", .kind = KEY_WORD, .offset = CHILD(dpd), .words = dpd_words},
@@ -221,6 +118,10 @@ static const struct key child_keys[] = {
     {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "hw_offload", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "per_cpu_sas", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "icmp",
+     .kind = KEY_ONLY,
+     .words = only_no,
+     .why = "a Child SA carries what its selectors name"},
     {.name = "sha256_96", .kind = KEY_UNSUPPORTED, .why = "it is a fault of old peers"},
 };
 

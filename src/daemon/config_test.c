@@ -6,6 +6,7 @@
 
 #include "base/unit_test.h"
 #include "daemon/config_load.h"
+#include "daemon/selectors.h"
 #include "ike/identity.h"
 
 #define AUTH "local { auth = psk }\n remote { auth = psk }\n"
@@ -127,7 +128,9 @@ static const struct row rows[] = {
     {CHILD, "rekey_packets", "1000", "1k", "is not a number"},
     {CHILD, "life_packets", "0x10", "99999999999999999999", "is not a number"},
     {CHILD, "rand_packets", "1", "1k", "is not a number"},
-    {CHILD, "mode", "tunnel", "transport", "is not one of tunnel"},
+    {CHILD, "mode", "tunnel", "transport", "'transport' is not supported by ikat: only tunnel is"},
+    {CHILD, "mode", "TUNNEL", "pass", "'pass' is not supported by ikat"},
+    {CHILD, "icmp", "no", "yes", "'yes' is not supported by ikat"},
     {CHILD, "start_action", "trap", "x", "is not one of none, trap, start"},
     {CHILD, "close_action", "start", "x", "is not one of none, trap, start"},
     {CHILD, "dpd_action", "restart", "x", "is not one of clear, trap, restart"},
@@ -536,6 +539,33 @@ static void files(void **state)
     assert_non_null(strstr(error.text, "No such file"));
 }
 
+/* What was written comes out again, names where there are some. */
+static void selectors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } table[] = {
+        {"10.0.0.0/8", "10.0.0.0/8"},
+        {"10.0.0.1-10.0.0.9[tcp]", "10.0.0.1..10.0.0.9[tcp]"},
+        {"10.1.0.0/16[6/22]", "10.1.0.0/16[tcp/ssh]"},
+        {"::/0[17/32768-65535]", "::/0[udp/32768-65535]"},
+        {"::/0[250/9]", "::/0[250/9]"},
+        {"0.0.0.0/0[/53]", "0.0.0.0/0[0/domain]"},
+        {"0.0.0.0/0[sctp/opaque]", "0.0.0.0/0[sctp/opaque]"},
+        {"dynamic", "dynamic"},
+        {"dynamic[tcp/0-443]", "dynamic[tcp/0-443]"},
+        {"dynamic[icmp]", "dynamic[icmp]"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct ike_ts_policy policy = {0};
+        char text[TS_TEXT_MAX];
+        assert_null(ts_build(table[i].in, &policy));
+        assert_string_equal(ts_policy_print(&policy, 0, text), table[i].out);
+        assert_null(ts_policy_print(&policy, 1, text));
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -544,6 +574,7 @@ int main(void)
         cmocka_unit_test(failover_follows), cmocka_unit_test(pool_ranges),
         cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
         cmocka_unit_test(giant_values),     cmocka_unit_test(files),
+        cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

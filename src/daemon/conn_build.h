@@ -35,8 +35,4 @@ int config_check(const struct tree *root, struct build_error *error) MUST_USE;
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ts_build - "10.0.0.0/8[tcp/443]", "dynamic[udp]": adds to the policy. NULL: fine, else why not.
- */
-const char *ts_build(const char *text, struct ike_ts_policy *policy);
-
 #endif

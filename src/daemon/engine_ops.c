@@ -369,6 +369,21 @@ static bool op_path_at(void *engine, size_t index, struct path_status *ret)
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);
 }
 
+static bool op_trap_at(void *engine, size_t index, const struct ike_conn **ret_conn,
+                       const struct ike_child_policy **ret_child)
+{
+    struct engine *e = engine;
+    const char *conn, *child;
+    *ret_child = NULL;
+    if (!host_hold_at(e->host, index, &conn, &child))
+        return false;
+    *ret_conn = ike_conn_find(e->ike, conn);
+    for (uint8_t i = 0; *ret_conn != NULL && i < (*ret_conn)->n_children; i++)
+        if (strcmp((*ret_conn)->children[i].name, child) == 0)
+            *ret_child = &(*ret_conn)->children[i];
+    return true;
+}
+
 /* The engine's sandbox has no socket to ask the kernel with: the monitor has told it. */
 static bool op_interface_name(void *engine, uint32_t index, char ret_name[16])
 {
@@ -399,6 +414,7 @@ void engine_ops_init(struct engine *e)
         .unwatch = op_unwatch,
         .traffic = op_traffic,
         .interface_name = op_interface_name,
+        .trap_at = op_trap_at,
         .path_at = op_path_at,
         .path_traffic = op_path_traffic,
     };

@@ -70,6 +70,10 @@ struct engine_ops {
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
+    /* trap_at - the children whose traffic leads to us without a Child SA: index from 0, false: no
+     * more. `ret_child` NULL: that place is empty. Borrowed until the next call. */
+    bool (*trap_at)(void *engine, size_t index, const struct ike_conn **ret_conn,
+                    const struct ike_child_policy **ret_child);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
     /* path_traffic - what a session has carried over a path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,

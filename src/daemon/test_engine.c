@@ -165,6 +165,19 @@ static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id 
                                 : (struct engine_child_traffic){0};
 }
 
+/* the children with start_action = trap, of the first connection */
+static bool op_trap_at(void *engine, size_t index, const struct ike_conn **ret_conn,
+                       const struct ike_child_policy **ret_child)
+{
+    const struct test_engine *t = engine;
+    *ret_conn = ike_conn_at(t->ike, 0);
+    if (*ret_conn == NULL || index >= (*ret_conn)->n_children)
+        return false;
+    const struct ike_child_policy *child = &(*ret_conn)->children[index];
+    *ret_child = child->start_action == IKE_START_TRAP ? child : NULL;
+    return true;
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;
@@ -197,6 +210,7 @@ void test_engine_init(struct test_engine *t)
                 .unwatch = op_unwatch,
                 .traffic = op_traffic,
                 .interface_name = op_interface_name,
+                .trap_at = op_trap_at,
                 .path_at = op_path_at,
                 .path_traffic = op_path_traffic},
     };

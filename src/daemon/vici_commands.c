@@ -418,6 +418,37 @@ static void list_paths(struct vici_client *client, const struct tree *m)
     respond_empty(client);
 }
 
+/* list_policies - shunts there are none of: `pass` and `drop` alone get an empty list. */
+static void list_policies(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *ike = tree_text(m, "ike"), *name = tree_text(m, "child");
+    bool shunts = tree_get(m, "pass") != NULL || tree_get(m, "drop") != NULL;
+    bool wanted = tree_get(m, "trap") != NULL || !shunts;
+    const struct ike_conn *conn;
+    const struct ike_child_policy *child;
+    for (size_t i = 0; wanted && ops->trap_at(ops->engine, i, &conn, &child); i++) {
+        struct vici_writer w;
+        if (child == NULL || !vici_client_registered(client, VICI_EV_LIST_POLICY) ||
+            (ike != NULL && strcmp(ike, conn->name) != 0) ||
+            (name != NULL && strcmp(name, child->name) != 0))
+            continue;
+        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_POLICY));
+        vici_status_policy(&w, conn, child);
+        answer(client, &w);
+    }
+    respond_empty(client);
+}
+
+static void get_algorithms(struct vici_client *client, const struct tree *m)
+{
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_status_algorithms(&w);
+    answer(client, &w);
+}
+
 static void list_nothing(struct vici_client *client, const struct tree *m)
 {
     (void)m;
@@ -558,10 +589,25 @@ static void rekey(struct vici_client *client, const struct tree *m)
     answer(client, &w);
 }
 
-static void reload_settings(struct vici_client *client, const struct tree *m)
+/* nothing_to_do - reload-settings: nothing is there that the other commands do not load;
+ * flush-certs: no certificate is kept. */
+static void nothing_to_do(struct vici_client *client, const struct tree *m)
 {
     (void)m;
-    succeed(client); /* there is nothing that is not loaded by the other commands */
+    succeed(client);
+}
+
+/* For a command that stock clients have, the user is told why; UNKNOWN is an errno to them. */
+static void no_certificates(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    fail(client, "not supported by ikat yet: certificates and private keys are not");
+}
+
+static void no_such_thing(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    fail(client, "not supported by ikat yet");
 }
 
 static const struct command {
@@ -570,13 +616,26 @@ static const struct command {
 } commands[] = {
     {"version", version},
     {"stats", stats},
-    {"reload-settings", reload_settings},
+    {"reload-settings", nothing_to_do},
+    {"flush-certs", nothing_to_do},
+    {"get-algorithms", get_algorithms},
+    {"get-counters", no_such_thing},
+    {"reset-counters", no_such_thing},
+    {"install", no_such_thing},
+    {"uninstall", no_such_thing},
+    {"redirect", no_such_thing},
+    {"load-cert", no_certificates},
+    {"load-key", no_certificates},
+    {"unload-key", no_certificates},
+    {"load-token", no_certificates},
+    {"load-authority", no_certificates},
+    {"unload-authority", no_certificates},
     {"initiate", initiate},
     {"terminate", terminate},
     {"rekey", rekey},
     {"list-sas", list_sas},
     {"list-conns", list_conns},
-    {"list-policies", list_nothing},
+    {"list-policies", list_policies},
     {"list-certs", list_nothing},
     {"list-authorities", list_nothing},
     {"get-conns", get_conns},

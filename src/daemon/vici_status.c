@@ -4,11 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/selectors.h"
 #include "ike/identity.h"
 #include "ike/proposal.h"
 #include "wire/iana.h"
-
-#define TS_TEXT_MAX 160
 
 static const char *encr_name(uint16_t id)
 {
@@ -95,23 +94,10 @@ static long long seconds(nanos ns)
 
 static void put_ts(struct vici_writer *w, const char *name, const struct ike_ts_list *list)
 {
-    char range[RANGE_TEXT_MAX], text[TS_TEXT_MAX];
+    char text[TS_TEXT_MAX];
     vici_list(w, name);
-    for (size_t i = 0; i < list->n; i++) {
-        const struct ike_ts *ts = &list->ts[i];
-        bool any_port = ts->start_port == 0 && ts->end_port == 65535;
-        range_print(&ts->range, range);
-        if (ts->protocol == 0 && any_port)
-            (void)snprintf(text, sizeof(text), "%s", range);
-        else if (any_port)
-            (void)snprintf(text, sizeof(text), "%s[%u]", range, ts->protocol);
-        else if (ts->start_port == ts->end_port)
-            (void)snprintf(text, sizeof(text), "%s[%u/%u]", range, ts->protocol, ts->start_port);
-        else
-            (void)snprintf(text, sizeof(text), "%s[%u/%u-%u]", range, ts->protocol, ts->start_port,
-                           ts->end_port);
-        vici_item(w, text);
-    }
+    for (size_t i = 0; i < list->n; i++)
+        vici_item(w, ts_print(&list->ts[i], text));
     vici_list_end(w);
 }
 
@@ -223,7 +209,10 @@ static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "nat-local", "yes");
     if (sa->nat_remote)
         vici_put(w, "nat-remote", "yes");
-    if (sa->nat_local || sa->nat_remote)
+    bool fake = !sa->nat_local && !sa->nat_remote && session->conn != NULL && session->conn->encap;
+    if (fake)
+        vici_put(w, "nat-fake", "yes");
+    if (sa->nat_local || sa->nat_remote || fake)
         vici_put(w, "nat-any", "yes");
     put_sa_keys(w, ops, sa);
     /* ours */
@@ -289,12 +278,10 @@ static void put_auth(struct vici_writer *w, const char *name, const struct ike_a
 static void put_policy_ts(struct vici_writer *w, const char *name,
                           const struct ike_ts_policy *policy)
 {
-    char text[RANGE_TEXT_MAX];
+    char text[TS_TEXT_MAX];
     vici_list(w, name);
-    for (size_t i = 0; i < policy->fixed.n; i++)
-        vici_item(w, range_print(&policy->fixed.ts[i].range, text));
-    for (uint8_t i = 0; i < policy->n_dynamic; i++)
-        vici_item(w, "dynamic");
+    for (size_t i = 0; ts_policy_print(policy, i, text) != NULL; i++)
+        vici_item(w, text);
     vici_list_end(w);
 }
 
@@ -348,6 +335,44 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
     }
     vici_section_end(w);
     vici_section_end(w);
+}
+
+void vici_status_policy(struct vici_writer *w, const struct ike_conn *conn,
+                        const struct ike_child_policy *child)
+{
+    char name[2 * LIMIT_NAME];
+    (void)snprintf(name, sizeof(name), "%s/%s", conn->name, child->name);
+    vici_section(w, name);
+    vici_put(w, "child", "%s", child->name);
+    vici_put(w, "ike", "%s", conn->name);
+    vici_put(w, "mode", "TUNNEL");
+    put_policy_ts(w, "local-ts", &child->local_ts);
+    put_policy_ts(w, "remote-ts", &child->remote_ts);
+    vici_section_end(w);
+}
+
+static void put_known(struct vici_writer *w, const char *section, const uint16_t *ids,
+                      const char *(*name_of)(uint16_t id))
+{
+    vici_section(w, section);
+    for (size_t i = 0; ids[i] != 0; i++)
+        vici_put(w, name_of(ids[i]), "openssl");
+    vici_section_end(w);
+}
+
+void vici_status_algorithms(struct vici_writer *w)
+{
+    static const uint16_t ciphers[] = {ENCR_AES_CBC, 0};
+    static const uint16_t aeads[] = {ENCR_AES_GCM_16, ENCR_CHACHA20_POLY1305, 0};
+    static const uint16_t integs[] = {AUTH_HMAC_SHA2_256_128, AUTH_HMAC_SHA2_384_192,
+                                      AUTH_HMAC_SHA2_512_256, 0};
+    static const uint16_t prfs[] = {PRF_HMAC_SHA2_256, PRF_HMAC_SHA2_384, PRF_HMAC_SHA2_512, 0};
+    static const uint16_t kes[] = {14, 15, 16, 19, 20, 21, 31, 32, 0};
+    put_known(w, "encryption", ciphers, encr_name);
+    put_known(w, "integrity", integs, integ_name);
+    put_known(w, "aead", aeads, encr_name);
+    put_known(w, "prf", prfs, prf_name);
+    put_known(w, "ke", kes, ke_name);
 }
 
 /* --- ours --- */

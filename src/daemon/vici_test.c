@@ -168,6 +168,10 @@ static void load_conn(struct world *w, const char *name, const char *key, const 
     vici_section(&writer, "children");
     vici_section(&writer, "net");
     vici_section_end(&writer);
+    vici_section(&writer, "trapped");
+    vici_put(&writer, "start_action", "trap");
+    vici_put(&writer, "remote_ts", "10.1.0.0/16[tcp/22]");
+    vici_section_end(&writer);
     vici_section_end(&writer);
     vici_section_end(&writer);
     struct answer a = ask_writer(w, &writer);
@@ -254,6 +258,52 @@ static void connections(void **state)
     expect(w, "unload-conn", "name=office", NULL);
     expect(w, "unload-conn", "name=office", "no connection of that name");
     expect(w, "unload-conn", "", "no connection of that name");
+}
+
+static void policies(void **state)
+{
+    struct world *w = *state;
+    static const char *const none[] = {"drop=yes", "pass=yes", "ike=home", "child=net"};
+    load_conn(w, "office", NULL, NULL);
+    struct answer a = ask(w, "list-policies", "trap=yes"); /* not registered: no event */
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    tree_free(a.message);
+    register_event(w, w->fd, "list-policy", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        a = ask(w, "list-policies", none[i]);
+        assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+        tree_free(a.message);
+    }
+    a = ask(w, "list-policies", "trap=yes;drop=yes;ike=office");
+    assert_int_equal(a.frame.type, VICI_EVENT);
+    const struct tree *policy = tree_get(a.message, "office/trapped");
+    assert_string_equal(tree_text(policy, "mode"), "TUNNEL");
+    assert_string_equal((char *)tree_get(policy, "local-ts")->first->value, "dynamic");
+    assert_string_equal((char *)tree_get(policy, "remote-ts")->first->value,
+                        "10.1.0.0/16[tcp/ssh]");
+    tree_free(a.message);
+    a = answer(w->fd);
+    assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+    tree_free(a.message);
+}
+
+/* What stock clients ask for and ikat has not is refused in words. */
+static void refusals(void **state)
+{
+    struct world *w = *state;
+    static const char *const certificates[] = {"load-cert",  "load-key",       "unload-key",
+                                               "load-token", "load-authority", "unload-authority"};
+    static const char *const others[] = {"get-counters", "reset-counters", "install", "uninstall",
+                                         "redirect"};
+    for (size_t i = 0; i < ARRAY_LEN(certificates); i++)
+        expect(w, certificates[i], "type=X509", "certificates and private keys are not");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        expect(w, others[i], "child=net", "not supported by ikat yet");
+    expect(w, "flush-certs", "", NULL);
+    struct answer a = ask(w, "get-algorithms", "");
+    assert_non_null(tree_text(tree_get(a.message, "aead"), "AES_GCM_16"));
+    assert_non_null(tree_text(tree_get(a.message, "ke"), "CURVE_25519"));
+    tree_free(a.message);
 }
 
 static void secrets(void **state)
@@ -608,9 +658,9 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),   TEST(connections), TEST(secrets),      TEST(pools),
-        TEST(orders),  TEST(later),       TEST(vanishes),     TEST(fragments),
-        TEST(garbage), TEST(slow_reader), TEST(many_clients), TEST(events),
+        TEST(about),    TEST(connections), TEST(secrets),      TEST(pools),    TEST(policies),
+        TEST(refusals), TEST(orders),      TEST(later),        TEST(vanishes), TEST(fragments),
+        TEST(garbage),  TEST(slow_reader), TEST(many_clients), TEST(events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

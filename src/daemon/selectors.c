@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/selectors.h"
+
+#include <stdio.h>
+
+#include "control/values.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Names of our own and not /etc/services: the engine, which builds what a client of the control
+ * socket sends, may not open files. */
+struct named {
+    const char *name;
+    uint16_t number;
+};
+
+static const struct named services[] = {
+    {"ssh", 22},      {"smtp", 25},          {"domain", 53},  {"dns", 53},
+    {"bootps", 67},   {"bootpc", 68},        {"tftp", 69},    {"http", 80},
+    {"kerberos", 88}, {"pop3", 110},         {"ntp", 123},    {"imap2", 143},
+    {"imap", 143},    {"snmp", 161},         {"bgp", 179},    {"ldap", 389},
+    {"https", 443},   {"isakmp", 500},       {"syslog", 514}, {"submission", 587},
+    {"ldaps", 636},   {"imaps", 993},        {"pop3s", 995},  {"l2f", 1701},
+    {"l2tp", 1701},   {"radius", 1812},      {"nfs", 2049},   {"mysql", 3306},
+    {"rdp", 3389},    {"ipsec-nat-t", 4500}, {"sip", 5060},   {"postgresql", 5432},
+};
+static const struct named protocols[] = {
+    {"icmp", 1},  {"ipip", 4},   {"ipencap", 4}, {"tcp", 6},        {"udp", 17},      {"ipv6", 41},
+    {"gre", 47},  {"esp", 50},   {"ah", 51},     {"ipv6-icmp", 58}, {"icmpv6", 58},   {"ospf", 89},
+    {"pim", 103}, {"vrrp", 112}, {"l2tp", 115},  {"sctp", 132},     {"udplite", 136},
+};
+
+static bool number_of(const struct named *list, size_t n, const char *text, uint64_t *ret_number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].name, text) == 0) {
+            *ret_number = list[i].number;
+            return true;
+        }
+    return value_u64(text, ret_number);
+}
+
+static const char *port_range(char *text, uint16_t *ret_start, uint16_t *ret_end)
+{
+    uint64_t start, end;
+    char *dash = strchr(text, '-');
+    if (text[0] == '\0' || strcmp(text, "any") == 0)
+        return NULL;
+    if (strcmp(text, "opaque") == 0) {
+        *ret_start = 65535;
+        *ret_end = 0;
+        return NULL;
+    }
+    if (dash != NULL)
+        *dash = '\0';
+    if (!number_of(services, LEN(services), text, &start))
+        return "unknown port";
+    end = start;
+    if (dash != NULL && !number_of(services, LEN(services), dash + 1, &end))
+        return "unknown end of the port range";
+    if (start > end || end > 65535)
+        return "ports are 0 to 65535, the lower one first";
+    *ret_start = (uint16_t)start;
+    *ret_end = (uint16_t)end;
+    return NULL;
+}
+
+static const char *protocol_of(const char *text, uint8_t *ret_protocol)
+{
+    uint64_t number;
+    if (text[0] == '\0' || strcmp(text, "any") == 0)
+        return NULL;
+    if (!number_of(protocols, LEN(protocols), text, &number) || number > 255)
+        return "unknown protocol";
+    *ret_protocol = (uint8_t)number;
+    return NULL;
+}
+
+const char *ts_build(const char *text, struct ike_ts_policy *policy)
+{
+    char copy[128];
+    struct ike_ts ts = {.end_port = 65535};
+    if (strlen(text) >= sizeof(copy))
+        return "too long";
+    strcpy(copy, text);
+    char *bracket = strchr(copy, '[');
+    if (bracket != NULL) {
+        char *end = strchr(bracket, ']');
+        if (end == NULL || end[1] != '\0')
+            return "the closing ']' is missing, or something follows it";
+        *bracket = *end = '\0';
+        char *slash = strchr(bracket + 1, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        const char *why = protocol_of(bracket + 1, &ts.protocol);
+        if (why == NULL && slash != NULL)
+            why = port_range(slash + 1, &ts.start_port, &ts.end_port);
+        if (why != NULL)
+            return why;
+    }
+    if (strcmp(copy, "dynamic") == 0) {
+        if (policy->n_dynamic == LEN(policy->dynamic))
+            return "too many dynamic selectors";
+        policy->dynamic[policy->n_dynamic].protocol = ts.protocol;
+        policy->dynamic[policy->n_dynamic].start_port = ts.start_port;
+        policy->dynamic[policy->n_dynamic++].end_port = ts.end_port;
+        return NULL;
+    }
+    if (!range_parse(copy, &ts.range))
+        return "neither a subnet, an address range nor dynamic";
+    if (policy->fixed.n == POLICY_TS)
+        return "too many selectors";
+    policy->fixed.ts[policy->fixed.n++] = ts;
+    return NULL;
+}
+
+static const char *name_of(const struct named *list, size_t n, uint16_t number, char out[8])
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].number == number)
+            return list[i].name;
+    (void)snprintf(out, 8, "%u", number);
+    return out;
+}
+
+/* limit_print - "[tcp/443]", or nothing where all is selected. */
+static void limit_print(uint8_t protocol, uint16_t start, uint16_t end, char *out, size_t size)
+{
+    char number[2][8];
+    const char *name =
+        protocol == 0 ? "0" : name_of(protocols, LEN(protocols), protocol, number[0]);
+    out[0] = '\0';
+    if (start == 0 && end == UINT16_MAX && protocol != 0)
+        (void)snprintf(out, size, "[%s]", name);
+    else if (start > end)
+        (void)snprintf(out, size, "[%s/opaque]", name);
+    else if (start == end)
+        (void)snprintf(out, size, "[%s/%s]", name,
+                       name_of(services, LEN(services), start, number[1]));
+    else if (start != 0 || end != UINT16_MAX)
+        (void)snprintf(out, size, "[%s/%u-%u]", name, start, end);
+}
+
+const char *ts_print(const struct ike_ts *ts, char out[TS_TEXT_MAX])
+{
+    char range[RANGE_TEXT_MAX], limit[64];
+    limit_print(ts->protocol, ts->start_port, ts->end_port, limit, sizeof(limit));
+    (void)snprintf(out, TS_TEXT_MAX, "%s%s", range_print(&ts->range, range), limit);
+    return out;
+}
+
+const char *ts_policy_print(const struct ike_ts_policy *policy, size_t index, char out[TS_TEXT_MAX])
+{
+    char limit[64];
+    if (index < policy->fixed.n)
+        return ts_print(&policy->fixed.ts[index], out);
+    index -= policy->fixed.n;
+    if (index >= policy->n_dynamic)
+        return NULL;
+    limit_print(policy->dynamic[index].protocol, policy->dynamic[index].start_port,
+                policy->dynamic[index].end_port, limit, sizeof(limit));
+    (void)snprintf(out, TS_TEXT_MAX, "dynamic%s", limit);
+    return out;
+}

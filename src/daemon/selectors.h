@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_SELECTORS_H
+#define DAEMON_SELECTORS_H
+
+/* Traffic selectors as text, in the notation of swanctl.conf: "10.0.0.0/8[tcp/https]". */
+
+#include "ike/policy.h"
+
+#define TS_TEXT_MAX 160
+
+/* ts_build - "10.0.0.0/8[tcp/443]", "dynamic[udp]": adds to the policy. NULL: fine, else why not.
+ */
+const char *ts_build(const char *text, struct ike_ts_policy *policy);
+
+/* ts_print - protocols and ports by name where they have one. Returns `out`. */
+const char *ts_print(const struct ike_ts *ts, char out[TS_TEXT_MAX]);
+
+/* ts_policy_print - the selector of that index, as configured; NULL: there are no more. */
+const char *ts_policy_print(const struct ike_ts_policy *policy, size_t index,
+                            char out[TS_TEXT_MAX]);
+
+#endif
