@@ -41,9 +41,10 @@ static bool within(const struct order *order, const struct order_node *node)
 
 bool order_cut(const struct order *order)
 {
+    if (order->depth == 0 || order->branches == ORDER_ANY)
+        return false;
     const struct order_node *last = &order->nodes[order->depth - 1];
-    return order->depth > 0 && order->branches != ORDER_ANY &&
-           last->branches_before + (last->enabled.n > 1) > order->branches;
+    return last->branches_before + (last->enabled.n > 1) > order->branches;
 }
 
 void order_begin(struct order *order)
