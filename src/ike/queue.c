@@ -33,7 +33,7 @@ struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind)
 {
     struct ike_event *event = event_add(sa->ike, kind);
     event->sa = sa->id;
-    event->session = sa->session == NULL ? 0 : sa->session->id;
+    event->session = sa->session == NULL ? sa->of : sa->session->id;
     event->path = sa->path;
     return event;
 }

@@ -57,6 +57,7 @@ struct sa {
     ike_sa_id id;
     ike_sa_id parent;        /* cloned or rekeyed from; 0: authenticated */
     struct session *session; /* NULL while a responder is HALF_OPEN */
+    ike_session_id of;       /* the session's number, also when it is no more of it */
     enum ike_origin origin;
     uint16_t encr, encr_key_bits, integ, prf, ke;
     struct ike_path path;

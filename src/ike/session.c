@@ -166,6 +166,7 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
     while (*link != sa)
         link = &(*link)->session_next;
     *link = sa->session_next;
+    sa->of = session->id;
     sa->session = NULL;
     if (sa->announced) /* RFC 7791 section 5.3: one went, there may be room again */
         session->clone_refused = session->child_refused = false;
