@@ -315,15 +315,21 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: auth_job(host, event); break;
     case IKE_EV_LEASE: lease(host, event); break;
-    case IKE_EV_LEASE_RELEASE: lease_release(host, event->session); break;
+    case IKE_EV_LEASE_RELEASE:
+        if (host->gateway) /* to an End User it says that the addresses of a clone are gone */
+            lease_release(host, event->session);
+        break;
     case IKE_EV_CHILD_INSTALL: install(host, event); break;
     case IKE_EV_CHILD_SWITCH: sim_plane_switch(host->plane, event->child); break;
     case IKE_EV_CHILD_MOVE:
         sim_plane_move(host->plane, event->child, &event->path, event->udp_encap);
         break;
     case IKE_EV_CHILD_REMOVE: sim_plane_remove(host->plane, event->child, event->linger_ns); break;
-    case IKE_EV_COMMAND_DONE: /* such a login is tried again */
-        host->excused += event->outcome == IKE_ADDRESS_FAILURE;
+    case IKE_EV_COMMAND_DONE:
+        if (event->sa != 0 && event->session == 0)
+            sim_violation(host->sim, "%s: the outcome for IKE SA %u names no session", host->name,
+                          event->sa);
+        host->excused += event->outcome == IKE_ADDRESS_FAILURE; /* such a login is tried again */
         break;
     case IKE_EV_CONFIG: session_config(host, event->session); break;
     case IKE_EV_SESSION_UP: session_up(host, event); break;

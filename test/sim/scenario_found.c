@@ -337,6 +337,27 @@ static void delete_at_deadline(struct sim *sim)
     sim_expect(sim, gateway->logins > 0);
 }
 
+/* delete_by_both - an IKE SA is deleted here and rekeyed there: who deleted it hears that it is
+ * done, and looks after what came of the rekey. Clones have inner addresses of their own. */
+static void delete_by_both(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
+    gateway->conn->inner_per_path = user->conn->inner_per_path = true;
+    for (unsigned i = 0; i < 3; i++)
+        user->interfaces[i].link.delay = SIM_MS(150);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "clone", 0, 0, gateway, 0);
+        sim_fault_at(sim, "clone", SIM_MS(1), 0, gateway, 0);
+        for (unsigned k = 0; k < 4; k++)
+            sim_fault_at(sim, "rekey-ike", SIM_MS(9900 + 20 * i + 10 * k), 0, gateway, 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "one of them waits for ever");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -376,6 +397,7 @@ static const struct sim_scenario scenarios[] = {
     {"delete_under_rekey", delete_under_rekey},
     {"end_at_deadline", end_at_deadline},
     {"delete_at_deadline", delete_at_deadline},
+    {"delete_by_both", delete_by_both},
     {"two_families", two_families},
 };
 
