@@ -84,8 +84,8 @@ static uint32_t spi_out(const struct peer *peer)
 static void in_the_open(struct world *world, const struct ike_path *path, uint32_t spi,
                         uint8_t flags)
 {
-    uint8_t octets[64], body[4] = {(uint8_t)(spi >> 24), (uint8_t)(spi >> 16), (uint8_t)(spi >> 8),
-                                   (uint8_t)spi};
+    uint8_t octets[64],
+        body[4] = {(uint8_t)(spi >> 24), (uint8_t)(spi >> 16), (uint8_t)(spi >> 8), (uint8_t)spi};
     struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 32);
     wire_add_notify(&b, N_INVALID_SPI, span_of(body, sizeof(body)));
     struct ike_header header = {.next_payload = b.first,
@@ -172,9 +172,9 @@ static void gone(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stray_is_told), cmocka_unit_test(stray_without_udp),
+        cmocka_unit_test(stray_is_told),   cmocka_unit_test(stray_without_udp),
         cmocka_unit_test(stray_of_others), cmocka_unit_test(invalid_spi),
-        cmocka_unit_test(unreachable), cmocka_unit_test(gone),
+        cmocka_unit_test(unreachable),     cmocka_unit_test(gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
