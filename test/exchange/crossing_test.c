@@ -44,7 +44,8 @@ static void crossing(void **state)
         scenario_watch(world);
         post(&world->a, rows[i].a);
         post(&world->b, rows[i].b);
-        world_run(world, WORLD_LATENCY_NS + WORLD_LATENCY_NS / 2); /* both answers are on their way */
+        world_run(world,
+                  WORLD_LATENCY_NS + WORLD_LATENCY_NS / 2); /* both answers are on their way */
         (void)snprintf(line, sizeof(line), "#1 b -> a %s", rows[i].b_answers);
         assert_int_equal(scenario_count(world, line), 1);
         (void)snprintf(line, sizeof(line), "#1 a -> b %s", rows[i].a_answers);
