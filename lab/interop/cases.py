@@ -262,3 +262,40 @@ def childless(world):
     world.up(ikat={"childless": "force"}, peer={"childless": "force"})
     if not [h for h in world.headers(CREATE_CHILD_SA) if h.response]:
         raise Failed("the Child SA came with the login")
+
+
+@case(("narrow", {"limit": "[icmp]"}), ("wide", {"limit": ""}), only=("strongswan",))
+def own_addresses(world, limit):
+    """No inner address: the End User's own address inside the tunnel, which leads to that very address."""
+    here, there = ("local_ts", "remote_ts") if world.role == "eu" else ("remote_ts", "local_ts")
+    lan = "10.20.0.0/24" + limit
+    ikat, _ = world.up(ikat={"vips": None, "pools": None}, ikat_child={here: "dynamic" + limit, there: lan},
+                       peer={"vips": None, "pools": None, "child": {there: "dynamic" + limit, here: lan}})
+    child = ikat.children()[0]
+    if child["remote-ts" if world.role == "eu" else "local-ts"] != [lan]:
+        raise Failed(f"other selectors: {child}")
+    rekey(world, "ikat", "child")
+    wait(lambda: world.settled() and ikat.children()[0]["spi-in"] != child["spi-in"], "a rekeyed Child SA", 15, 0.1)
+    world.ping()
+
+
+@case(only=("strongswan",), roles=("gateway",))
+def gateway_by_pattern(world):
+    """The End User takes any Gateway of a domain, and asks for none by name."""
+    ikat, _ = world.up(ikat={"remote": {"id": "*.lab.example"}})
+    if ikat.established()[0]["remote-id"] != "gw.lab.example":
+        raise Failed(f"another Gateway: {ikat.sas()}")
+
+
+@case(only=("strongswan",), roles=("end-user",))
+def transport_asked(world):
+    """The peer asks for transport mode and gets a tunnel between the same addresses (RFC 7296 section 1.3.1)."""
+    ikat, peer = world.prepare(ikat={"pools": None}, ikat_child={"local_ts": "dynamic"},
+                               peer={"vips": None, "child": {"mode": "transport", "remote_ts": "dynamic"}})
+    world.login()
+    world.settle("one VPN")
+    if [child["mode"] for child in peer.children()] != ["TUNNEL"]:
+        raise Failed(f"another mode: {peer.sas()}")
+    shown = world.lab.run("eu", "ping", "-c3", "-i0.05", "-W2", address("wan0", "gw"), check=False)
+    if " 0% packet loss" not in shown or int(ikat.children()[0]["packets-in"]) < 3:
+        raise Failed(f"traffic is lost: {shown}{ikat.sas()}")

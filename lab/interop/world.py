@@ -12,7 +12,7 @@ from lab.daemons import Ikatd
 from lab.interop import wire
 from lab.net import DEFAULTS, LINKS, Lab, address
 from lab.run import Failed, wait
-from lab.settings import LAN, LAN6, end_user, gateway, merge
+from lab.settings import LAN, LAN6, end_user, gateway
 
 INNER = {4: "10.30.0.1", 6: "fd30::1"}
 OTHER = {"eu": "gw", "gw": "eu"}
@@ -72,7 +72,7 @@ def ikat_settings(role, plan, lease):
     if not lease:
         conn |= {"vips": None, "pools": None}
         child["local_ts" if role == "eu" else "remote_ts"] = plan.inner
-    settings = (end_user if role == "eu" else gateway)(merge(conn, plan.ikat), merge(child, plan.ikat_child), plan.family)
+    settings = (end_user if role == "eu" else gateway)(conn | plan.ikat, child | plan.ikat_child, plan.family)
     settings["secrets"]["ike-lab"]["secret"] = f'"{plan.secret}"'
     return settings
 
@@ -163,7 +163,7 @@ class World:
     def inner(self):
         """The End User's address inside, as negotiated."""
         selectors = self.ikat.children()[0]["local-ts" if self.role == "eu" else "remote-ts"]
-        return next(net.split("/")[0] for net in selectors if net.endswith(("/32", "/128")))
+        return next(net.split("/")[0] for net in selectors if net.split("[")[0].endswith(("/32", "/128")))
 
     def ping(self, size=1000):
         """Packets through the VPN, both ways, counted by the kernel as ESP."""

@@ -18,8 +18,8 @@ struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NUL
  * ERR_AUTH: the peer's AUTH is wrong; ERR_FULL.
  *
  * A secret serves a pair of identities when its owners name the peer, or name nobody but ourselves,
- * or when it has no owners. The one that names the peer wins, among those the one that names us
- * too.
+ * or when it has no owners; where the peer is not known yet (%any), also when they name us. The one
+ * that names the peer wins, among those the one that names us too.
  */
 void keyring_answer(struct keyring *keyring, struct key_request *request,
                     struct key_answer *ret_answer);

@@ -118,6 +118,17 @@ static void test_of_somebody_else(void **state)
     assert_secret("mine");
 }
 
+/* Who answers is not known yet: what names us will do, but never what is only of others. */
+static void test_of_whoever_answers(void **state)
+{
+    (void)state;
+    assert_int_equal(load("bob", "of-bob", "bob", "gw2"), 0);
+    assert_int_equal(sign("gw", "%any"), ERR_NOT_FOUND);
+    assert_int_equal(load("alice", "of-alice", "alice", "gw"), 0);
+    assert_int_equal(sign("gw", "%any"), 0);
+    assert_secret("of-alice");
+}
+
 static void test_verify(void **state)
 {
     (void)state;
@@ -208,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_choice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_somebody_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_whoever_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace_and_unload, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
