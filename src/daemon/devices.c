@@ -24,6 +24,7 @@ static int udp_open(enum address_family family, uint16_t port, bool shared)
 {
     struct udp_socket_options options = {
         .local = {.address = {.family = (uint8_t)family}, .port = port},
+        .mark = OUTER_MARK,
         .reuseport = shared,
         .gro = shared,
     };
@@ -48,7 +49,7 @@ static int family_open(enum address_family family, unsigned n, int *ike_fd, int 
     }
     if (udp_socket_steer(nat_fds[0], n) != 0)
         return failed("steering of UDP port 4500");
-    *raw_fd = raw_esp_open(family, 0);
+    *raw_fd = raw_esp_open(family, OUTER_MARK);
     if (*raw_fd < 0) /* then UDP encapsulation is all there is */
         log_line(LOG_LEVEL_WARNING, "event=no-raw-esp family=%d reason=\"%s\"", (int)family,
                  strerror(errno));

@@ -103,6 +103,7 @@ static int path_sockets(struct privileged *p, const struct priv_request *r, uint
         return ERR_INVALID;
     struct udp_socket_options options = {.local = {.address = r->address, .port = r->port},
                                          .device = device,
+                                         .mark = OUTER_MARK,
                                          .reuseport = true,
                                          .gro = true};
     for (unsigned i = 0; i < p->n_workers; i++) {

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "linux/udp_socket.h"
+
 #define SWEEP_MAX  64
 #define ANSWER_MAX 32768 /* what the kernel packs into one message of a dump */
 
@@ -170,6 +172,8 @@ int netlink_rule(struct netlink *netlink, enum netlink_change change, enum addre
     struct fib_rule_hdr *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
     body->family = family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     body->action = FR_ACT_TO_TBL;
+    body->flags = FIB_RULE_INVERT; /* all but what is marked */
+    mnl_attr_put_u32(header, FRA_FWMARK, OUTER_MARK);
     mnl_attr_put_u32(header, FRA_TABLE, table);
     mnl_attr_put_u32(header, FRA_PRIORITY, priority);
     mnl_attr_put_u8(header, FRA_PROTOCOL, NETLINK_PROTOCOL);

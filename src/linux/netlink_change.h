@@ -41,7 +41,7 @@ struct netlink_route {
 int netlink_route(struct netlink *netlink, enum netlink_change change,
                   const struct netlink_route *route) MUST_USE;
 
-/* netlink_rule - "all packets: look into `table`", with our protocol. */
+/* netlink_rule - "all packets without OUTER_MARK: look into `table`", with our protocol. */
 int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
                  uint32_t table, uint32_t priority) MUST_USE;
 

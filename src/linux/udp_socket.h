@@ -8,6 +8,10 @@
 #include "base/address.h"
 #include "base/error.h"
 
+/* The mark (SO_MARK) of what carries the VPN: it never goes by the inner device's routes, even
+ * where those lead to the peer's own outer address. */
+#define OUTER_MARK UINT32_C(0x696b6174)
+
 struct udp_socket_options {
     struct endpoint local; /* the address may be 0.0.0.0 or ::; IPv6 sockets take IPv6 only */
     const char *device;    /* SO_BINDTODEVICE; NULL: none */

@@ -46,6 +46,17 @@ def test_login(world, kinds, family, nat):
         assert mine.children()[0]["local-ts"] == theirs.children()[0]["remote-ts"]
 
 
+@pytest.mark.parametrize("family", (4, 6))
+def test_the_tunnel_leads_to_the_peers_own_address(world, family):
+    """No inner addresses: what carries the VPN does not go into it, nor do IKE's own answers."""
+    lab, eu, gw = pair(world, "strongswan-ikatd", {"vips": None, "pools": None}, family=family)
+    up(lab, eu, gw, family)
+    assert gw.children()[0]["remote-ts"] == [address("wlan", "eu", family) + ("/32" if family == 4 else "/128")]
+    assert gw.request("rekey", child="net")["success"] == "yes"
+    wait(lambda: rekeyed(eu, gw), "a rekeyed Child SA")
+    ping(lab, family)
+
+
 PROPOSALS = (("aes128-sha256-x25519", "aes128-sha256"), ("aes256-sha384-ecp384", "aes256gcm16-ecp384"),
              ("aes256gcm16-prfsha384-ecp256", "aes256-sha512"), ("aes256-sha512-modp3072", "aes128gcm16-x25519"))
 

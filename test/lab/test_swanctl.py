@@ -74,6 +74,26 @@ def test_the_other_commands_answer(ends):
         eu.swanctl(command)
 
 
+def test_what_is_not_there_is_refused_in_words(ends):
+    _, eu, _ = ends
+    for command in (("--counters",), ("--install", "--child", "net"), ("--uninstall", "--child", "net"),
+                    ("--redirect", "--ike", "home", "--gateway", "192.0.2.9")):
+        with pytest.raises(Failed) as failure:
+            eu.swanctl(*command)
+        assert "not supported by ikat yet" in str(failure.value), command
+    eu.swanctl("--flush-certs")
+    eu.swanctl("--reload-settings")
+    assert "AES_GCM_16" in eu.swanctl("--list-algs") and "CURVE_25519" in eu.swanctl("--list-algs")
+
+
+def test_traps_are_listed(ends):
+    _, eu, _ = ends
+    load(eu, end_user(child={"start_action": "trap", "remote_ts": "10.20.0.0/24[tcp/80]"}))
+    listed = eu.swanctl("--list-pols")
+    assert "home/net, TUNNEL" in listed and "remote: 10.20.0.0/24[tcp/http]" in listed, listed
+    assert "net" not in eu.swanctl("--list-pols", "--drop")
+
+
 def test_events(ends):
     _, eu, _ = ends
     with eu.vici() as vici:
