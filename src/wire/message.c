@@ -41,6 +41,12 @@ bool wire_type_known(uint8_t type)
     return (type >= WIRE_PAYLOAD_SA && type <= WIRE_PAYLOAD_EAP) || type == WIRE_PAYLOAD_SKF;
 }
 
+/* notify_whole - its SPI is within it (RFC 7296 section 3.10). */
+static bool notify_whole(struct span body)
+{
+    return body.len >= 4 && body.len - 4 >= body.ptr[1];
+}
+
 enum wire_fault wire_chain_read(struct span octets, uint8_t first, struct wire_message *message,
                                 uint8_t *ret_critical, uint8_t *ret_inner_first)
 {
@@ -57,7 +63,8 @@ enum wire_fault wire_chain_read(struct span octets, uint8_t first, struct wire_m
         if (reader_failed(&r) || length < 4)
             return WIRE_MALFORMED;
         struct span body = read_bytes(&r, length - 4u);
-        if (reader_failed(&r) || message->n == LIMIT_PAYLOADS)
+        if (reader_failed(&r) || message->n == LIMIT_PAYLOADS ||
+            (type == WIRE_PAYLOAD_N && !notify_whole(body)))
             return WIRE_MALFORMED;
         if (!wire_type_known(type)) {
             if (critical && fault == WIRE_OK) {

@@ -208,8 +208,8 @@ static void critical_bit(void **state)
     (void)state;
     struct wire_message m;
     uint8_t critical = 0, inner;
-    uint8_t octets[8] = {41, 0x80, 0, 4, 0, 0, 0, 4};
-    /* unknown type 200, critical, then an empty notify (which is malformed only when it is read) */
+    uint8_t octets[8] = {43, 0x80, 0, 4, 0, 0, 0, 4};
+    /* unknown type 200, critical, then an empty Vendor ID */
     assert_int_equal(wire_chain_read(span_of(octets, 8), 200, &m, &critical, &inner),
                      WIRE_UNKNOWN_CRITICAL);
     assert_int_equal(critical, 200);
@@ -218,6 +218,23 @@ static void critical_bit(void **state)
     assert_int_equal(m.n, 1);
     octets[3] = 3; /* a length below its own header must not loop */
     assert_int_equal(wire_chain_read(span_of(octets, 8), 200, &m, &critical, &inner),
+                     WIRE_MALFORMED);
+}
+
+/* A notify whose SPI does not end within it makes the chain malformed, whoever would read it. */
+static void torn_notify(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    uint8_t critical, inner;
+    uint8_t octets[12] = {0, 0, 0, 12, 0, 4, 0x40, 0, 1, 2, 3, 4};
+    assert_int_equal(wire_chain_read(span_of(octets, 12), 41, &m, &critical, &inner), WIRE_OK);
+    octets[5] = 5;
+    assert_int_equal(wire_chain_read(span_of(octets, 12), 41, &m, &critical, &inner),
+                     WIRE_MALFORMED);
+    octets[5] = 0;
+    octets[3] = 7;
+    assert_int_equal(wire_chain_read(span_of(octets, 7), 41, &m, &critical, &inner),
                      WIRE_MALFORMED);
 }
 
@@ -321,11 +338,12 @@ static void header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),          cmocka_unit_test(every_truncation_is_refused),
-        cmocka_unit_test(keep_old_vectors),    cmocka_unit_test(keep_old_liberal),
-        cmocka_unit_test(hostile_bodies),      cmocka_unit_test(critical_bit),
-        cmocka_unit_test(empty_payloads),      cmocka_unit_test(reserved_bits),
-        cmocka_unit_test(reserved_bits_of_cp), cmocka_unit_test(header),
+        cmocka_unit_test(round_trip),       cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(keep_old_vectors), cmocka_unit_test(keep_old_liberal),
+        cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
+        cmocka_unit_test(torn_notify),      cmocka_unit_test(empty_payloads),
+        cmocka_unit_test(reserved_bits),    cmocka_unit_test(reserved_bits_of_cp),
+        cmocka_unit_test(header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
