@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/child_terms.h"
 #include "ike/combined.h"
 #include "ike/endpoint.h"
 #include "ike/rekey_ike.h"
@@ -24,19 +25,26 @@ enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify)
     return answer_refuse_data(answering, notify, (struct span){0});
 }
 
-/* What may be in a request at most once. Everything else may repeat (N, D, V, CERT, CERTREQ). */
-static bool payload_counts_fit(const struct wire_message *request)
+bool answer_counts_fit(const struct wire_message *message)
 {
     static const uint8_t single[] = {
         WIRE_PAYLOAD_SA,    WIRE_PAYLOAD_KE,  WIRE_PAYLOAD_IDi, WIRE_PAYLOAD_IDr, WIRE_PAYLOAD_AUTH,
         WIRE_PAYLOAD_NONCE, WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr, WIRE_PAYLOAD_CP,  WIRE_PAYLOAD_EAP,
     };
     for (size_t i = 0; i < sizeof(single); i++)
-        if (wire_count(request, single[i]) > 1)
+        if (wire_count(message, single[i]) > 1)
             return false;
-    return wire_count(request, WIRE_PAYLOAD_N) <= LIMIT_NOTIFIES &&
-           wire_count(request, WIRE_PAYLOAD_D) <= LIMIT_DELETES &&
-           wire_count(request, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS;
+    return wire_count(message, WIRE_PAYLOAD_N) <= LIMIT_NOTIFIES &&
+           wire_count(message, WIRE_PAYLOAD_D) <= LIMIT_DELETES &&
+           wire_count(message, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS;
+}
+
+/* login_fits - of an IKE_AUTH request, without the group. A Child SA that cannot be read ends the
+ * login: to the peer INVALID_SYNTAX says that there is no IKE SA (RFC 7296 section 2.21.2). */
+static bool login_fits(const struct wire_message *login)
+{
+    return answer_counts_fit(login) &&
+           (wire_find(login, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(login));
 }
 
 /* "Concerns an IKE SA rekey" (A-26): the proposals are for IKE, and nothing in it is of a Child SA.
@@ -91,13 +99,13 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
         /* before authentication nothing but IKE_AUTH is answered */
         if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
             return ANSWER_SILENT;
-        if (fault == WIRE_OK && combined_fits(sa->login, answering->request, payload_counts_fit))
+        if (fault == WIRE_OK && combined_fits(sa->login, answering->request, login_fits))
             return answer_auth(sa, answering);
     }
     if (fault == WIRE_UNKNOWN_CRITICAL)
         return answer_refuse_data(answering, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
     if (fault == WIRE_MALFORMED || sa->life == IKE_AUTHENTICATING ||
-        !payload_counts_fit(answering->request))
+        !answer_counts_fit(answering->request))
         return answer_refuse(answering, N_INVALID_SYNTAX);
     return dispatch(sa, answering);
 }

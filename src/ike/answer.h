@@ -9,6 +9,11 @@
 void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
                     uint8_t critical, const struct ike_path *path, nanos now);
 
+/* answer_counts_fit - what may be in a message at most once is, and what may repeat (N, D, V) keeps
+ * to its limit. Holds for the responses of a login as well: of two AUTH payloads none is believed.
+ */
+bool answer_counts_fit(const struct wire_message *message);
+
 /* answer_later_send - the response of a request that had returned ANSWER_LATER. */
 void answer_later_send(struct sa *sa, struct answering *answering);
 

@@ -206,20 +206,31 @@ static uint16_t choose(const struct sa *sa, const struct child_request *request,
     return why;
 }
 
+static bool offered_read(const struct wire_message *m, struct offered *ret_offered)
+{
+    const struct wire_payload *sa = wire_find(m, WIRE_PAYLOAD_SA, NULL);
+    const struct wire_payload *tsi = wire_find(m, WIRE_PAYLOAD_TSi, NULL);
+    const struct wire_payload *tsr = wire_find(m, WIRE_PAYLOAD_TSr, NULL);
+    return sa != NULL && tsi != NULL && tsr != NULL && wire_sa_read(sa->body, &ret_offered->sa) &&
+           spi_ok(&ret_offered->sa) && ts_from_wire(tsi->body, &ret_offered->ts_i) &&
+           ts_from_wire(tsr->body, &ret_offered->ts_r);
+}
+
+bool child_request_readable(const struct wire_message *request)
+{
+    struct offered offered;
+    return offered_read(request, &offered);
+}
+
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
                             struct child_terms *ret_terms)
 {
     const struct wire_message *m = request->message;
-    const struct wire_payload *sa_payload = wire_find(m, WIRE_PAYLOAD_SA, NULL);
-    const struct wire_payload *tsi = wire_find(m, WIRE_PAYLOAD_TSi, NULL);
-    const struct wire_payload *tsr = wire_find(m, WIRE_PAYLOAD_TSr, NULL);
     const struct wire_payload *ke_payload = wire_find(m, WIRE_PAYLOAD_KE, NULL);
     struct offered offered;
     struct wire_ke ke = {0};
 
-    if (sa_payload == NULL || tsi == NULL || tsr == NULL ||
-        !wire_sa_read(sa_payload->body, &offered.sa) || !spi_ok(&offered.sa) ||
-        !ts_from_wire(tsi->body, &offered.ts_i) || !ts_from_wire(tsr->body, &offered.ts_r) ||
+    if (!offered_read(m, &offered) ||
         (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
         return N_INVALID_SYNTAX;
     struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};

@@ -58,6 +58,8 @@ struct child_request {
 };
 uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
                             struct child_terms *ret_terms);
+/* child_request_readable - whether a request has SA, TSi and TSr of a Child SA, well-formed. */
+bool child_request_readable(const struct wire_message *request);
 /* child_answer_add - SA, (nonce, KE by the caller) and TSi, TSr of the response. */
 void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply);
 void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/answer.h"
 #include "ike/auth_lifetime.h"
 #include "ike/child_terms.h"
 #include "ike/combined.h"
@@ -171,7 +172,7 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
 
     if (auth_payload == NULL)
         return verdict_error(response);
-    if (!combined_split(response, combined_number(login), &own, &group))
+    if (!combined_split(response, combined_number(login), &own, &group) || !answer_counts_fit(&own))
         return not_accepted(sa, IKE_INVALID_SYNTAX, N_INVALID_SYNTAX);
     if (idr == NULL || !wire_id_read(idr->body, &id) || !wire_auth_read(auth_payload->body, &auth))
         return verdict_done(IKE_INVALID_SYNTAX);
