@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/reader.h"
+#include "ike/answer.h"
 #include "ike/half_open.h"
 #include "ike/identity.h"
 #include "ike/keymat.h"
@@ -141,13 +142,17 @@ static struct verdict other_group(struct sa *sa, const struct wire_notify *notif
     return again(sa);
 }
 
+static bool cookie_fits(const struct wire_notify *notify)
+{
+    return notify->data.len > 0 && notify->data.len <= LIMIT_COOKIE; /* section 2.6 */
+}
+
 static struct verdict init_refused(struct sa *sa, const struct wire_message *response)
 {
     struct login *login = sa->login;
     struct wire_notify notify;
     if (wire_notify_find(response, N_COOKIE, &notify)) {
-        if (notify.data.len == 0 || notify.data.len > LIMIT_COOKIE ||
-            ++login->cookie_retries > RETRIES_MAX)
+        if (!cookie_fits(&notify) || ++login->cookie_retries > RETRIES_MAX)
             return verdict_done(IKE_INVALID_SYNTAX);
         login->n_cookie = (uint8_t)notify.data.len;
         memcpy(login->cookie, notify.data.ptr, notify.data.len);
@@ -158,13 +163,24 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
     return verdict_error(response);
 }
 
+/* has_sequel - whether the exchange goes on from this response. */
+static bool has_sequel(const struct login *login, const struct wire_message *response)
+{
+    struct wire_notify notify;
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
+        return true;
+    if (wire_notify_find(response, N_COOKIE, &notify))
+        return cookie_fits(&notify);
+    return wire_notify_find(response, N_INVALID_KE_PAYLOAD, &notify) &&
+           proposal_other_ke(&login->conn->proposals, notify.data, login->ke_group) != 0;
+}
+
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now)
 {
     struct login *login = sa->login;
     struct wire_notify notify;
-    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL || wire_notify_has(response, N_COOKIE) ||
-        wire_notify_has(response, N_INVALID_KE_PAYLOAD))
-        return false; /* what there is an answer to */
+    if (has_sequel(login, response))
+        return false;
     if (login->hint == 0 && wire_notify_error(response, &notify)) {
         login->hint = notify.type;
         login_notice_refusal(sa, "IKE", &notify);
@@ -212,8 +228,9 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     if (sa_payload == NULL)
         return init_refused(sa, response);
     if (ke_payload == NULL || nonce_payload == NULL || response->header.spi_r == 0 ||
-        !wire_sa_read(sa_payload->body, &answer) || !wire_ke_read(ke_payload->body, &ke) ||
-        !wire_nonce_read(nonce_payload->body, &nr) || !keep_request(sa))
+        !answer_counts_fit(response) || !wire_sa_read(sa_payload->body, &answer) ||
+        !wire_ke_read(ke_payload->body, &ke) || !wire_nonce_read(nonce_payload->body, &nr) ||
+        !keep_request(sa))
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!proposal_accept(&login->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice))
         return verdict_done(IKE_NO_PROPOSAL);
