@@ -110,6 +110,12 @@ class Daemon(Program):
         with self.vici() as vici:
             return vici.request(name, {key.replace("_", "-"): value for key, value in message.items()})
 
+    def begin(self, name, **message):
+        """The same, without waiting for the answer. Returns the connection, which has to stay open so long."""
+        vici = self.vici()
+        vici.send(name, {key.replace("_", "-"): value for key, value in message.items()})
+        return vici
+
     def pids(self):
         """The processes of this daemon."""
         listed = run("ps", "-eo", "pid=,args=").splitlines()

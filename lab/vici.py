@@ -104,6 +104,10 @@ class Vici:
             self._next()
         return self.events.pop(0)
 
+    def send(self, name, message=None):
+        """A request whose answer nobody waits for."""
+        self._send(REQUEST, name, message)
+
     def request(self, name, message=None):
         """The answer to a request."""
         self._send(REQUEST, name, message)

@@ -172,8 +172,10 @@ class Peer:
                 request.sa.children = [child for child in request.sa.children if child not in pairs]
                 if pairs:
                     out.append(m.D(m.ESP, [child.spi_in for child in pairs]))
+        if request.notify(m.UPDATE_SA_ADDRESSES) is not None:
+            request.sa.here, request.sa.there = request.here, request.there
         if request.notify(m.NAT_SOURCE) is not None:
-            out = self.nat_detection(request.sa) + out
+            out = self.nat_detection(request.sa, request.here, request.there) + out
         return out
 
     def poll(self, timeout=0.0):

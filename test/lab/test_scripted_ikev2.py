@@ -625,9 +625,7 @@ def test_rekeyed_ike_sa(user, group):
 
 def rekeys(gate, what):
     """Makes the Gateway rekey an IKE SA or a Child SA, without waiting."""
-    vici = gate.vici()
-    vici._send(0, "rekey", {what: "gate" if what == "ike" else "net"})  # pylint: disable=protected-access
-    return vici
+    return gate.begin("rekey", **{what: "gate" if what == "ike" else "net"})
 
 
 def test_the_gateway_rekeys_an_ike_sa(gate, user):
@@ -765,8 +763,7 @@ def test_both_rekey_the_child(gate, user, low):
 
 def test_delete_of_the_gateway_is_answered(gate, user):
     login = user.login()
-    with gate.vici() as vici:
-        vici._send(0, "terminate", {"ike": "gate"})  # pylint: disable=protected-access
+    with gate.begin("terminate", ike="gate"):
         request = user.request(login.sa, m.INFORMATIONAL)
         assert request.names == ["DELETE"] and request.one(m.DELETE) == b"\1\0\0\0"
         wait(lambda: not gate.established(), "nothing is left")
@@ -776,8 +773,7 @@ def test_clone_under_a_delete(gate, user):
     """A-18, section 2.25.2: TEMPORARY_FAILURE while the Gateway deletes the IKE SA."""
     user.polite = False
     login = user.login()
-    with gate.vici() as vici:
-        vici._send(0, "terminate", {"ike": "gate"})  # pylint: disable=protected-access
+    with gate.begin("terminate", ike="gate"):
         request = user.request(login.sa, m.INFORMATIONAL)
         for dialect in ("keep-old", "rfc7791"):
             assert user.clone(login.sa, dialect)[0].names == ["N(TEMPORARY_FAILURE)"]
