@@ -21,7 +21,7 @@ class IkeSa:
         self.fragments = {}
         self.answers = {}   # Message ID -> datagrams of our response
         self.theirs = {}    # Message ID -> the request's octets
-        self.keys = None
+        self.keys = self.last = None   # the last request as it was sent
 
     @property
     def spis(self):
