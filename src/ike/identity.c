@@ -38,7 +38,7 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-static int set_hex(struct ike_id *id, const char *text)
+static int set_hex(struct ike_id *id, uint8_t type, const char *text)
 {
     uint8_t octets[sizeof(id->data)];
     size_t len = strlen(text);
@@ -50,21 +50,28 @@ static int set_hex(struct ike_id *id, const char *text)
             return ERR_INVALID;
         octets[i] = (uint8_t)(high << 4 | low);
     }
-    return set(id, ID_KEY_ID, octets, len / 2);
+    return set(id, type, octets, len / 2);
 }
 
 static const struct prefix {
     const char *text;
     uint8_t type;
 } prefixes[] = {
-    {"fqdn:", ID_FQDN},          {"dns:", ID_FQDN},       {"email:", ID_RFC822_ADDR},
-    {"rfc822:", ID_RFC822_ADDR}, {"ipv4:", ID_IPV4_ADDR}, {"ipv6:", ID_IPV6_ADDR},
-    {"keyid:", ID_KEY_ID},
+    {"fqdn:", ID_FQDN},         {"dns:", ID_FQDN},
+    {"email:", ID_RFC822_ADDR}, {"rfc822:", ID_RFC822_ADDR},
+    {"ipv4:", ID_IPV4_ADDR},    {"ipv6:", ID_IPV6_ADDR},
+    {"keyid:", ID_KEY_ID},      {"userfqdn:", ID_RFC822_ADDR},
 };
 
 /* typed - "fqdn:..." and its like. false: no such prefix. */
 static bool typed(const char *text, struct ike_id *id, int *ret_err)
 {
+    static const char *const other[] = {"asn1dn:", "asn1gn:"};
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+        if (strncasecmp(text, other[i], strlen(other[i])) == 0) {
+            *ret_err = ERR_INVALID;
+            return true;
+        }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         size_t len = strlen(prefixes[i].text);
         if (strncasecmp(text, prefixes[i].text, len) != 0)
@@ -73,6 +80,8 @@ static bool typed(const char *text, struct ike_id *id, int *ret_err)
         if (prefixes[i].type == ID_IPV4_ADDR || prefixes[i].type == ID_IPV6_ADDR)
             *ret_err =
                 set_address(id, rest, prefixes[i].type == ID_IPV4_ADDR ? ADDRESS_V4 : ADDRESS_V6);
+        else if (rest[0] == '#')
+            *ret_err = set_hex(id, prefixes[i].type, rest + 1);
         else
             *ret_err = set(id, prefixes[i].type, rest, strlen(rest));
         return true;
@@ -89,11 +98,15 @@ int identity_parse(const char *text, struct ike_id *ret_id)
     else if (typed(text, &id, &err))
         ;
     else if (strncmp(text, "@#", 2) == 0)
-        err = set_hex(&id, text + 2);
+        err = set_hex(&id, ID_KEY_ID, text + 2);
+    else if (strncmp(text, "@@", 2) == 0)
+        err = set(&id, ID_RFC822_ADDR, text + 2, strlen(text + 2));
     else if (text[0] == '@')
         err = set(&id, ID_FQDN, text + 1, strlen(text + 1));
     else if (set_address(&id, text, 0) == 0)
         ;
+    else if (strchr(text, '=') != NULL) /* a distinguished name: not as a name of another type */
+        err = ERR_INVALID;
     else
         err = set(&id, strchr(text, '@') != NULL ? ID_RFC822_ADDR : ID_FQDN, text, strlen(text));
     if (err == 0)

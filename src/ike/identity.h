@@ -13,8 +13,10 @@
 /*
  * identity_parse - "192.0.2.1", "2001:db8::1" (ID_IPV4_ADDR, ID_IPV6_ADDR), "user@host"
  * (ID_RFC822_ADDR), "host.example" (ID_FQDN; a leading @ is cut off), "@#0a1b" and "keyid:text"
- * (ID_KEY_ID), "%any" and "" (type 0), or with the type in front: "fqdn:", "email:", "rfc822:",
- * "ipv4:", "ipv6:", "keyid:". ERR_INVALID: too long, or not of the named type.
+ * (ID_KEY_ID), "@@user" (ID_RFC822_ADDR), "%any" and "" (type 0), or with the type in front:
+ * "fqdn:", "dns:", "email:", "rfc822:", "userfqdn:", "ipv4:", "ipv6:", "keyid:", the names and keys
+ * among them also as "#" and hexadecimal octets. ERR_INVALID: too long, not of the named type, or a
+ * distinguished name, which is of certificates.
  */
 int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
 

@@ -24,6 +24,11 @@ static void parse_and_print(void **state)
         {"RFC822:anna", ID_RFC822_ADDR, "anna"},
         {"keyid:tunnel 1", ID_KEY_ID, "tunnel\\x201"},
         {"@#00ff41", ID_KEY_ID, "\\x00\\xffA"},
+        {"keyid:#00ff41", ID_KEY_ID, "\\x00\\xffA"},
+        {"fqdn:#6777", ID_FQDN, "gw"},
+        {"userfqdn:anna", ID_RFC822_ADDR, "anna"},
+        {"@@anna", ID_RFC822_ADDR, "anna"},
+        {"keyid:C=CH", ID_KEY_ID, "C=CH"},
         {"fqdn:a\"b\\c\x1b[2J", ID_FQDN, "a\\x22b\\x5cc\\x1b[2J"},
     };
     char out[IDENTITY_TEXT_MAX];
@@ -38,9 +43,22 @@ static void parse_and_print(void **state)
 
 static void refused(void **state)
 {
-    static const char *const rows[] = {
-        "@#0",   "@#0g",   "@#", "ipv4:2001:db8::1", "ipv6:192.0.2.1", "ipv4:name",
-        "fqdn:", "keyid:", "@"};
+    static const char *const rows[] = {"@#0",
+                                       "@#0g",
+                                       "@#",
+                                       "ipv4:2001:db8::1",
+                                       "ipv6:192.0.2.1",
+                                       "ipv4:name",
+                                       "fqdn:",
+                                       "keyid:",
+                                       "@",
+                                       "@@",
+                                       "keyid:#0",
+                                       "fqdn:#",
+                                       "asn1dn:C=CH",
+                                       "asn1gn:#30",
+                                       "C=CH, O=Example, CN=gw.example",
+                                       "CN=*"};
     struct ike_id id = {.type = 99};
     char longest[LIMIT_ID];
     (void)state;
