@@ -1,65 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/assert.h"
 #include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/keylog.h"
 #include "daemon/log.h"
 #include "daemon/vici_server.h"
+#include "multipath/install.h"
 
 #define NOTICES_PER_SECOND 20
 
 /* --- Child SAs --- */
-
-static struct esp_ts_list ts_copy(const struct ike_ts_list *from)
-{
-    struct esp_ts_list to = {.n = from->n};
-    ASSERT(from->n <= ESP_TS_MAX);
-    for (size_t i = 0; i < from->n; i++)
-        to.ts[i] = (struct esp_ts){.protocol = from->ts[i].protocol,
-                                   .start_port = from->ts[i].start_port,
-                                   .end_port = from->ts[i].end_port,
-                                   .range = from->ts[i].range};
-    return to;
-}
-
-static void child_config(const struct ike_child_install *install, bool nat_local,
-                         struct esp_child_config *ret)
-{
-    const struct ike_child_policy *policy = install->policy;
-    *ret = (struct esp_child_config){
-        .child = install->child,
-        .session = install->session,
-        .replaces = install->replaces,
-        .spi_in = install->spi_in,
-        .spi_out = install->spi_out,
-        .encr = install->keys.encr,
-        .encr_key_bits = install->keys.encr_key_bits,
-        .integ = install->keys.integ,
-        .encr_in = secret_span(&install->keys.encr_in),
-        .integ_in = secret_span(&install->keys.integ_in),
-        .encr_out = secret_span(&install->keys.encr_out),
-        .integ_out = secret_span(&install->keys.integ_out),
-        .esn = install->esn,
-        .udp_encap = install->udp_encap,
-        .outbound_now = install->outbound_now,
-        .replay_window = install->replay_window,
-        .path = engine_esp_path(&install->path),
-        .local_ts = ts_copy(&install->local_ts),
-        .remote_ts = ts_copy(&install->remote_ts),
-        .copy_ecn = policy->copy_ecn,
-        .copy_dscp_out = policy->copy_dscp_out,
-        .copy_dscp_in = policy->copy_dscp_in,
-        .keepalive = nat_local && install->conn->nat_keepalive_ns > 0,
-        .keepalive_ns = install->conn->nat_keepalive_ns,
-        .soft_packets = install->soft_packets,
-        .hard_packets = policy->lifetime.life_packets,
-        .soft_octets = install->soft_octets,
-        .hard_octets = policy->lifetime.life_bytes,
-        .priority = 1,
-        .weight = 1,
-        .usable = true,
-    };
-}
 
 static void child_install(struct engine *e, const struct ike_event *event)
 {
@@ -69,8 +18,8 @@ static void child_install(struct engine *e, const struct ike_event *event)
     struct ike_sa_info sa;
     bool known = ike_session_get(e->ike, install->session, &session);
     bool there = ike_sa_get(e->ike, install->sa, &sa);
-    bool nat = there && sa.nat_local;
-    child_config(install, nat, &config);
+    install_config(install, &config);
+    config.keepalive = there && sa.nat_local && config.keepalive_ns > 0;
     config.mtu = engine_link_mtu(e, install->path.interface);
     /* a Gateway answers on the path that the End User chose, from whatever socket it came to */
     if (known && session.role == IKE_END_USER)
@@ -98,7 +47,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
 {
     struct ike_child_info child;
     struct ike_sa_info sa;
-    struct esp_path path = engine_esp_path(&event->path);
+    struct esp_path path = install_path(&event->path);
     struct ike_session_info session;
     bool known = ike_session_get(e->ike, event->session, &session);
     if (known && session.role == IKE_END_USER)

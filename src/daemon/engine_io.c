@@ -6,13 +6,9 @@
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
 #include "linux/udp_socket.h"
+#include "multipath/install.h"
 
 #define RECV_BATCHES 2 /* of one socket, before the others get their turn */
-
-struct esp_path engine_esp_path(const struct ike_path *path)
-{
-    return (struct esp_path){path->local, path->remote, path->interface};
-}
 
 struct ike_path engine_ike_path(const struct esp_path *path)
 {
@@ -134,7 +130,7 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
     if (datagram->path.local.port == IKE_PORT) {
         error = ike_port_send(e, datagram);
     } else {
-        struct esp_path path = engine_esp_path(&datagram->path);
+        struct esp_path path = install_path(&datagram->path);
         error = esp_plane_ike_send(e->plane, &path, datagram->dscp,
                                    span_of(datagram->octets, datagram->len));
     }

@@ -125,7 +125,6 @@ void engine_pump(struct engine *e);
 /* engine_events.c */
 void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
-struct esp_path engine_esp_path(const struct ike_path *path);
 struct ike_path engine_ike_path(const struct esp_path *path);
 
 /* engine_session.c; engine_accounts_close - the engine ends: what is still up is accounted for. */

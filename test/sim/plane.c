@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "esp/policy.h"
+#include "multipath/install.h"
 #include "sim/checker.h"
 #include "sim/network.h"
 #include "sim/traffic.h"
@@ -70,44 +71,6 @@ static struct record *record_of(struct sim_plane *plane, const struct esp_child 
 
 /* --- the verbs --- */
 
-static struct esp_ts_list ts_copy(const struct ike_ts_list *from)
-{
-    struct esp_ts_list to = {.n = from->n};
-    for (size_t i = 0; i < from->n; i++)
-        to.ts[i] = (struct esp_ts){.protocol = from->ts[i].protocol,
-                                   .start_port = from->ts[i].start_port,
-                                   .end_port = from->ts[i].end_port,
-                                   .range = from->ts[i].range};
-    return to;
-}
-
-static struct esp_child_config config_of(const struct ike_child_install *install)
-{
-    const struct ike_lifetime *lifetime = &install->policy->lifetime;
-    return (struct esp_child_config){
-        .child = install->child,
-        .session = install->session,
-        .replaces = install->replaces,
-        .spi_in = install->spi_in,
-        .spi_out = install->spi_out,
-        .encr = install->keys.encr,
-        .encr_key_bits = install->keys.encr_key_bits,
-        .integ = install->keys.integ,
-        .encr_in = secret_span(&install->keys.encr_in),
-        .integ_in = secret_span(&install->keys.integ_in),
-        .encr_out = secret_span(&install->keys.encr_out),
-        .integ_out = secret_span(&install->keys.integ_out),
-        .esn = install->esn,
-        .replay_window = install->replay_window,
-        .local_ts = ts_copy(&install->local_ts),
-        .remote_ts = ts_copy(&install->remote_ts),
-        .soft_packets = install->soft_packets,
-        .hard_packets = lifetime->life_packets,
-        .soft_octets = install->soft_octets,
-        .hard_octets = lifetime->life_bytes,
-    };
-}
-
 static uint64_t print_of(const struct secret *encr, const struct secret *integ)
 {
     return sim_hash(integ->octets, integ->len, sim_hash(encr->octets, encr->len, 1));
@@ -129,13 +92,14 @@ static void outbound_on(struct sim_plane *plane, const struct record *r)
 
 int sim_plane_install(struct sim_plane *plane, const struct ike_child_install *install)
 {
-    struct esp_child_config config = config_of(install);
+    struct esp_child_config config;
     const struct record *old = record_find(plane, install->replaces);
     struct esp_child *child;
     if (record_find(plane, install->child) != NULL ||
         esp_policy_spi(plane->policy, install->spi_in) != NULL)
         return ERR_INVALID;
     ASSERT(plane->n < CHILDREN);
+    install_config(install, &config);
     int err = esp_child_new(plane->crypto, &config, &child);
     if (err != 0)
         return err;
