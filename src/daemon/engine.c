@@ -10,6 +10,7 @@
 #include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
+#include "daemon/reqids.h"
 #include "daemon/vici_server.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
@@ -87,10 +88,11 @@ static int cores_new(struct engine *e)
     e->paths = path_manager_new(&paths);
     e->pools = pools_new();
     e->accounts = accounts_new(account_read, e);
+    e->reqids = reqids_new();
     e->host = host_new(e->start->priv_fd);
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->host == NULL || e->loop == NULL)
+        e->reqids == NULL || e->host == NULL || e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -234,6 +236,7 @@ static void engine_end(struct engine *e)
     e->ike = ike_free(e->ike);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
+    e->reqids = reqids_free(e->reqids);
     e->host = host_free(e->host);
     e->monitor = netlink_monitor_free(e->monitor);
     e->loop = event_loop_free(e->loop);

@@ -3,6 +3,7 @@
 #include "daemon/engine_state.h"
 #include "daemon/keylog.h"
 #include "daemon/log.h"
+#include "daemon/reqids.h"
 #include "daemon/vici_server.h"
 #include "multipath/install.h"
 
@@ -30,6 +31,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
         /* the End User's addresses before the routes that prefer them */
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
+        reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
         if (ours)
             host_addresses(e->host, sa.config_owner, sa.config);
         host_routes(e->host, install->child, &install->remote_ts, ours ? sa.config : NULL);
@@ -67,6 +69,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
 static void child_remove(struct engine *e, const struct ike_event *event)
 {
     accounts_child_gone(e->accounts, event->child);
+    reqids_drop(e->reqids, event->child);
     int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
     if (error != 0)
         log_line(LOG_LEVEL_DEBUG, "event=remove-failed child=%u error=%s", event->child,

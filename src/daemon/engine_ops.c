@@ -4,6 +4,7 @@
 #include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
+#include "daemon/reqids.h"
 #include "ike/identity.h"
 
 /* None of these drains the cores: the loop does so when the handler that called has returned, so
@@ -347,6 +348,11 @@ static void op_unwatch(void *engine, void *context)
 
 /* --- looking in --- */
 
+static uint32_t op_reqid(void *engine, ike_child_id child)
+{
+    return reqids_get(((const struct engine *)engine)->reqids, child);
+}
+
 static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret)
 {
     const struct engine *e = engine;
@@ -412,6 +418,7 @@ void engine_ops_init(struct engine *e)
         .terminate = op_terminate,
         .rekey = op_rekey,
         .unwatch = op_unwatch,
+        .reqid = op_reqid,
         .traffic = op_traffic,
         .interface_name = op_interface_name,
         .trap_at = op_trap_at,

@@ -67,6 +67,7 @@ struct engine_ops {
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
 
+    uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);

@@ -81,6 +81,7 @@ struct engine {
     struct esp_plane *plane;
     struct pools *pools;
     struct accounts *accounts;
+    struct reqids *reqids;
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;

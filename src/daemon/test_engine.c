@@ -138,6 +138,12 @@ static void op_unwatch(void *engine, void *context)
         t->watch = (struct engine_watch){0};
 }
 
+static uint32_t op_reqid(void *engine, ike_child_id child)
+{
+    (void)engine;
+    return child + 100;
+}
+
 static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic)
 {
     (void)engine;
@@ -208,6 +214,7 @@ void test_engine_init(struct test_engine *t)
                 .terminate = op_terminate,
                 .rekey = op_rekey,
                 .unwatch = op_unwatch,
+                .reqid = op_reqid,
                 .traffic = op_traffic,
                 .interface_name = op_interface_name,
                 .trap_at = op_trap_at,

@@ -121,7 +121,8 @@ static void put_child(struct vici_writer *w, const struct engine_ops *ops,
     vici_section(w, name);
     vici_put(w, "name", "%s", child->policy->name);
     vici_put(w, "uniqueid", "%u", child->id);
-    vici_put(w, "reqid", "%u", child->policy->reqid != 0 ? child->policy->reqid : child->session);
+    vici_put(w, "reqid", "%u",
+             child->policy->reqid != 0 ? child->policy->reqid : ops->reqid(ops->engine, child->id));
     vici_put(w, "state", "%s", child_life_name(child->life));
     vici_put(w, "mode", "TUNNEL");
     vici_put(w, "protocol", "ESP");
