@@ -99,6 +99,7 @@ def test_rekey(world, kinds, what, by):
     flow.wait_alive()
     report = flow.stop()
     assert report["gap_ms"] < 500, report
+    assert eu.children()[0]["reqid"] == gw.children()[0]["reqid"] == "1"
 
 
 @pytest.mark.parametrize("kinds", KINDS)
