@@ -26,8 +26,8 @@ IKE_SA = {"id": int, "parent": int, "origin": TEXT, "state": TEXT, "path": TEXT,
 CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT, "bytes_in": int, "bytes_out": int,
          "packets_in": int, "packets_out": int, "encap": bool, "age_s": int}
 PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
-        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "losses": int, "last_error": (TEXT, type(None)),
-        "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int}
+        "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "heard_s": (int, float, type(None)), "losses": int,
+        "last_error": (TEXT, type(None)), "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int}
 
 
 class IkatTest(net.DaemonTest):
@@ -89,6 +89,7 @@ class IkatTest(net.DaemonTest):
                 self.shape(child, CHILD)
         for path in session["paths"]:
             self.shape(path, PATH)
+            self.assertLess(path["heard_s"], 60)
         clone, = [sa for sa in session["ike_sas"] if sa["origin"] == "cloned"]
         self.assertIn(clone["parent"], [sa["id"] for sa in session["ike_sas"]])
         self.assertGreater(sum(child["packets_out"] for sa in session["ike_sas"] for child in sa["children"]), 2)
