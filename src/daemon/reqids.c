@@ -57,7 +57,8 @@ static uint64_t key_of(uint64_t hash, const struct ike_ts_list *list)
     hash = mix(hash, list->n);
     for (size_t i = 0; i < list->n; i++) {
         const struct ike_ts *ts = &list->ts[i];
-        hash = mix(hash, (uint64_t)ts->protocol << 32 | (uint64_t)ts->start_port << 16 | ts->end_port);
+        hash =
+            mix(hash, (uint64_t)ts->protocol << 32 | (uint64_t)ts->start_port << 16 | ts->end_port);
         hash = mix_address(mix_address(hash, &ts->range.first), &ts->range.last);
     }
     return hash;

@@ -12,7 +12,7 @@
 
 struct reqids;
 
-struct reqids *reqids_new(void);                 /* NULL: no memory */
+struct reqids *reqids_new(void);                   /* NULL: no memory */
 struct reqids *reqids_free(struct reqids *reqids); /* takes NULL; returns NULL */
 
 /* reqids_take - the Child SA, which has none yet, has these selectors. Without memory it stays
