@@ -46,8 +46,13 @@ static uint8_t asked_group;
 static enum scenario_fate refuse_group(struct world *world, bool to_b, struct message *m)
 {
     (void)world;
-    if (to_b || m->header.exchange != WIRE_IKE_SA_INIT)
+    if (m->header.exchange != WIRE_IKE_SA_INIT)
         return SCENARIO_PASS;
+    if (to_b) {
+        const uint8_t *ke = message_octets(m, message_find(m, WIRE_PAYLOAD_KE));
+        assert_true(ke[0] == 0 && (ke[1] == 31 || ke[1] == 19)); /* what we offer */
+        return SCENARIO_PASS;
+    }
     uint8_t other = asked_group == 31 ? 19 : 31;
     asked_group = other;
     message_clear(m);
@@ -57,14 +62,15 @@ static enum scenario_fate refuse_group(struct world *world, bool to_b, struct me
     return SCENARIO_CHANGED;
 }
 
-/* a group that we did not offer, the one that we sent (hints: another answer may come, for two
+/* groups that we did not offer, the one that we sent (hints: another answer may come, for two
  * seconds), and a responder that never settles. */
 static void group_loop(void **state)
 {
     (void)state;
-    static const uint8_t groups[] = {1, 31, 19, 0};
+    static const uint8_t groups[] = {1, 14, 31, 19, 0};
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
         struct world *world = world_new(2);
+        ike_proposal(world->conn_a, "aes128gcm16-prfsha256-x25519-ecp256");
         named_group = groups[i];
         asked_group = 31;
         scenario_edit(world, refuse_group);
