@@ -100,17 +100,7 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
     return IKE_OK;
 }
 
-static struct verdict answered(struct sa *sa, struct asking *asking,
-                               const struct wire_message *response, const struct ike_path *from,
-                               nanos now)
-{
-    (void)sa;
-    (void)asking;
-    (void)response;
-    (void)from;
-    (void)now;
-    return verdict_done(IKE_OK);
-}
-
-const struct exchange_ops exchange_auth_lifetime = {
-    .what = "auth-lifetime", .exchange = WIRE_INFORMATIONAL, .ask = ask, .answered = answered};
+const struct exchange_ops exchange_auth_lifetime = {.what = "auth-lifetime",
+                                                    .exchange = WIRE_INFORMATIONAL,
+                                                    .ask = ask,
+                                                    .answered = exchange_acknowledged};

@@ -158,6 +158,11 @@ static inline struct verdict verdict_done(enum ike_outcome outcome)
     return (struct verdict){.kind = VERDICT_DONE, .outcome = outcome};
 }
 
+/* exchange_acknowledged - `answered` where the response says no more than that it came. */
+struct verdict exchange_acknowledged(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response,
+                                     const struct ike_path *from, nanos now);
+
 /* verdict_error - the error notify of a response as outcome; IKE_INVALID_SYNTAX if there is none.
  */
 /* response_grants - of CREATE_CHILD_SA: an SA, and no error beside it. Section 3.10.1: an error of

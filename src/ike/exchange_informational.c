@@ -66,18 +66,10 @@ static enum ike_outcome ask_stray(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-static struct verdict stray_answered(struct sa *sa, struct asking *asking,
-                                     const struct wire_message *response,
-                                     const struct ike_path *from, nanos now)
-{
-    (void)sa, (void)asking, (void)response, (void)from, (void)now;
-    return verdict_done(IKE_OK);
-}
-
 const struct exchange_ops exchange_stray = {.what = "invalid-spi",
                                             .exchange = WIRE_INFORMATIONAL,
                                             .ask = ask_stray,
-                                            .answered = stray_answered};
+                                            .answered = exchange_acknowledged};
 
 /* --- Delete --- */
 

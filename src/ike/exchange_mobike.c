@@ -155,22 +155,10 @@ static enum ike_outcome ask_path_test(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-static struct verdict path_test_answered(struct sa *sa, struct asking *asking,
-                                         const struct wire_message *response,
-                                         const struct ike_path *from, nanos now)
-{
-    (void)sa;
-    (void)asking;
-    (void)response;
-    (void)from;
-    (void)now;
-    return verdict_done(IKE_OK);
-}
-
 const struct exchange_ops exchange_path_test = {.what = "path-test",
                                                 .exchange = WIRE_INFORMATIONAL,
                                                 .ask = ask_path_test,
-                                                .answered = path_test_answered};
+                                                .answered = exchange_acknowledged};
 
 /* --- our additional addresses (section 3.6) --- */
 
