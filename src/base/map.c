@@ -2,10 +2,29 @@
 #include "base/map.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 
-#define CAP_MIN 16
+#define CAP_MIN 16 /* slots of 8 * n octets: whole cache lines */
+#define LINE    64 /* octets */
+
+struct map_slot {
+    uint64_t key;
+    void *value; /* NULL: free */
+};
+
+_Static_assert(sizeof(struct map_slot) == MAP_SLOT, "known to who counts allocations");
+
+static size_t stride(const struct map *map)
+{
+    return sizeof(struct map_slot) + map->beside;
+}
+
+static struct map_slot *slot(const struct map *map, size_t at)
+{
+    return (struct map_slot *)(void *)(map->slots + at * stride(map));
+}
 
 /* scatter - Fibonacci hashing: neighbours in number are not neighbours in the table. */
 static size_t scatter(const struct map *map, uint64_t key)
@@ -17,7 +36,7 @@ static size_t scatter(const struct map *map, uint64_t key)
 static size_t place(const struct map *map, uint64_t key)
 {
     size_t at = scatter(map, key);
-    while (map->slots[at].value != NULL && map->slots[at].key != key)
+    while (slot(map, at)->value != NULL && slot(map, at)->key != key)
         at = (at + 1) & (map->cap - 1);
     return at;
 }
@@ -25,24 +44,36 @@ static size_t place(const struct map *map, uint64_t key)
 static void resize(struct map *map, size_t cap)
 {
     struct map old = *map;
-    map->slots = calloc(cap, sizeof(map->slots[0]));
+    map->slots = aligned_alloc(LINE, cap * stride(map));
     ASSERT(map->slots != NULL);
+    memset(map->slots, 0, cap * stride(map));
     map->cap = cap;
     for (size_t i = 0; i < old.cap; i++)
-        if (old.slots[i].value != NULL)
-            map->slots[place(map, old.slots[i].key)] = old.slots[i];
+        if (slot(&old, i)->value != NULL)
+            memcpy(slot(map, place(map, slot(&old, i)->key)), slot(&old, i), stride(map));
     free(old.slots);
 }
 
 void *map_get(const struct map *map, uint64_t key)
 {
-    return map->n == 0 ? NULL : map->slots[place(map, key)].value;
+    return map->n == 0 ? NULL : slot(map, place(map, key))->value;
+}
+
+void *map_at(const struct map *map, size_t index)
+{
+    return slot(map, index)->value;
+}
+
+void *map_beside(const struct map *map, uint64_t key)
+{
+    struct map_slot *at = map->n == 0 ? NULL : slot(map, place(map, key));
+    return at == NULL || at->value == NULL ? NULL : at + 1;
 }
 
 void map_prefetch(const struct map *map, uint64_t key)
 {
     if (map->n > 0)
-        __builtin_prefetch(&map->slots[scatter(map, key)]);
+        __builtin_prefetch(slot(map, scatter(map, key)));
 }
 
 void map_put(struct map *map, uint64_t key, void *value)
@@ -50,9 +81,10 @@ void map_put(struct map *map, uint64_t key, void *value)
     ASSERT(value != NULL);
     if (4 * (map->n + 1) > 3 * map->cap)
         resize(map, map->cap == 0 ? CAP_MIN : 2 * map->cap);
-    struct map_slot *slot = &map->slots[place(map, key)];
-    ASSERT(slot->value == NULL);
-    *slot = (struct map_slot){key, value};
+    struct map_slot *at = slot(map, place(map, key));
+    ASSERT(at->value == NULL);
+    *at = (struct map_slot){key, value};
+    memset(at + 1, 0, map->beside);
     map->n++;
 }
 
@@ -61,14 +93,14 @@ void map_put(struct map *map, uint64_t key, void *value)
 static void close_gap(struct map *map, size_t gap)
 {
     size_t mask = map->cap - 1;
-    for (size_t at = (gap + 1) & mask; map->slots[at].value != NULL; at = (at + 1) & mask) {
-        size_t home = scatter(map, map->slots[at].key);
+    for (size_t at = (gap + 1) & mask; slot(map, at)->value != NULL; at = (at + 1) & mask) {
+        size_t home = scatter(map, slot(map, at)->key);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue; /* its home lies behind the gap */
-        map->slots[gap] = map->slots[at];
+        memcpy(slot(map, gap), slot(map, at), stride(map));
         gap = at;
     }
-    map->slots[gap] = (struct map_slot){0};
+    *slot(map, gap) = (struct map_slot){0};
 }
 
 void *map_take(struct map *map, uint64_t key)
@@ -76,7 +108,7 @@ void *map_take(struct map *map, uint64_t key)
     if (map->n == 0)
         return NULL;
     size_t at = place(map, key);
-    void *value = map->slots[at].value;
+    void *value = slot(map, at)->value;
     if (value == NULL)
         return NULL;
     close_gap(map, at);
@@ -89,5 +121,5 @@ void *map_take(struct map *map, uint64_t key)
 void map_done(struct map *map)
 {
     free(map->slots);
-    *map = (struct map){0};
+    *map = (struct map){.beside = map->beside};
 }

@@ -13,21 +13,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAP_SLOT 16 /* octets of a slot with nothing beside it */
+
 struct map {
-    struct map_slot {
-        uint64_t key;
-        void *value; /* NULL: free */
-    } * slots;       /* owned */
+    uint8_t *slots; /* owned; each a struct map_slot and what lies beside it */
     size_t n;
-    size_t cap; /* a power of two; 0: none yet */
+    size_t cap;    /* a power of two; 0: none yet */
+    size_t beside; /* octets, a multiple of eight; set while the table is empty */
 };
 
 void *map_get(const struct map *map, uint64_t key); /* NULL: none */
+/* map_beside - octets of the caller's beside the key, for what is often asked and need not cost the
+ * way to the object: zero after map_put, valid until the next map_put or map_take. NULL: no such
+ * key. */
+void *map_beside(const struct map *map, uint64_t key);
 /* map_prefetch - map_get will ask for the key: its slot is fetched from memory meanwhile. */
 void map_prefetch(const struct map *map, uint64_t key);
 /* map_put - the key must be new. Without memory the process ends, as an object that nobody finds
  * would live for ever. */
 void map_put(struct map *map, uint64_t key, void *value);
+/* map_at - for who looks at all of them: the value in slot `index`, below `cap`. NULL: it is free.
+ */
+void *map_at(const struct map *map, size_t index);
 void *map_take(struct map *map, uint64_t key); /* out of the table; NULL: none */
 void map_done(struct map *map);
 

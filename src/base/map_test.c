@@ -17,7 +17,7 @@ static void test_against_array(void **state)
     (void)state;
     static char objects[KEYS];
     for (unsigned kind = 0; kind < 3; kind++) {
-        struct map map = {0};
+        struct map map = {.beside = sizeof(uint64_t)};
         bool there[KEYS] = {false};
         size_t n = 0;
         uint64_t dice = 7;
@@ -26,9 +26,11 @@ static void test_against_array(void **state)
             size_t i = (size_t)(dice >> 33) % KEYS;
             /* fills, then empties */
             bool put = (dice >> 20 & 3) != 0 ? step < 20000 : step >= 20000;
-            if (put && !there[i])
+            if (put && !there[i]) {
                 map_put(&map, key_of(i, kind), &objects[i]);
-            else if (!put)
+                assert_int_equal(*(uint64_t *)map_beside(&map, key_of(i, kind)), 0);
+                *(uint64_t *)map_beside(&map, key_of(i, kind)) = i + 1;
+            } else if (!put)
                 assert_ptr_equal(map_take(&map, key_of(i, kind)), there[i] ? &objects[i] : NULL);
             n = n + (put && !there[i]) - (!put && there[i]);
             there[i] = put;
@@ -37,8 +39,16 @@ static void test_against_array(void **state)
             assert_ptr_equal(map_get(&map, key_of(other, kind)),
                              there[other] ? &objects[other] : NULL);
         }
-        for (size_t i = 0; i < KEYS; i++)
+        size_t seen = 0;
+        for (size_t i = 0; i < map.cap; i++)
+            seen += map_at(&map, i) != NULL;
+        assert_int_equal(seen, n);
+        for (size_t i = 0; i < KEYS; i++) {
+            const uint64_t *beside = map_beside(&map, key_of(i, kind));
             assert_ptr_equal(map_get(&map, key_of(i, kind)), there[i] ? &objects[i] : NULL);
+            assert_int_equal(beside != NULL, there[i]);
+            assert_true(beside == NULL || *beside == i + 1); /* it moves along */
+        }
         map_done(&map);
     }
 }

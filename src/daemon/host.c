@@ -58,7 +58,7 @@ struct host *host_free(struct host *host)
     if (host == NULL)
         return NULL;
     for (size_t i = 0; i < host->by_owner.cap; i++)
-        for (struct claim *claim = host->by_owner.slots[i].value; claim != NULL;) {
+        for (struct claim *claim = map_at(&host->by_owner, i); claim != NULL;) {
             struct claim *next = claim->owner_next;
             free(claim);
             claim = next;

@@ -27,7 +27,7 @@ struct reqids *reqids_free(struct reqids *reqids)
     if (reqids == NULL)
         return NULL;
     for (size_t i = 0; i < reqids->by_key.cap; i++)
-        free(reqids->by_key.slots[i].value);
+        free(map_at(&reqids->by_key, i));
     for (struct reqid *one = reqids->unused, *next; one != NULL; one = next) {
         next = one->next;
         free(one);

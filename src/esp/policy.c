@@ -81,8 +81,8 @@ struct esp_policy *esp_policy_free(struct esp_policy *policy)
     if (policy == NULL)
         return NULL;
     for (size_t i = 0; i < policy->sessions.cap; i++)
-        if (policy->sessions.slots[i].value != NULL)
-            session_free(policy->sessions.slots[i].value);
+        if (map_at(&policy->sessions, i) != NULL)
+            session_free(map_at(&policy->sessions, i));
     map_done(&policy->sessions);
     shared_map_done(&policy->spis);
     shared_map_done(&policy->places);

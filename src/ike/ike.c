@@ -11,6 +11,7 @@
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
+#include "ike/gate.h"
 #include "ike/half_open.h"
 #include "ike/hint.h"
 #include "ike/inner.h"
@@ -47,6 +48,7 @@ struct ike *ike_new(const struct ike_options *options)
     options_default(&ike->options);
     ike->crypto = options->crypto;
     ike->random = options->random;
+    ike->sas_by_spi.beside = sizeof(struct gate);
     ike->retransmit = (struct retransmit_policy){
         .initial_ns = ike->options.retransmit_initial_ns,
         .base_percent = ike->options.retransmit_base_percent,
@@ -80,8 +82,10 @@ static void settle(struct ike *ike)
         if (sa->life == IKE_DEAD)
             continue;
         exchange_run(sa, ike->now);
-        if (sa->life != IKE_DEAD && !sa->touched)
-            deadline_heap_set(&ike->deadlines, &sa->deadline, sa_deadline(sa));
+        if (sa->life == IKE_DEAD || sa->touched)
+            continue;
+        deadline_heap_set(&ike->deadlines, &sa->deadline, sa_deadline(sa));
+        gate_renew(sa);
     }
     free_dead(ike);
 }

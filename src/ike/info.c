@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
+#include "ike/gate.h"
 #include "ike/inner.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
@@ -171,6 +172,7 @@ static void check_sa(const struct sa *sa)
 {
     ASSERT(sa->life != IKE_DEAD && sa->id != 0 && sa_spi_ours(sa) != 0);
     ASSERT(map_get(&sa->ike->sas_by_spi, sa_spi_ours(sa)) == sa);
+    ASSERT(gate_current(sa));
     ASSERT(!sa->touched && !(sa->asking != NULL && sa->asking->running));
     ASSERT(!window_busy(&sa->mine) || sa->asking != NULL);
     ASSERT(sa->deadline.index == 0 ||

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/receive.h"
 
-#include <endian.h>
-
 #include "base/assert.h"
 #include "base/reader.h"
 #include "ike/answer.h"
 #include "ike/early.h"
 #include "ike/exchange.h"
 #include "ike/fragment.h"
+#include "ike/gate.h"
 #include "ike/hint.h"
 #include "ike/login.h"
 #include "ike/seal.h"
 
 /* Unprotected error notifies, all peers together. */
 #define CLEAR_NOTIFIES_PER_SECOND 10
-
-#define EXPECTED_MAX 32 /* fetches from memory at the same time */
-#define FLAGS_AT     19 /* in the header */
 
 /* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. */
 static void send_clear_notify(struct ike *ike, const struct ike_path *path,
@@ -38,36 +34,17 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
     output_add(ike, path, 0, span_of(octets, header.length));
 }
 
-/* expect_some - two rounds, as where an IKE SA lies is in its slot: all slots, then all IKE SAs. */
-static void expect_some(const struct ike *ike, const struct span *datagrams, size_t n)
-{
-    uint64_t spis[EXPECTED_MAX];
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *octets = datagrams[i].ptr;
-        bool whole = datagrams[i].len >= IKE_HEADER_LEN;
-        bool from_initiator = whole && (octets[FLAGS_AT] & IKE_FLAG_INITIATOR) != 0;
-        spis[i] = 0;
-        if (whole)
-            memcpy(&spis[i], octets + (from_initiator ? 8 : 0), sizeof(spis[i]));
-        spis[i] = be64toh(spis[i]);
-        map_prefetch(&ike->sas_by_spi, spis[i]);
-    }
-    for (size_t i = 0; i < n; i++)
-        __builtin_prefetch(map_get(&ike->sas_by_spi, spis[i]));
-}
-
 void receive_expect(const struct ike *ike, const struct span *datagrams, size_t n)
 {
-    for (size_t done = 0; done < n; done += EXPECTED_MAX)
-        expect_some(ike, datagrams + done, n - done < EXPECTED_MAX ? n - done : EXPECTED_MAX);
+    for (size_t i = 0; i < n; i++)
+        gate_expect(ike, datagrams[i]);
 }
 
 static struct sa *find_sa(const struct ike *ike, const struct ike_header *header)
 {
     bool from_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;
-    uint64_t ours = from_initiator ? header->spi_r : header->spi_i;
     uint64_t theirs = from_initiator ? header->spi_i : header->spi_r;
-    struct sa *sa = map_get(&ike->sas_by_spi, ours);
+    struct sa *sa = map_get(&ike->sas_by_spi, from_initiator ? header->spi_r : header->spi_i);
     if (sa == NULL || sa_original_initiator(sa) == from_initiator)
         return NULL;
     if (sa_spi_peers(sa) != theirs && !(sa->life == IKE_HALF_OPEN && sa_spi_peers(sa) == 0))
@@ -99,25 +76,6 @@ static void receive_inner(struct sa *sa, const struct ike_path *path,
         return;
     }
     answer_request(sa, &inner, fault, critical, path, now);
-}
-
-/* expected - could this message be the next one of its window? Decided before any cryptography. */
-enum expected { EXPECT_NEW, EXPECT_REPEATED, EXPECT_NOT };
-
-static enum expected expected(const struct sa *sa, const struct ike_header *header)
-{
-    if (ike_header_response(header)) {
-        bool fits = sa->asking != NULL && window_busy(&sa->mine) &&
-                    header->message_id == sa->mine.next_id &&
-                    header->exchange == sa->asking->exchange;
-        return fits ? EXPECT_NEW : EXPECT_NOT;
-    }
-    if (header->message_id == sa->theirs.next_id)
-        return sa->answering_later ? EXPECT_NOT : EXPECT_NEW;
-    /* RFC 7296 section 2.1: the response is kept until the next request comes */
-    if (sa->theirs.packet != NULL && header->message_id + 1 == sa->theirs.next_id)
-        return EXPECT_REPEATED;
-    return EXPECT_NOT;
 }
 
 static void receive_fragment(struct sa *sa, const struct ike_path *path,
@@ -170,10 +128,11 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
                               const struct wire_message *outer, uint8_t first, nanos now)
 {
     struct span plain;
-    enum expected what = expected(sa, &outer->header);
+    struct gate gate = gate_of(sa);
+    enum gate_verdict what = gate_judge(&gate, &outer->header);
     bool fragmented = outer->payloads[outer->n - 1].type == WIRE_PAYLOAD_SKF;
 
-    if (what == EXPECT_NOT)
+    if (what == GATE_NOT)
         return;
     if (fragmented &&
         (sa->session == NULL ? !login_fragmentation(sa) : !sa->session->fragmentation))
@@ -182,7 +141,7 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         sa->ike->stats.unauthenticated++;
         return;
     }
-    if (what == EXPECT_REPEATED) {
+    if (what == GATE_REPEATED) {
         /* RFC 7383 section 2.6.1: only the first fragment asks for the response again. */
         if (!fragmented || fragment_number(outer) == 1) {
             sa->ike->stats.retransmitted++;
@@ -244,9 +203,12 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     }
     if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_INFORMATIONAL)
         return; /* nothing that was agreed on */
-    struct sa *sa = find_sa(ike, &outer.header);
     bool protected = outer.n > 0 && (outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SK ||
                                      outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SKF);
+    const struct gate *gate = protected ? gate_find(ike, &outer.header) : NULL;
+    if (gate != NULL && gate_judge(gate, &outer.header) == GATE_NOT)
+        return;
+    struct sa *sa = find_sa(ike, &outer.header);
     if (sa != NULL && outer.header.exchange == WIRE_IKE_SA_INIT)
         receive_init_response(sa, path, &outer, now);
     else if (!protected)

@@ -16,7 +16,7 @@ static void routes_renew(struct esp_plane *plane)
 {
     const struct map *records = &plane->control->records;
     for (size_t i = 0; i < records->cap; i++) {
-        struct plane_record *r = records->slots[i].value;
+        struct plane_record *r = map_at(records, i);
         /* without another socket: nothing may use the one that goes */
         if (r != NULL && plane_route_set(plane, r) != 0)
             plane_route_drop(plane, r);

@@ -104,7 +104,7 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
     workers_stop(plane);
     plane_garbage_collect(plane, true);
     for (size_t i = 0; i < c->records.cap; i++) {
-        struct plane_record *r = c->records.slots[i].value;
+        struct plane_record *r = map_at(&c->records, i);
         if (r == NULL)
             continue;
         free(atomic_load(&r->child->route));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
+#include "ike/gate.h"
 #include "ike/proposal.h"
 #include "ike/sa.h"
 #include "wire/payloads.h"
@@ -84,8 +85,11 @@ static enum scenario_fate lose_rekeys(struct world *world, bool to_b, struct mes
 
 static void set_ids(struct world *world, uint32_t id)
 {
-    sa_find(world->a.ike, world_sa(&world->a, 0))->mine.next_id = id;
-    sa_find(world->b.ike, world_sa(&world->b, 0))->theirs.next_id = id;
+    struct sa *asks = sa_find(world->a.ike, world_sa(&world->a, 0));
+    struct sa *answers = sa_find(world->b.ike, world_sa(&world->b, 0));
+    asks->mine.next_id = answers->theirs.next_id = id;
+    gate_renew(asks);
+    gate_renew(answers);
 }
 
 static void message_ids_run_out(void **state)

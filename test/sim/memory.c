@@ -38,7 +38,7 @@ static bool power_of(size_t size, size_t unit)
 static bool needed(size_t size)
 {
     return size == sizeof(struct job) || size == sizeof(UT_hash_table) ||
-           power_of(size, sizeof(UT_hash_bucket)) || power_of(size, sizeof(struct map_slot));
+           power_of(size, sizeof(UT_hash_bucket)) || power_of(size, MAP_SLOT);
 }
 
 static bool its_turn(struct sim_faults *faults)
