@@ -83,6 +83,7 @@ class Peer:
         self.me, self.you = (IDS["eu"], IDS["gw"]) if host == "eu" else (IDS["gw"], IDS["eu"])
         self.psk = PSK.encode()
         self.sockets, self.sas, self.inbox, self.esp = {}, {}, [], []
+        self.in_udp = None  # the last answer to an echo request
         self.polite, self.clock = True, 5.0
 
     def __enter__(self):
@@ -418,10 +419,11 @@ class Peer:
         end = time.monotonic() + (timeout or self.clock)
         while time.monotonic() < end:
             while self.esp:
-                octets, _, _ = self.esp.pop(0)
+                octets, here, _ = self.esp.pop(0)
                 child = next((c for sa in self.sas.values() for c in sa.children if c.spi_in == octets[:4]), None)
                 m.demand(child is not None, f"ESP with the SPI {octets[:4].hex()}")
                 if echo_reply(child.open(octets)) == number:
+                    self.in_udp = here[1] != 0
                     return child
             self.poll(max(0, end - time.monotonic()))
         return None

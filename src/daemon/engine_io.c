@@ -152,6 +152,9 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
         ike_child_expiring(e->ike, event->child, event->kind == ESP_EVENT_HARD, e->now);
         break;
     case ESP_EVENT_REBOUND: ike_peer_rebound(e->ike, event->child, &event->endpoint, e->now); break;
+    case ESP_EVENT_ENCAP:
+        ike_peer_encapsulates(e->ike, event->child, &event->endpoint, e->now);
+        break;
     case ESP_EVENT_MTU:
         log_line(LOG_LEVEL_DEBUG, "event=path-mtu child=%u mtu=%u", event->child,
                  (unsigned)event->mtu);

@@ -240,6 +240,16 @@ void ike_peer_rebound(struct ike *ike, ike_child_id id, const struct endpoint *f
     settle(ike);
 }
 
+void ike_peer_encapsulates(struct ike *ike, ike_child_id id, const struct endpoint *from, nanos now)
+{
+    ike->now = now;
+    struct child *child = child_find(ike, id);
+    if (child == NULL)
+        return;
+    receive_follow_encap(child->sa, from);
+    settle(ike);
+}
+
 void ike_stray_esp(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now)
 {
     ike->now = now;

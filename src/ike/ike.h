@@ -94,6 +94,13 @@ void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
  * IKE SA move); with MOBIKE, or without a NAT there, it means nothing (RFC 4555 section 3.8). */
 void ike_peer_rebound(struct ike *ike, ike_child_id child, const struct endpoint *from, nanos now);
 
+/* ike_peer_encapsulates - the newest authentic packet of a Child SA came in UDP from `from`, and we
+ * send without. Either is right whatever the other end does, without a NAT (RFC 7296 section 2.23);
+ * but who encapsulates there has a reason, a firewall that passes nothing else perhaps: all Child
+ * SAs of the IKE SA do as well from now on, if that is where its IKE messages come from. */
+void ike_peer_encapsulates(struct ike *ike, ike_child_id child, const struct endpoint *from,
+                           nanos now);
+
 /* ike_stray_esp - ESP came from `from` (port 0: not in UDP) with an SPI that no Child SA has.
  * ike_unreachable - an ICMP message says that nothing arrives there. Hints that anybody can forge:
  * they lead to a rate-limited question, and to nothing else (RFC 7296 section 2.21.4). */

@@ -124,6 +124,16 @@ void receive_follow_nat(struct sa *sa, const struct endpoint *from)
     sa_path_set(sa, &moved);
 }
 
+void receive_follow_encap(struct sa *sa, const struct endpoint *from)
+{
+    if (sa->peer_encap || !endpoint_equal(&sa->path.remote, from))
+        return;
+    sa->peer_encap = true;
+    for (struct child *child = sa->children; child != NULL; child = child->sa_next)
+        if (child->udp_encap != sa_udp_encap(sa))
+            child_path_changed(child);
+}
+
 static void receive_protected(struct sa *sa, const struct ike_path *path,
                               const struct wire_message *outer, uint8_t first, nanos now)
 {

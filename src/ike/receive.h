@@ -16,4 +16,7 @@ void receive_expect(const struct ike *ike, const struct span *datagrams, size_t 
 /* receive_follow_nat - something new and authentic came from there (RFC 7296 section 2.23). */
 void receive_follow_nat(struct sa *sa, const struct endpoint *from);
 
+/* receive_follow_encap - new and authentic ESP came in UDP from there, and ours goes without. */
+void receive_follow_encap(struct sa *sa, const struct endpoint *from);
+
 #endif

@@ -89,6 +89,7 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
     sa->moved_ns = old->moved_ns;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;
+    sa->peer_encap = old->peer_encap;
     sa->n_peer_addresses = old->n_peer_addresses;
     memcpy(sa->peer_addresses, old->peer_addresses, sizeof(sa->peer_addresses));
     session_attach(old->session, sa);
@@ -448,12 +449,12 @@ void sa_suspect(struct sa *sa, nanos now)
 bool sa_udp_encap(const struct sa *sa)
 {
     /* Where the peer is of our kind, UDP is preferred also without a NAT: it can be segmented and
-     * spread by the kernel. Never on port 500 (RFC 7296 section 2.23): who is there has no way to
-     * tell ESP from IKE. */
+     * spread by the kernel. Where the peer prefers it, so do we. Never on port 500 (RFC 7296
+     * section 2.23): who is there has no way to tell ESP from IKE. */
     if (sa->path.local.port == 500)
         return false;
     return sa->nat_local || sa->nat_remote || sa->session->conn->encap ||
-           (sa->session->peer_keep_old && sa->path.remote.port != 500);
+           ((sa->session->peer_keep_old || sa->peer_encap) && sa->path.remote.port != 500);
 }
 
 void sa_path_set(struct sa *sa, const struct ike_path *path)

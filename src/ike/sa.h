@@ -89,6 +89,7 @@ struct sa {
     struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
     nanos pending_ns;             /* when it said so */
     bool pending_nat_local, pending_nat_remote;
+    bool peer_encap; /* its ESP came in UDP where ours went without */
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
@@ -176,7 +177,8 @@ nanos sa_deadline(const struct sa *sa);
 void sa_tick(struct sa *sa, nanos now);
 
 /* sa_udp_encap - how ESP goes on this path: in UDP if a NAT is there, if configured, or if the peer
- * is known to like it (RFC 7296 section 2.23: both ends process UDP-encapsulated ESP at any time).
+ * is known to like it or does so itself (RFC 7296 section 2.23: both ends process UDP-encapsulated
+ * ESP at any time).
  */
 bool sa_udp_encap(const struct sa *sa);
 

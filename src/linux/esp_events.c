@@ -181,9 +181,8 @@ static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
         uint32_t bit;
         enum esp_event_kind kind;
     } kinds[] = {
-        {NEWS_TRAFFIC, ESP_EVENT_TRAFFIC},
-        {NEWS_REBOUND, ESP_EVENT_REBOUND},
-        {NEWS_SOFT, ESP_EVENT_SOFT},
+        {NEWS_TRAFFIC, ESP_EVENT_TRAFFIC}, {NEWS_REBOUND, ESP_EVENT_REBOUND},
+        {NEWS_ENCAP, ESP_EVENT_ENCAP},     {NEWS_SOFT, ESP_EVENT_SOFT},
         {NEWS_HARD, ESP_EVENT_HARD},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -145,6 +145,7 @@ enum esp_event_kind {
                        once */
     ESP_EVENT_REBOUND, /* an authentic, newest packet came from `endpoint`, not from the path's
                           remote one */
+    ESP_EVENT_ENCAP,   /* the same in UDP, from `endpoint`, on a child that sends without */
     ESP_EVENT_MTU,     /* the outer path got narrower: `mtu`; already in effect */
     ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side that no Child SA takes */
     /* Anybody can forge these: at most one of each per worker in 10 ms, none while eight wait. */

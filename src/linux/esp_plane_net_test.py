@@ -174,7 +174,9 @@ class Plane(unittest.TestCase):
             with self.subTest(encaps=encaps):
                 self.assertEqual(self.ping()[0], 20)
                 self.assertEqual(self.counters(1, child)["in"], 20)
-                self.assertFalse([e for peer in self.peers for e in peer.events if "rebound" in e])
+                if encaps == (1, 0):
+                    self.peers[1].wait_event(f"encap {child} ")
+                self.assertFalse([e for peer in self.peers for e in peer.events if "rebound" in e or encaps == (1, 1) and f"encap {child} " in e])
 
     def test_ipv6_inside_and_outside(self):
         self.start(workers=2)

@@ -238,7 +238,7 @@ static bool line_handle(struct peer *p)
 
 static void news_print(struct peer *p)
 {
-    static const char *const names[] = {"traffic", "soft",    "hard",  "rebound",
+    static const char *const names[] = {"traffic", "soft",    "hard",  "rebound",    "encap",
                                         "mtu",     "acquire", "stray", "unreachable"};
     struct esp_plane_event e;
     struct esp_path path;

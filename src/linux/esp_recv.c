@@ -35,13 +35,14 @@ static void deliver(struct plane_worker *w, struct esp_opened *packet)
 }
 
 /* source_check - an authentic packet, the newest so far, that came from elsewhere: a NAT rebinding,
- * or a peer that moved. What to do about it is the control thread's decision. */
+ * or a peer that moved; or in UDP, where we send without. What to do about it is the control
+ * thread's decision. */
 static void source_check(struct plane_worker *w, struct esp_child *child,
                          const struct endpoint *from)
 {
     const struct plane_route *route = atomic_load(&child->route);
-    if (route == NULL || !route->udp_encap || from->port == 0 /* not in UDP */ ||
-        endpoint_equal(&route->path.remote, from))
+    if (route == NULL || from->port == 0 /* not in UDP */ ||
+        (route->udp_encap && endpoint_equal(&route->path.remote, from)))
         return;
     nanos told = atomic_load_explicit(&child->rebound_told, memory_order_relaxed);
     if (told != 0 && w->now - told < NANOS_PER_SEC)
@@ -50,7 +51,7 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
     esp_child_lock(child);
     child->seen_from = *from;
     esp_child_unlock(child);
-    plane_news(w->plane, child, NEWS_REBOUND);
+    plane_news(w->plane, child, route->udp_encap ? NEWS_REBOUND : NEWS_ENCAP);
 }
 
 static void traffic_tell(struct plane_worker *w, struct esp_child *child, uint64_t octets)

@@ -44,6 +44,7 @@
 #define NEWS_SOFT    2u
 #define NEWS_HARD    4u
 #define NEWS_REBOUND 8u
+#define NEWS_ENCAP   16u
 
 enum plane_source_kind { SOURCE_TUN, SOURCE_UDP, SOURCE_RAW4, SOURCE_RAW6, SOURCE_KICK };
 

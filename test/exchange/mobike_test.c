@@ -329,6 +329,40 @@ static void rebound_seen_by_esp(void **state)
     }
 }
 
+/* RFC 7296 section 2.23, of encapsulation: "Either side can decide"; without a NAT and a word of
+ * what the peer likes we send without, until it shows that it does otherwise. */
+static void encapsulation_follows(void **state)
+{
+    (void)state;
+    struct world *world = world_new(10);
+    world->conn_a->clone = world->conn_b->clone = IKE_CLONE_RFC7791;
+    scenario_login(world);
+    ike_child_id child = world_child(&world->b, 0);
+    struct ike_child_info info;
+    struct endpoint from = scenario_sa(&world->b, world_sa(&world->b, 0)).path.remote;
+    struct endpoint elsewhere = from;
+    assert_int_equal(from.port, 4500);
+    elsewhere.port = 666; /* where nothing of IKE came from: it may be anybody's doing */
+    ike_peer_encapsulates(world->b.ike, child, &elsewhere, world->now);
+    ike_peer_encapsulates(world->b.ike, child + 1000, &from, world->now);
+    assert_true(ike_child_get(world->b.ike, child, &info) && !info.udp_encap);
+    unsigned moves = world->b.counts[IKE_EV_CHILD_MOVE];
+    for (int i = 0; i < 2; i++) {
+        ike_peer_encapsulates(world->b.ike, child, &from, world->now);
+        world_run(world, NANOS_PER_MS);
+        assert_true(ike_child_get(world->b.ike, child, &info) && info.udp_encap);
+        assert_int_equal(world->b.counts[IKE_EV_CHILD_MOVE], moves + 1);
+    }
+    /* and so do those that come after it */
+    assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_REKEY_IKE, world_sa(&world->b, 0)), IKE_OK);
+    child = world_child(&world->b, 0);
+    assert_int_equal(scenario_on_child(&world->b, IKE_CMD_REKEY_CHILD, child), IKE_OK);
+    world_run(world, NANOS_PER_SEC);
+    assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &info) && info.udp_encap);
+    assert_true(world_child(&world->b, 0) != child);
+    world_free(world);
+}
+
 /* A host behind a NAT itself does not follow, nor one whose peer is not behind one; nor after a
  * message that is a replay. */
 static struct ike_datagram kept;
@@ -683,6 +717,7 @@ int main(void)
         cmocka_unit_test(additional_addresses),
         cmocka_unit_test(behind_a_nat),
         cmocka_unit_test(rebound_seen_by_esp),
+        cmocka_unit_test(encapsulation_follows),
         cmocka_unit_test(follows_nobody_else),
         cmocka_unit_test(no_nats_allowed),
         cmocka_unit_test(no_nats_allowed_at_login),

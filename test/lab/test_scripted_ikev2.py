@@ -783,6 +783,13 @@ def test_clone_under_a_delete(gate, user):
 
 # ---- ESP
 
+def test_esp_in_udp_is_answered_in_udp(user):
+    """RFC 7296 section 2.23: without a NAT either end may send as it likes; ours does as the peer, once that has shown it."""
+    login = user.login(vendor=False)
+    assert carries(user, login)
+    wait(lambda: carries(user, login) and user.in_udp, "answers come in UDP as well")
+
+
 def test_esp(user):
     """E4 to E12, E21: replays, damage, other addresses; and then a good packet."""
     login = user.login()

@@ -295,8 +295,8 @@ bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner)
     return false;
 }
 
-/* opened - an authentic packet of the child. */
-static void opened(struct sim_plane *plane, struct record *r, const struct ike_path *path,
+/* opened - an authentic packet of the child; port 0: not in UDP. */
+static void opened(struct sim_plane *plane, struct record *r, const struct endpoint *from,
                    const struct esp_opened *packet)
 {
     struct sim_host *host = plane->host;
@@ -308,10 +308,13 @@ static void opened(struct sim_plane *plane, struct record *r, const struct ike_p
                          r->child->flow_tag, now);
         sim_traffic_arrived(host, &packet->inner, span_of(packet->packet, packet->len));
     }
-    bool elsewhere = r->udp_encap && !endpoint_equal(&r->path.remote, &path->remote);
-    if (packet->newest && elsewhere && now - r->rebound_ns >= TELL_NS) {
+    bool news = from->port != 0 && !(r->udp_encap && endpoint_equal(&r->path.remote, from));
+    if (packet->newest && news && now - r->rebound_ns >= TELL_NS) {
         r->rebound_ns = now;
-        ike_peer_rebound(host->ike, id, &path->remote, now);
+        if (r->udp_encap)
+            ike_peer_rebound(host->ike, id, from, now);
+        else
+            ike_peer_encapsulates(host->ike, id, from, now);
     }
     if (r->told_ns == 0 || now - r->told_ns >= TELL_NS) {
         r->told_ns = now;
@@ -338,7 +341,7 @@ void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool r
     esp_child_open(plane->crypto, child, &packet, 1);
     sim_mix(plane->host->sim, (uint64_t)packet.verdict ^ packet.sequence << 8);
     if (packet.verdict == ESP_PASS || packet.verdict == ESP_DUMMY)
-        opened(plane, r, path, &packet);
+        opened(plane, r, &from, &packet);
     else if (packet.verdict == ESP_WRONG_SELECTOR)
         plane->host->sim->counts.esp_refused++;
 }
