@@ -52,6 +52,27 @@ void deadline_heap_remove(struct deadline_heap *heap, struct deadline *deadline)
         sift_down(heap, index, last);
 }
 
+int deadline_heap_join(struct deadline_heap *heap)
+{
+    if (heap->members + 2 > heap->cap) {
+        size_t cap = heap->cap == 0 ? 64 : 2 * heap->cap;
+        struct deadline **slots = realloc(heap->slots, cap * sizeof(*slots));
+        if (slots == NULL)
+            return ERR_NO_MEMORY;
+        heap->slots = slots;
+        heap->cap = cap;
+    }
+    heap->members++;
+    return 0;
+}
+
+void deadline_heap_leave(struct deadline_heap *heap, struct deadline *deadline)
+{
+    deadline_heap_remove(heap, deadline);
+    ASSERT(heap->members > 0);
+    heap->members--;
+}
+
 void deadline_heap_set(struct deadline_heap *heap, struct deadline *deadline, nanos at)
 {
     if (deadline->index != 0 && deadline->at == at)
@@ -60,13 +81,7 @@ void deadline_heap_set(struct deadline_heap *heap, struct deadline *deadline, na
     deadline->at = at;
     if (at == NANOS_NEVER)
         return;
-    if (heap->n + 2 > heap->cap) {
-        size_t cap = heap->cap == 0 ? 64 : 2 * heap->cap;
-        struct deadline **slots = realloc(heap->slots, cap * sizeof(*slots));
-        ASSERT(slots != NULL); /* an object without its timer would live for ever */
-        heap->slots = slots;
-        heap->cap = cap;
-    }
+    ASSERT(heap->n < heap->members);
     sift_up(heap, ++heap->n, deadline);
 }
 

@@ -3,11 +3,13 @@
 #define BASE_DEADLINE_HEAP_H
 
 /* A binary heap of deadlines, so that ten thousand idle objects cost nothing per tick. A struct
- * deadline is a member of the object that it wakes. */
+ * deadline is a member of the object that it wakes. Room for it is made when the object joins:
+ * after that nothing needs memory. */
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/time.h"
 
 struct deadline {
@@ -19,9 +21,15 @@ struct deadline {
 struct deadline_heap {
     struct deadline **slots; /* owned; slot 0 is unused */
     size_t n, cap;
+    size_t members; /* that joined, in it or not */
 };
 
-/* deadline_heap_set - puts it where `at` says; NANOS_NEVER takes it out. */
+/* deadline_heap_join - one more that may be in it. ERR_NO_MEMORY. deadline_heap_leave - the
+ * opposite; it is taken out if it was in. */
+int deadline_heap_join(struct deadline_heap *heap) MUST_USE;
+void deadline_heap_leave(struct deadline_heap *heap, struct deadline *deadline);
+
+/* deadline_heap_set - of one that joined. Puts it where `at` says; NANOS_NEVER takes it out. */
 void deadline_heap_set(struct deadline_heap *heap, struct deadline *deadline, nanos at);
 void deadline_heap_remove(struct deadline_heap *heap, struct deadline *deadline);
 struct deadline *deadline_heap_first(const struct deadline_heap *heap); /* NULL: empty */

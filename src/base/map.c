@@ -14,8 +14,6 @@ struct map_slot {
     void *value; /* NULL: free */
 };
 
-_Static_assert(sizeof(struct map_slot) == MAP_SLOT, "known to who counts allocations");
-
 static size_t stride(const struct map *map)
 {
     return sizeof(struct map_slot) + map->beside;
@@ -41,17 +39,29 @@ static size_t place(const struct map *map, uint64_t key)
     return at;
 }
 
-static void resize(struct map *map, size_t cap)
+static int resize(struct map *map, size_t cap)
 {
     struct map old = *map;
-    map->slots = aligned_alloc(LINE, cap * stride(map));
-    ASSERT(map->slots != NULL);
-    memset(map->slots, 0, cap * stride(map));
+    uint8_t *slots = aligned_alloc(LINE, cap * stride(map));
+    if (slots == NULL)
+        return ERR_NO_MEMORY;
+    memset(slots, 0, cap * stride(map));
+    map->slots = slots;
     map->cap = cap;
     for (size_t i = 0; i < old.cap; i++)
         if (slot(&old, i)->value != NULL)
             memcpy(slot(map, place(map, slot(&old, i)->key)), slot(&old, i), stride(map));
     free(old.slots);
+    return 0;
+}
+
+/* make_room - for `n` entries. */
+static int make_room(struct map *map, size_t n)
+{
+    size_t cap = map->cap == 0 ? CAP_MIN : map->cap;
+    while (4 * n > 3 * cap)
+        cap *= 2;
+    return cap == map->cap ? 0 : resize(map, cap);
 }
 
 void *map_get(const struct map *map, uint64_t key)
@@ -76,16 +86,42 @@ void map_prefetch(const struct map *map, uint64_t key)
         __builtin_prefetch(slot(map, scatter(map, key)));
 }
 
-void map_put(struct map *map, uint64_t key, void *value)
+int map_put(struct map *map, uint64_t key, void *value)
 {
     ASSERT(value != NULL);
-    if (4 * (map->n + 1) > 3 * map->cap)
-        resize(map, map->cap == 0 ? CAP_MIN : 2 * map->cap);
+    if (make_room(map, map->n + 1) != 0)
+        return ERR_NO_MEMORY;
     struct map_slot *at = slot(map, place(map, key));
     ASSERT(at->value == NULL);
     *at = (struct map_slot){key, value};
     memset(at + 1, 0, map->beside);
     map->n++;
+    return 0;
+}
+
+void map_replace(struct map *map, uint64_t key, void *value)
+{
+    ASSERT(map_get(map, key) != NULL);
+    if (value == NULL)
+        (void)map_take(map, key);
+    else
+        slot(map, place(map, key))->value = value;
+}
+
+int map_set(struct map *map, uint64_t key, void *value)
+{
+    if (map_get(map, key) == NULL)
+        return map_put(map, key, value);
+    map_replace(map, key, value);
+    return 0;
+}
+
+int map_reserve(struct map *map, size_t n)
+{
+    if (n > map->reserved && make_room(map, n) != 0)
+        return ERR_NO_MEMORY;
+    map->reserved = n;
+    return 0;
 }
 
 /* close_gap - what was pushed past the slot that became free moves back (Knuth, volume 3, 6.4,
@@ -113,8 +149,9 @@ void *map_take(struct map *map, uint64_t key)
         return NULL;
     close_gap(map, at);
     map->n--;
-    if (map->cap > CAP_MIN && 8 * map->n < map->cap)
-        resize(map, map->cap / 2);
+    size_t kept = map->n > map->reserved ? map->n : map->reserved;
+    if (map->cap > CAP_MIN && 8 * kept < map->cap)
+        (void)!resize(map, map->cap / 2); /* without memory it stays large */
     return value;
 }
 

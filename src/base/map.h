@@ -6,20 +6,21 @@
  * Number -> object, for tables of a hundred thousand: keys lie beside each other in one array, so
  * that finding an object touches one cache line before the object itself. Open addressing with
  * linear probing; never more than three quarters full. Keys are ours or random: nobody gains by
- * colliding them.
+ * colliding them. Only putting something new in needs memory.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAP_SLOT 16 /* octets of a slot with nothing beside it */
+#include "base/error.h"
 
 struct map {
     uint8_t *slots; /* owned; each a struct map_slot and what lies beside it */
     size_t n;
-    size_t cap;    /* a power of two; 0: none yet */
-    size_t beside; /* octets, a multiple of eight; set while the table is empty */
+    size_t cap;      /* a power of two; 0: none yet */
+    size_t reserved; /* for so many there is always room */
+    size_t beside;   /* octets, a multiple of eight; set while the table is empty */
 };
 
 void *map_get(const struct map *map, uint64_t key); /* NULL: none */
@@ -29,9 +30,16 @@ void *map_get(const struct map *map, uint64_t key); /* NULL: none */
 void *map_beside(const struct map *map, uint64_t key);
 /* map_prefetch - map_get will ask for the key: its slot is fetched from memory meanwhile. */
 void map_prefetch(const struct map *map, uint64_t key);
-/* map_put - the key must be new. Without memory the process ends, as an object that nobody finds
- * would live for ever. */
-void map_put(struct map *map, uint64_t key, void *value);
+/* map_put - the key must be new. ERR_NO_MEMORY: nothing happened. */
+int map_put(struct map *map, uint64_t key, void *value) MUST_USE;
+/* map_set - in the place of what was there, if something was. ERR_NO_MEMORY: nothing happened;
+ * never for a key that is there. */
+int map_set(struct map *map, uint64_t key, void *value) MUST_USE;
+/* map_replace - the key must be there; NULL: it is taken out. */
+void map_replace(struct map *map, uint64_t key, void *value);
+/* map_reserve - until another number is said, as long as there are not more than `n`, map_put
+ * cannot fail. ERR_NO_MEMORY: nothing happened; never for a number that is not higher. */
+int map_reserve(struct map *map, size_t n) MUST_USE;
 /* map_at - for who looks at all of them: the value in slot `index`, below `cap`. NULL: it is free.
  */
 void *map_at(const struct map *map, size_t index);

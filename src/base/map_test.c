@@ -5,6 +5,16 @@
 
 #define KEYS 600
 
+static bool starved; /* there is no memory */
+
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return starved ? NULL : __real_aligned_alloc(alignment, size);
+}
+
 static uint64_t key_of(size_t i, unsigned kind)
 {
     /* in a row; with equal low bits; with equal high bits of the product */
@@ -27,7 +37,7 @@ static void test_against_array(void **state)
             /* fills, then empties */
             bool put = (dice >> 20 & 3) != 0 ? step < 20000 : step >= 20000;
             if (put && !there[i]) {
-                map_put(&map, key_of(i, kind), &objects[i]);
+                assert_int_equal(map_put(&map, key_of(i, kind), &objects[i]), 0);
                 assert_int_equal(*(uint64_t *)map_beside(&map, key_of(i, kind)), 0);
                 *(uint64_t *)map_beside(&map, key_of(i, kind)) = i + 1;
             } else if (!put)
@@ -60,11 +70,52 @@ static void test_empty(void **state)
     int object;
     assert_null(map_get(&map, 0));
     assert_null(map_take(&map, 0));
-    map_put(&map, 0, &object);
+    assert_int_equal(map_put(&map, 0, &object), 0);
     assert_ptr_equal(map_take(&map, 0), &object);
     assert_null(map_get(&map, 0));
     map_done(&map);
     assert_null(map_get(&map, 0));
+}
+
+/* Nothing is lost, and what is there can be replaced and taken out; where room was reserved, new
+ * ones can come. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    static char objects[KEYS];
+    struct map map = {0};
+    starved = true;
+    assert_int_equal(map_put(&map, 1, &objects[1]), ERR_NO_MEMORY);
+    assert_int_equal(map_set(&map, 1, &objects[1]), ERR_NO_MEMORY);
+    assert_int_equal(map_reserve(&map, 100), ERR_NO_MEMORY);
+    starved = false;
+    assert_int_equal(map_put(&map, 1, &objects[1]), 0);
+    starved = true;
+    size_t n = 1;
+    while (map_put(&map, n + 1, &objects[n + 1]) == 0)
+        n++;
+    assert_int_equal(map.n, n);
+    for (size_t i = 1; i <= n; i++)
+        assert_ptr_equal(map_get(&map, i), &objects[i]);
+    assert_null(map_get(&map, n + 1));
+    assert_int_equal(map_set(&map, 1, &objects[0]), 0);
+    assert_ptr_equal(map_take(&map, 1), &objects[0]);
+    assert_int_equal(map_put(&map, n + 1, &objects[n + 1]), 0);
+    map_replace(&map, n + 1, NULL);
+    assert_null(map_get(&map, n + 1));
+    starved = false;
+    assert_int_equal(map_reserve(&map, KEYS - 1), 0);
+    for (size_t i = 2; i <= n; i++)
+        assert_non_null(map_take(&map, i)); /* does not make it small */
+    starved = true;
+    for (size_t i = 1; i < KEYS; i++)
+        assert_int_equal(map_put(&map, i, &objects[i]), 0);
+    assert_int_equal(map_reserve(&map, 0), 0);
+    for (size_t i = 1; i < KEYS; i++)
+        assert_ptr_equal(map_take(&map, i), &objects[i]); /* it cannot be made small */
+    assert_int_equal(map.n, 0);
+    starved = false;
+    map_done(&map);
 }
 
 int main(void)
@@ -72,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_against_array),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

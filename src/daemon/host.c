@@ -139,25 +139,28 @@ static const struct claim *claim_find(const struct host *host, const struct clai
     return claim;
 }
 
-static void claim_link(struct host *host, struct claim *claim)
+static int claim_link(struct host *host, struct claim *claim)
 {
     uint64_t what = what_key(claim), owner = owner_key(claim->kind, claim->owner);
-    claim->what_next = map_take(&host->by_what, what);
-    map_put(&host->by_what, what, claim);
-    claim->owner_next = map_take(&host->by_owner, owner);
-    map_put(&host->by_owner, owner, claim);
+    claim->what_next = map_get(&host->by_what, what);
+    claim->owner_next = map_get(&host->by_owner, owner);
+    if (map_set(&host->by_what, what, claim) != 0)
+        return ERR_NO_MEMORY;
+    if (map_set(&host->by_owner, owner, claim) == 0)
+        return 0;
+    map_replace(&host->by_what, what, claim->what_next);
+    return ERR_NO_MEMORY;
 }
 
 /* claim_unlink - its owner has forgotten it already. */
 static void claim_unlink(struct host *host, const struct claim *claim)
 {
     uint64_t what = what_key(claim);
-    struct claim *first = map_take(&host->by_what, what), **at = &first;
+    struct claim *first = map_get(&host->by_what, what), **at = &first;
     while (*at != claim)
         at = &(*at)->what_next;
     *at = claim->what_next;
-    if (first != NULL)
-        map_put(&host->by_what, what, first);
+    map_replace(&host->by_what, what, first);
 }
 
 static void change(struct host *host, const struct claim *claim, bool add)
@@ -187,14 +190,15 @@ static void claim_add(struct host *host, const struct claim *claim)
     for (; mine != NULL; mine = mine->owner_next)
         if (claim_same(mine, claim))
             return;
+    bool there = claim_find(host, claim) != NULL;
     struct claim *copy = malloc(sizeof(*copy));
-    if (copy == NULL) {
+    if (copy != NULL)
+        *copy = *claim;
+    if (copy == NULL || claim_link(host, copy) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=host-claim-lost reason=\"%s\"", error_text(ERR_NO_MEMORY));
+        free(copy);
         return;
     }
-    *copy = *claim;
-    bool there = claim_find(host, claim) != NULL;
-    claim_link(host, copy);
     if (!there)
         change(host, claim, true);
 }

@@ -166,10 +166,11 @@ static void offline_add(struct pool *pool, struct lease *lease)
     *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease;
     pool->youngest = lease;
     lease->identity_newer = NULL;
-    lease->identity_older = map_take(&pool->by_identity, hash);
+    lease->identity_older = map_get(&pool->by_identity, hash);
     if (lease->identity_older != NULL)
         lease->identity_older->identity_newer = lease;
-    map_put(&pool->by_identity, hash, lease);
+    int err = map_set(&pool->by_identity, hash, lease); /* lease_add made room */
+    ASSERT(err == 0);
     pool->online--;
 }
 
@@ -180,13 +181,10 @@ static void offline_remove(struct pool *pool, struct lease *lease)
     *(lease->newer != NULL ? &lease->newer->older : &pool->youngest) = lease->older;
     if (lease->identity_older != NULL)
         lease->identity_older->identity_newer = lease->identity_newer;
-    if (lease->identity_newer != NULL) {
+    if (lease->identity_newer != NULL)
         lease->identity_newer->identity_older = lease->identity_older;
-    } else {
-        (void)map_take(&pool->by_identity, hash);
-        if (lease->identity_older != NULL)
-            map_put(&pool->by_identity, hash, lease->identity_older);
-    }
+    else
+        map_replace(&pool->by_identity, hash, lease->identity_older);
     pool->online++;
 }
 
@@ -202,11 +200,16 @@ static struct lease *lease_add(struct pool *pool, const struct address *address)
         pool->cap = cap;
     }
     struct lease *lease = calloc(1, sizeof(*lease));
-    if (lease == NULL)
+    if (lease == NULL || map_reserve(&pool->by_identity, pool->n + 1) != 0) {
+        free(lease);
         return NULL;
+    }
     lease->address = *address;
-    lease->address_next = map_take(&pool->by_address, address_key(address));
-    map_put(&pool->by_address, address_key(address), lease);
+    lease->address_next = map_get(&pool->by_address, address_key(address));
+    if (map_set(&pool->by_address, address_key(address), lease) != 0) {
+        free(lease);
+        return NULL;
+    }
     pool->leases[pool->n++] = lease;
     return lease;
 }
@@ -286,7 +289,7 @@ static struct ike_id *identity_copy(const struct ike_id *identity)
     return copy;
 }
 
-/* lease_take - `identity` is the lease's from now on. */
+/* lease_take - `identity` is the lease's from now on. In by_session is room. */
 static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
                        ike_session_id session)
 {
@@ -300,7 +303,8 @@ static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *id
     while (lease->sessions[holder] != 0)
         holder++;
     lease->sessions[holder] = session;
-    map_put(&pool->by_session, session, lease);
+    int err = map_put(&pool->by_session, session, lease);
+    ASSERT(err == 0);
 }
 
 /* one address of the family of `wish` from the first pool that still has one */
@@ -312,6 +316,10 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
         struct pool *pool = pool_find(pools, job->conn->pools[i]);
         if (pool == NULL || pool->config.range.first.family != wish->family)
             continue;
+        if (map_reserve(&pool->by_session, pool->by_session.n + 1) != 0) {
+            error = ERR_NO_MEMORY;
+            continue;
+        }
         struct ike_id *identity = identity_copy(&job->identity);
         struct lease *lease = identity == NULL ? NULL : lease_choose(pool, job, wish);
         if (lease == NULL) {

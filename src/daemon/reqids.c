@@ -77,8 +77,21 @@ static struct reqid *reqid_new(struct reqids *reqids, uint64_t key)
     }
     one->key = key;
     one->users = 0;
-    map_put(&reqids->by_key, key, one);
-    return one;
+    if (map_put(&reqids->by_key, key, one) == 0)
+        return one;
+    one->next = reqids->unused;
+    reqids->unused = one;
+    return NULL;
+}
+
+/* user_gone - or did not come. */
+static void user_gone(struct reqids *reqids, struct reqid *one)
+{
+    if (--one->users > 0)
+        return;
+    (void)map_take(&reqids->by_key, one->key);
+    one->next = reqids->unused;
+    reqids->unused = one;
 }
 
 void reqids_take(struct reqids *reqids, ike_child_id child, const struct ike_ts_list *local,
@@ -91,17 +104,15 @@ void reqids_take(struct reqids *reqids, ike_child_id child, const struct ike_ts_
     if (one == NULL)
         return;
     one->users++;
-    map_put(&reqids->by_child, child, one);
+    if (map_put(&reqids->by_child, child, one) != 0)
+        user_gone(reqids, one);
 }
 
 void reqids_drop(struct reqids *reqids, ike_child_id child)
 {
     struct reqid *one = map_take(&reqids->by_child, child);
-    if (one == NULL || --one->users > 0)
-        return;
-    (void)map_take(&reqids->by_key, one->key);
-    one->next = reqids->unused;
-    reqids->unused = one;
+    if (one != NULL)
+        user_gone(reqids, one);
 }
 
 uint32_t reqids_get(const struct reqids *reqids, ike_child_id child)

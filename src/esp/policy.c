@@ -104,7 +104,10 @@ static struct session *session_of(struct esp_policy *policy, esp_session_id id)
     if (session != NULL || (session = calloc(1, sizeof(*session))) == NULL)
         return session;
     *session = (struct session){.id = id, .mode = ESP_MODE_FAILOVER, .follow = true};
-    map_put(&policy->sessions, id, session);
+    if (map_put(&policy->sessions, id, session) != 0) {
+        free(session);
+        return NULL;
+    }
     return session;
 }
 

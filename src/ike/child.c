@@ -22,8 +22,14 @@ uint32_t child_spi_new(struct ike *ike)
     }
 }
 
-static void link_child(struct ike *ike, struct sa *sa, struct child *child)
+static int link_child(struct ike *ike, struct sa *sa, struct child *child)
 {
+    if (map_put(&ike->children_by_id, child->id, child) != 0)
+        return ERR_NO_MEMORY;
+    if (map_put(&ike->children_by_spi, child->spi_in, child) != 0) {
+        (void)map_take(&ike->children_by_id, child->id);
+        return ERR_NO_MEMORY;
+    }
     child->sa = sa;
     child->sa_next = sa->children;
     sa->children = child;
@@ -33,10 +39,9 @@ static void link_child(struct ike *ike, struct sa *sa, struct child *child)
     else
         ike->children_last->next = child;
     ike->children_last = child;
-    map_put(&ike->children_by_id, child->id, child);
-    map_put(&ike->children_by_spi, child->spi_in, child);
     sa->session->n_children++;
     ike->stats.children++;
+    return 0;
 }
 
 static void unlink_child(struct ike *ike, struct child *child)
@@ -136,7 +141,11 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     memcpy(child->ts, spec->local_ts->ts, spec->local_ts->n * sizeof(child->ts[0]));
     memcpy(child->ts + child->n_local_ts, spec->remote_ts->ts,
            spec->remote_ts->n * sizeof(child->ts[0]));
-    link_child(ike, sa, child);
+    if (link_child(ike, sa, child) != 0) {
+        ike_conn_unref(child->conn);
+        free(child);
+        return NULL;
+    }
     start_lifetime(child, ike, now);
     emit_install(child, spec, keys);
     sa_touch(sa);

@@ -214,7 +214,9 @@ void ike_check_invariants(const struct ike *ike)
         ASSERT(session->n_children <= 2 * LIMIT_CHILD_SAS_SESSION);
         sessions++;
     }
-    ASSERT(sas == ike->sas_by_id.n && sas == ike->sas_by_spi.n);
+    ASSERT(sas == ike->sas_by_id.n && sas == ike->sas_by_spi.n && sas == ike->deadlines.members);
+    ASSERT(children == ike->children_by_id.n && children == ike->children_by_spi.n);
+    ASSERT(sessions == ike->sessions_by_id.n);
     ASSERT(established == ike->stats.established);
     ASSERT(children == ike->stats.children && sessions == ike->stats.sessions);
     ASSERT(ike->touched == NULL && ike->dead == NULL);

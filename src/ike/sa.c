@@ -31,13 +31,15 @@ uint64_t sa_spi_new(const struct ike *ike)
     return spi;
 }
 
-static void spi_begin(struct sa *sa, uint64_t spi)
+static int spi_begin(struct sa *sa, uint64_t spi)
 {
+    if (map_put(&sa->ike->sas_by_spi, spi, sa) != 0)
+        return ERR_NO_MEMORY;
     if (sa->role == IKE_SA_INITIATOR)
         sa->spi_i = spi;
     else
         sa->spi_r = spi;
-    map_put(&sa->ike->sas_by_spi, spi, sa);
+    return 0;
 }
 
 bool sa_spi_own(struct sa *sa, uint64_t spi)
@@ -46,8 +48,23 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
     if (spi_taken(sa->ike, spi))
         return false;
     (void)map_take(&sa->ike->sas_by_spi, sa_spi_ours(sa));
-    spi_begin(sa, spi);
+    int err = spi_begin(sa, spi); /* in the room of the one that went */
+    ASSERT(err == 0);
     return true;
+}
+
+/* enter - into the tables of `ike`. */
+static int enter(struct ike *ike, struct sa *sa)
+{
+    if (deadline_heap_join(&ike->deadlines) != 0)
+        return ERR_NO_MEMORY;
+    if (map_put(&ike->sas_by_id, sa->id, sa) == 0) {
+        if (spi_begin(sa, sa_spi_new(ike)) == 0)
+            return 0;
+        (void)map_take(&ike->sas_by_id, sa->id);
+    }
+    deadline_heap_leave(&ike->deadlines, &sa->deadline);
+    return ERR_NO_MEMORY;
 }
 
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
@@ -65,14 +82,16 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
     sa->mine.resend_at_ns = sa->mine.give_up_at_ns = sa->owed.at_ns = NANOS_NEVER;
-    spi_begin(sa, sa_spi_new(ike));
+    if (enter(ike, sa) != 0) {
+        free(sa);
+        return NULL;
+    }
     sa->previous = ike->sas_last;
     if (ike->sas_last == NULL)
         ike->sas = sa;
     else
         ike->sas_last->next = sa;
     ike->sas_last = sa;
-    map_put(&ike->sas_by_id, sa->id, sa);
     sa_touch(sa);
     return sa;
 }
@@ -233,7 +252,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     if (sa->session != NULL)
         session_detach(sa->session, sa, outcome);
     sa->login = login_free(ike, sa->login);
-    deadline_heap_remove(&ike->deadlines, &sa->deadline);
+    deadline_heap_leave(&ike->deadlines, &sa->deadline);
     (void)map_take(&ike->sas_by_id, sa->id);
     (void)map_take(&ike->sas_by_spi, sa_spi_ours(sa));
     if (sa->previous == NULL)

@@ -16,8 +16,12 @@
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
     struct session *session = calloc(1, sizeof(*session));
-    if (session == NULL)
+    /* with room for peer_add, so that a login that succeeded cannot fail there */
+    if (session == NULL || map_reserve(&ike->sessions_by_peer, ike->stats.sessions + 1) != 0 ||
+        map_put(&ike->sessions_by_id, ike->last_session + 1, session) != 0) {
+        free(session);
         return NULL;
+    }
     session->id = ++ike->last_session;
     session->ike = ike;
     session->conn = ike_conn_ref(conn);
@@ -30,7 +34,6 @@ struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_ses
     else
         ike->sessions_last->next = session;
     ike->sessions_last = session;
-    map_put(&ike->sessions_by_id, session->id, session);
     ike->stats.sessions++;
     return session;
 }
@@ -55,11 +58,12 @@ static void peer_add(struct session *session)
 {
     struct map *by_peer = &session->ike->sessions_by_peer;
     session->peer_hash = peer_hash(session);
-    session->peer_next = map_take(by_peer, session->peer_hash);
+    session->peer_next = map_get(by_peer, session->peer_hash);
     session->peer_previous = NULL;
     if (session->peer_next != NULL)
         session->peer_next->peer_previous = session;
-    map_put(by_peer, session->peer_hash, session);
+    int err = map_set(by_peer, session->peer_hash, session);
+    ASSERT(err == 0);
 }
 
 static void peer_remove(struct session *session)
@@ -68,13 +72,10 @@ static void peer_remove(struct session *session)
     struct session *next = session->peer_next;
     if (next != NULL)
         next->peer_previous = session->peer_previous;
-    if (session->peer_previous != NULL) {
+    if (session->peer_previous != NULL)
         session->peer_previous->peer_next = next;
-        return;
-    }
-    (void)map_take(by_peer, session->peer_hash);
-    if (next != NULL)
-        map_put(by_peer, session->peer_hash, next);
+    else
+        map_replace(by_peer, session->peer_hash, next);
 }
 
 static bool same_peer(const struct session *a, const struct session *b)

@@ -32,12 +32,13 @@ struct plane_record *plane_records_towards(const struct plane_control *c,
 static void remote_link(struct plane_control *c, struct plane_record *r)
 {
     uint64_t key = remote_key(&r->path.remote.address);
-    struct plane_record *first = map_take(&c->remotes, key);
+    struct plane_record *first = map_get(&c->remotes, key);
     r->remote_next = first;
     r->remote_previous = NULL;
     if (first != NULL)
         first->remote_previous = r;
-    map_put(&c->remotes, key, r);
+    int err = map_set(&c->remotes, key, r); /* as many as records: plane_record_room */
+    ASSERT(err == 0);
 }
 
 static void remote_unlink(struct plane_control *c, struct plane_record *r)
@@ -45,18 +46,30 @@ static void remote_unlink(struct plane_control *c, struct plane_record *r)
     uint64_t key = remote_key(&r->path.remote.address);
     if (r->remote_next != NULL)
         r->remote_next->remote_previous = r->remote_previous;
-    if (r->remote_previous != NULL) {
+    if (r->remote_previous != NULL)
         r->remote_previous->remote_next = r->remote_next;
-        return;
-    }
-    (void)map_take(&c->remotes, key);
-    if (r->remote_next != NULL)
-        map_put(&c->remotes, key, r->remote_next);
+    else
+        map_replace(&c->remotes, key, r->remote_next);
+}
+
+int plane_record_room(struct plane_control *c)
+{
+    size_t n = c->records.n + 1;
+    if (map_reserve(&c->records, n) != 0 || map_reserve(&c->remotes, n) != 0)
+        return ERR_NO_MEMORY;
+    return deadline_heap_join(&c->deadlines);
+}
+
+void plane_record_room_not(struct plane_control *c)
+{
+    struct deadline none = {.at = NANOS_NEVER};
+    deadline_heap_leave(&c->deadlines, &none);
 }
 
 void plane_record_add(struct plane_control *c, struct plane_record *r)
 {
-    map_put(&c->records, r->child->id, r);
+    int err = map_put(&c->records, r->child->id, r);
+    ASSERT(err == 0);
     r->due = (struct deadline){.owner = r};
     remote_link(c, r);
     plane_record_due(c, r);
@@ -66,7 +79,7 @@ void plane_record_drop(struct esp_plane *plane, struct plane_record *r)
 {
     struct plane_control *c = plane->control;
     (void)map_take(&c->records, r->child->id);
-    deadline_heap_remove(&c->deadlines, &r->due);
+    deadline_heap_leave(&c->deadlines, &r->due);
     remote_unlink(c, r);
     esp_policy_remove(plane->policy, r->child);
     plane_garbage_settle(plane);

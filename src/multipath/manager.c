@@ -52,8 +52,12 @@ static void wish_remove(struct vpn *vpn)
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
 {
     struct vpn *vpn = calloc(1, sizeof(*vpn));
-    if (vpn == NULL)
+    /* with room for whatever number it will have */
+    if (vpn == NULL || map_reserve(&pm->by_id, pm->deadlines.members + 1) != 0 ||
+        deadline_heap_join(&pm->deadlines) != 0) {
+        free(vpn);
         return NULL;
+    }
     vpn->pm = pm;
     vpn->conn = ike_conn_ref(conn);
     vpn->all_dead_ns = NANOS_NEVER;
@@ -75,10 +79,12 @@ void vpn_id_set(struct vpn *vpn, ike_session_id id)
     else
         (void)map_take(&vpn->pm->by_id, vpn->id);
     vpn->id = id;
-    if (id == 0)
+    if (id == 0) {
         wish_add(vpn);
-    else
-        map_put(&vpn->pm->by_id, id, vpn);
+        return;
+    }
+    int err = map_put(&vpn->pm->by_id, id, vpn);
+    ASSERT(err == 0);
 }
 
 void vpn_free(struct vpn *vpn)
@@ -94,7 +100,7 @@ void vpn_free(struct vpn *vpn)
         vpn->next->previous = vpn->previous;
     else
         vpn->pm->vpns_last = vpn->previous;
-    deadline_heap_remove(&vpn->pm->deadlines, &vpn->deadline);
+    deadline_heap_leave(&vpn->pm->deadlines, &vpn->deadline);
     if (vpn->heir != NULL)
         vpn->heir->elder = NULL;
     if (vpn->elder != NULL)
@@ -245,8 +251,9 @@ static void paths_check(const struct vpn *vpn)
 
 void path_manager_check_invariants(const struct path_manager *pm)
 {
-    size_t with_id = 0, n = 0;
+    size_t all = 0, with_id = 0, n = 0;
     for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        all++;
         with_id += vpn->id != 0;
         ASSERT(vpn->id != 0 || (vpn->n_legs == 0 && vpn->n_bearers == 0));
         ASSERT(vpn->id != 0 || vpn->wanted || vpn->deadline.at <= pm->now);
@@ -263,7 +270,7 @@ void path_manager_check_invariants(const struct path_manager *pm)
         else
             ASSERT(vpn->n_paths == 0);
     }
-    ASSERT(with_id == pm->by_id.n);
+    ASSERT(with_id == pm->by_id.n && all == pm->deadlines.members);
     for (const struct command_node *node = pm->commands; node != NULL; node = node->next)
         n++;
     ASSERT(n == pm->n_commands);

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/table.h"
 #include "ike/jobs.h"
 
@@ -25,7 +24,9 @@ void sim_memory_fail(struct sim *sim, struct sim_faults *faults)
 /*
  * What never fails, since without it the process ends by intention, and its supervisor begins anew
  * (that is the fault "crash"): events of the IKE core (ike/queue.c), which are larger than this,
- * its jobs (ike/jobs.c) and hash tables (uthash, base/map.h), which are known by their sizes.
+ * its jobs (ike/jobs.c) and the hash tables of uthash, which are known by their sizes. They come as
+ * one object, of malloc or of the calloc that compilers make of malloc and memset; those of
+ * base/map.h come as arrays, and fail like anything else.
  */
 #define FAIL_MAX 4096
 
@@ -37,8 +38,7 @@ static bool power_of(size_t size, size_t unit)
 
 static bool needed(size_t size)
 {
-    return size == sizeof(struct job) || size == sizeof(UT_hash_table) ||
-           power_of(size, sizeof(UT_hash_bucket)) || power_of(size, MAP_SLOT);
+    return size == sizeof(UT_hash_table) || power_of(size, sizeof(UT_hash_bucket));
 }
 
 static bool its_turn(struct sim_faults *faults)
@@ -55,7 +55,7 @@ static bool its_turn(struct sim_faults *faults)
 
 static bool fails(size_t size)
 {
-    if (failing == NULL || size > FAIL_MAX || needed(size) || !its_turn(failing))
+    if (failing == NULL || size > FAIL_MAX || size == sizeof(struct job) || !its_turn(failing))
         return false;
     failing_sim->counts.failed_allocations++;
     sim_log(failing_sim, NULL, "  an allocation fails");
@@ -84,12 +84,13 @@ void __wrap_free(void *ptr);
 
 void *__wrap_malloc(size_t size)
 {
-    return fails(size) ? NULL : counted(__real_malloc(size));
+    return !needed(size) && fails(size) ? NULL : counted(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return fails(n * size) ? NULL : counted(__real_calloc(n, size));
+    bool kept = (n == 1 || size == 1) && needed(n * size);
+    return !kept && fails(n * size) ? NULL : counted(__real_calloc(n, size));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
