@@ -278,6 +278,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     fresh->moved_ns = sa->moved_ns;
     fresh->nat_local = sa->nat_local;
     fresh->nat_remote = sa->nat_remote;
+    fresh->peer_encap = sa->peer_encap;
     sa_life_set(fresh, IKE_ESTABLISHED, now);
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_sa = fresh->id;

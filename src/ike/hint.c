@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/hint.h"
 
+#include "base/assert.h"
 #include "base/reader.h"
 #include "ike/exchange.h"
 #include "wire/payloads.h"
 
-#define LOOKS_PER_SECOND 4 /* each walks all IKE SAs or Child SAs */
+#define LOOKS_PER_SECOND 100
+#define PEERS_PER_LOOK   64 /* IKE SAs at one endpoint: more are as good as told by these */
+#define PORT_IKE         500
+#define PORT_NAT_T       4500
 #define STRAY_LASTS_NS   NANOS_PER_SEC
 #define STRAY_PAUSE_NS   (10 * NANOS_PER_SEC)
 
@@ -21,12 +25,83 @@ bool hint_rate(struct ike_rate *rate, unsigned per_second, nanos now)
     return true;
 }
 
-/* is_peer - the IKE SA is with `there`. Port 0: what came was not in UDP. */
-static bool is_peer(const struct sa *sa, const struct endpoint *there)
+/* remote_key - of an endpoint; those that fall together are told apart by whoever asks. Never 0. */
+static uint64_t remote_key(const struct endpoint *there)
 {
-    return sa->life == IKE_ESTABLISHED &&
-           address_equal(&sa->path.remote.address, &there->address) &&
-           (there->port == 0 || sa->path.remote.port == there->port);
+    uint64_t words[2];
+    memcpy(words, there->address.octets, sizeof(words));
+    uint64_t key = words[0] ^ ((uint64_t)there->port << 16 | there->address.family);
+    key = (key ^ key >> 32) * 0x9e3779b97f4a7c15u ^ words[1];
+    key = (key ^ key >> 29) * 0xf1de83e19937733du;
+    return key | (key == 0);
+}
+
+void hint_enter(struct sa *sa)
+{
+    struct map *map = &sa->ike->sas_by_remote;
+    ASSERT(sa->remote_key == 0);
+    sa->remote_key = remote_key(&sa->path.remote);
+    sa->remote_previous = NULL;
+    sa->remote_next = map_get(map, sa->remote_key);
+    if (sa->remote_next != NULL)
+        sa->remote_next->remote_previous = sa;
+    int err = map_set(map, sa->remote_key, sa); /* sa_new made room */
+    ASSERT(err == 0);
+}
+
+void hint_leave(struct sa *sa)
+{
+    if (sa->remote_key == 0)
+        return;
+    if (sa->remote_next != NULL)
+        sa->remote_next->remote_previous = sa->remote_previous;
+    if (sa->remote_previous != NULL)
+        sa->remote_previous->remote_next = sa->remote_next;
+    else
+        map_replace(&sa->ike->sas_by_remote, sa->remote_key, sa->remote_next);
+    sa->remote_key = 0;
+}
+
+bool hint_entered(const struct sa *sa)
+{
+    return sa->remote_key == remote_key(&sa->path.remote);
+}
+
+struct look {
+    const struct ike *ike;
+    struct endpoint there;
+    unsigned n;
+};
+
+/* look_next - the established IKE SA with the peer there that comes after `sa` (NULL: the first).
+ * NULL: none, or enough. */
+static struct sa *look_next(struct look *look, const struct sa *sa)
+{
+    struct sa *next =
+        sa != NULL ? sa->remote_next : map_get(&look->ike->sas_by_remote, remote_key(&look->there));
+    while (next != NULL && look->n < PEERS_PER_LOOK) {
+        look->n++;
+        if (endpoint_equal(&next->path.remote, &look->there))
+            return next;
+        next = next->remote_next;
+    }
+    return NULL;
+}
+
+/* any_at - an IKE SA with the peer there. Port 0: what came was not in UDP, so that there is no NAT
+ * which could have changed the ports of IKE. */
+static struct sa *any_at(const struct ike *ike, const struct endpoint *there)
+{
+    static const uint16_t ports[] = {PORT_NAT_T, PORT_IKE};
+    struct look look = {.ike = ike, .there = *there};
+    if (there->port != 0)
+        return look_next(&look, NULL);
+    struct sa *sa = NULL;
+    for (size_t i = 0; sa == NULL && i < sizeof(ports) / sizeof(ports[0]); i++) {
+        look.there.port = ports[i];
+        sa = look_next(&look, NULL);
+    }
+    return sa;
 }
 
 /* stray_lasts - it went on for a while, and was not told of lately. */
@@ -48,9 +123,7 @@ void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nano
 {
     if (!hint_rate(&ike->hints, LOOKS_PER_SECOND, now))
         return;
-    struct sa *sa = ike->sas;
-    while (sa != NULL && !is_peer(sa, from))
-        sa = sa->next;
+    struct sa *sa = any_at(ike, from);
     struct intent intent = {.kind = INTENT_STRAY, .spi_in = spi};
     if (sa != NULL && stray_lasts(sa, now) && !intent_pending(sa, INTENT_STRAY, 0))
         (void)!intent_add(sa, &intent); /* a full queue: they come again, or it was nothing */
@@ -60,9 +133,9 @@ void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
 {
     if (!hint_rate(&ike->hints, LOOKS_PER_SECOND, now))
         return;
-    for (struct sa *sa = ike->sas; sa != NULL; sa = sa->next)
-        if (is_peer(sa, remote))
-            sa_suspect(sa, now);
+    struct look look = {.ike = ike, .there = *remote};
+    for (struct sa *sa = NULL; (sa = look_next(&look, sa)) != NULL;)
+        sa_suspect(sa, now);
 }
 
 /* invalid_spi - the SPI is one that we send with, and the message came from where that goes: nobody
@@ -77,9 +150,10 @@ static void invalid_spi(struct ike *ike, const struct ike_path *path,
         return;
     struct reader r = reader_of(notify.data);
     uint32_t spi = read_u32(&r);
-    for (struct child *child = ike->children; child != NULL; child = child->next)
-        if (child->spi_out == spi && is_peer(child->sa, &path->remote))
-            sa_suspect(child->sa, now);
+    struct look look = {.ike = ike, .there = path->remote};
+    for (struct sa *sa = NULL; (sa = look_next(&look, sa)) != NULL;)
+        if (child_find_outbound(sa, spi) != NULL)
+            sa_suspect(sa, now);
 }
 
 void hint_in_the_open(struct ike *ike, struct sa *sa, const struct ike_path *path,

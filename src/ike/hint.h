@@ -15,6 +15,12 @@
 /* hint_rate - one more in this second? */
 bool hint_rate(struct ike_rate *rate, unsigned per_second, nanos now);
 
+/* hint_enter - an IKE SA that is established, and has this path: hints from there concern it.
+ * hint_leave - not any more. */
+void hint_enter(struct sa *sa);
+void hint_leave(struct sa *sa);
+bool hint_entered(const struct sa *sa); /* where its path says: for checks */
+
 /* hint_stray - ESP with an SPI that no Child SA has. The peer is told over an IKE SA, if it goes on
  * for longer than packets are on their way after a Child SA ended. */
 void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now);

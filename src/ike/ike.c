@@ -104,7 +104,8 @@ struct ike *ike_free(struct ike *ike)
     half_open_done(&ike->half_open);
     deadline_heap_done(&ike->deadlines);
     struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,     &ike->sessions_by_id,
-                          &ike->sessions_by_peer, &ike->children_by_id, &ike->children_by_spi};
+                          &ike->sessions_by_peer, &ike->children_by_id, &ike->children_by_spi,
+                          &ike->sas_by_remote};
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
         map_done(maps[i]);
     for (size_t i = 0; i < ike->n_conns; i++)

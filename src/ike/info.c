@@ -4,6 +4,7 @@
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
 #include "ike/gate.h"
+#include "ike/hint.h"
 #include "ike/inner.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
@@ -182,6 +183,7 @@ static void check_sa(const struct sa *sa)
     for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
         intents++;
     ASSERT(intents == sa->n_intents);
+    ASSERT(sa->life == IKE_ESTABLISHED ? hint_entered(sa) : sa->remote_key == 0);
     if (sa->life == IKE_ESTABLISHED) {
         ASSERT(sa->session != NULL && sa->login == NULL);
         /* every IKE SA descends from one that completed AUTH */

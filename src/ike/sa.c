@@ -9,6 +9,7 @@
 #include "ike/exchange.h"
 #include "ike/fragment.h"
 #include "ike/half_open.h"
+#include "ike/hint.h"
 #include "ike/inner.h"
 #include "ike/login.h"
 #include "ike/seal.h"
@@ -56,7 +57,8 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
 /* enter - into the tables of `ike`. */
 static int enter(struct ike *ike, struct sa *sa)
 {
-    if (deadline_heap_join(&ike->deadlines) != 0)
+    if (map_reserve(&ike->sas_by_remote, ike->deadlines.members + 1) != 0 ||
+        deadline_heap_join(&ike->deadlines) != 0)
         return ERR_NO_MEMORY;
     if (map_put(&ike->sas_by_id, sa->id, sa) == 0) {
         if (spi_begin(sa, sa_spi_new(ike)) == 0)
@@ -169,12 +171,17 @@ static void become_established(struct sa *sa, nanos now)
 void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now)
 {
     ASSERT(edge_exists(sa->life, life));
-    if (sa->life == IKE_ESTABLISHED)
+    if (sa->life == IKE_ESTABLISHED) {
         sa->ike->stats.established--;
+        hint_leave(sa);
+    }
     sa->life = life;
     sa_touch(sa);
     switch (life) {
-    case IKE_ESTABLISHED: become_established(sa, now); break;
+    case IKE_ESTABLISHED:
+        hint_enter(sa);
+        become_established(sa, now);
+        break;
     case IKE_SA_REPLACED:
         sa->rekey_at_ns = NANOS_NEVER;
         sa->unused_at_ns = NANOS_NEVER;
@@ -481,7 +488,10 @@ void sa_path_set(struct sa *sa, const struct ike_path *path)
     struct ike_event *event = event_sa(sa, IKE_EV_SA_MOVED);
     event->path_old = sa->path;
     event->path = *path;
+    hint_leave(sa);
     sa->path = *path;
+    if (sa->life == IKE_ESTABLISHED)
+        hint_enter(sa);
     sa->moved_ns = sa->ike->now;
     sa->ike->stats.moves++;
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)

@@ -148,6 +148,38 @@ static void unreachable(void **state)
     scenario_end(world);
 }
 
+/* Only who is there is asked: where the IKE SA moved to, not where it was. Its sister stays. */
+static void unreachable_after_a_move(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(7);
+    ike_sa_id first = world_sa(&world->b, 0);
+    struct endpoint before = scenario_sa(&world->b, first).path.remote;
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_CLONE, world_sa(&world->a, 0)), IKE_OK);
+    ike_sa_id clone = world_sa(&world->b, 1);
+    assert_true(clone != first);
+    struct ike_path elsewhere = world_path(1);
+    struct ike_command move = {
+        .kind = IKE_CMD_MOVE, .sa = world_sa(&world->a, 1), .path = elsewhere, .tag = 77};
+    assert_int_equal(ike_command(world->a.ike, &move, world->now), 0);
+    world_run(world, SECONDS(20));
+    struct endpoint after = scenario_sa(&world->b, clone).path.remote;
+    assert_false(endpoint_equal(&before, &after));
+    const struct endpoint *where[] = {&before, &after};
+    for (unsigned i = 0; i < 2; i++) {
+        scenario_watch(world);
+        ike_unreachable(world->b.ike, where[i], world->now);
+        world_run(world, SECONDS(1));
+        EXPECT_MESSAGES(world,
+                        i == 0 ? "#1 b -> a INFORMATIONAL request: -"
+                               : "#2 b -> a1 INFORMATIONAL request: -",
+                        i == 0 ? "#1 a -> b INFORMATIONAL response: -"
+                               : "#2 a1 -> b INFORMATIONAL response: -");
+        world_run(world, SECONDS(20));
+    }
+    world_free(world);
+}
+
 static bool nothing_passes(struct world *world, bool to_b, struct ike_datagram *d)
 {
     (void)world, (void)to_b, (void)d;
@@ -172,9 +204,13 @@ static void gone(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stray_is_told),   cmocka_unit_test(stray_without_udp),
-        cmocka_unit_test(stray_of_others), cmocka_unit_test(invalid_spi),
-        cmocka_unit_test(unreachable),     cmocka_unit_test(gone),
+        cmocka_unit_test(stray_is_told),
+        cmocka_unit_test(stray_without_udp),
+        cmocka_unit_test(stray_of_others),
+        cmocka_unit_test(invalid_spi),
+        cmocka_unit_test(unreachable),
+        cmocka_unit_test(unreachable_after_a_move),
+        cmocka_unit_test(gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
