@@ -478,21 +478,27 @@ static bool group_can_send(const struct esp_group *group)
     return false;
 }
 
-/* prefix_search - the groups under the prefix of the destination that has so many host bits. The
- * first one that takes the packet but cannot send goes to *mute. NULL: none can. */
+struct search {
+    unsigned left;                /* comparisons */
+    const struct esp_group *mute; /* the first one that takes the packet but cannot send */
+};
+
+/* prefix_search - the groups under the prefix of the destination that has so many host bits. NULL:
+ * none takes it and can send. */
 static const struct esp_group *prefix_search(const struct esp_policy *policy,
                                              const struct esp_inner *inner, unsigned width,
-                                             const struct esp_group **mute)
+                                             struct search *search)
 {
     const struct place *place =
         shared_map_get(&policy->places, place_key(policy->key, &inner->dst, width));
-    for (; place != NULL; place = atomic_load(&place->next)) {
+    for (; place != NULL && search->left > 0; place = atomic_load(&place->next)) {
+        search->left--;
         const struct esp_group *group = atomic_load(&place->group);
         if (!group_takes(group, inner))
             continue;
         if (group_can_send(group))
             return group;
-        *mute = *mute == NULL ? group : *mute;
+        search->mute = search->mute == NULL ? group : search->mute;
     }
     return NULL;
 }
@@ -504,21 +510,21 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner)
 {
     unsigned f = family_index(inner->dst.family);
-    const struct esp_group *mute;
+    struct search search;
     uint64_t taken;
     do {
-        mute = NULL;
+        search = (struct search){.left = LIMIT_COMPARISONS};
         taken = atomic_load(&policy->taken);
         for (unsigned word = 0; word < WIDTH_WORDS; word++)
             for (uint64_t left = atomic_load(&policy->widths[f][word]); left != 0;
                  left &= left - 1) {
                 unsigned width = word * 64 + (unsigned)__builtin_ctzll(left);
-                const struct esp_group *group = prefix_search(policy, inner, width, &mute);
+                const struct esp_group *group = prefix_search(policy, inner, width, &search);
                 if (group != NULL)
                     return group;
             }
     } while (taken != atomic_load(&policy->taken));
-    return mute;
+    return search.mute;
 }
 
 /* rendezvous_score - the weighted share of a flow: -weight / log(hash in 0..1); the highest wins.

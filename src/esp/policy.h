@@ -13,9 +13,13 @@
  *
  * A group is found by the covering prefix of its remote selectors: one probe of a table for each
  * prefix length that is in use, the longest first. Only groups with the same covering prefix are
- * compared one after another.
+ * compared one after another, LIMIT_COMPARISONS for one packet: peers that may choose their
+ * selectors can make them differ by ports, or have ranges that do not fill their prefix, and log in
+ * again and again. Whose comparison would come after that does not send. That hurts only those who
+ * may have the same destinations as such a peer, which could take the packets as well.
  */
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/shared_map.h"
 #include "esp/child.h"

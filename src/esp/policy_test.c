@@ -141,6 +141,38 @@ static void test_narrow_before_wide(void **state)
         esp_child_free(entries[i].child);
 }
 
+/* Selectors that a peer chose to be in the way: under the prefix of others and for other ports, or
+ * for two addresses in the middle of it. They cost so much, and do not keep those behind them for
+ * ever. */
+static void test_in_the_way(void **state)
+{
+    (void)state;
+    enum { BEFORE = LIMIT_COMPARISONS };
+    struct entry *entries = calloc(BEFORE + 1, sizeof(*entries));
+    assert_non_null(entries);
+    for (uint32_t i = 0; i <= BEFORE; i++) {
+        const char *remote = i % 2 == 0 ? "172.16.0.0/12" : "172.23.255.255-172.24.0.0";
+        entries[i] = (struct entry){child_new(i + 1, i + 1, i < BEFORE ? remote : "172.16.0.0/12"),
+                                    true, ESP_MODE_FAILOVER, true};
+        struct esp_ts *ts = &entries[i].child->remote_ts.ts[0];
+        if (i < BEFORE)
+            ts->start_port = ts->end_port = 7;
+    }
+    struct esp_policy *policy = policy_of(entries, BEFORE + 1);
+    struct esp_inner inner = packet_to("172.16.1.1", 1);
+    inner.dst_port = 80;
+    assert_null(esp_policy_group(policy, &inner));
+    esp_policy_silence(policy, entries[BEFORE / 2].child);
+    assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, BEFORE + 1);
+    /* those before them are found whatever comes behind */
+    inner.dst_port = 7;
+    assert_int_equal(esp_policy_group(policy, &inner)->children[0]->id, 1);
+    esp_policy_free(policy);
+    for (uint32_t i = 0; i <= BEFORE; i++)
+        esp_child_free(entries[i].child);
+    free(entries);
+}
+
 /* fixture: one session with three paths, and another one with the same selectors */
 struct paths {
     struct entry entries[4];
@@ -656,6 +688,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_children),
         cmocka_unit_test(test_narrow_before_wide),
+        cmocka_unit_test(test_in_the_way),
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_balance),
         cmocka_unit_test(test_against_a_naive_one),
