@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/supervisor.h"
+
 int channel_pair(int ret_ends[2], int octets)
 {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_ends) < 0)
@@ -135,6 +137,7 @@ bool priv_request_check(const struct priv_request *r)
         return r->interface != 0 && r->interface <= INT32_MAX && r->port != 0 &&
                address_sound(&r->address) && !address_is_any(&r->address) &&
                !address_is_multicast(&r->address);
+    case PRIV_MTU: return r->mtu >= TUN_MTU_MIN && r->mtu <= TUN_MTU;
     case PRIV_READY: return true;
     default: /* a number from outside, not an enum of ours */ return false;
     }

@@ -32,6 +32,7 @@ enum priv_kind {
     PRIV_ROUTE_REMOVE,
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
+    PRIV_MTU,          /* mtu: of our TUN */
     PRIV_READY,        /* the engine serves */
 };
 
@@ -39,7 +40,7 @@ struct priv_request {
     uint32_t kind;
     uint32_t interface;
     struct address address, source;
-    uint16_t port;
+    uint16_t port, mtu;
     uint8_t prefix_len;
     uint8_t zero[3];
 };

@@ -42,6 +42,7 @@ static void test_requests(void **state)
         {PRIV_ROUTE_ADD, "fe80::", 64, NULL, false},
         {PRIV_ROUTE_REMOVE, "10.0.0.0", 255, NULL, false},
         {PRIV_PATH_SOCKETS, "192.0.2.1", 0, NULL, false}, /* no interface */
+        {PRIV_MTU, NULL, 0, NULL, false},                 /* none */
         {PRIV_READY, NULL, 0, NULL, true},
         {0, NULL, 0, NULL, false},
         {99, "10.3.0.1", 0, NULL, false},
@@ -56,6 +57,14 @@ static void test_requests(void **state)
             fail_msg("row %zu", i);
         request.zero[2] = 1;
         assert_false(priv_request_check(&request));
+    }
+    static const struct {
+        uint16_t mtu;
+        bool allowed;
+    } mtus[] = {{1279, false}, {1280, true}, {1400, true}, {1401, false}, {UINT16_MAX, false}};
+    for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
+        const struct priv_request mtu = {.kind = PRIV_MTU, .mtu = mtus[i].mtu};
+        assert_int_equal(priv_request_check(&mtu), mtus[i].allowed);
     }
     struct priv_request request = {.kind = PRIV_ADDRESS_ADD, .address = address_of("10.0.0.1")};
     request.address.octets[15] = 1; /* not an address in our form */

@@ -122,8 +122,10 @@ static int tun_make(const struct supervisor_options *options, struct engine_star
                  &start->tun_uso) != 0)
         return failed("TUN device (/dev/net/tun)");
     link_silence(start->tun_name);
+    start->tun_mtu_fixed = options->mtu != 0;
     start->tun_index = if_nametoindex(start->tun_name);
-    if (start->tun_index == 0 || tun_up(start->tun_name, TUN_MTU) != 0)
+    if (start->tun_index == 0 ||
+        tun_up(start->tun_name, options->mtu != 0 ? options->mtu : TUN_MTU) != 0)
         return failed("TUN device");
     return 0;
 }
@@ -134,7 +136,7 @@ static void start_init(struct engine_start *start, unsigned n_workers)
     memset(start->tun_name, 0, sizeof(start->tun_name));
     start->n_workers = n_workers;
     start->tun_index = 0;
-    start->tun_uso = false;
+    start->tun_uso = start->tun_mtu_fixed = false;
 }
 
 int devices_open(const struct supervisor_options *options, struct engine_start *start)

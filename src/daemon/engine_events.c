@@ -28,6 +28,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
     struct ike_result result = {.error = esp_plane_child_install(e->plane, &config, e->now)};
     wipe(&config, sizeof(config));
     if (result.error == 0) {
+        engine_mtu_carrier(e, install->path.interface);
         /* the End User's addresses before the routes that prefer them */
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
@@ -55,6 +56,7 @@ static void child_move(struct engine *e, const struct ike_event *event)
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &event->path);
     accounts_moved(e->accounts, event->child, &event->path);
+    engine_mtu_carrier(e, event->path.interface);
     int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
                                      engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&

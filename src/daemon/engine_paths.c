@@ -14,6 +14,8 @@
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
 
+#define LINK_MTU 1500 /* which TUN_MTU is for */
+
 static bool path_same(const struct bound_path *b, const struct ike_path *path)
 {
     return b->id != 0 && b->interface == path->interface && endpoint_equal(&b->local, &path->local);
@@ -52,6 +54,44 @@ uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
     return 0;
 }
 
+/* inner_mtu_settle - what one packet on the narrowest link in use can carry. Wider links make it no
+ * wider than TUN_MTU: they say nothing about the path behind them. */
+static void inner_mtu_settle(struct engine *e)
+{
+    unsigned least = LINK_MTU;
+    if (e->start->tun_mtu_fixed)
+        return;
+    for (size_t i = 0; i < PATH_LINKS; i++) {
+        unsigned mtu = engine_link_mtu(e, e->carriers[i]);
+        if (mtu == 0)
+            e->carriers[i] = 0; /* the link is gone */
+        else if (mtu < least)
+            least = mtu;
+    }
+    unsigned mtu = least - (LINK_MTU - TUN_MTU);
+    mtu = mtu > TUN_MTU_MIN && least > LINK_MTU - TUN_MTU ? mtu : TUN_MTU_MIN;
+    if (mtu == (e->inner_mtu != 0 ? e->inner_mtu : TUN_MTU) ||
+        host_mtu(e->host, (uint16_t)mtu) != 0)
+        return;
+    e->inner_mtu = (uint16_t)mtu;
+    log_line(LOG_LEVEL_INFO, "event=inner-mtu mtu=%u", mtu);
+}
+
+void engine_mtu_carrier(struct engine *e, uint32_t interface)
+{
+    uint32_t *unused = NULL;
+    for (size_t i = 0; i < PATH_LINKS; i++) {
+        if (e->carriers[i] == interface)
+            return;
+        if (e->carriers[i] == 0)
+            unused = &e->carriers[i];
+    }
+    if (unused == NULL)
+        return;
+    *unused = interface;
+    inner_mtu_settle(e);
+}
+
 void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS])
 {
     struct ike_child_info child = {0};
@@ -66,6 +106,7 @@ void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS
         if (!same && esp_plane_child_mtu(e->plane, child.id, mtu) == 0)
             log_line(LOG_LEVEL_DEBUG, "event=link-mtu child=%u mtu=%u", child.id, (unsigned)mtu);
     }
+    inner_mtu_settle(e);
 }
 
 static bool address_there(const struct engine *e, size_t n_links, const struct bound_path *b)

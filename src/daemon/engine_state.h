@@ -104,6 +104,8 @@ struct engine {
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];
+    uint32_t carriers[PATH_LINKS]; /* links that ESP went over; 0: none */
+    uint16_t inner_mtu;            /* of the TUN device; 0: as it was made */
     struct key_request key_request;
     struct ike_event event;
     struct ike_datagram datagram;
@@ -148,6 +150,10 @@ int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
  * read anew, they were as `before`: Child SAs whose link has another MTU now learn it. */
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface);
 void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS]);
+
+/* engine_mtu_carrier - ESP goes over this link from now on: the inner device is as narrow as the
+ * narrowest one demands. Narrower paths behind the links are for ICMP to tell (esp/icmp.h). */
+void engine_mtu_carrier(struct engine *e, uint32_t interface);
 
 /* engine_paths.c: at the first use of a path; after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);

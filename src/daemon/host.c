@@ -100,6 +100,12 @@ int host_ready(struct host *host)
     return ask(host, &request, NULL, NULL);
 }
 
+int host_mtu(struct host *host, uint16_t mtu)
+{
+    const struct priv_request request = {.kind = PRIV_MTU, .mtu = mtu};
+    return ask(host, &request, NULL, NULL);
+}
+
 int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,
                       int ret_fds[LIMIT_WORKERS], unsigned *ret_n)
 {

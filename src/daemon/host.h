@@ -44,6 +44,10 @@ void host_release(struct host *host, const char *conn, const char *child);
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
                   const char **ret_child);
 
+/* host_mtu - of the inner device. ERR_SYSTEM, ERR_INVALID; ERR_WRONG_STATE: the administrator said
+ * it. */
+int host_mtu(struct host *host, uint16_t mtu) MUST_USE;
+
 /* host_path_sockets - UDP sockets bound to a path, one per worker; the caller's. ERR_SYSTEM,
  * ERR_INVALID. */
 int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,

@@ -13,11 +13,13 @@
 #define DEFAULT_SOCKET "/run/ikat.vici"
 
 static const char usage[] =
-    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-i DEVICE] [-w WORKERS] [-K FILE] [-d]\n"
+    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-i DEVICE] [-m MTU] [-w WORKERS] [-K FILE] "
+    "[-d]\n"
     "       ikatd [-c FILE|DIRECTORY] --check\n"
     "  -c  configuration (" DEFAULT_CONFIG "); \"none\": wait for a client of the socket\n"
     "  -s  control socket (" DEFAULT_SOCKET ")\n"
     "  -i  name of the inner device (ikat%d)\n"
+    "  -m  MTU of the inner device (1400, or less where links need it)\n"
     "  -w  worker threads (one for each processor, at most 8)\n"
     "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
     "  -d  log every exchange\n"
@@ -26,11 +28,17 @@ static const char usage[] =
 enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'},       {"socket", required_argument, NULL, 's'},
-    {"device", required_argument, NULL, 'i'},       {"workers", required_argument, NULL, 'w'},
-    {"keylog", required_argument, NULL, 'K'},       {"debug", no_argument, NULL, 'd'},
-    {"check", no_argument, NULL, OPTION_CHECK},     {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION}, {0},
+    {"config", required_argument, NULL, 'c'},
+    {"socket", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'i'},
+    {"workers", required_argument, NULL, 'w'},
+    {"mtu", required_argument, NULL, 'm'},
+    {"keylog", required_argument, NULL, 'K'},
+    {"debug", no_argument, NULL, 'd'},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
 };
 
 static unsigned workers_default(void)
@@ -39,11 +47,12 @@ static unsigned workers_default(void)
     return n < 1 ? 1 : n > LIMIT_WORKERS ? LIMIT_WORKERS : (unsigned)n;
 }
 
-static bool workers_parse(const char *text, unsigned *ret)
+/* number_parse - false: it is none, or out of range. */
+static bool number_parse(const char *text, unsigned least, unsigned most, unsigned *ret)
 {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
-    if (*text < '1' || *text > '9' || *end != '\0' || n > LIMIT_WORKERS)
+    if (*text < '1' || *text > '9' || *end != '\0' || n < least || n > most)
         return false;
     *ret = (unsigned)n;
     return true;
@@ -79,9 +88,10 @@ int main(int argc, char **argv)
                                          .device = "ikat%d",
                                          .n_workers = workers_default()};
     bool only_check = false, sound = true;
+    unsigned mtu = 0;
     int c;
     standard_descriptors();
-    while ((c = getopt_long(argc, argv, "c:s:i:w:K:dh", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:s:i:m:w:K:dh", long_options, NULL)) != -1) {
         if (c == 'c')
             options.config = strcmp(optarg, "none") == 0 ? NULL : optarg;
         else if (c == 's')
@@ -89,7 +99,9 @@ int main(int argc, char **argv)
         else if (c == 'i')
             options.device = optarg;
         else if (c == 'w')
-            sound = sound && workers_parse(optarg, &options.n_workers);
+            sound = sound && number_parse(optarg, 1, LIMIT_WORKERS, &options.n_workers);
+        else if (c == 'm')
+            sound = sound && number_parse(optarg, TUN_MTU_MIN, TUN_MTU_MAX, &mtu);
         else if (c == 'K')
             options.keylog = optarg;
         else if (c == 'd')
@@ -107,5 +119,6 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    options.mtu = (uint16_t)mtu;
     return only_check ? check(options.config) : supervisor_run(&options);
 }

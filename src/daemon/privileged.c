@@ -18,6 +18,7 @@ struct privileged {
     struct netlink *netlink;
     uint32_t index, table;
     unsigned n_workers;
+    bool mtu_fixed; /* by the administrator */
     uint32_t n_addresses, n_routes;
 };
 
@@ -38,6 +39,7 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     p->index = start->tun_index;
     p->table = TABLE_BASE + start->tun_index;
     p->n_workers = start->n_workers;
+    p->mtu_fixed = start->tun_mtu_fixed;
     int error = netlink_open(&p->netlink);
     int swept = error != 0 ? error : netlink_rules_sweep(p->netlink, TABLE_BASE);
     if (swept > 0)
@@ -120,6 +122,14 @@ static int path_sockets(struct privileged *p, const struct priv_request *r, uint
     return 0;
 }
 
+static int mtu_set(const struct privileged *p, uint16_t mtu)
+{
+    char device[IF_NAMESIZE];
+    if (p->mtu_fixed)
+        return ERR_WRONG_STATE;
+    return if_indextoname(p->index, device) == NULL ? ERR_SYSTEM : tun_mtu_set(device, mtu);
+}
+
 void privileged_answer(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
                        int ret_fds[LIMIT_WORKERS])
 {
@@ -133,6 +143,7 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_ROUTE_ADD:
     case PRIV_ROUTE_REMOVE: ret->error = route_change(p, r, r->kind == PRIV_ROUTE_ADD); break;
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
+    case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;
     }
     ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;

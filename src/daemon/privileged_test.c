@@ -67,6 +67,45 @@ static int teardown(void **state)
     return 0;
 }
 
+static uint32_t mtu_of_device(void)
+{
+    struct netlink_monitor *monitor;
+    struct path_link links[32];
+    size_t n;
+    uint32_t mtu = 0;
+    assert_int_equal(netlink_monitor_open(&monitor), 0);
+    assert_int_equal(netlink_monitor_snapshot(monitor, 0, links, 32, &n), 0);
+    for (size_t i = 0; i < n; i++)
+        mtu = links[i].index == start.tun_index ? links[i].mtu : mtu;
+    netlink_monitor_free(monitor);
+    return mtu;
+}
+
+static void test_mtu(void **state)
+{
+    (void)state;
+    static const struct {
+        bool fixed;
+        uint16_t mtu;
+        int error;
+        uint32_t is;
+    } rows[] = {{false, 1300, 0, 1300},
+                {false, 1279, ERR_INVALID, 1300},
+                {false, 1400, 0, 1400},
+                {true, 1300, ERR_WRONG_STATE, 1400}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        start.tun_mtu_fixed = rows[i].fixed;
+        privileged = privileged_free(privileged);
+        assert_int_equal(privileged_new(&start, &privileged), 0);
+        struct priv_request request = {.kind = PRIV_MTU, .mtu = rows[i].mtu};
+        struct priv_answer answer;
+        privileged_answer(privileged, &request, &answer, NULL);
+        assert_int_equal(answer.error, rows[i].error);
+        assert_int_equal(mtu_of_device(), rows[i].is);
+    }
+    start.tun_mtu_fixed = false;
+}
+
 /* Whatever interface the engine names, it is our device that changes. */
 static void test_own_device_only(void **state)
 {
@@ -133,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes_outlive_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
         access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {

@@ -28,7 +28,9 @@
 #define NAT_PORT      4500
 #define TABLE_BASE    0x494b0000u /* routing table: base + index of the TUN device */
 #define RULE_PRIORITY 220
-#define TUN_MTU       1400
+#define TUN_MTU       1400 /* of an Ethernet link, what any algorithm and IPv6 leave */
+#define TUN_MTU_MIN   1280 /* RFC 8200 section 5: less, and the device has no IPv6 */
+#define TUN_MTU_MAX   9000
 
 struct supervisor_options {
     const char *config; /* file or directory; NULL: none is loaded */
@@ -36,6 +38,7 @@ struct supervisor_options {
     const char *keylog; /* file for SK_* keys; NULL: none */
     const char *device; /* name of the TUN device, may have a %d */
     unsigned n_workers;
+    uint16_t mtu; /* of the TUN device; 0: TUN_MTU, or less where links are narrower */
     bool debug;
 };
 
@@ -45,6 +48,7 @@ struct engine_start {
     int tun_fds[LIMIT_WORKERS];
     char tun_name[TUN_NAME_MAX];
     uint32_t tun_index;
+    bool tun_mtu_fixed; /* by the administrator */
     bool tun_uso;
     int ike4_fd, ike6_fd;                                 /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */

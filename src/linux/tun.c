@@ -67,7 +67,7 @@ int tun_open(const char *name, unsigned n, int *ret_fds, char ret_name[TUN_NAME_
     return 0;
 }
 
-int tun_up(const char *name, uint16_t mtu)
+static int device_set(const char *name, uint16_t mtu, bool up)
 {
     struct ifreq request = {0};
     if (strlen(name) >= TUN_NAME_MAX)
@@ -77,11 +77,22 @@ int tun_up(const char *name, uint16_t mtu)
     if (fd < 0)
         return ERR_SYSTEM;
     request.ifr_mtu = mtu;
-    int failed = ioctl(fd, SIOCSIFMTU, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0;
-    if (!failed) {
+    bool failed = ioctl(fd, SIOCSIFMTU, &request) < 0;
+    if (!failed && up) {
+        failed = ioctl(fd, SIOCGIFFLAGS, &request) < 0;
         request.ifr_flags |= IFF_UP;
-        failed = ioctl(fd, SIOCSIFFLAGS, &request) < 0;
+        failed = failed || ioctl(fd, SIOCSIFFLAGS, &request) < 0;
     }
     fds_close(&fd, 1);
     return failed ? ERR_SYSTEM : 0;
+}
+
+int tun_up(const char *name, uint16_t mtu)
+{
+    return device_set(name, mtu, true);
+}
+
+int tun_mtu_set(const char *name, uint16_t mtu)
+{
+    return device_set(name, mtu, false);
 }

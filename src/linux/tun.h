@@ -16,7 +16,8 @@
 int tun_open(const char *name, unsigned n, int *ret_fds, char ret_name[TUN_NAME_MAX],
              bool *ret_uso) MUST_USE;
 
-/* tun_up - sets the MTU and brings the device up. ERR_SYSTEM. */
+/* tun_up - sets the MTU and brings the device up. tun_mtu_set - the MTU alone. ERR_SYSTEM. */
 int tun_up(const char *name, uint16_t mtu) MUST_USE;
+int tun_mtu_set(const char *name, uint16_t mtu) MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session that is lost at one end is logged in anew by the other; one that was only out of reach goes on."""
+import json
 import time
 
 import pytest
@@ -25,10 +26,10 @@ def restart(world, daemon):
     return again.start()
 
 
-def start(world, conn=None, child=None):
+def start(world, conn=None, child=None, gate=()):
     """An End User that stays connected, and its Gateway."""
     lab = world.lab()
-    gw = world.ikatd(lab, "gw", gateway())
+    gw = world.ikatd(lab, "gw", gateway(), gate)
     eu = world.ikatd(lab, "eu", end_user(conn, KEEP | (child or {})))
     eu.ikat("up", "home")
     wait(lambda: traffic(lab), "traffic")
@@ -147,15 +148,19 @@ def test_fail_closed(world):
 
 
 def test_narrow_links(world):
-    """Outer links of 1400 octets: what does not fit is said to the sender, and TCP gets through."""
-    lab, _, _ = start(world)
-    for host, link in (("eu", "wlan0"), ("wlan", "in"), ("eu", "lte0"), ("lte", "in")):
+    """Outer links of 1400 octets: the inner device becomes narrower, what does not fit is said to the sender, and TCP gets through."""
+    lab, _, _ = start(world, gate=("-m", "1390"))
+
+    def inner(host="eu"):
+        return json.loads(lab.run(host, "ip", "-j", "link", "show", "dev", "ikat0"))[0]["mtu"]
+    assert (inner(), inner("gw")) == (1400, 1390)
+    for host, link in (("eu", "wlan0"), ("wlan", "in"), ("eu", "lte0"), ("lte", "in"), ("gw", "wan0")):
         lab.run(host, "ip", "link", "set", link, "mtu", "1400")
 
     def ping(size):
         return lab.run("eu", "ping", "-c1", "-W1", "-M", "do", "-s", str(size), HOST, check=False)
+    wait(lambda: inner() == 1300, "the inner device is narrower")
     assert "1 received" in ping(1200)
-    # inner packets up to 1400 octets are let in; behind ESP they do not fit any more
     wait(lambda: "too long" in (text := ping(1365)) or "needed" in text, lambda: f"ICMP: {ping(1365)}", 5)
     assert "1 received" in ping(1200)
     server = lab.start("host", "python3", "-c", "import socket; s = socket.create_server(('', 9)); c = s.accept()[0]; n = 0\n"
@@ -165,6 +170,7 @@ def test_narrow_links(world):
     sent = wait(lambda: (text := lab.run("eu", "python3", "-c", client, check=False).strip()).isdigit() and text, "a big transfer", 30)
     assert sent == "4000000"
     server.wait(5)
+    assert inner("gw") == 1390, "what the administrator says stays"
 
 
 def test_flapping_link(world):
