@@ -102,6 +102,29 @@ static void settings_syntax(void **state)
     settings_done(&s);
 }
 
+/* Reading goes on behind what is wrong with a line, and ends where braces may be missing. */
+static void settings_all_errors(void **state)
+{
+    (void)state;
+    static const char *const want[] = {"t.conf:2: x: expected", "t.conf:4: a control character",
+                                       "t.conf:6: '='", "t.conf:8: b: expected"};
+    struct settings s;
+    assert_int_equal(parse("a {\n x\n y = 1\n z = \x01\n c { d = e }\n = 1\n}\nb q {\n}\n", &s),
+                     ERR_INVALID);
+    assert_string_equal(s.error, s.errors[0]);
+    assert_int_equal(s.n_errors, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_non_null(strstr(s.errors[i], want[i]));
+    settings_done(&s);
+    char many[400];
+    size_t len = 0;
+    while (len + 3 < sizeof(many))
+        len += (size_t)snprintf(many + len, sizeof(many) - len, "x\n");
+    assert_int_equal(parse(many, &s), ERR_INVALID);
+    assert_int_equal(s.n_errors, SETTINGS_ERRORS_MAX);
+    settings_done(&s);
+}
+
 static void settings_errors(void **state)
 {
     (void)state;
@@ -111,7 +134,7 @@ static void settings_errors(void **state)
         {"a {\n x = 1\n", "t.conf:1: a: the section is never closed"},
         {"a { x = 1 }\n}\n", "t.conf:2: '}'"},
         {"a {\n x = \"open\n }\n", "t.conf:2: a string without"},
-        {"a {\n x\n}\n", "t.conf:3: x: expected '=' or '{'"},
+        {"a {\n x\n}\n", "t.conf:2: x: expected '=' or '{'"},
         {"a {\n = 1\n}\n", "t.conf:2: '='"},
         {"a {\n x = y \"z\" \x01\n }\n", "t.conf:2: a control character"},
         {"a = 1\na { }\n", "t.conf:2: a: is a key"},
@@ -194,9 +217,13 @@ static void values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vici_example),     cmocka_unit_test(vici_hostile),
-        cmocka_unit_test(settings_syntax),  cmocka_unit_test(settings_errors),
-        cmocka_unit_test(settings_include), cmocka_unit_test(values),
+        cmocka_unit_test(vici_example),
+        cmocka_unit_test(vici_hostile),
+        cmocka_unit_test(settings_syntax),
+        cmocka_unit_test(settings_errors),
+        cmocka_unit_test(settings_all_errors),
+        cmocka_unit_test(settings_include),
+        cmocka_unit_test(values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,22 +26,44 @@ struct parser {
 
 static int parse_section(struct parser *p, struct tree *section, unsigned depth);
 
+/* error_add - false: there are enough. */
+static bool error_add(struct settings *settings, const char *text)
+{
+    if (settings->n_errors == 0)
+        (void)snprintf(settings->error, sizeof(settings->error), "%s", text);
+    if (settings->n_errors == SETTINGS_ERRORS_MAX)
+        return false;
+    char *copy = strdup(text);
+    if (copy != NULL) /* without memory the first one is told */
+        settings->errors[settings->n_errors++] = copy;
+    return true;
+}
+
+static void errors_forget(struct settings *settings)
+{
+    while (settings->n_errors > 0)
+        free(settings->errors[--settings->n_errors]);
+}
+
 int settings_error(struct settings *settings, const struct tree *node, const char *format, ...)
 {
-    char why[SETTINGS_ERROR_MAX / 2];
+    char why[SETTINGS_ERROR_MAX / 2], text[SETTINGS_ERROR_MAX];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
-    (void)snprintf(settings->error, sizeof(settings->error), "%s:%u: %s: %s",
-                   node->file == NULL ? "?" : node->file, node->line, node->name, why);
+    (void)snprintf(text, sizeof(text), "%s:%u: %s: %s", node->file == NULL ? "?" : node->file,
+                   node->line, node->name, why);
+    (void)error_add(settings, text);
     return ERR_INVALID;
 }
 
 static int fail(struct parser *p, const char *what, const char *why)
 {
-    (void)snprintf(p->settings->error, sizeof(p->settings->error), "%s:%u: %.80s%s%s", p->file,
-                   p->line, what, what[0] == '\0' ? "" : ": ", why);
+    char text[SETTINGS_ERROR_MAX];
+    (void)snprintf(text, sizeof(text), "%s:%u: %.80s%s%s", p->file, p->line, what,
+                   what[0] == '\0' ? "" : ": ", why);
+    (void)error_add(p->settings, text);
     return ERR_INVALID;
 }
 
@@ -198,7 +220,7 @@ static int parse_text(struct parser *p, struct span text, struct tree *section, 
     int err = parse_section(p, section, depth);
     if (err == 0 && p->pos < p->end)
         err = fail(p, "'}'", "without a section that it could close");
-    return err;
+    return err == 0 && p->settings->n_errors > 0 ? ERR_INVALID : err;
 }
 
 static int include_file(struct parser *outer, const char *path, struct tree *section,
@@ -352,6 +374,19 @@ static int parse_include(struct parser *p, struct tree *section, unsigned depth)
     return err;
 }
 
+/* recover - behind the line with an error, to find more of them. false: what follows would mean
+ * something else than was meant. */
+static bool recover(struct parser *p)
+{
+    const char *at = p->pos;
+    while (at < p->end && *at != '\n' && *at != '{' && *at != '}')
+        at++;
+    if (at == p->end || *at != '\n' || p->settings->n_errors == SETTINGS_ERRORS_MAX)
+        return false;
+    p->pos = at;
+    return true;
+}
+
 /* parse_section - until '}' or the end of the text, which the caller judges. */
 static int parse_section(struct parser *p, struct tree *section, unsigned depth)
 {
@@ -361,6 +396,8 @@ static int parse_section(struct parser *p, struct tree *section, unsigned depth)
         if (p->pos == p->end || *p->pos == '}')
             return 0;
         int err = read_name(p, name);
+        if (err == ERR_INVALID && recover(p))
+            continue;
         if (err != 0)
             return err;
         bool blank = p->pos < p->end && isblank((unsigned char)*p->pos);
@@ -371,12 +408,17 @@ static int parse_section(struct parser *p, struct tree *section, unsigned depth)
         } else if (c == '=') {
             err = assign(p, section, name);
         } else {
+            const struct parser before = *p;
             skip_blanks(p, true);
             c = p->pos < p->end ? *p->pos : '\0';
-            err = c == '{' || c == ':' ? open_section(p, section, name, depth)
-                                       : fail(p, name, "expected '=' or '{'");
+            if (c == '{' || c == ':') {
+                err = open_section(p, section, name, depth);
+            } else {
+                *p = before;
+                err = fail(p, name, "expected '=' or '{'");
+            }
         }
-        if (err != 0)
+        if (err != 0 && !(err == ERR_INVALID && recover(p)))
             return err;
     }
 }
@@ -482,6 +524,16 @@ static void strip(struct tree *section)
     }
 }
 
+/* cannot - one thing that is wrong with all of it. `path` NULL: none. */
+static void cannot(struct settings *settings, const char *path, const char *why)
+{
+    char text[SETTINGS_ERROR_MAX];
+    errors_forget(settings);
+    (void)snprintf(text, sizeof(text), "%s%s%s", path != NULL ? path : "", path != NULL ? ": " : "",
+                   why);
+    (void)error_add(settings, text);
+}
+
 static int finish(struct settings *settings, int err)
 {
     if (err == 0)
@@ -489,7 +541,7 @@ static int finish(struct settings *settings, int err)
     if (err == 0)
         strip(settings->root);
     if (err == ERR_NO_MEMORY)
-        (void)snprintf(settings->error, sizeof(settings->error), "out of memory");
+        cannot(settings, NULL, "out of memory");
     return err;
 }
 
@@ -514,15 +566,13 @@ int settings_load(const char *path, struct settings *ret_settings)
     if (ret_settings->root == NULL)
         return finish(ret_settings, ERR_NO_MEMORY);
     if (stat(path, &info) != 0) {
-        (void)snprintf(ret_settings->error, sizeof(ret_settings->error), "%s: %s", path,
-                       strerror(errno));
+        cannot(ret_settings, path, strerror(errno));
         return ERR_INVALID;
     }
     if (!S_ISDIR(info.st_mode)) {
         int err = include_file(&p, path, ret_settings->root, 0);
         if (err == ERR_INVALID && ret_settings->n_files <= 1 && access(path, R_OK) != 0)
-            (void)snprintf(ret_settings->error, sizeof(ret_settings->error), "%s: %s", path,
-                           strerror(EACCES));
+            cannot(ret_settings, path, strerror(EACCES));
         return finish(ret_settings, err);
     }
     p.base = strdup(path);
@@ -537,5 +587,6 @@ void settings_done(struct settings *settings)
     for (size_t i = 0; i < settings->n_files; i++)
         free(settings->files[i]);
     free(settings->files);
+    errors_forget(settings);
     *settings = (struct settings){0};
 }

@@ -10,17 +10,21 @@
 
 #include "control/tree.h"
 
-#define SETTINGS_ERROR_MAX 512
+#define SETTINGS_ERROR_MAX  512
+#define SETTINGS_ERRORS_MAX 20
 
 struct settings {
     struct tree *root; /* owned */
     char **files;      /* owned: names that nodes point to */
     size_t n_files;
-    char error[SETTINGS_ERROR_MAX]; /* "file:line: key: why" */
+    char error[SETTINGS_ERROR_MAX]; /* the first: "file:line: key: why" */
+    size_t n_errors;
+    char *errors[SETTINGS_ERRORS_MAX]; /* owned: all that were found, the first included */
 };
 
 /* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with
- * settings->error. The caller frees with settings_done() in either case: the error is in there. */
+ * settings->error; reading goes on behind a line with an error, unless that has a brace. The caller
+ * frees with settings_done() in either case: the error is in there. */
 int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
 /* settings_parse - the same from memory; includes are refused unless `base` is a directory. */
 int settings_parse(const char *name, struct span text, const char *base,

@@ -116,6 +116,21 @@ static int add_owner(struct engine_secret *secret, const struct tree *node,
     return 0;
 }
 
+static int apply_secret(const struct tree *node, uint8_t octets[SECRET_OCTETS_MAX],
+                        struct engine_secret *secret, struct build_error *error)
+{
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strncasecmp(node->name, "id", 2) == 0)
+        return add_owner(secret, node, error);
+    if (strcasecmp(node->name, "secret") != 0)
+        return build_fail(error, node, "unknown key, 'secret' and 'id...' are expected");
+    secret->n_octets = value_secret(text, octets, SECRET_OCTETS_MAX);
+    /* the value itself is never repeated */
+    return secret->n_octets != 0
+               ? 0
+               : build_fail(error, node, "is empty, too long, or not valid 0x or 0s notation");
+}
+
 int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
                  struct engine_secret *ret_secret, struct build_error *error)
 {
@@ -126,20 +141,13 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
     if (strncasecmp(section->name, "ike", 3) != 0)
         return build_fail(error, section, "not supported by ikat yet: only ike... secrets are");
     for (const struct tree *node = section->first; node != NULL; node = node->next) {
-        const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
-        if (strcasecmp(node->name, "secret") == 0) {
-            secret.n_octets = value_secret(text, octets, SECRET_OCTETS_MAX);
-            if (secret.n_octets == 0) /* the value itself is never repeated */
-                return build_fail(error, node,
-                                  "is empty, too long, or not valid 0x or 0s notation");
-        } else if (strncasecmp(node->name, "id", 2) == 0) {
-            err = add_owner(&secret, node, error);
-            if (err != 0)
-                return err;
-        } else {
-            return build_fail(error, node, "unknown key, 'secret' and 'id...' are expected");
-        }
+        int one = apply_secret(node, octets, &secret, error);
+        err = err != 0 ? err : one;
+        if (one != 0 && !build_goes_on(error, one))
+            break;
     }
+    if (err != 0)
+        return err;
     if (secret.n_octets == 0)
         return build_fail(error, section, "'secret' is missing");
     *ret_secret = secret;
@@ -153,8 +161,8 @@ static int check_pool_names(const struct tree *root, const struct tree *section,
 {
     struct tree *names = tree_items(tree_get(section, "pools"));
     int err = names == NULL ? ERR_NO_MEMORY : 0;
-    for (const struct tree *name = err == 0 ? names->first : NULL; err == 0 && name != NULL;
-         name = name->next)
+    for (const struct tree *name = err == 0 ? names->first : NULL;
+         name != NULL && (err == 0 || build_goes_on(error, err)); name = name->next)
         if (tree_get(tree_get(root, "pools"), (const char *)name->value) == NULL)
             err = build_fail(error, tree_get(section, "pools"), "there is no pool '%.60s'",
                              (const char *)name->value);
@@ -175,7 +183,10 @@ static int check_section(const struct tree *root, const struct tree *top,
     if (strcmp(top->name, "connections") == 0) {
         err = conn_build(section, &conn, error);
         ike_conn_unref(conn);
-        return err == 0 ? check_pool_names(root, section, error) : err;
+        if (err != 0 && !build_goes_on(error, err))
+            return err;
+        int names = check_pool_names(root, section, error);
+        return err != 0 ? err : names;
     }
     if (strcmp(top->name, "pools") == 0)
         return pool_build(section, &pool, error);
@@ -184,40 +195,53 @@ static int check_section(const struct tree *root, const struct tree *top,
     return err;
 }
 
-int config_check(const struct tree *root, struct build_error *error)
+static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
     static const char *const known[] = {"connections", "secrets", "pools"};
-    for (const struct tree *top = root->first; top != NULL; top = top->next) {
-        bool found = false;
-        for (size_t i = 0; i < LEN(known); i++)
-            found |= strcmp(top->name, known[i]) == 0;
-        if (!found && top->inherited)
-            continue; /* a template: what inherits from it is looked at */
-        if (!found && strcmp(top->name, "authorities") == 0)
-            return build_fail(error, top, "not supported by ikat yet: certificates are not");
-        if (!found) {
-            const char *near = value_nearest(top->name, known, LEN(known));
-            return near == NULL
-                       ? build_fail(error, top, "unknown section")
-                       : build_fail(error, top, "unknown section, did you mean '%s'?", near);
-        }
-        if (top->kind != TREE_SECTION)
-            return build_fail(error, top, "is a key, a section is expected");
-        for (const struct tree *section = top->first; section != NULL; section = section->next) {
-            int err = check_section(root, top, section, error);
-            if (err != 0)
-                return err;
-        }
+    bool found = false;
+    int first = 0;
+    for (size_t i = 0; i < LEN(known); i++)
+        found |= strcmp(top->name, known[i]) == 0;
+    if (!found && top->inherited)
+        return 0; /* a template: what inherits from it is looked at */
+    if (!found && strcmp(top->name, "authorities") == 0)
+        return build_fail(error, top, "not supported by ikat yet: certificates are not");
+    if (!found) {
+        const char *near = value_nearest(top->name, known, LEN(known));
+        return near == NULL ? build_fail(error, top, "unknown section")
+                            : build_fail(error, top, "unknown section, did you mean '%s'?", near);
     }
-    return 0;
+    if (top->kind != TREE_SECTION)
+        return build_fail(error, top, "is a key, a section is expected");
+    for (const struct tree *section = top->first; section != NULL; section = section->next) {
+        int err = check_section(root, top, section, error);
+        first = first != 0 ? first : err;
+        if (err != 0 && !build_goes_on(error, err))
+            break;
+    }
+    return first;
+}
+
+int config_check(const struct tree *root, struct build_error *error)
+{
+    int first = 0;
+    for (const struct tree *top = root->first; top != NULL; top = top->next) {
+        int err = check_top(root, top, error);
+        first = first != 0 ? first : err;
+        if (err != 0 && !build_goes_on(error, err))
+            break;
+    }
+    return first;
 }
 
 int config_load(const char *path, struct settings *ret_settings, struct build_error *error)
 {
     int err = settings_load(path, ret_settings);
-    if (err != 0)
-        (void)snprintf(error->text, sizeof(error->text), "%s", ret_settings->error);
-    else
+    for (size_t i = 0; i < ret_settings->n_errors; i++)
+        build_note(error, ret_settings->errors[i]);
+    if (err != 0 && ret_settings->n_errors == 0)
+        build_note(error, ret_settings->error);
+    if (err == 0)
         err = config_check(ret_settings->root, error);
     if (err != 0)
         settings_done(ret_settings); /* the error is text of its own */

@@ -10,7 +10,8 @@
 #include "daemon/conn_build.h"
 
 /* config_load - reads and checks; the caller owns *ret_settings if it succeeds, there is nothing to
- * free if it fails. ERR_INVALID with error->text, one line; ERR_NO_MEMORY. */
+ * free if it fails. ERR_INVALID with error->text, one line, and all the others if error->all is
+ * there; ERR_NO_MEMORY. */
 int config_load(const char *path, struct settings *ret_settings,
                 struct build_error *error) MUST_USE;
 

@@ -194,7 +194,7 @@ static unsigned line_of(const char *frame)
 static void row_check(const struct row *row, const char *value, const char *why)
 {
     char line[256], text[1024], place[128];
-    struct build_error error;
+    struct build_error error = {.text = ""};
     (void)snprintf(line, sizeof(line), "%s = %s", row->key, value);
     (void)snprintf(place, sizeof(place), "t.conf:%u: %s: ", line_of(frames[row->place]), row->key);
     const char *frame = frames[row->place], *gap = strstr(frame, "%s");
@@ -288,7 +288,7 @@ static void whole_files(void **state)
         {"secrets {\n ike {\n secret =\n}\n}\n", "t.conf:3: secret: is empty"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        struct build_error error;
+        struct build_error error = {.text = ""};
         int err = check_text(table[i].text, &error);
         if ((table[i].want == NULL) != (err == 0))
             fail_msg("%zu: %s", i, err == 0 ? "taken" : error.text);
@@ -303,7 +303,7 @@ static struct ike_conn *build(const char *more)
 {
     char text[1024];
     struct settings settings;
-    struct build_error error;
+    struct build_error error = {.text = ""};
     struct ike_conn *conn = NULL;
     (void)snprintf(text, sizeof(text), "a {\n%s\n" AUTH "children { n { } } }\n", more);
     assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
@@ -389,7 +389,7 @@ static void pool_ranges(void **state)
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char text[128], address[ADDRESS_TEXT_MAX];
         struct settings settings;
-        struct build_error error;
+        struct build_error error = {.text = ""};
         struct pool_config pool;
         (void)snprintf(text, sizeof(text), "p {\n addrs = %s\n}\n", table[i].addrs);
         assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
@@ -418,7 +418,7 @@ static void secrets(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct settings settings;
-        struct build_error error;
+        struct build_error error = {.text = ""};
         struct engine_secret secret;
         uint8_t octets[SECRET_OCTETS_MAX];
         assert_int_equal(settings_parse("t.conf", span_text(table[i].text), NULL, &settings), 0);
@@ -487,7 +487,7 @@ static void too_many(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char *text = repeated(table[i].head, table[i].item, table[i].n, table[i].tail);
-        struct build_error error;
+        struct build_error error = {.text = ""};
         int err = check_text(text, &error);
         if ((err == 0) != (table[i].want == NULL))
             fail_msg("%zu: %s", i, err == 0 ? "taken" : error.text);
@@ -514,12 +514,50 @@ static void giant_values(void **state)
     ike_conn_unref(conn);
 }
 
+/* All that is wrong, in the order of the file; what several inherit, once. */
+static void all_errors(void **state)
+{
+    (void)state;
+    static const char *const want[] = {":3: mobike: ",
+                                       ":4: proposals: unknown algorithm 'x'",
+                                       ":4: proposals: unknown algorithm 'y'",
+                                       ":6: auth: ",
+                                       ":9: esp_proposals: ",
+                                       ":10: nothing: ",
+                                       ":13: pools: ",
+                                       ":18: colour: ",
+                                       ":19: addrs: ",
+                                       ":20: secret: "};
+    char path[] = "/tmp/ikat-config-XXXXXX";
+    static struct build_errors all;
+    struct build_error error = {.all = &all};
+    struct settings settings;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *file = fdopen(fd, "w");
+    (void)fputs(
+        "connections {\n a {\n  mobike = 2\n  proposals = x, aes128-y, default\n  local {\n"
+        "   auth = pubkey\n  }\n  remote { auth = psk }\n  children { n { esp_proposals = des\n"
+        "    nothing = 1 } }\n }\n b : connections.a {\n  pools = p\n }\n}\n"
+        "pools {\n q {\n  colour = red\n  addrs = x } }\nsecrets { ike-a { secret = 0xabc } }\n",
+        file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(error.text, all.text[0]);
+    assert_int_equal(all.n, ARRAY_LEN(want));
+    assert_false(all.more);
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        if (strstr(all.text[i], want[i]) == NULL)
+            fail_msg("'%s' instead of '%s'", all.text[i], want[i]);
+}
+
 static void files(void **state)
 {
     (void)state;
     char path[] = "/tmp/ikat-config-XXXXXX";
     struct settings settings;
-    struct build_error error;
+    struct build_error error = {.text = ""};
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     FILE *file = fdopen(fd, "w");
@@ -574,7 +612,7 @@ int main(void)
         cmocka_unit_test(failover_follows), cmocka_unit_test(pool_ranges),
         cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
         cmocka_unit_test(giant_values),     cmocka_unit_test(files),
-        cmocka_unit_test(selectors),
+        cmocka_unit_test(all_errors),       cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

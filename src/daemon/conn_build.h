@@ -12,9 +12,24 @@
 #include "control/tree.h"
 #include "daemon/engine_ops.h"
 
-struct build_error {
-    char text[ENGINE_ERROR_MAX];
+#define BUILD_ERRORS_MAX 20
+
+/* struct build_errors - what is wrong with a whole configuration, as far as it is worth reading. */
+struct build_errors {
+    unsigned n;
+    bool more; /* than these */
+    char text[BUILD_ERRORS_MAX][ENGINE_ERROR_MAX];
 };
+
+struct build_error {
+    char text[ENGINE_ERROR_MAX]; /* the first */
+    struct build_errors *all;    /* NULL: the first one is the last that is looked for */
+};
+
+/* build_goes_on - behind this error there may be another one that is worth to be told. */
+bool build_goes_on(const struct build_error *error, int err);
+/* build_note - a line of text is an error. */
+void build_note(struct build_error *error, const char *text);
 
 /* conn_build - `section` is named after the connection. ERR_INVALID with error; ERR_NO_MEMORY. */
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,

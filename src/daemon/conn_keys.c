@@ -10,18 +10,46 @@
 
 #define SUGGESTIONS_MAX 64
 
+bool build_goes_on(const struct build_error *error, int err)
+{
+    return err == ERR_INVALID && error->all != NULL && !error->all->more;
+}
+
+void build_note(struct build_error *error, const char *text)
+{
+    struct build_errors *all = error->all;
+    if (all == NULL || all->n == 0)
+        (void)snprintf(error->text, sizeof(error->text), "%s", text);
+    if (all == NULL)
+        return;
+    for (unsigned i = 0; i < all->n; i++)
+        if (strcmp(all->text[i], text) == 0)
+            return; /* what several sections inherit */
+    if (all->n == BUILD_ERRORS_MAX)
+        all->more = true;
+    else
+        (void)snprintf(all->text[all->n++], ENGINE_ERROR_MAX, "%s", text);
+}
+
+/* first_of - the error that counts of two. */
+static int first_of(int first, int err)
+{
+    return first != 0 ? first : err;
+}
+
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
 {
-    char why[ENGINE_ERROR_MAX - 160];
+    char why[ENGINE_ERROR_MAX - 160], text[ENGINE_ERROR_MAX];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
     if (node->file != NULL)
-        (void)snprintf(error->text, sizeof(error->text), "%.100s:%u: %.50s: %s", node->file,
-                       node->line, node->name, why);
+        (void)snprintf(text, sizeof(text), "%.100s:%u: %.50s: %s", node->file, node->line,
+                       node->name, why);
     else
-        (void)snprintf(error->text, sizeof(error->text), "%.100s: %s", node->name, why);
+        (void)snprintf(text, sizeof(text), "%.100s: %s", node->name, why);
+    build_note(error, text);
     return ERR_INVALID;
 }
 
@@ -121,29 +149,32 @@ static int set_key(const struct key *key, const struct tree *node, void *target,
     return 0;
 }
 
+static int apply(const struct key_table *table, const struct tree *node, void *target,
+                 struct build_error *error)
+{
+    int err = ERR_NOT_FOUND;
+    if (node->kind == TREE_SECTION) {
+        if (table->subsection != NULL)
+            err = table->subsection(node, target, error);
+        return err == ERR_NOT_FOUND ? build_fail(error, node, "unknown section") : err;
+    }
+    for (size_t i = 0; err == ERR_NOT_FOUND && i < table->n; i++)
+        if (strcasecmp(table->keys[i].name, node->name) == 0)
+            err = set_key(&table->keys[i], node, target, error);
+    return err == ERR_NOT_FOUND ? unknown(table, node, error) : err;
+}
+
 int keys_apply(const struct key_table *table, const struct tree *section, void *target,
                struct build_error *error)
 {
+    int first = 0;
     for (const struct tree *node = section->first; node != NULL; node = node->next) {
-        int err = ERR_NOT_FOUND;
-        if (node->kind == TREE_SECTION) {
-            if (table->subsection != NULL)
-                err = table->subsection(node, target, error);
-            if (err == ERR_NOT_FOUND)
-                return build_fail(error, node, "unknown section");
-            if (err != 0)
-                return err;
-            continue;
-        }
-        for (size_t i = 0; err == ERR_NOT_FOUND && i < table->n; i++)
-            if (strcasecmp(table->keys[i].name, node->name) == 0)
-                err = set_key(&table->keys[i], node, target, error);
-        if (err == ERR_NOT_FOUND)
-            return unknown(table, node, error);
-        if (err != 0)
-            return err;
+        int err = apply(table, node, target, error);
+        first = first_of(first, err);
+        if (err != 0 && !build_goes_on(error, err))
+            break;
     }
-    return 0;
+    return first;
 }
 
 const struct tree *key_node(const struct tree *section, const char *name)
@@ -167,12 +198,16 @@ int key_for_items(const struct tree *node, void *target, struct build_error *err
                                   struct build_error *error))
 {
     struct tree *items = tree_items(node);
-    int err = items == NULL ? ERR_NO_MEMORY : 0;
-    for (const struct tree *item = items == NULL ? NULL : items->first; err == 0 && item != NULL;
-         item = item->next)
-        err = function(node, (const char *)item->value, target, error);
+    int first = items == NULL ? ERR_NO_MEMORY : 0;
+    for (const struct tree *item = items == NULL ? NULL : items->first; item != NULL;
+         item = item->next) {
+        int err = function(node, (const char *)item->value, target, error);
+        first = first_of(first, err);
+        if (err != 0 && !build_goes_on(error, err))
+            break;
+    }
     tree_free(items);
-    return err;
+    return first;
 }
 
 int key_add_proposal(const struct tree *node, const char *text, void *target,

@@ -61,13 +61,17 @@ static bool number_parse(const char *text, unsigned least, unsigned most, unsign
 static int check(const char *config)
 {
     struct settings settings;
-    struct build_error error;
-    if (config_load(config, &settings, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
-        return EXIT_FAILURE;
+    static struct build_errors all;
+    struct build_error error = {.all = &all};
+    if (config_load(config, &settings, &error) == 0) {
+        settings_done(&settings);
+        return EXIT_SUCCESS;
     }
-    settings_done(&settings);
-    return EXIT_SUCCESS;
+    for (unsigned i = 0; i < all.n; i++)
+        fprintf(stderr, "%s\n", all.text[i]);
+    if (all.more)
+        fprintf(stderr, "there are more errors than these %d\n", BUILD_ERRORS_MAX);
+    return EXIT_FAILURE;
 }
 
 /* A descriptor 0, 1 or 2 that was closed would become a socket that somebody prints to. */

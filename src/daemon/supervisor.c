@@ -60,9 +60,11 @@ static int vici_connect(const char *path)
 static int config_feed(const struct supervisor_options *options)
 {
     struct settings settings;
-    struct build_error error = {.text = ""};
+    static struct build_errors all;
+    struct build_error error = {.all = &all};
     if (config_load(options->config, &settings, &error) != 0) {
-        log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", error.text);
+        for (unsigned i = 0; i < all.n; i++)
+            log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
         return ERR_INVALID;
     }
     int fd = vici_connect(options->socket);

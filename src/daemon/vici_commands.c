@@ -127,7 +127,7 @@ static void stats(struct vici_client *client, const struct tree *m)
 static void load_conn(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    struct build_error error = {""};
+    struct build_error error = {.text = ""};
     struct ike_conn *conn = NULL;
     if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
         fail(client, "exactly one section, named after the connection, is expected");
@@ -137,7 +137,7 @@ static void load_conn(struct vici_client *client, const struct tree *m)
     if (err == 0)
         err = ops->conn_load(ops->engine, conn);
     else if (err == ERR_INVALID) {
-        struct build_error named;
+        struct build_error named = {.text = ""};
         (void)snprintf(named.text, sizeof(named.text), "connection %.60s: %.400s", m->first->name,
                        error.text);
         error = named;
@@ -213,7 +213,7 @@ static void get_shared(struct vici_client *client, const struct tree *m)
 static void load_pool(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    struct build_error error = {""};
+    struct build_error error = {.text = ""};
     struct pool_config pool;
     if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
         fail(client, "exactly one section, named after the pool, is expected");

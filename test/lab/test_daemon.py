@@ -125,6 +125,17 @@ def test_syntax_errors_have_a_line(tmp_path):
     assert done.returncode != 0 and f"{file}:" in done.stdout + done.stderr
 
 
+def test_all_errors_are_named(tmp_path):
+    """As compilers do: each with its line, to a bound; `ikat check` is the same."""
+    file = tmp_path / "ikat.conf"
+    file.write_text("connections {\n" + "".join(f"  c{i} {{\n    nonsense = 1\n  }}\n" for i in range(30)) + "}\n")
+    for command in ([IKATD, "-c", str(file), "--check"], [IKAT, "check", str(file)]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        lines = done.stderr.splitlines()
+        assert done.returncode == 1 and len(lines) == 21 and "more" in lines[-1], done.stderr
+        assert [line.split(":")[1] for line in lines[:-1]] == [str(3 * i + 3) for i in range(20)], done.stderr
+
+
 def test_good_configuration_passes_the_check(tmp_path):
     file = tmp_path / "ikat.conf"
     file.write_text(conf(end_user(paths("balance", clone="both", stable_for="5s", max_ike_sas="8"))))
