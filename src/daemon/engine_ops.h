@@ -81,4 +81,17 @@ struct engine_ops {
                                                 const struct ike_path *path);
 };
 
+/* ENGINE_OPS - all of them, of whoever has each as a function op_<name>: one that is missing does
+ * not compile. */
+#define ENGINE_OPS(of)                                                                             \
+    {                                                                                              \
+        .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \
+        .conn_unload = op_conn_unload, .secret_load = op_secret_load,                              \
+        .secret_unload = op_secret_unload, .secret_at = op_secret_at, .pools = op_pools,           \
+        .initiate = op_initiate, .terminate = op_terminate, .rekey = op_rekey,                     \
+        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
+        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
+        .path_traffic = op_path_traffic,                                                           \
+    }
+
 #endif
