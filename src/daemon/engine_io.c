@@ -8,7 +8,7 @@
 #include "linux/udp_socket.h"
 #include "multipath/install.h"
 
-#define RECV_BATCHES 2 /* of one socket, before the others get their turn */
+#define RECV_BATCHES 2 /* of one source, before the others and the timers get their turn */
 
 struct ike_path engine_ike_path(const struct esp_path *path)
 {
@@ -191,7 +191,8 @@ static void on_plane(void *context, int fd, unsigned events)
     struct engine *e = context;
     struct esp_plane_event event;
     (void)fd, (void)events;
-    while (plane_batch(e))
+    /* the descriptor stays readable while datagrams wait */
+    for (int i = 0; i < RECV_BATCHES && plane_batch(e); i++)
         ;
     while (esp_plane_event_next(e->plane, e->now, &event))
         plane_event(e, &event);

@@ -37,12 +37,24 @@ static void signal_control(struct plane_inbox *inbox)
         atomic_store(&inbox->signalled, false);
 }
 
+/* queues_wait - what the descriptor has to say of them, it says until they are empty. */
+static bool queues_wait(struct plane_inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    bool some = inbox->ike_n > 0 || inbox->mtu_n > 0;
+    pthread_mutex_unlock(&inbox->mutex);
+    return some;
+}
+
 void plane_inbox_clear(struct plane_inbox *inbox)
 {
     uint64_t count;
     if (read(inbox->event_fd, &count, sizeof(count)) < 0)
         return;
     atomic_store(&inbox->signalled, false);
+    /* whoever clears looked for something else, or looked before this came */
+    if (queues_wait(inbox))
+        signal_control(inbox);
 }
 
 void plane_news(struct esp_plane *plane, struct esp_child *child, uint32_t bits)

@@ -123,7 +123,7 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id) MUST
 /* --- what the workers tell --- */
 
 /* esp_plane_fd - readable when esp_plane_ike_next or esp_plane_event_next have something. Level
- * triggered: drain both. */
+ * triggered: drain both, or come back for the rest. */
 int esp_plane_fd(const struct esp_plane *plane);
 
 /* esp_plane_ike_next - the next IKE datagram that came to a NAT port socket, without its marker.

@@ -301,6 +301,33 @@ static void test_ike(void **state)
         ERR_AGAIN);
 }
 
+/* IKE datagrams that wait keep the descriptor readable, also when somebody asks for events only:
+ * one that came just then, and those that are left for later. */
+static void test_ike_waits(void **state)
+{
+    struct ends *ends = *state;
+    uint8_t message[60] = {1}, got[LIMIT_IKE_MESSAGE];
+    struct esp_path path = {.local = loopback(ends->end[0].port),
+                            .remote = loopback(ends->end[1].port)};
+    struct esp_path from;
+    struct esp_plane_event event;
+    struct esp_plane *plane = ends->end[1].plane;
+    struct pollfd fd = {.fd = esp_plane_fd(plane), .events = POLLIN};
+    size_t len;
+    assert_int_equal(esp_plane_ike_send(ends->end[0].plane, &path, 0, span_of(message, 60)), 0);
+    assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+    for (int i = 0; i < 3; i++) {
+        while (esp_plane_event_next(plane, now_read(), &event))
+            ;
+        assert_int_equal(poll(&fd, 1, 0), 1);
+    }
+    struct buffer room = {got, sizeof(got)};
+    assert_int_equal(esp_plane_ike_next(plane, &from, room, &len), 0);
+    assert_int_equal(len, 60);
+    assert_int_equal(esp_plane_ike_next(plane, &from, room, &len), ERR_AGAIN);
+    assert_int_equal(poll(&fd, 1, 0), 0);
+}
+
 static void test_path_sockets(void **state)
 {
     struct ends *ends = *state;
@@ -462,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hard_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ike, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ike_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_path_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hints, setup, teardown),
         cmocka_unit_test_setup_teardown(test_churn_loses_nothing, setup, teardown),
