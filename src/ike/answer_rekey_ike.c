@@ -10,9 +10,10 @@
 #include "ike/mobike.h"
 #include "ike/rekey_ike.h"
 
-/* D-21: a clone costs a key exchange; this many at once, then one per interval. */
-#define CLONE_BURST       16
-#define CLONE_INTERVAL_NS NANOS_PER_SEC
+/* D-21: a new IKE SA, cloned or rekeyed, costs a key exchange; of one session this many at once,
+ * then one per interval. */
+#define KEY_EXCHANGES            16
+#define KEY_EXCHANGE_INTERVAL_NS NANOS_PER_SEC
 
 /* So long a request may be on its way, its repetitions included. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
@@ -92,21 +93,8 @@ static bool is_clone(enum form form)
     return form == FORM_KEEP || form == FORM_RFC7791;
 }
 
-/* clone_refused - 0, or the notify (D-20, D-21). */
-static uint16_t clone_refused(struct session *session, nanos now)
-{
-    if (session_full(session))
-        return N_NO_ADDITIONAL_SAS;
-    if (session->clone_bucket_ns < now)
-        session->clone_bucket_ns = now;
-    if (session->clone_bucket_ns - now >= CLONE_BURST * CLONE_INTERVAL_NS)
-        return N_TEMPORARY_FAILURE;
-    session->clone_bucket_ns += CLONE_INTERVAL_NS;
-    return 0;
-}
-
-/* refused - what stands against it before any key exchange is computed. */
-static uint16_t refused(struct sa *sa, enum form form, nanos now)
+/* standing - what stands against it, whatever it costs. 0, or the notify. */
+static uint16_t standing(const struct sa *sa, enum form form, nanos now)
 {
     if (form == FORM_UNWELCOME)
         return N_NO_ADDITIONAL_SAS;
@@ -119,11 +107,15 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
             (sa->asking->intent.kind == INTENT_REKEY_IKE ||
              (sa->asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY)))
             return N_TEMPORARY_FAILURE;
-        return sa->unused_at_ns != NANOS_NEVER ? N_TEMPORARY_FAILURE
-                                               : clone_refused(sa->session, now);
+        if (sa->unused_at_ns != NANOS_NEVER)
+            return N_TEMPORARY_FAILURE;
+        return session_full(sa->session) ? N_NO_ADDITIONAL_SAS : 0; /* D-20 */
     }
     /* A second rekey of what the peer has just rekeyed: the first one is not over yet. */
     if (sa_heir(sa) != NULL)
+        return N_TEMPORARY_FAILURE;
+    /* Old ones that the peer does not delete, or says again and again not to use. */
+    if (session_crowded(sa->session))
         return N_TEMPORARY_FAILURE;
     /* Section 2.25.2: Child SAs would move under an exchange of ours that makes or rekeys one. */
     if (sa->asking != NULL && window_busy(&sa->mine))
@@ -146,6 +138,16 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
         case INTENT_KINDS: break;
         }
     return 0;
+}
+
+/* refused - 0, or the notify, before any key exchange is computed. */
+static uint16_t refused(struct sa *sa, enum form form, nanos now)
+{
+    uint16_t notify = standing(sa, form, now);
+    if (notify == 0 &&
+        !session_rate(&sa->session->key_exchanges_ns, KEY_EXCHANGES, KEY_EXCHANGE_INTERVAL_NS, now))
+        notify = N_TEMPORARY_FAILURE;
+    return notify;
 }
 
 struct rekeyed {
@@ -308,8 +310,11 @@ static uint16_t derive(struct sa *sa, const struct request *request,
         wire_add(reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
         wire_add_ke(reply, choice->ke, ke_public(ke));
     }
+    uint16_t notify = ke == NULL ? N_TEMPORARY_FAILURE /* no memory: not the peer's fault */
+                      : ok       ? 0
+                                 : N_INVALID_SYNTAX;
     ke_free(ke);
-    return ok ? 0 : N_INVALID_SYNTAX;
+    return notify;
 }
 
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)

@@ -26,6 +26,11 @@
 
 #define NONCE_LEN 32
 
+/* A Child SA costs work in the data plane and in the kernel, and a line of the log: of one session
+ * this many at once, then one per interval. */
+#define NEW_CHILDREN             (2 * LIMIT_CHILD_SAS_SESSION)
+#define NEW_CHILDREN_INTERVAL_NS (NANOS_PER_SEC / 16)
+
 struct creating {
     struct child_terms terms;
     struct ike_ts_list local, remote; /* offered */
@@ -459,6 +464,11 @@ static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct 
     return ke_shared(*ret_ke, ke.public_value, &what->shared) == 0 ? 0 : N_INVALID_SYNTAX;
 }
 
+static bool too_often(struct session *session, nanos now)
+{
+    return !session_rate(&session->new_children_ns, NEW_CHILDREN, NEW_CHILDREN_INTERVAL_NS, now);
+}
+
 static enum answer_verdict answer(struct sa *sa, struct answering *answering, struct created *what,
                                   const struct child *old)
 {
@@ -470,6 +480,8 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
 
     if (nonce == NULL || !wire_nonce_read(nonce->body, &ni))
         return answer_refuse(answering, N_INVALID_SYNTAX);
+    if (too_often(sa->session, answering->now))
+        return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (old == NULL)
         inner_give(sa, answering->request);
     uint16_t notify = child_terms_answer(sa, &wanted, &what->terms);

@@ -11,7 +11,9 @@
 #include "ike/login.h"
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
-#define YIELD_NS          (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
+/* every live one rekeyed, thrice, before the peer deletes the old ones */
+#define OLD_SAS_FACTOR 4
+#define YIELD_NS       (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
@@ -322,6 +324,22 @@ bool session_full(const struct session *session)
 {
     uint32_t max = session->conn->max_ike_sas;
     return session_live_sas(session) >= (max != 0 ? max : LIMIT_IKE_SAS_SESSION);
+}
+
+bool session_crowded(const struct session *session)
+{
+    uint32_t max = session->conn->max_ike_sas;
+    return session->n_sas >= OLD_SAS_FACTOR * ((max != 0 ? max : LIMIT_IKE_SAS_SESSION) + 1);
+}
+
+bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now)
+{
+    if (*full_ns < now)
+        *full_ns = now;
+    if (*full_ns - now >= burst * interval_ns)
+        return false;
+    *full_ns += interval_ns;
+    return true;
 }
 
 bool session_children_full(const struct session *session)

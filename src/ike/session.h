@@ -19,7 +19,7 @@ struct session {
     uint32_t peer_hash;                        /* of both identities */
     struct session *peer_next, *peer_previous; /* established ones with that hash, newest first */
     struct sa *sas;                            /* by sa->session_next */
-    uint32_t n_sas; /* live IKE SAs, without REPLACED, DELETING and DEAD ones */
+    uint32_t n_sas;                            /* all that are not DEAD */
     uint32_t n_children;
 
     struct ike_conn *conn; /* a reference */
@@ -35,13 +35,14 @@ struct session {
     /* abilities of the peer */
     bool mobike, fragmentation, childless;
     bool esp_tfc_not_supported;
-    bool peer_rfc7791;     /* CLONE_IKE_SA_SUPPORTED was in IKE_AUTH (RFC 7791 section 4) */
-    bool peer_keep_old;    /* the Vendor ID of D-01 was in IKE_SA_INIT */
-    uint16_t peer_notify;  /* the number that it announced */
-    bool clone_never;      /* the peer did a plain rekey: never ask again */
-    bool clone_refused;    /* NO_ADDITIONAL_SAS, until an SA of the session goes */
-    bool child_refused;    /* the same for Child SAs */
-    nanos clone_bucket_ns; /* D-21: token bucket as time (see clone_ike.c) */
+    bool peer_rfc7791;      /* CLONE_IKE_SA_SUPPORTED was in IKE_AUTH (RFC 7791 section 4) */
+    bool peer_keep_old;     /* the Vendor ID of D-01 was in IKE_SA_INIT */
+    uint16_t peer_notify;   /* the number that it announced */
+    bool clone_never;       /* the peer did a plain rekey: never ask again */
+    bool clone_refused;     /* NO_ADDITIONAL_SAS, until an SA of the session goes */
+    bool child_refused;     /* the same for Child SAs */
+    nanos key_exchanges_ns; /* D-21: what the peer may ask for in a time: session_rate */
+    nanos new_children_ns;  /* the same */
 
     /* all of it goes: session_down */
     bool ending;
@@ -111,6 +112,14 @@ nanos session_unused_timeout(const struct session *session);
 
 /* session_full - no further IKE SA: max_ike_sas (D-20). */
 bool session_full(const struct session *session);
+
+/* session_crowded - so many old IKE SAs are left beside the live ones that no further one is made
+ * by a rekey. */
+bool session_crowded(const struct session *session);
+
+/* session_rate - a token bucket as the time at which it is full: `burst` at once, then one per
+ * interval. false: not now. */
+bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now) MUST_USE;
 
 /* session_children_full - no further Child SA, whichever IKE SA it is for (RFC 7791 section 8). */
 bool session_children_full(const struct session *session);

@@ -506,6 +506,102 @@ static void many_children(void **state)
     scenario_end(world);
 }
 
+/* --- a peer that asks and asks, as fast as it can --- */
+
+static enum scenario_fate lose_deletes(struct world *world, bool is_to_b, struct message *m)
+{
+    (void)world;
+    return is_to_b && !ike_header_response(&m->header) && message_find(m, WIRE_PAYLOAD_D) < m->n
+               ? SCENARIO_LOST
+               : SCENARIO_PASS;
+}
+
+/* of the IKE SAs that `b` has, whatever their state */
+static unsigned all_sas(const struct peer *peer)
+{
+    unsigned n = 0;
+    struct ike_sa_info info = {0};
+    while (ike_sa_next(peer->ike, info.id, &info))
+        n++;
+    return n;
+}
+
+/* Rekeys without end, none of whose old IKE SAs is deleted: plain, and with code 1, after which the
+ * old one lives as long as anything is heard on it. */
+static void rekeyed_and_rekeyed(void **state)
+{
+    (void)state;
+    for (int unused = 0; unused < 2; unused++) {
+        struct world *world = world_new(9);
+        unsigned most = 0;
+        world->conn_b->max_ike_sas = 2;
+        scenario_login(world);
+        scenario_edit(world, lose_deletes);
+        scenario_watch(world);
+        ike_sa_id sa = world_sa(&world->a, 0);
+        uint64_t tag = 0;
+        for (int i = 0; i < 100; i++) {
+            struct ike_command command = {
+                .kind = unused ? IKE_CMD_CLONE : IKE_CMD_REKEY_IKE, .sa = sa, .unused_old = unused};
+            if (tag == 0)
+                tag = world_post(&world->a, command);
+            world_run(world, NANOS_PER_SEC + NANOS_PER_SEC / 8);
+            const struct ike_event *done = world_done(&world->a, tag);
+            most = all_sas(&world->b) > most ? all_sas(&world->b) : most;
+            if (done == NULL) /* TEMPORARY_FAILURE: it waits */
+                continue;
+            if (done->outcome == IKE_OK)
+                sa = done->sa;
+            tag = 0;
+        }
+        assert_in_range(most, 4, 12);
+        assert_true(scenario_count(world, "CREATE_CHILD_SA response: N(TEMPORARY_FAILURE)") > 0);
+        assert_int_equal(world_n_children(&world->b), 1);
+        assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK);
+        world_free(world);
+    }
+}
+
+/* ask - as often as the queue takes it. */
+static void ask(struct peer *peer, struct ike_command command)
+{
+    (void)!ike_command(peer->ike, &command, peer->world->now);
+    world_drain(peer->world);
+}
+
+/* As fast as the network carries them: a burst, then as many as the rate allows. */
+static void as_fast_as_can_be(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(10);
+    nanos began = world->now;
+    for (int i = 0; i < 400; i++) {
+        ask(&world->a,
+            (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(&world->a, 0)});
+        world_run(world, 4 * WORLD_LATENCY_NS);
+    }
+    uint64_t seconds = (uint64_t)((world->now - began) / NANOS_PER_SEC);
+    assert_in_range(stats_of(&world->b).rekeys_ike, 16, 17 + seconds);
+    world_run(world, 60 * NANOS_PER_SEC);
+    began = world->now;
+    unsigned before = world->b.counts[IKE_EV_CHILD_UP], asked = 0;
+    ike_sa_id sa = world_sa(&world->a, 0);
+    while (world->now - began < 10 * NANOS_PER_SEC) {
+        ike_child_id child = world_child(&world->a, 1);
+        if (child != 0)
+            ask(&world->a, (struct ike_command){.kind = IKE_CMD_DELETE_CHILD, .child_id = child});
+        ask(&world->a, (struct ike_command){.kind = IKE_CMD_CREATE_CHILD, .sa = sa});
+        world_run(world, 2 * WORLD_LATENCY_NS);
+        asked++;
+    }
+    unsigned made = world->b.counts[IKE_EV_CHILD_UP] - before;
+    assert_true(asked > 400);
+    assert_in_range(made, 2 * LIMIT_CHILD_SAS_SESSION, 2 * LIMIT_CHILD_SAS_SESSION + 16 * 11);
+    assert_int_equal(world_n_sas(&world->b), 1); /* and it lives */
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,7 +610,8 @@ int main(void)
         cmocka_unit_test(unknown_things),     cmocka_unit_test(spoiled),
         cmocka_unit_test(of_a_sibling),       cmocka_unit_test(authentic_but_wrong),
         cmocka_unit_test(forged_repetition),  cmocka_unit_test(badly_formatted),
-        cmocka_unit_test(many_children),
+        cmocka_unit_test(many_children),      cmocka_unit_test(rekeyed_and_rekeyed),
+        cmocka_unit_test(as_fast_as_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
