@@ -15,7 +15,8 @@
 #include "ike/endpoint.h"
 #include "ike/mobike.h"
 
-/* Packets of a Child SA that was replaced may still be on their way. */
+/* Packets of a Child SA may still be on their way that was replaced, or that the peer closes while
+ * our own Delete is not answered (section 1.4.1: the incoming half goes with the response). */
 #define REPLACED_LINGER_NS (3 * NANOS_PER_SEC)
 
 static nanos linger_of(enum ike_outcome reason)
@@ -180,8 +181,9 @@ static void child_deleted(struct sa *sa, ike_child_id id)
     if (child == NULL)
         return;
     bool succeeded = child_find(sa->ike, child->replaced_by) != NULL;
+    bool both = child->life == IKE_CHILD_DELETING;
     enum ike_outcome outcome = succeeded ? IKE_REPLACED : IKE_PEER_DELETED;
-    child_down(child, outcome, linger_of(outcome));
+    child_down(child, outcome, both ? REPLACED_LINGER_NS : linger_of(outcome));
 }
 
 static void commit_informational(struct sa *sa, struct answering *answering)

@@ -22,6 +22,16 @@ int identity_from_address(const struct address *address, struct ike_id *ret_id)
                address_len(address));
 }
 
+/* set_name - of a host or user: without terminators (section 3.5) and other octets that no name
+ * has. */
+static int set_name(struct ike_id *id, uint8_t type, const char *text)
+{
+    for (const char *c = text; type != ID_KEY_ID && *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return ERR_INVALID;
+    return set(id, type, text, strlen(text));
+}
+
 static int set_address(struct ike_id *id, const char *text, uint8_t family)
 {
     struct address address;
@@ -49,6 +59,8 @@ static int set_hex(struct ike_id *id, uint8_t type, const char *text)
         if (high < 0 || low < 0)
             return ERR_INVALID;
         octets[i] = (uint8_t)(high << 4 | low);
+        if (type != ID_KEY_ID && (octets[i] < 0x20 || octets[i] == 0x7f))
+            return ERR_INVALID; /* a terminator in a name */
     }
     return set(id, type, octets, len / 2);
 }
@@ -83,7 +95,7 @@ static bool typed(const char *text, struct ike_id *id, int *ret_err)
         else if (rest[0] == '#')
             *ret_err = set_hex(id, prefixes[i].type, rest + 1);
         else
-            *ret_err = set(id, prefixes[i].type, rest, strlen(rest));
+            *ret_err = set_name(id, prefixes[i].type, rest);
         return true;
     }
     return false;
@@ -100,15 +112,15 @@ int identity_parse(const char *text, struct ike_id *ret_id)
     else if (strncmp(text, "@#", 2) == 0)
         err = set_hex(&id, ID_KEY_ID, text + 2);
     else if (strncmp(text, "@@", 2) == 0)
-        err = set(&id, ID_RFC822_ADDR, text + 2, strlen(text + 2));
+        err = set_name(&id, ID_RFC822_ADDR, text + 2);
     else if (text[0] == '@')
-        err = set(&id, ID_FQDN, text + 1, strlen(text + 1));
+        err = set_name(&id, ID_FQDN, text + 1);
     else if (set_address(&id, text, 0) == 0)
         ;
     else if (strchr(text, '=') != NULL) /* a distinguished name: not as a name of another type */
         err = ERR_INVALID;
     else
-        err = set(&id, strchr(text, '@') != NULL ? ID_RFC822_ADDR : ID_FQDN, text, strlen(text));
+        err = set_name(&id, strchr(text, '@') != NULL ? ID_RFC822_ADDR : ID_FQDN, text);
     if (err == 0)
         *ret_id = id;
     return err;

@@ -29,7 +29,7 @@ static void parse_and_print(void **state)
         {"userfqdn:anna", ID_RFC822_ADDR, "anna"},
         {"@@anna", ID_RFC822_ADDR, "anna"},
         {"keyid:C=CH", ID_KEY_ID, "C=CH"},
-        {"fqdn:a\"b\\c\x1b[2J", ID_FQDN, "a\\x22b\\x5cc\\x1b[2J"},
+        {"keyid:a\"b\\c\x1b[2J", ID_KEY_ID, "a\\x22b\\x5cc\\x1b[2J"},
     };
     char out[IDENTITY_TEXT_MAX];
     (void)state;
@@ -55,6 +55,13 @@ static void refused(void **state)
                                        "@@",
                                        "keyid:#0",
                                        "fqdn:#",
+                                       "fqdn:#6100", /* terminators are of no name */
+                                       "fqdn:#610d",
+                                       "email:#610a40",
+                                       "gw\r.example",
+                                       "@gw\n",
+                                       "anna@user.example\n",
+                                       "@@anna\x7f",
                                        "asn1dn:C=CH",
                                        "asn1gn:#30",
                                        "C=CH, O=Example, CN=gw.example",

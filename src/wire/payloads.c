@@ -4,7 +4,8 @@
 #include "base/reader.h"
 #include "base/writer.h"
 
-/* Transform attributes, section 3.3.5: only Key Length (14, TV form) is defined. */
+/* Transform attributes, section 3.3.5: only Key Length (14, TV form) is defined; two of a type must
+ * not be (section 3.3). */
 static bool read_attributes(struct reader *r, struct wire_transform *transform)
 {
     while (r->left > 0) {
@@ -12,7 +13,7 @@ static bool read_attributes(struct reader *r, struct wire_transform *transform)
         uint16_t value = read_u16(r);
         if ((type & 0x8000) == 0)
             (void)read_bytes(r, value);
-        if (type == (0x8000 | 14))
+        if (type == (0x8000 | 14) && transform->key_bits == 0 && value != 0)
             transform->key_bits = value;
         else
             transform->odd = true;
@@ -71,7 +72,8 @@ bool wire_sa_read(struct span body, struct wire_sa *ret_sa)
             !read_proposal(&r, &ret_sa->proposals[ret_sa->n], &last))
             return false;
         ret_sa->n++;
-        /* Section 3.3.1: proposals are numbered from 1, each one more than the one before. */
+        /* Section 3.3.1: numbered from 1. That each is one more than the one before is not insisted
+         * on. */
         if (ret_sa->proposals[ret_sa->n - 1].number == 0)
             return false;
     }

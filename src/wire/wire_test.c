@@ -323,6 +323,71 @@ static void reserved_bits_of_cp(void **state)
     assert_int_equal(cfg.attributes[0].value.len, 4);
 }
 
+/* Section 3.9: 16 to 256 octets. */
+static void nonce_sizes(void **state)
+{
+    (void)state;
+    static const uint8_t octets[257] = {0};
+    struct span nonce;
+    assert_false(wire_nonce_read(span_of(octets, 15), &nonce));
+    assert_true(wire_nonce_read(span_of(octets, 16), &nonce));
+    assert_true(wire_nonce_read(span_of(octets, 256), &nonce));
+    assert_int_equal(nonce.len, 256);
+    assert_false(wire_nonce_read(span_of(octets, 257), &nonce));
+}
+
+/* Sections 3.1 and 3.14: nothing comes behind an Encrypted payload. */
+static void behind_the_encrypted_one(void **state)
+{
+    (void)state;
+    struct wire_message m;
+    static const uint8_t kinds[] = {WIRE_PAYLOAD_SK, WIRE_PAYLOAD_SKF};
+    static const uint8_t octets[16] = {
+        WIRE_PAYLOAD_V, 0, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 4};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        assert_int_equal(parse(span_of(octets, 12), kinds[i], &m), WIRE_OK);
+        assert_int_equal(parse(span_of(octets, 16), kinds[i], &m), WIRE_MALFORMED);
+        assert_int_equal(parse(span_of(octets, 13), kinds[i], &m), WIRE_MALFORMED);
+    }
+}
+
+/* Section 3.3: a transform with two key lengths, or with one of zero, is none that is understood.
+ */
+static void two_key_lengths(void **state)
+{
+    (void)state;
+    static struct wire_sa sa;
+    static const uint8_t lengths[][2] = {{0, 128}, {1, 0}, {0, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        uint8_t body[24] = {0,
+                            0,
+                            0,
+                            24,
+                            1,
+                            1,
+                            0,
+                            1,
+                            0,
+                            0,
+                            0,
+                            16,
+                            1,
+                            0,
+                            0,
+                            20,
+                            0x80,
+                            14,
+                            0,
+                            128,
+                            0x80,
+                            14,
+                            lengths[i][0],
+                            lengths[i][1]};
+        assert_true(wire_sa_read(span_of(body, sizeof(body)), &sa));
+        assert_true(sa.proposals[0].transforms[0].odd);
+    }
+}
+
 static void header(void **state)
 {
     (void)state;
@@ -343,7 +408,8 @@ int main(void)
         cmocka_unit_test(hostile_bodies),   cmocka_unit_test(critical_bit),
         cmocka_unit_test(torn_notify),      cmocka_unit_test(empty_payloads),
         cmocka_unit_test(reserved_bits),    cmocka_unit_test(reserved_bits_of_cp),
-        cmocka_unit_test(header),
+        cmocka_unit_test(header),           cmocka_unit_test(nonce_sizes),
+        cmocka_unit_test(two_key_lengths),  cmocka_unit_test(behind_the_encrypted_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
