@@ -8,18 +8,19 @@ from lab.scripted.algorithms import KeyExchange
 from lab.scripted.peer import FLOAT, KEPT, VENDOR_ID, chosen, nat_hash, pick
 from lab.scripted.sa import Child, IkeSa, new_spi
 
-INNER = "10.30.0.1"
+INNER, INNER6 = "10.30.0.1", "fd30::1"
 
 
 class Accept:
     """Answers IKE_SA_INIT and IKE_AUTH. `edit_init` and `edit_auth` change the payloads of the responses; `group` answers the group
-    of B.5, if there is one, with this notify data (None: not)."""
+    of B.5, if there is one, with this notify data (None: not). `inner`: the addresses that are given."""
 
-    def __init__(self, peer, *, vendor=True, rfc7791=True, mobike=True, edit_init=None, edit_auth=None, group=KEPT, others=()):
+    def __init__(self, peer, *, vendor=True, rfc7791=True, mobike=True, edit_init=None, edit_auth=None, group=KEPT, others=(),
+                 inner=(INNER,)):
         self.peer, self.vendor, self.rfc7791, self.mobike = peer, vendor, rfc7791, mobike
         self.edit_init, self.edit_auth, self.group, self.others = edit_init, edit_auth, group, list(others)
         self.sa, self.child, self.clone, self.request, self.auth_request, self.octets = None, None, None, None, None, b""
-        self.nonce = os.urandom(32)
+        self.nonce, self.inner = os.urandom(32), inner
         for port in (500, FLOAT):
             peer.socket((peer.home, port))
 
@@ -62,7 +63,8 @@ class Accept:
         ident = m.identity(m.IDR, self.peer.me)
         data = self.peer.auth_data(self.sa, True, self.octets, self.request.one(m.NONCE), ident.body)
         payloads = [ident, m.Payload(m.AUTH, bytes([2, 0, 0, 0]) + data),
-                    m.cp(m.CFG_REPLY, (m.INTERNAL_IP4_ADDRESS, ipaddress.ip_address(INNER).packed))]
+                    m.cp(m.CFG_REPLY, *[(m.INTERNAL_IP6_ADDRESS, ipaddress.ip_address(x).packed + b"\x80") if ":" in x else
+                                        (m.INTERNAL_IP4_ADDRESS, ipaddress.ip_address(x).packed) for x in self.inner])]
         payloads += self._child(x)
         payloads += [m.N(m.MOBIKE_SUPPORTED)] * self.mobike + [m.N(m.CLONE_SUPPORTED)] * self.rfc7791
         payloads += self._group(x)
@@ -72,7 +74,7 @@ class Accept:
     def _child(self, x):
         proposal, spi = x.proposals()[0], new_spi(4)
         picked = m.Proposal(m.ESP, spi, pick(proposal, 0), proposal.number)
-        tsi, tsr = [m.Selector(INNER, INNER)], x.selectors(m.TSR)
+        tsi, tsr = [m.Selector(inner, inner) for inner in self.inner], x.selectors(m.TSR)
         self.child = Child(self.sa, chosen(picked), (spi, proposal.spi), False, self.request.one(m.NONCE) + self.nonce)
         self.child.here, self.child.there = tsr, tsi
         return [m.sa(picked), m.ts(m.TSI, *tsi), m.ts(m.TSR, *tsr)]

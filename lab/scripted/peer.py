@@ -14,7 +14,7 @@ from lab.net import address
 from lab.run import Failed
 from lab.scripted import message as m
 from lab.scripted.algorithms import AES_CBC, AES_GCM_16, GCM, KeyExchange, Suite, prf
-from lab.scripted.sa import Child, IkeSa, new_spi
+from lab.scripted.sa import NEXT_IPV4, NEXT_IPV6, Child, IkeSa, new_spi
 from lab.settings import IDS, PSK
 
 VENDOR_ID = hashlib.sha256(b"draft-mglt-ipsecme-keep-old-ike-sa-00").digest()[:16] + struct.pack(">H", m.KEEP_OLD)
@@ -82,9 +82,8 @@ class Peer:
         self.gate = other or address(facing, "gw" if host == "eu" else "eu", family)
         self.me, self.you = (IDS["eu"], IDS["gw"]) if host == "eu" else (IDS["gw"], IDS["eu"])
         self.psk = PSK.encode()
-        self.sockets, self.sas, self.inbox, self.esp = {}, {}, [], []
-        self.in_udp = None  # the last answer to an echo request
-        self.polite, self.clock = True, 5.0
+        self.sockets, self.sas, self.inbox, self.esp, self.keepalives = {}, {}, [], [], []
+        self.polite, self.clock, self.came, self.updates = True, 5.0, None, 0
 
     def __enter__(self):
         return self
@@ -127,8 +126,9 @@ class Peer:
         if here[1] == 0:
             self.esp.append((octets if ":" in here[0] else octets[20:], here, there))
             return
-        if here[1] == FLOAT:
+        if FLOAT in (here[1], there[1]):   # a NAT may have changed one of them
             if octets == b"\xff":
+                self.keepalives.append((here, there))
                 return
             if octets[:4] != bytes(4):
                 self.esp.append((octets, here, there))
@@ -174,6 +174,7 @@ class Peer:
                 if pairs:
                     out.append(m.D(m.ESP, [child.spi_in for child in pairs]))
         if request.notify(m.UPDATE_SA_ADDRESSES) is not None:
+            self.updates += 1
             request.sa.here, request.sa.there = request.here, request.there
         if request.notify(m.NAT_SOURCE) is not None:
             out = self.nat_detection(request.sa, request.here, request.there) + out
@@ -411,19 +412,19 @@ class Peer:
         has to be understood always; the answer may come without (RFC 7296 section 2.23)."""
         number = int.from_bytes(os.urandom(2), "big")
         ike = child.ike
-        self.raw(child.seal(echo(source, target, number)), here or ike.here, (ike.there[0], FLOAT))
+        packet = child.seal(echo(source, target, number), following=NEXT_IPV6 if ":" in source else NEXT_IPV4)
+        self.raw(packet, here or ike.here, (ike.there[0], FLOAT))
         return self.echo(number, timeout)
 
     def echo(self, number, timeout=None):
-        """The Child SA on which the answer to an echo request came, or None after the time is over."""
+        """The Child SA on which the answer to an echo request came, or None after the time is over. `came`: from where to where."""
         end = time.monotonic() + (timeout or self.clock)
         while time.monotonic() < end:
             while self.esp:
-                octets, here, _ = self.esp.pop(0)
+                octets, *self.came = self.esp.pop(0)
                 child = next((c for sa in self.sas.values() for c in sa.children if c.spi_in == octets[:4]), None)
                 m.demand(child is not None, f"ESP with the SPI {octets[:4].hex()}")
                 if echo_reply(child.open(octets)) == number:
-                    self.in_udp = here[1] != 0
                     return child
             self.poll(max(0, end - time.monotonic()))
         return None
@@ -450,28 +451,35 @@ def checksum(octets):
 
 
 def echo(source, target, number):
-    """An IPv4 packet with an ICMP echo request."""
-    icmp = struct.pack(">BBHHH", 8, 0, 0, number, 1) + bytes(56)
-    icmp = icmp[:2] + struct.pack(">H", checksum(icmp)) + icmp[4:]
-    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0)
-    head += ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
+    """An IPv4 or IPv6 packet with an ICMP echo request."""
+    ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(target).packed
+    six = ":" in source
+    icmp = struct.pack(">BBHHH", 128 if six else 8, 0, 0, number, 1) + bytes(56)
+    pseudo = ends + struct.pack(">II", len(icmp), 58) if six else b""
+    icmp = icmp[:2] + struct.pack(">H", checksum(pseudo + icmp)) + icmp[4:]
+    if six:
+        return struct.pack(">IHBB", 0x60000000, len(icmp), 58, 64) + ends + icmp
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0) + ends
     return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + icmp
 
 
 def echo_reply(packet):
-    """The identifier of an ICMP echo reply in an IPv4 packet, or None."""
-    if len(packet) < 28 or packet[0] != 0x45 or packet[9] != 1 or packet[20] != 0:
-        return None
-    return int.from_bytes(packet[24:26], "big")
+    """The identifier of an ICMP echo reply in an IPv4 or IPv6 packet, or None."""
+    if len(packet) >= 28 and packet[0] == 0x45 and packet[9] == 1 and packet[20] == 0:
+        return int.from_bytes(packet[24:26], "big")
+    if len(packet) >= 48 and packet[0] >> 4 == 6 and packet[6] == 58 and packet[40] == 129:
+        return int.from_bytes(packet[44:46], "big")
+    return None
 
 
 class Login:
-    """The initiator's side of a login, step by step. `edit_init` and `edit_auth` change the payloads before they are sent."""
+    """The initiator's side of a login, step by step. `edit_init` and `edit_auth` change the payloads before they are sent. `behind`:
+    where we are as we see it, with a NAT in front. `families`: of the inner addresses that are asked for."""
 
     def __init__(self, peer, *, suite=GCM, offered=None, mobike=True, vendor=True, rfc7791=True, inner=True, nat=True,
                  selectors=None, child=True, child_suite=GCM, float_=True, here=None, there=None, contact=True,
-                 edit_init=None, edit_auth=None, fragment=0):
-        self.peer, self.suite, self.fragment = peer, suite, fragment
+                 edit_init=None, edit_auth=None, fragment=0, behind=None, families=(4,)):
+        self.peer, self.suite, self.fragment, self.behind, self.families = peer, suite, fragment, behind, families
         self.options = {"mobike": mobike, "vendor": vendor, "rfc7791": rfc7791, "inner": inner, "nat": nat, "child": child,
                         "float": float_, "contact": contact}
         self.here, self.there = here or (peer.home, 500), there or (peer.gate, 500)
@@ -480,14 +488,14 @@ class Login:
         self.selectors = selectors or ([m.net("0.0.0.0/0")], [m.net("0.0.0.0/0")])
         self.child_suite, self.child_spi = child_suite, new_spi(4)
         self.edit_init, self.edit_auth = edit_init, edit_auth
-        self.cookie, self.request, self.sa, self.child, self.answer, self.inner = [], b"", None, None, None, None
+        self.cookie, self.request, self.sa, self.child, self.answer, self.inner, self.inner6 = [], b"", None, None, None, None, None
         self.first = None
 
     def init_payloads(self):
         """SA, KE, Ni and what else an End User says in IKE_SA_INIT."""
         out = [m.sa(*self.offered), m.ke(self.exchange.group, self.exchange.public), m.Payload(m.NONCE, self.nonce)]
         if self.options["nat"]:
-            out += [m.N(m.NAT_SOURCE, nat_hash(self.spi, bytes(8), self.here)),
+            out += [m.N(m.NAT_SOURCE, nat_hash(self.spi, bytes(8), self.behind or self.here)),
                     m.N(m.NAT_DESTINATION, nat_hash(self.spi, bytes(8), self.there))]
         out.append(m.N(m.FRAGMENTATION_SUPPORTED))
         if self.options["vendor"]:
@@ -546,7 +554,8 @@ class Login:
             out.append(m.N(m.INITIAL_CONTACT))
         out += [m.identity(m.IDR, self.peer.you), m.Payload(m.AUTH, bytes([2, 0, 0, 0]) + data)]
         if self.options["inner"]:
-            out.append(m.cp(m.CFG_REQUEST, (m.INTERNAL_IP4_ADDRESS, b"")))
+            kinds = {4: m.INTERNAL_IP4_ADDRESS, 6: m.INTERNAL_IP6_ADDRESS}
+            out.append(m.cp(m.CFG_REQUEST, *[(kinds[family], b"") for family in self.families]))
         if self.options["child"]:
             out += [m.sa(*self.child_offered()), m.ts(m.TSI, *self.selectors[0]), m.ts(m.TSR, *self.selectors[1])]
         if self.options["mobike"]:
@@ -578,6 +587,7 @@ class Login:
             kind, attributes = m.read_cp(answer.one(m.CP))
             m.demand(kind == m.CFG_REPLY, "CFG_REPLY")
             self.inner = next((str(ipaddress.ip_address(v[:4])) for t, v in attributes if t == m.INTERNAL_IP4_ADDRESS), None)
+            self.inner6 = next((str(ipaddress.ip_address(v[:16])) for t, v in attributes if t == m.INTERNAL_IP6_ADDRESS), None)
         if answer.all(m.SA) and answer.error is None:
             nonces = self.nonce + self.first.one(m.NONCE)
             self.child = self._child(answer, nonces)

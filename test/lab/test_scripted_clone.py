@@ -30,7 +30,7 @@ def settings():
     more = {"two": {"max_ike_sas": "2"}, "many": {"max_ike_sas": "100"}, "begins": {"gateway_clones": "yes"},
             "sender": {"reduced": "gateway"}, "blind": {"gateway_clones": "yes", "keep_old_blind": "yes"},
             "begins7791": {"gateway_clones": "yes", "prefer": "rfc7791"}, "apart": {"combined_auth": "no"},
-            "own": {"inner": "per-path"}}
+            "own": {"inner": "per-path"}, "leaves": {"unused_old_timeout": "10s"}, "short": {"reauth_time": "1h"}}
     for name, changes in more.items():
         base["connections"][name] = merge(gate, {"remote": {"id": f"{name}@lab.example"}} | changes)
     base["secrets"]["ike-all"] = {"secret": base["secrets"]["ike-lab"]["secret"]}
@@ -412,8 +412,84 @@ def test_clone_of_what_is_over(user, how):
     for dialect in ("keep-old", "rfc7791"):
         assert user.clone(login.sa, dialect)[0].names == ["N(TEMPORARY_FAILURE)"]
     assert user.create_child(login.sa, ALL)[0].names == ["N(TEMPORARY_FAILURE)"]
+    assert user.rekey_ike(login.sa)[0].names == ["N(TEMPORARY_FAILURE)"], "RFC 7296 section 2.8.2: nor is it rekeyed again"
     assert user.alive(login.sa), "KO-16: an empty INFORMATIONAL is answered"
     check_rekeyed(user, login, new)
+
+
+def test_what_is_unused_is_deleted(case, gate):
+    """KO-21, D-11: the peer that said code 1 does not delete the old IKE SA, so the Gateway does; the Child SA is on the new one."""
+    peer = named(case, gate, "leaves")
+    login = peer.login()
+    answer, new = peer.rekey_ike(login.sa, [m.N(m.KEEP_OLD, UNUSED)])
+    assert answer.notify(m.KEEP_OLD) == NOT_KEPT
+    moved(login.sa, new, login.child)
+    assert len(gate.established()) == 2
+    delete = peer.request(login.sa, m.INFORMATIONAL, timeout=30)
+    assert delete.names == ["DELETE"] and delete.one(m.DELETE) == b"\1\0\0\0"
+    wait(lambda: len(gate.established()) == 1, "the new one is left")
+    assert peer.alive(new) and carries(peer, login.child, login.inner)
+
+
+def test_lifetime_of_the_authentication(case, gate):
+    """RFC 4478: told in the IKE_AUTH response, and again with zero when the Gateway wants a new login; the one beside gets the same
+    inner address, and clones count for their own session."""
+    peer = named(case, gate, "short")
+    login = peer.login()
+    assert login.answer.notify(m.AUTH_LIFETIME) == struct.pack(">I", 3600)
+    for body in ([m.N(m.AUTH_LIFETIME, bytes(4))], [m.N(m.AUTH_LIFETIME)], [m.N(m.AUTH_LIFETIME, bytes(5))]):
+        assert not peer.ask(login.sa, m.INFORMATIONAL, body).payloads, "it is the Gateway's to say"
+    _, new = peer.clone(login.sa)
+    with gate.begin("rekey", ike="short", reauth="yes"):
+        request = peer.request(None, m.INFORMATIONAL)
+        assert request.names == ["N(AUTH_LIFETIME)"] and request.notify(m.AUTH_LIFETIME) == bytes(4)
+    held = (m.INTERNAL_IP4_ADDRESS, ipaddress.ip_address(login.inner).packed)
+    again = peer.login(contact=False, edit_auth=lambda p: [m.cp(m.CFG_REQUEST, held) if x.kind == m.CP else x for x in p])
+    assert again.inner == login.inner and again.answer.notify(m.AUTH_LIFETIME) == struct.pack(">I", 3600)
+    assert peer.alive(login.sa) and peer.alive(new)
+    peer.delete(new)
+    peer.delete(login.sa)
+    assert carries(peer, again.child, again.inner) and len(gate.established()) == 1
+
+
+@pytest.mark.parametrize("theirs", ("begins", "begins7791"))
+@pytest.mark.parametrize("ours", ("keep-old", "rfc7791"))
+@pytest.mark.parametrize("first", ("our answer", "their answer"))
+def test_both_clone(case, gate, ours, theirs, first):
+    """A-18, D-12: two clones that cross are two clones; nothing moves, whatever the nonces are."""
+    peer, login, request = begun(case, gate, theirs)
+    said = [m.N(m.KEEP_OLD, KEPT)] if theirs == "begins" else []
+    if first == "our answer":
+        offered, nonce, exchange, spi = peer.ike_group(31)
+        notify = keep if ours == "keep-old" else clone
+        peer.send(login.sa, m.CREATE_CHILD_SA, [notify, m.sa(*offered), m.Payload(m.NONCE, nonce), m.ke(31, exchange.public)])
+        new = peer.answer_rekey_ike(request, said, nonce=bytes(32))
+        answer = peer.response(login.sa)
+        second = peer.ike_of(login.sa, answer, offered, (spi, nonce, exchange))
+    else:
+        answer, second = peer.clone(login.sa, ours)
+        new = peer.answer_rekey_ike(request, said, nonce=bytes(32))
+    assert answer.names == (["N(KEEP_OLD)"] if ours == "keep-old" else []) + ["SA", "NONCE", "KE"]
+    assert peer.alive(second) and peer.alive(new) and len(gate.established()) == 3
+    check_kept(peer, login, new)
+    assert peer.create_child(second, ALL)[1]
+    peer.delete(login.sa)
+    assert peer.alive(second) and peer.alive(new)
+
+
+def test_clone_and_rekey_cross(case, gate):
+    """A-18: the Gateway's clone is refused by who rekeys at the same time; it answers the rekey, and asks again on the new IKE SA."""
+    peer, login, request = begun(case, gate, "begins")
+    answer, new = peer.rekey_ike(login.sa)
+    assert answer.names == ["SA", "NONCE", "KE"]
+    peer.answer(request, [m.N(m.TEMPORARY_FAILURE)])
+    moved(login.sa, new, login.child)
+    peer.delete(login.sa)
+    assert carries(peer, login.child, login.inner)
+    again = peer.request(new, m.CREATE_CHILD_SA)
+    assert again.names == ["N(KEEP_OLD)", "SA", "NONCE", "KE"]
+    third = peer.answer_rekey_ike(again, [m.N(m.KEEP_OLD, KEPT)])
+    assert peer.alive(third) and peer.alive(new) and carries(peer, login.child, login.inner)
 
 
 # ---- combined with IKE_AUTH

@@ -14,7 +14,7 @@ from lab.scripted.peer import FLOAT, Login, echo, transforms
 from lab.scripted.sa import Child, new_spi
 from lab.settings import gateway, merge
 
-HOST = address("lan", "host")
+HOST, HOST6 = address("lan", "host"), address("lan", "host", 6)
 BOTH = "aes128gcm16-aes256gcm16-prfsha256-prfsha512-x25519-ecp256-modp2048, " \
        "aes128-aes256-sha256-sha512-prfsha256-prfsha512-x25519-ecp256-modp2048"
 ALL = ([m.net("0.0.0.0/0")], [m.net("0.0.0.0/0")])
@@ -26,7 +26,7 @@ def gate(shared):
     settings = gateway({"proposals": BOTH}, {"esp_proposals": "aes128gcm16, aes128-sha256, aes128gcm16-x25519-ecp256-modp2048",
                                              "local_ts": "10.20.0.0/24, fd20::/64"})
     return shared.ikatd(shared.lab(), "gw", merge(settings, {"connections": {"gate": {
-        "pools": "inner", "local_addrs": f"{address('wan0', 'gw')}, {address('wan0', 'gw', 6)}"}}}))
+        "pools": "inner, inner6", "local_addrs": f"{address('wan0', 'gw')}, {address('wan0', 'gw', 6)}"}}}))
 
 
 @pytest.fixture
@@ -621,6 +621,151 @@ def test_rekeyed_ike_sa(user, group):
         assert user.alive(login.sa) and carries(user, login)
 
 
+# ---- extensions that were not agreed on
+
+WINDOWS = (bytes(4), b"\0\0\0\1", b"\0\0\0\x10", b"\x80\0\0\0", b"\xff\xff\xff\xff", b"", b"\0\0\1", bytes(5))
+
+
+@pytest.mark.parametrize("size", WINDOWS, ids=lambda size: size.hex() or "empty")
+def test_window_size(user, size):
+    """S27: whatever the peer promises to keep, the Gateway sends and takes one request at a time, in their order, each once."""
+    window = m.N(m.SET_WINDOW_SIZE, size)
+    login = user.login(edit_auth=lambda p: p + [window])
+    assert "N(SET_WINDOW_SIZE)" not in login.answer.names
+    sa = login.sa
+    assert not user.ask(sa, m.INFORMATIONAL, [window]).payloads
+    # the second one first: it is dropped, does nothing, and is as good as ever in its turn
+    second = sa.seal(m.INFORMATIONAL, [m.D(m.ESP, [login.child.spi_in])], sa.sent + 1)
+    user.post(sa, [second, second])
+    assert user.alive(sa) and carries(user, login)
+    user.post(sa, second)
+    sa.sent += 1
+    assert user.response(sa).names == ["DELETE"]
+    user.post(sa, second)
+    assert user.response(sa).names == ["DELETE"], "of the same octets"
+    assert user.alive(sa)
+
+
+def test_window_size_of_two_requests(gate, user):
+    """S27: although sixteen may be outstanding, the Gateway waits for the answer."""
+    login = user.login(edit_auth=lambda p: p + [m.N(m.SET_WINDOW_SIZE, b"\0\0\0\x10")])
+    with gate.begin("rekey", child="net"), gate.begin("rekey", ike="gate"):
+        request = user.request(login.sa, m.CREATE_CHILD_SA)
+        assert user.alive(login.sa) and not [x for x in user.inbox if not x.response]
+        user.answer(request, [m.N(m.TEMPORARY_FAILURE)])
+
+
+def test_redirect_is_not_spoken(user):
+    """S28 (RFC 5685): who says that it can be redirected is not, and where it was redirected from changes nothing."""
+    gone = b"\1\4" + ipaddress.ip_address("203.0.113.5").packed
+    login = user.login(edit_init=lambda p: p + [m.N(m.REDIRECT_SUPPORTED), m.N(m.REDIRECTED_FROM, gone[:2] + gone[2:])])
+    for answer in (login.first, login.answer):
+        assert not [x for x in answer.names if "REDIRECT" in x]
+    for data in (gone, b"", b"\1", b"\1\xff" + gone[2:], b"\3\4host", gone + bytes(300)):
+        assert not user.ask(login.sa, m.INFORMATIONAL, [m.N(m.REDIRECT, data), m.N(m.REDIRECTED_FROM, data)]).payloads
+    assert user.alive(login.sa) and carries(user, login)
+
+
+def test_message_id_sync(user):
+    """S32 (RFC 6311): not agreed on, so neither answered nor obeyed; least of all with the Message ID 0 that it has."""
+    login = user.login(edit_auth=lambda p: p + [m.N(m.MESSAGE_ID_SYNC_SUPPORTED), m.N(m.REPLAY_COUNTER_SYNC_SUPPORTED)])
+    assert not [x for x in login.answer.names if "SYNC" in x]
+    sa, sync = login.sa, m.N(m.MESSAGE_ID_SYNC, os.urandom(4) + struct.pack(">II", 1000, 2000))
+    user.post(sa, sa.seal(m.INFORMATIONAL, [sync], 0))
+    assert user.alive(sa) and not [x for x in user.inbox if x.sa is sa], "it is old"
+    for body in ([sync], [m.N(m.MESSAGE_ID_SYNC)], [m.N(m.REPLAY_COUNTER_SYNC, b"\xff\xff\xff\xff")], [sync, sync]):
+        assert not user.ask(sa, m.INFORMATIONAL, body).payloads
+    user.post(sa, sa.seal(m.INFORMATIONAL, [m.D(m.IKE)], 1000))
+    assert user.alive(sa) and carries(user, login)
+
+
+# ---- a NAT in front of the peer
+
+BEHIND = ("10.99.0.5", 500)
+
+
+def remote_port(gate):
+    """Where the Gateway sends to on its only IKE SA."""
+    (sa,) = gate.established()
+    return int(sa["remote-port"])
+
+
+@pytest.mark.parametrize("mobike", (False, True))
+def test_nat(gate, user, mobike):
+    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP to the port that the NAT gave; another port is followed, without
+    MOBIKE, from the next authentic message on, and with it when the peer says so; a repetition moves nothing."""
+    here, other = (user.home, 40500), (user.home, 40777)
+    login = user.login(mobike=mobike, vendor=False, here=here, behind=BEHIND)
+    sa = login.sa
+    assert sa.here == here and carries(user, login) and user.came == [here, (user.gate, FLOAT)]
+    octets = user.send(sa, m.INFORMATIONAL, [])
+    first = user.response(sa)
+    user.socket(other)
+    user.put(octets, other, sa.there)
+    assert user.response(sa).raw == first.raw and remote_port(gate) == 40500, "the response goes back, and nothing else"
+    sa.here = other
+    assert user.alive(sa)
+    assert remote_port(gate) == (40500 if mobike else 40777)
+    if mobike:
+        answer = user.move(sa, other, detect=False, extra=user.nat_detection(sa, BEHIND))
+        assert answer.error is None
+        user.check_nat_detection(answer, sa.spis)
+    assert remote_port(gate) == 40777
+    assert carries(user, login) and user.came == [other, (user.gate, FLOAT)]
+    with gate.begin("terminate", ike="gate"):
+        request = user.request(sa, m.INFORMATIONAL)
+        assert request.here == other and request.names == ["DELETE"]
+
+
+def test_no_nat(gate, user):
+    """Without one the Gateway believes no other port, and sends ESP as it is to who does not say that it likes UDP."""
+    login = user.login(mobike=False, vendor=False)
+    assert carries(user, login) and user.came[0][1] == 0
+    other = (user.home, 40777)
+    user.socket(other)
+    login.sa.here = other
+    assert user.alive(login.sa) and remote_port(gate) == FLOAT
+
+
+def test_nat_seen_by_esp(gate, user):
+    """Section 2.23: the newest packet of a Child SA shows the new port too; one that is a replay or damaged does not."""
+    here, other = (user.home, 40500), (user.home, 40777)
+    login = user.login(mobike=False, vendor=False, here=here, behind=BEHIND)
+    child, end = login.child, (user.gate, FLOAT)
+    user.socket(other)
+    old = child.seal(echo(login.inner, HOST, 9))
+    user.raw(old, here, end)
+    assert user.echo(9) is child
+    for octets in (old, child.seal(echo(login.inner, HOST, 9), damage=lambda h, b: h + b[:-1] + bytes([b[-1] ^ 1]))):
+        user.raw(octets, other, end)
+    assert carries(user, login) and remote_port(gate) == 40500
+    login.sa.here = other
+    assert user.ping(child, login.inner, HOST, here=other) is not None
+    wait(lambda: remote_port(gate) == 40777, "the Gateway follows")
+
+
+# ---- inner IPv6
+
+@pytest.mark.parametrize("families", ((6,), (4, 6), (6, 4)), ids=str)
+def test_inner_ipv6(user, families):
+    nets = {4: m.net("0.0.0.0/0"), 6: m.net("::/0")}
+    both = ([nets[x] for x in families], [nets[x] for x in families])
+    login = user.login(families=families, selectors=both)
+    assert (login.inner is not None) == (4 in families) and login.inner6
+    inner = {4: login.inner, 6: login.inner6}
+    assert login.child.here == [m.Selector(inner[x], inner[x]) for x in families]
+    assert login.child.there == [m.net({4: "10.20.0.0/24", 6: "fd20::/64"}[x]) for x in families]
+    assert user.ping(login.child, login.inner6, HOST6) is login.child
+    if 4 in families:
+        assert carries(user, login)
+    _, new = user.clone(login.sa)
+    _, second = user.create_child(new, both)
+    assert user.ping(second, login.inner6, HOST6) is not None
+    for source, target, following in (("fd30::beef", HOST6, 41), (login.inner6, HOST6, 4), ("fe80::1", HOST6, 41), ("::1", HOST6, 41)):
+        user.raw(second.seal(echo(source, target, 77), following=following), new.here, (user.gate, FLOAT))
+    assert user.ping(second, login.inner6, HOST6) is not None and user.echo(77, timeout=0.05) is None
+
+
 # ---- requests of the Gateway, and what crosses
 
 def rekeys(gate, what):
@@ -787,7 +932,7 @@ def test_esp_in_udp_is_answered_in_udp(user):
     """RFC 7296 section 2.23: without a NAT either end may send as it likes; ours does as the peer, once that has shown it."""
     login = user.login(vendor=False)
     assert carries(user, login)
-    wait(lambda: carries(user, login) and user.in_udp, "answers come in UDP as well")
+    wait(lambda: carries(user, login) and user.came[0][1] != 0, "answers come in UDP as well")
 
 
 def test_esp(user):

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """ikatd as End User, and a Gateway that is not ikat: what it asks for, and what it makes of every answer."""
+import ipaddress
+
 import pytest
 
 from lab.net import address
 from lab.run import wait
 from lab.scripted import message as m
-from lab.scripted.gateway import INNER, Accept
+from lab.scripted.gateway import INNER, INNER6, Accept
 from lab.scripted.peer import FLOAT, KEEP, KEPT, NOT_KEPT, UNUSED, VENDOR_ID
 from lab.settings import end_user, merge, paths
 
-HOST, LTE = address("lan", "host"), (address("lte", "eu"), FLOAT)
+HOST, HOST6, LTE = address("lan", "host"), address("lan", "host", 6), (address("lte", "eu"), FLOAT)
 PROPOSALS = "aes128gcm16-prfsha256-x25519-ecp256-modp2048"
 GROUP = ["N(KEEP_OLD)", "SA", "NONCE", "KE"]
 CONNECTIONS = {"home": {}, "apart": {"combined_auth": "no"}, "rfc": {"clone": "rfc7791"}, "prefers": {"prefer": "rfc7791"},
                "reduced": {"reduced": "end-user"}, "consents": {"reduced": "gateway"}, "off": {"clone": "off"},
-               "blind": {"keep_old_blind": "yes"}, "single": {"paths": None}, "create": {"combined_auth": "no",
+               "blind": {"keep_old_blind": "yes"}, "single": {"paths": None},
+               "nat": {"paths": None, "nat_keepalive": "1s"}, "six": {"paths": None, "vips": "0.0.0.0, ::"},
+               "leaves": {"paths": None, "unused_old_timeout": "10s"},
+               "mesh": {"mesh": "full", "remote_addrs": f"{address('wan0', 'gw')}, {address('wan1', 'gw')}"}, "create": {"combined_auth": "no",
                                                                                        "clone_order": "create-move"}}
 
 
@@ -23,6 +28,7 @@ def user(shared):
     """The End User of this module: one connection for each case."""
     base = end_user(paths() | {"proposals": PROPOSALS})
     home = base["connections"]["home"]
+    home["children"]["net"]["remote_ts"] += ", fd20::/64"
     base["connections"] = {name: merge(home, changes | {"children": {"net": None, name: home["children"]["net"]}})
                            for name, changes in CONNECTIONS.items()}
     return shared.ikatd(shared.lab(), "eu", base)
@@ -454,3 +460,156 @@ def test_deletes_by_the_gateway(gate, user):
     assert answer.names == ["DELETE"] and answer.one(m.DELETE)[4:] == accept.child.spi_out
     gate.delete(accept.sa)
     wait(lambda: not user.established(), "the session is over")
+
+
+def test_what_is_unused_is_deleted(gate, user):
+    """KO-21, D-11: the Gateway said code 1 and does not delete the old IKE SA, so the End User does."""
+    accept = login(gate, "leaves")
+    _, new = gate.rekey_ike(accept.sa, [m.N(m.KEEP_OLD, UNUSED)])
+    accept.child.ike, accept.sa.children, new.children = new, [], [accept.child]
+    delete = gate.request(accept.sa, m.INFORMATIONAL, timeout=30)
+    assert delete.names == ["DELETE"] and delete.one(m.DELETE) == b"\1\0\0\0"
+    wait(lambda: len(user.established()) == 1, "the new one is left")
+    assert carries(gate, accept.child) and gate.alive(new)
+
+
+# ---- clones that cross
+
+@pytest.mark.parametrize("name,dialect", (("apart", "keep-old"), ("apart", "rfc7791"), ("rfc", "rfc7791")))
+def test_both_clone(gate, name, dialect):
+    """A-18, D-12: both are answered and both stay; the End User needs one, and moves it."""
+    accept = login(gate, name)
+    request = gate.request(accept.sa, m.CREATE_CHILD_SA)
+    answer, second = gate.clone(accept.sa, dialect)
+    assert second and answer.names == (["N(KEEP_OLD)"] if dialect == "keep-old" else []) + ["SA", "NONCE", "KE"]
+    new = gate.answer_rekey_ike(request, [m.N(m.KEEP_OLD, KEPT)] if name == "apart" else [], nonce=bytes(32))
+    # which of them gets the VPN, and whether the other one is deleted, is the End User's to say
+    child = gate.answer_child(gate.request(None, m.CREATE_CHILD_SA), tsi=[m.Selector(INNER, INNER)])
+    assert child.ike in (new, second)
+    wait(lambda: child.ike.there == LTE or gate.poll(0.01) and False, "it was moved")
+    assert carries(gate, child) and carries(gate, accept.child) and gate.alive(accept.sa)
+
+
+# ---- several addresses of the Gateway (n x m)
+
+def test_mesh(gate, user):
+    """KO-31, B.6: two interfaces and two addresses are four VPNs after one login, each on its pair."""
+    second = address("wan1", "gw")
+    for port in (500, FLOAT):
+        gate.socket((second, port))
+    accept = login(gate, "mesh")
+    sas, children = [accept.sa, accept.clone], [accept.child]
+    while len(children) < 4:
+        request = gate.request(None, m.CREATE_CHILD_SA)
+        if "KE" in request.names:
+            assert request.notify(m.KEEP_OLD) == KEEP
+            sas.append(gate.answer_rekey_ike(request, [m.N(m.KEEP_OLD, KEPT)]))
+        else:
+            children.append(gate.answer_child(request, tsi=[m.Selector(INNER, INNER)]))
+    pairs = {(here, there) for here in (gate.home, second) for there in (address("wlan", "eu"), LTE[0])}
+
+    def ends():
+        gate.poll(0.01)
+        return {(sa.here[0], sa.there[0]) for sa in sas}
+    wait(lambda: ends() == pairs, "each has its pair")
+    assert len(sas) == 4 and {child.ike for child in children} == set(sas)
+    assert all(carries(gate, child) for child in children)
+    assert not [x for x in gate.inbox if x.exchange == m.IKE_AUTH]
+
+
+# ---- inner IPv6
+
+@pytest.mark.parametrize("inner", ((INNER, INNER6), (INNER6,)), ids=("both", "only"))
+def test_inner_ipv6(gate, inner):
+    accept = login(gate, "six", inner=inner)
+    kind, attributes = m.read_cp(accept.auth_request.one(m.CP))
+    assert kind == m.CFG_REQUEST and {m.INTERNAL_IP4_ADDRESS, m.INTERNAL_IP6_ADDRESS} <= {t for t, _ in attributes}
+    assert {x.first for x in accept.auth_request.selectors(m.TSI)} == {"0.0.0.0", "::"}
+    for source, target in ((HOST6, INNER6),) + (((HOST, INNER),) if INNER in inner else ()):
+        assert any(gate.ping(accept.child, source, target, timeout=1) for _ in range(4)), target
+    assert gate.alive(accept.sa)
+
+
+# ---- a NAT in front of the End User
+
+def seen_elsewhere(gate, mark):
+    """From now on the Gateway sees the End User at an address that it does not have."""
+    gate.nat_detection = lambda sa, *_: [*type(gate).nat_detection(gate, sa)[:1], m.N(m.NAT_DESTINATION, mark * 20)]
+
+
+def test_nat(gate, user):
+    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP, keepalives, and UPDATE_SA_ADDRESSES when the mapping changes."""
+    def elsewhere(payloads):
+        return [m.N(m.NAT_DESTINATION, b"a" * 20) if str(x) == "N(NAT_DESTINATION)" else x for x in payloads]
+    seen_elsewhere(gate, b"a")
+    accept = login(gate, "nat", edit_init=elsewhere, vendor=False)
+    assert carries(gate, accept.child) and gate.came[0][1] == FLOAT
+    wait(lambda: gate.keepalives or gate.poll(0.05) and False, "a keepalive")
+    assert gate.keepalives[0] == ((gate.home, FLOAT), accept.sa.there)
+    wait(lambda: gate.updates == 1 or gate.poll(0.05) and False, "an update: where it is seen is not known since the login")
+    assert gate.alive(accept.sa)
+    seen_elsewhere(gate, b"b")
+    wait(lambda: gate.updates == 2 or gate.poll(0.05) and False, "an update: the mapping has changed")
+    # a host behind a NAT does not follow: what comes from elsewhere, authentic as it is, moves nothing
+    other = (gate.home, 40900)
+    gate.socket(other)
+    gate.raw(accept.child.seal(b"", following=59), other, accept.sa.there)
+    assert gate.alive(accept.sa) and {sa["remote-port"] for sa in user.established()} == {str(FLOAT)}
+    assert carries(gate, accept.child)
+
+
+# ---- how long the authentication holds (RFC 4478)
+
+def test_lifetime_of_the_authentication(gate, user):
+    """A notify that is malformed is nothing; with zero the End User logs in anew, beside, and never sooner than after ten seconds."""
+    accept = login(gate, "single")
+    for data in (b"", bytes(3), bytes(5)):
+        assert not gate.ask(accept.sa, m.INFORMATIONAL, [m.N(m.AUTH_LIFETIME, data)]).payloads
+    assert not gate.ask(accept.sa, m.INFORMATIONAL, [m.N(m.AUTH_LIFETIME, bytes(4))]).payloads
+    again = Accept(gate)
+    again.wait_init(timeout=30)
+    again.init().auth()
+    names = again.auth_request.names
+    assert "N(INITIAL_CONTACT)" not in names
+    assert dict(m.read_cp(again.auth_request.one(m.CP))[1])[m.INTERNAL_IP4_ADDRESS] == ipaddress.ip_address(INNER).packed
+    assert carries(gate, again.child)
+    delete = gate.request(accept.sa, m.INFORMATIONAL, timeout=30)
+    assert delete.names == ["DELETE"], "the old one goes when the new one carries the traffic"
+    wait(lambda: len(user.established()) == 1, "one session is left")
+
+
+# ---- extensions that were not agreed on
+
+ELSEWHERE = b"\1\4\xc6\x33\x64\1"   # 198.51.100.1, where the Gateway is as well
+REDIRECTS = {"instead of an answer": "init", "with the answer": "with init", "with AUTH": "auth", "later": "informational"}
+
+
+@pytest.mark.parametrize("when", REDIRECTS)
+def test_redirect(gate, user, when):
+    """S28 (RFC 5685): the End User did not say that it follows, and does not; unauthenticated or not."""
+    how, redirect = REDIRECTS[when], m.N(m.REDIRECT, ELSEWHERE)
+    for port in (500, FLOAT):
+        gate.socket((address("wan1", "gw"), port))
+    add = {"edit_init": lambda p: p + [redirect]} if how == "with init" else {}
+    add |= {"edit_auth": lambda p: p + [redirect]} if how == "auth" else {}
+    accept = gate.begin("single", **add)
+    request = accept.wait_init()
+    assert "N(REDIRECT_SUPPORTED)" not in request.names
+    if how == "init":
+        accept.refuse_init(m.N(m.REDIRECT, ELSEWHERE + request.one(m.NONCE)))
+    accept.init().auth()
+    if how == "informational":
+        for data in (ELSEWHERE, b"", b"\1\xff", b"\3\x04host"):
+            assert not gate.ask(accept.sa, m.INFORMATIONAL, [m.N(m.REDIRECT, data)]).payloads
+    assert carries(gate, accept.child) and gate.alive(accept.sa)
+    assert not [x for x in gate.inbox if x.exchange == m.IKE_SA_INIT and x.here[0] != gate.home]
+
+
+def test_message_id_sync(gate):
+    """S32 (RFC 6311): a Gateway that failed over without that being agreed on is not obeyed."""
+    accept = login(gate, "single", edit_auth=lambda p: p + [m.N(m.MESSAGE_ID_SYNC_SUPPORTED)])
+    assert "N(MESSAGE_ID_SYNC_SUPPORTED)" not in accept.auth_request.names
+    sa, sync = accept.sa, m.N(m.MESSAGE_ID_SYNC, bytes(4) + b"\0\0\3\xe8\0\0\3\xe8")
+    assert not gate.ask(sa, m.INFORMATIONAL, [sync]).payloads
+    gate.post(sa, sa.seal(m.INFORMATIONAL, [m.D(m.IKE)], 1000))
+    assert gate.alive(sa) and carries(gate, accept.child)
