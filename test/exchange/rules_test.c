@@ -81,14 +81,30 @@ static void check_ke(const struct message *m, bool response)
     assert_true(is_new(&keys, ke.public_value)); /* section 2.18: each time anew */
 }
 
+/* Section 1.2: whatever is answered in the open, each request offers the same. */
+static struct span first_offer;
+static void check_offer(const struct message *m, bool response)
+{
+    static uint8_t octets[1024];
+    if (m->header.exchange != WIRE_IKE_SA_INIT || response)
+        return;
+    struct span offer = message_body(m, message_find(m, WIRE_PAYLOAD_SA));
+    if (first_offer.len > 0)
+        assert_true(span_equal(offer, first_offer));
+    assert_true(offer.len <= sizeof(octets));
+    memcpy(octets, offer.ptr, offer.len);
+    first_offer = span_of(octets, offer.len);
+}
+
 /* Sections 2.10 and 3.9: random, long enough for each PRF, and never the same. */
-static void check_nonce(const struct message *m)
+static void check_nonce(const struct message *m, bool response)
 {
     size_t at = message_find(m, WIRE_PAYLOAD_NONCE);
     if (at == m->n)
         return;
     assert_in_range(message_body(m, at).len, 32, 256);
-    assert_true(is_new(&nonces, message_body(m, at)));
+    bool again = m->header.exchange == WIRE_IKE_SA_INIT && !response && first_offer.len > 0;
+    assert_int_equal(is_new(&nonces, message_body(m, at)), !again);
 }
 
 /* Section 3.15: reserved octets and bits are zero. */
@@ -122,7 +138,8 @@ static enum scenario_fate check_message(struct world *world, bool to_b, struct m
     (void)to_b;
     assert_int_equal(m->header.version, IKE_VERSION);
     check_ke(m, response);
-    check_nonce(m);
+    check_nonce(m, response);
+    check_offer(m, response);
     check_cp(m);
     check_cookie2(m, response);
     if (ke < m->n)
@@ -180,7 +197,7 @@ static void every_message(void **state)
         /* IKE of `a` and `b`, ESP of `a` and `b` */
         {"aes128gcm16-prfsha512-x25519-ecp256", "aes128gcm16-prfsha512-x25519-ecp256",
          "aes128gcm16-x25519-ecp256", "aes128gcm16-x25519-ecp256"},
-        {"aes128gcm16-prfsha256-x25519-ecp256-ecp384", "aes128gcm16-prfsha256-ecp256-x25519",
+        {"aes128gcm16-prfsha256-x25519-ecp256-ecp384", "aes128gcm16-prfsha256-ecp256",
          "aes128gcm16-x25519-ecp256", "aes128gcm16-ecp256"},
         {"aes128-sha256-ecp256-x25519", "aes128-sha256-ecp256", "aes128gcm16", "aes128gcm16"},
     };
@@ -188,6 +205,7 @@ static void every_message(void **state)
     for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
         struct world *world = world_new(1 + i);
         nonces.n = keys.n = ivs.n = cookies.n = 0;
+        first_offer = (struct span){0};
         n_checked = named_group = agreed_group = 0;
         world->conn_a->fragmentation = IKE_FRAGMENTATION_NO;
         set_proposals(world->conn_a, suites[i][0], suites[i][2]);

@@ -88,6 +88,11 @@ static void packet_comes_first(void **state)
     assert_int_equal(world_command(&world->a, create), IKE_OK);
     assert_first(&asked_i, &packet.src, 4001);
     assert_first(&asked_r, &packet.dst, 80);
+    /* section 2.9.2: a rekey asks for what is in use, and for no packet */
+    assert_int_equal(scenario_on_child(&world->a, IKE_CMD_REKEY_CHILD, world_child(&world->a, 1)),
+                     IKE_OK);
+    assert_int_equal(asked_i.n, 1);
+    assert_int_equal(asked_r.n, 1);
     create.packet = packet_of("10.9.0.1", "10.77.0.5"); /* the policy does not take it */
     assert_int_equal(world_command(&world->a, create), IKE_OK);
     assert_int_equal(asked_r.n, 1);
