@@ -63,3 +63,11 @@ struct crypto_provider *crypto_free(struct crypto_provider *crypto)
     free(crypto);
     return NULL;
 }
+
+void crypto_forget(struct crypto_provider *crypto)
+{
+    static const uint8_t none[1];
+    (void)EVP_CIPHER_CTX_reset(crypto->cipher);
+    for (int i = 0; i < CRYPTO_HASHES; i++)
+        (void)EVP_MAC_init(crypto->hmac[i], none, sizeof(none), NULL);
+}

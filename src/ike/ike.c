@@ -64,6 +64,8 @@ struct ike *ike_new(const struct ike_options *options)
 
 static void free_dead(struct ike *ike)
 {
+    if (ike->dead != NULL)
+        crypto_forget(ike->crypto); /* what they were sealed with last (section 2.12) */
     while (ike->dead != NULL) {
         struct sa *sa = ike->dead;
         ike->dead = sa->next;
