@@ -675,6 +675,66 @@ def test_move_with_a_nat_that_is_not_allowed(gate, user):
     check_moved(user, gate, login, new, user.create_child(new, ALL)[1])
 
 
+def test_update_again(gate, user):
+    """M1: an UPDATE_SA_ADDRESSES that comes again from elsewhere, is damaged, or old, moves nothing and makes nobody ask there."""
+    login = user.login()
+    _, new = user.clone(login.sa)
+    third = (LTE[0], 40779)
+    user.socket(third)
+    before = new.here
+    assert user.move(new, LTE).error is None
+    wait(lambda: any(sa["remote-host"] == LTE[0] for sa in gate.established()), "it is there")
+    update, _, there = new.last
+    user.put(update, before, there)   # the last one: the response comes again, to where it was asked from
+    user.response(new, new.sent - 1)
+    assert user.alive(new) and user.alive(new)
+    body = [m.N(m.UPDATE_SA_ADDRESSES), *user.nat_detection(new), m.N(m.COOKIE2, bytes(8))]
+    for octets in (new.seal(m.INFORMATIONAL, body, new.sent, damage=lambda h, b: h + b[:-1] + bytes([b[-1] ^ 1])),
+                   new.seal(m.INFORMATIONAL, body, new.sent - 2), new.seal(m.INFORMATIONAL, body, new.sent + 1)):
+        user.put(octets, third, there)
+    assert user.alive(new)
+    assert sorted(sa["remote-host"] for sa in gate.established()) == sorted([user.home, LTE[0]])
+    assert not [x for x in user.inbox if x.here == third]
+
+
+@pytest.mark.parametrize("length", (0, 7, 8, 64, 65, 1000))
+def test_cookie2_of_any_length(user, length):
+    """M5, RFC 4555 section 4.2.5: 8 to 64 octets come back as they are; what else there is has no meaning, and does no harm."""
+    login = user.login()
+    cookie = bytes(range(256)) * 4
+    answer = user.ask(login.sa, m.INFORMATIONAL, [m.N(m.COOKIE2, cookie[:length])])
+    assert answer.notify(m.COOKIE2) == (cookie[:length] if 8 <= length <= 64 else None) and answer.error is None
+    assert user.alive(login.sa)
+
+
+def test_mobike_that_was_not_agreed_on(gate, user):
+    """M10: addresses and moves of who did not say MOBIKE_SUPPORTED; NAT detection is not answered either (RFC 4555 section 3.8)."""
+    login = user.login(mobike=False, edit_auth=lambda p: p + [m.N(m.ADDITIONAL_IP4_ADDRESS, ipaddress.ip_address(LTE[0]).packed)])
+    sa, home = login.sa, login.sa.here
+    user.socket(LTE)
+    sa.here = LTE
+    answer = user.ask(sa, m.INFORMATIONAL, [m.N(m.UPDATE_SA_ADDRESSES), *user.nat_detection(sa), m.N(m.COOKIE2, bytes(8))])
+    assert not answer.payloads
+    sa.here = home
+    assert user.alive(sa) and carries(user, login.child, login.inner)
+    assert {sa["remote-host"] for sa in gate.established()} == {user.home}
+
+
+@pytest.mark.parametrize("dialect", ("keep-old", "rfc7791"))
+def test_clones_of_the_same_values(user, dialect):
+    """K16, C23: with the nonce and the KE of an earlier clone, the keys are others all the same: SPIs, Nr and KEr are in them."""
+    login = user.login()
+    _, nonce, exchange, _ = user.ike_group(31)
+
+    def fixed(group, suite=None, spi=None):
+        offered, _, _, spi = type(user).ike_group(user, group, suite, spi)
+        return offered, nonce, exchange, spi
+    user.ike_group = fixed
+    clones = [user.clone(login.sa, dialect)[1] for _ in range(2)]
+    keys = [key for sa in (login.sa, *clones) for key in sa.keys.values() if key]
+    assert len(keys) == len(set(keys)) and all(user.alive(sa) for sa in (*clones, login.sa))
+
+
 def test_lists_of_addresses(user):
     """KO-31, RFC 4555 section 3.6: with the login and later, on either IKE SA; of any length and content; all are answered empty."""
     login = user.login(edit_auth=lambda p: p + [m.N(m.ADDITIONAL_IP4_ADDRESS, ipaddress.ip_address(LTE[0]).packed),

@@ -401,6 +401,40 @@ def test_message_ids(user):
     assert user.alive(sa) and carries(user, login)
 
 
+def test_login_again(user):
+    """S3: IKE_AUTH once more, with other contents, is the old response or the end; never a second login."""
+    login = user.login()
+    sa, first = login.sa, login.answer.raw
+    user.post(sa, sa.seal(m.IKE_AUTH, [m.identity(m.IDI, "root@lab.example"), m.Payload(m.AUTH, bytes([2, 0, 0, 0]) + bytes(32))], 1))
+    assert user.response(sa, 1).raw == first
+    assert user.alive(sa)
+    user.send(sa, m.IKE_AUTH, login.auth_payloads())
+    assert user.response(sa).names == ["N(INVALID_SYNTAX)"]
+    assert carries(user, user.login())
+
+
+def test_responses_that_nobody_waits_for(gate, user):
+    """S7, S8: without a request, of another exchange or number, or the second one; and the right one may come from elsewhere."""
+    login = user.login()
+    sa, other = login.sa, (user.home, 40778)
+
+    def responses(*numbers, exchange=m.INFORMATIONAL, body=(m.D(m.IKE),)):
+        user.post(sa, [sa.seal(exchange, body, number, True) for number in numbers])
+    responses(0, 1, 2, sa.sent, 0xffffffff)
+    assert user.alive(sa)
+    with gate.begin("rekey", child="net"):
+        request = user.request(sa, m.CREATE_CHILD_SA)
+        responses(request.number)
+        responses(request.number + 1, 0xffffffff, exchange=m.CREATE_CHILD_SA, body=[m.N(m.NO_PROPOSAL_CHOSEN)])
+        user.socket(other)
+        request.here = other
+        new = user.answer_child(request)
+        responses(request.number, exchange=m.CREATE_CHILD_SA, body=[m.N(m.CHILD_SA_NOT_FOUND)])
+        assert user.request(sa, m.INFORMATIONAL).one(m.DELETE)[4:] == login.child.spi_out
+    assert user.alive(sa) and carries(user, login, new)
+    assert {sa["remote-port"] for sa in gate.established()} == {str(FLOAT)}
+
+
 BAD = {
     "ICV": {"damage": lambda h, b: h + b[:-1] + bytes([b[-1] ^ 1])}, "text": {"damage": lambda h, b: h + b[:9] + bytes([b[9] ^ 1]) + b[10:]},
     "IV": {"damage": lambda h, b: h + bytes([b[0] ^ 1]) + b[1:]}, "cut": {"damage": lambda h, b: h + b[:-1]},
@@ -506,6 +540,64 @@ def test_deletes(gate, user):
     assert carries(user, login)
     user.delete(login.sa)
     wait(lambda: not gate.established(), "nothing is left")
+
+
+DELETES = {
+    "Child SA, then IKE SA": (lambda c: [m.D(m.ESP, [c.spi_in]), m.D(m.IKE)], True),
+    "IKE SA, then Child SA": (lambda c: [m.D(m.IKE), m.D(m.ESP, [c.spi_in])], True),
+    "IKE SA twice": (lambda c: [m.D(m.IKE), m.D(m.IKE)], True),
+    "IKE SA, and more that would need it": (lambda c: [m.D(m.IKE), m.N(m.UPDATE_SA_ADDRESSES), m.N(m.COOKIE2, bytes(8)),
+                                                       m.N(m.ADDITIONAL_IP4_ADDRESS, b"\x0a\1\1\1"), m.N(m.AUTH_LIFETIME, bytes(4))], True),
+    "Child SA twice": (lambda c: [m.D(m.ESP, [c.spi_in]), m.D(m.ESP, [c.spi_in])], False),
+    "its other SPI": (lambda c: [m.D(m.ESP, [c.spi_out])], None),
+}
+
+
+@pytest.mark.parametrize("what", DELETES)
+def test_deletes_together(gate, user, what):
+    """S18: several Deletes, and payloads behind one, in a message: each is done once, and nothing after the end of the IKE SA."""
+    make, over = DELETES[what]
+    login = user.login()
+    answer = user.ask(login.sa, m.INFORMATIONAL, make(login.child))
+    assert answer.error is None
+    if over:
+        assert not answer.all(m.DELETE)
+        wait(lambda: not gate.established() and not gate.children(), "nothing is left")
+    elif over is None:
+        assert not answer.payloads and carries(user, login)
+    else:
+        assert answer.one(m.DELETE) == b"\3\4\0\1" + login.child.spi_out and not gate.children()
+    assert carries(user, user.login())
+
+
+def test_rekeyed_twice(gate, user):
+    """S23: a second rekey of a Child SA before the first one is over, and one of what came of it."""
+    login = user.login()
+    again = [m.N(m.REKEY_SA, b"", m.ESP, login.child.spi_in)]
+    _, new = user.create_child(login.sa, ALL, before=again)
+    for _ in range(3):
+        assert user.create_child(login.sa, ALL, before=again)[0].names == ["N(TEMPORARY_FAILURE)"]
+    _, third = user.create_child(login.sa, ALL, before=[m.N(m.REKEY_SA, b"", m.ESP, new.spi_in)])
+    assert third and all(carries(user, login, child) for child in (login.child, new, third))
+    assert user.ask(login.sa, m.INFORMATIONAL, [m.D(m.ESP, [login.child.spi_in, new.spi_in])]).names == ["DELETE"]
+    assert carries(user, login, third)
+    wait(lambda: len(gate.children()) == 1, "one is left")
+
+
+@pytest.mark.parametrize("theirs", ("10.0.0.0/8", "10.20.0.0/25", "172.16.0.0/12"))
+def test_rekey_with_other_selectors(user, theirs):
+    """S24: never more than the policy or what was asked for, whatever was in use."""
+    login = user.login()
+    answer, new = user.create_child(login.sa, ([m.net("0.0.0.0/0")], [m.net(theirs)]),
+                                    before=[m.N(m.REKEY_SA, b"", m.ESP, login.child.spi_in)])
+    block = ipaddress.ip_network(theirs)
+    if not block.overlaps(ipaddress.ip_network("10.20.0.0/24")):
+        assert answer.names == ["N(TS_UNACCEPTABLE)"] and carries(user, login)
+        return
+    (selector,) = new.there
+    inside = ipaddress.ip_network("10.20.0.0/24") if block.prefixlen < 24 else block
+    assert (selector.first, selector.last) == (str(inside[0]), str(inside[-1]))
+    assert new.here == [m.Selector(login.inner, login.inner)] and carries(user, login, new)
 
 
 SELECTORS = {
