@@ -116,7 +116,9 @@ static const struct key_load *key_choose(const struct keyring *keyring, const st
         int theirs = (int)owner_rank(key, remote), ours = (int)owner_rank(key, local);
         /* who will answer is not known before its IDr: then it is enough that the secret is ours */
         bool other = remote->type == ID_ANY ? ours == OWNER_NO : theirs == OWNER_NO;
-        if (other && !owners_only(key, local))
+        /* a peer with our name: that of a secret which we share with another proves nothing */
+        bool namesake = identity_equal(local, remote);
+        if ((other || namesake) && !owners_only(key, local))
             continue; /* it belongs to somebody else */
         if (theirs * 4 + ours > best_rank) {
             best_rank = theirs * 4 + ours;

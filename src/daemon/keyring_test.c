@@ -113,7 +113,10 @@ static void test_of_somebody_else(void **state)
     (void)state;
     assert_int_equal(load("bob", "of-bob", "bob", "gw"), 0);
     assert_int_equal(sign("gw", "carol"), ERR_NOT_FOUND);
+    assert_int_equal(sign("gw", "gw"), ERR_NOT_FOUND); /* nor bob in with our name */
     assert_int_equal(load("own", "mine", "gw", NULL), 0);
+    assert_int_equal(sign("gw", "gw"), 0);
+    assert_secret("mine");
     assert_int_equal(sign("gw", "carol"), 0);
     assert_secret("mine");
 }
