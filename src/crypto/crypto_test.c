@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <openssl/bn.h>
+
 #include "base/unit_test.h"
 #include "crypto/esp_cipher.h"
 #include "crypto/ke.h"
@@ -131,6 +133,38 @@ static void hostile_public_values(void **state)
     assert_null(ke_new(2, &dice));
 }
 
+/* RFC 3526: the primes of all groups begin with these octets; a little less is taken, more is not.
+ */
+static void modp_limits(void **state)
+{
+    static const uint8_t begin[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x0f,
+                                    0xda, 0xa2, 0x21, 0x68, 0xc2, 0x34, 0xc4, 0xc6, 0x62, 0x8b};
+    static uint8_t value[KE_PUBLIC_MAX];
+    struct secret secret = {0};
+    (void)state;
+    for (uint16_t group = 14; group <= 16; group++) {
+        struct ke *ke = ke_new(group, &dice);
+        size_t len = 256u + 128u * (group - 14u);
+        assert_int_equal(ke_public(ke).len, len);
+        memset(value, 0, sizeof(value));
+        memcpy(value, begin, sizeof(begin));
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
+        value[sizeof(begin) - 1]++;
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        /* p - 1 has the order 2 (RFC 6989 section 2.1); they all end with 64 ones */
+        BIGNUM *p = group == 14   ? BN_get_rfc3526_prime_2048(NULL)
+                    : group == 15 ? BN_get_rfc3526_prime_3072(NULL)
+                                  : BN_get_rfc3526_prime_4096(NULL);
+        assert_int_equal(BN_bn2binpad(p, value, (int)len), len);
+        value[len - 1] = 0xfe;
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        value[len - 1] = 0xfd;
+        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
+        BN_free(p);
+        ke_free(ke);
+    }
+}
+
 static const struct {
     uint16_t encr, bits, integ;
 } suites[] = {{20, 128, 0}, {20, 256, 0}, {28, 0, 0}, {12, 128, 12}, {12, 256, 13}, {12, 256, 14}};
@@ -258,6 +292,7 @@ int main(void)
         cmocka_unit_test(both_ends_agree),
         cmocka_unit_test(x25519_vector),
         cmocka_unit_test(hostile_public_values),
+        cmocka_unit_test(modp_limits),
         cmocka_unit_test(sk_round_trip_and_tampering),
         cmocka_unit_test(esp_round_trip_and_tampering),
         cmocka_unit_test(backends_agree),
