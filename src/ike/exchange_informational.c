@@ -222,6 +222,8 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
     struct informational what = {0};
     uint32_t spis[LIMIT_DELETE_SPIS];
     size_t n_spis = 0;
+    if (mobike_too_often(sa, answering->request, answering->now))
+        return ANSWER_SILENT;
     if (!take_deletes(sa, answering->request, &what, spis, &n_spis))
         return answer_refuse(answering, N_INVALID_SYNTAX);
     if (!mobike_answer(sa, answering, &what.move))

@@ -114,15 +114,27 @@ static void answer_cookie2(struct answering *answering)
         wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
 }
 
+/* updates - section 3.5: only the party that logged in decides; from anyone else it is ignored
+ * (M2).
+ */
+static bool updates(const struct sa *sa, const struct wire_message *request)
+{
+    return sa->session->mobike && sa->session->role == IKE_GATEWAY &&
+           wire_notify_has(request, N_UPDATE_SA_ADDRESSES);
+}
+
+bool mobike_too_often(struct sa *sa, const struct wire_message *request, nanos now)
+{
+    return updates(sa, request) && !session_moves(sa->session, now);
+}
+
 bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
 {
     const struct wire_message *request = answering->request;
     *ret_move = false;
     if (!sa->session->mobike)
         return true;
-    /* Section 3.5: only the party that logged in decides; from anyone else it is ignored (M2). */
-    bool update =
-        wire_notify_has(request, N_UPDATE_SA_ADDRESSES) && sa->session->role == IKE_GATEWAY;
+    bool update = updates(sa, request);
     uint16_t refusal = mobike_refusal(sa, request, answering->path, update);
     if (refusal != 0)
         answer_refuse(answering, refusal);

@@ -28,6 +28,10 @@ uint16_t mobike_refusal(const struct sa *sa, const struct wire_message *request,
 bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response);
 bool mobike_watches_nat(const struct sa *sa);
 
+/* mobike_too_often - so many UPDATE_SA_ADDRESSES came in this session that one more, which is
+ * `request`, is not heard: the peer repeats it. Each is work in the data plane, and log lines. */
+bool mobike_too_often(struct sa *sa, const struct wire_message *request, nanos now);
+
 /* mobike_answer - the part of an INFORMATIONAL request that is MOBIKE's: writes the reply's
  * NAT_DETECTION and COOKIE2. false: refused, and the reply is complete. `ret_move`: commit with
  * mobike_moved(). */

@@ -115,7 +115,8 @@ void receive_follow_nat(struct sa *sa, const struct endpoint *from)
 {
     if (sa->life != IKE_ESTABLISHED || sa->session->mobike || !sa->nat_remote || sa->nat_local ||
         endpoint_equal(&sa->path.remote, from) ||
-        !address_usable_outer(&from->address, sa->ike->options.allow_loopback))
+        !address_usable_outer(&from->address, sa->ike->options.allow_loopback) ||
+        !session_moves(sa->session, sa->ike->now))
         return;
     struct ike_path moved = sa->path;
     moved.remote = *from;

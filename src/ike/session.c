@@ -12,8 +12,10 @@
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
 /* every live one rekeyed, thrice, before the peer deletes the old ones */
-#define OLD_SAS_FACTOR 4
-#define YIELD_NS       (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
+#define OLD_SAS_FACTOR   4
+#define MOVES            64 /* at once, then eight a second: work in the data plane, log lines */
+#define MOVE_INTERVAL_NS (NANOS_PER_SEC / 8)
+#define YIELD_NS         (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
@@ -340,6 +342,11 @@ bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now)
         return false;
     *full_ns += interval_ns;
     return true;
+}
+
+bool session_moves(struct session *session, nanos now)
+{
+    return session_rate(&session->moves_ns, MOVES, MOVE_INTERVAL_NS, now);
 }
 
 bool session_children_full(const struct session *session)

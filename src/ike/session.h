@@ -43,6 +43,7 @@ struct session {
     bool child_refused;     /* the same for Child SAs */
     nanos key_exchanges_ns; /* D-21: what the peer may ask for in a time: session_rate */
     nanos new_children_ns;  /* the same */
+    nanos moves_ns;         /* the same */
 
     /* all of it goes: session_down */
     bool ending;
@@ -120,6 +121,9 @@ bool session_crowded(const struct session *session);
 /* session_rate - a token bucket as the time at which it is full: `burst` at once, then one per
  * interval. false: not now. */
 bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now) MUST_USE;
+
+/* session_moves - the peer may move one of the IKE SAs once more now. */
+bool session_moves(struct session *session, nanos now) MUST_USE;
 
 /* session_children_full - no further Child SA, whichever IKE SA it is for (RFC 7791 section 8). */
 bool session_children_full(const struct session *session);

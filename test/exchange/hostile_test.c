@@ -602,6 +602,40 @@ static void as_fast_as_can_be(void **state)
     world_free(world);
 }
 
+/* To and fro, as fast as the network carries it: by MOBIKE (what is too much is heard when it is
+ * repeated), and without it, with every message from another port of a NAT. */
+static void moving_all_the_time(void **state)
+{
+    (void)state;
+    for (int mobike = 0; mobike < 2; mobike++) {
+        struct world *world = world_new(12);
+        world->conn_a->mobike = mobike == 1;
+        world->nat_port = mobike ? 0 : 20000;
+        scenario_login(world);
+        ike_sa_id sa = world_sa(&world->a, 0);
+        unsigned before = world->b.counts[IKE_EV_SA_MOVED];
+        nanos began = world->now;
+        for (uint16_t i = 0; i < 400; i++) {
+            struct ike_command move = {.kind = IKE_CMD_MOVE, .sa = sa, .path = world_path(0)};
+            move.path.local.port = (uint16_t)(5000 + i % 2);
+            if (!mobike) {
+                world->nat_port = (uint16_t)(20000 + 2 * (i % 2));
+                move.kind = IKE_CMD_PROBE;
+            }
+            ask(&world->a, move);
+            world_run(world, 3 * WORLD_LATENCY_NS);
+        }
+        unsigned seconds = (unsigned)((world->now - began) / NANOS_PER_SEC);
+        unsigned moves = world->b.counts[IKE_EV_SA_MOVED] - before;
+        assert_in_range(moves, 64, 65 + 8 * seconds);
+        world_run(world, 60 * NANOS_PER_SEC);
+        assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK); /* and it lives */
+        assert_int_equal(scenario_sa(&world->b, world_sa(&world->b, 0)).path.remote.port,
+                         mobike ? scenario_sa(&world->a, sa).path.local.port : world->nat_port + 1);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -611,7 +645,7 @@ int main(void)
         cmocka_unit_test(of_a_sibling),       cmocka_unit_test(authentic_but_wrong),
         cmocka_unit_test(forged_repetition),  cmocka_unit_test(badly_formatted),
         cmocka_unit_test(many_children),      cmocka_unit_test(rekeyed_and_rekeyed),
-        cmocka_unit_test(as_fast_as_can_be),
+        cmocka_unit_test(as_fast_as_can_be),  cmocka_unit_test(moving_all_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
