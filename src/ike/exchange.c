@@ -266,11 +266,18 @@ static struct verdict not_asked(const struct asking *asking, enum ike_outcome ou
                             .not_before_ns = nanos_after(now, MEMORY_AGAIN_NS)};
 }
 
+/* there - where the peer is reached: a Gateway goes after an End User that has moved, whose address
+ * has yet to be checked (RFC 4555 section 3.7), since nobody is left where it was. */
+static const struct ike_path *there(const struct sa *sa)
+{
+    return sa->pending_ns > sa->moved_ns ? &sa->pending_path : &sa->path;
+}
+
 static void ask(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
-    asking->path = sa->path;
+    asking->path = *there(sa);
     asking->exchange = asking->ops->exchange;
     asking->running = true;
     enum ike_outcome outcome = asking->ops->ask(sa, asking, &request, now);
@@ -390,7 +397,7 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
     struct asking *asking = sa->asking;
     bool other_path = intent->kind == INTENT_MOVE || intent->kind == INTENT_PATH_TEST ||
                       intent->kind == INTENT_CREATE_MOVED;
-    struct ike_path path = other_path ? mobike_fill_path(sa, &intent->path) : sa->path;
+    struct ike_path path = other_path ? mobike_fill_path(sa, &intent->path) : *there(sa);
     asking->parked = false;
     asking->woken = true;
     asking->woken_for = intent->kind;
@@ -410,7 +417,7 @@ static bool hastens(const struct sa *sa, const struct intent *intent)
 {
     return intent->kind == INTENT_PROBE && intent->give_up_ns > 0 && window_busy(&sa->mine) &&
            !sa->asking->woken && sa->mine.give_up_at_ns == NANOS_NEVER &&
-           sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, &sa->path);
+           sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, there(sa));
 }
 
 static void hasten(struct sa *sa, const struct intent *intent, nanos now)
@@ -435,8 +442,8 @@ static bool leaves_path(const struct sa *sa, const struct intent *intent)
         (intent->kind != INTENT_MOVE && intent->kind != INTENT_CREATE_MOVED) ||
         intent->give_up_ns == 0)
         return false;
-    struct ike_path there = mobike_fill_path(sa, &intent->path);
-    return !ike_path_equal(&sa->mine.path, &there);
+    struct ike_path to = mobike_fill_path(sa, &intent->path);
+    return !ike_path_equal(&sa->mine.path, &to);
 }
 
 /* message_ids_end - RFC 7296 section 2.2: before they are used up there is another IKE SA. */
@@ -464,8 +471,8 @@ static struct intent **woken_by(struct sa *sa, nanos now)
  * waited for it does so no more. */
 static void own_pace(struct sa *sa, nanos now)
 {
-    sa->asking->strayed |= !ike_path_equal(&sa->mine.path, &sa->path);
-    sa->mine.path = sa->path;
+    sa->asking->strayed |= !ike_path_equal(&sa->mine.path, there(sa));
+    sa->mine.path = *there(sa);
     sa->mine.interval_ns = 0;
     sa->mine.tries = 0;
     window_sent(&sa->mine, &sa->ike->retransmit, now); /* the last copy went out just now */

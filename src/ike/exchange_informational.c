@@ -80,8 +80,6 @@ static enum ike_outcome ask_delete_ike(struct sa *sa, struct asking *asking,
     wire_add_delete_ike(request);
     if (sa->detoured)
         asking->path = sa->session->end_path;
-    else if (sa->pending_ns > sa->moved_ns)
-        asking->path = sa->pending_path; /* the peer is there, and this is all that it gets */
     sa->down_reason = asking->intent.reason;
     if (sa->life != IKE_DELETING)
         sa_life_set(sa, IKE_DELETING, now);

@@ -358,6 +358,21 @@ static void delete_by_both(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* asked_where_it_was - the Gateway has a request outstanding on a path that died when the End User
+ * leaves it, and the copy that follows is lost: it is repeated where the End User is now. */
+static void asked_where_it_was(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_MS(1500), user, 0);
+        sim_fault_at(sim, "renumber", SIM_MS(1500), 0, user, 0);
+        sim_fault_at(sim, "lossy", SIM_MS(1500), SIM_MS(500), user, 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(5), "asked where nobody is");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -398,6 +413,7 @@ static const struct sim_scenario scenarios[] = {
     {"end_at_deadline", end_at_deadline},
     {"delete_at_deadline", delete_at_deadline},
     {"delete_by_both", delete_by_both},
+    {"asked_where_it_was", asked_where_it_was},
     {"two_families", two_families},
 };
 
