@@ -276,6 +276,8 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     struct wire_ke ke;
     struct span nr;
 
+    if (sa->session->ending) /* its Delete is to come, and no Child SA is made by then */
+        return verdict_done(sa->session->end_reason);
     if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
         return verdict_done(IKE_INVALID_SYNTAX);
     enum ike_outcome outcome = IKE_LIMIT;

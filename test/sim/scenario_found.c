@@ -373,6 +373,23 @@ static void asked_where_it_was(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* rekey_at_deadline - the answer to a rekey comes when the authentication is over: nothing is
+ * installed any more. */
+static void rekey_at_deadline(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 1);
+    user->conn->reauth_ns = SIM_SECONDS(30);
+    user->conn->reauth_over_ns = SIM_SECONDS(4);
+    user->logs_in_anew = true;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    sim_fault_at(sim, "rekey-child", SIM_MS(28000), 0, user, 0);
+    sim_fault_at(sim, "hole-in", SIM_MS(28010), SIM_SECONDS(8), user, 0);
+    sim_run(sim, SIM_SECONDS(60));
+    sim_expect(sim, user->logins > 0);
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -414,6 +431,7 @@ static const struct sim_scenario scenarios[] = {
     {"delete_at_deadline", delete_at_deadline},
     {"delete_by_both", delete_by_both},
     {"asked_where_it_was", asked_where_it_was},
+    {"rekey_at_deadline", rekey_at_deadline},
     {"two_families", two_families},
 };
 
