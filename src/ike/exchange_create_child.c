@@ -342,16 +342,20 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
                                      const struct ike_path *from, nanos now)
 {
     if (response_grants(response)) {
-        struct ike_path there = mobike_answered_over(asking, from);
+        bool gateway = sa->session->role == IKE_GATEWAY;
+        /* Whoever agrees is where the request wanted it: other copies of it are refused
+         * (agreeable), or are answered as that one was. */
+        struct ike_path there = gateway ? asking->path : mobike_answered_over(asking, from);
         struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
             sa->nat_local = nat.local;
             sa->nat_remote = nat.remote;
         }
-        if (sa->session->role == IKE_GATEWAY)
+        if (gateway)
             sa->peer_addresses[0] = there.remote.address;
         sa_path_set(sa, &there);
-        mobike_say_again(sa, asking, &there);
+        if (!gateway)
+            mobike_say_again(sa, asking, &there);
     }
     return answered(sa, asking, response, from, now);
 }
