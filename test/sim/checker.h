@@ -19,10 +19,13 @@ void sim_checks_free(struct sim_checks *checks);
 void sim_check_sealed(struct sim_host *host, uint64_t key, struct span packet, uint64_t sequence);
 /* sim_check_sent - nothing that was inner is on the wire in the clear. */
 void sim_check_sent(const struct sim_host *host, const struct sim_packet *packet);
-/* sim_check_packet_new - a number for an inner packet; `forged`: it must not arrive. */
-uint64_t sim_check_packet_new(struct sim *sim, size_t len, bool forged);
-/* sim_check_packet_arrived - as it was sent, once, and only if it may. */
-void sim_check_packet_arrived(const struct sim_host *host, uint64_t number, size_t len);
+/* sim_check_packet_new - a number for an inner packet from or to a user; `forged`: it must not
+ * arrive. */
+uint64_t sim_check_packet_new(const struct sim_host *user, size_t len, bool forged);
+/* sim_check_packet_arrived - as it was sent, once, only if it may, and at no other user than the
+ * one it is for, who is returned. NULL: it may not. */
+const struct sim_host *sim_check_packet_arrived(const struct sim_host *host, uint64_t number,
+                                                size_t len);
 
 /* --- checker_ike.c --- */
 
@@ -75,6 +78,7 @@ struct sim_checks {
     struct sim_inner {
         uint16_t len;
         bool forged, arrived;
+        const struct sim_host *user;
     } * packets;
 };
 

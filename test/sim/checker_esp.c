@@ -33,20 +33,21 @@ void sim_check_sent(const struct sim_host *host, const struct sim_packet *packet
         sim_violation(host->sim, "%s: an inner packet leaves in the clear", host->name);
 }
 
-uint64_t sim_check_packet_new(struct sim *sim, size_t len, bool forged)
+uint64_t sim_check_packet_new(const struct sim_host *user, size_t len, bool forged)
 {
-    struct sim_checks *checks = sim->checks;
+    struct sim_checks *checks = user->sim->checks;
     if (checks->n_packets == checks->packet_room) {
         checks->packet_room = checks->packet_room == 0 ? 1024 : checks->packet_room * 2;
         checks->packets =
             reallocarray(checks->packets, checks->packet_room, sizeof(checks->packets[0]));
         ASSERT(checks->packets != NULL);
     }
-    checks->packets[checks->n_packets] = (struct sim_inner){(uint16_t)len, forged, false};
+    checks->packets[checks->n_packets] = (struct sim_inner){(uint16_t)len, forged, false, user};
     return checks->n_packets++;
 }
 
-void sim_check_packet_arrived(const struct sim_host *host, uint64_t number, size_t len)
+const struct sim_host *sim_check_packet_arrived(const struct sim_host *host, uint64_t number,
+                                                size_t len)
 {
     struct sim *sim = host->sim;
     struct sim_checks *checks = sim->checks;
@@ -54,12 +55,17 @@ void sim_check_packet_arrived(const struct sim_host *host, uint64_t number, size
     if (number >= checks->n_packets || checks->packets[number].len != len) {
         sim_violation(sim, "%s: inner packet %llu of %zu octets was never sent", host->name, n,
                       len);
-        return;
+        return NULL;
     }
-    if (checks->packets[number].arrived)
+    struct sim_inner *packet = &checks->packets[number];
+    if (packet->arrived)
         sim_violation(sim, "%s: inner packet %llu arrived twice", host->name, n);
-    if (checks->packets[number].forged)
+    if (packet->forged)
         sim_violation(sim, "%s: inner packet %llu arrived against the selectors", host->name, n);
-    checks->packets[number].arrived = true;
+    if (!host->gateway && packet->user != host)
+        sim_violation(sim, "%s gets inner packet %llu, which is for %s", host->name, n,
+                      packet->user->name);
+    packet->arrived = true;
     sim->counts.esp_delivered++;
+    return packet->user;
 }

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "sim/checker.h"
 #include "sim/host.h"
+#include "sim/lease.h"
 #include "sim/plane.h"
 
 #define DEADLINE_GRACE SIM_SECONDS(1)
@@ -191,6 +192,28 @@ static bool keys_agree(const struct sim_host *a, ike_sa_id sa_a, const struct si
            span_equal(secret_span(&one.sk_er), secret_span(&other.sk_er));
 }
 
+static bool inner_agree(const struct ike_config *a, const struct ike_config *b)
+{
+    return a->n_addresses == b->n_addresses &&
+           memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(a->addresses[0])) == 0;
+}
+
+/* seen_at - the address that the world sees of a host's own. */
+static const struct address *seen_at(const struct sim_host *host, const struct address *own)
+{
+    for (unsigned i = 0; i < host->n_interfaces; i++)
+        if (host->interfaces[i].nat != NULL && address_equal(&host->interfaces[i].address, own))
+            return &host->interfaces[i].nat->address;
+    return own;
+}
+
+/* place_agrees - what one end sends arrives at the other end's idea of where it is. */
+static bool place_agrees(const struct sim_host *a, const struct ike_path *from,
+                         const struct ike_path *to)
+{
+    return address_equal(seen_at(a, &from->local.address), &to->remote.address);
+}
+
 static const char *sas_agree(struct sim *sim, struct sim_host *host)
 {
     struct ike_sa_info sa, other;
@@ -206,6 +229,12 @@ static const char *sas_agree(struct sim *sim, struct sim_host *host)
             !keys_agree(host, sa.id, peer, other.id))
             return WRONG("%s and %s differ in IKE SA %u and %u", host->name, peer->name, sa.id,
                          other.id);
+        if (!place_agrees(host, &sa.path, &other.path))
+            return WRONG("%s and %s differ in where IKE SA %u and %u are", host->name, peer->name,
+                         sa.id, other.id);
+        if (!inner_agree(sa.config, other.config))
+            return WRONG("%s and %s differ in the inner addresses of IKE SA %u and %u", host->name,
+                         peer->name, sa.id, other.id);
     }
     return NULL;
 }
@@ -266,19 +295,29 @@ static const char *user_served(const struct sim_host *user)
     return NULL;
 }
 
+/* twice - an address that is leased to two at once. */
+static bool twice(const struct sim_host *gateway)
+{
+    for (unsigned i = 0; i < SIM_LEASES; i++)
+        for (uint8_t k = 0; k < gateway->leases[i].n; k++)
+            if (sim_lease_of(gateway, &gateway->leases[i].addresses[k]) != &gateway->leases[i])
+                return true;
+    return false;
+}
+
 static const char *gateway_served(const struct sim_host *gateway, uint64_t sessions)
 {
     struct ike_stats stats;
     unsigned leases = 0;
     ike_stats_get(gateway->ike, &stats);
     for (unsigned i = 0; i < SIM_LEASES; i++)
-        leases += gateway->leases[i].session != 0;
+        leases += gateway->leases[i].owner != 0;
     /* with inner = per-path clones may have some of their own */
     uint64_t most = stats.sessions + (gateway->conn->inner_per_path ? stats.established : 0);
     if (leases < stats.sessions || leases > most || stats.sessions > sessions)
         return WRONG("%s: %llu sessions of %llu, %u leases", gateway->name,
                      (unsigned long long)stats.sessions, (unsigned long long)sessions, leases);
-    return NULL;
+    return twice(gateway) ? WRONG("%s leases one address twice", gateway->name) : NULL;
 }
 
 const char *sim_check_healed(struct sim *sim)
@@ -317,9 +356,8 @@ const char *sim_check_empty(struct sim *sim)
                          (unsigned long long)(stats.half_open + stats.established),
                          (unsigned long long)stats.children, sim_plane_n(host->plane));
         for (unsigned k = 0; k < SIM_LEASES; k++)
-            if (host->leases[k].session != 0)
-                return WRONG("%s: session %u has a lease for ever", host->name,
-                             host->leases[k].session);
+            if (host->leases[k].owner != 0)
+                return WRONG("%s: %u has a lease for ever", host->name, host->leases[k].owner);
     }
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include "exchange/party.h"
 #include "ike/identity.h"
 #include "sim/checker.h"
+#include "sim/lease.h"
 #include "sim/memory.h"
 #include "sim/network.h"
 #include "sim/plane.h"
@@ -112,6 +113,7 @@ void sim_host_start(struct sim_host *host)
     host->paths = path_manager_new(&options);
     ASSERT(host->ike != NULL && host->paths != NULL);
     host->plane = sim_plane_new(host);
+    sim_lease_start(host);
     ASSERT(ike_conn_add(host->ike, host->conn) == 0);
     sim_log(host->sim, host, "starts");
     sim_host_links_changed(host);
@@ -134,7 +136,7 @@ static void cores_free(struct sim_host *host)
     host->incarnation++;
     host->deadline = NANOS_NEVER;
     host->inner = (struct address){0};
-    memset(host->leases, 0, sizeof(host->leases));
+    sim_lease_done(host);
 }
 
 void sim_host_crash(struct sim_host *host)
@@ -250,30 +252,12 @@ void sim_host_job_done(struct sim_host *host, const struct sim_event *event)
 static void lease(struct sim_host *host, const struct ike_event *event)
 {
     struct ike_result result = {.error = ERR_FULL};
-    bool refused = sim_chance(host->sim, host->faults.lease_fail);
-    for (unsigned i = 0; i < SIM_LEASES && !refused; i++) {
-        struct sim_lease *free_one = &host->leases[i];
-        if (free_one->session != 0)
-            continue;
-        result.error = 0;
-        result.config.n_addresses = 1;
-        ASSERT(address_parse("10.9.0.1", &result.config.addresses[0]));
-        result.config.addresses[0].octets[3] = (uint8_t)(1 + i);
-        *free_one = (struct sim_lease){event->session, result.config.addresses[0]};
-        break;
+    if (!sim_chance(host->sim, host->faults.lease_fail)) {
+        core_enter(host);
+        result.error = sim_lease_give(host, event, &result.config);
+        core_leave(host);
     }
     complete(host, event->job, &result);
-}
-
-static void lease_release(struct sim_host *host, ike_session_id session)
-{
-    for (unsigned i = 0; i < SIM_LEASES; i++)
-        if (host->leases[i].session == session) {
-            host->leases[i] = (struct sim_lease){0};
-            return;
-        }
-    sim_violation(host->sim, "%s gives back the lease of session %u, which has none", host->name,
-                  session);
 }
 
 static void install(struct sim_host *host, const struct ike_event *event)
@@ -317,7 +301,7 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
     case IKE_EV_LEASE: lease(host, event); break;
     case IKE_EV_LEASE_RELEASE:
         if (host->gateway) /* to an End User it says that the addresses of a clone are gone */
-            lease_release(host, event->session);
+            sim_lease_release(host, event->session);
         break;
     case IKE_EV_CHILD_INSTALL: install(host, event); break;
     case IKE_EV_CHILD_SWITCH: sim_plane_switch(host->plane, event->child); break;

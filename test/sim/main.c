@@ -99,16 +99,16 @@ static void report(const struct totals *t, double took)
 {
     const struct sim_counts *c = &t->counts;
     printf("%llu datagrams, %llu lost, %llu replayed, %llu altered; %llu ESP packets sealed, %llu "
-           "delivered, %llu refused\n",
+           "delivered, %llu of them inner IPv6, %llu refused\n",
            (unsigned long long)c->datagrams, (unsigned long long)c->lost,
            (unsigned long long)c->replayed, (unsigned long long)c->mutated,
            (unsigned long long)c->esp_sealed, (unsigned long long)c->esp_delivered,
-           (unsigned long long)c->esp_refused);
-    printf("%llu logins, %llu clones and rekeys, %llu moves, %llu crashes, %llu failed "
-           "allocations\n",
+           (unsigned long long)c->inner_v6, (unsigned long long)c->esp_refused);
+    printf("%llu logins, %llu clones and rekeys, %llu inner addresses of clones, %llu moves, %llu "
+           "crashes, %llu failed allocations\n",
            (unsigned long long)c->logins, (unsigned long long)c->clones,
-           (unsigned long long)c->moves, (unsigned long long)c->crashes,
-           (unsigned long long)c->failed_allocations);
+           (unsigned long long)c->inner_own, (unsigned long long)c->moves,
+           (unsigned long long)c->crashes, (unsigned long long)c->failed_allocations);
     printf("%llu runs, %llu failed, %llu events in %.1f s: %.0f a second; trace hash %016llx\n",
            (unsigned long long)t->runs, (unsigned long long)t->failed,
            (unsigned long long)t->events, took, (double)t->events / took,

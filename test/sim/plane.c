@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "esp/policy.h"
+#include "esp/selector.h"
 #include "multipath/install.h"
 #include "sim/checker.h"
 #include "sim/network.h"
@@ -289,9 +290,14 @@ bool sim_plane_send(struct sim_plane *plane, struct span inner)
 
 bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner)
 {
-    for (unsigned i = 0; i < plane->n; i++)
-        if (esp_policy_sends(plane->records[i].child))
+    struct esp_inner parsed;
+    ASSERT(esp_inner_parse(inner, &parsed));
+    for (unsigned i = 0; i < plane->n; i++) {
+        const struct esp_child *child = plane->records[i].child;
+        if (esp_policy_sends(child) &&
+            !esp_selector_out(&child->local_ts, &child->remote_ts, &parsed))
             return seal_send(plane, &plane->records[i], inner);
+    }
     return false;
 }
 

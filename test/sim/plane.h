@@ -29,7 +29,8 @@ void sim_plane_tick(struct sim_plane *plane);
 /* sim_plane_send - an inner packet of the host. false: no policy takes it, or no child is usable:
  * it does not leave. */
 bool sim_plane_send(struct sim_plane *plane, struct span inner);
-/* sim_plane_send_wrong - seals a packet that the selectors forbid, as a hostile peer would. */
+/* sim_plane_send_wrong - seals the packet for a child whose selectors forbid it, as a hostile peer
+ * would. false: there is none. */
 bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner);
 void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool raw,
                     struct buffer octets);

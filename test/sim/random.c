@@ -4,6 +4,7 @@
 #include "ike/identity.h"
 #include "sim/fault.h"
 #include "sim/host.h"
+#include "sim/lease.h"
 #include "sim/scenario.h"
 
 static nanos some_seconds(struct sim *sim, unsigned least, unsigned most)
@@ -84,6 +85,7 @@ static void configure(struct sim *sim, struct sim_host *host)
     lifetimes(sim, conn);
     reauthentication(sim, host);
     host->traffic_interval = SIM_MS(100 + sim_below(sim, 2000));
+    conn->inner_per_path = sim_chance(sim, 500);
 }
 
 static void link_some(struct sim *sim, struct sim_link *link, bool noise)
@@ -140,12 +142,26 @@ static void impostor(struct sim *sim)
         host->conn->local.id = sim->hosts[host - sim->hosts - 1].conn->local.id;
 }
 
+/* some_families - of inner addresses; a user of a Gateway asks for one that it has at least. */
+static void some_families(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
+{
+    bool v6 = sim_chance(sim, 400), v4 = !v6 || sim_chance(sim, 500);
+    for (uint8_t i = 0; gateway != NULL && i < gateway->conn->children[0].local_ts.fixed.n; i++) {
+        bool has_v6 =
+            gateway->conn->children[0].local_ts.fixed.ts[i].range.first.family == ADDRESS_V6;
+        v4 |= !has_v6 && !v4 && gateway->conn->n_pools == 1;
+        v6 |= has_v6 && !v6 && gateway->conn->n_pools == 1;
+    }
+    sim_inner_families(host, v4, v6);
+}
+
 void sim_random_play(struct sim *sim)
 {
     unsigned gateways = sim_chance(sim, 200) ? 2 : 1;
     for (unsigned i = 0; i < gateways; i++) {
         struct sim_host *gateway = sim_gateway(sim, sim_chance(sim, 300) ? 2 : 1);
         configure(sim, gateway);
+        some_families(sim, gateway, NULL);
         some_ipv6(sim, gateway, NULL);
         surround(sim, gateway);
     }
@@ -154,6 +170,7 @@ void sim_random_play(struct sim *sim)
         struct sim_host *user = sim_user(sim, 1 + (unsigned)sim_below(sim, 4));
         sim_goes_to(user, gateway, 1 + (unsigned)sim_below(sim, gateway->n_interfaces));
         configure(sim, user);
+        some_families(sim, user, gateway);
         some_ipv6(sim, user, gateway);
         surround(sim, user);
     }

@@ -8,7 +8,7 @@
 static void basic(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
-    sim_run(sim, SIM_SECONDS(10));
+    sim_run(sim, SIM_SECONDS(60));
     sim_expect(sim, user->logins == 1);
     sim_expect(sim, sim->counts.esp_delivered > 100);
     sim_expect(sim, sim->counts.esp_refused > 0);

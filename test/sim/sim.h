@@ -10,7 +10,8 @@
  *      scenario.h   what is played: named ones, or random ones from a seed
  *      host.c       a machine: cores, jobs, crash       plane.c    its ESP
  *      network.c    interfaces, links, NATs             hostile.c  who sits on the path
- *      traffic.c    inner packets                       checker_*  what must hold, after each event
+ *      traffic.c    inner packets                       lease.c    inner addresses
+ *      checker_*    what must hold, after each event
  *
  * Everything lives in one struct sim; sim_free gives back what it took.
  */
@@ -25,6 +26,7 @@
 #define SIM_LEASES     64
 #define SIM_REFUSED    16
 #define SIM_RECENT     32 /* datagrams that the one on the path remembers */
+#define SIM_FAMILIES   2  /* inner addresses of one lease */
 
 #define SIM_SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
 #define SIM_MS(n)      ((nanos)(n)*NANOS_PER_MS)
@@ -32,6 +34,7 @@
 struct sim;
 struct sim_host;
 struct sim_plane;
+struct pools;
 
 /* --- network --- */
 
@@ -82,8 +85,10 @@ struct sim_faults {
 };
 
 struct sim_lease {
-    ike_session_id session; /* 0: free */
-    struct address address;
+    ike_session_id owner; /* a session, or a clone with addresses of its own; 0: free */
+    struct sim_host *user;
+    uint8_t n;
+    struct address addresses[SIM_FAMILIES];
 };
 
 struct sim_host {
@@ -105,10 +110,11 @@ struct sim_host {
     struct ike *ike;
     struct path_manager *paths;
     struct sim_plane *plane;
-    struct sim_lease leases[SIM_LEASES]; /* Gateway */
+    struct pools *pools;                 /* Gateway */
+    struct sim_lease leases[SIM_LEASES]; /* what they gave out */
     ike_child_id refused[SIM_REFUSED];   /* installations, the last ones */
     unsigned n_refused;
-    struct address inner; /* End User: leased to us */
+    struct address inner; /* End User: leased to it last */
     nanos deadline;
     nanos traffic_interval; /* of its own packets; 0: silent */
     unsigned logins;        /* sessions that came up */
@@ -141,6 +147,7 @@ struct sim_checks; /* checker.h */
 struct sim_counts {
     uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, lost, replayed, mutated;
     uint64_t failed_allocations, crashes, logins, clones, moves;
+    uint64_t inner_v6, inner_own; /* packets delivered over IPv6; leases of clones */
 };
 
 struct sim {

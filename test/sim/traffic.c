@@ -6,20 +6,32 @@
 #include "base/writer.h"
 #include "sim/checker.h"
 #include "sim/host.h"
+#include "sim/lease.h"
 #include "sim/plane.h"
 
-#define HEADERS 28 /* IPv4 and UDP */
-#define TEXT    32 /* mark, number, host, kind */
-#define ROOM    1500
+#define UDP_HEADER 8
+#define TEXT       32 /* mark, number, host, kind */
+#define ROOM       1500
+#define OWN        32 /* inner addresses of one End User */
 
 static const char mark[17] = "PLAINTEXT OF SIM";
 
 enum kind { ASKED, ANSWERED, DOWNSTREAM, FORGED };
 
+struct ends {
+    struct address src, dst;
+    const struct sim_host *user; /* whose they are */
+};
+
+static size_t headers_of(const struct address *address)
+{
+    return UDP_HEADER + (address->family == ADDRESS_V6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
+}
+
 static void sum_write(uint8_t *header)
 {
     uint32_t sum = 0;
-    for (size_t i = 0; i < 20; i += 2)
+    for (size_t i = 0; i < IPV4_HEADER_LEN; i += 2)
         sum += (uint32_t)header[i] << 8 | header[i + 1];
     while (sum >> 16 != 0)
         sum = (sum & 0xffff) + (sum >> 16);
@@ -27,51 +39,125 @@ static void sum_write(uint8_t *header)
     header[11] = (uint8_t)~sum;
 }
 
+static void ip_write(struct writer *w, size_t len, bool v6)
+{
+    if (v6) {
+        write_u32(w, UINT32_C(6) << 28);
+        write_u16(w, (uint16_t)(len - IPV6_HEADER_LEN));
+        write_u16(w, ESP_PROTO_UDP << 8 | 64);
+        return;
+    }
+    write_u16(w, 0x4500);
+    write_u16(w, (uint16_t)len);
+    write_u32(w, 0);
+    write_u16(w, 64 << 8 | ESP_PROTO_UDP);
+    write_u16(w, 0);
+}
+
 /* inner_write - a packet of `len` octets with `number` and `kind` in it. */
 static void inner_write(uint8_t *out, size_t len, const struct address *src,
                         const struct address *dst, uint64_t number, enum kind kind)
 {
     struct writer w = writer_of(out, len);
-    write_u16(&w, 0x4500);
-    write_u16(&w, (uint16_t)len);
-    write_u32(&w, 0);
-    write_u16(&w, 64 << 8 | ESP_PROTO_UDP);
-    write_u16(&w, 0);
+    size_t headers = headers_of(src);
+    ip_write(&w, len, src->family == ADDRESS_V6);
     write_bytes(&w, address_span(src));
     write_bytes(&w, address_span(dst));
     write_u16(&w, (uint16_t)(1000 + number % 4)); /* four flows */
     write_u16(&w, 7);
-    write_u16(&w, (uint16_t)(len - 20));
-    write_u16(&w, 0); /* no checksum */
+    write_u16(&w, (uint16_t)(len - headers + UDP_HEADER));
+    write_u16(&w, 0); /* no checksum, which over IPv6 nobody looks at here */
     write_bytes(&w, span_of(mark, 16));
     write_u64(&w, number);
     write_u64(&w, kind);
-    ASSERT(!writer_failed(&w) && w.len == HEADERS + TEXT);
-    for (size_t i = HEADERS + TEXT; i < len; i++)
+    ASSERT(!writer_failed(&w) && w.len == headers + TEXT);
+    for (size_t i = headers + TEXT; i < len; i++)
         out[i] = (uint8_t)(number + i);
-    sum_write(out);
+    if (src->family == ADDRESS_V4)
+        sum_write(out);
 }
 
-static void send(struct sim_host *host, const struct address *src, const struct address *dst,
-                 enum kind kind)
+static void send(struct sim_host *host, const struct ends *ends, enum kind kind)
 {
     uint8_t packet[ROOM];
     struct sim *sim = host->sim;
-    size_t len = HEADERS + TEXT + sim_below(sim, sim_chance(sim, 100) ? 1250 : 100);
-    uint64_t number = sim_check_packet_new(sim, len, kind == FORGED);
-    inner_write(packet, len, src, dst, number, kind);
+    size_t len = headers_of(&ends->src) + TEXT + sim_below(sim, sim_chance(sim, 100) ? 1250 : 100);
+    uint64_t number = sim_check_packet_new(ends->user, len, kind == FORGED);
+    inner_write(packet, len, &ends->src, &ends->dst, number, kind);
     struct span inner = span_of(packet, len);
     bool left = kind == FORGED ? sim_plane_send_wrong(host->plane, inner)
                                : sim_plane_send(host->plane, inner);
     sim_mix(sim, number << 1 | left);
 }
 
-static struct address behind_gateway(const struct sim_host *user)
+/* behind_gateway - the host there that this user talks to; `nobody`: one that nobody leases. */
+static struct address behind_gateway(const struct sim_host *user, enum address_family family,
+                                     bool nobody)
 {
     struct address address;
-    ASSERT(address_parse("10.1.0.1", &address));
-    address.octets[3] = (uint8_t)(1 + (user - user->sim->hosts));
+    bool v6 = family == ADDRESS_V6;
+    if (nobody)
+        ASSERT(address_parse(v6 ? "2001:db8:200::1" : "10.1.200.1", &address));
+    else
+        ASSERT(address_parse(v6 ? "2001:db8:1::1" : "10.1.0.1", &address));
+    address.octets[address_len(&address) - 1] = (uint8_t)(1 + (user - user->sim->hosts));
     return address;
+}
+
+/* somebody_elses - a lease of that family that another user has. false: there is none. */
+static bool somebody_elses(const struct sim_host *host, enum address_family family,
+                           struct address *ret_address)
+{
+    const struct sim *sim = host->sim;
+    for (unsigned h = 0; h < sim->n_hosts; h++)
+        for (unsigned i = 0; i < SIM_LEASES; i++) {
+            const struct sim_lease *lease = &sim->hosts[h].leases[i];
+            for (uint8_t k = 0; lease->owner != 0 && lease->user != host && k < lease->n; k++)
+                if (lease->addresses[k].family == family) {
+                    *ret_address = lease->addresses[k];
+                    return true;
+                }
+        }
+    return false;
+}
+
+static void user_sends(struct sim_host *host)
+{
+    struct sim *sim = host->sim;
+    struct address own[OWN];
+    size_t n = sim_inner_own(host, own, OWN);
+    if (n == 0 && host->inner.family != ADDRESS_NONE)
+        own[n++] = host->inner; /* what it had: nothing of that may leave */
+    if (n == 0)
+        return;
+    struct address src = own[sim_below(sim, n)];
+    struct ends ends = {src, behind_gateway(host, src.family, false), host};
+    bool wrong = sim_chance(sim, 20);
+    /* nobody's, another user's, or its own of another path: sealed where that one does not belong
+     */
+    if (wrong && sim_chance(sim, 500) && !somebody_elses(host, src.family, &ends.src))
+        ends.src = behind_gateway(host, src.family, true);
+    else if (wrong && (n < 2 || sim_chance(sim, 300)))
+        ends.src = behind_gateway(host, src.family, true);
+    send(host, &ends, wrong ? FORGED : ASKED);
+}
+
+static void gateway_sends(struct sim_host *host)
+{
+    struct sim *sim = host->sim;
+    for (unsigned i = 0; i < SIM_LEASES; i++) {
+        const struct sim_lease *lease = &host->leases[i];
+        if (lease->owner == 0)
+            continue;
+        struct ends ends = {.dst = lease->addresses[sim_below(sim, lease->n)], .user = lease->user};
+        bool wrong = sim_chance(sim, 10);
+        bool nobody = wrong && sim_chance(sim, 500); /* or sealed for another user */
+        ends.src = behind_gateway(nobody || lease->user == NULL ? host : lease->user,
+                                  ends.dst.family, nobody);
+        if (nobody)
+            ends.src.octets[1] ^= 0x10; /* out of what is behind it */
+        send(host, &ends, wrong ? FORGED : DOWNSTREAM);
+    }
 }
 
 void sim_traffic_tick(struct sim_host *host)
@@ -79,15 +165,10 @@ void sim_traffic_tick(struct sim_host *host)
     struct sim *sim = host->sim;
     if (!host->running || host->traffic_interval == 0)
         return;
-    struct address there = behind_gateway(host), forged = there;
-    forged.octets[2] = 200; /* 10.1.200.x is nobody's lease */
-    if (!host->gateway && host->inner.family != ADDRESS_NONE) {
-        bool wrong = sim_chance(sim, 20);
-        send(host, wrong ? &forged : &host->inner, &there, wrong ? FORGED : ASKED);
-    }
-    for (unsigned i = 0; host->gateway && i < SIM_LEASES; i++)
-        if (host->leases[i].session != 0)
-            send(host, &there, &host->leases[i].address, DOWNSTREAM);
+    if (host->gateway)
+        gateway_sends(host);
+    else
+        user_sends(host);
     sim_event_new(sim, SIM_TRAFFIC, 1 + (nanos)sim_below(sim, 2 * (uint64_t)host->traffic_interval),
                   host);
     sim_host_pump(host);
@@ -97,24 +178,29 @@ void sim_traffic_arrived(struct sim_host *host, const struct esp_inner *inner, s
 {
     struct sim *sim = host->sim;
     uint8_t same[ROOM];
-    if (packet.len < HEADERS + TEXT || packet.len > ROOM) {
+    size_t headers = headers_of(&inner->src);
+    if (packet.len < headers + TEXT || packet.len > ROOM) {
         sim_violation(sim, "%s delivers a packet that nobody sent", host->name);
         return;
     }
-    struct reader r = reader_of(span_of(packet.ptr + HEADERS + 16, 16));
+    struct reader r = reader_of(span_of(packet.ptr + headers + 16, 16));
     uint64_t number = read_u64(&r), kind = read_u64(&r);
     inner_write(same, packet.len, &inner->src, &inner->dst, number, (enum kind)kind);
     if (!span_equal(packet, span_of(same, packet.len))) {
         sim_violation(sim, "%s delivers a packet that was altered", host->name);
         return;
     }
-    sim_check_packet_arrived(host, number, packet.len);
-    bool mine =
-        host->gateway ? inner->dst.octets[1] == 1 : address_equal(&inner->dst, &host->inner);
-    if (!mine && sim->n_violations == 0 && !host->gateway)
-        sim_log(sim, host, "a packet for an address that it had before");
+    const struct sim_host *user = sim_check_packet_arrived(host, number, packet.len);
+    if (user == NULL)
+        return;
+    sim->counts.inner_v6 += inner->version == 6;
+    const struct sim_lease *lease = host->gateway ? sim_lease_of(host, &inner->src) : NULL;
+    if (lease != NULL && lease->user != user)
+        sim_violation(sim, "%s takes a packet of %s from an address of %s", host->name, user->name,
+                      lease->user->name);
+    struct ends back = {inner->dst, inner->src, user};
     if (host->gateway && kind == ASKED)
-        send(host, &inner->dst, &inner->src, ANSWERED);
+        send(host, &back, ANSWERED);
 }
 
 bool sim_traffic_marked(struct span octets)
