@@ -109,7 +109,10 @@ static uint16_t standing(const struct sa *sa, enum form form, nanos now)
             return N_TEMPORARY_FAILURE;
         if (sa->unused_at_ns != NANOS_NEVER)
             return N_TEMPORARY_FAILURE;
-        return session_full(sa->session) ? N_NO_ADDITIONAL_SAS : 0; /* D-20 */
+        if (!session_full(sa->session))
+            return 0;
+        return session_full_for_good(sa->session) ? N_NO_ADDITIONAL_SAS /* D-20 */
+                                                  : N_TEMPORARY_FAILURE;
     }
     /* A second rekey of what the peer has just rekeyed: the first one is not over yet. */
     if (sa_heir(sa) != NULL)

@@ -349,6 +349,14 @@ bool session_moves(struct session *session, nanos now)
     return session_rate(&session->moves_ns, MOVES, MOVE_INTERVAL_NS, now);
 }
 
+bool session_full_for_good(const struct session *session)
+{
+    uint32_t max = session->conn->max_ike_sas, asked_for = 0;
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        asked_for += sa->life == IKE_HALF_OPEN && sa_original_initiator(sa);
+    return session_live_sas(session) - asked_for >= (max != 0 ? max : LIMIT_IKE_SAS_SESSION);
+}
+
 bool session_children_full(const struct session *session)
 {
     uint32_t max = session->conn->max_child_sas;

@@ -111,8 +111,11 @@ enum ike_dialect session_dialect(const struct session *session);
  * D-11). */
 nanos session_unused_timeout(const struct session *session);
 
-/* session_full - no further IKE SA: max_ike_sas (D-20). */
+/* session_full - no further IKE SA: max_ike_sas (D-20). session_full_for_good - also if nothing
+ * comes of what we have asked for: two ends that ask for the last one at the same time must not
+ * refuse each other for ever. */
 bool session_full(const struct session *session);
+bool session_full_for_good(const struct session *session);
 
 /* session_crowded - so many old IKE SAs are left beside the live ones that no further one is made
  * by a rekey. */

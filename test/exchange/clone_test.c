@@ -494,6 +494,26 @@ static void rfc7791_limit(void **state)
     scenario_end(world);
 }
 
+/* Both ask for the last one at the same time: neither is told that there never will be one. */
+static void last_one_for_both(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct world *world = world_new(60 + seed);
+        world->conn_a->max_ike_sas = world->conn_b->max_ike_sas = 2;
+        scenario_login(world);
+        ike_sa_id a = world_sa(&world->a, 0), b = world_sa(&world->b, 0);
+        scenario_watch(world);
+        uint64_t tag = world_post(&world->a, (struct ike_command){.kind = IKE_CMD_CLONE, .sa = a});
+        world_post(&world->b, (struct ike_command){.kind = IKE_CMD_CLONE, .sa = b});
+        world_run(world, 20 * NANOS_PER_SEC);
+        assert_non_null(world_done(&world->a, tag));
+        assert_true(scenario_count(world, "response: N(TEMPORARY_FAILURE)") >= 2);
+        assert_int_equal(world_n_sas(&world->a), 2);
+        scenario_end(world);
+    }
+}
+
 static void without_mobike(void **state)
 {
     (void)state;
@@ -670,6 +690,7 @@ int main(void)
         cmocka_unit_test(rfc7791_unasked),
         cmocka_unit_test(rfc7791_out_of_place),
         cmocka_unit_test(rfc7791_limit),
+        cmocka_unit_test(last_one_for_both),
         cmocka_unit_test(without_mobike),
         cmocka_unit_test(by_the_gateway),
         cmocka_unit_test(any_order_of_ends),

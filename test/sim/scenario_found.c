@@ -390,6 +390,23 @@ static void rekey_at_deadline(struct sim *sim)
     sim_expect(sim, user->logins > 0);
 }
 
+/* last_one_crossed - both ends clone, and there is room for one: neither says that there never is.
+ */
+static void last_one_crossed(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    gateway->conn->max_ike_sas = user->conn->max_ike_sas = 2;
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 30; i++) {
+        sim_fault_at(sim, "delete-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "clone", SIM_MS(10 + 2 * i), 0, gateway, 0);
+        sim_run(sim, SIM_SECONDS(3));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "each waits for the other one");
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -432,6 +449,7 @@ static const struct sim_scenario scenarios[] = {
     {"delete_by_both", delete_by_both},
     {"asked_where_it_was", asked_where_it_was},
     {"rekey_at_deadline", rekey_at_deadline},
+    {"last_one_crossed", last_one_crossed},
     {"two_families", two_families},
 };
 
