@@ -32,7 +32,7 @@ void beside_end(struct vpn *vpn, nanos now)
     if (heir == NULL)
         return;
     if (heir->id != 0) { /* it stands on its own feet */
-        heir->elder = vpn->heir = NULL;
+        reauth_pass_on(vpn, heir);
         return;
     }
     login_cancel(heir);
@@ -145,7 +145,7 @@ void beside_logged_in(struct vpn *heir, nanos now)
         reauth_logged_in(heir);
         return;
     }
-    heir->elder = vpn->heir = NULL;
+    reauth_pass_on(vpn, heir);
     heir->later = vpn->children;
     heir->tag = vpn->tag;
     heir->waits = vpn->waits;

@@ -40,6 +40,20 @@ void reauth_logged_in(struct vpn *heir)
     vpn->waits = vpn->wanted = vpn->keep = false;
 }
 
+void reauth_pass_on(struct vpn *vpn, struct vpn *heir)
+{
+    struct vpn *elder = vpn->reauth ? vpn->elder : NULL;
+    vpn->heir = NULL;
+    heir->elder = elder;
+    heir->reauth = elder != NULL;
+    if (elder == NULL)
+        return;
+    elder->heir = heir;
+    vpn->elder = NULL;
+    vpn->reauth = false;
+    deadline_heap_set(&vpn->pm->deadlines, &elder->deadline, vpn->pm->now);
+}
+
 static unsigned carrying(const struct vpn *vpn, nanos now)
 {
     unsigned n = 0;
@@ -89,8 +103,7 @@ nanos reauth_settle(struct vpn *vpn, nanos now)
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
     if (command_add(vpn, &command) == 0)
         return now + NANOS_PER_SEC;
-    heir->elder = vpn->heir = NULL;
-    heir->reauth = false;
+    reauth_pass_on(vpn, heir);
     return NANOS_NEVER;
 }
 

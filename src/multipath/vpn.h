@@ -325,6 +325,8 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now);
 void reauth_due(struct vpn *vpn, nanos now);
 /* reauth_logged_in - the heir has a session, and takes the wish over; the elder stays for now. */
 void reauth_logged_in(struct vpn *heir);
+/* reauth_pass_on - the session goes, and its heir is the one to replace what it was to replace. */
+void reauth_pass_on(struct vpn *vpn, struct vpn *heir);
 /* reauth_settle - of the elder: hands over when the heir has what it has, and goes. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
 /* reauth_progress - of the heir: the elder looks again. */

@@ -248,6 +248,24 @@ static void delete_ike(struct sim *sim, uint64_t argument)
     (void)sim_host_command(host, (struct ike_command){.kind = IKE_CMD_DELETE_IKE, .sa = sa});
 }
 
+/* reauth - of a session, by whichever end: its user logs in anew. */
+static void reauth(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = host_of(sim, argument);
+    struct ike_session_info info, chosen = {0};
+    unsigned n = 0;
+    for (ike_session_id id = 0; host->running && ike_session_next(host->ike, id, &info);
+         id = info.id)
+        if (info.established && sim_below(sim, ++n) == 0)
+            chosen = info;
+    struct sim_host *user = host->gateway ? sim_host_user(sim, &chosen.remote_id) : host;
+    if (chosen.id == 0 || user == NULL)
+        return;
+    user->excused++;
+    (void)sim_host_command(host,
+                           (struct ike_command){.kind = IKE_CMD_REAUTH, .session = chosen.id});
+}
+
 static void rekey_child(struct sim *sim, uint64_t argument)
 {
     on_child(sim, argument, IKE_CMD_REKEY_CHILD);
@@ -280,6 +298,7 @@ static const struct sim_fault faults[] = {
     {"liar", liar, quiet, 3, false, SIM_SECONDS(60)},
     {"rekey-ike", rekey_ike, NULL, 8, true, 0},
     {"rekey-child", rekey_child, NULL, 8, true, 0},
+    {"reauth", reauth, NULL, 3, true, 0},
     {"clone", clone, NULL, 4, true, 0},
     {"delete-ike", delete_ike, NULL, 4, true, 0},
     {"delete-child", delete_child, NULL, 4, true, 0},

@@ -407,6 +407,19 @@ static void last_one_crossed(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* reauth_of_the_heir - a login anew is wanted while the one before it still hands over: one session
+ * is left, and not two that replace each other for ever. */
+static void reauth_of_the_heir(struct sim *sim)
+{
+    struct sim_host *user = far_pair(sim); /* its VPN there takes the heir some seconds */
+    for (unsigned i = 0; i < 12; i++) {
+        sim_fault_at(sim, "reauth", 0, 0, user, 0);
+        sim_fault_at(sim, "reauth", SIM_MS(1000 + 250 * i), 0, &sim->hosts[i % 2], 0);
+        sim_run(sim, SIM_SECONDS(40));
+        sim_until(sim, sim_healed, SIM_SECONDS(40), "one session for each login");
+    }
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -450,6 +463,7 @@ static const struct sim_scenario scenarios[] = {
     {"asked_where_it_was", asked_where_it_was},
     {"rekey_at_deadline", rekey_at_deadline},
     {"last_one_crossed", last_one_crossed},
+    {"reauth_of_the_heir", reauth_of_the_heir},
     {"two_families", two_families},
 };
 
