@@ -54,10 +54,22 @@ static bool full(const struct sa *sa, const struct intent *intent)
            (intent->kind != INTENT_DELETE_IKE || queued(sa, INTENT_DELETE_IKE));
 }
 
+/* at_leisure - the liveness of the peer is asked for (RFC 7296 section 2.4), with the endpoint's
+ * back-off and until the IKE SA is given up. Questions of the path manager are short. */
+static bool at_leisure(const struct intent *intent)
+{
+    return intent->kind == INTENT_PROBE && intent->give_up_ns == 0;
+}
+
+static unsigned rank(const struct intent *intent)
+{
+    return 2 * table[intent->kind].urgency + at_leisure(intent);
+}
+
 static void enqueue(struct sa *sa, struct intent *intent)
 {
     struct intent **link = &sa->intents;
-    while (*link != NULL && table[(*link)->kind].urgency <= table[intent->kind].urgency)
+    while (*link != NULL && rank(*link) <= rank(intent))
         link = &(*link)->next;
     intent->next = *link;
     *link = intent;
@@ -392,7 +404,7 @@ static struct intent **first_runnable(struct sa *sa, nanos now)
  * window allows no other before it is answered, so that it is what goes out for the sake of
  * `intent`: the same octets, over the path that the intent is about (RFC 4555 section 3.5).
  */
-static void wake(struct sa *sa, const struct intent *intent, nanos now)
+static void wake(struct sa *sa, struct intent *intent, nanos now)
 {
     struct asking *asking = sa->asking;
     bool other_path = intent->kind == INTENT_MOVE || intent->kind == INTENT_PATH_TEST ||
@@ -401,12 +413,17 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
     asking->parked = false;
     asking->woken = true;
     asking->woken_for = intent->kind;
+    asking->woken_at_leisure = at_leisure(intent);
+    /* what interrupts it does not put off its end */
+    if (at_leisure(intent) && intent->give_up_at_ns == 0)
+        intent->give_up_at_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit));
     asking->strayed |= !ike_path_equal(&sa->mine.path, &path);
     sa->mine.path = path;
     sa->mine.tries = 0;
     sa->mine.interval_ns = intent->retry_ns;
-    sa->mine.give_up_at_ns =
-        intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns) : NANOS_NEVER;
+    sa->mine.give_up_at_ns = intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns)
+                             : at_leisure(intent)   ? intent->give_up_at_ns
+                                                    : NANOS_NEVER;
     send_request(sa, now);
 }
 
@@ -415,15 +432,17 @@ static void wake(struct sa *sa, const struct intent *intent, nanos now)
  * would be. */
 static bool hastens(const struct sa *sa, const struct intent *intent)
 {
+    const struct asking *asking = sa->asking;
+    bool slow = asking->woken ? asking->woken_at_leisure : sa->mine.give_up_at_ns == NANOS_NEVER;
     return intent->kind == INTENT_PROBE && intent->give_up_ns > 0 && window_busy(&sa->mine) &&
-           !sa->asking->woken && sa->mine.give_up_at_ns == NANOS_NEVER &&
-           sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, there(sa));
+           slow && sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, there(sa));
 }
 
 static void hasten(struct sa *sa, const struct intent *intent, nanos now)
 {
     sa->asking->woken = true;
     sa->asking->woken_for = intent->kind;
+    sa->asking->woken_at_leisure = false;
     sa->mine.interval_ns = intent->retry_ns;
     sa->mine.give_up_at_ns = nanos_after(now, intent->give_up_ns);
     sa->mine.resend_at_ns = nanos_min(sa->mine.resend_at_ns, nanos_after(now, intent->retry_ns));
@@ -461,8 +480,11 @@ static void message_ids_end(struct sa *sa, nanos now)
 /* woken_by - the intent for which the outstanding request was sent again; NULL: it is gone. */
 static struct intent **woken_by(struct sa *sa, nanos now)
 {
+    const struct asking *asking = sa->asking;
     struct intent **link = &sa->intents;
-    while (*link != NULL && ((*link)->kind != sa->asking->woken_for || !runnable(sa, *link, now)))
+    while (*link != NULL &&
+           ((*link)->kind != asking->woken_for || !runnable(sa, *link, now) ||
+            at_leisure(*link) != (asking->woken_for == INTENT_PROBE && asking->woken_at_leisure)))
         link = &(*link)->next;
     return *link != NULL ? link : NULL;
 }
@@ -572,6 +594,9 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
      * since the last one would flatter, since the first is safe. */
     asking->rtt_ns = now - sa->mine.first_sent_ns;
     asking->parked = asking->woken = false;
+    for (struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
+        if (at_leisure(intent))
+            intent->give_up_at_ns = 0; /* the peer lives: it may take as long again */
     sa->last_request = window_take(&sa->mine);
     emit_exchange(sa, asking);
     if (woken)
@@ -616,8 +641,9 @@ void exchange_hurry(struct sa *sa)
 static bool survives_timeout(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;
+    bool leisure = asking->woken && asking->woken_at_leisure;
     return (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) &&
-           sa->mine.give_up_at_ns != NANOS_NEVER &&
+           sa->mine.give_up_at_ns != NANOS_NEVER && !leisure &&
            (asking->woken || asking->intent.give_up_ns > 0) &&
            (is_question(asking->intent.kind) || asking->woken ||
             /* M13: the End User may never have heard of it, and is where it was */

@@ -55,7 +55,7 @@ struct intent {
     bool clone; /* LOGIN */
     enum ike_outcome reason; /* DELETE_*: what the Child SA or IKE SA ends with */
     nanos retry_ns, give_up_ns;
-    nanos give_up_at_ns; /* set when it is first asked; 0: not yet */
+    nanos give_up_at_ns; /* set when it is first asked, or woke what was; 0: not yet */
     nanos not_before_ns;
     uint8_t attempt;   /* how often it was asked before */
     uint16_t ke_group; /* from INVALID_KE_PAYLOAD; 0: the first of the proposal */
@@ -107,6 +107,7 @@ struct asking {
     bool parked;      /* given up by its caller, but outstanding: see wake() in exchange.c */
     bool woken;       /* sent again for the first intent in the queue of the kind ... */
     enum intent_kind woken_for;
+    bool woken_at_leisure;  /* a PROBE: for liveness, which takes its time */
     bool strayed;           /* the current request was sent over more than one path */
     void *state;            /* the exchange's own, freed by ops->release */
     nanos asked_ns, rtt_ns; /* of the current and of the last answered request */

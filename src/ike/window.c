@@ -52,6 +52,17 @@ static nanos window_interval(const struct window *mine, const struct retransmit_
     return (nanos)((double)policy->initial_ns * factor);
 }
 
+nanos retransmit_total(const struct retransmit_policy *policy)
+{
+    struct window window = {0};
+    nanos total = 0;
+    for (unsigned i = 0; i <= policy->tries && i < UINT8_MAX; i++) {
+        window.tries = (uint8_t)(i + 1);
+        total = nanos_after(total, window_interval(&window, policy));
+    }
+    return total;
+}
+
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now)
 {
     if (mine->tries == 0)

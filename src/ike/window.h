@@ -52,6 +52,9 @@ struct retransmit_policy {
     const struct random *random;
 };
 
+/* retransmit_total - how long a request is repeated before it is given up. */
+nanos retransmit_total(const struct retransmit_policy *policy);
+
 /* window_sent - the request was (again) sent at `now`: sets resend_at_ns. */
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now);
 /* window_exhausted - no further sending: the peer did not answer in time. */

@@ -420,6 +420,40 @@ static void reauth_of_the_heir(struct sim *sim)
     }
 }
 
+/* asked_at_leisure - nothing answers for longer than liveness checks wait: the path manager's
+ * questions go on beside them, so that the session is found again and nobody logs in anew. */
+static void asked_at_leisure(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
+    gateway->conn->dpd_delay_ns = user->conn->dpd_delay_ns = SIM_SECONDS(10);
+    user->interfaces[0].link.delay = SIM_MS(280);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 20; i++) {
+        sim_fault_at(sim, "hole", 0, SIM_SECONDS(20 + i), user, 0);
+        sim_run(sim, SIM_SECONDS(21 + i));
+        sim_until(sim, sim_healed, SIM_SECONDS(30), "not back");
+        sim_run(sim, SIM_SECONDS(10));
+    }
+    sim_expect(sim, user->logins == 1);
+}
+
+/* gone_in_a_rekey - an End User vanishes while the Gateway rekeys, which goes on sending to it: its
+ * session ends all the same. */
+static void gone_in_a_rekey(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 2);
+    struct ike_stats stats;
+    sim_run(sim, SIM_SECONDS(5));
+    for (unsigned i = 0; i < 4; i++)
+        sim_fault_at(sim, i < 2 ? "rekey-child" : "rekey-ike", SIM_MS(1 + i), 0, &sim->hosts[0], 0);
+    sim_fault_at(sim, "crash", 0, SIM_SECONDS(600), user, 0);
+    sim_run(sim, SIM_SECONDS(400));
+    ike_stats_get(sim->hosts[0].ike, &stats);
+    sim_expect(sim, stats.sessions == 0);
+    sim_run(sim, SIM_SECONDS(201));
+}
+
 /* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
@@ -464,6 +498,8 @@ static const struct sim_scenario scenarios[] = {
     {"rekey_at_deadline", rekey_at_deadline},
     {"last_one_crossed", last_one_crossed},
     {"reauth_of_the_heir", reauth_of_the_heir},
+    {"asked_at_leisure", asked_at_leisure},
+    {"gone_in_a_rekey", gone_in_a_rekey},
     {"two_families", two_families},
 };
 
