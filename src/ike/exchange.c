@@ -433,7 +433,8 @@ static void wake(struct sa *sa, struct intent *intent, nanos now)
 static bool hastens(const struct sa *sa, const struct intent *intent)
 {
     const struct asking *asking = sa->asking;
-    bool slow = asking->woken ? asking->woken_at_leisure : sa->mine.give_up_at_ns == NANOS_NEVER;
+    bool slow =
+        sa->mine.give_up_at_ns == NANOS_NEVER || (asking->woken && asking->woken_at_leisure);
     return intent->kind == INTENT_PROBE && intent->give_up_ns > 0 && window_busy(&sa->mine) &&
            slow && sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, there(sa));
 }

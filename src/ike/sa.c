@@ -334,11 +334,12 @@ void sa_touch(struct sa *sa)
 }
 
 /* liveness_at - when the peer is asked whether it lives. A request that is outstanding asks it, but
- * not one that was given up by whoever wanted it: that one is sent again for this. */
+ * not one that was given up by whoever wanted it: that one is sent again for this, also if others
+ * had it sent again. */
 static nanos liveness_at(const struct sa *sa)
 {
     nanos delay = sa->session->conn->dpd_delay_ns;
-    bool asks = sa->asking != NULL && !sa->asking->parked;
+    bool asks = sa->asking != NULL && !sa->asking->parked && !sa->asking->woken;
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
         asks |= next->kind == INTENT_PROBE && next->give_up_ns == 0;
     if (sa->life != IKE_ESTABLISHED || delay <= 0 || asks)

@@ -78,6 +78,43 @@ static void dead_path_of_one(void **state)
     scenario_end(world);
 }
 
+static uint64_t short_question(struct peer *peer, ike_sa_id sa)
+{
+    return world_post(peer, (struct ike_command){.kind = IKE_CMD_PROBE,
+                                                 .sa = sa,
+                                                 .retry_ns = 100 * NANOS_PER_MS,
+                                                 .give_up_ns = SECONDS(1)});
+}
+
+/* Whatever waits behind a question that was not answered, a rekey or the liveness check, takes its
+ * time; short questions are asked beside it, and do not put off the end. */
+static void short_questions(void **state)
+{
+    (void)state;
+    for (int rekeys = 0; rekeys < 2; rekeys++) {
+        struct world *world = world_new(4 + (unsigned)rekeys);
+        world->conn_a->dpd_delay_ns = SECONDS(10);
+        scenario_login(world);
+        ike_sa_id sa = world_sa(&world->a, 0);
+        world->hook = cut_interface;
+        dead_interface = 0;
+        nanos since = world->now;
+        (void)short_question(&world->a, sa);
+        if (rekeys)
+            (void)world_post(&world->a, (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = sa});
+        world_run(world, SECONDS(30));
+        while (world_n_sas(&world->a) > 0 && world->now - since < SECONDS(400)) {
+            uint64_t tag = short_question(&world->a, sa);
+            world_run(world, SECONDS(2));
+            assert_non_null(world_done(&world->a, tag));
+            assert_int_equal(world_done(&world->a, tag)->outcome, IKE_TIMEOUT);
+        }
+        assert_int_equal(world_n_sas(&world->a), 0);
+        assert_true(world->now - since < SECONDS(200));
+        world_free(world);
+    }
+}
+
 /* an unprotected notify makes us ask, at most once in ten seconds. */
 static void spoofed_hint(void **state)
 {
@@ -584,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_peer_is_asked),
         cmocka_unit_test(dead_path_of_one),
+        cmocka_unit_test(short_questions),
         cmocka_unit_test(spoofed_hint),
         cmocka_unit_test(rekeyed_in_time),
         cmocka_unit_test(refused_rekey),
