@@ -355,6 +355,14 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
     wanted_plan(vpn, now);
 }
 
+/* serve_there - the leg gets the path on which it stands, if there is one that is free. */
+static void serve_there(struct vpn *vpn, struct leg *leg)
+{
+    for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++)
+        if (vpn->paths[i].sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at))
+            leg_assign(vpn, leg, (int)i);
+}
+
 static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     abilities(vpn);
@@ -372,13 +380,11 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
         home_chosen(vpn, leg, now); /* moved before we heard of it */
     if (leg == NULL || event->sa_old != 0 || !vpn_end_user(vpn))
         return;
+    /* the path of the login, before a new plan may be without it; or one that comes with the plan
+     */
+    serve_there(vpn, leg);
     peer_addresses(vpn, event->sa, now);
-    for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at)) {
-            leg_assign(vpn, leg, (int)i);
-            return;
-        }
-    }
+    serve_there(vpn, leg);
 }
 
 static void sa_down(struct vpn *vpn, const struct ike_event *event)

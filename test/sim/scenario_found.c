@@ -438,6 +438,22 @@ static void asked_at_leisure(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* other_address - the login went over an address of the Gateway that is another path's as soon as
+ * that one's interface is there, and without MOBIKE nothing moves: it serves where it is. */
+static void other_address(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 2);
+    user->conn->mobike = false;
+    user->conn->mesh = IKE_MESH_PAIRS;
+    sim_goes_to(user, gateway, 2);
+    sim_fault_at(sim, "hole", 0, SIM_SECONDS(5), gateway, 0);
+    sim_fault_at(sim, "hole-out", SIM_MS(400), SIM_SECONDS(5), user, 1);
+    sim_fault_at(sim, "down", SIM_MS(500), SIM_SECONDS(5), user, 1);
+    user->interfaces[1].link.delay = SIM_MS(100);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(40), "no path for the only IKE SA");
+}
+
 /* gone_in_a_rekey - an End User vanishes while the Gateway rekeys, which goes on sending to it: its
  * session ends all the same. */
 static void gone_in_a_rekey(struct sim *sim)
@@ -499,6 +515,7 @@ static const struct sim_scenario scenarios[] = {
     {"last_one_crossed", last_one_crossed},
     {"reauth_of_the_heir", reauth_of_the_heir},
     {"asked_at_leisure", asked_at_leisure},
+    {"other_address", other_address},
     {"gone_in_a_rekey", gone_in_a_rekey},
     {"two_families", two_families},
 };
