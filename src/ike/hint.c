@@ -12,6 +12,8 @@
 #define PORT_NAT_T       4500
 #define STRAY_LASTS_NS   NANOS_PER_SEC
 #define STRAY_PAUSE_NS   (10 * NANOS_PER_SEC)
+#define DELETE_AGAIN_NS  NANOS_PER_SEC /* a Delete of which the peer seems to have heard ... */
+#define DELETE_ENOUGH_NS (3 * NANOS_PER_SEC) /* ... is said some times more */
 
 bool hint_rate(struct ike_rate *rate, unsigned per_second, nanos now)
 {
@@ -156,11 +158,35 @@ static void invalid_spi(struct ike *ike, const struct ike_path *path,
             sa_suspect(sa, now);
 }
 
+/*
+ * unknown_there - the IKE SA is unknown to whom we send its Delete: the answer was probably lost.
+ * Nobody is hurt by an IKE SA that goes: so the Delete is repeated for a few seconds instead of
+ * minutes. Not at once, as whoever forges this hint could keep the Delete from a peer that did not
+ * get it yet.
+ */
+static void unknown_there(struct sa *sa, const struct ike_path *path,
+                          const struct wire_message *message, nanos now)
+{
+    struct window *mine = &sa->mine;
+    if (!window_busy(mine) || sa->asking->intent.kind != INTENT_DELETE_IKE ||
+        mine->give_up_at_ns != NANOS_NEVER || message->header.message_id != mine->next_id ||
+        !endpoint_equal(&mine->path.remote, &path->remote))
+        return;
+    mine->interval_ns = DELETE_AGAIN_NS;
+    mine->resend_at_ns = nanos_min(mine->resend_at_ns, nanos_after(now, DELETE_AGAIN_NS));
+    mine->give_up_at_ns = nanos_after(now, DELETE_ENOUGH_NS);
+    sa_touch(sa);
+}
+
 void hint_in_the_open(struct ike *ike, struct sa *sa, const struct ike_path *path,
                       const struct wire_message *message, nanos now)
 {
     if (sa == NULL)
         invalid_spi(ike, path, message, now);
-    else if (ike_header_response(&message->header) && wire_notify_has(message, N_INVALID_IKE_SPI))
+    else if (!ike_header_response(&message->header) || !wire_notify_has(message, N_INVALID_IKE_SPI))
+        return;
+    else if (sa->life == IKE_DELETING)
+        unknown_there(sa, path, message, now);
+    else
         sa_suspect(sa, now);
 }

@@ -6,7 +6,7 @@
  * Signs without authentication that something is wrong between us and a peer (RFC 7296 sections 1.5
  * and 2.21.4). Anybody can forge them, so that none changes anything: what follows is one question
  * over an IKE SA that is there, at most every ten seconds on each, and what is looked at in a
- * second is bounded for all together.
+ * second is bounded for all together. Only the Delete of an IKE SA has less patience after one.
  */
 
 #include "ike/endpoint.h"

@@ -142,6 +142,97 @@ static void spoofed_hint(void **state)
     scenario_end(world);
 }
 
+static bool lose_answers;
+static bool lose_to_a(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    bool open = d->octets[16] == WIRE_PAYLOAD_N; /* not encrypted */
+    return to_b || open || !lose_answers;
+}
+
+static ike_sa_id delete_first(struct world *world)
+{
+    ike_sa_id sa = world_sa(&world->a, 0);
+    (void)world_post(&world->a, (struct ike_command){.kind = IKE_CMD_DELETE_IKE, .sa = sa});
+    return sa;
+}
+
+/* The answer to a Delete is lost: what the peer says in the open makes us say it a few times more,
+ * and not for minutes. */
+static void deleted_there(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(6);
+    struct ike_sa_info info;
+    lose_answers = true;
+    world->hook = lose_to_a;
+    scenario_watch(world);
+    ike_sa_id sa = delete_first(world);
+    world_run(world, SECONDS(3));
+    assert_int_equal(world_n_sas(&world->b), 0);
+    assert_true(ike_sa_get(world->a.ike, sa, &info)); /* a hint is no proof */
+    world_run(world, SECONDS(3));
+    assert_false(ike_sa_get(world->a.ike, sa, &info));
+    assert_int_equal(scenario_count(world, "INFORMATIONAL request: D"), 4);
+    world_free(world);
+}
+
+static bool deaf;
+static bool lose_to_b(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    (void)d;
+    return !to_b || !deaf;
+}
+
+/* hint_forged - INVALID_IKE_SPI for the request with that message ID, from the place of the peer or
+ * from elsewhere. */
+static void hint_forged(struct world *world, const struct ike_sa_info *info, uint32_t message_id,
+                        bool elsewhere)
+{
+    uint8_t octets[64];
+    struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 32);
+    wire_add_notify(&b, N_INVALID_IKE_SPI, (struct span){0});
+    struct ike_header header = {.spi_i = info->spi_i,
+                                .spi_r = info->spi_r,
+                                .next_payload = b.first,
+                                .version = IKE_VERSION,
+                                .exchange = WIRE_INFORMATIONAL,
+                                .flags = IKE_FLAG_RESPONSE,
+                                .message_id = message_id,
+                                .length = (uint32_t)(IKE_HEADER_LEN + b.w.len)};
+    struct ike_path path = info->path;
+    ike_header_write(&header, octets);
+    if (elsewhere)
+        path.remote.port ^= 1;
+    world_deliver_raw(world, false, &path, span_of(octets, header.length));
+}
+
+/* ... and a forged one, while the peer hears nothing, does not keep the Delete from it: from
+ * elsewhere, or about another request, it is none; and what follows one says it again. */
+static void deleted_there_forged(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        struct world *world = scenario_up(7 + how);
+        struct ike_sa_info info = scenario_sa(&world->a, world_sa(&world->a, 0));
+        deaf = true;
+        world->hook = lose_to_b;
+        (void)delete_first(world);
+        world_run(world, 100 * NANOS_PER_MS);
+        hint_forged(world, &info, how == 1 ? 7 : 2, how == 0);
+        world_run(world, how == 2 ? 1500 * NANOS_PER_MS : SECONDS(20));
+        assert_int_equal(world_n_sas(&world->b), 1);
+        assert_true(ike_sa_get(world->a.ike, info.id, &info));
+        deaf = false;
+        world_run(world, how == 2 ? SECONDS(1) : SECONDS(60));
+        assert_int_equal(world_n_sas(&world->b), 0);
+        world_run(world, SECONDS(1));
+        assert_false(ike_sa_get(world->a.ike, info.id, &info));
+        world_free(world);
+    }
+}
+
 /* --- lifetimes --- */
 
 static void rekeyed_in_time(void **state)
@@ -623,6 +714,8 @@ int main(void)
         cmocka_unit_test(dead_path_of_one),
         cmocka_unit_test(short_questions),
         cmocka_unit_test(spoofed_hint),
+        cmocka_unit_test(deleted_there),
+        cmocka_unit_test(deleted_there_forged),
         cmocka_unit_test(rekeyed_in_time),
         cmocka_unit_test(refused_rekey),
         cmocka_unit_test(hard_lifetime),

@@ -454,6 +454,20 @@ static void other_address(struct sim *sim)
     sim_until(sim, sim_healed, SIM_SECONDS(40), "no path for the only IKE SA");
 }
 
+/* delete_unanswered - the answer to the Delete of the only IKE SA is lost, so that the Gateway does
+ * not know it any more and says so in the open: the End User is not without a VPN for minutes. */
+static void delete_unanswered(struct sim *sim)
+{
+    struct sim_host *user = sim_pair(sim, 1);
+    for (unsigned i = 0; i < 10; i++) {
+        sim_fault_at(sim, "delete-ike", 0, 0, user, 0);
+        sim_fault_at(sim, "hole-in", SIM_MS(5), SIM_MS(300 + 500 * i), user, 0);
+        sim_run(sim, SIM_MS(310 + 500 * i));
+        sim_until(sim, sim_healed, SIM_SECONDS(12), "the Delete goes on and on");
+        sim_run(sim, SIM_SECONDS(65)); /* a session that lasts: no back-off before the next one */
+    }
+}
+
 /* gone_in_a_rekey - an End User vanishes while the Gateway rekeys, which goes on sending to it: its
  * session ends all the same. */
 static void gone_in_a_rekey(struct sim *sim)
@@ -516,6 +530,7 @@ static const struct sim_scenario scenarios[] = {
     {"reauth_of_the_heir", reauth_of_the_heir},
     {"asked_at_leisure", asked_at_leisure},
     {"other_address", other_address},
+    {"delete_unanswered", delete_unanswered},
     {"gone_in_a_rekey", gone_in_a_rekey},
     {"two_families", two_families},
 };
