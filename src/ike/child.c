@@ -152,6 +152,13 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     return child;
 }
 
+void child_wait_over(struct sa *sa)
+{
+    for (struct child *child = sa->children; child != NULL; child = child->sa_next)
+        if (child_find(sa->ike, child->replaces) == NULL)
+            child_switch(child);
+}
+
 void child_switch(struct child *child)
 {
     if (child->outbound)
@@ -169,8 +176,9 @@ void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
     struct sa *sa = child->sa;
     struct child *successor = child_find(sa->ike, child->replaced_by);
     struct child *predecessor = child_find(sa->ike, child->replaces);
-    /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on. */
-    if (successor != NULL && child->outbound)
+    /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on, unless
+     * both wait for an elder session. */
+    if (successor != NULL && (child->outbound || !inner_waits(sa)))
         child_switch(successor);
     /* The peer took back its rekey: the old one is as before, and will be rekeyed again. */
     if (predecessor != NULL && predecessor->replaced_by == child->id) {

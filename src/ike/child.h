@@ -53,6 +53,9 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 
 /* child_switch - outbound traffic goes here from now on (rekey). Idempotent. */
 void child_switch(struct child *child);
+/* child_wait_over - what the IKE SA's Child SAs held back for an elder session, they send now; not
+ * the rekeys of others that are still there. */
+void child_wait_over(struct sa *sa);
 
 /* child_down - removes it: IKE_EV_CHILD_REMOVE and IKE_EV_CHILD_DOWN; frees. `linger_ns`: how long
  * the data plane keeps receiving on it (rekey: packets in flight). */

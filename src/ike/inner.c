@@ -212,10 +212,8 @@ void inner_drop(struct sa *sa)
     if (sa->inner == NULL)
         return;
     struct sa *heir = of_same(session_find(sa->ike, sa->session->successor), &sa->inner->config);
-    for (struct child *child = heir == NULL ? NULL : heir->children; child != NULL;
-         child = child->sa_next)
-        if (child->replaces == 0)
-            child_switch(child); /* it waited for this one */
+    if (heir != NULL)
+        child_wait_over(heir);
     struct ike_event *event = event_add(sa->ike, IKE_EV_LEASE_RELEASE);
     event->session = sa->inner->owner;
     free(sa->inner);

@@ -108,9 +108,7 @@ static void bequeath(const struct session *session)
     const struct session *successor = session_find(session->ike, session->successor);
     for (struct sa *sa = successor == NULL ? NULL : successor->sas; sa != NULL;
          sa = sa->session_next)
-        for (struct child *child = sa->children; child != NULL; child = child->sa_next)
-            if (child->replaces == 0)
-                child_switch(child);
+        child_wait_over(sa);
 }
 
 static void session_free(struct session *session, enum ike_outcome outcome)

@@ -468,6 +468,20 @@ static void delete_unanswered(struct sim *sim)
     }
 }
 
+/* rekey_under_reauth - Child SAs that wait for the elder session are rekeyed meanwhile: what comes
+ * of it sends when that one is gone. */
+static void rekey_under_reauth(struct sim *sim)
+{
+    struct sim_host *user = far_pair(sim);
+    for (unsigned i = 0; i < 12; i++) {
+        sim_fault_at(sim, "reauth", 0, 0, user, 0);
+        for (unsigned k = 0; k < 48; k++)
+            sim_fault_at(sim, "rekey-child", SIM_MS(250 * k + 20 * i), 0, user, 0);
+        sim_run(sim, SIM_SECONDS(30));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "a VPN waits for nobody");
+    }
+}
+
 /* gone_in_a_rekey - an End User vanishes while the Gateway rekeys, which goes on sending to it: its
  * session ends all the same. */
 static void gone_in_a_rekey(struct sim *sim)
@@ -531,6 +545,7 @@ static const struct sim_scenario scenarios[] = {
     {"asked_at_leisure", asked_at_leisure},
     {"other_address", other_address},
     {"delete_unanswered", delete_unanswered},
+    {"rekey_under_reauth", rekey_under_reauth},
     {"gone_in_a_rekey", gone_in_a_rekey},
     {"two_families", two_families},
 };
