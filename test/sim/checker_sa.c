@@ -271,6 +271,7 @@ static const char *user_served(const struct sim_host *user)
     struct ike_session_info session;
     struct ike_stats stats;
     unsigned up = 0, paths = 0;
+    char bad[128] = "";
     ike_stats_get(user->ike, &stats);
     bool known = ike_session_next(user->ike, 0, &session);
     if (!user->wanted || user->impostor)
@@ -282,12 +283,15 @@ static const char *user_served(const struct sim_host *user)
         bool good = path.state == PATH_UP && !path.parked && path.usable && path.child != 0;
         good |= !clones && path.state == PATH_UP; /* where the only IKE SA is parked */
         up += good;
-        if (!good && clones)
-            return WRONG("%s: path %s is %s%s%s", user->name, path.path,
-                         path_state_name(path.state), path.parked ? ", parked" : "",
-                         path.child == 0 ? ", without a Child SA" : "");
+        if (!good)
+            (void)snprintf(bad, sizeof(bad), "path %s is %s%s%s", path.path,
+                           path_state_name(path.state), path.parked ? ", parked" : "",
+                           path.child == 0 ? ", without a Child SA" : "");
     }
-    unsigned wanted = clones ? paths : 1;
+    unsigned most = user->conn->max_ike_sas; /* there may be more paths than that */
+    unsigned wanted = !clones ? 1 : paths < most ? paths : most;
+    if (up < wanted && clones)
+        return WRONG("%s: %s", user->name, bad);
     if (up != wanted || stats.established != wanted || stats.children != wanted)
         return WRONG("%s: %u of %u paths up, %llu IKE SAs, %llu Child SAs, wanted %u", user->name,
                      up, paths, (unsigned long long)stats.established,

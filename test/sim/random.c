@@ -116,12 +116,19 @@ static void surround(struct sim *sim, struct sim_host *host)
     }
 }
 
-/* some_ipv6 - of the Gateway's two addresses the second one, and interfaces of its users but the
- * first. */
+/* some_addresses - of a Gateway: mostly one. */
+static unsigned some_addresses(struct sim *sim)
+{
+    return sim_chance(sim, 300) ? 2 + (unsigned)sim_below(sim, sim_chance(sim, 300) ? 3 : 1) : 1;
+}
+
+/* some_ipv6 - of the Gateway's addresses but the first, and interfaces of its users but the first,
+ * if the Gateway has any. */
 static void some_ipv6(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
 {
-    bool able = gateway == NULL ||
-                (gateway->n_interfaces > 1 && gateway->interfaces[1].address.family == ADDRESS_V6);
+    bool able = gateway == NULL;
+    for (unsigned i = 1; gateway != NULL && i < gateway->n_interfaces; i++)
+        able |= gateway->interfaces[i].address.family == ADDRESS_V6;
     for (unsigned i = 1; able && i < host->n_interfaces; i++)
         if (sim_chance(sim, 400)) {
             struct address *address = &host->interfaces[i].address;
@@ -159,7 +166,7 @@ void sim_random_play(struct sim *sim)
 {
     unsigned gateways = sim_chance(sim, 200) ? 2 : 1;
     for (unsigned i = 0; i < gateways; i++) {
-        struct sim_host *gateway = sim_gateway(sim, sim_chance(sim, 300) ? 2 : 1);
+        struct sim_host *gateway = sim_gateway(sim, some_addresses(sim));
         configure(sim, gateway);
         some_families(sim, gateway, NULL);
         some_ipv6(sim, gateway, NULL);
