@@ -625,6 +625,37 @@ static bool reachable_all_up(const struct world *world)
     return true;
 }
 
+/* local_addrs without path sections: where the login comes from, and where a session that can move
+ * comes back to; while that address is away, any other one is better than none. */
+static void test_local_addrs(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 11);
+    world->conn->n_paths = 0;
+    world->conn->n_local_addrs = 1;
+    assert_true(range_parse("10.0.1.2", &world->conn->local_addrs[0].range));
+    world_start(world);
+    world_link_set(world, 1, false);
+    world_connect(world, true);
+    world->flow = true;
+    world_run(world, SECONDS(5));
+    assert_int_equal(world->connects, 0);
+    world_link_set(world, 1, true);
+    world_until(world, connected, SECONDS(5));
+    world_run(world, SECONDS(10));
+    assert_int_equal(world_carrier_link(world), 1);
+    assert_int_equal(world->moves, 0);
+    world_link_set(world, 1, false);
+    world_run(world, SECONDS(1));
+    assert_int_equal(world_carrier_link(world), 0);
+    world_link_set(world, 1, true);
+    world_run(world, SECONDS(12));
+    assert_int_equal(world_carrier_link(world), 1);
+    assert_int_equal(world->moves, 2);
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
 /* Whatever happens: the world's own checks hold, there is no storm, and when it calms down each
  * path that can have its VPN gets it, with no login as long as one IKE SA lived. */
 static void test_random(void **state)
@@ -695,6 +726,7 @@ int main(void)
         cmocka_unit_test(test_no_additional_sas_is_final),
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_mobility_out_of_a_black_hole),
+        cmocka_unit_test(test_local_addrs),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_total_loss_and_return),
         cmocka_unit_test(test_peer_gone),

@@ -23,6 +23,19 @@ static const struct ike_path_policy *policy_of(const struct vpn *vpn, int policy
     return policy < 0 ? NULL : &vpn->conn->paths[policy];
 }
 
+/* local_named - the connection is for this address: local_addrs has it, or has none. */
+static bool local_named(const struct vpn *vpn, const struct address *local)
+{
+    bool restricted = false;
+    for (uint8_t i = 0; i < vpn->conn->n_local_addrs; i++) {
+        const struct ike_remote *own = &vpn->conn->local_addrs[i];
+        if (own->range.first.family == ADDRESS_NONE || range_contains(&own->range, local))
+            return true; /* %any, or a name */
+        restricted = true;
+    }
+    return !restricted;
+}
+
 static bool local_allowed(const struct vpn *vpn, const struct ike_path_policy *policy,
                           const struct address *local)
 {
@@ -32,17 +45,9 @@ static bool local_allowed(const struct vpn *vpn, const struct ike_path_policy *p
                 return true;
         return false;
     }
-    bool restricted = false;
-    for (uint8_t i = 0; i < vpn->conn->n_local_addrs; i++) {
-        const struct ike_remote *own = &vpn->conn->local_addrs[i];
-        if (own->range.first.family == ADDRESS_NONE)
-            return true; /* %any, or a name */
-        restricted = true;
-        if (range_contains(&own->range, local))
-            return true;
-    }
-    /* addresses of the connection are about its first path; sections name theirs themselves */
-    return !restricted || policy != NULL;
+    /* addresses of the connection are about its first path; sections name theirs themselves. A
+     * session that can move is better off at another address than nowhere. */
+    return policy != NULL || local_named(vpn, local) || (vpn->id != 0 && vpn->mobike);
 }
 
 static bool remote_allowed(const struct ike_path_policy *policy, const struct address *remote)
@@ -69,7 +74,8 @@ static bool route_to(const struct path_link *link, const struct address *remote,
     return found;
 }
 
-/* source_on - the address of the link to talk to `remote` from; `kept` if that is still good. */
+/* source_on - the address of the link to talk to `remote` from: one that the connection names
+ * before others, and `kept` if that is still good. */
 static bool source_on(const struct vpn *vpn, const struct ike_path_policy *policy,
                       const struct path_link *link, const struct address *remote,
                       struct address *kept, uint32_t *ret_metric)
@@ -78,13 +84,21 @@ static bool source_on(const struct vpn *vpn, const struct ike_path_policy *polic
     if (!link->up || !remote_allowed(policy, remote) || !route_to(link, remote, &metric))
         return false;
     const struct address *best = NULL;
+    unsigned best_rank = 0;
     for (uint8_t i = 0; i < link->n_addresses && i < PATH_LINK_ADDRESSES; i++) {
         const struct address *own = &link->addresses[i];
         if (own->family != remote->family || !local_allowed(vpn, policy, own) ||
             (address_is_link_local(own) && !address_is_link_local(remote)))
             continue;
-        if (best == NULL || address_equal(own, kept))
+        unsigned rank = 1;
+        if (address_equal(own, kept))
+            rank += 1;
+        if (policy != NULL || local_named(vpn, own))
+            rank += 2;
+        if (rank > best_rank) {
             best = own;
+            best_rank = rank;
+        }
     }
     if (best == NULL)
         return false;
@@ -149,6 +163,8 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
     path->link = link == NULL ? 0 : link->index;
     path->present = link != NULL && source_on(vpn, policy_of(vpn, path->policy), link,
                                               &path->remote, &path->local, &path->metric);
+    if (path->present && path->policy < 0)
+        path->priority = local_named(vpn, &path->local) ? 1 : 2;
     if (path->present && !was) {
         path->present_ns = now;
         path->test_at_ns = now;
