@@ -126,7 +126,8 @@ static bool route_sound(const struct priv_request *r)
 bool priv_request_check(const struct priv_request *r)
 {
     static const uint8_t zero[sizeof(r->zero)];
-    if (memcmp(r->zero, zero, sizeof(zero)) != 0)
+    if (memcmp(r->zero, zero, sizeof(zero)) != 0 || r->first > 1 ||
+        (r->first == 1 && r->source.family == ADDRESS_NONE))
         return false;
     switch (r->kind) {
     case PRIV_ADDRESS_ADD:

@@ -42,7 +42,8 @@ struct priv_request {
     struct address address, source;
     uint16_t port, mtu;
     uint8_t prefix_len;
-    uint8_t zero[3];
+    uint8_t first; /* 1: of two routes the one that counts, while the host has its source */
+    uint8_t zero[2];
 };
 
 struct priv_answer {

@@ -55,7 +55,12 @@ static void test_requests(void **state)
                                        .prefix_len = rows[i].prefix_len};
         if (priv_request_check(&request) != rows[i].allowed)
             fail_msg("row %zu", i);
-        request.zero[2] = 1;
+        request.first = 1; /* of two routes, the one from a certain address */
+        assert_int_equal(priv_request_check(&request), rows[i].allowed && rows[i].source != NULL);
+        request.first = 2;
+        assert_false(priv_request_check(&request));
+        request.first = 0;
+        request.zero[1] = 1;
         assert_false(priv_request_check(&request));
     }
     static const struct {

@@ -35,7 +35,9 @@ static void child_install(struct engine *e, const struct ike_event *event)
         reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
         if (ours)
             host_addresses(e->host, sa.config_owner, sa.config);
-        host_routes(e->host, install->child, &install->remote_ts, ours ? sa.config : NULL);
+        const struct engine_route route = {install->child, install->sa, install->session,
+                                           &install->local_ts, &install->remote_ts};
+        engine_routes_set(e, &route);
         if (ours && sa.config_owner == install->session)
             host_hold(e->host, session.conn->name, install->policy->name, &install->remote_ts,
                       &session.config);

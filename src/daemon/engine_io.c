@@ -224,6 +224,7 @@ void engine_links_read(struct engine *e)
     size_t n = local_addresses(e, n_links, addresses, PATH_LINKS * PATH_LINK_ADDRESSES);
     engine_paths_check(e, n_links);
     engine_mtu_check(e, before);
+    engine_routes_check(e, before);
     /* the path manager first: SAs leave a dead path before there is news to send over it */
     path_manager_links_set(e->paths, e->links, n_links, e->now);
     engine_pump(e);

@@ -12,6 +12,7 @@
  *   engine_jobs.c     the keyholder and the resolver
  *   engine_ops.c      what the VICI server asks for
  *   engine_paths.c    sockets that are bound to a path
+ *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
@@ -158,6 +159,17 @@ void engine_mtu_carrier(struct engine *e, uint32_t interface);
 /* engine_paths.c: at the first use of a path; after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_paths_check(struct engine *e, size_t n_links);
+
+/* engine_routes.c: of a Child SA, once more after a move; of all, after links were read anew that
+ * were as `before` */
+struct engine_route {
+    ike_child_id child;
+    ike_sa_id sa;
+    ike_session_id session;
+    const struct ike_ts_list *local_ts, *remote_ts;
+};
+void engine_routes_set(struct engine *e, const struct engine_route *route);
+void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
 /* engine_connect_forget - wishes for the connection that still wait for an address. */
 void engine_connect_forget(struct engine *e, const char *conn_name);

@@ -20,6 +20,7 @@ struct claim {
     enum claim_kind kind;
     uint32_t owner;
     uint8_t prefix_len;
+    bool own; /* a route from an address that is the host's anyway */
     struct address address, source;
     struct claim *what_next;  /* with the same key of what is claimed */
     struct claim *owner_next; /* of the same owner and kind */
@@ -118,7 +119,7 @@ int host_path_sockets(struct host *host, uint32_t interface, const struct endpoi
 
 static bool claim_same(const struct claim *a, const struct claim *b)
 {
-    return a->kind == b->kind && a->prefix_len == b->prefix_len &&
+    return a->kind == b->kind && a->prefix_len == b->prefix_len && a->own == b->own &&
            address_equal(&a->address, &b->address);
 }
 
@@ -127,8 +128,8 @@ static uint64_t what_key(const struct claim *claim)
 {
     uint64_t words[2];
     memcpy(words, claim->address.octets, sizeof(words));
-    return (words[0] ^ (uint64_t)claim->prefix_len << 56 ^ (uint64_t)claim->kind << 48) *
-               0x9e3779b97f4a7c15u ^
+    uint64_t kind = (uint64_t)claim->kind << 1 | claim->own;
+    return (words[0] ^ (uint64_t)claim->prefix_len << 56 ^ kind << 48) * 0x9e3779b97f4a7c15u ^
            words[1];
 }
 
@@ -172,8 +173,10 @@ static void claim_unlink(struct host *host, const struct claim *claim)
 static void change(struct host *host, const struct claim *claim, bool add)
 {
     char text[ADDRESS_TEXT_MAX];
-    struct priv_request request = {
-        .address = claim->address, .prefix_len = claim->prefix_len, .source = claim->source};
+    struct priv_request request = {.address = claim->address,
+                                   .prefix_len = claim->prefix_len,
+                                   .source = claim->source,
+                                   .first = claim->own};
     if (claim->kind == CLAIM_ADDRESS)
         request.kind = add ? PRIV_ADDRESS_ADD : PRIV_ADDRESS_REMOVE;
     else
@@ -209,9 +212,9 @@ static void claim_add(struct host *host, const struct claim *claim)
         change(host, claim, true);
 }
 
-static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
+/* claims_end - of claims that no owner has any more. */
+static void claims_end(struct host *host, struct claim *claim)
 {
-    struct claim *claim = map_take(&host->by_owner, owner_key(kind, owner));
     while (claim != NULL) {
         struct claim *next = claim->owner_next;
         claim_unlink(host, claim);
@@ -223,6 +226,11 @@ static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
         free(claim);
         claim = next;
     }
+}
+
+static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
+{
+    claims_end(host, map_take(&host->by_owner, owner_key(kind, owner)));
 }
 
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config)
@@ -245,24 +253,39 @@ static struct address source_for(const struct ike_config *config, uint8_t family
     return (struct address){0};
 }
 
-void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
-                 const struct ike_config *config)
+static struct address own_for(const struct host_own *own, uint8_t family)
 {
+    if (own == NULL)
+        return (struct address){0};
+    return family == ADDRESS_V6 ? own->v6 : own->v4;
+}
+
+void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
+                 const struct ike_config *config, const struct host_own *own)
+{
+    struct claim *before = map_take(&host->by_owner, owner_key(CLAIM_ROUTE, child));
     for (size_t i = 0; i < remote_ts->n; i++) {
         struct address_range left = remote_ts->ts[i].range, rest;
         bool more = true;
         for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
             unsigned prefix_len;
             more = range_first_prefix(&left, &prefix_len, &rest);
-            const struct claim claim = {.kind = CLAIM_ROUTE,
-                                        .owner = child,
-                                        .prefix_len = (uint8_t)prefix_len,
-                                        .address = left.first,
-                                        .source = source_for(config, left.first.family)};
+            struct claim claim = {.kind = CLAIM_ROUTE,
+                                  .owner = child,
+                                  .prefix_len = (uint8_t)prefix_len,
+                                  .address = left.first,
+                                  .source = source_for(config, left.first.family)};
             claim_add(host, &claim);
+            if (claim.source.family == ADDRESS_NONE) {
+                claim.own = true;
+                claim.source = own_for(own, left.first.family);
+                if (claim.source.family != ADDRESS_NONE)
+                    claim_add(host, &claim);
+            }
             left = rest;
         }
     }
+    claims_end(host, before); /* what stays is never away */
 }
 
 void host_session_gone(struct host *host, ike_session_id session)
@@ -308,7 +331,7 @@ void host_hold(struct host *host, const char *conn, const char *child,
     (void)snprintf(hold->child, sizeof(hold->child), "%s", child);
     hold->owner = HOLD_OWNER | ++host->last_owner;
     host_addresses(host, hold->owner, config);
-    host_routes(host, hold->owner, remote_ts, config);
+    host_routes(host, hold->owner, remote_ts, config, NULL);
     if (before != 0) /* what stays is never away */
         hold_drop(host, before);
 }

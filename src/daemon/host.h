@@ -22,10 +22,18 @@ int host_ready(struct host *host) MUST_USE;
 /* host_addresses - our inner addresses of a session; once more is no change. */
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);
 
+/* struct host_own - addresses that this host has and that a Child SA's local selectors take: what
+ * the host itself sends has to come from there. Family NONE: there is none. */
+struct host_own {
+    struct address v4, v6;
+};
+
 /* host_routes - routes to a Child SA's remote selectors, from our inner addresses where there are
- * any (`config`, may be NULL). */
+ * any (`config`, may be NULL), else from `own` (may be NULL). The kernel takes a route from an own
+ * address away with that address, so there is one without it, too, which counts then. Once more:
+ * the new ones count. */
 void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
-                 const struct ike_config *config);
+                 const struct ike_config *config, const struct host_own *own);
 
 void host_session_gone(struct host *host, ike_session_id session);
 void host_child_gone(struct host *host, ike_child_id child);

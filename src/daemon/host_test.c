@@ -25,7 +25,9 @@ static void request_note(const struct priv_request *request)
     bool route = request->kind == PRIV_ROUTE_ADD || request->kind == PRIV_ROUTE_REMOVE;
     snprintf(asked + len, sizeof(asked) - len, "%s%c%s/%u%s%s", len > 0 ? " " : "", add ? '+' : '-',
              address_print(&request->address, address), (unsigned)request->prefix_len,
-             route && request->source.family != ADDRESS_NONE ? "@" : "",
+             request->first == 1                               ? "@own:"
+             : route && request->source.family != ADDRESS_NONE ? "@"
+                                                               : "",
              route && request->source.family != ADDRESS_NONE
                  ? address_print(&request->source, source)
                  : "");
@@ -82,7 +84,7 @@ static void routes(ike_child_id child, const char *range, const struct ike_confi
 {
     struct ike_ts_list list = {.n = 1};
     assert_true(range_parse(range, &list.ts[0].range));
-    host_routes(host, child, &list, config);
+    host_routes(host, child, &list, config, NULL);
 }
 
 /* Clones and rekeyed Child SAs have the same selectors: the host sees the first and the last. */
@@ -115,6 +117,34 @@ static void test_other_source(void **state)
     routes(2, "10.1.0.0/16", &new);
     host_child_gone(host, 1);
     assert_asked("+10.1.0.0/16@10.3.0.1 +10.1.0.0/16@10.3.0.2");
+}
+
+/* Without an inner address: from the host's own one that the selectors take, which may go, come
+ * back, or be another one. The route that does not name it is there all the time. */
+static void test_own_source(void **state)
+{
+    (void)state;
+    struct ike_ts_list list = {.n = 1};
+    struct host_own own = {0};
+    const struct ike_config inner = config_of("10.9.0.1");
+    assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
+    assert_true(address_parse("192.0.2.1", &own.v4));
+    host_routes(host, 1, &list, NULL, &own);
+    host_hold(host, "home", "net", &list, &(struct ike_config){0});
+    assert_asked("+10.1.0.0/16 +10.1.0.0/16@own:192.0.2.1");
+    host_routes(host, 1, &list, NULL, &own);
+    assert_asked("");
+    assert_true(address_parse("192.0.2.2", &own.v4));
+    host_routes(host, 1, &list, NULL, &own);
+    assert_asked("+10.1.0.0/16@own:192.0.2.2");
+    host_routes(host, 1, &list, NULL, &(struct host_own){0});
+    assert_asked("-10.1.0.0/16@own:192.0.2.2");
+    host_routes(host, 1, &list, &inner, &own); /* an inner address is all that counts */
+    assert_asked("+10.1.0.0/16@10.9.0.1");
+    host_routes(host, 1, &list, NULL, &own);
+    host_child_gone(host, 1);
+    host_release(host, NULL, NULL);
+    assert_asked("+10.1.0.0/16@own:192.0.2.2 +10.1.0.0/16 -10.1.0.0/16@own:192.0.2.2 -10.1.0.0/16");
 }
 
 static void test_ranges(void **state)
@@ -154,14 +184,14 @@ static void test_held(void **state)
     struct ike_ts_list list = {.n = 1};
     assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
     host_addresses(host, 1, &first);
-    host_routes(host, 5, &list, &first);
+    host_routes(host, 5, &list, &first, NULL);
     host_hold(host, "home", "net", &list, &first);
     assert_asked("+10.9.0.1/32 +10.1.0.0/16@10.9.0.1");
     host_child_gone(host, 5);
     host_session_gone(host, 1);
     assert_asked("");
     host_addresses(host, 2, &second);
-    host_routes(host, 6, &list, &second);
+    host_routes(host, 6, &list, &second, NULL);
     host_hold(host, "home", "net", &list, &second);
     assert_asked("+10.9.0.2/32 +10.1.0.0/16@10.9.0.2 -10.9.0.1/32");
     host_release(host, "other", NULL);
@@ -181,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
     };

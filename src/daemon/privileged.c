@@ -12,7 +12,9 @@
 
 /* how much a taken-over engine can pile up in the kernel */
 #define ADDRESSES_MAX 256
-#define ROUTES_MAX    16384
+#define ROUTES_MAX    32768
+#define METRIC        1024 /* of our routes, in a table where there are no others */
+#define METRIC_FIRST  512
 
 struct privileged {
     struct netlink *netlink;
@@ -90,6 +92,7 @@ static int route_change(struct privileged *p, const struct priv_request *r, bool
                                   .destination = r->address,
                                   .prefix_len = r->prefix_len,
                                   .interface = p->index,
+                                  .metric = r->first == 1 ? METRIC_FIRST : METRIC,
                                   .source = r->source};
     int error = counted(&p->n_routes, ROUTES_MAX, add);
     return error != 0 ? error

@@ -156,6 +156,7 @@ int netlink_route(struct netlink *netlink, enum netlink_change change,
     put_address(header, RTA_DST, &route->destination);
     mnl_attr_put_u32(header, RTA_TABLE, route->table);
     mnl_attr_put_u32(header, RTA_OIF, route->interface);
+    mnl_attr_put_u32(header, RTA_PRIORITY, route->metric);
     if (change == NETLINK_ADD && route->source.family != ADDRESS_NONE)
         put_address(header, RTA_PREFSRC, &route->source);
     return change_run(netlink, change, header);

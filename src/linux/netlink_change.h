@@ -36,6 +36,7 @@ struct netlink_route {
     struct address destination;
     uint8_t prefix_len;
     uint32_t interface;
+    uint32_t metric;
     struct address source; /* preferred source address; NONE: the kernel's choice */
 };
 int netlink_route(struct netlink *netlink, enum netlink_change change,

@@ -66,6 +66,7 @@ static void test_addresses_and_routes(void **state)
                                   .destination = address_of("10.0.0.0"),
                                   .prefix_len = 8,
                                   .interface = index,
+                                  .metric = 1024,
                                   .source = address};
     (void)bell_rings(monitor);
     assert_int_equal(netlink_route(netlink, NETLINK_ADD, &route), 0);

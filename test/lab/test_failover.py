@@ -9,6 +9,7 @@ from lab.run import wait
 from lab.settings import end_user, gateway, paths
 
 HOST = address("lan", "host")
+EU_WLAN, EU_LTE = address("wlan", "eu"), address("lte", "eu")
 
 
 def start(world, mode="failover", flows=1, **conn):
@@ -110,3 +111,23 @@ def test_rekey_of_each_sa_keeps_its_own_vpn(world, what):
     assert silence(flows) <= 100
     wait(lambda: len(gw.established()) == len(gw.children()) == 2, "two VPNs at the Gateway")
     one_login(eu, capture)
+
+
+def test_own_addresses(world):
+    """No inner address, and local_addrs is not the address that the kernel would send from: what the End User and the Gateway
+    themselves send goes through all the same. While that address is away, the VPN waits at the other one."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway({"pools": None}))
+    eu = world.ikatd(lab, "eu", end_user({"vips": None, "local_addrs": EU_LTE, "stable_for": "1s"}))
+    assert eu.initiate("net")["success"] == "yes"
+    place = lambda daemon, key: [sa[key] for sa in daemon.established()]  # noqa: E731
+    assert place(eu, "local-host") == [EU_LTE]
+    lab.run("eu", "ping", "-c1", "-W2", HOST)
+    lab.run("gw", "ping", "-c1", "-W2", EU_LTE)
+    assert [(child["packets-in"], child["packets-out"]) for child in gw.children()] == [("2", "2")]
+    lab.cut("lte")
+    wait(lambda: place(gw, "remote-host") == [EU_WLAN], "the VPN is at the other interface")
+    lab.restore("lte")
+    wait(lambda: place(gw, "remote-host") == [EU_LTE], "the VPN is back")
+    wait(lambda: "1 received" in lab.run("eu", "ping", "-c1", "-W2", HOST, check=False), "so is the route from that address")
+    assert len(eu.established()) == 1
