@@ -18,7 +18,7 @@
 #define LIMIT_CERTS             8
 #define LIMIT_CERTREQS          20
 #define LIMIT_PROPOSALS         32 /* proposals in one SA payload */
-#define LIMIT_TRANSFORMS        32 /* transforms in one proposal */
+#define LIMIT_TRANSFORMS        96 /* in one proposal; strongSwan's default has all that it knows */
 #define LIMIT_TRAFFIC_SELECTORS 16 /* selectors in one TS payload */
 #define LIMIT_CP_ATTRIBUTES     32
 #define LIMIT_DELETE_SPIS       64

@@ -270,6 +270,33 @@ static bool is_reserved(uint8_t type, size_t at)
     }
 }
 
+/* Whoever offers all that it knows, in two proposals, is understood up to a bound. */
+static void many_transforms(void **state)
+{
+    (void)state;
+    static struct wire_sa sa;
+    static uint8_t octets[2 * (8 + 8 * (LIMIT_TRANSFORMS + 1))];
+    for (uint8_t n = 1; n <= LIMIT_TRANSFORMS + 1; n++) {
+        struct writer w = writer_of(octets, sizeof(octets));
+        for (uint8_t p = 1; p <= 2; p++) {
+            write_u16(&w, p == 2 ? 0 : 0x0200);
+            write_u16(&w, (uint16_t)(8 + 8 * n));
+            write_u8(&w, p);
+            write_u8(&w, WIRE_PROTO_IKE);
+            write_u8(&w, 0);
+            write_u8(&w, n);
+            for (uint8_t i = 0; i < n; i++) {
+                write_u16(&w, i + 1 == n ? 0 : 0x0300);
+                write_u16(&w, 8);
+                write_u16(&w, WIRE_KE << 8);
+                write_u16(&w, i);
+            }
+        }
+        assert_int_equal(wire_sa_read(writer_span(&w), &sa), n <= LIMIT_TRANSFORMS);
+        assert_true(n > LIMIT_TRANSFORMS || sa.proposals[1].n == n);
+    }
+}
+
 /* RFC 7296 section 2.5: sent as zero, and of no meaning on receipt. */
 static void reserved_bits(void **state)
 {
@@ -410,6 +437,7 @@ int main(void)
         cmocka_unit_test(reserved_bits),    cmocka_unit_test(reserved_bits_of_cp),
         cmocka_unit_test(header),           cmocka_unit_test(nonce_sizes),
         cmocka_unit_test(two_key_lengths),  cmocka_unit_test(behind_the_encrypted_one),
+        cmocka_unit_test(many_transforms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
