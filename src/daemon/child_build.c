@@ -14,7 +14,7 @@
 
 struct child_work {
     struct ike_child_policy *policy;
-    nanos rekey_ns, life_ns, rand_ns;
+    nanos rekey_ns, life_ns, rand_ns, inactivity_ns;
     uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
     bool copy_ecn;
@@ -69,6 +69,7 @@ static const struct key child_keys[] = {
     {.name = "rekey_time", .kind = KEY_TIME, .offset = CHILD(rekey_ns)},
     {.name = "life_time", .kind = KEY_TIME, .offset = CHILD(life_ns)},
     {.name = "rand_time", .kind = KEY_TIME, .offset = CHILD(rand_ns)},
+    {.name = "inactivity", .kind = KEY_TIME, .offset = CHILD(inactivity_ns)},
     {.name = "rekey_bytes", .kind = KEY_BYTES, .offset = CHILD(rekey_bytes)},
     {.name = "life_bytes", .kind = KEY_BYTES, .offset = CHILD(life_bytes)},
     {.name = "rand_bytes", .kind = KEY_BYTES, .offset = CHILD(rand_bytes)},
@@ -106,7 +107,6 @@ static const struct key child_keys[] = {
     {.name = "ah_proposals", .kind = KEY_UNSUPPORTED, .why = "AH is not"},
     {.name = "updown", .kind = KEY_UNSUPPORTED, .why = "scripts are not run"},
     {.name = "ipcomp", .kind = KEY_UNSUPPORTED, .why = "IPComp is not"},
-    {.name = "inactivity", .kind = KEY_UNSUPPORTED, .why = "Child SAs stay until they are deleted"},
     {.name = "tfc_padding", .kind = KEY_UNSUPPORTED, .why = "TFC padding is not sent"},
     {.name = "interface", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "mark_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
@@ -160,6 +160,7 @@ static void finish_child(struct child_work *work)
     lifetime->jitter_bytes = spread(work->rand_bytes, lifetime->rekey_bytes, lifetime->life_bytes);
     lifetime->jitter_packets =
         spread(work->rand_packets, lifetime->rekey_packets, lifetime->life_packets);
+    policy->inactivity_ns = work->inactivity_ns;
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
     policy->copy_ecn = work->copy_ecn;

@@ -146,7 +146,7 @@ static const struct row rows[] = {
     {CHILD, "ah_proposals", NULL, "sha256", "not supported by ikat: AH"},
     {CHILD, "updown", NULL, "/bin/sh", "scripts are not run"},
     {CHILD, "ipcomp", NULL, "yes", "not supported by ikat"},
-    {CHILD, "inactivity", NULL, "1h", "not supported by ikat"},
+    {CHILD, "inactivity", "1h", "soon", "is not a time"},
     {CHILD, "tfc_padding", NULL, "mtu", "not supported by ikat"},
     {CHILD, "interface", NULL, "eth0", "not supported by ikat"},
     {CHILD, "mark_in", NULL, "1", "not supported by ikat"},

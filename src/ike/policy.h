@@ -110,6 +110,7 @@ struct ike_child_policy {
     struct ike_proposal_list proposals; /* ESP */
     struct ike_ts_policy local_ts, remote_ts;
     struct ike_lifetime lifetime;
+    nanos inactivity_ns;    /* without a packet so long, its Child SAs end; 0: they stay */
     uint32_t replay_window; /* packets; 0: none */
     uint32_t reqid;
     enum ike_child_start start_action, close_action;

@@ -92,6 +92,8 @@ void vpn_settle(struct vpn *vpn, nanos now)
         if (vpn_end_user(vpn))
             at = nanos_min(at, reauth_settle(vpn, now));
         reauth_progress(vpn, now);
+        if (!vpn->released)
+            at = nanos_min(at, idle_settle(vpn, now));
         at = nanos_min(at, health_deadline(vpn, now));
     }
     deadline_heap_set(&vpn->pm->deadlines, &vpn->deadline, at);

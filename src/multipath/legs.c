@@ -161,8 +161,13 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
         !view->child(view->context, event->child, &info))
         return;
     uint8_t policy = policy_index(vpn, info.policy);
-    vpn->bearers[vpn->n_bearers++] = (struct bearer){
-        .id = event->child, .sa = event->sa, .policy = policy, .selectors = selectors_hash(&info)};
+    const struct bearer *old = bearer_find(vpn, event->child_old);
+    nanos since = old == NULL ? now : idle_since(vpn, old);
+    vpn->bearers[vpn->n_bearers++] = (struct bearer){.id = event->child,
+                                                     .sa = event->sa,
+                                                     .policy = policy,
+                                                     .selectors = selectors_hash(&info),
+                                                     .since_ns = since};
     vpn->children |= UINT32_C(1) << policy;
     if (leg->chosen)
         leg->job_at_ns = 0;

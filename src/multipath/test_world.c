@@ -323,6 +323,13 @@ static int command_run(struct world *world, const struct ike_command *command)
                 sa_down(world, &world->sas[i], IKE_CANCELLED);
         return 0;
     }
+    if (command->kind == IKE_CMD_DELETE_CHILD) {
+        sa = sa_of_child(world, command->child_id);
+        if (sa == NULL)
+            return ERR_NOT_FOUND;
+        child_down(world, sa, IKE_CANCELLED);
+        return 0;
+    }
     if (command->kind == IKE_CMD_CONNECT) {
         sa = sa_new(world);
         sa->path = command->path;
@@ -651,6 +658,22 @@ void world_child_kill(struct world *world)
     for (unsigned i = 0; i < WORLD_SAS; i++)
         if (world->sas[i].id != 0)
             child_down(world, &world->sas[i], IKE_CANCELLED);
+    pull(world);
+}
+
+void world_child_rekey(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_SAS; i++) {
+        struct world_sa *sa = &world->sas[i];
+        if (sa->id == 0 || sa->child == 0)
+            continue;
+        struct world_sa old = *sa;
+        struct ike_event *event = emit(world, sa, IKE_EV_CHILD_UP);
+        event->child = sa->child = ++world->last_id;
+        event->child_old = old.child;
+        sa->child_in = sa->child_out = 0;
+        child_down(world, &old, IKE_OK);
+    }
     pull(world);
 }
 

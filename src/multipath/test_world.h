@@ -90,6 +90,8 @@ void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome)
 
 void world_child_kill(struct world *world); /* all of them, by us */
 
+void world_child_rekey(struct world *world); /* all of them */
+
 bool world_all_up(const struct world *world); /* each wanted path is up */
 struct path_status world_path(const struct world *world, const char *name);
 int world_carrier_link(const struct world *world); /* link that the flow takes; -1: none */

@@ -52,6 +52,8 @@ struct bearer {
     uint8_t policy;      /* index in conn->children */
     uint32_t selectors;  /* hash: only Child SAs with the same ones carry for each other */
     nanos in_ns, out_ns; /* as last read */
+    nanos since_ns;      /* it is there, or what it took the place of was in use */
+    bool ending;         /* it was idle: its end was ordered */
     /* what the data plane was told */
     bool told, usable;
     uint32_t priority, weight;
@@ -300,6 +302,12 @@ bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 
 /* repair_lost_at - when nothing will have answered for `patience`, though there were links. */
 nanos repair_lost_at(const struct vpn *vpn, nanos patience);
+
+/* --- idle.c --- */
+/* idle_settle - ends children that were idle for too long. Returns when to look again. */
+nanos idle_settle(struct vpn *vpn, nanos now);
+/* idle_since - when the bearer was last in use. */
+nanos idle_since(const struct vpn *vpn, const struct bearer *bearer);
 
 /* --- beside.c --- */
 /* beside_settle - of an End User's session: begins and ends the login beside it. */

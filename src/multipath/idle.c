@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A child with `inactivity`, none of whose Child SAs carried a packet for so long, ends: on all
+ * paths at once, as one that only stands by is idle while another one carries its traffic. What it
+ * was wanted for comes again with the next wish.
+ */
+#include "multipath/vpn.h"
+
+#define AGAIN_NS NANOS_PER_SEC /* there was no room for the order */
+
+static nanos later(nanos a, nanos b)
+{
+    return a > b ? a : b;
+}
+
+nanos idle_since(const struct vpn *vpn, const struct bearer *bearer)
+{
+    const struct path_view *view = &vpn->pm->options.view;
+    nanos in_ns = 0, out_ns = 0;
+    if (view->traffic == NULL || !view->traffic(view->context, bearer->id, &in_ns, &out_ns))
+        return bearer->since_ns;
+    return later(bearer->since_ns, later(in_ns, out_ns));
+}
+
+/* end - false: not all of it could be said. */
+static bool end(struct vpn *vpn, uint8_t policy)
+{
+    bool all = true;
+    vpn->children &= ~(UINT32_C(1) << policy);
+    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+        struct bearer *bearer = &vpn->bearers[i];
+        struct ike_command command = {.kind = IKE_CMD_DELETE_CHILD, .child_id = bearer->id};
+        if (bearer->policy != policy || bearer->ending)
+            continue;
+        bearer->ending = command_add(vpn, &command) != 0;
+        all &= bearer->ending;
+    }
+    return all;
+}
+
+nanos idle_settle(struct vpn *vpn, nanos now)
+{
+    nanos at = NANOS_NEVER;
+    for (uint8_t policy = 0; policy < vpn->conn->n_children; policy++) {
+        nanos limit = vpn->conn->children[policy].inactivity_ns, used = 0;
+        bool any = false;
+        for (unsigned i = 0; limit > 0 && i < vpn->n_bearers; i++) {
+            const struct bearer *bearer = &vpn->bearers[i];
+            if (bearer->policy != policy || bearer->ending)
+                continue;
+            used = later(used, idle_since(vpn, bearer));
+            any = true;
+        }
+        if (!any)
+            continue;
+        nanos ends = nanos_after(used, limit);
+        if (ends <= now)
+            ends = end(vpn, policy) ? NANOS_NEVER : nanos_after(now, AGAIN_NS);
+        at = nanos_min(at, ends);
+    }
+    return at;
+}
