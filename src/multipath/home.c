@@ -129,7 +129,7 @@ static bool ranks_before(const struct path *a, const struct path *b)
 {
     if (a->priority != b->priority)
         return a->priority < b->priority;
-    return a->metered != b->metered ? b->metered : a->metric < b->metric;
+    return a->metered != b->metered ? b->metered : a->cost < b->cost;
 }
 
 /* in_common - of what died, with the path: interface and remote address. */

@@ -31,7 +31,7 @@ static bool before(const struct path *a, const struct path *b)
         return a->priority < b->priority;
     if (a->metered != b->metered)
         return b->metered;
-    return a->metric < b->metric;
+    return a->cost < b->cost;
 }
 
 /* candidate - the best path that was not tried in this round. */

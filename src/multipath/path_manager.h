@@ -68,7 +68,8 @@ struct path_link {
     struct address addresses[PATH_LINK_ADDRESSES];
     struct path_route {
         struct address_range destination;
-        uint32_t metric; /* lower is better; chooses between links of equal rank */
+        uint32_t metric; /* lower is better; chooses between links of equal rank whose routes are
+                            equally narrow */
     } routes[PATH_LINK_ROUTES];
 };
 

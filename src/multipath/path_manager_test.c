@@ -625,6 +625,24 @@ static bool reachable_all_up(const struct world *world)
     return true;
 }
 
+/* Where nothing else decides, the way that the kernel would take: to a network before to all. */
+static void test_narrow_route_first(void **state)
+{
+    (void)state;
+    for (unsigned near = 0; near < 3; near++) {
+        struct world *world = world_new(3, near);
+        world->conn->n_paths = 0;
+        world->links[near].near = true;
+        world_start(world);
+        world_connect(world, true);
+        world_until(world, connected, SECONDS(5));
+        world_run(world, SECONDS(10));
+        assert_int_equal(world_carrier_link(world), near);
+        assert_int_equal(world->moves, 0);
+        world_free(world);
+    }
+}
+
 /* local_addrs without path sections: where the login comes from, and where a session that can move
  * comes back to; while that address is away, any other one is better than none. */
 static void test_local_addrs(void **state)
@@ -726,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_no_additional_sas_is_final),
         cmocka_unit_test(test_mobility),
         cmocka_unit_test(test_mobility_out_of_a_black_hole),
+        cmocka_unit_test(test_narrow_route_first),
         cmocka_unit_test(test_local_addrs),
         cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_total_loss_and_return),

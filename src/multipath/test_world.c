@@ -69,7 +69,8 @@ static void tell_links(struct world *world)
         link->addresses[0] = link_address(i);
         link->n_routes = !world->links[i].no_route;
         link->routes[0].metric = 100 + i;
-        assert_true(range_parse("0.0.0.0/0", &link->routes[0].destination));
+        assert_true(range_parse(world->links[i].near ? "192.0.2.0/24" : "0.0.0.0/0",
+                                &link->routes[0].destination));
     }
     path_manager_links_set(world->pm, links, world->n_links, world->now);
 }

@@ -17,6 +17,7 @@
 
 struct world_link {
     bool up, no_route;
+    bool near; /* its route leads to the network of the peer, and not to everywhere */
     bool hole; /* carrier, but nothing comes through */
     nanos rtt;
 };

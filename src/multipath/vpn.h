@@ -98,7 +98,8 @@ struct path {
     uint32_t link;      /* index of the interface; 0: not there */
     bool present;       /* link up, address there, route there */
     struct address local, remote;
-    uint32_t metric, priority, weight;
+    uint64_t cost; /* of its route */
+    uint32_t priority, weight;
     bool metered;
     nanos present_ns;   /* since when */
     ike_sa_id sa;       /* 0: none */

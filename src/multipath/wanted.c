@@ -60,15 +60,28 @@ static bool remote_allowed(const struct ike_path_policy *policy, const struct ad
     return false;
 }
 
-static bool route_to(const struct path_link *link, const struct address *remote,
-                     uint32_t *ret_metric)
+/* prefix_len - leading bits that all addresses of the range have in common. */
+static unsigned prefix_len(const struct address_range *range)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < address_len(&range->first); i++)
+        for (unsigned bit = 8; bit-- > 0; n++)
+            if (((range->first.octets[i] ^ range->last.octets[i]) >> bit & 1) != 0)
+                return n;
+    return n;
+}
+
+/* route_to - *ret_cost orders as the kernel does: the longest prefix, then the lowest metric. */
+static bool route_to(const struct path_link *link, const struct address *remote, uint64_t *ret_cost)
 {
     bool found = false;
     for (uint8_t i = 0; i < link->n_routes && i < PATH_LINK_ROUTES; i++) {
         const struct path_route *route = &link->routes[i];
-        if (!range_contains(&route->destination, remote) || (found && route->metric >= *ret_metric))
+        if (!range_contains(&route->destination, remote))
             continue;
-        *ret_metric = route->metric;
+        uint64_t cost = (uint64_t)(128 - prefix_len(&route->destination)) << 32 | route->metric;
+        if (!found || cost < *ret_cost)
+            *ret_cost = cost;
         found = true;
     }
     return found;
@@ -78,10 +91,10 @@ static bool route_to(const struct path_link *link, const struct address *remote,
  * before others, and `kept` if that is still good. */
 static bool source_on(const struct vpn *vpn, const struct ike_path_policy *policy,
                       const struct path_link *link, const struct address *remote,
-                      struct address *kept, uint32_t *ret_metric)
+                      struct address *kept, uint64_t *ret_cost)
 {
-    uint32_t metric = 0;
-    if (!link->up || !remote_allowed(policy, remote) || !route_to(link, remote, &metric))
+    uint64_t cost = 0;
+    if (!link->up || !remote_allowed(policy, remote) || !route_to(link, remote, &cost))
         return false;
     const struct address *best = NULL;
     unsigned best_rank = 0;
@@ -103,7 +116,7 @@ static bool source_on(const struct vpn *vpn, const struct ike_path_policy *polic
     if (best == NULL)
         return false;
     *kept = *best;
-    *ret_metric = metric;
+    *ret_cost = cost;
     return true;
 }
 
@@ -137,9 +150,9 @@ bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at
 {
     for (size_t i = 0; i < pm->n_links; i++) {
         const struct path_link *link = &pm->links[i];
-        uint32_t metric;
+        uint64_t cost;
         if (!link->up || (at->interface != 0 && link->index != at->interface) ||
-            !route_to(link, &at->remote.address, &metric))
+            !route_to(link, &at->remote.address, &cost))
             continue;
         for (uint8_t k = 0; k < link->n_addresses && k < PATH_LINK_ADDRESSES; k++)
             if (address_equal(&link->addresses[k], &at->local.address))
@@ -162,7 +175,7 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
     bool was = path->present;
     path->link = link == NULL ? 0 : link->index;
     path->present = link != NULL && source_on(vpn, policy_of(vpn, path->policy), link,
-                                              &path->remote, &path->local, &path->metric);
+                                              &path->remote, &path->local, &path->cost);
     if (path->present && path->policy < 0)
         path->priority = local_named(vpn, &path->local) ? 1 : 2;
     if (path->present && !was) {
@@ -270,8 +283,8 @@ static bool reachable(const struct vpn *vpn, int policy, const struct path_link 
                       const struct address *remote)
 {
     struct address ignored = {0};
-    uint32_t metric;
-    return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &metric);
+    uint64_t cost;
+    return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &cost);
 }
 
 /* plan_link - the path of one policy over one link; with mesh = full the one to the address of this
@@ -418,12 +431,12 @@ void wanted_rotate(struct vpn *vpn, struct path *path)
     for (unsigned i = 1; i < vpn->n_remotes; i++) {
         const struct address *remote = &vpn->remotes[(at + i) % vpn->n_remotes];
         struct address local = path->local;
-        uint32_t metric;
-        if (!source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &metric))
+        uint64_t cost;
+        if (!source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &cost))
             continue;
         path->remote = *remote;
         path->local = local;
-        path->metric = metric;
+        path->cost = cost;
         return;
     }
 }
