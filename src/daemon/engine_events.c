@@ -48,6 +48,19 @@ static void child_install(struct engine *e, const struct ike_event *event)
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
+/* child_reselect - after a move, which the selectors may have followed. */
+static int child_reselect(struct engine *e, const struct ike_child_info *child)
+{
+    const struct esp_ts_list local = install_selectors(&child->local_ts),
+                             remote = install_selectors(&child->remote_ts);
+    const struct engine_route route = {child->id, child->sa, child->session, &child->local_ts,
+                                       &child->remote_ts};
+    int error = esp_plane_child_selectors(e->plane, child->id, &local, &remote);
+    if (error == 0)
+        engine_routes_set(e, &route);
+    return error;
+}
+
 static void child_move(struct engine *e, const struct ike_event *event)
 {
     struct ike_child_info child;
@@ -62,9 +75,12 @@ static void child_move(struct engine *e, const struct ike_event *event)
     int error = esp_plane_child_move(e->plane, event->child, &path, event->udp_encap,
                                      engine_link_mtu(e, event->path.interface));
     if (error == 0 && ike_child_get(e->ike, event->child, &child) &&
-        ike_sa_get(e->ike, child.sa, &sa))
+        ike_sa_get(e->ike, child.sa, &sa)) {
         error = esp_plane_child_keepalive(
             e->plane, event->child, sa.nat_local && known && session.conn->nat_keepalive_ns > 0);
+        if (error == 0)
+            error = child_reselect(e, &child);
+    }
     if (error != 0)
         log_line(LOG_LEVEL_WARNING, "event=move-failed child=%u error=%s", event->child,
                  error_text(error));

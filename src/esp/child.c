@@ -63,13 +63,15 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
     child->copy_dscp_in = c->copy_dscp_in;
-    child->local_ts = c->local_ts;
-    child->remote_ts = c->remote_ts;
+    child->first_selectors.local = c->local_ts;
+    child->first_selectors.remote = c->remote_ts;
+    atomic_store(&child->selectors, &child->first_selectors);
     atomic_flag_clear(&child->lock);
     limits_set(child, c);
     int err = keys_new(crypto, c, child);
     if (err == 0 && (child->replay = replay_window_new(c->replay_window)) == NULL)
         err = ERR_NO_MEMORY;
+
     if (err != 0) {
         esp_child_free(child);
         return err;
@@ -85,6 +87,8 @@ struct esp_child *esp_child_free(struct esp_child *child)
     esp_key_free(child->key_in);
     esp_key_free(child->key_out);
     free(child->replay);
+    if (atomic_load(&child->selectors) != &child->first_selectors)
+        free(atomic_load(&child->selectors));
     free(child);
     return NULL;
 }
@@ -248,7 +252,8 @@ static enum esp_verdict inner_check(const struct esp_child *child, struct esp_op
         !esp_inner_ipv4_checksum_ok(p->packet))
         return ESP_MALFORMED;
     p->len = p->inner.total_len; /* what is behind is TFC padding: RFC 4303 section 2.7 */
-    if (!esp_selector_in(&child->local_ts, &child->remote_ts, &p->inner))
+    const struct esp_selectors *selectors = atomic_load(&child->selectors);
+    if (!esp_selector_in(&selectors->local, &selectors->remote, &p->inner))
         return ESP_WRONG_SELECTOR;
     uint8_t tos;
     if (!esp_tos_in(p->inner.tos, p->tos, child->copy_ecn, child->copy_dscp_in, &tos))

@@ -33,6 +33,12 @@ enum esp_count {
 
 struct esp_bundle; /* policy.c */
 
+/* struct esp_selectors - immutable; others may take their place (esp_policy_reselect). */
+struct esp_selectors {
+    struct retired retired; /* first: free() takes it */
+    struct esp_ts_list local, remote;
+};
+
 struct esp_child {
     esp_child_id id;
     esp_session_id session;
@@ -41,7 +47,8 @@ struct esp_child {
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
-    struct esp_ts_list local_ts, remote_ts;
+    struct esp_selectors first_selectors;
+    _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
 
     /* path state, written by the control thread */

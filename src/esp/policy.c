@@ -255,12 +255,16 @@ static struct esp_child *first_member(const struct esp_group *group)
     return NULL;
 }
 
+static bool same_selectors(const struct esp_selectors *a, const struct esp_selectors *b)
+{
+    return esp_ts_list_equal(&a->local, &b->local) && esp_ts_list_equal(&a->remote, &b->remote);
+}
+
 static struct esp_bundle *bundle_find(const struct session *session, const struct esp_child *child)
 {
     for (struct esp_bundle *bundle = session->bundles; bundle != NULL; bundle = bundle->next) {
-        const struct esp_child *member = first_member(bundle->group);
-        if (esp_ts_list_equal(&member->local_ts, &child->local_ts) &&
-            esp_ts_list_equal(&member->remote_ts, &child->remote_ts))
+        if (same_selectors(atomic_load(&first_member(bundle->group)->selectors),
+                           atomic_load(&child->selectors)))
             return bundle;
     }
     return NULL;
@@ -351,7 +355,7 @@ static int bundle_begin(struct esp_policy *policy, struct session *session, stru
     if (bundle->next != NULL)
         bundle->next->link = &bundle->next;
     session->bundles = bundle;
-    if (bundle_show(policy, bundle, &child->remote_ts) != 0) {
+    if (bundle_show(policy, bundle, &atomic_load(&child->selectors)->remote) != 0) {
         bundle_end(policy, bundle);
         return ERR_NO_MEMORY;
     }
@@ -419,6 +423,24 @@ void esp_policy_silence(struct esp_policy *policy, struct esp_child *child)
     child->bundle = NULL;
 }
 
+int esp_policy_reselect(struct esp_policy *policy, struct esp_child *child,
+                        const struct esp_ts_list *local, const struct esp_ts_list *remote)
+{
+    struct esp_selectors *old = atomic_load(&child->selectors), *new;
+    bool sends = esp_policy_sends(child);
+    if (esp_ts_list_equal(&old->local, local) && esp_ts_list_equal(&old->remote, remote))
+        return 0;
+    if ((new = calloc(1, sizeof(*new))) == NULL)
+        return ERR_NO_MEMORY;
+    new->local = *local;
+    new->remote = *remote;
+    esp_policy_silence(policy, child);
+    atomic_store(&child->selectors, new);
+    if (old != &child->first_selectors)
+        retired_add(&policy->retired, &old->retired);
+    return sends ? esp_policy_send(policy, child, NULL) : 0;
+}
+
 /* --- receiving --- */
 
 int esp_policy_add(struct esp_policy *policy, struct esp_child *child)
@@ -467,7 +489,10 @@ static bool can_send(const struct esp_child *child)
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
 {
     const struct esp_child *member = first_member(group);
-    return member != NULL && esp_selector_out(&member->local_ts, &member->remote_ts, inner);
+    if (member == NULL)
+        return false;
+    const struct esp_selectors *selectors = atomic_load(&member->selectors);
+    return esp_selector_out(&selectors->local, &selectors->remote, inner);
 }
 
 static bool group_can_send(const struct esp_group *group)

@@ -51,6 +51,10 @@ int esp_policy_add(struct esp_policy *policy, struct esp_child *child) MUST_USE;
  */
 int esp_policy_send(struct esp_policy *policy, struct esp_child *child,
                     struct esp_child *instead) MUST_USE;
+/* esp_policy_reselect - the child has these selectors from now on; while it changes its group, it
+ * may be in none. ERR_NO_MEMORY: it has the old ones, or the new ones and only receives. */
+int esp_policy_reselect(struct esp_policy *policy, struct esp_child *child,
+                        const struct esp_ts_list *local, const struct esp_ts_list *remote) MUST_USE;
 void esp_policy_silence(struct esp_policy *policy, struct esp_child *child); /* only receives */
 void esp_policy_remove(struct esp_policy *policy, struct esp_child *child);  /* not even that */
 

@@ -289,12 +289,12 @@ static struct esp_child *model_child_new(struct model *m)
     };
     uint32_t kind = model_dice(m, ARRAY_LEN(remotes));
     struct esp_child *child = child_new(++m->ids, model_dice(m, MODEL_SESSIONS) + 1, remotes[kind]);
-    child->remote_ts.ts[0].end_port = kind == 5 ? 1023 : UINT16_MAX;
+    child->selectors->remote.ts[0].end_port = kind == 5 ? 1023 : UINT16_MAX;
     if (model_dice(m, 4) == 0) { /* a second selector, maybe under the same prefix */
-        child->remote_ts.ts[1] = child->remote_ts.ts[0];
-        child->remote_ts.ts[child->remote_ts.n++].protocol = 6;
-        assert_true(
-            range_parse(remotes[model_dice(m, ARRAY_LEN(remotes))], &child->remote_ts.ts[1].range));
+        child->selectors->remote.ts[1] = child->selectors->remote.ts[0];
+        child->selectors->remote.ts[child->selectors->remote.n++].protocol = 6;
+        assert_true(range_parse(remotes[model_dice(m, ARRAY_LEN(remotes))],
+                                &child->selectors->remote.ts[1].range));
     }
     return child;
 }
@@ -302,16 +302,21 @@ static struct esp_child *model_child_new(struct model *m)
 static bool model_same(const struct esp_child *a, const struct esp_child *b)
 {
     return a->session == b->session &&
-           memcmp(&a->remote_ts, &b->remote_ts, sizeof(a->remote_ts)) == 0;
+           memcmp(&a->selectors->remote, &b->selectors->remote, sizeof(a->selectors->remote)) == 0;
 }
 
-static void model_send(struct model *m, struct model_child *one, struct model_child *instead)
+static void model_join(struct model *m, struct model_child *one)
 {
     uint64_t group = 0;
     for (size_t i = 0; i < MODEL_CHILDREN && group == 0; i++)
         if (m->children[i].group != 0 && model_same(m->children[i].child, one->child))
             group = m->children[i].group;
     one->group = group != 0 ? group : ++m->ages;
+}
+
+static void model_send(struct model *m, struct model_child *one, struct model_child *instead)
+{
+    model_join(m, one);
     if (instead != NULL)
         instead->group = 0;
     assert_int_equal(
@@ -323,8 +328,8 @@ static void model_send(struct model *m, struct model_child *one, struct model_ch
 static unsigned model_width(const struct esp_child *child, const struct esp_inner *inner)
 {
     unsigned least = UINT_MAX;
-    for (size_t i = 0; i < child->remote_ts.n; i++) {
-        const struct address_range *range = &child->remote_ts.ts[i].range;
+    for (size_t i = 0; i < child->selectors->remote.n; i++) {
+        const struct address_range *range = &child->selectors->remote.ts[i].range;
         unsigned width = 0;
         struct address_range prefix;
         do
@@ -345,7 +350,7 @@ static uint64_t model_group(const struct model *m, const struct esp_inner *inner
     for (size_t i = 0; i < MODEL_CHILDREN; i++) {
         const struct model_child *one = &m->children[i];
         if (one->group == 0 ||
-            !esp_selector_out(&one->child->local_ts, &one->child->remote_ts, inner))
+            !esp_selector_out(&one->child->selectors->local, &one->child->selectors->remote, inner))
             continue;
         bool sends = false;
         for (size_t k = 0; k < MODEL_CHILDREN; k++)
@@ -400,6 +405,20 @@ static void model_check(struct model *m)
     assert_int_equal(members, n);
 }
 
+/* model_reselect - it gets the selectors of another one, or those that it has. */
+static void model_reselect(struct model *m, struct model_child *one, const struct model_child *like)
+{
+    const struct esp_ts_list local = one->child->selectors->local,
+                             remote = like->child->selectors->remote;
+    bool same = memcmp(&remote, &one->child->selectors->remote, sizeof(remote)) == 0;
+    assert_int_equal(esp_policy_reselect(m->policy, one->child, &local, &remote), 0);
+    retired_free(esp_policy_retired(m->policy));
+    if (same || one->group == 0)
+        return;
+    one->group = 0;
+    model_join(m, one);
+}
+
 static void model_step(struct model *m)
 {
     struct model_child *one = &m->children[model_dice(m, MODEL_CHILDREN)];
@@ -410,12 +429,13 @@ static void model_step(struct model *m)
             uint32_t narrow = model_dice(m, 3);
             one->child->session = other->child->session;
             if (narrow != 0)
-                one->child->remote_ts = other->child->remote_ts;
+                one->child->selectors->remote = other->child->selectors->remote;
         }
         assert_int_equal(esp_policy_add(m->policy, one->child), 0);
         return;
     }
-    switch (model_dice(m, 6)) {
+    switch (model_dice(m, 7)) {
+    case 6: model_reselect(m, one, other->child == NULL ? one : other); return;
     case 0: /* goes */
         esp_policy_remove(m->policy, one->child);
         retired_free(esp_policy_retired(m->policy));
@@ -525,7 +545,8 @@ static bool churn_look(const struct churn *churn, uint32_t n)
     const struct esp_child *out = group == NULL ? NULL : esp_group_choose(group, n, 0);
     uint32_t spi = 1001 + n % 5000;
     const struct esp_child *in = esp_policy_spi(churn->policy, spi);
-    return out != NULL && esp_selector_out(&out->local_ts, &out->remote_ts, &inner) &&
+    return out != NULL &&
+           esp_selector_out(&out->selectors->local, &out->selectors->remote, &inner) &&
            (in == NULL || in->spi_in == spi);
 }
 

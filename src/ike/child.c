@@ -230,8 +230,25 @@ struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out)
     return child;
 }
 
-void child_path_changed(struct child *child)
+static void follow(struct ike_ts *ts, uint8_t n, const struct address *from,
+                   const struct address *to)
 {
+    for (uint8_t i = 0; i < n; i++)
+        if (address_equal(&ts[i].range.first, from) && address_equal(&ts[i].range.last, from))
+            ts[i].range = (struct address_range){*to, *to};
+}
+
+void child_path_changed(struct child *child, const struct ike_path *before)
+{
+    const struct sa *sa = child->sa;
+    const struct ike_child_policy *policy = child->policy;
+    if (inner_config(sa)->n_addresses == 0 && session_dialect(sa->session) == IKE_DIALECT_NONE) {
+        if (policy->local_ts.n_dynamic > 0)
+            follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
+        if (policy->remote_ts.n_dynamic > 0)
+            follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
+                   &sa->path.remote.address);
+    }
     child->udp_encap = sa_udp_encap(child->sa);
     struct ike_event *event = event_sa(child->sa, IKE_EV_CHILD_MOVE);
     event->child = child->id;

@@ -68,8 +68,13 @@ struct child *child_find(const struct ike *ike, ike_child_id id);
 struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in);
 struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
 
-/* child_path_changed - the IKE SA moved: IKE_EV_CHILD_MOVE for the Child SA. */
-void child_path_changed(struct child *child);
+/*
+ * child_path_changed - the IKE SA moved from `before`: IKE_EV_CHILD_MOVE for the Child SA. Without
+ * inner addresses `dynamic` is an outer one. With a peer that cannot clone, the one IKE SA takes it
+ * along, as strongSwan does at its end: there is no other address to send from. With clones it is
+ * the address of the session wherever they are.
+ */
+void child_path_changed(struct child *child, const struct ike_path *before);
 
 /* child_rekey - the soft limit is reached: queues the rekey, unless it is under way. */
 void child_rekey(struct child *child);

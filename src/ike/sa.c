@@ -487,7 +487,8 @@ bool sa_udp_encap(const struct sa *sa)
 void sa_path_set(struct sa *sa, const struct ike_path *path)
 {
     struct ike_event *event = event_sa(sa, IKE_EV_SA_MOVED);
-    event->path_old = sa->path;
+    const struct ike_path before = sa->path;
+    event->path_old = before;
     event->path = *path;
     hint_leave(sa);
     sa->path = *path;
@@ -496,7 +497,7 @@ void sa_path_set(struct sa *sa, const struct ike_path *path)
     sa->moved_ns = sa->ike->now;
     sa->ike->stats.moves++;
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)
-        child_path_changed(child);
+        child_path_changed(child, &before);
     sa_touch(sa);
 }
 

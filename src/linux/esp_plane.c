@@ -345,6 +345,19 @@ int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const stru
     return err;
 }
 
+int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
+                              const struct esp_ts_list *local, const struct esp_ts_list *remote)
+{
+    struct plane_record *record = plane_record_find(plane->control, child);
+    if (record == NULL)
+        return ERR_NOT_FOUND;
+    if (local->n == 0 || local->n > ESP_TS_MAX || remote->n == 0 || remote->n > ESP_TS_MAX)
+        return ERR_INVALID;
+    int err = esp_policy_reselect(plane->policy, record->child, local, remote);
+    plane_garbage_collect(plane, false);
+    return err;
+}
+
 int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on)
 {
     struct plane_record *record = plane_record_find(plane->control, child);

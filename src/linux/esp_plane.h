@@ -64,6 +64,12 @@ int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child) MUST_USE
 int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
                          bool udp_encap, uint16_t mtu) MUST_USE;
 
+/* esp_plane_child_selectors - what it carries from now on, where that follows the addresses.
+ * ERR_NOT_FOUND, ERR_INVALID, ERR_NO_MEMORY: it has the old ones, or sends nothing. */
+int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
+                              const struct esp_ts_list *local,
+                              const struct esp_ts_list *remote) MUST_USE;
+
 /* esp_plane_child_keepalive - turns NAT keepalives on or off (after a move). */
 int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on) MUST_USE;
 

@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 
-static struct esp_ts_list ts_list(const struct ike_ts_list *from)
+struct esp_ts_list install_selectors(const struct ike_ts_list *from)
 {
     struct esp_ts_list to = {.n = from->n};
     ASSERT(from->n <= ESP_TS_MAX);
@@ -41,8 +41,8 @@ void install_config(const struct ike_child_install *install, struct esp_child_co
         .outbound_now = install->outbound_now,
         .replay_window = install->replay_window,
         .path = install_path(&install->path),
-        .local_ts = ts_list(&install->local_ts),
-        .remote_ts = ts_list(&install->remote_ts),
+        .local_ts = install_selectors(&install->local_ts),
+        .remote_ts = install_selectors(&install->remote_ts),
         .copy_ecn = policy->copy_ecn,
         .copy_dscp_out = policy->copy_dscp_out,
         .copy_dscp_in = policy->copy_dscp_in,

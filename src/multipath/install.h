@@ -8,6 +8,7 @@
 #include "esp/esp.h"
 #include "ike/ike.h"
 
+struct esp_ts_list install_selectors(const struct ike_ts_list *from);
 struct esp_path install_path(const struct ike_path *path);
 
 /* install_config - keys are borrowed from `install`; `mtu` and `keepalive` are left to the caller,

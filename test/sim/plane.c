@@ -150,7 +150,15 @@ void sim_plane_move(struct sim_plane *plane, ike_child_id child, const struct ik
     r->udp_encap = udp_encap;
     bool v6 = path->remote.address.family == ADDRESS_V6;
     r->child->inner_max = esp_child_inner_max(r->child->key_out, MTU, v6, udp_encap);
-    r->keepalive = ike_child_get(plane->host->ike, child, &info) && nat_in_front(plane, info.sa);
+    bool known = ike_child_get(plane->host->ike, child, &info);
+    r->keepalive = known && nat_in_front(plane, info.sa);
+    if (!known)
+        return;
+    const struct esp_ts_list local = install_selectors(&info.local_ts),
+                             remote = install_selectors(&info.remote_ts);
+    int err = esp_policy_reselect(plane->policy, r->child, &local, &remote);
+    ASSERT(err == 0);
+    retired_free(esp_policy_retired(plane->policy));
 }
 
 static void record_drop(struct sim_plane *plane, struct record *r)
