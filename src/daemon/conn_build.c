@@ -397,6 +397,8 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
     longest = conn->lifetime.rekey_ns > conn->reauth_ns ? conn->lifetime.rekey_ns : conn->reauth_ns;
     if (work->over_ns == KEY_UNSET)
         work->over_ns = longest / 10;
+    else
+        conn->reauth_margin_ns = work->over_ns;
     conn->reauth_over_ns = work->over_ns;
     conn->lifetime.jitter_ns = work->rand_ns != KEY_UNSET ? work->rand_ns : work->over_ns;
     conn->lifetime.life_ns = longest > 0 ? longest + work->over_ns : 0;

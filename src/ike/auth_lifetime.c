@@ -66,7 +66,10 @@ void auth_lifetime_read(struct session *session, const struct wire_message *mess
     struct reader r = reader_of(notify.data);
     nanos lifetime = read_u32(&r) * NANOS_PER_SEC;
     /* Within that time, so somewhat before; not all End Users of a Gateway at once. */
-    struct ike_lifetime within = {.rekey_ns = lifetime - lifetime / 10, .jitter_ns = lifetime / 10};
+    nanos margin = session->conn->reauth_margin_ns;
+    if (margin < lifetime / 10 || margin > lifetime / 2)
+        margin = lifetime / 10;
+    struct ike_lifetime within = {.rekey_ns = lifetime - margin, .jitter_ns = lifetime / 10};
     nanos at = lifetime == 0 ? now : ike_lifetime_rekey_at(&within, session->ike->random, now);
     nanos least = nanos_after(session->established_ns, LEAST_NS);
     at = at < least ? least : at;

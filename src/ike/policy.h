@@ -168,6 +168,7 @@ struct ike_conn {
     struct ike_lifetime lifetime; /* of the IKE SA */
     nanos reauth_ns;              /* 0: never */
     nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
+    nanos reauth_margin_ns;       /* before the Gateway's deadline; 0: a tenth of its lifetime */
     nanos dpd_delay_ns;           /* 0: off */
     nanos nat_keepalive_ns;       /* RFC 3948 section 2.3; 0: off */
     uint32_t keyingtries;         /* 0: for ever */

@@ -447,6 +447,25 @@ static void lifetime_of_the_gateway(void **state)
     scenario_end(world);
 }
 
+/* Who wants more time for it than a tenth has it, up to half of what the Gateway says. */
+static void lifetime_with_a_margin(void **state)
+{
+    (void)state;
+    static const nanos of[][2] = {{SECONDS(300), SECONDS(600)}, {SECONDS(501), SECONDS(800)}};
+    for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+        struct world *world = world_new(95 + i);
+        world->conn_a->reauth_margin_ns = of[i][0];
+        world->conn_b->reauth_ns = SECONDS(1000);
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_OK);
+        world_run(world, of[i][1] - SECONDS(1));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 0);
+        world_run(world, SECONDS(101));
+        assert_int_equal(world->a.counts[IKE_EV_REAUTH], 1);
+        scenario_end(world);
+    }
+}
+
 /* The earlier one of two counts; a Gateway without one says nothing. */
 static void lifetimes_of_both(void **state)
 {
@@ -723,6 +742,7 @@ int main(void)
         cmocka_unit_test(volume_jitter),
         cmocka_unit_test(reauthentication),
         cmocka_unit_test(lifetime_of_the_gateway),
+        cmocka_unit_test(lifetime_with_a_margin),
         cmocka_unit_test(lifetimes_of_both),
         cmocka_unit_test(asked_for),
         cmocka_unit_test(lifetime_malformed),
