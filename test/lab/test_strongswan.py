@@ -58,7 +58,8 @@ def test_the_tunnel_leads_to_the_peers_own_address(world, family):
 
 
 PROPOSALS = (("aes128-sha256-x25519", "aes128-sha256"), ("aes256-sha384-ecp384", "aes256gcm16-ecp384"),
-             ("aes256gcm16-prfsha384-ecp256", "aes256-sha512"), ("aes256-sha512-modp3072", "aes128gcm16-x25519"))
+             ("aes256gcm16-prfsha384-ecp256", "aes256-sha512"), ("aes256-sha512-modp3072", "aes128gcm16-x25519"),
+             ("default", "default"))
 
 
 @pytest.mark.parametrize("ike,esp", PROPOSALS, ids=[ike for ike, _ in PROPOSALS])
@@ -152,6 +153,17 @@ def test_strongswan_moves_with_mobike(world):
     lab.cut("wlan")
     wait(lambda: [sa["remote-host"] for sa in gw.established()] == [address("lte", "eu")], "ikatd follows", 20)
     wait(lambda: "1 received" in lab.run("eu", "ping", "-c1", "-W1", address("lan", "host"), check=False), "traffic goes on")
+
+
+def test_strongswan_moves_with_its_own_address(world):
+    """Without inner addresses the selectors follow the address."""
+    lab, eu, gw = pair(world, "strongswan-ikatd", {"vips": None, "pools": None})
+    up(lab, eu, gw)
+    lab.cut("wlan")
+    lte = address("lte", "eu")
+    wait(lambda: [sa["remote-host"] for sa in gw.established()] == [lte], "ikatd follows", 20)
+    wait(lambda: "1 received" in lab.run("eu", "ping", "-c1", "-W1", address("lan", "host"), check=False), "traffic goes on")
+    assert {child["remote-ts"][0] for child in gw.children()} == {lte + "/32"}
 
 
 def test_ikatd_moves_with_mobike(world):
