@@ -422,6 +422,8 @@ static void responder_verified(struct sa *sa, nanos now)
         refuse_login(sa, refusal, "it forbids NATs, and its addresses were changed", now);
         return;
     }
+    if (alone) /* before the lease: what it had is free again, for it before all others */
+        session_initial_contact(session, now);
     const struct wire_payload *cp = wire_find(&request, WIRE_PAYLOAD_CP, NULL);
     if (cp == NULL || login->conn->n_pools == 0 || !cp_request_read(cp->body, &lease) ||
         lease.n_requested == 0) {

@@ -250,6 +250,12 @@ static void replace_others(struct session *session, bool silent, nanos now)
     }
 }
 
+void session_initial_contact(struct session *session, nanos now)
+{
+    if (session->conn->unique != IKE_UNIQUE_NEVER)
+        replace_others(session, true, now);
+}
+
 void session_authenticated(struct session *session, struct sa *sa, bool initial_contact, nanos now)
 {
     ASSERT(!session->established);
@@ -258,8 +264,8 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
     session->ike->stats.logins++;
     /* RFC 7296 section 2.4: INITIAL_CONTACT acts on the SAs of the same authenticated identities;
      * here on whole sessions, and never on a clone of this one (A-22). */
-    if (initial_contact && session->conn->unique != IKE_UNIQUE_NEVER)
-        replace_others(session, true, now);
+    if (initial_contact)
+        session_initial_contact(session, now);
     else if (session->conn->unique == IKE_UNIQUE_REPLACE)
         replace_others(session, false, now);
     session->established = true;

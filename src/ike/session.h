@@ -87,6 +87,10 @@ void session_yield(struct session *session, nanos now);
 /* session_duplicate - an established session with the same identities exists (unique = keep). */
 bool session_duplicate(const struct session *session);
 
+/* session_initial_contact - the authenticated peer says that it has no other session: those that
+ * are here go (A-22), unless `unique` is never. */
+void session_initial_contact(struct session *session, nanos now);
+
 /* session_authenticated - both AUTHs are verified: IKE_EV_SESSION_UP; counts the login; applies
  * `unique` and INITIAL_CONTACT to other sessions of the same peer (A-22). */
 void session_authenticated(struct session *session, struct sa *sa, bool initial_contact, nanos now);

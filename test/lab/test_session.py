@@ -146,3 +146,15 @@ def test_inner_address_per_path(world):
     assert {sa["interface"]: sa["local-vips"][0] for sa in eu.established()} == vips
     assert ping(vips["lte0"]) and ping(vips["wlan0"])
     assert eu.session()["logins"] == 1
+
+
+def test_the_only_address_of_a_pool(world):
+    """An End User that was killed has its address again, though there is no other one and the Gateway had not missed it."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway(top={"pools": {"inner": {"addrs": "10.30.0.7"}}}))
+    for _ in range(3):
+        eu = world.ikatd(lab, "eu", end_user())
+        assert eu.initiate("net")["success"] == "yes"
+        lab.run("eu", "ping", "-c1", "-W2", HOST)
+        assert [sa["remote-vips"] for sa in gw.established()] == [["10.30.0.7"]]
+        eu.kill()
