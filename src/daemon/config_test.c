@@ -594,6 +594,9 @@ static void selectors(void **state)
         {"dynamic", "dynamic"},
         {"dynamic[tcp/0-443]", "dynamic[tcp/0-443]"},
         {"dynamic[icmp]", "dynamic[icmp]"},
+        {"dynamic[icmp/2048]", "dynamic[icmp/8]"},
+        {"10.0.0.0/8[icmp/772]", "10.0.0.0/8[icmp/3(4)]"},
+        {"dynamic[ipv6-icmp/33024-33791]", "dynamic[ipv6-icmp/129-131(255)]"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct ike_ts_policy policy = {0};

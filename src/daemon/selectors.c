@@ -123,10 +123,23 @@ static const char *name_of(const struct named *list, size_t n, uint16_t number, 
     return out;
 }
 
+/* icmp_print - RFC 4301 section 4.4.1.1: the type is the upper octet of the port, the code the
+ * lower one; "8" or "3(4)". */
+static const char *icmp_print(uint16_t port, char out[16])
+{
+    unsigned type = port >> 8, code = port & 0xffu;
+    if (code == 0)
+        (void)snprintf(out, 16, "%u", type);
+    else
+        (void)snprintf(out, 16, "%u(%u)", type, code);
+    return out;
+}
+
 /* limit_print - "[tcp/443]", or nothing where all is selected. */
 static void limit_print(uint8_t protocol, uint16_t start, uint16_t end, char *out, size_t size)
 {
-    char number[2][8];
+    char number[2][8], icmp[2][16];
+    bool is_icmp = protocol == 1 || protocol == 58;
     const char *name =
         protocol == 0 ? "0" : name_of(protocols, LEN(protocols), protocol, number[0]);
     out[0] = '\0';
@@ -134,6 +147,11 @@ static void limit_print(uint8_t protocol, uint16_t start, uint16_t end, char *ou
         (void)snprintf(out, size, "[%s]", name);
     else if (start > end)
         (void)snprintf(out, size, "[%s/opaque]", name);
+    else if (is_icmp && start == end)
+        (void)snprintf(out, size, "[%s/%s]", name, icmp_print(start, icmp[0]));
+    else if (is_icmp)
+        (void)snprintf(out, size, "[%s/%s-%s]", name, icmp_print(start, icmp[0]),
+                       icmp_print(end, icmp[1]));
     else if (start == end)
         (void)snprintf(out, size, "[%s/%s]", name,
                        name_of(services, LEN(services), start, number[1]));
