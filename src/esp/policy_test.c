@@ -154,7 +154,7 @@ static void test_in_the_way(void **state)
         const char *remote = i % 2 == 0 ? "172.16.0.0/12" : "172.23.255.255-172.24.0.0";
         entries[i] = (struct entry){child_new(i + 1, i + 1, i < BEFORE ? remote : "172.16.0.0/12"),
                                     true, ESP_MODE_FAILOVER, true};
-        struct esp_ts *ts = &entries[i].child->remote_ts.ts[0];
+        struct esp_ts *ts = &entries[i].child->selectors->remote.ts[0];
         if (i < BEFORE)
             ts->start_port = ts->end_port = 7;
     }

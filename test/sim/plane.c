@@ -303,7 +303,7 @@ bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner)
     for (unsigned i = 0; i < plane->n; i++) {
         const struct esp_child *child = plane->records[i].child;
         if (esp_policy_sends(child) &&
-            !esp_selector_out(&child->local_ts, &child->remote_ts, &parsed))
+            !esp_selector_out(&child->selectors->local, &child->selectors->remote, &parsed))
             return seal_send(plane, &plane->records[i], inner);
     }
     return false;
