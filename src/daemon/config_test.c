@@ -354,6 +354,38 @@ static void defaults(void **state)
     ike_conn_unref(conn);
 }
 
+/* same_twice - what is built from the same text is the same, octet by octet. */
+static void same_twice(const char *text)
+{
+    struct settings settings;
+    struct build_error error = {.text = ""};
+    struct ike_conn *conns[2] = {NULL, NULL};
+    assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(conn_build(settings.root->first->first, &conns[i], &error), 0);
+    if (!ike_conn_same(conns[0], conns[1]))
+        fail_msg("built twice, and not the same: %s", text);
+    conns[1]->children[0].replay_window++;
+    assert_false(ike_conn_same(conns[0], conns[1]));
+    ike_conn_unref(conns[0]);
+    ike_conn_unref(conns[1]);
+    settings_done(&settings);
+}
+
+static void same_again(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char line[256], text[1024];
+        if (rows[i].good == NULL || rows[i].place == POOL || rows[i].place == SECRET)
+            continue;
+        const char *frame = frames[rows[i].place], *gap = strstr(frame, "%s");
+        (void)snprintf(line, sizeof(line), "%s = %s", rows[i].key, rows[i].good);
+        (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(gap - frame), frame, line, gap + 2);
+        same_twice(text);
+    }
+}
+
 static void failover_follows(void **state)
 {
     (void)state;
@@ -610,12 +642,19 @@ static void selectors(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key),        cmocka_unit_test(capitals),
-        cmocka_unit_test(whole_files),      cmocka_unit_test(defaults),
-        cmocka_unit_test(failover_follows), cmocka_unit_test(pool_ranges),
-        cmocka_unit_test(secrets),          cmocka_unit_test(too_many),
-        cmocka_unit_test(giant_values),     cmocka_unit_test(files),
-        cmocka_unit_test(all_errors),       cmocka_unit_test(selectors),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(capitals),
+        cmocka_unit_test(whole_files),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(failover_follows),
+        cmocka_unit_test(same_again),
+        cmocka_unit_test(pool_ranges),
+        cmocka_unit_test(secrets),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(giant_values),
+        cmocka_unit_test(files),
+        cmocka_unit_test(all_errors),
+        cmocka_unit_test(selectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,20 +81,91 @@ static void conn_start(struct engine *e, struct ike_conn *conn)
     }
 }
 
+static const struct ike_child_policy *conn_child(const struct ike_conn *conn, const char *child)
+{
+    for (size_t i = 0; i < conn->n_children; i++)
+        if (strcmp(conn->children[i].name, child) == 0)
+            return &conn->children[i];
+    return NULL;
+}
+
+static bool command_send(struct engine *e, struct ike_command *command, uint64_t tag,
+                         struct watching *w)
+{
+    command->tag = tag;
+    if (ike_command(e->ike, command, e->now) != 0)
+        return false;
+    if (w != NULL)
+        w->open++;
+    return true;
+}
+
+/* conn_end - the sessions that we logged in with, on behalf of the configuration; what they
+ * protected stays protected until their successors have it. */
+static void conn_end(struct engine *e, const char *name)
+{
+    struct ike_session_info session = {0};
+    log_line(LOG_LEVEL_INFO, "event=conn-restarted conn=%s", name);
+    engine_connect_forget(e, name);
+    path_manager_disconnect(e->paths, name, e->now);
+    while (ike_session_next(e->ike, session.id, &session)) {
+        struct ike_command command = {
+            .kind = IKE_CMD_DELETE_SESSION, .session = session.id, .tag = engine_number(e)};
+        if (session.role != IKE_END_USER || strcmp(session.conn->name, name) != 0)
+            continue;
+        path_manager_session_release(e->paths, session.id);
+        (void)command_send(e, &command, command.tag, NULL);
+    }
+}
+
+/* conn_changed - `old` was loaded until now. Returns whether what it had begun was ended, to begin
+ * anew. */
+static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ike_conn *conn,
+                         bool wanted)
+{
+    bool restart = false;
+    for (uint8_t i = 0; i < old->n_children; i++)
+        restart |= wanted && old->children[i].start_action == IKE_START_START;
+    for (uint8_t i = 0; i < old->n_children; i++) {
+        const struct ike_child_policy *now = conn_child(conn, old->children[i].name);
+        if (now == NULL || (restart && now->start_action == IKE_START_NONE))
+            host_release(e->host, conn->name, old->children[i].name);
+    }
+    if (restart)
+        conn_end(e, conn->name);
+    else
+        path_manager_conn_loaded(e->paths, conn, e->now);
+    return restart;
+}
+
+static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn *conn)
+{
+    bool wanted = conn_wanted(e, conn->name);
+    bool changed = old != NULL && !ike_conn_same(old, conn);
+    int error = old == NULL || changed ? ike_conn_add(e->ike, conn) : 0;
+    if (error != 0)
+        return error;
+    conn = old == NULL || changed ? conn : old;
+    log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s%s", conn->name,
+             old == NULL || changed ? "" : " unchanged=yes");
+    bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
+    if (!wanted && !e->stopping)
+        engine_traps_forget(e, conn);
+    if ((!wanted || restart) && !e->stopping)
+        conn_start(e, conn);
+    engine_traps_renew(e);
+    return 0;
+}
+
 static int op_conn_load(void *engine, struct ike_conn *conn)
 {
     struct engine *e = engine;
-    bool wanted = conn_wanted(e, conn->name);
-    int error = ike_conn_add(e->ike, conn);
-    if (error != 0)
-        return error;
-    log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s", conn->name);
-    if (!wanted && !e->stopping) {
-        engine_traps_forget(e, conn);
-        conn_start(e, conn);
-    }
-    engine_traps_renew(e);
-    return 0;
+    struct ike_conn *old = ike_conn_find(e->ike, conn->name);
+    if (old != NULL)
+        ike_conn_ref(old);
+    int error = conn_replace(e, old, conn);
+    ike_conn_unref(old);
+    return error;
 }
 
 static int op_conn_unload(void *engine, const char *name)
@@ -138,20 +209,12 @@ static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])
 
 /* --- initiate --- */
 
-static bool conn_has_child(const struct ike_conn *conn, const char *child)
-{
-    for (size_t i = 0; i < conn->n_children; i++)
-        if (strcmp(conn->children[i].name, child) == 0)
-            return true;
-    return false;
-}
-
 static struct ike_conn *conn_choose(struct engine *e, const char *name, const char *child)
 {
     struct ike_conn *conn;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         if ((name == NULL || strcmp(conn->name, name) == 0) &&
-            (child == NULL || conn_has_child(conn, child)))
+            (child == NULL || conn_child(conn, child) != NULL))
             return conn;
     return NULL;
 }
@@ -184,17 +247,6 @@ static bool session_matches(const struct ike_session_info *session, const struct
            (f->session_id == 0 || session->id == f->session_id) &&
            (f->remote_id == NULL ||
             identity_match(f->remote_id, &session->remote_id) != IDENTITY_NO);
-}
-
-static bool command_send(struct engine *e, struct ike_command *command, uint64_t tag,
-                         struct watching *w)
-{
-    command->tag = tag;
-    if (ike_command(e->ike, command, e->now) != 0)
-        return false;
-    if (w != NULL)
-        w->open++;
-    return true;
 }
 
 /* child_elsewhere - the session has the same child on another IKE SA. */

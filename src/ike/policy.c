@@ -30,6 +30,12 @@ struct ike_conn *ike_conn_unref(struct ike_conn *conn)
     return NULL;
 }
 
+bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b)
+{
+    size_t begin = offsetof(struct ike_conn, name);
+    return memcmp((const uint8_t *)a + begin, (const uint8_t *)b + begin, sizeof(*a) - begin) == 0;
+}
+
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)
 {
     uint64_t less = rekey > 0 && jitter > 0 ? random_u64(random) % jitter : 0;

@@ -198,6 +198,10 @@ struct ike_conn {
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
 };
 
+/* ike_conn_same - all of the configuration. They are compared as they lie in memory, and must have
+ * been zero before they were filled. */
+bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b);
+
 /* ike_conn_keep_old, ike_conn_rfc7791 - the dialects of cloning that the connection speaks. */
 static inline bool ike_conn_keep_old(const struct ike_conn *conn)
 {

@@ -56,6 +56,8 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     memcpy(heir->remotes, vpn->remotes, sizeof(heir->remotes));
     heir->n_own_remotes = vpn->n_own_remotes;
     heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */
+    if (vpn->conn_next != NULL)
+        (void)vpn_conn_renew(heir, vpn->conn_next);
     wanted_plan(heir, now);
     vpn_settle(heir, now);
     return true;

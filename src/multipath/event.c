@@ -168,6 +168,40 @@ static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
     vpn->conn = conn;
 }
 
+bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn)
+{
+    struct address remotes[REMOTES_MAX];
+    const struct path_connect wish = {.conn = conn};
+    if (conn->n_children > 0 && child_index(conn, vpn->child) < 0)
+        return false;
+    conn_replace(vpn, conn);
+    uint8_t n = own_remotes(&wish, remotes);
+    if (n == 0)
+        return true; /* names: what they were resolved to */
+    memcpy(vpn->remotes, remotes, sizeof(remotes));
+    vpn->n_own_remotes = vpn->n_remotes = n;
+    return true;
+}
+
+void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now)
+{
+    input(pm, now);
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn->name) != 0)
+            continue;
+        vpn->conn_next = ike_conn_unref(vpn->conn_next);
+        if (vpn->conn == conn)
+            continue;
+        if (vpn->id != 0) {
+            vpn->conn_next = ike_conn_ref(conn);
+        } else if (vpn->wanted && vpn_conn_renew(vpn, conn)) {
+            vpn->round_at_ns = now;
+            wanted_plan(vpn, now);
+            vpn_settle(vpn, now);
+        }
+    }
+}
+
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
 {
     struct address remotes[REMOTES_MAX];
@@ -178,6 +212,10 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     input(pm, now);
     struct vpn *vpn = of_conn(pm, wish->conn->name);
     bool fresh = vpn == NULL;
+    if (!fresh && vpn->id != 0) /* the session's own configuration may be an older one */
+        child = child_index(vpn->conn, wish->child);
+    if (child < 0 && wish->conn->n_children > 0)
+        return ERR_WRONG_STATE;
     if (fresh)
         vpn = vpn_new(pm, wish->conn);
     if (vpn == NULL)
@@ -444,6 +482,9 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     }
     vpn->n_legs = vpn->n_bearers = 0;
     vpn->children = 0;
+    if (vpn->conn_next != NULL)
+        (void)vpn_conn_renew(vpn, vpn->conn_next);
+    vpn->conn_next = ike_conn_unref(vpn->conn_next);
     vpn->packet = (struct ike_packet){0}; /* that was long ago */
     vpn->mode_told = vpn->released = false;
     vpn->n_remotes = vpn->n_own_remotes;

@@ -111,6 +111,7 @@ void vpn_free(struct vpn *vpn)
     if (vpn->ordering)
         *link = vpn->orders;
     ike_conn_unref(vpn->conn);
+    ike_conn_unref(vpn->conn_next);
     free(vpn->paths);
     free(vpn->legs);
     free(vpn->bearers);

@@ -94,10 +94,17 @@ struct path_connect {
 /*
  * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
  * connection has a session, the child is created on each of its paths and CONNECTED comes when the
- * first has it. ERR_NO_MEMORY, ERR_FULL, ERR_INVALID (no remote address).
+ * first has it. ERR_NO_MEMORY, ERR_FULL, ERR_INVALID (no remote address), ERR_WRONG_STATE (the
+ * session is of a configuration without that child).
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;
+
+/* path_manager_conn_loaded - another configuration of the same name has taken the place of what was
+ * connected with. A login that runs begins anew with it; a session goes on as it is, and what
+ * follows it (when it was lost, or the login is renewed) is of the new one, if that has the child.
+ */
+void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now);
 
 /* path_manager_disconnect - forgets the wish: running logins are cancelled, and a session that ends
  * is not started again. Ends no session by itself (IKE_CMD_DELETE_SESSION does). */

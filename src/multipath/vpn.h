@@ -130,6 +130,7 @@ struct vpn {
     struct path_manager *pm;
     ike_session_id id; /* 0: not logged in */
     struct ike_conn *conn;
+    struct ike_conn *conn_next; /* loaded in its place: for the next login; NULL: none */
     enum ike_session_role role;
     bool mode_told;
     bool released;        /* nothing is repaired any more */
@@ -213,6 +214,9 @@ struct path_manager {
 
 /* --- manager.c --- */
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no memory */
+/* vpn_conn_renew - of one without a session; wanted_plan is due. false: the connection has no such
+ * child, and nothing happened. */
+bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn);
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
 void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
