@@ -2,6 +2,7 @@
 /* The path manager's scenarios, named after those of picoquic's multipath tests. */
 #include "sim/fault.h"
 #include "sim/host.h"
+#include "sim/lease.h"
 #include "sim/plane.h"
 #include "sim/scenario.h"
 
@@ -305,6 +306,47 @@ static void both_clone(struct sim *sim)
     busy(sim, user);
 }
 
+/* Inner addresses: IPv6, both families, of each path its own; also for who asks for one of two. */
+static void inner(struct sim *sim, bool v4, bool per_path)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
+    struct sim_host *other = sim_user(sim, 2);
+    gateway->conn->inner_per_path = user->conn->inner_per_path = per_path;
+    sim_inner_families(gateway, v4, true);
+    sim_inner_families(user, v4, true);
+    sim_inner_families(other, v4, !v4); /* of two the first */
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    sim_fault_at(sim, "rekey-ike", SIM_SECONDS(5), 0, user, 0);
+    sim_fault_at(sim, "down", SIM_SECONDS(10), SIM_SECONDS(20), user, 0);
+    sim_fault_at(sim, "reauth", SIM_SECONDS(50), 0, user, 0);
+    carries(sim, SIM_SECONDS(90));
+    sim_until(sim, sim_healed, SIM_SECONDS(20), "not back");
+    sim_expect(sim, sim->counts.inner_v6 > 300);
+    sim_expect(sim, (sim->counts.inner_own >= 2) == per_path);
+    sim_expect(sim, user->logins == 2 && other->logins == 1);
+}
+
+static void inner_v6(struct sim *sim)
+{
+    inner(sim, false, false);
+}
+
+static void inner_v6_per_path(struct sim *sim)
+{
+    inner(sim, false, true);
+}
+
+static void inner_both(struct sim *sim)
+{
+    inner(sim, true, false);
+}
+
+static void inner_both_per_path(struct sim *sim)
+{
+    inner(sim, true, true);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"basic", basic},
     {"just_one", just_one},
@@ -329,6 +371,10 @@ static const struct sim_scenario scenarios[] = {
     {"lossy", lossy},
     {"gateway_moves", gateway_moves},
     {"both_clone", both_clone},
+    {"inner_v6", inner_v6},
+    {"inner_v6_per_path", inner_v6_per_path},
+    {"inner_both", inner_both},
+    {"inner_both_per_path", inner_both_per_path},
 };
 
 const struct sim_scenario *sim_scenarios_paths(size_t index)
