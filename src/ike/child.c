@@ -117,6 +117,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     struct ike *ike = sa->ike;
     size_t n = spec->local_ts->n + spec->remote_ts->n;
     bool outbound_now = spec->outbound_now && !inner_waits(sa);
+    const struct child *old = child_find(ike, spec->replaces);
     if (map_get(&ike->children_by_spi, spec->spi_in) != NULL)
         return NULL; /* two that were under way chose the same one */
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
@@ -136,6 +137,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     child->esn = spec->esn;
     child->udp_encap = sa_udp_encap(sa);
     child->outbound = outbound_now;
+    child->waits = old != NULL ? old->waits && !old->outbound : spec->outbound_now && !outbound_now;
     child->n_local_ts = (uint8_t)spec->local_ts->n;
     child->n_remote_ts = (uint8_t)spec->remote_ts->n;
     memcpy(child->ts, spec->local_ts->ts, spec->local_ts->n * sizeof(child->ts[0]));
@@ -155,7 +157,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 void child_wait_over(struct sa *sa)
 {
     for (struct child *child = sa->children; child != NULL; child = child->sa_next)
-        if (child_find(sa->ike, child->replaces) == NULL)
+        if (child->waits && child_find(sa->ike, child->replaces) == NULL)
             child_switch(child);
 }
 
@@ -178,7 +180,7 @@ void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
     struct child *predecessor = child_find(sa->ike, child->replaces);
     /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on, unless
      * both wait for an elder session. */
-    if (successor != NULL && (child->outbound || !inner_waits(sa)))
+    if (successor != NULL && (child->outbound || (child->waits && !inner_waits(sa))))
         child_switch(successor);
     /* The peer took back its rekey: the old one is as before, and will be rekeyed again. */
     if (predecessor != NULL && predecessor->replaced_by == child->id) {

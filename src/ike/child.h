@@ -23,6 +23,7 @@ struct child {
     uint16_t encr, encr_key_bits, integ, ke;
     bool esn, udp_encap;
     bool outbound; /* sends: installed with outbound_now, or switched */
+    bool waits;    /* for the end of an elder session, to send; or a rekey of one that does */
     nanos installed_ns, rekey_at_ns, expires_ns;
     uint8_t n_local_ts, n_remote_ts;
     struct ike_ts ts[]; /* local ones first */
