@@ -3,6 +3,7 @@
 
 #include "base/writer.h"
 #include "ike/endpoint.h"
+#include "ike/exchange.h"
 #include "ike/inner.h"
 #include "ike/keymat.h"
 #include "ike/narrow.h"
@@ -133,6 +134,28 @@ static void with_those_in_use(const struct ike_ts *ts, uint8_t n, struct ike_ts_
         list->ts[list->n++] = policy.ts[i];
 }
 
+static void append(const struct ike_ts_policy *policy, const struct address *address,
+                   struct ike_ts_list *list)
+{
+    struct ike_ts_list more;
+    ts_resolve(policy, address, 1, &more);
+    for (size_t i = 0; i < more.n && list->n < POLICY_TS; i++)
+        list->ts[list->n++] = more.ts[i];
+}
+
+/* with_those_to_come - outer addresses that we are moving to: the peer may have moved already, and
+ * its rekey be here before its answer is. */
+static void with_those_to_come(const struct sa *sa, const struct ike_child_policy *policy,
+                               struct ike_ts_list *own, struct ike_ts_list *peer)
+{
+    const struct asking *asking = sa->asking;
+    if (asking == NULL || asking->intent.kind != INTENT_MOVE || !window_busy(&sa->mine) ||
+        inner_config(sa)->n_addresses > 0)
+        return;
+    append(&policy->local_ts, &asking->path.local.address, own);
+    append(&policy->remote_ts, &asking->path.remote.address, peer);
+}
+
 static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
                     const struct child *old, struct ike_ts_list *ret_own,
                     struct ike_ts_list *ret_peer)
@@ -141,6 +164,7 @@ static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
     child_ts_peer(sa, policy, ret_peer);
     if (old == NULL)
         return;
+    with_those_to_come(sa, policy, ret_own, ret_peer);
     with_those_in_use(old->ts, old->n_local_ts, ret_own);
     with_those_in_use(old->ts + old->n_local_ts, old->n_remote_ts, ret_peer);
 }

@@ -186,6 +186,44 @@ static void selectors_follow(void **state)
     }
 }
 
+/* strongSwan rekeys before it answers the move that made it do so. */
+static bool answers_are_lost;
+
+static enum scenario_fate lose_answers_to_a(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    return answers_are_lost && !to_b && ike_header_response(&m->header) ? SCENARIO_LOST
+                                                                        : SCENARIO_PASS;
+}
+
+static void rekey_before_the_answer(void **state)
+{
+    (void)state;
+    struct world *world = world_new(63);
+    struct ike_child_info a = {0}, b = {0};
+    world->conn_a->n_vips = 0;
+    world->conn_b->clone = IKE_CLONE_OFF;
+    scenario_login(world);
+    scenario_edit(world, lose_answers_to_a);
+    answers_are_lost = true;
+    uint64_t move = world_post(&world->a, (struct ike_command){.kind = IKE_CMD_MOVE,
+                                                               .sa = world_sa(&world->a, 0),
+                                                               .path = world_path(1)});
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(scenario_on_child(&world->b, IKE_CMD_REKEY_CHILD, world_child(&world->b, 0)),
+                     IKE_OK);
+    assert_null(world_done(&world->a, move));
+    answers_are_lost = false;
+    world_run(world, 30 * NANOS_PER_SEC);
+    assert_int_equal(world_done(&world->a, move)->outcome, IKE_OK);
+    assert_true(ike_child_next(world->a.ike, 0, &a) && ike_child_next(world->b.ike, 0, &b));
+    const struct address there = world_path(1).local.address;
+    assert_true(address_equal(&a.local_ts.ts[0].range.first, &there));
+    assert_memory_equal(&a.local_ts, &b.remote_ts, sizeof(a.local_ts));
+    assert_memory_equal(&a.remote_ts, &b.local_ts, sizeof(a.remote_ts));
+    scenario_end(world);
+}
+
 /* A move is of one IKE SA, and the last of two moves counts, at both ends. */
 static void siblings_stay(void **state)
 {
@@ -744,6 +782,7 @@ int main(void)
         cmocka_unit_test(unacceptable),
         cmocka_unit_test(to_another_family_and_back),
         cmocka_unit_test(selectors_follow),
+        cmocka_unit_test(rekey_before_the_answer),
         cmocka_unit_test(siblings_stay),
         cmocka_unit_test(additional_addresses),
         cmocka_unit_test(behind_a_nat),
