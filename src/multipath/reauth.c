@@ -79,31 +79,46 @@ static nanos drained_at(const struct vpn *vpn)
     return vpn->yield_ns + DRAIN_NS + 2 * nanos_min(rtt, FAR_RTT_NS);
 }
 
+/* hands_over - is it time? Else *ret_again: when to look. */
+static bool hands_over(struct vpn *vpn, nanos now, nanos *ret_again)
+{
+    const struct vpn *heir = vpn->heir;
+    *ret_again = NANOS_NEVER;
+    if (heir == NULL || !heir->reauth || heir->id == 0)
+        return false;
+    if (complete(heir, now))
+        return true;
+    if (now < heir->up_ns + HANDOVER_NS)
+        *ret_again = heir->up_ns + HANDOVER_NS;
+    else if (carrying(heir, now) == 0)
+        *ret_again = now + NANOS_PER_SEC;
+    return *ret_again == NANOS_NEVER;
+}
+
 nanos reauth_settle(struct vpn *vpn, nanos now)
 {
-    struct vpn *heir = vpn->heir;
-    if (heir == NULL && vpn->reauth_again_ns != 0 && now >= vpn->reauth_again_ns)
+    nanos again;
+    if (vpn->heir == NULL && vpn->reauth_again_ns != 0 && now >= vpn->reauth_again_ns)
         reauth_due(vpn, now);
-    if (heir == NULL)
-        return vpn->reauth_again_ns != 0 && vpn->heir == NULL ? vpn->reauth_again_ns : NANOS_NEVER;
-    if (!heir->reauth || heir->id == 0)
-        return NANOS_NEVER;
-    if (vpn->yield_ns == 0 && !complete(heir, now)) {
-        if (now < heir->up_ns + HANDOVER_NS)
-            return heir->up_ns + HANDOVER_NS;
-        if (carrying(heir, now) == 0)
-            return now + NANOS_PER_SEC;
-    }
+    if (vpn->heir == NULL && vpn->reauth_again_ns != 0)
+        return vpn->reauth_again_ns;
+    if (vpn->yield_ns == 0 && !hands_over(vpn, now, &again))
+        return again;
     if (vpn->yield_ns == 0) {
         vpn->yield_ns = now;
         vpn->released = true; /* its VPNs send no more (orders.c), and nothing is repaired */
     }
+    /* from here on it goes, whatever becomes of the heir */
+    if (vpn->yield_ns == NANOS_NEVER)
+        return NANOS_NEVER;
     if (now < drained_at(vpn))
         return drained_at(vpn);
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
     if (command_add(vpn, &command) == 0)
         return now + NANOS_PER_SEC;
-    reauth_pass_on(vpn, heir);
+    vpn->yield_ns = NANOS_NEVER;
+    if (vpn->heir != NULL)
+        reauth_pass_on(vpn, vpn->heir);
     return NANOS_NEVER;
 }
 

@@ -165,8 +165,9 @@ struct vpn {
     nanos doubt_until_ns;
     uint32_t later; /* `children` of the elder: once the login is through */
     /* reauth.c */
-    bool reauth;              /* heir: the elder lives, but has to be authenticated anew */
-    nanos yield_ns;           /* elder: since then the heir carries its traffic; 0: not yet */
+    bool reauth;    /* heir: the elder lives, but has to be authenticated anew */
+    nanos yield_ns; /* elder: since then the heir carries its traffic; 0: not yet; NANOS_NEVER:
+                     * its Delete was ordered */
     nanos reauth_again_ns;    /* 0: not */
     uint32_t replacements;    /* sessions in a row that ended so, soon after their login */
     struct deadline deadline; /* of all this; set by vpn_settle */

@@ -420,6 +420,22 @@ static void reauth_of_the_heir(struct sim *sim)
     }
 }
 
+/* heir_deleted - a login anew is taken away while the one before it is still there: one that handed
+ * over already goes all the same. */
+static void heir_deleted(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    gateway->conn->clone = IKE_CLONE_OFF; /* one IKE SA is the whole session */
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    for (unsigned i = 0; i < 60; i++) {
+        sim_fault_at(sim, "reauth", 0, 0, user, 0);
+        sim_fault_at(sim, "delete-ike", SIM_MS(100 + 50 * (i / 2)), 0, user, i % 2);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(40), "one session for each login");
+    }
+}
+
 /* asked_at_leisure - nothing answers for longer than liveness checks wait: the path manager's
  * questions go on beside them, so that the session is found again and nobody logs in anew. */
 static void asked_at_leisure(struct sim *sim)
@@ -542,6 +558,7 @@ static const struct sim_scenario scenarios[] = {
     {"rekey_at_deadline", rekey_at_deadline},
     {"last_one_crossed", last_one_crossed},
     {"reauth_of_the_heir", reauth_of_the_heir},
+    {"heir_deleted", heir_deleted},
     {"asked_at_leisure", asked_at_leisure},
     {"other_address", other_address},
     {"delete_unanswered", delete_unanswered},
