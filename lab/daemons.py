@@ -50,7 +50,7 @@ class Program:
         with open(self.log_path, "ab") as log:
             self.process = self.lab.start(self.host, *words, env=dict(os.environ, **environment), stdout=log, stderr=log,
                                           stdin=subprocess.DEVNULL)
-        wait(self._running, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 15)
+        wait(self._running, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 60)
 
     def _running(self):
         if self.process.poll() is not None:
@@ -58,7 +58,9 @@ class Program:
         return self._answers()
 
     def stop(self, timeout=10):
-        """Ends it by SIGTERM; returns its status."""
+        """Ends it by SIGTERM; returns its status. None: it was never started."""
+        if self.process is None:
+            return None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
