@@ -156,74 +156,6 @@ static void to_another_family_and_back(void **state)
     scenario_end(world);
 }
 
-/* Without inner addresses the selectors are outer ones. They move with the only IKE SA there can
- * be, at both ends and through a rekey; where there can be clones they are those of the session. */
-static void selectors_follow(void **state)
-{
-    (void)state;
-    for (int clones = 0; clones < 2; clones++) {
-        struct world *world = world_new(61 + (unsigned)clones);
-        world->conn_a->n_vips = 0;
-        world->conn_b->clone = clones ? IKE_CLONE_BOTH : IKE_CLONE_OFF;
-        scenario_login(world);
-        ike_sa_id sa = world_sa(&world->a, 0);
-        for (unsigned i = 1; i <= 2; i++) {
-            struct ike_child_info a = {0}, b = {0};
-            scenario_move(world, sa, i);
-            assert_int_equal(scenario_on_child(i == 1 ? &world->a : &world->b, IKE_CMD_REKEY_CHILD,
-                                               world_child(i == 1 ? &world->a : &world->b, 0)),
-                             IKE_OK);
-            world_run(world, 10 * NANOS_PER_SEC);
-            assert_true(ike_child_next(world->a.ike, 0, &a) && ike_child_next(world->b.ike, 0, &b));
-            const struct address home = world_path(clones ? 0 : i).local.address;
-            assert_int_equal(a.local_ts.n, 1);
-            assert_true(address_equal(&a.local_ts.ts[0].range.first, &home));
-            assert_true(address_equal(&a.local_ts.ts[0].range.last, &home));
-            assert_memory_equal(&a.local_ts, &b.remote_ts, sizeof(a.local_ts));
-            assert_memory_equal(&a.remote_ts, &b.local_ts, sizeof(a.remote_ts));
-        }
-        scenario_end(world);
-    }
-}
-
-/* strongSwan rekeys before it answers the move that made it do so. */
-static bool answers_are_lost;
-
-static enum scenario_fate lose_answers_to_a(struct world *world, bool to_b, struct message *m)
-{
-    (void)world;
-    return answers_are_lost && !to_b && ike_header_response(&m->header) ? SCENARIO_LOST
-                                                                        : SCENARIO_PASS;
-}
-
-static void rekey_before_the_answer(void **state)
-{
-    (void)state;
-    struct world *world = world_new(63);
-    struct ike_child_info a = {0}, b = {0};
-    world->conn_a->n_vips = 0;
-    world->conn_b->clone = IKE_CLONE_OFF;
-    scenario_login(world);
-    scenario_edit(world, lose_answers_to_a);
-    answers_are_lost = true;
-    uint64_t move = world_post(&world->a, (struct ike_command){.kind = IKE_CMD_MOVE,
-                                                               .sa = world_sa(&world->a, 0),
-                                                               .path = world_path(1)});
-    world_run(world, NANOS_PER_SEC);
-    assert_int_equal(scenario_on_child(&world->b, IKE_CMD_REKEY_CHILD, world_child(&world->b, 0)),
-                     IKE_OK);
-    assert_null(world_done(&world->a, move));
-    answers_are_lost = false;
-    world_run(world, 30 * NANOS_PER_SEC);
-    assert_int_equal(world_done(&world->a, move)->outcome, IKE_OK);
-    assert_true(ike_child_next(world->a.ike, 0, &a) && ike_child_next(world->b.ike, 0, &b));
-    const struct address there = world_path(1).local.address;
-    assert_true(address_equal(&a.local_ts.ts[0].range.first, &there));
-    assert_memory_equal(&a.local_ts, &b.remote_ts, sizeof(a.local_ts));
-    assert_memory_equal(&a.remote_ts, &b.local_ts, sizeof(a.remote_ts));
-    scenario_end(world);
-}
-
 /* A move is of one IKE SA, and the last of two moves counts, at both ends. */
 static void siblings_stay(void **state)
 {
@@ -781,8 +713,6 @@ int main(void)
         cmocka_unit_test(gateway_does_not_move),
         cmocka_unit_test(unacceptable),
         cmocka_unit_test(to_another_family_and_back),
-        cmocka_unit_test(selectors_follow),
-        cmocka_unit_test(rekey_before_the_answer),
         cmocka_unit_test(siblings_stay),
         cmocka_unit_test(additional_addresses),
         cmocka_unit_test(behind_a_nat),
