@@ -108,6 +108,8 @@ class World:
             raise Failed(f"it does not come up: {error}")
         self.settle("one VPN")
         self.address = self.inner()
+        # iked installs its flows some time behind its SAs
+        wait(lambda: not self.dead(), lambda: f"nothing goes through: {self.lab.run(self.peer.host, 'ip', 'xfrm', 'policy')}", 15)
         self.ping()
         return self.ikat, self.peer
 
