@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/rate.h"
 #include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/keylog.h"
@@ -168,13 +169,8 @@ static void sa_log(struct engine *e, const char *what, const struct ike_event *e
 /* What peers can cause at will costs at most so many lines a second. */
 static void notice(struct engine *e, const struct ike_event *event)
 {
-    if (e->now - e->notices_since >= NANOS_PER_SEC) {
-        e->notices_since = e->now;
-        e->notices_left = NOTICES_PER_SECOND;
-    }
-    if (e->notices_left == 0)
+    if (!rate_second(&e->notices_ns, NOTICES_PER_SECOND, e->now))
         return;
-    e->notices_left--;
     log_line(LOG_LEVEL_INFO, "event=notice sa=%u session=%u text=\"%s\"", event->sa, event->session,
              event->notice);
     engine_watch_log(e, "%s", event->notice);

@@ -93,8 +93,7 @@ struct engine {
     bool stopping, done;
     nanos stop_by;
     int status;
-    uint32_t notices_left; /* lines that peers may still cause in this second */
-    nanos notices_since;
+    nanos notices_ns; /* rate_second: lines that peers cause */
 
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/endpoint.h"
@@ -148,7 +149,7 @@ static uint16_t refused(struct sa *sa, enum form form, nanos now)
 {
     uint16_t notify = standing(sa, form, now);
     if (notify == 0 &&
-        !session_rate(&sa->session->key_exchanges_ns, KEY_EXCHANGES, KEY_EXCHANGE_INTERVAL_NS, now))
+        !rate_take(&sa->session->key_exchanges_ns, KEY_EXCHANGES, KEY_EXCHANGE_INTERVAL_NS, now))
         notify = N_TEMPORARY_FAILURE;
     return notify;
 }

@@ -27,12 +27,6 @@ struct output_node {
     uint8_t octets[];
 };
 
-/* struct ike_rate - hint_rate() of hint.h. */
-struct ike_rate {
-    nanos since_ns;
-    unsigned n;
-};
-
 struct ike {
     struct ike_options options;
     struct crypto_provider *crypto;
@@ -73,7 +67,7 @@ struct ike {
     uint8_t n_local;
     struct address local[LIMIT_ADDITIONAL + 1];
 
-    struct ike_rate clear, hints; /* receive.c: unprotected answers; hint.c */
+    nanos clear_ns, hints_ns; /* rate_second: unprotected answers, receive.c; hint.c */
 
     struct ike_stats stats;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/child_terms.h"
@@ -472,7 +473,7 @@ static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct 
 
 static bool too_often(struct session *session, nanos now)
 {
-    return !session_rate(&session->new_children_ns, NEW_CHILDREN, NEW_CHILDREN_INTERVAL_NS, now);
+    return !rate_take(&session->new_children_ns, NEW_CHILDREN, NEW_CHILDREN_INTERVAL_NS, now);
 }
 
 static enum answer_verdict answer(struct sa *sa, struct answering *answering, struct created *what,

@@ -2,6 +2,7 @@
 #include "ike/hint.h"
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "base/reader.h"
 #include "ike/exchange.h"
 #include "wire/payloads.h"
@@ -14,18 +15,6 @@
 #define STRAY_PAUSE_NS   (10 * NANOS_PER_SEC)
 #define DELETE_AGAIN_NS  NANOS_PER_SEC /* a Delete of which the peer seems to have heard ... */
 #define DELETE_ENOUGH_NS (3 * NANOS_PER_SEC) /* ... is said some times more */
-
-bool hint_rate(struct ike_rate *rate, unsigned per_second, nanos now)
-{
-    if (now - rate->since_ns >= NANOS_PER_SEC) {
-        rate->since_ns = now;
-        rate->n = 0;
-    }
-    if (rate->n >= per_second)
-        return false;
-    rate->n++;
-    return true;
-}
 
 /* remote_key - of an endpoint; those that fall together are told apart by whoever asks. Never 0. */
 static uint64_t remote_key(const struct endpoint *there)
@@ -123,7 +112,7 @@ static bool stray_lasts(struct sa *sa, nanos now)
 
 void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now)
 {
-    if (!hint_rate(&ike->hints, LOOKS_PER_SECOND, now))
+    if (!rate_second(&ike->hints_ns, LOOKS_PER_SECOND, now))
         return;
     struct sa *sa = any_at(ike, from);
     struct intent intent = {.kind = INTENT_STRAY, .spi_in = spi};
@@ -133,7 +122,7 @@ void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nano
 
 void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
 {
-    if (!hint_rate(&ike->hints, LOOKS_PER_SECOND, now))
+    if (!rate_second(&ike->hints_ns, LOOKS_PER_SECOND, now))
         return;
     struct look look = {.ike = ike, .there = *remote};
     for (struct sa *sa = NULL; (sa = look_next(&look, sa)) != NULL;)
@@ -148,7 +137,7 @@ static void invalid_spi(struct ike *ike, const struct ike_path *path,
     struct wire_notify notify;
     if (message->header.exchange != WIRE_INFORMATIONAL || ike_header_response(&message->header) ||
         !wire_notify_find(message, N_INVALID_SPI, &notify) || notify.data.len != 4 ||
-        !hint_rate(&ike->hints, LOOKS_PER_SECOND, now))
+        !rate_second(&ike->hints_ns, LOOKS_PER_SECOND, now))
         return;
     struct reader r = reader_of(notify.data);
     uint32_t spi = read_u32(&r);

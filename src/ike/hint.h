@@ -12,9 +12,6 @@
 #include "ike/endpoint.h"
 #include "wire/message.h"
 
-/* hint_rate - one more in this second? */
-bool hint_rate(struct ike_rate *rate, unsigned per_second, nanos now);
-
 /* hint_enter - an IKE SA that is established, and has this path: hints from there concern it.
  * hint_leave - not any more. */
 void hint_enter(struct sa *sa);

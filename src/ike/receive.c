@@ -2,6 +2,7 @@
 #include "ike/receive.h"
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "base/reader.h"
 #include "ike/answer.h"
 #include "ike/early.h"
@@ -21,7 +22,7 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
                               nanos now)
 {
     uint8_t octets[IKE_HEADER_LEN + 16];
-    if (!hint_rate(&ike->clear, CLEAR_NOTIFIES_PER_SECOND, now))
+    if (!rate_second(&ike->clear_ns, CLEAR_NOTIFIES_PER_SECOND, now))
         return;
     struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 16);
     wire_add_notify(&b, type, data);

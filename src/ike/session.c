@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/rate.h"
 #include "ike/auth_lifetime.h"
 #include "ike/endpoint.h"
 #include "ike/exchange.h"
@@ -338,19 +339,9 @@ bool session_crowded(const struct session *session)
     return session->n_sas >= OLD_SAS_FACTOR * ((max != 0 ? max : LIMIT_IKE_SAS_SESSION) + 1);
 }
 
-bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now)
-{
-    if (*full_ns < now)
-        *full_ns = now;
-    if (*full_ns - now >= burst * interval_ns)
-        return false;
-    *full_ns += interval_ns;
-    return true;
-}
-
 bool session_moves(struct session *session, nanos now)
 {
-    return session_rate(&session->moves_ns, MOVES, MOVE_INTERVAL_NS, now);
+    return rate_take(&session->moves_ns, MOVES, MOVE_INTERVAL_NS, now);
 }
 
 bool session_full_for_good(const struct session *session)

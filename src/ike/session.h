@@ -41,7 +41,7 @@ struct session {
     bool clone_never;       /* the peer did a plain rekey: never ask again */
     bool clone_refused;     /* NO_ADDITIONAL_SAS, until an SA of the session goes */
     bool child_refused;     /* the same for Child SAs */
-    nanos key_exchanges_ns; /* D-21: what the peer may ask for in a time: session_rate */
+    nanos key_exchanges_ns; /* D-21: what the peer may ask for in a time: rate_take */
     nanos new_children_ns;  /* the same */
     nanos moves_ns;         /* the same */
 
@@ -124,10 +124,6 @@ bool session_full_for_good(const struct session *session);
 /* session_crowded - so many old IKE SAs are left beside the live ones that no further one is made
  * by a rekey. */
 bool session_crowded(const struct session *session);
-
-/* session_rate - a token bucket as the time at which it is full: `burst` at once, then one per
- * interval. false: not now. */
-bool session_rate(nanos *full_ns, unsigned burst, nanos interval_ns, nanos now) MUST_USE;
 
 /* session_moves - the peer may move one of the IKE SAs once more now. */
 bool session_moves(struct session *session, nanos now) MUST_USE;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/rate.h"
 #include "esp/ecn.h"
 #include "esp/icmp.h"
 #include "linux/esp_worker.h"
@@ -224,13 +225,8 @@ static void too_big_answer(struct plane_worker *w, struct esp_child *child, stru
                            const struct esp_inner *inner, uint16_t inner_max)
 {
     esp_child_count(child, ESP_COUNT_TOO_BIG, 1);
-    if (w->now - w->icmp_window >= NANOS_PER_SEC) {
-        w->icmp_window = w->now;
-        w->too_big_left = TOO_BIG_PER_SECOND;
-    }
-    if (w->too_big_left == 0)
+    if (!rate_second(&w->too_big_ns, TOO_BIG_PER_SECOND, w->now))
         return;
-    w->too_big_left--;
     uint8_t answer[ESP_ICMP_MAX];
     struct esp_vnet vnet = {0};
     /* RFC 8200 section 5: no link may be narrower than 1280 */

@@ -142,8 +142,7 @@ struct plane_worker {
     struct esp_coalesce coalesce;
     uint8_t iv_pool[64 * 16]; /* random IVs for CBC */
     unsigned ivs_left;
-    nanos icmp_window; /* start of the second in which too_big_left counts */
-    unsigned too_big_left;
+    nanos too_big_ns;   /* rate_second: ICMP messages */
     nanos acquired_ns;  /* when the last ESP_EVENT_ACQUIRE was made */
     nanos hinted_ns[2]; /* the same, of ESP_EVENT_UNREACHABLE and ESP_EVENT_STRAY */
     uint64_t kicks_taken;
