@@ -71,7 +71,6 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     int err = keys_new(crypto, c, child);
     if (err == 0 && (child->replay = replay_window_new(c->replay_window)) == NULL)
         err = ERR_NO_MEMORY;
-
     if (err != 0) {
         esp_child_free(child);
         return err;

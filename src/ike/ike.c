@@ -200,7 +200,8 @@ void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram
 
 void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n)
 {
-    receive_expect(ike, datagrams, n);
+    for (size_t i = 0; i < n; i++)
+        gate_expect(ike, datagrams[i]);
 }
 
 nanos ike_deadline(const struct ike *ike)

@@ -35,12 +35,6 @@ static void send_clear_notify(struct ike *ike, const struct ike_path *path,
     output_add(ike, path, 0, span_of(octets, header.length));
 }
 
-void receive_expect(const struct ike *ike, const struct span *datagrams, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        gate_expect(ike, datagrams[i]);
-}
-
 static struct sa *find_sa(const struct ike *ike, const struct ike_header *header)
 {
     bool from_initiator = (header->flags & IKE_FLAG_INITIATOR) != 0;

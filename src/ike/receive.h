@@ -10,9 +10,6 @@
 void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram,
                       nanos now);
 
-/* receive_expect - see ike_expect. */
-void receive_expect(const struct ike *ike, const struct span *datagrams, size_t n);
-
 /* receive_follow_nat - something new and authentic came from there (RFC 7296 section 2.23). */
 void receive_follow_nat(struct sa *sa, const struct endpoint *from);
 

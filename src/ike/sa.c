@@ -71,10 +71,9 @@ static int enter(struct ike *ike, struct sa *sa)
 
 struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path *path, nanos now)
 {
-    struct sa *sa = aligned_alloc(SA_ALIGNMENT, sizeof(*sa));
+    struct sa *sa = calloc(1, sizeof(*sa));
     if (sa == NULL)
         return NULL;
-    memset(sa, 0, sizeof(*sa));
     sa->id = ++ike->last_sa;
     sa->ike = ike;
     sa->role = role;

@@ -27,8 +27,6 @@ struct login;
 struct proposal_choice;
 struct reassembly;
 
-#define SA_ALIGNMENT 64
-
 /* struct owed - what the peer has to be told, and for which there was no memory; exchange.h. */
 struct owed {
     nanos at_ns; /* wished again then; NANOS_NEVER: nothing is owed */
@@ -39,8 +37,7 @@ struct owed {
 };
 
 struct sa {
-    /* What every datagram is judged by comes first, in one cache line. */
-    _Alignas(SA_ALIGNMENT) uint64_t spi_i, spi_r; /* as numbers, from network byte order */
+    uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     enum ike_sa_life life;
     enum ike_sa_role role;
     struct asking *asking; /* owned; NULL: none */
