@@ -60,10 +60,9 @@ int plane_record_room(struct plane_control *c)
     return deadline_heap_join(&c->deadlines);
 }
 
-void plane_record_room_not(struct plane_control *c)
+void plane_record_room_not(struct plane_control *c, struct plane_record *r)
 {
-    struct deadline none = {.at = NANOS_NEVER};
-    deadline_heap_leave(&c->deadlines, &none);
+    deadline_heap_leave(&c->deadlines, &r->due);
 }
 
 void plane_record_add(struct plane_control *c, struct plane_record *r)

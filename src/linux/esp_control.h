@@ -69,7 +69,7 @@ struct plane_record *plane_record_find(const struct plane_control *c, esp_child_
  * plane_record_room_not - it did not come. plane_record_drop - out of sight; the child is freed
  * when no worker can hold it any more. */
 int plane_record_room(struct plane_control *c) MUST_USE;
-void plane_record_room_not(struct plane_control *c);
+void plane_record_room_not(struct plane_control *c, struct plane_record *record);
 void plane_record_add(struct plane_control *c, struct plane_record *record);
 void plane_record_drop(struct esp_plane *plane, struct plane_record *record);
 

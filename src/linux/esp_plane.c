@@ -276,13 +276,15 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
     if (!path_valid(&config->path) || plane_record_find(c, config->child) != NULL ||
         esp_policy_spi(plane->policy, config->spi_in) != NULL)
         return ERR_INVALID;
-    if (plane_record_room(c) != 0)
-        return ERR_NO_MEMORY;
-    struct plane_record *record = malloc(sizeof(*record));
+    struct plane_record *record = calloc(1, sizeof(*record));
     struct esp_child *child = NULL;
-    int err = record == NULL ? ERR_NO_MEMORY : esp_child_new(c->crypto, config, &child);
+    if (record == NULL || plane_record_room(c) != 0) {
+        free(record);
+        return ERR_NO_MEMORY;
+    }
+    int err = esp_child_new(c->crypto, config, &child);
     if (err != 0) {
-        plane_record_room_not(c);
+        plane_record_room_not(c, record);
         free(record);
         return err;
     }
@@ -298,7 +300,7 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
         plane_record_add(c, record);
         return 0;
     }
-    plane_record_room_not(c);
+    plane_record_room_not(c, record);
     if (record->child != NULL) {
         free(atomic_load(&child->route));
         esp_child_free(child);
