@@ -140,12 +140,9 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
         return err;
     if (strncasecmp(section->name, "ike", 3) != 0)
         return build_fail(error, section, "not supported by ikat yet: only ike... secrets are");
-    for (const struct tree *node = section->first; node != NULL; node = node->next) {
-        int one = apply_secret(node, octets, &secret, error);
-        err = err != 0 ? err : one;
-        if (one != 0 && !build_goes_on(error, one))
+    for (const struct tree *node = section->first; node != NULL; node = node->next)
+        if (!build_goes_on(error, apply_secret(node, octets, &secret, error), &err))
             break;
-    }
     if (err != 0)
         return err;
     if (secret.n_octets == 0)
@@ -156,18 +153,13 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
 
 /* --- a whole file --- */
 
-static int check_pool_names(const struct tree *root, const struct tree *section,
-                            struct build_error *error)
+static int check_pool_name(const struct tree *node, const char *name, void *target,
+                           struct build_error *error)
 {
-    struct tree *names = tree_items(tree_get(section, "pools"));
-    int err = names == NULL ? ERR_NO_MEMORY : 0;
-    for (const struct tree *name = err == 0 ? names->first : NULL;
-         name != NULL && (err == 0 || build_goes_on(error, err)); name = name->next)
-        if (tree_get(tree_get(root, "pools"), (const char *)name->value) == NULL)
-            err = build_fail(error, tree_get(section, "pools"), "there is no pool '%.60s'",
-                             (const char *)name->value);
-    tree_free(names);
-    return err;
+    const struct tree *const *pools = target;
+    return tree_get(*pools, name) != NULL
+               ? 0
+               : build_fail(error, node, "there is no pool '%.60s'", name);
 }
 
 static int check_section(const struct tree *root, const struct tree *top,
@@ -181,12 +173,14 @@ static int check_section(const struct tree *root, const struct tree *top,
     if (section->kind != TREE_SECTION)
         return build_fail(error, section, "a section is expected here, not a key");
     if (strcmp(top->name, "connections") == 0) {
+        const struct tree *names = tree_get(section, "pools"), *pools = tree_get(root, "pools");
+        int first = 0;
         err = conn_build(section, &conn, error);
         ike_conn_unref(conn);
-        if (err != 0 && !build_goes_on(error, err))
-            return err;
-        int names = check_pool_names(root, section, error);
-        return err != 0 ? err : names;
+        if (build_goes_on(error, err, &first))
+            (void)build_goes_on(error, key_for_items(names, &pools, error, check_pool_name),
+                                &first);
+        return first;
     }
     if (strcmp(top->name, "pools") == 0)
         return pool_build(section, &pool, error);
@@ -213,24 +207,18 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
     }
     if (top->kind != TREE_SECTION)
         return build_fail(error, top, "is a key, a section is expected");
-    for (const struct tree *section = top->first; section != NULL; section = section->next) {
-        int err = check_section(root, top, section, error);
-        first = first != 0 ? first : err;
-        if (err != 0 && !build_goes_on(error, err))
+    for (const struct tree *section = top->first; section != NULL; section = section->next)
+        if (!build_goes_on(error, check_section(root, top, section, error), &first))
             break;
-    }
     return first;
 }
 
 int config_check(const struct tree *root, struct build_error *error)
 {
     int first = 0;
-    for (const struct tree *top = root->first; top != NULL; top = top->next) {
-        int err = check_top(root, top, error);
-        first = first != 0 ? first : err;
-        if (err != 0 && !build_goes_on(error, err))
+    for (const struct tree *top = root->first; top != NULL; top = top->next)
+        if (!build_goes_on(error, check_top(root, top, error), &first))
             break;
-    }
     return first;
 }
 

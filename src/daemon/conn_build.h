@@ -26,8 +26,9 @@ struct build_error {
     struct build_errors *all;    /* NULL: the first one is the last that is looked for */
 };
 
-/* build_goes_on - behind this error there may be another one that is worth to be told. */
-bool build_goes_on(const struct build_error *error, int err);
+/* build_goes_on - after a step that ended with `err`; the first one stays in *first. false: behind
+ * it there is nothing that is worth to be told. */
+bool build_goes_on(const struct build_error *error, int err, int *first);
 /* build_note - a line of text is an error. */
 void build_note(struct build_error *error, const char *text);
 

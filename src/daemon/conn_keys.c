@@ -10,9 +10,11 @@
 
 #define SUGGESTIONS_MAX 64
 
-bool build_goes_on(const struct build_error *error, int err)
+bool build_goes_on(const struct build_error *error, int err, int *first)
 {
-    return err == ERR_INVALID && error->all != NULL && !error->all->more;
+    if (*first == 0)
+        *first = err;
+    return err == 0 || (err == ERR_INVALID && error->all != NULL && !error->all->more);
 }
 
 void build_note(struct build_error *error, const char *text)
@@ -29,12 +31,6 @@ void build_note(struct build_error *error, const char *text)
         all->more = true;
     else
         (void)snprintf(all->text[all->n++], ENGINE_ERROR_MAX, "%s", text);
-}
-
-/* first_of - the error that counts of two. */
-static int first_of(int first, int err)
-{
-    return first != 0 ? first : err;
 }
 
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
@@ -168,12 +164,9 @@ int keys_apply(const struct key_table *table, const struct tree *section, void *
                struct build_error *error)
 {
     int first = 0;
-    for (const struct tree *node = section->first; node != NULL; node = node->next) {
-        int err = apply(table, node, target, error);
-        first = first_of(first, err);
-        if (err != 0 && !build_goes_on(error, err))
+    for (const struct tree *node = section->first; node != NULL; node = node->next)
+        if (!build_goes_on(error, apply(table, node, target, error), &first))
             break;
-    }
     return first;
 }
 
@@ -200,12 +193,9 @@ int key_for_items(const struct tree *node, void *target, struct build_error *err
     struct tree *items = tree_items(node);
     int first = items == NULL ? ERR_NO_MEMORY : 0;
     for (const struct tree *item = items == NULL ? NULL : items->first; item != NULL;
-         item = item->next) {
-        int err = function(node, (const char *)item->value, target, error);
-        first = first_of(first, err);
-        if (err != 0 && !build_goes_on(error, err))
+         item = item->next)
+        if (!build_goes_on(error, function(node, (const char *)item->value, target, error), &first))
             break;
-    }
     tree_free(items);
     return first;
 }
