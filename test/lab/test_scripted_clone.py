@@ -626,14 +626,19 @@ def test_clone_is_moved(gate, user, order, dialect):
     check_moved(user, gate, login, new, child)
 
 
-@pytest.mark.parametrize("protocol", (0, 1))
-def test_return_routability(gate, user, protocol):
-    """RFC 4555 section 3.7; some reflect COOKIE2 with Protocol ID 1."""
+def asked_after_a_move(user):
+    """The login, its clone that has moved, and the request with COOKIE2 that comes there."""
     user.polite = False
     login = user.login()
     _, new = user.clone(login.sa)
     user.move(new, LTE)
-    request = user.request(new, m.INFORMATIONAL)
+    return login, new, user.request(new, m.INFORMATIONAL)
+
+
+@pytest.mark.parametrize("protocol", (0, 1))
+def test_return_routability(gate, user, protocol):
+    """RFC 4555 section 3.7; some reflect COOKIE2 with Protocol ID 1."""
+    login, new, request = asked_after_a_move(user)
     cookie = request.notify(m.COOKIE2)
     assert request.names == ["N(COOKIE2)"] and request.here == LTE and 8 <= len(cookie) <= 64
     user.answer(request, [m.N(m.COOKIE2, cookie, protocol)])
@@ -644,11 +649,7 @@ def test_return_routability(gate, user, protocol):
 @pytest.mark.parametrize("what", ("other", "short", "none"))
 def test_return_routability_that_fails(gate, user, what):
     """RFC 4555 section 3.7: a wrong COOKIE2 closes this IKE SA; its sibling lives (M5)."""
-    user.polite = False
-    login = user.login()
-    _, new = user.clone(login.sa)
-    user.move(new, LTE)
-    request = user.request(new, m.INFORMATIONAL)
+    login, new, request = asked_after_a_move(user)
     cookie = request.notify(m.COOKIE2)
     user.answer(request, {"other": [m.N(m.COOKIE2, bytes(len(cookie)))], "short": [m.N(m.COOKIE2, cookie[:8])], "none": []}[what])
     wait(lambda: [sa["initiator-spi"] for sa in gate.established()] == [login.sa.spi_i.hex()], "only the sibling is left")

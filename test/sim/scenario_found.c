@@ -321,20 +321,28 @@ static void end_at_deadline(struct sim *sim)
     sim_run(sim, SIM_SECONDS(500));
 }
 
-/* delete_at_deadline - the answer to a Delete was lost: what the IKE SA carries does not outlive
- * the authentication. */
-static void delete_at_deadline(struct sim *sim)
+/* bounded_pair - it is up, and its authentication is over 34 s after the login. */
+static struct sim_host *bounded_pair(struct sim *sim)
 {
-    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 1);
     user->conn->reauth_ns = SIM_SECONDS(30);
     user->conn->reauth_over_ns = SIM_SECONDS(4);
     user->logs_in_anew = true;
     sim_start(sim);
     sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    return user;
+}
+
+/* delete_at_deadline - the answer to a Delete was lost: what the IKE SA carries does not outlive
+ * the authentication. */
+static void delete_at_deadline(struct sim *sim)
+{
+    struct sim_host *user = bounded_pair(sim);
     sim_fault_at(sim, "delete-ike", SIM_SECONDS(20), 0, user, 0);
     sim_fault_at(sim, "hole-in", SIM_SECONDS(20), SIM_SECONDS(30), user, 0);
     sim_run(sim, SIM_SECONDS(60));
-    sim_expect(sim, gateway->logins > 0);
+    sim_expect(sim, sim->hosts[0].logins > 0);
 }
 
 /* delete_by_both - an IKE SA is deleted here and rekeyed there: who deleted it hears that it is
@@ -377,13 +385,7 @@ static void asked_where_it_was(struct sim *sim)
  * installed any more. */
 static void rekey_at_deadline(struct sim *sim)
 {
-    (void)sim_gateway(sim, 1);
-    struct sim_host *user = sim_user(sim, 1);
-    user->conn->reauth_ns = SIM_SECONDS(30);
-    user->conn->reauth_over_ns = SIM_SECONDS(4);
-    user->logs_in_anew = true;
-    sim_start(sim);
-    sim_until(sim, sim_healed, SIM_SECONDS(10), "not up");
+    struct sim_host *user = bounded_pair(sim);
     sim_fault_at(sim, "rekey-child", SIM_MS(28000), 0, user, 0);
     sim_fault_at(sim, "hole-in", SIM_MS(28010), SIM_SECONDS(8), user, 0);
     sim_run(sim, SIM_SECONDS(60));
