@@ -9,164 +9,29 @@
 #include "ike/mobike.h"
 #include "ike/seal.h"
 
-/* One row per kind of intent: how it is asked, and how urgent it is. Lower is sooner: what saves
- * traffic comes before what makes more of it. */
-struct row {
-    const struct exchange_ops *ops;
-    unsigned urgency;
-};
-static const struct row table[INTENT_KINDS] = {
-    [INTENT_LOGIN] = {&exchange_login, 0},
-    [INTENT_DELETE_IKE] = {&exchange_delete_ike, 0},
-    [INTENT_MOVE] = {&exchange_move, 1},
-    [INTENT_PATH_TEST] = {&exchange_path_test, 2},
-    [INTENT_PROBE] = {&exchange_probe, 2},
-    [INTENT_STRAY] = {&exchange_stray, 5},
-    [INTENT_ROUTABILITY] = {&exchange_routability, 1},
-    [INTENT_DELETE_CHILD] = {&exchange_delete_child, 3},
-    [INTENT_CREATE_MOVED] = {&exchange_create_moved, 4},
-    [INTENT_CLONE] = {&exchange_clone, 4},
-    [INTENT_CREATE_CHILD] = {&exchange_create_child, 4},
-    [INTENT_REKEY_CHILD] = {&exchange_rekey_child, 4},
-    [INTENT_ADDRESSES] = {&exchange_addresses, 5},
-    [INTENT_AUTH_LIFETIME] = {&exchange_auth_lifetime, 5},
-    [INTENT_REKEY_IKE] = {&exchange_rekey_ike, 6},
+/* How each kind of intent is asked. */
+static const struct exchange_ops *const table[INTENT_KINDS] = {
+    [INTENT_LOGIN] = &exchange_login,
+    [INTENT_DELETE_IKE] = &exchange_delete_ike,
+    [INTENT_MOVE] = &exchange_move,
+    [INTENT_PATH_TEST] = &exchange_path_test,
+    [INTENT_PROBE] = &exchange_probe,
+    [INTENT_STRAY] = &exchange_stray,
+    [INTENT_ROUTABILITY] = &exchange_routability,
+    [INTENT_DELETE_CHILD] = &exchange_delete_child,
+    [INTENT_CREATE_MOVED] = &exchange_create_moved,
+    [INTENT_CLONE] = &exchange_clone,
+    [INTENT_CREATE_CHILD] = &exchange_create_child,
+    [INTENT_REKEY_CHILD] = &exchange_rekey_child,
+    [INTENT_ADDRESSES] = &exchange_addresses,
+    [INTENT_AUTH_LIFETIME] = &exchange_auth_lifetime,
+    [INTENT_REKEY_IKE] = &exchange_rekey_ike,
 };
 
 #define REKEY_AGAIN_NS  (30 * NANOS_PER_SEC)
-#define MEMORY_AGAIN_NS NANOS_PER_SEC /* when there was none */
-#define MEMORY_ATTEMPTS 16            /* of a wish that may be given up */
+#define MEMORY_ATTEMPTS 16 /* of a wish that may be given up */
 
-/* --- the queue of intents --- */
-
-static bool queued(const struct sa *sa, enum intent_kind kind)
-{
-    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
-        if (intent->kind == kind)
-            return true;
-    return sa->asking != NULL && sa->asking->intent.kind == kind;
-}
-
-/* full - of one Delete of the IKE SA there is always room for. */
-static bool full(const struct sa *sa, const struct intent *intent)
-{
-    return sa->n_intents >= LIMIT_INTENTS &&
-           (intent->kind != INTENT_DELETE_IKE || queued(sa, INTENT_DELETE_IKE));
-}
-
-/* at_leisure - the liveness of the peer is asked for (RFC 7296 section 2.4), with the endpoint's
- * back-off and until the IKE SA is given up. Questions of the path manager are short. */
-static bool at_leisure(const struct intent *intent)
-{
-    return intent->kind == INTENT_PROBE && intent->give_up_ns == 0;
-}
-
-static unsigned rank(const struct intent *intent)
-{
-    return 2 * table[intent->kind].urgency + at_leisure(intent);
-}
-
-static void enqueue(struct sa *sa, struct intent *intent)
-{
-    struct intent **link = &sa->intents;
-    while (*link != NULL && rank(*link) <= rank(intent))
-        link = &(*link)->next;
-    intent->next = *link;
-    *link = intent;
-    sa->n_intents++;
-    sa_touch(sa);
-}
-
-int intent_add(struct sa *sa, const struct intent *intent)
-{
-    if (intent->kind == INTENT_DELETE_IKE && intent->tag == 0 && queued(sa, INTENT_DELETE_IKE))
-        return 0; /* it is on its way */
-    if (full(sa, intent))
-        return ERR_FULL;
-    struct asking *asking = calloc(1, sizeof(*asking));
-    if (asking == NULL)
-        return ERR_NO_MEMORY;
-    asking->intent = *intent;
-    enqueue(sa, &asking->intent);
-    return 0;
-}
-
-static void owe(struct sa *sa, const struct intent *intent)
-{
-    struct owed *owed = &sa->owed;
-    bool many = owed->n_spis == sizeof(owed->spis) / sizeof(owed->spis[0]);
-    owed->at_ns = nanos_after(sa->ike->now, MEMORY_AGAIN_NS);
-    if (intent->kind == INTENT_DELETE_CHILD && !many)
-        owed->spis[owed->n_spis++] = intent->spi_in;
-    if (intent->kind == INTENT_DELETE_IKE || (intent->kind == INTENT_DELETE_CHILD && many)) {
-        owed->delete_ike = true;
-        owed->reason = many ? IKE_LIMIT : intent->reason;
-    }
-    owed->routability |= intent->kind == INTENT_ROUTABILITY;
-    owed->addresses |= intent->kind == INTENT_ADDRESSES;
-    sa_touch(sa);
-}
-
-void intent_owe(struct sa *sa, const struct intent *intent)
-{
-    ASSERT(intent->kind == INTENT_DELETE_IKE || intent->kind == INTENT_ROUTABILITY ||
-           intent->kind == INTENT_ADDRESSES ||
-           (intent->kind == INTENT_DELETE_CHILD && intent->child == 0));
-    if (intent_add(sa, intent) != 0)
-        owe(sa, intent);
-}
-
-/* pay - what is owed on `from` is wished on `sa`; what has still no room is owed there. */
-static void pay(struct sa *from, struct sa *sa)
-{
-    struct owed owed = from->owed;
-    from->owed = (struct owed){.at_ns = NANOS_NEVER};
-    if (owed.delete_ike)
-        intent_owe(from, &(struct intent){.kind = INTENT_DELETE_IKE, .reason = owed.reason});
-    if (owed.routability && !intent_pending(sa, INTENT_ROUTABILITY, 0))
-        intent_owe(sa, &(struct intent){.kind = INTENT_ROUTABILITY, .path = sa->pending_path});
-    if (owed.addresses)
-        intent_owe(sa, &(struct intent){.kind = INTENT_ADDRESSES});
-    for (uint8_t i = 0; i < owed.n_spis; i++)
-        intent_owe(sa, &(struct intent){.kind = INTENT_DELETE_CHILD, .spi_in = owed.spis[i]});
-}
-
-bool intent_pending(const struct sa *sa, enum intent_kind kind, ike_child_id child)
-{
-    if (child == 0)
-        return queued(sa, kind) || (kind == INTENT_DELETE_IKE && sa->owed.delete_ike) ||
-               (kind == INTENT_ROUTABILITY && sa->owed.routability) ||
-               (kind == INTENT_ADDRESSES && sa->owed.addresses);
-    if (sa->asking != NULL && sa->asking->intent.kind == kind && sa->asking->intent.child == child)
-        return true;
-    for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
-        if (intent->kind == kind && intent->child == child)
-            return true;
-    return false;
-}
-
-void intents_move(struct sa *from, struct sa *to)
-{
-    pay(from, to);
-    struct intent **link = &from->intents;
-    while (*link != NULL) {
-        struct intent *intent = *link;
-        bool wanted_gone = intent->kind == INTENT_DELETE_IKE && intent->reason == IKE_CANCELLED;
-        if ((intent->kind == INTENT_DELETE_IKE && !wanted_gone) ||
-            intent->kind == INTENT_REKEY_IKE) {
-            link = &intent->next;
-            continue;
-        }
-        *link = intent->next;
-        from->n_intents--;
-        if (!full(to, intent)) {
-            enqueue(to, intent);
-            continue;
-        }
-        intent_end(from, intent, IKE_CANCELLED);
-        free(intent);
-    }
-}
+/* --- the end of an intent --- */
 
 static void emit_done(struct sa *sa, const struct intent *intent, const struct verdict *verdict,
                       nanos rtt_ns)
@@ -206,15 +71,6 @@ void exchange_bequeath(struct sa *from, struct sa *to)
     again.told = again.kind == INTENT_MOVE;
     if (intent_add(to, &again) == 0)
         asking->intent.tag = 0; /* answered there */
-}
-
-static struct intent *take(struct sa *sa, struct intent **link)
-{
-    struct intent *intent = *link;
-    *link = intent->next;
-    intent->next = NULL;
-    sa->n_intents--;
-    return intent;
 }
 
 /* --- our side of an exchange --- */
@@ -336,10 +192,8 @@ static void again(struct sa *sa, nanos not_before_ns)
     struct sa *heir = of_this_one ? NULL : sa_heir(sa);
     if (heir == NULL)
         heir = sa;
-    if (!full(heir, intent)) {
-        enqueue(heir, intent);
+    if (intent_enqueue(heir, intent))
         return;
-    }
     intent_end(sa, intent, IKE_LIMIT);
     free(asking);
 }
@@ -413,17 +267,17 @@ static void wake(struct sa *sa, struct intent *intent, nanos now)
     asking->parked = false;
     asking->woken = true;
     asking->woken_for = intent->kind;
-    asking->woken_at_leisure = at_leisure(intent);
+    asking->woken_at_leisure = intent_at_leisure(intent);
     /* what interrupts it does not put off its end */
-    if (at_leisure(intent) && intent->give_up_at_ns == 0)
+    if (intent_at_leisure(intent) && intent->give_up_at_ns == 0)
         intent->give_up_at_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit));
     asking->strayed |= !ike_path_equal(&sa->mine.path, &path);
     sa->mine.path = path;
     sa->mine.tries = 0;
     sa->mine.interval_ns = intent->retry_ns;
-    sa->mine.give_up_at_ns = intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns)
-                             : at_leisure(intent)   ? intent->give_up_at_ns
-                                                    : NANOS_NEVER;
+    sa->mine.give_up_at_ns = intent->give_up_ns > 0      ? nanos_after(now, intent->give_up_ns)
+                             : intent_at_leisure(intent) ? intent->give_up_at_ns
+                                                         : NANOS_NEVER;
     send_request(sa, now);
 }
 
@@ -483,9 +337,9 @@ static struct intent **woken_by(struct sa *sa, nanos now)
 {
     const struct asking *asking = sa->asking;
     struct intent **link = &sa->intents;
-    while (*link != NULL &&
-           ((*link)->kind != asking->woken_for || !runnable(sa, *link, now) ||
-            at_leisure(*link) != (asking->woken_for == INTENT_PROBE && asking->woken_at_leisure)))
+    while (*link != NULL && ((*link)->kind != asking->woken_for || !runnable(sa, *link, now) ||
+                             intent_at_leisure(*link) !=
+                                 (asking->woken_for == INTENT_PROBE && asking->woken_at_leisure)))
         link = &(*link)->next;
     return *link != NULL ? link : NULL;
 }
@@ -513,7 +367,7 @@ static void park(struct sa *sa, nanos now)
             return;
         }
         if (link != NULL) {
-            struct intent *intent = take(sa, link);
+            struct intent *intent = intent_take(sa, link);
             intent_end(sa, intent, IKE_TIMEOUT);
             free(intent);
         }
@@ -543,7 +397,7 @@ void exchange_run(struct sa *sa, nanos now)
 {
     message_ids_end(sa, now);
     if (now >= sa->owed.at_ns)
-        pay(sa, sa);
+        intents_pay(sa, sa);
     while (sa->life != IKE_DEAD) {
         struct intent **link = first_runnable(sa, now);
         if (*link == NULL)
@@ -557,8 +411,8 @@ void exchange_run(struct sa *sa, nanos now)
                 hasten(sa, *link, now);
             return;
         }
-        sa->asking = (struct asking *)take(sa, link);
-        sa->asking->ops = table[sa->asking->intent.kind].ops;
+        sa->asking = (struct asking *)intent_take(sa, link);
+        sa->asking->ops = table[sa->asking->intent.kind];
         ask(sa, now);
     }
 }
@@ -579,7 +433,7 @@ static void finish_woken(struct sa *sa, nanos now)
     struct intent **link = woken_by(sa, now);
     if (link == NULL || sa->asking->woken_for != INTENT_PROBE)
         return;
-    struct intent *probe = take(sa, link);
+    struct intent *probe = intent_take(sa, link);
     struct verdict verdict = verdict_done(IKE_OK);
     emit_done(sa, probe, &verdict, sa->asking->rtt_ns);
     free(probe);
@@ -596,7 +450,7 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     asking->rtt_ns = now - sa->mine.first_sent_ns;
     asking->parked = asking->woken = false;
     for (struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
-        if (at_leisure(intent))
+        if (intent_at_leisure(intent))
             intent->give_up_at_ns = 0; /* the peer lives: it may take as long again */
     sa->last_request = window_take(&sa->mine);
     emit_exchange(sa, asking);
@@ -722,7 +576,7 @@ void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now)
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome)
 {
     while (sa->intents != NULL) {
-        struct intent *intent = take(sa, &sa->intents);
+        struct intent *intent = intent_take(sa, &sa->intents);
         intent_end(sa, intent, intent->kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
         free(intent);
     }
