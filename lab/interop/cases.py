@@ -115,7 +115,9 @@ def delete_child(world, by):
 def liveness(world, by):
     """An idle peer is asked whether it is there, and answers. (OpenIKED does not ask an idle one for five minutes, only who does not
     answer its ESP.)"""
-    world.up(**({"ikat": {"dpd_delay": "1s"}} if by == "ikat" else {"peer": world.peer.watchful}))
+    # a peer that has just heard an answer to ikatd has nothing to ask: as End User it would probe its path every second
+    world.up(**({"ikat": {"dpd_delay": "1s"}} if by == "ikat"
+                else {"peer": world.peer.watchful, "ikat": {"probe_interval": "1m"}}))
     other = {"ikat": "peer", "peer": "ikat"}[by]
 
     def answered():
