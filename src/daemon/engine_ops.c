@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine_ops.h"
 
+#include <stdio.h>
+
 #include "daemon/accounts.h"
 #include "daemon/engine_state.h"
 #include "daemon/log.h"
@@ -231,6 +233,8 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
         watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
     if (watch != NULL && w == NULL)
         return ERR_FULL;
+    if (w != NULL)
+        (void)snprintf(w->conn, sizeof(w->conn), "%s", conn->name);
     struct path_connect wish = {
         .conn = conn, .child = child, .tag = tag, .keep = engine_conn_kept(conn, child)};
     int error = engine_connect(e, &wish);

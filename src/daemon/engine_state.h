@@ -38,7 +38,8 @@ enum watch_kind { WATCH_FREE, WATCH_INITIATE, WATCH_TERMINATE };
 
 struct watching {
     enum watch_kind kind;
-    uint64_t tag; /* of the wish, or of all the commands */
+    uint64_t tag;          /* of the wish, or of all the commands */
+    char conn[LIMIT_NAME]; /* INITIATE */
     struct engine_watch watch;
     nanos deadline;
     unsigned matches, open; /* TERMINATE: commands without outcome */

@@ -63,14 +63,17 @@ void engine_watch_news(struct engine *e, const struct path_news *news)
                          news->reason[0] != '\0' ? ": " : "", news->reason);
     else if (news->kind == PATH_NEWS_CONNECT_RETRY)
         engine_watch_log(e, "%s: %s, trying again", news->conn, ike_outcome_name(news->outcome));
-    struct watching *w = watch_find(e, news->tag);
-    if (w == NULL || w->kind != WATCH_INITIATE)
+    if (news->kind != PATH_NEWS_CONNECTED && news->kind != PATH_NEWS_CONNECT_FAILED)
         return;
-    w->matches = 1;
-    if (news->kind == PATH_NEWS_CONNECTED)
-        watch_end(w, true, "");
-    else if (news->kind == PATH_NEWS_CONNECT_FAILED)
-        watch_end(w, false, ike_outcome_name(news->outcome));
+    bool success = news->kind == PATH_NEWS_CONNECTED;
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        struct watching *w = &e->watching[i];
+        /* an older wish for the same connection became part of this one */
+        if (w->kind != WATCH_INITIATE || w->tag > news->tag || strcmp(w->conn, news->conn) != 0)
+            continue;
+        w->matches = 1;
+        watch_end(w, success, success ? "" : ike_outcome_name(news->outcome));
+    }
 }
 
 void engine_watch_command_done(struct engine *e, const struct ike_event *event)
