@@ -148,6 +148,14 @@ class Ikatd(Daemon):
              lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}")
         return self
 
+    def load(self, settings):
+        """The file is another one, and SIGHUP; waits until it is loaded."""
+        before = self.log().count("event=config-loaded")
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(conf(settings))
+        self.process.send_signal(signal.SIGHUP)
+        wait(lambda: self.log().count("event=config-loaded") > before, lambda: f"it is loaded: {self.log()[-2000:]}")
+
     def ikat(self, *words, check=True, timeout=60):
         """The ikat command, talking to this daemon."""
         return run(IKAT, "-s", self.socket, *words, check=check, timeout=timeout)

@@ -56,8 +56,10 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     memcpy(heir->remotes, vpn->remotes, sizeof(heir->remotes));
     heir->n_own_remotes = vpn->n_own_remotes;
     heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */
+    heir->kept = vpn->kept;
     if (vpn->conn_next != NULL)
         (void)vpn_conn_renew(heir, vpn->conn_next);
+    vpn_begin_with(heir, vpn_children_in(heir->conn, vpn->conn, vpn->children));
     wanted_plan(heir, now);
     vpn_settle(heir, now);
     return true;
@@ -136,6 +138,12 @@ nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now)
                                  : retry_after(heir->pm, heir->round - KNOCKS, now);
 }
 
+void beside_children(struct vpn *heir, const struct vpn *vpn)
+{
+    heir->later = vpn_children_in(heir->conn, vpn->conn, vpn->children | vpn->later);
+    heir->kept = vpn_children_in(heir->conn, vpn->conn, vpn->kept);
+}
+
 void beside_logged_in(struct vpn *heir, nanos now)
 {
     struct vpn *vpn = heir->elder;
@@ -148,7 +156,7 @@ void beside_logged_in(struct vpn *heir, nanos now)
         return;
     }
     reauth_pass_on(vpn, heir);
-    heir->later = vpn->children;
+    beside_children(heir, vpn);
     heir->tag = vpn->tag;
     heir->waits = vpn->waits;
     heir->n_remotes = heir->n_own_remotes;

@@ -145,7 +145,7 @@ static struct vpn *of_conn(const struct path_manager *pm, const char *name)
 {
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
         if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released &&
-            (vpn->heir == NULL || vpn->heir->id == 0))
+            !vpn->beside && (vpn->heir == NULL || vpn->heir->id == 0))
             return vpn;
     return NULL;
 }
@@ -158,11 +158,39 @@ static int child_index(const struct ike_conn *conn, const char *name)
     return -1;
 }
 
+static uint32_t child_bit(const struct ike_conn *conn, const char *name)
+{
+    int index = child_index(conn, name);
+    return index < 0 ? 0 : UINT32_C(1) << index;
+}
+
+uint32_t vpn_children_in(const struct ike_conn *conn, const struct ike_conn *old, uint32_t children)
+{
+    uint32_t found = 0;
+    for (uint8_t i = 0; i < old->n_children; i++)
+        if ((children >> i & 1) != 0)
+            found |= child_bit(conn, old->children[i].name);
+    return found;
+}
+
+void vpn_begin_with(struct vpn *vpn, uint32_t children)
+{
+    if (children == 0 || (child_bit(vpn->conn, vpn->child) & children) != 0)
+        return;
+    uint8_t first = 0;
+    while ((children >> first & 1) == 0)
+        first++;
+    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", vpn->conn->children[first].name);
+    vpn->packet = (struct ike_packet){0};
+}
+
 /* conn_replace - the connection was loaded anew before the login was through. */
 static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
 {
     login_cancel(vpn);
     vpn->n_paths = 0;
+    vpn->kept = vpn_children_in(conn, vpn->conn, vpn->kept);
+    vpn->later = vpn_children_in(conn, vpn->conn, vpn->later);
     ike_conn_ref(conn);
     ike_conn_unref(vpn->conn);
     vpn->conn = conn;
@@ -172,9 +200,12 @@ bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn)
 {
     struct address remotes[REMOTES_MAX];
     const struct path_connect wish = {.conn = conn};
-    if (conn->n_children > 0 && child_index(conn, vpn->child) < 0)
+    uint32_t wished = vpn_children_in(conn, vpn->conn, vpn->kept | vpn->later);
+    if (conn->n_children > 0 && child_index(conn, vpn->child) < 0 && wished == 0)
         return false;
     conn_replace(vpn, conn);
+    if (child_index(conn, vpn->child) < 0)
+        vpn_begin_with(vpn, wished);
     uint8_t n = own_remotes(&wish, remotes);
     if (n == 0)
         return true; /* names: what they were resolved to */
@@ -222,6 +253,13 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         return ERR_NO_MEMORY;
     if (vpn->id == 0 && vpn->conn != wish->conn)
         conn_replace(vpn, wish->conn);
+    uint32_t bit = child < 0 ? 0 : UINT32_C(1) << child;
+    if (vpn->id != 0)
+        vpn->children |= bit;
+    else if (vpn->wanted) /* what it would have begun with comes behind the login */
+        vpn->later |= child_bit(vpn->conn, vpn->child) & ~bit;
+    if (wish->keep)
+        vpn->kept |= bit;
     vpn->role = IKE_END_USER;
     vpn->wanted = true;
     vpn->keep |= wish->keep;
@@ -231,8 +269,6 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     vpn->packet = wish->packet;
     memcpy(vpn->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
-    if (vpn->id != 0 && child >= 0)
-        vpn->children |= UINT32_C(1) << child;
     if (!fresh)
         vpn->round_at_ns = now; /* a person need not wait for the back-off */
     wanted_plan(vpn, now);
@@ -256,6 +292,7 @@ void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nan
             continue;
         login_cancel(vpn);
         vpn->wanted = vpn->keep = false;
+        vpn->kept = 0;
         if (vpn->id == 0)
             vpn_free(vpn);
     }
@@ -274,9 +311,8 @@ void path_manager_session_release(struct path_manager *pm, ike_session_id sessio
 void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child)
 {
     struct vpn *vpn = vpn_find(pm, session);
-    int index = vpn == NULL ? -1 : child_index(vpn->conn, child);
-    if (index >= 0)
-        vpn->children &= ~(UINT32_C(1) << index);
+    if (vpn != NULL)
+        vpn->children &= ~child_bit(vpn->conn, child);
 }
 
 void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
@@ -325,7 +361,8 @@ static struct vpn *inherit(struct path_manager *pm, const struct ike_session_inf
     vpn->n_own_remotes = vpn->n_remotes = old->n_own_remotes;
     vpn->wanted = old->wanted;
     vpn->keep = old->keep;
-    vpn->children = old->children;
+    vpn->children = vpn_children_in(vpn->conn, old->conn, old->children);
+    vpn->kept = vpn_children_in(vpn->conn, old->conn, old->kept);
     old->wanted = old->keep = false;
     old->released = true; /* it is on its way out */
     return vpn;
@@ -481,7 +518,9 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
         return;
     }
     vpn->n_legs = vpn->n_bearers = 0;
+    vpn->later = (vpn->children | vpn->later) & vpn->kept;
     vpn->children = 0;
+    vpn_begin_with(vpn, vpn->later);
     if (vpn->conn_next != NULL)
         (void)vpn_conn_renew(vpn, vpn->conn_next);
     vpn->conn_next = ike_conn_unref(vpn->conn_next);
@@ -523,9 +562,8 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
             without_address(vpn);
             return;
         }
-        int child = child_index(vpn->conn, vpn->child);
-        if (child >= 0 && (event->outcome == IKE_OK || vpn->keep))
-            vpn->children |= UINT32_C(1) << child;
+        if (event->outcome == IKE_OK || vpn->keep)
+            vpn->children |= child_bit(vpn->conn, vpn->child);
         vpn->children |= vpn->later;
         vpn->later = 0;
         login_connected(vpn, event->outcome);

@@ -87,23 +87,26 @@ struct path_connect {
     uint64_t tag;             /* comes back in news of kind CONNECTED and CONNECT_FAILED */
     uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */
     struct address remotes[POLICY_ADDRESSES]; /* connection that are single addresses */
-    bool keep; /* stay connected: log in again after the session was lost (start_action = start,
-                  dpd_action = restart); keyingtries bounds the rounds of each login */
+    bool keep; /* stay connected: log in again after the session was lost, and have this child again
+                  (start_action = start, dpd_action = restart); keyingtries bounds the rounds of
+                  each login */
 };
 
 /*
  * path_manager_connect - wants a session of the connection: over any of its paths, raced. If the
  * connection has a session, the child is created on each of its paths and CONNECTED comes when the
- * first has it. ERR_NO_MEMORY, ERR_FULL, ERR_INVALID (no remote address), ERR_WRONG_STATE (the
- * session is of a configuration without that child).
+ * first has it. Wishes for several children before there is one are one login, which asks for the
+ * last of them; the others come behind it, and only the last tag is told. ERR_NO_MEMORY, ERR_FULL,
+ * ERR_INVALID (no remote address), ERR_WRONG_STATE (the session is of a configuration without that
+ * child).
  */
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish,
                          nanos now) MUST_USE;
 
 /* path_manager_conn_loaded - another configuration of the same name has taken the place of what was
  * connected with. A login that runs begins anew with it; a session goes on as it is, and what
- * follows it (when it was lost, or the login is renewed) is of the new one, if that has the child.
- */
+ * follows it (when it was lost, or the login is renewed) is of the new one, if that has any of its
+ * children. */
 void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now);
 
 /* path_manager_disconnect - forgets the wish: running logins are cancelled, and a session that ends

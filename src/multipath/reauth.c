@@ -30,7 +30,7 @@ void reauth_due(struct vpn *vpn, nanos now)
 void reauth_logged_in(struct vpn *heir)
 {
     struct vpn *vpn = heir->elder;
-    heir->later = vpn->children;
+    beside_children(heir, vpn);
     heir->tag = vpn->tag;
     heir->waits = vpn->waits;
     heir->wanted = vpn->wanted;
@@ -66,8 +66,9 @@ static unsigned carrying(const struct vpn *vpn, nanos now)
 static bool complete(const struct vpn *heir, nanos now)
 {
     const struct vpn *vpn = heir->elder;
-    bool children = (vpn->children & ~heir->children) == 0 && heir->n_bearers > 0;
-    return children && heir->won_tag == 0 && carrying(heir, now) >= carrying(vpn, now);
+    uint32_t children = vpn_children_in(heir->conn, vpn->conn, vpn->children);
+    return (children & ~heir->children) == 0 && heir->n_bearers > 0 && heir->won_tag == 0 &&
+           carrying(heir, now) >= carrying(vpn, now);
 }
 
 static nanos drained_at(const struct vpn *vpn)

@@ -148,12 +148,14 @@ struct vpn {
 
     /* the wish */
     bool wanted, keep;
-    uint64_t tag; /* somebody waits for CONNECTED or CONNECT_FAILED */
+    uint32_t kept; /* bit i: conn->children[i] is asked for again by the next login */
+    uint64_t tag;  /* somebody waits for CONNECTED or CONNECT_FAILED */
     bool waits;
     uint64_t won_tag; /* the login that made the session; its outcome is still to come */
     bool clone_comes; /* that login may bring a clone along: nothing is asked for before its outcome
                        */
-    char child[LIMIT_NAME];
+    char child[LIMIT_NAME];   /* that the login asks for */
+    uint32_t later;           /* joins `children` once the login is through */
     struct ike_packet packet; /* for which `child` is wanted */
     uint32_t round;           /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
@@ -163,7 +165,6 @@ struct vpn {
     bool beside;       /* not to be seen until it has a session */
     bool confirmed;    /* the peer answers, the elder's IKE SAs did not */
     nanos doubt_until_ns;
-    uint32_t later; /* `children` of the elder: once the login is through */
     /* reauth.c */
     bool reauth;    /* heir: the elder lives, but has to be authenticated anew */
     nanos yield_ns; /* elder: since then the heir carries its traffic; 0: not yet; NANOS_NEVER:
@@ -218,6 +219,13 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no
 /* vpn_conn_renew - of one without a session; wanted_plan is due. false: the connection has no such
  * child, and nothing happened. */
 bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn);
+/* vpn_children_in - bits of children of `old` as those of `conn`, by name; what it has not is gone.
+ */
+uint32_t vpn_children_in(const struct ike_conn *conn, const struct ike_conn *old,
+                         uint32_t children);
+/* vpn_begin_with - the login asks for one of `children`: the one that it would ask for, or the
+ * first. 0: nothing is said. */
+void vpn_begin_with(struct vpn *vpn, uint32_t children);
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
 void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
@@ -327,6 +335,8 @@ bool beside_answered(struct vpn *heir, nanos now);
 bool beside_waits(struct vpn *heir, nanos now);
 /* beside_failed - a round of attempts; returns when the next one begins. */
 nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now);
+/* beside_children - the heir is to have what the session has. */
+void beside_children(struct vpn *heir, const struct vpn *vpn);
 /* beside_logged_in - the wish has a session now: the old one goes. */
 void beside_logged_in(struct vpn *heir, nanos now);
 

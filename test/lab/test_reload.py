@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration that is loaded again: what goes on, what begins anew, what goes."""
-import signal
-
 import pytest
 
-from lab.daemons import conf
 from lab.net import address
 from lab.run import wait
 from lab.settings import LAN, end_user, gateway, merge
@@ -19,15 +16,6 @@ def lab(world):
     lab = world.lab()
     lab.gw = world.ikatd(lab, "gw", gateway())
     return lab
-
-
-def load(eu, settings):
-    """The file is another one, and SIGHUP; waits until it is loaded."""
-    before = eu.log().count("event=config-loaded")
-    with open(eu.config, "w", encoding="utf-8") as file:
-        file.write(conf(settings))
-    eu.process.send_signal(signal.SIGHUP)
-    wait(lambda: eu.log().count("event=config-loaded") > before, lambda: f"it is loaded: {eu.log()[-2000:]}")
 
 
 def remote(eu):
@@ -49,11 +37,11 @@ def test_sessions_go_on(world, lab):
     eu = world.ikatd(lab, "eu", with_ts(LAN, dpd_action="restart"))
     assert eu.initiate("net0")["success"] == "yes"
     first = eu.session()["id"]
-    load(eu, with_ts(HALF, dpd_action="restart"))
+    eu.load(with_ts(HALF, dpd_action="restart"))
     assert eu.session()["id"] == first and remote(eu) == {"net0": [LAN]}
     assert eu.initiate("net0")["success"] == "yes" and eu.session()["id"] == first, "it is there already"
     # a child that only the new configuration has cannot be had on the session of the old one
-    load(eu, with_ts(HALF, LAN, dpd_action="restart"))
+    eu.load(with_ts(HALF, LAN, dpd_action="restart"))
     answer = eu.initiate("net1")
     assert answer["success"] == "no" and eu.session()["id"] == first, answer
     assert lab.gw.request("terminate", ike="gate", timeout="10000")["success"] == "yes"
@@ -68,7 +56,7 @@ def test_children_by_name(world, lab):
     turned = with_ts(LAN, HALF)
     children = turned["connections"]["home"]["children"]
     turned["connections"]["home"]["children"] = dict(reversed(children.items()))
-    load(eu, turned)
+    eu.load(turned)
     assert eu.initiate("net1")["success"] == "yes"
     assert remote(eu) == {"net0": [LAN], "net1": [HALF]}
 
@@ -78,19 +66,19 @@ def test_what_the_configuration_began_is_begun_anew(world, lab):
     eu = world.ikatd(lab, "eu", with_ts(LAN, start_action="start"))
     wait(lambda: remote(eu) == {"net0": [LAN]}, "it is up")
     first = eu.session()["id"]
-    load(eu, with_ts(LAN, start_action="start"))
+    eu.load(with_ts(LAN, start_action="start"))
     assert "conn-loaded conn=home unchanged=yes" in eu.log()
-    load(eu, merge(with_ts(LAN, start_action="start"), {"connections": {"other": end_user()["connections"]["home"]}}))
+    eu.load(merge(with_ts(LAN, start_action="start"), {"connections": {"other": end_user()["connections"]["home"]}}))
     assert eu.session()["id"] == first
-    load(eu, with_ts(HALF, LAN, start_action="start"))
+    eu.load(with_ts(HALF, LAN, start_action="start"))
     wait(lambda: remote(eu) == {"net0": [HALF], "net1": [LAN]}, lambda: f"both are up: {eu.sas()}")
     assert eu.session()["id"] != first and len(eu.established()) == 1
     wait(lambda: len(lab.gw.established()) == 1, "the old session is gone")
     # a child that is not there any more is closed
-    load(eu, with_ts(HALF, start_action="start"))
+    eu.load(with_ts(HALF, start_action="start"))
     wait(lambda: remote(eu) == {"net0": [HALF]} and len(eu.established()) == 1, lambda: f"one is up: {eu.sas()}")
     assert "1 received" in lab.run("eu", "ping", "-c1", "-W5", HOST)
-    load(eu, with_ts(HALF))
+    eu.load(with_ts(HALF))
     wait(lambda: not eu.sas(), "what nobody wants to begin has ended")
     assert LAN.split("/", maxsplit=1)[0] not in lab.run("eu", "ip", "route", "show", "table", "all"), "and keeps no traffic from its way"
 
@@ -106,8 +94,8 @@ def test_traps_go_with_their_children(world, lab):
     lab.run("eu", "ping", "-c1", "-W1", HOST, check=False)  # the first one has no inner address yet
     wait(lambda: len(eu.children()) == 1, "the trap has its Child SA")
     first = eu.session()["id"]
-    load(eu, with_ts(HALF, start_action="trap"))
+    eu.load(with_ts(HALF, start_action="trap"))
     assert traps() == {"home/net0"} and eu.session()["id"] == first
     assert "10.20.0.128/25" not in lab.run("eu", "ip", "route", "show", "table", "all")
-    load(eu, merge(with_ts(HALF), {"connections": {"home": None}}))
+    eu.load(merge(with_ts(HALF), {"connections": {"home": None}}))
     assert not traps()
