@@ -264,6 +264,17 @@ static const char *children_agree(struct sim *sim, struct sim_host *host)
     return NULL;
 }
 
+/* same_twice - two Child SAs of one IKE SA for the same child. */
+static bool same_twice(const struct sim_host *user)
+{
+    struct ike_child_info a, b;
+    for (ike_child_id i = 0; ike_child_next(user->ike, i, &a); i = a.id)
+        for (ike_child_id k = a.id; ike_child_next(user->ike, k, &b); k = b.id)
+            if (a.sa == b.sa && a.policy == b.policy)
+                return true;
+    return false;
+}
+
 /* user_served - one VPN on each path, or, where the peers cannot clone, one. */
 static const char *user_served(const struct sim_host *user)
 {
@@ -292,11 +303,12 @@ static const char *user_served(const struct sim_host *user)
     unsigned wanted = !clones ? 1 : paths < most ? paths : most;
     if (up < wanted && clones)
         return WRONG("%s: %s", user->name, bad);
-    if (up != wanted || stats.established != wanted || stats.children != wanted)
-        return WRONG("%s: %u of %u paths up, %llu IKE SAs, %llu Child SAs, wanted %u", user->name,
-                     up, paths, (unsigned long long)stats.established,
-                     (unsigned long long)stats.children, wanted);
-    return NULL;
+    unsigned children = wanted * user->conn->n_children;
+    if (up != wanted || stats.established != wanted || stats.children != children)
+        return WRONG("%s: %u of %u paths up, %llu IKE SAs, %llu Child SAs, wanted %u and %u",
+                     user->name, up, paths, (unsigned long long)stats.established,
+                     (unsigned long long)stats.children, wanted, children);
+    return same_twice(user) ? WRONG("%s has a child twice on one IKE SA", user->name) : NULL;
 }
 
 /* twice - an address that is leased to two at once. */

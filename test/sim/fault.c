@@ -105,6 +105,12 @@ static void rebind(struct sim *sim, uint64_t argument)
         sim_nat_forget(interface_of(sim, argument)->nat);
 }
 
+static void swap(struct sim *sim, uint64_t argument)
+{
+    if (interface_of(sim, argument)->nat != NULL)
+        sim_nat_swap(sim, interface_of(sim, argument)->nat);
+}
+
 /* --- hosts --- */
 
 static void crash(struct sim *sim, uint64_t argument)
@@ -220,12 +226,12 @@ static void clone(struct sim *sim, uint64_t argument)
         on_sa(sim, argument, IKE_CMD_CLONE);
 }
 
-/* only_one - beside its rekey the session has no other. */
+/* only_one - beside its rekey, and what is being deleted already, the session has no other. */
 static bool only_one(const struct sim_host *host, const struct ike_sa_info *info)
 {
     struct ike_sa_info other;
     for (ike_sa_id id = 0; ike_sa_next(host->ike, id, &other); id = other.id)
-        if (other.session == info->session && other.id != info->id &&
+        if (other.session == info->session && other.id != info->id && other.life != IKE_DELETING &&
             !(other.rekey && other.parent == info->id) &&
             !(info->rekey && info->parent == other.id))
             return false;
@@ -287,6 +293,7 @@ static const struct sim_fault faults[] = {
     {"slow", slow, slow_end, 4, false, SIM_SECONDS(30)},
     {"renumber", renumber, NULL, 6, false, 0},
     {"rebind", rebind, NULL, 8, false, 0},
+    {"swap", swap, NULL, 4, false, 0},
     {"crash", crash, restart, 3, true, SIM_SECONDS(20)},
     {"slow-signer", slow_signer, able, 3, true, SIM_SECONDS(30)},
     {"failing-signer", failing_signer, able, 2, true, SIM_SECONDS(30)},

@@ -13,11 +13,16 @@ static const char *const families[SIM_FAMILIES][4] = {
     {"pool6", "2001:db8:9::/112", "2001:db8:1::/48", "::"},
 };
 
+/* behind - selectors of a child: what is behind the Gateway. */
+static struct ike_ts_policy *behind(const struct sim_host *host, struct ike_child_policy *child)
+{
+    return host->gateway ? &child->local_ts : &child->remote_ts;
+}
+
 void sim_inner_families(struct sim_host *host, bool v4, bool v6)
 {
     struct ike_conn *conn = host->conn;
-    struct ike_ts_policy *ts =
-        host->gateway ? &conn->children[0].local_ts : &conn->children[0].remote_ts;
+    struct ike_ts_policy *ts = behind(host, &conn->children[0]);
     ASSERT((v4 || v6) && !host->running);
     ts->fixed.n = conn->n_pools = conn->n_vips = 0;
     for (unsigned i = 0; i < SIM_FAMILIES; i++) {
@@ -31,6 +36,28 @@ void sim_inner_families(struct sim_host *host, bool v4, bool v6)
         else
             ASSERT(address_parse(families[i][3], &conn->vips[conn->n_vips++]));
     }
+}
+
+void sim_children(struct sim_host *host, uint8_t n)
+{
+    struct ike_conn *conn = host->conn;
+    ASSERT(n >= 1 && n <= SIM_CHILDREN && !host->running);
+    for (uint8_t i = 1; i < n; i++) {
+        struct ike_child_policy *child = &conn->children[i];
+        *child = conn->children[0];
+        (void)snprintf(child->name, sizeof(child->name), "net%u", i);
+        struct ike_ts_list *nets = &behind(host, child)->fixed;
+        for (uint8_t k = 0; k < nets->n; k++) {
+            sim_behind(&nets->ts[k].range.first, i);
+            sim_behind(&nets->ts[k].range.last, i);
+        }
+    }
+    conn->n_children = n;
+}
+
+void sim_behind(struct address *address, uint8_t child)
+{
+    address->octets[address->family == ADDRESS_V6 ? 5 : 1] += child;
 }
 
 void sim_lease_start(struct sim_host *host)

@@ -14,6 +14,12 @@
  */
 void sim_inner_families(struct sim_host *host, bool v4, bool v6);
 
+/* sim_children - how many a host has, all like the first one; of which each has a network of its
+ * own behind the Gateway: after everything else is configured. sim_behind - the address of the
+ * first one's network becomes the same one of the child's. */
+void sim_children(struct sim_host *host, uint8_t n);
+void sim_behind(struct address *address, uint8_t child);
+
 void sim_lease_start(struct sim_host *host);
 void sim_lease_done(struct sim_host *host); /* forgets all of them */
 

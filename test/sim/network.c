@@ -110,6 +110,21 @@ void sim_nat_forget(struct sim_nat *nat)
     memset(nat->mappings, 0, sizeof(nat->mappings));
 }
 
+void sim_nat_swap(struct sim *sim, struct sim_nat *nat)
+{
+    struct sim_mapping *live[64];
+    size_t n = 0;
+    for (size_t i = 0; i < 64; i++)
+        if (mapping_live(sim, nat, &nat->mappings[i]))
+            live[n++] = &nat->mappings[i];
+    if (n < 2)
+        return;
+    size_t one = sim_below(sim, n), other = (one + 1 + sim_below(sim, n - 1)) % n;
+    uint16_t port = live[one]->port;
+    live[one]->port = live[other]->port;
+    live[other]->port = port;
+}
+
 /* --- links --- */
 
 static bool link_loses(struct sim *sim, struct sim_link *link, size_t len)

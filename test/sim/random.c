@@ -107,9 +107,12 @@ static void surround(struct sim *sim, struct sim_host *host)
     for (unsigned i = 0; i < host->n_interfaces; i++) {
         struct sim_interface *interface = &host->interfaces[i];
         link_some(sim, &interface->link, noise);
-        if (host->gateway || sim->n_nats == SIM_NATS || !sim_chance(sim, 300) ||
-            interface->address.family == ADDRESS_V6)
+        if (host->gateway || !sim_chance(sim, 300) || interface->address.family == ADDRESS_V6)
             continue;
+        if (sim->n_nats > 0 && (sim_chance(sim, 300) || sim->n_nats == SIM_NATS)) {
+            interface->nat = &sim->nats[sim_below(sim, sim->n_nats)]; /* that another one has */
+            continue;
+        }
         struct sim_nat *nat = sim_nat_before(sim, interface);
         nat->symmetric = sim_chance(sim, 300);
         nat->timeout = some_seconds(sim, 30, 180);
@@ -136,6 +139,15 @@ static void some_ipv6(struct sim *sim, struct sim_host *host, const struct sim_h
             address->octets[7] = (uint8_t)(host - sim->hosts);
             address->octets[15] = (uint8_t)(1 + i);
         }
+}
+
+/* some_children - mostly one; a user has none that its Gateway has not. */
+static void some_children(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
+{
+    uint8_t most = gateway != NULL        ? gateway->conn->n_children
+                   : sim_chance(sim, 300) ? SIM_CHILDREN
+                                          : 1;
+    sim_children(host, most > 1 ? (uint8_t)(1 + sim_below(sim, most)) : 1);
 }
 
 /* impostor - somebody with a user's name and without its secret. */
@@ -169,6 +181,7 @@ void sim_random_play(struct sim *sim)
         struct sim_host *gateway = sim_gateway(sim, some_addresses(sim));
         configure(sim, gateway);
         some_families(sim, gateway, NULL);
+        some_children(sim, gateway, NULL);
         some_ipv6(sim, gateway, NULL);
         surround(sim, gateway);
     }
@@ -178,6 +191,7 @@ void sim_random_play(struct sim *sim)
         sim_goes_to(user, gateway, 1 + (unsigned)sim_below(sim, gateway->n_interfaces));
         configure(sim, user);
         some_families(sim, user, gateway);
+        some_children(sim, user, gateway);
         some_ipv6(sim, user, gateway);
         surround(sim, user);
     }

@@ -129,6 +129,26 @@ static void nat_challenge(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* Two users behind one NAT, one of them with both interfaces, and their mappings exchange ports. */
+static void nat_swaps(struct sim *sim)
+{
+    (void)sim_gateway(sim, 1);
+    struct sim_host *user = sim_user(sim, 2), *other = sim_user(sim, 1);
+    user->interfaces[1].nat = other->interfaces[0].nat = sim_nat_before(sim, user->interfaces);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "not through the NAT");
+    for (unsigned i = 0; i < 60; i++)
+        sim_fault_at(sim, "swap", SIM_SECONDS(i), 0, user, 0);
+    sim_run(sim, SIM_SECONDS(62));
+    for (unsigned i = 0; i < 6; i++) {
+        sim_fault_at(sim, "swap", 0, 0, user, 0);
+        sim_run(sim, SIM_SECONDS(10));
+        carries(sim, SIM_SECONDS(20));
+    }
+    sim_expect(sim, sim_healed(sim));
+    sim_expect(sim, user->logins == 1 && other->logins == 1);
+}
+
 /* Nothing but keepalives and probes for longer than a NAT remembers. */
 static void keep_alive(struct sim *sim)
 {
@@ -271,6 +291,33 @@ static void lossy(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* Three children: each has a Child SA on each path, also behind another login and a new
+ * authentication. */
+static void children(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    sim_children(gateway, 3);
+    sim_children(user, 3);
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "the children are not up");
+    carries(sim, SIM_SECONDS(20));
+    sim_fault_at(sim, "crash", 0, SIM_SECONDS(2), gateway, 0);
+    sim_run(sim, SIM_SECONDS(5));
+    sim_until(sim, sim_healed, SIM_SECONDS(30), "the children are not back");
+    sim_expect(sim, user->logins == 2);
+    sim_fault_at(sim, "reauth", 0, 0, user, 0);
+    carries(sim, SIM_SECONDS(20));
+    sim_until(sim, sim_healed, SIM_SECONDS(20), "the new session has other children");
+    sim_expect(sim, user->logins == 3);
+    for (unsigned i = 0; i < 12; i++)
+        sim_fault_at(sim, i % 3 == 0 ? "rekey-child" : "delete-child", SIM_SECONDS(4 * i), 0,
+                     i % 2 == 0 ? user : gateway, 0);
+    sim_fault_at(sim, "down", SIM_SECONDS(20), SIM_SECONDS(10), user, 0);
+    sim_run(sim, SIM_SECONDS(50));
+    sim_until(sim, sim_healed, SIM_SECONDS(70), "not repaired");
+    sim_expect(sim, user->logins == 3);
+}
+
 /* busy - links come and go, and messages are lost. */
 static void busy(struct sim *sim, struct sim_host *user)
 {
@@ -357,6 +404,7 @@ static const struct sim_scenario scenarios[] = {
     {"slower", slower},
     {"renew", renew},
     {"nat", nat},
+    {"nat_swaps", nat_swaps},
     {"keep_alive", keep_alive},
     {"nat_challenge", nat_challenge},
     {"break1", break1},
@@ -371,6 +419,7 @@ static const struct sim_scenario scenarios[] = {
     {"lossy", lossy},
     {"gateway_moves", gateway_moves},
     {"both_clone", both_clone},
+    {"children", children},
     {"inner_v6", inner_v6},
     {"inner_v6_per_path", inner_v6_per_path},
     {"inner_both", inner_both},

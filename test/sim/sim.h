@@ -24,6 +24,7 @@
 #define SIM_INTERFACES 4
 #define SIM_NATS       6
 #define SIM_LEASES     64
+#define SIM_CHILDREN   3
 #define SIM_REFUSED    16
 #define SIM_RECENT     32 /* datagrams that the one on the path remembers */
 #define SIM_FAMILIES   2  /* inner addresses of one lease */

@@ -90,7 +90,8 @@ static void send(struct sim_host *host, const struct ends *ends, enum kind kind)
     sim_mix(sim, number << 1 | left);
 }
 
-/* behind_gateway - the host there that this user talks to; `nobody`: one that nobody leases. */
+/* behind_gateway - a host there that this user talks to, one in the network of each child;
+ * `nobody`: one that nobody leases. */
 static struct address behind_gateway(const struct sim_host *user, enum address_family family,
                                      bool nobody)
 {
@@ -100,6 +101,8 @@ static struct address behind_gateway(const struct sim_host *user, enum address_f
         ASSERT(address_parse(v6 ? "2001:db8:200::1" : "10.1.200.1", &address));
     else
         ASSERT(address_parse(v6 ? "2001:db8:1::1" : "10.1.0.1", &address));
+    if (!nobody && user->conn->n_children > 1)
+        sim_behind(&address, (uint8_t)sim_below(user->sim, user->conn->n_children));
     address.octets[address_len(&address) - 1] = (uint8_t)(1 + (user - user->sim->hosts));
     return address;
 }
