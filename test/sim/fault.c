@@ -272,6 +272,47 @@ static void reauth(struct sim *sim, uint64_t argument)
                            (struct ike_command){.kind = IKE_CMD_REAUTH, .session = chosen.id});
 }
 
+/* end_session - by the Gateway, for no reason: its user logs in anew. */
+static void end_session(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = host_of(sim, argument);
+    ike_sa_id sa = host->running && host->gateway ? some_sa(sim, host) : 0;
+    struct ike_sa_info info;
+    struct ike_session_info session;
+    if (sa == 0 || !ike_sa_get(host->ike, sa, &info) ||
+        !ike_session_get(host->ike, info.session, &session))
+        return;
+    struct sim_host *user = sim_host_user(sim, &session.remote_id);
+    if (user != NULL)
+        user->excused++;
+    (void)sim_host_command(
+        host, (struct ike_command){.kind = IKE_CMD_DELETE_SESSION, .session = info.session});
+}
+
+/* leave - a person ends the session, and wants it again later. */
+static void leave(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = host_of(sim, argument);
+    if (host->wanted && !host->impostor && host->faults.memory_fail + host->faults.memory_run == 0)
+        sim_host_leave(host);
+}
+
+static void join(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = host_of(sim, argument);
+    if (host->wanted)
+        return;
+    host->excused++;
+    sim_host_join(host);
+}
+
+static void reload(struct sim *sim, uint64_t argument)
+{
+    struct sim_host *host = host_of(sim, argument);
+    if (host->running && host->faults.memory_fail + host->faults.memory_run == 0)
+        sim_host_reload(host);
+}
+
 static void rekey_child(struct sim *sim, uint64_t argument)
 {
     on_child(sim, argument, IKE_CMD_REKEY_CHILD);
@@ -309,6 +350,9 @@ static const struct sim_fault faults[] = {
     {"clone", clone, NULL, 4, true, 0},
     {"delete-ike", delete_ike, NULL, 4, true, 0},
     {"delete-child", delete_child, NULL, 4, true, 0},
+    {"end-session", end_session, NULL, 2, true, 0},
+    {"leave", leave, join, 4, false, SIM_SECONDS(20)},
+    {"reload", reload, NULL, 4, true, 0},
 };
 
 #define N_FAULTS (sizeof(faults) / sizeof(faults[0]))

@@ -174,6 +174,32 @@ void sim_host_leave(struct sim_host *host)
     sim_host_pump(host);
 }
 
+void sim_host_join(struct sim_host *host)
+{
+    host->wanted = true;
+    if (!host->running)
+        return;
+    wish(host);
+    sim_host_pump(host);
+}
+
+void sim_host_reload(struct sim_host *host)
+{
+    struct ike_conn *conn = ike_conn_new();
+    size_t begin = offsetof(struct ike_conn, name);
+    ASSERT(conn != NULL && host->running);
+    memcpy((uint8_t *)conn + begin, (const uint8_t *)host->conn + begin, sizeof(*conn) - begin);
+    for (uint8_t i = 1; i < conn->n_children; i++) {
+        conn->children[i - 1] = host->conn->children[i];
+        conn->children[i] = host->conn->children[0];
+    }
+    ike_conn_unref(host->conn);
+    host->conn = conn;
+    ASSERT(ike_conn_add(host->ike, conn) == 0);
+    path_manager_conn_loaded(host->paths, conn, host->sim->now);
+    sim_host_pump(host);
+}
+
 void sim_host_links_changed(struct sim_host *host)
 {
     struct path_link links[SIM_INTERFACES] = {0};

@@ -14,6 +14,10 @@ void sim_host_start(struct sim_host *host);
 void sim_host_crash(struct sim_host *host);
 void sim_host_done(struct sim_host *host);
 
+/* sim_host_join - it wants its session again. */
+void sim_host_join(struct sim_host *host);
+/* sim_host_reload - the configuration is loaded anew, with its children in another order. */
+void sim_host_reload(struct sim_host *host);
 /* sim_host_leave - connects no more, and deletes what it has. */
 void sim_host_leave(struct sim_host *host);
 

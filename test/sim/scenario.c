@@ -153,6 +153,10 @@ static void heal(struct sim *sim)
             sim_host_links_changed(host);
         else
             sim_host_start(host);
+        if (!host->gateway && !host->wanted) {
+            host->excused++;
+            sim_host_join(host);
+        }
     }
 }
 
