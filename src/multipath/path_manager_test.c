@@ -180,6 +180,32 @@ static void test_black_hole_quick(void **state)
     black_hole(MS(100), MS(350)); /* promised: 500 ms */
 }
 
+/* A peer that answers ever later makes its path look slow, up to a bound: a path that dies then is
+ * noticed in spite of it, and one that is slow is not starved. */
+static void test_late_answers_are_bounded(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 21);
+    world->conn->stable_for_ns = SECONDS(1);
+    world->flow = true;
+    for (unsigned rtt = 100; rtt < 60000; rtt += rtt / 10) {
+        world->links[0].rtt = MS(rtt);
+        world_run(world, SECONDS(3));
+        assert_true(world_path(world, "p0").rtt_ns <= SECONDS(2));
+        assert_int_not_equal(world_carrier_link(world), -1);
+    }
+    world->links[0].rtt = MS(3900);
+    world_run(world, SECONDS(60));
+    world->links[0].hole = true;
+    world_run(world, SECONDS(15));
+    assert_int_equal(world_carrier_link(world), 1);
+    world->links[0].rtt = MS(10);
+    world->links[0].hole = false;
+    world_until(world, world_all_up, SECONDS(70));
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
 /* Paths without traffic are known to be dead as well, within the budget. */
 static void test_black_hole_idle(void **state)
 {
@@ -736,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_black_hole),
         cmocka_unit_test(test_black_hole_quick),
         cmocka_unit_test(test_black_hole_idle),
+        cmocka_unit_test(test_late_answers_are_bounded),
         cmocka_unit_test(test_traffic_saves_probes),
         cmocka_unit_test(test_lost_sa_is_cloned_anew),
         cmocka_unit_test(test_timed_out_path_proves_itself),

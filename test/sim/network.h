@@ -20,9 +20,9 @@ struct sim_packet *sim_packet_new(const struct endpoint *src, const struct endpo
 /* sim_network_deliver - the packet is at its destination: a NAT may translate it once more. */
 void sim_network_deliver(struct sim *sim, struct sim_packet *packet);
 
-void sim_nat_forget(
-    struct sim_nat *nat); /* sim_nat_swap - two of its mappings exchange their ports. */
+/* sim_nat_forget - all mappings: what rebinds gets another port. sim_nat_swap - two of them
+ * exchange their ports. */
+void sim_nat_forget(struct sim_nat *nat);
 void sim_nat_swap(struct sim *sim, struct sim_nat *nat);
-/* all mappings: what rebinds gets another port */
 
 #endif

@@ -358,6 +358,8 @@ void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool r
         opened(plane, r, &from, &packet);
     else if (packet.verdict == ESP_WRONG_SELECTOR)
         plane->host->sim->counts.esp_refused++;
+    else /* with extended sequence numbers what is behind the window cannot be verified */
+        plane->host->sim->counts.esp_rejected++;
 }
 
 /* --- looking in --- */

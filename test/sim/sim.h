@@ -146,7 +146,8 @@ struct sim_event {
 struct sim_checks; /* checker.h */
 
 struct sim_counts {
-    uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, lost, replayed, mutated;
+    uint64_t events, datagrams, esp_sealed, esp_delivered, esp_refused, esp_rejected, lost,
+        replayed, mutated;
     uint64_t failed_allocations, crashes, logins, clones, moves;
     uint64_t inner_v6, inner_own; /* packets delivered over IPv6; leases of clones */
 };
