@@ -58,8 +58,8 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */
     heir->kept = vpn->kept;
     if (vpn->conn_next != NULL)
-        (void)vpn_conn_renew(heir, vpn->conn_next);
-    vpn_begin_with(heir, vpn_children_in(heir->conn, vpn->conn, vpn->children));
+        (void)wish_conn_renew(heir, vpn->conn_next);
+    wish_begin_with(heir, wish_children_in(heir->conn, vpn->conn, vpn->children));
     wanted_plan(heir, now);
     vpn_settle(heir, now);
     return true;
@@ -140,8 +140,8 @@ nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now)
 
 void beside_children(struct vpn *heir, const struct vpn *vpn)
 {
-    heir->later = vpn_children_in(heir->conn, vpn->conn, vpn->children | vpn->later);
-    heir->kept = vpn_children_in(heir->conn, vpn->conn, vpn->kept);
+    heir->later = wish_children_in(heir->conn, vpn->conn, vpn->children | vpn->later);
+    heir->kept = wish_children_in(heir->conn, vpn->conn, vpn->kept);
 }
 
 void beside_logged_in(struct vpn *heir, nanos now)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What comes in: wishes, links, and the news of the IKE core. */
+/* What comes in: links, and the news of the IKE core. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -105,220 +105,10 @@ void vpn_settle(struct vpn *vpn, nanos now)
     }
 }
 
-/* --- wishes --- */
-
-static void add_remote(struct address remotes[REMOTES_MAX], uint8_t *n, const struct address *more)
-{
-    for (uint8_t i = 0; i < *n; i++)
-        if (address_equal(&remotes[i], more))
-            return;
-    if (*n < OWN_REMOTES_MAX)
-        remotes[(*n)++] = *more;
-}
-
-/* own_remotes - those of the connection, resolved or written as addresses, then those that a path
- * of it names for itself. */
-static uint8_t own_remotes(const struct path_connect *wish, struct address remotes[REMOTES_MAX])
-{
-    uint8_t n = 0;
-    for (uint8_t i = 0; i < wish->n_remotes; i++)
-        add_remote(remotes, &n, &wish->remotes[i]);
-    for (uint8_t i = 0; wish->n_remotes == 0 && i < wish->conn->n_remote_addrs; i++) {
-        const struct address_range *range = &wish->conn->remote_addrs[i].range;
-        if (range->first.family != ADDRESS_NONE && address_equal(&range->first, &range->last))
-            add_remote(remotes, &n, &range->first);
-    }
-    for (uint8_t i = 0; i < wish->conn->n_paths; i++)
-        for (uint8_t j = 0; j < wish->conn->paths[i].n_remote; j++)
-            add_remote(remotes, &n, &wish->conn->paths[i].remote[j]);
-    return n;
-}
-
-/* input - something may change. */
-static void input(struct path_manager *pm, nanos now)
-{
-    pm->now = now;
-    pm->status_at = NULL;
-}
-
-static struct vpn *of_conn(const struct path_manager *pm, const char *name)
-{
-    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released &&
-            !vpn->beside && (vpn->heir == NULL || vpn->heir->id == 0))
-            return vpn;
-    return NULL;
-}
-
-static int child_index(const struct ike_conn *conn, const char *name)
-{
-    for (uint8_t i = 0; i < conn->n_children; i++)
-        if (name == NULL || name[0] == '\0' || strcmp(conn->children[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-static uint32_t child_bit(const struct ike_conn *conn, const char *name)
-{
-    int index = child_index(conn, name);
-    return index < 0 ? 0 : UINT32_C(1) << index;
-}
-
-uint32_t vpn_children_in(const struct ike_conn *conn, const struct ike_conn *old, uint32_t children)
-{
-    uint32_t found = 0;
-    for (uint8_t i = 0; i < old->n_children; i++)
-        if ((children >> i & 1) != 0)
-            found |= child_bit(conn, old->children[i].name);
-    return found;
-}
-
-void vpn_begin_with(struct vpn *vpn, uint32_t children)
-{
-    if (children == 0 || (child_bit(vpn->conn, vpn->child) & children) != 0)
-        return;
-    uint8_t first = 0;
-    while ((children >> first & 1) == 0)
-        first++;
-    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", vpn->conn->children[first].name);
-    vpn->packet = (struct ike_packet){0};
-}
-
-/* conn_replace - the connection was loaded anew before the login was through. */
-static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
-{
-    login_cancel(vpn);
-    vpn->n_paths = 0;
-    vpn->kept = vpn_children_in(conn, vpn->conn, vpn->kept);
-    vpn->later = vpn_children_in(conn, vpn->conn, vpn->later);
-    ike_conn_ref(conn);
-    ike_conn_unref(vpn->conn);
-    vpn->conn = conn;
-}
-
-bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn)
-{
-    struct address remotes[REMOTES_MAX];
-    const struct path_connect wish = {.conn = conn};
-    uint32_t wished = vpn_children_in(conn, vpn->conn, vpn->kept | vpn->later);
-    if (conn->n_children > 0 && child_index(conn, vpn->child) < 0 && wished == 0)
-        return false;
-    conn_replace(vpn, conn);
-    if (child_index(conn, vpn->child) < 0)
-        vpn_begin_with(vpn, wished);
-    uint8_t n = own_remotes(&wish, remotes);
-    if (n == 0)
-        return true; /* names: what they were resolved to */
-    memcpy(vpn->remotes, remotes, sizeof(remotes));
-    vpn->n_own_remotes = vpn->n_remotes = n;
-    return true;
-}
-
-void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, nanos now)
-{
-    input(pm, now);
-    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
-        if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn->name) != 0)
-            continue;
-        vpn->conn_next = ike_conn_unref(vpn->conn_next);
-        if (vpn->conn == conn)
-            continue;
-        if (vpn->id != 0) {
-            vpn->conn_next = ike_conn_ref(conn);
-        } else if (vpn->wanted && vpn_conn_renew(vpn, conn)) {
-            vpn->round_at_ns = now;
-            wanted_plan(vpn, now);
-            vpn_settle(vpn, now);
-        }
-    }
-}
-
-int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
-{
-    struct address remotes[REMOTES_MAX];
-    uint8_t n = own_remotes(wish, remotes);
-    int child = child_index(wish->conn, wish->child);
-    if (n == 0 || (child < 0 && wish->conn->n_children > 0))
-        return ERR_INVALID;
-    input(pm, now);
-    struct vpn *vpn = of_conn(pm, wish->conn->name);
-    bool fresh = vpn == NULL;
-    if (!fresh && vpn->id != 0) /* the session's own configuration may be an older one */
-        child = child_index(vpn->conn, wish->child);
-    if (child < 0 && wish->conn->n_children > 0)
-        return ERR_WRONG_STATE;
-    if (fresh)
-        vpn = vpn_new(pm, wish->conn);
-    if (vpn == NULL)
-        return ERR_NO_MEMORY;
-    if (vpn->id == 0 && vpn->conn != wish->conn)
-        conn_replace(vpn, wish->conn);
-    uint32_t bit = child < 0 ? 0 : UINT32_C(1) << child;
-    if (vpn->id != 0)
-        vpn->children |= bit;
-    else if (vpn->wanted) /* what it would have begun with comes behind the login */
-        vpn->later |= child_bit(vpn->conn, vpn->child) & ~bit;
-    if (wish->keep)
-        vpn->kept |= bit;
-    vpn->role = IKE_END_USER;
-    vpn->wanted = true;
-    vpn->keep |= wish->keep;
-    vpn->tag = wish->tag;
-    vpn->waits = true;
-    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", wish->child == NULL ? "" : wish->child);
-    vpn->packet = wish->packet;
-    memcpy(vpn->remotes, remotes, sizeof(remotes));
-    vpn->n_own_remotes = vpn->n_remotes = n;
-    if (!fresh)
-        vpn->round_at_ns = now; /* a person need not wait for the back-off */
-    wanted_plan(vpn, now);
-    for (unsigned i = 0; vpn->id != 0 && i < vpn->n_legs; i++) {
-        vpn->legs[i].job_at_ns = 0;
-        if (child < 0 || leg_has(vpn, &vpn->legs[i], (uint8_t)child)) {
-            login_connected(vpn, IKE_OK);
-            break;
-        }
-    }
-    vpn_settle(vpn, now);
-    return 0;
-}
-
-void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now)
-{
-    input(pm, now);
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
-        if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn_name) != 0)
-            continue;
-        login_cancel(vpn);
-        vpn->wanted = vpn->keep = false;
-        vpn->kept = 0;
-        if (vpn->id == 0)
-            vpn_free(vpn);
-    }
-}
-
-void path_manager_session_release(struct path_manager *pm, ike_session_id session)
-{
-    struct vpn *vpn = vpn_find(pm, session);
-    if (vpn == NULL)
-        return;
-    vpn->released = true;
-    if (vpn->heir != NULL && vpn->heir->id == 0)
-        beside_end(vpn, pm->now);
-}
-
-void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child)
-{
-    struct vpn *vpn = vpn_find(pm, session);
-    if (vpn != NULL)
-        vpn->children &= ~child_bit(vpn->conn, child);
-}
-
 void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
                             nanos now)
 {
-    input(pm, now);
+    manager_input(pm, now);
     pm->n_links = n < PATH_LINKS ? n : PATH_LINKS;
     memcpy(pm->links, links, pm->n_links * sizeof(*links));
     for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
@@ -350,7 +140,7 @@ static void abilities(struct vpn *vpn)
 /* inherit - a session that was not begun by us here but by command: the wish goes over to it. */
 static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
 {
-    struct vpn *old = of_conn(pm, info->conn->name);
+    struct vpn *old = wish_of(pm, info->conn->name);
     if (old != NULL && old->id == 0)
         return old;
     struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn);
@@ -361,8 +151,8 @@ static struct vpn *inherit(struct path_manager *pm, const struct ike_session_inf
     vpn->n_own_remotes = vpn->n_remotes = old->n_own_remotes;
     vpn->wanted = old->wanted;
     vpn->keep = old->keep;
-    vpn->children = vpn_children_in(vpn->conn, old->conn, old->children);
-    vpn->kept = vpn_children_in(vpn->conn, old->conn, old->kept);
+    vpn->children = wish_children_in(vpn->conn, old->conn, old->children);
+    vpn->kept = wish_children_in(vpn->conn, old->conn, old->kept);
     old->wanted = old->keep = false;
     old->released = true; /* it is on its way out */
     return vpn;
@@ -520,9 +310,9 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     vpn->n_legs = vpn->n_bearers = 0;
     vpn->later = (vpn->children | vpn->later) & vpn->kept;
     vpn->children = 0;
-    vpn_begin_with(vpn, vpn->later);
+    wish_begin_with(vpn, vpn->later);
     if (vpn->conn_next != NULL)
-        (void)vpn_conn_renew(vpn, vpn->conn_next);
+        (void)wish_conn_renew(vpn, vpn->conn_next);
     vpn->conn_next = ike_conn_unref(vpn->conn_next);
     vpn->packet = (struct ike_packet){0}; /* that was long ago */
     vpn->mode_told = vpn->released = false;
@@ -563,7 +353,7 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
             return;
         }
         if (event->outcome == IKE_OK || vpn->keep)
-            vpn->children |= child_bit(vpn->conn, vpn->child);
+            vpn->children |= wish_child(vpn->conn, vpn->child);
         vpn->children |= vpn->later;
         vpn->later = 0;
         login_connected(vpn, event->outcome);
@@ -640,7 +430,7 @@ static void login_news(struct path_manager *pm, const struct ike_event *event, n
 
 void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now)
 {
-    input(pm, now);
+    manager_input(pm, now);
     if (event->kind == IKE_EV_COMMAND_DONE && (event->tag & PATH_TAG) == 0)
         return;
     struct vpn *vpn = vpn_find(pm, event->session);
@@ -662,7 +452,7 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
         .outcome =
             error == ERR_NOT_FOUND || error == ERR_INVALID ? IKE_CANCELLED : IKE_TEMPORARY_FAILURE,
     };
-    input(pm, now);
+    manager_input(pm, now);
     for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
         next = vpn->next;
         if (vpn->id == 0 ? login_done(vpn, tag, event.outcome, now)
@@ -715,7 +505,7 @@ nanos path_manager_deadline(const struct path_manager *pm)
 
 void path_manager_tick(struct path_manager *pm, nanos now)
 {
-    input(pm, now);
+    manager_input(pm, now);
     if (now >= pm->behind_ns)
         catch_up(pm, now);
     for (;;) {

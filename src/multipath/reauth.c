@@ -66,7 +66,7 @@ static unsigned carrying(const struct vpn *vpn, nanos now)
 static bool complete(const struct vpn *heir, nanos now)
 {
     const struct vpn *vpn = heir->elder;
-    uint32_t children = vpn_children_in(heir->conn, vpn->conn, vpn->children);
+    uint32_t children = wish_children_in(heir->conn, vpn->conn, vpn->children);
     return (children & ~heir->children) == 0 && heir->n_bearers > 0 && heir->won_tag == 0 &&
            carrying(heir, now) >= carrying(vpn, now);
 }

@@ -216,16 +216,6 @@ struct path_manager {
 
 /* --- manager.c --- */
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no memory */
-/* vpn_conn_renew - of one without a session; wanted_plan is due. false: the connection has no such
- * child, and nothing happened. */
-bool vpn_conn_renew(struct vpn *vpn, struct ike_conn *conn);
-/* vpn_children_in - bits of children of `old` as those of `conn`, by name; what it has not is gone.
- */
-uint32_t vpn_children_in(const struct ike_conn *conn, const struct ike_conn *old,
-                         uint32_t children);
-/* vpn_begin_with - the login asks for one of `children`: the one that it would ask for, or the
- * first. 0: nothing is said. */
-void vpn_begin_with(struct vpn *vpn, uint32_t children);
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
 void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
@@ -244,6 +234,29 @@ static inline bool vpn_end_user(const struct vpn *vpn)
 }
 /* vpn_single - one IKE SA that is moved, instead of one per path. */
 bool vpn_single(const struct vpn *vpn);
+
+/* manager_input - something may change. */
+static inline void manager_input(struct path_manager *pm, nanos now)
+{
+    pm->now = now;
+    pm->status_at = NULL;
+}
+
+/* --- wish.c --- */
+/* wish_of - who has, or tries to get, the session of a connection; NULL: nobody. */
+struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
+/* wish_child - the bit of a child, NULL and empty: of the first one; 0: there is none. */
+uint32_t wish_child(const struct ike_conn *conn, const char *name);
+/* wish_children_in - bits of children of `old` as those of `conn`, by name; what it has not is
+ * gone. */
+uint32_t wish_children_in(const struct ike_conn *conn, const struct ike_conn *old,
+                          uint32_t children);
+/* wish_begin_with - the login asks for one of `children`: the one that it would ask for, or the
+ * first. 0: nothing is said. */
+void wish_begin_with(struct vpn *vpn, uint32_t children);
+/* wish_conn_renew - of one without a session; wanted_plan is due. false: the connection has none of
+ * its children, and nothing happened. */
+bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn);
 
 /* --- wanted.c --- */
 /* wanted_plan - the paths of an End User anew, after links or remotes changed. */
