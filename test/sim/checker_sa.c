@@ -303,7 +303,7 @@ static const char *user_served(const struct sim_host *user)
     unsigned wanted = !clones ? 1 : paths < most ? paths : most;
     if (up < wanted && clones)
         return WRONG("%s: %s", user->name, bad);
-    unsigned children = wanted * user->conn->n_children;
+    unsigned children = wanted * (user->only[0] != '\0' ? 1 : user->conn->n_children);
     if (up != wanted || stats.established != wanted || stats.children != children)
         return WRONG("%s: %u of %u paths up, %llu IKE SAs, %llu Child SAs, wanted %u and %u",
                      user->name, up, paths, (unsigned long long)stats.established,

@@ -86,12 +86,14 @@ static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns,
     return sim_plane_seen(((const struct sim_host *)context)->plane, id, ret_in_ns, ret_out_ns);
 }
 
-/* wish - an End User wants its session, with all children, again and again. */
+/* wish - an End User wants its session, with its children, again and again. */
 static void wish(struct sim_host *host)
 {
     for (uint8_t i = 0; i < host->conn->n_children; i++) {
-        struct path_connect connect = {
-            .conn = host->conn, .child = host->conn->children[i].name, .keep = true};
+        const char *child = host->conn->children[i].name;
+        struct path_connect connect = {.conn = host->conn, .child = child, .keep = true};
+        if (host->only[0] != '\0' && strcmp(host->only, child) != 0)
+            continue;
         int err = path_manager_connect(host->paths, &connect, host->sim->now);
         if (err != 0)
             sim_violation(host->sim, "%s cannot connect: %s", host->name, error_text(err));

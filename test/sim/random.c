@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A world by lot: who is there, how they are configured, what the network is like, what happens. */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "ike/identity.h"
 #include "sim/fault.h"
@@ -148,6 +150,10 @@ static void some_children(struct sim *sim, struct sim_host *host, const struct s
                    : sim_chance(sim, 300) ? SIM_CHILDREN
                                           : 1;
     sim_children(host, most > 1 ? (uint8_t)(1 + sim_below(sim, most)) : 1);
+    const struct ike_conn *conn = host->conn;
+    if (gateway != NULL && conn->n_children > 1 && sim_chance(sim, 300))
+        (void)snprintf(host->only, sizeof(host->only), "%s",
+                       conn->children[sim_below(sim, conn->n_children)].name);
 }
 
 /* impostor - somebody with a user's name and without its secret. */

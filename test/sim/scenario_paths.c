@@ -343,6 +343,26 @@ static void unlike(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
+/* One of three children is wanted, and its connection is loaded with them in another order: what
+ * follows the session, of either kind, has the same one. */
+static void one_child(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    sim_children(gateway, 3);
+    sim_children(user, 3);
+    memcpy(user->only, "net1", sizeof("net1"));
+    sim_start(sim);
+    sim_until(sim, sim_healed, SIM_SECONDS(10), "the child is not up");
+    for (unsigned i = 0; i < 4; i++) {
+        sim_fault_at(sim, "reload", 0, 0, user, 0);
+        sim_fault_at(sim, i % 2 == 0 ? "reauth" : "end-session", SIM_SECONDS(1), 0,
+                     i < 2 ? gateway : user, 0);
+        sim_run(sim, SIM_SECONDS(20));
+        sim_until(sim, sim_healed, SIM_SECONDS(20), "the next session has another child");
+    }
+    sim_expect(sim, user->logins == 4);
+}
+
 /* busy - links come and go, and messages are lost. */
 static void busy(struct sim *sim, struct sim_host *user)
 {
@@ -446,6 +466,7 @@ static const struct sim_scenario scenarios[] = {
     {"gateway_moves", gateway_moves},
     {"both_clone", both_clone},
     {"children", children},
+    {"one_child", one_child},
     {"inner_v6", inner_v6},
     {"inner_v6_per_path", inner_v6_per_path},
     {"inner_both", inner_both},

@@ -96,11 +96,12 @@ struct sim_host {
     struct sim *sim;
     char name[8];
     bool gateway, running;
-    bool wanted;          /* End User: it is told to connect */
-    bool logs_in_anew;    /* it, or all of its users, reauthenticate: logins say nothing */
-    bool impostor;        /* has another secret: must never get anywhere */
-    const char *psk;      /* of an impostor: another one */
-    unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
+    bool wanted;           /* End User: it is told to connect */
+    char only[LIMIT_NAME]; /* ... with this child; empty: with all of its connection */
+    bool logs_in_anew;     /* it, or all of its users, reauthenticate: logins say nothing */
+    bool impostor;         /* has another secret: must never get anywhere */
+    const char *psk;       /* of an impostor: another one */
+    unsigned incarnation;  /* counts restarts: what was begun before is nothing to it */
     uint64_t dice;
     struct random random;
     struct ike_options options;
