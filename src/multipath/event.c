@@ -296,6 +296,8 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 {
     if (vpn->waits)
         login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
+    if (vpn->won_tag != 0) /* it went before its login was through */
+        vpn->later |= wish_child(vpn->conn, vpn->child);
     vpn->won_tag = 0;
     beside_end(vpn, now);
     if (reauth_lost(vpn, now))
@@ -338,6 +340,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 static void without_address(struct vpn *vpn)
 {
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
+    vpn->later |= wish_child(vpn->conn, vpn->child);
     vpn->children = 0;
     (void)command_add(vpn, &command); /* no room: it stays, of no use */
     login_connected(vpn, IKE_ADDRESS_FAILURE);

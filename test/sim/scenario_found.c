@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "sim/fault.h"
 #include "sim/host.h"
+#include "sim/lease.h"
 #include "sim/scenario.h"
 
 /* rekey_under_move - the Gateway rekeys while the End User leaves a dead path: the new IKE SA was
@@ -534,6 +535,22 @@ static void two_families(struct sim *sim)
     }
 }
 
+/* children_without_address - a login brings no inner address, the next one does: all children come.
+ */
+static void children_without_address(struct sim *sim)
+{
+    struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
+    sim_children(gateway, 3);
+    sim_children(user, 3);
+    gateway->faults.lease_fail = 1000;
+    sim_start(sim);
+    sim_run(sim, SIM_SECONDS(3));
+    sim_expect(sim, user->logins >= 1 && !sim_healed(sim));
+    gateway->faults.lease_fail = 0;
+    user->excused = user->logins;
+    sim_until(sim, sim_healed, SIM_SECONDS(60), "a child did not come");
+}
+
 static const struct sim_scenario scenarios[] = {
     {"rekey_under_move", rekey_under_move},
     {"delete_into_a_hole", delete_into_a_hole},
@@ -566,6 +583,7 @@ static const struct sim_scenario scenarios[] = {
     {"delete_unanswered", delete_unanswered},
     {"rekey_under_reauth", rekey_under_reauth},
     {"gone_in_a_rekey", gone_in_a_rekey},
+    {"children_without_address", children_without_address},
     {"two_families", two_families},
 };
 
