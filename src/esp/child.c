@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "esp/ecn.h"
+#include "esp/field.h"
 #include "esp/selector.h"
 
 #define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are not for use */
@@ -152,17 +153,6 @@ bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
     return true;
 }
 
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    for (unsigned i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
                    struct buffer packet, const uint8_t *cbc_iv)
 {
@@ -174,8 +164,8 @@ int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t 
         trailer[i] = (uint8_t)(i + 1);
     trailer[pad] = (uint8_t)pad;
     trailer[pad + 1] = text[0] >> 4 == 6 ? ESP_PROTO_IPV6 : ESP_PROTO_IPV4;
-    put_u32(packet.ptr, child->spi_out);
-    put_u32(packet.ptr + 4, (uint32_t)sequence);
+    field_put_u32(packet.ptr, child->spi_out);
+    field_put_u32(packet.ptr + 4, (uint32_t)sequence);
     struct esp_job job = {.packet = packet.ptr,
                           .text = text,
                           .text_len = text_octets,
@@ -204,7 +194,7 @@ static enum esp_verdict sequence_check(const struct esp_child *child, struct esp
     size_t least = esp_child_text_offset(key) + esp_block_len(key) + esp_icv_len(key);
     if (p->len < least || (p->len - least) % esp_block_len(key) != 0)
         return ESP_MALFORMED;
-    uint32_t low = get_u32(p->packet + 4);
+    uint32_t low = field_u32(p->packet + 4);
     p->sequence = low;
     if (child->esn && !replay_window_extend(child->replay, low, &p->sequence))
         return ESP_REPLAYED;

@@ -2,28 +2,13 @@
 #include "esp/coalesce.h"
 
 #include "esp/checksum.h"
+#include "esp/field.h"
 
 #define UDP_HEADER_LEN 8
 #define TCP_HEADER_MIN 20
 #define TCP_PSH        0x08
 #define TCP_ACK        0x10
 #define FRAMES_LOOKED  8 /* open frames that a packet is compared with, the newest first */
-
-static uint16_t get_u16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put_u16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    return (uint32_t)get_u16(at) << 16 | get_u16(at + 2);
-}
 
 void esp_coalesce_reset(struct esp_coalesce *c)
 {
@@ -44,15 +29,15 @@ static bool growable(const struct esp_coalesce *c, struct esp_frame *f)
         if (len < TCP_HEADER_MIN || plain + len >= inner->total_len)
             return false;
         f->header_len = plain + len;
-        f->next_sequence = get_u32(l4 + 4) + (uint32_t)(inner->total_len - f->header_len);
+        f->next_sequence = field_u32(l4 + 4) + (uint32_t)(inner->total_len - f->header_len);
         f->chunk = inner->total_len - f->header_len;
         return (l4[13] & ~TCP_PSH) == TCP_ACK;
     }
-    if (inner->protocol != ESP_PROTO_UDP || !c->uso || get_u16(l4 + 6) == 0)
+    if (inner->protocol != ESP_PROTO_UDP || !c->uso || field_u16(l4 + 6) == 0)
         return false;
     f->header_len = plain + UDP_HEADER_LEN;
     f->chunk = inner->total_len - f->header_len;
-    return f->chunk > 0 && get_u16(l4 + 4) == inner->total_len - plain;
+    return f->chunk > 0 && field_u16(l4 + 4) == inner->total_len - plain;
 }
 
 static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
@@ -94,7 +79,7 @@ static bool append(struct esp_frame *to, struct esp_frame *f)
     if (!to->open || to->parts == ESP_FRAME_PARTS || f->chunk > to->chunk ||
         to->total_len + f->chunk > UINT16_MAX || !headers_agree(to, f))
         return false;
-    if (tcp && get_u32(f->packet + f->inner.l4_offset + 4) != to->next_sequence)
+    if (tcp && field_u32(f->packet + f->inner.l4_offset + 4) != to->next_sequence)
         return false;
     /* a packet that arrived broken must not become whole by a checksum of ours */
     if (!to->verified && !l4_checksum_ok(to))
@@ -148,10 +133,10 @@ bool esp_coalesce_add(struct esp_coalesce *c, uint8_t *packet, const struct esp_
 static void lengths_patch(struct esp_frame *f)
 {
     if (f->inner.version == 4) {
-        put_u16(f->packet + 2, f->total_len);
+        field_put_u16(f->packet + 2, f->total_len);
         checksum_ipv4_header(f->packet);
     } else {
-        put_u16(f->packet + 4, f->total_len - IPV6_HEADER_LEN);
+        field_put_u16(f->packet + 4, f->total_len - IPV6_HEADER_LEN);
     }
 }
 
@@ -165,7 +150,7 @@ static void frame_finish(struct esp_frame *f)
     size_t l4 = f->inner.l4_offset;
     lengths_patch(f);
     if (!tcp)
-        put_u16(f->packet + l4 + 4, f->total_len - l4);
+        field_put_u16(f->packet + l4 + 4, f->total_len - l4);
     f->vnet.flags = ESP_VNET_NEEDS_CSUM;
     f->vnet.gso_type = !tcp                    ? ESP_VNET_GSO_UDP_L4
                        : f->inner.version == 4 ? ESP_VNET_GSO_TCPV4

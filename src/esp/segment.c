@@ -2,34 +2,13 @@
 #include "esp/segment.h"
 
 #include "esp/checksum.h"
+#include "esp/field.h"
 
 #define UDP_HEADER_LEN 8
 #define TCP_HEADER_MIN 20
 #define TCP_FIN        0x01
 #define TCP_PSH        0x08
 #define TCP_CWR        0x80
-
-static uint16_t get_u16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put_u16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    return (uint32_t)get_u16(at) << 16 | get_u16(at + 2);
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    put_u16(at, value >> 16);
-    put_u16(at + 2, value & 0xffff);
-}
 
 /* checksum_complete - the field holds the sum of the pseudo-header; what is from csum_start on is
  * still to be added. */
@@ -157,18 +136,18 @@ size_t esp_segments_next_len(const struct esp_segments *s)
 static void ip_patch(const struct esp_segments *s, uint8_t *out, size_t len)
 {
     if (out[0] >> 4 == 6) {
-        put_u16(out + 4, len - IPV6_HEADER_LEN);
+        field_put_u16(out + 4, len - IPV6_HEADER_LEN);
         return;
     }
-    put_u16(out + 2, len);
+    field_put_u16(out + 2, len);
     if (s->split != ESP_SPLIT_FRAGMENT)
-        put_u16(out + 4, get_u16(out + 4) + s->index);
+        field_put_u16(out + 4, field_u16(out + 4) + s->index);
     checksum_ipv4_header(out);
 }
 
 static void tcp_patch(const struct esp_segments *s, uint8_t *tcp, bool last)
 {
-    put_u32(tcp + 4, get_u32(tcp + 4) + (uint32_t)s->done);
+    field_put_u32(tcp + 4, field_u32(tcp + 4) + (uint32_t)s->done);
     if (!last)
         tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     if (s->index != 0)
@@ -188,11 +167,11 @@ static void l4_patch(const struct esp_segments *s, uint8_t *out, size_t payload,
         varying[5] = l4[13];
         field = l4 + 16;
     } else {
-        put_u16(l4 + 4, l4_len);
+        field_put_u16(l4 + 4, l4_len);
         memcpy(varying, l4 + 4, 2);
         field = l4 + 6;
     }
-    put_u16(varying + 6, l4_len); /* of the pseudo-header */
+    field_put_u16(varying + 6, l4_len); /* of the pseudo-header */
     uint64_t total = checksum_add(0, varying, sizeof(varying)) + checksum_fold(sum) +
                      checksum_fold(s->fixed_sum);
     uint16_t checksum = (uint16_t)~checksum_fold(total);
@@ -202,9 +181,9 @@ static void l4_patch(const struct esp_segments *s, uint8_t *out, size_t payload,
 
 static void fragment_patch(const struct esp_segments *s, uint8_t *out, bool last)
 {
-    uint16_t was = get_u16(s->frame + 6);
+    uint16_t was = field_u16(s->frame + 6);
     bool more = !last || (was & 0x2000) != 0;
-    put_u16(out + 6, (was & 0x1fffu) + s->done / 8u + (more ? 0x2000u : 0u));
+    field_put_u16(out + 6, (was & 0x1fffu) + s->done / 8u + (more ? 0x2000u : 0u));
 }
 
 size_t esp_segments_next(struct esp_segments *s, uint8_t *out)
