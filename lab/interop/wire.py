@@ -18,13 +18,13 @@ class Header:
     spi: str
 
 
-def headers(file, skip=0):
-    """The IKE messages in a capture of Ethernet frames, without the first `skip` octets; see size()."""
+def datagrams(file, skip=0):
+    """The IKE messages in a capture of Ethernet frames, without its first `skip` octets, see size(): (time, source, port, message)."""
     with open(file, "rb") as capture:
         octets = capture.read()
-    at, found = max(skip, 24), []
+    at = max(skip, 24)
     while at + 16 <= len(octets):
-        length = struct.unpack_from("<I", octets, at + 8)[0]
+        seconds, micros, length = struct.unpack_from("<III", octets, at)
         frame = octets[at + 16:at + 16 + length]
         at += 16 + length
         six = frame[12:14] == b"\x86\xdd"
@@ -35,9 +35,13 @@ def headers(file, skip=0):
         marked = ike[:4] == bytes(4)
         ike = ike[4:] if marked else ike
         if len(ike) >= 28 and ike[17] == 0x20 and struct.unpack_from(">I", ike, 24)[0] == len(ike):
-            found.append(Header(source, struct.unpack_from(">H", udp)[0], ike[18], ike[16], bool(ike[19] & 0x20),
-                                struct.unpack_from(">I", ike, 20)[0], ike[:8].hex()))
-    return found
+            yield seconds + micros / 1e6, source, struct.unpack_from(">H", udp)[0], ike
+
+
+def headers(file, skip=0):
+    """The headers of the same."""
+    return [Header(source, port, ike[18], ike[16], bool(ike[19] & 0x20), struct.unpack_from(">I", ike, 20)[0], ike[:8].hex())
+            for _, source, port, ike in datagrams(file, skip)]
 
 
 def size(file):
