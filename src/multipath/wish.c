@@ -148,7 +148,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     uint32_t bit = child < 0 ? 0 : UINT32_C(1) << child;
     if (vpn->id != 0)
         vpn->children |= bit;
-    else if (vpn->wanted) /* what it would have begun with comes behind the login */
+    if (vpn->wanted && (vpn->id == 0 || vpn->won_tag != 0)) /* a login that asks for another one */
         vpn->later |= wish_child(vpn->conn, vpn->child) & ~bit;
     if (wish->keep)
         vpn->kept |= bit;
