@@ -117,7 +117,7 @@ def liveness(world, by):
     answer its ESP.)"""
     # a peer that has just heard an answer to ikatd has nothing to ask: as End User it would probe its path every second
     world.up(**({"ikat": {"dpd_delay": "1s"}} if by == "ikat"
-                else {"peer": world.peer.watchful, "ikat": {"probe_interval": "1m"}}))
+                else {"peer": world.peer.watchful, "ikat": {"probe_interval": "1m", "failover": "1m"}}))
     other = {"ikat": "peer", "peer": "ikat"}[by]
 
     def answered():
