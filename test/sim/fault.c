@@ -306,17 +306,6 @@ static void join(struct sim *sim, uint64_t argument)
     sim_host_join(host);
 }
 
-/* more - who wanted one child wants all of them. */
-static void more(struct sim *sim, uint64_t argument)
-{
-    struct sim_host *host = host_of(sim, argument);
-    if (host->only[0] == '\0')
-        return;
-    host->only[0] = '\0';
-    if (host->wanted)
-        sim_host_join(host);
-}
-
 static void reload(struct sim *sim, uint64_t argument)
 {
     struct sim_host *host = host_of(sim, argument);
@@ -363,7 +352,6 @@ static const struct sim_fault faults[] = {
     {"delete-child", delete_child, NULL, 4, true, 0},
     {"end-session", end_session, NULL, 2, true, 0},
     {"leave", leave, join, 4, false, SIM_SECONDS(20)},
-    {"more", more, NULL, 2, false, 0},
     {"reload", reload, NULL, 4, true, 0},
 };
 

@@ -151,7 +151,7 @@ static void some_children(struct sim *sim, struct sim_host *host, const struct s
                                           : 1;
     sim_children(host, most > 1 ? (uint8_t)(1 + sim_below(sim, most)) : 1);
     const struct ike_conn *conn = host->conn;
-    if (gateway != NULL && conn->n_children > 1 && sim_chance(sim, 500))
+    if (gateway != NULL && conn->n_children > 1 && sim_chance(sim, 300))
         (void)snprintf(host->only, sizeof(host->only), "%s",
                        conn->children[sim_below(sim, conn->n_children)].name);
 }
