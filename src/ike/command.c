@@ -20,6 +20,7 @@ static int intent_command(struct sa *sa, const struct ike_command *command, enum
         .packet = command->packet,
         .path_test = command->path_test,
         .unused_old = command->unused_old,
+        .if_missing = command->if_missing,
         .reason = IKE_CANCELLED,
         .retry_ns = command->retry_ns,
         .give_up_ns = command->give_up_ns,

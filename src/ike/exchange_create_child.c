@@ -91,6 +91,15 @@ static void write_request(const struct creating *creating, struct wire_builder *
     child_offer_ts(&creating->local, &creating->remote, request);
 }
 
+static bool has(const struct sa *sa, const struct ike_child_policy *policy)
+{
+    for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
+        if (child->policy == policy && child->replaced_by == 0 &&
+            (child->life == IKE_CHILD_ACTIVE || child->life == IKE_CHILD_INBOUND_READY))
+            return true;
+    return false;
+}
+
 static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
                                    struct wire_builder *request, nanos now)
 {
@@ -98,7 +107,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
         child_policy_find(sa->session->conn, asking->intent.child_name);
     struct creating *creating;
     (void)now;
-    if (policy == NULL)
+    if (policy == NULL || (asking->intent.if_missing && has(sa, policy)))
         return IKE_CANCELLED;
     if (sa->session->child_refused)
         return IKE_NO_ADDITIONAL_SAS;

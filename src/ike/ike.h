@@ -151,6 +151,8 @@ struct ike_command {
     struct ike_path path;
     bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
     bool unused_old; /* CLONE */
+    bool if_missing; /* CREATE_CHILD: IKE_CANCELLED if the peer has created it by the time that it
+                        would be asked for */
     bool clone; /* CONNECT: more than one path is wanted: a clone may come with the login (draft
                    B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
     ike_session_id replaces; /* CONNECT: a login anew beside this session, which stays: the same

@@ -39,7 +39,7 @@ struct intent {
     uint32_t spi_in; /* DELETE_CHILD of a Child SA that is already gone here; STRAY; 0 */
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: wanted for it */
-    bool path_test, unused_old;
+    bool path_test, unused_old, if_missing;
     bool told;  /* MOVE: the peer may have done it already, on an IKE SA that this one inherits from
                  */
     bool clone; /* LOGIN */

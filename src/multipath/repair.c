@@ -248,7 +248,7 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
         if (cloned_at != 0)
             return cloned_at;
         struct ike_command command = {
-            .kind = IKE_CMD_CREATE_CHILD, .sa = leg->id, .session = vpn->id};
+            .kind = IKE_CMD_CREATE_CHILD, .sa = leg->id, .session = vpn->id, .if_missing = true};
         repair_creates(vpn, leg, i, &command);
         if (!repair_job(vpn, leg, JOB_CREATE, &command))
             leg->job_at_ns = now + RETRY_MIN_NS;

@@ -77,6 +77,26 @@ static void create(struct world *world, ike_sa_id sa)
         IKE_OK);
 }
 
+/* if_missing: what the peer created while the wish waited is not created again (both ends do so
+ * when a rekey of the old one was answered with CHILD_SA_NOT_FOUND). */
+static void create_what_is_missing(void **state)
+{
+    (void)state;
+    struct world *world = up(1);
+    struct ike_command command = {
+        .kind = IKE_CMD_CREATE_CHILD, .sa = world_sa(&world->a, 0), .if_missing = true};
+    struct ike_stats stats;
+    assert_int_equal(world_command(&world->a, command), IKE_CANCELLED);
+    ike_stats_get(world->a.ike, &stats);
+    assert_int_equal(stats.children, 1);
+    command.if_missing = false;
+    assert_int_equal(world_command(&world->a, command), IKE_OK);
+    ike_stats_get(world->a.ike, &stats);
+    assert_int_equal(stats.children, 2);
+    world_check(world);
+    world_free(world);
+}
+
 static void clone_move_create(void **state)
 {
     (void)state;
@@ -209,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login),
         cmocka_unit_test(wrong_psk),
+        cmocka_unit_test(create_what_is_missing),
         cmocka_unit_test(clone_move_create),
         cmocka_unit_test(rekeys),
         cmocka_unit_test(collisions),
