@@ -16,7 +16,7 @@
 
 #include "base/assert.h"
 #include "esp/checksum.h"
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 #define SMALL        1000
 #define SESSIONS_MAX 4000000

@@ -16,10 +16,10 @@
 #include "crypto/prf.h"
 #include "crypto/provider.h"
 #include "crypto/sk.h"
-#include "daemon/engine_state.h"
-#include "daemon/pools.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/pools.h"
 #include "exchange/party.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 #include "multipath/path_manager.h"
 #include "wire/message.h"
 

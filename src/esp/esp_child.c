@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "esp/child.h"
+#include "esp/esp_child.h"
 
 #include <sched.h>
 #include <stdlib.h>

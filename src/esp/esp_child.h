@@ -11,7 +11,7 @@
 #include "base/retired.h"
 #include "crypto/esp_cipher.h"
 #include "esp/esp.h"
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 #include "esp/replay_window.h"
 
 /* counters of struct esp_counters that workers add to */

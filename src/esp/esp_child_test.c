@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sealing and opening: what passes, and everything that must not. */
-#include "esp/child.h"
+#include "esp/esp_child.h"
 
 #include <pthread.h>
 #include <stdlib.h>

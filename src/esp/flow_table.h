@@ -11,7 +11,7 @@
  */
 
 #include "esp/esp.h"
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 
 struct flow_table;
 

@@ -2,7 +2,7 @@
 #ifndef ESP_ICMP_H
 #define ESP_ICMP_H
 
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 
 #define ESP_ICMP_MAX 1280
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 
 #include "base/reader.h"
 #include "esp/checksum.h"

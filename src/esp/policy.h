@@ -22,7 +22,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/shared_map.h"
-#include "esp/child.h"
+#include "esp/esp_child.h"
 #include "esp/flow_table.h"
 
 /* struct esp_group - the Child SAs of one session that have the same selectors and send. */

@@ -521,7 +521,7 @@ static void test_tags(void **state)
 #define CHURN_ROUNDS 800
 #define CHURN_FLOCK  200 /* children that come and go in the background */
 
-/* struct churn - what readers look at; `seen` as in linux/esp_worker.h. */
+/* struct churn - what readers look at; `seen` as in plane/esp_worker.h. */
 struct churn {
     struct esp_policy *policy;
     struct esp_inner packets[2];

@@ -7,7 +7,7 @@
  * be completed, or a plain packet) to packets that fit the path.
  */
 
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 
 /* struct esp_vnet - the header before each frame of the TUN device: struct virtio_net_hdr, in the
  * byte order of the machine. */

@@ -3,7 +3,7 @@
 #define ESP_SELECTOR_H
 
 #include "esp/esp.h"
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 
 /* esp_ts_list_equal - the same selectors in the same order: children that agree are paths of one
  * policy. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/policy.h"
+#include "ike/connection.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 
 /*
  * What the configuration says, in the form in which the IKE core uses it. A struct ike_conn is
- * built once from a load-conn request (daemon/conn_build.c), never changed afterwards, and
+ * built once from a load-conn request (daemon/config/conn_build.c), never changed afterwards, and
  * reference counted: IKE SAs that were built from it keep it after it was replaced or unloaded.
  */
 
@@ -29,7 +29,7 @@ struct ike_id {
 };
 
 /* struct ike_transform_choice - one proposal: up to POLICY_CHOICES alternatives per transform type,
- * in preference order. Filled by ike/proposal.c from strings such as
+ * in preference order. Filled by ike/terms/proposal.c from strings such as
  * "aes128gcm16-prfsha256-x25519". */
 #define POLICY_CHOICES 8
 struct ike_encr_choice {

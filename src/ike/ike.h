@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/secret.h"
-#include "ike/policy.h"
+#include "ike/connection.h"
 
 struct ike;
 struct crypto_provider;

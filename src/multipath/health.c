@@ -69,7 +69,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
     if (leg_home(vpn, leg)) {
         struct path *path = &vpn->paths[leg->path];
         path->lost = true;
-        path->losses += path->present; /* otherwise wanted.c has counted it */
+        path->losses += path->present; /* otherwise path_plan.c has counted it */
         path->answers_since_ns = NANOS_NEVER;
         path->test_at_ns = now + health_timing(vpn, leg).probe_ns;
     }

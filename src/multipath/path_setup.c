@@ -2,7 +2,7 @@
 /*
  * Until each wanted path has its VPN: IKE SAs are cloned for the paths that have none (one clone at
  * a time of one IKE SA, from any that lives), and Child SAs are created where they belong. Where
- * IKE SAs live is the matter of home.c.
+ * IKE SAs live is the matter of placement.c.
  */
 #include "multipath/vpn.h"
 

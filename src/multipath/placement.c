@@ -244,7 +244,7 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
     bool fresh = !path->lost;
     if (fresh && vpn->conn->create_then_move && !leg_bears(vpn, leg) && leg_alive(leg) &&
         vpn->children != 0)
-        return NANOS_NEVER; /* repair.c creates first */
+        return NANOS_NEVER; /* path_setup.c creates first */
     nanos stable = path->answers_since_ns == NANOS_NEVER
                        ? NANOS_NEVER
                        : path->answers_since_ns + vpn->conn->stable_for_ns;

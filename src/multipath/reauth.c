@@ -107,7 +107,7 @@ nanos reauth_settle(struct vpn *vpn, nanos now)
         return again;
     if (vpn->yield_ns == 0) {
         vpn->yield_ns = now;
-        vpn->released = true; /* its VPNs send no more (orders.c), and nothing is repaired */
+        vpn->released = true; /* its VPNs send no more (plane_orders.c), and nothing is repaired */
     }
     /* from here on it goes, whatever becomes of the heir */
     if (vpn->yield_ns == NANOS_NEVER)

@@ -11,9 +11,9 @@
  *   struct bearer a Child SA on a leg
  *
  * The way through the files: event.c takes what happened and notes it here; then vpn_settle()
- * brings everything into line: wanted.c (which paths there are), login.c (the race), health.c (who
- * is alive), repair.c (clone, move, create, park, return), orders.c (what the data plane must
- * know). Deadlines are computed from state, never armed.
+ * brings everything into line: path_plan.c (which paths there are), login.c (the race), health.c
+ * (who is alive), path_setup.c (clone, move, create, park, return), plane_orders.c (what the data
+ * plane must know). Deadlines are computed from state, never armed.
  */
 
 #include "base/deadline_heap.h"
@@ -159,7 +159,7 @@ struct vpn {
     struct ike_packet packet; /* for which `child` is wanted */
     uint32_t round;           /* rounds of logins that failed */
     nanos round_at_ns, last_start_ns;
-    /* beside.c */
+    /* replacement_login.c */
     struct vpn *heir;  /* logs in beside this session */
     struct vpn *elder; /* the session that this login would replace */
     bool beside;       /* not to be seen until it has a session */
@@ -242,7 +242,7 @@ static inline void manager_input(struct path_manager *pm, nanos now)
     pm->status_at = NULL;
 }
 
-/* --- wish.c --- */
+/* --- connect_wish.c --- */
 /* wish_of - who has, or tries to get, the session of a connection; NULL: nobody. */
 struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
 /* wish_child - the bit of a child, NULL and empty: of the first one; 0: there is none. */
@@ -258,7 +258,7 @@ void wish_begin_with(struct vpn *vpn, uint32_t children);
  * its children, and nothing happened. */
 bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn);
 
-/* --- wanted.c --- */
+/* --- path_plan.c --- */
 /* wanted_plan - the paths of an End User anew, after links or remotes changed. */
 void wanted_plan(struct vpn *vpn, nanos now);
 void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n);
@@ -305,7 +305,7 @@ static inline bool leg_alive(const struct leg *leg)
     return leg->health != HEALTH_DEAD && !leg->contender;
 }
 
-/* --- repair.c, home.c --- */
+/* --- path_setup.c, placement.c --- */
 /* *_settle returns the next moment at which time alone gives it something to do. */
 nanos repair_settle(struct vpn *vpn, nanos now);
 void repair_clone_forget(struct path *path);
@@ -330,13 +330,13 @@ bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* repair_lost_at - when nothing will have answered for `patience`, though there were links. */
 nanos repair_lost_at(const struct vpn *vpn, nanos patience);
 
-/* --- idle.c --- */
+/* --- inactivity.c --- */
 /* idle_settle - ends children that were idle for too long. Returns when to look again. */
 nanos idle_settle(struct vpn *vpn, nanos now);
 /* idle_since - when the bearer was last in use. */
 nanos idle_since(const struct vpn *vpn, const struct bearer *bearer);
 
-/* --- beside.c --- */
+/* --- replacement_login.c --- */
 /* beside_settle - of an End User's session: begins and ends the login beside it. */
 nanos beside_settle(struct vpn *vpn, nanos now);
 void beside_end(struct vpn *vpn, nanos now);
@@ -374,7 +374,7 @@ bool reauth_lost(struct vpn *heir, nanos now);
 /* --- gateway.c --- */
 void gateway_settle(struct vpn *vpn, nanos now);
 
-/* --- legs.c --- */
+/* --- vpn_sas.c --- */
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */
 struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room */
 void leg_remove(struct vpn *vpn, struct leg *leg);
@@ -389,7 +389,7 @@ struct bearer *bearer_find(struct vpn *vpn, ike_child_id id);
 void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now);
 void bearer_remove(struct vpn *vpn, ike_child_id id);
 
-/* --- orders.c --- */
+/* --- plane_orders.c --- */
 enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now);
 void orders_settle(struct vpn *vpn, nanos now); /* news of states, who is the favourite */
 bool orders_next(struct vpn *vpn, struct path_order *ret_order);

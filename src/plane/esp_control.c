@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "linux/esp_control.h"
+#include "plane/esp_control.h"
 
 #include <stddef.h>
 #include <stdlib.h>

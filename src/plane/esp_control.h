@@ -6,7 +6,7 @@
 
 #include "base/deadline_heap.h"
 #include "base/map.h"
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 #define PLANE_PATH_SOCKETS 64
 #define PLANE_MTU_DEFAULT  1500

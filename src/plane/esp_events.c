@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "linux/esp_control.h"
-#include "linux/esp_plane.h"
+#include "plane/esp_control.h"
+#include "plane/esp_plane.h"
 
 #define IKE_MARKER_LEN 4
 

@@ -4,7 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 int plane_inbox_init(struct plane_inbox *inbox)
 {

@@ -5,7 +5,7 @@
 /*
  * The userspace data plane: ESP between TUN queues and UDP or raw sockets, by worker threads. One
  * control thread calls everything in this header; the workers see what it publishes and never wait
- * for it. All descriptors come in open (linux/tun.h, linux/udp_socket.h, linux/raw_esp.h), so that
+ * for it. All descriptors come in open (linux/tun.h, linux/udp_socket.h, plane/raw_esp.h), so that
  * the process that runs this needs no privilege.
  *
  *   plane = esp_plane_new(&options); esp_plane_start(plane);

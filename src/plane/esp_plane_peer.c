@@ -17,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "linux/esp_plane.h"
-#include "linux/raw_esp.h"
 #include "linux/tun.h"
 #include "linux/udp_socket.h"
+#include "plane/esp_plane.h"
+#include "plane/raw_esp.h"
 
 #define NAT_PORT 4500
 #define WORDS    16

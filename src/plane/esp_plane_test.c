@@ -3,7 +3,7 @@
  * Two data planes in one process, without privileges: UDP over loopback, and a pair of datagram
  * sockets in the place of each TUN queue. The same with real devices: esp_plane_net_test.py.
  */
-#include "linux/esp_plane.h"
+#include "plane/esp_plane.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 #define ERRORS_MAX      64 /* messages taken off an error queue at once */
 #define KEEPALIVE_OCTET 0xff

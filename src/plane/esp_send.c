@@ -7,7 +7,7 @@
 #include "base/rate.h"
 #include "esp/ecn.h"
 #include "esp/icmp.h"
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 #define ACQUIRE_PAUSE_NS   (10 * NANOS_PER_MS)
 #define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */

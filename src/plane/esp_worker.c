@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "linux/esp_worker.h"
+#include "plane/esp_worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -17,11 +17,11 @@
 
 #include <pthread.h>
 
-#include "esp/child.h"
 #include "esp/coalesce.h"
+#include "esp/esp_child.h"
 #include "esp/policy.h"
-#include "linux/esp_plane.h"
 #include "linux/udp_socket.h"
+#include "plane/esp_plane.h"
 
 #define WORKER_IDLE UINT64_MAX
 

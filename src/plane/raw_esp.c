@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "linux/raw_esp.h"
+#include "plane/raw_esp.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
 #define INIT_REQUEST                                                                               \

@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/gate.h"
-#include "ike/proposal.h"
-#include "ike/sa.h"
+#include "ike/core/gate.h"
+#include "ike/core/sa.h"
+#include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)

@@ -4,7 +4,7 @@
  * and what is made of each by the other end.
  */
 #include "exchange/scenario.h"
-#include "ike/policy.h"
+#include "ike/connection.h"
 #include "wire/payloads.h"
 
 #define SUPPORTED    "N(CLONE_IKE_SA_SUPPORTED)"

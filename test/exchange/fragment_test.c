@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "exchange/scenario.h"
-#include "ike/fragment.h"
-#include "ike/session.h"
+#include "ike/core/fragment.h"
+#include "ike/core/session.h"
 #include "wire/payloads.h"
 
 #define FRAGMENTS 16

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "exchange/scenario.h"
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 #include "wire/payloads.h"
 
 static struct ike_datagram taken; /* the last one of `a` that went by */

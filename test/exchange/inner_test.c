@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inner addresses: one for all VPNs of a session (KO-25), or one for each (KO-27, KO-28). */
 #include "exchange/scenario.h"
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)

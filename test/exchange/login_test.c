@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/identity.h"
-#include "ike/proposal.h"
+#include "ike/terms/identity.h"
+#include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
 static void ike_proposal(struct ike_conn *conn, const char *text)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 
 /* --- the states --- */
 

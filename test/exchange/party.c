@@ -3,8 +3,8 @@
 
 #include "base/assert.h"
 #include "crypto/prf.h"
-#include "ike/identity.h"
-#include "ike/proposal.h"
+#include "ike/terms/identity.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 uint64_t dice_next(uint64_t *state)

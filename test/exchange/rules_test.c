@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "exchange/scenario.h"
-#include "ike/endpoint.h"
-#include "ike/proposal.h"
+#include "ike/core/ike_state.h"
+#include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)

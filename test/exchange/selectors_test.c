@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which traffic a Child SA is for (RFC 7296 section 2.9), between two endpoints. */
 #include "exchange/scenario.h"
-#include "ike/narrow.h"
+#include "ike/terms/narrow.h"
 #include "wire/payloads.h"
 
 /* The policy that takes the first selectors, not the first policy that takes any. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What belongs to the session and not to an IKE SA of it: one per identity, its end, its limits. */
 #include "exchange/scenario.h"
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 #define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "esp/child.h"
 #include "esp/coalesce.h"
+#include "esp/esp_child.h"
 #include "esp/icmp.h"
 #include "esp/segment.h"
 

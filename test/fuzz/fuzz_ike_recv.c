@@ -14,7 +14,7 @@
 
 #include "exchange/message.h"
 #include "exchange/world.h"
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

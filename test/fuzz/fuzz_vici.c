@@ -11,8 +11,8 @@
 
 #include "base/assert.h"
 #include "control/settings.h"
-#include "daemon/test_engine.h"
-#include "daemon/vici_server.h"
+#include "daemon/engine/test_engine.h"
+#include "daemon/vici/vici_server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

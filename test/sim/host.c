@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "crypto/prf.h"
 #include "exchange/party.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 #include "sim/checker.h"
 #include "sim/lease.h"
 #include "sim/memory.h"

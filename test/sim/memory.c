@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/table.h"
-#include "ike/jobs.h"
+#include "ike/core/jobs.h"
 
 static long live;
 static struct sim *failing_sim;
@@ -23,10 +23,10 @@ void sim_memory_fail(struct sim *sim, struct sim_faults *faults)
 
 /*
  * What never fails, since without it the process ends by intention, and its supervisor begins anew
- * (that is the fault "crash"): events of the IKE core (ike/queue.c), which are larger than this,
- * its jobs (ike/jobs.c) and the hash tables of uthash, which are known by their sizes. They come as
- * one object, of malloc or of the calloc that compilers make of malloc and memset; those of
- * base/map.h come as arrays, and fail like anything else.
+ * (that is the fault "crash"): events of the IKE core (ike/core/event_queue.c), which are larger
+ * than this, its jobs (ike/core/jobs.c) and the hash tables of uthash, which are known by their
+ * sizes. They come as one object, of malloc or of the calloc that compilers make of malloc and
+ * memset; those of base/map.h come as arrays, and fail like anything else.
  */
 #define FAIL_MAX 4096
 

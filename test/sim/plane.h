@@ -4,7 +4,7 @@
 
 /*
  * The data plane of a simulated host: the ESP core (children, policy, flow table) behind the verbs
- * of linux/esp_plane.h, without threads, sockets and a TUN device. What those do with news - tell
+ * of plane/esp_plane.h, without threads, sockets and a TUN device. What those do with news - tell
  * the IKE core of traffic, rebinding and volume limits - happens here at once.
  */
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/lease.h"

@@ -86,8 +86,8 @@ static void rekey_lost(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* knock_in_vain - a move that takes longer than the patience of beside.c: the session is knocked
- * for, and nobody logs in. */
+/* knock_in_vain - a move that takes longer than the patience of replacement_login.c: the session is
+ * knocked for, and nobody logs in. */
 static void knock_in_vain(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);

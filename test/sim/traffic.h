@@ -2,7 +2,7 @@
 #ifndef TEST_SIM_TRAFFIC_H
 #define TEST_SIM_TRAFFIC_H
 
-#include "esp/inner.h"
+#include "esp/inner_packet.h"
 #include "sim/sim.h"
 
 /*

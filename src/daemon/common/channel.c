@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/channel.h"
+#include "daemon/common/channel.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/supervisor.h"
+#include "daemon/process/supervisor.h"
 
 int channel_pair(int ret_ends[2], int octets)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/channel.h"
+#include "daemon/common/channel.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/keylog.h"
+#include "daemon/common/keylog.h"
 
 #include <inttypes.h>
 #include <stdio.h>

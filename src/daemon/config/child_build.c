@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "control/values.h"
-#include "daemon/conn_keys.h"
-#include "daemon/selectors.h"
-#include "ike/proposal.h"
+#include "daemon/config/conn_keys.h"
+#include "daemon/config/selectors.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))

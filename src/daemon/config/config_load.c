@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/config_load.h"
+#include "daemon/config/config_load.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -10,8 +10,8 @@
 
 #include "base/secret.h"
 #include "control/values.h"
-#include "daemon/conn_keys.h"
-#include "ike/identity.h"
+#include "daemon/config/conn_keys.h"
+#include "ike/terms/identity.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -7,7 +7,7 @@
 
 #include "control/settings.h"
 #include "control/vici.h"
-#include "daemon/conn_build.h"
+#include "daemon/config/conn_build.h"
 
 /* config_load - reads and checks; the caller owns *ret_settings if it succeeds, there is nothing to
  * free if it fails. ERR_INVALID with error->text, one line, and all the others if error->all is

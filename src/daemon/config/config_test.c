@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/unit_test.h"
-#include "daemon/config_load.h"
-#include "daemon/selectors.h"
-#include "ike/identity.h"
+#include "daemon/config/config_load.h"
+#include "daemon/config/selectors.h"
+#include "ike/terms/identity.h"
 
 #define AUTH "local { auth = psk }\n remote { auth = psk }\n"
 

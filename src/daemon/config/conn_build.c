@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/conn_build.h"
+#include "daemon/config/conn_build.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include <strings.h>
 
 #include "control/values.h"
-#include "daemon/conn_keys.h"
-#include "ike/identity.h"
-#include "ike/proposal.h"
+#include "daemon/config/conn_keys.h"
+#include "ike/terms/identity.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 #define LEN(a)      (sizeof(a) / sizeof((a)[0]))

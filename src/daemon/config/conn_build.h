@@ -10,7 +10,7 @@
  */
 
 #include "control/tree.h"
-#include "daemon/engine_ops.h"
+#include "daemon/engine/engine_ops.h"
 
 #define BUILD_ERRORS_MAX 20
 

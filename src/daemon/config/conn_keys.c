@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/conn_keys.h"
+#include "daemon/config/conn_keys.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "control/values.h"
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 
 #define SUGGESTIONS_MAX 64
 

@@ -4,7 +4,7 @@
 
 /* Tables of keys: how a value of the configuration becomes a field. Used by conn_build.c. */
 
-#include "daemon/conn_build.h"
+#include "daemon/config/conn_build.h"
 
 enum key_kind {
     KEY_BOOL,        /* bool */

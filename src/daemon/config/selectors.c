@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/selectors.h"
+#include "daemon/config/selectors.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 
 /* Traffic selectors as text, in the notation of swanctl.conf: "10.0.0.0/8[tcp/https]". */
 
-#include "ike/policy.h"
+#include "ike/connection.h"
 
 #define TS_TEXT_MAX 160
 

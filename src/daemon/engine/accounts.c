@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/accounts.h"
+#include "daemon/engine/accounts.h"
 
 #include <stdlib.h>
 #include <string.h>

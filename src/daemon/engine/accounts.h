@@ -8,7 +8,7 @@
  * of outer addresses and, where it is known, our interface; ports don't matter.
  */
 
-#include "daemon/engine_ops.h"
+#include "daemon/engine/engine_ops.h"
 
 struct accounts;
 

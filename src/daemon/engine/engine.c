@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine.h"
+#include "daemon/engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "crypto/provider.h"
-#include "daemon/accounts.h"
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
-#include "daemon/reqids.h"
-#include "daemon/vici_server.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/reqids.h"
+#include "daemon/vici/vici_server.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
 #include "linux/sandbox.h"

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "daemon/supervisor.h"
+#include "daemon/process/supervisor.h"
 
 /*
  * engine_run - the process that speaks with the world: IKE core, path manager, VICI and the link

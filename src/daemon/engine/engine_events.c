@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rate.h"
-#include "daemon/accounts.h"
-#include "daemon/engine_state.h"
-#include "daemon/keylog.h"
-#include "daemon/log.h"
-#include "daemon/reqids.h"
-#include "daemon/vici_server.h"
+#include "daemon/common/keylog.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/reqids.h"
+#include "daemon/vici/vici_server.h"
 #include "multipath/install.h"
 
 #define NOTICES_PER_SECOND 20

@@ -3,8 +3,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
 #include "linux/udp_socket.h"
 #include "multipath/install.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
 #include "wire/iana.h"
 
 /* --- the keyholder --- */

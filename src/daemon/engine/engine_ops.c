@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine_ops.h"
+#include "daemon/engine/engine_ops.h"
 
 #include <stdio.h>
 
-#include "daemon/accounts.h"
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
-#include "daemon/reqids.h"
-#include "ike/identity.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/reqids.h"
+#include "ike/terms/identity.h"
 
 /* None of these drains the cores: the loop does so when the handler that called has returned, so
  * that an answer never comes before the question was put away. */

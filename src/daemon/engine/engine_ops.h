@@ -7,7 +7,7 @@
  * there). All of it runs in the control thread; nothing blocks.
  */
 
-#include "daemon/pools.h"
+#include "daemon/engine/pools.h"
 #include "ike/ike.h"
 #include "multipath/path_manager.h"
 

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
 
 #define LINK_MTU 1500 /* which TUN_MTU is for */
 

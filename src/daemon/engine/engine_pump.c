@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
-#include "daemon/vici_server.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/vici/vici_server.h"
 
 /* socket_first - before an IKE SA speaks on another path: the routes of IPv6 do not heed the
  * interface of a datagram whose source is given, only that of its socket. */

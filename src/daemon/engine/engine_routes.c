@@ -7,7 +7,7 @@
  * address that they do take, the one of the path before others.
  */
 
-#include "daemon/engine_state.h"
+#include "daemon/engine/engine_state.h"
 
 static bool takes(const struct ike_ts_list *list, const struct address *address)
 {

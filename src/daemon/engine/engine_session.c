@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemon/accounts.h"
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
-#include "ike/identity.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_state.h"
+#include "ike/terms/identity.h"
 
 /* session_text - who it is, as keys of a log line. */
 static void session_text(struct engine *e, ike_session_id id, char *text, size_t cap)

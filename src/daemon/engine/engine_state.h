@@ -16,13 +16,13 @@
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
-#include "daemon/channel.h"
-#include "daemon/engine.h"
-#include "daemon/engine_ops.h"
-#include "daemon/host.h"
-#include "linux/esp_plane.h"
+#include "daemon/common/channel.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/engine_ops.h"
+#include "daemon/engine/host.h"
 #include "linux/event_loop.h"
 #include "linux/netlink_monitor.h"
+#include "plane/esp_plane.h"
 
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32

@@ -3,8 +3,8 @@
  * and the first packet that comes there asks for one. */
 #include <stdio.h>
 
-#include "daemon/engine_state.h"
-#include "daemon/log.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
 
 #define TRAP_PAUSE_NS NANOS_PER_SEC /* between two wishes of one trap */
 

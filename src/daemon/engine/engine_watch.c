@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "daemon/engine_state.h"
+#include "daemon/engine/engine_state.h"
 
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
                                   nanos timeout, const struct engine_watch *watch)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/host.h"
+#include "daemon/engine/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "daemon/channel.h"
-#include "daemon/log.h"
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
 
 #define ROUTES_PER_RANGE 64 /* prefixes that one selector may fall into */
 

@@ -2,15 +2,15 @@
 
 /* What the host is asked for, seen from the place of the supervisor. */
 
-#include "daemon/host.h"
+#include "daemon/engine/host.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/unit_test.h"
-#include "daemon/channel.h"
-#include "daemon/log.h"
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
 
 static struct host *host;
 static int ends[2];

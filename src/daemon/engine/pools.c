@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/pools.h"
+#include "daemon/engine/pools.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/map.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 
 #define POOLS   32
 #define HOLDERS 4 /* a session, its successor, and attempts that came to nothing */

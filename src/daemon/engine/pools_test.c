@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/pools.h"
+#include "daemon/engine/pools.h"
 
 #include <stdio.h>
 
 #include "base/unit_test.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 
 static struct ike_conn conn = {.n_pools = 2, .pools = {"four", "six"}};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/reqids.h"
+#include "daemon/engine/reqids.h"
 
 #include "base/unit_test.h"
 

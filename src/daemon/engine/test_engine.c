@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/test_engine.h"
+#include "daemon/engine/test_engine.h"
 
 #include <stdio.h>
 

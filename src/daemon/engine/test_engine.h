@@ -7,7 +7,7 @@
  * core has connections and no SA. A running initiate or terminate ends when the test says so.
  */
 
-#include "daemon/engine_ops.h"
+#include "daemon/engine/engine_ops.h"
 
 struct test_engine {
     struct engine_ops ops; /* ops.engine is this */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/devices.h"
+#include "daemon/process/devices.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
-#include "linux/raw_esp.h"
+#include "daemon/common/log.h"
 #include "linux/udp_socket.h"
+#include "plane/raw_esp.h"
 
 static int failed(const char *what)
 {

@@ -4,7 +4,7 @@
 
 /* What needs privilege to be opened, once at start. */
 
-#include "daemon/supervisor.h"
+#include "daemon/process/supervisor.h"
 
 /* devices_open - fills the descriptors of `start` but the channels; says on the log what failed.
  * ERR_SYSTEM; what is open stays open for the exit. IPv6 may be missing in the kernel. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/helpers.h"
+#include "daemon/process/helpers.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "daemon/channel.h"
-#include "daemon/keyring.h"
-#include "daemon/log.h"
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
+#include "daemon/process/keyring.h"
 #include "linux/sandbox.h"
 #include "linux/udp_socket.h"
 

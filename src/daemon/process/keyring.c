@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/keyring.h"
+#include "daemon/process/keyring.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "crypto/algorithm.h"
 #include "crypto/prf.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 
 #define KEYS 1024
 

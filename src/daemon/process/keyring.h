@@ -5,7 +5,7 @@
 /* The pre-shared keys, and the one thing that is done with them. Lives in the keyholder process. */
 
 #include "crypto/provider.h"
-#include "daemon/channel.h"
+#include "daemon/common/channel.h"
 
 struct keyring;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/keyring.h"
+#include "daemon/process/keyring.h"
 
 #include "base/unit_test.h"
 #include "crypto/prf.h"
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 
 static struct crypto_provider *crypto;
 static struct keyring *keyring;

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/config_load.h"
-#include "daemon/supervisor.h"
+#include "daemon/config/config_load.h"
+#include "daemon/process/supervisor.h"
 
 #define DEFAULT_CONFIG "/etc/ikat"
 #define DEFAULT_SOCKET "/run/ikat.vici"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/privileged.h"
+#include "daemon/process/privileged.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
+#include "daemon/common/log.h"
 #include "linux/netlink_change.h"
 #include "linux/udp_socket.h"
 

@@ -4,8 +4,8 @@
 
 /* The supervisor's hands: carries out requests of the engine, which it does not trust. */
 
-#include "daemon/channel.h"
-#include "daemon/supervisor.h"
+#include "daemon/common/channel.h"
+#include "daemon/process/supervisor.h"
 
 struct privileged;
 

@@ -2,7 +2,7 @@
 
 /* The supervisor's hands under a hostile engine, in a network namespace of their own. */
 
-#include "daemon/privileged.h"
+#include "daemon/process/privileged.h"
 
 #include <net/if.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/supervisor.h"
+#include "daemon/process/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/channel.h"
-#include "daemon/config_load.h"
-#include "daemon/devices.h"
-#include "daemon/engine.h"
-#include "daemon/helpers.h"
-#include "daemon/log.h"
-#include "daemon/privileged.h"
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
+#include "daemon/config/config_load.h"
+#include "daemon/engine/engine.h"
+#include "daemon/process/devices.h"
+#include "daemon/process/helpers.h"
+#include "daemon/process/privileged.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"

@@ -4,8 +4,8 @@
 
 /*
  * The process that keeps CAP_NET_ADMIN and sees no packet. It opens everything, starts the others
- * and then serves one small set of requests (daemon/channel.h), each of which touches only the TUN
- * device that it made, the routing table of that device and the NAT port.
+ * and then serves one small set of requests (daemon/common/channel.h), each of which touches only
+ * the TUN device that it made, the routing table of that device and the NAT port.
  *
  *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
  *                   +-- keyholder  long-term secrets; asked by the engine

@@ -8,10 +8,10 @@
 
 #include "base/secret.h"
 #include "control/values.h"
-#include "daemon/conn_build.h"
-#include "daemon/vici_server.h"
-#include "daemon/vici_status.h"
-#include "ike/identity.h"
+#include "daemon/config/conn_build.h"
+#include "daemon/vici/vici_server.h"
+#include "daemon/vici/vici_status.h"
+#include "ike/terms/identity.h"
 
 static void answer(struct vici_client *client, struct vici_writer *w)
 {

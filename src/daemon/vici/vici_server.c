@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/vici_server.h"
+#include "daemon/vici/vici_server.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "daemon/vici_status.h"
+#include "daemon/vici/vici_status.h"
 
 #define CLIENTS_MAX 64
 #define OUTPUT_MAX  (8 * 1024 * 1024) /* list-sas of ten thousand IKE SAs */

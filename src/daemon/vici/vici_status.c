@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/vici_status.h"
+#include "daemon/vici/vici_status.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemon/selectors.h"
-#include "ike/identity.h"
-#include "ike/proposal.h"
+#include "daemon/config/selectors.h"
+#include "ike/terms/identity.h"
+#include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
 static const char *encr_name(uint16_t id)

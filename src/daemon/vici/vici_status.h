@@ -5,7 +5,7 @@
 /* IKE SAs, Child SAs, sessions, paths and connections as VICI sections. */
 
 #include "control/vici.h"
-#include "daemon/engine_ops.h"
+#include "daemon/engine/engine_ops.h"
 
 /* vici_status_sa - `<conn> { ... child-sas { ... } }`; `child` 0: all its Child SAs. */
 void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/vici_server.h"
+#include "daemon/vici/vici_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/unit_test.h"
-#include "daemon/test_engine.h"
+#include "daemon/engine/test_engine.h"
 
 struct world {
     struct test_engine engine;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/answer.h"
+#include "ike/core/answer.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/child_terms.h"
-#include "ike/combined.h"
-#include "ike/endpoint.h"
-#include "ike/rekey_ike.h"
-#include "ike/seal.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/seal.h"
+#include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/rekey_ike.h"
+#include "ike/login/combined.h"
 
 enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
                                        struct span data)

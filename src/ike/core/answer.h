@@ -2,7 +2,7 @@
 #ifndef IKE_ANSWER_H
 #define IKE_ANSWER_H
 
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
 
 /* answer_request - an authentic request with a parsed chain, or one with `fault`: dispatches it,
  * seals and sends the response, commits. */

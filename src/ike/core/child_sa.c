@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/child.h"
+#include "ike/core/child_sa.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/inner.h"
-#include "ike/jobs.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/jobs.h"
+#include "ike/exchanges/clone_address.h"
 
 /* When a Child SA is rekeyed whose rekey came to nothing. */
 #define REKEY_AGAIN_NS (10 * NANOS_PER_SEC)

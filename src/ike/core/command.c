@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands become intents on the IKE SA that they name. */
-#include "ike/command.h"
+#include "ike/core/command.h"
 
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "ike/auth_lifetime.h"
-#include "ike/exchange.h"
-#include "ike/login.h"
+#include "ike/core/exchange.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/login.h"
 
 static int intent_command(struct sa *sa, const struct ike_command *command, enum intent_kind kind,
                           ike_child_id child)

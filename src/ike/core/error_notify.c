@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an error notify means for the exchange that it ends. */
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/proposal.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
+#include "ike/terms/proposal.h"
 
 #define RETRY_FIRST_NS NANOS_PER_SEC
 #define RETRIES_MAX    6

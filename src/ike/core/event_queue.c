@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 #define NOTICES_PER_SA 8
 

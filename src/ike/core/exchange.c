@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/endpoint.h"
-#include "ike/login.h"
-#include "ike/mobike.h"
-#include "ike/seal.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/seal.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/login/login.h"
 
 /* How each kind of intent is asked. */
 static const struct exchange_ops *const table[INTENT_KINDS] = {

@@ -13,10 +13,10 @@
  *             function that changes state once the reply is sealed.
  */
 
-#include "ike/child.h"
-#include "ike/intent.h"
-#include "ike/sa.h"
-#include "ike/session.h"
+#include "ike/core/child_sa.h"
+#include "ike/core/intent.h"
+#include "ike/core/sa.h"
+#include "ike/core/session.h"
 #include "wire/builder.h"
 #include "wire/message.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/fragment.h"
+#include "ike/core/fragment.h"
 
 #include <stdlib.h>
 

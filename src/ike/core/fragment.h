@@ -6,7 +6,7 @@
  * only the peer itself can fill this memory, and only up to one message per IKE SA. */
 
 #include "base/span.h"
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 
 struct fragment {
     uint32_t message_id;

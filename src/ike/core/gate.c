@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/gate.h"
+#include "ike/core/gate.h"
 
 #include <endian.h>
 
 #include "base/assert.h"
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
 
 #define FLAGS_AT 19 /* in the header */
 

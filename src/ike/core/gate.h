@@ -8,8 +8,8 @@
  * takes lies in the table of SPIs. With 200,000 IKE SAs each one is far away in memory.
  */
 
-#include "ike/endpoint.h"
-#include "ike/sa.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/sa.h"
 #include "wire/message.h"
 
 /* struct gate - beside an SPI of ours in ike->sas_by_spi. */

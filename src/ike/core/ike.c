@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The endpoint: what ike.h offers, except the queues (queue.c), looking in (info.c) and commands
- * (command.c). */
+/* The endpoint: what ike.h offers, except the queues (event_queue.c), looking in (info.c) and
+ * commands (command.c). */
 #include "ike/ike.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/command.h"
-#include "ike/early.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/fragment.h"
-#include "ike/gate.h"
-#include "ike/half_open.h"
-#include "ike/hint.h"
-#include "ike/inner.h"
-#include "ike/jobs.h"
-#include "ike/login.h"
-#include "ike/receive.h"
+#include "ike/core/command.h"
+#include "ike/core/exchange.h"
+#include "ike/core/fragment.h"
+#include "ike/core/gate.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/jobs.h"
+#include "ike/core/receive.h"
+#include "ike/core/unprotected_hint.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/login/early_request.h"
+#include "ike/login/half_open.h"
+#include "ike/login/login.h"
 
 static void options_default(struct ike_options *options)
 {

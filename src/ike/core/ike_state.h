@@ -7,10 +7,10 @@
 #include "base/deadline_heap.h"
 #include "base/map.h"
 #include "crypto/provider.h"
-#include "ike/child.h"
-#include "ike/cookie.h"
-#include "ike/sa.h"
-#include "ike/session.h"
+#include "ike/core/child_sa.h"
+#include "ike/core/sa.h"
+#include "ike/core/session.h"
+#include "ike/login/cookie.h"
 
 struct event_node {
     struct event_node *next;
@@ -43,7 +43,8 @@ struct ike {
     struct session *sessions, *sessions_last;
     struct child *children, *children_last;
     struct map sas_by_id, sas_by_spi; /* by_spi: ours */
-    struct map sas_by_remote;         /* endpoint of the peer -> the youngest established: hint.c */
+    struct map
+        sas_by_remote; /* endpoint of the peer -> the youngest established: unprotected_hint.c */
     struct map sessions_by_id;
     struct map sessions_by_peer; /* hash of the identities -> newest: session.c */
     struct map children_by_id, children_by_spi;
@@ -51,7 +52,7 @@ struct ike {
     struct half_open_source *half_open; /* half_open.h: counters per source */
     struct login *logins;               /* responder, before authentication: login.h */
     unsigned n_groups;                  /* logins of ours that asked for a clone */
-    struct early *early[2];             /* to be replayed: early.h */
+    struct early *early[2];             /* to be replayed: early_request.h */
     struct cookie_jar cookies;
 
     struct job *jobs; /* jobs.h: uthash head */
@@ -67,14 +68,14 @@ struct ike {
     uint8_t n_local;
     struct address local[LIMIT_ADDITIONAL + 1];
 
-    nanos clear_ns, hints_ns; /* rate_second: unprotected answers, receive.c; hint.c */
+    nanos clear_ns, hints_ns; /* rate_second: unprotected answers, receive.c; unprotected_hint.c */
 
     struct ike_stats stats;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
 };
 
-/* --- events and output (queue.c) --- */
+/* --- events and output (event_queue.c) --- */
 
 /* event_add - a zeroed event at the end of the queue, to be filled in. Never NULL: an allocation
  * that fails ends the process, as an event that is lost would lose an SA. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Looking in: copies of what the daemon, the path manager and the tests may know. */
 #include "base/assert.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/gate.h"
-#include "ike/hint.h"
-#include "ike/inner.h"
+#include "ike/core/exchange.h"
+#include "ike/core/gate.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/unprotected_hint.h"
+#include "ike/exchanges/clone_address.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/intent.h"
+#include "ike/core/intent.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
 
 /* Lower is sooner: what saves traffic comes before what makes more of it. */
 static const uint8_t urgency[INTENT_KINDS] = {

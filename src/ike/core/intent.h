@@ -7,7 +7,7 @@
  * free; exchange.h asks. What the peer has to be told in any case is owed where there is no memory.
  */
 
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 
 #define MEMORY_AGAIN_NS NANOS_PER_SEC /* what there was no memory for is tried again */
 

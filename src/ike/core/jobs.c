@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/jobs.h"
+#include "ike/core/jobs.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  * SA that went away is forgotten with it. */
 
 #include "base/table.h"
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 struct job {
     ike_job_id id;

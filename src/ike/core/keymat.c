@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/keymat.h"
+#include "ike/core/keymat.h"
 
 #include "base/assert.h"
 #include "crypto/prf.h"
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 static size_t encr_len(const struct sa *sa)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The expected octets were computed with Python's hmac and hashlib from the formulas of RFC 7296
  * sections 2.13, 2.14, 2.17 and 2.18, 2.23. */
-#include "ike/keymat.h"
+#include "ike/core/keymat.h"
 
 #include "base/unit_test.h"
 #include "crypto/prf.h"
-#include "ike/cookie.h"
-#include "ike/endpoint.h"
-#include "ike/nat_detection.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/nat_detection.h"
+#include "ike/login/cookie.h"
 
 static uint8_t ni[32], nr[24];
 static struct secret first, second;

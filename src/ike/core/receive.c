@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/receive.h"
+#include "ike/core/receive.h"
 
 #include "base/assert.h"
 #include "base/rate.h"
 #include "base/reader.h"
-#include "ike/answer.h"
-#include "ike/early.h"
-#include "ike/exchange.h"
-#include "ike/fragment.h"
-#include "ike/gate.h"
-#include "ike/hint.h"
-#include "ike/login.h"
-#include "ike/seal.h"
+#include "ike/core/answer.h"
+#include "ike/core/exchange.h"
+#include "ike/core/fragment.h"
+#include "ike/core/gate.h"
+#include "ike/core/seal.h"
+#include "ike/core/unprotected_hint.h"
+#include "ike/login/early_request.h"
+#include "ike/login/login.h"
 
 /* Unprotected error notifies, all peers together. */
 #define CLEAR_NOTIFIES_PER_SECOND 10

@@ -2,7 +2,7 @@
 #ifndef IKE_RECEIVE_H
 #define IKE_RECEIVE_H
 
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 /* receive_datagram - whatever came from outside: finds the IKE SA, checks window and integrity, and
  * hands authentic messages to exchange.h. Everything else is counted and dropped, but for the few

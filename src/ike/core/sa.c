@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/auth_lifetime.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/fragment.h"
-#include "ike/half_open.h"
-#include "ike/hint.h"
-#include "ike/inner.h"
-#include "ike/login.h"
-#include "ike/seal.h"
+#include "ike/core/exchange.h"
+#include "ike/core/fragment.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/seal.h"
+#include "ike/core/unprotected_hint.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/half_open.h"
+#include "ike/login/login.h"
 
 /* How long a rekeyed IKE SA waits for the Delete of the peer that rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)

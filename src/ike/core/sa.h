@@ -15,9 +15,9 @@
  */
 
 #include "base/deadline_heap.h"
+#include "ike/core/keymat.h"
+#include "ike/core/window.h"
 #include "ike/ike.h"
-#include "ike/keymat.h"
-#include "ike/window.h"
 
 struct session;
 struct child;
@@ -64,10 +64,11 @@ struct sa {
     nanos stray_ns; /* ESP of the peer's with an unknown SPI since then; in future: not before */
     nanos unused_at_ns; /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
 
-    struct sa *next, *previous;               /* all IKE SAs, by id */
-    struct sa *session_next;                  /* those of the session */
-    struct sa *remote_next, *remote_previous; /* established ones with that key: hint.c */
-    uint64_t remote_key;                      /* 0: not among them */
+    struct sa *next, *previous; /* all IKE SAs, by id */
+    struct sa *session_next;    /* those of the session */
+    struct sa *remote_next,
+        *remote_previous; /* established ones with that key: unprotected_hint.c */
+    uint64_t remote_key;  /* 0: not among them */
     struct sa *touched_next;
     struct deadline deadline; /* in ike->deadlines */
 

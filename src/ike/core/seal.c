@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/seal.h"
+#include "ike/core/seal.h"
 
 #include "base/assert.h"
-#include "ike/keymat.h"
+#include "ike/core/keymat.h"
 
 #define PAYLOAD_HEADER_LEN  4
 #define FRAGMENT_HEADER_LEN 4

@@ -5,7 +5,7 @@
 /* From a payload chain to datagrams, and back: SK, or SKF where RFC 7383 was agreed on and the
  * message is larger than a fragment. */
 
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 #include "wire/builder.h"
 
 enum seal_direction { SEAL_REQUEST, SEAL_RESPONSE };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/session.h"
+#include "ike/core/session.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/rate.h"
-#include "ike/auth_lifetime.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/identity.h"
-#include "ike/login.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/login.h"
+#include "ike/terms/identity.h"
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
 /* every live one rekeyed, thrice, before the peer deletes the old ones */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/hint.h"
+#include "ike/core/unprotected_hint.h"
 
 #include "base/assert.h"
 #include "base/rate.h"
 #include "base/reader.h"
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
 #include "wire/payloads.h"
 
 #define LOOKS_PER_SECOND 100

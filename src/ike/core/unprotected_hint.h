@@ -9,7 +9,7 @@
  * second is bounded for all together. Only the Delete of an IKE SA has less patience after one.
  */
 
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 #include "wire/message.h"
 
 /* hint_enter - an IKE SA that is established, and has this path: hints from there concern it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/window.h"
+#include "ike/core/window.h"
 
 #include <stdlib.h>
 

@@ -6,10 +6,10 @@
 #include "base/rate.h"
 #include "base/reader.h"
 #include "crypto/ke.h"
-#include "ike/endpoint.h"
-#include "ike/inner.h"
-#include "ike/mobike.h"
-#include "ike/rekey_ike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/exchanges/rekey_ike.h"
 
 /* D-21: a new IKE SA, cloned or rekeyed, costs a key exchange; of one session this many at once,
  * then one per interval. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/child_terms.h"
+#include "ike/exchanges/child_terms.h"
 
 #include "base/writer.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
-#include "ike/inner.h"
-#include "ike/keymat.h"
-#include "ike/narrow.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/keymat.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/terms/narrow.h"
 
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name)
 {

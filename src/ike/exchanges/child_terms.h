@@ -4,8 +4,8 @@
 
 /* What the two ends agree on for a Child SA; the same in IKE_AUTH and CREATE_CHILD_SA. */
 
-#include "ike/child.h"
-#include "ike/proposal.h"
+#include "ike/core/child_sa.h"
+#include "ike/terms/proposal.h"
 #include "wire/builder.h"
 
 struct child_terms {

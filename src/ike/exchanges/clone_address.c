@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/inner.h"
+#include "ike/exchanges/clone_address.h"
 
 #include <stdlib.h>
 
-#include "ike/child.h"
-#include "ike/cp.h"
-#include "ike/endpoint.h"
-#include "ike/jobs.h"
+#include "ike/core/child_sa.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/jobs.h"
+#include "ike/login/cp.h"
 
 bool inner_own(const struct sa *sa)
 {

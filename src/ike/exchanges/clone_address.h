@@ -16,7 +16,7 @@
  *                           <--  HDR, SK{CP(CFG_REPLY), SA, Nr, ... TSi, TSr}
  */
 
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 #include "wire/builder.h"
 #include "wire/message.h"
 

@@ -18,12 +18,12 @@
 #include "base/rate.h"
 #include "base/reader.h"
 #include "crypto/ke.h"
-#include "ike/child_terms.h"
-#include "ike/collision.h"
-#include "ike/endpoint.h"
-#include "ike/inner.h"
-#include "ike/mobike.h"
-#include "ike/rekey_ike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/exchanges/rekey_ike.h"
+#include "ike/terms/collision.h"
 
 #define NONCE_LEN 32
 

@@ -11,9 +11,9 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "base/writer.h"
-#include "ike/auth_lifetime.h"
-#include "ike/endpoint.h"
-#include "ike/mobike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/login/auth_lifetime.h"
 
 /* Packets of a Child SA may still be on their way that was replaced, or that the peer closes while
  * our own Delete is not answered (section 1.4.1: the incoming half goes with the response). */

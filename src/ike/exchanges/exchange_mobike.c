@@ -12,8 +12,8 @@
 
 #include "base/assert.h"
 #include "base/secret.h"
-#include "ike/endpoint.h"
-#include "ike/mobike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/mobike.h"
 
 #define COOKIE2_LEN 16
 

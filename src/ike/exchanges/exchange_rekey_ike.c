@@ -14,9 +14,9 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "crypto/ke.h"
-#include "ike/endpoint.h"
-#include "ike/inner.h"
-#include "ike/rekey_ike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/exchanges/rekey_ike.h"
 
 /* drop_larval - the IKE SA that the request was for will not be. */
 static void drop_larval(struct rekeying *rekeying, nanos now)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/mobike.h"
+#include "ike/exchanges/mobike.h"
 
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 static bool usable(const struct ike *ike, const struct address *address)
 {

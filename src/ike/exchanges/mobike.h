@@ -5,8 +5,8 @@
 /* RFC 4555: the address lists, and the two roles, which are those of the session: the End User
  * decides about addresses, whoever began this IKE SA (section 1.3, A-09 of the draft). */
 
-#include "ike/answer.h"
-#include "ike/nat_detection.h"
+#include "ike/core/answer.h"
+#include "ike/exchanges/nat_detection.h"
 
 /* mobike_add_addresses - ADDITIONAL_IP*_ADDRESS for our addresses other than that of `path`, or
  * NO_ADDITIONAL_ADDRESSES if `empty_too` and there are none (section 3.6). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/nat_detection.h"
+#include "ike/exchanges/nat_detection.h"
 
 #include "crypto/prf.h"
-#include "ike/endpoint.h"
+#include "ike/core/ike_state.h"
 
 #define NAT_HASH_LEN 20
 

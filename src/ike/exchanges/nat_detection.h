@@ -5,7 +5,7 @@
 /* NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP: SHA-1 of SPIs, address and port (RFC
  * 7296 section 2.23), also on the paths of MOBIKE (RFC 4555 section 3.8). */
 
-#include "ike/sa.h"
+#include "ike/core/sa.h"
 #include "wire/builder.h"
 
 /* nat_detection_add - both notifies for a message that leaves over `path`. `hide_source`: a source

@@ -4,10 +4,10 @@
 
 /* Between exchange_rekey_ike.c (asks) and answer_rekey_ike.c (answers). */
 
-#include "ike/collision.h"
-#include "ike/exchange.h"
-#include "ike/keymat.h"
-#include "ike/proposal.h"
+#include "ike/core/exchange.h"
+#include "ike/core/keymat.h"
+#include "ike/terms/collision.h"
+#include "ike/terms/proposal.h"
 
 #define REKEY_NONCE_LEN 32
 

@@ -5,11 +5,11 @@
  *                           <--  HDR, SK{N(AUTH_LIFETIME)}
  *   HDR, SK{}               -->
  */
-#include "ike/auth_lifetime.h"
+#include "ike/login/auth_lifetime.h"
 
 #include "base/reader.h"
-#include "ike/endpoint.h"
-#include "ike/exchange.h"
+#include "ike/core/exchange.h"
+#include "ike/core/ike_state.h"
 
 /* RFC 4478 section 5: an End User may set reasonable limits. A Gateway that asks all the time costs
  * a login in so long. */

@@ -10,7 +10,7 @@
  * its own: the earlier one counts.
  */
 
-#include "ike/session.h"
+#include "ike/core/session.h"
 #include "wire/builder.h"
 #include "wire/message.h"
 

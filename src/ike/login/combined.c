@@ -11,14 +11,14 @@
  * payloads are verified; before, the initiator has an SPI, a nonce and a key exchange, and the
  * responder nothing. Whatever is wrong with the offer costs the clone, not the login (D-07).
  */
-#include "ike/combined.h"
+#include "ike/login/combined.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/endpoint.h"
-#include "ike/inner.h"
-#include "ike/rekey_ike.h"
+#include "ike/core/ike_state.h"
+#include "ike/exchanges/clone_address.h"
+#include "ike/exchanges/rekey_ike.h"
 
 uint16_t combined_number(const struct login *login)
 {

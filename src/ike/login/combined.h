@@ -4,7 +4,7 @@
 
 /* A clone within the login (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.5): see combined.c. */
 
-#include "ike/login.h"
+#include "ike/login/login.h"
 
 /*
  * combined_split - tells the payloads of the login from the group that N(KEEP_OLD_IKE_SA) opens.

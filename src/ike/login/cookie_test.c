@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/cookie.h"
+#include "ike/login/cookie.h"
 
 #include "base/unit_test.h"
 

@@ -5,7 +5,7 @@
 /* Configuration payloads (RFC 7296 sections 2.19 and 3.15): the End User asks, the Gateway answers.
  */
 
-#include "ike/session.h"
+#include "ike/core/session.h"
 #include "wire/builder.h"
 
 /* cp_request_add - CFG_REQUEST for the connection's vips; nothing if it has none. `held`: where any

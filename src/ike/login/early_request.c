@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/early.h"
+#include "ike/login/early_request.h"
 
 #include <stdlib.h>
 
-#include "ike/endpoint.h"
-#include "ike/login.h"
-#include "ike/receive.h"
+#include "ike/core/ike_state.h"
+#include "ike/core/receive.h"
+#include "ike/login/login.h"
 
 struct early {
     struct ike_path path;

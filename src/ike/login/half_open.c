@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/half_open.h"
+#include "ike/login/half_open.h"
 
 #include "base/table.h"
 #include <stdlib.h>

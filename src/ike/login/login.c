@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login.h"
+#include "ike/login/login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "crypto/prf.h"
-#include "ike/combined.h"
-#include "ike/early.h"
-#include "ike/half_open.h"
-#include "ike/identity.h"
-#include "ike/keymat.h"
+#include "ike/core/keymat.h"
+#include "ike/login/combined.h"
+#include "ike/login/early_request.h"
+#include "ike/login/half_open.h"
+#include "ike/terms/identity.h"
 
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
 {

@@ -6,9 +6,9 @@
  * login.c: beginnings, ends, jobs; login_init.c and login_auth.c: the two exchanges, both sides. */
 
 #include "crypto/ke.h"
-#include "ike/answer.h"
-#include "ike/jobs.h"
-#include "ike/proposal.h"
+#include "ike/core/answer.h"
+#include "ike/core/jobs.h"
+#include "ike/terms/proposal.h"
 
 #define LOGIN_HALF_OPEN_NS                                                                         \
     (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over                          \
@@ -60,7 +60,7 @@ struct login {
     bool clone;             /* the caller wants it */
     struct rekeying *group; /* owned; NULL: not asked for */
     uint64_t group_spi;
-    struct early *early[2]; /* owned; early.h: on this IKE SA, on the clone */
+    struct early *early[2]; /* owned; early_request.h: on this IKE SA, on the clone */
 };
 
 /* login_notice_refusal - after NO_PROPOSAL_CHOSEN: what the peer says that it takes, as a notice.

@@ -15,17 +15,17 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "ike/answer.h"
-#include "ike/auth_lifetime.h"
-#include "ike/child_terms.h"
-#include "ike/combined.h"
-#include "ike/cp.h"
-#include "ike/early.h"
-#include "ike/identity.h"
-#include "ike/login.h"
-#include "ike/mobike.h"
-#include "ike/narrow.h"
-#include "ike/seal.h"
+#include "ike/core/answer.h"
+#include "ike/core/seal.h"
+#include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/combined.h"
+#include "ike/login/cp.h"
+#include "ike/login/early_request.h"
+#include "ike/login/login.h"
+#include "ike/terms/identity.h"
+#include "ike/terms/narrow.h"
 
 static bool keep_chain(struct login *login, const struct wire_message *message)
 {

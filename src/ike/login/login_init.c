@@ -11,13 +11,13 @@
 
 #include "base/assert.h"
 #include "base/reader.h"
-#include "ike/answer.h"
-#include "ike/half_open.h"
-#include "ike/identity.h"
-#include "ike/keymat.h"
-#include "ike/login.h"
-#include "ike/nat_detection.h"
-#include "ike/seal.h"
+#include "ike/core/answer.h"
+#include "ike/core/keymat.h"
+#include "ike/core/seal.h"
+#include "ike/exchanges/nat_detection.h"
+#include "ike/login/half_open.h"
+#include "ike/login/login.h"
+#include "ike/terms/identity.h"
 
 #define NONCE_LEN   32 /* at least half of the largest PRF key (section 2.10), and more */
 #define RETRIES_MAX 3

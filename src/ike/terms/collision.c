@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/collision.h"
+#include "ike/terms/collision.h"
 
 #include "base/assert.h"
 

@@ -5,7 +5,7 @@
 /* Identities: text as in swanctl.conf, ID payloads, and wildcard patterns. */
 
 #include "base/error.h"
-#include "ike/policy.h"
+#include "ike/connection.h"
 #include "wire/payloads.h"
 
 #define IDENTITY_TEXT_MAX 256

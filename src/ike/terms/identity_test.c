@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/identity.h"
+#include "ike/terms/identity.h"
 
 #include "base/unit_test.h"
 

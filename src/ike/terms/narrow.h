@@ -4,7 +4,7 @@
 
 /* Traffic selectors: what policy means for this peer, and narrowing (RFC 7296 section 2.9). */
 
-#include "ike/policy.h"
+#include "ike/connection.h"
 #include "wire/payloads.h"
 
 /* ts_resolve - the policy with its dynamic entries replaced by `addresses` (inner ones, or the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/narrow.h"
+#include "ike/terms/narrow.h"
 
 #include <stdio.h>
 #include <stdlib.h>

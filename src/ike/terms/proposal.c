@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/proposal.h"
+#include "ike/terms/proposal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

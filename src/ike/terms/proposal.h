@@ -5,7 +5,7 @@
 /* Proposals: strings as in swanctl.conf, and the negotiation of RFC 7296 sections 2.7 and 3.3. */
 
 #include "base/error.h"
-#include "ike/policy.h"
+#include "ike/connection.h"
 #include "wire/payloads.h"
 
 #define PROPOSAL_TEXT_MAX    256
