@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EAP_CONVERSATION_H
+#define EAP_CONVERSATION_H
+
+/* What both roles of a conversation have in common. */
+
+#include "eap/method.h"
+
+struct conversation {
+    struct eap_talk talk;
+    size_t n_methods;
+    enum eap_type methods[EAP_METHODS];
+    const struct eap_method *method; /* the one in progress; NULL: none yet */
+    void *state;                     /* of `method`, owned */
+    unsigned rounds;                 /* packets that came */
+    bool proven;                     /* the method is done: talk.msk is the key */
+    bool over;                       /* a success or a failure was reported */
+    uint8_t identity[EAP_IDENTITY];  /* talk.identity borrows this */
+};
+
+/* conversation_begin - copies the configuration. ERR_INVALID: see eap_peer_new. */
+int conversation_begin(struct conversation *c, const struct eap_config *config) MUST_USE;
+void conversation_end(struct conversation *c); /* wipes */
+
+/* conversation_identify - the identity as the peer said it. false: too long. */
+bool conversation_identify(struct conversation *c, struct span identity);
+
+/* conversation_choose - makes `method` the one in progress, with fresh state. ERR_NO_MEMORY. */
+int conversation_choose(struct conversation *c, const struct eap_method *method) MUST_USE;
+
+/* conversation_wants - whether `type` is among the configured methods. */
+bool conversation_wants(const struct conversation *c, uint8_t type);
+
+/* conversation_reply, _fail, _succeed - fill the result. What `w` holds is in ret->packet already.
+ */
+void conversation_reply(struct eap_result *ret, const struct writer *w);
+void conversation_fail(struct conversation *c, struct eap_result *ret, const struct writer *w);
+void conversation_succeed(struct conversation *c, struct eap_result *ret, const struct writer *w);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "eap/method.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/secret.h"
+
+static const struct eap_method *const methods[] = {
+    &eap_method_mschapv2,
+};
+
+#define N_METHODS (sizeof(methods) / sizeof(methods[0]))
+
+const struct eap_method *eap_method_find(enum eap_type type)
+{
+    for (size_t i = 0; i < N_METHODS; i++)
+        if (methods[i]->type == type)
+            return methods[i];
+    return NULL;
+}
+
+enum eap_type eap_type_of(struct span name)
+{
+    for (size_t i = 0; i < N_METHODS; i++)
+        if (span_equal(name, span_text(methods[i]->name)))
+            return methods[i]->type;
+    return EAP_TYPE_NONE;
+}
+
+const char *eap_type_name(uint8_t type)
+{
+    const struct eap_method *method = eap_method_find((enum eap_type)type);
+    return method == NULL ? "unknown" : method->name;
+}
+
+bool eap_type_derives_keys(enum eap_type type)
+{
+    const struct eap_method *method = eap_method_find(type);
+    return method != NULL && method->keys;
+}
+
+enum eap_step eap_failed(struct eap_talk *talk, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(talk->reason, sizeof(talk->reason), format, list);
+    va_end(list);
+    return EAP_STEP_FAILED;
+}
+
+void eap_result_done(struct eap_result *result)
+{
+    wipe(result, sizeof(*result));
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EAP_METHOD_H
+#define EAP_METHOD_H
+
+/* What a method gives to the framework (peer.c, authenticator.c), and what it gets. */
+
+#include "base/writer.h"
+#include "eap/eap.h"
+#include "eap/packet.h"
+
+/* struct eap_talk - what a method knows of its conversation, and where it leaves what it yields. */
+struct eap_talk {
+    struct eap_crypto *crypto;
+    const struct random *random;
+    const struct eap_secrets *secrets;
+    struct span identity; /* the peer's, as said in the clear or configured */
+    uint8_t msk[EAP_MSK];
+    size_t msk_len;
+    char reason[EAP_REASON];
+};
+
+enum eap_step {
+    EAP_STEP_REPLY = 1, /* the writer holds Type-Data to send; more is to come */
+    EAP_STEP_DONE,      /* the other side is proven, the MSK is set. Peer: the writer holds the last
+                           Response, only an EAP-Success may follow. Authenticator: nothing is written */
+    EAP_STEP_FAILED, /* reason is set. Peer: the writer may hold a last Response, which says so */
+};
+
+/* A method of both roles. `state` is zeroed memory of state_size octets, wiped at the end. */
+struct eap_method {
+    enum eap_type type;
+    const char *name; /* in swanctl.conf, behind "eap-" */
+    bool keys;        /* it ends with an MSK */
+    size_t state_size;
+    enum eap_step (*peer_recv)(struct eap_talk *talk, void *state, const struct eap_packet *request,
+                               struct writer *w);
+    enum eap_step (*authenticator_begin)(struct eap_talk *talk, void *state, uint8_t identifier,
+                                         struct writer *w);
+    enum eap_step (*authenticator_recv)(struct eap_talk *talk, void *state,
+                                        const struct eap_packet *response, struct writer *w);
+    void (*done)(void *state); /* NULL: nothing to free */
+};
+
+extern const struct eap_method eap_method_mschapv2;
+
+/* eap_method_find - NULL: this layer has no such method. */
+const struct eap_method *eap_method_find(enum eap_type type);
+
+/* eap_failed - sets the reason; returns EAP_STEP_FAILED. */
+enum eap_step eap_failed(struct eap_talk *talk, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

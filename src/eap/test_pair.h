@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EAP_TEST_PAIR_H
+#define EAP_TEST_PAIR_H
+
+/* Both roles on one side of the wire, for unit tests and fuzzers: seeded randomness, one
+ * secret each, that of "anna". */
+
+#include "eap/eap.h"
+
+struct test_pair {
+    uint64_t seed;
+    struct random random;
+    struct eap_crypto *crypto;
+    struct eap_secrets secrets[2]; /* of the peer, of the authenticator */
+    struct eap_secret secret[2];
+    struct eap_config config[2];
+    struct eap_peer *peer;
+    struct eap_authenticator *authenticator;
+    struct eap_result peer_result, result; /* the last ones */
+    unsigned packets;
+};
+
+/* test_pair_begin - the configuration of both, to be changed before test_pair_make. The pair owns
+ * `crypto`; NULL: it makes one. */
+void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *crypto);
+void test_pair_method(struct test_pair *p, enum eap_type type); /* the only one of both */
+void test_pair_password(struct test_pair *p, int side, const char *password);
+void test_pair_make(struct test_pair *p);
+void test_pair_end(struct test_pair *p);
+
+/* test_pair_to_peer, test_pair_to_authenticator - one packet: the last one of the other side. */
+void test_pair_to_peer(struct test_pair *p);
+void test_pair_to_authenticator(struct test_pair *p);
+
+/* test_pair_run - from the authenticator's first packet until both have an end. */
+void test_pair_run(struct test_pair *p);
+
+#endif
