@@ -90,7 +90,7 @@ static const struct row rows[] = {
     {CONN, "mediated_by", NULL, "x", "not supported by ikat"},
     {CONN, "mediation_peer", NULL, "x", "not supported by ikat"},
     {LOCAL, "auth", "psk", "pubkey", "only psk is"},
-    {LOCAL, "id", "@gw.example", "C=CH, CN=gw.example", "is not an identity"},
+    {LOCAL, "id", "@gw.example", "C=CH, Town=gw.example", "is not an identity"},
     {LOCAL, "round", "1", NULL, NULL},
     {LOCAL, "certs", NULL, "a.pem", "not supported by ikat: certificates"},
     {LOCAL, "pubkeys", NULL, "a.pem", "not supported by ikat"},

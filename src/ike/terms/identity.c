@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "ike/terms/distinguished_name.h"
+
 static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
 {
     if (len == 0 || len > sizeof(id->data))
@@ -14,6 +16,16 @@ static int set(struct ike_id *id, uint8_t type, const void *octets, size_t len)
     id->len = (uint16_t)len;
     memcpy(id->data, octets, len);
     return 0;
+}
+
+static bool is_name(uint8_t type)
+{
+    return type == ID_FQDN || type == ID_RFC822_ADDR;
+}
+
+static struct span octets_of(const struct ike_id *id)
+{
+    return span_of(id->data, id->len);
 }
 
 int identity_from_address(const struct address *address, struct ike_id *ret_id)
@@ -59,31 +71,44 @@ static int set_hex(struct ike_id *id, uint8_t type, const char *text)
         if (high < 0 || low < 0)
             return ERR_INVALID;
         octets[i] = (uint8_t)(high << 4 | low);
-        if (type != ID_KEY_ID && (octets[i] < 0x20 || octets[i] == 0x7f))
+        if (is_name(type) && (octets[i] < 0x20 || octets[i] == 0x7f))
             return ERR_INVALID; /* a terminator in a name */
     }
     return set(id, type, octets, len / 2);
+}
+
+static int set_dn(struct ike_id *id, const char *text)
+{
+    uint8_t octets[sizeof(id->data)];
+    struct writer w = writer_of(octets, sizeof(octets));
+    int err = dn_parse(text, &w);
+    return err != 0 ? ERR_INVALID : set(id, ID_DER_ASN1_DN, octets, w.len);
+}
+
+static int set_dn_octets(struct ike_id *id, const char *text)
+{
+    int err = set_hex(id, ID_DER_ASN1_DN, text);
+    return err == 0 && !dn_sound(span_of(id->data, id->len)) ? ERR_INVALID : err;
 }
 
 static const struct prefix {
     const char *text;
     uint8_t type;
 } prefixes[] = {
-    {"fqdn:", ID_FQDN},         {"dns:", ID_FQDN},
-    {"email:", ID_RFC822_ADDR}, {"rfc822:", ID_RFC822_ADDR},
-    {"ipv4:", ID_IPV4_ADDR},    {"ipv6:", ID_IPV6_ADDR},
-    {"keyid:", ID_KEY_ID},      {"userfqdn:", ID_RFC822_ADDR},
+    {"fqdn:", ID_FQDN},          {"dns:", ID_FQDN},
+    {"email:", ID_RFC822_ADDR},  {"rfc822:", ID_RFC822_ADDR},
+    {"ipv4:", ID_IPV4_ADDR},     {"ipv6:", ID_IPV6_ADDR},
+    {"keyid:", ID_KEY_ID},       {"userfqdn:", ID_RFC822_ADDR},
+    {"asn1dn:", ID_DER_ASN1_DN},
 };
 
 /* typed - "fqdn:..." and its like. false: no such prefix. */
 static bool typed(const char *text, struct ike_id *id, int *ret_err)
 {
-    static const char *const other[] = {"asn1dn:", "asn1gn:"};
-    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-        if (strncasecmp(text, other[i], strlen(other[i])) == 0) {
-            *ret_err = ERR_INVALID;
-            return true;
-        }
+    if (strncasecmp(text, "asn1gn:", 7) == 0) {
+        *ret_err = ERR_INVALID;
+        return true;
+    }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
         size_t len = strlen(prefixes[i].text);
         if (strncasecmp(text, prefixes[i].text, len) != 0)
@@ -92,6 +117,8 @@ static bool typed(const char *text, struct ike_id *id, int *ret_err)
         if (prefixes[i].type == ID_IPV4_ADDR || prefixes[i].type == ID_IPV6_ADDR)
             *ret_err =
                 set_address(id, rest, prefixes[i].type == ID_IPV4_ADDR ? ADDRESS_V4 : ADDRESS_V6);
+        else if (prefixes[i].type == ID_DER_ASN1_DN)
+            *ret_err = rest[0] == '#' ? set_dn_octets(id, rest + 1) : set_dn(id, rest);
         else if (rest[0] == '#')
             *ret_err = set_hex(id, prefixes[i].type, rest + 1);
         else
@@ -117,8 +144,8 @@ int identity_parse(const char *text, struct ike_id *ret_id)
         err = set_name(&id, ID_FQDN, text + 1);
     else if (set_address(&id, text, 0) == 0)
         ;
-    else if (strchr(text, '=') != NULL) /* a distinguished name: not as a name of another type */
-        err = ERR_INVALID;
+    else if (strchr(text, '=') != NULL)
+        err = set_dn(&id, text);
     else
         err = set_name(&id, strchr(text, '@') != NULL ? ID_RFC822_ADDR : ID_FQDN, text);
     if (err == 0)
@@ -132,6 +159,8 @@ const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
     size_t at = 0;
     if (id->type == ID_ANY)
         return strcpy(out, "%any");
+    if (id->type == ID_DER_ASN1_DN)
+        return dn_print(octets_of(id), out, IDENTITY_TEXT_MAX);
     if ((id->type == ID_IPV4_ADDR || id->type == ID_IPV6_ADDR) &&
         address_from(span_of(id->data, id->len), &address))
         return address_print(&address, out);
@@ -156,23 +185,25 @@ bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id)
     case ID_FQDN:
     case ID_RFC822_ADDR:
     case ID_KEY_ID: return set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
+    case ID_DER_ASN1_DN:
+        return dn_sound(id->data) && set(ret_id, id->type, id->data.ptr, id->data.len) == 0;
     default: return false;
     }
 }
 
-static bool is_name(uint8_t type)
-{
-    return type == ID_FQDN || type == ID_RFC822_ADDR;
-}
-
 bool identity_is_pattern(const struct ike_id *id)
 {
-    return is_name(id->type) && id->data[0] == '*';
+    return (is_name(id->type) && id->data[0] == '*') ||
+           (id->type == ID_DER_ASN1_DN && dn_is_pattern(octets_of(id)));
 }
 
 bool identity_equal(const struct ike_id *a, const struct ike_id *b)
 {
-    if (a->type != b->type || a->len != b->len)
+    if (a->type != b->type)
+        return false;
+    if (a->type == ID_DER_ASN1_DN)
+        return dn_equal(octets_of(a), octets_of(b));
+    if (a->len != b->len)
         return false;
     if (!is_name(a->type))
         return memcmp(a->data, b->data, a->len) == 0;
@@ -184,6 +215,8 @@ bool identity_equal(const struct ike_id *a, const struct ike_id *b)
 
 uint32_t identity_hash(const struct ike_id *id, uint32_t seed)
 {
+    if (id->type == ID_DER_ASN1_DN)
+        return dn_hash(octets_of(id), seed);
     uint32_t hash = seed ^ 2166136261u; /* FNV-1a; names have no case */
     for (uint16_t i = 0; i < id->len; i++)
         hash = (hash ^ (uint32_t)(id->data[i] | 0x20)) * 16777619u;
@@ -198,6 +231,8 @@ enum identity_rank identity_covers(const struct ike_id *pattern, const struct ik
         return IDENTITY_EXACT;
     if (!identity_is_pattern(pattern) || pattern->type != id->type)
         return IDENTITY_NO;
+    if (pattern->type == ID_DER_ASN1_DN)
+        return dn_covers(octets_of(pattern), octets_of(id)) ? IDENTITY_PATTERN : IDENTITY_NO;
     /* "*.example" covers "a.example" and "a.b.example", but neither "example" nor ".example" */
     uint16_t tail = (uint16_t)(pattern->len - 1);
     if (id->len <= tail)

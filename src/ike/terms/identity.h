@@ -14,9 +14,10 @@
  * identity_parse - "192.0.2.1", "2001:db8::1" (ID_IPV4_ADDR, ID_IPV6_ADDR), "user@host"
  * (ID_RFC822_ADDR), "host.example" (ID_FQDN; a leading @ is cut off), "@#0a1b" and "keyid:text"
  * (ID_KEY_ID), "@@user" (ID_RFC822_ADDR), "%any" and "" (type 0), or with the type in front:
- * "fqdn:", "dns:", "email:", "rfc822:", "userfqdn:", "ipv4:", "ipv6:", "keyid:", the names and keys
- * among them also as "#" and hexadecimal octets. ERR_INVALID: too long, not of the named type, or a
- * distinguished name, which is of certificates.
+ * "fqdn:", "dns:", "email:", "rfc822:", "userfqdn:", "ipv4:", "ipv6:", "keyid:", "asn1dn:", all but
+ * the addresses also as "#" and hexadecimal octets. A text with a '=' and no type in front is a
+ * distinguished name (ID_DER_ASN1_DN, distinguished_name.h). ERR_INVALID: too long, or not of the
+ * named type.
  */
 int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
 
@@ -37,9 +38,8 @@ uint32_t identity_hash(const struct ike_id *id, uint32_t seed);
 
 /*
  * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*'
- * ("*.example",
- * "*@example"), 3 exactly. Names are compared without regard to case; a '*' stands only at the
- * beginning, and never inside of key IDs or addresses.
+ * ("*.example", "*@example", "C=CH, CN=*"), 3 exactly. Names are compared without regard to case; a
+ * '*' stands only at the beginning, and never inside of key IDs or addresses.
  */
 enum identity_rank { IDENTITY_NO, IDENTITY_ANY, IDENTITY_PATTERN, IDENTITY_EXACT };
 /* identity_covers - the same with a parsed pattern, for owners of secrets. */

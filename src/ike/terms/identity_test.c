@@ -29,6 +29,14 @@ static void parse_and_print(void **state)
         {"userfqdn:anna", ID_RFC822_ADDR, "anna"},
         {"@@anna", ID_RFC822_ADDR, "anna"},
         {"keyid:C=CH", ID_KEY_ID, "C=CH"},
+        {"C=CH, O=Example,CN=gw.example", ID_DER_ASN1_DN, "C=CH, O=Example, CN=gw.example"},
+        {"/C=CH/O=Example/CN=gw", ID_DER_ASN1_DN, "C=CH, O=Example, CN=gw"},
+        {"asn1dn:cn=*", ID_DER_ASN1_DN, "CN=*"},
+        {"asn1dn:#300d310b3009060355040313026777", ID_DER_ASN1_DN, "CN=gw"},
+        {"O=a\\, b, E=anna@example.org, DC=x, UID=anna", ID_DER_ASN1_DN,
+         "O=a, b, E=anna@example.org, DC=x, UID=anna"},
+        {"CN=Z\xc3\xbcrich", ID_DER_ASN1_DN, "CN=Z\\xc3\\xbcrich"},
+        {"asn1dn:#300e310c300a06042a03040513026777", ID_DER_ASN1_DN, "1.2.3.4.5=gw"},
         {"keyid:a\"b\\c\x1b[2J", ID_KEY_ID, "a\\x22b\\x5cc\\x1b[2J"},
     };
     char out[IDENTITY_TEXT_MAX];
@@ -62,10 +70,16 @@ static void refused(void **state)
                                        "@gw\n",
                                        "anna@user.example\n",
                                        "@@anna\x7f",
-                                       "asn1dn:C=CH",
                                        "asn1gn:#30",
-                                       "C=CH, O=Example, CN=gw.example",
-                                       "CN=*"};
+                                       "=x",
+                                       "C=",
+                                       "C=CH,",
+                                       "C=CH, O",
+                                       "Nothing=x",
+                                       "CN=a\nb",
+                                       "asn1dn:#3000",
+                                       "asn1dn:#300d310b30090603550403130267",
+                                       "asn1dn:#300d310b3009060355040302026777"};
     struct ike_id id = {.type = 99};
     char longest[LIMIT_ID];
     (void)state;
@@ -98,7 +112,7 @@ static void from_the_wire(void **state)
         {ID_FQDN, LIMIT_ID / 2 + 1, false},
         {ID_KEY_ID, 7, true},
         {ID_ANY, 4, false},
-        {ID_DER_ASN1_DN, 8, false},
+        {ID_DER_ASN1_DN, 8, false}, /* zeros are no name */
         {200, 4, false},
     };
     static const uint8_t octets[LIMIT_ID];
@@ -133,6 +147,20 @@ static void match(void **state)
         {"gw.*", "gw.example", IDENTITY_NO}, /* only at the beginning */
         {"keyid:*", "keyid:abc", IDENTITY_NO},
         {"keyid:abc", "keyid:ABC", IDENTITY_NO}, /* octets, not a name */
+        {"C=CH, CN=gw", "C=ch, CN=GW", IDENTITY_EXACT},
+        {"C=CH, CN=a  b", "C=CH, CN=a b ", IDENTITY_EXACT},
+        {"CN=gw", "asn1dn:#300d310b300906035504030c026777", IDENTITY_EXACT}, /* UTF8String */
+        {"C=CH, CN=*", "C=CH, CN=gw", IDENTITY_PATTERN},
+        {"C=*, CN=*", "C=CH, CN=gw", IDENTITY_PATTERN},
+        {"C=CH, CN=*", "C=DE, CN=gw", IDENTITY_NO},
+        {"C=CH, CN=*", "CN=gw, C=CH", IDENTITY_NO},
+        {"CN=*", "C=CH, CN=gw", IDENTITY_NO},
+        {"C=CH, CN=*", "C=CH", IDENTITY_NO},
+        {"C=CH, CN=g*", "C=CH, CN=gw", IDENTITY_NO},
+        {"CN=gw", "CN=gwx", IDENTITY_NO},
+        {"CN=gw", "O=gw", IDENTITY_NO},
+        {"CN=gw", "fqdn:gw", IDENTITY_NO},
+        {"C=CH, CN=gw", "C=CH, CN=*", IDENTITY_NO},
         {"192.0.2.1", "192.0.2.1", IDENTITY_EXACT},
         {"192.0.2.1", "fqdn:192.0.2.1", IDENTITY_NO},
     };
@@ -154,6 +182,33 @@ static void a_nul_matches_no_pattern(void **state)
     assert_int_equal(identity_match("a", &id), IDENTITY_NO);
 }
 
+/* A4: the same for a name in a certificate; two attributes of one RDN are not two RDNs. */
+static void distinguished_names_that_are_not(void **state)
+{
+    static const char *const others[] = {
+        "asn1dn:#30123110300e06035504030c07677700657669"
+        "6c", /* gw, NUL, evil */
+        "asn1dn:#30173115300906035504060c02434830080603550403130167",
+    };
+    struct ike_id id, same, wide;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_int_equal(identity_parse(others[i], &id), 0);
+        assert_int_equal(identity_match("CN=gw", &id), IDENTITY_NO);
+        assert_int_equal(identity_match("C=CH, CN=g", &id), IDENTITY_NO);
+    }
+    assert_int_equal(identity_parse("CN=Gw  x", &id), 0);
+    assert_int_equal(identity_parse("asn1dn:#300f310d300b060355040"
+                                    "30c0467772078",
+                                    &same),
+                     0);
+    assert_true(identity_equal(&id, &same));
+    assert_int_equal(identity_hash(&id, 7), identity_hash(&same, 7));
+    /* BMPString: "g" and "w" in two octets each are no ASCII */
+    assert_int_equal(identity_parse("asn1dn:#300f310d300b06035504031e0400670077", &wide), 0);
+    assert_int_equal(identity_match("CN=gw", &wide), IDENTITY_NO);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -162,6 +217,7 @@ int main(void)
         cmocka_unit_test(from_the_wire),
         cmocka_unit_test(match),
         cmocka_unit_test(a_nul_matches_no_pattern),
+        cmocka_unit_test(distinguished_names_that_are_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
