@@ -7,12 +7,12 @@
 
 /* --- messages --- */
 #define LIMIT_DATAGRAM 65535 /* the largest UDP payload we look at */
-#define LIMIT_IKE_MESSAGE                                                                          \
-    16384 /* reassembled IKE message; certificates and ML-KEM fit, floods do not */
-#define LIMIT_PAYLOADS                                                                             \
-    96 /* payloads in one message: 20 N + 20 D + 20 V + 20 CERTREQ + 8 CERT + the rest */
-#define LIMIT_NOTIFIES                                                                             \
-    24 /* notifies in one message: 8 additional addresses and all status types we know */
+/* reassembled IKE message; certificates and ML-KEM fit, floods do not */
+#define LIMIT_IKE_MESSAGE 16384
+/* payloads in one message: 20 N + 20 D + 20 V + 20 CERTREQ + 8 CERT + the rest */
+#define LIMIT_PAYLOADS 96
+/* notifies in one message: 8 additional addresses and all status types we know */
+#define LIMIT_NOTIFIES          24
 #define LIMIT_DELETES           20
 #define LIMIT_VENDOR_IDS        20
 #define LIMIT_CERTS             8
@@ -30,17 +30,16 @@
 
 /* --- IKE endpoint --- */
 #define LIMIT_HALF_OPEN 1000 /* IKE SAs before authentication; beyond, new ones are refused */
-#define LIMIT_COOKIE_THRESHOLD                                                                     \
-    30 /* half-open IKE SAs, all sources, from which COOKIE is demanded */
+/* half-open IKE SAs, all sources, from which COOKIE is demanded */
+#define LIMIT_COOKIE_THRESHOLD   30
 #define LIMIT_COOKIE_PER_ADDRESS 3 /* the same per source address */
-#define LIMIT_BLOCK_PER_ADDRESS                                                                    \
-    16                          /* half-open IKE SAs of one address (one /64); beyond: dropped     \
-                                 */
-#define LIMIT_IKE_SAS_SESSION 8 /* default of max_ike_sas */
-#define LIMIT_CHILD_SAS_SESSION                                                                    \
-    64 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
-#define LIMIT_INTENTS 16   /* intents queued on one IKE SA */
-#define LIMIT_EVENTS  4096 /* events waiting to be pulled */
+/* half-open IKE SAs of one address (one /64); beyond: dropped */
+#define LIMIT_BLOCK_PER_ADDRESS 16
+#define LIMIT_IKE_SAS_SESSION   8 /* default of max_ike_sas */
+/* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
+#define LIMIT_CHILD_SAS_SESSION 64
+#define LIMIT_INTENTS           16   /* intents queued on one IKE SA */
+#define LIMIT_EVENTS            4096 /* events waiting to be pulled */
 
 /* --- data plane --- */
 #define LIMIT_REPLAY_WINDOW 8192 /* packets; the default is 1024 */

@@ -5,9 +5,8 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-#define SHORT_LIFE_NS                                                                              \
-    (10 * NANOS_PER_SEC) /* a session that ends sooner counts as a failed login                    \
-                          */
+/* a session that ends sooner counts as a failed login */
+#define SHORT_LIFE_NS (10 * NANOS_PER_SEC)
 
 static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
 {

@@ -8,18 +8,18 @@
  * data-plane orders and news are pulled out. One manager serves all sessions of the daemon.
  *
  *      path_manager_links_set / _connect / _event / _tick
- *          while (path_manager_command(pm, &command))    ike_command(), or _refused() if that
- * failed while (path_manager_order(pm, &order))        esp_plane_child_state(), _session_mode()
- *          while (path_manager_news(pm, &news))          log, answer whoever waits
+ *          while (path_manager_command(pm, &command))    ike_command(); _refused() if it fails
+ *          while (path_manager_order(pm, &order))        esp_plane_child_state(), _session_mode()
+ *          while (path_manager_news(pm, &news))          log, answer the command that waits
  *          wait until path_manager_deadline() or the next input
  *
- * End User: a *wanted path* is one (interface, remote address) of the connection. Each gets an IKE
- * SA of its own: the first by a login that is raced over all of them, the others as clones that
- * are moved there (MOBIKE) and given Child SAs. The SA of a path that dies is moved to a survivor
- * ("parked") so that it loses nothing, and moves home when its path has answered for `stable_for`;
- * an SA that is gone is cloned anew from any survivor. A peer or configuration without clones
- * leaves one SA that is moved: ordinary mobility. Gateway: judges the health of each IKE SA, so
- * that downstream traffic leaves a silent path.
+ * End User: a path is a pair (interface, remote address) that the connection wants. Each path gets
+ * an IKE SA. The first comes from a login, which is tried over all paths at once. The others are
+ * clones of it, moved to their paths by MOBIKE and given Child SAs. When a path dies, its IKE SA is
+ * parked: moved to a path that works, with its Child SAs. It moves back when its own path has
+ * answered for `stable_for`. An IKE SA that was lost is cloned again from any other. Without
+ * clones (peer or configuration) one IKE SA moves between the paths, as in RFC 4555. Gateway: the
+ * manager judges the health of each IKE SA, so that downstream traffic leaves a silent path.
  */
 
 #include "base/random.h"

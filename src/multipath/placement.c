@@ -11,10 +11,10 @@
 #define MOVE_NS       (3 * NANOS_PER_SEC) /* path test, update and routability check together */
 #define MOVE_ROUNDS   4                   /* ... and one more, as a message may be lost */
 #define MOVE_BRIEF_NS NANOS_PER_SEC
-#define GATEWAY_MOVES_NS                                                                           \
-    (500 * NANOS_PER_MS) /* the Gateway's M13 is here by then, its repetition too */
-#define TEST_MAX_NS    (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
-#define TEST_SINGLE_NS (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
+/* the Gateway's M13 is here by then, its repetition too */
+#define GATEWAY_MOVES_NS (500 * NANOS_PER_MS)
+#define TEST_MAX_NS      (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
+#define TEST_SINGLE_NS   (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
 
 static struct ike_path place(const struct leg *leg, const struct path *path)
 {

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-#define FAVOURITE_NS                                                                               \
-    NANOS_PER_SEC /* traffic elsewhere for longer than that makes a new favourite */
+/* traffic elsewhere for longer than that makes a new favourite */
+#define FAVOURITE_NS NANOS_PER_SEC
 
 const char *path_state_name(enum path_state state)
 {

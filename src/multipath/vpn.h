@@ -20,16 +20,16 @@
 #include "base/map.h"
 #include "multipath/path_manager.h"
 
-#define LEGS_MAX                                                                                   \
-    (LIMIT_SESSION_PATHS + 8) /* IKE SAs of a session that are followed: paths, rekeys */
+/* IKE SAs of a session that are followed: paths, rekeys */
+#define LEGS_MAX        (LIMIT_SESSION_PATHS + 8)
 #define BEARERS_MAX     (LIMIT_CHILD_SAS_SESSION + 8)
 #define OWN_REMOTES_MAX (POLICY_ADDRESSES + LIMIT_SESSION_PATHS)
 #define REMOTES_MAX     (OWN_REMOTES_MAX + LIMIT_ADDITIONAL + 1)
 #define COMMANDS_MAX    4096
 #define NEWS_MAX        512
 #define STAGGER_NS      (250 * NANOS_PER_MS) /* RFC 8305 section 5: Connection Attempt Delay */
-#define LOGIN_IDLE_NS                                                                              \
-    (20 * NANOS_PER_SEC) /* an answered login that then stalls gives way to others */
+/* an answered login that then stalls gives way to others */
+#define LOGIN_IDLE_NS          (20 * NANOS_PER_SEC)
 #define RETRY_MIN_NS           NANOS_PER_SEC /* back-off of attempts: doubles from here ... */
 #define RETRY_MAX_NS           (60 * NANOS_PER_SEC) /* ... up to here, less a random quarter */
 #define LOST_NS                (60 * NANOS_PER_SEC) /* a dead IKE SA is kept that long while others live */

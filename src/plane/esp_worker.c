@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 32
-#define SEND_SLACK                                                                                 \
-    4096 /* behind PLANE_SEND_OCTETS, so that a packet can be built before it is weighed */
+/* behind PLANE_SEND_OCTETS, so that a packet can be built before it is weighed */
+#define SEND_SLACK 4096
 
 nanos plane_now(void)
 {

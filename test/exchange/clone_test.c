@@ -98,6 +98,7 @@ static enum scenario_fate edit_keep_old(struct world *world, bool to_b, struct m
     return SCENARIO_CHANGED;
 }
 
+/* both ends agree, whatever it was */
 #define NO_NOTIFY                                                                                  \
     {                                                                                              \
         SIZE_MAX,                                                                                  \
@@ -142,7 +143,7 @@ static void the_notify(void **state)
         if (outcome != tried->outcome)
             fail_msg("%s: %s", tried->name, ike_outcome_name(outcome));
         if (!tried->response) {
-            /* both ends agree, whatever it was */
+
             bool unused = tried->data[0].len == 4 && tried->data[0].octets[1] == 1;
             assert_int_equal(scenario_count(world, kept_response), outcome == IKE_OK);
             assert_int_equal(scenario_count(world, plain_response), outcome != IKE_OK && !unused);

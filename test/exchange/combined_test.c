@@ -9,6 +9,7 @@
 #include "ike/terms/proposal.h"
 #include "wire/payloads.h"
 
+/* it stays with the first */
 #define INIT_REQUEST                                                                               \
     "a:500 -> b:500 IKE_SA_INIT request: SA(IKE) KE NONCE N(NAT_DETECTION_SOURCE_IP) "             \
     "N(NAT_DETECTION_DESTINATION_IP) N(IKEV2_FRAGMENTATION_SUPPORTED) "                            \
@@ -84,7 +85,7 @@ static void the_draft(void **state)
         assert_int_equal(second.role, by_b ? IKE_SA_RESPONDER : IKE_SA_INITIATOR);
         assert_true(second.spi_i != first.spi_i && second.spi_r != first.spi_r);
         assert_int_equal(scenario_session(peer).logins, 1);
-        assert_int_equal(world_n_children(peer), 1); /* it stays with the first */
+        assert_int_equal(world_n_children(peer), 1);
         assert_true(ike_path_equal(&second.path, &first.path));
     }
     ike_sa_id second = world_sa(&world->a, 1);

@@ -127,8 +127,8 @@ int engine_secret_unload(struct engine *e, const char *id)
 
 /* --- names of peers --- */
 
-#define RETRY_NS                                                                                   \
-    (10 * NANOS_PER_SEC) /* a name that is not known may be so at the next boot stage */
+/* a name that is not known may be so at the next boot stage */
+#define RETRY_NS (10 * NANOS_PER_SEC)
 
 static const char *name_of(const struct ike_conn *conn)
 {

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/seal.h"
+#include "ike/core/turn.h"
 #include "ike/exchanges/mobike.h"
 #include "ike/login/login.h"
 
@@ -29,7 +30,7 @@ static const struct exchange_ops *const table[INTENT_KINDS] = {
 };
 
 #define REKEY_AGAIN_NS  (30 * NANOS_PER_SEC)
-#define MEMORY_ATTEMPTS 16 /* of a wish that may be given up */
+#define MEMORY_ATTEMPTS 16 /* for want of memory, of an intent that may be dropped */
 
 /* --- the end of an intent --- */
 
@@ -62,7 +63,7 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
 void exchange_bequeath(struct sa *from, struct sa *to)
 {
     struct asking *asking = from->asking;
-    if (asking == NULL || asking->running || asking->intent.unused_old ||
+    if (asking == NULL || asking->holder == HOLDER_CALLING || asking->intent.unused_old ||
         asking->intent.kind == INTENT_LOGIN || asking->intent.kind == INTENT_REKEY_IKE ||
         asking->intent.kind == INTENT_DELETE_IKE)
         return;
@@ -88,11 +89,23 @@ static struct asking *asking_free(struct asking *asking)
     return NULL;
 }
 
-/* send_request - the first time or again: the same octets (RFC 7296 section 2.1). */
+/* send_request - for the first time or again: the same octets (RFC 7296 section 2.1). */
 static void send_request(struct sa *sa, nanos now)
 {
     window_sent(&sa->mine, &sa->ike->retransmit, now);
     output_packet(sa, sa->mine.packet, &sa->mine.path);
+}
+
+/* pace_set - the outstanding request is sent as `intent` wants, until `end_ns`; 0: without an end. */
+static void pace_set(struct window *mine, const struct intent *intent, nanos end_ns)
+{
+    mine->tries = 0;
+    mine->interval_ns = intent->retry_ns;
+    mine->end_ns = end_ns;
+    if (end_ns == 0)
+        mine->pace = WINDOW_TRIES;
+    else
+        mine->pace = intent->give_up_ns > 0 ? WINDOW_CALLER : WINDOW_UNTIL;
 }
 
 /* seal_and_send - the request that ops->ask wrote. */
@@ -105,23 +118,20 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
         return false;
     sa->mine.packet = packet;
     sa->mine.path = asking->path;
-    asking->strayed = false;
-    sa->mine.tries = 0;
-    sa->mine.interval_ns = asking->intent.retry_ns;
-    if (asking->intent.give_up_at_ns == 0)
-        asking->intent.give_up_at_ns = asking->intent.give_up_ns > 0
-                                           ? nanos_after(now, asking->intent.give_up_ns)
-                                           : NANOS_NEVER;
-    sa->mine.give_up_at_ns = asking->intent.give_up_at_ns;
+    asking->holder = HOLDER_OWN;
+    asking->several_paths = false;
     asking->asked_ns = now;
+    if (asking->intent.give_up_at_ns == 0 && asking->intent.give_up_ns > 0)
+        asking->intent.give_up_at_ns = nanos_after(now, asking->intent.give_up_ns);
+    pace_set(&sa->mine, &asking->intent, asking->intent.give_up_at_ns);
     send_request(sa, now);
     return true;
 }
 
 static void conclude(struct sa *sa, struct verdict verdict, nanos now);
 
-/* not_asked - with the memory that was missing it may be: a Delete is said in any case, and where
- * nobody waits for the outcome nobody would wish it again. */
+/* not_asked - the verdict on a request that could not be built. Where memory was missing, a Delete is
+ * asked again in any case, and so is an intent whose caller does not wait: nobody would repeat it. */
 static struct verdict not_asked(const struct asking *asking, enum ike_outcome outcome, nanos now)
 {
     const struct intent *intent = &asking->intent;
@@ -134,9 +144,9 @@ static struct verdict not_asked(const struct asking *asking, enum ike_outcome ou
                             .not_before_ns = nanos_after(now, MEMORY_AGAIN_NS)};
 }
 
-/* there - where the peer is reached: a Gateway goes after an End User that has moved, whose address
- * has yet to be checked (RFC 4555 section 3.7), since nobody is left where it was. */
-static const struct ike_path *there(const struct sa *sa)
+/* peer_path - the path over which the peer is reached now. An End User that has moved is reached at
+ * its new address before that is verified (RFC 4555 section 3.7): its old address is dead. */
+static const struct ike_path *peer_path(const struct sa *sa)
 {
     return sa->pending_ns > sa->moved_ns ? &sa->pending_path : &sa->path;
 }
@@ -145,11 +155,10 @@ static void ask(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
-    asking->path = *there(sa);
+    asking->path = *peer_path(sa);
     asking->exchange = asking->ops->exchange;
-    asking->running = true;
+    asking->holder = HOLDER_CALLING;
     enum ike_outcome outcome = asking->ops->ask(sa, asking, &request, now);
-    asking->running = false;
     if (outcome == IKE_OK && sa->life != IKE_DEAD && !seal_and_send(sa, asking, &request, now))
         outcome = IKE_LIMIT; /* no memory, or a message that does not fit */
     if (sa->life == IKE_DEAD && outcome == IKE_OK)
@@ -162,7 +171,7 @@ static void ask(struct sa *sa, nanos now)
         sa_down(sa, outcome, now);
 }
 
-/* rekey_failed - a rekey of our own accord came to nothing: once more, before the hard lifetime. */
+/* rekey_failed - a rekey that we began failed: try again before the hard lifetime. */
 static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
 {
     struct child *child = child_find(sa->ike, intent->child);
@@ -176,7 +185,7 @@ static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
         child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
 }
 
-/* again - what is being asked waits in the queue once more. */
+/* again - the intent of the exchange goes back into the queue. */
 static void again(struct sa *sa, nanos not_before_ns)
 {
     struct asking *asking = sa->asking;
@@ -188,7 +197,7 @@ static void again(struct sa *sa, nanos not_before_ns)
     asking_release(asking);
     sa->asking = NULL;
     *asking = (struct asking){.intent = *intent};
-    /* D-12: what crossed a rekey of the peer goes on where the Child SAs went */
+    /* D-12: after a rekey by the peer the exchange continues on the IKE SA that has the Child SAs */
     struct sa *heir = of_this_one ? NULL : sa_heir(sa);
     if (heir == NULL)
         heir = sa;
@@ -198,7 +207,7 @@ static void again(struct sa *sa, nanos not_before_ns)
     free(asking);
 }
 
-/* conclude - what the verdict asks for. Loops through `ask` at most once per step. */
+/* conclude - acts on the verdict. Calls `ask` at most once per step. */
 static void conclude(struct sa *sa, struct verdict verdict, nanos now)
 {
     struct asking *asking = sa->asking;
@@ -212,7 +221,7 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
         ask(sa, now);
         return;
     case VERDICT_REPEAT: ask(sa, now); return;
-    case VERDICT_LATER: return;
+    case VERDICT_LATER: asking->holder = HOLDER_JOB; return;
     case VERDICT_AGAIN: again(sa, verdict.not_before_ns); return;
     case VERDICT_DONE:
         emit_done(sa, &asking->intent, &verdict, rtt_ns);
@@ -231,12 +240,6 @@ struct verdict exchange_acknowledged(struct sa *sa, struct asking *asking,
     return verdict_done(IKE_OK);
 }
 
-/* is_question - about a path: whoever asked repeats it, or asks another one. */
-static bool is_question(enum intent_kind kind)
-{
-    return kind == INTENT_PROBE || kind == INTENT_PATH_TEST || kind == INTENT_MOVE;
-}
-
 static bool runnable(const struct sa *sa, const struct intent *intent, nanos now)
 {
     if (intent->not_before_ns > now)
@@ -253,74 +256,74 @@ static struct intent **first_runnable(struct sa *sa, nanos now)
     return link;
 }
 
-/*
- * wake - a request is outstanding to which nobody waits any more (its probe was given up). The
- * window allows no other before it is answered, so that it is what goes out for the sake of
- * `intent`: the same octets, over the path that the intent is about (RFC 4555 section 3.5).
- */
-static void wake(struct sa *sa, struct intent *intent, nanos now)
+/* --- whose turn the window is: turn.h decides --- */
+
+static bool intent_moves(enum intent_kind kind)
+{
+    return kind == INTENT_MOVE || kind == INTENT_CREATE_MOVED;
+}
+
+static struct turn_state turn_state_of(const struct sa *sa)
+{
+    const struct asking *asking = sa->asking;
+    if (asking == NULL)
+        return (struct turn_state){.holder = HOLDER_NONE};
+    return (struct turn_state){
+        .holder = asking->holder,
+        .kind = asking->intent.kind,
+        .lent_to = asking->lent.kind,
+        .pace = sa->mine.pace,
+        .tries = sa->mine.tries,
+        .established = sa->life == IKE_ESTABLISHED,
+        .replaced = sa->life == IKE_SA_REPLACED,
+        .gateway = sa->session != NULL && sa->session->role == IKE_GATEWAY,
+        .current_path = ike_path_equal(&sa->mine.path, peer_path(sa)),
+    };
+}
+
+static struct turn_intent turn_intent_of(const struct sa *sa, const struct intent *intent)
+{
+    struct turn_intent next = {.kind = intent->kind, .patient = intent->give_up_ns == 0};
+    if (intent_moves(intent->kind)) {
+        struct ike_path to = mobike_fill_path(sa, &intent->path);
+        next.other_path = !ike_path_equal(&sa->mine.path, &to);
+    }
+    return next;
+}
+
+/* outstanding_lend - sends the outstanding request for the sake of `intent`, over its path. */
+static void outstanding_lend(struct sa *sa, struct intent *intent, nanos now)
 {
     struct asking *asking = sa->asking;
-    bool other_path = intent->kind == INTENT_MOVE || intent->kind == INTENT_PATH_TEST ||
-                      intent->kind == INTENT_CREATE_MOVED;
-    struct ike_path path = other_path ? mobike_fill_path(sa, &intent->path) : *there(sa);
-    asking->parked = false;
-    asking->woken = true;
-    asking->woken_for = intent->kind;
-    asking->woken_at_leisure = intent_at_leisure(intent);
-    /* what interrupts it does not put off its end */
-    if (intent_at_leisure(intent) && intent->give_up_at_ns == 0)
-        intent->give_up_at_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit));
-    asking->strayed |= !ike_path_equal(&sa->mine.path, &path);
+    bool own_path = intent_moves(intent->kind) || intent->kind == INTENT_PATH_TEST;
+    struct ike_path path = own_path ? mobike_fill_path(sa, &intent->path) : *peer_path(sa);
+    asking->holder = HOLDER_LENT;
+    asking->lent.kind = intent->kind;
+    asking->lent.liveness = intent_is_liveness(intent);
+    asking->several_paths |= !ike_path_equal(&sa->mine.path, &path);
     sa->mine.path = path;
-    sa->mine.tries = 0;
-    sa->mine.interval_ns = intent->retry_ns;
-    sa->mine.give_up_at_ns = intent->give_up_ns > 0      ? nanos_after(now, intent->give_up_ns)
-                             : intent_at_leisure(intent) ? intent->give_up_at_ns
-                                                         : NANOS_NEVER;
+    if (intent_is_liveness(intent) && intent->give_up_at_ns == 0)
+        intent->give_up_at_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit));
+    pace_set(&sa->mine, intent,
+             intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns) : intent->give_up_at_ns);
     send_request(sa, now);
 }
 
-/* hastens - what is outstanding, without an end, where the IKE SA lives, keeps a question waiting
- * whether anything answers there. Its own answer tells, so that it is repeated as the question
- * would be. */
-static bool hastens(const struct sa *sa, const struct intent *intent)
+/* outstanding_hasten - the next copy of the outstanding request leaves as early as the one of the
+ * probe would. */
+static void outstanding_hasten(struct sa *sa, const struct intent *probe, nanos now)
 {
-    const struct asking *asking = sa->asking;
-    bool slow =
-        sa->mine.give_up_at_ns == NANOS_NEVER || (asking->woken && asking->woken_at_leisure);
-    return intent->kind == INTENT_PROBE && intent->give_up_ns > 0 && window_busy(&sa->mine) &&
-           slow && sa->life == IKE_ESTABLISHED && ike_path_equal(&sa->mine.path, there(sa));
-}
-
-static void hasten(struct sa *sa, const struct intent *intent, nanos now)
-{
-    sa->asking->woken = true;
-    sa->asking->woken_for = intent->kind;
-    sa->asking->woken_at_leisure = false;
-    sa->mine.interval_ns = intent->retry_ns;
-    sa->mine.give_up_at_ns = nanos_after(now, intent->give_up_ns);
-    sa->mine.resend_at_ns = nanos_min(sa->mine.resend_at_ns, nanos_after(now, intent->retry_ns));
+    sa->asking->holder = HOLDER_LENT;
+    sa->asking->lent.kind = probe->kind;
+    sa->asking->lent.liveness = false;
+    sa->mine.interval_ns = probe->retry_ns;
+    sa->mine.pace = WINDOW_CALLER;
+    sa->mine.end_ns = nanos_after(now, probe->give_up_ns);
+    sa->mine.resend_at_ns = nanos_min(sa->mine.resend_at_ns, nanos_after(now, probe->retry_ns));
     sa_touch(sa);
 }
 
-/* leaves_path - what is outstanding, without an end but that of a question, was sent more than once
- * over a path that the next intent leaves: until it is answered nothing else can be sent, so it
- * goes along (RFC 4555 section 3.5). */
-static bool leaves_path(const struct sa *sa, const struct intent *intent)
-{
-    const struct asking *asking = sa->asking;
-    bool questioned = asking->woken && asking->woken_for == INTENT_PROBE;
-    if (!window_busy(&sa->mine) || (sa->mine.give_up_at_ns != NANOS_NEVER && !questioned) ||
-        sa->life != IKE_ESTABLISHED || asking->intent.kind == INTENT_LOGIN ||
-        (intent->kind != INTENT_MOVE && intent->kind != INTENT_CREATE_MOVED) ||
-        intent->give_up_ns == 0)
-        return false;
-    struct ike_path to = mobike_fill_path(sa, &intent->path);
-    return !ike_path_equal(&sa->mine.path, &to);
-}
-
-/* message_ids_end - RFC 7296 section 2.2: before they are used up there is another IKE SA. */
+/* message_ids_end - RFC 7296 section 2.2: the IKE SA is rekeyed before its Message IDs end. */
 static void message_ids_end(struct sa *sa, nanos now)
 {
     uint32_t mine = sa->mine.next_id, theirs = sa->theirs.next_id;
@@ -332,65 +335,112 @@ static void message_ids_end(struct sa *sa, nanos now)
         (void)!intent_add(sa, &rekey); /* no memory: asked for again with the next message */
 }
 
-/* woken_by - the intent for which the outstanding request was sent again; NULL: it is gone. */
-static struct intent **woken_by(struct sa *sa, nanos now)
+/* borrower - the intent to which the outstanding request is lent; NULL: it has left the queue. */
+static struct intent **borrower(struct sa *sa, nanos now)
 {
     const struct asking *asking = sa->asking;
     struct intent **link = &sa->intents;
-    while (*link != NULL && ((*link)->kind != asking->woken_for || !runnable(sa, *link, now) ||
-                             intent_at_leisure(*link) !=
-                                 (asking->woken_for == INTENT_PROBE && asking->woken_at_leisure)))
+    while (*link != NULL && ((*link)->kind != asking->lent.kind || !runnable(sa, *link, now) ||
+                             intent_is_liveness(*link) != asking->lent.liveness))
         link = &(*link)->next;
     return *link != NULL ? link : NULL;
 }
 
-/* own_pace - what changes something is asked until it is answered, though whoever hurried it or
- * waited for it does so no more. */
+/* own_pace - a state-changing request is never abandoned: without a response we cannot know whether
+ * the peer acted. It returns to the normal retransmission schedule. */
 static void own_pace(struct sa *sa, nanos now)
 {
-    sa->asking->strayed |= !ike_path_equal(&sa->mine.path, there(sa));
-    sa->mine.path = *there(sa);
+    sa->asking->holder = HOLDER_OWN;
+    sa->asking->several_paths |= !ike_path_equal(&sa->mine.path, peer_path(sa));
+    sa->mine.path = *peer_path(sa);
+    sa->mine.pace = WINDOW_TRIES;
     sa->mine.interval_ns = 0;
     sa->mine.tries = 0;
-    window_sent(&sa->mine, &sa->ike->retransmit, now); /* the last copy went out just now */
+    window_sent(&sa->mine, &sa->ike->retransmit, now); /* the last copy left just now */
 }
 
-/* park - the caller of a probe has its answer ("none"), the request stays outstanding. */
-static void park(struct sa *sa, nanos now)
+/* borrower_times_out - the intent that borrowed the outstanding request ends. */
+static void borrower_times_out(struct sa *sa, nanos now)
+{
+    struct intent **link = borrower(sa, now);
+    if (link == NULL)
+        return;
+    struct intent *intent = intent_take(sa, link);
+    intent_end(sa, intent, IKE_TIMEOUT);
+    free(intent);
+}
+
+/* outstanding_give_up - the intent for which the request is sent ends with a time-out. The request
+ * stays outstanding. */
+static void outstanding_give_up(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
-    if (asking->woken) {
-        struct intent *first = *first_runnable(sa, now), **link = woken_by(sa, now);
-        if (first != NULL && first->kind == INTENT_DELETE_IKE) {
-            /* it came while somebody else waited; the peer cannot be told, as it does not answer */
-            sa_down(sa, first->reason, now);
-            return;
-        }
-        if (link != NULL) {
-            struct intent *intent = intent_take(sa, link);
-            intent_end(sa, intent, IKE_TIMEOUT);
-            free(intent);
-        }
+    const struct intent *first = *first_runnable(sa, now);
+    if (asking->holder == HOLDER_LENT && first != NULL && first->kind == INTENT_DELETE_IKE) {
+        /* the Delete was queued behind the borrower; the peer answers nothing, so it is not sent */
+        sa_down(sa, first->reason, now);
+        return;
+    }
+    if (asking->holder == HOLDER_LENT) {
+        borrower_times_out(sa, now);
     } else {
         intent_end(sa, &asking->intent, IKE_TIMEOUT);
         asking->intent.tag = 0;
     }
-    asking->woken = false;
-    asking->parked = is_question(asking->intent.kind);
-    sa->mine.resend_at_ns = NANOS_NEVER;
-    sa->mine.give_up_at_ns = NANOS_NEVER;
-    if (!asking->parked)
+    if (turn_question(asking->intent.kind))
+        asking->holder = HOLDER_ABANDONED;
+    else
         own_pace(sa, now);
     sa_touch(sa);
 }
 
-/* overtaken - a test of another path, which has not been answered at once, keeps the question
- * waiting whether the IKE SA lives where it is. */
-static bool overtaken(const struct sa *sa, const struct intent *intent)
+/* refused_unprotected - nothing contradicted the unprotected refusal of the login. */
+static void refused_unprotected(struct sa *sa, nanos now)
 {
-    return window_busy(&sa->mine) && sa->asking->intent.kind == INTENT_PATH_TEST &&
-           !sa->asking->parked && !sa->asking->woken && sa->mine.tries > 2 &&
-           intent->kind == INTENT_PROBE && intent->give_up_ns > 0;
+    struct verdict verdict = verdict_notify(sa->login->hint);
+    window_clear(&sa->mine);
+    sa->asking->holder = HOLDER_CALLING;
+    sa_down(sa, verdict.outcome, now);
+    conclude(sa, verdict, now);
+}
+
+static void peer_dead(struct sa *sa, nanos now)
+{
+    if (sa->login != NULL && sa->login->hint != 0)
+        refused_unprotected(sa, now);
+    else
+        sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);
+}
+
+/* turn_take - acts on one decision of turn_decide(). true: there may be another one. */
+static bool turn_take(struct sa *sa, nanos now)
+{
+    struct intent **link = first_runnable(sa, now);
+    struct turn_state state = turn_state_of(sa);
+    struct turn_intent next = {0};
+    if (*link != NULL)
+        next = turn_intent_of(sa, *link);
+    switch (turn_decide(&state, *link == NULL ? NULL : &next,
+                        window_time(&sa->mine, &sa->ike->retransmit, now))) {
+    case TURN_WAIT: return false;
+    case TURN_SEND:
+        sa->asking = (struct asking *)intent_take(sa, link);
+        sa->asking->ops = table[sa->asking->intent.kind];
+        ask(sa, now);
+        return true;
+    case TURN_RESEND:
+        sa->ike->stats.retransmitted++;
+        send_request(sa, now);
+        return false;
+    case TURN_LEND:
+        sa->ike->stats.retransmitted++;
+        outstanding_lend(sa, *link, now);
+        return false;
+    case TURN_HASTEN: outstanding_hasten(sa, *link, now); return false;
+    case TURN_GIVE_UP: outstanding_give_up(sa, now); return true;
+    case TURN_PEER_DEAD: peer_dead(sa, now); return false;
+    }
+    return false;
 }
 
 void exchange_run(struct sa *sa, nanos now)
@@ -398,23 +448,14 @@ void exchange_run(struct sa *sa, nanos now)
     message_ids_end(sa, now);
     if (now >= sa->owed.at_ns)
         intents_pay(sa, sa);
-    while (sa->life != IKE_DEAD) {
-        struct intent **link = first_runnable(sa, now);
-        if (*link == NULL)
-            return;
-        if (sa->asking != NULL) {
-            if (overtaken(sa, *link))
-                park(sa, now);
-            if (sa->asking->parked || (sa->mine.tries > 1 && leaves_path(sa, *link)))
-                wake(sa, *link, now);
-            else if (hastens(sa, *link))
-                hasten(sa, *link, now);
-            return;
-        }
-        sa->asking = (struct asking *)intent_take(sa, link);
-        sa->asking->ops = table[sa->asking->intent.kind];
-        ask(sa, now);
-    }
+    while (sa->life != IKE_DEAD && turn_take(sa, now))
+        ;
+}
+
+void exchange_tick(struct sa *sa, nanos now)
+{
+    while (sa->life != IKE_DEAD && window_busy(&sa->mine) && turn_take(sa, now))
+        ;
 }
 
 static void emit_exchange(struct sa *sa, const struct asking *asking)
@@ -427,11 +468,11 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
     (void)snprintf(event->what, sizeof(event->what), "%s", asking->ops->what);
 }
 
-/* finish_woken - the woken request was answered: a probe wanted no more than that. */
-static void finish_woken(struct sa *sa, nanos now)
+/* borrower_answered - a probe that borrowed the request wanted a response, and no more than that. */
+static void borrower_answered(struct sa *sa, nanos now)
 {
-    struct intent **link = woken_by(sa, now);
-    if (link == NULL || sa->asking->woken_for != INTENT_PROBE)
+    struct intent **link = borrower(sa, now);
+    if (link == NULL || sa->asking->lent.kind != INTENT_PROBE)
         return;
     struct intent *probe = intent_take(sa, link);
     struct verdict verdict = verdict_done(IKE_OK);
@@ -444,19 +485,18 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
 {
     struct asking *asking = sa->asking;
     ASSERT(asking != NULL && window_busy(&sa->mine));
-    bool woken = asking->woken;
-    /* Of a request that was sent more than once it is unknown which sending was answered: the time
-     * since the last one would flatter, since the first is safe. */
+    bool lent = asking->holder == HOLDER_LENT;
+    /* The response does not say which copy it answers. The time since the first copy is an upper
+     * bound; the time since the last would be too short. */
     asking->rtt_ns = now - sa->mine.first_sent_ns;
-    asking->parked = asking->woken = false;
+    asking->holder = HOLDER_CALLING;
     for (struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
-        if (intent_at_leisure(intent))
-            intent->give_up_at_ns = 0; /* the peer lives: it may take as long again */
+        if (intent_is_liveness(intent))
+            intent->give_up_at_ns = 0; /* the peer lives: the time to answer begins anew */
     sa->last_request = window_take(&sa->mine);
     emit_exchange(sa, asking);
-    if (woken)
-        finish_woken(sa, now);
-    asking->running = true;
+    if (lent)
+        borrower_answered(sa, now);
     struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
     if (asking->intent.kind != INTENT_LOGIN && wire_notify_has(response, N_INVALID_SYNTAX)) {
         /* RFC 7296 section 2.21.3: fatal for both ends, without a Delete */
@@ -465,7 +505,6 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
     } else {
         verdict = asking->ops->answered(sa, asking, response, from, now);
     }
-    asking->running = false;
     sa->last_request = packet_free(sa->last_request);
     conclude(sa, verdict, now);
 }
@@ -476,85 +515,31 @@ void exchange_resume(struct sa *sa, struct verdict verdict, nanos now)
     conclude(sa, verdict, now);
 }
 
-void exchange_hurry(struct sa *sa)
+void exchange_make_way(struct sa *sa)
 {
     struct asking *asking = sa->asking;
-    if (asking == NULL || asking->running || asking->parked || !window_busy(&sa->mine) ||
-        !is_question(asking->intent.kind))
+    if (asking == NULL || !turn_question(asking->intent.kind) ||
+        (asking->holder != HOLDER_OWN && asking->holder != HOLDER_LENT))
         return;
-    if (!asking->woken)
+    if (asking->holder == HOLDER_OWN)
         intent_end(sa, &asking->intent, IKE_CANCELLED);
     asking->intent.tag = 0;
-    asking->woken = false;
-    asking->parked = true;
-    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = NANOS_NEVER;
+    asking->holder = HOLDER_ABANDONED;
     sa_touch(sa);
 }
 
-/* survives_timeout - who asked said how long, and decides what it means. A replaced IKE SA stays
- * for the sake of the peer, which may still ask for our response. */
-static bool survives_timeout(const struct sa *sa)
+/* outstanding_deadline - when the outstanding request is sent again or given up. */
+static nanos outstanding_deadline(const struct window *mine)
 {
-    const struct asking *asking = sa->asking;
-    bool leisure = asking->woken && asking->woken_at_leisure;
-    return (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED) &&
-           sa->mine.give_up_at_ns != NANOS_NEVER && !leisure &&
-           (asking->woken || asking->intent.give_up_ns > 0) &&
-           (is_question(asking->intent.kind) || asking->woken ||
-            /* M13: the End User may never have heard of it, and is where it was */
-            (asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY));
-}
-
-/* refused_unprotected - nobody contradicted the hint. */
-static void refused_unprotected(struct sa *sa, nanos now)
-{
-    struct verdict verdict = verdict_notify(sa->login->hint);
-    window_clear(&sa->mine);
-    sa->asking->running = true;
-    sa_down(sa, verdict.outcome, now);
-    sa->asking->running = false;
-    conclude(sa, verdict, now);
-}
-
-void exchange_tick(struct sa *sa, nanos now)
-{
-    struct window *mine = &sa->mine;
-    if (sa->asking == NULL || !window_busy(mine) || sa->asking->parked)
-        return;
-    if (window_exhausted(mine, &sa->ike->retransmit, now)) {
-        if (sa->login != NULL && sa->login->hint != 0) {
-            refused_unprotected(sa, now);
-            return;
-        }
-        if (survives_timeout(sa))
-            park(sa, now);
-        else
-            sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);
-        return;
-    }
-    if (now < mine->resend_at_ns)
-        return;
-    struct intent **next = first_runnable(sa, now);
-    sa->ike->stats.retransmitted++;
-    bool parted = *next != NULL && overtaken(sa, *next);
-    if (parted)
-        park(sa, now);
-    if (parted || (*next != NULL && leaves_path(sa, *next)))
-        wake(sa, *next, now);
-    else
-        send_request(sa, now);
+    return mine->pace == WINDOW_TRIES ? mine->resend_at_ns
+                                      : nanos_min(mine->resend_at_ns, mine->end_ns);
 }
 
 nanos exchange_deadline(const struct sa *sa)
 {
     nanos at = sa->owed.at_ns;
-    if (sa->asking != NULL) {
-        if (!window_busy(&sa->mine))
-            return at; /* waits for a job */
-        at = nanos_min(at, nanos_min(sa->mine.resend_at_ns, sa->mine.give_up_at_ns));
-        if (!sa->asking->parked)
-            return at;
-    }
+    if (sa->asking != NULL && sa->asking->holder != HOLDER_ABANDONED)
+        return window_busy(&sa->mine) ? nanos_min(at, outstanding_deadline(&sa->mine)) : at;
     for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
         if (runnable(sa, intent, NANOS_NEVER))
             at = nanos_min(at, intent->not_before_ns);
@@ -568,8 +553,6 @@ void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now)
     sa->mine.path = *path;
     sa->mine.tries = 0;
     send_request(sa, now);
-    if (sa->asking->parked)
-        sa->mine.resend_at_ns = NANOS_NEVER; /* once: nobody waits for it */
     sa_touch(sa);
 }
 
@@ -580,8 +563,8 @@ void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome)
         intent_end(sa, intent, intent->kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
         free(intent);
     }
-    if (sa->asking == NULL || sa->asking->running)
-        return; /* running: conclude() ends it */
+    if (sa->asking == NULL || sa->asking->holder == HOLDER_CALLING)
+        return; /* CALLING: conclude() ends it */
     enum intent_kind kind = sa->asking->intent.kind;
     intent_end(sa, &sa->asking->intent, kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
     sa->asking = asking_free(sa->asking);

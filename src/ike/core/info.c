@@ -174,8 +174,9 @@ static void check_sa(const struct sa *sa)
     ASSERT(sa->life != IKE_DEAD && sa->id != 0 && sa_spi_ours(sa) != 0);
     ASSERT(map_get(&sa->ike->sas_by_spi, sa_spi_ours(sa)) == sa);
     ASSERT(gate_current(sa));
-    ASSERT(!sa->touched && !(sa->asking != NULL && sa->asking->running));
-    ASSERT(!window_busy(&sa->mine) || sa->asking != NULL);
+    ASSERT(!sa->touched && (sa->asking == NULL || sa->asking->holder != HOLDER_CALLING));
+    bool outstanding = sa->asking != NULL && sa->asking->holder != HOLDER_JOB;
+    ASSERT(window_busy(&sa->mine) == outstanding);
     ASSERT(sa->deadline.index == 0 ||
            sa->ike->deadlines.slots[sa->deadline.index] == &sa->deadline);
     ASSERT(sa->n_intents <= LIMIT_INTENTS + 1);

@@ -7,7 +7,7 @@
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
 
-/* Lower is sooner: what saves traffic comes before what makes more of it. */
+/* Lower is sooner. Exchanges that save traffic come before those that add SAs. */
 static const uint8_t urgency[INTENT_KINDS] = {
     [INTENT_LOGIN] = 0,       [INTENT_DELETE_IKE] = 0,    [INTENT_MOVE] = 1,
     [INTENT_PATH_TEST] = 2,   [INTENT_PROBE] = 2,         [INTENT_STRAY] = 5,
@@ -24,7 +24,7 @@ static bool queued(const struct sa *sa, enum intent_kind kind)
     return sa->asking != NULL && sa->asking->intent.kind == kind;
 }
 
-/* full - of one Delete of the IKE SA there is always room for. */
+/* full - there is always room for one Delete of the IKE SA. */
 static bool full(const struct sa *sa, const struct intent *intent)
 {
     return sa->n_intents >= LIMIT_INTENTS &&
@@ -33,7 +33,7 @@ static bool full(const struct sa *sa, const struct intent *intent)
 
 static unsigned rank(const struct intent *intent)
 {
-    return 2u * urgency[intent->kind] + intent_at_leisure(intent);
+    return 2u * urgency[intent->kind] + intent_is_liveness(intent);
 }
 
 bool intent_enqueue(struct sa *sa, struct intent *intent)
@@ -53,7 +53,7 @@ bool intent_enqueue(struct sa *sa, struct intent *intent)
 int intent_add(struct sa *sa, const struct intent *intent)
 {
     if (intent->kind == INTENT_DELETE_IKE && intent->tag == 0 && queued(sa, INTENT_DELETE_IKE))
-        return 0; /* it is on its way */
+        return 0; /* already queued or sent */
     if (full(sa, intent))
         return ERR_FULL;
     struct asking *asking = calloc(1, sizeof(*asking));
@@ -65,6 +65,7 @@ int intent_add(struct sa *sa, const struct intent *intent)
     return 0;
 }
 
+/* owe - remembers the intent. More Child SAs than fit in the list end the whole IKE SA. */
 static void owe(struct sa *sa, const struct intent *intent)
 {
     struct owed *owed = &sa->owed;
@@ -90,7 +91,6 @@ void intent_owe(struct sa *sa, const struct intent *intent)
         owe(sa, intent);
 }
 
-/* What has still no room is owed there. */
 void intents_pay(struct sa *from, struct sa *to)
 {
     struct owed owed = from->owed;

@@ -82,7 +82,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->deadline.owner = sa;
     sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
-    sa->mine.resend_at_ns = sa->mine.give_up_at_ns = sa->owed.at_ns = NANOS_NEVER;
+    sa->mine.resend_at_ns = sa->owed.at_ns = NANOS_NEVER;
     if (enter(ike, sa) != 0) {
         free(sa);
         return NULL;
@@ -332,15 +332,15 @@ void sa_touch(struct sa *sa)
     sa->ike->touched = sa;
 }
 
-/* liveness_at - when the peer is asked whether it lives. A request that is outstanding asks it, but
- * not one that was given up by whoever wanted it: that one is sent again for this, also if others
- * had it sent again. */
+/* liveness_at - when the peer is probed, because it was silent. A request that is sent for its own
+ * intent tests the peer already. One that is abandoned or lent does not: the probe borrows it. */
 static nanos liveness_at(const struct sa *sa)
 {
     nanos delay = sa->session->conn->dpd_delay_ns;
-    bool asks = sa->asking != NULL && !sa->asking->parked && !sa->asking->woken;
+    bool asks = sa->asking != NULL && sa->asking->holder != HOLDER_ABANDONED &&
+                sa->asking->holder != HOLDER_LENT;
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
-        asks |= next->kind == INTENT_PROBE && next->give_up_ns == 0;
+        asks |= intent_is_liveness(next);
     if (sa->life != IKE_ESTABLISHED || delay <= 0 || asks)
         return NANOS_NEVER;
     return nanos_after(sa->last_heard_ns, delay);

@@ -293,7 +293,7 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
         bool comes = !silent && sa->life == IKE_HALF_OPEN && sa->parent != 0;
         sa_touch(sa);
         if (ask)
-            exchange_hurry(sa);
+            exchange_make_way(sa);
         if (!silent && sa->login != NULL && sa_original_initiator(sa))
             login_cancel_sa(sa, now); /* the Gateway may have a session by now */
         else if (ask)

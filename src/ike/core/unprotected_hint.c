@@ -158,12 +158,12 @@ static void unknown_there(struct sa *sa, const struct ike_path *path,
 {
     struct window *mine = &sa->mine;
     if (!window_busy(mine) || sa->asking->intent.kind != INTENT_DELETE_IKE ||
-        mine->give_up_at_ns != NANOS_NEVER || message->header.message_id != mine->next_id ||
+        mine->pace != WINDOW_TRIES || message->header.message_id != mine->next_id ||
         !endpoint_equal(&mine->path.remote, &path->remote))
         return;
     mine->interval_ns = DELETE_AGAIN_NS;
     mine->resend_at_ns = nanos_min(mine->resend_at_ns, nanos_after(now, DELETE_AGAIN_NS));
-    mine->give_up_at_ns = nanos_after(now, DELETE_ENOUGH_NS);
+    window_end_by(mine, nanos_after(now, DELETE_ENOUGH_NS));
     sa_touch(sa);
 }
 

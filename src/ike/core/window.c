@@ -77,9 +77,29 @@ void window_sent(struct window *mine, const struct retransmit_policy *policy, na
     mine->resend_at_ns = nanos_after(now, wait);
 }
 
-bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy, nanos now)
+static bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy,
+                             nanos now)
 {
-    if (mine->give_up_at_ns != NANOS_NEVER)
-        return now >= mine->give_up_at_ns;
+    if (mine->pace != WINDOW_TRIES)
+        return now >= mine->end_ns;
     return mine->tries > policy->tries && now >= mine->resend_at_ns;
+}
+
+enum window_time window_time(const struct window *mine, const struct retransmit_policy *policy,
+                             nanos now)
+{
+    if (!window_busy(mine))
+        return WINDOW_EARLY;
+    if (window_exhausted(mine, policy, now))
+        return WINDOW_OVER;
+    return now >= mine->resend_at_ns ? WINDOW_DUE : WINDOW_EARLY;
+}
+
+void window_end_by(struct window *mine, nanos at)
+{
+    if (mine->pace == WINDOW_TRIES) {
+        mine->pace = WINDOW_UNTIL;
+        mine->end_ns = at;
+    }
+    mine->end_ns = nanos_min(mine->end_ns, at);
 }

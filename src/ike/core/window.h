@@ -29,13 +29,31 @@ struct packet *packet_new(size_t n_parts, size_t octets); /* NULL: no memory */
 struct packet *packet_free(struct packet *packet);        /* takes NULL; returns NULL */
 struct span packet_part(const struct packet *packet, size_t index);
 
+/* enum window_pace - how long the outstanding request is sent again. */
+enum window_pace {
+    WINDOW_TRIES,  /* until the endpoint's retransmissions are used up: then the peer is dead */
+    WINDOW_UNTIL,  /* until end_ns: then the peer is dead */
+    WINDOW_CALLER, /* until end_ns, which a caller chose: then its question is unanswered */
+    WINDOW_PACES
+};
+
+/* enum window_time - of the outstanding request. */
+enum window_time {
+    WINDOW_EARLY, /* nothing is due */
+    WINDOW_DUE,   /* it should be sent again */
+    WINDOW_OVER,  /* its time or its retransmissions are used up */
+    WINDOW_TIMES
+};
+
 struct window {
     uint32_t next_id; /* mine: of the next request; theirs: of the next request that we expect */
     struct packet *packet; /* owned; mine: NULL: nothing outstanding; theirs: the last response */
     /* mine only: */
     struct ike_path path;
     uint8_t tries; /* how often sent */
-    nanos first_sent_ns, resend_at_ns, give_up_at_ns;
+    enum window_pace pace;
+    nanos first_sent_ns, resend_at_ns;
+    nanos end_ns;      /* unless pace is WINDOW_TRIES */
     nanos interval_ns; /* constant interval, 0: back-off of the endpoint */
 };
 
@@ -57,8 +75,10 @@ nanos retransmit_total(const struct retransmit_policy *policy);
 
 /* window_sent - the request was (again) sent at `now`: sets resend_at_ns. */
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now);
-/* window_exhausted - no further sending: the peer did not answer in time. */
-bool window_exhausted(const struct window *mine, const struct retransmit_policy *policy, nanos now);
+enum window_time window_time(const struct window *mine, const struct retransmit_policy *policy,
+                             nanos now);
+/* window_end_by - the request is given up at `at`, or when it would be anyway. */
+void window_end_by(struct window *mine, nanos at);
 
 /* window_take - the response came: next Message ID; the request is the caller's now. */
 struct packet *window_take(struct window *mine);

@@ -103,7 +103,7 @@ void mobike_say_again(struct sa *sa, const struct asking *asking, const struct i
     bool moves_on = false;
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
         moves_on |= next->kind == INTENT_MOVE;
-    if (asking->strayed && !moves_on)
+    if (asking->several_paths && !moves_on)
         (void)!intent_add(sa, &again); /* no memory: the peer is where the copies led it */
 }
 

@@ -3,13 +3,14 @@
  * A clone that comes with the login (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.5, in the
  * order of M3' and M4'):
  *
- *   HDR, SK{IDi, AUTH, ... SAi2, TSi, TSr, ... N(KEEP_OLD_IKE_SA, Q=1), SA, Ni, KEi}  -->
- *                   <--  HDR, SK{IDr, AUTH, ... SAr2, TSi, TSr, ... N(KEEP_OLD_IKE_SA), SA, Nr,
- * KEr}
+ *   HDR, SK{IDi, AUTH, ... SAi2, TSi, TSr, ...
+ *           N(KEEP_OLD_IKE_SA, Q=1), SA, Ni, KEi}      -->
+ *                                                     <--  HDR, SK{IDr, AUTH, ... SAr2, TSi, TSr, ...
+ *                                                                  N(KEEP_OLD_IKE_SA), SA, Nr, KEr}
  *
  * Only between peers that announced it in IKE_SA_INIT (D-04). The new IKE SA begins when both AUTH
- * payloads are verified; before, the initiator has an SPI, a nonce and a key exchange, and the
- * responder nothing. Whatever is wrong with the offer costs the clone, not the login (D-07).
+ * payloads are verified. Until then the initiator holds an SPI, a nonce and a key exchange, and the
+ * responder holds no state for it. A faulty offer costs the clone, not the login (D-07).
  */
 #include "ike/login/combined.h"
 

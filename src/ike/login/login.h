@@ -10,11 +10,10 @@
 #include "ike/core/jobs.h"
 #include "ike/terms/proposal.h"
 
-#define LOGIN_HALF_OPEN_NS                                                                         \
-    (30 * NANOS_PER_SEC) /* a responder's patience until IKE_AUTH is over                          \
-                          */
-#define LOGIN_HINT_NS  (2 * NANOS_PER_SEC)
-#define LOGIN_AUTH_MAX 512 /* octets of our AUTH data */
+/* a responder's patience until IKE_AUTH is over */
+#define LOGIN_HALF_OPEN_NS (30 * NANOS_PER_SEC)
+#define LOGIN_HINT_NS      (2 * NANOS_PER_SEC)
+#define LOGIN_AUTH_MAX     512 /* octets of our AUTH data */
 
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */

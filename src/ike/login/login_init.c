@@ -4,8 +4,9 @@
  *
  *   HDR, [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*), N(...), V  -->
  *                                <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...), V
- *                                <--  HDR, N(COOKIE) | N(INVALID_KE_PAYLOAD) |
- * N(NO_PROPOSAL_CHOSEN)
+ *                            or  <--  HDR, N(COOKIE)
+ *                            or  <--  HDR, N(INVALID_KE_PAYLOAD)
+ *                            or  <--  HDR, N(NO_PROPOSAL_CHOSEN)
  */
 #include <stdlib.h>
 
@@ -184,7 +185,7 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
     if (login->hint == 0 && wire_notify_error(response, &notify)) {
         login->hint = notify.type;
         login_notice_refusal(sa, "IKE", &notify);
-        sa->mine.give_up_at_ns = nanos_min(sa->mine.give_up_at_ns, nanos_after(now, LOGIN_HINT_NS));
+        window_end_by(&sa->mine, nanos_after(now, LOGIN_HINT_NS));
         sa_touch(sa);
     }
     return true;
