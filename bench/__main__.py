@@ -3,8 +3,10 @@
 
 ikatd and strongSwan, measured in one run on one machine.
 
-Both do ESP in user space (strongSwan: kernel-libipsec), with AES-128-GCM. Both ends, iperf3 and the links share the machine's
-processors. Logins and clones are counted per second of the Gateway's processor time, with ikatd as the initiator for both.
+Both do ESP in user space (strongSwan: kernel-libipsec), with AES-128-GCM. Both ends, iperf3 and the links share the
+machine's
+processors. Logins and clones are counted per second of the Gateway's processor time, with ikatd as the initiator for
+both.
 """
 import argparse
 import os

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Round trips and time until both VPNs carry data, with 50 ms of round-trip time on both paths (link emulator).
 
-The clock begins with the first request of IKE_SA_INIT and ends with the response that brings the second VPN; then TCP flows go
+The clock begins with the first request of IKE_SA_INIT and ends with the response that brings the second VPN; then TCP
+flows go
 through each of them, or the figure does not count.
 """
 from concurrent.futures import ThreadPoolExecutor

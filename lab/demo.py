@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: python3 -m lab.demo [--keep]
 
-Two real ikatd tell the story of figures 4, 5 and 6 of draft-mglt-ipsecme-keep-old-ike-sa. Every number is measured here and now.
+Two real ikatd tell the story of figures 4, 5 and 6 of draft-mglt-ipsecme-keep-old-ike-sa. Every number is measured
+here and now.
 """
 import contextlib
 import sys

@@ -94,7 +94,8 @@ class Flow:
         return json.loads(self.sender.stdout.readline())
 
     def noise(self):
-        """Collects what silences there are while nothing happens, in `longest` (ms); returns the echoes heard meanwhile."""
+        """Collects what silences there are while nothing happens, in `longest` (ms); returns the echoes heard
+        meanwhile."""
         report = self.report()
         self.longest = max(self.longest, report["gap_ms"])
         self.heard += report["received"]

@@ -54,7 +54,8 @@ class Guest:
 
     def _words(self, script, memory, output):
         # One processor: the kernel's processes take turns, and waking another one at each system call is several times
-        # slower. `timeout` is the first process of the name space, because there a kernel that panics could not abort().
+        # slower. `timeout` is the first process of the name space, because there a kernel that panics could not
+        # abort().
         processors = sorted(os.sched_getaffinity(0))
         cpu = processors[self.processor % len(processors)]
         return ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net", "--ipc",

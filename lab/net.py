@@ -5,7 +5,8 @@
                          core (the Internet) --+            gw --lan0-- host
     eu --lte0--- lte ---'                       '-- wan1 --'
 
-`wlan` and `lte` are access routers; either may masquerade, each in its way, and rebind. With `emulate`, the access routers' way to the core goes
+`wlan` and `lte` are access routers; either may masquerade, each in its way, and rebind. With `emulate`, the access
+routers' way to the core goes
 through a link emulator (delay, loss, rate). All traffic stays inside; several labs run side by side.
 """
 import os

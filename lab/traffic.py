@@ -23,7 +23,8 @@ def iperf(lab, source, target, address, *options, seconds=3):
 
 
 def cpu_seconds(pids):
-    """Time that the threads of processes have run so far, to the nanosecond (/proc/PID/stat counts in ticks of 10 ms)."""
+    """Time that the threads of processes have run so far, to the nanosecond (/proc/PID/stat counts in ticks of 10
+    ms)."""
     total = 0
     for pid in pids:
         for name in glob.glob(f"/proc/{pid}/task/*/schedstat"):

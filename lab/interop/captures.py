@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m lab.interop.captures RUN DIRECTORY - what the peers said in a run of the interoperability cases, one file for each
+"""usage: python3 -m lab.interop.captures RUN DIRECTORY - what the peers said in a run of the interoperability cases,
+one file for each
 kind of message: test/captures.
 
-A file is an IKE message whose Encrypted payload was opened: the payloads in it follow the header. Messages of the same peer, exchange,
+A file is an IKE message whose Encrypted payload was opened: the payloads in it follow the header. Messages of the
+same peer, exchange,
 direction and payloads are one kind. Those in fragments are left out.
 """
 import csv

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is tried with every peer, in both of its roles. A case raises what went wrong; it notes facts for docs/interop.md."""
+"""What is tried with every peer, in both of its roles. A case raises what went wrong; it notes facts for
+docs/interop.md."""
 from lab.capture import CREATE_CHILD_SA, IKE_AUTH, IKE_SA_INIT, INFORMATIONAL
 from lab.interop.wire import SKF
 from lab.net import address
@@ -113,7 +114,8 @@ def delete_child(world, by):
 @case(("by_peer", {"by": "peer"}), only=MOST)
 @case(("by_ikat", {"by": "ikat"}))
 def liveness(world, by):
-    """An idle peer is asked whether it is there, and answers. (OpenIKED does not ask an idle one for five minutes, only who does not
+    """An idle peer is asked whether it is there, and answers. (OpenIKED does not ask an idle one for five minutes,
+    only who does not
     answer its ESP.)"""
     # a peer that has just heard an answer to ikatd has nothing to ask: as End User it would probe its path every second
     world.up(**({"ikat": {"dpd_delay": "1s"}} if by == "ikat"
@@ -187,7 +189,8 @@ def narrowing(world):
 
 @case(roles=("gateway",))
 def move(world):
-    """ikatd's interface goes: MOBIKE takes the VPN to the other one. (OpenIKED moves its policies, but by PF_KEY the kernel cannot change
+    """ikatd's interface goes: MOBIKE takes the VPN to the other one. (OpenIKED moves its policies, but by PF_KEY the
+    kernel cannot change
     the addresses of an SA: what it has stays at the old ones, until the Child SA is rekeyed, or iked ends.)"""
     ikat, _ = world.up(peer=world.peer.mobile)
     world.lab.cut("wlan")

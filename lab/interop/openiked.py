@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenIKED (iked) as the peer of an interoperation case. It configures the kernel by PF_KEY, which has no AES-GCM for ESP."""
+"""OpenIKED (iked) as the peer of an interoperation case. It configures the kernel by PF_KEY, which has no AES-GCM for
+ESP."""
 import os
 import re
 
@@ -55,12 +56,14 @@ class Peer(Program):
         return "stickyaddress" in self.log()[self.begun:] and os.path.exists(SOCKET)
 
     def configure(self, plan):
-        """Keys of plan.peer: `set`, lines without that word; `to`, the network behind the Gateway; others are parameters of the policy."""
+        """Keys of plan.peer: `set`, lines without that word; `to`, the network behind the Gateway; others are
+        parameters of the policy."""
         other = {"eu": "gw", "gw": "eu"}[self.host]
         ends = {"eu": address("wlan", "eu", plan.family), "gw": address("wan0", "gw", plan.family)}
         nets = {"eu": plan.inner, "gw": plan.peer.get("to", plan.lan)}
         keys = " ".join(f"{key} {value}" for key, value in plan.peer.items() if key not in ("set", "to"))
-        # As the initiator, iked with MOBIKE puts the non-ESP marker before its messages from port 500, where nobody expects it
+        # As the initiator, iked with MOBIKE puts the non-ESP marker before its messages from port 500, where nobody
+        # expects it
         lines = [f"set {line}" for line in plan.peer.get("set", ["fragmentation"] + ["nomobike"] * (self.host == "eu"))]
         lines.append(f'ikev2 "net" {"active" if self.host == "eu" else "passive"} esp from {nets[self.host]} to {nets[other]} '
                      f'local {ends[self.host]} peer {"any" if plan.nat and self.host == "gw" else ends[other]} '

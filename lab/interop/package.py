@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages of peers that cannot be installed beside strongSwan: tools/install-deps fetches them, the guest unpacks them."""
+"""Packages of peers that cannot be installed beside strongSwan: tools/install-deps fetches them, the guest unpacks
+them."""
 import glob
 import os
 import subprocess

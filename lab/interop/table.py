@@ -14,8 +14,10 @@ ROLES = ("gateway", "end-user")
 OURS = ("MOBIKE_SUPPORTED", "CLONE_IKE_SA_SUPPORTED")
 HEAD = """# ikat with other IKEv2 daemons
 
-Written by `python3 -m lab.interop.table`, from what the cases of lab/interop left in a run of test/lab/test_interop.py: Debian 12's
-packages, PSK, the peer's ESP in the kernel (Linux 6.1), ikatd's in user space. "gateway" and "end-user" are the peer's role.
+Written by `python3 -m lab.interop.table`, from what the cases of lab/interop left in a run of
+test/lab/test_interop.py: Debian 12's
+packages, PSK, the peer's ESP in the kernel (Linux 6.1), ikatd's in user space. "gateway" and "end-user" are the
+peer's role.
 """
 
 

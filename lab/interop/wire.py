@@ -19,7 +19,8 @@ class Header:
 
 
 def datagrams(file, skip=0):
-    """The IKE messages in a capture of Ethernet frames, without its first `skip` octets, see size(): (time, source, port, message)."""
+    """The IKE messages in a capture of Ethernet frames, without its first `skip` octets, see size(): (time, source,
+    port, message)."""
     with open(file, "rb") as capture:
         octets = capture.read()
     at = max(skip, 24)

@@ -40,7 +40,8 @@ class GuestLab(Lab):
 
 @dataclass
 class Plan:
-    """What a case wants of both ends. `ikat` and `peer` lie over what follows from the rest: ikatd's connection keys, and the
+    """What a case wants of both ends. `ikat` and `peer` lie over what follows from the rest: ikatd's connection keys,
+    and the
     keys that the peer's class names."""
     ike: str
     esp: str
@@ -131,7 +132,8 @@ class World:
         self.lab.run(self.peer.host, "ip", "xfrm", "policy", "flush")
 
     def headers(self, exchange, end=None):
-        """The headers of this case's messages of an exchange type so far; `end`: only those that "ikat" or "peer" sent."""
+        """The headers of this case's messages of an exchange type so far; `end`: only those that "ikat" or "peer"
+        sent."""
         found = [header for header in wire.headers(self.capture.file, self.seen) if header.exchange == exchange]
         return [header for header in found if end is None or (header.source in self._sources()) == (end == "ikat")]
 
@@ -150,7 +152,8 @@ class World:
         return {match.rjust(8, "0") for match in re.findall(r"proto esp spi 0x([0-9a-f]+)", states)}
 
     def settled(self):
-        """Whether both ends have one IKE SA with one Child SA, and the same. (A Delete of an old IKE SA may be on its way: iked that
+        """Whether both ends have one IKE SA with one Child SA, and the same. (A Delete of an old IKE SA may be on its
+        way: iked that
         began it does not answer that of a rekeyed one.)"""
         if len(self.ikat.established()) != 1 or len(self.ikat.children()) != 1 or len(self.peer.ikes()) != 1:
             return False

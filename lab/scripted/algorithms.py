@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Key exchanges, pseudorandom functions, and the protection of Encrypted payloads and ESP (RFC 7296, 5282, 4106, 3602, 4868)."""
+"""Key exchanges, pseudorandom functions, and the protection of Encrypted payloads and ESP (RFC 7296, 5282, 4106,
+3602, 4868)."""
 import hashlib
 import hmac
 import os

@@ -12,7 +12,8 @@ INNER, INNER6 = "10.30.0.1", "fd30::1"
 
 
 class Accept:
-    """Answers IKE_SA_INIT and IKE_AUTH. `edit_init` and `edit_auth` change the payloads of the responses; `group` answers the group
+    """Answers IKE_SA_INIT and IKE_AUTH. `edit_init` and `edit_auth` change the payloads of the responses; `group`
+    answers the group
     of B.5, if there is one, with this notify data (None: not). `inner`: the addresses that are given."""
 
     def __init__(self, peer, *, vendor=True, rfc7791=True, mobike=True, edit_init=None, edit_auth=None, group=KEPT, others=(),

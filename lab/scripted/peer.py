@@ -73,7 +73,8 @@ def nat_hash(spi_i, spi_r, end):
 
 
 class Peer:
-    """A host of the lab that speaks IKEv2 as it is told. It answers INFORMATIONAL requests by itself unless `polite` is false."""
+    """A host of the lab that speaks IKEv2 as it is told. It answers INFORMATIONAL requests by itself unless `polite`
+    is false."""
 
     def __init__(self, lab, host, link=None, other=None, family=4):
         self.lab, self.host = lab, host
@@ -219,7 +220,8 @@ class Peer:
         return octets
 
     def response(self, sa, number=None, timeout=None):
-        """The response to our last request, or to the one with this Message ID. The last one is sent again after a second: a request
+        """The response to our last request, or to the one with this Message ID. The last one is sent again after a
+        second: a request
         right behind an IKE_AUTH response may be there before AUTH was looked at, and is dropped then."""
         last, number = number is None, sa.sent - 1 if number is None else number
         left = timeout or self.clock
@@ -257,7 +259,8 @@ class Peer:
         return octets
 
     def alive(self, sa):
-        """Whether an empty INFORMATIONAL is answered by an empty one, and nothing else comes on this IKE SA before it."""
+        """Whether an empty INFORMATIONAL is answered by an empty one, and nothing else comes on this IKE SA before
+        it."""
         answer = self.ask(sa, m.INFORMATIONAL)
         m.demand(not answer.payloads, f"{answer} is empty")
         return True
@@ -280,7 +283,8 @@ class Peer:
     # ---- login, as initiator
 
     def login(self, **how):
-        """IKE_SA_INIT and IKE_AUTH; see Login. Returns the Login, whose `sa`, `child` and `answer` are what came of it."""
+        """IKE_SA_INIT and IKE_AUTH; see Login. Returns the Login, whose `sa`, `child` and `answer` are what came of
+        it."""
         login = Login(self, **how)
         login.init()
         login.auth()
@@ -409,7 +413,8 @@ class Peer:
     # ---- ESP
 
     def ping(self, child, source, target, timeout=None, here=None):
-        """Whether an echo request through a Child SA is answered; returns the Child SA that the answer came on. It goes in UDP, which
+        """Whether an echo request through a Child SA is answered; returns the Child SA that the answer came on. It
+        goes in UDP, which
         has to be understood always; the answer may come without (RFC 7296 section 2.23)."""
         number = int.from_bytes(os.urandom(2), "big")
         ike = child.ike
@@ -418,7 +423,8 @@ class Peer:
         return self.echo(number, timeout)
 
     def echo(self, number, timeout=None):
-        """The Child SA on which the answer to an echo request came, or None after the time is over. `came`: from where to where."""
+        """The Child SA on which the answer to an echo request came, or None after the time is over. `came`: from
+        where to where."""
         end = time.monotonic() + (timeout or self.clock)
         while time.monotonic() < end:
             while self.esp:
@@ -474,7 +480,8 @@ def echo_reply(packet):
 
 
 class Login:
-    """The initiator's side of a login, step by step. `edit_init` and `edit_auth` change the payloads before they are sent. `behind`:
+    """The initiator's side of a login, step by step. `edit_init` and `edit_auth` change the payloads before they are
+    sent. `behind`:
     where we are as we see it, with a NAT in front. `families`: of the inner addresses that are asked for."""
 
     def __init__(self, peer, *, suite=GCM, offered=None, mobike=True, vendor=True, rfc7791=True, inner=True, nat=True,

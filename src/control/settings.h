@@ -5,7 +5,7 @@
 /*
  * The syntax of swanctl.conf: sections, `key = value`, quoted strings, comments, includes with
  * globs, and inheritance (`name : other.section { ... }`). It knows nothing of what the keys mean:
- * schema.h does.
+ * conn_keys.h does.
  */
 
 #include "control/tree.h"

@@ -12,7 +12,7 @@ struct client;
 struct client *client_open(const char *socket_path, char error[512]);
 struct client *client_close(struct client *client); /* takes NULL; returns NULL */
 
-/* client_on_event - events that were registered come here while a request runs. */
+/* client_event - called for registered events while a request runs. */
 typedef void client_event(void *context, const char *name, struct tree *message);
 bool client_register(struct client *client, const char *event);
 

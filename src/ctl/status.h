@@ -19,7 +19,7 @@ char *status_json(const struct status *status);
 void status_print(const struct status *status, bool colour);
 void status_print_paths(const struct status *status, bool colour);
 
-/* status_paths_ready - of one connection: all wanted paths that are not down carry a VPN. */
+/* status_paths_settled - every path of the connection carries a VPN or is down. */
 bool status_paths_settled(const struct status *status, const char *conn);
 
 #endif

@@ -5,10 +5,11 @@
 /*
  * ESP (RFC 4303) in tunnel mode, sans-I/O. The way of a packet through the files:
  *
- *   out: inner.h (parse) -> policy.h (selectors -> group) -> flow_table.h, choose.h (path) ->
- *        segment.h (a TSO frame -> packets) -> sa.h (seal) -> wire
- *   in:  wire -> policy.h (SPI) -> sa.h (window, ICV, trailer) -> inner.h, selector.h (RFC 4301
- *        section 5.2) -> ecn.h -> coalesce.h (packets -> a GSO frame)
+ *   out: inner_packet.h (parse) -> policy.h (selectors -> group, flow -> Child SA) ->
+ *        segment.h (a TSO frame -> packets) -> esp_child.h (seal) -> wire
+ *   in:  wire -> policy.h (SPI -> Child SA) -> esp_child.h (window, ICV, trailer) ->
+ *        inner_packet.h, selector.h (RFC 4301 section 5.2) -> ecn.h ->
+ *        coalesce.h (packets -> a GSO frame)
  *
  * This header has the types that the layers above fill in.
  */

@@ -28,10 +28,10 @@ struct ike_id {
     uint8_t data[LIMIT_ID / 2];
 };
 
-/* struct ike_transform_choice - one proposal: up to POLICY_CHOICES alternatives per transform type,
- * in preference order. Filled by ike/terms/proposal.c from strings such as
- * "aes128gcm16-prfsha256-x25519". */
 #define POLICY_CHOICES 8
+/* struct ike_encr_choice, struct ike_proposal - one proposal: up to POLICY_CHOICES alternatives for
+ * each transform type, in order of preference. ike/terms/proposal.c reads them from strings such as
+ * "aes128gcm16-prfsha256-x25519". */
 struct ike_encr_choice {
     uint16_t id;       /* ENCR_* */
     uint16_t key_bits; /* 0: fixed key length (ChaCha20-Poly1305) */

@@ -417,7 +417,7 @@ struct ike_child_info {
     struct ike_ts_list local_ts, remote_ts;
 };
 
-/* *_next - walks in order of id: pass 0 first, then the id that came back; false: no more. */
+/* ike_*_next - the next one in order of id, after `after` (0: the first); false: no more. */
 bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info);
 bool ike_session_next(const struct ike *ike, ike_session_id after,
                       struct ike_session_info *ret_info);

@@ -8,8 +8,8 @@
  * data-plane orders and news are pulled out. One manager serves all sessions of the daemon.
  *
  *      path_manager_links_set / _connect / _event / _tick
- *          while (path_manager_command(pm, &command))    ike_command(); _refused() if it fails
- *          while (path_manager_order(pm, &order))        esp_plane_child_state(), _session_mode()
+ *          while (path_manager_command(pm, &command))    ike_command(), and its error back
+ *          while (path_manager_order(pm, &order))        esp_plane_child_state() and others
  *          while (path_manager_news(pm, &news))          log, answer the command that waits
  *          wait until path_manager_deadline() or the next input
  *

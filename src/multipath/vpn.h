@@ -309,7 +309,7 @@ static inline bool leg_alive(const struct leg *leg)
 /* *_settle returns the next moment at which time alone gives it something to do. */
 nanos repair_settle(struct vpn *vpn, nanos now);
 void repair_clone_forget(struct path *path);
-/* *_done - the outcome of a command; false: it was not theirs. */
+/* repair_done - the outcome of a command; false: it is of another part. home_done likewise. */
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);

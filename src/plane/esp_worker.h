@@ -208,7 +208,7 @@ static inline void worker_count(struct plane_worker *w, enum plane_stat stat, ui
     atomic_fetch_add_explicit(&w->stats[stat], n, memory_order_relaxed);
 }
 
-/* worker_init - buffers, crypto context, epoll with the sources that all workers have. */
+/* plane_worker_init - buffers, crypto context, epoll with the sources that all workers have. */
 int plane_worker_init(struct plane_worker *w, struct esp_plane *plane, unsigned index) MUST_USE;
 void plane_worker_done(struct plane_worker *w);
 int plane_worker_watch(struct plane_worker *w, struct plane_source *source) MUST_USE;

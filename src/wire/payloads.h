@@ -115,7 +115,8 @@ struct keep_old {
 /* keep_old_read - false: less than two octets of data. */
 bool keep_old_read(struct span data, struct keep_old *ret_value);
 void keep_old_write(const struct keep_old *value, uint8_t out[4]);
-/* keep_old_vendor_id - the first 16 octets of SHA-256("draft-mglt-ipsecme-keep-old-ike-sa-00"). */
+/* keep_old_vendor_id_write - the first 16 octets of
+ * SHA-256("draft-mglt-ipsecme-keep-old-ike-sa-00"), then the notify number. */
 void keep_old_vendor_id_write(uint16_t notify, uint8_t out[KEEP_OLD_VENDOR_ID_LEN]);
 bool keep_old_vendor_id_read(struct span vendor_id, uint16_t *ret_notify);
 

@@ -68,11 +68,11 @@ static void expect_clone(struct world *world, struct peer *peer, enum ike_dialec
     assert_int_equal(scenario_count(world, PLAIN_ANSWER), rfc);
     assert_int_equal(scenario_count(world, CLONE_KEEP), !rfc && !none);
     assert_int_equal(scenario_count(world, KEPT_ANSWER), !rfc && !none);
-    assert_int_equal(scenario_count(world, "request"), !none); /* CL-02: nothing is sent */
+    assert_int_equal(scenario_count(world, "request"), !none); /* nothing is sent */
     expect_sas(world, before + !none);
 }
 
-/* SUP-02, SUP-03, SUP-05, CL-01, CL-02, CL-03, CL-07: every pair of settings; both ends clone. */
+/* SUP-02, SUP-03, SUP-05: every pair of settings; both ends clone. */
 static void every_pair(void **state)
 {
     static const enum ike_clone clones[] = {IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791,
@@ -103,7 +103,7 @@ static void every_pair(void **state)
     }
 }
 
-/* --- the announcement (CL-01, CL-02) --- */
+/* --- the announcement --- */
 
 static struct {
     bool strip_request, strip_response, with_data;
@@ -159,7 +159,7 @@ static void announced_with_data(void **state)
     scenario_end(world);
 }
 
-/* --- the notify of the request (CL-05, CL-13, SUP-04) --- */
+/* --- the notify of the request (SUP-04) --- */
 
 enum form { WITH_DATA, OF_IKE, TWICE, AT_THE_END, BOTH_NOTIFIES, FORMS };
 static enum form form;
@@ -221,7 +221,7 @@ static void both_notifies(void **state)
     scenario_end(world);
 }
 
-/* --- the response (CL-07, SUP-06) --- */
+/* --- the response (SUP-06) --- */
 
 static uint16_t added;
 static uint8_t added_data[4];
@@ -318,7 +318,7 @@ static void unused_old(void **state)
     scenario_end(world);
 }
 
-/* --- errors (CL-09 to CL-12, SUP-08, SUP-09) --- */
+/* --- errors (SUP-08, SUP-09) --- */
 
 static uint16_t error_notify;
 
@@ -348,10 +348,10 @@ static void refused(void **state)
         assert_int_equal(clone_first(&world->a),
                          for_good ? IKE_NO_ADDITIONAL_SAS : IKE_TEMPORARY_FAILURE);
         unsigned asked = scenario_count(world, "CREATE_CHILD_SA request");
-        assert_int_equal(asked, for_good ? 1 : 1 + 6); /* CL-10: again, later, not for ever */
+        assert_int_equal(asked, for_good ? 1 : 1 + 6); /* again, later, not for ever */
         if (for_good) {
             assert_int_equal(clone_first(&world->a), IKE_NO_ADDITIONAL_SAS);
-            assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request"), 1); /* CL-12 */
+            assert_int_equal(scenario_count(world, "CREATE_CHILD_SA request"), 1);
         }
         world_run(world, 600 * NANOS_PER_SEC);
         assert_int_equal(world_sa(&world->a, 0), old);
@@ -364,7 +364,7 @@ static void refused(void **state)
     }
 }
 
-/* --- whose clone of what (A-21, CL-03, CL-08) --- */
+/* --- whose clone of what (A-21) --- */
 
 static void of_any(void **state)
 {
@@ -380,7 +380,7 @@ static void of_any(void **state)
         scenario_clone(&world->a, world_sa(&world->a, 1)); /* of a clone that was rekeyed */
         scenario_clone(&world->b, world_sa(&world->b, 2)); /* of a clone of it, by the other end */
         expect_sas(world, 4);
-        /* CL-08: the Child SA is where it was */
+        /* the Child SA is where it was */
         struct ike_child_info info;
         assert_true(ike_child_get(world->a.ike, child, &info));
         assert_int_equal(info.sa, world_sa(&world->a, 0));

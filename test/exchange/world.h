@@ -79,7 +79,7 @@ void world_deliver_raw(struct world *world, bool to_b, const struct ike_path *pa
 /* world_connect - CONNECT over path 0; runs; returns the outcome. */
 enum ike_outcome world_connect(struct world *world);
 enum ike_outcome world_command(struct peer *peer, struct ike_command command);
-/* world_start_command - without waiting; the tag. */
+/* world_post - starts a command and returns its tag. */
 uint64_t world_post(struct peer *peer, struct ike_command command);
 const struct ike_event *world_done(const struct peer *peer, uint64_t tag); /* NULL: not yet */
 

@@ -2,7 +2,7 @@
 #ifndef TEST_FUZZ_PAYLOADS_H
 #define TEST_FUZZ_PAYLOADS_H
 
-/* fuzz_payload - reads a payload body; what is accepted is written again, and must read the same.
+/* Reads a payload body; what is accepted is written again, and must read the same.
  */
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "wire/builder.h"
 
-/* again - the body of the only payload that the builder holds. */
+/* fuzz_again - the body of the only payload that the builder holds. */
 static inline struct span fuzz_again(const struct wire_builder *b)
 {
     ASSERT(!writer_failed(&b->w) && b->w.len >= 4);

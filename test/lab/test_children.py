@@ -73,7 +73,8 @@ def test_each_of_two_at_once_is_answered(world):
 
 
 def test_another_order_is_no_other_child(world):
-    """The configuration is loaded with its children in another order, and one less: what a new authentication brings is by name."""
+    """The configuration is loaded with its children in another order, and one less: what a new authentication brings
+    is by name."""
     often = {"reauth_time": "12s", "over_time": "6s", "rand_time": "0s"}
     _, _, eu = start(world, (), often)
     for name in "ac":

@@ -114,7 +114,8 @@ def test_rekey_of_each_sa_keeps_its_own_vpn(world, what):
 
 
 def test_own_addresses(world):
-    """No inner address, and local_addrs is not the address that the kernel would send from: what the End User and the Gateway
+    """No inner address, and local_addrs is not the address that the kernel would send from: what the End User and the
+    Gateway
     themselves send goes through all the same. While that address is away, the VPN waits at the other one."""
     lab = world.lab()
     gw = world.ikatd(lab, "gw", gateway({"pools": None}))

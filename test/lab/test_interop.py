@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ikatd with the other free daemons and the kernel's ESP. The cases (lab/interop/cases.py) run in guests, one for each peer, side by
+"""ikatd with the other free daemons and the kernel's ESP. The cases (lab/interop/cases.py) run in guests, one for
+each peer, side by
 side; here is judged what they left. A guest that does not come up fails them all."""
 import json
 import os

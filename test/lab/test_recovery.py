@@ -95,7 +95,8 @@ def test_black_hole_of_all_paths(world):
 
 
 def test_end_user_restarted(world):
-    """kill -9 of the End User: it logs in again by itself, gets the same address, and the Gateway forgets the old session."""
+    """kill -9 of the End User: it logs in again by itself, gets the same address, and the Gateway forgets the old
+    session."""
     lab, gw, eu = start(world, paths("failover"), {"start_action": "start"})
     eu.wait_paths(2)
     inner = gw.session("gate")
@@ -148,7 +149,8 @@ def test_fail_closed(world):
 
 
 def test_narrow_links(world):
-    """Outer links of 1400 octets: the inner device becomes narrower, what does not fit is said to the sender, and TCP gets through."""
+    """Outer links of 1400 octets: the inner device becomes narrower, what does not fit is said to the sender, and TCP
+    gets through."""
     lab, _, _ = start(world, gate=("-m", "1390"))
 
     def inner(host="eu"):
@@ -174,7 +176,8 @@ def test_narrow_links(world):
 
 
 def test_flapping_link(world):
-    """A link goes and comes a hundred times in ten seconds: the session ends up on the right path, with nothing left over."""
+    """A link goes and comes a hundred times in ten seconds: the session ends up on the right path, with nothing left
+    over."""
     lab, gw, eu = start(world, paths("failover", stable_for="1s"))
     eu.wait_paths(2)
     for _ in range(100):

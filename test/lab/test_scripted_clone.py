@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ikatd as Gateway, and an End User that is not ikat: every requirement on cloning, both dialects, and what breaks them."""
+"""ikatd as Gateway, and an End User that is not ikat: every requirement on cloning, both dialects, and what breaks
+them."""
 import ipaddress
 import struct
 
@@ -72,7 +73,7 @@ def moved(old, new, child):
 
 
 def check_kept(peer, login, new):
-    """Two IKE SAs, the Child SAs where they were (KO-14, KO-20, KO-23, CL-04, CL-08)."""
+    """Two IKE SAs, the Child SAs where they were (KO-14, KO-20, KO-23)."""
     old, child = login.sa, login.child
     assert peer.alive(old) and peer.alive(new) and carries(peer, child, login.inner)
     answer, _ = peer.create_child(new, ALL, before=[m.N(m.REKEY_SA, b"", m.ESP, child.spi_in)])
@@ -111,7 +112,7 @@ def test_announced(case, gate, name, kinds):
     vendor = [payload.body for payload in login.first.all(m.VENDOR)]
     assert (VENDOR_ID in vendor) == (kinds in ("both", "keep"))
     assert (login.answer.notify(m.CLONE_SUPPORTED) == b"") == (kinds in ("both", "rfc"))
-    assert login.first.notify(m.CLONE_SUPPORTED) is None, "not in IKE_SA_INIT (CL-01)"
+    assert login.first.notify(m.CLONE_SUPPORTED) is None, "not in IKE_SA_INIT"
 
 
 # (vendor, RFC 7791) announced by us; what we ask with; what is answered
@@ -205,7 +206,7 @@ CLONES = {"as it is": [clone], "data": [m.N(m.CLONE_IKE_SA, b"????")], "protocol
 @pytest.mark.parametrize("where", ("before", "after"))
 @pytest.mark.parametrize("what", CLONES)
 def test_clone_notify(user, what, where):
-    """CL-03, CL-04, CL-07, CL-08, CL-13: anywhere, and no notify in the response."""
+    """anywhere, and no notify in the response."""
     login = user.login()
     answer, new = user.rekey_ike(login.sa, **{where: CLONES[what]})
     assert answer.names == ["SA", "NONCE", "KE"]
@@ -224,7 +225,7 @@ def test_both_notifies(user, notifies, vendor):
 
 @pytest.mark.parametrize("notify", (keep, clone, m.N(m.KEEP_OLD, UNUSED)), ids=("keep", "clone", "unused"))
 def test_notify_where_no_ike_sa_is_rekeyed(user, notify):
-    """KO-11, CL-05, CL-06, A-26, A-28: ignored in all other messages, the rest of which is done, and not answered."""
+    """KO-11, A-26, A-28: ignored in all other messages, the rest of which is done, and not answered."""
     login = user.login(edit_init=lambda payloads: [notify] + payloads,
                        edit_auth=(lambda payloads: payloads[:2] + [notify] + payloads[2:]) if notify is clone else None)
     for message in (login.first, login.answer):
@@ -263,7 +264,8 @@ def test_clones_of_clones_and_any_order_of_deletion(gate, user, dialect):
 
 
 def test_numbers_of_a_clone(user):
-    """A-14: Message IDs begin with 0 and the window is 1; those of the old IKE SA go on; a request of another sibling is nothing."""
+    """A-14: Message IDs begin with 0 and the window is 1; those of the old IKE SA go on; a request of another sibling
+    is nothing."""
     login = user.login()
     for _ in range(3):
         user.alive(login.sa)
@@ -328,7 +330,8 @@ def test_clone_with_other_algorithms(user, group, suite):
 
 
 def test_clone_without_anything_to_go_by(user):
-    """D-23: a key exchange is never left out. INVALID_SYNTAX or a refusal of the request; the old IKE SA's life is another matter."""
+    """D-23: a key exchange is never left out. INVALID_SYNTAX or a refusal of the request; the old IKE SA's life is
+    another matter."""
     login = user.login()
     answer, _ = user.rekey_ike(login.sa, [keep], edit=lambda p: [x for x in p if x.kind != m.KE])
     assert answer.error in (m.INVALID_SYNTAX, m.INVALID_KE_PAYLOAD)
@@ -349,7 +352,7 @@ def test_what_a_clone_cannot_change(gate, user):
 
 @pytest.mark.parametrize("dialect", ("keep-old", "rfc7791"))
 def test_limit(case, gate, dialect):
-    """CL-11, CL-12, D-20: NO_ADDITIONAL_SAS, the old IKE SA lives, and after one is deleted there is room. A rekey is not a clone."""
+    """D-20: NO_ADDITIONAL_SAS, the old IKE SA lives, and after one is deleted there is room. A rekey is not a clone."""
     peer = named(case, gate, "two")
     login = peer.login()
     _, new = peer.clone(login.sa, dialect)
@@ -418,7 +421,8 @@ def test_clone_of_what_is_over(user, how):
 
 
 def test_what_is_unused_is_deleted(case, gate):
-    """KO-21, D-11: the peer that said code 1 does not delete the old IKE SA, so the Gateway does; the Child SA is on the new one."""
+    """KO-21, D-11: the peer that said code 1 does not delete the old IKE SA, so the Gateway does; the Child SA is on
+    the new one."""
     peer = named(case, gate, "leaves")
     login = peer.login()
     answer, new = peer.rekey_ike(login.sa, [m.N(m.KEEP_OLD, UNUSED)])
@@ -432,7 +436,8 @@ def test_what_is_unused_is_deleted(case, gate):
 
 
 def test_lifetime_of_the_authentication(case, gate):
-    """RFC 4478: told in the IKE_AUTH response, and again with zero when the Gateway wants a new login; the one beside gets the same
+    """RFC 4478: told in the IKE_AUTH response, and again with zero when the Gateway wants a new login; the one beside
+    gets the same
     inner address, and clones count for their own session."""
     peer = named(case, gate, "short")
     login = peer.login()
@@ -478,7 +483,8 @@ def test_both_clone(case, gate, ours, theirs, first):
 
 
 def test_clone_and_rekey_cross(case, gate):
-    """A-18: the Gateway's clone is refused by who rekeys at the same time; it answers the rekey, and asks again on the new IKE SA."""
+    """A-18: the Gateway's clone is refused by who rekeys at the same time; it answers the rekey, and asks again on
+    the new IKE SA."""
     peer, login, request = begun(case, gate, "begins")
     answer, new = peer.rekey_ike(login.sa)
     assert answer.names == ["SA", "NONCE", "KE"]
@@ -677,7 +683,8 @@ def test_move_with_a_nat_that_is_not_allowed(gate, user):
 
 
 def test_update_again(gate, user):
-    """M1: an UPDATE_SA_ADDRESSES that comes again from elsewhere, is damaged, or old, moves nothing and makes nobody ask there."""
+    """M1: an UPDATE_SA_ADDRESSES that comes again from elsewhere, is damaged, or old, moves nothing and makes nobody
+    ask there."""
     login = user.login()
     _, new = user.clone(login.sa)
     third = (LTE[0], 40779)
@@ -700,7 +707,8 @@ def test_update_again(gate, user):
 
 @pytest.mark.parametrize("length", (0, 7, 8, 64, 65, 1000))
 def test_cookie2_of_any_length(user, length):
-    """M5, RFC 4555 section 4.2.5: 8 to 64 octets come back as they are; what else there is has no meaning, and does no harm."""
+    """M5, RFC 4555 section 4.2.5: 8 to 64 octets come back as they are; what else there is has no meaning, and does
+    no harm."""
     login = user.login()
     cookie = bytes(range(256)) * 4
     answer = user.ask(login.sa, m.INFORMATIONAL, [m.N(m.COOKIE2, cookie[:length])])
@@ -709,7 +717,8 @@ def test_cookie2_of_any_length(user, length):
 
 
 def test_mobike_that_was_not_agreed_on(gate, user):
-    """M10: addresses and moves of who did not say MOBIKE_SUPPORTED; NAT detection is not answered either (RFC 4555 section 3.8)."""
+    """M10: addresses and moves of who did not say MOBIKE_SUPPORTED; NAT detection is not answered either (RFC 4555
+    section 3.8)."""
     login = user.login(mobike=False, edit_auth=lambda p: p + [m.N(m.ADDITIONAL_IP4_ADDRESS, ipaddress.ip_address(LTE[0]).packed)])
     sa, home = login.sa, login.sa.here
     user.socket(LTE)
@@ -723,7 +732,8 @@ def test_mobike_that_was_not_agreed_on(gate, user):
 
 @pytest.mark.parametrize("dialect", ("keep-old", "rfc7791"))
 def test_clones_of_the_same_values(user, dialect):
-    """K16, C23: with the nonce and the KE of an earlier clone, the keys are others all the same: SPIs, Nr and KEr are in them."""
+    """K16, C23: with the nonce and the KE of an earlier clone, the keys are others all the same: SPIs, Nr and KEr are
+    in them."""
     login = user.login()
     _, nonce, exchange, _ = user.ike_group(31)
 
@@ -737,7 +747,8 @@ def test_clones_of_the_same_values(user, dialect):
 
 
 def test_lists_of_addresses(user):
-    """KO-31, RFC 4555 section 3.6: with the login and later, on either IKE SA; of any length and content; all are answered empty."""
+    """KO-31, RFC 4555 section 3.6: with the login and later, on either IKE SA; of any length and content; all are
+    answered empty."""
     login = user.login(edit_auth=lambda p: p + [m.N(m.ADDITIONAL_IP4_ADDRESS, ipaddress.ip_address(LTE[0]).packed),
                                                 m.N(m.ADDITIONAL_IP6_ADDRESS, bytes.fromhex("fd02" + "00" * 13 + "02"))])
     _, new = user.clone(login.sa)
@@ -857,7 +868,8 @@ def begun(case, gate, name, **how):
 
 @pytest.mark.parametrize("name", ("begins", "begins7791"))
 def test_the_gateway_begins(case, gate, name):
-    """KO-13, D-05, A-09: its first request; it is the original initiator of the new IKE SA, and the End User moves it."""
+    """KO-13, D-05, A-09: its first request; it is the original initiator of the new IKE SA, and the End User moves
+    it."""
     peer, login, request = begun(case, gate, name)
     assert request.number == 0 and request.flags == 0
     rfc = name == "begins7791"
@@ -879,7 +891,8 @@ ANSWERS = {"kept": ([m.N(m.KEEP_OLD, KEPT)], True), "reserved bits": ([m.N(m.KEE
 
 @pytest.mark.parametrize("what", ANSWERS)
 def test_answers_to_the_gateway(case, gate, what):
-    """A-02, A-03, A-06, A-07, D-02: kept, or else a plain rekey: the Child SA moves, and the asker deletes the old IKE SA."""
+    """A-02, A-03, A-06, A-07, D-02: kept, or else a plain rekey: the Child SA moves, and the asker deletes the old
+    IKE SA."""
     notifies, kept = ANSWERS[what]
     peer, login, request = begun(case, gate, "begins")
     new = peer.answer_rekey_ike(request, notifies)
@@ -902,7 +915,7 @@ def test_rfc7791_answer_with_unknown_notifies(case, gate):
 @pytest.mark.parametrize("name", ("begins", "begins7791"))
 @pytest.mark.parametrize("error", (m.NO_ADDITIONAL_SAS, m.NO_PROPOSAL_CHOSEN, m.TEMPORARY_FAILURE, 8191, 12345))
 def test_refusals_to_the_gateway(case, gate, name, error):
-    """CL-09 to CL-12, SUP-08: the old IKE SA goes on; TEMPORARY_FAILURE is asked again, with the same notify."""
+    """SUP-08: the old IKE SA goes on; TEMPORARY_FAILURE is asked again, with the same notify."""
     peer, login, request = begun(case, gate, name)
     peer.answer(request, [m.N(error)])
     assert peer.alive(login.sa) and carries(peer, login.child, login.inner)
@@ -923,7 +936,8 @@ def test_another_group_for_the_gateway(case, gate):
 
 
 def test_nothing_is_begun_with_who_announced_nothing(case, gate):
-    """KO-18, CL-02: no clone with a peer that did not announce one, unless blindly: then it is a rekey if the answer says nothing."""
+    """KO-18: no clone with a peer that did not announce one, unless blindly: then it is a rekey if the answer says
+    nothing."""
     peer = named(case, gate, "begins")
     login = peer.login(edit_auth=lambda p: p + TWO, vendor=False, rfc7791=False)
     assert carries(peer, login.child, login.inner) and peer.silent(login.sa) == []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ikatd as Gateway, and an End User that is not ikat: IKEv2 as such (RFC 7296, 7383, 4301), and what is wrong with it."""
+"""ikatd as Gateway, and an End User that is not ikat: IKEv2 as such (RFC 7296, 7383, 4301), and what is wrong with
+it."""
 import ipaddress
 import os
 import struct
@@ -58,7 +59,8 @@ def test_addresses(case, gate, family):
 
 
 def test_group_that_is_not_wanted(user):
-    """RFC 7296 section 1.2: INVALID_KE_PAYLOAD names the group, keeps nothing, and the next one is as good as the first."""
+    """RFC 7296 section 1.2: INVALID_KE_PAYLOAD names the group, keeps nothing, and the next one is as good as the
+    first."""
     offered = [m.Proposal(m.IKE, b"", transforms(GCM))]
     login = Login(user, suite=Suite(group=19), offered=offered)
     answer = login.init()
@@ -248,7 +250,8 @@ def test_repeated_init(user):
 
 
 def test_cookies(gate, user):
-    """RFC 7296 section 2.6: beyond a few half-open ones of an address COOKIE, which is right for its SPI, nonce and address only."""
+    """RFC 7296 section 2.6: beyond a few half-open ones of an address COOKIE, which is right for its SPI, nonce and
+    address only."""
     for _ in range(8):
         login = Login(user)
         login.send_init()
@@ -414,7 +417,8 @@ def test_login_again(user):
 
 
 def test_responses_that_nobody_waits_for(gate, user):
-    """S7, S8: without a request, of another exchange or number, or the second one; and the right one may come from elsewhere."""
+    """S7, S8: without a request, of another exchange or number, or the second one; and the right one may come from
+    elsewhere."""
     login = user.login()
     sa, other = login.sa, (user.home, 40778)
 
@@ -479,7 +483,8 @@ def test_wrong_spi(user):
     b"", b"\0", b"\0\0\0", struct.pack(">BBH", 0, 0, 3), struct.pack(">BBH", 0, 0, 400) + b"x", struct.pack(">BBH", 77, 0, 4)),
     ids=("header", "length", "cut", "short", "long", "chain"))
 def test_chains_that_are_broken(gate, user, body):
-    """RFC 7296 section 2.21.3: INVALID_SYNTAX to who has authenticated the octets; that IKE SA is over, the next login is not."""
+    """RFC 7296 section 2.21.3: INVALID_SYNTAX to who has authenticated the octets; that IKE SA is over, the next
+    login is not."""
     login = user.login()
     sa = login.sa
 
@@ -555,7 +560,8 @@ DELETES = {
 
 @pytest.mark.parametrize("what", DELETES)
 def test_deletes_together(gate, user, what):
-    """S18: several Deletes, and payloads behind one, in a message: each is done once, and nothing after the end of the IKE SA."""
+    """S18: several Deletes, and payloads behind one, in a message: each is done once, and nothing after the end of
+    the IKE SA."""
     make, over = DELETES[what]
     login = user.login()
     answer = user.ask(login.sa, m.INFORMATIONAL, make(login.child))
@@ -643,7 +649,8 @@ def test_selectors_that_are_refused(user, ours, theirs):
 
 
 def test_many_selectors(user):
-    """P31: more than are taken; an answer, and an IKE SA that lives, or an IKE SA that is over and a Gateway that lives."""
+    """P31: more than are taken; an answer, and an IKE SA that lives, or an IKE SA that is over and a Gateway that
+    lives."""
     login = user.login()
     answer, _ = user.create_child(login.sa, ([m.net("0.0.0.0/0")], [m.net(f"10.20.0.{i}/32") for i in range(40)]))
     assert answer.error in (None, m.TS_UNACCEPTABLE, m.INVALID_SYNTAX)
@@ -687,7 +694,8 @@ def test_child_with_a_group(user, group):
 
 
 def test_rekeyed_child(user):
-    """RFC 7296 section 1.3.3; S23: CHILD_SA_NOT_FOUND for what is not there, with its SPI; a Delete of the old one ends it."""
+    """RFC 7296 section 1.3.3; S23: CHILD_SA_NOT_FOUND for what is not there, with its SPI; a Delete of the old one
+    ends it."""
     login = user.login()
     for spi in (b"\1\2\3\4", login.child.spi_out):
         answer, _ = user.create_child(login.sa, ALL, before=[m.N(m.REKEY_SA, b"", m.ESP, spi)])
@@ -720,7 +728,8 @@ WINDOWS = (bytes(4), b"\0\0\0\1", b"\0\0\0\x10", b"\x80\0\0\0", b"\xff\xff\xff\x
 
 @pytest.mark.parametrize("size", WINDOWS, ids=lambda size: size.hex() or "empty")
 def test_window_size(user, size):
-    """S27: whatever the peer promises to keep, the Gateway sends and takes one request at a time, in their order, each once."""
+    """S27: whatever the peer promises to keep, the Gateway sends and takes one request at a time, in their order,
+    each once."""
     window = m.N(m.SET_WINDOW_SIZE, size)
     login = user.login(edit_auth=lambda p: p + [window])
     assert "N(SET_WINDOW_SIZE)" not in login.answer.names
@@ -784,7 +793,8 @@ def remote_port(gate):
 
 @pytest.mark.parametrize("mobike", (False, True))
 def test_nat(gate, user, mobike):
-    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP to the port that the NAT gave; another port is followed, without
+    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP to the port that the NAT gave; another port is
+    followed, without
     MOBIKE, from the next authentic message on, and with it when the peer says so; a repetition moves nothing."""
     here, other = (user.home, 40500), (user.home, 40777)
     login = user.login(mobike=mobike, vendor=False, here=here, behind=BEHIND)
@@ -820,7 +830,8 @@ def test_no_nat(gate, user):
 
 
 def test_nat_seen_by_esp(gate, user):
-    """Section 2.23: the newest packet of a Child SA shows the new port too; one that is a replay or damaged does not."""
+    """Section 2.23: the newest packet of a Child SA shows the new port too; one that is a replay or damaged does
+    not."""
     here, other = (user.home, 40500), (user.home, 40777)
     login = user.login(mobike=False, vendor=False, here=here, behind=BEHIND)
     child, end = login.child, (user.gate, FLOAT)
@@ -906,7 +917,8 @@ def test_rekeys_that_are_refused(gate, user, what, error):
 
 @pytest.mark.parametrize("low", ("ours", "theirs"))
 def test_both_rekey_the_ike_sa(gate, user, low):
-    """RFC 7296 section 2.8.2: of two new IKE SAs the one with the lowest nonce goes, by who made it; the Child SA is on the other."""
+    """RFC 7296 section 2.8.2: of two new IKE SAs the one with the lowest nonce goes, by who made it; the Child SA is
+    on the other."""
     login = user.login()
     with rekeys(gate, "ike"):
         request = user.request(login.sa, m.CREATE_CHILD_SA)
@@ -1021,7 +1033,8 @@ def test_clone_under_a_delete(gate, user):
 # ---- ESP
 
 def test_esp_in_udp_is_answered_in_udp(user):
-    """RFC 7296 section 2.23: without a NAT either end may send as it likes; ours does as the peer, once that has shown it."""
+    """RFC 7296 section 2.23: without a NAT either end may send as it likes; ours does as the peer, once that has
+    shown it."""
     login = user.login(vendor=False)
     assert carries(user, login)
     wait(lambda: carries(user, login) and user.came[0][1] != 0, "answers come in UDP as well")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left of keys in the memory of a daemon when their SAs are gone (RFC 7296 section 2.12). The scripted peer knows them all."""
+"""What is left of keys in the memory of a daemon when their SAs are gone (RFC 7296 section 2.12). The scripted peer
+knows them all."""
 import re
 
 import pytest
@@ -57,7 +58,8 @@ def keys_of(name, sa):
 
 @pytest.mark.parametrize("suite", (GCM, CBC), ids=("gcm", "cbc"))
 def test_forgotten(case, gate, suite):
-    """Deleted, rekeyed, cloned, with and without a group of its own: each goes with its SA, and nothing is left of the last one."""
+    """Deleted, rekeyed, cloned, with and without a group of its own: each goes with its SA, and nothing is left of
+    the last one."""
     user = case.peer(gate.lab, "eu")
     login = user.login(suite=suite, child_suite=suite)
     _, clone = user.clone(login.sa)

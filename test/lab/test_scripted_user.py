@@ -56,7 +56,8 @@ def login(gate, name, **how):
 
 
 def carries(gate, child, here=None):
-    """Whether the End User answers packets on a Child SA: the first may be there before it has read that there is one."""
+    """Whether the End User answers packets on a Child SA: the first may be there before it has read that there is
+    one."""
     return any(gate.ping(child, HOST, INNER, here=here, timeout=1) is not None for _ in range(4))
 
 
@@ -75,7 +76,7 @@ def two_vpns(gate, user, accept, new, order="move-create"):
 # ---- the login
 
 def test_first_messages(gate, user):
-    """KO-32, CL-01, D-01: what is announced, and where."""
+    """KO-32, D-01: what is announced, and where."""
     accept = login(gate, "home")
     assert {"SA", "KE", "NONCE", "N(NAT_SOURCE)", "N(NAT_DESTINATION)", "VENDOR"} <= set(accept.request.names)
     assert VENDOR_ID in [payload.body for payload in accept.request.all(m.VENDOR)]
@@ -139,7 +140,7 @@ def test_answers(gate, user, what):
 @pytest.mark.parametrize("name", ("apart", "rfc"))
 @pytest.mark.parametrize("error", (m.NO_ADDITIONAL_SAS, m.NO_PROPOSAL_CHOSEN, m.TEMPORARY_FAILURE, 8191))
 def test_refusals(gate, user, name, error):
-    """CL-09 to CL-12, SUP-08, SUP-09: the old IKE SA and its VPN go on, and there is no new login."""
+    """SUP-08, SUP-09: the old IKE SA and its VPN go on, and there is no new login."""
     accept = login(gate, name)
     request = gate.request(accept.sa, m.CREATE_CHILD_SA)
     gate.answer(request, [m.N(error)])
@@ -538,7 +539,8 @@ def seen_elsewhere(gate, mark):
 
 
 def test_nat(gate, user):
-    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP, keepalives, and UPDATE_SA_ADDRESSES when the mapping changes."""
+    """RFC 7296 section 2.23, RFC 4555 section 3.8: ESP in UDP, keepalives, and UPDATE_SA_ADDRESSES when the mapping
+    changes."""
     def elsewhere(payloads):
         return [m.N(m.NAT_DESTINATION, b"a" * 20) if str(x) == "N(NAT_DESTINATION)" else x for x in payloads]
     seen_elsewhere(gate, b"a")
@@ -561,7 +563,8 @@ def test_nat(gate, user):
 # ---- how long the authentication holds (RFC 4478)
 
 def test_lifetime_of_the_authentication(gate, user):
-    """A notify that is malformed is nothing; with zero the End User logs in anew, beside, and never sooner than after ten seconds."""
+    """A notify that is malformed is nothing; with zero the End User logs in anew, beside, and never sooner than after
+    ten seconds."""
     accept = login(gate, "single")
     for data in (b"", bytes(3), bytes(5)):
         assert not gate.ask(accept.sa, m.INFORMATIONAL, [m.N(m.AUTH_LIFETIME, data)]).payloads

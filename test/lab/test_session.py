@@ -149,7 +149,8 @@ def test_inner_address_per_path(world):
 
 
 def test_the_only_address_of_a_pool(world):
-    """An End User that was killed has its address again, though there is no other one and the Gateway had not missed it."""
+    """An End User that was killed has its address again, though there is no other one and the Gateway had not missed
+    it."""
     lab = world.lab()
     gw = world.ikatd(lab, "gw", gateway(top={"pools": {"inner": {"addrs": "10.30.0.7"}}}))
     for _ in range(3):

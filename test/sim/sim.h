@@ -189,7 +189,7 @@ void sim_at(struct sim *sim, nanos wait, sim_action action, uint64_t argument);
 struct sim_event *sim_event_new(struct sim *sim, enum sim_event_kind kind, nanos wait,
                                 const struct sim_host *host);
 
-/* chance - true in `per_mille` of a thousand cases. below - uniform enough in [0, bound). */
+/* sim_chance - true in `per_mille` of a thousand cases. sim_below - uniform in [0, bound). */
 bool sim_chance(struct sim *sim, unsigned per_mille);
 uint64_t sim_below(struct sim *sim, uint64_t bound);
 

@@ -29,7 +29,7 @@ struct child {
     struct ike_ts ts[]; /* local ones first */
 };
 
-/* struct child_offer - what is needed to make a Child SA, after negotiation. */
+/* struct child_spec - the result of a negotiation, from which a Child SA is made. */
 struct child_spec {
     const struct ike_child_policy *policy; /* of session->conn */
     uint32_t spi_in, spi_out;

@@ -138,7 +138,7 @@ void exchange_out_of_sync(struct sa *sa);
 enum answer_verdict {
     ANSWER_SEND,   /* seal the reply, commit, send */
     ANSWER_SILENT, /* no response; only where the RFC demands it */
-    ANSWER_LATER,  /* waits for a job; answer_resume() continues */
+    ANSWER_LATER,  /* waits for a job; answer_auth() and login.c continue */
 };
 
 struct answering {

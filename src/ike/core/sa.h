@@ -82,7 +82,7 @@ struct sa {
     struct login *login;           /* owned; until IKE_AUTH is over */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
     struct child *children;        /* owned, by child->sa_next */
-    struct inner *inner;           /* owned; inner.h; NULL: the session's addresses */
+    struct inner *inner;           /* owned; clone_address.h; NULL: the session's addresses */
 
     struct address peer_addresses[LIMIT_ADDITIONAL + 1]; /* RFC 4555: primary first */
     nanos moved_ns;                                      /* when `path` changed last; 0: never */
@@ -111,7 +111,6 @@ static inline uint64_t sa_spi_peers(const struct sa *sa)
     return sa_original_initiator(sa) ? sa->spi_r : sa->spi_i;
 }
 
-/* sa_usable - carries exchanges: ESTABLISHED, or REPLACED and still waiting for its Delete. */
 static inline bool sa_established(const struct sa *sa)
 {
     return sa->life == IKE_ESTABLISHED;
@@ -156,7 +155,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
  * is sent while another request is outstanding (window of one): the peer would not look at it. */
 void sa_say_delete(struct sa *sa);
 
-void sa_free(struct sa *sa); /* endpoint.c only, for what sa_down left */
+void sa_free(struct sa *sa); /* after sa_down; for ike.c only */
 
 /* sa_heir - the established IKE SA that the Child SAs of this one belong to since a rekey; NULL:
  * none, this one has them. */

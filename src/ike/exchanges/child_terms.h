@@ -37,7 +37,7 @@ void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct ike_packet *packet, struct ike_ts_list *local,
                      struct ike_ts_list *remote);
 
-/* child_offer_add - SA, then (nonce and KE by the caller) TSi, TSr of a request. */
+/* child_offer_sa, child_offer_ts - payloads of a request; the caller adds Nonce and KE between. */
 void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,
                     struct wire_builder *request);
 void child_offer_ts(const struct ike_ts_list *local, const struct ike_ts_list *remote,
@@ -60,7 +60,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
                             struct child_terms *ret_terms);
 /* child_request_readable - whether a request has SA, TSi and TSr of a Child SA, well-formed. */
 bool child_request_readable(const struct wire_message *request);
-/* child_answer_add - SA, (nonce, KE by the caller) and TSi, TSr of the response. */
+/* child_answer_sa, child_answer_ts - payloads of a response; the caller adds Nonce and KE between. */
 void child_answer_sa(const struct child_terms *terms, struct wire_builder *reply);
 void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply);
 

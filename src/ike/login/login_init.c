@@ -345,7 +345,7 @@ static bool repeated(struct ike *ike, const struct ike_path *path,
     return false;
 }
 
-/* cookie_due - too many are half open: prove your address first. true: go on. */
+/* cookie_passed - when many IKE SAs are half open, the peer must return a cookie first. */
 static bool cookie_passed(struct ike *ike, const struct ike_path *path,
                           const struct wire_message *request, struct span ni, nanos now)
 {
