@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctl/table.h"
+#include "ctl/text_table.h"
 
 #define GREEN  "\033[32m"
 #define YELLOW "\033[33m"

@@ -131,49 +131,48 @@ struct hostile {
     uint8_t body[24];
 };
 
+/* hostile_table - none of these bodies may be read. */
+static const struct hostile hostile_table[] = {
+    {"SA without a proposal", WIRE_PAYLOAD_SA, 0, {0}},
+    {"proposal longer than the payload", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 9, 1, 1, 0, 0}},
+    {"proposal without transforms", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 0, 0}},
+    {"proposal number 0", WIRE_PAYLOAD_SA, 16, {0, 0, 0, 16, 0, 1, 0, 1, 0, 0, 0, 8, 1, 0, 0, 12}},
+    {"transform count larger than what is there",
+     WIRE_PAYLOAD_SA,
+     16,
+     {0, 0, 0, 16, 1, 1, 0, 2, 0, 0, 0, 8, 1, 0, 0, 12}},
+    {"transform shorter than its header",
+     WIRE_PAYLOAD_SA,
+     16,
+     {0, 0, 0, 16, 1, 1, 0, 1, 0, 0, 0, 7, 1, 0, 0, 12}},
+    {"SPI longer than the proposal", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 200, 1}},
+    {"TS with no selector", WIRE_PAYLOAD_TSi, 4, {0, 0, 0, 0}},
+    {"TS count larger than what is there", WIRE_PAYLOAD_TSi, 20, {2,  0, 0,  0,   7,   0,  0,
+                                                                  16, 0, 0,  255, 255, 10, 0,
+                                                                  0,  0, 10, 0,   0,   9}},
+    {"TS with first after last", WIRE_PAYLOAD_TSi, 20, {1,   0,   0,  0, 7, 0, 0,  16, 0, 0,
+                                                        255, 255, 10, 0, 0, 9, 10, 0,  0, 0}},
+    {"TS with ports turned around", WIRE_PAYLOAD_TSi, 20, {1, 0, 0,  0, 7, 0, 0,  16, 0, 9,
+                                                           0, 8, 10, 0, 0, 0, 10, 0,  0, 9}},
+    {"TS of the wrong length",
+     WIRE_PAYLOAD_TSi,
+     19,
+     {1, 0, 0, 0, 7, 0, 0, 15, 0, 0, 255, 255, 10, 0, 0, 0, 10, 0, 0}},
+    {"nonce of 15 octets", WIRE_PAYLOAD_NONCE, 15, {0}},
+    {"KE without a value", WIRE_PAYLOAD_KE, 4, {0, 31, 0, 0}},
+    {"ID of IPv4 with 5 octets", WIRE_PAYLOAD_IDi, 9, {1, 0, 0, 0, 1, 2, 3, 4, 5}},
+    {"ID without data", WIRE_PAYLOAD_IDi, 4, {2, 0, 0, 0}},
+    {"AUTH without data", WIRE_PAYLOAD_AUTH, 4, {2, 0, 0, 0}},
+    {"notify with an SPI that is not there", WIRE_PAYLOAD_N, 4, {3, 4, 0, 1}},
+    {"Delete with fewer SPIs than said", WIRE_PAYLOAD_D, 8, {3, 4, 0, 2, 1, 2, 3, 4}},
+    {"Delete of the IKE SA with SPIs", WIRE_PAYLOAD_D, 4, {1, 8, 0, 1}},
+    {"Delete with 65535 SPIs", WIRE_PAYLOAD_D, 4, {3, 4, 255, 255}},
+    {"CP attribute longer than the payload", WIRE_PAYLOAD_CP, 8, {1, 0, 0, 0, 0, 1, 0, 9}},
+};
+
 static void hostile_bodies(void **state)
 {
     (void)state;
-    static const struct hostile table[] = {
-        {"SA without a proposal", WIRE_PAYLOAD_SA, 0, {0}},
-        {"proposal longer than the payload", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 9, 1, 1, 0, 0}},
-        {"proposal without transforms", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 0, 0}},
-        {"proposal number 0",
-         WIRE_PAYLOAD_SA,
-         16,
-         {0, 0, 0, 16, 0, 1, 0, 1, 0, 0, 0, 8, 1, 0, 0, 12}},
-        {"transform count larger than what is there",
-         WIRE_PAYLOAD_SA,
-         16,
-         {0, 0, 0, 16, 1, 1, 0, 2, 0, 0, 0, 8, 1, 0, 0, 12}},
-        {"transform shorter than its header",
-         WIRE_PAYLOAD_SA,
-         16,
-         {0, 0, 0, 16, 1, 1, 0, 1, 0, 0, 0, 7, 1, 0, 0, 12}},
-        {"SPI longer than the proposal", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 200, 1}},
-        {"TS with no selector", WIRE_PAYLOAD_TSi, 4, {0, 0, 0, 0}},
-        {"TS count larger than what is there", WIRE_PAYLOAD_TSi, 20, {2,  0, 0,  0,   7,   0,  0,
-                                                                      16, 0, 0,  255, 255, 10, 0,
-                                                                      0,  0, 10, 0,   0,   9}},
-        {"TS with first after last", WIRE_PAYLOAD_TSi, 20, {1,   0,   0,  0, 7, 0, 0,  16, 0, 0,
-                                                            255, 255, 10, 0, 0, 9, 10, 0,  0, 0}},
-        {"TS with ports turned around", WIRE_PAYLOAD_TSi, 20, {1, 0, 0,  0, 7, 0, 0,  16, 0, 9,
-                                                               0, 8, 10, 0, 0, 0, 10, 0,  0, 9}},
-        {"TS of the wrong length",
-         WIRE_PAYLOAD_TSi,
-         19,
-         {1, 0, 0, 0, 7, 0, 0, 15, 0, 0, 255, 255, 10, 0, 0, 0, 10, 0, 0}},
-        {"nonce of 15 octets", WIRE_PAYLOAD_NONCE, 15, {0}},
-        {"KE without a value", WIRE_PAYLOAD_KE, 4, {0, 31, 0, 0}},
-        {"ID of IPv4 with 5 octets", WIRE_PAYLOAD_IDi, 9, {1, 0, 0, 0, 1, 2, 3, 4, 5}},
-        {"ID without data", WIRE_PAYLOAD_IDi, 4, {2, 0, 0, 0}},
-        {"AUTH without data", WIRE_PAYLOAD_AUTH, 4, {2, 0, 0, 0}},
-        {"notify with an SPI that is not there", WIRE_PAYLOAD_N, 4, {3, 4, 0, 1}},
-        {"Delete with fewer SPIs than said", WIRE_PAYLOAD_D, 8, {3, 4, 0, 2, 1, 2, 3, 4}},
-        {"Delete of the IKE SA with SPIs", WIRE_PAYLOAD_D, 4, {1, 8, 0, 1}},
-        {"Delete with 65535 SPIs", WIRE_PAYLOAD_D, 4, {3, 4, 255, 255}},
-        {"CP attribute longer than the payload", WIRE_PAYLOAD_CP, 8, {1, 0, 0, 0, 0, 1, 0, 9}},
-    };
     static struct wire_sa sa;
     struct wire_ts_list ts;
     struct wire_delete d;
@@ -183,10 +182,10 @@ static void hostile_bodies(void **state)
     struct wire_auth auth;
     struct wire_notify n;
     struct span nonce;
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        struct span body = span_of(table[i].body, table[i].len);
+    for (size_t i = 0; i < ARRAY_LEN(hostile_table); i++) {
+        struct span body = span_of(hostile_table[i].body, hostile_table[i].len);
         bool ok = true;
-        switch (table[i].type) {
+        switch (hostile_table[i].type) {
         case WIRE_PAYLOAD_SA: ok = wire_sa_read(body, &sa); break;
         case WIRE_PAYLOAD_TSi: ok = wire_ts_read(body, &ts); break;
         case WIRE_PAYLOAD_NONCE: ok = wire_nonce_read(body, &nonce); break;
@@ -199,7 +198,7 @@ static void hostile_bodies(void **state)
         default: fail();
         }
         if (ok)
-            fail_msg("accepted: %s", table[i].what);
+            fail_msg("accepted: %s", hostile_table[i].what);
     }
 }
 

@@ -231,7 +231,7 @@ void sim_host_links_changed(struct sim_host *host)
 
 /* --- jobs --- */
 
-/* core_enter, core_leave - between them allocations may fail, if that is a fault of the host. */
+/* core_enter - from here to core_leave() allocations may fail, if that is a fault of the host. */
 static void core_enter(struct sim_host *host)
 {
     sim_memory_fail(host->sim, &host->faults);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/table.h"
+#include "ctl/text_table.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CTL_TABLE_H
-#define CTL_TABLE_H
+#ifndef CTL_TEXT_TABLE_H
+#define CTL_TEXT_TABLE_H
 
 /* Rows for a terminal; a column is as wide as its widest cell. */
 
