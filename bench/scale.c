@@ -244,7 +244,7 @@ static void session_add(struct scale *scale, nanos *ret_login_ns, nanos *ret_clo
     }
     scale->asked[n] = 0;
     (void)snprintf(name, sizeof(name), "u%06u.user.example", n);
-    int err = identity_parse(name, &scale->user.conn->local.id);
+    int err = identity_parse(name, &scale->user.conn->local[0].id);
     ASSERT(err == 0);
     scale->path.local.address.octets[1] = (uint8_t)(n >> 16);
     scale->path.local.address.octets[2] = (uint8_t)(n >> 8);

@@ -85,13 +85,27 @@ struct ike_ts_policy {
 
 enum ike_auth_method { IKE_AUTH_PSK, IKE_AUTH_PUBKEY, IKE_AUTH_EAP };
 
-/* struct ike_auth_policy - one authentication round of one side. */
+/* struct ike_auth_policy - one authentication round of one side (RFC 4739). The core knows neither
+ * keys nor certificates nor EAP methods: `credentials` is a number of the daemon's for what the
+ * round may use. It comes back in each job of the round. */
 struct ike_auth_policy {
     enum ike_auth_method method;
     struct ike_id
         id; /* local: own identity (type 0: the outer address); remote: what the peer must be */
     char id_pattern[LIMIT_ID / 2]; /* remote: text with wildcards as configured; empty: %any */
+    char eap_id[LIMIT_ID / 2];     /* the EAP identity. local: ours; empty: `id`. remote: a pattern;
+                                      empty: IDi stands for it; "%any": any that is asked for */
+    struct ike_id aaa_id;          /* local: what the server of the EAP method must be; type 0: the
+                                      identity of the Gateway */
+    uint32_t credentials;          /* opaque, the daemon's; 0: none */
 };
+
+/* Rounds of one side, and CA key ids that our CERTREQ payload names. */
+#define POLICY_ROUNDS 4
+#define POLICY_CAS    16
+#define IKE_KEY_ID    20 /* SHA-1 of a SubjectPublicKeyInfo (RFC 7296 section 3.7) */
+
+enum ike_send_cert { IKE_CERT_IF_ASKED, IKE_CERT_ALWAYS, IKE_CERT_NEVER };
 
 enum ike_child_start { IKE_START_NONE, IKE_START_TRAP, IKE_START_START };
 enum ike_dpd_action { IKE_DPD_CLEAR, IKE_DPD_TRAP, IKE_DPD_RESTART };
@@ -161,8 +175,14 @@ struct ike_conn {
     struct address
         vips[POLICY_ADDRESSES]; /* asked for as End User; 0.0.0.0 and :: = any of the family */
     uint8_t n_pools;
-    char pools[POLICY_POOLS][LIMIT_NAME]; /* served as Gateway */
-    struct ike_auth_policy local, remote;
+    char pools[POLICY_POOLS][LIMIT_NAME];    /* served as Gateway */
+    uint8_t n_local_rounds, n_remote_rounds; /* in use: at least one each */
+    struct ike_auth_policy local[POLICY_ROUNDS], remote[POLICY_ROUNDS];
+    enum ike_send_cert send_cert; /* PUBKEY rounds of ours */
+    bool no_certreq;              /* send_certreq = no: PUBKEY rounds of the peer */
+    bool hash_and_url;            /* the peer may send encodings 12 and 13 (section 3.6) */
+    uint8_t n_cas;
+    uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
     uint8_t n_children;
     struct ike_child_policy children[POLICY_CHILDREN];
     struct ike_lifetime lifetime; /* of the IKE SA */

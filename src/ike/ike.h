@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "ike/connection.h"
+#include "ike/terms/auth_octets.h"
 
 struct ike;
 struct crypto_provider;
@@ -209,10 +210,12 @@ enum ike_event_kind {
     /* jobs: answered by ike_complete with `job` */
     IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
     IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
+    IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
     IKE_EV_LEASE,         /* lease: inner addresses for a session */
     IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
                              IKE_EV_CHILD_SWITCH */
     /* orders */
+    IKE_EV_EAP_END,       /* eap.conversation is over early; its number is not used again */
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
     IKE_EV_CHILD_MOVE,    /* child, path, encap */
@@ -237,21 +240,65 @@ enum ike_event_kind {
     IKE_EV_NOTICE,   /* notice: something worth one rate-limited log line */
 };
 
+/* struct ike_cert - the body of a CERT payload (RFC 7296 section 3.6). */
+struct ike_cert {
+    uint8_t encoding; /* enum wire_cert_encoding */
+    struct span octets;
+};
+
+#define IKE_HASHES 8 /* of RFC 7427 that we remember of a peer */
+
+/*
+ * struct ike_auth_job - one AUTH payload to be made (AUTH_SIGN) or checked (AUTH_VERIFY). Signer is
+ * the side whose AUTH it is: we, or the peer. The holder of the key composes the octets that AUTH
+ * covers from `octets`; nothing else is ever signed. All spans are borrowed until the next ike_*
+ * call.
+ */
 struct ike_auth_job {
-    uint8_t method; /* AUTH method number, RFC 7296 section 3.8: 2 = PSK */
-    uint16_t prf;   /* PRF of the IKE SA */
-    struct ike_id local_id, remote_id;
-    /* the octets that AUTH covers, RFC 7296 section 2.15: message | nonce | prf(SK_p, ID');
-     * borrowed until the next ike_* call */
-    struct span message, nonce, prf_id;
-    struct span auth; /* AUTH_VERIFY: what the peer sent */
+    enum ike_auth_method method; /* of the round: PSK or PUBKEY */
+    uint8_t round;               /* of the signer, from 0 */
+    uint32_t credentials;        /* of the round's policy */
     const char *conn;
+    const struct ike_auth_policy *policy; /* of the round; borrowed */
+    struct ike_id local_id, remote_id;    /* remote type 0: not known yet */
+    struct auth_octets octets;
+    /* AUTH_SIGN: what the peer can verify, as it announced */
+    uint8_t n_hashes;
+    uint16_t hashes[IKE_HASHES]; /* RFC 7427 section 4; none: not announced, methods 1, 9, 10, 11 */
+    struct span auth_methods;    /* data of SUPPORTED_AUTH_METHODS (RFC 9593); empty: none */
+    struct span ca_ids;          /* key ids of its CERTREQ payloads, IKE_KEY_ID octets each */
+    bool cert_wanted;            /* send certificates: send_cert and CERTREQ of the peer say so */
+    bool hash_and_url;           /* the peer fetches encodings 12 and 13 */
+    /* AUTH_VERIFY: what the peer sent */
+    uint8_t auth_method; /* AUTH method number: 2 with PSK; 1, 9, 10, 11 or 14 with PUBKEY */
+    struct span auth;
+    uint8_t n_certs; /* its CERT payloads, in their order */
+    struct ike_cert certs[LIMIT_CERTS];
+};
+
+/*
+ * struct ike_eap_job - a step of an EAP conversation. The core checks the framing (RFC 3748
+ * section 4: code, length, Identifier) and knows no method. `packet` empty: the authenticator
+ * begins, with a Request. Peer: Requests and Success come here; a Failure ends the login in the
+ * core.
+ */
+struct ike_eap_job {
+    uint32_t conversation; /* never 0, never used again */
+    bool authenticator;    /* we are the Gateway */
+    uint8_t round;         /* of the side that EAP authenticates, from 0 */
+    uint32_t credentials;  /* of the round's policy */
+    const char *conn;
+    const struct ike_auth_policy *policy; /* of the round; borrowed */
+    struct ike_id local_id, remote_id;    /* IDs of the payloads: not proven by themselves */
+    bool need_key; /* a method without a key is refused: EAP_ONLY_AUTHENTICATION (RFC 5998) */
+    struct span packet;
 };
 
 #define IKE_LEASE_ADDRESSES 4
 struct ike_lease_job {
     const struct ike_conn *conn;
     struct ike_id identity;
+    uint64_t grant;        /* of the session's proof */
     ike_session_id beside; /* the peer may ask for the addresses that it has on that session; 0 */
     uint8_t n_requested;
     struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
@@ -307,6 +354,7 @@ struct ike_event {
                          person, may be empty */
     union {
         struct ike_auth_job auth;
+        struct ike_eap_job eap;
         struct ike_lease_job lease;
         struct ike_child_install install;
     };
@@ -316,10 +364,35 @@ struct ike_event {
  * next ike_* call. */
 bool ike_event(struct ike *ike, struct ike_event *ret_event);
 
+/* struct ike_proof - what an authentication brought besides the fact. */
+struct ike_proof {
+    nanos valid_ns; /* so long from now (certificate, Session-Timeout); 0: no bound */
+    uint64_t grant; /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in
+                       the session's lease jobs and in ike_session_info */
+    char identity[LIMIT_ID / 2]; /* EAP: the identity that was proven, printable; empty: as the
+                                    payload says */
+};
+
+enum ike_eap_state { IKE_EAP_GOES_ON, IKE_EAP_SUCCESS, IKE_EAP_FAILURE };
+
+/* struct ike_result - spans are borrowed during the call. */
 struct ike_result {
-    int error; /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is wrong.
-                  LEASE, INSTALL: any error */
-    struct span auth;         /* AUTH_SIGN: the value to send */
+    int error;          /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is
+                           wrong. EAP, LEASE, INSTALL: any error */
+    const char *reason; /* for a person, why not; NULL: none */
+    /* AUTH_SIGN: the payloads to send */
+    uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */
+    struct span auth;
+    uint8_t n_certs;
+    struct ike_cert certs[LIMIT_CERTS];
+    /* AUTH_VERIFY, EAP success */
+    struct ike_proof proof;
+    /* EAP: the packet to send: a Request or Response. With SUCCESS and FAILURE of the
+     * authenticator: that packet; of the peer: empty */
+    enum ike_eap_state eap_state;
+    struct span eap_packet;
+    struct span msk; /* with SUCCESS; empty: the method has no key */
+
     struct ike_config config; /* LEASE */
 };
 
@@ -387,7 +460,9 @@ struct ike_session_info {
     enum ike_session_role role;
     struct ike_id local_id, remote_id;
     bool established;
-    uint32_t logins; /* IKE_AUTHs that succeeded; clones add nothing */
+    char eap_identity[LIMIT_ID / 2]; /* of the End User, as EAP proved it; empty: by its ID */
+    uint64_t grant;                  /* of struct ike_proof; 0: none */
+    uint32_t logins;                 /* IKE_AUTHs that succeeded; clones add nothing */
     uint32_t n_ike_sas, n_children;
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;

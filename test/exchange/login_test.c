@@ -291,7 +291,7 @@ static void gateway_refuses_identity(void **state)
 {
     (void)state;
     struct world *world = world_new(6);
-    strcpy(world->conn_b->remote.id_pattern, "*.staff.example");
+    strcpy(world->conn_b->remote[0].id_pattern, "*.staff.example");
     scenario_watch(world);
     world_start(world);
     assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
@@ -304,7 +304,7 @@ static void wanted_gateway_is_another(void **state)
 {
     (void)state;
     struct world *world = world_new(7);
-    assert_int_equal(identity_parse("gw2.example", &world->conn_a->remote.id), 0);
+    assert_int_equal(identity_parse("gw2.example", &world->conn_a->remote[0].id), 0);
     world_start(world);
     assert_int_equal(world_connect(world), IKE_AUTH_FAILED);
     expect_nothing_left(world);
@@ -315,8 +315,8 @@ static void one_of_many_gateways(void **state)
 {
     (void)state;
     struct world *world = world_new(7);
-    assert_int_equal(identity_parse("*.example", &world->conn_a->remote.id), 0);
-    strcpy(world->conn_a->remote.id_pattern, "*.example");
+    assert_int_equal(identity_parse("*.example", &world->conn_a->remote[0].id), 0);
+    strcpy(world->conn_a->remote[0].id_pattern, "*.example");
     scenario_watch(world);
     scenario_login(world);
     assert_int_equal(scenario_count(world, "IKE_AUTH request: IDi N(INITIAL_CONTACT) AUTH"), 1);
@@ -329,8 +329,8 @@ static void user_refuses_identity(void **state)
 {
     (void)state;
     struct world *world = world_new(8);
-    world->conn_a->remote.id = (struct ike_id){0};
-    strcpy(world->conn_a->remote.id_pattern, "gw2.example");
+    world->conn_a->remote[0].id = (struct ike_id){0};
+    strcpy(world->conn_a->remote[0].id_pattern, "gw2.example");
     scenario_watch(world);
     world_start(world);
     assert_int_equal(world_connect(world), IKE_ID_MISMATCH);

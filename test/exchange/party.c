@@ -32,9 +32,10 @@ struct ike_conn *party_conn(bool gateway)
     ASSERT(conn != NULL);
     strcpy(conn->name, "office");
     proposal_default(WIRE_PROTO_IKE, &conn->proposals);
-    strcpy(conn->remote.id_pattern, gateway ? "*.user.example" : "gw.example");
-    ASSERT(identity_parse(gateway ? "gw.example" : "anna.user.example", &conn->local.id) == 0);
-    ASSERT(gateway || identity_parse("gw.example", &conn->remote.id) == 0);
+    strcpy(conn->remote[0].id_pattern, gateway ? "*.user.example" : "gw.example");
+    ASSERT(identity_parse(gateway ? "gw.example" : "anna.user.example", &conn->local[0].id) == 0);
+    ASSERT(gateway || identity_parse("gw.example", &conn->remote[0].id) == 0);
+    conn->n_local_rounds = conn->n_remote_rounds = 1;
     conn->mobike = true;
     conn->fragmentation = IKE_FRAGMENTATION_YES;
     conn->clone = IKE_CLONE_BOTH;
@@ -62,18 +63,6 @@ struct ike_conn *party_conn(bool gateway)
     return conn;
 }
 
-/* AUTH = prf(prf(PSK, "Key Pad for IKEv2"), octets) */
-static void psk_auth(struct crypto_provider *crypto, const char *psk,
-                     const struct ike_auth_job *job, uint8_t *out)
-{
-    struct span pad = span_text("Key Pad for IKEv2");
-    struct span parts[3] = {job->message, job->nonce, job->prf_id};
-    uint8_t key[CRYPTO_HASH_MAX];
-    ASSERT(crypto_prf(crypto, job->prf, span_text(psk), &pad, 1, key) == 0);
-    ASSERT(crypto_prf(crypto, job->prf, span_of(key, crypto_prf_find(job->prf)->len), parts, 3,
-                      out) == 0);
-}
-
 void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
                 uint8_t *room, struct ike_result *ret_result)
 {
@@ -82,8 +71,9 @@ void party_auth(struct crypto_provider *crypto, const char *psk, const struct ik
         ret_result->error = ERR_NOT_FOUND;
         return;
     }
-    psk_auth(crypto, psk, &event->auth, room);
-    ret_result->auth = span_of(room, crypto_prf_find(event->auth.prf)->len);
+    const struct auth_octets *octets = &event->auth.octets;
+    ASSERT(auth_octets_shared(crypto, octets, span_text(psk), room) == 0);
+    ret_result->auth = span_of(room, crypto_prf_find(octets->prf)->len);
     if (event->kind == IKE_EV_AUTH_VERIFY && !span_equal(ret_result->auth, event->auth.auth))
         ret_result->error = ERR_AUTH;
 }

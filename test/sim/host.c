@@ -38,7 +38,7 @@ struct sim_host *sim_host_add(struct sim *sim, bool gateway)
     host->conn = party_conn(gateway);
     if (!gateway) {
         (void)snprintf(id, sizeof(id), "%s.user.example", host->name);
-        ASSERT(identity_parse(id, &host->conn->local.id) == 0);
+        ASSERT(identity_parse(id, &host->conn->local[0].id) == 0);
     }
     return host;
 }

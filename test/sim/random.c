@@ -164,7 +164,7 @@ static void impostor(struct sim *sim)
     host->wanted = true;
     host->impostor = true;
     if (sim_chance(sim, 500))
-        host->conn->local.id = sim->hosts[host - sim->hosts - 1].conn->local.id;
+        host->conn->local[0].id = sim->hosts[host - sim->hosts - 1].conn->local[0].id;
 }
 
 /* some_families - of inner addresses; a user of a Gateway asks for one that it has at least. */

@@ -172,7 +172,7 @@ static void impostor(struct sim *sim)
     struct sim_host *user = sim_user(sim, 2), *other = sim_user(sim, 1);
     other->impostor = true;
     other->psk = "a guess";
-    other->conn->local.id = user->conn->local.id;
+    other->conn->local[0].id = user->conn->local[0].id;
     sim_start(sim);
     sim_run(sim, SIM_SECONDS(60));
     sim_expect(sim, user->logins == 1);

@@ -67,7 +67,8 @@ struct order {
 
 #define KEY_OWNERS 8
 #define KEY_SECRET 512
-#define KEY_PRF_ID 64
+#define KEY_SK_P   64
+#define KEY_ID     (4 + LIMIT_ID)
 #define KEY_AUTH   64
 
 enum key_kind {
@@ -87,9 +88,10 @@ struct key_load {
 
 struct key_auth {
     uint32_t prf;
-    uint32_t nonce_len, prf_id_len, auth_len, message_len;
+    uint32_t nonce_len, sk_p_len, id_body_len, auth_len, message_len;
     struct ike_id local, remote;
-    uint8_t nonce[LIMIT_NONCE], prf_id[KEY_PRF_ID], auth[KEY_AUTH];
+    uint8_t nonce[LIMIT_NONCE], sk_p[KEY_SK_P], auth[KEY_AUTH];
+    uint8_t id_body[KEY_ID];
     uint8_t message[LIMIT_IKE_MESSAGE];
 };
 

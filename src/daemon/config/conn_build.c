@@ -19,7 +19,6 @@
 struct conn_work {
     struct ike_conn conn;
     nanos over_ns, rand_ns;
-    unsigned n_local_rounds, n_remote_rounds;
 };
 
 /* --- addresses --- */
@@ -177,7 +176,7 @@ static const struct key auth_keys[] = {
     {.name = "revocation", .kind = KEY_UNSUPPORTED, .why = not_yet},
 };
 
-static int build_auth(const struct tree *section, struct ike_auth_policy *auth, unsigned *n_rounds,
+static int build_auth(const struct tree *section, struct ike_auth_policy *auth, uint8_t *n_rounds,
                       struct build_error *error)
 {
     static const struct key_table table = {auth_keys, LEN(auth_keys), NULL};
@@ -263,9 +262,9 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
     if (strcasecmp(section->name, "paths") == 0)
         return build_paths(section, &work->conn, error);
     if (strncasecmp(section->name, "local", 5) == 0)
-        return build_auth(section, &work->conn.local, &work->n_local_rounds, error);
+        return build_auth(section, work->conn.local, &work->conn.n_local_rounds, error);
     if (strncasecmp(section->name, "remote", 6) == 0)
-        return build_auth(section, &work->conn.remote, &work->n_remote_rounds, error);
+        return build_auth(section, work->conn.remote, &work->conn.n_remote_rounds, error);
     return ERR_NOT_FOUND;
 }
 
@@ -362,9 +361,9 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                       struct build_error *error)
 {
     const struct ike_conn *conn = &work->conn;
-    if (work->n_local_rounds == 0 || work->n_remote_rounds == 0)
+    if (work->conn.n_local_rounds == 0 || work->conn.n_remote_rounds == 0)
         return build_fail(error, section, "a section '%s { auth = psk }' is missing",
-                          work->n_local_rounds == 0 ? "local" : "remote");
+                          work->conn.n_local_rounds == 0 ? "local" : "remote");
     if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "a private status notify is expected, 40960 to 65535");

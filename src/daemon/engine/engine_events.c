@@ -212,6 +212,8 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_NOTICE: notice(e, event); break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
+    case IKE_EV_EAP:
+    case IKE_EV_EAP_END:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:
@@ -226,6 +228,8 @@ static void order(struct engine *e, const struct ike_event *event)
 {
     if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         engine_auth(e, event);
+    else if (event->kind == IKE_EV_EAP)
+        engine_eap(e, event);
     else if (event->kind == IKE_EV_LEASE)
         lease(e, event);
     else if (event->kind == IKE_EV_CHILD_INSTALL)

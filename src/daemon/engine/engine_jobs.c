@@ -59,21 +59,28 @@ void engine_auth(struct engine *e, const struct ike_event *event)
     memset(r, 0, offsetof(struct key_request, auth.message));
     r->kind = event->kind == IKE_EV_AUTH_SIGN ? KEY_SIGN : KEY_VERIFY;
     r->job = event->job;
-    a->prf = job->prf;
+    a->prf = job->octets.prf;
     a->local = job->local_id;
     a->remote = job->remote_id;
     struct span auth = event->kind == IKE_EV_AUTH_SIGN ? (struct span){0} : job->auth;
-    if (job->method != AUTH_SHARED_KEY)
+    if (job->method != IKE_AUTH_PSK)
         result.error = ERR_NOT_FOUND; /* no key of that kind is here */
-    else if (!part_copy(a->message, sizeof(a->message), &a->message_len, job->message) ||
-             !part_copy(a->nonce, sizeof(a->nonce), &a->nonce_len, job->nonce) ||
-             !part_copy(a->prf_id, sizeof(a->prf_id), &a->prf_id_len, job->prf_id) ||
+    else if (!part_copy(a->message, sizeof(a->message), &a->message_len, job->octets.message) ||
+             !part_copy(a->nonce, sizeof(a->nonce), &a->nonce_len, job->octets.nonce) ||
+             !part_copy(a->sk_p, sizeof(a->sk_p), &a->sk_p_len, job->octets.sk_p) ||
+             !part_copy(a->id_body, sizeof(a->id_body), &a->id_body_len, job->octets.id_body) ||
              !part_copy(a->auth, sizeof(a->auth), &a->auth_len, auth))
         result.error = ERR_AUTH;
     else
         result.error = key_send(e); /* ERR_AGAIN: more logins at once than the channel holds */
     if (result.error != 0)
         ike_complete(e->ike, event->job, &result, e->now);
+}
+
+void engine_eap(struct engine *e, const struct ike_event *event)
+{
+    struct ike_result result = {.error = ERR_NOT_FOUND}; /* no connection can ask for EAP yet */
+    ike_complete(e->ike, event->job, &result, e->now);
 }
 
 static size_t secret_index(const struct engine *e, const char *id)

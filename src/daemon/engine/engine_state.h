@@ -140,6 +140,7 @@ void engine_accounts_close(struct engine *e);
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;
 void engine_auth(struct engine *e, const struct ike_event *event);
+void engine_eap(struct engine *e, const struct ike_event *event);
 int engine_secret_load(struct engine *e, const struct engine_secret *secret) MUST_USE;
 int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
 

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "crypto/algorithm.h"
 #include "crypto/prf.h"
+#include "ike/terms/auth_octets.h"
 #include "ike/terms/identity.h"
 
 #define KEYS 1024
@@ -128,29 +129,25 @@ static const struct key_load *key_choose(const struct keyring *keyring, const st
     return best;
 }
 
-/* RFC 7296 section 2.15: AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), <SignedOctets>) */
 static int auth_compute(struct keyring *keyring, const struct key_load *key,
                         const struct key_auth *a, uint8_t out[CRYPTO_HASH_MAX])
 {
-    uint8_t padded[CRYPTO_HASH_MAX];
-    const struct span pad = span_text("Key Pad for IKEv2");
-    const struct span parts[] = {span_of(a->message, a->message_len),
-                                 span_of(a->nonce, a->nonce_len),
-                                 span_of(a->prf_id, a->prf_id_len)};
-    const struct crypto_prf *prf = crypto_prf_find((uint16_t)a->prf);
-    int error = crypto_prf(keyring->crypto, prf->id, span_of(key->secret, key->secret_len), &pad, 1,
-                           padded);
-    if (error == 0)
-        error = crypto_prf(keyring->crypto, prf->id, span_of(padded, prf->len), parts, 3, out);
-    wipe(padded, sizeof(padded));
-    return error;
+    struct auth_octets octets = {
+        .prf = (uint16_t)a->prf,
+        .message = span_of(a->message, a->message_len),
+        .nonce = span_of(a->nonce, a->nonce_len),
+        .sk_p = span_of(a->sk_p, a->sk_p_len),
+        .id_body = span_of(a->id_body, a->id_body_len),
+    };
+    return auth_octets_shared(keyring->crypto, &octets, span_of(key->secret, key->secret_len), out);
 }
 
 static bool auth_sound(const struct key_auth *a)
 {
     return a->prf <= UINT16_MAX && crypto_prf_find((uint16_t)a->prf) != NULL &&
            a->nonce_len >= 16 && a->nonce_len <= sizeof(a->nonce) &&
-           a->prf_id_len == crypto_prf_find((uint16_t)a->prf)->len && a->message_len >= 28 &&
+           a->sk_p_len == crypto_prf_find((uint16_t)a->prf)->len && a->id_body_len >= 4 &&
+           a->id_body_len <= sizeof(a->id_body) && a->message_len >= 28 &&
            a->message_len <= sizeof(a->message) && a->auth_len <= sizeof(a->auth) &&
            id_sound(&a->local) && id_sound(&a->remote);
 }

@@ -44,10 +44,12 @@ static void auth_fill(enum key_kind kind, const char *local, const char *remote)
     request.auth.remote = id_of(remote);
     request.auth.message_len = 300;
     request.auth.nonce_len = 32;
-    request.auth.prf_id_len = 32;
+    request.auth.sk_p_len = 32;
+    request.auth.id_body_len = 12;
     memset(request.auth.message, 0xaa, 300);
     memset(request.auth.nonce, 0xbb, 32);
-    memset(request.auth.prf_id, 0xcc, 32);
+    memset(request.auth.sk_p, 0xcc, 32);
+    memset(request.auth.id_body, 0xdd, 12);
 }
 
 static int sign(const char *local, const char *remote)
@@ -62,9 +64,10 @@ static void assert_secret(const char *secret)
 {
     uint8_t key[64], octets[364], expected[64];
     struct span pad = span_text("Key Pad for IKEv2"), all = span_of(octets, 364);
+    struct span sk_p = span_of(request.auth.sk_p, 32), id = span_of(request.auth.id_body, 12);
     memset(octets, 0xaa, 300);
     memset(octets + 300, 0xbb, 32);
-    memset(octets + 332, 0xcc, 32);
+    assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, sk_p, &id, 1, octets + 332), 0);
     assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, span_text(secret), &pad, 1, key), 0);
     assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, span_of(key, 32), &all, 1, expected), 0);
     assert_int_equal(answer.auth_len, 32);
@@ -189,7 +192,8 @@ static void test_hostile(void **state)
 {
     (void)state;
     assert_int_equal(load("any", "secret", NULL, NULL), 0);
-    uint32_t *members[] = {&request.auth.prf, &request.auth.nonce_len, &request.auth.prf_id_len,
+    uint32_t *members[] = {&request.auth.prf,      &request.auth.nonce_len,
+                           &request.auth.sk_p_len, &request.auth.id_body_len,
                            &request.auth.auth_len, &request.auth.message_len};
     const uint32_t lies[] = {UINT32_MAX, 0x80000000u, 16385, 65};
     for (size_t i = 0; i < ARRAY_LEN(members); i++)

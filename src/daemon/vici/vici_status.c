@@ -317,8 +317,8 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
     vici_put(w, "unique", "%s", uniques[conn->unique]);
     if (conn->dpd_delay_ns > 0)
         vici_put(w, "dpd_delay", "%lld", seconds(conn->dpd_delay_ns));
-    put_auth(w, "local-1", &conn->local);
-    put_auth(w, "remote-1", &conn->remote);
+    put_auth(w, "local-1", &conn->local[0]);
+    put_auth(w, "remote-1", &conn->remote[0]);
     vici_section(w, "children");
     for (uint8_t i = 0; i < conn->n_children; i++) {
         const struct ike_child_policy *child = &conn->children[i];

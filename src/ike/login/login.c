@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "crypto/prf.h"
 #include "ike/core/keymat.h"
 #include "ike/login/combined.h"
 #include "ike/login/early_request.h"
@@ -150,43 +149,49 @@ bool login_fragmentation(const struct sa *sa)
 
 /* --- jobs --- */
 
-/* The octets of RFC 7296 section 2.15: RealMessage | Nonce of the other | prf(SK_p, ID payload
- * body). */
+/* keep - a copy of `octets` behind what is in `w`. */
+static struct span keep(struct writer *w, struct span octets)
+{
+    uint8_t *at = w->buf + w->len;
+    write_bytes(w, octets);
+    return span_of(at, octets.len);
+}
+
+/* emit_auth_job - the AUTH of one side, with copies of all octets that it covers. */
 static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initiator,
                          struct span id_body, const struct wire_auth *auth)
 {
     struct login *login = sa->login;
-    uint8_t prf_id[CRYPTO_HASH_MAX];
-    if (crypto_prf(sa->ike->crypto, sa->prf, sa_sk_p(sa, of_initiator), &id_body, 1, prf_id) != 0)
-        return ERR_CRYPTO;
     struct span message = of_initiator ? span_of(login->init_request, login->n_init_request)
                                        : span_of(login->init_response, login->n_init_response);
     struct span nonce =
         of_initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni);
-    size_t n_prf = crypto_prf_find(sa->prf)->len, n_auth = auth == NULL ? 0 : auth->data.len;
-    size_t total = message.len + nonce.len + n_prf + n_auth;
+    struct span sk_p = sa_sk_p(sa, of_initiator),
+                data = auth == NULL ? (struct span){0} : auth->data;
+    size_t total = message.len + nonce.len + sk_p.len + id_body.len + data.len;
     uint8_t *all = malloc(total);
     if (all == NULL)
         return ERR_NO_MEMORY;
     struct writer w = writer_of(all, total);
-    write_bytes(&w, message);
-    write_bytes(&w, nonce);
-    write_bytes(&w, span_of(prf_id, n_prf));
-    if (n_auth > 0)
-        write_bytes(&w, auth->data);
     struct ike_event *event = event_sa(sa, kind);
     event_octets(sa->ike, all, total);
     event->job = job_add(sa, kind, 0);
+    const struct ike_auth_policy *policy =
+        kind == IKE_EV_AUTH_SIGN ? &login->conn->local[0] : &login->conn->remote[0];
     event->auth = (struct ike_auth_job){
-        .method = auth == NULL ? AUTH_SHARED_KEY : auth->method,
-        .prf = sa->prf,
+        .method = policy->method,
+        .credentials = policy->credentials,
+        .policy = policy,
+        .conn = login->conn->name,
         .local_id = login->local_id,
         .remote_id = login->remote_id,
-        .message = span_of(all, message.len),
-        .nonce = span_of(all + message.len, nonce.len),
-        .prf_id = span_of(all + message.len + nonce.len, n_prf),
-        .auth = span_of(all + total - n_auth, n_auth),
-        .conn = login->conn->name,
+        .octets = {.prf = sa->prf,
+                   .message = keep(&w, message),
+                   .nonce = keep(&w, nonce),
+                   .sk_p = keep(&w, sk_p),
+                   .id_body = keep(&w, id_body)},
+        .auth_method = auth == NULL ? 0 : auth->method,
+        .auth = keep(&w, data),
     };
     return 0;
 }

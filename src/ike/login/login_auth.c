@@ -177,7 +177,7 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     if (idr == NULL || !wire_id_read(idr->body, &id) || !wire_auth_read(auth_payload->body, &auth))
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!identity_from_wire(&id, &login->remote_id) ||
-        identity_match(login->conn->remote.id_pattern, &login->remote_id) == IDENTITY_NO)
+        identity_match(login->conn->remote[0].id_pattern, &login->remote_id) == IDENTITY_NO)
         return not_accepted(sa, IKE_ID_MISMATCH, N_AUTHENTICATION_FAILED);
     if (auth.method != AUTH_SHARED_KEY) /* A17: the method is that of the configuration */
         return not_accepted(sa, IKE_PEER_AUTH_FAILED, N_AUTHENTICATION_FAILED);
@@ -313,12 +313,12 @@ static struct ike_conn *choose_conn(const struct sa *sa, const struct ike_id *id
     for (size_t i = 0; i < sa->ike->n_conns; i++) {
         struct ike_conn *conn = sa->ike->conns[i];
         unsigned rank = login_conn_rank(conn, &sa->path);
-        enum identity_rank remote = identity_match(conn->remote.id_pattern, idi);
+        enum identity_rank remote = identity_match(conn->remote[0].id_pattern, idi);
         if (rank == 0 || remote == IDENTITY_NO || !conn_accepts_algorithms(conn, sa))
             continue;
-        if (has_idr && conn->local.id.type != ID_ANY && !identity_equal(&conn->local.id, idr))
+        if (has_idr && conn->local[0].id.type != ID_ANY && !identity_equal(&conn->local[0].id, idr))
             continue;
-        rank += 16 * (unsigned)remote + (has_idr && conn->local.id.type != ID_ANY ? 8 : 0);
+        rank += 16 * (unsigned)remote + (has_idr && conn->local[0].id.type != ID_ANY ? 8 : 0);
         if (rank > best_rank) {
             best = conn;
             best_rank = rank;
@@ -341,7 +341,7 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
         return answer_refuse(answering, N_INVALID_SYNTAX);
     struct ike_conn *conn = choose_conn(sa, &login->remote_id, has_idr, &idr);
     bool ok = conn != NULL && auth_payload != NULL && wire_auth_read(auth_payload->body, &auth) &&
-              auth.method == AUTH_SHARED_KEY && conn->remote.method == IKE_AUTH_PSK;
+              auth.method == AUTH_SHARED_KEY && conn->remote[0].method == IKE_AUTH_PSK;
     if (!ok) {
         char peer[IDENTITY_TEXT_MAX];
         event_notice(sa, "login of %s refused: %s", identity_print(&login->remote_id, peer),
@@ -353,7 +353,7 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
     }
     ike_conn_unref(login->conn);
     login->conn = ike_conn_ref(conn);
-    login->local_id = conn->local.id;
+    login->local_id = conn->local[0].id;
     if (login->local_id.type == ID_ANY &&
         identity_from_address(&sa->path.local.address, &login->local_id) != 0)
         return ANSWER_SILENT;

@@ -251,13 +251,13 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     sa->session->peer_notify = login->keep_old_notify;
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
-    login->local_id = login->conn->local.id;
+    login->local_id = login->conn->local[0].id;
     if (login->local_id.type == ID_ANY &&
         identity_from_address(&sa->path.local.address, &login->local_id) != 0)
         return verdict_done(IKE_NO_PATH);
     /* IDr names one identity (RFC 7296 section 2.15); which of many it is the responder says */
-    if (!identity_is_pattern(&login->conn->remote.id))
-        login->remote_id = login->conn->remote.id;
+    if (!identity_is_pattern(&login->conn->remote[0].id))
+        login->remote_id = login->conn->remote[0].id;
     if (login_sign(sa) != 0)
         return verdict_done(IKE_LIMIT);
     return (struct verdict){.kind = VERDICT_LATER};
