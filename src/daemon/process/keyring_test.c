@@ -200,7 +200,9 @@ static void test_hostile(void **state)
         for (size_t j = 0; j < ARRAY_LEN(lies); j++) {
             if (members[i] == &request.auth.message_len && lies[j] == 65)
                 continue; /* a length that may be */
-            if (members[i] == &request.auth.nonce_len && lies[j] == 65)
+            if ((members[i] == &request.auth.nonce_len ||
+                 members[i] == &request.auth.id_body_len) &&
+                lies[j] == 65)
                 continue;
             auth_fill(KEY_SIGN, "a", "b");
             *members[i] = lies[j];
