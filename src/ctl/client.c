@@ -147,6 +147,25 @@ struct tree *client_request(struct client *client, struct vici_writer *w, client
     }
 }
 
+int client_descriptor(const struct client *client)
+{
+    return client->fd;
+}
+
+bool client_event_take(struct client *client, client_event *handler, void *context)
+{
+    struct vici_frame frame;
+    uint8_t *octets = read_frame(client, &frame, 0);
+    struct tree *message =
+        octets == NULL || frame.type != VICI_EVENT ? NULL : vici_message_read(frame.message);
+    if (message != NULL)
+        handler(context, frame.name, message);
+    bool ok = message != NULL;
+    tree_free(message);
+    free(octets);
+    return ok;
+}
+
 static void collect(void *context, const char *name, struct tree *message)
 {
     struct tree *all = context;

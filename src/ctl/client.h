@@ -21,6 +21,13 @@ bool client_register(struct client *client, const char *event);
 struct tree *client_request(struct client *client, struct vici_writer *w, client_event *handler,
                             void *context, int timeout_ms);
 
+/* client_descriptor - to wait for events with poll(2). */
+int client_descriptor(const struct client *client);
+
+/* client_event_take - gives the next event to `handler`; waits for it. false: the connection broke,
+ * or the daemon said something else. */
+bool client_event_take(struct client *client, client_event *handler, void *context);
+
 /* client_list - a request without arguments whose `event`s are collected: one section that holds
  * the messages' elements in order. NULL: failed. */
 struct tree *client_list(struct client *client, const char *command, const char *event);

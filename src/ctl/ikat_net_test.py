@@ -4,13 +4,18 @@
 
 Needs root, TUN and veth; exit status 77 (skipped) says that it is not root.
 """
+import fcntl
 import json
 import os
+import pty
 import re
 import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import unittest
 
@@ -109,6 +114,77 @@ class IkatTest(net.DaemonTest):
         self.socket += ".gone"
         self.assertIn("is ikatd running?", self.ikat("status", status=1, stream="stderr"))
         self.assertIn("not running", self.ikat("version"))
+
+    def test_ikat_commands(self):
+        self.user()
+        self.assertEqual(self.ikat("conns"), "office\n")
+        self.assertIn("did you mean 'status'?", self.ikat("statsu", status=2, stream="stderr"))
+        self.assertIn("usage: ikat up NAME", self.ikat("up", status=2, stream="stderr"))
+        self.assertIn("expects the name", self.ikat("down", status=2, stream="stderr"))
+        self.assertIn("needs a terminal", self.ikat("watch", status=1, stream="stderr"))
+
+    def doctor(self, namespace, status):
+        done = subprocess.run(["ip", "netns", "exec", namespace, IKAT, "-s", self.socket, "doctor"], check=False,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_ikat_doctor(self):
+        """Each fault is named with its remedy, and nothing is said of a sound host."""
+        gateway = self.gateway()
+        self.user()
+        self.ikat("up", "office")
+        net.run(f"ip netns exec {net.USER} sysctl -q -w net.ipv4.conf.all.rp_filter=0")
+        for i in (1, 2):
+            net.run(f"ip netns exec {net.USER} sysctl -q -w net.ipv4.conf.u{i}x{net.LINK}.rp_filter=0")
+        self.assertIn("nothing wrong", self.doctor(net.USER, 0))
+        net.run(f"ip netns exec {net.USER} sysctl -q -w net.ipv4.conf.u2x{net.LINK}.rp_filter=1")
+        self.assertRegex(self.doctor(net.USER, 1), rf"rp_filter is strict on u2x{net.LINK}: .*rp_filter=2")
+        net.run(f"ip netns exec {net.USER} sysctl -q -w net.ipv4.conf.u2x{net.LINK}.rp_filter=2")
+        net.run(f"ip -n {net.USER} link set u2x{net.LINK} down")
+        self.assertRegex(self.doctor(net.USER, 1), r"path two of office, .*switched off")
+        self.socket = gateway.socket
+        net.run(f"ip netns exec {net.GATEWAY} sysctl -q -w net.ipv4.ip_forward=0")
+        self.assertIn("net.ipv4.ip_forward=1", self.doctor(net.GATEWAY, 1))
+        net.run(f"ip netns exec {net.GATEWAY} sysctl -q -w net.ipv4.ip_forward=1")
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add table inet t; "
+                "add chain inet t in { type filter hook input priority 0; policy drop; }'")
+        self.assertIn("names no UDP port 4500", self.doctor(net.GATEWAY, 1))
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport { 500, 4500 } accept'")
+        self.assertIn("nothing wrong", self.doctor(net.GATEWAY, 0))
+        self.socket += ".gone"
+        self.assertIn("another program holds UDP port 500", self.doctor(net.GATEWAY, 1))
+
+    def screen(self, terminal, wanted, timeout=20):
+        """What came from the terminal until the pattern was there."""
+        text, deadline = "", time.monotonic() + timeout
+        while not re.search(wanted, text, re.DOTALL):
+            left = deadline - time.monotonic()
+            self.assertGreater(left, 0, f"no {wanted!r} in {text!r}")
+            if select.select([terminal], [], [], left)[0]:
+                text += os.read(terminal, 65536).decode(errors="replace")
+        return text
+
+    def test_ikat_watch(self):
+        """The live view shows paths and events, follows a new size of the window, and ends with q."""
+        self.gateway()
+        self.user()
+        self.ikat("up", "office")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="xterm", LC_ALL="C.UTF-8")
+            os.execv(IKAT, [IKAT, "-s", self.socket, "watch"])
+        self.addCleanup(os.close, terminal)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+        self.screen(terminal, r"office.*one.*two")
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+        self.screen(terminal, r"office.*one.*two")
+        net.run(f"ip -n {net.USER} link set u2x{net.LINK} down")
+        self.screen(terminal, r"office: path two: ")
+        os.write(terminal, b"q")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
 
     def fails(self, *wanted, change=lambda text: text):
         self.user(change=change)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for ikat(1)
+_ikat()
+{
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i command=
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -s | --socket | --child | --timeout | --session | --peer) ((i++)) ;;
+        -*) ;;
+        *) command=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    case $previous in
+    -s | --socket) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --child | --timeout | --session | --peer) return ;;
+    esac
+    case $command in
+    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch doctor check version' -- "$current") ;;
+    up | down)
+        local options='--child --timeout'
+        [ "$command" = up ] || options='--session --peer'
+        mapfile -t COMPREPLY < <(compgen -W "$options $(ikat conns 2>/dev/null)" -- "$current")
+        ;;
+    status | paths) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
+    check) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    esac
+}
+complete -F _ikat ikat

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_COMMANDS_H
+#define CTL_COMMANDS_H
+
+/*
+ * The commands of ikat(1). Each runs to its end and returns the exit status of the process:
+ * 0 done, 1 failed, 2 used wrongly.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/client.h"
+
+struct ctl_options {
+    const char *socket;
+    bool json, colour;
+    const char *child, *session, *peer; /* NULL: not given */
+    int timeout_s;                      /* of `up`; 0: the text was not a number that is allowed */
+};
+
+struct ctl_command {
+    const char *name;
+    const char *arguments; /* for the usage text */
+    const char *help;
+    int least, most; /* number of arguments */
+    int (*run)(const struct ctl_options *options, char **arguments, int n);
+};
+
+/* connect.c */
+int command_up(const struct ctl_options *options, char **arguments, int n);
+int command_down(const struct ctl_options *options, char **arguments, int n);
+/* show.c */
+int command_status(const struct ctl_options *options, char **arguments, int n);
+int command_paths(const struct ctl_options *options, char **arguments, int n);
+int command_conns(const struct ctl_options *options, char **arguments, int n);
+int command_check(const struct ctl_options *options, char **arguments, int n);
+int command_version(const struct ctl_options *options, char **arguments, int n);
+/* watch.c */
+int command_watch(const struct ctl_options *options, char **arguments, int n);
+/* doctor.c */
+int command_doctor(const struct ctl_options *options, char **arguments, int n);
+
+/* ctl_complain - prints "ikat: WHAT" to standard error; returns 1. */
+int ctl_complain(const char *what);
+
+/* ctl_connect - the daemon's control socket. NULL: not there, and the reason is printed. */
+struct client *ctl_connect(const struct ctl_options *options);
+
+/* ctl_conn_names - the connections that are loaded, as a list of values. NULL: the daemon did not
+ * say. The caller frees it with tree_free(). */
+struct tree *ctl_conn_names(struct client *client);
+
+#endif

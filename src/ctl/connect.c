@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ikat up` and `ikat down`. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/values.h"
+#include "ctl/advice.h"
+#include "ctl/commands.h"
+#include "ctl/status.h"
+
+#define SETTLE_MS 10000 /* how long `up` waits for the further paths */
+
+static void show_line(void *context, const char *name, struct tree *message)
+{
+    (void)context;
+    if (strcmp(name, "control-log") == 0) {
+        printf("  %s\n", tree_text_or(message, "msg", ""));
+        (void)fflush(stdout);
+    } else if (strcmp(name, "path") == 0) {
+        printf("  path %s: %s%s%s\n", tree_text_or(message, "path", ""),
+               tree_text_or(message, "to", ""), tree_text_or(message, "reason", "")[0] ? ", " : "",
+               tree_text_or(message, "reason", ""));
+        (void)fflush(stdout);
+    }
+}
+
+/* print_offered - what this side has offered: the other side says only that it wants none of it. */
+static void print_offered(struct client *client, const char *name)
+{
+    struct tree *all = client_list(client, "list-conns", "list-conn");
+    const struct tree *conn = tree_get(all, name), *children = tree_get(conn, "children");
+    if (conn != NULL)
+        (void)fprintf(stderr, "      offered for IKE: %s\n", tree_text_or(conn, "proposals", "?"));
+    for (const struct tree *child = children == NULL ? NULL : children->first; child != NULL;
+         child = child->next)
+        (void)fprintf(stderr, "      offered for %s: %s\n", child->name,
+                      tree_text_or(child, "esp_proposals", "?"));
+    tree_free(all);
+}
+
+static int finish(struct client *client, struct tree *response, const char *what)
+{
+    if (response == NULL)
+        return ctl_complain("the daemon did not answer; see its log");
+    bool ok = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
+    if (!ok) {
+        const char *error = tree_text_or(response, "errmsg", "no reason given");
+        (void)fprintf(stderr, "ikat: %s failed: %s\n", what, error);
+        const char *next = advice_for(error);
+        if (next != NULL)
+            (void)fprintf(stderr, "      %s\n", next);
+        if (strncmp(error, "no-proposal", 11) == 0 || strncmp(error, "ke-refused", 10) == 0)
+            print_offered(client, what);
+    }
+    tree_free(response);
+    return ok ? 0 : 1;
+}
+
+/* settle - the session is up; its further paths follow within moments, and are waited for a while.
+ */
+static void settle(struct client *client, const char *conn)
+{
+    struct status status;
+    for (int waited = 0; waited < SETTLE_MS && status_fetch(client, &status); waited += 100) {
+        bool settled = status_paths_settled(&status, conn);
+        status_done(&status);
+        if (settled)
+            return;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    }
+}
+
+/* conn_known - says which connections are loaded if `name` is not one of them. */
+static bool conn_known(struct client *client, const char *name)
+{
+    const char *words[64];
+    size_t n = 0;
+    struct tree *names = ctl_conn_names(client);
+    bool known = names == NULL; /* the command itself reports the error */
+    for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
+         item = item->next) {
+        known |= strcmp((const char *)item->value, name) == 0;
+        if (n < sizeof(words) / sizeof(words[0]))
+            words[n++] = (const char *)item->value;
+    }
+    if (!known) {
+        const char *near = value_nearest(name, words, n);
+        (void)fprintf(stderr, "ikat: there is no connection '%s'", name);
+        if (near != NULL)
+            (void)fprintf(stderr, ", did you mean '%s'?\n", near);
+        else if (n == 0)
+            (void)fprintf(stderr, "; none is loaded, see the log of ikatd\n");
+        for (size_t i = 0; near == NULL && i < n; i++)
+            (void)fprintf(stderr, "%s%s%s", i == 0 ? "; loaded are: " : ", ", words[i],
+                          i + 1 == n ? "\n" : "");
+    }
+    tree_free(names);
+    return known;
+}
+
+/* conn_is_up - a session of it is established and has a VPN. */
+static bool conn_is_up(struct client *client, const char *name, bool any_session)
+{
+    struct status status;
+    bool is_up = false;
+    if (!status_fetch(client, &status))
+        return false;
+    for (const struct tree *session = status.sessions->first; session != NULL;
+         session = session->next)
+        is_up |= strcmp(session->name, name) == 0 &&
+                 /* without a live IKE SA it is on its way out: its Delete waits for an answer */
+                 (any_session || (strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0 &&
+                                  strcmp(tree_text_or(session, "ike-sas", "0"), "0") != 0));
+    for (const struct tree *path = any_session ? status.paths->first : NULL; path != NULL;
+         path = path->next)
+        is_up |= strcmp(tree_text_or(path, "conn", ""), name) == 0; /* it is being tried */
+    status_done(&status);
+    return is_up;
+}
+
+static void print_status(struct client *client, const struct ctl_options *options)
+{
+    struct status status;
+    if (!status_fetch(client, &status))
+        return;
+    status_print(&status, options->colour);
+    status_done(&status);
+}
+
+int command_up(const struct ctl_options *options, char **arguments, int n)
+{
+    const char *name = arguments[0];
+    (void)n;
+    struct client *client = ctl_connect(options);
+    struct vici_writer w;
+    if (client == NULL)
+        return 1;
+    if (!conn_known(client, name)) {
+        client_close(client);
+        return 1;
+    }
+    if (options->child == NULL && conn_is_up(client, name, false)) {
+        printf("%s is up already\n", name);
+        print_status(client, options);
+        client_close(client);
+        return 0;
+    }
+    (void)client_register(client, "control-log");
+    vici_begin(&w, VICI_CMD_REQUEST, "initiate");
+    vici_put(&w, "ike", "%s", name);
+    if (options->child != NULL)
+        vici_put(&w, "child", "%s", options->child);
+    vici_put(&w, "timeout", "%d", options->timeout_s * 1000);
+    printf("connecting %s\n", name);
+    (void)fflush(stdout);
+    int code =
+        finish(client,
+               client_request(client, &w, show_line, NULL, options->timeout_s * 1000 + 5000), name);
+    if (code == 0) {
+        settle(client, name);
+        print_status(client, options);
+    }
+    client_close(client);
+    return code;
+}
+
+static int terminate(struct client *client, const char *key, const char *value)
+{
+    struct vici_writer w;
+    (void)client_register(client, "control-log");
+    vici_begin(&w, VICI_CMD_REQUEST, "terminate");
+    vici_put(&w, key, "%s", value);
+    return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
+}
+
+/* down_session - sessions by number or by who is at the other end; for a Gateway, mostly. */
+static int down_session(const struct ctl_options *options)
+{
+    struct client *client = ctl_connect(options);
+    bool by_peer = options->peer != NULL;
+    if (client == NULL)
+        return 1;
+    int code = terminate(client, by_peer ? "remote-id" : "session-id",
+                         by_peer ? options->peer : options->session);
+    if (code == 0)
+        printf("%s %s is down\n", by_peer ? "peer" : "session",
+               by_peer ? options->peer : options->session);
+    client_close(client);
+    return code;
+}
+
+static int down_conn(const struct ctl_options *options, const char *name)
+{
+    struct client *client = ctl_connect(options);
+    if (client == NULL)
+        return 1;
+    bool known = conn_known(client, name);
+    if (!known || !conn_is_up(client, name, true)) {
+        if (known)
+            printf("%s is down already\n", name);
+        client_close(client);
+        return known ? 0 : 1;
+    }
+    int code = terminate(client, "ike", name);
+    if (code == 0)
+        printf("%s is down\n", name);
+    client_close(client);
+    return code;
+}
+
+int command_down(const struct ctl_options *options, char **arguments, int n)
+{
+    bool other = options->session != NULL || options->peer != NULL;
+    if (n == 1 && !other)
+        return down_conn(options, arguments[0]);
+    if (n == 0 && (options->session == NULL) != (options->peer == NULL))
+        return down_session(options);
+    (void)ctl_complain("down: expects the name of a connection, --session ID or --peer IDENTITY");
+    return 2;
+}

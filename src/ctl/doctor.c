@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `ikat doctor`: looks at the host for what keeps a VPN from working, and says what to do. Each
+ * check is a function; a check that cannot look (no rights, no such file) says nothing.
+ */
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/commands.h"
+#include "ctl/status.h"
+
+#define IKE_PORT        500
+#define MTU_LEAST       1280       /* RFC 8200 section 5: the least that a link of IPv6 carries */
+#define CLOCK_PLAUSIBLE 1735689600 /* 2025-01-01: no build of this program is older */
+
+struct examination {
+    struct status status; /* empty lists are NULL where the daemon does not answer */
+    struct tree *pools;
+    bool daemon;
+    unsigned findings;
+};
+
+__attribute__((format(printf, 2, 3))) static void finding(struct examination *e, const char *format,
+                                                          ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fputs("problem: ", stdout);
+    (void)vprintf(format, arguments);
+    (void)putchar('\n');
+    va_end(arguments);
+    e->findings++;
+}
+
+/* number_read - the number in a file of /proc or /sys; -1: none. */
+static long number_read(const char *path)
+{
+    long value = -1;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    if (fscanf(file, "%ld", &value) != 1)
+        value = -1;
+    (void)fclose(file);
+    return value;
+}
+
+static void check_device(struct examination *e)
+{
+    struct stat info;
+    if (stat("/dev/net/tun", &info) != 0)
+        finding(e,
+                "/dev/net/tun is not there (%s); load the module tun, or give the container "
+                "that device",
+                strerror(errno));
+}
+
+static void check_clock(struct examination *e)
+{
+    if (time(NULL) < CLOCK_PLAUSIBLE)
+        finding(e, "the clock of this host is wrong: certificates will look as if they were not "
+                   "valid yet; set it, by NTP for example");
+}
+
+/* port_taken - a socket of this network namespace is bound to UDP port 500 (proc(5), net/udp). */
+static bool port_taken(const char *path)
+{
+    char line[256];
+    bool taken = false;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    while (!taken && fgets(line, sizeof(line), file) != NULL) {
+        unsigned port;
+        taken = sscanf(line, "%*d: %*[0-9A-Fa-f]:%x", &port) == 1 && port == IKE_PORT;
+    }
+    (void)fclose(file);
+    return taken;
+}
+
+static void check_other_daemon(struct examination *e)
+{
+    if (e->daemon)
+        return;
+    if (port_taken("/proc/net/udp") || port_taken("/proc/net/udp6"))
+        finding(e, "ikatd does not run, and another program holds UDP port 500 (strongSwan or "
+                   "libreswan?); stop it: ss -ulnp 'sport = :500'");
+    else
+        finding(e, "ikatd does not run; start it: systemctl start ikatd");
+}
+
+static bool has_address(const struct ifaddrs *all, const char *interface)
+{
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        if (one->ifa_addr == NULL || strcmp(one->ifa_name, interface) != 0)
+            continue;
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)one->ifa_addr;
+        if (one->ifa_addr->sa_family == AF_INET ||
+            (one->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)))
+            return true;
+    }
+    return false;
+}
+
+static unsigned flags_of(const struct ifaddrs *all, const char *interface)
+{
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
+        if (strcmp(one->ifa_name, interface) == 0)
+            return one->ifa_flags;
+    return 0;
+}
+
+/* interface_trouble - why nothing can be sent from an interface; NULL: nothing keeps it. */
+static const char *interface_trouble(const struct ifaddrs *all, const char *interface)
+{
+    unsigned flags = flags_of(all, interface);
+    if (if_nametoindex(interface) == 0)
+        return "there is no such interface";
+    if ((flags & IFF_UP) == 0)
+        return "it is switched off: ip link set dev NAME up";
+    if ((flags & IFF_RUNNING) == 0)
+        return "it has no carrier: cable, Wi-Fi or modem is not connected";
+    return has_address(all, interface) ? NULL : "it has no address: does DHCP run on it?";
+}
+
+static void check_interfaces(struct examination *e)
+{
+    struct ifaddrs *all = NULL;
+    if (e->status.paths == NULL || getifaddrs(&all) != 0)
+        return;
+    for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
+        const char *interface = tree_text_or(path, "interface", "");
+        const char *why = interface[0] == '\0' ? NULL : interface_trouble(all, interface);
+        if (strcmp(tree_text_or(path, "state", ""), "up") != 0 && why != NULL)
+            finding(e, "path %s of %s, interface %s: %s", path->name,
+                    tree_text_or(path, "conn", "?"), interface, why);
+    }
+    freeifaddrs(all);
+}
+
+static void check_mtu(struct examination *e)
+{
+    char file[128];
+    if (e->status.paths == NULL)
+        return;
+    for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
+        const char *interface = tree_text_or(path, "interface", "");
+        (void)snprintf(file, sizeof(file), "/sys/class/net/%.15s/mtu", interface);
+        long mtu = interface[0] == '\0' ? -1 : number_read(file);
+        if (mtu >= 0 && mtu < MTU_LEAST)
+            finding(e,
+                    "interface %s of path %s carries %ld octets in a packet, at least %d are "
+                    "expected",
+                    interface, path->name, mtu, MTU_LEAST);
+    }
+}
+
+/*
+ * check_reverse_path - with strict filtering (RFC 3704 section 2.2) the kernel drops a packet that
+ * arrives on another interface than the one the route to its source names. All paths but one are
+ * of that kind.
+ */
+static void check_reverse_path(struct examination *e)
+{
+    char file[128];
+    long all = number_read("/proc/sys/net/ipv4/conf/all/rp_filter");
+    unsigned paths = 0;
+    for (const struct tree *path = e->status.paths == NULL ? NULL : e->status.paths->first;
+         path != NULL; path = path->next)
+        paths++;
+    if (paths < 2)
+        return;
+    for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
+        const char *interface = tree_text_or(path, "interface", "");
+        (void)snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%.15s/rp_filter", interface);
+        long own = interface[0] == '\0' ? -1 : number_read(file);
+        if (own >= 0 && (own > all ? own : all) == 1) /* the kernel takes the larger one */
+            finding(e,
+                    "rp_filter is strict on %s: packets of a path that is not the default "
+                    "route are dropped; sysctl -w net.ipv4.conf.%s.rp_filter=2",
+                    interface, interface);
+    }
+}
+
+static void check_forwarding(struct examination *e)
+{
+    if (e->pools == NULL || e->pools->first == NULL)
+        return;
+    if (number_read("/proc/sys/net/ipv4/ip_forward") == 0)
+        finding(e, "this host leases addresses to clients but forwards no IPv4: sysctl -w "
+                   "net.ipv4.ip_forward=1");
+}
+
+/* firewall_closed - an nftables chain drops what comes in by default, and no rule names 4500. */
+static bool firewall_closed(FILE *rules)
+{
+    char line[1024];
+    bool drops = false, named = false;
+    while (fgets(line, sizeof(line), rules) != NULL) {
+        drops |= strstr(line, "hook input") != NULL && strstr(line, "policy drop") != NULL;
+        named |= strstr(line, "4500") != NULL || strstr(line, "ipsec-nat-t") != NULL;
+    }
+    return drops && !named;
+}
+
+static void check_firewall(struct examination *e)
+{
+    FILE *rules = geteuid() == 0 ? popen("nft list ruleset 2>/dev/null", "re") : NULL;
+    if (rules == NULL)
+        return;
+    if (firewall_closed(rules))
+        finding(e, "the firewall drops what comes in and names no UDP port 4500: clients cannot "
+                   "reach this host; nft add rule ... udp dport { 500, 4500 } accept");
+    (void)pclose(rules);
+}
+
+static void daemon_ask(struct examination *e, const struct ctl_options *options)
+{
+    char error[512];
+    struct vici_writer w;
+    struct client *client = client_open(options->socket, error);
+    if (client == NULL) {
+        printf("%s\n", error);
+        return;
+    }
+    e->daemon = status_fetch(client, &e->status);
+    vici_begin(&w, VICI_CMD_REQUEST, "get-pools");
+    e->pools = client_request(client, &w, NULL, NULL, 5000);
+    client_close(client);
+}
+
+int command_doctor(const struct ctl_options *options, char **arguments, int n)
+{
+    static void (*const checks[])(struct examination *) = {
+        check_other_daemon, check_device,       check_clock,      check_interfaces,
+        check_mtu,          check_reverse_path, check_forwarding, check_firewall,
+    };
+    struct examination e = {0};
+    (void)arguments, (void)n;
+    daemon_ask(&e, options);
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        checks[i](&e);
+    if (e.findings == 0)
+        printf("nothing wrong was found on this host\n");
+    status_done(&e.status);
+    tree_free(e.pools);
+    return e.findings == 0 ? 0 : 1;
+}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package: it builds, lintian has nothing to say, and it installs, upgrades, and goes without a trace.
+
+The package is installed over the files of this host, in an overlay that only one mount namespace sees.
+"""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+INSTALLED = ["/usr/sbin/ikatd", "/usr/bin/ikat", "/lib/systemd/system/ikatd.service", "/usr/lib/sysusers.d/ikat.conf",
+             "/etc/ikat/ikat.conf.example", "/usr/share/man/man8/ikatd.8.gz", "/usr/share/man/man5/ikat.conf.5.gz",
+             "/usr/share/bash-completion/completions/ikat"]
+IN_OVERLAY = """set -eu
+mount -t tmpfs tmpfs {folder}/overlay
+mkdir {folder}/overlay/upper {folder}/overlay/work {folder}/overlay/root
+mount -t overlay overlay -o lowerdir=/,upperdir={folder}/overlay/upper,workdir={folder}/overlay/work {folder}/overlay/root
+mount -t proc proc {folder}/overlay/root/proc
+mount -t tmpfs tmpfs {folder}/overlay/root/tmp
+cp {package} {folder}/overlay/root/tmp/ikat.deb
+cat >{folder}/overlay/root/tmp/inside
+printf '#!/bin/sh\nexit 101\n' >{folder}/overlay/root/usr/sbin/policy-rc.d
+chmod +x {folder}/overlay/root/usr/sbin/policy-rc.d
+exec chroot {folder}/overlay/root sh /tmp/inside
+"""
+
+
+def run(*command, text_in=None, cwd=None):
+    done = subprocess.run(command, input=text_in, cwd=cwd, check=False, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{command}:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module", name="package")
+def built(tmp_path_factory):
+    """The .deb of this tree, built as a Debian user builds it, and its .changes."""
+    folder = tmp_path_factory.mktemp("package")
+    source = folder / "ikat"
+    names = run("git", "ls-files", "-z", cwd=ROOT).split("\0")
+    for name in filter(None, names):
+        target = source / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.join(ROOT, name), target, follow_symlinks=False)
+    environment = dict(os.environ, DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=2")
+    done = subprocess.run(["dpkg-buildpackage", "-us", "-uc", "-b"], cwd=source, env=environment, check=False,
+                          capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    deb, = folder.glob("ikat_*.deb")
+    changes, = folder.glob("ikat_*.changes")
+    return deb, changes
+
+
+def inside(package, tmp_path, script):
+    """Runs a script as root of a system that is this host's, and is thrown away behind it."""
+    (tmp_path / "overlay").mkdir()
+    around = IN_OVERLAY.format(folder=tmp_path, package=package[0])
+    return run("unshare", "-m", "sh", "-c", around, text_in="set -eu\n" + script)
+
+
+def test_lintian_is_silent(package):
+    assert run("lintian", "--allow-root", str(package[1])) == ""
+
+
+def test_installs_and_goes_without_a_trace(package, tmp_path):
+    """Installed, installed again over itself with a configuration of the user's, removed, purged."""
+    present = " && ".join(f"test -e {path}" for path in INSTALLED)
+    gone = " && ".join(f"! test -e {path}" for path in INSTALLED if not path.startswith("/etc"))
+    said = inside(package, tmp_path, f"""
+        dpkg -i /tmp/ikat.deb >/dev/null
+        {present}
+        getent passwd ikat >/dev/null && echo user
+        stat -c %a /etc/ikat
+        ikatd --check -c /etc/ikat && echo checked
+        echo 'connections {{ a {{ remote_addrs = 192.0.2.1 }} }}' >/etc/ikat/mine.conf
+        dpkg -i /tmp/ikat.deb >/dev/null
+        test -e /etc/ikat/mine.conf && echo kept
+        dpkg -r ikat >/dev/null
+        {gone}
+        test -e /etc/ikat/mine.conf && echo kept
+        dpkg -P ikat >/dev/null
+        ! test -e /etc/ikat/ikat.conf.example && echo purged
+    """)
+    assert said.split() == ["user", "750", "checked", "kept", "kept", "purged"]
+
+
+def test_files_come_from_one_place(package, tmp_path):
+    """`make install` and the package put the same files on a host."""
+    staged = tmp_path / "staged"
+    build = os.path.abspath(os.path.join(ROOT, os.environ.get("IKAT_BUILD", "build")))
+    run("meson", "install", "-C", build, "--no-rebuild", "--destdir", str(staged))
+    here = {os.path.basename(name) for _, _, names in os.walk(staged) for name in names}
+    listed = run("dpkg-deb", "-c", str(package[0]))
+    there = {os.path.basename(line.split()[5]).removesuffix(".gz") for line in listed.splitlines() if not line.startswith("d")}
+    assert here <= there
+    assert there - here == {"changelog", "copyright", "ikat"} - here
