@@ -2,6 +2,8 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+#include "base/time.h"
+
 /* Every bound of the program on one screen, each with its reason. Configuration keys may lower or
  * raise some. */
 
@@ -29,12 +31,29 @@
 #define LIMIT_ADDITIONAL        8 /* ADDITIONAL_IP*_ADDRESS kept of a peer; strongSwan sends at most 8 */
 
 /* --- IKE endpoint --- */
-#define LIMIT_HALF_OPEN 1000 /* IKE SAs before authentication; beyond, new ones are refused */
-/* half-open IKE SAs, all sources, from which COOKIE is demanded */
+/* IKE SAs before authentication; beyond, one of the largest IPv6 /48 or IPv4 /24 goes */
+#define LIMIT_HALF_OPEN          1000
+#define LIMIT_HALF_OPEN_RESERVED 125 /* of them for sources that have logged in before */
+#define LIMIT_HALF_OPEN_NS       (30 * NANOS_PER_SEC) /* until IKE_AUTH is over; table half full */
+#define LIMIT_HALF_OPEN_FULL_NS  (5 * NANOS_PER_SEC)  /* the same with a full table */
+/* half-open IKE SAs and failed key exchanges, all sources, from which COOKIE is demanded */
 #define LIMIT_COOKIE_THRESHOLD   30
-#define LIMIT_COOKIE_PER_ADDRESS 3 /* the same per source address */
-/* half-open IKE SAs of one address (one /64); beyond: dropped */
+#define LIMIT_COOKIE_PER_ADDRESS 3 /* the same per source: one IPv4 address, one /64 */
+/* Half-open IKE SAs of one source; beyond: dropped. A /56 and a /24 may have 4 times, a /48 16
+ * times what one source may. */
 #define LIMIT_BLOCK_PER_ADDRESS 16
+#define LIMIT_KE_FAILURES       1024                 /* failed key exchanges that are remembered */
+#define LIMIT_KE_FAILURE_NS     (30 * NANOS_PER_SEC) /* and count as half-open for so long */
+#define LIMIT_KNOWN_SOURCES     8192 /* sources that have logged in; the oldest is forgotten */
+/* Key exchange time for logins in one second, per core. Half of it is only for sources that are
+ * known or have returned a cookie. */
+#define LIMIT_KE_BUDGET_NS        (NANOS_PER_SEC / 2)
+#define LIMIT_REFUSALS_PER_SECOND 32 /* unprotected answers to IKE_SA_INIT of one source */
+#define LIMIT_HINTS_PER_SECOND    10 /* other unprotected answers to one source: INVALID_IKE_SPI */
+/* From IKE_AUTH to the answer that it failed; each failure before of the source or the identity
+ * doubles it. */
+#define LIMIT_AUTH_WAIT_NS      (NANOS_PER_SEC / 4)
+#define LIMIT_AUTH_WAIT_MOST_NS (8 * NANOS_PER_SEC)
 #define LIMIT_IKE_SAS_SESSION   8 /* default of max_ike_sas */
 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
 #define LIMIT_CHILD_SAS_SESSION 64

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/bn.h>
+#include <openssl/crypto.h>
 
 #include "base/unit_test.h"
 #include "crypto/esp_cipher.h"
@@ -101,32 +102,90 @@ static void x25519_vector(void **state)
     ke_free(ke);
 }
 
+/* refused - before any computation and by the computation. */
+static void refused(const struct ke *ke, struct span value)
+{
+    struct secret secret = {0};
+    assert_false(ke_public_fits(ke_group(ke), value));
+    assert_int_equal(ke_shared(ke, value, &secret), ERR_CRYPTO);
+}
+
+static void hex(const char *text, uint8_t *out, size_t len)
+{
+    size_t n;
+    assert_int_equal(OPENSSL_hexstr2buf_ex(out, len, &n, text, '\0'), 1);
+    assert_int_equal(n, len);
+}
+
+/* C5, C6: all encodings of points of small order, which EVP_PKEY_derive refuses as well; and values
+ * beside them, which are keys. */
+static void montgomery_small_order(void **state)
+{
+    static const char *const x25519[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    };
+    uint8_t value[56];
+    struct secret secret = {0};
+    (void)state;
+    struct ke *ke = ke_new(31, &dice);
+    for (size_t i = 0; i < ARRAY_LEN(x25519); i++) {
+        hex(x25519[i], value, 32);
+        refused(ke, span_of(value, 32));
+        value[31] |= 0x80; /* RFC 7748 section 5: the top bit is ignored */
+        refused(ke, span_of(value, 32));
+        value[0] ^= 8;
+        assert_true(ke_public_fits(31, span_of(value, 32)));
+        assert_int_equal(ke_shared(ke, span_of(value, 32), &secret), 0);
+    }
+    ke_free(ke);
+    ke = ke_new(32, &dice);
+    for (int which = 0; which < 5; which++) {
+        memset(value, which < 2 ? 0 : 0xff, sizeof(value));
+        value[28] = which == 2 || which == 3 ? 0xfe : value[28];
+        value[0] = which == 1 ? 1 : which == 2 ? 0xfe : value[0];
+        if (which == 4)
+            memset(value, 0, 28);
+        refused(ke, span_of(value, 56));
+        value[0] ^= 8;
+        assert_true(ke_public_fits(32, span_of(value, 56)));
+        assert_int_equal(ke_shared(ke, span_of(value, 56), &secret), 0);
+    }
+    ke_free(ke);
+    assert_false(ke_public_fits(2, span_of(value, 56)));
+    assert_int_equal(ke_cost_ns(2), 0);
+}
+
 static void hostile_public_values(void **state)
 {
     (void)state;
     static uint8_t value[KE_PUBLIC_MAX];
-    struct secret secret = {0};
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
         struct ke *ke = ke_new(groups[i], &dice);
         size_t len = ke_public(ke).len;
         /* zero; the point (0,0); all-zero result of Curve25519/448 */
         memset(value, 0, sizeof(value));
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        refused(ke, span_of(value, len));
         /* one: RFC 6989 for MODP; a point of small order for the Montgomery curves; not on the ECP
          * curves */
         value[groups[i] >= 31 ? 0 : len - 1] = 1;
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        refused(ke, span_of(value, len));
         if (groups[i] < 31) {
             memset(value, 0xff, sizeof(value)); /* beyond the prime */
-            assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+            refused(ke, span_of(value, len));
         }
         memcpy(value, ke_public(ke).ptr, len);
-        assert_int_equal(ke_shared(ke, span_of(value, len - 1), &secret), ERR_CRYPTO);
-        assert_int_equal(ke_shared(ke, span_of(value, len + 1), &secret), ERR_CRYPTO);
-        assert_int_equal(ke_shared(ke, span_of(value, 0), &secret), ERR_CRYPTO);
+        refused(ke, span_of(value, len - 1));
+        refused(ke, span_of(value, len + 1));
+        refused(ke, span_of(value, 0));
         if (groups[i] >= 19 && groups[i] <= 21) {
             value[len - 1] ^= 1; /* off the curve */
-            assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+            refused(ke, span_of(value, len));
         }
         ke_free(ke);
     }
@@ -150,14 +209,14 @@ static void modp_limits(void **state)
         memcpy(value, begin, sizeof(begin));
         assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
         value[sizeof(begin) - 1]++;
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        refused(ke, span_of(value, len));
         /* p - 1 has the order 2 (RFC 6989 section 2.1); they all end with 64 ones */
         BIGNUM *p = group == 14   ? BN_get_rfc3526_prime_2048(NULL)
                     : group == 15 ? BN_get_rfc3526_prime_3072(NULL)
                                   : BN_get_rfc3526_prime_4096(NULL);
         assert_int_equal(BN_bn2binpad(p, value, (int)len), len);
         value[len - 1] = 0xfe;
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), ERR_CRYPTO);
+        refused(ke, span_of(value, len));
         value[len - 1] = 0xfd;
         assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
         BN_free(p);
@@ -292,6 +351,7 @@ int main(void)
         cmocka_unit_test(both_ends_agree),
         cmocka_unit_test(x25519_vector),
         cmocka_unit_test(hostile_public_values),
+        cmocka_unit_test(montgomery_small_order),
         cmocka_unit_test(modp_limits),
         cmocka_unit_test(sk_round_trip_and_tampering),
         cmocka_unit_test(esp_round_trip_and_tampering),

@@ -17,18 +17,19 @@ struct ke_method {
     int nid;              /* ECP: curve; Montgomery: EVP_PKEY type */
     uint16_t private_len; /* octets of randomness */
     uint16_t public_len, shared_len;
+    nanos cost_ns; /* of a key pair and a shared secret, one core of 2020 */
 };
 
 /* Private exponents have twice the bits of the group's strength and some to spare. */
 static const struct ke_method methods[] = {
-    {14, KE_MODP, 0, 32, 256, 256},
-    {15, KE_MODP, 0, 40, 384, 384},
-    {16, KE_MODP, 0, 48, 512, 512},
-    {19, KE_ECP, NID_X9_62_prime256v1, 40, 64, 32},
-    {20, KE_ECP, NID_secp384r1, 56, 96, 48},
-    {21, KE_ECP, NID_secp521r1, 74, 132, 66},
-    {31, KE_MONTGOMERY, EVP_PKEY_X25519, 32, 32, 32},
-    {32, KE_MONTGOMERY, EVP_PKEY_X448, 56, 56, 56},
+    {14, KE_MODP, 0, 32, 256, 256, 350 * NANOS_PER_US},
+    {15, KE_MODP, 0, 40, 384, 384, 900 * NANOS_PER_US},
+    {16, KE_MODP, 0, 48, 512, 512, 1600 * NANOS_PER_US},
+    {19, KE_ECP, NID_X9_62_prime256v1, 40, 64, 32, 150 * NANOS_PER_US},
+    {20, KE_ECP, NID_secp384r1, 56, 96, 48, 1500 * NANOS_PER_US},
+    {21, KE_ECP, NID_secp521r1, 74, 132, 66, 700 * NANOS_PER_US},
+    {31, KE_MONTGOMERY, EVP_PKEY_X25519, 32, 32, 32, 120 * NANOS_PER_US},
+    {32, KE_MONTGOMERY, EVP_PKEY_X448, 56, 56, 56, 700 * NANOS_PER_US},
 };
 
 struct ke {
@@ -46,6 +47,8 @@ static const struct ke_method *find(uint16_t group)
     return NULL;
 }
 
+/* --- the peer's value --- */
+
 static BIGNUM *modp_prime(uint16_t group)
 {
     switch (group) {
@@ -54,6 +57,108 @@ static BIGNUM *modp_prime(uint16_t group)
     default: return BN_get_rfc3526_prime_4096(NULL);
     }
 }
+
+/* modp_fits - RFC 6989 section 2.1: 1 < y < p - 1. */
+static bool modp_fits(const struct ke_method *method, struct span peer)
+{
+    BIGNUM *p = modp_prime(method->group), *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
+    bool ok = p != NULL && y != NULL && BN_sub_word(p, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
+              BN_cmp(y, p) < 0;
+    BN_free(p);
+    BN_free(y);
+    return ok;
+}
+
+/* ecp_point - RFC 6989 section 2.3: NULL unless the coordinates are those of a point on the curve;
+ * the curves have cofactor 1. */
+static EC_POINT *ecp_point(const EC_GROUP *group, struct span peer, BN_CTX *ctx)
+{
+    int len = (int)peer.len / 2;
+    EC_POINT *point = EC_POINT_new(group);
+    BIGNUM *x = BN_bin2bn(peer.ptr, len, NULL), *y = BN_bin2bn(peer.ptr + len, len, NULL);
+    bool ok = point != NULL && x != NULL && y != NULL &&
+              EC_POINT_set_affine_coordinates(group, point, x, y, ctx) == 1;
+    BN_free(x);
+    BN_free(y);
+    if (ok)
+        return point;
+    EC_POINT_free(point);
+    return NULL;
+}
+
+static bool ecp_fits(const struct ke_method *method, struct span peer)
+{
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(method->nid);
+    EC_POINT *point = group == NULL ? NULL : ecp_point(group, peer, NULL);
+    EC_POINT_free(point);
+    EC_GROUP_free(group);
+    return point != NULL;
+}
+
+/*
+ * small_order - the points whose order divides the cofactor, in each encoding below 2^255 or 2^448.
+ * With them the shared secret is zero (RFC 7748 section 6). The top bit of X25519 is ignored
+ * (RFC 7748 section 5).
+ */
+static bool small_order(struct span peer)
+{
+    static const uint8_t low[2] = {0, 1},
+                         order8[2][32] = {
+                             {0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3,
+                              0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32,
+                              0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00},
+                             {0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1,
+                              0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c,
+                              0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57}};
+    uint8_t value[56], want[56];
+    memcpy(value, peer.ptr, peer.len);
+    if (peer.len == 32)
+        value[31] &= 0x7f;
+    for (size_t i = 0; i < 2; i++) {
+        memset(want, 0, sizeof(want));
+        want[0] = low[i];
+        if (memcmp(value, want, peer.len) == 0 ||
+            (peer.len == 32 && memcmp(value, order8[i], peer.len) == 0))
+            return true;
+    }
+    /* p - 1, p and p + 1: p is 2^255 - 19 or 2^448 - 2^224 - 1 */
+    for (int above = -1; above <= 1; above++) {
+        memset(want, 0xff, sizeof(want));
+        if (peer.len == 32) {
+            want[0] = (uint8_t)(0xed + above);
+            want[31] = 0x7f;
+        } else if (above < 1) {
+            want[0] = (uint8_t)(0xff + above);
+            want[28] = 0xfe;
+        } else {
+            memset(want, 0, 28); /* 2^448 - 2^224 */
+        }
+        if (memcmp(value, want, peer.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool ke_public_fits(uint16_t group, struct span peer)
+{
+    const struct ke_method *method = find(group);
+    if (method == NULL || peer.len != method->public_len)
+        return false;
+    switch (method->kind) {
+    case KE_MODP: return modp_fits(method, peer);
+    case KE_ECP: return ecp_fits(method, peer);
+    case KE_MONTGOMERY: return !small_order(peer);
+    }
+    return false;
+}
+
+nanos ke_cost_ns(uint16_t group)
+{
+    const struct ke_method *method = find(group);
+    return method == NULL ? 0 : method->cost_ns;
+}
+
+/* --- key pairs and shared secrets --- */
 
 /* modp_power - base^private mod p, padded to the length of p. */
 static bool modp_power(const struct ke *ke, const BIGNUM *base, uint8_t *out)
@@ -82,11 +187,8 @@ static bool modp_init(struct ke *ke, const uint8_t *seed)
 
 static bool modp_shared(const struct ke *ke, struct span peer, uint8_t *out)
 {
-    BIGNUM *p = modp_prime(ke->method->group), *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
-    /* RFC 6989 section 2.1: 1 < y < p - 1 */
-    bool ok = p != NULL && y != NULL && BN_sub_word(p, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
-              BN_cmp(y, p) < 0 && modp_power(ke, y, out);
-    BN_free(p);
+    BIGNUM *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
+    bool ok = y != NULL && modp_fits(ke->method, peer) && modp_power(ke, y, out);
     BN_free(y);
     return ok;
 }
@@ -133,22 +235,14 @@ static bool ecp_init(struct ke *ke, const uint8_t *seed)
 
 static bool ecp_shared(const struct ke *ke, struct span peer, uint8_t *out)
 {
-    int len = ke->method->public_len / 2;
     uint8_t both[2 * 66];
     BN_CTX *ctx = BN_CTX_secure_new();
     EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
-    EC_POINT *point = group == NULL ? NULL : EC_POINT_new(group);
-    BIGNUM *x = BN_bin2bn(peer.ptr, len, NULL), *y = BN_bin2bn(peer.ptr + len, len, NULL);
-    /* RFC 6989 section 2.3: EC_POINT_set_affine_coordinates fails unless the point is on the curve;
-     * the curves have cofactor 1. */
-    bool ok = ctx != NULL && point != NULL && x != NULL && y != NULL &&
-              EC_POINT_set_affine_coordinates(group, point, x, y, ctx) == 1 &&
-              ecp_multiply(ke, group, point, ctx, both);
+    EC_POINT *point = group == NULL || ctx == NULL ? NULL : ecp_point(group, peer, ctx);
+    bool ok = point != NULL && ecp_multiply(ke, group, point, ctx, both);
     if (ok)
-        memcpy(out, both, (size_t)len); /* RFC 5903 section 7: the x coordinate */
+        memcpy(out, both, ke->method->shared_len); /* RFC 5903 section 7: the x coordinate */
     wipe(both, sizeof(both));
-    BN_free(x);
-    BN_free(y);
     EC_POINT_free(point);
     EC_GROUP_free(group);
     BN_CTX_free(ctx);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "base/time.h"
 
 #define KE_PUBLIC_MAX 512 /* group 16 */
 
@@ -22,6 +23,15 @@ uint16_t ke_group(const struct ke *ke);
 /* ke_public - the octets of the KE payload: MODP padded to the prime (RFC 7296 section 3.4), ECP
  * x | y (RFC 5903 section 7), Curve25519/448 as in RFC 8031. */
 struct span ke_public(const struct ke *ke);
+
+/*
+ * ke_public_fits - the peer's value has the length of the group and passes the checks that
+ * ke_shared makes. It costs microseconds, a key exchange hundreds of them: ask before ke_new.
+ */
+bool ke_public_fits(uint16_t group, struct span peer);
+
+/* ke_cost_ns - about what a key pair and a shared secret cost; 0: unsupported. */
+nanos ke_cost_ns(uint16_t group);
 
 /*
  * ke_shared - the shared secret g^ir. ERR_CRYPTO: the peer's value has the wrong length or fails

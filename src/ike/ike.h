@@ -49,8 +49,10 @@ struct ike_options {
     struct crypto_provider *crypto; /* borrowed */
     const struct random *random;    /* borrowed */
     uint32_t max_half_open, cookie_threshold, cookie_per_address,
-        block_per_address;            /* 0: LIMIT_* */
-    nanos retransmit_initial_ns;      /* 0: 1 s */
+        block_per_address;       /* 0: LIMIT_* */
+    nanos ke_budget_ns;          /* of key exchange for logins in a second; 0: LIMIT_KE_BUDGET_NS */
+    bool silent_at_first;        /* IKE_SA_INIT requests get no answer until ike_serve */
+    nanos retransmit_initial_ns; /* 0: 1 s */
     uint32_t retransmit_base_percent; /* 0: 180 */
     uint32_t retransmit_tries;        /* 0: 6 */
     uint16_t fragment_size;           /* IP datagram octets; 0: 1280 */
@@ -61,6 +63,10 @@ struct ike *ike_new(const struct ike_options *options); /* NULL: no memory */
 struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NULL */
 
 /* --- configuration --- */
+
+/* ike_serve - the configuration is there: IKE_SA_INIT requests are answered from now on. Before, a
+ * peer would hear NO_PROPOSAL_CHOSEN and give up; silence makes it try again. */
+void ike_serve(struct ike *ike);
 
 /* ike_conn_add - takes a reference; a connection of the same name is replaced (its SAs keep the old
  * one). */

@@ -36,163 +36,15 @@ static void to_b(struct world *world, const struct ike_datagram *d)
     world_deliver_raw(world, true, &path, span_of(d->octets, d->len));
 }
 
-/* --- IKE_SA_INIT requests of nobody --- */
-
-static struct message init; /* a good one */
-
-static struct world *with_init(struct ike_options options)
-{
-    static struct message_keys keys;
-    struct world *world = world_new(1);
-    keys = (struct message_keys){0};
-    world_restart(&world->b, options);
-    world_start(world);
-    world->hook = take;
-    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
-    struct ike_command cancel = {.kind = IKE_CMD_CANCEL, .tag = world_post(&world->a, connect)};
-    assert_int_equal(ike_command(world->a.ike, &cancel, world->now), 0);
-    while (world->wire != NULL) { /* it does not arrive */
-        struct datagram *d = world->wire;
-        world->wire = d->next;
-        free(d);
-    }
-    assert_true(message_read(&keys, world->a.ike, NULL, world->a.crypto, &taken, &init));
-    n_answers = 0;
-    return world;
-}
-
-/* send_init - with this SPI, from the host with this number, with the cookie of `answer` or not. */
-static void send_init(struct world *world, uint64_t spi, unsigned host, bool cookie)
-{
-    static struct message_keys none;
-    struct message m = init;
-    if (cookie) {
-        struct message refusal;
-        none = (struct message_keys){0};
-        assert_true(message_read(&none, NULL, NULL, world->a.crypto, &answer, &refusal));
-        message_insert(&m, 0, WIRE_PAYLOAD_N, message_body(&refusal, 0));
-    }
-    m.header.spi_i = spi;
-    m.sa = 1;
-    none = (struct message_keys){0};
-    struct ike_datagram d = {.path = world_path(0)};
-    d.path.local.port = d.path.remote.port = 500;
-    d.path.local.address.octets[2] = (uint8_t)(host >> 8);
-    d.path.local.address.octets[3] = (uint8_t)host;
-    message_write(&none, world->a.crypto, &m, &d);
-    taken = d;
-    to_b(world, &d);
-}
-
-static void same_request_again(void **state)
-{
-    (void)state;
-    struct world *world = with_init((struct ike_options){0});
-    send_init(world, 1000, 1, false);
-    struct ike_datagram first = answer;
-    assert_int_equal(n_answers, 1);
-    for (int i = 0; i < 10; i++)
-        to_b(world, &taken);
-    assert_int_equal(n_answers, 11);
-    assert_int_equal(answer.len, first.len);
-    assert_memory_equal(answer.octets, first.octets, first.len);
-    assert_int_equal(stats_of(&world->b).half_open, 1);
-    send_init(world, 1000, 2, false); /* from elsewhere: another one */
-    assert_int_equal(stats_of(&world->b).half_open, 2);
-    size_t nonce = message_find(&init, WIRE_PAYLOAD_NONCE);
-    message_octets(&init, nonce)[0] ^= 1;
-    send_init(world, 1000, 1, false);
-    assert_int_equal(stats_of(&world->b).half_open, 3);
-    world_run(world, 31 * NANOS_PER_SEC);
-    assert_int_equal(stats_of(&world->b).half_open, 0);
-    assert_int_equal(world_n_sas(&world->b), 0);
-    world_free(world);
-}
-
-/* one address gets three, then cookies; with cookies sixteen, then silence. */
-static void one_address(void **state)
-{
-    (void)state;
-    struct world *world = with_init((struct ike_options){0});
-    for (uint64_t spi = 1; spi <= 100; spi++)
-        send_init(world, spi, 1, false);
-    assert_int_equal(stats_of(&world->b).half_open, 3);
-    assert_int_equal(stats_of(&world->b).cookies_sent, 97);
-    for (uint64_t spi = 1000; spi < 1100; spi++) {
-        send_init(world, spi, 1, false);
-        send_init(world, spi, 1, true);
-        /* an answer that is asked for with a wrong address is not larger than the question */
-        assert_true(stats_of(&world->b).half_open == 16 || answer.len <= 2 * taken.len);
-    }
-    assert_int_equal(stats_of(&world->b).half_open, 16);
-    /* others are not affected */
-    send_init(world, 5000, 2, false);
-    assert_int_equal(stats_of(&world->b).half_open, 17);
-    world_run(world, 31 * NANOS_PER_SEC);
-    assert_int_equal(stats_of(&world->b).half_open, 0);
-    world_free(world);
-}
-
-/* from everywhere: cookies from the threshold on, and never more than the cap. */
-static void many_addresses(void **state)
-{
-    (void)state;
-    struct world *world = with_init((struct ike_options){.max_half_open = 60});
-    for (unsigned host = 1; host <= 500; host++)
-        send_init(world, host, host, false);
-    assert_int_equal(stats_of(&world->b).half_open, 30);
-    assert_int_equal(stats_of(&world->b).cookies_sent, 470);
-    assert_true(answer.len < taken.len);
-    for (unsigned host = 1000; host < 1100; host++) {
-        send_init(world, host, host, false);
-        send_init(world, host, host, true);
-    }
-    assert_int_equal(stats_of(&world->b).half_open, 60);
-    world_run(world, 31 * NANOS_PER_SEC);
-    /* who has a cookie and is alone again gets in */
-    assert_int_equal(stats_of(&world->b).half_open, 0);
-    world_free(world);
-}
-
-/* a cookie of another address, port, SPI; an old one */
-static void cookies_of_others(void **state)
-{
-    (void)state;
-    struct world *world = with_init((struct ike_options){.cookie_threshold = 1});
-    send_init(world, 1, 1, false);
-    send_init(world, 2, 2, false);
-    struct ike_datagram good = answer;
-    assert_int_equal(stats_of(&world->b).half_open, 1);
-    send_init(world, 2, 3, true); /* another address */
-    answer = good;
-    send_init(world, 3, 2, true); /* another SPI */
-    answer = good;
-    answer.octets[answer.len - 1] ^= 1;
-    send_init(world, 2, 2, true); /* one bit */
-    assert_int_equal(stats_of(&world->b).half_open, 1);
-    answer = good;
-    send_init(world, 2, 2, true);
-    assert_int_equal(stats_of(&world->b).half_open, 2);
-    world_run(world, 31 * NANOS_PER_SEC);
-    send_init(world, 9, 9, false);
-    world_run(world, 400 * NANOS_PER_SEC);
-    send_init(world, 1, 1, false); /* half open again, so that cookies are asked for */
-    answer = good;                 /* of the secret that is still the last one */
-    send_init(world, 2, 2, true);
-    assert_int_equal(stats_of(&world->b).half_open, 1);
-    send_init(world, 3, 3, false); /* a new secret */
-    answer = good;
-    send_init(world, 2, 2, true);
-    assert_int_equal(stats_of(&world->b).half_open, 1);
-    world_free(world);
-}
-
 /* --- unprotected messages --- */
 
+/* header_only - and payloads that are none, so that an answer is not larger. */
 static void header_only(struct world *world, struct ike_header header)
 {
     struct ike_datagram d = {.path = world_path(0), .len = IKE_HEADER_LEN};
-    header.length = IKE_HEADER_LEN;
+    if (header.version >> 4 != 2)
+        d.len += 8;
+    header.length = (uint32_t)d.len;
     ike_header_write(&header, d.octets);
     to_b(world, &d);
 }
@@ -639,13 +491,11 @@ static void moving_all_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_request_again), cmocka_unit_test(one_address),
-        cmocka_unit_test(many_addresses),     cmocka_unit_test(cookies_of_others),
-        cmocka_unit_test(unknown_things),     cmocka_unit_test(spoiled),
-        cmocka_unit_test(of_a_sibling),       cmocka_unit_test(authentic_but_wrong),
-        cmocka_unit_test(forged_repetition),  cmocka_unit_test(badly_formatted),
-        cmocka_unit_test(many_children),      cmocka_unit_test(rekeyed_and_rekeyed),
-        cmocka_unit_test(as_fast_as_can_be),  cmocka_unit_test(moving_all_the_time),
+        cmocka_unit_test(unknown_things),    cmocka_unit_test(spoiled),
+        cmocka_unit_test(of_a_sibling),      cmocka_unit_test(authentic_but_wrong),
+        cmocka_unit_test(forged_repetition), cmocka_unit_test(badly_formatted),
+        cmocka_unit_test(many_children),     cmocka_unit_test(rekeyed_and_rekeyed),
+        cmocka_unit_test(as_fast_as_can_be), cmocka_unit_test(moving_all_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,10 @@ bool priv_request_check(const struct priv_request *request);
 
 /* --- supervisor -> engine --- */
 
-enum order_kind { ORDER_STOP = 1 };
+enum order_kind {
+    ORDER_STOP = 1,
+    ORDER_LOADED, /* the first load of the configuration has ended, well or not */
+};
 struct order {
     uint32_t kind;
 };

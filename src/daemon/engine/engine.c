@@ -73,7 +73,10 @@ static int cores_new(struct engine *e)
     e->crypto = crypto_new();
     if (e->crypto == NULL)
         return failed("algorithms of libcrypto");
-    const struct ike_options ike = {.crypto = e->crypto, .random = entropy_random()};
+    const struct ike_options ike = {.crypto = e->crypto,
+                                    .random = entropy_random(),
+                                    .ke_budget_ns = e->start->n_workers * LIMIT_KE_BUDGET_NS,
+                                    .silent_at_first = true};
     e->ike = ike_new(&ike);
     const struct path_options paths = {
         .random = entropy_random(),
@@ -127,6 +130,10 @@ static void on_order(void *context, int fd, unsigned events)
     int error = channel_recv(fd, &order, sizeof(order), NULL, NULL);
     if (error == ERR_AGAIN)
         return;
+    if (error == 0 && order.kind == ORDER_LOADED) {
+        e->load_ended = true;
+        return;
+    }
     if (error != 0 || e->stopping) { /* the supervisor is gone: nobody keeps the host for us */
         e->done = true;
         e->status = error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -206,8 +213,18 @@ static nanos engine_deadline(const struct engine *e)
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
+/* serve_check - peers that come before there is a connection hear nothing, and try again. */
+static void serve_check(struct engine *e)
+{
+    if (e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
+        return;
+    e->serving = true;
+    ike_serve(e->ike);
+}
+
 static void engine_tick(struct engine *e)
 {
+    serve_check(e);
     if (ike_deadline(e->ike) <= e->now) {
         ike_tick(e->ike, e->now);
         engine_pump(e);

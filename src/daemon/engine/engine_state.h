@@ -91,6 +91,8 @@ struct engine {
 
     nanos now;            /* of this turn of the loop */
     uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
+    bool load_ended;      /* the first load of the configuration */
+    bool serving;         /* IKE_SA_INIT of others is answered */
     bool stopping, done;
     nanos stop_by;
     int status;

@@ -118,11 +118,20 @@ static void manager_notify(void)
         close(fd);
 }
 
+static void loaded_tell(struct supervisor *s)
+{
+    const struct order order = {.kind = ORDER_LOADED};
+    if (channel_send(s->order_fd, &order, sizeof(order), NULL, 0) != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=order-lost");
+}
+
 static void engine_ready(struct supervisor *s)
 {
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     manager_notify();
     loader_start(s);
+    if (s->pids[CHILD_LOADER] == 0) /* no file, or no process for it */
+        loaded_tell(s);
 }
 
 static void stop_begin(struct supervisor *s, int status)
@@ -183,6 +192,7 @@ static void child_ended(struct supervisor *s, enum child child, int status)
                  WIFSIGNALED(status) ? "signal" : "status",
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     if (child == CHILD_LOADER) {
+        loaded_tell(s);
         if (s->reload_again)
             loader_start(s);
         return;

@@ -15,8 +15,8 @@
 #include "ike/core/receive.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/exchanges/clone_address.h"
+#include "ike/login/conn_index.h"
 #include "ike/login/early_request.h"
-#include "ike/login/half_open.h"
 #include "ike/login/login.h"
 
 static void options_default(struct ike_options *options)
@@ -29,6 +29,8 @@ static void options_default(struct ike_options *options)
         options->cookie_per_address = LIMIT_COOKIE_PER_ADDRESS;
     if (options->block_per_address == 0)
         options->block_per_address = LIMIT_BLOCK_PER_ADDRESS;
+    if (options->ke_budget_ns == 0)
+        options->ke_budget_ns = LIMIT_KE_BUDGET_NS;
     if (options->retransmit_initial_ns == 0)
         options->retransmit_initial_ns = NANOS_PER_SEC;
     if (options->retransmit_base_percent == 0)
@@ -48,6 +50,17 @@ struct ike *ike_new(const struct ike_options *options)
     options_default(&ike->options);
     ike->crypto = options->crypto;
     ike->random = options->random;
+    ike->serving = !ike->options.silent_at_first;
+    random_fill(ike->random, ike->hash_key, sizeof(ike->hash_key));
+    struct half_open_limits limits = {
+        .total = ike->options.max_half_open,
+        .reserved = ike->options.max_half_open * LIMIT_HALF_OPEN_RESERVED / LIMIT_HALF_OPEN,
+        .cookie_total = ike->options.cookie_threshold,
+        .cookie_source = ike->options.cookie_per_address,
+        .source = ike->options.block_per_address,
+    };
+    half_open_init(&ike->half_open, &limits, ike->random);
+    ike->ke_budget.left_ns = ike->options.ke_budget_ns;
     ike->sas_by_spi.beside = sizeof(struct gate);
     ike->retransmit = (struct retransmit_policy){
         .initial_ns = ike->options.retransmit_initial_ns,
@@ -104,10 +117,11 @@ struct ike *ike_free(struct ike *ike)
     queues_done(ike);
     jobs_done(ike);
     half_open_done(&ike->half_open);
+    ike->conn_index = conn_index_drop(ike->conn_index);
     deadline_heap_done(&ike->deadlines);
-    struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,     &ike->sessions_by_id,
-                          &ike->sessions_by_peer, &ike->children_by_id, &ike->children_by_spi,
-                          &ike->sas_by_remote};
+    struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,       &ike->sessions_by_id,
+                          &ike->sessions_by_peer, &ike->children_by_id,   &ike->children_by_spi,
+                          &ike->sas_by_remote,    &ike->logins_by_request};
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
         map_done(maps[i]);
     for (size_t i = 0; i < ike->n_conns; i++)
@@ -130,8 +144,14 @@ static size_t conn_index(const struct ike *ike, const char *name)
     return i;
 }
 
+void ike_serve(struct ike *ike)
+{
+    ike->serving = true;
+}
+
 int ike_conn_add(struct ike *ike, struct ike_conn *conn)
 {
+    ike->conn_index = conn_index_drop(ike->conn_index);
     size_t i = conn_index(ike, conn->name);
     if (i < ike->n_conns) {
         ike_conn_ref(conn);
@@ -152,6 +172,7 @@ int ike_conn_remove(struct ike *ike, const char *name)
     size_t i = conn_index(ike, name);
     if (i == ike->n_conns)
         return ERR_NOT_FOUND;
+    ike->conn_index = conn_index_drop(ike->conn_index);
     ike_conn_unref(ike->conns[i]);
     memmove(ike->conns + i, ike->conns + i + 1, (--ike->n_conns - i) * sizeof(ike->conns[0]));
     return 0;

@@ -10,7 +10,10 @@
 #include "ike/core/child_sa.h"
 #include "ike/core/sa.h"
 #include "ike/core/session.h"
+#include "ike/core/source_rate.h"
+#include "ike/login/auth_wait.h"
 #include "ike/login/cookie.h"
+#include "ike/login/half_open.h"
 
 struct event_node {
     struct event_node *next;
@@ -25,6 +28,11 @@ struct output_node {
     uint8_t dscp;
     uint32_t len;
     uint8_t octets[];
+};
+
+/* struct ke_budget - key exchange time that is left for logins. */
+struct ke_budget {
+    nanos left_ns, at_ns;
 };
 
 struct ike {
@@ -49,8 +57,14 @@ struct ike {
     struct map sessions_by_peer; /* hash of the identities -> newest: session.c */
     struct map children_by_id, children_by_spi;
     struct deadline_heap deadlines;
-    struct half_open_source *half_open; /* half_open.h: counters per source */
-    struct login *logins;               /* responder, before authentication: login.h */
+    bool serving;                      /* IKE_SA_INIT is answered */
+    uint8_t hash_key[SIPHASH_KEY_LEN]; /* of all tables whose keys a peer can choose */
+    struct half_open_table half_open;
+    struct map logins_by_request;  /* octets and source of IKE_SA_INIT -> login: answer_init.c */
+    struct conn_index *conn_index; /* owned; NULL: to be built (conn_index.h) */
+    struct ke_budget ke_budget;
+    struct auth_wait auth_wait;
+    struct source_rate refusals, clear; /* answers to IKE_SA_INIT; other unprotected ones */
     unsigned n_groups;                  /* logins of ours that asked for a clone */
     struct early *early[2];             /* to be replayed: early_request.h */
     struct cookie_jar cookies;
@@ -68,7 +82,7 @@ struct ike {
     uint8_t n_local;
     struct address local[LIMIT_ADDITIONAL + 1];
 
-    nanos clear_ns, hints_ns; /* rate_second: unprotected answers, receive.c; unprotected_hint.c */
+    nanos hints_ns; /* rate_second: unprotected_hint.c */
 
     struct ike_stats stats;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */

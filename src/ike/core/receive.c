@@ -2,7 +2,6 @@
 #include "ike/core/receive.h"
 
 #include "base/assert.h"
-#include "base/rate.h"
 #include "base/reader.h"
 #include "ike/core/answer.h"
 #include "ike/core/exchange.h"
@@ -13,19 +12,19 @@
 #include "ike/login/early_request.h"
 #include "ike/login/login.h"
 
-/* Unprotected error notifies, all peers together. */
-#define CLEAR_NOTIFIES_PER_SECOND 10
-
-/* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. */
+/* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. Never
+ * larger than the request, and limited by source. */
 static void send_clear_notify(struct ike *ike, const struct ike_path *path,
                               const struct ike_header *request, uint16_t type, struct span data,
                               nanos now)
 {
     uint8_t octets[IKE_HEADER_LEN + 16];
-    if (!rate_second(&ike->clear_ns, CLEAR_NOTIFIES_PER_SECOND, now))
-        return;
     struct wire_builder b = wire_builder_of(octets + IKE_HEADER_LEN, 16);
     wire_add_notify(&b, type, data);
+    if (IKE_HEADER_LEN + b.w.len > request->length ||
+        !source_rate_take(&ike->clear, ike->hash_key, &path->remote.address, LIMIT_HINTS_PER_SECOND,
+                          now))
+        return;
     struct ike_header header = *request;
     header.next_payload = b.first;
     header.version = IKE_VERSION;

@@ -11,7 +11,6 @@
 #include "ike/core/unprotected_hint.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/login/auth_lifetime.h"
-#include "ike/login/half_open.h"
 #include "ike/login/login.h"
 
 /* How long a rekeyed IKE SA waits for the Delete of the peer that rekeyed it. */
@@ -351,6 +350,8 @@ nanos sa_deadline(const struct sa *sa)
     if (sa->life == IKE_DEAD)
         return NANOS_NEVER;
     nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
+    if (sa->login != NULL && sa->login->refuse_at_ns != 0)
+        at = nanos_min(at, sa->login->refuse_at_ns);
     at = nanos_min(at, nanos_min(sa->rekey_at_ns, sa->unused_at_ns));
     if (sa->session != NULL && sa->session->ending) {
         at = nanos_min(at, sa->session->end_at_ns);
@@ -437,6 +438,8 @@ void sa_tick(struct sa *sa, nanos now)
 {
     sa_touch(sa);
     exchange_tick(sa, now);
+    if (sa->login != NULL && sa->login->refuse_at_ns != 0 && now >= sa->login->refuse_at_ns)
+        login_refusal_due(sa, now);
     if (sa->life != IKE_DEAD)
         tick_lifetimes(sa, now);
     if (sa->life != IKE_DEAD && sa->session != NULL && sa->session->ending)

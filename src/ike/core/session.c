@@ -54,9 +54,11 @@ void session_attach(struct session *session, struct sa *sa)
 
 /* --- sessions of the same identities --- */
 
-static uint32_t peer_hash(const struct session *session)
+static uint64_t peer_hash(const struct session *session)
 {
-    return identity_hash(&session->remote_id, identity_hash(&session->local_id, 0));
+    const uint8_t *key = session->ike->hash_key;
+    return identity_keyed_hash(&session->remote_id, key,
+                               identity_keyed_hash(&session->local_id, key, 0));
 }
 
 static void peer_add(struct session *session)

@@ -16,7 +16,7 @@ struct session {
     ike_session_id id;
     struct ike *ike;
     struct session *next, *previous;           /* by id */
-    uint32_t peer_hash;                        /* of both identities */
+    uint64_t peer_hash;                        /* of both identities */
     struct session *peer_next, *peer_previous; /* established ones with that hash, newest first */
     struct sa *sas;                            /* by sa->session_next */
     uint32_t n_sas;                            /* all that are not DEAD */

@@ -2,19 +2,95 @@
 #ifndef IKE_HALF_OPEN_H
 #define IKE_HALF_OPEN_H
 
-/* Responder IKE SAs that are not authenticated yet, counted per source address (IPv6: per /64), so
- * that COOKIE and the limits can be applied to the sources that cause them (RFC 7296 section 2.6).
+/*
+ * Responder IKE SAs that are not authenticated yet, and key exchanges that failed a moment ago,
+ * counted per source (RFC 7296 section 2.6). A source is counted at three widths, IPv6 /64, /56 and
+ * /48, IPv4 /32 and /24 (twice), because one subscriber often owns a whole /56. Each width has its
+ * own limits: HALF_OPEN_WIDER times those of the width below.
+ *
+ * A failed key exchange counts towards the demand for cookies only, unless its source had returned
+ * one: a spoofed source must not shut out its owner.
+ *
+ * A source from which somebody has logged in is known. Known sources share the reserved part of the
+ * table and go first when key exchanges are scarce.
  */
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/siphash.h"
+#include "base/time.h"
 
-struct half_open_source; /* uthash */
+#define HALF_OPEN_WIDTHS 3
+#define HALF_OPEN_WIDER  4 /* the limits of a /56 are so many times those of a /64, and so on */
+
+struct half_open_bucket {
+    uint64_t key;
+    uint32_t live, failed, blamed; /* blamed: failed, and the source had returned a cookie */
+};
+
+/* struct half_open - inside of what is counted; `owner` is the caller's. */
+struct half_open {
+    void *owner;
+    struct half_open *next, *previous;
+    struct half_open_bucket *buckets[HALF_OPEN_WIDTHS]; /* NULL: not counted */
+    bool busy; /* it answers a request: not to be evicted */
+    bool known;
+};
+
+struct half_open_limits {
+    uint32_t total, reserved;       /* reserved: of the total, for known sources */
+    uint32_t cookie_total;          /* from here on every request needs a cookie */
+    uint32_t cookie_source, source; /* of one /64 or IPv4 address */
+};
+
+struct half_open_failure;
+struct half_open_known;
+
+struct half_open_table {
+    struct half_open_limits limits;
+    const struct random *random; /* borrowed */
+    uint8_t key[SIPHASH_KEY_LEN];
+    struct map buckets;
+    struct half_open *first;
+    uint32_t n, n_failures;
+    struct half_open_failure *failures; /* owned; a ring */
+    uint32_t failures_at;
+    struct half_open_known *known; /* owned; NULL: nobody logged in yet */
+};
+
+void half_open_init(struct half_open_table *table, const struct half_open_limits *limits,
+                    const struct random *random);
+void half_open_done(struct half_open_table *table); /* what is still counted is the caller's */
+
+enum half_open_verdict {
+    HALF_OPEN_WELCOME,
+    HALF_OPEN_COOKIE, /* only with a cookie: `proven` */
+    HALF_OPEN_FULL,   /* welcome in the place of half_open_victim() */
+    HALF_OPEN_REFUSED,
+};
+/* half_open_judge - `proven`: the source has returned a cookie. */
+enum half_open_verdict half_open_judge(struct half_open_table *table, const struct address *source,
+                                       bool proven, nanos now);
 
 /* half_open_add - false: no memory, and nothing was counted. */
-bool half_open_add(struct half_open_source **table, const struct address *source) MUST_USE;
-void half_open_remove(struct half_open_source **table, const struct address *source);
-unsigned half_open_count(const struct half_open_source *table, const struct address *source);
-void half_open_done(struct half_open_source **table);
+bool half_open_add(struct half_open_table *table, struct half_open *entry,
+                   const struct address *source, nanos now) MUST_USE;
+void half_open_remove(struct half_open_table *table, struct half_open *entry);
+
+/* half_open_victim - one at random of the largest /48 or IPv4 /24. NULL: all are busy. */
+struct half_open *half_open_victim(struct half_open_table *table);
+
+/* half_open_patience - how long a login may take now: less, the fuller the table is. */
+nanos half_open_patience(const struct half_open_table *table);
+
+/* half_open_failed - a key exchange with this source came to nothing: counted for a while. */
+void half_open_failed(struct half_open_table *table, const struct address *source, bool proven,
+                      nanos now);
+
+/* half_open_know - somebody logged in from there. */
+void half_open_know(struct half_open_table *table, const struct address *source, nanos now);
+bool half_open_knows(const struct half_open_table *table, const struct address *source);
 
 #endif

@@ -8,7 +8,6 @@
 #include "ike/core/keymat.h"
 #include "ike/login/combined.h"
 #include "ike/login/early_request.h"
-#include "ike/login/half_open.h"
 #include "ike/terms/identity.h"
 
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
@@ -26,16 +25,12 @@ struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
         return NULL;
-    if (login->counted) {
-        half_open_remove(&ike->half_open, &login->source);
+    if (login->half_open.buckets[0] != NULL) {
+        half_open_remove(&ike->half_open, &login->half_open);
         ike->stats.half_open--;
-        if (login->previous != NULL)
-            login->previous->next = login->next;
-        else
-            ike->logins = login->next;
-        if (login->next != NULL)
-            login->next->previous = login->previous;
     }
+    if (login->request_key != 0)
+        (void)map_take(&ike->logins_by_request, login->request_key);
     ke_free(login->ke);
     combined_release(login);
     early_free(login->early[0]);

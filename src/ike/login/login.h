@@ -3,17 +3,18 @@
 #define IKE_LOGIN_H
 
 /* IKE_SA_INIT and IKE_AUTH. What an IKE SA needs only until they are over lives in struct login.
- * login.c: beginnings, ends, jobs; login_init.c and login_auth.c: the two exchanges, both sides. */
+ * login.c: beginnings, ends, jobs; login_init.c and answer_init.c: IKE_SA_INIT, our side and
+ * theirs; login_auth.c: IKE_AUTH, both sides. */
 
 #include "crypto/ke.h"
 #include "ike/core/answer.h"
 #include "ike/core/jobs.h"
+#include "ike/login/half_open.h"
 #include "ike/terms/proposal.h"
 
-/* a responder's patience until IKE_AUTH is over */
-#define LOGIN_HALF_OPEN_NS (30 * NANOS_PER_SEC)
-#define LOGIN_HINT_NS      (2 * NANOS_PER_SEC)
-#define LOGIN_AUTH_MAX     512 /* octets of our AUTH data */
+#define LOGIN_HINT_NS   (2 * NANOS_PER_SEC)
+#define LOGIN_AUTH_MAX  512 /* octets of our AUTH data */
+#define LOGIN_NONCE_LEN 32  /* at least half of the largest PRF key (RFC 7296 section 2.10) */
 
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
@@ -33,9 +34,10 @@ struct login {
     size_t n_init_request, n_init_response;
 
     struct sa *sa;
-    bool counted; /* in ike->half_open, with `source`, and in the list ike->logins */
-    struct login *next, *previous;
-    struct address source;
+    struct half_open half_open; /* responder, in ike->half_open */
+    uint64_t request_key;       /* responder, in ike->logins_by_request; 0: not there */
+    nanos auth_came_ns;         /* responder: when IKE_AUTH arrived */
+    nanos refuse_at_ns;         /* responder: AUTH is wrong, and is refused then; 0: it is not */
 
     /* what the peer announced in IKE_SA_INIT */
     bool nat_traversal, fragmentation, childless, keep_old;
@@ -95,7 +97,20 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
 /* login_lease_orphaned - the lease came when the IKE SA was gone. */
 void login_lease_orphaned(struct ike *ike, const struct job *job);
 
-/* --- between the three files --- */
+/* --- between the files --- */
+
+/* What both sides announce in IKE_SA_INIT, and what they read of it. login_vendor_id_find - the
+ * last announcement of KEEP_OLD_IKE_SA counts. */
+void login_add_abilities(struct sa *sa, struct wire_builder *message, bool response);
+void login_read_abilities(struct sa *sa, const struct wire_message *message,
+                          const struct ike_path *path);
+bool login_vendor_id_find(const struct wire_message *message, uint16_t *ret_notify);
+uint8_t *login_copy(struct span octets, size_t *ret_len); /* from malloc; NULL: no memory */
+/* login_derive - the keys of the IKE SA; the key exchange is over. ERR_CRYPTO, ERR_NO_MEMORY. */
+int login_derive(struct sa *sa, struct span peer_public) MUST_USE;
+
+/* login_refusal_due - the time has come to say that AUTH is wrong. */
+void login_refusal_due(struct sa *sa, nanos now);
 
 /* login_conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
 unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path);

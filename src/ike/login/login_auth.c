@@ -327,6 +327,23 @@ static struct ike_conn *choose_conn(const struct sa *sa, const struct ike_id *id
     return best;
 }
 
+/* refuse_later - AUTH is wrong. The peer hears it when auth_wait.h says so, whatever the reason is;
+ * until then the IKE SA stays half-open. */
+static void refuse_later(struct sa *sa, const char *why, nanos now)
+{
+    struct login *login = sa->login;
+    struct ike *ike = sa->ike;
+    char peer[IDENTITY_TEXT_MAX];
+    event_notice(sa, "login of %s refused: %s", identity_print(&login->remote_id, peer), why);
+    nanos wait = auth_wait_failed(&ike->auth_wait, ike->hash_key,
+                                  &login->answer_path.remote.address, &login->remote_id, now);
+    login->half_open.busy = false;
+    login->refuse_at_ns = nanos_after(login->auth_came_ns, wait);
+    if (sa->expires_ns <= login->refuse_at_ns)
+        sa->expires_ns = nanos_after(login->refuse_at_ns, NANOS_PER_SEC);
+    sa_touch(sa);
+}
+
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
 {
     struct login *login = sa->login;
@@ -339,17 +356,19 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
     answering->fatal = true; /* RFC 7296 section 2.21.2: an error here ends the IKE SA */
     if (!parse_ids(request, &login->remote_id, &has_idr, &idr))
         return answer_refuse(answering, N_INVALID_SYNTAX);
+    if (!keep_chain(login, request))
+        return ANSWER_SILENT;
+    login->answer_path = *answering->path;
+    login->auth_came_ns = answering->now;
     struct ike_conn *conn = choose_conn(sa, &login->remote_id, has_idr, &idr);
     bool ok = conn != NULL && auth_payload != NULL && wire_auth_read(auth_payload->body, &auth) &&
               auth.method == AUTH_SHARED_KEY && conn->remote[0].method == IKE_AUTH_PSK;
     if (!ok) {
-        char peer[IDENTITY_TEXT_MAX];
-        event_notice(sa, "login of %s refused: %s", identity_print(&login->remote_id, peer),
+        refuse_later(sa,
                      conn == NULL ? "no connection for its identity, address and algorithms"
-                                  : "it does not authenticate as the connection demands");
-        answer_refuse(answering, N_AUTHENTICATION_FAILED);
-        answering->fatal = true;
-        return ANSWER_SEND;
+                                  : "it does not authenticate as the connection demands",
+                     answering->now);
+        return ANSWER_LATER;
     }
     ike_conn_unref(login->conn);
     login->conn = ike_conn_ref(conn);
@@ -357,10 +376,9 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
     if (login->local_id.type == ID_ANY &&
         identity_from_address(&sa->path.local.address, &login->local_id) != 0)
         return ANSWER_SILENT;
-    login->answer_path = *answering->path;
-    if (!keep_chain(login, request) ||
-        login_verify(sa, wire_find(request, WIRE_PAYLOAD_IDi, NULL)->body, &auth) != 0)
+    if (login_verify(sa, wire_find(request, WIRE_PAYLOAD_IDi, NULL)->body, &auth) != 0)
         return ANSWER_SILENT;
+    login->half_open.busy = true;
     return ANSWER_LATER;
 }
 
@@ -383,6 +401,17 @@ static void refuse_login(struct sa *sa, uint16_t notify, const char *why, nanos 
     char peer[IDENTITY_TEXT_MAX];
     event_notice(sa, "login of %s refused: %s", identity_print(&sa->login->remote_id, peer), why);
     (void)answer_refuse(&answering, notify);
+    answer_later_send(sa, &answering);
+    if (sa->life != IKE_DEAD)
+        sa_down(sa, IKE_PEER_AUTH_FAILED, now);
+}
+
+void login_refusal_due(struct sa *sa, nanos now)
+{
+    struct wire_builder reply;
+    struct answering answering = later(sa, &reply, now);
+    sa->login->refuse_at_ns = 0;
+    (void)answer_refuse(&answering, N_AUTHENTICATION_FAILED);
     answer_later_send(sa, &answering);
     if (sa->life != IKE_DEAD)
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
@@ -471,6 +500,7 @@ static void responder_commit(struct sa *sa, struct answering *answering)
     kept_chain(login, &request, &group);
     sa->path = login->answer_path;
     sa->expires_ns = NANOS_NEVER;
+    half_open_know(&sa->ike->half_open, &sa->path.remote.address, answering->now);
     session_authenticated(sa->session, sa, wire_notify_has(&request, N_INITIAL_CONTACT),
                           answering->now);
     sa_life_set(sa, IKE_ESTABLISHED, answering->now);
@@ -563,7 +593,7 @@ void login_auth_verified(struct sa *sa, int error, nanos now)
 {
     if (!sa_original_initiator(sa)) {
         if (error != 0)
-            refuse_login(sa, N_AUTHENTICATION_FAILED,
+            refuse_later(sa,
                          error == ERR_NOT_FOUND ? "no secret for this pair of identities"
                                                 : "its secret is another one",
                          now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKE_SA_INIT (RFC 7296 section 1.2):
+ * IKE_SA_INIT (RFC 7296 section 1.2), our side; answer_init.c has the other one:
  *
  *   HDR, [N(COOKIE),] SAi1, KEi, Ni, N(NAT_DETECTION_*), N(...), V  -->
  *                                <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...), V
@@ -16,18 +16,16 @@
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
 #include "ike/exchanges/nat_detection.h"
-#include "ike/login/half_open.h"
 #include "ike/login/login.h"
 #include "ike/terms/identity.h"
 
-#define NONCE_LEN   32 /* at least half of the largest PRF key (section 2.10), and more */
 #define RETRIES_MAX 3
 #define NAT_T_PORT  4500
 #define IKE_PORT    500
 
 /* --- what both sides announce --- */
 
-static void add_abilities(struct sa *sa, struct wire_builder *message, bool response)
+void login_add_abilities(struct sa *sa, struct wire_builder *message, bool response)
 {
     const struct ike_conn *conn = sa->login->conn;
     nat_detection_add(sa, message, &sa->path, conn->encap);
@@ -47,8 +45,8 @@ static void add_abilities(struct sa *sa, struct wire_builder *message, bool resp
     }
 }
 
-/* vendor_id_find - the last announcement of KEEP_OLD_IKE_SA counts. */
-static bool vendor_id_find(const struct wire_message *message, uint16_t *ret_notify)
+/* login_vendor_id_find - the last announcement of KEEP_OLD_IKE_SA counts. */
+bool login_vendor_id_find(const struct wire_message *message, uint16_t *ret_notify)
 {
     const struct wire_payload *v = NULL;
     bool found = false;
@@ -57,8 +55,8 @@ static bool vendor_id_find(const struct wire_message *message, uint16_t *ret_not
     return found;
 }
 
-static void read_abilities(struct sa *sa, const struct wire_message *message,
-                           const struct ike_path *path)
+void login_read_abilities(struct sa *sa, const struct wire_message *message,
+                          const struct ike_path *path)
 {
     struct login *login = sa->login;
     const struct ike_conn *conn = login->conn;
@@ -69,10 +67,11 @@ static void read_abilities(struct sa *sa, const struct wire_message *message,
     login->fragmentation = conn->fragmentation != IKE_FRAGMENTATION_NO &&
                            wire_notify_has(message, N_IKEV2_FRAGMENTATION_SUPPORTED);
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
-    login->keep_old = ike_conn_keep_old(conn) && vendor_id_find(message, &login->keep_old_notify);
+    login->keep_old =
+        ike_conn_keep_old(conn) && login_vendor_id_find(message, &login->keep_old_notify);
 }
 
-static uint8_t *copy_of(struct span octets, size_t *ret_len)
+uint8_t *login_copy(struct span octets, size_t *ret_len)
 {
     uint8_t *copy = malloc(octets.len);
     if (copy != NULL)
@@ -81,7 +80,7 @@ static uint8_t *copy_of(struct span octets, size_t *ret_len)
     return copy;
 }
 
-static int derive(struct sa *sa, struct span peer_public)
+int login_derive(struct sa *sa, struct span peer_public)
 {
     struct login *login = sa->login;
     struct secret shared = {0};
@@ -111,7 +110,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
     if (login->ke == NULL)
         return IKE_KE_REFUSED;
     if (login->n_ni == 0) {
-        login->n_ni = NONCE_LEN;
+        login->n_ni = LOGIN_NONCE_LEN;
         random_fill(sa->ike->random, login->ni, login->n_ni);
     }
     /* Section 2.6: the cookie comes first, and everything else is as it was. */
@@ -121,7 +120,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
     wire_add_sa(request, &offer);
     wire_add_ke(request, login->ke_group, ke_public(login->ke));
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(login->ni, login->n_ni));
-    add_abilities(sa, request, false);
+    login_add_abilities(sa, request, false);
     return IKE_OK;
 }
 
@@ -198,7 +197,8 @@ static bool keep_request(struct sa *sa)
     sa->login->init_request = NULL;
     if (sa->last_request == NULL)
         return false;
-    sa->login->init_request = copy_of(packet_part(sa->last_request, 0), &sa->login->n_init_request);
+    sa->login->init_request =
+        login_copy(packet_part(sa->last_request, 0), &sa->login->n_init_request);
     return sa->login->init_request != NULL;
 }
 
@@ -239,12 +239,12 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
         return verdict_done(IKE_KE_REFUSED);
     login->n_nr = (uint16_t)nr.len;
     memcpy(login->nr, nr.ptr, nr.len);
-    login->init_response = copy_of(response->octets, &login->n_init_response);
+    login->init_response = login_copy(response->octets, &login->n_init_response);
     sa_spi_set(sa, sa->spi_i, response->header.spi_r);
     sa_algorithms_set(sa, &choice);
-    if (login->init_response == NULL || derive(sa, ke.public_value) != 0)
+    if (login->init_response == NULL || login_derive(sa, ke.public_value) != 0)
         return verdict_done(IKE_KE_REFUSED);
-    read_abilities(sa, response, from);
+    login_read_abilities(sa, response, from);
     sa->session->fragmentation = login->fragmentation;
     sa->session->childless = login->childless;
     sa->session->peer_keep_old = login->keep_old;
@@ -261,210 +261,4 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     if (login_sign(sa) != 0)
         return verdict_done(IKE_LIMIT);
     return (struct verdict){.kind = VERDICT_LATER};
-}
-
-/* --- their side --- */
-
-struct init_request {
-    struct wire_sa sa;
-    struct wire_ke ke;
-    struct span ni;
-};
-
-static void refuse_clear(struct ike *ike, const struct ike_path *path,
-                         const struct ike_header *request, uint16_t type, struct span data)
-{
-    uint8_t octets[IKE_HEADER_LEN + 8 + PROPOSAL_REFUSAL_MAX];
-    struct wire_builder b =
-        wire_builder_of(octets + IKE_HEADER_LEN, sizeof(octets) - IKE_HEADER_LEN);
-    wire_add_notify(&b, type, data);
-    struct ike_header header = {
-        .spi_i = request->spi_i,
-        .next_payload = b.first,
-        .version = IKE_VERSION,
-        .exchange = WIRE_IKE_SA_INIT,
-        .flags = IKE_FLAG_RESPONSE,
-        .length = (uint32_t)(IKE_HEADER_LEN + b.w.len),
-    };
-    ike_header_write(&header, octets);
-    output_add(ike, path, 0, span_of(octets, header.length));
-}
-
-/* refuse_proposals - with what we would have taken, for those who understand it. */
-static void refuse_proposals(struct ike *ike, const struct ike_path *path,
-                             const struct wire_message *request)
-{
-    uint8_t octets[PROPOSAL_REFUSAL_MAX];
-    struct span data = {0};
-    uint16_t number;
-    unsigned best = 0;
-    for (size_t i = 0; vendor_id_find(request, &number) && i < ike->n_conns; i++) {
-        unsigned rank = login_conn_rank(ike->conns[i], path);
-        if (rank <= best)
-            continue;
-        best = rank;
-        data = proposal_refusal(&ike->conns[i]->proposals, (struct buffer){octets, sizeof(octets)});
-    }
-    refuse_clear(ike, path, &request->header, N_NO_PROPOSAL_CHOSEN, data);
-}
-
-static struct ike_conn *choose_conn(struct ike *ike, const struct ike_path *path,
-                                    const struct init_request *request,
-                                    struct proposal_choice *ret_choice)
-{
-    struct ike_conn *best = NULL;
-    unsigned best_rank = 0;
-    struct proposal_choice choice;
-    struct proposal_wish wish = {.with_ke = true, .ke_sent = request->ke.group};
-    for (size_t i = 0; i < ike->n_conns; i++) {
-        unsigned rank = login_conn_rank(ike->conns[i], path);
-        if (rank > best_rank && proposal_select(&ike->conns[i]->proposals, &request->sa,
-                                                WIRE_PROTO_IKE, wish, &choice)) {
-            best = ike->conns[i];
-            best_rank = rank;
-            *ret_choice = choice;
-        }
-    }
-    return best;
-}
-
-/* repeated - the request of an IKE SA that exists: its response once more (section 2.1). */
-static bool repeated(struct ike *ike, const struct ike_path *path,
-                     const struct wire_message *request)
-{
-    for (const struct login *login = ike->logins; login != NULL; login = login->next) {
-        const struct sa *sa = login->sa;
-        if (sa->spi_i != request->header.spi_i ||
-            !span_equal(span_of(login->init_request, login->n_init_request), request->octets) ||
-            !endpoint_equal(&sa->path.remote, &path->remote))
-            continue;
-        ike->stats.retransmitted++;
-        output_add(ike, path, 0, span_of(login->init_response, login->n_init_response));
-        return true;
-    }
-    return false;
-}
-
-/* cookie_passed - when many IKE SAs are half open, the peer must return a cookie first. */
-static bool cookie_passed(struct ike *ike, const struct ike_path *path,
-                          const struct wire_message *request, struct span ni, nanos now)
-{
-    unsigned here = half_open_count(ike->half_open, &path->remote.address);
-    if (ike->stats.half_open < ike->options.cookie_threshold &&
-        here < ike->options.cookie_per_address)
-        return true;
-    struct cookie_input input = {ni, path->remote, request->header.spi_i};
-    struct wire_notify notify;
-    if (wire_notify_find(request, N_COOKIE, &notify) &&
-        cookie_check(&ike->cookies, ike->crypto, &input, notify.data, now))
-        return here < ike->options.block_per_address &&
-               ike->stats.half_open < ike->options.max_half_open;
-    uint8_t cookie[COOKIE_LEN];
-    if (cookie_make(&ike->cookies, ike->crypto, ike->random, &input, now, cookie)) {
-        ike->stats.cookies_sent++;
-        refuse_clear(ike, path, &request->header, N_COOKIE, span_of(cookie, sizeof(cookie)));
-    }
-    return false;
-}
-
-static bool read_request(const struct wire_message *message, struct init_request *ret_request)
-{
-    const struct wire_payload *sa = wire_find(message, WIRE_PAYLOAD_SA, NULL);
-    const struct wire_payload *ke = wire_find(message, WIRE_PAYLOAD_KE, NULL);
-    const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
-    return sa != NULL && ke != NULL && ni != NULL && wire_count(message, WIRE_PAYLOAD_SA) == 1 &&
-           wire_count(message, WIRE_PAYLOAD_KE) == 1 &&
-           wire_count(message, WIRE_PAYLOAD_NONCE) == 1 &&
-           wire_find(message, WIRE_PAYLOAD_SK, NULL) == NULL &&
-           wire_sa_read(sa->body, &ret_request->sa) && wire_ke_read(ke->body, &ret_request->ke) &&
-           wire_nonce_read(ni->body, &ret_request->ni);
-}
-
-static void write_response(struct sa *sa, const struct proposal_choice *choice, struct span public)
-{
-    struct login *login = sa->login;
-    struct wire_builder reply = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
-    struct wire_sa answer;
-    proposal_choice_to_wire(choice, WIRE_PROTO_IKE, (struct span){0}, &answer);
-    wire_add_sa(&reply, &answer);
-    wire_add_ke(&reply, choice->ke, public);
-    wire_add(&reply, WIRE_PAYLOAD_NONCE, span_of(login->nr, login->n_nr));
-    add_abilities(sa, &reply, true);
-    struct packet *packet = seal_message(sa, &reply, WIRE_IKE_SA_INIT, SEAL_RESPONSE, 0);
-    if (packet == NULL)
-        return;
-    login->init_response = copy_of(packet_part(packet, 0), &login->n_init_response);
-    packet_free(packet);
-}
-
-static void accept_init(struct ike *ike, const struct ike_path *path,
-                        const struct wire_message *message, const struct init_request *request,
-                        struct ike_conn *conn, const struct proposal_choice *choice, nanos now)
-{
-    struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, path, now);
-    struct login *login = sa == NULL ? NULL : login_new(sa, conn);
-    if (login == NULL || !half_open_add(&ike->half_open, &path->remote.address)) {
-        if (sa != NULL)
-            sa_down(sa, IKE_LIMIT, now);
-        return;
-    }
-    login->counted = true;
-    login->source = path->remote.address;
-    ike->stats.half_open++;
-    login->next = ike->logins;
-    if (login->next != NULL)
-        login->next->previous = login;
-    ike->logins = login;
-    sa_spi_set(sa, message->header.spi_i, sa->spi_r);
-    sa_algorithms_set(sa, choice);
-    login->n_ni = (uint16_t)request->ni.len;
-    memcpy(login->ni, request->ni.ptr, request->ni.len);
-    login->n_nr = NONCE_LEN;
-    random_fill(ike->random, login->nr, login->n_nr);
-    login->init_request = copy_of(message->octets, &login->n_init_request);
-    login->ke = ke_new(choice->ke, ike->random);
-    read_abilities(sa, message, path);
-    if (login->ke != NULL)
-        write_response(sa, choice, ke_public(login->ke));
-    if (login->init_request == NULL || login->init_response == NULL ||
-        derive(sa, request->ke.public_value) != 0) {
-        sa_down(sa, IKE_KE_REFUSED, now);
-        return;
-    }
-    sa->theirs.next_id = 1;
-    sa->expires_ns = nanos_after(now, LOGIN_HALF_OPEN_NS);
-    output_add(ike, path, 0, span_of(login->init_response, login->n_init_response));
-    sa_life_set(sa, IKE_AUTHENTICATING, now);
-}
-
-void login_answer_init(struct ike *ike, const struct ike_path *path,
-                       const struct wire_message *message, nanos now)
-{
-    const struct ike_header *header = &message->header;
-    struct init_request request;
-    struct proposal_choice choice;
-
-    if (header->spi_r != 0 || header->message_id != 0 || header->spi_i == 0 ||
-        (header->flags & IKE_FLAG_INITIATOR) == 0 ||
-        !address_usable_outer(&path->remote.address, ike->options.allow_loopback))
-        return;
-    if (!read_request(message, &request)) {
-        ike->stats.malformed++;
-        refuse_clear(ike, path, header, N_INVALID_SYNTAX, (struct span){0});
-        return;
-    }
-    if (repeated(ike, path, message) || !cookie_passed(ike, path, message, request.ni, now))
-        return;
-    struct ike_conn *conn = choose_conn(ike, path, &request, &choice);
-    if (conn == NULL) {
-        refuse_proposals(ike, path, message);
-        return;
-    }
-    if (choice.ke != request.ke.group) {
-        /* Section 1.3: the group that we want, in network order */
-        uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
-        refuse_clear(ike, path, header, N_INVALID_KE_PAYLOAD, span_of(group, 2));
-        return;
-    }
-    accept_init(ike, path, message, &request, conn, &choice, now);
 }

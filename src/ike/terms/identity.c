@@ -223,6 +223,16 @@ uint32_t identity_hash(const struct ike_id *id, uint32_t seed)
     return hash;
 }
 
+uint64_t identity_keyed_hash(const struct ike_id *id, const uint8_t key[SIPHASH_KEY_LEN],
+                             uint64_t seed)
+{
+    uint8_t octets[sizeof(seed) + sizeof(id->data)];
+    memcpy(octets, &seed, sizeof(seed));
+    for (uint16_t i = 0; i < id->len; i++)
+        octets[sizeof(seed) + i] = id->data[i] | 0x20; /* names have no case */
+    return siphash(key, span_of(octets, sizeof(seed) + id->len));
+}
+
 enum identity_rank identity_covers(const struct ike_id *pattern, const struct ike_id *id)
 {
     if (pattern->type == ID_ANY)

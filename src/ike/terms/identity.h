@@ -5,6 +5,7 @@
 /* Identities: text as in swanctl.conf, ID payloads, and wildcard patterns. */
 
 #include "base/error.h"
+#include "base/siphash.h"
 #include "ike/connection.h"
 #include "wire/payloads.h"
 
@@ -35,6 +36,10 @@ bool identity_is_pattern(const struct ike_id *id);
 bool identity_equal(const struct ike_id *a, const struct ike_id *b);
 /* identity_hash - the same for those that are equal. `seed`: 0, or the hash of what goes before. */
 uint32_t identity_hash(const struct ike_id *id, uint32_t seed);
+/* identity_keyed_hash - for tables that peers fill: they choose identities and must not know `key`.
+ * `seed`: 0, or the hash of another identity that comes before. */
+uint64_t identity_keyed_hash(const struct ike_id *id, const uint8_t key[SIPHASH_KEY_LEN],
+                             uint64_t seed);
 
 /*
  * identity_match - how well a pattern fits: 0 not at all, 1 %any, 2 a pattern with '*'

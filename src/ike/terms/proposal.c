@@ -384,6 +384,16 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
     return false;
 }
 
+bool proposal_overlaps(const struct ike_proposal *any, const struct wire_proposal *w)
+{
+    uint16_t id;
+    bool encr = false;
+    for (uint8_t i = 0; i < any->n_encr && !encr; i++)
+        encr = offers(w, WIRE_ENCR, any->encr[i].id, any->encr[i].key_bits);
+    return encr && pick(w, WIRE_PRF, any->prf, any->n_prf, &id) &&
+           pick(w, WIRE_KE, any->ke, any->n_ke, &id);
+}
+
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
                      uint8_t protocol, bool with_ke, struct proposal_choice *ret_choice)
 {

@@ -49,6 +49,10 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
                      uint8_t protocol, struct proposal_wish wish,
                      struct proposal_choice *ret_choice);
 
+/* proposal_overlaps - of encryption, PRF and key exchange `w` offers at least one each that is in
+ * `any`, a collection of what several proposals offer. false: proposal_select fails with all. */
+bool proposal_overlaps(const struct ike_proposal *any, const struct wire_proposal *w);
+
 /* proposal_accept - the responder's answer: exactly one proposal with one transform of each type,
  * out of what we offered. */
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,

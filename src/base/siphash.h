@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_SIPHASH_H
+#define BASE_SIPHASH_H
+
+/*
+ * SipHash-2-4 (Aumasson and Bernstein, 2012): the keyed hash for tables whose keys a peer can
+ * choose. Without the key nobody can make two keys fall together.
+ */
+
+#include "base/span.h"
+
+#define SIPHASH_KEY_LEN 16
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], struct span octets);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_SOURCE_RATE_H
+#define IKE_SOURCE_RATE_H
+
+/*
+ * How often something is answered without proof that the source is real. Each source, an IPv4
+ * address or IPv6 /64, has a rate of its own; its IPv4 /24 or IPv6 /48 has SOURCE_RATE_WIDER times
+ * that. Rates lie in slots that a keyed hash picks: sources that fall together share one, and no
+ * source can choose with whom. All sources together get SOURCE_RATE_SLOTS times one rate.
+ */
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/siphash.h"
+#include "base/time.h"
+
+#define SOURCE_RATE_SLOTS 1024
+#define SOURCE_RATE_WIDER 4
+
+struct source_rate {
+    nanos narrow[SOURCE_RATE_SLOTS], wide[SOURCE_RATE_SLOTS]; /* rate_take */
+};
+
+/* source_rate_take - `per_second` answers in a second, and as many at once. false: not now. */
+bool source_rate_take(struct source_rate *rate, const uint8_t key[SIPHASH_KEY_LEN],
+                      const struct address *source, unsigned per_second, nanos now) MUST_USE;
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The answer to IKE_SA_INIT (login_init.c has the messages). Anybody can send this request with any
+ * source address, so the cheap checks come first:
+ *
+ *   repeated?   the response once more
+ *   cookie      while many are half-open or failed, in all or of this source (half_open.h)
+ *   proposals   one search, whatever the number of connections (conn_index.h)
+ *   KE          group, length and range of the peer's value, before we have a key pair
+ *   budget      key exchange time of this second; known sources and returned cookies go first
+ *
+ * What is refused counts against the source, gets at most an answer that is not larger than the
+ * request, and leaves no IKE SA.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/core/keymat.h"
+#include "ike/core/seal.h"
+#include "ike/login/conn_index.h"
+#include "ike/login/half_open.h"
+#include "ike/login/login.h"
+
+struct init_request {
+    const struct ike_path *path;
+    const struct wire_message *message;
+    struct span ni;
+    struct wire_sa sa;
+    struct wire_ke ke;
+    uint64_t key; /* of the octets and their source */
+    bool proven;  /* a cookie of ours came back */
+    nanos now;
+};
+
+/* --- refusals --- */
+
+/* refuse - one notify, never larger than the request. */
+static void refuse(struct ike *ike, const struct init_request *request, uint16_t type,
+                   struct span data)
+{
+    uint8_t octets[IKE_HEADER_LEN + 8 + PROPOSAL_REFUSAL_MAX];
+    const struct ike_header *asked = &request->message->header;
+    if (IKE_HEADER_LEN + 8 + data.len > request->message->octets.len)
+        data = (struct span){0};
+    struct wire_builder b =
+        wire_builder_of(octets + IKE_HEADER_LEN, sizeof(octets) - IKE_HEADER_LEN);
+    wire_add_notify(&b, type, data);
+    struct ike_header header = {
+        .spi_i = asked->spi_i,
+        .next_payload = b.first,
+        .version = IKE_VERSION,
+        .exchange = WIRE_IKE_SA_INIT,
+        .flags = IKE_FLAG_RESPONSE,
+        .length = (uint32_t)(IKE_HEADER_LEN + b.w.len),
+    };
+    if (header.length > asked->length)
+        return;
+    ike_header_write(&header, octets);
+    output_add(ike, request->path, 0, span_of(octets, header.length));
+}
+
+/* refuse_limited - as often as a source may cause it. */
+static void refuse_limited(struct ike *ike, const struct init_request *request, uint16_t type,
+                           struct span data)
+{
+    if (source_rate_take(&ike->refusals, ike->hash_key, &request->path->remote.address,
+                         LIMIT_REFUSALS_PER_SECOND, request->now))
+        refuse(ike, request, type, data);
+    else
+        ike->stats.dropped_limit++;
+}
+
+/* refuse_proposals - with what we would have taken, for those who understand it. */
+static void refuse_proposals(struct ike *ike, const struct init_request *request)
+{
+    uint8_t octets[PROPOSAL_REFUSAL_MAX];
+    struct span data = {0};
+    uint16_t number;
+    const struct ike_conn *conn = login_vendor_id_find(request->message, &number)
+                                      ? conn_index_find(ike, request->path, NULL, 0, NULL)
+                                      : NULL;
+    if (conn != NULL)
+        data = proposal_refusal(&conn->proposals, (struct buffer){octets, sizeof(octets)});
+    refuse_limited(ike, request, N_NO_PROPOSAL_CHOSEN, data);
+}
+
+/* --- who may go on --- */
+
+/* repeated - the request of an IKE SA that exists: its response once more (section 2.1). */
+static bool repeated(struct ike *ike, const struct init_request *request)
+{
+    const struct login *login = map_get(&ike->logins_by_request, request->key);
+    if (login == NULL)
+        return false;
+    ike->stats.retransmitted++;
+    output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
+    return true;
+}
+
+static void ask_for_cookie(struct ike *ike, const struct init_request *request)
+{
+    struct cookie_input input = {request->ni, request->path->remote,
+                                 request->message->header.spi_i};
+    uint8_t cookie[COOKIE_LEN];
+    if (!cookie_make(&ike->cookies, ike->crypto, ike->random, &input, request->now, cookie))
+        return;
+    ike->stats.cookies_sent++;
+    refuse(ike, request, N_COOKIE, span_of(cookie, sizeof(cookie)));
+}
+
+static bool cookie_returned(const struct ike *ike, const struct init_request *request)
+{
+    struct cookie_input input = {request->ni, request->path->remote,
+                                 request->message->header.spi_i};
+    struct wire_notify notify;
+    return wire_notify_find(request->message, N_COOKIE, &notify) &&
+           cookie_check(&ike->cookies, ike->crypto, &input, notify.data, request->now);
+}
+
+/* admitted - by the number of half-open IKE SAs and of failures; otherwise it is answered. */
+static bool admitted(struct ike *ike, struct init_request *request)
+{
+    request->proven = cookie_returned(ike, request);
+    switch (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
+                            request->now)) {
+    case HALF_OPEN_WELCOME:
+    case HALF_OPEN_FULL: return true;
+    case HALF_OPEN_COOKIE: ask_for_cookie(ike, request); return false;
+    case HALF_OPEN_REFUSED: break;
+    }
+    ike->stats.dropped_limit++;
+    return false;
+}
+
+/* budget_take - `first`: all of it; otherwise half is left for those who go first. */
+static bool budget_take(struct ke_budget *budget, nanos share, nanos cost, bool first, nanos now)
+{
+    nanos passed_us = nanos_min(now - budget->at_ns, NANOS_PER_SEC) / NANOS_PER_US;
+    budget->at_ns = now;
+    budget->left_ns =
+        nanos_min(share, budget->left_ns + passed_us * share / (NANOS_PER_SEC / NANOS_PER_US));
+    if (budget->left_ns - cost < (first ? 0 : share / 2))
+        return false;
+    budget->left_ns -= cost;
+    return true;
+}
+
+/* affordable - key exchange time is left for it; otherwise a cookie lets it go first. */
+static bool affordable(struct ike *ike, const struct init_request *request, uint16_t group)
+{
+    bool first =
+        request->proven || half_open_knows(&ike->half_open, &request->path->remote.address);
+    if (budget_take(&ike->ke_budget, ike->options.ke_budget_ns, ke_cost_ns(group), first,
+                    request->now))
+        return true;
+    if (!first)
+        ask_for_cookie(ike, request);
+    else
+        ike->stats.dropped_limit++;
+    return false;
+}
+
+/* evict - one goes where the table is full. false: none can. */
+static bool evict(struct ike *ike, const struct init_request *request)
+{
+    if (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
+                        request->now) != HALF_OPEN_FULL)
+        return true;
+    struct half_open *victim = half_open_victim(&ike->half_open);
+    ike->stats.dropped_limit++;
+    if (victim == NULL)
+        return false;
+    sa_down(victim->owner, IKE_LIMIT, request->now);
+    return true;
+}
+
+/* --- the answer --- */
+
+static void write_response(struct sa *sa, const struct proposal_choice *choice, struct span public)
+{
+    struct login *login = sa->login;
+    struct wire_builder reply = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    struct wire_sa answer;
+    proposal_choice_to_wire(choice, WIRE_PROTO_IKE, (struct span){0}, &answer);
+    wire_add_sa(&reply, &answer);
+    wire_add_ke(&reply, choice->ke, public);
+    wire_add(&reply, WIRE_PAYLOAD_NONCE, span_of(login->nr, login->n_nr));
+    login_add_abilities(sa, &reply, true);
+    struct packet *packet = seal_message(sa, &reply, WIRE_IKE_SA_INIT, SEAL_RESPONSE, 0);
+    if (packet == NULL)
+        return;
+    login->init_response = login_copy(packet_part(packet, 0), &login->n_init_response);
+    packet_free(packet);
+}
+
+/* begin - the half-open IKE SA with its login, in all tables. NULL: no memory. */
+static struct sa *begin(struct ike *ike, const struct init_request *request, struct ike_conn *conn)
+{
+    struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, request->path, request->now);
+    struct login *login = sa == NULL ? NULL : login_new(sa, conn);
+    if (login != NULL && half_open_add(&ike->half_open, &login->half_open,
+                                       &request->path->remote.address, request->now)) {
+        login->half_open.owner = sa;
+        ike->stats.half_open++;
+        if (map_put(&ike->logins_by_request, request->key, login) == 0) {
+            login->request_key = request->key;
+            return sa;
+        }
+    }
+    if (sa != NULL)
+        sa_down(sa, IKE_LIMIT, request->now);
+    return NULL;
+}
+
+static void accept_init(struct ike *ike, const struct init_request *request, struct ike_conn *conn,
+                        const struct proposal_choice *choice)
+{
+    const struct wire_message *message = request->message;
+    struct sa *sa = begin(ike, request, conn);
+    if (sa == NULL)
+        return;
+    struct login *login = sa->login;
+    sa_spi_set(sa, message->header.spi_i, sa->spi_r);
+    sa_algorithms_set(sa, choice);
+    login->n_ni = (uint16_t)request->ni.len;
+    memcpy(login->ni, request->ni.ptr, request->ni.len);
+    login->n_nr = LOGIN_NONCE_LEN;
+    random_fill(ike->random, login->nr, login->n_nr);
+    login->init_request = login_copy(message->octets, &login->n_init_request);
+    login->ke = ke_new(choice->ke, ike->random);
+    login_read_abilities(sa, message, request->path);
+    if (login->ke != NULL)
+        write_response(sa, choice, ke_public(login->ke));
+    if (login->init_request == NULL || login->init_response == NULL ||
+        login_derive(sa, request->ke.public_value) != 0) {
+        half_open_failed(&ike->half_open, &request->path->remote.address, request->proven,
+                         request->now);
+        sa_down(sa, IKE_KE_REFUSED, request->now);
+        return;
+    }
+    sa->theirs.next_id = 1;
+    sa->expires_ns = nanos_after(request->now, half_open_patience(&ike->half_open));
+    output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
+    sa_life_set(sa, IKE_AUTHENTICATING, request->now);
+}
+
+/* --- the request --- */
+
+/* read_nonce - what the cookie needs; the counts of all payloads that stand once. */
+static bool read_nonce(const struct wire_message *message, struct init_request *request)
+{
+    const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
+    return ni != NULL && wire_count(message, WIRE_PAYLOAD_SA) == 1 &&
+           wire_count(message, WIRE_PAYLOAD_KE) == 1 &&
+           wire_count(message, WIRE_PAYLOAD_NONCE) == 1 &&
+           wire_find(message, WIRE_PAYLOAD_SK, NULL) == NULL &&
+           wire_nonce_read(ni->body, &request->ni);
+}
+
+static bool read_offer(const struct wire_message *message, struct init_request *request)
+{
+    return wire_sa_read(wire_find(message, WIRE_PAYLOAD_SA, NULL)->body, &request->sa) &&
+           wire_ke_read(wire_find(message, WIRE_PAYLOAD_KE, NULL)->body, &request->ke);
+}
+
+static uint64_t request_key(const struct ike *ike, const struct init_request *request)
+{
+    uint8_t source[16 + 2 + sizeof(uint64_t)];
+    const struct endpoint *from = &request->path->remote;
+    uint64_t octets = siphash(ike->hash_key, request->message->octets);
+    memcpy(source, from->address.octets, 16);
+    memcpy(source + 16, &from->port, sizeof(from->port));
+    memcpy(source + 18, &octets, sizeof(octets));
+    return siphash(ike->hash_key, span_of(source, sizeof(source))) | 1;
+}
+
+static void answer(struct ike *ike, struct init_request *request)
+{
+    struct proposal_choice choice;
+    request->key = request_key(ike, request);
+    if (repeated(ike, request) || !admitted(ike, request))
+        return;
+    if (!read_offer(request->message, request)) {
+        ike->stats.malformed++;
+        refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
+        return;
+    }
+    struct ike_conn *conn =
+        conn_index_find(ike, request->path, &request->sa, request->ke.group, &choice);
+    if (conn == NULL) {
+        refuse_proposals(ike, request);
+        return;
+    }
+    if (choice.ke != request->ke.group) {
+        /* Section 1.3: the group that we want, in network order */
+        uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
+        refuse_limited(ike, request, N_INVALID_KE_PAYLOAD, span_of(group, 2));
+        return;
+    }
+    if (!ke_public_fits(choice.ke, request->ke.public_value)) {
+        half_open_failed(&ike->half_open, &request->path->remote.address, request->proven,
+                         request->now);
+        refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
+        return;
+    }
+    if (affordable(ike, request, choice.ke) && evict(ike, request))
+        accept_init(ike, request, conn, &choice);
+}
+
+void login_answer_init(struct ike *ike, const struct ike_path *path,
+                       const struct wire_message *message, nanos now)
+{
+    const struct ike_header *header = &message->header;
+    struct init_request request;
+
+    if (!ike->serving || header->spi_r != 0 || header->message_id != 0 || header->spi_i == 0 ||
+        (header->flags & IKE_FLAG_INITIATOR) == 0 ||
+        !address_usable_outer(&path->remote.address, ike->options.allow_loopback))
+        return;
+    request.path = path;
+    request.message = message;
+    request.proven = false;
+    request.now = now;
+    if (read_nonce(message, &request)) {
+        answer(ike, &request);
+        return;
+    }
+    ike->stats.malformed++;
+    refuse_limited(ike, &request, N_INVALID_SYNTAX, (struct span){0});
+}
