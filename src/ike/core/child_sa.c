@@ -93,6 +93,7 @@ static void emit_install(struct child *child, const struct child_spec *spec,
         .spi_out = child->spi_out,
         .keys = *keys,
         .esn = child->esn,
+        .order = child->order,
         .udp_encap = child->udp_encap,
         .outbound_now = child->outbound,
         .replay_window = child->policy->replay_window,
@@ -135,6 +136,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     child->integ = spec->integ;
     child->ke = spec->ke;
     child->esn = spec->esn;
+    child->order = spec->order;
     child->udp_encap = sa_udp_encap(sa);
     child->outbound = outbound_now;
     child->waits = old != NULL ? old->waits && !old->outbound : spec->outbound_now && !outbound_now;

@@ -22,6 +22,7 @@ struct child {
     uint32_t spi_in, spi_out; /* as numbers */
     uint16_t encr, encr_key_bits, integ, ke;
     bool esn, udp_encap;
+    bool order;    /* packets have order trailers */
     bool outbound; /* sends: installed with outbound_now, or switched */
     bool waits;    /* for the end of an elder session, to send; or a rekey of one that does */
     nanos installed_ns, rekey_at_ns, expires_ns;
@@ -34,7 +35,7 @@ struct child_spec {
     const struct ike_child_policy *policy; /* of session->conn */
     uint32_t spi_in, spi_out;
     uint16_t encr, encr_key_bits, integ, ke;
-    bool esn;
+    bool esn, order;
     const struct ike_ts_list *local_ts, *remote_ts;
     ike_child_id replaces; /* 0: none */
     bool outbound_now; /* false: the rekeying responder: receive only until IKE_EV_CHILD_SWITCH */

@@ -76,6 +76,7 @@ static void child_info(const struct child *child, struct ike_child_info *ret_inf
         .integ = child->integ,
         .ke = child->ke,
         .esn = child->esn,
+        .order = child->order,
         .udp_encap = child->udp_encap,
         .installed_ns = child->installed_ns,
         .rekey_at_ns = child->rekey_at_ns,

@@ -6,6 +6,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/core/keymat.h"
 #include "ike/exchanges/clone_address.h"
+#include "ike/exchanges/ordered_esp_terms.h"
 #include "ike/terms/narrow.h"
 
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name)
@@ -263,6 +264,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
         return why;
     ret_terms->spi_out = spi_of(ret_terms->choice.spi);
     ret_terms->spi_in = child_spi_new(sa->ike);
+    ret_terms->order = ordered_esp_agreed(sa, m);
     return request->with_ke && ret_terms->choice.ke != 0 && ret_terms->choice.ke != ke.group
                ? N_INVALID_KE_PAYLOAD
                : 0;
@@ -282,6 +284,8 @@ void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply
 {
     add_ts(reply, WIRE_PAYLOAD_TSi, &terms->remote_ts);
     add_ts(reply, WIRE_PAYLOAD_TSr, &terms->local_ts);
+    if (terms->order)
+        ordered_esp_answer(reply);
 }
 
 enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *response,
@@ -317,6 +321,7 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
         terms->local_ts = narrowed;
     }
     terms->spi_out = spi_of(terms->choice.spi);
+    terms->order = ordered_esp_agreed(sa, response);
     return IKE_OK;
 }
 
@@ -341,6 +346,7 @@ struct child *child_from_terms(struct sa *sa, const struct child_terms *terms,
         .integ = terms->choice.integ,
         .ke = terms->choice.ke,
         .esn = terms->choice.esn,
+        .order = terms->order,
         .local_ts = &terms->local_ts,
         .remote_ts = &terms->remote_ts,
         .replaces = keying->replaces,

@@ -13,6 +13,7 @@ struct child_terms {
     struct proposal_choice choice;
     uint32_t spi_in, spi_out;
     struct ike_ts_list local_ts, remote_ts;
+    bool order; /* packets have order trailers */
 };
 
 /* child_policy_find - by name; empty or NULL: the first. NULL: none. */

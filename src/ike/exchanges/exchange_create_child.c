@@ -22,6 +22,7 @@
 #include "ike/exchanges/child_terms.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/mobike.h"
+#include "ike/exchanges/ordered_esp_terms.h"
 #include "ike/exchanges/rekey_ike.h"
 #include "ike/terms/collision.h"
 
@@ -82,13 +83,15 @@ static enum ike_outcome begin(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-static void write_request(const struct creating *creating, struct wire_builder *request)
+static void write_request(const struct sa *sa, const struct creating *creating,
+                          struct wire_builder *request)
 {
     child_offer_sa(creating->terms.policy, creating->terms.spi_in, true, request);
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(creating->ni, NONCE_LEN));
     if (creating->ke != NULL)
         wire_add_ke(request, ke_group(creating->ke), ke_public(creating->ke));
     child_offer_ts(&creating->local, &creating->remote, request);
+    ordered_esp_offer(sa, request);
 }
 
 static bool has(const struct sa *sa, const struct ike_child_policy *policy)
@@ -128,7 +131,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     if (creating->local.n == 0 || creating->remote.n == 0)
         return IKE_TS_REFUSED;
     child_ts_packet(sa, policy, &asking->intent.packet, &creating->local, &creating->remote);
-    write_request(creating, request);
+    write_request(sa, creating, request);
     return IKE_OK;
 }
 
@@ -181,7 +184,7 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     memcpy(creating->local.ts, old->ts, old->n_local_ts * sizeof(old->ts[0]));
     memcpy(creating->remote.ts, old->ts + old->n_local_ts, old->n_remote_ts * sizeof(old->ts[0]));
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
-    write_request(creating, request);
+    write_request(sa, creating, request);
     return IKE_OK;
 }
 

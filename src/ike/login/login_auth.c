@@ -19,6 +19,7 @@
 #include "ike/core/seal.h"
 #include "ike/exchanges/child_terms.h"
 #include "ike/exchanges/mobike.h"
+#include "ike/exchanges/ordered_esp_terms.h"
 #include "ike/login/auth_lifetime.h"
 #include "ike/login/combined.h"
 #include "ike/login/cp.h"
@@ -132,6 +133,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
         child_ts_packet(sa, policy, &login->packet, &local, &remote);
         child_offer_sa(policy, login->spi_in, false, request);
         child_offer_ts(&local, &remote, request);
+        ordered_esp_offer(sa, request);
     }
     add_abilities(sa, conn, request);
     combined_ask(sa, request);
