@@ -51,6 +51,7 @@ struct esp_path {
 enum esp_mode {
     ESP_MODE_FAILOVER, /* the usable one with the lowest priority number */
     ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
+    ESP_MODE_AGGREGATE, /* per packet, where the peer agreed on order trailers; else as balance */
 };
 
 /* struct esp_child_config - a Child SA, both directions. Borrowed during the call that takes it. */
@@ -63,6 +64,7 @@ struct esp_child_config {
     struct span encr_in, integ_in, encr_out, integ_out; /* encr_*: the salt behind the key */
     bool esn;
     bool udp_encap;         /* RFC 3948; else protocol 50 */
+    bool order;             /* both ends agreed on order trailers (esp/order_trailer.h) */
     bool outbound_now;      /* send on it at once; else from esp_plane_child_switch() on */
     uint32_t replay_window; /* packets, at most LIMIT_REPLAY_WINDOW; 0: no protection */
     struct esp_path path;

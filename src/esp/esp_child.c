@@ -61,6 +61,7 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->spi_in = c->spi_in;
     child->spi_out = c->spi_out;
     child->esn = c->esn;
+    child->order = c->order;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
     child->copy_dscp_in = c->copy_dscp_in;
@@ -153,6 +154,13 @@ bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
     return true;
 }
 
+static uint8_t next_header(uint8_t first_octet)
+{
+    if (first_octet >> 4 == 6)
+        return ESP_PROTO_IPV6;
+    return first_octet >> 4 == 4 ? ESP_PROTO_IPV4 : ESP_PROTO_NONE;
+}
+
 int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
                    struct buffer packet, const uint8_t *cbc_iv)
 {
@@ -163,7 +171,7 @@ int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t 
     for (size_t i = 0; i < pad; i++) /* RFC 4303 section 2.4: 1, 2, 3, ... */
         trailer[i] = (uint8_t)(i + 1);
     trailer[pad] = (uint8_t)pad;
-    trailer[pad + 1] = text[0] >> 4 == 6 ? ESP_PROTO_IPV6 : ESP_PROTO_IPV4;
+    trailer[pad + 1] = next_header(text[0]);
     field_put_u32(packet.ptr, child->spi_out);
     field_put_u32(packet.ptr + 4, (uint32_t)sequence);
     struct esp_job job = {.packet = packet.ptr,
@@ -230,6 +238,14 @@ static enum esp_verdict trailer_strip(const struct esp_key *key, struct esp_open
     return *ret_next == ESP_PROTO_NONE ? ESP_DUMMY : ESP_PASS;
 }
 
+/* order_take - the trailer stands in the last octets; real TFC padding may be in front of it. */
+static void order_take(const struct esp_child *child, struct esp_opened *p)
+{
+    p->order = (struct esp_order){0};
+    if (child->order && p->len >= (size_t)p->inner.total_len + ESP_ORDER_LEN)
+        esp_order_read(p->packet + p->len - ESP_ORDER_LEN, &p->order);
+}
+
 static enum esp_verdict inner_check(const struct esp_child *child, struct esp_opened *p)
 {
     uint8_t next;
@@ -240,6 +256,7 @@ static enum esp_verdict inner_check(const struct esp_child *child, struct esp_op
         next != (p->inner.version == 6 ? ESP_PROTO_IPV6 : ESP_PROTO_IPV4) ||
         !esp_inner_ipv4_checksum_ok(p->packet))
         return ESP_MALFORMED;
+    order_take(child, p);
     p->len = p->inner.total_len; /* what is behind is TFC padding: RFC 4303 section 2.7 */
     const struct esp_selectors *selectors = atomic_load(&child->selectors);
     if (!esp_selector_in(&selectors->local, &selectors->remote, &p->inner))

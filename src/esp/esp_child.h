@@ -12,6 +12,7 @@
 #include "crypto/esp_cipher.h"
 #include "esp/esp.h"
 #include "esp/inner_packet.h"
+#include "esp/order_trailer.h"
 #include "esp/replay_window.h"
 
 /* counters of struct esp_counters that workers add to */
@@ -47,6 +48,8 @@ struct esp_child {
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool order;  /* every packet has an order trailer, in both directions */
+    void *space; /* of the layer above: the order space of its session; NULL without `order` */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
@@ -100,6 +103,13 @@ static inline void esp_child_count(struct esp_child *child, enum esp_count which
 uint16_t esp_child_inner_max(const struct esp_key *key, uint16_t mtu, bool ipv6_outer,
                              bool udp_encap);
 
+/* esp_child_can_send - its path is usable and its limits are not reached. */
+static inline bool esp_child_can_send(const struct esp_child *child)
+{
+    return atomic_load_explicit(&child->usable, memory_order_relaxed) &&
+           !atomic_load_explicit(&child->exhausted, memory_order_relaxed);
+}
+
 /* --- sealing --- */
 
 /* esp_child_text_offset - octets before the inner packet: ESP header and IV. */
@@ -122,7 +132,8 @@ bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
 /*
  * esp_child_seal - `packet` has the inner packet of `len` octets at esp_child_text_offset() and
  * room for esp_child_sealed_len(); writes header, trailer, and encrypts. `cbc_iv`: 16 unpredictable
- * octets, used by CBC.
+ * octets, used by CBC. A text that is neither IPv4 nor IPv6 becomes a dummy packet (RFC 4303
+ * section 2.6).
  */
 int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
                    struct buffer packet, const uint8_t *cbc_iv) MUST_USE;
@@ -147,6 +158,7 @@ struct esp_opened {
     enum esp_verdict verdict; /* out */
     uint64_t sequence;        /* of esp_child_open */
     struct esp_inner inner;   /* out, with ESP_PASS */
+    struct esp_order order;   /* out, with ESP_PASS; not present without an agreement */
 };
 
 /* esp_child_open - decrypts `n` packets of one Child SA in place and judges each. The replay window

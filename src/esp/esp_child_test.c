@@ -325,6 +325,64 @@ static enum esp_verdict source_verdict(struct esp_child *child, const char *src,
     return text_verdict(child, text, inner + 4);
 }
 
+struct trailer_row {
+    bool agreed, present; /* the agreement, and what must come of it */
+    uint8_t first_octet;  /* of the trailer */
+    size_t between,
+        behind; /* octets of TFC padding in front of it; of the trailer that are there */
+};
+
+/* Who agreed on order trailers finds them, behind real TFC padding too; who did not discards them
+ * (RFC 4303 section 2.7). What is too short or of another version is none. */
+static void test_order_trailer(void **state)
+{
+    static const struct trailer_row rows[] = {
+        {true, true, 0x10, 0, 8},  {true, true, 0x17, 0, 8},   {true, true, 0x18, 100, 8},
+        {true, false, 0x20, 0, 8}, {true, false, 0x00, 0, 8},  {true, false, 0x10, 0, 7},
+        {true, false, 0x10, 0, 0}, {false, false, 0x10, 0, 8}, {false, false, 0x10, 100, 8},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t a = 0; a < ARRAY_LEN(algorithms); a++) {
+            uint8_t packet[2000] = {0};
+            struct esp_child_config config = config_of(&algorithms[a], false);
+            config.order = rows[i].agreed;
+            struct esp_child *child = child_of(&config);
+            uint8_t *text = packet + esp_child_text_offset(child->key_out);
+            size_t inner = inner_write(text, 100), len = inner + rows[i].between;
+            memcpy(text + len, "\x10\x21\x12\x34\xff\xff\xff\xfe", 8);
+            text[len] = rows[i].first_octet;
+            struct esp_opened p =
+                open_one(child, packet, seal(child, 1, packet, len + rows[i].behind));
+            assert_int_equal(p.verdict, ESP_PASS);
+            assert_int_equal(p.len, inner);
+            assert_int_equal(p.order.present, rows[i].present);
+            if (rows[i].present) {
+                assert_int_equal(p.order.copy << 2 | p.order.no_hold << 1 | p.order.reset,
+                                 rows[i].first_octet & 7);
+                assert_int_equal(p.order.bucket, 0x21);
+                assert_int_equal(p.order.time, 0x1234);
+                assert_int_equal(p.order.number, UINT32_MAX - 1);
+            }
+            esp_child_free(child);
+        }
+}
+
+/* A text that is no IP packet leaves as a dummy packet (RFC 4303 section 2.6). */
+static void test_dummy_packet(void **state)
+{
+    (void)state;
+    uint8_t packet[200] = {0};
+    struct esp_child *child = gcm_child();
+    uint8_t *text = packet + esp_child_text_offset(child->key_out);
+    text[0] = 0x11;
+    struct esp_opened p = open_one(child, packet, seal(child, 1, packet, 30));
+    assert_int_equal(p.verdict, ESP_DUMMY);
+    assert_int_equal(p.len, 30);
+    assert_int_equal(p.packet[0], 0x11);
+    esp_child_free(child);
+}
+
 static void test_spoofed_inner_source(void **state)
 {
     (void)state;
@@ -551,6 +609,8 @@ int main(void)
         cmocka_unit_test(test_extended_sequence),
         cmocka_unit_test(test_hostile_text),
         cmocka_unit_test(test_tfc_padding),
+        cmocka_unit_test(test_order_trailer),
+        cmocka_unit_test(test_dummy_packet),
         cmocka_unit_test(test_spoofed_inner_source),
         cmocka_unit_test(test_sequence_numbers_end),
         cmocka_unit_test(test_refused_configurations),

@@ -482,8 +482,7 @@ struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi)
 
 static bool can_send(const struct esp_child *child)
 {
-    return child != NULL && atomic_load_explicit(&child->usable, memory_order_relaxed) &&
-           !atomic_load_explicit(&child->exhausted, memory_order_relaxed);
+    return child != NULL && esp_child_can_send(child);
 }
 
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
@@ -579,7 +578,7 @@ static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_ha
         bool same = best != NULL && priority == best_priority;
         if (best != NULL && (priority > best_priority || (same && mode == ESP_MODE_FAILOVER)))
             continue;
-        double score = mode == ESP_MODE_BALANCE ? rendezvous_score(child, flow_hash) : 1.0;
+        double score = mode != ESP_MODE_FAILOVER ? rendezvous_score(child, flow_hash) : 1.0;
         if (same && score <= best_score)
             continue;
         best = child;

@@ -5,10 +5,12 @@
  *   1  the text of an authentic packet: what a peer with the keys may send
  *   2  a frame of the TUN device with its vnet header
  *   3  many inner packets, to be coalesced and segmented again
+ *   4  order trailers and reports of a peer that lies
  */
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "esp/aggregate.h"
 #include "esp/coalesce.h"
 #include "esp/esp_child.h"
 #include "esp/icmp.h"
@@ -161,6 +163,46 @@ static void coalesce_door(struct world *w, const uint8_t *data, size_t size)
         frame_check(w, &w->coalesce.frames[i]);
 }
 
+/* order_put - one order trailer; octet 8 is the time that passes. */
+static void order_put(struct esp_aggregate *a, const uint8_t *data, nanos now)
+{
+    struct esp_order order;
+    struct order_packet packet = {.octets = (uint8_t[8]){0}, .len = 8}, out;
+    enum order_fate fate;
+    esp_order_read(data, &order);
+    struct aggregate_came came = {.spi = data[1] % 3, .sequence = data[7], .order = &order};
+    esp_aggregate_came(a, &came, now);
+    while ((fate = order_buffer_put(a->buffer, &order, &packet, now)) == ORDER_RETRY) {
+        while (order_buffer_next(a->buffer, now, &out))
+            ASSERT(out.len == 8);
+        order_buffer_recycle(a->buffer);
+    }
+}
+
+static void order_door(const uint8_t *data, size_t size)
+{
+    struct esp_aggregate *a = esp_aggregate_new(1);
+    struct span packet;
+    struct esp_order order;
+    nanos now = NANOS_PER_SEC;
+    ASSERT(a != NULL);
+    (void)path_scheduler_path(&a->scheduler, 1);
+    for (uint64_t n = 1; size >= 9; data += 9, size -= 9, n++) {
+        struct aggregate_sent sent = {
+            .spi = 1, .sequence = n, .packet = data, .len = 9, .wanted = true};
+        now += data[8] * NANOS_PER_MS;
+        esp_aggregate_stamp(a, 0, true, now, &sent.order);
+        esp_aggregate_sent(a, &sent, now);
+        order_put(a, data, now);
+        esp_aggregate_report_take(a, span_of(data, size), 1, n, now);
+        esp_aggregate_tick(a, now);
+        while (esp_aggregate_again(a, now, &packet, &order))
+            ASSERT(packet.len == 9);
+        ASSERT(esp_aggregate_deadline(a) > 0);
+    }
+    esp_aggregate_free(a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -169,11 +211,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         w = world_new();
     if (size < 1 || size > PACKET_MAX)
         return 0;
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0: wire_door(w, data + 1, size - 1); break;
     case 1: text_door(w, data + 1, size - 1); break;
     case 2: tun_door(w, data + 1, size - 1); break;
-    default: coalesce_door(w, data + 1, size - 1); break;
+    case 3: coalesce_door(w, data + 1, size - 1); break;
+    default: order_door(data + 1, size - 1); break;
     }
     return 0;
 }

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/aggregate.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+#define REPORT_NS     (10 * NANOS_PER_MS)
+#define REPORT_GAP_NS (3 * NANOS_PER_MS) /* a loss does not wait for the next regular report */
+#define ACTIVE_NS     NANOS_PER_SEC      /* without a packet so long, paths are not tested */
+#define IDLE_NS       (30 * NANOS_PER_SEC)
+#define RECENT_NS     (500 * NANOS_PER_MS) /* a path counts for waits when it carried meanwhile */
+#define RESET_NUMBERS 256                  /* with the reset flag, after the numbers begin */
+#define CONGESTED_NS  (60 * NANOS_PER_MS)  /* a loss behind such a queue is the queue's */
+#define BUDGET_MAX    (256 << 10)
+#define BUDGET_FIRST  (64 << 10)
+#define BUDGET_PPM    10000 /* 1 % beside the measured loss */
+#define DSCP_EF       46    /* RFC 3246 */
+#define PORT_DNS      53
+#define SMALL_OCTETS  256
+
+struct esp_aggregate *esp_aggregate_new(uint32_t seed)
+{
+    struct esp_aggregate *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return NULL;
+    a->buffer = order_buffer_new();
+    a->ring = resend_ring_new();
+    if (a->buffer == NULL || a->ring == NULL)
+        return esp_aggregate_free(a);
+    a->budget = BUDGET_FIRST;
+    for (unsigned i = 0; i < AGGREGATE_BUCKETS; i++)
+        a->numbers[i] = seed;
+    return a;
+}
+
+struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *a)
+{
+    if (a == NULL)
+        return NULL;
+    order_buffer_free(a->buffer);
+    resend_ring_free(a->ring);
+    free(a);
+    return NULL;
+}
+
+/* --- out --- */
+
+static bool tcp_urgent(const uint8_t *tcp, size_t len)
+{
+    enum { FIN = 1, SYN = 2, RST = 4 };
+    if (len < 20)
+        return false;
+    size_t header = (tcp[12] >> 4) * 4u;
+    return (tcp[13] & SYN) != 0 || (len == header && (tcp[13] & (FIN | RST)) == 0);
+}
+
+bool esp_aggregate_urgent(const uint8_t *packet, const struct esp_inner *inner)
+{
+    if (inner->total_len > SMALL_OCTETS || inner->fragment)
+        return false;
+    if (inner->tos >> 2 == DSCP_EF || inner->protocol == ESP_PROTO_ICMP ||
+        inner->protocol == ESP_PROTO_ICMPV6)
+        return true;
+    if (inner->protocol == ESP_PROTO_UDP)
+        return inner->src_port == PORT_DNS || inner->dst_port == PORT_DNS;
+    return inner->protocol == ESP_PROTO_TCP &&
+           tcp_urgent(packet + inner->l4_offset, inner->total_len - (size_t)inner->l4_offset);
+}
+
+void esp_aggregate_stamp(struct esp_aggregate *a, uint64_t flow_hash, bool hold, nanos now,
+                         struct esp_order *ret_order)
+{
+    unsigned bucket = (unsigned)(flow_hash >> 7) % AGGREGATE_BUCKETS;
+    *ret_order = (struct esp_order){
+        .present = true, .no_hold = !hold, .bucket = (uint8_t)bucket, .time = esp_order_time(now)};
+    if (!hold)
+        return;
+    ret_order->reset = a->since_reset[bucket] < RESET_NUMBERS;
+    a->since_reset[bucket] += ret_order->reset;
+    ret_order->number = a->numbers[bucket]++;
+}
+
+void esp_aggregate_sent(struct esp_aggregate *a, const struct aggregate_sent *sent, nanos now)
+{
+    struct path_model *model = &a->scheduler.paths[sent->path];
+    bool keep = sent->packet != NULL && !sent->order.no_hold && !sent->order.copy;
+    struct resend_entry entry = {.spi = sent->spi,
+                                 .sequence = (uint32_t)sent->sequence,
+                                 .total = model->total + (uint32_t)sent->len,
+                                 .sent = now,
+                                 .order = sent->order,
+                                 .len = (uint16_t)sent->len};
+    resend_ring_add(a->ring, sent->path, &entry, keep ? sent->packet : NULL);
+    path_scheduler_sent(&a->scheduler, sent->path, &entry, sent->len, sent->wanted);
+    a->budget += (int64_t)sent->len * (BUDGET_PPM + model->loss) / 1000000;
+    a->budget = a->budget < BUDGET_MAX ? a->budget : BUDGET_MAX;
+    if (sent->packet == NULL)
+        return;
+    a->sent_at = now;
+    a->counters.sent += !sent->order.no_hold;
+}
+
+static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
+{
+    if (a->n_jobs < AGGREGATE_JOBS && job->count > 0)
+        a->jobs[a->n_jobs++] = *job;
+}
+
+/* job_next - the next packet of a job that is worth to be sent again. NULL: the job is done. */
+static struct resend_entry *job_next(struct esp_aggregate *a, struct aggregate_job *job)
+{
+    while (job->count > 0) {
+        struct resend_entry *entry = resend_ring_find(a->ring, job->path, job->spi, job->first);
+        job->first++;
+        job->count--;
+        if (entry != NULL && !entry->resent && entry->len > 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static bool affordable(struct esp_aggregate *a, const struct aggregate_job *job,
+                       struct resend_entry *entry)
+{
+    entry->resent = true;
+    if (job->stalled) {
+        a->counters.reinjected++;
+        return true;
+    }
+    if (a->budget < entry->len) {
+        a->counters.abandoned++;
+        return false;
+    }
+    a->budget -= entry->len;
+    a->counters.repaired++;
+    return true;
+}
+
+bool esp_aggregate_again(struct esp_aggregate *a, nanos now, struct span *ret_packet,
+                         struct esp_order *ret_order)
+{
+    while (a->n_jobs > 0) {
+        struct aggregate_job *job = &a->jobs[a->n_jobs - 1];
+        struct resend_entry *entry = job_next(a, job);
+        if (entry == NULL) {
+            a->n_jobs--;
+            continue;
+        }
+        const uint8_t *octets = resend_ring_octets(a->ring, entry);
+        if (octets == NULL || !affordable(a, job, entry))
+            continue;
+        *ret_packet = span_of(octets, entry->len);
+        *ret_order = entry->order;
+        ret_order->copy = true;
+        ret_order->time = esp_order_time(now);
+        return true;
+    }
+    return false;
+}
+
+/* reinject - what is outstanding on a path goes again on the others. */
+static void reinject(struct esp_aggregate *a, unsigned path)
+{
+    struct path_model *model = &a->scheduler.paths[path];
+    uint32_t first = model->highest + 1, count = model->wanted - model->highest;
+    a->counters.stalls++;
+    if (!model->reported || count > RESEND_PACKETS) {
+        first = model->wanted - (RESEND_PACKETS - 1);
+        count = RESEND_PACKETS;
+    }
+    struct aggregate_job job = {path, model->spi, first, count, true};
+    job_add(a, &job);
+}
+
+void esp_aggregate_gone(struct esp_aggregate *a, unsigned path)
+{
+    struct path_model *model = &a->scheduler.paths[path];
+    if (!model->outstanding || model->stalled)
+        return;
+    model->stalled = true;
+    reinject(a, path);
+}
+
+/* --- in --- */
+
+static struct path_meter *meter_of(struct esp_aggregate *a, uint32_t spi, nanos now)
+{
+    struct path_meter *oldest = &a->meters[0];
+    for (unsigned i = 0; i < AGGREGATE_METERS; i++) {
+        if (a->meters[i].spi == spi)
+            return &a->meters[i];
+        if (a->meters[i].came < oldest->came)
+            oldest = &a->meters[i];
+    }
+    path_meter_begin(oldest, spi, now);
+    return oldest;
+}
+
+void esp_aggregate_came(struct esp_aggregate *a, const struct aggregate_came *came, nanos now)
+{
+    struct path_meter *meter = meter_of(a, came->spi, now);
+    path_meter_take(meter, came->sequence, (uint32_t)came->len, now);
+    if (came->order == NULL || !came->order->present)
+        return;
+    path_meter_time(meter, came->sequence, came->order->time, now);
+    meter->fresh = true;
+    a->came_at = now;
+    a->counters.received += !came->order->no_hold;
+}
+
+void esp_aggregate_judge(struct esp_aggregate *a, uint32_t spi, const struct replay_window *window,
+                         nanos now)
+{
+    a->gap |= path_meter_judge(meter_of(a, spi, now), window, now);
+}
+
+static void entry_take(struct esp_aggregate *a, const struct path_report_entry *e, uint16_t time,
+                       nanos now)
+{
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        const struct path_model *model = &a->scheduler.paths[i];
+        if (model->key == 0 || model->spi != e->spi)
+            continue;
+        if (esp_order_ahead(e->highest, model->newest) > 0)
+            return; /* a number that we never sent */
+        path_scheduler_report(&a->scheduler, i, e, time,
+                              resend_ring_find(a->ring, i, e->spi, e->highest), now);
+        for (uint8_t k = e->n_gaps; k-- > 0 && model->queue < CONGESTED_NS;)
+            job_add(a,
+                    &(struct aggregate_job){i, e->spi, e->gaps[k].first, e->gaps[k].count, false});
+        return;
+    }
+}
+
+void esp_aggregate_report_take(struct esp_aggregate *a, struct span text, uint32_t spi,
+                               uint64_t sequence, nanos now)
+{
+    struct path_report report;
+    if (!path_report_read(text, &report)) {
+        a->counters.reports_bad++;
+        return;
+    }
+    a->counters.reports_in++;
+    struct path_meter *meter = meter_of(a, spi, now);
+    path_meter_time(meter, sequence, report.time, now);
+    meter->fresh |= report.answer;
+    a->answer |= report.answer;
+    for (uint8_t i = 0; i < report.n; i++)
+        entry_take(a, &report.entries[i], report.time, now);
+}
+
+/* --- reports and time --- */
+
+/* wait_learn - packets wait as long as the delays of the paths in use differ. */
+static void wait_learn(struct esp_aggregate *a, nanos now)
+{
+    const struct path_meter *first = NULL;
+    nanos low = 0, high = 0;
+    for (unsigned i = 0; i < AGGREGATE_METERS; i++) {
+        const struct path_meter *m = &a->meters[i];
+        if (m->spi == 0 || !m->timed || now - m->came > RECENT_NS)
+            continue;
+        first = first == NULL ? m : first;
+        nanos delay =
+            (int16_t)(uint16_t)(m->least[0] - first->least[0]) * ESP_ORDER_TICK + m->smooth;
+        low = m == first ? delay : nanos_min(low, delay);
+        nanos late = delay + 4 * m->deviation;
+        high = m == first || late > high ? late : high;
+    }
+    a->buffer->wait = nanos_min(high - low + ORDER_WAIT_MIN, ORDER_WAIT_MAX);
+}
+
+static bool report_wanted(const struct esp_aggregate *a, nanos now)
+{
+    nanos since = now - a->reported_at;
+    if (a->answer || (a->gap && since >= REPORT_GAP_NS))
+        return since >= REPORT_GAP_NS;
+    bool fresh = false;
+    for (unsigned i = 0; i < AGGREGATE_METERS; i++)
+        fresh |= a->meters[i].fresh;
+    return fresh && since >= REPORT_NS;
+}
+
+size_t esp_aggregate_report_due(struct esp_aggregate *a, bool probe, nanos now, uint8_t *out)
+{
+    if (!probe && !report_wanted(a, now))
+        return 0;
+    struct path_report report = {.answer = probe, .time = esp_order_time(now)};
+    for (unsigned i = 0; i < AGGREGATE_METERS && report.n < PATH_REPORT_ENTRIES; i++) {
+        struct path_meter *m = &a->meters[i];
+        if (m->spi != 0 && m->timed && (m->fresh || now - m->came < RECENT_NS))
+            path_meter_report(m, &report.entries[report.n++], now);
+    }
+    a->reported_at = now;
+    a->gap = a->answer = false;
+    a->counters.reports_out++;
+    wait_learn(a, now);
+    return path_report_write(&report, out);
+}
+
+unsigned esp_aggregate_report_path(const struct esp_aggregate *a, unsigned usable, nanos now)
+{
+    unsigned fastest = path_scheduler_fastest(&a->scheduler, usable, now);
+    return a->counters.reports_out % 3 == 0 ? path_scheduler_other(&a->scheduler, usable, fastest)
+                                            : fastest;
+}
+
+void esp_aggregate_tick(struct esp_aggregate *a, nanos now)
+{
+    for (int path; (path = path_scheduler_stall(&a->scheduler, now)) >= 0;)
+        reinject(a, (unsigned)path);
+}
+
+nanos esp_aggregate_deadline(const struct esp_aggregate *a)
+{
+    nanos due = order_buffer_deadline(a->buffer);
+    bool fresh = a->gap || a->answer;
+    for (unsigned i = 0; i < AGGREGATE_METERS; i++)
+        fresh |= a->meters[i].fresh;
+    if (fresh)
+        due = nanos_min(due, a->reported_at + REPORT_NS);
+    return nanos_min(due, path_scheduler_deadline(&a->scheduler));
+}
+
+bool esp_aggregate_idle(const struct esp_aggregate *a, nanos now)
+{
+    nanos last = a->sent_at > a->came_at ? a->sent_at : a->came_at;
+    return now - last > IDLE_NS;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_AGGREGATE_H
+#define ESP_AGGREGATE_H
+
+/*
+ * One session whose flows use all its paths at once: both directions of the order space, sans-I/O.
+ * The caller serialises the calls (plane/esp_space.h).
+ *
+ *   out: pick a path, stamp the packet, seal it, tell what was sent
+ *   in:  tell what came, put the packet into the order buffer
+ *   then: report_due -> a dummy packet to the peer; again -> a packet that goes once more
+ *
+ * A peer that lies in trailers or reports disturbs its own session: nothing here reaches beyond it.
+ */
+
+#include "esp/order_buffer.h"
+#include "esp/path_meter.h"
+#include "esp/path_scheduler.h"
+
+#define AGGREGATE_BUCKETS 64 /* that we send in; hash collisions make two flows wait together */
+#define AGGREGATE_METERS  16
+#define AGGREGATE_JOBS    32 /* ranges of numbers that wait to be sent again */
+
+struct aggregate_counters {
+    uint64_t sent, received;      /* packets with a place in the order */
+    uint64_t repaired, abandoned; /* lost ones sent again; for want of budget or memory not */
+    uint64_t reinjected, stalls;  /* packets sent again when a path fell silent; how often */
+    uint64_t dropped;             /* by controlled delay */
+    uint64_t reports_out, reports_in, reports_bad;
+};
+
+struct aggregate_job {
+    unsigned path;
+    uint32_t spi, first, count;
+    bool stalled; /* the path fell silent: the budget of repairs does not matter */
+};
+
+struct esp_aggregate {
+    struct path_scheduler scheduler;
+    struct order_buffer *buffer; /* owned */
+    struct resend_ring *ring;    /* owned */
+    struct aggregate_counters counters;
+    nanos sent_at, came_at, reported_at; /* 0: never */
+    bool answer;                         /* the peer waits for a report */
+    bool gap;                            /* a number is missing that no report told of */
+    int64_t budget;
+    unsigned n_jobs;
+    struct aggregate_job jobs[AGGREGATE_JOBS];
+    struct path_meter meters[AGGREGATE_METERS];
+    uint32_t numbers[AGGREGATE_BUCKETS];
+    uint16_t since_reset[AGGREGATE_BUCKETS];
+};
+
+/* esp_aggregate_new - `seed` is where the numbers begin. NULL: no memory. */
+struct esp_aggregate *esp_aggregate_new(uint32_t seed);
+struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *aggregate);
+
+/* --- out --- */
+
+/* esp_aggregate_urgent - a small packet that somebody waits for: DNS, SYN, a bare ACK, ICMP, voice
+ * by its DSCP. It takes the fastest path and no place in the order. */
+bool esp_aggregate_urgent(const uint8_t *packet, const struct esp_inner *inner);
+
+/* esp_aggregate_stamp - the trailer of the next packet of the flow. `hold` false: no place. */
+void esp_aggregate_stamp(struct esp_aggregate *aggregate, uint64_t flow_hash, bool hold, nanos now,
+                         struct esp_order *ret_order);
+
+/* struct aggregate_sent - a packet on its way. `packet` NULL: a dummy packet; `wanted`: the peer
+ * reports on it. */
+struct aggregate_sent {
+    unsigned path;
+    uint32_t spi;
+    uint64_t sequence;
+    struct esp_order order;
+    const uint8_t *packet;
+    size_t len;
+    bool wanted;
+};
+void esp_aggregate_sent(struct esp_aggregate *aggregate, const struct aggregate_sent *sent,
+                        nanos now);
+
+/* esp_aggregate_again - a packet to be sent once more as it is, with this trailer; false: none.
+ * The octets are valid until the next call. */
+bool esp_aggregate_again(struct esp_aggregate *aggregate, nanos now, struct span *ret_packet,
+                         struct esp_order *ret_order);
+
+/* esp_aggregate_gone - the path with this key is not usable any more. */
+void esp_aggregate_gone(struct esp_aggregate *aggregate, unsigned path);
+
+/* --- in --- */
+
+/* esp_aggregate_came - authentic packets of the Child SA came, the newest of them with this
+ * number. */
+struct aggregate_came {
+    uint32_t spi;
+    uint64_t sequence;
+    const struct esp_order *order; /* NULL: a dummy packet */
+    size_t len;
+};
+void esp_aggregate_came(struct esp_aggregate *aggregate, const struct aggregate_came *came,
+                        nanos now);
+/* esp_aggregate_judge - after a batch of them: what is missing. */
+void esp_aggregate_judge(struct esp_aggregate *aggregate, uint32_t spi,
+                         const struct replay_window *window, nanos now);
+
+/* esp_aggregate_report_take - the text of a dummy packet that came on the Child SA `spi`. */
+void esp_aggregate_report_take(struct esp_aggregate *aggregate, struct span text, uint32_t spi,
+                               uint64_t sequence, nanos now);
+
+/* --- reports and time --- */
+
+/* esp_aggregate_report_due - writes a report to `out` (PATH_REPORT_MAX); 0: none is due. `probe`:
+ * in any case, and the peer is to answer. */
+size_t esp_aggregate_report_due(struct esp_aggregate *aggregate, bool probe, nanos now,
+                                uint8_t *out);
+/* esp_aggregate_report_path - where a report goes that is no probe: on the fastest path, and every
+ * third one on another, so that a path that dies does not take all reports with it. */
+unsigned esp_aggregate_report_path(const struct esp_aggregate *aggregate, unsigned usable,
+                                   nanos now);
+
+/* esp_aggregate_tick - looks for paths that fell silent. */
+void esp_aggregate_tick(struct esp_aggregate *aggregate, nanos now);
+
+/* esp_aggregate_deadline - when time has something to do. esp_aggregate_idle - nothing happened
+ * for so long that the state can go. */
+nanos esp_aggregate_deadline(const struct esp_aggregate *aggregate);
+bool esp_aggregate_idle(const struct esp_aggregate *aggregate, nanos now);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ESP_ORDER_BUFFER_H
+#define ESP_ORDER_BUFFER_H
+
+/*
+ * Restores the order of packets that came over several paths. Each flow bucket has its own numbers,
+ * so no flow waits for another. A packet that is next in its bucket passes without a copy. A packet
+ * that is early is copied and waits until the missing ones came, or until `wait` is over.
+ *
+ *   order_buffer_put(...)            DELIVER: hand the packet on; DROP; HELD: it is copied;
+ *                                    RETRY: take what is due first, recycle, and put it again
+ *   while (order_buffer_next(...))   hand on what is due now
+ *   order_buffer_recycle()           the packets handed on are not needed any more
+ *   order_buffer_deadline()          when something falls due next
+ */
+
+#include "base/span.h"
+#include "esp/inner_packet.h"
+#include "esp/order_trailer.h"
+
+#define ORDER_BUCKETS 256
+#define ORDER_SLOTS   4096 /* packets held; at 100 Mbit/s the longest wait needs 1,700 */
+#define ORDER_WINDOW  4096 /* numbers ahead of the next one that a packet may have */
+#define ORDER_PACKET  2048 /* octets of a held packet; a longer one is not held */
+#define ORDER_SEEN    1024 /* numbers behind the next one, for duplicates */
+
+#define ORDER_WAIT_MIN (2 * NANOS_PER_MS)
+#define ORDER_WAIT_MAX (200 * NANOS_PER_MS)
+
+struct order_packet {
+    uint8_t *octets; /* borrowed; of a slot until order_buffer_recycle() */
+    size_t len;
+    struct esp_inner inner;
+};
+
+enum order_fate { ORDER_DELIVER, ORDER_HELD, ORDER_DROP, ORDER_RETRY };
+
+struct order_counters {
+    uint64_t held;       /* packets that waited */
+    uint64_t late;       /* handed on behind a later one, since the wait was over */
+    uint64_t skipped;    /* numbers that never came within the wait */
+    uint64_t duplicates; /* dropped */
+    uint64_t repaired;   /* gaps that a copy closed */
+};
+
+struct order_slot {
+    struct order_packet packet;
+    nanos came;
+    uint32_t number;
+    uint16_t next; /* in the chain of its hash, or the free list */
+    uint8_t bucket;
+};
+
+struct order_bucket {
+    uint32_t next;                  /* the number that is due */
+    uint32_t n;                     /* packets held */
+    bool live;                      /* a packet came */
+    bool force;                     /* does not wait for `next`: the buffer is full */
+    nanos since;                    /* with n > 0: when the first packet behind the gap came */
+    nanos gave_up;                  /* `since` of the last gap that was given up */
+    uint64_t seen[ORDER_SEEN / 64]; /* bit number % ORDER_SEEN: handed on */
+};
+
+struct order_buffer {
+    nanos wait;        /* the caller sets it: what paths differ by */
+    nanos repair;      /* what a repair takes, learned here */
+    uint32_t given_up; /* gaps since a copy was last of use */
+    struct order_counters counters;
+    uint64_t blocked[ORDER_BUCKETS / 64]; /* bits of the buckets with n > 0 */
+    uint16_t free, used, n_used;          /* slots: unused ones, handed on, their number */
+    uint16_t hash[ORDER_SLOTS];
+    struct order_bucket buckets[ORDER_BUCKETS];
+    struct order_slot slots[ORDER_SLOTS];
+    uint8_t (*octets)[ORDER_PACKET]; /* owned */
+};
+
+struct order_buffer *order_buffer_new(void); /* NULL: no memory */
+struct order_buffer *order_buffer_free(struct order_buffer *buffer);
+
+enum order_fate order_buffer_put(struct order_buffer *buffer, const struct esp_order *order,
+                                 const struct order_packet *packet, nanos now);
+bool order_buffer_next(struct order_buffer *buffer, nanos now, struct order_packet *ret_packet);
+void order_buffer_recycle(struct order_buffer *buffer);
+nanos order_buffer_deadline(const struct order_buffer *buffer);
+
+#endif
