@@ -88,9 +88,16 @@ static void rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *r
     const struct path *path = &vpn->paths[leg->path];
     *ret_priority = path->priority;
     *ret_weight = path->weight;
-    if (vpn->conn->multipath == IKE_MULTIPATH_FAILOVER)
+    /* several paths at once: a metered one carries nothing while another one of its rank can */
+    if (vpn->conn->multipath != IKE_MULTIPATH_BALANCE)
         *ret_priority = path->priority * 2 + path->metered;
 }
+
+static const enum esp_mode plane_mode[] = {
+    [IKE_MULTIPATH_FAILOVER] = ESP_MODE_FAILOVER,
+    [IKE_MULTIPATH_BALANCE] = ESP_MODE_BALANCE,
+    [IKE_MULTIPATH_AGGREGATE] = ESP_MODE_AGGREGATE,
+};
 
 bool orders_next(struct vpn *vpn, struct path_order *ret_order)
 {
@@ -101,8 +108,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
         *ret_order = (struct path_order){
             .kind = PATH_ORDER_MODE,
             .session = vpn->id,
-            .mode = vpn->conn->multipath == IKE_MULTIPATH_BALANCE ? ESP_MODE_BALANCE
-                                                                  : ESP_MODE_FAILOVER,
+            .mode = plane_mode[vpn->conn->multipath],
             .follow = !vpn_end_user(vpn),
         };
         return true;

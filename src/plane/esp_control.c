@@ -81,6 +81,7 @@ void plane_record_drop(struct esp_plane *plane, struct plane_record *r)
     deadline_heap_leave(&c->deadlines, &r->due);
     remote_unlink(c, r);
     esp_policy_remove(plane->policy, r->child);
+    plane_space_leave(plane, r->child);
     plane_garbage_settle(plane);
     plane_garbage_put(plane, GARBAGE_CHILD, &r->child->retired);
     free(r);
@@ -185,6 +186,8 @@ void plane_garbage_collect(struct esp_plane *plane, bool all)
         close(source->fd);
         free(source);
     }
+    while (c->spaces.first != NULL && c->spaces.first->epoch <= kicks)
+        plane_space_free(plane, retired_take(&c->spaces));
     c->reclaim_at = plane_now() + PLANE_RECLAIM;
 }
 
@@ -274,7 +277,8 @@ void plane_inner_max_set(struct plane_record *r)
 {
     bool v6 = r->path.remote.address.family == ADDRESS_V6;
     uint16_t inner = esp_child_inner_max(r->child->key_out, r->mtu_now, v6, r->udp_encap);
-    atomic_store(&r->child->inner_max, inner);
+    uint16_t trailer = r->child->order ? ESP_ORDER_LEN : 0;
+    atomic_store(&r->child->inner_max, (uint16_t)(inner - trailer));
 }
 
 static void route_replace(struct esp_plane *plane, struct plane_record *r,

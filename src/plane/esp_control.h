@@ -6,7 +6,7 @@
 
 #include "base/deadline_heap.h"
 #include "base/map.h"
-#include "plane/esp_worker.h"
+#include "plane/esp_space.h"
 
 #define PLANE_PATH_SOCKETS 64
 #define PLANE_MTU_DEFAULT  1500
@@ -51,6 +51,8 @@ struct plane_control {
     struct deadline_heap deadlines; /* of records */
     struct retired_list garbage;    /* until its epoch */
     struct retired_list sources;    /* until their kick */
+    struct retired_list spaces;     /* the same */
+    struct map space_of;            /* session id -> struct plane_space */
     nanos reclaim_at;               /* the next look at the garbage, if there is some */
     struct plane_sockets udp4, udp6, raw4, raw6, paths[PLANE_PATH_SOCKETS];
     struct esp_crypto *crypto;

@@ -127,6 +127,7 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
     flow_table_free(plane->flows);
     esp_crypto_free(c->crypto);
     free(c->slot);
+    plane_spaces_free(plane);
     map_done(&c->records);
     map_done(&c->remotes);
     deadline_heap_done(&c->deadlines);
@@ -289,6 +290,13 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
         return err;
     }
     const struct esp_child *old = child_of(c, config->replaces);
+    err = plane_space_join(plane, child);
+    if (err != 0) {
+        plane_record_room_not(c, record);
+        free(record);
+        esp_child_free(child);
+        return err;
+    }
     child->flow_tag = old != NULL ? old->flow_tag : esp_policy_tag(plane->policy, config->session);
     child_state_set(child, config->priority, config->weight, config->usable);
     state_inherit(child, old);
@@ -301,6 +309,7 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
         return 0;
     }
     plane_record_room_not(c, record);
+    plane_space_leave(plane, child);
     if (record->child != NULL) {
         free(atomic_load(&child->route));
         esp_child_free(child);
@@ -467,5 +476,6 @@ uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *
     unsigned outer = (v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + (config->udp_encap ? 8u : 0u) +
                      ESP_HEADER_LEN + encr->iv_len +
                      (integ != NULL ? integ->icv_len : encr->icv_len);
-    return (uint16_t)((mtu_clamp(outer_mtu, &config->path) - outer) / block * block - 2);
+    return (uint16_t)((mtu_clamp(outer_mtu, &config->path) - outer) / block * block - 2 -
+                      (config->order ? ESP_ORDER_LEN : 0));
 }

@@ -193,9 +193,11 @@ static int command(struct peer *p, char **w, int n)
         return esp_plane_child_state(p->plane, number(w[1]), number(w[2]), number(w[3]),
                                      number(w[4]) != 0);
     if (strcmp(w[0], "mode") == 0 && n == 3)
-        return esp_plane_session_mode(
-            p->plane, 1, strcmp(w[1], "balance") == 0 ? ESP_MODE_BALANCE : ESP_MODE_FAILOVER,
-            number(w[2]) != 0);
+        return esp_plane_session_mode(p->plane, 1,
+                                      strcmp(w[1], "balance") == 0     ? ESP_MODE_BALANCE
+                                      : strcmp(w[1], "aggregate") == 0 ? ESP_MODE_AGGREGATE
+                                                                       : ESP_MODE_FAILOVER,
+                                      number(w[2]) != 0);
     if (strcmp(w[0], "mtu") == 0 && n == 3)
         return esp_plane_child_mtu(p->plane, number(w[1]), (uint16_t)number(w[2]));
     if (strcmp(w[0], "keepalive") == 0 && n == 3)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/uio.h>
 
-#include "plane/esp_worker.h"
+#include "plane/esp_space.h"
 
 #define ERRORS_MAX      64 /* messages taken off an error queue at once */
 #define KEEPALIVE_OCTET 0xff
@@ -16,7 +16,7 @@ void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n)
         worker_count(w, STAT_TUN_ERRORS, 1);
 }
 
-static void frames_write(struct plane_worker *w)
+void plane_frames_write(struct plane_worker *w)
 {
     esp_coalesce_finish(&w->coalesce);
     for (unsigned i = 0; i < w->coalesce.n; i++) {
@@ -26,12 +26,12 @@ static void frames_write(struct plane_worker *w)
     esp_coalesce_reset(&w->coalesce);
 }
 
-static void deliver(struct plane_worker *w, struct esp_opened *packet)
+void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inner *inner)
 {
-    if (esp_coalesce_add(&w->coalesce, packet->packet, &packet->inner))
+    if (esp_coalesce_add(&w->coalesce, packet, inner))
         return;
-    frames_write(w);
-    (void)esp_coalesce_add(&w->coalesce, packet->packet, &packet->inner);
+    plane_frames_write(w);
+    (void)esp_coalesce_add(&w->coalesce, packet, inner);
 }
 
 /* source_check - an authentic packet, the newest so far, that came from elsewhere: a NAT rebinding,
@@ -101,8 +101,11 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
                              child->flow_tag, w->now);
             learned = &p->inner;
         }
-        deliver(w, p);
+        if (child->space == NULL)
+            plane_deliver(w, p->packet, &p->inner);
     }
+    if (child->space != NULL)
+        plane_space_recv(w, child, r->packets + first, last - first);
     if (authentic)
         traffic_tell(w, child, octets);
 }
@@ -115,7 +118,7 @@ static void batch_open(struct plane_worker *w)
             last++;
         run_open(w, first, last);
     }
-    frames_write(w);
+    plane_frames_write(w);
     r->n = 0;
     r->n_messages = 0;
     r->used = 0;

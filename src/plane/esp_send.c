@@ -7,7 +7,7 @@
 #include "base/rate.h"
 #include "esp/ecn.h"
 #include "esp/icmp.h"
-#include "plane/esp_worker.h"
+#include "plane/esp_space.h"
 
 #define ACQUIRE_PAUSE_NS   (10 * NANOS_PER_MS)
 #define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */
@@ -110,7 +110,7 @@ static bool send_singly(struct plane_worker *w, const struct plane_send *s)
     return !lost;
 }
 
-static void send_flush(struct plane_worker *w)
+void plane_send_flush(struct plane_worker *w)
 {
     struct plane_send *s = &w->send;
     if (s->child == NULL)
@@ -136,15 +136,14 @@ static void send_flush(struct plane_worker *w)
     s->closed = false;
 }
 
-/* send_room - where the next packet of `len` octets goes; sends first what it cannot leave with. */
-static uint8_t *send_room(struct plane_worker *w, struct esp_child *child, uint8_t tos, size_t len)
+uint8_t *plane_send_room(struct plane_worker *w, struct esp_child *child, uint8_t tos, size_t len)
 {
     struct plane_send *s = &w->send;
     const struct plane_route *route = atomic_load(&child->route);
     if (s->child != NULL &&
         (s->child != child || s->route != route || s->tos != tos || s->closed || len > s->segment ||
          s->n == PLANE_SEND_SEGMENTS || s->len + len > PLANE_SEND_OCTETS))
-        send_flush(w);
+        plane_send_flush(w);
     if (s->child == NULL) {
         s->child = child;
         s->route = route;
@@ -154,14 +153,14 @@ static uint8_t *send_room(struct plane_worker *w, struct esp_child *child, uint8
     return s->octets + s->len;
 }
 
-static void send_added(struct plane_send *s, size_t len)
+void plane_send_added(struct plane_send *s, size_t len)
 {
     s->closed = len < s->segment;
     s->len += len;
     s->n++;
 }
 
-static const uint8_t *iv_next(struct plane_worker *w)
+const uint8_t *plane_iv_next(struct plane_worker *w)
 {
     if (w->ivs_left == 0) {
         random_fill(w->plane->random, w->iv_pool, sizeof(w->iv_pool));
@@ -183,6 +182,17 @@ static void limits_check(struct plane_worker *w, struct esp_child *child, uint64
     }
 }
 
+void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t packets,
+                      uint64_t octets)
+{
+    esp_child_count(child, ESP_COUNT_PACKETS_OUT, packets);
+    atomic_store_explicit(&child->counts[ESP_COUNT_LAST_OUT_NS], (uint64_t)w->now,
+                          memory_order_relaxed);
+    uint64_t before = atomic_fetch_add_explicit(&child->counts[ESP_COUNT_OCTETS_OUT], octets,
+                                                memory_order_relaxed);
+    limits_check(w, child, before, octets);
+}
+
 /* segments_send - seals all packets of a frame. */
 static void segments_send(struct plane_worker *w, struct esp_child *child,
                           struct esp_segments *segments, uint8_t tos)
@@ -198,27 +208,26 @@ static void segments_send(struct plane_worker *w, struct esp_child *child,
     if (soft)
         plane_news(w->plane, child, NEWS_SOFT);
     bool cbc = esp_block_len(key) > 4;
+    const struct esp_order unordered = {.no_hold = true, .time = esp_order_time(w->now)};
+    size_t trailer = child->order ? ESP_ORDER_LEN : 0;
     for (size_t len; (len = esp_segments_next_len(segments)) != 0; sequence++) {
-        size_t sealed = esp_child_sealed_len(key, len);
-        uint8_t *packet = send_room(w, child, tos, sealed);
+        size_t sealed = esp_child_sealed_len(key, len + trailer);
+        uint8_t *packet = plane_send_room(w, child, tos, sealed);
         esp_segments_next(segments, packet + esp_child_text_offset(key));
-        struct buffer inner = {packet, len};
-        if (esp_child_seal(w->crypto, child, sequence, inner, cbc ? iv_next(w) : NULL) != 0) {
+        if (trailer != 0)
+            esp_order_write(packet + esp_child_text_offset(key) + len, &unordered);
+        struct buffer inner = {packet, len + trailer};
+        if (esp_child_seal(w->crypto, child, sequence, inner, cbc ? plane_iv_next(w) : NULL) != 0) {
             esp_child_count(child, ESP_COUNT_OUT_ERRORS, 1);
             if (w->send.n == 0)
                 w->send.child = NULL;
             continue;
         }
-        send_added(&w->send, sealed);
+        plane_send_added(&w->send, sealed);
         octets += len;
         packets++;
     }
-    esp_child_count(child, ESP_COUNT_PACKETS_OUT, packets);
-    atomic_store_explicit(&child->counts[ESP_COUNT_LAST_OUT_NS], (uint64_t)w->now,
-                          memory_order_relaxed);
-    uint64_t before = atomic_fetch_add_explicit(&child->counts[ESP_COUNT_OCTETS_OUT], octets,
-                                                memory_order_relaxed);
-    limits_check(w, child, before, octets);
+    plane_send_count(w, child, packets, octets);
 }
 
 static void too_big_answer(struct plane_worker *w, struct esp_child *child, struct span frame,
@@ -267,10 +276,12 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
     plane_acquire_put(w->plane, &wanted);
 }
 
-static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner)
+static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner,
+                                      const struct esp_group **ret_group)
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
+    *ret_group = group;
     if (group == NULL) {
         worker_count(w, STAT_NO_POLICY, 1);
         acquire(w, inner);
@@ -298,10 +309,13 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
         worker_count(w, STAT_BAD_INNER, 1);
         return;
     }
-    struct esp_child *child = child_choose(w, &inner);
+    const struct esp_group *group;
+    struct esp_child *child = child_choose(w, &inner, &group);
     if (child == NULL)
         return;
-    uint16_t inner_max = atomic_load_explicit(&child->inner_max, memory_order_relaxed);
+    bool spread = plane_space_spreads(group, child);
+    uint16_t inner_max = spread ? plane_space_inner_max(group)
+                                : atomic_load_explicit(&child->inner_max, memory_order_relaxed);
     struct esp_segments segments;
     switch (esp_segments_begin(&segments, vnet, frame, &inner, inner_max)) {
     case ESP_SEGMENT_OK: break;
@@ -310,6 +324,9 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
         return;
     case ESP_SEGMENT_INVALID: worker_count(w, STAT_BAD_INNER, 1); return;
     }
+    struct plane_outgoing out = {group, child, &inner, frame.ptr, &segments};
+    if (spread && plane_space_send(w, &out))
+        return;
     segments_send(w, child, &segments,
                   esp_tos_out(inner.tos, child->copy_ecn, child->copy_dscp_out));
 }
@@ -329,5 +346,5 @@ void plane_tun_drain(struct plane_worker *w)
         if ((size_t)n > sizeof(vnet))
             frame_send(w, &vnet, (struct buffer){w->frame, (size_t)n - sizeof(vnet)});
     }
-    send_flush(w);
+    plane_send_flush(w);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "plane/esp_worker.h"
+#include "plane/esp_space.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -88,13 +88,25 @@ static void source_handle(struct plane_worker *w, struct plane_source *source, u
     }
 }
 
+/* wait_events - or until an order space has something to do. */
+static int wait_events(struct plane_worker *w, struct epoll_event *events)
+{
+    nanos due = plane_spaces_deadline(w);
+    if (due == NANOS_NEVER)
+        return epoll_wait(w->epoll_fd, events, EVENTS_MAX, -1);
+    nanos left = due - plane_now();
+    left = left > 0 ? left : 0;
+    struct timespec wait = {(time_t)(left / NANOS_PER_SEC), (long)(left % NANOS_PER_SEC)};
+    return epoll_pwait2(w->epoll_fd, events, EVENTS_MAX, &wait, NULL);
+}
+
 void *plane_worker_run(void *worker)
 {
     struct plane_worker *w = worker;
     struct epoll_event events[EVENTS_MAX];
     while (!atomic_load(&w->stop)) {
         atomic_store(&w->seen, WORKER_IDLE);
-        int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, -1);
+        int n = wait_events(w, events);
         if (n < 0 && errno != EINTR)
             break;
         /* first say what we have seen, then look: see the top of esp_worker.h */
@@ -102,6 +114,7 @@ void *plane_worker_run(void *worker)
         w->now = plane_now();
         for (int i = 0; i < n; i++)
             source_handle(w, events[i].data.ptr, events[i].events);
+        plane_spaces_tick(w);
         atomic_store(&w->kicks_done, w->kicks_taken);
     }
     atomic_store(&w->seen, WORKER_IDLE);

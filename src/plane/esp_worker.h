@@ -146,6 +146,8 @@ struct plane_worker {
     nanos acquired_ns;  /* when the last ESP_EVENT_ACQUIRE was made */
     nanos hinted_ns[2]; /* the same, of ESP_EVENT_UNREACHABLE and ESP_EVENT_STRAY */
     uint64_t kicks_taken;
+    struct plane_space *spaces;          /* those at home here whose time has something to do */
+    _Atomic(struct plane_space *) woken; /* a stack: to look at, by other threads */
 };
 
 struct plane_ike_slot {
@@ -195,6 +197,7 @@ struct esp_plane {
     struct flow_table *flows;
     _Atomic uint64_t epoch;
     struct esp_policy *policy; /* written by the control thread */
+    _Atomic uint32_t n_live;   /* order spaces in use: LIMIT_ORDER_SPACES */
     _Atomic bool acquire;      /* somebody wants to know of packets without a Child SA */
     struct plane_inbox inbox;
     struct plane_worker *workers;
@@ -220,6 +223,21 @@ void plane_tun_drain(struct plane_worker *w);
 /* esp_recv.c: reads a socket and writes to the TUN queue. */
 void plane_socket_drain(struct plane_worker *w, const struct plane_source *source);
 void plane_socket_errors(struct plane_worker *w, const struct plane_source *source);
+
+/* plane_send_room - where the next packet of `len` octets goes; sends first what it cannot leave
+ * with. plane_send_added - it is there. plane_send_flush - all leave. */
+uint8_t *plane_send_room(struct plane_worker *w, struct esp_child *child, uint8_t tos, size_t len);
+void plane_send_added(struct plane_send *send, size_t len);
+void plane_send_flush(struct plane_worker *w);
+const uint8_t *plane_iv_next(struct plane_worker *w); /* for CBC */
+
+/* plane_send_count - `packets` with `octets` were sealed: counters and limits. */
+void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t packets,
+                      uint64_t octets);
+
+/* plane_deliver - a packet for the TUN queue, borrowed until plane_frames_write. */
+void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inner *inner);
+void plane_frames_write(struct plane_worker *w);
 
 /* plane_tun_write - a frame of `n` parts, the vnet header first. */
 void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n);

@@ -11,6 +11,7 @@
 #include "ike/terms/identity.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
+#include "wire/ordered_esp.h"
 
 #define LEN(a)      (sizeof(a) / sizeof((a)[0]))
 #define CONN(field) offsetof(struct conn_work, conn.field)
@@ -271,7 +272,7 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
 static const char *const fragmentation_words[] = {"no", "accept", "yes", NULL};
 static const char *const childless_words[] = {"allow", "prefer", "force", "never", NULL};
 static const char *const unique_words[] = {"no", "never", "keep", "replace", NULL};
-static const char *const multipath_words[] = {"failover", "balance", NULL};
+static const char *const multipath_words[] = {"failover", "balance", "aggregate", NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
@@ -364,6 +365,9 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     if (work->conn.n_local_rounds == 0 || work->conn.n_remote_rounds == 0)
         return build_fail(error, section, "a section '%s { auth = psk }' is missing",
                           work->conn.n_local_rounds == 0 ? "local" : "remote");
+    if (conn->keep_old_notify == ORDERED_ESP_NOTIFY)
+        return build_fail(error, key_node(section, "keep_old_notify"),
+                          "%d is the notify ORDERED_ESP", ORDERED_ESP_NOTIFY);
     if (conn->keep_old_notify != 0 && conn->keep_old_notify < 40960)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "a private status notify is expected, 40960 to 65535");

@@ -381,6 +381,12 @@ void vici_status_algorithms(struct vici_writer *w)
 void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session)
 {
+    static const char *const multipath_names[] = {
+        [IKE_MULTIPATH_FAILOVER] = "failover",
+        [IKE_MULTIPATH_BALANCE] = "balance",
+        [IKE_MULTIPATH_AGGREGATE] = "aggregate",
+    };
+
     static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
     char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX];
     nanos now = ops->now(ops->engine);
@@ -396,8 +402,7 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "age", "%lld", session->established ? seconds(now - session->established_ns) : 0);
     vici_put(w, "mobike", "%s", session->mobike ? "yes" : "no");
     vici_put(w, "dialect", "%s", dialects[session->dialect]);
-    vici_put(w, "multipath", "%s",
-             session->conn->multipath == IKE_MULTIPATH_BALANCE ? "balance" : "failover");
+    vici_put(w, "multipath", "%s", multipath_names[session->conn->multipath]);
     vici_list(w, "addresses");
     for (uint8_t i = 0; i < session->config.n_addresses; i++)
         vici_item(w, address_print(&session->config.addresses[i], address));

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plane/esp_space.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "esp/ecn.h"
+#include "plane/esp_control.h"
+
+#define SPINS_MAX    100
+#define LOOK_BUSY_NS (5 * NANOS_PER_MS) /* another worker may have brought a deadline forward */
+#define LOOK_IDLE_NS NANOS_PER_SEC
+#define BUSY_NS      NANOS_PER_SEC /* without a packet so long, a space is idle */
+
+static void space_lock(struct plane_space *space)
+{
+    unsigned spins = 0;
+    while (atomic_flag_test_and_set_explicit(&space->lock, memory_order_acquire))
+        if (++spins > SPINS_MAX)
+            sched_yield();
+}
+
+static void space_unlock(struct plane_space *space)
+{
+    atomic_flag_clear_explicit(&space->lock, memory_order_release);
+}
+
+/* --- control thread --- */
+
+int plane_space_join(struct esp_plane *plane, struct esp_child *child)
+{
+    struct map *spaces = &plane->control->space_of;
+    if (!child->order)
+        return 0;
+    struct plane_space *space = map_get(spaces, child->session);
+    if (space == NULL) {
+        if ((space = calloc(1, sizeof(*space))) == NULL)
+            return ERR_NO_MEMORY;
+        space->session = child->session;
+        space->home = child->session % plane->n_workers;
+        atomic_flag_clear(&space->lock);
+        if (map_put(spaces, child->session, space) != 0) {
+            free(space);
+            return ERR_NO_MEMORY;
+        }
+    }
+    space->n_children++;
+    child->space = space;
+    return 0;
+}
+
+static void wake(struct plane_worker *home, struct plane_space *space)
+{
+    if (atomic_exchange(&space->woken, true))
+        return;
+    space->woken_next = atomic_load(&home->woken);
+    while (!atomic_compare_exchange_weak(&home->woken, &space->woken_next, space))
+        ;
+}
+
+void plane_space_leave(struct esp_plane *plane, const struct esp_child *child)
+{
+    struct plane_control *c = plane->control;
+    struct plane_space *space = child->space;
+    if (space == NULL || --space->n_children > 0)
+        return;
+    (void)map_take(&c->space_of, space->session);
+    /* under the lock, so that no worker puts it on the stack behind the kick */
+    space_lock(space);
+    atomic_store(&space->ended, true);
+    space_unlock(space);
+    wake(&plane->workers[space->home], space);
+    plane_kick(plane);
+    space->retired.epoch = c->kicks;
+    retired_add(&c->spaces, &space->retired);
+}
+
+static void live_free(struct esp_plane *plane, struct plane_space *space)
+{
+    if (space->live != NULL)
+        atomic_fetch_sub(&plane->n_live, 1);
+    space->live = esp_aggregate_free(space->live);
+}
+
+void plane_space_free(struct esp_plane *plane, struct retired *retired)
+{
+    struct plane_space *space = (struct plane_space *)retired;
+    live_free(plane, space);
+    free(space);
+}
+
+void plane_spaces_free(struct esp_plane *plane)
+{
+    struct plane_control *c = plane->control;
+    while (c->spaces.first != NULL)
+        plane_space_free(plane, retired_take(&c->spaces));
+    for (size_t i = 0; i < c->space_of.cap; i++)
+        if (map_at(&c->space_of, i) != NULL)
+            plane_space_free(plane, map_at(&c->space_of, i));
+    map_done(&c->space_of);
+}
+
+/* --- the state of a space; the lock is held --- */
+
+static struct esp_aggregate *live_of(struct plane_worker *w, struct plane_space *space)
+{
+    struct esp_plane *plane = w->plane;
+    if (space->live != NULL || atomic_load(&space->ended))
+        return space->live;
+    if (atomic_fetch_add(&plane->n_live, 1) < LIMIT_ORDER_SPACES)
+        space->live = esp_aggregate_new(random_u32(plane->random));
+    if (space->live == NULL)
+        atomic_fetch_sub(&plane->n_live, 1);
+    return space->live;
+}
+
+/* watch - the home looks at the space from now on. */
+static void watch(struct plane_worker *w, struct plane_space *space)
+{
+    struct plane_worker *home = &w->plane->workers[space->home];
+    uint64_t one = 1;
+    if (atomic_load(&space->active) || atomic_load(&space->ended))
+        return;
+    wake(home, space);
+    if (home != w && write(home->kick.fd, &one, sizeof(one)) < 0)
+        worker_count(w, STAT_TUN_ERRORS, 1);
+}
+
+/* struct lanes - the Child SAs that the space sends on at the moment. */
+struct lanes {
+    unsigned usable; /* bits of paths */
+    struct esp_child *children[SCHEDULER_PATHS];
+};
+
+static void lanes_load(const struct plane_worker *w, const struct plane_space *space,
+                       struct lanes *ret_lanes)
+{
+    *ret_lanes = (struct lanes){0};
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        struct esp_child *child =
+            space->spis_in[i] != 0 ? esp_policy_spi(w->plane->policy, space->spis_in[i]) : NULL;
+        if (child == NULL || child->space != space || !esp_child_can_send(child) ||
+            atomic_load(&child->route) == NULL)
+            continue;
+        ret_lanes->children[i] = child;
+        ret_lanes->usable |= 1u << i;
+    }
+}
+
+static void lane_set(struct plane_space *space, const struct esp_child *child)
+{
+    unsigned path = path_scheduler_path(&space->live->scheduler, child->flow_tag);
+    space->spis_in[path] = child->spi_in;
+}
+
+static bool lane_member(const struct esp_group *group, uint32_t i, const struct esp_child *like,
+                        struct esp_child **ret_child)
+{
+    struct esp_child *child = atomic_load(&group->children[i]);
+    *ret_child = child;
+    return child != NULL && child->space == like->space && esp_child_can_send(child) &&
+           atomic_load(&child->priority) == atomic_load(&like->priority) &&
+           atomic_load(&child->route) != NULL;
+}
+
+/* lanes_of - the usable members of the group with the rank of the chosen one. */
+static void lanes_of(struct plane_space *space, const struct plane_outgoing *out,
+                     struct lanes *ret_lanes)
+{
+    struct esp_child *child;
+    *ret_lanes = (struct lanes){0};
+    for (uint32_t i = 0; i < out->group->n; i++) {
+        if (!lane_member(out->group, i, out->child, &child))
+            continue;
+        unsigned path = path_scheduler_path(&space->live->scheduler, child->flow_tag);
+        space->spis_in[path] = child->spi_in;
+        ret_lanes->children[path] = child;
+        ret_lanes->usable |= 1u << path;
+    }
+}
+
+bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child)
+{
+    return child->space != NULL && group->n > 1 &&
+           atomic_load_explicit(&group->mode, memory_order_relaxed) == ESP_MODE_AGGREGATE;
+}
+
+uint16_t plane_space_inner_max(const struct esp_group *group)
+{
+    uint16_t least = UINT16_MAX;
+    for (uint32_t i = 0; i < group->n; i++) {
+        const struct esp_child *child = atomic_load(&group->children[i]);
+        uint16_t fits = child == NULL ? UINT16_MAX : atomic_load(&child->inner_max);
+        least = child != NULL && esp_child_can_send(child) && fits < least ? fits : least;
+    }
+    return least;
+}
+
+/* --- out --- */
+
+/* struct text - what stands behind ESP header and IV of a packet. */
+struct text {
+    struct esp_child *child;
+    unsigned path;
+    uint8_t *packet; /* of the send buffer */
+    size_t len;      /* without the trailer */
+    uint8_t tos;
+    bool wanted; /* the peer reports on it */
+    struct esp_order order;
+};
+
+static uint8_t *text_room(struct plane_worker *w, struct text *t)
+{
+    const struct esp_key *key = t->child->key_out;
+    size_t trailer = t->order.present ? ESP_ORDER_LEN : 0;
+    t->packet = plane_send_room(w, t->child, t->tos, esp_child_sealed_len(key, t->len + trailer));
+    return t->packet + esp_child_text_offset(key);
+}
+
+/* text_seal - the text is in its room: numbers, remembers and seals it. */
+static void text_seal(struct plane_worker *w, struct plane_space *space, struct text *t, nanos now)
+{
+    const struct esp_key *key = t->child->key_out;
+    uint8_t *octets = t->packet + esp_child_text_offset(key);
+    uint64_t sequence;
+    bool soft, data = t->order.present;
+    size_t len = t->len + (data ? ESP_ORDER_LEN : 0);
+    if (!esp_child_reserve(t->child, 1, &sequence, &soft)) {
+        plane_news(w->plane, t->child, NEWS_HARD);
+        worker_count(w, STAT_NOT_USABLE, 1);
+        w->send.child = w->send.n == 0 ? NULL : w->send.child;
+        return;
+    }
+    if (soft)
+        plane_news(w->plane, t->child, NEWS_SOFT);
+    struct aggregate_sent sent = {.path = t->path,
+                                  .spi = t->child->spi_out,
+                                  .sequence = sequence,
+                                  .order = t->order,
+                                  .packet = data ? octets : NULL,
+                                  .len = data ? t->len : 0,
+                                  .wanted = t->wanted};
+    esp_aggregate_sent(space->live, &sent, now);
+    if (data)
+        esp_order_write(octets + t->len, &t->order);
+    struct buffer text = {t->packet, len};
+    bool cbc = esp_block_len(key) > 4;
+    if (esp_child_seal(w->crypto, t->child, sequence, text, cbc ? plane_iv_next(w) : NULL) != 0) {
+        esp_child_count(t->child, ESP_COUNT_OUT_ERRORS, 1);
+        w->send.child = w->send.n == 0 ? NULL : w->send.child;
+        return;
+    }
+    plane_send_added(&w->send, esp_child_sealed_len(key, len));
+    if (data)
+        plane_send_count(w, t->child, 1, t->len);
+}
+
+static void report_send(struct plane_worker *w, struct plane_space *space,
+                        const struct lanes *lanes, unsigned path, struct span report)
+{
+    struct text t = {.child = lanes->children[path], .path = path, .len = report.len};
+    memcpy(text_room(w, &t), report.ptr, report.len);
+    text_seal(w, space, &t, w->now);
+}
+
+/* reports - what the peer waits for, and tests of paths that we know little of. */
+static void reports(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
+{
+    struct esp_aggregate *a = space->live;
+    uint8_t octets[PATH_REPORT_MAX];
+    bool sends = a->sent_at != 0 && w->now - a->sent_at < BUSY_NS;
+    int probed;
+    if (lanes->usable == 0)
+        return;
+    while (sends && (probed = path_scheduler_probe(&a->scheduler, lanes->usable, w->now)) >= 0) {
+        size_t len = esp_aggregate_report_due(a, true, w->now, octets);
+        report_send(w, space, lanes, (unsigned)probed, span_of(octets, len));
+    }
+    size_t len = esp_aggregate_report_due(a, false, w->now, octets);
+    if (len > 0)
+        report_send(w, space, lanes, esp_aggregate_report_path(a, lanes->usable, w->now),
+                    span_of(octets, len));
+}
+
+/* again - packets that were lost, or that a silent path holds. */
+static void again(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
+{
+    struct esp_aggregate *a = space->live;
+    struct text t = {0};
+    struct span packet;
+    struct esp_inner inner;
+    while (lanes->usable != 0 && esp_aggregate_again(a, w->now, &packet, &t.order)) {
+        if (!esp_inner_parse(packet, &inner))
+            continue;
+        t.path = path_scheduler_fastest(&a->scheduler, lanes->usable, w->now);
+        t.child = lanes->children[t.path];
+        t.len = packet.len;
+        t.tos = esp_tos_out(inner.tos, t.child->copy_ecn, t.child->copy_dscp_out);
+        t.wanted = true;
+        memcpy(text_room(w, &t), packet.ptr, packet.len);
+        text_seal(w, space, &t, w->now);
+    }
+}
+
+/* gone - paths that the control thread took away do not wait for silence. */
+static void gone(struct plane_space *space, const struct lanes *lanes)
+{
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
+        if (space->spis_in[i] != 0 && (lanes->usable >> i & 1) == 0) {
+            esp_aggregate_gone(space->live, i);
+            space->spis_in[i] = 0;
+        }
+}
+
+static void segments_spread(struct plane_worker *w, struct plane_space *space,
+                            const struct plane_outgoing *out, const struct lanes *lanes)
+{
+    struct esp_aggregate *a = space->live;
+    uint64_t hash = esp_flow_hash(w->plane->hash_key, out->inner, false);
+    bool hold = (lanes->usable & (lanes->usable - 1)) != 0;
+    bool urgent = esp_aggregate_urgent(out->frame, out->inner);
+    nanos now = plane_now();
+    for (size_t len; (len = esp_segments_next_len(out->segments)) != 0;) {
+        struct text t = {.len = len, .wanted = true};
+        bool drop = !urgent && path_scheduler_drop(&a->scheduler, lanes->usable, now);
+        t.path = urgent ? path_scheduler_fastest(&a->scheduler, lanes->usable, now)
+                        : path_scheduler_pick(&a->scheduler, lanes->usable, len, now);
+        t.child = lanes->children[t.path];
+        t.tos = esp_tos_out(out->inner->tos, t.child->copy_ecn, t.child->copy_dscp_out);
+        t.order.present = true;
+        esp_segments_next(out->segments, text_room(w, &t));
+        if (drop) {
+            a->counters.dropped++;
+            w->send.child = w->send.n == 0 ? NULL : w->send.child;
+            continue;
+        }
+        esp_aggregate_stamp(a, hash, hold && !urgent, now, &t.order);
+        text_seal(w, space, &t, now);
+    }
+}
+
+bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
+{
+    struct plane_space *space = out->child->space;
+    struct lanes lanes;
+    space_lock(space);
+    bool spread = live_of(w, space) != NULL;
+    if (spread) {
+        lanes_of(space, out, &lanes);
+        gone(space, &lanes);
+        spread = lanes.usable != 0;
+    }
+    if (spread) {
+        segments_spread(w, space, out, &lanes);
+        esp_aggregate_tick(space->live, w->now);
+        reports(w, space, &lanes);
+        again(w, space, &lanes);
+        watch(w, space);
+    }
+    space_unlock(space);
+    return spread;
+}
+
+/* --- in --- */
+
+/* drain - hands on what is due; the held packets are written before their memory is used again. */
+static void drain(struct plane_worker *w, struct order_buffer *buffer)
+{
+    struct order_packet packet;
+    bool any = false;
+    for (; order_buffer_next(buffer, w->now, &packet); any = true)
+        plane_deliver(w, packet.octets, &packet.inner);
+    if (any)
+        plane_frames_write(w);
+    order_buffer_recycle(buffer);
+}
+
+static void packet_put(struct plane_worker *w, struct order_buffer *buffer, struct esp_opened *p)
+{
+    struct order_packet packet = {.octets = p->packet, .len = p->len, .inner = p->inner};
+    enum order_fate fate;
+    while ((fate = order_buffer_put(buffer, &p->order, &packet, w->now)) == ORDER_RETRY)
+        drain(w, buffer);
+    if (fate == ORDER_DELIVER)
+        plane_deliver(w, p->packet, &p->inner);
+}
+
+static void packet_take(struct plane_worker *w, struct plane_space *space,
+                        const struct esp_child *child, struct esp_opened *p)
+{
+    bool data = p->verdict == ESP_PASS;
+    struct aggregate_came came = {.spi = child->spi_in,
+                                  .sequence = p->sequence,
+                                  .order = data ? &p->order : NULL,
+                                  .len = data ? p->len : 0};
+    esp_aggregate_came(space->live, &came, w->now);
+    if (data)
+        packet_put(w, space->live->buffer, p);
+    else
+        esp_aggregate_report_take(space->live, span_of(p->packet, p->len), child->spi_in,
+                                  p->sequence, w->now);
+}
+
+/* needs_live - a packet that has a place in the order. */
+static bool needs_live(const struct esp_opened *packets, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (packets[i].verdict == ESP_PASS && packets[i].order.present && !packets[i].order.no_hold)
+            return true;
+    return false;
+}
+
+static void batch_take(struct plane_worker *w, struct plane_space *space, struct esp_child *child,
+                       struct esp_opened *packets, size_t n)
+{
+    struct esp_aggregate *a = space->live;
+    struct lanes lanes;
+    for (size_t i = 0; i < n; i++)
+        if (packets[i].verdict == ESP_PASS || packets[i].verdict == ESP_DUMMY)
+            packet_take(w, space, child, &packets[i]);
+    drain(w, a->buffer);
+    esp_child_lock(child);
+    esp_aggregate_judge(a, child->spi_in, child->replay, w->now);
+    esp_child_unlock(child);
+    lane_set(space, child);
+    lanes_load(w, space, &lanes);
+    reports(w, space, &lanes);
+    again(w, space, &lanes);
+    plane_send_flush(w);
+    watch(w, space);
+}
+
+void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct esp_opened *packets,
+                      size_t n)
+{
+    struct plane_space *space = child->space;
+    space_lock(space);
+    if (space->live != NULL || (needs_live(packets, n) && live_of(w, space) != NULL)) {
+        batch_take(w, space, child, packets, n);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            if (packets[i].verdict == ESP_PASS)
+                plane_deliver(w, packets[i].packet, &packets[i].inner);
+    }
+    space_unlock(space);
+}
+
+/* --- time --- */
+
+static nanos look_again(const struct esp_aggregate *a, nanos now)
+{
+    nanos last = a->sent_at > a->came_at ? a->sent_at : a->came_at;
+    nanos due = esp_aggregate_deadline(a);
+    due = due > now ? due : now + NANOS_PER_MS / 5;
+    return nanos_min(due, now + (now - last < BUSY_NS ? LOOK_BUSY_NS : LOOK_IDLE_NS));
+}
+
+/* space_tick - false: the space has nothing to do any more. */
+static bool space_tick(struct plane_worker *w, struct plane_space *space)
+{
+    struct lanes lanes;
+    if (atomic_load(&space->ended))
+        return false;
+    space_lock(space);
+    if (space->live != NULL && esp_aggregate_idle(space->live, w->now))
+        live_free(w->plane, space);
+    if (space->live != NULL) {
+        lanes_load(w, space, &lanes);
+        gone(space, &lanes);
+        esp_aggregate_tick(space->live, w->now);
+        drain(w, space->live->buffer);
+        reports(w, space, &lanes);
+        again(w, space, &lanes);
+        plane_send_flush(w);
+        space->due = look_again(space->live, w->now);
+    }
+    bool on = space->live != NULL;
+    if (!on)
+        atomic_store(&space->active, false);
+    space_unlock(space);
+    return on;
+}
+
+static void woken_take(struct plane_worker *w)
+{
+    struct plane_space *space = atomic_exchange(&w->woken, NULL);
+    while (space != NULL) {
+        struct plane_space *next = space->woken_next;
+        space->due = 0;
+        if (!atomic_exchange(&space->active, true)) {
+            space->next = w->spaces;
+            w->spaces = space;
+        }
+        atomic_store(&space->woken, false);
+        space = next;
+    }
+}
+
+void plane_spaces_tick(struct plane_worker *w)
+{
+    woken_take(w);
+    for (struct plane_space **at = &w->spaces; *at != NULL;) {
+        struct plane_space *space = *at;
+        bool due = space->due <= w->now || atomic_load(&space->ended);
+        if (due && !space_tick(w, space))
+            *at = space->next;
+        else
+            at = &space->next;
+    }
+}
+
+nanos plane_spaces_deadline(const struct plane_worker *w)
+{
+    nanos first = NANOS_NEVER;
+    for (const struct plane_space *space = w->spaces; space != NULL; space = space->next)
+        first = nanos_min(first, space->due);
+    return first;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLANE_ESP_SPACE_H
+#define PLANE_ESP_SPACE_H
+
+/*
+ * The order space of a session: esp/aggregate.h between the workers. Its state is made when the
+ * first packet needs it, and goes after half a minute of silence. A spin lock, taken once for a
+ * frame or a batch, serialises the workers; a flow's packets come back on the worker that wrote the
+ * flow to its TUN queue, so the lock is rarely contended.
+ *
+ * One worker, the home, watches the time of a space. Another worker that wakes a space puts it on
+ * the home's stack.
+ */
+
+#include "esp/aggregate.h"
+#include "plane/esp_worker.h"
+
+struct plane_space {
+    struct retired retired; /* first: plane_space_free takes it */
+    esp_session_id session;
+    unsigned home;                     /* index of the worker */
+    uint32_t n_children;               /* of the control thread */
+    atomic_flag lock;                  /* guards `live`, `spis_in` and `live_at` */
+    struct esp_aggregate *live;        /* owned; NULL: nothing needs it */
+    uint32_t spis_in[SCHEDULER_PATHS]; /* the Child SA to send on, by path; 0: none */
+    _Atomic bool ended;                /* the last Child SA is gone */
+    _Atomic bool woken;                /* on the home's stack */
+    _Atomic bool active;               /* on the home's list */
+    struct plane_space *woken_next, *next;
+    nanos due; /* of the home */
+};
+
+/* --- control thread --- */
+
+/* plane_space_join - the child's space, with an agreement. ERR_NO_MEMORY. plane_space_leave - it
+ * does not need it any more. */
+int plane_space_join(struct esp_plane *plane, struct esp_child *child) MUST_USE;
+void plane_space_leave(struct esp_plane *plane, const struct esp_child *child);
+void plane_space_free(struct esp_plane *plane, struct retired *retired);
+void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
+
+/* --- workers --- */
+
+/* plane_space_spreads - packets of the group may take different paths. plane_space_inner_max - the
+ * largest inner packet that fits each of them. */
+bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child);
+uint16_t plane_space_inner_max(const struct esp_group *group);
+
+/* struct plane_outgoing - a frame of the TUN device on its way out; all borrowed. */
+struct plane_outgoing {
+    const struct esp_group *group;
+    struct esp_child *child;
+    const struct esp_inner *inner;
+    const uint8_t *frame;
+    struct esp_segments *segments;
+};
+/* plane_space_send - false: one path carries all, or no memory; send as usual. */
+bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out);
+
+/* plane_space_recv - `n` opened packets of one Child SA. */
+void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct esp_opened *packets,
+                      size_t n);
+
+/* plane_spaces_tick - what is due. plane_spaces_deadline - when the next thing is. */
+void plane_spaces_tick(struct plane_worker *w);
+nanos plane_spaces_deadline(const struct plane_worker *w);
+
+#endif
