@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * link_emulator LEFT RIGHT - passes Ethernet frames between two interfaces, with delay, loss and a
- * rate, the same in both directions. A line on standard input sets them: DELAY_US LOSS_PPM
- * RATE_KBPS CUT; each is answered with "ok". Frames carry their virtio header, so that segmentation
- * and checksum offloads pass through as they are.
+ * rate. A line on standard input sets them, and is answered with "ok":
+ *
+ *   DELAY_US LOSS_PPM RATE_KBPS CUT [JITTER_US OVERTAKES LIMIT DIRECTIONS]
+ *
+ * JITTER_US: standard deviation of a normal distribution around the delay. OVERTAKES 0: packets keep
+ * their order, and each is due a packet time behind the last one, as with netem's `rate`. LIMIT:
+ * packets in flight; 0: 4,096, and at most 200 ms of the rate. DIRECTIONS: 1 left to right, 2 right
+ * to left, 3 (the default) both.
+ *
+ * Frames carry their virtio header, so that segmentation and checksum offloads pass through as they
+ * are; such a frame is lost or late as a whole.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
+#include <math.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -35,11 +44,13 @@ struct direction {
     struct frame queue[QUEUE_MAX];
     unsigned head, n;
     uint64_t free_ns; /* when the link has sent what it already took */
+    uint64_t last_ns; /* when the last frame is due */
 };
 
 struct settings {
-    uint64_t delay_ns, loss_ppm, rate_kbps;
-    bool cut;
+    uint64_t delay_ns, loss_ppm, rate_kbps, jitter_ns;
+    unsigned limit; /* frames in flight; 0: QUEUE_MAX and BACKLOG_NS */
+    bool cut, overtakes;
 };
 
 static struct direction directions[2];
@@ -72,23 +83,55 @@ static int open_packet(const char *name)
     return fd;
 }
 
+/* delay_of - the delay of one frame (Box and Muller); never negative. */
+static uint64_t delay_of(const struct settings *s)
+{
+    double u = ((double)random() + 1) / 2147483649.0, v = (double)random() / 2147483648.0;
+    double off = sqrt(-2 * log(u)) * cos(2 * M_PI * v) * (double)s->jitter_ns;
+    double delay = (double)s->delay_ns + off;
+    return delay > 0 ? (uint64_t)delay : 0;
+}
+
+static bool full(const struct direction *d, const struct settings *s, uint64_t now)
+{
+    if (d->n == QUEUE_MAX || (s->limit != 0 && d->n >= s->limit))
+        return true;
+    return s->limit == 0 && s->rate_kbps != 0 && d->free_ns > now + BACKLOG_NS;
+}
+
+/* due_ns - when a frame that comes now is passed on. */
+static uint64_t due_ns(struct direction *d, const struct settings *s, size_t len, uint64_t now)
+{
+    size_t octets = len - sizeof(struct virtio_net_hdr);
+    uint64_t takes = s->rate_kbps != 0 ? octets * 8 * 1000000 / s->rate_kbps : 0;
+    uint64_t start = d->free_ns > now ? d->free_ns : now;
+    d->free_ns = start + takes;
+    if (s->overtakes || s->jitter_ns == 0)
+        return d->free_ns + delay_of(s);
+    uint64_t due = now + delay_of(s);
+    return (due > d->last_ns ? due : d->last_ns) + takes;
+}
+
+/* queue_add - in the order in which frames are due. */
+static void queue_add(struct direction *d, const struct frame *frame)
+{
+    unsigned at = d->n++;
+    for (; at > 0 && d->queue[(d->head + at - 1) % QUEUE_MAX].due_ns > frame->due_ns; at--)
+        d->queue[(d->head + at) % QUEUE_MAX] = d->queue[(d->head + at - 1) % QUEUE_MAX];
+    d->queue[(d->head + at) % QUEUE_MAX] = *frame;
+}
+
 static void take(struct direction *d, const struct settings *s, const uint8_t *bytes, size_t len)
 {
-    uint64_t now = now_ns(), start = d->free_ns > now ? d->free_ns : now;
-    if (s->cut || d->n == QUEUE_MAX || (uint64_t)(random() % 1000000) < s->loss_ppm)
+    uint64_t now = now_ns();
+    if (s->cut || full(d, s, now) || (uint64_t)(random() % 1000000) < s->loss_ppm)
         return;
-    if (s->rate_kbps != 0) {
-        if (start - now > BACKLOG_NS)
-            return;
-        start += len * 8 * 1000000 / s->rate_kbps;
-        d->free_ns = start;
-    }
-    struct frame *f = &d->queue[(d->head + d->n) % QUEUE_MAX];
-    *f = (struct frame){.due_ns = start + s->delay_ns, .len = len, .bytes = malloc(len)};
-    if (f->bytes == NULL)
+    struct frame f = {.due_ns = due_ns(d, s, len, now), .len = len, .bytes = malloc(len)};
+    if (f.bytes == NULL)
         return;
-    memcpy(f->bytes, bytes, len);
-    d->n++;
+    d->last_ns = f.due_ns > d->last_ns ? f.due_ns : d->last_ns;
+    memcpy(f.bytes, bytes, len);
+    queue_add(d, &f);
 }
 
 static void receive(struct direction *d, const struct settings *s)
@@ -117,15 +160,24 @@ static uint64_t flush(struct direction *d)
     return UINT64_MAX;
 }
 
-static bool command(struct settings *s)
+static bool command(struct settings settings[2])
 {
     char line[128];
-    unsigned delay_us, loss_ppm, rate_kbps, cut;
+    unsigned delay_us, loss_ppm, rate_kbps, cut, jitter_us = 0, overtakes = 0, limit = 0, which = 3;
     if (fgets(line, sizeof(line), stdin) == NULL)
         return false;
-    if (sscanf(line, "%u %u %u %u", &delay_us, &loss_ppm, &rate_kbps, &cut) != 4)
+    if (sscanf(line, "%u %u %u %u %u %u %u %u", &delay_us, &loss_ppm, &rate_kbps, &cut, &jitter_us,
+               &overtakes, &limit, &which) < 4)
         return false;
-    *s = (struct settings){delay_us * 1000ull, loss_ppm, rate_kbps, cut != 0};
+    for (int i = 0; i < 2; i++)
+        if ((which >> i & 1) != 0)
+            settings[i] = (struct settings){.delay_ns = delay_us * 1000ull,
+                                            .loss_ppm = loss_ppm,
+                                            .rate_kbps = rate_kbps,
+                                            .jitter_ns = jitter_us * 1000ull,
+                                            .limit = limit,
+                                            .cut = cut != 0,
+                                            .overtakes = overtakes != 0};
     return puts("ok") >= 0;
 }
 
@@ -135,7 +187,7 @@ int main(int argc, char **argv)
         fputs("usage: link_emulator LEFT RIGHT\n", stderr);
         return 2;
     }
-    struct settings settings = {0};
+    struct settings settings[2] = {0};
     int left = open_packet(argv[1]), right = open_packet(argv[2]);
     directions[0].from = directions[1].to = left;
     directions[0].to = directions[1].from = right;
@@ -155,8 +207,8 @@ int main(int argc, char **argv)
             return 1;
         for (int i = 0; i < 2; i++)
             if (fds[i].revents != 0)
-                receive(&directions[i], &settings);
-        if (fds[2].revents != 0 && !command(&settings))
+                receive(&directions[i], &settings[i]);
+        if (fds[2].revents != 0 && !command(settings))
             fds[2].fd = -1; /* nobody left to change anything */
     }
 }

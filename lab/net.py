@@ -65,15 +65,18 @@ def sweep():
 class Emulator:
     """The link emulator between an access router and the core."""
 
+    keys = ("delay_us", "loss_ppm", "rate_kbps", "cut", "jitter_us", "overtakes", "limit", "directions")
+
     def __init__(self, lab, name):
         program = os.path.join(BUILD, "bench", "link_emulator")
         self.process = lab.start(name, program, "left", "right", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.settings = {"delay_us": 0, "loss_ppm": 0, "rate_kbps": 0, "cut": 0}
+        self.settings = dict.fromkeys(self.keys, 0) | {"directions": 3}
 
     def set(self, **settings):
-        """delay_us (one way), loss_ppm, rate_kbps (0: no limit), cut (1: nothing passes). Both directions."""
+        """delay_us (one way), loss_ppm, rate_kbps (0: no limit), cut (1: nothing passes), jitter_us, overtakes, limit (packets
+        in flight), directions (1: to the core, 2: back, 3: both). lab/link_emulator.c says what each means."""
         self.settings.update(settings)
-        line = " ".join(str(self.settings[key]) for key in ("delay_us", "loss_ppm", "rate_kbps", "cut"))
+        line = " ".join(str(self.settings[key]) for key in self.keys)
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
         if self.process.stdout.readline() != b"ok\n":
@@ -166,6 +169,12 @@ class Lab:
             self.batch(f"em-{name}", ["link set left up", "link set right up"])
             self.emulators[name] = Emulator(self, f"em-{name}")
             self.emulators[name].set()
+
+    def single_packets(self):
+        """No link takes super-frames from now on: an emulator then delays and drops single packets."""
+        for host in self.hosts:
+            devices = {end[1] for ends in self.links.values() for end in ends if end[0] == host}
+            self.batch(host, [f"link set {device} gso_max_segs 1" for device in sorted(devices)])
 
     def _addresses(self, host, only=None):
         lines = []

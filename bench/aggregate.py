@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One TCP flow over two paths: each path alone, and both with `multipath = aggregate`, on emulated links of single packets.
+
+The profiles are those of mp0rta/mqvpn's report of 2026-06-18: delay, jitter and loss of the direction in which the flow sends; the
+other direction is clean. `UDP` is the sum of what paced UDP delivers over each path alone.
+"""
+from statistics import median
+
+from lab.daemons import Ikatd
+from lab.net import INTERFACE, Lab, address
+from lab.settings import end_user, gateway, paths
+from lab.traffic import iperf
+
+HOST = address("lan", "host")
+LIMIT = 1000  # packets that a link queues, as netem does
+
+# name: (ms of delay, ms of jitter, % of loss, Mbit/s) of both paths
+PROFILES = {
+    "baseline": ((20, 0, 0, 50), (20, 0, 0, 50)),
+    "rtt_40": ((20, 0, 0, 50), (40, 0, 0, 50)),
+    "rtt_70": ((20, 0, 0, 50), (70, 0, 0, 50)),
+    "rtt_120": ((20, 0, 0, 50), (120, 0, 0, 50)),
+    "rtt_320": ((20, 0, 0, 50), (320, 0, 0, 50)),
+    "jit_5": ((20, 5, 0, 50), (20, 5, 0, 50)),
+    "jit_20": ((20, 20, 0, 50), (20, 20, 0, 50)),
+    "loss_05": ((20, 0, 0.5, 50), (20, 0, 0.5, 50)),
+    "loss_2": ((20, 0, 2, 50), (20, 0, 2, 50)),
+    "bw_4to1": ((20, 0, 0, 50), (20, 0, 0, 12)),
+    "bw_10to1": ((20, 0, 0, 100), (20, 0, 0, 10)),
+    "dual_lte": ((30, 5, 0.5, 40), (45, 8, 0.5, 25)),
+    "fiber_lte": ((8, 0, 0, 300), (40, 8, 0.5, 30)),
+    "lte_starlink": ((35, 8, 0, 40), (50, 25, 1, 100)),
+    "lte_geo": ((35, 0, 0, 40), (320, 20, 0.5, 20)),
+    "congested": ((50, 20, 2, 20), (60, 25, 2, 15)),
+}
+OVERTAKING = {"overtaking": ((20, 10, 0, 50), (20, 10, 0, 50))}
+NAMES = ("wlan", "lte")
+
+
+def conf(names, mode):
+    """Keys of an End User that uses these paths."""
+    keys = paths("balance")
+    return keys | {"paths": {name: keys["paths"][name] for name in names}, "multipath": mode}
+
+
+def flow(lab, control, seconds):
+    """Mbit/s of one TCP flow at its receiver."""
+    end = iperf(lab, "eu", "host", HOST, "-C", control, "-O", "2", seconds=seconds)
+    return end["sum_received"]["bits_per_second"] / 1e6
+
+
+def paced(lab, rate, seconds):
+    """Mbit/s that UDP at this rate delivers."""
+    end = iperf(lab, "eu", "host", HOST, "-u", "-b", f"{rate}M", "-l", "1300", seconds=seconds)["sum"]
+    return end["bits_per_second"] * (1 - end["lost_percent"] / 100) / 1e6
+
+
+def session(lab, names, mode, measure):
+    """Measures through a session with these paths."""
+    user = Ikatd(lab, "eu", end_user(conf(names, mode))).start()
+    try:
+        user.initiate("net")
+        user.wait_paths(len(names))
+        return measure(user)
+    finally:
+        user.stop()
+
+
+def controls(seconds):
+    """Measures one flow with each congestion control."""
+    return lambda lab: {control: flow(lab, control, seconds) for control in ("cubic", "bbr")}
+
+
+def profile(specs, overtakes, seconds):
+    """What the paths alone and both together deliver."""
+    found = {}
+    with Lab(emulate=NAMES) as lab:
+        lab.single_packets()
+        for name, (delay, jitter, loss, rate) in zip(NAMES, specs):
+            lab.emulators[name].set(delay_us=delay * 1000, jitter_us=jitter * 1000, loss_ppm=int(loss * 10000),
+                                    rate_kbps=rate * 1000, overtakes=int(overtakes), limit=LIMIT, directions=1)
+        for interface in INTERFACE.values():
+            lab.run("eu", "ping", "-c1", "-W5", "-I", interface, address("wan0", "gw"))
+        Ikatd(lab, "gw", gateway({"multipath": "aggregate"})).start()
+        measure = controls(seconds)
+        for name, spec in zip(NAMES, specs):
+            found[name] = session(lab, [name], "failover",
+                                  lambda _, rate=spec[3]: measure(lab) | {"udp": paced(lab, rate, seconds)})
+        found["both"] = session(lab, NAMES, "aggregate", lambda _: measure(lab))
+    return found
+
+
+def figures(runs):
+    """Medians of the runs: {(what, control): Mbit/s}."""
+    keys = [(what, control) for what, values in runs[0].items() for control in values]
+    return {(what, control): median(run[what][control] for run in runs) for what, control in keys}
+
+
+def row(name, got):
+    """A line of the table."""
+    udp = got["wlan", "udp"] + got["lte", "udp"]
+    line = f"{name:14}{udp:7.1f}"
+    for control in ("cubic", "bbr"):
+        alone = max(got["wlan", control], got["lte", control])
+        both = got["both", control]
+        line += f"{got['wlan', control]:9.1f}{got['lte', control]:7.1f}{both:7.1f}{both / alone:7.2f}{both / udp:7.2f}"
+    return line
+
+
+def aggregate(seconds, repetitions, only):
+    """The table of all profiles, or of those named."""
+    print(f"{'':14}{'':7}{'cubic: A':>9}{'B':>7}{'both':>7}{'/best':>7}{'/UDP':>7}{'BBR: A':>9}{'B':>7}{'both':>7}{'/best':>7}{'/UDP':>7}")
+    print(f"{'Mbit/s':14}{'UDP':>7}")
+    for name, specs in (PROFILES | OVERTAKING).items():
+        if only and name not in only:
+            continue
+        runs = [profile(specs, name in OVERTAKING, seconds) for _ in range(repetitions)]
+        print(row(name, figures(runs)), flush=True)
