@@ -34,6 +34,7 @@ int command_down(const struct ctl_options *options, char **arguments, int n);
 int command_status(const struct ctl_options *options, char **arguments, int n);
 int command_paths(const struct ctl_options *options, char **arguments, int n);
 int command_conns(const struct ctl_options *options, char **arguments, int n);
+int command_metrics(const struct ctl_options *options, char **arguments, int n);
 int command_check(const struct ctl_options *options, char **arguments, int n);
 int command_version(const struct ctl_options *options, char **arguments, int n);
 /* watch.c */

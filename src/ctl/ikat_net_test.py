@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The ikat command with two ikatd in two network namespaces. usage: ikat_net_test.py IKATD IKAT [TEST...]
+"""The ikat command with two ikatd in two network namespaces. usage: ikat_net_test.py IKATD IKAT EXPORTER [TEST...]
 
 Needs root, TUN and veth; exit status 77 (skipped) says that it is not root.
 """
@@ -22,7 +22,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 import ikatd_net_test as net  # noqa: E402
 
-IKAT = None
+IKAT = EXPORTER = None
 NUMBER, TEXT = (int, float), str
 SESSION = {"name": TEXT, "id": int, "role": TEXT, "local_id": TEXT, "remote_id": TEXT, "state": TEXT, "logins": int,
            "age_s": int, "dialect": TEXT, "multipath": TEXT, "config": dict, "ike_sas": list, "paths": list}
@@ -154,6 +154,73 @@ class IkatTest(net.DaemonTest):
         self.assertIn("nothing wrong", self.doctor(net.GATEWAY, 0))
         self.socket += ".gone"
         self.assertIn("another program holds UDP port 500", self.doctor(net.GATEWAY, 1))
+
+    def get(self, url):
+        """Status and body of an HTTP request from within the user's namespace."""
+        text = net.run(f"ip netns exec {net.USER} curl -s --retry 30 --retry-connrefused --retry-delay 1 -w '\n%{{http_code}}' {url}")
+        body, status = text.rsplit("\n", 1)
+        return int(status), body
+
+    def wait_for(self, question, timeout=30):
+        deadline = time.monotonic() + timeout
+        while not (answer := question()):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        return answer
+
+    def background(self, *command):
+        process = subprocess.Popen(["ip", "netns", "exec", net.USER, *command], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+
+    def test_ikat_metrics(self):
+        """The figures, at the command and by HTTP; the exporter serves these and nothing else."""
+        gateway = self.gateway()
+        user = self.user()
+        self.ikat("up", "office")
+        self.assertEqual(self.ping(), 3)
+        for wanted in (r"ikat_logins_total 1", r"ikat_clones_total 1", r'ikat_paths_up{connection="office"} 2',
+                       r'ikat_path_up{connection="office",session="\d+",path="two",interface="u2x\d+"} 1',
+                       r'ikat_path_packets_total{.*direction="in"} [1-9]', r"# EOF\n\Z"):
+            self.assertRegex(self.ikat("metrics"), wanted)
+        self.socket = gateway.socket
+        self.assertRegex(self.ikat("metrics"), r'ikat_pool_online{pool="inner"} 1')
+        self.background(EXPORTER, "-s", user.socket, "-p", "9000")
+        status, text = self.get("http://127.0.0.1:9000/metrics")
+        self.assertEqual(status, 200)
+        self.assertRegex(text, r"(?s)ikat_logins_total 1\n.*# EOF\n")
+        self.assertEqual(self.get("http://127.0.0.1:9000/")[0], 404)
+        self.assertEqual(self.get("-X POST -d x http://127.0.0.1:9000/metrics")[0], 405)
+        user.end()
+        self.assertEqual(self.get("--retry 0 http://127.0.0.1:9000/metrics")[0], 503)
+
+    def test_ikat_prometheus(self):
+        """Prometheus scrapes the exporter, knows counters as counters, and takes the alert rules."""
+        if shutil.which("prometheus") is None:
+            self.skipTest("prometheus is not installed")
+        self.gateway()
+        user = self.user()
+        self.ikat("up", "office")
+        rules = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../dist/prometheus/ikat.rules.yml")
+        config = os.path.join(self.folder, "prometheus.yml")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f"global:\n  scrape_interval: 1s\nrule_files: ['{os.path.abspath(rules)}']\nscrape_configs:\n"
+                       "  - job_name: ikat\n    static_configs:\n      - targets: ['127.0.0.1:9000']\n")
+        self.background(EXPORTER, "-s", user.socket, "-p", "9000")
+        self.background("prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder}/tsdb",
+                        "--web.listen-address=127.0.0.1:9090")
+        api = "http://127.0.0.1:9090/api/v1"
+
+        def result():
+            status, text = self.get(f"'{api}/query?query=ikat_logins_total'")
+            return status == 200 and json.loads(text)["data"]["result"]
+        series, = self.wait_for(result)
+        self.assertEqual(series["value"][1], "1")
+        kind = json.loads(self.get(f"'{api}/metadata?metric=ikat_logins'")[1])["data"]["ikat_logins"][0]
+        self.assertEqual((kind["type"], kind["help"]), ("counter", "IKE SAs that were authenticated."))
+        group, = json.loads(self.get(f"{api}/rules")[1])["data"]["groups"]
+        self.assertEqual(len(group["rules"]), 5)
 
     def screen(self, terminal, wanted, timeout=20):
         """What came from the terminal until the pattern was there."""
@@ -321,12 +388,12 @@ class IkatTest(net.DaemonTest):
 
 
 def main():
-    global IKAT
+    global IKAT, EXPORTER
     if os.geteuid() != 0:
         print("needs root")
         return 77
-    net.IKATD, IKAT = (os.path.abspath(path) for path in sys.argv[1:3])
-    names = sys.argv[3:] or [name for name in dir(IkatTest) if name.startswith("test_ikat_")]
+    net.IKATD, IKAT, EXPORTER = (os.path.abspath(path) for path in sys.argv[1:4])
+    names = sys.argv[4:] or [name for name in dir(IkatTest) if name.startswith("test_ikat_")]
     suite = unittest.TestSuite(IkatTest(name) for name in names)
     return 0 if unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful() else 1
 

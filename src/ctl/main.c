@@ -24,6 +24,7 @@ static const struct ctl_command commands[] = {
     {"watch", "", "the paths, live", 0, 0, command_watch},
     {"doctor", "", "look for what keeps a VPN from working", 0, 0, command_doctor},
     {"conns", "", "names of the connections", 0, 0, command_conns},
+    {"metrics", "", "all figures, as OpenMetrics", 0, 0, command_metrics},
     {"check", "FILE|DIR", "validate a configuration", 1, 1, command_check},
     {"version", "", "of this program and of the daemon", 0, 0, command_version},
 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
+#include "ctl/metrics.h"
 #include "ctl/status.h"
 
 static int show(const struct ctl_options *options, bool paths)
@@ -59,6 +60,21 @@ int command_conns(const struct ctl_options *options, char **arguments, int n)
     for (const struct tree *name = names->first; name != NULL; name = name->next)
         printf("%s\n", (const char *)name->value);
     tree_free(names);
+    return 0;
+}
+
+int command_metrics(const struct ctl_options *options, char **arguments, int n)
+{
+    (void)arguments, (void)n;
+    struct client *client = ctl_connect(options);
+    if (client == NULL)
+        return 1;
+    char *text = metrics_fetch(client);
+    client_close(client);
+    if (text == NULL)
+        return ctl_complain("the daemon did not answer; see its log");
+    (void)fputs(text, stdout);
+    free(text);
     return 0;
 }
 

@@ -10,13 +10,15 @@ import subprocess
 import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-INSTALLED = ["/usr/sbin/ikatd", "/usr/bin/ikat", "/lib/systemd/system/ikatd.service", "/usr/lib/sysusers.d/ikat.conf",
+INSTALLED = ["/usr/sbin/ikatd", "/usr/bin/ikat", "/usr/bin/ikat-exporter", "/usr/share/ikat/prometheus/ikat.rules.yml",
+             "/lib/systemd/system/ikatd.service", "/usr/lib/sysusers.d/ikat.conf",
              "/etc/ikat/ikat.conf.example", "/usr/share/man/man8/ikatd.8.gz", "/usr/share/man/man5/ikat.conf.5.gz",
              "/usr/share/bash-completion/completions/ikat"]
 IN_OVERLAY = """set -eu
 mount -t tmpfs tmpfs {folder}/overlay
 mkdir {folder}/overlay/upper {folder}/overlay/work {folder}/overlay/root
-mount -t overlay overlay -o lowerdir=/,upperdir={folder}/overlay/upper,workdir={folder}/overlay/work {folder}/overlay/root
+cd {folder}/overlay
+mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root
 mount -t proc proc {folder}/overlay/root/proc
 mount -t tmpfs tmpfs {folder}/overlay/root/tmp
 cp {package} {folder}/overlay/root/tmp/ikat.deb

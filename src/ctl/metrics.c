@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/metrics.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/status.h"
+
+#define ANSWER_MS 5000
+
+struct facts {
+    struct status status;
+    struct tree *stats, *pools, *version;
+};
+
+/* --- text --- */
+
+static void family(FILE *out, const char *name, const char *type, const char *help)
+{
+    fprintf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+/* label - OpenMetrics escapes a backslash, a quotation mark and a line feed. */
+static void label(FILE *out, const char *separator, const char *name, const char *value)
+{
+    fprintf(out, "%s%s=\"", separator, name);
+    for (; *value != '\0'; value++) {
+        if (*value == '\n')
+            (void)fputs("\\n", out);
+        else if (*value == '"' || *value == '\\')
+            fprintf(out, "\\%c", *value);
+        else
+            (void)fputc(*value, out);
+    }
+    (void)fputc('"', out);
+}
+
+static const char *text(const struct tree *section, const char *key)
+{
+    return tree_text_or(section, key, "");
+}
+
+/* number - digits as the daemon wrote them; anything else is 0. */
+static const char *number(const struct tree *section, const char *key)
+{
+    const char *digits = tree_text_or(section, key, "0");
+    return digits[0] != '\0' && digits[strspn(digits, "0123456789")] == '\0' ? digits : "0";
+}
+
+/* --- counters of the whole daemon --- */
+
+static void put_totals(FILE *out, const struct facts *facts)
+{
+    static const struct {
+        const char *name, *key, *help;
+    } counters[] = {
+        {"ikat_logins", "logins", "IKE SAs that were authenticated."},
+        {"ikat_clones", "clones", "IKE SAs that were cloned without a login."},
+        {"ikat_moves", "moves", "IKE SAs that MOBIKE moved."},
+        {"ikat_ike_rekeys", "rekeys-ike", "Rekeyed IKE SAs."},
+        {"ikat_child_rekeys", "rekeys-child", "Rekeyed Child SAs."},
+        {"ikat_ike_received", "received", "IKE datagrams received."},
+        {"ikat_ike_sent", "sent", "IKE datagrams sent."},
+        {"ikat_ike_retransmitted", "retransmitted", "IKE datagrams sent once more."},
+        {"ikat_ike_malformed", "malformed", "IKE datagrams that could not be read."},
+        {"ikat_ike_unauthenticated", "unauthenticated", "IKE datagrams with a wrong checksum."},
+        {"ikat_cookies_sent", "cookies-sent", "Requests that were answered with a cookie."},
+    };
+    const struct tree *own = tree_get(facts->stats, "ikat");
+    const struct tree *ike = tree_get(facts->stats, "ikesas");
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        family(out, counters[i].name, "counter", counters[i].help);
+        fprintf(out, "%s_total %s\n", counters[i].name, number(own, counters[i].key));
+    }
+    family(out, "ikat_ike_sas_half_open", "gauge", "IKE SAs whose login has not ended.");
+    fprintf(out, "ikat_ike_sas_half_open %s\n", number(ike, "half-open"));
+    family(out, "ikat_build", "info", "The daemon's version.");
+    label(out, "ikat_build_info{", "version", text(facts->version, "version"));
+    (void)fputs("} 1\n", out);
+}
+
+/* --- sessions, by connection --- */
+
+struct conn_sum {
+    const char *name; /* borrowed from the facts */
+    uint64_t sessions, established, ike_sas, child_sas, paths, paths_up;
+};
+
+struct conn_sums {
+    size_t n;
+    struct conn_sum *items; /* owned; room for a session and a path each */
+};
+
+static struct conn_sum *sum_of(struct conn_sums *sums, const char *name)
+{
+    for (size_t i = 0; i < sums->n; i++)
+        if (strcmp(sums->items[i].name, name) == 0)
+            return &sums->items[i];
+    sums->items[sums->n] = (struct conn_sum){.name = name};
+    return &sums->items[sums->n++];
+}
+
+static size_t count(const struct tree *section)
+{
+    size_t n = 0;
+    for (const struct tree *item = section->first; item != NULL; item = item->next)
+        n++;
+    return n;
+}
+
+static bool sums_make(const struct facts *facts, struct conn_sums *ret_sums)
+{
+    size_t most = count(facts->status.sessions) + count(facts->status.paths) + 1;
+    *ret_sums = (struct conn_sums){.items = calloc(most, sizeof(struct conn_sum))};
+    if (ret_sums->items == NULL)
+        return false;
+    for (const struct tree *s = facts->status.sessions->first; s != NULL; s = s->next) {
+        struct conn_sum *sum = sum_of(ret_sums, s->name);
+        sum->sessions++;
+        sum->established += strcmp(text(s, "state"), "established") == 0;
+        sum->ike_sas += strtoull(number(s, "ike-sas"), NULL, 10);
+        sum->child_sas += strtoull(number(s, "child-sas"), NULL, 10);
+    }
+    for (const struct tree *p = facts->status.paths->first; p != NULL; p = p->next) {
+        struct conn_sum *sum = sum_of(ret_sums, text(p, "conn"));
+        sum->paths++;
+        sum->paths_up += strcmp(text(p, "state"), "up") == 0;
+    }
+    return true;
+}
+
+static void put_conns(FILE *out, const struct conn_sums *sums)
+{
+    static const struct {
+        const char *name, *help;
+        size_t at; /* of a uint64_t in struct conn_sum */
+    } gauges[] = {
+        {"ikat_sessions", "Sessions, the unfinished ones too.",
+         offsetof(struct conn_sum, sessions)},
+        {"ikat_sessions_established", "Sessions whose login has ended.",
+         offsetof(struct conn_sum, established)},
+        {"ikat_ike_sas", "IKE SAs.", offsetof(struct conn_sum, ike_sas)},
+        {"ikat_child_sas", "Child SAs.", offsetof(struct conn_sum, child_sas)},
+        {"ikat_paths", "Paths that are wanted.", offsetof(struct conn_sum, paths)},
+        {"ikat_paths_up", "Paths that carry a VPN.", offsetof(struct conn_sum, paths_up)},
+    };
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        family(out, gauges[i].name, "gauge", gauges[i].help);
+        for (size_t j = 0; j < sums->n; j++) {
+            uint64_t value;
+            memcpy(&value, (const char *)&sums->items[j] + gauges[i].at, sizeof(value));
+            (void)fputs(gauges[i].name, out);
+            label(out, "{", "connection", sums->items[j].name);
+            fprintf(out, "} %llu\n", (unsigned long long)value);
+        }
+    }
+}
+
+/* --- paths --- */
+
+static void path_labels(FILE *out, const char *name, const struct tree *path)
+{
+    (void)fputs(name, out);
+    label(out, "{", "connection", text(path, "conn"));
+    label(out, ",", "session", text(path, "session"));
+    label(out, ",", "path", path->name);
+    label(out, ",", "interface", text(path, "interface"));
+}
+
+static void put_path_up(FILE *out, const struct tree *path)
+{
+    path_labels(out, "ikat_path_up", path);
+    fprintf(out, "} %d\n", strcmp(text(path, "state"), "up") == 0);
+}
+
+static void put_path_rtt(FILE *out, const struct tree *path)
+{
+    path_labels(out, "ikat_path_rtt_seconds", path);
+    fprintf(out, "} %.6f\n", strtod(number(path, "rtt-us"), NULL) / 1e6);
+}
+
+static void put_path_losses(FILE *out, const struct tree *path)
+{
+    path_labels(out, "ikat_path_losses_total", path);
+    fprintf(out, "} %s\n", number(path, "losses"));
+}
+
+static void put_directions(FILE *out, const char *name, const struct tree *path, const char *in,
+                           const char *out_key)
+{
+    const char *const keys[] = {in, out_key}, *const directions[] = {"in", "out"};
+    for (size_t i = 0; i < 2; i++) {
+        path_labels(out, name, path);
+        label(out, ",", "direction", directions[i]);
+        fprintf(out, "} %s\n", number(path, keys[i]));
+    }
+}
+
+static void put_path_octets(FILE *out, const struct tree *path)
+{
+    put_directions(out, "ikat_path_bytes_total", path, "bytes-in", "bytes-out");
+}
+
+static void put_path_packets(FILE *out, const struct tree *path)
+{
+    put_directions(out, "ikat_path_packets_total", path, "packets-in", "packets-out");
+}
+
+static void put_paths(FILE *out, const struct facts *facts)
+{
+    static const struct {
+        const char *name, *type, *help;
+        void (*put)(FILE *, const struct tree *);
+    } families[] = {
+        {"ikat_path_up", "gauge", "1: the path carries a VPN.", put_path_up},
+        {"ikat_path_rtt_seconds", "gauge", "Round-trip time; 0: not measured yet.", put_path_rtt},
+        {"ikat_path_losses", "counter", "Times that the path died.", put_path_losses},
+        {"ikat_path_bytes", "counter", "Inner octets since the login.", put_path_octets},
+        {"ikat_path_packets", "counter", "Inner packets since the login.", put_path_packets},
+    };
+    size_t n = count(facts->status.paths);
+    family(out, "ikat_paths_without_series", "gauge", "Paths beyond the limit of series.");
+    fprintf(out, "ikat_paths_without_series %zu\n",
+            n > METRICS_PATHS_MAX ? n - METRICS_PATHS_MAX : 0);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        size_t left = METRICS_PATHS_MAX;
+        family(out, families[i].name, families[i].type, families[i].help);
+        for (const struct tree *path = facts->status.paths->first; path != NULL && left > 0;
+             path = path->next, left--)
+            families[i].put(out, path);
+    }
+}
+
+/* --- pools --- */
+
+static void put_pools(FILE *out, const struct tree *pools)
+{
+    static const struct {
+        const char *name, *key, *help;
+    } gauges[] = {
+        {"ikat_pool_size", "size", "Inner addresses of the pool."},
+        {"ikat_pool_online", "online", "Inner addresses in use."},
+    };
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        family(out, gauges[i].name, "gauge", gauges[i].help);
+        for (const struct tree *pool = pools->first; pool != NULL; pool = pool->next) {
+            if (pool->kind != TREE_SECTION)
+                continue;
+            (void)fputs(gauges[i].name, out);
+            label(out, "{", "pool", pool->name);
+            fprintf(out, "} %s\n", number(pool, gauges[i].key));
+        }
+    }
+}
+
+/* --- all of it --- */
+
+static struct tree *ask(struct client *client, const char *command)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    return client_request(client, &w, NULL, NULL, ANSWER_MS);
+}
+
+static char *metrics_write(const struct facts *facts)
+{
+    char *result = NULL;
+    size_t size;
+    struct conn_sums sums;
+    FILE *out = sums_make(facts, &sums) ? open_memstream(&result, &size) : NULL;
+    if (out == NULL) {
+        free(sums.items);
+        return NULL;
+    }
+    put_totals(out, facts);
+    put_conns(out, &sums);
+    put_paths(out, facts);
+    put_pools(out, facts->pools);
+    (void)fputs("# EOF\n", out);
+    free(sums.items);
+    bool whole = ferror(out) == 0;
+    if (fclose(out) == 0 && whole)
+        return result;
+    free(result);
+    return NULL;
+}
+
+char *metrics_fetch(struct client *client)
+{
+    struct facts facts = {0};
+    char *result = NULL;
+    if (!status_fetch(client, &facts.status))
+        return NULL;
+    facts.stats = ask(client, "stats");
+    facts.pools = ask(client, "get-pools");
+    facts.version = ask(client, "version");
+    if (facts.stats != NULL && facts.pools != NULL && facts.version != NULL)
+        result = metrics_write(&facts);
+    status_done(&facts.status);
+    tree_free(facts.stats);
+    tree_free(facts.pools);
+    tree_free(facts.version);
+    return result;
+}
