@@ -126,7 +126,22 @@ enum wire_id_type {
     ID_KEY_ID = 11
 };
 
-enum wire_auth_method { AUTH_RSA = 1, AUTH_SHARED_KEY = 2, AUTH_DIGITAL_SIGNATURE = 14 };
+enum wire_auth_method {
+    AUTH_RSA = 1,
+    AUTH_SHARED_KEY = 2,
+    AUTH_ECDSA_P256 = 9, /* RFC 4754 */
+    AUTH_ECDSA_P384 = 10,
+    AUTH_ECDSA_P521 = 11,
+    AUTH_DIGITAL_SIGNATURE = 14 /* RFC 7427 */
+};
+/* Certificate Encodings (RFC 7296 section 3.6, RFC 4806, RFC 7670) */
+enum wire_cert_encoding {
+    CERT_X509 = 4,
+    CERT_HASH_URL = 12,
+    CERT_HASH_URL_BUNDLE = 13,
+    CERT_OCSP = 14,
+    CERT_RAW_KEY = 15
+};
 enum wire_ts_type { TS_IPV4_ADDR_RANGE = 7, TS_IPV6_ADDR_RANGE = 8 };
 
 enum wire_cfg_type { CFG_REQUEST = 1, CFG_REPLY = 2, CFG_SET = 3, CFG_ACK = 4 };

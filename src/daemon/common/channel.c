@@ -90,6 +90,46 @@ int channel_recv(int fd, void *message, size_t len, int *ret_fds, unsigned *ret_
     return 0;
 }
 
+int channel_send_tail(int fd, struct span message, struct span tail)
+{
+    struct iovec iov[] = {
+        {.iov_base = (void *)(uintptr_t)message.ptr, .iov_len = message.len},
+        {.iov_base = (void *)(uintptr_t)tail.ptr, .iov_len = tail.len},
+    };
+    struct msghdr header = {.msg_iov = iov, .msg_iovlen = tail.len > 0 ? 2 : 1};
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &header, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+    return 0;
+}
+
+/* Without room for control messages, the kernel drops descriptors that come along. */
+int channel_recv_tail(int fd, void *message, size_t len, struct buffer room, size_t *ret_tail)
+{
+    struct iovec iov[] = {{.iov_base = message, .iov_len = len},
+                          {.iov_base = room.ptr, .iov_len = room.len}};
+    struct msghdr header = {.msg_iov = iov, .msg_iovlen = 2};
+    uint32_t tail;
+    ssize_t got;
+    do
+        got = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
+    if (got == 0)
+        return ERR_NOT_FOUND;
+    if ((size_t)got < len || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return ERR_INVALID;
+    memcpy(&tail, message, sizeof(tail));
+    if ((size_t)got - len != tail)
+        return ERR_INVALID;
+    *ret_tail = tail;
+    return 0;
+}
+
 /* --- what may be asked --- */
 
 static bool address_sound(const struct address *a)

@@ -3,9 +3,10 @@
 #define DAEMON_CHANNEL_H
 
 /*
- * What the processes of the daemon say to each other: structs of fixed size over SOCK_SEQPACKET.
- * Whoever receives looks at every member as if the other side were taken over: a message of another
- * size, an unknown kind, or with descriptors where none belong, is refused.
+ * What the processes of the daemon say to each other: structs of fixed size over SOCK_SEQPACKET,
+ * some with octets behind them. The receiver looks at every member as if the other side were taken
+ * over. A message of another size, an unknown kind, or one with descriptors where none belong, is
+ * refused. Further messages: key_channel.h, verifier_channel.h.
  */
 
 #include "ike/ike.h"
@@ -22,6 +23,15 @@ int channel_send(int fd, const void *message, size_t len, const int *fds, unsign
  * or unwanted descriptors (they are closed); ERR_SYSTEM.
  */
 int channel_recv(int fd, void *message, size_t len, int *ret_fds, unsigned *ret_n_fds) MUST_USE;
+
+/*
+ * channel_send_tail, channel_recv_tail - a struct and octets behind it, as one message. The first
+ * member of the struct is a uint32_t: how many octets there are. Errors as above; ERR_INVALID also:
+ * more octets than `room` takes, or another number than the struct says.
+ */
+int channel_send_tail(int fd, struct span message, struct span tail) MUST_USE;
+int channel_recv_tail(int fd, void *message, size_t len, struct buffer room,
+                      size_t *ret_tail) MUST_USE;
 
 /* --- engine -> supervisor --- */
 
@@ -64,55 +74,6 @@ enum order_kind {
 };
 struct order {
     uint32_t kind;
-};
-
-/* --- engine <-> keyholder --- */
-
-#define KEY_OWNERS 8
-#define KEY_SECRET 512
-#define KEY_SK_P   64
-#define KEY_ID     (4 + LIMIT_ID)
-#define KEY_AUTH   64
-
-enum key_kind {
-    KEY_LOAD = 1, /* load: replaces the secret of the same name */
-    KEY_UNLOAD,   /* load.name */
-    KEY_CLEAR,
-    KEY_SIGN,   /* auth */
-    KEY_VERIFY, /* auth */
-};
-
-struct key_load {
-    char name[LIMIT_NAME];
-    uint32_t secret_len, n_owners;
-    uint8_t secret[KEY_SECRET];
-    struct ike_id owners[KEY_OWNERS]; /* type 0 and no owner at all: anybody */
-};
-
-struct key_auth {
-    uint32_t prf;
-    uint32_t nonce_len, sk_p_len, id_body_len, auth_len, message_len;
-    struct ike_id local, remote;
-    uint8_t nonce[LIMIT_NONCE], sk_p[KEY_SK_P], auth[KEY_AUTH];
-    uint8_t id_body[KEY_ID];
-    uint8_t message[LIMIT_IKE_MESSAGE];
-};
-
-struct key_request {
-    uint32_t kind;
-    uint32_t zero;
-    uint64_t job;
-    union {
-        struct key_load load;
-        struct key_auth auth;
-    };
-};
-
-struct key_answer {
-    uint64_t job; /* 0: answer to LOAD, UNLOAD, CLEAR */
-    int32_t error;
-    uint32_t auth_len;
-    uint8_t auth[KEY_AUTH];
 };
 
 /* --- engine <-> resolver --- */

@@ -167,6 +167,7 @@ static int check_section(const struct tree *root, const struct tree *top,
 {
     uint8_t octets[SECRET_OCTETS_MAX];
     struct ike_conn *conn = NULL;
+    struct conn_credentials credentials;
     struct engine_secret secret;
     struct pool_config pool;
     int err;
@@ -175,7 +176,8 @@ static int check_section(const struct tree *root, const struct tree *top,
     if (strcmp(top->name, "connections") == 0) {
         const struct tree *names = tree_get(section, "pools"), *pools = tree_get(root, "pools");
         int first = 0;
-        err = conn_build(section, &conn, error);
+        err = conn_build(section, &conn, &credentials, error);
+        conn_credentials_done(&credentials);
         ike_conn_unref(conn);
         if (build_goes_on(error, err, &first))
             (void)build_goes_on(error, key_for_items(names, &pools, error, check_pool_name),

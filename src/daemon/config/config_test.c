@@ -77,8 +77,8 @@ static const struct row rows[] = {
     {CONN, "probe_interval", "10ms", "9ms", "at least 10ms"},
     {CONN, "failover", "500ms", "0", "at least 10ms"},
     {CONN, "stable_for", "5s", "soon", "is not a time"},
-    {CONN, "send_certreq", "yes", NULL, NULL},
-    {CONN, "send_cert", "always", NULL, NULL},
+    {CONN, "send_certreq", "yes", "maybe", "is not yes or no"},
+    {CONN, "send_cert", "always", "often", "is not one of ifasked, always, never"},
     {CONN, "ocsp", "no", NULL, NULL},
     {CONN, "dpd_timeout", "150s", NULL, NULL},
     {CONN, "pull", "no", NULL, NULL},
@@ -90,19 +90,24 @@ static const struct row rows[] = {
     {CONN, "mediation", NULL, "no", "not supported by ikat"},
     {CONN, "mediated_by", NULL, "x", "not supported by ikat"},
     {CONN, "mediation_peer", NULL, "x", "not supported by ikat"},
-    {LOCAL, "auth", "psk", "pubkey", "only psk is"},
+    {LOCAL, "auth", "psk", "none", "'none' is not supported"},
+    {LOCAL, "auth", "pubkey", "pubkey-sha1", "sha1 is broken"},
+    {LOCAL, "auth", "pubkey-sha256-rsa-3072-ecdsa-384", "pubkey-3072", "'3072' is neither"},
+    {LOCAL, "auth", "ike:rsa/pss-sha512", "ike:-", "is not understood"},
+    {LOCAL, "auth", "ed25519", "pubkey--sha256", "is not understood"},
+    {LOCAL, "auth", "rsa-2048-ecdsa-256-sha256", "xauth", "of IKEv1"},
     {LOCAL, "id", "@gw.example", "C=CH, Town=gw.example", "is not an identity"},
     {LOCAL, "round", "1", NULL, NULL},
-    {LOCAL, "certs", NULL, "a.pem", "not supported by ikat: certificates"},
-    {LOCAL, "pubkeys", NULL, "a.pem", "not supported by ikat"},
-    {LOCAL, "cacerts", NULL, "a.pem", "not supported by ikat"},
-    {LOCAL, "ca_id", NULL, "x", "not supported by ikat"},
+    {LOCAL, "certs", NULL, "a.pem", "is no X.509 certificate"},
+    {LOCAL, "pubkeys", NULL, "a.pem", "is no public key"},
+    {LOCAL, "cacerts", NULL, "a.pem", "is no X.509 certificate"},
+    {LOCAL, "ca_id", "C=CH, CN=*", "C=CH, X=1", "is not an identity"},
     {LOCAL, "eap_id", NULL, "x", "not supported by ikat"},
     {LOCAL, "aaa_id", NULL, "x", "not supported by ikat"},
     {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},
     {LOCAL, "groups", NULL, "x", "not supported by ikat"},
-    {LOCAL, "cert_policy", NULL, "x", "not supported by ikat"},
-    {LOCAL, "revocation", NULL, "strict", "not supported by ikat"},
+    {LOCAL, "cert_policy", "1.3.6.1.4.1.9, 2.5.29.32.0", "x", "is not an object identifier"},
+    {LOCAL, "revocation", "strict", "sometimes", "is not one of relaxed, ifuri, strict"},
     {PATH, "interface", "auto", "/dev/null", "is not the name of an interface"},
     {PATH, "interface", "fifteenletters1", "sixteen-letters1", "is not the name of an interface"},
     {PATH, "local_addrs", "192.0.2.1", "eth0", "is not an address"},
@@ -261,11 +266,16 @@ static void whole_files(void **state)
          "t.conf:3: multipth: unknown key, did you mean 'multipath'?"},
         {"connections {\n a {\n qqqqqqqqq = x\n" AUTH "}\n}\n", "t.conf:3: qqqqqqqqq: unknown key"},
         {"connections {\n a {\n child { }\n" AUTH "}\n}\n", "t.conf:3: child: unknown section"},
-        {"connections {\n a {\n}\n}\n", "t.conf:2: a: a section 'local { auth = psk }' is missing"},
-        {"connections {\n a {\n local { auth = psk }\n}\n}\n", "a section 'remote"},
-        {"connections {\n a {\n local { id = x }\n}\n}\n", "t.conf:3: local: 'auth = psk' is"},
-        {"connections {\n a {\n local-1 { auth = psk }\n local-2 { auth = psk }\n}\n}\n",
-         "t.conf:4: local-2: a second round"},
+        {"connections {\n a {\n}\n}\n", NULL}, /* pubkey on both sides, as in strongSwan */
+        {"connections {\n a {\n local { id = x }\n}\n}\n", NULL},
+        {"connections {\n a {\n local-1 { auth = psk }\n local-2 { auth = psk }\n}\n}\n", NULL},
+        {"connections {\n a {\n local-1 {\n }\n local-2 {\n }\n local-3 {\n }\n local-4 {\n }\n"
+         " local-5 {\n }\n}\n}\n",
+         "t.conf:11: local-5: more than 4 rounds"},
+        {"connections {\n a {\n local {\n cert-x {\n file = /x\n }\n}\n}\n}\n",
+         "t.conf:4: cert-x: ikatd reads files at start"},
+        {"connections {\n a {\n local {\n cert-x {\n handle = 0a\n }\n}\n}\n}\n",
+         "tokens (PKCS#11)"},
         {"connections {\n a {\n" AUTH " paths {\n p { weight = 1 }\n}\n}\n}\n",
          "t.conf:6: p: 'interface' is missing"},
         {"connections {\n a {\n" AUTH " paths {\n p { interface = a\n weight = 0 }\n}\n}\n}\n",
@@ -300,6 +310,8 @@ static void whole_files(void **state)
 
 /* --- what comes out --- */
 
+static struct conn_credentials credentials;
+
 static struct ike_conn *build(const char *more)
 {
     char text[1024];
@@ -308,7 +320,7 @@ static struct ike_conn *build(const char *more)
     struct ike_conn *conn = NULL;
     (void)snprintf(text, sizeof(text), "a {\n%s\n" AUTH "children { n { } } }\n", more);
     assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
-    if (conn_build(settings.root->first, &conn, &error) != 0)
+    if (conn_build(settings.root->first, &conn, &credentials, &error) != 0)
         fail_msg("%s", error.text);
     settings_done(&settings);
     return conn;
@@ -362,8 +374,11 @@ static void same_twice(const char *text)
     struct build_error error = {.text = ""};
     struct ike_conn *conns[2] = {NULL, NULL};
     assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(conn_build(settings.root->first->first, &conns[i], &error), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(conn_build(settings.root->first->first, &conns[i], &credentials, &error),
+                         0);
+        conn_credentials_done(&credentials);
+    }
     if (!ike_conn_same(conns[0], conns[1]))
         fail_msg("built twice, and not the same: %s", text);
     conns[1]->children[0].replay_window++;
@@ -570,7 +585,7 @@ static void all_errors(void **state)
     FILE *file = fdopen(fd, "w");
     (void)fputs(
         "connections {\n a {\n  mobike = 2\n  proposals = x, aes128-y, default\n  local {\n"
-        "   auth = pubkey\n  }\n  remote { auth = psk }\n  children { n { esp_proposals = des\n"
+        "   auth = none\n  }\n  remote { auth = psk }\n  children { n { esp_proposals = des\n"
         "    nothing = 1 } }\n }\n b : connections.a {\n  pools = p\n }\n}\n"
         "pools {\n q {\n  colour = red\n  addrs = x } }\nsecrets { ike-a { secret = 0xabc } }\n",
         file);

@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "control/values.h"
+#include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
-#include "ike/terms/identity.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
 #include "wire/ordered_esp.h"
@@ -19,6 +19,8 @@
 /* struct conn_work - the connection and what is needed while it is built. */
 struct conn_work {
     struct ike_conn conn;
+    struct auth_rounds local, remote;
+    struct conn_credentials *credentials;
     nanos over_ns, rand_ns;
 };
 
@@ -135,59 +137,6 @@ static int set_dscp(const struct tree *node, void *target, struct build_error *e
     return 0;
 }
 
-/* --- local, remote --- */
-
-static const char *const auth_words[] = {"psk", "pubkey", NULL};
-
-static int set_auth(const struct tree *node, void *target, struct build_error *error)
-{
-    struct ike_auth_policy *auth = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
-    if (strcmp(text, auth_words[0]) == 0) {
-        auth->method = IKE_AUTH_PSK;
-        return 0;
-    }
-    return build_fail(error, node, "'%.40s' is not supported by ikat yet, only psk is", text);
-}
-
-static int set_id(const struct tree *node, void *target, struct build_error *error)
-{
-    struct ike_auth_policy *auth = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
-    if (identity_parse(text, &auth->id) != 0 || strlen(text) >= sizeof(auth->id_pattern))
-        return build_fail(error, node, "'%.60s' is not an identity", text);
-    strcpy(auth->id_pattern, text);
-    return 0;
-}
-
-static const char not_yet[] = "certificates and EAP are not";
-static const struct key auth_keys[] = {
-    {.name = "auth", .kind = KEY_FUNCTION, .function = set_auth},
-    {.name = "id", .kind = KEY_FUNCTION, .function = set_id},
-    {.name = "round", .kind = KEY_IGNORED},
-    {.name = "certs", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "pubkeys", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "cacerts", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "ca_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "eap_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "aaa_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "xauth_id", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
-    {.name = "groups", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "cert_policy", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "revocation", .kind = KEY_UNSUPPORTED, .why = not_yet},
-};
-
-static int build_auth(const struct tree *section, struct ike_auth_policy *auth, uint8_t *n_rounds,
-                      struct build_error *error)
-{
-    static const struct key_table table = {auth_keys, LEN(auth_keys), NULL};
-    if ((*n_rounds)++ > 0)
-        return build_fail(error, section, "a second round of authentication is not supported");
-    if (key_node(section, "auth") == section)
-        return build_fail(error, section, "'auth = psk' is missing; ikat has no default for it");
-    return keys_apply(&table, section, auth, error);
-}
-
 /* --- paths --- */
 
 static int set_interface(const struct tree *node, void *target, struct build_error *error)
@@ -263,9 +212,9 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
     if (strcasecmp(section->name, "paths") == 0)
         return build_paths(section, &work->conn, error);
     if (strncasecmp(section->name, "local", 5) == 0)
-        return build_auth(section, work->conn.local, &work->conn.n_local_rounds, error);
+        return auth_build(section, &work->local, work->credentials, error);
     if (strncasecmp(section->name, "remote", 6) == 0)
-        return build_auth(section, work->conn.remote, &work->conn.n_remote_rounds, error);
+        return auth_build(section, &work->remote, work->credentials, error);
     return ERR_NOT_FOUND;
 }
 
@@ -277,6 +226,19 @@ static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", 
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
 static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
+
+static const char *const cert_words[] = {"ifasked", "always", "never", NULL};
+
+static int set_send_certreq(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    bool send = true;
+    if (text[0] != '\0' && !value_bool(text, &send))
+        return build_fail(error, node, "'%.60s' is not yes or no", text);
+    work->conn.no_certreq = !send;
+    return 0;
+}
 
 static int set_inner(const struct tree *node, void *target, struct build_error *error)
 {
@@ -343,8 +305,8 @@ static const struct key conn_keys[] = {
     {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
     {.name = "failover", .kind = KEY_TIME, .offset = CONN(failover_ns)},
     {.name = "stable_for", .kind = KEY_TIME, .offset = CONN(stable_for_ns)},
-    {.name = "send_certreq", .kind = KEY_IGNORED},
-    {.name = "send_cert", .kind = KEY_IGNORED},
+    {.name = "send_certreq", .kind = KEY_FUNCTION, .function = set_send_certreq},
+    {.name = "send_cert", .kind = KEY_WORD, .offset = CONN(send_cert), .words = cert_words},
     {.name = "ocsp", .kind = KEY_IGNORED},
     {.name = "dpd_timeout", .kind = KEY_IGNORED},
     {.name = "aggressive", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
@@ -362,9 +324,6 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                       struct build_error *error)
 {
     const struct ike_conn *conn = &work->conn;
-    if (work->conn.n_local_rounds == 0 || work->conn.n_remote_rounds == 0)
-        return build_fail(error, section, "a section '%s { auth = psk }' is missing",
-                          work->conn.n_local_rounds == 0 ? "local" : "remote");
     if (conn->keep_old_notify == ORDERED_ESP_NOTIFY)
         return build_fail(error, key_node(section, "keep_old_notify"),
                           "%d is the notify ORDERED_ESP", ORDERED_ESP_NOTIFY);
@@ -417,13 +376,16 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
     }
 }
 
-int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct build_error *error)
+int conn_build(const struct tree *section, struct ike_conn **ret_conn,
+               struct conn_credentials *ret_credentials, struct build_error *error)
 {
     static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection};
     struct conn_work *work = calloc(1, sizeof(*work));
     if (work == NULL)
         return ERR_NO_MEMORY;
     struct ike_conn *conn = &work->conn;
+    *ret_credentials = (struct conn_credentials){.n_certs = 0};
+    work->credentials = ret_credentials;
     conn->mobike = true;
     conn->fragmentation = IKE_FRAGMENTATION_YES;
     conn->keyingtries = 1;
@@ -447,6 +409,10 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
     if (err == 0)
         err = check_conn(section, work, error);
     if (err == 0) {
+        auth_rounds_finish(&work->local, conn->local, &conn->n_local_rounds,
+                           ret_credentials->local);
+        auth_rounds_finish(&work->remote, conn->remote, &conn->n_remote_rounds,
+                           ret_credentials->remote);
         finish_conn(section, work);
         struct ike_conn *built = ike_conn_new();
         err = built == NULL ? ERR_NO_MEMORY : 0;
@@ -456,6 +422,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn, struct bu
             *ret_conn = built;
         }
     }
+    if (err != 0)
+        conn_credentials_done(ret_credentials);
     free(work);
     return err;
 }

@@ -32,9 +32,11 @@ bool build_goes_on(const struct build_error *error, int err, int *first);
 /* build_note - a line of text is an error. */
 void build_note(struct build_error *error, const char *text);
 
-/* conn_build - `section` is named after the connection. ERR_INVALID with error; ERR_NO_MEMORY. */
+/* conn_build - `section` is named after the connection. What it says about keys and certificates
+ * comes apart; free it with conn_credentials_done(), after a failure as well. ERR_INVALID with
+ * error; ERR_NO_MEMORY. */
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,
-               struct build_error *error) MUST_USE;
+               struct conn_credentials *ret_credentials, struct build_error *error) MUST_USE;
 
 int pool_build(const struct tree *section, struct pool_config *ret_pool,
                struct build_error *error) MUST_USE;

@@ -92,10 +92,11 @@ static int cores_new(struct engine *e)
     e->pools = pools_new();
     e->accounts = accounts_new(account_read, e);
     e->reqids = reqids_new();
+    e->credentials = credentials_new();
     e->host = host_new(e->start->priv_fd);
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->reqids == NULL || e->host == NULL || e->loop == NULL)
+        e->reqids == NULL || e->credentials == NULL || e->host == NULL || e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -155,7 +156,8 @@ static int loop_fill(struct engine *e)
 {
     const struct engine_start *start = e->start;
     if (nonblocking(start->order_fd) != 0 || nonblocking(start->key_fd) != 0 ||
-        nonblocking(start->resolver_fd) != 0 || engine_io_add(e) != 0 || engine_jobs_add(e) != 0 ||
+        nonblocking(start->verifier_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
+        engine_io_add(e) != 0 || engine_helpers_add(e) != 0 || engine_jobs_add(e) != 0 ||
         event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0)
         return failed("event loop");
     engine_ops_init(e);
@@ -251,6 +253,9 @@ static void engine_end(struct engine *e)
     e->plane = esp_plane_free(e->plane);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);
+    engine_auth_done(e);
+    engine_helpers_done(e);
+    engine_credentials_done(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);

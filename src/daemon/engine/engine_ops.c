@@ -159,6 +159,12 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     return 0;
 }
 
+static int op_conn_credentials(void *engine, const struct conn_credentials *credentials,
+                               struct ike_conn *conn)
+{
+    return engine_conn_credentials(engine, credentials, conn);
+}
+
 static int op_conn_load(void *engine, struct ike_conn *conn)
 {
     struct engine *e = engine;
@@ -185,9 +191,10 @@ static int op_conn_unload(void *engine, const char *name)
 
 /* --- secrets --- */
 
-static int op_secret_load(void *engine, const struct engine_secret *secret)
+static int op_secret_load(void *engine, const struct engine_secret *secret,
+                          const struct engine_reply *reply)
 {
-    return engine_secret_load(engine, secret);
+    return engine_secret_load(engine, secret, reply);
 }
 
 static int op_secret_unload(void *engine, const char *id)
@@ -197,16 +204,49 @@ static int op_secret_unload(void *engine, const char *id)
 
 static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])
 {
-    const struct engine *e = engine;
-    for (size_t i = 0; i < e->n_secrets; i++) {
-        if (e->secrets[i][0] == '\x01')
-            continue; /* without a name */
-        if (index-- == 0) {
-            memcpy(ret_id, e->secrets[i], LIMIT_NAME);
-            return true;
-        }
-    }
-    return false;
+    return engine_secret_at(engine, index, ret_id);
+}
+
+static int op_key_load(void *engine, struct span octets, struct span passphrase,
+                       const struct engine_reply *reply)
+{
+    return engine_key_load(engine, octets, passphrase, reply);
+}
+
+static int op_key_unload(void *engine, const uint8_t key_id[KEY_ID_SIZE])
+{
+    return engine_key_unload(engine, key_id);
+}
+
+static int op_cert_load(void *engine, enum cert_role role, struct span octets,
+                        const struct engine_reply *reply)
+{
+    return engine_cert_load(engine, role, octets, reply);
+}
+
+static int op_cert_unload(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST])
+{
+    return engine_cert_unload(engine, role, digest);
+}
+
+static int op_crl_load(void *engine, struct span octets, const struct engine_reply *reply)
+{
+    return engine_crl_load(engine, octets, reply);
+}
+
+static int op_crls_flush(void *engine)
+{
+    return engine_crls_flush(engine);
+}
+
+static void op_credentials_clear(void *engine)
+{
+    engine_credentials_clear(engine);
+}
+
+static const struct credentials *op_credentials(void *engine)
+{
+    return ((struct engine *)engine)->credentials;
 }
 
 /* --- initiate --- */
@@ -400,6 +440,7 @@ void engine_delete_all(struct engine *e)
 static void op_unwatch(void *engine, void *context)
 {
     engine_unwatch(engine, context);
+    engine_loading_forget(engine, context);
 }
 
 /* --- looking in --- */

@@ -7,6 +7,8 @@
  * there). All of it runs in the control thread; nothing blocks.
  */
 
+#include "daemon/common/verifier_channel.h"
+#include "daemon/engine/credentials.h"
 #include "daemon/engine/pools.h"
 #include "ike/ike.h"
 #include "multipath/path_manager.h"
@@ -37,6 +39,29 @@ struct engine_secret {
     struct ike_id owners[8];
 };
 
+/* struct engine_reply - who waits for a secret, key or certificate to be loaded. `done` is called
+ * once, later than the call that it was given to; key_id only of private keys. Forget it earlier
+ * with ops->unwatch. */
+struct engine_reply {
+    void *context;
+    void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
+};
+
+/* struct conn_credentials - what the rounds of a connection say about keys and certificates, and
+ * the certificates that it brings along. */
+#define CONN_CERTS (4 * CERT_POLICY_CERTS)
+struct conn_cert {
+    enum cert_role role;
+    size_t len;
+    uint8_t *octets; /* owned, DER */
+};
+struct conn_credentials {
+    struct cert_policy local[POLICY_ROUNDS], remote[POLICY_ROUNDS];
+    size_t n_certs;
+    struct conn_cert certs[CONN_CERTS];
+};
+void conn_credentials_done(struct conn_credentials *credentials);
+
 struct engine_child_traffic {
     uint64_t packets_in, octets_in, packets_out, octets_out;
     nanos last_in_ns, last_out_ns; /* 0: never */
@@ -50,9 +75,25 @@ struct engine_ops {
     /* conn_load - takes a reference; runs start_action. unload: ERR_NOT_FOUND; its SAs stay. */
     int (*conn_load)(void *engine, struct ike_conn *conn);
     int (*conn_unload)(void *engine, const char *name);
-    int (*secret_load)(void *engine, const struct engine_secret *secret);
+    /* conn_credentials - before conn_load: what the rounds say about keys and certificates gets the
+     * numbers that the connection carries, and its certificates go to the verifier. */
+    int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
+                            struct ike_conn *conn);
+    /* *_load - 0: reply->done comes with the outcome; else it does not. */
+    int (*secret_load)(void *engine, const struct engine_secret *secret,
+                       const struct engine_reply *reply);
     int (*secret_unload)(void *engine, const char *id);                     /* ERR_NOT_FOUND */
     bool (*secret_at)(void *engine, size_t index, char ret_id[LIMIT_NAME]); /* named ones */
+    int (*key_load)(void *engine, struct span octets, struct span passphrase,
+                    const struct engine_reply *reply);
+    int (*key_unload)(void *engine, const uint8_t key_id[KEY_ID_SIZE]); /* ERR_NOT_FOUND */
+    int (*cert_load)(void *engine, enum cert_role role, struct span octets,
+                     const struct engine_reply *reply);
+    int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
+    int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
+    int (*crls_flush)(void *engine);
+    void (*credentials_clear)(void *engine);
+    const struct credentials *(*credentials)(void *engine); /* for looking in only */
     struct pools *(*pools)(void *engine);
 
     /* initiate - a session of the connection, or a further child of it. `timeout` 0: until it is
@@ -86,12 +127,15 @@ struct engine_ops {
 #define ENGINE_OPS(of)                                                                             \
     {                                                                                              \
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \
-        .conn_unload = op_conn_unload, .secret_load = op_secret_load,                              \
-        .secret_unload = op_secret_unload, .secret_at = op_secret_at, .pools = op_pools,           \
-        .initiate = op_initiate, .terminate = op_terminate, .rekey = op_rekey,                     \
-        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
-        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
-        .path_traffic = op_path_traffic,                                                           \
+        .conn_unload = op_conn_unload, .conn_credentials = op_conn_credentials,                    \
+        .secret_load = op_secret_load, .secret_unload = op_secret_unload,                          \
+        .secret_at = op_secret_at, .key_load = op_key_load, .key_unload = op_key_unload,           \
+        .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
+        .crls_flush = op_crls_flush, .credentials_clear = op_credentials_clear,                    \
+        .credentials = op_credentials, .pools = op_pools, .initiate = op_initiate,                 \
+        .terminate = op_terminate, .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid,    \
+        .traffic = op_traffic, .interface_name = op_interface_name, .trap_at = op_trap_at,         \
+        .path_at = op_path_at, .path_traffic = op_path_traffic,                                    \
     }
 
 #endif

@@ -9,14 +9,20 @@
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
- *   engine_jobs.c     the keyholder and the resolver
+ *   engine_helpers.c  the channels to the keyholder and the verifier
+ *   engine_auth.c     AUTH jobs
+ *   engine_credentials.c  secrets, private keys and certificates that are loaded
+ *   engine_jobs.c     the resolver
  *   engine_ops.c      what the VICI server asks for
  *   engine_paths.c    sockets that are bound to a path
  *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
-#include "daemon/common/channel.h"
+#include "base/table.h"
+#include "daemon/common/key_channel.h"
+#include "daemon/common/outbox.h"
+#include "daemon/common/verifier_channel.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/engine_ops.h"
 #include "daemon/engine/host.h"
@@ -26,10 +32,10 @@
 
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
-#define ENGINE_SECRETS   1024
 #define ENGINE_TRAPPED   64 /* traps whose last wish is remembered */
 #define ENGINE_PATHS     32 /* interface and address pairs with sockets of their own */
 #define ENGINE_BATCH     32 /* IKE datagrams that are received together */
+#define ENGINE_LOAD_JOB  (UINT64_C(1) << 63) /* jobs on channels that are not of the IKE core */
 #define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
 
 struct vici_server;
@@ -102,14 +108,18 @@ struct engine {
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
     struct trapped trapped[ENGINE_TRAPPED];
-    size_t n_secrets;
-    char secrets[ENGINE_SECRETS][LIMIT_NAME];
+    struct outbox *to_keyholder, *to_verifier;
+    struct credentials *credentials;
+    struct secret_name *secrets; /* by id */
+    struct loading *loading;     /* by job: requests whose answer a client waits for */
+    struct signing *signing;     /* by job: AUTH payloads of ours under way */
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];
     uint32_t carriers[PATH_LINKS]; /* links that ESP went over; 0: none */
     uint16_t inner_mtu;            /* of the TUN device; 0: as it was made */
-    struct key_request key_request;
+    struct verifier_request verifier_request;
+    uint8_t parts[AUTH_PARTS_MAX + LIMIT_IKE_MESSAGE]; /* of AUTH, and certificates */
     struct ike_event event;
     struct ike_datagram datagram;
     struct engine_batch batch;
@@ -139,12 +149,50 @@ void engine_session_up(struct engine *e, const struct ike_event *event);
 void engine_session_down(struct engine *e, const struct ike_event *event);
 void engine_accounts_close(struct engine *e);
 
+/* engine_helpers.c. *_send: in order, waits while the channel is full; ERR_FULL, ERR_NO_MEMORY,
+ * ERR_SYSTEM. engine_loading_add - the answer to the request of that job goes to `reply` (NULL: an
+ * error is logged). engine_loading_forget - the client with that context is gone. */
+int engine_helpers_add(struct engine *e) MUST_USE;
+void engine_helpers_done(struct engine *e);
+int engine_key_send(struct engine *e, struct key_request *request, struct span octets) MUST_USE;
+int engine_verifier_send(struct engine *e, struct verifier_request *request,
+                         struct span octets) MUST_USE;
+int engine_loading_add(struct engine *e, const struct engine_reply *reply,
+                       uint64_t *ret_job) MUST_USE;
+void engine_loading_forget(struct engine *e, void *context);
+
+/* engine_auth.c */
+void engine_auth(struct engine *e, const struct ike_event *event);
+void engine_key_answered(struct engine *e, const struct key_answer *answer, struct span octets);
+void engine_verifier_answered(struct engine *e, const struct verifier_answer *answer,
+                              struct span octets);
+void engine_auth_done(struct engine *e);
+
+/* engine_credentials.c: see struct engine_ops */
+int engine_secret_load(struct engine *e, const struct engine_secret *secret,
+                       const struct engine_reply *reply) MUST_USE;
+int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
+bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NAME]);
+int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
+                    const struct engine_reply *reply) MUST_USE;
+int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
+int engine_cert_load(struct engine *e, enum cert_role role, struct span octets,
+                     const struct engine_reply *reply) MUST_USE;
+int engine_cert_unload(struct engine *e, enum cert_role role,
+                       const uint8_t digest[CERT_DIGEST]) MUST_USE;
+int engine_crl_load(struct engine *e, struct span octets,
+                    const struct engine_reply *reply) MUST_USE;
+int engine_crls_flush(struct engine *e) MUST_USE;
+void engine_credentials_clear(struct engine *e);
+void engine_credentials_done(struct engine *e);
+/* engine_conn_credentials - what the rounds of a connection say about keys and certificates gets
+ * numbers, and its certificates are loaded. */
+int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
+                            struct ike_conn *conn) MUST_USE;
+
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;
-void engine_auth(struct engine *e, const struct ike_event *event);
 void engine_eap(struct engine *e, const struct ike_event *event);
-int engine_secret_load(struct engine *e, const struct engine_secret *secret) MUST_USE;
-int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
 
 /* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
  * ERR_INVALID. */

@@ -32,6 +32,13 @@ static struct pools *op_pools(void *engine)
     return ((struct test_engine *)engine)->pools;
 }
 
+static int op_conn_credentials(void *engine, const struct conn_credentials *credentials,
+                               struct ike_conn *conn)
+{
+    (void)engine, (void)credentials, (void)conn;
+    return 0;
+}
+
 static int op_conn_load(void *engine, struct ike_conn *conn)
 {
     struct test_engine *t = engine;
@@ -54,7 +61,17 @@ static size_t secret_find(const struct test_engine *t, const char *id)
     return i;
 }
 
-static int op_secret_load(void *engine, const struct engine_secret *secret)
+/* replied - what the real engine does later. */
+static int replied(const struct engine_reply *reply, int error)
+{
+    static const uint8_t key_id[KEY_ID_SIZE] = {0xab};
+    if (error == 0)
+        reply->done(reply->context, 0, "", key_id);
+    return error;
+}
+
+static int op_secret_load(void *engine, const struct engine_secret *secret,
+                          const struct engine_reply *reply)
 {
     struct test_engine *t = engine;
     size_t i = secret_find(t, secret->id);
@@ -65,7 +82,58 @@ static int op_secret_load(void *engine, const struct engine_secret *secret)
     t->secrets[i].first = secret->octets[0];
     t->secrets[i].n_owners = secret->n_owners;
     t->n_secrets += i == t->n_secrets;
+    return replied(reply, 0);
+}
+
+static int op_key_load(void *engine, struct span octets, struct span passphrase,
+                       const struct engine_reply *reply)
+{
+    (void)engine, (void)passphrase;
+    return replied(reply, octets.len == 0 ? ERR_INVALID : 0);
+}
+
+static int op_key_unload(void *engine, const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct test_engine *t = engine;
+    return credentials_key_remove(t->credentials, key_id) ? 0 : ERR_NOT_FOUND;
+}
+
+static int op_cert_load(void *engine, enum cert_role role, struct span octets,
+                        const struct engine_reply *reply)
+{
+    struct test_engine *t = engine;
+    const struct credential_cert *cert;
+    bool is_new;
+    return replied(reply, credentials_cert_add(t->credentials, role, octets, &cert, &is_new));
+}
+
+static int op_cert_unload(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST])
+{
+    struct test_engine *t = engine;
+    credentials_cert_remove(t->credentials, role, digest);
     return 0;
+}
+
+static int op_crl_load(void *engine, struct span octets, const struct engine_reply *reply)
+{
+    (void)engine;
+    return replied(reply, octets.len == 0 ? ERR_INVALID : 0);
+}
+
+static int op_crls_flush(void *engine)
+{
+    (void)engine;
+    return 0;
+}
+
+static void op_credentials_clear(void *engine)
+{
+    ((struct test_engine *)engine)->n_secrets = 0;
+}
+
+static const struct credentials *op_credentials(void *engine)
+{
+    return ((struct test_engine *)engine)->credentials;
 }
 
 static int op_secret_unload(void *engine, const char *id)
@@ -201,6 +269,7 @@ void test_engine_init(struct test_engine *t)
         .now = 1000 * NANOS_PER_SEC,
         .crypto = crypto_new(),
         .pools = pools_new(),
+        .credentials = credentials_new(),
         .ops = ENGINE_OPS(t),
     };
     t->ike = ike_new(&(struct ike_options){.crypto = t->crypto, .random = &t->random});
@@ -212,6 +281,7 @@ void test_engine_done(struct test_engine *t)
     ike_free(t->ike);
     crypto_free(t->crypto);
     pools_free(t->pools);
+    credentials_free(t->credentials);
 }
 
 void test_engine_end(struct test_engine *t, bool success, const char *error)

@@ -16,6 +16,7 @@ struct test_engine {
     struct pools *pools;
     struct random random;
     nanos now;
+    struct credentials *credentials;
 
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
     unsigned matches;                         /* what terminate and rekey answer */

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/secret.h"
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
 #include "daemon/process/keyring.h"
+#include "daemon/process/verifier.h"
 #include "linux/sandbox.h"
 #include "linux/udp_socket.h"
 
@@ -19,31 +21,91 @@ static int give_up(const char *what)
     return EXIT_FAILURE;
 }
 
-int keyholder_run(int fd, pid_t parent)
+/* confine - a helper that needs its channel and memory. */
+static int confine(pid_t parent)
 {
-    static struct key_request request;
-    struct key_answer answer;
     bool same_uid;
     int abi;
+    return sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
+                   sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 ||
+                   sandbox_filter(SANDBOX_KEYHOLDER) != 0
+               ? ERR_SYSTEM
+               : 0;
+}
+
+static int exit_status(int error)
+{
+    return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* keyholder_serve - one request and its answer. What stood behind the request is wiped: secrets,
+ * SK_p. */
+static int keyholder_serve(int fd, struct keyring *keyring)
+{
+    static uint8_t octets[KEY_OCTETS];
+    struct key_request request;
+    struct key_answer answer;
+    uint8_t auth[KEY_AUTH];
+    struct writer w = writer_of(auth, sizeof(auth));
+    size_t n;
+    int error = channel_recv_tail(fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0)
+        return error;
+    keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
+    wipe(octets, n);
+    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
+}
+
+int keyholder_run(int fd, pid_t parent)
+{
     log_open("keyholder", LOG_LEVEL_INFO);
+    if (!keyring_arena_init())
+        log_line(LOG_LEVEL_WARNING, "event=memory-not-locked text=\"secrets may reach the swap\"");
     struct crypto_provider *crypto = crypto_new();
     struct keyring *keyring = crypto == NULL ? NULL : keyring_new(crypto);
     if (keyring == NULL)
         return give_up("keyring");
-    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
-        sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 || sandbox_filter(SANDBOX_KEYHOLDER) != 0)
+    if (confine(parent) != 0)
         return give_up("sandbox");
     int error = 0;
-    while (error == 0) {
-        error = channel_recv(fd, &request, sizeof(request), NULL, NULL);
-        if (error != 0)
-            break;
-        keyring_answer(keyring, &request, &answer);
-        error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
-    }
+    while (error == 0)
+        error = keyholder_serve(fd, keyring);
     keyring_free(keyring);
     crypto_free(crypto);
-    return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
+    return exit_status(error);
+}
+
+static int verifier_serve(int fd, struct verifier *verifier)
+{
+    static uint8_t octets[VERIFIER_OCTETS], certs[VERIFIER_ANSWER_MAX];
+    static struct verifier_request request;
+    struct verifier_answer answer;
+    struct writer w = writer_of(certs, sizeof(certs));
+    size_t n;
+    int error = channel_recv_tail(fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0)
+        return error;
+    verifier_answer(verifier, &request, span_of(octets, n), &answer, &w);
+    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), writer_span(&w));
+}
+
+int verifier_run(int fd, pid_t parent)
+{
+    log_open("verifier", LOG_LEVEL_INFO);
+    struct crypto_provider *crypto = crypto_new();
+    struct verifier *verifier = crypto == NULL ? NULL : verifier_new(crypto);
+    if (verifier == NULL)
+        return give_up("verifier");
+    if (confine(parent) != 0)
+        return give_up("sandbox");
+    int error = 0;
+    while (error == 0)
+        error = verifier_serve(fd, verifier);
+    verifier_free(verifier);
+    crypto_free(crypto);
+    return exit_status(error);
 }
 
 static void resolve(const struct resolve_request *request, struct resolve_answer *ret)
@@ -89,5 +151,5 @@ int resolver_run(int fd, pid_t parent)
         resolve(&request, &answer);
         error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
     }
-    return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
+    return exit_status(error);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 int keyholder_run(int fd, pid_t parent);
+int verifier_run(int fd, pid_t parent);
 int resolver_run(int fd, pid_t parent);
 
 #endif

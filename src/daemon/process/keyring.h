@@ -2,26 +2,37 @@
 #ifndef DAEMON_KEYRING_H
 #define DAEMON_KEYRING_H
 
-/* The pre-shared keys, and the one thing that is done with them. Lives in the keyholder process. */
+/* The pre-shared secrets and private keys, and what is done with them. Lives in the keyholder
+ * process. */
 
+#include "base/writer.h"
 #include "crypto/provider.h"
-#include "daemon/common/channel.h"
+#include "daemon/common/key_channel.h"
+
+/* Memory of all secrets together: locked, left out of dumps, wiped when freed. 20,000 secrets of
+ * two owners take 20 MiB. */
+#define KEYRING_ARENA (64u << 20)
 
 struct keyring;
+
+/* keyring_arena_init - once in the process, before it gives up its rights. Private keys of
+ * libcrypto lie there as well. false: the memory cannot be locked, and is used all the same. */
+bool keyring_arena_init(void);
 
 struct keyring *keyring_new(struct crypto_provider *crypto); /* borrowed; NULL: no memory */
 struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NULL; returns NULL */
 
 /*
- * keyring_answer - does what a request of a hostile engine asks, and wipes the secret of a LOAD in
- * place. ERR_INVALID: lengths or kind make no sense; ERR_NOT_FOUND: no secret for the identities;
- * ERR_AUTH: the peer's AUTH is wrong; ERR_FULL.
+ * keyring_answer - does what a request of a hostile engine asks. `octets` stand behind it; AUTH
+ * data goes to `ret_octets`, which has room for KEY_AUTH. ERR_INVALID: lengths or kind make no
+ * sense; ERR_NOT_FOUND: no secret for the identities, no such key; ERR_AUTH: the peer's AUTH is
+ * wrong; ERR_FULL. An identity without a secret takes as long as one with a wrong AUTH.
  *
  * A secret serves a pair of identities when its owners name the peer, or name nobody but ourselves,
  * or when it has no owners; where the peer is not known yet (%any), also when they name us. The one
- * that names the peer wins, among those the one that names us too.
+ * that names the peer wins, among those the one that names us too, then the one loaded first.
  */
-void keyring_answer(struct keyring *keyring, struct key_request *request,
-                    struct key_answer *ret_answer);
+void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
+                    struct key_answer *ret_answer, struct writer *ret_octets);
 
 #endif

@@ -22,12 +22,21 @@
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
 
-#define KEY_CHANNEL   (1 << 20)
-#define SMALL_CHANNEL (1 << 16)
-#define STOP_PATIENCE (5 * NANOS_PER_SEC) /* for the engine's farewell, before it is ended */
+#define KEY_CHANNEL      (1 << 20)
+#define SMALL_CHANNEL    (1 << 16)
+#define VERIFIER_CHANNEL (8 << 20) /* one CRL of the largest size, and requests behind it */
+#define STOP_PATIENCE    (5 * NANOS_PER_SEC) /* for the engine's farewell, before it is ended */
 
-enum child { CHILD_KEYHOLDER, CHILD_RESOLVER, CHILD_ENGINE, CHILD_LOADER, N_CHILDREN };
-static const char *const child_names[N_CHILDREN] = {"keyholder", "resolver", "engine", "loader"};
+enum child {
+    CHILD_KEYHOLDER,
+    CHILD_VERIFIER,
+    CHILD_RESOLVER,
+    CHILD_ENGINE,
+    CHILD_LOADER,
+    N_CHILDREN
+};
+static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "resolver", "engine",
+                                                    "loader"};
 
 struct supervisor {
     const struct supervisor_options *options;
@@ -265,10 +274,11 @@ static int helper_start(struct supervisor *s, enum child child, helper_run *run,
     if (pid < 0)
         return ERR_SYSTEM;
     if (pid == 0) {
-        int key_fd = start->key_fd;
+        const int others[] = {start->key_fd, start->verifier_fd};
         devices_close(start);
-        if (key_fd >= 0)
-            close(key_fd);
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+            if (others[i] >= 0)
+                close(others[i]);
         close(s->signal_fd);
         close(ends[0]);
         _exit(run(ends[1], parent));
@@ -296,7 +306,7 @@ static int engine_start(struct supervisor *s, struct engine_start *start)
         _exit(engine_run(start, parent));
     }
     close(requests[1]), close(orders[1]);
-    close(start->key_fd), close(start->resolver_fd);
+    close(start->key_fd), close(start->verifier_fd), close(start->resolver_fd);
     s->pids[CHILD_ENGINE] = pid;
     s->priv_fd = requests[0];
     s->order_fd = orders[0];
@@ -325,6 +335,8 @@ static int supervisor_start(struct supervisor *s)
     if (error != 0)
         return error;
     if (helper_start(s, CHILD_KEYHOLDER, keyholder_run, KEY_CHANNEL, &start, &start.key_fd) != 0 ||
+        helper_start(s, CHILD_VERIFIER, verifier_run, VERIFIER_CHANNEL, &start,
+                     &start.verifier_fd) != 0 ||
         helper_start(s, CHILD_RESOLVER, resolver_run, SMALL_CHANNEL, &start, &start.resolver_fd) !=
             0)
         return failed("helper processes");

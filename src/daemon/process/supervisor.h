@@ -9,11 +9,12 @@
  *
  *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
  *                   +-- keyholder  long-term secrets; asked by the engine
+ *                   +-- verifier   certificates of peers; asked by the engine
  *                   +-- resolver   names of peers; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it over
  * VICI
  *
- * When one of the first three ends, the supervisor removes what it added to the host and ends too,
+ * When one of the first four ends, the supervisor removes what it added to the host and ends too,
  * with a status that makes a service manager start it anew; when the supervisor ends, the kernel
  * ends the others.
  */
@@ -58,6 +59,7 @@ struct engine_start {
     int priv_fd;  /* requests, blocking */
     int order_fd; /* orders */
     int key_fd;   /* the keyholder */
+    int verifier_fd;
     int resolver_fd;
 };
 

@@ -6,7 +6,6 @@
 #include <strings.h>
 #include <sys/utsname.h>
 
-#include "base/secret.h"
 #include "control/values.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/vici/vici_server.h"
@@ -18,7 +17,7 @@ static void answer(struct vici_client *client, struct vici_writer *w)
     vici_client_send(client, w);
 }
 
-static void succeed(struct vici_client *client)
+void vici_succeed(struct vici_client *client)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_RESPONSE, "");
@@ -26,7 +25,7 @@ static void succeed(struct vici_client *client)
     answer(client, &w);
 }
 
-static void fail(struct vici_client *client, const char *why)
+void vici_fail(struct vici_client *client, const char *why)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_RESPONSE, "");
@@ -35,12 +34,12 @@ static void fail(struct vici_client *client, const char *why)
     answer(client, &w);
 }
 
-static void finish(struct vici_client *client, int err, const char *why)
+void vici_finish(struct vici_client *client, int err, const char *why)
 {
     if (err == 0)
-        succeed(client);
+        vici_succeed(client);
     else
-        fail(client, why != NULL && why[0] != '\0' ? why : error_text(err));
+        vici_fail(client, why != NULL && why[0] != '\0' ? why : error_text(err));
 }
 
 static void respond_empty(struct vici_client *client)
@@ -128,12 +127,15 @@ static void load_conn(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     struct build_error error = {.text = ""};
+    struct conn_credentials credentials;
     struct ike_conn *conn = NULL;
     if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
-        fail(client, "exactly one section, named after the connection, is expected");
+        vici_fail(client, "exactly one section, named after the connection, is expected");
         return;
     }
-    int err = conn_build(m->first, &conn, &error);
+    int err = conn_build(m->first, &conn, &credentials, &error);
+    if (err == 0)
+        err = ops->conn_credentials(ops->engine, &credentials, conn);
     if (err == 0)
         err = ops->conn_load(ops->engine, conn);
     else if (err == ERR_INVALID) {
@@ -143,71 +145,16 @@ static void load_conn(struct vici_client *client, const struct tree *m)
         error = named;
     }
     ike_conn_unref(conn);
-    finish(client, err, error.text);
+    conn_credentials_done(&credentials);
+    vici_finish(client, err, error.text);
 }
 
 static void unload_conn(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const char *name = tree_text_or(m, "name", "");
-    finish(client, ops->conn_unload(ops->engine, name), "no connection of that name is loaded");
-}
-
-static void load_shared(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    const struct tree *data = tree_get(m, "data");
-    struct engine_secret secret = {.n_owners = 0};
-    struct tree *owners = tree_items(tree_get(m, "owners"));
-    const char *why = "";
-    const char *id = tree_text_or(m, "id", "");
-    int err = owners == NULL ? ERR_NO_MEMORY : 0;
-    if (strcasecmp(tree_text_or(m, "type", ""), "ike") != 0)
-        err = ERR_INVALID, why = "only secrets of type ike are supported";
-    else if (data == NULL || data->kind != TREE_VALUE || data->len == 0 ||
-             data->len > SECRET_OCTETS_MAX)
-        err = ERR_INVALID, why = "'data' is missing, empty or too long";
-    else if (strlen(id) >= sizeof(secret.id))
-        err = ERR_INVALID, why = "'id' is too long";
-    for (const struct tree *owner = owners == NULL ? NULL : owners->first;
-         err == 0 && owner != NULL; owner = owner->next) {
-        struct ike_id identity;
-        if (identity_parse((const char *)owner->value, &identity) != 0)
-            err = ERR_INVALID, why = "an owner is not an identity";
-        else if (identity.type != 0 && secret.n_owners == 8)
-            err = ERR_INVALID, why = "more than 8 owners";
-        else if (identity.type != 0)
-            secret.owners[secret.n_owners++] = identity;
-    }
-    if (err == 0) {
-        strcpy(secret.id, id);
-        secret.octets = data->value;
-        secret.n_octets = data->len;
-        err = ops->secret_load(ops->engine, &secret);
-    }
-    tree_free(owners);
-    finish(client, err, why);
-}
-
-static void unload_shared(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    finish(client, ops->secret_unload(ops->engine, tree_text_or(m, "id", "")),
-           "no secret of that id is loaded");
-}
-
-static void get_shared(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    char id[LIMIT_NAME];
-    struct vici_writer w;
-    (void)m;
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_list(&w, "keys");
-    for (size_t i = 0; ops->secret_at(ops->engine, i, id); i++)
-        vici_item(&w, id);
-    vici_list_end(&w);
-    answer(client, &w);
+    vici_finish(client, ops->conn_unload(ops->engine, name),
+                "no connection of that name is loaded");
 }
 
 static void load_pool(struct vici_client *client, const struct tree *m)
@@ -216,7 +163,7 @@ static void load_pool(struct vici_client *client, const struct tree *m)
     struct build_error error = {.text = ""};
     struct pool_config pool;
     if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
-        fail(client, "exactly one section, named after the pool, is expected");
+        vici_fail(client, "exactly one section, named after the pool, is expected");
         return;
     }
     int err = pool_build(m->first, &pool, &error);
@@ -229,15 +176,16 @@ static void load_pool(struct vici_client *client, const struct tree *m)
             (void)snprintf(error.text, sizeof(error.text),
                            "pool %s has online leases, its range cannot change", pool.name);
     }
-    finish(client, err, error.text);
+    vici_finish(client, err, error.text);
 }
 
 static void unload_pool(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     int err = pools_unload(ops->pools(ops->engine), tree_text_or(m, "name", ""));
-    finish(client, err,
-           err == ERR_NOT_FOUND ? "no pool of that name is loaded" : "the pool has online leases");
+    vici_finish(client, err,
+                err == ERR_NOT_FOUND ? "no pool of that name is loaded"
+                                     : "the pool has online leases");
 }
 
 /* as many leases as an answer surely holds; `online` and `offline` count all */
@@ -309,27 +257,10 @@ static void empty_list(struct vici_client *client, const char *name)
     answer(client, &w);
 }
 
-static void get_keys(struct vici_client *client, const struct tree *m)
-{
-    (void)m;
-    empty_list(client, "keys");
-}
-
 static void get_authorities(struct vici_client *client, const struct tree *m)
 {
     (void)m;
     empty_list(client, "authorities");
-}
-
-static void clear_creds(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    char id[LIMIT_NAME];
-    (void)m;
-    while (ops->secret_at(ops->engine, 0, id))
-        if (ops->secret_unload(ops->engine, id) != 0)
-            break;
-    succeed(client);
 }
 
 /* --- listing --- */
@@ -514,7 +445,7 @@ static void initiate(struct vici_client *client, const struct tree *m)
     if (conn == NULL) {
         (void)snprintf(why, sizeof(why), "no connection has a child '%.60s'; see --list-conns",
                        child == NULL ? "" : child);
-        fail(client, why);
+        vici_fail(client, why);
         return;
     }
     bool forget = strcmp(wait, "-1") == 0;
@@ -527,7 +458,7 @@ static void initiate(struct vici_client *client, const struct tree *m)
     vici_client_busy(client, false);
     (void)snprintf(why, sizeof(why), "connection '%.60s'%s%.60s is not loaded", conn,
                    child == NULL ? "" : " with child ", child == NULL ? "" : child);
-    finish(client, err, err == ERR_NOT_FOUND ? why : NULL);
+    vici_finish(client, err, err == ERR_NOT_FOUND ? why : NULL);
 }
 
 static struct engine_filter filter_of(const struct tree *m)
@@ -555,8 +486,8 @@ static void terminate(struct vici_client *client, const struct tree *m)
     bool force = false;
     (void)value_bool(tree_text_or(m, "force", "no"), &force);
     if (filter_empty(&filter)) {
-        fail(client, "missing terminate selector: ike, child, ike-id, child-id, session-id or "
-                     "remote-id");
+        vici_fail(client, "missing terminate selector: ike, child, ike-id, child-id, session-id or "
+                          "remote-id");
         return;
     }
     struct engine_watch watch = watch_of(client);
@@ -567,9 +498,9 @@ static void terminate(struct vici_client *client, const struct tree *m)
         return;
     vici_client_busy(client, false);
     if (n > 0)
-        succeed(client);
+        vici_succeed(client);
     else
-        fail(client, "no matching SAs to terminate found");
+        vici_fail(client, "no matching SAs to terminate found");
 }
 
 static void rekey(struct vici_client *client, const struct tree *m)
@@ -589,25 +520,24 @@ static void rekey(struct vici_client *client, const struct tree *m)
     answer(client, &w);
 }
 
-/* nothing_to_do - reload-settings: nothing is there that the other commands do not load;
- * flush-certs: no certificate is kept. */
+/* nothing_to_do - reload-settings: the other commands load all that there is. */
 static void nothing_to_do(struct vici_client *client, const struct tree *m)
 {
     (void)m;
-    succeed(client);
+    vici_succeed(client);
 }
 
 /* For a command that stock clients have, the user is told why; UNKNOWN is an errno to them. */
-static void no_certificates(struct vici_client *client, const struct tree *m)
+static void no_authorities(struct vici_client *client, const struct tree *m)
 {
     (void)m;
-    fail(client, "not supported by ikat yet: certificates and private keys are not");
+    vici_fail(client, "not supported by ikat yet: authorities are not");
 }
 
 static void no_such_thing(struct vici_client *client, const struct tree *m)
 {
     (void)m;
-    fail(client, "not supported by ikat yet");
+    vici_fail(client, "not supported by ikat yet");
 }
 
 static const struct command {
@@ -617,35 +547,35 @@ static const struct command {
     {"version", version},
     {"stats", stats},
     {"reload-settings", nothing_to_do},
-    {"flush-certs", nothing_to_do},
+    {"flush-certs", vici_flush_certs},
     {"get-algorithms", get_algorithms},
     {"get-counters", no_such_thing},
     {"reset-counters", no_such_thing},
     {"install", no_such_thing},
     {"uninstall", no_such_thing},
     {"redirect", no_such_thing},
-    {"load-cert", no_certificates},
-    {"load-key", no_certificates},
-    {"unload-key", no_certificates},
-    {"load-token", no_certificates},
-    {"load-authority", no_certificates},
-    {"unload-authority", no_certificates},
+    {"load-cert", vici_load_cert},
+    {"load-key", vici_load_key},
+    {"unload-key", vici_unload_key},
+    {"load-token", vici_load_token},
+    {"load-authority", no_authorities},
+    {"unload-authority", no_authorities},
     {"initiate", initiate},
     {"terminate", terminate},
     {"rekey", rekey},
     {"list-sas", list_sas},
     {"list-conns", list_conns},
     {"list-policies", list_policies},
-    {"list-certs", list_nothing},
+    {"list-certs", vici_list_certs},
     {"list-authorities", list_nothing},
     {"get-conns", get_conns},
     {"load-conn", load_conn},
     {"unload-conn", unload_conn},
-    {"load-shared", load_shared},
-    {"unload-shared", unload_shared},
-    {"get-shared", get_shared},
-    {"clear-creds", clear_creds},
-    {"get-keys", get_keys},
+    {"load-shared", vici_load_shared},
+    {"unload-shared", vici_unload_shared},
+    {"get-shared", vici_get_shared},
+    {"clear-creds", vici_clear_creds},
+    {"get-keys", vici_get_keys},
     {"get-authorities", get_authorities},
     {"load-pool", load_pool},
     {"unload-pool", unload_pool},

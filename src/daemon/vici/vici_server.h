@@ -57,6 +57,25 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w);
 /* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */
 void vici_client_busy(struct vici_client *client, bool busy);
 
+/* vici_succeed, vici_fail, vici_finish - success=yes, or no with a reason for a person; `err` 0:
+ * yes, else `why`, or the error's own text. */
+void vici_succeed(struct vici_client *client);
+void vici_fail(struct vici_client *client, const char *why);
+void vici_finish(struct vici_client *client, int err, const char *why);
+
+/* vici_credentials.c: commands of vici_command_run() */
+void vici_load_cert(struct vici_client *client, const struct tree *message);
+void vici_load_key(struct vici_client *client, const struct tree *message);
+void vici_unload_key(struct vici_client *client, const struct tree *message);
+void vici_get_keys(struct vici_client *client, const struct tree *message);
+void vici_load_token(struct vici_client *client, const struct tree *message);
+void vici_load_shared(struct vici_client *client, const struct tree *message);
+void vici_unload_shared(struct vici_client *client, const struct tree *message);
+void vici_get_shared(struct vici_client *client, const struct tree *message);
+void vici_list_certs(struct vici_client *client, const struct tree *message);
+void vici_flush_certs(struct vici_client *client, const struct tree *message);
+void vici_clear_creds(struct vici_client *client, const struct tree *message);
+
 /* vici_command_run - answers the request. false: no such command. */
 bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message);
 

@@ -291,12 +291,27 @@ static void policies(void **state)
 static void refusals(void **state)
 {
     struct world *w = *state;
-    static const char *const certificates[] = {"load-cert",  "load-key",       "unload-key",
-                                               "load-token", "load-authority", "unload-authority"};
+    static const struct {
+        const char *command, *elements, *why;
+    } credentials[] = {
+        {"load-cert", "type=X509", "'data' is no certificate"},
+        {"load-cert", "type=X509;data=-----BEGIN CERTIFICATE-----", "'data' is no certificate"},
+        {"load-cert", "type=other;data=x", "'type' or 'flag' is not known"},
+        {"load-cert", "type=X509;flag=AA;data=x", "attribute certificates"},
+        {"load-cert", "type=x509crl;data=x", "'data' is no CRL"},
+        {"load-key", "type=any", "'data' is missing"},
+        {"unload-key", "id=00", "no private key of that id"},
+        {"unload-key", "id=0000000000000000000000000000000000000000", "no private key of that id"},
+        {"load-token", "handle=00", "PKCS#11"},
+        {"load-shared", "type=xauth;id=a;data=x", "of IKEv1"},
+        {"load-authority", "", "authorities are not"},
+        {"unload-authority", "name=x", "authorities are not"},
+    };
     static const char *const others[] = {"get-counters", "reset-counters", "install", "uninstall",
                                          "redirect"};
-    for (size_t i = 0; i < ARRAY_LEN(certificates); i++)
-        expect(w, certificates[i], "type=X509", "certificates and private keys are not");
+    for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
+        expect(w, credentials[i].command, credentials[i].elements, credentials[i].why);
+    expect(w, "load-key", "type=any;data=x", NULL);
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         expect(w, others[i], "child=net", "not supported by ikat yet");
     expect(w, "flush-certs", "", NULL);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_AUTH_PARTS_H
+#define DAEMON_AUTH_PARTS_H
+
+/*
+ * The typed parts of what an AUTH payload covers, as they travel to the keyholder and the verifier:
+ * lengths in the struct, octets behind it. The receiver composes what is signed by itself
+ * (ike/terms/auth_octets.h), so that an engine that was taken over can have nothing else signed.
+ */
+
+#include "base/reader.h"
+#include "base/writer.h"
+#include "crypto/prf.h"
+#include "daemon/common/channel.h"
+#include "ike/terms/auth_octets.h"
+
+#define AUTH_PARTS_AUTH 1200 /* octets of AUTH data that are taken from a peer */
+#define AUTH_PARTS_MAX                                                                             \
+    (LIMIT_IKE_MESSAGE + LIMIT_NONCE + CRYPTO_HASH_MAX + LIMIT_ID + 4 + 2 * CRYPTO_HASH_MAX +      \
+     AUTH_PARTS_AUTH)
+
+struct auth_lengths {
+    uint32_t prf;
+    uint32_t message, nonce, sk_p, id_body, int_auth;
+    uint32_t auth; /* of a peer: its AUTH data */
+};
+
+/* auth_parts_write - all but int_auth beyond its bound fits into AUTH_PARTS_MAX; else `w` fails. */
+void auth_parts_write(const struct auth_octets *octets, struct span auth,
+                      struct auth_lengths *ret_lengths, struct writer *w);
+
+/*
+ * auth_parts_read - what a hostile engine sent. The octets are read from `r`. false: lengths that
+ * make no sense, or a message that is no IKE_SA_INIT message: RFC 7296 section 2.15 has nothing
+ * else signed.
+ */
+bool auth_parts_read(const struct auth_lengths *lengths, struct reader *r,
+                     struct auth_octets *ret_octets, struct span *ret_auth) MUST_USE;
+
+#endif

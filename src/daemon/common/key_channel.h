@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_KEY_CHANNEL_H
+#define DAEMON_KEY_CHANNEL_H
+
+/*
+ * Requests to the keyholder and its answers: structs of fixed size with octets behind them
+ * (daemon/common/channel.h). Secrets and keys go in, and never come out.
+ */
+
+#include "daemon/common/auth_parts.h"
+
+#define KEY_OWNERS  8
+#define KEY_SECRET  512
+#define KEY_FILE    (64 * 1024) /* octets of a private key or a PKCS#12 container */
+#define KEY_REASON  200
+#define KEY_AUTH    1200 /* octets of AUTH data: RSA with 8,192 bits, and what stands before it */
+#define KEY_OCTETS  (KEY_FILE + AUTH_PARTS_MAX)
+#define KEY_ID_SIZE 20 /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
+
+enum key_request_kind {
+    KEY_LOAD = 1,       /* load; behind it the secret: replaces the secret of the same name */
+    KEY_UNLOAD,         /* load.name */
+    KEY_CLEAR,          /* all secrets and private keys */
+    KEY_SIGN,           /* auth: by a pre-shared key */
+    KEY_VERIFY,         /* auth: of a pre-shared key */
+    KEY_PRIVATE_LOAD,   /* private; behind it the key's octets and its passphrase */
+    KEY_PRIVATE_UNLOAD, /* private.key_id */
+    KEY_PRIVATE_SIGN,   /* auth and sign: by a private key */
+};
+
+struct key_load {
+    char name[LIMIT_NAME];
+    uint32_t secret_len, n_owners;
+    struct ike_id owners[KEY_OWNERS]; /* none: anybody */
+};
+
+struct key_private {
+    uint32_t octets_len, passphrase_len;
+    uint8_t key_id[KEY_ID_SIZE];
+};
+
+/* struct key_sign - hashes, own, pss: struct signature_wish. */
+struct key_sign {
+    uint8_t key_id[KEY_ID_SIZE];
+    uint16_t hashes, own;
+    uint8_t pss, zero[3];
+};
+
+struct key_auth {
+    struct auth_lengths lengths;
+    struct ike_id local, remote;
+    struct key_sign sign; /* PRIVATE_SIGN */
+};
+
+struct key_request {
+    uint32_t n_octets; /* behind the struct */
+    uint32_t kind;
+    uint64_t job; /* comes back in the answer */
+    union {
+        struct key_load load;
+        struct key_private private;
+        struct key_auth auth;
+    };
+};
+
+/* struct key_answer - with the AUTH data behind it. */
+struct key_answer {
+    uint32_t n_octets;
+    int32_t error;
+    uint64_t job;
+    uint32_t auth_method;
+    uint8_t key_id[KEY_ID_SIZE]; /* PRIVATE_LOAD */
+    char reason[KEY_REASON];     /* for a person; may be empty */
+};
+
+#endif

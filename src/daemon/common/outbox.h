@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_OUTBOX_H
+#define DAEMON_OUTBOX_H
+
+/*
+ * Messages for another process, in order. A channel takes some hundred of them; more wait here
+ * until it is writable. A full channel is a matter of time, and never an answer to a request.
+ */
+
+#include "base/error.h"
+#include "base/span.h"
+
+/* 64 MiB hold one AUTH job of each half-open IKE SA at the largest message, four times over. */
+#define OUTBOX_MESSAGES 65536
+#define OUTBOX_OCTETS   (64u << 20)
+
+struct outbox;
+
+/* outbox_new - for a non-blocking channel, which stays the caller's. NULL: no memory. */
+struct outbox *outbox_new(int fd);
+struct outbox *outbox_free(struct outbox *outbox); /* wipes what waits; takes NULL; returns NULL */
+
+/* outbox_send - sends at once if nothing waits, else keeps a copy. ERR_FULL: OUTBOX_* wait already;
+ * ERR_NO_MEMORY; ERR_SYSTEM: the other process is gone. */
+int outbox_send(struct outbox *outbox, struct span message, struct span tail) MUST_USE;
+
+/* outbox_flush - the channel is writable. 0: nothing waits any more; ERR_AGAIN: some still do;
+ * ERR_SYSTEM. */
+int outbox_flush(struct outbox *outbox) MUST_USE;
+
+size_t outbox_waiting(const struct outbox *outbox); /* messages */
+
+#endif

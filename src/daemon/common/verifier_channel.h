@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VERIFIER_CHANNEL_H
+#define DAEMON_VERIFIER_CHANNEL_H
+
+/*
+ * Requests to the verifier and its answers: structs of fixed size with octets behind them
+ * (daemon/common/channel.h).
+ */
+
+#include "daemon/common/auth_parts.h"
+#include "daemon/common/cert_policy.h"
+#include "daemon/common/key_channel.h"
+
+#define VERIFIER_CERT_MAX (16 * 1024) /* octets of one certificate */
+#define VERIFIER_CRL_MAX  (1u << 20)  /* and of one list of revocations */
+#define VERIFIER_OCTETS   VERIFIER_CRL_MAX
+#define VERIFIER_REASON   400
+#define VERIFIER_CHAIN    LIMIT_CERTS /* certificates of one peer, and of ours */
+
+enum verifier_kind {
+    VERIFIER_CERT = 1, /* cert; behind it the DER encoding */
+    VERIFIER_UNCERT,   /* cert.digest */
+    VERIFIER_KEY,      /* key: the keyholder has that private key now, or no more */
+    VERIFIER_CRL,      /* behind it the DER encoding: replaces an older one of its issuer */
+    VERIFIER_FLUSH,    /* all CRLs */
+    VERIFIER_CHOOSE,   /* choose: the certificate that we present */
+    VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
+};
+
+enum cert_role {
+    CERT_ROLE_PLAIN,  /* of an end entity, or of an intermediate CA */
+    CERT_ROLE_CA,     /* a trust anchor of connections without cacerts */
+    CERT_ROLE_CONN,   /* named by connections, in certs or cacerts */
+    CERT_ROLE_PUBKEY, /* a SubjectPublicKeyInfo instead of a certificate */
+    CERT_ROLES
+};
+
+struct verifier_cert {
+    uint8_t digest[CERT_DIGEST];
+    uint32_t role; /* enum cert_role; the certificate may have several, one after the other */
+};
+
+struct verifier_key {
+    uint8_t key_id[KEY_ID_SIZE];
+    uint32_t present;
+};
+
+struct verifier_choose {
+    struct ike_id local;
+    struct cert_policy policy;
+    uint32_t n_ca_ids; /* behind the struct: 20 octets each */
+};
+
+struct verifier_check {
+    struct ike_id remote;
+    uint32_t auth_method, n_certs;
+    struct auth_lengths lengths;
+    uint32_t cert_lengths[VERIFIER_CHAIN]; /* the certificates are behind the parts of AUTH */
+    uint8_t encodings[VERIFIER_CHAIN];
+    char conn[LIMIT_NAME]; /* for what is told to people */
+    struct cert_policy policy;
+};
+
+struct verifier_request {
+    uint32_t n_octets; /* behind the struct */
+    uint32_t kind;
+    uint64_t job;
+    union {
+        struct verifier_cert cert;
+        struct verifier_key key;
+        struct verifier_choose choose;
+        struct verifier_check check;
+    };
+};
+
+/* struct verifier_answer - CHOOSE: with the certificates to send behind it, ours first. */
+struct verifier_answer {
+    uint32_t n_octets;
+    int32_t error;
+    uint64_t job;                /* 0: no answer is expected */
+    uint8_t key_id[KEY_ID_SIZE]; /* CHOOSE */
+    uint32_t n_certs;
+    uint32_t cert_lengths[VERIFIER_CHAIN];
+    uint8_t encodings[VERIFIER_CHAIN];
+    int64_t not_after; /* CHECK: seconds since 1970, the first end of the chain; 0: without end */
+    char reason[VERIFIER_REASON]; /* for a person: why not */
+};
+
+#endif

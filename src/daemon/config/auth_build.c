@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config/auth_build.h"
+
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "control/values.h"
+#include "crypto/signature.h"
+#include "daemon/config/conn_keys.h"
+#include "daemon/config/pem.h"
+#include "ike/terms/identity.h"
+#include "wire/certificate.h"
+
+#define LEN(a)       (sizeof(a) / sizeof((a)[0]))
+#define ROUND(field) offsetof(struct round_work, field)
+#define WORD_MAX     24
+
+/* struct round_work - one round while it is built. */
+struct round_work {
+    struct ike_auth_policy *auth;
+    struct cert_policy *certs;
+    struct conn_credentials *credentials;
+    uint32_t order;
+    int revocation;        /* enum cert_revocation */
+    struct ike_id subject; /* of the first certificate: stands in for a missing id */
+};
+
+void conn_credentials_done(struct conn_credentials *credentials)
+{
+    for (size_t i = 0; i < credentials->n_certs; i++)
+        free(credentials->certs[i].octets);
+    credentials->n_certs = 0;
+}
+
+/* --- auth = pubkey-..., with strengths and hashes --- */
+
+struct hash_word {
+    const char *name;
+    enum signature_hash hash;
+};
+static const struct hash_word hash_words[] = {{"sha256", SIGNATURE_SHA2_256},
+                                              {"sha384", SIGNATURE_SHA2_384},
+                                              {"sha512", SIGNATURE_SHA2_512},
+                                              {"identity", SIGNATURE_IDENTITY}};
+
+static uint16_t hash_bit(const char *word)
+{
+    for (size_t i = 0; i < LEN(hash_words); i++)
+        if (strcasecmp(word, hash_words[i].name) == 0)
+            return (uint16_t)(1u << hash_words[i].hash);
+    return 0;
+}
+
+/* struct constraints - what follows "pubkey". bits: of the kind that came last. */
+struct constraints {
+    struct cert_strength strength;
+    uint16_t hashes;
+    uint8_t pss;
+    uint16_t *bits;
+};
+
+static bool strength_word(struct constraints *c, const char *word)
+{
+    uint64_t bits;
+    if (value_u64(word, &bits)) {
+        if (c->bits == NULL || bits > 16384)
+            return false;
+        *c->bits = (uint16_t)bits;
+        return true;
+    }
+    c->bits = NULL;
+    if (strcasecmp(word, "rsa") == 0 || strcasecmp(word, "rsa/pss") == 0) {
+        c->pss |= strcasecmp(word, "rsa/pss") == 0;
+        c->bits = &c->strength.rsa_bits;
+    } else if (strcasecmp(word, "ecdsa") == 0) {
+        c->bits = &c->strength.ecdsa_bits;
+    } else if (strcasecmp(word, "ed25519") == 0 || strcasecmp(word, "eddsa") == 0) {
+        c->strength.ed25519 = 1;
+        c->strength.ed448 |= strcasecmp(word, "eddsa") == 0;
+    } else if (strcasecmp(word, "ed448") == 0) {
+        c->strength.ed448 = 1;
+    } else {
+        return false;
+    }
+    if (c->bits != NULL && *c->bits == 0)
+        *c->bits = 1; /* the kind, with whichever strength is accepted at all */
+    return true;
+}
+
+static int constraint(const struct tree *node, struct constraints *c, const char *word,
+                      struct build_error *error)
+{
+    if (strcasecmp(word, "pubkey") == 0)
+        return 0;
+    if (strcasecmp(word, "sha1") == 0 || strcasecmp(word, "md5") == 0)
+        return build_fail(error, node, "%s is broken, and ikat does not use it", word);
+    uint16_t hash = hash_bit(word);
+    c->hashes |= hash;
+    if (hash != 0 || strength_word(c, word))
+        return 0;
+    return build_fail(error, node, "'%.23s' is neither a kind of key, its bits, nor a hash", word);
+}
+
+/* "rsa-3072-sha256": for keys and certificates of the chain, and for IKE; "ike:...": for IKE. */
+static int set_constraints(const struct tree *node, const char *text, struct cert_policy *certs,
+                           struct build_error *error)
+{
+    struct constraints c = {.hashes = 0};
+    bool ike_only = strncasecmp(text, "ike:", 4) == 0;
+    text += ike_only ? 4 : 0;
+    while (*text != '\0') {
+        char word[WORD_MAX] = "";
+        size_t len = strcspn(text, "-");
+        if (len == 0 || len >= sizeof(word))
+            return build_fail(error, node, "'%.60s' is not understood", text);
+        memcpy(word, text, len);
+        int err = constraint(node, &c, word, error);
+        if (err != 0)
+            return err;
+        text += len + (text[len] == '-');
+    }
+    certs->ike_hashes = c.hashes;
+    certs->pss = c.pss;
+    if (!ike_only) {
+        certs->strength = c.strength;
+        certs->chain_hashes = c.hashes;
+    }
+    return 0;
+}
+
+static int set_auth(const struct tree *node, void *target, struct build_error *error)
+{
+    static const char *const keys[] = {"pubkey",  "ike:",  "rsa",  "ecdsa",
+                                       "ed25519", "ed448", "eddsa"};
+    struct round_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strcasecmp(text, "psk") == 0) {
+        work->auth->method = IKE_AUTH_PSK;
+        return 0;
+    }
+    for (size_t i = 0; i < LEN(keys); i++)
+        if (strncasecmp(text, keys[i], strlen(keys[i])) == 0) {
+            work->auth->method = IKE_AUTH_PUBKEY;
+            return set_constraints(node, text, work->certs, error);
+        }
+    if (strncasecmp(text, "xauth", 5) == 0)
+        return build_fail(error, node, "XAuth is of IKEv1, which is not supported");
+    return build_fail(error, node, "'%.40s' is not supported by ikat; psk and pubkey are", text);
+}
+
+/* --- identities --- */
+
+static int id_parse(const struct tree *node, const char *text, struct ike_id *ret_id,
+                    struct build_error *error)
+{
+    return identity_parse(text, ret_id) == 0
+               ? 0
+               : build_fail(error, node, "'%.60s' is not an identity", text);
+}
+
+static int set_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strlen(text) >= sizeof(work->auth->id_pattern))
+        return build_fail(error, node, "'%.60s' is not an identity", text);
+    int err = id_parse(node, text, &work->auth->id, error);
+    if (err == 0)
+        strcpy(work->auth->id_pattern, text);
+    return err;
+}
+
+static int set_ca_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    return id_parse(node, text, &work->certs->ca_id, error);
+}
+
+/* --- certificates and keys --- */
+
+static int cert_keep(const struct tree *node, struct conn_credentials *all, enum cert_role role,
+                     struct span octets, struct build_error *error)
+{
+    struct conn_cert *cert = &all->certs[all->n_certs];
+    if (all->n_certs == CONN_CERTS)
+        return build_fail(error, node, "more than %d certificates and keys", CONN_CERTS);
+    cert->octets = malloc(octets.len);
+    if (cert->octets == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(cert->octets, octets.ptr, octets.len);
+    cert->len = octets.len;
+    cert->role = role;
+    all->n_certs++;
+    return 0;
+}
+
+struct cert_target {
+    struct round_work *work;
+    enum cert_role role;
+    uint8_t (*digests)[CERT_DIGEST];
+    uint8_t *n;
+    bool names_us; /* its subject stands in for a missing id */
+};
+
+static bool subject_take(struct round_work *work, struct span subject)
+{
+    const struct wire_id id = {.type = ID_DER_ASN1_DN, .data = subject};
+    return work->subject.type != ID_ANY || identity_from_wire(&id, &work->subject);
+}
+
+static int cert_add(const struct tree *node, const struct tree *value,
+                    const struct cert_target *target, struct build_error *error)
+{
+    uint8_t room[VERIFIER_CERT_MAX];
+    struct wire_certificate outline = {.subject = {0}};
+    struct span der = pem_read(span_of(value->value, value->len), room, sizeof(room));
+    bool sound = target->role == CERT_ROLE_PUBKEY ? wire_key_info_read(der, &outline.key)
+                                                  : wire_certificate_read(der, &outline);
+    if (der.len == 0 || !sound)
+        return build_fail(error, node, "is no %s in PEM or DER",
+                          target->role == CERT_ROLE_PUBKEY ? "public key" : "X.509 certificate");
+    if (*target->n == CERT_POLICY_CERTS)
+        return build_fail(error, node, "more than %d", CERT_POLICY_CERTS);
+    SHA256(der.ptr, der.len, target->digests[(*target->n)++]);
+    if (target->names_us && !subject_take(target->work, outline.subject))
+        return build_fail(error, node, "the subject of the certificate is too long");
+    return cert_keep(node, target->work->credentials, target->role, der, error);
+}
+
+/* certs_add - the contents of one certificate, or a list of them. */
+static int certs_add(const struct tree *node, const struct cert_target *target,
+                     struct build_error *error)
+{
+    int first = 0;
+    if (node->kind == TREE_VALUE)
+        return node->len == 0 ? 0 : cert_add(node, node, target, error);
+    for (const struct tree *item = node->first; item != NULL; item = item->next)
+        if (!build_goes_on(error, cert_add(node, item, target, error), &first))
+            break;
+    return first;
+}
+
+static int set_certs(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const struct cert_target certs = {.work = work,
+                                      .role = CERT_ROLE_CONN,
+                                      .digests = work->certs->certs,
+                                      .n = &work->certs->n_certs,
+                                      .names_us = true};
+    return certs_add(node, &certs, error);
+}
+
+static int set_cacerts(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const struct cert_target certs = {.work = work,
+                                      .role = CERT_ROLE_CONN,
+                                      .digests = work->certs->cas,
+                                      .n = &work->certs->n_cas};
+    return certs_add(node, &certs, error);
+}
+
+static int set_pubkeys(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const struct cert_target keys = {.work = work,
+                                     .role = CERT_ROLE_PUBKEY,
+                                     .digests = work->certs->pubkeys,
+                                     .n = &work->certs->n_pubkeys};
+    return certs_add(node, &keys, error);
+}
+
+static int add_policy(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    struct round_work *work = target;
+    struct cert_policy *certs = work->certs;
+    if (text[0] == '\0' || strspn(text, "0123456789.") != strlen(text) ||
+        strlen(text) >= CERT_POLICY_OID)
+        return build_fail(error, node, "'%.60s' is not an object identifier such as 1.3.6.1", text);
+    if (certs->n_policies == CERT_POLICY_POLICIES)
+        return build_fail(error, node, "more than %d policies", CERT_POLICY_POLICIES);
+    strcpy(certs->policies[certs->n_policies++], text);
+    return 0;
+}
+
+static int set_policies(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_policy);
+}
+
+static const char *const revocation_words[] = {"relaxed", "ifuri", "strict", NULL};
+static const char not_yet[] = "EAP is not";
+static const struct key auth_keys[] = {
+    {.name = "auth", .kind = KEY_FUNCTION, .function = set_auth},
+    {.name = "id", .kind = KEY_FUNCTION, .function = set_id},
+    {.name = "round", .kind = KEY_U32, .offset = ROUND(order)},
+    {.name = "certs", .kind = KEY_FUNCTION, .function = set_certs},
+    {.name = "pubkeys", .kind = KEY_FUNCTION, .function = set_pubkeys},
+    {.name = "cacerts", .kind = KEY_FUNCTION, .function = set_cacerts},
+    {.name = "ca_id", .kind = KEY_FUNCTION, .function = set_ca_id},
+    {.name = "eap_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "aaa_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "xauth_id", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
+    {.name = "groups", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "cert_policy", .kind = KEY_FUNCTION, .function = set_policies},
+    {.name = "revocation",
+     .kind = KEY_WORD,
+     .offset = ROUND(revocation),
+     .words = revocation_words},
+};
+
+/* cert1 { file = ... }: the loader has put the contents into certs and cacerts; what is left comes
+ * from a client, and the engine opens no files. */
+static int auth_subsection(const struct tree *section, void *target, struct build_error *error)
+{
+    (void)target;
+    if (strncasecmp(section->name, "cert", 4) != 0 && strncasecmp(section->name, "cacert", 6) != 0)
+        return ERR_NOT_FOUND;
+    if (key_node(section, "handle") != section)
+        return build_fail(error, section, "tokens (PKCS#11) are not supported by ikat yet");
+    return build_fail(error, section,
+                      "ikatd reads files at start and on SIGHUP only: name it in 'certs', whose "
+                      "contents swanctl sends");
+}
+
+int auth_build(const struct tree *section, struct auth_rounds *rounds,
+               struct conn_credentials *credentials, struct build_error *error)
+{
+    static const struct key_table table = {auth_keys, LEN(auth_keys), auth_subsection};
+    if (rounds->n == POLICY_ROUNDS)
+        return build_fail(error, section, "more than %d rounds of authentication", POLICY_ROUNDS);
+    struct round_work work = {.auth = &rounds->policies[rounds->n],
+                              .certs = &rounds->certs[rounds->n],
+                              .credentials = credentials};
+    work.auth->method = IKE_AUTH_PUBKEY;
+    int err = keys_apply(&table, section, &work, error);
+    if (err != 0)
+        return err;
+    work.certs->revocation = (uint8_t)work.revocation;
+    if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
+        work.subject.type != ID_ANY) {
+        /* the certificate says who; a name that is too long as text is compared by `certs` alone */
+        work.auth->id = work.subject;
+        char text[IDENTITY_TEXT_MAX];
+        identity_print(&work.subject, text);
+        struct ike_id again;
+        if (strlen(text) < sizeof(work.auth->id_pattern) && identity_parse(text, &again) == 0 &&
+            identity_equal(&again, &work.subject))
+            strcpy(work.auth->id_pattern, text);
+    }
+    rounds->order[rounds->n++] = work.order;
+    return 0;
+}
+
+void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],
+                        uint8_t *ret_n, struct cert_policy ret_certs[POLICY_ROUNDS])
+{
+    bool taken[POLICY_ROUNDS] = {false};
+    if (rounds->n == 0) {
+        rounds->n = 1;
+        rounds->policies[0].method = IKE_AUTH_PUBKEY;
+    }
+    for (uint8_t at = 0; at < rounds->n; at++) {
+        uint8_t next = POLICY_ROUNDS;
+        for (uint8_t i = 0; i < rounds->n; i++)
+            if (!taken[i] && (next == POLICY_ROUNDS || rounds->order[i] < rounds->order[next]))
+                next = i;
+        taken[next] = true;
+        ret[at] = rounds->policies[next];
+        ret_certs[at] = rounds->certs[next];
+    }
+    *ret_n = rounds->n;
+}

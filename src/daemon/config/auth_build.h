@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_AUTH_BUILD_H
+#define DAEMON_AUTH_BUILD_H
+
+/* The sections local* and remote* of a connection: its authentication rounds. Used by conn_build.c.
+ */
+
+#include "daemon/config/conn_build.h"
+
+/* struct auth_rounds - those of one side, in the order of the file until auth_rounds_finish(). */
+struct auth_rounds {
+    bool remote;
+    uint8_t n;
+    uint32_t order[POLICY_ROUNDS]; /* `round`: the sort key */
+    struct ike_auth_policy policies[POLICY_ROUNDS];
+    struct cert_policy certs[POLICY_ROUNDS];
+};
+
+/* auth_build - one section. Its certificates are appended to `credentials`. */
+int auth_build(const struct tree *section, struct auth_rounds *rounds,
+               struct conn_credentials *credentials, struct build_error *error) MUST_USE;
+
+/* auth_rounds_finish - in the order of `round`, with at least one: a side without a section has one
+ * round with a key and any identity. */
+void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],
+                        uint8_t *ret_n, struct cert_policy ret_certs[POLICY_ROUNDS]);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Secrets, private keys and certificates that are loaded: what the keyholder and the verifier are
+ * told of them, and what a client is told of the outcome. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/credentials.h"
+#include "daemon/engine/engine_state.h"
+
+/* --- pre-shared secrets --- */
+
+/* struct secret_name - of a secret that a client can ask for by its id. */
+struct secret_name {
+    UT_hash_handle hh;
+    char id[LIMIT_NAME];
+};
+
+static struct secret_name *name_find(const struct engine *e, const char *id)
+{
+    struct secret_name *name;
+    HASH_FIND_STR(e->secrets, id, name);
+    return name;
+}
+
+static void name_drop(struct engine *e, struct secret_name *name)
+{
+    HASH_DEL(e->secrets, name);
+    free(name);
+}
+
+static int name_add(struct engine *e, const char *id)
+{
+    if (name_find(e, id) != NULL)
+        return 0;
+    struct secret_name *name = calloc(1, sizeof(*name));
+    if (name == NULL)
+        return ERR_NO_MEMORY;
+    (void)snprintf(name->id, sizeof(name->id), "%s", id);
+    HASH_ADD_STR(e->secrets, id, name);
+    return 0;
+}
+
+int engine_secret_load(struct engine *e, const struct engine_secret *secret,
+                       const struct engine_reply *reply)
+{
+    struct key_request request = {.kind = KEY_LOAD};
+    struct key_load *load = &request.load;
+    if (secret->n_octets == 0 || secret->n_octets > KEY_SECRET || secret->n_owners > KEY_OWNERS)
+        return ERR_INVALID;
+    memcpy(load->name, secret->id, sizeof(load->name));
+    load->name[sizeof(load->name) - 1] = '\0';
+    /* a secret that nobody asks for by name; an id of a client has no such octet */
+    if (load->name[0] == '\0')
+        (void)snprintf(load->name, sizeof(load->name), "\x01%llu",
+                       (unsigned long long)engine_number(e));
+    else if (name_add(e, load->name) != 0)
+        return ERR_NO_MEMORY;
+    load->secret_len = (uint32_t)secret->n_octets;
+    load->n_owners = secret->n_owners;
+    memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
+    int error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error
+                      : engine_key_send(e, &request, span_of(secret->octets, secret->n_octets));
+}
+
+int engine_secret_unload(struct engine *e, const char *id)
+{
+    struct key_request request = {.kind = KEY_UNLOAD};
+    struct secret_name *name = name_find(e, id);
+    if (name == NULL)
+        return ERR_NOT_FOUND;
+    memcpy(request.load.name, name->id, LIMIT_NAME);
+    name_drop(e, name);
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_key_send(e, &request, (struct span){0});
+}
+
+bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NAME])
+{
+    const struct secret_name *name = e->secrets;
+    while (name != NULL && index-- > 0)
+        name = name->hh.next;
+    if (name != NULL)
+        memcpy(ret_id, name->id, LIMIT_NAME);
+    return name != NULL;
+}
+
+/* --- private keys --- */
+
+/* struct key_loading - the client that loads a private key. */
+struct key_loading {
+    struct engine *engine;
+    struct engine_reply reply;
+};
+
+static int verifier_tell_key(struct engine *e, const uint8_t *key_id, bool present)
+{
+    struct verifier_request request = {.kind = VERIFIER_KEY, .key = {.present = present}};
+    memcpy(request.key.key_id, key_id, KEY_ID_SIZE);
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
+static void key_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct key_loading *loading = context;
+    struct engine *e = loading->engine;
+    if (error == 0)
+        error = credentials_key_add(e->credentials, key_id);
+    if (error == 0)
+        error = verifier_tell_key(e, key_id, true);
+    if (loading->reply.done != NULL)
+        loading->reply.done(loading->reply.context, error, reason, key_id);
+    free(loading);
+}
+
+int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
+                    const struct engine_reply *reply)
+{
+    struct key_request request = {.kind = KEY_PRIVATE_LOAD};
+    struct key_loading *loading = calloc(1, sizeof(*loading));
+    struct engine_reply own = {.context = loading, .done = key_loaded};
+    if (octets.len == 0 || octets.len + passphrase.len > KEY_FILE) {
+        free(loading);
+        return ERR_INVALID;
+    }
+    uint8_t *both = malloc(octets.len + passphrase.len);
+    if (loading == NULL || both == NULL) {
+        free(loading);
+        free(both);
+        return ERR_NO_MEMORY;
+    }
+    *loading = (struct key_loading){.engine = e, .reply = *reply};
+    memcpy(both, octets.ptr, octets.len);
+    if (passphrase.len > 0)
+        memcpy(both + octets.len, passphrase.ptr, passphrase.len);
+    request.private.octets_len = (uint32_t)octets.len;
+    request.private.passphrase_len = (uint32_t)passphrase.len;
+    int error = engine_loading_add(e, &own, &request.job);
+    if (error != 0)
+        free(loading);
+    else
+        error = engine_key_send(e, &request, span_of(both, octets.len + passphrase.len));
+    wipe(both, octets.len + passphrase.len);
+    free(both);
+    return error;
+}
+
+int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct key_request request = {.kind = KEY_PRIVATE_UNLOAD};
+    if (!credentials_key_remove(e->credentials, key_id))
+        return ERR_NOT_FOUND;
+    memcpy(request.private.key_id, key_id, KEY_ID_SIZE);
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_key_send(e, &request, (struct span){0});
+    return error != 0 ? error : verifier_tell_key(e, key_id, false);
+}
+
+/* --- certificates --- */
+
+int engine_cert_load(struct engine *e, enum cert_role role, struct span octets,
+                     const struct engine_reply *reply)
+{
+    struct verifier_request request = {.kind = VERIFIER_CERT, .cert = {.role = (uint32_t)role}};
+    const struct credential_cert *cert;
+    bool is_new;
+    int error = credentials_cert_add(e->credentials, role, octets, &cert, &is_new);
+    if (error != 0)
+        return error;
+    memcpy(request.cert.digest, cert->digest, CERT_DIGEST);
+    error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, octets);
+}
+
+int engine_cert_unload(struct engine *e, enum cert_role role, const uint8_t digest[CERT_DIGEST])
+{
+    struct verifier_request request = {.kind = VERIFIER_UNCERT, .cert = {.role = (uint32_t)role}};
+    memcpy(request.cert.digest, digest, CERT_DIGEST);
+    credentials_cert_remove(e->credentials, role, digest);
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
+int engine_crl_load(struct engine *e, struct span octets, const struct engine_reply *reply)
+{
+    struct verifier_request request = {.kind = VERIFIER_CRL};
+    if (octets.len == 0 || octets.len > VERIFIER_CRL_MAX)
+        return ERR_INVALID;
+    int error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, octets);
+}
+
+int engine_crls_flush(struct engine *e)
+{
+    struct verifier_request request = {.kind = VERIFIER_FLUSH};
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
+/* certs_clear - all that clients loaded; those that connections name stay with them. */
+static void certs_clear(struct engine *e)
+{
+    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA};
+    const struct credential_cert *cert;
+    for (size_t index = 0; (cert = credentials_cert_at(e->credentials, index)) != NULL;) {
+        unsigned before = cert->roles;
+        uint8_t digest[CERT_DIGEST];
+        memcpy(digest, cert->digest, CERT_DIGEST);
+        for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+            if (before & 1u << roles[i])
+                (void)!engine_cert_unload(e, roles[i], digest);
+        if ((before & ~(1u << CERT_ROLE_PLAIN | 1u << CERT_ROLE_CA)) != 0)
+            index++;
+    }
+}
+
+void engine_credentials_clear(struct engine *e)
+{
+    struct key_request request = {.kind = KEY_CLEAR};
+    const uint8_t *key_id;
+    while (e->secrets != NULL)
+        name_drop(e, e->secrets);
+    while ((key_id = credentials_key_at(e->credentials, 0)) != NULL) {
+        uint8_t copy[KEY_ID_SIZE];
+        memcpy(copy, key_id, KEY_ID_SIZE);
+        (void)credentials_key_remove(e->credentials, copy);
+        (void)!verifier_tell_key(e, copy, false);
+    }
+    certs_clear(e);
+    if (engine_loading_add(e, NULL, &request.job) != 0 ||
+        engine_key_send(e, &request, (struct span){0}) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=credentials-not-cleared");
+    (void)!engine_crls_flush(e);
+}
+
+/* --- connections --- */
+
+static int certs_load(struct engine *e, const struct conn_credentials *credentials)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < credentials->n_certs; i++) {
+        const struct conn_cert *cert = &credentials->certs[i];
+        error = engine_cert_load(e, cert->role, span_of(cert->octets, cert->len), NULL);
+    }
+    return error;
+}
+
+static void ca_add(struct ike_conn *conn, const uint8_t *info_id)
+{
+    for (uint8_t i = 0; i < conn->n_cas; i++)
+        if (memcmp(conn->cas[i], info_id, IKE_KEY_ID) == 0)
+            return;
+    if (conn->n_cas < POLICY_CAS)
+        memcpy(conn->cas[conn->n_cas++], info_id, IKE_KEY_ID);
+}
+
+/* cas_fill - the CAs that our CERTREQ names: those of the connection, else all trusted ones. */
+static void cas_fill(const struct engine *e, const struct conn_credentials *credentials,
+                     struct ike_conn *conn)
+{
+    const struct credential_cert *cert;
+    unsigned n_named = 0;
+    for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
+        n_named += credentials->remote[i].n_cas;
+    for (size_t at = 0; (cert = credentials_cert_at(e->credentials, at)) != NULL; at++) {
+        bool named = n_named == 0 && (cert->roles & 1u << CERT_ROLE_CA);
+        for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
+            for (uint8_t j = 0; j < credentials->remote[i].n_cas; j++)
+                named |= memcmp(credentials->remote[i].cas[j], cert->digest, CERT_DIGEST) == 0;
+        if (named)
+            ca_add(conn, cert->info_id);
+    }
+}
+
+int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
+                            struct ike_conn *conn)
+{
+    bool pubkey = false;
+    int error = certs_load(e, credentials);
+    for (uint8_t i = 0; error == 0 && i < conn->n_local_rounds; i++) {
+        conn->local[i].credentials = credentials_policy_add(e->credentials, &credentials->local[i]);
+        error = conn->local[i].credentials == 0 ? ERR_NO_MEMORY : 0;
+    }
+    for (uint8_t i = 0; error == 0 && i < conn->n_remote_rounds; i++) {
+        conn->remote[i].credentials =
+            credentials_policy_add(e->credentials, &credentials->remote[i]);
+        error = conn->remote[i].credentials == 0 ? ERR_NO_MEMORY : 0;
+        pubkey |= conn->remote[i].method == IKE_AUTH_PUBKEY;
+    }
+    if (error == 0 && pubkey)
+        cas_fill(e, credentials, conn);
+    return error;
+}
+
+void engine_credentials_done(struct engine *e)
+{
+    while (e->secrets != NULL)
+        name_drop(e, e->secrets);
+    e->credentials = credentials_free(e->credentials);
+}

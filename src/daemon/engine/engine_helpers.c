@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The channels to the keyholder and the verifier: requests wait in an outbox while a channel is
+ * full, and an answer goes to whoever asked. */
+#include <stdlib.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
+
+/* struct loading - a request that is not an AUTH job: a secret, key or certificate. */
+struct loading {
+    UT_hash_handle hh;
+    uint64_t job;
+    struct engine_reply reply;
+};
+
+static int helper_send(struct engine *e, struct outbox *outbox, int fd, struct span message,
+                       struct span tail)
+{
+    int error = outbox_send(outbox, message, tail);
+    if (error == 0 && outbox_waiting(outbox) > 0)
+        error = event_loop_change(e->loop, fd, EVENT_READ | EVENT_WRITE);
+    return error;
+}
+
+int engine_key_send(struct engine *e, struct key_request *request, struct span octets)
+{
+    request->n_octets = (uint32_t)octets.len;
+    return helper_send(e, e->to_keyholder, e->start->key_fd, span_of(request, sizeof(*request)),
+                       octets);
+}
+
+int engine_verifier_send(struct engine *e, struct verifier_request *request, struct span octets)
+{
+    request->n_octets = (uint32_t)octets.len;
+    return helper_send(e, e->to_verifier, e->start->verifier_fd, span_of(request, sizeof(*request)),
+                       octets);
+}
+
+/* --- who waits for an answer --- */
+
+int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
+{
+    struct loading *loading = calloc(1, sizeof(*loading));
+    if (loading == NULL)
+        return ERR_NO_MEMORY;
+    loading->job = engine_number(e) | ENGINE_LOAD_JOB;
+    if (reply != NULL)
+        loading->reply = *reply;
+    HASH_ADD(hh, e->loading, job, sizeof(loading->job), loading);
+    *ret_job = loading->job;
+    return 0;
+}
+
+static void loading_end(struct engine *e, uint64_t job, int error, const char *reason,
+                        const uint8_t *key_id)
+{
+    struct loading *loading;
+    HASH_FIND(hh, e->loading, &job, sizeof(job), loading);
+    if (loading == NULL)
+        return;
+    struct engine_reply reply = loading->reply;
+    HASH_DEL(e->loading, loading);
+    free(loading);
+    if (reply.done != NULL)
+        reply.done(reply.context, error, reason, key_id);
+    else if (error != 0)
+        log_line(LOG_LEVEL_WARNING, "event=credential-refused error=\"%s\" reason=\"%s\"",
+                 error_text(error), reason);
+}
+
+void engine_loading_forget(struct engine *e, void *context)
+{
+    struct loading *loading, *next;
+    HASH_ITER(hh, e->loading, loading, next)
+    if (loading->reply.context == context)
+        loading->reply = (struct engine_reply){0};
+}
+
+static void loading_free(struct engine *e)
+{
+    struct loading *loading, *next;
+    HASH_ITER(hh, e->loading, loading, next)
+    {
+        HASH_DEL(e->loading, loading);
+        free(loading);
+    }
+}
+
+/* --- answers --- */
+
+static void flush(struct engine *e, struct outbox *outbox, int fd)
+{
+    int error = outbox_flush(outbox);
+    if (error == 0)
+        error = event_loop_change(e->loop, fd, EVENT_READ);
+    if (error != 0 && error != ERR_AGAIN)
+        log_line(LOG_LEVEL_ERROR, "event=helper-unreachable error=\"%s\"", error_text(error));
+}
+
+static void gone(struct engine *e, int fd, const char *name, int error)
+{
+    if (error == ERR_AGAIN)
+        return;
+    log_line(LOG_LEVEL_ERROR, "event=%s-gone", name);
+    event_loop_remove(e->loop, fd); /* the supervisor ends us */
+}
+
+static void key_answered(struct engine *e, struct key_answer *answer, struct span octets)
+{
+    answer->reason[sizeof(answer->reason) - 1] = '\0';
+    if (answer->job & ENGINE_LOAD_JOB)
+        loading_end(e, answer->job, answer->error, answer->reason, answer->key_id);
+    else
+        engine_key_answered(e, answer, octets);
+}
+
+static void on_keyholder(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct key_answer answer;
+    uint8_t octets[KEY_AUTH];
+    size_t n;
+    int error;
+    if (events & EVENT_WRITE)
+        flush(e, e->to_keyholder, fd);
+    while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
+                                      (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
+        key_answered(e, &answer, span_of(octets, n));
+        engine_pump(e);
+    }
+    gone(e, fd, "keyholder", error);
+}
+
+static void on_verifier(void *context, int fd, unsigned events)
+{
+    static uint8_t octets[VERIFIER_CHAIN * VERIFIER_CERT_MAX];
+    struct engine *e = context;
+    struct verifier_answer answer;
+    size_t n;
+    int error;
+    if (events & EVENT_WRITE)
+        flush(e, e->to_verifier, fd);
+    while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
+                                      (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
+        answer.reason[sizeof(answer.reason) - 1] = '\0';
+        if (answer.job & ENGINE_LOAD_JOB)
+            loading_end(e, answer.job, answer.error, answer.reason, NULL);
+        else
+            engine_verifier_answered(e, &answer, span_of(octets, n));
+        engine_pump(e);
+    }
+    gone(e, fd, "verifier", error);
+}
+
+int engine_helpers_add(struct engine *e)
+{
+    e->to_keyholder = outbox_new(e->start->key_fd);
+    e->to_verifier = outbox_new(e->start->verifier_fd);
+    if (e->to_keyholder == NULL || e->to_verifier == NULL)
+        return ERR_NO_MEMORY;
+    int error = event_loop_add(e->loop, e->start->key_fd, EVENT_READ, on_keyholder, e);
+    return error != 0 ? error
+                      : event_loop_add(e->loop, e->start->verifier_fd, EVENT_READ, on_verifier, e);
+}
+
+void engine_helpers_done(struct engine *e)
+{
+    e->to_keyholder = outbox_free(e->to_keyholder);
+    e->to_verifier = outbox_free(e->to_verifier);
+    loading_free(e);
+}

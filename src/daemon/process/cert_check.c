@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/cert_check.h"
+
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "crypto/signature.h"
+#include "daemon/process/cert_identity.h"
+
+#define SECURITY_LEVEL 2 /* 112 bits: RSA with 2,048 bits, no signature with SHA-1 */
+#define BIT(hash)      ((uint16_t)(1u << (hash)))
+
+static int refuse(struct cert_check *check, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int refuse(struct cert_check *check, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(check->reason, sizeof(check->reason), format, arguments);
+    va_end(arguments);
+    return ERR_AUTH;
+}
+
+static const char *owner(const struct cert_check *check)
+{
+    return check->of_gateway ? "the gateway's" : "the peer's";
+}
+
+/* --- keys --- */
+
+bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key)
+{
+    const struct cert_strength *s = &policy->strength;
+    enum signature_key kind = signature_key_kind(key);
+    bool any = s->rsa_bits == 0 && s->ecdsa_bits == 0 && s->ed25519 == 0 && s->ed448 == 0;
+    int bits = EVP_PKEY_get_bits(key);
+    switch (kind) {
+    case SIGNATURE_KEY_NONE: return false;
+    case SIGNATURE_KEY_RSA: return any || (s->rsa_bits != 0 && bits >= s->rsa_bits);
+    case SIGNATURE_KEY_P256:
+    case SIGNATURE_KEY_P384:
+    case SIGNATURE_KEY_P521: return any || (s->ecdsa_bits != 0 && bits >= s->ecdsa_bits);
+    case SIGNATURE_KEY_ED25519: return any || s->ed25519 != 0;
+    case SIGNATURE_KEY_ED448: return any || s->ed448 != 0;
+    }
+    return false;
+}
+
+/* --- what libcrypto says, in words --- */
+
+static const char *time_text(const ASN1_TIME *at, char out[32])
+{
+    struct tm tm;
+    if (at == NULL || ASN1_TIME_to_tm(at, &tm) != 1)
+        return strcpy(out, "an unknown date");
+    (void)strftime(out, 32, "%Y-%m-%d %H:%M UTC", &tm);
+    return out;
+}
+
+static const char *clock_text(char out[32])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    if (gmtime_r(&now, &tm) == NULL)
+        return strcpy(out, "?");
+    (void)strftime(out, 32, "%Y-%m-%d %H:%M UTC", &tm);
+    return out;
+}
+
+static int refuse_time(struct cert_check *check, X509 *x509, bool expired)
+{
+    char subject[IDENTITY_TEXT_MAX], when[32], now[32];
+    if (expired)
+        return refuse(check, "%s certificate %.150s expired on %s; the clock of this host says %s",
+                      x509 == check->leaf ? owner(check) : "the CA",
+                      cert_identity_print(x509, subject), time_text(X509_get0_notAfter(x509), when),
+                      clock_text(now));
+    return refuse(check,
+                  "%s certificate %.150s is not valid before %s; the clock of "
+                  "this host says %s",
+                  x509 == check->leaf ? owner(check) : "the CA", cert_identity_print(x509, subject),
+                  time_text(X509_get0_notBefore(x509), when), clock_text(now));
+}
+
+/* refuse_issuer - the path ends at a certificate whose CA we do not have, or at
+ * a CA that signed itself and is not trusted. */
+static int refuse_issuer(struct cert_check *check, X509 *x509)
+{
+    char leaf[IDENTITY_TEXT_MAX], ca[IDENTITY_TEXT_MAX];
+    const X509_NAME *of_ca = X509_get_issuer_name(x509);
+    bool direct = X509_NAME_cmp(X509_get_issuer_name(check->leaf), of_ca) == 0;
+    const char *where = check->policy->n_cas > 0 ? "cacerts of connection " : "x509ca";
+    cert_identity_print(check->leaf, leaf);
+    cert_identity_print_name(of_ca, ca);
+    if (X509_NAME_cmp(X509_get_subject_name(check->leaf), of_ca) == 0)
+        return refuse(check,
+                      "%s certificate %.150s signed itself, and is not in certs of "
+                      "connection %.63s",
+                      owner(check), leaf, check->conn);
+    return refuse(check, "%s certificate %.120s %s %.120s, which is not in %s%.63s", owner(check),
+                  leaf, direct ? "is signed by CA" : "has a chain that ends at CA", ca, where,
+                  check->policy->n_cas > 0 ? check->conn : "");
+}
+
+static int refuse_revoked(struct cert_check *check, X509 *x509)
+{
+    char subject[IDENTITY_TEXT_MAX];
+    return refuse(check, "%s certificate %.200s was revoked on %s",
+                  x509 == check->leaf ? owner(check) : "the CA", cert_identity_print(x509, subject),
+                  check->revoked_on);
+}
+
+static int refuse_error(struct cert_check *check, X509_STORE_CTX *ctx)
+{
+    char subject[IDENTITY_TEXT_MAX];
+    int error = X509_STORE_CTX_get_error(ctx);
+    X509 *x509 = X509_STORE_CTX_get_current_cert(ctx);
+    if (x509 == NULL)
+        x509 = check->leaf;
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return refuse_time(check, x509, true);
+    case X509_V_ERR_CERT_NOT_YET_VALID: return refuse_time(check, x509, false);
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return refuse_issuer(check, x509);
+    case X509_V_ERR_CERT_REVOKED: return refuse_revoked(check, x509);
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+        return refuse(check, "no valid CRL says whether %.200s is revoked (revocation = %s)",
+                      cert_identity_print(x509, subject),
+                      check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
+    default:
+        return refuse(check, "%s certificate chain: %.150s: %.120s", owner(check),
+                      cert_identity_print(x509, subject), X509_verify_cert_error_string(error));
+    }
+}
+
+/* --- revocation --- */
+
+static bool names_server(X509 *x509)
+{
+    return X509_get_ext_by_NID(x509, NID_crl_distribution_points, -1) >= 0 ||
+           X509_get_ext_by_NID(x509, NID_info_access, -1) >= 0;
+}
+
+/* without_word - no list that counts says anything about the certificate. The
+ * end of the chain is trusted by configuration; no list can take that back. */
+static bool without_word(const struct cert_check *check, X509_STORE_CTX *ctx)
+{
+    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+    X509 *x509 = X509_STORE_CTX_get_current_cert(ctx);
+    if (X509_STORE_CTX_get_error_depth(ctx) == sk_X509_num(chain) - 1)
+        return true;
+    switch ((enum cert_revocation)check->policy->revocation) {
+    case CERT_REVOCATION_RELAXED: return true;
+    case CERT_REVOCATION_IFURI: return x509 != NULL && !names_server(x509);
+    case CERT_REVOCATION_STRICT: return false;
+    }
+    return false;
+}
+
+/* revocation_note - libcrypto forgets the list with the callback. */
+static void revocation_note(struct cert_check *check, X509_STORE_CTX *ctx)
+{
+    X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
+    X509_REVOKED *entry = NULL;
+    if (crl != NULL)
+        (void)X509_CRL_get0_by_cert(crl, &entry, X509_STORE_CTX_get_current_cert(ctx));
+    time_text(entry == NULL ? NULL : X509_REVOKED_get0_revocationDate(entry), check->revoked_on);
+}
+
+static int on_error(int ok, X509_STORE_CTX *ctx)
+{
+    if (ok == 1)
+        return 1;
+    switch (X509_STORE_CTX_get_error(ctx)) {
+    case X509_V_ERR_CERT_REVOKED: revocation_note(X509_STORE_CTX_get_app_data(ctx), ctx); return 0;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+    case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
+    case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
+    case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+    case X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION:
+    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+    case X509_V_ERR_CRL_PATH_VALIDATION_ERROR: break;
+    default: return 0;
+    }
+    if (!without_word(X509_STORE_CTX_get_app_data(ctx), ctx))
+        return 0;
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
+}
+
+/* --- beyond the path --- */
+
+/* RFC 4945 section 5.1.3.2: digitalSignature or nonRepudiation, if the
+ * extension is there. */
+static bool usage_fits(X509 *x509)
+{
+    uint32_t usage = X509_get_key_usage(x509);
+    return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0;
+}
+
+/* RFC 4945 section 5.1.3.12: without the extension, or for IKE, or for
+ * anything. Certificates of servers and of users are common in the field, each
+ * for its own side. */
+static bool extended_usage_fits(X509 *x509, bool of_gateway)
+{
+    static const char *const ike[] = {"2.5.29.37.0",       "1.3.6.1.5.5.7.3.17",
+                                      "1.3.6.1.5.5.7.3.5", "1.3.6.1.5.5.7.3.6",
+                                      "1.3.6.1.5.5.7.3.7", "1.3.6.1.5.5.8.2.2"};
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
+    bool fits = usages == NULL && X509_get_ext_by_NID(x509, NID_ext_key_usage, -1) < 0;
+    for (int i = 0; !fits && i < sk_ASN1_OBJECT_num(usages); i++) {
+        const ASN1_OBJECT *usage = sk_ASN1_OBJECT_value(usages, i);
+        char oid[64];
+        (void)OBJ_obj2txt(oid, sizeof(oid), usage, 1);
+        fits = OBJ_obj2nid(usage) == (of_gateway ? NID_server_auth : NID_client_auth);
+        for (size_t j = 0; !fits && j < sizeof(ike) / sizeof(ike[0]); j++)
+            fits = strcmp(oid, ike[j]) == 0;
+    }
+    sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
+    return fits;
+}
+
+static int leaf_check(struct cert_check *check)
+{
+    char subject[IDENTITY_TEXT_MAX];
+    cert_identity_print(check->leaf, subject);
+    if (!usage_fits(check->leaf))
+        return refuse(check, "%s certificate %.200s has a keyUsage without digitalSignature",
+                      owner(check), subject);
+    if (!extended_usage_fits(check->leaf, check->of_gateway))
+        return refuse(check, "%s certificate %.200s is not for IKE: see its extendedKeyUsage",
+                      owner(check), subject);
+    return 0;
+}
+
+static enum signature_hash hash_of(int nid)
+{
+    return nid == NID_sha256   ? SIGNATURE_SHA2_256
+           : nid == NID_sha384 ? SIGNATURE_SHA2_384
+           : nid == NID_sha512 ? SIGNATURE_SHA2_512
+                               : SIGNATURE_IDENTITY;
+}
+
+/* link_check - one certificate of the chain; `signer` false: the end, whose own
+ * signature proves nothing. */
+static int link_check(struct cert_check *check, X509 *x509, bool is_leaf, bool signer)
+{
+    char subject[IDENTITY_TEXT_MAX];
+    int digest = NID_undef;
+    cert_identity_print(x509, subject);
+    if (!cert_check_key(check->policy, X509_get0_pubkey(x509)))
+        return refuse(check,
+                      "the key of certificate %.200s is of a kind or strength that "
+                      "connection %.63s does not accept",
+                      subject, check->conn);
+    if (!is_leaf && X509_check_ca(x509) != 1)
+        return refuse(check, "certificate %.200s in the chain is not that of a CA", subject);
+    (void)X509_get_signature_info(x509, &digest, NULL, NULL, NULL);
+    if (signer && check->policy->chain_hashes != 0 &&
+        (check->policy->chain_hashes & BIT(hash_of(digest))) == 0)
+        return refuse(check,
+                      "certificate %.200s is signed with a hash that connection %.63s does "
+                      "not accept",
+                      subject, check->conn);
+    return 0;
+}
+
+static int64_t end_of(X509 *x509)
+{
+    struct tm tm;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(x509), &tm) != 1)
+        return 0;
+    return timegm(&tm);
+}
+
+static int ca_id_check(struct cert_check *check, const STACK_OF(X509) * chain)
+{
+    char text[IDENTITY_TEXT_MAX];
+    if (check->policy->ca_id.type == ID_ANY)
+        return 0;
+    for (int i = 1; i < sk_X509_num(chain); i++)
+        if (cert_identity_has(sk_X509_value(chain, i), &check->policy->ca_id))
+            return 0;
+    return refuse(check, "no CA of the chain has the identity %.200s (ca_id of connection %.63s)",
+                  identity_print(&check->policy->ca_id, text), check->conn);
+}
+
+static int chain_check(struct cert_check *check, const STACK_OF(X509) * chain)
+{
+    int n = sk_X509_num(chain), error = 0;
+    check->not_after = INT64_MAX;
+    for (int i = 0; error == 0 && i < n; i++) {
+        X509 *x509 = sk_X509_value(chain, i);
+        int64_t end = end_of(x509);
+        error = link_check(check, x509, i == 0, i < n - 1);
+        check->not_after = end < check->not_after ? end : check->not_after;
+    }
+    return error != 0 ? error : ca_id_check(check, chain);
+}
+
+/* RFC 5280 section 6.1.5: each wanted policy must be among those that the whole
+ * path is valid for. */
+static int policies_check(struct cert_check *check, X509_STORE_CTX *ctx)
+{
+    const X509_POLICY_TREE *tree = X509_STORE_CTX_get0_policy_tree(ctx);
+    const STACK_OF(X509_POLICY_NODE) *nodes =
+        tree == NULL ? NULL : X509_policy_tree_get0_user_policies(tree);
+    for (int wanted = 0; wanted < check->policy->n_policies; wanted++) {
+        bool found = false;
+        for (int i = 0; !found && i < sk_X509_POLICY_NODE_num(nodes); i++) {
+            char oid[CERT_POLICY_OID];
+            (void)OBJ_obj2txt(oid, sizeof(oid),
+                              X509_policy_node_get0_policy(sk_X509_POLICY_NODE_value(nodes, i)), 1);
+            found = strcmp(oid, check->policy->policies[wanted]) == 0;
+        }
+        if (!found)
+            return refuse(check,
+                          "%s certificate chain is not valid for the policy %.63s "
+                          "(cert_policy of connection %.63s)",
+                          owner(check), check->policy->policies[wanted], check->conn);
+    }
+    return 0;
+}
+
+/* --- the path --- */
+
+static bool named(const uint8_t (*digests)[CERT_DIGEST], size_t n, const uint8_t *digest)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(digests[i], digest, CERT_DIGEST) == 0)
+            return true;
+    return false;
+}
+
+/* anchors_new - the CAs that the connection names, or all of x509ca; and a
+ * certificate of the peer that the connection names itself needs no CA. */
+static X509_STORE *anchors_new(const struct cert_check *check, bool pinned)
+{
+    const struct cert_policy *policy = check->policy;
+    if (policy->n_cas == 0 && !pinned) {
+        X509_STORE *all = cert_store_anchors(check->store);
+        if (all != NULL)
+            X509_STORE_up_ref(all);
+        return all;
+    }
+    X509_STORE *anchors = X509_STORE_new();
+    bool ok = anchors != NULL;
+    for (int i = 0; ok && i < policy->n_cas; i++) {
+        const struct cert *ca = cert_store_find(check->store, policy->cas[i]);
+        ok = ca == NULL || ca->x509 == NULL || X509_STORE_add_cert(anchors, ca->x509) == 1;
+    }
+    if (ok && pinned)
+        ok = X509_STORE_add_cert(anchors, check->leaf) == 1;
+    if (!ok) {
+        X509_STORE_free(anchors);
+        return NULL;
+    }
+    return anchors;
+}
+
+static bool policies_set(X509_VERIFY_PARAM *param, const struct cert_policy *policy)
+{
+    for (int i = 0; i < policy->n_policies; i++) {
+        ASN1_OBJECT *oid = OBJ_txt2obj(policy->policies[i], 1);
+        if (oid == NULL || X509_VERIFY_PARAM_add0_policy(param, oid) != 1) {
+            ASN1_OBJECT_free(oid);
+            return false;
+        }
+    }
+    return policy->n_policies == 0 ||
+           X509_VERIFY_PARAM_set_flags(param,
+                                       X509_V_FLAG_POLICY_CHECK | X509_V_FLAG_EXPLICIT_POLICY) == 1;
+}
+
+static bool param_set(const struct cert_check *check, X509_STORE_CTX *ctx,
+                      STACK_OF(X509_CRL) * crls)
+{
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
+    if (sk_X509_CRL_num(crls) > 0 || check->policy->revocation != CERT_REVOCATION_RELAXED)
+        flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_USE_DELTAS |
+                 X509_V_FLAG_EXTENDED_CRL_SUPPORT;
+    X509_VERIFY_PARAM_set_depth(param, VERIFIER_CHAIN - 1);
+    X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+    X509_STORE_CTX_set0_crls(ctx, crls);
+    X509_STORE_CTX_set_verify_cb(ctx, on_error);
+    return X509_VERIFY_PARAM_set_flags(param, flags) == 1 && policies_set(param, check->policy);
+}
+
+/* untrusted_new - certificates to build a path with: the peer's, then our CAs.
+ */
+static STACK_OF(X509) * untrusted_new(const struct cert_check *check)
+{
+    STACK_OF(X509) *all = sk_X509_new_null();
+    bool ok = all != NULL;
+    for (int i = 0; ok && i < sk_X509_num(check->others); i++)
+        ok = sk_X509_push(all, sk_X509_value(check->others, i)) > 0;
+    for (const struct cert *cert = check->store->certs; ok && cert != NULL; cert = cert->hh.next)
+        if (cert->x509 != NULL && X509_check_ca(cert->x509) == 1)
+            ok = sk_X509_push(all, cert->x509) > 0;
+    if (!ok) {
+        sk_X509_free(all);
+        return NULL;
+    }
+    return all;
+}
+
+static int path_check(struct cert_check *check, X509_STORE *anchors, STACK_OF(X509) * untrusted)
+{
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509_CRL) *crls = cert_store_crls(check->store, check->others);
+    int error = ERR_NO_MEMORY;
+    if (ctx != NULL && crls != NULL &&
+        X509_STORE_CTX_init(ctx, anchors, check->leaf, untrusted) == 1 &&
+        X509_STORE_CTX_set_app_data(ctx, check) == 1 && param_set(check, ctx, crls)) {
+        error = X509_verify_cert(ctx) == 1 ? 0 : refuse_error(check, ctx);
+        if (error == 0)
+            error = chain_check(check, X509_STORE_CTX_get0_chain(ctx));
+        if (error == 0)
+            error = policies_check(check, ctx);
+    }
+    X509_STORE_CTX_free(ctx);
+    sk_X509_CRL_free(crls);
+    return error;
+}
+
+int cert_check_run(struct cert_check *check)
+{
+    const struct cert_policy *policy = check->policy;
+    uint8_t digest[CERT_DIGEST];
+    unsigned len = sizeof(digest);
+    char subject[IDENTITY_TEXT_MAX];
+    if (X509_digest(check->leaf, EVP_sha256(), digest, &len) != 1)
+        return ERR_NO_MEMORY;
+    bool pinned = named(policy->certs, policy->n_certs, digest);
+    if (policy->n_certs > 0 && !pinned)
+        return refuse(check, "%s certificate %.200s is not in certs of connection %.63s",
+                      owner(check), cert_identity_print(check->leaf, subject), check->conn);
+    if (!pinned && X509_check_ca(check->leaf) == 1)
+        return refuse(check, "%s certificate %.200s is that of a CA", owner(check),
+                      cert_identity_print(check->leaf, subject));
+    int error = leaf_check(check);
+    if (error != 0)
+        return error;
+    X509_STORE *anchors = anchors_new(check, pinned);
+    STACK_OF(X509) *untrusted = untrusted_new(check);
+    error = anchors == NULL || untrusted == NULL ? ERR_NO_MEMORY
+                                                 : path_check(check, anchors, untrusted);
+    sk_X509_free(untrusted);
+    X509_STORE_free(anchors);
+    return error;
+}

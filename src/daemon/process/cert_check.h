@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_CERT_CHECK_H
+#define DAEMON_CERT_CHECK_H
+
+/*
+ * Whether a certificate may be used by a peer of a connection: libcrypto's path
+ * validation (RFC 5280 section 6: signatures, validity, basic and name
+ * constraints, policies, path length, critical extensions, revocation), and
+ * what IKE and the configuration ask for beyond it.
+ */
+
+#include "daemon/process/cert_store.h"
+
+struct cert_check {
+    struct cert_store *store;
+    const struct cert_policy *policy;
+    const char *conn;             /* its name, for people */
+    bool of_gateway;              /* the peer is the responder */
+    X509 *leaf;                   /* borrowed */
+    STACK_OF(X509) * others;      /* the other certificates of the peer; borrowed */
+    char revoked_on[32];          /* in between: the date in the CRL */
+    int64_t not_after;            /* out: the first end of the chain */
+    char reason[VERIFIER_REASON]; /* out: why not */
+};
+
+/* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY.
+ */
+int cert_check_run(struct cert_check *check) MUST_USE;
+
+/* cert_check_key - kind and strength of the key, before any work is done with
+ * it. */
+bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/cert_store.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include "crypto/key_id.h"
+
+#define BIT(role) (1u << (role))
+
+int cert_store_init(struct cert_store *store)
+{
+    *store = (struct cert_store){.certs = NULL};
+    return 0;
+}
+
+static struct cert *cert_free(struct cert *cert)
+{
+    X509_free(cert->x509);
+    EVP_PKEY_free(cert->key);
+    free(cert);
+    return NULL;
+}
+
+static void anchors_drop(struct cert_store *store)
+{
+    X509_STORE_free(store->anchors);
+    store->anchors = NULL;
+}
+
+void cert_store_done(struct cert_store *store)
+{
+    struct cert *cert, *next;
+    HASH_ITER(hh, store->certs, cert, next)
+    {
+        HASH_DEL(store->certs, cert);
+        cert_free(cert);
+    }
+    cert_store_flush(store);
+    anchors_drop(store);
+    free(store->keys);
+    *store = (struct cert_store){0};
+}
+
+X509 *cert_read(struct span octets)
+{
+    const uint8_t *at = octets.ptr;
+    if (octets.len == 0 || octets.len > VERIFIER_CERT_MAX)
+        return NULL;
+    X509 *x509 = d2i_X509(NULL, &at, (long)octets.len);
+    if (x509 != NULL && at != octets.ptr + octets.len) {
+        X509_free(x509);
+        return NULL;
+    }
+    return x509;
+}
+
+EVP_PKEY *cert_read_pubkey(struct span octets)
+{
+    const uint8_t *at = octets.ptr;
+    if (octets.len == 0 || octets.len > VERIFIER_CERT_MAX)
+        return NULL;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)octets.len);
+    if (key != NULL && at != octets.ptr + octets.len) {
+        EVP_PKEY_free(key);
+        return NULL;
+    }
+    return key;
+}
+
+struct cert *cert_store_find(const struct cert_store *store, const uint8_t digest[CERT_DIGEST])
+{
+    struct cert *cert;
+    HASH_FIND(hh, store->certs, digest, CERT_DIGEST, cert);
+    return cert;
+}
+
+static bool key_known(const struct cert_store *store, const uint8_t key_id[KEY_ID_SIZE])
+{
+    for (size_t i = 0; i < store->n_keys; i++)
+        if (memcmp(store->keys[i], key_id, KEY_ID_SIZE) == 0)
+            return true;
+    return false;
+}
+
+static struct cert *cert_new(const struct verifier_cert *wanted, struct span octets)
+{
+    struct cert *cert = calloc(1, sizeof(*cert));
+    if (cert == NULL)
+        return NULL;
+    memcpy(cert->digest, wanted->digest, CERT_DIGEST);
+    if (wanted->role == CERT_ROLE_PUBKEY)
+        cert->key = cert_read_pubkey(octets);
+    else
+        cert->x509 = cert_read(octets);
+    if (cert->x509 != NULL)
+        cert->key = X509_get_pubkey(cert->x509);
+    if (cert->key == NULL || crypto_key_ids(cert->key, cert->key_id, cert->ca_id) != 0)
+        return cert_free(cert);
+    return cert;
+}
+
+int cert_store_add(struct cert_store *store, const struct verifier_cert *wanted, struct span octets)
+{
+    uint8_t digest[CERT_DIGEST];
+    if (wanted->role >= CERT_ROLES)
+        return ERR_INVALID;
+    SHA256(octets.ptr, octets.len, digest);
+    if (memcmp(digest, wanted->digest, CERT_DIGEST) != 0)
+        return ERR_INVALID;
+    struct cert *cert = cert_store_find(store, digest);
+    if (cert == NULL && HASH_COUNT(store->certs) >= CERT_STORE_CERTS)
+        return ERR_FULL;
+    if (cert == NULL) {
+        cert = cert_new(wanted, octets);
+        if (cert == NULL)
+            return ERR_INVALID;
+        cert->has_private = key_known(store, cert->key_id);
+        HASH_ADD(hh, store->certs, digest, CERT_DIGEST, cert);
+    }
+    cert->roles |= BIT(wanted->role);
+    anchors_drop(store);
+    return 0;
+}
+
+void cert_store_remove(struct cert_store *store, const struct verifier_cert *wanted)
+{
+    struct cert *cert = cert_store_find(store, wanted->digest);
+    if (cert == NULL || wanted->role >= CERT_ROLES)
+        return;
+    cert->roles &= ~BIT(wanted->role);
+    anchors_drop(store);
+    if (cert->roles == 0) {
+        for (size_t i = 0; i < store->n_crls; i++)
+            store->crls[i].verified = false; /* perhaps by this one */
+        HASH_DEL(store->certs, cert);
+        cert_free(cert);
+    }
+}
+
+static int key_add(struct cert_store *store, const uint8_t key_id[KEY_ID_SIZE])
+{
+    uint8_t(*keys)[KEY_ID_SIZE] =
+        reallocarray(store->keys, store->n_keys + 1, sizeof(store->keys[0]));
+    if (keys == NULL)
+        return ERR_NO_MEMORY;
+    store->keys = keys;
+    memcpy(store->keys[store->n_keys++], key_id, KEY_ID_SIZE);
+    return 0;
+}
+
+static void key_remove(struct cert_store *store, const uint8_t key_id[KEY_ID_SIZE])
+{
+    for (size_t i = 0; i < store->n_keys; i++)
+        if (memcmp(store->keys[i], key_id, KEY_ID_SIZE) == 0) {
+            memmove(store->keys[i], store->keys[--store->n_keys], KEY_ID_SIZE);
+            return;
+        }
+}
+
+int cert_store_key(struct cert_store *store, const struct verifier_key *key)
+{
+    bool known = key_known(store, key->key_id);
+    if (key->present != 0 && !known && key_add(store, key->key_id) != 0)
+        return ERR_NO_MEMORY;
+    if (key->present == 0)
+        key_remove(store, key->key_id);
+    for (struct cert *cert = store->certs; cert != NULL; cert = cert->hh.next)
+        if (memcmp(cert->key_id, key->key_id, KEY_ID_SIZE) == 0)
+            cert->has_private = key->present != 0;
+    return 0;
+}
+
+/* --- lists of revocations --- */
+
+/* The scope of a list: one without the extension covers all certificates of its
+ * issuer. */
+static bool extension_equal(const X509_CRL *a, const X509_CRL *b, int nid)
+{
+    X509_EXTENSION *one = X509_CRL_get_ext(a, X509_CRL_get_ext_by_NID(a, nid, -1));
+    X509_EXTENSION *two = X509_CRL_get_ext(b, X509_CRL_get_ext_by_NID(b, nid, -1));
+    if (one == NULL || two == NULL)
+        return one == two;
+    return ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(one), X509_EXTENSION_get_data(two)) == 0;
+}
+
+static bool list_replaces(const X509_CRL *crl, const X509_CRL *old)
+{
+    bool delta = X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0;
+    return delta == (X509_CRL_get_ext_by_NID(old, NID_delta_crl, -1) >= 0) &&
+           X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_CRL_get_issuer(old)) == 0 &&
+           extension_equal(crl, old, NID_authority_key_identifier) &&
+           extension_equal(crl, old, NID_issuing_distribution_point);
+}
+
+static bool list_younger(const X509_CRL *a, const X509_CRL *b)
+{
+    return ASN1_TIME_compare(X509_CRL_get0_lastUpdate(a), X509_CRL_get0_lastUpdate(b)) > 0;
+}
+
+static bool signed_by(X509_CRL *list, X509 *ca)
+{
+    return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(ca)) == 0 &&
+           X509_check_ca(ca) != 0 && X509_CRL_verify(list, X509_get0_pubkey(ca)) == 1;
+}
+
+static bool signed_by_ours(const struct cert_store *store, X509_CRL *list)
+{
+    for (const struct cert *cert = store->certs; cert != NULL; cert = cert->hh.next)
+        if (cert->x509 != NULL && signed_by(list, cert->x509))
+            return true;
+    return false;
+}
+
+static bool signed_by_others(X509_CRL *list, const STACK_OF(X509) * others)
+{
+    for (int i = 0; i < sk_X509_num(others); i++)
+        if (signed_by(list, sk_X509_value(others, i)))
+            return true;
+    return false;
+}
+
+static int crl_push(struct cert_store *store, const struct cert_crl *crl)
+{
+    if (store->n_crls == CERT_STORE_CRLS)
+        return ERR_FULL;
+    struct cert_crl *crls = reallocarray(store->crls, store->n_crls + 1, sizeof(crls[0]));
+    if (crls == NULL)
+        return ERR_NO_MEMORY;
+    store->crls = crls;
+    store->crls[store->n_crls++] = *crl;
+    return 0;
+}
+
+/* crl_add - of two lists the younger one stays: an old one that is played again
+ * brings nobody back. One without a signature that counts never takes the place
+ * of one with. */
+static int crl_add(struct cert_store *store, X509_CRL *list)
+{
+    const struct cert_crl crl = {.list = list, .verified = signed_by_ours(store, list)};
+    for (size_t i = 0; i < store->n_crls; i++) {
+        struct cert_crl *old = &store->crls[i];
+        if (!list_replaces(list, old->list) || (old->verified && !crl.verified))
+            continue;
+        bool younger = list_younger(list, old->list) || (crl.verified && !old->verified);
+        X509_CRL_free(younger ? old->list : list);
+        if (younger)
+            *old = crl;
+        return 0;
+    }
+    int error = crl_push(store, &crl);
+    if (error != 0)
+        X509_CRL_free(list);
+    return error;
+}
+
+STACK_OF(X509_CRL) * cert_store_crls(struct cert_store *store, const STACK_OF(X509) * others)
+{
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    bool ok = lists != NULL;
+    for (size_t i = 0; ok && i < store->n_crls; i++) {
+        struct cert_crl *crl = &store->crls[i];
+        crl->verified = crl->verified || signed_by_ours(store, crl->list);
+        if (crl->verified || signed_by_others(crl->list, others))
+            ok = sk_X509_CRL_push(lists, crl->list) > 0;
+    }
+    if (!ok) {
+        sk_X509_CRL_free(lists);
+        return NULL;
+    }
+    return lists;
+}
+
+int cert_store_crl(struct cert_store *store, struct span octets)
+{
+    const uint8_t *at = octets.ptr;
+    if (octets.len == 0 || octets.len > VERIFIER_CRL_MAX)
+        return ERR_INVALID;
+    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)octets.len);
+    if (crl == NULL || at != octets.ptr + octets.len) {
+        X509_CRL_free(crl);
+        return ERR_INVALID;
+    }
+    return crl_add(store, crl);
+}
+
+void cert_store_flush(struct cert_store *store)
+{
+    for (size_t i = 0; i < store->n_crls; i++)
+        X509_CRL_free(store->crls[i].list);
+    free(store->crls);
+    store->crls = NULL;
+    store->n_crls = 0;
+}
+
+/* --- trust anchors --- */
+
+X509_STORE *cert_store_anchors(struct cert_store *store)
+{
+    if (store->anchors != NULL)
+        return store->anchors;
+    store->anchors = X509_STORE_new();
+    for (const struct cert *cert = store->certs; store->anchors != NULL && cert != NULL;
+         cert = cert->hh.next)
+        if ((cert->roles & BIT(CERT_ROLE_CA)) != 0 && cert->x509 != NULL &&
+            X509_STORE_add_cert(store->anchors, cert->x509) != 1)
+            anchors_drop(store);
+    return store->anchors;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_CERT_STORE_H
+#define DAEMON_CERT_STORE_H
+
+/* The certificates, public keys and lists of revocations that the verifier was
+ * given. */
+
+#include <openssl/x509.h>
+
+#include "base/table.h"
+
+#include "daemon/common/verifier_channel.h"
+
+#define CERT_STORE_CERTS 65536
+#define CERT_STORE_CRLS  1024
+
+struct cert {
+    UT_hash_handle hh; /* by digest */
+    uint8_t digest[CERT_DIGEST];
+    uint8_t key_id[KEY_ID_SIZE]; /* SHA-1 of the subjectPublicKey */
+    uint8_t ca_id[KEY_ID_SIZE];  /* SHA-1 of the SubjectPublicKeyInfo, as CERTREQ
+                                  has it */
+    unsigned roles;              /* bits 1 << enum cert_role */
+    X509 *x509;                  /* NULL: `key` alone */
+    EVP_PKEY *key;
+    bool has_private; /* the keyholder has its private key */
+};
+
+struct cert_crl {
+    X509_CRL *list;
+    bool verified; /* signed by a CA that we have */
+};
+
+struct cert_store {
+    struct cert *certs; /* in order of loading */
+    size_t n_crls;
+    struct cert_crl *crls; /* owned */
+    X509_STORE *anchors;   /* of CERT_ROLE_CA; NULL: to be made anew */
+    size_t n_keys;
+    uint8_t (*keys)[KEY_ID_SIZE]; /* owned: private keys of the keyholder */
+};
+
+int cert_store_init(struct cert_store *store) MUST_USE; /* ERR_NO_MEMORY */
+void cert_store_done(struct cert_store *store);
+
+/* cert_store_add - ERR_INVALID: no certificate or key in DER, or octets behind
+ * it; ERR_FULL. */
+int cert_store_add(struct cert_store *store, const struct verifier_cert *cert,
+                   struct span octets) MUST_USE;
+void cert_store_remove(struct cert_store *store, const struct verifier_cert *cert);
+
+/* cert_store_key - the keyholder has the private key of that id now, or no
+ * more. */
+int cert_store_key(struct cert_store *store, const struct verifier_key *key) MUST_USE;
+
+/* cert_store_crl - ERR_INVALID: no CRL in DER; ERR_FULL. A younger one of the
+ * same scope takes the place of an older one, unless only the older one is
+ * signed by a CA that we have. */
+int cert_store_crl(struct cert_store *store, struct span octets) MUST_USE;
+void cert_store_flush(struct cert_store *store);
+
+struct cert *cert_store_find(const struct cert_store *store,
+                             const uint8_t digest[CERT_DIGEST]); /* NULL: none */
+
+/* cert_store_anchors - all certificates of CERT_ROLE_CA; borrowed. NULL: no
+ * memory. */
+X509_STORE *cert_store_anchors(struct cert_store *store);
+
+/* cert_store_crls - the lists whose signature is that of a CA among ours or
+ * `others`: a list that nobody signed says nothing. A new stack of borrowed
+ * lists; NULL: no memory. */
+STACK_OF(X509_CRL) * cert_store_crls(struct cert_store *store, const STACK_OF(X509) * others);
+
+/* cert_read - exactly one certificate in DER. NULL: it is none. */
+X509 *cert_read(struct span octets);
+EVP_PKEY *cert_read_pubkey(struct span octets);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/private_keys.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "base/table.h"
+#include "crypto/key_id.h"
+#include "crypto/signature.h"
+
+struct private_key {
+    UT_hash_handle hh;
+    uint8_t id[KEY_ID_SIZE];
+    EVP_PKEY *key;
+};
+
+struct private_keys {
+    struct private_key *keys;
+};
+
+struct private_keys *private_keys_new(void)
+{
+    return calloc(1, sizeof(struct private_keys));
+}
+
+static void drop(struct private_keys *keys, struct private_key *key)
+{
+    HASH_DEL(keys->keys, key);
+    EVP_PKEY_free(key->key);
+    free(key);
+}
+
+void private_keys_clear(struct private_keys *keys)
+{
+    struct private_key *key, *next;
+    HASH_ITER(hh, keys->keys, key, next)
+    drop(keys, key);
+}
+
+struct private_keys *private_keys_free(struct private_keys *keys)
+{
+    if (keys != NULL)
+        private_keys_clear(keys);
+    free(keys);
+    return NULL;
+}
+
+static int refuse(struct key_answer *answer, int error, const char *why)
+{
+    (void)snprintf(answer->reason, sizeof(answer->reason), "%s", why);
+    return error;
+}
+
+/* --- reading --- */
+
+/* on_passphrase - nobody is asked; without one, encrypted keys are not read. */
+static int on_passphrase(char *room, int cap, int writing, void *context)
+{
+    const struct span *passphrase = context;
+    (void)writing;
+    if (passphrase->len == 0 || passphrase->len > (size_t)cap)
+        return -1;
+    memcpy(room, passphrase->ptr, passphrase->len);
+    return (int)passphrase->len;
+}
+
+static EVP_PKEY *read_der(struct span octets, struct span *passphrase)
+{
+    const uint8_t *at = octets.ptr;
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)octets.len);
+    if (key != NULL)
+        return key;
+    BIO *bio = BIO_new_mem_buf(octets.ptr, (int)octets.len);
+    key = bio == NULL ? NULL : d2i_PKCS8PrivateKey_bio(bio, NULL, on_passphrase, passphrase);
+    BIO_free(bio);
+    return key;
+}
+
+static EVP_PKEY *read_pem(struct span octets, struct span *passphrase)
+{
+    BIO *bio = BIO_new_mem_buf(octets.ptr, (int)octets.len);
+    EVP_PKEY *key =
+        bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, passphrase);
+    BIO_free(bio);
+    return key;
+}
+
+static bool is_pem(struct span octets)
+{
+    return memmem(octets.ptr, octets.len, "-----BEGIN", 10) != NULL;
+}
+
+static bool is_encrypted(struct span octets)
+{
+    return memmem(octets.ptr, octets.len, "ENCRYPTED", 9) != NULL;
+}
+
+static EVP_PKEY *key_read(struct span octets, struct span passphrase, struct key_answer *answer,
+                          int *ret_error)
+{
+    EVP_PKEY *key = is_pem(octets) ? read_pem(octets, &passphrase) : read_der(octets, &passphrase);
+    ERR_clear_error();
+    *ret_error = 0;
+    if (key == NULL)
+        *ret_error = refuse(answer, ERR_INVALID,
+                            !is_encrypted(octets) ? "is no private key in PEM or DER, or is "
+                                                    "encrypted with another passphrase"
+                            : passphrase.len == 0 ? "is encrypted, and no passphrase is given"
+                                                  : "is encrypted with another passphrase");
+    else if (signature_key_kind(key) == SIGNATURE_KEY_NONE)
+        *ret_error = refuse(answer, ERR_INVALID,
+                            "is neither RSA of 2,048 to 8,192 bits, nor ECDSA with P-256, P-384 or "
+                            "P-521, nor Ed25519, nor Ed448");
+    return key;
+}
+
+static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer *answer)
+{
+    uint8_t info_id[CRYPTO_KEY_ID];
+    struct private_key *key;
+    if (crypto_key_ids(pkey, answer->key_id, info_id) != 0)
+        return ERR_CRYPTO;
+    HASH_FIND(hh, keys->keys, answer->key_id, KEY_ID_SIZE, key);
+    if (key != NULL) { /* the same key, loaded anew */
+        EVP_PKEY_free(pkey);
+        return 0;
+    }
+    if (HASH_COUNT(keys->keys) >= PRIVATE_KEYS)
+        return ERR_FULL;
+    key = calloc(1, sizeof(*key));
+    if (key == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(key->id, answer->key_id, KEY_ID_SIZE);
+    key->key = pkey;
+    HASH_ADD(hh, keys->keys, id, KEY_ID_SIZE, key);
+    return 0;
+}
+
+int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
+                      struct key_answer *ret_answer)
+{
+    int error;
+    EVP_PKEY *key = key_read(octets, passphrase, ret_answer, &error);
+    if (error == 0)
+        error = key_keep(keys, key, ret_answer);
+    if (error != 0)
+        EVP_PKEY_free(key);
+    return error;
+}
+
+int private_keys_unload(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct private_key *key;
+    HASH_FIND(hh, keys->keys, key_id, KEY_ID_SIZE, key);
+    if (key == NULL)
+        return ERR_NOT_FOUND;
+    drop(keys, key);
+    return 0;
+}
+
+/* --- signing --- */
+
+int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, struct span octets,
+                      struct key_answer *ret_answer, struct writer *ret_auth)
+{
+    const struct signature_wish wish = {
+        .hashes = sign->hashes, .own = sign->own, .pss = sign->pss != 0};
+    struct signature_scheme scheme;
+    struct private_key *key;
+    uint8_t method;
+    HASH_FIND(hh, keys->keys, sign->key_id, KEY_ID_SIZE, key);
+    if (key == NULL)
+        return refuse(ret_answer, ERR_NOT_FOUND, "the private key is not loaded");
+    if (signature_choose(key->key, &wish, &method, &scheme) != 0)
+        return refuse(ret_answer, ERR_NOT_FOUND,
+                      "the peer announced no signature algorithm that fits our key");
+    ret_answer->auth_method = method;
+    return signature_make(key->key, method, &scheme, octets, ret_auth);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_PRIVATE_KEYS_H
+#define DAEMON_PRIVATE_KEYS_H
+
+/* The private keys of the keyholder, and the one thing that is done with them. */
+
+#include "base/writer.h"
+#include "crypto/provider.h"
+#include "daemon/common/key_channel.h"
+
+#define PRIVATE_KEYS 65536
+
+struct private_keys;
+
+struct private_keys *private_keys_new(void);                       /* NULL: no memory */
+struct private_keys *private_keys_free(struct private_keys *keys); /* wipes; returns NULL */
+
+/*
+ * private_keys_load - PEM or DER: PKCS#8, also encrypted, and the older forms of RSA and EC keys.
+ * ERR_INVALID with ret_answer->reason: no key, a key that signs nothing here, or another
+ * passphrase; ERR_FULL. ret_answer->key_id names it.
+ */
+int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
+                      struct key_answer *ret_answer) MUST_USE;
+int private_keys_unload(struct private_keys *keys,
+                        const uint8_t key_id[KEY_ID_SIZE]) MUST_USE; /* ERR_NOT_FOUND */
+void private_keys_clear(struct private_keys *keys);
+
+/* private_keys_sign - the AUTH data over the octets. ERR_NOT_FOUND: no such key, or no scheme that
+ * the peer takes, with a reason; ERR_CRYPTO. */
+int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, struct span octets,
+                      struct key_answer *ret_answer, struct writer *ret_auth) MUST_USE;
+
+#endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/verifier.h"
+
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crypto/signature.h"
+#include "daemon/process/cert_check.h"
+#include "daemon/process/cert_identity.h"
+#include "wire/iana.h"
+
+#define HASHES_ACCEPTED                                                                            \
+    (1u << SIGNATURE_SHA2_256 | 1u << SIGNATURE_SHA2_384 | 1u << SIGNATURE_SHA2_512 |              \
+     1u << SIGNATURE_IDENTITY)
+#define FLAGS_AT       19 /* in the header of an IKE message, RFC 7296 section 3.1 */
+#define FLAG_INITIATOR 0x08
+
+struct verifier {
+    struct crypto_provider *crypto;
+    struct cert_store store;
+};
+
+struct verifier *verifier_new(struct crypto_provider *crypto)
+{
+    struct verifier *verifier = calloc(1, sizeof(*verifier));
+    if (verifier == NULL)
+        return NULL;
+    verifier->crypto = crypto;
+    return cert_store_init(&verifier->store) == 0 ? verifier : verifier_free(verifier);
+}
+
+struct verifier *verifier_free(struct verifier *verifier)
+{
+    if (verifier != NULL)
+        cert_store_done(&verifier->store);
+    free(verifier);
+    return NULL;
+}
+
+static int refuse(struct verifier_answer *answer, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static int refuse(struct verifier_answer *answer, int error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(answer->reason, sizeof(answer->reason), format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+static bool digests_sound(const struct cert_policy *policy)
+{
+    bool sound = policy->n_certs <= CERT_POLICY_CERTS && policy->n_cas <= CERT_POLICY_CERTS &&
+                 policy->n_pubkeys <= CERT_POLICY_CERTS &&
+                 policy->n_policies <= CERT_POLICY_POLICIES &&
+                 policy->revocation <= CERT_REVOCATION_STRICT &&
+                 policy->ca_id.len <= sizeof(policy->ca_id.data);
+    for (int i = 0; sound && i < policy->n_policies; i++)
+        sound = memchr(policy->policies[i], '\0', CERT_POLICY_OID) != NULL;
+    return sound;
+}
+
+/* --- CHOOSE: the certificate that we present --- */
+
+static bool wanted_by_peer(const struct verifier *verifier, X509 *x509, struct span ca_ids)
+{
+    for (const struct cert *ca = verifier->store.certs; ca != NULL; ca = ca->hh.next) {
+        if (ca->x509 == NULL || X509_check_issued(ca->x509, x509) != X509_V_OK)
+            continue;
+        for (size_t at = 0; at + KEY_ID_SIZE <= ca_ids.len; at += KEY_ID_SIZE)
+            if (memcmp(ca_ids.ptr + at, ca->ca_id, KEY_ID_SIZE) == 0)
+                return true;
+    }
+    return false;
+}
+
+static bool names_cert(const struct cert_policy *policy, const struct cert *cert)
+{
+    for (int i = 0; i < policy->n_certs; i++)
+        if (memcmp(policy->certs[i], cert->digest, CERT_DIGEST) == 0)
+            return true;
+    return false;
+}
+
+static bool names_pubkey(const struct cert_policy *policy, const struct cert *cert)
+{
+    for (int i = 0; i < policy->n_pubkeys; i++)
+        if (memcmp(policy->pubkeys[i], cert->digest, CERT_DIGEST) == 0)
+            return true;
+    return false;
+}
+
+/* The configured certificates; else those of our identity. Among several, one whose CA the peer
+ * names in its CERTREQ. */
+static const struct cert *own_find(const struct verifier *verifier,
+                                   const struct verifier_choose *choose, struct span ca_ids)
+{
+    const struct cert_policy *policy = &choose->policy;
+    const struct cert *best = NULL;
+    bool named = policy->n_certs > 0 || policy->n_pubkeys > 0;
+    for (const struct cert *cert = verifier->store.certs; cert != NULL; cert = cert->hh.next) {
+        bool ours = named ? names_cert(policy, cert) || names_pubkey(policy, cert)
+                          : cert->x509 != NULL && cert_identity_has(cert->x509, &choose->local);
+        if (!ours || !cert->has_private)
+            continue;
+        if (best == NULL)
+            best = cert;
+        if (cert->x509 != NULL && wanted_by_peer(verifier, cert->x509, ca_ids))
+            return cert;
+    }
+    return best;
+}
+
+static const struct cert *issuer_find(const struct verifier *verifier, const struct cert *cert)
+{
+    for (const struct cert *ca = verifier->store.certs; ca != NULL; ca = ca->hh.next)
+        if (ca != cert && ca->x509 != NULL && X509_check_ca(ca->x509) != 0 &&
+            X509_check_issued(ca->x509, cert->x509) == X509_V_OK)
+            return ca;
+    return NULL;
+}
+
+static bool self_signed(X509 *x509)
+{
+    return X509_check_issued(x509, x509) == X509_V_OK;
+}
+
+static bool octets_put(struct verifier_answer *answer, uint8_t encoding, struct span octets,
+                       struct writer *w)
+{
+    if (answer->n_certs == VERIFIER_CHAIN)
+        return false;
+    answer->encodings[answer->n_certs] = encoding;
+    answer->cert_lengths[answer->n_certs++] = (uint32_t)octets.len;
+    write_bytes(w, octets);
+    return true;
+}
+
+static bool cert_put(struct verifier_answer *answer, const struct cert *cert, struct writer *w)
+{
+    uint8_t *der = NULL;
+    int len = cert->x509 != NULL ? i2d_X509(cert->x509, &der) : i2d_PUBKEY(cert->key, &der);
+    bool put = len > 0 && octets_put(answer, cert->x509 != NULL ? CERT_X509 : CERT_RAW_KEY,
+                                     span_of(der, (size_t)len), w);
+    OPENSSL_free(der);
+    return put;
+}
+
+/* RFC 7296 section 3.6: ours first, then the CAs up to the root, which the peer has or does not
+ * trust. */
+static void chain_put(const struct verifier *verifier, const struct cert *cert,
+                      struct verifier_answer *answer, struct writer *w)
+{
+    while (cert != NULL && cert_put(answer, cert, w)) {
+        cert = cert->x509 == NULL ? NULL : issuer_find(verifier, cert);
+        if (cert != NULL && self_signed(cert->x509))
+            return;
+    }
+}
+
+static int choose(struct verifier *verifier, const struct verifier_choose *request,
+                  struct span octets, struct verifier_answer *answer, struct writer *w)
+{
+    char text[IDENTITY_TEXT_MAX];
+    if (!digests_sound(&request->policy) || request->local.len > sizeof(request->local.data) ||
+        octets.len != (size_t)request->n_ca_ids * KEY_ID_SIZE)
+        return ERR_INVALID;
+    const struct cert *cert = own_find(verifier, request, octets);
+    if (cert == NULL)
+        return refuse(answer, ERR_NOT_FOUND,
+                      request->policy.n_certs > 0
+                          ? "no private key for the configured certificate of %.200s is loaded"
+                          : "no certificate of %.200s with a private key is loaded",
+                      identity_print(&request->local, text));
+    memcpy(answer->key_id, cert->key_id, KEY_ID_SIZE);
+    chain_put(verifier, cert, answer, w);
+    return 0;
+}
+
+/* --- CHECK: a peer --- */
+
+struct peer {
+    const struct verifier_check *request;
+    struct auth_octets octets;
+    struct signature_claim claim;
+    struct span signed_octets;
+    bool of_gateway;
+    X509 *leaf;              /* of its first CERT payload, or of a configured certificate; owned */
+    EVP_PKEY *raw;           /* a raw public key that it sent; owned */
+    STACK_OF(X509) * others; /* owned */
+};
+
+static bool peer_certs_read(struct peer *peer, struct reader *r)
+{
+    const struct verifier_check *request = peer->request;
+    for (uint32_t i = 0; i < request->n_certs; i++) {
+        struct span octets = read_bytes(r, request->cert_lengths[i]);
+        if (reader_failed(r))
+            return false;
+        if (request->encodings[i] == CERT_RAW_KEY && peer->raw == NULL)
+            peer->raw = cert_read_pubkey(octets);
+        if (request->encodings[i] != CERT_X509)
+            continue;
+        X509 *x509 = cert_read(octets); /* one that is none helps nobody, and harms nobody */
+        if (x509 != NULL && peer->leaf == NULL)
+            peer->leaf = x509;
+        else if (x509 != NULL && sk_X509_push(peer->others, x509) <= 0)
+            X509_free(x509);
+    }
+    return true;
+}
+
+static int peer_read(struct verifier *verifier, const struct verifier_check *request,
+                     struct span octets, struct peer *peer, struct writer *room)
+{
+    uint8_t prf[CRYPTO_HASH_MAX];
+    struct span parts[AUTH_OCTETS_PARTS];
+    struct reader r = reader_of(octets);
+    *peer = (struct peer){.request = request, .others = sk_X509_new_null()};
+    if (request->n_certs > VERIFIER_CHAIN || request->auth_method > UINT8_MAX ||
+        request->remote.len > sizeof(request->remote.data) || !digests_sound(&request->policy) ||
+        memchr(request->conn, '\0', sizeof(request->conn)) == NULL ||
+        !auth_parts_read(&request->lengths, &r, &peer->octets, &peer->claim.auth))
+        return ERR_INVALID;
+    if (peer->others == NULL)
+        return ERR_NO_MEMORY;
+    if (!peer_certs_read(peer, &r) || !reader_done(&r))
+        return ERR_INVALID;
+    if (auth_octets_parts(verifier->crypto, &peer->octets, prf, parts) != 0)
+        return ERR_CRYPTO;
+    for (size_t i = 0; i < AUTH_OCTETS_PARTS; i++)
+        write_bytes(room, parts[i]);
+    peer->signed_octets = writer_span(room);
+    peer->claim.method = (uint8_t)request->auth_method;
+    peer->claim.hashes = request->policy.ike_hashes != 0
+                             ? request->policy.ike_hashes | 1u << SIGNATURE_IDENTITY
+                             : HASHES_ACCEPTED;
+    peer->claim.hashes &= HASHES_ACCEPTED;
+    peer->of_gateway = (peer->octets.message.ptr[FLAGS_AT] & FLAG_INITIATOR) == 0;
+    return 0;
+}
+
+static void peer_done(struct peer *peer)
+{
+    X509_free(peer->leaf);
+    EVP_PKEY_free(peer->raw);
+    sk_X509_pop_free(peer->others, X509_free);
+}
+
+static int signature_verify(struct peer *peer, EVP_PKEY *key, const char *of,
+                            struct verifier_answer *answer)
+{
+    struct signature_scheme scheme;
+    const char *whose = peer->of_gateway ? "the gateway's" : "the peer's";
+    if (!cert_check_key(&peer->request->policy, key))
+        return refuse(answer, ERR_AUTH,
+                      "%s key (%.200s) is of a kind or strength that connection "
+                      "%.63s does not accept",
+                      whose, of, peer->request->conn);
+    int error = signature_check(key, &peer->claim, peer->signed_octets, &scheme);
+    if (error == 0 && peer->request->policy.pss && scheme.kind == SIGNATURE_RSA_PKCS1)
+        error = ERR_NOT_FOUND;
+    if (error == ERR_NOT_FOUND)
+        return refuse(answer, ERR_AUTH,
+                      "%s AUTH is signed with an algorithm that connection %.63s "
+                      "does not accept",
+                      whose, peer->request->conn);
+    if (error != 0)
+        return refuse(answer, ERR_AUTH, "%s AUTH was not made with the key of %.200s", whose, of);
+    return 0;
+}
+
+/* raw_check - keys that the connection names (RFC 7670): the whole SubjectPublicKeyInfo counts. */
+static int raw_check(struct verifier *verifier, struct peer *peer, struct verifier_answer *answer)
+{
+    const struct cert_policy *policy = &peer->request->policy;
+    int error = refuse(answer, ERR_AUTH, "none of its configured public keys is loaded");
+    for (int i = 0; i < policy->n_pubkeys; i++) {
+        const struct cert *cert = cert_store_find(&verifier->store, policy->pubkeys[i]);
+        if (cert == NULL || (peer->raw != NULL && EVP_PKEY_eq(cert->key, peer->raw) != 1))
+            continue;
+        error = signature_verify(peer, cert->key, "pubkeys", answer);
+        if (error == 0)
+            return 0;
+    }
+    return error;
+}
+
+/* leaf_find - a peer may leave its certificate out if we have it (section 3.6). */
+static void leaf_find(struct verifier *verifier, struct peer *peer)
+{
+    const struct verifier_check *request = peer->request;
+    for (const struct cert *cert = verifier->store.certs; peer->leaf == NULL && cert != NULL;
+         cert = cert->hh.next) {
+        bool his = request->policy.n_certs > 0
+                       ? names_cert(&request->policy, cert)
+                       : cert->x509 != NULL && cert_identity_has(cert->x509, &request->remote);
+        if (his && cert->x509 != NULL && X509_up_ref(cert->x509) == 1)
+            peer->leaf = cert->x509;
+    }
+}
+
+static int cert_verify(struct verifier *verifier, struct peer *peer, struct verifier_answer *answer)
+{
+    char subject[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX];
+    struct cert_check check = {
+        .store = &verifier->store,
+        .policy = &peer->request->policy,
+        .conn = peer->request->conn,
+        .of_gateway = peer->of_gateway,
+        .leaf = peer->leaf,
+        .others = peer->others,
+    };
+    EVP_PKEY *key = X509_get0_pubkey(peer->leaf);
+    cert_identity_print(peer->leaf, subject);
+    if (key == NULL)
+        return refuse(answer, ERR_AUTH, "the key of certificate %.200s cannot be read", subject);
+    if (!cert_identity_has(peer->leaf, &peer->request->remote))
+        return refuse(answer, ERR_AUTH, "%s certificate %.150s is not that of its identity %.150s",
+                      peer->of_gateway ? "the gateway's" : "the peer's", subject,
+                      identity_print(&peer->request->remote, text));
+    /* the signature first: it costs less than a path, and others' certificates end here */
+    int error = signature_verify(peer, key, subject, answer);
+    if (error == 0)
+        error = cert_check_run(&check);
+    if (error != 0 && check.reason[0] != '\0')
+        memcpy(answer->reason, check.reason, sizeof(answer->reason));
+    answer->not_after = error == 0 ? check.not_after : 0;
+    return error;
+}
+
+static int check(struct verifier *verifier, const struct verifier_check *request,
+                 struct span octets, struct verifier_answer *answer)
+{
+    uint8_t room[AUTH_PARTS_MAX];
+    struct writer w = writer_of(room, sizeof(room));
+    struct peer peer;
+    int error = peer_read(verifier, request, octets, &peer, &w);
+    if (error == 0 && request->policy.n_pubkeys > 0)
+        error = raw_check(verifier, &peer, answer);
+    else if (error == 0) {
+        leaf_find(verifier, &peer);
+        error = peer.leaf == NULL
+                    ? refuse(answer, ERR_NOT_FOUND, "%s certificate was not sent, and is not here",
+                             peer.of_gateway ? "the gateway's" : "the peer's")
+                    : cert_verify(verifier, &peer, answer);
+    }
+    peer_done(&peer);
+    return error;
+}
+
+/* --- requests --- */
+
+void verifier_answer(struct verifier *verifier, const struct verifier_request *request,
+                     struct span octets, struct verifier_answer *ret, struct writer *ret_octets)
+{
+    struct cert_store *store = &verifier->store;
+    *ret = (struct verifier_answer){.job = request->job};
+    switch (request->kind) {
+    case VERIFIER_CERT: ret->error = cert_store_add(store, &request->cert, octets); break;
+    case VERIFIER_UNCERT: cert_store_remove(store, &request->cert); break;
+    case VERIFIER_KEY: ret->error = cert_store_key(store, &request->key); break;
+    case VERIFIER_CRL: ret->error = cert_store_crl(store, octets); break;
+    case VERIFIER_FLUSH: cert_store_flush(store); break;
+    case VERIFIER_CHOOSE:
+        ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
+        break;
+    case VERIFIER_CHECK: ret->error = check(verifier, &request->check, octets, ret); break;
+    default: /* a number from outside */ ret->error = ERR_INVALID;
+    }
+    ret->n_octets = (uint32_t)ret_octets->len;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VERIFIER_H
+#define DAEMON_VERIFIER_H
+
+/*
+ * What the verifier process does: it looks into the certificates of peers, and checks the
+ * signatures of their AUTH payloads. It holds no secret.
+ */
+
+#include "crypto/provider.h"
+#include "daemon/common/verifier_channel.h"
+
+#define VERIFIER_ANSWER_MAX (VERIFIER_CHAIN * VERIFIER_CERT_MAX)
+
+struct verifier;
+
+struct verifier *verifier_new(struct crypto_provider *crypto); /* borrowed; NULL: no memory */
+struct verifier *verifier_free(struct verifier *verifier);     /* takes NULL; returns NULL */
+
+/*
+ * verifier_answer - does what a request of a hostile engine asks. `octets` stand behind it; what
+ * stands behind the answer goes to `ret_octets`, which has room for VERIFIER_ANSWER_MAX. In
+ * ret_answer->error: ERR_INVALID: the request makes no sense; ERR_NOT_FOUND: CHOOSE: no certificate
+ * of ours with a private key; CHECK: no certificate of the peer; ERR_AUTH: refused, with a reason;
+ * ERR_FULL, ERR_NO_MEMORY.
+ */
+void verifier_answer(struct verifier *verifier, const struct verifier_request *request,
+                     struct span octets, struct verifier_answer *ret_answer,
+                     struct writer *ret_octets);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands of the VICI server for secrets, private keys and certificates. The answer waits until
+ * the keyholder or the verifier has spoken. */
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/secret.h"
+#include "daemon/config/conn_build.h"
+#include "daemon/config/pem.h"
+#include "daemon/vici/vici_server.h"
+#include "ike/terms/identity.h"
+
+#define OWNERS_MAX  8
+#define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
+
+/* --- answers that come later --- */
+
+static void on_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct vici_client *client = context;
+    (void)key_id;
+    vici_client_busy(client, false);
+    vici_finish(client, error, reason);
+}
+
+static struct engine_reply reply_to(struct vici_client *client)
+{
+    return (struct engine_reply){.context = client, .done = on_loaded};
+}
+
+/* settle - after the engine was asked, with the client busy: without an error the answer comes from
+ * on_loaded(), or came already. */
+static void settle(struct vici_client *client, int err, const char *why)
+{
+    if (err == 0)
+        return;
+    vici_client_busy(client, false);
+    vici_finish(client, err, why);
+}
+
+static struct span data_of(const struct tree *m)
+{
+    const struct tree *data = tree_get(m, "data");
+    return data == NULL || data->kind != TREE_VALUE ? (struct span){0}
+                                                    : span_of(data->value, data->len);
+}
+
+/* --- secrets --- */
+
+/* secret_type_why - NULL: a type that is loaded. */
+static const char *secret_type_why(const char *type)
+{
+    if (strcasecmp(type, "ike") == 0)
+        return NULL;
+    if (strcasecmp(type, "xauth") == 0)
+        return "secrets of type xauth are of IKEv1, which is not supported";
+    return "only secrets of type ike are supported";
+}
+
+static int owners_read(const struct tree *m, struct engine_secret *secret, const char **ret_why)
+{
+    struct tree *owners = tree_items(tree_get(m, "owners"));
+    int err = owners == NULL ? ERR_NO_MEMORY : 0;
+    for (const struct tree *owner = owners == NULL ? NULL : owners->first;
+         err == 0 && owner != NULL; owner = owner->next) {
+        struct ike_id identity;
+        if (identity_parse((const char *)owner->value, &identity) != 0)
+            err = ERR_INVALID, *ret_why = "an owner is not an identity";
+        else if (identity.type != ID_ANY && secret->n_owners == OWNERS_MAX)
+            err = ERR_INVALID, *ret_why = "more than 8 owners";
+        else if (identity.type != ID_ANY)
+            secret->owners[secret->n_owners++] = identity;
+    }
+    tree_free(owners);
+    return err;
+}
+
+void vici_load_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct engine_reply reply = reply_to(client);
+    struct engine_secret secret = {.n_owners = 0};
+    struct span data = data_of(m);
+    const char *id = tree_text_or(m, "id", "");
+    const char *why = secret_type_why(tree_text_or(m, "type", ""));
+    int err = why == NULL ? 0 : ERR_INVALID;
+    vici_client_busy(client, true);
+    if (err == 0 && (data.len == 0 || data.len > SECRET_OCTETS_MAX))
+        err = ERR_INVALID, why = "'data' is missing, empty or too long";
+    else if (err == 0 && strlen(id) >= sizeof(secret.id))
+        err = ERR_INVALID, why = "'id' is too long";
+    if (err == 0)
+        err = owners_read(m, &secret, &why);
+    if (err == 0) {
+        strcpy(secret.id, id);
+        secret.octets = data.ptr;
+        secret.n_octets = data.len;
+        err = ops->secret_load(ops->engine, &secret, &reply);
+    }
+    settle(client, err, why);
+}
+
+void vici_unload_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    vici_finish(client, ops->secret_unload(ops->engine, tree_text_or(m, "id", "")),
+                "no secret of that id is loaded");
+}
+
+void vici_get_shared(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    char id[LIMIT_NAME];
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, "keys");
+    for (size_t i = 0; ops->secret_at(ops->engine, i, id); i++)
+        vici_item(&w, id);
+    vici_list_end(&w);
+    vici_client_send(client, &w);
+}
+
+/* --- private keys --- */
+
+static const char *key_id_print(const uint8_t *key_id, char out[KEY_ID_TEXT])
+{
+    for (size_t i = 0; i < KEY_ID_SIZE; i++)
+        (void)snprintf(out + 2 * i, 3, "%02x", key_id[i]);
+    return out;
+}
+
+static bool key_id_parse(const char *text, uint8_t ret[KEY_ID_SIZE])
+{
+    if (strlen(text) != 2 * KEY_ID_SIZE || strspn(text, "0123456789abcdefABCDEF") != strlen(text))
+        return false;
+    for (size_t i = 0; i < KEY_ID_SIZE; i++) {
+        unsigned octet = 0;
+        (void)sscanf(text + 2 * i, "%2x", &octet);
+        ret[i] = (uint8_t)octet;
+    }
+    return true;
+}
+
+static void on_key(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct vici_client *client = context;
+    char text[KEY_ID_TEXT];
+    struct vici_writer w;
+    vici_client_busy(client, false);
+    if (error != 0) {
+        vici_finish(client, error, reason);
+        return;
+    }
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "yes");
+    vici_put(&w, "id", "%s", key_id_print(key_id, text));
+    vici_client_send(client, &w);
+}
+
+/* `secret`, a passphrase, is ours: swanctl decrypts keys itself. */
+void vici_load_key(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct engine_reply reply = {.context = client, .done = on_key};
+    const struct tree *secret = tree_get(m, "secret");
+    struct span passphrase = {0};
+    if (secret != NULL && secret->kind == TREE_VALUE)
+        passphrase = span_of(secret->value, secret->len);
+    vici_client_busy(client, true);
+    settle(client, ops->key_load(ops->engine, data_of(m), passphrase, &reply),
+           "'data' is missing or too long");
+}
+
+void vici_unload_key(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    uint8_t key_id[KEY_ID_SIZE];
+    int err = ERR_NOT_FOUND;
+    if (key_id_parse(tree_text_or(m, "id", ""), key_id))
+        err = ops->key_unload(ops->engine, key_id);
+    vici_finish(client, err, "no private key of that id is loaded");
+}
+
+void vici_get_keys(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct credentials *credentials = ops->credentials(ops->engine);
+    const uint8_t *key_id;
+    char text[KEY_ID_TEXT];
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, "keys");
+    for (size_t i = 0; (key_id = credentials_key_at(credentials, i)) != NULL; i++)
+        vici_item(&w, key_id_print(key_id, text));
+    vici_list_end(&w);
+    vici_client_send(client, &w);
+}
+
+void vici_load_token(struct vici_client *client, const struct tree *m)
+{
+    (void)m;
+    vici_fail(client, "tokens (PKCS#11) and TPMs are not supported by ikat yet");
+}
+
+/* --- certificates --- */
+
+/* The types of load-cert and the folders of swanctl, which it takes as types too. */
+static const struct cert_type {
+    const char *type, *flag; /* flag NULL: any */
+    enum cert_role role;
+    bool crl;
+    const char *why; /* why not; NULL: loaded */
+} cert_types[] = {
+    {"x509", "NONE", CERT_ROLE_PLAIN, false, NULL},
+    {"x509", "CA", CERT_ROLE_CA, false, NULL},
+    {"x509", "OCSP", CERT_ROLE_PLAIN, false, NULL},
+    {"x509", "AA", CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
+    {"x509ca", NULL, CERT_ROLE_CA, false, NULL},
+    {"x509ocsp", NULL, CERT_ROLE_PLAIN, false, NULL},
+    {"x509aa", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
+    {"x509ac", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
+    {"x509_ac", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
+    {"x509crl", NULL, CERT_ROLE_PLAIN, true, NULL},
+    {"x509_crl", NULL, CERT_ROLE_PLAIN, true, NULL},
+    {"pubkey", NULL, CERT_ROLE_PUBKEY, false, NULL},
+};
+
+static const struct cert_type *cert_type_find(const struct tree *m)
+{
+    const char *type = tree_text_or(m, "type", ""), *flag = tree_text_or(m, "flag", "NONE");
+    for (size_t i = 0; i < sizeof(cert_types) / sizeof(cert_types[0]); i++)
+        if (strcasecmp(cert_types[i].type, type) == 0 &&
+            (cert_types[i].flag == NULL || strcasecmp(cert_types[i].flag, flag) == 0))
+            return &cert_types[i];
+    return NULL;
+}
+
+void vici_load_cert(struct vici_client *client, const struct tree *m)
+{
+    static uint8_t room[VERIFIER_CRL_MAX];
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct cert_type *type = cert_type_find(m);
+    struct engine_reply reply = reply_to(client);
+    if (type == NULL || type->why != NULL) {
+        vici_fail(client, type == NULL ? "'type' or 'flag' is not known" : type->why);
+        return;
+    }
+    struct span der = pem_read(data_of(m), room, sizeof(room));
+    vici_client_busy(client, true);
+    if (type->crl)
+        settle(client, ops->crl_load(ops->engine, der, &reply),
+               "'data' is no CRL in PEM or DER, or too long");
+    else
+        settle(client, ops->cert_load(ops->engine, type->role, der, &reply),
+               "'data' is no certificate or key in PEM or DER, or too long");
+}
+
+/* --- listing --- */
+
+static const struct shown {
+    enum cert_role role;
+    const char *type, *flag;
+} shown[] = {
+    {CERT_ROLE_CA, "X509", "CA"},
+    {CERT_ROLE_PLAIN, "X509", "NONE"},
+    {CERT_ROLE_CONN, "X509", "NONE"},
+    {CERT_ROLE_PUBKEY, "PUBKEY", NULL},
+};
+
+static bool shown_wanted(const struct tree *m, const struct credential_cert *cert,
+                         const struct shown *as)
+{
+    const char *type = tree_text_or(m, "type", "ANY"), *flag = tree_text_or(m, "flag", "ANY");
+    const char *subject = tree_text(m, "subject");
+    struct ike_id wanted, own;
+    const struct wire_id name = {.type = ID_DER_ASN1_DN, .data = cert->subject};
+    if (strcasecmp(type, "ANY") != 0 && strcasecmp(type, as->type) != 0)
+        return false;
+    if (as->flag != NULL && strcasecmp(flag, "ANY") != 0 && strcasecmp(flag, as->flag) != 0)
+        return false;
+    return subject == NULL ||
+           (identity_parse(subject, &wanted) == 0 && identity_from_wire(&name, &own) &&
+            identity_covers(&wanted, &own) != IDENTITY_NO);
+}
+
+static void cert_send(struct vici_client *client, const struct credential_cert *cert,
+                      const struct shown *as)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct vici_writer w;
+    vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_CERT));
+    vici_put(&w, "type", "%s", as->type);
+    if (as->flag != NULL)
+        vici_put(&w, "flag", "%s", as->flag);
+    if (credentials_key_known(ops->credentials(ops->engine), cert->key_id))
+        vici_put(&w, "has_privkey", "yes");
+    vici_octets(&w, "data", cert->octets);
+    vici_client_send(client, &w);
+}
+
+void vici_list_certs(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct credentials *credentials = ops->credentials(ops->engine);
+    const struct credential_cert *cert;
+    struct vici_writer w;
+    for (size_t i = 0; vici_client_registered(client, VICI_EV_LIST_CERT) &&
+                       (cert = credentials_cert_at(credentials, i)) != NULL;
+         i++)
+        for (size_t j = 0; j < sizeof(shown) / sizeof(shown[0]); j++)
+            if ((cert->roles & 1u << shown[j].role) && shown_wanted(m, cert, &shown[j])) {
+                cert_send(client, cert, &shown[j]);
+                break;
+            }
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_client_send(client, &w);
+}
+
+/* flush-certs - what can be had again: lists of revocations. */
+void vici_flush_certs(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *type = tree_text_or(m, "type", "ANY");
+    bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0;
+    vici_finish(client, crls ? ops->crls_flush(ops->engine) : 0, "");
+}
+
+void vici_clear_creds(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    (void)m;
+    ops->credentials_clear(ops->engine);
+    vici_succeed(client);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_CERTIFICATE_H
+#define WIRE_CERTIFICATE_H
+
+#include "base/der.h"
+
+/*
+ * The outline of an X.509 certificate (RFC 5280 section 4.1): whose it is, and its key. Of
+ * certificates that the configuration names; it proves nothing. Those of peers are for the
+ * verifier.
+ *
+ *      Certificate ::= SEQUENCE { TBSCertificate, signatureAlgorithm, signature }
+ *      TBSCertificate ::= SEQUENCE { [0] version, serialNumber, signature, issuer, validity,
+ * subject, subjectPublicKeyInfo, ... }
+ */
+struct wire_certificate {
+    struct span issuer, subject; /* Names in DER, as views */
+    struct span key_info;        /* SubjectPublicKeyInfo in DER */
+    struct span key;             /* its subjectPublicKey, without the count of unused bits */
+};
+
+/* wire_certificate_read - false: no certificate, or octets behind it. */
+bool wire_certificate_read(struct span octets, struct wire_certificate *ret_certificate);
+
+/* wire_key_info_read - a SubjectPublicKeyInfo: its subjectPublicKey. false: it is none. */
+bool wire_key_info_read(struct span octets, struct span *ret_key);
+
+#endif
