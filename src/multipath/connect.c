@@ -12,7 +12,7 @@
 static struct path *winner(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        if (vpn->paths[i].login_tag != 0 && vpn->paths[i].login_sa != 0)
+        if (vpn->paths[i].login.tag != 0 && vpn->paths[i].login.sa != 0)
             return &vpn->paths[i];
     return NULL;
 }
@@ -21,7 +21,7 @@ static unsigned running(const struct vpn *vpn)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        n += vpn->paths[i].login_tag != 0;
+        n += vpn->paths[i].login.tag != 0;
     return n;
 }
 
@@ -40,7 +40,7 @@ static struct path *candidate(struct vpn *vpn)
     struct path *best = NULL;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
-        if (path->present && path->login_tag == 0 && !path->login_failed &&
+        if (path->present && path->login.tag == 0 && !path->login.failed &&
             (best == NULL || before(path, best)))
             best = path;
     }
@@ -49,10 +49,10 @@ static struct path *candidate(struct vpn *vpn)
 
 static void attempt_cancel(struct vpn *vpn, struct path *path)
 {
-    if (path->login_tag != 0)
-        command_cancel(vpn, path->login_tag);
-    path->login_tag = 0;
-    path->login_sa = 0;
+    if (path->login.tag != 0)
+        command_cancel(vpn, path->login.tag);
+    path->login.tag = 0;
+    path->login.sa = 0;
 }
 
 void login_cancel(struct vpn *vpn)
@@ -69,7 +69,7 @@ static bool wants_clone(const struct vpn *vpn)
     for (unsigned i = 0; i < vpn->n_paths; i++)
         n += vpn->paths[i].present;
     return n > 1 && vpn->conn->combined_auth && vpn->conn->n_paths > 0 &&
-           (!vpn->beside || vpn->reauth);
+           vpn->replace.phase != REPLACES_KNOCK && vpn->replace.phase != REPLACES_LOST;
 }
 
 static void start(struct vpn *vpn, struct path *path, nanos now)
@@ -77,55 +77,58 @@ static void start(struct vpn *vpn, struct path *path, nanos now)
     struct ike_command command = {
         .kind = IKE_CMD_CONNECT,
         .conn = vpn->conn->name,
-        .child = vpn->child,
-        .packet = vpn->packet,
+        .child = vpn->wish.child,
+        .packet = vpn->wish.packet,
         .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
-        .replaces = vpn->reauth && vpn->elder != NULL ? vpn->elder->id : 0,
+        .replaces = vpn->replace.phase == REPLACES_LIVING && vpn->replace.elder != NULL
+                        ? vpn->replace.elder->session.id
+                        : 0,
         .path = {.local.address = path->local,
                  .remote.address = path->remote,
                  .interface = path->link},
     };
-    path->login_tag = command_add(vpn, &command);
-    vpn->clone_comes |= command.clone;
-    path->login_sa = 0;
-    path->login_ns = vpn->last_start_ns = now;
-    path->login_failed = path->login_tag == 0;
+    path->login.tag = command_add(vpn, &command);
+    vpn->wish.clone_comes |= command.clone;
+    path->login.sa = 0;
+    path->login.begun_ns = vpn->wish.last_start_ns = now;
+    path->login.failed = path->login.tag == 0;
 }
 
 static void round_begin(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        vpn->paths[i].login_failed = false;
+        vpn->paths[i].login.failed = false;
 }
 
 static void tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcome outcome)
 {
-    struct path_news news = {.kind = kind, .tag = vpn->tag, .session = vpn->id, .outcome = outcome};
+    struct path_news news = {
+        .kind = kind, .tag = vpn->wish.tag, .session = vpn->session.id, .outcome = outcome};
     (void)snprintf(news.conn, sizeof(news.conn), "%s", vpn->conn->name);
-    if (kind == PATH_NEWS_CONNECTED && vpn->n_legs > 0)
+    if (kind == PATH_NEWS_CONNECTED && vpn->session.n_legs > 0)
         news.sa = vpn->legs[0].id;
     news_add(vpn->pm, &news);
     if (kind != PATH_NEWS_CONNECT_RETRY)
-        vpn->waits = false;
+        vpn->wish.waits = false;
 }
 
 /* round_failed - every path was tried. keyingtries counts rounds; 0: for ever. */
 static void round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 {
     login_cancel(vpn);
-    vpn->round++;
-    if (vpn->beside) {
-        vpn->round_at_ns = beside_failed(vpn, outcome, now);
+    vpn->wish.round++;
+    if (vpn_hidden(vpn)) {
+        vpn->wish.round_at_ns = beside_failed(vpn, outcome, now);
         round_begin(vpn);
         return;
     }
-    if (vpn->conn->keyingtries != 0 && vpn->round >= vpn->conn->keyingtries) {
+    if (vpn->conn->keyingtries != 0 && vpn->wish.round >= vpn->conn->keyingtries) {
         tell(vpn, PATH_NEWS_CONNECT_FAILED, outcome);
-        vpn->wanted = false;
+        vpn->wish.phase = WISH_OVER;
         return;
     }
-    vpn->round_at_ns = retry_after(vpn->pm, vpn->round, now);
+    vpn->wish.round_at_ns = retry_after(vpn->pm, vpn->wish.round, now);
     round_begin(vpn);
     tell(vpn, PATH_NEWS_CONNECT_RETRY, outcome);
 }
@@ -133,7 +136,7 @@ static void round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 static bool tried_one(const struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        if (vpn->paths[i].login_failed)
+        if (vpn->paths[i].login.failed)
             return true;
     return false;
 }
@@ -142,7 +145,7 @@ static void race(struct vpn *vpn, nanos now)
 {
     struct path *path = candidate(vpn);
     if (path != NULL) {
-        if (running(vpn) == 0 || now >= vpn->last_start_ns + STAGGER_NS)
+        if (running(vpn) == 0 || now >= vpn->wish.last_start_ns + STAGGER_NS)
             start(vpn, path, now);
         return;
     }
@@ -150,51 +153,52 @@ static void race(struct vpn *vpn, nanos now)
         return;
     if (tried_one(vpn))
         round_failed(vpn, IKE_TIMEOUT, now);
-    else if (!vpn->keep) /* nothing to try it over, and nobody wants us to wait for a link */
+    else if (vpn->wish.phase !=
+             WISH_KEPT) /* nothing to try it over, and nobody wants us to wait for a link */
         round_failed(vpn, IKE_NO_PATH, now);
 }
 
 void login_settle(struct vpn *vpn, nanos now)
 {
-    if (vpn->id != 0 || !vpn->wanted)
+    if (vpn->session.id != 0 || vpn->wish.phase == WISH_OVER)
         return;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
-        if (path->login_tag != 0 && !path->present)
+        if (path->login.tag != 0 && !path->present)
             attempt_cancel(vpn, path); /* it may come back within the round */
     }
     struct path *first = winner(vpn);
-    if (first != NULL && now >= first->login_ns + LOGIN_IDLE_NS) {
+    if (first != NULL && now >= first->login.begun_ns + LOGIN_IDLE_NS) {
         attempt_cancel(vpn, first);
-        first->login_failed = true;
+        first->login.failed = true;
         first = NULL;
     }
-    if (first == NULL && now >= vpn->round_at_ns && !beside_waits(vpn, now))
+    if (first == NULL && now >= vpn->wish.round_at_ns && !beside_waits(vpn, now))
         race(vpn, now);
 }
 
 nanos login_deadline(const struct vpn *vpn, nanos now)
 {
-    if (vpn->id != 0 || !vpn->wanted)
+    if (vpn->session.id != 0 || vpn->wish.phase == WISH_OVER)
         return NANOS_NEVER;
     bool more = false;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->login_sa != 0)
-            return path->login_ns + LOGIN_IDLE_NS;
-        more |= path->present && path->login_tag == 0 && !path->login_failed;
+        if (path->login.sa != 0)
+            return path->login.begun_ns + LOGIN_IDLE_NS;
+        more |= path->present && path->login.tag == 0 && !path->login.failed;
     }
-    if (vpn->round_at_ns > now)
-        return vpn->round_at_ns;
+    if (vpn->wish.round_at_ns > now)
+        return vpn->wish.round_at_ns;
     if (more || (running(vpn) == 0 && tried_one(vpn)))
-        return vpn->last_start_ns + STAGGER_NS;
+        return vpn->wish.last_start_ns + STAGGER_NS;
     return NANOS_NEVER;
 }
 
 static struct path *path_of_tag(struct vpn *vpn, uint64_t tag)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        if (vpn->paths[i].login_tag == tag)
+        if (vpn->paths[i].login.tag == tag)
             return &vpn->paths[i];
     return NULL;
 }
@@ -202,7 +206,7 @@ static struct path *path_of_tag(struct vpn *vpn, uint64_t tag)
 struct path *login_path_of(struct vpn *vpn, ike_sa_id sa)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        if (vpn->paths[i].login_tag != 0 && vpn->paths[i].login_sa == sa)
+        if (vpn->paths[i].login.tag != 0 && vpn->paths[i].login.sa == sa)
             return &vpn->paths[i];
     return NULL;
 }
@@ -214,8 +218,8 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
         return false;
     if (beside_answered(vpn, now))
         return true;
-    path->login_sa = event->sa;
-    path->login_ns = now;
+    path->login.sa = event->sa;
+    path->login.begun_ns = now;
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (&vpn->paths[i] != path)
             attempt_cancel(vpn, &vpn->paths[i]);
@@ -224,8 +228,8 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
 
 void login_connected(struct vpn *vpn, enum ike_outcome outcome)
 {
-    vpn->round = 0;
-    if (vpn->waits)
+    vpn->wish.round = 0;
+    if (vpn->wish.waits)
         tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
 }
 
@@ -242,14 +246,14 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
     struct path *path = path_of_tag(vpn, tag);
     if (path == NULL)
         return false;
-    path->login_tag = 0;
-    path->login_sa = 0;
-    if (vpn->id != 0) {
+    path->login.tag = 0;
+    path->login.sa = 0;
+    if (vpn->session.id != 0) {
         ASSERT(running(vpn) == 0);
         return true;
     }
-    path->login_failed = true;
-    vpn->last_start_ns = now - STAGGER_NS; /* the next one need not wait */
+    path->login.failed = true;
+    vpn->wish.last_start_ns = now - STAGGER_NS; /* the next one need not wait */
     if (final(outcome) && outcome != IKE_OK)
         round_failed(vpn, outcome, now);
     return true;

@@ -35,8 +35,9 @@ static uint8_t own_remotes(const struct path_connect *wish, struct address remot
 struct vpn *wish_of(const struct path_manager *pm, const char *name)
 {
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next)
-        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn->released &&
-            !vpn->beside && (vpn->heir == NULL || vpn->heir->id == 0))
+        if (vpn_end_user(vpn) && strcmp(vpn->conn->name, name) == 0 && !vpn_released(vpn) &&
+            !vpn_hidden(vpn) &&
+            (vpn->replace.successor == NULL || vpn->replace.successor->session.id == 0))
             return vpn;
     return NULL;
 }
@@ -67,13 +68,13 @@ uint32_t wish_children_in(const struct ike_conn *conn, const struct ike_conn *ol
 
 void wish_begin_with(struct vpn *vpn, uint32_t children)
 {
-    if (children == 0 || (wish_child(vpn->conn, vpn->child) & children) != 0)
+    if (children == 0 || (wish_child(vpn->conn, vpn->wish.child) & children) != 0)
         return;
     uint8_t first = 0;
     while ((children >> first & 1) == 0)
         first++;
-    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", vpn->conn->children[first].name);
-    vpn->packet = (struct ike_packet){0};
+    (void)snprintf(vpn->wish.child, sizeof(vpn->wish.child), "%s", vpn->conn->children[first].name);
+    vpn->wish.packet = (struct ike_packet){0};
 }
 
 /* conn_replace - the connection was loaded anew before the login was through. */
@@ -81,8 +82,8 @@ static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
 {
     login_cancel(vpn);
     vpn->n_paths = 0;
-    vpn->kept = wish_children_in(conn, vpn->conn, vpn->kept);
-    vpn->later = wish_children_in(conn, vpn->conn, vpn->later);
+    vpn->wish.kept = wish_children_in(conn, vpn->conn, vpn->wish.kept);
+    vpn->wish.later = wish_children_in(conn, vpn->conn, vpn->wish.later);
     ike_conn_ref(conn);
     ike_conn_unref(vpn->conn);
     vpn->conn = conn;
@@ -92,11 +93,11 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn)
 {
     struct address remotes[REMOTES_MAX];
     const struct path_connect wish = {.conn = conn};
-    uint32_t wished = wish_children_in(conn, vpn->conn, vpn->kept | vpn->later);
-    if (conn->n_children > 0 && child_index(conn, vpn->child) < 0 && wished == 0)
+    uint32_t wished = wish_children_in(conn, vpn->conn, vpn->wish.kept | vpn->wish.later);
+    if (conn->n_children > 0 && child_index(conn, vpn->wish.child) < 0 && wished == 0)
         return false;
     conn_replace(vpn, conn);
-    if (child_index(conn, vpn->child) < 0)
+    if (child_index(conn, vpn->wish.child) < 0)
         wish_begin_with(vpn, wished);
     uint8_t n = own_remotes(&wish, remotes);
     if (n == 0)
@@ -115,14 +116,15 @@ void path_manager_conn_loaded(struct path_manager *pm, struct ike_conn *conn, na
         vpn->conn_next = ike_conn_unref(vpn->conn_next);
         if (vpn->conn == conn)
             continue;
-        if (vpn->id != 0) {
+        if (vpn->session.id != 0) {
             vpn->conn_next = ike_conn_ref(conn);
-        } else if (vpn->wanted && wish_conn_renew(vpn, conn)) {
-            vpn->round_at_ns = now;
+        } else if (vpn->wish.phase != WISH_OVER && wish_conn_renew(vpn, conn)) {
+            vpn->wish.round_at_ns = now;
             wanted_plan(vpn, now);
-            vpn_settle(vpn, now);
+            vpn_touch(vpn);
         }
     }
+    manager_settle(pm, now);
 }
 
 int path_manager_connect(struct path_manager *pm, const struct path_connect *wish, nanos now)
@@ -135,7 +137,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     manager_input(pm, now);
     struct vpn *vpn = wish_of(pm, wish->conn->name);
     bool fresh = vpn == NULL;
-    if (!fresh && vpn->id != 0) /* the session's own configuration may be an older one */
+    if (!fresh && vpn->session.id != 0) /* the session's own configuration may be an older one */
         child = child_index(vpn->conn, wish->child);
     if (child < 0 && wish->conn->n_children > 0)
         return ERR_WRONG_STATE;
@@ -143,51 +145,54 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn = vpn_new(pm, wish->conn);
     if (vpn == NULL)
         return ERR_NO_MEMORY;
-    if (vpn->id == 0 && vpn->conn != wish->conn)
+    if (vpn->session.id == 0 && vpn->conn != wish->conn)
         conn_replace(vpn, wish->conn);
     uint32_t bit = child < 0 ? 0 : UINT32_C(1) << child;
-    if (vpn->id != 0)
-        vpn->children |= bit;
-    if (vpn->wanted && (vpn->id == 0 || vpn->won_tag != 0)) /* a login that asks for another one */
-        vpn->later |= wish_child(vpn->conn, vpn->child) & ~bit;
+    if (vpn->session.id != 0)
+        vpn->wish.children |= bit;
+    if (vpn->wish.phase != WISH_OVER &&
+        (vpn->session.id == 0 ||
+         vpn->session.login_tag != 0)) /* a login that asks for another one */
+        vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child) & ~bit;
     if (wish->keep)
-        vpn->kept |= bit;
+        vpn->wish.kept |= bit;
     vpn->role = IKE_END_USER;
-    vpn->wanted = true;
-    vpn->keep |= wish->keep;
-    vpn->tag = wish->tag;
-    vpn->waits = true;
-    (void)snprintf(vpn->child, sizeof(vpn->child), "%s", wish->child == NULL ? "" : wish->child);
-    vpn->packet = wish->packet;
+    if (vpn->wish.phase != WISH_KEPT)
+        vpn->wish.phase = wish->keep ? WISH_KEPT : WISH_ONCE;
+    vpn->wish.tag = wish->tag;
+    vpn->wish.waits = true;
+    (void)snprintf(vpn->wish.child, sizeof(vpn->wish.child), "%s",
+                   wish->child == NULL ? "" : wish->child);
+    vpn->wish.packet = wish->packet;
     memcpy(vpn->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
     if (!fresh)
-        vpn->round_at_ns = now; /* a person need not wait for the back-off */
+        vpn->wish.round_at_ns = now; /* a person need not wait for the back-off */
     wanted_plan(vpn, now);
-    for (unsigned i = 0; vpn->id != 0 && i < vpn->n_legs; i++) {
+    for (unsigned i = 0; vpn->session.id != 0 && i < vpn->session.n_legs; i++) {
         vpn->legs[i].job_at_ns = 0;
         if (child < 0 || leg_has(vpn, &vpn->legs[i], (uint8_t)child)) {
             login_connected(vpn, IKE_OK);
             break;
         }
     }
-    vpn_settle(vpn, now);
+    vpn_touch(vpn);
+    manager_settle(pm, now);
     return 0;
 }
 
 void path_manager_disconnect(struct path_manager *pm, const char *conn_name, nanos now)
 {
     manager_input(pm, now);
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         if (!vpn_end_user(vpn) || strcmp(vpn->conn->name, conn_name) != 0)
             continue;
         login_cancel(vpn);
-        vpn->wanted = vpn->keep = false;
-        vpn->kept = 0;
-        if (vpn->id == 0)
-            vpn_free(vpn);
+        vpn->wish.phase = WISH_OVER;
+        vpn->wish.kept = 0;
+        vpn_touch(vpn);
     }
+    manager_settle(pm, now);
 }
 
 void path_manager_session_release(struct path_manager *pm, ike_session_id session)
@@ -195,14 +200,15 @@ void path_manager_session_release(struct path_manager *pm, ike_session_id sessio
     struct vpn *vpn = vpn_find(pm, session);
     if (vpn == NULL)
         return;
-    vpn->released = true;
-    if (vpn->heir != NULL && vpn->heir->id == 0)
-        beside_end(vpn, pm->now);
+    vpn_release(vpn);
+    if (vpn->replace.successor != NULL && vpn->replace.successor->session.id == 0)
+        beside_end(vpn);
+    manager_settle(pm, pm->now);
 }
 
 void path_manager_child_release(struct path_manager *pm, ike_session_id session, const char *child)
 {
     struct vpn *vpn = vpn_find(pm, session);
     if (vpn != NULL)
-        vpn->children &= ~wish_child(vpn->conn, child);
+        vpn->wish.children &= ~wish_child(vpn->conn, child);
 }

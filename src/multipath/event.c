@@ -17,20 +17,20 @@ static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
 
 static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
 {
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (vpn->bearers[i].sa == leg->id)
             vpn->bearers[i].sa = id;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].clone_of == leg->id)
-            vpn->paths[i].clone_of = id;
-        if (vpn->paths[i].sa == leg->id)
-            vpn->paths[i].sa = id;
+        if (vpn->paths[i].use.clone_of == leg->id)
+            vpn->paths[i].use.clone_of = id;
+        if (vpn->paths[i].use.sa == leg->id)
+            vpn->paths[i].use.sa = id;
     }
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         if (vpn->legs[i].parent == leg->id)
             vpn->legs[i].parent = id;
-    if (vpn->favourite == leg->id)
-        vpn->favourite = id;
+    if (vpn->session.favourite == leg->id)
+        vpn->session.favourite = id;
     leg->id = id;
 }
 
@@ -39,7 +39,7 @@ static void inherits(struct vpn *vpn, struct leg *leg, struct leg *old)
 {
     ike_sa_id id = leg->id, was = old->id;
     leg_assign(vpn, leg, -1);
-    *leg = vpn->legs[--vpn->n_legs];
+    *leg = vpn->legs[--vpn->session.n_legs];
     follow_rekey(vpn, leg_find(vpn, was), id);
 }
 
@@ -49,11 +49,11 @@ static void legs_follow(struct vpn *vpn)
     const struct path_view *view = &vpn->pm->options.view;
     struct ike_child_info child;
     struct ike_sa_info sa;
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (view->child(view->context, vpn->bearers[i].id, &child) &&
             leg_find(vpn, child.sa) != NULL)
             vpn->bearers[i].sa = child.sa;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         if (!view->sa(view->context, leg->id, &sa) || !sa.rekey)
             continue;
@@ -68,32 +68,40 @@ static void legs_follow(struct vpn *vpn)
     }
 }
 
-void vpn_settle(struct vpn *vpn, nanos now)
+static nanos wish_settle(struct vpn *vpn, nanos now)
+{
+    login_settle(vpn, now);
+    return login_deadline(vpn, now);
+}
+
+static nanos session_settle(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
-    if (vpn->id == 0) {
-        login_settle(vpn, now);
-        at = login_deadline(vpn, now);
-        if (!vpn->wanted) {
-            vpn_free(vpn);
-            return;
-        }
-    } else {
-        legs_follow(vpn);
-        health_settle(vpn, now);
-        if (vpn_end_user(vpn) && !vpn->released && !(vpn->clone_comes && vpn->won_tag != 0)) {
-            at = repair_settle(vpn, now);
-            at = nanos_min(at, home_settle(vpn, now));
-            at = nanos_min(at, beside_settle(vpn, now));
-        } else if (!vpn_end_user(vpn) && !vpn->released) {
-            gateway_settle(vpn, now);
-        }
-        if (vpn_end_user(vpn))
-            at = nanos_min(at, reauth_settle(vpn, now));
-        reauth_progress(vpn, now);
-        if (!vpn->released)
-            at = nanos_min(at, idle_settle(vpn, now));
-        at = nanos_min(at, health_deadline(vpn, now));
+    bool login_over = !vpn->wish.clone_comes || vpn->session.login_tag == 0;
+    legs_follow(vpn);
+    health_settle(vpn, now);
+    if (vpn_end_user(vpn) && !vpn_released(vpn) && login_over) {
+        at = repair_settle(vpn, now);
+        at = nanos_min(at, home_settle(vpn, now));
+        at = nanos_min(at, beside_settle(vpn, now));
+    } else if (!vpn_end_user(vpn) && !vpn_released(vpn)) {
+        gateway_settle(vpn, now);
+    }
+    if (vpn_end_user(vpn))
+        at = nanos_min(at, reauth_settle(vpn, now));
+    reauth_progress(vpn, now);
+    if (!vpn_released(vpn))
+        at = nanos_min(at, idle_settle(vpn, now));
+    return nanos_min(at, health_deadline(vpn, now));
+}
+
+/* settle - brings one vpn into line with what is known. */
+static void settle(struct vpn *vpn, nanos now)
+{
+    nanos at = vpn->session.id == 0 ? wish_settle(vpn, now) : session_settle(vpn, now);
+    if (vpn->session.id == 0 && vpn->wish.phase == WISH_OVER) {
+        vpn_free(vpn);
+        return;
     }
     deadline_heap_set(&vpn->pm->deadlines, &vpn->deadline, at);
     orders_settle(vpn, now);
@@ -104,24 +112,34 @@ void vpn_settle(struct vpn *vpn, nanos now)
     }
 }
 
+void manager_settle(struct path_manager *pm, nanos now)
+{
+    while (pm->touched != NULL) {
+        struct vpn *vpn = pm->touched;
+        pm->touched = vpn->touched_next;
+        vpn->touched = false;
+        settle(vpn, now);
+    }
+}
+
 void path_manager_links_set(struct path_manager *pm, const struct path_link *links, size_t n,
                             nanos now)
 {
     manager_input(pm, now);
     pm->n_links = n < PATH_LINKS ? n : PATH_LINKS;
     memcpy(pm->links, links, pm->n_links * sizeof(*links));
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         if (!vpn_end_user(vpn))
             continue;
         wanted_plan(vpn, now);
-        for (unsigned i = 0; i < vpn->n_legs; i++) {
+        for (unsigned i = 0; i < vpn->session.n_legs; i++) {
             struct leg *leg = &vpn->legs[i];
             if (leg->health == HEALTH_DEAD && !leg->link_gone && leg->probe_tag == 0)
                 leg->probe_at_ns = now; /* the link may have come back: ask at once */
         }
-        vpn_settle(vpn, now);
+        vpn_touch(vpn);
     }
+    manager_settle(pm, now);
 }
 
 /* --- news of the IKE core --- */
@@ -130,30 +148,35 @@ static void abilities(struct vpn *vpn)
 {
     struct ike_session_info info;
     const struct path_view *view = &vpn->pm->options.view;
-    if (!view->session(view->context, vpn->id, &info))
+    if (!view->session(view->context, vpn->session.id, &info))
         return;
-    vpn->mobike = info.mobike;
-    vpn->clones = info.dialect != IKE_DIALECT_NONE && !vpn->clone_never;
+    vpn->session.mobike = info.mobike;
+    enum clones *clones = &vpn->session.clones;
+    if (*clones == CLONES_NEVER)
+        return;
+    if (info.dialect == IKE_DIALECT_NONE)
+        *clones = CLONES_NO;
+    else if (*clones != CLONES_FULL)
+        *clones = CLONES_YES;
 }
 
 /* inherit - a session that was not begun by us here but by command: the wish goes over to it. */
 static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
 {
     struct vpn *old = wish_of(pm, info->conn->name);
-    if (old != NULL && old->id == 0)
+    if (old != NULL && old->session.id == 0)
         return old;
     struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn);
     if (vpn == NULL || old == NULL)
         return vpn;
     memcpy(vpn->remotes, old->remotes, sizeof(old->remotes));
-    memcpy(vpn->child, old->child, sizeof(old->child));
+    memcpy(vpn->wish.child, old->wish.child, sizeof(old->wish.child));
     vpn->n_own_remotes = vpn->n_remotes = old->n_own_remotes;
-    vpn->wanted = old->wanted;
-    vpn->keep = old->keep;
-    vpn->children = wish_children_in(vpn->conn, old->conn, old->children);
-    vpn->kept = wish_children_in(vpn->conn, old->conn, old->kept);
-    old->wanted = old->keep = false;
-    old->released = true; /* it is on its way out */
+    vpn->wish.phase = old->wish.phase;
+    vpn->wish.children = wish_children_in(vpn->conn, old->conn, old->wish.children);
+    vpn->wish.kept = wish_children_in(vpn->conn, old->conn, old->wish.kept);
+    old->wish.phase = WISH_OVER;
+    vpn_release(old); /* its session is ending */
     return vpn;
 }
 
@@ -168,12 +191,12 @@ static struct vpn *logged_in(struct path_manager *pm, ike_sa_id sa)
 static void login_over(struct vpn *vpn, ike_sa_id sa)
 {
     struct path *path = login_path_of(vpn, sa);
-    vpn->won_tag = path == NULL ? 0 : path->login_tag;
+    vpn->session.login_tag = path == NULL ? 0 : path->login.tag;
     if (path != NULL)
-        path->login_tag = 0;
+        path->login.tag = 0;
     login_cancel(vpn);
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        vpn->paths[i].login_failed = false;
+        vpn->paths[i].login.failed = false;
 }
 
 /* session_known - the vpn of a session; adopts those that are new. */
@@ -200,8 +223,7 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
     login_over(vpn, sa);
     beside_logged_in(vpn, now);
     vpn_id_set(vpn, id);
-    vpn->up_ns = now;
-    vpn->clone_never = vpn->refused = vpn->no_reduced = false;
+    vpn->session.up_ns = now;
     abilities(vpn);
     return vpn;
 }
@@ -225,7 +247,7 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
 static void serve_there(struct vpn *vpn, struct leg *leg)
 {
     for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++)
-        if (vpn->paths[i].sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at))
+        if (vpn->paths[i].use.sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at))
             leg_assign(vpn, leg, (int)i);
 }
 
@@ -257,13 +279,14 @@ static void sa_down(struct vpn *vpn, const struct ike_event *event)
 {
     legs_follow(vpn); /* what was its is somebody else's by now */
     struct leg *leg = leg_find(vpn, event->sa);
-    vpn->refused = false; /* room for another one */
+    if (vpn->session.clones == CLONES_FULL)
+        vpn->session.clones = CLONES_YES;
     if (leg == NULL)
         return;
     if (leg->path >= 0) {
         struct path *path = &vpn->paths[leg->path];
         /* a path that took its IKE SA with it must show that it is back for good */
-        path->lost |= event->outcome == IKE_TIMEOUT || leg->health == HEALTH_DEAD;
+        path->use.lost |= event->outcome == IKE_TIMEOUT || leg->health == HEALTH_DEAD;
     }
     leg_remove(vpn, leg);
 }
@@ -281,83 +304,88 @@ static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now
     if (!by_itself || leg == NULL)
         return;
     bool elsewhere = false;
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         elsewhere |= vpn->bearers[i].policy == policy;
     if (on_purpose && !elsewhere && vpn->conn->children[policy].close_action == IKE_START_NONE)
-        vpn->children &= ~(UINT32_C(1) << policy);
+        vpn->wish.children &= ~(UINT32_C(1) << policy);
     if (!leg_has(vpn, leg, policy) && leg->job != JOB_CREATE) {
         leg->job_failures++;
         leg->job_at_ns = retry_after(vpn->pm, leg->job_failures, now);
     }
 }
 
-static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
+/* session_reset - nothing that belonged to the session is left: neither in the vpn nor in its paths. */
+static void session_reset(struct vpn *vpn)
 {
-    if (vpn->waits)
-        login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
-    if (vpn->won_tag != 0) /* it went before its login was through */
-        vpn->later |= wish_child(vpn->conn, vpn->child);
-    vpn->won_tag = 0;
-    beside_end(vpn, now);
-    if (reauth_lost(vpn, now))
-        vpn->wanted = vpn->keep = false;
     vpn_id_set(vpn, 0);
-    vpn->yield_ns = vpn->reauth_again_ns = 0;
-    if (!vpn->wanted || !vpn->keep || vpn->released || !vpn_end_user(vpn)) {
-        vpn->wanted = false;
-        vpn_settle(vpn, now);
-        return;
+    vpn->session = (struct vpn_session){0};
+    vpn->replace.reauth_again_ns = 0;
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        vpn->paths[i].use = (struct path_use){0};
+        vpn->paths[i].login = (struct path_login){0};
     }
-    vpn->n_legs = vpn->n_bearers = 0;
-    vpn->later = (vpn->children | vpn->later) & vpn->kept;
-    vpn->children = 0;
-    wish_begin_with(vpn, vpn->later);
+}
+
+/* login_again - the wish outlives its session: the next login asks for the children that are kept. */
+static void login_again(struct vpn *vpn, nanos now)
+{
+    struct vpn_wish *wish = &vpn->wish;
+    wish->later = (wish->children | wish->later) & wish->kept;
+    wish->children = 0;
+    wish_begin_with(vpn, wish->later);
     if (vpn->conn_next != NULL)
         (void)wish_conn_renew(vpn, vpn->conn_next);
     vpn->conn_next = ike_conn_unref(vpn->conn_next);
-    vpn->packet = (struct ike_packet){0}; /* that was long ago */
-    vpn->mode_told = vpn->released = false;
+    wish->packet = (struct ike_packet){0}; /* sent long ago */
     vpn->n_remotes = vpn->n_own_remotes;
-    vpn->all_dead_ns = NANOS_NEVER;
-    for (unsigned i = 0; i < vpn->n_paths; i++) {
-        struct path *path = &vpn->paths[i];
-        path->sa = path->clone_of = 0;
-        path->clone_tag = path->test_tag = path->login_tag = 0;
-        path->failures = 0;
-        path->retry_ns = 0;
-        path->lost = path->login_failed = false;
-        path->answers_since_ns = NANOS_NEVER;
-    }
-    vpn->short_lives = now - vpn->up_ns < SHORT_LIFE_NS ? vpn->short_lives + 1 : 0;
-    vpn->round_at_ns = vpn->short_lives > 0 ? retry_after(vpn->pm, vpn->short_lives, now) : now;
+    wish->round_at_ns = wish->short_lives > 0 ? retry_after(vpn->pm, wish->short_lives, now) : now;
     wanted_plan(vpn, now);
-    vpn_settle(vpn, now);
+}
+
+static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
+{
+    if (vpn->wish.waits)
+        login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
+    if (vpn->session.login_tag != 0) /* it ended before its login was complete */
+        vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child);
+    beside_end(vpn);
+    if (reauth_lost(vpn, now))
+        vpn->wish.phase = WISH_OVER;
+    bool again = vpn->wish.phase == WISH_KEPT && !vpn_released(vpn) && vpn_end_user(vpn);
+    bool brief = now - vpn->session.up_ns < SHORT_LIFE_NS;
+    session_reset(vpn);
+    vpn->wish.short_lives = brief ? vpn->wish.short_lives + 1 : 0;
+    if (again)
+        login_again(vpn, now);
+    else
+        vpn->wish.phase = WISH_OVER;
+    vpn_touch(vpn);
 }
 
 /* without_address - the login brought no inner address: nothing can be carried, nor will it later.
  * Ended, and, if it is wanted, tried again like any session that does not last. */
 static void without_address(struct vpn *vpn)
 {
-    struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->id};
-    vpn->later |= wish_child(vpn->conn, vpn->child);
-    vpn->children = 0;
+    struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id};
+    vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child);
+    vpn->wish.children = 0;
     (void)command_add(vpn, &command); /* no room: it stays, of no use */
     login_connected(vpn, IKE_ADDRESS_FAILURE);
 }
 
 static void command_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
-    if (vpn->id != 0 && event->tag == vpn->won_tag) {
-        vpn->won_tag = 0;
-        vpn->clone_comes = false;
+    if (vpn->session.id != 0 && event->tag == vpn->session.login_tag) {
+        vpn->session.login_tag = 0;
+        vpn->wish.clone_comes = false;
         if (event->outcome == IKE_ADDRESS_FAILURE) {
             without_address(vpn);
             return;
         }
-        if (event->outcome == IKE_OK || vpn->keep)
-            vpn->children |= wish_child(vpn->conn, vpn->child);
-        vpn->children |= vpn->later;
-        vpn->later = 0;
+        if (event->outcome == IKE_OK || vpn->wish.phase == WISH_KEPT)
+            vpn->wish.children |= wish_child(vpn->conn, vpn->wish.child);
+        vpn->wish.children |= vpn->wish.later;
+        vpn->wish.later = 0;
         login_connected(vpn, event->outcome);
         return;
     }
@@ -414,7 +442,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_CONFIG:
     case IKE_EV_NOTICE: return;
     }
-    vpn_settle(vpn, now);
+    vpn_touch(vpn);
 }
 
 /* login_news - of attempts that have no session yet. */
@@ -426,15 +454,14 @@ static void login_news(struct path_manager *pm, const struct ike_event *event, n
         if (event->kind == IKE_EV_EXCHANGE)
             ours = login_progress(vpn, event, now);
         if (ours) {
-            vpn_settle(vpn, now);
+            vpn_touch(vpn);
             return;
         }
     }
 }
 
-void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now)
+static void event_note(struct path_manager *pm, const struct ike_event *event, nanos now)
 {
-    manager_input(pm, now);
     if (event->kind == IKE_EV_COMMAND_DONE && (event->tag & PATH_TAG) == 0)
         return;
     struct vpn *vpn = vpn_find(pm, event->session);
@@ -447,6 +474,13 @@ void path_manager_event(struct path_manager *pm, const struct ike_event *event, 
         login_news(pm, event, now);
 }
 
+void path_manager_event(struct path_manager *pm, const struct ike_event *event, nanos now)
+{
+    manager_input(pm, now);
+    event_note(pm, event, now);
+    manager_settle(pm, now);
+}
+
 void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nanos now)
 {
     /* like an attempt that failed for the moment; what is gone says so by an event of its own */
@@ -457,15 +491,16 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
             error == ERR_NOT_FOUND || error == ERR_INVALID ? IKE_CANCELLED : IKE_TEMPORARY_FAILURE,
     };
     manager_input(pm, now);
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
-        if (vpn->id == 0 ? login_done(vpn, tag, event.outcome, now)
-                         : health_probe_done(vpn, &event, now) || home_done(vpn, &event, now) ||
-                               repair_done(vpn, &event, now)) {
-            vpn_settle(vpn, now);
-            return;
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
+        if (vpn->session.id == 0
+                ? login_done(vpn, tag, event.outcome, now)
+                : health_probe_done(vpn, &event, now) || home_done(vpn, &event, now) ||
+                      repair_done(vpn, &event, now)) {
+            vpn_touch(vpn);
+            break;
         }
     }
+    manager_settle(pm, now);
 }
 
 /* catch_up - the events that were not noted, as if they came now. */
@@ -476,26 +511,25 @@ static void catch_up(struct path_manager *pm, nanos now)
     struct ike_sa_info sa = {0};
     pm->missed = false; /* nothing is repaired before all is known */
     pm->behind_ns = nanos_after(now, NANOS_PER_SEC);
-    for (struct vpn *vpn = pm->vpns, *next; vpn != NULL; vpn = next) {
-        next = vpn->next;
+    for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         if (!vpn_end_user(vpn) || vpn->paths != NULL)
             continue;
         wanted_plan(vpn, now);
-        vpn_settle(vpn, now);
+        vpn_touch(vpn);
     }
     while (view->sa_next(view->context, sa.id, &sa)) {
         struct vpn *vpn = vpn_find(pm, sa.session);
         struct ike_event up = {
             .kind = IKE_EV_SA_UP, .session = sa.session, .sa = sa.id, .sa_old = sa.parent};
         if (sa.life == IKE_ESTABLISHED && (vpn == NULL || leg_find(vpn, sa.id) == NULL))
-            path_manager_event(pm, &up, now);
+            event_note(pm, &up, now);
     }
     while (view->child_next(view->context, child.id, &child)) {
         struct vpn *vpn = vpn_find(pm, child.session);
         struct ike_event up = {
             .kind = IKE_EV_CHILD_UP, .session = child.session, .sa = child.sa, .child = child.id};
         if (vpn != NULL && bearer_find(vpn, child.id) == NULL)
-            path_manager_event(pm, &up, now);
+            event_note(pm, &up, now);
     }
     if (!pm->missed)
         pm->behind_ns = NANOS_NEVER;
@@ -510,13 +544,16 @@ nanos path_manager_deadline(const struct path_manager *pm)
 void path_manager_tick(struct path_manager *pm, nanos now)
 {
     manager_input(pm, now);
-    if (now >= pm->behind_ns)
+    if (now >= pm->behind_ns) {
         catch_up(pm, now);
+        manager_settle(pm, now);
+    }
     for (;;) {
         struct deadline *first = deadline_heap_first(&pm->deadlines);
         if (first == NULL || first->at > now)
             break;
-        deadline_heap_remove(&pm->deadlines, first); /* vpn_settle() puts it back */
-        vpn_settle(first->owner, now);
+        deadline_heap_remove(&pm->deadlines, first); /* settle() puts it back */
+        vpn_touch(first->owner);
+        manager_settle(pm, now);
     }
 }

@@ -15,21 +15,22 @@ static void first_clone(struct vpn *vpn)
     struct ike_session_info session;
     struct ike_sa_info info;
     const struct path_view *view = &vpn->pm->options.view;
-    if (vpn->began || vpn->n_legs == 0 || !view->session(view->context, vpn->id, &session) ||
+    if (vpn->session.first_clone_decided || vpn->session.n_legs == 0 ||
+        !view->session(view->context, vpn->session.id, &session) ||
         !view->sa(view->context, vpn->legs[0].id, &info))
         return;
-    vpn->began = true;
+    vpn->session.first_clone_decided = true;
     /* one may have come with the login; what cannot be moved is of no use */
     if (session.n_ike_sas > 1 || !session.mobike || session.dialect == IKE_DIALECT_NONE ||
         info.n_peer_addresses < 2)
         return;
-    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = info.id, .session = vpn->id};
+    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = info.id, .session = vpn->session.id};
     (void)command_add(vpn, &command); /* without room the End User clones */
 }
 
 static bool taken(const struct vpn *vpn, const struct address *address)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *leg = &vpn->legs[i];
         if (address_equal(&leg->at.remote.address, address) ||
             (leg->offered && address_equal(&leg->offer, address)))
@@ -42,7 +43,7 @@ static const struct ike_child_policy *child_of(const struct vpn *vpn, uint8_t *r
 {
     for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
         *ret_index = i;
-        if ((vpn->children >> i & 1) != 0)
+        if ((vpn->wish.children >> i & 1) != 0)
             return &vpn->conn->children[i];
     }
     return NULL;
@@ -55,7 +56,7 @@ static void offer(struct vpn *vpn, struct leg *leg, nanos now)
     const struct path_view *view = &vpn->pm->options.view;
     const struct ike_child_policy *child = child_of(vpn, &leg->job_policy);
     if (leg->offered || leg->parent == 0 || leg->job != JOB_NONE || child == NULL ||
-        vpn->no_reduced || leg_bears(vpn, leg) || now - leg->up_ns > OFFER_WITHIN_NS ||
+        vpn->session.separate || leg_bears(vpn, leg) || now - leg->up_ns > OFFER_WITHIN_NS ||
         !view->sa(view->context, leg->id, &info) || info.nat_remote ||
         !address_equal(&info.path.remote.address, &leg->at.remote.address))
         return;
@@ -66,7 +67,7 @@ static void offer(struct vpn *vpn, struct leg *leg, nanos now)
         struct ike_command command = {
             .kind = IKE_CMD_CREATE_MOVED,
             .sa = leg->id,
-            .session = vpn->id,
+            .session = vpn->session.id,
             .child = child->name,
             .path = leg->at,
             .retry_ns = OFFER_RETRY_NS,
@@ -84,6 +85,6 @@ void gateway_settle(struct vpn *vpn, nanos now)
     if (vpn->conn->gateway_clones)
         first_clone(vpn);
     if (vpn->conn->reduced == IKE_REDUCED_GATEWAY)
-        for (unsigned i = 0; i < vpn->n_legs; i++)
+        for (unsigned i = 0; i < vpn->session.n_legs; i++)
             offer(vpn, &vpn->legs[i], now);
 }

@@ -52,7 +52,7 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
 
 static bool other_alive(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
             return true;
     return false;
@@ -68,10 +68,10 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
     leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
     if (leg_home(vpn, leg)) {
         struct path *path = &vpn->paths[leg->path];
-        path->lost = true;
+        path->use.lost = true;
         path->losses += path->present; /* otherwise path_plan.c has counted it */
-        path->answers_since_ns = NANOS_NEVER;
-        path->test_at_ns = now + health_timing(vpn, leg).probe_ns;
+        path->use.answers_since_ns = 0;
+        path->use.test_at_ns = now + health_timing(vpn, leg).probe_ns;
     }
 }
 
@@ -124,9 +124,9 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
     if (!leg_home(vpn, leg))
         return;
     struct path *path = &vpn->paths[leg->path];
-    bool stable = path->answers_since_ns != NANOS_NEVER &&
-                  now - path->answers_since_ns >= vpn->conn->stable_for_ns;
-    if (path->lost && !stable && other_alive(vpn, leg)) {
+    bool stable = path->use.answers_since_ns != 0 &&
+                  now - path->use.answers_since_ns >= vpn->conn->stable_for_ns;
+    if (path->use.lost && !stable && other_alive(vpn, leg)) {
         leg->health = HEALTH_RETURNING;
         leg->good_since_ns = now;
     }
@@ -134,7 +134,7 @@ void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, n
 
 bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         if (leg->probe_tag != event->tag)
             continue;
@@ -166,7 +166,7 @@ nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
 {
     const struct path_view *view = &vpn->pm->options.view;
     nanos heard = ike_heard(vpn, leg, NANOS_NEVER), in, out;
-    for (unsigned i = 0; view->traffic != NULL && i < vpn->n_bearers; i++) {
+    for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
         if (bearer->sa == leg->id && view->traffic(view->context, bearer->id, &in, &out))
             heard = in > heard ? in : heard;
@@ -179,7 +179,7 @@ static void look(struct vpn *vpn, struct leg *leg, nanos now)
 {
     const struct path_view *view = &vpn->pm->options.view;
     nanos heard = ike_heard(vpn, leg, now);
-    for (unsigned i = 0; view->traffic != NULL && i < vpn->n_bearers; i++) {
+    for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
         struct bearer *bearer = &vpn->bearers[i];
         nanos in = 0, out = 0;
         if (bearer->sa != leg->id || !view->traffic(view->context, bearer->id, &in, &out))
@@ -199,7 +199,7 @@ static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *
 {
     if (!vpn_end_user(vpn) || leg_home(vpn, leg))
         return NULL;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *other = &vpn->legs[i];
         if (other != leg && leg_home(vpn, other) &&
             wanted_at_home(&vpn->paths[other->path], &leg->at))
@@ -247,7 +247,7 @@ static void ask(struct vpn *vpn, struct leg *leg, nanos now)
     struct ike_command command = {
         .kind = IKE_CMD_PROBE,
         .sa = leg->id,
-        .session = vpn->id,
+        .session = vpn->session.id,
         .retry_ns = timing.resend_ns,
         .give_up_ns = timing.grant_ns,
     };
@@ -280,7 +280,7 @@ static void judge(struct vpn *vpn, struct leg *leg, nanos now)
         (now - leg->good_since_ns >= vpn->conn->stable_for_ns || !other_alive(vpn, leg)))
         leg->health = HEALTH_GOOD;
     if (leg->health == HEALTH_GOOD && leg_home(vpn, leg))
-        vpn->paths[leg->path].lost = false;
+        vpn->paths[leg->path].use.lost = false;
 }
 
 /* A Gateway does not wait for ever for an IKE SA that its peer has replaced by another clone. */
@@ -293,27 +293,29 @@ static bool gateway_gives_up(const struct vpn *vpn, const struct leg *leg, nanos
 void health_settle(struct vpn *vpn, nanos now)
 {
     bool alive = false;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         look(vpn, leg, now);
         judge(vpn, leg, now);
         if (ask_at(vpn, leg) <= now)
             ask(vpn, leg, now);
         if (gateway_gives_up(vpn, leg, now)) {
-            struct ike_command command = {
-                .kind = IKE_CMD_DELETE_IKE, .sa = leg->id, .session = vpn->id, .force = true};
+            struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
+                                          .sa = leg->id,
+                                          .session = vpn->session.id,
+                                          .force = true};
             leg->job_tag = command_add(vpn, &command);
             leg->job = leg->job_tag != 0 ? JOB_DELETE : JOB_NONE;
             leg->dead_since_ns = now; /* once more later, should that get lost */
         }
         alive |= leg_alive(leg);
     }
-    if (alive && vpn->all_dead_ns != NANOS_NEVER)
-        vpn->some_alive_ns = now;
-    if (alive || vpn->n_legs == 0)
-        vpn->all_dead_ns = NANOS_NEVER;
-    else if (vpn->all_dead_ns == NANOS_NEVER)
-        vpn->all_dead_ns = now;
+    if (alive && vpn->session.all_dead_ns != 0)
+        vpn->session.some_alive_ns = now;
+    if (alive || vpn->session.n_legs == 0)
+        vpn->session.all_dead_ns = 0;
+    else if (vpn->session.all_dead_ns == 0)
+        vpn->session.all_dead_ns = moment(now);
 }
 
 static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos now)
@@ -336,7 +338,7 @@ static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos no
 nanos health_deadline(const struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         at = nanos_min(at, leg_deadline(vpn, &vpn->legs[i], now));
     return at;
 }

@@ -26,8 +26,8 @@ nanos idle_since(const struct vpn *vpn, const struct bearer *bearer)
 static bool end(struct vpn *vpn, uint8_t policy)
 {
     bool all = true;
-    vpn->children &= ~(UINT32_C(1) << policy);
-    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+    vpn->wish.children &= ~(UINT32_C(1) << policy);
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         struct bearer *bearer = &vpn->bearers[i];
         struct ike_command command = {.kind = IKE_CMD_DELETE_CHILD, .child_id = bearer->id};
         if (bearer->policy != policy || bearer->ending)
@@ -44,7 +44,7 @@ nanos idle_settle(struct vpn *vpn, nanos now)
     for (uint8_t policy = 0; policy < vpn->conn->n_children; policy++) {
         nanos limit = vpn->conn->children[policy].inactivity_ns, used = 0;
         bool any = false;
-        for (unsigned i = 0; limit > 0 && i < vpn->n_bearers; i++) {
+        for (unsigned i = 0; limit > 0 && i < vpn->session.n_bearers; i++) {
             const struct bearer *bearer = &vpn->bearers[i];
             if (bearer->policy != policy || bearer->ending)
                 continue;

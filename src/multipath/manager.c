@@ -60,7 +60,6 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
     }
     vpn->pm = pm;
     vpn->conn = ike_conn_ref(conn);
-    vpn->all_dead_ns = NANOS_NEVER;
     vpn->deadline = (struct deadline){.at = NANOS_NEVER, .owner = vpn};
     vpn->previous = pm->vpns_last;
     if (pm->vpns_last == NULL)
@@ -74,11 +73,11 @@ struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
 
 void vpn_id_set(struct vpn *vpn, ike_session_id id)
 {
-    if (vpn->id == 0)
+    if (vpn->session.id == 0)
         wish_remove(vpn);
     else
-        (void)map_take(&vpn->pm->by_id, vpn->id);
-    vpn->id = id;
+        (void)map_take(&vpn->pm->by_id, vpn->session.id);
+    vpn->session.id = id;
     if (id == 0) {
         wish_add(vpn);
         return;
@@ -87,8 +86,23 @@ void vpn_id_set(struct vpn *vpn, ike_session_id id)
     ASSERT(err == 0);
 }
 
+static void touched_remove(struct vpn *vpn)
+{
+    struct vpn **link = &vpn->pm->touched, *previous = NULL;
+    while (*link != NULL && *link != vpn) {
+        previous = *link;
+        link = &previous->touched_next;
+    }
+    if (*link != NULL)
+        *link = vpn->touched_next;
+    if (vpn->pm->touched_last == vpn)
+        vpn->pm->touched_last = previous;
+}
+
 void vpn_free(struct vpn *vpn)
 {
+    if (vpn->touched)
+        touched_remove(vpn);
     vpn->pm->status_at = NULL;
     vpn_id_set(vpn, 0);
     wish_remove(vpn);
@@ -101,10 +115,10 @@ void vpn_free(struct vpn *vpn)
     else
         vpn->pm->vpns_last = vpn->previous;
     deadline_heap_leave(&vpn->pm->deadlines, &vpn->deadline);
-    if (vpn->heir != NULL)
-        vpn->heir->elder = NULL;
-    if (vpn->elder != NULL)
-        vpn->elder->heir = NULL;
+    if (vpn->replace.successor != NULL)
+        vpn->replace.successor->replace.elder = NULL;
+    if (vpn->replace.elder != NULL)
+        vpn->replace.elder->replace.successor = NULL;
     struct vpn **link = &vpn->pm->orders;
     while (vpn->ordering && *link != vpn)
         link = &(*link)->orders;
@@ -131,8 +145,8 @@ struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id)
 
 bool vpn_single(const struct vpn *vpn)
 {
-    return !vpn->clones || !vpn->mobike || vpn->conn->clone == IKE_CLONE_OFF ||
-           vpn->conn->n_paths == 0;
+    return (vpn->session.clones != CLONES_YES && vpn->session.clones != CLONES_FULL) ||
+           !vpn->session.mobike || vpn->conn->clone == IKE_CLONE_OFF || vpn->conn->n_paths == 0;
 }
 
 static uint64_t enqueue(struct vpn *vpn, const struct ike_command *command, uint64_t tag)
@@ -236,17 +250,17 @@ static void paths_check(const struct vpn *vpn)
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
         unsigned legs = 0;
-        for (unsigned k = 0; k < vpn->n_legs; k++) {
+        for (unsigned k = 0; k < vpn->session.n_legs; k++) {
             legs += vpn->legs[k].path == (int)i;
-            ASSERT(vpn->legs[k].path != (int)i || vpn->legs[k].id == path->sa);
+            ASSERT(vpn->legs[k].path != (int)i || vpn->legs[k].id == path->use.sa);
         }
-        ASSERT(legs == (path->sa != 0));
-        ASSERT(path->sa == 0 || path->clone_tag == 0);
-        ASSERT((path->clone_tag == 0) == (path->clone_of == 0));
-        ASSERT(vpn->id == 0 || path->login_tag == 0);
+        ASSERT(legs == (path->use.sa != 0));
+        ASSERT(path->use.sa == 0 || path->use.clone_tag == 0);
+        ASSERT((path->use.clone_tag == 0) == (path->use.clone_of == 0));
+        ASSERT(vpn->session.id == 0 || path->login.tag == 0);
         for (unsigned k = 0; k < i; k++) /* one clone at a time of one IKE SA */
-            ASSERT(path->clone_tag == 0 || vpn->paths[k].clone_tag == 0 ||
-                   vpn->paths[k].clone_of != path->clone_of);
+            ASSERT(path->use.clone_tag == 0 || vpn->paths[k].use.clone_tag == 0 ||
+                   vpn->paths[k].use.clone_of != path->use.clone_of);
     }
 }
 
@@ -255,13 +269,15 @@ void path_manager_check_invariants(const struct path_manager *pm)
     size_t all = 0, with_id = 0, n = 0;
     for (const struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         all++;
-        with_id += vpn->id != 0;
-        ASSERT(vpn->id != 0 || (vpn->n_legs == 0 && vpn->n_bearers == 0));
-        ASSERT(vpn->id != 0 || vpn->wanted || vpn->deadline.at <= pm->now);
-        ASSERT(vpn->heir == NULL ||
-               (vpn->heir->elder == vpn && (vpn->heir->beside || vpn->heir->reauth)));
-        ASSERT(!vpn->beside || vpn->id == 0);
-        for (unsigned i = 0; i < vpn->n_legs; i++) {
+        with_id += vpn->session.id != 0;
+        ASSERT(vpn->session.id != 0 || (vpn->session.n_legs == 0 && vpn->session.n_bearers == 0));
+        ASSERT(vpn->session.id != 0 || vpn->wish.phase != WISH_OVER);
+        const struct vpn *successor = vpn->replace.successor;
+        ASSERT(successor == NULL ||
+               (successor->replace.elder == vpn && successor->replace.phase != REPLACES_NONE));
+        ASSERT(!vpn->touched);
+        ASSERT(!vpn_hidden(vpn) || vpn->session.id == 0);
+        for (unsigned i = 0; i < vpn->session.n_legs; i++) {
             const struct leg *leg = &vpn->legs[i];
             ASSERT(leg->id != 0 && (leg->job == JOB_NONE) == (leg->job_tag == 0));
             ASSERT(leg->path < (int)vpn->n_paths);

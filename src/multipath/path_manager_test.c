@@ -131,7 +131,8 @@ static void test_link_down(void **state)
     assert_true(world->worst_gap <= MS(50));
     assert_int_equal(world_carrier_link(world), 1);
     assert_int_equal(world_path(world, "p0").state, PATH_DOWN);
-    assert_true(world_path(world, "p0").parked); /* its IKE SA waits on the other link */
+    assert_true(world_path(world, "p0").parked);  /* its IKE SA waits on the other link ... */
+    assert_false(world_path(world, "p0").usable); /* ... and carries nothing there */
     /* it is back for less than stable_for: not used */
     world_link_set(world, 0, true);
     world_run(world, MS(4900));

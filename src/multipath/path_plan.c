@@ -47,7 +47,8 @@ static bool local_allowed(const struct vpn *vpn, const struct ike_path_policy *p
     }
     /* addresses of the connection are about its first path; sections name theirs themselves. A
      * session that can move is better off at another address than nowhere. */
-    return policy != NULL || local_named(vpn, local) || (vpn->id != 0 && vpn->mobike);
+    return policy != NULL || local_named(vpn, local) ||
+           (vpn->session.id != 0 && vpn->session.mobike);
 }
 
 static bool remote_allowed(const struct ike_path_policy *policy, const struct address *remote)
@@ -132,7 +133,7 @@ void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n)
 {
     struct ike_session_info info = {0};
     const struct path_view *view = &vpn->pm->options.view;
-    if (vpn->id != 0 && !view->session(view->context, vpn->id, &info))
+    if (vpn->session.id != 0 && !view->session(view->context, vpn->session.id, &info))
         info = (struct ike_session_info){0};
     vpn->n_remotes = vpn->n_own_remotes;
     for (size_t i = 0; i < n && vpn->n_remotes < REMOTES_MAX; i++) {
@@ -180,20 +181,21 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
         path->priority = local_named(vpn, &path->local) ? 1 : 2;
     if (path->present && !was) {
         path->present_ns = now;
-        path->test_at_ns = now;
+        path->use.test_at_ns = now;
         /* what failed may succeed now, but a flapping link must not make a storm */
-        if (path->failures > 0)
-            path->retry_ns = nanos_min(path->retry_ns, now + RETRY_MIN_NS);
+        if (path->use.failures > 0)
+            path->use.retry_ns = nanos_min(path->use.retry_ns, now + RETRY_MIN_NS);
     }
     if (!path->present && was) {
-        path->answers_since_ns = NANOS_NEVER;
-        path->losses += path->sa != 0;
+        path->use.answers_since_ns = 0;
+        path->losses += path->use.sa != 0;
     }
 }
 
 static bool begun(const struct path *path)
 {
-    return path->sa != 0 || path->clone_tag != 0 || path->login_tag != 0 || path->test_tag != 0;
+    return path->use.sa != 0 || path->use.clone_tag != 0 || path->login.tag != 0 ||
+           path->use.test_tag != 0;
 }
 
 struct plan {
@@ -269,7 +271,6 @@ static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
         .priority = policy == NULL ? 1 : policy->priority,
         .weight = policy == NULL || policy->weight == 0 ? 1 : policy->weight,
         .metered = policy != NULL && policy->metered,
-        .answers_since_ns = NANOS_NEVER,
         .state = PATH_DOWN,
     };
     (void)snprintf(path.interface, sizeof(path.interface), "%s", interface);
@@ -383,7 +384,7 @@ static void plan_commit(struct vpn *vpn, const struct plan *plan)
     for (unsigned i = 0; i < plan->n; i++)
         if (plan->from[i] >= 0)
             to[plan->from[i]] = (int)i;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         leg->path = leg->path < 0 ? -1 : to[leg->path];
         leg->job_path = leg->job_path < 0 ? -1 : to[leg->job_path];
@@ -416,7 +417,7 @@ void wanted_plan(struct vpn *vpn, nanos now)
     plan_commit(vpn, &plan);
     for (unsigned i = 0; i < vpn->n_paths; i++)
         refresh(vpn, &vpn->paths[i], now);
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         vpn->legs[i].link_gone = !wanted_place_there(vpn->pm, &vpn->legs[i].at);
 }
 

@@ -19,8 +19,9 @@ bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike
 
 static bool wished_for(const struct vpn *vpn, uint8_t policy)
 {
-    return vpn->child[0] == '\0' ? policy == 0
-                                 : strcmp(vpn->child, vpn->conn->children[policy].name) == 0;
+    return vpn->wish.child[0] == '\0'
+               ? policy == 0
+               : strcmp(vpn->wish.child, vpn->conn->children[policy].name) == 0;
 }
 
 void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
@@ -29,35 +30,35 @@ void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
     leg->job_policy = policy;
     command->child = vpn->conn->children[policy].name;
     if (wished_for(vpn, policy))
-        command->packet = vpn->packet;
+        command->packet = vpn->wish.packet;
 }
 
 static void failed(struct vpn *vpn, struct path *path, nanos now)
 {
-    path->failures++;
-    path->retry_ns = retry_after(vpn->pm, path->failures, now);
+    path->use.failures++;
+    path->use.retry_ns = retry_after(vpn->pm, path->use.failures, now);
 }
 
 /* repair_clone_forget - the path needs it no more; the clone that is under way will be a spare one.
  */
 void repair_clone_forget(struct path *path)
 {
-    path->clone_tag = 0;
-    path->clone_of = 0;
+    path->use.clone_tag = 0;
+    path->use.clone_of = 0;
 }
 
 /* spoken_for - the clone came out of a command whose outcome will name its path. */
 static bool spoken_for(const struct vpn *vpn, const struct leg *leg)
 {
     for (unsigned i = 0; !leg->theirs && i < vpn->n_paths; i++)
-        if (vpn->paths[i].clone_of != 0 && vpn->paths[i].clone_of == leg->parent)
+        if (vpn->paths[i].use.clone_of != 0 && vpn->paths[i].use.clone_of == leg->parent)
             return true;
     return false;
 }
 
 static struct leg *spare(struct vpn *vpn)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         if (leg->path < 0 && leg->job == JOB_NONE && leg_alive(leg) && !spoken_for(vpn, leg))
             return leg;
@@ -69,11 +70,11 @@ static struct leg *spare(struct vpn *vpn)
 static struct leg *parent(struct vpn *vpn)
 {
     struct leg *best = NULL;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         bool busy = false;
         for (unsigned k = 0; k < vpn->n_paths; k++)
-            busy |= vpn->paths[k].clone_of == leg->id;
+            busy |= vpn->paths[k].use.clone_of == leg->id;
         /* where the Gateway is about to move it, what is cloned would not be known at both ends */
         busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
@@ -91,17 +92,17 @@ nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     for (unsigned i = 0; leg_alive(leg) && i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->clone_of == leg->id && now - path->clone_ns < CLONING_NS)
-            return path->clone_ns + CLONING_NS;
+        if (path->use.clone_of == leg->id && now - path->use.clone_ns < CLONING_NS)
+            return path->use.clone_ns + CLONING_NS;
     }
     return 0;
 }
 
 static unsigned legs_and_clones(const struct vpn *vpn)
 {
-    unsigned n = vpn->n_legs;
+    unsigned n = vpn->session.n_legs;
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        n += vpn->paths[i].clone_tag != 0;
+        n += vpn->paths[i].use.clone_tag != 0;
     return n;
 }
 
@@ -109,7 +110,7 @@ static unsigned legs_and_clones(const struct vpn *vpn)
  * under way (both began at the same time). */
 static void take_theirs(struct vpn *vpn)
 {
-    for (unsigned k = 0; k < vpn->n_legs; k++) {
+    for (unsigned k = 0; k < vpn->session.n_legs; k++) {
         struct leg *leg = &vpn->legs[k];
         int best = -1;
         if (!leg->theirs || leg->path >= 0 || leg->job != JOB_NONE || !leg_alive(leg))
@@ -117,9 +118,9 @@ static void take_theirs(struct vpn *vpn)
         for (unsigned i = 0; i < vpn->n_paths; i++) {
             const struct path *path = &vpn->paths[i];
             const struct path *than = best < 0 ? NULL : &vpn->paths[best];
-            if (path->present && path->sa == 0 &&
-                (than == NULL || (path->clone_tag == 0) > (than->clone_tag == 0) ||
-                 ((path->clone_tag == 0) == (than->clone_tag == 0) &&
+            if (path->present && path->use.sa == 0 &&
+                (than == NULL || (path->use.clone_tag == 0) > (than->use.clone_tag == 0) ||
+                 ((path->use.clone_tag == 0) == (than->use.clone_tag == 0) &&
                   path->priority < than->priority)))
                 best = (int)i;
         }
@@ -136,7 +137,8 @@ static bool unheard(const struct vpn *vpn)
 {
     struct ike_session_info info;
     const struct path_view *view = &vpn->pm->options.view;
-    return view->session(view->context, vpn->id, &info) && info.n_ike_sas > legs_and_clones(vpn);
+    return view->session(view->context, vpn->session.id, &info) &&
+           info.n_ike_sas > legs_and_clones(vpn);
 }
 
 static void serve(struct vpn *vpn, unsigned index, nanos now)
@@ -148,24 +150,25 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
         return;
     }
     uint32_t max = vpn->conn->max_ike_sas > 0 ? vpn->conn->max_ike_sas : LIMIT_IKE_SAS_SESSION;
-    if (vpn->refused || legs_and_clones(vpn) >= max || legs_and_clones(vpn) >= LEGS_MAX)
+    if (vpn->session.clones == CLONES_FULL || legs_and_clones(vpn) >= max ||
+        legs_and_clones(vpn) >= LEGS_MAX)
         return;
     leg = unheard(vpn) ? NULL : parent(vpn);
     if (leg == NULL)
         return;
-    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->id};
-    path->clone_tag = command_add(vpn, &command);
-    path->clone_of = path->clone_tag != 0 ? leg->id : 0;
-    path->clone_ns = now;
-    if (path->clone_tag == 0)
+    struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->session.id};
+    path->use.clone_tag = command_add(vpn, &command);
+    path->use.clone_of = path->use.clone_tag != 0 ? leg->id : 0;
+    path->use.clone_ns = now;
+    if (path->use.clone_tag == 0)
         failed(vpn, path, now);
 }
 
 /* abandon - the IKE SA that was to be cloned died over it: another one will do. */
 static void abandon(struct vpn *vpn, struct path *path, nanos now)
 {
-    struct leg *leg = leg_find(vpn, path->clone_of);
-    if (path->clone_tag == 0 || (leg != NULL && leg_alive(leg)))
+    struct leg *leg = leg_find(vpn, path->use.clone_of);
+    if (path->use.clone_tag == 0 || (leg != NULL && leg_alive(leg)))
         return;
     repair_clone_forget(path);
     failed(vpn, path, now);
@@ -173,7 +176,7 @@ static void abandon(struct vpn *vpn, struct path *path, nanos now)
 
 static bool wants_leg(const struct path *path)
 {
-    return path->present && path->sa == 0 && path->clone_tag == 0;
+    return path->present && path->use.sa == 0 && path->use.clone_tag == 0;
 }
 
 /* served - paths with or about to have an IKE SA that share the interface, or the remote address,
@@ -183,7 +186,7 @@ static unsigned served(const struct vpn *vpn, const struct path *path, bool by_r
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *other = &vpn->paths[i];
-        if (other->sa != 0 || other->clone_tag != 0)
+        if (other->use.sa != 0 || other->use.clone_tag != 0)
             n += by_remote ? address_equal(&other->remote, &path->remote)
                            : strcmp(other->interface, path->interface) == 0;
     }
@@ -214,8 +217,8 @@ static nanos clone_all(struct vpn *vpn, nanos now)
             const struct path *path = &vpn->paths[i];
             if (!wants_leg(path))
                 continue;
-            if (path->retry_ns > now)
-                at = nanos_min(at, path->retry_ns);
+            if (path->use.retry_ns > now)
+                at = nanos_min(at, path->use.retry_ns);
             else if (best < 0 || rather(vpn, path, &vpn->paths[best]))
                 best = (int)i;
         }
@@ -231,7 +234,7 @@ static bool created_where_it_is(const struct vpn *vpn, const struct leg *leg)
 {
     if (leg_home(vpn, leg) || vpn_single(vpn))
         return true;
-    return leg->path >= 0 && vpn->conn->create_then_move && !vpn->paths[leg->path].lost;
+    return leg->path >= 0 && vpn->conn->create_then_move && !vpn->paths[leg->path].use.lost;
 }
 
 static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
@@ -240,15 +243,17 @@ static nanos create_missing(struct vpn *vpn, struct leg *leg, nanos now)
         !created_where_it_is(vpn, leg))
         return NANOS_NEVER;
     for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
-        if ((vpn->children >> i & 1) == 0 || leg_has(vpn, leg, i))
+        if ((vpn->wish.children >> i & 1) == 0 || leg_has(vpn, leg, i))
             continue;
         if (leg->job_at_ns > now)
             return leg->job_at_ns;
         nanos cloned_at = repair_cloning(vpn, leg, now);
         if (cloned_at != 0)
             return cloned_at;
-        struct ike_command command = {
-            .kind = IKE_CMD_CREATE_CHILD, .sa = leg->id, .session = vpn->id, .if_missing = true};
+        struct ike_command command = {.kind = IKE_CMD_CREATE_CHILD,
+                                      .sa = leg->id,
+                                      .session = vpn->session.id,
+                                      .if_missing = true};
         repair_creates(vpn, leg, i, &command);
         if (!repair_job(vpn, leg, JOB_CREATE, &command))
             leg->job_at_ns = now + RETRY_MIN_NS;
@@ -261,14 +266,14 @@ static void delete_leg(struct vpn *vpn, struct leg *leg)
 {
     struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
                                   .sa = leg->id,
-                                  .session = vpn->id,
+                                  .session = vpn->session.id,
                                   .force = leg->health == HEALTH_DEAD};
     (void)repair_job(vpn, leg, JOB_DELETE, &command);
 }
 
 static bool others_live(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
             return true;
     return false;
@@ -277,9 +282,9 @@ static bool others_live(const struct vpn *vpn, const struct leg *leg)
 /* redundant - what the leg carries is carried by others, which serve paths. */
 static bool redundant(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         bool elsewhere = vpn->bearers[i].sa != leg->id;
-        for (unsigned k = 0; !elsewhere && k < vpn->n_legs; k++)
+        for (unsigned k = 0; !elsewhere && k < vpn->session.n_legs; k++)
             elsewhere = &vpn->legs[k] != leg && vpn->legs[k].path >= 0 &&
                         leg_alive(&vpn->legs[k]) &&
                         leg_has(vpn, &vpn->legs[k], vpn->bearers[i].policy);
@@ -298,15 +303,15 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
         return NANOS_NEVER;
     if (leg->health == HEALTH_DEAD && others_live(vpn, leg)) {
         /* after a loss of everything its path may be back a little later than another one */
-        nanos since =
-            leg->dead_since_ns > vpn->some_alive_ns ? leg->dead_since_ns : vpn->some_alive_ns;
+        nanos since = leg->dead_since_ns > vpn->session.some_alive_ns ? leg->dead_since_ns
+                                                                      : vpn->session.some_alive_ns;
         if (now - since < LOST_NS)
             return since + LOST_NS;
         leg->job = JOB_NONE;
         leg->job_tag = 0;
         delete_leg(vpn, leg);
     }
-    if (leg->path >= 0 || vpn->n_legs == 1 || !redundant(vpn, leg) || spoken_for(vpn, leg))
+    if (leg->path >= 0 || vpn->session.n_legs == 1 || !redundant(vpn, leg) || spoken_for(vpn, leg))
         return NANOS_NEVER;
     if (now - leg->up_ns < SURPLUS_NS)
         return leg->up_ns + SURPLUS_NS;
@@ -316,12 +321,13 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
 
 nanos repair_lost_at(const struct vpn *vpn, nanos patience)
 {
-    if (vpn->all_dead_ns == NANOS_NEVER)
+    if (vpn->session.all_dead_ns == 0)
         return NANOS_NEVER;
     nanos at = NANOS_NEVER;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        nanos since = path->present_ns > vpn->all_dead_ns ? path->present_ns : vpn->all_dead_ns;
+        nanos since = path->present_ns > vpn->session.all_dead_ns ? path->present_ns
+                                                                  : vpn->session.all_dead_ns;
         if (path->present)
             at = nanos_min(at, since + patience);
     }
@@ -330,12 +336,12 @@ nanos repair_lost_at(const struct vpn *vpn, nanos patience)
 
 nanos repair_settle(struct vpn *vpn, nanos now)
 {
-    nanos patience = vpn->wanted && vpn->keep ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
+    nanos patience = vpn->wish.phase == WISH_KEPT ? TOTAL_LOSS_NS : TOTAL_LOSS_RELEASED_NS;
     nanos lost = repair_lost_at(vpn, patience);
     if (now >= lost) {
         struct ike_command command = {
-            .kind = IKE_CMD_DELETE_SESSION, .session = vpn->id, .force = true};
-        vpn->all_dead_ns = now; /* once more later, should the command get lost */
+            .kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id, .force = true};
+        vpn->session.all_dead_ns = moment(now); /* once more later, should the command get lost */
         (void)command_add(vpn, &command);
         lost = repair_lost_at(vpn, patience);
     }
@@ -344,7 +350,7 @@ nanos repair_settle(struct vpn *vpn, nanos now)
         return at; /* what seems to be missing may be there */
     if (!vpn_single(vpn))
         at = nanos_min(at, clone_all(vpn, now));
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         at = nanos_min(at, create_missing(vpn, &vpn->legs[i], now));
         at = nanos_min(at, bury(vpn, &vpn->legs[i], now));
     }
@@ -361,16 +367,16 @@ static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *even
         return;
     }
     if (event->outcome == IKE_CLONE_UNSUPPORTED)
-        vpn->clone_never = true;
+        vpn->session.clones = CLONES_NEVER;
     if (event->outcome == IKE_NO_ADDITIONAL_SAS)
-        vpn->refused = true;
+        vpn->session.clones = CLONES_FULL;
     failed(vpn, path, now);
 }
 
 /* answer_wish - a further child of a session that was there: the first outcome counts. */
 static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcome)
 {
-    if (wished_for(vpn, policy) && vpn->waits && vpn->won_tag == 0)
+    if (wished_for(vpn, policy) && vpn->wish.waits && vpn->session.login_tag == 0)
         login_connected(vpn, outcome);
 }
 
@@ -397,12 +403,12 @@ static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *ev
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].clone_tag == event->tag) {
+        if (vpn->paths[i].use.clone_tag == event->tag) {
             cloned(vpn, i, event, now);
             return true;
         }
     }
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         if (event->tag != 0 && leg->loose_tag == event->tag) {
             leg->loose_tag = 0;

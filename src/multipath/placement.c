@@ -28,16 +28,17 @@ static struct ike_path place(const struct leg *leg, const struct path *path)
 /* combined - one exchange can create the Child SA and move (D-08 a). */
 static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_policy)
 {
-    if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->no_reduced || leg_bears(vpn, leg) ||
-        leg->loose_tag != 0)
+    if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->session.separate ||
+        leg_bears(vpn, leg) || leg->loose_tag != 0)
         return false;
     struct ike_session_info info;
     const struct path_view *view = &vpn->pm->options.view;
-    if (!view->session(view->context, vpn->id, &info) || info.dialect != IKE_DIALECT_KEEP_OLD)
+    if (!view->session(view->context, vpn->session.id, &info) ||
+        info.dialect != IKE_DIALECT_KEEP_OLD)
         return false;
     for (uint8_t i = 0; i < vpn->conn->n_children; i++) {
         *ret_policy = i;
-        if ((vpn->children >> i & 1) != 0)
+        if ((vpn->wish.children >> i & 1) != 0)
             return true;
     }
     return false;
@@ -48,14 +49,15 @@ nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now)
     struct ike_session_info info;
     struct ike_sa_info sa;
     const struct path_view *view = &vpn->pm->options.view;
-    if (vpn->conn->reduced != IKE_REDUCED_GATEWAY || vpn->no_reduced || !vpn->mobike ||
-        vpn->conn->encap || leg->parent == 0 || leg->job != JOB_NONE || vpn->children == 0 ||
-        leg_bears(vpn, leg) || leg_home(vpn, leg) || !leg_alive(leg) ||
-        !view->session(view->context, vpn->id, &info) || info.dialect != IKE_DIALECT_KEEP_OLD ||
-        !view->sa(view->context, leg->id, &sa) || sa.nat_local)
+    if (vpn->conn->reduced != IKE_REDUCED_GATEWAY || vpn->session.separate ||
+        !vpn->session.mobike || vpn->conn->encap || leg->parent == 0 || leg->job != JOB_NONE ||
+        vpn->wish.children == 0 || leg_bears(vpn, leg) || leg_home(vpn, leg) || !leg_alive(leg) ||
+        !view->session(view->context, vpn->session.id, &info) ||
+        info.dialect != IKE_DIALECT_KEEP_OLD || !view->sa(view->context, leg->id, &sa) ||
+        sa.nat_local)
         return 0;
     nanos until = leg->up_ns + GATEWAY_MOVES_NS + 2 * leg->rtt_ns;
-    vpn->no_reduced |= now >= until; /* it does not, or cannot: no other clone waits for it */
+    vpn->session.separate |= now >= until; /* it does not, or cannot: no other clone waits for it */
     return now < until ? until : 0;
 }
 
@@ -71,7 +73,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
         return;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
-        struct leg *other = leg_find(vpn, path->sa);
+        struct leg *other = leg_find(vpn, path->use.sa);
         if (!wanted_at_home(path, &leg->at))
             continue;
         if (other != NULL && (leg_home(vpn, other) || other->job != JOB_NONE))
@@ -91,7 +93,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
 static nanos move_time(const struct vpn *vpn, const struct leg *leg, const struct path *path)
 {
     nanos brief = 2 * health_timing(vpn, leg).grant_ns, slow = MOVE_ROUNDS * path->test_rtt_ns;
-    if (vpn->heir == NULL || vpn->heir->reauth)
+    if (vpn->replace.successor == NULL || vpn_reauthenticates(vpn->replace.successor))
         return slow > MOVE_NS ? slow : MOVE_NS;
     return nanos_min(MOVE_NS, brief > MOVE_BRIEF_NS ? brief : MOVE_BRIEF_NS);
 }
@@ -102,7 +104,7 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
     struct ike_command command = {
         .kind = IKE_CMD_MOVE,
         .sa = leg->id,
-        .session = vpn->id,
+        .session = vpn->session.id,
         .path = place(leg, path),
         .path_test = true,
         .retry_ns = health_timing(vpn, leg).resend_ns,
@@ -110,7 +112,7 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
     };
     enum job job = JOB_MOVE;
     uint8_t policy;
-    if (index == leg->path && !path->lost && combined(vpn, leg, &policy)) {
+    if (index == leg->path && !path->use.lost && combined(vpn, leg, &policy)) {
         command.kind = IKE_CMD_CREATE_MOVED;
         repair_creates(vpn, leg, policy, &command);
         job = JOB_CREATE_MOVED;
@@ -143,8 +145,8 @@ static unsigned in_common(const struct leg *leg, const struct path *path)
  * less in common with the place where nothing answers. */
 static bool sooner(const struct leg *leg, const struct path *a, const struct path *b)
 {
-    if (a->failures != b->failures)
-        return a->failures < b->failures;
+    if (a->use.failures != b->use.failures)
+        return a->use.failures < b->use.failures;
     unsigned common_a = in_common(leg, a), common_b = in_common(leg, b);
     return common_a != common_b ? common_a < common_b : ranks_before(a, b);
 }
@@ -154,7 +156,7 @@ static bool sooner(const struct leg *leg, const struct path *a, const struct pat
 static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
 {
     int best = -1;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *other = &vpn->legs[i];
         if (other == leg || other->health != HEALTH_GOOD || !leg_home(vpn, other) ||
             at_place(leg, &vpn->paths[other->path]) || !vpn->paths[other->path].present)
@@ -166,10 +168,10 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
         return best;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (!path->present || at_place(leg, path) || (path->sa != 0 && path->sa != leg->id))
+        if (!path->present || at_place(leg, path) || (path->use.sa != 0 && path->use.sa != leg->id))
             continue;
-        if (path->retry_ns > now)
-            *at = nanos_min(*at, path->retry_ns);
+        if (path->use.retry_ns > now)
+            *at = nanos_min(*at, path->use.retry_ns);
         else if (best < 0 || sooner(leg, path, &vpn->paths[best]))
             best = (int)i;
     }
@@ -183,7 +185,8 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     int best = leg->path;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->present && path->sa == 0 && (best < 0 || ranks_before(path, &vpn->paths[best])))
+        if (path->present && path->use.sa == 0 &&
+            (best < 0 || ranks_before(path, &vpn->paths[best])))
             best = (int)i;
     }
     if (best == leg->path)
@@ -191,8 +194,8 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     leg_assign(vpn, leg, best);
     if (at_place(leg, &vpn->paths[best]))
         return;
-    vpn->paths[best].lost = true;
-    vpn->paths[best].answers_since_ns = NANOS_NEVER;
+    vpn->paths[best].use.lost = true;
+    vpn->paths[best].use.answers_since_ns = 0;
 }
 
 /* test_timing - the round-trip time of the leg is that of another path. This one may have got
@@ -202,9 +205,10 @@ static struct timing test_timing(const struct vpn *vpn, const struct leg *leg,
 {
     struct timing timing = health_timing(vpn, leg);
     nanos rtt = path->test_rtt_ns;
-    if (vpn->n_legs >
+    if (vpn->session.n_legs >
         1) /* the only IKE SA is needed where it is: a test keeps its probes waiting */
-        timing.grant_ns = nanos_min(timing.grant_ns << nanos_min(path->test_failures, 2), MOVE_NS);
+        timing.grant_ns =
+            nanos_min(timing.grant_ns << nanos_min(path->use.test_failures, 2), MOVE_NS);
     if (timing.grant_ns < 2 * rtt)
         timing.grant_ns = 2 * rtt;
     if (timing.resend_ns < rtt + rtt / 4)
@@ -218,36 +222,36 @@ static void start_test(struct vpn *vpn, const struct leg *leg, struct path *path
     struct ike_command command = {
         .kind = IKE_CMD_PATH_TEST,
         .sa = leg->id,
-        .session = vpn->id,
+        .session = vpn->session.id,
         .path = place(leg, path),
         .retry_ns = timing.resend_ns,
         .give_up_ns = timing.grant_ns,
     };
-    path->test_tag = command_add(vpn, &command);
-    path->test_at_ns = now + timing.probe_ns;
+    path->use.test_tag = command_add(vpn, &command);
+    path->use.test_at_ns = now + timing.probe_ns;
 }
 
 static nanos test_home(struct vpn *vpn, const struct leg *leg, struct path *path, nanos now)
 {
-    if (path->test_tag != 0 || !leg_alive(leg))
+    if (path->use.test_tag != 0 || !leg_alive(leg))
         return NANOS_NEVER;
-    if (path->test_at_ns <= now)
+    if (path->use.test_at_ns <= now)
         start_test(vpn, leg, path, now);
-    return path->test_tag != 0 ? NANOS_NEVER : path->test_at_ns;
+    return path->use.test_tag != 0 ? NANOS_NEVER : path->use.test_at_ns;
 }
 
 /* go_home - the leg is not where it belongs, and its path is there. */
 static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct path *path = &vpn->paths[leg->path];
-    nanos may = path->retry_ns > leg->job_at_ns ? path->retry_ns : leg->job_at_ns;
-    bool fresh = !path->lost;
+    nanos may = path->use.retry_ns > leg->job_at_ns ? path->use.retry_ns : leg->job_at_ns;
+    bool fresh = !path->use.lost;
     if (fresh && vpn->conn->create_then_move && !leg_bears(vpn, leg) && leg_alive(leg) &&
-        vpn->children != 0)
+        vpn->wish.children != 0)
         return NANOS_NEVER; /* path_setup.c creates first */
-    nanos stable = path->answers_since_ns == NANOS_NEVER
+    nanos stable = path->use.answers_since_ns == 0
                        ? NANOS_NEVER
-                       : path->answers_since_ns + vpn->conn->stable_for_ns;
+                       : path->use.answers_since_ns + vpn->conn->stable_for_ns;
     if (fresh || !leg_alive(leg) || now >= stable) {
         nanos cloned_at = repair_cloning(vpn, leg, now);
         if (cloned_at > may)
@@ -280,7 +284,7 @@ static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
     let_go(vpn, leg, now);
     if (leg->job != JOB_NONE)
         return NANOS_NEVER;
-    if (vpn_single(vpn) && vpn->n_legs == 1 && leg_alive(leg))
+    if (vpn_single(vpn) && vpn->session.n_legs == 1 && leg_alive(leg))
         retarget(vpn, leg);
     if (leg->path < 0)
         return NANOS_NEVER;
@@ -303,9 +307,9 @@ static nanos settle_leg(struct vpn *vpn, struct leg *leg, nanos now)
 nanos home_settle(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
-    if (!vpn->mobike)
+    if (!vpn->session.mobike)
         return at;
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         at = nanos_min(at, settle_leg(vpn, &vpn->legs[i], now));
     return at;
 }
@@ -318,7 +322,7 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
         leg->job_failures = 0;
         leg->job_at_ns = 0;
         if (index >= 0)
-            vpn->paths[index].failures = 0;
+            vpn->paths[index].use.failures = 0;
         if (leg->rtt_ns == 0 && index >= 0 && index == leg->path)
             health_rtt(leg, vpn->paths[index].test_rtt_ns);
         return;
@@ -328,49 +332,49 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
     if (index < 0)
         return;
     struct path *path = &vpn->paths[index];
-    path->failures++;
-    path->retry_ns = retry_after(vpn->pm, path->failures, now);
-    path->answers_since_ns = NANOS_NEVER;
-    if (index == leg->path && path->failures >= 2)
+    path->use.failures++;
+    path->use.retry_ns = retry_after(vpn->pm, path->use.failures, now);
+    path->use.answers_since_ns = 0;
+    if (index == leg->path && path->use.failures >= 2)
         wanted_rotate(vpn, path);
 }
 
 static void tested(struct vpn *vpn, struct path *path, const struct ike_event *event, nanos now)
 {
-    struct leg *leg = leg_find(vpn, path->sa);
+    struct leg *leg = leg_find(vpn, path->use.sa);
     nanos pause = leg == NULL ? NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
-    path->test_tag = 0;
+    path->use.test_tag = 0;
     if (event->outcome == IKE_OK) {
-        path->test_failures = 0;
+        path->use.test_failures = 0;
         path->test_rtt_ns = nanos_min(event->rtt_ns, FAR_RTT_NS);
-        if (path->answers_since_ns == NANOS_NEVER)
-            path->answers_since_ns = now;
+        if (path->use.answers_since_ns == 0)
+            path->use.answers_since_ns = moment(now);
     } else {
-        path->answers_since_ns = NANOS_NEVER;
-        path->test_failures++;
-        pause =
-            nanos_min(pause << (path->test_failures < 8 ? path->test_failures : 8), TEST_MAX_NS);
-        if (path->test_failures % 4 == 0)
+        path->use.answers_since_ns = 0;
+        path->use.test_failures++;
+        pause = nanos_min(pause << (path->use.test_failures < 8 ? path->use.test_failures : 8),
+                          TEST_MAX_NS);
+        if (path->use.test_failures % 4 == 0)
             wanted_rotate(vpn, path);
     }
-    if (vpn->n_legs == 1 && pause < TEST_SINGLE_NS)
+    if (vpn->session.n_legs == 1 && pause < TEST_SINGLE_NS)
         pause = nanos_min(TEST_SINGLE_NS, vpn->conn->stable_for_ns / 2 + 1);
-    path->test_at_ns = now + pause;
+    path->use.test_at_ns = now + pause;
 }
 
 bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].test_tag == event->tag) {
+        if (vpn->paths[i].use.test_tag == event->tag) {
             tested(vpn, &vpn->paths[i], event, now);
             return true;
         }
     }
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         if (leg->job_tag != event->tag || (leg->job != JOB_MOVE && leg->job != JOB_CREATE_MOVED))
             continue;
-        vpn->no_reduced |= leg->job == JOB_CREATE_MOVED && event->outcome != IKE_OK;
+        vpn->session.separate |= leg->job == JOB_CREATE_MOVED && event->outcome != IKE_OK;
         leg->job = JOB_NONE;
         leg->job_tag = 0;
         moved(vpn, leg, event->outcome, now);

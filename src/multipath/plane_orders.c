@@ -29,7 +29,7 @@ const char *path_state_name(enum path_state state)
 
 static const struct leg *leg_at(const struct vpn *vpn, ike_sa_id id)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         if (vpn->legs[i].id == id)
             return &vpn->legs[i];
     return NULL;
@@ -55,7 +55,7 @@ static bool bearer_first_class(const struct vpn *vpn, const struct bearer *beare
 static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
 {
     bool first = false, second = false;
-    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *other = &vpn->bearers[i];
         const struct leg *leg = leg_at(vpn, other->sa);
         if (other->policy != bearer->policy || other->selectors != bearer->selectors || leg == NULL)
@@ -64,7 +64,8 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
         second |= leg_alive(leg);
     }
     const struct leg *leg = leg_at(vpn, bearer->sa);
-    if (leg == NULL || vpn->released) /* on its way out: a session that follows gets its packets */
+    if (leg == NULL ||
+        vpn_released(vpn)) /* on its way out: a session that follows gets its packets */
         return false;
     if (first)
         return bearer_first_class(vpn, bearer);
@@ -80,7 +81,8 @@ static void rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *r
     if (!vpn_end_user(vpn)) {
         /* The End User's ranking is not known here; where it sends tells it. */
         bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
-        *ret_priority = failover && vpn->favourite != 0 && bearer->sa != vpn->favourite ? 2 : 1;
+        *ret_priority =
+            failover && vpn->session.favourite != 0 && bearer->sa != vpn->session.favourite ? 2 : 1;
         return;
     }
     if (leg == NULL || leg->path < 0)
@@ -101,13 +103,13 @@ static const enum esp_mode plane_mode[] = {
 
 bool orders_next(struct vpn *vpn, struct path_order *ret_order)
 {
-    if (vpn->id == 0)
+    if (vpn->session.id == 0)
         return false;
-    if (!vpn->mode_told) {
-        vpn->mode_told = true;
+    if (!vpn->session.mode_told) {
+        vpn->session.mode_told = true;
         *ret_order = (struct path_order){
             .kind = PATH_ORDER_MODE,
-            .session = vpn->id,
+            .session = vpn->session.id,
             .mode = plane_mode[vpn->conn->multipath],
             .follow = !vpn_end_user(vpn),
         };
@@ -115,7 +117,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
     }
     /* those that get better first: no packet finds the session without any */
     for (int pass = 1; pass >= 0; pass--) {
-        for (unsigned i = 0; i < vpn->n_bearers; i++) {
+        for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
             struct bearer *bearer = &vpn->bearers[i];
             bool usable = bearer_usable(vpn, bearer);
             uint32_t priority, weight;
@@ -128,7 +130,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
             bearer->priority = priority;
             bearer->weight = weight;
             *ret_order = (struct path_order){.kind = PATH_ORDER_CHILD,
-                                             .session = vpn->id,
+                                             .session = vpn->session.id,
                                              .child = bearer->id,
                                              .usable = usable,
                                              .priority = priority,
@@ -142,15 +144,15 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
 /* favour - where the End User's packets come in, with some inertia. */
 static void favour(struct vpn *vpn)
 {
-    const struct leg *now_best = leg_at(vpn, vpn->favourite);
+    const struct leg *now_best = leg_at(vpn, vpn->session.favourite);
     const struct leg *best = now_best != NULL && leg_usable(now_best) ? now_best : NULL;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *leg = &vpn->legs[i];
         if (leg_usable(leg) && leg_bears(vpn, leg) &&
             (best == NULL || leg->esp_in_ns > best->esp_in_ns + FAVOURITE_NS))
             best = leg;
     }
-    vpn->favourite = best == NULL ? 0 : best->id;
+    vpn->session.favourite = best == NULL ? 0 : best->id;
 }
 
 /* --- states --- */
@@ -164,10 +166,10 @@ static enum path_state home_state(const struct vpn *vpn, const struct path *path
     case HEALTH_SUSPECT: return PATH_SUSPECT;
     case HEALTH_GOOD: break;
     }
-    if (leg_bears(vpn, leg) || vpn->children == 0)
+    if (leg_bears(vpn, leg) || vpn->wish.children == 0)
         return PATH_UP;
-    return leg->job == JOB_NONE && leg->job_at_ns > now && path->sa != 0 ? PATH_BACKOFF
-                                                                         : PATH_CREATING;
+    return leg->job == JOB_NONE && leg->job_at_ns > now && path->use.sa != 0 ? PATH_BACKOFF
+                                                                             : PATH_CREATING;
 }
 
 static enum path_state away_state(const struct vpn *vpn, const struct path *path,
@@ -177,29 +179,29 @@ static enum path_state away_state(const struct vpn *vpn, const struct path *path
         return leg->job_path >= 0 && &vpn->paths[leg->job_path] == path ? PATH_MOVING : PATH_DEAD;
     if (leg->job == JOB_CREATE)
         return PATH_CREATING;
-    if (path->lost)
-        return path->answers_since_ns != NANOS_NEVER ? PATH_RETURNING : PATH_DEAD;
-    return path->retry_ns > now || leg->job_at_ns > now ? PATH_BACKOFF : PATH_MOVING;
+    if (path->use.lost)
+        return path->use.answers_since_ns != 0 ? PATH_RETURNING : PATH_DEAD;
+    return path->use.retry_ns > now || leg->job_at_ns > now ? PATH_BACKOFF : PATH_MOVING;
 }
 
 enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now)
 {
     if (!path->present)
         return PATH_DOWN;
-    if (vpn->id == 0) {
-        if (path->login_tag != 0)
+    if (vpn->session.id == 0) {
+        if (path->login.tag != 0)
             return PATH_CONNECTING;
-        return path->login_failed || vpn->round_at_ns > now ? PATH_BACKOFF : PATH_IDLE;
+        return path->login.failed || vpn->wish.round_at_ns > now ? PATH_BACKOFF : PATH_IDLE;
     }
-    const struct leg *leg = leg_at(vpn, path->sa);
+    const struct leg *leg = leg_at(vpn, path->use.sa);
     if (leg != NULL)
         return leg_home(vpn, leg) ? home_state(vpn, path, leg, now)
                                   : away_state(vpn, path, leg, now);
-    if (path->clone_tag != 0)
+    if (path->use.clone_tag != 0)
         return PATH_CLONING;
-    if (vpn_single(vpn) && vpn->n_legs > 0 && wanted_at_home(path, &vpn->legs[0].at))
+    if (vpn_single(vpn) && vpn->session.n_legs > 0 && wanted_at_home(path, &vpn->legs[0].at))
         return home_state(vpn, path, &vpn->legs[0], now); /* it carries what has no better home */
-    return path->retry_ns > now ? PATH_BACKOFF : PATH_IDLE;
+    return path->use.retry_ns > now ? PATH_BACKOFF : PATH_IDLE;
 }
 
 static const char *reason_of(const struct path *path, enum path_state state)
@@ -210,7 +212,7 @@ static const char *reason_of(const struct path *path, enum path_state state)
     case PATH_DEAD: return "nothing comes back";
     case PATH_RETURNING: return "answers again";
     case PATH_BACKOFF: return "failed, will be tried again";
-    case PATH_CLONING: return path->lost ? "lost, cloned anew" : "";
+    case PATH_CLONING: return path->use.lost ? "lost, cloned anew" : "";
     case PATH_IDLE:
     case PATH_CONNECTING:
     case PATH_MOVING:
@@ -226,14 +228,14 @@ void orders_settle(struct vpn *vpn, nanos now)
         favour(vpn);
         return;
     }
-    for (unsigned i = 0; !vpn->beside && i < vpn->n_paths; i++) {
+    for (unsigned i = 0; !vpn_hidden(vpn) && i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
         enum path_state state = orders_path_state(vpn, path, now);
         if (state == path->state && path->since_ns != 0)
             continue;
         struct path_news news = {.kind = PATH_NEWS_STATE,
-                                 .session = vpn->id,
-                                 .sa = path->sa,
+                                 .session = vpn->session.id,
+                                 .sa = path->use.sa,
                                  .from = path->state,
                                  .to = state};
         (void)snprintf(news.conn, sizeof(news.conn), "%s", vpn->conn->name);
@@ -255,7 +257,7 @@ static void leg_status(const struct vpn *vpn, const struct leg *leg, struct path
     status->parked = vpn_end_user(vpn) && !leg_home(vpn, leg);
     status->rtt_ns = leg->rtt_ns;
     status->last_heard_ns = health_last_heard(vpn, leg);
-    for (unsigned i = 0; i < vpn->n_bearers; i++) {
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
         if (bearer->sa != leg->id)
             continue;
@@ -276,10 +278,10 @@ static void path_status_of(const struct vpn *vpn, const struct path *path,
     status->since_ns = path->since_ns;
     status->wanted = (struct ike_path){
         .local.address = path->local, .remote.address = path->remote, .interface = path->link};
-    status->failures = path->failures;
+    status->failures = path->use.failures;
     status->losses = path->losses;
     status->metered = path->metered;
-    const struct leg *leg = leg_at(vpn, path->sa);
+    const struct leg *leg = leg_at(vpn, path->use.sa);
     if (leg != NULL) {
         leg_status(vpn, leg, status);
         status->wanted.local.port = leg->at.local.port;
@@ -310,7 +312,7 @@ bool path_manager_status(struct path_manager *pm, size_t index, struct path_stat
     struct vpn *vpn = on ? pm->status_at : pm->vpns;
     size_t before = on ? pm->status_before : 0;
     for (; vpn != NULL; vpn = vpn->next) {
-        size_t n = vpn->beside ? 0 : vpn_end_user(vpn) ? vpn->n_paths : vpn->n_legs;
+        size_t n = vpn_hidden(vpn) ? 0 : vpn_end_user(vpn) ? vpn->n_paths : vpn->session.n_legs;
         if (index - before >= n) {
             before += n;
             continue;
@@ -318,7 +320,7 @@ bool path_manager_status(struct path_manager *pm, size_t index, struct path_stat
         pm->status_at = vpn;
         pm->status_before = before;
         index -= before;
-        *ret_status = (struct path_status){.session = vpn->id, .role = vpn->role};
+        *ret_status = (struct path_status){.session = vpn->session.id, .role = vpn->role};
         (void)snprintf(ret_status->conn, sizeof(ret_status->conn), "%s", vpn->conn->name);
         if (vpn_end_user(vpn))
             path_status_of(vpn, &vpn->paths[index], ret_status);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A login beside a session of which no path answers: the Gateway may have lost it. The heir is a
+ * A login beside a session of which no path answers: the Gateway may have lost it. The successor is a
  * second wish for the same connection. It knocks first: an IKE_SA_INIT that is cancelled as soon
  * as it is answered, since all it shall tell is that the Gateway is there again. Then the old
- * session is asked once more. If it lives, the heir goes without having authenticated; if it does
- * not, the heir logs in, and the old session ends only after that. So a black hole costs no login,
+ * session is asked once more. If it lives, the successor goes without having authenticated; if it does
+ * not, the successor logs in, and the old session ends only after that. So a black hole costs no login,
  * and a restarted Gateway costs one. Nothing here believes an unprotected message: who can forge
  * the answer of an IKE_SA_INIT gains a question to the old session.
  */
@@ -23,59 +23,59 @@
 
 nanos beside_knock_time(const struct vpn *vpn)
 {
-    return vpn->elder != NULL && !vpn->confirmed ? KNOCK_NS : 0;
+    return vpn->replace.elder != NULL && vpn->replace.phase == REPLACES_KNOCK ? KNOCK_NS : 0;
 }
 
-void beside_end(struct vpn *vpn, nanos now)
+void beside_end(struct vpn *vpn)
 {
-    struct vpn *heir = vpn->heir;
-    if (heir == NULL)
+    struct vpn *successor = vpn->replace.successor;
+    if (successor == NULL)
         return;
-    if (heir->id != 0) { /* it stands on its own feet */
-        reauth_pass_on(vpn, heir);
+    if (successor->session.id != 0) { /* it stands on its own feet */
+        reauth_pass_on(vpn, successor);
         return;
     }
-    login_cancel(heir);
-    heir->wanted = heir->keep = false; /* freed by its next tick: somebody may walk the list now */
-    heir->elder = vpn->heir = NULL;
-    deadline_heap_set(&vpn->pm->deadlines, &heir->deadline, now);
+    login_cancel(successor);
+    successor->wish.phase = WISH_OVER;
+    successor->replace.elder = vpn->replace.successor = NULL;
+    vpn_touch(successor);
 }
 
 bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
 {
-    struct vpn *heir = vpn_new(vpn->pm, vpn->conn);
-    if (heir == NULL)
+    struct vpn *successor = vpn_new(vpn->pm, vpn->conn);
+    if (successor == NULL)
         return false;
-    heir->role = IKE_END_USER;
-    heir->beside = heir->wanted = heir->keep = true;
-    heir->confirmed = heir->reauth = reauth;
-    heir->elder = vpn;
-    vpn->heir = heir;
-    memcpy(heir->child, vpn->child, sizeof(heir->child));
-    heir->packet = vpn->packet;
-    memcpy(heir->remotes, vpn->remotes, sizeof(heir->remotes));
-    heir->n_own_remotes = vpn->n_own_remotes;
-    heir->n_remotes = vpn->n_remotes; /* also those that the peer told of */
-    heir->kept = vpn->kept;
+    successor->role = IKE_END_USER;
+    successor->wish.phase = WISH_KEPT;
+    successor->replace.phase = reauth ? REPLACES_LIVING : REPLACES_KNOCK;
+    successor->replace.elder = vpn;
+    vpn->replace.successor = successor;
+    memcpy(successor->wish.child, vpn->wish.child, sizeof(successor->wish.child));
+    successor->wish.packet = vpn->wish.packet;
+    memcpy(successor->remotes, vpn->remotes, sizeof(successor->remotes));
+    successor->n_own_remotes = vpn->n_own_remotes;
+    successor->n_remotes = vpn->n_remotes; /* also those that the peer told of */
+    successor->wish.kept = vpn->wish.kept;
     if (vpn->conn_next != NULL)
-        (void)wish_conn_renew(heir, vpn->conn_next);
-    wish_begin_with(heir, wish_children_in(heir->conn, vpn->conn, vpn->children));
-    wanted_plan(heir, now);
-    vpn_settle(heir, now);
+        (void)wish_conn_renew(successor, vpn->conn_next);
+    wish_begin_with(successor, wish_children_in(successor->conn, vpn->conn, vpn->wish.children));
+    wanted_plan(successor, now);
+    vpn_touch(successor);
     return true;
 }
 
 nanos beside_settle(struct vpn *vpn, nanos now)
 {
-    if (vpn->heir != NULL && vpn->heir->reauth)
+    if (vpn->replace.successor != NULL && vpn_reauthenticates(vpn->replace.successor))
         return NANOS_NEVER; /* it logs in whether this session answers or not */
-    if (!vpn->wanted || !vpn->keep || vpn->all_dead_ns == NANOS_NEVER || vpn->n_own_remotes == 0) {
-        beside_end(vpn, now);
+    if (vpn->wish.phase != WISH_KEPT || vpn->session.all_dead_ns == 0 || vpn->n_own_remotes == 0) {
+        beside_end(vpn);
         return NANOS_NEVER;
     }
-    nanos at = repair_lost_at(vpn, BESIDE_NS << vpn->replacements);
-    if (vpn->heir != NULL || at > now)
-        return vpn->heir != NULL ? NANOS_NEVER : at;
+    nanos at = repair_lost_at(vpn, BESIDE_NS << vpn->replace.replacements);
+    if (vpn->replace.successor != NULL || at > now)
+        return vpn->replace.successor != NULL ? NANOS_NEVER : at;
     return !beside_begin(vpn, false, now) ? now + NANOS_PER_SEC : NANOS_NEVER;
 }
 
@@ -84,7 +84,7 @@ nanos beside_settle(struct vpn *vpn, nanos now)
 static nanos question(struct vpn *vpn, nanos now)
 {
     nanos grant = 0;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
         struct timing timing = health_timing(vpn, leg);
         grant = timing.grant_ns > grant ? timing.grant_ns : grant;
@@ -92,79 +92,84 @@ static nanos question(struct vpn *vpn, nanos now)
         leg->job_at_ns = nanos_min(leg->job_at_ns, now);
     }
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        vpn->paths[i].retry_ns = nanos_min(vpn->paths[i].retry_ns, now);
-    vpn_settle(vpn, now);
+        vpn->paths[i].use.retry_ns = nanos_min(vpn->paths[i].use.retry_ns, now);
+    vpn_touch(vpn);
     return grant;
 }
 
-bool beside_answered(struct vpn *heir, nanos now)
+bool beside_answered(struct vpn *successor, nanos now)
 {
-    if (heir->elder == NULL || heir->confirmed)
+    if (successor->replace.elder == NULL || successor->replace.phase != REPLACES_KNOCK)
         return false;
-    login_cancel(heir); /* before it authenticates */
-    heir->confirmed = true;
-    heir->doubt_until_ns = now + DOUBT_NS;
-    heir->round_at_ns = now + question(heir->elder, now);
+    login_cancel(successor); /* before it authenticates */
+    successor->replace.phase = REPLACES_LOST;
+    successor->replace.doubt_until_ns = now + DOUBT_NS;
+    successor->wish.round_at_ns = now + question(successor->replace.elder, now);
     return true;
 }
 
-bool beside_waits(struct vpn *heir, nanos now)
+bool beside_waits(struct vpn *successor, nanos now)
 {
-    struct vpn *vpn = heir->elder;
-    if (heir->reauth)
+    struct vpn *vpn = successor->replace.elder;
+    if (successor->replace.phase == REPLACES_LOST &&
+        now >= successor->replace.doubt_until_ns + STALE_NS)
+        successor->replace.phase = REPLACES_KNOCK; /* no login for so long: the links were lost */
+    if (vpn == NULL || successor->replace.phase != REPLACES_LOST ||
+        now >= successor->replace.doubt_until_ns)
         return false;
-    if (now >= heir->doubt_until_ns + STALE_NS)
-        heir->confirmed = false; /* so long without a login: the links went. Knocks again */
-    if (vpn == NULL || !heir->confirmed || now >= heir->doubt_until_ns)
-        return false;
-    for (unsigned i = 0; i < vpn->n_legs; i++) {
+    for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *leg = &vpn->legs[i];
         if (leg->job == JOB_MOVE || leg->job == JOB_CREATE_MOVED || leg->job_at_ns > now) {
-            heir->round_at_ns = now + question(vpn, now);
+            successor->wish.round_at_ns = now + question(vpn, now);
             return true;
         }
     }
     return false;
 }
 
-nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now)
+nanos beside_failed(struct vpn *successor, enum ike_outcome outcome, nanos now)
 {
-    if (heir->reauth)
-        return retry_after(heir->pm, ++heir->short_lives, now);
-    heir->confirmed = false;
+    if (successor->replace.phase == REPLACES_LIVING)
+        return retry_after(successor->pm, ++successor->wish.short_lives, now);
+    successor->replace.phase = REPLACES_KNOCK;
     if (outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH)
-        return retry_after(heir->pm, ++heir->short_lives, now);
-    return heir->round <= KNOCKS ? now + KNOCK_PAUSE
-                                 : retry_after(heir->pm, heir->round - KNOCKS, now);
+        return retry_after(successor->pm, ++successor->wish.short_lives, now);
+    return successor->wish.round <= KNOCKS
+               ? now + KNOCK_PAUSE
+               : retry_after(successor->pm, successor->wish.round - KNOCKS, now);
 }
 
-void beside_children(struct vpn *heir, const struct vpn *vpn)
+void beside_children(struct vpn *successor, const struct vpn *vpn)
 {
-    heir->later = wish_children_in(heir->conn, vpn->conn, vpn->children | vpn->later);
-    heir->kept = wish_children_in(heir->conn, vpn->conn, vpn->kept);
+    successor->wish.later =
+        wish_children_in(successor->conn, vpn->conn, vpn->wish.children | vpn->wish.later);
+    successor->wish.kept = wish_children_in(successor->conn, vpn->conn, vpn->wish.kept);
 }
 
-void beside_logged_in(struct vpn *heir, nanos now)
+void beside_logged_in(struct vpn *successor, nanos now)
 {
-    struct vpn *vpn = heir->elder;
-    heir->beside = heir->confirmed = false;
+    struct vpn *vpn = successor->replace.elder;
+    bool living = successor->replace.phase == REPLACES_LIVING;
+    successor->replace.phase = living && vpn != NULL ? REPLACES_HANDOVER : REPLACES_NONE;
     if (vpn == NULL)
         return;
-    ASSERT(vpn->heir == heir && vpn->id != 0);
-    if (heir->reauth) {
-        reauth_logged_in(heir);
+    ASSERT(vpn->replace.successor == successor && vpn->session.id != 0);
+    if (living) {
+        reauth_logged_in(successor);
         return;
     }
-    reauth_pass_on(vpn, heir);
-    beside_children(heir, vpn);
-    heir->tag = vpn->tag;
-    heir->waits = vpn->waits;
-    heir->n_remotes = heir->n_own_remotes;
-    if (now - vpn->up_ns < LASTING_NS)
-        heir->replacements = vpn->replacements < BESIDE_MOST ? vpn->replacements + 1 : BESIDE_MOST;
-    vpn->waits = vpn->wanted = vpn->keep = false;
-    vpn->released = true;
+    reauth_pass_on(vpn, successor);
+    beside_children(successor, vpn);
+    successor->wish.tag = vpn->wish.tag;
+    successor->wish.waits = vpn->wish.waits;
+    successor->n_remotes = successor->n_own_remotes;
+    if (now - vpn->session.up_ns < LASTING_NS)
+        successor->replace.replacements =
+            vpn->replace.replacements < BESIDE_MOST ? vpn->replace.replacements + 1 : BESIDE_MOST;
+    vpn->wish.waits = false;
+    vpn->wish.phase = WISH_OVER;
+    vpn_release(vpn);
     struct ike_command command = {
-        .kind = IKE_CMD_DELETE_SESSION, .session = vpn->id, .force = true};
+        .kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id, .force = true};
     (void)command_add(vpn, &command);
 }

@@ -5,22 +5,22 @@
 /*
  * The state of the path manager. Internal to multipath/.
  *
- *   struct vpn    one wish (connection to be up) and, once logged in, one session
- *   struct path   a wanted path of the End User: (interface, local address, remote address)
- *   struct leg    an IKE SA: where it is, how healthy, what it is doing
- *   struct bearer a Child SA on a leg
+ *   struct vpn     one wish (a connection is to be up) and, once logged in, its session
+ *   struct path    a path that the connection wants: (interface, local address, remote address)
+ *   struct leg     the record of an IKE SA: where it is, its health, its job
+ *   struct bearer  the record of a Child SA on a leg
  *
- * The way through the files: event.c takes what happened and notes it here; then vpn_settle()
- * brings everything into line: path_plan.c (which paths there are), login.c (the race), health.c
- * (who is alive), path_setup.c (clone, move, create, park, return), plane_orders.c (what the data
- * plane must know). Deadlines are computed from state, never armed.
+ * event.c notes here what happened and touches the vpn. manager_settle() then brings each touched
+ * vpn into line: path_plan.c (which paths exist), connect.c (logins), health.c (which IKE SAs are
+ * alive), path_setup.c (clones, Child SAs), placement.c (moves), plane_orders.c (the data plane).
+ * Deadlines are computed from this state, never armed. A time of 0 means "not".
  */
 
 #include "base/deadline_heap.h"
 #include "base/map.h"
 #include "multipath/path_manager.h"
 
-/* IKE SAs of a session that are followed: paths, rekeys */
+/* legs of a session: one for each path, and those of rekeys */
 #define LEGS_MAX        (LIMIT_SESSION_PATHS + 8)
 #define BEARERS_MAX     (LIMIT_CHILD_SAS_SESSION + 8)
 #define OWN_REMOTES_MAX (POLICY_ADDRESSES + LIMIT_SESSION_PATHS)
@@ -28,20 +28,20 @@
 #define COMMANDS_MAX    4096
 #define NEWS_MAX        512
 #define STAGGER_NS      (250 * NANOS_PER_MS) /* RFC 8305 section 5: Connection Attempt Delay */
-/* an answered login that then stalls gives way to others */
+/* an answered login without progress for that long is given up for another path */
 #define LOGIN_IDLE_NS          (20 * NANOS_PER_SEC)
 #define RETRY_MIN_NS           NANOS_PER_SEC /* back-off of attempts: doubles from here ... */
 #define RETRY_MAX_NS           (60 * NANOS_PER_SEC) /* ... up to here, less a random quarter */
-#define LOST_NS                (60 * NANOS_PER_SEC) /* a dead IKE SA is kept that long while others live */
-#define TOTAL_LOSS_NS          (300 * NANOS_PER_SEC) /* nothing answers: give the session up */
-#define TOTAL_LOSS_RELEASED_NS (165 * NANOS_PER_SEC) /* the same if nobody wants it again */
-#define FAR_RTT_NS             (2 * NANOS_PER_SEC)   /* no measured round trip counts for more */
+#define LOST_NS                (60 * NANOS_PER_SEC) /* a dead IKE SA is kept so long while others live */
+#define TOTAL_LOSS_NS          (300 * NANOS_PER_SEC) /* no IKE SA answers: the session is given up */
+#define TOTAL_LOSS_RELEASED_NS (165 * NANOS_PER_SEC) /* the same for a session that is not kept */
+#define FAR_RTT_NS             (2 * NANOS_PER_SEC)   /* an upper bound on measured round trips */
 
 enum health {
     HEALTH_GOOD,
-    HEALTH_SUSPECT,   /* asked, not answered for half the time that we grant */
-    HEALTH_DEAD,      /* not answered in time, or its link is gone */
-    HEALTH_RETURNING, /* answered again, for less than stable_for */
+    HEALTH_SUSPECT,   /* a probe is unanswered for half of the time that it has */
+    HEALTH_DEAD,      /* a probe was not answered in time, or the link is gone */
+    HEALTH_RETURNING, /* it answers again, for less than stable_for */
 };
 
 enum job { JOB_NONE, JOB_MOVE, JOB_CREATE, JOB_CREATE_MOVED, JOB_DELETE };
@@ -50,11 +50,11 @@ struct bearer {
     ike_child_id id;
     ike_sa_id sa;
     uint8_t policy;      /* index in conn->children */
-    uint32_t selectors;  /* hash: only Child SAs with the same ones carry for each other */
-    nanos in_ns, out_ns; /* as last read */
-    nanos since_ns;      /* it is there, or what it took the place of was in use */
-    bool ending;         /* it was idle: its end was ordered */
-    /* what the data plane was told */
+    uint32_t selectors;  /* hash: Child SAs with equal selectors carry traffic for each other */
+    nanos in_ns, out_ns; /* last packet received and sent, as last read */
+    nanos since_ns;      /* created, or last use of the Child SA that it replaced */
+    bool ending;         /* its deletion was ordered because it was idle */
+    /* as last ordered from the data plane */
     bool told, usable;
     uint32_t priority, weight;
 };
@@ -62,128 +62,172 @@ struct bearer {
 struct leg {
     ike_sa_id id;
     struct ike_path at;
-    int path;       /* index of the path that it serves; -1: spare */
-    bool contender; /* one of two rekeys of `parent` that crossed: not decided yet */
-    bool link_gone; /* `at` names an interface or address that is not there any more */
+    int path;       /* index of the path that it serves; -1: none, the leg is spare */
+    bool contender; /* one of two rekeys of `parent` that crossed: the core has not decided yet */
+    bool link_gone; /* the interface or address of `at` does not exist any more */
     enum health health;
-    nanos up_ns;                 /* since when we know it */
-    nanos heard_ns;              /* last authentic sign of life: IKE or ESP */
-    nanos esp_in_ns, esp_out_ns; /* newest over its bearers */
-    nanos asked_ns;      /* the probe that waits for its answer was sent then; 0: none waits */
-    nanos probe_at_ns;   /* DEAD: next probe */
-    nanos good_since_ns; /* RETURNING: first answer */
+    nanos up_ns;                 /* its record was made then */
+    nanos heard_ns;              /* last authentic packet, IKE or ESP */
+    nanos esp_in_ns, esp_out_ns; /* last ESP packet over its bearers */
+    nanos asked_ns;              /* the outstanding probe was sent then; 0: none */
+    nanos probe_at_ns;           /* DEAD: next probe */
+    nanos good_since_ns;         /* RETURNING: first response */
     nanos dead_since_ns;
     nanos rtt_ns;
     uint64_t probe_tag;   /* 0: none outstanding */
-    ike_sa_id parent;     /* cloned from; 0: logged in */
-    bool chosen;          /* the Gateway moved it, its VPN is to come (D-08 b) */
+    ike_sa_id parent;     /* cloned from it; 0: logged in */
+    bool chosen;          /* the Gateway moved it and is about to create its VPN (D-08 b) */
     bool theirs;          /* the peer cloned it */
-    bool offered;         /* Gateway: its VPN was offered at an address of the End User ... */
-    struct address offer; /* ... this one */
-    nanos proof_ns;       /* last answer to a question of ours: proves both directions */
-    bool strict;          /* the probe under way wants an answer: mere arrivals are no proof */
+    bool offered;         /* Gateway: its VPN was offered ... */
+    struct address offer; /* ... at this address of the End User */
+    nanos proof_ns;       /* last response to a request of ours: both directions work */
+    bool strict;          /* the outstanding probe needs a response; an arrival is no proof */
     enum job job;
     uint64_t job_tag;
-    uint64_t loose_tag; /* CREATE: still under way in the core, but nothing waits for it; 0: none */
-    int job_path;       /* MOVE: index of the path that it goes to */
+    uint64_t loose_tag; /* of a creation that the core still runs, and no job waits for; 0: none */
+    int job_path;       /* MOVE: index of the path to which it moves */
     uint8_t job_policy; /* CREATE: which child */
-    nanos job_at_ns;    /* no new job before: back-off */
+    nanos job_at_ns;    /* back-off: no new job before */
     uint32_t job_failures;
+};
+
+/* struct path_use - what a session does with a path. Zero: nothing yet. */
+struct path_use {
+    ike_sa_id sa;       /* of the leg that serves it; 0: none */
+    bool lost;          /* it failed: it must answer for stable_for before it carries traffic */
+    uint64_t clone_tag; /* of the clone for it; 0: none under way */
+    ike_sa_id clone_of; /* the IKE SA that is cloned; 0: none */
+    nanos clone_ns;     /* the clone was ordered then */
+    uint64_t test_tag;  /* of the path test; 0: none under way */
+    uint32_t test_failures;
+    nanos test_at_ns;       /* next test */
+    nanos answers_since_ns; /* all tests since then succeeded; 0: the last one did not */
+    nanos retry_ns;         /* no clone or move before */
+    uint32_t failures;
+};
+
+/* struct path_login - a login attempt over a path. Zero: none. */
+struct path_login {
+    uint64_t tag;   /* 0: none under way */
+    ike_sa_id sa;   /* its IKE_SA_INIT was answered; 0: not yet */
+    nanos begun_ns; /* or last progress */
+    bool failed;    /* in this round */
 };
 
 struct path {
     char name[LIMIT_NAME];
     int policy;         /* index in conn->paths; -1: the connection has none */
-    char interface[16]; /* its name; empty: none was seen yet */
-    uint32_t link;      /* index of the interface; 0: not there */
-    bool present;       /* link up, address there, route there */
+    char interface[16]; /* name; empty: none was seen yet */
+    uint32_t link;      /* index of the interface; 0: it does not exist */
+    bool present;       /* link up; address and route exist */
     struct address local, remote;
     uint64_t cost; /* of its route */
     uint32_t priority, weight;
     bool metered;
-    nanos present_ns;   /* since when */
-    ike_sa_id sa;       /* 0: none */
-    bool lost;          /* it failed before: an answer must be stable before traffic returns */
-    uint64_t clone_tag; /* a clone for it is under way */
-    ike_sa_id clone_of; /* 0: none */
-    nanos clone_ns;     /* it was begun then */
-    uint64_t test_tag;  /* PATH_TEST under way */
-    uint32_t test_failures;
-    nanos test_rtt_ns;      /* of the last one that was answered; 0: none was */
-    nanos test_at_ns;       /* next test */
-    nanos answers_since_ns; /* tests succeed since; NANOS_NEVER: not */
-    nanos retry_ns;         /* clone or move not before */
-    uint32_t failures;
+    nanos present_ns;  /* since when */
+    nanos test_rtt_ns; /* of the last path test that was answered; 0: none was */
     uint64_t losses;
     enum path_state state; /* as last told */
-    nanos since_ns;
-    /* login */
-    uint64_t login_tag; /* 0: none under way */
-    ike_sa_id login_sa; /* answered; 0: not yet */
-    nanos login_ns;     /* begun, or last progress */
-    bool login_failed;  /* in this round */
+    nanos since_ns;        /* of `state` */
+    struct path_use use;
+    struct path_login login;
+};
+
+enum wish_phase {
+    WISH_OVER, /* nothing is wanted: without a session the vpn is freed */
+    WISH_ONCE, /* until the session ends */
+    WISH_KEPT, /* a session that ends is followed by another login */
+};
+
+/* struct vpn_wish - what is wanted. It outlives sessions. */
+struct vpn_wish {
+    enum wish_phase phase;
+    uint32_t children; /* bit i: conn->children[i] is wanted on each path */
+    uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
+    uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
+    char child[LIMIT_NAME];   /* the one that the login asks for */
+    struct ike_packet packet; /* the packet that needs `child` */
+    uint64_t tag;             /* of CONNECTED or CONNECT_FAILED ... */
+    bool waits;               /* ... if a caller waits for that */
+    bool clone_comes; /* the login asks for a clone: no other is ordered before its outcome */
+    uint32_t round;   /* rounds of login attempts that failed */
+    nanos round_at_ns, last_start_ns;
+    uint32_t short_lives; /* sessions in a row that ended soon after their login */
+};
+
+enum session_phase {
+    SESSION_UP,       /* or no session yet: then `id` is 0 */
+    SESSION_RELEASED, /* it is on its way out: nothing is repaired, and it carries no traffic */
+    SESSION_DRAINS,   /* its successor carries the traffic; it still receives, since drained_ns */
+    SESSION_LEAVES,   /* its deletion was ordered */
+};
+
+enum clones {
+    CLONES_NO,    /* no dialect was agreed on */
+    CLONES_YES,   /* the peer understands clones */
+    CLONES_FULL,  /* NO_ADDITIONAL_SAS: until an IKE SA of the session ends */
+    CLONES_NEVER, /* the peer did a plain rekey instead */
+};
+
+/* struct vpn_session - the session. Zero: there is none; session_down() resets it as a whole. */
+struct vpn_session {
+    ike_session_id id; /* 0: not logged in */
+    enum session_phase phase;
+    enum clones clones;
+    bool mobike;              /* agreed on */
+    bool separate;            /* create-and-move failed: separate exchanges from now on */
+    bool mode_told;           /* to the data plane */
+    bool first_clone_decided; /* Gateway: whether to begin the first clone */
+    ike_sa_id favourite;      /* Gateway, failover: the End User sends on this IKE SA */
+    uint64_t login_tag;       /* of the login that made it, until its outcome is known */
+    nanos up_ns;              /* logged in at */
+    nanos some_alive_ns;      /* the last loss of all IKE SAs was over then */
+    nanos all_dead_ns;        /* since when no IKE SA answers; 0: one does */
+    nanos drained_ns;         /* SESSION_DRAINS: since when */
+    unsigned n_legs, n_bearers;
+};
+
+enum replace_phase {
+    REPLACES_NONE,     /* an ordinary wish */
+    REPLACES_KNOCK,    /* no path of the elder answers: does the Gateway? Does not authenticate */
+    REPLACES_LOST,     /* the Gateway answers: logs in unless the elder does until doubt_until_ns */
+    REPLACES_LIVING,   /* reauthentication: logs in while the elder lives */
+    REPLACES_HANDOVER, /* logged in; the elder goes when this session carries its traffic */
+};
+
+/* struct vpn_replace - a session (the elder) and the wish that is to replace it (the successor). */
+struct vpn_replace {
+    struct vpn *successor, *elder; /* NULL: none */
+    enum replace_phase phase;      /* of this vpn as a successor */
+    nanos doubt_until_ns;
+    nanos reauth_again_ns; /* the elder tries to begin its reauthentication then; 0: not */
+    uint32_t replacements; /* sessions in a row that were replaced soon after their login */
 };
 
 struct vpn {
     struct vpn *next, *previous;
-    struct vpn *wish_next, *wish_previous; /* in pm->wishes; only with id == 0 */
+    struct vpn *wish_next, *wish_previous; /* in pm->wishes; only without a session */
+    struct vpn *touched_next;
+    bool touched; /* in pm->touched */
     struct path_manager *pm;
-    ike_session_id id; /* 0: not logged in */
     struct ike_conn *conn;
     struct ike_conn *conn_next; /* loaded in its place: for the next login; NULL: none */
     enum ike_session_role role;
-    bool mode_told;
-    bool released;        /* nothing is repaired any more */
-    bool mobike, clones;  /* the peer can */
-    bool clone_never;     /* it said that it can, and did a plain rekey */
-    bool refused;         /* NO_ADDITIONAL_SAS: until an IKE SA of the session goes */
-    bool no_reduced;      /* CREATE_MOVED failed: separate exchanges from now on */
-    bool began;           /* Gateway: it was decided whether to begin the first clone */
-    ike_sa_id favourite;  /* Gateway, failover: where the End User sends */
-    nanos up_ns;          /* logged in at */
-    uint32_t short_lives; /* sessions in a row that ended soon after their login */
-    uint32_t children;    /* bit i: conn->children[i] is wanted on each path */
-    nanos some_alive_ns;  /* the last loss of all was over then */
-    nanos all_dead_ns;    /* since when no IKE SA answers; NANOS_NEVER: one does */
-
-    /* the wish */
-    bool wanted, keep;
-    uint32_t kept; /* bit i: conn->children[i] is asked for again by the next login */
-    uint64_t tag;  /* somebody waits for CONNECTED or CONNECT_FAILED */
-    bool waits;
-    uint64_t won_tag; /* the login that made the session; its outcome is still to come */
-    bool clone_comes; /* that login may bring a clone along: nothing is asked for before its outcome
-                       */
-    char child[LIMIT_NAME];   /* that the login asks for */
-    uint32_t later;           /* joins `children` once the login is through */
-    struct ike_packet packet; /* for which `child` is wanted */
-    uint32_t round;           /* rounds of logins that failed */
-    nanos round_at_ns, last_start_ns;
-    /* replacement_login.c */
-    struct vpn *heir;  /* logs in beside this session */
-    struct vpn *elder; /* the session that this login would replace */
-    bool beside;       /* not to be seen until it has a session */
-    bool confirmed;    /* the peer answers, the elder's IKE SAs did not */
-    nanos doubt_until_ns;
-    /* reauth.c */
-    bool reauth;    /* heir: the elder lives, but has to be authenticated anew */
-    nanos yield_ns; /* elder: since then the heir carries its traffic; 0: not yet; NANOS_NEVER:
-                     * its Delete was ordered */
-    nanos reauth_again_ns;    /* 0: not */
-    uint32_t replacements;    /* sessions in a row that ended so, soon after their login */
-    struct deadline deadline; /* of all this; set by vpn_settle */
-    struct vpn *orders;       /* in pm->orders: the next one that may have something to say */
+    struct vpn_wish wish;
+    struct vpn_session session;
+    struct vpn_replace replace;
+    struct deadline deadline; /* of all this; set by manager_settle */
+    struct vpn *orders;       /* in pm->orders: the next one that may have an order */
     bool ordering;
 
     uint8_t n_remotes, n_own_remotes; /* the configured ones come first */
     struct address remotes[REMOTES_MAX];
 
-    unsigned n_paths, n_legs, n_bearers;
-    unsigned legs_room, bearers_room;
-    struct path
-        *paths; /* owned, like the others: a Gateway's session has no paths, one leg, one bearer */
-    struct leg *legs;
-    struct bearer *bearers;
+    /* owned; allocated when needed: a Gateway's session has no paths, one leg, one bearer */
+    unsigned n_paths, legs_room, bearers_room;
+    struct path *paths;
+    struct leg *legs;       /* session.n_legs */
+    struct bearer *bearers; /* session.n_bearers */
 };
 
 struct command_node {
@@ -196,10 +240,11 @@ struct path_manager {
     struct path_options options;
     struct vpn *vpns, *vpns_last; /* in order of coming */
     struct deadline_heap deadlines;
-    struct vpn *orders; /* those that changed, by vpn->orders */
-    struct vpn *wishes; /* those without a session */
+    struct vpn *touched, *touched_last; /* to be settled, by touched_next */
+    struct vpn *orders;                 /* those that changed, by vpn->orders */
+    struct vpn *wishes;                 /* those without a session */
     struct map by_id;
-    struct vpn *status_at; /* where path_manager_status was last; NULL: begin anew */
+    struct vpn *status_at; /* the last vpn of path_manager_status; NULL: begin anew */
     size_t status_before;  /* paths of those before it */
     size_t n_links;
     struct path_link links[PATH_LINKS];
@@ -207,7 +252,7 @@ struct path_manager {
     struct command_node *commands, *commands_last, *command_taken, *commands_free;
     size_t n_commands, n_nodes; /* nodes that were ever used */
     bool missed;
-    nanos behind_ns; /* something was not noted, for want of memory: caught up with then, event.c */
+    nanos behind_ns; /* an event was not noted, for want of memory: event.c catches up then */
     struct path_news news[NEWS_MAX]; /* ring */
     size_t news_first, n_news;
     nanos now;                                   /* of the last input */
@@ -231,6 +276,42 @@ nanos retry_after(const struct path_manager *pm, uint32_t failures, nanos now);
 static inline bool vpn_end_user(const struct vpn *vpn)
 {
     return vpn->role == IKE_END_USER;
+}
+/* moment - `now` as a time that is not 0, since 0 means "not". */
+static inline nanos moment(nanos now)
+{
+    return now > 0 ? now : 1;
+}
+/* vpn_released - the session is on its way out. */
+static inline bool vpn_released(const struct vpn *vpn)
+{
+    return vpn->session.phase != SESSION_UP;
+}
+static inline void vpn_release(struct vpn *vpn)
+{
+    if (vpn->session.phase == SESSION_UP)
+        vpn->session.phase = SESSION_RELEASED;
+}
+/* vpn_hidden - a login beside a session: nobody sees it before it has a session. */
+static inline bool vpn_hidden(const struct vpn *vpn)
+{
+    enum replace_phase phase = vpn->replace.phase;
+    return phase == REPLACES_KNOCK || phase == REPLACES_LOST || phase == REPLACES_LIVING;
+}
+static inline bool vpn_reauthenticates(const struct vpn *vpn)
+{
+    return vpn->replace.phase == REPLACES_LIVING || vpn->replace.phase == REPLACES_HANDOVER;
+}
+/* vpn_touch - something changed: manager_settle() looks at it. Idempotent. */
+static inline void vpn_touch(struct vpn *vpn)
+{
+    struct path_manager *pm = vpn->pm;
+    if (vpn->touched)
+        return;
+    vpn->touched = true;
+    vpn->touched_next = NULL;
+    *(pm->touched == NULL ? &pm->touched : &pm->touched_last->touched_next) = vpn;
+    pm->touched_last = vpn;
 }
 /* vpn_single - one IKE SA that is moved, instead of one per path. */
 bool vpn_single(const struct vpn *vpn);
@@ -339,19 +420,19 @@ nanos idle_since(const struct vpn *vpn, const struct bearer *bearer);
 /* --- replacement_login.c --- */
 /* beside_settle - of an End User's session: begins and ends the login beside it. */
 nanos beside_settle(struct vpn *vpn, nanos now);
-void beside_end(struct vpn *vpn, nanos now);
+void beside_end(struct vpn *vpn);
 /* beside_knock_time - how long an attempt of this wish lasts; 0: as long as others. */
 nanos beside_knock_time(const struct vpn *vpn);
 /* beside_answered - an attempt was answered. true: it was a knock, and is over. */
-bool beside_answered(struct vpn *heir, nanos now);
+bool beside_answered(struct vpn *successor, nanos now);
 /* beside_waits - it is not time to log in: the elder has a try under way. */
-bool beside_waits(struct vpn *heir, nanos now);
+bool beside_waits(struct vpn *successor, nanos now);
 /* beside_failed - a round of attempts; returns when the next one begins. */
-nanos beside_failed(struct vpn *heir, enum ike_outcome outcome, nanos now);
-/* beside_children - the heir is to have what the session has. */
-void beside_children(struct vpn *heir, const struct vpn *vpn);
+nanos beside_failed(struct vpn *successor, enum ike_outcome outcome, nanos now);
+/* beside_children - the successor is to have what the session has. */
+void beside_children(struct vpn *successor, const struct vpn *vpn);
 /* beside_logged_in - the wish has a session now: the old one goes. */
-void beside_logged_in(struct vpn *heir, nanos now);
+void beside_logged_in(struct vpn *successor, nanos now);
 
 /* beside_begin - a login beside this session; `reauth`: without a knock, as the session lives.
  * false: no memory. */
@@ -360,16 +441,16 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now);
 /* --- reauth.c --- */
 /* reauth_due - IKE_EV_REAUTH of an End User's session. */
 void reauth_due(struct vpn *vpn, nanos now);
-/* reauth_logged_in - the heir has a session, and takes the wish over; the elder stays for now. */
-void reauth_logged_in(struct vpn *heir);
-/* reauth_pass_on - the session goes, and its heir is the one to replace what it was to replace. */
-void reauth_pass_on(struct vpn *vpn, struct vpn *heir);
-/* reauth_settle - of the elder: hands over when the heir has what it has, and goes. */
+/* reauth_logged_in - the successor has a session, and takes the wish over; the elder stays for now. */
+void reauth_logged_in(struct vpn *successor);
+/* reauth_pass_on - the session goes, and its successor is the one to replace what it was to replace. */
+void reauth_pass_on(struct vpn *vpn, struct vpn *successor);
+/* reauth_settle - of the elder: hands over when the successor has what it has, and goes. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
-/* reauth_progress - of the heir: the elder looks again. */
-void reauth_progress(const struct vpn *heir, nanos now);
-/* reauth_lost - the heir's session ended. true: the elder goes on, the heir is over. */
-bool reauth_lost(struct vpn *heir, nanos now);
+/* reauth_progress - of the successor: the elder looks again. */
+void reauth_progress(const struct vpn *successor, nanos now);
+/* reauth_lost - the successor's session ended. true: the elder goes on, the successor is over. */
+bool reauth_lost(struct vpn *successor, nanos now);
 
 /* --- gateway.c --- */
 void gateway_settle(struct vpn *vpn, nanos now);
@@ -395,7 +476,8 @@ void orders_settle(struct vpn *vpn, nanos now); /* news of states, who is the fa
 bool orders_next(struct vpn *vpn, struct path_order *ret_order);
 
 /* --- event.c --- */
-/* vpn_settle - everything into line with what is known. The vpn may be gone afterwards. */
-void vpn_settle(struct vpn *vpn, nanos now);
+/* manager_settle - the end of every input: brings each touched vpn into line with what is known, and
+ * frees those that are over. */
+void manager_settle(struct path_manager *pm, nanos now);
 
 #endif

@@ -7,7 +7,7 @@
 
 struct leg *leg_find(struct vpn *vpn, ike_sa_id id)
 {
-    for (unsigned i = 0; i < vpn->n_legs; i++)
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
         if (vpn->legs[i].id == id)
             return &vpn->legs[i];
     return NULL;
@@ -32,11 +32,12 @@ static bool room(struct path_manager *pm, void **array, unsigned n, unsigned *ca
 struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
 {
     struct ike_sa_info info;
-    if (vpn->n_legs == LEGS_MAX ||
-        !room(vpn->pm, (void **)&vpn->legs, vpn->n_legs, &vpn->legs_room, sizeof(vpn->legs[0])) ||
+    if (vpn->session.n_legs == LEGS_MAX ||
+        !room(vpn->pm, (void **)&vpn->legs, vpn->session.n_legs, &vpn->legs_room,
+              sizeof(vpn->legs[0])) ||
         !vpn->pm->options.view.sa(vpn->pm->options.view.context, id, &info))
         return NULL;
-    struct leg *leg = &vpn->legs[vpn->n_legs++];
+    struct leg *leg = &vpn->legs[vpn->session.n_legs++];
     *leg = (struct leg){.id = id,
                         .at = info.path,
                         .path = -1,
@@ -53,14 +54,14 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
 void leg_assign(struct vpn *vpn, struct leg *leg, int path)
 {
     if (leg->path >= 0)
-        vpn->paths[leg->path].sa = 0;
+        vpn->paths[leg->path].use.sa = 0;
     leg->path = path;
     if (path < 0)
         return;
-    ASSERT(vpn->paths[path].sa == 0);
-    vpn->paths[path].sa = leg->id;
-    vpn->paths[path].failures = 0;
-    vpn->paths[path].retry_ns = 0;
+    ASSERT(vpn->paths[path].use.sa == 0);
+    vpn->paths[path].use.sa = leg->id;
+    vpn->paths[path].use.failures = 0;
+    vpn->paths[path].use.retry_ns = 0;
 }
 
 void leg_remove(struct vpn *vpn, struct leg *leg)
@@ -69,15 +70,15 @@ void leg_remove(struct vpn *vpn, struct leg *leg)
     leg_assign(vpn, leg, -1);
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         /* what it was doing for paths ends with it; the outcome may or may not still come */
-        if (vpn->paths[i].clone_of == id) {
-            vpn->paths[i].clone_tag = 0;
-            vpn->paths[i].clone_of = 0;
+        if (vpn->paths[i].use.clone_of == id) {
+            vpn->paths[i].use.clone_tag = 0;
+            vpn->paths[i].use.clone_of = 0;
         }
     }
-    for (unsigned i = vpn->n_bearers; i > 0; i--)
+    for (unsigned i = vpn->session.n_bearers; i > 0; i--)
         if (vpn->bearers[i - 1].sa == id)
             bearer_remove(vpn, vpn->bearers[i - 1].id);
-    *leg = vpn->legs[--vpn->n_legs];
+    *leg = vpn->legs[--vpn->session.n_legs];
 }
 
 bool leg_home(const struct vpn *vpn, const struct leg *leg)
@@ -94,7 +95,7 @@ bool leg_stands(const struct leg *leg, const struct ike_path *place)
 
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
 {
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (vpn->bearers[i].sa == leg->id && vpn->bearers[i].policy == policy)
             return true;
     return false;
@@ -102,7 +103,7 @@ bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
 
 bool leg_bears(const struct vpn *vpn, const struct leg *leg)
 {
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (vpn->bearers[i].sa == leg->id)
             return true;
     return false;
@@ -110,7 +111,7 @@ bool leg_bears(const struct vpn *vpn, const struct leg *leg)
 
 struct bearer *bearer_find(struct vpn *vpn, ike_child_id id)
 {
-    for (unsigned i = 0; i < vpn->n_bearers; i++)
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (vpn->bearers[i].id == id)
             return &vpn->bearers[i];
     return NULL;
@@ -120,7 +121,7 @@ void bearer_remove(struct vpn *vpn, ike_child_id id)
 {
     struct bearer *bearer = bearer_find(vpn, id);
     if (bearer != NULL)
-        *bearer = vpn->bearers[--vpn->n_bearers];
+        *bearer = vpn->bearers[--vpn->session.n_bearers];
 }
 
 static uint8_t policy_index(const struct vpn *vpn, const struct ike_child_policy *policy)
@@ -155,20 +156,21 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
     struct ike_child_info info;
     const struct path_view *view = &vpn->pm->options.view;
     struct leg *leg = leg_find(vpn, event->sa);
-    if (leg == NULL || bearer_find(vpn, event->child) != NULL || vpn->n_bearers == BEARERS_MAX ||
-        !room(vpn->pm, (void **)&vpn->bearers, vpn->n_bearers, &vpn->bearers_room,
+    if (leg == NULL || bearer_find(vpn, event->child) != NULL ||
+        vpn->session.n_bearers == BEARERS_MAX ||
+        !room(vpn->pm, (void **)&vpn->bearers, vpn->session.n_bearers, &vpn->bearers_room,
               sizeof(vpn->bearers[0])) ||
         !view->child(view->context, event->child, &info))
         return;
     uint8_t policy = policy_index(vpn, info.policy);
     const struct bearer *old = bearer_find(vpn, event->child_old);
     nanos since = old == NULL ? now : idle_since(vpn, old);
-    vpn->bearers[vpn->n_bearers++] = (struct bearer){.id = event->child,
-                                                     .sa = event->sa,
-                                                     .policy = policy,
-                                                     .selectors = selectors_hash(&info),
-                                                     .since_ns = since};
-    vpn->children |= UINT32_C(1) << policy;
+    vpn->bearers[vpn->session.n_bearers++] = (struct bearer){.id = event->child,
+                                                             .sa = event->sa,
+                                                             .policy = policy,
+                                                             .selectors = selectors_hash(&info),
+                                                             .since_ns = since};
+    vpn->wish.children |= UINT32_C(1) << policy;
     if (leg->chosen)
         leg->job_at_ns = 0;
     leg->chosen = false;

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a wish asks for, and for how long. */
+#include "multipath/test_world.h"
+
+#define SECONDS(n) ((nanos)(n)*NANOS_PER_SEC)
+#define MS(n)      ((nanos)(n)*NANOS_PER_MS)
+
+static bool connected(const struct world *world)
+{
+    return world->connected > 0;
+}
+
+static bool failed(const struct world *world)
+{
+    return world->failed > 0;
+}
+
+/* RFC 8305 section 5: 250 ms between two attempts; nobody answers here. */
+static void test_attempts_one_after_another(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3, 3);
+    for (unsigned i = 0; i < 3; i++)
+        world->links[i].hole = true;
+    world_start(world);
+    world_connect(world, true);
+    for (unsigned attempts = 1; attempts <= 3; attempts++) {
+        world_run(world, MS(attempts == 1 ? 200 : 250));
+        assert_int_equal(world->connects, attempts);
+    }
+    world_free(world);
+}
+
+/* max_ike_sas (D-20) is a limit of our own, too: the paths behind it get no IKE SA. */
+static void test_own_limit_of_ike_sas(void **state)
+{
+    (void)state;
+    struct world *world = world_new(3, 5);
+    world->conn->max_ike_sas = 2;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(5));
+    world_run(world, SECONDS(30));
+    assert_int_equal(world_established(world), 2);
+    assert_int_equal(world->clones, 1);
+    world_free(world);
+}
+
+/* keyingtries counts rounds over all paths. */
+static void test_keyingtries(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 6);
+    world->conn->keyingtries = 2;
+    world->peer_up = false;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, failed, SECONDS(900));
+    assert_int_equal(world->connects, 4);
+    assert_int_equal(world->retries, 1);
+    world_run(world, SECONDS(300));
+    assert_int_equal(world->connects, 4);
+    world_free(world);
+}
+
+/* A session that was wanted once ends for good. */
+static void test_wanted_once(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 7);
+    world_start(world);
+    world_connect(world, false);
+    world_until(world, world_all_up, SECONDS(5));
+    for (unsigned link = 0; link < 2; link++)
+        world_sa_kill(world, link, IKE_PEER_DELETED);
+    world_run(world, SECONDS(120));
+    assert_int_equal(world->logins, 1);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_attempts_one_after_another),
+        cmocka_unit_test(test_own_limit_of_ike_sas),
+        cmocka_unit_test(test_keyingtries),
+        cmocka_unit_test(test_wanted_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
