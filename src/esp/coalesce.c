@@ -15,8 +15,7 @@ void esp_coalesce_reset(struct esp_coalesce *c)
     c->n = 0;
 }
 
-/* growable - the kind of packet that may be part of a super-packet. Fills in header_len and chunk.
- */
+/* growable - the packet may be part of a super-packet. Fills in header_len and chunk. */
 static bool growable(const struct esp_coalesce *c, struct esp_frame *f)
 {
     const struct esp_inner *inner = &f->inner;
@@ -53,8 +52,8 @@ static bool l4_checksum_ok(const struct esp_frame *f)
     return checksum_fold(checksum_add(sum, f->packet + f->inner.l4_offset, len)) == 0xffff;
 }
 
-/* headers_agree - but for lengths, identification and checksums, and for TCP sequence, PSH and
- * window, the headers are the same. */
+/* headers_agree - the headers are equal except for lengths, identification, checksums, and TCP
+ * sequence, PSH and window. */
 static bool headers_agree(const struct esp_frame *a, const struct esp_frame *b)
 {
     const uint8_t *x = a->packet, *y = b->packet;
@@ -81,7 +80,7 @@ static bool append(struct esp_frame *to, struct esp_frame *f)
         return false;
     if (tcp && field_u32(f->packet + f->inner.l4_offset + 4) != to->next_sequence)
         return false;
-    /* a packet that arrived broken must not become whole by a checksum of ours */
+    /* a damaged packet must not be repaired by our checksum */
     if (!to->verified && !l4_checksum_ok(to))
         return false;
     to->verified = true;

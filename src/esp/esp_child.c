@@ -12,8 +12,8 @@
 #define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are not for use */
 #define SPINS_MAX    100
 
-/* Octets after which a key of a 64-bit sequence is renewed when nobody said otherwise: AES-GCM and
- * ChaCha20-Poly1305 allow 2^64 and 2^90 blocks; packets are limited by the sequence number. */
+/* Octets after which a key is renewed, unless the configuration says otherwise. AES-GCM and
+ * ChaCha20-Poly1305 allow 2^64 and 2^90 blocks; packets are bounded by the sequence number. */
 #define HARD_PACKETS_ESN ((uint64_t)1 << 48)
 #define HARD_PACKETS     ((uint64_t)UINT32_MAX) /* RFC 4303 section 3.3.3: never cycle */
 
@@ -195,7 +195,8 @@ void esp_child_unlock(struct esp_child *child)
     atomic_flag_clear_explicit(&child->lock, memory_order_release);
 }
 
-/* sequence_check - before any cryptography: long enough, and the window would take it. */
+/* sequence_check - before any cryptography: the packet is long enough, and the window accepts its
+ * number. */
 static enum esp_verdict sequence_check(const struct esp_child *child, struct esp_opened *p)
 {
     const struct esp_key *key = child->key_in;

@@ -3,9 +3,8 @@
 #define ESP_CHILD_H
 
 /*
- * A Child SA as the workers see it. The control thread makes it and frees it; in between workers of
- * all threads use it at once: what changes is atomic or under `lock`, everything else is constant
- * after esp_child_new.
+ * A Child SA as the workers see it. The control thread makes and frees it. Meanwhile workers of all
+ * threads use it: a member is atomic, or under `lock`, or constant after esp_child_new.
  */
 
 #include "base/retired.h"
@@ -34,7 +33,7 @@ enum esp_count {
 
 struct esp_bundle; /* policy.c */
 
-/* struct esp_selectors - immutable; others may take their place (esp_policy_reselect). */
+/* struct esp_selectors - immutable; esp_policy_reselect replaces the whole struct. */
 struct esp_selectors {
     struct retired retired; /* first: free() takes it */
     struct esp_ts_list local, remote;

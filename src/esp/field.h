@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * Fields of a packet in place, in network byte order. `at` needs no alignment; that the packet is
- * long enough was looked at before (elsewhere base/reader.h and base/writer.h do so for each
- * field).
+ * Fields of a packet in place, in network byte order. `at` needs no alignment. The caller has
+ * checked the length of the packet; other code uses base/reader.h and base/writer.h, which check
+ * each field.
  */
 
 static inline uint16_t field_u16(const uint8_t *at)

@@ -22,8 +22,8 @@ struct place {
     uint8_t family, width;
 };
 
-/* struct esp_bundle - what a group is the present state of: a group is replaced when a child joins.
- * Never seen by those who look things up. */
+/* struct esp_bundle - the writer's record of a group. A group is immutable in its members; when a
+ * child joins, the bundle gets a new one. Readers never see bundles. */
 struct esp_bundle {
     struct esp_bundle *next, **link; /* of the session */
     struct esp_group *group;
@@ -174,8 +174,8 @@ static unsigned range_width(const struct address_range *range)
     return 0;
 }
 
-/* place_key - of the prefix of `address` with so many host bits; never 0. What falls together is
- * told apart by its selectors. */
+/* place_key - of the prefix of `address` with this many host bits; never 0. Prefixes with the same
+ * key are told apart by their selectors. */
 static uint64_t place_key(uint64_t key, const struct address *address, unsigned width)
 {
     uint64_t words[2];
@@ -198,8 +198,9 @@ static unsigned family_index(uint8_t family)
     return family == ADDRESS_V6;
 }
 
-/* place_link - a single address: the youngest comes first, as a host that lost its session comes
- * back with a new one; a network: the oldest, which stands back when it is to be left. */
+/* place_link - order under one prefix. Single addresses: the youngest group first, since a client
+ * that lost its session reconnects with a new one. Networks: the oldest first, so that a new
+ * session cannot displace it. */
 static int place_link(struct esp_policy *policy, struct place *place)
 {
     struct place *first = shared_map_get(&policy->places, place->key);
@@ -290,8 +291,8 @@ static struct esp_group *group_new(const struct session *session, const struct e
     return group;
 }
 
-/* bundle_end - nobody finds it from now on. Its group is left as it is for those who have found it:
- * the last child is as good as a moment ago. */
+/* bundle_end - no reader finds the group from now on. Readers that hold it still see its last
+ * child, which is valid. */
 static void bundle_end(struct esp_policy *policy, struct esp_bundle *bundle)
 {
     while (bundle->places != NULL) {
@@ -363,7 +364,7 @@ static int bundle_begin(struct esp_policy *policy, struct session *session, stru
     return 0;
 }
 
-/* bundle_join - a group with one more takes the place of the old one. */
+/* bundle_join - replaces the group by one with one more child. */
 static int bundle_join(struct esp_policy *policy, const struct session *session,
                        struct esp_bundle *bundle, struct esp_child *child)
 {
@@ -507,8 +508,8 @@ struct search {
     const struct esp_group *mute; /* the first one that takes the packet but cannot send */
 };
 
-/* prefix_search - the groups under the prefix of the destination that has so many host bits. NULL:
- * none takes it and can send. */
+/* prefix_search - among the groups under the prefix of the destination with this many host bits.
+ * NULL: none takes the packet and can send. */
 static const struct esp_group *prefix_search(const struct esp_policy *policy,
                                              const struct esp_inner *inner, unsigned width,
                                              struct search *search)
@@ -527,9 +528,11 @@ static const struct esp_group *prefix_search(const struct esp_policy *policy,
     return NULL;
 }
 
-/* esp_policy_group: a group that takes the packet but cannot send (its session is being deleted)
- * stands back for one that can. Where nothing was found although something was taken out meanwhile,
- * what came in its place may have been missed: look again. */
+/*
+ * New selectors are published before old ones are removed. A reader that misses during a removal
+ * looks up again. So a packet that has a Child SA always finds it. A group that cannot send,
+ * because its session is being deleted, is used only if no other takes the packet.
+ */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner)
 {
@@ -551,8 +554,8 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
     return search.mute;
 }
 
-/* rendezvous_score - the weighted share of a flow: -weight / log(hash in 0..1); the highest wins.
- */
+/* rendezvous_score - the weighted share of a flow: -weight / log(hash in 0..1). The highest score
+ * wins. */
 static double rendezvous_score(const struct esp_child *child, uint64_t flow_hash)
 {
     uint64_t hash = (flow_hash ^ child->flow_tag * 0xd6e8feb86659fd93u) * 0x9e3779b97f4a7c15u;

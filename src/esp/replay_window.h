@@ -3,8 +3,9 @@
 #define ESP_REPLAY_WINDOW_H
 
 /*
- * The anti-replay window (RFC 4303 section 3.4.3) over 64-bit sequence numbers, as a ring of words
- * that is never shifted (RFC 6479). `check` is pure; only what passed the ICV is committed.
+ * The anti-replay window (RFC 4303 section 3.4.3) over 64-bit sequence numbers: a ring of words
+ * that is never shifted (RFC 6479). `check` is pure. Only a packet whose ICV is correct is
+ * committed.
  */
 
 #include "base/span.h"

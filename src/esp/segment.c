@@ -10,8 +10,8 @@
 #define TCP_PSH        0x08
 #define TCP_CWR        0x80
 
-/* checksum_complete - the field holds the sum of the pseudo-header; what is from csum_start on is
- * still to be added. */
+/* checksum_complete - the field holds the sum of the pseudo-header; adds the octets from csum_start
+ * on. */
 static bool checksum_complete(const struct esp_vnet *vnet, struct buffer frame)
 {
     size_t start = vnet->csum_start, field = start + vnet->csum_offset;
@@ -27,7 +27,7 @@ static enum esp_segment_plan fragment_begin(struct esp_segments *s, struct buffe
                                             const struct esp_inner *inner, size_t inner_max)
 {
     size_t header = (frame.ptr[0] & 15u) * 4u;
-    /* options would have to be copied selectively: leave those packets to their sender */
+    /* options must be copied selectively: such packets are left to their sender */
     if (inner->dont_fragment || header != IPV4_HEADER_LEN || inner_max < header + 8)
         return ESP_SEGMENT_TOO_BIG;
     s->split = ESP_SPLIT_FRAGMENT;

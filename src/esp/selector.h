@@ -5,11 +5,10 @@
 #include "esp/esp.h"
 #include "esp/inner_packet.h"
 
-/* esp_ts_list_equal - the same selectors in the same order: children that agree are paths of one
- * policy. */
+/* esp_ts_list_equal - the same selectors in the same order: such Child SAs form a group. */
 bool esp_ts_list_equal(const struct esp_ts_list *a, const struct esp_ts_list *b);
 
-/* esp_selector_out - the packet from the TUN device is for children with these selectors. */
+/* esp_selector_out - a packet from the TUN device may be sent on Child SAs with these selectors. */
 bool esp_selector_out(const struct esp_ts_list *local, const struct esp_ts_list *remote,
                       const struct esp_inner *inner);
 

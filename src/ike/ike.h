@@ -230,13 +230,14 @@ enum ike_event_kind {
     IKE_EV_COMMAND_DONE, /* tag, outcome, notify, sa (new one), child, rtt_ns */
     IKE_EV_SESSION_UP,   /* session, sa: authentication complete in both directions */
     IKE_EV_SESSION_DOWN, /* session, outcome */
-    IKE_EV_REAUTH,   /* session: the End User has to log in anew, make before break: CONNECT with
+    IKE_EV_REAUTH, /* session: the End User has to log in anew, make before break: CONNECT with
                         `replaces`. It comes once; the session ends at its deadline if none succeeds
                       */
-    IKE_EV_SA_UP,    /* sa: established: authenticated, cloned (peer: sa_old) or rekeyed (sa_old) */
-    IKE_EV_SA_MOVED, /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
-    IKE_EV_SA_DOWN,  /* sa, outcome */
-    IKE_EV_CHILD_UP, /* child, sa, child_old (rekeyed from; 0: none) */
+    IKE_EV_SA_UP,  /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the
+                        command that asked for it; 0: none did */
+    IKE_EV_SA_MOVED,       /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
+    IKE_EV_SA_DOWN,        /* sa, outcome */
+    IKE_EV_CHILD_UP,       /* child, sa, child_old (rekeyed from; 0: none) */
     IKE_EV_CHILD_DOWN,     /* child, outcome */
     IKE_EV_PEER_ADDRESSES, /* sa: additional addresses of the peer changed (ike_sa_info) */
     IKE_EV_CONFIG,   /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets

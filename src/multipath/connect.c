@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The login as a race: attempts over all paths begin one after another (RFC 8305: 250 ms apart),
- * the first one that is answered wins and the others are cancelled before they could authenticate,
- * so that a dead first path costs a quarter of a second and there is never a second login.
+ * The login is tried over all paths. Attempts begin 250 ms apart (RFC 8305). The first one that is
+ * answered wins, and the others are cancelled before they authenticate. So a dead first path costs
+ * a quarter of a second, and one login is made.
  */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-static struct path *winner(struct vpn *vpn)
+static struct path *attempt_answered(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (vpn->paths[i].login.tag != 0 && vpn->paths[i].login.sa != 0)
@@ -17,7 +17,7 @@ static struct path *winner(struct vpn *vpn)
     return NULL;
 }
 
-static unsigned running(const struct vpn *vpn)
+static unsigned attempts_running(const struct vpn *vpn)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++)
@@ -34,8 +34,8 @@ static bool before(const struct path *a, const struct path *b)
     return a->cost < b->cost;
 }
 
-/* candidate - the best path that was not tried in this round. */
-static struct path *candidate(struct vpn *vpn)
+/* attempt_candidate - the best path that was not tried in this round. */
+static struct path *attempt_candidate(struct vpn *vpn)
 {
     struct path *best = NULL;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
@@ -61,8 +61,8 @@ void login_cancel(struct vpn *vpn)
         attempt_cancel(vpn, &vpn->paths[i]);
 }
 
-/* wants_clone - more than one path is up: the second IKE SA may come with the login (draft B.5). A
- * login beside a session that may live yet asks for no more than it needs. */
+/* wants_clone - more than one path is up, so a clone may come with the login (draft B.5). Not for a
+ * login beside a session that may still live. */
 static bool wants_clone(const struct vpn *vpn)
 {
     unsigned n = 0;
@@ -72,7 +72,7 @@ static bool wants_clone(const struct vpn *vpn)
            vpn->replace.phase != REPLACES_KNOCK && vpn->replace.phase != REPLACES_LOST;
 }
 
-static void start(struct vpn *vpn, struct path *path, nanos now)
+static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
 {
     struct ike_command command = {
         .kind = IKE_CMD_CONNECT,
@@ -95,13 +95,13 @@ static void start(struct vpn *vpn, struct path *path, nanos now)
     path->login.failed = path->login.tag == 0;
 }
 
-static void round_begin(struct vpn *vpn)
+static void login_round_begin(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++)
         vpn->paths[i].login.failed = false;
 }
 
-static void tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcome outcome)
+static void wish_tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcome outcome)
 {
     struct path_news news = {
         .kind = kind, .tag = vpn->wish.tag, .session = vpn->session.id, .outcome = outcome};
@@ -113,24 +113,24 @@ static void tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcome out
         vpn->wish.waits = false;
 }
 
-/* round_failed - every path was tried. keyingtries counts rounds; 0: for ever. */
-static void round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
+/* login_round_failed - each path was tried. keyingtries bounds the rounds; 0: no bound. */
+static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 {
     login_cancel(vpn);
     vpn->wish.round++;
     if (vpn_hidden(vpn)) {
         vpn->wish.round_at_ns = beside_failed(vpn, outcome, now);
-        round_begin(vpn);
+        login_round_begin(vpn);
         return;
     }
     if (vpn->conn->keyingtries != 0 && vpn->wish.round >= vpn->conn->keyingtries) {
-        tell(vpn, PATH_NEWS_CONNECT_FAILED, outcome);
+        wish_tell(vpn, PATH_NEWS_CONNECT_FAILED, outcome);
         vpn->wish.phase = WISH_OVER;
         return;
     }
     vpn->wish.round_at_ns = retry_after(vpn->pm, vpn->wish.round, now);
-    round_begin(vpn);
-    tell(vpn, PATH_NEWS_CONNECT_RETRY, outcome);
+    login_round_begin(vpn);
+    wish_tell(vpn, PATH_NEWS_CONNECT_RETRY, outcome);
 }
 
 static bool tried_one(const struct vpn *vpn)
@@ -141,21 +141,21 @@ static bool tried_one(const struct vpn *vpn)
     return false;
 }
 
-static void race(struct vpn *vpn, nanos now)
+static void attempts_race(struct vpn *vpn, nanos now)
 {
-    struct path *path = candidate(vpn);
+    struct path *path = attempt_candidate(vpn);
     if (path != NULL) {
-        if (running(vpn) == 0 || now >= vpn->wish.last_start_ns + STAGGER_NS)
-            start(vpn, path, now);
+        if (attempts_running(vpn) == 0 || now >= vpn->wish.last_start_ns + STAGGER_NS)
+            attempt_start(vpn, path, now);
         return;
     }
-    if (running(vpn) > 0)
+    if (attempts_running(vpn) > 0)
         return;
     if (tried_one(vpn))
-        round_failed(vpn, IKE_TIMEOUT, now);
+        login_round_failed(vpn, IKE_TIMEOUT, now);
     else if (vpn->wish.phase !=
-             WISH_KEPT) /* nothing to try it over, and nobody wants us to wait for a link */
-        round_failed(vpn, IKE_NO_PATH, now);
+             WISH_KEPT) /* no path exists, and the wish does not wait for a link */
+        login_round_failed(vpn, IKE_NO_PATH, now);
 }
 
 void login_settle(struct vpn *vpn, nanos now)
@@ -165,16 +165,16 @@ void login_settle(struct vpn *vpn, nanos now)
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
         if (path->login.tag != 0 && !path->present)
-            attempt_cancel(vpn, path); /* it may come back within the round */
+            attempt_cancel(vpn, path); /* the path may return within the round */
     }
-    struct path *first = winner(vpn);
+    struct path *first = attempt_answered(vpn);
     if (first != NULL && now >= first->login.begun_ns + LOGIN_IDLE_NS) {
         attempt_cancel(vpn, first);
         first->login.failed = true;
         first = NULL;
     }
     if (first == NULL && now >= vpn->wish.round_at_ns && !beside_waits(vpn, now))
-        race(vpn, now);
+        attempts_race(vpn, now);
 }
 
 nanos login_deadline(const struct vpn *vpn, nanos now)
@@ -190,7 +190,7 @@ nanos login_deadline(const struct vpn *vpn, nanos now)
     }
     if (vpn->wish.round_at_ns > now)
         return vpn->wish.round_at_ns;
-    if (more || (running(vpn) == 0 && tried_one(vpn)))
+    if (more || (attempts_running(vpn) == 0 && tried_one(vpn)))
         return vpn->wish.last_start_ns + STAGGER_NS;
     return NANOS_NEVER;
 }
@@ -230,11 +230,11 @@ void login_connected(struct vpn *vpn, enum ike_outcome outcome)
 {
     vpn->wish.round = 0;
     if (vpn->wish.waits)
-        tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
+        wish_tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
 }
 
-/* final - another path would bring the same answer: the peer, or our own policy, has refused. */
-static bool final(enum ike_outcome outcome)
+/* outcome_final - the outcome would be the same over another path: the peer, or our own policy, refused. */
+static bool outcome_final(enum ike_outcome outcome)
 {
     return outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH && outcome != IKE_CANCELLED &&
            outcome != IKE_UNACCEPTABLE_ADDRESSES && outcome != IKE_UNEXPECTED_NAT &&
@@ -249,12 +249,12 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
     path->login.tag = 0;
     path->login.sa = 0;
     if (vpn->session.id != 0) {
-        ASSERT(running(vpn) == 0);
+        ASSERT(attempts_running(vpn) == 0);
         return true;
     }
     path->login.failed = true;
-    vpn->wish.last_start_ns = now - STAGGER_NS; /* the next one need not wait */
-    if (final(outcome) && outcome != IKE_OK)
-        round_failed(vpn, outcome, now);
+    vpn->wish.last_start_ns = now - STAGGER_NS; /* the next attempt begins at once */
+    if (outcome_final(outcome) && outcome != IKE_OK)
+        login_round_failed(vpn, outcome, now);
     return true;
 }

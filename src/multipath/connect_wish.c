@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a person, or the configuration, wants of a connection: a session, and which of its children.
- */
+/* What a person or the configuration wants: a session, and children of the connection. */
 #include <stdio.h>
 
 #include "multipath/vpn.h"
@@ -14,8 +13,8 @@ static void add_remote(struct address remotes[REMOTES_MAX], uint8_t *n, const st
         remotes[(*n)++] = *more;
 }
 
-/* own_remotes - those of the connection, resolved or written as addresses, then those that a path
- * of it names for itself. */
+/* own_remotes - addresses of the connection, resolved or written as addresses, then those of its
+ * path sections. */
 static uint8_t own_remotes(const struct path_connect *wish, struct address remotes[REMOTES_MAX])
 {
     uint8_t n = 0;
@@ -77,7 +76,7 @@ void wish_begin_with(struct vpn *vpn, uint32_t children)
     vpn->wish.packet = (struct ike_packet){0};
 }
 
-/* conn_replace - the connection was loaded anew before the login was through. */
+/* conn_replace - the connection was loaded anew before the login was complete. */
 static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
 {
     login_cancel(vpn);
@@ -152,7 +151,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn->wish.children |= bit;
     if (vpn->wish.phase != WISH_OVER &&
         (vpn->session.id == 0 ||
-         vpn->session.login_tag != 0)) /* a login that asks for another one */
+         vpn->session.login_tag != 0)) /* a login is under way that asks for another child */
         vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child) & ~bit;
     if (wish->keep)
         vpn->wish.kept |= bit;

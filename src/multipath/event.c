@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What comes in: links, and the news of the IKE core. */
+/* Input: links, and events of the IKE core. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -34,7 +34,8 @@ static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
     leg->id = id;
 }
 
-/* inherits - a rekey of `old` that crossed another one has won: the leg of `old` is its leg. */
+/* inherits - a rekey of `old` that crossed another one has won: its leg replaces the leg of
+ * `old`. */
 static void inherits(struct vpn *vpn, struct leg *leg, struct leg *old)
 {
     ike_sa_id id = leg->id, was = old->id;
@@ -43,7 +44,8 @@ static void inherits(struct vpn *vpn, struct leg *leg, struct leg *old)
     follow_rekey(vpn, leg_find(vpn, was), id);
 }
 
-/* legs_follow - Child SAs and rekeys that crossed are where the core has put them by now. */
+/* legs_follow - looks up in the core where Child SAs are, and which of two crossing rekeys has
+ * won. */
 static void legs_follow(struct vpn *vpn)
 {
     const struct path_view *view = &vpn->pm->options.view;
@@ -160,7 +162,7 @@ static void abilities(struct vpn *vpn)
         *clones = CLONES_YES;
 }
 
-/* inherit - a session that was not begun by us here but by command: the wish goes over to it. */
+/* inherit - a session that a command began, not this manager: it takes over the wish. */
 static struct vpn *inherit(struct path_manager *pm, const struct ike_session_info *info)
 {
     struct vpn *old = wish_of(pm, info->conn->name);
@@ -199,7 +201,7 @@ static void login_over(struct vpn *vpn, ike_sa_id sa)
         vpn->paths[i].login.failed = false;
 }
 
-/* session_known - the vpn of a session; adopts those that are new. */
+/* session_known - the vpn of a session; a new session gets one. */
 static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike_sa_id sa,
                                  nanos now)
 {
@@ -243,7 +245,7 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
     wanted_plan(vpn, now);
 }
 
-/* serve_there - the leg gets the path on which it stands, if there is one that is free. */
+/* serve_there - the leg serves the path on which it is, if that path is free. */
 static void serve_there(struct vpn *vpn, struct leg *leg)
 {
     for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++)
@@ -265,7 +267,9 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
     const struct leg *parent = leg == NULL ? NULL : leg_find(vpn, leg->parent);
     if (parent != NULL && vpn_end_user(vpn) &&
         !address_equal(&parent->at.local.address, &leg->at.local.address))
-        home_chosen(vpn, leg, now); /* moved before we heard of it */
+        home_chosen(vpn, leg, now); /* it moved before this event */
+    if (leg != NULL && event->tag != 0)
+        repair_cloned(vpn, leg, event->tag);
     if (leg == NULL || event->sa_old != 0 || !vpn_end_user(vpn))
         return;
     /* the path of the login, before a new plan may be without it; or one that comes with the plan
@@ -277,7 +281,7 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
 
 static void sa_down(struct vpn *vpn, const struct ike_event *event)
 {
-    legs_follow(vpn); /* what was its is somebody else's by now */
+    legs_follow(vpn); /* its Child SAs may be on another leg */
     struct leg *leg = leg_find(vpn, event->sa);
     if (vpn->session.clones == CLONES_FULL)
         vpn->session.clones = CLONES_YES;
@@ -285,7 +289,7 @@ static void sa_down(struct vpn *vpn, const struct ike_event *event)
         return;
     if (leg->path >= 0) {
         struct path *path = &vpn->paths[leg->path];
-        /* a path that took its IKE SA with it must show that it is back for good */
+        /* a path whose IKE SA died must answer for stable_for */
         path->use.lost |= event->outcome == IKE_TIMEOUT || leg->health == HEALTH_DEAD;
     }
     leg_remove(vpn, leg);
@@ -362,8 +366,8 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     vpn_touch(vpn);
 }
 
-/* without_address - the login brought no inner address: nothing can be carried, nor will it later.
- * Ended, and, if it is wanted, tried again like any session that does not last. */
+/* without_address - the login brought no inner address, so the session can carry nothing. It is
+ * deleted. A wish that is kept logs in again. */
 static void without_address(struct vpn *vpn)
 {
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id};
@@ -394,9 +398,9 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
         (void)login_done(vpn, event->tag, event->outcome, now);
 }
 
-/* exchange_answered - whatever it was about, the path works in both directions. Tests of other
- * paths say nothing of where the IKE SA is; nor does anything while it moves, since what was
- * outstanding is asked again over the new path (RFC 4555 section 3.5). */
+/* exchange_answered - the path works in both directions. Tests of other paths say nothing about the
+ * path of the IKE SA. During a move the response says nothing either: the request was sent over
+ * both paths (RFC 4555 section 3.5). */
 static void exchange_answered(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     struct leg *leg = leg_find(vpn, event->sa);
@@ -483,7 +487,7 @@ void path_manager_event(struct path_manager *pm, const struct ike_event *event, 
 
 void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nanos now)
 {
-    /* like an attempt that failed for the moment; what is gone says so by an event of its own */
+    /* treated as a temporary failure; an IKE SA that does not exist has an event of its own */
     struct ike_event event = {
         .kind = IKE_EV_COMMAND_DONE,
         .tag = tag,
@@ -503,13 +507,13 @@ void path_manager_refused(struct path_manager *pm, uint64_t tag, int error, nano
     manager_settle(pm, now);
 }
 
-/* catch_up - the events that were not noted, as if they came now. */
+/* catch_up - notes the events that were missed, from look-ups in the core. */
 static void catch_up(struct path_manager *pm, nanos now)
 {
     const struct path_view *view = &pm->options.view;
     struct ike_child_info child = {0};
     struct ike_sa_info sa = {0};
-    pm->missed = false; /* nothing is repaired before all is known */
+    pm->missed = false; /* no repair before all events are noted */
     pm->behind_ns = nanos_after(now, NANOS_PER_SEC);
     for (struct vpn *vpn = pm->vpns; vpn != NULL; vpn = vpn->next) {
         if (!vpn_end_user(vpn) || vpn->paths != NULL)

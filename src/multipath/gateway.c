@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Gateway begins by itself, where it is configured to: the first clone, right behind the
- * login (draft-mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant), and the exchange that creates
- * the VPN of a clone and moves it to another address of the End User (B.5, M13). All else, and what
- * is missing when either comes to nothing, is the End User's.
+ * What a Gateway begins, if it is configured to: the first clone, directly after the login
+ * (draft-mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant), and the exchange that creates the VPN
+ * of a clone and moves it to another address of the End User (B.5, M13). The End User does all
+ * else, and repeats what failed here.
  */
 #include "multipath/vpn.h"
 
@@ -49,7 +49,8 @@ static const struct ike_child_policy *child_of(const struct vpn *vpn, uint8_t *r
     return NULL;
 }
 
-/* offer - a fresh clone gets its VPN and an address that no other IKE SA of the session uses. */
+/* offer - creates the VPN of a new clone at an address of the End User that no other IKE SA
+ * uses. */
 static void offer(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct ike_sa_info info;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is alive. Evidence of life is any authentic packet: ESP on a Child SA, or IKE on the IKE SA.
- * An IKE SA is asked (an empty INFORMATIONAL, RFC 7296 section 2.4) when
- *   - packets of ours went out after the last sign of life, and nothing came for `quick`, or
- *   - the End User heard nothing for `probe`: that also feeds the evidence of the Gateway, which
- * asks by itself only what it sends to. What is not answered within `grant` is dead. The budget B
- * is the smaller of `failover` and five times `probe_interval`: quick 0.15 B, grant 0.45 B, probe
- * at most 0.5 B. So traffic leaves a black hole after 0.6 B, and an idle path is known to be dead
- * after 0.95 B.
+ * Which IKE SAs are alive. Any authentic packet is evidence: ESP on a Child SA, or IKE on the IKE
+ * SA. An IKE SA is probed (an empty INFORMATIONAL, RFC 7296 section 2.4) in two cases:
+ *
+ *   - packets of ours went out after the last evidence, and none came for `quick`;
+ *   - the End User received nothing for `probe`. This probe is evidence for the Gateway, too.
+ *
+ * A Gateway probes only the IKE SAs on which it sends. A probe without a response within `grant`
+ * means that the IKE SA is dead. The budget B is the smaller of `failover` and five times
+ * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
+ * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  */
 #include "multipath/vpn.h"
 
@@ -15,7 +17,8 @@
 #define PROBE_DEFAULT_NS  NANOS_PER_SEC
 #define RESEND_MIN_NS     (10 * NANOS_PER_MS)
 #define GATEWAY_LOST_NS   (165 * NANOS_PER_SEC) /* as long as an exchange without an answer lasts */
-/* probe intervals that a sender goes without an answer to a question, though packets arrive */
+/* after so many probe intervals without a response to a request, a sender probes, though packets
+ * arrive */
 #define PROOF_ROUNDS 8
 #define IDLE_METERED 10 /* a metered path without traffic is asked that much less often */
 
@@ -152,7 +155,7 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
     return false;
 }
 
-/* ike_heard - when the IKE core or we heard of it last, not after `limit`. */
+/* ike_heard - last evidence that the IKE core or we have, not later than `limit`. */
 static nanos ike_heard(const struct vpn *vpn, const struct leg *leg, nanos limit)
 {
     const struct path_view *view = &vpn->pm->options.view;
@@ -174,7 +177,7 @@ nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
     return heard;
 }
 
-/* look - what the data plane and the IKE core saw since. */
+/* look - reads the counters of the data plane and of the IKE core. */
 static void look(struct vpn *vpn, struct leg *leg, nanos now)
 {
     const struct path_view *view = &vpn->pm->options.view;
@@ -194,7 +197,8 @@ static void look(struct vpn *vpn, struct leg *leg, nanos now)
         health_heard(vpn, leg, heard, now);
 }
 
-/* parked_beside - a living IKE SA is at home where this one is parked: it is asked for both. */
+/* parked_beside - a living IKE SA that is at home where this one is parked: its probes answer for
+ * both. */
 static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *leg)
 {
     if (!vpn_end_user(vpn) || leg_home(vpn, leg))
@@ -208,7 +212,7 @@ static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *
     return NULL;
 }
 
-/* curious_at - when the IKE SA, alive and not asked, wants a probe. */
+/* curious_at - when an IKE SA that is alive and has no outstanding probe is to be probed. */
 static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
 {
     struct timing timing = health_timing(vpn, leg);
@@ -283,7 +287,8 @@ static void judge(struct vpn *vpn, struct leg *leg, nanos now)
         vpn->paths[leg->path].use.lost = false;
 }
 
-/* A Gateway does not wait for ever for an IKE SA that its peer has replaced by another clone. */
+/* A Gateway gives up a dead IKE SA in the end: the End User may have replaced it by another
+ * clone. */
 static bool gateway_gives_up(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     return !vpn_end_user(vpn) && leg->health == HEALTH_DEAD && leg->job == JOB_NONE &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A child with `inactivity`, none of whose Child SAs carried a packet for so long, ends: on all
- * paths at once, as one that only stands by is idle while another one carries its traffic. What it
- * was wanted for comes again with the next wish.
+ * A child with `inactivity` ends when none of its Child SAs carried a packet for that long. It ends
+ * on all paths at once: a Child SA on standby is idle while another one carries the traffic. The
+ * next wish for the child creates it again.
  */
 #include "multipath/vpn.h"
 
@@ -22,7 +22,7 @@ nanos idle_since(const struct vpn *vpn, const struct bearer *bearer)
     return later(bearer->since_ns, later(in_ns, out_ns));
 }
 
-/* end - false: not all of it could be said. */
+/* end - orders the deletion. false: not all orders had room. */
 static bool end(struct vpn *vpn, uint8_t policy)
 {
     bool all = true;

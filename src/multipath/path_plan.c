@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which paths an End User wants: the path sections of the connection, laid over the links that the
- * host has and the addresses that the peer has. A path keeps its place in the plan as long as an
- * IKE SA serves it; those that are not begun yet are planned anew with every change.
+ * Which paths an End User wants: the path sections of the connection, combined with the links of
+ * the host and the addresses of the peer. A path keeps its place in the plan while an IKE SA serves
+ * it. The other paths are planned anew after every change.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static const struct ike_path_policy *policy_of(const struct vpn *vpn, int policy
     return policy < 0 ? NULL : &vpn->conn->paths[policy];
 }
 
-/* local_named - the connection is for this address: local_addrs has it, or has none. */
+/* local_named - local_addrs of the connection has this address, or is empty. */
 static bool local_named(const struct vpn *vpn, const struct address *local)
 {
     bool restricted = false;
@@ -61,7 +61,7 @@ static bool remote_allowed(const struct ike_path_policy *policy, const struct ad
     return false;
 }
 
-/* prefix_len - leading bits that all addresses of the range have in common. */
+/* prefix_len - leading bits that all addresses of the range share. */
 static unsigned prefix_len(const struct address_range *range)
 {
     unsigned n = 0;
@@ -72,7 +72,7 @@ static unsigned prefix_len(const struct address_range *range)
     return n;
 }
 
-/* route_to - *ret_cost orders as the kernel does: the longest prefix, then the lowest metric. */
+/* route_to - *ret_cost orders routes as the kernel does: longest prefix, then lowest metric. */
 static bool route_to(const struct path_link *link, const struct address *remote, uint64_t *ret_cost)
 {
     bool found = false;
@@ -88,8 +88,8 @@ static bool route_to(const struct path_link *link, const struct address *remote,
     return found;
 }
 
-/* source_on - the address of the link to talk to `remote` from: one that the connection names
- * before others, and `kept` if that is still good. */
+/* source_on - our address for `remote` on this link: one that the connection names first, else
+ * `kept` if it is still valid. */
 static bool source_on(const struct vpn *vpn, const struct ike_path_policy *policy,
                       const struct path_link *link, const struct address *remote,
                       struct address *kept, uint64_t *ret_cost)
@@ -169,7 +169,7 @@ bool wanted_at_home(const struct path *path, const struct ike_path *at)
            address_equal(&at->remote.address, &path->remote);
 }
 
-/* refresh - is the path there now? */
+/* refresh - looks whether the path exists now. */
 static void refresh(struct vpn *vpn, struct path *path, nanos now)
 {
     const struct path_link *link = link_named(vpn->pm, path->interface);
@@ -279,7 +279,7 @@ static void plan_add(const struct vpn *vpn, struct plan *plan, int policy_index,
     plan->paths[plan->n++] = path;
 }
 
-/* reachable - the remote can be talked to over the link. */
+/* reachable - the link has a route and a source address for the remote. */
 static bool reachable(const struct vpn *vpn, int policy, const struct path_link *link,
                       const struct address *remote)
 {
@@ -288,8 +288,8 @@ static bool reachable(const struct vpn *vpn, int policy, const struct path_link 
     return source_on(vpn, policy_of(vpn, policy), link, remote, &ignored, &cost);
 }
 
-/* plan_link - the path of one policy over one link; with mesh = full the one to the address of this
- * round, so that there is one over each link before there are two over any. */
+/* plan_link - plans the path of one policy over one link. With mesh = full, one round for each
+ * remote address: every link gets one path before any gets two. */
 static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
                       const struct path_link *link, unsigned round)
 {
@@ -335,7 +335,7 @@ static void plan_policy(const struct vpn *vpn, struct plan *plan, int index, uns
     }
 }
 
-/* plan_absent - a section is shown, and remembered, also while its interface is not there. */
+/* plan_absent - a section keeps its path in status while its interface does not exist. */
 static void plan_absent(const struct vpn *vpn, struct plan *plan)
 {
     for (uint8_t i = 0; i < vpn->conn->n_paths; i++) {
@@ -345,8 +345,8 @@ static void plan_absent(const struct vpn *vpn, struct plan *plan)
     }
 }
 
-/* plan_remotes - mesh = pairs: remote addresses that no path leads to get one, if the peer has more
- * of them than we have links. */
+/* plan_remotes - mesh = pairs: remote addresses without a path get one, if the peer has more
+ * addresses than we have links. */
 static void plan_remotes(const struct vpn *vpn, struct plan *plan)
 {
     if (vpn->conn->mesh != IKE_MESH_PAIRS || vpn->conn->n_paths == 0 || plan->n == 0)

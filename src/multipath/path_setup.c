@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Until each wanted path has its VPN: IKE SAs are cloned for the paths that have none (one clone at
- * a time of one IKE SA, from any that lives), and Child SAs are created where they belong. Where
- * IKE SAs live is the matter of placement.c.
+ * Gives each path its VPN: clones IKE SAs for paths that have none, and creates Child SAs. Any
+ * living IKE SA may be cloned, each one by one clone at a time. Moves are in placement.c.
  */
 #include "multipath/vpn.h"
 
-#define SURPLUS_NS (10 * NANOS_PER_SEC) /* a clone that serves nothing goes after that */
-
-#define CLONING_NS NANOS_PER_SEC /* nothing waits longer for a clone */
+#define SURPLUS_NS (10 * NANOS_PER_SEC) /* a clone that serves no path is deleted after that */
+#define CLONING_NS NANOS_PER_SEC        /* other exchanges wait no longer for a clone */
 
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command)
 {
@@ -39,34 +37,25 @@ static void failed(struct vpn *vpn, struct path *path, nanos now)
     path->use.retry_ns = retry_after(vpn->pm, path->use.failures, now);
 }
 
-/* repair_clone_forget - the path needs it no more; the clone that is under way will be a spare one.
- */
+/* repair_clone_forget - the path needs no clone any more. The one that is under way will be
+ * spare. */
 void repair_clone_forget(struct path *path)
 {
     path->use.clone_tag = 0;
     path->use.clone_of = 0;
 }
 
-/* spoken_for - the clone came out of a command whose outcome will name its path. */
-static bool spoken_for(const struct vpn *vpn, const struct leg *leg)
-{
-    for (unsigned i = 0; !leg->theirs && i < vpn->n_paths; i++)
-        if (vpn->paths[i].use.clone_of != 0 && vpn->paths[i].use.clone_of == leg->parent)
-            return true;
-    return false;
-}
-
 static struct leg *spare(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
-        if (leg->path < 0 && leg->job == JOB_NONE && leg_alive(leg) && !spoken_for(vpn, leg))
+        if (leg->path < 0 && leg->job == JOB_NONE && leg_alive(leg))
             return leg;
     }
     return NULL;
 }
 
-/* parent - the IKE SA to clone: alive, idle, not being cloned. */
+/* parent - the IKE SA to clone: alive, not being cloned, idle if possible. */
 static struct leg *parent(struct vpn *vpn)
 {
     struct leg *best = NULL;
@@ -75,19 +64,19 @@ static struct leg *parent(struct vpn *vpn)
         bool busy = false;
         for (unsigned k = 0; k < vpn->n_paths; k++)
             busy |= vpn->paths[k].use.clone_of == leg->id;
-        /* where the Gateway is about to move it, what is cloned would not be known at both ends */
+        /* the Gateway is about to move it: the two ends might see the clone at different places */
         busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
             continue;
-        /* an exchange that runs would only make the clone wait */
+        /* the clone would wait for an exchange that runs */
         if (best == NULL || (best->job != JOB_NONE && leg->job == JOB_NONE))
             best = leg;
     }
     return best;
 }
 
-/* With all IKE SAs of a session cloned at the same time, again and again, k paths take log2(k)
- * round trips (A-14): a move or a creation in between would cost more than it gains. */
+/* While paths lack an IKE SA, all IKE SAs are cloned again and again: k paths take log2(k) round
+ * trips (A-14). A move or a creation in between would cost more than it gains. */
 nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     for (unsigned i = 0; leg_alive(leg) && i < vpn->n_paths; i++) {
@@ -106,8 +95,8 @@ static unsigned legs_and_clones(const struct vpn *vpn)
     return n;
 }
 
-/* take_theirs - a clone that the peer began serves a path at once, also one for which ours is still
- * under way (both began at the same time). */
+/* take_theirs - a clone that the peer began serves a path at once. If a clone of ours is under way
+ * for that path, ours becomes spare. */
 static void take_theirs(struct vpn *vpn)
 {
     for (unsigned k = 0; k < vpn->session.n_legs; k++) {
@@ -131,8 +120,7 @@ static void take_theirs(struct vpn *vpn)
     }
 }
 
-/* unheard - the session has an IKE SA that we have not heard of: the Gateway has begun one, and we
- * will be told next. */
+/* unheard - the core has an IKE SA of which no event has come yet: the Gateway began it. */
 static bool unheard(const struct vpn *vpn)
 {
     struct ike_session_info info;
@@ -164,7 +152,7 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
         failed(vpn, path, now);
 }
 
-/* abandon - the IKE SA that was to be cloned died over it: another one will do. */
+/* abandon - the IKE SA that was being cloned has died: another one is cloned for the path. */
 static void abandon(struct vpn *vpn, struct path *path, nanos now)
 {
     struct leg *leg = leg_find(vpn, path->use.clone_of);
@@ -179,8 +167,8 @@ static bool wants_leg(const struct path *path)
     return path->present && path->use.sa == 0 && path->use.clone_tag == 0;
 }
 
-/* served - paths with or about to have an IKE SA that share the interface, or the remote address,
- * of this one. */
+/* served - paths with an IKE SA, or with one under way, on the same interface or to the same remote
+ * address. */
 static unsigned served(const struct vpn *vpn, const struct path *path, bool by_remote)
 {
     unsigned n = 0;
@@ -193,8 +181,8 @@ static unsigned served(const struct vpn *vpn, const struct path *path, bool by_r
     return n;
 }
 
-/* rather - which path gets the next IKE SA: there may not be one for each (mesh, max_ike_sas). What
- * fails together counts for less: first another interface, then another address of the Gateway. */
+/* rather - `a` gets the next IKE SA: not each path may get one (mesh, max_ike_sas). Paths on
+ * another interface come first, then paths to another address of the Gateway. */
 static bool rather(const struct vpn *vpn, const struct path *a, const struct path *b)
 {
     unsigned by_link_a = served(vpn, a, false), by_link_b = served(vpn, b, false);
@@ -226,7 +214,7 @@ static nanos clone_all(struct vpn *vpn, nanos now)
             return at;
         serve(vpn, (unsigned)best, now);
         if (wants_leg(&vpn->paths[best]))
-            return at; /* nothing to clone from now: the next event brings us back */
+            return at; /* no IKE SA can be cloned now: the next event calls again */
     }
 }
 
@@ -279,7 +267,7 @@ static bool others_live(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
-/* redundant - what the leg carries is carried by others, which serve paths. */
+/* redundant - other legs, which serve paths, have a Child SA for each child of this one. */
 static bool redundant(const struct vpn *vpn, const struct leg *leg)
 {
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
@@ -294,15 +282,14 @@ static bool redundant(const struct vpn *vpn, const struct leg *leg)
     return true;
 }
 
-/* bury - IKE SAs that are of no use any more: dead for long, or clones that nobody needs (D-12: the
- * End User deletes the surplus): of the peer, or ours that came when its path had got another one.
- */
+/* bury - deletes IKE SAs without use: dead for LOST_NS, or spare clones (D-12: the End User deletes
+ * the surplus). */
 static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
 {
     if (leg->job == JOB_DELETE)
         return NANOS_NEVER;
     if (leg->health == HEALTH_DEAD && others_live(vpn, leg)) {
-        /* after a loss of everything its path may be back a little later than another one */
+        /* after a loss of all paths, this path may return a little later than the others */
         nanos since = leg->dead_since_ns > vpn->session.some_alive_ns ? leg->dead_since_ns
                                                                       : vpn->session.some_alive_ns;
         if (now - since < LOST_NS)
@@ -311,7 +298,7 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
         leg->job_tag = 0;
         delete_leg(vpn, leg);
     }
-    if (leg->path >= 0 || vpn->session.n_legs == 1 || !redundant(vpn, leg) || spoken_for(vpn, leg))
+    if (leg->path >= 0 || vpn->session.n_legs == 1 || !redundant(vpn, leg))
         return NANOS_NEVER;
     if (now - leg->up_ns < SURPLUS_NS)
         return leg->up_ns + SURPLUS_NS;
@@ -341,13 +328,13 @@ nanos repair_settle(struct vpn *vpn, nanos now)
     if (now >= lost) {
         struct ike_command command = {
             .kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id, .force = true};
-        vpn->session.all_dead_ns = moment(now); /* once more later, should the command get lost */
+        vpn->session.all_dead_ns = moment(now); /* ordered again later, if the command was lost */
         (void)command_add(vpn, &command);
         lost = repair_lost_at(vpn, patience);
     }
     nanos at = nanos_min(lost, vpn->pm->behind_ns);
     if (vpn->pm->behind_ns != NANOS_NEVER)
-        return at; /* what seems to be missing may be there */
+        return at; /* what seems to be missing may exist: its event was not noted */
     if (!vpn_single(vpn))
         at = nanos_min(at, clone_all(vpn, now));
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
@@ -355,6 +342,16 @@ nanos repair_settle(struct vpn *vpn, nanos now)
         at = nanos_min(at, bury(vpn, &vpn->legs[i], now));
     }
     return at;
+}
+
+void repair_cloned(struct vpn *vpn, struct leg *leg, uint64_t tag)
+{
+    for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++) {
+        if (vpn->paths[i].use.clone_tag != tag)
+            continue;
+        repair_clone_forget(&vpn->paths[i]);
+        leg_assign(vpn, leg, (int)i);
+    }
 }
 
 static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *event, nanos now)
@@ -373,7 +370,7 @@ static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *even
     failed(vpn, path, now);
 }
 
-/* answer_wish - a further child of a session that was there: the first outcome counts. */
+/* answer_wish - tells the caller who wished for a further child. The first outcome counts. */
 static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcome)
 {
     if (wished_for(vpn, policy) && vpn->wish.waits && vpn->session.login_tag == 0)
@@ -386,13 +383,13 @@ static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *ev
         answer_wish(vpn, leg->job_policy, IKE_OK);
         leg->job_failures = 0;
         leg->job_at_ns = 0;
-        /* told in good time also where the Child SA did not last */
+        /* the Child SA may have ended already: try again soon */
         if (!leg_has(vpn, leg, leg->job_policy))
             leg->job_at_ns = now + RETRY_MIN_NS;
         return;
     }
     leg->job_failures++;
-    /* what was refused for good is asked again at leisure */
+    /* after a permanent refusal the next attempt is a minute away */
     bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||
                      event->outcome == IKE_INSTALL_FAILED;
     if (!temporary)
@@ -422,7 +419,7 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
         if (creation)
             created(vpn, leg, event, now);
         else if (event->outcome != IKE_OK)
-            leg->dead_since_ns = leg->up_ns = now; /* asked again after the same time */
+            leg->dead_since_ns = leg->up_ns = now; /* ordered again after the same time */
         return true;
     }
     return false;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where IKE SAs live. A fresh clone moves to its path. An IKE SA whose path died is parked: moved
- * to a path that lives, so that neither it nor its Child SAs are lost, and what the Gateway sends
- * on them leaves the dead path within a round trip. From there its own path is tested, and when it
- * has answered for `stable_for` the IKE SA moves home. With a single IKE SA the same is ordinary
- * mobility; its home is then the best path that there is.
+ * On which path each IKE SA is. A new clone moves to its path. When a path dies, its IKE SA is
+ * parked: moved to a path that works. So the IKE SA and its Child SAs survive, and within one round
+ * trip the Gateway sends on the working path. The dead path is tested from there. When it has
+ * answered for `stable_for`, the IKE SA moves home. A single IKE SA behaves in the same way; its
+ * home is the best path that exists.
  */
 #include "multipath/vpn.h"
 
 #define MOVE_NS       (3 * NANOS_PER_SEC) /* path test, update and routability check together */
 #define MOVE_ROUNDS   4                   /* ... and one more, as a message may be lost */
 #define MOVE_BRIEF_NS NANOS_PER_SEC
-/* the Gateway's M13 is here by then, its repetition too */
+/* the Gateway's M13 and its first retransmission have arrived by then */
 #define GATEWAY_MOVES_NS (500 * NANOS_PER_MS)
 #define TEST_MAX_NS      (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
 #define TEST_SINGLE_NS   (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
@@ -25,7 +25,7 @@ static struct ike_path place(const struct leg *leg, const struct path *path)
     };
 }
 
-/* combined - one exchange can create the Child SA and move (D-08 a). */
+/* combined - the Child SA and the move can share one exchange (D-08 a). */
 static bool combined(const struct vpn *vpn, const struct leg *leg, uint8_t *ret_policy)
 {
     if (vpn->conn->reduced != IKE_REDUCED_END_USER || vpn->session.separate ||
@@ -88,8 +88,8 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
     }
 }
 
-/* move_time - three round trips, on a path that may be slow. While nothing answers anywhere, no
- * path may hold up the others for long. */
+/* move_time - how long a move may take: three round trips, also on a slow path. While no IKE SA
+ * answers, the time is short, so that each path is tried soon. */
 static nanos move_time(const struct vpn *vpn, const struct leg *leg, const struct path *path)
 {
     nanos brief = 2 * health_timing(vpn, leg).grant_ns, slow = MOVE_ROUNDS * path->test_rtt_ns;
@@ -134,15 +134,15 @@ static bool ranks_before(const struct path *a, const struct path *b)
     return a->metered != b->metered ? b->metered : a->cost < b->cost;
 }
 
-/* in_common - of what died, with the path: interface and remote address. */
+/* in_common - what the path shares with the dead place of the leg: interface, remote address. */
 static unsigned in_common(const struct leg *leg, const struct path *path)
 {
     unsigned n = leg->at.interface == path->link ? 1 : 0;
     return n + (address_equal(&leg->at.remote.address, &path->remote) ? 1 : 0);
 }
 
-/* sooner - which of two paths without an IKE SA is tried: the one that failed less often, that has
- * less in common with the place where nothing answers. */
+/* sooner - of two paths without an IKE SA, `a` is tried first: it failed less often, or shares less
+ * with the dead place. */
 static bool sooner(const struct leg *leg, const struct path *a, const struct path *b)
 {
     if (a->use.failures != b->use.failures)
@@ -151,8 +151,8 @@ static bool sooner(const struct leg *leg, const struct path *a, const struct pat
     return common_a != common_b ? common_a < common_b : ranks_before(a, b);
 }
 
-/* refuge - the path to be parked on: one with a living IKE SA at home; else one that nobody has
- * tried lately. -1: none now; then *at is when to look again. */
+/* refuge - the path on which to park: one with a living IKE SA at home, else one that was not tried
+ * recently. -1: none now, look again at *at. */
 static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
 {
     int best = -1;
@@ -178,8 +178,8 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
     return best;
 }
 
-/* retarget - the single IKE SA goes for the best path. The one where it is stays good enough until
- * the better one was tested for `stable_for`. */
+/* retarget - a single IKE SA gets the best path as its home. It stays where it is until tests of
+ * that path succeeded for `stable_for`. */
 static void retarget(struct vpn *vpn, struct leg *leg)
 {
     int best = leg->path;
@@ -198,15 +198,15 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     vpn->paths[best].use.answers_since_ns = 0;
 }
 
-/* test_timing - the round-trip time of the leg is that of another path. This one may have got
- * slower than the budget allows: until a test told, later ones wait longer. */
+/* test_timing - the round-trip time of the leg was measured on another path. This path may be
+ * slower, so later tests wait longer until one is answered. */
 static struct timing test_timing(const struct vpn *vpn, const struct leg *leg,
                                  const struct path *path)
 {
     struct timing timing = health_timing(vpn, leg);
     nanos rtt = path->test_rtt_ns;
-    if (vpn->session.n_legs >
-        1) /* the only IKE SA is needed where it is: a test keeps its probes waiting */
+    /* a test blocks the probes of its IKE SA, so the only IKE SA is not kept busy for long */
+    if (vpn->session.n_legs > 1)
         timing.grant_ns =
             nanos_min(timing.grant_ns << nanos_min(path->use.test_failures, 2), MOVE_NS);
     if (timing.grant_ns < 2 * rtt)
@@ -240,7 +240,7 @@ static nanos test_home(struct vpn *vpn, const struct leg *leg, struct path *path
     return path->use.test_tag != 0 ? NANOS_NEVER : path->use.test_at_ns;
 }
 
-/* go_home - the leg is not where it belongs, and its path is there. */
+/* go_home - moves a leg to the path that it serves, when that path is ready. */
 static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct path *path = &vpn->paths[leg->path];
@@ -267,8 +267,8 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
     return nanos_min(stable, test_home(vpn, leg, path, now));
 }
 
-/* let_go - a creation that died with its path must not keep the IKE SA there: it goes along with
- * the move, and its outcome is awaited beside it. */
+/* let_go - a creation without a response must not keep the IKE SA on a dead path. Its request goes
+ * along with the move (loose_tag). */
 static void let_go(struct vpn *vpn, struct leg *leg, nanos now)
 {
     nanos at = NANOS_NEVER;

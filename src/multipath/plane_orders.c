@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the data plane must know of the health of paths, and what people may see of it. */
+/* What the data plane is told about paths, and what people see of them. */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-/* traffic elsewhere for longer than that makes a new favourite */
+/* the favourite changes when another IKE SA received traffic so much later */
 #define FAVOURITE_NS NANOS_PER_SEC
 
 const char *path_state_name(enum path_state state)
@@ -35,7 +35,7 @@ static const struct leg *leg_at(const struct vpn *vpn, ike_sa_id id)
     return NULL;
 }
 
-/* --- who carries --- */
+/* --- which Child SAs carry traffic --- */
 
 static bool leg_usable(const struct leg *leg)
 {
@@ -48,10 +48,8 @@ static bool bearer_first_class(const struct vpn *vpn, const struct bearer *beare
     return leg != NULL && leg_usable(leg) && (!vpn_end_user(vpn) || leg_home(vpn, leg));
 }
 
-/*
- * bearer_usable - in three steps, each only if the one before leaves nothing: healthy and at home;
- * healthy though parked or returning; whatever has a link, since we may be wrong about the dead.
- */
+/* bearer_usable - three classes, each used only if the one before is empty: healthy and at home;
+ * healthy but parked or returning; any with a link, since a dead verdict may be wrong. */
 static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
 {
     bool first = false, second = false;
@@ -64,8 +62,7 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
         second |= leg_alive(leg);
     }
     const struct leg *leg = leg_at(vpn, bearer->sa);
-    if (leg == NULL ||
-        vpn_released(vpn)) /* on its way out: a session that follows gets its packets */
+    if (leg == NULL || vpn_released(vpn)) /* another session gets the packets */
         return false;
     if (first)
         return bearer_first_class(vpn, bearer);
@@ -79,7 +76,7 @@ static void rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *r
     *ret_priority = 1;
     *ret_weight = 1;
     if (!vpn_end_user(vpn)) {
-        /* The End User's ranking is not known here; where it sends tells it. */
+        /* A Gateway does not know the End User's priorities; it follows the End User's traffic. */
         bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
         *ret_priority =
             failover && vpn->session.favourite != 0 && bearer->sa != vpn->session.favourite ? 2 : 1;
@@ -115,7 +112,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
         };
         return true;
     }
-    /* those that get better first: no packet finds the session without any */
+    /* Child SAs that become usable first: at each moment the session has a usable one */
     for (int pass = 1; pass >= 0; pass--) {
         for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
             struct bearer *bearer = &vpn->bearers[i];
@@ -141,7 +138,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
     return false;
 }
 
-/* favour - where the End User's packets come in, with some inertia. */
+/* favour - the IKE SA on which packets of the End User arrive, with some inertia. */
 static void favour(struct vpn *vpn)
 {
     const struct leg *now_best = leg_at(vpn, vpn->session.favourite);
@@ -200,7 +197,8 @@ enum path_state orders_path_state(const struct vpn *vpn, const struct path *path
     if (path->use.clone_tag != 0)
         return PATH_CLONING;
     if (vpn_single(vpn) && vpn->session.n_legs > 0 && wanted_at_home(path, &vpn->legs[0].at))
-        return home_state(vpn, path, &vpn->legs[0], now); /* it carries what has no better home */
+        return home_state(vpn, path, &vpn->legs[0],
+                          now); /* the single IKE SA is parked on this path */
     return path->use.retry_ns > now ? PATH_BACKOFF : PATH_IDLE;
 }
 
@@ -307,7 +305,7 @@ static void gateway_status(const struct vpn *vpn, const struct leg *leg, struct 
 
 bool path_manager_status(struct path_manager *pm, size_t index, struct path_status *ret_status)
 {
-    /* whoever asks for one after the other does not make us walk from the beginning each time */
+    /* status_at: a caller that reads all in order does not cost a walk from the beginning each time */
     bool on = pm->status_at != NULL && index >= pm->status_before;
     struct vpn *vpn = on ? pm->status_at : pm->vpns;
     size_t before = on ? pm->status_before : 0;

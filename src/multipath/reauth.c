@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reauthentication of a whole session, make before break (RFC 7296 section 2.8.3): the successor is a
- * second wish for the same connection, that logs in while the session (the elder) lives, and asks
+ * Reauthentication of a session, make before break (RFC 7296 section 2.8.3). The successor is a
+ * second wish for the same connection. It logs in while the old session (the elder) lives, and asks
  * for the same inner addresses. It clones and moves until it has a VPN on each path where the elder
- * has one. Only then the elder's VPNs stop sending; they receive for a while, since packets may be
- * under way, and all of the elder is deleted. A login that fails is tried again; the elder ends at
- * its deadline if none succeeds.
+ * has one. Then the VPNs of the elder stop sending. They still receive for a while, and then the
+ * elder is deleted. A login that fails is tried again. If none succeeds, the elder ends at its
+ * deadline.
  */
 #include "base/assert.h"
 #include "multipath/vpn.h"
@@ -66,7 +66,7 @@ static unsigned carrying(const struct vpn *vpn, nanos now)
     return n;
 }
 
-/* complete - whatever the elder can carry, and where, the successor can. */
+/* complete - the successor carries all children that the elder carries, on as many paths. */
 static bool complete(const struct vpn *successor, nanos now)
 {
     const struct vpn *vpn = successor->replace.elder;
@@ -84,7 +84,7 @@ static nanos drained_at(const struct vpn *vpn)
     return vpn->session.drained_ns + DRAIN_NS + 2 * nanos_min(rtt, FAR_RTT_NS);
 }
 
-/* hands_over - is it time? Else *ret_again: when to look. */
+/* hands_over - the elder stops sending now. false: look again at *ret_again. */
 static bool hands_over(struct vpn *vpn, nanos now, nanos *ret_again)
 {
     const struct vpn *successor = vpn->replace.successor;

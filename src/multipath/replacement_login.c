@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A login beside a session of which no path answers: the Gateway may have lost it. The successor is a
- * second wish for the same connection. It knocks first: an IKE_SA_INIT that is cancelled as soon
- * as it is answered, since all it shall tell is that the Gateway is there again. Then the old
- * session is asked once more. If it lives, the successor goes without having authenticated; if it does
- * not, the successor logs in, and the old session ends only after that. So a black hole costs no login,
- * and a restarted Gateway costs one. Nothing here believes an unprotected message: who can forge
- * the answer of an IKE_SA_INIT gains a question to the old session.
+ * A login beside a session of which no path answers: the Gateway may have restarted. The successor
+ * is a second wish for the same connection. It knocks first: it sends IKE_SA_INIT and cancels the
+ * login once that is answered. The answer shows that the Gateway is up. Then each IKE SA of the old
+ * session is probed once more. If one answers, the successor ends without having authenticated. If
+ * none does, the successor logs in, and the old session ends after that.
+ *
+ * So a black hole costs no login, and a restarted Gateway costs one. No unprotected message is
+ * believed: a forged answer to IKE_SA_INIT only causes probes of the old session.
  */
 #include "base/assert.h"
 #include "multipath/vpn.h"
@@ -16,7 +17,7 @@
 #define LASTING_NS  (300 * NANOS_PER_SEC)
 #define KNOCK_NS    (3 * NANOS_PER_SEC)
 #define KNOCK_PAUSE (NANOS_PER_SEC / 2)
-/* an IKE SA on its way to another path, where it may live, is waited for */
+/* time for IKE SAs of the old session to move to a path on which they answer */
 #define DOUBT_NS (5 * NANOS_PER_SEC / 2)
 #define STALE_NS (2 * NANOS_PER_SEC)
 #define KNOCKS   40 /* rounds without a longer pause: about two minutes */
@@ -79,8 +80,8 @@ nanos beside_settle(struct vpn *vpn, nanos now)
     return !beside_begin(vpn, false, now) ? now + NANOS_PER_SEC : NANOS_NEVER;
 }
 
-/* question - all IKE SAs of the session are asked at once, and may move to where there is an
- * answer. Returns how long that may take. */
+/* question - probes all IKE SAs of the session now, and lets them move to other paths. Returns how
+ * long an answer may take. */
 static nanos question(struct vpn *vpn, nanos now)
 {
     nanos grant = 0;

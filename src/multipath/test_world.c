@@ -221,6 +221,7 @@ static void cloned(struct world *world, struct world_sa *sa)
     clone->role = IKE_SA_INITIATOR;
     struct ike_event *event = emit(world, clone, IKE_EV_SA_UP);
     event->sa_old = sa->id;
+    event->tag = sa->intents[0].command.tag;
     done(world, sa, IKE_OK);
     event = &world->events[world->n_events - 1];
     event->sa_old = sa->id;

@@ -263,12 +263,13 @@ struct path_manager {
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no memory */
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
-void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: takes it out of the table */
+void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: out of the table */
 /* vpn_behind - an event was not noted, for want of memory. */
 void vpn_behind(struct path_manager *pm);
-/* command_add - gives it a tag, which is returned; 0: no room, treat it as a failed attempt. */
+/* command_add - gives the command a tag and returns it. 0: no room; treat it as a failed
+ * attempt. */
 uint64_t command_add(struct vpn *vpn, const struct ike_command *command);
-/* command_cancel - IKE_CMD_CANCEL for a login. */
+/* command_cancel - orders IKE_CMD_CANCEL for a login. */
 void command_cancel(struct vpn *vpn, uint64_t tag);
 void news_add(struct path_manager *pm, const struct path_news *news);
 nanos retry_after(const struct path_manager *pm, uint32_t failures, nanos now);
@@ -282,7 +283,7 @@ static inline nanos moment(nanos now)
 {
     return now > 0 ? now : 1;
 }
-/* vpn_released - the session is on its way out. */
+/* vpn_released - the session is ending. */
 static inline bool vpn_released(const struct vpn *vpn)
 {
     return vpn->session.phase != SESSION_UP;
@@ -292,7 +293,7 @@ static inline void vpn_release(struct vpn *vpn)
     if (vpn->session.phase == SESSION_UP)
         vpn->session.phase = SESSION_RELEASED;
 }
-/* vpn_hidden - a login beside a session: nobody sees it before it has a session. */
+/* vpn_hidden - a login beside a session: it is not shown before it has a session. */
 static inline bool vpn_hidden(const struct vpn *vpn)
 {
     enum replace_phase phase = vpn->replace.phase;
@@ -313,10 +314,10 @@ static inline void vpn_touch(struct vpn *vpn)
     *(pm->touched == NULL ? &pm->touched : &pm->touched_last->touched_next) = vpn;
     pm->touched_last = vpn;
 }
-/* vpn_single - one IKE SA that is moved, instead of one per path. */
+/* vpn_single - the session has one IKE SA that is moved, not one for each path. */
 bool vpn_single(const struct vpn *vpn);
 
-/* manager_input - something may change. */
+/* manager_input - begins every input. */
 static inline void manager_input(struct path_manager *pm, nanos now)
 {
     pm->now = now;
@@ -324,59 +325,60 @@ static inline void manager_input(struct path_manager *pm, nanos now)
 }
 
 /* --- connect_wish.c --- */
-/* wish_of - who has, or tries to get, the session of a connection; NULL: nobody. */
+/* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. */
 struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
-/* wish_child - the bit of a child, NULL and empty: of the first one; 0: there is none. */
+/* wish_child - the bit of a child. NULL and empty name the first one. 0: no such child. */
 uint32_t wish_child(const struct ike_conn *conn, const char *name);
-/* wish_children_in - bits of children of `old` as those of `conn`, by name; what it has not is
- * gone. */
+/* wish_children_in - the bits of children of `old` as bits of `conn`, matched by name. Children
+ * that `conn` does not have are left out. */
 uint32_t wish_children_in(const struct ike_conn *conn, const struct ike_conn *old,
                           uint32_t children);
-/* wish_begin_with - the login asks for one of `children`: the one that it would ask for, or the
- * first. 0: nothing is said. */
+/* wish_begin_with - the login asks for one of `children`: the one that it asked for already, or the
+ * first. 0: changes nothing. */
 void wish_begin_with(struct vpn *vpn, uint32_t children);
-/* wish_conn_renew - of one without a session; wanted_plan is due. false: the connection has none of
- * its children, and nothing happened. */
+/* wish_conn_renew - a vpn without a session gets another configuration; wanted_plan is due. false:
+ * `conn` has none of its children, and nothing changed. */
 bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn);
 
 /* --- path_plan.c --- */
-/* wanted_plan - the paths of an End User anew, after links or remotes changed. */
+/* wanted_plan - plans the paths of an End User anew, after links or remote addresses changed. */
 void wanted_plan(struct vpn *vpn, nanos now);
 void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n);
 /* wanted_place_there - interface, local address and route of `at` still exist. */
 bool wanted_place_there(const struct path_manager *pm, const struct ike_path *at);
 /* wanted_at_home - `at` is the place of the path; ports do not matter. */
 bool wanted_at_home(const struct path *path, const struct ike_path *at);
-/* wanted_rotate - the next remote address, after an attempt on this one failed. */
+/* wanted_rotate - the path gets the next remote address, after an attempt failed. */
 void wanted_rotate(struct vpn *vpn, struct path *path);
 
-/* --- login.c --- */
+/* --- connect.c --- */
 void login_settle(struct vpn *vpn, nanos now);
 nanos login_deadline(const struct vpn *vpn, nanos now);
-/* login_progress - an exchange of an attempt was answered: it wins. false: not of ours. */
+/* login_progress - an exchange of an attempt was answered: this attempt wins. false: the event is
+ * not of an attempt. */
 bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now);
 bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos now);
 void login_cancel(struct vpn *vpn);
-/* login_connected - whoever waits for the wish is told. */
+/* login_connected - tells the caller that waits for the wish. */
 void login_connected(struct vpn *vpn, enum ike_outcome outcome);
 struct path *login_path_of(struct vpn *vpn, ike_sa_id sa);
 
 /* --- health.c --- */
 struct timing {
     nanos probe_ns;  /* silence after which an idle IKE SA is probed */
-    nanos quick_ns;  /* the same if packets of ours went unanswered */
-    nanos grant_ns;  /* a probe that is unanswered that long: dead */
+    nanos quick_ns;  /* the same after packets of ours */
+    nanos grant_ns;  /* unanswered for so long: the IKE SA is dead */
     nanos resend_ns; /* interval of its retransmissions */
 };
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
 void health_settle(struct vpn *vpn, nanos now);
 nanos health_deadline(const struct vpn *vpn, nanos now);
 void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now);
-/* health_last_heard - as of now, for whoever looks in: nothing is concluded from it. */
+/* health_last_heard - the last evidence as of now; for status only. */
 nanos health_last_heard(const struct vpn *vpn, const struct leg *leg);
-/* health_proof - an exchange that we began was answered. */
+/* health_proof - an exchange that we began was answered: both directions work. */
 void health_proof(struct vpn *vpn, struct leg *leg, nanos now);
-/* health_moved - the IKE SA is elsewhere now. */
+/* health_moved - the IKE SA is on another path now. */
 void health_moved(struct vpn *vpn, struct leg *leg, const struct ike_path *at, nanos now);
 bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 void health_dead(struct vpn *vpn, struct leg *leg, nanos now);
@@ -387,28 +389,32 @@ static inline bool leg_alive(const struct leg *leg)
 }
 
 /* --- path_setup.c, placement.c --- */
-/* *_settle returns the next moment at which time alone gives it something to do. */
+/* repair_settle, home_settle - return when to call them again, if nothing happens before. */
 nanos repair_settle(struct vpn *vpn, nanos now);
 void repair_clone_forget(struct path *path);
-/* repair_done - the outcome of a command; false: it is of another part. home_done likewise. */
+/* repair_cloned - the clone that was ordered with `tag` exists: it serves the path of that
+ * order. */
+void repair_cloned(struct vpn *vpn, struct leg *leg, uint64_t tag);
+/* repair_done - the outcome of a command. false: the command is not of this file. home_done
+ * likewise. */
 bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now);
-/* repair_job - the leg is busy with the command from now on; false: it could not be queued. */
+/* repair_job - orders `command`; the leg is busy until its outcome. false: no room. */
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command);
-/* repair_creates - `command` is going to create a Child SA of this policy on the leg. */
+/* repair_creates - prepares `command` to create a Child SA of this policy on the leg. */
 void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
                     struct ike_command *command);
-/* repair_cloning - the leg is being cloned: its window is taken, and what else it is wanted for
- * waits until the returned moment. 0: it is not, or for long. */
+/* repair_cloning - until when other exchanges on the leg wait, since it is being cloned; 0: they do
+ * not wait. */
 nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now);
 nanos home_settle(struct vpn *vpn, nanos now);
-/* home_gateway_moves - until when the Gateway may create the VPN of this fresh clone and choose its
- * path (D-08 b); 0: it is ours to do. */
+/* home_gateway_moves - until when the Gateway may move this new clone and create its VPN (D-08 b);
+ * 0: we do it. */
 nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now);
-/* home_chosen - the Gateway moved the leg: it serves the path where it is now. */
+/* home_chosen - the Gateway moved the leg: it serves the path on which it is now. */
 void home_chosen(struct vpn *vpn, struct leg *leg, nanos now);
 bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now);
 
-/* repair_lost_at - when nothing will have answered for `patience`, though there were links. */
+/* repair_lost_at - when no IKE SA will have answered for `patience`, although a link existed. */
 nanos repair_lost_at(const struct vpn *vpn, nanos patience);
 
 /* --- inactivity.c --- */
@@ -418,38 +424,41 @@ nanos idle_settle(struct vpn *vpn, nanos now);
 nanos idle_since(const struct vpn *vpn, const struct bearer *bearer);
 
 /* --- replacement_login.c --- */
-/* beside_settle - of an End User's session: begins and ends the login beside it. */
+/* beside_settle - begins and ends the login beside the session of an End User. */
 nanos beside_settle(struct vpn *vpn, nanos now);
 void beside_end(struct vpn *vpn);
-/* beside_knock_time - how long an attempt of this wish lasts; 0: as long as others. */
+/* beside_knock_time - how long an attempt of this vpn lasts; 0: the usual time. */
 nanos beside_knock_time(const struct vpn *vpn);
-/* beside_answered - an attempt was answered. true: it was a knock, and is over. */
+/* beside_answered - an attempt was answered. true: it was a knock and is over. */
 bool beside_answered(struct vpn *successor, nanos now);
-/* beside_waits - it is not time to log in: the elder has a try under way. */
+/* beside_waits - the login waits: an IKE SA of the elder may still answer. */
 bool beside_waits(struct vpn *successor, nanos now);
-/* beside_failed - a round of attempts; returns when the next one begins. */
+/* beside_failed - a round of attempts failed. Returns when the next one begins. */
 nanos beside_failed(struct vpn *successor, enum ike_outcome outcome, nanos now);
-/* beside_children - the successor is to have what the session has. */
+/* beside_children - the successor wants the children of the session. */
 void beside_children(struct vpn *successor, const struct vpn *vpn);
-/* beside_logged_in - the wish has a session now: the old one goes. */
+/* beside_logged_in - the successor has a session: the old one ends, or hands over. */
 void beside_logged_in(struct vpn *successor, nanos now);
 
-/* beside_begin - a login beside this session; `reauth`: without a knock, as the session lives.
- * false: no memory. */
+/* beside_begin - begins a login beside this session; `reauth`: without a knock, as the session
+ * lives. false: no memory. */
 bool beside_begin(struct vpn *vpn, bool reauth, nanos now);
 
 /* --- reauth.c --- */
-/* reauth_due - IKE_EV_REAUTH of an End User's session. */
+/* reauth_due - IKE_EV_REAUTH for a session of an End User. */
 void reauth_due(struct vpn *vpn, nanos now);
-/* reauth_logged_in - the successor has a session, and takes the wish over; the elder stays for now. */
+/* reauth_logged_in - the successor has a session and takes over the wish. The elder stays for
+ * now. */
 void reauth_logged_in(struct vpn *successor);
-/* reauth_pass_on - the session goes, and its successor is the one to replace what it was to replace. */
+/* reauth_pass_on - the session ends; its successor replaces the elder that this session was to
+ * replace. */
 void reauth_pass_on(struct vpn *vpn, struct vpn *successor);
-/* reauth_settle - of the elder: hands over when the successor has what it has, and goes. */
+/* reauth_settle - of the elder: hands over when the successor carries as much, and ends. */
 nanos reauth_settle(struct vpn *vpn, nanos now);
-/* reauth_progress - of the successor: the elder looks again. */
+/* reauth_progress - of the successor: touches the elder when it can hand over. */
 void reauth_progress(const struct vpn *successor, nanos now);
-/* reauth_lost - the successor's session ended. true: the elder goes on, the successor is over. */
+/* reauth_lost - the successor's session ended. true: the elder continues, and the successor is
+ * over. */
 bool reauth_lost(struct vpn *successor, nanos now);
 
 /* --- gateway.c --- */
@@ -461,7 +470,7 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room 
 void leg_remove(struct vpn *vpn, struct leg *leg);
 void leg_assign(struct vpn *vpn, struct leg *leg, int path); /* -1: spare */
 bool leg_home(const struct vpn *vpn, const struct leg *leg);
-/* leg_stands - it is at this place; ports do not matter. */
+/* leg_stands - the leg is at this place; ports do not matter. */
 bool leg_stands(const struct leg *leg, const struct ike_path *place);
 /* leg_has - a Child SA of this policy is on the leg. */
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy);
@@ -472,7 +481,7 @@ void bearer_remove(struct vpn *vpn, ike_child_id id);
 
 /* --- plane_orders.c --- */
 enum path_state orders_path_state(const struct vpn *vpn, const struct path *path, nanos now);
-void orders_settle(struct vpn *vpn, nanos now); /* news of states, who is the favourite */
+void orders_settle(struct vpn *vpn, nanos now); /* news of states; the favourite */
 bool orders_next(struct vpn *vpn, struct path_order *ret_order);
 
 /* --- event.c --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The IKE SAs and Child SAs of a session, as the path manager keeps book of them. */
+/* The records of the IKE SAs and Child SAs of a session. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -13,7 +13,7 @@ struct leg *leg_find(struct vpn *vpn, ike_sa_id id)
     return NULL;
 }
 
-/* room - for one more than `n`. */
+/* room - makes room for one more than `n`. */
 static bool room(struct path_manager *pm, void **array, unsigned n, unsigned *cap, size_t size)
 {
     if (n < *cap)

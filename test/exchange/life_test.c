@@ -665,6 +665,24 @@ static void delete_unanswered(void **state)
     world_free(world);
 }
 
+/* IKE_EV_SA_UP names the command that asked for the IKE SA; the other end asked for nothing. */
+static void command_of_an_ike_sa(void **state)
+{
+    (void)state;
+    struct world *world = scenario_up(14);
+    struct ike_command clone = {.kind = IKE_CMD_CLONE, .sa = world_sa(&world->a, 0)};
+    uint64_t tag = world_post(&world->a, clone);
+    world_run(world, SECONDS(1));
+    assert_int_equal(last_event(&world->a, IKE_EV_SA_UP)->tag, tag);
+    assert_int_equal(last_event(&world->b, IKE_EV_SA_UP)->tag, 0);
+    tag = world_post(&world->b,
+                     (struct ike_command){.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(&world->b, 0)});
+    world_run(world, SECONDS(1));
+    assert_int_equal(last_event(&world->b, IKE_EV_SA_UP)->tag, tag);
+    assert_int_equal(last_event(&world->a, IKE_EV_SA_UP)->tag, 0);
+    world_free(world);
+}
+
 /* after an outage of ten minutes, a thousandth of the packets of an outage without back-off */
 static void outage(void **state)
 {
@@ -750,6 +768,7 @@ int main(void)
         cmocka_unit_test(fatal_syntax),
         cmocka_unit_test(forced),
         cmocka_unit_test(delete_unanswered),
+        cmocka_unit_test(command_of_an_ike_sa),
         cmocka_unit_test(outage),
         cmocka_unit_test(repeated),
     };

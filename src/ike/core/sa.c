@@ -152,6 +152,19 @@ void sa_lifetimes_start(struct sa *sa, nanos now)
     sa->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
+/* command_tag - of the command that asked for this IKE SA: its login, the login of the IKE SA with
+ * which it came, a clone or a rekey. 0: the peer or the core began it. */
+static uint64_t command_tag(const struct sa *sa)
+{
+    const struct sa *from = sa->asking != NULL ? sa : sa_find(sa->ike, sa->parent);
+    if (sa->role != IKE_SA_INITIATOR || from == NULL || from->asking == NULL)
+        return 0;
+    const struct intent *intent = &from->asking->intent;
+    bool creates = intent->kind == INTENT_LOGIN || intent->kind == INTENT_CLONE ||
+                   intent->kind == INTENT_REKEY_IKE;
+    return creates ? intent->tag : 0;
+}
+
 static void become_established(struct sa *sa, nanos now)
 {
     sa->established_ns = now;
@@ -161,6 +174,7 @@ static void become_established(struct sa *sa, nanos now)
     sa_lifetimes_start(sa, now);
     struct ike_event *event = event_sa(sa, IKE_EV_SA_UP);
     event->sa_old = sa->parent;
+    event->tag = command_tag(sa);
     struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = sa->session->end_reason};
     if (sa->session->ending)
         intent_owe(sa, &intent);
