@@ -245,7 +245,7 @@ static nanos ask_at(const struct vpn *vpn, const struct leg *leg)
     return at > leg->probe_at_ns ? at : leg->probe_at_ns;
 }
 
-static void ask(struct vpn *vpn, struct leg *leg, nanos now)
+static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct timing timing = health_timing(vpn, leg);
     struct ike_command command = {
@@ -303,7 +303,7 @@ void health_settle(struct vpn *vpn, nanos now)
         look(vpn, leg, now);
         judge(vpn, leg, now);
         if (ask_at(vpn, leg) <= now)
-            ask(vpn, leg, now);
+            probe_send(vpn, leg, now);
         if (gateway_gives_up(vpn, leg, now)) {
             struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
                                           .sa = leg->id,

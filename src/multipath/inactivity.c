@@ -22,8 +22,8 @@ nanos idle_since(const struct vpn *vpn, const struct bearer *bearer)
     return later(bearer->since_ns, later(in_ns, out_ns));
 }
 
-/* end - orders the deletion. false: not all orders had room. */
-static bool end(struct vpn *vpn, uint8_t policy)
+/* child_end - orders the deletion. false: not all orders had room. */
+static bool child_end(struct vpn *vpn, uint8_t policy)
 {
     bool all = true;
     vpn->wish.children &= ~(UINT32_C(1) << policy);
@@ -55,7 +55,7 @@ nanos idle_settle(struct vpn *vpn, nanos now)
             continue;
         nanos ends = nanos_after(used, limit);
         if (ends <= now)
-            ends = end(vpn, policy) ? NANOS_NEVER : nanos_after(now, AGAIN_NS);
+            ends = child_end(vpn, policy) ? NANOS_NEVER : nanos_after(now, AGAIN_NS);
         at = nanos_min(at, ends);
     }
     return at;

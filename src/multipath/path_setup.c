@@ -31,7 +31,7 @@ void repair_creates(const struct vpn *vpn, struct leg *leg, uint8_t policy,
         command->packet = vpn->wish.packet;
 }
 
-static void failed(struct vpn *vpn, struct path *path, nanos now)
+static void path_failed(struct vpn *vpn, struct path *path, nanos now)
 {
     path->use.failures++;
     path->use.retry_ns = retry_after(vpn->pm, path->use.failures, now);
@@ -45,7 +45,7 @@ void repair_clone_forget(struct path *path)
     path->use.clone_of = 0;
 }
 
-static struct leg *spare(struct vpn *vpn)
+static struct leg *leg_spare(struct vpn *vpn)
 {
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
@@ -55,8 +55,8 @@ static struct leg *spare(struct vpn *vpn)
     return NULL;
 }
 
-/* parent - the IKE SA to clone: alive, not being cloned, idle if possible. */
-static struct leg *parent(struct vpn *vpn)
+/* leg_to_clone - the IKE SA to clone: alive, not being cloned, idle if possible. */
+static struct leg *leg_to_clone(struct vpn *vpn)
 {
     struct leg *best = NULL;
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
@@ -129,10 +129,10 @@ static bool unheard(const struct vpn *vpn)
            info.n_ike_sas > legs_and_clones(vpn);
 }
 
-static void serve(struct vpn *vpn, unsigned index, nanos now)
+static void path_serve(struct vpn *vpn, unsigned index, nanos now)
 {
     struct path *path = &vpn->paths[index];
-    struct leg *leg = spare(vpn);
+    struct leg *leg = leg_spare(vpn);
     if (leg != NULL) {
         leg_assign(vpn, leg, (int)index);
         return;
@@ -141,7 +141,7 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
     if (vpn->session.clones == CLONES_FULL || legs_and_clones(vpn) >= max ||
         legs_and_clones(vpn) >= LEGS_MAX)
         return;
-    leg = unheard(vpn) ? NULL : parent(vpn);
+    leg = unheard(vpn) ? NULL : leg_to_clone(vpn);
     if (leg == NULL)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->session.id};
@@ -149,17 +149,17 @@ static void serve(struct vpn *vpn, unsigned index, nanos now)
     path->use.clone_of = path->use.clone_tag != 0 ? leg->id : 0;
     path->use.clone_ns = now;
     if (path->use.clone_tag == 0)
-        failed(vpn, path, now);
+        path_failed(vpn, path, now);
 }
 
-/* abandon - the IKE SA that was being cloned has died: another one is cloned for the path. */
-static void abandon(struct vpn *vpn, struct path *path, nanos now)
+/* clone_abandon - the IKE SA that was being cloned has died: another one is cloned for the path. */
+static void clone_abandon(struct vpn *vpn, struct path *path, nanos now)
 {
     struct leg *leg = leg_find(vpn, path->use.clone_of);
     if (path->use.clone_tag == 0 || (leg != NULL && leg_alive(leg)))
         return;
     repair_clone_forget(path);
-    failed(vpn, path, now);
+    path_failed(vpn, path, now);
 }
 
 static bool wants_leg(const struct path *path)
@@ -181,9 +181,9 @@ static unsigned served(const struct vpn *vpn, const struct path *path, bool by_r
     return n;
 }
 
-/* rather - `a` gets the next IKE SA: not each path may get one (mesh, max_ike_sas). Paths on
+/* path_rather - `a` gets the next IKE SA: not each path may get one (mesh, max_ike_sas). Paths on
  * another interface come first, then paths to another address of the Gateway. */
-static bool rather(const struct vpn *vpn, const struct path *a, const struct path *b)
+static bool path_rather(const struct vpn *vpn, const struct path *a, const struct path *b)
 {
     unsigned by_link_a = served(vpn, a, false), by_link_b = served(vpn, b, false);
     if (by_link_a != by_link_b)
@@ -197,7 +197,7 @@ static nanos clone_all(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
     for (unsigned i = 0; i < vpn->n_paths; i++)
-        abandon(vpn, &vpn->paths[i], now);
+        clone_abandon(vpn, &vpn->paths[i], now);
     take_theirs(vpn);
     for (;;) { /* in order of priority */
         int best = -1;
@@ -207,12 +207,12 @@ static nanos clone_all(struct vpn *vpn, nanos now)
                 continue;
             if (path->use.retry_ns > now)
                 at = nanos_min(at, path->use.retry_ns);
-            else if (best < 0 || rather(vpn, path, &vpn->paths[best]))
+            else if (best < 0 || path_rather(vpn, path, &vpn->paths[best]))
                 best = (int)i;
         }
         if (best < 0)
             return at;
-        serve(vpn, (unsigned)best, now);
+        path_serve(vpn, (unsigned)best, now);
         if (wants_leg(&vpn->paths[best]))
             return at; /* no IKE SA can be cloned now: the next event calls again */
     }
@@ -354,7 +354,7 @@ void repair_cloned(struct vpn *vpn, struct leg *leg, uint64_t tag)
     }
 }
 
-static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *event, nanos now)
+static void clone_done(struct vpn *vpn, unsigned index, const struct ike_event *event, nanos now)
 {
     struct path *path = &vpn->paths[index];
     repair_clone_forget(path);
@@ -367,7 +367,7 @@ static void cloned(struct vpn *vpn, unsigned index, const struct ike_event *even
         vpn->session.clones = CLONES_NEVER;
     if (event->outcome == IKE_NO_ADDITIONAL_SAS)
         vpn->session.clones = CLONES_FULL;
-    failed(vpn, path, now);
+    path_failed(vpn, path, now);
 }
 
 /* answer_wish - tells the caller who wished for a further child. The first outcome counts. */
@@ -377,7 +377,8 @@ static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcom
         login_connected(vpn, outcome);
 }
 
-static void created(struct vpn *vpn, struct leg *leg, const struct ike_event *event, nanos now)
+static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_event *event,
+                          nanos now)
 {
     if (event->outcome == IKE_OK) {
         answer_wish(vpn, leg->job_policy, IKE_OK);
@@ -401,7 +402,7 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         if (vpn->paths[i].use.clone_tag == event->tag) {
-            cloned(vpn, i, event, now);
+            clone_done(vpn, i, event, now);
             return true;
         }
     }
@@ -417,7 +418,7 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
         leg->job = JOB_NONE;
         leg->job_tag = 0;
         if (creation)
-            created(vpn, leg, event, now);
+            creation_done(vpn, leg, event, now);
         else if (event->outcome != IKE_OK)
             leg->dead_since_ns = leg->up_ns = now; /* ordered again after the same time */
         return true;

@@ -16,7 +16,7 @@
 #define TEST_MAX_NS      (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
 #define TEST_SINGLE_NS   (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
 
-static struct ike_path place(const struct leg *leg, const struct path *path)
+static struct ike_path path_place(const struct leg *leg, const struct path *path)
 {
     return (struct ike_path){
         .local = {.address = path->local, .port = leg->at.local.port},
@@ -105,7 +105,7 @@ static void start_move(struct vpn *vpn, struct leg *leg, int index, nanos now)
         .kind = IKE_CMD_MOVE,
         .sa = leg->id,
         .session = vpn->session.id,
-        .path = place(leg, path),
+        .path = path_place(leg, path),
         .path_test = true,
         .retry_ns = health_timing(vpn, leg).resend_ns,
         .give_up_ns = move_time(vpn, leg, path),
@@ -141,9 +141,9 @@ static unsigned in_common(const struct leg *leg, const struct path *path)
     return n + (address_equal(&leg->at.remote.address, &path->remote) ? 1 : 0);
 }
 
-/* sooner - of two paths without an IKE SA, `a` is tried first: it failed less often, or shares less
+/* path_sooner - of two paths without an IKE SA, `a` is tried first: it failed less often, or shares less
  * with the dead place. */
-static bool sooner(const struct leg *leg, const struct path *a, const struct path *b)
+static bool path_sooner(const struct leg *leg, const struct path *a, const struct path *b)
 {
     if (a->use.failures != b->use.failures)
         return a->use.failures < b->use.failures;
@@ -172,7 +172,7 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
             continue;
         if (path->use.retry_ns > now)
             *at = nanos_min(*at, path->use.retry_ns);
-        else if (best < 0 || sooner(leg, path, &vpn->paths[best]))
+        else if (best < 0 || path_sooner(leg, path, &vpn->paths[best]))
             best = (int)i;
     }
     return best;
@@ -223,7 +223,7 @@ static void start_test(struct vpn *vpn, const struct leg *leg, struct path *path
         .kind = IKE_CMD_PATH_TEST,
         .sa = leg->id,
         .session = vpn->session.id,
-        .path = place(leg, path),
+        .path = path_place(leg, path),
         .retry_ns = timing.resend_ns,
         .give_up_ns = timing.grant_ns,
     };
@@ -314,7 +314,7 @@ nanos home_settle(struct vpn *vpn, nanos now)
     return at;
 }
 
-static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, nanos now)
+static void move_done(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, nanos now)
 {
     int index = leg->job_path;
     leg->job_path = -1;
@@ -339,7 +339,7 @@ static void moved(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome, na
         wanted_rotate(vpn, path);
 }
 
-static void tested(struct vpn *vpn, struct path *path, const struct ike_event *event, nanos now)
+static void test_done(struct vpn *vpn, struct path *path, const struct ike_event *event, nanos now)
 {
     struct leg *leg = leg_find(vpn, path->use.sa);
     nanos pause = leg == NULL ? NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
@@ -366,7 +366,7 @@ bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         if (vpn->paths[i].use.test_tag == event->tag) {
-            tested(vpn, &vpn->paths[i], event, now);
+            test_done(vpn, &vpn->paths[i], event, now);
             return true;
         }
     }
@@ -377,7 +377,7 @@ bool home_done(struct vpn *vpn, const struct ike_event *event, nanos now)
         vpn->session.separate |= leg->job == JOB_CREATE_MOVED && event->outcome != IKE_OK;
         leg->job = JOB_NONE;
         leg->job_tag = 0;
-        moved(vpn, leg, event->outcome, now);
+        move_done(vpn, leg, event->outcome, now);
         return true;
     }
     return false;

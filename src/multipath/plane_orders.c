@@ -69,8 +69,8 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
     return second ? leg_alive(leg) : !leg->link_gone;
 }
 
-static void rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *ret_priority,
-                 uint32_t *ret_weight)
+static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *ret_priority,
+                        uint32_t *ret_weight)
 {
     const struct leg *leg = leg_at(vpn, bearer->sa);
     *ret_priority = 1;
@@ -118,7 +118,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
             struct bearer *bearer = &vpn->bearers[i];
             bool usable = bearer_usable(vpn, bearer);
             uint32_t priority, weight;
-            rank(vpn, bearer, &priority, &weight);
+            bearer_rank(vpn, bearer, &priority, &weight);
             if (usable != (pass == 1) || (bearer->told && bearer->usable == usable &&
                                           bearer->priority == priority && bearer->weight == weight))
                 continue;

@@ -11,7 +11,7 @@
 #include "ike/login/login.h"
 
 /* How each kind of intent is asked. */
-static const struct exchange_ops *const table[INTENT_KINDS] = {
+static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
     [INTENT_LOGIN] = &exchange_login,
     [INTENT_DELETE_IKE] = &exchange_delete_ike,
     [INTENT_MOVE] = &exchange_move,
@@ -128,7 +128,7 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
     return true;
 }
 
-static void conclude(struct sa *sa, struct verdict verdict, nanos now);
+static void exchange_conclude(struct sa *sa, struct verdict verdict, nanos now);
 
 /* not_asked - the verdict on a request that could not be built. Where memory was missing, a Delete is
  * asked again in any case, and so is an intent whose caller does not wait: nobody would repeat it. */
@@ -151,7 +151,7 @@ static const struct ike_path *peer_path(const struct sa *sa)
     return sa->pending_ns > sa->moved_ns ? &sa->pending_path : &sa->path;
 }
 
-static void ask(struct sa *sa, nanos now)
+static void exchange_ask(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
@@ -166,7 +166,7 @@ static void ask(struct sa *sa, nanos now)
     if (outcome == IKE_OK && sa->life != IKE_DEAD)
         return;
     bool login = asking->intent.kind == INTENT_LOGIN;
-    conclude(sa, not_asked(asking, outcome, now), now);
+    exchange_conclude(sa, not_asked(asking, outcome, now), now);
     if (login && sa->life != IKE_DEAD)
         sa_down(sa, outcome, now);
 }
@@ -185,8 +185,8 @@ static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
         child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
 }
 
-/* again - the intent of the exchange goes back into the queue. */
-static void again(struct sa *sa, nanos not_before_ns)
+/* exchange_again - the intent of the exchange goes back into the queue. */
+static void exchange_again(struct sa *sa, nanos not_before_ns)
 {
     struct asking *asking = sa->asking;
     struct intent *intent = &asking->intent;
@@ -207,8 +207,8 @@ static void again(struct sa *sa, nanos not_before_ns)
     free(asking);
 }
 
-/* conclude - acts on the verdict. Calls `ask` at most once per step. */
-static void conclude(struct sa *sa, struct verdict verdict, nanos now)
+/* exchange_conclude - acts on the verdict. Calls `exchange_ask` at most once per step. */
+static void exchange_conclude(struct sa *sa, struct verdict verdict, nanos now)
 {
     struct asking *asking = sa->asking;
     nanos rtt_ns = asking->rtt_ns;
@@ -218,11 +218,11 @@ static void conclude(struct sa *sa, struct verdict verdict, nanos now)
     switch (verdict.kind) {
     case VERDICT_NEXT:
         asking->step++;
-        ask(sa, now);
+        exchange_ask(sa, now);
         return;
-    case VERDICT_REPEAT: ask(sa, now); return;
+    case VERDICT_REPEAT: exchange_ask(sa, now); return;
     case VERDICT_LATER: asking->holder = HOLDER_JOB; return;
-    case VERDICT_AGAIN: again(sa, verdict.not_before_ns); return;
+    case VERDICT_AGAIN: exchange_again(sa, verdict.not_before_ns); return;
     case VERDICT_DONE:
         emit_done(sa, &asking->intent, &verdict, rtt_ns);
         if (verdict.outcome != IKE_OK)
@@ -401,7 +401,7 @@ static void refused_unprotected(struct sa *sa, nanos now)
     window_clear(&sa->mine);
     sa->asking->holder = HOLDER_CALLING;
     sa_down(sa, verdict.outcome, now);
-    conclude(sa, verdict, now);
+    exchange_conclude(sa, verdict, now);
 }
 
 static void peer_dead(struct sa *sa, nanos now)
@@ -425,8 +425,8 @@ static bool turn_take(struct sa *sa, nanos now)
     case TURN_WAIT: return false;
     case TURN_SEND:
         sa->asking = (struct asking *)intent_take(sa, link);
-        sa->asking->ops = table[sa->asking->intent.kind];
-        ask(sa, now);
+        sa->asking->ops = ops_of[sa->asking->intent.kind];
+        exchange_ask(sa, now);
         return true;
     case TURN_RESEND:
         sa->ike->stats.retransmitted++;
@@ -506,13 +506,13 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
         verdict = asking->ops->answered(sa, asking, response, from, now);
     }
     sa->last_request = packet_free(sa->last_request);
-    conclude(sa, verdict, now);
+    exchange_conclude(sa, verdict, now);
 }
 
 void exchange_resume(struct sa *sa, struct verdict verdict, nanos now)
 {
     ASSERT(sa->asking != NULL && !window_busy(&sa->mine));
-    conclude(sa, verdict, now);
+    exchange_conclude(sa, verdict, now);
 }
 
 void exchange_make_way(struct sa *sa)
@@ -564,7 +564,7 @@ void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome)
         free(intent);
     }
     if (sa->asking == NULL || sa->asking->holder == HOLDER_CALLING)
-        return; /* CALLING: conclude() ends it */
+        return; /* CALLING: exchange_conclude() ends it */
     enum intent_kind kind = sa->asking->intent.kind;
     intent_end(sa, &sa->asking->intent, kind == INTENT_DELETE_IKE ? IKE_OK : outcome);
     sa->asking = asking_free(sa->asking);

@@ -144,8 +144,8 @@ static uint16_t standing(const struct sa *sa, enum form form, nanos now)
     return 0;
 }
 
-/* refused - 0, or the notify, before any key exchange is computed. */
-static uint16_t refused(struct sa *sa, enum form form, nanos now)
+/* rekey_refusal - 0, or the notify, before any key exchange is computed. */
+static uint16_t rekey_refusal(struct sa *sa, enum form form, nanos now)
 {
     uint16_t notify = standing(sa, form, now);
     if (notify == 0 &&
@@ -330,7 +330,7 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
     if (!read_request(answering->request, &request))
         return answer_refuse(answering, N_INVALID_SYNTAX);
     enum form form = form_of(sa, answering->request);
-    uint16_t notify = refused(sa, form, answering->now);
+    uint16_t notify = rekey_refusal(sa, form, answering->now);
     if (notify != 0)
         return answer_refuse(answering, notify);
     wish.ke_sent = request.ke.group;
@@ -368,7 +368,7 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
     wish.ke_sent = request.ke.group;
     if (!proposal_select(&sa->session->conn->proposals, &request.sa, WIRE_PROTO_IKE, wish,
                          &choice) ||
-        choice.ke != request.ke.group || refused(sa, FORM_KEEP, now) != 0)
+        choice.ke != request.ke.group || rekey_refusal(sa, FORM_KEEP, now) != 0)
         return 0;
     if (derive(sa, &request, &choice, &what, reply, now) == 0)
         return what.fresh;

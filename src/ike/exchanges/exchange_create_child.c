@@ -45,7 +45,7 @@ struct creating {
     struct crossing crossed;
 };
 
-static void release(struct asking *asking)
+static void create_release(struct asking *asking)
 {
     struct creating *creating = asking->state;
     if (creating != NULL)
@@ -202,8 +202,8 @@ static struct verdict gone(struct sa *sa, ike_child_id id)
     return verdict_done(IKE_PEER_DELETED);
 }
 
-static struct verdict refused(struct sa *sa, struct asking *asking,
-                              const struct wire_message *response, nanos now)
+static struct verdict create_refused(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response, nanos now)
 {
     struct creating *creating = asking->state;
     struct wire_notify notify;
@@ -340,13 +340,13 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     return verdict;
 }
 
-static struct verdict answered(struct sa *sa, struct asking *asking,
-                               const struct wire_message *response, const struct ike_path *from,
-                               nanos now)
+static struct verdict create_answered(struct sa *sa, struct asking *asking,
+                                      const struct wire_message *response,
+                                      const struct ike_path *from, nanos now)
 {
     (void)from;
     if (!response_grants(response))
-        return refused(sa, asking, response, now);
+        return create_refused(sa, asking, response, now);
     return created(sa, asking, response, now);
 }
 
@@ -370,24 +370,24 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
         if (!gateway)
             mobike_say_again(sa, asking, &there);
     }
-    return answered(sa, asking, response, from, now);
+    return create_answered(sa, asking, response, from, now);
 }
 
 const struct exchange_ops exchange_create_child = {.what = "create-child",
                                                    .exchange = WIRE_CREATE_CHILD_SA,
                                                    .ask = ask_create,
-                                                   .answered = answered,
-                                                   .release = release};
+                                                   .answered = create_answered,
+                                                   .release = create_release};
 const struct exchange_ops exchange_create_moved = {.what = "create-and-move",
                                                    .exchange = WIRE_CREATE_CHILD_SA,
                                                    .ask = ask_create_moved,
                                                    .answered = moved_answered,
-                                                   .release = release};
+                                                   .release = create_release};
 const struct exchange_ops exchange_rekey_child = {.what = "rekey-child",
                                                   .exchange = WIRE_CREATE_CHILD_SA,
                                                   .ask = ask_rekey,
-                                                  .answered = answered,
-                                                  .release = release};
+                                                  .answered = create_answered,
+                                                  .release = create_release};
 
 /* --- their side --- */
 
@@ -456,8 +456,8 @@ static void drop(struct sa *sa, struct answering *answering)
     secret_done(&what->shared);
 }
 
-static enum answer_verdict refuse(struct answering *answering, uint16_t notify,
-                                  const struct child_terms *terms)
+static enum answer_verdict create_refuse(struct answering *answering, uint16_t notify,
+                                         const struct child_terms *terms)
 {
     uint8_t group[2] = {(uint8_t)(terms->choice.ke >> 8), (uint8_t)terms->choice.ke};
     if (notify == N_INVALID_KE_PAYLOAD)
@@ -505,11 +505,11 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
         inner_give(sa, answering->request);
     uint16_t notify = child_terms_answer(sa, &wanted, &what->terms);
     if (notify != 0)
-        return refuse(answering, notify, &what->terms);
+        return create_refuse(answering, notify, &what->terms);
     notify = agree_on_key(sa, answering, what, &ke);
     if (notify != 0) {
         ke_free(ke);
-        return refuse(answering, notify, &what->terms);
+        return create_refuse(answering, notify, &what->terms);
     }
     random_fill(sa->ike->random, nr, sizeof(nr));
     nonce_pair_set(&what->nonces, ni, span_of(nr, sizeof(nr)));

@@ -44,7 +44,7 @@ static bool cookie2_is_back(const struct asking *asking, const struct wire_messa
            ct_equal(notify.data.ptr, cookie2->octets, COOKIE2_LEN);
 }
 
-static void release(struct asking *asking)
+static void cookie2_release(struct asking *asking)
 {
     free(asking->state);
 }
@@ -142,7 +142,7 @@ const struct exchange_ops exchange_move = {.what = "move",
                                            .exchange = WIRE_INFORMATIONAL,
                                            .ask = ask_move,
                                            .answered = move_answered,
-                                           .release = release};
+                                           .release = cookie2_release};
 
 /* --- path test without a move (section 3.10) --- */
 
@@ -218,4 +218,4 @@ const struct exchange_ops exchange_routability = {.what = "routability",
                                                   .exchange = WIRE_INFORMATIONAL,
                                                   .ask = ask_routability,
                                                   .answered = routability_answered,
-                                                  .release = release};
+                                                  .release = cookie2_release};

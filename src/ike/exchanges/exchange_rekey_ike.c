@@ -27,7 +27,7 @@ static void drop_larval(struct rekeying *rekeying, nanos now)
     rekeying->larval = 0;
 }
 
-static void release(struct asking *asking)
+static void rekey_release(struct asking *asking)
 {
     struct rekeying *rekeying = asking->state;
     if (rekeying == NULL)
@@ -77,8 +77,8 @@ static void add_notify(struct sa *sa, struct asking *asking, struct wire_builder
         wire_add_keep_old(request, keep_old_number_peer(sa->session), value);
 }
 
-static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
-                            nanos now)
+static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
+                                  struct wire_builder *request, nanos now)
 {
     const struct ike_proposal_list *proposals = &sa->session->conn->proposals;
     struct rekeying *rekeying = asking->state;
@@ -136,8 +136,8 @@ static bool crossed_won(struct sa *sa, const struct rekeying *rekeying, nanos no
     return true;
 }
 
-static struct verdict refused(struct sa *sa, struct asking *asking,
-                              const struct wire_message *response, nanos now)
+static struct verdict rekey_refused(struct sa *sa, struct asking *asking,
+                                    const struct wire_message *response, nanos now)
 {
     struct rekeying *rekeying = asking->state;
     struct wire_notify notify;
@@ -251,9 +251,9 @@ static bool may_have_moved(const struct sa *sa)
     return told;
 }
 
-static struct verdict answered(struct sa *sa, struct asking *asking,
-                               const struct wire_message *response, const struct ike_path *from,
-                               nanos now)
+static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response,
+                                     const struct ike_path *from, nanos now)
 {
     struct rekeying *rekeying = asking->state;
     struct sa *fresh = sa_find(sa->ike, rekeying->larval);
@@ -261,7 +261,7 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
     (void)from;
 
     if (!response_grants(response) || fresh == NULL)
-        return refused(sa, asking, response, now);
+        return rekey_refused(sa, asking, response, now);
     if (!rekey_ike_derive(sa, rekeying, fresh, response, &nr)) {
         drop_larval(rekeying, now);
         /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
@@ -301,11 +301,11 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
 
 const struct exchange_ops exchange_rekey_ike = {.what = "rekey-ike",
                                                 .exchange = WIRE_CREATE_CHILD_SA,
-                                                .ask = ask,
-                                                .answered = answered,
-                                                .release = release};
+                                                .ask = rekey_ask,
+                                                .answered = rekey_answered,
+                                                .release = rekey_release};
 const struct exchange_ops exchange_clone = {.what = "clone",
                                             .exchange = WIRE_CREATE_CHILD_SA,
-                                            .ask = ask,
-                                            .answered = answered,
-                                            .release = release};
+                                            .ask = rekey_ask,
+                                            .answered = rekey_answered,
+                                            .release = rekey_release};

@@ -92,8 +92,8 @@ void auth_lifetime_due(struct session *session)
 
 /* --- the Gateway asks for a new login now --- */
 
-static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
-                            nanos now)
+static enum ike_outcome lifetime_ask(struct sa *sa, struct asking *asking,
+                                     struct wire_builder *request, nanos now)
 {
     static const uint8_t at_once[4] = {0};
     (void)sa;
@@ -105,5 +105,5 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
 
 const struct exchange_ops exchange_auth_lifetime = {.what = "auth-lifetime",
                                                     .exchange = WIRE_INFORMATIONAL,
-                                                    .ask = ask,
+                                                    .ask = lifetime_ask,
                                                     .answered = exchange_acknowledged};
