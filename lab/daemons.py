@@ -84,9 +84,23 @@ class Daemon(Program):
         except (OSError, ConnectionError):
             return None
 
-    def swanctl(self, *words, check=True):
-        """The stock swanctl, talking to this daemon."""
-        return run("swanctl", words[0], "--uri", "unix://" + self.socket, *words[1:], check=check)
+    def swanctl(self, *words, check=True, folder=None):
+        """The stock swanctl, talking to this daemon; `folder`: with the configuration there."""
+        environment = dict(os.environ, SWANCTL_DIR=folder) if folder else None
+        return run("swanctl", words[0], "--uri", "unix://" + self.socket, *words[1:], check=check, env=environment)
+
+    def write_files(self, name, settings, files):
+        """A folder as swanctl has it: swanctl.conf, and files by their names below it. Returns its path."""
+        folder = self.lab.path(f"{self.name}-{name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        with open(os.path.join(folder, "swanctl.conf"), "w", encoding="utf-8") as file:
+            file.write(conf(settings))
+        for path, octets in files.items():
+            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+            with open(os.path.join(folder, path), "wb") as file:
+                file.write(octets)
+        return folder
 
     def sas(self):
         """Its IKE SAs as list-sas shows them: [(connection, dict)]."""
@@ -133,16 +147,19 @@ class Daemon(Program):
 class Ikatd(Daemon):
     """ikatd from the build directory."""
 
-    def __init__(self, lab, host, settings, options=()):
+    def __init__(self, lab, host, settings, options=(), files=None):
         super().__init__(lab, host, "ikatd")
         self.keylog = lab.path(self.name + ".keys")
         self.config = lab.path(self.name + ".conf")
-        self.settings, self.options = settings, options
+        self.settings, self.options, self.files = settings, options, files
 
     def start(self):
         """Starts it and waits until it serves with its configuration loaded."""
-        with open(self.config, "w", encoding="utf-8") as file:
-            file.write(conf(self.settings))
+        if self.files is not None:
+            self.config = self.write_files("etc", self.settings, self.files)
+        else:
+            with open(self.config, "w", encoding="utf-8") as file:
+                file.write(conf(self.settings))
         self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, *self.options], {})
         wait(lambda: set(self.request("get-conns").get("conns", [])) == set(self.settings.get("connections", {})),
              lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}")
@@ -189,9 +206,9 @@ class Strongswan(Daemon):
     """charon-systemd with its userspace ESP (kernel-libipsec), configured over VICI by the stock swanctl."""
     plugins = PLUGINS
 
-    def __init__(self, lab, host, settings, charon=None):
+    def __init__(self, lab, host, settings, charon=None, files=None):
         super().__init__(lab, host, "charon")
-        self.settings, self.charon = settings, charon or {}
+        self.settings, self.charon, self.files = settings, charon or {}, files
 
     def start(self):
         """Starts it and loads its configuration."""
@@ -209,6 +226,9 @@ class Strongswan(Daemon):
 
     def load(self):
         """Loads its settings (again)."""
+        if self.files is not None:
+            self.swanctl("--load-all", folder=self.write_files("etc", self.settings, self.files))
+            return
         config = self.lab.path(self.name + ".swanctl.conf")
         with open(config, "w", encoding="utf-8") as file:
             file.write(conf(self.settings))

@@ -31,9 +31,9 @@ class Bench:
         self.labs.append(Lab(**options))
         return self.labs[-1]
 
-    def ikatd(self, lab, host, settings, options=()):
-        """A started ikatd."""
-        self.daemons.append(Ikatd(lab, host, settings, options))
+    def ikatd(self, lab, host, settings, options=(), files=None):
+        """A started ikatd; `files`: certificates and keys by their names beside the configuration."""
+        self.daemons.append(Ikatd(lab, host, settings, options, files))
         return self.daemons[-1].start()
 
     def peer(self, lab, host, **how):
@@ -41,9 +41,9 @@ class Bench:
         self.peers.append(Peer(lab, host, **how))
         return self.peers[-1]
 
-    def strongswan(self, lab, host, settings, charon=None):
+    def strongswan(self, lab, host, settings, charon=None, files=None):
         """A started strongSwan."""
-        self.daemons.append(Strongswan(lab, host, settings, charon))
+        self.daemons.append(Strongswan(lab, host, settings, charon, files))
         return self.daemons[-1].start()
 
     def close(self):

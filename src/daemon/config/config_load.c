@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "control/values.h"
 #include "daemon/config/conn_keys.h"
+#include "daemon/config/credential_files.h"
 #include "ike/terms/identity.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -186,6 +187,8 @@ static int check_section(const struct tree *root, const struct tree *top,
     }
     if (strcmp(top->name, "pools") == 0)
         return pool_build(section, &pool, error);
+    if (credential_files_secret(section))
+        return 0; /* credential_files_resolve() has looked at it */
     err = secret_build(section, octets, &secret, error);
     wipe(octets, sizeof(octets));
     return err;
@@ -196,6 +199,8 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
     static const char *const known[] = {"connections", "secrets", "pools"};
     bool found = false;
     int first = 0;
+    if (strcmp(top->name, CREDENTIAL_FILES) == 0)
+        return 0;
     for (size_t i = 0; i < LEN(known); i++)
         found |= strcmp(top->name, known[i]) == 0;
     if (!found && top->inherited)
@@ -226,13 +231,16 @@ int config_check(const struct tree *root, struct build_error *error)
 
 int config_load(const char *path, struct settings *ret_settings, struct build_error *error)
 {
-    int err = settings_load(path, ret_settings);
+    int first = 0, err = settings_load(path, ret_settings);
     for (size_t i = 0; i < ret_settings->n_errors; i++)
         build_note(error, ret_settings->errors[i]);
     if (err != 0 && ret_settings->n_errors == 0)
         build_note(error, ret_settings->error);
     if (err == 0)
-        err = config_check(ret_settings->root, error);
+        err = credential_files_resolve(path, ret_settings->root, error);
+    if (build_goes_on(error, err, &first))
+        (void)build_goes_on(error, config_check(ret_settings->root, error), &first);
+    err = first;
     if (err != 0)
         settings_done(ret_settings); /* the error is text of its own */
     return err;
@@ -334,6 +342,17 @@ static int send_secret(int fd, const struct tree *section, struct build_error *e
     return run(fd, &w, section, error);
 }
 
+/* send_file - a certificate or private key of the folders. */
+static int send_file(int fd, const struct tree *file, struct build_error *error)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, tree_text_or(file, "command", ""));
+    for (const struct tree *node = file->first; node != NULL; node = node->next)
+        if (strcmp(node->name, "command") != 0)
+            vici_octets(&w, node->name, span_of(node->value, node->len));
+    return run(fd, &w, file, error);
+}
+
 /* unload_vanished - what get-... names and the file has no more. */
 static int unload_vanished(int fd, const struct tree *top, const char *get, const char *list,
                            const char *unload, const char *key, struct build_error *error)
@@ -366,9 +385,13 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
         err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
     if (err == 0)
         err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
+    const struct tree *files = tree_get(settings->root, CREDENTIAL_FILES);
+    for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_file(fd, s, error);
     for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
          s = s->next)
-        err = send_secret(fd, s, error);
+        err = credential_files_secret(s) ? 0 : send_secret(fd, s, error);
     for (const struct tree *s = pools == NULL ? NULL : pools->first; err == 0 && s != NULL;
          s = s->next)
         err = send_section(fd, "load-pool", s, error);

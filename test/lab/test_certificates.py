@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins by certificate: ikatd with ikatd and with strongSwan, in both roles; and each way in which one is refused."""
+import pytest
+
+from lab.certificates import Authority, new_key, pem, pem_key
+from lab.net import address
+from lab.run import wait
+from lab.settings import end_user, gateway
+
+KINDS = ("ikatd-ikatd", "ikatd-strongswan", "strongswan-ikatd")
+KEYS = ("rsa-2048", "ecdsa-256", "ecdsa-384", "ed25519")
+NAMES = {"eu": "eu@lab.example", "gw": "gw.lab.example"}
+SUBJECTS = {"eu": "C=CH, O=Lab, CN=eu", "gw": "C=CH, O=Lab, CN=gw"}
+
+
+class Host:
+    """One end: its settings and the files beside them."""
+
+    def __init__(self, host, ca, kind="ecdsa-256", **options):
+        self.host, self.ca = host, ca
+        self.certificate, self.key = ca.issue(SUBJECTS[host], kind, names=(NAMES[host],), **options)
+        self.files = {"x509ca/ca.pem": pem(ca.certificate), f"x509/{host}.pem": pem(self.certificate),
+                      f"private/{host}.pem": pem_key(self.key)}
+
+    def settings(self, local=None, remote=None, **conn):
+        """The lab's usual connection, by certificate."""
+        other = "gw" if self.host == "eu" else "eu"
+        make = end_user if self.host == "eu" else gateway
+        return make({"local": {"auth": "pubkey", "id": NAMES[self.host], "certs": f"{self.host}.pem"} | (local or {}),
+                     "remote": {"auth": "pubkey", "id": NAMES[other]} | (remote or {})} | conn, top={"secrets": None})
+
+
+def start(world, kinds, eu, gw, settings=None):
+    """A lab with both ends; `settings`: {host: (local, remote)}."""
+    lab, ends = world.lab(), []
+    for kind, end in zip(kinds.split("-")[::-1], (gw, eu)):
+        local, remote = (settings or {}).get(end.host, ({}, {}))
+        make = world.ikatd if kind == "ikatd" else world.strongswan
+        ends.append(make(lab, end.host, end.settings(local, remote), files=end.files))
+    return lab, ends[1], ends[0]
+
+
+def up(lab, eu, gw):
+    """The VPN comes up and carries a packet each way."""
+    answer = eu.initiate("net")
+    assert answer["success"] == "yes", answer
+    wait(lambda: len(eu.children()) == len(gw.children()) == 1, "one Child SA at both ends")
+    lab.run("eu", "ping", "-c1", "-W5", address("lan", "host"))
+
+
+def refused(eu, *ends_and_words):
+    """The login fails, and the log of each end that is given says why."""
+    assert eu.initiate("net")["success"] == "no"
+    for end, words in ends_and_words:
+        end.wait_log(words)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("kinds", KINDS)
+def test_login(world, kinds, key):
+    ca = Authority()
+    lab, eu, gw = start(world, kinds, Host("eu", ca, key), Host("gw", ca, key))
+    up(lab, eu, gw)
+    assert [sa["remote-id"] for sa in eu.established()] == [NAMES["gw"]]
+    assert [sa["remote-id"] for sa in gw.established()] == [NAMES["eu"]]
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_distinguished_names(world, kinds):
+    """Without `id` the subject of the certificate is the identity; the Gateway accepts a pattern."""
+    ca = Authority()
+    mine = {"eu": ({"id": '""'}, {"id": f'"{SUBJECTS["gw"]}"'}), "gw": ({"id": '""'}, {"id": '"C=CH, O=Lab, CN=*"'})}
+    lab, eu, gw = start(world, kinds, Host("eu", ca), Host("gw", ca), mine)
+    up(lab, eu, gw)
+    assert [sa["remote-id"] for sa in gw.established()] == [SUBJECTS["eu"]]
+    assert [sa["remote-id"] for sa in eu.established()] == [SUBJECTS["gw"]]
+
+
+@pytest.mark.parametrize("sent", (True, False), ids=("sent", "configured"))
+@pytest.mark.parametrize("kinds", KINDS)
+def test_intermediate(world, kinds, sent):
+    """The intermediate CA comes with the certificate, or is here already; the root alone is trusted."""
+    root = Authority("C=CH, O=Lab, CN=Root")
+    middle = Authority("C=CH, O=Lab, CN=Middle", issuer=root)
+    eu, gw = Host("eu", middle), Host("gw", middle)
+    for end in (eu, gw):
+        end.files["x509ca/ca.pem"] = pem(root.certificate)
+        end.files["x509/middle.pem" if sent and end is gw else "x509ca/middle.pem"] = pem(middle.certificate)
+    if sent:
+        del eu.files["x509ca/middle.pem"]
+        eu.files["x509/middle.pem"] = pem(middle.certificate)
+    lab, eu, gw = start(world, kinds, eu, gw)
+    up(lab, eu, gw)
+
+
+def test_unknown_ca(world):
+    """The Gateway's CA is not among those of the connection: the log says which, and of which connection."""
+    ca, other = Authority(), Authority("C=CH, O=Lab, CN=Other CA")
+    eu, gw = Host("eu", ca), Host("gw", other)
+    gw.files["x509ca/eu.pem"] = pem(ca.certificate)
+    eu.files["x509ca/mine.pem"] = pem(ca.certificate)
+    lab, eu, gw = start(world, "ikatd-ikatd", eu, gw, {"eu": ({}, {"cacerts": "mine.pem"})})
+    refused(eu, (eu, "the gateway's certificate C=CH, O=Lab, CN=gw is signed by CA C=CH, O=Lab, CN=Other CA, which is not "
+                     "in cacerts of connection home"))
+
+
+@pytest.mark.parametrize("end", ("eu", "gw"))
+def test_expired(world, end):
+    ca = Authority(days=(-60, 60))
+    ends = {host: Host(host, ca, days=(-30, -2) if host == end else (-1, 30)) for host in ("eu", "gw")}
+    lab, eu, gw = start(world, "ikatd-ikatd", ends["eu"], ends["gw"])
+    judge = gw if end == "eu" else eu
+    refused(eu, (judge, f"CN={end} expired on "), (judge, "the clock of this host says 20"))
+
+
+def test_revoked(world):
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    gw.files["x509crl/ca.crl"] = pem(ca.revoke(eu.certificate))
+    lab, eu, gw = start(world, "ikatd-ikatd", eu, gw)
+    refused(eu, (gw, "the peer's certificate C=CH, O=Lab, CN=eu was revoked on 20"))
+
+
+@pytest.mark.parametrize("revocation,crl,success", (("relaxed", None, True), ("strict", None, False), ("strict", (-1, 30), True),
+                                                    ("strict", (-30, -1), False), ("ifuri", None, True)))
+def test_strictness(world, revocation, crl, success):
+    """Without a valid list: relaxed accepts, strict does not (A8)."""
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    if crl:
+        gw.files["x509crl/ca.crl"] = pem(ca.revoke(days=crl))
+    lab, eu, gw = start(world, "ikatd-ikatd", eu, gw, {"gw": ({}, {"revocation": revocation})})
+    if success:
+        up(lab, eu, gw)
+    else:
+        refused(eu, (gw, "no valid CRL says whether C=CH, O=Lab, CN=eu is revoked (revocation = strict)"))
+
+
+def test_wrong_identity(world):
+    """A4: a valid certificate of one peer with the identity of another."""
+    ca = Authority()
+    lab, eu, gw = start(world, "ikatd-ikatd", Host("eu", ca), Host("gw", ca),
+                        {"eu": ({"id": "anna@lab.example"}, {}), "gw": ({}, {"id": "anna@lab.example"})})
+    refused(eu, (gw, "the peer's certificate C=CH, O=Lab, CN=eu is not that of its identity anna@lab.example"))
+
+
+def test_missing_private_key(world):
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    eu.files["private/eu.pem"] = pem_key(new_key("ecdsa-256"))
+    lab, eu, gw = start(world, "ikatd-ikatd", eu, gw)
+    refused(eu, (eu, "no private key for the configured certificate of eu@lab.example is loaded"))
+
+
+def test_pinned(world):
+    """`certs` of the peer: exactly this certificate, without any CA (A14)."""
+    alone = {host: Authority(SUBJECTS[host], names=(NAMES[host],)) for host in ("eu", "gw")}
+    ends = {host: Host(host, alone[host]) for host in alone}
+    for host, end in ends.items():
+        other = "gw" if host == "eu" else "eu"
+        end.files = {f"x509/{host}.pem": pem(alone[host].certificate), f"x509/{other}.pem": pem(alone[other].certificate),
+                     f"private/{host}.pem": pem_key(alone[host].key)}
+    lab, eu, gw = start(world, "ikatd-ikatd", ends["eu"], ends["gw"],
+                        {"eu": ({}, {"certs": "gw.pem"}), "gw": ({}, {"certs": "eu.pem"})})
+    up(lab, eu, gw)
+
+
+@pytest.mark.parametrize("auth,success", (("ecdsa-256-sha256", True), ("rsa-2048", False), ("ecdsa-384", False),
+                                          ("pubkey-sha512", False), ("ike:pubkey-sha256", True)))
+def test_constraints(world, auth, success):
+    """`auth` of the peer says which keys and hashes its chain may have."""
+    ca = Authority()
+    lab, eu, gw = start(world, "ikatd-ikatd", Host("eu", ca), Host("gw", ca), {"gw": ({}, {"auth": auth})})
+    if success:
+        up(lab, eu, gw)
+    else:
+        refused(eu, (gw, "does not accept"))
+
+
+def test_encrypted_key(world):
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    eu.files["private/eu.pem"] = pem_key(eu.key, b"open sesame")
+    settings = eu.settings
+    eu.settings = lambda *words: settings(*words) | {"secrets": {"private-eu": {"file": "eu.pem", "secret": '"open sesame"'}}}
+    lab, eu, gw = start(world, "ikatd-ikatd", eu, gw)
+    up(lab, eu, gw)
+
+
+def test_stock_swanctl(world):
+    """--load-creds, --list-certs and get-keys of the stock client, with a file that names nothing of ours."""
+    ca = Authority()
+    lab = world.lab()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    gw = world.ikatd(lab, "gw", gw.settings(), files=gw.files)
+    daemon = world.ikatd(lab, "eu", {"connections": {}})
+    folder = daemon.write_files("stock", eu.settings(), eu.files)
+    daemon.swanctl("--load-all", folder=folder)
+    listed = daemon.swanctl("--list-certs")
+    assert 'subject:  "C=CH, O=Lab, CN=eu"' in listed and "has private key" in listed
+    assert 'subject:  "C=CH, O=Lab, CN=Lab CA"' in listed
+    assert len(daemon.request("get-keys")["keys"]) == 1
+    up(lab, daemon, gw)
+    daemon.swanctl("--flush-certs")
+    daemon.swanctl("--load-creds", "--clear", folder=folder)
+    assert len(daemon.request("get-keys")["keys"]) == 1
