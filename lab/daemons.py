@@ -167,9 +167,13 @@ class Ikatd(Daemon):
 
     def load(self, settings):
         """The file is another one, and SIGHUP; waits until it is loaded."""
-        before = self.log().count("event=config-loaded")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(conf(settings))
+        self.reload()
+
+    def reload(self):
+        """SIGHUP; waits until the configuration is loaded."""
+        before = self.log().count("event=config-loaded")
         self.process.send_signal(signal.SIGHUP)
         wait(lambda: self.log().count("event=config-loaded") > before, lambda: f"it is loaded: {self.log()[-2000:]}")
 

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins by certificate: ikatd with ikatd and with strongSwan, in both roles; and each way in which one is refused."""
+import signal
+
 import pytest
+from cryptography import x509
 
 from lab.certificates import Authority, new_key, pem, pem_key
+from lab.daemons import IKATD
 from lab.net import address
-from lab.run import wait
-from lab.settings import end_user, gateway
+from lab.run import run, wait
+from lab.settings import end_user, gateway, merge
 
 KINDS = ("ikatd-ikatd", "ikatd-strongswan", "strongswan-ikatd")
 KEYS = ("rsa-2048", "ecdsa-256", "ecdsa-384", "ed25519")
@@ -26,8 +30,10 @@ class Host:
         """The lab's usual connection, by certificate."""
         other = "gw" if self.host == "eu" else "eu"
         make = end_user if self.host == "eu" else gateway
-        return make({"local": {"auth": "pubkey", "id": NAMES[self.host], "certs": f"{self.host}.pem"} | (local or {}),
-                     "remote": {"auth": "pubkey", "id": NAMES[other]} | (remote or {})} | conn, top={"secrets": None})
+        mine = {"auth": "pubkey", "id": NAMES[self.host], "certs": f"{self.host}.pem"} | (local or {})
+        theirs = {"auth": "pubkey", "id": NAMES[other]} | (remote or {})
+        return merge(make(top={"secrets": None}), {"connections": {"home" if self.host == "eu" else "gate": {
+            "local": mine, "remote": theirs} | conn}})
 
 
 def start(world, kinds, eu, gw, settings=None):
@@ -69,7 +75,7 @@ def test_login(world, kinds, key):
 def test_distinguished_names(world, kinds):
     """Without `id` the subject of the certificate is the identity; the Gateway accepts a pattern."""
     ca = Authority()
-    mine = {"eu": ({"id": '""'}, {"id": f'"{SUBJECTS["gw"]}"'}), "gw": ({"id": '""'}, {"id": '"C=CH, O=Lab, CN=*"'})}
+    mine = {"eu": ({"id": None}, {"id": f'"{SUBJECTS["gw"]}"'}), "gw": ({"id": None}, {"id": '"C=CH, O=Lab, CN=*"'})}
     lab, eu, gw = start(world, kinds, Host("eu", ca), Host("gw", ca), mine)
     up(lab, eu, gw)
     assert [sa["remote-id"] for sa in gw.established()] == [SUBJECTS["eu"]]
@@ -154,7 +160,8 @@ def test_missing_private_key(world):
 
 def test_pinned(world):
     """`certs` of the peer: exactly this certificate, without any CA (A14)."""
-    alone = {host: Authority(SUBJECTS[host], names=(NAMES[host],)) for host in ("eu", "gw")}
+    usage = x509.KeyUsage(True, False, False, False, False, True, False, False, False)
+    alone = {host: Authority(SUBJECTS[host], names=(NAMES[host],), key_usage=usage) for host in ("eu", "gw")}
     ends = {host: Host(host, alone[host]) for host in alone}
     for host, end in ends.items():
         other = "gw" if host == "eu" else "eu"
@@ -204,3 +211,36 @@ def test_stock_swanctl(world):
     daemon.swanctl("--flush-certs")
     daemon.swanctl("--load-creds", "--clear", folder=folder)
     assert len(daemon.request("get-keys")["keys"]) == 1
+
+
+def test_a_ca_that_is_taken_out_is_trusted_no_more(world):
+    """SIGHUP after files have gone: their certificates and keys are not loaded any more."""
+    ca, other = Authority(), Authority("C=CH, O=Lab, CN=Other CA")
+    eu, gw = Host("eu", other), Host("gw", ca)
+    gw.files["x509ca/other.pem"], eu.files["x509ca/mine.pem"] = pem(other.certificate), pem(ca.certificate)
+    lab, eu, gate = start(world, "ikatd-ikatd", eu, gw)
+    up(lab, eu, gate)
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    gate.write_files("etc", gate.settings, {name: octets for name, octets in gw.files.items() if "other" not in name})
+    gate.reload()
+    refused(eu, (gate, "is signed by CA C=CH, O=Lab, CN=Other CA, which is not in x509ca"))
+    assert len(gate.request("get-keys")["keys"]) == 1
+    gate.write_files("etc", gate.settings, {name: octets for name, octets in gw.files.items() if "private" not in name})
+    gate.reload()
+    assert gate.request("get-keys").get("keys", []) == []
+
+
+def test_faults_of_files(world):
+    """What is wrong with a file is said with its name, and nothing of the load is used."""
+    ca = Authority()
+    gw = Host("gw", ca)
+    daemon = world.ikatd(world.lab(), "gw", gw.settings(), files=gw.files)
+    for name, octets, words in (("x509/bad.pem", b"nothing", "x509/bad.pem: 'data' is no certificate"),
+                                ("private/bad.pem", b"-----BEGIN PRIVATE KEY-----\n", "private/bad.pem: is no private key"),
+                                ("private/weak.pem", pem_key(new_key("rsa-1024")), "private/weak.pem: is neither RSA of 2,048"),
+                                ("private/locked.pem", pem_key(new_key("ecdsa-256"), b"x"), "is encrypted, and no passphrase")):
+        daemon.write_files("etc", daemon.settings, gw.files | {name: octets})
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_log(words)
+    daemon.write_files("etc", gw.settings({"certs": "gone.pem"}), gw.files)
+    assert "x509/gone.pem: No such file or directory" in run(IKATD, "-c", daemon.config, "--check", check=False)

@@ -28,12 +28,18 @@ enum verifier_kind {
 };
 
 enum cert_role {
-    CERT_ROLE_PLAIN,  /* of an end entity, or of an intermediate CA */
-    CERT_ROLE_CA,     /* a trust anchor of connections without cacerts */
-    CERT_ROLE_CONN,   /* named by connections, in certs or cacerts */
-    CERT_ROLE_PUBKEY, /* a SubjectPublicKeyInfo instead of a certificate */
+    CERT_ROLE_PLAIN,       /* of an end entity, or of an intermediate CA */
+    CERT_ROLE_CA,          /* a trust anchor of connections without cacerts */
+    CERT_ROLE_CONN,        /* named by connections, in certs or cacerts */
+    CERT_ROLE_PUBKEY,      /* a SubjectPublicKeyInfo instead of a certificate */
+    CERT_ROLE_CONN_PUBKEY, /* the same, named by connections in pubkeys */
     CERT_ROLES
 };
+
+static inline bool cert_role_is_pubkey(uint32_t role)
+{
+    return role == CERT_ROLE_PUBKEY || role == CERT_ROLE_CONN_PUBKEY;
+}
 
 struct verifier_cert {
     uint8_t digest[CERT_DIGEST];

@@ -216,11 +216,11 @@ static int cert_add(const struct tree *node, const struct tree *value,
     uint8_t room[VERIFIER_CERT_MAX];
     struct wire_certificate outline = {.subject = {0}};
     struct span der = pem_read(span_of(value->value, value->len), room, sizeof(room));
-    bool sound = target->role == CERT_ROLE_PUBKEY ? wire_key_info_read(der, &outline.key)
-                                                  : wire_certificate_read(der, &outline);
+    bool sound = cert_role_is_pubkey(target->role) ? wire_key_info_read(der, &outline.key)
+                                                   : wire_certificate_read(der, &outline);
     if (der.len == 0 || !sound)
         return build_fail(error, node, "is no %s in PEM or DER",
-                          target->role == CERT_ROLE_PUBKEY ? "public key" : "X.509 certificate");
+                          cert_role_is_pubkey(target->role) ? "public key" : "X.509 certificate");
     if (*target->n == CERT_POLICY_CERTS)
         return build_fail(error, node, "more than %d", CERT_POLICY_CERTS);
     SHA256(der.ptr, der.len, target->digests[(*target->n)++]);
@@ -267,7 +267,7 @@ static int set_pubkeys(const struct tree *node, void *target, struct build_error
 {
     struct round_work *work = target;
     const struct cert_target keys = {.work = work,
-                                     .role = CERT_ROLE_PUBKEY,
+                                     .role = CERT_ROLE_CONN_PUBKEY,
                                      .digests = work->certs->pubkeys,
                                      .n = &work->certs->n_pubkeys};
     return certs_add(node, &keys, error);

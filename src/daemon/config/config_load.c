@@ -297,17 +297,31 @@ static struct tree *request(int fd, struct vici_writer *w)
     return message;
 }
 
+static int response_check(const struct tree *response, const struct tree *about,
+                          struct build_error *error)
+{
+    if (response == NULL)
+        return build_fail(error, about, "the daemon did not answer");
+    if (strcmp(tree_text_or(response, "success", "no"), "yes") != 0)
+        return build_fail(error, about, "%s", tree_text_or(response, "errmsg", "refused"));
+    return 0;
+}
+
 static int run(int fd, struct vici_writer *w, const struct tree *about, struct build_error *error)
 {
     struct tree *response = request(fd, w);
-    bool success = strcmp(tree_text_or(response, "success", "no"), "yes") == 0;
-    int err = 0;
-    if (response == NULL)
-        err = build_fail(error, about, "the daemon did not answer");
-    else if (!success)
-        err = build_fail(error, about, "%s", tree_text_or(response, "errmsg", "refused"));
+    int err = response_check(response, about, error);
     tree_free(response);
     return err;
+}
+
+static int list_add(struct tree *list, const char *text)
+{
+    struct tree *item = tree_value("", span_text(text));
+    if (item == NULL)
+        return ERR_NO_MEMORY;
+    tree_append(list, item);
+    return 0;
 }
 
 static int send_section(int fd, const char *command, const struct tree *section,
@@ -342,15 +356,44 @@ static int send_secret(int fd, const struct tree *section, struct build_error *e
     return run(fd, &w, section, error);
 }
 
-/* send_file - a certificate or private key of the folders. */
-static int send_file(int fd, const struct tree *file, struct build_error *error)
+/* send_file - a certificate or private key of the folders. The name under which it stays loaded is
+ * appended to `retain`. */
+static int send_file(int fd, const struct tree *file, struct tree *retain,
+                     struct build_error *error)
 {
     struct vici_writer w;
+    char name[CREDENTIAL_NAME_MAX];
     vici_begin(&w, VICI_CMD_REQUEST, tree_text_or(file, "command", ""));
     for (const struct tree *node = file->first; node != NULL; node = node->next)
         if (strcmp(node->name, "command") != 0)
             vici_octets(&w, node->name, span_of(node->value, node->len));
-    return run(fd, &w, file, error);
+    struct tree *response = request(fd, &w);
+    int err = response_check(response, file, error);
+    if (err == 0 && credential_file_name(file, response, name))
+        err = list_add(retain, name);
+    tree_free(response);
+    return err;
+}
+
+/* send_files - and nothing else stays loaded. */
+static int send_files(int fd, const struct tree *files, struct build_error *error)
+{
+    struct tree *retain = tree_new(TREE_LIST, "retain");
+    struct vici_writer w;
+    int err = retain == NULL ? ERR_NO_MEMORY : 0;
+    for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_file(fd, s, retain, error);
+    if (err == 0 && files != NULL) {
+        vici_begin(&w, VICI_CMD_REQUEST, "retain-credentials");
+        vici_list(&w, "retain");
+        for (const struct tree *item = retain->first; item != NULL; item = item->next)
+            vici_item(&w, (const char *)item->value);
+        vici_list_end(&w);
+        err = run(fd, &w, files, error);
+    }
+    tree_free(retain);
+    return err;
 }
 
 /* unload_vanished - what get-... names and the file has no more. */
@@ -385,10 +428,8 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
         err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
     if (err == 0)
         err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
-    const struct tree *files = tree_get(settings->root, CREDENTIAL_FILES);
-    for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
-         s = s->next)
-        err = send_file(fd, s, error);
+    if (err == 0)
+        err = send_files(fd, tree_get(settings->root, CREDENTIAL_FILES), error);
     for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
          s = s->next)
         err = credential_files_secret(s) ? 0 : send_secret(fd, s, error);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -14,6 +15,7 @@
 #include "base/secret.h"
 #include "control/values.h"
 #include "daemon/config/conn_keys.h"
+#include "daemon/config/pem.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -353,4 +355,30 @@ int credential_files_resolve(const char *path, struct tree *root, struct build_e
         go = build_goes_on(error, folder_add(&files, &folders[i]), &first);
     tree_append(root, files.loads);
     return first;
+}
+
+bool credential_file_name(const struct tree *file, const struct tree *response,
+                          char out[CREDENTIAL_NAME_MAX])
+{
+    static const struct {
+        const char *type, *role;
+    } rows[] = {{"x509", "x509"}, {"x509ca", "x509ca"}, {"x509ocsp", "x509"}, {"pubkey", "pubkey"}};
+    uint8_t room[VERIFIER_CERT_MAX], digest[CERT_DIGEST];
+    const char *type = tree_text_or(file, "type", ""), *id = tree_text(response, "id");
+    const struct tree *data = tree_get(file, "data");
+    if (id != NULL) {
+        (void)snprintf(out, CREDENTIAL_NAME_MAX, "key:%.40s", id);
+        return true;
+    }
+    for (size_t i = 0; data != NULL && i < LEN(rows); i++) {
+        if (strcmp(rows[i].type, type) != 0)
+            continue;
+        struct span der = pem_read(span_of(data->value, data->len), room, sizeof(room));
+        SHA256(der.ptr, der.len, digest);
+        size_t at = (size_t)snprintf(out, CREDENTIAL_NAME_MAX, "%s:", rows[i].role);
+        for (size_t j = 0; j < sizeof(digest); j++)
+            at += (size_t)snprintf(out + at, CREDENTIAL_NAME_MAX - at, "%02x", digest[j]);
+        return true;
+    }
+    return false;
 }

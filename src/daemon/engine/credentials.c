@@ -93,8 +93,8 @@ static struct entry *cert_find(const struct credentials *c, const uint8_t digest
 static bool cert_fill(struct credential_cert *cert, enum cert_role role)
 {
     struct wire_certificate outline = {.key_info = cert->octets};
-    bool sound = role == CERT_ROLE_PUBKEY ? wire_key_info_read(cert->octets, &outline.key)
-                                          : wire_certificate_read(cert->octets, &outline);
+    bool sound = cert_role_is_pubkey(role) ? wire_key_info_read(cert->octets, &outline.key)
+                                           : wire_certificate_read(cert->octets, &outline);
     if (!sound)
         return false;
     cert->subject = outline.subject;

@@ -204,7 +204,7 @@ int engine_crls_flush(struct engine *e)
 /* certs_clear - all that clients loaded; those that connections name stay with them. */
 static void certs_clear(struct engine *e)
 {
-    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA};
+    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY};
     const struct credential_cert *cert;
     for (size_t index = 0; (cert = credentials_cert_at(e->credentials, index)) != NULL;) {
         unsigned before = cert->roles;
@@ -213,7 +213,7 @@ static void certs_clear(struct engine *e)
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
             if (before & 1u << roles[i])
                 (void)!engine_cert_unload(e, roles[i], digest);
-        if ((before & ~(1u << CERT_ROLE_PLAIN | 1u << CERT_ROLE_CA)) != 0)
+        if (before & (1u << CERT_ROLE_CONN | 1u << CERT_ROLE_CONN_PUBKEY))
             index++;
     }
 }

@@ -91,7 +91,7 @@ static struct cert *cert_new(const struct verifier_cert *wanted, struct span oct
     if (cert == NULL)
         return NULL;
     memcpy(cert->digest, wanted->digest, CERT_DIGEST);
-    if (wanted->role == CERT_ROLE_PUBKEY)
+    if (cert_role_is_pubkey(wanted->role))
         cert->key = cert_read_pubkey(octets);
     else
         cert->x509 = cert_read(octets);

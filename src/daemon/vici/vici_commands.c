@@ -575,6 +575,7 @@ static const struct command {
     {"unload-shared", vici_unload_shared},
     {"get-shared", vici_get_shared},
     {"clear-creds", vici_clear_creds},
+    {"retain-credentials", vici_retain_credentials},
     {"get-keys", vici_get_keys},
     {"get-authorities", get_authorities},
     {"load-pool", load_pool},

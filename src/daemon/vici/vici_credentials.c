@@ -267,6 +267,7 @@ static const struct shown {
     {CERT_ROLE_PLAIN, "X509", "NONE"},
     {CERT_ROLE_CONN, "X509", "NONE"},
     {CERT_ROLE_PUBKEY, "PUBKEY", NULL},
+    {CERT_ROLE_CONN_PUBKEY, "PUBKEY", NULL},
 };
 
 static bool shown_wanted(const struct tree *m, const struct credential_cert *cert,
@@ -325,6 +326,68 @@ void vici_flush_certs(struct vici_client *client, const struct tree *m)
     const char *type = tree_text_or(m, "type", "ANY");
     bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0;
     vici_finish(client, crls ? ops->crls_flush(ops->engine) : 0, "");
+}
+
+/* --- what a file has no more --- */
+
+/* retained - the list of the message has "ROLE:HEX". */
+static bool retained(const struct tree *list, const char *role, struct span id)
+{
+    char text[2 * CERT_DIGEST + 16];
+    size_t at = (size_t)snprintf(text, sizeof(text), "%s:", role);
+    for (size_t i = 0; i < id.len; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", id.ptr[i]);
+    for (const struct tree *item = list == NULL ? NULL : list->first; item != NULL;
+         item = item->next)
+        if (strcmp((const char *)item->value, text) == 0)
+            return true;
+    return false;
+}
+
+/* cert_drop - true: one was unloaded, and the walk begins anew. */
+static bool cert_drop(const struct engine_ops *ops, const struct tree *list)
+{
+    static const struct {
+        enum cert_role role;
+        const char *name;
+    } rows[] = {{CERT_ROLE_PLAIN, "x509"}, {CERT_ROLE_CA, "x509ca"}, {CERT_ROLE_PUBKEY, "pubkey"}};
+    const struct credentials *credentials = ops->credentials(ops->engine);
+    const struct credential_cert *cert;
+    for (size_t i = 0; (cert = credentials_cert_at(credentials, i)) != NULL; i++)
+        for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
+            if ((cert->roles & 1u << rows[j].role) &&
+                !retained(list, rows[j].name, span_of(cert->digest, CERT_DIGEST))) {
+                uint8_t digest[CERT_DIGEST];
+                memcpy(digest, cert->digest, CERT_DIGEST);
+                return ops->cert_unload(ops->engine, rows[j].role, digest) == 0;
+            }
+    return false;
+}
+
+static bool key_drop(const struct engine_ops *ops, const struct tree *list)
+{
+    const struct credentials *credentials = ops->credentials(ops->engine);
+    const uint8_t *key_id;
+    for (size_t i = 0; (key_id = credentials_key_at(credentials, i)) != NULL; i++)
+        if (!retained(list, "key", span_of(key_id, KEY_ID_SIZE))) {
+            uint8_t copy[KEY_ID_SIZE];
+            memcpy(copy, key_id, KEY_ID_SIZE);
+            return ops->key_unload(ops->engine, copy) == 0;
+        }
+    return false;
+}
+
+/* retain-credentials - ours: all certificates and private keys go but those of the list, so that a
+ * CA that was taken out of a folder is trusted no more. */
+void vici_retain_credentials(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct tree *list = tree_get(m, "retain");
+    while (cert_drop(ops, list))
+        ;
+    while (key_drop(ops, list))
+        ;
+    vici_succeed(client);
 }
 
 void vici_clear_creds(struct vici_client *client, const struct tree *m)

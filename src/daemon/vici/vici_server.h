@@ -74,6 +74,7 @@ void vici_unload_shared(struct vici_client *client, const struct tree *message);
 void vici_get_shared(struct vici_client *client, const struct tree *message);
 void vici_list_certs(struct vici_client *client, const struct tree *message);
 void vici_flush_certs(struct vici_client *client, const struct tree *message);
+void vici_retain_credentials(struct vici_client *client, const struct tree *message);
 void vici_clear_creds(struct vici_client *client, const struct tree *message);
 
 /* vici_command_run - answers the request. false: no such command. */

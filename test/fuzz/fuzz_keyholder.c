@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to the keyholder: files of private keys, and structs as a hostile engine would send. */
+#include <openssl/err.h>
+
+#include "base/assert.h"
+#include "daemon/process/keyring.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct keyring *keyring;
+
+static void ask(const struct key_request *request, struct span octets)
+{
+    struct key_answer answer;
+    uint8_t room[KEY_AUTH];
+    struct writer w = writer_of(room, sizeof(room));
+    keyring_answer(keyring, request, octets, &answer, &w);
+    ASSERT(!writer_failed(&w) && answer.job == request->job && answer.n_octets <= sizeof(room));
+    ASSERT(memchr(answer.reason, '\0', sizeof(answer.reason)) != NULL);
+    ERR_clear_error();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct key_request request = {.kind = KEY_PRIVATE_LOAD};
+    if (keyring == NULL)
+        keyring = keyring_new(crypto_new());
+    ASSERT(keyring != NULL);
+    if (size == 0)
+        return 0;
+    struct span octets = span_of(data + 1, size - 1);
+    if (data[0] % 2 == 0 && octets.len > 4) {
+        request.private.passphrase_len = 4;
+        request.private.octets_len = (uint32_t)octets.len - 4;
+        ask(&request, octets);
+    } else {
+        size_t n = octets.len < sizeof(request) ? octets.len : sizeof(request);
+        memcpy(&request, octets.ptr, n);
+        request.kind %= 16;
+        ask(&request, span_of(octets.ptr + n, octets.len - n));
+    }
+    if (data[0] % 64 == 1) {
+        request.kind = KEY_CLEAR;
+        ask(&request, (struct span){0});
+    }
+    return 0;
+}
