@@ -134,21 +134,39 @@ static json_t *heard_json(const struct tree *path)
     return tree_get(path, "heard") == NULL ? json_null() : integer(path, "heard");
 }
 
+/* lane_json - of a path that carries flows together with others; null: it does not. */
+static json_t *lane_json(const struct tree *path)
+{
+    const struct tree *lane = tree_get(path, "aggregate");
+    if (lane == NULL)
+        return json_null();
+    return json_pack("{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "state", string(lane, "state"), "rate_kbps", integer(lane, "rate-kbps"),
+                     "rtt_ms", (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
+                     (double)number(lane, "queue-us") / 1000.0, "loss_ppm",
+                     integer(lane, "loss-ppm"), "repaired", integer(lane, "repaired"), "abandoned",
+                     integer(lane, "abandoned"), "reinjected", integer(lane, "reinjected"),
+                     "dropped", integer(lane, "dropped"), "held", integer(lane, "held"), "late",
+                     integer(lane, "late"), "skipped", integer(lane, "skipped"), "duplicates",
+                     integer(lane, "duplicates"), "restored", integer(lane, "restored"));
+}
+
 static json_t *path_json(const struct tree *session, const struct tree *path)
 {
     uint64_t vpn = number(path, "vpn");
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s?}",
-        "name", path->name, "interface", string(path, "interface"), "local", string(path, "local"),
-        "remote", string(path, "remote"), "state", string(path, "state"), "usable",
-        json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
-        integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
-        vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
-        (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
-        integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
-        integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"), "packets_out",
-        integer(path, "packets-out"), "last_error", trouble(session, path));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:s?, s:o}",
+                     "name", path->name, "interface", string(path, "interface"), "local",
+                     string(path, "local"), "remote", string(path, "remote"), "state",
+                     string(path, "state"), "usable",
+                     json_boolean(strcmp(text(path, "usable"), "yes") == 0), "priority",
+                     integer(path, "priority"), "weight", integer(path, "weight"), "vpn",
+                     vpn == 0 ? json_null() : json_integer((json_int_t)vpn), "rtt_ms",
+                     (double)number(path, "rtt-us") / 1000.0, "heard_s", heard_json(path), "losses",
+                     integer(path, "losses"), "bytes_in", integer(path, "bytes-in"), "bytes_out",
+                     integer(path, "bytes-out"), "packets_in", integer(path, "packets-in"),
+                     "packets_out", integer(path, "packets-out"), "last_error",
+                     trouble(session, path), "aggregate", lane_json(path));
 }
 
 static json_t *session_json(const struct status *status, const struct tree *session)
@@ -346,6 +364,37 @@ void status_print(const struct status *status, bool colour)
     print_idle(status, colour);
 }
 
+/* print_lanes - the paths that carry flows together with others. */
+static void print_lanes(const struct status *status, bool colour)
+{
+    static const char *const columns[] = {"repaired", "reinjected", "held", "late", "skipped"};
+    struct table table;
+    bool any = false;
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
+        any |= tree_get(path, "aggregate") != NULL;
+    if (!any)
+        return;
+    printf("\n");
+    table_begin(&table,
+                "CONNECTION|PATH|AGGREGATE|>MBIT/S|>RTT|>QUEUE|>LOSS|>SENT AGAIN|>REINJECTED|"
+                ">HELD|>LATE|>MISSED");
+    for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
+        const struct tree *lane = tree_get(path, "aggregate");
+        if (lane == NULL)
+            continue;
+        table_put(&table, NULL, "%s", text(path, "conn"));
+        table_put(&table, NULL, "%s", path->name);
+        table_put(&table, NULL, "%s", text(lane, "state"));
+        table_put(&table, NULL, "%.1f", (double)number(lane, "rate-kbps") / 1000);
+        table_put(&table, NULL, "%.1f ms", (double)number(lane, "rtt-us") / 1000);
+        table_put(&table, NULL, "%.1f ms", (double)number(lane, "queue-us") / 1000);
+        table_put(&table, NULL, "%.2f %%", (double)number(lane, "loss-ppm") / 10000);
+        for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+            table_put(&table, NULL, "%s", text(lane, columns[i]));
+    }
+    table_end(&table, "", colour);
+}
+
 void status_print_paths(const struct status *status, bool colour)
 {
     struct table table;
@@ -373,6 +422,7 @@ void status_print_paths(const struct status *status, bool colour)
         table_put(&table, NULL, "%s", age(number(path, "since"), old));
     }
     table_end(&table, "", colour);
+    print_lanes(status, colour);
 }
 
 bool status_paths_settled(const struct status *status, const char *conn)

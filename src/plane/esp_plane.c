@@ -440,6 +440,14 @@ int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
     return 0;
 }
 
+int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
+                         struct esp_plane_lane *ret_lane)
+{
+    const struct plane_record *record = plane_record_find(plane->control, child);
+    bool found = record != NULL && plane_space_lane(record->child, ret_lane);
+    return found ? 0 : ERR_NOT_FOUND;
+}
+
 void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *ret)
 {
     uint64_t n[STAT_ALL] = {0};

@@ -100,6 +100,23 @@ void esp_plane_session_end(struct esp_plane *plane, esp_session_id session);
 int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
                              struct esp_counters *ret_counters) MUST_USE;
 
+/* struct esp_plane_lane - a Child SA that carries packets of flows together with others
+ * (ESP_MODE_AGGREGATE), as its sender sees it; and what happened in its session, both directions. */
+struct esp_plane_lane {
+    uint64_t rate; /* octets of inner packets a second: measured, or 4,000,000 until it is */
+    nanos rtt;     /* smoothed, with the time in queues; 0: unknown */
+    nanos queue;   /* of the last report */
+    uint32_t loss; /* smoothed, packets of a million */
+    bool measured; /* a report told of it */
+    bool stalled;  /* fell silent; others carry its packets */
+    /* of the session */
+    uint64_t repaired, abandoned, reinjected, dropped;  /* sent: see struct aggregate_counters */
+    uint64_t held, late, skipped, duplicates, restored; /* received: struct order_counters */
+};
+/* esp_plane_child_lane - ERR_NOT_FOUND: it does not, or its session is silent. */
+int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
+                         struct esp_plane_lane *ret_lane) MUST_USE;
+
 /* struct esp_plane_stats - packets that no Child SA can be charged with. */
 struct esp_plane_stats {
     uint64_t no_policy, bad_inner, not_usable; /* out: dropped */

@@ -76,6 +76,43 @@ void plane_space_leave(struct esp_plane *plane, const struct esp_child *child)
     retired_add(&c->spaces, &space->retired);
 }
 
+static void lane_fill(const struct esp_aggregate *a, const struct path_model *model,
+                      struct esp_plane_lane *ret_lane)
+{
+    const struct order_counters *in = &a->buffer->counters;
+    *ret_lane = (struct esp_plane_lane){.rate = model->rate,
+                                        .rtt = model->rtt,
+                                        .queue = model->queue,
+                                        .loss = model->loss,
+                                        .measured = model->measured,
+                                        .stalled = model->stalled,
+                                        .repaired = a->counters.repaired,
+                                        .abandoned = a->counters.abandoned,
+                                        .reinjected = a->counters.reinjected,
+                                        .dropped = a->counters.dropped,
+                                        .held = in->held,
+                                        .late = in->late,
+                                        .skipped = in->skipped,
+                                        .duplicates = in->duplicates,
+                                        .restored = in->repaired};
+}
+
+bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane)
+{
+    struct plane_space *space = child->space;
+    bool found = false;
+    if (space == NULL)
+        return false;
+    space_lock(space);
+    for (unsigned i = 0; space->live != NULL && i < SCHEDULER_PATHS; i++)
+        if (space->live->scheduler.paths[i].key == child->flow_tag) {
+            lane_fill(space->live, &space->live->scheduler.paths[i], ret_lane);
+            found = true;
+        }
+    space_unlock(space);
+    return found;
+}
+
 static void live_free(struct esp_plane *plane, struct plane_space *space)
 {
     if (space->live != NULL)

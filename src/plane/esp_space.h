@@ -36,6 +36,8 @@ struct plane_space {
  * does not need it any more. */
 int plane_space_join(struct esp_plane *plane, struct esp_child *child) MUST_USE;
 void plane_space_leave(struct esp_plane *plane, const struct esp_child *child);
+/* plane_space_lane - false: the state of the space is not there, or the child has no part in it. */
+bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane);
 void plane_space_free(struct esp_plane *plane, struct retired *retired);
 void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
 

@@ -467,6 +467,11 @@ static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id 
     return accounts_path(((const struct engine *)engine)->accounts, session, path);
 }
 
+static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret)
+{
+    return esp_plane_child_lane(((const struct engine *)engine)->plane, child, ret) == 0;
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret)
 {
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);

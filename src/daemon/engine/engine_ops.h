@@ -12,6 +12,7 @@
 #include "daemon/engine/pools.h"
 #include "ike/ike.h"
 #include "multipath/path_manager.h"
+#include "plane/esp_plane.h"
 
 #define ENGINE_ERROR_MAX 512
 
@@ -120,6 +121,8 @@ struct engine_ops {
     /* path_traffic - what a session has carried over a path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
                                                 const struct ike_path *path);
+    /* lane - how a Child SA does that carries flows together with others; false: it does not. */
+    bool (*lane)(void *engine, ike_child_id child, struct esp_plane_lane *ret_lane);
 };
 
 /* ENGINE_OPS - all of them, of whoever has each as a function op_<name>: one that is missing does
@@ -135,7 +138,7 @@ struct engine_ops {
         .credentials = op_credentials, .pools = op_pools, .initiate = op_initiate,                 \
         .terminate = op_terminate, .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid,    \
         .traffic = op_traffic, .interface_name = op_interface_name, .trap_at = op_trap_at,         \
-        .path_at = op_path_at, .path_traffic = op_path_traffic,                                    \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }
 
 #endif

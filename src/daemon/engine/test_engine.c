@@ -252,6 +252,22 @@ static bool op_trap_at(void *engine, size_t index, const struct ike_conn **ret_c
     return true;
 }
 
+static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret)
+{
+    (void)engine;
+    if (child == 0)
+        return false;
+    *ret = (struct esp_plane_lane){.rate = 6250000,
+                                   .rtt = 21 * NANOS_PER_MS,
+                                   .queue = 3 * NANOS_PER_MS,
+                                   .loss = 4900,
+                                   .measured = true,
+                                   .held = 7,
+                                   .late = 1,
+                                   .repaired = 2};
+    return true;
+}
+
 static bool op_path_at(void *engine, size_t index, struct path_status *ret_status)
 {
     const struct test_engine *t = engine;

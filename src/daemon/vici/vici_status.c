@@ -414,6 +414,37 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
+/* put_lane - of a path that carries flows together with others; the counters are the session's. */
+static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_child_id child)
+{
+    struct esp_plane_lane lane;
+    if (child == 0 || !ops->lane(ops->engine, child, &lane))
+        return;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"rate-kbps", lane.rate * 8 / 1000},
+        {"rtt-us", (uint64_t)(lane.rtt / NANOS_PER_US)},
+        {"queue-us", (uint64_t)(lane.queue / NANOS_PER_US)},
+        {"loss-ppm", lane.loss},
+        {"repaired", lane.repaired},
+        {"abandoned", lane.abandoned},
+        {"reinjected", lane.reinjected},
+        {"dropped", lane.dropped},
+        {"held", lane.held},
+        {"late", lane.late},
+        {"skipped", lane.skipped},
+        {"duplicates", lane.duplicates},
+        {"restored", lane.restored},
+    };
+    vici_section(w, "aggregate");
+    vici_put(w, "state", "%s", !lane.measured ? "unmeasured" : lane.stalled ? "silent" : "carries");
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        vici_put(w, numbers[i].name, "%" PRIu64, numbers[i].value);
+    vici_section_end(w);
+}
+
 void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
                       const struct path_status *path)
 {
@@ -442,6 +473,7 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "since", "%lld", seconds(now - path->since_ns));
     if (path->last_heard_ns != 0)
         vici_put(w, "heard", "%lld", seconds(now - path->last_heard_ns));
+    put_lane(w, ops, path->child);
     vici_section_end(w);
 }
 
