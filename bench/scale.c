@@ -132,7 +132,7 @@ static void side_done(struct side *side)
 
 static void job(struct scale *scale, struct side *side, const struct ike_event *event)
 {
-    uint8_t auth[CRYPTO_HASH_MAX];
+    uint8_t auth[PARTY_ROOM];
     struct ike_result result = {0};
     if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         party_auth(side->crypto, psk, event, auth, &result);

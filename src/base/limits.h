@@ -60,6 +60,11 @@
 #define LIMIT_INTENTS           16   /* intents queued on one IKE SA */
 #define LIMIT_EVENTS            4096 /* events waiting to be pulled */
 
+#define LIMIT_CERTREQ_IDS         64 /* key ids of a peer that we remember */
+#define LIMIT_EAP_PACKETS         120 /* EAP packets of one login; a chain of 64 KiB in parts of 1 KiB */
+#define LIMIT_PATIENT             1000 /* logins in EAP, where a person may have to type */
+#define LIMIT_PATIENT_PER_ADDRESS 64   /* the same from one address (one /64) */
+
 /* --- data plane --- */
 #define LIMIT_REPLAY_WINDOW 8192 /* packets; the default is 1024 */
 #define LIMIT_WORKERS       8

@@ -95,6 +95,24 @@ void wire_add_auth(struct wire_builder *b, uint8_t method, struct span data)
     add_tagged(b, WIRE_PAYLOAD_AUTH, method, data);
 }
 
+static void add_encoded(struct wire_builder *b, uint8_t type, uint8_t encoding, struct span data)
+{
+    struct writer *w = wire_begin(b, type);
+    write_u8(w, encoding);
+    write_bytes(w, data);
+    wire_end(b);
+}
+
+void wire_add_cert(struct wire_builder *b, uint8_t encoding, struct span data)
+{
+    add_encoded(b, WIRE_PAYLOAD_CERT, encoding, data);
+}
+
+void wire_add_certreq(struct wire_builder *b, uint8_t encoding, struct span key_ids)
+{
+    add_encoded(b, WIRE_PAYLOAD_CERTREQ, encoding, key_ids);
+}
+
 void wire_add_notify(struct wire_builder *b, uint16_t type, struct span data)
 {
     struct writer *w = wire_begin(b, WIRE_PAYLOAD_N);

@@ -33,6 +33,8 @@ void wire_add_sa(struct wire_builder *b, const struct wire_sa *sa);
 void wire_add_ke(struct wire_builder *b, uint16_t group, struct span public_value);
 void wire_add_id(struct wire_builder *b, uint8_t payload_type, uint8_t id_type, struct span data);
 void wire_add_auth(struct wire_builder *b, uint8_t method, struct span data);
+void wire_add_cert(struct wire_builder *b, uint8_t encoding, struct span data);
+void wire_add_certreq(struct wire_builder *b, uint8_t encoding, struct span key_ids);
 void wire_add_notify(struct wire_builder *b, uint16_t type, struct span data);
 void wire_add_notify_spi(struct wire_builder *b, uint8_t protocol, uint32_t spi, uint16_t type,
                          struct span data);

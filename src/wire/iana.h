@@ -32,7 +32,8 @@
     X(EAP, 48)                                                                                     \
     X(SKF, 53)
 
-/* RFC 7296 section 3.10.1, RFC 4555, RFC 6023, RFC 7383, RFC 7427, RFC 7791 */
+/* RFC 7296 section 3.10.1, RFC 4555, RFC 4739, RFC 5998, RFC 6023, RFC 7383, RFC 7427, RFC 7791,
+ * RFC 9593 */
 #define WIRE_NOTIFIES(X)                                                                           \
     X(UNSUPPORTED_CRITICAL_PAYLOAD, 1)                                                             \
     X(INVALID_IKE_SPI, 4)                                                                          \
@@ -73,11 +74,15 @@
     X(COOKIE2, 16401)                                                                              \
     X(NO_NATS_ALLOWED, 16402)                                                                      \
     X(AUTH_LIFETIME, 16403)                                                                        \
+    X(MULTIPLE_AUTH_SUPPORTED, 16404)                                                              \
+    X(ANOTHER_AUTH_FOLLOWS, 16405)                                                                 \
+    X(EAP_ONLY_AUTHENTICATION, 16417)                                                              \
     X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                            \
     X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                        \
     X(SIGNATURE_HASH_ALGORITHMS, 16431)                                                            \
     X(CLONE_IKE_SA_SUPPORTED, 16432)                                                               \
-    X(CLONE_IKE_SA, 16433)
+    X(CLONE_IKE_SA, 16433)                                                                         \
+    X(SUPPORTED_AUTH_METHODS, 16443)
 
 enum wire_exchange {
 #define X(name, value) WIRE_##name = value,
@@ -123,7 +128,9 @@ enum wire_id_type {
     ID_IPV6_ADDR = 5,
     ID_DER_ASN1_DN = 9,
     ID_DER_ASN1_GN = 10,
-    ID_KEY_ID = 11
+    ID_KEY_ID = 11,
+    ID_EAP = 250 /* never on the wire: an identity that EAP proved, so that the name of an EAP user
+                    is no name of another type */
 };
 
 enum wire_auth_method {
@@ -142,6 +149,7 @@ enum wire_cert_encoding {
     CERT_OCSP = 14,
     CERT_RAW_KEY = 15
 };
+enum wire_eap_code { EAP_REQUEST = 1, EAP_RESPONSE = 2, EAP_SUCCESS = 3, EAP_FAILURE = 4 };
 enum wire_ts_type { TS_IPV4_ADDR_RANGE = 7, TS_IPV6_ADDR_RANGE = 8 };
 
 enum wire_cfg_type { CFG_REQUEST = 1, CFG_REPLY = 2, CFG_SET = 3, CFG_ACK = 4 };

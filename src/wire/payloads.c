@@ -119,6 +119,35 @@ bool wire_auth_read(struct span body, struct wire_auth *ret_auth)
     return !reader_failed(&r) && ret_auth->data.len > 0;
 }
 
+bool wire_cert_read(struct span body, struct wire_cert *ret_cert)
+{
+    struct reader r = reader_of(body);
+    ret_cert->encoding = read_u8(&r);
+    ret_cert->data = read_rest(&r);
+    return !reader_failed(&r) && ret_cert->data.len > 0;
+}
+
+bool wire_certreq_read(struct span body, struct wire_cert *ret_request)
+{
+    struct reader r = reader_of(body);
+    ret_request->encoding = read_u8(&r);
+    ret_request->data = read_rest(&r);
+    /* with encoding 4 the Certification Authority field is a list of SHA-1 hashes (section 3.7) */
+    return !reader_failed(&r) &&
+           (ret_request->encoding != CERT_X509 || ret_request->data.len % 20 == 0);
+}
+
+bool wire_eap_read(struct span body, struct wire_eap *ret_eap)
+{
+    struct reader r = reader_of(body);
+    ret_eap->code = read_u8(&r);
+    ret_eap->identifier = read_u8(&r);
+    uint16_t len = read_u16(&r);
+    bool ends = ret_eap->code == EAP_SUCCESS || ret_eap->code == EAP_FAILURE;
+    bool talks = ret_eap->code == EAP_REQUEST || ret_eap->code == EAP_RESPONSE;
+    return !reader_failed(&r) && len == body.len && ((ends && len == 4) || (talks && len > 4));
+}
+
 bool wire_notify_read(struct span body, struct wire_notify *ret_notify)
 {
     struct reader r = reader_of(body);

@@ -55,6 +55,23 @@ struct wire_auth {
 };
 bool wire_auth_read(struct span body, struct wire_auth *ret_auth);
 
+/* --- CERT and CERTREQ, sections 3.6 and 3.7 --- */
+struct wire_cert {
+    uint8_t encoding;
+    struct span data; /* CERTREQ: key ids of 20 octets each; may be empty */
+};
+bool wire_cert_read(struct span body, struct wire_cert *ret_cert);
+bool wire_certreq_read(struct span body, struct wire_cert *ret_request);
+
+/* --- EAP, section 3.16, RFC 3748 section 4: the packet is the whole body --- */
+struct wire_eap {
+    uint8_t code; /* enum wire_eap_code */
+    uint8_t identifier;
+};
+/* wire_eap_read - false: the length field is not that of the body, another code, a Success or
+ * Failure with data, or a Request or Response without a Type. */
+bool wire_eap_read(struct span body, struct wire_eap *ret_eap);
+
 /* --- Notify, section 3.10 --- */
 struct wire_notify {
     uint8_t protocol;

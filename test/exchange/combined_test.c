@@ -12,12 +12,11 @@
 /* it stays with the first */
 #define INIT_REQUEST                                                                               \
     "a:500 -> b:500 IKE_SA_INIT request: SA(IKE) KE NONCE N(NAT_DETECTION_SOURCE_IP) "             \
-    "N(NAT_DETECTION_DESTINATION_IP) N(IKEV2_FRAGMENTATION_SUPPORTED) "                            \
-    "N(SIGNATURE_HASH_ALGORITHMS) V"
+    "N(NAT_DETECTION_DESTINATION_IP) N(IKEV2_FRAGMENTATION_SUPPORTED) V"
 #define INIT_RESPONSE                                                                              \
     "b:500 -> a:500 IKE_SA_INIT response: SA(IKE) KE NONCE N(NAT_DETECTION_SOURCE_IP) "            \
     "N(NAT_DETECTION_DESTINATION_IP) N(IKEV2_FRAGMENTATION_SUPPORTED) "                            \
-    "N(SIGNATURE_HASH_ALGORITHMS) N(CHILDLESS_IKEV2_SUPPORTED) V"
+    "N(CHILDLESS_IKEV2_SUPPORTED) V"
 #define AUTH_REQUEST                                                                               \
     "a -> b IKE_AUTH request: IDi N(INITIAL_CONTACT) IDr AUTH CP(REQUEST) SA(ESP) TSi TSr "        \
     "N(MOBIKE_SUPPORTED) N(CLONE_IKE_SA_SUPPORTED)"

@@ -87,7 +87,7 @@ static void every_pair(void **state)
             world->conn_b->prefer = IKE_CLONE_RFC7791;
         scenario_login(world);
         /* the announcements: the standard's in IKE_AUTH, the draft's as a Vendor ID before it */
-        assert_int_equal(scenario_count(world, "SIGNATURE_HASH_ALGORITHMS) V"),
+        assert_int_equal(scenario_count(world, "FRAGMENTATION_SUPPORTED) V"),
                          speaks(a, IKE_CLONE_KEEP_OLD));
         assert_int_equal(scenario_count(world, "CHILDLESS_IKEV2_SUPPORTED) V"),
                          speaks(b, IKE_CLONE_KEEP_OLD));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "exchange/party.h"
 
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "crypto/prf.h"
 #include "ike/terms/identity.h"
@@ -63,10 +65,51 @@ struct ike_conn *party_conn(bool gateway)
     return conn;
 }
 
+/* party_key - the private key of an identity, which is its public key as well; the certificate is
+ * its name. */
+static void party_key(const struct ike_id *id, char out[IDENTITY_TEXT_MAX + 8])
+{
+    char text[IDENTITY_TEXT_MAX];
+    (void)snprintf(out, IDENTITY_TEXT_MAX + 8, "key of %s", identity_print(id, text));
+}
+
+/* party_signature - stands for public keys: AUTH by a key that everybody can compute from the name
+ * in the certificate. `room` holds AUTH and the certificate. */
+static void party_signature(struct crypto_provider *crypto, const struct ike_event *event,
+                            uint8_t *room, struct ike_result *result)
+{
+    const struct ike_auth_job *job = &event->auth;
+    bool sign = event->kind == IKE_EV_AUTH_SIGN;
+    const struct ike_id *signer = sign ? &job->local_id : &job->remote_id;
+    char key[IDENTITY_TEXT_MAX + 8];
+    party_key(signer, key);
+    ASSERT(auth_octets_shared(crypto, &job->octets, span_text(key), room) == 0);
+    result->auth = span_of(room, crypto_prf_find(job->octets.prf)->len);
+    result->auth_method = AUTH_DIGITAL_SIGNATURE;
+    if (sign && job->cert_wanted) {
+        char *name = (char *)room + AUTH_OCTETS_PRF;
+        (void)identity_print(signer, name);
+        result->certs[result->n_certs++] = (struct ike_cert){CERT_X509, span_text(name)};
+    }
+    if (sign)
+        return;
+    bool named = job->n_certs == 0;
+    for (uint8_t i = 0; i < job->n_certs; i++)
+        named |= span_equal(job->certs[i].octets, span_text(key + strlen("key of ")));
+    if (!named || !span_equal(result->auth, job->auth)) {
+        result->error = ERR_AUTH;
+        result->reason = named ? "the signature is wrong" : "the certificate has another name";
+    }
+}
+
 void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
                 uint8_t *room, struct ike_result *ret_result)
 {
     *ret_result = (struct ike_result){0};
+    if (event->auth.method == IKE_AUTH_PUBKEY) {
+        party_signature(crypto, event, room, ret_result);
+        return;
+    }
     if (psk == NULL) {
         ret_result->error = ERR_NOT_FOUND;
         return;

@@ -20,9 +20,10 @@ struct ike_conn *party_conn(bool gateway);
 
 /*
  * party_auth - answers IKE_EV_AUTH_SIGN and IKE_EV_AUTH_VERIFY with a pre-shared key (RFC 7296
- * section 2.15). `psk` NULL: there is none. ret_result->auth lies in `room`, CRYPTO_HASH_MAX
- * octets.
+ * section 2.15), or with certificates that are names. `psk` NULL: there is none. What *ret_result
+ * refers to lies in `room`, PARTY_ROOM octets.
  */
+#define PARTY_ROOM 512
 void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
                 uint8_t *room, struct ike_result *ret_result);
 

@@ -71,11 +71,20 @@ void world_free(struct world *world)
 
 static void do_job(struct peer *peer, const struct ike_event *event)
 {
-    uint8_t auth[CRYPTO_HASH_MAX];
+    uint8_t auth[PARTY_ROOM];
     struct ike_result result = {0};
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: party_auth(peer->crypto, peer->psk, event, auth, &result); break;
+    case IKE_EV_EAP:
+        party_eap(&peer->eap, event, &result);
+        if (peer->hold_eap) {
+            peer->held = result;
+            peer->held_job = event->job;
+            return;
+        }
+        break;
+    case IKE_EV_EAP_END: peer->eap.ended++; return;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;
         if (peer->refuse_lease)
@@ -98,6 +107,14 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     default: return;
     }
     ike_complete(peer->ike, event->job, &result, peer->world->now);
+}
+
+void world_eap_release(struct peer *peer)
+{
+    ike_job_id job = peer->held_job;
+    peer->held_job = 0;
+    ike_complete(peer->ike, job, &peer->held, peer->world->now);
+    world_drain(peer->world);
 }
 
 static void pull_events(struct peer *peer)

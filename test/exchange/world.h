@@ -9,6 +9,7 @@
  */
 
 #include "base/unit_test.h"
+#include "exchange/party_eap.h"
 #include "ike/ike.h"
 
 #define WORLD_EVENTS     512
@@ -32,6 +33,10 @@ struct peer {
     struct random random;
     const char *psk; /* NULL: none for the peer */
     bool refuse_lease, refuse_install;
+    struct party_eap eap;   /* what the EAP method does */
+    bool hold_eap;          /* its results wait for world_eap_release */
+    struct ike_result held; /* the one that waits */
+    ike_job_id held_job;    /* 0: none */
     size_t n_events;
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
     unsigned counts[32];                   /* by kind */
@@ -66,6 +71,9 @@ struct world *world_new(uint64_t seed);
 void world_restart(struct peer *peer, struct ike_options options);
 void world_start(struct world *world); /* loads the connections */
 void world_free(struct world *world);
+
+/* world_eap_release - the person has typed: the held result of the EAP method is given. */
+void world_eap_release(struct peer *peer);
 
 /* world_run - delivers and ticks until `until_ns`. world_settle: until nothing is in flight and no
  * event came for `quiet_ns`. */

@@ -254,7 +254,7 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
 {
     struct sim *sim = host->sim;
     struct ike_result result;
-    uint8_t room[CRYPTO_HASH_MAX];
+    uint8_t room[PARTY_ROOM];
     party_auth(sim->crypto, host->psk, event, room, &result);
     if (event->kind == IKE_EV_AUTH_VERIFY && result.error == 0)
         sim_check_verified(host, event->sa);

@@ -36,7 +36,9 @@ bool answer_counts_fit(const struct wire_message *message)
             return false;
     return wire_count(message, WIRE_PAYLOAD_N) <= LIMIT_NOTIFIES &&
            wire_count(message, WIRE_PAYLOAD_D) <= LIMIT_DELETES &&
-           wire_count(message, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS;
+           wire_count(message, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS &&
+           wire_count(message, WIRE_PAYLOAD_CERT) <= LIMIT_CERTS &&
+           wire_count(message, WIRE_PAYLOAD_CERTREQ) <= LIMIT_CERTREQS;
 }
 
 /* login_fits - of an IKE_AUTH request, without the group. A Child SA that cannot be read ends the

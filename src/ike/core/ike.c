@@ -60,6 +60,11 @@ struct ike *ike_new(const struct ike_options *options)
         .source = ike->options.block_per_address,
     };
     half_open_init(&ike->half_open, &limits, ike->random);
+    limits = (struct half_open_limits){.total = LIMIT_PATIENT,
+                                       .cookie_total = UINT32_MAX,
+                                       .cookie_source = UINT32_MAX,
+                                       .source = LIMIT_PATIENT_PER_ADDRESS};
+    half_open_init(&ike->patient, &limits, ike->random);
     ike->ke_budget.left_ns = ike->options.ke_budget_ns;
     ike->sas_by_spi.beside = sizeof(struct gate);
     ike->retransmit = (struct retransmit_policy){
@@ -118,6 +123,7 @@ struct ike *ike_free(struct ike *ike)
     jobs_done(ike);
     half_open_done(&ike->half_open);
     ike->conn_index = conn_index_drop(ike->conn_index);
+    half_open_done(&ike->patient);
     deadline_heap_done(&ike->deadlines);
     struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,       &ike->sessions_by_id,
                           &ike->sessions_by_peer, &ike->children_by_id,   &ike->children_by_spi,
@@ -216,6 +222,7 @@ void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram
     ike->now = now;
     ike->stats.received++;
     receive_datagram(ike, path, datagram, now);
+    early_replay(ike, now);
     settle(ike);
 }
 

@@ -60,6 +60,7 @@ struct ike {
     bool serving;                      /* IKE_SA_INIT is answered */
     uint8_t hash_key[SIPHASH_KEY_LEN]; /* of all tables whose keys a peer can choose */
     struct half_open_table half_open;
+    struct half_open_table patient; /* the same, of logins in EAP: login_patience */
     struct map logins_by_request;  /* octets and source of IKE_SA_INIT -> login: answer_init.c */
     struct conn_index *conn_index; /* owned; NULL: to be built (conn_index.h) */
     struct ke_budget ke_budget;
@@ -75,6 +76,7 @@ struct ike {
     ike_child_id last_child;
     ike_session_id last_session;
     ike_job_id last_job;
+    uint32_t last_eap; /* conversation */
 
     struct event_node *events, *events_last, *event_taken;
     struct output_node *outputs, *outputs_last;

@@ -48,6 +48,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .local_id = session->local_id,
         .remote_id = session->remote_id,
         .established = session->established,
+        .grant = session->grant,
         .logins = session->logins,
         .n_ike_sas = session_live_sas(session),
         .n_children = session->n_children,

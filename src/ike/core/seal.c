@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "ike/core/keymat.h"
+#include "ike/login/login.h"
 
 #define PAYLOAD_HEADER_LEN  4
 #define FRAGMENT_HEADER_LEN 4
@@ -87,8 +88,9 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
     /* fragmentation = accept: those of the peer are taken, but none are sent */
-    bool may = sa->session != NULL && sa->session->fragmentation &&
-               sa->session->conn->fragmentation == IKE_FRAGMENTATION_YES;
+    bool may = sa->session == NULL ? login_sends_fragments(sa)
+                                   : sa->session->fragmentation &&
+                                         sa->session->conn->fragmentation == IKE_FRAGMENTATION_YES;
     if (may && per > 0 && whole + 60 > sa->ike->options.fragment_size) {
         n = (chain->w.len + per - 1) / per;
         extra = FRAGMENT_HEADER_LEN;

@@ -24,7 +24,9 @@ struct session {
 
     struct ike_conn *conn; /* a reference */
     enum ike_session_role role;
-    struct ike_id local_id, remote_id;
+    struct ike_id local_id, remote_id; /* remote_id: as proven; ID_EAP: by EAP */
+    uint64_t grant;                    /* of the proof; 0 */
+    nanos valid_until_ns;              /* the proof; NANOS_NEVER */
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;

@@ -240,6 +240,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
     }
     sa->theirs.next_id = 1;
     sa->expires_ns = nanos_after(request->now, half_open_patience(&ike->half_open));
+    login_phase_set(sa->login, LOGIN_WAITS_AUTH);
     output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
     sa_life_set(sa, IKE_AUTHENTICATING, request->now);
 }

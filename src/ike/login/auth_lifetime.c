@@ -20,12 +20,27 @@ static bool limited(const struct ike_conn *conn)
     return conn->reauth_ns > 0 && conn->reauth_ns != NANOS_NEVER;
 }
 
+/* own_deadline - by our configuration, and never beyond the proof: a certificate that expires, a
+ * Session-Timeout. */
 static nanos own_deadline(const struct session *session)
 {
     const struct ike_conn *conn = session->conn;
     nanos over = conn->reauth_over_ns > 0 ? conn->reauth_over_ns : conn->reauth_ns / 10;
-    return limited(conn) ? nanos_after(nanos_after(session->established_ns, conn->reauth_ns), over)
-                         : NANOS_NEVER;
+    nanos own = limited(conn)
+                    ? nanos_after(nanos_after(session->established_ns, conn->reauth_ns), over)
+                    : NANOS_NEVER;
+    return nanos_min(own, session->valid_until_ns);
+}
+
+/* lifetime_of - when a new login is wanted, from now on; 0: never. */
+static nanos lifetime_of(const struct session *session)
+{
+    nanos own = limited(session->conn) ? session->conn->reauth_ns : NANOS_NEVER;
+    nanos valid = session->valid_until_ns == NANOS_NEVER
+                      ? NANOS_NEVER
+                      : session->valid_until_ns - session->ike->now;
+    nanos least = nanos_min(own, valid - valid / 10);
+    return own == NANOS_NEVER && valid == NANOS_NEVER ? 0 : least;
 }
 
 static void touch_all(const struct session *session)
@@ -37,10 +52,10 @@ static void touch_all(const struct session *session)
 void auth_lifetime_begin(struct session *session, nanos now)
 {
     const struct ike_conn *conn = session->conn;
-    struct ike_lifetime lifetime = {.rekey_ns = conn->reauth_ns,
+    struct ike_lifetime lifetime = {.rekey_ns = lifetime_of(session),
                                     .jitter_ns = conn->lifetime.jitter_ns};
     session->auth_deadline_ns = own_deadline(session);
-    if (session->role == IKE_END_USER && limited(conn))
+    if (session->role == IKE_END_USER && lifetime.rekey_ns > 0)
         session->own_reauth_ns = session->reauth_at_ns =
             ike_lifetime_rekey_at(&lifetime, session->ike->random, now);
     touch_all(session);
@@ -49,10 +64,11 @@ void auth_lifetime_begin(struct session *session, nanos now)
 void auth_lifetime_add(const struct session *session, struct wire_builder *response)
 {
     uint8_t octets[4];
-    if (session->role != IKE_GATEWAY || !limited(session->conn))
+    nanos lifetime = lifetime_of(session);
+    if (session->role != IKE_GATEWAY || lifetime == 0)
         return;
     struct writer w = writer_of(octets, sizeof(octets));
-    nanos seconds = session->conn->reauth_ns / NANOS_PER_SEC;
+    nanos seconds = lifetime / NANOS_PER_SEC;
     write_u32(&w, seconds < 1 ? 1 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds);
     wire_add_notify(response, N_AUTH_LIFETIME, writer_span(&w));
 }

@@ -45,11 +45,15 @@ static bool is_ike_sa(const struct wire_payload *payload)
            payload->body.ptr[5] == WIRE_PROTO_IKE;
 }
 
+static bool of_group(const struct wire_payload *payload)
+{
+    return payload->type == WIRE_PAYLOAD_NONCE || payload->type == WIRE_PAYLOAD_KE;
+}
+
 /* of_login - what may stand outside of a group. */
 static bool of_login(const struct wire_payload *payload)
 {
-    return payload->type != WIRE_PAYLOAD_NONCE && payload->type != WIRE_PAYLOAD_KE &&
-           !is_ike_sa(payload);
+    return !of_group(payload) && !is_ike_sa(payload);
 }
 
 bool combined_split(const struct wire_message *message, uint16_t number,
@@ -69,6 +73,8 @@ bool combined_split(const struct wire_message *message, uint16_t number,
             return false; /* a second one */
         bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
         if (!opening && (n == 0 || n == sizeof(order) || between)) {
+            if (number == 0 && of_group(payload))
+                continue; /* from a peer without the extension it means nothing */
             if (!of_login(payload))
                 return false;
             ret_login->payloads[ret_login->n++] = *payload;

@@ -8,6 +8,8 @@
 #include "ike/core/keymat.h"
 #include "ike/login/combined.h"
 #include "ike/login/early_request.h"
+#include "ike/login/login_eap.h"
+#include "ike/login/login_rounds.h"
 #include "ike/terms/identity.h"
 
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
@@ -17,33 +19,74 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
         return NULL;
     login->conn = ike_conn_ref(conn);
     login->sa = sa;
+    login->valid_until_ns = NANOS_NEVER;
     sa->login = login;
     return login;
+}
+
+/* leave_half_open - the login is counted no more. */
+static void leave_half_open(struct ike *ike, struct login *login)
+{
+    if (login->half_open.buckets[0] == NULL)
+        return;
+    half_open_remove(login->patient ? &ike->patient : &ike->half_open, &login->half_open);
+    if (!login->patient)
+        ike->stats.half_open--;
 }
 
 struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
         return NULL;
-    if (login->half_open.buckets[0] != NULL) {
-        half_open_remove(&ike->half_open, &login->half_open);
-        ike->stats.half_open--;
-    }
-    if (login->request_key != 0)
-        (void)map_take(&ike->logins_by_request, login->request_key);
-    ke_free(login->ke);
-    combined_release(login);
-    early_free(login->early[0]);
-    early_free(login->early[1]);
-    ike_conn_unref(login->conn);
-    free(login->init_request);
-    free(login->init_response);
-    if (login->chain != NULL)
-        wipe(login->chain, login->n_chain);
-    free(login->chain);
-    wipe(login, sizeof(*login));
-    free(login);
-    return NULL;
+    leave_half_open(ike, login);
+}
+if (login->request_key != 0)
+    (void)map_take(&ike->logins_by_request, login->request_key);
+ke_free(login->ke);
+combined_release(login);
+early_free(login->early[0]);
+early_free(login->early[1]);
+ike_conn_unref(login->conn);
+free(login->init_request);
+free(login->init_response);
+kept_message_done(&login->message);
+kept_message_done(&login->first);
+kept_message_done(&login->group_message);
+login_proof_done(login);
+login_eap_end(ike, login);
+wipe(login, sizeof(*login));
+free(login);
+return NULL;
+}
+
+/* become_patient - the login is in EAP: it leaves the half-open ones, which have seconds, for the
+ * patient ones, which have minutes and limits of their own. false: too many of them. */
+static bool become_patient(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct ike *ike = sa->ike;
+    const struct address *source = &login->answer_path.remote.address;
+    struct half_open entry = {.owner = login->half_open.owner};
+    if (login->patient)
+        return true;
+    if (half_open_judge(&ike->patient, source, true, now) != HALF_OPEN_WELCOME)
+        return false;
+    leave_half_open(ike, login);
+    login->half_open = entry;
+    login->patient = half_open_add(&ike->patient, &login->half_open, source, now);
+    return login->patient;
+}
+
+void login_patience(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    if (!become_patient(sa, now))
+        return; /* it has the time of a login without EAP */
+    if (login->began_ns == 0)
+        login->began_ns = now;
+    sa->expires_ns = nanos_min(nanos_after(now, LOGIN_EAP_STEP_NS),
+                               nanos_after(login->began_ns, LOGIN_EAP_TOTAL_NS));
+    sa_touch(sa);
 }
 
 static int start(struct ike *ike, struct ike_conn *conn, const struct ike_path *path,
@@ -142,103 +185,68 @@ bool login_fragmentation(const struct sa *sa)
     return sa->login != NULL && sa->login->fragmentation;
 }
 
-/* --- jobs --- */
-
-/* keep - a copy of `octets` behind what is in `w`. */
-static struct span keep(struct writer *w, struct span octets)
+bool login_sends_fragments(const struct sa *sa)
 {
-    uint8_t *at = w->buf + w->len;
-    write_bytes(w, octets);
-    return span_of(at, octets.len);
+    return login_fragmentation(sa) && sa->login->conn->fragmentation == IKE_FRAGMENTATION_YES;
 }
 
-/* emit_auth_job - the AUTH of one side, with copies of all octets that it covers. */
-static int emit_auth_job(struct sa *sa, enum ike_event_kind kind, bool of_initiator,
-                         struct span id_body, const struct wire_auth *auth)
-{
-    struct login *login = sa->login;
-    struct span message = of_initiator ? span_of(login->init_request, login->n_init_request)
-                                       : span_of(login->init_response, login->n_init_response);
-    struct span nonce =
-        of_initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni);
-    struct span sk_p = sa_sk_p(sa, of_initiator),
-                data = auth == NULL ? (struct span){0} : auth->data;
-    size_t total = message.len + nonce.len + sk_p.len + id_body.len + data.len;
-    uint8_t *all = malloc(total);
-    if (all == NULL)
-        return ERR_NO_MEMORY;
-    struct writer w = writer_of(all, total);
-    struct ike_event *event = event_sa(sa, kind);
-    event_octets(sa->ike, all, total);
-    event->job = job_add(sa, kind, 0);
-    const struct ike_auth_policy *policy =
-        kind == IKE_EV_AUTH_SIGN ? &login->conn->local[0] : &login->conn->remote[0];
-    event->auth = (struct ike_auth_job){
-        .method = policy->method,
-        .credentials = policy->credentials,
-        .policy = policy,
-        .conn = login->conn->name,
-        .local_id = login->local_id,
-        .remote_id = login->remote_id,
-        .octets = {.prf = sa->prf,
-                   .message = keep(&w, message),
-                   .nonce = keep(&w, nonce),
-                   .sk_p = keep(&w, sk_p),
-                   .id_body = keep(&w, id_body)},
-        .auth_method = auth == NULL ? 0 : auth->method,
-        .auth = keep(&w, data),
-    };
-    return 0;
-}
+/* --- phases and jobs --- */
 
-int login_sign(struct sa *sa)
+/* phase_edge - AUTH is verified before EAP, a lease or our own AUTH follow. */
+static bool phase_edge(enum login_phase from, enum login_phase to)
 {
-    uint8_t body[4 + LIMIT_ID];
-    const struct ike_id *id = &sa->login->local_id;
-    struct writer w = writer_of(body, sizeof(body));
-    write_u8(&w, id->type);
-    write_zeros(&w, 3);
-    write_bytes(&w, span_of(id->data, id->len));
-    return emit_auth_job(sa, IKE_EV_AUTH_SIGN, sa_original_initiator(sa), writer_span(&w), NULL);
-}
-
-int login_verify(struct sa *sa, struct span peer_id_body, const struct wire_auth *auth)
-{
-    return emit_auth_job(sa, IKE_EV_AUTH_VERIFY, !sa_original_initiator(sa), peer_id_body, auth);
-}
-
-static void signing_failed(struct sa *sa, nanos now)
-{
-    struct verdict verdict = verdict_done(IKE_NO_SECRET);
-    if (sa_original_initiator(sa)) {
-        exchange_resume(sa, verdict, now);
-        sa_down(sa, IKE_NO_SECRET, now);
-    } else {
-        login_auth_verified(sa, ERR_NOT_FOUND, now);
+    switch (to) {
+    case LOGIN_WAITS_INIT: return false;
+    case LOGIN_WAITS_AUTH: return true;
+    case LOGIN_WAITS_VERIFY: return from == LOGIN_WAITS_AUTH;
+    case LOGIN_WAITS_EAP:
+        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_SIGN;
+    case LOGIN_WAITS_LEASE:
+        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP;
+    case LOGIN_WAITS_SIGN: return true;
+    case LOGIN_REFUSED: return true;
     }
+    return false;
+}
+
+void login_phase_set(struct login *login, enum login_phase phase)
+{
+    ASSERT(phase_edge(login->phase, phase));
+    login->phase = phase;
+    login->half_open.busy = phase != LOGIN_WAITS_AUTH && phase != LOGIN_REFUSED;
+}
+
+static enum login_phase phase_of(enum ike_event_kind kind)
+{
+    switch ((int)kind) {
+    case IKE_EV_AUTH_SIGN: return LOGIN_WAITS_SIGN;
+    case IKE_EV_AUTH_VERIFY: return LOGIN_WAITS_VERIFY;
+    case IKE_EV_EAP: return LOGIN_WAITS_EAP;
+    case IKE_EV_LEASE: return LOGIN_WAITS_LEASE;
+    default: ASSERT_NEVER("a job that is not of a login");
+    }
+}
+
+void login_resume(struct sa *sa, struct verdict verdict, nanos now)
+{
+    exchange_resume(sa, verdict, now);
+    if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->life != IKE_DEAD)
+        sa_down(sa, verdict.outcome, now);
 }
 
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now)
 {
-    struct login *login = sa->login;
-    if (login == NULL || sa->life != IKE_AUTHENTICATING)
+    if (sa->login == NULL || sa->life != IKE_AUTHENTICATING || sa->login->phase != phase_of(kind))
         return;
     sa_touch(sa);
-    switch ((int)kind) {
-    case IKE_EV_AUTH_SIGN:
-        if (result->error != 0 || result->auth.len == 0 || result->auth.len > LOGIN_AUTH_MAX) {
-            signing_failed(sa, now);
-            return;
-        }
-        login->n_auth = (uint16_t)result->auth.len;
-        memcpy(login->auth, result->auth.ptr, result->auth.len);
-        login_auth_signed(sa, now);
-        break;
-    case IKE_EV_AUTH_VERIFY: login_auth_verified(sa, result->error, now); break;
-    case IKE_EV_LEASE: login_auth_leased(sa, result, now); break;
-    default: ASSERT_NEVER("a job that is not of a login");
+    if (!sa_original_initiator(sa)) {
+        login_answer_job_done(sa, kind, result, now);
+        return;
     }
+    struct verdict verdict = login_ask_job_done(sa, kind, result, now);
+    if (verdict.kind != VERDICT_LATER)
+        login_resume(sa, verdict, now);
 }
 
 void login_lease_orphaned(struct ike *ike, const struct job *job)
@@ -249,12 +257,13 @@ void login_lease_orphaned(struct ike *ike, const struct job *job)
     event->session = job->session;
 }
 
-/* --- our side, as one intent of two steps --- */
+/* --- our side, as one intent --- */
 
 void login_cancel_sa(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
-    if (sa->life != IKE_AUTHENTICATING || asking == NULL || !window_busy(&sa->mine)) {
+    if (sa->life != IKE_AUTHENTICATING || asking == NULL || !window_busy(&sa->mine) ||
+        !sa->login->out.auth || !login_own_last(sa->login)) {
         sa_down(sa, IKE_CANCELLED, now);
         return;
     }
@@ -277,7 +286,7 @@ static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_bu
 {
     (void)now;
     asking->path = sa->path;
-    if (asking->step == 0) {
+    if (sa->login->phase == LOGIN_WAITS_INIT) {
         asking->exchange = WIRE_IKE_SA_INIT;
         return login_ask_init(sa, request);
     }
@@ -317,12 +326,14 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
             intent_owe(sa, &intent);
         return verdict_done(IKE_CANCELLED);
     }
-    struct verdict verdict = asking->step == 0 ? login_init_answered(sa, response, from, now)
-                                               : login_auth_answered(sa, response, now);
-    if (verdict.kind == VERDICT_DONE && verdict.notify == N_INVALID_SYNTAX && asking->step == 1 &&
-        sa->login->group != NULL)
+    bool init = sa->login->phase == LOGIN_WAITS_INIT;
+    struct verdict verdict = init ? login_init_answered(sa, response, from, now)
+                                  : login_auth_answered(sa, response, now);
+    if (verdict.kind != VERDICT_DONE || sa->login == NULL)
+        return verdict;
+    if (verdict.notify == N_INVALID_SYNTAX && !init && sa->login->group != NULL)
         again_without(sa, asking, now);
-    if (verdict.kind == VERDICT_DONE && verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
+    if (verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
     return verdict;
 }

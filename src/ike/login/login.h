@@ -2,19 +2,100 @@
 #ifndef IKE_LOGIN_H
 #define IKE_LOGIN_H
 
-/* IKE_SA_INIT and IKE_AUTH. What an IKE SA needs only until they are over lives in struct login.
- * login.c: beginnings, ends, jobs; login_init.c and answer_init.c: IKE_SA_INIT, our side and
- * theirs; login_auth.c: IKE_AUTH, both sides. */
+/*
+ * IKE_SA_INIT and IKE_AUTH. State that an IKE SA needs only until they are over lives in struct
+ * login. Each side authenticates in one or more rounds (RFC 4739), by AUTH or by EAP; the login is
+ * through when both sides have proven all rounds that the connection demands.
+ *
+ *   login.c         beginning, end, results of jobs
+ *   login_init.c    IKE_SA_INIT, our side        answer_init.c   theirs
+ *   login_ask.c     IKE_AUTH of the End User     login_answer.c  IKE_AUTH of the Gateway
+ *   login_rounds.c  a round of either side: IDs, CERT, AUTH
+ *   login_eap.c     an EAP conversation in IKE_AUTH
+ */
 
 #include "crypto/ke.h"
 #include "ike/core/answer.h"
 #include "ike/core/jobs.h"
 #include "ike/login/half_open.h"
+#include "ike/login/kept_message.h"
 #include "ike/terms/proposal.h"
 
-#define LOGIN_HINT_NS   (2 * NANOS_PER_SEC)
-#define LOGIN_AUTH_MAX  512 /* octets of our AUTH data */
-#define LOGIN_NONCE_LEN 32  /* at least half of the largest PRF key (RFC 7296 section 2.10) */
+/* A Gateway's patience in EAP: for each message, since a person may have to type; for all of them.
+ * Without EAP half_open_patience() says it. */
+#define LOGIN_EAP_STEP_NS  (3 * 60 * NANOS_PER_SEC)
+#define LOGIN_EAP_TOTAL_NS (10 * 60 * NANOS_PER_SEC)
+#define LOGIN_HINT_NS      (2 * NANOS_PER_SEC)
+#define LOGIN_NONCE_LEN    32   /* at least half of the largest PRF key (RFC 7296 section 2.10) */
+#define LOGIN_AUTH_MAX     2048 /* octets of our AUTH data: RSA with 8192 bits, and more */
+#define LOGIN_MSK_MIN      64   /* RFC 3748 section 7.10 */
+#define LOGIN_EAP_MAX      8192 /* octets of an EAP packet of ours */
+
+/* What a login waits for. login_phase_set() alone changes it, and checks the edge. */
+enum login_phase {
+    LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response */
+    LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
+    LOGIN_WAITS_VERIFY, /* a job: the peer's AUTH */
+    LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
+    LOGIN_WAITS_LEASE,  /* a job: inner addresses */
+    LOGIN_WAITS_SIGN,   /* a job: our AUTH */
+    LOGIN_REFUSED,      /* responder: the time to say so (auth_wait.h) */
+};
+
+enum login_eap_stage {
+    LOGIN_EAP_NONE,
+    LOGIN_EAP_TALKS,    /* the conversation is on */
+    LOGIN_EAP_PROVEN,   /* Success was sent or received: the initiator's AUTH comes next */
+    LOGIN_EAP_CONFIRMS, /* the initiator's AUTH is there: the responder's AUTH comes next */
+};
+
+/* struct login_eap - the conversation of the current round of the initiator. */
+struct login_eap {
+    enum login_eap_stage stage;
+    uint32_t conversation; /* of the jobs; 0: none is open */
+    uint8_t identifier;    /* of the last Request (RFC 3748 section 4.1) */
+    bool asked;            /* a Request has passed */
+    bool success;          /* the packet of the job is a Success */
+    unsigned n_packets;
+    struct secret key; /* MSK; empty: SK_p is the key (RFC 7296 section 2.16) */
+    size_t n_packet;
+    uint8_t *packet; /* owned: to be sent */
+};
+
+/* struct login_side - the rounds of one side. */
+struct login_side {
+    uint8_t round; /* the current one, from 0 */
+    bool over;     /* all are proven */
+};
+
+/* struct login_proof - our AUTH of a round, as the job gave it. Owned. */
+struct login_proof {
+    uint8_t method;
+    struct span auth;
+    uint8_t n_certs;
+    struct ike_cert certs[LIMIT_CERTS];
+    uint8_t *octets;
+    size_t n_octets;
+};
+
+/* struct login_outgoing - what our next IKE_AUTH message holds. */
+struct login_outgoing {
+    bool id;   /* a round of ours begins */
+    bool auth; /* CERT, AUTH: the proof of the round, or that of EAP's key */
+    bool eap;  /* the packet of struct login_eap */
+};
+
+/* struct login_peer - how the peer can verify us, as it announced. */
+struct login_peer {
+    bool multiple_auth, eap_only, hash_and_url;
+    bool cert_wanted; /* CERTREQ came */
+    uint8_t n_hashes;
+    uint16_t hashes[IKE_HASHES];
+    size_t n_ca_ids; /* octets */
+    uint8_t ca_ids[LIMIT_CERTREQ_IDS * IKE_KEY_ID];
+    size_t n_methods;
+    uint8_t methods[512]; /* data of SUPPORTED_AUTH_METHODS */
+};
 
 struct login {
     struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
@@ -34,7 +115,7 @@ struct login {
     size_t n_init_request, n_init_response;
 
     struct sa *sa;
-    struct half_open half_open; /* responder, in ike->half_open */
+    struct half_open half_open; /* responder, in ike->half_open or ike->patient */
     uint64_t request_key;       /* responder, in ike->logins_by_request; 0: not there */
     nanos auth_came_ns;         /* responder: when IKE_AUTH arrived */
     nanos refuse_at_ns;         /* responder: AUTH is wrong, and is refused then; 0: it is not */
@@ -45,14 +126,30 @@ struct login {
     uint16_t own_notify;      /* and that we did; 0: none */
 
     /* IKE_AUTH */
-    struct ike_id local_id, remote_id;
-    uint8_t *chain; /* owned: the peer's decrypted chain, which waits for the jobs */
-    size_t n_chain;
-    uint8_t chain_first;
-    struct ike_header chain_header;
-    struct ike_path answer_path; /* responder */
-    uint16_t n_auth;
-    uint8_t auth[LOGIN_AUTH_MAX];
+    enum login_phase phase;
+    struct login_side ours, theirs;
+    struct login_eap eap;
+    bool theirs_eap; /* initiator: EAP proves this round of the Gateway (RFC 5998) */
+    struct login_outgoing out;
+    struct login_proof proof;
+    struct login_peer peer;
+    struct ike_id local_id, remote_id; /* of the current rounds */
+    size_t n_peer_id;
+    uint8_t peer_id[4 + LIMIT_ID]; /* body of the peer's last ID payload */
+    nanos valid_until_ns;          /* of all proofs of the peer */
+    uint64_t grant;
+    struct ike_id proven_id;           /* what the session will carry; type 0: remote_id */
+    struct kept_message message;       /* the peer's current message, without a group */
+    struct kept_message first;         /* responder: the first request */
+    struct kept_message group_message; /* combined.c: of the message with the last AUTH */
+    uint32_t message_id;               /* responder: of the request */
+    struct ike_path answer_path;       /* responder */
+    bool chosen;                       /* responder: `conn` is certain */
+    bool own_id_sent; /* responder: IDr of a round that EAP proves was sent (RFC 5998) */
+    bool eap_refused; /* responder: EAP-Failure is what is said then */
+    bool eap_due;     /* responder: the first Request belongs into this response */
+    bool patient;     /* responder: in ike->patient instead of ike->half_open */
+    nanos began_ns;
     bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;   /* of the first Child SA */
@@ -91,6 +188,8 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
 /* login_fragmentation - the peer may send SKF before there is a session. */
 bool login_fragmentation(const struct sa *sa);
+/* login_sends_fragments - and takes it from us. */
+bool login_sends_fragments(const struct sa *sa);
 
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now);
@@ -98,6 +197,8 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
 void login_lease_orphaned(struct ike *ike, const struct job *job);
 
 /* --- between the files --- */
+
+void login_phase_set(struct login *login, enum login_phase phase);
 
 /* What both sides announce in IKE_SA_INIT, and what they read of it. login_vendor_id_find - the
  * last announcement of KEEP_OLD_IKE_SA counts. */
@@ -115,22 +216,34 @@ void login_refusal_due(struct sa *sa, nanos now);
 /* login_conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
 unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path);
 
+/* login_conn_signs - a round of the peer is proven by a signature: we announce what we can verify.
+ */
+bool login_conn_signs(const struct ike_conn *conn);
+
 /* IKE_SA_INIT, our side */
 enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request);
 struct verdict login_init_answered(struct sa *sa, const struct wire_message *response,
                                    const struct ike_path *from, nanos now);
-/* IKE_AUTH, our side */
+
+/* login_ask.c */
+struct verdict login_ask_begin(struct sa *sa, nanos now);
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
 
-/* login_sign, login_verify - emit the jobs for our AUTH and the peer's. `peer_id_body`: body of its
- * ID payload, as received. */
-int login_sign(struct sa *sa);
-int login_verify(struct sa *sa, struct span peer_id_body, const struct wire_auth *auth);
+/* login_resume - the exchange goes on after a job. A login that failed takes its IKE SA along. */
+void login_resume(struct sa *sa, struct verdict verdict, nanos now);
 
-/* what follows the jobs */
-void login_auth_signed(struct sa *sa, nanos now);
-void login_auth_verified(struct sa *sa, int error, nanos now);
-void login_auth_leased(struct sa *sa, const struct ike_result *result, nanos now);
+/* What follows the jobs: on the End User's side, and on the Gateway's. */
+struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
+                                  const struct ike_result *result, nanos now);
+void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
+                           nanos now);
+
+/* login_patience - responder: an EAP message of the peer came: it has time for the next one. */
+void login_patience(struct sa *sa, nanos now);
+
+/* login_delete_unwanted - the peer has a Child SA of which there is no half here: it goes there as
+ * well. */
+void login_delete_unwanted(struct sa *sa, uint32_t spi_in);
 
 #endif

@@ -16,14 +16,39 @@
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
 #include "ike/exchanges/nat_detection.h"
-#include "ike/login/login.h"
+#include "ike/login/login_rounds.h"
 #include "ike/terms/identity.h"
 
 #define RETRIES_MAX 3
 #define NAT_T_PORT  4500
+#define CANDIDATES  32 /* connections that a responder speaks for */
 #define IKE_PORT    500
 
 /* --- what both sides announce --- */
+
+/* add_auth_abilities - what the peer needs to know to authenticate. A responder does not know the
+ * connection yet: it speaks for all that fit the addresses. */
+static void add_auth_abilities(struct sa *sa, struct wire_builder *message, bool response)
+{
+    const struct ike_conn *conns[CANDIDATES];
+    size_t n = 0;
+    bool signs = false, several = false;
+    if (!response)
+        conns[n++] = sa->login->conn;
+    for (size_t i = 0; response && i < sa->ike->n_conns && n < CANDIDATES; i++)
+        if (login_conn_rank(sa->ike->conns[i], &sa->path) > 0)
+            conns[n++] = sa->ike->conns[i];
+    for (size_t i = 0; i < n; i++) {
+        signs |= login_conn_signs(conns[i]);
+        several |= conns[i]->n_local_rounds + conns[i]->n_remote_rounds > 2;
+    }
+    if (signs)
+        login_hashes_add(message);
+    if (response)
+        login_certreq_add(conns, n, message);
+    if (response && several)
+        wire_add_notify(message, N_MULTIPLE_AUTH_SUPPORTED, (struct span){0});
+}
 
 void login_add_abilities(struct sa *sa, struct wire_builder *message, bool response)
 {
@@ -31,8 +56,7 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
     nat_detection_add(sa, message, &sa->path, conn->encap);
     if (conn->fragmentation != IKE_FRAGMENTATION_NO)
         wire_add_notify(message, N_IKEV2_FRAGMENTATION_SUPPORTED, (struct span){0});
-    static const uint8_t hashes[] = {0, 2, 0, 3, 0, 4}; /* RFC 7427: SHA2-256, 384, 512 */
-    wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
+    add_auth_abilities(sa, message, response);
     if (response && conn->childless != IKE_CHILDLESS_NEVER)
         wire_add_notify(message, N_CHILDLESS_IKEV2_SUPPORTED, (struct span){0});
     if (ike_conn_keep_old(conn)) {
@@ -67,6 +91,7 @@ void login_read_abilities(struct sa *sa, const struct wire_message *message,
     login->fragmentation = conn->fragmentation != IKE_FRAGMENTATION_NO &&
                            wire_notify_has(message, N_IKEV2_FRAGMENTATION_SUPPORTED);
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
+    login_peer_read(login, message);
     login->keep_old =
         ike_conn_keep_old(conn) && login_vendor_id_find(message, &login->keep_old_notify);
 }
@@ -251,14 +276,9 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     sa->session->peer_notify = login->keep_old_notify;
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
-    login->local_id = login->conn->local[0].id;
-    if (login->local_id.type == ID_ANY &&
-        identity_from_address(&sa->path.local.address, &login->local_id) != 0)
-        return verdict_done(IKE_NO_PATH);
     /* IDr names one identity (RFC 7296 section 2.15); which of many it is the responder says */
     if (!identity_is_pattern(&login->conn->remote[0].id))
         login->remote_id = login->conn->remote[0].id;
-    if (login_sign(sa) != 0)
-        return verdict_done(IKE_LIMIT);
-    return (struct verdict){.kind = VERDICT_LATER};
+    login_phase_set(login, LOGIN_WAITS_AUTH);
+    return login_ask_begin(sa, now);
 }

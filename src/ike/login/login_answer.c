@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IKE_AUTH of the Gateway; the messages are drawn in login_ask.c.
+ *
+ * Each request goes through the same steps: the peer's part is proven (a job for AUTH or EAP); with
+ * the last proof the session begins and leases addresses; our own round is signed; the response
+ * leaves. answer_step() finds the next step from the state of the login. A session, a lease, a
+ * Child SA or a clone exists only after the last AUTH of the peer is verified.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/secret.h"
+#include "crypto/prf.h"
+#include "ike/core/answer.h"
+#include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/mobike.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/combined.h"
+#include "ike/login/cp.h"
+#include "ike/login/login_abilities.h"
+#include "ike/login/login_choose.h"
+#include "ike/login/login_eap.h"
+#include "ike/login/login_rounds.h"
+#include "ike/terms/identity.h"
+
+static struct answering reply_of(struct sa *sa, struct wire_builder *reply, nanos now)
+{
+    *reply = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    return (struct answering){
+        .path = &sa->login->answer_path,
+        .message_id = sa->login->message_id,
+        .exchange = WIRE_IKE_AUTH,
+        .now = now,
+        .reply = reply,
+    };
+}
+
+/* --- refusals --- */
+
+static void notice_refusal(struct sa *sa, const char *why)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    event_notice(sa, "login of %s refused: %s", identity_print(&sa->login->remote_id, peer), why);
+}
+
+/* refuse - RFC 7296 section 2.21.2: the response says so, and the IKE SA ends. */
+static void refuse(struct sa *sa, uint16_t notify, const char *why, nanos now)
+{
+    struct wire_builder reply;
+    struct answering answering = reply_of(sa, &reply, now);
+    notice_refusal(sa, why);
+    (void)answer_refuse(&answering, notify);
+    answer_later_send(sa, &answering);
+    if (sa->life != IKE_DEAD)
+        sa_down(sa, IKE_PEER_AUTH_FAILED, now);
+}
+
+/* refuse_later - AUTH or EAP failed. The peer hears it when auth_wait.h says so, whatever the reason
+ * is; until then the IKE SA stays half-open. */
+static void refuse_later(struct sa *sa, const char *why, nanos now)
+{
+    struct login *login = sa->login;
+    struct ike *ike = sa->ike;
+    notice_refusal(sa, why);
+    nanos wait = auth_wait_failed(&ike->auth_wait, ike->hash_key,
+                                  &login->answer_path.remote.address, &login->remote_id, now);
+    login_phase_set(login, LOGIN_REFUSED);
+    login->refuse_at_ns = nanos_after(login->auth_came_ns, wait);
+    if (sa->expires_ns <= login->refuse_at_ns)
+        sa->expires_ns = nanos_after(login->refuse_at_ns, NANOS_PER_SEC);
+    sa_touch(sa);
+}
+
+/* add_failure - EAP-Failure: of the method, or one of ours. */
+static void add_failure(const struct login_eap *eap, struct wire_builder *reply)
+{
+    const uint8_t failure[] = {EAP_FAILURE, eap->identifier, 0, 4};
+    wire_add(reply, WIRE_PAYLOAD_EAP,
+             eap->n_packet > 0 ? span_of(eap->packet, eap->n_packet)
+                               : span_of(failure, sizeof(failure)));
+}
+
+void login_refusal_due(struct sa *sa, nanos now)
+{
+    struct wire_builder reply;
+    struct answering answering = reply_of(sa, &reply, now);
+    sa->login->refuse_at_ns = 0;
+    if (sa->login->eap_refused)
+        add_failure(&sa->login->eap, &reply);
+    else
+        (void)answer_refuse(&answering, N_AUTHENTICATION_FAILED);
+    answer_later_send(sa, &answering);
+    if (sa->life != IKE_DEAD)
+        sa_down(sa, IKE_PEER_AUTH_FAILED, now);
+}
+
+/* --- the session --- */
+
+/* last_response - the response to this request ends the login. */
+static bool last_response(const struct login *login)
+{
+    bool confirms = login->eap.stage == LOGIN_EAP_CONFIRMS;
+    bool eap_only = !login->ours.over && login_own_policy(login)->method == IKE_AUTH_EAP;
+    return login->theirs.over &&
+           (login->ours.over || (login_own_last(login) && confirms == eap_only));
+}
+
+/* begin_session - the peer has proven all rounds: from here on there is a session, though not yet
+ * an established one. false: refused. */
+static bool begin_session(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct session *session = session_new(sa->ike, login->conn, IKE_GATEWAY);
+    struct wire_message first;
+
+    if (session == NULL) {
+        sa_down(sa, IKE_LIMIT, now);
+        return false;
+    }
+    session_attach(session, sa);
+    session->local_id = login->local_id;
+    session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
+    session->valid_until_ns = login->valid_until_ns;
+    session->grant = login->grant;
+    session->fragmentation = login->fragmentation;
+    session->childless = login->childless;
+    session->peer_keep_old = login->keep_old;
+    session->peer_notify = login->keep_old_notify;
+    kept_message_get(&login->first, &first);
+    bool alone = wire_notify_has(&first, N_INITIAL_CONTACT);
+    session->elder = alone ? 0 : session_elder_find(session, &login->answer_path.remote.address);
+    if (login->conn->unique == IKE_UNIQUE_KEEP && !alone && session->elder == 0 &&
+        session_duplicate(session)) {
+        refuse(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
+        return false;
+    }
+    /* RFC 4555 section 3.9: the peer forbids NATs, and there is one */
+    uint16_t refusal =
+        login->conn->mobike ? mobike_refusal(sa, &first, &login->answer_path, false) : 0;
+    if (refusal != 0) {
+        refuse(sa, refusal, "it forbids NATs, and its addresses were changed", now);
+        return false;
+    }
+    if (alone) /* before the lease: what it had is free again, for it before all others */
+        session_initial_contact(session, now);
+    return true;
+}
+
+/* ask_lease - false: no address is asked for or served. */
+static bool ask_lease(struct sa *sa)
+{
+    struct login *login = sa->login;
+    struct ike_lease_job lease = {0};
+    struct wire_message first;
+    kept_message_get(&login->first, &first);
+    const struct wire_payload *cp = wire_find(&first, WIRE_PAYLOAD_CP, NULL);
+    if (cp == NULL || login->conn->n_pools == 0 || !cp_request_read(cp->body, &lease) ||
+        lease.n_requested == 0)
+        return false;
+    lease.conn = sa->session->conn;
+    lease.identity = sa->session->remote_id;
+    lease.grant = sa->session->grant;
+    lease.beside = sa->session->elder;
+    struct ike_event *event = event_sa(sa, IKE_EV_LEASE);
+    event->job = job_add(sa, IKE_EV_LEASE, 0);
+    event->lease = lease;
+    login_phase_set(login, LOGIN_WAITS_LEASE);
+    return true;
+}
+
+/* --- the last response --- */
+
+struct auth_commit {
+    struct child_terms terms;
+    bool child;
+    ike_sa_id clone; /* 0: none */
+};
+
+static void drop(struct sa *sa, struct answering *answering)
+{
+    const struct auth_commit *commit = answering->state;
+    combined_drop(sa, commit->clone, answering->now);
+}
+
+static void commit_login(struct sa *sa, struct answering *answering)
+{
+    struct auth_commit *commit = answering->state;
+    struct login *login = sa->login;
+    struct wire_message first;
+    kept_message_get(&login->first, &first);
+    sa->path = login->answer_path;
+    sa->expires_ns = NANOS_NEVER;
+    half_open_know(&sa->ike->half_open, &sa->path.remote.address, answering->now);
+    session_authenticated(sa->session, sa, wire_notify_has(&first, N_INITIAL_CONTACT),
+                          answering->now);
+    sa_life_set(sa, IKE_ESTABLISHED, answering->now);
+    if (commit->child) {
+        struct child_keying keying = {
+            .ni = span_of(login->ni, login->n_ni),
+            .nr = span_of(login->nr, login->n_nr),
+            .outbound_now = true,
+        };
+        if (child_from_terms(sa, &commit->terms, &keying, answering->now) == NULL)
+            login_delete_unwanted(sa, commit->terms.spi_in);
+    }
+    combined_commit(sa, commit->clone, answering->now);
+    sa->login = login_free(sa->ike, sa->login);
+}
+
+/* add_child - the Child SA of the response, or the notify why there is none. */
+static void add_child(struct sa *sa, const struct wire_message *first, struct wire_builder *reply,
+                      struct auth_commit *commit)
+{
+    struct child_request wanted = {.message = first};
+    bool childless = wire_find(first, WIRE_PAYLOAD_SA, NULL) == NULL; /* RFC 6023 */
+    uint16_t refused = N_INTERNAL_ADDRESS_FAILURE;
+    if (childless && !sa->login->lease_failed)
+        return;
+    if (!sa->login->lease_failed)
+        refused = child_terms_answer(sa, &wanted, &commit->terms);
+    if (refused != 0) {
+        uint8_t octets[PROPOSAL_REFUSAL_MAX];
+        struct span data = {0};
+        if (refused == N_NO_PROPOSAL_CHOSEN && sa->login->keep_old)
+            data = proposal_refusal(&commit->terms.policy->proposals,
+                                    (struct buffer){octets, sizeof(octets)});
+        wire_add_notify(reply, refused, data);
+        return;
+    }
+    child_answer_sa(&commit->terms, reply);
+    child_answer_ts(&commit->terms, reply);
+    commit->child = true;
+}
+
+/* add_outcome - what the last response says of addresses, abilities, Child SA and clone. */
+static void add_outcome(struct sa *sa, struct answering *answering, struct auth_commit *commit)
+{
+    struct login *login = sa->login;
+    struct wire_builder *reply = answering->reply;
+    struct wire_message first, group;
+    kept_message_get(&login->first, &first);
+    kept_message_get(&login->group_message, &group);
+    if (sa->session->config.n_addresses > 0)
+        cp_reply_add(&sa->session->config, reply);
+    login_abilities_read(sa, &first, &login->answer_path);
+    add_child(sa, &first, reply, commit);
+    if (sa->session->mobike || ike_conn_rfc7791(login->conn))
+        login_abilities_add(sa, login->conn, reply);
+    auth_lifetime_add(sa->session, reply);
+    /* where the address or the Child SA was refused, there is nothing to clone for */
+    if (commit->child || (wire_find(&first, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))
+        commit->clone = combined_answer(sa, &group, reply, answering->now);
+}
+
+/* --- each response --- */
+
+static void add_proof(struct sa *sa, struct wire_builder *reply)
+{
+    struct login *login = sa->login;
+    const struct login_outgoing *out = &login->out;
+    if (out->id)
+        wire_add_id(reply, WIRE_PAYLOAD_IDr, login->local_id.type,
+                    span_of(login->local_id.data, login->local_id.len));
+    if (out->auth)
+        login_proof_add(login, reply);
+    if (out->eap)
+        wire_add(reply, WIRE_PAYLOAD_EAP, span_of(login->eap.packet, login->eap.n_packet));
+    if (out->id && out->auth && !login_own_last(login)) /* RFC 4739 section 2.1 */
+        wire_add_notify(reply, N_ANOTHER_AUTH_FOLLOWS, (struct span){0});
+}
+
+/* own_round_sent - a response left that proves a round of ours, or confirms EAP. */
+static void own_round_sent(struct sa *sa)
+{
+    struct login *login = sa->login;
+    bool confirmed = login->eap.stage == LOGIN_EAP_CONFIRMS;
+    bool proven =
+        login->out.auth && (login->out.id || login_own_policy(login)->method == IKE_AUTH_EAP);
+    if (confirmed)
+        login_eap_end(sa->ike, login);
+    if (proven)
+        login->own_id_sent = false;
+    if (proven && login_own_last(login))
+        login->ours.over = true;
+    else if (proven)
+        login->ours.round++;
+}
+
+static void respond_last(struct sa *sa, struct answering *answering)
+{
+    struct auth_commit *commit = calloc(1, sizeof(*commit));
+    if (commit == NULL) {
+        sa_down(sa, IKE_LIMIT, answering->now); /* what is verified once is not verified again */
+        return;
+    }
+    answering->state = commit;
+    add_outcome(sa, answering, commit);
+    answering->commit = commit_login;
+    answering->drop = drop;
+    answer_later_send(sa, answering);
+    if (sa->life == IKE_AUTHENTICATING)
+        sa_down(sa, IKE_LIMIT, answering->now);
+}
+
+static void respond(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct wire_builder reply;
+    struct answering answering = reply_of(sa, &reply, now);
+    sa->path = login->answer_path; /* it may have come from port 4500 */
+    add_proof(sa, &reply);
+    if (last_response(login)) {
+        respond_last(sa, &answering);
+        return;
+    }
+    uint32_t expected = sa->theirs.next_id;
+    own_round_sent(sa);
+    login_phase_set(login, LOGIN_WAITS_AUTH);
+    answer_later_send(sa, &answering);
+    if (sa->theirs.next_id == expected) /* no memory, and the state has moved on */
+        sa_down(sa, IKE_LIMIT, now);
+}
+
+/* own_round_due - this response begins a round of ours. AUTH by EAP's key takes the place of one.
+ */
+static bool own_round_due(const struct login *login)
+{
+    return !login->ours.over && !login->out.id && !login->out.auth &&
+           login->eap.stage != LOGIN_EAP_CONFIRMS && !login->own_id_sent;
+}
+
+/* begin_own_round - true: a job was emitted. */
+static bool begin_own_round(struct sa *sa)
+{
+    struct login *login = sa->login;
+    login->out.id = true;
+    if (login_own_policy(login)->method == IKE_AUTH_EAP) {
+        login->own_id_sent = true; /* RFC 5998: AUTH comes when EAP is over */
+        return false;
+    }
+    login_phase_set(login, LOGIN_WAITS_SIGN);
+    return true;
+}
+
+/* answer_step - the next step of the request in hand; the response, when nothing is left. */
+static void answer_step(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    int error = 0;
+    if (last_response(login) && sa->session == NULL) {
+        if (!begin_session(sa, now) || ask_lease(sa))
+            return;
+    }
+    if (login->eap.stage == LOGIN_EAP_CONFIRMS && !login->out.auth) {
+        login->out.auth = true;
+        error = login_proof_key(sa) ? 0 : ERR_CRYPTO;
+    }
+    if (error == 0 && own_round_due(login)) {
+        error = login_own_id(sa);
+        if (error == 0 && begin_own_round(sa)) {
+            error = login_sign(sa);
+            if (error == 0)
+                return;
+        }
+    }
+    if (error == 0 && login->eap_due) {
+        login->eap_due = false;
+        login_patience(sa, now); /* a person may have to type before the first Response */
+        login_phase_set(login, LOGIN_WAITS_EAP);
+        error = login_eap_begin(sa);
+        if (error == 0)
+            return;
+    }
+    if (error != 0)
+        sa_down(sa, IKE_LIMIT, now);
+    else
+        respond(sa, now);
+}
+
+/* --- the request --- */
+
+/* choose - the connection for the first request; it is kept for all rounds. false: refused. */
+static bool choose(struct sa *sa, const struct wire_message *request, const struct ike_id *idr,
+                   uint8_t auth_method, nanos now)
+{
+    struct login *login = sa->login;
+    struct login_claim claim = {
+        .idi = &login->remote_id,
+        .idr = idr,
+        .auth_method = auth_method,
+        .more_rounds = wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS),
+    };
+    struct ike_conn *conn = login_choose(sa, &claim);
+    if (conn == NULL) {
+        claim.any_auth = true;
+        refuse_later(sa,
+                     login_choose(sa, &claim) == NULL
+                         ? "no connection for its identity, address and algorithms"
+                         : "it does not authenticate as the connection demands",
+                     now);
+        return false;
+    }
+    ike_conn_unref(login->conn);
+    login->conn = ike_conn_ref(conn);
+    login->chosen = true;
+    return true;
+}
+
+static enum answer_verdict fail(struct answering *answering, uint16_t notify)
+{
+    answer_refuse(answering, notify);
+    answering->fatal = true; /* RFC 7296 section 2.21.2: an error here ends the IKE SA */
+    return ANSWER_SEND;
+}
+
+static enum answer_verdict fail_auth(struct sa *sa, const char *why, nanos now)
+{
+    refuse_later(sa, why, now);
+    return ANSWER_LATER;
+}
+
+/* peer_round_over - the proof of the peer's round is verified. */
+static void peer_round_over(struct login *login)
+{
+    if (login_peer_last(login))
+        login->theirs.over = true;
+    else
+        login->theirs.round++;
+}
+
+/* read_confirmation - AUTH by the key of EAP (RFC 7296 section 2.16). */
+static enum answer_verdict read_confirmation(struct sa *sa, struct answering *answering,
+                                             const struct wire_auth *auth)
+{
+    struct login *login = sa->login;
+    uint8_t own[AUTH_OCTETS_PRF];
+    size_t len = crypto_prf_find(sa->prf)->len;
+    bool same = login_shared_auth(sa, false, own) == 0 && auth->method == AUTH_SHARED_KEY &&
+                auth->data.len == len && ct_equal(auth->data.ptr, own, len);
+    wipe(own, sizeof(own));
+    if (!same)
+        return fail_auth(sa, "its AUTH is not made with the key of EAP", answering->now);
+    login->eap.stage = LOGIN_EAP_CONFIRMS;
+    peer_round_over(login);
+    answer_step(sa, answering->now);
+    return ANSWER_LATER;
+}
+
+/* read_round - IDi of a round, and AUTH unless EAP is to prove it. */
+static enum answer_verdict read_round(struct sa *sa, struct answering *answering,
+                                      const struct wire_auth *auth)
+{
+    struct login *login = sa->login;
+    const struct wire_message *request = answering->request;
+    const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_IDr, NULL);
+    bool first = !login->chosen;
+    uint8_t method = auth == NULL ? 0 : auth->method;
+    struct wire_id wire;
+    struct ike_id idr;
+    if (!login_peer_id(login, wire_find(request, WIRE_PAYLOAD_IDi, NULL)) ||
+        (payload != NULL &&
+         (!wire_id_read(payload->body, &wire) || !identity_from_wire(&wire, &idr))))
+        return fail(answering, N_INVALID_SYNTAX);
+    if (first && !choose(sa, request, payload == NULL ? NULL : &idr, method, answering->now))
+        return ANSWER_LATER;
+    const struct ike_auth_policy *policy = login_peer_policy(login);
+    bool eap = policy->method == IKE_AUTH_EAP;
+    if (!login_peer_id_fits(login) || eap != (auth == NULL) ||
+        (!eap && !login_method_fits(policy->method, method))) /* A17 */
+        return fail_auth(sa, "it does not authenticate as the connection demands", answering->now);
+    if (eap) {
+        login->eap.stage = LOGIN_EAP_TALKS;
+        login->eap_due = true;
+        answer_step(sa, answering->now);
+        return ANSWER_LATER;
+    }
+    login_phase_set(login, LOGIN_WAITS_VERIFY);
+    return login_verify(sa, auth) == 0 ? ANSWER_LATER : ANSWER_SILENT;
+}
+
+static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
+{
+    const struct wire_payload *eap = wire_find(answering->request, WIRE_PAYLOAD_EAP, NULL);
+    login_patience(sa, answering->now);
+    login_phase_set(sa->login, LOGIN_WAITS_EAP);
+    if (eap != NULL && login_eap_recv(sa, eap->body) == LOGIN_EAP_ASKED)
+        return ANSWER_LATER;
+    notice_refusal(sa, "its EAP packet is not one that can come now");
+    return fail(answering, N_INVALID_SYNTAX);
+}
+
+/* in_order - the payloads of the request are those that the state of the login waits for. */
+static bool in_order(const struct login *login, const struct wire_message *request, bool auth)
+{
+    bool id = wire_find(request, WIRE_PAYLOAD_IDi, NULL) != NULL;
+    bool eap = wire_find(request, WIRE_PAYLOAD_EAP, NULL) != NULL;
+    if (login->theirs.over)
+        return !id && !auth && !eap; /* our own rounds go on */
+    switch (login->eap.stage) {
+    case LOGIN_EAP_NONE: return id && !eap;
+    case LOGIN_EAP_TALKS: return eap && !auth && !id;
+    case LOGIN_EAP_PROVEN: return auth && !eap && !id;
+    case LOGIN_EAP_CONFIRMS: return false;
+    }
+    return false;
+}
+
+/* keep - the request for the jobs, and the group of the one with the last AUTH. false: a group
+ * where none can be (docs/protocol.md section 6), or no memory. */
+static bool keep(struct login *login, const struct wire_message *request, bool auth)
+{
+    struct wire_message own, group;
+    bool last = auth && !wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS);
+    if (!combined_split(request, combined_number(login), &own, &group) || (group.n > 0 && !last))
+        return false;
+    return kept_message_set(&login->message, &own) &&
+           (login->first.octets != NULL || kept_message_set(&login->first, &own)) &&
+           (!last || kept_message_set(&login->group_message, &group));
+}
+
+static enum answer_verdict read_request(struct sa *sa, struct answering *answering)
+{
+    struct login *login = sa->login;
+    const struct wire_message *request = answering->request;
+    const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_AUTH, NULL);
+    struct wire_auth auth;
+    if ((payload != NULL && !wire_auth_read(payload->body, &auth)) ||
+        !in_order(login, request, payload != NULL) || !keep(login, request, payload != NULL))
+        return fail(answering, N_INVALID_SYNTAX);
+    if (!login->chosen)
+        login_peer_read(login, request);
+    if (payload != NULL && login->chosen &&
+        wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS) == login_peer_last(login))
+        return fail_auth(sa, "its number of rounds is another one", answering->now);
+    if (login->theirs.over) {
+        answer_step(sa, answering->now);
+        return ANSWER_LATER;
+    }
+    if (login->eap.stage == LOGIN_EAP_TALKS)
+        return read_eap(sa, answering);
+    if (login->eap.stage == LOGIN_EAP_PROVEN)
+        return read_confirmation(sa, answering, &auth);
+    return read_round(sa, answering, payload == NULL ? NULL : &auth);
+}
+
+enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
+{
+    struct login *login = sa->login;
+    login->out = (struct login_outgoing){0};
+    login->message_id = answering->message_id;
+    login->answer_path = *answering->path;
+    login->auth_came_ns = answering->now;
+    sa->answering_later = true; /* the response may leave within this call */
+    enum answer_verdict verdict = read_request(sa, answering);
+    if (verdict == ANSWER_LATER && !sa->answering_later)
+        return ANSWER_SILENT; /* it has left */
+    if (verdict != ANSWER_LATER)
+        sa->answering_later = false;
+    return verdict;
+}
+
+/* --- the jobs --- */
+
+static void verified(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    struct login *login = sa->login;
+    if (result->error != 0 || !login_proven(login, &result->proof, now)) {
+        refuse_later(sa,
+                     result->reason != NULL           ? result->reason
+                     : result->error == ERR_NOT_FOUND ? "no secret for this pair of identities"
+                                                      : "its secret is another one",
+                     now);
+        return;
+    }
+    peer_round_over(login);
+    answer_step(sa, now);
+}
+
+static void eap_said(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    const char *why = result->reason != NULL ? result->reason : "EAP failed";
+    if (login_eap_said(sa, result, now) == LOGIN_EAP_REFUSES) {
+        sa->login->eap_refused = true;
+        refuse_later(sa, why, now);
+        return;
+    }
+    sa->login->out.eap = true;
+    answer_step(sa, now);
+}
+
+static void leased(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    if (result->error == 0) {
+        sa->session->config = result->config;
+        sa->session->leased = true;
+    } else {
+        sa->login->lease_failed = true;
+    }
+    answer_step(sa, now);
+}
+
+static void signed_by(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    if (result->error != 0 || !login_proof_keep(sa->login, result)) {
+        refuse_later(
+            sa, result->reason != NULL ? result->reason : "no secret for this pair of identities",
+            now);
+        return;
+    }
+    sa->login->out.auth = true;
+    answer_step(sa, now);
+}
+
+void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
+                           nanos now)
+{
+    switch ((int)kind) {
+    case IKE_EV_AUTH_SIGN: signed_by(sa, result, now); break;
+    case IKE_EV_AUTH_VERIFY: verified(sa, result, now); break;
+    case IKE_EV_EAP: eap_said(sa, result, now); break;
+    case IKE_EV_LEASE: leased(sa, result, now); break;
+    default: ASSERT_NEVER("a job that is not of a login");
+    }
+}

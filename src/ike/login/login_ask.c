@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IKE_AUTH of the End User (RFC 7296 sections 1.2 and 2.16; RFC 4555, 4739, 5998, 6023, 7791):
+ *
+ *   HDR, SK{IDi, [CERT+,] [N(INITIAL_CONTACT),] [CERTREQ,] [IDr,] [AUTH,] [CP(CFG_REQUEST),]
+ *           [SAi2, TSi, TSr,] N(MOBIKE_SUPPORTED), N(ADDITIONAL_IP*_ADDRESS)*, ...}          -->
+ *                            <--  HDR, SK{IDr, [CERT+,] AUTH, [EAP,] ...}
+ *   ... further rounds: EAP, AUTH by its key, or IDi, [CERT+,] AUTH ...
+ *                            <--  HDR, SK{[AUTH,] [CP(CFG_REPLY),] [SAr2, TSi, TSr,] ...}
+ *
+ * and at the end of the request with our last AUTH, and of the last response, perhaps a clone
+ * (combined.c).
+ *
+ * A response waits in login->message for the jobs: the Gateway's AUTH is verified before EAP goes
+ * on, so that nothing secret reaches a Gateway that has not proven itself.
+ */
+#include "base/assert.h"
+#include "base/secret.h"
+#include "crypto/prf.h"
+#include "ike/core/seal.h"
+#include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/ordered_esp_terms.h"
+#include "ike/login/auth_lifetime.h"
+#include "ike/login/combined.h"
+#include "ike/login/cp.h"
+#include "ike/login/early_request.h"
+#include "ike/login/login_abilities.h"
+#include "ike/login/login_eap.h"
+#include "ike/login/login_rounds.h"
+#include "ike/terms/identity.h"
+
+static const struct verdict later = {.kind = VERDICT_LATER}, next = {.kind = VERDICT_NEXT};
+
+/* --- the request --- */
+
+static bool wants_child(const struct session *session)
+{
+    const struct ike_conn *conn = session->conn;
+    bool childless = conn->childless == IKE_CHILDLESS_FORCE ||
+                     (conn->childless == IKE_CHILDLESS_PREFER && session->childless);
+    return conn->n_children > 0 && !childless;
+}
+
+static bool first_contact(const struct sa *sa)
+{
+    if (sa->session->conn->unique == IKE_UNIQUE_NEVER || sa->login->replaces != 0)
+        return false;
+    for (const struct session *other = sa->ike->sessions; other != NULL; other = other->next)
+        if (other->established && identity_equal(&other->local_id, &sa->login->local_id) &&
+            identity_equal(&other->remote_id, &sa->login->remote_id))
+            return false;
+    return true;
+}
+
+static void add_child(struct sa *sa, struct wire_builder *request)
+{
+    struct login *login = sa->login;
+    const struct ike_child_policy *policy = child_policy_find(login->conn, login->child);
+    struct ike_ts_list local, remote;
+    if (!wants_child(sa->session) || policy == NULL)
+        return;
+    login->spi_in = child_spi_new(sa->ike);
+    child_ts_own(sa, policy, &local);
+    child_ts_peer(sa, policy, &remote);
+    child_ts_packet(sa, policy, &login->packet, &local, &remote);
+    child_offer_sa(policy, login->spi_in, false, request);
+    child_offer_ts(&local, &remote, request);
+    ordered_esp_offer(sa, request);
+}
+
+/* add_terms - what the first request says once for the whole login, behind AUTH. */
+static void add_terms(struct sa *sa, struct wire_builder *request)
+{
+    struct login *login = sa->login;
+    const struct ike_conn *conn = login->conn;
+    const struct session *old = session_find(sa->ike, login->replaces);
+    cp_request_add(conn, old == NULL ? NULL : &old->config, request);
+    add_child(sa, request);
+    login_abilities_add(sa, conn, request);
+    if (conn->n_local_rounds + conn->n_remote_rounds > 2)
+        wire_add_notify(request, N_MULTIPLE_AUTH_SUPPORTED, (struct span){0});
+    if (conn->remote[0].method == IKE_AUTH_EAP) /* RFC 5998 section 3 */
+        wire_add_notify(request, N_EAP_ONLY_AUTHENTICATION, (struct span){0});
+}
+
+enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
+{
+    struct login *login = sa->login;
+    const struct login_outgoing *out = &login->out;
+    bool first = login->ours.round == 0 && out->id;
+
+    if (out->id)
+        wire_add_id(request, WIRE_PAYLOAD_IDi, login->local_id.type,
+                    span_of(login->local_id.data, login->local_id.len));
+    /* Section 2.4: only if we know of no other IKE SA with this peer. */
+    if (first && first_contact(sa))
+        wire_add_notify(request, N_INITIAL_CONTACT, (struct span){0});
+    if (first) {
+        const struct ike_conn *conn = login->conn;
+        login_certreq_add(&conn, 1, request);
+    }
+    if (first && login->remote_id.type != ID_ANY)
+        wire_add_id(request, WIRE_PAYLOAD_IDr, login->remote_id.type,
+                    span_of(login->remote_id.data, login->remote_id.len));
+    if (out->auth)
+        login_proof_add(login, request);
+    if (out->eap)
+        wire_add(request, WIRE_PAYLOAD_EAP, span_of(login->eap.packet, login->eap.n_packet));
+    if (first)
+        add_terms(sa, request);
+    if (out->auth && !login_own_last(login)) /* RFC 4739 section 2.1 */
+        wire_add_notify(request, N_ANOTHER_AUTH_FOLLOWS, (struct span){0});
+    if (out->auth && login_own_last(login))
+        combined_ask(sa, request);
+    login_phase_set(login, LOGIN_WAITS_AUTH);
+    return IKE_OK;
+}
+
+/* --- what comes next --- */
+
+static struct verdict failed(enum ike_outcome outcome)
+{
+    return verdict_done(outcome);
+}
+
+/* begin_round - a round of ours: AUTH at once, or EAP, which the Gateway begins. */
+static struct verdict begin_round(struct sa *sa)
+{
+    struct login *login = sa->login;
+    login->out.id = true;
+    if (login_own_id(sa) != 0)
+        return failed(IKE_NO_PATH);
+    if (login_own_policy(login)->method == IKE_AUTH_EAP) {
+        login->eap.stage = LOGIN_EAP_TALKS;
+        return next;
+    }
+    login_phase_set(login, LOGIN_WAITS_SIGN);
+    return login_sign(sa) == 0 ? later : failed(IKE_LIMIT);
+}
+
+struct verdict login_ask_begin(struct sa *sa, nanos now)
+{
+    (void)now;
+    struct login *login = sa->login;
+    if (login->conn->n_local_rounds + login->conn->n_remote_rounds > 2 &&
+        !login->peer.multiple_auth) {
+        event_notice(sa, "the peer does not authenticate in several rounds (RFC 4739)");
+        return failed(IKE_PEER_AUTH_FAILED);
+    }
+    return begin_round(sa);
+}
+
+static struct verdict through(struct sa *sa, nanos now);
+
+/* go_on - all that the response brought is proven: the next request, or the end. */
+static struct verdict go_on(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct login_eap *eap = &login->eap;
+    if (login->out.eap)
+        return next;
+    if (eap->stage == LOGIN_EAP_PROVEN) {
+        if (!login_proof_key(sa))
+            return failed(IKE_LIMIT);
+        eap->stage = LOGIN_EAP_CONFIRMS;
+        login->out.auth = true;
+        return next;
+    }
+    if (!login->ours.over)
+        return begin_round(sa);
+    return login->theirs.over ? through(sa, now) : next; /* an empty request for their next round */
+}
+
+/* own_round_over - the Gateway went on: it accepts our proof of the round. */
+static void own_round_over(struct login *login)
+{
+    if (login_own_last(login))
+        login->ours.over = true;
+    else
+        login->ours.round++;
+}
+
+static void peer_round_over(struct login *login)
+{
+    if (login_peer_last(login))
+        login->theirs.over = true;
+    else
+        login->theirs.round++;
+}
+
+/* --- the response --- */
+
+/* tell_and_leave - we do not accept the peer, which believes that all is well: it is told (RFC 7296
+ * section 2.21.2), once; an answer is not waited for. */
+static void tell_and_leave(struct sa *sa, uint16_t notify)
+{
+    struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
+    wire_add_notify(&request, notify, (struct span){0});
+    struct packet *packet =
+        seal_message(sa, &request, WIRE_INFORMATIONAL, SEAL_REQUEST, sa->mine.next_id);
+    if (packet != NULL)
+        output_packet(sa, packet, &sa->path);
+    packet_free(packet);
+}
+
+static struct verdict not_accepted(struct sa *sa, enum ike_outcome outcome, uint16_t notify)
+{
+    tell_and_leave(sa, notify);
+    struct verdict verdict = verdict_done(outcome);
+    verdict.notify = notify;
+    verdict.we_sent_notify = true;
+    return verdict;
+}
+
+static struct verdict not_proven(struct sa *sa, enum ike_outcome outcome, const char *reason)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    event_notice(sa, "the peer %s is refused: %s", identity_print(&sa->login->remote_id, peer),
+                 reason);
+    return not_accepted(sa, outcome, N_AUTHENTICATION_FAILED);
+}
+
+/* read_eap - the packet of the response, once the Gateway's AUTH in the same response is
+ * verified (A19). */
+static struct verdict read_eap(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct wire_message response;
+    kept_message_get(&login->message, &response);
+    const struct wire_payload *eap = wire_find(&response, WIRE_PAYLOAD_EAP, NULL);
+    if ((eap != NULL) != (login->eap.stage == LOGIN_EAP_TALKS))
+        return failed(IKE_INVALID_SYNTAX);
+    if (eap == NULL)
+        return go_on(sa, now);
+    login_phase_set(login, LOGIN_WAITS_EAP);
+    switch (login_eap_recv(sa, eap->body)) {
+    case LOGIN_EAP_ASKED: return later;
+    case LOGIN_EAP_FAILED: return failed(IKE_AUTH_FAILED);
+    case LOGIN_EAP_BAD: break;
+    }
+    return failed(IKE_INVALID_SYNTAX);
+}
+
+/* confirm - the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
+static struct verdict confirm(struct sa *sa, const struct wire_auth *auth, nanos now)
+{
+    struct login *login = sa->login;
+    uint8_t own[AUTH_OCTETS_PRF];
+    size_t len = crypto_prf_find(sa->prf)->len;
+    bool same = login_shared_auth(sa, false, own) == 0 && auth->method == AUTH_SHARED_KEY &&
+                auth->data.len == len && ct_equal(auth->data.ptr, own, len);
+    wipe(own, sizeof(own));
+    if (!same)
+        return not_proven(sa, IKE_PEER_AUTH_FAILED, "its AUTH is not made with the key of EAP");
+    if (login->theirs_eap)
+        peer_round_over(login); /* RFC 5998: EAP proves both */
+    login->theirs_eap = false;
+    login_eap_end(sa->ike, login);
+    own_round_over(login);
+    return read_eap(sa, now);
+}
+
+/* read_round - IDr and AUTH of a round of the Gateway. */
+static struct verdict read_round(struct sa *sa, const struct wire_message *response,
+                                 const struct wire_auth *auth)
+{
+    struct login *login = sa->login;
+    const struct ike_auth_policy *policy = login_peer_policy(login);
+    if (!login_peer_id(login, wire_find(response, WIRE_PAYLOAD_IDr, NULL)))
+        return failed(IKE_INVALID_SYNTAX);
+    if (!login_peer_id_fits(login))
+        return not_accepted(sa, IKE_ID_MISMATCH, N_AUTHENTICATION_FAILED);
+    if (!login_method_fits(policy->method, auth->method)) /* A17 */
+        return not_proven(sa, IKE_PEER_AUTH_FAILED,
+                          "it does not authenticate as the connection demands");
+    if (wire_notify_has(response, N_ANOTHER_AUTH_FOLLOWS) == login_peer_last(login))
+        return not_proven(sa, IKE_PEER_AUTH_FAILED, "its number of rounds is another one");
+    login_phase_set(login, LOGIN_WAITS_VERIFY);
+    return login_verify(sa, auth) == 0 ? later : failed(IKE_LIMIT);
+}
+
+/* round_due - the response must hold a round of the Gateway: its first one always; a later one, as
+ * soon as nothing else keeps it waiting. */
+static bool round_due(const struct login *login)
+{
+    return !login->theirs.over &&
+           (login->theirs.round == 0 ? login->eap.stage != LOGIN_EAP_CONFIRMS : login->ours.over);
+}
+
+/* of_child - an error notify that costs the Child SA, not the login (RFC 7296 section 1.2). */
+static bool of_child(uint16_t notify)
+{
+    return notify == N_NO_PROPOSAL_CHOSEN || notify == N_TS_UNACCEPTABLE ||
+           notify == N_SINGLE_PAIR_REQUIRED || notify == N_INTERNAL_ADDRESS_FAILURE ||
+           notify == N_FAILED_CP_REQUIRED || notify == N_NO_ADDITIONAL_SAS;
+}
+
+/* refused - the response says only that the login is over. */
+static bool refused(const struct wire_message *response)
+{
+    struct wire_notify notify;
+    return wire_find(response, WIRE_PAYLOAD_AUTH, NULL) == NULL &&
+           wire_find(response, WIRE_PAYLOAD_EAP, NULL) == NULL &&
+           wire_notify_error(response, &notify) && !of_child(notify.type);
+}
+
+/* refused_by_eap - EAP-Failure, perhaps without anything that proves the Gateway. */
+static bool refused_by_eap(const struct login *login, const struct wire_message *response)
+{
+    const struct wire_payload *eap = wire_find(response, WIRE_PAYLOAD_EAP, NULL);
+    struct wire_eap wire;
+    return login->eap.stage == LOGIN_EAP_TALKS && eap != NULL && wire_eap_read(eap->body, &wire) &&
+           wire.code == EAP_FAILURE;
+}
+
+/* eap_only - RFC 5998: the Gateway's first round is proven by EAP, so that only IDr is here. */
+static struct verdict eap_only(struct sa *sa, const struct wire_message *response, nanos now)
+{
+    struct login *login = sa->login;
+    if (!login_peer_id(login, wire_find(response, WIRE_PAYLOAD_IDr, NULL)))
+        return failed(IKE_INVALID_SYNTAX);
+    if (!login_peer_id_fits(login))
+        return not_accepted(sa, IKE_ID_MISMATCH, N_AUTHENTICATION_FAILED);
+    login->theirs_eap = true;
+    return read_eap(sa, now);
+}
+
+/* unconfirmed - no AUTH by the key of EAP. A peer that says no error believes that all is well. */
+static struct verdict unconfirmed(struct sa *sa, const struct wire_message *response)
+{
+    struct wire_notify notify;
+    return wire_notify_error(response, &notify)
+               ? verdict_error(response)
+               : not_proven(sa, IKE_PEER_AUTH_FAILED, "its AUTH is missing");
+}
+
+static struct verdict read_response(struct sa *sa, const struct wire_message *response, nanos now)
+{
+    struct login *login = sa->login;
+    const struct wire_payload *payload = wire_find(response, WIRE_PAYLOAD_AUTH, NULL);
+    enum login_eap_stage stage = login->eap.stage;
+    struct wire_auth auth;
+    bool only_eap = !login->theirs.over && login_peer_policy(login)->method == IKE_AUTH_EAP;
+
+    if (payload != NULL && !wire_auth_read(payload->body, &auth))
+        return failed(IKE_INVALID_SYNTAX);
+    if (stage == LOGIN_EAP_NONE && login->out.auth)
+        own_round_over(login);
+    login->out = (struct login_outgoing){0};
+    if (stage == LOGIN_EAP_CONFIRMS)
+        return payload == NULL ? unconfirmed(sa, response) : confirm(sa, &auth, now);
+    if (only_eap && !login->theirs_eap && payload == NULL && stage == LOGIN_EAP_TALKS)
+        return eap_only(sa, response, now);
+    if (payload != NULL)
+        return login->theirs.over || login->theirs_eap ? failed(IKE_INVALID_SYNTAX)
+                                                       : read_round(sa, response, &auth);
+    if (round_due(login) && !login->theirs_eap)
+        return verdict_error(response);
+    return read_eap(sa, now);
+}
+
+struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now)
+{
+    struct login *login = sa->login;
+    struct wire_message own, group;
+
+    if (refused(response))
+        return verdict_error(response);
+    if (refused_by_eap(login, response))
+        return failed(IKE_AUTH_FAILED);
+    if (!combined_split(response, combined_number(login), &own, &group) || !answer_counts_fit(&own))
+        return not_accepted(sa, IKE_INVALID_SYNTAX, N_INVALID_SYNTAX);
+    if (!kept_message_set(&login->message, &own) ||
+        !kept_message_set(&login->group_message, &group))
+        return failed(IKE_LIMIT);
+    return read_response(sa, response, now);
+}
+
+/* --- the jobs --- */
+
+static struct verdict signed_by(struct sa *sa, const struct ike_result *result)
+{
+    if (result->error != 0 || !login_proof_keep(sa->login, result)) {
+        if (result->reason != NULL)
+            event_notice(sa, "no AUTH of ours: %s", result->reason);
+        return failed(IKE_NO_SECRET);
+    }
+    sa->login->out.auth = true;
+    return next;
+}
+
+static struct verdict verified(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    if (result->error != 0 || !login_proven(sa->login, &result->proof, now)) {
+        bool missing = result->error == ERR_NOT_FOUND;
+        return not_proven(sa, missing ? IKE_NO_SECRET : IKE_PEER_AUTH_FAILED,
+                          result->reason != NULL ? result->reason
+                          : missing              ? "no secret for this pair of identities"
+                                                 : "its secret is another one");
+    }
+    peer_round_over(sa->login);
+    return read_eap(sa, now);
+}
+
+static struct verdict eap_said(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    switch (login_eap_said(sa, result, now)) {
+    case LOGIN_EAP_SENDS: sa->login->out.eap = true; return next;
+    case LOGIN_EAP_PROVES: return go_on(sa, now);
+    case LOGIN_EAP_REFUSES: break;
+    }
+    event_notice(sa, "EAP failed: %s", result->reason != NULL ? result->reason : "no reason given");
+    return failed(IKE_PEER_AUTH_FAILED);
+}
+
+struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
+                                  const struct ike_result *result, nanos now)
+{
+    switch ((int)kind) {
+    case IKE_EV_AUTH_SIGN: return signed_by(sa, result);
+    case IKE_EV_AUTH_VERIFY: return verified(sa, result, now);
+    case IKE_EV_EAP: return eap_said(sa, result, now);
+    default: ASSERT_NEVER("a job that an initiator does not wait for");
+    }
+}
+
+/* --- the end --- */
+
+/* first_child - the Child SA of the response, if it has one. An error here costs the Child SA, not
+ * the IKE SA (section 1.2). */
+static enum ike_outcome first_child(struct sa *sa, const struct wire_message *response, nanos now,
+                                    struct child **ret_child, uint16_t *ret_notify)
+{
+    struct login *login = sa->login;
+    const struct ike_conn *conn = sa->session->conn;
+    struct child_terms terms = {.policy = child_policy_find(conn, login->child),
+                                .spi_in = login->spi_in};
+    struct ike_ts_list local, remote;
+    *ret_child = NULL;
+    *ret_notify = 0;
+    if (login->spi_in == 0)
+        return IKE_OK; /* childless */
+    if (conn->n_vips > 0 && sa->session->config.n_addresses == 0 &&
+        wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
+        return IKE_ADDRESS_FAILURE; /* without the address that was asked for there is no use */
+    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL) {
+        struct wire_notify why;
+        if (wire_notify_error(response, &why))
+            login_notice_refusal(sa, "the Child SA", &why);
+        struct verdict verdict = verdict_error(response);
+        *ret_notify = verdict.notify;
+        return verdict.outcome;
+    }
+    if (conn->n_vips > 0)
+        child_ts_any(sa, terms.policy, &local); /* the offer did not know the address yet */
+    else
+        child_ts_own(sa, terms.policy, &local);
+    child_ts_peer(sa, terms.policy, &remote);
+    enum ike_outcome outcome = child_terms_accept(sa, response, false, &local, &remote, &terms);
+    if (outcome != IKE_OK)
+        return outcome;
+    struct child_keying keying = {
+        .ni = span_of(login->ni, login->n_ni),
+        .nr = span_of(login->nr, login->n_nr),
+        .exchange_initiator = true,
+        .outbound_now = true,
+    };
+    *ret_child = child_from_terms(sa, &terms, &keying, now);
+    return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
+}
+
+/* through - both sides have proven all rounds. */
+static struct verdict through(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct session *session = sa->session;
+    struct wire_message response, group;
+    struct child *child;
+    uint16_t notify;
+
+    kept_message_get(&login->message, &response);
+    kept_message_get(&login->group_message, &group);
+    session->local_id = login->local_id;
+    session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
+    session->valid_until_ns = login->valid_until_ns;
+    session->grant = login->grant;
+    login_abilities_read(sa, &response, &sa->path);
+    const struct wire_payload *cp = wire_find(&response, WIRE_PAYLOAD_CP, NULL);
+    if (cp != NULL)
+        (void)cp_reply_read(cp->body, session->conn, &session->config);
+    const struct session *old = session_find(sa->ike, login->replaces);
+    session->logins = old == NULL ? 0 : old->logins;
+    session->replaces = login->replaces;
+    session_authenticated(session, sa, false, now);
+    login_supersede(sa->ike, session->conn, now);
+    auth_lifetime_read(session, &response, now);
+    enum ike_outcome outcome = IKE_OK;
+    if (session->conn->n_vips > 0 && session->config.n_addresses == 0)
+        outcome = IKE_ADDRESS_FAILURE;
+    sa_life_set(sa, IKE_ESTABLISHED, now);
+    enum ike_outcome child_outcome = first_child(sa, &response, now, &child, &notify);
+    if (child_outcome != IKE_OK && login->spi_in != 0 &&
+        wire_find(&response, WIRE_PAYLOAD_SA, NULL) != NULL)
+        login_delete_unwanted(sa, login->spi_in);
+    combined_accept(sa, &group, now);
+    early_due(sa->ike, login);
+    sa->login = login_free(sa->ike, sa->login);
+    struct verdict verdict = verdict_done(outcome != IKE_OK ? outcome : child_outcome);
+    verdict.notify = notify;
+    verdict.new_child = child == NULL ? 0 : child->id;
+    return verdict;
+}

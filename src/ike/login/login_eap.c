@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/login/login_eap.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/login/login_rounds.h"
+
+/* policy - of the round that EAP proves: always one of the End User's. */
+static const struct ike_auth_policy *policy_of(const struct sa *sa)
+{
+    return sa_original_initiator(sa) ? login_own_policy(sa->login) : login_peer_policy(sa->login);
+}
+
+bool login_eap_need_key(const struct login *login)
+{
+    bool initiator = sa_original_initiator(login->sa);
+    const struct login_side *gateway = initiator ? &login->theirs : &login->ours;
+    return !gateway->over &&
+           (initiator ? login_peer_policy(login) : login_own_policy(login))->method == IKE_AUTH_EAP;
+}
+
+static int emit(struct sa *sa, struct span packet)
+{
+    struct login *login = sa->login;
+    bool authenticator = !sa_original_initiator(sa);
+    const struct ike_auth_policy *policy = policy_of(sa);
+    uint8_t *copy = malloc(packet.len + 1);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    if (packet.len > 0)
+        memcpy(copy, packet.ptr, packet.len);
+    struct ike_event *event = event_sa(sa, IKE_EV_EAP);
+    event_octets(sa->ike, copy, packet.len);
+    event->job = job_add(sa, IKE_EV_EAP, 0);
+    event->eap = (struct ike_eap_job){
+        .conversation = login->eap.conversation,
+        .authenticator = authenticator,
+        .round = authenticator ? login->theirs.round : login->ours.round,
+        .credentials = policy->credentials,
+        .policy = policy,
+        .conn = login->conn->name,
+        .local_id = login->local_id,
+        .remote_id = login->remote_id,
+        .need_key = login_eap_need_key(login),
+        .packet = span_of(copy, packet.len),
+    };
+    return 0;
+}
+
+static void open_conversation(struct sa *sa)
+{
+    struct login_eap *eap = &sa->login->eap;
+    eap->stage = LOGIN_EAP_TALKS;
+    if (eap->conversation == 0)
+        eap->conversation = ++sa->ike->last_eap;
+}
+
+int login_eap_begin(struct sa *sa)
+{
+    open_conversation(sa);
+    return emit(sa, (struct span){0});
+}
+
+/* fits - RFC 3748 section 4: a peer gets Requests, and Success or Failure with the Identifier of
+ * the last one; an authenticator gets Responses with the Identifier of its Request. */
+static bool fits(const struct sa *sa, const struct wire_eap *wire)
+{
+    const struct login_eap *eap = &sa->login->eap;
+    if (!sa_original_initiator(sa))
+        return wire->code == EAP_RESPONSE && eap->asked && wire->identifier == eap->identifier;
+    if (wire->code == EAP_REQUEST)
+        return true;
+    return wire->code == EAP_FAILURE ||
+           (wire->code == EAP_SUCCESS && eap->asked && wire->identifier == eap->identifier);
+}
+
+enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
+{
+    struct login_eap *eap = &sa->login->eap;
+    struct wire_eap wire;
+    if (eap->stage != LOGIN_EAP_TALKS || !wire_eap_read(packet, &wire) || !fits(sa, &wire) ||
+        ++eap->n_packets > LIMIT_EAP_PACKETS)
+        return LOGIN_EAP_BAD;
+    if (wire.code == EAP_FAILURE)
+        return LOGIN_EAP_FAILED;
+    open_conversation(sa);
+    eap->success = wire.code == EAP_SUCCESS;
+    if (wire.code == EAP_REQUEST) {
+        eap->asked = true;
+        eap->identifier = wire.identifier;
+    }
+    return emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
+}
+
+/* keep_packet - of our own side's method: it is checked as well, since it may be taken over. */
+static bool keep_packet(struct login_eap *eap, struct span packet, uint8_t code)
+{
+    struct wire_eap wire;
+    free(eap->packet);
+    eap->packet = NULL;
+    eap->n_packet = 0;
+    if (packet.len > LOGIN_EAP_MAX || !wire_eap_read(packet, &wire) || wire.code != code ||
+        (code == EAP_RESPONSE && wire.identifier != eap->identifier))
+        return false;
+    eap->packet = malloc(packet.len);
+    if (eap->packet == NULL)
+        return false;
+    memcpy(eap->packet, packet.ptr, packet.len);
+    eap->n_packet = packet.len;
+    if (code == EAP_REQUEST) {
+        eap->asked = true;
+        eap->identifier = wire.identifier;
+    }
+    return true;
+}
+
+/* close_conversation - the method has said its last word. */
+static void close_conversation(struct login_eap *eap)
+{
+    eap->conversation = 0;
+    eap->asked = false;
+}
+
+static enum login_eap_said proven(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    struct login *login = sa->login;
+    struct login_eap *eap = &login->eap;
+    bool peer = sa_original_initiator(sa);
+    bool key = result->msk.len >= LOGIN_MSK_MIN && result->msk.len <= SECRET_CAP;
+    close_conversation(eap);
+    /* A20, A22: only the authenticator's Success ends it, with a key where one is needed */
+    if ((result->msk.len > 0 && !key) || (!key && login_eap_need_key(login)) ||
+        (peer && !eap->success) || (!peer && !keep_packet(eap, result->eap_packet, EAP_SUCCESS)) ||
+        (!peer && !login_proven(login, &result->proof, now))) {
+        eap->n_packet = 0; /* it may be a Success */
+        return LOGIN_EAP_REFUSES;
+    }
+    secret_set(&eap->key, result->msk);
+    eap->stage = LOGIN_EAP_PROVEN;
+    return peer ? LOGIN_EAP_PROVES : LOGIN_EAP_SENDS;
+}
+
+enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    struct login_eap *eap = &sa->login->eap;
+    bool peer = sa_original_initiator(sa);
+    if (result->error == 0 && result->eap_state == IKE_EAP_SUCCESS)
+        return proven(sa, result, now);
+    if (result->error == 0 && result->eap_state == IKE_EAP_GOES_ON && !eap->success &&
+        keep_packet(eap, result->eap_packet, peer ? EAP_RESPONSE : EAP_REQUEST))
+        return LOGIN_EAP_SENDS;
+    if (result->error == 0 && result->eap_state == IKE_EAP_FAILURE)
+        close_conversation(eap);
+    if (peer || !keep_packet(eap, result->eap_packet, EAP_FAILURE))
+        eap->n_packet = 0;
+    return LOGIN_EAP_REFUSES;
+}
+
+void login_eap_end(struct ike *ike, struct login *login)
+{
+    struct login_eap *eap = &login->eap;
+    if (eap->conversation != 0) {
+        struct ike_event *event = event_add(ike, IKE_EV_EAP_END);
+        event->sa = login->sa->id;
+        event->eap.conversation = eap->conversation;
+    }
+    secret_done(&eap->key);
+    if (eap->packet != NULL)
+        wipe(eap->packet, eap->n_packet);
+    free(eap->packet);
+    *eap = (struct login_eap){0};
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_LOGIN_EAP_H
+#define IKE_LOGIN_EAP_H
+
+/*
+ * An EAP conversation in IKE_AUTH (RFC 7296 section 2.16). The core checks the framing of RFC 3748
+ * section 4 and the order; the method is outside and sees one packet a job:
+ *
+ *   End User                          Gateway
+ *     HDR, SK{IDi, SA, TSi, TSr} -->            stage TALKS on both sides
+ *                                <--  HDR, SK{IDr, [CERT,] AUTH, EAP(Request)}
+ *     HDR, SK{EAP(Response)}     -->
+ *                                <--  HDR, SK{EAP(Success)}            stage PROVEN
+ *     HDR, SK{AUTH}              -->                                   stage CONFIRMS
+ *                                <--  HDR, SK{AUTH, SA, TSi, TSr}
+ */
+
+#include "ike/login/login.h"
+
+enum login_eap_came {
+    LOGIN_EAP_BAD,    /* framing, code, Identifier or order is wrong, or too many packets */
+    LOGIN_EAP_FAILED, /* EAP-Failure of the authenticator */
+    LOGIN_EAP_ASKED,  /* a job was emitted */
+};
+
+/* login_eap_begin - authenticator: the job that makes the first Request. ERR_NO_MEMORY. */
+int login_eap_begin(struct sa *sa) MUST_USE;
+
+/* login_eap_recv - a packet of the other side in an open conversation. */
+enum login_eap_came login_eap_recv(struct sa *sa, struct span packet);
+
+enum login_eap_said {
+    LOGIN_EAP_SENDS,   /* eap.packet goes out; the conversation goes on or (authenticator) ends */
+    LOGIN_EAP_PROVES,  /* peer: Success; nothing goes out but AUTH */
+    LOGIN_EAP_REFUSES, /* it failed. Authenticator: eap.packet is the Failure, or empty */
+};
+
+/* login_eap_said - the result of a job. On success the key is kept and the stage is PROVEN. A
+ * success that makes no sense is a refusal: before a Success of the peer (A20), without the key
+ * that is needed, or with one that is too short. */
+enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *result, nanos now);
+
+/* login_eap_need_key - the AUTH of the Gateway is that of EAP alone (RFC 5998 section 3). */
+bool login_eap_need_key(const struct login *login);
+
+/* login_eap_end - the conversation is over for us; wipes the key. */
+void login_eap_end(struct ike *ike, struct login *login);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ike/login/login_rounds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "crypto/prf.h"
+#include "ike/core/keymat.h"
+#include "ike/terms/identity.h"
+
+const struct ike_auth_policy *login_own_policy(const struct login *login)
+{
+    return &login->conn->local[login->ours.round];
+}
+
+const struct ike_auth_policy *login_peer_policy(const struct login *login)
+{
+    return &login->conn->remote[login->theirs.round];
+}
+
+bool login_own_last(const struct login *login)
+{
+    return login->ours.round + 1 >= login->conn->n_local_rounds;
+}
+
+bool login_peer_last(const struct login *login)
+{
+    return login->theirs.round + 1 >= login->conn->n_remote_rounds;
+}
+
+/* --- identities --- */
+
+int login_own_id(struct sa *sa)
+{
+    struct login *login = sa->login;
+    login->local_id = login_own_policy(login)->id;
+    if (login->local_id.type != ID_ANY)
+        return 0;
+    return identity_from_address(&sa->path.local.address, &login->local_id);
+}
+
+bool login_peer_id(struct login *login, const struct wire_payload *id)
+{
+    struct wire_id wire;
+    struct ike_id fresh;
+    if (id == NULL || id->body.len > sizeof(login->peer_id) || !wire_id_read(id->body, &wire) ||
+        !identity_from_wire(&wire, &fresh))
+        return false;
+    login->remote_id = fresh;
+    login->n_peer_id = id->body.len;
+    memcpy(login->peer_id, id->body.ptr, id->body.len);
+    return true;
+}
+
+bool login_peer_id_fits(const struct login *login)
+{
+    return identity_match(login_peer_policy(login)->id_pattern, &login->remote_id) != IDENTITY_NO;
+}
+
+/* id_body - the body of our ID payload. */
+static struct span id_body(const struct ike_id *id, uint8_t room[4 + LIMIT_ID])
+{
+    struct writer w = writer_of(room, 4 + LIMIT_ID);
+    write_u8(&w, id->type);
+    write_zeros(&w, 3);
+    write_bytes(&w, span_of(id->data, id->len));
+    return writer_span(&w);
+}
+
+/* --- AUTH --- */
+
+bool login_method_fits(enum ike_auth_method method, uint8_t auth_method)
+{
+    switch (method) {
+    case IKE_AUTH_PSK: return auth_method == AUTH_SHARED_KEY;
+    case IKE_AUTH_PUBKEY:
+        return auth_method == AUTH_RSA || auth_method == AUTH_ECDSA_P256 ||
+               auth_method == AUTH_ECDSA_P384 || auth_method == AUTH_ECDSA_P521 ||
+               auth_method == AUTH_DIGITAL_SIGNATURE;
+    case IKE_AUTH_EAP: return false; /* EAP comes first, then AUTH by its key */
+    }
+    return false;
+}
+
+/* octets_of - what AUTH of one side covers (RFC 7296 section 2.15), as views. */
+static struct auth_octets octets_of(const struct sa *sa, bool ours, uint8_t room[4 + LIMIT_ID])
+{
+    const struct login *login = sa->login;
+    bool initiator = ours == sa_original_initiator(sa);
+    return (struct auth_octets){
+        .prf = sa->prf,
+        .message = initiator ? span_of(login->init_request, login->n_init_request)
+                             : span_of(login->init_response, login->n_init_response),
+        .nonce = initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni),
+        .sk_p = sa_sk_p(sa, initiator),
+        .id_body =
+            ours ? id_body(&login->local_id, room) : span_of(login->peer_id, login->n_peer_id),
+    };
+}
+
+int login_shared_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PRF])
+{
+    uint8_t room[4 + LIMIT_ID];
+    const struct secret *key = &sa->login->eap.key;
+    struct auth_octets octets = octets_of(sa, ours, room);
+    /* RFC 7296 section 2.16: without a key of the method, SK_pi and SK_pr */
+    struct span secret = key->len > 0 ? secret_span(key) : octets.sk_p;
+    return auth_octets_shared(sa->ike->crypto, &octets, secret, out);
+}
+
+/* encoding_fits - a CERT payload that we asked for; others are skipped. */
+static bool encoding_fits(const struct ike_conn *conn, uint8_t encoding)
+{
+    bool url = encoding == CERT_HASH_URL || encoding == CERT_HASH_URL_BUNDLE;
+    return encoding == CERT_X509 || encoding == CERT_OCSP || encoding == CERT_RAW_KEY ||
+           (url && conn->hash_and_url);
+}
+
+static void read_certs(const struct login *login, struct ike_auth_job *job)
+{
+    struct wire_message message;
+    const struct wire_payload *cert = NULL;
+    kept_message_get(&login->message, &message);
+    while ((cert = wire_find(&message, WIRE_PAYLOAD_CERT, cert)) != NULL) {
+        struct wire_cert wire;
+        if (wire_cert_read(cert->body, &wire) && job->n_certs < LIMIT_CERTS &&
+            encoding_fits(login->conn, wire.encoding))
+            job->certs[job->n_certs++] = (struct ike_cert){wire.encoding, wire.data};
+    }
+}
+
+/* spans_of - each span of a job whose octets have to outlive the call. */
+static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
+{
+    struct span *all[] = {
+        &job->octets.message,  &job->octets.nonce, &job->octets.sk_p, &job->octets.id_body,
+        &job->octets.int_auth, &job->auth_methods, &job->ca_ids,      &job->auth};
+    size_t n = sizeof(all) / sizeof(all[0]);
+    memcpy(ret_spans, all, sizeof(all));
+    for (uint8_t i = 0; i < job->n_certs; i++)
+        ret_spans[n++] = &job->certs[i].octets;
+    return n;
+}
+
+/* emit - the job, with copies of all its octets. */
+static int emit(struct sa *sa, enum ike_event_kind kind, struct ike_auth_job *job)
+{
+    struct span *spans[8 + LIMIT_CERTS];
+    size_t n = spans_of(job, spans), total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += spans[i]->len;
+    uint8_t *copy = malloc(total + 1);
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (spans[i]->len > 0)
+            memcpy(copy + at, spans[i]->ptr, spans[i]->len);
+        *spans[i] = span_of(copy + at, spans[i]->len);
+        at += spans[i]->len;
+    }
+    struct ike_event *event = event_sa(sa, kind);
+    event_octets(sa->ike, copy, total);
+    event->job = job_add(sa, kind, 0);
+    event->auth = *job;
+    return 0;
+}
+
+static struct ike_auth_job job_of(const struct login *login, const struct ike_auth_policy *policy)
+{
+    return (struct ike_auth_job){
+        .method = policy->method,
+        .credentials = policy->credentials,
+        .policy = policy,
+        .conn = login->conn->name,
+        .local_id = login->local_id,
+        .remote_id = login->remote_id,
+    };
+}
+
+int login_sign(struct sa *sa)
+{
+    uint8_t room[4 + LIMIT_ID];
+    const struct login *login = sa->login;
+    const struct login_peer *peer = &login->peer;
+    struct ike_auth_job job = job_of(login, login_own_policy(login));
+    job.round = login->ours.round;
+    job.octets = octets_of(sa, true, room);
+    job.n_hashes = peer->n_hashes;
+    memcpy(job.hashes, peer->hashes, sizeof(job.hashes));
+    job.auth_methods = span_of(peer->methods, peer->n_methods);
+    job.ca_ids = span_of(peer->ca_ids, peer->n_ca_ids);
+    job.cert_wanted = login->conn->send_cert == IKE_CERT_ALWAYS ||
+                      (login->conn->send_cert == IKE_CERT_IF_ASKED && peer->cert_wanted);
+    job.hash_and_url = peer->hash_and_url;
+    return emit(sa, IKE_EV_AUTH_SIGN, &job);
+}
+
+int login_verify(struct sa *sa, const struct wire_auth *auth)
+{
+    uint8_t room[4 + LIMIT_ID];
+    const struct login *login = sa->login;
+    struct ike_auth_job job = job_of(login, login_peer_policy(login));
+    job.round = login->theirs.round;
+    job.octets = octets_of(sa, false, room);
+    job.auth_method = auth->method;
+    job.auth = auth->data;
+    if (job.method == IKE_AUTH_PUBKEY)
+        read_certs(login, &job);
+    return emit(sa, IKE_EV_AUTH_VERIFY, &job);
+}
+
+/* --- our proof --- */
+
+void login_proof_done(struct login *login)
+{
+    struct login_proof *proof = &login->proof;
+    if (proof->octets != NULL)
+        wipe(proof->octets, proof->n_octets);
+    free(proof->octets);
+    *proof = (struct login_proof){0};
+}
+
+bool login_proof_keep(struct login *login, const struct ike_result *result)
+{
+    struct login_proof *proof = &login->proof;
+    uint8_t method = result->auth_method != 0 ? result->auth_method : AUTH_SHARED_KEY;
+    size_t total = result->auth.len;
+    if (result->auth.len == 0 || result->auth.len > LOGIN_AUTH_MAX ||
+        result->n_certs > LIMIT_CERTS ||
+        !login_method_fits(login_own_policy(login)->method, method))
+        return false;
+    for (uint8_t i = 0; i < result->n_certs; i++)
+        total += result->certs[i].octets.len;
+    uint8_t *octets = total > LIMIT_IKE_MESSAGE ? NULL : malloc(total);
+    if (octets == NULL)
+        return false;
+    login_proof_done(login);
+    struct writer w = writer_of(octets, total);
+    write_bytes(&w, result->auth);
+    *proof = (struct login_proof){.method = method,
+                                  .auth = span_of(octets, result->auth.len),
+                                  .n_certs = result->n_certs,
+                                  .octets = octets,
+                                  .n_octets = total};
+    for (uint8_t i = 0; i < result->n_certs; i++) {
+        const struct ike_cert *cert = &result->certs[i];
+        proof->certs[i] =
+            (struct ike_cert){cert->encoding, span_of(octets + w.len, cert->octets.len)};
+        write_bytes(&w, cert->octets);
+    }
+    return true;
+}
+
+bool login_proof_key(struct sa *sa)
+{
+    struct login_proof *proof = &sa->login->proof;
+    size_t len = crypto_prf_find(sa->prf)->len;
+    uint8_t *octets = malloc(AUTH_OCTETS_PRF);
+    if (octets == NULL || login_shared_auth(sa, true, octets) != 0) {
+        free(octets);
+        return false;
+    }
+    login_proof_done(sa->login);
+    *proof = (struct login_proof){
+        .method = AUTH_SHARED_KEY, .auth = span_of(octets, len), .octets = octets, .n_octets = len};
+    return true;
+}
+
+void login_proof_add(const struct login *login, struct wire_builder *message)
+{
+    const struct login_proof *proof = &login->proof;
+    for (uint8_t i = 0; i < proof->n_certs; i++)
+        wire_add_cert(message, proof->certs[i].encoding, proof->certs[i].octets);
+    wire_add_auth(message, proof->method, proof->auth);
+}
+
+/* --- what the peer's proof brings --- */
+
+/* text_fits - "*@example" stands for all that ends so, and only a pattern is compared so. */
+static bool text_fits(const char *pattern, const char *text)
+{
+    size_t n = strlen(pattern), len = strlen(text);
+    if (pattern[0] != '*')
+        return strcmp(pattern, text) == 0;
+    return len >= n - 1 && strcmp(pattern + 1, text + len - (n - 1)) == 0;
+}
+
+/* eap_identity_fits - the identity that EAP proved is the one that the policy demands: its eap_id,
+ * or without one the ID payload (security: the peer must not be somebody else than it says). */
+static bool eap_identity_fits(const struct login *login, const char *identity)
+{
+    const struct ike_auth_policy *policy = login_peer_policy(login);
+    char text[IDENTITY_TEXT_MAX];
+    if (policy->eap_id[0] != '\0')
+        return strcmp(policy->eap_id, "%any") == 0 || text_fits(policy->eap_id, identity);
+    return strcmp(identity_print(&login->remote_id, text), identity) == 0;
+}
+
+static void take_identity(struct login *login, const char *identity)
+{
+    login->proven_id = (struct ike_id){.type = ID_EAP, .len = (uint16_t)strlen(identity)};
+    memcpy(login->proven_id.data, identity, login->proven_id.len);
+}
+
+bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
+{
+    bool eap = login_peer_policy(login)->method == IKE_AUTH_EAP;
+    bool named = proof->identity[0] != '\0';
+    if (memchr(proof->identity, '\0', sizeof(proof->identity)) == NULL ||
+        (eap && named && !eap_identity_fits(login, proof->identity)))
+        return false;
+    if (proof->valid_ns > 0)
+        login->valid_until_ns = nanos_min(login->valid_until_ns, nanos_after(now, proof->valid_ns));
+    if (proof->grant != 0)
+        login->grant = proof->grant;
+    if (eap && named)
+        take_identity(login, proof->identity);
+    else if (login->proven_id.type != ID_EAP)
+        login->proven_id = login->remote_id;
+    return true;
+}
+
+/* --- announcements --- */
+
+bool login_conn_signs(const struct ike_conn *conn)
+{
+    for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
+        if (conn->remote[i].method == IKE_AUTH_PUBKEY)
+            return true;
+    return false;
+}
+
+static bool known(const uint8_t *ids, size_t n, const uint8_t *id)
+{
+    for (size_t i = 0; i + IKE_KEY_ID <= n; i += IKE_KEY_ID)
+        if (memcmp(ids + i, id, IKE_KEY_ID) == 0)
+            return true;
+    return false;
+}
+
+void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message)
+{
+    uint8_t ids[POLICY_CAS * IKE_KEY_ID];
+    size_t len = 0;
+    bool wanted = false, urls = false;
+    for (size_t c = 0; c < n; c++) {
+        const struct ike_conn *conn = conns[c];
+        if (!login_conn_signs(conn) || conn->no_certreq)
+            continue;
+        wanted = true;
+        urls |= conn->hash_and_url;
+        for (uint8_t i = 0; i < conn->n_cas && len < sizeof(ids); i++) {
+            if (known(ids, len, conn->cas[i]))
+                continue;
+            memcpy(ids + len, conn->cas[i], IKE_KEY_ID);
+            len += IKE_KEY_ID;
+        }
+    }
+    if (!wanted)
+        return;
+    wire_add_certreq(message, CERT_X509, span_of(ids, len));
+    if (urls)
+        wire_add_notify(message, N_HTTP_CERT_LOOKUP_SUPPORTED, (struct span){0});
+}
+
+void login_hashes_add(struct wire_builder *message)
+{
+    /* RFC 7427: SHA2-256, 384, 512; RFC 8420: Identity, for Ed25519 and Ed448 */
+    static const uint8_t hashes[] = {0, 2, 0, 3, 0, 4, 0, 5};
+    wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
+}
+
+static void read_certreqs(struct login_peer *peer, const struct wire_message *message)
+{
+    const struct wire_payload *payload = NULL;
+    while ((payload = wire_find(message, WIRE_PAYLOAD_CERTREQ, payload)) != NULL) {
+        struct wire_cert request;
+        if (!wire_certreq_read(payload->body, &request))
+            continue;
+        peer->cert_wanted |= request.encoding == CERT_X509 || request.encoding == CERT_RAW_KEY;
+        /* A15: key ids beyond the limit are not looked at */
+        size_t room = sizeof(peer->ca_ids) - peer->n_ca_ids;
+        size_t take = request.encoding != CERT_X509 ? 0
+                      : request.data.len < room     ? request.data.len
+                                                    : room;
+        if (take > 0)
+            memcpy(peer->ca_ids + peer->n_ca_ids, request.data.ptr, take);
+        peer->n_ca_ids += take;
+    }
+}
+
+/* read_methods - announcements of RFC 9593 that are whole; the holder of the key reads them. */
+static void read_methods(struct login_peer *peer, struct span data)
+{
+    struct reader r = reader_of(data);
+    while (r.left > 0) {
+        uint8_t len = read_u8(&r);
+        struct span rest = read_bytes(&r, len < 2 ? r.left + 1 : len - 1u);
+        if (reader_failed(&r) || peer->n_methods + len > sizeof(peer->methods))
+            return;
+        peer->methods[peer->n_methods] = len;
+        memcpy(peer->methods + peer->n_methods + 1, rest.ptr, rest.len);
+        peer->n_methods += len;
+    }
+}
+
+void login_peer_read(struct login *login, const struct wire_message *message)
+{
+    struct login_peer *peer = &login->peer;
+    struct wire_notify notify;
+    read_certreqs(peer, message);
+    peer->multiple_auth |= wire_notify_has(message, N_MULTIPLE_AUTH_SUPPORTED);
+    peer->eap_only |= wire_notify_has(message, N_EAP_ONLY_AUTHENTICATION);
+    peer->hash_and_url |= wire_notify_has(message, N_HTTP_CERT_LOOKUP_SUPPORTED);
+    if (wire_notify_find(message, N_SUPPORTED_AUTH_METHODS, &notify))
+        read_methods(peer, notify.data);
+    if (!wire_notify_find(message, N_SIGNATURE_HASH_ALGORITHMS, &notify))
+        return;
+    struct reader r = reader_of(notify.data);
+    while (r.left >= 2 && peer->n_hashes < IKE_HASHES)
+        peer->hashes[peer->n_hashes++] = read_u16(&r);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "exchange/party_eap.h"
+
+#include "base/assert.h"
+#include "wire/iana.h"
+
+#define TYPE 254 /* expanded: of nobody */
+
+static struct span packet_of(struct party_eap *eap, uint8_t code)
+{
+    bool ends = code == EAP_SUCCESS || code == EAP_FAILURE;
+    uint8_t len = ends ? 4 : 9;
+    memset(eap->packet, 0xee, sizeof(eap->packet));
+    eap->packet[0] = code;
+    eap->packet[1] = eap->identifier;
+    eap->packet[2] = 0;
+    eap->packet[3] = len;
+    if (!ends)
+        eap->packet[4] = TYPE;
+    return span_of(eap->packet, len);
+}
+
+static void succeed(struct party_eap *eap, struct ike_result *result)
+{
+    const char *seed = eap->key != NULL ? eap->key : "shared";
+    for (size_t i = 0; i < sizeof(eap->msk); i++)
+        eap->msk[i] = (uint8_t)(seed[i % strlen(seed)] + (int)i);
+    result->eap_state = IKE_EAP_SUCCESS;
+    if (!eap->no_key)
+        result->msk = span_of(eap->msk, eap->short_key ? 32 : sizeof(eap->msk));
+    result->proof.valid_ns = eap->valid_ns;
+    result->proof.grant = eap->grant;
+    if (eap->identity != NULL)
+        strcpy(result->proof.identity, eap->identity);
+}
+
+static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
+                          struct ike_result *result)
+{
+    unsigned requests = eap->requests == 0 ? 2 : eap->requests;
+    bool done = eap->seen > requests || eap->seen == eap->succeed_at;
+    if (job->need_key && eap->no_key) {
+        result->eap_state = IKE_EAP_FAILURE;
+        result->eap_packet = packet_of(eap, EAP_FAILURE);
+    } else if (done) {
+        succeed(eap, result);
+        result->eap_packet = packet_of(eap, EAP_SUCCESS);
+    } else {
+        eap->identifier++;
+        result->eap_packet = packet_of(eap, EAP_REQUEST);
+    }
+}
+
+static void supplicant(struct party_eap *eap, const struct ike_eap_job *job,
+                       struct ike_result *result)
+{
+    ASSERT(job->packet.len >= 4); /* the core has checked the framing */
+    eap->identifier = job->packet.ptr[1];
+    if (job->packet.ptr[0] == EAP_SUCCESS || eap->seen == eap->succeed_at)
+        succeed(eap, result);
+    else
+        result->eap_packet = packet_of(eap, EAP_RESPONSE);
+}
+
+void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_result *ret_result)
+{
+    const struct ike_eap_job *job = &event->eap;
+    *ret_result = (struct ike_result){0};
+    if (job->conversation != eap->conversation) {
+        eap->conversation = job->conversation;
+        eap->conversations++;
+        eap->seen = 0;
+        eap->identifier = (uint8_t)(40 + eap->conversations);
+    }
+    eap->seen++; /* the authenticator's first packet is empty */
+    if (eap->seen == eap->fail_at) {
+        ret_result->eap_state = IKE_EAP_FAILURE;
+        ret_result->reason = "the script says so";
+        if (job->authenticator)
+            ret_result->eap_packet = packet_of(eap, EAP_FAILURE);
+        return;
+    }
+    if (job->authenticator)
+        authenticator(eap, job, ret_result);
+    else
+        supplicant(eap, job, ret_result);
+    if (eap->seen == eap->garbage_at)
+        ret_result->eap_packet = span_of(eap->packet, 3);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_EXCHANGE_PARTY_EAP_H
+#define TEST_EXCHANGE_PARTY_EAP_H
+
+/*
+ * A scripted EAP method for both roles: the authenticator asks `requests` times, then it succeeds.
+ * Both sides know the key already. The script says what goes wrong, and when.
+ */
+
+#include "ike/ike.h"
+
+struct party_eap {
+    unsigned requests;    /* until success; 0: 2 */
+    const char *identity; /* authenticator: proven; NULL: as IDi says */
+    unsigned fail_at;     /* the nth packet that comes fails the method; 0: none */
+    unsigned succeed_at;  /* the nth packet that comes succeeds, whatever it is; 0: none */
+    unsigned garbage_at;  /* the answer to the nth packet is no EAP packet; 0: none */
+    bool no_key;          /* the method has none */
+    bool short_key;       /* 32 octets */
+    const char *key;      /* what the key is made of; NULL: the same on both sides */
+    nanos valid_ns;       /* of the proof */
+    uint64_t grant;
+    /* state */
+    unsigned seen, conversations, ended;
+    uint32_t conversation;
+    uint8_t identifier, packet[64], msk[64];
+};
+
+/* party_eap - answers IKE_EV_EAP; what *ret_result refers to lies in `eap`. */
+void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_result *ret_result);
+
+#endif
