@@ -133,6 +133,20 @@ struct hostile {
 
 /* hostile_table - none of these bodies may be read. */
 static const struct hostile hostile_table[] = {
+    {"CERT without an encoding", WIRE_PAYLOAD_CERT, 0, {0}},
+    {"CERT without a certificate", WIRE_PAYLOAD_CERT, 1, {4}},
+    {"CERTREQ without an encoding", WIRE_PAYLOAD_CERTREQ, 0, {0}},
+    {"CERTREQ with a key id of 19 octets", WIRE_PAYLOAD_CERTREQ, 20, {4}},
+    {"CERTREQ with a key id of 21 octets", WIRE_PAYLOAD_CERTREQ, 22, {4}},
+    {"EAP without a packet", WIRE_PAYLOAD_EAP, 0, {0}},
+    {"EAP packet of 3 octets", WIRE_PAYLOAD_EAP, 3, {1, 1, 0}},
+    {"EAP length of 3", WIRE_PAYLOAD_EAP, 4, {1, 1, 0, 3}},
+    {"EAP Request without a Type", WIRE_PAYLOAD_EAP, 4, {1, 1, 0, 4}},
+    {"EAP shorter than its length", WIRE_PAYLOAD_EAP, 6, {2, 1, 0, 7, 1, 0}},
+    {"EAP longer than its length", WIRE_PAYLOAD_EAP, 6, {2, 1, 0, 5, 1, 0}},
+    {"EAP code 0", WIRE_PAYLOAD_EAP, 5, {0, 1, 0, 5, 1}},
+    {"EAP code 5", WIRE_PAYLOAD_EAP, 5, {5, 1, 0, 5, 1}},
+    {"EAP Success with data", WIRE_PAYLOAD_EAP, 5, {3, 1, 0, 5, 1}},
     {"SA without a proposal", WIRE_PAYLOAD_SA, 0, {0}},
     {"proposal longer than the payload", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 9, 1, 1, 0, 0}},
     {"proposal without transforms", WIRE_PAYLOAD_SA, 8, {0, 0, 0, 8, 1, 1, 0, 0}},
@@ -179,6 +193,8 @@ static void hostile_bodies(void **state)
     struct wire_cfg cfg;
     struct wire_ke ke;
     struct wire_id id;
+    struct wire_cert cert;
+    struct wire_eap eap;
     struct wire_auth auth;
     struct wire_notify n;
     struct span nonce;
@@ -192,6 +208,9 @@ static void hostile_bodies(void **state)
         case WIRE_PAYLOAD_KE: ok = wire_ke_read(body, &ke); break;
         case WIRE_PAYLOAD_IDi: ok = wire_id_read(body, &id); break;
         case WIRE_PAYLOAD_AUTH: ok = wire_auth_read(body, &auth); break;
+        case WIRE_PAYLOAD_CERT: ok = wire_cert_read(body, &cert); break;
+        case WIRE_PAYLOAD_CERTREQ: ok = wire_certreq_read(body, &cert); break;
+        case WIRE_PAYLOAD_EAP: ok = wire_eap_read(body, &eap); break;
         case WIRE_PAYLOAD_N: ok = wire_notify_read(body, &n); break;
         case WIRE_PAYLOAD_D: ok = wire_delete_read(body, &d); break;
         case WIRE_PAYLOAD_CP: ok = wire_cfg_read(body, &cfg); break;

@@ -51,7 +51,7 @@ static void the_exchange(void **state)
         "N(NAT_DETECTION_DESTINATION_IP) N(IKEV2_FRAGMENTATION_SUPPORTED) "
         "N(CHILDLESS_IKEV2_SUPPORTED) V",
         "#1 a -> b IKE_AUTH request: IDi N(INITIAL_CONTACT) CERTREQ IDr CP(REQUEST) SA(ESP) TSi "
-        "TSr N(MOBIKE_SUPPORTED) N(CLONE_IKE_SA_SUPPORTED)",
+        "TSr N(MOBIKE_SUPPORTED) N(CLONE_IKE_SA_SUPPORTED) N(SUPPORTED_AUTH_METHODS)",
         "#1 b -> a IKE_AUTH response: IDr CERT AUTH EAP", "#1 a -> b IKE_AUTH request: EAP",
         "#1 b -> a IKE_AUTH response: EAP", "#1 a -> b IKE_AUTH request: EAP",
         "#1 b -> a IKE_AUTH response: EAP", "#1 a -> b IKE_AUTH request: AUTH",

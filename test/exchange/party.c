@@ -65,6 +65,24 @@ struct ike_conn *party_conn(bool gateway)
     return conn;
 }
 
+/* add_round - the second round of `own`, which `peer` demands. */
+static void add_round(struct ike_auth_policy *own, struct ike_auth_policy *peer,
+                      enum ike_auth_method method)
+{
+    own[1] = own[0];
+    peer[1] = peer[0];
+    own[0].method = peer[0].method = IKE_AUTH_PUBKEY;
+    own[1].method = peer[1].method = method;
+}
+
+void party_rounds(struct ike_conn *user, struct ike_conn *gateway)
+{
+    add_round(user->local, gateway->remote, IKE_AUTH_EAP);
+    add_round(gateway->local, user->remote, IKE_AUTH_PSK);
+    user->n_local_rounds = user->n_remote_rounds = 2;
+    gateway->n_local_rounds = gateway->n_remote_rounds = 2;
+}
+
 /* party_key - the private key of an identity, which is its public key as well; the certificate is
  * its name. */
 static void party_key(const struct ike_id *id, char out[IDENTITY_TEXT_MAX + 8])

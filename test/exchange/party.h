@@ -18,6 +18,10 @@ struct random dice_random(uint64_t *state);
  * asks for an inner address and 10.1.0.0/16, or the Gateway gw.example. One reference. */
 struct ike_conn *party_conn(bool gateway);
 
+/* party_rounds - the End User proves itself by a certificate, then by EAP; the Gateway by a
+ * certificate, then by its pre-shared key (RFC 4739). */
+void party_rounds(struct ike_conn *user, struct ike_conn *gateway);
+
 /*
  * party_auth - answers IKE_EV_AUTH_SIGN and IKE_EV_AUTH_VERIFY with a pre-shared key (RFC 7296
  * section 2.15), or with certificates that are names. `psk` NULL: there is none. What *ret_result

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explorer/play.h"
 
+#include "exchange/party.h"
 #include "exchange/plane.h"
 
 #define FLIGHTS  ORDER_EVENTS
@@ -36,6 +37,8 @@ const struct variant variants[] = {
     {"blind", IKE_CLONE_KEEP_OLD, IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, .blind = true},
     {"on-clone", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .on_clone = true},
     {"login", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .logging_in = true},
+    {"rounds", IKE_CLONE_BOTH, IKE_CLONE_BOTH, IKE_CLONE_KEEP_OLD, .logging_in = true,
+     .rounds = true},
 };
 const unsigned n_variants = ARRAY_LEN(variants);
 const char *const fate_names[FATES] = {"none", "lost", "twice", "late"};
@@ -289,6 +292,8 @@ static void setup(struct running *r, const struct schedule *schedule)
     world->conn_a->clone = v->clone_a;
     world->conn_b->clone = v->clone_b;
     world->conn_a->combined_auth = world->conn_b->combined_auth = v->logging_in;
+    if (v->rounds)
+        party_rounds(world->conn_a, world->conn_b);
     if (v->on_clone)
         world->conn_a->reduced = world->conn_b->reduced = IKE_REDUCED_GATEWAY;
     world_start(world);

@@ -23,6 +23,7 @@ struct variant {
     bool blind;
     bool
         on_clone; /* what is of an IKE SA happens on a clone, which the Gateway may move (D-08 b) */
+    bool rounds;  /* the login has several rounds, one of them by EAP */
     bool logging_in; /* the End User's operation is the login, with a clone in it */
 };
 extern const struct variant variants[];

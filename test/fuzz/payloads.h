@@ -53,6 +53,8 @@ static inline void fuzz_payload(uint8_t type, struct span body)
     struct wire_ke ke;
     struct wire_id id;
     struct wire_auth auth;
+    struct wire_cert cert;
+    struct wire_eap eap;
     struct wire_notify notify;
     struct wire_delete d;
     static struct wire_cfg cfg;
@@ -77,6 +79,22 @@ static inline void fuzz_payload(uint8_t type, struct span body)
     case WIRE_PAYLOAD_AUTH:
         if (wire_auth_read(body, &auth))
             ASSERT(auth.data.len == body.len - 4);
+        break;
+    case WIRE_PAYLOAD_CERT:
+        if (wire_cert_read(body, &cert)) {
+            wire_add_cert(&b, cert.encoding, cert.data);
+            ASSERT(span_equal(fuzz_again(&b), body));
+        }
+        break;
+    case WIRE_PAYLOAD_CERTREQ:
+        if (wire_certreq_read(body, &cert)) {
+            wire_add_certreq(&b, cert.encoding, cert.data);
+            ASSERT(span_equal(fuzz_again(&b), body));
+        }
+        break;
+    case WIRE_PAYLOAD_EAP:
+        if (wire_eap_read(body, &eap))
+            ASSERT(body.len >= 4 && eap.code >= EAP_REQUEST && eap.code <= EAP_FAILURE);
         break;
     case WIRE_PAYLOAD_NONCE:
         if (wire_nonce_read(body, &nonce))

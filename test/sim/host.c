@@ -272,6 +272,15 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
         memcpy(later->auth, result.auth.ptr, result.auth.len);
 }
 
+/* eap_job - the method is scripted, and at once. */
+static void eap_job(struct sim_host *host, const struct ike_event *event)
+{
+    struct ike_result result;
+    host->eap.key = host->psk;
+    party_eap(&host->eap, event, &result);
+    complete(host, event->job, &result);
+}
+
 void sim_host_job_done(struct sim_host *host, const struct sim_event *event)
 {
     struct ike_result result = {.error = event->error,
@@ -329,6 +338,7 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: auth_job(host, event); break;
+    case IKE_EV_EAP: eap_job(host, event); break;
     case IKE_EV_LEASE: lease(host, event); break;
     case IKE_EV_LEASE_RELEASE:
         if (host->gateway) /* to an End User it says that the addresses of a clone are gone */
@@ -360,6 +370,8 @@ static const char *event_name(enum ike_event_kind kind)
     static const char *const names[] = {
         [IKE_EV_AUTH_SIGN] = "sign",
         [IKE_EV_AUTH_VERIFY] = "verify",
+        [IKE_EV_EAP] = "eap",
+        [IKE_EV_EAP_END] = "eap-end",
         [IKE_EV_LEASE] = "lease",
         [IKE_EV_CHILD_INSTALL] = "child-install",
         [IKE_EV_LEASE_RELEASE] = "lease-release",

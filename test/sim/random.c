@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "exchange/party.h"
 #include "ike/terms/identity.h"
 #include "sim/fault.h"
 #include "sim/host.h"
@@ -200,6 +201,8 @@ void sim_random_play(struct sim *sim)
         some_children(sim, user, gateway);
         some_ipv6(sim, user, gateway);
         surround(sim, user);
+        if (sim->seed % 4 == 1) /* not by dice: other seeds play as ever */
+            party_rounds(user->conn, gateway->conn);
     }
     if (sim_chance(sim, 100))
         impostor(sim);

@@ -17,6 +17,7 @@
  */
 
 #include "base/error.h"
+#include "exchange/party_eap.h"
 #include "ike/ike.h"
 #include "multipath/path_manager.h"
 
@@ -101,6 +102,7 @@ struct sim_host {
     bool logs_in_anew;     /* it, or all of its users, reauthenticate: logins say nothing */
     bool impostor;         /* has another secret: must never get anywhere */
     const char *psk;       /* of an impostor: another one */
+    struct party_eap eap;  /* its key is that secret */
     unsigned incarnation;  /* counts restarts: what was begun before is nothing to it */
     uint64_t dice;
     struct random random;

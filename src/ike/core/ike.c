@@ -60,10 +60,8 @@ struct ike *ike_new(const struct ike_options *options)
         .source = ike->options.block_per_address,
     };
     half_open_init(&ike->half_open, &limits, ike->random);
-    limits = (struct half_open_limits){.total = LIMIT_PATIENT,
-                                       .cookie_total = UINT32_MAX,
-                                       .cookie_source = UINT32_MAX,
-                                       .source = LIMIT_PATIENT_PER_ADDRESS};
+    limits = (struct half_open_limits){
+        .total = LIMIT_PATIENT, .cookie_total = 0, .source = LIMIT_PATIENT_PER_ADDRESS};
     half_open_init(&ike->patient, &limits, ike->random);
     ike->ke_budget.left_ns = ike->options.ke_budget_ns;
     ike->sas_by_spi.beside = sizeof(struct gate);

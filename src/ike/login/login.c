@@ -39,24 +39,23 @@ struct login *login_free(struct ike *ike, struct login *login)
     if (login == NULL)
         return NULL;
     leave_half_open(ike, login);
-}
-if (login->request_key != 0)
-    (void)map_take(&ike->logins_by_request, login->request_key);
-ke_free(login->ke);
-combined_release(login);
-early_free(login->early[0]);
-early_free(login->early[1]);
-ike_conn_unref(login->conn);
-free(login->init_request);
-free(login->init_response);
-kept_message_done(&login->message);
-kept_message_done(&login->first);
-kept_message_done(&login->group_message);
-login_proof_done(login);
-login_eap_end(ike, login);
-wipe(login, sizeof(*login));
-free(login);
-return NULL;
+    if (login->request_key != 0)
+        (void)map_take(&ike->logins_by_request, login->request_key);
+    ke_free(login->ke);
+    combined_release(login);
+    early_free(login->early[0]);
+    early_free(login->early[1]);
+    ike_conn_unref(login->conn);
+    free(login->init_request);
+    free(login->init_response);
+    kept_message_done(&login->message);
+    kept_message_done(&login->first);
+    kept_message_done(&login->group_message);
+    login_proof_done(login);
+    login_eap_end(ike, login);
+    wipe(login, sizeof(*login));
+    free(login);
+    return NULL;
 }
 
 /* become_patient - the login is in EAP: it leaves the half-open ones, which have seconds, for the

@@ -77,6 +77,8 @@ static void add_terms(struct sa *sa, struct wire_builder *request)
     cp_request_add(conn, old == NULL ? NULL : &old->config, request);
     add_child(sa, request);
     login_abilities_add(sa, conn, request);
+    if (login_conn_signs(conn))
+        login_methods_add(request);
     if (conn->n_local_rounds + conn->n_remote_rounds > 2)
         wire_add_notify(request, N_MULTIPLE_AUTH_SUPPORTED, (struct span){0});
     if (conn->remote[0].method == IKE_AUTH_EAP) /* RFC 5998 section 3 */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "crypto/prf.h"
+#include "crypto/signature.h"
 #include "ike/core/keymat.h"
 #include "ike/terms/identity.h"
 
@@ -371,6 +372,35 @@ void login_hashes_add(struct wire_builder *message)
     /* RFC 7427: SHA2-256, 384, 512; RFC 8420: Identity, for Ed25519 and Ed448 */
     static const uint8_t hashes[] = {0, 2, 0, 3, 0, 4, 0, 5};
     wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
+}
+
+/* announce - one announcement of RFC 9593 section 3.2, for whichever CA. */
+static void announce(struct writer *w, uint8_t method, const struct signature_scheme *scheme)
+{
+    size_t at = w->len;
+    write_u8(w, 0);
+    write_u8(w, method);
+    write_u8(w, 0);
+    if (scheme != NULL)
+        signature_scheme_write(scheme, w);
+    writer_patch_u8(w, at, (uint8_t)(w->len - at));
+}
+
+void login_methods_add(struct wire_builder *message)
+{
+    static const struct signature_scheme schemes[] = {
+        {SIGNATURE_ED25519, SIGNATURE_IDENTITY},   {SIGNATURE_ED448, SIGNATURE_IDENTITY},
+        {SIGNATURE_ECDSA, SIGNATURE_SHA2_256},     {SIGNATURE_ECDSA, SIGNATURE_SHA2_384},
+        {SIGNATURE_ECDSA, SIGNATURE_SHA2_512},     {SIGNATURE_RSA_PSS, SIGNATURE_SHA2_256},
+        {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_256}, {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_384},
+        {SIGNATURE_RSA_PKCS1, SIGNATURE_SHA2_512},
+    };
+    uint8_t octets[512];
+    struct writer w = writer_of(octets, sizeof(octets));
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        announce(&w, AUTH_DIGITAL_SIGNATURE, &schemes[i]);
+    ASSERT(!writer_failed(&w));
+    wire_add_notify(message, N_SUPPORTED_AUTH_METHODS, writer_span(&w));
 }
 
 static void read_certreqs(struct login_peer *peer, const struct wire_message *message)
