@@ -60,9 +60,9 @@ struct ike *ike_new(const struct ike_options *options)
         .source = ike->options.block_per_address,
     };
     half_open_init(&ike->half_open, &limits, ike->random);
-    limits = (struct half_open_limits){
-        .total = LIMIT_PATIENT, .cookie_total = 0, .source = LIMIT_PATIENT_PER_ADDRESS};
-    half_open_init(&ike->patient, &limits, ike->random);
+    ike->patient = ike->half_open; /* empty as well, and with the same key */
+    ike->patient.limits =
+        (struct half_open_limits){.total = LIMIT_PATIENT, .source = LIMIT_PATIENT_PER_ADDRESS};
     ike->ke_budget.left_ns = ike->options.ke_budget_ns;
     ike->sas_by_spi.beside = sizeof(struct gate);
     ike->retransmit = (struct retransmit_policy){
