@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RADIUS_RADIUS_H
+#define RADIUS_RADIUS_H
+
+/*
+ * RADIUS packets (RFC 2865 section 3), stateless:
+ *
+ *   | Code (1) | Identifier (1) | Length (2) | Authenticator (16) | Attributes ... |
+ *   an attribute:  | Type (1) | Length (1, with these two) | Value (up to 253) |
+ */
+
+#include "base/error.h"
+#include "base/reader.h"
+#include "base/writer.h"
+
+#define RADIUS_PACKET        4096 /* RFC 2865 section 3 */
+#define RADIUS_HEADER        20
+#define RADIUS_AUTHENTICATOR 16
+#define RADIUS_VALUE         253
+#define RADIUS_SECRET        128 /* octets of a shared secret */
+#define RADIUS_MSK           64
+
+enum radius_code {
+    RADIUS_ACCESS_REQUEST = 1,
+    RADIUS_ACCESS_ACCEPT = 2,
+    RADIUS_ACCESS_REJECT = 3,
+    RADIUS_ACCOUNTING_REQUEST = 4,
+    RADIUS_ACCOUNTING_RESPONSE = 5,
+    RADIUS_ACCESS_CHALLENGE = 11,
+};
+
+enum radius_attribute {
+    RADIUS_USER_NAME = 1,
+    RADIUS_NAS_IP_ADDRESS = 4,
+    RADIUS_SERVICE_TYPE = 6,
+    RADIUS_FRAMED_IP_ADDRESS = 8,
+    RADIUS_FILTER_ID = 11,
+    RADIUS_FRAMED_MTU = 12,
+    RADIUS_REPLY_MESSAGE = 18,
+    RADIUS_STATE = 24,
+    RADIUS_CLASS = 25,
+    RADIUS_VENDOR_SPECIFIC = 26,
+    RADIUS_SESSION_TIMEOUT = 27,
+    RADIUS_IDLE_TIMEOUT = 28,
+    RADIUS_CALLED_STATION_ID = 30,
+    RADIUS_CALLING_STATION_ID = 31,
+    RADIUS_NAS_IDENTIFIER = 32,
+    RADIUS_ACCT_STATUS_TYPE = 40,
+    RADIUS_ACCT_DELAY_TIME = 41,
+    RADIUS_ACCT_SESSION_ID = 44,
+    RADIUS_NAS_PORT_TYPE = 61,
+    RADIUS_EAP_MESSAGE = 79,
+    RADIUS_MESSAGE_AUTHENTICATOR = 80,
+    RADIUS_FRAMED_POOL = 88,
+};
+
+struct radius_packet {
+    enum radius_code code;
+    uint8_t identifier;
+    struct span octets;     /* the whole packet, borrowed */
+    struct span attributes; /* borrowed; each is whole */
+};
+
+/* radius_packet_read - false: not a packet, or one of its attributes is not. Octets behind Length
+ * are not allowed: nobody sends them on purpose. */
+bool radius_packet_read(struct span octets, struct radius_packet *ret_packet);
+
+/* radius_next - the next attribute; false: there is none. Only over attributes that
+ * radius_packet_read has accepted. */
+bool radius_next(struct reader *attributes, uint8_t *ret_type, struct span *ret_value);
+
+/* radius_find - the first attribute of the type. false: there is none. radius_count - how many. */
+bool radius_find(const struct radius_packet *packet, enum radius_attribute type,
+                 struct span *ret_value);
+unsigned radius_count(const struct radius_packet *packet, enum radius_attribute type);
+bool radius_find_u32(const struct radius_packet *packet, enum radius_attribute type,
+                     uint32_t *ret_value);
+
+/* radius_find_vendor - a vendor's attribute (RFC 2865 section 5.26). */
+bool radius_find_vendor(const struct radius_packet *packet, uint32_t vendor, uint8_t type,
+                        struct span *ret_value);
+
+/* radius_eap_join - the EAP packet of all EAP-Message attributes, in order (RFC 3579 section 3.1).
+ * Returns its length; 0: none, or longer than `cap`. */
+size_t radius_eap_join(const struct radius_packet *packet, uint8_t *out, size_t cap);
+
+void radius_attribute_write(struct writer *w, enum radius_attribute type, struct span value);
+void radius_u32_write(struct writer *w, enum radius_attribute type, uint32_t value);
+void radius_eap_write(struct writer *w, struct span eap); /* in pieces of 253 octets */
+
+/* struct radius_key - a shared secret. */
+struct radius_key {
+    size_t len;
+    uint8_t octets[RADIUS_SECRET];
+};
+
+/*
+ * radius_request_seal - writes a request with the attributes. Access-Request: `authenticator` is
+ * random, and Message-Authenticator comes first (RFC 3579 section 3.2). Accounting-Request: the
+ * authenticator is computed into it (RFC 2866 section 3). ERR_TRUNCATED, ERR_CRYPTO.
+ */
+int radius_request_seal(enum radius_code code, uint8_t identifier, const struct radius_key *key,
+                        uint8_t authenticator[RADIUS_AUTHENTICATOR], struct span attributes,
+                        struct writer *w) MUST_USE;
+
+/*
+ * radius_reply_check - whether a reply is one to our request: Response Authenticator, and for
+ * Access replies exactly one Message-Authenticator, without which MD5 can be forged
+ * (CVE-2024-3596). ERR_AUTH, ERR_CRYPTO.
+ */
+int radius_reply_check(const struct radius_packet *reply, const struct radius_key *key,
+                       const uint8_t authenticator[RADIUS_AUTHENTICATOR]) MUST_USE;
+
+/*
+ * radius_msk - of an Access-Accept: MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 section 2.4)
+ * one after the other, zeros behind what is shorter than 64 octets. ERR_NOT_FOUND: it has none;
+ * ERR_INVALID: one that makes no sense; ERR_CRYPTO.
+ */
+int radius_msk(const struct radius_packet *accept, const struct radius_key *key,
+               const uint8_t authenticator[RADIUS_AUTHENTICATOR],
+               uint8_t ret_msk[RADIUS_MSK]) MUST_USE;
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "radius/radius_client.h"
+
+#include <stdlib.h>
+
+#include "base/secret.h"
+
+enum request_state { REQUEST_FREE, REQUEST_WAITS, REQUEST_FAILED };
+
+struct request {
+    enum request_state state;
+    enum radius_code code;
+    uint64_t tag;
+    bool bound; /* to its server: part of a conversation */
+    unsigned server, lane, tries;
+    uint8_t identifier;
+    uint8_t authenticator[RADIUS_AUTHENTICATOR];
+    nanos due;      /* of the next transmission, or of giving up */
+    uint32_t asked; /* servers by bit */
+    size_t attributes_len, len;
+    uint8_t attributes[RADIUS_PACKET];
+    uint8_t octets[RADIUS_PACKET]; /* as they are sent */
+};
+
+struct server {
+    bool set;
+    struct radius_server config;
+    nanos dead_until;
+    uint8_t next[RADIUS_LANES]; /* Identifier to try first */
+    /* by lane and Identifier: index of the request, plus 1 */
+    uint16_t in_flight[RADIUS_LANES][256];
+};
+
+struct radius_client {
+    const struct random *random;
+    struct server servers[RADIUS_SERVERS];
+    struct request *requests[RADIUS_REQUESTS]; /* NULL: never used */
+};
+
+struct radius_client *radius_client_new(const struct random *random)
+{
+    struct radius_client *client = calloc(1, sizeof(*client));
+    if (client != NULL)
+        client->random = random;
+    return client;
+}
+
+struct radius_client *radius_client_free(struct radius_client *client)
+{
+    if (client == NULL)
+        return NULL;
+    for (size_t i = 0; i < RADIUS_REQUESTS; i++)
+        free(client->requests[i]);
+    wipe(client, sizeof(*client));
+    free(client);
+    return NULL;
+}
+
+static void flight_end(struct radius_client *client, const struct request *r)
+{
+    client->servers[r->server].in_flight[r->lane][r->identifier] = 0;
+}
+
+static void request_end(struct radius_client *client, struct request *r)
+{
+    if (r->state == REQUEST_WAITS)
+        flight_end(client, r);
+    wipe(r, sizeof(*r));
+}
+
+static struct request *request_new(struct radius_client *client, uint16_t *ret_index)
+{
+    for (uint16_t i = 0; i < RADIUS_REQUESTS; i++) {
+        if (client->requests[i] == NULL)
+            client->requests[i] = calloc(1, sizeof(struct request));
+        if (client->requests[i] == NULL)
+            return NULL;
+        if (client->requests[i]->state == REQUEST_FREE) {
+            *ret_index = i;
+            return client->requests[i];
+        }
+    }
+    return NULL;
+}
+
+/* The preferred one of those that live; of dead ones the one that is dead for the longest. */
+static bool server_choose(const struct radius_client *client, uint32_t asked, nanos now,
+                          unsigned *ret_server)
+{
+    unsigned best = RADIUS_SERVERS;
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct server *one = &client->servers[i];
+        if (!one->set || (asked & 1u << i) != 0)
+            continue;
+        const struct server *other = best == RADIUS_SERVERS ? NULL : &client->servers[best];
+        bool lives = one->dead_until <= now;
+        bool other_lives = other != NULL && other->dead_until <= now;
+        if (other == NULL || (lives && !other_lives) ||
+            (lives == other_lives && (lives ? one->config.preference > other->config.preference
+                                            : one->dead_until < other->dead_until)))
+            best = i;
+    }
+    *ret_server = best;
+    return best < RADIUS_SERVERS;
+}
+
+/* An Identifier that is free on one of the server's lanes. */
+static bool identifier_choose(struct server *server, unsigned *ret_lane, uint8_t *ret_identifier)
+{
+    for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
+        for (unsigned i = 0; i < 256; i++) {
+            uint8_t identifier = server->next[lane]++;
+            if (server->in_flight[lane][identifier] != 0)
+                continue;
+            *ret_lane = lane;
+            *ret_identifier = identifier;
+            return true;
+        }
+    return false;
+}
+
+static int request_begin(struct radius_client *client, struct request *r, uint16_t index,
+                         unsigned server, nanos now)
+{
+    struct server *s = &client->servers[server];
+    struct writer w = writer_of(r->octets, sizeof(r->octets));
+    if (!identifier_choose(s, &r->lane, &r->identifier))
+        return ERR_FULL;
+    random_fill(client->random, r->authenticator, sizeof(r->authenticator));
+    int error = radius_request_seal(r->code, r->identifier, &s->config.key, r->authenticator,
+                                    span_of(r->attributes, r->attributes_len), &w);
+    if (error != 0)
+        return error;
+    r->len = w.len;
+    r->server = server;
+    r->asked |= 1u << server;
+    r->tries = 0;
+    r->due = now;
+    r->state = REQUEST_WAITS;
+    s->in_flight[r->lane][r->identifier] = (uint16_t)(index + 1);
+    return 0;
+}
+
+int radius_client_ask(struct radius_client *client, const struct radius_ask *ask, nanos now)
+{
+    uint16_t index = 0;
+    unsigned server = ask->server;
+    if (server >= RADIUS_SERVERS ? !server_choose(client, 0, now, &server)
+                                 : !client->servers[server].set)
+        return ERR_NOT_FOUND;
+    if (ask->attributes.len > RADIUS_PACKET)
+        return ERR_TRUNCATED;
+    struct request *r = request_new(client, &index);
+    if (r == NULL)
+        return ERR_FULL;
+    r->code = ask->code;
+    r->tag = ask->tag;
+    r->bound = ask->server < RADIUS_SERVERS;
+    r->attributes_len = ask->attributes.len;
+    if (ask->attributes.len > 0)
+        memcpy(r->attributes, ask->attributes.ptr, ask->attributes.len);
+    int error = request_begin(client, r, index, server, now);
+    if (error != 0)
+        wipe(r, sizeof(*r));
+    return error;
+}
+
+void radius_client_forget(struct radius_client *client, uint64_t tag)
+{
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++)
+        if (client->requests[i]->state != REQUEST_FREE && client->requests[i]->tag == tag)
+            request_end(client, client->requests[i]);
+}
+
+void radius_client_server_set(struct radius_client *client, unsigned index,
+                              const struct radius_server *server)
+{
+    struct server *s = &client->servers[index];
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state == REQUEST_WAITS && r->server == index)
+            r->state = REQUEST_FAILED;
+    }
+    wipe(s, sizeof(*s));
+    if (server != NULL)
+        *s = (struct server){.set = true, .config = *server};
+}
+
+/* --- replies --- */
+
+static bool code_answers(enum radius_code reply, enum radius_code request)
+{
+    if (request == RADIUS_ACCOUNTING_REQUEST)
+        return reply == RADIUS_ACCOUNTING_RESPONSE;
+    return reply == RADIUS_ACCESS_ACCEPT || reply == RADIUS_ACCESS_REJECT ||
+           reply == RADIUS_ACCESS_CHALLENGE;
+}
+
+static struct request *request_find(struct radius_client *client,
+                                    const struct radius_datagram *from, uint8_t identifier)
+{
+    if (from->server >= RADIUS_SERVERS || from->lane >= RADIUS_LANES)
+        return NULL;
+    uint16_t place = client->servers[from->server].in_flight[from->lane][identifier];
+    return place == 0 ? NULL : client->requests[place - 1];
+}
+
+bool radius_client_recv(struct radius_client *client, const struct radius_datagram *from, nanos now,
+                        struct radius_outcome *ret)
+{
+    struct radius_packet reply;
+    if (!radius_packet_read(from->octets, &reply))
+        return false;
+    struct request *r = request_find(client, from, reply.identifier);
+    if (r == NULL || !code_answers(reply.code, r->code) ||
+        (r->code == RADIUS_ACCOUNTING_REQUEST) != from->accounting)
+        return false;
+    struct server *s = &client->servers[r->server];
+    if (radius_reply_check(&reply, &s->config.key, r->authenticator) != 0)
+        return false;
+    (void)now;
+    s->dead_until = 0;
+    *ret = (struct radius_outcome){.tag = r->tag, .server = r->server, .reply = reply};
+    ret->msk_error = ERR_NOT_FOUND;
+    if (reply.code == RADIUS_ACCESS_ACCEPT)
+        ret->msk_error = radius_msk(&reply, &s->config.key, r->authenticator, ret->msk);
+    request_end(client, r);
+    return true;
+}
+
+/* --- time --- */
+
+/* The server has been asked often enough: it is dead, and the request goes to another. */
+static void request_give_up(struct radius_client *client, struct request *r, uint16_t index,
+                            nanos now)
+{
+    unsigned next;
+    client->servers[r->server].dead_until = nanos_after(now, RADIUS_DEAD_NS);
+    flight_end(client, r);
+    r->state = REQUEST_FAILED;
+    if (!r->bound && server_choose(client, r->asked, now, &next) &&
+        request_begin(client, r, index, next, now) != 0)
+        r->state = REQUEST_FAILED;
+}
+
+bool radius_client_send(struct radius_client *client, nanos now, struct radius_datagram *ret)
+{
+    for (uint16_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state == REQUEST_WAITS && r->due <= now && r->tries == RADIUS_TRIES)
+            request_give_up(client, r, i, now);
+        if (r->state != REQUEST_WAITS || r->due > now)
+            continue;
+        r->due = nanos_after(now, RADIUS_FIRST_NS << r->tries++);
+        *ret = (struct radius_datagram){.server = r->server,
+                                        .lane = r->lane,
+                                        .accounting = r->code == RADIUS_ACCOUNTING_REQUEST,
+                                        .octets = span_of(r->octets, r->len)};
+        return true;
+    }
+    return false;
+}
+
+bool radius_client_failed(struct radius_client *client, struct radius_outcome *ret)
+{
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state != REQUEST_FAILED)
+            continue;
+        *ret = (struct radius_outcome){.tag = r->tag, .error = ERR_AGAIN, .server = r->server};
+        request_end(client, r);
+        return true;
+    }
+    return false;
+}
+
+nanos radius_client_deadline(const struct radius_client *client)
+{
+    nanos deadline = NANOS_NEVER;
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++)
+        if (client->requests[i]->state == REQUEST_WAITS)
+            deadline = nanos_min(deadline, client->requests[i]->due);
+    return deadline;
+}
+
+bool radius_client_dead(const struct radius_client *client, unsigned server, nanos now)
+{
+    return client->servers[server].dead_until > now;
+}

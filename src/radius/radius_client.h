@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RADIUS_RADIUS_CLIENT_H
+#define RADIUS_RADIUS_CLIENT_H
+
+/*
+ * A RADIUS client for many requests at once and several servers, without I/O. Requests go in,
+ * datagrams come out; datagrams go in, outcomes come out.
+ *
+ * A server holds RADIUS_LANES x 256 requests: an Identifier is unique on its source port only, so a
+ * lane is a socket. A request is repeated as RFC 5080 section 2.2.1 says. A server that has not
+ * answered RADIUS_TRIES times is dead for a while, and the request goes to the next one, unless it
+ * belongs to a conversation with this server (State).
+ */
+
+#include "base/random.h"
+#include "base/time.h"
+#include "radius/radius.h"
+
+#define RADIUS_SERVERS  8
+#define RADIUS_LANES    4
+#define RADIUS_REQUESTS 2048 /* in flight, all servers together */
+#define RADIUS_TRIES    3
+#define RADIUS_FIRST_NS (2 * NANOS_PER_SEC)  /* until the first repetition; doubles */
+#define RADIUS_DEAD_NS  (60 * NANOS_PER_SEC) /* a silent server is not asked that long */
+
+struct radius_server {
+    struct radius_key key;
+    int preference; /* the highest is asked first */
+};
+
+/* struct radius_ask - a request. `attributes` without Message-Authenticator; copied. */
+struct radius_ask {
+    enum radius_code code;
+    uint64_t tag;    /* comes back in the outcome */
+    unsigned server; /* RADIUS_SERVERS: any; else this one, and no other */
+    struct span attributes;
+};
+
+struct radius_datagram {
+    unsigned server, lane;
+    bool accounting;    /* to the accounting port */
+    struct span octets; /* borrowed until the next call */
+};
+
+/* struct radius_outcome - of one request. Spans are borrowed until the next call. */
+struct radius_outcome {
+    uint64_t tag;
+    int error; /* 0; ERR_AGAIN: no server answers */
+    unsigned server;
+    struct radius_packet reply;
+    int msk_error; /* of radius_msk(), with an Access-Accept */
+    uint8_t msk[RADIUS_MSK];
+};
+
+struct radius_client;
+
+struct radius_client *
+radius_client_new(const struct random *random); /* borrowed; NULL: no memory */
+struct radius_client *radius_client_free(struct radius_client *client); /* wipes; takes NULL */
+
+/* radius_client_server_set - server `index` of RADIUS_SERVERS; NULL: there is none. Requests to it
+ * that are in flight end. */
+void radius_client_server_set(struct radius_client *client, unsigned index,
+                              const struct radius_server *server);
+
+/* radius_client_ask - ERR_NOT_FOUND: no server is configured; ERR_FULL; ERR_TRUNCATED; ERR_CRYPTO.
+ */
+int radius_client_ask(struct radius_client *client, const struct radius_ask *ask,
+                      nanos now) MUST_USE;
+void radius_client_forget(struct radius_client *client, uint64_t tag);
+
+/* radius_client_recv - a datagram from a server's address on a lane. What does not fit a request is
+ * dropped. true: *ret_outcome is that of its request. */
+bool radius_client_recv(struct radius_client *client, const struct radius_datagram *from, nanos now,
+                        struct radius_outcome *ret_outcome);
+
+/* radius_client_send - the next datagram that is due. false: none. */
+bool radius_client_send(struct radius_client *client, nanos now, struct radius_datagram *ret);
+
+/* radius_client_failed - the next request that no server answers. false: none. */
+bool radius_client_failed(struct radius_client *client, struct radius_outcome *ret_outcome);
+
+nanos radius_client_deadline(const struct radius_client *client);
+
+/* radius_client_dead - the server does not answer. */
+bool radius_client_dead(const struct radius_client *client, unsigned server, nanos now);
+
+#endif
