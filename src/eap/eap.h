@@ -51,6 +51,9 @@ enum eap_type {
 enum eap_type eap_type_of(struct span name);
 const char *eap_type_name(uint8_t type);
 
+/* eap_type_plays - the method has that role. */
+bool eap_type_plays(enum eap_type type, bool authenticator);
+
 /* eap_type_derives_keys - the method ends with an MSK. */
 bool eap_type_derives_keys(enum eap_type type);
 
@@ -89,7 +92,8 @@ struct eap_result {
     uint8_t packet[EAP_PACKET];
     uint8_t msk[EAP_MSK];           /* with EAP_SUCCEEDED; no octets: the method has no key */
     uint8_t identity[EAP_IDENTITY]; /* authenticator: the proven one */
-    char reason[EAP_REASON]; /* with EAP_FAILED. May hold text of the other side: escape it */
+    char reason[EAP_REASON]; /* with EAP_FAILED, or with a last Response that says failure. May hold
+                                 text of the other side: escape it */
 };
 
 /* eap_result_done - wipes. */

@@ -34,6 +34,13 @@ const char *eap_type_name(uint8_t type)
     return method == NULL ? "unknown" : method->name;
 }
 
+bool eap_type_plays(enum eap_type type, bool authenticator)
+{
+    const struct eap_method *method = eap_method_find(type);
+    return method != NULL &&
+           (authenticator ? method->authenticator_begin != NULL : method->peer_recv != NULL);
+}
+
 bool eap_type_derives_keys(enum eap_type type)
 {
     const struct eap_method *method = eap_method_find(type);

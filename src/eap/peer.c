@@ -121,10 +121,12 @@ static void answer_method(struct eap_peer *peer, const struct eap_packet *reques
     case EAP_STEP_REPLY: reply(peer, ret, &w); return;
     case EAP_STEP_FAILED:
         peer->doomed = w.len > empty;
-        if (peer->doomed)
+        if (peer->doomed) {
             reply(peer, ret, &w);
-        else
+            memcpy(ret->reason, c->talk.reason, sizeof(ret->reason));
+        } else {
             conversation_fail(c, ret, NULL);
+        }
         return;
     }
 }

@@ -166,6 +166,12 @@ static const int engine_calls[] = {
     SCMP_SYS(membarrier),
 };
 
+static const int aaa_calls[] = {
+    SCMP_SYS(socket),        SCMP_SYS(connect),    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),   SCMP_SYS(epoll_ctl),  SCMP_SYS(fcntl),
+    SCMP_SYS(epoll_create1), SCMP_SYS(setsockopt), SCMP_SYS(epoll_pwait2),
+};
+
 static const int supervisor_calls[] = {
     SCMP_SYS(socket),
     SCMP_SYS(bind),
@@ -258,6 +264,8 @@ static int filter_fill(scmp_filter_ctx filter, enum sandbox_profile profile)
         rc = memory_allow(filter);
     if (rc == 0 && profile == SANDBOX_ENGINE)
         rc = ALLOW(filter, engine_calls);
+    if (rc == 0 && profile == SANDBOX_AAA)
+        rc = ALLOW(filter, aaa_calls);
     if (rc == 0 && profile == SANDBOX_SUPERVISOR)
         rc = ALLOW(filter, supervisor_calls);
     for (size_t i = 0; rc == 0 && i < sizeof(deadly_calls) / sizeof(deadly_calls[0]); i++)

@@ -43,6 +43,7 @@ int sandbox_files(enum sandbox_files files, int *ret_abi) MUST_USE;
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
     SANDBOX_KEYHOLDER,  /* one channel and memory */
+    SANDBOX_AAA,        /* the same, and UDP sockets of its own */
     SANDBOX_SUPERVISOR, /* opens sockets, forks; no exec, no tracing, no mounting, no modules */
 };
 

@@ -32,6 +32,7 @@ struct cert_policy {
     uint8_t n_certs, n_cas, n_pubkeys, n_policies;
     uint8_t revocation; /* enum cert_revocation */
     uint8_t pss;        /* RSA signs and must be signed with PSS */
+    uint32_t eap;       /* EAP rounds: daemon/common/eap_methods.h */
     uint16_t chain_hashes, ike_hashes;
     struct cert_strength strength;
     uint8_t certs[CERT_POLICY_CERTS][CERT_DIGEST];   /* local: ours; remote: one of these only */

@@ -7,6 +7,7 @@
 
 #include "control/values.h"
 #include "crypto/signature.h"
+#include "daemon/common/eap_methods.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/pem.h"
 #include "ike/terms/identity.h"
@@ -144,9 +145,14 @@ static int set_auth(const struct tree *node, void *target, struct build_error *e
             work->auth->method = IKE_AUTH_PUBKEY;
             return set_constraints(node, text, work->certs, error);
         }
+    if (eap_credentials_parse(text, &work->certs->eap)) {
+        work->auth->method = IKE_AUTH_EAP;
+        return 0;
+    }
     if (strncasecmp(text, "xauth", 5) == 0)
         return build_fail(error, node, "XAuth is of IKEv1, which is not supported");
-    return build_fail(error, node, "'%.40s' is not supported by ikat; psk and pubkey are", text);
+    return build_fail(error, node, "'%.40s' is not supported by ikat; psk, pubkey and EAP are",
+                      text);
 }
 
 /* --- identities --- */
@@ -176,6 +182,24 @@ static int set_ca_id(const struct tree *node, void *target, struct build_error *
     struct round_work *work = target;
     const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
     return id_parse(node, text, &work->certs->ca_id, error);
+}
+
+static int set_eap_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    size_t len = strlen(text);
+    if (len == 0 || len > EAP_IDENTITY || len >= sizeof(work->auth->eap_id))
+        return build_fail(error, node, "'%.60s' is not an EAP identity", text);
+    strcpy(work->auth->eap_id, text);
+    return 0;
+}
+
+static int set_aaa_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct round_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    return id_parse(node, text, &work->auth->aaa_id, error);
 }
 
 /* --- certificates and keys --- */
@@ -293,7 +317,7 @@ static int set_policies(const struct tree *node, void *target, struct build_erro
 }
 
 static const char *const revocation_words[] = {"relaxed", "ifuri", "strict", NULL};
-static const char not_yet[] = "EAP is not";
+static const char not_yet[] = "groups are not";
 static const struct key auth_keys[] = {
     {.name = "auth", .kind = KEY_FUNCTION, .function = set_auth},
     {.name = "id", .kind = KEY_FUNCTION, .function = set_id},
@@ -302,8 +326,8 @@ static const struct key auth_keys[] = {
     {.name = "pubkeys", .kind = KEY_FUNCTION, .function = set_pubkeys},
     {.name = "cacerts", .kind = KEY_FUNCTION, .function = set_cacerts},
     {.name = "ca_id", .kind = KEY_FUNCTION, .function = set_ca_id},
-    {.name = "eap_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
-    {.name = "aaa_id", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "eap_id", .kind = KEY_FUNCTION, .function = set_eap_id},
+    {.name = "aaa_id", .kind = KEY_FUNCTION, .function = set_aaa_id},
     {.name = "xauth_id", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
     {.name = "groups", .kind = KEY_UNSUPPORTED, .why = not_yet},
     {.name = "cert_policy", .kind = KEY_FUNCTION, .function = set_policies},
@@ -340,6 +364,9 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     int err = keys_apply(&table, section, &work, error);
     if (err != 0)
         return err;
+    if (work.auth->method == IKE_AUTH_EAP && work.certs->eap == EAP_CREDENTIALS_RADIUS &&
+        strncasecmp(section->name, "local", 5) == 0)
+        return build_fail(error, key_node(section, "auth"), "eap-radius is for the remote side");
     work.certs->revocation = (uint8_t)work.revocation;
     if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
         work.subject.type != ID_ANY) {

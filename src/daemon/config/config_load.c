@@ -132,6 +132,15 @@ static int apply_secret(const struct tree *node, uint8_t octets[SECRET_OCTETS_MA
                : build_fail(error, node, "is empty, too long, or not valid 0x or 0s notation");
 }
 
+/* The kind is how the name of the section begins, as swanctl has it. */
+static bool secret_kind_parse(const char *name, enum engine_secret_kind *ret_kind)
+{
+    bool ike = strncasecmp(name, "ike", 3) == 0, eap = strncasecmp(name, "eap", 3) == 0;
+    bool ntlm = strncasecmp(name, "ntlm", 4) == 0;
+    *ret_kind = ike ? ENGINE_SECRET_IKE : eap ? ENGINE_SECRET_EAP : ENGINE_SECRET_NTLM;
+    return ike || eap || ntlm;
+}
+
 int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
                  struct engine_secret *ret_secret, struct build_error *error)
 {
@@ -139,8 +148,9 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
     int err = key_name_copy(section, secret.id, error);
     if (err != 0)
         return err;
-    if (strncasecmp(section->name, "ike", 3) != 0)
-        return build_fail(error, section, "not supported by ikat yet: only ike... secrets are");
+    if (!secret_kind_parse(section->name, &secret.kind))
+        return build_fail(error, section,
+                          "not supported by ikat yet: only ike..., eap... and ntlm... secrets are");
     for (const struct tree *node = section->first; node != NULL; node = node->next)
         if (!build_goes_on(error, apply_secret(node, octets, &secret, error), &err))
             break;
@@ -171,6 +181,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     struct conn_credentials credentials;
     struct engine_secret secret;
     struct pool_config pool;
+    struct aaa_server server;
     int err;
     if (section->kind != TREE_SECTION)
         return build_fail(error, section, "a section is expected here, not a key");
@@ -187,6 +198,11 @@ static int check_section(const struct tree *root, const struct tree *top,
     }
     if (strcmp(top->name, "pools") == 0)
         return pool_build(section, &pool, error);
+    if (strcmp(top->name, "radius") == 0) {
+        err = radius_build(section, &server, error);
+        wipe(&server, sizeof(server));
+        return err;
+    }
     if (credential_files_secret(section))
         return 0; /* credential_files_resolve() has looked at it */
     err = secret_build(section, octets, &secret, error);
@@ -196,7 +212,7 @@ static int check_section(const struct tree *root, const struct tree *top,
 
 static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
-    static const char *const known[] = {"connections", "secrets", "pools"};
+    static const char *const known[] = {"connections", "secrets", "pools", "radius"};
     bool found = false;
     int first = 0;
     if (strcmp(top->name, CREDENTIAL_FILES) == 0)
@@ -345,7 +361,8 @@ static int send_secret(int fd, const struct tree *section, struct build_error *e
         return err;
     vici_begin(&w, VICI_CMD_REQUEST, "load-shared");
     vici_put(&w, "id", "%s", section->name);
-    vici_put(&w, "type", "ike");
+    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
+    vici_put(&w, "type", "%s", types[secret.kind]);
     vici_octets(&w, "data", span_of(octets, secret.n_octets));
     vici_list(&w, "owners");
     for (const struct tree *node = section->first; node != NULL; node = node->next)
@@ -423,6 +440,7 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
     const struct tree *conns = tree_get(settings->root, "connections");
     const struct tree *secrets = tree_get(settings->root, "secrets");
     const struct tree *pools = tree_get(settings->root, "pools");
+    const struct tree *radius = tree_get(settings->root, "radius");
     int err = unload_vanished(fd, conns, "get-conns", "conns", "unload-conn", "name", error);
     if (err == 0)
         err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
@@ -430,6 +448,11 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
         err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
     if (err == 0)
         err = send_files(fd, tree_get(settings->root, CREDENTIAL_FILES), error);
+    if (err == 0)
+        err = unload_vanished(fd, radius, "get-radius", "servers", "unload-radius", "name", error);
+    for (const struct tree *s = radius == NULL ? NULL : radius->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_section(fd, "load-radius", s, error);
     for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
          s = s->next)
         err = credential_files_secret(s) ? 0 : send_secret(fd, s, error);

@@ -102,8 +102,9 @@ static const struct row rows[] = {
     {LOCAL, "pubkeys", NULL, "a.pem", "is no public key"},
     {LOCAL, "cacerts", NULL, "a.pem", "is no X.509 certificate"},
     {LOCAL, "ca_id", "C=CH, CN=*", "C=CH, X=1", "is not an identity"},
-    {LOCAL, "eap_id", NULL, "x", "not supported by ikat"},
-    {LOCAL, "aaa_id", NULL, "x", "not supported by ikat"},
+    {LOCAL, "auth", "eap-mschapv2", "eap-none", "psk, pubkey and EAP are"},
+    {LOCAL, "eap_id", "anna", "", "is not an EAP identity"},
+    {LOCAL, "aaa_id", "aaa.example", "ipv4:x", "is not an identity"},
     {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},
     {LOCAL, "groups", NULL, "x", "not supported by ikat"},
     {LOCAL, "cert_policy", "1.3.6.1.4.1.9, 2.5.29.32.0", "x", "is not an object identifier"},
@@ -295,7 +296,7 @@ static void whole_files(void **state)
         {"pools {\n a {\n}\n}\n", "t.conf:2: a: 'addrs' is missing"},
         {"pools {\n a {\n addr = 10.0.0.0/8\n}\n}\n", "did you mean 'addrs'?"},
         {"secrets {\n ike {\n}\n}\n", "t.conf:2: ike: 'secret' is missing"},
-        {"secrets {\n eap-x {\n secret = 1\n}\n}\n", "t.conf:2: eap-x: not supported"},
+        {"secrets {\n xauth-x {\n secret = 1\n}\n}\n", "t.conf:2: xauth-x: not supported"},
         {"secrets {\n ike {\n secret =\n}\n}\n", "t.conf:3: secret: is empty"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {

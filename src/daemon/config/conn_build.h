@@ -10,6 +10,7 @@
  */
 
 #include "control/tree.h"
+#include "daemon/common/aaa_channel.h"
 #include "daemon/engine/engine_ops.h"
 
 #define BUILD_ERRORS_MAX 20
@@ -40,6 +41,10 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
 
 int pool_build(const struct tree *section, struct pool_config *ret_pool,
                struct build_error *error) MUST_USE;
+
+/* radius_build - a section of `radius`, named after the server. The caller wipes it. */
+int radius_build(const struct tree *section, struct aaa_server *ret_server,
+                 struct build_error *error) MUST_USE;
 
 #define SECRET_OCTETS_MAX 512
 /* secret_build - a section of `secrets`: "ike1 { id-a = ...  secret = ... }". `octets` holds the

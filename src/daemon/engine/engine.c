@@ -9,7 +9,7 @@
 #include "crypto/provider.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/vici/vici_server.h"
 #include "linux/clock.h"
@@ -156,8 +156,10 @@ static int loop_fill(struct engine *e)
 {
     const struct engine_start *start = e->start;
     if (nonblocking(start->order_fd) != 0 || nonblocking(start->key_fd) != 0 ||
-        nonblocking(start->verifier_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
+        nonblocking(start->verifier_fd) != 0 || nonblocking(start->eap_fd) != 0 ||
+        nonblocking(start->aaa_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
         engine_io_add(e) != 0 || engine_helpers_add(e) != 0 || engine_jobs_add(e) != 0 ||
+        engine_eap_add(e) != 0 ||
         event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0)
         return failed("event loop");
     engine_ops_init(e);

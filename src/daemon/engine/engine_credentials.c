@@ -7,7 +7,7 @@
 #include "base/secret.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 
 /* --- pre-shared secrets --- */
 
@@ -15,6 +15,7 @@
 struct secret_name {
     UT_hash_handle hh;
     char id[LIMIT_NAME];
+    bool eap; /* the eap process has it */
 };
 
 static struct secret_name *name_find(const struct engine *e, const char *id)
@@ -30,14 +31,23 @@ static void name_drop(struct engine *e, struct secret_name *name)
     free(name);
 }
 
-static int name_add(struct engine *e, const char *id)
+/* A name that moves from one process to the other leaves the first. */
+static int name_add(struct engine *e, const char *id, bool eap)
 {
-    if (name_find(e, id) != NULL)
+    const struct secret_name *there = name_find(e, id);
+    if (there != NULL && there->eap != eap) {
+        int error = engine_secret_unload(e, id);
+        if (error != 0)
+            return error;
+        there = NULL;
+    }
+    if (there != NULL)
         return 0;
     struct secret_name *name = calloc(1, sizeof(*name));
     if (name == NULL)
         return ERR_NO_MEMORY;
     (void)snprintf(name->id, sizeof(name->id), "%s", id);
+    name->eap = eap;
     HASH_ADD_STR(e->secrets, id, name);
     return 0;
 }
@@ -47,6 +57,7 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
 {
     struct key_request request = {.kind = KEY_LOAD};
     struct key_load *load = &request.load;
+    bool eap = secret->kind != ENGINE_SECRET_IKE;
     if (secret->n_octets == 0 || secret->n_octets > KEY_SECRET || secret->n_owners > KEY_OWNERS)
         return ERR_INVALID;
     memcpy(load->name, secret->id, sizeof(load->name));
@@ -55,8 +66,10 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
     if (load->name[0] == '\0')
         (void)snprintf(load->name, sizeof(load->name), "\x01%llu",
                        (unsigned long long)engine_number(e));
-    else if (name_add(e, load->name) != 0)
+    else if (name_add(e, load->name, eap) != 0)
         return ERR_NO_MEMORY;
+    if (eap)
+        return engine_eap_secret_load(e, load->name, secret, reply);
     load->secret_len = (uint32_t)secret->n_octets;
     load->n_owners = secret->n_owners;
     memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
@@ -71,8 +84,11 @@ int engine_secret_unload(struct engine *e, const char *id)
     struct secret_name *name = name_find(e, id);
     if (name == NULL)
         return ERR_NOT_FOUND;
+    bool eap = name->eap;
     memcpy(request.load.name, name->id, LIMIT_NAME);
     name_drop(e, name);
+    if (eap)
+        return engine_eap_secret_unload(e, request.load.name);
     int error = engine_loading_add(e, NULL, &request.job);
     return error != 0 ? error : engine_key_send(e, &request, (struct span){0});
 }
@@ -232,7 +248,8 @@ void engine_credentials_clear(struct engine *e)
     }
     certs_clear(e);
     if (engine_loading_add(e, NULL, &request.job) != 0 ||
-        engine_key_send(e, &request, (struct span){0}) != 0)
+        engine_key_send(e, &request, (struct span){0}) != 0 ||
+        engine_eap_secret_unload(e, NULL) != 0)
         log_line(LOG_LEVEL_ERROR, "event=credentials-not-cleared");
     (void)!engine_crls_flush(e);
 }

@@ -3,7 +3,7 @@
 #include "daemon/common/keylog.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/vici/vici_server.h"
 #include "multipath/install.h"
@@ -228,7 +228,7 @@ static void order(struct engine *e, const struct ike_event *event)
 {
     if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         engine_auth(e, event);
-    else if (event->kind == IKE_EV_EAP)
+    else if (event->kind == IKE_EV_EAP || event->kind == IKE_EV_EAP_END)
         engine_eap(e, event);
     else if (event->kind == IKE_EV_LEASE)
         lease(e, event);

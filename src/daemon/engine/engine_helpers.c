@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 
 /* struct loading - a request that is not an AUTH job: a secret, key or certificate. */
 struct loading {
@@ -36,6 +36,18 @@ int engine_verifier_send(struct engine *e, struct verifier_request *request, str
                        octets);
 }
 
+int engine_eap_send(struct engine *e, const struct eap_request *request)
+{
+    return helper_send(e, e->to_eap, e->start->eap_fd, span_of(request, sizeof(*request)),
+                       (struct span){0});
+}
+
+int engine_aaa_send(struct engine *e, const struct aaa_request *request)
+{
+    return helper_send(e, e->to_aaa, e->start->aaa_fd, span_of(request, sizeof(*request)),
+                       (struct span){0});
+}
+
 /* --- who waits for an answer --- */
 
 int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
@@ -51,7 +63,7 @@ int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint6
     return 0;
 }
 
-static void loading_end(struct engine *e, uint64_t job, int error, const char *reason,
+void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id)
 {
     struct loading *loading;
@@ -88,7 +100,7 @@ static void loading_free(struct engine *e)
 
 /* --- answers --- */
 
-static void flush(struct engine *e, struct outbox *outbox, int fd)
+void engine_helper_flush(struct engine *e, struct outbox *outbox, int fd)
 {
     int error = outbox_flush(outbox);
     if (error == 0)
@@ -97,7 +109,7 @@ static void flush(struct engine *e, struct outbox *outbox, int fd)
         log_line(LOG_LEVEL_ERROR, "event=helper-unreachable error=\"%s\"", error_text(error));
 }
 
-static void gone(struct engine *e, int fd, const char *name, int error)
+void engine_helper_gone(struct engine *e, int fd, const char *name, int error)
 {
     if (error == ERR_AGAIN)
         return;
@@ -109,7 +121,7 @@ static void key_answered(struct engine *e, struct key_answer *answer, struct spa
 {
     answer->reason[sizeof(answer->reason) - 1] = '\0';
     if (answer->job & ENGINE_LOAD_JOB)
-        loading_end(e, answer->job, answer->error, answer->reason, answer->key_id);
+        engine_loading_end(e, answer->job, answer->error, answer->reason, answer->key_id);
     else
         engine_key_answered(e, answer, octets);
 }
@@ -122,13 +134,13 @@ static void on_keyholder(void *context, int fd, unsigned events)
     size_t n;
     int error;
     if (events & EVENT_WRITE)
-        flush(e, e->to_keyholder, fd);
+        engine_helper_flush(e, e->to_keyholder, fd);
     while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
                                       (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
         key_answered(e, &answer, span_of(octets, n));
         engine_pump(e);
     }
-    gone(e, fd, "keyholder", error);
+    engine_helper_gone(e, fd, "keyholder", error);
 }
 
 static void on_verifier(void *context, int fd, unsigned events)
@@ -139,24 +151,26 @@ static void on_verifier(void *context, int fd, unsigned events)
     size_t n;
     int error;
     if (events & EVENT_WRITE)
-        flush(e, e->to_verifier, fd);
+        engine_helper_flush(e, e->to_verifier, fd);
     while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
                                       (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
         answer.reason[sizeof(answer.reason) - 1] = '\0';
         if (answer.job & ENGINE_LOAD_JOB)
-            loading_end(e, answer.job, answer.error, answer.reason, NULL);
+            engine_loading_end(e, answer.job, answer.error, answer.reason, NULL);
         else
             engine_verifier_answered(e, &answer, span_of(octets, n));
         engine_pump(e);
     }
-    gone(e, fd, "verifier", error);
+    engine_helper_gone(e, fd, "verifier", error);
 }
 
 int engine_helpers_add(struct engine *e)
 {
     e->to_keyholder = outbox_new(e->start->key_fd);
     e->to_verifier = outbox_new(e->start->verifier_fd);
-    if (e->to_keyholder == NULL || e->to_verifier == NULL)
+    e->to_eap = outbox_new(e->start->eap_fd);
+    e->to_aaa = outbox_new(e->start->aaa_fd);
+    if (e->to_keyholder == NULL || e->to_verifier == NULL || e->to_eap == NULL || e->to_aaa == NULL)
         return ERR_NO_MEMORY;
     int error = event_loop_add(e->loop, e->start->key_fd, EVENT_READ, on_keyholder, e);
     return error != 0 ? error
@@ -167,5 +181,7 @@ void engine_helpers_done(struct engine *e)
 {
     e->to_keyholder = outbox_free(e->to_keyholder);
     e->to_verifier = outbox_free(e->to_verifier);
+    e->to_eap = outbox_free(e->to_eap);
+    e->to_aaa = outbox_free(e->to_aaa);
     loading_free(e);
 }

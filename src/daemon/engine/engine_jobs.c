@@ -4,12 +4,6 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
 
-void engine_eap(struct engine *e, const struct ike_event *event)
-{
-    struct ike_result result = {.error = ERR_NOT_FOUND}; /* no connection can ask for EAP yet */
-    ike_complete(e->ike, event->job, &result, e->now);
-}
-
 /* --- names of peers --- */
 
 /* a name that is not known may be so at the next boot stage */

@@ -5,7 +5,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "ike/terms/identity.h"
 
@@ -200,6 +200,25 @@ static int op_secret_load(void *engine, const struct engine_secret *secret,
 static int op_secret_unload(void *engine, const char *id)
 {
     return engine_secret_unload(engine, id);
+}
+
+static int op_radius_load(void *engine, const struct aaa_server *server)
+{
+    return engine_radius_load(engine, server);
+}
+
+static int op_radius_unload(void *engine, const char *name)
+{
+    return engine_radius_unload(engine, name);
+}
+
+static bool op_radius_at(void *engine, size_t index, char ret_name[LIMIT_NAME])
+{
+    const struct engine *e = engine;
+    if (index >= e->n_radius)
+        return false;
+    memcpy(ret_name, e->radius[index], LIMIT_NAME);
+    return true;
 }
 
 static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])

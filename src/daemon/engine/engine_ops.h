@@ -32,7 +32,10 @@ struct engine_filter {
     const char *remote_id;     /* of all sessions of that peer, a pattern as in remote.id; NULL */
 };
 
+enum engine_secret_kind { ENGINE_SECRET_IKE, ENGINE_SECRET_EAP, ENGINE_SECRET_NTLM };
+
 struct engine_secret {
+    enum engine_secret_kind kind;
     char id[LIMIT_NAME];   /* unique name; empty: replaces nothing */
     const uint8_t *octets; /* borrowed during the call, wiped by the caller */
     size_t n_octets;
@@ -62,6 +65,8 @@ struct conn_credentials {
     struct conn_cert certs[CONN_CERTS];
 };
 void conn_credentials_done(struct conn_credentials *credentials);
+
+struct aaa_server; /* daemon/common/aaa_channel.h */
 
 struct engine_child_traffic {
     uint64_t packets_in, octets_in, packets_out, octets_out;
@@ -95,6 +100,10 @@ struct engine_ops {
     int (*crls_flush)(void *engine);
     void (*credentials_clear)(void *engine);
     const struct credentials *(*credentials)(void *engine); /* for looking in only */
+    /* radius_load - its secret is wiped by the caller. unload: ERR_NOT_FOUND. */
+    int (*radius_load)(void *engine, const struct aaa_server *server);
+    int (*radius_unload)(void *engine, const char *name);
+    bool (*radius_at)(void *engine, size_t index, char ret_name[LIMIT_NAME]);
     struct pools *(*pools)(void *engine);
 
     /* initiate - a session of the connection, or a further child of it. `timeout` 0: until it is
@@ -135,10 +144,12 @@ struct engine_ops {
         .secret_at = op_secret_at, .key_load = op_key_load, .key_unload = op_key_unload,           \
         .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
         .crls_flush = op_crls_flush, .credentials_clear = op_credentials_clear,                    \
-        .credentials = op_credentials, .pools = op_pools, .initiate = op_initiate,                 \
-        .terminate = op_terminate, .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid,    \
-        .traffic = op_traffic, .interface_name = op_interface_name, .trap_at = op_trap_at,         \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
+        .credentials = op_credentials, .radius_load = op_radius_load,                              \
+        .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
+        .initiate = op_initiate, .terminate = op_terminate, .rekey = op_rekey,                     \
+        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
+        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
+        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
     }
 
 #endif

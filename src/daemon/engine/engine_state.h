@@ -6,6 +6,7 @@
  * Inside of the engine: one struct, one thread. The files:
  *
  *   engine.c          start, the loop, the end
+ *   engine_eap.c      the eap process
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
@@ -29,6 +30,7 @@
 #include "linux/event_loop.h"
 #include "linux/netlink_monitor.h"
 #include "plane/esp_plane.h"
+#include "radius/radius_client.h"
 
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
@@ -108,11 +110,13 @@ struct engine {
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
     struct trapped trapped[ENGINE_TRAPPED];
-    struct outbox *to_keyholder, *to_verifier;
+    struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
     struct credentials *credentials;
     struct secret_name *secrets; /* by id */
     struct loading *loading;     /* by job: requests whose answer a client waits for */
     struct signing *signing;     /* by job: AUTH payloads of ours under way */
+    size_t n_radius;
+    char radius[RADIUS_SERVERS][LIMIT_NAME]; /* names of servers */
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];
@@ -160,6 +164,13 @@ int engine_verifier_send(struct engine *e, struct verifier_request *request,
 int engine_loading_add(struct engine *e, const struct engine_reply *reply,
                        uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
+/* engine_loading_end - its answer came; key_id of private keys only, else NULL. */
+void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
+                        const uint8_t *key_id);
+/* engine_helper_flush - the channel is writable again. engine_helper_gone - receiving ended with
+ * this error. */
+void engine_helper_flush(struct engine *e, struct outbox *outbox, int fd);
+void engine_helper_gone(struct engine *e, int fd, const char *name, int error);
 
 /* engine_auth.c */
 void engine_auth(struct engine *e, const struct ike_event *event);
@@ -192,7 +203,6 @@ int engine_conn_credentials(struct engine *e, const struct conn_credentials *cre
 
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;
-void engine_eap(struct engine *e, const struct ike_event *event);
 
 /* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
  * ERR_INVALID. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine/test_engine.h"
 
+#include "daemon/common/aaa_channel.h"
+
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -59,6 +61,31 @@ static size_t secret_find(const struct test_engine *t, const char *id)
     while (i < t->n_secrets && strcmp(t->secrets[i].id, id) != 0)
         i++;
     return i;
+}
+
+static int op_radius_load(void *engine, const struct aaa_server *server)
+{
+    struct test_engine *t = engine;
+    note(t->radius, server->name);
+    return 0;
+}
+
+static int op_radius_unload(void *engine, const char *name)
+{
+    struct test_engine *t = engine;
+    if (name[0] == '\0' || strcmp(t->radius, name) != 0)
+        return ERR_NOT_FOUND;
+    t->radius[0] = '\0';
+    return 0;
+}
+
+static bool op_radius_at(void *engine, size_t index, char ret_name[LIMIT_NAME])
+{
+    struct test_engine *t = engine;
+    if (index > 0 || t->radius[0] == '\0')
+        return false;
+    note(ret_name, t->radius);
+    return true;
 }
 
 /* replied - what the real engine does later. */

@@ -26,6 +26,7 @@ struct test_engine {
     bool force, reauth;
     struct engine_filter filter; /* the numbers of it; the names are above */
     struct engine_watch watch;   /* done NULL: none */
+    char radius[LIMIT_NAME];     /* the RADIUS server; empty: none */
     size_t n_secrets;
     struct {
         char id[LIMIT_NAME];

@@ -10,8 +10,10 @@
 #include "base/secret.h"
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
+#include "daemon/process/eap_service.h"
 #include "daemon/process/keyring.h"
 #include "daemon/process/verifier.h"
+#include "linux/entropy.h"
 #include "linux/sandbox.h"
 #include "linux/udp_socket.h"
 
@@ -105,6 +107,30 @@ int verifier_run(int fd, pid_t parent)
         error = verifier_serve(fd, verifier);
     verifier_free(verifier);
     crypto_free(crypto);
+    return exit_status(error);
+}
+
+/* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
+int eap_run(int fd, pid_t parent)
+{
+    static struct eap_request request;
+    static struct eap_answer answer;
+    log_open("eap", LOG_LEVEL_INFO);
+    struct eap_crypto *crypto = eap_crypto_new();
+    struct eap_service *service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random());
+    if (service == NULL)
+        return give_up("eap");
+    if (confine(parent) != 0)
+        return give_up("sandbox");
+    int error = 0;
+    while (error == 0) {
+        error = channel_recv(fd, &request, sizeof(request), NULL, NULL);
+        if (error == 0 && eap_service_answer(service, &request, &answer))
+            error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
+        eap_result_done(&answer.result);
+    }
+    eap_service_free(service);
+    eap_crypto_free(crypto);
     return exit_status(error);
 }
 

@@ -9,6 +9,8 @@
 
 int keyholder_run(int fd, pid_t parent);
 int verifier_run(int fd, pid_t parent);
+int eap_run(int fd, pid_t parent);
+int aaa_run(int fd, pid_t parent);
 int resolver_run(int fd, pid_t parent);
 
 #endif

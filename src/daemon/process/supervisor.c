@@ -30,13 +30,15 @@
 enum child {
     CHILD_KEYHOLDER,
     CHILD_VERIFIER,
+    CHILD_EAP,
+    CHILD_AAA,
     CHILD_RESOLVER,
     CHILD_ENGINE,
     CHILD_LOADER,
     N_CHILDREN
 };
-static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "resolver", "engine",
-                                                    "loader"};
+static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "eap",   "aaa",
+                                                    "resolver",  "engine",   "loader"};
 
 struct supervisor {
     const struct supervisor_options *options;
@@ -274,7 +276,7 @@ static int helper_start(struct supervisor *s, enum child child, helper_run *run,
     if (pid < 0)
         return ERR_SYSTEM;
     if (pid == 0) {
-        const int others[] = {start->key_fd, start->verifier_fd};
+        const int others[] = {start->key_fd, start->verifier_fd, start->eap_fd, start->aaa_fd};
         devices_close(start);
         for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
             if (others[i] >= 0)
@@ -306,7 +308,8 @@ static int engine_start(struct supervisor *s, struct engine_start *start)
         _exit(engine_run(start, parent));
     }
     close(requests[1]), close(orders[1]);
-    close(start->key_fd), close(start->verifier_fd), close(start->resolver_fd);
+    close(start->key_fd), close(start->verifier_fd), close(start->eap_fd), close(start->aaa_fd),
+        close(start->resolver_fd);
     s->pids[CHILD_ENGINE] = pid;
     s->priv_fd = requests[0];
     s->order_fd = orders[0];
@@ -337,6 +340,8 @@ static int supervisor_start(struct supervisor *s)
     if (helper_start(s, CHILD_KEYHOLDER, keyholder_run, KEY_CHANNEL, &start, &start.key_fd) != 0 ||
         helper_start(s, CHILD_VERIFIER, verifier_run, VERIFIER_CHANNEL, &start,
                      &start.verifier_fd) != 0 ||
+        helper_start(s, CHILD_EAP, eap_run, KEY_CHANNEL, &start, &start.eap_fd) != 0 ||
+        helper_start(s, CHILD_AAA, aaa_run, KEY_CHANNEL, &start, &start.aaa_fd) != 0 ||
         helper_start(s, CHILD_RESOLVER, resolver_run, SMALL_CHANNEL, &start, &start.resolver_fd) !=
             0)
         return failed("helper processes");

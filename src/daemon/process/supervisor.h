@@ -10,11 +10,13 @@
  *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
  *                   +-- keyholder  long-term secrets; asked by the engine
  *                   +-- verifier   certificates of peers; asked by the engine
+ *                   +-- eap        EAP methods and their passwords; asked by the engine
+ *                   +-- aaa        RADIUS secrets and sockets; asked by the engine
  *                   +-- resolver   names of peers; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it over
  * VICI
  *
- * When one of the first four ends, the supervisor removes what it added to the host and ends too,
+ * When one of the first six ends, the supervisor removes what it added to the host and ends too,
  * with a status that makes a service manager start it anew; when the supervisor ends, the kernel
  * ends the others.
  */
@@ -60,6 +62,8 @@ struct engine_start {
     int order_fd; /* orders */
     int key_fd;   /* the keyholder */
     int verifier_fd;
+    int eap_fd; /* the eap process */
+    int aaa_fd; /* the aaa process */
     int resolver_fd;
 };
 

@@ -48,13 +48,17 @@ static struct span data_of(const struct tree *m)
 /* --- secrets --- */
 
 /* secret_type_why - NULL: a type that is loaded. */
-static const char *secret_type_why(const char *type)
+static const char *secret_type_why(const char *type, enum engine_secret_kind *ret_kind)
 {
-    if (strcasecmp(type, "ike") == 0)
-        return NULL;
+    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcasecmp(type, types[i]) == 0) {
+            *ret_kind = (enum engine_secret_kind)i;
+            return NULL;
+        }
     if (strcasecmp(type, "xauth") == 0)
         return "secrets of type xauth are of IKEv1, which is not supported";
-    return "only secrets of type ike are supported";
+    return "only secrets of type ike, eap and ntlm are supported";
 }
 
 static int owners_read(const struct tree *m, struct engine_secret *secret, const char **ret_why)
@@ -82,7 +86,7 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
     struct engine_secret secret = {.n_owners = 0};
     struct span data = data_of(m);
     const char *id = tree_text_or(m, "id", "");
-    const char *why = secret_type_why(tree_text_or(m, "type", ""));
+    const char *why = secret_type_why(tree_text_or(m, "type", ""), &secret.kind);
     int err = why == NULL ? 0 : ERR_INVALID;
     vici_client_busy(client, true);
     if (err == 0 && (data.len == 0 || data.len > SECRET_OCTETS_MAX))

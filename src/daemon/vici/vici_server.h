@@ -77,6 +77,11 @@ void vici_flush_certs(struct vici_client *client, const struct tree *message);
 void vici_retain_credentials(struct vici_client *client, const struct tree *message);
 void vici_clear_creds(struct vici_client *client, const struct tree *message);
 
+/* vici_radius.c */
+void vici_load_radius(struct vici_client *client, const struct tree *message);
+void vici_unload_radius(struct vici_client *client, const struct tree *message);
+void vici_get_radius(struct vici_client *client, const struct tree *message);
+
 /* vici_command_run - answers the request. false: no such command. */
 bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message);
 

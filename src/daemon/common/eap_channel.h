@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_EAP_CHANNEL_H
+#define DAEMON_EAP_CHANNEL_H
+
+/* What the engine and the eap process say to each other, over daemon/common/channel.h. */
+
+#include "eap/eap.h"
+#include "ike/connection.h"
+
+#define EAP_OWNERS 8
+
+enum eap_request_kind {
+    EAP_LOAD = 1, /* load: replaces the secret of the same name */
+    EAP_UNLOAD,   /* load.name */
+    EAP_CLEAR,    /* all secrets */
+    EAP_STEP,     /* step: answered, job is not 0 */
+    EAP_END,      /* step.conversation is over */
+};
+
+struct eap_load {
+    char name[LIMIT_NAME];
+    uint32_t kind; /* enum eap_secret_kind */
+    uint32_t len, n_owners;
+    uint8_t octets[EAP_PASSWORD];
+    struct ike_id
+        owners[EAP_OWNERS]; /* the octets of an EAP identity, of any type; none: anybody */
+};
+
+struct eap_step_request {
+    uint32_t conversation; /* a new one: it begins */
+    uint32_t authenticator, n_methods;
+    uint32_t identity_len; /* authenticator: 0: ask */
+    uint32_t packet_len;   /* 0: the authenticator begins */
+    uint8_t methods[EAP_METHODS];
+    uint8_t identity[EAP_IDENTITY + 3];
+    char pattern[LIMIT_ID / 2]; /* the proven identity has to match; empty: any */
+    uint8_t packet[EAP_PACKET];
+};
+
+struct eap_request {
+    uint32_t kind; /* enum eap_request_kind */
+    uint32_t zero;
+    uint64_t job;
+    union {
+        struct eap_load load;
+        struct eap_step_request step;
+    };
+};
+
+struct eap_answer {
+    uint64_t job;     /* of the request */
+    int32_t error;    /* not 0: `result` says nothing */
+    uint32_t verdict; /* enum eap_verdict */
+    struct eap_result result;
+};
+
+#endif

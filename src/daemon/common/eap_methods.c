@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/common/eap_methods.h"
+
+#include "ike/terms/identity.h"
+#include "wire/iana.h"
+
+/* In the order in which eap-dynamic offers them. The text of the configuration. */
+static const struct eap_word {
+    enum eap_type type;
+    const char *text;
+} words[] = {
+    {EAP_TYPE_MSCHAPV2, "eap-mschapv2"},
+};
+
+#define N_WORDS (sizeof(words) / sizeof(words[0]))
+
+bool eap_credentials_parse(const char *text, uint32_t *ret)
+{
+    bool any = strcmp(text, "eap") == 0 || strcmp(text, "eap-dynamic") == 0;
+    bool radius = strcmp(text, "eap-radius") == 0;
+    if (any || radius)
+        *ret = any ? EAP_CREDENTIALS_ANY : EAP_CREDENTIALS_RADIUS;
+    for (size_t i = 0; !any && !radius; i++) {
+        if (i == N_WORDS)
+            return false;
+        if (strcmp(text, words[i].text) != 0)
+            continue;
+        *ret = (uint32_t)words[i].type;
+        break;
+    }
+    return true;
+}
+
+const char *eap_credentials_print(uint32_t credentials)
+{
+    if (credentials == EAP_CREDENTIALS_RADIUS)
+        return "eap-radius";
+    for (size_t i = 0; i < N_WORDS; i++)
+        if ((uint32_t)words[i].type == credentials)
+            return words[i].text;
+    return "eap-dynamic";
+}
+
+size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
+                               uint8_t ret[EAP_METHODS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < N_WORDS && n < EAP_METHODS; i++) {
+        enum eap_type type = words[i].type;
+        bool wanted = credentials == EAP_CREDENTIALS_ANY || credentials == (uint32_t)type;
+        if (wanted && eap_type_plays(type, authenticator) &&
+            (!need_key || eap_type_derives_keys(type)))
+            ret[n++] = (uint8_t)type;
+    }
+    return n;
+}
+
+bool eap_identity_fits(const char *pattern, struct span identity)
+{
+    struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)identity.len};
+    if (pattern[0] == '\0')
+        return true;
+    if (identity.len == 0 || identity.len > sizeof(id.data))
+        return false;
+    memcpy(id.data, identity.ptr, identity.len);
+    if (memchr(identity.ptr, '@', identity.len) != NULL)
+        id.type = ID_RFC822_ADDR;
+    return identity_match(pattern, &id) != IDENTITY_NO;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A section of `radius`: a server. The keys are those of charon's plugins.eap-radius.servers. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "control/values.h"
+#include "daemon/config/conn_keys.h"
+
+#define AUTH_PORT 1812
+#define ACCT_PORT 1813
+
+static int set_address(const struct tree *node, void *target, struct build_error *error)
+{
+    struct aaa_server *server = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    return address_parse(text, &server->address)
+               ? 0
+               : build_fail(error, node, "'%.60s' is not an address; names are not looked up",
+                            text);
+}
+
+static int set_secret(const struct tree *node, void *target, struct build_error *error)
+{
+    struct aaa_server *server = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    server->secret_len = (uint32_t)value_secret(text, server->secret, sizeof(server->secret));
+    /* the value itself is never repeated */
+    return server->secret_len != 0
+               ? 0
+               : build_fail(error, node, "is empty, too long, or not valid 0x or 0s notation");
+}
+
+static int set_preference(const struct tree *node, void *target, struct build_error *error)
+{
+    struct aaa_server *server = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (text[0] == '\0' || *end != '\0' || value < -1000 || value > 1000)
+        return build_fail(error, node, "a number from -1000 to 1000 is expected");
+    server->preference = (int32_t)value;
+    return 0;
+}
+
+#define SERVER(field) offsetof(struct aaa_server, field)
+
+static const struct key server_keys[] = {
+    {.name = "address", .kind = KEY_FUNCTION, .function = set_address},
+    {.name = "secret", .kind = KEY_FUNCTION, .function = set_secret},
+    {.name = "auth_port", .kind = KEY_U16, .offset = SERVER(auth_port)},
+    {.name = "acct_port", .kind = KEY_U16, .offset = SERVER(acct_port)},
+    {.name = "preference", .kind = KEY_FUNCTION, .function = set_preference},
+};
+
+int radius_build(const struct tree *section, struct aaa_server *ret_server,
+                 struct build_error *error)
+{
+    static const struct key_table table = {server_keys,
+                                           sizeof(server_keys) / sizeof(server_keys[0]), NULL};
+    struct aaa_server server = {.auth_port = AUTH_PORT, .acct_port = ACCT_PORT};
+    int err = key_name_copy(section, server.name, error);
+    if (err == 0)
+        err = keys_apply(&table, section, &server, error);
+    if (err == 0 && server.address.family == ADDRESS_NONE)
+        err = build_fail(error, section, "'address' is missing");
+    if (err == 0 && server.secret_len == 0)
+        err = build_fail(error, section, "'secret' is missing");
+    if (err == 0)
+        *ret_server = server;
+    wipe(&server, sizeof(server));
+    return err;
+}

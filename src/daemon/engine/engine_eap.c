@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine/engine_eap.h"
+
+#include <stdio.h>
+
+#include "base/secret.h"
+#include "daemon/common/eap_methods.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/credentials.h"
+#include "ike/terms/identity.h"
+#include "wire/iana.h"
+
+/* --- answers --- */
+
+static enum ike_eap_state state_of(uint32_t verdict)
+{
+    return verdict == EAP_REPLY       ? IKE_EAP_GOES_ON
+           : verdict == EAP_SUCCEEDED ? IKE_EAP_SUCCESS
+                                      : IKE_EAP_FAILURE;
+}
+
+/* The identity of an EAP conversation is octets from the peer: what is not printable is escaped. */
+static void identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
+{
+    struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)octets.len};
+    char text[IDENTITY_TEXT_MAX];
+    if (octets.len == 0 || octets.len > sizeof(id.data))
+        return;
+    memcpy(id.data, octets.ptr, octets.len);
+    (void)snprintf(out, LIMIT_ID / 2, "%s", identity_print(&id, text));
+}
+
+static bool result_sound(const struct eap_result *r)
+{
+    return r->packet_len <= sizeof(r->packet) && r->msk_len <= sizeof(r->msk) &&
+           r->identity_len <= sizeof(r->identity) &&
+           memchr(r->reason, 0, sizeof(r->reason)) != NULL;
+}
+
+/* struct eap_news - what a process says of a step. */
+struct eap_news {
+    uint64_t job;
+    int32_t error;
+    uint32_t verdict;
+    nanos valid_ns;
+    const struct eap_result *result;
+};
+
+static void news_take(struct engine *e, const struct eap_news *news)
+{
+    const struct eap_result *r = news->result;
+    struct ike_result result = {.error = news->error};
+    char reason[2 * EAP_REASON];
+    if (news->error == 0 && !result_sound(r))
+        result.error = ERR_INVALID;
+    if (result.error == 0) {
+        result.eap_state = state_of(news->verdict);
+        result.eap_packet = span_of(r->packet, r->packet_len);
+        result.msk = span_of(r->msk, r->msk_len);
+        result.proof.valid_ns = news->valid_ns;
+        identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity);
+        result.reason = r->reason[0] == '\0' ? NULL : log_text(r->reason, reason, sizeof(reason));
+    }
+    if (result.reason != NULL)
+        log_line(LOG_LEVEL_INFO, "event=eap-failed reason=\"%s\"", result.reason);
+    ike_complete(e->ike, news->job, &result, e->now);
+}
+
+static void answer_take(struct engine *e, const struct eap_news *news)
+{
+    if (news->job & ENGINE_LOAD_JOB)
+        engine_loading_end(e, news->job, news->error, "", NULL);
+    else
+        news_take(e, news);
+    engine_pump(e);
+}
+
+static void on_eap(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct eap_answer answer;
+    int error;
+    if (events & EVENT_WRITE)
+        engine_helper_flush(e, e->to_eap, fd);
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        const struct eap_news news = {answer.job, answer.error, answer.verdict, 0, &answer.result};
+        answer_take(e, &news);
+        eap_result_done(&answer.result);
+    }
+    engine_helper_gone(e, fd, "eap", error);
+}
+
+static void on_aaa(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct aaa_answer answer;
+    int error;
+    if (events & EVENT_WRITE)
+        engine_helper_flush(e, e->to_aaa, fd);
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        const struct eap_news news = {answer.job, answer.error, answer.verdict,
+                                      answer.grant.session_timeout_s * NANOS_PER_SEC,
+                                      &answer.result};
+        answer_take(e, &news);
+        eap_result_done(&answer.result);
+    }
+    engine_helper_gone(e, fd, "aaa", error);
+}
+
+/* --- requests --- */
+
+/* The EAP identity that an ID payload stands for: its octets where they are text. */
+static struct span identity_of(const struct ike_id *id, char text[IDENTITY_TEXT_MAX])
+{
+    if (id->type == ID_FQDN || id->type == ID_RFC822_ADDR || id->type == ID_KEY_ID)
+        return span_of(id->data, id->len);
+    return id->type == 0 ? (struct span){0} : span_text(identity_print(id, text));
+}
+
+/* The number of a round stands for what its section says: daemon/engine/credentials.h. */
+static uint32_t methods_of(const struct engine *e, const struct ike_eap_job *job)
+{
+    const struct cert_policy *policy = credentials_policy(e->credentials, job->credentials);
+    return policy == NULL ? EAP_CREDENTIALS_ANY : policy->eap;
+}
+
+static struct span identity_choose(const struct ike_eap_job *job, char text[IDENTITY_TEXT_MAX])
+{
+    const char *eap_id = job->policy->eap_id;
+    if (eap_id[0] == '\0')
+        return identity_of(job->authenticator ? &job->remote_id : &job->local_id, text);
+    return job->authenticator ? (struct span){0} : span_text(eap_id);
+}
+
+static int step_fill(const struct engine *e, const struct ike_eap_job *job,
+                     struct eap_step_request *step)
+{
+    char text[IDENTITY_TEXT_MAX];
+    struct span identity = identity_choose(job, text);
+    if (identity.len > EAP_IDENTITY || job->packet.len > EAP_PACKET)
+        return ERR_INVALID;
+    step->conversation = job->conversation;
+    step->authenticator = job->authenticator;
+    step->n_methods = (uint32_t)eap_credentials_methods(methods_of(e, job), job->authenticator,
+                                                        job->need_key, step->methods);
+    step->identity_len = (uint32_t)identity.len;
+    if (identity.len > 0)
+        memcpy(step->identity, identity.ptr, identity.len);
+    if (job->authenticator)
+        memcpy(step->pattern, job->policy->eap_id, sizeof(step->pattern));
+    step->packet_len = (uint32_t)job->packet.len;
+    if (job->packet.len > 0)
+        memcpy(step->packet, job->packet.ptr, job->packet.len);
+    return 0;
+}
+
+static int eap_step(struct engine *e, const struct ike_event *event)
+{
+    static struct eap_request request; /* the engine has one control thread */
+    memset(&request, 0, sizeof(request));
+    request.kind = EAP_STEP;
+    request.job = event->job;
+    int error = step_fill(e, &event->eap, &request.step);
+    return error != 0 ? error : engine_eap_send(e, &request);
+}
+
+static int aaa_step(struct engine *e, const struct ike_event *event)
+{
+    static struct aaa_request request;
+    struct ike_sa_info sa;
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_STEP;
+    request.job = event->job;
+    if (ike_sa_get(e->ike, event->sa, &sa)) {
+        (void)endpoint_print(&sa.path.local, request.step.called);
+        (void)endpoint_print(&sa.path.remote, request.step.calling);
+    }
+    int error = step_fill(e, &event->eap, &request.step.eap);
+    return error != 0 ? error : engine_aaa_send(e, &request);
+}
+
+static void conversation_end(struct engine *e, const struct ike_eap_job *job)
+{
+    struct eap_request eap = {.kind = EAP_END};
+    struct aaa_request aaa = {.kind = AAA_END};
+    eap.step.conversation = aaa.step.eap.conversation = job->conversation;
+    int error = methods_of(e, job) == EAP_CREDENTIALS_RADIUS ? engine_aaa_send(e, &aaa)
+                                                             : engine_eap_send(e, &eap);
+    if (error != 0)
+        log_line(LOG_LEVEL_WARNING, "event=eap-end-lost");
+}
+
+void engine_eap(struct engine *e, const struct ike_event *event)
+{
+    struct ike_result result = {0};
+    if (event->kind == IKE_EV_EAP_END) {
+        conversation_end(e, &event->eap);
+        return;
+    }
+    bool radius = methods_of(e, &event->eap) == EAP_CREDENTIALS_RADIUS;
+    result.error = radius ? aaa_step(e, event) : eap_step(e, event);
+    if (result.error == 0)
+        return;
+    result.reason = result.error == ERR_AGAIN ? "more logins at once than the process takes"
+                                              : "the EAP identity or packet is too long";
+    ike_complete(e->ike, event->job, &result, e->now);
+}
+
+static size_t radius_index(const struct engine *e, const char *name)
+{
+    size_t i = 0;
+    while (i < e->n_radius && strcmp(e->radius[i], name) != 0)
+        i++;
+    return i;
+}
+
+int engine_radius_load(struct engine *e, const struct aaa_server *server)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_LOAD};
+    size_t index = radius_index(e, server->name);
+    if (index == RADIUS_SERVERS)
+        return ERR_FULL;
+    request.server = *server;
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send(e, &request);
+    wipe(&request, sizeof(request));
+    if (error != 0)
+        return error;
+    memcpy(e->radius[index], server->name, LIMIT_NAME);
+    e->n_radius += index == e->n_radius;
+    return 0;
+}
+
+int engine_radius_unload(struct engine *e, const char *name)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_UNLOAD};
+    size_t index = radius_index(e, name);
+    if (index == e->n_radius)
+        return ERR_NOT_FOUND;
+    memcpy(request.server.name, e->radius[index], LIMIT_NAME);
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send(e, &request);
+    if (error == 0)
+        memmove(e->radius[index], e->radius[index + 1],
+                (--e->n_radius - index) * sizeof(e->radius[0]));
+    return error;
+}
+
+int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,
+                           const struct engine_reply *reply)
+{
+    struct eap_request request = {.kind = EAP_LOAD};
+    struct eap_load *load = &request.load;
+    if (secret->n_octets > sizeof(load->octets) || secret->n_owners > EAP_OWNERS)
+        return ERR_INVALID;
+    memcpy(load->name, name, strnlen(name, LIMIT_NAME - 1));
+    load->kind = secret->kind == ENGINE_SECRET_NTLM ? EAP_SECRET_NT_HASH : EAP_SECRET_PASSWORD;
+    load->len = (uint32_t)secret->n_octets;
+    memcpy(load->octets, secret->octets, secret->n_octets);
+    load->n_owners = secret->n_owners;
+    memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
+    int error = engine_loading_add(e, reply, &request.job);
+    if (error == 0)
+        error = engine_eap_send(e, &request);
+    wipe(&request, sizeof(request));
+    return error;
+}
+
+int engine_eap_secret_unload(struct engine *e, const char *name)
+{
+    struct eap_request request = {.kind = name == NULL ? EAP_CLEAR : EAP_UNLOAD};
+    if (name != NULL)
+        memcpy(request.load.name, name, strnlen(name, LIMIT_NAME - 1));
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_eap_send(e, &request);
+}
+
+int engine_eap_add(struct engine *e)
+{
+    int error = event_loop_add(e->loop, e->start->eap_fd, EVENT_READ, on_eap, e);
+    return error != 0 ? error : event_loop_add(e->loop, e->start->aaa_fd, EVENT_READ, on_aaa, e);
+}

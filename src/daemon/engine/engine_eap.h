@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_EAP_H
+#define DAEMON_ENGINE_EAP_H
+
+/* The engine's side of the processes eap and aaa. */
+
+#include "daemon/common/aaa_channel.h"
+#include "daemon/engine/engine_state.h"
+
+int engine_eap_add(struct engine *e) MUST_USE;
+
+/* engine_eap - IKE_EV_EAP and IKE_EV_EAP_END. */
+void engine_eap(struct engine *e, const struct ike_event *event);
+
+/* engine_radius_load - replaces the server of that name. ERR_FULL, ERR_AGAIN; unload:
+ * ERR_NOT_FOUND. */
+int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_USE;
+int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
+/* engine_eap_secret_load - under the name; see struct engine_ops. unload: NULL: all of them. */
+int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,
+                           const struct engine_reply *reply) MUST_USE;
+int engine_eap_secret_unload(struct engine *e, const char *name) MUST_USE;
+
+/* engine_helpers.c */
+int engine_eap_send(struct engine *e, const struct eap_request *request) MUST_USE;
+int engine_aaa_send(struct engine *e, const struct aaa_request *request) MUST_USE;
+
+#endif

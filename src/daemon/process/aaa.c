@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The aaa process: the sockets and clock of aaa_service.c. A socket per server, lane and port,
+ * connected, so that the kernel drops what others send; opened when it is first needed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
+#include "daemon/process/aaa_service.h"
+#include "daemon/process/helpers.h"
+#include "linux/clock.h"
+#include "linux/entropy.h"
+#include "linux/event_loop.h"
+#include "linux/sandbox.h"
+#include "linux/udp_socket.h"
+
+enum { PORT_ACCESS, PORT_ACCOUNTING, N_PORTS };
+
+struct aaa;
+
+struct aaa_socket {
+    struct aaa *aaa;
+    unsigned server, lane;
+    int port; /* PORT_* */
+    int fd;   /* -1: none */
+};
+
+struct aaa {
+    struct aaa_service *service;
+    struct event_loop *loop;
+    int channel;
+    bool done;
+    int status;
+    nanos now;
+    struct aaa_socket sockets[RADIUS_SERVERS][RADIUS_LANES][N_PORTS];
+    bool dead[RADIUS_SERVERS]; /* as the log says */
+    struct aaa_request request;
+    struct aaa_answer answer;
+};
+
+static void answer_send(struct aaa *a)
+{
+    if (channel_send(a->channel, &a->answer, sizeof(a->answer), NULL, 0) != 0)
+        a->done = true;
+    eap_result_done(&a->answer.result);
+}
+
+static void on_socket(void *context, int fd, unsigned events)
+{
+    struct aaa_socket *s = context;
+    struct aaa *a = s->aaa;
+    struct radius_outcome outcome;
+    uint8_t octets[RADIUS_PACKET + 1];
+    (void)events;
+    ssize_t len = recv(fd, octets, sizeof(octets), MSG_DONTWAIT);
+    if (len < 0)
+        return; /* an ICMP error: the request is repeated */
+    const struct radius_datagram from = {.server = s->server,
+                                         .lane = s->lane,
+                                         .accounting = s->port == PORT_ACCOUNTING,
+                                         .octets = span_of(octets, (size_t)len)};
+    if (radius_client_recv(aaa_service_client(a->service), &from, a->now, &outcome) &&
+        aaa_service_outcome(a->service, &outcome, &a->answer))
+        answer_send(a);
+    wipe(&outcome, sizeof(outcome));
+}
+
+static void socket_close(struct aaa_socket *s)
+{
+    if (s->fd < 0)
+        return;
+    event_loop_remove(s->aaa->loop, s->fd);
+    close(s->fd);
+    s->fd = -1;
+}
+
+static int socket_open(struct aaa_socket *s)
+{
+    const struct aaa_server *server = aaa_service_server(s->aaa->service, s->server);
+    struct endpoint remote = {.address = server->address,
+                              .port =
+                                  s->port == PORT_ACCESS ? server->auth_port : server->acct_port};
+    struct sockaddr_storage sockaddr;
+    socklen_t len = endpoint_to_sockaddr(&remote, &sockaddr);
+    s->fd = socket(sockaddr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fd >= 0 && (connect(s->fd, (const struct sockaddr *)&sockaddr, len) < 0 ||
+                       event_loop_add(s->aaa->loop, s->fd, EVENT_READ, on_socket, s) != 0)) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    return s->fd < 0 ? ERR_SYSTEM : 0;
+}
+
+static void datagram_send(struct aaa *a, const struct radius_datagram *d)
+{
+    struct aaa_socket *s =
+        &a->sockets[d->server][d->lane][d->accounting ? PORT_ACCOUNTING : PORT_ACCESS];
+    if ((s->fd < 0 && socket_open(s) != 0) || send(s->fd, d->octets.ptr, d->octets.len, 0) < 0)
+        /* lost, like any datagram: the request is repeated */
+        log_line(LOG_LEVEL_DEBUG, "event=radius-send reason=\"%s\"", strerror(errno));
+}
+
+static void deaths_log(struct aaa *a)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_server *server = aaa_service_server(a->service, i);
+        bool dead = radius_client_dead(aaa_service_client(a->service), i, a->now);
+        if (server != NULL && dead && !a->dead[i])
+            log_line(LOG_LEVEL_WARNING, "event=radius-silent server=%s", server->name);
+        a->dead[i] = dead;
+    }
+}
+
+/* What is due: repetitions, other servers, and what no server answers. */
+static void settle(struct aaa *a)
+{
+    struct radius_client *client = aaa_service_client(a->service);
+    struct radius_datagram datagram;
+    struct radius_outcome outcome;
+    while (radius_client_send(client, a->now, &datagram))
+        datagram_send(a, &datagram);
+    while (radius_client_failed(client, &outcome))
+        if (aaa_service_outcome(a->service, &outcome, &a->answer))
+            answer_send(a);
+    deaths_log(a);
+}
+
+static void sockets_close(struct aaa *a, unsigned server)
+{
+    for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
+        for (int port = 0; port < N_PORTS; port++)
+            socket_close(&a->sockets[server][lane][port]);
+}
+
+static void on_request(void *context, int fd, unsigned events)
+{
+    struct aaa *a = context;
+    unsigned changed;
+    (void)events;
+    int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
+    if (error != 0) {
+        a->done = true;
+        a->status = error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
+        return;
+    }
+    bool known = aaa_service_ask(a->service, &a->request, a->now, &a->answer, &changed);
+    if (changed < RADIUS_SERVERS)
+        sockets_close(a, changed);
+    if (known)
+        answer_send(a);
+}
+
+static int aaa_init(struct aaa *a, int fd)
+{
+    uint8_t digest[16];
+    a->channel = fd;
+    a->service = aaa_service_new(entropy_random());
+    a->loop = event_loop_new();
+    for (unsigned server = 0; server < RADIUS_SERVERS; server++)
+        for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
+            for (int port = 0; port < N_PORTS; port++)
+                a->sockets[server][lane][port] = (struct aaa_socket){a, server, lane, port, -1};
+    /* libcrypto reads its configuration at the first use: before the files go */
+    bool warm = EVP_Q_digest(NULL, "MD5", NULL, "", 0, digest, NULL) == 1;
+    return !warm || a->service == NULL || a->loop == NULL
+               ? ERR_NO_MEMORY
+               : event_loop_add(a->loop, fd, EVENT_READ, on_request, a);
+}
+
+static int sandbox_enter(pid_t parent)
+{
+    bool same_uid;
+    int abi;
+    return sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
+                   sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 || sandbox_filter(SANDBOX_AAA) != 0
+               ? ERR_SYSTEM
+               : 0;
+}
+
+int aaa_run(int fd, pid_t parent)
+{
+    static struct aaa aaa = {.status = EXIT_FAILURE};
+    log_open("aaa", LOG_LEVEL_INFO);
+    if (aaa_init(&aaa, fd) != 0 || sandbox_enter(parent) != 0) {
+        log_line(LOG_LEVEL_ERROR, "event=helper-failed what=aaa reason=\"%s\"", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    while (!aaa.done) {
+        nanos deadline = radius_client_deadline(aaa_service_client(aaa.service));
+        if (event_loop_wait(aaa.loop, deadline, &aaa.now) < 0)
+            break;
+        settle(&aaa);
+    }
+    aaa_service_free(aaa.service);
+    return aaa.status;
+}

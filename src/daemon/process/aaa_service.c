@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/aaa_service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/secret.h"
+#include "daemon/common/eap_methods.h"
+#include "eap/packet.h"
+
+#define AAA_CONVERSATIONS LIMIT_HALF_OPEN
+#define FRAMED_MTU        1400 /* the EAP packets of the server are not longer (RFC 3579 section 2.4) */
+#define VENDOR_MS         311
+#define MS_DNS_FIRST      28
+#define MS_DNS_SECOND     29
+
+struct passage {
+    uint32_t number; /* 0: free */
+    uint64_t job;    /* of the step that waits for the server; 0: none */
+    uint64_t tag;
+    unsigned server; /* RADIUS_SERVERS: none has answered yet */
+    unsigned rounds;
+    bool asking; /* the peer for its identity */
+    size_t identity_len, state_len;
+    uint8_t identity[EAP_IDENTITY], state[RADIUS_VALUE];
+    char pattern[LIMIT_ID / 2], called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
+};
+
+struct aaa_service {
+    const struct random *random;
+    struct radius_client *client;
+    uint64_t tags;
+    struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
+    struct passage passages[AAA_CONVERSATIONS];
+};
+
+struct aaa_service *aaa_service_new(const struct random *random)
+{
+    struct aaa_service *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->random = random;
+    s->client = radius_client_new(random);
+    return s->client == NULL ? aaa_service_free(s) : s;
+}
+
+struct aaa_service *aaa_service_free(struct aaa_service *s)
+{
+    if (s == NULL)
+        return NULL;
+    radius_client_free(s->client);
+    wipe(s, sizeof(*s));
+    free(s);
+    return NULL;
+}
+
+struct radius_client *aaa_service_client(struct aaa_service *s)
+{
+    return s->client;
+}
+
+const struct aaa_server *aaa_service_server(const struct aaa_service *s, unsigned index)
+{
+    return s->servers[index].name[0] == '\0' ? NULL : &s->servers[index];
+}
+
+/* --- servers --- */
+
+static bool text_sound(const char *text, size_t cap)
+{
+    return memchr(text, 0, cap) != NULL;
+}
+
+/* The place of the server of that name, or a free one, or RADIUS_SERVERS. */
+static unsigned server_place(const struct aaa_service *s, const char *name)
+{
+    unsigned place = RADIUS_SERVERS;
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        if (strcmp(s->servers[i].name, name) == 0)
+            return i;
+        if (s->servers[i].name[0] == '\0' && place == RADIUS_SERVERS)
+            place = i;
+    }
+    return place;
+}
+
+static int server_load(struct aaa_service *s, const struct aaa_server *server,
+                       unsigned *ret_changed)
+{
+    if (!text_sound(server->name, sizeof(server->name)) || server->name[0] == '\0' ||
+        server->secret_len == 0 || server->secret_len > sizeof(server->secret) ||
+        (server->address.family != ADDRESS_V4 && server->address.family != ADDRESS_V6))
+        return ERR_INVALID;
+    unsigned place = server_place(s, server->name);
+    if (place == RADIUS_SERVERS)
+        return ERR_FULL;
+    struct radius_server config = {.key = {.len = server->secret_len},
+                                   .preference = server->preference};
+    memcpy(config.key.octets, server->secret, server->secret_len);
+    radius_client_server_set(s->client, place, &config);
+    wipe(&config, sizeof(config));
+    s->servers[place] = *server;
+    wipe(s->servers[place].secret, sizeof(s->servers[place].secret));
+    *ret_changed = place;
+    return 0;
+}
+
+static int server_unload(struct aaa_service *s, const char *name, unsigned *ret_changed)
+{
+    if (!text_sound(name, LIMIT_NAME) || name[0] == '\0')
+        return ERR_INVALID;
+    unsigned place = server_place(s, name);
+    if (place == RADIUS_SERVERS || s->servers[place].name[0] == '\0')
+        return ERR_NOT_FOUND;
+    radius_client_server_set(s->client, place, NULL);
+    s->servers[place] = (struct aaa_server){0};
+    *ret_changed = place;
+    return 0;
+}
+
+/* --- conversations --- */
+
+static struct passage *passage_find(struct aaa_service *s, uint32_t number)
+{
+    for (size_t i = 0; i < AAA_CONVERSATIONS; i++)
+        if (s->passages[i].number == number)
+            return &s->passages[i];
+    return NULL;
+}
+
+static void passage_end(struct aaa_service *s, struct passage *p)
+{
+    if (p->job != 0)
+        radius_client_forget(s->client, p->tag);
+    wipe(p, sizeof(*p));
+}
+
+static void failure_set(struct eap_result *ret, uint8_t identifier, const char *reason)
+{
+    struct writer w = writer_of(ret->packet, sizeof(ret->packet));
+    ret->verdict = EAP_FAILED;
+    eap_packet_short(&w, EAP_FAILURE, identifier);
+    ret->packet_len = w.len;
+    (void)snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
+}
+
+static int server_ask(struct aaa_service *s, struct passage *p, struct span eap, nanos now)
+{
+    uint8_t attributes[RADIUS_PACKET];
+    struct writer w = writer_of(attributes, sizeof(attributes));
+    radius_attribute_write(&w, RADIUS_USER_NAME, span_of(p->identity, p->identity_len));
+    radius_attribute_write(&w, RADIUS_NAS_IDENTIFIER, span_text("ikat"));
+    radius_u32_write(&w, RADIUS_NAS_PORT_TYPE, 5); /* Virtual */
+    radius_u32_write(&w, RADIUS_SERVICE_TYPE, 2);  /* Framed */
+    radius_u32_write(&w, RADIUS_FRAMED_MTU, FRAMED_MTU);
+    if (p->called[0] != '\0')
+        radius_attribute_write(&w, RADIUS_CALLED_STATION_ID, span_text(p->called));
+    if (p->calling[0] != '\0')
+        radius_attribute_write(&w, RADIUS_CALLING_STATION_ID, span_text(p->calling));
+    if (p->state_len > 0)
+        radius_attribute_write(&w, RADIUS_STATE, span_of(p->state, p->state_len));
+    radius_eap_write(&w, eap);
+    if (writer_failed(&w))
+        return ERR_TRUNCATED;
+    p->tag = ++s->tags;
+    const struct radius_ask ask = {RADIUS_ACCESS_REQUEST, p->tag, p->server, writer_span(&w)};
+    return radius_client_ask(s->client, &ask, now);
+}
+
+static void identity_request(struct aaa_service *s, struct passage *p, struct eap_result *ret)
+{
+    struct writer w = writer_of(ret->packet, sizeof(ret->packet));
+    uint8_t identifier;
+    random_fill(s->random, &identifier, 1);
+    eap_packet_begin(&w, EAP_REQUEST, identifier, EAP_TYPE_IDENTITY);
+    eap_packet_end(&w);
+    p->asking = true;
+    ret->verdict = EAP_REPLY;
+    ret->packet_len = w.len;
+}
+
+/* RFC 3579 section 2.1: the server wants an EAP-Response/Identity first. IDi stands for it. */
+static int identity_tell(struct aaa_service *s, struct passage *p, nanos now)
+{
+    uint8_t octets[EAP_HEADER + 1 + EAP_IDENTITY];
+    struct writer w = writer_of(octets, sizeof(octets));
+    eap_packet_begin(&w, EAP_RESPONSE, 0, EAP_TYPE_IDENTITY);
+    write_bytes(&w, span_of(p->identity, p->identity_len));
+    eap_packet_end(&w);
+    return server_ask(s, p, writer_span(&w), now);
+}
+
+static bool step_sound(const struct aaa_step *step)
+{
+    return step->eap.conversation != 0 && step->eap.authenticator != 0 &&
+           step->eap.identity_len <= EAP_IDENTITY && step->eap.packet_len <= EAP_PACKET &&
+           text_sound(step->eap.pattern, sizeof(step->eap.pattern)) &&
+           text_sound(step->called, sizeof(step->called)) &&
+           text_sound(step->calling, sizeof(step->calling));
+}
+
+static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uint64_t job,
+                         nanos now, struct aaa_answer *ret)
+{
+    struct passage *p = passage_find(s, 0);
+    if (p == NULL)
+        return ERR_FULL;
+    if (step->eap.packet_len > 0)
+        return ERR_INVALID;
+    p->number = step->eap.conversation;
+    p->server = RADIUS_SERVERS;
+    p->identity_len = step->eap.identity_len;
+    memcpy(p->identity, step->eap.identity, p->identity_len);
+    memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
+    memcpy(p->called, step->called, sizeof(p->called));
+    memcpy(p->calling, step->calling, sizeof(p->calling));
+    if (p->identity_len == 0) {
+        identity_request(s, p, &ret->result);
+        return 0;
+    }
+    p->job = job;
+    return identity_tell(s, p, now);
+}
+
+/* What the peer said goes to the server as it is: the method is theirs. */
+static int passage_step(struct aaa_service *s, struct passage *p, const struct aaa_step *step,
+                        nanos now, struct aaa_answer *ret)
+{
+    struct span octets = span_of(step->eap.packet, step->eap.packet_len);
+    struct eap_packet packet;
+    uint8_t identifier = octets.len > 1 ? octets.ptr[1] : 0;
+    bool sound = eap_packet_read(octets, &packet) && packet.code == EAP_RESPONSE;
+    bool named = !p->asking || (sound && packet.type == EAP_TYPE_IDENTITY && packet.data.len > 0 &&
+                                packet.data.len <= EAP_IDENTITY);
+    if (!sound || !named || ++p->rounds > EAP_ROUNDS) {
+        failure_set(&ret->result, identifier,
+                    !named ? "the peer does not say its identity"
+                           : "the peer's packet is malformed, or one too many");
+        return 0;
+    }
+    if (p->asking) {
+        p->asking = false;
+        p->identity_len = packet.data.len;
+        memcpy(p->identity, packet.data.ptr, packet.data.len);
+    }
+    return server_ask(s, p, octets, now);
+}
+
+static bool step_answer(struct aaa_service *s, const struct aaa_request *request, nanos now,
+                        struct aaa_answer *ret)
+{
+    const struct aaa_step *step = &request->step;
+    if (!step_sound(step) || request->job == 0) {
+        ret->error = ERR_INVALID;
+        return true;
+    }
+    struct passage *p = passage_find(s, step->eap.conversation);
+    bool begins = p == NULL;
+    if (!begins && p->job != 0) {
+        ret->error = ERR_INVALID; /* the server is asked already */
+        return true;
+    }
+    if (begins) {
+        ret->error = passage_begin(s, step, request->job, now, ret);
+    } else {
+        p->job = request->job;
+        ret->error = passage_step(s, p, step, now, ret);
+    }
+    p = passage_find(s, step->eap.conversation);
+    bool now_known = ret->error != 0 || ret->result.verdict != 0;
+    if (p != NULL && now_known)
+        p->job = 0;
+    if (p != NULL && now_known && (ret->error != 0 || ret->result.verdict != EAP_REPLY))
+        passage_end(s, p);
+    ret->verdict = (uint32_t)ret->result.verdict;
+    return now_known;
+}
+
+bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos now,
+                     struct aaa_answer *ret, unsigned *ret_changed)
+{
+    *ret = (struct aaa_answer){.job = request->job};
+    *ret_changed = RADIUS_SERVERS;
+    struct passage *p;
+    switch (request->kind) {
+    case AAA_SERVER_LOAD:
+        ret->error = server_load(s, &request->server, ret_changed);
+        wipe(&request->server, sizeof(request->server));
+        return true;
+    case AAA_SERVER_UNLOAD:
+        ret->error = server_unload(s, request->server.name, ret_changed);
+        return true;
+    case AAA_STEP: return step_answer(s, request, now, ret);
+    case AAA_END:
+        p = passage_find(s, request->step.eap.conversation);
+        if (p != NULL && p->number != 0)
+            passage_end(s, p);
+        return false;
+    default: /* a number from outside */ ret->error = ERR_INVALID; return true;
+    }
+}
+
+/* --- what the server says --- */
+
+static void text_find(const struct radius_packet *reply, enum radius_attribute type, char *out,
+                      size_t cap)
+{
+    struct span value;
+    if (radius_find(reply, type, &value) && value.len < cap &&
+        (value.len == 0 || memchr(value.ptr, 0, value.len) == NULL))
+        memcpy(out, value.ptr, value.len);
+}
+
+static void dns_find(const struct radius_packet *reply, uint8_t type, struct aaa_grant *ret)
+{
+    struct span value;
+    if (radius_find_vendor(reply, VENDOR_MS, type, &value) && value.len == 4 &&
+        address_from(value, &ret->dns[ret->n_dns]))
+        ret->n_dns++;
+}
+
+static void grant_read(const struct radius_packet *reply, struct aaa_grant *ret)
+{
+    struct span value;
+    (void)radius_find_u32(reply, RADIUS_SESSION_TIMEOUT, &ret->session_timeout_s);
+    (void)radius_find_u32(reply, RADIUS_IDLE_TIMEOUT, &ret->idle_timeout_s);
+    /* RFC 2865 section 5.8: 255.255.255.255 and 255.255.255.254 leave the choice to us */
+    if (radius_find(reply, RADIUS_FRAMED_IP_ADDRESS, &value) && value.len == 4 &&
+        !(value.ptr[0] == 255 && value.ptr[1] == 255))
+        (void)address_from(value, &ret->framed);
+    text_find(reply, RADIUS_FRAMED_POOL, ret->pool, sizeof(ret->pool));
+    text_find(reply, RADIUS_FILTER_ID, ret->group, sizeof(ret->group));
+    if (radius_find(reply, RADIUS_CLASS, &value)) {
+        ret->class_len = (uint32_t)value.len;
+        memcpy(ret->class, value.ptr, value.len);
+    }
+    dns_find(reply, MS_DNS_FIRST, ret);
+    dns_find(reply, MS_DNS_SECOND, ret);
+}
+
+/* RFC 2865 section 5.1: the server may say another User-Name, and then that one counts. */
+static void identity_take(const struct passage *p, const struct radius_packet *reply,
+                          struct eap_result *ret)
+{
+    struct span name = span_of(p->identity, p->identity_len), other;
+    if (radius_find(reply, RADIUS_USER_NAME, &other) && other.len > 0)
+        name = other;
+    ret->identity_len = name.len;
+    memcpy(ret->identity, name.ptr, name.len);
+}
+
+static void accept_take(struct passage *p, const struct radius_outcome *outcome,
+                        const struct eap_packet *eap, struct aaa_answer *ret)
+{
+    struct eap_result *result = &ret->result;
+    uint8_t identifier = eap->identifier;
+    identity_take(p, &outcome->reply, result);
+    if (eap->code != EAP_SUCCESS || outcome->msk_error == ERR_INVALID ||
+        outcome->msk_error == ERR_CRYPTO) {
+        /* RFC 3579 section 2.6.3: a reply whose code and EAP-Message differ */
+        failure_set(result, identifier, "the RADIUS server's Access-Accept makes no sense");
+    } else if (!eap_identity_fits(p->pattern, span_of(result->identity, result->identity_len))) {
+        failure_set(result, identifier, "the identity that was proven is not one of eap_id");
+    } else {
+        result->verdict = EAP_SUCCEEDED;
+        result->packet_len = eap->octets.len;
+        if (outcome->msk_error == 0) {
+            memcpy(result->msk, outcome->msk, sizeof(result->msk));
+            result->msk_len = sizeof(result->msk);
+        }
+        grant_read(&outcome->reply, &ret->grant);
+    }
+    if (result->verdict == EAP_FAILED)
+        result->identity_len = 0;
+}
+
+static void challenge_take(struct passage *p, const struct radius_outcome *outcome,
+                           const struct eap_packet *eap, struct aaa_answer *ret)
+{
+    struct span state;
+    p->state_len = 0;
+    if (radius_find(&outcome->reply, RADIUS_STATE, &state)) {
+        p->state_len = state.len;
+        memcpy(p->state, state.ptr, state.len);
+    }
+    if (eap->code != EAP_REQUEST) {
+        failure_set(&ret->result, eap->identifier, "the RADIUS server's challenge makes no sense");
+        return;
+    }
+    ret->result.verdict = EAP_REPLY;
+    ret->result.packet_len = eap->octets.len;
+}
+
+static void reject_take(const struct radius_outcome *outcome, const struct eap_packet *eap,
+                        struct aaa_answer *ret)
+{
+    char text[100] = "";
+    char reason[EAP_REASON];
+    text_find(&outcome->reply, RADIUS_REPLY_MESSAGE, text, sizeof(text));
+    (void)snprintf(reason, sizeof(reason), "the RADIUS server refuses the login%s%s",
+                   text[0] == '\0' ? "" : ": ", text);
+    failure_set(&ret->result, eap->identifier, reason);
+}
+
+static void reply_take(struct passage *p, const struct radius_outcome *outcome,
+                       struct aaa_answer *ret)
+{
+    struct eap_result *result = &ret->result;
+    struct eap_packet eap = {0};
+    size_t len = radius_eap_join(&outcome->reply, result->packet, sizeof(result->packet));
+    bool sound = eap_packet_read(span_of(result->packet, len), &eap);
+    p->server = outcome->server;
+    if (outcome->reply.code == RADIUS_ACCESS_REJECT)
+        reject_take(outcome, &eap, ret);
+    else if (!sound)
+        failure_set(result, 0, "the RADIUS server's answer has no EAP packet");
+    else if (outcome->reply.code == RADIUS_ACCESS_ACCEPT)
+        accept_take(p, outcome, &eap, ret);
+    else
+        challenge_take(p, outcome, &eap, ret);
+}
+
+bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *outcome,
+                         struct aaa_answer *ret)
+{
+    struct passage *p = NULL;
+    char reason[EAP_REASON];
+    for (size_t i = 0; i < AAA_CONVERSATIONS && p == NULL; i++)
+        if (s->passages[i].job != 0 && s->passages[i].tag == outcome->tag)
+            p = &s->passages[i];
+    if (p == NULL)
+        return false;
+    *ret = (struct aaa_answer){.job = p->job};
+    p->job = 0;
+    if (outcome->error == 0) {
+        reply_take(p, outcome, ret);
+    } else {
+        (void)snprintf(reason, sizeof(reason), "the RADIUS server %s does not answer",
+                       s->servers[outcome->server].name);
+        failure_set(&ret->result, 0, reason);
+    }
+    ret->verdict = (uint32_t)ret->result.verdict;
+    if (ret->result.verdict != EAP_REPLY)
+        passage_end(s, p);
+    return true;
+}

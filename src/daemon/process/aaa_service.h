@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_AAA_SERVICE_H
+#define DAEMON_AAA_SERVICE_H
+
+/*
+ * EAP conversations that a RADIUS server has with a peer, with us between them (RFC 3579). Lives in
+ * the aaa process; has no sockets.
+ */
+
+#include "daemon/common/aaa_channel.h"
+#include "radius/radius_client.h"
+
+struct aaa_service;
+
+struct aaa_service *aaa_service_new(const struct random *random);  /* borrowed; NULL: no memory */
+struct aaa_service *aaa_service_free(struct aaa_service *service); /* wipes; takes NULL */
+
+/* aaa_service_client - for datagrams and deadlines. */
+struct radius_client *aaa_service_client(struct aaa_service *service);
+
+/* aaa_service_server - addresses of server `index` of RADIUS_SERVERS; NULL: there is none. */
+const struct aaa_server *aaa_service_server(const struct aaa_service *service, unsigned index);
+
+/*
+ * aaa_service_ask - does what a request of a hostile engine asks; wipes the secret of a LOAD in
+ * place. true: *ret_answer is to be sent now; else a RADIUS server is asked. *ret_changed: index of
+ * the server that is another now; RADIUS_SERVERS: none.
+ */
+bool aaa_service_ask(struct aaa_service *service, struct aaa_request *request, nanos now,
+                     struct aaa_answer *ret_answer, unsigned *ret_changed);
+
+/* aaa_service_outcome - of a RADIUS request. true: *ret_answer is to be sent. */
+bool aaa_service_outcome(struct aaa_service *service, const struct radius_outcome *outcome,
+                         struct aaa_answer *ret_answer);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/eap_service.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/secret.h"
+#include "daemon/common/eap_methods.h"
+
+#define EAP_SECRETS       4096
+#define EAP_CONVERSATIONS LIMIT_HALF_OPEN
+
+struct conversation_slot {
+    uint32_t number; /* 0: free */
+    struct eap_peer *peer;
+    struct eap_authenticator *authenticator; /* exactly one of them */
+    char pattern[LIMIT_ID / 2];              /* of the proven identity; empty: any */
+};
+
+struct eap_service {
+    struct eap_crypto *crypto;
+    const struct random *random;
+    struct eap_secrets lookup;
+    size_t n;
+    struct eap_load secrets[EAP_SECRETS];
+    struct conversation_slot slots[EAP_CONVERSATIONS];
+};
+
+/* --- secrets --- */
+
+static bool owner_is(const struct ike_id *owner, struct span identity)
+{
+    return span_equal(span_of(owner->data, owner->len), identity);
+}
+
+static const struct eap_load *secret_choose(const struct eap_service *s, struct span identity)
+{
+    const struct eap_load *anybodys = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct eap_load *load = &s->secrets[i];
+        for (size_t j = 0; j < load->n_owners; j++)
+            if (owner_is(&load->owners[j], identity))
+                return load;
+        if (load->n_owners == 0)
+            anybodys = load;
+    }
+    return anybodys;
+}
+
+static int secret_find(void *context, struct span identity, struct eap_secret *ret)
+{
+    const struct eap_load *load = secret_choose(context, identity);
+    if (load == NULL)
+        return ERR_NOT_FOUND;
+    *ret = (struct eap_secret){.kind = (enum eap_secret_kind)load->kind, .len = load->len};
+    memcpy(ret->octets, load->octets, load->len);
+    return 0;
+}
+
+static bool name_sound(const char *name)
+{
+    size_t len = strnlen(name, LIMIT_NAME);
+    return len > 0 && len < LIMIT_NAME;
+}
+
+static struct eap_load *secret_named(struct eap_service *s, const char *name)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->secrets[i].name, name) == 0)
+            return &s->secrets[i];
+    return NULL;
+}
+
+static int secret_load(struct eap_service *s, const struct eap_load *load)
+{
+    bool sound = name_sound(load->name) && load->len > 0 && load->len <= sizeof(load->octets) &&
+                 load->n_owners <= EAP_OWNERS &&
+                 (load->kind == EAP_SECRET_PASSWORD || load->kind == EAP_SECRET_NT_HASH);
+    for (size_t i = 0; sound && i < load->n_owners; i++)
+        sound = load->owners[i].len <= sizeof(load->owners[i].data);
+    if (!sound)
+        return ERR_INVALID;
+    struct eap_load *place = secret_named(s, load->name);
+    if (place == NULL && s->n == EAP_SECRETS)
+        return ERR_FULL;
+    if (place == NULL)
+        place = &s->secrets[s->n++];
+    *place = *load;
+    return 0;
+}
+
+static int secret_unload(struct eap_service *s, const char *name)
+{
+    struct eap_load *place = name_sound(name) ? secret_named(s, name) : NULL;
+    if (place == NULL)
+        return ERR_NOT_FOUND;
+    *place = s->secrets[--s->n];
+    wipe(&s->secrets[s->n], sizeof(s->secrets[0]));
+    return 0;
+}
+
+static void secrets_clear(struct eap_service *s)
+{
+    wipe(s->secrets, s->n * sizeof(s->secrets[0]));
+    s->n = 0;
+}
+
+/* --- conversations --- */
+
+static struct conversation_slot *slot_find(struct eap_service *s, uint32_t number)
+{
+    for (size_t i = 0; i < EAP_CONVERSATIONS; i++)
+        if (s->slots[i].number == number)
+            return &s->slots[i];
+    return NULL;
+}
+
+static void slot_end(struct conversation_slot *slot)
+{
+    eap_peer_free(slot->peer);
+    eap_authenticator_free(slot->authenticator);
+    *slot = (struct conversation_slot){0};
+}
+
+static bool step_sound(const struct eap_step_request *step)
+{
+    return step->conversation != 0 && step->n_methods <= EAP_METHODS &&
+           step->identity_len <= EAP_IDENTITY &&
+           memchr(step->pattern, 0, sizeof(step->pattern)) != NULL &&
+           step->packet_len <= EAP_PACKET;
+}
+
+/* A password is right, but of a person whom the connection is not for (eap_id). */
+static void identity_check(const struct conversation_slot *slot, struct eap_result *ret)
+{
+    if (ret->verdict != EAP_SUCCEEDED || slot->authenticator == NULL ||
+        eap_identity_fits(slot->pattern, span_of(ret->identity, ret->identity_len)))
+        return;
+    const uint8_t failure[] = {4, ret->packet[1], 0, 4}; /* RFC 3748 section 4.2 */
+    eap_result_done(ret);
+    ret->verdict = EAP_FAILED;
+    memcpy(ret->packet, failure, sizeof(failure));
+    ret->packet_len = sizeof(failure);
+    strcpy(ret->reason, "the identity that was proven is not one of eap_id");
+}
+
+static int slot_begin(struct eap_service *s, struct conversation_slot *slot,
+                      const struct eap_step_request *step)
+{
+    struct eap_config config = {.crypto = s->crypto,
+                                .random = s->random,
+                                .secrets = &s->lookup,
+                                .identity = span_of(step->identity, step->identity_len),
+                                .n_methods = step->n_methods};
+    for (size_t i = 0; i < step->n_methods; i++)
+        config.methods[i] = (enum eap_type)step->methods[i];
+    int error = step->authenticator != 0 ? eap_authenticator_new(&config, &slot->authenticator)
+                                         : eap_peer_new(&config, &slot->peer);
+    if (error != 0)
+        return error;
+    slot->number = step->conversation;
+    memcpy(slot->pattern, step->pattern, sizeof(slot->pattern));
+    return 0;
+}
+
+static int step_answer(struct eap_service *s, const struct eap_step_request *step,
+                       struct eap_result *ret)
+{
+    if (!step_sound(step))
+        return ERR_INVALID;
+    struct conversation_slot *slot = slot_find(s, step->conversation);
+    bool begins = slot == NULL;
+    if (begins)
+        slot = slot_find(s, 0);
+    if (slot == NULL)
+        return ERR_FULL;
+    int error = begins ? slot_begin(s, slot, step) : 0;
+    if (error != 0)
+        return error;
+    struct span packet = span_of(step->packet, step->packet_len);
+    bool asks = slot->authenticator != NULL && begins;
+    if (asks != (packet.len == 0)) {
+        slot_end(slot);
+        return ERR_INVALID;
+    }
+    if (asks)
+        eap_authenticator_begin(slot->authenticator, ret);
+    else if (slot->authenticator != NULL)
+        eap_authenticator_recv(slot->authenticator, packet, ret);
+    else
+        eap_peer_recv(slot->peer, packet, ret);
+    identity_check(slot, ret);
+    if (ret->verdict != EAP_REPLY)
+        slot_end(slot);
+    return 0;
+}
+
+static void conversation_drop(struct eap_service *s, uint32_t number)
+{
+    struct conversation_slot *slot = number == 0 ? NULL : slot_find(s, number);
+    if (slot != NULL)
+        slot_end(slot);
+}
+
+struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random)
+{
+    struct eap_service *s =
+        mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED)
+        return NULL;
+    /* best effort: a limit on locked memory must not keep the daemon from starting */
+    (void)mlock(s, sizeof(*s));
+    (void)madvise(s, sizeof(*s), MADV_DONTDUMP);
+    s->crypto = crypto;
+    s->random = random;
+    s->lookup = (struct eap_secrets){secret_find, s};
+    return s;
+}
+
+struct eap_service *eap_service_free(struct eap_service *s)
+{
+    if (s == NULL)
+        return NULL;
+    for (size_t i = 0; i < EAP_CONVERSATIONS; i++)
+        slot_end(&s->slots[i]);
+    wipe(s, sizeof(*s));
+    munmap(s, sizeof(*s));
+    return NULL;
+}
+
+bool eap_service_answer(struct eap_service *s, struct eap_request *request, struct eap_answer *ret)
+{
+    *ret = (struct eap_answer){.job = request->job};
+    switch (request->kind) {
+    case EAP_LOAD:
+        ret->error = secret_load(s, &request->load);
+        wipe(&request->load, sizeof(request->load));
+        return true;
+    case EAP_UNLOAD: ret->error = secret_unload(s, request->load.name); return true;
+    case EAP_CLEAR: secrets_clear(s); return true;
+    case EAP_STEP:
+        ret->error = step_answer(s, &request->step, &ret->result);
+        ret->verdict = (uint32_t)ret->result.verdict;
+        return true;
+    case EAP_END: conversation_drop(s, request->step.conversation); return false;
+    default: /* a number from outside */ ret->error = ERR_INVALID; return true;
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands of the VICI server for RADIUS servers. They are ikat's own. */
+#include "base/secret.h"
+#include "daemon/config/conn_build.h"
+#include "daemon/vici/vici_server.h"
+
+void vici_load_radius(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    struct build_error error = {.text = ""};
+    struct aaa_server server;
+    if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
+        vici_fail(client, "exactly one section, named after the server, is expected");
+        return;
+    }
+    int err = radius_build(m->first, &server, &error);
+    if (err == 0)
+        err = ops->radius_load(ops->engine, &server);
+    wipe(&server, sizeof(server));
+    vici_finish(client, err, error.text);
+}
+
+void vici_unload_radius(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    vici_finish(client, ops->radius_unload(ops->engine, tree_text_or(m, "name", "")),
+           "no RADIUS server of that name is loaded");
+}
+
+void vici_get_radius(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    char name[LIMIT_NAME];
+    struct vici_writer w;
+    (void)m;
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_list(&w, "servers");
+    for (size_t i = 0; ops->radius_at(ops->engine, i, name); i++)
+        vici_item(&w, name);
+    vici_list_end(&w);
+    vici_client_send(client, &w);
+}
