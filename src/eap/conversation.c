@@ -9,7 +9,7 @@
 int conversation_begin(struct conversation *c, const struct eap_config *config)
 {
     if (config->n_methods == 0 || config->n_methods > EAP_METHODS ||
-        !conversation_identify(c, config->identity))
+        config->server_id.len > sizeof(c->server_id) || !conversation_identify(c, config->identity))
         return ERR_INVALID;
     for (size_t i = 0; i < config->n_methods; i++) {
         if (eap_method_find(config->methods[i]) == NULL)
@@ -20,6 +20,10 @@ int conversation_begin(struct conversation *c, const struct eap_config *config)
     c->talk.crypto = config->crypto;
     c->talk.random = config->random;
     c->talk.secrets = config->secrets;
+    c->talk.tls = config->tls;
+    if (config->server_id.len > 0)
+        memcpy(c->server_id, config->server_id.ptr, config->server_id.len);
+    c->talk.server_id = span_of(c->server_id, config->server_id.len);
     return 0;
 }
 

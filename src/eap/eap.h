@@ -108,12 +108,29 @@ struct eap_crypto; /* MD4, DES, AES and digests: a library context of its own */
 struct eap_crypto *eap_crypto_new(void);
 struct eap_crypto *eap_crypto_free(struct eap_crypto *crypto); /* takes NULL; returns NULL */
 
+/* --- TLS --- */
+
+/* struct eap_tls - our certificate chain and key, and the CAs of the other side. Used by many
+ * conversations at once, changed by none. */
+struct eap_tls;
+
+struct eap_tls *eap_tls_new(void);                 /* NULL: no memory */
+struct eap_tls *eap_tls_free(struct eap_tls *tls); /* takes NULL; returns NULL */
+
+/* DER. The first certificate is ours, others are of its chain. ERR_INVALID, ERR_FULL (8, and 64
+ * CAs), ERR_NO_MEMORY. */
+int eap_tls_ca_add(struct eap_tls *tls, struct span der) MUST_USE;
+int eap_tls_certificate_add(struct eap_tls *tls, struct span der) MUST_USE;
+int eap_tls_key_set(struct eap_tls *tls, struct span der) MUST_USE;
+
 /* --- conversations --- */
 
 struct eap_config {
     struct eap_crypto *crypto;         /* borrowed */
     const struct random *random;       /* borrowed */
     const struct eap_secrets *secrets; /* borrowed */
+    const struct eap_tls *tls;         /* borrowed; NULL: no TLS */
+    struct span server_id;             /* peer: name of the TLS server; copied; none: any */
     struct span identity;              /* copied. Authenticator: what the peer claims; none: ask */
     size_t n_methods;                  /* the wanted ones, the preferred one first */
     enum eap_type methods[EAP_METHODS];

@@ -8,6 +8,7 @@
 
 static const struct eap_method *const methods[] = {
     &eap_method_mschapv2,
+    &eap_method_tls,
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))

@@ -13,6 +13,8 @@ struct eap_talk {
     struct eap_crypto *crypto;
     const struct random *random;
     const struct eap_secrets *secrets;
+    const struct eap_tls *tls;
+    struct span server_id;
     struct span identity; /* the peer's, as said in the clear or configured */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
@@ -41,7 +43,7 @@ struct eap_method {
     void (*done)(void *state); /* NULL: nothing to free */
 };
 
-extern const struct eap_method eap_method_mschapv2;
+extern const struct eap_method eap_method_mschapv2, eap_method_tls;
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);

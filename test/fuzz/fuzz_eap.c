@@ -6,13 +6,15 @@
  */
 #include "base/assert.h"
 #include "eap/packet.h"
+#include "eap/test_certificates.h"
 #include "eap/test_pair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2};
+static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS};
 
-static struct eap_crypto *crypto; /* costly to make */
+static struct eap_crypto *crypto; /* costly to make, as the next two */
+static struct eap_tls *tls[2];
 
 static void check(const struct eap_result *result)
 {
@@ -64,6 +66,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     test_pair_begin(&p, 1, crypto);
     crypto = p.crypto;
     test_pair_method(&p, types[choice / 2 % (sizeof(types) / sizeof(types[0]))]);
+    if (tls[0] == NULL) {
+        const struct test_leaf peer = {.name = "anna"}, server = {.name = "aaa"};
+        struct test_ca ca;
+        test_ca_make(&ca, "CA");
+        tls[0] = test_tls(&ca, &peer, &ca), tls[1] = test_tls(&ca, &server, &ca);
+        test_ca_end(&ca);
+    }
+    p.config[0].tls = tls[0], p.config[1].tls = tls[1];
     test_pair_make(&p);
     for (unsigned i = 0; i < before % 8u; i++) {
         test_pair_to_peer(&p);
