@@ -59,7 +59,7 @@ static void unknown_user_looks_like_a_wrong_password(void **state)
     struct test_pair p;
     (void)state;
     test_pair_begin(&p, 4, NULL);
-    p.secret[1].len = 0;
+    p.sides[1].secret.len = 0;
     test_pair_make(&p);
     test_pair_run(&p);
     assert_int_equal(p.peer_result.verdict, EAP_FAILED);

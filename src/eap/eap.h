@@ -74,6 +74,11 @@ struct eap_secret {
 struct eap_secrets {
     /* Copies the secret of `identity`; the caller wipes it. ERR_NOT_FOUND. */
     int (*find)(void *context, struct span identity, struct eap_secret *ret_secret);
+    /* sqn_take - USIM of the peer: whether a sequence number (48 bits) is newer than all that it took,
+     * and takes it; *ret_highest: of those before. */
+    bool (*sqn_take)(void *context, struct span identity, uint64_t sqn, uint64_t *ret_highest);
+    /* sqn_next - authenticator: a sequence number above all that were used, and above `above`. */
+    uint64_t (*sqn_next)(void *context, struct span identity, uint64_t above);
     void *context;
 };
 

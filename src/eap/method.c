@@ -9,6 +9,7 @@
 static const struct eap_method *const methods[] = {
     &eap_method_mschapv2,
     &eap_method_tls,
+    &eap_method_aka,
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))

@@ -12,13 +12,33 @@ static void fill(void *context, void *octets, size_t len)
     }
 }
 
+/* struct test_side - what `context` of the secrets is: one side of a pair. */
 static int find(void *context, struct span identity, struct eap_secret *ret_secret)
 {
-    const struct eap_secret *secret = context;
-    if (secret->len == 0 || !span_equal(identity, span_text("anna")))
+    const struct test_side *side = context;
+    if (side->secret.len == 0 || !span_equal(identity, span_text("anna")))
         return ERR_NOT_FOUND;
-    *ret_secret = *secret;
+    *ret_secret = side->secret;
     return 0;
+}
+
+static bool sqn_take(void *context, struct span identity, uint64_t sqn, uint64_t *ret_highest)
+{
+    struct test_side *side = context;
+    (void)identity;
+    *ret_highest = side->sqn;
+    if (sqn <= side->sqn)
+        return false;
+    side->sqn = sqn;
+    return true;
+}
+
+static uint64_t sqn_next(void *context, struct span identity, uint64_t above)
+{
+    struct test_side *side = context;
+    (void)identity;
+    side->sqn = (above > side->sqn ? above : side->sqn) + 1;
+    return side->sqn;
 }
 
 void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *crypto)
@@ -28,7 +48,7 @@ void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *cryp
     p->random = (struct random){fill, &p->seed};
     for (int side = 0; side < 2; side++) {
         test_pair_password(p, side, "correct horse");
-        p->secrets[side] = (struct eap_secrets){find, &p->secret[side]};
+        p->secrets[side] = (struct eap_secrets){find, sqn_take, sqn_next, &p->sides[side]};
         p->config[side] = (struct eap_config){
             .crypto = p->crypto, .random = &p->random, .secrets = &p->secrets[side]};
     }
@@ -46,8 +66,9 @@ void test_pair_method(struct test_pair *p, enum eap_type type)
 
 void test_pair_password(struct test_pair *p, int side, const char *password)
 {
-    p->secret[side] = (struct eap_secret){.kind = EAP_SECRET_PASSWORD, .len = strlen(password)};
-    memcpy(p->secret[side].octets, password, strlen(password));
+    p->sides[side].secret =
+        (struct eap_secret){.kind = EAP_SECRET_PASSWORD, .len = strlen(password)};
+    memcpy(p->sides[side].secret.octets, password, strlen(password));
 }
 
 void test_pair_make(struct test_pair *p)

@@ -7,12 +7,17 @@
 
 #include "eap/eap.h"
 
+struct test_side {
+    struct eap_secret secret;
+    uint64_t sqn; /* the highest that the USIM took, or the authenticator used */
+};
+
 struct test_pair {
     uint64_t seed;
     struct random random;
     struct eap_crypto *crypto;
     struct eap_secrets secrets[2]; /* of the peer, of the authenticator */
-    struct eap_secret secret[2];
+    struct test_side sides[2];
     struct eap_config config[2];
     struct eap_peer *peer;
     struct eap_authenticator *authenticator;

@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS};
+static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS, EAP_TYPE_AKA};
 
 static struct eap_crypto *crypto; /* costly to make, as the next two */
 static struct eap_tls *tls[2];
@@ -73,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tls[0] = test_tls(&ca, &peer, &ca), tls[1] = test_tls(&ca, &server, &ca);
         test_ca_end(&ca);
     }
+    for (int side = 0; side < 2 && p.config[0].methods[0] == EAP_TYPE_AKA; side++)
+        test_pair_password(&p, side, "0123456789abcdef0123456789abcdef");
     p.config[0].tls = tls[0], p.config[1].tls = tls[1];
     test_pair_make(&p);
     for (unsigned i = 0; i < before % 8u; i++) {

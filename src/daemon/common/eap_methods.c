@@ -10,6 +10,7 @@ static const struct eap_word {
     const char *text;
 } words[] = {
     {EAP_TYPE_MSCHAPV2, "eap-mschapv2"},
+    {EAP_TYPE_AKA, "eap-aka"},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))

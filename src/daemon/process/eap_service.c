@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
@@ -23,6 +24,7 @@ struct eap_service {
     struct eap_secrets lookup;
     size_t n;
     struct eap_load secrets[EAP_SECRETS];
+    uint64_t sqns[EAP_SECRETS]; /* of USIMs: the highest that was taken or used */
     struct conversation_slot slots[EAP_CONVERSATIONS];
 };
 
@@ -55,6 +57,39 @@ static int secret_find(void *context, struct span identity, struct eap_secret *r
     *ret = (struct eap_secret){.kind = (enum eap_secret_kind)load->kind, .len = load->len};
     memcpy(ret->octets, load->octets, load->len);
     return 0;
+}
+
+static uint64_t *secret_sqn(struct eap_service *s, struct span identity)
+{
+    const struct eap_load *load = secret_choose(s, identity);
+    return load == NULL ? NULL : &s->sqns[load - s->secrets];
+}
+
+static bool sqn_take(void *context, struct span identity, uint64_t sqn, uint64_t *ret_highest)
+{
+    uint64_t *highest = secret_sqn(context, identity);
+    *ret_highest = highest == NULL ? 0 : *highest;
+    if (highest == NULL || sqn <= *highest)
+        return false;
+    *highest = sqn;
+    return true;
+}
+
+/* 3GPP TS 33.102 annex C.1.1.3: from a clock, so that it is new after a restart. The lowest 5 bits
+ * are IND. */
+static uint64_t sqn_next(void *context, struct span identity, uint64_t above)
+{
+    uint64_t *highest = secret_sqn(context, identity);
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t sqn = ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) << 5;
+    if (highest != NULL && sqn <= *highest)
+        sqn = *highest + 32;
+    if (sqn <= above)
+        sqn = above + 32;
+    if (highest != NULL)
+        *highest = sqn;
+    return sqn & ((UINT64_C(1) << 48) - 1);
 }
 
 static bool name_sound(const char *name)
@@ -94,7 +129,9 @@ static int secret_unload(struct eap_service *s, const char *name)
     struct eap_load *place = name_sound(name) ? secret_named(s, name) : NULL;
     if (place == NULL)
         return ERR_NOT_FOUND;
-    *place = s->secrets[--s->n];
+    s->sqns[place - s->secrets] = s->sqns[--s->n];
+    s->sqns[s->n] = 0;
+    *place = s->secrets[s->n];
     wipe(&s->secrets[s->n], sizeof(s->secrets[0]));
     return 0;
 }
@@ -213,7 +250,7 @@ struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct rand
     (void)madvise(s, sizeof(*s), MADV_DONTDUMP);
     s->crypto = crypto;
     s->random = random;
-    s->lookup = (struct eap_secrets){secret_find, s};
+    s->lookup = (struct eap_secrets){secret_find, sqn_take, sqn_next, s};
     return s;
 }
 

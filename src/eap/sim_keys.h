@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EAP_SIM_KEYS_H
+#define EAP_SIM_KEYS_H
+
+/* Attributes and keys that EAP-AKA (RFC 4187) shares with EAP-SIM (RFC 4186). */
+
+#include "eap/eap_crypto.h"
+#include "eap/packet.h"
+
+#define SIM_MAC 16
+
+enum sim_attribute {
+    AT_RAND = 1,
+    AT_AUTN = 2,
+    AT_RES = 3,
+    AT_AUTS = 4,
+    AT_PERMANENT_ID_REQ = 10,
+    AT_MAC = 11,
+    AT_NOTIFICATION = 12,
+    AT_ANY_ID_REQ = 13,
+    AT_IDENTITY = 14,
+    AT_FULLAUTH_ID_REQ = 17,
+    AT_CLIENT_ERROR_CODE = 22,
+    AT_SKIPPABLE = 128, /* the first that may be ignored */
+};
+
+/* struct sim_attributes - the values of a packet by type, without type and length; empty: not there. */
+struct sim_attributes {
+    uint8_t subtype;
+    bool seen[AT_SKIPPABLE];
+    struct span values[AT_SKIPPABLE];
+};
+
+/* sim_attributes_read - Type-Data. false: an attribute is malformed, occurs twice, or is one that we
+ * do not know and must not ignore. */
+bool sim_attributes_read(struct span data, struct sim_attributes *ret);
+
+/* sim_begin - the Subtype; attributes follow. sim_attribute_write - pads with zeros; `value` with the
+ * two octets behind Length. */
+void sim_begin(struct writer *w, uint8_t subtype);
+void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct span *parts,
+                         size_t n);
+
+/* sim_mac_write - AT_MAC as the last attribute of a packet that `w` began with. ERR_CRYPTO. */
+int sim_mac_write(struct eap_crypto *crypto, const uint8_t *k_aut, struct writer *w) MUST_USE;
+
+/* sim_mac_check - AT_MAC of a packet. ERR_AUTH, ERR_CRYPTO. */
+int sim_mac_check(struct eap_crypto *crypto, const uint8_t *k_aut, const struct eap_packet *packet,
+                  const struct sim_attributes *attributes) MUST_USE;
+
+struct sim_keys {
+    uint8_t k_encr[16], k_aut[16], msk[EAP_MSK], emsk[EAP_MSK];
+};
+
+/* sim_keys_derive - from MK by the generator of FIPS 186-2, change notice 1 (appendix A and B). */
+void sim_keys_derive(const uint8_t mk[20], struct sim_keys *ret);
+
+#endif
