@@ -24,7 +24,7 @@ void vici_unload_radius(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     vici_finish(client, ops->radius_unload(ops->engine, tree_text_or(m, "name", "")),
-           "no RADIUS server of that name is loaded");
+                "no RADIUS server of that name is loaded");
 }
 
 void vici_get_radius(struct vici_client *client, const struct tree *m)
