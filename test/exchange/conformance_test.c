@@ -381,7 +381,7 @@ static enum scenario_fate look_for_methods(struct world *world, bool to_b, struc
         for (size_t j = 0; j < sa.proposals[i].n; j++)
             assert_int_not_equal(sa.proposals[i].transforms[j].type, WIRE_KE);
     n_seen++;
-    return SCENARIO_PASS;
+    return SCENARIO_NOTED;
 }
 
 static void no_method_in_the_login(void **state)

@@ -12,6 +12,7 @@ struct scenario {
     struct message_keys keys;
     struct message message; /* the one being looked at */
     scenario_editor edit;
+    unsigned edited;     /* messages that `edit` changed, lost or noted */
     unsigned until_lost; /* messages that still pass before one is lost */
     bool losing;
     size_t n;
@@ -56,6 +57,7 @@ static bool inspect(struct world *world, bool to_b, struct ike_datagram *d)
         message_read(&scenario->keys, world->a.ike, world->b.ike, world->a.crypto, d, m);
     if (readable && scenario->edit != NULL && m->fragment == 0)
         fate = scenario->edit(world, to_b, m);
+    scenario->edited += fate != SCENARIO_PASS;
     if (fate == SCENARIO_CHANGED)
         message_write(&scenario->keys, world->a.crypto, m, d);
     if (scenario->losing && scenario->until_lost-- == 0) {
@@ -81,9 +83,18 @@ void scenario_watch(struct world *world)
     scenario_of(world)->n = 0;
 }
 
+/* edit_fired - a test whose edit never fired shows nothing. */
+static void edit_fired(const struct scenario *scenario)
+{
+    if (scenario != NULL && scenario->edit != NULL && scenario->edited == 0)
+        fail_msg("the edit of the scenario never fired");
+}
+
 void scenario_edit(struct world *world, scenario_editor edit)
 {
+    edit_fired(world->scenario);
     scenario_of(world)->edit = edit;
+    world->scenario->edited = 0;
 }
 
 void scenario_lose(struct world *world, unsigned nth)
@@ -195,5 +206,6 @@ struct ike_sa_info scenario_sa(const struct peer *peer, ike_sa_id sa)
 void scenario_end(struct world *world)
 {
     world_check(world);
+    edit_fired(world->scenario);
     world_free(world);
 }

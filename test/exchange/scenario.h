@@ -43,10 +43,16 @@ void scenario_expect(struct world *world, const char *const lines[], const char 
 unsigned scenario_count(const struct world *world, const char *text);
 
 /*
- * scenario_edit - `edit` sees each message, opened, before it leaves. It returns what becomes of
- * it. NULL: messages pass.
+ * scenario_edit - `edit` sees each message, decrypted, before it leaves, and returns its fate. NULL:
+ * messages pass. An edit for which every message is SCENARIO_PASS fails the test: when the next edit
+ * is set, and in scenario_end().
  */
-enum scenario_fate { SCENARIO_PASS, SCENARIO_CHANGED, SCENARIO_LOST };
+enum scenario_fate {
+    SCENARIO_PASS,
+    SCENARIO_NOTED, /* passes unchanged; it was one of those that the edit looks for */
+    SCENARIO_CHANGED,
+    SCENARIO_LOST,
+};
 typedef enum scenario_fate (*scenario_editor)(struct world *world, bool to_b, struct message *m);
 void scenario_edit(struct world *world, scenario_editor edit);
 

@@ -10,14 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const enum ike_command_kind kinds[] = {
+    IKE_CMD_REKEY_CHILD,  IKE_CMD_REKEY_CHILD,  IKE_CMD_REKEY_IKE, IKE_CMD_REKEY_IKE,
+    IKE_CMD_CLONE,        IKE_CMD_CREATE_CHILD, IKE_CMD_CLONE,     IKE_CMD_DELETE_CHILD,
+    IKE_CMD_DELETE_IKE,   IKE_CMD_PROBE,        IKE_CMD_PATH_TEST, IKE_CMD_MOVE,
+    IKE_CMD_CREATE_MOVED,
+};
+static unsigned begun[ARRAY_LEN(kinds)]; /* commands that the core accepted */
+static struct ike_stats done;            /* what came of them, over all storms */
+
 static void begin_any(struct peer *peer, uint64_t dice)
 {
-    static const enum ike_command_kind kinds[] = {
-        IKE_CMD_REKEY_CHILD,  IKE_CMD_REKEY_CHILD,  IKE_CMD_REKEY_IKE, IKE_CMD_REKEY_IKE,
-        IKE_CMD_CLONE,        IKE_CMD_CREATE_CHILD, IKE_CMD_CLONE,     IKE_CMD_DELETE_CHILD,
-        IKE_CMD_DELETE_IKE,   IKE_CMD_PROBE,        IKE_CMD_PATH_TEST, IKE_CMD_MOVE,
-        IKE_CMD_CREATE_MOVED,
-    };
     struct ike_command command = {.kind = kinds[dice % ARRAY_LEN(kinds)],
                                   .sa = world_sa(peer, (unsigned)(dice >> 8) % 3),
                                   .child_id = world_child(peer, (unsigned)(dice >> 16) % 3),
@@ -27,9 +30,21 @@ static void begin_any(struct peer *peer, uint64_t dice)
     if (command.sa == 0 || (of_child && command.child_id == 0))
         return;
     if (command.kind == IKE_CMD_DELETE_IKE && world_n_sas(peer) < 3)
-        return;                                                /* the session is to go on */
-    (void)!ike_command(peer->ike, &command, peer->world->now); /* a full queue is fine */
+        return; /* the session is to go on */
+    /* a full queue is fine */
+    begun[dice % ARRAY_LEN(kinds)] += ike_command(peer->ike, &command, peer->world->now) == 0;
     world_drain(peer->world);
+}
+
+/* add_up - a storm in which nothing happened would show nothing. */
+static void add_up(const struct peer *peer)
+{
+    struct ike_stats stats;
+    ike_stats_get(peer->ike, &stats);
+    done.clones += stats.clones;
+    done.rekeys_ike += stats.rekeys_ike;
+    done.rekeys_child += stats.rekeys_child;
+    done.moves += stats.moves;
 }
 
 static uint64_t number(const char *name, uint64_t otherwise)
@@ -58,6 +73,8 @@ static void one_storm(uint64_t seed)
     world->loss_percent = world->duplicate_percent = 0;
     world_run(world, 600 * NANOS_PER_SEC);
     world_check(world);
+    add_up(&world->a);
+    add_up(&world->b);
     world_free(world);
 }
 
@@ -71,6 +88,11 @@ static void storm(void **state)
             printf("storm %llu\n", (unsigned long long)seed);
         one_storm(seed);
     }
+    for (size_t i = 0; n >= 100 && i < ARRAY_LEN(kinds); i++)
+        assert_true(begun[i] >= n / 2);
+    if (n >= 100)
+        assert_true(done.clones >= n && done.rekeys_ike >= n && done.rekeys_child >= n &&
+                    done.moves >= n);
 }
 
 /* seeds that found something once */
