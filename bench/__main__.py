@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|rounds|scale|aggregate] [--profiles NAME,...] [--seconds N] [--logins N] [--runs N] [--rounds N] [--scale N]
+"""usage: python3 -m bench [--only peer|rounds|scale|aggregate] [--profiles NAME,...] [--seconds N] [--logins N]
+[--runs N] [--rounds N] [--scale N]
 
 ikatd and strongSwan, measured in one run on one machine.
 

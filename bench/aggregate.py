@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One TCP flow over two paths: each path alone, and both with `multipath = aggregate`, on emulated links of single packets.
+"""One TCP flow over two paths: each path alone, and both with `multipath = aggregate`, on emulated links of single
+packets.
 
-The profiles are those of mp0rta/mqvpn's report of 2026-06-18: delay, jitter and loss of the direction in which the flow sends; the
+The profiles are those of mp0rta/mqvpn's report of 2026-06-18: delay, jitter and loss of the direction in which the
+flow sends; the
 other direction is clean. `UDP` is the sum of what paced UDP delivers over each path alone.
 """
 from statistics import median

@@ -73,7 +73,8 @@ class Emulator:
         self.settings = dict.fromkeys(self.keys, 0) | {"directions": 3}
 
     def set(self, **settings):
-        """delay_us (one way), loss_ppm, rate_kbps (0: no limit), cut (1: nothing passes), jitter_us, overtakes, limit (packets
+        """delay_us (one way), loss_ppm, rate_kbps (0: no limit), cut (1: nothing passes), jitter_us, overtakes, limit
+        (packets
         in flight), directions (1: to the core, 2: back, 3: both). lab/link_emulator.c says what each means."""
         self.settings.update(settings)
         line = " ".join(str(self.settings[key]) for key in self.keys)

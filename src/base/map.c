@@ -124,8 +124,8 @@ int map_reserve(struct map *map, size_t n)
     return 0;
 }
 
-/* close_gap - what was pushed past the slot that became free moves back (Knuth, volume 3, 6.4,
- * algorithm R), so that there are no tombstones. */
+/* close_gap - moves entries back that were pushed past the freed slot (Knuth, volume 3, 6.4,
+ * algorithm R), so that tombstones are not needed. */
 static void close_gap(struct map *map, size_t gap)
 {
     size_t mask = map->cap - 1;

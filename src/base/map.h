@@ -3,10 +3,10 @@
 #define BASE_MAP_H
 
 /*
- * Number -> object, for tables of a hundred thousand: keys lie beside each other in one array, so
- * that finding an object touches one cache line before the object itself. Open addressing with
- * linear probing; never more than three quarters full. Keys are ours or random: nobody gains by
- * colliding them. Only putting something new in needs memory.
+ * Number -> object, for tables of a hundred thousand. All keys lie in one array, so a look-up
+ * touches one cache line before the object. Open addressing with linear probing, at most three
+ * quarters full. Keys are chosen by us or random, so a peer cannot make them collide. Only an
+ * insertion needs memory.
  */
 
 #include <stdbool.h>
@@ -24,16 +24,16 @@ struct map {
 };
 
 void *map_get(const struct map *map, uint64_t key); /* NULL: none */
-/* map_beside - octets of the caller's beside the key, for what is often asked and need not cost the
- * way to the object: zero after map_put, valid until the next map_put or map_take. NULL: no such
- * key. */
+/* map_beside - octets of the caller, stored beside the key, for fields that are read often: no
+ * access to the object is needed. Zero after map_put, valid until the next map_put or map_take.
+ * NULL: no such key. */
 void *map_beside(const struct map *map, uint64_t key);
 /* map_prefetch - map_get will ask for the key: its slot is fetched from memory meanwhile. */
 void map_prefetch(const struct map *map, uint64_t key);
 /* map_put - the key must be new. ERR_NO_MEMORY: nothing happened. */
 int map_put(struct map *map, uint64_t key, void *value) MUST_USE;
-/* map_set - in the place of what was there, if something was. ERR_NO_MEMORY: nothing happened;
- * never for a key that is there. */
+/* map_set - replaces the object of the key, if any. ERR_NO_MEMORY: nothing changed; never for a key
+ * that exists. */
 int map_set(struct map *map, uint64_t key, void *value) MUST_USE;
 /* map_replace - the key must be there; NULL: it is taken out. */
 void map_replace(struct map *map, uint64_t key, void *value);

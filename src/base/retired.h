@@ -3,9 +3,9 @@
 #define BASE_RETIRED_H
 
 /*
- * What one thread took out of sight while others may still look at it. It is given back when none
- * can hold it any more; when that is, whoever has the threads knows. A member of the object, so
- * that taking something out of sight needs no memory and cannot fail.
+ * An object that one thread removed while other threads may still read it. It is freed when no
+ * thread can hold it; the owner of the threads knows when. It is a member of the object, so a
+ * removal needs no memory and cannot fail.
  */
 
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 struct retired {
     struct retired *next;
-    uint64_t epoch; /* of whoever gives it back, as is `kind` */
+    uint64_t epoch; /* set by the code that frees it, as is `kind` */
     unsigned kind;
 };
 
@@ -38,8 +38,8 @@ static inline struct retired *retired_take(struct retired_list *list) /* NULL: e
     return first;
 }
 
-/* retired_free - all of it, where nobody looks any more and each is the first member of its object.
- */
+/* retired_free - frees the whole list. No thread may read any more, and `struct retired` must be
+ * the first member of each object. */
 static inline void retired_free(struct retired_list *list)
 {
     for (struct retired *retired; (retired = retired_take(list)) != NULL;)

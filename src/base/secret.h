@@ -16,7 +16,7 @@ struct secret {
     uint8_t octets[SECRET_CAP];
 };
 
-/* secret_set - copies `octets` (at most SECRET_CAP) and wipes what was there. */
+/* secret_set - copies `octets` (at most SECRET_CAP) and wipes the old contents. */
 void secret_set(struct secret *secret, struct span octets);
 void secret_done(struct secret *secret);
 

@@ -25,11 +25,11 @@ void *shared_map_get(const struct shared_map *map, uint64_t key)
     if (table == NULL || key == 0)
         return NULL;
     struct shared_slot *slot = place(table, key);
-    /* the value of a free slot may be there a moment before its key: it is nobody's yet */
+    /* a reader may see the value of a free slot before its key: no key leads to it yet */
     return atomic_load(&slot->key) == key ? atomic_load(&slot->value) : NULL;
 }
 
-/* The value first: whoever sees the key sees it too. */
+/* The value first: a reader that sees the key also sees the value. */
 static void slot_set(struct shared_slot *slot, uint64_t key, void *value)
 {
     atomic_store(&slot->value, value);

@@ -3,10 +3,10 @@
 #define BASE_SHARED_MAP_H
 
 /*
- * Number -> object, written by one thread while others look things up without lock or wait. Open
- * addressing: a key, once in a slot, stays there until the table is replaced as a whole, with or
- * without an object behind it, so that nobody who probes is led astray. A change costs O(1)
- * amortised; replaced tables are retired.
+ * Number -> object. One thread writes, and other threads read without a lock or a wait. Open
+ * addressing: a key stays in its slot, with or without an object, until the whole table is
+ * replaced. So a probe sequence never breaks under a reader. A change costs O(1) amortised;
+ * replaced tables are retired.
  */
 
 #include <stdatomic.h>
@@ -34,12 +34,12 @@ struct shared_map {
 /* shared_map_get - NULL: none. Any thread. */
 void *shared_map_get(const struct shared_map *map, uint64_t key);
 
-/* shared_map_set - in the place of what was there; NULL takes it out. The key is not 0. What is out
- * of sight then is added to `retired`. ERR_NO_MEMORY: nothing happened; never for a key that has
- * a value. */
+/* shared_map_set - replaces the object of the key; NULL removes it. The key is not 0. Removed
+ * memory is added to `retired`. ERR_NO_MEMORY: nothing changed; never for a key that has an
+ * object. */
 int shared_map_set(struct shared_map *map, uint64_t key, void *value,
                    struct retired_list *retired) MUST_USE;
 
-void shared_map_done(struct shared_map *map); /* nobody looks any more */
+void shared_map_done(struct shared_map *map); /* no reader is left */
 
 #endif

@@ -4,7 +4,7 @@
 
 /*
  * SipHash-2-4 (Aumasson and Bernstein, 2012): the keyed hash for tables whose keys a peer can
- * choose. Without the key nobody can make two keys fall together.
+ * choose. Collisions cannot be made without the key.
  */
 
 #include "base/span.h"

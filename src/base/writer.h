@@ -30,7 +30,7 @@ void write_zeros(struct writer *w, size_t len);
 /* writer_reserve - room for `len` octets that the caller fills in; NULL on overflow. */
 uint8_t *writer_reserve(struct writer *w, size_t len);
 
-/* writer_patch_* - overwrites what was written before at `offset`. */
+/* writer_patch_* - overwrites octets at `offset`, which were written before. */
 void writer_patch_u8(struct writer *w, size_t offset, uint8_t value);
 void writer_patch_u16(struct writer *w, size_t offset, uint16_t value);
 void writer_patch_u32(struct writer *w, size_t offset, uint32_t value);

@@ -26,7 +26,7 @@ struct parser {
 
 static int parse_section(struct parser *p, struct tree *section, unsigned depth);
 
-/* error_add - false: there are enough. */
+/* error_add - false: the list of errors is full. */
 static bool error_add(struct settings *settings, const char *text)
 {
     if (settings->n_errors == 0)
@@ -374,8 +374,8 @@ static int parse_include(struct parser *p, struct tree *section, unsigned depth)
     return err;
 }
 
-/* recover - behind the line with an error, to find more of them. false: what follows would mean
- * something else than was meant. */
+/* recover - skips the line with an error, to find further errors. false: the rest cannot be read
+ * without guessing. */
 static bool recover(struct parser *p)
 {
     const char *at = p->pos;

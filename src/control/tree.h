@@ -3,8 +3,9 @@
 #define CONTROL_TREE_H
 
 /*
- * Named sections, lists and values: what both a VICI message and a configuration file are. Children
- * keep their order. Values are octets with a NUL behind them, so that text can be used as it is.
+ * Named sections, lists and values: the content of a VICI message and of a configuration file.
+ * Children keep their order. Values are octets followed by a NUL, so that text can be used
+ * directly.
  */
 
 #include "base/error.h"
@@ -18,7 +19,7 @@ struct tree {
     uint8_t *value; /* TREE_VALUE: owned, NUL behind it */
     size_t len;
     struct tree *first, *last, *next;
-    const char *file; /* configuration files: where it stands; borrowed from struct settings */
+    const char *file; /* configuration files: its file, borrowed from struct settings */
     unsigned line;
     bool inherited; /* configuration files: another section takes keys over from here */
 };

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* Names of public keys: SHA-1, which RFC 5280 and RFC 7296 demand for them. Nobody gains by a
- * collision: what is found by such a name is checked by its signature. */
+/* Names of public keys: SHA-1, which RFC 5280 and RFC 7296 demand. A collision is harmless: the key
+ * that the name finds is verified by its signature. */
 #define CRYPTO_KEY_ID 20
 
 /* crypto_key_ids - of the subjectPublicKey (RFC 5280 section 4.2.1.2), and of the whole

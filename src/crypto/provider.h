@@ -24,7 +24,7 @@ struct crypto_provider {
 struct crypto_provider *crypto_new(void); /* NULL: no memory, or libcrypto lacks an algorithm */
 struct crypto_provider *crypto_free(struct crypto_provider *crypto); /* takes NULL; returns NULL */
 
-/* crypto_forget - the contexts lose the keys that they had last: those of somebody who is gone. */
+/* crypto_forget - the contexts wipe the keys that they used last, when their owner is gone. */
 void crypto_forget(struct crypto_provider *crypto);
 
 #endif

@@ -174,7 +174,7 @@ static int terminate(struct client *client, const char *key, const char *value)
     return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
 }
 
-/* down_session - sessions by number or by who is at the other end; for a Gateway, mostly. */
+/* down_session - ends sessions by number or by the identity of the peer; mainly for a Gateway. */
 static int down_session(const struct ctl_options *options)
 {
     struct client *client = ctl_connect(options);

@@ -269,7 +269,7 @@ static void put_rtt(struct table *table, const struct tree *path)
         table_put(table, NULL, "-");
 }
 
-/* put_heard - a state is what was found out last; this is how long ago anything came. */
+/* put_heard - how long ago the last packet arrived. The state may be older. */
 static void put_heard(struct table *table, const struct tree *path)
 {
     char text[32];

@@ -4,8 +4,8 @@
 
 #include "base/random.h"
 
-/* entropy_random - the kernel's generator (getrandom(2)), thread-safe, lives for ever. Waits for
- * the kernel's pool at boot; a kernel that refuses ends the process: there is no second best. */
+/* entropy_random - the kernel's generator (getrandom(2)), thread-safe, never freed. It waits for
+ * the kernel's pool at boot. If the kernel refuses, the process ends. */
 const struct random *entropy_random(void);
 
 #endif

@@ -9,9 +9,9 @@
 #include "base/time.h"
 
 /*
- * Descriptors and what to do when they are ready; level-triggered epoll. One thread. Handlers may
- * add, change and remove any descriptor, their own included; an event that was fetched for a
- * removed descriptor is not delivered, not even when its number was given out anew.
+ * Calls handlers for descriptors that are ready; level-triggered epoll; one thread. A handler may
+ * add, change and remove any descriptor, its own included. An event that was fetched for a removed
+ * descriptor is not delivered, even if the number was reused.
  */
 struct event_loop;
 

@@ -63,8 +63,8 @@ static struct nlmsghdr *request_begin(struct netlink *netlink, void *buf, uint16
     return header;
 }
 
-/* Sends, and reads answers to this request until the last one. Messages of other sequence numbers
- * or ports end the request: nobody else may write to this socket. */
+/* Sends a request, and reads its answers until the last one. A message with another sequence number
+ * or port ends the request: only the kernel may write to this socket. */
 static int request_run(struct netlink *netlink, struct nlmsghdr *header, mnl_cb_t each,
                        void *context)
 {

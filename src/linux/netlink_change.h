@@ -21,8 +21,8 @@ int netlink_fd(const struct netlink *netlink);
 
 enum netlink_change { NETLINK_ADD, NETLINK_DELETE };
 
-/* netlink_address - an address on an interface, without a prefix route and without DAD. Adding what
- * is there and deleting what is not count as done. ERR_SYSTEM (errno: the kernel's). */
+/* netlink_address - an address on an interface, without a prefix route and without DAD. Adding an
+ * existing address and deleting a missing one succeed. ERR_SYSTEM (errno: the kernel's). */
 int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_t interface,
                     const struct address *address) MUST_USE;
 
@@ -46,10 +46,8 @@ int netlink_route(struct netlink *netlink, enum netlink_change change,
 int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
                  uint32_t table, uint32_t priority) MUST_USE;
 
-/*
- * netlink_rules_sweep - deletes our rules into tables base+1 .. base+2^16 whose interface (number:
- * table - base) is gone: what a killed daemon left. Returns how many, or ERR_SYSTEM.
- */
+/* netlink_rules_sweep - deletes our rules into tables base+1 .. base+2^16 whose interface (number:
+ * table - base) does not exist: a killed daemon leaves them. Returns how many, or ERR_SYSTEM. */
 int netlink_rules_sweep(struct netlink *netlink, uint32_t base) MUST_USE;
 
 #endif

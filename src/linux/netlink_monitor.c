@@ -202,8 +202,8 @@ static int address_seen(const struct nlmsghdr *header, void *context)
     return MNL_CB_OK;
 }
 
-/* Routes of all tables count: a host with several uplinks has the second default route in a table
- * of its own, and our sockets are bound to the interface. */
+/* Routes of all tables count. A host with several uplinks has its second default route in another
+ * table, and our sockets are bound to the interface. */
 static int route_seen(const struct nlmsghdr *header, void *context)
 {
     struct snapshot *snapshot = context;

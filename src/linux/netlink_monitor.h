@@ -3,9 +3,9 @@
 #define LINUX_NETLINK_MONITOR_H
 
 /*
- * Watches links, addresses and routes, without privilege. The multicast messages of the kernel
- * serve as a bell only: what is true is read by a full dump afterwards, so that a lost message
- * (ENOBUFS) cannot leave a wrong picture.
+ * Watches links, addresses and routes, without privilege. Multicast messages of the kernel only say
+ * that something changed. The state is then read by a full dump, so a lost message (ENOBUFS) cannot
+ * leave a wrong state.
  */
 
 #include "multipath/path_manager.h"

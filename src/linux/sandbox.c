@@ -91,7 +91,7 @@ int sandbox_unprivileged(bool *ret_same_uid)
 
 /* --- system calls --- */
 
-/* memory, time, signals, the end: what libc and malloc need in any process */
+/* memory, time, signals, exit: needed by libc and malloc in each process */
 static const int common_calls[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),

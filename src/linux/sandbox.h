@@ -20,7 +20,8 @@ int sandbox_common(pid_t parent) MUST_USE;
 /* sandbox_supervisor - CAP_NET_ADMIN stays, everything else and the bounding set go. ERR_SYSTEM. */
 int sandbox_supervisor(void) MUST_USE;
 
-/* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
+/* sandbox_has_net_admin - checks for the capability first, since the errors of the kernel are
+ * vague. */
 bool sandbox_has_net_admin(void);
 
 /*
@@ -35,9 +36,9 @@ enum sandbox_files {
     SANDBOX_FILES_READ, /* reading all that the user may; no writing, no making, no exec */
 };
 
-/* sandbox_files - what stays of the file system (Landlock), for this thread and those that it
- * starts from now on; descriptors that are open stay as they are. *ret_abi: 0: the kernel has no
- * Landlock, and nothing changed. Needs no_new_privs. ERR_SYSTEM. */
+/* sandbox_files - reduces the visible file system (Landlock), for this thread and threads that it
+ * starts later. Open descriptors stay usable. *ret_abi 0: the kernel has no Landlock, and nothing
+ * changed. Needs no_new_privs. ERR_SYSTEM. */
 int sandbox_files(enum sandbox_files files, int *ret_abi) MUST_USE;
 
 enum sandbox_profile {
@@ -47,9 +48,8 @@ enum sandbox_profile {
     SANDBOX_SUPERVISOR, /* opens sockets, forks; no exec, no tracing, no mounting, no modules */
 };
 
-/* sandbox_filter - the system calls of the profile, for all threads of the process. What is not
- * listed fails with EPERM; what only an attacker calls (exec, ptrace) ends the process. ERR_SYSTEM.
- */
+/* sandbox_filter - restricts the system calls of all threads to the profile. Other calls fail with
+ * EPERM; calls that only an attacker makes (exec, ptrace) end the process. ERR_SYSTEM. */
 int sandbox_filter(enum sandbox_profile profile) MUST_USE;
 
 #endif

@@ -32,7 +32,7 @@ int udp_socket_open(const struct udp_socket_options *options) MUST_USE;
  * of opening; IKE messages to the first. Call on one member when all are open. ERR_SYSTEM. */
 int udp_socket_steer(int fd, unsigned n) MUST_USE;
 
-/* raw and UDP sockets alike: what the data plane wants to be told, and buffers of 4 MiB where the
+/* options of raw and UDP sockets: ancillary data for the data plane, and buffers of 4 MiB if the
  * limits allow. */
 int socket_ip_options_set(int fd, int family) MUST_USE;
 

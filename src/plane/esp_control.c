@@ -15,7 +15,7 @@ struct plane_record *plane_record_find(const struct plane_control *c, esp_child_
     return map_get(&c->records, child);
 }
 
-/* remote_key - addresses that fall together are told apart by whoever asks. */
+/* remote_key - addresses with the same key are compared by the caller. */
 static uint64_t remote_key(const struct address *remote)
 {
     uint64_t words[2];

@@ -11,7 +11,7 @@
 
 /* --- sockets of paths --- */
 
-/* routes_renew - the children of a socket that came or went find theirs anew. */
+/* routes_renew - a socket was added or removed: its Child SAs get their routes again. */
 static void routes_renew(struct esp_plane *plane)
 {
     const struct map *records = &plane->control->records;
@@ -60,7 +60,7 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id)
     struct plane_sockets *s = path_find(c, path_id);
     if (s == NULL)
         return ERR_NOT_FOUND;
-    s->used = false; /* so that nobody finds it again */
+    s->used = false; /* readers do not find it any more */
     routes_renew(plane);
     s->used = true;
     plane_sockets_drop(plane, s);

@@ -32,7 +32,7 @@ static void signal_control(struct plane_inbox *inbox)
     if (atomic_exchange(&inbox->signalled, true))
         return;
     uint64_t one = 1;
-    /* the counter cannot be full: nobody writes while `signalled` is set */
+    /* the counter cannot be full: no worker writes while `signalled` is set */
     if (write(inbox->event_fd, &one, sizeof(one)) < 0)
         atomic_store(&inbox->signalled, false);
 }
@@ -52,7 +52,7 @@ void plane_inbox_clear(struct plane_inbox *inbox)
     if (read(inbox->event_fd, &count, sizeof(count)) < 0)
         return;
     atomic_store(&inbox->signalled, false);
-    /* whoever clears looked for something else, or looked before this came */
+    /* the reader took something else, or read before this arrived */
     if (queues_wait(inbox))
         signal_control(inbox);
 }
@@ -134,7 +134,7 @@ void plane_acquire_put(struct esp_plane *plane, const struct esp_acquire *acquir
 {
     struct plane_inbox *inbox = &plane->inbox;
     pthread_mutex_lock(&inbox->mutex);
-    if (inbox->acquire_n < PLANE_ACQUIRE_QUEUE) /* full: whoever sent it sends again */
+    if (inbox->acquire_n < PLANE_ACQUIRE_QUEUE) /* full: the peer retransmits */
         inbox->acquire[inbox->acquire_n++] = *acquire;
     pthread_mutex_unlock(&inbox->mutex);
     signal_control(inbox);

@@ -60,12 +60,13 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
  * moment. */
 int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child) MUST_USE;
 
-/* esp_plane_child_move - other addresses (MOBIKE, NAT rebinding). The MTU starts anew; 0: 1500. */
+/* esp_plane_child_move - changes addresses (MOBIKE, NAT rebinding). The MTU starts anew; 0:
+ * 1500. */
 int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
                          bool udp_encap, uint16_t mtu) MUST_USE;
 
-/* esp_plane_child_selectors - what it carries from now on, where that follows the addresses.
- * ERR_NOT_FOUND, ERR_INVALID, ERR_NO_MEMORY: it has the old ones, or sends nothing. */
+/* esp_plane_child_selectors - changes the selectors of a Child SA whose selectors follow the
+ * addresses. ERR_NOT_FOUND; ERR_INVALID, ERR_NO_MEMORY: it has the old ones, or does not send. */
 int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
                               const struct esp_ts_list *local,
                               const struct esp_ts_list *remote) MUST_USE;
@@ -128,7 +129,7 @@ struct esp_plane_stats {
 void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *ret_stats);
 
 /* esp_plane_inner_mtu - the largest inner packet for an outer path of `mtu` octets with the
- * algorithms of a child: what the TUN device's MTU should be at most. */
+ * algorithms of a Child SA: an upper bound for the MTU of the TUN device. */
 uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config);
 
 /* --- sockets of single paths --- */

@@ -34,9 +34,8 @@ void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inn
     (void)esp_coalesce_add(&w->coalesce, packet, inner);
 }
 
-/* source_check - an authentic packet, the newest so far, that came from elsewhere: a NAT rebinding,
- * or a peer that moved; or in UDP, where we send without. What to do about it is the control
- * thread's decision. */
+/* source_check - an authentic packet, the newest so far, has another source: a NAT rebinding, a
+ * peer that moved, or UDP where we send without. The control thread decides. */
 static void source_check(struct plane_worker *w, struct esp_child *child,
                          const struct endpoint *from)
 {
@@ -239,7 +238,7 @@ static void message_take(struct plane_worker *w, const struct plane_source *sour
     message_split(w, source, octets, &info);
 }
 
-/* udp_read - one message, behind those that are there. false: none. */
+/* udp_read - reads one message into the batch. false: none. */
 static bool udp_read(struct plane_worker *w, const struct plane_source *source)
 {
     struct plane_recv *r = &w->recv;

@@ -264,7 +264,7 @@ static bool leaves_the_link(const struct esp_inner *inner)
            !address_is_loopback(&inner->dst) && !address_is_any(&inner->src);
 }
 
-/* acquire - a packet that no Child SA takes; whoever waits for such is told. */
+/* acquire - no Child SA takes the packet: tells a subscriber, if any. */
 static void acquire(struct plane_worker *w, const struct esp_inner *inner)
 {
     if (!atomic_load_explicit(&w->plane->acquire, memory_order_relaxed) ||

@@ -21,7 +21,7 @@ static inline struct wire_builder wire_builder_of(void *buffer, size_t cap)
 {
     return (struct wire_builder){.w = writer_of(buffer, cap)};
 }
-/* wire_builder_reset - throws away what was written. */
+/* wire_builder_reset - discards everything that was written. */
 void wire_builder_reset(struct wire_builder *b);
 
 struct writer *wire_begin(struct wire_builder *b, uint8_t type);

@@ -270,7 +270,7 @@ static int private_sign(const uint8_t *key_id, uint16_t hashes)
     return answer.error;
 }
 
-/* key_write - the forms in which private keys lie in files. */
+/* enum form - of a private key in a file. */
 enum form { PEM_PKCS8, PEM_OLD, PEM_ENCRYPTED, DER_PKCS8, DER_ENCRYPTED, DER_OLD, FORMS };
 
 static struct span key_write(EVP_PKEY *key, enum form form, uint8_t *out, size_t cap)
