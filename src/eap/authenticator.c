@@ -70,6 +70,8 @@ static void request_end(struct eap_authenticator *a, struct eap_result *ret, str
         refuse(a, ret, "a request does not fit into a packet");
     else
         conversation_reply(ret, w);
+    /* of a method that says failure itself, and waits for the peer's last Response */
+    memcpy(ret->reason, a->c.talk.reason, sizeof(ret->reason));
 }
 
 static void succeed(struct eap_authenticator *a, struct eap_result *ret)

@@ -179,6 +179,7 @@ static enum eap_step failure_send(struct eap_talk *talk, struct mschapv2_state *
     header_write(w, OP_FAILURE, s->id, strlen(text));
     write_bytes(w, span_text(text));
     s->at = STATE_FAILED;
+    (void)eap_failed(talk, "wrong user name or password (MSCHAPv2)");
     return EAP_STEP_REPLY;
 }
 
@@ -226,7 +227,7 @@ static enum eap_step mschapv2_authenticator_recv(struct eap_talk *talk, void *st
         if (op != OP_SUCCESS)
             return eap_failed(talk, "the peer does not take our proof of the password");
         return keys_set(talk, s);
-    case STATE_FAILED: return eap_failed(talk, "wrong user name or password (MSCHAPv2)");
+    case STATE_FAILED: return eap_failed(talk, "the peer has read that it is refused (MSCHAPv2)");
     case STATE_RESPONDED:
     case STATE_OVER: break;
     }

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real RADIUS servers on hosts of the lab: FreeRADIUS and hostapd."""
+import os
+import re
+
+from lab.daemons import Program
+from lab.run import run, wait
+
+SECRET = "radius-secret"
+
+FREERADIUS = """
+prefix = /usr
+logdir = {dir}
+run_dir = {dir}
+libdir = /usr/lib/freeradius
+name = freeradius
+max_requests = 4096
+cleanup_delay = 0
+log {{
+    destination = stdout
+    auth = yes
+}}
+security {{
+    allow_core_dumps = no
+    status_server = yes
+}}
+thread pool {{
+    start_servers = 1
+    max_servers = 4
+    min_spare_servers = 1
+    max_spare_servers = 3
+    max_requests_per_server = 0
+}}
+client lab {{
+    ipaddr = 0.0.0.0/0
+    secret = {secret}
+    require_message_authenticator = yes
+}}
+client statistics {{
+    ipaddr = 127.0.0.1
+    secret = {secret}
+}}
+modules {{
+    files {{
+        usersfile = {dir}/users
+    }}
+    always ok {{
+        rcode = ok
+    }}
+    mschap {{
+        use_mppe = yes
+    }}
+    detail accounts {{
+        filename = {dir}/accounts
+    }}
+    eap {{
+        default_eap_type = {method}
+        md5 {{
+        }}
+        mschapv2 {{
+            send_error = yes
+        }}
+        tls-config tls-lab {{
+            private_key_file = {certs}/server.key
+            certificate_file = {certs}/server.pem
+            ca_file = {certs}/ca.pem
+            tls_min_version = "1.2"
+            tls_max_version = "{tls}"
+        }}
+        tls {{
+            tls = tls-lab
+        }}
+        ttls {{
+            tls = tls-lab
+            default_eap_type = mschapv2
+            virtual_server = default
+        }}
+        peap {{
+            tls = tls-lab
+            default_eap_type = mschapv2
+            virtual_server = default
+        }}
+    }}
+}}
+server default {{
+    listen {{
+        type = auth
+        ipaddr = *
+        port = 1812
+    }}
+    listen {{
+        type = acct
+        ipaddr = *
+        port = 1813
+    }}
+    listen {{
+        type = status
+        ipaddr = 127.0.0.1
+        port = 18121
+    }}
+    authorize {{
+        eap {{
+            ok = return
+        }}
+        files
+        mschap
+    }}
+    authenticate {{
+        Auth-Type MS-CHAP {{
+            mschap
+        }}
+        eap
+    }}
+    accounting {{
+        accounts
+    }}
+}}
+"""
+
+HOSTAPD = """
+interface=lo
+driver=none
+logger_stdout=-1
+logger_stdout_level=0
+radius_server_clients={dir}/clients
+radius_server_auth_port=1812
+eap_server=1
+eap_user_file={dir}/users
+ca_cert={certs}/ca.pem
+server_cert={certs}/server.pem
+private_key={certs}/server.key
+{more}
+"""
+
+
+def certificates(folder):
+    """A CA, a server aaa.lab.example and a client anna; returns the folder."""
+    os.makedirs(folder, exist_ok=True)
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    run("openssl", "req", "-x509", *key, "-subj", "/CN=Lab CA", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    for name, alternative in (("server", "DNS:aaa.lab.example"), ("client", "email:anna@lab.example")):
+        run("openssl", "req", "-x509", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key", *key, "-subj", f"/CN={name}",
+            "-addext", f"subjectAltName={alternative}", "-addext", "basicConstraints=critical,CA:FALSE",
+            "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
+    return folder
+
+
+class Freeradius(Program):
+    """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}."""
+
+    def __init__(self, lab, host, users, method="mschapv2", tls="1.3"):
+        super().__init__(lab, host, "freeradius")
+        self.folder = lab.path(self.name)
+        os.makedirs(self.folder, exist_ok=True)
+        certs = certificates(os.path.join(self.folder, "certs"))
+        with open(os.path.join(self.folder, "radiusd.conf"), "w", encoding="utf-8") as file:
+            file.write(FREERADIUS.format(dir=self.folder, certs=certs, method=method, tls=tls, secret=SECRET))
+        with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
+            for name, (password, replies) in users.items():
+                file.write(f'{name} Cleartext-Password := "{password}"\n' + ",\n".join(f"\t{reply}" for reply in replies) + "\n\n")
+
+    def start(self):
+        """Starts it and waits until it serves."""
+        self._launch(["freeradius", "-X", "-d", self.folder, "-D", "/usr/share/freeradius"], {})
+        return self
+
+    def _answers(self):
+        return "Ready to process requests" in self.log()
+
+    def counters(self):
+        """What Status-Server says: {"Access-Requests": n, "Accounting-Requests": n, ...}."""
+        answer = run("ip", "netns", "exec", self.lab.name(self.host), "radclient", "-x", "127.0.0.1:18121", "status", SECRET,
+                     input="Message-Authenticator = 0x00, FreeRADIUS-Statistics-Type = All\n")
+        return {name: int(value) for name, value in re.findall(r"FreeRADIUS-Total-(\S+) = (\d+)", answer)}
+
+    def answers(self):
+        """Answers to Access-Requests, by its counters, which it brings up to date a little later. (They also count
+        Status-Server as a request.)"""
+        def count():
+            counters = self.counters()
+            answers = counters["Access-Accepts"] + counters["Access-Rejects"] + counters["Access-Challenges"]
+            return answers if answers == self.requests() else None
+        return wait(count, "as many answers as requests")
+
+    def requests(self):
+        """Access-Requests on the wire, by its log."""
+        return self.log().count("Received Access-Request")
+
+    def accounts(self):
+        """The Acct-Status-Type of each accounting request, in order."""
+        path = os.path.join(self.folder, "accounts")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as file:
+            return re.findall(r"Acct-Status-Type = (\S+)", file.read())
+
+
+class Hostapd(Program):
+    """hostapd as a RADIUS server. `users`: lines of its eap_user_file."""
+
+    def __init__(self, lab, host, users, more=""):
+        super().__init__(lab, host, "hostapd")
+        self.folder = lab.path(self.name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.certs = certificates(os.path.join(self.folder, "certs"))
+        for name, text in (("users", users), ("clients", f"0.0.0.0/0 {SECRET}\n"),
+                           ("hostapd.conf", HOSTAPD.format(dir=self.folder, certs=self.certs, more=more))):
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def start(self):
+        """Starts it and waits until it serves."""
+        self._launch(["hostapd", "-dd", os.path.join(self.folder, "hostapd.conf")], {})
+        return self
+
+    def _answers(self):
+        return "AP-ENABLED" in self.log()
+
+    def requests(self):
+        """Access-Requests that came."""
+        return self.log().count("RADIUS message: code=1 (Access-Request)")

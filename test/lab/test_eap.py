@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins by EAP: two ikats, and strongSwan in both roles."""
+import pytest
+
+from lab.daemons import PLUGINS
+from lab.net import address
+from lab.run import wait
+from lab.settings import IDS, end_user, gateway, paths
+
+EAP_PLUGINS = {"load": PLUGINS + " eap-identity eap-mschapv2 eap-tls eap-md5 md5"}
+KINDS = ("ikatd-ikatd", "ikatd-strongswan", "strongswan-ikatd")
+USER, PASSWORD = "anna", "correct horse"
+
+
+def secrets(password=PASSWORD, user=USER):
+    """The password of one person; the Gateway still proves itself by the lab's shared secret."""
+    return {"secrets": {"eap-anna": {"id": user, "secret": f'"{password}"'}}}
+
+
+def pair(world, kinds, method="mschapv2", mine=None, theirs=None, **keys):
+    """A lab with the two kinds of daemons as End User and Gateway; `mine` and `theirs`: changes of the whole settings."""
+    lab = world.lab()
+    eu = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | keys, top=mine or secrets())
+    gw = gateway({"remote": {"auth": f"eap-{method}", "eap_id": "%any", "id": "%any"}}, top=theirs or secrets())
+    ends = []
+    for kind, host, settings in zip(kinds.split("-")[::-1], ("gw", "eu"), (gw, eu)):
+        ends.append(world.ikatd(lab, host, settings) if kind == "ikatd" else world.strongswan(lab, host, settings, EAP_PLUGINS))
+    return lab, ends[1], ends[0]
+
+
+def up(lab, eu, gw):
+    """Brings the VPN up and sends something through it."""
+    answer = eu.initiate("net")
+    assert answer["success"] == "yes", answer
+    wait(lambda: len(eu.children()) == len(gw.children()) == 1, "one Child SA at both ends")
+    lab.run("eu", "ping", "-c1", "-W5", address("lan", "host"))
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_mschapv2(world, kinds):
+    lab, eu, gw = pair(world, kinds)
+    up(lab, eu, gw)
+    assert gw.sas()[0][1]["remote-eap-id"] == USER
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_wrong_password(world, kinds):
+    """Nothing comes up, and ikat says why."""
+    _, eu, gw = pair(world, kinds, mine=secrets("wrong"))
+    assert eu.initiate("net")["success"] == "no"
+    if kinds.startswith("ikatd"):
+        eu.wait_log("E=691")
+    else:
+        gw.wait_log("wrong user name or password")
+    assert not eu.established() and not gw.established()
+
+
+def test_identity_of_idi(world):
+    """Without eap_id at the Gateway nobody is asked: IDi is the EAP identity."""
+    lab = world.lab()
+    person = secrets(user=IDS["eu"])
+    gw = world.ikatd(lab, "gw", gateway({"remote": {"auth": "eap-mschapv2"}}, top=person))
+    eu = world.ikatd(lab, "eu", end_user({"local": {"auth": "eap-mschapv2"}}, top=person))
+    up(lab, eu, gw)
+    assert gw.sas()[0][1]["remote-eap-id"] == IDS["eu"]
+
+
+def test_dynamic(world):
+    lab, eu, gw = pair(world, "ikatd-ikatd", "dynamic")
+    up(lab, eu, gw)
+
+
+def test_clones_ask_nobody(world):
+    """One login by EAP, two paths: the second one costs no EAP."""
+    _, eu, gw = pair(world, "ikatd-ikatd", **paths())
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    assert gw.sessions()[0]["logins"] == 1
