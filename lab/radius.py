@@ -2,6 +2,7 @@
 """Real RADIUS servers on hosts of the lab: FreeRADIUS and hostapd."""
 import os
 import re
+import sys
 
 from lab.daemons import Program
 from lab.run import run, wait
@@ -193,6 +194,23 @@ class Freeradius(Program):
             return []
         with open(path, encoding="utf-8") as file:
             return re.findall(r"Acct-Status-Type = (\S+)", file.read())
+
+
+class Hlr(Program):
+    """lab/hlr.py for hostapd: one USIM."""
+
+    def __init__(self, lab, host, imsi, key, opc):
+        super().__init__(lab, host, "hlr")
+        self.socket = lab.path("hlr.socket")
+        self.words = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "hlr.py"), self.socket, imsi, key, opc]
+
+    def start(self):
+        """Starts it and waits until it serves."""
+        self._launch(self.words, {})
+        return self
+
+    def _answers(self):
+        return "ready" in self.log()
 
 
 class Hostapd(Program):

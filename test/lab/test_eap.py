@@ -17,6 +17,15 @@ def secrets(password=PASSWORD, user=USER):
     return {"secrets": {"eap-anna": {"id": user, "secret": f'"{password}"'}}}
 
 
+# a USIM, by which EAP-AKA logs in
+IMSI, KEY, OPC = "232010000000000", "90dca4eda45b53cf0f12d7c9c3bc6a89", "cb9cccc4b9258e6dca4760379fb82581"
+
+
+def usim(user=USER, key=KEY + OPC):
+    """The USIM of one person: K and OPc."""
+    return {"secrets": {"eap-sim": {"id": user, "secret": "0x" + key}}}
+
+
 def pair(world, kinds, method="mschapv2", mine=None, theirs=None, **keys):
     """A lab with the two kinds of daemons as End User and Gateway; `mine` and `theirs`: changes of the whole settings."""
     lab = world.lab()
@@ -63,6 +72,19 @@ def test_identity_of_idi(world):
     eu = world.ikatd(lab, "eu", end_user({"local": {"auth": "eap-mschapv2"}}, top=person))
     up(lab, eu, gw)
     assert gw.sas()[0][1]["remote-eap-id"] == IDS["eu"]
+
+
+def test_aka(world):
+    lab, eu, gw = pair(world, "ikatd-ikatd", "aka", usim(), usim())
+    up(lab, eu, gw)
+
+
+def test_aka_of_another_network(world):
+    """The USIM refuses a Gateway that does not know its key, before it says anything that the key yields."""
+    _, eu, gw = pair(world, "ikatd-ikatd", "aka", usim(), usim(key=KEY + KEY))
+    assert eu.initiate("net")["success"] == "no"
+    eu.wait_log("does not know the USIM's key")
+    assert not gw.established()
 
 
 def test_dynamic(world):

@@ -3,10 +3,10 @@
 import pytest
 
 from lab.net import address
-from lab.radius import SECRET, Freeradius, Hostapd
+from lab.radius import SECRET, Freeradius, Hlr, Hostapd
 from lab.run import run, wait
 from lab.settings import end_user, gateway, paths
-from test_eap import EAP_PLUGINS, PASSWORD, USER, secrets, up
+from test_eap import EAP_PLUGINS, IMSI, KEY, OPC, PASSWORD, USER, secrets, up, usim
 
 AAA = address("lan", "host")
 
@@ -16,10 +16,10 @@ def radius(*servers):
     return {"radius": {f"aaa{i}": {"address": server, "secret": SECRET, "preference": str(-i)} for i, server in enumerate(servers)}}
 
 
-def ends(world, lab, kind="ikatd", method="mschapv2", servers=(AAA,), conn=None, **keys):
+def ends(world, lab, kind="ikatd", method="mschapv2", servers=(AAA,), conn=None, mine=None, **keys):
     """A Gateway that asks the servers, and an End User."""
     gw = world.ikatd(lab, "gw", gateway({"remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}} | keys, top=radius(*servers)))
-    settings = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | (conn or {}), top=secrets())
+    settings = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | (conn or {}), top=mine or secrets())
     eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
     return eu, gw
 
@@ -90,3 +90,17 @@ def test_hostapd(world):
     eu, gw = ends(world, lab)
     up(lab, eu, gw)
     assert server.requests() == 3
+
+
+def test_aka(world):
+    """EAP-AKA of a USIM with hostapd, whose vectors come from another MILENAGE than ours. The second login is fresh."""
+    lab = world.lab()
+    hlr = Hlr(lab, "host", IMSI, KEY, OPC).start()
+    Hostapd(lab, "host", '"0"* AKA\n', f"eap_sim_db=unix:{hlr.socket}\neap_sim_aka_result_ind=0\neap_sim_id=0\n").start()
+    name = f"0{IMSI}@wlan.example"
+    eu, gw = ends(world, lab, method="aka", conn={"local": {"auth": "eap-aka", "eap_id": name}}, mine=usim(name))
+    for _ in range(2):
+        up(lab, eu, gw)
+        assert gw.sas()[0][1]["remote-eap-id"] == name
+        assert eu.request("terminate", ike="home")["success"] == "yes"
+        wait(lambda: not gw.established(), "the session ends")
