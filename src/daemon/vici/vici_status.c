@@ -202,8 +202,8 @@ static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "remote-host", "%s", address_print(&sa->path.remote.address, address));
     vici_put(w, "remote-port", "%u", sa->path.remote.port);
     vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
-    if (session->remote_id.type == ID_EAP)
-        vici_put(w, "remote-eap-id", "%s", identity_print(&session->remote_id, text));
+    if (session->eap_identity[0] != '\0')
+        vici_put(w, "remote-eap-id", "%s", session->eap_identity);
     if (sa->role == IKE_SA_INITIATOR)
         vici_put(w, "initiator", "yes");
     vici_put(w, "initiator-spi", "%016" PRIx64, sa->spi_i);
@@ -398,8 +398,8 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "state", "%s", session->established ? "established" : "connecting");
     vici_put(w, "local-id", "%s", identity_print(&session->local_id, text));
     vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
-    if (session->remote_id.type == ID_EAP)
-        vici_put(w, "remote-eap-id", "%s", identity_print(&session->remote_id, text));
+    if (session->eap_identity[0] != '\0')
+        vici_put(w, "remote-eap-id", "%s", session->eap_identity);
     vici_put(w, "logins", "%u", session->logins);
     vici_put(w, "ike-sas", "%u", session->n_ike_sas);
     vici_put(w, "child-sas", "%u", session->n_children);
