@@ -109,13 +109,13 @@ static void packets(struct bench *bench)
 
 static void ke_generate(struct bench *bench)
 {
-    ke_free(ke_new(bench->group, &dice));
+    ke_free(ke_begin(bench->group, &dice));
 }
 
 static void ke_derive(struct bench *bench)
 {
     static struct secret secret;
-    ASSERT(ke_shared(bench->ke, ke_public(bench->peer), &secret) == 0);
+    ASSERT(ke_finish(bench->ke, ke_public(bench->peer), &secret) == 0);
 }
 
 static void prf(struct bench *bench)
@@ -153,8 +153,8 @@ static void login(struct bench *bench)
     static const uint16_t groups[] = {31, 19, 20, 14, 32};
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         bench->group = groups[i];
-        bench->ke = ke_new(groups[i], &dice);
-        bench->peer = ke_new(groups[i], &dice);
+        bench->ke = ke_begin(groups[i], &dice);
+        bench->peer = ke_begin(groups[i], &dice);
         ASSERT(bench->ke != NULL && bench->peer != NULL);
         double generate = measure(ke_generate, bench);
         printf("key exchange %2u: generate %8.0f ns  derive %8.0f ns\n", groups[i], generate,

@@ -54,12 +54,12 @@ static void both_ends_agree(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        struct ke *a = ke_new(groups[i], &dice), *b = ke_new(groups[i], &dice);
+        struct ke *a = ke_begin(groups[i], &dice), *b = ke_begin(groups[i], &dice);
         struct secret sa = {0}, sb = {0};
         assert_non_null(a);
         assert_non_null(b);
-        assert_int_equal(ke_shared(a, ke_public(b), &sa), 0);
-        assert_int_equal(ke_shared(b, ke_public(a), &sb), 0);
+        assert_int_equal(ke_finish(a, ke_public(b), &sa), 0);
+        assert_int_equal(ke_finish(b, ke_public(a), &sb), 0);
         assert_true(sa.len > 0 && span_equal(secret_span(&sa), secret_span(&sb)));
         ke_free(a);
         ke_free(b);
@@ -94,10 +94,10 @@ static void x25519_vector(void **state)
                                        0xe0, 0x7e, 0x21, 0xc9, 0x47, 0xd1, 0x9e, 0x33,
                                        0x76, 0xf0, 0x9b, 0x3c, 0x1e, 0x16, 0x17, 0x42};
     const struct random alice = {fill_alice, NULL};
-    struct ke *ke = ke_new(31, &alice);
+    struct ke *ke = ke_begin(31, &alice);
     struct secret secret = {0};
     assert_memory_equal(ke_public(ke).ptr, want, 32);
-    assert_int_equal(ke_shared(ke, span_of(bob, 32), &secret), 0);
+    assert_int_equal(ke_finish(ke, span_of(bob, 32), &secret), 0);
     assert_memory_equal(secret.octets, shared, 32);
     ke_free(ke);
 }
@@ -107,7 +107,7 @@ static void refused(const struct ke *ke, struct span value)
 {
     struct secret secret = {0};
     assert_false(ke_public_fits(ke_group(ke), value));
-    assert_int_equal(ke_shared(ke, value, &secret), ERR_CRYPTO);
+    assert_int_equal(ke_finish(ke, value, &secret), ERR_CRYPTO);
 }
 
 static void hex(const char *text, uint8_t *out, size_t len)
@@ -133,7 +133,7 @@ static void montgomery_small_order(void **state)
     uint8_t value[56];
     struct secret secret = {0};
     (void)state;
-    struct ke *ke = ke_new(31, &dice);
+    struct ke *ke = ke_begin(31, &dice);
     for (size_t i = 0; i < ARRAY_LEN(x25519); i++) {
         hex(x25519[i], value, 32);
         refused(ke, span_of(value, 32));
@@ -141,10 +141,10 @@ static void montgomery_small_order(void **state)
         refused(ke, span_of(value, 32));
         value[0] ^= 8;
         assert_true(ke_public_fits(31, span_of(value, 32)));
-        assert_int_equal(ke_shared(ke, span_of(value, 32), &secret), 0);
+        assert_int_equal(ke_finish(ke, span_of(value, 32), &secret), 0);
     }
     ke_free(ke);
-    ke = ke_new(32, &dice);
+    ke = ke_begin(32, &dice);
     for (int which = 0; which < 5; which++) {
         memset(value, which < 2 ? 0 : 0xff, sizeof(value));
         value[28] = which == 2 || which == 3 ? 0xfe : value[28];
@@ -154,7 +154,7 @@ static void montgomery_small_order(void **state)
         refused(ke, span_of(value, 56));
         value[0] ^= 8;
         assert_true(ke_public_fits(32, span_of(value, 56)));
-        assert_int_equal(ke_shared(ke, span_of(value, 56), &secret), 0);
+        assert_int_equal(ke_finish(ke, span_of(value, 56), &secret), 0);
     }
     ke_free(ke);
     assert_false(ke_public_fits(2, span_of(value, 56)));
@@ -166,7 +166,7 @@ static void hostile_public_values(void **state)
     (void)state;
     static uint8_t value[KE_PUBLIC_MAX];
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        struct ke *ke = ke_new(groups[i], &dice);
+        struct ke *ke = ke_begin(groups[i], &dice);
         size_t len = ke_public(ke).len;
         /* zero; the point (0,0); all-zero result of Curve25519/448 */
         memset(value, 0, sizeof(value));
@@ -189,7 +189,7 @@ static void hostile_public_values(void **state)
         }
         ke_free(ke);
     }
-    assert_null(ke_new(2, &dice));
+    assert_null(ke_begin(2, &dice));
 }
 
 /* RFC 3526: the primes of all groups begin with these octets; a little less is taken, more is not.
@@ -202,12 +202,12 @@ static void modp_limits(void **state)
     struct secret secret = {0};
     (void)state;
     for (uint16_t group = 14; group <= 16; group++) {
-        struct ke *ke = ke_new(group, &dice);
+        struct ke *ke = ke_begin(group, &dice);
         size_t len = 256u + 128u * (group - 14u);
         assert_int_equal(ke_public(ke).len, len);
         memset(value, 0, sizeof(value));
         memcpy(value, begin, sizeof(begin));
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
+        assert_int_equal(ke_finish(ke, span_of(value, len), &secret), 0);
         value[sizeof(begin) - 1]++;
         refused(ke, span_of(value, len));
         /* p - 1 has the order 2 (RFC 6989 section 2.1); they all end with 64 ones */
@@ -218,7 +218,7 @@ static void modp_limits(void **state)
         value[len - 1] = 0xfe;
         refused(ke, span_of(value, len));
         value[len - 1] = 0xfd;
-        assert_int_equal(ke_shared(ke, span_of(value, len), &secret), 0);
+        assert_int_equal(ke_finish(ke, span_of(value, len), &secret), 0);
         BN_free(p);
         ke_free(ke);
     }

@@ -281,21 +281,26 @@ static bool init(struct ke *ke, const uint8_t *seed)
     return false;
 }
 
-struct ke *ke_new(uint16_t group, const struct random *random)
+static struct ke *ke_from_seed(const struct ke_method *method, const uint8_t *seed)
 {
-    const struct ke_method *method = find(group);
-    if (method == NULL)
-        return NULL;
     struct ke *ke = calloc(1, sizeof(*ke));
     if (ke == NULL)
         return NULL;
-    uint8_t seed[80];
+    ke->method = method;
+    return init(ke, seed) ? ke : ke_free(ke);
+}
+
+struct ke *ke_begin(uint16_t group, const struct random *random)
+{
+    const struct ke_method *method = find(group);
+    uint8_t seed[KE_SEED_MAX];
+    if (method == NULL)
+        return NULL;
     ASSERT(method->private_len <= sizeof(seed));
     random_fill(random, seed, method->private_len);
-    ke->method = method;
-    bool ok = init(ke, seed);
+    struct ke *ke = ke_from_seed(method, seed);
     wipe(seed, sizeof(seed));
-    return ok ? ke : ke_free(ke);
+    return ke;
 }
 
 struct ke *ke_free(struct ke *ke)
@@ -328,7 +333,7 @@ static bool shared(const struct ke *ke, struct span peer, uint8_t *out)
     return false;
 }
 
-int ke_shared(const struct ke *ke, struct span peer, struct secret *ret_shared)
+int ke_finish(const struct ke *ke, struct span peer, struct secret *ret_shared)
 {
     uint8_t out[KE_PUBLIC_MAX];
     if (peer.len != ke->method->public_len)
@@ -338,4 +343,29 @@ int ke_shared(const struct ke *ke, struct span peer, struct secret *ret_shared)
         secret_set(ret_shared, span_of(out, ke->method->shared_len));
     wipe(out, sizeof(out));
     return ok ? 0 : ERR_CRYPTO;
+}
+
+bool ke_answer_init(struct ke_answer *answer, uint16_t group, struct span peer,
+                    const struct random *random)
+{
+    const struct ke_method *method = find(group);
+    if (method == NULL || peer.len != method->public_len)
+        return false;
+    *answer = (struct ke_answer){.group = group, .len = method->public_len};
+    memcpy(answer->peer, peer.ptr, peer.len);
+    random_fill(random, answer->seed, method->private_len);
+    return true;
+}
+
+void ke_answer_run(struct ke_answer *answer)
+{
+    const struct ke_method *method = find(answer->group);
+    ASSERT(method != NULL && answer->len == method->public_len);
+    struct ke *ke = ke_from_seed(method, answer->seed);
+    wipe(answer->seed, sizeof(answer->seed));
+    answer->error = ke == NULL ? ERR_NO_MEMORY
+                               : ke_finish(ke, span_of(answer->peer, answer->len), &answer->shared);
+    if (ke != NULL)
+        memcpy(answer->public_value, ke->public_value, answer->len);
+    ke_free(ke);
 }

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "crypto/ke.h"
 #include "ike/connection.h"
 #include "ike/terms/auth_octets.h"
 
@@ -49,10 +50,11 @@ struct ike_options {
     struct crypto_provider *crypto; /* borrowed */
     const struct random *random;    /* borrowed */
     uint32_t max_half_open, cookie_threshold, cookie_per_address,
-        block_per_address;       /* 0: LIMIT_* */
-    nanos ke_budget_ns;          /* of key exchange for logins in a second; 0: LIMIT_KE_BUDGET_NS */
-    bool silent_at_first;        /* IKE_SA_INIT requests get no answer until ike_serve */
-    nanos retransmit_initial_ns; /* 0: 1 s */
+        block_per_address; /* 0: LIMIT_* */
+    nanos ke_budget_ns;    /* of key exchange for logins in a second; 0: LIMIT_KE_BUDGET_NS */
+    bool ke_jobs; /* answers to a key exchange are jobs (IKE_EV_KE); otherwise computed at once */
+    bool silent_at_first;             /* IKE_SA_INIT requests get no answer until ike_serve */
+    nanos retransmit_initial_ns;      /* 0: 1 s */
     uint32_t retransmit_base_percent; /* 0: 180 */
     uint32_t retransmit_tries;        /* 0: 6 */
     uint16_t fragment_size;           /* IP datagram octets; 0: 1280 */
@@ -217,6 +219,7 @@ enum ike_event_kind {
     IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
     IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
     IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
+    IKE_EV_KE,            /* ke: answer a key exchange; any thread may */
     IKE_EV_LEASE,         /* lease: inner addresses for a session */
     IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
                              IKE_EV_CHILD_SWITCH */
@@ -301,6 +304,14 @@ struct ike_eap_job {
     struct span packet;
 };
 
+/* struct ike_ke_job - first come established IKE SAs, then peers that have returned a cookie or are
+ * known, then the others. */
+enum ike_ke_class { IKE_KE_ESTABLISHED, IKE_KE_PROVEN, IKE_KE_STRANGER, IKE_KE_CLASSES };
+struct ike_ke_job {
+    enum ike_ke_class class;
+    struct ke_answer answer; /* to be copied; the queue wipes this one */
+};
+
 #define IKE_LEASE_ADDRESSES 4
 struct ike_lease_job {
     const struct ike_conn *conn;
@@ -364,6 +375,7 @@ struct ike_event {
         struct ike_auth_job auth;
         struct ike_eap_job eap;
         struct ike_lease_job lease;
+        struct ike_ke_job ke;
         struct ike_child_install install;
     };
 };
@@ -401,10 +413,11 @@ struct ike_result {
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
 
-    struct ike_config config; /* LEASE */
+    struct ike_config config;   /* LEASE */
+    const struct ke_answer *ke; /* KE: as ke_answer_run left it; borrowed during the call */
 };
 
-/* ike_complete - the answer to a job. Unknown jobs (the SA went away meanwhile) are ignored. */
+/* ike_complete - the answer to a job. KE with ERR_AGAIN: too many wait, the peer may ask again. Unknown jobs (the SA went away meanwhile) are ignored. */
 void ike_complete(struct ike *ike, ike_job_id job, const struct ike_result *result, nanos now);
 
 /* --- output --- */

@@ -437,6 +437,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_AUTH_VERIFY:
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
+    case IKE_EV_KE:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:

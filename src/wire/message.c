@@ -55,6 +55,8 @@ enum wire_fault wire_chain_read(struct span octets, uint8_t first, struct wire_m
     enum wire_fault fault = WIRE_OK;
 
     message->n = 0;
+    message->chain = octets;
+    message->first = first;
     *ret_critical = *ret_inner_first = 0;
     while (type != WIRE_PAYLOAD_NONE) {
         uint8_t next = read_u8(&r);

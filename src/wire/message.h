@@ -50,6 +50,8 @@ struct wire_payload {
 struct wire_message {
     struct ike_header header;
     struct span octets; /* the whole message, as it was received */
+    struct span chain;  /* its payloads, decrypted where they were; borrowed as they are */
+    uint8_t first;      /* type of the first one */
     size_t n;
     struct wire_payload payloads[LIMIT_PAYLOADS];
 };

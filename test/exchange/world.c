@@ -69,6 +69,28 @@ void world_free(struct world *world)
 
 /* --- the jobs --- */
 
+static void do_key_exchange(struct peer *peer, const struct ike_event *event)
+{
+    assert_true(peer->n_ke < ARRAY_LEN(peer->ke));
+    peer->ke[peer->n_ke].job = event->job;
+    peer->ke[peer->n_ke++].answer = event->ke.answer;
+    if (!peer->hold_ke)
+        world_ke_run(peer, 0);
+}
+
+void world_ke_run(struct peer *peer, int error)
+{
+    unsigned n = peer->n_ke;
+    peer->n_ke = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct ke_answer answer = peer->ke[i].answer;
+        if (error == 0)
+            ke_answer_run(&answer);
+        struct ike_result result = {.error = error != 0 ? error : answer.error, .ke = &answer};
+        ike_complete(peer->ike, peer->ke[i].job, &result, peer->world->now);
+    }
+}
+
 static void do_job(struct peer *peer, const struct ike_event *event)
 {
     uint8_t auth[PARTY_ROOM];
@@ -85,6 +107,7 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         }
         break;
     case IKE_EV_EAP_END: peer->eap.ended++; return;
+    case IKE_EV_KE: do_key_exchange(peer, event); return;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;
         if (peer->refuse_lease)

@@ -37,6 +37,12 @@ struct peer {
     bool hold_eap;          /* its results wait for world_eap_release */
     struct ike_result held; /* the one that waits */
     ike_job_id held_job;    /* 0: none */
+    bool hold_ke;           /* with ke_jobs: key exchanges wait for world_ke_run */
+    unsigned n_ke;
+    struct {
+        ike_job_id job;
+        struct ke_answer answer;
+    } ke[8];
     size_t n_events;
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
     unsigned counts[32];                   /* by kind */
@@ -79,6 +85,9 @@ void world_eap_release(struct peer *peer);
  * event came for `quiet_ns`. */
 void world_run(struct world *world, nanos duration_ns);
 void world_drain(struct world *world);
+
+/* world_ke_run - the key exchanges that wait are done, or end with this error. */
+void world_ke_run(struct peer *peer, int error);
 
 /* world_deliver_raw - a datagram from elsewhere, now. */
 void world_deliver_raw(struct world *world, bool to_b, const struct ike_path *path,

@@ -76,6 +76,7 @@ static int cores_new(struct engine *e)
     const struct ike_options ike = {.crypto = e->crypto,
                                     .random = entropy_random(),
                                     .ke_budget_ns = e->start->n_workers * LIMIT_KE_BUDGET_NS,
+                                    .ke_jobs = true,
                                     .silent_at_first = true};
     e->ike = ike_new(&ike);
     const struct path_options paths = {
@@ -94,9 +95,11 @@ static int cores_new(struct engine *e)
     e->reqids = reqids_new();
     e->credentials = credentials_new();
     e->host = host_new(e->start->priv_fd);
+    e->ke_workers = ke_workers_new();
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->reqids == NULL || e->credentials == NULL || e->host == NULL || e->loop == NULL)
+        e->reqids == NULL || e->credentials == NULL || e->host == NULL || e->ke_workers == NULL ||
+        e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -194,7 +197,8 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
         error = failed("Landlock");
     log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
-    if (error == 0 && esp_plane_start(e->plane) != 0)
+    if (error == 0 && (esp_plane_start(e->plane) != 0 ||
+                       ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
     /* from here on: no new descriptors but accepted control connections, no files */
     if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)
@@ -253,6 +257,7 @@ static void engine_end(struct engine *e)
     if (e->plane != NULL)
         engine_accounts_close(e);
     e->plane = esp_plane_free(e->plane);
+    e->ke_workers = ke_workers_free(e->ke_workers);
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);
     engine_auth_done(e);

@@ -214,6 +214,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_AUTH_VERIFY:
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
+    case IKE_EV_KE:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:
@@ -230,6 +231,8 @@ static void order(struct engine *e, const struct ike_event *event)
         engine_auth(e, event);
     else if (event->kind == IKE_EV_EAP || event->kind == IKE_EV_EAP_END)
         engine_eap(e, event);
+    else if (event->kind == IKE_EV_KE)
+        engine_key_exchange(e, event);
     else if (event->kind == IKE_EV_LEASE)
         lease(e, event);
     else if (event->kind == IKE_EV_CHILD_INSTALL)

@@ -4,6 +4,31 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
 
+/* --- key exchanges --- */
+
+void engine_key_exchange(struct engine *e, const struct ike_event *event)
+{
+    struct ike_result result = {.error = ke_workers_add(e->ke_workers, event->job, &event->ke)};
+    if (result.error != 0)
+        ike_complete(e->ike, event->job, &result, e->now);
+    if (event == &e->event)
+        wipe(&e->event.ke, sizeof(e->event.ke)); /* the private value is the worker's now */
+}
+
+static void on_key_exchange(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct ke_answer answer;
+    ike_job_id job;
+    (void)fd, (void)events;
+    while (ke_workers_next(e->ke_workers, &job, &answer)) {
+        struct ike_result result = {.error = answer.error, .ke = &answer};
+        ike_complete(e->ike, job, &result, e->now);
+        wipe(&answer, sizeof(answer));
+        engine_pump(e);
+    }
+}
+
 /* --- names of peers --- */
 
 /* a name that is not known may be so at the next boot stage */
@@ -124,5 +149,8 @@ nanos engine_connect_deadline(const struct engine *e)
 
 int engine_jobs_add(struct engine *e)
 {
-    return event_loop_add(e->loop, e->start->resolver_fd, EVENT_READ, on_resolved, e);
+    int error = event_loop_add(e->loop, e->start->resolver_fd, EVENT_READ, on_resolved, e);
+    return error != 0 ? error
+                      : event_loop_add(e->loop, ke_workers_fd(e->ke_workers), EVENT_READ,
+                                       on_key_exchange, e);
 }

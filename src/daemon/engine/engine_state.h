@@ -27,6 +27,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/engine_ops.h"
 #include "daemon/engine/host.h"
+#include "daemon/engine/ke_workers.h"
 #include "linux/event_loop.h"
 #include "linux/netlink_monitor.h"
 #include "plane/esp_plane.h"
@@ -95,6 +96,7 @@ struct engine {
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
+    struct ke_workers *ke_workers;
     struct engine_ops ops;
 
     nanos now;            /* of this turn of the loop */
@@ -203,6 +205,7 @@ int engine_conn_credentials(struct engine *e, const struct conn_credentials *cre
 
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;
+void engine_key_exchange(struct engine *e, const struct ike_event *event);
 
 /* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
  * ERR_INVALID. */

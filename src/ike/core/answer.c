@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
 #include "ike/exchanges/child_terms.h"
 #include "ike/exchanges/rekey_ike.h"
@@ -136,6 +137,69 @@ static void finish(struct sa *sa, struct answering *answering)
     sa_touch(sa);
 }
 
+/* struct kept_request - an authentic request that waits for its key exchange. */
+struct kept_request {
+    struct ike_header header;
+    struct ike_path path;
+    uint8_t first;
+    size_t len;
+    uint8_t chain[];
+};
+
+void answer_forget(struct sa *sa)
+{
+    if (sa->kept != NULL)
+        wipe(sa->kept->chain, sa->kept->len);
+    free(sa->kept);
+    sa->kept = NULL;
+}
+
+/* keep - false: no memory. */
+static bool keep(struct sa *sa, const struct answering *answering)
+{
+    const struct wire_message *request = answering->request;
+    answer_forget(sa);
+    sa->kept = malloc(sizeof(*sa->kept) + request->chain.len);
+    if (sa->kept == NULL)
+        return false;
+    *sa->kept = (struct kept_request){.header = request->header,
+                                      .path = *answering->path,
+                                      .first = request->first,
+                                      .len = request->chain.len};
+    memcpy(sa->kept->chain, request->chain.ptr, request->chain.len);
+    return true;
+}
+
+/* wait_for_job - the request waits for a job: of the login, which keeps it itself, or a key exchange. */
+static void wait_for_job(struct sa *sa, struct answering *answering)
+{
+    free(answering->state);
+    if (sa->key_exchange != NULL && !keep(sa, answering)) {
+        key_exchange_drop(sa); /* as if the request had been lost */
+        return;
+    }
+    sa->answering_later = true;
+}
+
+void answer_again(struct sa *sa, nanos now)
+{
+    struct kept_request *kept = sa->kept;
+    struct wire_message request;
+    uint8_t critical, inner;
+    if (kept == NULL)
+        return;
+    sa->kept = NULL;
+    sa->answering_later = false;
+    enum wire_fault fault =
+        wire_chain_read(span_of(kept->chain, kept->len), kept->first, &request, &critical, &inner);
+    request.header = kept->header;
+    request.octets = (struct span){0};
+    answer_request(sa, &request, fault, critical, &kept->path, now);
+    wipe(kept->chain, kept->len);
+    free(kept);
+    sa_touch(sa);
+}
+
 void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
                     uint8_t critical, const struct ike_path *path, nanos now)
 {
@@ -150,9 +214,10 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
     };
     switch (exchange_answer(sa, &answering, fault, critical)) {
     case ANSWER_SEND: finish(sa, &answering); break;
-    case ANSWER_LATER: sa->answering_later = true; break;
+    case ANSWER_LATER: wait_for_job(sa, &answering); return;
     case ANSWER_SILENT: break;
     }
+    key_exchange_drop(sa);
 }
 
 void answer_later_send(struct sa *sa, struct answering *answering)

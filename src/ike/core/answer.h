@@ -14,6 +14,11 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
  */
 bool answer_counts_fit(const struct wire_message *message);
 
+/* answer_again - the key exchange that a request waited for is done. answer_forget - the request
+ * that waits, if one does, gets no answer: it may come again. */
+void answer_again(struct sa *sa, nanos now);
+void answer_forget(struct sa *sa);
+
 /* answer_later_send - the response of a request that had returned ANSWER_LATER. */
 void answer_later_send(struct sa *sa, struct answering *answering);
 

@@ -57,6 +57,8 @@ static void event_node_free(struct event_node *node)
     if (node->octets != NULL)
         wipe(node->octets, node->n_octets);
     free(node->octets);
+    if (node->event.kind == IKE_EV_KE)
+        wipe(&node->event.ke, sizeof(node->event.ke));
     if (node->event.kind == IKE_EV_CHILD_INSTALL)
         wipe(&node->event.install.keys, sizeof(node->event.install.keys));
     free(node);

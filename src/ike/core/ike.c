@@ -6,12 +6,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/core/answer.h"
 #include "ike/core/command.h"
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
 #include "ike/core/gate.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/jobs.h"
+#include "ike/core/key_exchange.h"
 #include "ike/core/receive.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/exchanges/clone_address.h"
@@ -309,6 +311,22 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 
 /* --- jobs --- */
 
+/* agreed - the key exchange that an IKE SA waited for has ended. */
+static void agreed(struct sa *sa, nanos now)
+{
+    bool dropped = sa->key_exchange->answer.error == ERR_AGAIN;
+    if (sa->life == IKE_HALF_OPEN) {
+        login_init_agreed(sa, now);
+    } else if (dropped) { /* too many wait: as if the request had been lost */
+        answer_forget(sa);
+        key_exchange_drop(sa);
+        sa->answering_later = false;
+        sa_touch(sa);
+    } else {
+        answer_again(sa, now);
+    }
+}
+
 void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *result, nanos now)
 {
     struct job job;
@@ -321,7 +339,10 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
             child_install_failed(child);
     } else {
         struct sa *sa = sa_find(ike, job.sa);
-        if (job.kind == IKE_EV_LEASE && job.child != 0) {
+        if (job.kind == IKE_EV_KE) {
+            if (sa != NULL && key_exchange_done(sa, id, result))
+                agreed(sa, now);
+        } else if (job.kind == IKE_EV_LEASE && job.child != 0) {
             inner_leased(ike, sa, job.child, result);
         } else if (sa != NULL) {
             login_job_done(sa, job.kind, result, now);

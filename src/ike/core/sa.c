@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/core/answer.h"
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/exchanges/clone_address.h"
@@ -306,6 +308,8 @@ void sa_free(struct sa *sa)
     reassembly_free(sa->reassembly);
     window_clear(&sa->mine);
     window_clear(&sa->theirs);
+    answer_forget(sa);
+    key_exchange_drop(sa);
     wipe(&sa->keys, sizeof(sa->keys));
     free(sa);
 }

@@ -40,8 +40,10 @@ struct sa {
     uint64_t spi_i, spi_r; /* as numbers, from network byte order */
     enum ike_sa_life life;
     enum ike_sa_role role;
-    struct asking *asking; /* owned; NULL: none */
-    bool answering_later;  /* a request waits for a job; `theirs` knows its message ID */
+    struct asking *asking;             /* owned; NULL: none */
+    struct kept_request *kept;         /* owned; the request that waits: answer.c */
+    struct key_exchange *key_exchange; /* owned; key_exchange.h; NULL: none */
+    bool answering_later; /* a request waits for a job; `theirs` knows its message ID */
     bool touched;
     bool rekey;                 /* of `parent` */
     bool nat_local, nat_remote; /* a NAT in front of us / of the peer on `path` */

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/rate.h"
 #include "base/reader.h"
-#include "crypto/ke.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/key_exchange.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/mobike.h"
 #include "ike/exchanges/rekey_ike.h"
@@ -148,7 +148,7 @@ static uint16_t standing(const struct sa *sa, enum form form, nanos now)
 static uint16_t rekey_refusal(struct sa *sa, enum form form, nanos now)
 {
     uint16_t notify = standing(sa, form, now);
-    if (notify == 0 &&
+    if (notify == 0 && !key_exchange_ready(sa) &&
         !rate_take(&sa->session->key_exchanges_ns, KEY_EXCHANGES, KEY_EXCHANGE_INTERVAL_NS, now))
         notify = N_TEMPORARY_FAILURE;
     return notify;
@@ -282,43 +282,38 @@ static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
     }
 }
 
-/* derive - the new IKE SA with its keys. 0, or the notify. */
+/* derive - the new IKE SA with its keys, after the key exchange. 0, or the notify. */
 static uint16_t derive(struct sa *sa, const struct request *request,
                        const struct proposal_choice *choice, struct rekeyed *what,
                        struct wire_builder *reply, nanos now)
 {
+    const struct ke_answer *agreed = &sa->key_exchange->answer;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
-    struct secret shared = {0};
     struct wire_sa answer;
+    if (agreed->error != 0) /* no memory is not the peer's fault */
+        return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     struct sa *fresh = sa_derive(
         sa, IKE_SA_RESPONDER, is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
     if (fresh == NULL)
         return N_TEMPORARY_FAILURE;
     what->fresh = fresh->id;
-    struct ke *ke = ke_new(choice->ke, sa->ike->random);
     struct reader r = reader_of(choice->spi);
     uint64_t spi_i = read_u64(&r);
     random_fill(sa->ike->random, nr, sizeof(nr));
     sa_algorithms_set(fresh, choice);
     sa_spi_set(fresh, spi_i, fresh->spi_r);
     nonce_pair_set(&what->nonces, request->ni, span_of(nr, sizeof(nr)));
-    bool ok = ke != NULL && spi_i != 0 && ke_shared(ke, request->ke.public_value, &shared) == 0 &&
-              keymat_derived(fresh, sa, request->ni, span_of(nr, sizeof(nr)), &shared) == 0;
-    secret_done(&shared);
-    if (ok) {
-        struct writer w = writer_of(spi, sizeof(spi));
-        write_u64(&w, fresh->spi_r);
-        proposal_choice_to_wire(choice, WIRE_PROTO_IKE, span_of(spi, sizeof(spi)), &answer);
-        add_form(sa, what->form, reply);
-        wire_add_sa(reply, &answer);
-        wire_add(reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
-        wire_add_ke(reply, choice->ke, ke_public(ke));
-    }
-    uint16_t notify = ke == NULL ? N_TEMPORARY_FAILURE /* no memory: not the peer's fault */
-                      : ok       ? 0
-                                 : N_INVALID_SYNTAX;
-    ke_free(ke);
-    return notify;
+    if (spi_i == 0 ||
+        keymat_derived(fresh, sa, request->ni, span_of(nr, sizeof(nr)), &agreed->shared) != 0)
+        return N_INVALID_SYNTAX;
+    struct writer w = writer_of(spi, sizeof(spi));
+    write_u64(&w, fresh->spi_r);
+    proposal_choice_to_wire(choice, WIRE_PROTO_IKE, span_of(spi, sizeof(spi)), &answer);
+    add_form(sa, what->form, reply);
+    wire_add_sa(reply, &answer);
+    wire_add(reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
+    wire_add_ke(reply, choice->ke, span_of(agreed->public_value, agreed->len));
+    return 0;
 }
 
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
@@ -339,6 +334,11 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
     if (choice.ke != request.ke.group) {
         uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
         return answer_refuse_data(answering, N_INVALID_KE_PAYLOAD, span_of(group, sizeof(group)));
+    }
+    switch (key_exchange_answer(sa, choice.ke, request.ke.public_value, IKE_KE_ESTABLISHED)) {
+    case KEY_EXCHANGE_LATER: return ANSWER_LATER;
+    case KEY_EXCHANGE_FAILED: return answer_refuse(answering, N_INVALID_SYNTAX);
+    case KEY_EXCHANGE_DONE: break;
     }
     struct rekeyed *what = answering->state = calloc(1, sizeof(*what));
     if (what == NULL)
@@ -370,7 +370,12 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
                          &choice) ||
         choice.ke != request.ke.group || rekey_refusal(sa, FORM_KEEP, now) != 0)
         return 0;
-    if (derive(sa, &request, &choice, &what, reply, now) == 0)
+    /* B.5: one per login, which is verified; it is computed at once */
+    if (!key_exchange_at_once(sa, choice.ke, request.ke.public_value))
+        return 0;
+    bool made = derive(sa, &request, &choice, &what, reply, now) == 0;
+    key_exchange_drop(sa);
+    if (made)
         return what.fresh;
     struct sa *fresh = sa_find(sa->ike, what.fresh);
     if (fresh != NULL)

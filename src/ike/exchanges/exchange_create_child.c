@@ -19,6 +19,7 @@
 #include "base/reader.h"
 #include "crypto/ke.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/key_exchange.h"
 #include "ike/exchanges/child_terms.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/mobike.h"
@@ -75,7 +76,7 @@ static enum ike_outcome begin(struct sa *sa, struct asking *asking,
     random_fill(sa->ike->random, creating->ni, NONCE_LEN);
     creating->ke = ke_free(creating->ke);
     if (group != 0) {
-        creating->ke = ke_new(group, sa->ike->random);
+        creating->ke = ke_begin(group, sa->ike->random);
         if (creating->ke == NULL)
             return IKE_KE_REFUSED;
     }
@@ -303,7 +304,7 @@ static struct verdict created(struct sa *sa, struct asking *asking,
         outcome = IKE_KE_REFUSED;
     if (outcome == IKE_OK && pfs &&
         (ke_payload == NULL || !wire_ke_read(ke_payload->body, &ke) || ke.group != group ||
-         ke_shared(creating->ke, ke.public_value, &shared) != 0))
+         ke_finish(creating->ke, ke.public_value, &shared) != 0))
         outcome = IKE_KE_REFUSED;
     for (unsigned i = 0; outcome == IKE_OK && i < creating->n_deleted; i++)
         if (creating->deleted[i] == creating->terms.spi_out) {
@@ -465,22 +466,29 @@ static enum answer_verdict create_refuse(struct answering *answering, uint16_t n
     return answer_refuse(answering, notify);
 }
 
-/* agree_on_key - KEr and the shared secret, if PFS was chosen. 0, or the notify. */
+/* agree_on_key - KEr and the shared secret, if PFS was chosen. 0, or the notify; *ret_later: the
+ * key exchange takes a while. */
 static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct created *what,
-                             struct ke **ret_ke)
+                             bool *ret_later)
 {
     const struct wire_payload *payload = wire_find(answering->request, WIRE_PAYLOAD_KE, NULL);
     struct wire_ke ke;
-    *ret_ke = NULL;
+    *ret_later = false;
     if (what->terms.choice.ke == 0)
         return 0;
     what->pfs = true;
     if (payload == NULL || !wire_ke_read(payload->body, &ke))
         return N_INVALID_SYNTAX;
-    *ret_ke = ke_new(what->terms.choice.ke, sa->ike->random);
-    if (*ret_ke == NULL)
-        return N_NO_PROPOSAL_CHOSEN;
-    return ke_shared(*ret_ke, ke.public_value, &what->shared) == 0 ? 0 : N_INVALID_SYNTAX;
+    switch (key_exchange_answer(sa, what->terms.choice.ke, ke.public_value, IKE_KE_ESTABLISHED)) {
+    case KEY_EXCHANGE_FAILED: return N_INVALID_SYNTAX;
+    case KEY_EXCHANGE_LATER: *ret_later = true; return 0;
+    case KEY_EXCHANGE_DONE: break;
+    }
+    const struct ke_answer *agreed = &sa->key_exchange->answer;
+    if (agreed->error != 0) /* no memory is not the peer's fault */
+        return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
+    what->shared = agreed->shared;
+    return 0;
 }
 
 static bool too_often(struct session *session, nanos now)
@@ -495,31 +503,31 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
     struct child_request wanted = {.message = answering->request, .old = old, .with_ke = true};
     uint8_t nr[NONCE_LEN];
     struct span ni;
-    struct ke *ke;
+    bool again = key_exchange_ready(sa), later;
 
     if (nonce == NULL || !wire_nonce_read(nonce->body, &ni))
         return answer_refuse(answering, N_INVALID_SYNTAX);
-    if (too_often(sa->session, answering->now))
+    if (!again && too_often(sa->session, answering->now))
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
-    if (old == NULL)
+    if (old == NULL && !again)
         inner_give(sa, answering->request);
     uint16_t notify = child_terms_answer(sa, &wanted, &what->terms);
     if (notify != 0)
         return create_refuse(answering, notify, &what->terms);
-    notify = agree_on_key(sa, answering, what, &ke);
-    if (notify != 0) {
-        ke_free(ke);
+    notify = agree_on_key(sa, answering, what, &later);
+    if (notify != 0)
         return create_refuse(answering, notify, &what->terms);
-    }
+    if (later)
+        return ANSWER_LATER;
     random_fill(sa->ike->random, nr, sizeof(nr));
     nonce_pair_set(&what->nonces, ni, span_of(nr, sizeof(nr)));
     if (old == NULL)
         inner_answer(sa, answering->request, answering->reply);
     child_answer_sa(&what->terms, answering->reply);
     wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
-    if (ke != NULL)
-        wire_add_ke(answering->reply, what->terms.choice.ke, ke_public(ke));
-    ke_free(ke);
+    if (what->pfs)
+        wire_add_ke(answering->reply, what->terms.choice.ke,
+                    span_of(sa->key_exchange->answer.public_value, sa->key_exchange->answer.len));
     child_answer_ts(&what->terms, answering->reply);
     what->rekeyed = old == NULL ? 0 : old->id;
     answering->commit = commit;

@@ -103,7 +103,7 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
         return IKE_LIMIT;
     rekeying->larval = larval->id;
     uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
-    rekeying->ke = ke_new(group, sa->ike->random); /* D-23: always a fresh key exchange */
+    rekeying->ke = ke_begin(group, sa->ike->random); /* D-23: always a fresh key exchange */
     if (rekeying->ke == NULL)
         return IKE_KE_REFUSED;
     random_fill(sa->ike->random, rekeying->ni, REKEY_NONCE_LEN);
@@ -185,7 +185,7 @@ bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa 
         !wire_ke_read(ke_payload->body, &ke) ||
         !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice) ||
         choice.spi.len != 8 || choice.ke != ke_group(rekeying->ke) || ke.group != choice.ke ||
-        ke_shared(rekeying->ke, ke.public_value, &shared) != 0)
+        ke_finish(rekeying->ke, ke.public_value, &shared) != 0)
         return false;
     struct reader r = reader_of(choice.spi);
     uint64_t spi_r = read_u64(&r);

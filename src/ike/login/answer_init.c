@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/core/key_exchange.h"
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
 #include "ike/login/conn_index.h"
@@ -92,6 +93,8 @@ static bool repeated(struct ike *ike, const struct init_request *request)
     const struct login *login = map_get(&ike->logins_by_request, request->key);
     if (login == NULL)
         return false;
+    if (login->init_response == NULL)
+        return true; /* its key exchange is under way */
     ike->stats.retransmitted++;
     output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
     return true;
@@ -212,6 +215,39 @@ static struct sa *begin(struct ike *ike, const struct init_request *request, str
     return NULL;
 }
 
+static void give_up(struct sa *sa, bool failed, nanos now)
+{
+    const struct login *login = sa->login;
+    if (failed)
+        half_open_failed(&sa->ike->half_open, &sa->path.remote.address, login->proven, now);
+    sa_down(sa, failed ? IKE_KE_REFUSED : IKE_LIMIT, now);
+}
+
+void login_init_agreed(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct ike *ike = sa->ike;
+    struct ke_answer *answer = &sa->key_exchange->answer;
+    if (answer->error != 0) {
+        give_up(sa, answer->error == ERR_CRYPTO, now);
+        return;
+    }
+    write_response(sa, &login->choice, span_of(answer->public_value, answer->len));
+    if (login->init_response == NULL ||
+        keymat_initial(sa, span_of(login->ni, login->n_ni), span_of(login->nr, login->n_nr),
+                       &answer->shared) != 0) {
+        give_up(sa, false, now);
+        return;
+    }
+    key_exchange_drop(sa);
+    login->half_open.busy = false;
+    sa->theirs.next_id = 1;
+    login_phase_set(login, LOGIN_WAITS_AUTH);
+    sa->expires_ns = nanos_after(now, half_open_patience(&ike->half_open));
+    output_add(ike, &sa->path, 0, span_of(login->init_response, login->n_init_response));
+    sa_life_set(sa, IKE_AUTHENTICATING, now);
+}
+
 static void accept_init(struct ike *ike, const struct init_request *request, struct ike_conn *conn,
                         const struct proposal_choice *choice)
 {
@@ -222,27 +258,26 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
     struct login *login = sa->login;
     sa_spi_set(sa, message->header.spi_i, sa->spi_r);
     sa_algorithms_set(sa, choice);
+    sa->expires_ns = nanos_after(request->now, half_open_patience(&ike->half_open));
+    login->choice = *choice;
+    login->choice.spi = (struct span){0};
+    login->proven = request->proven;
     login->n_ni = (uint16_t)request->ni.len;
     memcpy(login->ni, request->ni.ptr, request->ni.len);
     login->n_nr = LOGIN_NONCE_LEN;
     random_fill(ike->random, login->nr, login->n_nr);
     login->init_request = login_copy(message->octets, &login->n_init_request);
-    login->ke = ke_new(choice->ke, ike->random);
     login_read_abilities(sa, message, request->path);
-    if (login->ke != NULL)
-        write_response(sa, choice, ke_public(login->ke));
-    if (login->init_request == NULL || login->init_response == NULL ||
-        login_derive(sa, request->ke.public_value) != 0) {
-        half_open_failed(&ike->half_open, &request->path->remote.address, request->proven,
-                         request->now);
-        sa_down(sa, IKE_KE_REFUSED, request->now);
-        return;
+    bool first = request->proven || login->half_open.known;
+    enum key_exchange_state state = KEY_EXCHANGE_FAILED;
+    if (login->init_request != NULL)
+        state = key_exchange_answer(sa, choice->ke, request->ke.public_value,
+                                    first ? IKE_KE_PROVEN : IKE_KE_STRANGER);
+    switch (state) {
+    case KEY_EXCHANGE_DONE: login_init_agreed(sa, request->now); break;
+    case KEY_EXCHANGE_LATER: login->half_open.busy = true; break;
+    case KEY_EXCHANGE_FAILED: give_up(sa, false, request->now); break;
     }
-    sa->theirs.next_id = 1;
-    sa->expires_ns = nanos_after(request->now, half_open_patience(&ike->half_open));
-    login_phase_set(sa->login, LOGIN_WAITS_AUTH);
-    output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
-    sa_life_set(sa, IKE_AUTHENTICATING, request->now);
 }
 
 /* --- the request --- */

@@ -118,7 +118,7 @@ void combined_ask(struct sa *sa, struct wire_builder *request)
         return;
     group->ike = sa->ike;
     group->dialect = IKE_DIALECT_KEEP_OLD;
-    group->ke = ke_new(sa->ke, sa->ike->random); /* D-23 */
+    group->ke = ke_begin(sa->ke, sa->ike->random); /* D-23 */
     combined_release(login);
     login->group = group;
     sa->ike->n_groups++;

@@ -33,7 +33,7 @@
 
 /* What a login waits for. login_phase_set() alone changes it, and checks the edge. */
 enum login_phase {
-    LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response */
+    LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response; responder: its key exchange */
     LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
     LOGIN_WAITS_VERIFY, /* a job: the peer's AUTH */
     LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
@@ -115,10 +115,12 @@ struct login {
     size_t n_init_request, n_init_response;
 
     struct sa *sa;
-    struct half_open half_open; /* responder, in ike->half_open or ike->patient */
-    uint64_t request_key;       /* responder, in ike->logins_by_request; 0: not there */
-    nanos auth_came_ns;         /* responder: when IKE_AUTH arrived */
-    nanos refuse_at_ns;         /* responder: AUTH is wrong, and is refused then; 0: it is not */
+    struct half_open half_open;    /* responder, in ike->half_open or ike->patient */
+    uint64_t request_key;          /* responder, in ike->logins_by_request; 0: not there */
+    struct proposal_choice choice; /* responder: what IKE_SA_INIT is answered with */
+    bool proven;                   /* responder: its source had returned a cookie */
+    nanos auth_came_ns;            /* responder: when IKE_AUTH arrived */
+    nanos refuse_at_ns;            /* responder: AUTH is wrong, and is refused then; 0: it is not */
 
     /* what the peer announced in IKE_SA_INIT */
     bool nat_traversal, fragmentation, childless, keep_old;
@@ -186,6 +188,8 @@ void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now);
 /* login_answer_init - an IKE_SA_INIT request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
+/* login_init_agreed - the key exchange of a half-open IKE SA is done. */
+void login_init_agreed(struct sa *sa, nanos now);
 /* login_fragmentation - the peer may send SKF before there is a session. */
 bool login_fragmentation(const struct sa *sa);
 /* login_sends_fragments - and takes it from us. */

@@ -111,7 +111,7 @@ int login_derive(struct sa *sa, struct span peer_public)
 {
     struct login *login = sa->login;
     struct secret shared = {0};
-    int err = ke_shared(login->ke, peer_public, &shared);
+    int err = ke_finish(login->ke, peer_public, &shared);
     if (err == 0)
         err = keymat_initial(sa, span_of(login->ni, login->n_ni), span_of(login->nr, login->n_nr),
                              &shared);
@@ -133,7 +133,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
     if (login->ke_group == 0)
         login->ke_group = conn->proposals.proposals[0].ke[0];
     if (login->ke == NULL)
-        login->ke = ke_new(login->ke_group, sa->ike->random);
+        login->ke = ke_begin(login->ke_group, sa->ike->random);
     if (login->ke == NULL)
         return IKE_KE_REFUSED;
     if (login->n_ni == 0) {

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that wait for a key exchange on another thread, and what happens meanwhile. */
+#include <stdlib.h>
+
+#include "exchange/scenario.h"
+
+/* waiting_world - the key exchanges of `b` are jobs, and wait for world_ke_run. */
+static struct world *waiting_world(void)
+{
+    struct world *world = world_new(1);
+    world_restart(&world->b, (struct ike_options){.ke_jobs = true});
+    world->b.hold_ke = true;
+    return world;
+}
+
+static struct world *waiting_up(void)
+{
+    struct world *world = waiting_world();
+    world->b.hold_ke = false;
+    scenario_login(world);
+    world->b.hold_ke = true;
+    return world;
+}
+
+static struct ike_stats stats_of(const struct peer *peer)
+{
+    struct ike_stats stats;
+    ike_stats_get(peer->ike, &stats);
+    return stats;
+}
+
+static void release(struct world *world)
+{
+    world_ke_run(&world->b, 0);
+    world_drain(world);
+}
+
+static enum ike_outcome outcome_of(struct world *world, uint64_t tag)
+{
+    world_run(world, 10 * NANOS_PER_SEC);
+    const struct ike_event *done = world_done(&world->a, tag);
+    assert_non_null(done);
+    return done->outcome;
+}
+
+static uint64_t ask(struct world *world, enum ike_command_kind kind)
+{
+    struct ike_command command = {.kind = kind, .sa = world_sa(&world->a, 0), .child = "net"};
+    uint64_t tag = world_post(&world->a, command);
+    world_run(world, 4 * NANOS_PER_SEC); /* it is repeated at least once */
+    assert_int_equal(world->b.n_ke, 1);
+    assert_null(world_done(&world->a, tag));
+    return tag;
+}
+
+/* IKE_SA_INIT: repetitions start no second key exchange. */
+static void login_waits(void **state)
+{
+    (void)state;
+    struct world *world = waiting_world();
+    world_start(world);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    uint64_t tag = world_post(&world->a, connect);
+    world_run(world, 5 * NANOS_PER_SEC);
+    assert_int_equal(world->b.n_ke, 1);
+    assert_int_equal(stats_of(&world->b).half_open, 1);
+    release(world);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    scenario_end(world);
+}
+
+/* The IKE SA is gone when its key exchange is done. */
+static void for_the_dead(void **state)
+{
+    (void)state;
+    struct world *world = waiting_world();
+    world_start(world);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    uint64_t tag = world_post(&world->a, connect);
+    world_run(world, 100 * NANOS_PER_MS);
+    struct ike_command cancel = {.kind = IKE_CMD_CANCEL, .tag = tag};
+    assert_int_equal(ike_command(world->a.ike, &cancel, world->now), 0);
+    world_run(world, 31 * NANOS_PER_SEC);
+    assert_int_equal(stats_of(&world->b).half_open, 0);
+    release(world);
+    assert_int_equal(world_n_sas(&world->b), 0);
+    world_free(world);
+}
+
+static const enum ike_command_kind kinds[] = {IKE_CMD_REKEY_IKE, IKE_CMD_CLONE};
+
+/* A rekey and a clone wait; the other direction of requests does not. */
+static void requests_wait(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct world *world = waiting_up();
+        uint64_t tag = ask(world, kinds[i]);
+        assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_PROBE, world_sa(&world->b, 0)), IKE_OK);
+        release(world);
+        assert_int_equal(outcome_of(world, tag), IKE_OK);
+        assert_int_equal(world_n_sas(&world->b), kinds[i] == IKE_CMD_CLONE ? 2 : 1);
+        scenario_end(world);
+    }
+}
+
+/* Too many wait: the request counts as lost, and its repetition is answered. */
+static void too_many(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct world *world = waiting_up();
+        uint64_t tag = ask(world, kinds[i]);
+        world_ke_run(&world->b, ERR_AGAIN);
+        world->b.hold_ke = false;
+        assert_int_equal(outcome_of(world, tag), IKE_OK);
+        scenario_end(world);
+    }
+}
+
+/* Meanwhile `b` deletes, or loses, what the request is about. */
+static void deleted_meanwhile(void **state)
+{
+    (void)state;
+    for (int force = 0; force < 2; force++) {
+        struct world *world = waiting_up();
+        (void)ask(world, IKE_CMD_REKEY_IKE);
+        struct ike_command end = {
+            .kind = IKE_CMD_DELETE_IKE, .sa = world_sa(&world->b, 0), .force = force != 0};
+        world_post(&world->b, end);
+        world_run(world, NANOS_PER_SEC / 2);
+        release(world);
+        world_run(world, 200 * NANOS_PER_SEC);
+        assert_int_equal(world_n_sas(&world->b), 0);
+        assert_int_equal(world->b.n_leases, 0);
+        world_free(world);
+    }
+}
+
+/* Meanwhile `b` rekeys the IKE SA: the two cross, and one inherits (S34). */
+static void rekeyed_meanwhile(void **state)
+{
+    (void)state;
+    struct world *world = waiting_up();
+    uint64_t tag = ask(world, IKE_CMD_REKEY_IKE);
+    struct ike_command rekey = {.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(&world->b, 0)};
+    world_post(&world->b, rekey);
+    world_run(world, 5 * NANOS_PER_MS); /* on its way */
+    release(world);
+    world->b.hold_ke = false;
+    (void)outcome_of(world, tag);
+    world_run(world, 100 * NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->b), 1);
+    assert_int_equal(world_n_children(&world->b), 1);
+    scenario_end(world);
+}
+
+/* A Child SA with a key exchange of its own (PFS), new and rekeyed. */
+static void child_waits(void **state)
+{
+    (void)state;
+    struct world *world = waiting_world();
+    struct ike_proposal_list *lists[] = {&world->conn_a->children[0].proposals,
+                                         &world->conn_b->children[0].proposals};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < lists[i]->n; j++) {
+            lists[i]->proposals[j].n_ke = 1;
+            lists[i]->proposals[j].ke[0] = 31;
+        }
+    world->b.hold_ke = false;
+    scenario_login(world);
+    world->b.hold_ke = true;
+    uint64_t tag = ask(world, IKE_CMD_CREATE_CHILD);
+    release(world);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    assert_int_equal(world_n_children(&world->b), 2);
+    struct ike_command rekey = {.kind = IKE_CMD_REKEY_CHILD, .child_id = world_child(&world->a, 0)};
+    tag = world_post(&world->a, rekey);
+    world_run(world, 4 * NANOS_PER_SEC);
+    assert_int_equal(world->b.n_ke, 1);
+    release(world);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    assert_int_equal(world_n_children(&world->b), 2);
+    scenario_end(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(login_waits),       cmocka_unit_test(for_the_dead),
+        cmocka_unit_test(requests_wait),     cmocka_unit_test(too_many),
+        cmocka_unit_test(deleted_meanwhile), cmocka_unit_test(rekeyed_meanwhile),
+        cmocka_unit_test(child_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
