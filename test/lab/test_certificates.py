@@ -244,3 +244,26 @@ def test_faults_of_files(world):
         daemon.wait_log(words)
     daemon.write_files("etc", gw.settings({"certs": "gone.pem"}), gw.files)
     assert "x509/gone.pem: No such file or directory" in run(IKATD, "-c", daemon.config, "--check", check=False)
+
+
+@pytest.mark.parametrize("by", ("file", "swanctl"))
+def test_authorities(world, by):
+    """A CA of a section `authorities` is trusted as long as the section is there; the stock client lists it."""
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    eu.files["x509ca/ca.pem"] = pem(Authority("C=CH, O=Lab, CN=Other CA").certificate)
+    eu.files["x509ca/lab.pem"] = pem(ca.certificate)
+    settings = eu.settings() | {"authorities": {"lab": {"cacert": "lab.pem", "crl_uris": "http://crl.lab.example/ca.crl"}}}
+    lab = world.lab()
+    gate = world.ikatd(lab, "gw", gw.settings(), files=gw.files)
+    if by == "file":
+        user = world.ikatd(lab, "eu", settings, files=eu.files)
+    else:
+        user = world.ikatd(lab, "eu", {"connections": {}})
+        user.swanctl("--load-all", folder=user.write_files("stock", settings, eu.files))
+    listed = user.swanctl("--list-authorities")
+    assert "cacert: C=CH, O=Lab, CN=Lab CA" in listed and "http://crl.lab.example/ca.crl" in listed
+    up(lab, user, gate)
+    with user.vici() as vici:
+        assert vici.request("unload-authority", {"name": "lab"})["success"] == "yes"
+    assert user.swanctl("--list-authorities").strip() == ""

@@ -33,6 +33,7 @@ enum cert_role {
     CERT_ROLE_CONN,        /* named by connections, in certs or cacerts */
     CERT_ROLE_PUBKEY,      /* a SubjectPublicKeyInfo instead of a certificate */
     CERT_ROLE_CONN_PUBKEY, /* the same, named by connections in pubkeys */
+    CERT_ROLE_AUTHORITY,   /* a trust anchor as CERT_ROLE_CA, of a section of authorities */
     CERT_ROLES
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/secret.h"
 #include "control/values.h"
+#include "daemon/config/authority_build.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/credential_files.h"
 #include "ike/terms/identity.h"
@@ -203,6 +204,11 @@ static int check_section(const struct tree *root, const struct tree *top,
         wipe(&server, sizeof(server));
         return err;
     }
+    if (strcmp(top->name, "authorities") == 0) {
+        uint8_t der[VERIFIER_CERT_MAX];
+        struct engine_authority authority;
+        return authority_build(section, der, &authority, error);
+    }
     if (credential_files_secret(section))
         return 0; /* credential_files_resolve() has looked at it */
     err = secret_build(section, octets, &secret, error);
@@ -212,7 +218,7 @@ static int check_section(const struct tree *root, const struct tree *top,
 
 static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
-    static const char *const known[] = {"connections", "secrets", "pools", "radius"};
+    static const char *const known[] = {"connections", "secrets", "pools", "radius", "authorities"};
     bool found = false;
     int first = 0;
     if (strcmp(top->name, CREDENTIAL_FILES) == 0)
@@ -221,8 +227,6 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
         found |= strcmp(top->name, known[i]) == 0;
     if (!found && top->inherited)
         return 0; /* a template: what inherits from it is looked at */
-    if (!found && strcmp(top->name, "authorities") == 0)
-        return build_fail(error, top, "not supported by ikat yet: certificates are not");
     if (!found) {
         const char *near = value_nearest(top->name, known, LEN(known));
         return near == NULL ? build_fail(error, top, "unknown section")
@@ -441,6 +445,7 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
     const struct tree *secrets = tree_get(settings->root, "secrets");
     const struct tree *pools = tree_get(settings->root, "pools");
     const struct tree *radius = tree_get(settings->root, "radius");
+    const struct tree *authorities = tree_get(settings->root, "authorities");
     int err = unload_vanished(fd, conns, "get-conns", "conns", "unload-conn", "name", error);
     if (err == 0)
         err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
@@ -448,6 +453,12 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
         err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
     if (err == 0)
         err = send_files(fd, tree_get(settings->root, CREDENTIAL_FILES), error);
+    if (err == 0)
+        err = unload_vanished(fd, authorities, "get-authorities", "authorities", "unload-authority",
+                              "name", error);
+    for (const struct tree *s = authorities == NULL ? NULL : authorities->first;
+         err == 0 && s != NULL; s = s->next)
+        err = send_section(fd, "load-authority", s, error);
     if (err == 0)
         err = unload_vanished(fd, radius, "get-radius", "servers", "unload-radius", "name", error);
     for (const struct tree *s = radius == NULL ? NULL : radius->first; err == 0 && s != NULL;

@@ -201,6 +201,28 @@ static int conns_resolve(struct files *files)
     return first;
 }
 
+/* authorities_resolve - "cacert" is a file of x509ca, "file" one with its path. */
+static int authorities_resolve(struct files *files)
+{
+    const struct tree *authorities = tree_get(files->root, "authorities");
+    int first = 0;
+    for (const struct tree *a = authorities == NULL ? NULL : authorities->first; a != NULL;
+         a = a->next)
+        for (struct tree *node = a->first; node != NULL; node = node->next) {
+            bool is_file = strcasecmp(node->name, "file") == 0;
+            if (node->kind != TREE_VALUE || (!is_file && strcasecmp(node->name, "cacert") != 0))
+                continue;
+            char *name = is_file ? strdup("cacert") : NULL;
+            if (name != NULL) {
+                free(node->name);
+                node->name = name;
+            }
+            if (!build_goes_on(files->error, key_resolve(files, node, "x509ca"), &first))
+                return first;
+        }
+    return first;
+}
+
 /* --- secrets of files --- */
 
 static const struct folder *secret_folder(const struct tree *section)
@@ -350,6 +372,7 @@ int credential_files_resolve(const char *path, struct tree *root, struct build_e
     if (files.loads == NULL)
         return ERR_NO_MEMORY;
     bool go = build_goes_on(error, conns_resolve(&files), &first) &&
+              build_goes_on(error, authorities_resolve(&files), &first) &&
               build_goes_on(error, secrets_check(&files), &first);
     for (size_t i = 0; go && i < LEN(folders); i++)
         go = build_goes_on(error, folder_add(&files, &folders[i]), &first);

@@ -262,6 +262,7 @@ static void engine_end(struct engine *e)
     e->ike = ike_free(e->ike);
     engine_auth_done(e);
     engine_helpers_done(e);
+    engine_authorities_done(e);
     engine_credentials_done(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);

@@ -229,7 +229,8 @@ static void certs_clear(struct engine *e)
         for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
             if (before & 1u << roles[i])
                 (void)!engine_cert_unload(e, roles[i], digest);
-        if (before & (1u << CERT_ROLE_CONN | 1u << CERT_ROLE_CONN_PUBKEY))
+        if (before &
+            (1u << CERT_ROLE_CONN | 1u << CERT_ROLE_CONN_PUBKEY | 1u << CERT_ROLE_AUTHORITY))
             index++;
     }
 }
@@ -284,7 +285,8 @@ static void cas_fill(const struct engine *e, const struct conn_credentials *cred
     for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
         n_named += credentials->remote[i].n_cas;
     for (size_t at = 0; (cert = credentials_cert_at(e->credentials, at)) != NULL; at++) {
-        bool named = n_named == 0 && (cert->roles & 1u << CERT_ROLE_CA);
+        bool named =
+            n_named == 0 && (cert->roles & (1u << CERT_ROLE_CA | 1u << CERT_ROLE_AUTHORITY)) != 0;
         for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
             for (uint8_t j = 0; j < credentials->remote[i].n_cas; j++)
                 named |= memcmp(credentials->remote[i].cas[j], cert->digest, CERT_DIGEST) == 0;

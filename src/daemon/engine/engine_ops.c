@@ -258,6 +258,22 @@ static int op_crls_flush(void *engine)
     return engine_crls_flush(engine);
 }
 
+static int op_authority_load(void *engine, const struct engine_authority *authority,
+                             const struct engine_reply *reply)
+{
+    return engine_authority_load(engine, authority, reply);
+}
+
+static int op_authority_unload(void *engine, const char *name)
+{
+    return engine_authority_unload(engine, name);
+}
+
+static const struct engine_authority *op_authority_at(void *engine, size_t index)
+{
+    return engine_authority_at(engine, index);
+}
+
 static void op_credentials_clear(void *engine)
 {
     engine_credentials_clear(engine);

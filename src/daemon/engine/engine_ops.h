@@ -51,6 +51,22 @@ struct engine_reply {
     void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
 };
 
+/* struct engine_authority - a section of `authorities`. */
+#define AUTHORITY_URIS 4
+#define AUTHORITY_URI  256
+struct engine_uris {
+    uint8_t n;
+    char text[AUTHORITY_URIS][AUTHORITY_URI];
+};
+struct engine_authority {
+    char name[LIMIT_NAME];
+    struct span
+        octets; /* the certificate of the CA in DER; borrowed, empty of one that is loaded */
+    uint8_t digest[CERT_DIGEST];
+    char subject[256]; /* of the certificate, printed */
+    struct engine_uris crl, ocsp;
+};
+
 /* struct conn_credentials - what the rounds of a connection say about keys and certificates, and
  * the certificates that it brings along. */
 #define CONN_CERTS (4 * CERT_POLICY_CERTS)
@@ -98,6 +114,11 @@ struct engine_ops {
     int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
     int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
     int (*crls_flush)(void *engine);
+    /* authority_load - replaces the one of the same name. unload: ERR_NOT_FOUND. at: NULL: end. */
+    int (*authority_load)(void *engine, const struct engine_authority *authority,
+                          const struct engine_reply *reply);
+    int (*authority_unload)(void *engine, const char *name);
+    const struct engine_authority *(*authority_at)(void *engine, size_t index);
     void (*credentials_clear)(void *engine);
     const struct credentials *(*credentials)(void *engine); /* for looking in only */
     /* radius_load - its secret is wiped by the caller. unload: ERR_NOT_FOUND. */
@@ -143,13 +164,14 @@ struct engine_ops {
         .secret_load = op_secret_load, .secret_unload = op_secret_unload,                          \
         .secret_at = op_secret_at, .key_load = op_key_load, .key_unload = op_key_unload,           \
         .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
-        .crls_flush = op_crls_flush, .credentials_clear = op_credentials_clear,                    \
-        .credentials = op_credentials, .radius_load = op_radius_load,                              \
-        .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
-        .initiate = op_initiate, .terminate = op_terminate, .rekey = op_rekey,                     \
-        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
-        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
-        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
+        .crls_flush = op_crls_flush, .authority_load = op_authority_load,                          \
+        .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
+        .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
+        .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
+        .radius_at = op_radius_at, .pools = op_pools, .initiate = op_initiate,                     \
+        .terminate = op_terminate, .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid,    \
+        .traffic = op_traffic, .interface_name = op_interface_name, .trap_at = op_trap_at,         \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }
 
 #endif

@@ -114,9 +114,10 @@ struct engine {
     struct trapped trapped[ENGINE_TRAPPED];
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
     struct credentials *credentials;
-    struct secret_name *secrets; /* by id */
-    struct loading *loading;     /* by job: requests whose answer a client waits for */
-    struct signing *signing;     /* by job: AUTH payloads of ours under way */
+    struct secret_name *secrets;          /* by id */
+    struct loading *loading;              /* by job: requests whose answer a client waits for */
+    struct loaded_authority *authorities; /* by name */
+    struct signing *signing;              /* by job: AUTH payloads of ours under way */
     size_t n_radius;
     char radius[RADIUS_SERVERS][LIMIT_NAME]; /* names of servers */
 
@@ -202,6 +203,13 @@ void engine_credentials_done(struct engine *e);
  * numbers, and its certificates are loaded. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn) MUST_USE;
+
+/* engine_authorities.c: see struct engine_ops */
+int engine_authority_load(struct engine *e, const struct engine_authority *authority,
+                          const struct engine_reply *reply) MUST_USE;
+int engine_authority_unload(struct engine *e, const char *name) MUST_USE;
+const struct engine_authority *engine_authority_at(const struct engine *e, size_t index);
+void engine_authorities_done(struct engine *e);
 
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;

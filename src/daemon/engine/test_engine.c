@@ -153,6 +153,30 @@ static int op_crls_flush(void *engine)
     return 0;
 }
 
+static int op_authority_load(void *engine, const struct engine_authority *authority,
+                             const struct engine_reply *reply)
+{
+    struct test_engine *t = engine;
+    t->authority = *authority;
+    t->authority.octets = (struct span){0};
+    return replied(reply, 0);
+}
+
+static int op_authority_unload(void *engine, const char *name)
+{
+    struct test_engine *t = engine;
+    if (strcmp(t->authority.name, name) != 0)
+        return ERR_NOT_FOUND;
+    t->authority.name[0] = '\0';
+    return 0;
+}
+
+static const struct engine_authority *op_authority_at(void *engine, size_t index)
+{
+    const struct test_engine *t = engine;
+    return index == 0 && t->authority.name[0] != '\0' ? &t->authority : NULL;
+}
+
 static void op_credentials_clear(void *engine)
 {
     ((struct test_engine *)engine)->n_secrets = 0;

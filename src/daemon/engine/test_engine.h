@@ -17,6 +17,7 @@ struct test_engine {
     struct random random;
     nanos now;
     struct credentials *credentials;
+    struct engine_authority authority; /* of the last load; its name is empty: none */
 
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
     unsigned matches;                         /* what terminate and rekey answer */

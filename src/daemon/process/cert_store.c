@@ -304,8 +304,8 @@ X509_STORE *cert_store_anchors(struct cert_store *store)
     store->anchors = X509_STORE_new();
     for (const struct cert *cert = store->certs; store->anchors != NULL && cert != NULL;
          cert = cert->hh.next)
-        if ((cert->roles & BIT(CERT_ROLE_CA)) != 0 && cert->x509 != NULL &&
-            X509_STORE_add_cert(store->anchors, cert->x509) != 1)
+        if ((cert->roles & (BIT(CERT_ROLE_CA) | BIT(CERT_ROLE_AUTHORITY))) != 0 &&
+            cert->x509 != NULL && X509_STORE_add_cert(store->anchors, cert->x509) != 1)
             anchors_drop(store);
     return store->anchors;
 }

@@ -247,22 +247,6 @@ static void get_conns(struct vici_client *client, const struct tree *m)
     answer(client, &w);
 }
 
-/* Lists of what ikat has none of: `--load-all` asks for them. */
-static void empty_list(struct vici_client *client, const char *name)
-{
-    struct vici_writer w;
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_list(&w, name);
-    vici_list_end(&w);
-    answer(client, &w);
-}
-
-static void get_authorities(struct vici_client *client, const struct tree *m)
-{
-    (void)m;
-    empty_list(client, "authorities");
-}
-
 /* --- listing --- */
 
 static uint32_t number(const struct tree *m, const char *key)
@@ -378,12 +362,6 @@ static void get_algorithms(struct vici_client *client, const struct tree *m)
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_status_algorithms(&w);
     answer(client, &w);
-}
-
-static void list_nothing(struct vici_client *client, const struct tree *m)
-{
-    (void)m;
-    respond_empty(client);
 }
 
 /* --- control --- */
@@ -527,13 +505,6 @@ static void nothing_to_do(struct vici_client *client, const struct tree *m)
     vici_succeed(client);
 }
 
-/* For a command that stock clients have, the user is told why; UNKNOWN is an errno to them. */
-static void no_authorities(struct vici_client *client, const struct tree *m)
-{
-    (void)m;
-    vici_fail(client, "not supported by ikat yet: authorities are not");
-}
-
 static void no_such_thing(struct vici_client *client, const struct tree *m)
 {
     (void)m;
@@ -558,8 +529,8 @@ static const struct command {
     {"load-key", vici_load_key},
     {"unload-key", vici_unload_key},
     {"load-token", vici_load_token},
-    {"load-authority", no_authorities},
-    {"unload-authority", no_authorities},
+    {"load-authority", vici_load_authority},
+    {"unload-authority", vici_unload_authority},
     {"initiate", initiate},
     {"terminate", terminate},
     {"rekey", rekey},
@@ -567,7 +538,7 @@ static const struct command {
     {"list-conns", list_conns},
     {"list-policies", list_policies},
     {"list-certs", vici_list_certs},
-    {"list-authorities", list_nothing},
+    {"list-authorities", vici_list_authorities},
     {"get-conns", get_conns},
     {"load-conn", load_conn},
     {"unload-conn", unload_conn},
@@ -577,7 +548,7 @@ static const struct command {
     {"clear-creds", vici_clear_creds},
     {"retain-credentials", vici_retain_credentials},
     {"get-keys", vici_get_keys},
-    {"get-authorities", get_authorities},
+    {"get-authorities", vici_get_authorities},
     {"load-radius", vici_load_radius},
     {"unload-radius", vici_unload_radius},
     {"get-radius", vici_get_radius},

@@ -267,11 +267,9 @@ static const struct shown {
     enum cert_role role;
     const char *type, *flag;
 } shown[] = {
-    {CERT_ROLE_CA, "X509", "CA"},
-    {CERT_ROLE_PLAIN, "X509", "NONE"},
-    {CERT_ROLE_CONN, "X509", "NONE"},
-    {CERT_ROLE_PUBKEY, "PUBKEY", NULL},
-    {CERT_ROLE_CONN_PUBKEY, "PUBKEY", NULL},
+    {CERT_ROLE_CA, "X509", "CA"},       {CERT_ROLE_AUTHORITY, "X509", "CA"},
+    {CERT_ROLE_PLAIN, "X509", "NONE"},  {CERT_ROLE_CONN, "X509", "NONE"},
+    {CERT_ROLE_PUBKEY, "PUBKEY", NULL}, {CERT_ROLE_CONN_PUBKEY, "PUBKEY", NULL},
 };
 
 static bool shown_wanted(const struct tree *m, const struct credential_cert *cert,

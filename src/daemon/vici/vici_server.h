@@ -74,6 +74,11 @@ void vici_unload_shared(struct vici_client *client, const struct tree *message);
 void vici_get_shared(struct vici_client *client, const struct tree *message);
 void vici_list_certs(struct vici_client *client, const struct tree *message);
 void vici_flush_certs(struct vici_client *client, const struct tree *message);
+/* vici_authorities.c */
+void vici_load_authority(struct vici_client *client, const struct tree *message);
+void vici_unload_authority(struct vici_client *client, const struct tree *message);
+void vici_get_authorities(struct vici_client *client, const struct tree *message);
+void vici_list_authorities(struct vici_client *client, const struct tree *message);
 void vici_retain_credentials(struct vici_client *client, const struct tree *message);
 void vici_clear_creds(struct vici_client *client, const struct tree *message);
 

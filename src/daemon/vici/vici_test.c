@@ -307,8 +307,8 @@ static void refusals(void **state)
         {"unload-key", "id=0000000000000000000000000000000000000000", "no private key of that id"},
         {"load-token", "handle=00", "PKCS#11"},
         {"load-shared", "type=xauth;id=a;data=x", "of IKEv1"},
-        {"load-authority", "", "authorities are not"},
-        {"unload-authority", "name=x", "authorities are not"},
+        {"load-authority", "", "exactly one section"},
+        {"unload-authority", "name=x", "no authority of that name"},
     };
     static const char *const others[] = {"get-counters", "reset-counters", "install", "uninstall",
                                          "redirect"};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The authorities that are loaded: each trusts its CA as a file of x509ca does. */
+#include <stdlib.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
+
+struct loaded_authority {
+    UT_hash_handle hh;
+    struct engine_authority authority;
+};
+
+static struct loaded_authority *authority_find(const struct engine *e, const char *name)
+{
+    struct loaded_authority *loaded;
+    HASH_FIND_STR(e->authorities, name, loaded);
+    return loaded;
+}
+
+static bool ca_shared(const struct engine *e, const struct loaded_authority *one)
+{
+    for (const struct loaded_authority *other = e->authorities; other != NULL;
+         other = other->hh.next)
+        if (other != one &&
+            memcmp(other->authority.digest, one->authority.digest, CERT_DIGEST) == 0)
+            return true;
+    return false;
+}
+
+static int drop(struct engine *e, struct loaded_authority *loaded)
+{
+    int error = ca_shared(e, loaded)
+                    ? 0
+                    : engine_cert_unload(e, CERT_ROLE_AUTHORITY, loaded->authority.digest);
+    HASH_DEL(e->authorities, loaded);
+    free(loaded);
+    return error;
+}
+
+int engine_authority_load(struct engine *e, const struct engine_authority *authority,
+                          const struct engine_reply *reply)
+{
+    struct loaded_authority *old = authority_find(e, authority->name);
+    struct loaded_authority *loaded = calloc(1, sizeof(*loaded));
+    if (loaded == NULL)
+        return ERR_NO_MEMORY;
+    int error = engine_cert_load(e, CERT_ROLE_AUTHORITY, authority->octets, reply);
+    if (error != 0) {
+        free(loaded);
+        return error;
+    }
+    loaded->authority = *authority;
+    loaded->authority.octets = (struct span){0};
+    if (authority->crl.n + authority->ocsp.n > 0)
+        log_line(LOG_LEVEL_WARNING,
+                 "event=authority-uris name=%s text=\"lists of revocations are "
+                 "read from x509crl; nothing is fetched yet\"",
+                 authority->name);
+    if (old != NULL && memcmp(old->authority.digest, authority->digest, CERT_DIGEST) != 0)
+        error = drop(e, old);
+    else if (old != NULL) { /* the same CA: its trust goes on */
+        HASH_DEL(e->authorities, old);
+        free(old);
+    }
+    HASH_ADD_STR(e->authorities, authority.name, loaded);
+    return error;
+}
+
+int engine_authority_unload(struct engine *e, const char *name)
+{
+    struct loaded_authority *loaded = authority_find(e, name);
+    return loaded == NULL ? ERR_NOT_FOUND : drop(e, loaded);
+}
+
+const struct engine_authority *engine_authority_at(const struct engine *e, size_t index)
+{
+    const struct loaded_authority *loaded = e->authorities;
+    while (loaded != NULL && index-- > 0)
+        loaded = loaded->hh.next;
+    return loaded == NULL ? NULL : &loaded->authority;
+}
+
+void engine_authorities_done(struct engine *e)
+{
+    struct loaded_authority *loaded, *next;
+    HASH_ITER(hh, e->authorities, loaded, next)
+    {
+        HASH_DEL(e->authorities, loaded);
+        free(loaded);
+    }
+}
