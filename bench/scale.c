@@ -117,7 +117,7 @@ static void side_init(struct side *side, bool gateway)
     side->paths = path_manager_new(&view);
     side->pools = pools_new();
     bool parsed = range_parse("10.0.0.0/8", &inner.range);
-    err = pools_load(side->pools, &inner);
+    err = pools_load(side->pools, &inner, NULL);
     ASSERT(parsed && err == 0 && side->paths != NULL);
 }
 

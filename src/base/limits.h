@@ -57,8 +57,12 @@
 #define LIMIT_IKE_SAS_SESSION   8 /* default of max_ike_sas */
 /* Child SAs of one session, all its IKE SAs together (RFC 7791 section 8) */
 #define LIMIT_CHILD_SAS_SESSION 64
-#define LIMIT_INTENTS           16   /* intents queued on one IKE SA */
-#define LIMIT_EVENTS            4096 /* events waiting to be pulled */
+/* default of max_sessions: the devices of a person, each with a session to come */
+#define LIMIT_SESSIONS_IDENTITY 16
+/* default of max_leases: one for each VPN of a session, twice */
+#define LIMIT_LEASES_IDENTITY 16
+#define LIMIT_INTENTS         16   /* intents queued on one IKE SA */
+#define LIMIT_EVENTS          4096 /* events waiting to be pulled */
 
 #define LIMIT_CERTREQ_IDS         64 /* key ids of a peer that we remember */
 #define LIMIT_EAP_PACKETS         120 /* EAP packets of one login; a chain of 64 KiB in parts of 1 KiB */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 
 #define INCLUDE_DEPTH_MAX 10
 #define SECTION_DEPTH_MAX 12
-#define FILE_MAX          (1024 * 1024)
+#define FILE_MAX          (64 * 1024 * 1024) /* 100,000 connections */
 #define NAME_MAX_LEN      255
 
 struct parser {
@@ -196,19 +197,51 @@ static const char *keep_name(struct settings *settings, const char *name)
     return files[settings->n_files] == NULL ? NULL : files[settings->n_files++];
 }
 
-static char *read_whole(const char *path, size_t *ret_len)
+/* file_fault - why a file is not read; NULL: it is. Who may write it decides what is loaded. */
+static const char *file_fault(const struct stat *status)
 {
-    FILE *file = fopen(path, "re");
-    char *text = file == NULL ? NULL : malloc(FILE_MAX);
-    *ret_len = text == NULL ? 0 : fread(text, 1, FILE_MAX, file);
-    bool bad = text != NULL && (ferror(file) || *ret_len == FILE_MAX);
-    if (file != NULL)
-        (void)fclose(file);
-    if (bad) {
-        free(text);
-        errno = EFBIG;
-        return NULL;
+    if (!S_ISREG(status->st_mode))
+        return "is not a regular file";
+    if (status->st_uid != 0 && status->st_uid != geteuid())
+        return "belongs to another user";
+    if ((status->st_mode & S_IWOTH) != 0)
+        return "can be written by everybody";
+    if ((status->st_mode & S_IWGRP) != 0 && status->st_gid != 0 && status->st_gid != getegid())
+        return "can be written by a group";
+    return status->st_size >= FILE_MAX ? "is larger than 64 MiB" : NULL;
+}
+
+static bool read_all(int fd, char *text, size_t cap, size_t *ret_len)
+{
+    ssize_t n = 1;
+    *ret_len = 0;
+    while (n != 0 && *ret_len < cap) {
+        n = read(fd, text + *ret_len, cap - *ret_len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        *ret_len += n > 0 ? (size_t)n : 0;
     }
+    return true;
+}
+
+/* read_whole - without blocking on what is no file: a FIFO has no end, a device may act. NULL with
+ * *ret_why. */
+static char *read_whole(const char *path, size_t *ret_len, const char **ret_why)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool found = fd >= 0 && fstat(fd, &status) == 0;
+    char *text = NULL;
+    *ret_why = found ? file_fault(&status) : strerror(errno);
+    if (*ret_why == NULL && (text = malloc((size_t)status.st_size + 1)) == NULL)
+        *ret_why = strerror(ENOMEM);
+    if (text != NULL && !read_all(fd, text, (size_t)status.st_size, ret_len)) {
+        *ret_why = strerror(errno);
+        free(text);
+        text = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
     return text;
 }
 
@@ -231,11 +264,12 @@ static int include_file(struct parser *outer, const char *path, struct tree *sec
                        .include_depth = outer->include_depth + 1};
     if (p.include_depth > INCLUDE_DEPTH_MAX)
         return fail(outer, "include", "more than 10 files deep; does a file include itself?");
-    size_t len;
-    char *text = read_whole(path, &len);
+    size_t len = 0;
+    const char *why;
+    char *text = read_whole(path, &len, &why);
     if (text == NULL || p.file == NULL) {
         free(text);
-        return fail(outer, path, strerror(errno));
+        return fail(outer, path, why != NULL ? why : strerror(ENOMEM));
     }
     const char *slash = strrchr(path, '/');
     p.base = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path));
@@ -353,8 +387,11 @@ static int open_section(struct parser *p, struct tree *parent, const char *name,
     if (err != 0)
         return err;
     if (p->pos == p->end) {
+        char why[96];
+        (void)snprintf(why, sizeof(why),
+                       "the section is never closed with '}': the file ends in line %u", p->line);
         p->line = line;
-        return fail(p, name, "the section is never closed with '}'");
+        return fail(p, name, why);
     }
     p->pos++;
     return 0;

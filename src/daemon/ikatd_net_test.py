@@ -111,7 +111,7 @@ class Daemon:
 
     def child(self, name):
         """The process that logs under this name: they start in a fixed order."""
-        return self.children()[["keyholder", "resolver", "engine"].index(name)]
+        return self.children()[["keyholder", "verifier", "eap", "aaa", "resolver", "hooks", "engine"].index(name)]
 
     def send(self, number):
         self.process.send_signal(number)
@@ -337,7 +337,7 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(len([line for line in self.leftovers(USER) if "lookup" in line]), 2)
 
     def test_helper_killed(self):
-        for name in ("engine", "keyholder", "resolver"):
+        for name in ("engine", "keyholder", "verifier", "resolver", "hooks"):
             with self.subTest(name):
                 user = self.user()
                 user.wait("event=started")
@@ -377,6 +377,69 @@ class DaemonTest(unittest.TestCase):
         user.wait("event=config-loaded", since)
         self.assertEqual(self.ping(), 3)
         self.assertFalse(any("session=2" in line for line in user.lines))
+
+    # --- updown scripts ---
+
+    SCRIPTS = "/usr/local/libexec/ikat"
+
+    def script(self, text):
+        os.makedirs(self.SCRIPTS, exist_ok=True)
+        path = os.path.join(self.SCRIPTS, f"test-{os.getpid()}-{len(os.listdir(self.SCRIPTS))}")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(path, 0o755)
+        self.addCleanup(os.unlink, path)
+        return path
+
+    def hooked(self, script):
+        """Both daemons; the gateway's child has the script."""
+        updown = f"updown = {script} one two\n        local_ts"
+        gateway = self.gateway(change=lambda text: text.replace("local_ts", updown))
+        user = self.user()
+        user.wait("event=path-up conn=office path=one")
+        return gateway, user
+
+    def hook_lines(self):
+        with open(os.path.join(self.folder, "hooks"), encoding="ascii") as file:
+            return file.read().splitlines()
+
+    def test_updown(self):
+        script = self.script(f'echo "$PLUTO_VERB $* $PLUTO_MY_CLIENT $PLUTO_PEER_CLIENT $PLUTO_PEER_ID $PLUTO_PEER_SOURCEIP '
+                             f'$PLUTO_CONNECTION $PLUTO_PROTO $(id -u)" >> {self.folder}/hooks')
+        gateway, user = self.hooked(script)
+        gateway.wait("event=updown ")
+        self.assertEqual(user.end(), 0)
+        gateway.wait("event=updown .*VERB=down-client")
+        self.assertEqual(gateway.end(), 0)
+        rest = "one two 10.1.0.0/16 10.3.0.1/32 alice 10.3.0.1 net esp 0"
+        self.assertEqual(self.hook_lines(), [f"up-client {rest}", f"down-client {rest}"])  # once, though there are two VPNs
+
+    def test_updown_taken_back(self):
+        """An engine that dies says nothing: the hooks process takes back what was up."""
+        gateway, _ = self.hooked(self.script(f'echo "$PLUTO_VERB" >> {self.folder}/hooks'))
+        gateway.wait("event=updown ")
+        os.kill(gateway.child("engine"), signal.SIGKILL)
+        self.assertEqual(gateway.process.wait(timeout=10), 1)
+        gateway.end()
+        self.assertEqual(self.hook_lines(), ["up-client", "down-client"])
+
+    def test_updown_hangs(self):
+        """X10: a script that hangs is killed; sessions do not notice."""
+        gateway, _ = self.hooked(self.script("sleep 1000 & sleep 1000"))
+        gateway.wait("event=updown ")
+        self.assertEqual(self.ping(), 3)
+        gateway.wait("event=updown-killed")
+
+    def test_many_secrets(self):
+        """All of one load reach the keyholder at once, at each start."""
+        more = "\n".join(f'  ike-x{i} {{\n    id = x{i}\n    secret = "sixteen letters {i}"\n  }}' for i in range(1000))
+        for _ in range(3):
+            gateway = self.gateway(change=lambda text: text.replace("secrets {", "secrets {\n" + more))
+            user = self.user()
+            user.wait("event=path-up conn=office path=one")
+            self.assertFalse([line for line in gateway.lines if "secret-refused" in line or "not-loaded" in line])
+            user.end()
+            gateway.end()
 
     def test_check(self):
         good = self.config("good", CONN.format(local="gw", remote="alice", more="", secret="0123456789abcdef"))

@@ -13,6 +13,21 @@ struct ike_conn *ike_conn_new(void)
     return conn;
 }
 
+static size_t conn_size(const struct ike_conn *conn)
+{
+    return offsetof(struct ike_conn, children) + conn->n_children * sizeof(conn->children[0]);
+}
+
+struct ike_conn *ike_conn_copy(const struct ike_conn *conn)
+{
+    struct ike_conn *copy = malloc(conn_size(conn));
+    if (copy != NULL) {
+        memcpy(copy, conn, conn_size(conn));
+        copy->refs = 1;
+    }
+    return copy;
+}
+
 struct ike_conn *ike_conn_ref(struct ike_conn *conn)
 {
     ASSERT(conn->refs > 0);
@@ -33,7 +48,9 @@ struct ike_conn *ike_conn_unref(struct ike_conn *conn)
 bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b)
 {
     size_t begin = offsetof(struct ike_conn, name);
-    return memcmp((const uint8_t *)a + begin, (const uint8_t *)b + begin, sizeof(*a) - begin) == 0;
+    return conn_size(a) == conn_size(b) &&
+           memcmp((const uint8_t *)a + begin, (const uint8_t *)b + begin, conn_size(a) - begin) ==
+               0;
 }
 
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)

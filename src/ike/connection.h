@@ -130,6 +130,8 @@ struct ike_child_policy {
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool hostaccess;  /* told to the script */
+    char updown[128]; /* script and its arguments; empty: none */
 };
 
 enum ike_clone { IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791, IKE_CLONE_BOTH };
@@ -184,7 +186,6 @@ struct ike_conn {
     uint8_t n_cas;
     uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
     uint8_t n_children;
-    struct ike_child_policy children[POLICY_CHILDREN];
     struct ike_lifetime lifetime; /* of the IKE SA */
     nanos reauth_ns;              /* 0: never */
     nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
@@ -215,7 +216,12 @@ struct ike_conn {
     enum ike_mesh mesh;
     uint32_t max_ike_sas;
     uint32_t max_child_sas; /* of a session; 0: LIMIT_CHILD_SAS_SESSION, which is the most */
+    uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
+    uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
+
+    /* last: ike_conn_copy leaves out those that are not used */
+    struct ike_child_policy children[POLICY_CHILDREN];
 };
 
 /* ike_conn_same - all of the configuration. They are compared as they lie in memory, and must have
@@ -242,6 +248,9 @@ nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct ra
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random);
 
 struct ike_conn *ike_conn_new(void); /* zeroed, refs 1; NULL: no memory */
+/* ike_conn_copy - refs 1, with room for its own children and no more. NULL: no memory. Never copy
+ * such a connection as a struct. */
+struct ike_conn *ike_conn_copy(const struct ike_conn *conn);
 struct ike_conn *ike_conn_ref(struct ike_conn *conn);
 struct ike_conn *ike_conn_unref(struct ike_conn *conn); /* takes NULL; returns NULL */
 

@@ -71,8 +71,11 @@ struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NUL
 void ike_serve(struct ike *ike);
 
 /* ike_conn_add - takes a reference; a connection of the same name is replaced (its SAs keep the old
- * one). */
+ * one). ERR_NO_MEMORY; ERR_INVALID: its name has the hash of another one. */
 int ike_conn_add(struct ike *ike, struct ike_conn *conn) MUST_USE;
+/* ike_conn_reserve - as long as not more than `n` are loaded, ike_conn_add cannot fail.
+ * ERR_NO_MEMORY. */
+int ike_conn_reserve(struct ike *ike, size_t n) MUST_USE;
 int ike_conn_remove(struct ike *ike, const char *name) MUST_USE;   /* ERR_NOT_FOUND; SAs stay */
 struct ike_conn *ike_conn_find(struct ike *ike, const char *name); /* borrowed; NULL: none */
 struct ike_conn *ike_conn_at(struct ike *ike, size_t index); /* in order of loading; NULL: end */
@@ -354,6 +357,8 @@ struct ike_child_install {
     const struct ike_child_policy *policy;
 };
 
+struct ike_gone;
+
 struct ike_event {
     enum ike_event_kind kind;
     ike_job_id job;
@@ -367,6 +372,8 @@ struct ike_event {
     struct ike_path path, path_old;
     bool udp_encap;
     nanos rtt_ns, linger_ns;
+    /* SA_DOWN, CHILD_DOWN: what it was, borrowed until the next ike_* call; NULL: no memory */
+    const struct ike_gone *gone;
     uint8_t exchange; /* IKE_EV_EXCHANGE: exchange type */
     char what[48];    /* IKE_EV_EXCHANGE: "clone", "move", "path-test", "rekey-child"... */
     char notice[512]; /* IKE_EV_NOTICE: printable, escaped, no secrets; COMMAND_DONE: detail for a
@@ -511,6 +518,16 @@ struct ike_child_info {
     bool esn, udp_encap, order;
     nanos installed_ns, rekey_at_ns, expires_at_ns;
     struct ike_ts_list local_ts, remote_ts;
+};
+
+/* struct ike_gone - what cannot be asked for any more when its event is pulled. */
+struct ike_gone {
+    bool replaced; /* a rekey was its end: the news is the successor's */
+    struct ike_sa_info sa;
+    struct ike_session_info session; /* conn NULL: there was none */
+    struct ike_child_info child;     /* id 0: an IKE SA's end */
+    struct ike_config config;        /* sa.config points to it */
+    struct ike_conn *conns[2];       /* references: session.conn, and the one of child.policy */
 };
 
 /* ike_*_next - the next one in order of id, after `after` (0: the first); false: no more. */

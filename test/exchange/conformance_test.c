@@ -360,6 +360,7 @@ static void no_reply_unasked(void **state)
     (void)state;
     struct world *world = world_new(9);
     world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
     scenario_watch(world);
     scenario_login(world);
     assert_int_equal(scenario_count(world, "CP("), 0);
@@ -478,6 +479,7 @@ static void rekeyed_after_a_move(void **state)
     struct world *world = world_new(11);
     struct ike_child_info before, after;
     world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
     scenario_login(world);
     assert_true(ike_child_get(world->a.ike, world_child(&world->a, 0), &before));
     scenario_move(world, world_sa(&world->a, 0), 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which traffic a Child SA is for (RFC 7296 section 2.9), between two endpoints. */
 #include "exchange/scenario.h"
+#include "ike/terms/identity.h"
 #include "ike/terms/narrow.h"
 #include "wire/payloads.h"
 
@@ -160,6 +161,7 @@ static void selectors_follow(void **state)
     for (int clones = 0; clones < 2; clones++) {
         struct world *world = world_new(61 + (unsigned)clones);
         world->conn_a->n_vips = 0;
+        world->conn_b->n_pools = 0;
         world->conn_b->clone = clones ? IKE_CLONE_BOTH : IKE_CLONE_OFF;
         scenario_login(world);
         ike_sa_id sa = world_sa(&world->a, 0);
@@ -198,6 +200,7 @@ static void rekey_before_the_answer(void **state)
     struct world *world = world_new(63);
     struct ike_child_info a = {0}, b = {0};
     world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
     world->conn_b->clone = IKE_CLONE_OFF;
     scenario_login(world);
     scenario_edit(world, lose_answers_to_a);
@@ -220,12 +223,130 @@ static void rekey_before_the_answer(void **state)
     scenario_end(world);
 }
 
+/* --- what a peer may have --- */
+
+static unsigned children_of_b(struct world *world)
+{
+    struct ike_child_info child = {0};
+    unsigned n = 0;
+    while (ike_child_next(world->b.ike, child.id, &child))
+        n++;
+    return n;
+}
+
+/* T3: the NAT's address stands for all hosts behind it: none of them is given it. */
+static void no_outer_address_behind_a_nat(void **state)
+{
+    (void)state;
+    for (int nat = 0; nat < 2; nat++) {
+        struct world *world = world_new(71);
+        world->conn_a->n_vips = 0;
+        world->conn_b->n_pools = 0;
+        world->nat_port = nat ? 20000 : 0;
+        if (nat) /* it asks for more than it has */
+            assert_true(range_parse("203.0.113.0/24",
+                                    &world->conn_a->children[0].local_ts.fixed.ts[0].range));
+        world->conn_a->children[0].local_ts.fixed.n = (size_t)nat;
+        world_start(world);
+        assert_int_equal(world_connect(world), nat ? IKE_TS_REFUSED : IKE_OK);
+        assert_int_equal(children_of_b(world), nat ? 0 : 1);
+        world_free(world);
+    }
+}
+
+/* RFC 7296 section 3.15.4: where pools are served, a peer has to ask for an inner address. */
+static void pools_demand_cp(void **state)
+{
+    (void)state;
+    struct world *world = world_new(72);
+    world->conn_a->n_vips = 0;
+    world_start(world);
+    scenario_watch(world);
+    assert_int_equal(world_connect(world), IKE_ADDRESS_FAILURE);
+    assert_true(scenario_count(world, "N(FAILED_CP_REQUIRED)") > 0);
+    assert_int_equal(children_of_b(world), 0);
+    world_free(world);
+}
+
+/* second - another login from `a`, as somebody else if `user` is given. */
+static void second_login(struct world *world, const char *user)
+{
+    struct ike_conn *conn = ike_conn_new();
+    *conn = *world->conn_a;
+    conn->refs = 1;
+    strcpy(conn->name, "second");
+    if (user != NULL)
+        assert_int_equal(identity_parse(user, &conn->local[0].id), 0);
+    assert_int_equal(ike_conn_add(world->a.ike, conn), 0);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "second", .path = world_path(1)};
+    enum ike_outcome outcome = world_command(&world->a, connect);
+    assert_int_equal(outcome, user != NULL ? IKE_TS_REFUSED : IKE_OK);
+    ike_conn_unref(conn);
+}
+
+/* T6: of two peers that want the same network the first one keeps it; the same peer may move. */
+static void first_keeps_its_network(void **state)
+{
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        struct world *world = world_new(73);
+        struct ike_child_policy *a = &world->conn_a->children[0], *b = &world->conn_b->children[0];
+        world->conn_a->n_vips = 0;
+        world->conn_b->n_pools = 0;
+        world->conn_b->unique = IKE_UNIQUE_NEVER;
+        a->local_ts = b->remote_ts = (struct ike_ts_policy){.fixed = b->local_ts.fixed};
+        assert_true(range_parse("10.7.0.0/16", &b->remote_ts.fixed.ts[0].range));
+        assert_true(range_parse("10.7.3.0/24", &a->local_ts.fixed.ts[0].range));
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_OK);
+        assert_true(range_parse("10.7.0.0/16", &a->local_ts.fixed.ts[0].range));
+        second_login(world, other ? "bert.user.example" : NULL);
+        assert_int_equal(children_of_b(world), other ? 1 : 2);
+        world_free(world);
+    }
+}
+
+/* T7: a rekey is held to the connection that is loaded now, whoever asks for it. */
+static void rekey_after_the_policy_shrank(void **state)
+{
+    (void)state;
+    for (int by_b = 0; by_b < 2; by_b++) {
+        struct world *world = scenario_up(74);
+        struct peer *by = by_b ? &world->b : &world->a;
+        struct ike_conn *conn = ike_conn_new();
+        struct ike_child_info child = {0};
+        *conn = *world->conn_b;
+        conn->refs = 1;
+        assert_true(range_parse("10.1.7.0/24", &conn->children[0].local_ts.fixed.ts[0].range));
+        assert_int_equal(ike_conn_add(world->b.ike, conn), 0);
+        assert_int_equal(scenario_on_child(by, IKE_CMD_REKEY_CHILD, world_child(by, 0)), IKE_OK);
+        assert_true(ike_child_get(world->b.ike, world_child(&world->b, 0), &child));
+        assert_int_equal(child.local_ts.n, 1);
+        assert_memory_equal(&child.local_ts.ts[0].range,
+                            &conn->children[0].local_ts.fixed.ts[0].range,
+                            sizeof(struct address_range));
+        conn->children[0].local_ts.fixed.ts[0].range.first.octets[1] = 99; /* nothing in common */
+        conn->children[0].local_ts.fixed.ts[0].range.last.octets[1] = 99;
+        assert_int_equal(scenario_on_child(by, IKE_CMD_REKEY_CHILD, world_child(by, 0)),
+                         IKE_TS_REFUSED);
+        ike_conn_unref(conn);
+        scenario_end(world);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_selector_decides), cmocka_unit_test(packet_comes_first),
-        cmocka_unit_test(packet_decides),         cmocka_unit_test(narrowed_to_the_packet),
-        cmocka_unit_test(selectors_follow),       cmocka_unit_test(rekey_before_the_answer),
+        cmocka_unit_test(first_selector_decides),
+        cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(packet_decides),
+        cmocka_unit_test(narrowed_to_the_packet),
+        cmocka_unit_test(selectors_follow),
+        cmocka_unit_test(rekey_before_the_answer),
+        cmocka_unit_test(no_outer_address_behind_a_nat),
+        cmocka_unit_test(pools_demand_cp),
+        cmocka_unit_test(first_keeps_its_network),
+        cmocka_unit_test(rekey_after_the_policy_shrank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

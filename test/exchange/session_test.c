@@ -543,6 +543,25 @@ static void unassigned_codes(void **state)
         }
 }
 
+/* One identity has no more sessions than max_sessions; a login that replaces one is let in. */
+static void sessions_of_one_identity(void **state)
+{
+    (void)state;
+    struct world *world = world_new(90);
+    world->conn_b->max_sessions = 2;
+    world->conn_a->unique = IKE_UNIQUE_NEVER; /* no INITIAL_CONTACT */
+    world->conn_b->unique = IKE_UNIQUE_NEVER;
+    world_start(world);
+    for (unsigned i = 0; i < 4; i++) {
+        struct ike_command connect = {
+            .kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(i % 3)};
+        /* the fourth comes from where the first is, and is taken for its successor */
+        enum ike_outcome outcome = world_command(&world->a, connect);
+        assert_int_equal(outcome, i == 2 ? IKE_AUTH_FAILED : IKE_OK);
+    }
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,7 +572,7 @@ int main(void)
         cmocka_unit_test(quota_of_our_own),  cmocka_unit_test(refused_clones),
         cmocka_unit_test(rate_of_clones),    cmocka_unit_test(unused_old),
         cmocka_unit_test(unused_old_always), cmocka_unit_test(unused_old_elsewhere),
-        cmocka_unit_test(unassigned_codes),
+        cmocka_unit_test(unassigned_codes),  cmocka_unit_test(sessions_of_one_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,3 +99,14 @@ def test_traps_go_with_their_children(world, lab):
     assert "10.20.0.128/25" not in lab.run("eu", "ip", "route", "show", "table", "all")
     eu.load(merge(with_ts(HALF), {"connections": {"home": None}}))
     assert not traps()
+
+
+def test_down_holds(world, lab):
+    """What a person has ended stays down through a reload that changes nothing, until `up`."""
+    eu = world.ikatd(lab, "eu", with_ts(LAN, start_action="start"))
+    wait(lambda: remote(eu) == {"net0": [LAN]}, "it is up")
+    eu.ikat("down", "home")
+    eu.load(with_ts(LAN, start_action="start"))
+    assert not eu.sas() and "conn-loaded conn=home unchanged=yes" in eu.log()
+    eu.ikat("up", "home")
+    assert remote(eu) == {"net0": [LAN]}

@@ -70,7 +70,7 @@ void sim_lease_start(struct sim_host *host)
         struct pool_config config = {0};
         (void)snprintf(config.name, sizeof(config.name), "%s", families[i][0]);
         ASSERT(range_parse(families[i][1], &config.range));
-        int err = pools_load(host->pools, &config);
+        int err = pools_load(host->pools, &config, NULL);
         ASSERT(err == 0);
     }
 }

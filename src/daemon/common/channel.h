@@ -71,6 +71,7 @@ bool priv_request_check(const struct priv_request *request);
 enum order_kind {
     ORDER_STOP = 1,
     ORDER_LOADED, /* the first load of the configuration has ended, well or not */
+    ORDER_LOADER, /* with one descriptor: the loader's end of a VICI connection */
 };
 struct order {
     uint32_t kind;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/values.h"
+#include "daemon/common/hook_script.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/selectors.h"
 #include "ike/terms/proposal.h"
@@ -17,7 +19,7 @@ struct child_work {
     nanos rekey_ns, life_ns, rand_ns, inactivity_ns;
     uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
-    bool copy_ecn;
+    bool copy_ecn, hostaccess;
     int copy_dscp, start, close, dpd;
     bool local_ts, remote_ts;
 };
@@ -55,13 +57,36 @@ static int set_esp_proposals(const struct tree *node, void *target, struct build
     return key_for_items(node, &proposals, error, key_add_proposal);
 }
 
+static int set_updown(const struct tree *node, void *target, struct build_error *error)
+{
+    static const char *const folders[] = {HOOK_FOLDERS};
+    struct child_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    char list[256] = "";
+    size_t at = 0;
+    if (text[0] == '\0')
+        return 0;
+    for (size_t i = 0; i < LEN(folders) && at < sizeof(list); i++)
+        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i == 0 ? "" : " ", folders[i]);
+    if (strlen(text) >= sizeof(work->policy->updown) || !hook_script_allowed(text))
+        return build_fail(error, node,
+                          "'%.60s' is not a script of at most %zu characters without any that a "
+                          "shell knows, in %s",
+                          text, sizeof(work->policy->updown) - 1, list);
+    strcpy(work->policy->updown, text);
+    return 0;
+}
+
 static const char *const start_words[] = {"none", "trap", "start", NULL};
+/* the last: `start` is a trap, too */
+static const char *const start_action_words[] = {"none", "trap", "start", "trap|start", NULL};
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
 static const char *const only_tunnel[] = {"tunnel", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
+static const char *const only_label_mode[] = {"system", NULL};
 static const struct key child_keys[] = {
     {.name = "esp_proposals", .kind = KEY_FUNCTION, .function = set_esp_proposals},
     {.name = "local_ts", .kind = KEY_FUNCTION, .function = set_local_ts},
@@ -80,14 +105,15 @@ static const struct key child_keys[] = {
      .kind = KEY_ONLY,
      .words = only_tunnel,
      .why = "only tunnel is; of a peer that asks for transport mode it becomes a tunnel"},
-    {.name = "start_action", .kind = KEY_WORD, .offset = CHILD(start), .words = start_words},
+    {.name = "start_action", .kind = KEY_WORD, .offset = CHILD(start), .words = start_action_words},
     {.name = "close_action", .kind = KEY_WORD, .offset = CHILD(close), .words = start_words},
     {.name = "dpd_action", .kind = KEY_WORD, .offset = CHILD(dpd), .words = dpd_words},
     {.name = "replay_window", .kind = KEY_U32, .offset = CHILD(replay_window)},
     {.name = "reqid", .kind = KEY_U32, .offset = CHILD(reqid)},
     {.name = "copy_ecn", .kind = KEY_BOOL, .offset = CHILD(copy_ecn)},
     {.name = "copy_dscp", .kind = KEY_WORD, .offset = CHILD(copy_dscp), .words = dscp_words},
-    {.name = "hostaccess", .kind = KEY_IGNORED},
+    {.name = "hostaccess", .kind = KEY_BOOL, .offset = CHILD(hostaccess)},
+    {.name = "updown", .kind = KEY_FUNCTION, .function = set_updown},
     {.name = "copy_df",
      .kind = KEY_ONLY,
      .words = only_yes,
@@ -105,24 +131,25 @@ static const struct key child_keys[] = {
      .words = only_zero,
      .why = "the narrower selectors come first"},
     {.name = "ah_proposals", .kind = KEY_UNSUPPORTED, .why = "AH is not"},
-    {.name = "updown", .kind = KEY_UNSUPPORTED, .why = "scripts are not run"},
-    {.name = "ipcomp", .kind = KEY_UNSUPPORTED, .why = "IPComp is not"},
-    {.name = "tfc_padding", .kind = KEY_UNSUPPORTED, .why = "TFC padding is not sent"},
+    {.name = "ipcomp", .kind = KEY_ONLY, .words = only_no, .why = "IPComp is not there"},
+    {.name = "tfc_padding", .kind = KEY_ONLY, .words = only_zero, .why = "TFC padding is not sent"},
     {.name = "interface", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "mark_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "mark_out", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "set_mark_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "set_mark_out", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_out", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "mark_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "set_mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "set_mark_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "if_id_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "if_id_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "mark_in_sa", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
+    {.name = "label_mode", .kind = KEY_ONLY, .words = only_label_mode, .why = KEY_KERNEL_ONLY},
     {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "hw_offload", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "per_cpu_sas", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "hw_offload", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
+    {.name = "per_cpu_sas", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
     {.name = "icmp",
      .kind = KEY_ONLY,
      .words = only_no,
      .why = "a Child SA carries what its selectors name"},
-    {.name = "sha256_96", .kind = KEY_UNSUPPORTED, .why = "it is a fault of old peers"},
+    {.name = "sha256_96", .kind = KEY_ONLY, .words = only_no, .why = "it is a fault of old peers"},
 };
 
 /* with_tenth - a tenth more, and never less for it. */
@@ -164,9 +191,10 @@ static void finish_child(struct child_work *work)
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
     policy->copy_ecn = work->copy_ecn;
+    policy->hostaccess = work->hostaccess;
     policy->copy_dscp_out = work->copy_dscp == 0 || work->copy_dscp == 2;
     policy->copy_dscp_in = work->copy_dscp == 1 || work->copy_dscp == 2;
-    policy->start_action = (enum ike_child_start)work->start;
+    policy->start_action = (enum ike_child_start)(work->start == 3 ? IKE_START_START : work->start);
     policy->close_action = (enum ike_child_start)work->close;
     policy->dpd_action = (enum ike_dpd_action)(work->dpd == 3  ? 0
                                                : work->dpd > 3 ? work->dpd - 3

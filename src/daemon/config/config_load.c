@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -82,11 +83,21 @@ static int set_subnet(const struct tree *node, void *target, struct build_error 
     return key_for_items(node, target, error, add_subnet);
 }
 
+#define POOL_ADDRS     "the addresses are those of addrs, each for a host of its own"
+#define POOL_ATTRIBUTE "only dns and subnet are told to peers"
+
 static const struct key pool_keys[] = {
     {.name = "addrs", .kind = KEY_FUNCTION, .function = set_addrs},
     {.name = "dns", .kind = KEY_FUNCTION, .function = set_dns},
     {.name = "subnet", .kind = KEY_FUNCTION, .function = set_subnet},
     {.name = "split_include", .kind = KEY_FUNCTION, .function = set_subnet},
+    {.name = "address", .kind = KEY_UNSUPPORTED, .why = POOL_ADDRS},
+    {.name = "netmask", .kind = KEY_UNSUPPORTED, .why = POOL_ADDRS},
+    {.name = "nbns", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
+    {.name = "dhcp", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
+    {.name = "server", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
+    {.name = "p_cscf", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
+    {.name = "split_exclude", .kind = KEY_UNSUPPORTED, .why = POOL_ATTRIBUTE},
 };
 
 int pool_build(const struct tree *section, struct pool_config *ret_pool, struct build_error *error)
@@ -94,6 +105,9 @@ int pool_build(const struct tree *section, struct pool_config *ret_pool, struct 
     static const struct key_table table = {pool_keys, LEN(pool_keys), NULL};
     struct pool_config pool = {0};
     int err = key_name_copy(section, pool.name, error);
+    for (const struct tree *node = section->first; err == 0 && node != NULL; node = node->next)
+        if (node->name[strspn(node->name, "0123456789")] == '\0') /* an attribute by number */
+            err = build_fail(error, node, "not supported by ikat: %s", POOL_ATTRIBUTE);
     if (err == 0)
         err = keys_apply(&table, section, &pool, error);
     if (err == 0 && pool.range.first.family == ADDRESS_NONE)
@@ -174,6 +188,25 @@ static int check_pool_name(const struct tree *node, const char *name, void *targ
                : build_fail(error, node, "there is no pool '%.60s'", name);
 }
 
+#define SECRET_OCTETS_GOOD 16
+
+/* warn_secret - RFC 7296 section 2.15: a secret has at least the entropy of the strongest key. What
+ * others can read is none. */
+static void warn_secret(const struct tree *section, size_t n_octets, struct build_error *error)
+{
+    struct stat status;
+    const struct tree *node = tree_get(section, "secret");
+    if (n_octets < SECRET_OCTETS_GOOD)
+        build_warn(error, node != NULL ? node : section,
+                   "a secret of less than %d characters can be guessed", SECRET_OCTETS_GOOD);
+    if (section->file == NULL || stat(section->file, &status) != 0)
+        return;
+    bool group = (status.st_mode & S_IRGRP) != 0 && status.st_gid != 0;
+    if (group || (status.st_mode & S_IROTH) != 0)
+        build_warn(error, section, "the file has secrets, and others can read it (mode %04o)",
+                   (unsigned)status.st_mode & 07777);
+}
+
 static int check_section(const struct tree *root, const struct tree *top,
                          const struct tree *section, struct build_error *error)
 {
@@ -213,6 +246,8 @@ static int check_section(const struct tree *root, const struct tree *top,
         return 0; /* credential_files_resolve() has looked at it */
     err = secret_build(section, octets, &secret, error);
     wipe(octets, sizeof(octets));
+    if (err == 0)
+        warn_secret(section, secret.n_octets, error);
     return err;
 }
 
@@ -439,39 +474,53 @@ static int unload_vanished(int fd, const struct tree *top, const char *get, cons
     return err;
 }
 
-int config_send(int fd, const struct settings *settings, struct build_error *error)
+static int send_plain(int fd, const char *command, const struct tree *about,
+                      struct build_error *error)
 {
-    const struct tree *conns = tree_get(settings->root, "connections");
-    const struct tree *secrets = tree_get(settings->root, "secrets");
-    const struct tree *pools = tree_get(settings->root, "pools");
-    const struct tree *radius = tree_get(settings->root, "radius");
-    const struct tree *authorities = tree_get(settings->root, "authorities");
-    int err = unload_vanished(fd, conns, "get-conns", "conns", "unload-conn", "name", error);
-    if (err == 0)
-        err = unload_vanished(fd, secrets, "get-shared", "keys", "unload-shared", "id", error);
-    if (err == 0)
-        err = unload_vanished(fd, pools, "get-pools", NULL, "unload-pool", "name", error);
-    if (err == 0)
-        err = send_files(fd, tree_get(settings->root, CREDENTIAL_FILES), error);
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, command);
+    return run(fd, &w, about, error);
+}
+
+/* send_all - each section of one top section. */
+static int send_all(int fd, const struct tree *top, const char *command, struct build_error *error)
+{
+    int err = 0;
+    for (const struct tree *s = top == NULL ? NULL : top->first; err == 0 && s != NULL; s = s->next)
+        if (strcmp(command, "load-shared") != 0)
+            err = send_section(fd, command, s, error);
+        else if (!credential_files_secret(s))
+            err = send_secret(fd, s, error);
+    return err;
+}
+
+/* send_credentials - files, authorities and RADIUS servers: they take effect at once. */
+static int send_credentials(int fd, const struct tree *root, struct build_error *error)
+{
+    const struct tree *radius = tree_get(root, "radius");
+    const struct tree *authorities = tree_get(root, "authorities");
+    int err = send_files(fd, tree_get(root, CREDENTIAL_FILES), error);
     if (err == 0)
         err = unload_vanished(fd, authorities, "get-authorities", "authorities", "unload-authority",
                               "name", error);
-    for (const struct tree *s = authorities == NULL ? NULL : authorities->first;
-         err == 0 && s != NULL; s = s->next)
-        err = send_section(fd, "load-authority", s, error);
+    if (err == 0)
+        err = send_all(fd, authorities, "load-authority", error);
     if (err == 0)
         err = unload_vanished(fd, radius, "get-radius", "servers", "unload-radius", "name", error);
-    for (const struct tree *s = radius == NULL ? NULL : radius->first; err == 0 && s != NULL;
-         s = s->next)
-        err = send_section(fd, "load-radius", s, error);
-    for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
-         s = s->next)
-        err = credential_files_secret(s) ? 0 : send_secret(fd, s, error);
-    for (const struct tree *s = pools == NULL ? NULL : pools->first; err == 0 && s != NULL;
-         s = s->next)
-        err = send_section(fd, "load-pool", s, error);
-    for (const struct tree *s = conns == NULL ? NULL : conns->first; err == 0 && s != NULL;
-         s = s->next)
-        err = send_section(fd, "load-conn", s, error);
-    return err;
+    return err == 0 ? send_all(fd, radius, "load-radius", error) : err;
+}
+
+int config_send(int fd, const struct settings *settings, struct build_error *error)
+{
+    const struct tree *root = settings->root;
+    int err = send_plain(fd, "load-begin", root, error);
+    if (err == 0)
+        err = send_all(fd, tree_get(root, "secrets"), "load-shared", error);
+    if (err == 0)
+        err = send_all(fd, tree_get(root, "pools"), "load-pool", error);
+    if (err == 0)
+        err = send_all(fd, tree_get(root, "connections"), "load-conn", error);
+    if (err == 0)
+        err = send_credentials(fd, root, error);
+    return err == 0 ? send_plain(fd, "load-commit", root, error) : err;
 }

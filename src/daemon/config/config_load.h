@@ -15,9 +15,9 @@
 int config_load(const char *path, struct settings *ret_settings,
                 struct build_error *error) MUST_USE;
 
-/* config_send - over a connected VICI socket: pools, secrets, connections; unloads what was loaded
- * before and is not in the file any more. Blocking: for a process of its own. ERR_SYSTEM,
- * ERR_INVALID. */
+/* config_send - over a connected VICI socket: secrets, pools and connections as one load, which
+ * takes the place of all that was loaded before. On an error nothing has changed. Blocking: for a
+ * process of its own. ERR_INVALID. */
 int config_send(int fd, const struct settings *settings, struct build_error *error) MUST_USE;
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/unit_test.h"
@@ -71,6 +72,8 @@ static const struct row rows[] = {
     {CONN, "max_ike_sas", "1", "0", "1 to 256"},
     {CONN, "max_child_sas", "64", "65", "1 to 64"},
     {CONN, "max_child_sas", "1", "0", "1 to 64"},
+    {CONN, "max_sessions", "0", "x", "is not a number"},
+    {CONN, "max_leases", "100", "-1", "is not a number"},
     {CONN, "unused_old", "yes", "1x", "is not yes or no"},
     {CONN, "unused_old_timeout", "1h", "61m", "10s to 1h"},
     {CONN, "unused_old_timeout", "10s", "9999ms", "10s to 1h"},
@@ -82,12 +85,12 @@ static const struct row rows[] = {
     {CONN, "ocsp", "no", NULL, NULL},
     {CONN, "dpd_timeout", "150s", NULL, NULL},
     {CONN, "pull", "no", NULL, NULL},
-    {CONN, "aggressive", NULL, "no", "not supported by ikat"},
+    {CONN, "aggressive", "no", "yes", "not supported by ikat"},
     {CONN, "ppk_id", NULL, "x", "not supported by ikat"},
-    {CONN, "ppk_required", NULL, "no", "not supported by ikat"},
-    {CONN, "if_id_in", NULL, "1", "not supported by ikat"},
-    {CONN, "if_id_out", NULL, "1", "not supported by ikat"},
-    {CONN, "mediation", NULL, "no", "not supported by ikat"},
+    {CONN, "ppk_required", "no", "yes", "not supported by ikat"},
+    {CONN, "if_id_in", "0", "1", "not supported by ikat"},
+    {CONN, "if_id_out", "0", "1", "not supported by ikat"},
+    {CONN, "mediation", "no", "yes", "not supported by ikat"},
     {CONN, "mediated_by", NULL, "x", "not supported by ikat"},
     {CONN, "mediation_peer", NULL, "x", "not supported by ikat"},
     {LOCAL, "auth", "psk", "none", "'none' is not supported"},
@@ -146,30 +149,37 @@ static const struct row rows[] = {
     {CHILD, "copy_df", "yes", "no", "'no' is not supported by ikat: the outer header"},
     {CHILD, "copy_ecn", "no", "x", "is not yes or no"},
     {CHILD, "copy_dscp", "in", "x", "is not one of out, in, yes, no"},
-    {CHILD, "hostaccess", "yes", NULL, NULL},
+    {CHILD, "hostaccess", "yes", "x", "is not yes or no"},
     {CHILD, "policies", "yes", "no", "always enforced"},
     {CHILD, "policies_fwd_out", "no", "yes", "not supported by ikat"},
     {CHILD, "priority", "0", "1", "not supported by ikat"},
     {CHILD, "ah_proposals", NULL, "sha256", "not supported by ikat: AH"},
-    {CHILD, "updown", NULL, "/bin/sh", "scripts are not run"},
-    {CHILD, "ipcomp", NULL, "yes", "not supported by ikat"},
+    {CHILD, "updown", "/usr/local/libexec/ipsec/_updown iptables", "/bin/sh", "is not a script"},
+    {CHILD, "updown", "/etc/ikat/up", "\"/etc/ikat/up; reboot\"", "is not a script"},
+    {CHILD, "ipcomp", "no", "yes", "not supported by ikat"},
     {CHILD, "inactivity", "1h", "soon", "is not a time"},
-    {CHILD, "tfc_padding", NULL, "mtu", "not supported by ikat"},
+    {CHILD, "tfc_padding", "0", "mtu", "not supported by ikat"},
     {CHILD, "interface", NULL, "eth0", "not supported by ikat"},
-    {CHILD, "mark_in", NULL, "1", "not supported by ikat"},
-    {CHILD, "mark_out", NULL, "1", "not supported by ikat"},
-    {CHILD, "set_mark_in", NULL, "1", "not supported by ikat"},
-    {CHILD, "set_mark_out", NULL, "1", "not supported by ikat"},
-    {CHILD, "if_id_in", NULL, "1", "not supported by ikat"},
-    {CHILD, "if_id_out", NULL, "1", "not supported by ikat"},
+    {CHILD, "mark_in", "0", "1", "not supported by ikat"},
+    {CHILD, "mark_out", "0", "1", "not supported by ikat"},
+    {CHILD, "set_mark_in", "0", "1", "not supported by ikat"},
+    {CHILD, "set_mark_out", "0", "1", "not supported by ikat"},
+    {CHILD, "if_id_in", "0", "1", "not supported by ikat"},
+    {CHILD, "if_id_out", "0", "1", "not supported by ikat"},
+    {CHILD, "mark_in_sa", "no", "yes", "not supported by ikat"},
+    {CHILD, "label_mode", "system", "selinux", "not supported by ikat"},
+    {CHILD, "start_action", "trap|start", "trap,start", "is not one of none, trap, start"},
     {CHILD, "label", NULL, "x", "not supported by ikat"},
-    {CHILD, "hw_offload", NULL, "no", "not supported by ikat"},
-    {CHILD, "per_cpu_sas", NULL, "no", "not supported by ikat"},
-    {CHILD, "sha256_96", NULL, "yes", "not supported by ikat"},
+    {CHILD, "hw_offload", "no", "packet", "not supported by ikat"},
+    {CHILD, "per_cpu_sas", "no", "yes", "not supported by ikat"},
+    {CHILD, "sha256_96", "no", "yes", "not supported by ikat"},
     {POOL, "addrs", "fd00::/120", "pool", "is not a subnet or a range"},
     {POOL, "dns", "192.0.2.53, 2001:db8::53", "dns.example", "is not an address"},
     {POOL, "subnet", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "is not a subnet"},
     {POOL, "split_include", "10.0.0.0/8", "x", "is not a subnet"},
+    {POOL, "nbns", NULL, "10.0.0.1", "not supported by ikat: only dns"},
+    {POOL, "split_exclude", NULL, "10.0.0.1", "not supported by ikat"},
+    {POOL, "28673", NULL, "x", "not supported by ikat"},
     {SECRET, "secret", "a", "0xabc", "is empty, too long, or not valid"},
     {SECRET, "secret", "0sYWJj", "0s*", "is empty, too long, or not valid"},
     {SECRET, "id-a", "alice", NULL, NULL},
@@ -386,7 +396,7 @@ static void same_twice(const char *text)
     }
     if (!ike_conn_same(conns[0], conns[1]))
         fail_msg("built twice, and not the same: %s", text);
-    conns[1]->children[0].replay_window++;
+    conns[1]->keyingtries++;
     assert_false(ike_conn_same(conns[0], conns[1]));
     ike_conn_unref(conns[0]);
     ike_conn_unref(conns[1]);
@@ -613,12 +623,11 @@ static void files(void **state)
     struct build_error error = {.text = ""};
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    FILE *file = fdopen(fd, "w");
-    for (int i = 0; i < 70000; i++)
-        (void)fputs("# 16 characters\n", file); /* more than 1 MiB */
-    assert_int_equal(fclose(file), 0);
+    assert_int_equal(ftruncate(fd, 65 * 1024 * 1024), 0);
+    assert_int_equal(close(fd), 0);
+    FILE *file;
     assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
-    assert_non_null(strstr(error.text, "File too large"));
+    assert_non_null(strstr(error.text, "is larger than 64 MiB"));
     static const char nul[] = "connections {\n a {\n mobike = y\0s\n}\n}\n";
     file = fopen(path, "w");
     assert_int_equal(fwrite(nul, 1, sizeof(nul) - 1, file), sizeof(nul) - 1);
@@ -628,6 +637,69 @@ static void files(void **state)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
     assert_non_null(strstr(error.text, "No such file"));
+}
+
+/* refused - a file with this mode, or a FIFO, is not read. */
+static void refused(const char *path, mode_t mode, bool fifo, const char *why)
+{
+    static const char text[] = "connections {\n}\n";
+    struct settings settings;
+    struct build_error error = {.text = ""};
+    if (fifo) {
+        assert_int_equal(mkfifo(path, mode), 0);
+    } else {
+        FILE *file = fopen(path, "w");
+        assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(chmod(path, mode), 0);
+    }
+    assert_int_equal(config_load(path, &settings, &error), ERR_INVALID);
+    if (strstr(error.text, why) == NULL)
+        fail_msg("'%s' instead of '%s'", error.text, why);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* D20, G2, G11: a FIFO does not hang us; who may write the file decides what is loaded. */
+static void hostile_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ikat-config-XXXXXX", path[64];
+    struct settings settings;
+    struct build_error error = {.text = ""};
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/x.conf", folder);
+    refused(path, 0600, true, "is not a regular file");
+    refused(path, 0666, false, "can be written by everybody");
+    assert_int_equal(config_load("/dev/zero", &settings, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, "is not a regular file"));
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* G7: short secrets, and secrets that others can read. */
+static void warnings(void **state)
+{
+    (void)state;
+    static const char text[] = "secrets {\n ike-a {\n  secret = short\n }\n"
+                               " ike-b {\n  secret = \"sixteen letters!\"\n }\n}\n";
+    static struct build_errors found;
+    char path[] = "/tmp/ikat-config-XXXXXX", want[128];
+    struct settings settings;
+    struct build_error error = {.text = "", .warnings = &found};
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+    assert_int_equal(close(fd), 0);
+    for (int open = 0; open < 2; open++) {
+        found = (struct build_errors){.n = 0};
+        assert_int_equal(chmod(path, open ? 0644 : 0600), 0);
+        assert_int_equal(config_load(path, &settings, &error), 0);
+        settings_done(&settings);
+        assert_int_equal(found.n, open ? 3 : 1);
+        (void)snprintf(want, sizeof(want), "%s:3: secret: a secret of less than 16", path);
+        assert_non_null(strstr(found.text[0], want));
+        (void)snprintf(want, sizeof(want), "%s:2: ike-a: the file has secrets, and others", path);
+        assert_true(!open || strstr(found.text[1], want) != NULL);
+    }
+    assert_int_equal(unlink(path), 0);
 }
 
 /* What was written comes out again, names where there are some. */
@@ -674,6 +746,9 @@ int main(void)
         cmocka_unit_test(too_many),
         cmocka_unit_test(giant_values),
         cmocka_unit_test(files),
+
+        cmocka_unit_test(hostile_files),
+        cmocka_unit_test(warnings),
         cmocka_unit_test(all_errors),
         cmocka_unit_test(selectors),
     };

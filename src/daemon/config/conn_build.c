@@ -262,6 +262,9 @@ static int set_order(const struct tree *node, void *target, struct build_error *
     return build_fail(error, node, "'%.40s' is not one of move-create, create-move", text);
 }
 
+static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
+static const char *const only_zero[] = {"0", NULL};
+
 static const struct key conn_keys[] = {
     {.name = "version", .kind = KEY_FUNCTION, .function = set_version},
     {.name = "local_addrs", .kind = KEY_FUNCTION, .function = set_local_addrs},
@@ -300,6 +303,8 @@ static const struct key conn_keys[] = {
     {.name = "mesh", .kind = KEY_WORD, .offset = CONN(mesh), .words = mesh_words},
     {.name = "max_ike_sas", .kind = KEY_U32, .offset = CONN(max_ike_sas)},
     {.name = "max_child_sas", .kind = KEY_U32, .offset = CONN(max_child_sas)},
+    {.name = "max_sessions", .kind = KEY_U32, .offset = CONN(max_sessions)},
+    {.name = "max_leases", .kind = KEY_U32, .offset = CONN(max_leases)},
     {.name = "unused_old", .kind = KEY_BOOL, .offset = CONN(unused_old)},
     {.name = "unused_old_timeout", .kind = KEY_TIME, .offset = CONN(unused_old_timeout_ns)},
     {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
@@ -309,13 +314,13 @@ static const struct key conn_keys[] = {
     {.name = "send_cert", .kind = KEY_WORD, .offset = CONN(send_cert), .words = cert_words},
     {.name = "ocsp", .kind = KEY_IGNORED},
     {.name = "dpd_timeout", .kind = KEY_IGNORED},
-    {.name = "aggressive", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
+    {.name = "aggressive", .kind = KEY_ONLY, .words = only_no, .why = "it is of IKEv1"},
     {.name = "pull", .kind = KEY_IGNORED},
     {.name = "ppk_id", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
-    {.name = "ppk_required", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
-    {.name = "if_id_in", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_out", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
-    {.name = "mediation", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
+    {.name = "ppk_required", .kind = KEY_ONLY, .words = only_no, .why = "PPKs are not there"},
+    {.name = "if_id_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "if_id_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "mediation", .kind = KEY_ONLY, .words = only_no, .why = "IKE mediation is not there"},
     {.name = "mediated_by", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
     {.name = "mediation_peer", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
 };
@@ -399,6 +404,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;
+    conn->max_sessions = LIMIT_SESSIONS_IDENTITY;
+    conn->max_leases = LIMIT_LEASES_IDENTITY;
     conn->unused_old_timeout_ns = 120 * NANOS_PER_SEC;
     conn->probe_interval_ns = NANOS_PER_SEC;
     conn->failover_ns = 2 * NANOS_PER_SEC;
@@ -414,13 +421,10 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
         auth_rounds_finish(&work->remote, conn->remote, &conn->n_remote_rounds,
                            ret_credentials->remote);
         finish_conn(section, work);
-        struct ike_conn *built = ike_conn_new();
+        struct ike_conn *built = ike_conn_copy(conn);
         err = built == NULL ? ERR_NO_MEMORY : 0;
-        if (built != NULL) {
-            conn->refs = 1;
-            *built = *conn;
+        if (built != NULL)
             *ret_conn = built;
-        }
     }
     if (err != 0)
         conn_credentials_done(ret_credentials);

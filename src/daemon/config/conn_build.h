@@ -23,8 +23,9 @@ struct build_errors {
 };
 
 struct build_error {
-    char text[ENGINE_ERROR_MAX]; /* the first */
-    struct build_errors *all;    /* NULL: the first one is the last that is looked for */
+    char text[ENGINE_ERROR_MAX];   /* the first */
+    struct build_errors *all;      /* NULL: the first one is the last that is looked for */
+    struct build_errors *warnings; /* NULL: they are not wanted */
 };
 
 /* build_goes_on - after a step that ended with `err`; the first one stays in *first. false: behind
@@ -55,6 +56,9 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
 /* config_check - a whole file: every section, and that what is named exists. */
 int config_check(const struct tree *root, struct build_error *error) MUST_USE;
 
+/* build_warn - notes it, in the form of an error; the configuration is good all the same. */
+void build_warn(struct build_error *error, const struct tree *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -17,20 +17,35 @@ bool build_goes_on(const struct build_error *error, int err, int *first)
     return err == 0 || (err == ERR_INVALID && error->all != NULL && !error->all->more);
 }
 
+/* list_add - once: several sections may inherit it. */
+static void list_add(struct build_errors *list, const char *text)
+{
+    for (unsigned i = 0; i < list->n; i++)
+        if (strcmp(list->text[i], text) == 0)
+            return;
+    if (list->n == BUILD_ERRORS_MAX)
+        list->more = true;
+    else
+        (void)snprintf(list->text[list->n++], ENGINE_ERROR_MAX, "%s", text);
+}
+
 void build_note(struct build_error *error, const char *text)
 {
     struct build_errors *all = error->all;
     if (all == NULL || all->n == 0)
         (void)snprintf(error->text, sizeof(error->text), "%s", text);
-    if (all == NULL)
-        return;
-    for (unsigned i = 0; i < all->n; i++)
-        if (strcmp(all->text[i], text) == 0)
-            return; /* what several sections inherit */
-    if (all->n == BUILD_ERRORS_MAX)
-        all->more = true;
+    if (all != NULL)
+        list_add(all, text);
+}
+
+/* about - "file:line: key: why". */
+static void about(const struct tree *node, const char *why, char text[ENGINE_ERROR_MAX])
+{
+    if (node->file != NULL)
+        (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s:%u: %.50s: %.352s", node->file, node->line,
+                       node->name, why);
     else
-        (void)snprintf(all->text[all->n++], ENGINE_ERROR_MAX, "%s", text);
+        (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s: %.352s", node->name, why);
 }
 
 int build_fail(struct build_error *error, const struct tree *node, const char *format, ...)
@@ -40,13 +55,22 @@ int build_fail(struct build_error *error, const struct tree *node, const char *f
     va_start(arguments, format);
     (void)vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
-    if (node->file != NULL)
-        (void)snprintf(text, sizeof(text), "%.100s:%u: %.50s: %s", node->file, node->line,
-                       node->name, why);
-    else
-        (void)snprintf(text, sizeof(text), "%.100s: %s", node->name, why);
+    about(node, why, text);
     build_note(error, text);
     return ERR_INVALID;
+}
+
+void build_warn(struct build_error *error, const struct tree *node, const char *format, ...)
+{
+    char why[ENGINE_ERROR_MAX - 160], text[ENGINE_ERROR_MAX];
+    va_list arguments;
+    if (error->warnings == NULL)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    about(node, why, text);
+    list_add(error->warnings, text);
 }
 
 static int unknown(const struct key_table *table, const struct tree *node,

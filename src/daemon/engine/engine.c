@@ -94,12 +94,13 @@ static int cores_new(struct engine *e)
     e->accounts = accounts_new(account_read, e);
     e->reqids = reqids_new();
     e->credentials = credentials_new();
+    e->hooks = engine_hooks_new();
     e->host = host_new(e->start->priv_fd);
     e->ke_workers = ke_workers_new();
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->reqids == NULL || e->credentials == NULL || e->host == NULL || e->ke_workers == NULL ||
-        e->loop == NULL)
+        e->reqids == NULL || e->credentials == NULL || e->hooks == NULL || e->host == NULL ||
+        e->ke_workers == NULL || e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -130,12 +131,18 @@ static void on_order(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
     struct order order;
+    int fds[LIMIT_WORKERS];
+    unsigned n_fds = 0;
     (void)events;
-    int error = channel_recv(fd, &order, sizeof(order), NULL, NULL);
+    int error = channel_recv(fd, &order, sizeof(order), fds, &n_fds);
     if (error == ERR_AGAIN)
         return;
     if (error == 0 && order.kind == ORDER_LOADED) {
         e->load_ended = true;
+        return;
+    }
+    if (error == 0 && order.kind == ORDER_LOADER && n_fds == 1) {
+        vici_server_loader(e->vici, fds[0]);
         return;
     }
     if (error != 0 || e->stopping) { /* the supervisor is gone: nobody keeps the host for us */
@@ -161,8 +168,8 @@ static int loop_fill(struct engine *e)
     if (nonblocking(start->order_fd) != 0 || nonblocking(start->key_fd) != 0 ||
         nonblocking(start->verifier_fd) != 0 || nonblocking(start->eap_fd) != 0 ||
         nonblocking(start->aaa_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
-        engine_io_add(e) != 0 || engine_helpers_add(e) != 0 || engine_jobs_add(e) != 0 ||
-        engine_eap_add(e) != 0 ||
+        nonblocking(start->hooks_fd) != 0 || engine_io_add(e) != 0 || engine_helpers_add(e) != 0 ||
+        engine_jobs_add(e) != 0 || engine_eap_add(e) != 0 ||
         event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0)
         return failed("event loop");
     engine_ops_init(e);
@@ -267,6 +274,7 @@ static void engine_end(struct engine *e)
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);
+    e->hooks = engine_hooks_free(e->hooks);
     e->host = host_free(e->host);
     e->monitor = netlink_monitor_free(e->monitor);
     e->loop = event_loop_free(e->loop);

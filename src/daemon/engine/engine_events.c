@@ -89,6 +89,9 @@ static void child_move(struct engine *e, const struct ike_event *event)
 
 static void child_remove(struct engine *e, const struct ike_event *event)
 {
+    e->gone_child = 0;
+    if (e->ops.traffic(e, event->child, &e->gone_traffic))
+        e->gone_child = event->child;
     accounts_child_gone(e->accounts, event->child);
     reqids_drop(e->reqids, event->child);
     int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
@@ -202,8 +205,14 @@ static void news(struct engine *e, const struct ike_event *event)
         break;
     case IKE_EV_SA_MOVED: sa_log(e, "sa-moved", event); break;
     case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
-    case IKE_EV_CHILD_UP: child_log(e, "child-up", event); break;
-    case IKE_EV_CHILD_DOWN: child_log(e, "child-down", event); break;
+    case IKE_EV_CHILD_UP:
+        child_log(e, "child-up", event);
+        engine_hooks_child_up(e, event->child);
+        break;
+    case IKE_EV_CHILD_DOWN:
+        child_log(e, "child-down", event);
+        engine_hooks_child_down(e, event->child);
+        break;
     case IKE_EV_CONFIG: session_config(e, event->session); break;
     case IKE_EV_EXCHANGE:
         log_line(LOG_LEVEL_DEBUG, "event=exchange sa=%u what=%s rtt-us=%lld", event->sa,

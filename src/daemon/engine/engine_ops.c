@@ -151,9 +151,11 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s%s", conn->name,
              old == NULL || changed ? "" : " unchanged=yes");
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
-    if (!wanted && !e->stopping)
+    /* what a person has ended stays so through a load that changes nothing */
+    bool fresh = old == NULL || changed;
+    if (fresh && !wanted && !e->stopping)
         engine_traps_forget(e, conn);
-    if ((!wanted || restart) && !e->stopping)
+    if (fresh && (!wanted || restart) && !e->stopping)
         conn_start(e, conn);
     engine_traps_renew(e);
     return 0;
@@ -187,6 +189,11 @@ static int op_conn_unload(void *engine, const char *name)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
     engine_traps_renew(e);
     return error;
+}
+
+static int op_load_all(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX])
+{
+    return engine_load_all(engine, load, ret_why);
 }
 
 /* --- secrets --- */
@@ -489,6 +496,10 @@ static bool op_traffic(void *engine, ike_child_id child, struct engine_child_tra
 {
     const struct engine *e = engine;
     struct esp_counters c;
+    if (child == e->gone_child) {
+        *ret = e->gone_traffic;
+        return true;
+    }
     if (esp_plane_child_counters(e->plane, child, &c) != 0)
         return false;
     *ret = (struct engine_child_traffic){c.packets_in, c.octets_in,  c.packets_out,

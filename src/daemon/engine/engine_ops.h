@@ -83,6 +83,13 @@ struct conn_credentials {
 void conn_credentials_done(struct conn_credentials *credentials);
 
 struct aaa_server; /* daemon/common/aaa_channel.h */
+/* struct engine_load - a whole configuration. Each connection is a reference of the caller. */
+struct engine_load {
+    size_t n_conns, n_pools, n_secrets;
+    struct ike_conn **conns;
+    struct pool_config *pools;
+    struct engine_secret *secrets; /* named */
+};
 
 struct engine_child_traffic {
     uint64_t packets_in, octets_in, packets_out, octets_out;
@@ -101,6 +108,9 @@ struct engine_ops {
      * numbers that the connection carries, and its certificates go to the verifier. */
     int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
                             struct ike_conn *conn);
+    /* load_all - from now on exactly what `load` has: checked as a whole, then switched. On an error
+     * nothing has changed, and `ret_why` may say more than the error. */
+    int (*load_all)(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX]);
     /* *_load - 0: reply->done comes with the outcome; else it does not. */
     int (*secret_load)(void *engine, const struct engine_secret *secret,
                        const struct engine_reply *reply);
@@ -161,7 +171,7 @@ struct engine_ops {
     {                                                                                              \
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \
         .conn_unload = op_conn_unload, .conn_credentials = op_conn_credentials,                    \
-        .secret_load = op_secret_load, .secret_unload = op_secret_unload,                          \
+        .load_all = op_load_all, .secret_load = op_secret_load, .secret_unload = op_secret_unload, \
         .secret_at = op_secret_at, .key_load = op_key_load, .key_unload = op_key_unload,           \
         .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
         .crls_flush = op_crls_flush, .authority_load = op_authority_load,                          \

@@ -14,6 +14,8 @@
  *   engine_auth.c     AUTH jobs
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
  *   engine_jobs.c     the resolver
+ *   engine_hooks.c    which updown scripts are to run
+ *   engine_load.c     a whole configuration in the place of another
  *   engine_ops.c      what the VICI server asks for
  *   engine_paths.c    sockets that are bound to a path
  *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
@@ -93,13 +95,17 @@ struct engine {
     struct pools *pools;
     struct accounts *accounts;
     struct reqids *reqids;
+    struct engine_hooks *hooks;
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
     struct ke_workers *ke_workers;
     struct engine_ops ops;
 
-    nanos now;            /* of this turn of the loop */
+    nanos now; /* of this turn of the loop */
+    /* of the Child SA that left the data plane last; the news of it follows */
+    ike_child_id gone_child;
+    struct engine_child_traffic gone_traffic;
     uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
     bool load_ended;      /* the first load of the configuration */
     bool serving;         /* IKE_SA_INIT of others is answered */
@@ -247,6 +253,16 @@ void engine_routes_check(struct engine *e, const struct path_link before[PATH_LI
 void engine_connect_forget(struct engine *e, const char *conn_name);
 void engine_connect_tick(struct engine *e);
 nanos engine_connect_deadline(const struct engine *e);
+
+/* engine_hooks.c: updown scripts; after the core has a Child SA, and after it has it no more */
+struct engine_hooks *engine_hooks_new(void);                        /* NULL: no memory */
+struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks); /* takes NULL; returns NULL */
+void engine_hooks_child_up(struct engine *e, ike_child_id id);
+void engine_hooks_child_down(struct engine *e, ike_child_id id);
+
+/* engine_load.c; errors as of ops->load_all */
+int engine_load_all(struct engine *e, const struct engine_load *load,
+                    char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);

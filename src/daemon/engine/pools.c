@@ -2,275 +2,330 @@
 #include "daemon/engine/pools.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "base/map.h"
-#include "ike/terms/identity.h"
+#include "daemon/engine/pool.h"
 
-#define POOLS   32
-#define HOLDERS 4 /* a session, its successor, and attempts that came to nothing */
-
-struct lease {
-    struct address address;
-    ike_session_id sessions[HOLDERS]; /* who has it; [0] is 0: offline */
-    struct lease *address_next;       /* with the same key of the address */
-    /* of those that are offline: all of the pool, and those with the same key of the identity */
-    struct lease *older, *newer, *identity_older, *identity_newer;
-    struct ike_id *identity; /* owned, no longer than it must be; NULL: nobody's yet */
-};
-
-struct pool {
-    struct pool_config config;
-    struct address_range usable; /* of config.range */
-    struct address next;         /* lowest address that never was given out */
-    bool used_up;                /* none is left */
-    size_t n, cap;
-    struct lease **leases;           /* owned, in order of first use */
-    struct map by_address;           /* address_key -> first lease */
-    struct map by_session;           /* who has it -> lease; one of each pool */
-    struct map by_identity;          /* hash -> offline lease that was left last */
-    struct lease *oldest, *youngest; /* offline, in order of leaving */
-    uint32_t online;
-};
-
+/* The ranges of two pools never overlap: the order of first addresses is the order of pools. */
 struct pools {
-    size_t n;
-    struct pool pools[POOLS];
+    size_t n, cap;
+    struct pool **list; /* owned, by first address */
+    struct map by_name; /* name_key -> first pool */
 };
+
+static void fault_set(struct pools_fault *fault, const char *name, const char *other)
+{
+    if (fault == NULL)
+        return;
+    (void)snprintf(fault->name, sizeof(fault->name), "%s", name);
+    (void)snprintf(fault->other, sizeof(fault->other), "%s", other);
+}
+
+static void list_free(struct pool **list, size_t n)
+{
+    for (size_t i = 0; list != NULL && i < n; i++)
+        pool_free(list[i]);
+    free(list);
+}
 
 struct pools *pools_new(void)
 {
     return calloc(1, sizeof(struct pools));
 }
 
-static void pool_clear(struct pool *pool)
-{
-    for (size_t i = 0; i < pool->n; i++) {
-        free(pool->leases[i]->identity);
-        free(pool->leases[i]);
-    }
-    free(pool->leases);
-    map_done(&pool->by_address);
-    map_done(&pool->by_session);
-    map_done(&pool->by_identity);
-}
-
 struct pools *pools_free(struct pools *pools)
 {
-    for (size_t i = 0; pools != NULL && i < pools->n; i++)
-        pool_clear(&pools->pools[i]);
+    if (pools == NULL)
+        return NULL;
+    list_free(pools->list, pools->n);
+    map_done(&pools->by_name);
     free(pools);
     return NULL;
 }
 
-static struct pool *pool_find(struct pools *pools, const char *name)
+/* --- names --- */
+
+static uint64_t name_key(const char *name)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        if (strcmp(pools->pools[i].config.name, name) == 0)
-            return &pools->pools[i];
+    uint64_t key = 14695981039346656037u; /* FNV-1a */
+    for (; *name != '\0'; name++)
+        key = (key ^ (uint8_t)*name) * 1099511628211u;
+    return key;
+}
+
+static struct pool *name_find(const struct map *names, const char *name)
+{
+    struct pool *pool = map_get(names, name_key(name));
+    while (pool != NULL && strcmp(pool->config.name, name) != 0)
+        pool = pool->name_next;
+    return pool;
+}
+
+static int name_add(struct map *names, struct pool *pool)
+{
+    uint64_t key = name_key(pool->config.name);
+    pool->name_next = map_get(names, key);
+    return map_set(names, key, pool);
+}
+
+static void name_remove(struct map *names, struct pool *pool)
+{
+    uint64_t key = name_key(pool->config.name);
+    struct pool *first = map_get(names, key);
+    struct pool **link = &first;
+    while (*link != pool)
+        link = &(*link)->name_next;
+    *link = pool->name_next;
+    map_replace(names, key, first);
+}
+
+/* --- the order of addresses --- */
+
+/* list_place - of the first pool that ends at or behind the address. */
+static size_t list_place(struct pool *const *list, size_t n, const struct address *address)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (address_compare(&list[middle]->config.range.last, address) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool range_equal(const struct address_range *a, const struct address_range *b)
+{
+    return address_equal(&a->first, &b->first) && address_equal(&a->last, &b->last);
+}
+
+/* list_same - the pool with exactly this range; NULL: none. */
+static struct pool *list_same(struct pool *const *list, size_t n, const struct address_range *range)
+{
+    size_t at = list_place(list, n, &range->first);
+    return at < n && range_equal(&list[at]->config.range, range) ? list[at] : NULL;
+}
+
+/* list_overlap - a pool but `but` that has an address of the range; NULL: none. */
+static struct pool *list_overlap(struct pool *const *list, size_t n,
+                                 const struct address_range *range, const struct pool *but)
+{
+    for (size_t i = list_place(list, n, &range->first);
+         i < n && address_compare(&list[i]->config.range.first, &range->last) <= 0; i++)
+        if (list[i] != but)
+            return list[i];
     return NULL;
 }
 
-/* The first and the last address of an IPv4 subnet have a meaning of their own: hosts that get them
- * are refused by others. A range that is no subnet is taken as it is. */
-static struct address_range range_usable(const struct address_range *range)
+static bool config_sound(const struct pool_config *config)
 {
-    struct address_range usable = *range;
-    unsigned prefix_len;
-    if (range->first.family == ADDRESS_V4 && range_to_prefix(range, &prefix_len) &&
-        prefix_len < 31) {
-        bool inside = address_next(&range->first, &usable.first) &&
-                      address_previous(&range->last, &usable.last);
-        ASSERT(inside);
-    }
-    return usable;
-}
-
-static bool config_sound(const struct pools *pools, const struct pool_config *config)
-{
-    struct address_range common;
     size_t len = strnlen(config->name, LIMIT_NAME);
-    if (len == 0 || len == LIMIT_NAME || config->n_dns > POOL_DNS ||
-        config->n_subnets > POOL_SUBNETS || config->range.first.family == ADDRESS_NONE ||
-        config->range.first.family != config->range.last.family ||
-        address_compare(&config->range.first, &config->range.last) > 0)
-        return false;
-    for (size_t i = 0; i < pools->n; i++)
-        if (strcmp(pools->pools[i].config.name, config->name) != 0 &&
-            range_intersect(&pools->pools[i].config.range, &config->range, &common))
-            return false;
-    return true;
+    return len > 0 && len < LIMIT_NAME && config->n_dns <= POOL_DNS &&
+           config->n_subnets <= POOL_SUBNETS && config->range.first.family != ADDRESS_NONE &&
+           config->range.first.family == config->range.last.family &&
+           address_compare(&config->range.first, &config->range.last) <= 0;
 }
 
-int pools_load(struct pools *pools, const struct pool_config *config)
+/* --- one pool --- */
+
+static int list_reserve(struct pools *pools, size_t n)
 {
-    if (!config_sound(pools, config))
+    if (n <= pools->cap)
+        return 0;
+    size_t cap = pools->cap == 0 ? 16 : pools->cap * 2;
+    struct pool **list = reallocarray(pools->list, cap, sizeof(struct pool *));
+    if (list == NULL)
+        return ERR_NO_MEMORY;
+    pools->list = list;
+    pools->cap = cap;
+    return 0;
+}
+
+static void list_remove(struct pools *pools, struct pool *pool)
+{
+    size_t at = list_place(pools->list, pools->n, &pool->config.range.first);
+    ASSERT(pools->list[at] == pool);
+    pools->n--;
+    memmove(pools->list + at, pools->list + at + 1, (pools->n - at) * sizeof(struct pool *));
+    name_remove(&pools->by_name, pool);
+    pool_free(pool);
+}
+
+/* list_add - `replaced` goes when nothing can fail any more. */
+static int list_add(struct pools *pools, const struct pool_config *config, struct pool *replaced)
+{
+    struct pool *pool = pool_new(config);
+    if (pool == NULL || list_reserve(pools, pools->n + 1) != 0 ||
+        map_reserve(&pools->by_name, pools->n + 1) != 0) {
+        pool_free(pool);
+        return ERR_NO_MEMORY;
+    }
+    if (replaced != NULL)
+        list_remove(pools, replaced);
+    size_t at = list_place(pools->list, pools->n, &config->range.first);
+    memmove(pools->list + at + 1, pools->list + at, (pools->n - at) * sizeof(struct pool *));
+    pools->list[at] = pool;
+    pools->n++;
+    int err = name_add(&pools->by_name, pool); /* room was reserved */
+    ASSERT(err == 0);
+    return 0;
+}
+
+/* pool_rename - the range stays, and its leases with it. The former name can be unloaded once. */
+static int pool_rename(struct pools *pools, struct pool *pool, const struct pool_config *config)
+{
+    if (map_reserve(&pools->by_name, pools->n + 1) != 0)
+        return ERR_NO_MEMORY;
+    name_remove(&pools->by_name, pool);
+    (void)snprintf(pool->former, sizeof(pool->former), "%s", pool->config.name);
+    pool->config = *config;
+    int err = name_add(&pools->by_name, pool);
+    ASSERT(err == 0);
+    return 0;
+}
+
+int pools_load(struct pools *pools, const struct pool_config *config, struct pools_fault *fault)
+{
+    if (!config_sound(config)) {
+        fault_set(fault, config->name, "");
         return ERR_INVALID;
-    struct pool *pool = pool_find(pools, config->name);
-    if (pool != NULL && address_equal(&pool->config.range.first, &config->range.first) &&
-        address_equal(&pool->config.range.last, &config->range.last)) {
+    }
+    struct pool *pool = name_find(&pools->by_name, config->name);
+    struct pool *same = list_same(pools->list, pools->n, &config->range);
+    if (pool != NULL && pool == same) {
         pool->config = *config;
         return 0;
     }
-    if (pool != NULL && pool->online > 0)
-        return ERR_WRONG_STATE;
-    if (pool == NULL && pools->n == POOLS)
-        return ERR_FULL;
-    if (pool == NULL)
-        pool = &pools->pools[pools->n++];
-    pool_clear(pool);
-    struct address_range usable = range_usable(&config->range);
-    *pool = (struct pool){.config = *config, .usable = usable, .next = usable.first};
-    return 0;
+    if (pool == NULL && same != NULL)
+        return pool_rename(pools, same, config);
+    const struct pool *other = list_overlap(pools->list, pools->n, &config->range, pool);
+    if (other != NULL) {
+        fault_set(fault, config->name, other->config.name);
+        return ERR_INVALID;
+    }
+    fault_set(fault, config->name, "");
+    return pool != NULL && pool->online > 0 ? ERR_WRONG_STATE : list_add(pools, config, pool);
 }
 
 int pools_unload(struct pools *pools, const char *name)
 {
-    struct pool *pool = pool_find(pools, name);
+    struct pool *pool = name_find(&pools->by_name, name);
+    for (size_t i = 0; pool == NULL && i < pools->n; i++)
+        if (name[0] != '\0' && strcmp(pools->list[i]->former, name) == 0) {
+            pools->list[i]->former[0] = '\0';
+            return 0;
+        }
     if (pool == NULL)
         return ERR_NOT_FOUND;
     if (pool->online > 0)
         return ERR_WRONG_STATE;
-    pool_clear(pool);
-    struct pool *last = &pools->pools[--pools->n];
-    memmove(pool, pool + 1, (size_t)(last - pool) * sizeof(*pool));
+    list_remove(pools, pool);
     return 0;
 }
 
+/* --- all pools at once --- */
+
+static int by_first(const void *a, const void *b)
+{
+    const struct pool *const *one = a, *const *other = b;
+    return address_compare(&(*one)->config.range.first, &(*other)->config.range.first);
+}
+
+/* set_check - the sorted pools have no address and no name in common. */
+static int set_check(struct pool **list, size_t n, struct map *names, struct pools_fault *fault)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct pool_config *config = &list[i]->config;
+        bool overlap =
+            i > 0 && address_compare(&list[i - 1]->config.range.last, &config->range.first) >= 0;
+        const struct pool *namesake = name_find(names, config->name);
+        fault_set(fault, config->name, overlap ? list[i - 1]->config.name : "");
+        if (overlap || namesake != NULL)
+            return ERR_INVALID;
+        if (name_add(names, list[i]) != 0)
+            return ERR_NO_MEMORY;
+    }
+    return 0;
+}
+
+/* set_build - new pools, without leases, sorted. */
+static int set_build(const struct pool_config *configs, size_t n, struct pool **list,
+                     struct pools_fault *fault)
+{
+    for (size_t i = 0; i < n; i++) {
+        fault_set(fault, configs[i].name, "");
+        if (!config_sound(&configs[i]))
+            return ERR_INVALID;
+        list[i] = pool_new(&configs[i]);
+        if (list[i] == NULL)
+            return ERR_NO_MEMORY;
+    }
+    if (n > 0)
+        qsort(list, n, sizeof(list[0]), by_first);
+    return 0;
+}
+
+/* set_keeps - no lease that is in use would go. */
+static int set_keeps(const struct pools *pools, struct pool *const *list, size_t n,
+                     struct pools_fault *fault)
+{
+    for (size_t i = 0; i < pools->n; i++)
+        if (pools->list[i]->online > 0 &&
+            list_same(list, n, &pools->list[i]->config.range) == NULL) {
+            fault_set(fault, pools->list[i]->config.name, "");
+            return ERR_WRONG_STATE;
+        }
+    return 0;
+}
+
+/* set_commit - old pools whose range stays take the place of the new ones, with their leases. */
+static void set_commit(struct pools *pools, struct pool **list, size_t n, struct map *names)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = list_place(pools->list, pools->n, &list[i]->config.range.first);
+        if (at == pools->n || !range_equal(&pools->list[at]->config.range, &list[i]->config.range))
+            continue;
+        struct pool *fresh = list[i], *old = pools->list[at];
+        name_remove(names, fresh);
+        old->config = fresh->config;
+        old->former[0] = '\0';
+        int err = name_add(names, old); /* never more names than before */
+        ASSERT(err == 0);
+        list[i] = old;
+        pools->list[at] = fresh; /* freed with the rest, its range is that of the old one */
+    }
+    list_free(pools->list, pools->n);
+    map_done(&pools->by_name);
+    pools->list = list;
+    pools->n = pools->cap = n;
+    pools->by_name = *names;
+}
+
+int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
+                 struct pools_fault *fault)
+{
+    struct map names = {0};
+    struct pool **list = calloc(n + 1, sizeof(struct pool *));
+    int err = list == NULL || map_reserve(&names, n) != 0 ? ERR_NO_MEMORY : 0;
+    if (err == 0)
+        err = set_build(configs, n, list, fault);
+    if (err == 0)
+        err = set_check(list, n, &names, fault);
+    if (err == 0)
+        err = set_keeps(pools, list, n, fault);
+    if (err == 0) {
+        set_commit(pools, list, n, &names);
+        return 0;
+    }
+    list_free(list, n);
+    map_done(&names);
+    return err;
+}
+
 /* --- leases --- */
-
-static uint64_t address_key(const struct address *address)
-{
-    uint64_t key = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < address_len(address); i++)
-        key = (key ^ address->octets[i]) * 1099511628211u;
-    return key;
-}
-
-static struct lease *lease_of_address(const struct pool *pool, const struct address *address)
-{
-    struct lease *lease = map_get(&pool->by_address, address_key(address));
-    while (lease != NULL && !address_equal(&lease->address, address))
-        lease = lease->address_next;
-    return lease;
-}
-
-/* --- the order of leaving --- */
-
-static void offline_add(struct pool *pool, struct lease *lease)
-{
-    uint32_t hash = identity_hash(lease->identity, 0);
-    lease->newer = NULL;
-    lease->older = pool->youngest;
-    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease;
-    pool->youngest = lease;
-    lease->identity_newer = NULL;
-    lease->identity_older = map_get(&pool->by_identity, hash);
-    if (lease->identity_older != NULL)
-        lease->identity_older->identity_newer = lease;
-    int err = map_set(&pool->by_identity, hash, lease); /* lease_add made room */
-    ASSERT(err == 0);
-    pool->online--;
-}
-
-static void offline_remove(struct pool *pool, struct lease *lease)
-{
-    uint32_t hash = identity_hash(lease->identity, 0);
-    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease->newer;
-    *(lease->newer != NULL ? &lease->newer->older : &pool->youngest) = lease->older;
-    if (lease->identity_older != NULL)
-        lease->identity_older->identity_newer = lease->identity_newer;
-    if (lease->identity_newer != NULL)
-        lease->identity_newer->identity_older = lease->identity_older;
-    else
-        map_replace(&pool->by_identity, hash, lease->identity_older);
-    pool->online++;
-}
-
-/* lease_add - online, as whoever asks for a new one takes it. NULL: no memory. */
-static struct lease *lease_add(struct pool *pool, const struct address *address)
-{
-    if (pool->n == pool->cap) {
-        size_t cap = pool->cap == 0 ? 16 : pool->cap * 2;
-        struct lease **leases = reallocarray(pool->leases, cap, sizeof(leases[0]));
-        if (leases == NULL)
-            return NULL;
-        pool->leases = leases;
-        pool->cap = cap;
-    }
-    struct lease *lease = calloc(1, sizeof(*lease));
-    if (lease == NULL || map_reserve(&pool->by_identity, pool->n + 1) != 0) {
-        free(lease);
-        return NULL;
-    }
-    lease->address = *address;
-    lease->address_next = map_get(&pool->by_address, address_key(address));
-    if (map_set(&pool->by_address, address_key(address), lease) != 0) {
-        free(lease);
-        return NULL;
-    }
-    pool->leases[pool->n++] = lease;
-    return lease;
-}
-
-/* the next address that nobody ever had; wishes may have taken some ahead */
-static struct lease *lease_fresh(struct pool *pool)
-{
-    while (!pool->used_up) {
-        struct address address = pool->next;
-        if (address_equal(&address, &pool->usable.last) || !address_next(&address, &pool->next))
-            pool->used_up = true;
-        if (lease_of_address(pool, &address) == NULL)
-            return lease_add(pool, &address);
-    }
-    return NULL;
-}
-
-static struct lease *lease_sticky(const struct pool *pool, const struct ike_id *identity,
-                                  const struct address *wish)
-{
-    struct lease *lease = lease_of_address(pool, wish);
-    if (lease != NULL && lease->sessions[0] == 0 && identity_equal(lease->identity, identity))
-        return lease;
-    lease = map_get(&pool->by_identity, identity_hash(identity, 0));
-    while (lease != NULL && !identity_equal(lease->identity, identity))
-        lease = lease->identity_older;
-    return lease;
-}
-
-static bool lease_held(const struct lease *lease, ike_session_id session)
-{
-    for (size_t i = 0; i < HOLDERS; i++)
-        if (session != 0 && lease->sessions[i] == session)
-            return true;
-    return false;
-}
-
-/* lease_shared - what the peer has on the session that it is about to replace. */
-static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job *job,
-                                  const struct address *wish)
-{
-    struct lease *lease = job->beside == 0 ? NULL : lease_of_address(pool, wish);
-    return lease != NULL && lease_held(lease, job->beside) && lease->sessions[HOLDERS - 1] == 0 &&
-                   identity_equal(lease->identity, &job->identity)
-               ? lease
-               : NULL;
-}
-
-static struct lease *lease_choose(struct pool *pool, const struct ike_lease_job *job,
-                                  const struct address *wish)
-{
-    struct lease *lease = lease_shared(pool, job, wish);
-    if (lease == NULL)
-        lease = lease_sticky(pool, &job->identity, wish);
-    if (lease == NULL && range_contains(&pool->usable, wish) &&
-        lease_of_address(pool, wish) == NULL)
-        lease = lease_add(pool, wish);
-    if (lease == NULL)
-        lease = lease_fresh(pool);
-    return lease != NULL ? lease : pool->oldest;
-}
 
 static void config_append(const struct pool_config *pool, struct ike_config *config)
 {
@@ -280,55 +335,19 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
         config->subnets[config->n_subnets++] = pool->subnets[i];
 }
 
-static struct ike_id *identity_copy(const struct ike_id *identity)
-{
-    size_t size = offsetof(struct ike_id, data) + identity->len;
-    struct ike_id *copy = malloc(size);
-    if (copy != NULL)
-        memcpy(copy, identity, size);
-    return copy;
-}
-
-/* lease_take - `identity` is the lease's from now on. In by_session is room. */
-static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
-                       ike_session_id session)
-{
-    size_t holder = 0;
-    if (lease->identity == NULL)
-        pool->online++;
-    else if (lease->sessions[0] == 0)
-        offline_remove(pool, lease);
-    free(lease->identity);
-    lease->identity = identity;
-    while (lease->sessions[holder] != 0)
-        holder++;
-    lease->sessions[holder] = session;
-    int err = map_put(&pool->by_session, session, lease);
-    ASSERT(err == 0);
-}
-
 /* one address of the family of `wish` from the first pool that still has one */
 static int lease_one(struct pools *pools, const struct ike_lease_job *job,
                      const struct address *wish, ike_session_id session, struct ike_config *config)
 {
     int error = ERR_NOT_FOUND;
     for (size_t i = 0; i < job->conn->n_pools; i++) {
-        struct pool *pool = pool_find(pools, job->conn->pools[i]);
+        struct pool *pool = name_find(&pools->by_name, job->conn->pools[i]);
         if (pool == NULL || pool->config.range.first.family != wish->family)
             continue;
-        if (map_reserve(&pool->by_session, pool->by_session.n + 1) != 0) {
-            error = ERR_NO_MEMORY;
+        error = pool_lease(pool, job, wish, session, &config->addresses[config->n_addresses]);
+        if (error != 0)
             continue;
-        }
-        struct ike_id *identity = identity_copy(&job->identity);
-        struct lease *lease = identity == NULL ? NULL : lease_choose(pool, job, wish);
-        if (lease == NULL) {
-            free(identity);
-            error = identity == NULL ? ERR_NO_MEMORY : ERR_FULL;
-            continue;
-        }
-        lease_take(pool, lease, identity, session);
-        config->addresses[config->n_addresses++] = lease->address;
+        config->n_addresses++;
         config_append(&pool->config, config);
         return 0;
     }
@@ -359,24 +378,10 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_sessio
     return 0;
 }
 
-static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id session)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < HOLDERS; i++)
-        if (lease->sessions[i] != 0 && lease->sessions[i] != session)
-            lease->sessions[n++] = lease->sessions[i];
-    memset(lease->sessions + n, 0, (HOLDERS - n) * sizeof(lease->sessions[0]));
-    if (n == 0)
-        offline_add(pool, lease);
-}
-
 void pools_release(struct pools *pools, ike_session_id session)
 {
-    for (size_t i = 0; i < pools->n; i++) {
-        struct lease *lease = map_take(&pools->pools[i].by_session, session);
-        if (lease != NULL)
-            lease_leave(&pools->pools[i], lease, session);
-    }
+    for (size_t i = 0; i < pools->n; i++)
+        pool_release(pools->list[i], session);
 }
 
 /* --- looking in --- */
@@ -398,7 +403,7 @@ bool pools_status(const struct pools *pools, size_t index, struct pool_status *r
 {
     if (index >= pools->n)
         return false;
-    const struct pool *pool = &pools->pools[index];
+    const struct pool *pool = pools->list[index];
     *ret = (struct pool_status){&pool->config, range_size(&pool->usable), pool->online,
                                 (uint32_t)pool->n - pool->online};
     return true;
@@ -406,9 +411,9 @@ bool pools_status(const struct pools *pools, size_t index, struct pool_status *r
 
 bool pools_lease_at(const struct pools *pools, size_t pool, size_t index, struct pool_lease *ret)
 {
-    if (pool >= pools->n || index >= pools->pools[pool].n)
+    if (pool >= pools->n || index >= pools->list[pool]->n)
         return false;
-    const struct lease *lease = pools->pools[pool].leases[index];
+    const struct lease *lease = pools->list[pool]->leases[index];
     *ret = (struct pool_lease){.address = lease->address, .online = lease->sessions[0] != 0};
     memcpy(&ret->identity, lease->identity, offsetof(struct ike_id, data) + lease->identity->len);
     return true;

@@ -27,10 +27,25 @@ struct pool_config {
 struct pools *pools_new(void);                 /* NULL: no memory */
 struct pools *pools_free(struct pools *pools); /* takes NULL; returns NULL */
 
-/* pools_load - adds a pool or replaces that of the same name; its leases stay when the range is the
- * same. ERR_INVALID: overlaps another pool; ERR_WRONG_STATE: another range while leases are online;
- * ERR_FULL, ERR_NO_MEMORY. */
-int pools_load(struct pools *pools, const struct pool_config *config) MUST_USE;
+/* struct pools_fault - the pool that a load was refused for. */
+struct pools_fault {
+    char name[LIMIT_NAME];
+    char other[LIMIT_NAME]; /* the pool that it overlaps; empty: another fault */
+};
+
+/*
+ * pools_load - adds a pool or replaces that of the same name. Leases stay with a range: a pool with
+ * the range of another one renames that. ERR_INVALID: overlaps another pool; ERR_WRONG_STATE:
+ * another range while leases are online; ERR_NO_MEMORY. `fault` may be NULL.
+ */
+int pools_load(struct pools *pools, const struct pool_config *config,
+               struct pools_fault *fault) MUST_USE;
+
+/* pools_switch - from now on exactly these pools, or on any error the old ones unchanged. Leases
+ * stay with their range. ERR_INVALID: overlap, or two of one name; ERR_WRONG_STATE: a pool with
+ * online leases would go; ERR_NO_MEMORY. */
+int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
+                 struct pools_fault *fault) MUST_USE;
 int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOUND, _WRONG_STATE */
 
 /*

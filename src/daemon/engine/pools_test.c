@@ -14,7 +14,7 @@ static int load(struct pools *pools, const char *name, const char *range)
     strcpy(config.name, name);
     assert_true(range_parse(range, &config.range));
     assert_true(address_parse("192.0.2.53", &config.dns[0]));
-    return pools_load(pools, &config);
+    return pools_load(pools, &config, NULL);
 }
 
 /* the address of the first family asked for, as text; NULL: no lease */
@@ -203,16 +203,115 @@ static void test_load(void **state)
     assert_int_equal(pools_unload(pools, "four"), ERR_NOT_FOUND);
     assert_null(lease(pools, "a", 2, ANY));
     struct pool_config wrong = {.name = "wrong"};
-    assert_int_equal(pools_load(pools, &wrong), ERR_INVALID);
+    assert_int_equal(pools_load(pools, &wrong, NULL), ERR_INVALID);
+    pools_free(pools);
+}
+
+/* D19: a pool that was unloaded leaves nothing behind that a later load could free again. */
+static void test_load_again(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
+    pools_release(pools, 1);
+    assert_int_equal(pools_unload(pools, "four"), 0);
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_string_equal(lease(pools, "b", 2, ANY), "10.3.0.1");
+    pools_free(pools);
+}
+
+/* a pool that gets another name keeps its leases; then the former name is unloaded */
+static void test_rename(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct pool_status status;
+    assert_int_equal(load(pools, "old", "10.3.0.0/24"), 0);
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.7"), "10.3.0.7");
+    assert_int_equal(load(pools, "new", "10.3.0.0/24"), 0);
+    assert_int_equal(pools_unload(pools, "four"), 0);
+    assert_int_equal(pools_unload(pools, "four"), ERR_NOT_FOUND);
+    assert_true(pools_status(pools, 0, &status));
+    assert_string_equal(status.config->name, "new");
+    assert_int_equal(status.online, 1);
+    assert_false(pools_status(pools, 1, &status));
+    pools_free(pools);
+}
+
+/* one identity has no more leases than max_leases, however many logins it makes */
+static void test_identity_limit(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    conn.max_leases = 3;
+    for (ike_session_id i = 1; i <= 3; i++)
+        assert_non_null(lease(pools, "a", i, ANY));
+    assert_null(lease(pools, "A", 4, ANY));
+    assert_null(lease(pools, "a", 4, "10.3.0.99"));
+    assert_non_null(lease(pools, "b", 5, ANY));
+    assert_string_equal(lease_beside(pools, "a", 6, "10.3.0.1", 1), "10.3.0.1"); /* the same one */
+    pools_release(pools, 6);
+    assert_null(lease(pools, "a", 4, ANY));
+    pools_release(pools, 2);
+    assert_string_equal(lease(pools, "a", 4, ANY), "10.3.0.2");
+    conn.max_leases = 0;
+    pools_free(pools);
+}
+
+static int switch_to(struct pools *pools, const char *const (*rows)[2], size_t n,
+                     struct pools_fault *fault)
+{
+    struct pool_config configs[4] = {0};
+    for (size_t i = 0; i < n; i++) {
+        configs[i].n_dns = 1;
+        strcpy(configs[i].name, rows[i][0]);
+        assert_true(range_parse(rows[i][1], &configs[i].range));
+    }
+    return pools_switch(pools, configs, n, fault);
+}
+
+static void test_switch(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct pools_fault fault;
+    struct pool_status status;
+    const char *const good[][2] = {{"six", "2001:db8::/64"}, {"four", "10.3.0.0/24"}};
+    const char *const overlap[][2] = {{"x", "10.4.0.0/16"}, {"y", "10.4.3.0/24"}};
+    const char *const twins[][2] = {{"four", "10.3.0.0/24"}, {"four", "10.5.0.0/24"}};
+    const char *const swapped[][2] = {{"six", "10.3.0.0/24"}, {"four", "2001:db8::/64"}};
+    assert_int_equal(switch_to(pools, good, 2, &fault), 0);
+    assert_string_equal(lease(pools, "a", 1, "10.3.0.7"), "10.3.0.7");
+    assert_int_equal(switch_to(pools, overlap, 2, &fault), ERR_INVALID);
+    assert_string_equal(fault.name, "y");
+    assert_string_equal(fault.other, "x");
+    assert_int_equal(switch_to(pools, twins, 2, &fault), ERR_INVALID);
+    assert_int_equal(switch_to(pools, good, 1, &fault), ERR_WRONG_STATE);
+    assert_string_equal(fault.name, "four");
+    assert_true(pools_status(pools, 1, &status)); /* both are as they were */
+    assert_int_equal(switch_to(pools, swapped, 2, &fault), 0);
+    assert_true(pools_status(pools, 0, &status));
+    assert_string_equal(status.config->name, "six");
+    assert_int_equal(status.online, 1);
+    assert_string_equal(lease(pools, "b", 2, ANY), "10.3.0.1"); /* any of the connection's pools */
+    pools_release(pools, 1);
+    pools_release(pools, 2);
+    assert_int_equal(switch_to(pools, good, 0, &fault), 0);
+    assert_false(pools_status(pools, 0, &status));
     pools_free(pools);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leases), cmocka_unit_test(test_wishes),
-        cmocka_unit_test(test_subnet), cmocka_unit_test(test_families),
-        cmocka_unit_test(test_load),   cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_load_again),     cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_identity_limit), cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
+        cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,7 @@ static bool op_radius_at(void *engine, size_t index, char ret_name[LIMIT_NAME])
 static int replied(const struct engine_reply *reply, int error)
 {
     static const uint8_t key_id[KEY_ID_SIZE] = {0xab};
-    if (error == 0)
+    if (error == 0 && reply->done != NULL)
         reply->done(reply->context, 0, "", key_id);
     return error;
 }
@@ -185,6 +185,25 @@ static void op_credentials_clear(void *engine)
 static const struct credentials *op_credentials(void *engine)
 {
     return ((struct test_engine *)engine)->credentials;
+}
+
+static int op_load_all(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX])
+{
+    struct test_engine *t = engine;
+    struct pools_fault fault;
+    struct ike_conn *conn;
+    int err = pools_switch(t->pools, load->pools, load->n_pools, &fault);
+    (void)snprintf(ret_why, ENGINE_ERROR_MAX, "pool %s", fault.name);
+    if (err != 0)
+        return err;
+    while ((conn = ike_conn_at(t->ike, 0)) != NULL)
+        ASSERT(ike_conn_remove(t->ike, conn->name) == 0);
+    for (size_t i = 0; i < load->n_conns; i++)
+        ASSERT(ike_conn_add(t->ike, load->conns[i]) == 0);
+    t->n_secrets = 0;
+    for (size_t i = 0; i < load->n_secrets; i++)
+        ASSERT(op_secret_load(t, &load->secrets[i], &(struct engine_reply){0}) == 0);
+    return 0;
 }
 
 static int op_secret_unload(void *engine, const char *id)

@@ -62,8 +62,12 @@ static int check(const char *config)
 {
     struct settings settings;
     static struct build_errors all;
-    struct build_error error = {.all = &all};
-    if (config_load(config, &settings, &error) == 0) {
+    static struct build_errors warnings;
+    struct build_error error = {.all = &all, .warnings = &warnings};
+    int err = config_load(config, &settings, &error);
+    for (unsigned i = 0; i < warnings.n; i++)
+        fprintf(stderr, "%s (a warning)\n", warnings.text[i]);
+    if (err == 0) {
         settings_done(&settings);
         return EXIT_SUCCESS;
     }

@@ -17,6 +17,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/process/devices.h"
 #include "daemon/process/helpers.h"
+#include "daemon/process/hooks.h"
 #include "daemon/process/privileged.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
@@ -25,7 +26,9 @@
 #define KEY_CHANNEL      (1 << 20)
 #define SMALL_CHANNEL    (1 << 16)
 #define VERIFIER_CHANNEL (8 << 20) /* one CRL of the largest size, and requests behind it */
-#define STOP_PATIENCE    (5 * NANOS_PER_SEC) /* for the engine's farewell, before it is ended */
+#define HOOK_CHANNEL     (8 << 20) /* scripts take their time: a thousand logins at once */
+#define STOP_PATIENCE    (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
+#define HOOK_PATIENCE    (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
 
 enum child {
     CHILD_KEYHOLDER,
@@ -33,12 +36,13 @@ enum child {
     CHILD_EAP,
     CHILD_AAA,
     CHILD_RESOLVER,
+    CHILD_HOOKS,
     CHILD_ENGINE,
     CHILD_LOADER,
     N_CHILDREN
 };
-static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "eap",   "aaa",
-                                                    "resolver",  "engine",   "loader"};
+static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "eap",    "aaa",
+                                                    "resolver",  "hooks",    "engine", "loader"};
 
 struct supervisor {
     const struct supervisor_options *options;
@@ -54,40 +58,38 @@ struct supervisor {
 
 /* --- the configuration --- */
 
-static int vici_connect(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        close(fd);
-        return ERR_SYSTEM;
-    }
-    return fd;
-}
-
-/* A file with a fault changes nothing: it is read and checked as a whole before any of it is sent.
- */
-static int config_feed(const struct supervisor_options *options)
+/* config_feed - a file with a fault changes nothing. It is read and checked as a whole before any of
+ * it is sent, and the engine switches to it as a whole. */
+static int config_feed(const struct supervisor_options *options, int fd)
 {
     struct settings settings;
-    static struct build_errors all;
-    struct build_error error = {.all = &all};
-    if (config_load(options->config, &settings, &error) != 0) {
+    static struct build_errors all, warnings;
+    struct build_error error = {.all = &all, .warnings = &warnings};
+    int err = config_load(options->config, &settings, &error);
+    for (unsigned i = 0; i < warnings.n; i++)
+        log_line(LOG_LEVEL_WARNING, "event=config-warning text=\"%s\"", warnings.text[i]);
+    if (err != 0) {
         for (unsigned i = 0; i < all.n; i++)
             log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
         return ERR_INVALID;
     }
-    int fd = vici_connect(options->socket);
-    int failure = fd < 0 ? ERR_SYSTEM : config_send(fd, &settings, &error);
-    if (fd >= 0)
-        close(fd);
+    int failure = config_send(fd, &settings, &error);
     settings_done(&settings);
     if (failure != 0)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded text=\"%s\"", error.text);
     else
         log_line(LOG_LEVEL_INFO, "event=config-loaded from=%s", options->config);
     return failure;
+}
+
+/* loader_admit - the engine serves the loader by this descriptor, whoever holds the control socket.
+ * An engine that has no room for the order gets none; the loader notices. */
+static void loader_admit(struct supervisor *s, int fd)
+{
+    const struct order order = {.kind = ORDER_LOADER};
+    if (channel_send(s->order_fd, &order, sizeof(order), &fd, 1) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=order-lost kind=loader");
+    close(fd);
 }
 
 static void loader_start(struct supervisor *s)
@@ -99,14 +101,21 @@ static void loader_start(struct supervisor *s)
         return;
     }
     s->reload_again = false;
-    pid_t parent = getpid(), pid = fork();
-    if (pid != 0) {
-        s->pids[CHILD_LOADER] = pid > 0 ? pid : 0;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         return;
     }
-    log_open("loader", s->options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-    _exit(sandbox_common(parent) == 0 && config_feed(s->options) == 0 ? EXIT_SUCCESS
-                                                                      : EXIT_FAILURE);
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        log_open("loader", s->options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+        bool loaded = sandbox_common(parent) == 0 && config_feed(s->options, ends[1]) == 0;
+        _exit(loaded ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    close(ends[1]);
+    s->pids[CHILD_LOADER] = pid > 0 ? pid : 0;
+    loader_admit(s, ends[0]);
 }
 
 /* --- the engine's requests --- */
@@ -193,6 +202,14 @@ static void on_request(void *context, int fd, unsigned events)
 
 /* --- signals and children --- */
 
+/* engine_gone - the hooks process runs what is left to run, and ends. */
+static void engine_gone(struct supervisor *s)
+{
+    s->stopping = true;
+    s->stop_by = nanos_after(clock_now(), HOOK_PATIENCE);
+    s->done = s->pids[CHILD_HOOKS] == 0;
+}
+
 static void child_ended(struct supervisor *s, enum child child, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -211,6 +228,10 @@ static void child_ended(struct supervisor *s, enum child child, int status)
     if (child == CHILD_ENGINE) {
         if (!s->stopping || !clean)
             s->status = EXIT_FAILURE;
+        engine_gone(s);
+        return;
+    }
+    if (child == CHILD_HOOKS && s->pids[CHILD_ENGINE] == 0) {
         s->done = true;
         return;
     }
@@ -276,7 +297,8 @@ static int helper_start(struct supervisor *s, enum child child, helper_run *run,
     if (pid < 0)
         return ERR_SYSTEM;
     if (pid == 0) {
-        const int others[] = {start->key_fd, start->verifier_fd, start->eap_fd, start->aaa_fd};
+        const int others[] = {start->key_fd, start->verifier_fd, start->eap_fd,
+                              start->aaa_fd, start->resolver_fd, start->hooks_fd};
         devices_close(start);
         for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
             if (others[i] >= 0)
@@ -308,8 +330,8 @@ static int engine_start(struct supervisor *s, struct engine_start *start)
         _exit(engine_run(start, parent));
     }
     close(requests[1]), close(orders[1]);
-    close(start->key_fd), close(start->verifier_fd), close(start->eap_fd), close(start->aaa_fd),
-        close(start->resolver_fd);
+    close(start->key_fd), close(start->verifier_fd), close(start->eap_fd), close(start->aaa_fd);
+    close(start->resolver_fd), close(start->hooks_fd);
     s->pids[CHILD_ENGINE] = pid;
     s->priv_fd = requests[0];
     s->order_fd = orders[0];
@@ -343,7 +365,8 @@ static int supervisor_start(struct supervisor *s)
         helper_start(s, CHILD_EAP, eap_run, KEY_CHANNEL, &start, &start.eap_fd) != 0 ||
         helper_start(s, CHILD_AAA, aaa_run, KEY_CHANNEL, &start, &start.aaa_fd) != 0 ||
         helper_start(s, CHILD_RESOLVER, resolver_run, SMALL_CHANNEL, &start, &start.resolver_fd) !=
-            0)
+            0 ||
+        helper_start(s, CHILD_HOOKS, hooks_run, HOOK_CHANNEL, &start, &start.hooks_fd) != 0)
         return failed("helper processes");
     if (engine_start(s, &start) != 0)
         return failed("engine process");

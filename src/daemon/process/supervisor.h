@@ -65,6 +65,7 @@ struct engine_start {
     int eap_fd; /* the eap process */
     int aaa_fd; /* the aaa process */
     int resolver_fd;
+    int hooks_fd; /* updown scripts */
 };
 
 /* supervisor_run - until a signal ends it. Returns the exit status. */

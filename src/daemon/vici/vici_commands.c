@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands of the VICI server, one row each. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "control/values.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/vici/vici_server.h"
+#include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
 #include "ike/terms/identity.h"
 
@@ -74,6 +77,34 @@ static void zeros(struct vici_writer *w, const char *section, const char *const 
     vici_section_end(w);
 }
 
+/* put_uptime - `since` as charon prints it, in UTC: no file with a time zone can be opened here. */
+static void put_uptime(struct vici_writer *w, nanos up)
+{
+    time_t since = time(NULL) - (time_t)(up / NANOS_PER_SEC);
+    struct tm utc;
+    char text[32];
+    vici_section(w, "uptime");
+    vici_put(w, "running", "%lld seconds", (long long)(up / NANOS_PER_SEC));
+    if (gmtime_r(&since, &utc) != NULL && strftime(text, sizeof(text), "%b %d %H:%M:%S %Y", &utc))
+        vici_put(w, "since", "%s", text);
+    vici_section_end(w);
+}
+
+static void put_memory(struct vici_writer *w)
+{
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+    vici_section(w, "mallinfo");
+    vici_put(w, "sbrk", "%zu", info.arena);
+    vici_put(w, "mmap", "%zu", info.hblkhd);
+    vici_put(w, "used", "%zu", info.uordblks);
+    vici_put(w, "free", "%zu", info.fordblks);
+    vici_section_end(w);
+#else
+    (void)w;
+#endif
+}
+
 static void stats(struct vici_client *client, const struct tree *m)
 {
     static const char *const priorities[] = {"critical", "high", "medium", "low"};
@@ -84,10 +115,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     (void)m;
     ike_stats_get(ops->ike(ops->engine), &stats);
     vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_section(&w, "uptime");
-    vici_put(&w, "running", "%lld seconds", (long long)(up / NANOS_PER_SEC));
-    vici_put(&w, "since", "the start of ikatd");
-    vici_section_end(&w);
+    put_uptime(&w, up);
     vici_section(&w, "workers");
     vici_put(&w, "total", "1");
     vici_put(&w, "idle", "0");
@@ -102,6 +130,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_list(&w, "plugins");
     vici_item(&w, "ikat");
     vici_list_end(&w);
+    put_memory(&w);
     /* ours */
     vici_section(&w, "ikat");
     vici_put(&w, "sessions", "%" PRIu64, stats.sessions);
@@ -137,7 +166,8 @@ static void load_conn(struct vici_client *client, const struct tree *m)
     if (err == 0)
         err = ops->conn_credentials(ops->engine, &credentials, conn);
     if (err == 0)
-        err = ops->conn_load(ops->engine, conn);
+        err = vici_client_stage(client) != NULL ? vici_stage_conn(vici_client_stage(client), conn)
+                                                : ops->conn_load(ops->engine, conn);
     else if (err == ERR_INVALID) {
         struct build_error named = {.text = ""};
         (void)snprintf(named.text, sizeof(named.text), "connection %.60s: %.400s", m->first->name,
@@ -147,6 +177,29 @@ static void load_conn(struct vici_client *client, const struct tree *m)
     ike_conn_unref(conn);
     conn_credentials_done(&credentials);
     vici_finish(client, err, error.text);
+}
+
+static void load_begin(struct vici_client *client, const struct tree *m)
+{
+    struct vici_stage *stage = vici_stage_new();
+    (void)m;
+    vici_client_stage_set(client, stage);
+    vici_finish(client, stage == NULL ? ERR_NO_MEMORY : 0, NULL);
+}
+
+static void load_commit(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct vici_stage *stage = vici_client_stage(client);
+    char why[ENGINE_ERROR_MAX];
+    (void)m;
+    if (stage == NULL) {
+        vici_fail(client, "there is no load-begin that this could end");
+        return;
+    }
+    int err = ops->load_all(ops->engine, vici_stage_load(stage), why);
+    vici_client_stage_set(client, NULL);
+    vici_finish(client, err, why);
 }
 
 static void unload_conn(struct vici_client *client, const struct tree *m)
@@ -162,16 +215,19 @@ static void load_pool(struct vici_client *client, const struct tree *m)
     const struct engine_ops *ops = vici_client_ops(client);
     struct build_error error = {.text = ""};
     struct pool_config pool;
+    struct pools_fault fault;
     if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
         vici_fail(client, "exactly one section, named after the pool, is expected");
         return;
     }
     int err = pool_build(m->first, &pool, &error);
-    if (err == 0) {
-        err = pools_load(ops->pools(ops->engine), &pool);
+    if (err == 0 && vici_client_stage(client) != NULL) {
+        err = vici_stage_pool(vici_client_stage(client), &pool);
+    } else if (err == 0) {
+        err = pools_load(ops->pools(ops->engine), &pool, &fault);
         if (err == ERR_INVALID)
-            (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps another pool",
-                           pool.name);
+            (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps pool %s", pool.name,
+                           fault.other);
         else if (err == ERR_WRONG_STATE)
             (void)snprintf(error.text, sizeof(error.text),
                            "pool %s has online leases, its range cannot change", pool.name);
@@ -540,6 +596,8 @@ static const struct command {
     {"list-certs", vici_list_certs},
     {"list-authorities", vici_list_authorities},
     {"get-conns", get_conns},
+    {"load-begin", load_begin},
+    {"load-commit", load_commit},
     {"load-conn", load_conn},
     {"unload-conn", unload_conn},
     {"load-shared", vici_load_shared},
@@ -558,6 +616,17 @@ static const struct command {
     {"list-sessions", list_sessions},
     {"list-paths", list_paths},
 };
+
+bool vici_command_changes(const char *name)
+{
+    static const char *const reads[] = {"version", "stats", "get-", "list-"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        known |= strcmp(commands[i].name, name) == 0;
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
+        known &= strncmp(name, reads[i], strlen(reads[i])) != 0;
+    return known;
+}
 
 bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message)
 {

@@ -8,6 +8,7 @@
 #include "daemon/config/conn_build.h"
 #include "daemon/config/pem.h"
 #include "daemon/vici/vici_server.h"
+#include "daemon/vici/vici_stage.h"
 #include "ike/terms/identity.h"
 
 #define OWNERS_MAX  8
@@ -99,6 +100,12 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
         strcpy(secret.id, id);
         secret.octets = data.ptr;
         secret.n_octets = data.len;
+        if (vici_client_stage(client) != NULL) {
+            err = vici_stage_secret(vici_client_stage(client), &secret);
+            vici_client_busy(client, false);
+            vici_finish(client, err, err == ERR_INVALID ? "a secret of a load needs an id" : NULL);
+            return;
+        }
         err = ops->secret_load(ops->engine, &secret, &reply);
     }
     settle(client, err, why);

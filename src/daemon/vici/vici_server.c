@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "daemon/common/log.h"
+#include "daemon/vici/vici_news.h"
+#include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
 
 #define CLIENTS_MAX 64
@@ -24,6 +27,10 @@ struct vici_client {
     size_t n_in, in_cap;
     uint8_t *out; /* owned: what the client has not read yet */
     size_t n_out, out_sent, out_cap;
+    struct vici_stage *stage; /* owned; NULL: no load is prepared */
+    uid_t uid;                /* of the process that connected */
+    bool loader;              /* came by the supervisor, and does not count */
+    nanos used_ns;            /* when a command came last */
 };
 
 struct vici_server {
@@ -69,6 +76,17 @@ nanos vici_client_started(const struct vici_client *client)
     return client->server->started_ns;
 }
 
+struct vici_stage *vici_client_stage(const struct vici_client *client)
+{
+    return client->stage;
+}
+
+void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage)
+{
+    vici_stage_free(client->stage);
+    client->stage = stage;
+}
+
 bool vici_client_registered(const struct vici_client *client, enum vici_event_id id)
 {
     return (client->events & UINT32_C(1) << id) != 0;
@@ -83,7 +101,8 @@ static void client_free(struct vici_client *client)
     while (*link != client)
         link = &(*link)->next;
     *link = client->next;
-    server->n_clients--;
+    server->n_clients -= !client->loader;
+    vici_stage_free(client->stage);
     server->ops->unwatch(server->ops->engine, client);
     event_loop_remove(server->loop, client->fd);
     (void)close(client->fd);
@@ -207,6 +226,7 @@ static void handle(struct vici_client *client, struct span octets)
     }
     if (frame.type != VICI_CMD_REQUEST)
         return;
+    client->used_ns = client->server->ops->now(client->server->ops->engine);
     struct tree *message = vici_message_read(frame.message);
     if (message == NULL) {
         struct vici_writer w;
@@ -216,6 +236,9 @@ static void handle(struct vici_client *client, struct span octets)
         vici_client_send(client, &w);
         return;
     }
+    if (!client->loader && vici_command_changes(frame.name)) /* of a load each part has its line */
+        log_line(strncmp(frame.name, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+                 "event=control command=%s uid=%u", frame.name, (unsigned)client->uid);
     if (!vici_command_run(client, frame.name, message))
         simple(client, VICI_CMD_UNKNOWN);
     tree_free(message);
@@ -283,26 +306,72 @@ static void client_ready(void *context, int fd, unsigned events)
         update_interest(client);
 }
 
+/* client_new - sends and receives with MSG_DONTWAIT: the descriptor may be a blocking one. Takes the descriptor, also when it fails. */
+static struct vici_client *client_new(struct vici_server *server, int fd)
+{
+    struct vici_client *client = calloc(1, sizeof(*client));
+    if (client == NULL || event_loop_add(server->loop, fd, EVENT_READ, client_ready, client) != 0) {
+        free(client);
+        (void)close(fd);
+        return NULL;
+    }
+    client->server = server;
+    client->fd = fd;
+    client->used_ns = server->ops->now(server->ops->engine);
+    client->next = server->clients;
+    server->clients = client;
+    server->n_clients++;
+    return client;
+}
+
+/* idle_drop - the client that has been without a command for the longest time makes room. One that
+ * waits for an answer or for events stays. */
+static void idle_drop(struct vici_server *server)
+{
+    struct vici_client *oldest = NULL;
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next)
+        if (!client->loader && !client->busy && client->events == 0 && client->n_out == 0 &&
+            client->stage == NULL && (oldest == NULL || client->used_ns <= oldest->used_ns))
+            oldest = client;
+    if (oldest != NULL)
+        client_free(oldest);
+}
+
+/* peer_uid - of the process that connected; the socket's mode has let it in. false: not known. */
+static bool peer_uid(int fd, uid_t *ret_uid)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid == 0)
+        return false;
+    *ret_uid = peer.uid;
+    return true;
+}
+
 static void accept_client(void *context, int fd, unsigned events)
 {
     struct vici_server *server = context;
+    struct vici_client *client;
     (void)events;
     int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client_fd < 0)
         return;
-    struct vici_client *client =
-        server->n_clients >= CLIENTS_MAX ? NULL : calloc(1, sizeof(*client));
-    if (client == NULL ||
-        event_loop_add(server->loop, client_fd, EVENT_READ, client_ready, client) != 0) {
-        free(client);
+    if (server->n_clients >= CLIENTS_MAX)
+        idle_drop(server);
+    uid_t uid;
+    if (server->n_clients >= CLIENTS_MAX || !peer_uid(client_fd, &uid))
         (void)close(client_fd);
+    else if ((client = client_new(server, client_fd)) != NULL)
+        client->uid = uid;
+}
+
+void vici_server_loader(struct vici_server *server, int fd)
+{
+    struct vici_client *client = client_new(server, fd);
+    if (client == NULL)
         return;
-    }
-    client->server = server;
-    client->fd = client_fd;
-    client->next = server->clients;
-    server->clients = client;
-    server->n_clients++;
+    client->loader = true;
+    server->n_clients--;
 }
 
 struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_loop *loop,
@@ -336,29 +405,17 @@ struct vici_server *vici_server_free(struct vici_server *server)
 
 /* --- events --- */
 
-static bool event_of(const struct ike_event *event, enum vici_event_id *ret_id)
-{
-    switch ((int)event->kind) {
-    case IKE_EV_SA_UP:
-    case IKE_EV_SA_DOWN: *ret_id = VICI_EV_IKE_UPDOWN; return true;
-    case IKE_EV_SA_MOVED: *ret_id = VICI_EV_IKE_UPDATE; return true;
-    case IKE_EV_CHILD_UP:
-    case IKE_EV_CHILD_DOWN: *ret_id = VICI_EV_CHILD_UPDOWN; return true;
-    default: return false;
-    }
-}
-
 void vici_server_event(struct vici_server *server, const struct ike_event *event)
 {
     enum vici_event_id id;
-    if (!event_of(event, &id))
+    if (!vici_news_of(server->ops, event, &id))
         return;
     for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
         struct vici_writer w;
         if (client->gone || !vici_client_registered(client, id))
             continue;
         vici_begin(&w, VICI_EVENT, event_names[id]);
-        vici_status_event(&w, server->ops, event);
+        vici_news_body(&w, server->ops, event, id);
         vici_client_send(client, &w);
     }
 }

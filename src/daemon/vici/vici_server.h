@@ -19,6 +19,10 @@ struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_l
                                     int listen_fd);
 struct vici_server *vici_server_free(struct vici_server *server); /* closes; returns NULL */
 
+/* vici_server_loader - a client that the supervisor hands over: it is served however many others
+ * there are. Takes the descriptor. */
+void vici_server_loader(struct vici_server *server, int fd);
+
 /* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
  * Call it with each event of ike_event(), after it was acted on. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);
@@ -52,6 +56,10 @@ struct vici_client;
 const struct engine_ops *vici_client_ops(const struct vici_client *client);
 nanos vici_client_started(const struct vici_client *client); /* of the server */
 bool vici_client_registered(const struct vici_client *client, enum vici_event_id id);
+/* vici_client_stage - the load that the client prepares; NULL: none. The client owns it, and frees
+ * the one before. */
+struct vici_stage *vici_client_stage(const struct vici_client *client);
+void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage);
 /* vici_client_send - queues the frame and frees the writer. */
 void vici_client_send(struct vici_client *client, struct vici_writer *w);
 /* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */
@@ -87,6 +95,8 @@ void vici_load_radius(struct vici_client *client, const struct tree *message);
 void vici_unload_radius(struct vici_client *client, const struct tree *message);
 void vici_get_radius(struct vici_client *client, const struct tree *message);
 
+/* vici_command_changes - a known command that changes something: it is logged with its user. */
+bool vici_command_changes(const char *name);
 /* vici_command_run - answers the request. false: no such command. */
 bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message);
 

@@ -110,15 +110,12 @@ static void put_encr(struct vici_writer *w, uint16_t encr, uint16_t key_bits, ui
         vici_put(w, "integ-alg", "%s", integ_name(integ));
 }
 
-static void put_child(struct vici_writer *w, const struct engine_ops *ops,
-                      const struct ike_child_info *child)
+void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
+                            const struct ike_child_info *child)
 {
     struct engine_child_traffic traffic = {0};
     nanos now = ops->now(ops->engine);
-    char name[LIMIT_NAME + 16];
     (void)ops->traffic(ops->engine, child->id, &traffic);
-    (void)snprintf(name, sizeof(name), "%s-%u", child->policy->name, child->id);
-    vici_section(w, name);
     vici_put(w, "name", "%s", child->policy->name);
     vici_put(w, "uniqueid", "%u", child->id);
     vici_put(w, "reqid", "%u",
@@ -150,6 +147,15 @@ static void put_child(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "install-time", "%lld", seconds(now - child->installed_ns));
     put_ts(w, "local-ts", &child->local_ts);
     put_ts(w, "remote-ts", &child->remote_ts);
+}
+
+void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
+                       const struct ike_child_info *child)
+{
+    char name[LIMIT_NAME + 16];
+    (void)snprintf(name, sizeof(name), "%s-%u", child->policy->name, child->id);
+    vici_section(w, name);
+    vici_status_child_keys(w, ops, child);
     vici_section_end(w);
 }
 
@@ -189,8 +195,8 @@ static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "rekey-time", "%lld", seconds(sa->rekey_at_ns - now));
 }
 
-static void put_sa(struct vici_writer *w, const struct engine_ops *ops,
-                   const struct ike_sa_info *sa, const struct ike_session_info *session)
+void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
+                         const struct ike_sa_info *sa, const struct ike_session_info *session)
 {
     char text[IDENTITY_TEXT_MAX], address[ADDRESS_TEXT_MAX];
     vici_put(w, "uniqueid", "%u", sa->id);
@@ -240,12 +246,12 @@ void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
     struct ike_child_info info;
     bool known = ike_session_get(ike, sa->session, &session);
     vici_section(w, known ? session.conn->name : "(unnamed)");
-    put_sa(w, ops, sa, &session);
+    vici_status_sa_keys(w, ops, sa, &session);
     /* swanctl prints when it meets this section: always sent, and last */
     vici_section(w, "child-sas");
     for (ike_child_id id = 0; ike_sa_child_next(ike, sa->id, id, &info); id = info.id)
         if (child == 0 || child == info.id)
-            put_child(w, ops, &info);
+            vici_status_child(w, ops, &info);
     vici_section_end(w);
     vici_section_end(w);
 }
@@ -479,27 +485,4 @@ void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "heard", "%lld", seconds(now - path->last_heard_ns));
     put_lane(w, ops, path->child);
     vici_section_end(w);
-}
-
-void vici_status_event(struct vici_writer *w, const struct engine_ops *ops,
-                       const struct ike_event *event)
-{
-    struct ike_sa_info sa;
-    char address[ADDRESS_TEXT_MAX];
-    if (event->kind == IKE_EV_SA_UP || event->kind == IKE_EV_CHILD_UP)
-        vici_put(w, "up", "yes");
-    if (event->kind == IKE_EV_SA_MOVED) {
-        vici_put(w, "local-host", "%s", address_print(&event->path.local.address, address));
-        vici_put(w, "local-port", "%u", event->path.local.port);
-        vici_put(w, "remote-host", "%s", address_print(&event->path.remote.address, address));
-        vici_put(w, "remote-port", "%u", event->path.remote.port);
-    }
-    if (ike_sa_get(ops->ike(ops->engine), event->sa, &sa)) {
-        vici_status_sa(w, ops, &sa, event->child);
-    } else {
-        vici_section(w, "(gone)");
-        vici_put(w, "uniqueid", "%u", event->sa);
-        vici_put(w, "reason", "%s", ike_outcome_name(event->outcome));
-        vici_section_end(w);
-    }
 }

@@ -23,8 +23,12 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session);
 void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
                       const struct path_status *path);
-/* vici_status_event - body of ike-updown, child-updown, ike-update. */
-void vici_status_event(struct vici_writer *w, const struct engine_ops *ops,
-                       const struct ike_event *event);
+/* parts of the above: keys without a section, and a Child SA in its section */
+void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
+                         const struct ike_sa_info *sa, const struct ike_session_info *session);
+void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
+                            const struct ike_child_info *child);
+void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
+                       const struct ike_child_info *child);
 
 #endif

@@ -198,6 +198,7 @@ void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
     event->child = child->id;
     event->child_old = child->replaced_by;
     event->outcome = outcome;
+    event_gone(sa, child, child->replaced_by != 0);
     unlink_child(sa->ike, child);
     sa->session->child_refused = false; /* RFC 7296 section 1.3: there may be room again */
     ike_conn_unref(child->conn);

@@ -50,10 +50,26 @@ void event_notice(struct sa *sa, const char *format, ...)
     va_end(arguments);
 }
 
+void event_gone(const struct sa *sa, const struct child *child, bool replaced)
+{
+    struct event_node *node = sa->ike->events_last;
+    struct ike_gone *gone = calloc(1, sizeof(*gone));
+    ASSERT(node != NULL && node->gone == NULL);
+    if (gone == NULL)
+        return;
+    info_gone(sa, child, gone);
+    gone->replaced = replaced;
+    node->gone = gone;
+    node->event.gone = gone;
+}
+
 static void event_node_free(struct event_node *node)
 {
     if (node == NULL)
         return;
+    for (size_t i = 0; node->gone != NULL && i < 2; i++)
+        ike_conn_unref(node->gone->conns[i]);
+    free(node->gone);
     if (node->octets != NULL)
         wipe(node->octets, node->n_octets);
     free(node->octets);

@@ -125,9 +125,9 @@ struct ike *ike_free(struct ike *ike)
     ike->conn_index = conn_index_drop(ike->conn_index);
     half_open_done(&ike->patient);
     deadline_heap_done(&ike->deadlines);
-    struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,       &ike->sessions_by_id,
-                          &ike->sessions_by_peer, &ike->children_by_id,   &ike->children_by_spi,
-                          &ike->sas_by_remote,    &ike->logins_by_request};
+    struct map *maps[] = {&ike->sas_by_id,        &ike->sas_by_spi,        &ike->sessions_by_id,
+                          &ike->sessions_by_peer, &ike->children_by_id,    &ike->children_by_spi,
+                          &ike->sas_by_remote,    &ike->logins_by_request, &ike->conns_by_name};
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
         map_done(maps[i]);
     for (size_t i = 0; i < ike->n_conns; i++)
@@ -142,57 +142,9 @@ struct ike *ike_free(struct ike *ike)
 
 /* --- configuration --- */
 
-static size_t conn_index(const struct ike *ike, const char *name)
-{
-    size_t i = 0;
-    while (i < ike->n_conns && strcmp(ike->conns[i]->name, name) != 0)
-        i++;
-    return i;
-}
-
 void ike_serve(struct ike *ike)
 {
     ike->serving = true;
-}
-
-int ike_conn_add(struct ike *ike, struct ike_conn *conn)
-{
-    ike->conn_index = conn_index_drop(ike->conn_index);
-    size_t i = conn_index(ike, conn->name);
-    if (i < ike->n_conns) {
-        ike_conn_ref(conn);
-        ike_conn_unref(ike->conns[i]);
-        ike->conns[i] = conn;
-        return 0;
-    }
-    struct ike_conn **conns = realloc(ike->conns, (ike->n_conns + 1) * sizeof(ike->conns[0]));
-    if (conns == NULL)
-        return ERR_NO_MEMORY;
-    ike->conns = conns;
-    ike->conns[ike->n_conns++] = ike_conn_ref(conn);
-    return 0;
-}
-
-int ike_conn_remove(struct ike *ike, const char *name)
-{
-    size_t i = conn_index(ike, name);
-    if (i == ike->n_conns)
-        return ERR_NOT_FOUND;
-    ike->conn_index = conn_index_drop(ike->conn_index);
-    ike_conn_unref(ike->conns[i]);
-    memmove(ike->conns + i, ike->conns + i + 1, (--ike->n_conns - i) * sizeof(ike->conns[0]));
-    return 0;
-}
-
-struct ike_conn *ike_conn_find(struct ike *ike, const char *name)
-{
-    size_t i = conn_index(ike, name);
-    return i < ike->n_conns ? ike->conns[i] : NULL;
-}
-
-struct ike_conn *ike_conn_at(struct ike *ike, size_t index)
-{
-    return index < ike->n_conns ? ike->conns[index] : NULL;
 }
 
 void ike_local_addresses_set(struct ike *ike, const struct address *addresses, size_t n, nanos now)

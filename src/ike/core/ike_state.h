@@ -20,6 +20,7 @@ struct event_node {
     struct ike_event event;
     uint8_t *octets; /* what spans of a job point to; owned, wiped */
     size_t n_octets;
+    struct ike_gone *gone; /* of event.gone; owned */
 };
 
 struct output_node {
@@ -43,7 +44,8 @@ struct ike {
     nanos now; /* of the current call */
 
     struct ike_conn **conns;
-    size_t n_conns;
+    size_t n_conns, conns_cap;
+    struct map conns_by_name; /* conns.c */
 
     struct sa *sas, *sas_last;
     struct sa *touched; /* by touched_next */
@@ -96,6 +98,11 @@ struct ike {
 /* event_add - a zeroed event at the end of the queue, to be filled in. Never NULL: an allocation
  * that fails ends the process, as an event that is lost would lose an SA. */
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
+/* info_gone - a copy of all that is known of it; takes references of connections. `child` NULL: the
+ * IKE SA itself. */
+void info_gone(const struct sa *sa, const struct child *child, struct ike_gone *ret_gone);
+/* event_gone - the newest event is the end of it. */
+void event_gone(const struct sa *sa, const struct child *child, bool replaced);
 /* event_octets - `octets`, from malloc, live as long as the last event that was added, and are
  * wiped and freed with it. */
 void event_octets(struct ike *ike, uint8_t *octets, size_t len);

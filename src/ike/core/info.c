@@ -90,6 +90,21 @@ static void child_info(const struct child *child, struct ike_child_info *ret_inf
            child->n_remote_ts * sizeof(child->ts[0]));
 }
 
+void info_gone(const struct sa *sa, const struct child *child, struct ike_gone *ret_gone)
+{
+    sa_info(sa, &ret_gone->sa);
+    if (sa->session != NULL) {
+        session_info(sa->session, &ret_gone->session);
+        ret_gone->config = *inner_config(sa);
+        ret_gone->sa.config = &ret_gone->config;
+        ret_gone->conns[0] = ike_conn_ref(sa->session->conn);
+    }
+    if (child != NULL) {
+        child_info(child, &ret_gone->child);
+        ret_gone->conns[1] = ike_conn_ref(child->conn);
+    }
+}
+
 bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info)
 {
     const struct sa *previous = sa_find(ike, after);

@@ -269,6 +269,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         struct ike_event *event = event_sa(sa, IKE_EV_SA_DOWN);
         event->outcome = outcome;
         event->sa_old = sa->parent;
+        event_gone(sa, NULL, heir != NULL);
     }
     if (sa->session != NULL)
         session_detach(sa->session, sa, outcome);

@@ -192,6 +192,15 @@ bool session_duplicate(const struct session *session)
     return session_of_peer(session, NULL) != NULL;
 }
 
+bool session_peer_full(const struct session *session)
+{
+    uint32_t n = 0, most = session->conn->max_sessions;
+    const struct session *other = session_of_peer(session, NULL);
+    for (; most != 0 && n < most && other != NULL; other = session_of_peer(session, other))
+        n += !other->ending && other->id != session->elder;
+    return most != 0 && n >= most;
+}
+
 static bool seen_at(const struct session *session, const struct address *address)
 {
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {

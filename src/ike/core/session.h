@@ -89,6 +89,10 @@ void session_yield(struct session *session, nanos now);
 /* session_duplicate - an established session with the same identities exists (unique = keep). */
 bool session_duplicate(const struct session *session);
 
+/* session_peer_full - the peer has max_sessions established sessions beside this one and its elder.
+ */
+bool session_peer_full(const struct session *session);
+
 /* session_initial_contact - the authenticated peer says that it has no other session: those that
  * are here go (A-22), unless `unique` is never. */
 void session_initial_contact(struct session *session, nanos now);

@@ -5,8 +5,10 @@
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/keymat.h"
+#include "ike/core/session.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/ordered_esp_terms.h"
+#include "ike/terms/identity.h"
 #include "ike/terms/narrow.h"
 
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name)
@@ -61,8 +63,11 @@ void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list)
 {
     struct address inner[IKE_LEASE_ADDRESSES];
-    size_t n = sa->session->role == IKE_GATEWAY ? inner_addresses(sa, inner) : 0;
-    if (n == 0)
+    bool gateway = sa->session->role == IKE_GATEWAY;
+    size_t n = gateway ? inner_addresses(sa, inner) : 0;
+    /* The outer address of an End User behind a NAT is the NAT's: it is not for one of the hosts
+     * there to have. Where pools are served, nothing but a lease is an inner address. */
+    if (n == 0 && !(gateway && (sa->nat_remote || sa->session->conn->n_pools > 0)))
         inner[n++] = sa->path.remote.address;
     ts_resolve(&policy->remote_ts, inner, n, ret_list);
 }
@@ -124,15 +129,52 @@ struct offered {
     struct ike_ts_list ts_i, ts_r;
 };
 
-/* with_those_in_use - section 2.9.2: a rekey does not narrow, also where the policy means something
- * else by now, as with outer addresses after a move. */
-static void with_those_in_use(const struct ike_ts *ts, uint8_t n, struct ike_ts_list *list)
+/* policy_loaded - the child as it is configured now. An IKE SA keeps the connection that it began
+ * with, and its SAs stay when that is unloaded. NULL: the child was taken out of the connection. */
+static const struct ike_child_policy *policy_loaded(const struct sa *sa,
+                                                    const struct ike_child_policy *policy)
 {
-    struct ike_ts_list policy = *list;
-    list->n = n;
-    memcpy(list->ts, ts, n * sizeof(ts[0]));
-    for (size_t i = 0; i < policy.n && list->n < POLICY_TS; i++)
-        list->ts[list->n++] = policy.ts[i];
+    const struct ike_conn *conn = ike_conn_find(sa->ike, sa->session->conn->name);
+    return conn == NULL ? policy : child_policy_find(conn, policy->name);
+}
+
+/* still_allowed - what is in use and the policy still has. `dynamic` stands for single addresses.
+ */
+static void still_allowed(const struct ike_ts *ts, uint8_t n, const struct ike_ts_policy *policy,
+                          struct ike_ts_list *ret_list)
+{
+    ret_list->n = 0;
+    for (uint8_t i = 0; i < n; i++) {
+        struct ike_ts_list one = {.n = 1, .ts = {ts[i]}}, kept = one;
+        bool host = address_equal(&ts[i].range.first, &ts[i].range.last);
+        if (!host || policy->n_dynamic == 0)
+            ts_narrow(&one, &policy->fixed, &kept);
+        for (size_t j = 0; j < kept.n && ret_list->n < POLICY_TS; j++)
+            ret_list->ts[ret_list->n++] = kept.ts[j];
+    }
+}
+
+/* with_those_in_use - section 2.9.2: a rekey does not narrow, also where `dynamic` means something
+ * else by now, as with outer addresses after a move. */
+static void with_those_in_use(const struct ike_ts *ts, uint8_t n,
+                              const struct ike_ts_policy *policy, struct ike_ts_list *list)
+{
+    struct ike_ts_list more = *list;
+    still_allowed(ts, n, policy, list);
+    for (size_t i = 0; i < more.n && list->n < POLICY_TS; i++)
+        list->ts[list->n++] = more.ts[i];
+}
+
+bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
+                     struct ike_ts_list *ret_remote)
+{
+    const struct ike_child_policy *policy = policy_loaded(child->sa, child->policy);
+    if (policy == NULL)
+        return false;
+    still_allowed(child->ts, child->n_local_ts, &policy->local_ts, ret_local);
+    still_allowed(child->ts + child->n_local_ts, child->n_remote_ts, &policy->remote_ts,
+                  ret_remote);
+    return ret_local->n > 0 && ret_remote->n > 0;
 }
 
 static void append(const struct ike_ts_policy *policy, const struct address *address,
@@ -166,8 +208,34 @@ static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
     if (old == NULL)
         return;
     with_those_to_come(sa, policy, ret_own, ret_peer);
-    with_those_in_use(old->ts, old->n_local_ts, ret_own);
-    with_those_in_use(old->ts + old->n_local_ts, old->n_remote_ts, ret_peer);
+    with_those_in_use(old->ts, old->n_local_ts, &policy->local_ts, ret_own);
+    with_those_in_use(old->ts + old->n_local_ts, old->n_remote_ts, &policy->remote_ts, ret_peer);
+}
+
+static bool overlap(const struct ike_ts_list *list, const struct child *child)
+{
+    struct ike_ts_list theirs = {.n = child->n_remote_ts}, both;
+    memcpy(theirs.ts, child->ts + child->n_local_ts, child->n_remote_ts * sizeof(child->ts[0]));
+    ts_narrow(list, &theirs, &both);
+    return both.n > 0;
+}
+
+/* claimed - another peer of the same connection has a part of these selectors: the first one keeps
+ * it. Selectors of different connections are apart, or meant to overlap, by configuration. */
+static bool claimed(const struct sa *sa, const struct ike_child_policy *policy,
+                    const struct ike_ts_list *remote)
+{
+    const struct session *session = sa->session;
+    if (session->role != IKE_GATEWAY || policy->remote_ts.fixed.n == 0)
+        return false; /* leases and outer addresses belong to one peer each */
+    for (const struct child *child = sa->ike->children; child != NULL; child = child->next) {
+        const struct session *other = child->sa->session;
+        if (other != session && other->role == IKE_GATEWAY && child->life != IKE_CHILD_DELETING &&
+            strcmp(other->conn->name, session->conn->name) == 0 &&
+            !identity_equal(&other->remote_id, &session->remote_id) && overlap(remote, child))
+            return true;
+    }
+    return false;
 }
 
 /* fits - one policy against the request. 0, or why not. */
@@ -175,14 +243,19 @@ static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct child_request *request, const struct offered *offered,
                      struct proposal_wish wish, struct child_terms *terms)
 {
+    const struct ike_child_policy *loaded = policy_loaded(sa, policy);
     struct ike_ts_list own, peer;
-    allowed(sa, policy, request->old, &own, &peer);
+    if (loaded == NULL)
+        return N_TS_UNACCEPTABLE;
+    allowed(sa, loaded, request->old, &own, &peer);
     ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
     ts_narrow(&offered->ts_r, &own, &terms->local_ts);
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
+    if (claimed(sa, policy, &terms->remote_ts))
+        return N_TS_UNACCEPTABLE;
     terms->policy = policy;
-    if (!proposal_select(&policy->proposals, &offered->sa, WIRE_PROTO_ESP, wish, &terms->choice))
+    if (!proposal_select(&loaded->proposals, &offered->sa, WIRE_PROTO_ESP, wish, &terms->choice))
         return N_NO_PROPOSAL_CHOSEN;
     return 0;
 }
@@ -204,8 +277,11 @@ static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_li
 static unsigned rank(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct offered *offered)
 {
+    const struct ike_child_policy *loaded = policy_loaded(sa, policy);
     struct ike_ts_list own, peer;
-    allowed(sa, policy, NULL, &own, &peer);
+    if (loaded == NULL)
+        return 0;
+    allowed(sa, loaded, NULL, &own, &peer);
     unsigned i = nearness(&offered->ts_i, &peer), r = nearness(&offered->ts_r, &own);
     return i > 0 && r > 0 ? i + r : 0;
 }
@@ -259,6 +335,10 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
         (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
         return N_INVALID_SYNTAX;
     struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};
+    /* RFC 7296 section 3.15.4: a peer that must ask for an inner address did not. */
+    if (sa->session->role == IKE_GATEWAY && sa->session->conn->n_pools > 0 &&
+        inner_config(sa)->n_addresses == 0)
+        return N_FAILED_CP_REQUIRED;
     uint16_t why = choose(sa, request, &offered, wish, ret_terms);
     if (why != 0)
         return why;

@@ -32,6 +32,11 @@ void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
 void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list);
 
+/* child_ts_in_use - what a rekey of the Child SA asks for: its selectors, as far as the connection
+ * that is loaded now still has them. false: none of one side. */
+bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
+                     struct ike_ts_list *ret_remote) MUST_USE;
+
 /* child_ts_packet - section 2.9: the packet for which the Child SA is wanted comes first in what is
  * asked for. Its source does not while our inner address is not known. */
 void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,

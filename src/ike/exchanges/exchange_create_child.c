@@ -180,10 +180,8 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     if (outcome != IKE_OK)
         return outcome;
     creating->rekeyed = old->id;
-    creating->local.n = old->n_local_ts;
-    creating->remote.n = old->n_remote_ts;
-    memcpy(creating->local.ts, old->ts, old->n_local_ts * sizeof(old->ts[0]));
-    memcpy(creating->remote.ts, old->ts + old->n_local_ts, old->n_remote_ts * sizeof(old->ts[0]));
+    if (!child_ts_in_use(old, &creating->local, &creating->remote))
+        return IKE_TS_REFUSED; /* the policy has none of it any more */
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
     write_request(sa, creating, request);
     return IKE_OK;

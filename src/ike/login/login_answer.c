@@ -135,6 +135,10 @@ static bool begin_session(struct sa *sa, nanos now)
         refuse(sa, N_AUTHENTICATION_FAILED, "it has a session already (unique = keep)", now);
         return false;
     }
+    if (!alone && session_peer_full(session)) {
+        refuse(sa, N_AUTHENTICATION_FAILED, "it has max_sessions sessions already", now);
+        return false;
+    }
     /* RFC 4555 section 3.9: the peer forbids NATs, and there is one */
     uint16_t refusal =
         login->conn->mobike ? mobike_refusal(sa, &first, &login->answer_path, false) : 0;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_HOOK_SCRIPT_H
+#define DAEMON_HOOK_SCRIPT_H
+
+#include <stdbool.h>
+
+/* hook_script_allowed - the path is absolute, plain, and in a directory for scripts:
+ * HOOK_FOLDERS. The engine names scripts; it must not reach other programs by that. */
+#define HOOK_FOLDERS                                                                               \
+    "/etc/ikat/", "/etc/swanctl/", "/etc/ipsec.d/", "/etc/updown", "/usr/lib/ikat/",               \
+        "/usr/libexec/ikat/", "/usr/local/libexec/ikat/", "/usr/lib/ipsec/",                       \
+        "/usr/libexec/ipsec/", "/usr/local/lib/ipsec/", "/usr/local/libexec/ipsec/"
+bool hook_script_allowed(const char *script);
+
+/* hook_plain - a character that no shell takes for more than text. */
+bool hook_plain(char c);
+
+#endif

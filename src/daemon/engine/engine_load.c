@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole configuration at once: room is made, everything is checked, and then it is switched
+ * within one turn of the loop. No datagram is handled between the first and the last step.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/engine_state.h"
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool name_in(const char *const *names, size_t n, const char *name)
+{
+    return n > 0 && bsearch(&name, names, n, sizeof(names[0]), by_name) != NULL;
+}
+
+static void why_set(char why[ENGINE_ERROR_MAX], int error, const struct pools_fault *fault)
+{
+    if (error == ERR_WRONG_STATE)
+        (void)snprintf(why, ENGINE_ERROR_MAX,
+                       "pool %s has online leases: it cannot go, nor get another range",
+                       fault->name);
+    else if (error == ERR_INVALID && fault->other[0] != '\0')
+        (void)snprintf(why, ENGINE_ERROR_MAX, "pool %s overlaps pool %s", fault->name,
+                       fault->other);
+}
+
+/* unload_conns - those without a successor, the last one first. */
+static void unload_conns(struct engine *e, const char *const *names, size_t n)
+{
+    size_t i = 0;
+    while (ike_conn_at(e->ike, i) != NULL)
+        i++;
+    while (i-- > 0) {
+        const struct ike_conn *conn = ike_conn_at(e->ike, i);
+        if (!name_in(names, n, conn->name))
+            (void)e->ops.conn_unload(e, conn->name);
+    }
+}
+
+static int unload_secrets(struct engine *e, const char *const *names, size_t n)
+{
+    char id[LIMIT_NAME];
+    int error = 0;
+    for (size_t i = 0; error == 0 && engine_secret_at(e, i, id);)
+        if (name_in(names, n, id))
+            i++;
+        else
+            error = engine_secret_unload(e, id);
+    return error;
+}
+
+static int switch_secrets(struct engine *e, const struct engine_load *load, const char **names)
+{
+    for (size_t i = 0; i < load->n_secrets; i++)
+        names[i] = load->secrets[i].id;
+    qsort(names, load->n_secrets, sizeof(names[0]), by_name);
+    int error = unload_secrets(e, names, load->n_secrets);
+    for (size_t i = 0; error == 0 && i < load->n_secrets; i++)
+        error = engine_secret_load(e, &load->secrets[i], NULL);
+    return error;
+}
+
+static int switch_conns(struct engine *e, const struct engine_load *load, const char **names)
+{
+    int error = 0;
+    for (size_t i = 0; i < load->n_conns; i++)
+        names[i] = load->conns[i]->name;
+    qsort(names, load->n_conns, sizeof(names[0]), by_name);
+    unload_conns(e, names, load->n_conns);
+    for (size_t i = 0; error == 0 && i < load->n_conns; i++)
+        error = e->ops.conn_load(e, load->conns[i]);
+    return error;
+}
+
+int engine_load_all(struct engine *e, const struct engine_load *load,
+                    char ret_why[ENGINE_ERROR_MAX])
+{
+    size_t n = load->n_conns > load->n_secrets ? load->n_conns : load->n_secrets;
+    const char **names = calloc(n + 1, sizeof(char *));
+    struct pools_fault fault = {.name = ""};
+    ret_why[0] = '\0';
+    int error = names == NULL ? ERR_NO_MEMORY : 0;
+    if (error == 0)
+        error = ike_conn_reserve(e->ike, load->n_conns);
+    if (error == 0)
+        error = pools_switch(e->pools, load->pools, load->n_pools, &fault);
+    why_set(ret_why, error, &fault);
+    if (error == 0)
+        error = switch_secrets(e, load, names);
+    if (error == 0)
+        error = switch_conns(e, load, names);
+    free(names);
+    return error;
+}

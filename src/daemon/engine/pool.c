@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine/pool.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "ike/terms/identity.h"
+
+/* The first and the last address of an IPv4 subnet have a meaning of their own: hosts that get them
+ * are refused by others. A range that is no subnet is taken as it is. */
+static struct address_range range_usable(const struct address_range *range)
+{
+    struct address_range usable = *range;
+    unsigned prefix_len;
+    if (range->first.family == ADDRESS_V4 && range_to_prefix(range, &prefix_len) &&
+        prefix_len < 31) {
+        bool inside = address_next(&range->first, &usable.first) &&
+                      address_previous(&range->last, &usable.last);
+        ASSERT(inside);
+    }
+    return usable;
+}
+
+struct pool *pool_new(const struct pool_config *config)
+{
+    struct pool *pool = malloc(sizeof(*pool));
+    struct address_range usable = range_usable(&config->range);
+    if (pool != NULL)
+        *pool = (struct pool){.config = *config, .usable = usable, .next = usable.first};
+    return pool;
+}
+
+struct pool *pool_free(struct pool *pool)
+{
+    if (pool == NULL)
+        return NULL;
+    for (size_t i = 0; i < pool->n; i++) {
+        free(pool->leases[i]->identity);
+        free(pool->leases[i]);
+    }
+    free(pool->leases);
+    map_done(&pool->by_address);
+    map_done(&pool->by_session);
+    map_done(&pool->by_identity);
+    map_done(&pool->owners);
+    free(pool);
+    return NULL;
+}
+
+/* --- leases --- */
+
+static uint64_t address_key(const struct address *address)
+{
+    uint64_t key = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < address_len(address); i++)
+        key = (key ^ address->octets[i]) * 1099511628211u;
+    return key;
+}
+
+static struct lease *lease_of_address(const struct pool *pool, const struct address *address)
+{
+    struct lease *lease = map_get(&pool->by_address, address_key(address));
+    while (lease != NULL && !address_equal(&lease->address, address))
+        lease = lease->address_next;
+    return lease;
+}
+
+/* --- how many each identity has --- */
+
+static uint64_t owner_key(const struct ike_id *identity)
+{
+    uint32_t hash = identity_hash(identity, 0);
+    return (uint64_t)hash << 32 | identity_hash(identity, hash);
+}
+
+static size_t owner_count(const struct pool *pool, const struct ike_id *identity)
+{
+    return (uintptr_t)map_get(&pool->owners, owner_key(identity));
+}
+
+/* owner_set - pool_lease made room. */
+static void owner_set(struct pool *pool, const struct ike_id *identity, size_t count)
+{
+    uint64_t key = owner_key(identity);
+    if (count == 0) {
+        (void)map_take(&pool->owners, key);
+        return;
+    }
+    int err = map_set(&pool->owners, key, (void *)(uintptr_t)count);
+    ASSERT(err == 0);
+}
+
+/* --- the order of leaving --- */
+
+static void offline_add(struct pool *pool, struct lease *lease)
+{
+    uint32_t hash = identity_hash(lease->identity, 0);
+    lease->newer = NULL;
+    lease->older = pool->youngest;
+    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease;
+    pool->youngest = lease;
+    lease->identity_newer = NULL;
+    lease->identity_older = map_get(&pool->by_identity, hash);
+    if (lease->identity_older != NULL)
+        lease->identity_older->identity_newer = lease;
+    int err = map_set(&pool->by_identity, hash, lease); /* lease_add made room */
+    ASSERT(err == 0);
+    owner_set(pool, lease->identity, owner_count(pool, lease->identity) - 1);
+    pool->online--;
+}
+
+static void offline_remove(struct pool *pool, struct lease *lease)
+{
+    uint32_t hash = identity_hash(lease->identity, 0);
+    *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease->newer;
+    *(lease->newer != NULL ? &lease->newer->older : &pool->youngest) = lease->older;
+    if (lease->identity_older != NULL)
+        lease->identity_older->identity_newer = lease->identity_newer;
+    if (lease->identity_newer != NULL)
+        lease->identity_newer->identity_older = lease->identity_older;
+    else
+        map_replace(&pool->by_identity, hash, lease->identity_older);
+    pool->online++;
+}
+
+/* lease_add - online, as whoever asks for a new one takes it. NULL: no memory. */
+static struct lease *lease_add(struct pool *pool, const struct address *address)
+{
+    if (pool->n == pool->cap) {
+        size_t cap = pool->cap == 0 ? 16 : pool->cap * 2;
+        struct lease **leases = reallocarray(pool->leases, cap, sizeof(leases[0]));
+        if (leases == NULL)
+            return NULL;
+        pool->leases = leases;
+        pool->cap = cap;
+    }
+    struct lease *lease = calloc(1, sizeof(*lease));
+    if (lease == NULL || map_reserve(&pool->by_identity, pool->n + 1) != 0) {
+        free(lease);
+        return NULL;
+    }
+    lease->address = *address;
+    lease->address_next = map_get(&pool->by_address, address_key(address));
+    if (map_set(&pool->by_address, address_key(address), lease) != 0) {
+        free(lease);
+        return NULL;
+    }
+    pool->leases[pool->n++] = lease;
+    return lease;
+}
+
+/* the next address that nobody ever had; wishes may have taken some ahead */
+static struct lease *lease_fresh(struct pool *pool)
+{
+    while (!pool->used_up) {
+        struct address address = pool->next;
+        if (address_equal(&address, &pool->usable.last) || !address_next(&address, &pool->next))
+            pool->used_up = true;
+        if (lease_of_address(pool, &address) == NULL)
+            return lease_add(pool, &address);
+    }
+    return NULL;
+}
+
+static struct lease *lease_sticky(const struct pool *pool, const struct ike_id *identity,
+                                  const struct address *wish)
+{
+    struct lease *lease = lease_of_address(pool, wish);
+    if (lease != NULL && lease->sessions[0] == 0 && identity_equal(lease->identity, identity))
+        return lease;
+    lease = map_get(&pool->by_identity, identity_hash(identity, 0));
+    while (lease != NULL && !identity_equal(lease->identity, identity))
+        lease = lease->identity_older;
+    return lease;
+}
+
+static bool lease_held(const struct lease *lease, ike_session_id session)
+{
+    for (size_t i = 0; i < HOLDERS; i++)
+        if (session != 0 && lease->sessions[i] == session)
+            return true;
+    return false;
+}
+
+/* lease_shared - what the peer has on the session that it is about to replace. */
+static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job *job,
+                                  const struct address *wish)
+{
+    struct lease *lease = job->beside == 0 ? NULL : lease_of_address(pool, wish);
+    return lease != NULL && lease_held(lease, job->beside) && lease->sessions[HOLDERS - 1] == 0 &&
+                   identity_equal(lease->identity, &job->identity)
+               ? lease
+               : NULL;
+}
+
+/* lease_choose - NULL: none is free, the identity has all that it may have, or no memory. */
+static struct lease *lease_choose(struct pool *pool, const struct ike_lease_job *job,
+                                  const struct address *wish)
+{
+    struct lease *lease = lease_shared(pool, job, wish);
+    uint32_t most = job->conn->max_leases;
+    if (lease == NULL && most != 0 && owner_count(pool, &job->identity) >= most)
+        return NULL;
+    if (lease == NULL)
+        lease = lease_sticky(pool, &job->identity, wish);
+    if (lease == NULL && range_contains(&pool->usable, wish) &&
+        lease_of_address(pool, wish) == NULL)
+        lease = lease_add(pool, wish);
+    if (lease == NULL)
+        lease = lease_fresh(pool);
+    return lease != NULL ? lease : pool->oldest;
+}
+
+static struct ike_id *identity_copy(const struct ike_id *identity)
+{
+    size_t size = offsetof(struct ike_id, data) + identity->len;
+    struct ike_id *copy = malloc(size);
+    if (copy != NULL)
+        memcpy(copy, identity, size);
+    return copy;
+}
+
+/* lease_take - `identity` is the lease's from now on. In by_session and owners is room. */
+static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
+                       ike_session_id session)
+{
+    size_t holder = 0;
+    if (lease->identity == NULL)
+        pool->online++;
+    else if (lease->sessions[0] == 0)
+        offline_remove(pool, lease);
+    if (lease->sessions[0] == 0)
+        owner_set(pool, identity, owner_count(pool, identity) + 1);
+    free(lease->identity);
+    lease->identity = identity;
+    while (lease->sessions[holder] != 0)
+        holder++;
+    lease->sessions[holder] = session;
+    int err = map_put(&pool->by_session, session, lease);
+    ASSERT(err == 0);
+}
+
+int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,
+               ike_session_id session, struct address *ret_address)
+{
+    if (map_reserve(&pool->by_session, pool->by_session.n + 1) != 0 ||
+        map_reserve(&pool->owners, pool->owners.n + 1) != 0)
+        return ERR_NO_MEMORY;
+    struct ike_id *identity = identity_copy(&job->identity);
+    if (identity == NULL)
+        return ERR_NO_MEMORY;
+    struct lease *lease = lease_choose(pool, job, wish);
+    if (lease == NULL) {
+        free(identity);
+        return ERR_FULL;
+    }
+    lease_take(pool, lease, identity, session);
+    *ret_address = lease->address;
+    return 0;
+}
+
+static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id session)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < HOLDERS; i++)
+        if (lease->sessions[i] != 0 && lease->sessions[i] != session)
+            lease->sessions[n++] = lease->sessions[i];
+    memset(lease->sessions + n, 0, (HOLDERS - n) * sizeof(lease->sessions[0]));
+    if (n == 0)
+        offline_add(pool, lease);
+}
+
+void pool_release(struct pool *pool, ike_session_id session)
+{
+    struct lease *lease = map_take(&pool->by_session, session);
+    if (lease != NULL)
+        lease_leave(pool, lease, session);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_POOL_H
+#define DAEMON_POOL_H
+
+/* One address pool and its leases. Internal to pools.c, which keeps the set of pools. */
+
+#include "base/map.h"
+#include "daemon/engine/pools.h"
+
+#define HOLDERS 4 /* a session, its successor, and attempts that came to nothing */
+
+struct lease {
+    struct address address;
+    ike_session_id sessions[HOLDERS]; /* who has it; [0] is 0: offline */
+    struct lease *address_next;       /* with the same key of the address */
+    /* of those that are offline: all of the pool, and those with the same key of the identity */
+    struct lease *older, *newer, *identity_older, *identity_newer;
+    struct ike_id *identity; /* owned, no longer than it must be; NULL: nobody's yet */
+};
+
+struct pool {
+    struct pool_config config;
+    struct address_range usable; /* of config.range */
+    struct address next;         /* lowest address that never was given out */
+    bool used_up;                /* none is left */
+    size_t n, cap;
+    struct lease **leases;           /* owned, in order of first use */
+    struct map by_address;           /* address_key -> first lease */
+    struct map by_session;           /* who has it -> lease; one of each pool */
+    struct map by_identity;          /* hash -> offline lease that was left last */
+    struct lease *oldest, *youngest; /* offline, in order of leaving */
+    uint32_t online;
+    struct map owners;       /* owner_key -> how many of its leases are online */
+    struct pool *name_next;  /* with the same key of the name (pools.c) */
+    char former[LIMIT_NAME]; /* name before a rename, until that is unloaded; empty: none */
+};
+
+struct pool *pool_new(const struct pool_config *config); /* NULL: no memory */
+struct pool *pool_free(struct pool *pool);               /* takes NULL; returns NULL */
+
+/* pool_lease - an address for the session, which has none of this pool. ERR_FULL, ERR_NO_MEMORY. */
+int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,
+               ike_session_id session, struct address *ret_address) MUST_USE;
+void pool_release(struct pool *pool, ike_session_id session); /* does nothing without a lease */
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_HOOKS_H
+#define DAEMON_HOOKS_H
+
+/*
+ * The process that runs updown scripts. It is forked before the supervisor restricts itself, since
+ * Landlock, system call filters and no-new-privileges survive exec, and a script changes firewalls.
+ * It runs one script at a time, in the order of events, with a time limit, and without a shell. When
+ * the engine is gone it says `down` for all that was up, the newest first, and ends.
+ */
+
+#include <sys/types.h>
+
+/* hooks_run - on its end of the channel. Returns the exit status. */
+int hooks_run(int fd, pid_t parent);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VICI_NEWS_H
+#define DAEMON_VICI_NEWS_H
+
+/* Which VICI event an event of the IKE core is, and its body. What ends keeps its subject: names,
+ * identities, addresses, selectors and counters. A rekey is one event with `old` and `new`. */
+
+#include "daemon/vici/vici_server.h"
+
+/* vici_news_of - false: clients hear nothing of it. */
+bool vici_news_of(const struct engine_ops *ops, const struct ike_event *event,
+                  enum vici_event_id *ret_id);
+void vici_news_body(struct vici_writer *w, const struct engine_ops *ops,
+                    const struct ike_event *event, enum vici_event_id id);
+
+#endif

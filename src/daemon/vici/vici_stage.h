@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_VICI_STAGE_H
+#define DAEMON_VICI_STAGE_H
+
+/*
+ * A client's load in preparation: between `load-begin` and `load-commit` its load commands build
+ * and check, and nothing of it is in use. The commit puts all of it in the place of what is loaded.
+ */
+
+#include "daemon/engine/engine_ops.h"
+
+struct vici_stage;
+
+struct vici_stage *vici_stage_new(void); /* NULL: no memory */
+/* vici_stage_free - wipes secrets; takes NULL; returns NULL. */
+struct vici_stage *vici_stage_free(struct vici_stage *stage);
+
+/* The stage takes a reference, or copies; of two with one name the last one counts. ERR_NO_MEMORY;
+ * a secret without a name: ERR_INVALID. */
+int vici_stage_conn(struct vici_stage *stage, struct ike_conn *conn) MUST_USE;
+int vici_stage_pool(struct vici_stage *stage, const struct pool_config *pool) MUST_USE;
+int vici_stage_secret(struct vici_stage *stage, const struct engine_secret *secret) MUST_USE;
+
+/* vici_stage_load - borrowed from the stage. */
+const struct engine_load *vici_stage_load(const struct vici_stage *stage);
+
+#endif

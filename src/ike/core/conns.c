@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The connections that are loaded, in the order of loading. A map leads from the hash of a name to
+ * its place plus one. No two names with one hash are loaded. */
+#include "ike/core/ike_state.h"
+#include "ike/login/conn_index.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+static uint64_t name_key(const char *name)
+{
+    uint64_t key = 14695981039346656037u; /* FNV-1a */
+    for (; *name != '\0'; name++)
+        key = (key ^ (uint8_t)*name) * 1099511628211u;
+    return key;
+}
+
+static void place_set(struct ike *ike, uint64_t key, size_t place)
+{
+    int err = map_set(&ike->conns_by_name, key, (void *)(uintptr_t)(place + 1));
+    ASSERT(err == 0); /* ike_conn_reserve made room */
+}
+
+static size_t conn_place(const struct ike *ike, const char *name)
+{
+    size_t i = (uintptr_t)map_get(&ike->conns_by_name, name_key(name));
+    return i > 0 && strcmp(ike->conns[i - 1]->name, name) == 0 ? i - 1 : ike->n_conns;
+}
+
+int ike_conn_reserve(struct ike *ike, size_t n)
+{
+    if (n > ike->conns_cap) {
+        size_t cap = n > 2 * ike->conns_cap ? n : 2 * ike->conns_cap;
+        struct ike_conn **conns = reallocarray(ike->conns, cap, sizeof(struct ike_conn *));
+        if (conns == NULL)
+            return ERR_NO_MEMORY;
+        ike->conns = conns;
+        ike->conns_cap = cap;
+    }
+    return map_reserve(&ike->conns_by_name, n);
+}
+
+int ike_conn_add(struct ike *ike, struct ike_conn *conn)
+{
+    ike->conn_index = conn_index_drop(ike->conn_index);
+    size_t i = conn_place(ike, conn->name);
+    uint64_t key = name_key(conn->name);
+    if (i < ike->n_conns) {
+        ike_conn_ref(conn);
+        ike_conn_unref(ike->conns[i]);
+        ike->conns[i] = conn;
+        return 0;
+    }
+    if (ike_conn_reserve(ike, ike->n_conns + 1) != 0)
+        return ERR_NO_MEMORY;
+    if (map_get(&ike->conns_by_name, key) != NULL)
+        return ERR_INVALID; /* 64 bits: never by accident */
+    place_set(ike, key, ike->n_conns);
+    ike->conns[ike->n_conns++] = ike_conn_ref(conn);
+    return 0;
+}
+
+int ike_conn_remove(struct ike *ike, const char *name)
+{
+    ike->conn_index = conn_index_drop(ike->conn_index);
+    size_t i = conn_place(ike, name);
+    if (i == ike->n_conns)
+        return ERR_NOT_FOUND;
+    struct ike_conn *gone = ike->conns[i];
+    memmove(ike->conns + i, ike->conns + i + 1, (--ike->n_conns - i) * sizeof(ike->conns[0]));
+    (void)map_take(&ike->conns_by_name, name_key(name));
+    for (size_t j = i; j < ike->n_conns; j++)
+        place_set(ike, name_key(ike->conns[j]->name), j);
+    ike_conn_unref(gone);
+    return 0;
+}
+
+struct ike_conn *ike_conn_find(struct ike *ike, const char *name)
+{
+    size_t i = conn_place(ike, name);
+    return i < ike->n_conns ? ike->conns[i] : NULL;
+}
+
+struct ike_conn *ike_conn_at(struct ike *ike, size_t index)
+{
+    return index < ike->n_conns ? ike->conns[index] : NULL;
+}
