@@ -144,6 +144,7 @@ enum ike_childless {
     IKE_CHILDLESS_NEVER
 };
 enum ike_fragmentation { IKE_FRAGMENTATION_NO, IKE_FRAGMENTATION_ACCEPT, IKE_FRAGMENTATION_YES };
+enum ike_on_failure { IKE_ON_FAILURE_BLOCK, IKE_ON_FAILURE_BYPASS };
 enum ike_mesh { IKE_MESH_PAIRS, IKE_MESH_FULL, IKE_MESH_FIRST };
 enum ike_reduced { IKE_REDUCED_OFF, IKE_REDUCED_END_USER, IKE_REDUCED_GATEWAY };
 
@@ -210,6 +211,7 @@ struct ike_conn {
     bool keep_old_blind;
     bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
+    enum ike_on_failure on_failure; /* of protected selectors without a session */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */

@@ -2,8 +2,11 @@
 /* Landlock: rights to files that not even root gets back. Best effort: old kernels have none of it,
  * and everything else that confines us stays. */
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,11 +21,10 @@ static uint64_t rights_of(long abi)
     return (UINT64_C(1) << bits) - 1;
 }
 
-static int allow_reading(int ruleset)
+static int allow(int ruleset, const char *path, uint64_t rights)
 {
     struct landlock_path_beneath_attr beneath = {
-        .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
-        .parent_fd = open("/", O_PATH | O_CLOEXEC | O_DIRECTORY)};
+        .allowed_access = rights, .parent_fd = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY)};
     if (beneath.parent_fd < 0)
         return ERR_SYSTEM;
     long done = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
@@ -30,21 +32,53 @@ static int allow_reading(int ruleset)
     return done < 0 ? ERR_SYSTEM : 0;
 }
 
-int sandbox_files(enum sandbox_files files, int *ret_abi)
+#define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+
+/* ruleset_make - all rights of the running kernel are handled: what no rule allows is refused.
+ * *ret_abi 0: the kernel has no Landlock, or it is switched off; then there is no ruleset. */
+static int ruleset_make(int *ret_ruleset, int *ret_abi)
 {
     *ret_abi = 0;
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1)
-        return 0; /* not in this kernel, or switched off */
+        return 0;
     struct landlock_ruleset_attr attr = {.handled_access_fs = rights_of(abi)};
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
-    if (ruleset < 0)
+    *ret_ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+    if (*ret_ruleset < 0)
         return ERR_SYSTEM;
-    int error = files == SANDBOX_FILES_READ ? allow_reading(ruleset) : 0;
+    *ret_abi = (int)abi;
+    return 0;
+}
+
+/* ruleset_enter - takes the ruleset; `error` is of the rules. */
+static int ruleset_enter(int ruleset, int error)
+{
     if (error == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         error = ERR_SYSTEM;
     close(ruleset);
-    if (error == 0)
-        *ret_abi = (int)abi;
     return error;
+}
+
+int sandbox_files(enum sandbox_files files, int *ret_abi)
+{
+    int ruleset, error = ruleset_make(&ruleset, ret_abi);
+    if (error != 0 || *ret_abi == 0)
+        return error;
+    error = files == SANDBOX_FILES_READ ? allow(ruleset, "/", READING) : 0;
+    return ruleset_enter(ruleset, error);
+}
+
+int sandbox_supervisor_files(const char *socket, int *ret_abi)
+{
+    char folder[PATH_MAX];
+    if (strlen(socket) >= sizeof(folder))
+        return ERR_INVALID;
+    memcpy(folder, socket, strlen(socket) + 1);
+    int ruleset, error = ruleset_make(&ruleset, ret_abi);
+    if (error != 0 || *ret_abi == 0)
+        return error;
+    error = allow(ruleset, "/", READING | LANDLOCK_ACCESS_FS_EXECUTE);
+    if (error == 0)
+        error = allow(ruleset, dirname(folder), LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    return ruleset_enter(ruleset, error);
 }

@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 
 #include "linux/udp_socket.h"
 
-#define SWEEP_MAX  64
 #define ANSWER_MAX 32768 /* what the kernel packs into one message of a dump */
 
 struct netlink {
@@ -139,8 +139,23 @@ int netlink_address_dummy(struct netlink *netlink, uint32_t interface)
     return address_change(netlink, NETLINK_ADD, interface, &dummy, RT_SCOPE_HOST);
 }
 
-int netlink_route(struct netlink *netlink, enum netlink_change change,
-                  const struct netlink_route *route)
+int netlink_link_silence(struct netlink *netlink, uint32_t interface)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = request_begin(netlink, buf, RTM_NEWLINK, NLM_F_ACK);
+    struct ifinfomsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    body->ifi_family = AF_UNSPEC;
+    body->ifi_index = (int)interface;
+    struct nlattr *families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
+    struct nlattr *six = mnl_attr_nest_start(header, AF_INET6);
+    mnl_attr_put_u8(header, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    mnl_attr_nest_end(header, six);
+    mnl_attr_nest_end(header, families);
+    return change_run(netlink, NETLINK_ADD, header);
+}
+
+static int route_change(struct netlink *netlink, enum netlink_change change,
+                        const struct netlink_route *route, uint8_t type)
 {
     char buf[256] = {0};
     struct nlmsghdr *header =
@@ -148,24 +163,37 @@ int netlink_route(struct netlink *netlink, enum netlink_change change,
             ? request_begin(netlink, buf, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE)
             : request_begin(netlink, buf, RTM_DELROUTE, NLM_F_ACK);
     struct rtmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    bool link = type == RTN_UNICAST && route->destination.family != ADDRESS_V6;
     body->rtm_family = family_of(&route->destination);
     body->rtm_dst_len = route->prefix_len;
     body->rtm_protocol = NETLINK_PROTOCOL;
-    body->rtm_type = RTN_UNICAST;
-    body->rtm_scope = route->destination.family == ADDRESS_V6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    body->rtm_type = type;
+    body->rtm_scope = link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     put_address(header, RTA_DST, &route->destination);
     mnl_attr_put_u32(header, RTA_TABLE, route->table);
-    mnl_attr_put_u32(header, RTA_OIF, route->interface);
+    if (type == RTN_UNICAST)
+        mnl_attr_put_u32(header, RTA_OIF, route->interface);
     mnl_attr_put_u32(header, RTA_PRIORITY, route->metric);
     if (change == NETLINK_ADD && route->source.family != ADDRESS_NONE)
         put_address(header, RTA_PREFSRC, &route->source);
     return change_run(netlink, change, header);
 }
 
-int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
-                 uint32_t table, uint32_t priority)
+int netlink_route(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route)
 {
-    char buf[256] = {0};
+    return route_change(netlink, change, route, RTN_UNICAST);
+}
+
+int netlink_block(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route)
+{
+    return route_change(netlink, change, route, RTN_UNREACHABLE);
+}
+
+static struct nlmsghdr *rule_begin(struct netlink *netlink, void *buf, enum netlink_change change,
+                                   enum address_family family)
+{
     struct nlmsghdr *header =
         change == NETLINK_ADD
             ? request_begin(netlink, buf, RTM_NEWRULE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
@@ -173,85 +201,108 @@ int netlink_rule(struct netlink *netlink, enum netlink_change change, enum addre
     struct fib_rule_hdr *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
     body->family = family == ADDRESS_V6 ? AF_INET6 : AF_INET;
     body->action = FR_ACT_TO_TBL;
+    mnl_attr_put_u8(header, FRA_PROTOCOL, NETLINK_PROTOCOL);
+    return header;
+}
+
+int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
+                 uint32_t table, uint32_t priority)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = rule_begin(netlink, buf, change, family);
+    struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
     body->flags = FIB_RULE_INVERT; /* all but what is marked */
     mnl_attr_put_u32(header, FRA_FWMARK, OUTER_MARK);
     mnl_attr_put_u32(header, FRA_TABLE, table);
     mnl_attr_put_u32(header, FRA_PRIORITY, priority);
-    mnl_attr_put_u8(header, FRA_PROTOCOL, NETLINK_PROTOCOL);
+    return change_run(netlink, change, header);
+}
+
+int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
+                      enum address_family family, uid_t uid, uint32_t priority)
+{
+    char buf[256] = {0};
+    const struct fib_rule_uid_range range = {uid, uid};
+    struct nlmsghdr *header = rule_begin(netlink, buf, change, family);
+    mnl_attr_put(header, FRA_UID_RANGE, sizeof(range), &range);
+    mnl_attr_put_u32(header, FRA_TABLE, RT_TABLE_MAIN);
+    mnl_attr_put_u32(header, FRA_PRIORITY, priority);
     return change_run(netlink, change, header);
 }
 
 /* --- what a killed daemon left --- */
 
-struct sweep {
-    uint32_t base;
-    size_t n;
-    struct {
-        enum address_family family;
-        uint32_t table, priority;
-    } rules[SWEEP_MAX];
+struct listing {
+    uint32_t table;
+    uint8_t type;
+    struct netlink_route *routes;
+    size_t n, cap;
 };
 
-struct rule_facts {
-    uint32_t table, priority;
-    uint8_t protocol;
-};
-
-static int rule_attribute(const struct nlattr *attr, void *context)
+static int listing_add(struct listing *listing, const struct netlink_route *route)
 {
-    struct rule_facts *facts = context;
+    if (listing->n == listing->cap) {
+        size_t cap = listing->cap == 0 ? 16 : listing->cap * 2;
+        struct netlink_route *routes =
+            reallocarray(listing->routes, cap, sizeof(listing->routes[0]));
+        if (routes == NULL)
+            return MNL_CB_ERROR;
+        listing->routes = routes;
+        listing->cap = cap;
+    }
+    listing->routes[listing->n++] = *route;
+    return MNL_CB_OK;
+}
+
+static int route_attribute(const struct nlattr *attr, void *context)
+{
+    struct netlink_route *route = context;
     uint16_t type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
-    if (type == FRA_TABLE && len >= 4)
-        facts->table = mnl_attr_get_u32(attr);
-    else if (type == FRA_PRIORITY && len >= 4)
-        facts->priority = mnl_attr_get_u32(attr);
-    else if (type == FRA_PROTOCOL && len >= 1)
-        facts->protocol = mnl_attr_get_u8(attr);
+    if (type == RTA_TABLE && len >= 4)
+        route->table = mnl_attr_get_u32(attr);
+    else if (type == RTA_PRIORITY && len >= 4)
+        route->metric = mnl_attr_get_u32(attr);
+    else if (type == RTA_OIF && len >= 4)
+        route->interface = mnl_attr_get_u32(attr);
+    else if (type == RTA_DST)
+        (void)address_from(span_of(mnl_attr_get_payload(attr), len), &route->destination);
     return MNL_CB_OK;
 }
 
-static int rule_seen(const struct nlmsghdr *header, void *context)
+static int route_seen(const struct nlmsghdr *header, void *context)
 {
-    struct sweep *sweep = context;
-    struct rule_facts facts = {0};
-    char name[IF_NAMESIZE];
-    if (header->nlmsg_type != RTM_NEWRULE ||
-        mnl_nlmsg_get_payload_len(header) < sizeof(struct fib_rule_hdr))
+    struct listing *listing = context;
+    const struct rtmsg *body = mnl_nlmsg_get_payload(header);
+    if (header->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(header) < sizeof(*body) ||
+        body->rtm_protocol != NETLINK_PROTOCOL || body->rtm_type != listing->type)
         return MNL_CB_OK;
-    const struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
-    if (mnl_attr_parse(header, sizeof(*body), rule_attribute, &facts) < 0)
+    struct netlink_route route = {.table = body->rtm_table, .prefix_len = body->rtm_dst_len};
+    route.destination.family = body->rtm_family == AF_INET6 ? ADDRESS_V6 : ADDRESS_V4;
+    if (mnl_attr_parse(header, sizeof(*body), route_attribute, &route) < 0 ||
+        route.table != listing->table)
         return MNL_CB_OK;
-    if (facts.protocol != NETLINK_PROTOCOL || facts.table <= sweep->base ||
-        facts.table - sweep->base > 0x10000 || sweep->n == SWEEP_MAX)
-        return MNL_CB_OK;
-    if (if_indextoname(facts.table - sweep->base, name) != NULL)
-        return MNL_CB_OK; /* of a daemon that runs */
-    sweep->rules[sweep->n].family = body->family == AF_INET6 ? ADDRESS_V6 : ADDRESS_V4;
-    sweep->rules[sweep->n].table = facts.table;
-    sweep->rules[sweep->n].priority = facts.priority;
-    sweep->n++;
-    return MNL_CB_OK;
+    return listing_add(listing, &route);
 }
 
-static int rules_find(struct netlink *netlink, uint8_t family, struct sweep *sweep)
+static int routes_find(struct netlink *netlink, uint8_t family, struct listing *listing)
 {
     char buf[256] = {0};
-    struct nlmsghdr *header = request_begin(netlink, buf, RTM_GETRULE, NLM_F_DUMP);
-    struct fib_rule_hdr *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
-    body->family = family;
-    return request_run(netlink, header, rule_seen, sweep);
+    struct nlmsghdr *header = request_begin(netlink, buf, RTM_GETROUTE, NLM_F_DUMP);
+    struct rtmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    body->rtm_family = family;
+    return request_run(netlink, header, route_seen, listing);
 }
 
-int netlink_rules_sweep(struct netlink *netlink, uint32_t base)
+int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
+                        struct netlink_route **ret_routes, size_t *ret_n)
 {
-    struct sweep sweep = {.base = base};
-    if (rules_find(netlink, AF_INET, &sweep) != 0 || rules_find(netlink, AF_INET6, &sweep) != 0)
+    struct listing listing = {.table = table, .type = blocks ? RTN_UNREACHABLE : RTN_UNICAST};
+    if (routes_find(netlink, AF_INET, &listing) != 0 ||
+        routes_find(netlink, AF_INET6, &listing) != 0) {
+        free(listing.routes);
         return ERR_SYSTEM;
-    for (size_t i = 0; i < sweep.n; i++) {
-        int error = netlink_rule(netlink, NETLINK_DELETE, sweep.rules[i].family,
-                                 sweep.rules[i].table, sweep.rules[i].priority);
-        if (error != 0)
-            return error;
     }
-    return (int)sweep.n;
+    *ret_routes = listing.routes;
+    *ret_n = listing.n;
+    return 0;
 }

@@ -8,6 +8,8 @@
  * NETLINK_PROTOCOL, so that ours can be told from others', also after a crash.
  */
 
+#include <sys/types.h>
+
 #include "base/address.h"
 #include "base/error.h"
 
@@ -31,6 +33,10 @@ int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_
  * with this one, that never happens. ERR_SYSTEM. */
 int netlink_address_dummy(struct netlink *netlink, uint32_t interface) MUST_USE;
 
+/* netlink_link_silence - no IPv6 link-local address of the kernel's making. Before the interface is
+ * up. ERR_SYSTEM. */
+int netlink_link_silence(struct netlink *netlink, uint32_t interface) MUST_USE;
+
 struct netlink_route {
     uint32_t table;
     struct address destination;
@@ -42,12 +48,25 @@ struct netlink_route {
 int netlink_route(struct netlink *netlink, enum netlink_change change,
                   const struct netlink_route *route) MUST_USE;
 
-/* netlink_rule - "all packets without OUTER_MARK: look into `table`", with our protocol. */
+/* netlink_rule - adding one that is there counts as done. "all packets without OUTER_MARK: look
+ * into `table`", with our protocol. */
 int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
                  uint32_t table, uint32_t priority) MUST_USE;
 
-/* netlink_rules_sweep - deletes our rules into tables base+1 .. base+2^16 whose interface (number:
- * table - base) does not exist: a killed daemon leaves them. Returns how many, or ERR_SYSTEM. */
-int netlink_rules_sweep(struct netlink *netlink, uint32_t base) MUST_USE;
+/* netlink_rule_user - "packets of this user: look into the host's main table". */
+int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
+                      enum address_family family, uid_t uid, uint32_t priority) MUST_USE;
+
+/* netlink_block - an "unreachable" route, which needs no device: it outlives ours, and the daemon.
+ */
+int netlink_block(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route) MUST_USE;
+
+/*
+ * netlink_routes_list - our routes in a table: unicast ones or, with `blocks`, those of
+ * netlink_block. *ret_routes: the caller's, for free(); may be NULL. ERR_SYSTEM, ERR_NO_MEMORY.
+ */
+int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
+                        struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
 
 #endif

@@ -88,23 +88,48 @@ static void test_addresses_and_routes(void **state)
     netlink_free(netlink);
 }
 
-/* A rule whose device is gone is swept, that of a living one is not. */
-static void test_sweep(void **state)
+/* Routes go with their device; blocks stay, are found again, and can be removed. */
+static void test_blocks(void **state)
 {
     (void)state;
     struct netlink *netlink;
-    uint32_t alive, gone, base = 0x10000;
+    struct netlink_route *found;
+    size_t n;
+    uint32_t index;
     assert_int_equal(netlink_open(&netlink), 0);
-    int fd = tun_make(&alive), other = tun_make(&gone);
-    assert_int_equal(netlink_rule(netlink, NETLINK_ADD, ADDRESS_V4, base + alive, 100), 0);
-    assert_int_equal(netlink_rule(netlink, NETLINK_ADD, ADDRESS_V4, base + gone, 100), 0);
-    assert_int_equal(netlink_rule(netlink, NETLINK_ADD, ADDRESS_V6, base + gone, 100), 0);
-    assert_int_equal(netlink_rules_sweep(netlink, base), 0);
-    close(other);
-    assert_int_equal(netlink_rules_sweep(netlink, base), 2);
-    assert_int_equal(netlink_rules_sweep(netlink, base), 0);
+    int fd = tun_make(&index);
+    struct netlink_route four = {.table = 4711,
+                                 .destination = address_of("10.0.0.0"),
+                                 .prefix_len = 8,
+                                 .interface = index,
+                                 .metric = 1024};
+    struct netlink_route six = four;
+    six.destination = address_of("2001:db8::");
+    six.prefix_len = 32;
+    assert_int_equal(netlink_route(netlink, NETLINK_ADD, &four), 0);
+    four.metric = six.metric = 0xffff0000;
+    assert_int_equal(netlink_block(netlink, NETLINK_ADD, &four), 0);
+    assert_int_equal(netlink_block(netlink, NETLINK_ADD, &four), 0);
+    assert_int_equal(netlink_block(netlink, NETLINK_ADD, &six), 0);
+    assert_int_equal(netlink_routes_list(netlink, 4711, false, &found, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(found[0].interface, index);
+    assert_int_equal(found[0].metric, 1024);
+    free(found);
     close(fd);
-    assert_int_equal(netlink_rules_sweep(netlink, base), 1);
+    assert_int_equal(netlink_routes_list(netlink, 4711, false, &found, &n), 0);
+    assert_int_equal(n, 0);
+    free(found);
+    assert_int_equal(netlink_routes_list(netlink, 4711, true, &found, &n), 0);
+    assert_int_equal(n, 2);
+    assert_true(address_equal(&found[0].destination, &four.destination));
+    assert_int_equal(found[1].prefix_len, 32);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(netlink_block(netlink, NETLINK_DELETE, &found[i]), 0);
+    free(found);
+    assert_int_equal(netlink_routes_list(netlink, 4711, true, &found, &n), 0);
+    assert_int_equal(n, 0);
+    free(found);
     netlink_free(netlink);
 }
 
@@ -112,7 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses_and_routes),
-        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_blocks),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
         access("/dev/net/tun", R_OK | W_OK) != 0) {

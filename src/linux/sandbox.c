@@ -3,7 +3,9 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -11,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int sandbox_common(pid_t parent)
@@ -30,6 +33,20 @@ int sandbox_common(pid_t parent)
     return 0;
 }
 
+int sandbox_limits(unsigned descriptors, uint64_t memory)
+{
+    const struct rlimit files = {descriptors, descriptors}, none = {0, 0}, space = {memory, memory};
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
+        return ERR_SYSTEM;
+#ifdef __SANITIZE_ADDRESS__
+    return 0; /* its shadow memory takes up all there is */
+#elif defined(__SANITIZE_THREAD__)
+    return 0;
+#else
+    return memory != 0 && setrlimit(RLIMIT_AS, &space) < 0 ? ERR_SYSTEM : 0;
+#endif
+}
+
 bool sandbox_has_net_admin(void)
 {
     capng_clear(CAPNG_SELECT_ALL);
@@ -40,29 +57,40 @@ bool sandbox_has_net_admin(void)
 int sandbox_supervisor(void)
 {
     capng_clear(CAPNG_SELECT_ALL);
-    if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN) != 0 ||
-        capng_apply(CAPNG_SELECT_BOTH) != 0)
+    static const unsigned kept[] = {CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP};
+    const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (capng_update(CAPNG_ADD, sets, kept[i]) != 0)
+            return ERR_SYSTEM;
+    return capng_apply(CAPNG_SELECT_BOTH) != 0 ? ERR_SYSTEM : 0;
+}
+
+void sandbox_user_find(const struct sandbox_user *user, uid_t *ret_uid, gid_t *ret_gid)
+{
+    const struct passwd *entry = getpwnam(user->name);
+    bool own = entry != NULL && entry->pw_uid != 0;
+    *ret_uid = own ? entry->pw_uid : user->number;
+    *ret_gid = own ? entry->pw_gid : user->number;
+}
+
+int sandbox_user_kill(const struct sandbox_user *user, pid_t pid)
+{
+    uid_t uid, own = geteuid();
+    gid_t gid;
+    if (kill(pid, SIGKILL) == 0)
+        return 0;
+    sandbox_user_find(user, &uid, &gid);
+    if (seteuid(uid) < 0)
         return ERR_SYSTEM;
-    return 0;
+    int done = kill(pid, SIGKILL);
+    return seteuid(own) < 0 || done < 0 ? ERR_SYSTEM : 0;
 }
 
-static bool user_find(uid_t *ret_uid, gid_t *ret_gid)
+int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid)
 {
-    const struct passwd *entry = getpwnam("ikat");
-    if (entry == NULL)
-        entry = getpwnam("nobody");
-    if (entry == NULL || entry->pw_uid == 0)
-        return false;
-    *ret_uid = entry->pw_uid;
-    *ret_gid = entry->pw_gid;
-    return true;
-}
-
-int sandbox_unprivileged(bool *ret_same_uid)
-{
-    uid_t uid = 65534;
-    gid_t gid = 65534;
-    (void)user_find(&uid, &gid);
+    uid_t uid;
+    gid_t gid;
+    sandbox_user_find(user, &uid, &gid);
     *ret_same_uid = false;
     if (geteuid() != 0) {
         *ret_same_uid = true; /* started without root, with capabilities only */
@@ -138,31 +166,14 @@ static const int common_calls[] = {
 };
 
 static const int engine_calls[] = {
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(epoll_create1),
-    SCMP_SYS(epoll_pwait2),
-    SCMP_SYS(recvmmsg),
-    SCMP_SYS(sendmmsg),
-    SCMP_SYS(accept4),
-    SCMP_SYS(getsockopt),
-    SCMP_SYS(setsockopt),
-    SCMP_SYS(getsockname),
-    SCMP_SYS(getpeername),
-    SCMP_SYS(shutdown),
-    SCMP_SYS(eventfd2),
-    SCMP_SYS(timerfd_settime),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(uname),
-    SCMP_SYS(sysinfo),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),
-    SCMP_SYS(getgid),
-    SCMP_SYS(getegid),
-    SCMP_SYS(getcpu),
-    SCMP_SYS(sched_setaffinity),
+    SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),     SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_pwait2),    SCMP_SYS(recvmmsg),
+    SCMP_SYS(sendmmsg),      SCMP_SYS(accept4),         SCMP_SYS(getsockopt),
+    SCMP_SYS(getsockname),   SCMP_SYS(getpeername),     SCMP_SYS(shutdown),
+    SCMP_SYS(eventfd2),      SCMP_SYS(timerfd_settime), SCMP_SYS(fcntl),
+    SCMP_SYS(uname),         SCMP_SYS(sysinfo),         SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getuid),        SCMP_SYS(geteuid),         SCMP_SYS(getgid),
+    SCMP_SYS(getegid),       SCMP_SYS(getcpu),          SCMP_SYS(sched_setaffinity),
     SCMP_SYS(membarrier),
 };
 
@@ -229,7 +240,33 @@ static const int supervisor_calls[] = {
     SCMP_SYS(sendmmsg),
     SCMP_SYS(socketpair),
     SCMP_SYS(pipe2),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(arch_prctl),
+    SCMP_SYS(readahead),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(landlock_create_ruleset),
+    SCMP_SYS(landlock_add_rule),
+    SCMP_SYS(landlock_restrict_self),
+    SCMP_SYS(get_robust_list),
 };
+
+/* no socket of the engine may forge IP headers; SOL_RAW reaches the same option as SOL_IPV6 */
+static int options_allow(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp rules[][2] = {
+        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_IP), SCMP_A2(SCMP_CMP_NE, IP_HDRINCL)},
+        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_IPV6), SCMP_A2(SCMP_CMP_NE, IPV6_HDRINCL)},
+        {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2(SCMP_CMP_NE, SO_BINDTODEVICE)},
+        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_UDP), SCMP_A2(SCMP_CMP_GE, 0)},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(rules) / sizeof(rules[0]); i++)
+        rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, rules[i]);
+    return rc;
+}
 
 static const int deadly_calls[] = {
     SCMP_SYS(execve),           SCMP_SYS(execveat),          SCMP_SYS(ptrace),
@@ -248,6 +285,19 @@ static int calls_allow(scmp_filter_ctx filter, const int *calls, size_t n)
 
 #define ALLOW(filter, list) calls_allow(filter, list, sizeof(list) / sizeof((list)[0]))
 
+/* programs_allow - code is mapped from files; nothing is ever writable and executable at once. With
+ * `starts`, a program that is open already can be started. */
+static int programs_allow(scmp_filter_ctx filter, bool starts)
+{
+    const struct scmp_arg_cmp open_program = SCMP_A4(SCMP_CMP_EQ, AT_EMPTY_PATH);
+    const struct scmp_arg_cmp only_exec =
+        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC);
+    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &only_exec);
+    if (rc == 0 && starts)
+        rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(execveat), 1, &open_program);
+    return rc;
+}
+
 static int memory_allow(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp not_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
@@ -262,14 +312,20 @@ static int filter_fill(scmp_filter_ctx filter, enum sandbox_profile profile)
     int rc = ALLOW(filter, common_calls);
     if (rc == 0)
         rc = memory_allow(filter);
-    if (rc == 0 && profile == SANDBOX_ENGINE)
+    bool starts = profile == SANDBOX_SUPERVISOR;
+    if (rc == 0 && (starts || profile == SANDBOX_ENGINE || profile == SANDBOX_READER))
         rc = ALLOW(filter, engine_calls);
     if (rc == 0 && profile == SANDBOX_AAA)
         rc = ALLOW(filter, aaa_calls);
-    if (rc == 0 && profile == SANDBOX_SUPERVISOR)
+    if (rc == 0 && (starts || profile == SANDBOX_READER))
         rc = ALLOW(filter, supervisor_calls);
+    if (rc == 0 && profile == SANDBOX_ENGINE)
+        rc = options_allow(filter);
+    if (rc == 0 && (starts || profile == SANDBOX_READER))
+        rc = programs_allow(filter, starts);
     for (size_t i = 0; rc == 0 && i < sizeof(deadly_calls) / sizeof(deadly_calls[0]); i++)
-        rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly_calls[i], 0);
+        if (!starts || deadly_calls[i] != SCMP_SYS(execveat))
+            rc = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly_calls[i], 0);
     if (rc == 0)
         rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (rc ==

@@ -3,6 +3,7 @@
 #define LINUX_SANDBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -17,19 +18,37 @@
  * with its parent, and at once when that is gone already. ERR_SYSTEM. */
 int sandbox_common(pid_t parent) MUST_USE;
 
-/* sandbox_supervisor - CAP_NET_ADMIN stays, everything else and the bounding set go. ERR_SYSTEM. */
+/* sandbox_supervisor - CAP_NET_ADMIN stays, and what it takes to start processes under other users
+ * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP); the rest goes. ERR_SYSTEM. */
 int sandbox_supervisor(void) MUST_USE;
 
-/* sandbox_has_net_admin - checks for the capability first, since the errors of the kernel are
- * vague. */
+/* sandbox_limits - descriptors, octets of address space (0: as many as it likes), and no further
+ * process or thread. For a process of its own user. ERR_SYSTEM. */
+int sandbox_limits(unsigned descriptors, uint64_t memory) MUST_USE;
+
+/* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
 bool sandbox_has_net_admin(void);
 
-/*
- * sandbox_unprivileged - becomes the user (`ikat`, else `nobody`) without capabilities and
- * supplementary groups. In a user namespace that maps no such user, the uid stays and only the
- * capabilities go: *ret_same_uid. ERR_SYSTEM.
+/* struct sandbox_user - each process has one of its own, so that none can signal or trace another.
  */
-int sandbox_unprivileged(bool *ret_same_uid) MUST_USE;
+struct sandbox_user {
+    const char *name; /* its user and group, where the host has that user */
+    uid_t number;     /* else of both; no host gives such numbers out */
+};
+
+/* sandbox_user_find - the numbers that the user has here. */
+void sandbox_user_find(const struct sandbox_user *user, uid_t *ret_uid, gid_t *ret_gid);
+
+/* sandbox_user_kill - SIGKILL to a process of that user, or of our own. It takes CAP_SETUID instead
+ * of CAP_KILL: for the moment of the signal we have the user's rights. ERR_SYSTEM. */
+int sandbox_user_kill(const struct sandbox_user *user, pid_t pid) MUST_USE;
+
+/*
+ * sandbox_unprivileged - becomes the user, without capabilities and supplementary groups. In a user
+ * namespace that maps no such user, the uid stays and only the capabilities go: *ret_same_uid.
+ * ERR_SYSTEM.
+ */
+int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid) MUST_USE;
 
 enum sandbox_files {
     SANDBOX_FILES_NONE,
@@ -41,11 +60,17 @@ enum sandbox_files {
  * changed. Needs no_new_privs. ERR_SYSTEM. */
 int sandbox_files(enum sandbox_files files, int *ret_abi) MUST_USE;
 
+/* sandbox_supervisor_files - reading and starting programs everywhere; changing nothing but
+ * removing `socket` and its neighbours. As sandbox_files. */
+int sandbox_supervisor_files(const char *socket, int *ret_abi) MUST_USE;
+
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
     SANDBOX_KEYHOLDER,  /* one channel and memory */
     SANDBOX_AAA,        /* the same, and UDP sockets of its own */
-    SANDBOX_SUPERVISOR, /* opens sockets, forks; no exec, no tracing, no mounting, no modules */
+    SANDBOX_SUPERVISOR, /* opens sockets, forks, starts programs that are open (execveat); no other
+                           exec, no tracing, no mounting, no modules. Its processes inherit it */
+    SANDBOX_READER,     /* the same without any exec */
 };
 
 /* sandbox_filter - restricts the system calls of all threads to the profile. Other calls fail with

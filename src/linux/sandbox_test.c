@@ -6,12 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +59,29 @@ static int probe_socket(void)
     return result(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
+/* a raw socket that writes its own IP headers could forge any packet; other options stay */
+static int raw_fd, raw6_fd;
+
+static int probe_header4(void)
+{
+    return result(setsockopt(raw_fd, IPPROTO_IP, IP_HDRINCL, &(int){1}, sizeof(int)));
+}
+
+static int probe_header6(void)
+{
+    return result(setsockopt(raw6_fd, IPPROTO_IPV6, IPV6_HDRINCL, &(int){1}, sizeof(int)));
+}
+
+static int probe_header_raw(void)
+{
+    return result(setsockopt(raw6_fd, IPPROTO_RAW, IPV6_HDRINCL, &(int){1}, sizeof(int)));
+}
+
+static int probe_unicast_if(void)
+{
+    return result(setsockopt(raw_fd, IPPROTO_IP, IP_UNICAST_IF, &(int){0}, sizeof(int)));
+}
+
 static int probe_fork(void)
 {
     pid_t pid = fork();
@@ -83,6 +109,14 @@ static int probe_code(void)
     return result(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 }
 
+/* what is open already */
+static int probe_exec_open(void)
+{
+    char *const arguments[] = {"true", NULL};
+    int fd = open("/bin/true", O_PATH | O_CLOEXEC);
+    return result(syscall(SYS_execveat, fd, "", arguments, environ, AT_EMPTY_PATH));
+}
+
 static int probe_memory(void)
 {
     void *page = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -99,25 +133,35 @@ static void test_profiles(void **state)
     (void)state;
     const struct {
         probe *run;
-        int engine, keyholder, supervisor;
+        int engine, keyholder, supervisor, reader;
     } rows[] = {
-        {probe_memory, 0, 0, 0},
-        {probe_open, EPERM, EPERM, 0},
-        {probe_socket, EPERM, EPERM, 0},
-        {probe_fork, EPERM, EPERM, 0},
-        {probe_kill, EPERM, EPERM, 0},
-        {probe_code, EPERM, EPERM, EPERM},
-        {probe_exec, KILLED, KILLED, KILLED},
-        {probe_ptrace, KILLED, KILLED, KILLED},
+        {probe_memory, 0, 0, 0, 0},
+        {probe_open, EPERM, EPERM, 0, 0},
+        {probe_socket, EPERM, EPERM, 0, 0},
+        {probe_header4, EPERM, EPERM, 0, 0},
+        {probe_header6, EPERM, EPERM, 0, 0},
+        {probe_header_raw, EPERM, EPERM, 0, 0},
+        {probe_unicast_if, 0, EPERM, 0, 0},
+        {probe_fork, EPERM, EPERM, 0, 0},
+        {probe_kill, EPERM, EPERM, 0, 0},
+        {probe_code, EPERM, EPERM, EPERM, EPERM},
+        {probe_exec, KILLED, KILLED, KILLED, KILLED},
+        {probe_exec_open, KILLED, KILLED, 0, KILLED},
+        {probe_ptrace, KILLED, KILLED, KILLED, KILLED},
     };
+    raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ESP);
+    raw6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ESP);
+    if (raw_fd < 0 || raw6_fd < 0)
+        skip(); /* not root */
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int engine = outcome(SANDBOX_ENGINE, rows[i].run);
         int keyholder = outcome(SANDBOX_KEYHOLDER, rows[i].run);
         int supervisor = outcome(SANDBOX_SUPERVISOR, rows[i].run);
-        if (engine != rows[i].engine || keyholder != rows[i].keyholder ||
-            supervisor != rows[i].supervisor)
-            fail_msg("row %zu: engine %d, keyholder %d, supervisor %d", i, engine, keyholder,
-                     supervisor);
+        int reader = outcome(SANDBOX_READER, rows[i].run);
+        if (reader != rows[i].reader || engine != rows[i].engine ||
+            keyholder != rows[i].keyholder || supervisor != rows[i].supervisor)
+            fail_msg("row %zu: engine %d, keyholder %d, supervisor %d, reader %d", i, engine,
+                     keyholder, supervisor, reader);
     }
 }
 
@@ -188,6 +232,42 @@ static void test_files(void **state)
     }
 }
 
+/* the supervisor: programs start, files beside its socket go, nothing is written */
+static int probe_supervisor_files(void)
+{
+    int abi;
+    char folder[] = "/tmp/ikat-sandbox-XXXXXX", name[64], other[64];
+    if (mkdtemp(folder) == NULL)
+        return 255;
+    (void)snprintf(name, sizeof(name), "%s/socket", folder);
+    (void)snprintf(other, sizeof(other), "/tmp/%s-other", folder + 5);
+    int fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    int elsewhere = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0 || elsewhere < 0 || sandbox_common(0) != 0 ||
+        sandbox_supervisor_files(name, &abi) != 0)
+        return 255;
+    if (abi == 0)
+        return 77;
+    if (probe_open() != 0 || open(name, O_WRONLY | O_CLOEXEC) >= 0 || unlink(other) == 0 ||
+        unlink(name) != 0)
+        return 1;
+    return probe_exec() == 0 ? 0 : 2;
+}
+
+static void test_supervisor_files(void **state)
+{
+    (void)state;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(probe_supervisor_files());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(system("rm -rf /tmp/ikat-sandbox-*"), 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 /* a child whose parent is gone already ends at once */
 static void test_orphan(void **state)
 {
@@ -203,9 +283,8 @@ static void test_orphan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_profiles),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_profiles), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_supervisor_files),
         cmocka_unit_test(test_orphan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

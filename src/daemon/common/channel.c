@@ -173,7 +173,9 @@ bool priv_request_check(const struct priv_request *r)
     case PRIV_ADDRESS_ADD:
     case PRIV_ADDRESS_REMOVE: return address_inner(&r->address);
     case PRIV_ROUTE_ADD:
-    case PRIV_ROUTE_REMOVE: return route_sound(r);
+    case PRIV_ROUTE_REMOVE:
+    case PRIV_BLOCK_ADD:
+    case PRIV_BLOCK_REMOVE: return route_sound(r);
     case PRIV_PATH_SOCKETS:
         return r->interface != 0 && r->interface <= INT32_MAX && r->port != 0 &&
                address_sound(&r->address) && !address_is_any(&r->address) &&

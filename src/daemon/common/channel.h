@@ -40,6 +40,8 @@ enum priv_kind {
     PRIV_ADDRESS_REMOVE,
     PRIV_ROUTE_ADD, /* address/prefix_len into our table, to our TUN, source */
     PRIV_ROUTE_REMOVE,
+    PRIV_BLOCK_ADD, /* address/prefix_len: unreachable wherever there is no route to our TUN */
+    PRIV_BLOCK_REMOVE,
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
     PRIV_MTU,          /* mtu: of our TUN */

@@ -225,6 +225,7 @@ static const char *const multipath_words[] = {"failover", "balance", "aggregate"
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
+static const char *const on_failure_words[] = {"block", "bypass", NULL};
 static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
 
 static const char *const cert_words[] = {"ifasked", "always", "never", NULL};
@@ -296,6 +297,7 @@ static const struct key conn_keys[] = {
     {.name = "clone_order", .kind = KEY_FUNCTION, .function = set_order},
     {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
+    {.name = "on_failure", .kind = KEY_WORD, .offset = CONN(on_failure), .words = on_failure_words},
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},

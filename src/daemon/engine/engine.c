@@ -11,10 +11,13 @@
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
+#include "daemon/process/spawn.h"
 #include "daemon/vici/vici_server.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
 #include "linux/sandbox.h"
+
+#define ENGINE_DESCRIPTORS 1024 /* path sockets, control connections, and what it was handed */
 
 static int failed(const char *what)
 {
@@ -180,7 +183,8 @@ static int loop_fill(struct engine *e)
 static int rights_drop(pid_t parent)
 {
     bool same_uid;
-    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0)
+    if (sandbox_common(parent) != 0 ||
+        sandbox_unprivileged(process_user(PROCESS_ENGINE), &same_uid) != 0)
         return failed("privileges");
     if (same_uid)
         log_line(LOG_LEVEL_WARNING, "event=same-uid text=\"no other user here: the engine keeps "
@@ -207,6 +211,8 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && (esp_plane_start(e->plane) != 0 ||
                        ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
+    if (error == 0 && sandbox_limits(ENGINE_DESCRIPTORS, 0) != 0)
+        error = failed("limits");
     /* from here on: no new descriptors but accepted control connections, no files */
     if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)
         error = failed("system call filter");

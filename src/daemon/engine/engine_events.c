@@ -40,8 +40,8 @@ static void child_install(struct engine *e, const struct ike_event *event)
                                            &install->local_ts, &install->remote_ts};
         engine_routes_set(e, &route);
         if (ours && sa.config_owner == install->session)
-            host_hold(e->host, session.conn->name, install->policy->name, &install->remote_ts,
-                      &session.config);
+            engine_hold(e, session.conn, install->policy,
+                        &(struct engine_held){&install->remote_ts, &session.config});
     } else {
         log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
                  error_text(result.error));

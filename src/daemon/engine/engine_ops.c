@@ -74,6 +74,7 @@ static void conn_start(struct engine *e, struct ike_conn *conn)
                      "event=trap-started conn=%s child=%s text=\"a trap needs a remote address and "
                      "fixed remote selectors: connecting at once\"",
                      conn->name, child->name);
+        engine_hold(e, conn, child, NULL);
         struct path_connect wish = {
             .conn = conn, .child = child->name, .tag = engine_number(e), .keep = true};
         int error = engine_connect(e, &wish);
@@ -416,6 +417,17 @@ static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
+/* conn_unblock - an administrator takes a connection down: what an engine before us blocked for it
+ * goes as well. */
+static void conn_unblock(struct engine *e, const char *name)
+{
+    struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++)
+            if (name == NULL || strcmp(conn->name, name) == 0)
+                host_unblock(e->host, &conn->children[c].remote_ts.fixed);
+}
+
 static unsigned op_terminate(void *engine, const struct engine_filter *filter, bool force,
                              const struct engine_watch *watch)
 {
@@ -437,8 +449,10 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
             engine_connect_forget(e, filter->ike);
             path_manager_disconnect(e->paths, filter->ike, e->now);
         }
-        if (conn)
+        if (conn) {
             host_release(e->host, filter->ike, NULL);
+            conn_unblock(e, filter->ike);
+        }
         command.kind = IKE_CMD_DELETE_SESSION;
         n = sessions_each(e, filter, &command, tag, w);
     }

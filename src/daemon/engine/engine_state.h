@@ -275,6 +275,17 @@ bool engine_conn_connecting(const struct engine *e, const char *name);
  * dpd_action = trap says so too, unless a trap waits for traffic anyway. */
 bool engine_conn_kept(const struct ike_conn *conn, const char *child);
 
+/* struct engine_held - selectors and inner addresses as they were agreed on. */
+struct engine_held {
+    const struct ike_ts_list *remote_ts;
+    const struct ike_config *config;
+};
+
+/* engine_hold - a child of ours is wanted: its packets go nowhere but through a Child SA from now
+ * on, unless on_failure says otherwise. `held` NULL: not agreed on yet, as configured. */
+void engine_hold(struct engine *e, const struct ike_conn *conn,
+                 const struct ike_child_policy *child, const struct engine_held *held);
+
 /* engine_traps.c. engine_trap_set - false: the child cannot be a trap (no remote address, or
  * nothing but dynamic remote selectors). engine_traps_renew - after what was held for a connection
  * was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */

@@ -26,13 +26,27 @@ bool engine_conn_kept(const struct ike_conn *conn, const char *child)
     return false;
 }
 
+void engine_hold(struct engine *e, const struct ike_conn *conn,
+                 const struct ike_child_policy *child, const struct engine_held *held)
+{
+    static const struct ike_config none;
+    const struct host_hold wanted = {.conn = conn->name,
+                                     .child = child->name,
+                                     .remote_ts =
+                                         held == NULL ? &child->remote_ts.fixed : held->remote_ts,
+                                     .config = held == NULL ? &none : held->config,
+                                     .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
+    /* a trap lives from packets that come to the device */
+    if (wanted.block || is_trap(conn, child))
+        host_hold(e->host, &wanted);
+}
+
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
-    static const struct ike_config none;
     if (!is_trap(conn, child))
         return false;
-    host_hold(e->host, conn->name, child->name, &child->remote_ts.fixed, &none);
+    engine_hold(e, conn, child, NULL);
     esp_plane_acquire(e->plane, true);
     return true;
 }

@@ -14,8 +14,7 @@
 
 /* who claims: sessions claim addresses, Child SAs claim routes, holds claim both */
 #define HOLD_OWNER UINT32_C(0x80000000) /* identifiers of the core count from 1 */
-#define HOLDS      64
-enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE };
+enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE, CLAIM_BLOCK };
 struct claim {
     enum claim_kind kind;
     uint32_t owner;
@@ -35,7 +34,8 @@ struct host {
     int priv_fd;
     struct map by_what;  /* -> first claim */
     struct map by_owner; /* -> first claim, which the table owns */
-    struct hold holds[HOLDS];
+    struct hold *holds;  /* owned */
+    size_t n_holds;
     uint32_t last_owner; /* of holds */
 };
 
@@ -66,6 +66,7 @@ struct host *host_free(struct host *host)
         }
     map_done(&host->by_owner);
     map_done(&host->by_what);
+    free(host->holds);
     free(host);
     return NULL;
 }
@@ -170,6 +171,13 @@ static void claim_unlink(struct host *host, const struct claim *claim)
     map_replace(&host->by_what, what, first);
 }
 
+static const uint32_t claim_requests[][2] = {
+    [CLAIM_ADDRESS] = {PRIV_ADDRESS_REMOVE, PRIV_ADDRESS_ADD},
+    [CLAIM_ROUTE] = {PRIV_ROUTE_REMOVE, PRIV_ROUTE_ADD},
+    [CLAIM_BLOCK] = {PRIV_BLOCK_REMOVE, PRIV_BLOCK_ADD},
+};
+static const char *const claim_names[] = {"address", "route", "block"};
+
 static void change(struct host *host, const struct claim *claim, bool add)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -177,10 +185,7 @@ static void change(struct host *host, const struct claim *claim, bool add)
                                    .prefix_len = claim->prefix_len,
                                    .source = claim->source,
                                    .first = claim->own};
-    if (claim->kind == CLAIM_ADDRESS)
-        request.kind = add ? PRIV_ADDRESS_ADD : PRIV_ADDRESS_REMOVE;
-    else
-        request.kind = add ? PRIV_ROUTE_ADD : PRIV_ROUTE_REMOVE;
+    request.kind = claim_requests[claim->kind][add];
     if (!priv_request_check(&request)) {
         /* what the peer assigned or a selector names, but nobody may have: not ours to ask for */
         log_line(LOG_LEVEL_WARNING, "event=host-refused what=%s/%u",
@@ -189,8 +194,8 @@ static void change(struct host *host, const struct claim *claim, bool add)
     }
     int error = ask(host, &request, NULL, NULL);
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "event=%s-%s what=%s/%u result=%s",
-             claim->kind == CLAIM_ADDRESS ? "address" : "route", add ? "add" : "remove",
-             address_print(&claim->address, text), (unsigned)claim->prefix_len, error_text(error));
+             claim_names[claim->kind], add ? "add" : "remove", address_print(&claim->address, text),
+             (unsigned)claim->prefix_len, error_text(error));
 }
 
 static void claim_add(struct host *host, const struct claim *claim)
@@ -298,17 +303,46 @@ void host_child_gone(struct host *host, ike_child_id child)
     claims_drop(host, CLAIM_ROUTE, child);
 }
 
+/* --- holds --- */
+
+/* host_blocks - what has no route to us any more goes nowhere. */
+static void host_blocks(struct host *host, uint32_t owner, const struct ike_ts_list *remote_ts)
+{
+    for (size_t i = 0; i < remote_ts->n; i++) {
+        struct address_range left = remote_ts->ts[i].range, rest;
+        bool more = true;
+        for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
+            unsigned prefix_len;
+            more = range_first_prefix(&left, &prefix_len, &rest);
+            const struct claim claim = {.kind = CLAIM_BLOCK,
+                                        .owner = owner,
+                                        .prefix_len = (uint8_t)prefix_len,
+                                        .address = left.first};
+            claim_add(host, &claim);
+            left = rest;
+        }
+    }
+}
+
+/* hold_of - the hold of that name, else a place for it. NULL: no memory. */
 static struct hold *hold_of(struct host *host, const char *conn, const char *child)
 {
     struct hold *unused = NULL;
-    for (size_t i = 0; i < HOLDS; i++) {
+    for (size_t i = 0; i < host->n_holds; i++) {
         struct hold *hold = &host->holds[i];
         if (strcmp(hold->conn, conn) == 0 && strcmp(hold->child, child) == 0)
             return hold;
         if (hold->conn[0] == '\0' && unused == NULL)
             unused = hold;
     }
-    return unused;
+    if (unused != NULL)
+        return unused;
+    struct hold *holds = reallocarray(host->holds, host->n_holds + 1, sizeof(*holds));
+    if (holds == NULL)
+        return NULL;
+    host->holds = holds;
+    holds[host->n_holds] = (struct hold){0};
+    return &holds[host->n_holds++];
 }
 
 /* Nothing is asked of the supervisor for what the session and the Child SA themselves claim. */
@@ -316,22 +350,25 @@ static void hold_drop(struct host *host, uint32_t owner)
 {
     claims_drop(host, CLAIM_ROUTE, owner); /* before their source address */
     claims_drop(host, CLAIM_ADDRESS, owner);
+    claims_drop(host, CLAIM_BLOCK, owner);
 }
 
-void host_hold(struct host *host, const char *conn, const char *child,
-               const struct ike_ts_list *remote_ts, const struct ike_config *config)
+void host_hold(struct host *host, const struct host_hold *wanted)
 {
-    struct hold *hold = hold_of(host, conn, child);
+    struct hold *hold = hold_of(host, wanted->conn, wanted->child);
     if (hold == NULL) {
-        log_line(LOG_LEVEL_WARNING, "event=hold-refused conn=%s child=%s", conn, child);
+        log_line(LOG_LEVEL_WARNING, "event=hold-refused conn=%s child=%s", wanted->conn,
+                 wanted->child);
         return;
     }
     uint32_t before = hold->owner;
-    (void)snprintf(hold->conn, sizeof(hold->conn), "%s", conn);
-    (void)snprintf(hold->child, sizeof(hold->child), "%s", child);
+    (void)snprintf(hold->conn, sizeof(hold->conn), "%s", wanted->conn);
+    (void)snprintf(hold->child, sizeof(hold->child), "%s", wanted->child);
     hold->owner = HOLD_OWNER | ++host->last_owner;
-    host_addresses(host, hold->owner, config);
-    host_routes(host, hold->owner, remote_ts, config, NULL);
+    if (wanted->block)
+        host_blocks(host, hold->owner, wanted->remote_ts);
+    host_addresses(host, hold->owner, wanted->config);
+    host_routes(host, hold->owner, wanted->remote_ts, wanted->config, NULL);
     if (before != 0) /* what stays is never away */
         hold_drop(host, before);
 }
@@ -339,7 +376,7 @@ void host_hold(struct host *host, const char *conn, const char *child,
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
                   const char **ret_child)
 {
-    if (index >= HOLDS)
+    if (index >= host->n_holds)
         return false;
     *ret_conn = host->holds[index].conn;
     *ret_child = host->holds[index].child;
@@ -348,7 +385,7 @@ bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
 
 void host_release(struct host *host, const char *conn, const char *child)
 {
-    for (size_t i = 0; i < HOLDS; i++) {
+    for (size_t i = 0; i < host->n_holds; i++) {
         struct hold *hold = &host->holds[i];
         if (hold->conn[0] == '\0' || (conn != NULL && strcmp(hold->conn, conn) != 0) ||
             (child != NULL && strcmp(hold->child, child) != 0))
@@ -356,4 +393,11 @@ void host_release(struct host *host, const char *conn, const char *child)
         hold_drop(host, hold->owner);
         *hold = (struct hold){0};
     }
+}
+
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts)
+{
+    uint32_t owner = HOLD_OWNER | ++host->last_owner;
+    host_blocks(host, owner, remote_ts); /* the last claim that goes takes the block along */
+    claims_drop(host, CLAIM_BLOCK, owner);
 }

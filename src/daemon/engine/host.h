@@ -41,12 +41,21 @@ void host_child_gone(struct host *host, ike_child_id child);
 /*
  * host_hold - routes and addresses as above, for a child that a person or the configuration wants:
  * they stay when its Child SAs and its session are lost, so that what was to be protected is
- * dropped by the inner device instead of leaving in the clear. Once more: the new ones count.
- * host_release - whoever wanted it does no more. NULL: all connections, all children.
+ * dropped by the inner device instead of leaving in the clear. Blocks of the same selectors stay
+ * even without the device, when processes are killed, with `block` (on_failure = block). Once more:
+ * the new ones count. host_release - whoever wanted it does no more. NULL: all connections, all
+ * children. host_unblock - blocks that an earlier engine has left, unless a hold of ours claims
+ * them.
  */
-void host_hold(struct host *host, const char *conn, const char *child,
-               const struct ike_ts_list *remote_ts, const struct ike_config *config);
+struct host_hold {
+    const char *conn, *child; /* names */
+    const struct ike_ts_list *remote_ts;
+    const struct ike_config *config; /* inner addresses; may be empty */
+    bool block;
+};
+void host_hold(struct host *host, const struct host_hold *wanted);
 void host_release(struct host *host, const char *conn, const char *child);
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts);
 /* host_hold_at - the names of what is held: true while `index` is less than the number of places;
  * empty names: a free place. Borrowed until the next call that changes holds. */
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,

@@ -14,6 +14,7 @@
 #include "daemon/common/log.h"
 #include "daemon/process/aaa_service.h"
 #include "daemon/process/helpers.h"
+#include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
 #include "linux/event_loop.h"
@@ -177,7 +178,8 @@ static int sandbox_enter(pid_t parent)
 {
     bool same_uid;
     int abi;
-    return sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
+    return sandbox_common(parent) != 0 ||
+                   sandbox_unprivileged(process_user(PROCESS_AAA), &same_uid) != 0 ||
                    sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 || sandbox_filter(SANDBOX_AAA) != 0
                ? ERR_SYSTEM
                : 0;
@@ -186,7 +188,6 @@ static int sandbox_enter(pid_t parent)
 int aaa_run(int fd, pid_t parent)
 {
     static struct aaa aaa = {.status = EXIT_FAILURE};
-    log_open("aaa", LOG_LEVEL_INFO);
     if (aaa_init(&aaa, fd) != 0 || sandbox_enter(parent) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=helper-failed what=aaa reason=\"%s\"", strerror(errno));
         return EXIT_FAILURE;

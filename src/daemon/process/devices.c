@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "linux/netlink_change.h"
 #include "linux/udp_socket.h"
 #include "plane/raw_esp.h"
 
@@ -98,22 +99,23 @@ static int vici_open(const char *path)
     return fd;
 }
 
-/* An inner device has no link: no IPv6 link-local address of its own making, no router's word. */
-static void link_silence(const char *device)
+/* link_silence - an inner device has no link: no IPv6 link-local address of its own making, no word
+ * of a router. Where /proc/sys is not ours to write, the packet filter drops such words (filter.h).
+ */
+static void link_silence(const char *device, uint32_t index)
 {
-    static const struct {
-        const char *key, *value;
-    } settings[] = {{"addr_gen_mode", "1"}, {"accept_ra", "0"}};
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        char path[96];
-        snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", device, settings[i].key);
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-            continue; /* no IPv6, or /proc/sys is not for us: then it has such an address */
-        if (write(fd, settings[i].value, 1) != 1)
-            log_line(LOG_LEVEL_DEBUG, "event=setting-refused path=%s", path);
+    char path[96];
+    struct netlink *netlink = NULL;
+    int error = netlink_open(&netlink);
+    if (error == 0)
+        error = netlink_link_silence(netlink, index);
+    netlink_free(netlink);
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", device);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (error != 0 || (fd >= 0 && write(fd, "0", 1) != 1))
+        log_line(LOG_LEVEL_DEBUG, "event=setting-refused device=%s", device);
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 static int tun_make(const struct supervisor_options *options, struct engine_start *start)
@@ -121,9 +123,9 @@ static int tun_make(const struct supervisor_options *options, struct engine_star
     if (tun_open(options->device, start->n_workers, start->tun_fds, start->tun_name,
                  &start->tun_uso) != 0)
         return failed("TUN device (/dev/net/tun)");
-    link_silence(start->tun_name);
     start->tun_mtu_fixed = options->mtu != 0;
     start->tun_index = if_nametoindex(start->tun_name);
+    link_silence(start->tun_name, start->tun_index);
     if (start->tun_index == 0 ||
         tun_up(start->tun_name, options->mtu != 0 ? options->mtu : TUN_MTU) != 0)
         return failed("TUN device");
@@ -158,26 +160,4 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
             error = failed(options->keylog);
     }
     return error;
-}
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-void devices_close(struct engine_start *start)
-{
-    for (unsigned i = 0; i < start->n_workers; i++) {
-        fd_close(&start->tun_fds[i]);
-        fd_close(&start->udp4_fds[i]);
-        fd_close(&start->udp6_fds[i]);
-    }
-    fd_close(&start->ike4_fd);
-    fd_close(&start->ike6_fd);
-    fd_close(&start->raw4_fd);
-    fd_close(&start->raw6_fd);
-    fd_close(&start->vici_fd);
-    fd_close(&start->keylog_fd);
 }

@@ -10,8 +10,4 @@
  * ERR_SYSTEM; what is open stays open for the exit. IPv6 may be missing in the kernel. */
 int devices_open(const struct supervisor_options *options, struct engine_start *start) MUST_USE;
 
-/* devices_close - the supervisor's copies, once the engine has its own: a TUN device that nobody
- * holds vanishes with the engine. */
-void devices_close(struct engine_start *start);
-
 #endif

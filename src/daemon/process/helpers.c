@@ -12,10 +12,14 @@
 #include "daemon/common/log.h"
 #include "daemon/process/eap_service.h"
 #include "daemon/process/keyring.h"
+#include "daemon/process/spawn.h"
 #include "daemon/process/verifier.h"
 #include "linux/entropy.h"
 #include "linux/sandbox.h"
 #include "linux/udp_socket.h"
+
+#define HELPER_DESCRIPTORS 64
+#define HELPER_MEMORY      (UINT64_C(1) << 30) /* of address space, libraries included */
 
 static int give_up(const char *what)
 {
@@ -24,12 +28,14 @@ static int give_up(const char *what)
 }
 
 /* confine - a helper that needs its channel and memory. */
-static int confine(pid_t parent)
+static int confine(enum process process, pid_t parent)
 {
     bool same_uid;
     int abi;
-    return sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
+    return sandbox_common(parent) != 0 ||
+                   sandbox_unprivileged(process_user(process), &same_uid) != 0 ||
                    sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 ||
+                   sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY) != 0 ||
                    sandbox_filter(SANDBOX_KEYHOLDER) != 0
                ? ERR_SYSTEM
                : 0;
@@ -61,14 +67,13 @@ static int keyholder_serve(int fd, struct keyring *keyring)
 
 int keyholder_run(int fd, pid_t parent)
 {
-    log_open("keyholder", LOG_LEVEL_INFO);
     if (!keyring_arena_init())
         log_line(LOG_LEVEL_WARNING, "event=memory-not-locked text=\"secrets may reach the swap\"");
     struct crypto_provider *crypto = crypto_new();
     struct keyring *keyring = crypto == NULL ? NULL : keyring_new(crypto);
     if (keyring == NULL)
         return give_up("keyring");
-    if (confine(parent) != 0)
+    if (confine(PROCESS_KEYHOLDER, parent) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0)
@@ -95,12 +100,11 @@ static int verifier_serve(int fd, struct verifier *verifier)
 
 int verifier_run(int fd, pid_t parent)
 {
-    log_open("verifier", LOG_LEVEL_INFO);
     struct crypto_provider *crypto = crypto_new();
     struct verifier *verifier = crypto == NULL ? NULL : verifier_new(crypto);
     if (verifier == NULL)
         return give_up("verifier");
-    if (confine(parent) != 0)
+    if (confine(PROCESS_VERIFIER, parent) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0)
@@ -115,12 +119,11 @@ int eap_run(int fd, pid_t parent)
 {
     static struct eap_request request;
     static struct eap_answer answer;
-    log_open("eap", LOG_LEVEL_INFO);
     struct eap_crypto *crypto = eap_crypto_new();
     struct eap_service *service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random());
     if (service == NULL)
         return give_up("eap");
-    if (confine(parent) != 0)
+    if (confine(PROCESS_EAP, parent) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {
@@ -157,17 +160,20 @@ static void resolve(const struct resolve_request *request, struct resolve_answer
     ret->error = ret->n > 0 ? 0 : ERR_NOT_FOUND;
 }
 
-/* No system call filter: name services load what the host's nsswitch.conf names. It knows nothing
- * worth stealing and has no rights; of files it may read those that everybody may. */
+/* The filter leaves room for name services, which load what the host's nsswitch.conf names. The
+ * resolver knows nothing worth stealing and has no rights; it may read the files that everybody
+ * may. */
 int resolver_run(int fd, pid_t parent)
 {
     struct resolve_request request;
     struct resolve_answer answer;
     bool same_uid;
     int abi;
-    log_open("resolver", LOG_LEVEL_INFO);
-    if (sandbox_common(parent) != 0 || sandbox_unprivileged(&same_uid) != 0 ||
-        sandbox_files(SANDBOX_FILES_READ, &abi) != 0)
+    if (sandbox_common(parent) != 0 ||
+        sandbox_unprivileged(process_user(PROCESS_RESOLVER), &same_uid) != 0 ||
+        sandbox_files(SANDBOX_FILES_READ, &abi) != 0 ||
+        sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY) != 0 ||
+        sandbox_filter(SANDBOX_READER) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {

@@ -13,4 +13,8 @@ int eap_run(int fd, pid_t parent);
 int aaa_run(int fd, pid_t parent);
 int resolver_run(int fd, pid_t parent);
 
+/* loader_run - reads the configuration and loads it over `fd`, a VICI connection to the engine.
+ * Returns the exit status. */
+int loader_run(const char *config, int fd, pid_t parent);
+
 #endif

@@ -4,9 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "daemon/common/log.h"
 #include "daemon/config/config_load.h"
+#include "daemon/engine/engine.h"
+#include "daemon/process/helpers.h"
+#include "daemon/process/hooks.h"
+#include "daemon/process/spawn.h"
 #include "daemon/process/supervisor.h"
 
 #define DEFAULT_CONFIG "/etc/ikat"
@@ -25,7 +31,7 @@ static const char usage[] =
     "  -d  log every exchange\n"
     "  --check  read the configuration, say what is wrong, and end\n";
 
-enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -38,6 +44,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPTION_CHECK},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
+    {"handed", required_argument, NULL, OPTION_HANDED}, /* the supervisor to its processes */
     {0},
 };
 
@@ -89,6 +96,29 @@ static void standard_descriptors(void)
         close(fd);
 }
 
+/* process_run - we are one of the processes below a supervisor. Returns the exit status. */
+static int process_run(const char *handed)
+{
+    static struct spawn_start start;
+    if (spawn_start_read(handed, &start) != 0)
+        return EXIT_FAILURE;
+    enum process process = (enum process)start.process;
+    (void)prctl(PR_SET_NAME, process_name(process));
+    log_open(process_name(process), start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    switch (process) {
+    case PROCESS_KEYHOLDER: return keyholder_run(start.fd, start.parent);
+    case PROCESS_VERIFIER: return verifier_run(start.fd, start.parent);
+    case PROCESS_EAP: return eap_run(start.fd, start.parent);
+    case PROCESS_AAA: return aaa_run(start.fd, start.parent);
+    case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
+    case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
+    case PROCESS_LOADER: return loader_run(start.config, start.fd, start.parent);
+    case PROCESS_HOOKS: return hooks_run(start.fd, start.parent);
+    case N_PROCESSES: break;
+    }
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     struct supervisor_options options = {.config = DEFAULT_CONFIG,
@@ -114,6 +144,8 @@ int main(int argc, char **argv)
             options.keylog = optarg;
         else if (c == 'd')
             options.debug = true;
+        else if (c == OPTION_HANDED)
+            return process_run(optarg);
         else if (c == OPTION_CHECK)
             only_check = true;
         else if (c == OPTION_VERSION)
@@ -123,6 +155,8 @@ int main(int argc, char **argv)
         else
             sound = false;
     }
+    if (options.config != NULL && strlen(options.config) >= SPAWN_PATH_MAX)
+        sound = false;
     if (!sound || optind != argc || (only_check && options.config == NULL)) {
         fputs(usage, stderr);
         return 2;

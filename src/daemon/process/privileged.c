@@ -6,31 +6,171 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "daemon/common/log.h"
+#include "daemon/process/spawn.h"
 #include "linux/netlink_change.h"
 #include "linux/udp_socket.h"
 
 /* how much a taken-over engine can pile up in the kernel */
 #define ADDRESSES_MAX 256
 #define ROUTES_MAX    32768
+#define BLOCKS_MAX    32768
 #define METRIC        1024 /* of our routes, in a table where there are no others */
 #define METRIC_FIRST  512
+#define METRIC_BLOCK  0xffff0000u /* counts only while there is no route to the device */
+
+enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, N_ENTRY_KINDS };
+static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX};
+
+/* struct entry - an address, route or block that the kernel has from us. */
+struct entry {
+    struct entry_key {
+        uint8_t kind, prefix_len, first;
+        struct address address;
+    } key;
+    UT_hash_handle hh;
+};
 
 struct privileged {
     struct netlink *netlink;
-    uint32_t index, table;
+    uint32_t index;
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
-    uint32_t n_addresses, n_routes;
+    struct entry *entries;
+    uint32_t n[N_ENTRY_KINDS];
 };
+
+/* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
+ * and for the resolver, which must find a gateway while all else is blocked. */
+static int family_rules_change(struct privileged *p, enum netlink_change change,
+                               enum address_family family)
+{
+    uid_t uid;
+    gid_t gid;
+    sandbox_user_find(process_user(PROCESS_RESOLVER), &uid, &gid);
+    int error = netlink_rule_user(p->netlink, change, family, uid, RULE_PRIORITY - 1);
+    return error != 0 ? error
+                      : netlink_rule(p->netlink, change, family, ROUTE_TABLE, RULE_PRIORITY);
+}
 
 static int rules_change(struct privileged *p, enum netlink_change change)
 {
-    int error = netlink_rule(p->netlink, change, ADDRESS_V4, p->table, RULE_PRIORITY);
+    int error = family_rules_change(p, change, ADDRESS_V4);
     if (error != 0)
         return error;
-    error = netlink_rule(p->netlink, change, ADDRESS_V6, p->table, RULE_PRIORITY);
+    error = family_rules_change(p, change, ADDRESS_V6);
     return error != 0 && errno == EAFNOSUPPORT ? 0 : error;
+}
+
+/* --- what the kernel has from us --- */
+
+static struct entry *entry_find(struct privileged *p, const struct entry_key *key)
+{
+    struct entry *entry;
+    HASH_FIND(hh, p->entries, key, sizeof(*key), entry);
+    return entry;
+}
+
+static int entry_add(struct privileged *p, const struct entry_key *key)
+{
+    if (entry_find(p, key) != NULL)
+        return 0;
+    struct entry *entry = p->n[key->kind] == entries_max[key->kind] ? NULL : malloc(sizeof(*entry));
+    if (entry == NULL)
+        return ERR_FULL;
+    entry->key = *key;
+    HASH_ADD(hh, p->entries, key, sizeof(entry->key), entry);
+    p->n[key->kind]++;
+    return 0;
+}
+
+static void entry_drop(struct privileged *p, struct entry *entry)
+{
+    p->n[entry->key.kind]--;
+    HASH_DEL(p->entries, entry);
+    free(entry);
+}
+
+/* entry_run - tells the kernel; `source` matters to routes only. */
+static int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
+                     const struct address *source)
+{
+    struct netlink_route route = {.table = ROUTE_TABLE,
+                                  .destination = key->address,
+                                  .prefix_len = key->prefix_len,
+                                  .interface = p->index,
+                                  .metric = key->first == 1 ? METRIC_FIRST : METRIC,
+                                  .source = *source};
+    if (key->kind == ENTRY_ADDRESS)
+        return netlink_address(p->netlink, change, p->index, &key->address);
+    if (key->kind == ENTRY_ROUTE)
+        return netlink_route(p->netlink, change, &route);
+    route.metric = METRIC_BLOCK;
+    return netlink_block(p->netlink, change, &route);
+}
+
+static struct entry_key entry_key_of(const struct priv_request *r, enum entry_kind kind)
+{
+    bool address = kind == ENTRY_ADDRESS;
+    return (struct entry_key){.kind = (uint8_t)kind,
+                              .prefix_len =
+                                  address ? (uint8_t)(address_len(&r->address) * 8) : r->prefix_len,
+                              .first = kind == ENTRY_ROUTE ? r->first : 0,
+                              .address = r->address};
+}
+
+static int entry_change(struct privileged *p, const struct priv_request *r, enum entry_kind kind,
+                        bool add)
+{
+    struct entry_key key = entry_key_of(r, kind);
+    bool known = entry_find(p, &key) != NULL;
+    if (!add && !known)
+        return ERR_NOT_FOUND;
+    int error = add ? entry_add(p, &key) : 0;
+    if (error != 0)
+        return error;
+    error = entry_run(p, add ? NETLINK_ADD : NETLINK_DELETE, &key, &r->source);
+    if (add ? error != 0 && !known : error == 0)
+        entry_drop(p, entry_find(p, &key));
+    return error;
+}
+
+/* entries_remove - of one kind, from the kernel and from our list. */
+static void entries_remove(struct privileged *p, enum entry_kind kind)
+{
+    struct entry *entry, *next;
+    int failure = 0;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        if (entry->key.kind != kind)
+            continue;
+        int error = entry_run(p, NETLINK_DELETE, &entry->key, &(struct address){0});
+        failure = error != 0 ? error : failure;
+        entry_drop(p, entry);
+    }
+    if (failure != 0)
+        log_line(LOG_LEVEL_WARNING, "event=leftovers-stay kind=%d reason=\"%s\"", (int)kind,
+                 strerror(errno));
+}
+
+/* blocks_inherit - a daemon that was killed left them: they hold until a connection that claims
+ * them gives them up, or the administrator ends this daemon. */
+static int blocks_inherit(struct privileged *p)
+{
+    struct netlink_route *routes = NULL;
+    size_t n = 0;
+    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, true, &routes, &n);
+    for (size_t i = 0; error == 0 && i < n; i++) {
+        const struct entry_key key = {.kind = ENTRY_BLOCK,
+                                      .prefix_len = routes[i].prefix_len,
+                                      .address = routes[i].destination};
+        error = entry_add(p, &key);
+    }
+    free(routes);
+    if (error == 0 && n > 0)
+        log_line(LOG_LEVEL_WARNING, "event=blocks-inherited blocks=%zu", n);
+    return error;
 }
 
 int privileged_new(const struct engine_start *start, struct privileged **ret)
@@ -39,64 +179,44 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     if (p == NULL)
         return ERR_NO_MEMORY;
     p->index = start->tun_index;
-    p->table = TABLE_BASE + start->tun_index;
     p->n_workers = start->n_workers;
     p->mtu_fixed = start->tun_mtu_fixed;
     int error = netlink_open(&p->netlink);
-    int swept = error != 0 ? error : netlink_rules_sweep(p->netlink, TABLE_BASE);
-    if (swept > 0)
-        log_line(LOG_LEVEL_INFO, "event=leftovers-removed rules=%d", swept);
     if (error == 0 && netlink_address_dummy(p->netlink, p->index) != 0)
         log_line(LOG_LEVEL_WARNING, "event=dummy-address-refused reason=\"%s\"", strerror(errno));
-    if (swept < 0 || rules_change(p, NETLINK_ADD) != 0) {
-        privileged_free(p);
+    if (error == 0)
+        error = blocks_inherit(p);
+    if (error != 0 || rules_change(p, NETLINK_ADD) != 0) {
+        privileged_free(p, true);
         return ERR_SYSTEM;
     }
     *ret = p;
     return 0;
 }
 
-struct privileged *privileged_free(struct privileged *p)
+void privileged_reset(struct privileged *p)
 {
-    /* addresses and routes go with the device, which goes with the engine */
-    if (p != NULL && p->netlink != NULL && rules_change(p, NETLINK_DELETE) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=rules-stay table=%u reason=\"%s\"", p->table,
-                 strerror(errno));
-    if (p != NULL)
-        netlink_free(p->netlink);
+    entries_remove(p, ENTRY_ROUTE); /* before the addresses that some of them prefer */
+    entries_remove(p, ENTRY_ADDRESS);
+}
+
+struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
+{
+    if (p == NULL)
+        return NULL;
+    bool keep = keep_blocks && p->n[ENTRY_BLOCK] > 0;
+    if (p->netlink != NULL && !keep) {
+        /* addresses and routes go with the device */
+        if (rules_change(p, NETLINK_DELETE) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
+        entries_remove(p, ENTRY_BLOCK);
+    }
+    netlink_free(p->netlink);
+    struct entry *entry, *next;
+    HASH_ITER(hh, p->entries, entry, next)
+    entry_drop(p, entry);
     free(p);
     return NULL;
-}
-
-static int counted(uint32_t *count, uint32_t max, bool add)
-{
-    if (add && *count == max)
-        return ERR_FULL;
-    if (!add && *count == 0)
-        return ERR_NOT_FOUND;
-    *count += add ? 1 : UINT32_MAX;
-    return 0;
-}
-
-static int address_change(struct privileged *p, const struct priv_request *r, bool add)
-{
-    int error = counted(&p->n_addresses, ADDRESSES_MAX, add);
-    return error != 0 ? error
-                      : netlink_address(p->netlink, add ? NETLINK_ADD : NETLINK_DELETE, p->index,
-                                        &r->address);
-}
-
-static int route_change(struct privileged *p, const struct priv_request *r, bool add)
-{
-    struct netlink_route route = {.table = p->table,
-                                  .destination = r->address,
-                                  .prefix_len = r->prefix_len,
-                                  .interface = p->index,
-                                  .metric = r->first == 1 ? METRIC_FIRST : METRIC,
-                                  .source = r->source};
-    int error = counted(&p->n_routes, ROUTES_MAX, add);
-    return error != 0 ? error
-                      : netlink_route(p->netlink, add ? NETLINK_ADD : NETLINK_DELETE, &route);
 }
 
 static int path_sockets(struct privileged *p, const struct priv_request *r, uint32_t *ret_n,
@@ -142,9 +262,17 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     errno = 0;
     switch ((enum priv_kind)r->kind) {
     case PRIV_ADDRESS_ADD:
-    case PRIV_ADDRESS_REMOVE: ret->error = address_change(p, r, r->kind == PRIV_ADDRESS_ADD); break;
+    case PRIV_ADDRESS_REMOVE:
+        ret->error = entry_change(p, r, ENTRY_ADDRESS, r->kind == PRIV_ADDRESS_ADD);
+        break;
     case PRIV_ROUTE_ADD:
-    case PRIV_ROUTE_REMOVE: ret->error = route_change(p, r, r->kind == PRIV_ROUTE_ADD); break;
+    case PRIV_ROUTE_REMOVE:
+        ret->error = entry_change(p, r, ENTRY_ROUTE, r->kind == PRIV_ROUTE_ADD);
+        break;
+    case PRIV_BLOCK_ADD:
+    case PRIV_BLOCK_REMOVE:
+        ret->error = entry_change(p, r, ENTRY_BLOCK, r->kind == PRIV_BLOCK_ADD);
+        break;
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;

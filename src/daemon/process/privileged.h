@@ -9,12 +9,16 @@
 
 struct privileged;
 
-/* privileged_new - sweeps what a killed daemon left and adds the rules for our table. The device is
- * start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
+/* privileged_new - takes over the blocks that a killed daemon left, and adds the rules for our
+ * table. The device is start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
 int privileged_new(const struct engine_start *start, struct privileged **ret_privileged) MUST_USE;
 
-/* privileged_free - removes all that was added. Takes NULL; returns NULL. */
-struct privileged *privileged_free(struct privileged *privileged);
+/* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. */
+void privileged_reset(struct privileged *privileged);
+
+/* privileged_free - removes all that was added; with `keep_blocks` the blocks and the rules that
+ * lead to them stay for the next daemon. Takes NULL; returns NULL. */
+struct privileged *privileged_free(struct privileged *privileged, bool keep_blocks);
 
 /* privileged_answer - checks the request and carries it out. The descriptors of PATH_SOCKETS are
  * the caller's, to send and to close. */

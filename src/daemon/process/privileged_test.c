@@ -62,7 +62,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    privileged = privileged_free(privileged);
+    privileged = privileged_free(privileged, false);
     close(start.tun_fds[0]), close(start.tun_fds[1]);
     return 0;
 }
@@ -95,7 +95,7 @@ static void test_mtu(void **state)
                 {true, 1300, ERR_WRONG_STATE, 1400}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         start.tun_mtu_fixed = rows[i].fixed;
-        privileged = privileged_free(privileged);
+        privileged = privileged_free(privileged, false);
         assert_int_equal(privileged_new(&start, &privileged), 0);
         struct priv_request request = {.kind = PRIV_MTU, .mtu = rows[i].mtu};
         struct priv_answer answer;
@@ -151,6 +151,50 @@ static void test_routes_outlive_addresses(void **state)
     assert_int_not_equal(system("ip route show table all proto 171 | grep -q 10.0.0.0/8"), 0);
 }
 
+static bool kernel_says(const char *command, const char *text)
+{
+    char line[256];
+    bool found = false;
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    while (fgets(line, sizeof(line), pipe) != NULL)
+        found = found || strstr(line, text) != NULL;
+    assert_int_equal(pclose(pipe), 0);
+    return found;
+}
+
+#define ROUTES "ip route show table 1229651968; ip -6 route show table 1229651968"
+
+/* L1: blocks outlive the engine and the daemon; the next one takes them over, and only an end that
+ * is wanted removes them, with the rules. */
+static void test_blocks_stay(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(PRIV_BLOCK_ADD, "10.0.0.0", 8, 0).error, 0);
+    assert_int_equal(ask(PRIV_BLOCK_ADD, "10.0.0.0", 8, 0).error, 0);
+    assert_int_equal(ask(PRIV_BLOCK_ADD, "2001:db8::", 32, 0).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.0", 8, 0).error, 0);
+    assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.3.0.1", 0, 0).error, 0);
+    privileged_reset(privileged);
+    uint32_t interface;
+    assert_int_equal(addresses(&interface), 0);
+    assert_false(kernel_says(ROUTES, "dev test"));
+    privileged = privileged_free(privileged, true);
+    assert_true(kernel_says("ip rule", "220:"));
+    assert_true(kernel_says(ROUTES, "unreachable 10.0.0.0/8"));
+    assert_true(kernel_says(ROUTES, "unreachable 2001:db8::/32"));
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+    assert_int_equal(ask(PRIV_BLOCK_REMOVE, "10.0.0.0", 8, 0).error, 0);
+    assert_int_equal(ask(PRIV_BLOCK_REMOVE, "10.0.0.0", 8, 0).error, ERR_NOT_FOUND);
+    privileged = privileged_free(privileged, false);
+    assert_false(kernel_says(ROUTES, "unreachable"));
+    assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
+    assert_false(kernel_says("ip rule; ip -6 rule", "219:"));
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+    privileged = privileged_free(privileged, true); /* nothing is blocked: nothing stays */
+    assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
+}
+
 /* An engine that only ever adds cannot fill the kernel. */
 static void test_bounded(void **state)
 {
@@ -172,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes_outlive_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_blocks_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||

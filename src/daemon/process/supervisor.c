@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -13,12 +14,9 @@
 
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
-#include "daemon/config/config_load.h"
-#include "daemon/engine/engine.h"
 #include "daemon/process/devices.h"
-#include "daemon/process/helpers.h"
-#include "daemon/process/hooks.h"
 #include "daemon/process/privileged.h"
+#include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -30,56 +28,44 @@
 #define STOP_PATIENCE    (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
 #define HOOK_PATIENCE    (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
 
-enum child {
-    CHILD_KEYHOLDER,
-    CHILD_VERIFIER,
-    CHILD_EAP,
-    CHILD_AAA,
-    CHILD_RESOLVER,
-    CHILD_HOOKS,
-    CHILD_ENGINE,
-    CHILD_LOADER,
-    N_CHILDREN
-};
-static const char *const child_names[N_CHILDREN] = {"keyholder", "verifier", "eap",    "aaa",
-                                                    "resolver",  "hooks",    "engine", "loader"};
+/* pauses before a new engine is started: none for the first, then from RESTART_LEAST on, twice as
+ * long each time; an engine that served for RESTART_CALM starts the count anew */
+#define RESTART_LEAST (NANOS_PER_SEC / 4)
+#define RESTART_MOST  (30 * NANOS_PER_SEC)
+#define RESTART_CALM  (60 * NANOS_PER_SEC)
 
 struct supervisor {
     const struct supervisor_options *options;
+    struct engine_start devices; /* they outlive every engine */
     struct privileged *privileged;
     struct event_loop *loop;
-    pid_t pids[N_CHILDREN]; /* 0: does not run */
-    int priv_fd, order_fd, signal_fd;
+    pid_t pids[N_PROCESSES]; /* 0: does not run */
+    int priv_fd, order_fd, signal_fd, exe_fd;
     bool listening; /* the VICI socket is ours to remove */
+    bool served;    /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
-    nanos stop_by;
+    nanos stop_by, restart_at;
+    nanos started_ns, pause_ns;
     int status;
 };
 
-/* --- the configuration --- */
+/* --- processes --- */
 
-/* config_feed - a file with a fault changes nothing. It is read and checked as a whole before any of
- * it is sent, and the engine switches to it as a whole. */
-static int config_feed(const struct supervisor_options *options, int fd)
+static struct spawn_start start_of(const struct supervisor *s, enum process process)
 {
-    struct settings settings;
-    static struct build_errors all, warnings;
-    struct build_error error = {.all = &all, .warnings = &warnings};
-    int err = config_load(options->config, &settings, &error);
-    for (unsigned i = 0; i < warnings.n; i++)
-        log_line(LOG_LEVEL_WARNING, "event=config-warning text=\"%s\"", warnings.text[i]);
-    if (err != 0) {
-        for (unsigned i = 0; i < all.n; i++)
-            log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
-        return ERR_INVALID;
-    }
-    int failure = config_send(fd, &settings, &error);
-    settings_done(&settings);
-    if (failure != 0)
-        log_line(LOG_LEVEL_ERROR, "event=config-not-loaded text=\"%s\"", error.text);
-    else
-        log_line(LOG_LEVEL_INFO, "event=config-loaded from=%s", options->config);
-    return failure;
+    struct spawn_start start = {
+        .process = process, .parent = getpid(), .fd = -1, .debug = s->options->debug};
+    if (s->options->config != NULL)
+        (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
+    (void)snprintf(start.socket, sizeof(start.socket), "%s", s->options->socket);
+    return start;
+}
+
+static int process_start(struct supervisor *s, const struct spawn_start *start)
+{
+    pid_t pid = spawn(s->exe_fd, start);
+    s->pids[start->process] = pid > 0 ? pid : 0;
+    return pid > 0 ? 0 : ERR_SYSTEM;
 }
 
 /* loader_admit - the engine serves the loader by this descriptor, whoever holds the control socket.
@@ -96,7 +82,7 @@ static void loader_start(struct supervisor *s)
 {
     if (s->options->config == NULL || s->stopping)
         return;
-    if (s->pids[CHILD_LOADER] != 0) { /* one at a time; a storm of SIGHUP makes one more */
+    if (s->pids[PROCESS_LOADER] != 0) { /* one at a time; a storm of SIGHUP makes one more */
         s->reload_again = true;
         return;
     }
@@ -106,15 +92,11 @@ static void loader_start(struct supervisor *s)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         return;
     }
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        log_open("loader", s->options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-        bool loaded = sandbox_common(parent) == 0 && config_feed(s->options, ends[1]) == 0;
-        _exit(loaded ? EXIT_SUCCESS : EXIT_FAILURE);
-    }
+    struct spawn_start start = start_of(s, PROCESS_LOADER);
+    start.fd = ends[1];
+    if (process_start(s, &start) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
     close(ends[1]);
-    s->pids[CHILD_LOADER] = pid > 0 ? pid : 0;
     loader_admit(s, ends[0]);
 }
 
@@ -147,24 +129,40 @@ static void loaded_tell(struct supervisor *s)
 
 static void engine_ready(struct supervisor *s)
 {
+    s->served = true;
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     manager_notify();
     loader_start(s);
-    if (s->pids[CHILD_LOADER] == 0) /* no file, or no process for it */
+    if (s->pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
         loaded_tell(s);
 }
 
-static void stop_begin(struct supervisor *s, int status)
+static void hooks_finish(struct supervisor *s);
+
+static void stop_begin(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_STOP};
-    if (s->stopping)
-        return;
     s->stopping = true;
-    s->status = status;
+    s->restart_at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
+    if (s->pids[PROCESS_ENGINE] == 0) {
+        hooks_finish(s);
+        return;
+    }
     /* an engine that does not hear it has ended, which SIGCHLD tells, or hangs, until stop_by */
     if (channel_send(s->order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
+}
+
+/* processes_kill - the engine and its helpers live and die together: their channels cannot be
+ * handed to another. SIGCHLD tells when they are gone. */
+static void processes_kill(struct supervisor *s)
+{
+    for (int process = 0; process < PROCESS_LOADER; process++)
+        if (s->pids[process] != 0 &&
+            sandbox_user_kill(process_user((enum process)process), s->pids[process]) != 0)
+            log_line(LOG_LEVEL_ERROR, "event=kill-failed name=%s reason=\"%s\"",
+                     process_name((enum process)process), strerror(errno));
 }
 
 static void on_request(void *context, int fd, unsigned events)
@@ -184,8 +182,8 @@ static void on_request(void *context, int fd, unsigned events)
     if (error != 0 || !priv_request_check(&request)) {
         /* our engine asks nothing of the kind: it is no longer ours */
         log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", request.kind);
-        s->status = EXIT_FAILURE;
-        s->done = true;
+        event_loop_remove(s->loop, fd);
+        processes_kill(s);
         return;
     }
     privileged_answer(s->privileged, &request, &answer, fds);
@@ -202,41 +200,89 @@ static void on_request(void *context, int fd, unsigned events)
 
 /* --- signals and children --- */
 
-/* engine_gone - the hooks process runs what is left to run, and ends. */
-static void engine_gone(struct supervisor *s)
+static void fd_drop(struct supervisor *s, int *fd)
 {
-    s->stopping = true;
-    s->stop_by = nanos_after(clock_now(), HOOK_PATIENCE);
-    s->done = s->pids[CHILD_HOOKS] == 0;
+    if (*fd < 0)
+        return;
+    if (s->loop != NULL)
+        event_loop_remove(s->loop, *fd);
+    close(*fd);
+    *fd = -1;
 }
 
-static void child_ended(struct supervisor *s, enum child child, int status)
+/* restart_plan - all of them are gone. What they protected stays blocked until their successors have
+ * it: the device and the blocks are still there. */
+static void restart_plan(struct supervisor *s)
 {
-    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    s->pids[child] = 0;
-    if (!clean || child != CHILD_LOADER)
-        log_line(clean && s->stopping ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
-                 "event=process-ended name=%s %s=%d", child_names[child],
-                 WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    if (child == CHILD_LOADER) {
-        loaded_tell(s);
-        if (s->reload_again)
-            loader_start(s);
+    nanos now = clock_now();
+    fd_drop(s, &s->priv_fd);
+    fd_drop(s, &s->order_fd);
+    privileged_reset(s->privileged);
+    if (now - s->started_ns >= RESTART_CALM)
+        s->pause_ns = 0;
+    s->restart_at = nanos_after(now, s->pause_ns);
+    s->pause_ns = s->pause_ns == 0 ? RESTART_LEAST : nanos_min(2 * s->pause_ns, RESTART_MOST);
+}
+
+/* hooks_finish - the engine is gone for good: the hooks process runs what is left, and ends. */
+static void hooks_finish(struct supervisor *s)
+{
+    fd_drop(s, &s->devices.hooks_fd);
+    s->stop_by = nanos_after(clock_now(), HOOK_PATIENCE);
+    s->done = s->pids[PROCESS_HOOKS] == 0;
+}
+
+/* hooks_ended - it is started before we restrict ourselves, and so cannot be started again. */
+static void hooks_ended(struct supervisor *s)
+{
+    s->done = s->done || s->pids[PROCESS_ENGINE] == 0 || !s->stopping;
+    if (!s->stopping)
+        s->status = EXIT_FAILURE;
+}
+
+/* server_ended - one of those without which there is no service. */
+static void server_ended(struct supervisor *s, enum process process, bool clean)
+{
+    bool all_gone = true;
+    for (int i = 0; i < PROCESS_LOADER; i++)
+        all_gone = all_gone && s->pids[i] == 0;
+    if (s->stopping) { /* the engine can still say farewell without the others */
+        if (process == PROCESS_ENGINE)
+            hooks_finish(s);
         return;
     }
-    if (child == CHILD_ENGINE) {
-        if (!s->stopping || !clean)
-            s->status = EXIT_FAILURE;
-        engine_gone(s);
-        return;
-    }
-    if (child == CHILD_HOOKS && s->pids[CHILD_ENGINE] == 0) {
+    if (!s->served) { /* it never came up: a service manager is told so */
+        s->status = clean ? s->status : EXIT_FAILURE;
+        s->status = process == PROCESS_ENGINE ? EXIT_FAILURE : s->status;
         s->done = true;
         return;
     }
-    if (!s->stopping) /* the engine can still say farewell without it */
-        stop_begin(s, EXIT_FAILURE);
+    processes_kill(s);
+    if (all_gone)
+        restart_plan(s);
+}
+
+static void child_ended(struct supervisor *s, enum process process, int status)
+{
+    bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    s->pids[process] = 0;
+    if (!clean || process != PROCESS_LOADER)
+        log_line(clean && s->stopping ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+                 "event=process-ended name=%s %s=%d", process_name(process),
+                 WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    if (process == PROCESS_HOOKS) {
+        hooks_ended(s);
+        return;
+    }
+    if (process != PROCESS_LOADER) {
+        server_ended(s, process, clean);
+        return;
+    }
+    if (s->order_fd >= 0)
+        loaded_tell(s);
+    if (s->reload_again)
+        loader_start(s);
 }
 
 static void children_reap(struct supervisor *s)
@@ -244,9 +290,9 @@ static void children_reap(struct supervisor *s)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (int child = 0; child < N_CHILDREN; child++)
-            if (s->pids[child] == pid)
-                child_ended(s, (enum child)child, status);
+        for (int process = 0; process < N_PROCESSES; process++)
+            if (s->pids[process] == pid)
+                child_ended(s, (enum process)process, status);
 }
 
 static void on_signal(void *context, int fd, unsigned events)
@@ -262,7 +308,7 @@ static void on_signal(void *context, int fd, unsigned events)
         else if (s->stopping)
             s->done = true; /* asked twice */
         else
-            stop_begin(s, EXIT_SUCCESS);
+            stop_begin(s);
     }
 }
 
@@ -282,60 +328,74 @@ static int signals_open(void)
 
 /* --- start --- */
 
-typedef int helper_run(int fd, pid_t parent);
-
-/* Starts a helper on one end of a new channel; *ret_fd is the engine's end. The helper holds no
- * other descriptor than its own, so that the engine's end is what keeps it alive. */
-static int helper_start(struct supervisor *s, enum child child, helper_run *run, int room,
-                        struct engine_start *start, int *ret_fd)
+/* helper_start - a helper at one end of a new channel; *ret_fd is the engine's end. */
+static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd)
 {
     int ends[2];
-    pid_t parent = getpid();
     if (channel_pair(ends, room) != 0)
         return ERR_SYSTEM;
-    pid_t pid = fork();
-    if (pid < 0)
-        return ERR_SYSTEM;
-    if (pid == 0) {
-        const int others[] = {start->key_fd, start->verifier_fd, start->eap_fd,
-                              start->aaa_fd, start->resolver_fd, start->hooks_fd};
-        devices_close(start);
-        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-            if (others[i] >= 0)
-                close(others[i]);
-        close(s->signal_fd);
-        close(ends[0]);
-        _exit(run(ends[1], parent));
-    }
+    struct spawn_start start = start_of(s, process);
+    start.fd = ends[1];
+    int error = process_start(s, &start);
     close(ends[1]);
-    s->pids[child] = pid;
-    *ret_fd = ends[0];
-    return 0;
+    *ret_fd = ends[0]; /* the engine's end is what keeps the helper alive */
+    return error;
 }
 
-static int engine_start(struct supervisor *s, struct engine_start *start)
+static int engine_start(struct supervisor *s, const struct engine_start *devices)
 {
     int requests[2], orders[2];
-    pid_t parent = getpid();
+    struct spawn_start start = start_of(s, PROCESS_ENGINE);
     if (channel_pair(requests, SMALL_CHANNEL) != 0 || channel_pair(orders, SMALL_CHANNEL) != 0)
         return ERR_SYSTEM;
-    pid_t pid = fork();
-    if (pid < 0)
-        return ERR_SYSTEM;
-    if (pid == 0) {
-        close(requests[0]), close(orders[0]), close(s->signal_fd);
-        start->priv_fd = requests[1];
-        start->order_fd = orders[1];
-        log_open("engine", s->options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-        _exit(engine_run(start, parent));
-    }
+    start.engine = *devices;
+    start.engine.priv_fd = requests[1];
+    start.engine.order_fd = orders[1];
+    int error = process_start(s, &start);
     close(requests[1]), close(orders[1]);
-    close(start->key_fd), close(start->verifier_fd), close(start->eap_fd), close(start->aaa_fd);
-    close(start->resolver_fd), close(start->hooks_fd);
-    s->pids[CHILD_ENGINE] = pid;
     s->priv_fd = requests[0];
     s->order_fd = orders[0];
-    return fcntl(s->priv_fd, F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
+    s->started_ns = clock_now();
+    if (error != 0 || fcntl(s->priv_fd, F_SETFL, O_NONBLOCK) < 0)
+        return ERR_SYSTEM;
+    return event_loop_add(s->loop, s->priv_fd, EVENT_READ, on_request, s);
+}
+
+/* servers_start - the helpers, then the engine. */
+static int servers_start(struct supervisor *s)
+{
+    struct engine_start devices = s->devices;
+    devices.key_fd = devices.verifier_fd = devices.eap_fd = -1;
+    devices.aaa_fd = devices.resolver_fd = -1;
+    int error = helper_start(s, PROCESS_KEYHOLDER, KEY_CHANNEL, &devices.key_fd);
+    if (error == 0)
+        error = helper_start(s, PROCESS_VERIFIER, VERIFIER_CHANNEL, &devices.verifier_fd);
+    if (error == 0)
+        error = helper_start(s, PROCESS_EAP, KEY_CHANNEL, &devices.eap_fd);
+    if (error == 0)
+        error = helper_start(s, PROCESS_AAA, KEY_CHANNEL, &devices.aaa_fd);
+    if (error == 0)
+        error = helper_start(s, PROCESS_RESOLVER, SMALL_CHANNEL, &devices.resolver_fd);
+    if (error == 0)
+        error = engine_start(s, &devices);
+    const int handed[] = {devices.key_fd, devices.verifier_fd, devices.eap_fd, devices.aaa_fd,
+                          devices.resolver_fd};
+    for (size_t i = 0; i < sizeof(handed) / sizeof(handed[0]); i++)
+        if (handed[i] >= 0)
+            close(handed[i]);
+    return error;
+}
+
+static void servers_restart(struct supervisor *s)
+{
+    s->restart_at = NANOS_NEVER;
+    log_line(LOG_LEVEL_WARNING, "event=restarting");
+    if (servers_start(s) == 0)
+        return;
+    log_line(LOG_LEVEL_ERROR, "event=restart-failed reason=\"%s\"", strerror(errno));
+    processes_kill(s);
+    if (s->pids[PROCESS_KEYHOLDER] == 0) /* else their end plans the next one */
+        restart_plan(s);
 }
 
 static int failed(const char *what)
@@ -347,51 +407,43 @@ static int failed(const char *what)
 
 static int supervisor_start(struct supervisor *s)
 {
-    struct engine_start start;
     if (!sandbox_has_net_admin()) {
         errno = EPERM;
         return failed("needs the capability CAP_NET_ADMIN");
     }
+    s->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (s->exe_fd < 0)
+        return failed("/proc/self/exe");
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
-    int error = devices_open(s->options, &start);
-    s->listening = start.vici_fd >= 0;
+    int error = devices_open(s->options, &s->devices);
+    s->listening = s->devices.vici_fd >= 0;
     if (error != 0)
         return error;
-    if (helper_start(s, CHILD_KEYHOLDER, keyholder_run, KEY_CHANNEL, &start, &start.key_fd) != 0 ||
-        helper_start(s, CHILD_VERIFIER, verifier_run, VERIFIER_CHANNEL, &start,
-                     &start.verifier_fd) != 0 ||
-        helper_start(s, CHILD_EAP, eap_run, KEY_CHANNEL, &start, &start.eap_fd) != 0 ||
-        helper_start(s, CHILD_AAA, aaa_run, KEY_CHANNEL, &start, &start.aaa_fd) != 0 ||
-        helper_start(s, CHILD_RESOLVER, resolver_run, SMALL_CHANNEL, &start, &start.resolver_fd) !=
-            0 ||
-        helper_start(s, CHILD_HOOKS, hooks_run, HOOK_CHANNEL, &start, &start.hooks_fd) != 0)
-        return failed("helper processes");
-    if (engine_start(s, &start) != 0)
-        return failed("engine process");
-    if (privileged_new(&start, &s->privileged) != 0)
+    if (privileged_new(&s->devices, &s->privileged) != 0)
         return failed("routing rules");
-    devices_close(&start);
+    if (helper_start(s, PROCESS_HOOKS, HOOK_CHANNEL, &s->devices.hooks_fd) != 0)
+        return failed("hooks process");
+    int abi;
     if (sandbox_common(0) != 0 || sandbox_supervisor() != 0 ||
+        sandbox_supervisor_files(s->options->socket, &abi) != 0 ||
         sandbox_filter(SANDBOX_SUPERVISOR) != 0)
         return failed("sandbox");
     s->loop = event_loop_new();
-    if (s->loop == NULL || event_loop_add(s->loop, s->signal_fd, EVENT_READ, on_signal, s) != 0 ||
-        event_loop_add(s->loop, s->priv_fd, EVENT_READ, on_request, s) != 0)
+    if (s->loop == NULL || event_loop_add(s->loop, s->signal_fd, EVENT_READ, on_signal, s) != 0)
         return failed("event loop");
-    return 0;
+    return servers_start(s) != 0 ? failed("processes") : 0;
 }
 
+/* supervisor_end - blocks go only if the administrator wants the end. */
 static void supervisor_end(struct supervisor *s)
 {
-    /* what still runs dies with its parent, but must be gone before the rules are: no packet may
-     * find the one without the other */
-    if (s->order_fd >= 0)
-        close(s->order_fd);
-    if (s->priv_fd >= 0)
-        close(s->priv_fd);
-    s->privileged = privileged_free(s->privileged);
+    bool wanted = s->stopping && s->status == EXIT_SUCCESS;
+    processes_kill(s);
+    fd_drop(s, &s->order_fd);
+    fd_drop(s, &s->priv_fd);
+    s->privileged = privileged_free(s->privileged, !wanted);
     if (s->listening)
         unlink(s->options->socket);
     s->loop = event_loop_free(s->loop);
@@ -399,18 +451,26 @@ static void supervisor_end(struct supervisor *s)
 
 int supervisor_run(const struct supervisor_options *options)
 {
-    struct supervisor s = {.options = options, .priv_fd = -1, .order_fd = -1, .signal_fd = -1};
-    s.stop_by = NANOS_NEVER;
+    struct supervisor s = {.options = options,
+                           .priv_fd = -1,
+                           .order_fd = -1,
+                           .signal_fd = -1,
+                           .stop_by = NANOS_NEVER,
+                           .restart_at = NANOS_NEVER};
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (supervisor_start(&s) != 0) {
         supervisor_end(&s);
         return EXIT_FAILURE;
     }
-    s.stop_by = NANOS_NEVER;
     while (!s.done) {
-        nanos now;
-        if (event_loop_wait(s.loop, s.stop_by, &now) < 0 || now >= s.stop_by)
+        nanos now = 0;
+        if (event_loop_wait(s.loop, nanos_min(s.stop_by, s.restart_at), &now) < 0) {
+            s.status = EXIT_FAILURE;
             s.done = true;
+        }
+        s.done = s.done || now >= s.stop_by;
+        if (!s.done && now >= s.restart_at)
+            servers_restart(&s);
     }
     supervisor_end(&s);
     log_line(LOG_LEVEL_INFO, "event=stopped status=%d", s.status);

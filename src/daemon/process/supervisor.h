@@ -5,7 +5,7 @@
 /*
  * The process that keeps CAP_NET_ADMIN and sees no packet. It opens everything, starts the others
  * and then serves one small set of requests (daemon/common/channel.h), each of which touches only
- * the TUN device that it made, the routing table of that device and the NAT port.
+ * the TUN device that it made, our routing table and the NAT port.
  *
  *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
  *                   +-- keyholder  long-term secrets; asked by the engine
@@ -13,12 +13,12 @@
  *                   +-- eap        EAP methods and their passwords; asked by the engine
  *                   +-- aaa        RADIUS secrets and sockets; asked by the engine
  *                   +-- resolver   names of peers; asked by the engine
- *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it over
- * VICI
+ *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
  *
- * When one of the first six ends, the supervisor removes what it added to the host and ends too,
- * with a status that makes a service manager start it anew; when the supervisor ends, the kernel
- * ends the others.
+ * When one of the first six ends, the supervisor ends the others and starts all six anew.
+ * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
+ * came up ends the daemon, with a status for the service manager. When the supervisor is killed,
+ * the kernel ends the others; the blocks stay for the next daemon.
  */
 
 #include <stdbool.h>
@@ -29,7 +29,7 @@
 
 #define IKE_PORT      500
 #define NAT_PORT      4500
-#define TABLE_BASE    0x494b0000u /* routing table: base + index of the TUN device */
+#define ROUTE_TABLE   0x494b0000u /* of our routes; UDP port 500 lets one daemon run on a host */
 #define RULE_PRIORITY 220
 #define TUN_MTU       1400 /* of an Ethernet link, what any algorithm and IPv6 leave */
 #define TUN_MTU_MIN   1280 /* RFC 8200 section 5: less, and the device has no IPv6 */

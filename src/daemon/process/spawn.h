@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_SPAWN_H
+#define DAEMON_SPAWN_H
+
+/*
+ * The processes below the supervisor. Each is a fork and an exec of our own program, so that no two
+ * share an address layout, and no process inherits memory or descriptors that are not meant for it.
+ */
+
+#include <sys/types.h>
+
+#include "daemon/process/supervisor.h"
+#include "linux/sandbox.h"
+
+#define SPAWN_PATH_MAX 256
+
+enum process {
+    PROCESS_KEYHOLDER,
+    PROCESS_VERIFIER,
+    PROCESS_EAP,
+    PROCESS_AAA,
+    PROCESS_RESOLVER,
+    PROCESS_ENGINE,
+    PROCESS_LOADER, /* those before it serve for good, and are started anew together */
+    PROCESS_HOOKS,
+    N_PROCESSES
+};
+
+const char *process_name(enum process process);
+const struct sandbox_user *process_user(enum process process); /* not of the loader and of hooks */
+
+/* struct spawn_start - what the supervisor hands to a new process: through a memory file, whose
+ * number stands on the command line. Descriptors keep their numbers. */
+struct spawn_start {
+    uint32_t process; /* enum process */
+    int32_t parent;   /* process id of the supervisor */
+    int32_t fd;       /* its channel; not for the engine */
+    bool debug;
+    char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
+    struct engine_start engine; /* for the engine only */
+};
+
+/* spawn - starts a process. `exe_fd` is our program. It keeps the descriptors that `start` names,
+ * whatever their close-on-exec flags say. Returns the process id, or ERR_SYSTEM. */
+pid_t spawn(int exe_fd, const struct spawn_start *start) MUST_USE;
+
+/* spawn_start_read - in the new process: what spawn() handed over. `text` is the value of the
+ * option --handed. ERR_INVALID. */
+int spawn_start_read(const char *text, struct spawn_start *ret_start) MUST_USE;
+
+#endif

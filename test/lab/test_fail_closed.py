@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a connection protects never leaves in the clear, whatever dies (security.md L1, L4, L7)."""
+import os
+import signal
+
+import pytest
+
+from lab.daemons import Ikatd
+from lab.net import address
+from lab.run import wait
+from lab.settings import LAN, LAN6, end_user, gateway, merge, paths
+
+HOST = address("lan", "host")
+PROTECTED = {4: (LAN, HOST), 6: (LAN6, address("lan", "host", 6))}
+BOTH = f"{LAN}, {LAN6}"
+SERVERS = ("engine", "keyholder", "verifier", "eap", "aaa", "resolver")
+
+
+def processes(daemon):
+    """Its processes by name."""
+    found = {}
+    for pid in daemon.pids():
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                name = file.read().strip()
+        except FileNotFoundError:
+            continue
+        if name in SERVERS:
+            found[name] = pid
+    return found
+
+
+class Watch:
+    """Counts packets in the clear on the links of a host: nftables counts whatever leaves with an address that is protected."""
+
+    def __init__(self, lab, host, links=("wlan0", "lte0")):
+        self.lab, self.host = lab, host
+        names = ", ".join(f'"{link}"' for link in links)
+        rules = "".join(f"oifname {{ {names} }} {'ip' if family == 4 else 'ip6'} daddr {net} counter\n"
+                        for family, (net, _) in PROTECTED.items())
+        lab.run(host, "nft", "-f", "-", input=f"table inet watch {{ chain out {{ type filter hook postrouting priority 300;\n{rules}}}\n}}\n")
+
+    def count(self):
+        """Packets so far."""
+        text = self.lab.run(self.host, "nft", "list", "table", "inet", "watch")
+        return sum(int(word) for line in text.splitlines() for before, word in zip(line.split(), line.split()[1:]) if before == "packets")
+
+
+def settings(**conn):
+    """An End User that connects by itself."""
+    child = {"start_action": "start", "dpd_action": "restart", "remote_ts": BOTH}
+    return end_user(paths("failover", vips="0.0.0.0, ::", **conn), child)
+
+
+def gate():
+    """Its Gateway."""
+    return gateway({"pools": "inner, inner6"}, {"local_ts": BOTH})
+
+
+def traffic(lab):
+    """A packet goes there and comes back."""
+    return all("1 received" in lab.run("eu", "ping", "-c1", "-W1", target, check=False) for _, target in PROTECTED.values())
+
+
+class Noise:
+    """Packets to the protected network, all the time."""
+
+    def __init__(self, lab):
+        self.processes = [lab.start("eu", "ping", "-q", "-i", "0.01", "-n", target, stdout=-3, stderr=-3)
+                          for _, target in PROTECTED.values()]
+
+    def stop(self):
+        """Ends them."""
+        for process in self.processes:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(name="up")
+def fixture_up(world):
+    """A session, noise, and a watch on the links of the End User."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gate())
+    eu = world.ikatd(lab, "eu", settings())
+    eu.wait_paths(2)
+    watch = Watch(lab, "eu")
+    noise = Noise(lab)
+    wait(lambda: traffic(lab), "traffic")
+    yield lab, gw, eu, watch
+    noise.stop()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_server_is_killed(up, name):
+    """L1: kill -9 of one process: the supervisor starts all three anew, the session comes back, nothing leaked meanwhile."""
+    lab, _, eu, watch = up
+    for _ in range(2):
+        before = processes(eu)
+        assert set(before) == set(SERVERS)
+        os.kill(before[name], signal.SIGKILL)
+        wait(lambda b=before: set(processes(eu).values()).isdisjoint(b.values()) and len(processes(eu)) == len(SERVERS), "new processes", 20)
+        wait(lambda: traffic(lab), "traffic again", 20)
+    assert watch.count() == 0
+    assert eu.stop() == 0
+    wait(lambda: not traffic(lab) and watch.count() > 0, "an end on purpose gives the host its own way back")
+
+
+def test_supervisor_is_killed(world, up):
+    """L1: what it blocked stays until the next daemon has the session, and goes when that one is stopped on purpose."""
+    lab, _, eu, watch = up
+    eu.kill()
+    assert "No route to host" in lab.run("eu", "ip", "route", "get", HOST, check=False)
+    assert not traffic(lab)
+    again = Ikatd(lab, "eu", eu.settings)
+    world.daemons.append(again)
+    again.start()
+    wait(lambda: traffic(lab), "traffic again", 20)
+    assert watch.count() == 0
+    assert again.stop() == 0
+    assert "No route to host" not in lab.run("eu", "ip", "route", "get", HOST, check=False)
+    assert not [line for line in lab.run("eu", "ip", "rule").splitlines() if "proto 171" in line or line.startswith(("219:", "220:"))]
+
+
+def test_links_go_and_come(up):
+    """L1, L7: link loss, roaming to the other one, both gone, reload: 0 packets in the clear."""
+    lab, _, eu, watch = up
+    for access in ("wlan", "lte"):
+        lab.cut(access)
+    for access in ("lte", "wlan"):
+        lab.restore(access)
+    wait(lambda: traffic(lab), "traffic again", 30)
+    lab.cut("wlan")
+    wait(lambda: traffic(lab), "traffic on the other link", 30)
+    eu.load(settings(stable_for="1s"))
+    wait(lambda: traffic(lab), "traffic after the reload", 30)
+    lab.restore("wlan")
+    assert watch.count() == 0
+
+
+def test_lease_changes(world, up):
+    """L1: the session comes back with another inner address."""
+    lab, gw, eu, watch = up
+    before = eu.session()["config"]["addresses"]
+    gw.kill()
+    other = Ikatd(lab, "gw", merge(gw.settings, {"pools": {"inner": {"addrs": "10.31.0.0/24"}}}))
+    world.daemons.append(other)
+    other.start()
+    wait(lambda: (s := eu.session()) and s["config"]["addresses"] not in ([], before) and traffic(lab), "another address", 30)
+    assert watch.count() == 0
+
+
+def test_before_the_first_login(world):
+    """L1: from the start on, though the Gateway is not there."""
+    lab = world.lab()
+    watch = Watch(lab, "eu")
+    eu = world.ikatd(lab, "eu", settings())
+    assert not traffic(lab) and watch.count() == 0
+    eu.ikat("down", "home", check=False)
+    wait(lambda: not traffic(lab) and watch.count() > 0, "down: the host's own way is back")
+
+
+def test_bypass(world):
+    """on_failure = bypass: without a session, packets leave in the clear."""
+    lab = world.lab()
+    watch = Watch(lab, "eu")
+    gw = world.ikatd(lab, "gw", gate())
+    eu = world.ikatd(lab, "eu", settings(on_failure="bypass"))
+    eu.wait_paths(2)
+    wait(lambda: traffic(lab), "traffic")
+    assert watch.count() == 0
+    gw.stop()
+    wait(lambda: not eu.sas() and not traffic(lab) and watch.count() > 0, "in the clear", 20)
+    os.kill(processes(eu)["engine"], signal.SIGKILL)
+    wait(lambda: len(processes(eu)) == len(SERVERS), "it is started anew")
