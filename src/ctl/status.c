@@ -14,6 +14,8 @@
 #define BOLD   "\033[1m"
 #define PLAIN  "\033[0m"
 
+#define STATS_MS 10000
+
 bool status_fetch(struct client *client, struct status *ret_status)
 {
     struct status status = {
@@ -21,7 +23,11 @@ bool status_fetch(struct client *client, struct status *ret_status)
         .sas = client_list(client, "list-sas", "list-sa"),
         .paths = client_list(client, "list-paths", "list-path"),
     };
-    if (status.sessions == NULL || status.sas == NULL || status.paths == NULL) {
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "stats");
+    status.stats = client_request(client, &w, NULL, NULL, STATS_MS);
+    if (status.sessions == NULL || status.sas == NULL || status.paths == NULL ||
+        status.stats == NULL) {
         status_done(&status);
         return false;
     }
@@ -34,6 +40,7 @@ void status_done(struct status *status)
     tree_free(status->sessions);
     tree_free(status->sas);
     tree_free(status->paths);
+    tree_free(status->stats);
     *status = (struct status){0};
 }
 
@@ -362,6 +369,11 @@ void status_print(const struct status *status, bool colour)
         print_session_paths(status, session, colour);
     }
     print_idle(status, colour);
+    const struct tree *ikat = tree_get(status->stats, "ikat");
+    if (strcmp(tree_text_or(ikat, "packet-filter", "yes"), "no") == 0)
+        printf("%swithout packet filter%s: packets in the clear are not kept from protected "
+               "networks (no nftables)\n",
+               colour ? RED : "", colour ? PLAIN : "");
 }
 
 /* print_lanes - the paths that carry flows together with others. */

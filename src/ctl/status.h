@@ -8,7 +8,7 @@
 #include "ctl/client.h"
 
 struct status {
-    struct tree *sessions, *sas, *paths; /* owned */
+    struct tree *sessions, *sas, *paths, *stats; /* owned */
 };
 
 bool status_fetch(struct client *client, struct status *ret_status);

@@ -240,6 +240,8 @@ static const int supervisor_calls[] = {
     SCMP_SYS(sendmmsg),
     SCMP_SYS(socketpair),
     SCMP_SYS(pipe2),
+    SCMP_SYS(select),
+    SCMP_SYS(pselect6),
     SCMP_SYS(memfd_create),
     SCMP_SYS(pread64),
     SCMP_SYS(pwrite64),

@@ -165,6 +165,20 @@ static int nonblocking(int fd)
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
 }
 
+/* The supervisor has answered; an end of it comes by the other channel as well. */
+static void on_host(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct host_sockets sockets;
+    if ((events & EVENT_GONE) != 0)
+        event_loop_remove(e->loop, fd);
+    while (host_answer(e->host, &sockets))
+        if (sockets.id != 0)
+            engine_path_bound(e, &sockets);
+    engine_routes_decide(e);
+    engine_pump(e);
+}
+
 static int loop_fill(struct engine *e)
 {
     const struct engine_start *start = e->start;
@@ -173,7 +187,8 @@ static int loop_fill(struct engine *e)
         nonblocking(start->aaa_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
         nonblocking(start->hooks_fd) != 0 || engine_io_add(e) != 0 || engine_helpers_add(e) != 0 ||
         engine_jobs_add(e) != 0 || engine_eap_add(e) != 0 ||
-        event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0)
+        event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0 ||
+        event_loop_add(e->loop, start->priv_fd, EVENT_READ, on_host, e) != 0)
         return failed("event loop");
     engine_ops_init(e);
     e->vici = vici_server_new(&e->ops, e->loop, start->vici_fd);
@@ -216,10 +231,10 @@ static int engine_begin(struct engine *e, pid_t parent)
     /* from here on: no new descriptors but accepted control connections, no files */
     if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)
         error = failed("system call filter");
-    if (error == 0)
+    if (error == 0) {
         engine_links_read(e);
-    if (error == 0 && host_ready(e->host) != 0)
-        error = failed("supervisor");
+        host_ready(e->host);
+    }
     return error;
 }
 
@@ -282,6 +297,7 @@ static void engine_end(struct engine *e)
     e->reqids = reqids_free(e->reqids);
     e->hooks = engine_hooks_free(e->hooks);
     e->host = host_free(e->host);
+    free(e->waits);
     e->monitor = netlink_monitor_free(e->monitor);
     e->loop = event_loop_free(e->loop);
     e->crypto = crypto_free(e->crypto);

@@ -36,16 +36,20 @@ static void child_install(struct engine *e, const struct ike_event *event)
         reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
         if (ours)
             host_addresses(e->host, sa.config_owner, sa.config);
-        const struct engine_route route = {install->child, install->sa, install->session,
-                                           &install->local_ts, &install->remote_ts};
-        engine_routes_set(e, &route);
         if (ours && sa.config_owner == install->session)
             engine_hold(e, session.conn, install->policy,
                         &(struct engine_held){&install->remote_ts, &session.config});
-    } else {
-        log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
-                 error_text(result.error));
+        else if (known && !ours && session.conn->n_remote_addrs > 0 &&
+                 !engine_is_held(e, session.conn->name, install->policy->name))
+            engine_remote_hold(e, session.conn, install->policy);
+        const struct engine_route route = {install->child,      install->sa,
+                                           install->session,    &install->local_ts,
+                                           &install->remote_ts, event->job};
+        engine_routes_set(e, &route); /* completes the job */
+        return;
     }
+    log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
+             error_text(result.error));
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
@@ -54,8 +58,8 @@ static int child_reselect(struct engine *e, const struct ike_child_info *child)
 {
     const struct esp_ts_list local = install_selectors(&child->local_ts),
                              remote = install_selectors(&child->remote_ts);
-    const struct engine_route route = {child->id, child->sa, child->session, &child->local_ts,
-                                       &child->remote_ts};
+    const struct engine_route route = {child->id,        child->sa,         child->session,
+                                       &child->local_ts, &child->remote_ts, 0};
     int error = esp_plane_child_selectors(e->plane, child->id, &local, &remote);
     if (error == 0)
         engine_routes_set(e, &route);

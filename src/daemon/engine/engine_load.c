@@ -95,6 +95,8 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_secrets(e, load, names);
     if (error == 0)
         error = switch_conns(e, load, names);
+    if (error == 0)
+        engine_pools_check(e);
     free(names);
     return error;
 }

@@ -30,6 +30,11 @@ static struct pools *op_pools(void *engine)
     return ((struct engine *)engine)->pools;
 }
 
+static void op_pools_changed(void *engine)
+{
+    engine_pools_check(engine);
+}
+
 /* --- connections --- */
 
 static bool conn_wanted(const struct engine *e, const char *name)
@@ -132,7 +137,7 @@ static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ik
     for (uint8_t i = 0; i < old->n_children; i++) {
         const struct ike_child_policy *now = conn_child(conn, old->children[i].name);
         if (now == NULL || (restart && now->start_action == IKE_START_NONE))
-            host_release(e->host, conn->name, old->children[i].name);
+            host_unload(e->host, conn->name, old->children[i].name);
     }
     if (restart)
         conn_end(e, conn->name);
@@ -159,6 +164,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     if (fresh && (!wanted || restart) && !e->stopping)
         conn_start(e, conn);
     engine_traps_renew(e);
+    engine_conn_networks_hold(e, conn);
     return 0;
 }
 
@@ -184,11 +190,12 @@ static int op_conn_unload(void *engine, const char *name)
     struct engine *e = engine;
     engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);
-    host_release(e->host, name, NULL);
+    host_unload(e->host, name, NULL);
     int error = ike_conn_remove(e->ike, name);
     if (error == 0)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
     engine_traps_renew(e);
+    engine_routes_renew(e);
     return error;
 }
 
@@ -500,6 +507,11 @@ static void op_unwatch(void *engine, void *context)
 }
 
 /* --- looking in --- */
+
+static bool op_filtered(void *engine)
+{
+    return ((const struct engine *)engine)->start->filtered;
+}
 
 static uint32_t op_reqid(void *engine, ike_child_id child)
 {

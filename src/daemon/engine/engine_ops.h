@@ -136,6 +136,7 @@ struct engine_ops {
     int (*radius_unload)(void *engine, const char *name);
     bool (*radius_at)(void *engine, size_t index, char ret_name[LIMIT_NAME]);
     struct pools *(*pools)(void *engine);
+    void (*pools_changed)(void *engine); /* after a pool was loaded or unloaded */
 
     /* initiate - a session of the connection, or a further child of it. `timeout` 0: until it is
      * decided. ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
@@ -149,6 +150,7 @@ struct engine_ops {
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
 
+    bool (*filtered)(void *engine); /* packets in the clear are kept from protected networks */
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* interface_name - of an index; false: none that is known. */
@@ -178,10 +180,11 @@ struct engine_ops {
         .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
         .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
         .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
-        .radius_at = op_radius_at, .pools = op_pools, .initiate = op_initiate,                     \
-        .terminate = op_terminate, .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid,    \
-        .traffic = op_traffic, .interface_name = op_interface_name, .trap_at = op_trap_at,         \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
+        .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
+        .filtered = op_filtered, .initiate = op_initiate, .terminate = op_terminate,               \
+        .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,        \
+        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
+        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
     }
 
 #endif

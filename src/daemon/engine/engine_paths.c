@@ -24,8 +24,6 @@ static bool path_same(const struct bound_path *b, const struct ike_path *path)
 void engine_path_bind(struct engine *e, const struct ike_path *path)
 {
     struct bound_path *unused = NULL;
-    int fds[LIMIT_WORKERS];
-    unsigned n;
     if (path->interface == 0 || path->local.port != NAT_PORT)
         return;
     for (size_t i = 0; i < ENGINE_PATHS; i++) {
@@ -34,16 +32,31 @@ void engine_path_bind(struct engine *e, const struct ike_path *path)
         if (e->bound[i].id == 0)
             unused = &e->bound[i];
     }
-    if (unused == NULL || host_path_sockets(e->host, path->interface, &path->local, fds, &n) != 0)
+    if (unused == NULL)
         return;
     uint32_t id = (uint32_t)engine_number(e);
-    int error = esp_plane_path_socket_add(e->plane, id, path->interface, &path->local, fds, n);
-    if (error == 0)
-        *unused = (struct bound_path){id, path->interface, path->local};
-    for (unsigned i = 0; error != 0 && i < n; i++)
-        close(fds[i]);
-    log_line(LOG_LEVEL_DEBUG, "event=path-sockets interface=%u result=%s", path->interface,
-             error_text(error));
+    *unused = (struct bound_path){.id = id, .interface = path->interface, .local = path->local};
+    host_path_sockets(e->host, id, path->interface, &path->local);
+}
+
+void engine_path_bound(struct engine *e, const struct host_sockets *sockets)
+{
+    struct bound_path *bound = NULL;
+    int error = sockets->error != 0 ? sockets->error : ERR_NOT_FOUND;
+    for (size_t i = 0; i < ENGINE_PATHS; i++)
+        if (e->bound[i].id == sockets->id)
+            bound = &e->bound[i];
+    if (bound != NULL && sockets->error == 0)
+        error = esp_plane_path_socket_add(e->plane, sockets->id, bound->interface, &bound->local,
+                                          sockets->fds, sockets->n);
+    for (unsigned i = 0; error != 0 && i < sockets->n; i++)
+        close(sockets->fds[i]);
+    log_line(LOG_LEVEL_DEBUG, "event=path-sockets interface=%u result=%s",
+             bound == NULL ? 0 : bound->interface, error_text(error));
+    if (bound != NULL && error == 0)
+        bound->there = true;
+    else if (bound != NULL)
+        *bound = (struct bound_path){0};
 }
 
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
@@ -70,9 +83,9 @@ static void inner_mtu_settle(struct engine *e)
     }
     unsigned mtu = least - (LINK_MTU - TUN_MTU);
     mtu = mtu > TUN_MTU_MIN && least > LINK_MTU - TUN_MTU ? mtu : TUN_MTU_MIN;
-    if (mtu == (e->inner_mtu != 0 ? e->inner_mtu : TUN_MTU) ||
-        host_mtu(e->host, (uint16_t)mtu) != 0)
+    if (mtu == (e->inner_mtu != 0 ? e->inner_mtu : TUN_MTU))
         return;
+    host_mtu(e->host, (uint16_t)mtu);
     e->inner_mtu = (uint16_t)mtu;
     log_line(LOG_LEVEL_INFO, "event=inner-mtu mtu=%u", mtu);
 }
@@ -124,7 +137,7 @@ void engine_paths_check(struct engine *e, size_t n_links)
         struct bound_path *b = &e->bound[i];
         if (b->id == 0 || address_there(e, n_links, b))
             continue;
-        if (esp_plane_path_socket_remove(e->plane, b->id) == 0)
+        if (!b->there || esp_plane_path_socket_remove(e->plane, b->id) == 0)
             *b = (struct bound_path){0};
     }
 }

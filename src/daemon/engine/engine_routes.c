@@ -7,7 +7,11 @@
  * address that they do take, the one of the path before others.
  */
 
+#include <stdlib.h>
+
+#include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
+#include "daemon/engine/pools.h"
 
 static bool takes(const struct ike_ts_list *list, const struct address *address)
 {
@@ -34,6 +38,49 @@ static bool has_address(const struct path_link *links, const struct address *add
     return false;
 }
 
+static void consider_links(const struct engine *e, const struct ike_ts_list *local_ts,
+                           struct host_own *own)
+{
+    for (size_t i = 0; i < PATH_LINKS; i++)
+        for (size_t j = 0; e->links[i].up && j < e->links[i].n_addresses && j < PATH_LINK_ADDRESSES;
+             j++)
+            consider(local_ts, &e->links[i].addresses[j], own);
+}
+
+/* wait_add - for the answers to what was just asked. */
+static int wait_add(struct engine *e, ike_child_id child, ike_job_id job)
+{
+    if (e->n_waits == e->waits_cap) {
+        size_t cap = e->waits_cap == 0 ? 64 : e->waits_cap * 2;
+        struct child_wait *waits = reallocarray(e->waits, cap, sizeof(waits[0]));
+        if (waits == NULL)
+            return ERR_NO_MEMORY;
+        e->waits = waits;
+        e->waits_cap = cap;
+    }
+    e->waits[e->n_waits++] = (struct child_wait){child, job, host_asked(e->host)};
+    return 0;
+}
+
+/* child_decided - a Child SA without its routes is taken down, and the peer is told. */
+static void child_decided(struct engine *e, ike_child_id child, ike_job_id job, int error)
+{
+    struct ike_child_info info;
+    const struct ike_result result = {.error = error};
+    if (error != 0)
+        log_line(LOG_LEVEL_WARNING, "event=child-refused child=%u reason=route error=%s", child,
+                 error_text(error));
+    if (job != 0) {
+        ike_complete(e->ike, job, &result, e->now);
+        return;
+    }
+    const struct ike_command command = {
+        .kind = IKE_CMD_DELETE_CHILD, .child_id = child, .tag = engine_number(e)};
+    if (error != 0 && ike_child_get(e->ike, child, &info) &&
+        ike_command(e->ike, &command, e->now) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=delete-failed child=%u", child);
+}
+
 void engine_routes_set(struct engine *e, const struct engine_route *route)
 {
     struct host_own own = {0};
@@ -43,12 +90,128 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
         ike_sa_get(e->ike, route->sa, &sa) && ike_session_get(e->ike, route->session, &session);
     if (there && has_address(e->links, &sa.path.local.address))
         consider(route->local_ts, &sa.path.local.address, &own);
-    for (size_t i = 0; i < PATH_LINKS; i++)
-        for (size_t j = 0; e->links[i].up && j < e->links[i].n_addresses && j < PATH_LINK_ADDRESSES;
-             j++)
-            consider(route->local_ts, &e->links[i].addresses[j], &own);
-    host_routes(e->host, route->child, route->remote_ts,
-                there && session.role == IKE_END_USER ? sa.config : NULL, &own);
+    consider_links(e, route->local_ts, &own);
+    const struct host_child child = {.id = route->child,
+                                     .session = route->session,
+                                     .config =
+                                         there && session.role == IKE_END_USER ? sa.config : NULL,
+                                     .own = &own};
+    int error = host_routes(e->host, &child, route->remote_ts);
+    bool decided = error != 0 || host_answered(e->host) == host_asked(e->host);
+    if (!decided)
+        error = wait_add(e, route->child, route->job);
+    if (decided || error != 0)
+        child_decided(e, route->child, route->job,
+                      error != 0 ? error : host_child_error(e->host, route->child));
+}
+
+void engine_routes_decide(struct engine *e)
+{
+    size_t n = 0;
+    while (n < e->n_waits && e->waits[n].asked <= host_answered(e->host)) {
+        const struct child_wait wait = e->waits[n++];
+        child_decided(e, wait.child, wait.job, host_child_error(e->host, wait.child));
+    }
+    e->n_waits -= n;
+    if (n > 0)
+        memmove(e->waits, e->waits + n, e->n_waits * sizeof(e->waits[0]));
+}
+
+/* --- networks that the configuration names --- */
+
+/* is_default - two halves are a default route as well. It protects nothing in particular. */
+static bool is_default(const struct address_range *range)
+{
+    unsigned prefix_len;
+    return range_to_prefix(range, &prefix_len) && prefix_len < 2;
+}
+
+void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *name)
+{
+    struct pool_status pool;
+    static const struct ike_config none;
+    struct ike_ts_list list = {.n = 1};
+    struct host_own own = {0};
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        consider_links(e, &conn->children[i].local_ts.fixed, &own);
+    for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
+        if (strcmp(pool.config->name, name) != 0)
+            continue;
+        list.ts[0].range = pool.config->range;
+        const struct host_hold wanted = {.conn = POOL_HOLD,
+                                         .child = name,
+                                         .remote_ts = &list,
+                                         .config = &none,
+                                         .own = &own,
+                                         .block = conn->on_failure == IKE_ON_FAILURE_BLOCK,
+                                         .standing = true};
+        host_hold(e->host, &wanted);
+    }
+}
+
+static bool has_pool(const struct ike_conn *conn, const char *name)
+{
+    for (size_t i = 0; i < conn->n_pools; i++)
+        if (strcmp(conn->pools[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* conn_of_pool - NULL: no connection has it. */
+static const struct ike_conn *conn_of_pool(struct engine *e, const char *name)
+{
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        if (has_pool(conn, name))
+            return conn;
+    return NULL;
+}
+
+void engine_pools_check(struct engine *e)
+{
+    const char *conn, *name;
+    struct pool_status pool;
+    for (size_t i = 0; host_hold_at(e->host, i, &conn, &name); i++) {
+        bool there = strcmp(conn, POOL_HOLD) != 0;
+        for (size_t j = 0; !there && pools_status(e->pools, j, &pool); j++)
+            there = strcmp(pool.config->name, name) == 0;
+        if (!there)
+            host_unload(e->host, POOL_HOLD, name);
+    }
+    for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
+        const struct ike_conn *user = conn_of_pool(e, pool.config->name);
+        if (user != NULL)
+            engine_pool_hold(e, user, pool.config->name);
+    }
+}
+
+void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
+                        const struct ike_child_policy *child)
+{
+    static const struct ike_config none;
+    struct host_own own = {0};
+    struct ike_ts_list list = {0};
+    for (size_t i = 0; i < child->remote_ts.fixed.n; i++)
+        if (!is_default(&child->remote_ts.fixed.ts[i].range))
+            list.ts[list.n++] = child->remote_ts.fixed.ts[i];
+    consider_links(e, &child->local_ts.fixed, &own);
+    const struct host_hold wanted = {.conn = conn->name,
+                                     .child = child->name,
+                                     .remote_ts = &list,
+                                     .config = &none,
+                                     .own = &own,
+                                     .block = true,
+                                     .standing = conn->n_remote_addrs == 0};
+    if (list.n > 0 && conn->on_failure == IKE_ON_FAILURE_BLOCK)
+        host_hold(e->host, &wanted);
+}
+
+void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn)
+{
+    for (size_t i = 0; i < conn->n_pools; i++)
+        engine_pool_hold(e, conn, conn->pools[i]);
+    for (uint8_t i = 0; conn->n_remote_addrs == 0 && i < conn->n_children; i++)
+        engine_remote_hold(e, conn, &conn->children[i]);
 }
 
 static bool same_addresses(const struct path_link *a, const struct path_link *b)
@@ -60,14 +223,22 @@ static bool same_addresses(const struct path_link *a, const struct path_link *b)
     return true;
 }
 
-void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS])
+void engine_routes_renew(struct engine *e)
 {
     struct ike_child_info child = {0};
-    if (same_addresses(before, e->links))
-        return;
     while (ike_child_next(e->ike, child.id, &child)) {
-        const struct engine_route route = {child.id, child.sa, child.session, &child.local_ts,
-                                           &child.remote_ts};
+        const struct engine_route route = {child.id,        child.sa,         child.session,
+                                           &child.local_ts, &child.remote_ts, 0};
         engine_routes_set(e, &route);
     }
+}
+
+void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS])
+{
+    struct ike_conn *conn;
+    if (same_addresses(before, e->links))
+        return;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        engine_conn_networks_hold(e, conn);
+    engine_routes_renew(e);
 }

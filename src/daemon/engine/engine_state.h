@@ -71,8 +71,16 @@ struct trapped {
     nanos until;
 };
 
+/* struct child_wait - whose routes the supervisor has not decided on yet, oldest first */
+struct child_wait {
+    ike_child_id child;
+    ike_job_id job; /* 0: none */
+    uint64_t asked; /* decided when so many requests are answered */
+};
+
 struct bound_path {
     uint32_t id; /* 0: free */
+    bool there;  /* the data plane has its sockets; else the supervisor was asked */
     uint32_t interface;
     struct endpoint local;
 };
@@ -117,6 +125,8 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
+    struct child_wait *waits; /* owned */
+    size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
     struct credentials *credentials;
@@ -236,18 +246,35 @@ void engine_mtu_carrier(struct engine *e, uint32_t interface);
 
 /* engine_paths.c: at the first use of a path; after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
+void engine_path_bound(struct engine *e, const struct host_sockets *sockets);
 void engine_paths_check(struct engine *e, size_t n_links);
 
-/* engine_routes.c: of a Child SA, once more after a move; of all, after links were read anew that
- * were as `before` */
+/* engine_routes.c. engine_routes_set - of a Child SA, once more after a move: `job` is completed
+ * when they are there (0: none waits); without one of them, the Child SA is taken down.
+ * engine_routes_decide - after answers of the supervisor. engine_routes_renew - of all Child SAs,
+ * after holds that may have covered them went; _check - after links were read anew that were as
+ * `before`. */
 struct engine_route {
     ike_child_id child;
     ike_sa_id sa;
     ike_session_id session;
     const struct ike_ts_list *local_ts, *remote_ts;
+    ike_job_id job;
 };
 void engine_routes_set(struct engine *e, const struct engine_route *route);
+void engine_routes_decide(struct engine *e);
+void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
+
+/* What the configuration names has one route each, however many Child SAs need it: the pools of a
+ * connection, and the fixed remote selectors of a Gateway's. POOL_HOLD is no name of a connection.
+ */
+#define POOL_HOLD "\x01pool"
+void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn);
+void engine_pools_check(struct engine *e); /* pools were loaded or unloaded */
+void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *pool);
+void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
+                        const struct ike_child_policy *child);
 
 /* engine_connect_forget - wishes for the connection that still wait for an address. */
 void engine_connect_forget(struct engine *e, const char *conn_name);
@@ -291,6 +318,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
  * was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);
+bool engine_is_held(const struct engine *e, const char *conn, const char *child);
 void engine_traps_renew(struct engine *e);
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */
 void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);

@@ -51,10 +51,10 @@ bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
     return true;
 }
 
-static bool is_held(const struct host *host, const char *conn, const char *child)
+bool engine_is_held(const struct engine *e, const char *conn, const char *child)
 {
     const char *held_conn, *held_child;
-    for (size_t i = 0; host_hold_at(host, i, &held_conn, &held_child); i++)
+    for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++)
         if (strcmp(held_conn, conn) == 0 && strcmp(held_child, child) == 0)
             return true;
     return false;
@@ -68,7 +68,7 @@ void engine_traps_renew(struct engine *e)
         for (uint8_t c = 0; c < conn->n_children; c++)
             if (is_trap(conn, &conn->children[c])) {
                 any = true;
-                if (!is_held(e->host, conn->name, conn->children[c].name))
+                if (!engine_is_held(e, conn->name, conn->children[c].name))
                     (void)engine_trap_set(e, conn, &conn->children[c]);
             }
     esp_plane_acquire(e->plane, any);

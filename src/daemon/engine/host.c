@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine/host.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/map.h"
-#include "daemon/common/channel.h"
 #include "daemon/common/log.h"
+#include "daemon/engine/requests.h"
 
-#define ROUTES_PER_RANGE 64 /* prefixes that one selector may fall into */
+/* How many prefixes of its own a Child SA and a session may have: a peer that chooses odd ranges
+ * must not use up what the supervisor grants. */
+#define ROUTES_PER_CHILD   64
+#define ROUTES_PER_SESSION 256
 
 /* who claims: sessions claim addresses, Child SAs claim routes, holds claim both */
 #define HOLD_OWNER UINT32_C(0x80000000) /* identifiers of the core count from 1 */
@@ -19,7 +21,9 @@ struct claim {
     enum claim_kind kind;
     uint32_t owner;
     uint8_t prefix_len;
-    bool own; /* a route from an address that is the host's anyway */
+    bool own;         /* a route from an address that is the host's anyway */
+    int error;        /* the supervisor did not do it */
+    uint32_t session; /* that a Child SA's route counts for; 0: none */
     struct address address, source;
     struct claim *what_next;  /* with the same key of what is claimed */
     struct claim *owner_next; /* of the same owner and kind */
@@ -27,14 +31,18 @@ struct claim {
 
 struct hold {
     char conn[LIMIT_NAME], child[LIMIT_NAME]; /* conn empty: free */
+    bool standing;
     uint32_t owner;
 };
 
 struct host {
-    int priv_fd;
-    struct map by_what;  /* -> first claim */
-    struct map by_owner; /* -> first claim, which the table owns */
-    struct hold *holds;  /* owned */
+    struct requests *requests;
+    struct map by_what;    /* -> first claim */
+    struct map by_owner;   /* -> first claim, which the table owns */
+    struct map by_session; /* -> how many routes its Child SAs claim */
+    /* how many prefixes of each length holds have routes to, by family */
+    uint32_t held4[33], held6[129];
+    struct hold *holds; /* owned */
     size_t n_holds;
     uint32_t last_owner; /* of holds */
 };
@@ -42,16 +50,9 @@ struct host {
 struct host *host_new(int priv_fd)
 {
     struct host *host = calloc(1, sizeof(*host));
-    /* the supervisor answers at once, or it is gone and so are we */
-    struct timeval patience = {.tv_sec = 3};
-    if (host == NULL)
-        return NULL;
-    host->priv_fd = priv_fd;
-    if (setsockopt(priv_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
-        free(host);
-        return NULL;
-    }
-    return host;
+    if (host != NULL)
+        host->requests = requests_new(priv_fd);
+    return host == NULL || host->requests != NULL ? host : host_free(host);
 }
 
 struct host *host_free(struct host *host)
@@ -66,56 +67,50 @@ struct host *host_free(struct host *host)
         }
     map_done(&host->by_owner);
     map_done(&host->by_what);
+    map_done(&host->by_session);
+    requests_free(host->requests);
     free(host->holds);
     free(host);
     return NULL;
 }
 
-static int ask(struct host *host, const struct priv_request *request, int *ret_fds, unsigned *ret_n)
+/* --- requests --- */
+
+static void ask(struct host *host, const struct priv_request *request, uint32_t id)
 {
-    struct priv_answer answer;
-    unsigned n = 0;
-    int fds[LIMIT_WORKERS];
-    int error = channel_send(host->priv_fd, request, sizeof(*request), NULL, 0);
-    if (error == 0)
-        error = channel_recv(host->priv_fd, &answer, sizeof(answer), fds, &n);
-    if (error != 0) {
-        log_line(LOG_LEVEL_ERROR, "event=supervisor-silent kind=%u error=%s", request->kind,
-                 error_text(error));
-        return ERR_SYSTEM;
-    }
-    bool wanted = ret_fds != NULL && answer.error == 0 && n == answer.n_fds;
-    for (unsigned i = 0; i < n; i++) {
-        if (wanted)
-            ret_fds[i] = fds[i];
-        else
-            close(fds[i]);
-    }
-    if (wanted)
-        *ret_n = n;
-    return answer.error;
+    if (requests_ask(host->requests, request, id) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=request-lost kind=%u reason=\"%s\"", request->kind,
+                 error_text(ERR_NO_MEMORY));
 }
 
-int host_ready(struct host *host)
+void host_ready(struct host *host)
 {
-    const struct priv_request request = {.kind = PRIV_READY};
-    return ask(host, &request, NULL, NULL);
+    ask(host, &(struct priv_request){.kind = PRIV_READY}, 0);
 }
 
-int host_mtu(struct host *host, uint16_t mtu)
+void host_mtu(struct host *host, uint16_t mtu)
 {
-    const struct priv_request request = {.kind = PRIV_MTU, .mtu = mtu};
-    return ask(host, &request, NULL, NULL);
+    ask(host, &(struct priv_request){.kind = PRIV_MTU, .mtu = mtu}, 0);
 }
 
-int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,
-                      int ret_fds[LIMIT_WORKERS], unsigned *ret_n)
+void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
+                       const struct endpoint *local)
 {
     const struct priv_request request = {.kind = PRIV_PATH_SOCKETS,
                                          .interface = interface,
                                          .address = local->address,
                                          .port = local->port};
-    return ask(host, &request, ret_fds, ret_n);
+    ask(host, &request, id);
+}
+
+uint64_t host_asked(const struct host *host)
+{
+    return requests_asked(host->requests);
+}
+
+uint64_t host_answered(const struct host *host)
+{
+    return requests_answered(host->requests);
 }
 
 static bool claim_same(const struct claim *a, const struct claim *b)
@@ -147,17 +142,46 @@ static const struct claim *claim_find(const struct host *host, const struct clai
     return claim;
 }
 
+/* session_count - one claim more or less of its Child SAs. ERR_NO_MEMORY: of more only. */
+static int session_count(struct host *host, uint32_t session, int change)
+{
+    uintptr_t n = (uintptr_t)map_get(&host->by_session, session);
+    n = change > 0 ? n + 1 : n - 1;
+    if (n == 0)
+        map_replace(&host->by_session, session, NULL);
+    else
+        return map_set(&host->by_session, session, (void *)n);
+    return 0;
+}
+
+static uint32_t *held_count(struct host *host, const struct claim *claim)
+{
+    return claim->address.family == ADDRESS_V6 ? &host->held6[claim->prefix_len]
+                                               : &host->held4[claim->prefix_len];
+}
+
+static bool is_held_route(const struct claim *claim)
+{
+    return claim->kind == CLAIM_ROUTE && (claim->owner & HOLD_OWNER) != 0;
+}
+
 static int claim_link(struct host *host, struct claim *claim)
 {
     uint64_t what = what_key(claim), owner = owner_key(claim->kind, claim->owner);
     claim->what_next = map_get(&host->by_what, what);
     claim->owner_next = map_get(&host->by_owner, owner);
-    if (map_set(&host->by_what, what, claim) != 0)
+    if (claim->session != 0 && session_count(host, claim->session, 1) != 0)
         return ERR_NO_MEMORY;
-    if (map_set(&host->by_owner, owner, claim) == 0)
-        return 0;
-    map_replace(&host->by_what, what, claim->what_next);
-    return ERR_NO_MEMORY;
+    int error = map_set(&host->by_what, what, claim);
+    if (error == 0 && map_set(&host->by_owner, owner, claim) != 0) {
+        map_replace(&host->by_what, what, claim->what_next);
+        error = ERR_NO_MEMORY;
+    }
+    if (error == 0 && is_held_route(claim))
+        ++*held_count(host, claim);
+    if (error != 0 && claim->session != 0)
+        (void)session_count(host, claim->session, -1);
+    return error;
 }
 
 /* claim_unlink - its owner has forgotten it already. */
@@ -169,6 +193,10 @@ static void claim_unlink(struct host *host, const struct claim *claim)
         at = &(*at)->what_next;
     *at = claim->what_next;
     map_replace(&host->by_what, what, first);
+    if (claim->session != 0)
+        (void)session_count(host, claim->session, -1);
+    if (is_held_route(claim))
+        --*held_count(host, claim);
 }
 
 static const uint32_t claim_requests[][2] = {
@@ -180,41 +208,64 @@ static const char *const claim_names[] = {"address", "route", "block"};
 
 static void change(struct host *host, const struct claim *claim, bool add)
 {
-    char text[ADDRESS_TEXT_MAX];
-    struct priv_request request = {.address = claim->address,
+    struct priv_request request = {.kind = claim_requests[claim->kind][add],
+                                   .address = claim->address,
                                    .prefix_len = claim->prefix_len,
                                    .source = claim->source,
                                    .first = claim->own};
-    request.kind = claim_requests[claim->kind][add];
-    if (!priv_request_check(&request)) {
-        /* what the peer assigned or a selector names, but nobody may have: not ours to ask for */
-        log_line(LOG_LEVEL_WARNING, "event=host-refused what=%s/%u",
-                 address_print(&claim->address, text), (unsigned)claim->prefix_len);
-        return;
-    }
-    int error = ask(host, &request, NULL, NULL);
-    log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "event=%s-%s what=%s/%u result=%s",
-             claim_names[claim->kind], add ? "add" : "remove", address_print(&claim->address, text),
-             (unsigned)claim->prefix_len, error_text(error));
+    ask(host, &request, 0);
 }
 
-static void claim_add(struct host *host, const struct claim *claim)
+/* claim_sound - what the peer assigned or a selector names, but nobody may have, is not asked for.
+ */
+static bool claim_sound(const struct claim *claim)
+{
+    char text[ADDRESS_TEXT_MAX];
+    const struct priv_request request = {.kind = claim_requests[claim->kind][true],
+                                         .address = claim->address,
+                                         .prefix_len = claim->prefix_len,
+                                         .source = claim->source,
+                                         .first = claim->own};
+    if (priv_request_check(&request))
+        return true;
+    log_line(LOG_LEVEL_WARNING, "event=host-refused what=%s/%u",
+             address_print(&claim->address, text), (unsigned)claim->prefix_len);
+    return false;
+}
+
+static bool claim_is_mine(const struct host *host, const struct claim *claim)
 {
     const struct claim *mine = map_get(&host->by_owner, owner_key(claim->kind, claim->owner));
-    for (; mine != NULL; mine = mine->owner_next)
-        if (claim_same(mine, claim))
-            return;
-    bool there = claim_find(host, claim) != NULL;
+    while (mine != NULL && !claim_same(mine, claim))
+        mine = mine->owner_next;
+    return mine != NULL;
+}
+
+/* claim_add - ERR_INVALID: nobody may have it; ERR_FULL: the session has too many; ERR_NO_MEMORY. */
+static int claim_add(struct host *host, const struct claim *claim)
+{
+    if (claim_is_mine(host, claim))
+        return 0;
+    if (!claim_sound(claim))
+        return ERR_INVALID;
+    if (claim->session != 0 &&
+        (uintptr_t)map_get(&host->by_session, claim->session) >= ROUTES_PER_SESSION)
+        return ERR_FULL;
+    /* one that names no source gives way to one that does */
+    const struct claim *other = claim_find(host, claim);
+    bool there = other != NULL && other->error == 0 &&
+                 (other->source.family != ADDRESS_NONE || claim->source.family == ADDRESS_NONE);
     struct claim *copy = malloc(sizeof(*copy));
     if (copy != NULL)
         *copy = *claim;
     if (copy == NULL || claim_link(host, copy) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=host-claim-lost reason=\"%s\"", error_text(ERR_NO_MEMORY));
         free(copy);
-        return;
+        return ERR_NO_MEMORY;
     }
     if (!there)
         change(host, claim, true);
+    return 0;
 }
 
 /* claims_end - of claims that no owner has any more. */
@@ -224,9 +275,9 @@ static void claims_end(struct host *host, struct claim *claim)
         struct claim *next = claim->owner_next;
         claim_unlink(host, claim);
         const struct claim *other = claim_find(host, claim);
-        if (other == NULL)
+        if (other == NULL && claim->error == 0)
             change(host, claim, false);
-        else if (!address_equal(&other->source, &claim->source))
+        else if (other != NULL && !address_equal(&other->source, &claim->source))
             change(host, other, true); /* from another address of ours: replaces, without a gap */
         free(claim);
         claim = next;
@@ -246,7 +297,7 @@ void host_addresses(struct host *host, ike_session_id session, const struct ike_
                                     .owner = session,
                                     .prefix_len = (uint8_t)(address_len(address) * 8),
                                     .address = *address};
-        claim_add(host, &claim);
+        (void)claim_add(host, &claim);
     }
 }
 
@@ -265,32 +316,165 @@ static struct address own_for(const struct host_own *own, uint8_t family)
     return family == ADDRESS_V6 ? own->v6 : own->v4;
 }
 
-void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
-                 const struct ike_config *config, const struct host_own *own)
+/* --- routes --- */
+
+/* struct routing - what host_routes() does for one owner. */
+struct routing {
+    struct host *host;
+    uint32_t owner, session;
+    const struct ike_config *config;
+    const struct host_own *own;
+    unsigned left; /* prefixes that it may still have */
+};
+
+/* held_route - the holds' route to exactly this prefix. NULL: none. */
+static const struct claim *held_route(const struct host *host, struct claim *like, bool own)
 {
-    struct claim *before = map_take(&host->by_owner, owner_key(CLAIM_ROUTE, child));
-    for (size_t i = 0; i < remote_ts->n; i++) {
-        struct address_range left = remote_ts->ts[i].range, rest;
-        bool more = true;
-        for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
+    like->own = own;
+    const struct claim *claim = map_get(&host->by_what, what_key(like));
+    while (claim != NULL &&
+           (!claim_same(claim, like) || !is_held_route(claim) || claim->error != 0))
+        claim = claim->what_next;
+    return claim;
+}
+
+/* is_covered - a route of the holds leads there already, from the same address of ours: a lease out
+ * of a pool needs none of its own. */
+static bool is_covered(struct routing *r, const struct address *address, unsigned prefix_len,
+                       const struct address *source)
+{
+    struct address_range range;
+    const uint32_t *held = address->family == ADDRESS_V6 ? r->host->held6 : r->host->held4;
+    for (unsigned len = 0; len <= prefix_len; len++) {
+        if (held[len] == 0 || !range_from_prefix(address, len, &range))
+            continue;
+        struct claim like = {
+            .kind = CLAIM_ROUTE, .prefix_len = (uint8_t)len, .address = range.first};
+        if (held_route(r->host, &like, false) == NULL)
+            continue;
+        const struct claim *from = held_route(r->host, &like, true);
+        if (source->family == ADDRESS_NONE ||
+            (from != NULL && address_equal(&from->source, source)))
+            return true;
+    }
+    return false;
+}
+
+static int route_claim(struct routing *r, const struct address *address, unsigned prefix_len)
+{
+    struct claim claim = {.kind = CLAIM_ROUTE,
+                          .owner = r->owner,
+                          .session = r->session,
+                          .prefix_len = (uint8_t)prefix_len,
+                          .address = *address,
+                          .source = source_for(r->config, address->family)};
+    bool inner = claim.source.family != ADDRESS_NONE;
+    struct address own = inner ? claim.source : own_for(r->own, address->family);
+    if (!inner && r->session != 0 && is_covered(r, address, prefix_len, &own))
+        return 0;
+    if (r->left == 0)
+        return ERR_FULL;
+    r->left--;
+    int error = claim_add(r->host, &claim);
+    if (error != 0 || inner || own.family == ADDRESS_NONE)
+        return error;
+    claim.own = true;
+    claim.source = own;
+    return claim_add(r->host, &claim);
+}
+
+/* prefixes_each - the first error ends it. */
+static int prefixes_each(struct routing *r, const struct ike_ts_list *list,
+                         int (*each)(struct routing *r, const struct address *address,
+                                     unsigned prefix_len))
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < list->n; i++) {
+        struct address_range left = list->ts[i].range, rest;
+        for (bool more = true; error == 0 && more; left = rest) {
             unsigned prefix_len;
             more = range_first_prefix(&left, &prefix_len, &rest);
-            struct claim claim = {.kind = CLAIM_ROUTE,
-                                  .owner = child,
-                                  .prefix_len = (uint8_t)prefix_len,
-                                  .address = left.first,
-                                  .source = source_for(config, left.first.family)};
-            claim_add(host, &claim);
-            if (claim.source.family == ADDRESS_NONE) {
-                claim.own = true;
-                claim.source = own_for(own, left.first.family);
-                if (claim.source.family != ADDRESS_NONE)
-                    claim_add(host, &claim);
-            }
-            left = rest;
+            error = each(r, &left.first, prefix_len);
         }
     }
-    claims_end(host, before); /* what stays is never away */
+    return error;
+}
+
+static int routes_set(struct routing *r, const struct ike_ts_list *remote_ts)
+{
+    struct claim *before = map_take(&r->host->by_owner, owner_key(CLAIM_ROUTE, r->owner));
+    int error = prefixes_each(r, remote_ts, route_claim);
+    claims_end(r->host, before); /* what stays is never away */
+    return error;
+}
+
+int host_routes(struct host *host, const struct host_child *child,
+                const struct ike_ts_list *remote_ts)
+{
+    struct routing r = {.host = host,
+                        .owner = child->id,
+                        .session = child->session,
+                        .config = child->config,
+                        .own = child->own,
+                        .left = ROUTES_PER_CHILD};
+    return routes_set(&r, remote_ts);
+}
+
+int host_child_error(const struct host *host, ike_child_id child)
+{
+    const struct claim *claim = map_get(&host->by_owner, owner_key(CLAIM_ROUTE, child));
+    for (; claim != NULL; claim = claim->owner_next)
+        if (claim->error != 0 && !claim->own) /* else the kernel chooses an address */
+            return claim->error;
+    return 0;
+}
+
+/* --- answers --- */
+
+/* claims_mark - whoever claims it knows now whether it is there. */
+static void claims_mark(struct host *host, const struct claim *like, int error)
+{
+    for (struct claim *claim = map_get(&host->by_what, what_key(like)); claim != NULL;
+         claim = claim->what_next)
+        if (claim_same(claim, like))
+            claim->error = error;
+}
+
+static void answer_take(struct host *host, const struct request_answer *answer)
+{
+    char text[ADDRESS_TEXT_MAX];
+    const struct priv_request *r = &answer->request;
+    for (int kind = CLAIM_ADDRESS; kind <= CLAIM_BLOCK; kind++)
+        for (int add = 0; add <= 1; add++) {
+            if (r->kind != claim_requests[kind][add])
+                continue;
+            const struct claim like = {.kind = (enum claim_kind)kind,
+                                       .prefix_len = r->prefix_len,
+                                       .own = r->first == 1,
+                                       .address = r->address};
+            if (add == 1)
+                claims_mark(host, &like, answer->error);
+            log_line(answer->error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+                     "event=%s-%s what=%s/%u result=%s", claim_names[kind],
+                     add == 1 ? "add" : "remove", address_print(&r->address, text),
+                     (unsigned)r->prefix_len, error_text(answer->error));
+        }
+}
+
+bool host_answer(struct host *host, struct host_sockets *ret_sockets)
+{
+    struct request_answer answer;
+    ret_sockets->id = 0;
+    if (!requests_answer(host->requests, &answer))
+        return false;
+    answer_take(host, &answer);
+    if (answer.request.kind != PRIV_PATH_SOCKETS)
+        return true;
+    ret_sockets->id = answer.id;
+    ret_sockets->error = answer.error;
+    ret_sockets->n = answer.n_fds;
+    memcpy(ret_sockets->fds, answer.fds, sizeof(answer.fds));
+    return true;
 }
 
 void host_session_gone(struct host *host, ike_session_id session)
@@ -305,23 +489,30 @@ void host_child_gone(struct host *host, ike_child_id child)
 
 /* --- holds --- */
 
-/* host_blocks - what has no route to us any more goes nowhere. */
-static void host_blocks(struct host *host, uint32_t owner, const struct ike_ts_list *remote_ts)
+static int block_claim(struct routing *r, const struct address *address, unsigned prefix_len)
 {
-    for (size_t i = 0; i < remote_ts->n; i++) {
-        struct address_range left = remote_ts->ts[i].range, rest;
-        bool more = true;
-        for (unsigned n = 0; more && n < ROUTES_PER_RANGE; n++) {
-            unsigned prefix_len;
-            more = range_first_prefix(&left, &prefix_len, &rest);
-            const struct claim claim = {.kind = CLAIM_BLOCK,
-                                        .owner = owner,
-                                        .prefix_len = (uint8_t)prefix_len,
-                                        .address = left.first};
-            claim_add(host, &claim);
-            left = rest;
-        }
-    }
+    const struct claim claim = {.kind = CLAIM_BLOCK,
+                                .owner = r->owner,
+                                .prefix_len = (uint8_t)prefix_len,
+                                .address = *address};
+    return claim_add(r->host, &claim);
+}
+
+/* hold_routes - of the configuration: without bounds. */
+static void hold_routes(struct host *host, const struct hold *hold, const struct host_hold *wanted)
+{
+    struct routing r = {.host = host,
+                        .owner = hold->owner,
+                        .config = wanted->config,
+                        .own = wanted->own,
+                        .left = UINT_MAX};
+    int error = wanted->block ? prefixes_each(&r, wanted->remote_ts, block_claim) : 0;
+    host_addresses(host, hold->owner, wanted->config);
+    if (error == 0)
+        error = routes_set(&r, wanted->remote_ts);
+    if (error != 0)
+        log_line(LOG_LEVEL_ERROR, "event=hold-incomplete conn=%s child=%s error=%s", wanted->conn,
+                 wanted->child, error_text(error));
 }
 
 /* hold_of - the hold of that name, else a place for it. NULL: no memory. */
@@ -364,11 +555,9 @@ void host_hold(struct host *host, const struct host_hold *wanted)
     uint32_t before = hold->owner;
     (void)snprintf(hold->conn, sizeof(hold->conn), "%s", wanted->conn);
     (void)snprintf(hold->child, sizeof(hold->child), "%s", wanted->child);
+    hold->standing = wanted->standing;
     hold->owner = HOLD_OWNER | ++host->last_owner;
-    if (wanted->block)
-        host_blocks(host, hold->owner, wanted->remote_ts);
-    host_addresses(host, hold->owner, wanted->config);
-    host_routes(host, hold->owner, wanted->remote_ts, wanted->config, NULL);
+    hold_routes(host, hold, wanted);
     if (before != 0) /* what stays is never away */
         hold_drop(host, before);
 }
@@ -383,21 +572,33 @@ bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
     return true;
 }
 
-void host_release(struct host *host, const char *conn, const char *child)
+static void holds_drop(struct host *host, const char *conn, const char *child, bool standing)
 {
     for (size_t i = 0; i < host->n_holds; i++) {
         struct hold *hold = &host->holds[i];
         if (hold->conn[0] == '\0' || (conn != NULL && strcmp(hold->conn, conn) != 0) ||
-            (child != NULL && strcmp(hold->child, child) != 0))
+            (child != NULL && strcmp(hold->child, child) != 0) || (hold->standing && !standing))
             continue;
         hold_drop(host, hold->owner);
         *hold = (struct hold){0};
     }
 }
 
+void host_release(struct host *host, const char *conn, const char *child)
+{
+    holds_drop(host, conn, child, false);
+}
+
+void host_unload(struct host *host, const char *conn, const char *child)
+{
+    holds_drop(host, conn, child, true);
+}
+
 void host_unblock(struct host *host, const struct ike_ts_list *remote_ts)
 {
-    uint32_t owner = HOLD_OWNER | ++host->last_owner;
-    host_blocks(host, owner, remote_ts); /* the last claim that goes takes the block along */
-    claims_drop(host, CLAIM_BLOCK, owner);
+    struct routing r = {.host = host, .owner = HOLD_OWNER | ++host->last_owner};
+    /* the last claim that goes takes the block along */
+    if (prefixes_each(&r, remote_ts, block_claim) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=unblock-incomplete");
+    claims_drop(host, CLAIM_BLOCK, r.owner);
 }

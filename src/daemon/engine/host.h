@@ -3,9 +3,10 @@
 #define DAEMON_HOST_H
 
 /*
- * What the host gets because of our SAs: inner addresses on the TUN device and routes to it, in the
- * device's own table. Each is claimed by sessions or Child SAs; it is there as long as somebody
- * claims it, so that clones and rekeyed Child SAs change nothing. The supervisor does the work.
+ * What the host gets because of our SAs: inner addresses on the TUN device, routes to it and blocks,
+ * in a table of our own. Each is claimed by sessions, Child SAs or holds; it is there as long as
+ * somebody claims it, so that clones and rekeyed Child SAs change nothing. The supervisor does the
+ * work. Nothing here waits for it: host_answer() pulls what has become of the requests.
  */
 
 #include "ike/ike.h"
@@ -14,10 +15,29 @@ struct host;
 
 /* host_new - priv_fd: the channel to the supervisor, borrowed. NULL: no memory. */
 struct host *host_new(int priv_fd);
-struct host *host_free(struct host *host); /* the kernel's part goes with the device */
+struct host *host_free(struct host *host); /* the kernel's part stays the supervisor's */
 
-/* host_ready - tells the supervisor that the engine serves. */
-int host_ready(struct host *host) MUST_USE;
+/* host_answer - takes one answer, when priv_fd is readable; false: there is none any more. With an
+ * `id` other than 0 it is that of host_path_sockets. */
+struct host_sockets {
+    uint32_t id;
+    int error;
+    unsigned n;
+    int fds[LIMIT_WORKERS]; /* bound to the path, one per worker; the caller's */
+};
+bool host_answer(struct host *host, struct host_sockets *ret_sockets);
+
+/* host_asked, host_answered - numbers of requests: what was claimed is decided when the second one
+ * reaches what the first one was behind the claim. */
+uint64_t host_asked(const struct host *host);
+uint64_t host_answered(const struct host *host);
+
+/* host_ready - tells the supervisor that the engine serves. host_mtu - of the inner device, unless
+ * the administrator said it. host_path_sockets - UDP sockets bound to a path. */
+void host_ready(struct host *host);
+void host_mtu(struct host *host, uint16_t mtu);
+void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
+                       const struct endpoint *local);
 
 /* host_addresses - our inner addresses of a session; once more is no change. */
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);
@@ -28,12 +48,24 @@ struct host_own {
     struct address v4, v6;
 };
 
-/* host_routes - routes to a Child SA's remote selectors, from our inner addresses where there are
+/*
+ * host_routes - routes to a Child SA's remote selectors, from our inner addresses where there are
  * any (`config`, may be NULL), else from `own` (may be NULL). The kernel takes a route from an own
- * address away with that address, so there is one without it, too, which counts then. Once more:
- * the new ones count. */
-void host_routes(struct host *host, ike_child_id child, const struct ike_ts_list *remote_ts,
-                 const struct ike_config *config, const struct host_own *own);
+ * address away with that address, so there is one without it, too, which counts then. None is made
+ * where a hold has one already. Once more: the new ones count. ERR_FULL: more than 64 prefixes, or
+ * 256 of the session; ERR_INVALID: what nobody may have; ERR_NO_MEMORY: some may be missing.
+ */
+struct host_child {
+    ike_child_id id;
+    ike_session_id session;
+    const struct ike_config *config;
+    const struct host_own *own;
+};
+int host_routes(struct host *host, const struct host_child *child,
+                const struct ike_ts_list *remote_ts) MUST_USE;
+
+/* host_child_error - once its routes are decided. 0, or why it lacks one. */
+int host_child_error(const struct host *host, ike_child_id child) MUST_USE;
 
 void host_session_gone(struct host *host, ike_session_id session);
 void host_child_gone(struct host *host, ike_child_id child);
@@ -51,23 +83,17 @@ struct host_hold {
     const char *conn, *child; /* names */
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config; /* inner addresses; may be empty */
+    const struct host_own *own;      /* as of host_routes; may be NULL */
     bool block;
+    bool standing; /* as long as the configuration has it, not as long as somebody wants it */
 };
 void host_hold(struct host *host, const struct host_hold *wanted);
 void host_release(struct host *host, const char *conn, const char *child);
+void host_unload(struct host *host, const char *conn, const char *child); /* standing ones, too */
 void host_unblock(struct host *host, const struct ike_ts_list *remote_ts);
 /* host_hold_at - the names of what is held: true while `index` is less than the number of places;
  * empty names: a free place. Borrowed until the next call that changes holds. */
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
                   const char **ret_child);
-
-/* host_mtu - of the inner device. ERR_SYSTEM, ERR_INVALID; ERR_WRONG_STATE: the administrator said
- * it. */
-int host_mtu(struct host *host, uint16_t mtu) MUST_USE;
-
-/* host_path_sockets - UDP sockets bound to a path, one per worker; the caller's. ERR_SYSTEM,
- * ERR_INVALID. */
-int host_path_sockets(struct host *host, uint32_t interface, const struct endpoint *local,
-                      int ret_fds[LIMIT_WORKERS], unsigned *ret_n) MUST_USE;
 
 #endif

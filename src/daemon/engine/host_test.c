@@ -4,6 +4,7 @@
 
 #include "daemon/engine/host.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ static struct host *host;
 static int ends[2];
 static pthread_t supervisor;
 static char asked[1024]; /* one word per request: "+10.0.0.0/8" */
+static int refuse;       /* what the supervisor says to routes; 0: it does them */
 
 static void request_note(const struct priv_request *request)
 {
@@ -40,7 +42,8 @@ static void *supervise(void *context)
     struct priv_request request;
     (void)context;
     while (channel_recv(ends[1], &request, sizeof(request), NULL, NULL) == 0) {
-        struct priv_answer answer = {0};
+        bool route = request.kind == PRIV_ROUTE_ADD;
+        struct priv_answer answer = {.error = route ? refuse : 0};
         request_note(&request);
         /* one that nobody asked for comes with each answer: it must be closed */
         if (channel_send(ends[1], &answer, sizeof(answer), &ends[1], 1) != 0)
@@ -54,6 +57,7 @@ static int setup(void **state)
     (void)state;
     log_open("test", LOG_LEVEL_ERROR);
     asked[0] = '\0';
+    refuse = 0;
     if (channel_pair(ends, 65536) != 0 || (host = host_new(ends[0])) == NULL)
         return 1;
     return pthread_create(&supervisor, NULL, supervise, NULL);
@@ -69,9 +73,22 @@ static int teardown(void **state)
     return 0;
 }
 
+/* settle - until all that was asked is answered. */
+static void settle(void)
+{
+    struct host_sockets sockets;
+    while (host_answered(host) < host_asked(host)) {
+        struct pollfd ready = {.fd = ends[0], .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        while (host_answer(host, &sockets))
+            assert_int_equal(sockets.id, 0);
+    }
+}
+
 static void assert_asked(const char *expected)
 {
-    assert_string_equal(asked, expected); /* each request was answered: nothing is under way */
+    settle();
+    assert_string_equal(asked, expected);
     asked[0] = '\0';
 }
 
@@ -82,16 +99,24 @@ static struct ike_config config_of(const char *address)
     return config;
 }
 
+static int routes_of(ike_child_id id, const struct ike_ts_list *remote_ts,
+                     const struct ike_config *config, const struct host_own *own)
+{
+    const struct host_child child = {.id = id, .session = 7, .config = config, .own = own};
+    return host_routes(host, &child, remote_ts);
+}
+
 static void routes(ike_child_id child, const char *range, const struct ike_config *config)
 {
     struct ike_ts_list list = {.n = 1};
     assert_true(range_parse(range, &list.ts[0].range));
-    host_routes(host, child, &list, config, NULL);
+    assert_int_equal(routes_of(child, &list, config, NULL), 0);
 }
 
 static void hold(const struct ike_ts_list *remote_ts, const struct ike_config *config)
 {
-    const struct host_hold wanted = {"home", "net", remote_ts, config, true};
+    const struct host_hold wanted = {
+        .conn = "home", .child = "net", .remote_ts = remote_ts, .config = config, .block = true};
     host_hold(host, &wanted);
 }
 
@@ -137,19 +162,20 @@ static void test_own_source(void **state)
     const struct ike_config inner = config_of("10.9.0.1");
     assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
     assert_true(address_parse("192.0.2.1", &own.v4));
-    host_routes(host, 1, &list, NULL, &own);
+    assert_int_equal(routes_of(1, &list, NULL, &own), 0);
     hold(&list, &(struct ike_config){0});
     assert_asked("+10.1.0.0/16 +10.1.0.0/16@own:192.0.2.1 +!10.1.0.0/16");
-    host_routes(host, 1, &list, NULL, &own);
+    assert_int_equal(routes_of(1, &list, NULL, &own), 0);
     assert_asked("");
     assert_true(address_parse("192.0.2.2", &own.v4));
-    host_routes(host, 1, &list, NULL, &own);
+    assert_int_equal(routes_of(1, &list, NULL, &own), 0);
     assert_asked("+10.1.0.0/16@own:192.0.2.2");
-    host_routes(host, 1, &list, NULL, &(struct host_own){0});
+    assert_int_equal(routes_of(1, &list, NULL, &(struct host_own){0}), 0);
     assert_asked("-10.1.0.0/16@own:192.0.2.2");
-    host_routes(host, 1, &list, &inner, &own); /* an inner address is all that counts */
+    assert_int_equal(routes_of(1, &list, &inner, &own),
+                     0); /* an inner address is all that counts */
     assert_asked("+10.1.0.0/16@10.9.0.1");
-    host_routes(host, 1, &list, NULL, &own);
+    assert_int_equal(routes_of(1, &list, NULL, &own), 0);
     host_child_gone(host, 1);
     host_release(host, NULL, NULL);
     assert_asked("+10.1.0.0/16@own:192.0.2.2 +10.1.0.0/16 -10.1.0.0/16@own:192.0.2.2 -10.1.0.0/16 "
@@ -166,22 +192,116 @@ static void test_ranges(void **state)
     assert_asked("+0.0.0.0/0");
 }
 
-/* What a hostile gateway assigns, or a selector names, is not asked for. */
+/* What a hostile gateway assigns, or a selector names, is not asked for: the Child SA fails. */
 static void test_refused(void **state)
 {
     (void)state;
+    struct ike_ts_list list = {.n = 1};
     struct ike_config config = config_of("127.0.0.1");
     host_addresses(host, 1, &config);
     config = config_of("224.0.0.1");
     host_addresses(host, 2, &config);
-    routes(1, "127.0.0.0/8", NULL);
-    routes(2, "fe80::/64", NULL);
+    assert_true(range_parse("127.0.0.0/8", &list.ts[0].range));
+    assert_int_equal(routes_of(1, &list, NULL, NULL), ERR_INVALID);
+    assert_true(range_parse("fe80::/64", &list.ts[0].range));
+    assert_int_equal(routes_of(2, &list, NULL, NULL), ERR_INVALID);
     assert_asked("");
-    routes(3, "1.0.0.1-254.255.255.254", NULL); /* falls into very many prefixes: bounded */
-    size_t n = 0;
-    for (const char *c = asked; *c != '\0'; c++)
-        n += *c == '+';
-    assert_true(n <= 64);
+}
+
+/* T4: ranges that fall into very many prefixes: a Child SA has 64 of its own, a session 256, and
+ * what is over that is refused, not left out; another session is not touched by it. */
+static void test_bounded(void **state)
+{
+    (void)state;
+    struct ike_ts_list list = {.n = 2};
+    char text[64];
+    assert_true(range_parse("1.0.0.1-126.255.255.254", &list.ts[0].range));
+    assert_true(range_parse("128.0.0.1-191.255.255.254", &list.ts[1].range));
+    assert_int_equal(routes_of(1, &list, NULL, NULL), ERR_FULL);
+    host_child_gone(host, 1);
+    settle();
+    list.n = 1;
+    unsigned done = 0;
+    for (ike_child_id child = 1; child <= 34; child++) {
+        snprintf(text, sizeof(text), "10.%u.0.1-10.%u.127.254", child, child);
+        assert_true(range_parse(text, &list.ts[0].range));
+        done += routes_of(child, &list, NULL, NULL) == 0;
+        settle();
+    }
+    assert_in_range(done, 8, 12);
+    assert_true(range_parse("10.200.0.0/16", &list.ts[0].range));
+    const struct host_child other = {.id = 99, .session = 8};
+    assert_int_equal(host_routes(host, &other, &list), 0);
+    for (ike_child_id child = 1; child <= 34; child++)
+        host_child_gone(host, child);
+    assert_int_equal(routes_of(1, &list, NULL, NULL), 0);
+    settle();
+}
+
+/* Nothing is up without its route: the Child SA is told, and the next one asks again. */
+static void test_not_done(void **state)
+{
+    (void)state;
+    refuse = ERR_FULL;
+    routes(1, "10.1.0.0/16", NULL);
+    settle();
+    assert_int_equal(host_child_error(host, 1), ERR_FULL);
+    host_child_gone(host, 1);
+    assert_asked("+10.1.0.0/16"); /* what is not there is not removed */
+    refuse = 0;
+    routes(2, "10.1.0.0/16", NULL);
+    assert_asked("+10.1.0.0/16");
+    assert_int_equal(host_child_error(host, 2), 0);
+}
+
+/* Leases of a pool need no route of their own, from whatever address of ours they are served. */
+static void test_pool(void **state)
+{
+    (void)state;
+    const struct ike_config none = {0};
+    struct ike_ts_list pool = {.n = 1}, lease = {.n = 1};
+    struct host_own own = {0}, other = {0};
+    assert_true(range_parse("10.3.0.0/16", &pool.ts[0].range));
+    assert_true(range_parse("10.3.7.7", &lease.ts[0].range));
+    assert_true(address_parse("192.0.2.1", &own.v4));
+    assert_true(address_parse("192.0.2.2", &other.v4));
+    host_hold(host, &(struct host_hold){.conn = "\1pool",
+                                        .child = "inner",
+                                        .remote_ts = &pool,
+                                        .config = &none,
+                                        .own = &own,
+                                        .block = true,
+                                        .standing = true});
+    assert_asked("+!10.3.0.0/16 +10.3.0.0/16 +10.3.0.0/16@own:192.0.2.1");
+    assert_int_equal(routes_of(1, &lease, NULL, &own), 0);
+    assert_int_equal(routes_of(2, &lease, NULL, NULL), 0);
+    assert_asked("");
+    assert_int_equal(routes_of(3, &lease, NULL, &other), 0); /* else it came from the wrong one */
+    assert_asked("+10.3.7.7/32 +10.3.7.7/32@own:192.0.2.2");
+    host_child_gone(host, 3);
+    assert_asked("-10.3.7.7/32@own:192.0.2.2 -10.3.7.7/32");
+    host_release(host, NULL, NULL); /* nobody takes a pool down by hand */
+    assert_asked("");
+    host_unload(host, "\1pool", "inner");
+    assert_asked("-10.3.0.0/16@own:192.0.2.1 -10.3.0.0/16 -!10.3.0.0/16");
+}
+
+/* A supervisor that does nothing for a while holds nothing up: more requests than the channel takes
+ * are queued, and answered in their order. */
+static void test_queue(void **state)
+{
+    (void)state;
+    char range[32];
+    for (ike_child_id child = 1; child <= 200; child++) {
+        snprintf(range, sizeof(range), "10.1.%u.0/24", child);
+        struct ike_ts_list list = {.n = 1};
+        assert_true(range_parse(range, &list.ts[0].range));
+        const struct host_child one = {.id = child, .session = child};
+        assert_int_equal(host_routes(host, &one, &list), 0);
+    }
+    assert_int_equal(host_asked(host), 200);
+    settle();
+    assert_int_equal(host_answered(host), 200);
 }
 
 /* A child that is wanted: lost, it leaves its routes; come back with another address, it has them
@@ -193,14 +313,14 @@ static void test_held(void **state)
     struct ike_ts_list list = {.n = 1};
     assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
     host_addresses(host, 1, &first);
-    host_routes(host, 5, &list, &first, NULL);
+    assert_int_equal(routes_of(5, &list, &first, NULL), 0);
     hold(&list, &first);
     assert_asked("+10.9.0.1/32 +10.1.0.0/16@10.9.0.1 +!10.1.0.0/16");
     host_child_gone(host, 5);
     host_session_gone(host, 1);
     assert_asked("");
     host_addresses(host, 2, &second);
-    host_routes(host, 6, &list, &second, NULL);
+    assert_int_equal(routes_of(6, &list, &second, NULL), 0);
     hold(&list, &second);
     assert_asked("+10.9.0.2/32 +10.1.0.0/16@10.9.0.2 -10.9.0.1/32");
     host_release(host, "other", NULL);
@@ -230,7 +350,8 @@ static void test_blocks(void **state)
     assert_asked("-0.0.0.0/0 -!0.0.0.0/0");
     host_unblock(host, &list);
     assert_asked("+!0.0.0.0/0 -!0.0.0.0/0");
-    const struct host_hold bypass = {"home", "net", &list, &none, false};
+    const struct host_hold bypass = {
+        .conn = "home", .child = "net", .remote_ts = &list, .config = &none};
     host_hold(host, &bypass);
     assert_asked("+0.0.0.0/0");
 }
@@ -247,7 +368,10 @@ static void test_many_holds(void **state)
     assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
     for (unsigned i = 0; i < 200; i++) {
         snprintf(name, sizeof(name), "conn%u", i);
-        host_hold(host, &(struct host_hold){name, "net", &list, &none, true});
+        host_hold(
+            host,
+            &(struct host_hold){
+                .conn = name, .child = "net", .remote_ts = &list, .config = &none, .block = true});
     }
     for (size_t i = 0; host_hold_at(host, i, &conn, &child); i++)
         held += conn[0] != '\0';
@@ -267,6 +391,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pool, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queue, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,17 @@ static void op_unwatch(void *engine, void *context)
         t->watch = (struct engine_watch){0};
 }
 
+static void op_pools_changed(void *engine)
+{
+    (void)engine;
+}
+
+static bool op_filtered(void *engine)
+{
+    (void)engine;
+    return true;
+}
+
 static uint32_t op_reqid(void *engine, ike_child_id child)
 {
     (void)engine;

@@ -138,7 +138,7 @@ static void start_init(struct engine_start *start, unsigned n_workers)
     memset(start->tun_name, 0, sizeof(start->tun_name));
     start->n_workers = n_workers;
     start->tun_index = 0;
-    start->tun_uso = start->tun_mtu_fixed = false;
+    start->tun_uso = start->tun_mtu_fixed = start->filtered = false;
 }
 
 int devices_open(const struct supervisor_options *options, struct engine_start *start)

@@ -10,6 +10,7 @@
 #include "daemon/common/log.h"
 #include "daemon/process/spawn.h"
 #include "linux/netlink_change.h"
+#include "linux/packet_filter.h"
 #include "linux/udp_socket.h"
 
 /* how much a taken-over engine can pile up in the kernel */
@@ -39,6 +40,8 @@ struct privileged {
     bool mtu_fixed; /* by the administrator */
     struct entry *entries;
     uint32_t n[N_ENTRY_KINDS];
+    struct packet_filter *filter; /* NULL: there is none on this host */
+    bool filter_old;              /* entries have changed since */
 };
 
 /* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
@@ -81,6 +84,7 @@ static int entry_add(struct privileged *p, const struct entry_key *key)
         return ERR_FULL;
     entry->key = *key;
     HASH_ADD(hh, p->entries, key, sizeof(entry->key), entry);
+    p->filter_old = true;
     p->n[key->kind]++;
     return 0;
 }
@@ -90,6 +94,7 @@ static void entry_drop(struct privileged *p, struct entry *entry)
     p->n[entry->key.kind]--;
     HASH_DEL(p->entries, entry);
     free(entry);
+    p->filter_old = true;
 }
 
 /* entry_run - tells the kernel; `source` matters to routes only. */
@@ -173,6 +178,71 @@ static int blocks_inherit(struct privileged *p)
     return error;
 }
 
+/* --- the packet filter --- */
+
+/* A default route protects nothing in particular: it must shut out neither IKE, ESP nor the own
+ * network. Two halves are a default route as well. */
+#define PROTECTED_LEAST 2
+
+/* lists_fill - routes and blocks of the same prefix make one element: the filter sees to that. */
+static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
+{
+    struct entry *entry, *next;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        const struct packet_filter_prefix prefix = {entry->key.address, entry->key.prefix_len};
+        if (entry->key.kind == ENTRY_ADDRESS)
+            lists->inner[lists->n_inner++] = prefix;
+        else if (prefix.prefix_len >= PROTECTED_LEAST)
+            lists->protected[lists->n_protected++] = prefix;
+    }
+}
+
+static int filter_set(struct privileged *p)
+{
+    size_t n = HASH_COUNT(p->entries) + 1;
+    struct packet_filter_lists lists = {0};
+    lists.inner = calloc(n, sizeof(lists.inner[0]));
+    lists.protected = calloc(n, sizeof(lists.protected[0]));
+    int error = ERR_NO_MEMORY;
+    if (lists.inner != NULL && lists.protected != NULL) {
+        lists_fill(p, &lists);
+        error = packet_filter_set(p->filter, &lists);
+    }
+    free(lists.inner);
+    free(lists.protected);
+    return error;
+}
+
+static void filter_open(struct privileged *p, const char *device)
+{
+    int error = packet_filter_new(device, &p->filter);
+    if (error == 0)
+        error = filter_set(p);
+    p->filter_old = false;
+    if (error == 0)
+        return;
+    p->filter = packet_filter_free(p->filter, true);
+    log_line(LOG_LEVEL_WARNING,
+             "event=no-packet-filter reason=\"%s\" text=\"packets in the clear are not kept from "
+             "protected networks\"",
+             strerror(errno));
+}
+
+bool privileged_filters(const struct privileged *p)
+{
+    return p->filter != NULL;
+}
+
+void privileged_settle(struct privileged *p)
+{
+    if (!p->filter_old || p->filter == NULL)
+        return;
+    p->filter_old = false;
+    if (filter_set(p) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=packet-filter-old reason=\"%s\"", strerror(errno));
+}
+
 int privileged_new(const struct engine_start *start, struct privileged **ret)
 {
     struct privileged *p = calloc(1, sizeof(*p));
@@ -190,6 +260,7 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
         privileged_free(p, true);
         return ERR_SYSTEM;
     }
+    filter_open(p, start->tun_name);
     *ret = p;
     return 0;
 }
@@ -198,6 +269,7 @@ void privileged_reset(struct privileged *p)
 {
     entries_remove(p, ENTRY_ROUTE); /* before the addresses that some of them prefer */
     entries_remove(p, ENTRY_ADDRESS);
+    privileged_settle(p);
 }
 
 struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
@@ -211,6 +283,7 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
             log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
         entries_remove(p, ENTRY_BLOCK);
     }
+    p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
     struct entry *entry, *next;
     HASH_ITER(hh, p->entries, entry, next)

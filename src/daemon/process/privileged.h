@@ -13,6 +13,12 @@ struct privileged;
  * table. The device is start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
 int privileged_new(const struct engine_start *start, struct privileged **ret_privileged) MUST_USE;
 
+/* privileged_filters - whether packets that come in the clear are dropped (linux/packet_filter.h). */
+bool privileged_filters(const struct privileged *privileged);
+
+/* privileged_settle - after a batch of requests: brings the packet filter into line with them. */
+void privileged_settle(struct privileged *privileged);
+
 /* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. */
 void privileged_reset(struct privileged *privileged);
 

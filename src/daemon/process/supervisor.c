@@ -25,6 +25,7 @@
 #define SMALL_CHANNEL    (1 << 16)
 #define VERIFIER_CHANNEL (8 << 20) /* one CRL of the largest size, and requests behind it */
 #define HOOK_CHANNEL     (8 << 20) /* scripts take their time: a thousand logins at once */
+#define REQUESTS_BATCH   256
 #define STOP_PATIENCE    (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
 #define HOOK_PATIENCE    (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
 
@@ -165,26 +166,24 @@ static void processes_kill(struct supervisor *s)
                      process_name((enum process)process), strerror(errno));
 }
 
-static void on_request(void *context, int fd, unsigned events)
+static bool request_serve(struct supervisor *s, int fd)
 {
-    struct supervisor *s = context;
     struct priv_request request;
     struct priv_answer answer;
     int fds[LIMIT_WORKERS];
-    (void)events;
     int error = channel_recv(fd, &request, sizeof(request), NULL, NULL);
     if (error == ERR_AGAIN)
-        return;
+        return false;
     if (error == ERR_NOT_FOUND) { /* SIGCHLD says why */
         event_loop_remove(s->loop, fd);
-        return;
+        return false;
     }
     if (error != 0 || !priv_request_check(&request)) {
         /* our engine asks nothing of the kind: it is no longer ours */
         log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", request.kind);
         event_loop_remove(s->loop, fd);
         processes_kill(s);
-        return;
+        return false;
     }
     privileged_answer(s->privileged, &request, &answer, fds);
     if (answer.error != 0)
@@ -196,6 +195,17 @@ static void on_request(void *context, int fd, unsigned events)
         close(fds[i]);
     if (request.kind == PRIV_READY)
         engine_ready(s);
+    return true;
+}
+
+/* The packet filter is brought into line once for a batch: it costs as much as there are entries. */
+static void on_request(void *context, int fd, unsigned events)
+{
+    struct supervisor *s = context;
+    (void)events;
+    for (unsigned i = 0; i < REQUESTS_BATCH && request_serve(s, fd); i++)
+        ;
+    privileged_settle(s->privileged);
 }
 
 /* --- signals and children --- */
@@ -425,6 +435,7 @@ static int supervisor_start(struct supervisor *s)
         return failed("routing rules");
     if (helper_start(s, PROCESS_HOOKS, HOOK_CHANNEL, &s->devices.hooks_fd) != 0)
         return failed("hooks process");
+    s->devices.filtered = privileged_filters(s->privileged);
     int abi;
     if (sandbox_common(0) != 0 || sandbox_supervisor() != 0 ||
         sandbox_supervisor_files(s->options->socket, &abi) != 0 ||

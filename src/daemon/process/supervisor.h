@@ -53,7 +53,8 @@ struct engine_start {
     uint32_t tun_index;
     bool tun_mtu_fixed; /* by the administrator */
     bool tun_uso;
-    int ike4_fd, ike6_fd;                                 /* port 500 */
+    bool filtered;        /* what comes in the clear is dropped where IPsec protects */
+    int ike4_fd, ike6_fd; /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */
     int raw4_fd, raw6_fd;
     int vici_fd; /* listens */

@@ -145,6 +145,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "retransmitted", "%" PRIu64, stats.retransmitted);
     vici_put(&w, "malformed", "%" PRIu64, stats.malformed);
     vici_put(&w, "unauthenticated", "%" PRIu64, stats.unauthenticated);
+    vici_put(&w, "packet-filter", "%s", ops->filtered(ops->engine) ? "yes" : "no");
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
     vici_section_end(&w);
     answer(client, &w);
@@ -225,6 +226,8 @@ static void load_pool(struct vici_client *client, const struct tree *m)
         err = vici_stage_pool(vici_client_stage(client), &pool);
     } else if (err == 0) {
         err = pools_load(ops->pools(ops->engine), &pool, &fault);
+        if (err == 0)
+            ops->pools_changed(ops->engine);
         if (err == ERR_INVALID)
             (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps pool %s", pool.name,
                            fault.other);
@@ -239,6 +242,8 @@ static void unload_pool(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     int err = pools_unload(ops->pools(ops->engine), tree_text_or(m, "name", ""));
+    if (err == 0)
+        ops->pools_changed(ops->engine);
     vici_finish(client, err,
                 err == ERR_NOT_FOUND ? "no pool of that name is loaded"
                                      : "the pool has online leases");

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "linux/packet_filter.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "linux/udp_socket.h"
+
+#define TABLE "inet ikat"
+
+struct packet_filter {
+    struct nft_ctx *nft;
+    char device[IF_NAMESIZE];
+};
+
+/* nft_run - what nft says stays in its buffers. */
+static int nft_run(struct packet_filter *filter, const char *commands)
+{
+    if (nft_run_cmd_from_buffer(filter->nft, commands) == 0)
+        return 0;
+    errno = EOPNOTSUPP;
+    return ERR_SYSTEM;
+}
+
+static bool prefix_contains(const struct packet_filter_prefix *outer,
+                            const struct packet_filter_prefix *inner)
+{
+    struct address_range range;
+    return outer->address.family == inner->address.family &&
+           outer->prefix_len <= inner->prefix_len &&
+           range_from_prefix(&outer->address, outer->prefix_len, &range) &&
+           range_contains(&range, &inner->address);
+}
+
+static int prefix_order(const void *left, const void *right)
+{
+    const struct packet_filter_prefix *a = left, *b = right;
+    int order = address_compare(&a->address, &b->address);
+    return order != 0 ? order : (int)a->prefix_len - (int)b->prefix_len;
+}
+
+/* set_print - one set of one family. An interval set takes no overlaps: what lies in another prefix
+ * comes right behind it in the order, and is left out. */
+static void set_print(FILE *out, const char *name, enum address_family family,
+                      const struct packet_filter_prefix *prefixes, size_t n)
+{
+    const struct packet_filter_prefix *last = NULL;
+    char text[ADDRESS_TEXT_MAX];
+    fprintf(out, "set %s { type %s; flags interval;", name,
+            family == ADDRESS_V6 ? "ipv6_addr" : "ipv4_addr");
+    for (size_t i = 0; i < n; i++) {
+        const struct packet_filter_prefix *prefix = &prefixes[i];
+        if (prefix->address.family != family || (last != NULL && prefix_contains(last, prefix)))
+            continue;
+        fprintf(out, "%s %s/%u", last == NULL ? " elements = {" : ",",
+                address_print(&prefix->address, text), (unsigned)prefix->prefix_len);
+        last = prefix;
+    }
+    fprintf(out, "%s }\n", last == NULL ? "" : " };");
+}
+
+/* The mark is for strict reverse path filters with src_valid_mark: what carries a full tunnel does
+ * not come in by the tunnel. The first two lines make sure that there is no older table, whether there was one or not. */
+static void table_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
+{
+    fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n");
+    set_print(out, "inner4", ADDRESS_V4, lists->inner, lists->n_inner);
+    set_print(out, "inner6", ADDRESS_V6, lists->inner, lists->n_inner);
+    set_print(out, "protected4", ADDRESS_V4, lists->protected, lists->n_protected);
+    set_print(out, "protected6", ADDRESS_V6, lists->protected, lists->n_protected);
+    fprintf(out,
+            "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
+            "iifname \"%s\" icmpv6 type { nd-router-advert, nd-redirect } drop\n"
+            "iifname { \"lo\", \"%s\" } accept\n"
+            "ip daddr @inner4 counter drop\n"
+            "ip6 daddr @inner6 counter drop\n"
+            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+            "fib daddr type local udp dport { 500, 4500 } meta mark set %#x accept\n"
+            "fib daddr type local meta l4proto esp meta mark set %#x accept\n"
+            "ip saddr @protected4 counter drop\n"
+            "ip6 saddr @protected6 counter drop\n"
+            "}\n}\n",
+            device, device, OUTER_MARK, OUTER_MARK);
+}
+
+int packet_filter_set(struct packet_filter *filter, const struct packet_filter_lists *lists)
+{
+    char *commands = NULL;
+    size_t len;
+    FILE *out = open_memstream(&commands, &len);
+    if (out == NULL)
+        return ERR_NO_MEMORY;
+    if (lists->n_inner > 0)
+        qsort(lists->inner, lists->n_inner, sizeof(lists->inner[0]), prefix_order);
+    if (lists->n_protected > 0)
+        qsort(lists->protected, lists->n_protected, sizeof(lists->protected[0]), prefix_order);
+    table_print(out, filter->device, lists);
+    int error = fclose(out) == 0 ? nft_run(filter, commands) : ERR_NO_MEMORY;
+    free(commands);
+    return error;
+}
+
+int packet_filter_new(const char *device, struct packet_filter **ret_filter)
+{
+    struct packet_filter *filter = calloc(1, sizeof(*filter));
+    if (filter == NULL)
+        return ERR_NO_MEMORY;
+    (void)snprintf(filter->device, sizeof(filter->device), "%s", device);
+    filter->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (filter->nft == NULL || nft_ctx_buffer_output(filter->nft) != 0 ||
+        nft_ctx_buffer_error(filter->nft) != 0) {
+        packet_filter_free(filter, true);
+        return ERR_SYSTEM;
+    }
+    *ret_filter = filter;
+    return 0;
+}
+
+struct packet_filter *packet_filter_free(struct packet_filter *filter, bool keep)
+{
+    if (filter == NULL)
+        return NULL;
+    if (filter->nft != NULL) {
+        if (!keep)
+            (void)nft_run(filter, "add table " TABLE "\ndelete table " TABLE "\n");
+        nft_ctx_free(filter->nft);
+    }
+    free(filter);
+    return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LINUX_PACKET_FILTER_H
+#define LINUX_PACKET_FILTER_H
+
+/*
+ * A table of nftables that drops what came in the clear although IPsec protects it (RFC 4301
+ * section 5.2): packets to an inner address, and packets from a protected network, that any other
+ * interface than the inner device received. IKE, ESP and neighbour discovery pass. Words of
+ * routers that come through the inner device are dropped as well.
+ */
+
+#include "base/address.h"
+#include "base/error.h"
+
+struct packet_filter;
+
+struct packet_filter_prefix {
+    struct address address;
+    uint8_t prefix_len;
+};
+
+/* packet_filter_new - `device`: the inner one. ERR_SYSTEM: this kernel has no nftables (or not all
+ * that is needed), or they are not ours to change; ERR_NO_MEMORY. */
+int packet_filter_new(const char *device, struct packet_filter **ret_filter) MUST_USE;
+
+/* packet_filter_free - with `keep` the table stays. Takes NULL; returns NULL. */
+struct packet_filter *packet_filter_free(struct packet_filter *filter, bool keep);
+
+/* packet_filter_set - replaces the whole table in one step. Sorts both lists. `inner`: our inner
+ * addresses; `protected`: networks that may come through the inner device only. ERR_SYSTEM,
+ * ERR_NO_MEMORY. */
+struct packet_filter_lists {
+    struct packet_filter_prefix *inner, *protected;
+    size_t n_inner, n_protected;
+};
+int packet_filter_set(struct packet_filter *filter,
+                      const struct packet_filter_lists *lists) MUST_USE;
+
+#endif
