@@ -174,12 +174,14 @@ void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct r
     p->outstanding = true;
 }
 
-/* rate_learn - a sender with nothing to send only raises the rate. */
+/* rate_learn - a sender with nothing to send only raises the rate. What jitter makes of the delay is
+ * no queue. */
 static void rate_learn(struct path_model *p, const struct path_report_entry *e, uint16_t time,
                        nanos now)
 {
     nanos took = (uint16_t)(time - p->time) * ESP_ORDER_TICK;
-    bool backlogged = p->queue > BACKLOG_NS, known = p->reported && now - p->rate_at < RATE_STALE;
+    nanos noise = 4 * p->deviation > BACKLOG_NS ? 4 * p->deviation : BACKLOG_NS;
+    bool backlogged = p->queue > noise, known = p->reported && now - p->rate_at < RATE_STALE;
     if (known && took < RATE_SAMPLE)
         return;
     uint64_t octets = (uint32_t)(e->octets - p->octets);
@@ -228,8 +230,11 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
         return; /* of a Child SA that is no longer sent on, or overtaken by a later report */
     bool news = !p->reported || e->highest != p->highest;
     nanos queue = (int16_t)(uint16_t)(e->delay_last - e->delay_min) * ESP_ORDER_TICK;
+    queue = queue > 0 ? queue : 0;
+    nanos moved = queue > p->queue ? queue - p->queue : p->queue - queue;
+    p->deviation += (moved - p->deviation) / 16;
     p->base = e->delay_min;
-    p->queue = queue > 0 ? queue : 0;
+    p->queue = queue;
     rate_learn(p, e, time, now);
     loss_learn(p, e);
     p->reported = true;

@@ -24,6 +24,7 @@ struct path_model {
     uint64_t rate;   /* octets of inner packets a second */
     uint16_t base;   /* least delay, ticks */
     nanos queue;     /* measured by the last report */
+    nanos deviation; /* how much the queue differs from report to report, smoothed */
     nanos free_at;   /* when it has sent what it took */
     nanos rtt;       /* smoothed; 0: unknown */
     uint32_t loss;   /* smoothed, packets of a million */
