@@ -44,7 +44,7 @@ static void a_full_channel_only_takes_time(void **state)
     for (uint32_t i = 0; i < 2000; i++)
         assert_int_equal(send_number(outbox, i, i % 7 * 100), 0);
     assert_true(outbox_waiting(outbox) > 1000);
-    for (uint32_t i = 0; i < 2000; i++) {
+    for (uint32_t i = 0; i <= 2000; i++) {
         struct numbered message;
         size_t n;
         int error = channel_recv_tail(ends[1], &message, sizeof(message),
@@ -58,6 +58,8 @@ static void a_full_channel_only_takes_time(void **state)
         assert_int_equal(error, 0);
         assert_int_equal(message.number, i);
         assert_int_equal(n, i % 7 * 100);
+        if (i == 10) /* the channel has room again, and others wait in front */
+            assert_int_equal(send_number(outbox, 2000, 2000 % 7 * 100), 0);
     }
     assert_int_equal(outbox_waiting(outbox), 0);
     assert_int_equal(outbox_flush(outbox), 0);
