@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EAP in IKE_AUTH (RFC 7296 section 2.16, RFC 5998), with a scripted method (party_eap.h). */
+#include "exchange/party.h"
 #include "exchange/scenario.h"
 #include "ike/terms/identity.h"
 
@@ -411,6 +412,7 @@ static void one_identity(const struct identity_row *row, uint64_t seed)
     struct ike_session_info session = scenario_session(&world->b);
     assert_int_equal(session.remote_id.type, row->type);
     assert_string_equal(identity_print(&session.remote_id, text), row->carried);
+    assert_string_equal(session.eap_identity, row->type == ID_EAP ? row->carried : "");
     /* a clone inherits it */
     scenario_clone(&world->a, world_sa(&world->a, 0));
     session = scenario_session(&world->b);
@@ -443,6 +445,25 @@ static void identity_table(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         one_identity(&rows[i], 120 + i);
+}
+
+/* A certificate of the machine, then EAP of the person: the session is the person's, whatever the
+ * ID payloads of the two rounds say. */
+static void identity_of_two_rounds(void **state)
+{
+    static const char *const ids[] = {"machine.user.example", "anna.user.example"};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *world = eap_world(150 + i);
+        party_rounds(world->conn_a, world->conn_b);
+        assert_int_equal(identity_parse("machine.user.example", &world->conn_a->local[0].id), 0);
+        assert_int_equal(identity_parse(ids[i], &world->conn_a->local[1].id), 0);
+        strcpy(world->conn_b->remote[1].eap_id, "%any");
+        world->b.eap.identity = "anna";
+        scenario_login(world);
+        assert_string_equal(scenario_session(&world->b).eap_identity, "anna");
+        scenario_end(world);
+    }
 }
 
 /* An EAP user who is named as a certificate's subject is somebody else: no session of the other is
@@ -496,6 +517,7 @@ int main(void)
         cmocka_unit_test(a27_a_person_goes_away),
         cmocka_unit_test(a_slow_server),
         cmocka_unit_test(identity_table),
+        cmocka_unit_test(identity_of_two_rounds),
         cmocka_unit_test(eap_name_is_no_other_name),
         cmocka_unit_test(proof_ends),
     };

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "exchange/party.h"
 #include "exchange/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -172,6 +173,31 @@ static void leave(struct peer *peer)
     world_drain(peer->world);
 }
 
+/* other_login - certificates, EAP, EAP only, or several rounds. */
+static void other_login(struct world *world, uint8_t value)
+{
+    struct ike_conn *a = world->conn_a, *b = world->conn_b;
+    a->local[0].method = b->remote[0].method = value % 4 == 0 ? IKE_AUTH_PUBKEY : IKE_AUTH_EAP;
+    a->remote[0].method = b->local[0].method = value % 4 == 2 ? IKE_AUTH_EAP : IKE_AUTH_PUBKEY;
+    if (value % 4 == 3)
+        party_rounds(a, b);
+    a->combined_auth = b->combined_auth = true;
+}
+
+/* log_in - a script of odd length ends with the kind of login, and its steps change that login. */
+static void log_in(struct world *world, const uint8_t *data, size_t size)
+{
+    struct ike_command connect = {
+        .kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0), .clone = true};
+    if (size % 2 == 1)
+        other_login(world, data[size - 1]);
+    world_start(world);
+    if (size % 2 == 1)
+        (void)world_post(&world->a, connect);
+    else
+        (void)world_connect(world);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > 400)
@@ -183,16 +209,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world->conn_b->children[0].lifetime.rekey_ns = 100 * NANOS_PER_SEC;
     scenario_edit(world, edit);
     world->hook = on_the_way;
-    world_start(world);
-    (void)world_connect(world);
+    log_in(world, data, size);
     for (size_t i = 0; i + 1 < size; i += 2)
         step(world, data[i] % STEPS, data[i + 1]);
     memset(&plan, 0, sizeof(plan));
     world_run(world, 40 * NANOS_PER_SEC);
     leave(&world->a);
     leave(&world->b);
-    world_run(world, 400 * NANOS_PER_SEC);
-    leave(&world->a); /* who logged in meanwhile */
+    world_run(world, (size % 2 == 1 ? 1000 : 400) * NANOS_PER_SEC); /* EAP takes its time */
+    leave(&world->a);                                               /* who logged in meanwhile */
     leave(&world->b);
     assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
     assert_int_equal(world->a.installed + world->b.installed, 0);

@@ -39,6 +39,16 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
            sa->n_peer_addresses * sizeof(sa->peer_addresses[0]));
 }
 
+/* eap_identity - as text; the proof was text as well, and fits. */
+static void eap_identity(const struct ike_id *id, char out[LIMIT_ID / 2])
+{
+    out[0] = '\0';
+    if (id->type != ID_EAP || id->len >= LIMIT_ID / 2)
+        return;
+    memcpy(out, id->data, id->len);
+    out[id->len] = '\0';
+}
+
 static void session_info(const struct session *session, struct ike_session_info *ret_info)
 {
     *ret_info = (struct ike_session_info){
@@ -60,6 +70,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .clone_refused = session->clone_refused,
         .config = session->config,
     };
+    eap_identity(&session->remote_id, ret_info->eap_identity);
 }
 
 static void child_info(const struct child *child, struct ike_child_info *ret_info)
