@@ -267,6 +267,7 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
     later->job = event->job;
     later->error = result.error;
     later->auth_len = result.auth.len;
+    later->auth_method = result.auth_method; /* certificates are left out: names are keys here */
     ASSERT(result.auth.len <= sizeof(later->auth));
     if (result.auth.len > 0)
         memcpy(later->auth, result.auth.ptr, result.auth.len);
@@ -284,6 +285,7 @@ static void eap_job(struct sim_host *host, const struct ike_event *event)
 void sim_host_job_done(struct sim_host *host, const struct sim_event *event)
 {
     struct ike_result result = {.error = event->error,
+                                .auth_method = event->auth_method,
                                 .auth = span_of(event->auth, event->auth_len)};
     complete(host, event->job, &result);
     sim_host_pump(host);

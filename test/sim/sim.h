@@ -140,6 +140,7 @@ struct sim_event {
     struct sim_packet *packet; /* owned */
     ike_job_id job;
     int error;
+    uint8_t auth_method;
     size_t auth_len;
     uint8_t auth[64];
     sim_action action;
