@@ -480,7 +480,10 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
         return ANSWER_LATER;
     }
     login_phase_set(login, LOGIN_WAITS_VERIFY);
-    return login_verify(sa, auth) == 0 ? ANSWER_LATER : ANSWER_SILENT;
+    if (login_verify(sa, auth) == 0)
+        return ANSWER_LATER;
+    login_phase_set(login, LOGIN_WAITS_AUTH); /* no memory: the peer repeats the request */
+    return ANSWER_SILENT;
 }
 
 static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
