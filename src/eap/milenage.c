@@ -43,15 +43,20 @@ int milenage_f1(struct eap_crypto *crypto, const struct milenage *usim, const ui
     return error;
 }
 
+/* struct out_constants - rn, in octets, and cn, whose lowest octet alone is not 0. */
+struct out_constants {
+    uint8_t r, c;
+};
+
 /* OUTn = E[rot(TEMP xor OPc, rn) xor cn] xor OPc */
 static int out_make(struct eap_crypto *crypto, const struct milenage *usim,
-                    const uint8_t temp[BLOCK], unsigned r_octets, uint8_t c, uint8_t out[BLOCK])
+                    const uint8_t temp[BLOCK], struct out_constants n, uint8_t out[BLOCK])
 {
     uint8_t mixed[BLOCK], rotated[BLOCK];
     xor(mixed, temp, usim->opc);
     for (size_t i = 0; i < BLOCK; i++)
-        rotated[i] = mixed[(i + r_octets) % BLOCK];
-    rotated[BLOCK - 1] ^= c;
+        rotated[i] = mixed[(i + n.r) % BLOCK];
+    rotated[BLOCK - 1] ^= n.c;
     int error = encrypt(crypto, usim, rotated, mixed);
     xor(out, mixed, usim->opc);
     return error;
@@ -63,15 +68,15 @@ int milenage_f2345(struct eap_crypto *crypto, const struct milenage *usim, const
     uint8_t temp[BLOCK], out[BLOCK];
     int error = temp_make(crypto, usim, rand, temp);
     if (error == 0)
-        error = out_make(crypto, usim, temp, 0, 1, out);
+        error = out_make(crypto, usim, temp, (struct out_constants){0, 1}, out);
     memcpy(ret->ak, out, MILENAGE_SQN);
     memcpy(ret->res, out + 8, MILENAGE_RES);
     if (error == 0)
-        error = out_make(crypto, usim, temp, 4, 2, ret->ck);
+        error = out_make(crypto, usim, temp, (struct out_constants){4, 2}, ret->ck);
     if (error == 0)
-        error = out_make(crypto, usim, temp, 8, 4, ret->ik);
+        error = out_make(crypto, usim, temp, (struct out_constants){8, 4}, ret->ik);
     if (error == 0)
-        error = out_make(crypto, usim, temp, 12, 8, out);
+        error = out_make(crypto, usim, temp, (struct out_constants){12, 8}, out);
     memcpy(ret->ak_star, out, MILENAGE_SQN);
     wipe(temp, sizeof(temp));
     wipe(out, sizeof(out));

@@ -94,14 +94,19 @@ struct radius_key {
     uint8_t octets[RADIUS_SECRET];
 };
 
+struct radius_request {
+    enum radius_code code;
+    uint8_t identifier;
+    struct span attributes; /* without Message-Authenticator */
+};
+
 /*
- * radius_request_seal - writes a request with the attributes. Access-Request: `authenticator` is
- * random, and Message-Authenticator comes first (RFC 3579 section 3.2). Accounting-Request: the
- * authenticator is computed into it (RFC 2866 section 3). ERR_TRUNCATED, ERR_CRYPTO.
+ * radius_request_seal - writes a request. Access-Request: `authenticator` is random, and
+ * Message-Authenticator comes first (RFC 3579 section 3.2). Accounting-Request: the authenticator is
+ * computed into it (RFC 2866 section 3). ERR_TRUNCATED, ERR_CRYPTO.
  */
-int radius_request_seal(enum radius_code code, uint8_t identifier, const struct radius_key *key,
-                        uint8_t authenticator[RADIUS_AUTHENTICATOR], struct span attributes,
-                        struct writer *w) MUST_USE;
+int radius_request_seal(const struct radius_request *request, const struct radius_key *key,
+                        uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w) MUST_USE;
 
 /*
  * radius_reply_check - whether a reply is one to our request: Response Authenticator, and for

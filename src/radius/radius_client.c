@@ -127,8 +127,9 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     if (!identifier_choose(s, &r->lane, &r->identifier))
         return ERR_FULL;
     random_fill(client->random, r->authenticator, sizeof(r->authenticator));
-    int error = radius_request_seal(r->code, r->identifier, &s->config.key, r->authenticator,
-                                    span_of(r->attributes, r->attributes_len), &w);
+    const struct radius_request request = {r->code, r->identifier,
+                                           span_of(r->attributes, r->attributes_len)};
+    int error = radius_request_seal(&request, &s->config.key, r->authenticator, &w);
     if (error != 0)
         return error;
     r->len = w.len;

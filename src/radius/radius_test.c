@@ -64,7 +64,8 @@ static bool sent(nanos now)
 
 static void answer(enum radius_code code, bool with_mac, struct span attributes)
 {
-    reply_len = test_server_seal(code, datagram.octets, SECRET, with_mac, attributes, reply);
+    const struct test_reply what = {code, with_mac, attributes};
+    reply_len = test_server_seal(&what, datagram.octets, SECRET, reply);
 }
 
 static bool taken(void)

@@ -39,14 +39,13 @@ static struct span key_span(const struct radius_key *key)
     return span_of(key->octets, key->len);
 }
 
-int radius_request_seal(enum radius_code code, uint8_t identifier, const struct radius_key *key,
-                        uint8_t authenticator[RADIUS_AUTHENTICATOR], struct span attributes,
-                        struct writer *w)
+int radius_request_seal(const struct radius_request *request, const struct radius_key *key,
+                        uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w)
 {
-    bool access = code == RADIUS_ACCESS_REQUEST;
+    bool access = request->code == RADIUS_ACCESS_REQUEST;
     int error = 0;
-    write_u8(w, (uint8_t)code);
-    write_u8(w, identifier);
+    write_u8(w, (uint8_t)request->code);
+    write_u8(w, request->identifier);
     write_u16(w, 0);
     if (!access)
         memset(authenticator, 0, RADIUS_AUTHENTICATOR);
@@ -56,7 +55,7 @@ int radius_request_seal(enum radius_code code, uint8_t identifier, const struct 
         write_u8(w, RADIUS_MESSAGE_AUTHENTICATOR), write_u8(w, 2 + MD5_LEN);
         write_zeros(w, MD5_LEN);
     }
-    write_bytes(w, attributes);
+    write_bytes(w, request->attributes);
     if (writer_failed(w) || w->len > RADIUS_PACKET)
         return ERR_TRUNCATED;
     writer_patch_u16(w, 2, (uint16_t)w->len);

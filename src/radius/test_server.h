@@ -9,23 +9,28 @@
 
 #include "radius/radius.h"
 
-/* test_server_seal - a reply with the attributes behind its Message-Authenticator. */
-static inline size_t test_server_seal(enum radius_code code, struct span request,
-                                      const char *secret, bool with_mac, struct span attributes,
-                                      uint8_t *out)
+struct test_reply {
+    enum radius_code code;
+    bool with_mac;
+    struct span attributes; /* behind Message-Authenticator */
+};
+
+/* test_server_seal - returns the length. */
+static inline size_t test_server_seal(const struct test_reply *reply, struct span request,
+                                      const char *secret, uint8_t *out)
 {
     uint8_t octets[RADIUS_PACKET + 64];
     struct writer w = writer_of(out, RADIUS_PACKET);
     size_t len = 0, secret_len = strlen(secret);
-    write_u8(&w, (uint8_t)code);
+    write_u8(&w, (uint8_t)reply->code);
     write_u8(&w, request.ptr[1]);
     write_u16(&w, 0);
     write_bytes(&w, span_of(request.ptr + 4, RADIUS_AUTHENTICATOR));
-    if (with_mac)
+    if (reply->with_mac)
         write_u8(&w, 80), write_u8(&w, 18), write_zeros(&w, 16);
-    write_bytes(&w, attributes);
+    write_bytes(&w, reply->attributes);
     writer_patch_u16(&w, 2, (uint16_t)w.len);
-    if (with_mac)
+    if (reply->with_mac)
         EVP_Q_mac(NULL, "HMAC", NULL, "MD5", NULL, secret, secret_len, out, w.len, out + 22, 16,
                   &len);
     memcpy(octets, out, w.len);

@@ -43,10 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(error == 0 && sent);
     memcpy(request, datagram.octets.ptr, datagram.octets.len);
     struct span input = span_of(data + 2, size - 2);
+    const struct test_reply what = {(enum radius_code)data[1], true, input};
     if ((data[0] & 1) != 0)
-        input = span_of(reply, test_server_seal((enum radius_code)data[1],
-                                                span_of(request, datagram.octets.len), "s", true,
-                                                input, reply));
+        input = span_of(reply,
+                        test_server_seal(&what, span_of(request, datagram.octets.len), "s", reply));
     datagram.octets = input;
     if (radius_client_recv(client, &datagram, 0, &outcome))
         look(&outcome);

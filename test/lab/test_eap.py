@@ -27,7 +27,7 @@ def usim(user=USER, key=KEY + OPC):
 
 
 def pair(world, kinds, method="mschapv2", mine=None, theirs=None, **keys):
-    """A lab with the two kinds of daemons as End User and Gateway; `mine` and `theirs`: changes of the whole settings."""
+    """A lab with the two kinds of daemons as End User and Gateway; `mine`, `theirs`: changes of all settings."""
     lab = world.lab()
     eu = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | keys, top=mine or secrets())
     gw = gateway({"remote": {"auth": f"eap-{method}", "eap_id": "%any", "id": "%any"}}, top=theirs or secrets())

@@ -46,7 +46,7 @@ def test_refused(world):
 
 
 def test_clones_cost_the_server_nothing(world):
-    """By the server's own counters: the login's requests, and no more for a second path, a rekey, a move and a return."""
+    """By the server's own counters: requests for the login; none for a second path, a rekey, a move, a return."""
     lab = world.lab()
     server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
     eu, gw = ends(world, lab, conn=paths())

@@ -78,7 +78,8 @@ static void server_says(enum radius_code code, const char *eap, size_t eap_len, 
     struct radius_outcome outcome;
     radius_eap_write(&w, span_of(eap, eap_len));
     write_bytes(&w, more);
-    size_t len = test_server_seal(code, datagram.octets, SECRET, true, writer_span(&w), reply);
+    const struct test_reply what = {code, true, writer_span(&w)};
+    size_t len = test_server_seal(&what, datagram.octets, SECRET, reply);
     from.octets = span_of(reply, len);
     assert_true(radius_client_recv(aaa_service_client(service), &from, 0, &outcome));
     assert_true(aaa_service_outcome(service, &outcome, &answer));
