@@ -3,7 +3,7 @@
 #define EAP_TEST_PAIR_H
 
 /* Both roles on one side of the wire, for unit tests and fuzzers: seeded randomness, one
- * secret each, that of "anna". */
+ * secret each, that of "anna" and of "bert". */
 
 #include "eap/eap.h"
 
