@@ -116,7 +116,7 @@ bool wire_auth_read(struct span body, struct wire_auth *ret_auth)
     ret_auth->method = read_u8(&r);
     (void)read_bytes(&r, 3);
     ret_auth->data = read_rest(&r);
-    return !reader_failed(&r) && ret_auth->data.len > 0;
+    return !reader_failed(&r);
 }
 
 bool wire_cert_read(struct span body, struct wire_cert *ret_cert)

@@ -51,7 +51,7 @@ bool wire_id_read(struct span body, struct wire_id *ret_id);
 /* --- AUTH, section 3.8 --- */
 struct wire_auth {
     uint8_t method;
-    struct span data;
+    struct span data; /* may be empty: that is a wrong AUTH, not a malformed payload */
 };
 bool wire_auth_read(struct span body, struct wire_auth *ret_auth);
 
