@@ -176,7 +176,7 @@ static const struct hostile hostile_table[] = {
     {"KE without a value", WIRE_PAYLOAD_KE, 4, {0, 31, 0, 0}},
     {"ID of IPv4 with 5 octets", WIRE_PAYLOAD_IDi, 9, {1, 0, 0, 0, 1, 2, 3, 4, 5}},
     {"ID without data", WIRE_PAYLOAD_IDi, 4, {2, 0, 0, 0}},
-    {"AUTH without data", WIRE_PAYLOAD_AUTH, 4, {2, 0, 0, 0}},
+    {"AUTH shorter than its head", WIRE_PAYLOAD_AUTH, 3, {2, 0, 0}},
     {"notify with an SPI that is not there", WIRE_PAYLOAD_N, 4, {3, 4, 0, 1}},
     {"Delete with fewer SPIs than said", WIRE_PAYLOAD_D, 8, {3, 4, 0, 2, 1, 2, 3, 4}},
     {"Delete of the IKE SA with SPIs", WIRE_PAYLOAD_D, 4, {1, 8, 0, 1}},
