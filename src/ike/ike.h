@@ -424,7 +424,8 @@ struct ike_result {
     const struct ke_answer *ke; /* KE: as ke_answer_run left it; borrowed during the call */
 };
 
-/* ike_complete - the answer to a job. KE with ERR_AGAIN: too many wait, the peer may ask again. Unknown jobs (the SA went away meanwhile) are ignored. */
+/* ike_complete - the answer to a job. KE with ERR_AGAIN: too many wait, the peer may ask again.
+ * Unknown jobs (the SA went away meanwhile) are ignored. */
 void ike_complete(struct ike *ike, ike_job_id job, const struct ike_result *result, nanos now);
 
 /* --- output --- */

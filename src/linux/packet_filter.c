@@ -62,8 +62,9 @@ static void set_print(FILE *out, const char *name, enum address_family family,
     fprintf(out, "%s }\n", last == NULL ? "" : " };");
 }
 
-/* The mark is for strict reverse path filters with src_valid_mark: what carries a full tunnel does
- * not come in by the tunnel. The first two lines make sure that there is no older table, whether there was one or not. */
+/* The mark is for strict reverse path filters with src_valid_mark: the packets that carry a full
+ * tunnel do not come in by the tunnel. The first two lines remove an older table, if there is one.
+ */
 static void table_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
 {
     fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n");

@@ -255,14 +255,20 @@ static const int supervisor_calls[] = {
     SCMP_SYS(get_robust_list),
 };
 
+/* arg_cmp - a comparison of a system call's argument; libseccomp's macros leave members out. */
+static struct scmp_arg_cmp arg_cmp(unsigned argument, enum scmp_compare op, uint64_t a, uint64_t b)
+{
+    return (struct scmp_arg_cmp){.arg = argument, .op = op, .datum_a = a, .datum_b = b};
+}
+
 /* no socket of the engine may forge IP headers; SOL_RAW reaches the same option as SOL_IPV6 */
 static int options_allow(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp rules[][2] = {
-        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_IP), SCMP_A2(SCMP_CMP_NE, IP_HDRINCL)},
-        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_IPV6), SCMP_A2(SCMP_CMP_NE, IPV6_HDRINCL)},
-        {SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2(SCMP_CMP_NE, SO_BINDTODEVICE)},
-        {SCMP_A1(SCMP_CMP_EQ, IPPROTO_UDP), SCMP_A2(SCMP_CMP_GE, 0)},
+        {arg_cmp(1, SCMP_CMP_EQ, IPPROTO_IP, 0), arg_cmp(2, SCMP_CMP_NE, IP_HDRINCL, 0)},
+        {arg_cmp(1, SCMP_CMP_EQ, IPPROTO_IPV6, 0), arg_cmp(2, SCMP_CMP_NE, IPV6_HDRINCL, 0)},
+        {arg_cmp(1, SCMP_CMP_EQ, SOL_SOCKET, 0), arg_cmp(2, SCMP_CMP_NE, SO_BINDTODEVICE, 0)},
+        {arg_cmp(1, SCMP_CMP_EQ, IPPROTO_UDP, 0), arg_cmp(2, SCMP_CMP_GE, 0, 0)},
     };
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof(rules) / sizeof(rules[0]); i++)
@@ -291,7 +297,7 @@ static int calls_allow(scmp_filter_ctx filter, const int *calls, size_t n)
  * `starts`, a program that is open already can be started. */
 static int programs_allow(scmp_filter_ctx filter, bool starts)
 {
-    const struct scmp_arg_cmp open_program = SCMP_A4(SCMP_CMP_EQ, AT_EMPTY_PATH);
+    const struct scmp_arg_cmp open_program = arg_cmp(4, SCMP_CMP_EQ, AT_EMPTY_PATH, 0);
     const struct scmp_arg_cmp only_exec =
         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC);
     int rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &only_exec);

@@ -26,7 +26,8 @@ static struct world *pubkey_world(uint64_t seed)
     return world;
 }
 
-/* add_user_round, add_gateway_round - a further round, known to both. */
+/* add_user_round - a further round of the End User, known to both; add_gateway_round: of the Gateway.
+ */
 static void add_user_round(struct world *world, enum ike_auth_method method, const char *id)
 {
     struct ike_auth_policy *own = &world->conn_a->local[world->conn_a->n_local_rounds++];

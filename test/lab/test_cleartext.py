@@ -48,7 +48,7 @@ def source(lab, host, extra):
 @pytest.mark.parametrize("rp_filter", (0, 1, 2))
 @pytest.mark.parametrize("everything", (False, True), ids=("split", "full"))
 def test_neighbour_sends_to_the_inner_address(world, rp_filter, everything):
-    """A neighbour on the Wi-Fi: nothing that it sends to the inner addresses arrives; what it sends to the outer one does."""
+    """A neighbour on the Wi-Fi: its packets to the inner addresses are dropped; those to the outer one arrive."""
     lab, _, _, inner = start(world, rp_filter, everything)
     for target in inner:
         via = address("wlan", "eu", 6 if ":" in target else 4)

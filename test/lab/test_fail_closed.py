@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a connection protects never leaves in the clear, whatever dies (security.md L1, L4, L7)."""
+"""What a connection protects never leaves in the clear, whatever dies (L1, L4, L7)."""
 import os
 import signal
 
@@ -31,7 +31,7 @@ def processes(daemon):
 
 
 class Watch:
-    """Counts packets in the clear on the links of a host: nftables counts whatever leaves with an address that is protected."""
+    """Counts packets in the clear on the links of a host: nftables counts packets with a protected address."""
 
     def __init__(self, lab, host, links=("wlan0", "lte0")):
         self.lab, self.host = lab, host
@@ -92,7 +92,7 @@ def fixture_up(world):
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_server_is_killed(up, name):
-    """L1: kill -9 of one process: the supervisor starts all three anew, the session comes back, nothing leaked meanwhile."""
+    """L1: kill -9 of one process: the supervisor starts all anew, the session comes back, nothing has leaked."""
     lab, _, eu, watch = up
     for _ in range(2):
         before = processes(eu)

@@ -100,8 +100,8 @@ static int vici_open(const char *path)
 }
 
 /* link_silence - an inner device has no link: no IPv6 link-local address of its own making, no word
- * of a router. Where /proc/sys is not ours to write, the packet filter drops such words (filter.h).
- */
+ * of a router. Where /proc/sys is not ours to write, the packet filter drops such words
+ * (packet_filter.h). */
 static void link_silence(const char *device, uint32_t index)
 {
     char path[96];

@@ -46,7 +46,8 @@ bool hook_request_sound(const struct hook_request *r)
 
 /* --- variables --- */
 
-static char *put(struct hook_env *env, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static char *put(struct hook_env *env, const char *format,
+                                                       va_list arguments)
 {
     char *at = env->text + env->used;
     size_t room = sizeof(env->text) - env->used;
@@ -75,7 +76,7 @@ __attribute__((format(printf, 2, 3))) static void variable(struct hook_env *env,
             *c = '_';
 }
 
-/* verb - "up-client"; "-host" for the host itself, "-v6" for IPv6 inside. */
+/* put_verb - "up-client"; "-host" for the host itself, "-v6" for IPv6 inside. */
 static void put_verb(struct hook_env *env, const struct hook_request *r)
 {
     const struct address_range *own = &r->local_ts.range;

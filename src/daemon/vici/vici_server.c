@@ -306,7 +306,8 @@ static void client_ready(void *context, int fd, unsigned events)
         update_interest(client);
 }
 
-/* client_new - sends and receives with MSG_DONTWAIT: the descriptor may be a blocking one. Takes the descriptor, also when it fails. */
+/* client_new - sends and receives with MSG_DONTWAIT: the descriptor may be a blocking one. Takes
+ * the descriptor, also when it fails. */
 static struct vici_client *client_new(struct vici_server *server, int fd)
 {
     struct vici_client *client = calloc(1, sizeof(*client));

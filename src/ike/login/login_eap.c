@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "ike/login/login_rounds.h"
 
-/* policy - of the round that EAP proves: always one of the End User's. */
+/* policy_of - the round that EAP proves: always one of the End User's. */
 static const struct ike_auth_policy *policy_of(const struct sa *sa)
 {
     return sa_original_initiator(sa) ? login_own_policy(sa->login) : login_peer_policy(sa->login);
