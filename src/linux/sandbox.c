@@ -33,6 +33,18 @@ int sandbox_common(pid_t parent)
     return 0;
 }
 
+int sandbox_memory_lockable(uint64_t octets)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+        return ERR_SYSTEM;
+    if (limit.rlim_cur >= octets)
+        return 0;
+    limit.rlim_cur = octets;
+    limit.rlim_max = limit.rlim_max < octets ? octets : limit.rlim_max;
+    return setrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? ERR_SYSTEM : 0;
+}
+
 int sandbox_limits(unsigned descriptors, uint64_t memory)
 {
     const struct rlimit files = {descriptors, descriptors}, none = {0, 0}, space = {memory, memory};
@@ -59,6 +71,11 @@ int sandbox_supervisor(void)
     capng_clear(CAPNG_SELECT_ALL);
     static const unsigned kept[] = {CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP};
     const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
+    bool locks =
+        capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, CAP_IPC_LOCK) != 0;
+    capng_clear(CAPNG_SELECT_ALL);
+    if (locks && capng_update(CAPNG_ADD, sets, CAP_IPC_LOCK) != 0)
+        return ERR_SYSTEM;
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (capng_update(CAPNG_ADD, sets, kept[i]) != 0)
             return ERR_SYSTEM;
@@ -243,6 +260,7 @@ static const int supervisor_calls[] = {
     SCMP_SYS(select),
     SCMP_SYS(pselect6),
     SCMP_SYS(memfd_create),
+    SCMP_SYS(mlock2),
     SCMP_SYS(pread64),
     SCMP_SYS(pwrite64),
     SCMP_SYS(arch_prctl),

@@ -19,8 +19,13 @@
 int sandbox_common(pid_t parent) MUST_USE;
 
 /* sandbox_supervisor - CAP_NET_ADMIN stays, and what it takes to start processes under other users
- * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP); the rest goes. ERR_SYSTEM. */
+ * (CAP_SETUID, CAP_SETGID, CAP_SETPCAP); CAP_IPC_LOCK if it is there, for the keyholder's memory.
+ * The rest goes. ERR_SYSTEM. */
 int sandbox_supervisor(void) MUST_USE;
+
+/* sandbox_memory_lockable - so much may be locked by this process and by those that it starts.
+ * ERR_SYSTEM: it takes CAP_SYS_RESOURCE, or the limit is that high already. */
+int sandbox_memory_lockable(uint64_t octets) MUST_USE;
 
 /* sandbox_limits - descriptors, octets of address space (0: as many as it likes), and no further
  * process or thread. For a process of its own user. ERR_SYSTEM. */

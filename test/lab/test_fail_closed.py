@@ -145,7 +145,7 @@ def test_lease_changes(world, up):
     other = Ikatd(lab, "gw", merge(gw.settings, {"pools": {"inner": {"addrs": "10.31.0.0/24"}}}))
     world.daemons.append(other)
     other.start()
-    wait(lambda: (s := eu.session()) and s["config"]["addresses"] not in ([], before) and traffic(lab), "another address", 30)
+    wait(lambda: any(s["config"]["addresses"] not in ([], before) for s in eu.sessions()) and traffic(lab), "another address", 30)
     assert watch.count() == 0
 
 

@@ -126,6 +126,23 @@ static bool is_default(const struct address_range *range)
     return range_to_prefix(range, &prefix_len) && prefix_len < 2;
 }
 
+/* pool_network - a pool leaves out the first and the last address of its network. Its route need
+ * not: one prefix instead of one for each bit. */
+static struct address_range pool_network(const struct address_range *range)
+{
+    struct address_range net = *range;
+    struct address second, last_but_one;
+    unsigned len = (unsigned)address_len(&range->first) * 8;
+    while (!range_from_prefix(&range->first, len, &net) || !range_contains(&net, &range->last))
+        len--;
+    bool begins = address_equal(&net.first, &range->first) ||
+                  (address_next(&net.first, &second) && address_equal(&second, &range->first));
+    bool ends =
+        address_equal(&net.last, &range->last) ||
+        (address_previous(&net.last, &last_but_one) && address_equal(&last_but_one, &range->last));
+    return begins && ends ? net : *range;
+}
+
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *name)
 {
     struct pool_status pool;
@@ -137,7 +154,7 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
     for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
         if (strcmp(pool.config->name, name) != 0)
             continue;
-        list.ts[0].range = pool.config->range;
+        list.ts[0].range = pool_network(&pool.config->range);
         const struct host_hold wanted = {.conn = POOL_HOLD,
                                          .child = name,
                                          .remote_ts = &list,

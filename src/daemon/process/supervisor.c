@@ -15,6 +15,7 @@
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
 #include "daemon/process/devices.h"
+#include "daemon/process/keyring.h"
 #include "daemon/process/privileged.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
@@ -26,6 +27,7 @@
 #define VERIFIER_CHANNEL (8 << 20) /* one CRL of the largest size, and requests behind it */
 #define HOOK_CHANNEL     (8 << 20) /* scripts take their time: a thousand logins at once */
 #define REQUESTS_BATCH   256
+#define LOCKED_MEMORY    (KEYRING_ARENA + (16u << 20)) /* and what surrounds the secrets */
 #define STOP_PATIENCE    (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
 #define HOOK_PATIENCE    (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
 
@@ -436,6 +438,8 @@ static int supervisor_start(struct supervisor *s)
     if (helper_start(s, PROCESS_HOOKS, HOOK_CHANNEL, &s->devices.hooks_fd) != 0)
         return failed("hooks process");
     s->devices.filtered = privileged_filters(s->privileged);
+    if (sandbox_memory_lockable(LOCKED_MEMORY) != 0)
+        log_line(LOG_LEVEL_DEBUG, "event=memory-limit reason=\"%s\"", strerror(errno));
     int abi;
     if (sandbox_common(0) != 0 || sandbox_supervisor() != 0 ||
         sandbox_supervisor_files(s->options->socket, &abi) != 0 ||
