@@ -172,3 +172,19 @@ def test_bypass(world):
     wait(lambda: not eu.sas() and not traffic(lab) and watch.count() > 0, "in the clear", 20)
     os.kill(processes(eu)["engine"], signal.SIGKILL)
     wait(lambda: len(processes(eu)) == len(SERVERS), "it is started anew")
+
+
+def test_supervisor_is_stopped(world):
+    """A login waits for no supervisor: one that is stopped leaves logins and traffic as they are, and does its work later."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gate())
+    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0, ::"}, {"remote_ts": BOTH}))
+    os.kill(gw.process.pid, signal.SIGSTOP)
+    for _ in range(3):
+        assert eu.initiate("net", timeout=5)["success"] == "yes"
+        wait(lambda: traffic(lab), "traffic")
+        eu.ikat("down", "home")
+    os.kill(gw.process.pid, signal.SIGCONT)
+    assert eu.initiate("net", timeout=5)["success"] == "yes"
+    wait(lambda: traffic(lab), "traffic")
+    assert "supervisor-gone" not in gw.log() and "child-refused" not in gw.log()
