@@ -228,7 +228,7 @@ static bool read_all(int fd, char *text, size_t cap, size_t *ret_len)
  * *ret_why. */
 static char *read_whole(const char *path, size_t *ret_len, const char **ret_why)
 {
-    struct stat status;
+    struct stat status = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     bool found = fd >= 0 && fstat(fd, &status) == 0;
     char *text = NULL;

@@ -104,7 +104,7 @@ int eap_cipher(struct eap_crypto *crypto, const EVP_CIPHER *cipher, bool encrypt
               EVP_CIPHER_CTX_set_padding(crypto->cipher, 0) == 1 &&
               EVP_CipherUpdate(crypto->cipher, out, &len, in.ptr, (int)in.len) == 1 &&
               EVP_CipherFinal_ex(crypto->cipher, out + len, &last) == 1 &&
-              (size_t)(len + last) == in.len;
+              (size_t)len + (size_t)last == in.len;
     (void)EVP_CIPHER_CTX_reset(crypto->cipher);
     return ok ? 0 : ERR_CRYPTO;
 }

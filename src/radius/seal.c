@@ -105,7 +105,7 @@ int radius_reply_check(const struct radius_packet *reply, const struct radius_ke
 static int mppe_open(struct span value, const struct radius_key *key, const uint8_t *authenticator,
                      uint8_t ret_key[MPPE_KEY], size_t *ret_len)
 {
-    uint8_t plain[MPPE_VALUE], pad[MD5_LEN];
+    uint8_t plain[MPPE_VALUE] = {0}, pad[MD5_LEN] = {0};
     struct reader r = reader_of(value);
     struct span salt = read_bytes(&r, 2);
     struct span hidden = read_rest(&r);

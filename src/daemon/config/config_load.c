@@ -393,7 +393,7 @@ static int send_section(int fd, const char *command, const struct tree *section,
 static int send_secret(int fd, const struct tree *section, struct build_error *error)
 {
     uint8_t octets[SECRET_OCTETS_MAX];
-    struct engine_secret secret;
+    struct engine_secret secret = {0};
     struct vici_writer w;
     int err = secret_build(section, octets, &secret, error);
     if (err != 0)

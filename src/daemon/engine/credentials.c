@@ -57,10 +57,16 @@ struct credentials *credentials_free(struct credentials *c)
 
 /* --- policies --- */
 
+/* policy_same - compared as they lie in memory: both were zero before they were filled. */
+static bool policy_same(const struct cert_policy *a, const struct cert_policy *b)
+{
+    return memcmp((const uint8_t *)a, (const uint8_t *)b, sizeof(*a)) == 0;
+}
+
 uint32_t credentials_policy_add(struct credentials *c, const struct cert_policy *policy)
 {
     for (size_t i = 0; i < c->n_policies; i++)
-        if (memcmp(c->policies[i], policy, sizeof(*policy)) == 0)
+        if (policy_same(c->policies[i], policy))
             return (uint32_t)i + 1;
     struct cert_policy **policies =
         reallocarray(c->policies, c->n_policies + 1, sizeof(c->policies[0]));

@@ -101,12 +101,18 @@ static void script_run(const struct hook_request *request)
         script_wait(pid, &env);
 }
 
-static bool same(const struct hook_request *a, const struct hook_request *b)
+static bool ts_same(const struct ike_ts *a, const struct ike_ts *b)
+{
+    return a->protocol == b->protocol && a->start_port == b->start_port &&
+           a->end_port == b->end_port && address_equal(&a->range.first, &b->range.first) &&
+           address_equal(&a->range.last, &b->range.last);
+}
+
+static bool hook_same(const struct hook_request *a, const struct hook_request *b)
 {
     return a->uniqueid == b->uniqueid && strcmp(a->conn, b->conn) == 0 &&
-           strcmp(a->child, b->child) == 0 &&
-           memcmp(&a->local_ts, &b->local_ts, sizeof(a->local_ts)) == 0 &&
-           memcmp(&a->remote_ts, &b->remote_ts, sizeof(a->remote_ts)) == 0;
+           strcmp(a->child, b->child) == 0 && ts_same(&a->local_ts, &b->local_ts) &&
+           ts_same(&a->remote_ts, &b->remote_ts);
 }
 
 /* remember - without memory the end of the engine finds nothing to take back here. */
@@ -119,7 +125,7 @@ static void remember(struct hooked **newest, const struct hook_request *request)
         return;
     }
     for (struct hooked **link = newest; *link != NULL; link = &(*link)->older)
-        if (same(&(*link)->request, request)) {
+        if (hook_same(&(*link)->request, request)) {
             struct hooked *gone = *link;
             *link = gone->older;
             free(gone);

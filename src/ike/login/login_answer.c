@@ -438,7 +438,7 @@ static enum answer_verdict read_confirmation(struct sa *sa, struct answering *an
                                              const struct wire_auth *auth)
 {
     struct login *login = sa->login;
-    uint8_t own[AUTH_OCTETS_PRF];
+    uint8_t own[AUTH_OCTETS_PRF] = {0};
     size_t len = crypto_prf_find(sa->prf)->len;
     bool same = login_shared_auth(sa, false, own) == 0 && auth->method == AUTH_SHARED_KEY &&
                 auth->data.len == len && ct_equal(auth->data.ptr, own, len);
@@ -531,7 +531,7 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     struct login *login = sa->login;
     const struct wire_message *request = answering->request;
     const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_AUTH, NULL);
-    struct wire_auth auth;
+    struct wire_auth auth = {0};
     if ((payload != NULL && !wire_auth_read(payload->body, &auth)) ||
         !in_order(login, request, payload != NULL) || !keep(login, request, payload != NULL))
         return fail(answering, N_INVALID_SYNTAX);
