@@ -277,8 +277,9 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
 static void eap_job(struct sim_host *host, const struct ike_event *event)
 {
     struct ike_result result;
-    host->eap.key = host->psk;
-    party_eap(&host->eap, event, &result);
+    struct party_eap *eap = &host->eap[event->eap.conversation % SIM_EAP_CONVERSATIONS];
+    eap->key = host->psk;
+    party_eap(eap, event, &result);
     complete(host, event->job, &result);
 }
 

@@ -93,6 +93,8 @@ struct sim_lease {
     struct address addresses[SIM_FAMILIES];
 };
 
+#define SIM_EAP_CONVERSATIONS 64 /* of one host at a time */
+
 struct sim_host {
     struct sim *sim;
     char name[8];
@@ -102,8 +104,9 @@ struct sim_host {
     bool logs_in_anew;     /* it, or all of its users, reauthenticate: logins say nothing */
     bool impostor;         /* has another secret: must never get anywhere */
     const char *psk;       /* of an impostor: another one */
-    struct party_eap eap;  /* its key is that secret */
-    unsigned incarnation;  /* counts restarts: what was begun before is nothing to it */
+    /* by number of the conversation: logins at a Gateway interleave. The key is that secret. */
+    struct party_eap eap[SIM_EAP_CONVERSATIONS];
+    unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
     uint64_t dice;
     struct random random;
     struct ike_options options;
