@@ -45,10 +45,11 @@ static uint64_t roll(void)
     return dice;
 }
 
-static void fill(uint8_t *octets, size_t len)
+static size_t fill(uint8_t *octets, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         octets[i] = (uint8_t)(roll() >> 24);
+    return len;
 }
 
 static size_t put(uint8_t *at, const void *octets, size_t len)
@@ -62,24 +63,24 @@ static size_t init(uint8_t *out, enum kind kind)
 {
     uint8_t sa[] = {34,   0,  0, 40, 0, 0, 0, 36, 1, 1, 0, 3, 3, 0, 0, 12, 1, 0, 0, 20,
                     0x80, 14, 1, 0,  3, 0, 0, 8,  2, 0, 0, 5, 0, 0, 0, 8,  4, 0, 0, 31};
-    static const uint8_t ke[] = {40, 0, 0, 40, 0, 31, 0, 0}, nonce[] = {0, 0, 0, 36};
+    static const uint8_t ke[] = {40, 0, 0, 40, 0, 31, 0, 0}, nonce[] = {0, 0, 0, 36}, zero[32];
     size_t n = 28;
     if (kind == NOTHING)
         sa[19] = 99; /* ENCR 99 */
-    fill(out, 8);
+    (void)fill(out, 8);
     memset(out + 8, 0, 8);
     memcpy(out + 16, (const uint8_t[]){33, 0x20, 34, 8, 0, 0, 0, 0}, 8);
     n += put(out + n, sa, sizeof(sa));
     n += put(out + n, ke, sizeof(ke));
-    fill(out + n, 32);
     if (kind == BAD)
-        memset(out + n, 0, 32);
-    n += 32;
+        n += put(out + n, zero, sizeof(zero));
+    else
+        n += fill(out + n, 32);
     n += put(out + n, nonce, sizeof(nonce));
-    fill(out + n, 32);
+    (void)fill(out + n, 32);
     n += 32;
     if (kind == JUNK)
-        fill(out + 28, n - 28);
+        (void)fill(out + 28, n - 28);
     uint32_t length = htonl((uint32_t)n);
     memcpy(out + 24, &length, 4);
     return n;
@@ -89,7 +90,7 @@ static size_t fragment(uint8_t *out)
 {
     static const uint8_t middle[] = {53, 0x20, 37, 8, 0, 0,   0, 1, 0, 0,
                                      0,  128,  0,  0, 0, 100, 0, 1, 0, 9};
-    fill(out, 128);
+    (void)fill(out, 128);
     memcpy(out + 16, middle, sizeof(middle));
     return 128;
 }

@@ -45,18 +45,19 @@ int sandbox_memory_lockable(uint64_t octets)
     return setrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? ERR_SYSTEM : 0;
 }
 
+/* The shadow memory of a sanitizer takes up all address space that there is. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 int sandbox_limits(unsigned descriptors, uint64_t memory)
 {
     const struct rlimit files = {descriptors, descriptors}, none = {0, 0}, space = {memory, memory};
     if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
         return ERR_SYSTEM;
-#ifdef __SANITIZE_ADDRESS__
-    return 0; /* its shadow memory takes up all there is */
-#elif defined(__SANITIZE_THREAD__)
-    return 0;
-#else
-    return memory != 0 && setrlimit(RLIMIT_AS, &space) < 0 ? ERR_SYSTEM : 0;
-#endif
+    return memory != 0 && !SANITIZED && setrlimit(RLIMIT_AS, &space) < 0 ? ERR_SYSTEM : 0;
 }
 
 bool sandbox_has_net_admin(void)
