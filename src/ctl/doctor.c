@@ -201,12 +201,17 @@ static void check_forwarding(struct examination *e)
                    "net.ipv4.ip_forward=1");
 }
 
-/* firewall_closed - an nftables chain drops what comes in by default, and no rule names 4500. */
+/* firewall_closed - an nftables chain drops what comes in by default, and no rule names 4500. The
+ * table that ikatd keeps itself says nothing of that. */
 static bool firewall_closed(FILE *rules)
 {
     char line[1024];
-    bool drops = false, named = false;
+    bool drops = false, named = false, own = false;
     while (fgets(line, sizeof(line), rules) != NULL) {
+        if (strncmp(line, "table ", 6) == 0)
+            own = strncmp(line, "table inet ikat", 15) == 0;
+        if (own)
+            continue;
         drops |= strstr(line, "hook input") != NULL && strstr(line, "policy drop") != NULL;
         named |= strstr(line, "4500") != NULL || strstr(line, "ipsec-nat-t") != NULL;
     }

@@ -32,7 +32,8 @@ CHILD = {"id": int, "name": TEXT, "state": TEXT, "spi_in": TEXT, "spi_out": TEXT
          "packets_in": int, "packets_out": int, "encap": bool, "age_s": int}
 PATH = {"name": TEXT, "interface": TEXT, "local": TEXT, "remote": TEXT, "state": TEXT, "usable": bool, "priority": int,
         "weight": int, "vpn": (int, type(None)), "rtt_ms": NUMBER, "heard_s": (int, float, type(None)), "losses": int,
-        "last_error": (TEXT, type(None)), "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int}
+        "last_error": (TEXT, type(None)), "bytes_in": int, "bytes_out": int, "packets_in": int, "packets_out": int,
+        "aggregate": (dict, type(None))}
 
 
 class IkatTest(net.DaemonTest):
@@ -150,7 +151,7 @@ class IkatTest(net.DaemonTest):
         net.run(f"ip netns exec {net.GATEWAY} nft 'add table inet t; "
                 "add chain inet t in { type filter hook input priority 0; policy drop; }'")
         self.assertIn("names no UDP port 4500", self.doctor(net.GATEWAY, 1))
-        net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport { 500, 4500 } accept'")
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport {{ 500, 4500 }} accept'")
         self.assertIn("nothing wrong", self.doctor(net.GATEWAY, 0))
         self.socket += ".gone"
         self.assertIn("another program holds UDP port 500", self.doctor(net.GATEWAY, 1))

@@ -2,6 +2,8 @@
 #include "daemon/process/spawn.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -71,6 +73,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     memcpy(socket, start->socket, sizeof(socket));
     char option[] = "-s";
     char *const argv[] = {kind, handed, option, socket, NULL};
+    /* libraries open descriptors without close-on-exec: none of them goes along */
+    (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
     fd_keep(file);
     if (start->process == PROCESS_ENGINE)
         engine_fds_keep(&start->engine);

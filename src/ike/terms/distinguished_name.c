@@ -120,7 +120,7 @@ static const char *value_take(const char *at, char separator, uint8_t out[VALUE_
 static const char *rdn_parse(const char *at, char separator, struct writer *w)
 {
     uint8_t value[VALUE_MAX];
-    size_t len, name = strcspn(at, "=");
+    size_t len = 0, name = strcspn(at, "=");
     if (at[name] != '=')
         return NULL;
     size_t end = name;
