@@ -2,8 +2,6 @@
 #include "daemon/process/spawn.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -64,6 +62,8 @@ static void engine_fds_keep(const struct engine_start *e)
         fd_keep(others[i]);
 }
 
+#define DESCRIPTORS_LOOKED_AT 1024 /* the supervisor opens them at its start: they are low */
+
 /* The socket on the command line tells the processes of several daemons apart. */
 static void program_run(int exe_fd, int file, const struct spawn_start *start)
 {
@@ -73,8 +73,10 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     memcpy(socket, start->socket, sizeof(socket));
     char option[] = "-s";
     char *const argv[] = {kind, handed, option, socket, NULL};
-    /* libraries open descriptors without close-on-exec: none of them goes along */
-    (void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    /* Libraries open descriptors without close-on-exec: none of them goes along. By hand, since
+     * CLOSE_RANGE_CLOEXEC needs Linux 5.11. */
+    for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_LOOKED_AT; fd++)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     fd_keep(file);
     if (start->process == PROCESS_ENGINE)
         engine_fds_keep(&start->engine);
