@@ -175,7 +175,7 @@ def test_bypass(world):
 
 
 def test_supervisor_is_stopped(world):
-    """A login waits for no supervisor: one that is stopped leaves logins and traffic as they are, and does its work later."""
+    """A login waits for no supervisor: a stopped one leaves logins and traffic alone, and does its work later."""
     lab = world.lab()
     gw = world.ikatd(lab, "gw", gate())
     eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0, ::"}, {"remote_ts": BOTH}))

@@ -125,7 +125,7 @@ def load_all(eu, folder, settings):
 
 
 def test_certificates_beside_the_configuration(world, tmp_path):
-    """The credentials of the folders are loaded; an encrypted key is left out by swanctl itself, without its password."""
+    """The credentials of the folders are loaded; swanctl itself leaves an encrypted key out without its password."""
     lab = world.lab()
     world.ikatd(lab, "gw", gateway())
     eu = world.ikatd(lab, "eu", {})
