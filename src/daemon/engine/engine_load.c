@@ -95,8 +95,10 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_secrets(e, load, names);
     if (error == 0)
         error = switch_conns(e, load, names);
-    if (error == 0)
+    if (error == 0) {
         engine_pools_check(e);
+        e->load_ended = true; /* all of it is there: a peer that comes now is served */
+    }
     free(names);
     return error;
 }
