@@ -72,7 +72,7 @@ def test_installs_and_goes_without_a_trace(package, tmp_path):
     said = inside(package, tmp_path, f"""
         dpkg -i /tmp/ikat.deb >/dev/null
         {present}
-        getent passwd ikat >/dev/null && echo user
+        getent passwd ikat-engine >/dev/null && echo user
         stat -c %a /etc/ikat
         ikatd --check -c /etc/ikat && echo checked
         echo 'connections {{ a {{ remote_addrs = 192.0.2.1 }} }}' >/etc/ikat/mine.conf
