@@ -6,7 +6,7 @@ bool turn_question(enum intent_kind kind)
     return kind == INTENT_PROBE || kind == INTENT_PATH_TEST || kind == INTENT_MOVE;
 }
 
-/* only_question_failed - the time that is over was the caller's, so it says nothing about the peer.
+/* only_question_failed - the caller's time-out ended, not ours: it says nothing about the peer.
  * A replaced IKE SA stays, since the peer may still ask for our response. */
 static bool only_question_failed(const struct turn_state *state)
 {
