@@ -9,7 +9,7 @@
 #include "ike/core/jobs.h"
 #include "ike/exchanges/clone_address.h"
 
-/* When a Child SA is rekeyed whose rekey came to nothing. */
+/* The next attempt after a rekey that the peer took back. */
 #define REKEY_AGAIN_NS (10 * NANOS_PER_SEC)
 
 uint32_t child_spi_new(struct ike *ike)
@@ -120,7 +120,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     bool outbound_now = spec->outbound_now && !inner_waits(sa);
     const struct child *old = child_find(ike, spec->replaces);
     if (map_get(&ike->children_by_spi, spec->spi_in) != NULL)
-        return NULL; /* two that were under way chose the same one */
+        return NULL; /* two exchanges under way chose the same SPI */
     struct child *child = calloc(1, sizeof(*child) + n * sizeof(child->ts[0]));
     if (child == NULL)
         return NULL;
@@ -180,11 +180,11 @@ void child_down(struct child *child, enum ike_outcome outcome, nanos linger_ns)
     struct sa *sa = child->sa;
     struct child *successor = child_find(sa->ike, child->replaced_by);
     struct child *predecessor = child_find(sa->ike, child->replaces);
-    /* RFC 7296 section 2.8: with the old one gone the new one is what there is to send on, unless
+    /* RFC 7296 section 2.8: without the old Child SA, traffic leaves on the new one. Exception:
      * both wait for an elder session. */
     if (successor != NULL && (child->outbound || (child->waits && !inner_waits(sa))))
         child_switch(successor);
-    /* The peer took back its rekey: the old one is as before, and will be rekeyed again. */
+    /* The peer took back its rekey. The old Child SA carries on, and we rekey it later. */
     if (predecessor != NULL && predecessor->replaced_by == child->id) {
         predecessor->replaced_by = 0;
         if (predecessor->life == IKE_CHILD_ACTIVE)
@@ -295,18 +295,19 @@ void child_rekey(struct child *child)
         return;
     if (intent_pending(child->sa, INTENT_REKEY_CHILD, child->id))
         return;
-    /* No room: the hard lifetime or the next volume limit asks again. */
+    /* A full queue is no loss: the hard lifetime or the next volume limit asks again. */
     (void)!intent_add(child->sa, &intent);
 }
 
-/* RFC 7296 section 2.8: an SA whose lifetime is over is not used, whether the peer knows or not. */
+/* RFC 7296 section 2.8: an expired SA is not used, even if the peer does not know that it
+ * expired. */
 void child_expire(struct child *child)
 {
     struct intent intent = {
         .kind = INTENT_DELETE_CHILD, .spi_in = child->spi_in, .reason = IKE_EXPIRED};
     child->expires_ns = child->rekey_at_ns = NANOS_NEVER;
     if (intent_pending(child->sa, INTENT_DELETE_CHILD, child->id))
-        return; /* said already, and not sent on any more once it is answered */
+        return; /* the Delete is queued already; its response removes the Child SA */
     intent_owe(child->sa, &intent);
     child_down(child, IKE_EXPIRED, 0);
 }

@@ -24,7 +24,7 @@ struct child {
     bool esn, udp_encap;
     bool order;    /* packets have order trailers */
     bool outbound; /* sends: installed with outbound_now, or switched */
-    bool waits;    /* for the end of an elder session, to send; or a rekey of one that does */
+    bool waits;    /* sends only after the elder session ended; so does its rekey */
     nanos installed_ns, rekey_at_ns, expires_ns;
     uint8_t n_local_ts, n_remote_ts;
     struct ike_ts ts[]; /* local ones first */
@@ -55,8 +55,8 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
 
 /* child_switch - outbound traffic goes here from now on (rekey). Idempotent. */
 void child_switch(struct child *child);
-/* child_wait_over - what the IKE SA's Child SAs held back for an elder session, they send now; not
- * the rekeys of others that are still there. */
+/* child_wait_over - the elder session ended: the Child SAs of the IKE SA that waited for it send
+ * from now on. A rekey whose old Child SA still exists does not. */
 void child_wait_over(struct sa *sa);
 
 /* child_down - removes it: IKE_EV_CHILD_REMOVE and IKE_EV_CHILD_DOWN; frees. `linger_ns`: how long
@@ -71,10 +71,10 @@ struct child *child_find_inbound(const struct sa *sa, uint32_t spi_in);
 struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
 
 /*
- * child_path_changed - the IKE SA moved from `before`: IKE_EV_CHILD_MOVE for the Child SA. Without
- * inner addresses `dynamic` is an outer one. With a peer that cannot clone, the one IKE SA takes it
- * along, as strongSwan does at its end: there is no other address to send from. With clones it is
- * the address of the session wherever they are.
+ * child_path_changed - the IKE SA moved from `before`: emits IKE_EV_CHILD_MOVE for the Child SA.
+ * Without inner addresses a `dynamic` selector is an outer address. If the peer cannot clone, the
+ * selector follows the one IKE SA to its new address, as it does in strongSwan. If the peer can
+ * clone, the selector keeps the address of the session wherever its IKE SAs are.
  */
 void child_path_changed(struct child *child, const struct ike_path *before);
 

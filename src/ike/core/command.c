@@ -65,7 +65,7 @@ static int delete_ike(struct ike *ike, const struct ike_command *command, nanos 
     if (sa == NULL)
         return ERR_NOT_FOUND;
     if (sa->life == IKE_HALF_OPEN && sa->parent != 0)
-        return ERR_WRONG_STATE; /* it is still a request on its parent */
+        return ERR_WRONG_STATE; /* such an IKE SA is still a request on its parent */
     if (!command->force && sa->life == IKE_ESTABLISHED)
         return intent_command(sa, command, INTENT_DELETE_IKE, 0);
     if (command->force)
@@ -85,7 +85,7 @@ static int delete_child(struct ike *ike, const struct ike_command *command)
     struct child *child = child_find(ike, command->child_id);
     if (child == NULL)
         return ERR_NOT_FOUND;
-    /* The peer is told, but nobody waits for its answer. */
+    /* The peer gets a Delete, but the command does not wait for its response. */
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .reason = IKE_CANCELLED};
     intent.spi_in = child->spi_in;
     intent_owe(child->sa, &intent);
@@ -102,9 +102,9 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     for (struct sa *sa = session->sas; command->force && sa != NULL; sa = sa->session_next)
         sa_say_delete(sa);
     if (session->end_tag == 0)
-        session->end_tag = command->tag; /* answered when the last IKE SA is gone */
+        session->end_tag = command->tag; /* COMMAND_DONE comes when the last IKE SA is gone */
     else
-        emit_ok(ike, command); /* it is being deleted, and somebody waits for that */
+        emit_ok(ike, command); /* an earlier command already waits for the end of this session */
     session_down(session, IKE_CANCELLED, command->force, now);
     return 0;
 }
@@ -130,7 +130,7 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command)
                          : intent_command(heard, command, INTENT_AUTH_LIFETIME, 0);
 }
 
-/* cancel - a login that lost the race against one over another path. */
+/* cancel - ends the login with this tag. It lost the race against a login over another path. */
 static int cancel(struct ike *ike, uint64_t tag, nanos now)
 {
     for (struct sa *sa = ike->sas; sa != NULL; sa = sa->next) {

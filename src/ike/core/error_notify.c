@@ -6,7 +6,8 @@
 
 #define RETRY_FIRST_NS NANOS_PER_SEC
 #define RETRIES_MAX    6
-#define REKEYS_MAX     8 /* two to four minutes: then the two ends are out of step (section 2.25) */
+/* rekeys are refused for two to four minutes: both ends are out of step (section 2.25) */
+#define REKEYS_MAX     8
 #define KE_RETRIES_MAX 3
 
 static enum ike_outcome outcome_of(uint16_t notify)
@@ -78,7 +79,7 @@ struct verdict verdict_retry(struct sa *sa, const struct asking *asking, nanos n
     if (asking->intent.attempt >= (rekey ? REKEYS_MAX : RETRIES_MAX))
         return verdict;
     nanos wait = RETRY_FIRST_NS << asking->intent.attempt;
-    /* jitter of a half: two ends that collided must not collide again in step */
+    /* Jitter of a half: after a collision the two ends must not retry at the same time. */
     wait -= (nanos)(random_u64(sa->ike->random) % (uint64_t)(wait / 2));
     verdict.kind = VERDICT_AGAIN;
     verdict.not_before_ns = nanos_after(now, wait);

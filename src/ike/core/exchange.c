@@ -71,7 +71,7 @@ void exchange_bequeath(struct sa *from, struct sa *to)
     again.give_up_at_ns = 0;
     again.told = again.kind == INTENT_MOVE;
     if (intent_add(to, &again) == 0)
-        asking->intent.tag = 0; /* answered there */
+        asking->intent.tag = 0; /* the intent ends on `to`, not here */
 }
 
 /* --- our side of an exchange --- */
@@ -130,8 +130,9 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
 
 static void exchange_conclude(struct sa *sa, struct verdict verdict, nanos now);
 
-/* not_asked - the verdict on a request that could not be built. Where memory was missing, a Delete is
- * asked again in any case, and so is an intent whose caller does not wait: nobody would repeat it. */
+/* not_asked - the verdict on a request that could not be built. After a failed allocation some
+ * intents return to the queue. These are every Delete, and an intent without a tag: it has no
+ * caller that would repeat it. */
 static struct verdict not_asked(const struct asking *asking, enum ike_outcome outcome, nanos now)
 {
     const struct intent *intent = &asking->intent;
@@ -377,7 +378,8 @@ static void outstanding_give_up(struct sa *sa, nanos now)
     struct asking *asking = sa->asking;
     const struct intent *first = *first_runnable(sa, now);
     if (asking->holder == HOLDER_LENT && first != NULL && first->kind == INTENT_DELETE_IKE) {
-        /* the Delete was queued behind the borrower; the peer answers nothing, so it is not sent */
+        /* the Delete was queued behind the borrower. The peer answers nothing, so the Delete is not
+         * sent. */
         sa_down(sa, first->reason, now);
         return;
     }
@@ -468,7 +470,8 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
     (void)snprintf(event->what, sizeof(event->what), "%s", asking->ops->what);
 }
 
-/* borrower_answered - a probe that borrowed the request wanted a response, and no more than that. */
+/* borrower_answered - the outstanding request was lent to a probe. Any response answers the
+ * probe. */
 static void borrower_answered(struct sa *sa, nanos now)
 {
     struct intent **link = borrower(sa, now);

@@ -56,10 +56,11 @@ struct asking {
     unsigned step;    /* 0: first request */
     uint8_t exchange; /* exchange type of the current request: ops->exchange, or set by ask */
     enum turn_holder holder; /* who has the window: turn.h */
+    /* HOLDER_LENT: the window belongs to the first such intent in the queue */
     struct {
         enum intent_kind kind;
-        bool liveness;      /* intent_is_liveness() */
-    } lent;                 /* HOLDER_LENT: the first such intent in the queue has the window */
+        bool liveness; /* intent_is_liveness() */
+    } lent;
     bool several_paths;     /* copies of the current request were sent over more than one path */
     void *state;            /* of the exchange, freed by ops->release */
     nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
@@ -90,8 +91,8 @@ void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
  * 2.4), unless the caller of a question said how long to wait for one. */
 void exchange_tick(struct sa *sa, nanos now);
 nanos exchange_deadline(const struct sa *sa);
-/* exchange_make_way - to be called before a Delete is queued. An outstanding question is abandoned,
- * so that the Delete borrows its request at once, over the path of the IKE SA. */
+/* exchange_make_way - call this before a Delete is queued. An outstanding question is abandoned.
+ * The Delete borrows its request at once, over the path of the IKE SA. */
 void exchange_make_way(struct sa *sa);
 /* exchange_cancel_all - the IKE SA ends: its exchange and all intents end with `outcome`. */
 void exchange_cancel_all(struct sa *sa, enum ike_outcome outcome);
@@ -99,8 +100,8 @@ void exchange_forget(struct sa *sa); /* frees the exchange without an event */
 /* exchange_bequeath - `to` replaces `from`: the intent of the outstanding request is queued there
  * again, unless it concerns `from` alone. */
 void exchange_bequeath(struct sa *from, struct sa *to);
-/* exchange_redirect - sends the outstanding request, if any, over `path`, now and from now on
- * (RFC 4555 section 3.5: requests in flight are retransmitted with the new addresses). */
+/* exchange_redirect - resends the outstanding request, if any, over `path`. Later copies use `path`
+ * too (RFC 4555 section 3.5: requests in flight are retransmitted with the new addresses). */
 void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now);
 
 static inline struct verdict verdict_done(enum ike_outcome outcome)
@@ -164,8 +165,8 @@ enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t not
 
 /* One function for each kind of request; answer.c chooses. */
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering);
-/* create_child_deleted - the peer deletes a Child SA that we do not know. Its response that creates
- * the Child SA may still be on its way to us. */
+/* create_child_deleted - the peer deletes a Child SA that we do not know. The response that creates
+ * this Child SA may still be in flight. */
 void create_child_deleted(struct sa *sa, uint32_t spi_out);
 enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answering);
 enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering); /* and clones */

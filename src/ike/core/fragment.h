@@ -2,8 +2,8 @@
 #ifndef IKE_FRAGMENT_H
 #define IKE_FRAGMENT_H
 
-/* Reassembly of RFC 7383 fragments. Each one was verified and decrypted before it comes here, so
- * only the peer itself can fill this memory, and only up to one message per IKE SA. */
+/* Reassembly of RFC 7383 fragments. Only verified and decrypted fragments come here. So only the
+ * peer itself can fill this memory, with at most one message per IKE SA. */
 
 #include "base/span.h"
 #include "ike/core/sa.h"

@@ -8,8 +8,8 @@
 
 #define FLAGS_AT 19 /* in the header */
 
-/* Half as long. Two SPIs of a peer are the same here once in four billion, and what is not for the
- * IKE SA is then dropped without the INVALID_IKE_SPI that it might have got. */
+/* Half of an SPI. Two SPIs of a peer have the same half once in four billion. A message for the
+ * wrong one is dropped without INVALID_IKE_SPI. */
 static uint32_t folded(uint64_t spi)
 {
     return (uint32_t)(spi ^ spi >> 32);

@@ -3,9 +3,9 @@
 #define IKE_GATE_H
 
 /*
- * Which Message IDs an IKE SA lets in, decided before any cryptography and, for nearly all of what
- * is old, repeated by somebody else or made up, without a look at the IKE SA: the little that it
- * takes lies in the table of SPIs. With 200,000 IKE SAs each one is far away in memory.
+ * Message IDs that an IKE SA accepts, checked before any cryptography. A gate lies in the table of
+ * SPIs, beside our SPI. Old, replayed or forged datagrams are dropped there. So they never cause a
+ * read of the IKE SA: with 200,000 IKE SAs each such read misses the cache.
  */
 
 #include "ike/core/ike_state.h"
@@ -15,29 +15,31 @@
 /* struct gate - beside an SPI of ours in ike->sas_by_spi. */
 struct gate {
     uint32_t peer;     /* the peer's SPI, folded */
-    uint32_t request;  /* Message ID of the request that comes next */
-    uint32_t response; /* Message ID of the response that is waited for ... */
-    uint8_t exchange;  /* ... and its exchange; 0: no response is */
-    bool known : 1;    /* the peer's SPI is; otherwise nothing is decided here */
+    uint32_t request;  /* Message ID of the next request */
+    uint32_t response; /* Message ID of the response to our request ... */
+    uint8_t exchange;  /* ... and its exchange type; 0: no request is outstanding */
+    bool known : 1;    /* the peer's SPI is known; if not, the gate decides nothing */
     bool initiator : 1;
-    bool later : 1; /* the request `request` came, and is answered when a job is done */
-    bool kept : 1;  /* the response to the request before it is */
+    bool later : 1; /* request `request` arrived; a job has to end before it is answered */
+    bool kept : 1;  /* the response to the previous request is kept */
 };
 
 enum gate_verdict { GATE_NEW, GATE_REPEATED, GATE_NOT };
 
-/* gate_judge - could this message be the next one of its window? (RFC 7296 sections 2.2 and 2.3) */
+/* gate_judge - whether this message can be the next one of its window (RFC 7296 sections 2.2 and
+ * 2.3). */
 enum gate_verdict gate_judge(const struct gate *gate, const struct ike_header *header);
 
 struct gate gate_of(const struct sa *sa); /* as it is now */
-void gate_renew(struct sa *sa);           /* in the table; when the IKE SA may have changed */
-bool gate_current(const struct sa *sa);   /* the table has it as it is now */
+/* writes the table; call it when the IKE SA may have changed */
+void gate_renew(struct sa *sa);
+bool gate_current(const struct sa *sa); /* the table agrees with the IKE SA */
 
-/* gate_find - in the table, by the SPIs of a message. NULL: ask the IKE SA, if there is one. It was
- * renewed when the last ike_* call ended. */
+/* gate_find - the gate for the SPIs of a message. It was renewed when the last ike_* call ended.
+ * NULL: the table has none; look for the IKE SA. */
 const struct gate *gate_find(const struct ike *ike, const struct ike_header *header);
 
-/* gate_expect - a message will be asked for: the table is fetched from memory meanwhile. */
+/* gate_expect - prefetches the gate of a message that will arrive. */
 void gate_expect(const struct ike *ike, struct span message);
 
 #endif

@@ -83,7 +83,7 @@ struct ike *ike_new(const struct ike_options *options)
 static void free_dead(struct ike *ike)
 {
     if (ike->dead != NULL)
-        crypto_forget(ike->crypto); /* what they were sealed with last (section 2.12) */
+        crypto_forget(ike->crypto); /* it still holds the last keys (section 2.12) */
     while (ike->dead != NULL) {
         struct sa *sa = ike->dead;
         ike->dead = sa->next;
@@ -91,8 +91,8 @@ static void free_dead(struct ike *ike)
     }
 }
 
-/* settle - the end of every call that may have changed something: each SA that was touched looks at
- * its intents and computes its deadline; those that died are freed. */
+/* settle - ends every call that may have changed something. Each touched IKE SA looks at its
+ * intents and computes its deadline. Dead IKE SAs are freed. */
 static void settle(struct ike *ike)
 {
     while (ike->touched != NULL) {
@@ -263,13 +263,13 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 
 /* --- jobs --- */
 
-/* agreed - the key exchange that an IKE SA waited for has ended. */
+/* agreed - a key exchange has ended, for which an IKE SA waited. */
 static void agreed(struct sa *sa, nanos now)
 {
     bool dropped = sa->key_exchange->answer.error == ERR_AGAIN;
     if (sa->life == IKE_HALF_OPEN) {
         login_init_agreed(sa, now);
-    } else if (dropped) { /* too many wait: as if the request had been lost */
+    } else if (dropped) { /* too many jobs wait: treated as if the request had been lost */
         answer_forget(sa);
         key_exchange_drop(sa);
         sa->answering_later = false;

@@ -24,7 +24,7 @@ static bool queued(const struct sa *sa, enum intent_kind kind)
     return sa->asking != NULL && sa->asking->intent.kind == kind;
 }
 
-/* full - there is always room for one Delete of the IKE SA. */
+/* full - the limit, except for one Delete of the IKE SA. */
 static bool full(const struct sa *sa, const struct intent *intent)
 {
     return sa->n_intents >= LIMIT_INTENTS &&

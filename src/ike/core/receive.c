@@ -100,10 +100,9 @@ static uint16_t fragment_number(const struct wire_message *outer)
 }
 
 /*
- * receive_follow_nat - RFC 7296 section 2.23: the NAT in front of the peer gave it another address
- * or port; who is not behind a NAT answers to where the last authentic packet came from. With
- * MOBIKE the peer says so itself (RFC 4555 section 3.8). Only for messages that are new: never a
- * replay.
+ * receive_follow_nat - RFC 7296 section 2.23: a NAT may give the peer a new address or port. An end
+ * without a NAT in front of it sends to the source of the last authentic packet. With MOBIKE the
+ * peer announces its moves itself (RFC 4555 section 3.8). Only new messages count, never a replay.
  */
 void receive_follow_nat(struct sa *sa, const struct endpoint *from)
 {
@@ -115,7 +114,7 @@ void receive_follow_nat(struct sa *sa, const struct endpoint *from)
     struct ike_path moved = sa->path;
     moved.remote = *from;
     sa->peer_addresses[0] = from->address;
-    sa->mine.path.remote = *from; /* what is outstanding is repeated to there as well */
+    sa->mine.path.remote = *from; /* retransmissions of the outstanding request go there too */
     sa_path_set(sa, &moved);
 }
 

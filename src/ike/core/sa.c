@@ -15,7 +15,7 @@
 #include "ike/login/auth_lifetime.h"
 #include "ike/login/login.h"
 
-/* How long a rekeyed IKE SA waits for the Delete of the peer that rekeyed it. */
+/* How long a rekeyed IKE SA waits for the Delete of the peer, which rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
 
 static bool spi_taken(const struct ike *ike, uint64_t spi)
@@ -50,7 +50,7 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
     if (spi_taken(sa->ike, spi))
         return false;
     (void)map_take(&sa->ike->sas_by_spi, sa_spi_ours(sa));
-    int err = spi_begin(sa, spi); /* in the room of the one that went */
+    int err = spi_begin(sa, spi); /* reuses the room of the entry that was taken out */
     ASSERT(err == 0);
     return true;
 }
@@ -104,7 +104,7 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
     if (sa == NULL)
         return NULL;
     sa->parent = old->id;
-    /* A rekeyed clone is still a clone: `origin` tells how the lineage began. */
+    /* `origin` tells how the lineage began: a rekeyed clone is still a clone. */
     sa->origin = origin == IKE_ORIGIN_REKEYED ? old->origin : origin;
     sa->rekey = origin == IKE_ORIGIN_REKEYED;
     sa->moved_ns = old->moved_ns;
@@ -154,8 +154,8 @@ void sa_lifetimes_start(struct sa *sa, nanos now)
     sa->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
-/* command_tag - of the command that asked for this IKE SA: its login, the login of the IKE SA with
- * which it came, a clone or a rekey. 0: the peer or the core began it. */
+/* command_tag - the tag of the command that created this IKE SA: a login, a clone or a rekey. A
+ * clone that came with a login has the tag of that login. 0: the peer or the core began it. */
 static uint64_t command_tag(const struct sa *sa)
 {
     const struct sa *from = sa->asking != NULL ? sa : sa_find(sa->ike, sa->parent);
@@ -218,7 +218,8 @@ struct sa *sa_heir(const struct sa *sa)
     return heir != NULL && heir->life == IKE_ESTABLISHED ? heir : NULL;
 }
 
-/* heirs_pass_on - what this SA would have inherited goes to its own heir. */
+/* heirs_pass_on - an IKE SA that was replaced by this one is replaced by this one's heir from now
+ * on. */
 static void heirs_pass_on(const struct sa *sa)
 {
     if (sa->session == NULL || sa->replaced_by == 0)
@@ -229,20 +230,20 @@ static void heirs_pass_on(const struct sa *sa)
 }
 
 /*
- * doubt_clones - the peer asked for clones on this SA. One of which nothing was ever heard may be
- * unknown to it, since our answer was lost and can't be asked for again: find out.
+ * doubt_clones - probes the clones that the peer created through this IKE SA and never used. If our
+ * response got lost, the peer does not know such a clone, and can no longer ask for it.
  */
 static void doubt_clones(const struct sa *sa)
 {
     struct intent probe = {.kind = INTENT_PROBE};
     struct sa *other = sa->session == NULL ? NULL : sa->session->sas;
-    bool we_end_it =
-        sa->life == IKE_DELETING; /* a peer that ends it after its rekey knows its heir */
+    /* A peer that ends the IKE SA after its own rekey knows the heir. */
+    bool we_end_it = sa->life == IKE_DELETING;
     for (; other != NULL; other = other->session_next)
         if (other->parent == sa->id && (other->id != sa->replaced_by || we_end_it) &&
             other->life == IKE_ESTABLISHED && !sa_original_initiator(other) &&
             other->theirs.next_id == 0 && !intent_pending(other, INTENT_PROBE, 0))
-            (void)!intent_add(other, &probe); /* no memory: its liveness check finds it */
+            (void)!intent_add(other, &probe); /* no memory: the next liveness check will do */
 }
 
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
@@ -252,8 +253,8 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
         return;
     struct sa *heir = sa_heir(sa);
     if (heir != NULL && outcome != IKE_CANCELLED) {
-        /* RFC 7296 section 2.8.2: the peer rekeyed this SA and deletes it: our own attempt is
-         * forgotten, and nothing is lost. */
+        /* RFC 7296 section 2.8.2: the peer rekeyed this SA and deletes it. Our own attempt ends,
+         * and everything else continues on the heir. */
         sa_children_move(sa, heir);
         exchange_bequeath(sa, heir);
     }
@@ -327,7 +328,8 @@ void sa_children_move(struct sa *from, struct sa *to)
         child->sa = to;
     from->children = NULL;
     struct intent check = {.kind = INTENT_ROUTABILITY, .path = from->pending_path};
-    /* goes along, also if it is being asked; not behind a later move of `to` itself */
+    /* A routability check goes along, even one in flight. It must not replace a later check of
+     * `to`. */
     if (intent_pending(from, INTENT_ROUTABILITY, 0) && from->pending_ns > to->pending_ns) {
         if (!intent_pending(to, INTENT_ROUTABILITY, 0))
             intent_owe(to, &check);
@@ -350,8 +352,8 @@ void sa_touch(struct sa *sa)
     sa->ike->touched = sa;
 }
 
-/* liveness_at - when the peer is probed, because it was silent. A request that is sent for its own
- * intent tests the peer already. One that is abandoned or lent does not: the probe borrows it. */
+/* liveness_at - when a silent peer is probed. A request that is sent for its own intent already
+ * tests the peer. An abandoned or lent request does not, so a probe borrows it. */
 static nanos liveness_at(const struct sa *sa)
 {
     nanos delay = sa->session->conn->dpd_delay_ns;
@@ -437,7 +439,7 @@ static void tick_session(struct sa *sa, nanos now)
     }
 }
 
-/* tick_end - the session goes, and this IKE SA is still there. */
+/* tick_end - the session is ending, and this IKE SA still exists. */
 static void tick_end(struct sa *sa, nanos now)
 {
     const struct session *session = sa->session;
@@ -465,7 +467,7 @@ void sa_tick(struct sa *sa, nanos now)
         tick_end(sa, now);
     else if (sa->life != IKE_DEAD && sa->session != NULL && now >= sa->session->auth_deadline_ns)
         session_expired(sa->session,
-                        now); /* for all that descends from it, unanswered Deletes too */
+                        now); /* ends every IKE SA of the session, even with a Delete unanswered */
     else if (sa->life == IKE_ESTABLISHED && sa->session != NULL)
         tick_session(sa, now);
     struct child *child = sa->children;
@@ -491,14 +493,14 @@ void sa_suspect(struct sa *sa, nanos now)
     sa->suspected_ns = now;
     struct intent intent = {.kind = INTENT_PROBE};
     if (!intent_pending(sa, INTENT_PROBE, 0))
-        (void)!intent_add(sa, &intent); /* a full queue asks the peer anyway */
+        (void)!intent_add(sa, &intent); /* if the queue is full, its requests test the peer */
 }
 
 bool sa_udp_encap(const struct sa *sa)
 {
-    /* Where the peer is of our kind, UDP is preferred also without a NAT: it can be segmented and
-     * spread by the kernel. Where the peer prefers it, so do we. Never on port 500 (RFC 7296
-     * section 2.23): who is there has no way to tell ESP from IKE. */
+    /* A peer with our Vendor ID gets ESP in UDP also without a NAT: the kernel can segment it and
+     * spread it over processors. So does a peer that uses UDP itself. Port 500 never carries ESP
+     * (RFC 7296 section 2.23): it has no marker that tells ESP from IKE. */
     if (sa->path.local.port == 500)
         return false;
     return sa->nat_local || sa->nat_remote || sa->session->conn->encap ||

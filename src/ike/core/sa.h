@@ -27,13 +27,13 @@ struct login;
 struct proposal_choice;
 struct reassembly;
 
-/* struct owed - what the peer has to be told, and for which there was no memory; exchange.h. */
+/* struct owed - facts for the peer that could not be queued for want of memory (intent_owe). */
 struct owed {
-    nanos at_ns; /* wished again then; NANOS_NEVER: nothing is owed */
+    nanos at_ns; /* when to queue them; NANOS_NEVER: nothing is owed */
     uint8_t n_spis;
     bool delete_ike, routability, addresses;
     enum ike_outcome reason; /* of delete_ike */
-    uint32_t spis[8];        /* Child SAs that are gone here; more: the whole IKE SA goes */
+    uint32_t spis[8];        /* removed Child SAs; if there are more, the whole IKE SA goes */
 };
 
 struct sa {
@@ -56,15 +56,15 @@ struct sa {
     ike_sa_id id;
     ike_sa_id parent;        /* cloned or rekeyed from; 0: authenticated */
     struct session *session; /* NULL while a responder is HALF_OPEN */
-    ike_session_id of;       /* the session's number, also when it is no more of it */
+    ike_session_id of;       /* number of the session, kept after the IKE SA left it */
     enum ike_origin origin;
     uint16_t encr, encr_key_bits, integ, prf, ke;
     struct ike_path path;
     nanos established_ns, rekey_at_ns, expires_ns;
     nanos last_heard_ns; /* authentic packet, IKE or ESP */
     nanos suspected_ns;  /* last hint that was followed */
-    nanos stray_ns; /* ESP of the peer's with an unknown SPI since then; in future: not before */
-    nanos unused_at_ns; /* code 1 of KEEP_OLD_IKE_SA: delete then; NANOS_NEVER */
+    nanos stray_ns;      /* start of the peer's stray ESP; in the future: a pause until then */
+    nanos unused_at_ns;  /* code 1 of KEEP_OLD_IKE_SA: deleted then; NANOS_NEVER */
 
     struct sa *next, *previous; /* all IKE SAs, by id */
     struct sa *session_next;    /* those of the session */
@@ -77,7 +77,7 @@ struct sa {
     struct ike_sa_keys keys;
     uint64_t iv_counter; /* explicit IV of AEAD algorithms: never used twice with one key */
 
-    struct packet *last_request; /* while its response is being looked at */
+    struct packet *last_request; /* our request, while ops->answered reads its response */
     struct intent *intents;      /* owned, first is next */
     unsigned n_intents;
     struct owed owed;
@@ -88,15 +88,15 @@ struct sa {
 
     struct address peer_addresses[LIMIT_ADDITIONAL + 1]; /* RFC 4555: primary first */
     nanos moved_ns;                                      /* when `path` changed last; 0: never */
-    struct ike_path pending_path; /* the peer moved there, and has to prove that it is there */
+    struct ike_path pending_path; /* path to which the peer moved, until it proves its address */
     nanos pending_ns;             /* when it said so */
     bool pending_nat_local, pending_nat_remote;
-    bool peer_encap; /* its ESP came in UDP where ours went without */
+    bool peer_encap; /* the peer sent ESP in UDP while we sent it without */
     bool nat_mapping_known;
     uint8_t nat_mapping[20]; /* hash of our address as the Gateway sees it */
 
-    bool detoured;         /* the session ends, and the Delete goes over session->end_path */
-    ike_sa_id replaced_by; /* REPLACED: the IKE SA that has the Child SAs now */
+    bool detoured;         /* the Delete was sent over session->end_path */
+    ike_sa_id replaced_by; /* REPLACED: the IKE SA that now has the Child SAs */
     enum ike_outcome down_reason;
 };
 
@@ -130,8 +130,8 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
  */
 struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin origin, nanos now);
 
-/* sa_spi_new - an SPI that no IKE SA has; sa_spi_own - a HALF_OPEN one takes it, before anything
- * else knows its own. false: somebody has it by now. */
+/* sa_spi_new - an SPI that no IKE SA has. sa_spi_own - gives it to a HALF_OPEN IKE SA whose own SPI
+ * nobody knows yet. false: another IKE SA took it meanwhile. */
 uint64_t sa_spi_new(const struct ike *ike);
 bool sa_spi_own(struct sa *sa, uint64_t spi) MUST_USE;
 
@@ -153,22 +153,22 @@ void sa_life_set(struct sa *sa, enum ike_sa_life life, nanos now);
  */
 void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now);
 
-/* sa_say_delete - one Delete of the IKE SA, sent once, for who does not wait for an answer. Nothing
- * is sent while another request is outstanding (window of one): the peer would not look at it. */
+/* sa_say_delete - sends one Delete of the IKE SA and does not wait for a response. Sends nothing
+ * while another request is outstanding: the peer would drop it (window of one). */
 void sa_say_delete(struct sa *sa);
 
 void sa_free(struct sa *sa); /* after sa_down; for ike.c only */
 
-/* sa_heir - the established IKE SA that the Child SAs of this one belong to since a rekey; NULL:
- * none, this one has them. */
+/* sa_heir - the established IKE SA that a rekey gave the Child SAs of this one. NULL: this one was
+ * not rekeyed. */
 struct sa *sa_heir(const struct sa *sa);
 
 /* sa_children_move - every Child SA of `from` now belongs to `to` (IKE SA rekey, RFC 7296
  * section 2.8). */
 void sa_children_move(struct sa *from, struct sa *to);
 
-/* sa_touch - something changed: at the end of the current ike_* call its intents are looked at and
- * its deadline is computed anew. Idempotent. */
+/* sa_touch - marks the IKE SA as changed. At the end of the current ike_* call its intents are
+ * looked at, and its deadline is computed anew. Idempotent. */
 void sa_touch(struct sa *sa);
 
 /* sa_deadline - when this SA wants sa_tick; computed from its state, never armed. */
@@ -177,20 +177,19 @@ nanos sa_deadline(const struct sa *sa);
 /* sa_tick - what is due: retransmission, intents, lifetimes, liveness. */
 void sa_tick(struct sa *sa, nanos now);
 
-/* sa_udp_encap - how ESP goes on this path: in UDP if a NAT is there, if configured, or if the peer
- * is known to like it or does so itself (RFC 7296 section 2.23: both ends process UDP-encapsulated
- * ESP at any time).
- */
+/* sa_udp_encap - whether ESP goes in UDP on this path. It does behind a NAT, if configured, and if
+ * the peer prefers it or does so itself. RFC 7296 section 2.23: both ends process UDP-encapsulated
+ * ESP at any time. */
 bool sa_udp_encap(const struct sa *sa);
 
-/* sa_path_set - the IKE SA and its Child SAs are on this path now: IKE_EV_SA_MOVED,
+/* sa_path_set - sets the path of the IKE SA and its Child SAs: emits IKE_EV_SA_MOVED and
  * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
 void sa_heard(struct sa *sa, nanos now);
 
-/* sa_suspect - an unprotected hint that the peer is gone: asks it, at most every 10 s. */
+/* sa_suspect - an unprotected hint says that the peer is gone: probes it, at most every 10 s. */
 void sa_suspect(struct sa *sa, nanos now);
 
 /* sa_lifetimes_start - sets rekey_at_ns and expires_ns from the connection, with jitter. */

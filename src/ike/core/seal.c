@@ -25,8 +25,8 @@ static void write_header(const struct sa *sa, uint8_t *out, uint8_t first, uint8
     ike_header_write(&header, out);
 }
 
-/* fragment_plain - octets of payloads per datagram: the configured size is that of the IP datagram.
- */
+/* fragment_plain - octets of payloads in one datagram. `fragment_size` is the size of the IP
+ * datagram. */
 static size_t fragment_plain(const struct sa *sa, const struct sk_keys *keys)
 {
     size_t ip = sa->path.remote.address.family == ADDRESS_V6 ? 40 : 20;
@@ -87,7 +87,7 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
     struct sk_keys keys = sk_keys_of(sa, sa_original_initiator(sa));
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
-    /* fragmentation = accept: those of the peer are taken, but none are sent */
+    /* fragmentation = accept: we read the peer's fragments and send none */
     bool may = sa->session == NULL ? login_sends_fragments(sa)
                                    : sa->session->fragmentation &&
                                          sa->session->conn->fragmentation == IKE_FRAGMENTATION_YES;

@@ -12,16 +12,18 @@
 #include "ike/terms/identity.h"
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)
-/* every live one rekeyed, thrice, before the peer deletes the old ones */
-#define OLD_SAS_FACTOR   4
-#define MOVES            64 /* at once, then eight a second: work in the data plane, log lines */
+/* enough for each live IKE SA to be rekeyed three times before the peer deletes the old ones */
+#define OLD_SAS_FACTOR 4
+/* a burst, then eight a second: each move costs data-plane work and log lines */
+#define MOVES            64
 #define MOVE_INTERVAL_NS (NANOS_PER_SEC / 8)
-#define YIELD_NS         (30 * NANOS_PER_SEC) /* for a handover of all paths; 15 s in our own */
+/* a handover of all paths takes an End User of ours 15 s */
+#define YIELD_NS (30 * NANOS_PER_SEC)
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_session_role role)
 {
     struct session *session = calloc(1, sizeof(*session));
-    /* with room for peer_add, so that a login that succeeded cannot fail there */
+    /* with room for peer_add: it must not fail after a successful login */
     if (session == NULL || map_reserve(&ike->sessions_by_peer, ike->stats.sessions + 1) != 0 ||
         map_put(&ike->sessions_by_id, ike->last_session + 1, session) != 0) {
         free(session);
@@ -91,8 +93,8 @@ static bool same_peer(const struct session *a, const struct session *b)
            identity_equal(&a->local_id, &b->local_id);
 }
 
-/* session_of_peer - the newest established session of the same identities but this one, or the next
- * one after `after`. NULL: none. */
+/* session_of_peer - the newest established session of the same identities, other than `session`; or
+ * the next older one after `after`. NULL: none. */
 static struct session *session_of_peer(const struct session *session, const struct session *after)
 {
     struct session *other = after != NULL
@@ -103,9 +105,10 @@ static struct session *session_of_peer(const struct session *session, const stru
     return other;
 }
 
-/* --- the end of one --- */
+/* --- the end of a session --- */
 
-/* bequeath - what the successor held back for this session, it sends now. */
+/* bequeath - Child SAs of the successor that waited for the end of this session send from now
+ * on. */
 static void bequeath(const struct session *session)
 {
     const struct session *successor = session_find(session->ike, session->successor);
@@ -148,7 +151,7 @@ static void session_free(struct session *session, enum ike_outcome outcome)
     free(session);
 }
 
-/* end_begin - what is left may take so long. */
+/* end_begin - sets how long the rest of the session may take, and the path for Deletes. */
 static void end_begin(struct session *session, enum ike_outcome outcome, nanos now)
 {
     const struct sa *heard = session->sas;
@@ -174,12 +177,12 @@ void session_detach(struct session *session, struct sa *sa, enum ike_outcome out
     *link = sa->session_next;
     sa->of = session->id;
     sa->session = NULL;
-    if (sa->announced) /* RFC 7791 section 5.3: one went, there may be room again */
+    if (sa->announced) /* RFC 7791 section 5.3: an IKE SA went, so there may be room again */
         session->clone_refused = session->child_refused = false;
     if (--session->n_sas == 0)
         session_free(session, outcome);
     else if (session->established && session_live_sas(session) == 0)
-        end_begin(session, outcome, session->ike->now); /* no more than Deletes under way */
+        end_begin(session, outcome, session->ike->now); /* only SAs being deleted are left */
 }
 
 struct session *session_find(const struct ike *ike, ike_session_id id)
@@ -236,8 +239,8 @@ void session_yield(struct session *session, nanos now)
         session_down(session, IKE_REPLACED, false, now);
 }
 
-/* succeed - the elder session ends when the peer is done with it; where there shall be only one, at
- * the latest after YIELD_NS. */
+/* succeed - the peer normally ends the elder session. If `unique` allows only one, we end it after
+ * YIELD_NS. */
 static void succeed(struct session *session, nanos now)
 {
     struct session *elder = session_find(session->ike, session->elder);
@@ -274,8 +277,8 @@ void session_authenticated(struct session *session, struct sa *sa, bool initial_
     succeed(session, now);
     session->logins++;
     session->ike->stats.logins++;
-    /* RFC 7296 section 2.4: INITIAL_CONTACT acts on the SAs of the same authenticated identities;
-     * here on whole sessions, and never on a clone of this one (A-22). */
+    /* RFC 7296 section 2.4: INITIAL_CONTACT concerns the SAs of the same authenticated identities.
+     * We end whole sessions, and never a clone of this one (A-22). */
     if (initial_contact)
         session_initial_contact(session, now);
     else if (session->conn->unique == IKE_UNIQUE_REPLACE)
@@ -297,16 +300,17 @@ void session_down(struct session *session, enum ike_outcome outcome, bool silent
     if (!silent)
         end_begin(session, outcome, now);
     while (sa != NULL) {
-        struct sa *next = sa->session_next; /* with the last one the session is freed */
+        /* read first: sa_down of the last IKE SA frees the session */
+        struct sa *next = sa->session_next;
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = outcome};
         bool ask = !silent && (sa->life == IKE_ESTABLISHED || sa->life == IKE_SA_REPLACED);
-        /* a clone or rekey whose answer is still to come: sa_life_set deletes it then */
+        /* a clone or rekey without a response yet: sa_life_set deletes it when it comes */
         bool comes = !silent && sa->life == IKE_HALF_OPEN && sa->parent != 0;
         sa_touch(sa);
         if (ask)
             exchange_make_way(sa);
         if (!silent && sa->login != NULL && sa_original_initiator(sa))
-            login_cancel_sa(sa, now); /* the Gateway may have a session by now */
+            login_cancel_sa(sa, now); /* the Gateway may already have a session */
         else if (ask)
             intent_owe(sa, &intent);
         else if (!comes && (silent || sa->life != IKE_DELETING))

@@ -14,7 +14,8 @@ static size_t slot_of(const uint8_t key[SIPHASH_KEY_LEN], const struct address *
 bool source_rate_take(struct source_rate *rate, const uint8_t key[SIPHASH_KEY_LEN],
                       const struct address *source, unsigned per_second, nanos now)
 {
-    /* the narrow rate first: a source above its own takes nothing from its neighbours */
+    /* The narrow rate comes first: a source above its own rate uses nothing of its neighbours'
+     * rate. */
     return rate_second(&rate->narrow[slot_of(key, source, false)], per_second, now) &&
            rate_second(&rate->wide[slot_of(key, source, true)], SOURCE_RATE_WIDER * per_second,
                        now);

@@ -3,10 +3,10 @@
 #define IKE_SOURCE_RATE_H
 
 /*
- * How often something is answered without proof that the source is real. Each source, an IPv4
- * address or IPv6 /64, has a rate of its own; its IPv4 /24 or IPv6 /48 has SOURCE_RATE_WIDER times
- * that. Rates lie in slots that a keyed hash picks: sources that fall together share one, and no
- * source can choose with whom. All sources together get SOURCE_RATE_SLOTS times one rate.
+ * How often we answer a source whose address is unproven. Each source, an IPv4 address or IPv6 /64,
+ * has a rate. Its IPv4 /24 or IPv6 /48 has SOURCE_RATE_WIDER times that rate. A keyed hash picks
+ * the slot of a source: sources in one slot share its rate, and a source cannot choose its slot.
+ * All sources together have SOURCE_RATE_SLOTS times one rate.
  */
 
 #include "base/address.h"

@@ -8,15 +8,18 @@
 #include "wire/payloads.h"
 
 #define LOOKS_PER_SECOND 100
-#define PEERS_PER_LOOK   64 /* IKE SAs at one endpoint: more are as good as told by these */
-#define PORT_IKE         500
-#define PORT_NAT_T       4500
-#define STRAY_LASTS_NS   NANOS_PER_SEC
-#define STRAY_PAUSE_NS   (10 * NANOS_PER_SEC)
-#define DELETE_AGAIN_NS  NANOS_PER_SEC /* a Delete of which the peer seems to have heard ... */
-#define DELETE_ENOUGH_NS (3 * NANOS_PER_SEC) /* ... is said some times more */
+/* IKE SAs that we look at for one endpoint; these are enough to find out */
+#define PEERS_PER_LOOK 64
+#define PORT_IKE       500
+#define PORT_NAT_T     4500
+#define STRAY_LASTS_NS NANOS_PER_SEC
+#define STRAY_PAUSE_NS (10 * NANOS_PER_SEC)
+/* the interval of a Delete that the peer seems to have handled ... */
+#define DELETE_AGAIN_NS  NANOS_PER_SEC
+#define DELETE_ENOUGH_NS (3 * NANOS_PER_SEC) /* ... and how long it is repeated */
 
-/* remote_key - of an endpoint; those that fall together are told apart by whoever asks. Never 0. */
+/* remote_key - the hash of an endpoint, never 0. Callers compare endpoints, since keys can
+ * collide. */
 static uint64_t remote_key(const struct endpoint *there)
 {
     uint64_t words[2];
@@ -64,8 +67,8 @@ struct look {
     unsigned n;
 };
 
-/* look_next - the established IKE SA with the peer there that comes after `sa` (NULL: the first).
- * NULL: none, or enough. */
+/* look_next - the next established IKE SA after `sa` whose peer is at look->there; `sa` NULL: the
+ * first. NULL: no more, or PEERS_PER_LOOK were looked at. */
 static struct sa *look_next(struct look *look, const struct sa *sa)
 {
     struct sa *next =
@@ -79,8 +82,8 @@ static struct sa *look_next(struct look *look, const struct sa *sa)
     return NULL;
 }
 
-/* any_at - an IKE SA with the peer there. Port 0: what came was not in UDP, so that there is no NAT
- * which could have changed the ports of IKE. */
+/* any_at - an IKE SA whose peer is at `there`. Port 0: plain ESP came from there, so there is no
+ * NAT, and IKE has its usual ports. */
 static struct sa *any_at(const struct ike *ike, const struct endpoint *there)
 {
     static const uint16_t ports[] = {PORT_NAT_T, PORT_IKE};
@@ -95,7 +98,7 @@ static struct sa *any_at(const struct ike *ike, const struct endpoint *there)
     return sa;
 }
 
-/* stray_lasts - it went on for a while, and was not told of lately. */
+/* stray_lasts - stray ESP lasted for STRAY_LASTS_NS, and the peer was not told lately. */
 static bool stray_lasts(struct sa *sa, nanos now)
 {
     if (now < sa->stray_ns)
@@ -117,7 +120,7 @@ void hint_stray(struct ike *ike, const struct endpoint *from, uint32_t spi, nano
     struct sa *sa = any_at(ike, from);
     struct intent intent = {.kind = INTENT_STRAY, .spi_in = spi};
     if (sa != NULL && stray_lasts(sa, now) && !intent_pending(sa, INTENT_STRAY, 0))
-        (void)!intent_add(sa, &intent); /* a full queue: they come again, or it was nothing */
+        (void)!intent_add(sa, &intent); /* full queue: more stray ESP will follow, if it matters */
 }
 
 void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
@@ -129,8 +132,8 @@ void hint_unreachable(struct ike *ike, const struct endpoint *remote, nanos now)
         sa_suspect(sa, now);
 }
 
-/* invalid_spi - the SPI is one that we send with, and the message came from where that goes: nobody
- * who has not seen our packets knows it. */
+/* invalid_spi - a hint counts if we send with this SPI to the source of the hint. Only someone who
+ * saw our packets knows the SPI. */
 static void invalid_spi(struct ike *ike, const struct ike_path *path,
                         const struct wire_message *message, nanos now)
 {
@@ -148,10 +151,9 @@ static void invalid_spi(struct ike *ike, const struct ike_path *path,
 }
 
 /*
- * unknown_there - the IKE SA is unknown to whom we send its Delete: the answer was probably lost.
- * Nobody is hurt by an IKE SA that goes: so the Delete is repeated for a few seconds instead of
- * minutes. Not at once, as whoever forges this hint could keep the Delete from a peer that did not
- * get it yet.
+ * unknown_there - the peer does not know the IKE SA that we delete. Probably its response was lost,
+ * so we repeat the Delete for seconds instead of minutes. We do not stop at once: an attacker who
+ * forges the hint could keep the Delete from the peer.
  */
 static void unknown_there(struct sa *sa, const struct ike_path *path,
                           const struct wire_message *message, nanos now)

@@ -70,7 +70,8 @@ void window_sent(struct window *mine, const struct retransmit_policy *policy, na
     if (mine->tries < UINT8_MAX)
         mine->tries++;
     nanos wait = window_interval(mine, policy);
-    /* Jitter of an eighth: after an outage, a thousand IKE SAs must not speak in chorus. */
+    /* Jitter of an eighth: after an outage a thousand IKE SAs must not retransmit at the same
+     * time. */
     if (mine->interval_ns == 0)
         wait += (nanos)random_below(policy->random, (uint32_t)(wait / 8 / NANOS_PER_US) + 1) *
                 NANOS_PER_US;

@@ -31,16 +31,16 @@ struct span packet_part(const struct packet *packet, size_t index);
 
 /* enum window_pace - how long the outstanding request is sent again. */
 enum window_pace {
-    WINDOW_TRIES,  /* until the endpoint's retransmissions are used up: then the peer is dead */
-    WINDOW_UNTIL,  /* until end_ns: then the peer is dead */
-    WINDOW_CALLER, /* until end_ns, which a caller chose: then its question is unanswered */
+    WINDOW_TRIES,  /* ends with the endpoint's last retransmission: then the peer is dead */
+    WINDOW_UNTIL,  /* ends at end_ns: then the peer is dead */
+    WINDOW_CALLER, /* ends at end_ns, which a caller chose: then its question has failed */
     WINDOW_PACES
 };
 
-/* enum window_time - of the outstanding request. */
+/* enum window_time - what is due for the outstanding request. */
 enum window_time {
     WINDOW_EARLY, /* nothing is due */
-    WINDOW_DUE,   /* it should be sent again */
+    WINDOW_DUE,   /* a retransmission is due */
     WINDOW_OVER,  /* its time or its retransmissions are used up */
     WINDOW_TIMES
 };
@@ -77,10 +77,10 @@ nanos retransmit_total(const struct retransmit_policy *policy);
 void window_sent(struct window *mine, const struct retransmit_policy *policy, nanos now);
 enum window_time window_time(const struct window *mine, const struct retransmit_policy *policy,
                              nanos now);
-/* window_end_by - the request is given up at `at`, or when it would be anyway. */
+/* window_end_by - gives the request up at `at`, unless it ends earlier anyway. */
 void window_end_by(struct window *mine, nanos at);
 
-/* window_take - the response came: next Message ID; the request is the caller's now. */
+/* window_take - the response arrived: advances the Message ID. The caller owns the request now. */
 struct packet *window_take(struct window *mine);
 void window_clear(struct window *window);
 

@@ -11,14 +11,14 @@
 #include "ike/exchanges/mobike.h"
 #include "ike/exchanges/rekey_ike.h"
 
-/* D-21: a new IKE SA, cloned or rekeyed, costs a key exchange; of one session this many at once,
- * then one per interval. */
+/* D-21: each new IKE SA, cloned or rekeyed, costs a key exchange. A session may ask for this many
+ * at once, then for one per interval. */
 #define KEY_EXCHANGES            16
 #define KEY_EXCHANGE_INTERVAL_NS NANOS_PER_SEC
 
-/* So long a request may be on its way, its repetitions included. */
+/* How long a request may be in flight, with its retransmissions. */
 #define MOVE_IN_FLIGHT_NS (120 * NANOS_PER_SEC)
-#define MOVE_NS           (3 * NANOS_PER_SEC) /* one that had no end of its own */
+#define MOVE_NS           (3 * NANOS_PER_SEC) /* for a move whose caller set no time */
 
 uint16_t keep_old_number_own(const struct session *session)
 {
@@ -61,8 +61,8 @@ bool rekey_ike_surely_clone(const struct asking *asking)
 
 enum form { FORM_REKEY, FORM_KEEP, FORM_UNUSED, FORM_RFC7791, FORM_UNWELCOME };
 
-/* KO-18 to KO-22, A-02 to A-05: whatever is not understood is a plain rekey, and gets no notify
- * back. */
+/* form_of - KO-18 to KO-22, A-02 to A-05: a notify that we do not understand makes the request a
+ * plain rekey. The response then has no notify. */
 static enum form form_of(struct sa *sa, const struct wire_message *request)
 {
     const struct session *session = sa->session;
@@ -76,8 +76,8 @@ static enum form form_of(struct sa *sa, const struct wire_message *request)
         return FORM_UNWELCOME;
     }
     if (keep_old && keep_old_find(request, keep_old_number_own(session), &value)) {
-        /* SUP-04: with both notifies RFC 7791 decides; KEEP_OLD_IKE_SA goes back to who announced
-         * it */
+        /* SUP-04: with both notifies RFC 7791 decides. A peer that announced KEEP_OLD_IKE_SA gets
+         * it in the response. */
         if (value.question && value.code == KEEP_OLD_KEEP)
             return rfc7791 && !session->peer_keep_old ? FORM_RFC7791 : FORM_KEEP;
         if (value.question && value.code == KEEP_OLD_UNUSED)
@@ -94,16 +94,17 @@ static bool is_clone(enum form form)
     return form == FORM_KEEP || form == FORM_RFC7791;
 }
 
-/* standing - what stands against it, whatever it costs. 0, or the notify. */
-static uint16_t standing(const struct sa *sa, enum form form, nanos now)
+/* standing_refusal - the refusal that follows from the state of the session and the IKE SA. 0:
+ * none. */
+static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
 {
     if (form == FORM_UNWELCOME)
         return N_NO_ADDITIONAL_SAS;
     if (now >= sa->session->auth_deadline_ns)
         return N_TEMPORARY_FAILURE; /* D-22 */
     if (is_clone(form)) {
-        /* A-18: with a plain rekey of ours outstanding the clone has to wait; also while the End
-         * User may or may not have agreed to where we move this SA (D-08 b) */
+        /* A-18: a clone has to wait for a plain rekey of ours. It also waits while we do not know
+         * whether the End User agreed to our move of this SA (D-08 b). */
         if (sa->asking != NULL &&
             (sa->asking->intent.kind == INTENT_REKEY_IKE ||
              (sa->asking->intent.kind == INTENT_CREATE_MOVED && sa->session->role == IKE_GATEWAY)))
@@ -115,13 +116,14 @@ static uint16_t standing(const struct sa *sa, enum form form, nanos now)
         return session_full_for_good(sa->session) ? N_NO_ADDITIONAL_SAS /* D-20 */
                                                   : N_TEMPORARY_FAILURE;
     }
-    /* A second rekey of what the peer has just rekeyed: the first one is not over yet. */
+    /* The peer's previous rekey of this IKE SA is not over yet. */
     if (sa_heir(sa) != NULL)
         return N_TEMPORARY_FAILURE;
-    /* Old ones that the peer does not delete, or says again and again not to use. */
+    /* The peer neither deletes its old IKE SAs nor stops replacing them. */
     if (session_crowded(sa->session))
         return N_TEMPORARY_FAILURE;
-    /* Section 2.25.2: Child SAs would move under an exchange of ours that makes or rekeys one. */
+    /* Section 2.25.2: a rekey would move the Child SAs, while a request of ours creates, rekeys or
+     * deletes one. */
     if (sa->asking != NULL && window_busy(&sa->mine))
         switch (sa->asking->intent.kind) {
         case INTENT_CREATE_CHILD:
@@ -144,10 +146,10 @@ static uint16_t standing(const struct sa *sa, enum form form, nanos now)
     return 0;
 }
 
-/* rekey_refusal - 0, or the notify, before any key exchange is computed. */
+/* rekey_refusal - the refusal before any key exchange is computed. 0: none. */
 static uint16_t rekey_refusal(struct sa *sa, enum form form, nanos now)
 {
-    uint16_t notify = standing(sa, form, now);
+    uint16_t notify = standing_refusal(sa, form, now);
     if (notify == 0 && !key_exchange_ready(sa) &&
         !rate_take(&sa->session->key_exchanges_ns, KEY_EXCHANGES, KEY_EXCHANGE_INTERVAL_NS, now))
         notify = N_TEMPORARY_FAILURE;
@@ -169,10 +171,10 @@ static void drop(struct sa *sa, struct answering *answering)
 }
 
 /*
- * tell_path - the Gateway's request crossed a move of ours: which path its half of the new SA has
- * is not certain (A-19: that of the old one, at the moment of creation), so it is told. A move that
- * is still outstanding left a path that may be dead: the new SA goes where that one goes, and has
- * no more time for it, so that the path manager's next move does not wait behind it.
+ * tell_path - the Gateway's request crossed a move of ours. Its new SA has the path that the old
+ * one had at that moment (A-19). We do not know which one that was, so we tell the Gateway our
+ * path. An outstanding move leaves a path that may be dead: the new SA moves to the same target. It
+ * has no more time than the outstanding move, so the path manager's next move is not delayed.
  */
 static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
 {
@@ -189,11 +191,12 @@ static void tell_path(struct sa *sa, struct sa *fresh, nanos now)
         update.path = asked->path;
         update.give_up_ns = asked->give_up_ns > 0 ? asked->give_up_ns : MOVE_NS;
     }
-    (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
+    (void)!intent_add(fresh, &update); /* without memory the path manager moves it once it fails */
 }
 
-/* follow_move - the End User moved the old SA and then asked for a clone, while we still check that
- * it is reachable there: where it has the clone, ours goes by the same check. */
+/* follow_move - the End User moved the old SA and then asked for a clone. We still check that the
+ * new address is reachable. The End User's half of the clone is there, so ours follows after the
+ * same check. */
 static void follow_move(const struct sa *sa, struct sa *fresh, nanos now)
 {
     struct nat_seen nat = {
@@ -212,7 +215,7 @@ static void commit(struct sa *sa, struct answering *answering)
     if (is_clone(what->form)) {
         follow_move(sa, fresh, answering->now);
         inner_lease(fresh);
-        sa->ike->stats.clones++; /* KO-20: the old one is not touched */
+        sa->ike->stats.clones++; /* KO-20: the old IKE SA stays as it is */
         return;
     }
     sa->ike->stats.rekeys_ike++;
@@ -224,14 +227,15 @@ static void commit(struct sa *sa, struct answering *answering)
         struct rekeying *rekeying = asking->state;
         crossing_set(&rekeying->crossed, fresh->id, span_of(what->nonces.ni, what->nonces.n_ni),
                      span_of(what->nonces.nr, what->nonces.n_nr));
-        /* Who inherits is decided when our response comes; if the peer deletes this SA before, it
-         * did not notice that the two crossed, and its SA inherits (section 2.8.2). */
+        /* The response to our request will decide which new SA inherits. If the peer deletes this
+         * SA before that, it did not notice that the two requests crossed. Its SA inherits then
+         * (section 2.8.2). */
         sa->replaced_by = fresh->id;
         if (!rekey_ike_surely_clone(asking))
             return;
     }
     if (what->form == FORM_UNUSED) {
-        /* KO-21, D-11: the peer deletes it; if it does not, we do */
+        /* KO-21, D-11: the peer deletes the old SA. If it does not, we do. */
         sa_children_move(sa, fresh);
         sa->replaced_by = fresh->id;
         sa->rekey_at_ns = NANOS_NEVER;
@@ -290,7 +294,7 @@ static uint16_t derive(struct sa *sa, const struct request *request,
     const struct ke_answer *agreed = &sa->key_exchange->answer;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
     struct wire_sa answer;
-    if (agreed->error != 0) /* no memory is not the peer's fault */
+    if (agreed->error != 0) /* our want of memory is not the peer's fault */
         return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     struct sa *fresh = sa_derive(
         sa, IKE_SA_RESPONDER, is_clone(what->form) ? IKE_ORIGIN_CLONED : IKE_ORIGIN_REKEYED, now);
@@ -370,7 +374,7 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
                          &choice) ||
         choice.ke != request.ke.group || rekey_refusal(sa, FORM_KEEP, now) != 0)
         return 0;
-    /* B.5: one per login, which is verified; it is computed at once */
+    /* B.5: the login was verified and brings at most one, so it is computed at once */
     if (!key_exchange_at_once(sa, choice.ke, request.ke.public_value))
         return 0;
     bool made = derive(sa, &request, &choice, &what, reply, now) == 0;

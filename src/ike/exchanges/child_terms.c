@@ -19,7 +19,7 @@ const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, co
     return NULL;
 }
 
-/* inner_addresses - those of the End User: leased, or configured on the Gateway as none. */
+/* inner_addresses - the inner addresses of the End User: leased, or none. */
 static size_t inner_addresses(const struct sa *sa, struct address *out)
 {
     const struct ike_config *config = inner_config(sa);
@@ -65,8 +65,8 @@ void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
     struct address inner[IKE_LEASE_ADDRESSES];
     bool gateway = sa->session->role == IKE_GATEWAY;
     size_t n = gateway ? inner_addresses(sa, inner) : 0;
-    /* The outer address of an End User behind a NAT is the NAT's: it is not for one of the hosts
-     * there to have. Where pools are served, nothing but a lease is an inner address. */
+    /* Behind a NAT the outer address belongs to the NAT, not to the End User. Where the Gateway has
+     * pools, only a lease is an inner address. */
     if (n == 0 && !(gateway && (sa->nat_remote || sa->session->conn->n_pools > 0)))
         inner[n++] = sa->path.remote.address;
     ts_resolve(&policy->remote_ts, inner, n, ret_list);
@@ -129,8 +129,8 @@ struct offered {
     struct ike_ts_list ts_i, ts_r;
 };
 
-/* policy_loaded - the child as it is configured now. An IKE SA keeps the connection that it began
- * with, and its SAs stay when that is unloaded. NULL: the child was taken out of the connection. */
+/* policy_loaded - the child in the configuration of now. An IKE SA keeps the connection that it
+ * began with, even if that was unloaded since. NULL: the connection no longer has this child. */
 static const struct ike_child_policy *policy_loaded(const struct sa *sa,
                                                     const struct ike_child_policy *policy)
 {
@@ -138,8 +138,8 @@ static const struct ike_child_policy *policy_loaded(const struct sa *sa,
     return conn == NULL ? policy : child_policy_find(conn, policy->name);
 }
 
-/* still_allowed - what is in use and the policy still has. `dynamic` stands for single addresses.
- */
+/* still_allowed - the selectors in use that the policy still allows. A single address may come from
+ * `dynamic`, so it stays if the policy has dynamic entries. */
 static void still_allowed(const struct ike_ts *ts, uint8_t n, const struct ike_ts_policy *policy,
                           struct ike_ts_list *ret_list)
 {
@@ -154,8 +154,8 @@ static void still_allowed(const struct ike_ts *ts, uint8_t n, const struct ike_t
     }
 }
 
-/* with_those_in_use - section 2.9.2: a rekey does not narrow, also where `dynamic` means something
- * else by now, as with outer addresses after a move. */
+/* with_those_in_use - section 2.9.2: a rekey does not narrow. So selectors in use stay, even if
+ * `dynamic` stands for another outer address since a move. */
 static void with_those_in_use(const struct ike_ts *ts, uint8_t n,
                               const struct ike_ts_policy *policy, struct ike_ts_list *list)
 {
@@ -186,8 +186,8 @@ static void append(const struct ike_ts_policy *policy, const struct address *add
         list->ts[list->n++] = more.ts[i];
 }
 
-/* with_those_to_come - outer addresses that we are moving to: the peer may have moved already, and
- * its rekey be here before its answer is. */
+/* with_those_to_come - adds the outer addresses of our outstanding move. The peer may have moved
+ * already, and its rekey may arrive before its response. */
 static void with_those_to_come(const struct sa *sa, const struct ike_child_policy *policy,
                                struct ike_ts_list *own, struct ike_ts_list *peer)
 {
@@ -220,14 +220,14 @@ static bool overlap(const struct ike_ts_list *list, const struct child *child)
     return both.n > 0;
 }
 
-/* claimed - another peer of the same connection has a part of these selectors: the first one keeps
- * it. Selectors of different connections are apart, or meant to overlap, by configuration. */
+/* claimed - another peer of the same connection already has a part of these selectors. Selectors of
+ * different connections overlap only if the configuration says so. */
 static bool claimed(const struct sa *sa, const struct ike_child_policy *policy,
                     const struct ike_ts_list *remote)
 {
     const struct session *session = sa->session;
     if (session->role != IKE_GATEWAY || policy->remote_ts.fixed.n == 0)
-        return false; /* leases and outer addresses belong to one peer each */
+        return false; /* a lease or an outer address belongs to one peer only */
     for (const struct child *child = sa->ike->children; child != NULL; child = child->next) {
         const struct session *other = child->sa->session;
         if (other != session && other->role == IKE_GATEWAY && child->life != IKE_CHILD_DELETING &&
@@ -238,7 +238,7 @@ static bool claimed(const struct sa *sa, const struct ike_child_policy *policy,
     return false;
 }
 
-/* fits - one policy against the request. 0, or why not. */
+/* fits - checks one policy against the request. 0, or the reason of refusal. */
 static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct child_request *request, const struct offered *offered,
                      struct proposal_wish wish, struct child_terms *terms)
@@ -260,7 +260,8 @@ static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
     return 0;
 }
 
-/* nearness - of the first selector of the request to what is allowed: 2 inside, 1 overlapping. */
+/* nearness - how well policy allows the first selector of the request: 2 as a whole, 1 in part, 0
+ * not. */
 static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_list *allowed_ts)
 {
     struct ike_ts_list first = {.n = 1}, both;
@@ -273,7 +274,7 @@ static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_li
 
 #define RANKS 5
 
-/* rank - section 2.9: a responder whose policy can accept the first selectors has to. */
+/* rank - section 2.9: a responder must accept the first selectors if its policy allows. */
 static unsigned rank(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct offered *offered)
 {
@@ -286,7 +287,8 @@ static unsigned rank(const struct sa *sa, const struct ike_child_policy *policy,
     return i > 0 && r > 0 ? i + r : 0;
 }
 
-/* choose - the policy, by name if it is a rekey. 0, or the reason of the one that came closest. */
+/* choose - the policy that fits best; for a rekey the one of the same name. 0, or the refusal of
+ * the policy that came closest. */
 static uint16_t choose(const struct sa *sa, const struct child_request *request,
                        const struct offered *offered, struct proposal_wish wish,
                        struct child_terms *terms)
@@ -335,7 +337,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
         (request->with_ke && ke_payload != NULL && !wire_ke_read(ke_payload->body, &ke)))
         return N_INVALID_SYNTAX;
     struct proposal_wish wish = {.with_ke = request->with_ke, .ke_sent = ke.group};
-    /* RFC 7296 section 3.15.4: a peer that must ask for an inner address did not. */
+    /* RFC 7296 section 3.15.4: the peer has to ask for an inner address, and did not. */
     if (sa->session->role == IKE_GATEWAY && sa->session->conn->n_pools > 0 &&
         inner_config(sa)->n_addresses == 0)
         return N_FAILED_CP_REQUIRED;
@@ -385,13 +387,13 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
     if (!proposal_accept(&terms->policy->proposals, &answer, WIRE_PROTO_ESP, with_ke,
                          &terms->choice))
         return IKE_NO_PROPOSAL;
-    /* a responder may narrow, but not widen. */
+    /* The responder may narrow the selectors, but not widen them. */
     if (!ts_within(&terms->local_ts, offered_local) ||
         !ts_within(&terms->remote_ts, offered_remote))
         return IKE_TS_REFUSED;
     ts_reduce(&terms->local_ts);
     ts_reduce(&terms->remote_ts);
-    /* An End User that got its address sends from it and from nothing else. */
+    /* An End User with an inner address sends only from that address. */
     if (sa->session->role == IKE_END_USER && inner_config(sa)->n_addresses > 0) {
         struct ike_ts_list own, narrowed;
         child_ts_own(sa, terms->policy, &own);

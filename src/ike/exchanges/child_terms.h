@@ -19,26 +19,26 @@ struct child_terms {
 /* child_policy_find - by name; empty or NULL: the first. NULL: none. */
 const struct ike_child_policy *child_policy_find(const struct ike_conn *conn, const char *name);
 
-/* child_ts_any - an End User's own, while its address is not known: any of the families that it
- * asks for. */
+/* child_ts_any - an End User's own selectors before it has an inner address: any address of each
+ * family that it asks for. */
 void child_ts_any(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list);
 
-/* child_ts_own, child_ts_peer - the selectors that policy allows on this session: dynamic ones
- * become the inner addresses, or the outer ones of a session without. An End User that waits for
- * its address asks for any. */
+/* child_ts_own, child_ts_peer - the selectors that policy allows on this session. A dynamic
+ * selector becomes the inner addresses, or without them the outer one. An End User without its
+ * address yet asks for any. */
 void child_ts_own(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list);
 void child_ts_peer(const struct sa *sa, const struct ike_child_policy *policy,
                    struct ike_ts_list *ret_list);
 
-/* child_ts_in_use - what a rekey of the Child SA asks for: its selectors, as far as the connection
- * that is loaded now still has them. false: none of one side. */
+/* child_ts_in_use - the selectors that a rekey asks for: those of the Child SA that the connection
+ * as loaded now still allows. false: one side has none left. */
 bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
                      struct ike_ts_list *ret_remote) MUST_USE;
 
-/* child_ts_packet - section 2.9: the packet for which the Child SA is wanted comes first in what is
- * asked for. Its source does not while our inner address is not known. */
+/* child_ts_packet - section 2.9: the selectors of the packet that needs the Child SA come first in
+ * the request. Its source is left out while our inner address is not known. */
 void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct ike_packet *packet, struct ike_ts_list *local,
                      struct ike_ts_list *remote);

@@ -30,7 +30,7 @@ static bool same_addresses(const struct ike_config *a, const struct ike_config *
            address_equal(&a->addresses[0], &b->addresses[0]);
 }
 
-/* of_same - the IKE SA of that session whose own addresses are these; NULL: none. */
+/* of_same - the IKE SA of `session` that has the addresses of `config` as its own; NULL: none. */
 static struct sa *of_same(const struct session *session, const struct ike_config *config)
 {
     struct sa *sa = session == NULL ? NULL : session->sas;
@@ -46,7 +46,8 @@ bool inner_waits(const struct sa *sa)
     return of_same(session_find(sa->ike, sa->session->elder), &sa->inner->config) != NULL;
 }
 
-/* wanted - only clones: the first IKE SA has what the login brought. */
+/* wanted - the IKE SA is to have its own addresses. Only clones are: the first IKE SA has those of
+ * the login. */
 static bool wanted(const struct sa *sa)
 {
     return sa->session->conn->inner_per_path && sa->origin == IKE_ORIGIN_CLONED &&
@@ -68,7 +69,7 @@ bool inner_asks(const struct sa *sa)
     return sa->session->role == IKE_END_USER && wanted(sa) && sa->session->conn->n_vips > 0;
 }
 
-/* held_on - what the session that this one replaces has on that path; NULL: nothing of its own. */
+/* held_on - the addresses that the replaced session has for itself on `path`; NULL: none. */
 static const struct ike_config *held_on(const struct session *session, const struct ike_path *path)
 {
     const struct session *old = session_find(session->ike, session->replaces);
@@ -102,7 +103,8 @@ bool inner_read(struct sa *sa, const struct wire_message *response)
 
 /* --- Gateway --- */
 
-/* twin_for - a clone of the elder session whose addresses no clone of this one has yet. */
+/* twin_for - a clone of the elder session whose addresses are free to share: no clone of this
+ * session has them yet. */
 static const struct sa *twin_for(const struct session *session)
 {
     const struct session *elder = session_find(session->ike, session->elder);
@@ -149,10 +151,10 @@ void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
     if (mine && result->error == 0) {
         sa->inner->config = result->config;
         sa->inner->known = true;
-    } else if (mine) { /* none is left: the session's will do */
+    } else if (mine) { /* the pool is empty: the clone uses the session's addresses */
         free(sa->inner);
         sa->inner = NULL;
-    } else if (result->error == 0) { /* the clone is gone, and said so before the lease was there */
+    } else if (result->error == 0) { /* the clone ended before the lease came */
         event_add(ike, IKE_EV_LEASE_RELEASE)->session = owner;
     }
 }
@@ -163,7 +165,8 @@ static bool asked(const struct wire_message *request, struct ike_lease_job *ret_
     return cp != NULL && cp_request_read(cp->body, ret_job) && ret_job->n_requested > 0;
 }
 
-/* change - with the clone of the session that has what is asked for, if it was not given it yet. */
+/* change - exchanges addresses with the clone that has the address which the peer asked for. Both
+ * must not have been given out yet. */
 static void change(struct sa *sa, const struct address *wish)
 {
     const struct ike_config wanted = {.n_addresses = 1, .addresses = {*wish}};
@@ -197,7 +200,7 @@ void inner_answer(const struct sa *sa, const struct wire_message *request,
         cp_reply_add(inner_config(sa), reply);
 }
 
-/* --- the life of it --- */
+/* --- rekey and end --- */
 
 void inner_move(struct sa *from, struct sa *to)
 {

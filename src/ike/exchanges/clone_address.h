@@ -23,31 +23,33 @@
 struct ike_result;
 
 struct inner {
-    ike_session_id owner; /* of the lease: a number like those of sessions, and none of them */
-    bool known;           /* the Gateway has leased, the End User has got `config` */
-    bool given;           /* Gateway: the End User asked for it */
-    ike_session_id twin;  /* Gateway: the owner in the elder session that it has them from; 0 */
+    /* number of the lease: from the numbers of sessions, but no session has it */
+    ike_session_id owner;
+    bool known;          /* `config` is set: leased (Gateway) or received (End User) */
+    bool given;          /* Gateway: the End User asked for it */
+    ike_session_id twin; /* Gateway: owner in the elder session with the same addresses; 0 */
     struct ike_config config;
 };
 
-/* inner_config - what Child SAs of this IKE SA are for. inner_owner - who has that lease. */
+/* inner_config - the inner addresses for Child SAs of this IKE SA. inner_owner - the owner of their
+ * lease. */
 const struct ike_config *inner_config(const struct sa *sa);
 ike_session_id inner_owner(const struct sa *sa);
-/* inner_own - it is not the session's. */
+/* inner_own - the IKE SA has its own addresses, not those of the session. */
 bool inner_own(const struct sa *sa);
-/* inner_waits - as session_waits(), for what this IKE SA's Child SAs are for. */
+/* inner_waits - an IKE SA of the elder session has the same inner addresses (session_waits). */
 bool inner_waits(const struct sa *sa);
 
-/* End User: inner_asks - the next request for a Child SA asks for addresses; inner_ask writes it,
- * for a VPN on `path`;
- * inner_read takes the answer: without one, or with the addresses of the session, those it is.
- * false: no memory. */
+/* End User. inner_asks - the next request for a Child SA asks for addresses. inner_ask - writes the
+ * CFG_REQUEST for a VPN on `path`. inner_read - takes the CFG_REPLY. Without one, or with the
+ * session's addresses, the IKE SA uses those of the session. false: no memory. */
 bool inner_asks(const struct sa *sa);
 void inner_ask(const struct sa *sa, const struct ike_path *path, struct wire_builder *request);
 bool inner_read(struct sa *sa, const struct wire_message *response) MUST_USE;
 
-/* Gateway: inner_lease - a clone is there: IKE_EV_LEASE; inner_leased - the outcome. inner_answer -
- * CFG_REPLY to who asked; inner_give - before the selectors of such a request are looked at. */
+/* Gateway. inner_lease - a clone was created: emits IKE_EV_LEASE. inner_leased - takes the result.
+ * inner_give - call it before the selectors of a request with CFG_REQUEST are read. inner_answer -
+ * writes the CFG_REPLY. */
 void inner_lease(struct sa *sa);
 void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
                   const struct ike_result *result);
@@ -55,7 +57,8 @@ void inner_give(struct sa *sa, const struct wire_message *request);
 void inner_answer(const struct sa *sa, const struct wire_message *request,
                   struct wire_builder *reply);
 
-/* inner_move - the IKE SA was rekeyed. inner_drop - it is gone: IKE_EV_LEASE_RELEASE. */
+/* inner_move - the IKE SA was rekeyed: `to` gets the addresses. inner_drop - the IKE SA ended:
+ * emits IKE_EV_LEASE_RELEASE. */
 void inner_move(struct sa *from, struct sa *to);
 void inner_drop(struct sa *sa);
 

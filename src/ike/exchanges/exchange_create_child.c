@@ -29,8 +29,8 @@
 
 #define NONCE_LEN 32
 
-/* A Child SA costs work in the data plane and in the kernel, and a line of the log: of one session
- * this many at once, then one per interval. */
+/* Each Child SA costs work in the data plane and in the kernel, and a log line. A session may
+ * create this many at once, then one per interval. */
 #define NEW_CHILDREN             (2 * LIMIT_CHILD_SAS_SESSION)
 #define NEW_CHILDREN_INTERVAL_NS (NANOS_PER_SEC / 16)
 
@@ -39,10 +39,10 @@ struct creating {
     struct ike_ts_list local, remote; /* offered */
     struct ke *ke;                    /* owned; NULL: without PFS */
     uint8_t ni[NONCE_LEN];
-    ike_child_id rekeyed; /* 0: a new Child SA */
-    uint32_t deleted[4];  /* SPIs of the peer: deleted before we knew of them */
+    ike_child_id rekeyed; /* the Child SA to be rekeyed; 0: a new one is wanted */
+    uint32_t deleted[4];  /* peer's SPIs that it deleted before its response came */
     unsigned n_deleted;
-    /* the peer's rekey of the same Child SA, if it crossed ours (section 2.8.1) */
+    /* The peer's rekey of the same Child SA that crossed ours (section 2.8.1). */
     struct crossing crossed;
 };
 
@@ -181,14 +181,15 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
         return outcome;
     creating->rekeyed = old->id;
     if (!child_ts_in_use(old, &creating->local, &creating->remote))
-        return IKE_TS_REFUSED; /* the policy has none of it any more */
+        return IKE_TS_REFUSED; /* the configuration no longer allows any of its selectors */
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
     write_request(sa, creating, request);
     return IKE_OK;
 }
 
-/* gone - CHILD_SA_NOT_FOUND: the peer does not have it any more; section 2.25: drop it, make a new
- * one. If the peer's rekey crossed ours there is one, and its Delete tidies up (section 2.8.1). */
+/* gone - CHILD_SA_NOT_FOUND: the peer no longer has the Child SA. Section 2.25: drop it and create
+ * a new one. If the peer's rekey crossed ours, a new one exists, and the peer's Delete removes the
+ * old one (section 2.8.1). */
 static struct verdict gone(struct sa *sa, ike_child_id id)
 {
     struct child *old = child_find(sa->ike, id);
@@ -196,7 +197,7 @@ static struct verdict gone(struct sa *sa, ike_child_id id)
         return verdict_done(IKE_OK);
     struct intent intent = {.kind = INTENT_CREATE_CHILD};
     (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", old->policy->name);
-    (void)!intent_add(sa, &intent); /* without room the path manager notices the loss */
+    (void)!intent_add(sa, &intent); /* with a full queue the path manager notices the loss */
     child_down(old, IKE_PEER_DELETED, 0);
     return verdict_done(IKE_PEER_DELETED);
 }
@@ -217,7 +218,7 @@ static struct verdict create_refused(struct sa *sa, struct asking *asking,
         if (verdict.kind == VERDICT_DONE && creating->rekeyed != 0)
             exchange_out_of_sync(sa);
         return verdict;
-    case N_NO_ADDITIONAL_SAS: /* final until one of the session goes */
+    case N_NO_ADDITIONAL_SAS: /* final until a Child SA of the session ends */
         sa->session->child_refused |= creating->rekeyed == 0;
         return verdict;
     case N_CHILD_SA_NOT_FOUND:
@@ -226,7 +227,7 @@ static struct verdict create_refused(struct sa *sa, struct asking *asking,
     }
 }
 
-/* delete_unwanted - the peer has a Child SA of which we do not want our half. */
+/* delete_unwanted - the peer has a Child SA that does not exist here: sends it a Delete. */
 static void delete_unwanted(struct sa *sa, uint32_t spi_in)
 {
     struct intent intent = {.kind = INTENT_DELETE_CHILD, .spi_in = spi_in};
@@ -238,10 +239,10 @@ static void delete_child(struct sa *sa, struct child *child)
     struct intent intent = {
         .kind = INTENT_DELETE_CHILD, .child = child->id, .reason = IKE_REPLACED};
     if (!intent_pending(sa, INTENT_DELETE_CHILD, child->id) && intent_add(sa, &intent) != 0)
-        child->expires_ns = sa->ike->now; /* tried again at once by its hard lifetime */
+        child->expires_ns = sa->ike->now; /* its hard lifetime tries again at once */
 }
 
-/* given_up - somebody asked to delete the Child SA while its rekey was on its way. */
+/* given_up - a command to delete the Child SA came while its rekey was in flight. */
 static bool given_up(const struct sa *sa, const struct child *old)
 {
     for (const struct intent *intent = sa->intents; intent != NULL; intent = intent->next)
@@ -251,7 +252,7 @@ static bool given_up(const struct sa *sa, const struct child *old)
     return false;
 }
 
-/* rekeyed - the new Child SA is there: which one goes? (section 2.8.1) */
+/* rekeyed - the new Child SA exists: decides which one is deleted (section 2.8.1). */
 static void rekeyed(struct sa *sa, const struct creating *creating, struct child *child,
                     bool redundant)
 {
@@ -259,8 +260,9 @@ static void rekeyed(struct sa *sa, const struct creating *creating, struct child
     struct child *crossed = child_find(sa->ike, creating->crossed.object);
     bool unwanted = old != NULL && given_up(sa, old);
     if (redundant) {
-        /* Ours goes by our Delete. The peer deletes the old one, and only that shows that it has
-         * what its exchange made: until then we go on sending on the old one. */
+        /* We delete the Child SA of our exchange. The peer deletes the old one. Only that Delete
+         * proves that the peer has the result of its own exchange, so until then we send on the old
+         * one. */
         if (crossed != NULL)
             child_replaced(child, crossed);
         if (crossed != NULL && unwanted)
@@ -288,7 +290,7 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     struct wire_ke ke;
     struct span nr;
 
-    if (sa->session->ending) /* its Delete is to come, and no Child SA is made by then */
+    if (sa->session->ending) /* the Delete of this IKE SA follows; no Child SA is made */
         return verdict_done(sa->session->end_reason);
     if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
         return verdict_done(IKE_INVALID_SYNTAX);
@@ -307,7 +309,7 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     for (unsigned i = 0; outcome == IKE_OK && i < creating->n_deleted; i++)
         if (creating->deleted[i] == creating->terms.spi_out) {
             secret_done(&shared);
-            return verdict_done(IKE_PEER_DELETED); /* it was there, and is gone already */
+            return verdict_done(IKE_PEER_DELETED); /* the peer has created and already deleted it */
         }
     if (outcome != IKE_OK) {
         delete_unwanted(sa, creating->terms.spi_in);
@@ -355,8 +357,8 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
 {
     if (response_grants(response)) {
         bool gateway = sa->session->role == IKE_GATEWAY;
-        /* Whoever agrees is where the request wanted it: other copies of it are refused
-         * (agreeable), or are answered as that one was. */
+        /* A peer that agrees saw the request on the path that we asked for. It refuses copies on
+         * other paths (agreeable), or answers them as it answered the first copy. */
         struct ike_path there = gateway ? asking->path : mobike_answered_over(asking, from);
         struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
@@ -410,7 +412,8 @@ static void note_crossing(struct sa *sa, const struct created *what, const struc
                  span_of(what->nonces.nr, what->nonces.n_nr));
 }
 
-/* agree - the End User is where the Gateway's request reached it, without a NAT (D-08 b). */
+/* agree - the End User takes the path on which the Gateway's request arrived. No NAT is there (D-08
+ * b). */
 static void agree(struct sa *sa, const struct answering *answering)
 {
     sa->nat_local = sa->nat_remote = false;
@@ -428,14 +431,14 @@ static void commit(struct sa *sa, struct answering *answering)
         .ni = span_of(what->nonces.ni, what->nonces.n_ni),
         .nr = span_of(what->nonces.nr, what->nonces.n_nr),
         .shared = what->pfs ? &what->shared : NULL,
-        /* Section 2.8: who answers a rekey sends on the new SA only when it saw traffic on it, or
-         * the Delete of the old one. */
+        /* Section 2.8: the responder of a rekey sends on the new SA once traffic arrives on it, or
+         * once the old SA is deleted. */
         .outbound_now = what->rekeyed == 0,
         .replaces = what->rekeyed,
     };
     struct child *child = child_from_terms(sa, &what->terms, &keying, answering->now);
     secret_done(&what->shared);
-    if (child == NULL) /* the peer was told that there is one */
+    if (child == NULL) /* our response says that the Child SA exists */
         delete_unwanted(sa, what->terms.spi_in);
     struct child *old = child == NULL ? NULL : child_find(sa->ike, what->rekeyed);
     if (old != NULL) {
@@ -464,8 +467,8 @@ static enum answer_verdict create_refuse(struct answering *answering, uint16_t n
     return answer_refuse(answering, notify);
 }
 
-/* agree_on_key - KEr and the shared secret, if PFS was chosen. 0, or the notify; *ret_later: the
- * key exchange takes a while. */
+/* agree_on_key - makes KEr and the shared secret if PFS was chosen. 0, or the notify. *ret_later: a
+ * job computes them. */
 static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct created *what,
                              bool *ret_later)
 {
@@ -483,7 +486,7 @@ static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct 
     case KEY_EXCHANGE_DONE: break;
     }
     const struct ke_answer *agreed = &sa->key_exchange->answer;
-    if (agreed->error != 0) /* no memory is not the peer's fault */
+    if (agreed->error != 0) /* our want of memory is not the peer's fault */
         return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     what->shared = agreed->shared;
     return 0;
@@ -533,9 +536,9 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
     return ANSWER_SEND;
 }
 
-/* busy - section 2.25.2: the IKE SA is being rekeyed by us, its Child SAs are about to move. A
- * clone moves none (A-18), if it surely is one: code 1 is a rekey, and so may be the answer of a
- * peer that announced nothing. */
+/* busy - section 2.25.2: we are rekeying the IKE SA, so its Child SAs are about to move. A clone
+ * moves none (A-18). But code 1 is a rekey, and a peer that announced nothing may answer with a
+ * plain rekey. */
 static bool busy(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;
@@ -546,9 +549,9 @@ static bool busy(const struct sa *sa)
 }
 
 /*
- * agreeable - D-08 (b): the Gateway creates and moves at once. Only where this is wanted, for a
- * clone that nothing was made of yet, and without a NAT in between. A request of ours that is under
- * way would leave the two ends with different ideas of where what comes of it is.
+ * agreeable - D-08 (b): whether the Gateway may create and move in one exchange. It may if our
+ * configuration wants that, on a fresh clone without Child SAs, and without a NAT. No request of
+ * ours may be outstanding: the two ends would disagree on the path of its result.
  */
 static bool agreeable(struct sa *sa, const struct answering *answering)
 {
@@ -593,7 +596,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     return verdict;
 }
 
-/* creating_of - what is being asked for, if it is a Child SA; NULL: nothing is. */
+/* creating_of - state of the outstanding request for a Child SA; NULL: there is none. */
 static struct creating *creating_of(const struct sa *sa)
 {
     bool asking = sa->asking != NULL && window_busy(&sa->mine) &&
@@ -626,12 +629,12 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
     struct reader r = reader_of(notify.spi);
     uint32_t spi = read_u32(&r);
     struct child *old = notify.protocol == WIRE_PROTO_ESP ? child_find_outbound(sa, spi) : NULL;
-    /* It may be the Child SA of the response that is on its way to us. */
+    /* The peer may mean the Child SA of its response that is still in flight. */
     if (old == NULL && creating_of(sa) != NULL)
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (old == NULL)
         return not_found(answering, spi);
-    /* section 2.25.1: it is being closed, or it was rekeyed already */
+    /* section 2.25.1: the Child SA is being deleted, or was already rekeyed */
     if (busy(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0 ||
         intent_pending(sa, INTENT_DELETE_CHILD, old->id) ||
         sa->session->n_children >= LIMIT_CHILD_SAS_SESSION + LIMIT_CHILD_SAS_SESSION / 2)

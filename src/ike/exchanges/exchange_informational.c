@@ -15,8 +15,8 @@
 #include "ike/exchanges/mobike.h"
 #include "ike/login/auth_lifetime.h"
 
-/* Packets of a Child SA may still be on their way that was replaced, or that the peer closes while
- * our own Delete is not answered (section 1.4.1: the incoming half goes with the response). */
+/* Packets may still be in flight on a Child SA that was replaced. The same holds if both ends
+ * delete it at once (section 1.4.1: the incoming half goes with the response). */
 #define REPLACED_LINGER_NS (3 * NANOS_PER_SEC)
 
 static nanos linger_of(enum ike_outcome reason)
@@ -30,7 +30,7 @@ static enum ike_outcome ask_probe(struct sa *sa, struct asking *asking,
                                   struct wire_builder *request, nanos now)
 {
     (void)now;
-    /* RFC 4555 section 3.8: behind a NAT, notice when its mapping changes. */
+    /* RFC 4555 section 3.8: behind a NAT a probe also shows whether the mapping changed. */
     if (mobike_watches_nat(sa))
         nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
     return IKE_OK;
@@ -45,7 +45,7 @@ static struct verdict probe_answered(struct sa *sa, struct asking *asking,
     (void)now;
     if (mobike_mapping_changed(sa, response) && !intent_pending(sa, INTENT_MOVE, 0)) {
         struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
-        (void)!intent_add(sa, &update); /* the next probe notices again */
+        (void)!intent_add(sa, &update); /* if the queue is full, the next probe notices again */
     }
     return verdict_done(IKE_OK);
 }
@@ -145,8 +145,8 @@ struct informational {
     ike_child_id children[LIMIT_DELETE_SPIS];
 };
 
-/* Section 1.4.1: the SPIs are those of the sender's inbound side, our outbound one; the answer
- * names the other halves, but for what we are deleting ourselves at the same time. */
+/* Section 1.4.1: the SPIs are the sender's inbound ones, so our outbound ones. The response names
+ * our inbound SPIs, except of Child SAs that we are deleting ourselves. */
 static bool take_deletes(struct sa *sa, const struct wire_message *request,
                          struct informational *what, uint32_t *spis, size_t *n_spis)
 {
@@ -205,7 +205,8 @@ static void commit_informational(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, now);
 }
 
-/* audit - the peer has a problem with our ESP: nothing is done about it (section 2.21.4). */
+/* audit - the peer does not know an SPI that we send with: logs it, nothing else (section
+ * 2.21.4). */
 static void audit(struct sa *sa, const struct wire_message *request)
 {
     struct wire_notify notify;
@@ -226,7 +227,7 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
         return answer_refuse(answering, N_INVALID_SYNTAX);
     if (!mobike_answer(sa, answering, &what.move))
         return ANSWER_SEND;
-    /* section 2.21.2: an initiator that does not accept our AUTH says so here */
+    /* section 2.21.2: an initiator that refuses our AUTH says so here */
     what.login_failed = wire_notify_has(answering->request, N_AUTHENTICATION_FAILED);
     what.nat = nat_detection_check(sa, answering->request, answering->path);
     if (n_spis > 0 && !what.delete_ike)

@@ -35,7 +35,7 @@ static bool add_cookie2(struct sa *sa, struct asking *asking, struct wire_builde
     return true;
 }
 
-/* Liberal about the notify's Protocol ID: OpenIKED reflects it with 1 instead of 0. */
+/* OpenIKED returns the notify with Protocol ID 1 instead of 0, which we accept. */
 static bool cookie2_is_back(const struct asking *asking, const struct wire_message *response)
 {
     const struct cookie2 *cookie2 = asking->state;
@@ -59,7 +59,7 @@ struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wan
     return path;
 }
 
-/* routability_failed - section 3.7: a wrong COOKIE2 closes the IKE SA, and no other. */
+/* routability_failed - section 3.7: a wrong COOKIE2 closes this IKE SA, and no other one. */
 static struct verdict routability_failed(struct sa *sa, nanos now)
 {
     sa_down(sa, IKE_ROUTABILITY_FAILED, now);
@@ -84,7 +84,7 @@ static enum ike_outcome ask_move(struct sa *sa, struct asking *asking, struct wi
                                  nanos now)
 {
     (void)now;
-    /* the party that logged in moves, whoever is the original initiator of this IKE SA */
+    /* The End User moves, whichever end began this IKE SA. */
     if (!sa->session->mobike || sa->session->role != IKE_END_USER)
         return IKE_UNACCEPTABLE_ADDRESSES;
     asking->path = mobike_fill_path(sa, &asking->intent.path);
@@ -104,7 +104,7 @@ void mobike_say_again(struct sa *sa, const struct asking *asking, const struct i
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
         moves_on |= next->kind == INTENT_MOVE;
     if (asking->several_paths && !moves_on)
-        (void)!intent_add(sa, &again); /* no memory: the peer is where the copies led it */
+        (void)!intent_add(sa, &again); /* no memory: the peer stays where a copy led it */
 }
 
 static struct verdict move_answered(struct sa *sa, struct asking *asking,
@@ -123,14 +123,13 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         return routability_failed(sa, now);
     struct ike_path there = mobike_answered_over(asking, from);
     struct nat_seen nat = nat_detection_check(sa, response, &there);
-    /* rekeyed by the peer meanwhile: what moves is where the Child SAs are */
+    /* If the peer rekeyed meanwhile, the IKE SA with the Child SAs moves. */
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
     if (nat.present) {
         moved->nat_local = nat.local;
         moved->nat_remote = nat.remote;
     }
-    moved->nat_mapping_known =
-        false; /* another path: this response is what later ones differ from */
+    moved->nat_mapping_known = false; /* a new path: later responses are compared with this one */
     if (moved == sa)
         (void)mobike_mapping_changed(sa, response);
     sa_path_set(moved, &there);
@@ -177,9 +176,9 @@ static struct verdict addresses_answered(struct sa *sa, struct asking *asking,
     (void)response;
     (void)from;
     (void)now;
-    /* Section 3.6: the source address is part of what the request says. If it was repeated from
-     * another one, nobody knows which of them the peer took: once more, with a new request, and in
-     * its turn: what waits, the move that took it along for one, comes first. */
+    /* Section 3.6: the source address belongs to the list. If copies left from several addresses,
+     * we do not know which one the peer took. So the request is asked again, in its turn: a waiting
+     * move comes first. */
     bool same = address_equal(&sa->mine.path.local.address, &asking->path.local.address);
     return same ? verdict_done(IKE_OK) : (struct verdict){.kind = VERDICT_AGAIN};
 }
@@ -207,7 +206,7 @@ static struct verdict routability_answered(struct sa *sa, struct asking *asking,
     (void)from;
     if (!cookie2_is_back(asking, response))
         return routability_failed(sa, now);
-    /* moved again meanwhile: the newer address is asked for as well */
+    /* the peer moved again: its newer address is checked too */
     if (!ike_path_equal(&asking->path, &sa->pending_path))
         return (struct verdict){.kind = VERDICT_REPEAT};
     mobike_apply_pending(sa);

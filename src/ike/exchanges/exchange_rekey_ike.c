@@ -18,7 +18,7 @@
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/rekey_ike.h"
 
-/* drop_larval - the IKE SA that the request was for will not be. */
+/* drop_larval - the request failed: ends the IKE SA that it should have created. */
 static void drop_larval(struct rekeying *rekeying, nanos now)
 {
     struct sa *larval = sa_find(rekeying->ike, rekeying->larval);
@@ -49,7 +49,7 @@ static enum ike_outcome clone_allowed(const struct sa *sa)
     const struct session *session = sa->session;
     if (session_dialect(session) == IKE_DIALECT_NONE)
         return IKE_CLONE_UNSUPPORTED;
-    /* a clone that cannot be moved is of no use */
+    /* a clone is useless if it cannot be moved */
     if (!session->mobike)
         return IKE_CLONE_UNSUPPORTED;
     if (session->clone_refused)
@@ -57,8 +57,8 @@ static enum ike_outcome clone_allowed(const struct sa *sa)
     return session_full(session) ? IKE_LIMIT : IKE_OK;
 }
 
-/* add_notify - of a clone, or code 1 of a rekey (KO-15). SUP-07: to a peer that does not know code
- * 1, as RFC 7791 has none, a plain rekey says the same. */
+/* add_notify - the notify of a clone, or code 1 of a rekey (KO-15). SUP-07: a peer without code 1
+ * gets a plain rekey, which means the same to it. */
 static void add_notify(struct sa *sa, struct asking *asking, struct wire_builder *request)
 {
     struct rekeying *rekeying = asking->state;
@@ -125,8 +125,8 @@ static void delete_sa(struct sa *sa, enum ike_outcome reason)
     intent_owe(sa, &intent);
 }
 
-/* crossed_won - our own request failed, but the peer's rekey of the same SA succeeded: the Child
- * SAs go there, and the peer deletes this one. */
+/* crossed_won - our request failed, but the peer's rekey of the same SA succeeded. The Child SAs
+ * move to its new SA, and the peer deletes this one. */
 static bool crossed_won(struct sa *sa, const struct rekeying *rekeying, nanos now)
 {
     struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
@@ -160,8 +160,8 @@ static struct verdict rekey_refused(struct sa *sa, struct asking *asking,
             exchange_out_of_sync(sa);
         return verdict;
     case N_NO_ADDITIONAL_SAS:
-        /* A-12: final until an SA goes; neither the old SA nor the session suffers, and nobody
-         * starts a reauthentication because of it. */
+        /* A-12: final until an IKE SA of the session ends. The old SA and the session continue, and
+         * no reauthentication begins because of it. */
         if (is_clone(asking))
             sa->session->clone_refused = true;
         return verdict;
@@ -198,13 +198,13 @@ bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa 
     return err == 0;
 }
 
-/* kept - does the response say that the old SA stays? (KO-22) */
+/* kept - the response says that the old SA stays (KO-22; ). */
 static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct asking *asking,
                  const struct wire_message *response)
 {
     struct keep_old value;
     if (rekeying->dialect == IKE_DIALECT_RFC7791)
-        return true; /* SUP-06: a response without a notify is the clone */
+        return true; /* SUP-06: a response without a notify means a clone */
     if (!keep_old_find(response, keep_old_number_own(sa->session), &value) &&
         !keep_old_find(response, keep_old_number_peer(sa->session), &value))
         return false;
@@ -213,14 +213,15 @@ static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct as
         return false;
     }
     if (asking->intent.unused_old)
-        return false; /* whatever the code is: we said that we leave it */
+        return false; /* with any code: our request said that we leave the old SA */
     if (value.code != KEEP_OLD_KEEP)
         event_notice(sa, "the peer did not keep the old IKE SA (code %u), against KO-20",
                      value.code);
     return value.code == KEEP_OLD_KEEP;
 }
 
-/* replaced - a plain rekey: one of the new SAs inherits, the others go (section 2.8.2). */
+/* replaced - the outcome is a plain rekey. One new SA inherits, the others are deleted (section
+ * 2.8.2). */
 static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, struct span nr,
                      nanos now)
 {
@@ -234,15 +235,15 @@ static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
         return;
     }
     if (crossed != NULL) {
-        /* The peer deletes it; if it does not know of it, since our answer was lost, it goes by
-         * itself. */
+        /* The peer deletes its own new SA. If our response to it was lost, the peer never knew it,
+         * and it ends by itself. */
         rekey_ike_hand_over(crossed, fresh, now);
     }
     rekey_ike_hand_over(sa, fresh, now);
     delete_sa(sa, IKE_REPLACED);
 }
 
-/* may_have_moved - the peer's half of the old SA, since it was asked for the new one. */
+/* may_have_moved - the peer's half of the old SA may have moved since our request left. */
 static bool may_have_moved(const struct sa *sa)
 {
     bool told = sa->moved_ns != 0 && sa->moved_ns > sa->mine.first_sent_ns;
@@ -264,16 +265,17 @@ static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
         return rekey_refused(sa, asking, response, now);
     if (!rekey_ike_derive(sa, rekeying, fresh, response, &nr)) {
         drop_larval(rekeying, now);
-        /* The peer believes that its Child SAs moved: nothing fits any more. A clone moves none. */
+        /* The peer believes that its Child SAs moved, so the two ends disagree. A clone moves
+         * none. */
         if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))
             delete_sa(sa, IKE_INVALID_SYNTAX);
         return verdict_done(IKE_INVALID_SYNTAX);
     }
-    /* A-19: where the old one is now. If that moved while the request was on its way, the peer's
-     * half may be elsewhere, and is told. */
+    /* A-19: the new SA has the path of the old one. If the old one moved while the request was in
+     * flight, the peer may have used another path, so we send it ours. */
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
     if (sa->session->role == IKE_END_USER && sa->session->mobike && may_have_moved(sa))
-        (void)!intent_add(fresh, &update); /* no memory: the path manager moves it when it fails */
+        (void)!intent_add(fresh, &update); /* no memory: moved once its path fails */
     fresh->path = sa->path;
     fresh->moved_ns = sa->moved_ns;
     fresh->nat_local = sa->nat_local;
@@ -285,13 +287,13 @@ static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
     if (is_clone(asking) && kept(sa, rekeying, asking, response)) {
         sa->ike->stats.clones++;
         inner_lease(fresh);
-        (void)crossed_won(sa, rekeying, now); /* D-12: beside our clone the peer's rekey stands */
+        (void)crossed_won(sa, rekeying, now); /* D-12: the peer's rekey counts beside our clone */
         return verdict;
     }
     replaced(sa, rekeying, fresh, nr, now);
     if (is_clone(asking) && !asking->intent.unused_old) {
-        /* A-07: no notify, no clone: the peer did a plain rekey, and so did we. Never asked again.
-         */
+        /* A-07: without a notify the response is a plain rekey. So is our result, and we never ask
+         * this peer for a clone again. */
         sa->session->clone_never = true;
         fresh->origin = sa->origin;
         verdict.outcome = IKE_CLONE_UNSUPPORTED;

@@ -9,8 +9,8 @@ static bool usable(const struct ike *ike, const struct address *address)
            !address_is_link_local(address);
 }
 
-/* told_of - the connection may name the addresses that a peer is to know: local_addrs. Path
- * sections name theirs themselves. */
+/* told_of - the peer may be told of this address: `local_addrs`, if set, must have it. Path
+ * sections name their addresses themselves. */
 static bool told_of(const struct ike_conn *conn, const struct address *address)
 {
     bool any = conn->n_local_addrs == 0 || conn->n_paths > 0;
@@ -67,7 +67,7 @@ void mobike_read_addresses(struct sa *sa, const struct wire_message *message,
         bool v6 = notify.type == N_ADDITIONAL_IP6_ADDRESS;
         if (!v4 && !v6 && notify.type != N_NO_ADDITIONAL_ADDRESSES)
             continue;
-        if (!any) { /* section 3.6: the message has the whole new list */
+        if (!any) { /* section 3.6: a message holds the whole new list */
             any = true;
             sa->n_peer_addresses = 0;
             add_peer_address(sa, &path->remote.address);
@@ -105,7 +105,7 @@ uint16_t mobike_refusal(const struct sa *sa, const struct wire_message *request,
     return nats_forbidden_but_there(request, path) ? N_UNEXPECTED_NAT_DETECTED : 0;
 }
 
-/* answer_cookie2 - section 3.7: COOKIE2 goes back as it came, also with a refusal. */
+/* answer_cookie2 - section 3.7: returns COOKIE2 unchanged, also in a refusal. */
 static void answer_cookie2(struct answering *answering)
 {
     struct wire_notify cookie2;
@@ -114,9 +114,7 @@ static void answer_cookie2(struct answering *answering)
         wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
 }
 
-/* updates - section 3.5: only the party that logged in decides; from anyone else it is ignored
- * (M2).
- */
+/* updates - section 3.5: only the End User decides. We ignore the notify of any other peer (M2). */
 static bool updates(const struct sa *sa, const struct wire_message *request)
 {
     return sa->session->mobike && sa->session->role == IKE_GATEWAY &&
@@ -157,8 +155,8 @@ bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
         !wire_notify_find(response, N_NAT_DETECTION_DESTINATION_IP, &notify) ||
         notify.data.len != sizeof(sa->nat_mapping))
         return false;
-    /* Of a login it is not known where it was seen from, and the SPIs are in the hash, so what was
-     * known before a rekey does not compare with this: the Gateway is told once where we are. */
+    /* The first mapping that we see counts as a change. A login does not show the mapping, and a
+     * hash before a rekey has other SPIs. So we tell the Gateway our address once. */
     bool changed =
         !sa->nat_mapping_known || memcmp(sa->nat_mapping, notify.data.ptr, notify.data.len) != 0;
     memcpy(sa->nat_mapping, notify.data.ptr, notify.data.len);
@@ -169,7 +167,7 @@ bool mobike_mapping_changed(struct sa *sa, const struct wire_message *response)
 void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat, nanos now)
 {
     struct sa *heir = sa_heir(sa);
-    if (heir != NULL) { /* rekeyed meanwhile: what moves is where the Child SAs are */
+    if (heir != NULL) { /* rekeyed meanwhile: the IKE SA with the Child SAs moves */
         mobike_moved(heir, path, nat, now);
         return;
     }
@@ -181,8 +179,8 @@ void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_s
     sa->pending_nat_remote = nat->present ? nat->remote : sa->nat_remote;
     exchange_redirect(sa, path, now);
     struct intent intent = {.kind = INTENT_ROUTABILITY, .path = *path};
-    /* Section 3.7: before anything is sent to the new address in quantity, it has to answer from
-     * there. A change of ports only is a NAT that changed its mind: no third party can be hit. */
+    /* Section 3.7: a new address has to answer from there before it gets much traffic. A new port
+     * of the same address is a new NAT mapping: it cannot hit a third party. */
     if (!same_address) {
         if (!intent_pending(sa, INTENT_ROUTABILITY, 0))
             intent_owe(sa, &intent);

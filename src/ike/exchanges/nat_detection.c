@@ -49,7 +49,7 @@ struct nat_seen nat_detection_check(struct sa *sa, const struct wire_message *me
         if (!wire_notify_read(p->body, &notify))
             continue;
         if (notify.type == N_NAT_DETECTION_SOURCE_IP) {
-            /* there may be several, of a host that does not know which address it will leave by */
+            /* a host that does not know its source address yet may send several */
             source_seen = true;
             source_matches |= span_equal(notify.data, span_of(source, NAT_HASH_LEN));
         } else if (notify.type == N_NAT_DETECTION_DESTINATION_IP) {

@@ -8,15 +8,15 @@
 #include "ike/core/sa.h"
 #include "wire/builder.h"
 
-/* nat_detection_add - both notifies for a message that leaves over `path`. `hide_source`: a source
- * hash that matches nothing, so that the peer believes in a NAT and encapsulates in UDP. `spi_r`: 0
- * in the first message. */
+/* nat_detection_add - adds both notifies to a message that leaves over `path`. `hide_source`: the
+ * source hash matches nothing, so the peer sees a NAT and encapsulates in UDP. `spi_r`: 0 in the
+ * first message. */
 void nat_detection_add(struct sa *sa, struct wire_builder *message, const struct ike_path *path,
                        bool hide_source);
 
 struct nat_seen {
     bool present;       /* the peer sent the notifies */
-    bool local, remote; /* a NAT in front of us, of the peer */
+    bool local, remote; /* there is a NAT in front of us, or of the peer */
 };
 /* nat_detection_check - what the notifies of a message that came over `path` say. The SPIs are
  * those of the message's header. */

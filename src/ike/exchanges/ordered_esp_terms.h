@@ -17,8 +17,8 @@ struct sa;
 /* ordered_esp_offer - the notify of a request, where we want trailers. */
 void ordered_esp_offer(const struct sa *sa, struct wire_builder *request);
 
-/* ordered_esp_agreed - we want trailers, and the message says that the peer does; it says nothing
- * of the kind beside ESP_TFC_PADDING_NOT_SUPPORTED or USE_TRANSPORT_MODE. */
+/* ordered_esp_agreed - we want trailers, and the message asks for them. false beside
+ * ESP_TFC_PADDING_NOT_SUPPORTED or USE_TRANSPORT_MODE. */
 bool ordered_esp_agreed(const struct sa *sa, const struct wire_message *message);
 
 /* ordered_esp_answer - the notify of a response that agrees. */

@@ -13,26 +13,27 @@
 
 struct rekeying {
     struct ike *ike;  /* borrowed */
-    ike_sa_id larval; /* the IKE SA that will be, HALF_OPEN until the response */
+    ike_sa_id larval; /* the IKE SA to be created, HALF_OPEN until the response */
     enum ike_dialect dialect;
     struct ke *ke; /* owned */
     uint8_t ni[REKEY_NONCE_LEN];
-    /* the peer's plain rekey of the same IKE SA, if it crossed ours (RFC 7296 section 2.8.2) */
+    /* The peer's plain rekey of the same IKE SA that crossed ours (RFC 7296 section 2.8.2). */
     struct crossing crossed;
 };
 
-/* rekey_ike_hand_over - `to` inherits the Child SAs and wishes of `from`, which waits for its
+/* rekey_ike_hand_over - `to` inherits the Child SAs and intents of `from`. `from` waits for its
  * Delete. */
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
 
 /*
- * rekey_ike_adopt - the peer speaks of Child SAs on an IKE SA that its rekey made. If ours crossed
- * it and is not answered yet, the peer knows already who inherits, and this says it.
+ * rekey_ike_adopt - the peer uses Child SAs on an IKE SA that its rekey made. If our rekey crossed
+ * and has no response yet, only the peer knows which SA inherits. This request shows it: the Child
+ * SAs move.
  */
 void rekey_ike_adopt(struct sa *sa);
 
-/* rekey_ike_surely_clone - what is asked leaves the Child SAs where they are, whatever the answer
- * is; of other forms only the answer tells whether it was a rekey. */
+/* rekey_ike_surely_clone - the Child SAs stay where they are, whatever the response says. For other
+ * forms only the response tells whether it was a rekey. */
 bool rekey_ike_surely_clone(const struct asking *asking);
 
 /* rekey_ike_derive - the keys of `fresh` out of the response's SA, Nonce and KE. */

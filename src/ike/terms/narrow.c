@@ -62,14 +62,14 @@ static bool intersect(const struct ike_ts *a, const struct ike_ts *b, struct ike
     return true;
 }
 
-/* inside - all that `a` takes, `b` takes. */
+/* inside - `b` allows all that `a` allows. */
 static bool inside(const struct ike_ts *a, const struct ike_ts *b)
 {
     struct ike_ts both;
     return intersect(a, b, &both) && same(&both, a);
 }
 
-/* join - the list takes what `ts` takes, too. */
+/* join - extends the list, so that it allows all that `ts` allows. */
 static void join(struct ike_ts_list *list, const struct ike_ts *ts)
 {
     size_t kept = 0;
