@@ -70,7 +70,7 @@ static bool deletes_children(const struct wire_message *request)
     return d != NULL && d->body.len > 0 && d->body.ptr[0] == WIRE_PROTO_ESP;
 }
 
-static enum answer_verdict dispatch(struct sa *sa, struct answering *answering)
+static enum answer_verdict answer_dispatch(struct sa *sa, struct answering *answering)
 {
     const struct wire_message *request = answering->request;
     switch (request->header.exchange) {
@@ -110,10 +110,10 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
     if (fault == WIRE_MALFORMED || sa->life == IKE_AUTHENTICATING ||
         !answer_counts_fit(answering->request))
         return answer_refuse(answering, N_INVALID_SYNTAX);
-    return dispatch(sa, answering);
+    return answer_dispatch(sa, answering);
 }
 
-static void finish(struct sa *sa, struct answering *answering)
+static void answer_finish(struct sa *sa, struct answering *answering)
 {
     struct packet *packet = seal_message(sa, answering->reply, answering->exchange, SEAL_RESPONSE,
                                          answering->message_id);
@@ -154,8 +154,8 @@ void answer_forget(struct sa *sa)
     sa->kept = NULL;
 }
 
-/* keep - false: no memory. */
-static bool keep(struct sa *sa, const struct answering *answering)
+/* kept_request_set - false: no memory. */
+static bool kept_request_set(struct sa *sa, const struct answering *answering)
 {
     const struct wire_message *request = answering->request;
     answer_forget(sa);
@@ -174,7 +174,7 @@ static bool keep(struct sa *sa, const struct answering *answering)
 static void wait_for_job(struct sa *sa, struct answering *answering)
 {
     free(answering->state);
-    if (sa->key_exchange != NULL && !keep(sa, answering)) {
+    if (sa->key_exchange != NULL && !kept_request_set(sa, answering)) {
         key_exchange_drop(sa); /* as if the request had been lost */
         return;
     }
@@ -213,7 +213,7 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
         .reply = &reply,
     };
     switch (exchange_answer(sa, &answering, fault, critical)) {
-    case ANSWER_SEND: finish(sa, &answering); break;
+    case ANSWER_SEND: answer_finish(sa, &answering); break;
     case ANSWER_LATER: wait_for_job(sa, &answering); return;
     case ANSWER_SILENT: break;
     }
@@ -224,5 +224,5 @@ void answer_later_send(struct sa *sa, struct answering *answering)
 {
     ASSERT(sa->answering_later);
     sa->answering_later = false;
-    finish(sa, answering);
+    answer_finish(sa, answering);
 }

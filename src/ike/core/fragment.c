@@ -36,7 +36,7 @@ static bool continues(const struct reassembly *reassembly, const struct fragment
            reassembly->response == fragment->response;
 }
 
-static struct reassembly *start(const struct fragment *fragment)
+static struct reassembly *reassembly_start(const struct fragment *fragment)
 {
     struct reassembly *reassembly = calloc(1, sizeof(*reassembly));
     if (reassembly == NULL)
@@ -75,7 +75,7 @@ enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragmen
         return FRAGMENT_BAD;
     if (!continues(sa->reassembly, fragment) || fragment->total > sa->reassembly->total) {
         reassembly_free(sa->reassembly);
-        sa->reassembly = start(fragment);
+        sa->reassembly = reassembly_start(fragment);
         if (sa->reassembly == NULL)
             return FRAGMENT_BAD;
     }

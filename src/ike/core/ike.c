@@ -263,8 +263,8 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 
 /* --- jobs --- */
 
-/* agreed - a key exchange has ended, for which an IKE SA waited. */
-static void agreed(struct sa *sa, nanos now)
+/* key_exchange_ended - a key exchange has ended, for which an IKE SA waited. */
+static void key_exchange_ended(struct sa *sa, nanos now)
 {
     bool dropped = sa->key_exchange->answer.error == ERR_AGAIN;
     if (sa->life == IKE_HALF_OPEN) {
@@ -293,7 +293,7 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
         struct sa *sa = sa_find(ike, job.sa);
         if (job.kind == IKE_EV_KE) {
             if (sa != NULL && key_exchange_done(sa, id, result))
-                agreed(sa, now);
+                key_exchange_ended(sa, now);
         } else if (job.kind == IKE_EV_LEASE && job.child != 0) {
             inner_leased(ike, sa, job.child, result);
         } else if (sa != NULL) {

@@ -24,24 +24,24 @@ static bool queued(const struct sa *sa, enum intent_kind kind)
     return sa->asking != NULL && sa->asking->intent.kind == kind;
 }
 
-/* full - the limit, except for one Delete of the IKE SA. */
-static bool full(const struct sa *sa, const struct intent *intent)
+/* queue_full - the limit, except for one Delete of the IKE SA. */
+static bool queue_full(const struct sa *sa, const struct intent *intent)
 {
     return sa->n_intents >= LIMIT_INTENTS &&
            (intent->kind != INTENT_DELETE_IKE || queued(sa, INTENT_DELETE_IKE));
 }
 
-static unsigned rank(const struct intent *intent)
+static unsigned urgency_of(const struct intent *intent)
 {
     return 2u * urgency[intent->kind] + intent_is_liveness(intent);
 }
 
 bool intent_enqueue(struct sa *sa, struct intent *intent)
 {
-    if (full(sa, intent))
+    if (queue_full(sa, intent))
         return false;
     struct intent **link = &sa->intents;
-    while (*link != NULL && rank(*link) <= rank(intent))
+    while (*link != NULL && urgency_of(*link) <= urgency_of(intent))
         link = &(*link)->next;
     intent->next = *link;
     *link = intent;
@@ -54,7 +54,7 @@ int intent_add(struct sa *sa, const struct intent *intent)
 {
     if (intent->kind == INTENT_DELETE_IKE && intent->tag == 0 && queued(sa, INTENT_DELETE_IKE))
         return 0; /* already queued or sent */
-    if (full(sa, intent))
+    if (queue_full(sa, intent))
         return ERR_FULL;
     struct asking *asking = calloc(1, sizeof(*asking));
     if (asking == NULL)
@@ -65,8 +65,8 @@ int intent_add(struct sa *sa, const struct intent *intent)
     return 0;
 }
 
-/* owe - remembers the intent. More Child SAs than fit in the list end the whole IKE SA. */
-static void owe(struct sa *sa, const struct intent *intent)
+/* owed_add - remembers the intent. More Child SAs than fit in the list end the whole IKE SA. */
+static void owed_add(struct sa *sa, const struct intent *intent)
 {
     struct owed *owed = &sa->owed;
     bool many = owed->n_spis == sizeof(owed->spis) / sizeof(owed->spis[0]);
@@ -88,7 +88,7 @@ void intent_owe(struct sa *sa, const struct intent *intent)
            intent->kind == INTENT_ADDRESSES ||
            (intent->kind == INTENT_DELETE_CHILD && intent->child == 0));
     if (intent_add(sa, intent) != 0)
-        owe(sa, intent);
+        owed_add(sa, intent);
 }
 
 void intents_pay(struct sa *from, struct sa *to)

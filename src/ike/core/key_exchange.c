@@ -24,8 +24,8 @@ static bool answers(const struct key_exchange *exchange, uint16_t group, struct 
            span_equal(span_of(answer->peer, answer->len), peer);
 }
 
-/* begin - the exchange with all that it needs. false: refused, or no memory. */
-static bool begin(struct sa *sa, uint16_t group, struct span peer)
+/* key_exchange_begin - the exchange with all that it needs. false: refused, or no memory. */
+static bool key_exchange_begin(struct sa *sa, uint16_t group, struct span peer)
 {
     key_exchange_drop(sa);
     if (!ke_public_fits(group, peer))
@@ -40,7 +40,7 @@ static bool begin(struct sa *sa, uint16_t group, struct span peer)
 
 bool key_exchange_at_once(struct sa *sa, uint16_t group, struct span peer)
 {
-    if (!begin(sa, group, peer))
+    if (!key_exchange_begin(sa, group, peer))
         return false;
     ke_answer_run(&sa->key_exchange->answer);
     return true;
@@ -53,7 +53,7 @@ enum key_exchange_state key_exchange_answer(struct sa *sa, uint16_t group, struc
         return KEY_EXCHANGE_DONE;
     if (!sa->ike->options.ke_jobs)
         return key_exchange_at_once(sa, group, peer) ? KEY_EXCHANGE_DONE : KEY_EXCHANGE_FAILED;
-    if (!begin(sa, group, peer))
+    if (!key_exchange_begin(sa, group, peer))
         return KEY_EXCHANGE_FAILED;
     struct key_exchange *exchange = sa->key_exchange;
     struct ike_event *event = event_sa(sa, IKE_EV_KE);

@@ -55,8 +55,8 @@ bool sa_spi_own(struct sa *sa, uint64_t spi)
     return true;
 }
 
-/* enter - into the tables of `ike`. */
-static int enter(struct ike *ike, struct sa *sa)
+/* tables_enter - into the tables of `ike`. */
+static int tables_enter(struct ike *ike, struct sa *sa)
 {
     if (map_reserve(&ike->sas_by_remote, ike->deadlines.members + 1) != 0 ||
         deadline_heap_join(&ike->deadlines) != 0)
@@ -84,7 +84,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     sa->deadline.at = sa->rekey_at_ns = sa->expires_ns = sa->unused_at_ns = NANOS_NEVER;
     sa->last_heard_ns = now;
     sa->mine.resend_at_ns = sa->owed.at_ns = NANOS_NEVER;
-    if (enter(ike, sa) != 0) {
+    if (tables_enter(ike, sa) != 0) {
         free(sa);
         return NULL;
     }

@@ -162,7 +162,7 @@ struct rekeyed {
     struct nonce_pair nonces;
 };
 
-static void drop(struct sa *sa, struct answering *answering)
+static void rekey_drop(struct sa *sa, struct answering *answering)
 {
     const struct rekeyed *what = answering->state;
     struct sa *fresh = sa_find(sa->ike, what->fresh);
@@ -205,7 +205,7 @@ static void follow_move(const struct sa *sa, struct sa *fresh, nanos now)
         mobike_moved(fresh, &sa->pending_path, &nat, now);
 }
 
-static void commit(struct sa *sa, struct answering *answering)
+static void rekey_commit(struct sa *sa, struct answering *answering)
 {
     const struct rekeyed *what = answering->state;
     struct sa *fresh = sa_find(sa->ike, what->fresh);
@@ -286,10 +286,10 @@ static void add_form(struct sa *sa, enum form form, struct wire_builder *reply)
     }
 }
 
-/* derive - the new IKE SA with its keys, after the key exchange. 0, or the notify. */
-static uint16_t derive(struct sa *sa, const struct request *request,
-                       const struct proposal_choice *choice, struct rekeyed *what,
-                       struct wire_builder *reply, nanos now)
+/* fresh_derive - the new IKE SA with its keys, after the key exchange. 0, or the notify. */
+static uint16_t fresh_derive(struct sa *sa, const struct request *request,
+                             const struct proposal_choice *choice, struct rekeyed *what,
+                             struct wire_builder *reply, nanos now)
 {
     const struct ke_answer *agreed = &sa->key_exchange->answer;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
@@ -348,14 +348,14 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
     if (what == NULL)
         return ANSWER_SILENT;
     what->form = form;
-    answering->drop = drop;
-    notify = derive(sa, &request, &choice, what, answering->reply, answering->now);
+    answering->drop = rekey_drop;
+    notify = fresh_derive(sa, &request, &choice, what, answering->reply, answering->now);
     if (notify != 0) {
         if (what->fresh != 0)
-            drop(sa, answering);
+            rekey_drop(sa, answering);
         return answer_refuse(answering, notify);
     }
-    answering->commit = commit;
+    answering->commit = rekey_commit;
     return ANSWER_SEND;
 }
 
@@ -377,7 +377,7 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
     /* B.5: the login was verified and brings at most one, so it is computed at once */
     if (!key_exchange_at_once(sa, choice.ke, request.ke.public_value))
         return 0;
-    bool made = derive(sa, &request, &choice, &what, reply, now) == 0;
+    bool made = fresh_derive(sa, &request, &choice, &what, reply, now) == 0;
     key_exchange_drop(sa);
     if (made)
         return what.fresh;

@@ -177,8 +177,8 @@ bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
     return ret_local->n > 0 && ret_remote->n > 0;
 }
 
-static void append(const struct ike_ts_policy *policy, const struct address *address,
-                   struct ike_ts_list *list)
+static void ts_append(const struct ike_ts_policy *policy, const struct address *address,
+                      struct ike_ts_list *list)
 {
     struct ike_ts_list more;
     ts_resolve(policy, address, 1, &more);
@@ -195,13 +195,13 @@ static void with_those_to_come(const struct sa *sa, const struct ike_child_polic
     if (asking == NULL || asking->intent.kind != INTENT_MOVE || !window_busy(&sa->mine) ||
         inner_config(sa)->n_addresses > 0)
         return;
-    append(&policy->local_ts, &asking->path.local.address, own);
-    append(&policy->remote_ts, &asking->path.remote.address, peer);
+    ts_append(&policy->local_ts, &asking->path.local.address, own);
+    ts_append(&policy->remote_ts, &asking->path.remote.address, peer);
 }
 
-static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
-                    const struct child *old, struct ike_ts_list *ret_own,
-                    struct ike_ts_list *ret_peer)
+static void ts_allowed(const struct sa *sa, const struct ike_child_policy *policy,
+                       const struct child *old, struct ike_ts_list *ret_own,
+                       struct ike_ts_list *ret_peer)
 {
     child_ts_own(sa, policy, ret_own);
     child_ts_peer(sa, policy, ret_peer);
@@ -212,7 +212,7 @@ static void allowed(const struct sa *sa, const struct ike_child_policy *policy,
     with_those_in_use(old->ts + old->n_local_ts, old->n_remote_ts, &policy->remote_ts, ret_peer);
 }
 
-static bool overlap(const struct ike_ts_list *list, const struct child *child)
+static bool ts_overlap(const struct ike_ts_list *list, const struct child *child)
 {
     struct ike_ts_list theirs = {.n = child->n_remote_ts}, both;
     memcpy(theirs.ts, child->ts + child->n_local_ts, child->n_remote_ts * sizeof(child->ts[0]));
@@ -220,10 +220,10 @@ static bool overlap(const struct ike_ts_list *list, const struct child *child)
     return both.n > 0;
 }
 
-/* claimed - another peer of the same connection already has a part of these selectors. Selectors of
+/* ts_claimed - another peer of the same connection already has a part of these selectors. Selectors of
  * different connections overlap only if the configuration says so. */
-static bool claimed(const struct sa *sa, const struct ike_child_policy *policy,
-                    const struct ike_ts_list *remote)
+static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *policy,
+                       const struct ike_ts_list *remote)
 {
     const struct session *session = sa->session;
     if (session->role != IKE_GATEWAY || policy->remote_ts.fixed.n == 0)
@@ -232,27 +232,27 @@ static bool claimed(const struct sa *sa, const struct ike_child_policy *policy,
         const struct session *other = child->sa->session;
         if (other != session && other->role == IKE_GATEWAY && child->life != IKE_CHILD_DELETING &&
             strcmp(other->conn->name, session->conn->name) == 0 &&
-            !identity_equal(&other->remote_id, &session->remote_id) && overlap(remote, child))
+            !identity_equal(&other->remote_id, &session->remote_id) && ts_overlap(remote, child))
             return true;
     }
     return false;
 }
 
-/* fits - checks one policy against the request. 0, or the reason of refusal. */
-static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
-                     const struct child_request *request, const struct offered *offered,
-                     struct proposal_wish wish, struct child_terms *terms)
+/* policy_fits - checks one policy against the request. 0, or the reason of refusal. */
+static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *policy,
+                            const struct child_request *request, const struct offered *offered,
+                            struct proposal_wish wish, struct child_terms *terms)
 {
     const struct ike_child_policy *loaded = policy_loaded(sa, policy);
     struct ike_ts_list own, peer;
     if (loaded == NULL)
         return N_TS_UNACCEPTABLE;
-    allowed(sa, loaded, request->old, &own, &peer);
+    ts_allowed(sa, loaded, request->old, &own, &peer);
     ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
     ts_narrow(&offered->ts_r, &own, &terms->local_ts);
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
-    if (claimed(sa, policy, &terms->remote_ts))
+    if (ts_claimed(sa, policy, &terms->remote_ts))
         return N_TS_UNACCEPTABLE;
     terms->policy = policy;
     if (!proposal_select(&loaded->proposals, &offered->sa, WIRE_PROTO_ESP, wish, &terms->choice))
@@ -260,9 +260,9 @@ static uint16_t fits(const struct sa *sa, const struct ike_child_policy *policy,
     return 0;
 }
 
-/* nearness - how well policy allows the first selector of the request: 2 as a whole, 1 in part, 0
+/* ts_nearness - how well policy allows the first selector of the request: 2 as a whole, 1 in part, 0
  * not. */
-static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_list *allowed_ts)
+static unsigned ts_nearness(const struct ike_ts_list *asked, const struct ike_ts_list *allowed_ts)
 {
     struct ike_ts_list first = {.n = 1}, both;
     if (asked->n == 0)
@@ -274,24 +274,24 @@ static unsigned nearness(const struct ike_ts_list *asked, const struct ike_ts_li
 
 #define RANKS 5
 
-/* rank - section 2.9: a responder must accept the first selectors if its policy allows. */
-static unsigned rank(const struct sa *sa, const struct ike_child_policy *policy,
-                     const struct offered *offered)
+/* policy_rank - section 2.9: a responder must accept the first selectors if its policy allows. */
+static unsigned policy_rank(const struct sa *sa, const struct ike_child_policy *policy,
+                            const struct offered *offered)
 {
     const struct ike_child_policy *loaded = policy_loaded(sa, policy);
     struct ike_ts_list own, peer;
     if (loaded == NULL)
         return 0;
-    allowed(sa, loaded, NULL, &own, &peer);
-    unsigned i = nearness(&offered->ts_i, &peer), r = nearness(&offered->ts_r, &own);
+    ts_allowed(sa, loaded, NULL, &own, &peer);
+    unsigned i = ts_nearness(&offered->ts_i, &peer), r = ts_nearness(&offered->ts_r, &own);
     return i > 0 && r > 0 ? i + r : 0;
 }
 
-/* choose - the policy that fits best; for a rekey the one of the same name. 0, or the refusal of
+/* policy_choose - the policy that fits best; for a rekey the one of the same name. 0, or the refusal of
  * the policy that came closest. */
-static uint16_t choose(const struct sa *sa, const struct child_request *request,
-                       const struct offered *offered, struct proposal_wish wish,
-                       struct child_terms *terms)
+static uint16_t policy_choose(const struct sa *sa, const struct child_request *request,
+                              const struct offered *offered, struct proposal_wish wish,
+                              struct child_terms *terms)
 {
     const struct ike_conn *conn = sa->session->conn;
     uint16_t why = N_TS_UNACCEPTABLE;
@@ -300,9 +300,9 @@ static uint16_t choose(const struct sa *sa, const struct child_request *request,
             const struct ike_child_policy *policy = &conn->children[i];
             if (request->old != NULL && strcmp(request->old->policy->name, policy->name) != 0)
                 continue;
-            if (rank(sa, policy, offered) != wanted)
+            if (policy_rank(sa, policy, offered) != wanted)
                 continue;
-            uint16_t refused = fits(sa, policy, request, offered, wish, terms);
+            uint16_t refused = policy_fits(sa, policy, request, offered, wish, terms);
             if (refused == 0 || refused == N_NO_PROPOSAL_CHOSEN)
                 why = refused;
         }
@@ -341,7 +341,7 @@ uint16_t child_terms_answer(struct sa *sa, const struct child_request *request,
     if (sa->session->role == IKE_GATEWAY && sa->session->conn->n_pools > 0 &&
         inner_config(sa)->n_addresses == 0)
         return N_FAILED_CP_REQUIRED;
-    uint16_t why = choose(sa, request, &offered, wish, ret_terms);
+    uint16_t why = policy_choose(sa, request, &offered, wish, ret_terms);
     if (why != 0)
         return why;
     ret_terms->spi_out = spi_of(ret_terms->choice.spi);

@@ -30,8 +30,8 @@ static bool same_addresses(const struct ike_config *a, const struct ike_config *
            address_equal(&a->addresses[0], &b->addresses[0]);
 }
 
-/* of_same - the IKE SA of `session` that has the addresses of `config` as its own; NULL: none. */
-static struct sa *of_same(const struct session *session, const struct ike_config *config)
+/* sa_of_addresses - the IKE SA of `session` that has the addresses of `config` as its own; NULL: none. */
+static struct sa *sa_of_addresses(const struct session *session, const struct ike_config *config)
 {
     struct sa *sa = session == NULL ? NULL : session->sas;
     while (sa != NULL && !(inner_own(sa) && same_addresses(&sa->inner->config, config)))
@@ -43,12 +43,12 @@ bool inner_waits(const struct sa *sa)
 {
     if (!inner_own(sa))
         return session_waits(sa->session);
-    return of_same(session_find(sa->ike, sa->session->elder), &sa->inner->config) != NULL;
+    return sa_of_addresses(session_find(sa->ike, sa->session->elder), &sa->inner->config) != NULL;
 }
 
-/* wanted - the IKE SA is to have its own addresses. Only clones are: the first IKE SA has those of
+/* inner_wanted - the IKE SA is to have its own addresses. Only clones are: the first IKE SA has those of
  * the login. */
-static bool wanted(const struct sa *sa)
+static bool inner_wanted(const struct sa *sa)
 {
     return sa->session->conn->inner_per_path && sa->origin == IKE_ORIGIN_CLONED &&
            sa->inner == NULL && sa->session->config.n_addresses > 0;
@@ -66,7 +66,7 @@ static struct inner *inner_new(struct sa *sa)
 
 bool inner_asks(const struct sa *sa)
 {
-    return sa->session->role == IKE_END_USER && wanted(sa) && sa->session->conn->n_vips > 0;
+    return sa->session->role == IKE_END_USER && inner_wanted(sa) && sa->session->conn->n_vips > 0;
 }
 
 /* held_on - the addresses that the replaced session has for itself on `path`; NULL: none. */
@@ -122,7 +122,8 @@ static const struct sa *twin_for(const struct session *session)
 void inner_lease(struct sa *sa)
 {
     const struct session *session = sa->session;
-    if (session->role != IKE_GATEWAY || !wanted(sa) || !session->leased || inner_new(sa) == NULL)
+    if (session->role != IKE_GATEWAY || !inner_wanted(sa) || !session->leased ||
+        inner_new(sa) == NULL)
         return;
     const struct sa *twin = twin_for(session);
     const struct ike_config *held = twin == NULL ? NULL : &twin->inner->config;
@@ -165,9 +166,9 @@ static bool asked(const struct wire_message *request, struct ike_lease_job *ret_
     return cp != NULL && cp_request_read(cp->body, ret_job) && ret_job->n_requested > 0;
 }
 
-/* change - exchanges addresses with the clone that has the address which the peer asked for. Both
+/* inner_exchange - exchanges addresses with the clone that has the address which the peer asked for. Both
  * must not have been given out yet. */
-static void change(struct sa *sa, const struct address *wish)
+static void inner_exchange(struct sa *sa, const struct address *wish)
 {
     const struct ike_config wanted = {.n_addresses = 1, .addresses = {*wish}};
     struct inner *inner = sa->inner;
@@ -187,7 +188,7 @@ void inner_give(struct sa *sa, const struct wire_message *request)
     struct ike_lease_job job;
     if (sa->session->role != IKE_GATEWAY || sa->inner == NULL || !asked(request, &job))
         return;
-    change(sa, &job.requested[0]);
+    inner_exchange(sa, &job.requested[0]);
     sa->inner->given = true;
 }
 
@@ -214,7 +215,8 @@ void inner_drop(struct sa *sa)
 {
     if (sa->inner == NULL)
         return;
-    struct sa *heir = of_same(session_find(sa->ike, sa->session->successor), &sa->inner->config);
+    struct sa *heir =
+        sa_of_addresses(session_find(sa->ike, sa->session->successor), &sa->inner->config);
     if (heir != NULL)
         child_wait_over(heir);
     struct ike_event *event = event_add(sa->ike, IKE_EV_LEASE_RELEASE);

@@ -62,8 +62,8 @@ static uint16_t first_group(const struct ike_child_policy *policy)
     return policy->proposals.n > 0 && first->n_ke > 0 ? first->ke[0] : 0;
 }
 
-static enum ike_outcome begin(struct sa *sa, struct asking *asking,
-                              const struct ike_child_policy *policy, struct creating **ret)
+static enum ike_outcome creating_begin(struct sa *sa, struct asking *asking,
+                                       const struct ike_child_policy *policy, struct creating **ret)
 {
     uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : first_group(policy);
     struct creating *creating = asking->state;
@@ -117,7 +117,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
         return IKE_NO_ADDITIONAL_SAS;
     if (session_children_full(sa->session))
         return IKE_LIMIT;
-    enum ike_outcome outcome = begin(sa, asking, policy, &creating);
+    enum ike_outcome outcome = creating_begin(sa, asking, policy, &creating);
     if (outcome != IKE_OK)
         return outcome;
     if (inner_asks(sa)) {
@@ -176,7 +176,7 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
         return IKE_CANCELLED;
     if (old->replaced_by != 0)
         return IKE_REPLACED; /* the peer was quicker */
-    enum ike_outcome outcome = begin(sa, asking, old->policy, &creating);
+    enum ike_outcome outcome = creating_begin(sa, asking, old->policy, &creating);
     if (outcome != IKE_OK)
         return outcome;
     creating->rekeyed = old->id;
@@ -187,10 +187,10 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     return IKE_OK;
 }
 
-/* gone - CHILD_SA_NOT_FOUND: the peer no longer has the Child SA. Section 2.25: drop it and create
+/* child_gone - CHILD_SA_NOT_FOUND: the peer no longer has the Child SA. Section 2.25: drop it and create
  * a new one. If the peer's rekey crossed ours, a new one exists, and the peer's Delete removes the
  * old one (section 2.8.1). */
-static struct verdict gone(struct sa *sa, ike_child_id id)
+static struct verdict child_gone(struct sa *sa, ike_child_id id)
 {
     struct child *old = child_find(sa->ike, id);
     if (old == NULL || old->replaced_by != 0)
@@ -222,7 +222,7 @@ static struct verdict create_refused(struct sa *sa, struct asking *asking,
         sa->session->child_refused |= creating->rekeyed == 0;
         return verdict;
     case N_CHILD_SA_NOT_FOUND:
-        return creating->rekeyed != 0 ? gone(sa, creating->rekeyed) : verdict;
+        return creating->rekeyed != 0 ? child_gone(sa, creating->rekeyed) : verdict;
     default: return verdict;
     }
 }
@@ -252,9 +252,9 @@ static bool given_up(const struct sa *sa, const struct child *old)
     return false;
 }
 
-/* rekeyed - the new Child SA exists: decides which one is deleted (section 2.8.1). */
-static void rekeyed(struct sa *sa, const struct creating *creating, struct child *child,
-                    bool redundant)
+/* child_rekeyed - the new Child SA exists: decides which one is deleted (section 2.8.1). */
+static void child_rekeyed(struct sa *sa, const struct creating *creating, struct child *child,
+                          bool redundant)
 {
     struct child *old = child_find(sa->ike, creating->rekeyed);
     struct child *crossed = child_find(sa->ike, creating->crossed.object);
@@ -280,8 +280,8 @@ static void rekeyed(struct sa *sa, const struct creating *creating, struct child
         delete_child(sa, child);
 }
 
-static struct verdict created(struct sa *sa, struct asking *asking,
-                              const struct wire_message *response, nanos now)
+static struct verdict create_answered_keys(struct sa *sa, struct asking *asking,
+                                           const struct wire_message *response, nanos now)
 {
     struct creating *creating = asking->state;
     const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
@@ -334,7 +334,7 @@ static struct verdict created(struct sa *sa, struct asking *asking,
     }
     if (creating->rekeyed != 0) {
         sa->ike->stats.rekeys_child++;
-        rekeyed(sa, creating, child, redundant);
+        child_rekeyed(sa, creating, child, redundant);
     }
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_child = child->id;
@@ -348,7 +348,7 @@ static struct verdict create_answered(struct sa *sa, struct asking *asking,
     (void)from;
     if (!response_grants(response))
         return create_refused(sa, asking, response, now);
-    return created(sa, asking, response, now);
+    return create_answered_keys(sa, asking, response, now);
 }
 
 static struct verdict moved_answered(struct sa *sa, struct asking *asking,
@@ -358,7 +358,7 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
     if (response_grants(response)) {
         bool gateway = sa->session->role == IKE_GATEWAY;
         /* A peer that agrees saw the request on the path that we asked for. It refuses copies on
-         * other paths (agreeable), or answers them as it answered the first copy. */
+         * other paths (move_agreeable), or answers them as it answered the first copy. */
         struct ike_path there = gateway ? asking->path : mobike_answered_over(asking, from);
         struct nat_seen nat = nat_detection_check(sa, response, &there);
         if (nat.present) {
@@ -412,21 +412,21 @@ static void note_crossing(struct sa *sa, const struct created *what, const struc
                  span_of(what->nonces.nr, what->nonces.n_nr));
 }
 
-/* agree - the End User takes the path on which the Gateway's request arrived. No NAT is there (D-08
+/* move_agree - the End User takes the path on which the Gateway's request arrived. No NAT is there (D-08
  * b). */
-static void agree(struct sa *sa, const struct answering *answering)
+static void move_agree(struct sa *sa, const struct answering *answering)
 {
     sa->nat_local = sa->nat_remote = false;
     sa->nat_mapping_known = false;
     sa_path_set(sa, answering->path);
 }
 
-static void commit(struct sa *sa, struct answering *answering)
+static void create_commit(struct sa *sa, struct answering *answering)
 {
     struct created *what = answering->state;
     bool agreed = what->move && sa->session->role == IKE_END_USER;
     if (agreed)
-        agree(sa, answering);
+        move_agree(sa, answering);
     struct child_keying keying = {
         .ni = span_of(what->nonces.ni, what->nonces.n_ni),
         .nr = span_of(what->nonces.nr, what->nonces.n_nr),
@@ -451,7 +451,7 @@ static void commit(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, answering->now);
 }
 
-static void drop(struct sa *sa, struct answering *answering)
+static void create_drop(struct sa *sa, struct answering *answering)
 {
     struct created *what = answering->state;
     (void)sa;
@@ -497,8 +497,8 @@ static bool too_often(struct session *session, nanos now)
     return !rate_take(&session->new_children_ns, NEW_CHILDREN, NEW_CHILDREN_INTERVAL_NS, now);
 }
 
-static enum answer_verdict answer(struct sa *sa, struct answering *answering, struct created *what,
-                                  const struct child *old)
+static enum answer_verdict answer_create(struct sa *sa, struct answering *answering,
+                                         struct created *what, const struct child *old)
 {
     const struct wire_payload *nonce = wire_find(answering->request, WIRE_PAYLOAD_NONCE, NULL);
     struct child_request wanted = {.message = answering->request, .old = old, .with_ke = true};
@@ -531,15 +531,15 @@ static enum answer_verdict answer(struct sa *sa, struct answering *answering, st
                     span_of(sa->key_exchange->answer.public_value, sa->key_exchange->answer.len));
     child_answer_ts(&what->terms, answering->reply);
     what->rekeyed = old == NULL ? 0 : old->id;
-    answering->commit = commit;
-    answering->drop = drop;
+    answering->commit = create_commit;
+    answering->drop = create_drop;
     return ANSWER_SEND;
 }
 
-/* busy - section 2.25.2: we are rekeying the IKE SA, so its Child SAs are about to move. A clone
+/* ike_rekey_under_way - section 2.25.2: we are rekeying the IKE SA, so its Child SAs are about to move. A clone
  * moves none (A-18). But code 1 is a rekey, and a peer that announced nothing may answer with a
  * plain rekey. */
-static bool busy(const struct sa *sa)
+static bool ike_rekey_under_way(const struct sa *sa)
 {
     const struct asking *asking = sa->asking;
     bool rekeying = asking != NULL && (asking->intent.kind == INTENT_REKEY_IKE ||
@@ -549,11 +549,11 @@ static bool busy(const struct sa *sa)
 }
 
 /*
- * agreeable - D-08 (b): whether the Gateway may create and move in one exchange. It may if our
+ * move_agreeable - D-08 (b): whether the Gateway may create and move in one exchange. It may if our
  * configuration wants that, on a fresh clone without Child SAs, and without a NAT. No request of
  * ours may be outstanding: the two ends would disagree on the path of its result.
  */
-static bool agreeable(struct sa *sa, const struct answering *answering)
+static bool move_agreeable(struct sa *sa, const struct answering *answering)
 {
     const struct ike_path *path = answering->path;
     if (sa->session->conn->reduced != IKE_REDUCED_GATEWAY || sa->origin != IKE_ORIGIN_CLONED ||
@@ -569,7 +569,7 @@ static uint16_t move_refusal(struct sa *sa, const struct answering *answering)
 {
     if (sa->session->role == IKE_GATEWAY)
         return mobike_refusal(sa, answering->request, answering->path, true);
-    return agreeable(sa, answering) ? 0 : N_UNACCEPTABLE_ADDRESSES;
+    return move_agreeable(sa, answering) ? 0 : N_UNACCEPTABLE_ADDRESSES;
 }
 
 enum answer_verdict answer_create_child(struct sa *sa, struct answering *answering)
@@ -577,7 +577,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     const struct session *session = sa->session;
     bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
                       session->peer_keep_old && session->mobike;
-    if (busy(sa))
+    if (ike_rekey_under_way(sa))
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (session_children_full(session))
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);
@@ -587,7 +587,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     struct created *what = answering->state = calloc(1, sizeof(*what));
     if (what == NULL)
         return ANSWER_SILENT;
-    enum answer_verdict verdict = answer(sa, answering, what, NULL);
+    enum answer_verdict verdict = answer_create(sa, answering, what, NULL);
     if (answering->commit != NULL && wants_move) {
         what->move = true;
         what->nat = nat_detection_check(sa, answering->request, answering->path);
@@ -635,10 +635,10 @@ enum answer_verdict answer_rekey_child(struct sa *sa, struct answering *answerin
     if (old == NULL)
         return not_found(answering, spi);
     /* section 2.25.1: the Child SA is being deleted, or was already rekeyed */
-    if (busy(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0 ||
+    if (ike_rekey_under_way(sa) || old->life == IKE_CHILD_DELETING || old->replaced_by != 0 ||
         intent_pending(sa, INTENT_DELETE_CHILD, old->id) ||
         sa->session->n_children >= LIMIT_CHILD_SAS_SESSION + LIMIT_CHILD_SAS_SESSION / 2)
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     struct created *what = answering->state = calloc(1, sizeof(*what));
-    return what == NULL ? ANSWER_SILENT : answer(sa, answering, what, old);
+    return what == NULL ? ANSWER_SILENT : answer_create(sa, answering, what, old);
 }

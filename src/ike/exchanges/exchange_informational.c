@@ -205,9 +205,9 @@ static void commit_informational(struct sa *sa, struct answering *answering)
         mobike_moved(sa, answering->path, &what->nat, now);
 }
 
-/* audit - the peer does not know an SPI that we send with: logs it, nothing else (section
+/* notice_unknown_spi - the peer does not know an SPI that we send with: logs it, nothing else (section
  * 2.21.4). */
-static void audit(struct sa *sa, const struct wire_message *request)
+static void notice_unknown_spi(struct sa *sa, const struct wire_message *request)
 {
     struct wire_notify notify;
     if (!wire_notify_find(request, N_INVALID_SPI, &notify) || notify.data.len != 4)
@@ -236,7 +236,7 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
     if (state == NULL)
         return ANSWER_SILENT;
     *state = what;
-    audit(sa, answering->request);
+    notice_unknown_spi(sa, answering->request);
     answering->state = state;
     answering->commit = commit_informational;
     return ANSWER_SEND;

@@ -198,9 +198,9 @@ bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa 
     return err == 0;
 }
 
-/* kept - the response says that the old SA stays (KO-22; ). */
-static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct asking *asking,
-                 const struct wire_message *response)
+/* old_sa_kept - the response says that the old SA stays (KO-22; ). */
+static bool old_sa_kept(struct sa *sa, const struct rekeying *rekeying, const struct asking *asking,
+                        const struct wire_message *response)
 {
     struct keep_old value;
     if (rekeying->dialect == IKE_DIALECT_RFC7791)
@@ -220,10 +220,10 @@ static bool kept(struct sa *sa, const struct rekeying *rekeying, const struct as
     return value.code == KEEP_OLD_KEEP;
 }
 
-/* replaced - the outcome is a plain rekey. One new SA inherits, the others are deleted (section
+/* rekey_concluded - the outcome is a plain rekey. One new SA inherits, the others are deleted (section
  * 2.8.2). */
-static void replaced(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, struct span nr,
-                     nanos now)
+static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
+                            struct span nr, nanos now)
 {
     struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
     sa->ike->stats.rekeys_ike++;
@@ -284,13 +284,13 @@ static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
     sa_life_set(fresh, IKE_ESTABLISHED, now);
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_sa = fresh->id;
-    if (is_clone(asking) && kept(sa, rekeying, asking, response)) {
+    if (is_clone(asking) && old_sa_kept(sa, rekeying, asking, response)) {
         sa->ike->stats.clones++;
         inner_lease(fresh);
         (void)crossed_won(sa, rekeying, now); /* D-12: the peer's rekey counts beside our clone */
         return verdict;
     }
-    replaced(sa, rekeying, fresh, nr, now);
+    rekey_concluded(sa, rekeying, fresh, nr, now);
     if (is_clone(asking) && !asking->intent.unused_old) {
         /* A-07: without a notify the response is a plain rekey. So is our result, and we never ask
          * this peer for a clone again. */

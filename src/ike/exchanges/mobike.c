@@ -9,9 +9,9 @@ static bool usable(const struct ike *ike, const struct address *address)
            !address_is_link_local(address);
 }
 
-/* told_of - the peer may be told of this address: `local_addrs`, if set, must have it. Path
+/* announces_address - the peer may be told of this address: `local_addrs`, if set, must have it. Path
  * sections name their addresses themselves. */
-static bool told_of(const struct ike_conn *conn, const struct address *address)
+static bool announces_address(const struct ike_conn *conn, const struct address *address)
 {
     bool any = conn->n_local_addrs == 0 || conn->n_paths > 0;
     for (uint8_t i = 0; i < conn->n_local_addrs; i++) {
@@ -28,7 +28,7 @@ void mobike_add_addresses(const struct sa *sa, const struct ike_path *path, bool
     for (uint8_t i = 0; i < sa->ike->n_local && n < LIMIT_ADDITIONAL; i++) {
         const struct address *address = &sa->ike->local[i];
         if (address_equal(address, &path->local.address) || !usable(sa->ike, address) ||
-            !told_of(sa->session->conn, address))
+            !announces_address(sa->session->conn, address))
             continue;
         wire_add_notify(message,
                         address->family == ADDRESS_V4 ? N_ADDITIONAL_IP4_ADDRESS
@@ -114,8 +114,8 @@ static void answer_cookie2(struct answering *answering)
         wire_add_notify(answering->reply, N_COOKIE2, cookie2.data);
 }
 
-/* updates - section 3.5: only the End User decides. We ignore the notify of any other peer (M2). */
-static bool updates(const struct sa *sa, const struct wire_message *request)
+/* is_update - section 3.5: only the End User decides. We ignore the notify of any other peer (M2). */
+static bool is_update(const struct sa *sa, const struct wire_message *request)
 {
     return sa->session->mobike && sa->session->role == IKE_GATEWAY &&
            wire_notify_has(request, N_UPDATE_SA_ADDRESSES);
@@ -123,7 +123,7 @@ static bool updates(const struct sa *sa, const struct wire_message *request)
 
 bool mobike_too_often(struct sa *sa, const struct wire_message *request, nanos now)
 {
-    return updates(sa, request) && !session_moves(sa->session, now);
+    return is_update(sa, request) && !session_moves(sa->session, now);
 }
 
 bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
@@ -132,7 +132,7 @@ bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move)
     *ret_move = false;
     if (!sa->session->mobike)
         return true;
-    bool update = updates(sa, request);
+    bool update = is_update(sa, request);
     uint16_t refusal = mobike_refusal(sa, request, answering->path, update);
     if (refusal != 0)
         answer_refuse(answering, refusal);

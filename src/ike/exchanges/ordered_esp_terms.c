@@ -6,7 +6,7 @@
 #include "wire/ordered_esp.h"
 #include "wire/payloads.h"
 
-static bool wanted(const struct sa *sa)
+static bool trailers_wanted(const struct sa *sa)
 {
     const struct session *session = sa->session;
     return session->conn->multipath == IKE_MULTIPATH_AGGREGATE && session->peer_keep_old;
@@ -21,14 +21,14 @@ void ordered_esp_answer(struct wire_builder *reply)
 
 void ordered_esp_offer(const struct sa *sa, struct wire_builder *request)
 {
-    if (wanted(sa))
+    if (trailers_wanted(sa))
         ordered_esp_answer(request);
 }
 
 bool ordered_esp_agreed(const struct sa *sa, const struct wire_message *message)
 {
     struct wire_notify notify;
-    return wanted(sa) && wire_notify_find(message, ORDERED_ESP_NOTIFY, &notify) &&
+    return trailers_wanted(sa) && wire_notify_find(message, ORDERED_ESP_NOTIFY, &notify) &&
            ordered_esp_read(notify.data) &&
            !wire_notify_has(message, N_ESP_TFC_PADDING_NOT_SUPPORTED) &&
            !wire_notify_has(message, N_USE_TRANSPORT_MODE);

@@ -196,8 +196,9 @@ static void write_response(struct sa *sa, const struct proposal_choice *choice, 
     packet_free(packet);
 }
 
-/* begin - the half-open IKE SA with its login, in all tables. NULL: no memory. */
-static struct sa *begin(struct ike *ike, const struct init_request *request, struct ike_conn *conn)
+/* half_open_begin - the half-open IKE SA with its login, in all tables. NULL: no memory. */
+static struct sa *half_open_begin(struct ike *ike, const struct init_request *request,
+                                  struct ike_conn *conn)
 {
     struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, request->path, request->now);
     struct login *login = sa == NULL ? NULL : login_new(sa, conn);
@@ -252,7 +253,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
                         const struct proposal_choice *choice)
 {
     const struct wire_message *message = request->message;
-    struct sa *sa = begin(ike, request, conn);
+    struct sa *sa = half_open_begin(ike, request, conn);
     if (sa == NULL)
         return;
     struct login *login = sa->login;
@@ -310,7 +311,7 @@ static uint64_t request_key(const struct ike *ike, const struct init_request *re
     return siphash(ike->hash_key, span_of(source, sizeof(source))) | 1;
 }
 
-static void answer(struct ike *ike, struct init_request *request)
+static void init_answer(struct ike *ike, struct init_request *request)
 {
     struct proposal_choice choice;
     request->key = request_key(ike, request);
@@ -358,7 +359,7 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
     request.proven = false;
     request.now = now;
     if (read_nonce(message, &request)) {
-        answer(ike, &request);
+        init_answer(ike, &request);
         return;
     }
     ike->stats.malformed++;

@@ -26,10 +26,10 @@ uint16_t combined_number(const struct login *login)
     return login->keep_old ? login->own_notify : 0;
 }
 
-/* opens - N(KEEP_OLD_IKE_SA) as it has to be here; in any other form it is as if absent (A-02,
+/* opens_group - N(KEEP_OLD_IKE_SA) as it has to be here; in any other form it is as if absent (A-02,
  * A-03, A-05). */
-static bool opens(const struct wire_message *message, const struct wire_payload *payload,
-                  uint16_t number)
+static bool opens_group(const struct wire_message *message, const struct wire_payload *payload,
+                        uint16_t number)
 {
     struct wire_notify notify;
     struct keep_old value;
@@ -45,15 +45,15 @@ static bool is_ike_sa(const struct wire_payload *payload)
            payload->body.ptr[5] == WIRE_PROTO_IKE;
 }
 
-static bool of_group(const struct wire_payload *payload)
+static bool is_key_exchange(const struct wire_payload *payload)
 {
     return payload->type == WIRE_PAYLOAD_NONCE || payload->type == WIRE_PAYLOAD_KE;
 }
 
-/* of_login - what may stand outside of a group. */
-static bool of_login(const struct wire_payload *payload)
+/* outside_group - what may stand outside of a group. */
+static bool outside_group(const struct wire_payload *payload)
 {
-    return !of_group(payload) && !is_ike_sa(payload);
+    return !is_key_exchange(payload) && !is_ike_sa(payload);
 }
 
 bool combined_split(const struct wire_message *message, uint16_t number,
@@ -67,15 +67,15 @@ bool combined_split(const struct wire_message *message, uint16_t number,
     ret_login->n = ret_group->n = 0;
     for (size_t i = 0; i < message->n; i++) {
         const struct wire_payload *payload = &message->payloads[i];
-        bool opening = opens(message, payload, number);
+        bool opening = opens_group(message, payload, number);
         size_t n = ret_group->n;
         if (opening && n > 0)
             return false; /* a second one */
         bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
         if (!opening && (n == 0 || n == sizeof(order) || between)) {
-            if (number == 0 && of_group(payload))
+            if (number == 0 && is_key_exchange(payload))
                 continue; /* from a peer without the extension it means nothing */
-            if (!of_login(payload))
+            if (!outside_group(payload))
                 return false;
             ret_login->payloads[ret_login->n++] = *payload;
             continue;
@@ -96,7 +96,7 @@ bool combined_fits(const struct login *login, const struct wire_message *request
 
 /* --- our side --- */
 
-static bool wanted(const struct sa *sa)
+static bool group_wanted(const struct sa *sa)
 {
     const struct login *login = sa->login;
     const struct ike_conn *conn = login->conn;
@@ -111,7 +111,7 @@ void combined_ask(struct sa *sa, struct wire_builder *request)
     struct keep_old value = {.question = true, .code = KEEP_OLD_KEEP};
     struct wire_sa offer;
     uint8_t spi[8];
-    if (!wanted(sa))
+    if (!group_wanted(sa))
         return;
     struct rekeying *group = calloc(1, sizeof(*group));
     if (group == NULL)

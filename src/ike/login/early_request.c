@@ -13,7 +13,7 @@ struct early {
     uint8_t octets[];
 };
 
-static void keep(struct early **slot, const struct ike_path *path, struct span datagram)
+static void early_keep(struct early **slot, const struct ike_path *path, struct span datagram)
 {
     if (*slot != NULL || datagram.len > LIMIT_IKE_MESSAGE)
         return;
@@ -37,7 +37,7 @@ bool early_request(struct sa *sa, const struct ike_path *path, const struct wire
     if (sa->life != IKE_AUTHENTICATING || !sa_original_initiator(sa) || sa->login == NULL ||
         !first_request(&outer->header))
         return false;
-    keep(&sa->login->early[0], path, outer->octets);
+    early_keep(&sa->login->early[0], path, outer->octets);
     return true;
 }
 
@@ -49,7 +49,7 @@ bool early_on_clone(struct ike *ike, const struct ike_path *path, const struct w
         if (sa->life != IKE_AUTHENTICATING || sa->login == NULL || sa->login->group == NULL ||
             sa->login->group_spi != outer->header.spi_i)
             continue;
-        keep(&sa->login->early[1], path, outer->octets);
+        early_keep(&sa->login->early[1], path, outer->octets);
         return true;
     }
     return false;

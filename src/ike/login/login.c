@@ -88,8 +88,8 @@ void login_patience(struct sa *sa, nanos now)
     sa_touch(sa);
 }
 
-static int start(struct ike *ike, struct ike_conn *conn, const struct ike_path *path,
-                 const struct intent *intent, ike_session_id replaces, nanos now)
+static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_path *path,
+                       const struct intent *intent, ike_session_id replaces, nanos now)
 {
     struct sa *sa = sa_new(ike, IKE_SA_INITIATOR, path, now);
     if (sa == NULL)
@@ -139,7 +139,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     };
     if (command->child != NULL)
         (void)snprintf(intent.child_name, sizeof(intent.child_name), "%s", command->child);
-    return start(ike, conn, &command->path, &intent, command->replaces, now);
+    return login_begin(ike, conn, &command->path, &intent, command->replaces, now);
 }
 
 static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
@@ -280,8 +280,8 @@ void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now)
     }
 }
 
-static enum ike_outcome ask(struct sa *sa, struct asking *asking, struct wire_builder *request,
-                            nanos now)
+static enum ike_outcome login_ask(struct sa *sa, struct asking *asking,
+                                  struct wire_builder *request, nanos now)
 {
     (void)now;
     asking->path = sa->path;
@@ -306,15 +306,15 @@ static void again_without(struct sa *sa, struct asking *asking, nanos now)
     if (path.local.port == 4500 && path.remote.port == 4500)
         path.local.port = path.remote.port = 0;
     intent.clone = false;
-    if (start(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
+    if (login_begin(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
         return;
     event_notice(sa, "the peer cannot read a login with a clone: once more without");
     asking->intent.tag = 0; /* answered there */
 }
 
-static struct verdict answered(struct sa *sa, struct asking *asking,
-                               const struct wire_message *response, const struct ike_path *from,
-                               nanos now)
+static struct verdict login_answered(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response,
+                                     const struct ike_path *from, nanos now)
 {
     if (sa->login->cancelled) {
         struct intent intent = {.kind = INTENT_DELETE_IKE, .reason = IKE_CANCELLED};
@@ -338,4 +338,4 @@ static struct verdict answered(struct sa *sa, struct asking *asking,
 }
 
 const struct exchange_ops exchange_login = {
-    .what = "login", .exchange = WIRE_IKE_SA_INIT, .ask = ask, .answered = answered};
+    .what = "login", .exchange = WIRE_IKE_SA_INIT, .ask = login_ask, .answered = login_answered};

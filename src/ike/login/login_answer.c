@@ -181,7 +181,7 @@ struct auth_commit {
     ike_sa_id clone; /* 0: none */
 };
 
-static void drop(struct sa *sa, struct answering *answering)
+static void login_drop(struct sa *sa, struct answering *answering)
 {
     const struct auth_commit *commit = answering->state;
     combined_drop(sa, commit->clone, answering->now);
@@ -301,7 +301,7 @@ static void respond_last(struct sa *sa, struct answering *answering)
     answering->state = commit;
     add_outcome(sa, answering, commit);
     answering->commit = commit_login;
-    answering->drop = drop;
+    answering->drop = login_drop;
     answer_later_send(sa, answering);
     if (sa->life == IKE_AUTHENTICATING)
         sa_down(sa, IKE_LIMIT, answering->now);
@@ -384,9 +384,9 @@ static void answer_step(struct sa *sa, nanos now)
 
 /* --- the request --- */
 
-/* choose - the connection for the first request; it is kept for all rounds. false: refused. */
-static bool choose(struct sa *sa, const struct wire_message *request, const struct ike_id *idr,
-                   uint8_t auth_method, nanos now)
+/* conn_choose - the connection for the first request; it is kept for all rounds. false: refused. */
+static bool conn_choose(struct sa *sa, const struct wire_message *request, const struct ike_id *idr,
+                        uint8_t auth_method, nanos now)
 {
     struct login *login = sa->login;
     struct login_claim claim = {
@@ -466,7 +466,7 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
         (payload != NULL &&
          (!wire_id_read(payload->body, &wire) || !identity_from_wire(&wire, &idr))))
         return fail(answering, N_INVALID_SYNTAX);
-    if (first && !choose(sa, request, payload == NULL ? NULL : &idr, method, answering->now))
+    if (first && !conn_choose(sa, request, payload == NULL ? NULL : &idr, method, answering->now))
         return ANSWER_LATER;
     const struct ike_auth_policy *policy = login_peer_policy(login);
     bool eap = policy->method == IKE_AUTH_EAP;
@@ -513,9 +513,9 @@ static bool in_order(const struct login *login, const struct wire_message *reque
     return false;
 }
 
-/* keep - the request for the jobs, and the group of the one with the last AUTH. false: a group
+/* request_keep - the request for the jobs, and the group of the one with the last AUTH. false: a group
  * where none can be (docs/protocol.md section 6), or no memory. */
-static bool keep(struct login *login, const struct wire_message *request, bool auth)
+static bool request_keep(struct login *login, const struct wire_message *request, bool auth)
 {
     struct wire_message own, group;
     bool last = auth && !wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS);
@@ -533,7 +533,8 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_AUTH, NULL);
     struct wire_auth auth = {0};
     if ((payload != NULL && !wire_auth_read(payload->body, &auth)) ||
-        !in_order(login, request, payload != NULL) || !keep(login, request, payload != NULL))
+        !in_order(login, request, payload != NULL) ||
+        !request_keep(login, request, payload != NULL))
         return fail(answering, N_INVALID_SYNTAX);
     if (!login->chosen)
         login_peer_read(login, request);

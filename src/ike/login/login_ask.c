@@ -152,10 +152,10 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
     return begin_round(sa);
 }
 
-static struct verdict through(struct sa *sa, nanos now);
+static struct verdict login_through(struct sa *sa, nanos now);
 
-/* go_on - all that the response brought is proven: the next request, or the end. */
-static struct verdict go_on(struct sa *sa, nanos now)
+/* login_go_on - all that the response brought is proven: the next request, or the end. */
+static struct verdict login_go_on(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct login_eap *eap = &login->eap;
@@ -170,7 +170,8 @@ static struct verdict go_on(struct sa *sa, nanos now)
     }
     if (!login->ours.over)
         return begin_round(sa);
-    return login->theirs.over ? through(sa, now) : next; /* an empty request for their next round */
+    return login->theirs.over ? login_through(sa, now)
+                              : next; /* an empty request for their next round */
 }
 
 /* own_round_over - the Gateway went on: it accepts our proof of the round. */
@@ -233,7 +234,7 @@ static struct verdict read_eap(struct sa *sa, nanos now)
     if ((eap != NULL) != (login->eap.stage == LOGIN_EAP_TALKS))
         return failed(IKE_INVALID_SYNTAX);
     if (eap == NULL)
-        return go_on(sa, now);
+        return login_go_on(sa, now);
     login_phase_set(login, LOGIN_WAITS_EAP);
     switch (login_eap_recv(sa, eap->body)) {
     case LOGIN_EAP_ASKED: return later;
@@ -243,8 +244,8 @@ static struct verdict read_eap(struct sa *sa, nanos now)
     return failed(IKE_INVALID_SYNTAX);
 }
 
-/* confirm - the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
-static struct verdict confirm(struct sa *sa, const struct wire_auth *auth, nanos now)
+/* check_confirmation - the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
+static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *auth, nanos now)
 {
     struct login *login = sa->login;
     uint8_t own[AUTH_OCTETS_PRF];
@@ -289,21 +290,21 @@ static bool round_due(const struct login *login)
            (login->theirs.round == 0 ? login->eap.stage != LOGIN_EAP_CONFIRMS : login->ours.over);
 }
 
-/* of_child - an error notify that costs the Child SA, not the login (RFC 7296 section 1.2). */
-static bool of_child(uint16_t notify)
+/* refuses_child - an error notify that costs the Child SA, not the login (RFC 7296 section 1.2). */
+static bool refuses_child(uint16_t notify)
 {
     return notify == N_NO_PROPOSAL_CHOSEN || notify == N_TS_UNACCEPTABLE ||
            notify == N_SINGLE_PAIR_REQUIRED || notify == N_INTERNAL_ADDRESS_FAILURE ||
            notify == N_FAILED_CP_REQUIRED || notify == N_NO_ADDITIONAL_SAS;
 }
 
-/* refused - the response says only that the login is over. */
-static bool refused(const struct wire_message *response)
+/* refuses_login - the response says only that the login is over. */
+static bool refuses_login(const struct wire_message *response)
 {
     struct wire_notify notify;
     return wire_find(response, WIRE_PAYLOAD_AUTH, NULL) == NULL &&
            wire_find(response, WIRE_PAYLOAD_EAP, NULL) == NULL &&
-           wire_notify_error(response, &notify) && !of_child(notify.type);
+           wire_notify_error(response, &notify) && !refuses_child(notify.type);
 }
 
 /* refused_by_eap - EAP-Failure, perhaps without anything that proves the Gateway. */
@@ -350,7 +351,7 @@ static struct verdict read_response(struct sa *sa, const struct wire_message *re
         own_round_over(login);
     login->out = (struct login_outgoing){0};
     if (stage == LOGIN_EAP_CONFIRMS)
-        return payload == NULL ? unconfirmed(sa, response) : confirm(sa, &auth, now);
+        return payload == NULL ? unconfirmed(sa, response) : check_confirmation(sa, &auth, now);
     if (only_eap && !login->theirs_eap && payload == NULL && stage == LOGIN_EAP_TALKS)
         return eap_only(sa, response, now);
     if (payload != NULL)
@@ -366,7 +367,7 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     struct login *login = sa->login;
     struct wire_message own, group;
 
-    if (refused(response))
+    if (refuses_login(response))
         return verdict_error(response);
     if (refused_by_eap(login, response))
         return failed(IKE_AUTH_FAILED);
@@ -408,7 +409,7 @@ static struct verdict eap_said(struct sa *sa, const struct ike_result *result, n
 {
     switch (login_eap_said(sa, result, now)) {
     case LOGIN_EAP_SENDS: sa->login->out.eap = true; return next;
-    case LOGIN_EAP_PROVES: return go_on(sa, now);
+    case LOGIN_EAP_PROVES: return login_go_on(sa, now);
     case LOGIN_EAP_REFUSES: break;
     }
     event_notice(sa, "EAP failed: %s", result->reason != NULL ? result->reason : "no reason given");
@@ -471,8 +472,8 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
 }
 
-/* through - both sides have proven all rounds. */
-static struct verdict through(struct sa *sa, nanos now)
+/* login_through - both sides have proven all rounds. */
+static struct verdict login_through(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct session *session = sa->session;

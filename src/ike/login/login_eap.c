@@ -20,7 +20,7 @@ bool login_eap_need_key(const struct login *login)
            (initiator ? login_peer_policy(login) : login_own_policy(login))->method == IKE_AUTH_EAP;
 }
 
-static int emit(struct sa *sa, struct span packet)
+static int eap_job_emit(struct sa *sa, struct span packet)
 {
     struct login *login = sa->login;
     bool authenticator = !sa_original_initiator(sa);
@@ -59,12 +59,12 @@ static void open_conversation(struct sa *sa)
 int login_eap_begin(struct sa *sa)
 {
     open_conversation(sa);
-    return emit(sa, (struct span){0});
+    return eap_job_emit(sa, (struct span){0});
 }
 
-/* fits - RFC 3748 section 4: a peer gets Requests, and Success or Failure with the Identifier of
+/* eap_in_order - RFC 3748 section 4: a peer gets Requests, and Success or Failure with the Identifier of
  * the last one; an authenticator gets Responses with the Identifier of its Request. */
-static bool fits(const struct sa *sa, const struct wire_eap *wire)
+static bool eap_in_order(const struct sa *sa, const struct wire_eap *wire)
 {
     const struct login_eap *eap = &sa->login->eap;
     if (!sa_original_initiator(sa))
@@ -79,8 +79,8 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
 {
     struct login_eap *eap = &sa->login->eap;
     struct wire_eap wire;
-    if (eap->stage != LOGIN_EAP_TALKS || !wire_eap_read(packet, &wire) || !fits(sa, &wire) ||
-        ++eap->n_packets > LIMIT_EAP_PACKETS)
+    if (eap->stage != LOGIN_EAP_TALKS || !wire_eap_read(packet, &wire) ||
+        !eap_in_order(sa, &wire) || ++eap->n_packets > LIMIT_EAP_PACKETS)
         return LOGIN_EAP_BAD;
     if (wire.code == EAP_FAILURE)
         return LOGIN_EAP_FAILED;
@@ -90,7 +90,7 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
         eap->asked = true;
         eap->identifier = wire.identifier;
     }
-    return emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
+    return eap_job_emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
 }
 
 /* keep_packet - of our own side's method: it is checked as well, since it may be taken over. */

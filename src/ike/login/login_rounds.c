@@ -145,8 +145,8 @@ static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
     return n;
 }
 
-/* emit - the job, with copies of all its octets. */
-static int emit(struct sa *sa, enum ike_event_kind kind, struct ike_auth_job *job)
+/* auth_job_emit - the job, with copies of all its octets. */
+static int auth_job_emit(struct sa *sa, enum ike_event_kind kind, struct ike_auth_job *job)
 {
     struct span *spans[8 + LIMIT_CERTS];
     size_t n = spans_of(job, spans), total = 0;
@@ -196,7 +196,7 @@ int login_sign(struct sa *sa)
     job.cert_wanted = login->conn->send_cert == IKE_CERT_ALWAYS ||
                       (login->conn->send_cert == IKE_CERT_IF_ASKED && peer->cert_wanted);
     job.hash_and_url = peer->hash_and_url;
-    return emit(sa, IKE_EV_AUTH_SIGN, &job);
+    return auth_job_emit(sa, IKE_EV_AUTH_SIGN, &job);
 }
 
 int login_verify(struct sa *sa, const struct wire_auth *auth)
@@ -210,7 +210,7 @@ int login_verify(struct sa *sa, const struct wire_auth *auth)
     job.auth = auth->data;
     if (job.method == IKE_AUTH_PUBKEY)
         read_certs(login, &job);
-    return emit(sa, IKE_EV_AUTH_VERIFY, &job);
+    return auth_job_emit(sa, IKE_EV_AUTH_VERIFY, &job);
 }
 
 /* --- our proof --- */

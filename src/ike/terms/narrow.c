@@ -8,7 +8,7 @@ static bool same(const struct ike_ts *a, const struct ike_ts *b)
            address_equal(&a->range.last, &b->range.last);
 }
 
-static void append(struct ike_ts_list *list, const struct ike_ts *ts)
+static void ts_list_add(struct ike_ts_list *list, const struct ike_ts *ts)
 {
     for (size_t i = 0; i < list->n; i++)
         if (same(&list->ts[i], ts))
@@ -29,7 +29,7 @@ void ts_resolve(const struct ike_ts_policy *policy, const struct address *addres
                 .end_port = policy->dynamic[i].end_port,
                 .range = {addresses[j], addresses[j]},
             };
-            append(ret_list, &ts);
+            ts_list_add(ret_list, &ts);
         }
 }
 
@@ -62,25 +62,25 @@ static bool intersect(const struct ike_ts *a, const struct ike_ts *b, struct ike
     return true;
 }
 
-/* inside - `b` allows all that `a` allows. */
-static bool inside(const struct ike_ts *a, const struct ike_ts *b)
+/* ts_inside - `b` allows all that `a` allows. */
+static bool ts_inside(const struct ike_ts *a, const struct ike_ts *b)
 {
     struct ike_ts both;
     return intersect(a, b, &both) && same(&both, a);
 }
 
-/* join - extends the list, so that it allows all that `ts` allows. */
-static void join(struct ike_ts_list *list, const struct ike_ts *ts)
+/* ts_join - extends the list, so that it allows all that `ts` allows. */
+static void ts_join(struct ike_ts_list *list, const struct ike_ts *ts)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++)
-        if (inside(ts, &list->ts[i]))
+        if (ts_inside(ts, &list->ts[i]))
             return;
     for (size_t i = 0; i < list->n; i++)
-        if (!inside(&list->ts[i], ts))
+        if (!ts_inside(&list->ts[i], ts))
             list->ts[kept++] = list->ts[i];
     list->n = kept;
-    append(list, ts);
+    ts_list_add(list, ts);
 }
 
 void ts_reduce(struct ike_ts_list *list)
@@ -88,7 +88,7 @@ void ts_reduce(struct ike_ts_list *list)
     struct ike_ts_list all = *list;
     list->n = 0;
     for (size_t i = 0; i < all.n; i++)
-        join(list, &all.ts[i]);
+        ts_join(list, &all.ts[i]);
 }
 
 void ts_first(const struct address *host, uint8_t protocol, uint16_t port, struct ike_ts_list *list)
@@ -115,7 +115,7 @@ void ts_narrow(const struct ike_ts_list *asked, const struct ike_ts_list *allowe
     for (size_t i = 0; i < asked->n; i++)
         for (size_t j = 0; j < allowed->n; j++)
             if (intersect(&asked->ts[i], &allowed->ts[j], &ts))
-                join(ret_list, &ts);
+                ts_join(ret_list, &ts);
 }
 
 bool ts_within(const struct ike_ts_list *inner, const struct ike_ts_list *outer)
@@ -123,7 +123,7 @@ bool ts_within(const struct ike_ts_list *inner, const struct ike_ts_list *outer)
     for (size_t i = 0; i < inner->n; i++) {
         bool found = false;
         for (size_t j = 0; !found && j < outer->n; j++)
-            found = inside(&inner->ts[i], &outer->ts[j]);
+            found = ts_inside(&inner->ts[i], &outer->ts[j]);
         if (!found)
             return false;
     }

@@ -337,10 +337,10 @@ static bool pick_sn(const struct ike_proposal *p, const struct wire_proposal *w,
     return false;
 }
 
-/* match - one of ours against one of the peer's. A transform type that we do not know makes the
+/* proposal_match - one of ours against one of the peer's. A transform type that we do not know makes the
  * proposal unacceptable (section 3.3.6). */
-static bool match(const struct ike_proposal *p, const struct wire_proposal *w,
-                  struct proposal_wish wish, struct proposal_choice *choice)
+static bool proposal_match(const struct ike_proposal *p, const struct wire_proposal *w,
+                           struct proposal_wish wish, struct proposal_choice *choice)
 {
     bool found = false;
     *choice = (struct proposal_choice){.number = w->number, .spi = w->spi};
@@ -377,7 +377,7 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
     for (size_t i = 0; i < ours->n; i++)
         for (size_t j = 0; j < peers->n; j++)
             if (ours->proposals[i].protocol == protocol &&
-                match(&ours->proposals[i], &peers->proposals[j], wish, &choice)) {
+                proposal_match(&ours->proposals[i], &peers->proposals[j], wish, &choice)) {
                 *ret_choice = choice;
                 return true;
             }
