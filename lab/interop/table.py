@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import textwrap
 
 from lab.capture import IKE_AUTH, dissect
 from lab.interop.cases import CASES, PEERS, listed
@@ -15,9 +16,8 @@ OURS = ("MOBIKE_SUPPORTED", "CLONE_IKE_SA_SUPPORTED")
 HEAD = """# ikat with other IKEv2 daemons
 
 Written by `python3 -m lab.interop.table`, from what the cases of lab/interop left in a run of
-test/lab/test_interop.py: Debian 12's
-packages, PSK, the peer's ESP in the kernel (Linux 6.1), ikatd's in user space. "gateway" and "end-user" are the
-peer's role.
+test/lab/test_interop.py: Debian 12's packages, PSK, the peer's ESP in the kernel (Linux 6.1), ikatd's in user space.
+"gateway" and "end-user" are the peer's role.
 """
 
 
@@ -75,7 +75,8 @@ def render(directory):
     for name, (function, _, _) in CASES.items():
         seen.setdefault(function, []).append(name.replace("_", " "))
     for function, names in seen.items():
-        text += f"- {', '.join(names)}: {' '.join(function.__doc__.split())}\n"
+        line = f"- {', '.join(names)}: {' '.join(function.__doc__.split())}"
+        text += textwrap.fill(line, 119, subsequent_indent="  ", break_on_hyphens=False) + "\n"
     return text
 
 
