@@ -21,6 +21,7 @@ VENDOR_ID = hashlib.sha256(b"draft-mglt-ipsecme-keep-old-ike-sa-00").digest()[:1
 KEEP, UNUSED = bytes([0x80, 0, 0, 0]), bytes([0x80, 1, 0, 0])     # asked
 KEPT, NOT_KEPT = bytes(4), bytes([0, 1, 0, 0])                     # answered
 FLOAT = 4500
+REFUSAL = 8.0  # seconds: a Gateway may wait as long before it says that AUTH was wrong
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -585,7 +586,7 @@ class Login:
             self.peer.post(sa, datagrams)
         else:
             self.peer.send(sa, m.IKE_AUTH, payloads)
-        self.answer = answer = self.peer.response(sa)
+        self.answer = answer = self.peer.response(sa, timeout=self.peer.clock + REFUSAL)
         m.demand(answer.exchange == m.IKE_AUTH, "the exchange type")
         if answer.all(m.AUTH):
             body, ident = answer.one(m.AUTH), answer.one(m.IDR)

@@ -605,8 +605,11 @@ def test_combined_that_is_off(case, gate):
 
 def check_moved(peer, gate, login, new, child):
     """The Gateway asks back by COOKIE2, and then sends to the new address; the old IKE SA stays where it was."""
-    (ask,) = [sa for sa in gate.established() if sa["initiator-spi"] == new.spi_i.hex()]
-    assert ask["remote-host"] == new.here[0]
+    def moved():
+        peer.poll()  # answers COOKIE2
+        (sa,) = [sa for sa in gate.established() if sa["initiator-spi"] == new.spi_i.hex()]
+        return sa["remote-host"] == new.here[0]
+    wait(moved, "the Gateway sends to the new address")
     assert carries(peer, child, login.inner) and carries(peer, login.child, login.inner)
     (old,) = [sa for sa in gate.established() if sa["initiator-spi"] == login.sa.spi_i.hex()]
     assert old["remote-host"] == login.sa.here[0]
