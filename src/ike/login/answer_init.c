@@ -29,13 +29,13 @@ struct init_request {
     struct wire_sa sa;
     struct wire_ke ke;
     uint64_t key; /* of the octets and their source */
-    bool proven;  /* a cookie of ours came back */
+    bool proven;  /* the source returned a cookie of ours */
     nanos now;
 };
 
 /* --- refusals --- */
 
-/* refuse - one notify, never larger than the request. */
+/* refuse - answers with one notify that is never larger than the request. */
 static void refuse(struct ike *ike, const struct init_request *request, uint16_t type,
                    struct span data)
 {
@@ -60,7 +60,7 @@ static void refuse(struct ike *ike, const struct init_request *request, uint16_t
     output_add(ike, request->path, 0, span_of(octets, header.length));
 }
 
-/* refuse_limited - as often as a source may cause it. */
+/* refuse_limited - refuse(), within the rate of the source. */
 static void refuse_limited(struct ike *ike, const struct init_request *request, uint16_t type,
                            struct span data)
 {
@@ -71,7 +71,8 @@ static void refuse_limited(struct ike *ike, const struct init_request *request, 
         ike->stats.dropped_limit++;
 }
 
-/* refuse_proposals - with what we would have taken, for those who understand it. */
+/* refuse_proposals - NO_PROPOSAL_CHOSEN. A peer with the Vendor ID also learns which proposals we
+ * take. */
 static void refuse_proposals(struct ike *ike, const struct init_request *request)
 {
     uint8_t octets[PROPOSAL_REFUSAL_MAX];
@@ -85,16 +86,16 @@ static void refuse_proposals(struct ike *ike, const struct init_request *request
     refuse_limited(ike, request, N_NO_PROPOSAL_CHOSEN, data);
 }
 
-/* --- who may go on --- */
+/* --- admission --- */
 
-/* repeated - the request of an IKE SA that exists: its response once more (section 2.1). */
+/* repeated - the request has an IKE SA already: sends its response once more (section 2.1). */
 static bool repeated(struct ike *ike, const struct init_request *request)
 {
     const struct login *login = map_get(&ike->logins_by_request, request->key);
     if (login == NULL)
         return false;
     if (login->init_response == NULL)
-        return true; /* its key exchange is under way */
+        return true; /* its key exchange is still being computed */
     ike->stats.retransmitted++;
     output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
     return true;
@@ -120,7 +121,8 @@ static bool cookie_returned(const struct ike *ike, const struct init_request *re
            cookie_check(&ike->cookies, ike->crypto, &input, notify.data, request->now);
 }
 
-/* admitted - by the number of half-open IKE SAs and of failures; otherwise it is answered. */
+/* admitted - checks the half-open IKE SAs and the failures of the source. false: the request was
+ * refused or got a cookie. */
 static bool admitted(struct ike *ike, struct init_request *request)
 {
     request->proven = cookie_returned(ike, request);
@@ -135,7 +137,8 @@ static bool admitted(struct ike *ike, struct init_request *request)
     return false;
 }
 
-/* budget_take - `first`: all of it; otherwise half is left for those who go first. */
+/* budget_take - takes one key exchange from the budget. `first`: the source goes first and may use
+ * all of it; other sources leave it half. */
 static bool budget_take(struct ke_budget *budget, nanos share, nanos cost, bool first, nanos now)
 {
     nanos passed_us = nanos_min(now - budget->at_ns, NANOS_PER_SEC) / NANOS_PER_US;
@@ -148,7 +151,8 @@ static bool budget_take(struct ke_budget *budget, nanos share, nanos cost, bool 
     return true;
 }
 
-/* affordable - key exchange time is left for it; otherwise a cookie lets it go first. */
+/* affordable - the budget has a key exchange left. Otherwise the source gets a cookie: with it, it
+ * goes first. */
 static bool affordable(struct ike *ike, const struct init_request *request, uint16_t group)
 {
     bool first =
@@ -163,7 +167,7 @@ static bool affordable(struct ike *ike, const struct init_request *request, uint
     return false;
 }
 
-/* evict - one goes where the table is full. false: none can. */
+/* evict - makes room in the full table by ending one login. false: all of them are busy. */
 static bool evict(struct ike *ike, const struct init_request *request)
 {
     if (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,

@@ -11,8 +11,8 @@
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
 
-/* RFC 4478 section 5: an End User may set reasonable limits. A Gateway that asks all the time costs
- * a login in so long. */
+/* RFC 4478 section 5: an End User may set reasonable limits. A Gateway that keeps asking causes one
+ * login in this time. */
 #define LEAST_NS (10 * NANOS_PER_SEC)
 
 static bool limited(const struct ike_conn *conn)
@@ -20,8 +20,8 @@ static bool limited(const struct ike_conn *conn)
     return conn->reauth_ns > 0 && conn->reauth_ns != NANOS_NEVER;
 }
 
-/* own_deadline - by our configuration, and never beyond the proof: a certificate that expires, a
- * Session-Timeout. */
+/* own_deadline - the deadline of our configuration. It is never later than that of the proof (a
+ * certificate that expires, a Session-Timeout). */
 static nanos own_deadline(const struct session *session)
 {
     const struct ike_conn *conn = session->conn;
@@ -32,7 +32,7 @@ static nanos own_deadline(const struct session *session)
     return nanos_min(own, session->valid_until_ns);
 }
 
-/* lifetime_of - when a new login is wanted, from now on; 0: never. */
+/* lifetime_of - the time from now until a new login is wanted; 0: no limit. */
 static nanos lifetime_of(const struct session *session)
 {
     nanos own = limited(session->conn) ? session->conn->reauth_ns : NANOS_NEVER;
@@ -81,7 +81,8 @@ void auth_lifetime_read(struct session *session, const struct wire_message *mess
         return;
     struct reader r = reader_of(notify.data);
     nanos lifetime = read_u32(&r) * NANOS_PER_SEC;
-    /* Within that time, so somewhat before; not all End Users of a Gateway at once. */
+    /* The Gateway wants the login within that time, so it begins a little earlier. A random part
+     * keeps its End Users from logging in all at once. */
     nanos margin = session->conn->reauth_margin_ns;
     if (margin < lifetime / 10 || margin > lifetime / 2)
         margin = lifetime / 10;
@@ -90,7 +91,8 @@ void auth_lifetime_read(struct session *session, const struct wire_message *mess
     nanos least = nanos_after(session->established_ns, LEAST_NS);
     at = at < least ? least : at;
     session->reauth_at_ns = nanos_min(at, session->own_reauth_ns);
-    /* With zero the Gateway allows "a reasonable time" and says when that is over (section 2). */
+    /* With zero the Gateway allows "a reasonable time", and it ends the session itself (section
+     * 2). */
     nanos over = nanos_after(now, lifetime + lifetime / 10);
     least = nanos_after(least, LEAST_NS);
     if (lifetime != 0)

@@ -3,29 +3,28 @@
 #define IKE_AUTH_LIFETIME_H
 
 /*
- * How long an authentication holds (RFC 4478). It belongs to the session: whatever is cloned or
- * rekeyed ends with it (A-15, D-22). The Gateway says when it wants a new login, N(AUTH_LIFETIME)
- * in its last IKE_AUTH response or at any time in an INFORMATIONAL request, and closes the session
- * a while later; the End User gives IKE_EV_REAUTH in time. Each may also have a `reauth_time` of
- * its own: the earlier one counts.
+ * How long an authentication holds (RFC 4478). The deadline belongs to the session, so everything
+ * cloned or rekeyed ends with it (A-15, D-22). The Gateway sends AUTH_LIFETIME in its last IKE_AUTH
+ * response or in an INFORMATIONAL request. It closes the session some time after that deadline. The
+ * End User emits IKE_EV_REAUTH before it. Each end may have its own `reauth_time`; the earlier
+ * deadline counts.
  */
 
 #include "ike/core/session.h"
 #include "wire/builder.h"
 #include "wire/message.h"
 
-/* auth_lifetime_begin - the session was authenticated now: what our own configuration says. */
+/* auth_lifetime_begin - the session was authenticated: sets the deadline of our configuration. */
 void auth_lifetime_begin(struct session *session, nanos now);
 
-/* auth_lifetime_add - Gateway: what the End User shall know of it; nothing without `reauth_time`.
- */
+/* auth_lifetime_add - Gateway: adds AUTH_LIFETIME, if the connection has `reauth_time`. */
 void auth_lifetime_add(const struct session *session, struct wire_builder *response);
 
-/* auth_lifetime_read - End User: the notify of the Gateway, if there is one, in an authentic
- * message of an established session. */
+/* auth_lifetime_read - End User: reads AUTH_LIFETIME in an authentic message of an established
+ * session. */
 void auth_lifetime_read(struct session *session, const struct wire_message *message, nanos now);
 
-/* auth_lifetime_due - End User: IKE_EV_REAUTH, once for each time that was set. */
+/* auth_lifetime_due - End User: emits IKE_EV_REAUTH, once for each deadline. */
 void auth_lifetime_due(struct session *session);
 
 #endif

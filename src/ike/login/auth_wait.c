@@ -3,7 +3,7 @@
 
 #include "ike/terms/identity.h"
 
-#define FORGIVEN_NS   (30 * NANOS_PER_SEC) /* one failure less after so long without one */
+#define FORGIVEN_NS   (30 * NANOS_PER_SEC) /* each time without a failure forgives one failure */
 #define FAILURES_MOST 16
 
 static uint8_t slot_failures(const struct auth_wait_slot *slot, nanos now)

@@ -3,11 +3,11 @@
 #define IKE_AUTH_WAIT_H
 
 /*
- * How long a peer waits for the word that its AUTH is wrong. Each failure of its source or of the
- * identity that it names doubles the wait. The IKE SA stays half-open meanwhile, so that the limit
- * of half-open IKE SAs per source bounds the guesses. Right secrets never wait: the back-off locks
- * nobody out, whoever fails in whose name. The wait begins when IKE_AUTH arrives, and every reason
- * has the same one: its length does not tell a known identity from an unknown one.
+ * How long a peer waits for the refusal of its AUTH. Each failure of its source, or of the identity
+ * that it names, doubles the wait. The IKE SA stays half-open meanwhile, so the limit of half-open
+ * IKE SAs of a source bounds its guesses. A correct secret never waits: nobody can lock out an
+ * identity by failing in its name. The wait begins when IKE_AUTH arrives and is the same for every
+ * reason. So its length does not show whether an identity exists.
  */
 
 #include "base/address.h"
@@ -22,12 +22,12 @@ struct auth_wait_slot {
     uint8_t failures;
 };
 
-/* Sources and identities that fall together in a slot share their failures. */
+/* Sources and identities in one slot share their failures. */
 struct auth_wait {
     struct auth_wait_slot sources[AUTH_WAIT_SLOTS], identities[AUTH_WAIT_SLOTS];
 };
 
-/* auth_wait_failed - counts a failure; returns the wait for its answer. */
+/* auth_wait_failed - counts a failure and returns how long its response waits. */
 nanos auth_wait_failed(struct auth_wait *wait, const uint8_t key[SIPHASH_KEY_LEN],
                        const struct address *source, const struct ike_id *identity, nanos now);
 

@@ -26,7 +26,7 @@ uint16_t combined_number(const struct login *login)
     return login->keep_old ? login->own_notify : 0;
 }
 
-/* opens_group - N(KEEP_OLD_IKE_SA) as it has to be here; in any other form it is as if absent (A-02,
+/* opens_group - a valid N(KEEP_OLD_IKE_SA) for this place. Any other form counts as absent (A-02,
  * A-03, A-05). */
 static bool opens_group(const struct wire_message *message, const struct wire_payload *payload,
                         uint16_t number)
@@ -50,7 +50,7 @@ static bool is_key_exchange(const struct wire_payload *payload)
     return payload->type == WIRE_PAYLOAD_NONCE || payload->type == WIRE_PAYLOAD_KE;
 }
 
-/* outside_group - what may stand outside of a group. */
+/* outside_group - the payload may stand outside of the group. */
 static bool outside_group(const struct wire_payload *payload)
 {
     return !is_key_exchange(payload) && !is_ike_sa(payload);
@@ -59,7 +59,7 @@ static bool outside_group(const struct wire_payload *payload)
 bool combined_split(const struct wire_message *message, uint16_t number,
                     struct wire_message *ret_login, struct wire_message *ret_group)
 {
-    /* D-06: the group in its order */
+    /* D-06: the payloads of the group, in this order. */
     static const uint8_t order[] = {WIRE_PAYLOAD_N, WIRE_PAYLOAD_SA, WIRE_PAYLOAD_NONCE,
                                     WIRE_PAYLOAD_KE};
     *ret_login = *message;
@@ -74,7 +74,7 @@ bool combined_split(const struct wire_message *message, uint16_t number,
         bool between = payload->type == WIRE_PAYLOAD_N || payload->type == WIRE_PAYLOAD_V;
         if (!opening && (n == 0 || n == sizeof(order) || between)) {
             if (number == 0 && is_key_exchange(payload))
-                continue; /* from a peer without the extension it means nothing */
+                continue; /* without the extension it means nothing */
             if (!outside_group(payload))
                 return false;
             ret_login->payloads[ret_login->n++] = *payload;
@@ -162,7 +162,7 @@ ike_sa_id combined_answer(struct sa *sa, const struct wire_message *group,
 {
     const struct session *session = sa->session;
     const struct ike_conn *conn = session->conn;
-    /* what cannot be moved is of no use */
+    /* a clone is useless if it cannot be moved */
     if (group->n == 0 || !ike_conn_keep_old(conn) || !conn->combined_auth || !session->mobike)
         return 0;
     return rekey_ike_answer_group(sa, group, reply, now);

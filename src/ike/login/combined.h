@@ -7,15 +7,15 @@
 #include "ike/login/login.h"
 
 /*
- * combined_split - tells the payloads of the login from the group that N(KEEP_OLD_IKE_SA) opens.
- * Both results are views into `message`; ret_group->n is 0 where there is no group. `number`: of
- * our notify; 0: the extension was not agreed on. false: INVALID_SYNTAX (D-06).
+ * combined_split - separates the payloads of the login from the group that N(KEEP_OLD_IKE_SA)
+ * opens. Both results are views into `message`. Without a group ret_group->n is 0. `number`: our
+ * notify; 0: the peer did not announce the extension. false: INVALID_SYNTAX (D-06).
  */
 bool combined_split(const struct wire_message *message, uint16_t number,
                     struct wire_message *ret_login, struct wire_message *ret_group);
 
-/* combined_number - the notify that opens a group here; 0: none does, the peer announced nothing.
- */
+/* combined_number - the notify type that opens a group; 0: the peer did not announce the
+ * extension. */
 uint16_t combined_number(const struct login *login);
 
 /* combined_fits - an IKE_AUTH request that can be split, with each payload of the login at most as
@@ -23,13 +23,13 @@ uint16_t combined_number(const struct login *login);
 bool combined_fits(const struct login *login, const struct wire_message *request,
                    bool (*fits)(const struct wire_message *login));
 
-/* combined_ask - the group of the request, if the caller and the peer want it. Without memory the
- * login goes on without it. */
+/* combined_ask - adds the group to the request, if the caller wants it and the peer can. Without
+ * memory the login continues without it. */
 void combined_ask(struct sa *sa, struct wire_builder *request);
-/* combined_accept - the clone, after both AUTH payloads were verified. */
+/* combined_accept - creates the clone, after both AUTH payloads were verified. */
 void combined_accept(struct sa *sa, const struct wire_message *group, nanos now);
-/* combined_answer - the group of the response; 0: none (D-07). The SA is HALF_OPEN until the caller
- * commits or drops it. */
+/* combined_answer - adds the group to the response; 0: no clone (D-07). The new IKE SA is HALF_OPEN
+ * until the caller commits or drops it. */
 ike_sa_id combined_answer(struct sa *sa, const struct wire_message *group,
                           struct wire_builder *reply, nanos now);
 void combined_commit(struct sa *sa, ike_sa_id clone, nanos now); /* takes 0 */

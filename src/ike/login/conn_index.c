@@ -22,10 +22,10 @@ struct conn_place {
 struct conn_index {
     size_t n_classes, n_anywhere, n_places;
     struct conn_class *classes;
-    size_t *anywhere; /* classes whose peer may be at any address */
+    size_t *anywhere; /* classes of connections without an address of the peer */
     struct conn_place *places;
     struct ike_proposal any; /* the transforms that at least one class offers */
-    bool any_complete;       /* false: they did not fit, and nothing can be refused by `any` */
+    bool any_complete;       /* false: `any` had no room for all, so it refuses nothing */
 };
 
 struct conn_index *conn_index_drop(struct conn_index *index)
@@ -49,7 +49,7 @@ static bool same_remotes(const struct ike_remote *a, const struct ike_remote *b,
     return true;
 }
 
-/* same_class - connections are zeroed before they are filled, so that memcmp compares them. */
+/* same_class - compares with memcmp: connections are zeroed before they are filled. */
 static bool same_class(const struct ike_conn *a, const struct ike_conn *b)
 {
     return a->n_local_addrs == b->n_local_addrs && a->n_remote_addrs == b->n_remote_addrs &&
@@ -187,7 +187,8 @@ static struct conn_index *conn_index_new(const struct ike *ike)
 
 /* --- searching --- */
 
-/* none_offers - of some type each proposal lacks what any connection would take. */
+/* none_offers - each proposal of the peer lacks a common transform of some type with every
+ * connection. */
 static bool none_offers(const struct conn_index *index, const struct wire_sa *offer)
 {
     bool some = !index->any_complete;
@@ -221,7 +222,7 @@ static void consider(struct search *search, const struct conn_class *class)
     search->choice = choice;
 }
 
-/* places_below - how many places begin at or below the address. */
+/* places_below - the number of places that begin at `address` or below. */
 static size_t places_below(const struct conn_index *index, const struct address *address)
 {
     size_t low = 0, high = index->n_places;
@@ -248,7 +249,7 @@ struct ike_conn *conn_index_find(struct ike *ike, const struct ike_path *path,
     for (size_t i = places_below(index, &path->remote.address); i-- > 0;) {
         const struct conn_place *place = &index->places[i];
         if (address_compare(&place->reach, &path->remote.address) < 0)
-            break; /* neither this one nor any before it reaches so far */
+            break; /* no earlier place reaches this address either */
         if (address_compare(&place->last, &path->remote.address) >= 0)
             consider(&search, &index->classes[place->class]);
     }

@@ -3,11 +3,11 @@
 #define IKE_CONN_INDEX_H
 
 /*
- * Which connection an IKE_SA_INIT is for, at a cost that does not grow with their number: the
- * connections lie in classes of equal addresses and proposals, of which the first one speaks for
- * all, and what none of them offers is refused before any is looked at. A daemon with thousands of
- * connections has a handful of classes, unless each names an address of its peer; these lie in
- * order of address.
+ * Finds the connection for an IKE_SA_INIT, at a cost that does not grow with the number of
+ * connections. Connections with equal addresses and proposals form a class; its first one stands
+ * for all. A request that no class can serve is refused before any class is looked at. Thousands of
+ * connections usually form a handful of classes. If each names an address of its peer, the classes
+ * are sorted by address.
  */
 
 #include "ike/ike.h"
@@ -15,13 +15,13 @@
 
 struct conn_index;
 
-/* conn_index_find - the connection that fits the path best, the first loaded of equals. `offer`
- * NULL: whatever it proposes. *ret_choice is written with an offer only. NULL: none. Builds the
- * index if there is none; NULL as well if there is no memory for it. */
+/* conn_index_find - the connection that fits the path best; the first loaded one of equals. `offer`
+ * NULL: any proposals. *ret_choice is written only with an offer. Builds the index if it is
+ * missing. NULL: no connection fits, or no memory for the index. */
 struct ike_conn *conn_index_find(struct ike *ike, const struct ike_path *path,
                                  const struct wire_sa *offer, uint16_t ke_sent,
                                  struct proposal_choice *ret_choice);
-/* conn_index_drop - connections changed: the next search builds a new index. Takes NULL. */
+/* conn_index_drop - the connections changed: the next search builds a new index. Takes NULL. */
 struct conn_index *conn_index_drop(struct conn_index *index);
 
 #endif

@@ -26,8 +26,7 @@ bool cookie_make(struct cookie_jar *jar, struct crypto_provider *crypto,
                  uint8_t ret_cookie[COOKIE_LEN])
 {
     if (jar->version == 0 || now - jar->changed_ns >= COOKIE_LIFETIME_NS) {
-        /* after a quiet time the previous secret is as old as its last use: no cookie of it counts
-         */
+        /* After a quiet time the previous secret may be too old: its cookies do not count then. */
         if (now - jar->changed_ns >= 2 * COOKIE_LIFETIME_NS)
             random_fill(random, jar->secrets[jar->version % 2], COOKIE_SECRET_LEN);
         jar->version = jar->version == UINT8_MAX ? 1 : (uint8_t)(jar->version + 1);
@@ -44,7 +43,7 @@ bool cookie_check(const struct cookie_jar *jar, struct crypto_provider *crypto,
     if (cookie.len != COOKIE_LEN || jar->version == 0)
         return false;
     uint8_t version = cookie.ptr[0];
-    /* a secret that nobody asked to change ends all the same */
+    /* a secret ends on time, even if no request came */
     bool current = version == jar->version && now - jar->changed_ns < 2 * COOKIE_LIFETIME_NS;
     bool previous = jar->version > 1 && version == jar->version - 1 &&
                     now - jar->changed_ns < COOKIE_LIFETIME_NS;

@@ -17,7 +17,7 @@
 
 struct cookie_jar {
     uint8_t secrets[2][COOKIE_SECRET_LEN];
-    uint8_t version; /* of secrets[version % 2]; 0: none yet */
+    uint8_t version; /* version of secrets[version % 2]; 0: no secret yet */
     nanos changed_ns;
 };
 

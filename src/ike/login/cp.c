@@ -17,7 +17,7 @@ static void add_empty(struct writer *w, uint16_t type)
     add_attribute(w, type, (struct span){0}, (struct span){0});
 }
 
-/* An IPv4 address has no prefix, an IPv6 one has: section 3.15.1. */
+/* Section 3.15.1: an IPv6 address has a prefix length, an IPv4 address has none. */
 static void add_address(struct writer *w, const struct address *address)
 {
     static const uint8_t prefix = 128;
@@ -26,7 +26,7 @@ static void add_address(struct writer *w, const struct address *address)
                   span_of(&prefix, v6 ? 1 : 0));
 }
 
-/* held_of - the address of that family that we have already; NULL: none. */
+/* held_of - the address of this family that we already have; NULL: none. */
 static const struct address *held_of(const struct ike_config *held, uint8_t family)
 {
     for (uint8_t i = 0; held != NULL && i < held->n_addresses; i++)

@@ -8,18 +8,18 @@
 #include "ike/core/session.h"
 #include "wire/builder.h"
 
-/* cp_request_add - CFG_REQUEST for the connection's vips; nothing if it has none. `held`: where any
- * address would do, those of a session that this one is to replace; NULL: none. */
+/* cp_request_add - adds CFG_REQUEST for the connection's vips, if it has any. `held`: addresses of
+ * the session to be replaced, which are asked for where any address would do; NULL: none. */
 void cp_request_add(const struct ike_conn *conn, const struct ike_config *held,
                     struct wire_builder *message);
 
-/* cp_request_read - the addresses that the peer asks for. false: malformed, or not a CFG_REQUEST.
- */
+/* cp_request_read - reads the addresses that the peer asks for. false: malformed, or not a
+ * CFG_REQUEST. */
 bool cp_request_read(struct span body, struct ike_lease_job *ret_job);
 
 void cp_reply_add(const struct ike_config *config, struct wire_builder *message);
 
-/* cp_reply_read - takes only what was asked for and makes sense (CP5): unicast addresses of
+/* cp_reply_read - takes only sensible answers to our request (CP5): unicast addresses of the
  * families in the connection's vips, DNS servers, subnets. false: malformed, or not a CFG_REPLY. */
 bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_config *ret_config);
 

@@ -25,7 +25,7 @@ static void early_keep(struct early **slot, const struct ike_path *path, struct 
     memcpy((*slot)->octets, datagram.ptr, datagram.len);
 }
 
-/* first_request - of the Gateway, which did not begin the IKE SA. */
+/* first_request - the Gateway's first request on this IKE SA, which it did not begin. */
 static bool first_request(const struct ike_header *header)
 {
     return header->exchange == WIRE_CREATE_CHILD_SA && header->message_id == 0 &&

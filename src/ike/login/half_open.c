@@ -12,7 +12,7 @@ struct half_open_failure {
     bool blamed;
 };
 
-#define KNOWN_WAYS 8 /* places of one source in the table */
+#define KNOWN_WAYS 8 /* slots of one source in the table */
 struct half_open_known {
     uint64_t key; /* 0: free */
     nanos used_ns;
@@ -59,7 +59,7 @@ static struct half_open_bucket *bucket_enter(struct half_open_table *table, uint
     return NULL;
 }
 
-/* buckets_enter - those of a source, each made if it is missing. false: no memory. */
+/* buckets_enter - finds or creates the buckets of a source. false: no memory. */
 static bool buckets_enter(struct half_open_table *table, const struct address *source,
                           struct half_open_bucket *buckets[HALF_OPEN_WIDTHS])
 {
@@ -243,7 +243,7 @@ struct half_open *half_open_victim(struct half_open_table *table)
         if (live > largest)
             seen = 0;
         largest = live;
-        /* a reservoir of one: each of the largest is as likely as the others */
+        /* Reservoir sampling with one place: each of the largest is equally likely. */
         if (random_below(table->random, ++seen) == 0)
             victim = entry;
     }

@@ -23,26 +23,26 @@
 #include "base/time.h"
 
 #define HALF_OPEN_WIDTHS 3
-#define HALF_OPEN_WIDER  4 /* the limits of a /56 are so many times those of a /64, and so on */
+#define HALF_OPEN_WIDER  4 /* the limits of a /56 are this many times those of a /64, and so on */
 
 struct half_open_bucket {
     uint64_t key;
-    uint32_t live, failed, blamed; /* blamed: failed, and the source had returned a cookie */
+    uint32_t live, failed, blamed; /* blamed: failures of a source that had returned a cookie */
 };
 
-/* struct half_open - inside of what is counted; `owner` is the caller's. */
+/* struct half_open - lies inside of the object that is counted, `owner`. */
 struct half_open {
     void *owner;
     struct half_open *next, *previous;
     struct half_open_bucket *buckets[HALF_OPEN_WIDTHS]; /* NULL: not counted */
-    bool busy; /* it answers a request: not to be evicted */
+    bool busy; /* it answers a request now and must not be evicted */
     bool known;
 };
 
 struct half_open_limits {
-    uint32_t total, reserved;       /* reserved: of the total, for known sources */
-    uint32_t cookie_total;          /* from here on every request needs a cookie */
-    uint32_t cookie_source, source; /* of one /64 or IPv4 address */
+    uint32_t total, reserved;       /* reserved: the part of the total for known sources */
+    uint32_t cookie_total;          /* from this number on every request needs a cookie */
+    uint32_t cookie_source, source; /* limits of one /64 or IPv4 address */
 };
 
 struct half_open_failure;
@@ -57,17 +57,18 @@ struct half_open_table {
     uint32_t n, n_failures;
     struct half_open_failure *failures; /* owned; a ring */
     uint32_t failures_at;
-    struct half_open_known *known; /* owned; NULL: nobody logged in yet */
+    struct half_open_known *known; /* owned; NULL: no source is known yet */
 };
 
 void half_open_init(struct half_open_table *table, const struct half_open_limits *limits,
                     const struct random *random);
-void half_open_done(struct half_open_table *table); /* what is still counted is the caller's */
+/* the caller owns the objects that are still counted */
+void half_open_done(struct half_open_table *table);
 
 enum half_open_verdict {
     HALF_OPEN_WELCOME,
-    HALF_OPEN_COOKIE, /* only with a cookie: `proven` */
-    HALF_OPEN_FULL,   /* welcome in the place of half_open_victim() */
+    HALF_OPEN_COOKIE, /* welcome only with a cookie (`proven`) */
+    HALF_OPEN_FULL,   /* welcome if half_open_victim() is evicted */
     HALF_OPEN_REFUSED,
 };
 /* half_open_judge - `proven`: the source has returned a cookie. */
@@ -79,17 +80,17 @@ bool half_open_add(struct half_open_table *table, struct half_open *entry,
                    const struct address *source, nanos now) MUST_USE;
 void half_open_remove(struct half_open_table *table, struct half_open *entry);
 
-/* half_open_victim - one at random of the largest /48 or IPv4 /24. NULL: all are busy. */
+/* half_open_victim - a random one of the largest /48 or IPv4 /24. NULL: all are busy. */
 struct half_open *half_open_victim(struct half_open_table *table);
 
-/* half_open_patience - how long a login may take now: less, the fuller the table is. */
+/* half_open_patience - how long a login may take now. A fuller table gives less time. */
 nanos half_open_patience(const struct half_open_table *table);
 
-/* half_open_failed - a key exchange with this source came to nothing: counted for a while. */
+/* half_open_failed - a key exchange with this source failed: counts it for a while. */
 void half_open_failed(struct half_open_table *table, const struct address *source, bool proven,
                       nanos now);
 
-/* half_open_know - somebody logged in from there. */
+/* half_open_know - the source has logged in: it is known. */
 void half_open_know(struct half_open_table *table, const struct address *source, nanos now);
 bool half_open_knows(const struct half_open_table *table, const struct address *source);
 

@@ -14,7 +14,7 @@ bool kept_message_set(struct kept_message *kept, const struct wire_message *mess
     size_t len = 0;
     for (size_t i = 0; i < message->n; i++)
         len += GENERIC_HEADER + message->payloads[i].body.len;
-    uint8_t *octets = malloc(len + 1); /* a message may be empty */
+    uint8_t *octets = malloc(len + 1); /* malloc(0) may be NULL, and a message may be empty */
     if (octets == NULL)
         return false;
     struct wire_builder b = wire_builder_of(octets, len);

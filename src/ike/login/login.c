@@ -24,7 +24,7 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
     return login;
 }
 
-/* leave_half_open - the login is counted no more. */
+/* leave_half_open - the login no longer counts as half-open. */
 static void leave_half_open(struct ike *ike, struct login *login)
 {
     if (login->half_open.buckets[0] == NULL)
@@ -58,8 +58,9 @@ struct login *login_free(struct ike *ike, struct login *login)
     return NULL;
 }
 
-/* become_patient - the login is in EAP: it leaves the half-open ones, which have seconds, for the
- * patient ones, which have minutes and limits of their own. false: too many of them. */
+/* become_patient - a login in EAP may take minutes instead of seconds. It moves from the table of
+ * half-open logins to the one of patient logins, which has its own limits. false: that table is
+ * full. */
 static bool become_patient(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -80,7 +81,7 @@ void login_patience(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     if (!become_patient(sa, now))
-        return; /* it has the time of a login without EAP */
+        return; /* the time of a login without EAP stays */
     if (login->began_ns == 0)
         login->began_ns = now;
     sa->expires_ns = nanos_min(nanos_after(now, LOGIN_EAP_STEP_NS),
@@ -150,7 +151,7 @@ static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
         return true;
     bool found = false;
     for (uint8_t i = 0; i < n; i++) {
-        /* a name is resolved for connecting; for a peer that comes to us it is as %any */
+        /* A name is resolved only to connect. A peer that connects to us may be anywhere. */
         bool any = remotes[i].range.first.family == ADDRESS_NONE;
         if (any) {
             found = true;
@@ -191,7 +192,7 @@ bool login_sends_fragments(const struct sa *sa)
 
 /* --- phases and jobs --- */
 
-/* phase_edge - AUTH is verified before EAP, a lease or our own AUTH follow. */
+/* phase_edge - the order of phases: AUTH is verified before EAP, a lease or our own AUTH. */
 static bool phase_edge(enum login_phase from, enum login_phase to)
 {
     switch (to) {
@@ -250,13 +251,13 @@ void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_re
 
 void login_lease_orphaned(struct ike *ike, const struct job *job)
 {
-    /* The session that asked is gone, and with it the way to name the lease: the session id was in
-     * the job's event, so the pools release by it. */
+    /* The session that asked is gone. The pools release by its number, which the job still
+     * knows. */
     struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
     event->session = job->session;
 }
 
-/* --- our side, as one intent --- */
+/* --- our side: one intent --- */
 
 void login_cancel_sa(struct sa *sa, nanos now)
 {
@@ -294,8 +295,8 @@ static enum ike_outcome login_ask(struct sa *sa, struct asking *asking,
 }
 
 /*
- * again_without - the peer announced the extension and yet cannot read what we made of it: once
- * more from the start, without the clone (A-08). The wish of the caller goes along.
+ * again_without - the peer announced the extension but could not read our group. Starts the login
+ * once more, without the clone (A-08). The new login takes over the caller's intent.
  */
 static void again_without(struct sa *sa, struct asking *asking, nanos now)
 {

@@ -21,17 +21,18 @@
 #include "ike/login/kept_message.h"
 #include "ike/terms/proposal.h"
 
-/* A Gateway's patience in EAP: for each message, since a person may have to type; for all of them.
- * Without EAP half_open_patience() says it. */
+/* How long a Gateway waits in EAP: for one message, since a person may have to type, and for all of
+ * them. half_open_patience() gives the time without EAP. */
 #define LOGIN_EAP_STEP_NS  (3 * 60 * NANOS_PER_SEC)
 #define LOGIN_EAP_TOTAL_NS (10 * 60 * NANOS_PER_SEC)
 #define LOGIN_HINT_NS      (2 * NANOS_PER_SEC)
 #define LOGIN_NONCE_LEN    32   /* at least half of the largest PRF key (RFC 7296 section 2.10) */
-#define LOGIN_AUTH_MAX     2048 /* octets of our AUTH data: RSA with 8192 bits, and more */
+#define LOGIN_AUTH_MAX     2048 /* limit of our AUTH data: an RSA signature of 8192 bits fits */
 #define LOGIN_MSK_MIN      64   /* RFC 3748 section 7.10 */
-#define LOGIN_EAP_MAX      8192 /* octets of an EAP packet of ours */
+#define LOGIN_EAP_MAX      8192 /* limit of our EAP packets */
 
-/* What a login waits for. login_phase_set() alone changes it, and checks the edge. */
+/* enum login_phase - the next thing that a login waits for. login_phase_set() alone changes it, and
+ * checks the edge. */
 enum login_phase {
     LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response; responder: its key exchange */
     LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
@@ -39,25 +40,25 @@ enum login_phase {
     LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
     LOGIN_WAITS_LEASE,  /* a job: inner addresses */
     LOGIN_WAITS_SIGN,   /* a job: our AUTH */
-    LOGIN_REFUSED,      /* responder: the time to say so (auth_wait.h) */
+    LOGIN_REFUSED,      /* responder: the time of its refusal (auth_wait.h) */
 };
 
 enum login_eap_stage {
     LOGIN_EAP_NONE,
     LOGIN_EAP_TALKS,    /* the conversation is on */
-    LOGIN_EAP_PROVEN,   /* Success was sent or received: the initiator's AUTH comes next */
-    LOGIN_EAP_CONFIRMS, /* the initiator's AUTH is there: the responder's AUTH comes next */
+    LOGIN_EAP_PROVEN,   /* Success was sent or received; the initiator's AUTH is next */
+    LOGIN_EAP_CONFIRMS, /* the initiator's AUTH is verified; the responder's AUTH is next */
 };
 
 /* struct login_eap - the conversation of the current round of the initiator. */
 struct login_eap {
     enum login_eap_stage stage;
-    uint32_t conversation; /* of the jobs; 0: none is open */
-    uint8_t identifier;    /* of the last Request (RFC 3748 section 4.1) */
+    uint32_t conversation; /* number of the conversation, for jobs; 0: none is open */
+    uint8_t identifier;    /* Identifier of the last Request (RFC 3748 section 4.1) */
     bool asked;            /* a Request has passed */
     bool success;          /* the packet of the job is a Success */
     unsigned n_packets;
-    struct secret key; /* MSK; empty: SK_p is the key (RFC 7296 section 2.16) */
+    struct secret key; /* MSK; empty: SK_p takes its place (RFC 7296 section 2.16) */
     size_t n_packet;
     uint8_t *packet; /* owned: to be sent */
 };
@@ -78,14 +79,14 @@ struct login_proof {
     size_t n_octets;
 };
 
-/* struct login_outgoing - what our next IKE_AUTH message holds. */
+/* struct login_outgoing - contents of our next IKE_AUTH message. */
 struct login_outgoing {
-    bool id;   /* a round of ours begins */
+    bool id;   /* ID payload: a round of ours begins */
     bool auth; /* CERT, AUTH: the proof of the round, or that of EAP's key */
-    bool eap;  /* the packet of struct login_eap */
+    bool eap;  /* EAP payload: the packet of struct login_eap */
 };
 
-/* struct login_peer - how the peer can verify us, as it announced. */
+/* struct login_peer - what the peer announced about the authentication that it can verify. */
 struct login_peer {
     bool multiple_auth, eap_only, hash_and_url;
     bool cert_wanted; /* CERTREQ came */
@@ -98,17 +99,16 @@ struct login_peer {
 };
 
 struct login {
-    struct ike_conn *conn; /* a reference; responder: the best guess by addresses, until IKE_AUTH */
+    struct ike_conn *conn;  /* reference; responder: a guess by addresses until IKE_AUTH */
     char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
-    struct ike_packet packet; /* initiator: for which that Child SA is wanted */
-    ike_session_id replaces;  /* initiator: a login anew beside this session; 0: none */
+    struct ike_packet packet; /* initiator: the packet that needs that Child SA */
+    ike_session_id replaces;  /* initiator: reauthenticates beside this session; 0 */
 
     struct ke *ke; /* owned */
     uint16_t ke_group;
     uint8_t ke_retries, cookie_retries;
     uint8_t n_cookie, cookie[LIMIT_COOKIE];
-    uint16_t hint; /* initiator: unauthenticated error notify of the responder, or of somebody else;
-                      0: none */
+    uint16_t hint; /* initiator: type of an unauthenticated error notify; 0: none */
     uint16_t n_ni, n_nr;
     uint8_t ni[LIMIT_NONCE], nr[LIMIT_NONCE];
     uint8_t *init_request, *init_response; /* owned: AUTH covers them (RFC 7296 section 2.15) */
@@ -117,15 +117,15 @@ struct login {
     struct sa *sa;
     struct half_open half_open;    /* responder, in ike->half_open or ike->patient */
     uint64_t request_key;          /* responder, in ike->logins_by_request; 0: not there */
-    struct proposal_choice choice; /* responder: what IKE_SA_INIT is answered with */
-    bool proven;                   /* responder: its source had returned a cookie */
+    struct proposal_choice choice; /* responder: the answer to the proposals of IKE_SA_INIT */
+    bool proven;                   /* responder: the source returned a cookie */
     nanos auth_came_ns;            /* responder: when IKE_AUTH arrived */
-    nanos refuse_at_ns;            /* responder: AUTH is wrong, and is refused then; 0: it is not */
+    nanos refuse_at_ns;            /* responder: AUTH is wrong, and refused then; 0: not */
 
-    /* what the peer announced in IKE_SA_INIT */
+    /* What the peer announced in IKE_SA_INIT. */
     bool nat_traversal, fragmentation, childless, keep_old;
     uint16_t keep_old_notify; /* the number that it announced */
-    uint16_t own_notify;      /* and that we did; 0: none */
+    uint16_t own_notify;      /* the number that we announced; 0: none */
 
     /* IKE_AUTH */
     enum login_phase phase;
@@ -138,38 +138,38 @@ struct login {
     struct ike_id local_id, remote_id; /* of the current rounds */
     size_t n_peer_id;
     uint8_t peer_id[4 + LIMIT_ID]; /* body of the peer's last ID payload */
-    nanos valid_until_ns;          /* of all proofs of the peer */
+    nanos valid_until_ns;          /* the earliest end of the peer's proofs */
     uint64_t grant;
-    struct ike_id proven_id;           /* what the session will carry; type 0: remote_id */
-    struct kept_message message;       /* the peer's current message, without a group */
+    struct ike_id proven_id;           /* identity of the session; type 0: remote_id */
+    struct kept_message message;       /* current message of the peer, without a group */
     struct kept_message first;         /* responder: the first request */
     struct kept_message group_message; /* combined.c: of the message with the last AUTH */
     uint32_t message_id;               /* responder: of the request */
     struct ike_path answer_path;       /* responder */
     bool chosen;                       /* responder: `conn` is certain */
-    bool own_id_sent; /* responder: IDr of a round that EAP proves was sent (RFC 5998) */
-    bool eap_refused; /* responder: EAP-Failure is what is said then */
-    bool eap_due;     /* responder: the first Request belongs into this response */
+    bool own_id_sent; /* responder: IDr of an EAP-proven round was sent (RFC 5998) */
+    bool eap_refused; /* responder: the refusal is an EAP-Failure */
+    bool eap_due;     /* responder: this response has the first EAP Request */
     bool patient;     /* responder: in ike->patient instead of ike->half_open */
     nanos began_ns;
     bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
-    uint32_t spi_in;   /* of the first Child SA */
+    uint32_t spi_in;   /* SPI of the first Child SA */
 
-    /* initiator: the clone that is to come with IKE_AUTH (combined.c) */
+    /* Initiator: the clone that we ask for in IKE_AUTH (combined.c). */
     bool clone;             /* the caller wants it */
     struct rekeying *group; /* owned; NULL: not asked for */
     uint64_t group_spi;
-    struct early *early[2]; /* owned; early_request.h: on this IKE SA, on the clone */
+    struct early *early[2]; /* owned; early_request.h: on this IKE SA, and on the clone */
 };
 
-/* login_notice_refusal - after NO_PROPOSAL_CHOSEN: what the peer says that it takes, as a notice.
- */
+/* login_notice_refusal - after NO_PROPOSAL_CHOSEN: emits a notice with the proposals that the peer
+ * takes, if it said so. */
 void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify);
 
 /*
- * login_is_hint - an IKE_SA_INIT response that only says no. Anyone could have sent it, so it is
- * remembered, and the responder has LOGIN_HINT_NS to say otherwise (RFC 7296 section 2.21.1).
+ * login_is_hint - an IKE_SA_INIT response holds nothing but a refusal. Anyone can forge it, so we
+ * only remember it. The responder has LOGIN_HINT_NS to contradict (RFC 7296 section 2.21.1).
  */
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
 
@@ -178,26 +178,26 @@ struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; r
 
 /* login_start - IKE_CMD_CONNECT. */
 int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
-/* login_cancel_sa - nobody wants this login any more. If IKE_AUTH is on its way the Gateway may
- * have a session by now: its answer is waited for, and the IKE SA deleted there. */
+/* login_cancel_sa - ends a login that nobody wants any more. If IKE_AUTH is outstanding, the
+ * Gateway may already have a session. Then we wait for the response and delete the IKE SA there. */
 void login_cancel_sa(struct sa *sa, nanos now);
-/* login_supersede - a login of the connection is through: the IKE_AUTH of one that was cancelled is
- * not sent again, since it would take the place of this one. */
+/* login_supersede - another login of the connection has succeeded. A cancelled login no longer
+ * retransmits its IKE_AUTH: it would replace the successful one. */
 void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now);
 
 /* login_answer_init - an IKE_SA_INIT request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
-/* login_init_agreed - the key exchange of a half-open IKE SA is done. */
+/* login_init_agreed - the key exchange of a half-open IKE SA has ended. */
 void login_init_agreed(struct sa *sa, nanos now);
 /* login_fragmentation - the peer may send SKF before there is a session. */
 bool login_fragmentation(const struct sa *sa);
-/* login_sends_fragments - and takes it from us. */
+/* login_sends_fragments - we may send fragments to the peer. */
 bool login_sends_fragments(const struct sa *sa);
 
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now);
-/* login_lease_orphaned - the lease came when the IKE SA was gone. */
+/* login_lease_orphaned - a lease came after the end of its IKE SA: releases it. */
 void login_lease_orphaned(struct ike *ike, const struct job *job);
 
 /* --- between the files --- */
@@ -214,14 +214,14 @@ uint8_t *login_copy(struct span octets, size_t *ret_len); /* from malloc; NULL: 
 /* login_derive - the keys of the IKE SA; the key exchange is over. ERR_CRYPTO, ERR_NO_MEMORY. */
 int login_derive(struct sa *sa, struct span peer_public) MUST_USE;
 
-/* login_refusal_due - the time has come to say that AUTH is wrong. */
+/* login_refusal_due - sends the refusal of AUTH after its wait. */
 void login_refusal_due(struct sa *sa, nanos now);
 
 /* login_conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
 unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path);
 
-/* login_conn_signs - a round of the peer is proven by a signature: we announce what we can verify.
- */
+/* login_conn_signs - a signature may prove a round of the peer, so we announce the algorithms that
+ * we verify. */
 bool login_conn_signs(const struct ike_conn *conn);
 
 /* IKE_SA_INIT, our side */
@@ -234,20 +234,19 @@ struct verdict login_ask_begin(struct sa *sa, nanos now);
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
 
-/* login_resume - the exchange goes on after a job. A login that failed takes its IKE SA along. */
+/* login_resume - continues the exchange after a job. If the login failed, its IKE SA ends. */
 void login_resume(struct sa *sa, struct verdict verdict, nanos now);
 
-/* What follows the jobs: on the End User's side, and on the Gateway's. */
+/* What follows a job: End User, Gateway. */
 struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
                                   const struct ike_result *result, nanos now);
 void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                            nanos now);
 
-/* login_patience - responder: an EAP message of the peer came: it has time for the next one. */
+/* login_patience - responder: an EAP message of the peer arrived. It gets time for the next one. */
 void login_patience(struct sa *sa, nanos now);
 
-/* login_delete_unwanted - the peer has a Child SA of which there is no half here: it goes there as
- * well. */
+/* login_delete_unwanted - sends a Delete for a Child SA that the peer has and we do not. */
 void login_delete_unwanted(struct sa *sa, uint32_t spi_in);
 
 #endif

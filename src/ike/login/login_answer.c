@@ -44,7 +44,7 @@ static void notice_refusal(struct sa *sa, const char *why)
     event_notice(sa, "login of %s refused: %s", identity_print(&sa->login->remote_id, peer), why);
 }
 
-/* refuse - RFC 7296 section 2.21.2: the response says so, and the IKE SA ends. */
+/* refuse - RFC 7296 section 2.21.2: refuses in the response, and the IKE SA ends. */
 static void refuse(struct sa *sa, uint16_t notify, const char *why, nanos now)
 {
     struct wire_builder reply;
@@ -56,8 +56,8 @@ static void refuse(struct sa *sa, uint16_t notify, const char *why, nanos now)
         sa_down(sa, IKE_PEER_AUTH_FAILED, now);
 }
 
-/* refuse_later - AUTH or EAP failed. The peer hears it when auth_wait.h says so, whatever the reason
- * is; until then the IKE SA stays half-open. */
+/* refuse_later - AUTH or EAP failed. auth_wait.h says when the peer is told, the same for every
+ * reason. Until then the IKE SA stays half-open. */
 static void refuse_later(struct sa *sa, const char *why, nanos now)
 {
     struct login *login = sa->login;
@@ -72,7 +72,7 @@ static void refuse_later(struct sa *sa, const char *why, nanos now)
     sa_touch(sa);
 }
 
-/* add_failure - EAP-Failure: of the method, or one of ours. */
+/* add_failure - adds EAP-Failure: the packet of the method, or one of our own. */
 static void add_failure(const struct login_eap *eap, struct wire_builder *reply)
 {
     const uint8_t failure[] = {EAP_FAILURE, eap->identifier, 0, 4};
@@ -97,7 +97,7 @@ void login_refusal_due(struct sa *sa, nanos now)
 
 /* --- the session --- */
 
-/* last_response - the response to this request ends the login. */
+/* last_response - whether the response to this request ends the login. */
 static bool last_response(const struct login *login)
 {
     bool confirms = login->eap.stage == LOGIN_EAP_CONFIRMS;
@@ -106,8 +106,8 @@ static bool last_response(const struct login *login)
            (login->ours.over || (login_own_last(login) && confirms == eap_only));
 }
 
-/* begin_session - the peer has proven all rounds: from here on there is a session, though not yet
- * an established one. false: refused. */
+/* begin_session - the peer has proven all rounds: creates its session, not established yet. false:
+ * the peer was refused. */
 static bool begin_session(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -139,19 +139,19 @@ static bool begin_session(struct sa *sa, nanos now)
         refuse(sa, N_AUTHENTICATION_FAILED, "it has max_sessions sessions already", now);
         return false;
     }
-    /* RFC 4555 section 3.9: the peer forbids NATs, and there is one */
+    /* RFC 4555 section 3.9: the peer forbids NATs, but there is one. */
     uint16_t refusal =
         login->conn->mobike ? mobike_refusal(sa, &first, &login->answer_path, false) : 0;
     if (refusal != 0) {
         refuse(sa, refusal, "it forbids NATs, and its addresses were changed", now);
         return false;
     }
-    if (alone) /* before the lease: what it had is free again, for it before all others */
+    if (alone) /* before the lease, so the peer can get its previous address again */
         session_initial_contact(session, now);
     return true;
 }
 
-/* ask_lease - false: no address is asked for or served. */
+/* ask_lease - emits the job. false: the peer asks for no address, or we serve none. */
 static bool ask_lease(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -212,7 +212,7 @@ static void commit_login(struct sa *sa, struct answering *answering)
     sa->login = login_free(sa->ike, sa->login);
 }
 
-/* add_child - the Child SA of the response, or the notify why there is none. */
+/* add_child - adds the first Child SA to the response, or the notify that refuses it. */
 static void add_child(struct sa *sa, const struct wire_message *first, struct wire_builder *reply,
                       struct auth_commit *commit)
 {
@@ -237,7 +237,7 @@ static void add_child(struct sa *sa, const struct wire_message *first, struct wi
     commit->child = true;
 }
 
-/* add_outcome - what the last response says of addresses, abilities, Child SA and clone. */
+/* add_outcome - the rest of the last response: addresses, abilities, Child SA and clone. */
 static void add_outcome(struct sa *sa, struct answering *answering, struct auth_commit *commit)
 {
     struct login *login = sa->login;
@@ -252,7 +252,7 @@ static void add_outcome(struct sa *sa, struct answering *answering, struct auth_
     if (sa->session->mobike || ike_conn_rfc7791(login->conn))
         login_abilities_add(sa, login->conn, reply);
     auth_lifetime_add(sa->session, reply);
-    /* where the address or the Child SA was refused, there is nothing to clone for */
+    /* a login without its address or Child SA needs no clone */
     if (commit->child || (wire_find(&first, WIRE_PAYLOAD_SA, NULL) == NULL && !login->lease_failed))
         commit->clone = combined_answer(sa, &group, reply, answering->now);
 }
@@ -295,7 +295,7 @@ static void respond_last(struct sa *sa, struct answering *answering)
 {
     struct auth_commit *commit = calloc(1, sizeof(*commit));
     if (commit == NULL) {
-        sa_down(sa, IKE_LIMIT, answering->now); /* what is verified once is not verified again */
+        sa_down(sa, IKE_LIMIT, answering->now); /* the proof cannot be verified a second time */
         return;
     }
     answering->state = commit;
@@ -312,7 +312,7 @@ static void respond(struct sa *sa, nanos now)
     struct login *login = sa->login;
     struct wire_builder reply;
     struct answering answering = reply_of(sa, &reply, now);
-    sa->path = login->answer_path; /* it may have come from port 4500 */
+    sa->path = login->answer_path; /* the request may have come from port 4500 */
     add_proof(sa, &reply);
     if (last_response(login)) {
         respond_last(sa, &answering);
@@ -322,19 +322,18 @@ static void respond(struct sa *sa, nanos now)
     own_round_sent(sa);
     login_phase_set(login, LOGIN_WAITS_AUTH);
     answer_later_send(sa, &answering);
-    if (sa->theirs.next_id == expected) /* no memory, and the state has moved on */
+    if (sa->theirs.next_id == expected) /* no memory for the response, and the state has moved on */
         sa_down(sa, IKE_LIMIT, now);
 }
 
-/* own_round_due - this response begins a round of ours. AUTH by EAP's key takes the place of one.
- */
+/* own_round_due - this response begins a round of ours, unless it holds AUTH by the key of EAP. */
 static bool own_round_due(const struct login *login)
 {
     return !login->ours.over && !login->out.id && !login->out.auth &&
            login->eap.stage != LOGIN_EAP_CONFIRMS && !login->own_id_sent;
 }
 
-/* begin_own_round - true: a job was emitted. */
+/* begin_own_round - true: emitted a job for our AUTH. */
 static bool begin_own_round(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -347,7 +346,8 @@ static bool begin_own_round(struct sa *sa)
     return true;
 }
 
-/* answer_step - the next step of the request in hand; the response, when nothing is left. */
+/* answer_step - takes the next step of the current request. After the last step the response
+ * leaves. */
 static void answer_step(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -384,7 +384,8 @@ static void answer_step(struct sa *sa, nanos now)
 
 /* --- the request --- */
 
-/* conn_choose - the connection for the first request; it is kept for all rounds. false: refused. */
+/* conn_choose - chooses the connection at the first request. It stays for all rounds. false: the
+ * peer was refused. */
 static bool conn_choose(struct sa *sa, const struct wire_message *request, const struct ike_id *idr,
                         uint8_t auth_method, nanos now)
 {
@@ -451,7 +452,7 @@ static enum answer_verdict read_confirmation(struct sa *sa, struct answering *an
     return ANSWER_LATER;
 }
 
-/* read_round - IDi of a round, and AUTH unless EAP is to prove it. */
+/* read_round - reads IDi of a round, and AUTH unless EAP proves the round. */
 static enum answer_verdict read_round(struct sa *sa, struct answering *answering,
                                       const struct wire_auth *auth)
 {
@@ -497,7 +498,7 @@ static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
     return fail(answering, N_INVALID_SYNTAX);
 }
 
-/* in_order - the payloads of the request are those that the state of the login waits for. */
+/* in_order - the request has the payloads that the state of the login waits for. */
 static bool in_order(const struct login *login, const struct wire_message *request, bool auth)
 {
     bool id = wire_find(request, WIRE_PAYLOAD_IDi, NULL) != NULL;
@@ -513,8 +514,8 @@ static bool in_order(const struct login *login, const struct wire_message *reque
     return false;
 }
 
-/* request_keep - the request for the jobs, and the group of the one with the last AUTH. false: a group
- * where none can be (docs/protocol.md section 6), or no memory. */
+/* request_keep - keeps the request for its jobs, and the group of the request with the last AUTH.
+ * false: a group in another request (docs/protocol.md section 6), or no memory. */
 static bool request_keep(struct login *login, const struct wire_message *request, bool auth)
 {
     struct wire_message own, group;

@@ -68,7 +68,7 @@ static void add_child(struct sa *sa, struct wire_builder *request)
     ordered_esp_offer(sa, request);
 }
 
-/* add_terms - what the first request says once for the whole login, behind AUTH. */
+/* add_terms - the part of the first request that concerns the login as a whole. It follows AUTH. */
 static void add_terms(struct sa *sa, struct wire_builder *request)
 {
     struct login *login = sa->login;
@@ -94,7 +94,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
     if (out->id)
         wire_add_id(request, WIRE_PAYLOAD_IDi, login->local_id.type,
                     span_of(login->local_id.data, login->local_id.len));
-    /* Section 2.4: only if we know of no other IKE SA with this peer. */
+    /* Section 2.4: only if we know no other IKE SA with this peer. */
     if (first && first_contact(sa))
         wire_add_notify(request, N_INITIAL_CONTACT, (struct span){0});
     if (first) {
@@ -118,14 +118,15 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
     return IKE_OK;
 }
 
-/* --- what comes next --- */
+/* --- the next step --- */
 
 static struct verdict failed(enum ike_outcome outcome)
 {
     return verdict_done(outcome);
 }
 
-/* begin_round - a round of ours: AUTH at once, or EAP, which the Gateway begins. */
+/* begin_round - begins a round of ours: with AUTH at once, or with EAP, which the Gateway
+ * starts. */
 static struct verdict begin_round(struct sa *sa)
 {
     struct login *login = sa->login;
@@ -154,7 +155,7 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
 
 static struct verdict login_through(struct sa *sa, nanos now);
 
-/* login_go_on - all that the response brought is proven: the next request, or the end. */
+/* login_go_on - everything in the response is proven: sends the next request or ends the login. */
 static struct verdict login_go_on(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -171,10 +172,10 @@ static struct verdict login_go_on(struct sa *sa, nanos now)
     if (!login->ours.over)
         return begin_round(sa);
     return login->theirs.over ? login_through(sa, now)
-                              : next; /* an empty request for their next round */
+                              : next; /* an empty request asks for the Gateway's next round */
 }
 
-/* own_round_over - the Gateway went on: it accepts our proof of the round. */
+/* own_round_over - the Gateway continues, so it accepted our proof of this round. */
 static void own_round_over(struct login *login)
 {
     if (login_own_last(login))
@@ -193,8 +194,8 @@ static void peer_round_over(struct login *login)
 
 /* --- the response --- */
 
-/* tell_and_leave - we do not accept the peer, which believes that all is well: it is told (RFC 7296
- * section 2.21.2), once; an answer is not waited for. */
+/* tell_and_leave - we refuse the peer, which believes that the login succeeded. Sends one
+ * INFORMATIONAL request (RFC 7296 section 2.21.2) and waits for no response. */
 static void tell_and_leave(struct sa *sa, uint16_t notify)
 {
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
@@ -223,8 +224,8 @@ static struct verdict not_proven(struct sa *sa, enum ike_outcome outcome, const 
     return not_accepted(sa, outcome, N_AUTHENTICATION_FAILED);
 }
 
-/* read_eap - the packet of the response, once the Gateway's AUTH in the same response is
- * verified (A19). */
+/* read_eap - reads the EAP packet of the response, after the Gateway's AUTH in it was verified
+ * (A19). */
 static struct verdict read_eap(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -244,7 +245,7 @@ static struct verdict read_eap(struct sa *sa, nanos now)
     return failed(IKE_INVALID_SYNTAX);
 }
 
-/* check_confirmation - the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
+/* check_confirmation - verifies the Gateway's AUTH by the key of EAP (RFC 7296 section 2.16). */
 static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *auth, nanos now)
 {
     struct login *login = sa->login;
@@ -263,7 +264,7 @@ static struct verdict check_confirmation(struct sa *sa, const struct wire_auth *
     return read_eap(sa, now);
 }
 
-/* read_round - IDr and AUTH of a round of the Gateway. */
+/* read_round - reads IDr and AUTH of a round of the Gateway. */
 static struct verdict read_round(struct sa *sa, const struct wire_message *response,
                                  const struct wire_auth *auth)
 {
@@ -282,15 +283,15 @@ static struct verdict read_round(struct sa *sa, const struct wire_message *respo
     return login_verify(sa, auth) == 0 ? later : failed(IKE_LIMIT);
 }
 
-/* round_due - the response must hold a round of the Gateway: its first one always; a later one, as
- * soon as nothing else keeps it waiting. */
+/* round_due - the response must hold a round of the Gateway. Its first response always does; a
+ * later one does once our own rounds are over. */
 static bool round_due(const struct login *login)
 {
     return !login->theirs.over &&
            (login->theirs.round == 0 ? login->eap.stage != LOGIN_EAP_CONFIRMS : login->ours.over);
 }
 
-/* refuses_child - an error notify that costs the Child SA, not the login (RFC 7296 section 1.2). */
+/* refuses_child - this error refuses the Child SA, not the login (RFC 7296 section 1.2). */
 static bool refuses_child(uint16_t notify)
 {
     return notify == N_NO_PROPOSAL_CHOSEN || notify == N_TS_UNACCEPTABLE ||
@@ -298,7 +299,7 @@ static bool refuses_child(uint16_t notify)
            notify == N_FAILED_CP_REQUIRED || notify == N_NO_ADDITIONAL_SAS;
 }
 
-/* refuses_login - the response says only that the login is over. */
+/* refuses_login - the response holds nothing but a refusal of the login. */
 static bool refuses_login(const struct wire_message *response)
 {
     struct wire_notify notify;
@@ -307,7 +308,7 @@ static bool refuses_login(const struct wire_message *response)
            wire_notify_error(response, &notify) && !refuses_child(notify.type);
 }
 
-/* refused_by_eap - EAP-Failure, perhaps without anything that proves the Gateway. */
+/* refused_by_eap - the response has EAP-Failure, perhaps without a proof of the Gateway. */
 static bool refused_by_eap(const struct login *login, const struct wire_message *response)
 {
     const struct wire_payload *eap = wire_find(response, WIRE_PAYLOAD_EAP, NULL);
@@ -316,7 +317,7 @@ static bool refused_by_eap(const struct login *login, const struct wire_message 
            wire.code == EAP_FAILURE;
 }
 
-/* eap_only - RFC 5998: the Gateway's first round is proven by EAP, so that only IDr is here. */
+/* eap_only - RFC 5998: EAP proves the Gateway's first round, so the response has only IDr. */
 static struct verdict eap_only(struct sa *sa, const struct wire_message *response, nanos now)
 {
     struct login *login = sa->login;
@@ -328,7 +329,8 @@ static struct verdict eap_only(struct sa *sa, const struct wire_message *respons
     return read_eap(sa, now);
 }
 
-/* unconfirmed - no AUTH by the key of EAP. A peer that says no error believes that all is well. */
+/* unconfirmed - AUTH by the key of EAP is missing. Without an error notify the peer believes that
+ * the login succeeded, so it is told. */
 static struct verdict unconfirmed(struct sa *sa, const struct wire_message *response)
 {
     struct wire_notify notify;
@@ -429,8 +431,8 @@ struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
 
 /* --- the end --- */
 
-/* first_child - the Child SA of the response, if it has one. An error here costs the Child SA, not
- * the IKE SA (section 1.2). */
+/* first_child - accepts the Child SA of the response, if it has one. An error here refuses the
+ * Child SA, not the IKE SA (section 1.2). */
 static enum ike_outcome first_child(struct sa *sa, const struct wire_message *response, nanos now,
                                     struct child **ret_child, uint16_t *ret_notify)
 {
@@ -445,7 +447,7 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
         return IKE_OK; /* childless */
     if (conn->n_vips > 0 && sa->session->config.n_addresses == 0 &&
         wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
-        return IKE_ADDRESS_FAILURE; /* without the address that was asked for there is no use */
+        return IKE_ADDRESS_FAILURE; /* useless without the address that we asked for */
     if (wire_find(response, WIRE_PAYLOAD_SA, NULL) == NULL) {
         struct wire_notify why;
         if (wire_notify_error(response, &why))
@@ -455,7 +457,7 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
         return verdict.outcome;
     }
     if (conn->n_vips > 0)
-        child_ts_any(sa, terms.policy, &local); /* the offer did not know the address yet */
+        child_ts_any(sa, terms.policy, &local); /* our offer did not know the address yet */
     else
         child_ts_own(sa, terms.policy, &local);
     child_ts_peer(sa, terms.policy, &remote);

@@ -20,7 +20,7 @@ static bool algorithms_fit(const struct ike_conn *conn, const struct sa *sa)
     return proposal_select(&conn->proposals, &wire, WIRE_PROTO_IKE, wish, &choice);
 }
 
-/* auth_fits - several connections may differ in nothing but authentication. */
+/* auth_fits - several connections may differ in authentication only. */
 static bool auth_fits(const struct ike_conn *conn, const struct sa *sa,
                       const struct login_claim *claim)
 {

@@ -9,7 +9,7 @@ struct login_claim {
     const struct ike_id *idi, *idr; /* idr NULL: none */
     uint8_t auth_method;            /* 0: no AUTH payload: EAP */
     bool more_rounds;               /* with AUTH: ANOTHER_AUTH_FOLLOWS */
-    bool any_auth;                  /* leave the three above aside: to say why none fits */
+    bool any_auth;                  /* ignore the three above: to find out why no connection fits */
 };
 
 /* login_choose - the Gateway's connection, by identities and authentication among those that fit

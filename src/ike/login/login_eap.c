@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "ike/login/login_rounds.h"
 
-/* policy_of - the round that EAP proves: always one of the End User's. */
+/* policy_of - the policy of the round that EAP proves. It is always a round of the End User. */
 static const struct ike_auth_policy *policy_of(const struct sa *sa)
 {
     return sa_original_initiator(sa) ? login_own_policy(sa->login) : login_peer_policy(sa->login);
@@ -93,7 +93,7 @@ enum login_eap_came login_eap_recv(struct sa *sa, struct span packet)
     return eap_job_emit(sa, packet) == 0 ? LOGIN_EAP_ASKED : LOGIN_EAP_BAD;
 }
 
-/* keep_packet - of our own side's method: it is checked as well, since it may be taken over. */
+/* keep_packet - checks a packet of our own method, too: its process may be taken over. */
 static bool keep_packet(struct login_eap *eap, struct span packet, uint8_t code)
 {
     struct wire_eap wire;
@@ -115,7 +115,7 @@ static bool keep_packet(struct login_eap *eap, struct span packet, uint8_t code)
     return true;
 }
 
-/* close_conversation - the method has said its last word. */
+/* close_conversation - the method has finished. */
 static void close_conversation(struct login_eap *eap)
 {
     eap->conversation = 0;
@@ -129,11 +129,11 @@ static enum login_eap_said proven(struct sa *sa, const struct ike_result *result
     bool peer = sa_original_initiator(sa);
     bool key = result->msk.len >= LOGIN_MSK_MIN && result->msk.len <= SECRET_CAP;
     close_conversation(eap);
-    /* A20, A22: only the authenticator's Success ends it, with a key where one is needed */
+    /* A20, A22: only the authenticator's Success ends it, with a key if one is needed. */
     if ((result->msk.len > 0 && !key) || (!key && login_eap_need_key(login)) ||
         (peer && !eap->success) || (!peer && !keep_packet(eap, result->eap_packet, EAP_SUCCESS)) ||
         (!peer && !login_proven(login, &result->proof, now))) {
-        eap->n_packet = 0; /* it may be a Success */
+        eap->n_packet = 0; /* the packet may be a Success */
         return LOGIN_EAP_REFUSES;
     }
     secret_set(&eap->key, result->msk);

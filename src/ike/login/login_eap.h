@@ -23,27 +23,28 @@ enum login_eap_came {
     LOGIN_EAP_ASKED,  /* a job was emitted */
 };
 
-/* login_eap_begin - authenticator: the job that makes the first Request. ERR_NO_MEMORY. */
+/* login_eap_begin - authenticator: emits the job that makes the first Request. ERR_NO_MEMORY. */
 int login_eap_begin(struct sa *sa) MUST_USE;
 
-/* login_eap_recv - a packet of the other side in an open conversation. */
+/* login_eap_recv - takes a packet of the peer in an open conversation. */
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet);
 
 enum login_eap_said {
-    LOGIN_EAP_SENDS,   /* eap.packet goes out; the conversation goes on or (authenticator) ends */
-    LOGIN_EAP_PROVES,  /* peer: Success; nothing goes out but AUTH */
-    LOGIN_EAP_REFUSES, /* it failed. Authenticator: eap.packet is the Failure, or empty */
+    LOGIN_EAP_SENDS,   /* send eap.packet; the conversation continues or (authenticator) ends */
+    LOGIN_EAP_PROVES,  /* peer: Success; only AUTH is sent */
+    LOGIN_EAP_REFUSES, /* failure. Authenticator: eap.packet is the Failure, or empty */
 };
 
-/* login_eap_said - the result of a job. On success the key is kept and the stage is PROVEN. A
- * success that makes no sense is a refusal: before a Success of the peer (A20), without the key
- * that is needed, or with one that is too short. */
+/* login_eap_said - takes the result of a job. A success keeps the key and sets the stage PROVEN. A
+ * success is refused before a Success of the peer (A20), without a key that is needed, or with a
+ * key that is too short. */
 enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *result, nanos now);
 
-/* login_eap_need_key - the AUTH of the Gateway is that of EAP alone (RFC 5998 section 3). */
+/* login_eap_need_key - the Gateway is proven by EAP alone, so the method must have a key (RFC 5998
+ * section 3). */
 bool login_eap_need_key(const struct login *login);
 
-/* login_eap_end - the conversation is over for us; wipes the key. */
+/* login_eap_end - ends the conversation and wipes the key. */
 void login_eap_end(struct ike *ike, struct login *login);
 
 #endif

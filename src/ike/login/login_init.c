@@ -26,8 +26,8 @@
 
 /* --- what both sides announce --- */
 
-/* add_auth_abilities - what the peer needs to know to authenticate. A responder does not know the
- * connection yet: it speaks for all that fit the addresses. */
+/* add_auth_abilities - announces how the peer may authenticate. A responder does not know the
+ * connection yet, so it announces for all that fit the addresses. */
 static void add_auth_abilities(struct sa *sa, struct wire_builder *message, bool response)
 {
     const struct ike_conn *conns[CANDIDATES];
@@ -140,7 +140,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
         login->n_ni = LOGIN_NONCE_LEN;
         random_fill(sa->ike->random, login->ni, login->n_ni);
     }
-    /* Section 2.6: the cookie comes first, and everything else is as it was. */
+    /* Section 2.6: the cookie comes first, the rest of the request is unchanged. */
     if (login->n_cookie > 0)
         wire_add_notify(request, N_COOKIE, span_of(login->cookie, login->n_cookie));
     proposal_to_wire(&conn->proposals, (struct span){0}, true, &offer);
@@ -190,7 +190,7 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
     return verdict_error(response);
 }
 
-/* has_sequel - whether the exchange goes on from this response. */
+/* has_sequel - the response leads to a next request. */
 static bool has_sequel(const struct login *login, const struct wire_message *response)
 {
     struct wire_notify notify;
@@ -217,7 +217,7 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
     return true;
 }
 
-/* keep_request - the octets that went out last: AUTH covers them. */
+/* keep_request - keeps the octets of the last request, since AUTH covers them. */
 static bool keep_request(struct sa *sa)
 {
     free(sa->login->init_request);
@@ -278,7 +278,8 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     sa->session->peer_notify = login->keep_old_notify;
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
-    /* IDr names one identity (RFC 7296 section 2.15); which of many it is the responder says */
+    /* IDr names one identity (RFC 7296 section 2.15). With several allowed, the responder
+     * chooses. */
     if (!identity_is_pattern(&login->conn->remote[0].id))
         login->remote_id = login->conn->remote[0].id;
     login_phase_set(login, LOGIN_WAITS_AUTH);

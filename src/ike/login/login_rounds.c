@@ -85,7 +85,7 @@ bool login_method_fits(enum ike_auth_method method, uint8_t auth_method)
     return false;
 }
 
-/* octets_of - what AUTH of one side covers (RFC 7296 section 2.15), as views. */
+/* octets_of - the octets that AUTH of one side covers (RFC 7296 section 2.15), as views. */
 static struct auth_octets octets_of(const struct sa *sa, bool ours, uint8_t room[4 + LIMIT_ID])
 {
     const struct login *login = sa->login;
@@ -106,12 +106,12 @@ int login_shared_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PR
     uint8_t room[4 + LIMIT_ID];
     const struct secret *key = &sa->login->eap.key;
     struct auth_octets octets = octets_of(sa, ours, room);
-    /* RFC 7296 section 2.16: without a key of the method, SK_pi and SK_pr */
+    /* RFC 7296 section 2.16: without a key of the method, SK_pi and SK_pr are the keys. */
     struct span secret = key->len > 0 ? secret_span(key) : octets.sk_p;
     return auth_octets_shared(sa->ike->crypto, &octets, secret, out);
 }
 
-/* encoding_fits - a CERT payload that we asked for; others are skipped. */
+/* encoding_fits - the CERT payload has an encoding that we asked for. Others are skipped. */
 static bool encoding_fits(const struct ike_conn *conn, uint8_t encoding)
 {
     bool url = encoding == CERT_HASH_URL || encoding == CERT_HASH_URL_BUNDLE;
@@ -132,7 +132,7 @@ static void read_certs(const struct login *login, struct ike_auth_job *job)
     }
 }
 
-/* spans_of - each span of a job whose octets have to outlive the call. */
+/* spans_of - lists the spans of a job, whose octets have to outlive the call. */
 static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
 {
     struct span *all[] = {
@@ -145,7 +145,7 @@ static size_t spans_of(struct ike_auth_job *job, struct span *ret_spans[])
     return n;
 }
 
-/* auth_job_emit - the job, with copies of all its octets. */
+/* auth_job_emit - emits the job with copies of all its octets. */
 static int auth_job_emit(struct sa *sa, enum ike_event_kind kind, struct ike_auth_job *job)
 {
     struct span *spans[8 + LIMIT_CERTS];
@@ -280,7 +280,7 @@ void login_proof_add(const struct login *login, struct wire_builder *message)
 
 /* --- what the peer's proof brings --- */
 
-/* text_fits - "*@example" stands for all that ends so, and only a pattern is compared so. */
+/* text_fits - a pattern "*@example" matches every text that ends so. Other texts must be equal. */
 static bool text_fits(const char *pattern, const char *text)
 {
     size_t n = strlen(pattern), len = strlen(text);
@@ -289,8 +289,8 @@ static bool text_fits(const char *pattern, const char *text)
     return len >= n - 1 && strcmp(pattern + 1, text + len - (n - 1)) == 0;
 }
 
-/* eap_identity_fits - the identity that EAP proved is the one that the policy demands: its eap_id,
- * or without one the ID payload (security: the peer must not be somebody else than it says). */
+/* eap_identity_fits - EAP proved the identity that the policy demands: its eap_id, or the ID
+ * payload. Otherwise a peer could be somebody else than it claims. */
 static bool eap_identity_fits(const struct login *login, const char *identity)
 {
     const struct ike_auth_policy *policy = login_peer_policy(login);
@@ -374,7 +374,7 @@ void login_hashes_add(struct wire_builder *message)
     wire_add_notify(message, N_SIGNATURE_HASH_ALGORITHMS, span_of(hashes, sizeof(hashes)));
 }
 
-/* announce - one announcement of RFC 9593 section 3.2, for whichever CA. */
+/* announce - one announcement of RFC 9593 section 3.2, for any CA. */
 static void announce(struct writer *w, uint8_t method, const struct signature_scheme *scheme)
 {
     size_t at = w->len;
@@ -411,7 +411,7 @@ static void read_certreqs(struct login_peer *peer, const struct wire_message *me
         if (!wire_certreq_read(payload->body, &request))
             continue;
         peer->cert_wanted |= request.encoding == CERT_X509 || request.encoding == CERT_RAW_KEY;
-        /* A15: key ids beyond the limit are not looked at */
+        /* A15: key ids beyond the limit are ignored */
         size_t room = sizeof(peer->ca_ids) - peer->n_ca_ids;
         size_t take = request.encoding != CERT_X509 ? 0
                       : request.data.len < room     ? request.data.len
@@ -422,7 +422,7 @@ static void read_certreqs(struct login_peer *peer, const struct wire_message *me
     }
 }
 
-/* read_methods - announcements of RFC 9593 that are whole; the holder of the key reads them. */
+/* read_methods - keeps the whole announcements of RFC 9593. The holder of the key reads them. */
 static void read_methods(struct login_peer *peer, struct span data)
 {
     struct reader r = reader_of(data);
