@@ -137,7 +137,8 @@ static void job(struct scale *scale, struct side *side, const struct ike_event *
     if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         party_auth(side->crypto, psk, event, auth, &result);
     else if (event->kind == IKE_EV_LEASE)
-        result.error = pools_lease(side->pools, &event->lease, event->session, &result.config);
+        result.error =
+            pools_lease(side->pools, &event->lease, NULL, event->session, &result.config);
     else if (event->kind != IKE_EV_CHILD_INSTALL)
         return;
     ike_complete(side->ike, event->job, &result, scale->now);

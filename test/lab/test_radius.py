@@ -84,6 +84,81 @@ def test_session_timeout(world):
     wait(lambda: server.counters()["Access-Accepts"] >= 2, "a second login", 30)
 
 
+def granted(world, replies, conn=None, lab=None, **keys):
+    """A login to which the server grants `replies`; returns both ends and the server."""
+    lab = lab or world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, replies)}).start()
+    eu, gw = ends(world, lab, conn=conn, **keys)
+    return lab, server, eu, gw
+
+
+def test_grant(world):
+    """Inner addresses and name servers are those that the server names."""
+    vips = {"vips": "0.0.0.0, ::"}
+    _, _, eu, gw = granted(world, ["Framed-IP-Address = 10.30.0.77", "Framed-IPv6-Address = fd30::77", "MS-Primary-DNS-Server = 10.20.0.53",
+                                   "DNS-Server-IPv6-Address = fd20::53"], vips, pools="inner, inner6")
+    assert eu.initiate("net")["success"] == "yes"
+    session, = eu.sessions()
+    assert session["config"]["addresses"] == ["10.30.0.77", "fd30::77"]
+    assert sorted(session["config"]["dns"]) == ["10.20.0.53", "fd20::53"]
+    assert gw.sessions()[0]["config"]["addresses"] == ["10.30.0.77", "fd30::77"]
+
+
+def test_grant_out_of_bounds(world):
+    """An address of no pool of the connection is not given, and no other takes its place."""
+    _, _, eu, gw = granted(world, ["Framed-IP-Address = 10.20.0.2"])
+    assert eu.initiate("net")["success"] == "no"
+    gw.wait_log("event=lease-failed")
+
+
+@pytest.mark.parametrize("name, address_", (("guests", "10.31.0.1"), ("nobody", None)))
+def test_grant_of_a_pool(world, name, address_):
+    """Framed-Pool chooses among the pools of the connection."""
+    lab = world.lab()
+    Freeradius(lab, "host", {USER: (PASSWORD, [f'Framed-Pool = "{name}"'])}).start()
+    conn = {"remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}, "pools": "inner, guests"}
+    world.ikatd(lab, "gw", gateway(conn, top=radius(AAA) | {"pools": {"guests": {"addrs": "10.31.0.0/24"}}}))
+    eu = world.ikatd(lab, "eu", end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, top=secrets()))
+    assert eu.initiate("net")["success"] == ("yes" if address_ else "no")
+    assert [session["config"]["addresses"] for session in eu.sessions()] == ([[address_]] if address_ else [])
+
+
+@pytest.mark.parametrize("reply, let_in", (('Filter-Id = "staff"', True), ('Filter-Id = "guests"', False), ('Class = "staff"', False)))
+def test_groups(world, reply, let_in):
+    """Only people of a group may log in. Class names none without class_group."""
+    lab = world.lab()
+    Freeradius(lab, "host", {USER: (PASSWORD, [reply])}).start()
+    remote = {"auth": "eap-radius", "eap_id": "%any", "id": "%any", "groups": "managers, staff"}
+    gw = world.ikatd(lab, "gw", gateway({"remote": remote}, top=radius(AAA)))
+    eu = world.ikatd(lab, "eu", end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, top=secrets()))
+    assert eu.initiate("net")["success"] == ("yes" if let_in else "no")
+    if not let_in:
+        gw.wait_log("the RADIUS server names none of the groups")
+
+
+def test_idle_timeout(world):
+    """A session that carries nothing on any path for Idle-Timeout ends, with both. One that carries something stays."""
+    lab, _, eu, gw = granted(world, ["Idle-Timeout = 6"], paths())
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    lab.run("eu", "ping", "-c8", "-i1", "-W5", address("lan", "host"))
+    assert len(gw.established()) == 2
+    wait(lambda: not gw.sessions(), "the session is over", 20)
+    assert "reason=\"Idle-Timeout\"" in gw.log()
+
+
+def test_session_timeout_of_clones(world):
+    """No login, no session: when Session-Timeout is over and the server lets nobody in, all paths are down."""
+    lab, server, eu, gw = granted(world, ["Session-Timeout = 12"], paths())
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    assert len(gw.established()) == 2
+    server.stop()
+    wait(lambda: not gw.established() and not gw.children(), "no IKE SA and no Child SA is left", 30)
+    gw.wait_log("event=session-down")
+    assert "reason=expired" in gw.log()
+
+
 def test_hostapd(world):
     lab = world.lab()
     server = Hostapd(lab, "host", f'"{USER}" MSCHAPV2 "{PASSWORD}"\n').start()

@@ -116,7 +116,7 @@ int sim_lease_give(struct sim_host *host, const struct ike_event *event,
 {
     struct sim *sim = host->sim;
     struct sim_lease *lease = host->leases;
-    int err = pools_lease(host->pools, &event->lease, event->session, ret_config);
+    int err = pools_lease(host->pools, &event->lease, NULL, event->session, ret_config);
     if (err != 0)
         return err;
     while (lease < host->leases + SIM_LEASES && lease->owner != 0)

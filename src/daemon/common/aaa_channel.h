@@ -7,6 +7,13 @@
 #include "daemon/common/eap_channel.h"
 #include "radius/radius.h"
 
+#define AAA_GROUPS 8
+
+struct aaa_groups {
+    uint32_t n;
+    char names[AAA_GROUPS][LIMIT_NAME];
+};
+
 enum aaa_request_kind {
     AAA_SERVER_LOAD = 1, /* server: replaces the one of the same name */
     AAA_SERVER_UNLOAD,   /* server.name */
@@ -19,6 +26,7 @@ struct aaa_server {
     struct address address;
     uint16_t auth_port, acct_port;
     int32_t preference; /* the highest is asked first */
+    bool class_group;   /* Class names groups, as Filter-Id does */
     uint32_t secret_len;
     uint8_t secret[RADIUS_SECRET];
 };
@@ -27,6 +35,7 @@ struct aaa_server {
 struct aaa_step {
     struct eap_step_request eap;
     char called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX]; /* addresses: ours, the peer's */
+    struct aaa_groups groups; /* the server must name one of them; none: any login */
 };
 
 struct aaa_request {
@@ -39,18 +48,18 @@ struct aaa_request {
     };
 };
 
-#define AAA_CLASS 253
-#define AAA_DNS   2
+#define AAA_CLASSES 512
+#define AAA_DNS     8
 
-/* struct aaa_grant - what an Access-Accept gives besides the fact. */
+/* struct aaa_grant - what an Access-Accept gives besides the fact. Empty, 0 or NONE: not given. */
 struct aaa_grant {
-    uint32_t session_timeout_s, idle_timeout_s; /* 0: none */
-    struct address framed;                      /* NONE: none */
-    char pool[LIMIT_NAME], group[LIMIT_NAME];   /* Framed-Pool; Filter-Id */
-    uint32_t class_len;
-    uint8_t class[AAA_CLASS];
-    uint32_t n_dns;
+    uint32_t session_timeout_s, idle_timeout_s, interim_s;
+    struct address framed4, framed6;
+    char pool4[LIMIT_NAME], pool6[LIMIT_NAME];
+    struct aaa_groups groups;  /* Filter-Id; Class, with class_group */
+    uint32_t n_dns, n_classes; /* n_classes: octets */
     struct address dns[AAA_DNS];
+    uint8_t classes[AAA_CLASSES]; /* Class attributes, whole and in order */
 };
 
 struct aaa_answer {

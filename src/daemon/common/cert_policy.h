@@ -12,6 +12,7 @@
 #define CERT_POLICY_CERTS    8
 #define CERT_POLICY_POLICIES 4
 #define CERT_POLICY_OID      64
+#define CERT_POLICY_GROUPS   8
 #define CERT_DIGEST          32 /* SHA-256 of the DER encoding: the name of a certificate or key */
 
 enum cert_revocation {
@@ -32,6 +33,7 @@ struct cert_policy {
     uint8_t n_certs, n_cas, n_pubkeys, n_policies;
     uint8_t revocation; /* enum cert_revocation */
     uint8_t pss;        /* RSA signs and must be signed with PSS */
+    uint8_t n_groups;   /* remote, eap-radius: the server must name one of them */
     uint32_t eap;       /* EAP rounds: daemon/common/eap_methods.h */
     uint16_t chain_hashes, ike_hashes;
     struct cert_strength strength;
@@ -40,6 +42,7 @@ struct cert_policy {
     uint8_t pubkeys[CERT_POLICY_CERTS][CERT_DIGEST]; /* SHA-256 of the SubjectPublicKeyInfo */
     struct ike_id ca_id; /* remote: a CA of the chain must have it; type 0: no wish */
     char policies[CERT_POLICY_POLICIES][CERT_POLICY_OID]; /* dotted: all of these */
+    char groups[CERT_POLICY_GROUPS][LIMIT_NAME];
 };
 
 #endif

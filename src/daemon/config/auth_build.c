@@ -316,8 +316,25 @@ static int set_policies(const struct tree *node, void *target, struct build_erro
     return key_for_items(node, target, error, add_policy);
 }
 
+static int add_group(const struct tree *node, const char *text, void *target,
+                     struct build_error *error)
+{
+    struct round_work *work = target;
+    struct cert_policy *certs = work->certs;
+    if (text[0] == '\0' || strlen(text) >= LIMIT_NAME)
+        return build_fail(error, node, "'%.60s' is not the name of a group", text);
+    if (certs->n_groups == CERT_POLICY_GROUPS)
+        return build_fail(error, node, "more than %d groups", CERT_POLICY_GROUPS);
+    strcpy(certs->groups[certs->n_groups++], text);
+    return 0;
+}
+
+static int set_groups(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_group);
+}
+
 static const char *const revocation_words[] = {"relaxed", "ifuri", "strict", NULL};
-static const char not_yet[] = "groups are not";
 static const struct key auth_keys[] = {
     {.name = "auth", .kind = KEY_FUNCTION, .function = set_auth},
     {.name = "id", .kind = KEY_FUNCTION, .function = set_id},
@@ -329,7 +346,7 @@ static const struct key auth_keys[] = {
     {.name = "eap_id", .kind = KEY_FUNCTION, .function = set_eap_id},
     {.name = "aaa_id", .kind = KEY_FUNCTION, .function = set_aaa_id},
     {.name = "xauth_id", .kind = KEY_UNSUPPORTED, .why = "it is of IKEv1"},
-    {.name = "groups", .kind = KEY_UNSUPPORTED, .why = not_yet},
+    {.name = "groups", .kind = KEY_FUNCTION, .function = set_groups},
     {.name = "cert_policy", .kind = KEY_FUNCTION, .function = set_policies},
     {.name = "revocation",
      .kind = KEY_WORD,
@@ -367,6 +384,10 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     if (work.auth->method == IKE_AUTH_EAP && work.certs->eap == EAP_CREDENTIALS_RADIUS &&
         strncasecmp(section->name, "local", 5) == 0)
         return build_fail(error, key_node(section, "auth"), "eap-radius is for the remote side");
+    bool by_server = work.auth->method == IKE_AUTH_EAP && work.certs->eap == EAP_CREDENTIALS_RADIUS;
+    if (work.certs->n_groups > 0 && !by_server)
+        return build_fail(error, key_node(section, "groups"),
+                          "only a RADIUS server names groups: auth = eap-radius of a remote side");
     work.certs->revocation = (uint8_t)work.revocation;
     if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
         work.subject.type != ID_ANY) {

@@ -110,7 +110,7 @@ static const struct row rows[] = {
     {LOCAL, "eap_id", "anna", "", "is not an EAP identity"},
     {LOCAL, "aaa_id", "aaa.example", "ipv4:x", "is not an identity"},
     {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},
-    {LOCAL, "groups", NULL, "x", "not supported by ikat"},
+    {LOCAL, "groups", NULL, "x", "only a RADIUS server names groups"},
     {LOCAL, "cert_policy", "1.3.6.1.4.1.9, 2.5.29.32.0", "x", "is not an object identifier"},
     {LOCAL, "revocation", "strict", "sometimes", "is not one of relaxed, ifuri, strict"},
     {PATH, "interface", "auto", "/dev/null", "is not the name of an interface"},

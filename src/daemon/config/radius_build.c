@@ -51,6 +51,7 @@ static const struct key server_keys[] = {
     {.name = "auth_port", .kind = KEY_U16, .offset = SERVER(auth_port)},
     {.name = "acct_port", .kind = KEY_U16, .offset = SERVER(acct_port)},
     {.name = "preference", .kind = KEY_FUNCTION, .function = set_preference},
+    {.name = "class_group", .kind = KEY_BOOL, .offset = SERVER(class_group)},
 };
 
 int radius_build(const struct tree *section, struct aaa_server *ret_server,

@@ -9,6 +9,7 @@
 #include "crypto/provider.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/process/spawn.h"
@@ -186,7 +187,7 @@ static int loop_fill(struct engine *e)
         nonblocking(start->verifier_fd) != 0 || nonblocking(start->eap_fd) != 0 ||
         nonblocking(start->aaa_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
         nonblocking(start->hooks_fd) != 0 || engine_io_add(e) != 0 || engine_helpers_add(e) != 0 ||
-        engine_jobs_add(e) != 0 || engine_eap_add(e) != 0 ||
+        engine_jobs_add(e) != 0 || engine_eap_add(e) != 0 || engine_aaa_add(e) != 0 ||
         event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0 ||
         event_loop_add(e->loop, start->priv_fd, EVENT_READ, on_host, e) != 0)
         return failed("event loop");
@@ -246,6 +247,7 @@ static nanos engine_deadline(const struct engine *e)
     deadline = nanos_min(deadline, esp_plane_deadline(e->plane));
     deadline = nanos_min(deadline, engine_watch_deadline(e));
     deadline = nanos_min(deadline, engine_connect_deadline(e));
+    deadline = nanos_min(deadline, engine_aaa_deadline(e));
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
@@ -273,6 +275,7 @@ static void engine_tick(struct engine *e)
         esp_plane_tick(e->plane, e->now);
     engine_watch_tick(e);
     engine_connect_tick(e);
+    engine_aaa_tick(e);
     engine_pump(e);
     struct ike_session_info session;
     if (e->stopping && (e->now >= e->stop_by || !ike_session_next(e->ike, 0, &session)))
@@ -290,6 +293,7 @@ static void engine_end(struct engine *e)
     e->ike = ike_free(e->ike);
     engine_auth_done(e);
     engine_helpers_done(e);
+    engine_aaa_done(e);
     engine_authorities_done(e);
     engine_credentials_done(e);
     e->pools = pools_free(e->pools);

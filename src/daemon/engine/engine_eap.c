@@ -37,15 +37,6 @@ static bool result_sound(const struct eap_result *r)
            memchr(r->reason, 0, sizeof(r->reason)) != NULL;
 }
 
-/* struct eap_news - what a process says of a step. */
-struct eap_news {
-    uint64_t job;
-    int32_t error;
-    uint32_t verdict;
-    nanos valid_ns;
-    const struct eap_result *result;
-};
-
 static void news_take(struct engine *e, const struct eap_news *news)
 {
     const struct eap_result *r = news->result;
@@ -58,6 +49,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
         result.eap_packet = span_of(r->packet, r->packet_len);
         result.msk = span_of(r->msk, r->msk_len);
         result.proof.valid_ns = news->valid_ns;
+        result.proof.grant = news->grant;
         identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity);
         result.reason = r->reason[0] == '\0' ? NULL : log_text(r->reason, reason, sizeof(reason));
     }
@@ -66,7 +58,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
     ike_complete(e->ike, news->job, &result, e->now);
 }
 
-static void answer_take(struct engine *e, const struct eap_news *news)
+void engine_eap_answered(struct engine *e, const struct eap_news *news)
 {
     if (news->job & ENGINE_LOAD_JOB)
         engine_loading_end(e, news->job, news->error, "", NULL);
@@ -83,28 +75,12 @@ static void on_eap(void *context, int fd, unsigned events)
     if (events & EVENT_WRITE)
         engine_helper_flush(e, e->to_eap, fd);
     while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
-        const struct eap_news news = {answer.job, answer.error, answer.verdict, 0, &answer.result};
-        answer_take(e, &news);
+        const struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0,
+                                      0};
+        engine_eap_answered(e, &news);
         eap_result_done(&answer.result);
     }
     engine_helper_gone(e, fd, "eap", error);
-}
-
-static void on_aaa(void *context, int fd, unsigned events)
-{
-    struct engine *e = context;
-    struct aaa_answer answer;
-    int error;
-    if (events & EVENT_WRITE)
-        engine_helper_flush(e, e->to_aaa, fd);
-    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
-        const struct eap_news news = {answer.job, answer.error, answer.verdict,
-                                      answer.grant.session_timeout_s * NANOS_PER_SEC,
-                                      &answer.result};
-        answer_take(e, &news);
-        eap_result_done(&answer.result);
-    }
-    engine_helper_gone(e, fd, "aaa", error);
 }
 
 /* --- requests --- */
@@ -167,6 +143,8 @@ static int eap_step(struct engine *e, const struct ike_event *event)
 static int aaa_step(struct engine *e, const struct ike_event *event)
 {
     static struct aaa_request request;
+    const struct cert_policy *policy =
+        credentials_policy(e->credentials, event->eap.credentials); /* methods_of() saw it */
     struct ike_sa_info sa;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_STEP;
@@ -175,6 +153,8 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
         (void)endpoint_print(&sa.path.local, request.step.called);
         (void)endpoint_print(&sa.path.remote, request.step.calling);
     }
+    request.step.groups.n = policy->n_groups;
+    memcpy(request.step.groups.names, policy->groups, sizeof(policy->groups));
     int error = step_fill(e, &event->eap, &request.step.eap);
     return error != 0 ? error : engine_aaa_send(e, &request);
 }
@@ -204,48 +184,6 @@ void engine_eap(struct engine *e, const struct ike_event *event)
     result.reason = result.error == ERR_AGAIN ? "more logins at once than the process takes"
                                               : "the EAP identity or packet is too long";
     ike_complete(e->ike, event->job, &result, e->now);
-}
-
-static size_t radius_index(const struct engine *e, const char *name)
-{
-    size_t i = 0;
-    while (i < e->n_radius && strcmp(e->radius[i], name) != 0)
-        i++;
-    return i;
-}
-
-int engine_radius_load(struct engine *e, const struct aaa_server *server)
-{
-    struct aaa_request request = {.kind = AAA_SERVER_LOAD};
-    size_t index = radius_index(e, server->name);
-    if (index == RADIUS_SERVERS)
-        return ERR_FULL;
-    request.server = *server;
-    int error = engine_loading_add(e, NULL, &request.job);
-    if (error == 0)
-        error = engine_aaa_send(e, &request);
-    wipe(&request, sizeof(request));
-    if (error != 0)
-        return error;
-    memcpy(e->radius[index], server->name, LIMIT_NAME);
-    e->n_radius += index == e->n_radius;
-    return 0;
-}
-
-int engine_radius_unload(struct engine *e, const char *name)
-{
-    struct aaa_request request = {.kind = AAA_SERVER_UNLOAD};
-    size_t index = radius_index(e, name);
-    if (index == e->n_radius)
-        return ERR_NOT_FOUND;
-    memcpy(request.server.name, e->radius[index], LIMIT_NAME);
-    int error = engine_loading_add(e, NULL, &request.job);
-    if (error == 0)
-        error = engine_aaa_send(e, &request);
-    if (error == 0)
-        memmove(e->radius[index], e->radius[index + 1],
-                (--e->n_radius - index) * sizeof(e->radius[0]));
-    return error;
 }
 
 int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,
@@ -279,6 +217,5 @@ int engine_eap_secret_unload(struct engine *e, const char *name)
 
 int engine_eap_add(struct engine *e)
 {
-    int error = event_loop_add(e->loop, e->start->eap_fd, EVENT_READ, on_eap, e);
-    return error != 0 ? error : event_loop_add(e->loop, e->start->aaa_fd, EVENT_READ, on_aaa, e);
+    return event_loop_add(e->loop, e->start->eap_fd, EVENT_READ, on_eap, e);
 }

@@ -2,7 +2,7 @@
 #ifndef DAEMON_ENGINE_EAP_H
 #define DAEMON_ENGINE_EAP_H
 
-/* The engine's side of the processes eap and aaa. */
+/* The engine's side of EAP: conversations are those of the eap process, or of a RADIUS server. */
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/engine/engine_state.h"
@@ -12,10 +12,17 @@ int engine_eap_add(struct engine *e) MUST_USE;
 /* engine_eap - IKE_EV_EAP and IKE_EV_EAP_END. */
 void engine_eap(struct engine *e, const struct ike_event *event);
 
-/* engine_radius_load - replaces the server of that name. ERR_FULL, ERR_AGAIN; unload:
- * ERR_NOT_FOUND. */
-int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_USE;
-int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
+/* struct eap_news - what a process says of a step. `result` of a hostile one is looked at. */
+struct eap_news {
+    uint64_t job;
+    int32_t error;
+    uint32_t verdict;
+    const struct eap_result *result;
+    nanos valid_ns; /* Session-Timeout; 0: none */
+    uint64_t grant; /* grants.h; 0: none */
+};
+void engine_eap_answered(struct engine *e, const struct eap_news *news);
+
 /* engine_eap_secret_load - under the name; see struct engine_ops. unload: NULL: all of them. */
 int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,
                            const struct engine_reply *reply) MUST_USE;

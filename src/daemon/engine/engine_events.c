@@ -3,6 +3,7 @@
 #include "daemon/common/keylog.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/vici/vici_server.h"
@@ -127,7 +128,11 @@ void engine_order(struct engine *e, const struct path_order *order)
 static void lease(struct engine *e, const struct ike_event *event)
 {
     struct ike_result result = {0};
-    result.error = pools_lease(e->pools, &event->lease, event->session, &result.config);
+    struct pools_grant room;
+    const struct pools_grant *grant;
+    result.error = engine_grant_lease(e, event, &room, &grant);
+    if (result.error == 0)
+        result.error = pools_lease(e->pools, &event->lease, grant, event->session, &result.config);
     if (result.error != 0)
         log_line(LOG_LEVEL_WARNING, "event=lease-failed session=%u conn=%s error=%s",
                  event->session, event->lease.conn->name, error_text(result.error));

@@ -5,7 +5,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/engine_eap.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/reqids.h"
 #include "ike/terms/identity.h"
 

@@ -5,7 +5,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_aaa.h"
 #include "ike/terms/identity.h"
 
 /* session_text - who it is, as keys of a log line. */
@@ -48,6 +48,7 @@ void engine_session_up(struct engine *e, const struct ike_event *event)
     session_text(e, event->session, text, sizeof(text));
     accounts_begin(e->accounts, event->session, text, e->now);
     engine_session_log(e, "session-up", event);
+    engine_aaa_up(e, event->session);
 }
 
 static void traffic_log(const struct account *account, const char *what, ike_session_id session,
@@ -87,6 +88,7 @@ static void session_account(struct engine *e, const struct ike_event *event)
 void engine_session_down(struct engine *e, const struct ike_event *event)
 {
     session_account(e, event);
+    engine_aaa_down(e, event->session);
     engine_session_log(e, "session-down", event);
     accounts_end(e->accounts, event->session);
     host_session_gone(e->host, event->session);

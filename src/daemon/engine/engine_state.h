@@ -134,6 +134,7 @@ struct engine {
     struct loading *loading;              /* by job: requests whose answer a client waits for */
     struct loaded_authority *authorities; /* by name */
     struct signing *signing;              /* by job: AUTH payloads of ours under way */
+    struct grants *grants;                /* owned; daemon/engine/engine_aaa.h */
     size_t n_radius;
     char radius[RADIUS_SERVERS][LIMIT_NAME]; /* names of servers */
 

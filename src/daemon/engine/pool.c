@@ -241,8 +241,33 @@ static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *id
     ASSERT(err == 0);
 }
 
-int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,
-               ike_session_id session, struct address *ret_address)
+/* lease_exact - NULL: somebody else has the address, or no memory. */
+static struct lease *lease_exact(struct pool *pool, const struct ike_lease_job *job,
+                                 const struct address *address)
+{
+    struct lease *lease = lease_of_address(pool, address);
+    uint32_t most = job->conn->max_leases;
+    if (lease == NULL || lease->sessions[0] == 0) {
+        if (most != 0 && owner_count(pool, &job->identity) >= most)
+            return NULL;
+        return lease == NULL ? lease_add(pool, address) : lease;
+    }
+    /* the session that has it ends as soon as this login is through */
+    bool replaced = job->conn->unique == IKE_UNIQUE_REPLACE || lease_held(lease, job->beside);
+    return replaced && lease->sessions[HOLDERS - 1] == 0 &&
+                   identity_equal(lease->identity, &job->identity)
+               ? lease
+               : NULL;
+}
+
+/* struct lease_wish - `exact`: this address or none. */
+struct lease_wish {
+    const struct address *address;
+    bool exact;
+};
+
+static int lease_begin(struct pool *pool, const struct ike_lease_job *job, struct lease_wish wish,
+                       ike_session_id session, struct address *ret_address)
 {
     if (map_reserve(&pool->by_session, pool->by_session.n + 1) != 0 ||
         map_reserve(&pool->owners, pool->owners.n + 1) != 0)
@@ -250,7 +275,8 @@ int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct 
     struct ike_id *identity = identity_copy(&job->identity);
     if (identity == NULL)
         return ERR_NO_MEMORY;
-    struct lease *lease = lease_choose(pool, job, wish);
+    struct lease *lease =
+        wish.exact ? lease_exact(pool, job, wish.address) : lease_choose(pool, job, wish.address);
     if (lease == NULL) {
         free(identity);
         return ERR_FULL;
@@ -258,6 +284,19 @@ int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct 
     lease_take(pool, lease, identity, session);
     *ret_address = lease->address;
     return 0;
+}
+
+int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,
+               ike_session_id session, struct address *ret_address)
+{
+    return lease_begin(pool, job, (struct lease_wish){wish, false}, session, ret_address);
+}
+
+int pool_lease_exact(struct pool *pool, const struct ike_lease_job *job,
+                     const struct address *address, ike_session_id session,
+                     struct address *ret_address)
+{
+    return lease_begin(pool, job, (struct lease_wish){address, true}, session, ret_address);
 }
 
 static void lease_leave(struct pool *pool, struct lease *lease, ike_session_id session)

@@ -41,6 +41,10 @@ struct pool *pool_free(struct pool *pool);               /* takes NULL; returns 
 /* pool_lease - an address for the session, which has none of this pool. ERR_FULL, ERR_NO_MEMORY. */
 int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,
                ike_session_id session, struct address *ret_address) MUST_USE;
+/* pool_lease_exact - this address, which lies in the pool. ERR_FULL: another session has it. */
+int pool_lease_exact(struct pool *pool, const struct ike_lease_job *job,
+                     const struct address *address, ike_session_id session,
+                     struct address *ret_address) MUST_USE;
 void pool_release(struct pool *pool, ike_session_id session); /* does nothing without a lease */
 
 #endif

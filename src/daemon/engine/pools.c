@@ -327,6 +327,11 @@ int pools_switch(struct pools *pools, const struct pool_config *configs, size_t 
 
 /* --- leases --- */
 
+struct pools_one {
+    const struct address *wish;
+    struct ike_config *config;
+};
+
 static void config_append(const struct pool_config *pool, struct ike_config *config)
 {
     for (size_t i = 0; i < pool->n_dns && config->n_dns < POOL_DNS; i++)
@@ -335,16 +340,31 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
         config->subnets[config->n_subnets++] = pool->subnets[i];
 }
 
+/* pool_serves - the pool may give an address of that family to this login. */
+static bool pool_serves(const struct pool *pool, uint8_t family, const struct address *exact,
+                        const char *name)
+{
+    return pool != NULL && pool->config.range.first.family == family &&
+           (name == NULL || strcmp(pool->config.name, name) == 0) &&
+           (exact == NULL || range_contains(&pool->usable, exact));
+}
+
 /* one address of the family of `wish` from the first pool that still has one */
 static int lease_one(struct pools *pools, const struct ike_lease_job *job,
-                     const struct address *wish, ike_session_id session, struct ike_config *config)
+                     const struct pools_grant *grant, ike_session_id session, struct pools_one *one)
 {
-    int error = ERR_NOT_FOUND;
+    int error = ERR_NOT_FOUND, i6 = one->wish->family == ADDRESS_V6 ? 1 : 0;
+    const char *name = grant == NULL ? NULL : grant->pools[i6];
+    const struct address *exact =
+        grant == NULL || grant->addresses[i6].family == ADDRESS_NONE ? NULL : &grant->addresses[i6];
+    struct ike_config *config = one->config;
     for (size_t i = 0; i < job->conn->n_pools; i++) {
         struct pool *pool = name_find(&pools->by_name, job->conn->pools[i]);
-        if (pool == NULL || pool->config.range.first.family != wish->family)
+        if (!pool_serves(pool, one->wish->family, exact, name))
             continue;
-        error = pool_lease(pool, job, wish, session, &config->addresses[config->n_addresses]);
+        struct address *ret = &config->addresses[config->n_addresses];
+        error = exact != NULL ? pool_lease_exact(pool, job, exact, session, ret)
+                              : pool_lease(pool, job, one->wish, session, ret);
         if (error != 0)
             continue;
         config->n_addresses++;
@@ -354,7 +374,15 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
     return error;
 }
 
-int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_session_id session,
+/* grant_names - the server says which address or pool of the family it is to be. */
+static bool grant_names(const struct pools_grant *grant, uint8_t family)
+{
+    size_t i = family == ADDRESS_V6 ? 1 : 0;
+    return grant != NULL && (grant->pools[i] != NULL || grant->addresses[i].family != ADDRESS_NONE);
+}
+
+int pools_lease(struct pools *pools, const struct ike_lease_job *job,
+                const struct pools_grant *grant, ike_session_id session,
                 struct ike_config *ret_config)
 {
     struct ike_config config = {0};
@@ -363,17 +391,25 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_sessio
     ASSERT(session != 0 && job->n_requested <= IKE_LEASE_ADDRESSES);
     pools_release(pools, session); /* asked again: the same addresses, by identity */
     for (size_t i = 0; i < job->n_requested; i++) {
-        const struct address *wish = &job->requested[i];
-        bool *done = wish->family == ADDRESS_V6 ? &done_v6 : &done_v4;
-        if (*done || wish->family == ADDRESS_NONE)
+        struct pools_one one = {&job->requested[i], &config};
+        bool *done = one.wish->family == ADDRESS_V6 ? &done_v6 : &done_v4;
+        if (*done || one.wish->family == ADDRESS_NONE)
             continue;
         *done = true;
-        int one = lease_one(pools, job, wish, session, &config);
-        if (one != 0 && one != ERR_NOT_FOUND)
-            error = one;
+        int err = lease_one(pools, job, grant, session, &one);
+        if (err != 0 && grant_names(grant, one.wish->family)) {
+            pools_release(pools, session);
+            return err;
+        }
+        if (err != 0 && err != ERR_NOT_FOUND)
+            error = err;
     }
     if (config.n_addresses == 0)
         return error;
+    if (grant != NULL && grant->n_dns > 0) {
+        config.n_dns = grant->n_dns;
+        memcpy(config.dns, grant->dns, grant->n_dns * sizeof(config.dns[0]));
+    }
     *ret_config = config;
     return 0;
 }

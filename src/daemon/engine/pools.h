@@ -49,13 +49,29 @@ int pools_switch(struct pools *pools, const struct pool_config *configs, size_t 
 int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOUND, _WRONG_STATE */
 
 /*
+ * struct pools_grant - what the login gives by the word of a RADIUS server. An address or pool that
+ * it names is given or none: no other takes its place. Its pools are of those that the connection
+ * names, and its addresses lie in one of them. The first of each pair is for IPv4, the second for
+ * IPv6; NONE and empty: not named. `dns` replaces the name servers of the pools.
+ */
+struct pools_grant {
+    struct address addresses[2];
+    const char *pools[2]; /* NULL: not named */
+    uint8_t n_dns;
+    struct address dns[POOL_DNS];
+};
+
+/*
  * pools_lease - addresses out of the named pools for a session: one of each family that the peer
  * asked for; 0.0.0.0 and :: ask for any. A wish for an address is granted if it is free and was not
  * another identity's; otherwise another is given. What the session job->beside holds is granted to
  * the same identity if it asks for that address: until one of them goes, both have it.
- * ERR_NOT_FOUND: no pool has that family, ERR_FULL: exhausted; then nothing is leased.
+ * `grant` NULL: no server says anything. An address of a grant may be another one's lease only with
+ * unique = replace, if that is of the same identity. ERR_NOT_FOUND: no pool has that family or name,
+ * ERR_FULL: exhausted, or the granted address is in use; then nothing is leased.
  */
-int pools_lease(struct pools *pools, const struct ike_lease_job *job, ike_session_id session,
+int pools_lease(struct pools *pools, const struct ike_lease_job *job,
+                const struct pools_grant *grant, ike_session_id session,
                 struct ike_config *ret_config) MUST_USE;
 void pools_release(struct pools *pools, ike_session_id session);
 

@@ -166,7 +166,7 @@ static void step_lease(struct model *m)
     assert_int_equal(identity_parse(text, &job.identity), 0);
     assert_true(address_parse("0.0.0.0", &job.requested[0]));
     m->held[session] = (struct address){0};
-    int err = pools_lease(m->pools, &job, session + 1, &config);
+    int err = pools_lease(m->pools, &job, NULL, session + 1, &config);
     if (from == NULL) {
         assert_int_equal(err, ERR_NOT_FOUND);
         return;

@@ -26,7 +26,7 @@ static const char *lease_beside(struct pools *pools, const char *who, ike_sessio
     struct ike_lease_job job = {.conn = &conn, .n_requested = 1, .beside = beside};
     assert_int_equal(identity_parse(who, &job.identity), 0);
     assert_true(address_parse(wish, &job.requested[0]));
-    if (pools_lease(pools, &job, session, &config) != 0)
+    if (pools_lease(pools, &job, NULL, session, &config) != 0)
         return NULL;
     assert_int_equal(config.n_addresses, 1);
     assert_int_equal(config.n_dns, 1);
@@ -176,11 +176,57 @@ static void test_families(void **state)
     assert_int_equal(identity_parse("a", &job.identity), 0);
     for (size_t i = 0; i < 4; i++)
         assert_true(address_parse(i % 2 ? "::" : ANY, &job.requested[i]));
-    assert_int_equal(pools_lease(pools, &job, 1, &config), 0);
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
     assert_int_equal(config.n_addresses, 2); /* one of each family, however many were asked for */
     struct pool_status status;
     assert_true(pools_status(pools, 1, &status));
     assert_true(status.size == UINT64_MAX);
+    pools_free(pools);
+}
+
+/* granted - the address that a RADIUS server grants; NULL: no lease. */
+static const char *granted(struct pools *pools, const char *who, ike_session_id session,
+                           const struct pools_grant *grant)
+{
+    static char text[ADDRESS_TEXT_MAX];
+    struct ike_config config;
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
+    assert_int_equal(identity_parse(who, &job.identity), 0);
+    assert_true(address_parse("10.3.0.9", &job.requested[0])); /* a wish counts for nothing */
+    if (pools_lease(pools, &job, grant, session, &config) != 0)
+        return NULL;
+    assert_int_equal(config.n_dns, 1);
+    return address_print(&config.addresses[0], text);
+}
+
+static void test_granted(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new();
+    struct pools_grant grant = {.n_dns = 0};
+    conn.unique = IKE_UNIQUE_NO;
+    assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
+    assert_int_equal(load(pools, "other", "10.4.0.0/24"), 0);
+    assert_true(address_parse("10.3.0.77", &grant.addresses[0]));
+    assert_string_equal(granted(pools, "a", 1, &grant), "10.3.0.77");
+    assert_null(granted(pools, "b", 2, &grant)); /* somebody else has it */
+    assert_null(granted(pools, "a", 2, &grant)); /* another device of the same person */
+    conn.unique = IKE_UNIQUE_REPLACE;            /* which takes the first one's place */
+    assert_string_equal(granted(pools, "a", 2, &grant), "10.3.0.77");
+    assert_null(granted(pools, "b", 3, &grant));
+    pools_release(pools, 1);
+    pools_release(pools, 2);
+    assert_string_equal(granted(pools, "b", 3, &grant), "10.3.0.77");
+    pools_release(pools, 3);
+    static const char *const outside[] = {"10.3.0.0", "10.3.0.255", "10.4.0.7", "192.0.2.1"};
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+        assert_true(address_parse(outside[i], &grant.addresses[0]));
+        assert_null(granted(pools, "a", 4, &grant));
+    }
+    grant = (struct pools_grant){.pools = {"other"}}; /* not one of the connection's */
+    assert_null(granted(pools, "a", 5, &grant));
+    grant.pools[0] = "four";
+    assert_string_equal(granted(pools, "a", 5, &grant), "10.3.0.9");
     pools_free(pools);
 }
 
@@ -312,7 +358,7 @@ int main(void)
         cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
         cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,13 +6,11 @@
 
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
+#include "daemon/process/aaa_grant.h"
 #include "eap/packet.h"
 
 #define AAA_CONVERSATIONS LIMIT_HALF_OPEN
 #define FRAMED_MTU        1400 /* the EAP packets of the server are not longer (RFC 3579 section 2.4) */
-#define VENDOR_MS         311
-#define MS_DNS_FIRST      28
-#define MS_DNS_SECOND     29
 
 struct passage {
     uint32_t number; /* 0: free */
@@ -24,6 +22,7 @@ struct passage {
     size_t identity_len, state_len;
     uint8_t identity[EAP_IDENTITY], state[RADIUS_VALUE];
     char pattern[LIMIT_ID / 2], called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
+    struct aaa_groups groups;
 };
 
 struct aaa_service {
@@ -190,13 +189,21 @@ static int identity_tell(struct aaa_service *s, struct passage *p, nanos now)
     return server_ask(s, p, writer_span(&w), now);
 }
 
+static bool groups_sound(const struct aaa_groups *groups)
+{
+    for (uint32_t i = 0; i < groups->n && i < AAA_GROUPS; i++)
+        if (!text_sound(groups->names[i], LIMIT_NAME))
+            return false;
+    return groups->n <= AAA_GROUPS;
+}
+
 static bool step_sound(const struct aaa_step *step)
 {
     return step->eap.conversation != 0 && step->eap.authenticator != 0 &&
            step->eap.identity_len <= EAP_IDENTITY && step->eap.packet_len <= EAP_PACKET &&
            text_sound(step->eap.pattern, sizeof(step->eap.pattern)) &&
            text_sound(step->called, sizeof(step->called)) &&
-           text_sound(step->calling, sizeof(step->calling));
+           text_sound(step->calling, sizeof(step->calling)) && groups_sound(&step->groups);
 }
 
 static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uint64_t job,
@@ -214,6 +221,7 @@ static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uin
     memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
     memcpy(p->called, step->called, sizeof(p->called));
     memcpy(p->calling, step->calling, sizeof(p->calling));
+    p->groups = step->groups;
     if (p->identity_len == 0) {
         identity_request(s, p, &ret->result);
         return 0;
@@ -302,42 +310,6 @@ bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos n
 
 /* --- what the server says --- */
 
-static void text_find(const struct radius_packet *reply, enum radius_attribute type, char *out,
-                      size_t cap)
-{
-    struct span value;
-    if (radius_find(reply, type, &value) && value.len < cap &&
-        (value.len == 0 || memchr(value.ptr, 0, value.len) == NULL))
-        memcpy(out, value.ptr, value.len);
-}
-
-static void dns_find(const struct radius_packet *reply, uint8_t type, struct aaa_grant *ret)
-{
-    struct span value;
-    if (radius_find_vendor(reply, VENDOR_MS, type, &value) && value.len == 4 &&
-        address_from(value, &ret->dns[ret->n_dns]))
-        ret->n_dns++;
-}
-
-static void grant_read(const struct radius_packet *reply, struct aaa_grant *ret)
-{
-    struct span value;
-    (void)radius_find_u32(reply, RADIUS_SESSION_TIMEOUT, &ret->session_timeout_s);
-    (void)radius_find_u32(reply, RADIUS_IDLE_TIMEOUT, &ret->idle_timeout_s);
-    /* RFC 2865 section 5.8: 255.255.255.255 and 255.255.255.254 leave the choice to us */
-    if (radius_find(reply, RADIUS_FRAMED_IP_ADDRESS, &value) && value.len == 4 &&
-        !(value.ptr[0] == 255 && value.ptr[1] == 255))
-        (void)address_from(value, &ret->framed);
-    text_find(reply, RADIUS_FRAMED_POOL, ret->pool, sizeof(ret->pool));
-    text_find(reply, RADIUS_FILTER_ID, ret->group, sizeof(ret->group));
-    if (radius_find(reply, RADIUS_CLASS, &value)) {
-        ret->class_len = (uint32_t)value.len;
-        memcpy(ret->class, value.ptr, value.len);
-    }
-    dns_find(reply, MS_DNS_FIRST, ret);
-    dns_find(reply, MS_DNS_SECOND, ret);
-}
-
 /* RFC 2865 section 5.1: the server may say another User-Name, and then that one counts. */
 static void identity_take(const struct passage *p, const struct radius_packet *reply,
                           struct eap_result *ret)
@@ -349,10 +321,13 @@ static void identity_take(const struct passage *p, const struct radius_packet *r
     memcpy(ret->identity, name.ptr, name.len);
 }
 
-static void accept_take(struct passage *p, const struct radius_outcome *outcome,
-                        const struct eap_packet *eap, struct aaa_answer *ret)
+static void accept_take(const struct aaa_service *s, struct passage *p,
+                        const struct radius_outcome *outcome, const struct eap_packet *eap,
+                        struct aaa_answer *ret)
 {
     struct eap_result *result = &ret->result;
+    struct aaa_grant grant = {0};
+    aaa_grant_read(&outcome->reply, s->servers[outcome->server].class_group, &grant);
     uint8_t identifier = eap->identifier;
     identity_take(p, &outcome->reply, result);
     if (eap->code != EAP_SUCCESS || outcome->msk_error == ERR_INVALID ||
@@ -361,6 +336,8 @@ static void accept_take(struct passage *p, const struct radius_outcome *outcome,
         failure_set(result, identifier, "the RADIUS server's Access-Accept makes no sense");
     } else if (!eap_identity_fits(p->pattern, span_of(result->identity, result->identity_len))) {
         failure_set(result, identifier, "the identity that was proven is not one of eap_id");
+    } else if (!aaa_grant_names(&grant, &p->groups)) {
+        failure_set(result, identifier, "the RADIUS server names none of the groups");
     } else {
         result->verdict = EAP_SUCCEEDED;
         result->packet_len = eap->octets.len;
@@ -368,7 +345,7 @@ static void accept_take(struct passage *p, const struct radius_outcome *outcome,
             memcpy(result->msk, outcome->msk, sizeof(result->msk));
             result->msk_len = sizeof(result->msk);
         }
-        grant_read(&outcome->reply, &ret->grant);
+        ret->grant = grant;
     }
     if (result->verdict == EAP_FAILED)
         result->identity_len = 0;
@@ -396,14 +373,14 @@ static void reject_take(const struct radius_outcome *outcome, const struct eap_p
 {
     char text[100] = "";
     char reason[EAP_REASON];
-    text_find(&outcome->reply, RADIUS_REPLY_MESSAGE, text, sizeof(text));
+    aaa_text_find(&outcome->reply, RADIUS_REPLY_MESSAGE, text, sizeof(text));
     (void)snprintf(reason, sizeof(reason), "the RADIUS server refuses the login%s%s",
                    text[0] == '\0' ? "" : ": ", text);
     failure_set(&ret->result, eap->identifier, reason);
 }
 
-static void reply_take(struct passage *p, const struct radius_outcome *outcome,
-                       struct aaa_answer *ret)
+static void reply_take(const struct aaa_service *s, struct passage *p,
+                       const struct radius_outcome *outcome, struct aaa_answer *ret)
 {
     struct eap_result *result = &ret->result;
     struct eap_packet eap = {0};
@@ -415,7 +392,7 @@ static void reply_take(struct passage *p, const struct radius_outcome *outcome,
     else if (!sound)
         failure_set(result, 0, "the RADIUS server's answer has no EAP packet");
     else if (outcome->reply.code == RADIUS_ACCESS_ACCEPT)
-        accept_take(p, outcome, &eap, ret);
+        accept_take(s, p, outcome, &eap, ret);
     else
         challenge_take(p, outcome, &eap, ret);
 }
@@ -433,7 +410,7 @@ bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *out
     *ret = (struct aaa_answer){.job = p->job};
     p->job = 0;
     if (outcome->error == 0) {
-        reply_take(p, outcome, ret);
+        reply_take(s, p, outcome, ret);
     } else {
         (void)snprintf(reason, sizeof(reason), "the RADIUS server %s does not answer",
                        s->servers[outcome->server].name);

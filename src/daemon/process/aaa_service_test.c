@@ -15,21 +15,29 @@ static uint8_t sent[RADIUS_PACKET];
 static struct radius_datagram datagram;
 static struct radius_packet asked;
 
-static int setup(void **state)
+static struct aaa_groups demanded;
+
+static void server_load(bool class_group)
 {
     unsigned changed;
-    (void)state;
-    service = aaa_service_new(entropy_random());
     memset(&request, 0, sizeof(request));
     request.kind = AAA_SERVER_LOAD;
     strcpy(request.server.name, "one");
     assert_true(address_parse("192.0.2.1", &request.server.address));
     request.server.secret_len = sizeof(SECRET) - 1;
     memcpy(request.server.secret, SECRET, sizeof(SECRET) - 1);
+    request.server.class_group = class_group;
     assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_int_equal(answer.error, 0);
     assert_int_equal(changed, 0);
     assert_int_equal(request.server.secret[0], 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    service = aaa_service_new(entropy_random());
+    server_load(false);
     return 0;
 }
 
@@ -55,6 +63,7 @@ static bool step(const char *identity, const char *pattern, struct span packet)
     request.step.eap.packet_len = (uint32_t)packet.len;
     if (packet.len > 0)
         memcpy(request.step.eap.packet, packet.ptr, packet.len);
+    request.step.groups = demanded;
     strcpy(request.step.calling, "198.51.100.7:4500");
     return aaa_service_ask(service, &request, 0, &answer, &changed);
 }
@@ -72,7 +81,7 @@ static void expect_request(void)
 /* The server's answer, with `eap` and more attributes. */
 static void server_says(enum radius_code code, const char *eap, size_t eap_len, struct span more)
 {
-    uint8_t attributes[512], reply[RADIUS_PACKET];
+    uint8_t attributes[2048], reply[RADIUS_PACKET];
     struct writer w = writer_of(attributes, sizeof(attributes));
     struct radius_datagram from = datagram;
     struct radius_outcome outcome;
@@ -130,9 +139,9 @@ static void passes_through(void **state)
     assert_int_equal(answer.result.msk_len, 64);
     assert_int_equal(answer.result.identity_len, 16);
     assert_int_equal(answer.grant.session_timeout_s, 3600);
-    assert_int_equal(answer.grant.framed.family, ADDRESS_V4);
-    assert_string_equal(answer.grant.pool, "inner");
-    assert_int_equal(answer.grant.class_len, 4);
+    assert_int_equal(answer.grant.framed4.family, ADDRESS_V4);
+    assert_string_equal(answer.grant.pool4, "inner");
+    assert_int_equal(answer.grant.n_classes, 6);
     /* it is over: the number would begin anew */
     assert_true(step("", "", span_of("\2\7\0\6\4\1", 6)));
     assert_int_equal(answer.error, ERR_INVALID);
@@ -184,6 +193,137 @@ static void identities(void **state)
         assert_int_equal(answer.result.identity_len, strlen(rows[i].proven));
         assert_memory_equal(answer.result.identity, rows[i].proven, strlen(rows[i].proven));
     }
+}
+
+/* struct part - an attribute that a server may send. */
+struct part {
+    uint8_t type;
+    const char *value;
+    size_t len;
+};
+
+/* granted - what the Access-Accept with these attributes gives. */
+static const struct aaa_grant *granted(const struct part *parts, size_t n)
+{
+    uint8_t more[1024];
+    struct writer w = writer_of(more, sizeof(more));
+    begin("");
+    for (size_t i = 0; i < n; i++)
+        radius_attribute_write(&w, (enum radius_attribute)parts[i].type,
+                               span_of(parts[i].value, parts[i].len));
+    server_says(RADIUS_ACCESS_ACCEPT, "\3\7\0\4", 4, writer_span(&w));
+    assert_int_equal(answer.verdict, EAP_SUCCEEDED);
+    return &answer.grant;
+}
+
+static void grant_of_addresses(void **state)
+{
+#define NET "\xfd\x30\0\0\0\0\0\1" /* 64 bits */
+    static const struct {
+        struct part parts[2];
+        const char *framed4, *framed6; /* "": none */
+    } rows[] = {
+        {{{8, "\12\36\0\7", 4}}, "10.30.0.7", ""},
+        {{{8, "\377\377\377\376", 4}}, "", ""}, /* the choice is ours */
+        {{{8, "\377\377\377\377", 4}}, "", ""},
+        {{{8, "\0\0\0\0", 4}}, "", ""},
+        {{{8, "\340\0\0\1", 4}}, "", ""}, /* multicast */
+        {{{8, "\177\0\0\1", 4}}, "", ""}, /* loopback */
+        {{{8, "\12\36\0", 3}}, "", ""},
+        {{{8, "\12\36\0\7\0", 5}}, "", ""},
+        {{{168, NET "\0\0\0\0\0\0\0\5", 16}}, "", "fd30:0:0:1::5"},
+        {{{168, NET "\0\0\0\0\0\0\0", 15}}, "", ""},
+        {{{168, "\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\5", 16}}, "", ""}, /* of a link */
+        {{{97, "\0\x40" NET, 10}}, "", "fd30:0:0:1::1"},
+        {{{97, "\0\x40" NET, 10}, {96, "\0\0\0\0\0\0\0\x42", 8}}, "", "fd30:0:0:1::42"},
+        {{{97, "\0\x80" NET "\0\0\0\0\0\0\0\6", 18}}, "", "fd30:0:0:1::6"},
+        {{{97, "\0\x40\xfd\x30\0\0", 6}}, "", ""}, /* shorter than its length says */
+        {{{97, "\0\x81" NET, 10}}, "", ""},        /* no such length */
+        {{{97, "\0\0", 2}}, "", ""},               /* all of IPv6 */
+        {{{97, "\0", 1}}, "", ""},
+        {{{97, "\0\x40" NET "\0\0\0\0\0\0\0\0\0", 19}}, "", ""}, /* longer than an address */
+    };
+    char text[ADDRESS_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct aaa_grant *grant = granted(rows[i].parts, rows[i].parts[1].type != 0 ? 2 : 1);
+        assert_int_equal(grant->framed4.family, rows[i].framed4[0] != '\0' ? ADDRESS_V4 : 0);
+        assert_int_equal(grant->framed6.family, rows[i].framed6[0] != '\0' ? ADDRESS_V6 : 0);
+        if (grant->framed4.family != ADDRESS_NONE)
+            assert_string_equal(address_print(&grant->framed4, text), rows[i].framed4);
+        if (grant->framed6.family != ADDRESS_NONE)
+            assert_string_equal(address_print(&grant->framed6, text), rows[i].framed6);
+    }
+#undef NET
+}
+
+static void grant_of_lists(void **state)
+{
+    static const char long_name[LIMIT_NAME] = {'x'};
+    const struct part parts[] = {
+        {11, "staff", 5},
+        {11, "", 0},
+        {11, "a\0b", 3},
+        {11, long_name, LIMIT_NAME},
+        {25, "gold", 4},
+        {88, "", 0},
+        {85, "\0\0\2\x58", 4},
+        {28, "\0\0\0\x1e", 4},
+        {169, "\xfd\x30\0\0\0\0\0\0\0\0\0\0\0\0\0\x35", 16},
+        {26, "\0\0\1\x37\34\6\12\24\0\1", 10},
+    };
+    (void)state;
+    const struct aaa_grant *grant = granted(parts, ARRAY_LEN(parts));
+    assert_int_equal(grant->groups.n, 1); /* without class_group Class names none */
+    assert_string_equal(grant->groups.names[0], "staff");
+    assert_int_equal(grant->n_classes, 6);
+    assert_string_equal(grant->pool4, "");
+    assert_int_equal(grant->interim_s, 600);
+    assert_int_equal(grant->idle_timeout_s, 30);
+    assert_int_equal(grant->n_dns, 2);
+}
+
+/* More than there is room for: the rest counts as not given. */
+static void grant_without_end(void **state)
+{
+    static char classes[3][250];
+    struct part parts[AAA_GROUPS + 5];
+    (void)state;
+    for (size_t i = 0; i < AAA_GROUPS + 2; i++)
+        parts[i] = (struct part){11, "group", 5};
+    for (size_t i = 0; i < 3; i++)
+        parts[AAA_GROUPS + 2 + i] = (struct part){25, classes[i], sizeof(classes[i])};
+    const struct aaa_grant *grant = granted(parts, ARRAY_LEN(parts));
+    assert_int_equal(grant->groups.n, AAA_GROUPS);
+    assert_int_equal(grant->n_classes, 2 * 252);
+}
+
+static void groups_demanded(void **state)
+{
+    static const struct {
+        const char *wanted, *filter, *class;
+        bool class_group, granted;
+    } rows[] = {
+        {"staff", "staff", "x", false, true},     {"staff", "guests", "x", false, false},
+        {"staff", "staf", "staff", false, false}, {"staff", "x", "staff", true, true},
+        {"staff", "Staff", "x", true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint8_t more[512];
+        struct writer w = writer_of(more, sizeof(more));
+        server_load(rows[i].class_group);
+        demanded.n = 1;
+        strcpy(demanded.names[0], rows[i].wanted);
+        begin("");
+        write_bytes(&w, keys());
+        radius_attribute_write(&w, RADIUS_FILTER_ID, span_text(rows[i].filter));
+        radius_attribute_write(&w, RADIUS_CLASS, span_text(rows[i].class));
+        server_says(RADIUS_ACCESS_ACCEPT, "\3\7\0\4", 4, writer_span(&w));
+        assert_int_equal(answer.verdict, rows[i].granted ? EAP_SUCCEEDED : EAP_FAILED);
+        assert_int_equal(answer.result.msk_len, rows[i].granted ? 64 : 0);
+    }
+    demanded.n = 0;
 }
 
 /* A23 and RFC 3579 section 2.6.3: code and EAP-Message must say the same. */
@@ -269,6 +409,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(passes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(asks_for_the_identity, setup, teardown),
         cmocka_unit_test_setup_teardown(identities, setup, teardown),
+        cmocka_unit_test_setup_teardown(grant_of_addresses, setup, teardown),
+        cmocka_unit_test_setup_teardown(grant_of_lists, setup, teardown),
+        cmocka_unit_test_setup_teardown(grant_without_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(groups_demanded, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_server, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(silent_server, setup, teardown),

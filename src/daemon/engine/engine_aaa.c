@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine/engine_aaa.h"
+
+#include <stdio.h>
+
+#include "base/secret.h"
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_eap.h"
+
+/* --- servers --- */
+
+static size_t radius_index(const struct engine *e, const char *name)
+{
+    size_t i = 0;
+    while (i < e->n_radius && strcmp(e->radius[i], name) != 0)
+        i++;
+    return i;
+}
+
+int engine_radius_load(struct engine *e, const struct aaa_server *server)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_LOAD};
+    size_t index = radius_index(e, server->name);
+    if (index == RADIUS_SERVERS)
+        return ERR_FULL;
+    request.server = *server;
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send(e, &request);
+    wipe(&request, sizeof(request));
+    if (error != 0)
+        return error;
+    memcpy(e->radius[index], server->name, LIMIT_NAME);
+    e->n_radius += index == e->n_radius;
+    return 0;
+}
+
+int engine_radius_unload(struct engine *e, const char *name)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_UNLOAD};
+    size_t index = radius_index(e, name);
+    if (index == e->n_radius)
+        return ERR_NOT_FOUND;
+    memcpy(request.server.name, e->radius[index], LIMIT_NAME);
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send(e, &request);
+    if (error == 0)
+        memmove(e->radius[index], e->radius[index + 1],
+                (--e->n_radius - index) * sizeof(e->radius[0]));
+    return error;
+}
+
+/* --- grants --- */
+
+static bool text_sound(const char text[LIMIT_NAME])
+{
+    return memchr(text, 0, LIMIT_NAME) != NULL;
+}
+
+static bool family_sound(const struct address *a, enum address_family family)
+{
+    return a->family == ADDRESS_NONE || a->family == (uint8_t)family;
+}
+
+static bool grant_sound(const struct aaa_grant *g)
+{
+    bool sound = g->groups.n <= AAA_GROUPS && g->n_dns <= AAA_DNS && g->n_classes <= AAA_CLASSES &&
+                 text_sound(g->pool4) && text_sound(g->pool6) &&
+                 family_sound(&g->framed4, ADDRESS_V4) && family_sound(&g->framed6, ADDRESS_V6);
+    for (uint32_t i = 0; sound && i < g->groups.n; i++)
+        sound = text_sound(g->groups.names[i]);
+    for (uint32_t i = 0; sound && i < g->n_dns; i++)
+        sound = g->dns[i].family == ADDRESS_V4 || g->dns[i].family == ADDRESS_V6;
+    return sound;
+}
+
+uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what)
+{
+    return grant_sound(what) ? grants_add(e->grants, what, e->now) : 0;
+}
+
+int engine_grant_lease(const struct engine *e, const struct ike_event *event,
+                       struct pools_grant *room, const struct pools_grant **ret_lease)
+{
+    const struct grant *grant = grants_find(e->grants, event->lease.grant);
+    *ret_lease = NULL;
+    if (event->lease.grant == 0)
+        return 0;
+    if (grant == NULL)
+        return ERR_NOT_FOUND;
+    const struct aaa_grant *what = &grant->what;
+    *room = (struct pools_grant){.n_dns = (uint8_t)what->n_dns};
+    memcpy(room->dns, what->dns, sizeof(what->dns));
+    room->pools[0] = what->pool4[0] == '\0' ? NULL : what->pool4;
+    room->pools[1] = what->pool6[0] == '\0' ? NULL : what->pool6;
+    if (grant->session == 0) { /* the addresses of a clone are others (inner_per_path) */
+        room->addresses[0] = what->framed4;
+        room->addresses[1] = what->framed6;
+    }
+    *ret_lease = room;
+    return 0;
+}
+
+/* --- sessions --- */
+
+static void session_end(struct engine *e, const struct grant *grant, const char *why)
+{
+    const struct engine_filter filter = {.session_id = grant->session};
+    log_line(LOG_LEVEL_INFO, "event=session-ends session=%u reason=\"%s\"", grant->session, why);
+    (void)e->ops.terminate(e, &filter, false, NULL);
+}
+
+/* idle_at - when the session has carried nothing on any path for Idle-Timeout. */
+static nanos idle_at(struct engine *e, const struct grant *grant)
+{
+    struct account path;
+    nanos used = grant->up_ns;
+    if (grant->what.idle_timeout_s == 0)
+        return NANOS_NEVER;
+    for (size_t i = 0; accounts_at(e->accounts, grant->session, i, &path); i++) {
+        used = path.traffic.last_in_ns > used ? path.traffic.last_in_ns : used;
+        used = path.traffic.last_out_ns > used ? path.traffic.last_out_ns : used;
+    }
+    return nanos_after(used, grant->what.idle_timeout_s * NANOS_PER_SEC);
+}
+
+static void session_settle(struct engine *e, struct grant *grant)
+{
+    nanos idle = idle_at(e, grant);
+    if (idle <= e->now) {
+        session_end(e, grant, "Idle-Timeout");
+        idle = NANOS_NEVER; /* it is on its way out, which takes at most SESSION_END_NS */
+    }
+    grants_wake(e->grants, grant, idle);
+}
+
+void engine_aaa_up(struct engine *e, ike_session_id id)
+{
+    struct ike_session_info session;
+    if (!ike_session_get(e->ike, id, &session) || session.grant == 0)
+        return;
+    struct grant *grant = grants_claim(e->grants, session.grant, id);
+    if (grant == NULL) { /* what bounds it is unknown: it must not go on */
+        const struct grant gone = {.session = id};
+        session_end(e, &gone, "what the RADIUS server granted is gone");
+        return;
+    }
+    grant->up_ns = e->now;
+    session_settle(e, grant);
+}
+
+void engine_aaa_down(struct engine *e, ike_session_id id)
+{
+    struct grant *grant = grants_of(e->grants, id);
+    if (grant != NULL)
+        grants_drop(e->grants, grant);
+}
+
+nanos engine_aaa_deadline(const struct engine *e)
+{
+    return grants_deadline(e->grants);
+}
+
+void engine_aaa_tick(struct engine *e)
+{
+    struct grant *grant;
+    while ((grant = grants_due(e->grants, e->now)) != NULL)
+        session_settle(e, grant);
+}
+
+/* --- the channel --- */
+
+static void on_aaa(void *context, int fd, unsigned events)
+{
+    struct engine *e = context;
+    struct aaa_answer answer;
+    int error;
+    if (events & EVENT_WRITE)
+        engine_helper_flush(e, e->to_aaa, fd);
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0, 0};
+        if (answer.error == 0 && answer.verdict == EAP_SUCCEEDED) {
+            news.valid_ns = answer.grant.session_timeout_s * NANOS_PER_SEC;
+            news.grant = engine_grant_add(e, &answer.grant);
+            news.error = news.grant == 0 ? ERR_NO_MEMORY : 0;
+        }
+        engine_eap_answered(e, &news);
+        eap_result_done(&answer.result);
+    }
+    engine_helper_gone(e, fd, "aaa", error);
+}
+
+int engine_aaa_add(struct engine *e)
+{
+    e->grants = grants_new();
+    return e->grants == NULL ? ERR_NO_MEMORY
+                             : event_loop_add(e->loop, e->start->aaa_fd, EVENT_READ, on_aaa, e);
+}
+
+void engine_aaa_done(struct engine *e)
+{
+    e->grants = grants_free(e->grants);
+}

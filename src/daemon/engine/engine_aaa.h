@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ENGINE_AAA_H
+#define DAEMON_ENGINE_AAA_H
+
+/* The engine's side of the aaa process, and what RADIUS servers say of sessions: all of it concerns
+ * a session with all its paths, never one IKE SA. */
+
+#include "daemon/common/aaa_channel.h"
+#include "daemon/engine/engine_state.h"
+#include "daemon/engine/grants.h"
+
+int engine_aaa_add(struct engine *e) MUST_USE;
+void engine_aaa_done(struct engine *e);
+
+/* engine_radius_load, engine_radius_unload - see struct engine_ops. */
+int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_USE;
+int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
+
+/* engine_grant_add - what came with EAP's success. Returns its number for struct ike_proof;
+ * 0: no memory, or the aaa process says nonsense. */
+uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what);
+
+/* engine_grant_lease - what the job's login or session was granted. 0 and *ret_lease NULL: nothing
+ * is. ERR_NOT_FOUND: its grant is gone, so that nothing may be leased. */
+int engine_grant_lease(const struct engine *e, const struct ike_event *event,
+                       struct pools_grant *room, const struct pools_grant **ret_lease) MUST_USE;
+
+/* engine_aaa_up - the session is authenticated; engine_aaa_down - it is over. */
+void engine_aaa_up(struct engine *e, ike_session_id session);
+void engine_aaa_down(struct engine *e, ike_session_id session);
+
+nanos engine_aaa_deadline(const struct engine *e);
+void engine_aaa_tick(struct engine *e);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine/grants.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/map.h"
+
+struct grants {
+    uint64_t last;
+    size_t n_unclaimed;
+    struct grant *oldest, *youngest; /* unclaimed */
+    struct map by_number, by_session;
+    struct deadline_heap heap;
+};
+
+struct grants *grants_new(void)
+{
+    return calloc(1, sizeof(struct grants));
+}
+
+static void unclaimed_remove(struct grants *grants, struct grant *grant)
+{
+    *(grant->previous != NULL ? &grant->previous->next : &grants->oldest) = grant->next;
+    *(grant->next != NULL ? &grant->next->previous : &grants->youngest) = grant->previous;
+    grant->next = grant->previous = NULL;
+    grants->n_unclaimed--;
+}
+
+void grants_drop(struct grants *grants, struct grant *grant)
+{
+    if (grant->session == 0)
+        unclaimed_remove(grants, grant);
+    else
+        (void)map_take(&grants->by_session, grant->session);
+    if (grant->number != 0)
+        (void)map_take(&grants->by_number, grant->number);
+    deadline_heap_leave(&grants->heap, &grant->deadline);
+    free(grant);
+}
+
+struct grants *grants_free(struct grants *grants)
+{
+    if (grants == NULL)
+        return NULL;
+    while (grants->oldest != NULL)
+        grants_drop(grants, grants->oldest);
+    for (size_t i = 0; i < grants->by_session.cap; i++)
+        free(map_at(&grants->by_session, i));
+    map_done(&grants->by_number);
+    map_done(&grants->by_session);
+    deadline_heap_done(&grants->heap);
+    free(grants);
+    return NULL;
+}
+
+static struct grant *grant_new(struct grants *grants)
+{
+    struct grant *grant = calloc(1, sizeof(*grant));
+    if (grant == NULL || deadline_heap_join(&grants->heap) != 0) {
+        free(grant);
+        return NULL;
+    }
+    grant->deadline = (struct deadline){.owner = grant};
+    return grant;
+}
+
+static void unclaimed_expire(struct grants *grants, nanos now)
+{
+    while (grants->oldest != NULL && (grants->n_unclaimed >= GRANTS_UNCLAIMED ||
+                                      now - grants->oldest->born_ns >= GRANTS_UNCLAIMED_NS))
+        grants_drop(grants, grants->oldest);
+}
+
+uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos now)
+{
+    unclaimed_expire(grants, now);
+    struct grant *grant = grant_new(grants);
+    if (grant == NULL)
+        return 0;
+    if (map_put(&grants->by_number, grants->last + 1, grant) != 0) {
+        deadline_heap_leave(&grants->heap, &grant->deadline);
+        free(grant);
+        return 0;
+    }
+    grant->number = ++grants->last;
+    grant->born_ns = now;
+    grant->what = *what;
+    grant->previous = grants->youngest;
+    *(grants->youngest != NULL ? &grants->youngest->next : &grants->oldest) = grant;
+    grants->youngest = grant;
+    grants->n_unclaimed++;
+    return grant->number;
+}
+
+struct grant *grants_find(const struct grants *grants, uint64_t number)
+{
+    return number == 0 ? NULL : map_get(&grants->by_number, number);
+}
+
+struct grant *grants_of(const struct grants *grants, ike_session_id session)
+{
+    return map_get(&grants->by_session, session);
+}
+
+struct grant *grants_claim(struct grants *grants, uint64_t number, ike_session_id session)
+{
+    ASSERT(session != 0 && grants_of(grants, session) == NULL);
+    struct grant *grant = number == 0 ? grant_new(grants) : grants_find(grants, number);
+    if (grant == NULL || grant->session != 0)
+        return NULL;
+    if (map_put(&grants->by_session, session, grant) != 0) {
+        if (number == 0) {
+            deadline_heap_leave(&grants->heap, &grant->deadline);
+            free(grant);
+        }
+        return NULL;
+    }
+    if (number != 0)
+        unclaimed_remove(grants, grant);
+    grant->session = session;
+    return grant;
+}
+
+void grants_wake(struct grants *grants, struct grant *grant, nanos at)
+{
+    deadline_heap_set(&grants->heap, &grant->deadline, at);
+}
+
+struct grant *grants_due(const struct grants *grants, nanos now)
+{
+    struct deadline *first = deadline_heap_first(&grants->heap);
+    return first == NULL || first->at > now ? NULL : first->owner;
+}
+
+nanos grants_deadline(const struct grants *grants)
+{
+    const struct deadline *first = deadline_heap_first(&grants->heap);
+    return first == NULL ? NANOS_NEVER : first->at;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_GRANTS_H
+#define DAEMON_GRANTS_H
+
+/*
+ * What logins and their sessions have by the word of a RADIUS server. A login gets a number for its
+ * grant (struct ike_proof); its session claims the grant by that number. A login that comes to
+ * nothing leaves its grant behind: it goes after GRANTS_UNCLAIMED_NS, or when GRANTS_UNCLAIMED
+ * others wait. A session without a grant, which logged in by other means, gets an empty one.
+ */
+
+#include "base/deadline_heap.h"
+#include "daemon/common/aaa_channel.h"
+#include "ike/ike.h"
+
+#define GRANTS_UNCLAIMED    (2 * (LIMIT_HALF_OPEN + LIMIT_PATIENT))
+#define GRANTS_UNCLAIMED_NS (600 * NANOS_PER_SEC) /* longer than any login takes */
+
+struct grants;
+
+struct grant {
+    uint64_t number;          /* 0: the session has none */
+    ike_session_id session;   /* 0: not claimed yet */
+    nanos born_ns, up_ns;     /* of the login; of the session */
+    struct deadline deadline; /* of the session; for the owner of the table */
+    struct aaa_grant what;
+    struct grant *next, *previous; /* unclaimed ones, oldest first; of the table */
+};
+
+struct grants *grants_new(void);                   /* NULL: no memory */
+struct grants *grants_free(struct grants *grants); /* takes NULL; returns NULL */
+
+/* grants_add - a login succeeded. Returns the number of its grant; 0: no memory. */
+uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos now);
+
+/* grants_find - NULL: there is none with that number. Borrowed until it is dropped. */
+struct grant *grants_find(const struct grants *grants, uint64_t number);
+
+/* grants_claim - the grant is the session's until grants_drop(). `number` 0: an empty one. NULL: it
+ * is gone, or another session's, or no memory. */
+struct grant *grants_claim(struct grants *grants, uint64_t number, ike_session_id session);
+struct grant *grants_of(const struct grants *grants, ike_session_id session); /* NULL: none */
+void grants_drop(struct grants *grants, struct grant *grant);
+
+/* grants_wake - the session's turn comes at that time; NANOS_NEVER: not again. grants_due - the
+ * next whose time has come, NULL: none; it stays due until its time is another one. */
+void grants_wake(struct grants *grants, struct grant *grant, nanos at);
+struct grant *grants_due(const struct grants *grants, nanos now);
+nanos grants_deadline(const struct grants *grants);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/engine/grants.h"
+
+#include "base/unit_test.h"
+
+static void claimed_once(void **state)
+{
+    struct grants *grants = grants_new();
+    const struct aaa_grant what = {.idle_timeout_s = 7};
+    uint64_t number = grants_add(grants, &what, 0);
+    (void)state;
+    assert_int_not_equal(number, 0);
+    struct grant *grant = grants_claim(grants, number, 5);
+    assert_non_null(grant);
+    assert_int_equal(grant->what.idle_timeout_s, 7);
+    assert_null(grants_claim(grants, number, 6)); /* another session's */
+    assert_null(grants_claim(grants, number + 1, 6));
+    assert_ptr_equal(grants_of(grants, 5), grant);
+    grants_drop(grants, grant);
+    assert_null(grants_of(grants, 5));
+    assert_null(grants_find(grants, number));
+    grants_free(grants);
+}
+
+/* Logins that come to nothing leave no memory behind, and never the grant of a session. */
+static void unclaimed_go(void **state)
+{
+    struct grants *grants = grants_new();
+    const struct aaa_grant what = {0};
+    uint64_t first = grants_add(grants, &what, 0), kept = grants_add(grants, &what, 0);
+    (void)state;
+    assert_non_null(grants_claim(grants, kept, 1));
+    for (int i = 0; i < GRANTS_UNCLAIMED; i++)
+        (void)grants_add(grants, &what, 1);
+    assert_null(grants_find(grants, first));
+    assert_non_null(grants_find(grants, kept));
+    uint64_t late = grants_add(grants, &what, 2 + GRANTS_UNCLAIMED_NS);
+    assert_null(grants_find(grants, late - 1));
+    assert_non_null(grants_find(grants, late));
+    grants_free(grants);
+}
+
+static void deadlines(void **state)
+{
+    struct grants *grants = grants_new();
+    struct grant *one = grants_claim(grants, 0, 1), *two = grants_claim(grants, 0, 2);
+    (void)state;
+    assert_int_equal(grants_deadline(grants), NANOS_NEVER);
+    grants_wake(grants, one, 20);
+    grants_wake(grants, two, 10);
+    assert_int_equal(grants_deadline(grants), 10);
+    assert_null(grants_due(grants, 9));
+    assert_ptr_equal(grants_due(grants, 10), two);
+    grants_drop(grants, two);
+    assert_ptr_equal(grants_due(grants, 20), one);
+    grants_wake(grants, one, NANOS_NEVER);
+    assert_null(grants_due(grants, 100));
+    grants_free(grants);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(claimed_once),
+        cmocka_unit_test(unclaimed_go),
+        cmocka_unit_test(deadlines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
