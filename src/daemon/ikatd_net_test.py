@@ -428,7 +428,7 @@ class DaemonTest(unittest.TestCase):
         gateway, _ = self.hooked(self.script("sleep 1000 & sleep 1000"))
         gateway.wait("event=updown ")
         self.assertEqual(self.ping(), 3)
-        gateway.wait("event=updown-killed")
+        gateway.wait("event=program-killed")
 
     def test_many_secrets(self):
         """All of one load reach the keyholder at once, at each start."""

@@ -212,6 +212,7 @@ struct ike_conn {
     bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
     enum ike_on_failure on_failure; /* of protected selectors without a session */
+    bool install_dns;               /* End User: names are asked of the Gateway's servers */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */

@@ -2,8 +2,7 @@
 #ifndef DAEMON_HOOK_CHANNEL_H
 #define DAEMON_HOOK_CHANNEL_H
 
-/* Engine -> hooks process: a pair of selectors came up or went down, and this script is to know. No
- * answer comes. The receiver checks every member. */
+/* Engine -> hooks process. No answer comes. The receiver checks every member. */
 
 #include "ike/ike.h"
 
@@ -11,6 +10,7 @@
 #define HOOK_DNS     8
 #define HOOK_TIME_NS (10 * NANOS_PER_SEC) /* a script that runs longer is killed */
 
+/* struct hook_request - a pair of selectors came up or went down, and this script is to know. */
 struct hook_request {
     uint32_t up; /* 0: down, 1: up */
     uint32_t hostaccess, udp_encap, end_user;
@@ -23,6 +23,32 @@ struct hook_request {
     uint32_t n_inner, n_dns;
     struct address inner[IKE_LEASE_ADDRESSES], dns[HOOK_DNS];
     struct ike_id local_id, remote_id;
+};
+
+/* struct hook_name_servers - the servers that this host asks for names from now on, before those
+ * that it has of its own; n = 0: only its own. All are reached through the device. */
+struct hook_name_servers {
+    char device[16];
+    uint32_t n;
+    struct address servers[HOOK_DNS];
+};
+
+/* hook_name_server_usable - an address that a resolver may be told of. */
+static inline bool hook_name_server_usable(const struct address *server)
+{
+    return (server->family == ADDRESS_V4 || server->family == ADDRESS_V6) &&
+           !address_is_any(server) && !address_is_multicast(server) &&
+           !address_is_loopback(server) && !address_is_link_local(server);
+}
+
+enum hook_kind { HOOK_SCRIPT_RUN = 1, HOOK_NAME_SERVERS };
+
+struct hook_message {
+    uint32_t kind; /* enum hook_kind */
+    union {
+        struct hook_request request;
+        struct hook_name_servers name_servers;
+    };
 };
 
 #endif

@@ -68,6 +68,7 @@ static const struct row rows[] = {
     {CONN, "gateway_clones", "yes", "x", "is not yes or no"},
     {CONN, "mesh", "full", "x", "is not one of pairs, full, first"},
     {CONN, "on_failure", "bypass", "open", "is not one of block, bypass"},
+    {CONN, "install_dns", "no", "x", "is not yes or no"},
     {CONN, "inner", "per-path", "each", "is not one of shared, per-path"},
     {CONN, "max_ike_sas", "256", "257", "1 to 256"},
     {CONN, "max_ike_sas", "1", "0", "1 to 256"},

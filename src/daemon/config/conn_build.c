@@ -298,6 +298,7 @@ static const struct key conn_keys[] = {
     {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
     {.name = "on_failure", .kind = KEY_WORD, .offset = CONN(on_failure), .words = on_failure_words},
+    {.name = "install_dns", .kind = KEY_BOOL, .offset = CONN(install_dns)},
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
@@ -403,6 +404,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     /* one VPN per interface, to the address that was configured; others are for pairs and full */
     conn->mesh = IKE_MESH_FIRST;
     conn->combined_auth = true;
+    conn->install_dns = true;
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;

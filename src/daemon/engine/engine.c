@@ -99,12 +99,13 @@ static int cores_new(struct engine *e)
     e->reqids = reqids_new();
     e->credentials = credentials_new();
     e->hooks = engine_hooks_new();
+    e->name_servers = engine_name_servers_new();
     e->host = host_new(e->start->priv_fd);
     e->ke_workers = ke_workers_new();
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
-        e->reqids == NULL || e->credentials == NULL || e->hooks == NULL || e->host == NULL ||
-        e->ke_workers == NULL || e->loop == NULL)
+        e->reqids == NULL || e->credentials == NULL || e->hooks == NULL ||
+        e->name_servers == NULL || e->host == NULL || e->ke_workers == NULL || e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -300,6 +301,7 @@ static void engine_end(struct engine *e)
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);
     e->hooks = engine_hooks_free(e->hooks);
+    e->name_servers = engine_name_servers_free(e->name_servers);
     e->host = host_free(e->host);
     free(e->waits);
     e->monitor = netlink_monitor_free(e->monitor);

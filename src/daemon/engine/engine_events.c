@@ -217,10 +217,12 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_CHILD_UP:
         child_log(e, "child-up", event);
         engine_hooks_child_up(e, event->child);
+        engine_name_servers_child_up(e, event->child);
         break;
     case IKE_EV_CHILD_DOWN:
         child_log(e, "child-down", event);
         engine_hooks_child_down(e, event->child);
+        engine_name_servers_child_down(e, event->child);
         break;
     case IKE_EV_CONFIG: session_config(e, event->session); break;
     case IKE_EV_EXCHANGE:

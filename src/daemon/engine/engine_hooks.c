@@ -55,7 +55,8 @@ static void tell(struct engine *e, struct hooked *hooked, bool up)
         for (size_t j = 0; j < hooked->remote_ts.n; j++) {
             request->local_ts = hooked->local_ts.ts[i];
             request->remote_ts = hooked->remote_ts.ts[j];
-            if (channel_send(e->start->hooks_fd, request, sizeof(*request), NULL, 0) != 0)
+            struct hook_message message = {.kind = HOOK_SCRIPT_RUN, .request = *request};
+            if (channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0) != 0)
                 log_line(LOG_LEVEL_ERROR, "event=updown-lost conn=%s child=%s", request->conn,
                          request->child);
         }

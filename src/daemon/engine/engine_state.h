@@ -104,6 +104,7 @@ struct engine {
     struct accounts *accounts;
     struct reqids *reqids;
     struct engine_hooks *hooks;
+    struct engine_name_servers *name_servers;
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
@@ -287,6 +288,14 @@ struct engine_hooks *engine_hooks_new(void);                        /* NULL: no 
 struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks); /* takes NULL; returns NULL */
 void engine_hooks_child_up(struct engine *e, ike_child_id id);
 void engine_hooks_child_down(struct engine *e, ike_child_id id);
+
+/* engine_name_servers.c: the servers of Gateways that this host asks for names; when the core has a
+ * Child SA, and after it has it no more */
+struct engine_name_servers *engine_name_servers_new(void); /* NULL: no memory */
+/* engine_name_servers_free - takes NULL; returns NULL. */
+struct engine_name_servers *engine_name_servers_free(struct engine_name_servers *servers);
+void engine_name_servers_child_up(struct engine *e, ike_child_id id);
+void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 
 /* engine_load.c; errors as of ops->load_all */
 int engine_load_all(struct engine *e, const struct engine_load *load,

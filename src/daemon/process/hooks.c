@@ -2,20 +2,16 @@
 #include "daemon/process/hooks.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "daemon/common/channel.h"
 #include "daemon/common/hook_script.h"
 #include "daemon/common/log.h"
 #include "daemon/process/hook_env.h"
-#include "linux/clock.h"
+#include "daemon/process/name_servers.h"
+#include "daemon/process/program.h"
 
 /* what a script was told to be up */
 struct hooked {
@@ -36,52 +32,6 @@ static bool script_safe(const char *path)
     return false;
 }
 
-static void script_exec(const struct hook_env *env)
-{
-    sigset_t none;
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)setpgid(0, 0);
-    if (null >= 0)
-        (void)dup2(null, STDIN_FILENO);
-    (void)execve(env->argv[0], env->argv, env->envp);
-    _exit(127);
-}
-
-/* script_wait - until the script ends; after HOOK_TIME_NS its process group is killed. */
-static void script_wait(pid_t pid, const struct hook_env *env)
-{
-    int status = 0;
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    nanos deadline = nanos_after(clock_now(), HOOK_TIME_NS), now;
-    while ((now = clock_now()) < deadline) {
-        int ms = (int)((deadline - now) / NANOS_PER_MS) + 1;
-        if (poll(&ended, 1, ms) != 0 && errno != EINTR)
-            break;
-        if ((ended.revents & POLLIN) != 0)
-            break;
-    }
-    if ((ended.revents & POLLIN) == 0) {
-        log_line(LOG_LEVEL_ERROR, "event=updown-killed script=%s text=\"it ran for 10 s\"",
-                 env->argv[0]);
-        (void)kill(-pid, SIGKILL);
-        (void)kill(pid, SIGKILL);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (pidfd >= 0)
-        close(pidfd);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=updown-failed script=%s %s=%d", env->argv[0],
-                 WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
 static void script_run(const struct hook_request *request)
 {
     static struct hook_env env;
@@ -94,11 +44,7 @@ static void script_run(const struct hook_request *request)
         return;
     log_line(LOG_LEVEL_INFO, "event=updown conn=%s child=%s script=%s %s", request->conn,
              request->child, env.argv[0], env.envp[2]);
-    pid_t pid = fork();
-    if (pid == 0)
-        script_exec(&env);
-    if (pid > 0)
-        script_wait(pid, &env);
+    (void)program_run(env.argv, env.envp, (struct span){0}, HOOK_TIME_NS);
 }
 
 static bool ts_same(const struct ike_ts *a, const struct ike_ts *b)
@@ -144,23 +90,36 @@ static void take_back(struct hooked *newest)
     }
 }
 
+static void script_ordered(const struct hook_request *request, struct hooked **newest)
+{
+    if (!hook_request_sound(request) || !hook_script_allowed(request->script)) {
+        log_line(LOG_LEVEL_ERROR, "event=updown-refused");
+        return;
+    }
+    script_run(request);
+    remember(newest, request);
+}
+
 int hooks_run(int fd, pid_t parent)
 {
-    struct hook_request request;
+    static struct hook_message message;
+    static struct name_servers servers;
     struct hooked *newest = NULL;
     int error;
     (void)parent; /* it outlives the supervisor for as long as it has something to take back */
     log_open("hooks", LOG_LEVEL_INFO);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
-    while ((error = channel_recv(fd, &request, sizeof(request), NULL, NULL)) == 0) {
-        if (!hook_request_sound(&request) || !hook_script_allowed(request.script)) {
-            log_line(LOG_LEVEL_ERROR, "event=updown-refused");
-            continue;
-        }
-        script_run(&request);
-        remember(&newest, &request);
+    name_servers_begin();
+    while ((error = channel_recv(fd, &message, sizeof(message), NULL, NULL)) == 0) {
+        if (message.kind == HOOK_SCRIPT_RUN)
+            script_ordered(&message.request, &newest);
+        else if (message.kind == HOOK_NAME_SERVERS && name_servers_sound(&message.name_servers))
+            name_servers_set(&servers, &message.name_servers);
+        else
+            log_line(LOG_LEVEL_ERROR, "event=hook-refused");
     }
     take_back(newest);
+    name_servers_end(&servers);
     return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
 }

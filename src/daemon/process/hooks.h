@@ -6,7 +6,8 @@
  * The process that runs updown scripts. It is forked before the supervisor restricts itself, since
  * Landlock, system call filters and no-new-privileges survive exec, and a script changes firewalls.
  * It runs one script at a time, in the order of events, with a time limit, and without a shell. When
- * the engine is gone it says `down` for all that was up, the newest first, and ends.
+ * the engine is gone it says `down` for all that was up, the newest first, and ends. It also tells
+ * the host which servers to ask for names (name_servers.h).
  */
 
 #include <sys/types.h>

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/name_servers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/writer.h"
+#include "daemon/common/log.h"
+#include "daemon/process/program.h"
+#include "daemon/process/resolv_conf.h"
+
+#define RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve"
+#define RESOLV_CONF     "/etc/resolv.conf"
+#define PATIENCE        (5 * NANOS_PER_SEC)
+#define WORDS_MAX       (HOOK_DNS + 4)
+
+static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+bool name_servers_sound(const struct hook_name_servers *wanted)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t len = strnlen(wanted->device, sizeof(wanted->device));
+    bool sound = len > 0 && len < sizeof(wanted->device) && wanted->device[0] != '-' &&
+                 strspn(wanted->device, plain) == len && wanted->n <= HOOK_DNS;
+    for (uint32_t i = 0; sound && i < wanted->n; i++)
+        sound = hook_name_server_usable(&wanted->servers[i]);
+    return sound;
+}
+
+/* --- systemd-resolved and resolvconf --- */
+
+static const char *program_of(enum name_server_way way)
+{
+    static const char *const found[][2] = {
+        [NAME_SERVERS_RESOLVED] = {"/usr/bin/resolvectl", "/bin/resolvectl"},
+        [NAME_SERVERS_RESOLVCONF] = {"/usr/sbin/resolvconf", "/sbin/resolvconf"},
+    };
+    for (size_t i = 0; i < 2; i++)
+        if (access(found[way][i], X_OK) == 0)
+            return found[way][i];
+    return NULL;
+}
+
+static enum name_server_way way_of_host(void)
+{
+    if (access(RESOLVED_SOCKET, F_OK) == 0 && program_of(NAME_SERVERS_RESOLVED) != NULL)
+        return NAME_SERVERS_RESOLVED;
+    return program_of(NAME_SERVERS_RESOLVCONF) != NULL ? NAME_SERVERS_RESOLVCONF
+                                                       : NAME_SERVERS_FILE;
+}
+
+/* tell - runs the way's program with these words, NULL at the end; without `way` that is gone. */
+static bool tell(enum name_server_way way, const char *const words[], struct span input)
+{
+    const char *argv[WORDS_MAX + 1] = {program_of(way)};
+    size_t n = 1;
+    for (size_t i = 0; words[i] != NULL && n < WORDS_MAX; i++)
+        argv[n++] = words[i];
+    return argv[0] != NULL && program_run((char *const *)argv, environment, input, PATIENCE);
+}
+
+static bool resolved_set(const struct hook_name_servers *wanted)
+{
+    char text[HOOK_DNS][ADDRESS_TEXT_MAX];
+    const char *dns[WORDS_MAX] = {"dns", wanted->device};
+    const char *const domain[] = {"domain", wanted->device, "~.", NULL};
+    for (uint32_t i = 0; i < wanted->n; i++)
+        dns[2 + i] = address_print(&wanted->servers[i], text[i]);
+    return tell(NAME_SERVERS_RESOLVED, dns, (struct span){0}) &&
+           tell(NAME_SERVERS_RESOLVED, domain, (struct span){0});
+}
+
+static bool resolvconf_set(const struct hook_name_servers *wanted)
+{
+    char text[ADDRESS_TEXT_MAX], record[32];
+    uint8_t lines[1024];
+    struct writer w = writer_of(lines, sizeof(lines));
+    for (uint32_t i = 0; i < wanted->n; i++) {
+        write_bytes(&w, span_text("nameserver "));
+        write_bytes(&w, span_text(address_print(&wanted->servers[i], text)));
+        write_bytes(&w, span_text("\n"));
+    }
+    (void)snprintf(record, sizeof(record), "%s.ikat", wanted->device);
+    const char *const words[] = {"-a", record, NULL};
+    return tell(NAME_SERVERS_RESOLVCONF, words, span_of(lines, w.len));
+}
+
+static bool way_unset(enum name_server_way way, const char *device)
+{
+    char record[32];
+    (void)snprintf(record, sizeof(record), "%s.ikat", device);
+    const char *const revert[] = {"revert", device, NULL}, *const drop[] = {"-d", record, NULL};
+    return tell(way, way == NAME_SERVERS_RESOLVED ? revert : drop, (struct span){0});
+}
+
+/* --- /etc/resolv.conf --- */
+
+/* whole_read - false: there is no such file, or it is too long. */
+static bool whole_read(const char *path, struct buffer room, size_t *ret_len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0;
+    size_t len = 0;
+    while (fd >= 0 && len < room.len && (n = read(fd, room.ptr + len, room.len - len)) > 0)
+        len += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    *ret_len = len;
+    return fd >= 0 && n == 0 && len < room.len;
+}
+
+static bool whole_write(int fd, struct span text)
+{
+    while (text.len > 0) {
+        ssize_t n = write(fd, text.ptr, text.len);
+        if (n <= 0)
+            return false;
+        text = span_of(text.ptr + n, text.len - (size_t)n);
+    }
+    return true;
+}
+
+/* replaced - by a rename, so that no reader sees half a file. false: its folder cannot be written,
+ * or another file system is mounted on it. */
+static bool replaced(const char *path, struct span text, mode_t mode)
+{
+    char beside[PATH_MAX];
+    if (snprintf(beside, sizeof(beside), "%s.ikatd", path) >= (int)sizeof(beside))
+        return false;
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    bool done = whole_write(fd, text) && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
+                rename(beside, path) == 0;
+    close(fd);
+    if (!done)
+        (void)unlink(beside);
+    return done;
+}
+
+static bool overwritten(const char *path, struct span text)
+{
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    bool done = fd >= 0 && whole_write(fd, text);
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+/* file_set - in the file that /etc/resolv.conf leads to. */
+static bool file_set(const struct address *servers, size_t n)
+{
+    static uint8_t before[RESOLV_CONF_MAX], after[RESOLV_CONF_MAX];
+    char path[PATH_MAX];
+    struct stat status = {.st_mode = 0644};
+    size_t len = 0;
+    if (realpath(RESOLV_CONF, path) == NULL)
+        (void)snprintf(path, sizeof(path), "%s", RESOLV_CONF);
+    bool there = stat(path, &status) == 0;
+    if (there && !whole_read(path, (struct buffer){before, sizeof(before)}, &len))
+        return false;
+    int new_len =
+        resolv_conf_edit(span_of(before, len), servers, n, (struct buffer){after, sizeof(after)});
+    if (new_len < 0)
+        return false;
+    struct span text = span_of(after, (size_t)new_len);
+    if (there && span_equal(text, span_of(before, len)))
+        return true;
+    return replaced(path, text, status.st_mode & 0777) || overwritten(path, text);
+}
+
+/* --- all ways --- */
+
+void name_servers_begin(void)
+{
+    if (!file_set(NULL, 0))
+        log_line(LOG_LEVEL_WARNING, "event=dns-failed file=%s", RESOLV_CONF);
+}
+
+void name_servers_end(struct name_servers *servers)
+{
+    enum name_server_way way = servers->way;
+    servers->way = NAME_SERVERS_UNSET;
+    if (way == NAME_SERVERS_UNSET)
+        return;
+    bool done = way == NAME_SERVERS_FILE ? file_set(NULL, 0) : way_unset(way, servers->device);
+    log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "event=%s device=%s",
+             done ? "dns-restored" : "dns-failed", servers->device);
+}
+
+static bool way_set(enum name_server_way way, const struct hook_name_servers *wanted)
+{
+    switch (way) {
+    case NAME_SERVERS_RESOLVED: return resolved_set(wanted);
+    case NAME_SERVERS_RESOLVCONF: return resolvconf_set(wanted);
+    case NAME_SERVERS_FILE: return file_set(wanted->servers, wanted->n);
+    case NAME_SERVERS_UNSET: break;
+    }
+    return false;
+}
+
+void name_servers_set(struct name_servers *servers, const struct hook_name_servers *wanted)
+{
+    enum name_server_way way = way_of_host();
+    if (wanted->n == 0 || (servers->way != NAME_SERVERS_UNSET && servers->way != way))
+        name_servers_end(servers);
+    if (wanted->n == 0)
+        return;
+    static const char *const names[] = {"unset", "systemd-resolved", "resolvconf", RESOLV_CONF};
+    bool done = way_set(way, wanted);
+    servers->way = way;
+    memcpy(servers->device, wanted->device, sizeof(servers->device));
+    log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "event=%s device=%s servers=%u by=%s",
+             done ? "dns-set" : "dns-failed", wanted->device, wanted->n, names[way]);
+}

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The End User's host asks the Gateway's name servers, and its own again afterwards."""
+import os
+import shutil
+
+import pytest
+
+from lab.daemons import Ikatd
+from lab.run import wait
+from lab.settings import end_user, gateway, paths
+
+OWN = "# of the host\nnameserver 192.0.2.53\nsearch example.org\n"
+INSIDE, OUTSIDE = "10.20.0.53", "192.0.2.99"
+OURS = f"nameserver {INSIDE} # by ikatd\n"
+
+
+@pytest.fixture
+def resolv_conf(world, request):
+    """A lab whose End User has an /etc/resolv.conf of its own, and the path of that file."""
+    lab = world.lab()
+    folder = f"/etc/netns/{lab.name('eu')}"
+    os.makedirs(folder)
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    path = os.path.join(folder, "resolv.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(OWN)
+    world.ikatd(lab, "gw", gateway(top={"pools": {"inner": {"addrs": "10.30.0.0/24", "dns": f"{OUTSIDE}, {INSIDE}"}}}))
+    return lab, path
+
+
+def reads(path, text):
+    """Waits until the file has this text."""
+    def same():
+        with open(path, encoding="ascii") as file:
+            return file.read() == text
+    wait(same, lambda: f"{path} is\n{text}\nbut it is\n{open(path, encoding='ascii').read()}")
+
+
+def test_file(world, resolv_conf):
+    """Our servers come first, once for both paths, without the one that no Child SA reaches; `down` takes them back."""
+    lab, path = resolv_conf
+    user = world.ikatd(lab, "eu", end_user(paths("balance")))
+    for _ in range(2):
+        user.initiate("net")
+        user.wait_paths(2)
+        reads(path, OURS + OWN)
+        user.ikat("down", "home")
+        reads(path, OWN)
+
+
+def test_changes_of_others_stay(world, resolv_conf):
+    """What another program wrote meanwhile is not overwritten by what was there before."""
+    lab, path = resolv_conf
+    user = world.ikatd(lab, "eu", end_user())
+    user.initiate("net")
+    reads(path, OURS + OWN)
+    with open(path, "a", encoding="ascii") as file:
+        file.write("options edns0\n")
+    user.ikat("down", "home")
+    reads(path, OWN + "options edns0\n")
+
+
+def test_daemon_dies(world, resolv_conf):
+    """The end of the supervisor takes them back; so does the next start, if every process was killed at once."""
+    lab, path = resolv_conf
+    user = world.ikatd(lab, "eu", end_user())
+    user.initiate("net")
+    reads(path, OURS + OWN)
+    user.kill()
+    reads(path, OWN)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(OURS + OWN)
+    world.ikatd(lab, "eu", end_user())
+    reads(path, OWN)
+
+
+def test_off(world, resolv_conf):
+    """install_dns = no."""
+    lab, path = resolv_conf
+    user = world.ikatd(lab, "eu", end_user({"install_dns": "no"}))
+    user.initiate("net")
+    user.wait_paths(1)
+    user.ikat("down", "home")
+    user.stop()
+    assert "event=dns-set" not in user.log()
+    reads(path, OWN)
+
+
+class Elsewhere(Ikatd):
+    """ikatd with programs in front of the host's, in a mount namespace; each writes down how it was called."""
+    programs, setup = (), ""
+
+    def _launch(self, words, environment):
+        over, self.calls = self.lab.path("over"), self.lab.path("calls")
+        for name in ("upper", "work"):
+            os.makedirs(os.path.join(over, name))
+        for program in self.programs:
+            script = os.path.join(over, "upper", program)
+            with open(script, "w", encoding="ascii") as file:
+                file.write(f'#!/bin/sh\necho "{program} $*" >> {self.calls}\n[ -t 0 ] || cat >> {self.calls}\n')
+            os.chmod(script, 0o755)
+        mounts = f"mount -t tmpfs none {over}.t && mkdir {over}.t/upper {over}.t/work && cp -a {over}/upper/. {over}.t/upper"
+        os.makedirs(over + ".t")
+        mounts += "".join(f" && mount -t overlay none -o lowerdir={folder},upperdir={over}.t/upper,workdir={over}.t/work {folder}"
+                          for folder in [self.folder])
+        super()._launch(["unshare", "-m", "sh", "-ec", mounts + self.setup + ' && exec "$@"', "sh", *words], environment)
+
+    def called(self):
+        """What was called so far."""
+        with open(self.calls, encoding="ascii") as file:
+            return file.read()
+
+
+class Resolved(Elsewhere):
+    """A host with systemd-resolved."""
+    programs, folder = ("resolvectl",), "/usr/bin"
+    setup = " && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/resolve && " \
+            "touch /run/systemd/resolve/io.systemd.Resolve"
+    up = f"resolvectl dns ikat0 {INSIDE}\nresolvectl domain ikat0 ~.\n"
+    down = "resolvectl revert ikat0\n"
+
+
+class Resolvconf(Elsewhere):
+    """A host with resolvconf."""
+    programs, folder = ("resolvconf",), "/usr/sbin"
+    up = f"resolvconf -a ikat0.ikat\nnameserver {INSIDE}\n"
+    down = "resolvconf -d ikat0.ikat\n"
+
+
+@pytest.mark.parametrize("kind", (Resolved, Resolvconf))
+def test_programs(world, resolv_conf, kind):
+    """Where systemd-resolved or resolvconf keeps the file, it is told, and the file is left alone."""
+    lab, path = resolv_conf
+    world.daemons.append(user := kind(lab, "eu", end_user()))
+    user.start().initiate("net")
+    wait(lambda: os.path.exists(user.calls) and user.called() == kind.up, "it is told of the server")
+    user.ikat("down", "home")
+    wait(lambda: user.called() == kind.up + kind.down, "it is told that the server is gone")
+    reads(path, OWN)
