@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import ikatd_net_test as net  # noqa: E402
 
 IKAT = EXPORTER = None
+REFUSED = 7  # status of curl: nobody listens there yet
 NUMBER, TEXT = (int, float), str
 SESSION = {"name": TEXT, "id": int, "role": TEXT, "local_id": TEXT, "remote_id": TEXT, "state": TEXT, "logins": int,
            "age_s": int, "dialect": TEXT, "multipath": TEXT, "config": dict, "ike_sas": list, "paths": list}
@@ -158,8 +159,11 @@ class IkatTest(net.DaemonTest):
 
     def get(self, url):
         """Status and body of an HTTP request from within the user's namespace."""
-        text = net.run(f"ip netns exec {net.USER} curl -s --retry 30 --retry-connrefused --retry-delay 1 -w '\n%{{http_code}}' {url}")
-        body, status = text.rsplit("\n", 1)
+        def asked():
+            done = subprocess.run(f"ip netns exec {net.USER} curl -s -w '\n%{{http_code}}' {url}", shell=True, check=False,
+                                  stdout=subprocess.PIPE, text=True)
+            return done.stdout if done.returncode != REFUSED else None
+        body, status = self.wait_for(asked).rsplit("\n", 1)
         return int(status), body
 
     def wait_for(self, question, timeout=30):
@@ -194,7 +198,7 @@ class IkatTest(net.DaemonTest):
         self.assertEqual(self.get("http://127.0.0.1:9000/")[0], 404)
         self.assertEqual(self.get("-X POST -d x http://127.0.0.1:9000/metrics")[0], 405)
         user.end()
-        self.assertEqual(self.get("--retry 0 http://127.0.0.1:9000/metrics")[0], 503)
+        self.assertEqual(self.get("http://127.0.0.1:9000/metrics")[0], 503)
 
     def test_ikat_prometheus(self):
         """Prometheus scrapes the exporter, knows counters as counters, and takes the alert rules."""
