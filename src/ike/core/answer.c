@@ -26,71 +26,39 @@ enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify)
     return answer_refuse_data(answering, notify, (struct span){0});
 }
 
-bool answer_counts_fit(const struct wire_message *message)
+/* login_fits - a Child SA that cannot be read ends the login: to the peer INVALID_SYNTAX says that
+ * there is no IKE SA (RFC 7296 section 2.21.2). */
+static bool login_fits(const struct login *login, const struct answering *answering)
 {
-    static const uint8_t single[] = {
-        WIRE_PAYLOAD_SA,    WIRE_PAYLOAD_KE,  WIRE_PAYLOAD_IDi, WIRE_PAYLOAD_IDr, WIRE_PAYLOAD_AUTH,
-        WIRE_PAYLOAD_NONCE, WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr, WIRE_PAYLOAD_CP,  WIRE_PAYLOAD_EAP,
-    };
-    for (size_t i = 0; i < sizeof(single); i++)
-        if (wire_count(message, single[i]) > 1)
-            return false;
-    return wire_count(message, WIRE_PAYLOAD_N) <= LIMIT_NOTIFIES &&
-           wire_count(message, WIRE_PAYLOAD_D) <= LIMIT_DELETES &&
-           wire_count(message, WIRE_PAYLOAD_V) <= LIMIT_VENDOR_IDS &&
-           wire_count(message, WIRE_PAYLOAD_CERT) <= LIMIT_CERTS &&
-           wire_count(message, WIRE_PAYLOAD_CERTREQ) <= LIMIT_CERTREQS;
+    struct wire_message own, group;
+    return message_split(answering->request, combined_number(login), &own, &group) &&
+           message_rules_fit(answering->kind, &own) &&
+           (wire_find(&own, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(&own));
 }
 
-/* login_fits - of an IKE_AUTH request, without the group. A Child SA that cannot be read ends the
- * login: to the peer INVALID_SYNTAX says that there is no IKE SA (RFC 7296 section 2.21.2). */
-static bool login_fits(const struct wire_message *login)
+/* closing - RFC 7296 section 2.25.2: the IKE SA is being rekeyed or deleted, or will be deleted as
+ * soon as the window is free. */
+static bool closing(const struct sa *sa)
 {
-    return answer_counts_fit(login) &&
-           (wire_find(login, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(login));
-}
-
-/* "Concerns an IKE SA rekey" (A-26): the proposals are for IKE, and nothing in it is of a Child SA.
- */
-static bool is_ike_rekey(const struct wire_message *request)
-{
-    static const uint8_t child_only[] = {WIRE_PAYLOAD_TSi, WIRE_PAYLOAD_TSr};
-    const struct wire_payload *sa = wire_find(request, WIRE_PAYLOAD_SA, NULL);
-    for (size_t i = 0; i < sizeof(child_only); i++)
-        if (wire_find(request, child_only[i], NULL) != NULL)
-            return false;
-    /* the protocol of the first proposal; the rest is checked where it is read */
-    return sa != NULL && sa->body.len > 5 && sa->body.ptr[5] == WIRE_PROTO_IKE &&
-           !wire_notify_has(request, N_REKEY_SA);
-}
-
-static bool deletes_children(const struct wire_message *request)
-{
-    const struct wire_payload *d = wire_find(request, WIRE_PAYLOAD_D, NULL);
-    return d != NULL && d->body.len > 0 && d->body.ptr[0] == WIRE_PROTO_ESP;
+    return sa->life != IKE_ESTABLISHED || intent_pending(sa, INTENT_DELETE_IKE, 0);
 }
 
 static enum answer_verdict answer_dispatch(struct sa *sa, struct answering *answering)
 {
-    const struct wire_message *request = answering->request;
-    switch (request->header.exchange) {
-    case WIRE_CREATE_CHILD_SA:
+    bool creates = answering->exchange == WIRE_CREATE_CHILD_SA;
+    if (creates || answering->kind == MESSAGE_DELETE_CHILDREN)
         rekey_ike_adopt(sa);
-        if (sa->life != IKE_ESTABLISHED)
-            /* RFC 7296 section 2.25.2: it is being rekeyed or deleted */
-            return answer_refuse(answering, N_TEMPORARY_FAILURE);
-        if (intent_pending(sa, INTENT_DELETE_IKE, 0)) /* as soon as the window is free */
-            return answer_refuse(answering, N_TEMPORARY_FAILURE);
-        if (is_ike_rekey(request))
-            return answer_rekey_ike(sa, answering);
-        return wire_notify_has(request, N_REKEY_SA) ? answer_rekey_child(sa, answering)
-                                                    : answer_create_child(sa, answering);
-    case WIRE_INFORMATIONAL:
-        if (deletes_children(request))
-            rekey_ike_adopt(sa);
-        return answer_informational(sa, answering);
-    default: /* IKE_AUTH again, or an exchange that we do not know */
+    if (creates && closing(sa))
+        return answer_refuse(answering, N_TEMPORARY_FAILURE);
+    if (!message_rules_fit(answering->kind, answering->request))
         return answer_refuse(answering, N_INVALID_SYNTAX);
+    switch ((int)answering->kind) {
+    case MESSAGE_CREATE_CHILD: return answer_create_child(sa, answering);
+    case MESSAGE_REKEY_CHILD: return answer_rekey_child(sa, answering);
+    case MESSAGE_REKEY_IKE: return answer_rekey_ike(sa, answering);
+    case MESSAGE_INFORMATIONAL:
+    case MESSAGE_DELETE_CHILDREN: return answer_informational(sa, answering);
+    default: return answer_refuse(answering, N_INVALID_SYNTAX); /* IKE_AUTH again */
     }
 }
 
@@ -102,13 +70,12 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
         /* before authentication nothing but IKE_AUTH is answered */
         if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
             return ANSWER_SILENT;
-        if (fault == WIRE_OK && combined_fits(sa->login, answering->request, login_fits))
+        if (fault == WIRE_OK && login_fits(sa->login, answering))
             return answer_auth(sa, answering);
     }
     if (fault == WIRE_UNKNOWN_CRITICAL)
         return answer_refuse_data(answering, N_UNSUPPORTED_CRITICAL_PAYLOAD, span_of(&critical, 1));
-    if (fault == WIRE_MALFORMED || sa->life == IKE_AUTHENTICATING ||
-        !answer_counts_fit(answering->request))
+    if (fault == WIRE_MALFORMED || sa->life == IKE_AUTHENTICATING)
         return answer_refuse(answering, N_INVALID_SYNTAX);
     return answer_dispatch(sa, answering);
 }
@@ -209,6 +176,7 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
         .path = path,
         .message_id = request->header.message_id,
         .exchange = request->header.exchange,
+        .kind = fault == WIRE_OK ? message_kind(request) : MESSAGE_NONE,
         .now = now,
         .reply = &reply,
     };

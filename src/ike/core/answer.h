@@ -9,11 +9,6 @@
 void answer_request(struct sa *sa, const struct wire_message *request, enum wire_fault fault,
                     uint8_t critical, const struct ike_path *path, nanos now);
 
-/* answer_counts_fit - what may be in a message at most once is, and what may repeat (N, D, V) keeps
- * to its limit. Holds for the responses of a login as well: of two AUTH payloads none is believed.
- */
-bool answer_counts_fit(const struct wire_message *message);
-
 /* answer_again - the key exchange that a request waited for is done. answer_forget - the request
  * that waits, if one does, gets no answer: it may come again. */
 void answer_again(struct sa *sa, nanos now);

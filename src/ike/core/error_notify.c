@@ -39,9 +39,8 @@ struct verdict verdict_notify(uint16_t notify)
 
 bool response_grants(const struct wire_message *response)
 {
-    struct wire_notify notify;
-    return wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL &&
-           !wire_notify_error(response, &notify);
+    enum message_kind kind = message_kind(response);
+    return kind == MESSAGE_CHILD_ANSWER || kind == MESSAGE_IKE_ANSWER;
 }
 
 struct verdict verdict_error(const struct wire_message *response)

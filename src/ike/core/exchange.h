@@ -9,7 +9,7 @@
  * Ours:   an intent reaches the head of the queue and the window is free (turn.h)
  *         -> ops->ask() writes the payloads -> the request is sealed, sent and retransmitted
  *         -> ops->answered() reads the response and returns a verdict: what comes next.
- * Theirs: a request arrives -> answer.c classifies it -> an answer function writes the reply and
+ * Theirs: a request arrives -> message_kind() says what it is -> an answer function writes the reply and
  *         leaves a commit function -> the reply is sealed -> commit changes the state.
  *
  * exchange.c holds the table: one row of functions for each kind of intent. The functions are in
@@ -21,6 +21,7 @@
 #include "ike/core/sa.h"
 #include "ike/core/session.h"
 #include "ike/core/turn.h"
+#include "ike/terms/message_kind.h"
 #include "wire/builder.h"
 #include "wire/message.h"
 
@@ -114,8 +115,7 @@ struct verdict exchange_acknowledged(struct sa *sa, struct asking *asking,
                                      const struct wire_message *response,
                                      const struct ike_path *from, nanos now);
 
-/* response_grants - the CREATE_CHILD_SA response has an SA payload and no error notify. An error of
- * any type means that the request failed entirely (RFC 7296 section 3.10.1). */
+/* response_grants - the response to a CREATE_CHILD_SA request grants it (message_kind.h). */
 bool response_grants(const struct wire_message *response);
 /* verdict_error - the error notify of the response as an outcome; IKE_INVALID_SYNTAX if none. */
 struct verdict verdict_error(const struct wire_message *response);
@@ -147,7 +147,8 @@ struct answering {
     const struct ike_path *path; /* the request came over it, the response goes back on it */
     uint32_t message_id;
     uint8_t exchange;
-    bool fatal; /* the IKE SA ends after the response (RFC 7296 section 2.21.3) */
+    enum message_kind kind; /* of the request */
+    bool fatal;             /* the IKE SA ends after the response (RFC 7296 section 2.21.3) */
     nanos now;
     struct wire_builder *reply;
     /* commit - changes the state, once the reply is sealed; NULL: nothing to do. At most once. */

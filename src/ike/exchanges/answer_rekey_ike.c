@@ -264,8 +264,8 @@ static bool read_request(const struct wire_message *message, struct request *ret
     const struct wire_payload *sa = wire_find(message, WIRE_PAYLOAD_SA, NULL);
     const struct wire_payload *ke = wire_find(message, WIRE_PAYLOAD_KE, NULL);
     const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
-    if (sa == NULL || ke == NULL || ni == NULL || !wire_sa_read(sa->body, &ret_request->sa) ||
-        !wire_ke_read(ke->body, &ret_request->ke) || !wire_nonce_read(ni->body, &ret_request->ni))
+    if (!wire_sa_read(sa->body, &ret_request->sa) || !wire_ke_read(ke->body, &ret_request->ke) ||
+        !wire_nonce_read(ni->body, &ret_request->ni))
         return false;
     for (size_t i = 0; i < ret_request->sa.n; i++)
         if (ret_request->sa.proposals[i].protocol != WIRE_PROTO_IKE ||

@@ -292,7 +292,7 @@ static struct verdict create_answered_keys(struct sa *sa, struct asking *asking,
 
     if (sa->session->ending) /* the Delete of this IKE SA follows; no Child SA is made */
         return verdict_done(sa->session->end_reason);
-    if (nonce == NULL || !wire_nonce_read(nonce->body, &nr))
+    if (!message_rules_fit(MESSAGE_CHILD_ANSWER, response) || !wire_nonce_read(nonce->body, &nr))
         return verdict_done(IKE_INVALID_SYNTAX);
     enum ike_outcome outcome = IKE_LIMIT;
     if (creating->rekeyed != 0 || inner_read(sa, response))

@@ -180,9 +180,8 @@ bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa 
     struct wire_sa answer;
     struct wire_ke ke;
 
-    if (payload == NULL || nonce == NULL || ke_payload == NULL ||
-        !wire_sa_read(payload->body, &answer) || !wire_nonce_read(nonce->body, ret_nr) ||
-        !wire_ke_read(ke_payload->body, &ke) ||
+    if (!message_rules_fit(MESSAGE_IKE_ANSWER, response) || !wire_sa_read(payload->body, &answer) ||
+        !wire_nonce_read(nonce->body, ret_nr) || !wire_ke_read(ke_payload->body, &ke) ||
         !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice) ||
         choice.spi.len != 8 || choice.ke != ke_group(rekeying->ke) || ke.group != choice.ke ||
         ke_finish(rekeying->ke, ke.public_value, &shared) != 0)

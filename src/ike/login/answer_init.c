@@ -287,15 +287,11 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
 
 /* --- the request --- */
 
-/* read_nonce - what the cookie needs; the counts of all payloads that stand once. */
+/* read_nonce - checks the payload rules, and reads the nonce: the cookie needs it. */
 static bool read_nonce(const struct wire_message *message, struct init_request *request)
 {
-    const struct wire_payload *ni = wire_find(message, WIRE_PAYLOAD_NONCE, NULL);
-    return ni != NULL && wire_count(message, WIRE_PAYLOAD_SA) == 1 &&
-           wire_count(message, WIRE_PAYLOAD_KE) == 1 &&
-           wire_count(message, WIRE_PAYLOAD_NONCE) == 1 &&
-           wire_find(message, WIRE_PAYLOAD_SK, NULL) == NULL &&
-           wire_nonce_read(ni->body, &request->ni);
+    return message_rules_fit(MESSAGE_INIT, message) &&
+           wire_nonce_read(wire_find(message, WIRE_PAYLOAD_NONCE, NULL)->body, &request->ni);
 }
 
 static bool read_offer(const struct wire_message *message, struct init_request *request)

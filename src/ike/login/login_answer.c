@@ -498,17 +498,15 @@ static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
     return fail(answering, N_INVALID_SYNTAX);
 }
 
-/* in_order - the request has the payloads that the state of the login waits for. */
-static bool in_order(const struct login *login, const struct wire_message *request, bool auth)
+/* in_order - the login waits for a request of this kind. */
+static bool in_order(const struct login *login, enum message_kind kind)
 {
-    bool id = wire_find(request, WIRE_PAYLOAD_IDi, NULL) != NULL;
-    bool eap = wire_find(request, WIRE_PAYLOAD_EAP, NULL) != NULL;
     if (login->theirs.over)
-        return !id && !auth && !eap; /* our own rounds go on */
+        return kind == MESSAGE_AUTH_NEXT; /* our own rounds go on */
     switch (login->eap.stage) {
-    case LOGIN_EAP_NONE: return id && !eap;
-    case LOGIN_EAP_TALKS: return eap && !auth && !id;
-    case LOGIN_EAP_PROVEN: return auth && !eap && !id;
+    case LOGIN_EAP_NONE: return kind == MESSAGE_AUTH_ROUND || kind == MESSAGE_AUTH_ROUND_BY_EAP;
+    case LOGIN_EAP_TALKS: return kind == MESSAGE_AUTH_EAP;
+    case LOGIN_EAP_PROVEN: return kind == MESSAGE_AUTH_CONFIRM;
     case LOGIN_EAP_CONFIRMS: return false;
     }
     return false;
@@ -520,7 +518,7 @@ static bool request_keep(struct login *login, const struct wire_message *request
 {
     struct wire_message own, group;
     bool last = auth && !wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS);
-    if (!combined_split(request, combined_number(login), &own, &group) || (group.n > 0 && !last))
+    if (!message_split(request, combined_number(login), &own, &group) || (group.n > 0 && !last))
         return false;
     return kept_message_set(&login->message, &own) &&
            (login->first.octets != NULL || kept_message_set(&login->first, &own)) &&
@@ -534,8 +532,7 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_AUTH, NULL);
     struct wire_auth auth = {0};
     if ((payload != NULL && !wire_auth_read(payload->body, &auth)) ||
-        !in_order(login, request, payload != NULL) ||
-        !request_keep(login, request, payload != NULL))
+        !in_order(login, answering->kind) || !request_keep(login, request, payload != NULL))
         return fail(answering, N_INVALID_SYNTAX);
     if (!login->chosen)
         login_peer_read(login, request);

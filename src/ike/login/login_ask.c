@@ -291,23 +291,6 @@ static bool round_due(const struct login *login)
            (login->theirs.round == 0 ? login->eap.stage != LOGIN_EAP_CONFIRMS : login->ours.over);
 }
 
-/* refuses_child - this error refuses the Child SA, not the login (RFC 7296 section 1.2). */
-static bool refuses_child(uint16_t notify)
-{
-    return notify == N_NO_PROPOSAL_CHOSEN || notify == N_TS_UNACCEPTABLE ||
-           notify == N_SINGLE_PAIR_REQUIRED || notify == N_INTERNAL_ADDRESS_FAILURE ||
-           notify == N_FAILED_CP_REQUIRED || notify == N_NO_ADDITIONAL_SAS;
-}
-
-/* refuses_login - the response holds nothing but a refusal of the login. */
-static bool refuses_login(const struct wire_message *response)
-{
-    struct wire_notify notify;
-    return wire_find(response, WIRE_PAYLOAD_AUTH, NULL) == NULL &&
-           wire_find(response, WIRE_PAYLOAD_EAP, NULL) == NULL &&
-           wire_notify_error(response, &notify) && !refuses_child(notify.type);
-}
-
 /* refused_by_eap - the response has EAP-Failure, perhaps without a proof of the Gateway. */
 static bool refused_by_eap(const struct login *login, const struct wire_message *response)
 {
@@ -369,11 +352,12 @@ struct verdict login_auth_answered(struct sa *sa, const struct wire_message *res
     struct login *login = sa->login;
     struct wire_message own, group;
 
-    if (refuses_login(response))
+    if (message_kind(response) == MESSAGE_AUTH_REFUSAL)
         return verdict_error(response);
     if (refused_by_eap(login, response))
         return failed(IKE_AUTH_FAILED);
-    if (!combined_split(response, combined_number(login), &own, &group) || !answer_counts_fit(&own))
+    if (!message_split(response, combined_number(login), &own, &group) ||
+        !message_rules_fit(MESSAGE_AUTH_ANSWER, &own))
         return not_accepted(sa, IKE_INVALID_SYNTAX, N_INVALID_SYNTAX);
     if (!kept_message_set(&login->message, &own) ||
         !kept_message_set(&login->group_message, &group))

@@ -194,7 +194,7 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
 static bool has_sequel(const struct login *login, const struct wire_message *response)
 {
     struct wire_notify notify;
-    if (wire_find(response, WIRE_PAYLOAD_SA, NULL) != NULL)
+    if (message_kind(response) == MESSAGE_INIT_ANSWER)
         return true;
     if (wire_notify_find(response, N_COOKIE, &notify))
         return cookie_fits(&notify);
@@ -253,12 +253,11 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     struct span nr;
     struct proposal_choice choice;
 
-    if (sa_payload == NULL)
+    if (message_kind(response) == MESSAGE_INIT_REFUSAL)
         return init_refused(sa, response);
-    if (ke_payload == NULL || nonce_payload == NULL || response->header.spi_r == 0 ||
-        !answer_counts_fit(response) || !wire_sa_read(sa_payload->body, &answer) ||
-        !wire_ke_read(ke_payload->body, &ke) || !wire_nonce_read(nonce_payload->body, &nr) ||
-        !keep_request(sa))
+    if (!message_rules_fit(MESSAGE_INIT_ANSWER, response) || response->header.spi_r == 0 ||
+        !wire_sa_read(sa_payload->body, &answer) || !wire_ke_read(ke_payload->body, &ke) ||
+        !wire_nonce_read(nonce_payload->body, &nr) || !keep_request(sa))
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!proposal_accept(&login->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice))
         return verdict_done(IKE_NO_PROPOSAL);
