@@ -15,6 +15,7 @@ const char *error_text(int err)
     case ERR_AUTH: return "authentication failed";
     case ERR_TRUNCATED: return "buffer too small";
     case ERR_AGAIN: return "try again";
+    case ERR_DENIED: return "not allowed";
     }
     return "unknown error";
 }

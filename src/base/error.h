@@ -20,6 +20,7 @@ enum error {
     ERR_AUTH = -8,        /* an integrity check or an authentication failed */
     ERR_TRUNCATED = -9,   /* the output buffer is too small */
     ERR_AGAIN = -10,      /* nothing now; try when the descriptor is ready */
+    ERR_DENIED = -11,     /* the configuration or the state of the host does not allow it */
 };
 
 const char *error_text(int err);

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -305,4 +306,112 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
     *ret_routes = listing.routes;
     *ret_n = listing.n;
     return 0;
+}
+
+/* --- what the host has --- */
+
+struct visit {
+    uint32_t without;
+    netlink_each each;
+    void *context;
+    int error;
+};
+
+static int visit(struct visit *visit, const struct address *address, unsigned prefix_len)
+{
+    visit->error = visit->each(visit->context, address, prefix_len);
+    return visit->error == 0 ? MNL_CB_OK : MNL_CB_ERROR;
+}
+
+static int own_attribute(const struct nlattr *attr, void *context)
+{
+    struct address *pair = context;
+    uint16_t type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
+    if (type == IFA_ADDRESS || type == IFA_LOCAL)
+        (void)address_from(span_of(mnl_attr_get_payload(attr), len), &pair[type == IFA_LOCAL]);
+    return MNL_CB_OK;
+}
+
+static int own_seen(const struct nlmsghdr *header, void *context)
+{
+    struct visit *v = context;
+    const struct ifaddrmsg *body = mnl_nlmsg_get_payload(header);
+    struct address pair[2] = {0};
+    if (header->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(header) < sizeof(*body) ||
+        body->ifa_index == v->without ||
+        mnl_attr_parse(header, sizeof(*body), own_attribute, pair) < 0)
+        return MNL_CB_OK;
+    /* point-to-point: IFA_ADDRESS is the peer's */
+    const struct address *own = pair[1].family != ADDRESS_NONE ? &pair[1] : &pair[0];
+    return own->family == ADDRESS_NONE ? MNL_CB_OK : visit(v, own, body->ifa_prefixlen);
+}
+
+static int hop_attribute(const struct nlattr *attr, void *context)
+{
+    struct visit *v = context;
+    struct address hop;
+    struct span octets = span_of(mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+    size_t family = mnl_attr_get_type(attr) == RTA_VIA ? sizeof(uint16_t) : 0;
+    if ((mnl_attr_get_type(attr) != RTA_GATEWAY && mnl_attr_get_type(attr) != RTA_VIA) ||
+        octets.len < family ||
+        !address_from(span_of(octets.ptr + family, octets.len - family), &hop))
+        return MNL_CB_OK;
+    return visit(v, &hop, (unsigned)address_len(&hop) * 8);
+}
+
+/* hops_seen - routes over several routers have a list of next hops, each with attributes. */
+static int hops_seen(const struct nlattr *list, struct visit *v)
+{
+    const uint8_t *octets = mnl_attr_get_payload(list);
+    size_t left = mnl_attr_get_payload_len(list);
+    int rc = MNL_CB_OK;
+    while (rc > 0 && left >= sizeof(struct rtnexthop)) {
+        struct rtnexthop hop;
+        memcpy(&hop, octets, sizeof(hop));
+        size_t whole = ((size_t)hop.rtnh_len + 3) & ~(size_t)3;
+        if (hop.rtnh_len < sizeof(hop) || whole > left)
+            break;
+        rc = mnl_attr_parse_payload(octets + sizeof(hop), hop.rtnh_len - sizeof(hop), hop_attribute,
+                                    v);
+        octets += whole;
+        left -= whole;
+    }
+    return rc;
+}
+
+static int router_attribute(const struct nlattr *attr, void *context)
+{
+    return mnl_attr_get_type(attr) == RTA_MULTIPATH ? hops_seen(attr, context)
+                                                    : hop_attribute(attr, context);
+}
+
+static int router_seen(const struct nlmsghdr *header, void *context)
+{
+    const struct rtmsg *body = mnl_nlmsg_get_payload(header);
+    if (header->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(header) < sizeof(*body) ||
+        body->rtm_protocol == NETLINK_PROTOCOL)
+        return MNL_CB_OK;
+    return mnl_attr_parse(header, sizeof(*body), router_attribute, context);
+}
+
+static int visit_run(struct netlink *netlink, uint16_t type, mnl_cb_t seen, struct visit *v)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = request_begin(netlink, buf, type, NLM_F_DUMP);
+    struct rtmsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    body->rtm_family = AF_UNSPEC;
+    int error = request_run(netlink, header, seen, v);
+    return v->error != 0 ? v->error : error;
+}
+
+int netlink_own_each(struct netlink *netlink, uint32_t without, netlink_each each, void *context)
+{
+    struct visit v = {.without = without, .each = each, .context = context};
+    return visit_run(netlink, RTM_GETADDR, own_seen, &v);
+}
+
+int netlink_routers_each(struct netlink *netlink, netlink_each each, void *context)
+{
+    struct visit v = {.each = each, .context = context};
+    return visit_run(netlink, RTM_GETROUTE, router_seen, &v);
 }

@@ -69,4 +69,14 @@ int netlink_block(struct netlink *netlink, enum netlink_change change,
 int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
                         struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
 
+/*
+ * netlink_own_each - all addresses of the host but those of the interface `without`, with the
+ * prefix lengths of their networks. netlink_routers_each - the next hops of all routes that are not
+ * ours. `each` returns 0 or an error, which ends it and is returned. ERR_SYSTEM.
+ */
+typedef int (*netlink_each)(void *context, const struct address *address, unsigned prefix_len);
+int netlink_own_each(struct netlink *netlink, uint32_t without, netlink_each each,
+                     void *context) MUST_USE;
+int netlink_routers_each(struct netlink *netlink, netlink_each each, void *context) MUST_USE;
+
 #endif

@@ -185,3 +185,15 @@ bool priv_request_check(const struct priv_request *r)
     default: /* a number from outside, not an enum of ours */ return false;
     }
 }
+
+const char *priv_reason_text(uint32_t reason)
+{
+    static const char *const texts[] = {
+        [PRIV_REASON_NONE] = "it is not allowed",
+        [PRIV_REASON_FILES] = "no connection in the files names it, nor do their permits",
+        [PRIV_REASON_OWN] = "it takes an address of this host",
+        [PRIV_REASON_ROUTER] = "it takes the router of this host",
+        [PRIV_REASON_RESOLVER] = "it takes the resolver of this host",
+    };
+    return texts[reason < sizeof(texts) / sizeof(texts[0]) ? reason : PRIV_REASON_NONE];
+}

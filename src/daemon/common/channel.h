@@ -58,8 +58,18 @@ struct priv_request {
     uint8_t zero[2];
 };
 
+/* why ERR_DENIED */
+enum priv_reason {
+    PRIV_REASON_NONE,
+    PRIV_REASON_FILES, /* no connection of the configuration's files has it, nor `permits` */
+    PRIV_REASON_OWN,   /* it is an address of this host */
+    PRIV_REASON_ROUTER,
+    PRIV_REASON_RESOLVER,
+};
+
 struct priv_answer {
     int32_t error;
+    uint32_t reason;      /* enum priv_reason */
     int32_t system_error; /* errno of ERR_SYSTEM */
     uint32_t n_fds;
 };
@@ -67,6 +77,9 @@ struct priv_answer {
 /* priv_request_check - pure: may this ever be asked? Everything that the supervisor does afterwards
  * touches only its own TUN device, its own table, and the NAT port. */
 bool priv_request_check(const struct priv_request *request);
+
+/* priv_reason_text - "it takes the router of this host"; also for a number from outside. */
+const char *priv_reason_text(uint32_t reason);
 
 /* --- supervisor -> engine --- */
 

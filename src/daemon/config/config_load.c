@@ -14,6 +14,7 @@
 #include "daemon/config/authority_build.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/credential_files.h"
+#include "daemon/config/permit_build.h"
 #include "ike/terms/identity.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -253,7 +254,8 @@ static int check_section(const struct tree *root, const struct tree *top,
 
 static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
-    static const char *const known[] = {"connections", "secrets", "pools", "radius", "authorities"};
+    static const char *const known[] = {"connections", "secrets",     "pools",
+                                        "radius",      "authorities", "permits"};
     bool found = false;
     int first = 0;
     if (strcmp(top->name, CREDENTIAL_FILES) == 0)
@@ -269,6 +271,8 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
     }
     if (top->kind != TREE_SECTION)
         return build_fail(error, top, "is a key, a section is expected");
+    if (strcmp(top->name, "permits") == 0)
+        return permits_check(top, error);
     for (const struct tree *section = top->first; section != NULL; section = section->next)
         if (!build_goes_on(error, check_section(root, top, section, error), &first))
             break;

@@ -174,10 +174,14 @@ static void on_host(void *context, int fd, unsigned events)
     struct host_sockets sockets;
     if ((events & EVENT_GONE) != 0)
         event_loop_remove(e->loop, fd);
-    while (host_answer(e->host, &sockets))
+    while (host_answer(e->host, &sockets)) {
         if (sockets.id != 0)
             engine_path_bound(e, &sockets);
-    engine_routes_decide(e);
+        if (sockets.denied[0] != '\0')
+            (void)snprintf(e->denied, sizeof(e->denied), "%s", sockets.denied);
+        engine_routes_decide(e);
+    }
+    engine_watch_host(e);
     engine_pump(e);
 }
 

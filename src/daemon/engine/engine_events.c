@@ -35,9 +35,10 @@ static void child_install(struct engine *e, const struct ike_event *event)
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
         reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
-        if (ours)
+        bool sound = ours && !engine_gateways_own(sa.config, &sa);
+        if (sound)
             host_addresses(e->host, sa.config_owner, sa.config);
-        if (ours && sa.config_owner == install->session)
+        if (sound && sa.config_owner == install->session)
             engine_hold(e, session.conn, install->policy,
                         &(struct engine_held){&install->remote_ts, &session.config});
         else if (known && !ours && session.conn->n_remote_addrs > 0 &&
@@ -149,11 +150,13 @@ static void lease_release(struct engine *e, ike_session_id owner)
 
 /* --- news --- */
 
-static void session_config(struct engine *e, ike_session_id id)
+static void session_config(struct engine *e, const struct ike_event *event)
 {
     struct ike_session_info session;
-    if (ike_session_get(e->ike, id, &session) && session.role == IKE_END_USER)
-        host_addresses(e->host, id, &session.config);
+    struct ike_sa_info sa;
+    if (ike_session_get(e->ike, event->session, &session) && session.role == IKE_END_USER &&
+        ike_sa_get(e->ike, event->sa, &sa) && !engine_gateways_own(&session.config, &sa))
+        host_addresses(e->host, event->session, &session.config);
 }
 
 static void keylog(struct engine *e, ike_sa_id sa)
@@ -224,7 +227,7 @@ static void news(struct engine *e, const struct ike_event *event)
         engine_hooks_child_down(e, event->child);
         engine_name_servers_child_down(e, event->child);
         break;
-    case IKE_EV_CONFIG: session_config(e, event->session); break;
+    case IKE_EV_CONFIG: session_config(e, event); break;
     case IKE_EV_EXCHANGE:
         log_line(LOG_LEVEL_DEBUG, "event=exchange sa=%u what=%s rtt-us=%lld", event->sa,
                  event->what, (long long)(event->rtt_ns / NANOS_PER_US));

@@ -7,6 +7,7 @@
  * address that they do take, the one of the path before others.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
@@ -48,7 +49,7 @@ static void consider_links(const struct engine *e, const struct ike_ts_list *loc
 }
 
 /* wait_add - for the answers to what was just asked. */
-static int wait_add(struct engine *e, ike_child_id child, ike_job_id job)
+static int wait_add(struct engine *e, const struct engine_route *route, ike_session_id owner)
 {
     if (e->n_waits == e->waits_cap) {
         size_t cap = e->waits_cap == 0 ? 64 : e->waits_cap * 2;
@@ -58,7 +59,8 @@ static int wait_add(struct engine *e, ike_child_id child, ike_job_id job)
         e->waits = waits;
         e->waits_cap = cap;
     }
-    e->waits[e->n_waits++] = (struct child_wait){child, job, host_asked(e->host)};
+    e->waits[e->n_waits++] =
+        (struct child_wait){route->child, owner, route->job, host_asked(e->host)};
     return 0;
 }
 
@@ -67,9 +69,11 @@ static void child_decided(struct engine *e, ike_child_id child, ike_job_id job, 
 {
     struct ike_child_info info;
     const struct ike_result result = {.error = error};
-    if (error != 0)
-        log_line(LOG_LEVEL_WARNING, "event=child-refused child=%u reason=route error=%s", child,
-                 error_text(error));
+    if (error != 0) {
+        const char *why = error == ERR_DENIED ? e->denied : error_text(error);
+        log_line(LOG_LEVEL_WARNING, "event=child-refused child=%u reason=\"%s\"", child, why);
+        engine_watch_refused(e, child, why);
+    }
     if (job != 0) {
         ike_complete(e->ike, job, &result, e->now);
         return;
@@ -79,6 +83,14 @@ static void child_decided(struct engine *e, ike_child_id child, ike_job_id job, 
     if (error != 0 && ike_child_get(e->ike, child, &info) &&
         ike_command(e->ike, &command, e->now) != 0)
         log_line(LOG_LEVEL_WARNING, "event=delete-failed child=%u", child);
+}
+
+bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_info *sa)
+{
+    for (size_t i = 0; config != NULL && i < config->n_addresses; i++)
+        if (address_equal(&config->addresses[i], &sa->path.remote.address))
+            return true;
+    return false;
 }
 
 void engine_routes_set(struct engine *e, const struct engine_route *route)
@@ -96,13 +108,18 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
                                      .config =
                                          there && session.role == IKE_END_USER ? sa.config : NULL,
                                      .own = &own};
-    int error = host_routes(e->host, &child, route->remote_ts);
+    ike_session_id owner = child.config != NULL ? sa.config_owner : 0;
+    bool stolen = engine_gateways_own(child.config, &sa);
+    int error = stolen ? ERR_DENIED : host_routes(e->host, &child, route->remote_ts);
+    if (stolen)
+        (void)snprintf(e->denied, sizeof(e->denied),
+                       "the inner address is refused: it is the Gateway's own");
     bool decided = error != 0 || host_answered(e->host) == host_asked(e->host);
     if (!decided)
-        error = wait_add(e, route->child, route->job);
+        error = wait_add(e, route, owner);
     if (decided || error != 0)
         child_decided(e, route->child, route->job,
-                      error != 0 ? error : host_child_error(e->host, route->child));
+                      error != 0 ? error : host_child_error(e->host, route->child, owner));
 }
 
 void engine_routes_decide(struct engine *e)
@@ -110,7 +127,7 @@ void engine_routes_decide(struct engine *e)
     size_t n = 0;
     while (n < e->n_waits && e->waits[n].asked <= host_answered(e->host)) {
         const struct child_wait wait = e->waits[n++];
-        child_decided(e, wait.child, wait.job, host_child_error(e->host, wait.child));
+        child_decided(e, wait.child, wait.job, host_child_error(e->host, wait.child, wait.owner));
     }
     e->n_waits -= n;
     if (n > 0)
@@ -126,23 +143,6 @@ static bool is_default(const struct address_range *range)
     return range_to_prefix(range, &prefix_len) && prefix_len < 2;
 }
 
-/* pool_network - a pool leaves out the first and the last address of its network. Its route need
- * not: one prefix instead of one for each bit. */
-static struct address_range pool_network(const struct address_range *range)
-{
-    struct address_range net = *range;
-    struct address second, last_but_one;
-    unsigned len = (unsigned)address_len(&range->first) * 8;
-    while (!range_from_prefix(&range->first, len, &net) || !range_contains(&net, &range->last))
-        len--;
-    bool begins = address_equal(&net.first, &range->first) ||
-                  (address_next(&net.first, &second) && address_equal(&second, &range->first));
-    bool ends =
-        address_equal(&net.last, &range->last) ||
-        (address_previous(&net.last, &last_but_one) && address_equal(&last_but_one, &range->last));
-    return begins && ends ? net : *range;
-}
-
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *name)
 {
     struct pool_status pool;
@@ -154,7 +154,7 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
     for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
         if (strcmp(pool.config->name, name) != 0)
             continue;
-        list.ts[0].range = pool_network(&pool.config->range);
+        list.ts[0].range = pools_network(&pool.config->range);
         const struct host_hold wanted = {.conn = POOL_HOLD,
                                          .child = name,
                                          .remote_ts = &list,

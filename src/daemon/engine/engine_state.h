@@ -55,6 +55,10 @@ struct watching {
     nanos deadline;
     unsigned matches, open; /* TERMINATE: commands without outcome */
     enum ike_outcome worst;
+    bool connected;
+    uint64_t asked; /* INITIATE, connected: done when so many requests of the host are answered */
+    char
+        refused[HOST_DENIED_MAX]; /* INITIATE: why its Child SA lacks a route; empty: it does not */
 };
 
 /* a wish whose peer's name is being resolved */
@@ -74,8 +78,9 @@ struct trapped {
 /* struct child_wait - whose routes the supervisor has not decided on yet, oldest first */
 struct child_wait {
     ike_child_id child;
-    ike_job_id job; /* 0: none */
-    uint64_t asked; /* decided when so many requests are answered */
+    ike_session_id owner; /* of our inner addresses; 0: there are none */
+    ike_job_id job;       /* 0: none */
+    uint64_t asked;       /* decided when so many requests are answered */
 };
 
 struct bound_path {
@@ -126,7 +131,8 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
-    struct child_wait *waits; /* owned */
+    char denied[HOST_DENIED_MAX]; /* by the supervisor, the last time */
+    struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
@@ -264,6 +270,9 @@ struct engine_route {
     ike_job_id job;
 };
 void engine_routes_set(struct engine *e, const struct engine_route *route);
+/* engine_gateways_own - an inner address is the Gateway's outer one: our packets to the Gateway
+ * would end at ourselves. `config` may be NULL. */
+bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_info *sa);
 void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
@@ -340,6 +349,10 @@ void engine_watch_log(struct engine *e, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void engine_watch_command_done(struct engine *e, const struct ike_event *event);
 void engine_watch_news(struct engine *e, const struct path_news *news);
+/* engine_watch_refused - a Child SA is taken down at once; engine_watch_host - after answers of the
+ * supervisor. */
+void engine_watch_refused(struct engine *e, ike_child_id child, const char *why);
+void engine_watch_host(struct engine *e);
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
 void engine_watch_tick(struct engine *e);
 nanos engine_watch_deadline(const struct engine *e);

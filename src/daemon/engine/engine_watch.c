@@ -72,7 +72,35 @@ void engine_watch_news(struct engine *e, const struct path_news *news)
         if (w->kind != WATCH_INITIATE || w->tag > news->tag || strcmp(w->conn, news->conn) != 0)
             continue;
         w->matches = 1;
-        watch_end(w, success, success ? "" : ike_outcome_name(news->outcome));
+        if (success) { /* once the host has what its Child SA needs */
+            w->asked = host_asked(e->host);
+            w->connected = true;
+        } else {
+            watch_end(w, false, ike_outcome_name(news->outcome));
+        }
+    }
+    engine_watch_host(e);
+}
+
+void engine_watch_host(struct engine *e)
+{
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        struct watching *w = &e->watching[i];
+        if (w->kind == WATCH_INITIATE && w->connected && w->asked <= host_answered(e->host))
+            watch_end(w, w->refused[0] == '\0', w->refused);
+    }
+}
+
+void engine_watch_refused(struct engine *e, ike_child_id id, const char *why)
+{
+    struct ike_child_info child;
+    struct ike_session_info session;
+    if (!ike_child_get(e->ike, id, &child) || !ike_session_get(e->ike, child.session, &session))
+        return;
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        struct watching *w = &e->watching[i];
+        if (w->kind == WATCH_INITIATE && strcmp(w->conn, session.conn->name) == 0)
+            (void)snprintf(w->refused, sizeof(w->refused), "%s", why);
     }
 }
 

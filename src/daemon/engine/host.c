@@ -420,9 +420,14 @@ int host_routes(struct host *host, const struct host_child *child,
     return routes_set(&r, remote_ts);
 }
 
-int host_child_error(const struct host *host, ike_child_id child)
+int host_child_error(const struct host *host, ike_child_id child, ike_session_id owner)
 {
-    const struct claim *claim = map_get(&host->by_owner, owner_key(CLAIM_ROUTE, child));
+    const struct claim *claim =
+        owner == 0 ? NULL : map_get(&host->by_owner, owner_key(CLAIM_ADDRESS, owner));
+    for (; claim != NULL; claim = claim->owner_next)
+        if (claim->error == ERR_DENIED)
+            return claim->error;
+    claim = map_get(&host->by_owner, owner_key(CLAIM_ROUTE, child));
     for (; claim != NULL; claim = claim->owner_next)
         if (claim->error != 0 && !claim->own) /* else the kernel chooses an address */
             return claim->error;
@@ -438,6 +443,16 @@ static void claims_mark(struct host *host, const struct claim *like, int error)
          claim = claim->what_next)
         if (claim_same(claim, like))
             claim->error = error;
+}
+
+static void denied_print(const struct request_answer *answer, char out[HOST_DENIED_MAX])
+{
+    char text[ADDRESS_TEXT_MAX];
+    out[0] = '\0';
+    if (answer->error == ERR_DENIED)
+        (void)snprintf(out, HOST_DENIED_MAX, "%s/%u is refused: %s",
+                       address_print(&answer->request.address, text),
+                       (unsigned)answer->request.prefix_len, priv_reason_text(answer->reason));
 }
 
 static void answer_take(struct host *host, const struct request_answer *answer)
@@ -457,7 +472,9 @@ static void answer_take(struct host *host, const struct request_answer *answer)
             log_line(answer->error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
                      "event=%s-%s what=%s/%u result=%s", claim_names[kind],
                      add == 1 ? "add" : "remove", address_print(&r->address, text),
-                     (unsigned)r->prefix_len, error_text(answer->error));
+                     (unsigned)r->prefix_len,
+                     answer->error == ERR_DENIED ? priv_reason_text(answer->reason)
+                                                 : error_text(answer->error));
         }
 }
 
@@ -468,6 +485,7 @@ bool host_answer(struct host *host, struct host_sockets *ret_sockets)
     if (!requests_answer(host->requests, &answer))
         return false;
     answer_take(host, &answer);
+    denied_print(&answer, ret_sockets->denied);
     if (answer.request.kind != PRIV_PATH_SOCKETS)
         return true;
     ret_sockets->id = answer.id;

@@ -19,11 +19,13 @@ struct host *host_free(struct host *host); /* the kernel's part stays the superv
 
 /* host_answer - takes one answer, when priv_fd is readable; false: there is none any more. With an
  * `id` other than 0 it is that of host_path_sockets. */
+#define HOST_DENIED_MAX 192
 struct host_sockets {
     uint32_t id;
     int error;
     unsigned n;
-    int fds[LIMIT_WORKERS]; /* bound to the path, one per worker; the caller's */
+    int fds[LIMIT_WORKERS];       /* bound to the path, one per worker; the caller's */
+    char denied[HOST_DENIED_MAX]; /* what the supervisor does not allow, and why; empty: nothing */
 };
 bool host_answer(struct host *host, struct host_sockets *ret_sockets);
 
@@ -64,8 +66,9 @@ struct host_child {
 int host_routes(struct host *host, const struct host_child *child,
                 const struct ike_ts_list *remote_ts) MUST_USE;
 
-/* host_child_error - once its routes are decided. 0, or why it lacks one. */
-int host_child_error(const struct host *host, ike_child_id child) MUST_USE;
+/* host_child_error - once its routes are decided. 0, or why it lacks one, or an inner address of
+ * `owner` (of host_addresses; 0: it has none). */
+int host_child_error(const struct host *host, ike_child_id child, ike_session_id owner) MUST_USE;
 
 void host_session_gone(struct host *host, ike_session_id session);
 void host_child_gone(struct host *host, ike_child_id child);

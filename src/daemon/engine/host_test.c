@@ -245,13 +245,13 @@ static void test_not_done(void **state)
     refuse = ERR_FULL;
     routes(1, "10.1.0.0/16", NULL);
     settle();
-    assert_int_equal(host_child_error(host, 1), ERR_FULL);
+    assert_int_equal(host_child_error(host, 1, 0), ERR_FULL);
     host_child_gone(host, 1);
     assert_asked("+10.1.0.0/16"); /* what is not there is not removed */
     refuse = 0;
     routes(2, "10.1.0.0/16", NULL);
     assert_asked("+10.1.0.0/16");
-    assert_int_equal(host_child_error(host, 2), 0);
+    assert_int_equal(host_child_error(host, 2, 0), 0);
 }
 
 /* Leases of a pool need no route of their own, from whatever address of ours they are served. */

@@ -454,3 +454,18 @@ bool pools_lease_at(const struct pools *pools, size_t pool, size_t index, struct
     memcpy(&ret->identity, lease->identity, offsetof(struct ike_id, data) + lease->identity->len);
     return true;
 }
+
+struct address_range pools_network(const struct address_range *range)
+{
+    struct address_range net = *range;
+    struct address second, last_but_one;
+    unsigned len = (unsigned)address_len(&range->first) * 8;
+    while (!range_from_prefix(&range->first, len, &net) || !range_contains(&net, &range->last))
+        len--;
+    bool begins = address_equal(&net.first, &range->first) ||
+                  (address_next(&net.first, &second) && address_equal(&second, &range->first));
+    bool ends =
+        address_equal(&net.last, &range->last) ||
+        (address_previous(&net.last, &last_but_one) && address_equal(&last_but_one, &range->last));
+    return begins && ends ? net : *range;
+}

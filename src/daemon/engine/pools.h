@@ -24,6 +24,10 @@ struct pool_config {
     struct address_range subnets[POOL_SUBNETS];
 };
 
+/* pools_network - a pool leaves out the first and the last address of its network. Its route need
+ * not: one prefix instead of one for each bit. */
+struct address_range pools_network(const struct address_range *range);
+
 struct pools *pools_new(void);                 /* NULL: no memory */
 struct pools *pools_free(struct pools *pools); /* takes NULL; returns NULL */
 

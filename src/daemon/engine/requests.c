@@ -113,6 +113,7 @@ static bool answer_read(struct requests *requests, struct request_answer *ret)
         return false;
     }
     ret->error = answer.error;
+    ret->reason = answer.reason;
     if (answer.error == 0 && ret->n_fds == answer.n_fds)
         return true;
     for (unsigned i = 0; i < ret->n_fds; i++)

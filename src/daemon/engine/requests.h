@@ -16,8 +16,9 @@ struct requests;
 
 struct request_answer {
     struct priv_request request;
-    uint32_t id; /* of requests_ask */
-    int error;   /* 0, ERR_*; ERR_SYSTEM also when the supervisor is gone */
+    uint32_t id;     /* of requests_ask */
+    int error;       /* 0, ERR_*; ERR_SYSTEM also when the supervisor is gone */
+    uint32_t reason; /* enum priv_reason, of ERR_DENIED */
     unsigned n_fds;
     int fds[LIMIT_WORKERS]; /* the caller's */
 };

@@ -5,7 +5,7 @@
 /* The small processes beside the engine. Each gives up its rights, serves its channel until the
  * other end closes, and returns the exit status. */
 
-#include <sys/types.h>
+#include "daemon/process/spawn.h"
 
 int keyholder_run(int fd, pid_t parent);
 int verifier_run(int fd, pid_t parent);
@@ -13,8 +13,8 @@ int eap_run(int fd, pid_t parent);
 int aaa_run(int fd, pid_t parent);
 int resolver_run(int fd, pid_t parent);
 
-/* loader_run - reads the configuration and loads it over `fd`, a VICI connection to the engine.
- * Returns the exit status. */
-int loader_run(const char *config, int fd, pid_t parent);
+/* loader_run - reads the configuration, tells the supervisor by permit_fd what it allows, and loads
+ * it over `fd`, a VICI connection to the engine. Returns the exit status. */
+int loader_run(const struct spawn_start *start);
 
 #endif

@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
 #include "daemon/config/config_load.h"
+#include "daemon/config/permit_build.h"
 #include "daemon/process/helpers.h"
 #include "linux/sandbox.h"
 
+/* permits_feed - the supervisor learns from us, and not from the engine, what is allowed. */
+static int permits_feed(const struct settings *settings, int fd, struct build_error *error)
+{
+    struct permits permits = {0};
+    int failure = permits_build(settings->root, &permits, error);
+    if (failure == 0)
+        failure = permits_send(fd, &permits);
+    permits_done(&permits);
+    if (failure != 0 && error->text[0] == '\0')
+        (void)snprintf(error->text, sizeof(error->text), "permits: %s", error_text(failure));
+    return failure;
+}
+
 /* config_feed - a file with a fault changes nothing. It is read and checked as a whole before any of
  * it is sent, and the engine switches to it as a whole. */
-static int config_feed(const char *config, int fd)
+static int config_feed(const struct spawn_start *start)
 {
+    const char *config = start->config;
     struct settings settings;
     static struct build_errors all, warnings;
     struct build_error error = {.all = &all, .warnings = &warnings};
@@ -21,7 +37,9 @@ static int config_feed(const char *config, int fd)
             log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
         return ERR_INVALID;
     }
-    int failure = config_send(fd, &settings, &error);
+    int failure = permits_feed(&settings, start->permit_fd, &error);
+    if (failure == 0)
+        failure = config_send(start->fd, &settings, &error);
     settings_done(&settings);
     if (failure != 0)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded text=\"%s\"", error.text);
@@ -30,9 +48,9 @@ static int config_feed(const char *config, int fd)
     return failure;
 }
 
-int loader_run(const char *config, int fd, pid_t parent)
+int loader_run(const struct spawn_start *start)
 {
-    if (sandbox_common(parent) != 0 || sandbox_filter(SANDBOX_READER) != 0)
+    if (sandbox_common(start->parent) != 0 || sandbox_filter(SANDBOX_READER) != 0)
         return EXIT_FAILURE;
-    return config_feed(config, fd) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return config_feed(start) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -112,7 +112,7 @@ static int process_run(const char *handed)
     case PROCESS_AAA: return aaa_run(start.fd, start.parent);
     case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
-    case PROCESS_LOADER: return loader_run(start.config, start.fd, start.parent);
+    case PROCESS_LOADER: return loader_run(&start);
     case PROCESS_HOOKS: return hooks_run(start.fd, start.parent);
     case N_PROCESSES: break;
     }

@@ -42,6 +42,7 @@ struct privileged {
     uint32_t n[N_ENTRY_KINDS];
     struct packet_filter *filter; /* NULL: there is none on this host */
     bool filter_old;              /* entries have changed since */
+    struct permission permission;
 };
 
 /* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
@@ -229,6 +230,11 @@ static void filter_open(struct privileged *p, const char *device)
              strerror(errno));
 }
 
+struct permission *privileged_permission(struct privileged *p)
+{
+    return &p->permission;
+}
+
 bool privileged_filters(const struct privileged *p)
 {
     return p->filter != NULL;
@@ -285,6 +291,7 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
     }
     p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
+    permission_done(&p->permission);
     struct entry *entry, *next;
     HASH_ITER(hh, p->entries, entry, next)
     entry_drop(p, entry);
@@ -326,12 +333,31 @@ static int mtu_set(const struct privileged *p, uint16_t mtu)
     return if_indextoname(p->index, device) == NULL ? ERR_SYSTEM : tun_mtu_set(device, mtu);
 }
 
+/* entry_kept - it is there already: more of the same is no more. */
+static bool entry_kept(struct privileged *p, const struct priv_request *r)
+{
+    static const int kinds[] = {[PRIV_ADDRESS_ADD] = ENTRY_ADDRESS + 1,
+                                [PRIV_ROUTE_ADD] = ENTRY_ROUTE + 1,
+                                [PRIV_BLOCK_ADD] = ENTRY_BLOCK + 1};
+    int kind = r->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[r->kind] : 0;
+    if (kind == 0)
+        return false;
+    const struct entry_key key = entry_key_of(r, (enum entry_kind)(kind - 1));
+    return entry_find(p, &key) != NULL;
+}
+
 void privileged_answer(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
                        int ret_fds[LIMIT_WORKERS])
 {
     *ret = (struct priv_answer){.error = ERR_INVALID};
     if (!priv_request_check(r))
         return;
+    if (!entry_kept(p, r))
+        ret->reason = permission_reason(&p->permission, r, p->netlink, p->index);
+    if (ret->reason != PRIV_REASON_NONE) {
+        ret->error = ERR_DENIED;
+        return;
+    }
     errno = 0;
     switch ((enum priv_kind)r->kind) {
     case PRIV_ADDRESS_ADD:

@@ -5,6 +5,7 @@
 /* The supervisor's hands: carries out requests of the engine, which it does not trust. */
 
 #include "daemon/common/channel.h"
+#include "daemon/process/permission.h"
 #include "daemon/process/supervisor.h"
 
 struct privileged;
@@ -12,6 +13,9 @@ struct privileged;
 /* privileged_new - takes over the blocks that a killed daemon left, and adds the rules for our
  * table. The device is start->tun_index. ERR_SYSTEM, ERR_NO_MEMORY. */
 int privileged_new(const struct engine_start *start, struct privileged **ret_privileged) MUST_USE;
+
+/* privileged_permission - what the files allow the engine to ask for. Borrowed. */
+struct permission *privileged_permission(struct privileged *privileged);
 
 /* privileged_filters - whether packets that come in the clear are dropped (linux/packet_filter.h). */
 bool privileged_filters(const struct privileged *privileged);

@@ -56,7 +56,19 @@ static int setup(void **state)
         tun_up(start.tun_name, TUN_MTU) != 0)
         return 1;
     start.tun_index = if_nametoindex(start.tun_name);
-    return privileged_new(&start, &privileged);
+    if (privileged_new(&start, &privileged) != 0)
+        return 1;
+    privileged_permission(privileged)->now.all = true;
+    return 0;
+}
+
+static void permit(struct permits *permits, uint32_t kind, const char *range)
+{
+    struct permit permit = {.kind = kind};
+    if (range != NULL)
+        assert_true(range_parse(range, &permit.range));
+    assert_int_equal(permits_add(permits, &permit), 0);
+    permits_settle(permits);
 }
 
 static int teardown(void **state)
@@ -209,6 +221,100 @@ static void test_bounded(void **state)
     assert_int_equal(ask(PRIV_ADDRESS_ADD, "10.4.0.1", 0, 0).error, ERR_FULL);
 }
 
+/* D22, item by item: what no file names is refused, whatever the engine says it is for. */
+static void test_permits(void **state)
+{
+    (void)state;
+    struct permission *permission = privileged_permission(privileged);
+    struct permits next = {0};
+    permission->now.all = false;
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.0.0.0", 8, 0).error, ERR_DENIED); /* nothing loaded */
+    permit(&permission->now, PERMIT_ROUTE, "10.0.0.0/8");
+    static const struct {
+        uint32_t kind;
+        const char *address;
+        uint8_t len;
+        int error;
+        uint32_t reason;
+    } rows[] = {
+        {PRIV_ROUTE_ADD, "0.0.0.0", 0, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_ROUTE_ADD, "0.0.0.0", 1, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_ROUTE_ADD, "203.0.113.0", 24, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_BLOCK_ADD, "0.0.0.0", 0, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_ADDRESS_ADD, "10.3.0.1", 0, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_PATH_SOCKETS, "127.0.0.1", 0, ERR_DENIED, PRIV_REASON_FILES},
+        {PRIV_ROUTE_ADD, "10.0.0.0", 8, 0, PRIV_REASON_NONE},
+        {PRIV_ROUTE_ADD, "10.1.0.0", 16, 0, PRIV_REASON_NONE},
+        {PRIV_BLOCK_ADD, "10.0.0.0", 8, 0, PRIV_REASON_NONE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct priv_answer answer = ask(rows[i].kind, rows[i].address, rows[i].len, 1);
+        if (answer.error != rows[i].error || answer.reason != rows[i].reason)
+            fail_msg("row %zu: %d, %u", i, answer.error, answer.reason);
+    }
+    /* a load under way allows more; when it fails that goes, and what is there can stay and go */
+    permit(&next, PERMIT_ROUTE, "203.0.113.0/24");
+    permission_load(permission, &next);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, 0);
+    permission_loaded(permission, false);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_REMOVE, "203.0.113.0", 24, 0).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, ERR_DENIED);
+    /* one that succeeds takes the place of all before */
+    permit(&next, PERMIT_ROUTE, "203.0.113.0/24");
+    permission_load(permission, &next);
+    permission_loaded(permission, true);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, 0);
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.2.0.0", 16, 0).error, ERR_DENIED);
+    assert_int_equal(ask(PRIV_ROUTE_REMOVE, "10.1.0.0", 16, 0).error, 0);
+}
+
+/* CP5, L2, L3: what the host lives by is not taken from it, though the files allow anything. */
+static void test_host_facts(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t kind;
+        const char *address;
+        uint8_t len;
+        uint32_t reason;
+    } rows[] = {
+        {PRIV_ADDRESS_ADD, "10.77.0.2", 0, PRIV_REASON_OWN},
+        {PRIV_ADDRESS_ADD, "10.77.0.1", 0, PRIV_REASON_ROUTER},
+        {PRIV_ADDRESS_ADD, "10.77.0.7", 0, PRIV_REASON_ROUTER}, /* of several */
+        {PRIV_ADDRESS_ADD, "fd77::1", 0, PRIV_REASON_ROUTER},
+        {PRIV_ADDRESS_ADD, "10.77.0.9", 0, PRIV_REASON_NONE},
+        {PRIV_ROUTE_ADD, "10.77.0.1", 32, PRIV_REASON_ROUTER},
+        {PRIV_ROUTE_ADD, "10.77.0.0", 31, PRIV_REASON_ROUTER},
+        {PRIV_ROUTE_ADD, "fd77::", 127, PRIV_REASON_ROUTER},
+        {PRIV_ROUTE_ADD, "10.77.0.128", 25, PRIV_REASON_NONE},
+        {PRIV_ROUTE_ADD, "10.77.0.0", 24, PRIV_REASON_NONE}, /* all of the network */
+        {PRIV_ROUTE_ADD, "10.0.0.0", 8, PRIV_REASON_NONE},
+        {PRIV_ROUTE_ADD, "0.0.0.0", 0, PRIV_REASON_NONE},
+    };
+    struct permits *permits = &privileged_permission(privileged)->now;
+    permits->all = false;
+    permit(permits, PERMIT_ROUTE, "0.0.0.0/0");
+    permit(permits, PERMIT_ROUTE, "::/0");
+    permit(permits, PERMIT_ADDRESS, "0.0.0.0/0");
+    permit(permits, PERMIT_ADDRESS, "::/0");
+    assert_int_equal(system("ip link add facts0 type veth peer name facts1 && ip link set facts0 up"
+                            " && ip link set facts1 up && ip addr add 10.77.0.2/24 dev facts0"
+                            " && ip -6 addr add fd77::2/64 dev facts0 nodad"
+                            " && ip route add 198.51.100.0/24 via 10.77.0.1"
+                            " && ip route add 203.0.113.0/24 nexthop via 10.77.0.7 nexthop via"
+                            " 10.77.0.8 && ip -6 route add fd78::/64 via fd77::1"),
+                     0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct priv_answer answer = ask(rows[i].kind, rows[i].address, rows[i].len, 0);
+        if (answer.reason != rows[i].reason || (answer.error == 0) != (rows[i].reason == 0))
+            fail_msg("row %zu: %d, %u", i, answer.error, answer.reason);
+    }
+    permit(permits, PERMIT_ROUTE, "10.77.0.1/32"); /* the administrator wants it so */
+    assert_int_equal(ask(PRIV_ROUTE_ADD, "10.77.0.1", 32, 0).error, 0);
+    assert_int_equal(system("ip link del facts0"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_permits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_host_facts, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
         access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {

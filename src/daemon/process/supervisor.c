@@ -44,8 +44,10 @@ struct supervisor {
     struct event_loop *loop;
     pid_t pids[N_PROCESSES]; /* 0: does not run */
     int priv_fd, order_fd, signal_fd, exe_fd;
-    bool listening; /* the VICI socket is ours to remove */
-    bool served;    /* an engine has come up: from now on, one that ends is replaced */
+    int permit_fd;          /* the loader says what its files allow */
+    struct permits permits; /* so far */
+    bool listening;         /* the VICI socket is ours to remove */
+    bool served;            /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
     nanos stop_by, restart_at;
     nanos started_ns, pause_ns;
@@ -56,8 +58,11 @@ struct supervisor {
 
 static struct spawn_start start_of(const struct supervisor *s, enum process process)
 {
-    struct spawn_start start = {
-        .process = process, .parent = getpid(), .fd = -1, .debug = s->options->debug};
+    struct spawn_start start = {.process = process,
+                                .parent = getpid(),
+                                .fd = -1,
+                                .permit_fd = -1,
+                                .debug = s->options->debug};
     if (s->options->config != NULL)
         (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
     (void)snprintf(start.socket, sizeof(start.socket), "%s", s->options->socket);
@@ -81,6 +86,67 @@ static void loader_admit(struct supervisor *s, int fd)
     close(fd);
 }
 
+static void fd_drop(struct supervisor *s, int *fd)
+{
+    if (*fd < 0)
+        return;
+    if (s->loop != NULL)
+        event_loop_remove(s->loop, *fd);
+    close(*fd);
+    *fd = -1;
+}
+
+/* permit_take - false: no more now, or ever. What the loader says wrongly ends its load. */
+static bool permit_take(struct supervisor *s)
+{
+    struct permit permit;
+    struct permit_answer answer = {0};
+    int error = channel_recv(s->permit_fd, &permit, sizeof(permit), NULL, NULL);
+    if (error == ERR_AGAIN)
+        return false;
+    if (error == 0 && permit.kind != PERMIT_END)
+        error = permits_add(&s->permits, &permit);
+    if (error == 0 && permit.kind != PERMIT_END)
+        return true;
+    if (error == 0) {
+        permits_settle(&s->permits);
+        permission_load(privileged_permission(s->privileged), &s->permits);
+    } else if (error != ERR_NOT_FOUND) {
+        log_line(LOG_LEVEL_ERROR, "event=permits-refused error=%s", error_text(error));
+    }
+    answer.error = error;
+    if (error != ERR_NOT_FOUND && channel_send(s->permit_fd, &answer, sizeof(answer), NULL, 0) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=permits");
+    permits_done(&s->permits);
+    fd_drop(s, &s->permit_fd);
+    return false;
+}
+
+static void on_permit(void *context, int fd, unsigned events)
+{
+    struct supervisor *s = context;
+    (void)fd, (void)events;
+    for (unsigned i = 0; i < REQUESTS_BATCH && permit_take(s); i++)
+        ;
+}
+
+/* permits_open - a channel to the loader; *ret_fd is its end. */
+static int permits_open(struct supervisor *s, int *ret_fd)
+{
+    int ends[2];
+    fd_drop(s, &s->permit_fd);
+    permits_done(&s->permits);
+    if (channel_pair(ends, SMALL_CHANNEL) != 0)
+        return ERR_SYSTEM;
+    s->permit_fd = ends[0];
+    *ret_fd = ends[1];
+    if (fcntl(s->permit_fd, F_SETFL, O_NONBLOCK) == 0 &&
+        event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s) == 0)
+        return 0;
+    close(ends[1]);
+    return ERR_SYSTEM;
+}
+
 static void loader_start(struct supervisor *s)
 {
     if (s->options->config == NULL || s->stopping)
@@ -91,15 +157,17 @@ static void loader_start(struct supervisor *s)
     }
     s->reload_again = false;
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    struct spawn_start start = start_of(s, PROCESS_LOADER);
+    if (permits_open(s, &start.permit_fd) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         return;
     }
-    struct spawn_start start = start_of(s, PROCESS_LOADER);
     start.fd = ends[1];
     if (process_start(s, &start) != 0)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
     close(ends[1]);
+    close(start.permit_fd);
     loader_admit(s, ends[0]);
 }
 
@@ -168,6 +236,18 @@ static void processes_kill(struct supervisor *s)
                      process_name((enum process)process), strerror(errno));
 }
 
+static void request_failed(const struct priv_request *request, const struct priv_answer *answer)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (answer->error == ERR_DENIED)
+        log_line(LOG_LEVEL_WARNING, "event=request-denied kind=%u what=%s/%u reason=\"%s\"",
+                 request->kind, address_print(&request->address, text),
+                 (unsigned)request->prefix_len, priv_reason_text(answer->reason));
+    else
+        log_line(LOG_LEVEL_WARNING, "event=request-failed kind=%u error=%s reason=\"%s\"",
+                 request->kind, error_text(answer->error), strerror(answer->system_error));
+}
+
 static bool request_serve(struct supervisor *s, int fd)
 {
     struct priv_request request;
@@ -189,8 +269,7 @@ static bool request_serve(struct supervisor *s, int fd)
     }
     privileged_answer(s->privileged, &request, &answer, fds);
     if (answer.error != 0)
-        log_line(LOG_LEVEL_WARNING, "event=request-failed kind=%u error=%s reason=\"%s\"",
-                 request.kind, error_text(answer.error), strerror(answer.system_error));
+        request_failed(&request, &answer);
     if (channel_send(fd, &answer, sizeof(answer), fds, answer.n_fds) != 0)
         log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=%u", request.kind);
     for (unsigned i = 0; i < answer.n_fds; i++)
@@ -211,16 +290,6 @@ static void on_request(void *context, int fd, unsigned events)
 }
 
 /* --- signals and children --- */
-
-static void fd_drop(struct supervisor *s, int *fd)
-{
-    if (*fd < 0)
-        return;
-    if (s->loop != NULL)
-        event_loop_remove(s->loop, *fd);
-    close(*fd);
-    *fd = -1;
-}
 
 /* restart_plan - all of them are gone. What they protected stays blocked until their successors have
  * it: the device and the blocks are still there. */
@@ -291,6 +360,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         server_ended(s, process, clean);
         return;
     }
+    permission_loaded(privileged_permission(s->privileged), clean);
     if (s->order_fd >= 0)
         loaded_tell(s);
     if (s->reload_again)
@@ -435,6 +505,8 @@ static int supervisor_start(struct supervisor *s)
         return error;
     if (privileged_new(&s->devices, &s->privileged) != 0)
         return failed("routing rules");
+    if (s->options->config == NULL) /* then all connections come from VICI clients */
+        privileged_permission(s->privileged)->now.all = true;
     if (helper_start(s, PROCESS_HOOKS, HOOK_CHANNEL, &s->devices.hooks_fd) != 0)
         return failed("hooks process");
     s->devices.filtered = privileged_filters(s->privileged);
@@ -458,6 +530,8 @@ static void supervisor_end(struct supervisor *s)
     processes_kill(s);
     fd_drop(s, &s->order_fd);
     fd_drop(s, &s->priv_fd);
+    fd_drop(s, &s->permit_fd);
+    permits_done(&s->permits);
     s->privileged = privileged_free(s->privileged, !wanted);
     if (s->listening)
         unlink(s->options->socket);
@@ -470,6 +544,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .priv_fd = -1,
                            .order_fd = -1,
                            .signal_fd = -1,
+                           .permit_fd = -1,
                            .stop_by = NANOS_NEVER,
                            .restart_at = NANOS_NEVER};
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_PERMITS_H
+#define DAEMON_PERMITS_H
+
+/*
+ * What the configuration's files allow the engine to ask of the supervisor. The loader reads it
+ * from the files and tells the supervisor directly, so that a taken-over engine cannot widen it.
+ * Connections of VICI clients are held to it as well; the section `permits` makes room for them.
+ */
+
+#include "base/address.h"
+#include "base/error.h"
+
+#define PERMIT_RANGES_MAX (1u << 18) /* of a load; 14 MiB in the supervisor */
+#define PERMIT_LINKS      64
+#define PERMIT_LINK_NAME  16
+
+/* struct permit - what the loader says, one message for each; PERMIT_END comes last and is answered
+ * with a struct permit_answer. */
+enum permit_kind {
+    PERMIT_ROUTE = 1, /* range: routes and blocks inside of it */
+    PERMIT_ADDRESS,   /* range: inner addresses of this host */
+    PERMIT_HOSTS,     /* routes to single addresses, whatever they are */
+    PERMIT_LINK,      /* link: name of an interface that paths may use */
+    PERMIT_LINKS_ALL, /* any interface */
+    PERMIT_ALL,       /* everything: the files name no connection */
+    PERMIT_END,
+};
+struct permit {
+    uint32_t kind;
+    struct address_range range;
+    char link[PERMIT_LINK_NAME];
+};
+struct permit_answer {
+    int32_t error;
+};
+
+struct permits {
+    bool all, hosts, links_all;
+    struct permit_ranges {
+        struct permit_range {
+            struct address_range range;
+            struct address most; /* the largest last address of this one and those before it */
+        } * ranges;              /* owned; by first address once settled */
+        size_t n, cap;
+    } routes, addresses;
+    size_t n_links;
+    char links[PERMIT_LINKS][PERMIT_LINK_NAME];
+};
+
+/* permits_add - one more. PERMIT_END and unknown kinds are ERR_INVALID, as is a range that is none;
+ * ERR_FULL, ERR_NO_MEMORY. */
+int permits_add(struct permits *permits, const struct permit *permit) MUST_USE;
+
+/* permits_settle - after the last one, before the first question. */
+void permits_settle(struct permits *permits);
+void permits_done(struct permits *permits);
+
+/* permits_route - a prefix lies inside of one range, or is a single address that may be one.
+ * permits_narrowed - it does, but is no whole piece of any range: the peer chose it. */
+bool permits_route(const struct permits *permits, const struct address *address,
+                   unsigned prefix_len);
+bool permits_narrowed(const struct permits *permits, const struct address *address,
+                      unsigned prefix_len);
+bool permits_address(const struct permits *permits, const struct address *address);
+bool permits_link(const struct permits *permits, const char *link);
+
+/* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The
+ * answer's error; ERR_SYSTEM. */
+int permits_send(int fd, const struct permits *permits) MUST_USE;
+
+#endif

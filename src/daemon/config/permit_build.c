@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config/permit_build.h"
+
+#include "daemon/config/conn_keys.h"
+#include "daemon/engine/pools.h"
+
+static int add_kind(struct permits *permits, enum permit_kind kind)
+{
+    const struct permit permit = {.kind = kind};
+    return permits_add(permits, &permit);
+}
+
+static int add_range(struct permits *permits, enum permit_kind kind,
+                     const struct address_range *range)
+{
+    const struct permit permit = {.kind = kind, .range = *range};
+    return permits_add(permits, &permit);
+}
+
+/* add_family - an inner address is the Gateway's choice, also where one was asked for. */
+static int add_family(struct permits *permits, uint8_t family)
+{
+    struct address_range all;
+    const struct address any = {.family = family};
+    return range_from_prefix(&any, 0, &all) ? add_range(permits, PERMIT_ADDRESS, &all)
+                                            : ERR_INVALID;
+}
+
+static int add_child(struct permits *permits, const struct ike_conn *conn,
+                     const struct ike_child_policy *child)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < child->remote_ts.fixed.n; i++)
+        error = add_range(permits, PERMIT_ROUTE, &child->remote_ts.fixed.ts[i].range);
+    /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
+    if (error == 0 && child->remote_ts.n_dynamic > 0 && conn->n_pools == 0)
+        error = add_kind(permits, PERMIT_HOSTS);
+    return error;
+}
+
+static int add_paths(struct permits *permits, const struct ike_conn *conn)
+{
+    bool any = conn->n_paths == 0;
+    int error = 0;
+    for (uint8_t i = 0; error == 0 && i < conn->n_paths; i++) {
+        struct permit permit = {.kind = PERMIT_LINK};
+        memcpy(permit.link, conn->paths[i].interface, sizeof(permit.link));
+        if (permit.link[0] == '\0' || strcmp(permit.link, "auto") == 0)
+            any = true;
+        else
+            error = permits_add(permits, &permit);
+    }
+    return error == 0 && any ? add_kind(permits, PERMIT_LINKS_ALL) : error;
+}
+
+static int add_conn(const struct tree *section, struct permits *permits, struct build_error *error)
+{
+    struct ike_conn *conn = NULL;
+    struct conn_credentials credentials;
+    int err = conn_build(section, &conn, &credentials, error);
+    conn_credentials_done(&credentials);
+    for (uint8_t i = 0; err == 0 && i < conn->n_children; i++)
+        err = add_child(permits, conn, &conn->children[i]);
+    for (uint8_t i = 0; err == 0 && i < conn->n_vips; i++)
+        err = add_family(permits, conn->vips[i].family);
+    if (err == 0)
+        err = add_paths(permits, conn);
+    ike_conn_unref(conn);
+    return err;
+}
+
+static int add_pool(const struct tree *section, struct permits *permits, struct build_error *error)
+{
+    struct pool_config pool;
+    int err = pool_build(section, &pool, error);
+    if (err != 0)
+        return err;
+    const struct address_range network = pools_network(&pool.range);
+    return add_range(permits, PERMIT_ROUTE, &network);
+}
+
+/* --- the section `permits` --- */
+
+static int item_route(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    struct address_range range;
+    if (!range_parse(text, &range))
+        return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
+    return add_range(target, PERMIT_ROUTE, &range);
+}
+
+static int item_address(const struct tree *node, const char *text, void *target,
+                        struct build_error *error)
+{
+    struct address_range range;
+    struct permits *permits = target;
+    if (!range_parse(text, &range))
+        return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
+    if (address_is_any(&range.first) && address_equal(&range.first, &range.last))
+        return add_family(permits, range.first.family); /* as `vips` has it */
+    return add_range(permits, PERMIT_ADDRESS, &range);
+}
+
+static int set_routes(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_route);
+}
+
+static int set_addresses(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_address);
+}
+
+static int set_hosts(const struct tree *node, void *target, struct build_error *error)
+{
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strcmp(text, "no") == 0)
+        return 0;
+    if (strcmp(text, "yes") != 0)
+        return build_fail(error, node, "'%.60s' is neither yes nor no", text);
+    return add_kind(target, PERMIT_HOSTS);
+}
+
+static int apply_section(const struct tree *section, struct permits *permits,
+                         struct build_error *error)
+{
+    static const struct key keys[] = {
+        {.name = "remote_ts", .kind = KEY_FUNCTION, .function = set_routes},
+        {.name = "vips", .kind = KEY_FUNCTION, .function = set_addresses},
+        {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
+    };
+    static const struct key_table table = {keys, sizeof(keys) / sizeof(keys[0]), NULL};
+    return keys_apply(&table, section, permits, error);
+}
+
+int permits_check(const struct tree *section, struct build_error *error)
+{
+    struct permits permits = {0};
+    int err = apply_section(section, &permits, error);
+    permits_done(&permits);
+    return err;
+}
+
+static int each(const struct tree *top, struct permits *permits, struct build_error *error,
+                int (*add)(const struct tree *section, struct permits *permits,
+                           struct build_error *error))
+{
+    int err = 0;
+    for (const struct tree *s = top == NULL ? NULL : top->first; err == 0 && s != NULL; s = s->next)
+        err = add(s, permits, error);
+    return err;
+}
+
+int permits_build(const struct tree *root, struct permits *permits, struct build_error *error)
+{
+    const struct tree *conns = tree_get(root, "connections"), *own = tree_get(root, "permits");
+    int err = each(conns, permits, error, add_conn);
+    if (err == 0)
+        err = each(tree_get(root, "pools"), permits, error, add_pool);
+    if (err == 0 && own != NULL) {
+        err = apply_section(own, permits, error);
+        permits->links_all = true; /* the paths of VICI clients' connections */
+    }
+    if (err == 0 && own == NULL && (conns == NULL || conns->first == NULL))
+        err = add_kind(permits, PERMIT_ALL); /* all of them come from VICI clients */
+    permits_settle(permits);
+    return err;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/permission.h"
+
+#include <net/if.h>
+
+#include "daemon/common/log.h"
+#include "linux/clock.h"
+
+#define FACTS_AGE   NANOS_PER_SEC /* a load asks for thousands of routes at once */
+#define DEFAULT_LEN 2             /* shorter prefixes are default routes: they name nothing */
+
+void permission_done(struct permission *permission)
+{
+    permits_done(&permission->now);
+    permits_done(&permission->next);
+    host_facts_done(&permission->facts);
+}
+
+void permission_load(struct permission *permission, struct permits *permits)
+{
+    permits_done(&permission->next);
+    permission->next = *permits;
+    *permits = (struct permits){0};
+}
+
+void permission_loaded(struct permission *permission, bool good)
+{
+    if (good) {
+        permits_done(&permission->now);
+        permission->now = permission->next;
+        permission->next = (struct permits){0};
+    }
+    permits_done(&permission->next);
+}
+
+static const struct host_facts *facts_get(struct permission *permission, struct netlink *netlink,
+                                          uint32_t tun_index)
+{
+    nanos now = clock_now();
+    if (permission->known && now - permission->facts_ns < FACTS_AGE)
+        return &permission->facts;
+    if (host_facts_read(netlink, tun_index, &permission->facts) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=host-facts-old");
+    permission->known = true;
+    permission->facts_ns = now;
+    return &permission->facts;
+}
+
+static enum priv_reason reason_of(enum host_fact_kind kind)
+{
+    switch (kind) {
+    case HOST_FACT_NONE: break;
+    case HOST_FACT_OWN: return PRIV_REASON_OWN;
+    case HOST_FACT_ROUTER: return PRIV_REASON_ROUTER;
+    case HOST_FACT_RESOLVER: return PRIV_REASON_RESOLVER;
+    }
+    return PRIV_REASON_NONE;
+}
+
+static enum priv_reason address_reason(struct permission *permission, const struct address *address,
+                                       const struct host_facts *facts)
+{
+    if (!permits_address(&permission->now, address) && !permits_address(&permission->next, address))
+        return PRIV_REASON_FILES;
+    return reason_of(host_facts_address(facts, address));
+}
+
+static bool permitted(const struct permits *permits, const struct priv_request *r, bool *narrowed)
+{
+    if (!permits_route(permits, &r->address, r->prefix_len))
+        return false;
+    *narrowed = *narrowed && permits_narrowed(permits, &r->address, r->prefix_len);
+    return true;
+}
+
+/* route_reason - what the files name is the administrator's will. A piece of it that the peer chose
+ * must not be one that takes the router away, and nothing else. */
+static enum priv_reason route_reason(struct permission *permission, const struct priv_request *r,
+                                     struct netlink *netlink, uint32_t tun_index)
+{
+    bool narrowed = true;
+    bool now = permitted(&permission->now, r, &narrowed);
+    bool next = permitted(&permission->next, r, &narrowed);
+    if (!now && !next)
+        return PRIV_REASON_FILES;
+    if (!narrowed || r->prefix_len < DEFAULT_LEN)
+        return PRIV_REASON_NONE;
+    return reason_of(
+        host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len));
+}
+
+static enum priv_reason link_reason(const struct permission *permission, uint32_t interface)
+{
+    char name[IF_NAMESIZE];
+    if (if_indextoname(interface, name) == NULL)
+        return PRIV_REASON_NONE; /* refused for that */
+    return permits_link(&permission->now, name) || permits_link(&permission->next, name)
+               ? PRIV_REASON_NONE
+               : PRIV_REASON_FILES;
+}
+
+enum priv_reason permission_reason(struct permission *permission, const struct priv_request *r,
+                                   struct netlink *netlink, uint32_t tun_index)
+{
+    switch ((enum priv_kind)r->kind) {
+    case PRIV_ADDRESS_ADD:
+        return address_reason(permission, &r->address, facts_get(permission, netlink, tun_index));
+    case PRIV_ROUTE_ADD:
+    case PRIV_BLOCK_ADD: return route_reason(permission, r, netlink, tun_index);
+    case PRIV_PATH_SOCKETS: return link_reason(permission, r->interface);
+    case PRIV_ADDRESS_REMOVE:
+    case PRIV_ROUTE_REMOVE:
+    case PRIV_BLOCK_REMOVE:
+    case PRIV_MTU:
+    case PRIV_READY: break;
+    }
+    return PRIV_REASON_NONE;
+}

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walls between a Gateway, or a taken-over engine, and the host of the End User."""
+import ctypes
+import ipaddress
+import os
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from lab.daemons import IKAT
+from lab.net import address
+from lab.run import Failed, wait
+from lab.scripted import message as m
+from lab.scripted.gateway import INNER, Accept
+from lab.settings import LAN, end_user, merge
+
+ROUTER, OWN, OUTER = address("wlan", "wlan"), address("wlan", "eu"), address("wan0", "gw")
+LAN_OF_USER = "10.1.0.0/24"
+TABLE = "1229651968"
+
+
+@pytest.fixture(scope="module")
+def user(shared):
+    """An End User: a split tunnel, one for everything, and one to the network where it is itself."""
+    base = end_user({"proposals": "aes128gcm16-prfsha256-x25519"})
+    home = base["connections"]["home"]
+    base["connections"] = {name: merge(home, {"children": {"net": None, name: merge(home["children"]["net"], {"remote_ts": ts})}})
+                           for name, ts in (("home", LAN), ("all", "0.0.0.0/0"), ("near", LAN_OF_USER))}
+    return shared.ikatd(shared.lab(), "eu", base)
+
+
+@pytest.fixture
+def gate(user, case):
+    """A Gateway; `begin(name)` makes the End User connect and keeps what `ikat up` would say."""
+    peer = case.peer(user.lab, "gw")
+    peer.ups = []
+
+    def begin(name, **how):
+        accept = Accept(peer, **how)
+        peer.ups.append(subprocess.Popen([IKAT, "-s", user.socket, "up", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         text=True))
+        return accept
+    peer.begin = begin
+    yield peer
+    for up in peer.ups:
+        up.kill()
+        up.communicate()
+
+
+def refused(user, gate, accept, words):
+    """The Child SA is taken down, in words in the log and by `ikat up`; nothing of it is on the host."""
+    before = len(user.log())
+    accept.init().auth()
+    gate.request(accept.sa, m.INFORMATIONAL, wanted=lambda x: x.names == ["DELETE"])
+    said, _ = gate.ups[-1].communicate(timeout=20)
+    assert words in said and gate.ups[-1].returncode != 0
+    assert any("event=child-refused" in line and words in line for line in user.log()[before:].splitlines())
+    routes = user.lab.run("eu", "ip", "route", "show", "table", TABLE, check=False)
+    addresses = user.lab.run("eu", "ip", "-4", "address", "show", "dev", "ikat0")
+    return routes, addresses
+
+
+@pytest.mark.parametrize("inner,why", ((ROUTER, "the router of this host"), (OWN, "an address of this host"),
+                                       (OUTER, "the Gateway's own")))
+def test_inner_address_of_others(user, gate, inner, why):
+    """CP5, L3: an inner address that is the host's router, its own, or the Gateway's outer one is refused."""
+    accept = gate.begin("home", inner=(inner,))
+    _, addresses = refused(user, gate, accept, why)
+    assert f" {inner}/" not in addresses
+
+
+def test_inner_address_of_nobody(user, gate):
+    """The twin: any other address is taken."""
+    accept = gate.begin("home").init().auth()
+    assert gate.ping(accept.child, address("lan", "host"), INNER, timeout=1) is not None or gate.alive(accept.sa)
+    wait(lambda: f" {INNER}/" in user.lab.run("eu", "ip", "-4", "address", "show", "dev", "ikat0"), "the address is there")
+
+
+def narrowed(first, last=None):
+    """An edit of IKE_AUTH: TSr is one range."""
+    def edit(payloads):
+        return [m.ts(m.TSR, m.Selector(first, last or first)) if x.kind == m.TSR else x for x in payloads]
+    return edit
+
+
+def test_selector_of_the_router(user, gate):
+    """T4, L2: of everything that was asked for, the Gateway takes the host's router alone."""
+    routes, _ = refused(user, gate, gate.begin("all", edit_auth=narrowed(ROUTER)), "the router of this host")
+    assert ROUTER not in routes
+
+
+def test_piece_of_the_own_network(user, gate):
+    """L2: a piece of the network where the host is, with the router in it."""
+    routes, _ = refused(user, gate, gate.begin("all", edit_auth=narrowed("10.1.0.0", "10.1.0.1")), "the router of this host")
+    assert "10.1.0.0" not in routes
+
+
+@pytest.mark.parametrize("name,edit,there", (("near", None, LAN_OF_USER), ("all", None, "default"),
+                                             ("all", narrowed("10.0.0.0", "10.255.255.255"), "10.0.0.0/8")))
+def test_networks_that_are_wanted(user, gate, name, edit, there):
+    """The twins: what the configuration names, and a network that is more than the own one."""
+    accept = gate.begin(name, edit_auth=edit).init().auth()
+    wait(lambda: there in user.lab.run("eu", "ip", "route", "show", "table", TABLE, check=False), f"a route {there}")
+    assert gate.alive(accept.sa)
+
+
+def test_sorts_of_nonsense(user, gate):
+    """CP5: loopback, multicast and 0.0.0.0 are no addresses of ours; a prefix of IPv6 without an address is none."""
+    wrong = [(m.INTERNAL_IP4_ADDRESS, ipaddress.ip_address(x).packed) for x in ("127.0.0.1", "224.0.0.1", "0.0.0.0")]
+    right = [(m.INTERNAL_IP4_ADDRESS, ipaddress.ip_address(INNER).packed)]
+
+    def edit(payloads):
+        return [m.cp(m.CFG_REPLY, *wrong, *right) if x.kind == m.CP else x for x in payloads]
+    accept = gate.begin("home", edit_auth=edit).init().auth()
+    wait(lambda: f" {INNER}/" in user.lab.run("eu", "ip", "-4", "address", "show", "dev", "ikat0"), "the address is there")
+    addresses = user.lab.run("eu", "ip", "-4", "address", "show", "dev", "ikat0")
+    assert "127.0.0.1" not in addresses and "224.0.0.1" not in addresses
+    assert gate.alive(accept.sa)
+
+
+# ---- a taken-over engine: its end of the channel to the supervisor says what our engine never would
+
+ADDRESS_ADD, ROUTE_ADD, BLOCK_ADD, PATH_SOCKETS = 1, 3, 5, 7
+PIDFD_OPEN, PIDFD_GETFD = 434, 438
+
+
+def stolen_channels(user):
+    """Copies of the engine's descriptors that are connected message sockets, the last ones first: not that of hooks."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pid = next(pid for pid in user.pids() if open(f"/proc/{pid}/comm", encoding="ascii").read().strip() == "engine")
+    of_pid = libc.syscall(PIDFD_OPEN, pid, 0)
+    for number in sorted((int(name) for name in os.listdir(f"/proc/{pid}/fd")), reverse=True):
+        fd = libc.syscall(PIDFD_GETFD, of_pid, number, 0)
+        if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            os.close(fd)
+            continue
+        with socket.socket(fileno=fd) as one:
+            if one.type == socket.SOCK_SEQPACKET:
+                yield number, one
+    os.close(of_pid)
+
+
+def octets_of(text):
+    """struct address."""
+    packed = ipaddress.ip_address(text).packed
+    return bytes([4 if len(packed) == 4 else 6]) + packed.ljust(16, b"\0")
+
+
+def asks(kind, what, prefix_len=0, interface=0):
+    """struct priv_request."""
+    return struct.pack("=II", kind, interface) + octets_of(what) + bytes(17) + struct.pack("=HHBB", 4500, 0, prefix_len, 0) + bytes(4)
+
+
+def test_taken_over_engine(world):
+    """D22: routes that no file names, the router's address and interfaces of nobody are refused; what the files name is not."""
+    lab = world.lab()
+    settings = end_user({"paths": {"wlan": {"interface": "wlan0"}}})
+    user = world.ikatd(lab, "eu", settings)
+    lte = int(lab.run("eu", "cat", "/sys/class/net/lte0/ifindex"))
+    hostile = [asks(ROUTE_ADD, "0.0.0.0", 0), asks(ROUTE_ADD, "128.0.0.0", 1), asks(ROUTE_ADD, "203.0.113.0", 24),
+               asks(ROUTE_ADD, "10.20.0.0", 23), asks(BLOCK_ADD, "0.0.0.0", 0), asks(ADDRESS_ADD, ROUTER), asks(ADDRESS_ADD, OWN),
+               asks(ADDRESS_ADD, "fd30::1"), asks(PATH_SOCKETS, address("lte", "eu"), interface=lte)]
+    found = None
+    for _, channel in stolen_channels(user):
+        denied = user.log().count("event=request-denied")
+        channel.settimeout(0.3)
+        try:
+            channel.send(hostile[0])
+            wait(lambda before=denied: user.log().count("event=request-denied") > before, "the supervisor says no", 0.5)
+        except (OSError, Failed):
+            continue
+        found = channel
+        for octets in hostile[1:]:
+            found.send(octets)
+        found.send(asks(ROUTE_ADD, "10.20.0.0", 24))
+        break
+    assert found is not None, "no channel leads to the supervisor"
+    wait(lambda: "10.20.0.0/24" in lab.run("eu", "ip", "route", "show", "table", TABLE, check=False), "what the files name is done")
+    wait(lambda: user.log().count("event=request-denied") >= len(hostile), "each of the others is refused")
+    assert len(lab.run("eu", "ip", "route", "show", "table", TABLE, check=False).strip().splitlines()) == 1
+    assert ROUTER not in lab.run("eu", "ip", "address", "show", "dev", "ikat0")
+    assert user.process.poll() is None
+
+
+def test_vici_connections_are_held_to_the_files(world):
+    """A connection of a VICI client goes as far as the files, or as their section `permits`."""
+    lab = world.lab()
+    foreign = {"remote_ts": "203.0.113.0/24", "start_action": "trap"}
+    user = world.ikatd(lab, "eu", end_user())
+    other = end_user(child=foreign)["connections"]["home"]
+
+    def load(name):
+        with user.vici() as vici:
+            return vici.request("load-conn", {name: other | {"children": {name: other["children"]["net"]}}})
+    assert load("first")["success"] == "yes"
+    user.wait_log('what=203.0.113.0/24 reason="no connection in the files names it, nor do their permits"')
+    assert "203.0.113" not in lab.run("eu", "ip", "route", "show", "table", TABLE, check=False)
+    user.load(end_user(top={"permits": {"remote_ts": "203.0.113.0/24"}}))
+    assert load("second")["success"] == "yes"
+    wait(lambda: "203.0.113.0/24" in lab.run("eu", "ip", "route", "show", "table", TABLE, check=False), "with permits it is done")
