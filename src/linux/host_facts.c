@@ -114,7 +114,8 @@ enum host_fact_kind host_facts_piece(const struct host_facts *facts, const struc
         return HOST_FACT_NONE;
     for (size_t i = 0; i < facts->n; i++) {
         const struct host_fact *fact = &facts->facts[i];
-        bool whole = prefix_len == address_len(address) * 8;
+        /* a resolver of no network of ours may be one that a Gateway named before */
+        bool whole = prefix_len == address_len(address) * 8 && fact->kind != HOST_FACT_RESOLVER;
         if ((whole || prefix_len > fact->net) && range_contains(&piece, &fact->address))
             return (enum host_fact_kind)fact->kind;
     }

@@ -150,11 +150,12 @@ def octets_of(text):
 
 def asks(kind, what, prefix_len=0, interface=0):
     """struct priv_request."""
-    return struct.pack("=II", kind, interface) + octets_of(what) + bytes(17) + struct.pack("=HHBB", 4500, 0, prefix_len, 0) + bytes(4)
+    head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBB", 4500, 0, prefix_len, 0)
+    return head + octets_of(what) + bytes(17) + tail + bytes(4)
 
 
 def test_taken_over_engine(world):
-    """D22: routes that no file names, the router's address and interfaces of nobody are refused; what the files name is not."""
+    """D22: routes that no file names, the router's address and interfaces of nobody are refused; others are not."""
     lab = world.lab()
     settings = end_user({"paths": {"wlan": {"interface": "wlan0"}}})
     user = world.ikatd(lab, "eu", settings)
