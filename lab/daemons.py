@@ -150,6 +150,8 @@ class Ikatd(Daemon):
     def __init__(self, lab, host, settings, options=(), files=None):
         super().__init__(lab, host, "ikatd")
         self.keylog = lab.path(self.name + ".keys")
+        self.state = lab.path(self.name + ".state")
+        os.makedirs(self.state, exist_ok=True)
         self.config = lab.path(self.name + ".conf")
         self.settings, self.options, self.files = settings, options, files
 
@@ -160,7 +162,7 @@ class Ikatd(Daemon):
         else:
             with open(self.config, "w", encoding="utf-8") as file:
                 file.write(conf(self.settings))
-        self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, *self.options], {})
+        self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, "-S", self.state, *self.options], {})
         wait(lambda: set(self.request("get-conns").get("conns", [])) == set(self.settings.get("connections", {})),
              lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}")
         return self

@@ -168,6 +168,21 @@ class Freeradius(Program):
     def _answers(self):
         return "Ready to process requests" in self.log()
 
+    def records(self):
+        """The Accounting-Requests that it took, in their order: [{attribute: value}]; of several values a list."""
+        path = os.path.join(self.folder, "accounts")
+        if not os.path.exists(path):
+            return []
+        records = []
+        with open(path, encoding="utf-8") as file:
+            for block in file.read().split("\n\n"):
+                record = {}
+                for name, value in re.findall(r"^\t(\S+) = (.*)$", block, re.MULTILINE):
+                    record.setdefault(name, []).append(value.strip('"'))
+                if record:
+                    records.append({name: values[0] if len(values) == 1 else values for name, values in record.items()})
+        return records
+
     def counters(self):
         """What Status-Server says: {"Access-Requests": n, "Accounting-Requests": n, ...}."""
         answer = run("ip", "netns", "exec", self.lab.name(self.host), "radclient", "-x", "127.0.0.1:18121", "status", SECRET,

@@ -25,7 +25,7 @@ struct request {
 struct server {
     bool set;
     struct radius_server config;
-    nanos dead_until;
+    nanos dead_until[2];        /* of its ports: access, accounting */
     uint8_t next[RADIUS_LANES]; /* Identifier to try first */
     /* by lane and Identifier: index of the request, plus 1 */
     uint16_t in_flight[RADIUS_LANES][256];
@@ -83,21 +83,28 @@ static struct request *request_new(struct radius_client *client, uint16_t *ret_i
     return NULL;
 }
 
+static bool is_accounting(enum radius_code code)
+{
+    return code == RADIUS_ACCOUNTING_REQUEST;
+}
+
 /* The preferred one of those that live; of dead ones the one that is dead for the longest. */
-static bool server_choose(const struct radius_client *client, uint32_t asked, nanos now,
-                          unsigned *ret_server)
+static bool server_choose(const struct radius_client *client, bool accounting, uint32_t asked,
+                          nanos now, unsigned *ret_server)
 {
     unsigned best = RADIUS_SERVERS;
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
         const struct server *one = &client->servers[i];
-        if (!one->set || (asked & 1u << i) != 0)
+        if (!one->set || (asked & 1u << i) != 0 || (accounting && !one->config.accounting))
             continue;
         const struct server *other = best == RADIUS_SERVERS ? NULL : &client->servers[best];
-        bool lives = one->dead_until <= now;
-        bool other_lives = other != NULL && other->dead_until <= now;
+        nanos dead = one->dead_until[accounting];
+        nanos other_dead = other == NULL ? 0 : other->dead_until[accounting];
+        bool lives = dead <= now;
+        bool other_lives = other != NULL && other_dead <= now;
         if (other == NULL || (lives && !other_lives) ||
-            (lives == other_lives && (lives ? one->config.preference > other->config.preference
-                                            : one->dead_until < other->dead_until)))
+            (lives == other_lives &&
+             (lives ? one->config.preference > other->config.preference : dead < other_dead)))
             best = i;
     }
     *ret_server = best;
@@ -146,7 +153,7 @@ int radius_client_ask(struct radius_client *client, const struct radius_ask *ask
 {
     uint16_t index = 0;
     unsigned server = ask->server;
-    if (server >= RADIUS_SERVERS ? !server_choose(client, 0, now, &server)
+    if (server >= RADIUS_SERVERS ? !server_choose(client, is_accounting(ask->code), 0, now, &server)
                                  : !client->servers[server].set)
         return ERR_NOT_FOUND;
     if (ask->attributes.len > RADIUS_PACKET)
@@ -214,13 +221,13 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
         return false;
     struct request *r = request_find(client, from, reply.identifier);
     if (r == NULL || !code_answers(reply.code, r->code) ||
-        (r->code == RADIUS_ACCOUNTING_REQUEST) != from->accounting)
+        is_accounting(r->code) != from->accounting)
         return false;
     struct server *s = &client->servers[r->server];
     if (radius_reply_check(&reply, &s->config.key, r->authenticator) != 0)
         return false;
     (void)now;
-    s->dead_until = 0;
+    s->dead_until[from->accounting] = 0;
     *ret = (struct radius_outcome){.tag = r->tag, .server = r->server, .reply = reply};
     ret->msk_error = ERR_NOT_FOUND;
     if (reply.code == RADIUS_ACCESS_ACCEPT)
@@ -236,10 +243,11 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
                             nanos now)
 {
     unsigned next;
-    client->servers[r->server].dead_until = nanos_after(now, RADIUS_DEAD_NS);
+    bool accounting = is_accounting(r->code);
+    client->servers[r->server].dead_until[accounting] = nanos_after(now, RADIUS_DEAD_NS);
     flight_end(client, r);
     r->state = REQUEST_FAILED;
-    if (!r->bound && server_choose(client, r->asked, now, &next) &&
+    if (!r->bound && server_choose(client, accounting, r->asked, now, &next) &&
         request_begin(client, r, index, next, now) != 0)
         r->state = REQUEST_FAILED;
 }
@@ -255,7 +263,7 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
         r->due = nanos_after(now, RADIUS_FIRST_NS << r->tries++);
         *ret = (struct radius_datagram){.server = r->server,
                                         .lane = r->lane,
-                                        .accounting = r->code == RADIUS_ACCOUNTING_REQUEST,
+                                        .accounting = is_accounting(r->code),
                                         .octets = span_of(r->octets, r->len)};
         return true;
     }
@@ -284,7 +292,8 @@ nanos radius_client_deadline(const struct radius_client *client)
     return deadline;
 }
 
-bool radius_client_dead(const struct radius_client *client, unsigned server, nanos now)
+bool radius_client_dead(const struct radius_client *client, unsigned server, bool accounting,
+                        nanos now)
 {
-    return client->servers[server].dead_until > now;
+    return client->servers[server].dead_until[accounting] > now;
 }

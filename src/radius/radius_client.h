@@ -9,7 +9,7 @@
  * A server holds RADIUS_LANES x 256 requests: an Identifier is unique on its source port only, so a
  * lane is a socket. A request is repeated as RFC 5080 section 2.2.1 says. A server that has not
  * answered RADIUS_TRIES times is dead for a while, and the request goes to the next one, unless it
- * belongs to a conversation with this server (State).
+ * belongs to a conversation with this server (State). Its two ports die each for itself.
  */
 
 #include "base/random.h"
@@ -25,7 +25,8 @@
 
 struct radius_server {
     struct radius_key key;
-    int preference; /* the highest is asked first */
+    int preference;  /* the highest is asked first */
+    bool accounting; /* it takes Accounting-Requests; only such servers get them */
 };
 
 /* struct radius_ask - a request. `attributes` without Message-Authenticator; copied. */
@@ -82,7 +83,8 @@ bool radius_client_failed(struct radius_client *client, struct radius_outcome *r
 
 nanos radius_client_deadline(const struct radius_client *client);
 
-/* radius_client_dead - the server does not answer. */
-bool radius_client_dead(const struct radius_client *client, unsigned server, nanos now);
+/* radius_client_dead - the server does not answer on that port. */
+bool radius_client_dead(const struct radius_client *client, unsigned server, bool accounting,
+                        nanos now);
 
 #endif

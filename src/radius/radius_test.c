@@ -26,7 +26,7 @@ static size_t reply_len;
 static int setup(void **state)
 {
     const struct radius_server servers[] = {
-        {.key = {sizeof(SECRET) - 1, SECRET}, .preference = 2},
+        {.key = {sizeof(SECRET) - 1, SECRET}, .preference = 2, .accounting = true},
         {.key = {sizeof(SECRET) - 1, SECRET}, .preference = 1},
     };
     (void)state;
@@ -243,7 +243,7 @@ static void repeats_and_fails_over(void **state)
     assert_true(sent(now));
     assert_int_equal(datagram.server, 1);
     assert_memory_not_equal(first + 4, request + 4, 16);
-    assert_true(radius_client_dead(client, 0, now));
+    assert_true(radius_client_dead(client, 0, false, now));
     answer(RADIUS_ACCESS_ACCEPT, true, (struct span){0});
     assert_true(taken());
     /* the next one goes to the server that lives, and after a while to the preferred one again */
@@ -290,6 +290,20 @@ static void bounded(void **state)
     assert_int_equal(ask(RADIUS_ACCESS_REQUEST, n, 0, 0), 0);
 }
 
+/* Only servers that take accounting get it; a port that is dead does not make the other one so. */
+static void accounting_silence(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(RADIUS_ACCOUNTING_REQUEST, 7, RADIUS_SERVERS, 0), 0);
+    while (radius_client_deadline(client) != NANOS_NEVER)
+        if (sent(radius_client_deadline(client)))
+            assert_int_equal(datagram.server, 0);
+    assert_true(radius_client_failed(client, &outcome));
+    assert_int_equal(outcome.error, ERR_AGAIN);
+    assert_true(radius_client_dead(client, 0, true, 15 * NANOS_PER_SEC));
+    assert_false(radius_client_dead(client, 0, false, 15 * NANOS_PER_SEC));
+}
+
 static void accounting(void **state)
 {
     (void)state;
@@ -325,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(conversation_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(accounting, setup, teardown),
+        cmocka_unit_test_setup_teardown(accounting_silence, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

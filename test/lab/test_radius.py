@@ -11,14 +11,16 @@ from test_eap import EAP_PLUGINS, IMSI, KEY, OPC, PASSWORD, USER, secrets, up, u
 AAA = address("lan", "host")
 
 
-def radius(*servers):
-    """The Gateway's servers, the first one preferred."""
-    return {"radius": {f"aaa{i}": {"address": server, "secret": SECRET, "preference": str(-i)} for i, server in enumerate(servers)}}
+def radius(*servers, **keys):
+    """The Gateway's servers, the first one preferred; `keys`: more of each."""
+    return {"radius": {f"aaa{i}": {"address": server, "secret": SECRET, "preference": str(-i)} | keys
+                       for i, server in enumerate(servers)}}
 
 
-def ends(world, lab, kind="ikatd", method="mschapv2", servers=(AAA,), conn=None, mine=None, **keys):
-    """A Gateway that asks the servers, and an End User."""
-    gw = world.ikatd(lab, "gw", gateway({"remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}} | keys, top=radius(*servers)))
+def ends(world, lab, kind="ikatd", method="mschapv2", servers=(AAA,), conn=None, mine=None, of_servers=None, **keys):
+    """A Gateway that asks the servers, and an End User. `of_servers`: more keys of the servers."""
+    gw = world.ikatd(lab, "gw", gateway({"remote": {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}} | keys,
+                                        top=radius(*servers, **(of_servers or {}))))
     settings = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | (conn or {}), top=mine or secrets())
     eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
     return eu, gw
@@ -157,6 +159,77 @@ def test_session_timeout_of_clones(world):
     wait(lambda: not gw.established() and not gw.children(), "no IKE SA and no Child SA is left", 30)
     gw.wait_log("event=session-down")
     assert "reason=expired" in gw.log()
+
+
+ACCOUNTING = {"accounting": "yes", "accounting_interval": "1s"}
+
+
+def total(record, direction):
+    """Octets of a record, all its paths."""
+    return int(record[f"Acct-{direction}-Octets"]) + (int(record[f"Acct-{direction}-Gigawords"]) << 32)
+
+
+def test_accounting(world):
+    """A session with two paths: one Start, some Interim-Updates, one Stop with the sum of both paths."""
+    lab, server, eu, gw = granted(world, ['Class = "gold"', "Framed-IP-Address = 10.30.0.77"], paths("balance"),
+                                  of_servers=ACCOUNTING)
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    for port in range(20):  # flows over both paths
+        lab.run("eu", "ping", "-c1", "-W5", "-s", str(100 + port), address("lan", "host"))
+    wait(lambda: server.accounts().count("Interim-Update") >= 2, "two interim records")
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {server.accounts()} {gw.log()}")
+    records = server.records()
+    assert [record["Acct-Status-Type"] for record in records] == ["Start"] + ["Interim-Update"] * (len(records) - 2) + ["Stop"]
+    assert len({record["Acct-Session-Id"] for record in records}) == 1
+    stop = records[-1]
+    said = {"User-Name": USER, "Framed-IP-Address": "10.30.0.77", "Class": "0x676f6c64", "NAS-Identifier": "gw.lab.example",
+            "Acct-Terminate-Cause": "User-Request"}
+    assert {name: stop[name] for name in said} == said
+    assert 20 * 128 < total(stop, "Input") and 20 * 128 < total(stop, "Output")
+    assert int(stop["Acct-Input-Packets"]) >= 20
+
+
+def test_accounting_server_away(world):
+    """What happens while the server is away is told later, with Acct-Delay-Time, also by another ikatd."""
+    lab, server, eu, gw = granted(world, [], paths(), of_servers=ACCOUNTING)
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    wait(lambda: "Start" in server.accounts(), "a Start")
+    server.stop()
+    lab.run("eu", "ping", "-c3", "-i0.2", "-W5", address("lan", "host"))
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: not gw.sessions(), "the session is over")
+    gw.stop()
+    assert "Stop" not in server.accounts()
+    server.start()
+    gw.start()
+    wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {gw.log()}", 30)
+    stop, = (record for record in server.records() if record["Acct-Status-Type"] == "Stop")
+    assert int(stop["Acct-Delay-Time"]) >= 1 and int(stop["Acct-Input-Packets"]) >= 3
+    assert server.accounts().count("Start") == 1
+
+
+def test_accounting_abrupt_end(world):
+    """A Gateway that is killed: the next one tells the server that the sessions are over."""
+    _, server, eu, gw = granted(world, [], of_servers=ACCOUNTING)
+    assert eu.initiate("net")["success"] == "yes"
+    wait(lambda: "Interim-Update" in server.accounts(), "an interim record")
+    gw.kill()
+    gw.start()
+    wait(lambda: "Stop" in server.accounts(), lambda: f"a Stop: {gw.log()}")
+    assert server.records()[-1]["Acct-Terminate-Cause"] == "NAS-Reboot"
+    assert server.accounts().count("Stop") == 1
+
+
+def test_accounting_at_the_end(world):
+    """ikatd ends: each session has its Stop before."""
+    _, server, eu, gw = granted(world, [], of_servers={"accounting": "yes"})
+    assert eu.initiate("net")["success"] == "yes"
+    assert gw.stop() == 0
+    wait(lambda: server.accounts() == ["Start", "Stop"], "Start and Stop")
+    assert server.records()[-1]["Acct-Terminate-Cause"] == "Admin-Reboot"
 
 
 def test_hostapd(world):

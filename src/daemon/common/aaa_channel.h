@@ -7,7 +7,9 @@
 #include "daemon/common/eap_channel.h"
 #include "radius/radius.h"
 
-#define AAA_GROUPS 8
+#define AAA_GROUPS  8
+#define AAA_CLASSES 512 /* octets */
+#define AAA_DNS     8
 
 struct aaa_groups {
     uint32_t n;
@@ -19,6 +21,7 @@ enum aaa_request_kind {
     AAA_SERVER_UNLOAD,   /* server.name */
     AAA_STEP,            /* step: answered, job is not 0 */
     AAA_END,             /* step.eap.conversation is over */
+    AAA_ACCOUNT,         /* account: not answered */
 };
 
 struct aaa_server {
@@ -27,6 +30,8 @@ struct aaa_server {
     uint16_t auth_port, acct_port;
     int32_t preference; /* the highest is asked first */
     bool class_group;   /* Class names groups, as Filter-Id does */
+    bool accounting;    /* it takes Accounting-Requests */
+    nanos interval_ns;  /* between Interim-Updates; 0: as the server says */
     uint32_t secret_len;
     uint8_t secret[RADIUS_SECRET];
 };
@@ -38,6 +43,54 @@ struct aaa_step {
     struct aaa_groups groups; /* the server must name one of them; none: any login */
 };
 
+/* --- accounting --- */
+
+enum aaa_account_kind { AAA_ACCOUNT_START = 1, AAA_ACCOUNT_STOP = 2, AAA_ACCOUNT_INTERIM = 3 };
+
+/* RFC 2866 section 5.10; 0: the session lives */
+enum aaa_cause {
+    AAA_CAUSE_USER_REQUEST = 1,
+    AAA_CAUSE_LOST_CARRIER = 2,
+    AAA_CAUSE_IDLE_TIMEOUT = 4,
+    AAA_CAUSE_SESSION_TIMEOUT = 5,
+    AAA_CAUSE_ADMIN_RESET = 6,
+    AAA_CAUSE_ADMIN_REBOOT = 7,
+    AAA_CAUSE_NAS_ERROR = 9,
+    AAA_CAUSE_NAS_REBOOT = 11,
+};
+
+#define AAA_SESSION_ID 32
+#define AAA_PATHS      10 /* the last one stands for all that are more */
+
+struct aaa_traffic {
+    uint64_t octets_in, octets_out, packets_in, packets_out;
+};
+
+struct aaa_path {
+    struct address local, remote; /* NONE: several */
+    char interface[16];
+    struct aaa_traffic traffic;
+};
+
+/* struct aaa_account - a session as it is, or was at its end: all its paths together. */
+struct aaa_account {
+    uint32_t kind;  /* enum aaa_account_kind */
+    uint32_t cause; /* of a stop: enum aaa_cause */
+    int64_t at_s;   /* when: seconds since 1970 */
+    uint32_t duration_s;
+    uint32_t port;  /* number of the session in the engine */
+    bool by_server; /* a RADIUS server let it in */
+    char session_id[AAA_SESSION_ID];
+    char conn[LIMIT_NAME], nas[LIMIT_ID / 2]; /* nas: the Gateway's identity */
+    char called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
+    struct address nas_address, framed4, framed6; /* NONE: none */
+    uint32_t user_len, n_paths, n_classes;
+    uint8_t user[RADIUS_VALUE + 3];
+    struct aaa_traffic traffic;
+    struct aaa_path paths[AAA_PATHS];
+    uint8_t classes[AAA_CLASSES];
+};
+
 struct aaa_request {
     uint32_t kind; /* enum aaa_request_kind */
     uint32_t zero;
@@ -45,11 +98,9 @@ struct aaa_request {
     union {
         struct aaa_server server;
         struct aaa_step step;
+        struct aaa_account account;
     };
 };
-
-#define AAA_CLASSES 512
-#define AAA_DNS     8
 
 /* struct aaa_grant - what an Access-Accept gives besides the fact. Empty, 0 or NONE: not given. */
 struct aaa_grant {

@@ -52,6 +52,8 @@ static const struct key server_keys[] = {
     {.name = "acct_port", .kind = KEY_U16, .offset = SERVER(acct_port)},
     {.name = "preference", .kind = KEY_FUNCTION, .function = set_preference},
     {.name = "class_group", .kind = KEY_BOOL, .offset = SERVER(class_group)},
+    {.name = "accounting", .kind = KEY_BOOL, .offset = SERVER(accounting)},
+    {.name = "accounting_interval", .kind = KEY_TIME, .offset = SERVER(interval_ns)},
 };
 
 int radius_build(const struct tree *section, struct aaa_server *ret_server,

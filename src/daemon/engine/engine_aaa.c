@@ -7,13 +7,14 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_eap.h"
+#include "linux/entropy.h"
 
 /* --- servers --- */
 
 static size_t radius_index(const struct engine *e, const char *name)
 {
     size_t i = 0;
-    while (i < e->n_radius && strcmp(e->radius[i], name) != 0)
+    while (i < e->n_radius && strcmp(e->radius[i].name, name) != 0)
         i++;
     return i;
 }
@@ -31,7 +32,11 @@ int engine_radius_load(struct engine *e, const struct aaa_server *server)
     wipe(&request, sizeof(request));
     if (error != 0)
         return error;
-    memcpy(e->radius[index], server->name, LIMIT_NAME);
+    struct engine_radius *known = &e->radius[index];
+    *known = (struct engine_radius){.preference = server->preference,
+                                    .accounting = server->accounting,
+                                    .interval_ns = server->interval_ns};
+    memcpy(known->name, server->name, LIMIT_NAME);
     e->n_radius += index == e->n_radius;
     return 0;
 }
@@ -42,12 +47,12 @@ int engine_radius_unload(struct engine *e, const char *name)
     size_t index = radius_index(e, name);
     if (index == e->n_radius)
         return ERR_NOT_FOUND;
-    memcpy(request.server.name, e->radius[index], LIMIT_NAME);
+    memcpy(request.server.name, e->radius[index].name, LIMIT_NAME);
     int error = engine_loading_add(e, NULL, &request.job);
     if (error == 0)
         error = engine_aaa_send(e, &request);
     if (error == 0)
-        memmove(e->radius[index], e->radius[index + 1],
+        memmove(&e->radius[index], &e->radius[index + 1],
                 (--e->n_radius - index) * sizeof(e->radius[0]));
     return error;
 }
@@ -130,32 +135,51 @@ static void session_settle(struct engine *e, struct grant *grant)
 {
     nanos idle = idle_at(e, grant);
     if (idle <= e->now) {
+        grant->cause = AAA_CAUSE_IDLE_TIMEOUT;
         session_end(e, grant, "Idle-Timeout");
         idle = NANOS_NEVER; /* it is on its way out, which takes at most SESSION_END_NS */
     }
-    grants_wake(e->grants, grant, idle);
+    if (grant->account != NULL && grant->interim_at_ns <= e->now) {
+        engine_accounting_send(e, grant, AAA_ACCOUNT_INTERIM, 0);
+        grant->interim_at_ns = nanos_after(e->now, grant->interval_ns);
+    }
+    grants_wake(e->grants, grant, nanos_min(idle, grant->interim_at_ns));
 }
 
 void engine_aaa_up(struct engine *e, ike_session_id id)
 {
     struct ike_session_info session;
-    if (!ike_session_get(e->ike, id, &session) || session.grant == 0)
+    if (!ike_session_get(e->ike, id, &session) || session.role != IKE_GATEWAY)
+        return;
+    bool accounted = engine_accounts(e);
+    if (session.grant == 0 && !accounted)
         return;
     struct grant *grant = grants_claim(e->grants, session.grant, id);
+    if (grant == NULL && session.grant == 0) {
+        log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", id);
+        return;
+    }
     if (grant == NULL) { /* what bounds it is unknown: it must not go on */
         const struct grant gone = {.session = id};
         session_end(e, &gone, "what the RADIUS server granted is gone");
         return;
     }
     grant->up_ns = e->now;
+    if (accounted)
+        engine_accounting_begin(e, grant, &session);
     session_settle(e, grant);
 }
 
-void engine_aaa_down(struct engine *e, ike_session_id id)
+void engine_aaa_down(struct engine *e, ike_session_id id, enum ike_outcome outcome)
 {
     struct grant *grant = grants_of(e->grants, id);
-    if (grant != NULL)
-        grants_drop(e->grants, grant);
+    if (grant == NULL)
+        return;
+    if (grant->account != NULL)
+        engine_accounting_send(e, grant, AAA_ACCOUNT_STOP,
+                               grant->cause != 0 ? grant->cause
+                                                 : engine_accounting_cause(e, outcome));
+    grants_drop(e->grants, grant);
 }
 
 nanos engine_aaa_deadline(const struct engine *e)
@@ -194,6 +218,7 @@ static void on_aaa(void *context, int fd, unsigned events)
 
 int engine_aaa_add(struct engine *e)
 {
+    random_fill(entropy_random(), &e->boot, sizeof(e->boot));
     e->grants = grants_new();
     return e->grants == NULL ? ERR_NO_MEMORY
                              : event_loop_add(e->loop, e->start->aaa_fd, EVENT_READ, on_aaa, e);

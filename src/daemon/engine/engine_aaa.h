@@ -25,11 +25,26 @@ uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what);
 int engine_grant_lease(const struct engine *e, const struct ike_event *event,
                        struct pools_grant *room, const struct pools_grant **ret_lease) MUST_USE;
 
-/* engine_aaa_up - the session is authenticated; engine_aaa_down - it is over. */
+/* engine_aaa_up - the session is authenticated; engine_aaa_down - it is over, and its counters are
+ * still there. */
 void engine_aaa_up(struct engine *e, ike_session_id session);
-void engine_aaa_down(struct engine *e, ike_session_id session);
+void engine_aaa_down(struct engine *e, ike_session_id session, enum ike_outcome outcome);
 
 nanos engine_aaa_deadline(const struct engine *e);
 void engine_aaa_tick(struct engine *e);
+
+/* engine_accounting.c. engine_accounts - a server takes records. engine_accounting_begin - the
+ * session is up; engine_accounting_send - `grant` has an account. engine_accounting_cause - of a
+ * session that ended so. */
+bool engine_accounts(const struct engine *e);
+void engine_accounting_begin(struct engine *e, struct grant *grant,
+                             const struct ike_session_info *session);
+void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
+                            enum aaa_cause cause);
+enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome);
+
+/* engine_helpers.c; engine_aaa_farewell - the last records are on their way before we end. */
+int engine_aaa_send(struct engine *e, const struct aaa_request *request) MUST_USE;
+void engine_aaa_farewell(struct engine *e);
 
 #endif

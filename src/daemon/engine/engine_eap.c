@@ -7,6 +7,7 @@
 #include "daemon/common/eap_methods.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
+#include "daemon/engine/engine_aaa.h"
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 

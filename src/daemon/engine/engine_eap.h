@@ -30,6 +30,5 @@ int engine_eap_secret_unload(struct engine *e, const char *name) MUST_USE;
 
 /* engine_helpers.c */
 int engine_eap_send(struct engine *e, const struct eap_request *request) MUST_USE;
-int engine_aaa_send(struct engine *e, const struct aaa_request *request) MUST_USE;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The channels to the keyholder and the verifier: requests wait in an outbox while a channel is
  * full, and an answer goes to whoever asked. */
+#include <poll.h>
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
 
 /* struct loading - a request that is not an AUTH job: a secret, key or certificate. */
@@ -46,6 +48,14 @@ int engine_aaa_send(struct engine *e, const struct aaa_request *request)
 {
     return helper_send(e, e->to_aaa, e->start->aaa_fd, span_of(request, sizeof(*request)),
                        (struct span){0});
+}
+
+void engine_aaa_farewell(struct engine *e)
+{
+    struct pollfd ready = {.fd = e->start->aaa_fd, .events = POLLOUT};
+    for (int i = 0; i < 20 && e->to_aaa != NULL && outbox_waiting(e->to_aaa) > 0; i++)
+        if (poll(&ready, 1, 50) < 0 || outbox_flush(e->to_aaa) == ERR_SYSTEM)
+            return;
 }
 
 /* --- who waits for an answer --- */

@@ -232,7 +232,7 @@ static bool op_radius_at(void *engine, size_t index, char ret_name[LIMIT_NAME])
     const struct engine *e = engine;
     if (index >= e->n_radius)
         return false;
-    memcpy(ret_name, e->radius[index], LIMIT_NAME);
+    memcpy(ret_name, e->radius[index].name, LIMIT_NAME);
     return true;
 }
 

@@ -88,7 +88,7 @@ static void session_account(struct engine *e, const struct ike_event *event)
 void engine_session_down(struct engine *e, const struct ike_event *event)
 {
     session_account(e, event);
-    engine_aaa_down(e, event->session);
+    engine_aaa_down(e, event->session, event->outcome);
     engine_session_log(e, "session-down", event);
     accounts_end(e->accounts, event->session);
     host_session_gone(e->host, event->session);
@@ -100,7 +100,10 @@ void engine_accounts_close(struct engine *e)
     struct ike_session_info session = {0};
     while (ike_session_next(e->ike, session.id, &session)) {
         struct ike_event event = {.session = session.id, .outcome = IKE_CANCELLED};
-        if (session.established)
-            session_account(e, &event);
+        if (!session.established)
+            continue;
+        session_account(e, &event);
+        engine_aaa_down(e, session.id, IKE_CANCELLED);
     }
+    engine_aaa_farewell(e);
 }

@@ -75,6 +75,14 @@ struct trapped {
     nanos until;
 };
 
+/* struct engine_radius - what the engine knows of a server. */
+struct engine_radius {
+    char name[LIMIT_NAME];
+    int preference;
+    bool accounting;
+    nanos interval_ns; /* between interim records; 0: as the server says */
+};
+
 /* struct child_wait - whose routes the supervisor has not decided on yet, oldest first */
 struct child_wait {
     ike_child_id child;
@@ -143,7 +151,8 @@ struct engine {
     struct signing *signing;              /* by job: AUTH payloads of ours under way */
     struct grants *grants;                /* owned; daemon/engine/engine_aaa.h */
     size_t n_radius;
-    char radius[RADIUS_SERVERS][LIMIT_NAME]; /* names of servers */
+    struct engine_radius radius[RADIUS_SERVERS];
+    uint64_t boot; /* random: tells the sessions of this engine from those of others */
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];

@@ -36,6 +36,7 @@ void grants_drop(struct grants *grants, struct grant *grant)
     if (grant->number != 0)
         (void)map_take(&grants->by_number, grant->number);
     deadline_heap_leave(&grants->heap, &grant->deadline);
+    free(grant->account);
     free(grant);
 }
 
@@ -45,8 +46,12 @@ struct grants *grants_free(struct grants *grants)
         return NULL;
     while (grants->oldest != NULL)
         grants_drop(grants, grants->oldest);
-    for (size_t i = 0; i < grants->by_session.cap; i++)
-        free(map_at(&grants->by_session, i));
+    for (size_t i = 0; i < grants->by_session.cap; i++) {
+        struct grant *grant = map_at(&grants->by_session, i);
+        if (grant != NULL)
+            free(grant->account);
+        free(grant);
+    }
     map_done(&grants->by_number);
     map_done(&grants->by_session);
     deadline_heap_done(&grants->heap);
@@ -62,6 +67,7 @@ static struct grant *grant_new(struct grants *grants)
         return NULL;
     }
     grant->deadline = (struct deadline){.owner = grant};
+    grant->interim_at_ns = NANOS_NEVER;
     return grant;
 }
 

@@ -24,6 +24,10 @@ struct grant {
     nanos born_ns, up_ns;     /* of the login; of the session */
     struct deadline deadline; /* of the session; for the owner of the table */
     struct aaa_grant what;
+    struct aaa_account *account;   /* owned; NULL: no accounting */
+    nanos interval_ns;             /* between interim records; 0: none */
+    nanos interim_at_ns;           /* NANOS_NEVER: none */
+    enum aaa_cause cause;          /* why we end the session; 0: we do not */
     struct grant *next, *previous; /* unclaimed ones, oldest first; of the table */
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -22,6 +23,10 @@
 #include "linux/udp_socket.h"
 
 enum { PORT_ACCESS, PORT_ACCOUNTING, N_PORTS };
+
+/* For the last accounting records, when the engine is gone. What is not acknowledged by then stays
+ * in the file. */
+#define FAREWELL_NS (2 * NANOS_PER_SEC)
 
 struct aaa;
 
@@ -40,14 +45,17 @@ struct aaa {
     int status;
     nanos now;
     struct aaa_socket sockets[RADIUS_SERVERS][RADIUS_LANES][N_PORTS];
-    bool dead[RADIUS_SERVERS]; /* as the log says */
+    bool dead[RADIUS_SERVERS][N_PORTS]; /* as the log says */
+    uint64_t lost, unwritten;           /* the same */
+    nanos end_at;                       /* the engine is gone; NANOS_NEVER: it is there */
     struct aaa_request request;
     struct aaa_answer answer;
 };
 
 static void answer_send(struct aaa *a)
 {
-    if (channel_send(a->channel, &a->answer, sizeof(a->answer), NULL, 0) != 0)
+    if (a->end_at == NANOS_NEVER &&
+        channel_send(a->channel, &a->answer, sizeof(a->answer), NULL, 0) != 0)
         a->done = true;
     eap_result_done(&a->answer.result);
 }
@@ -67,7 +75,7 @@ static void on_socket(void *context, int fd, unsigned events)
                                          .accounting = s->port == PORT_ACCOUNTING,
                                          .octets = span_of(octets, (size_t)len)};
     if (radius_client_recv(aaa_service_client(a->service), &from, a->now, &outcome) &&
-        aaa_service_outcome(a->service, &outcome, &a->answer))
+        aaa_service_outcome(a->service, &outcome, a->now, &a->answer))
         answer_send(a);
     wipe(&outcome, sizeof(outcome));
 }
@@ -109,13 +117,30 @@ static void datagram_send(struct aaa *a, const struct radius_datagram *d)
 
 static void deaths_log(struct aaa *a)
 {
-    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
-        const struct aaa_server *server = aaa_service_server(a->service, i);
-        bool dead = radius_client_dead(aaa_service_client(a->service), i, a->now);
-        if (server != NULL && dead && !a->dead[i])
-            log_line(LOG_LEVEL_WARNING, "event=radius-silent server=%s", server->name);
-        a->dead[i] = dead;
-    }
+    static const char *const names[N_PORTS] = {"access", "accounting"};
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        for (int port = 0; port < N_PORTS; port++) {
+            const struct aaa_server *server = aaa_service_server(a->service, i);
+            bool dead = radius_client_dead(aaa_service_client(a->service), i,
+                                           port == PORT_ACCOUNTING, a->now);
+            if (server != NULL && dead && !a->dead[i][port])
+                log_line(LOG_LEVEL_WARNING, "event=radius-silent server=%s port=%s", server->name,
+                         names[port]);
+            a->dead[i][port] = dead;
+        }
+}
+
+static void accounts_log(struct aaa *a)
+{
+    const struct account_queue *accounts = aaa_service_accounts(a->service);
+    uint64_t lost = account_queue_lost(accounts), unwritten = account_queue_unwritten(accounts);
+    if (lost != a->lost)
+        log_line(LOG_LEVEL_WARNING, "event=accounting-lost records=%llu waiting=%zu",
+                 (unsigned long long)lost, account_queue_waiting(accounts));
+    if (unwritten != 0 && a->unwritten == 0)
+        log_line(LOG_LEVEL_WARNING, "event=accounting-not-kept");
+    a->lost = lost;
+    a->unwritten = unwritten;
 }
 
 /* What is due: repetitions, other servers, and what no server answers. */
@@ -124,12 +149,17 @@ static void settle(struct aaa *a)
     struct radius_client *client = aaa_service_client(a->service);
     struct radius_datagram datagram;
     struct radius_outcome outcome;
+    aaa_service_tick(a->service, a->now, time(NULL));
     while (radius_client_send(client, a->now, &datagram))
         datagram_send(a, &datagram);
     while (radius_client_failed(client, &outcome))
-        if (aaa_service_outcome(a->service, &outcome, &a->answer))
+        if (aaa_service_outcome(a->service, &outcome, a->now, &a->answer))
             answer_send(a);
     deaths_log(a);
+    accounts_log(a);
+    if (a->end_at != NANOS_NEVER &&
+        (a->now >= a->end_at || !account_queue_busy(aaa_service_accounts(a->service), a->now)))
+        a->done = true;
 }
 
 static void sockets_close(struct aaa *a, unsigned server)
@@ -146,7 +176,8 @@ static void on_request(void *context, int fd, unsigned events)
     (void)events;
     int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
     if (error != 0) {
-        a->done = true;
+        event_loop_remove(a->loop, fd);
+        a->end_at = nanos_after(a->now, FAREWELL_NS);
         a->status = error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
         return;
     }
@@ -157,11 +188,11 @@ static void on_request(void *context, int fd, unsigned events)
         answer_send(a);
 }
 
-static int aaa_init(struct aaa *a, int fd)
+static int aaa_init(struct aaa *a, int fd, int accounts_fd)
 {
     uint8_t digest[16];
     a->channel = fd;
-    a->service = aaa_service_new(entropy_random());
+    a->service = aaa_service_new(entropy_random(), accounts_fd);
     a->loop = event_loop_new();
     for (unsigned server = 0; server < RADIUS_SERVERS; server++)
         for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
@@ -185,15 +216,15 @@ static int sandbox_enter(pid_t parent)
                : 0;
 }
 
-int aaa_run(int fd, pid_t parent)
+int aaa_run(int fd, int accounts_fd, pid_t parent)
 {
-    static struct aaa aaa = {.status = EXIT_FAILURE};
-    if (aaa_init(&aaa, fd) != 0 || sandbox_enter(parent) != 0) {
+    static struct aaa aaa = {.status = EXIT_FAILURE, .end_at = NANOS_NEVER};
+    if (aaa_init(&aaa, fd, accounts_fd) != 0 || sandbox_enter(parent) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=helper-failed what=aaa reason=\"%s\"", strerror(errno));
         return EXIT_FAILURE;
     }
     while (!aaa.done) {
-        nanos deadline = radius_client_deadline(aaa_service_client(aaa.service));
+        nanos deadline = nanos_min(aaa_service_deadline(aaa.service), aaa.end_at);
         if (event_loop_wait(aaa.loop, deadline, &aaa.now) < 0)
             break;
         settle(&aaa);

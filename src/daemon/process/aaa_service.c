@@ -6,11 +6,14 @@
 
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
+#include "daemon/process/aaa_account.h"
 #include "daemon/process/aaa_grant.h"
 #include "eap/packet.h"
 
 #define AAA_CONVERSATIONS LIMIT_HALF_OPEN
 #define FRAMED_MTU        1400 /* the EAP packets of the server are not longer (RFC 3579 section 2.4) */
+
+#define TAG_ACCOUNT (UINT64_C(1) << 63)
 
 struct passage {
     uint32_t number; /* 0: free */
@@ -28,19 +31,21 @@ struct passage {
 struct aaa_service {
     const struct random *random;
     struct radius_client *client;
-    uint64_t tags;
+    struct account_queue *accounts;
+    uint64_t tags;                             /* those of accounting records have TAG_ACCOUNT */
     struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
     struct passage passages[AAA_CONVERSATIONS];
 };
 
-struct aaa_service *aaa_service_new(const struct random *random)
+struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd)
 {
     struct aaa_service *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
     s->random = random;
     s->client = radius_client_new(random);
-    return s->client == NULL ? aaa_service_free(s) : s;
+    s->accounts = account_queue_new(accounts_fd);
+    return s->client == NULL || s->accounts == NULL ? aaa_service_free(s) : s;
 }
 
 struct aaa_service *aaa_service_free(struct aaa_service *s)
@@ -48,6 +53,7 @@ struct aaa_service *aaa_service_free(struct aaa_service *s)
     if (s == NULL)
         return NULL;
     radius_client_free(s->client);
+    account_queue_free(s->accounts);
     wipe(s, sizeof(*s));
     free(s);
     return NULL;
@@ -94,13 +100,16 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     if (place == RADIUS_SERVERS)
         return ERR_FULL;
     struct radius_server config = {.key = {.len = server->secret_len},
-                                   .preference = server->preference};
+                                   .preference = server->preference,
+                                   .accounting = server->accounting};
     memcpy(config.key.octets, server->secret, server->secret_len);
     radius_client_server_set(s->client, place, &config);
     wipe(&config, sizeof(config));
     s->servers[place] = *server;
     wipe(s->servers[place].secret, sizeof(s->servers[place].secret));
     *ret_changed = place;
+    if (server->accounting)
+        account_queue_hurry(s->accounts);
     return 0;
 }
 
@@ -299,6 +308,7 @@ bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos n
         ret->error = server_unload(s, request->server.name, ret_changed);
         return true;
     case AAA_STEP: return step_answer(s, request, now, ret);
+    case AAA_ACCOUNT: ret->error = account_queue_add(s->accounts, &request->account); return false;
     case AAA_END:
         p = passage_find(s, request->step.eap.conversation);
         if (p != NULL && p->number != 0)
@@ -397,11 +407,51 @@ static void reply_take(const struct aaa_service *s, struct passage *p,
         challenge_take(p, outcome, &eap, ret);
 }
 
-bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *outcome,
+/* --- accounting --- */
+
+void aaa_service_tick(struct aaa_service *s, nanos now, int64_t wall_s)
+{
+    uint8_t attributes[RADIUS_PACKET];
+    const struct aaa_account *account;
+    uint64_t tag;
+    while ((account = account_queue_next(s->accounts, now, &tag)) != NULL) {
+        struct writer w = writer_of(attributes, sizeof(attributes));
+        aaa_account_write(account, wall_s, &w);
+        const struct radius_ask ask = {RADIUS_ACCOUNTING_REQUEST, tag | TAG_ACCOUNT, RADIUS_SERVERS,
+                                       writer_span(&w)};
+        if (radius_client_ask(s->client, &ask, now) != 0)
+            (void)account_queue_failed(s->accounts, tag, now);
+    }
+}
+
+nanos aaa_service_deadline(const struct aaa_service *s)
+{
+    return nanos_min(radius_client_deadline(s->client), account_queue_deadline(s->accounts));
+}
+
+const struct account_queue *aaa_service_accounts(const struct aaa_service *s)
+{
+    return s->accounts;
+}
+
+static void account_outcome(struct aaa_service *s, const struct radius_outcome *outcome, nanos now)
+{
+    uint64_t tag = outcome->tag & ~TAG_ACCOUNT;
+    if (outcome->error == 0)
+        (void)account_queue_sent(s->accounts, tag);
+    else
+        (void)account_queue_failed(s->accounts, tag, now);
+}
+
+bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *outcome, nanos now,
                          struct aaa_answer *ret)
 {
     struct passage *p = NULL;
     char reason[EAP_REASON];
+    if (outcome->tag & TAG_ACCOUNT) {
+        account_outcome(s, outcome, now);
+        return false;
+    }
     for (size_t i = 0; i < AAA_CONVERSATIONS && p == NULL; i++)
         if (s->passages[i].job != 0 && s->passages[i].tag == outcome->tag)
             p = &s->passages[i];

@@ -3,16 +3,19 @@
 #define DAEMON_AAA_SERVICE_H
 
 /*
- * EAP conversations that a RADIUS server has with a peer, with us between them (RFC 3579). Lives in
- * the aaa process; has no sockets.
+ * EAP conversations that a RADIUS server has with a peer, with us between them (RFC 3579), and
+ * accounting (RFC 2866). Lives in the aaa process; has no sockets.
  */
 
 #include "daemon/common/aaa_channel.h"
+#include "daemon/process/account_queue.h"
 #include "radius/radius_client.h"
 
 struct aaa_service;
 
-struct aaa_service *aaa_service_new(const struct random *random);  /* borrowed; NULL: no memory */
+/* aaa_service_new - `accounts_fd`: of account_queue.h, -1: none. `random` is borrowed. NULL: no
+ * memory. */
+struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd);
 struct aaa_service *aaa_service_free(struct aaa_service *service); /* wipes; takes NULL */
 
 /* aaa_service_client - for datagrams and deadlines. */
@@ -29,8 +32,14 @@ const struct aaa_server *aaa_service_server(const struct aaa_service *service, u
 bool aaa_service_ask(struct aaa_service *service, struct aaa_request *request, nanos now,
                      struct aaa_answer *ret_answer, unsigned *ret_changed);
 
+/* aaa_service_tick - accounting records whose time has come are handed to the client. `wall_s`:
+ * seconds since 1970. */
+void aaa_service_tick(struct aaa_service *service, nanos now, int64_t wall_s);
+nanos aaa_service_deadline(const struct aaa_service *service);
+const struct account_queue *aaa_service_accounts(const struct aaa_service *service);
+
 /* aaa_service_outcome - of a RADIUS request. true: *ret_answer is to be sent. */
 bool aaa_service_outcome(struct aaa_service *service, const struct radius_outcome *outcome,
-                         struct aaa_answer *ret_answer);
+                         nanos now, struct aaa_answer *ret_answer);
 
 #endif

@@ -17,6 +17,8 @@ static struct radius_packet asked;
 
 static struct aaa_groups demanded;
 
+static bool accounting;
+
 static void server_load(bool class_group)
 {
     unsigned changed;
@@ -27,6 +29,7 @@ static void server_load(bool class_group)
     request.server.secret_len = sizeof(SECRET) - 1;
     memcpy(request.server.secret, SECRET, sizeof(SECRET) - 1);
     request.server.class_group = class_group;
+    request.server.accounting = accounting;
     assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_int_equal(answer.error, 0);
     assert_int_equal(changed, 0);
@@ -36,7 +39,7 @@ static void server_load(bool class_group)
 static int setup(void **state)
 {
     (void)state;
-    service = aaa_service_new(entropy_random());
+    service = aaa_service_new(entropy_random(), -1);
     server_load(false);
     return 0;
 }
@@ -91,7 +94,7 @@ static void server_says(enum radius_code code, const char *eap, size_t eap_len, 
     size_t len = test_server_seal(&what, datagram.octets, SECRET, reply);
     from.octets = span_of(reply, len);
     assert_true(radius_client_recv(aaa_service_client(service), &from, 0, &outcome));
-    assert_true(aaa_service_outcome(service, &outcome, &answer));
+    assert_true(aaa_service_outcome(service, &outcome, 0, &answer));
     assert_int_equal(answer.job, 77);
 }
 
@@ -379,9 +382,143 @@ static void silent_server(void **state)
     while (radius_client_deadline(client) != NANOS_NEVER)
         (void)radius_client_send(client, radius_client_deadline(client), &datagram);
     assert_true(radius_client_failed(client, &outcome));
-    assert_true(aaa_service_outcome(service, &outcome, &answer));
+    assert_true(aaa_service_outcome(service, &outcome, 0, &answer));
     assert_int_equal(answer.verdict, EAP_FAILED);
     assert_non_null(strstr(answer.result.reason, "one does not answer"));
+}
+
+static void account_add(enum aaa_account_kind kind)
+{
+    unsigned changed;
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_ACCOUNT;
+    struct aaa_account *a = &request.account;
+    a->kind = kind;
+    a->cause = AAA_CAUSE_IDLE_TIMEOUT;
+    a->at_s = 1000;
+    a->duration_s = 42;
+    strcpy(a->session_id, "0123-1");
+    a->user_len = 4;
+    memcpy(a->user, "anna", 4);
+    a->traffic = (struct aaa_traffic){(UINT64_C(3) << 32) + 5, 6, 7, 8};
+    a->n_paths = 2;
+    strcpy(a->paths[0].interface, "wan0");
+    assert_true(address_parse("192.0.2.1", &a->paths[0].local));
+    assert_true(address_parse("198.51.100.7", &a->paths[0].remote));
+    a->paths[0].traffic = (struct aaa_traffic){1, 2, 3, 4};
+    a->n_classes = 6;
+    memcpy(a->classes, "\31\6gold", 6);
+    assert_false(aaa_service_ask(service, &request, 0, &answer, &changed));
+}
+
+static void expect_account(nanos now, int64_t wall_s)
+{
+    aaa_service_tick(service, now, wall_s);
+    assert_true(radius_client_send(aaa_service_client(service), now, &datagram));
+    assert_true(datagram.accounting);
+    memcpy(sent, datagram.octets.ptr, datagram.octets.len);
+    datagram.octets.ptr = sent;
+    assert_true(radius_packet_read(datagram.octets, &asked));
+    assert_int_equal(asked.code, RADIUS_ACCOUNTING_REQUEST);
+}
+
+static void expect_u32(enum radius_attribute type, uint32_t value)
+{
+    uint32_t found;
+    assert_true(radius_find_u32(&asked, type, &found));
+    assert_int_equal(found, value);
+}
+
+static bool account_answered(enum radius_code code)
+{
+    uint8_t reply[RADIUS_PACKET];
+    struct radius_datagram from = datagram;
+    struct radius_outcome outcome;
+    const struct test_reply what = {code, false, {0}};
+    from.octets = span_of(reply, test_server_seal(&what, datagram.octets, SECRET, reply));
+    if (!radius_client_recv(aaa_service_client(service), &from, 0, &outcome))
+        return false;
+    assert_false(aaa_service_outcome(service, &outcome, 0, &answer));
+    return true;
+}
+
+static void accounts(void **state)
+{
+    struct span value;
+    uint32_t cause;
+    (void)state;
+    account_add(AAA_ACCOUNT_START);
+    aaa_service_tick(service, 0, 1000);
+    assert_false(radius_client_send(aaa_service_client(service), 0, &datagram)); /* no server */
+    accounting = true;
+    server_load(false);
+    accounting = false;
+    expect_account(0, 1000);
+    expect_u32(RADIUS_ACCT_STATUS_TYPE, 1);
+    assert_false(radius_find_u32(&asked, RADIUS_ACCT_TERMINATE_CAUSE, &cause));
+    assert_false(account_answered(RADIUS_ACCESS_ACCEPT));
+    assert_true(account_answered(RADIUS_ACCOUNTING_RESPONSE));
+    account_add(AAA_ACCOUNT_STOP);
+    expect_account(0, 1003);
+    expect_u32(RADIUS_ACCT_STATUS_TYPE, 2);
+    expect_u32(RADIUS_ACCT_DELAY_TIME, 3);
+    expect_u32(RADIUS_EVENT_TIMESTAMP, 1000);
+    expect_u32(RADIUS_ACCT_SESSION_TIME, 42);
+    expect_u32(RADIUS_ACCT_TERMINATE_CAUSE, 4);
+    expect_u32(RADIUS_ACCT_INPUT_OCTETS, 5);
+    expect_u32(RADIUS_ACCT_INPUT_GIGAWORDS, 3);
+    expect_u32(RADIUS_ACCT_OUTPUT_OCTETS, 6);
+    expect_u32(RADIUS_ACCT_OUTPUT_GIGAWORDS, 0);
+    expect_u32(RADIUS_ACCT_INPUT_PACKETS, 7);
+    expect_u32(RADIUS_ACCT_OUTPUT_PACKETS, 8);
+    assert_true(radius_find(&asked, RADIUS_CLASS, &value));
+    assert_memory_equal(value.ptr, "gold", 4);
+    assert_int_equal(radius_count(&asked, RADIUS_VENDOR_SPECIFIC), 2);
+    assert_true(radius_find_vendor(&asked, 32473, 1, &value));
+    static const char path[] = "if=wan0 local=192.0.2.1 remote=198.51.100.7 in=1/3 out=2/4";
+    assert_int_equal(value.len, sizeof(path) - 1);
+    assert_memory_equal(value.ptr, path, value.len);
+    assert_true(account_answered(RADIUS_ACCOUNTING_RESPONSE));
+    assert_int_equal(account_queue_waiting(aaa_service_accounts(service)), 0);
+}
+
+/* The server is away for an hour: the record stays, and says how late it is. */
+static void accounts_late(void **state)
+{
+    struct radius_client *client = aaa_service_client(service);
+    struct radius_outcome outcome;
+    nanos now = 0;
+    (void)state;
+    accounting = true;
+    server_load(false);
+    accounting = false;
+    account_add(AAA_ACCOUNT_STOP);
+    while (now < 3600 * NANOS_PER_SEC) {
+        aaa_service_tick(service, now, 1000 + now / NANOS_PER_SEC);
+        while (radius_client_send(client, now, &datagram))
+            ;
+        while (radius_client_failed(client, &outcome))
+            assert_false(aaa_service_outcome(service, &outcome, now, &answer));
+        assert_true(aaa_service_deadline(service) > now);
+        now = aaa_service_deadline(service);
+        assert_int_not_equal(now, NANOS_NEVER);
+    }
+    do { /* until a new request goes out */
+        aaa_service_tick(service, now, 1000 + now / NANOS_PER_SEC);
+        while (radius_client_failed(client, &outcome))
+            (void)aaa_service_outcome(service, &outcome, now, &answer);
+        if (radius_client_send(client, now, &datagram))
+            break;
+        now = aaa_service_deadline(service);
+    } while (now < 3700 * NANOS_PER_SEC);
+    assert_true(radius_packet_read(datagram.octets, &asked));
+    uint32_t delay;
+    assert_true(radius_find_u32(&asked, RADIUS_ACCT_DELAY_TIME, &delay));
+    assert_true(delay >= 3500 && delay <= 3700);
+    memcpy(sent, datagram.octets.ptr, datagram.octets.len);
+    datagram.octets.ptr = sent;
+    assert_true(account_answered(RADIUS_ACCOUNTING_RESPONSE));
+    assert_int_equal(account_queue_waiting(aaa_service_accounts(service)), 0);
 }
 
 /* An engine that somebody else has taken over. */
@@ -398,7 +535,7 @@ static void hostile_engine(void **state)
         if (aaa_service_ask(service, &request, 0, &answer, &changed))
             assert_int_equal(answer.error, ERR_INVALID);
         else
-            assert_int_equal(kind, AAA_END);
+            assert_true(kind == AAA_END || kind == AAA_ACCOUNT);
         assert_int_equal(changed, RADIUS_SERVERS);
     }
 }
@@ -416,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(hostile_server, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_peer, setup, teardown),
         cmocka_unit_test_setup_teardown(silent_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(accounts, setup, teardown),
+        cmocka_unit_test_setup_teardown(accounts_late, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

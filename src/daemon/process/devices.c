@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -160,4 +162,20 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
             error = failed(options->keylog);
     }
     return error;
+}
+
+int accounts_open(const char *folder)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/accounting", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == ENOENT)
+        return -1;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    log_line(LOG_LEVEL_WARNING, "event=accounting-not-kept what=%s reason=\"%s\"", path,
+             strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }

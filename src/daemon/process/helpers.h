@@ -10,7 +10,7 @@
 int keyholder_run(int fd, pid_t parent);
 int verifier_run(int fd, pid_t parent);
 int eap_run(int fd, pid_t parent);
-int aaa_run(int fd, pid_t parent);
+int aaa_run(int fd, int accounts_fd, pid_t parent); /* -1: account_queue.h has no file */
 int resolver_run(int fd, pid_t parent);
 
 /* loader_run - reads the configuration, tells the supervisor by permit_fd what it allows, and loads

@@ -17,13 +17,15 @@
 
 #define DEFAULT_CONFIG "/etc/ikat"
 #define DEFAULT_SOCKET "/run/ikat.vici"
+#define DEFAULT_STATE  "/var/lib/ikat"
 
 static const char usage[] =
-    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-i DEVICE] [-m MTU] [-w WORKERS] [-K FILE] "
-    "[-d]\n"
+    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-S DIRECTORY] [-i DEVICE] [-m MTU] [-w WORKERS]"
+    " [-K FILE] [-d]\n"
     "       ikatd [-c FILE|DIRECTORY] --check\n"
     "  -c  configuration (" DEFAULT_CONFIG "); \"none\": wait for a client of the socket\n"
     "  -s  control socket (" DEFAULT_SOCKET ")\n"
+    "  -S  directory for what outlives ikatd (" DEFAULT_STATE ")\n"
     "  -i  name of the inner device (ikat%d)\n"
     "  -m  MTU of the inner device (1400, or less where links need it)\n"
     "  -w  worker threads (one for each processor, at most 8)\n"
@@ -36,6 +38,7 @@ enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"socket", required_argument, NULL, 's'},
+    {"state", required_argument, NULL, 'S'},
     {"device", required_argument, NULL, 'i'},
     {"workers", required_argument, NULL, 'w'},
     {"mtu", required_argument, NULL, 'm'},
@@ -109,7 +112,7 @@ static int process_run(const char *handed)
     case PROCESS_KEYHOLDER: return keyholder_run(start.fd, start.parent);
     case PROCESS_VERIFIER: return verifier_run(start.fd, start.parent);
     case PROCESS_EAP: return eap_run(start.fd, start.parent);
-    case PROCESS_AAA: return aaa_run(start.fd, start.parent);
+    case PROCESS_AAA: return aaa_run(start.fd, start.accounts_fd, start.parent);
     case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
     case PROCESS_LOADER: return loader_run(&start);
@@ -123,17 +126,20 @@ int main(int argc, char **argv)
 {
     struct supervisor_options options = {.config = DEFAULT_CONFIG,
                                          .socket = DEFAULT_SOCKET,
+                                         .state = DEFAULT_STATE,
                                          .device = "ikat%d",
                                          .n_workers = workers_default()};
     bool only_check = false, sound = true;
     unsigned mtu = 0;
     int c;
     standard_descriptors();
-    while ((c = getopt_long(argc, argv, "c:s:i:m:w:K:dh", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:s:S:i:m:w:K:dh", long_options, NULL)) != -1) {
         if (c == 'c')
             options.config = strcmp(optarg, "none") == 0 ? NULL : optarg;
         else if (c == 's')
             options.socket = optarg;
+        else if (c == 'S')
+            options.state = optarg;
         else if (c == 'i')
             options.device = optarg;
         else if (c == 'w')

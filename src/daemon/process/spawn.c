@@ -82,6 +82,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
         engine_fds_keep(&start->engine);
     else
         fd_keep(start->fd), fd_keep(start->permit_fd);
+    if (start->process == PROCESS_AAA)
+        fd_keep(start->accounts_fd);
     (void)syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
     _exit(EXIT_FAILURE);
 }

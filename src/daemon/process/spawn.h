@@ -32,10 +32,11 @@ const struct sandbox_user *process_user(enum process process); /* not of the loa
 /* struct spawn_start - what the supervisor hands to a new process: through a memory file, whose
  * number stands on the command line. Descriptors keep their numbers. */
 struct spawn_start {
-    uint32_t process;  /* enum process */
-    int32_t parent;    /* process id of the supervisor */
-    int32_t fd;        /* its channel; not for the engine */
-    int32_t permit_fd; /* of the loader, to the supervisor; else -1 */
+    uint32_t process;    /* enum process */
+    int32_t parent;      /* process id of the supervisor */
+    int32_t fd;          /* its channel; not for the engine */
+    int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
+    int32_t accounts_fd; /* for the aaa process; else -1 */
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
     struct engine_start engine; /* for the engine only */

@@ -43,7 +43,7 @@ struct supervisor {
     struct privileged *privileged;
     struct event_loop *loop;
     pid_t pids[N_PROCESSES]; /* 0: does not run */
-    int priv_fd, order_fd, signal_fd, exe_fd;
+    int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd;
     int permit_fd;          /* the loader says what its files allow */
     struct permits permits; /* so far */
     bool listening;         /* the VICI socket is ours to remove */
@@ -62,6 +62,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .parent = getpid(),
                                 .fd = -1,
                                 .permit_fd = -1,
+                                .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
                                 .debug = s->options->debug};
     if (s->options->config != NULL)
         (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
@@ -305,18 +306,24 @@ static void restart_plan(struct supervisor *s)
     s->pause_ns = s->pause_ns == 0 ? RESTART_LEAST : nanos_min(2 * s->pause_ns, RESTART_MOST);
 }
 
-/* hooks_finish - the engine is gone for good: the hooks process runs what is left, and ends. */
+static bool finished(const struct supervisor *s)
+{
+    return s->pids[PROCESS_ENGINE] == 0 && s->pids[PROCESS_HOOKS] == 0 && s->pids[PROCESS_AAA] == 0;
+}
+
+/* hooks_finish - the engine is gone for good: the hooks process runs what is left, the aaa process
+ * keeps or sends the last accounting records, and both end. */
 static void hooks_finish(struct supervisor *s)
 {
     fd_drop(s, &s->devices.hooks_fd);
     s->stop_by = nanos_after(clock_now(), HOOK_PATIENCE);
-    s->done = s->pids[PROCESS_HOOKS] == 0;
+    s->done = finished(s);
 }
 
 /* hooks_ended - it is started before we restrict ourselves, and so cannot be started again. */
 static void hooks_ended(struct supervisor *s)
 {
-    s->done = s->done || s->pids[PROCESS_ENGINE] == 0 || !s->stopping;
+    s->done = s->done || finished(s) || !s->stopping;
     if (!s->stopping)
         s->status = EXIT_FAILURE;
 }
@@ -330,6 +337,7 @@ static void server_ended(struct supervisor *s, enum process process, bool clean)
     if (s->stopping) { /* the engine can still say farewell without the others */
         if (process == PROCESS_ENGINE)
             hooks_finish(s);
+        s->done = s->done || finished(s);
         return;
     }
     if (!s->served) { /* it never came up: a service manager is told so */
@@ -499,6 +507,7 @@ static int supervisor_start(struct supervisor *s)
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
+    s->accounts_fd = accounts_open(s->options->state);
     int error = devices_open(s->options, &s->devices);
     s->listening = s->devices.vici_fd >= 0;
     if (error != 0)
@@ -545,6 +554,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .order_fd = -1,
                            .signal_fd = -1,
                            .permit_fd = -1,
+                           .accounts_fd = -1,
                            .stop_by = NANOS_NEVER,
                            .restart_at = NANOS_NEVER};
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

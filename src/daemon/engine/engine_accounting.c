@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounting records of sessions, as a Gateway: one account for all paths of a session. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "daemon/common/log.h"
+#include "daemon/engine/accounts.h"
+#include "daemon/engine/engine_aaa.h"
+#include "ike/terms/identity.h"
+
+#define INTERVAL_LEAST_S 60 /* RFC 2869 section 5.16 */
+
+/* server_of - the server that accounting records go to, if it answers; NULL: none is configured. */
+static const struct engine_radius *server_of(const struct engine *e)
+{
+    const struct engine_radius *best = NULL;
+    for (size_t i = 0; i < e->n_radius; i++)
+        if (e->radius[i].accounting && (best == NULL || e->radius[i].preference > best->preference))
+            best = &e->radius[i];
+    return best;
+}
+
+bool engine_accounts(const struct engine *e)
+{
+    return server_of(e) != NULL;
+}
+
+/* interval_of - what is configured here counts more than what the server says. */
+static nanos interval_of(const struct engine *e, const struct grant *grant)
+{
+    nanos own = server_of(e)->interval_ns;
+    if (own > 0 || grant->what.interim_s == 0)
+        return own;
+    uint32_t seconds = grant->what.interim_s;
+    return (seconds < INTERVAL_LEAST_S ? INTERVAL_LEAST_S : seconds) * NANOS_PER_SEC;
+}
+
+static void user_set(const struct ike_session_info *session, struct aaa_account *account)
+{
+    char text[IDENTITY_TEXT_MAX];
+    const char *user = session->eap_identity[0] != '\0' ? session->eap_identity
+                                                        : identity_print(&session->remote_id, text);
+    account->user_len = (uint32_t)strnlen(user, RADIUS_VALUE);
+    memcpy(account->user, user, account->user_len);
+}
+
+static void addresses_set(const struct ike_config *config, struct aaa_account *account)
+{
+    for (uint8_t i = 0; i < config->n_addresses; i++)
+        *(config->addresses[i].family == ADDRESS_V6 ? &account->framed6 : &account->framed4) =
+            config->addresses[i];
+}
+
+static void path_set(const struct engine *e, ike_session_id id, struct aaa_account *account)
+{
+    struct ike_sa_info sa = {0};
+    while (ike_sa_next(e->ike, sa.id, &sa)) {
+        if (sa.session != id)
+            continue;
+        (void)endpoint_print(&sa.path.local, account->called);
+        (void)endpoint_print(&sa.path.remote, account->calling);
+        account->nas_address = sa.path.local.address;
+        return;
+    }
+}
+
+void engine_accounting_begin(struct engine *e, struct grant *grant,
+                             const struct ike_session_info *session)
+{
+    char text[IDENTITY_TEXT_MAX];
+    struct aaa_account *account = calloc(1, sizeof(*account));
+    if (account == NULL) {
+        log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", session->id);
+        return;
+    }
+    account->port = session->id;
+    account->by_server = grant->number != 0;
+    (void)snprintf(account->session_id, sizeof(account->session_id), "%016llx-%u",
+                   (unsigned long long)e->boot, session->id);
+    (void)snprintf(account->conn, sizeof(account->conn), "%s", session->conn->name);
+    (void)snprintf(account->nas, sizeof(account->nas), "%.*s", RADIUS_VALUE,
+                   identity_print(&session->local_id, text));
+    user_set(session, account);
+    addresses_set(&session->config, account);
+    path_set(e, session->id, account);
+    account->n_classes = grant->what.n_classes;
+    memcpy(account->classes, grant->what.classes, sizeof(account->classes));
+    grant->account = account;
+    grant->interval_ns = interval_of(e, grant);
+    grant->interim_at_ns =
+        grant->interval_ns == 0 ? NANOS_NEVER : nanos_after(e->now, grant->interval_ns);
+    engine_accounting_send(e, grant, AAA_ACCOUNT_START, 0);
+}
+
+static void traffic_add(struct aaa_traffic *to, const struct engine_child_traffic *t)
+{
+    to->octets_in += t->octets_in;
+    to->octets_out += t->octets_out;
+    to->packets_in += t->packets_in;
+    to->packets_out += t->packets_out;
+}
+
+static void paths_set(struct engine *e, ike_session_id id, struct aaa_account *account)
+{
+    struct account one;
+    account->n_paths = 0;
+    account->traffic = (struct aaa_traffic){0};
+    for (size_t i = 0; accounts_at(e->accounts, id, i, &one); i++) {
+        struct aaa_path *path = &account->paths[i < AAA_PATHS ? i : AAA_PATHS - 1];
+        traffic_add(&account->traffic, &one.traffic);
+        if (i < AAA_PATHS) {
+            *path = (struct aaa_path){.local = one.path.local.address,
+                                      .remote = one.path.remote.address};
+            (void)e->ops.interface_name(e, one.path.interface, path->interface);
+            account->n_paths++;
+        } else {
+            path->local = path->remote = (struct address){0};
+            path->interface[0] = '\0';
+        }
+        traffic_add(&path->traffic, &one.traffic);
+    }
+}
+
+void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
+                            enum aaa_cause cause)
+{
+    static struct aaa_request request;
+    struct aaa_account *account = grant->account;
+    account->kind = kind;
+    account->cause = cause;
+    account->at_s = (int64_t)time(NULL);
+    account->duration_s = (uint32_t)((e->now - grant->up_ns) / NANOS_PER_SEC);
+    if (kind != AAA_ACCOUNT_START)
+        paths_set(e, grant->session, account);
+    request = (struct aaa_request){.kind = AAA_ACCOUNT, .account = *account};
+    if (engine_aaa_send(e, &request) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", grant->session);
+}
+
+enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome)
+{
+    if (e->done && !e->stopping)
+        return AAA_CAUSE_NAS_REBOOT; /* the engine fails, or lost its supervisor */
+    switch (outcome) {
+    case IKE_PEER_DELETED:
+    case IKE_REPLACED: return AAA_CAUSE_USER_REQUEST;
+    case IKE_TIMEOUT:
+    case IKE_NO_PATH: return AAA_CAUSE_LOST_CARRIER;
+    case IKE_EXPIRED: return AAA_CAUSE_SESSION_TIMEOUT;
+    case IKE_OK:
+    case IKE_CANCELLED: return e->stopping ? AAA_CAUSE_ADMIN_REBOOT : AAA_CAUSE_ADMIN_RESET;
+    case IKE_AUTH_FAILED:
+    case IKE_PEER_AUTH_FAILED:
+    case IKE_NO_SECRET:
+    case IKE_ID_MISMATCH:
+    case IKE_NO_PROPOSAL:
+    case IKE_KE_REFUSED:
+    case IKE_TS_REFUSED:
+    case IKE_ADDRESS_FAILURE:
+    case IKE_NO_ADDITIONAL_SAS:
+    case IKE_TEMPORARY_FAILURE:
+    case IKE_CLONE_UNSUPPORTED:
+    case IKE_UNACCEPTABLE_ADDRESSES:
+    case IKE_UNEXPECTED_NAT:
+    case IKE_ROUTABILITY_FAILED:
+    case IKE_INVALID_SYNTAX:
+    case IKE_PROTOCOL_ERROR:
+    case IKE_INSTALL_FAILED:
+    case IKE_LIMIT: break;
+    }
+    return AAA_CAUSE_NAS_ERROR;
+}

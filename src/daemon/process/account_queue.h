@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_ACCOUNT_QUEUE_H
+#define DAEMON_ACCOUNT_QUEUE_H
+
+/*
+ * Accounting records that no RADIUS server has acknowledged yet. They lie in a file as well, one
+ * slot of fixed size each, so that the next process finds them. Of one session only the oldest is
+ * sent, and a record that was not sent is replaced by the next of its session, which says more.
+ *
+ * The file also holds the last known state of each session that lives. What is left of such after
+ * an abrupt end becomes the Stop of that session.
+ *
+ * A write goes to the kernel's page cache: it outlives our processes, not a power failure.
+ */
+
+#include "daemon/common/aaa_channel.h"
+
+#define ACCOUNT_RECORDS 16384                /* in all, sessions that live included */
+#define ACCOUNT_WINDOW  32                   /* requests at a time */
+#define ACCOUNT_WAIT_NS (30 * NANOS_PER_SEC) /* after no server has answered */
+
+struct account_queue;
+
+/* account_queue_new - with what the file holds; what makes no sense there is dropped. `fd` stays
+ * the caller's; -1: memory only. NULL: no memory. */
+struct account_queue *account_queue_new(int fd);
+struct account_queue *account_queue_free(struct account_queue *queue); /* takes NULL */
+
+/* account_queue_add - ERR_INVALID: it makes no sense; ERR_FULL, ERR_NO_MEMORY: it is lost. */
+int account_queue_add(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
+
+/*
+ * account_queue_next - a record to be sent now; NULL: none. It is in flight until one of the two
+ * below says what became of it. *ret_tag: its number, never 0.
+ */
+const struct aaa_account *account_queue_next(struct account_queue *queue, nanos now,
+                                             uint64_t *ret_tag);
+/* account_queue_sent - a server has acknowledged it: it goes. account_queue_failed - none has:
+ * nothing is sent for ACCOUNT_WAIT_NS, then one record at first. false: no such record. */
+bool account_queue_sent(struct account_queue *queue, uint64_t tag);
+bool account_queue_failed(struct account_queue *queue, uint64_t tag, nanos now);
+
+/* account_queue_hurry - there is another server: what waits is sent now. */
+void account_queue_hurry(struct account_queue *queue);
+
+/* account_queue_deadline - when account_queue_next() is worth a call; NANOS_NEVER: not before
+ * another call of this file. */
+nanos account_queue_deadline(const struct account_queue *queue);
+
+/* account_queue_busy - a server is being asked, or can be asked now. */
+bool account_queue_busy(const struct account_queue *queue, nanos now);
+
+size_t account_queue_waiting(const struct account_queue *queue); /* records to be sent */
+uint64_t account_queue_lost(const struct account_queue *queue);  /* since it was made */
+/* account_queue_unwritten - writes that the file did not take. */
+uint64_t account_queue_unwritten(const struct account_queue *queue);
+
+#endif
