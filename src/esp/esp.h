@@ -75,6 +75,7 @@ struct esp_child_config {
     bool keepalive;     /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
     /* volume limits, both directions apart; 0: what the algorithm demands */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets;
+    uint32_t rank; /* against shunts (esp/shunt.h); 0: ESP_RANK_CHILD */
     /* first path state, as esp_plane_child_state(); with `replaces` that of the old child is kept
      */
     uint32_t priority, weight;

@@ -8,6 +8,7 @@
 #include "esp/ecn.h"
 #include "esp/field.h"
 #include "esp/selector.h"
+#include "esp/shunt.h"
 
 #define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are not for use */
 #define SPINS_MAX    100
@@ -62,6 +63,7 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->spi_out = c->spi_out;
     child->esn = c->esn;
     child->order = c->order;
+    child->rank = c->rank != 0 ? c->rank : ESP_RANK_CHILD;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
     child->copy_dscp_in = c->copy_dscp_in;

@@ -47,8 +47,9 @@ struct esp_child {
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
-    bool order;  /* every packet has an order trailer, in both directions */
-    void *space; /* of the layer above: the order space of its session; NULL without `order` */
+    uint32_t rank; /* against shunts */
+    bool order;    /* every packet has an order trailer, in both directions */
+    void *space;   /* of the layer above: the order space of its session; NULL without `order` */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */

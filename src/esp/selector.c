@@ -27,15 +27,19 @@ static bool port_match(const struct esp_ts *ts, bool has_port, uint16_t port)
     return has_port && ts->start_port <= port && port <= ts->end_port;
 }
 
+bool esp_ts_match(const struct esp_ts *ts, const struct address *address,
+                  const struct esp_inner *inner, uint16_t port)
+{
+    return (ts->protocol == 0 || ts->protocol == inner->protocol) &&
+           range_contains(&ts->range, address) && port_match(ts, inner->has_ports, port);
+}
+
 static bool list_match(const struct esp_ts_list *list, const struct address *address,
                        const struct esp_inner *inner, uint16_t port)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        const struct esp_ts *ts = &list->ts[i];
-        if ((ts->protocol == 0 || ts->protocol == inner->protocol) &&
-            range_contains(&ts->range, address) && port_match(ts, inner->has_ports, port))
+    for (size_t i = 0; i < list->n; i++)
+        if (esp_ts_match(&list->ts[i], address, inner, port))
             return true;
-    }
     return false;
 }
 

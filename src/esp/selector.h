@@ -8,6 +8,10 @@
 /* esp_ts_list_equal - the same selectors in the same order: such Child SAs form a group. */
 bool esp_ts_list_equal(const struct esp_ts_list *a, const struct esp_ts_list *b);
 
+/* esp_ts_match - one end of a packet: its address and port, and the protocol of `inner`. */
+bool esp_ts_match(const struct esp_ts *ts, const struct address *address,
+                  const struct esp_inner *inner, uint16_t port);
+
 /* esp_selector_out - a packet from the TUN device may be sent on Child SAs with these selectors. */
 bool esp_selector_out(const struct esp_ts_list *local, const struct esp_ts_list *remote,
                       const struct esp_inner *inner);

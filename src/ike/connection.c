@@ -15,7 +15,8 @@ struct ike_conn *ike_conn_new(void)
 
 static size_t conn_size(const struct ike_conn *conn)
 {
-    return offsetof(struct ike_conn, children) + conn->n_children * sizeof(conn->children[0]);
+    return offsetof(struct ike_conn, children) +
+           (size_t)(conn->n_children + conn->n_shunts) * sizeof(conn->children[0]);
 }
 
 struct ike_conn *ike_conn_copy(const struct ike_conn *conn)

@@ -107,6 +107,9 @@ struct ike_auth_policy {
 
 enum ike_send_cert { IKE_CERT_IF_ASKED, IKE_CERT_ALWAYS, IKE_CERT_NEVER };
 
+/* What becomes of the packets of a child's selectors. A pass or drop policy (BYPASS and DISCARD of
+ * RFC 4301 section 4.4.1) has no Child SA: such a child is called a shunt. */
+enum ike_child_mode { IKE_MODE_TUNNEL, IKE_MODE_PASS, IKE_MODE_DROP };
 enum ike_child_start { IKE_START_NONE, IKE_START_TRAP, IKE_START_START };
 enum ike_dpd_action { IKE_DPD_CLEAR, IKE_DPD_TRAP, IKE_DPD_RESTART };
 
@@ -127,6 +130,9 @@ struct ike_child_policy {
     nanos inactivity_ns;    /* without a packet so long, its Child SAs end; 0: they stay */
     uint32_t replay_window; /* packets; 0: none */
     uint32_t reqid;
+    uint32_t priority; /* a lower number goes first; 0: by mode and selectors (esp/shunt.h) */
+    enum ike_child_mode mode;
+    char interface[16]; /* DROP: only of packets that come or leave there; empty: all */
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
@@ -186,14 +192,15 @@ struct ike_conn {
     bool hash_and_url;            /* the peer may send encodings 12 and 13 (section 3.6) */
     uint8_t n_cas;
     uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
-    uint8_t n_children;
-    struct ike_lifetime lifetime; /* of the IKE SA */
-    nanos reauth_ns;              /* 0: never */
-    nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
-    nanos reauth_margin_ns;       /* before the Gateway's deadline; 0: a tenth of its lifetime */
-    nanos dpd_delay_ns;           /* 0: off */
-    nanos nat_keepalive_ns;       /* RFC 3948 section 2.3; 0: off */
-    uint32_t keyingtries;         /* 0: for ever */
+    uint8_t n_children;                  /* that have Child SAs */
+    uint8_t n_shunts;                    /* behind them in children[] */
+    struct ike_lifetime lifetime;        /* of the IKE SA */
+    nanos reauth_ns;                     /* 0: never */
+    nanos reauth_over_ns;   /* then so long until the session is closed; 0: a tenth of it */
+    nanos reauth_margin_ns; /* before the Gateway's deadline; 0: a tenth of its lifetime */
+    nanos dpd_delay_ns;     /* 0: off */
+    nanos nat_keepalive_ns; /* RFC 3948 section 2.3; 0: off */
+    uint32_t keyingtries;   /* 0: for ever */
     bool mobike, encap;
     enum ike_fragmentation fragmentation;
     enum ike_childless childless;

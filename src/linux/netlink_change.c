@@ -231,6 +231,61 @@ int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
     return change_run(netlink, change, header);
 }
 
+int netlink_rule_landing(struct netlink *netlink, enum netlink_change change,
+                         enum address_family family, uint32_t priority)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = rule_begin(netlink, buf, change, family);
+    struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
+    body->action = FR_ACT_NOP;
+    mnl_attr_put_u32(header, FRA_PRIORITY, priority);
+    return change_run(netlink, change, header);
+}
+
+static void put_ports(struct nlmsghdr *header, uint16_t type, const uint16_t ports[2])
+{
+    const struct fib_rule_port_range range = {ports[0], ports[1]};
+    if (ports[0] != 0 || ports[1] != UINT16_MAX) /* 0 is no port to the kernel */
+        mnl_attr_put(header, type, sizeof(range), &range);
+}
+
+int netlink_rule_pass(struct netlink *netlink, enum netlink_change change,
+                      const struct netlink_pass *pass)
+{
+    char buf[512] = {0};
+    struct nlmsghdr *header =
+        rule_begin(netlink, buf, change, (enum address_family)pass->remote.family);
+    struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
+    body->action = FR_ACT_GOTO;
+    body->dst_len = pass->remote_len;
+    body->src_len = pass->local_len;
+    if (pass->remote_len > 0)
+        put_address(header, FRA_DST, &pass->remote);
+    if (pass->local_len > 0)
+        put_address(header, FRA_SRC, &pass->local);
+    if (pass->protocol != 0)
+        mnl_attr_put_u8(header, FRA_IP_PROTO, pass->protocol);
+    put_ports(header, FRA_SPORT_RANGE, pass->local_ports);
+    put_ports(header, FRA_DPORT_RANGE, pass->remote_ports);
+    mnl_attr_put_u32(header, FRA_GOTO, pass->landing);
+    mnl_attr_put_u32(header, FRA_PRIORITY, pass->priority);
+    return change_run(netlink, change, header);
+}
+
+int netlink_rules_flush(struct netlink *netlink, enum address_family family, uint32_t priority)
+{
+    for (;;) {
+        char buf[256] = {0};
+        struct nlmsghdr *header = rule_begin(netlink, buf, NETLINK_DELETE, family);
+        struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
+        body->action = FR_ACT_UNSPEC;
+        mnl_attr_put_u32(header, FRA_PRIORITY, priority);
+        int error = request_run(netlink, header, NULL, NULL);
+        if (error != 0)
+            return errno == ENOENT || errno == EAFNOSUPPORT ? 0 : error;
+    }
+}
+
 /* --- what a killed daemon left --- */
 
 struct listing {

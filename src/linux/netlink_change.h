@@ -57,6 +57,25 @@ int netlink_rule(struct netlink *netlink, enum netlink_change change, enum addre
 int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
                       enum address_family family, uid_t uid, uint32_t priority) MUST_USE;
 
+/*
+ * netlink_rule_landing - a rule without effect at `priority`. netlink_rule_pass - packets that leave
+ * with these addresses, protocol and ports skip the rules between `priority` and `landing`. Prefixes
+ * of length 0 match all of the family; protocol 0 and ports 0 to 65535 match all.
+ * netlink_rules_flush - all of ours at `priority`.
+ */
+struct netlink_pass {
+    struct address local, remote;
+    uint8_t local_len, remote_len, protocol;
+    uint16_t local_ports[2], remote_ports[2]; /* first, last */
+    uint32_t priority, landing;
+};
+int netlink_rule_landing(struct netlink *netlink, enum netlink_change change,
+                         enum address_family family, uint32_t priority) MUST_USE;
+int netlink_rule_pass(struct netlink *netlink, enum netlink_change change,
+                      const struct netlink_pass *pass) MUST_USE;
+int netlink_rules_flush(struct netlink *netlink, enum address_family family,
+                        uint32_t priority) MUST_USE;
+
 /* netlink_block - an "unreachable" route, which needs no device: it outlives ours, and the daemon.
  */
 int netlink_block(struct netlink *netlink, enum netlink_change change,

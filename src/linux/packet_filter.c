@@ -62,6 +62,70 @@ static void set_print(FILE *out, const char *name, enum address_family family,
     fprintf(out, "%s }\n", last == NULL ? "" : " };");
 }
 
+static int shunt_order(const void *left, const void *right)
+{
+    const struct packet_filter_shunt *a = left, *b = right;
+    return a->rank < b->rank ? -1 : a->rank > b->rank;
+}
+
+static void end_print(FILE *out, const char *way, const struct packet_filter_prefix *prefix,
+                      const uint16_t ports[2])
+{
+    char text[ADDRESS_TEXT_MAX];
+    bool v6 = prefix->address.family == ADDRESS_V6;
+    const char *family = v6 ? "ip6" : "ip";
+    if (prefix->prefix_len > 0)
+        fprintf(out, " %s %saddr %s/%u", family, way, address_print(&prefix->address, text),
+                (unsigned)prefix->prefix_len);
+    if (ports[0] != 0 || ports[1] != UINT16_MAX)
+        fprintf(out, " th %sport %u-%u", way, ports[0], ports[1]);
+}
+
+/* shunt_print - one direction of a policy. */
+static void shunt_print(FILE *out, const struct packet_filter_shunt *shunt, bool inbound)
+{
+    fprintf(out, "meta nfproto %s", shunt->remote.address.family == ADDRESS_V6 ? "ipv6" : "ipv4");
+    if (shunt->device[0] != '\0')
+        fprintf(out, " %s \"%s\"", inbound ? "iifname" : "oifname", shunt->device);
+    if (shunt->protocol != 0)
+        fprintf(out, " meta l4proto %u", shunt->protocol);
+    end_print(out, inbound ? "s" : "d", &shunt->remote, shunt->remote_ports);
+    end_print(out, inbound ? "d" : "s", &shunt->local, shunt->local_ports);
+    if (!shunt->pass)
+        fprintf(out, " counter drop\n");
+    else if (inbound)
+        fprintf(out, " meta mark set %#x accept\n", OUTER_MARK);
+    else
+        fprintf(out, " accept\n");
+}
+
+static bool some_drop(const struct packet_filter_lists *lists)
+{
+    bool some = false;
+    for (size_t i = 0; i < lists->n_shunts; i++)
+        some |= !lists->shunts[i].pass;
+    return some;
+}
+
+/* outbound_print - what the host or its network sends and a drop policy names. The packets of our
+ * tunnels carry the mark. What goes to the inner device is looked at there (esp/shunt.h). */
+static void outbound_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
+{
+    static const char *const hooks[] = {"output", "forward"};
+    for (size_t h = 0; some_drop(lists) && h < 2; h++) {
+        fprintf(
+            out,
+            "chain %s { type filter hook %s priority -1; policy accept;\n"
+            "oifname { \"lo\", \"%s\" } accept\n"
+            "meta mark %#x accept\n"
+            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept\n",
+            hooks[h], hooks[h], device, OUTER_MARK);
+        for (size_t i = 0; i < lists->n_shunts; i++)
+            shunt_print(out, &lists->shunts[i], false);
+        fprintf(out, "}\n");
+    }
+}
+
 /* The mark is for strict reverse path filters with src_valid_mark: the packets that carry a full
  * tunnel do not come in by the tunnel. The first two lines remove an older table, if there is one.
  */
@@ -78,13 +142,16 @@ static void table_print(FILE *out, const char *device, const struct packet_filte
             "iifname { \"lo\", \"%s\" } accept\n"
             "ip daddr @inner4 counter drop\n"
             "ip6 daddr @inner6 counter drop\n"
-            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept\n"
             "fib daddr type local udp dport { 500, 4500 } meta mark set %#x accept\n"
-            "fib daddr type local meta l4proto esp meta mark set %#x accept\n"
-            "ip saddr @protected4 counter drop\n"
-            "ip6 saddr @protected6 counter drop\n"
-            "}\n}\n",
+            "fib daddr type local meta l4proto esp meta mark set %#x accept\n",
             device, device, OUTER_MARK, OUTER_MARK);
+    for (size_t i = 0; i < lists->n_shunts; i++)
+        shunt_print(out, &lists->shunts[i], true);
+    fprintf(out, "ip saddr @protected4 counter drop\n"
+                 "ip6 saddr @protected6 counter drop\n}\n");
+    outbound_print(out, device, lists);
+    fprintf(out, "}\n");
 }
 
 int packet_filter_set(struct packet_filter *filter, const struct packet_filter_lists *lists)
@@ -98,6 +165,8 @@ int packet_filter_set(struct packet_filter *filter, const struct packet_filter_l
         qsort(lists->inner, lists->n_inner, sizeof(lists->inner[0]), prefix_order);
     if (lists->n_protected > 0)
         qsort(lists->protected, lists->n_protected, sizeof(lists->protected[0]), prefix_order);
+    if (lists->n_shunts > 0)
+        qsort(lists->shunts, lists->n_shunts, sizeof(lists->shunts[0]), shunt_order);
     table_print(out, filter->device, lists);
     int error = fclose(out) == 0 ? nft_run(filter, commands) : ERR_NO_MEMORY;
     free(commands);

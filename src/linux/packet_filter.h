@@ -26,12 +26,24 @@ int packet_filter_new(const char *device, struct packet_filter **ret_filter) MUS
 /* packet_filter_free - with `keep` the table stays. Takes NULL; returns NULL. */
 struct packet_filter *packet_filter_free(struct packet_filter *filter, bool keep);
 
-/* packet_filter_set - replaces the whole table in one step. Sorts both lists. `inner`: our inner
+/* struct packet_filter_shunt - packets between two prefixes, in both directions: they pass although
+ * IPsec protects one of them, or are dropped. Ports 0 to 65535 and protocol 0 match all. */
+struct packet_filter_shunt {
+    uint32_t rank; /* the lowest counts */
+    bool pass;     /* else drop */
+    uint8_t protocol;
+    uint16_t local_ports[2], remote_ports[2]; /* first, last */
+    struct packet_filter_prefix local, remote;
+    char device[16]; /* that they come or leave by; empty: any but the inner one */
+};
+
+/* packet_filter_set - replaces the whole table in one step. Sorts the lists. `inner`: our inner
  * addresses; `protected`: networks that may come through the inner device only. ERR_SYSTEM,
  * ERR_NO_MEMORY. */
 struct packet_filter_lists {
     struct packet_filter_prefix *inner, *protected;
-    size_t n_inner, n_protected;
+    struct packet_filter_shunt *shunts;
+    size_t n_inner, n_protected, n_shunts;
 };
 int packet_filter_set(struct packet_filter *filter,
                       const struct packet_filter_lists *lists) MUST_USE;

@@ -111,6 +111,7 @@ static void plane_destroy(struct esp_plane *plane, bool close_fds)
         esp_child_free(r->child);
         free(r);
     }
+    free(atomic_load(&plane->shunts));
     esp_policy_free(plane->policy);
     struct plane_sockets *fixed[] = {&c->udp4, &c->udp6, &c->raw4, &c->raw6};
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -318,6 +319,18 @@ int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_conf
     return err;
 }
 
+int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts, size_t n)
+{
+    struct esp_shunts *now = n == 0 ? NULL : esp_shunts_new(shunts, n);
+    if (n > 0 && now == NULL)
+        return ERR_NO_MEMORY;
+    struct esp_shunts *old = atomic_exchange(&plane->shunts, now);
+    if (old != NULL)
+        plane_garbage_put(plane, GARBAGE_MEMORY, &old->retired);
+    plane_garbage_settle(plane);
+    return 0;
+}
+
 int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child)
 {
     struct plane_record *record = plane_record_find(plane->control, child);
@@ -456,6 +469,7 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
             n[k] += atomic_load_explicit(&plane->workers[i].stats[k], memory_order_relaxed);
     *ret = (struct esp_plane_stats){
         .no_policy = n[STAT_NO_POLICY],
+        .shunted = n[STAT_SHUNTED],
         .bad_inner = n[STAT_BAD_INNER],
         .not_usable = n[STAT_NOT_USABLE],
         .unknown_spi = n[STAT_UNKNOWN_SPI],

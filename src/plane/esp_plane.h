@@ -19,6 +19,7 @@
 
 #include "base/random.h"
 #include "esp/esp.h"
+#include "esp/shunt.h"
 
 struct esp_plane;
 
@@ -121,7 +122,8 @@ int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
 /* struct esp_plane_stats - packets that no Child SA can be charged with. */
 struct esp_plane_stats {
     uint64_t no_policy, bad_inner, not_usable; /* out: dropped */
-    uint64_t unknown_spi, runt, queue_full;    /* in: dropped */
+    uint64_t shunted; /* either way: dropped, because a pass or drop policy names the packet */
+    uint64_t unknown_spi, runt, queue_full; /* in: dropped */
     uint64_t tun_errors, send_errors, keepalives_in, ike_in, too_big_sent;
     uint64_t tun_reads, tun_writes, sends,
         recvs; /* system calls: their ratio to packets is the batch size */
@@ -131,6 +133,11 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
 /* esp_plane_inner_mtu - the largest inner packet for an outer path of `mtu` octets with the
  * algorithms of a Child SA: an upper bound for the MTU of the TUN device. */
 uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config);
+
+/* esp_plane_shunts_set - all pass and drop policies, instead of those before. ERR_NO_MEMORY: those
+ * before stay. */
+int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts,
+                         size_t n) MUST_USE;
 
 /* --- sockets of single paths --- */
 

@@ -76,6 +76,19 @@ static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
            address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
 }
 
+/* shunts_check - a drop policy that comes before the Child SA drops what it brings. */
+static void shunts_check(struct plane_worker *w, struct esp_child *child,
+                         struct esp_opened *packets, size_t n)
+{
+    const struct esp_shunts *shunts = atomic_load(&w->plane->shunts);
+    for (size_t i = 0; shunts != NULL && i < n; i++)
+        if (packets[i].verdict == ESP_PASS &&
+            esp_shunts_in(shunts, &packets[i].inner, child->rank) != NULL) {
+            packets[i].verdict = ESP_WRONG_SELECTOR;
+            worker_count(w, STAT_SHUNTED, 1);
+        }
+}
+
 /* run_open - packets first..last of one Child SA. */
 static void run_open(struct plane_worker *w, unsigned first, unsigned last)
 {
@@ -83,6 +96,7 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
     struct esp_child *child = r->children[first];
     esp_child_open(w->crypto, child, r->packets + first, last - first);
     const struct esp_inner *learned = NULL;
+    shunts_check(w, child, r->packets + first, last - first);
     bool authentic = false;
     uint64_t octets = 0;
     for (unsigned i = first; i < last; i++) {

@@ -276,12 +276,26 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
     plane_acquire_put(w->plane, &wanted);
 }
 
+/* shunted - a pass or drop policy comes before the group (NULL: there is none). A packet that is to
+ * pass does not come here unless the host has no other way for it. */
+static bool shunted(const struct plane_worker *w, const struct esp_inner *inner,
+                    const struct esp_group *group)
+{
+    const struct esp_shunts *shunts = atomic_load(&w->plane->shunts);
+    return shunts != NULL &&
+           esp_shunts_out(shunts, inner, group == NULL ? UINT32_MAX : group->rank) != NULL;
+}
+
 static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner,
                                       const struct esp_group **ret_group)
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
     *ret_group = group;
+    if (shunted(w, inner, group)) {
+        worker_count(w, STAT_SHUNTED, 1);
+        return NULL;
+    }
     if (group == NULL) {
         worker_count(w, STAT_NO_POLICY, 1);
         acquire(w, inner);

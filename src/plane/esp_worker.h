@@ -104,6 +104,7 @@ enum plane_stat {
     STAT_NO_POLICY,
     STAT_BAD_INNER,
     STAT_NOT_USABLE,
+    STAT_SHUNTED,
     STAT_UNKNOWN_SPI,
     STAT_RUNT,
     STAT_QUEUE_FULL,
@@ -196,9 +197,10 @@ struct esp_plane {
     uint64_t hash_key;
     struct flow_table *flows;
     _Atomic uint64_t epoch;
-    struct esp_policy *policy; /* written by the control thread */
-    _Atomic uint32_t n_live;   /* order spaces in use: LIMIT_ORDER_SPACES */
-    _Atomic bool acquire;      /* somebody wants to know of packets without a Child SA */
+    struct esp_policy *policy;           /* written by the control thread */
+    _Atomic uint32_t n_live;             /* order spaces in use: LIMIT_ORDER_SPACES */
+    _Atomic(struct esp_shunts *) shunts; /* NULL: there are none */
+    _Atomic bool acquire;                /* somebody wants to know of packets without a Child SA */
     struct plane_inbox inbox;
     struct plane_worker *workers;
     struct plane_control *control;

@@ -147,12 +147,41 @@ static bool address_inner(const struct address *a)
            !address_is_loopback(a) && !address_is_link_local(a);
 }
 
-static bool route_sound(const struct priv_request *r)
+static bool prefix_sound(const struct address *address, uint8_t len)
 {
     struct address_range range;
-    if (!address_sound(&r->address) || r->prefix_len > address_len(&r->address) * 8 ||
-        !range_from_prefix(&r->address, r->prefix_len, &range) ||
-        !address_equal(&range.first, &r->address))
+    return address_sound(address) && len <= address_len(address) * 8 &&
+           range_from_prefix(address, len, &range) && address_equal(&range.first, address);
+}
+
+/* device_sound - a name that means the same to the kernel and in the text of the packet filter. */
+static bool device_sound(const char device[16])
+{
+    size_t len = strnlen(device, 16);
+    for (size_t i = len; i < 16; i++)
+        if (device[i] != '\0')
+            return false;
+    for (size_t i = 0; i < len; i++)
+        if (device[i] <= ' ' || device[i] > '~' || strchr("\"\\/*", device[i]) != NULL)
+            return false;
+    return len < 16;
+}
+
+static bool policy_sound(const struct priv_request *r)
+{
+    const struct priv_policy *p = &r->policy;
+    bool ports = p->local_start != 0 || p->local_end != UINT16_MAX || p->remote_start != 0 ||
+                 p->remote_end != UINT16_MAX;
+    return prefix_sound(&r->address, r->prefix_len) && prefix_sound(&p->local, p->local_len) &&
+           p->local.family == r->address.family && p->local_start <= p->local_end &&
+           p->remote_start <= p->remote_end && (!ports || p->protocol != 0) &&
+           (p->action == PRIV_DROP || (p->action == PRIV_PASS && p->device[0] == '\0')) &&
+           device_sound(p->device);
+}
+
+static bool route_sound(const struct priv_request *r)
+{
+    if (!prefix_sound(&r->address, r->prefix_len))
         return false;
     /* 0.0.0.0/0 is a destination; a route into loopback, link-local or multicast is an attack */
     if (r->prefix_len > 0 &&
@@ -176,6 +205,9 @@ bool priv_request_check(const struct priv_request *r)
     case PRIV_ROUTE_REMOVE:
     case PRIV_BLOCK_ADD:
     case PRIV_BLOCK_REMOVE: return route_sound(r);
+    case PRIV_SHUNT_ADD:
+    case PRIV_SHUNT_REMOVE: return policy_sound(r);
+    case PRIV_SHUNTS_ALL: return true;
     case PRIV_PATH_SOCKETS:
         return r->interface != 0 && r->interface <= INT32_MAX && r->port != 0 &&
                address_sound(&r->address) && !address_is_any(&r->address) &&

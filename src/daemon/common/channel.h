@@ -42,16 +42,30 @@ enum priv_kind {
     PRIV_ROUTE_REMOVE,
     PRIV_BLOCK_ADD, /* address/prefix_len: unreachable wherever there is no route to our TUN */
     PRIV_BLOCK_REMOVE,
+    PRIV_SHUNT_ADD, /* address/prefix_len (remote) and `policy`: passes by IPsec, or is dropped */
+    PRIV_SHUNT_REMOVE,
+    PRIV_SHUNTS_ALL,   /* those are all: shunts of an engine before us go */
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
     PRIV_MTU,          /* mtu: of our TUN */
     PRIV_READY,        /* the engine serves */
 };
 
+/* struct priv_policy - a pass or drop policy. Ports are 0 to 65535 where they do not matter. */
+enum priv_action { PRIV_PASS = 1, PRIV_DROP };
+struct priv_policy {
+    uint32_t rank; /* the lowest counts (esp/shunt.h) */
+    uint16_t local_start, local_end, remote_start, remote_end;
+    struct address local;
+    uint8_t local_len, protocol, action;
+    char device[16]; /* DROP: of packets that come or leave there; empty: wherever */
+};
+
 struct priv_request {
     uint32_t kind;
     uint32_t interface;
     struct address address, source;
+    struct priv_policy policy;
     uint16_t port, mtu;
     uint8_t prefix_len;
     uint8_t first; /* 1: of two routes the one that counts, while the host has its source */

@@ -59,6 +59,7 @@ int permits_add(struct permits *permits, const struct permit *permit)
     switch (permit->kind) {
     case PERMIT_ROUTE: return range_add(&permits->routes, &permit->range);
     case PERMIT_ADDRESS: return range_add(&permits->addresses, &permit->range);
+    case PERMIT_PASS: return range_add(&permits->passes, &permit->range);
     case PERMIT_HOSTS: permits->hosts = true; return 0;
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
@@ -96,12 +97,14 @@ void permits_settle(struct permits *permits)
 {
     ranges_settle(&permits->routes);
     ranges_settle(&permits->addresses);
+    ranges_settle(&permits->passes);
 }
 
 void permits_done(struct permits *permits)
 {
     free(permits->routes.ranges);
     free(permits->addresses.ranges);
+    free(permits->passes.ranges);
     *permits = (struct permits){0};
 }
 
@@ -145,6 +148,13 @@ bool permits_narrowed(const struct permits *permits, const struct address *addre
             return false;
     }
     return true;
+}
+
+bool permits_pass(const struct permits *permits, const struct address *address, unsigned prefix_len)
+{
+    struct address_range range;
+    return permits->all ||
+           (range_from_prefix(address, prefix_len, &range) && inside(&permits->passes, &range));
 }
 
 bool permits_address(const struct permits *permits, const struct address *address)
@@ -197,6 +207,8 @@ int permits_send(int fd, const struct permits *permits)
     int error = send_ranges(fd, &permits->routes, PERMIT_ROUTE);
     if (error == 0)
         error = send_ranges(fd, &permits->addresses, PERMIT_ADDRESS);
+    if (error == 0)
+        error = send_ranges(fd, &permits->passes, PERMIT_PASS);
     if (error == 0)
         error = send_links(fd, permits);
     if (error == 0 && permits->hosts)

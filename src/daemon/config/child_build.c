@@ -20,7 +20,8 @@ struct child_work {
     uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
     bool copy_ecn, hostaccess;
-    int copy_dscp, start, close, dpd;
+    int copy_dscp, start, close, dpd, mode;
+    uint32_t priority;
     bool local_ts, remote_ts;
 };
 #define CHILD(field) offsetof(struct child_work, field)
@@ -77,12 +78,22 @@ static int set_updown(const struct tree *node, void *target, struct build_error 
     return 0;
 }
 
+static int set_interface(const struct tree *node, void *target, struct build_error *error)
+{
+    struct child_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strlen(text) >= sizeof(work->policy->interface) || strpbrk(text, " \t/\"\\*") != NULL)
+        return build_fail(error, node, "'%.60s' is not the name of an interface", text);
+    strcpy(work->policy->interface, text);
+    return 0;
+}
+
 static const char *const start_words[] = {"none", "trap", "start", NULL};
 /* the last: `start` is a trap, too */
 static const char *const start_action_words[] = {"none", "trap", "start", "trap|start", NULL};
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
-static const char *const only_tunnel[] = {"tunnel", NULL};
+static const char *const mode_words[] = {"tunnel", "pass", "drop", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
@@ -101,10 +112,7 @@ static const struct key child_keys[] = {
     {.name = "rekey_packets", .kind = KEY_U64, .offset = CHILD(rekey_packets)},
     {.name = "life_packets", .kind = KEY_U64, .offset = CHILD(life_packets)},
     {.name = "rand_packets", .kind = KEY_U64, .offset = CHILD(rand_packets)},
-    {.name = "mode",
-     .kind = KEY_ONLY,
-     .words = only_tunnel,
-     .why = "only tunnel is; of a peer that asks for transport mode it becomes a tunnel"},
+    {.name = "mode", .kind = KEY_WORD, .offset = CHILD(mode), .words = mode_words},
     {.name = "start_action", .kind = KEY_WORD, .offset = CHILD(start), .words = start_action_words},
     {.name = "close_action", .kind = KEY_WORD, .offset = CHILD(close), .words = start_words},
     {.name = "dpd_action", .kind = KEY_WORD, .offset = CHILD(dpd), .words = dpd_words},
@@ -126,14 +134,11 @@ static const struct key child_keys[] = {
      .kind = KEY_ONLY,
      .words = only_no,
      .why = "forwarded traffic is checked as all other"},
-    {.name = "priority",
-     .kind = KEY_ONLY,
-     .words = only_zero,
-     .why = "the narrower selectors come first"},
+    {.name = "priority", .kind = KEY_U32, .offset = CHILD(priority)},
     {.name = "ah_proposals", .kind = KEY_UNSUPPORTED, .why = "AH is not"},
     {.name = "ipcomp", .kind = KEY_ONLY, .words = only_no, .why = "IPComp is not there"},
     {.name = "tfc_padding", .kind = KEY_ONLY, .words = only_zero, .why = "TFC padding is not sent"},
-    {.name = "interface", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
+    {.name = "interface", .kind = KEY_FUNCTION, .function = set_interface},
     {.name = "mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
     {.name = "mark_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
     {.name = "set_mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
@@ -190,6 +195,8 @@ static void finish_child(struct child_work *work)
     policy->inactivity_ns = work->inactivity_ns;
     policy->replay_window = work->replay_window;
     policy->reqid = work->reqid;
+    policy->mode = (enum ike_child_mode)work->mode;
+    policy->priority = work->priority;
     policy->copy_ecn = work->copy_ecn;
     policy->hostaccess = work->hostaccess;
     policy->copy_dscp_out = work->copy_dscp == 0 || work->copy_dscp == 2;
@@ -205,6 +212,48 @@ static void finish_child(struct child_work *work)
         (void)ts_build("dynamic", &policy->local_ts);
     if (!work->remote_ts)
         (void)ts_build("dynamic", &policy->remote_ts);
+}
+
+/* --- shunts --- */
+
+/* limit_check - what the kernel's packet filter and routing rules can tell apart. NULL: they can. */
+static const char *limit_check(uint8_t protocol, uint16_t start, uint16_t end)
+{
+    static const uint8_t with_ports[] = {6, 17, 33, 132, 136}; /* TCP, UDP, DCCP, SCTP, UDP-Lite */
+    bool ports = false;
+    if (start == 0 && end == UINT16_MAX)
+        return NULL;
+    for (size_t i = 0; i < LEN(with_ports); i++)
+        ports |= protocol == with_ports[i];
+    return ports && start <= end ? NULL : "ports are of tcp, udp, dccp, sctp and udplite only";
+}
+
+static const char *limits_check(const struct ike_ts_policy *policy)
+{
+    const char *why = NULL;
+    for (size_t i = 0; why == NULL && i < policy->fixed.n; i++) {
+        const struct ike_ts *ts = &policy->fixed.ts[i];
+        why = limit_check(ts->protocol, ts->start_port, ts->end_port);
+    }
+    for (size_t i = 0; why == NULL && i < policy->n_dynamic; i++)
+        why = limit_check(policy->dynamic[i].protocol, policy->dynamic[i].start_port,
+                          policy->dynamic[i].end_port);
+    return why;
+}
+
+static int mode_check(const struct tree *section, const struct ike_child_policy *policy,
+                      struct build_error *error)
+{
+    if (policy->interface[0] != '\0' && policy->mode != IKE_MODE_DROP)
+        return build_fail(error, key_node(section, "interface"),
+                          "is honoured with mode = drop only: else the routes of the host choose");
+    if (policy->mode == IKE_MODE_TUNNEL)
+        return 0;
+    const char *local = limits_check(&policy->local_ts), *remote = limits_check(&policy->remote_ts);
+    if (local != NULL || remote != NULL)
+        return build_fail(error, key_node(section, local != NULL ? "local_ts" : "remote_ts"),
+                          "with mode = pass or drop, %s", local != NULL ? local : remote);
+    return 0;
 }
 
 int child_build(const struct tree *section, struct ike_conn *conn, struct build_error *error)
@@ -239,5 +288,24 @@ int child_build(const struct tree *section, struct ike_conn *conn, struct build_
     if (work.life_packets > 0 && work.rekey_packets > work.life_packets)
         return build_fail(error, key_node(section, "rekey_packets"), "more than life_packets");
     finish_child(&work);
-    return 0;
+    return mode_check(section, work.policy, error);
+}
+
+void child_shunts_last(struct ike_conn *conn)
+{
+    const uint8_t n = conn->n_children;
+    struct ike_child_policy shunt;
+    for (uint8_t i = 0, at = 0; i < n; i++) {
+        bool is_shunt = conn->children[at].mode != IKE_MODE_TUNNEL;
+        if (!is_shunt) {
+            at++;
+            continue;
+        }
+        shunt = conn->children[at];
+        memmove(&conn->children[at], &conn->children[at + 1],
+                (size_t)(n - 1 - at) * sizeof(conn->children[0]));
+        conn->children[n - 1] = shunt;
+        conn->n_children--;
+        conn->n_shunts++;
+    }
 }

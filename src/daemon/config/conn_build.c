@@ -425,6 +425,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
         auth_rounds_finish(&work->remote, conn->remote, &conn->n_remote_rounds,
                            ret_credentials->remote);
         finish_conn(section, work);
+        child_shunts_last(conn);
         struct ike_conn *built = ike_conn_copy(conn);
         err = built == NULL ? ERR_NO_MEMORY : 0;
         if (built != NULL)

@@ -64,6 +64,10 @@ int key_add_proposal(const struct tree *node, const char *text, void *target,
 int child_build(const struct tree *section, struct ike_conn *conn,
                 struct build_error *error) MUST_USE;
 
+/* child_shunts_last - once all children are there: those with mode = pass or drop go behind the
+ * others, in their order, and are counted apart. */
+void child_shunts_last(struct ike_conn *conn);
+
 #define KEY_HOUR_NS     (3600 * NANOS_PER_SEC)
 #define KEY_UNSET       (-1) /* a time that was not given */
 #define KEY_KERNEL_ONLY "the userspace data plane has no use for it"

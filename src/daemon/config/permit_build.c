@@ -17,13 +17,17 @@ static int add_range(struct permits *permits, enum permit_kind kind,
     return permits_add(permits, &permit);
 }
 
-/* add_family - an inner address is the Gateway's choice, also where one was asked for. */
-static int add_family(struct permits *permits, uint8_t family)
+static int add_any(struct permits *permits, enum permit_kind kind, uint8_t family)
 {
     struct address_range all;
     const struct address any = {.family = family};
-    return range_from_prefix(&any, 0, &all) ? add_range(permits, PERMIT_ADDRESS, &all)
-                                            : ERR_INVALID;
+    return range_from_prefix(&any, 0, &all) ? add_range(permits, kind, &all) : ERR_INVALID;
+}
+
+/* add_family - an inner address is the Gateway's choice, also where one was asked for. */
+static int add_family(struct permits *permits, uint8_t family)
+{
+    return add_any(permits, PERMIT_ADDRESS, family);
 }
 
 static int add_child(struct permits *permits, const struct ike_conn *conn,
@@ -35,6 +39,21 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
     if (error == 0 && child->remote_ts.n_dynamic > 0 && conn->n_pools == 0)
         error = add_kind(permits, PERMIT_HOSTS);
+    return error;
+}
+
+/* add_shunt - what a pass policy opens. A drop policy opens nothing. */
+static int add_shunt(struct permits *permits, const struct ike_child_policy *shunt)
+{
+    int error = 0;
+    if (shunt->mode != IKE_MODE_PASS)
+        return 0;
+    for (size_t i = 0; error == 0 && i < shunt->remote_ts.fixed.n; i++)
+        error = add_range(permits, PERMIT_PASS, &shunt->remote_ts.fixed.ts[i].range);
+    if (error == 0 && shunt->remote_ts.n_dynamic > 0)
+        error = add_any(permits, PERMIT_PASS, ADDRESS_V4);
+    if (error == 0 && shunt->remote_ts.n_dynamic > 0)
+        error = add_any(permits, PERMIT_PASS, ADDRESS_V6);
     return error;
 }
 
@@ -61,6 +80,8 @@ static int add_conn(const struct tree *section, struct permits *permits, struct 
     conn_credentials_done(&credentials);
     for (uint8_t i = 0; err == 0 && i < conn->n_children; i++)
         err = add_child(permits, conn, &conn->children[i]);
+    for (uint8_t i = 0; err == 0 && i < conn->n_shunts; i++)
+        err = add_shunt(permits, &conn->children[conn->n_children + i]);
     for (uint8_t i = 0; err == 0 && i < conn->n_vips; i++)
         err = add_family(permits, conn->vips[i].family);
     if (err == 0)
@@ -90,6 +111,15 @@ static int item_route(const struct tree *node, const char *text, void *target,
     return add_range(target, PERMIT_ROUTE, &range);
 }
 
+static int item_pass(const struct tree *node, const char *text, void *target,
+                     struct build_error *error)
+{
+    struct address_range range;
+    if (!range_parse(text, &range))
+        return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
+    return add_range(target, PERMIT_PASS, &range);
+}
+
 static int item_address(const struct tree *node, const char *text, void *target,
                         struct build_error *error)
 {
@@ -105,6 +135,11 @@ static int item_address(const struct tree *node, const char *text, void *target,
 static int set_routes(const struct tree *node, void *target, struct build_error *error)
 {
     return key_for_items(node, target, error, item_route);
+}
+
+static int set_passes(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_pass);
 }
 
 static int set_addresses(const struct tree *node, void *target, struct build_error *error)
@@ -127,6 +162,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
 {
     static const struct key keys[] = {
         {.name = "remote_ts", .kind = KEY_FUNCTION, .function = set_routes},
+        {.name = "pass", .kind = KEY_FUNCTION, .function = set_passes},
         {.name = "vips", .kind = KEY_FUNCTION, .function = set_addresses},
         {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
     };

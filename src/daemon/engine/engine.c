@@ -144,6 +144,7 @@ static void on_order(void *context, int fd, unsigned events)
         return;
     if (error == 0 && order.kind == ORDER_LOADED) {
         e->load_ended = true;
+        engine_shunts_all(e);
         return;
     }
     if (error == 0 && order.kind == ORDER_LOADER && n_fds == 1) {
@@ -307,6 +308,8 @@ static void engine_end(struct engine *e)
     e->hooks = engine_hooks_free(e->hooks);
     e->name_servers = engine_name_servers_free(e->name_servers);
     e->host = host_free(e->host);
+    engine_shunts_done(e);
+    free(e->choices);
     free(e->waits);
     e->monitor = netlink_monitor_free(e->monitor);
     e->loop = event_loop_free(e->loop);

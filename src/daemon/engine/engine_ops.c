@@ -164,6 +164,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     if (fresh && (!wanted || restart) && !e->stopping)
         conn_start(e, conn);
     engine_traps_renew(e);
+    engine_shunts_load(e, conn, fresh && !e->stopping);
     engine_conn_networks_hold(e, conn);
     return 0;
 }
@@ -191,6 +192,8 @@ static int op_conn_unload(void *engine, const char *name)
     engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);
     host_unload(e->host, name, NULL);
+    engine_traps_unload(e, name);
+    engine_shunts_unload(e, name);
     int error = ike_conn_remove(e->ike, name);
     if (error == 0)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
@@ -326,11 +329,44 @@ static int op_initiate(void *engine, const char *name, const char *child, nanos 
     if (w != NULL)
         (void)snprintf(w->conn, sizeof(w->conn), "%s", conn->name);
     struct path_connect wish = {
-        .conn = conn, .child = child, .tag = tag, .keep = engine_conn_kept(conn, child)};
+        .conn = conn, .child = child, .tag = tag, .keep = engine_conn_kept(e, conn, child)};
     int error = engine_connect(e, &wish);
     if (error != 0 && w != NULL)
         w->kind = WATCH_FREE;
     return error;
+}
+
+/* --- install and uninstall --- */
+
+static int op_install(void *engine, const char *name, const char *child)
+{
+    struct engine *e = engine;
+    struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++) {
+        const struct ike_child_policy *shunt = engine_shunt_find(conn, child);
+        const struct ike_child_policy *policy = conn_child(conn, child);
+        if ((name != NULL && strcmp(conn->name, name) != 0) || (shunt == NULL && policy == NULL))
+            continue;
+        if (shunt != NULL)
+            return engine_shunt_install(e, conn, shunt, true);
+        return engine_trap_install(e, conn, policy) ? 0 : ERR_WRONG_STATE;
+    }
+    return ERR_NOT_FOUND;
+}
+
+static int op_uninstall(void *engine, const char *name, const char *child)
+{
+    struct engine *e = engine;
+    struct ike_conn *conn;
+    if (engine_shunt_uninstall(e, name, child))
+        return 0;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++) {
+        const struct ike_child_policy *policy = conn_child(conn, child);
+        if ((name == NULL || strcmp(conn->name, name) == 0) && policy != NULL &&
+            engine_trap_uninstall(e, conn, policy))
+            return 0;
+    }
+    return ERR_NOT_FOUND;
 }
 
 /* --- terminate and rekey --- */
@@ -549,19 +585,16 @@ static bool op_path_at(void *engine, size_t index, struct path_status *ret)
     return path_manager_status(((const struct engine *)engine)->paths, index, ret);
 }
 
-static bool op_trap_at(void *engine, size_t index, const struct ike_conn **ret_conn,
-                       const struct ike_child_policy **ret_child)
+static bool op_is_trap(void *engine, const struct ike_conn *conn,
+                       const struct ike_child_policy *child)
 {
-    struct engine *e = engine;
-    const char *conn, *child;
-    *ret_child = NULL;
-    if (!host_hold_at(e->host, index, &conn, &child))
-        return false;
-    *ret_conn = ike_conn_find(e->ike, conn);
-    for (uint8_t i = 0; *ret_conn != NULL && i < (*ret_conn)->n_children; i++)
-        if (strcmp((*ret_conn)->children[i].name, child) == 0)
-            *ret_child = &(*ret_conn)->children[i];
-    return true;
+    return engine_is_trap(engine, conn, child);
+}
+
+static bool op_shunt_at(void *engine, size_t index, const char **ret_conn,
+                        const struct ike_child_policy **ret_child)
+{
+    return engine_shunt_at(engine, index, ret_conn, ret_child);
 }
 
 /* The engine's sandbox has no socket to ask the kernel with: the monitor has told it. */

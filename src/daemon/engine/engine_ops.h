@@ -142,6 +142,11 @@ struct engine_ops {
      * decided. ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
     int (*initiate)(void *engine, const char *conn, const char *child, nanos timeout,
                     const struct engine_watch *watch);
+    /* install - a trap, or a pass or drop policy, of a child; `conn` NULL: the first that has it.
+     * ERR_NOT_FOUND; ERR_WRONG_STATE: it cannot be, see engine_state.h; ERR_INVALID, ERR_FULL,
+     * ERR_NO_MEMORY. uninstall - ERR_NOT_FOUND: it is not in force. Child SAs stay. */
+    int (*install)(void *engine, const char *conn, const char *child);
+    int (*uninstall)(void *engine, const char *conn, const char *child);
     /* terminate - IKE SAs, Child SAs or whole sessions (by name of the connection) that match.
      * Returns how many; watch->done comes when they are gone. 0: none, and `watch` is not called.
      */
@@ -155,10 +160,12 @@ struct engine_ops {
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
-    /* trap_at - the children whose traffic leads to us without a Child SA: index from 0, false: no
-     * more. `ret_child` NULL: that place is empty. Borrowed until the next call. */
-    bool (*trap_at)(void *engine, size_t index, const struct ike_conn **ret_conn,
-                    const struct ike_child_policy **ret_child);
+    /* is_trap - a packet for the child asks for a Child SA. shunt_at - the pass and drop policies in
+     * force: index from 0, false: no more. Borrowed until the next call that changes them. */
+    bool (*is_trap)(void *engine, const struct ike_conn *conn,
+                    const struct ike_child_policy *child);
+    bool (*shunt_at)(void *engine, size_t index, const char **ret_conn,
+                     const struct ike_child_policy **ret_child);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
     /* path_traffic - what a session has carried over a path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
@@ -181,10 +188,11 @@ struct engine_ops {
         .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
         .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
         .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
-        .filtered = op_filtered, .initiate = op_initiate, .terminate = op_terminate,               \
-        .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,        \
-        .interface_name = op_interface_name, .trap_at = op_trap_at, .path_at = op_path_at,         \
-        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
+        .filtered = op_filtered, .initiate = op_initiate, .install = op_install,                   \
+        .uninstall = op_uninstall, .terminate = op_terminate, .rekey = op_rekey,                   \
+        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
+        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }
 
 #endif

@@ -19,6 +19,8 @@
  *   engine_ops.c      what the VICI server asks for
  *   engine_paths.c    sockets that are bound to a path
  *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
+ *   engine_shunts.c   pass and drop policies
+ *   engine_traps.c    packets that ask for a session
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
 
@@ -91,6 +93,12 @@ struct child_wait {
     uint64_t asked;       /* decided when so many requests are answered */
 };
 
+/* struct trap_choice - a person installed or uninstalled a trap, whatever start_action says */
+struct trap_choice {
+    char conn[LIMIT_NAME], child[LIMIT_NAME];
+    bool on;
+};
+
 struct bound_path {
     uint32_t id; /* 0: free */
     bool there;  /* the data plane has its sockets; else the supervisor was asked */
@@ -143,6 +151,9 @@ struct engine {
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
     struct trapped trapped[ENGINE_TRAPPED];
+    struct trap_choice *choices;  /* owned */
+    struct engine_shunt **shunts; /* owned; in force */
+    size_t n_choices, n_shunts;
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
     struct credentials *credentials;
     struct secret_name *secrets;          /* by id */
@@ -328,7 +339,7 @@ bool engine_conn_connecting(const struct engine *e, const char *name);
 
 /* engine_conn_kept - whether what was lost is connected to again: if a child of the wish says so.
  * dpd_action = trap says so too, unless a trap waits for traffic anyway. */
-bool engine_conn_kept(const struct ike_conn *conn, const char *child);
+bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child);
 
 /* struct engine_held - selectors and inner addresses as they were agreed on. */
 struct engine_held {
@@ -341,11 +352,37 @@ struct engine_held {
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
-/* engine_traps.c. engine_trap_set - false: the child cannot be a trap (no remote address, or
- * nothing but dynamic remote selectors). engine_traps_renew - after what was held for a connection
- * was released: its traps stay. engine_trap_acquire - a packet that no Child SA takes. */
+/* engine_shunts.c. engine_shunt_install - in the place of one of that name. ERR_INVALID: its
+ * selectors meet in no packet; ERR_FULL: more than 64 pairs of prefixes; ERR_WRONG_STATE: this host
+ * has no packet filter, which a drop policy needs; ERR_NO_MEMORY. engine_shunt_uninstall - `conn`
+ * NULL: any; false: there is none. engine_shunts_load - after its connection was loaded; `fresh`:
+ * start_action counts. engine_shunt_at - index from 0; false: no more. */
+struct engine_shunt;
+int engine_shunt_install(struct engine *e, const struct ike_conn *conn,
+                         const struct ike_child_policy *policy, bool by_hand) MUST_USE;
+bool engine_shunt_uninstall(struct engine *e, const char *conn, const char *child);
+const struct ike_child_policy *engine_shunt_find(const struct ike_conn *conn, const char *child);
+void engine_shunts_load(struct engine *e, const struct ike_conn *conn, bool fresh);
+void engine_shunts_unload(struct engine *e, const char *conn);
+void engine_shunts_all(struct engine *e); /* the first load has ended */
+bool engine_shunt_at(const struct engine *e, size_t index, const char **ret_conn,
+                     const struct ike_child_policy **ret_policy);
+void engine_shunts_done(struct engine *e);
+
+/* engine_traps.c. engine_trap_install, _uninstall - a person wants the trap, or not; until the
+ * connection is unloaded. false: it cannot be one (as engine_trap_set), or is none.
+ * engine_trap_set - false: the child cannot be a trap (no remote address, or nothing but dynamic
+ * remote selectors). engine_traps_renew - after what was held for a connection was released: its
+ * traps stay. engine_trap_acquire - a packet that no Child SA takes. */
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child);
+bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
+                         const struct ike_child_policy *child);
+bool engine_trap_uninstall(struct engine *e, const struct ike_conn *conn,
+                           const struct ike_child_policy *child);
+bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
+                    const struct ike_child_policy *child);
+void engine_traps_unload(struct engine *e, const char *conn);
 bool engine_is_held(const struct engine *e, const char *conn, const char *child);
 void engine_traps_renew(struct engine *e);
 void engine_traps_forget(struct engine *e, const struct ike_conn *conn); /* those of old loadings */

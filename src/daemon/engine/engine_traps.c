@@ -2,25 +2,41 @@
 /* start_action = trap: the routes of a child lead to the inner device before there is a session,
  * and the first packet that comes there asks for one. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
 
 #define TRAP_PAUSE_NS NANOS_PER_SEC /* between two wishes of one trap */
 
-static bool is_trap(const struct ike_conn *conn, const struct ike_child_policy *child)
+static struct trap_choice *choice_of(const struct engine *e, const char *conn, const char *child)
 {
-    return child->start_action == IKE_START_TRAP && conn->n_remote_addrs > 0 &&
-           child->remote_ts.fixed.n > 0;
+    for (size_t i = 0; i < e->n_choices; i++)
+        if (strcmp(e->choices[i].conn, conn) == 0 && strcmp(e->choices[i].child, child) == 0)
+            return &e->choices[i];
+    return NULL;
 }
 
-bool engine_conn_kept(const struct ike_conn *conn, const char *child)
+static bool can_trap(const struct ike_conn *conn, const struct ike_child_policy *child)
+{
+    return conn->n_remote_addrs > 0 && child->remote_ts.fixed.n > 0;
+}
+
+bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
+                    const struct ike_child_policy *child)
+{
+    const struct trap_choice *choice = choice_of(e, conn->name, child->name);
+    bool on = choice != NULL ? choice->on : child->start_action == IKE_START_TRAP;
+    return on && can_trap(conn, child);
+}
+
+bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child)
 {
     for (uint8_t i = 0; i < conn->n_children; i++) {
         const struct ike_child_policy *policy = &conn->children[i];
         if ((child == NULL || strcmp(policy->name, child) == 0) &&
             (policy->dpd_action == IKE_DPD_RESTART ||
-             (policy->dpd_action == IKE_DPD_TRAP && !is_trap(conn, policy))))
+             (policy->dpd_action == IKE_DPD_TRAP && !engine_is_trap(e, conn, policy))))
             return true;
     }
     return false;
@@ -37,18 +53,73 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                                      .config = held == NULL ? &none : held->config,
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap lives from packets that come to the device */
-    if (wanted.block || is_trap(conn, child))
+    if (wanted.block || engine_is_trap(e, conn, child))
         host_hold(e->host, &wanted);
 }
 
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
-    if (!is_trap(conn, child))
+    if (!engine_is_trap(e, conn, child))
         return false;
     engine_hold(e, conn, child, NULL);
     esp_plane_acquire(e->plane, true);
     return true;
+}
+
+static bool child_is_up(struct engine *e, const struct ike_conn *conn, const char *name)
+{
+    struct ike_child_info child = {0};
+    struct ike_session_info session;
+    while (ike_child_next(e->ike, child.id, &child))
+        if (strcmp(child.policy->name, name) == 0 &&
+            ike_session_get(e->ike, child.session, &session) &&
+            strcmp(session.conn->name, conn->name) == 0)
+            return true;
+    return false;
+}
+
+static bool choose(struct engine *e, const char *conn, const char *child, bool on)
+{
+    struct trap_choice *choice = choice_of(e, conn, child);
+    if (choice == NULL) {
+        struct trap_choice *choices =
+            reallocarray(e->choices, e->n_choices + 1, sizeof(choices[0]));
+        if (choices == NULL)
+            return false;
+        e->choices = choices;
+        choice = &choices[e->n_choices++];
+        (void)snprintf(choice->conn, sizeof(choice->conn), "%s", conn);
+        (void)snprintf(choice->child, sizeof(choice->child), "%s", child);
+    }
+    choice->on = on;
+    return true;
+}
+
+bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
+                         const struct ike_child_policy *child)
+{
+    return can_trap(conn, child) && choose(e, conn->name, child->name, true) &&
+           (engine_is_held(e, conn->name, child->name) || engine_trap_set(e, conn, child));
+}
+
+/* What a session or a wish still needs stays until that ends. */
+bool engine_trap_uninstall(struct engine *e, const struct ike_conn *conn,
+                           const struct ike_child_policy *child)
+{
+    if (!engine_is_trap(e, conn, child) || !choose(e, conn->name, child->name, false))
+        return false;
+    if (!child_is_up(e, conn, child->name) && !engine_conn_connecting(e, conn->name))
+        host_release(e->host, conn->name, child->name);
+    engine_traps_renew(e);
+    return true;
+}
+
+void engine_traps_unload(struct engine *e, const char *conn)
+{
+    for (size_t i = e->n_choices; i-- > 0;)
+        if (strcmp(e->choices[i].conn, conn) == 0)
+            e->choices[i] = e->choices[--e->n_choices];
 }
 
 bool engine_is_held(const struct engine *e, const char *conn, const char *child)
@@ -66,7 +137,7 @@ void engine_traps_renew(struct engine *e)
     bool any = false;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         for (uint8_t c = 0; c < conn->n_children; c++)
-            if (is_trap(conn, &conn->children[c])) {
+            if (engine_is_trap(e, conn, &conn->children[c])) {
                 any = true;
                 if (!engine_is_held(e, conn->name, conn->children[c].name))
                     (void)engine_trap_set(e, conn, &conn->children[c]);
@@ -80,7 +151,7 @@ void engine_traps_forget(struct engine *e, const struct ike_conn *conn)
     for (size_t i = 0; host_hold_at(e->host, i, &held_conn, &held_child); i++) {
         bool trap = strcmp(held_conn, conn->name) != 0;
         for (uint8_t c = 0; !trap && c < conn->n_children; c++)
-            trap = is_trap(conn, &conn->children[c]) &&
+            trap = engine_is_trap(e, conn, &conn->children[c]) &&
                    strcmp(conn->children[c].name, held_child) == 0;
         if (!trap)
             host_release(e->host, conn->name, held_child);
@@ -98,18 +169,6 @@ static bool takes(const struct ike_ts_list *list, const struct address *address,
             (whole || (port >= ts->start_port && port <= ts->end_port)))
             return true;
     }
-    return false;
-}
-
-static bool child_is_up(struct engine *e, const struct ike_conn *conn, const char *name)
-{
-    struct ike_child_info child = {0};
-    struct ike_session_info session;
-    while (ike_child_next(e->ike, child.id, &child))
-        if (strcmp(child.policy->name, name) == 0 &&
-            ike_session_get(e->ike, child.session, &session) &&
-            strcmp(session.conn->name, conn->name) == 0)
-            return true;
     return false;
 }
 
@@ -147,7 +206,7 @@ static void trap_connect(struct engine *e, struct ike_conn *conn,
         .child = child->name,
         .packet = {wanted->src, wanted->dst, wanted->src_port, wanted->dst_port, wanted->protocol},
         .tag = engine_number(e),
-        .keep = engine_conn_kept(conn, child->name),
+        .keep = engine_conn_kept(e, conn, child->name),
     };
     int error = engine_connect(e, &wish);
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
@@ -161,7 +220,7 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
         for (uint8_t c = 0; c < conn->n_children; c++) {
             const struct ike_child_policy *child = &conn->children[c];
             /* with a dynamic local selector the inner address is not known yet */
-            if (is_trap(conn, child) &&
+            if (engine_is_trap(e, conn, child) &&
                 takes(&child->remote_ts.fixed, &wanted->dst, wanted->dst_port, wanted->protocol) &&
                 (child->local_ts.n_dynamic > 0 ||
                  takes(&child->local_ts.fixed, &wanted->src, wanted->src_port, wanted->protocol))) {

@@ -103,6 +103,11 @@ void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
     ask(host, &request, id);
 }
 
+void host_shunt(struct host *host, const struct priv_request *request)
+{
+    ask(host, request, 0);
+}
+
 uint64_t host_asked(const struct host *host)
 {
     return requests_asked(host->requests);
@@ -459,6 +464,10 @@ static void answer_take(struct host *host, const struct request_answer *answer)
 {
     char text[ADDRESS_TEXT_MAX];
     const struct priv_request *r = &answer->request;
+    if ((r->kind == PRIV_SHUNT_ADD || r->kind == PRIV_SHUNT_REMOVE) && answer->error != 0)
+        log_line(LOG_LEVEL_ERROR, "event=shunt-failed remote=%s/%u error=%s",
+                 address_print(&r->address, text), (unsigned)r->prefix_len,
+                 error_text(answer->error));
     for (int kind = CLAIM_ADDRESS; kind <= CLAIM_BLOCK; kind++)
         for (int add = 0; add <= 1; add++) {
             if (r->kind != claim_requests[kind][add])

@@ -9,7 +9,7 @@
  * work. Nothing here waits for it: host_answer() pulls what has become of the requests.
  */
 
-#include "ike/ike.h"
+#include "daemon/common/channel.h"
 
 struct host;
 
@@ -40,6 +40,9 @@ void host_ready(struct host *host);
 void host_mtu(struct host *host, uint16_t mtu);
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
                        const struct endpoint *local);
+
+/* host_shunt - PRIV_SHUNT_ADD, PRIV_SHUNT_REMOVE or PRIV_SHUNTS_ALL. */
+void host_shunt(struct host *host, const struct priv_request *request);
 
 /* host_addresses - our inner addresses of a session; once more is no change. */
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);

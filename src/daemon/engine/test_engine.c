@@ -320,17 +320,46 @@ static struct engine_child_traffic op_path_traffic(void *engine, ike_session_id 
                                 : (struct engine_child_traffic){0};
 }
 
-/* the children with start_action = trap, of the first connection */
-static bool op_trap_at(void *engine, size_t index, const struct ike_conn **ret_conn,
-                       const struct ike_child_policy **ret_child)
+static bool op_is_trap(void *engine, const struct ike_conn *conn,
+                       const struct ike_child_policy *child)
+{
+    (void)engine;
+    (void)conn;
+    return child->start_action == IKE_START_TRAP;
+}
+
+/* all pass and drop policies of the first connection */
+static bool op_shunt_at(void *engine, size_t index, const char **ret_conn,
+                        const struct ike_child_policy **ret_child)
 {
     const struct test_engine *t = engine;
-    *ret_conn = ike_conn_at(t->ike, 0);
-    if (*ret_conn == NULL || index >= (*ret_conn)->n_children)
+    const struct ike_conn *conn = ike_conn_at(t->ike, 0);
+    if (conn == NULL || index >= conn->n_shunts)
         return false;
-    const struct ike_child_policy *child = &(*ret_conn)->children[index];
-    *ret_child = child->start_action == IKE_START_TRAP ? child : NULL;
+    *ret_conn = conn->name;
+    *ret_child = &conn->children[conn->n_children + index];
     return true;
+}
+
+static int policy_change(struct test_engine *t, const char *conn, const char *child)
+{
+    note(t->conn, conn);
+    note(t->child, child);
+    return strcmp(child, "net") == 0    ? 0
+           : strcmp(child, "many") == 0 ? ERR_FULL
+           : strcmp(child, "none") == 0 ? ERR_INVALID
+           : strcmp(child, "any") == 0  ? ERR_WRONG_STATE
+                                        : ERR_NOT_FOUND;
+}
+
+static int op_install(void *engine, const char *conn, const char *child)
+{
+    return policy_change(engine, conn, child);
+}
+
+static int op_uninstall(void *engine, const char *conn, const char *child)
+{
+    return policy_change(engine, conn, child);
 }
 
 static bool op_lane(void *engine, ike_child_id child, struct esp_plane_lane *ret)

@@ -89,6 +89,17 @@ static enum priv_reason route_reason(struct permission *permission, const struct
         host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len));
 }
 
+/* pass_reason - a drop policy opens nothing. */
+static enum priv_reason pass_reason(const struct permission *permission,
+                                    const struct priv_request *r)
+{
+    return r->policy.action == PRIV_DROP ||
+                   permits_pass(&permission->now, &r->address, r->prefix_len) ||
+                   permits_pass(&permission->next, &r->address, r->prefix_len)
+               ? PRIV_REASON_NONE
+               : PRIV_REASON_FILES;
+}
+
 static enum priv_reason link_reason(const struct permission *permission, uint32_t interface)
 {
     char name[IF_NAMESIZE];
@@ -107,7 +118,10 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
         return address_reason(permission, &r->address, facts_get(permission, netlink, tun_index));
     case PRIV_ROUTE_ADD:
     case PRIV_BLOCK_ADD: return route_reason(permission, r, netlink, tun_index);
+    case PRIV_SHUNT_ADD: return pass_reason(permission, r);
     case PRIV_PATH_SOCKETS: return link_reason(permission, r->interface);
+    case PRIV_SHUNT_REMOVE:
+    case PRIV_SHUNTS_ALL:
     case PRIV_ADDRESS_REMOVE:
     case PRIV_ROUTE_REMOVE:
     case PRIV_BLOCK_REMOVE:

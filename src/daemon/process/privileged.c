@@ -17,19 +17,25 @@
 #define ADDRESSES_MAX 256
 #define ROUTES_MAX    32768
 #define BLOCKS_MAX    32768
+#define SHUNTS_MAX    512
 #define METRIC        1024 /* of our routes, in a table where there are no others */
 #define METRIC_FIRST  512
+#define RULE_PASS     (RULE_PRIORITY - 2)
+#define RULE_LANDING  (RULE_PRIORITY + 1)
 #define METRIC_BLOCK  0xffff0000u /* counts only while there is no route to the device */
 
-enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, N_ENTRY_KINDS };
-static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX};
+enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, ENTRY_SHUNT, N_ENTRY_KINDS };
+static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX,
+                                                    SHUNTS_MAX};
 
-/* struct entry - an address, route or block that the kernel has from us. */
+/* struct entry - an address, route, block or shunt that the kernel has from us. */
 struct entry {
     struct entry_key {
         uint8_t kind, prefix_len, first;
         struct address address;
+        struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
+    bool stale; /* of an engine before this one; it holds until PRIV_SHUNTS_ALL */
     UT_hash_handle hh;
 };
 
@@ -54,6 +60,8 @@ static int family_rules_change(struct privileged *p, enum netlink_change change,
     gid_t gid;
     sandbox_user_find(process_user(PROCESS_RESOLVER), &uid, &gid);
     int error = netlink_rule_user(p->netlink, change, family, uid, RULE_PRIORITY - 1);
+    if (error == 0)
+        error = netlink_rule_landing(p->netlink, change, family, RULE_LANDING);
     return error != 0 ? error
                       : netlink_rule(p->netlink, change, family, ROUTE_TABLE, RULE_PRIORITY);
 }
@@ -98,6 +106,28 @@ static void entry_drop(struct privileged *p, struct entry *entry)
     p->filter_old = true;
 }
 
+/* shunt_run - a pass policy is a routing rule. The packet filter takes the rest of it from the list;
+ * without one a drop policy cannot be. */
+static int shunt_run(struct privileged *p, enum netlink_change change, const struct entry_key *key)
+{
+    const struct priv_policy *policy = &key->policy;
+    const struct netlink_pass pass = {.local = policy->local,
+                                      .remote = key->address,
+                                      .local_len = policy->local_len,
+                                      .remote_len = key->prefix_len,
+                                      .protocol = policy->protocol,
+                                      .local_ports = {policy->local_start, policy->local_end},
+                                      .remote_ports = {policy->remote_start, policy->remote_end},
+                                      .priority = RULE_PASS,
+                                      .landing = RULE_LANDING};
+    if (policy->action == PRIV_PASS)
+        return netlink_rule_pass(p->netlink, change, &pass);
+    if (change == NETLINK_DELETE || p->filter != NULL)
+        return 0;
+    errno = EOPNOTSUPP;
+    return ERR_SYSTEM;
+}
+
 /* entry_run - tells the kernel; `source` matters to routes only. */
 static int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
                      const struct address *source)
@@ -110,6 +140,8 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
                                   .source = *source};
     if (key->kind == ENTRY_ADDRESS)
         return netlink_address(p->netlink, change, p->index, &key->address);
+    if (key->kind == ENTRY_SHUNT)
+        return shunt_run(p, change, key);
     if (key->kind == ENTRY_ROUTE)
         return netlink_route(p->netlink, change, &route);
     route.metric = METRIC_BLOCK;
@@ -118,12 +150,16 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
 
 static struct entry_key entry_key_of(const struct priv_request *r, enum entry_kind kind)
 {
-    bool address = kind == ENTRY_ADDRESS;
-    return (struct entry_key){.kind = (uint8_t)kind,
-                              .prefix_len =
-                                  address ? (uint8_t)(address_len(&r->address) * 8) : r->prefix_len,
-                              .first = kind == ENTRY_ROUTE ? r->first : 0,
-                              .address = r->address};
+    struct entry_key key;
+    memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
+    key.kind = (uint8_t)kind;
+    key.prefix_len =
+        kind == ENTRY_ADDRESS ? (uint8_t)(address_len(&r->address) * 8) : r->prefix_len;
+    key.first = kind == ENTRY_ROUTE ? r->first : 0;
+    key.address = r->address;
+    if (kind == ENTRY_SHUNT)
+        key.policy = r->policy;
+    return key;
 }
 
 static int entry_change(struct privileged *p, const struct priv_request *r, enum entry_kind kind,
@@ -139,7 +175,32 @@ static int entry_change(struct privileged *p, const struct priv_request *r, enum
     error = entry_run(p, add ? NETLINK_ADD : NETLINK_DELETE, &key, &r->source);
     if (add ? error != 0 && !known : error == 0)
         entry_drop(p, entry_find(p, &key));
+    else if (add)
+        entry_find(p, &key)->stale = false;
     return error;
+}
+
+/* shunts_settle - those of an engine before this one that it did not ask for again. */
+static int shunts_settle(struct privileged *p)
+{
+    struct entry *entry, *next;
+    int failure = 0;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        if (!entry->stale)
+            continue;
+        int error = entry_run(p, NETLINK_DELETE, &entry->key, &(struct address){0});
+        failure = error != 0 ? error : failure;
+        entry_drop(p, entry);
+    }
+    return failure;
+}
+
+static void shunts_age(struct privileged *p)
+{
+    struct entry *entry, *next;
+    HASH_ITER(hh, p->entries, entry, next)
+    entry->stale = entry->key.kind == ENTRY_SHUNT;
 }
 
 /* entries_remove - of one kind, from the kernel and from our list. */
@@ -185,6 +246,22 @@ static int blocks_inherit(struct privileged *p)
  * network. Two halves are a default route as well. */
 #define PROTECTED_LEAST 2
 
+static struct packet_filter_shunt filter_shunt(const struct entry_key *key)
+{
+    const struct priv_policy *policy = &key->policy;
+    struct packet_filter_shunt shunt = {
+        .rank = policy->rank,
+        .pass = policy->action == PRIV_PASS,
+        .protocol = policy->protocol,
+        .local_ports = {policy->local_start, policy->local_end},
+        .remote_ports = {policy->remote_start, policy->remote_end},
+        .local = {policy->local, policy->local_len},
+        .remote = {key->address, key->prefix_len},
+    };
+    memcpy(shunt.device, policy->device, sizeof(shunt.device));
+    return shunt;
+}
+
 /* lists_fill - routes and blocks of the same prefix make one element: the filter sees to that. */
 static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
 {
@@ -194,6 +271,8 @@ static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
         const struct packet_filter_prefix prefix = {entry->key.address, entry->key.prefix_len};
         if (entry->key.kind == ENTRY_ADDRESS)
             lists->inner[lists->n_inner++] = prefix;
+        else if (entry->key.kind == ENTRY_SHUNT)
+            lists->shunts[lists->n_shunts++] = filter_shunt(&entry->key);
         else if (prefix.prefix_len >= PROTECTED_LEAST)
             lists->protected[lists->n_protected++] = prefix;
     }
@@ -205,13 +284,15 @@ static int filter_set(struct privileged *p)
     struct packet_filter_lists lists = {0};
     lists.inner = calloc(n, sizeof(lists.inner[0]));
     lists.protected = calloc(n, sizeof(lists.protected[0]));
+    lists.shunts = calloc((size_t)p->n[ENTRY_SHUNT] + 1, sizeof(lists.shunts[0]));
     int error = ERR_NO_MEMORY;
-    if (lists.inner != NULL && lists.protected != NULL) {
+    if (lists.inner != NULL && lists.protected != NULL && lists.shunts != NULL) {
         lists_fill(p, &lists);
         error = packet_filter_set(p->filter, &lists);
     }
     free(lists.inner);
     free(lists.protected);
+    free(lists.shunts);
     return error;
 }
 
@@ -262,6 +343,10 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
         log_line(LOG_LEVEL_WARNING, "event=dummy-address-refused reason=\"%s\"", strerror(errno));
     if (error == 0)
         error = blocks_inherit(p);
+    if (error == 0)
+        error = netlink_rules_flush(p->netlink, ADDRESS_V4, RULE_PASS);
+    if (error == 0)
+        error = netlink_rules_flush(p->netlink, ADDRESS_V6, RULE_PASS);
     if (error != 0 || rules_change(p, NETLINK_ADD) != 0) {
         privileged_free(p, true);
         return ERR_SYSTEM;
@@ -275,6 +360,7 @@ void privileged_reset(struct privileged *p)
 {
     entries_remove(p, ENTRY_ROUTE); /* before the addresses that some of them prefer */
     entries_remove(p, ENTRY_ADDRESS);
+    shunts_age(p);
     privileged_settle(p);
 }
 
@@ -282,12 +368,13 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
 {
     if (p == NULL)
         return NULL;
-    bool keep = keep_blocks && p->n[ENTRY_BLOCK] > 0;
+    bool keep = keep_blocks && (p->n[ENTRY_BLOCK] > 0 || p->n[ENTRY_SHUNT] > 0);
     if (p->netlink != NULL && !keep) {
         /* addresses and routes go with the device */
         if (rules_change(p, NETLINK_DELETE) != 0)
             log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
         entries_remove(p, ENTRY_BLOCK);
+        entries_remove(p, ENTRY_SHUNT);
     }
     p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
@@ -372,6 +459,11 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_BLOCK_REMOVE:
         ret->error = entry_change(p, r, ENTRY_BLOCK, r->kind == PRIV_BLOCK_ADD);
         break;
+    case PRIV_SHUNT_ADD:
+    case PRIV_SHUNT_REMOVE:
+        ret->error = entry_change(p, r, ENTRY_SHUNT, r->kind == PRIV_SHUNT_ADD);
+        break;
+    case PRIV_SHUNTS_ALL: ret->error = shunts_settle(p); break;
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;

@@ -23,7 +23,8 @@ bool privileged_filters(const struct privileged *privileged);
 /* privileged_settle - after a batch of requests: brings the packet filter into line with them. */
 void privileged_settle(struct privileged *privileged);
 
-/* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. */
+/* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. So do its
+ * shunts until the next engine has said which ones it has. */
 void privileged_reset(struct privileged *privileged);
 
 /* privileged_free - removes all that was added; with `keep_blocks` the blocks and the rules that

@@ -207,6 +207,103 @@ static void test_blocks_stay(void **state)
     assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
 }
 
+static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, const char *remote,
+                                    uint8_t len, const char *device)
+{
+    struct priv_request request = {.kind = kind, .prefix_len = len};
+    struct priv_answer answer;
+    assert_true(address_parse(remote, &request.address));
+    request.policy = (struct priv_policy){.rank = 5,
+                                          .local_end = UINT16_MAX,
+                                          .remote_start = 22,
+                                          .remote_end = 22,
+                                          .protocol = 6,
+                                          .action = (uint8_t)action};
+    request.policy.local.family = request.address.family;
+    (void)snprintf(request.policy.device, sizeof(request.policy.device), "%s", device);
+    privileged_answer(privileged, &request, &answer, NULL);
+    privileged_settle(privileged);
+    return answer;
+}
+
+/* A pass policy opens what the files name and no more; a drop policy opens nothing. */
+static void test_shunts_permitted(void **state)
+{
+    (void)state;
+    struct permits *permits = &privileged_permission(privileged)->now;
+    permits->all = false;
+    permit(permits, PERMIT_ROUTE, "0.0.0.0/0");
+    permit(permits, PERMIT_PASS, "192.0.2.0/24");
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.128", 25, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 23, "").error, ERR_DENIED);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.0.0", 16, "").error, ERR_DENIED);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "0.0.0.0", 0, "").error, ERR_DENIED);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.0.0", 16, "").error, 0);
+}
+
+#define RULES  "ip rule; ip -6 rule"
+#define FILTER "nft list table inet ikat"
+
+/* A pass policy is a routing rule and an exception in the packet filter, a drop policy lines of the
+ * packet filter. Those of an engine that ended hold until the next one has said what it has. */
+static void test_shunts(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "2001:db8::", 32, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "198.51.100.0", 24, "eth7").error, 0);
+    assert_true(kernel_says(RULES, "to 192.0.2.0/24 ipproto tcp dport 22 goto 221"));
+    assert_true(kernel_says(RULES, "to 2001:db8::/32 ipproto tcp dport 22 goto 221"));
+    assert_false(kernel_says(RULES, "198.51.100.0"));
+    assert_true(kernel_says(FILTER, "oifname \"eth7\" ip daddr 198.51.100.0/24 tcp dport"));
+    assert_true(kernel_says(FILTER, "iifname \"eth7\" ip saddr 198.51.100.0/24 tcp sport"));
+    privileged_reset(privileged);
+    assert_true(kernel_says(RULES, "to 192.0.2.0/24"));
+    assert_true(kernel_says(FILTER, "198.51.100.0/24"));
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_int_equal(ask(PRIV_SHUNTS_ALL, NULL, 0, 0).error, 0);
+    privileged_settle(privileged);
+    assert_true(kernel_says(RULES, "to 192.0.2.0/24"));
+    assert_false(kernel_says(RULES, "2001:db8::"));
+    assert_false(kernel_says(FILTER, "198.51.100.0/24"));
+    assert_int_equal(ask_shunt(PRIV_SHUNT_REMOVE, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_REMOVE, PRIV_PASS, "192.0.2.0", 24, "").error,
+                     ERR_NOT_FOUND);
+    assert_false(kernel_says(RULES, "192.0.2.0"));
+}
+
+/* What a killed daemon left is gone when the next one starts: a pass policy must not outlive it. */
+static void test_shunts_of_the_dead(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    privileged = privileged_free(privileged, true);
+    assert_true(kernel_says(RULES, "to 192.0.2.0/24"));
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+    assert_false(kernel_says(RULES, "192.0.2.0/24"));
+    privileged = privileged_free(privileged, false);
+    assert_false(kernel_says(RULES, "221:"));
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+}
+
+static void test_shunts_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.1", 24, "").error, ERR_INVALID);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 33, "").error, ERR_INVALID);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, 3, "192.0.2.0", 24, "").error, ERR_INVALID);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, 0, "192.0.2.0", 24, "").error, ERR_INVALID);
+    /* a name is no way into the text of the packet filter */
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.2.0", 24, "a\" accept").error,
+                     ERR_INVALID);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.2.0", 24, "a b").error,
+                     ERR_INVALID);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "eth0").error,
+                     ERR_INVALID);
+}
+
 /* An engine that only ever adds cannot fill the kernel. */
 static void test_bounded(void **state)
 {
@@ -326,6 +423,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
         cmocka_unit_test_setup_teardown(test_permits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_facts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shunts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shunts_of_the_dead, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shunts_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shunts_permitted, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
         access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {

@@ -394,25 +394,38 @@ static void list_paths(struct vici_client *client, const struct tree *m)
     respond_empty(client);
 }
 
-/* list_policies - shunts there are none of: `pass` and `drop` alone get an empty list. */
+static void put_policy(struct vici_client *client, const struct tree *m, const char *conn,
+                       const struct ike_child_policy *child)
+{
+    const char *ike = tree_text(m, "ike"), *name = tree_text(m, "child");
+    struct vici_writer w;
+    if ((ike != NULL && strcmp(ike, conn) != 0) ||
+        (name != NULL && strcmp(name, child->name) != 0) ||
+        !vici_client_registered(client, VICI_EV_LIST_POLICY))
+        return;
+    vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_POLICY));
+    vici_status_policy(&w, conn, child);
+    answer(client, &w);
+}
+
+/* list_policies - of the kinds that are named; all of them if none is. */
 static void list_policies(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
-    const char *ike = tree_text(m, "ike"), *name = tree_text(m, "child");
-    bool shunts = tree_get(m, "pass") != NULL || tree_get(m, "drop") != NULL;
-    bool wanted = tree_get(m, "trap") != NULL || !shunts;
+    bool trap = tree_get(m, "trap") != NULL, pass = tree_get(m, "pass") != NULL;
+    bool drop = tree_get(m, "drop") != NULL;
     const struct ike_conn *conn;
     const struct ike_child_policy *child;
-    for (size_t i = 0; wanted && ops->trap_at(ops->engine, i, &conn, &child); i++) {
-        struct vici_writer w;
-        if (child == NULL || !vici_client_registered(client, VICI_EV_LIST_POLICY) ||
-            (ike != NULL && strcmp(ike, conn->name) != 0) ||
-            (name != NULL && strcmp(name, child->name) != 0))
-            continue;
-        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_POLICY));
-        vici_status_policy(&w, conn, child);
-        answer(client, &w);
-    }
+    const char *name;
+    if (!trap && !pass && !drop)
+        trap = pass = drop = true;
+    for (size_t i = 0; trap && (conn = ike_conn_at(ops->ike(ops->engine), i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++)
+            if (ops->is_trap(ops->engine, conn, &conn->children[c]))
+                put_policy(client, m, conn->name, &conn->children[c]);
+    for (size_t i = 0; (pass || drop) && ops->shunt_at(ops->engine, i, &name, &child); i++)
+        if (child->mode == IKE_MODE_PASS ? pass : drop)
+            put_policy(client, m, name, child);
     respond_empty(client);
 }
 
@@ -500,6 +513,40 @@ static void initiate(struct vici_client *client, const struct tree *m)
     vici_finish(client, err, err == ERR_NOT_FOUND ? why : NULL);
 }
 
+/* policy_change - install and uninstall. */
+static void policy_change(struct vici_client *client, const struct tree *m, bool on)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *child = tree_text(m, "child"), *conn = tree_text(m, "ike");
+    const char *why = NULL;
+    if (child == NULL) {
+        vici_fail(client, "missing configuration name: child");
+        return;
+    }
+    int err =
+        on ? ops->install(ops->engine, conn, child) : ops->uninstall(ops->engine, conn, child);
+    if (err == ERR_NOT_FOUND)
+        why = on ? "no loaded connection has this child" : "no policy of this child is installed";
+    else if (err == ERR_WRONG_STATE)
+        why = "a trap needs a remote address and fixed remote selectors; mode = drop needs a host "
+              "with nftables";
+    else if (err == ERR_INVALID)
+        why = "no packet matches its local and a remote selector";
+    else if (err == ERR_FULL)
+        why = "its selectors are more than 64 pairs of prefixes";
+    vici_finish(client, err, why);
+}
+
+static void install(struct vici_client *client, const struct tree *m)
+{
+    policy_change(client, m, true);
+}
+
+static void uninstall(struct vici_client *client, const struct tree *m)
+{
+    policy_change(client, m, false);
+}
+
 static struct engine_filter filter_of(const struct tree *m)
 {
     return (struct engine_filter){
@@ -583,8 +630,8 @@ static const struct command {
     {"get-algorithms", get_algorithms},
     {"get-counters", no_such_thing},
     {"reset-counters", no_such_thing},
-    {"install", no_such_thing},
-    {"uninstall", no_such_thing},
+    {"install", install},
+    {"uninstall", uninstall},
     {"redirect", no_such_thing},
     {"load-cert", vici_load_cert},
     {"load-key", vici_load_key},

@@ -77,6 +77,16 @@ static const char *child_life_name(enum ike_child_life life)
     return "?";
 }
 
+static const char *mode_name(enum ike_child_mode mode)
+{
+    switch (mode) {
+    case IKE_MODE_TUNNEL: return "TUNNEL";
+    case IKE_MODE_PASS: return "PASS";
+    case IKE_MODE_DROP: return "DROP";
+    }
+    return "?";
+}
+
 static const char *origin_name(enum ike_origin origin)
 {
     switch (origin) {
@@ -328,10 +338,10 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
     put_auth(w, "local-1", &conn->local[0]);
     put_auth(w, "remote-1", &conn->remote[0]);
     vici_section(w, "children");
-    for (uint8_t i = 0; i < conn->n_children; i++) {
+    for (uint8_t i = 0; i < conn->n_children + conn->n_shunts; i++) {
         const struct ike_child_policy *child = &conn->children[i];
         vici_section(w, child->name);
-        vici_put(w, "mode", "TUNNEL");
+        vici_put(w, "mode", "%s", mode_name(child->mode));
         vici_put(w, "rekey_time", "%lld", seconds(child->lifetime.rekey_ns));
         vici_put(w, "rekey_bytes", "%" PRIu64, child->lifetime.rekey_bytes);
         vici_put(w, "rekey_packets", "%" PRIu64, child->lifetime.rekey_packets);
@@ -346,15 +356,15 @@ void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
     vici_section_end(w);
 }
 
-void vici_status_policy(struct vici_writer *w, const struct ike_conn *conn,
+void vici_status_policy(struct vici_writer *w, const char *conn,
                         const struct ike_child_policy *child)
 {
     char name[2 * LIMIT_NAME];
-    (void)snprintf(name, sizeof(name), "%s/%s", conn->name, child->name);
+    (void)snprintf(name, sizeof(name), "%s/%s", conn, child->name);
     vici_section(w, name);
     vici_put(w, "child", "%s", child->name);
-    vici_put(w, "ike", "%s", conn->name);
-    vici_put(w, "mode", "TUNNEL");
+    vici_put(w, "ike", "%s", conn);
+    vici_put(w, "mode", "%s", mode_name(child->mode));
     put_policy_ts(w, "local-ts", &child->local_ts);
     put_policy_ts(w, "remote-ts", &child->remote_ts);
     vici_section_end(w);

@@ -12,7 +12,7 @@ void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
                     const struct ike_sa_info *sa, ike_child_id child);
 void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn);
 /* vici_status_policy - the body of list-policy. */
-void vici_status_policy(struct vici_writer *w, const struct ike_conn *conn,
+void vici_status_policy(struct vici_writer *w, const char *conn,
                         const struct ike_child_policy *child);
 
 /* vici_status_algorithms - the answer to get-algorithms. */

@@ -174,6 +174,10 @@ static void load_conn(struct world *w, const char *name, const char *key, const 
     vici_put(&writer, "start_action", "trap");
     vici_put(&writer, "remote_ts", "10.1.0.0/16[tcp/22]");
     vici_section_end(&writer);
+    vici_section(&writer, "lan");
+    vici_put(&writer, "mode", "pass");
+    vici_put(&writer, "remote_ts", "192.168.0.0/24");
+    vici_section_end(&writer);
     vici_section_end(&writer);
     vici_section_end(&writer);
     struct answer a = ask_writer(w, &writer);
@@ -272,7 +276,8 @@ static void connections(void **state)
 static void policies(void **state)
 {
     struct world *w = *state;
-    static const char *const none[] = {"drop=yes", "pass=yes", "ike=home", "child=net"};
+    static const char *const none[] = {"drop=yes", "pass=yes;child=net", "ike=home", "child=net",
+                                       "trap=yes;child=lan"};
     load_conn(w, "office", NULL, NULL);
     struct answer a = ask(w, "list-policies", "trap=yes"); /* not registered: no event */
     assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
@@ -294,6 +299,25 @@ static void policies(void **state)
     a = answer(w->fd);
     assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
     tree_free(a.message);
+    a = ask(w, "list-policies", "pass=yes");
+    assert_int_equal(a.frame.type, VICI_EVENT);
+    assert_string_equal(tree_text(tree_get(a.message, "office/lan"), "mode"), "PASS");
+    tree_free(a.message);
+    tree_free(answer(w->fd).message);
+}
+
+static void installing(void **state)
+{
+    struct world *w = *state;
+    expect(w, "install", "", "missing configuration name");
+    expect(w, "install", "child=net;ike=office", NULL);
+    assert_string_equal(w->engine.conn, "office");
+    expect(w, "uninstall", "child=net", NULL);
+    assert_string_equal(w->engine.conn, "");
+    expect(w, "install", "child=many", "more than 64");
+    expect(w, "install", "child=any", "needs");
+    expect(w, "install", "child=x", "no loaded connection has this child");
+    expect(w, "uninstall", "child=x", "no policy of this child is installed");
 }
 
 /* What stock clients ask for and ikat has not is refused in words. */
@@ -316,8 +340,7 @@ static void refusals(void **state)
         {"load-authority", "", "exactly one section"},
         {"unload-authority", "name=x", "no authority of that name"},
     };
-    static const char *const others[] = {"get-counters", "reset-counters", "install", "uninstall",
-                                         "redirect"};
+    static const char *const others[] = {"get-counters", "reset-counters", "redirect"};
     for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
         expect(w, credentials[i].command, credentials[i].elements, credentials[i].why);
     expect(w, "load-key", "type=any;data=x", NULL);
@@ -766,23 +789,12 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),
-        TEST(connections),
-        TEST(secrets),
-        TEST(pools),
-        TEST(policies),
-        TEST(refusals),
-        TEST(orders),
-        TEST(later),
-        TEST(vanishes),
-        TEST(fragments),
-        TEST(garbage),
-        TEST(slow_reader),
-        TEST(many_clients),
-        TEST(loader_comes_in),
-        TEST(load_at_once),
-        TEST(events),
-        TEST(ends_keep_their_subject),
+        TEST(about),        TEST(connections),  TEST(secrets),
+        TEST(pools),        TEST(policies),     TEST(installing),
+        TEST(refusals),     TEST(orders),       TEST(later),
+        TEST(vanishes),     TEST(fragments),    TEST(garbage),
+        TEST(slow_reader),  TEST(many_clients), TEST(loader_comes_in),
+        TEST(load_at_once), TEST(events),       TEST(ends_keep_their_subject),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

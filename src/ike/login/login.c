@@ -166,7 +166,9 @@ static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
 unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path)
 {
     unsigned local, remote;
-    if (!remote_matches(conn->local_addrs, conn->n_local_addrs, &path->local.address, &local) ||
+    bool shunts_only = conn->n_children == 0 && conn->n_shunts > 0; /* has no peer */
+    if (shunts_only ||
+        !remote_matches(conn->local_addrs, conn->n_local_addrs, &path->local.address, &local) ||
         !remote_matches(conn->remote_addrs, conn->n_remote_addrs, &path->remote.address, &remote))
         return 0;
     return 2 * remote + local;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/unit_test.h"
+#include "control/settings.h"
+#include "daemon/config/conn_build.h"
+
+static struct conn_credentials credentials;
+
+/* build - a connection whose `children` section has that text. */
+static int build(const char *children, struct ike_conn **ret_conn, struct build_error *error)
+{
+    char text[1024];
+    struct settings settings;
+    (void)snprintf(text, sizeof(text), "a {\nchildren {\n%s\n}\n}\n", children);
+    assert_int_equal(settings_parse("t.conf", span_text(text), NULL, &settings), 0);
+    int err = conn_build(settings.root->first, ret_conn, &credentials, error);
+    settings_done(&settings);
+    return err;
+}
+
+/* Pass and drop policies stand behind the children that have Child SAs, in the order of the file. */
+static void shunts(void **state)
+{
+    (void)state;
+    struct build_error error = {.text = ""};
+    struct ike_conn *conn = NULL;
+    static const char text[] = "p1 { mode = pass\n priority = 3 }\n t1 { }\n d1 { mode = drop\n "
+                               "interface = eth0 }\n t2 { }\n p2 { mode = pass }\n";
+    static const char *const names[] = {"t1", "t2", "p1", "d1", "p2"};
+    static const enum ike_child_mode modes[] = {IKE_MODE_TUNNEL, IKE_MODE_TUNNEL, IKE_MODE_PASS,
+                                                IKE_MODE_DROP, IKE_MODE_PASS};
+    assert_int_equal(build(text, &conn, &error), 0);
+    assert_int_equal(conn->n_children, 2);
+    assert_int_equal(conn->n_shunts, 3);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_string_equal(conn->children[i].name, names[i]);
+        assert_int_equal(conn->children[i].mode, modes[i]);
+    }
+    assert_int_equal(conn->children[2].priority, 3);
+    assert_string_equal(conn->children[3].interface, "eth0");
+    struct ike_conn *copy = ike_conn_copy(conn);
+    assert_true(ike_conn_same(conn, copy));
+    copy->children[4].priority = 9;
+    assert_false(ike_conn_same(conn, copy));
+    ike_conn_unref(copy);
+    ike_conn_unref(conn);
+}
+
+/* What neither routing rules nor the packet filter can tell apart is refused. */
+static void shunt_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *child;
+        bool good;
+    } table[] = {
+        {"mode = pass\n remote_ts = 10.0.0.0/8[tcp/22]", true},
+        {"mode = drop\n local_ts = ::/0[sctp/1-9], dynamic[icmp]", true},
+        {"mode = pass\n remote_ts = 10.0.0.0/8[/22]", false},
+        {"mode = pass\n remote_ts = 10.0.0.0/8[icmp/2048]", false},
+        {"mode = drop\n local_ts = dynamic[esp/7]", false},
+        {"mode = drop\n local_ts = 10.0.0.0/8[tcp/opaque]", false},
+        {"mode = pass\n interface = eth0", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[512];
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text), "n {\n%s\n }", table[i].child);
+        int err = build(text, &conn, &error);
+        ike_conn_unref(conn);
+        if (err != (table[i].good ? 0 : ERR_INVALID) ||
+            (err != 0 && strncmp(error.text, "t.conf:5: ", 10) != 0))
+            fail_msg("%s: %s", table[i].child, error.text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shunts),
+        cmocka_unit_test(shunt_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies without a Child SA: mode = pass and mode = drop (RFC 4301 section 4.4.1: BYPASS, DISCARD)."""
+import os
+import signal
+
+import pytest
+
+from lab.net import address
+from lab.run import Failed, run, wait
+from lab.settings import LAN, LAN6, end_user, gateway
+
+HOST, HOST6 = address("lan", "host"), address("lan", "host", 6)
+ROUTER, ROUTER6 = address("wlan", "wlan"), address("wlan", "wlan", 6)
+CORE = address("wlan-core", "core")
+WLAN, WLAN6 = "10.1.0.0/24", "fd01::/64"
+
+
+def shunt(mode, local="dynamic", remote="dynamic", **keys):
+    """A child without a Child SA, in force at once."""
+    return {"mode": mode, "start_action": "trap", "local_ts": local, "remote_ts": remote} | keys
+
+
+def shunts(**children):
+    """A connection that has nothing else, as strongSwan's users write it."""
+    return {"connections": {"shunts": {"children": children}}}
+
+
+def start(world, top=None, everything=True):
+    """A session with both families inside; `everything`: a full tunnel."""
+    lab = world.lab()
+    whole = "0.0.0.0/0, ::/0" if everything else f"{LAN}, {LAN6}"
+    gw = world.ikatd(lab, "gw", gateway({"pools": "inner, inner6"}, {"local_ts": whole}))
+    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0, ::"}, {"remote_ts": whole}, top=top))
+    eu.ikat("up", "home")
+    wait(lambda: ping(lab, "eu", HOST) and ping(lab, "eu", HOST6), "traffic")
+    return lab, gw, eu
+
+
+def ping(lab, host, target, *options):
+    """Whether an answer comes."""
+    return "1 received" in lab.run(host, "ping", "-c1", "-W1", *options, target, check=False)
+
+
+def heard(lab, host, what, act, hook="input"):
+    """How many packets of that kind a host takes in while `act` runs."""
+    lab.run(host, "nft", "-f", "-", input=f"table inet heard {{ chain in {{ type filter hook {hook} priority 300;\n"
+                                          f"{what} counter\n}}\n}}\n")
+    act()
+    words = lab.run(host, "nft", "list", "table", "inet", "heard").split()
+    lab.run(host, "nft", "delete", "table", "inet", "heard")
+    return sum(int(after) for before, after in zip(words, words[1:]) if before == "packets")
+
+
+def listed(eu, *kinds):
+    """What list-policies shows: {name: mode}."""
+    with eu.vici() as vici:
+        return {name: body["mode"] for event in vici.stream("list-policies", "list-policy", dict.fromkeys(kinds, "yes"))
+                for name, body in event.items()}
+
+
+def test_own_network_passes_beside_a_full_tunnel(world):
+    """The classical use: the Wi-Fi's network stays reachable, from its own address."""
+    lab, _, eu = start(world, shunts(lan=shunt("pass", remote=f"{WLAN}, {WLAN6}")))
+    for target, family in ((ROUTER, "ip"), (ROUTER6, "ip6")):
+        own = address("wlan", "eu", 6 if family == "ip6" else 4)
+        clear = f'iifname "in" {family} saddr {own} {family} daddr {target}'
+        assert heard(lab, "wlan", clear, lambda t=target: ping(lab, "eu", t)) > 0
+        assert ping(lab, "eu", target)
+    assert ping(lab, "eu", HOST) and ping(lab, "eu", HOST6)
+    assert listed(eu, "pass") == {"shunts/lan": "PASS"} and not listed(eu, "drop") and not listed(eu, "trap")
+    assert "shunts/lan, PASS" in eu.swanctl("--list-pols") and "lan: PASS" in eu.swanctl("--list-conns")
+    # taken away: the tunnel has those packets, too
+    eu.swanctl("--uninstall", "--child", "lan")
+    with pytest.raises(Failed):
+        eu.swanctl("--uninstall", "--child", "lan")
+    icmp = f'iifname "in" ip saddr {address("wlan", "eu")} meta l4proto icmp'
+    wait(lambda: heard(lab, "wlan", icmp, lambda: ping(lab, "eu", ROUTER)) == 0, "nothing leaves in the clear")
+    assert not listed(eu)
+    eu.swanctl("--install", "--child", "lan")
+    wait(lambda: heard(lab, "wlan", icmp, lambda: ping(lab, "eu", ROUTER)) > 0, "it passes again")
+    eu.stop()
+    rules = lab.run("eu", "ip", "rule") + lab.run("eu", "ip", "-6", "rule")
+    assert "goto" not in rules and "221:" not in rules
+
+
+def test_ports_select_what_passes(world):
+    """TCP to port 22 goes beside the tunnel, the rest through it."""
+    lab, *_ = start(world, shunts(ssh=shunt("pass", remote="0.0.0.0/0[tcp/22]")))
+
+    def clear(port):
+        what = f'iifname "in" ip saddr {address("wlan", "eu")} tcp dport {port}'
+        dial = f"timeout 1 bash -c '</dev/tcp/{HOST}/{port}'"
+        return heard(lab, "wlan", what, lambda: lab.run("eu", "bash", "-c", dial, check=False), hook="prerouting")
+    assert clear(22) > 0 and clear(23) == 0
+
+
+def test_inbound_exception_is_no_wider_than_it_says(world):
+    """Of a protected network one address may come in the clear; no other, and never to an inner address."""
+    lab, _, eu = start(world, shunts(one=shunt("pass", remote="10.20.0.77/32")), everything=False)
+    inner = next(a for a in eu.session()["config"]["addresses"] if ":" not in a)
+    own = address("wlan", "eu")
+    lab.run("wlan", "ip", "route", "add", inner, "via", own)
+    for fake, target, arrives in (("10.20.0.77", own, True), ("10.20.0.78", own, False), ("10.20.0.77", inner, False)):
+        lab.run("wlan", "ip", "addr", "replace", f"{fake}/32", "dev", "lo")
+        got = heard(lab, "eu", f'iifname "wlan0" ip saddr {fake} ip daddr {target}',
+                    lambda f=fake, t=target: ping(lab, "wlan", t, "-I", f))
+        assert (got > 0) == arrives, (fake, target)
+
+
+def test_drop_is_behind_tunnels_unless_it_says_otherwise(world):
+    """As with strongSwan: a drop policy takes what no tunnel takes; with a low priority it comes first."""
+    lab, _, eu = start(world, shunts(all=shunt("drop")), everything=False)
+    assert ping(lab, "eu", HOST) and ping(lab, "eu", HOST6)
+    assert not ping(lab, "eu", ROUTER) and not ping(lab, "eu", ROUTER6) and not ping(lab, "eu", CORE)
+    echo = 'iifname "wlan0" icmp type echo-request'
+    assert heard(lab, "eu", echo, lambda: ping(lab, "wlan", address("wlan", "eu"))) == 0
+    assert listed(eu) == {"shunts/all": "DROP"}
+    # IKE itself is not concerned, nor what carries the tunnel
+    eu.ikat("down", "home")
+    eu.ikat("up", "home")
+    wait(lambda: ping(lab, "eu", HOST), "traffic")
+    eu.load(end_user({"vips": "0.0.0.0, ::"}, {"remote_ts": f"{LAN}, {LAN6}"},
+                     top=shunts(one=shunt("drop", remote=HOST, priority="9"))))
+    wait(lambda: not ping(lab, "eu", HOST), "it comes before the tunnel")
+    assert ping(lab, "eu", HOST6) and ping(lab, "eu", ROUTER)
+
+
+def test_priority_of_a_tunnel_against_a_drop_policy(world):
+    """The lower number counts, inside the tunnel as well; an interface limits a drop policy."""
+    lab = world.lab()
+    drop = shunts(all=shunt("drop", priority="4"), wifi=shunt("drop", priority="3", remote=CORE, interface="wlan0"))
+    world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user(child={"priority": "2"}, top=drop))
+    eu.ikat("up", "home")
+    wait(lambda: ping(lab, "eu", HOST), "the tunnel comes first")
+    assert not ping(lab, "eu", ROUTER)
+    eu.load(end_user(child={"priority": "5"}, top=drop))
+    eu.ikat("down", "home")
+    eu.ikat("up", "home")
+    wait(lambda: not ping(lab, "eu", HOST), "the drop policy comes first")
+    eu.load(end_user(top=shunts(wifi=shunt("drop", interface="lte0"))))
+    wait(lambda: ping(lab, "eu", ROUTER), "the Wi-Fi is not concerned")
+    assert not ping(lab, "eu", address("lte", "lte"))
+
+
+def test_what_the_gateway_forwards(world):
+    """The network behind a Gateway may not reach the core; the Gateway itself may."""
+    lab = world.lab()
+    world.ikatd(lab, "gw", gateway(top=shunts(lan=shunt("drop", local=LAN, remote="192.0.2.254/32"))))
+    lab.run("core", "ip", "route", "add", LAN, "via", "192.0.2.1")
+    assert ping(lab, "gw", "192.0.2.254")
+    assert not ping(lab, "host", "192.0.2.254") and ping(lab, "host", address("wlan-core", "core"))
+
+
+def test_drop_holds_while_the_engine_is_away(world):
+    """A drop policy is the kernel's: it holds when the engine is killed, and its successor has it again."""
+    lab, _, eu = start(world, shunts(core=shunt("drop", remote=CORE), lan=shunt("pass", remote=WLAN)), everything=False)
+    assert not ping(lab, "eu", CORE)
+    engine = next(int(line.split()[0]) for line in run("ps", "-eo", "pid=,args=").splitlines()
+                  if "ikatd" in line and "engine" in line and int(line.split()[0]) in children(eu.process.pid))
+    before = eu.log().count("event=config-loaded")
+    os.kill(engine, signal.SIGKILL)
+    assert not ping(lab, "eu", CORE)
+    wait(lambda: eu.log().count("event=config-loaded") > before, "the next engine has its configuration", 30)
+    assert not ping(lab, "eu", CORE)
+    wait(lambda: listed(eu) == {"shunts/core": "DROP", "shunts/lan": "PASS"}, "they are in force")
+    rules = lab.run("eu", "ip", "rule")
+    assert rules.count("goto 221") == 1, rules
+
+
+def children(pid):
+    """All processes below one."""
+    pairs = [tuple(map(int, line.split())) for line in run("ps", "-eo", "pid=,ppid=").splitlines()]
+    found = {pid}
+    for _ in range(4):
+        found |= {child for child, parent in pairs if parent in found}
+    return found
+
+
+def test_connection_without_peer_takes_no_login(world):
+    """A connection that only has pass or drop policies is for no IKE peer."""
+    lab = world.lab()
+    world.ikatd(lab, "gw", {"connections": {"shunts": {"children": {"lan": shunt("pass", remote=LAN)}}}})
+    eu = world.ikatd(lab, "eu", end_user({"proposals": "default"}))
+    answer = eu.initiate("net")
+    assert answer["success"] == "no" and answer["errmsg"] == "no-proposal", answer
+
+
+@pytest.mark.parametrize("child, why", (
+    ({"mode": "pass", "remote_ts": "10.0.0.0/8[icmp/2048]"}, "ports are of tcp"),
+    ({"mode": "pass", "interface": "eth0"}, "mode = drop only"),
+    ({"mode": "drop", "interface": "a*b"}, "is not the name of an interface"),
+))
+def test_refused_in_words(world, child, why):
+    """What the kernel cannot tell apart is refused with its line."""
+    lab = world.lab()
+    eu = world.ikatd(lab, "eu", {})
+    with open(eu.config, "w", encoding="utf-8") as file:
+        keys = "".join(f"{key} = {value}\n" for key, value in child.items())
+        file.write("connections {\n a {\n children {\n n {\n" + keys + "}\n}\n}\n}\n")
+    eu.process.send_signal(signal.SIGHUP)
+    eu.wait_log(why)
