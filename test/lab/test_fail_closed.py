@@ -6,44 +6,11 @@ import signal
 import pytest
 
 from lab.daemons import Ikatd
-from lab.net import address
 from lab.run import wait
 from lab.settings import LAN, LAN6, end_user, gateway, merge, paths
+from lab.watch import HOST, PROTECTED, SERVERS, Watch, processes
 
-HOST = address("lan", "host")
-PROTECTED = {4: (LAN, HOST), 6: (LAN6, address("lan", "host", 6))}
 BOTH = f"{LAN}, {LAN6}"
-SERVERS = ("engine", "keyholder", "verifier", "eap", "aaa", "resolver")
-
-
-def processes(daemon):
-    """Its processes by name."""
-    found = {}
-    for pid in daemon.pids():
-        try:
-            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-                name = file.read().strip()
-        except FileNotFoundError:
-            continue
-        if name in SERVERS:
-            found[name] = pid
-    return found
-
-
-class Watch:
-    """Counts packets in the clear on the links of a host: nftables counts packets with a protected address."""
-
-    def __init__(self, lab, host, links=("wlan0", "lte0")):
-        self.lab, self.host = lab, host
-        names = ", ".join(f'"{link}"' for link in links)
-        rules = "".join(f"oifname {{ {names} }} {'ip' if family == 4 else 'ip6'} daddr {net} counter\n"
-                        for family, (net, _) in PROTECTED.items())
-        lab.run(host, "nft", "-f", "-", input=f"table inet watch {{ chain out {{ type filter hook postrouting priority 300;\n{rules}}}\n}}\n")
-
-    def count(self):
-        """Packets so far."""
-        text = self.lab.run(self.host, "nft", "list", "table", "inet", "watch")
-        return sum(int(word) for line in text.splitlines() for before, word in zip(line.split(), line.split()[1:]) if before == "packets")
 
 
 def settings(**conn):
