@@ -56,7 +56,6 @@ struct scale {
     uint32_t *asked; /* owned; next Message ID of each session's clone */
     unsigned asked_room;
     nanos busy_ns; /* processor time of the Gateway in the current operation */
-    struct ike_event event;
     struct ike_datagram datagram;
 };
 
@@ -149,8 +148,8 @@ static void pull(struct scale *scale, struct side *side)
     struct ike_command command;
     struct path_order order;
     struct path_news news;
-    while (ike_event(side->ike, &scale->event)) {
-        const struct ike_event *event = &scale->event;
+    const struct ike_event *event;
+    while ((event = ike_event(side->ike)) != NULL) {
         job(scale, side, event);
         if (event->kind == IKE_EV_SA_UP)
             side->sa = event->sa;

@@ -61,8 +61,11 @@
 #define LIMIT_SESSIONS_IDENTITY 16
 /* default of max_leases: one for each VPN of a session, twice */
 #define LIMIT_LEASES_IDENTITY 16
-#define LIMIT_INTENTS         16   /* intents queued on one IKE SA */
-#define LIMIT_EVENTS          4096 /* events waiting to be pulled */
+#define LIMIT_INTENTS         16 /* intents queued on one IKE SA */
+/* Events between two calls of ike_event, and those of the end of one session: 96 Child SAs with two each, 32 IKE SAs
+ * with 18 each. */
+#define LIMIT_EVENTS         4096
+#define LIMIT_EVENTS_SESSION 1024
 
 #define LIMIT_CERTREQ_IDS         64 /* key ids of a peer that we remember */
 #define LIMIT_EAP_PACKETS         120 /* EAP packets of one login; a chain of 64 KiB in parts of 1 KiB */

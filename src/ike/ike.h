@@ -10,7 +10,7 @@
  * traffic leaves.
  *
  *      ike_recv / ike_tick / ike_command / ike_complete
- *          while (ike_event(&ev))    act on it; jobs answer through ike_complete, at once or later
+ *          while (ev = ike_event())  act on it; jobs answer through ike_complete, at once or later
  *          while (ike_send(&out))    put it on the wire
  *          wait until ike_deadline() or the next input
  */
@@ -227,7 +227,7 @@ enum ike_event_kind {
     IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
                              IKE_EV_CHILD_SWITCH */
     /* orders */
-    IKE_EV_EAP_END,       /* eap.conversation is over early; its number is not used again */
+    IKE_EV_EAP_END, /* eap_end: the conversation is over early; its number is not used again */
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
     IKE_EV_CHILD_MOVE,    /* child, path, encap */
@@ -307,6 +307,11 @@ struct ike_eap_job {
     struct span packet;
 };
 
+/* struct ike_eap_end - both numbers as in the jobs of the conversation. */
+struct ike_eap_end {
+    uint32_t conversation, credentials;
+};
+
 /* struct ike_ke_job - first come established IKE SAs, then peers that have returned a cookie or are
  * known, then the others. */
 enum ike_ke_class { IKE_KE_ESTABLISHED, IKE_KE_PROVEN, IKE_KE_STRANGER, IKE_KE_CLASSES };
@@ -359,26 +364,36 @@ struct ike_child_install {
 
 struct ike_gone;
 
+/*
+ * struct ike_event - a union by kind: the members behind `what` belong to one kind each. An event that is pulled
+ * ends behind the members of its kind, so no other member may be read, and no event be copied as a struct
+ * (ike_event_size).
+ */
 struct ike_event {
     enum ike_event_kind kind;
+    enum ike_outcome outcome;
     ike_job_id job;
     uint64_t tag;
     ike_session_id session;
     ike_sa_id sa, sa_old;
     ike_child_id child, child_old;
-    enum ike_outcome outcome;
     uint16_t notify; /* the error notify behind `outcome`, or 0 */
     bool we_sent_notify;
-    struct ike_path path, path_old;
     bool udp_encap;
-    nanos rtt_ns, linger_ns;
-    /* SA_DOWN, CHILD_DOWN: what it was, borrowed until the next ike_* call; NULL: no memory */
-    const struct ike_gone *gone;
-    uint8_t exchange; /* IKE_EV_EXCHANGE: exchange type */
-    char what[48];    /* IKE_EV_EXCHANGE: "clone", "move", "path-test", "rekey-child"... */
-    char notice[512]; /* IKE_EV_NOTICE: printable, escaped, no secrets; COMMAND_DONE: detail for a
-                         person, may be empty */
+    uint8_t exchange; /* EXCHANGE: exchange type */
+    struct ike_path path;
     union {
+        nanos rtt_ns;    /* COMMAND_DONE, EXCHANGE */
+        nanos linger_ns; /* CHILD_REMOVE */
+    };
+    /* SA_DOWN, CHILD_DOWN: what it was; NULL: no memory */
+    const struct ike_gone *gone;
+    /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for a person, may be empty */
+    const char *notice;
+    const char *what; /* EXCHANGE: "clone", "move", "path-test", "rekey-child"... */
+    union {
+        struct ike_path path_old; /* SA_MOVED */
+        struct ike_eap_end eap_end;
         struct ike_auth_job auth;
         struct ike_eap_job eap;
         struct ike_lease_job lease;
@@ -387,9 +402,11 @@ struct ike_event {
     };
 };
 
-/* ike_event - the next event, in the order of happening. false: none. Spans inside live until the
- * next ike_* call. */
-bool ike_event(struct ike *ike, struct ike_event *ret_event);
+/* ike_event - the next event, in the order of happening. NULL: none. Borrowed, with all that it points to, until
+ * ike_event is called again. */
+const struct ike_event *ike_event(struct ike *ike);
+/* ike_event_size - how many octets of struct ike_event an event of this kind has. */
+size_t ike_event_size(enum ike_event_kind kind);
 
 /* struct ike_proof - what an authentication brought besides the fact. */
 struct ike_proof {

@@ -140,20 +140,31 @@ void world_eap_release(struct peer *peer)
     world_drain(peer->world);
 }
 
+/* event_keep - in the ring; its notice as a copy, and nothing else that it points to. */
+static void event_keep(struct peer *peer, const struct ike_event *event)
+{
+    size_t at = peer->n_events++ % WORLD_EVENTS;
+    struct ike_event *kept = &peer->events[at];
+    memset(kept, 0, sizeof(*kept));
+    memcpy(kept, event, ike_event_size(event->kind));
+    (void)snprintf(peer->notices[at], sizeof(peer->notices[at]), "%s", event->notice);
+    kept->notice = peer->notices[at];
+}
+
 static void pull_events(struct peer *peer)
 {
-    static struct ike_event event;
-    while (ike_event(peer->ike, &event)) {
-        peer->counts[event.kind]++;
-        peer->n_leases -= event.kind == IKE_EV_LEASE_RELEASE;
-        peer->installed -= event.kind == IKE_EV_CHILD_REMOVE;
+    const struct ike_event *event;
+    while ((event = ike_event(peer->ike)) != NULL) {
+        peer->counts[event->kind]++;
+        peer->n_leases -= event->kind == IKE_EV_LEASE_RELEASE;
+        peer->installed -= event->kind == IKE_EV_CHILD_REMOVE;
         if (getenv("WORLD_TRACE") != NULL)
             printf("%10.3f %s event %d sa %u child %u path %u-%u outcome %s %s %s\n",
-                   (double)peer->world->now / 1e9, peer->name, event.kind, event.sa, event.child,
-                   event.path.local.address.octets[3], event.path.remote.address.octets[3],
-                   ike_outcome_name(event.outcome), event.what, event.notice);
-        peer->events[peer->n_events++ % WORLD_EVENTS] = event;
-        do_job(peer, &event);
+                   (double)peer->world->now / 1e9, peer->name, event->kind, event->sa, event->child,
+                   event->path.local.address.octets[3], event->path.remote.address.octets[3],
+                   ike_outcome_name(event->outcome), event->what, event->notice);
+        event_keep(peer, event);
+        do_job(peer, event);
     }
 }
 

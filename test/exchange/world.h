@@ -44,6 +44,7 @@ struct peer {
         struct ke_answer answer;
     } ke[8];
     size_t n_events;
+    char notices[WORLD_EVENTS][256];
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
     unsigned counts[32];                   /* by kind */
     unsigned n_leases;                     /* given and not released */

@@ -465,13 +465,13 @@ static void news_take(struct sim_host *host, const struct path_news *news)
 
 static bool pump_once(struct sim_host *host)
 {
-    struct sim *sim = host->sim;
     struct ike_command command;
     struct path_order order;
     struct path_news news;
     bool busy = false;
-    while (ike_event(host->ike, &sim->ike_event)) {
-        event_take(host, &sim->ike_event);
+    const struct ike_event *event;
+    while ((event = ike_event(host->ike)) != NULL) {
+        event_take(host, event);
         busy = true;
     }
     if (path_manager_command(host->paths, &command)) {

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/table.h"
-#include "ike/core/jobs.h"
-
 static long live;
 static struct sim *failing_sim;
 static struct sim_faults *failing; /* NULL: none fails */
@@ -21,26 +18,6 @@ void sim_memory_fail(struct sim *sim, struct sim_faults *faults)
     failing = faults;
 }
 
-/*
- * What never fails, since without it the process ends by intention, and its supervisor begins anew
- * (that is the fault "crash"): events of the IKE core (ike/core/event_queue.c), which are larger
- * than this, its jobs (ike/core/jobs.c) and the hash tables of uthash, which are known by their
- * sizes. They come as one object, of malloc or of the calloc that compilers make of malloc and
- * memset; those of base/map.h come as arrays, and fail like anything else.
- */
-#define FAIL_MAX 4096
-
-static bool power_of(size_t size, size_t unit)
-{
-    size_t n = size / unit;
-    return size % unit == 0 && n >= 8 && (n & (n - 1)) == 0;
-}
-
-static bool needed(size_t size)
-{
-    return size == sizeof(UT_hash_table) || power_of(size, sizeof(UT_hash_bucket));
-}
-
 static bool its_turn(struct sim_faults *faults)
 {
     if (faults->memory_run == 0)
@@ -53,9 +30,9 @@ static bool its_turn(struct sim_faults *faults)
     return true;
 }
 
-static bool fails(size_t size)
+static bool fails(void)
 {
-    if (failing == NULL || size > FAIL_MAX || size == sizeof(struct job) || !its_turn(failing))
+    if (failing == NULL || !its_turn(failing))
         return false;
     failing_sim->counts.failed_allocations++;
     sim_log(failing_sim, NULL, "  an allocation fails");
@@ -84,23 +61,22 @@ void __wrap_free(void *ptr);
 
 void *__wrap_malloc(size_t size)
 {
-    return !needed(size) && fails(size) ? NULL : counted(__real_malloc(size));
+    return fails() ? NULL : counted(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-    bool kept = (n == 1 || size == 1) && needed(n * size);
-    return !kept && fails(n * size) ? NULL : counted(__real_calloc(n, size));
+    return fails() ? NULL : counted(__real_calloc(n, size));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    return fails(size) ? NULL : counted(__real_aligned_alloc(alignment, size));
+    return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
 }
 
 void *__wrap_realloc(void *ptr, size_t size)
 {
-    if (fails(size))
+    if (fails())
         return NULL;
     void *grown = __real_realloc(ptr, size);
     live += ptr == NULL && grown != NULL;
@@ -109,7 +85,7 @@ void *__wrap_realloc(void *ptr, size_t size)
 
 void *__wrap_reallocarray(void *ptr, size_t n, size_t size)
 {
-    if (fails(n * size))
+    if (fails())
         return NULL;
     void *grown = __real_reallocarray(ptr, n, size);
     live += ptr == NULL && grown != NULL;

@@ -177,8 +177,7 @@ struct sim {
     struct sim_checks *checks;
     struct sim_counts counts;
     unsigned n_violations;
-    char violation[512];        /* the first one */
-    struct ike_event ike_event; /* large: not on the stack */
+    char violation[512]; /* the first one */
     struct ike_datagram datagram;
 };
 

@@ -95,9 +95,9 @@ static struct span identity_of(const struct ike_id *id, char text[IDENTITY_TEXT_
 }
 
 /* The number of a round stands for what its section says: daemon/engine/credentials.h. */
-static uint32_t methods_of(const struct engine *e, const struct ike_eap_job *job)
+static uint32_t methods_of(const struct engine *e, uint32_t credentials)
 {
-    const struct cert_policy *policy = credentials_policy(e->credentials, job->credentials);
+    const struct cert_policy *policy = credentials_policy(e->credentials, credentials);
     return policy == NULL ? EAP_CREDENTIALS_ANY : policy->eap;
 }
 
@@ -118,8 +118,8 @@ static int step_fill(const struct engine *e, const struct ike_eap_job *job,
         return ERR_INVALID;
     step->conversation = job->conversation;
     step->authenticator = job->authenticator;
-    step->n_methods = (uint32_t)eap_credentials_methods(methods_of(e, job), job->authenticator,
-                                                        job->need_key, step->methods);
+    step->n_methods = (uint32_t)eap_credentials_methods(
+        methods_of(e, job->credentials), job->authenticator, job->need_key, step->methods);
     step->identity_len = (uint32_t)identity.len;
     if (identity.len > 0)
         memcpy(step->identity, identity.ptr, identity.len);
@@ -160,13 +160,14 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
     return error != 0 ? error : engine_aaa_send(e, &request);
 }
 
-static void conversation_end(struct engine *e, const struct ike_eap_job *job)
+static void conversation_end(struct engine *e, const struct ike_eap_end *end)
 {
     struct eap_request eap = {.kind = EAP_END};
     struct aaa_request aaa = {.kind = AAA_END};
-    eap.step.conversation = aaa.step.eap.conversation = job->conversation;
-    int error = methods_of(e, job) == EAP_CREDENTIALS_RADIUS ? engine_aaa_send(e, &aaa)
-                                                             : engine_eap_send(e, &eap);
+    eap.step.conversation = aaa.step.eap.conversation = end->conversation;
+    int error = methods_of(e, end->credentials) == EAP_CREDENTIALS_RADIUS
+                    ? engine_aaa_send(e, &aaa)
+                    : engine_eap_send(e, &eap);
     if (error != 0)
         log_line(LOG_LEVEL_WARNING, "event=eap-end-lost");
 }
@@ -175,10 +176,10 @@ void engine_eap(struct engine *e, const struct ike_event *event)
 {
     struct ike_result result = {0};
     if (event->kind == IKE_EV_EAP_END) {
-        conversation_end(e, &event->eap);
+        conversation_end(e, &event->eap_end);
         return;
     }
-    bool radius = methods_of(e, &event->eap) == EAP_CREDENTIALS_RADIUS;
+    bool radius = methods_of(e, event->eap.credentials) == EAP_CREDENTIALS_RADIUS;
     result.error = radius ? aaa_step(e, event) : eap_step(e, event);
     if (result.error == 0)
         return;

@@ -11,8 +11,6 @@ void engine_key_exchange(struct engine *e, const struct ike_event *event)
     struct ike_result result = {.error = ke_workers_add(e->ke_workers, event->job, &event->ke)};
     if (result.error != 0)
         ike_complete(e->ike, event->job, &result, e->now);
-    if (event == &e->event)
-        wipe(&e->event.ke, sizeof(e->event.ke)); /* the private value is the worker's now */
 }
 
 static void on_key_exchange(void *context, int fd, unsigned events)

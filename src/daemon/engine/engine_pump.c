@@ -47,9 +47,10 @@ static bool pump_once(struct engine *e)
     struct ike_command command;
     struct path_order order;
     struct path_news news;
-    while (ike_event(e->ike, &e->event)) {
-        engine_event(e, &e->event);
-        path_manager_event(e->paths, &e->event, e->now);
+    const struct ike_event *event;
+    while ((event = ike_event(e->ike)) != NULL) {
+        engine_event(e, event);
+        path_manager_event(e->paths, event, e->now);
         busy = true;
     }
     /* one command, then its events: the order that ike.h demands */

@@ -171,7 +171,6 @@ struct engine {
     uint16_t inner_mtu;            /* of the TUN device; 0: as it was made */
     struct verifier_request verifier_request;
     uint8_t parts[AUTH_PARTS_MAX + LIMIT_IKE_MESSAGE]; /* of AUTH, and certificates */
-    struct ike_event event;
     struct ike_datagram datagram;
     struct engine_batch batch;
 };

@@ -73,14 +73,16 @@ static void start_lifetime(struct child *child, struct ike *ike, nanos now)
     child->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
-static void emit_install(struct child *child, const struct child_spec *spec,
+/* emit_install - false: no memory. */
+static bool emit_install(struct child *child, const struct child_spec *spec,
                          const struct ike_child_keys *keys)
 {
     struct sa *sa = child->sa;
     const struct ike_lifetime *lifetime = &child->policy->lifetime;
     const struct random *random = sa->ike->random;
-    struct ike_event *event = event_sa(sa, IKE_EV_CHILD_INSTALL);
-    event->job = job_add(sa, IKE_EV_CHILD_INSTALL, child->id);
+    struct ike_event *event = event_job(sa, IKE_EV_CHILD_INSTALL, child->id, (struct span){0});
+    if (event == NULL)
+        return false;
     event->child = child->id;
     event->child_old = child->replaces;
     event->udp_encap = child->udp_encap;
@@ -110,6 +112,7 @@ static void emit_install(struct child *child, const struct child_spec *spec,
     event->child = child->id;
     event->child_old = child->replaces;
     event->udp_encap = child->udp_encap;
+    return true;
 }
 
 struct child *child_install(struct sa *sa, const struct child_spec *spec,
@@ -151,7 +154,12 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
         return NULL;
     }
     start_lifetime(child, ike, now);
-    emit_install(child, spec, keys);
+    if (!emit_install(child, spec, keys)) {
+        unlink_child(ike, child);
+        ike_conn_unref(child->conn);
+        free(child);
+        return NULL;
+    }
     sa_touch(sa);
     return child;
 }

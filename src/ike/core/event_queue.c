@@ -1,53 +1,182 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two queues that the endpoint's user pulls: events and datagrams. */
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/jobs.h"
 
 #define NOTICES_PER_SA 8
+#define NOTICE_MAX     512
 
-struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind)
+/* --- nodes --- */
+
+size_t ike_event_size(enum ike_event_kind kind)
 {
-    struct event_node *node = calloc(1, sizeof(*node));
-    ASSERT(node != NULL);
-    node->event.kind = kind;
+    const size_t head = offsetof(struct ike_event, path_old);
+    switch ((int)kind) {
+    case IKE_EV_AUTH_SIGN:
+    case IKE_EV_AUTH_VERIFY: return head + sizeof(struct ike_auth_job);
+    case IKE_EV_EAP: return head + sizeof(struct ike_eap_job);
+    case IKE_EV_EAP_END: return head + sizeof(struct ike_eap_end);
+    case IKE_EV_LEASE: return head + sizeof(struct ike_lease_job);
+    case IKE_EV_KE: return head + sizeof(struct ike_ke_job);
+    case IKE_EV_CHILD_INSTALL: return head + sizeof(struct ike_child_install);
+    case IKE_EV_SA_MOVED: return head + sizeof(struct ike_path);
+    default: return head;
+    }
+}
+
+static size_t node_size(enum ike_event_kind kind)
+{
+    return offsetof(struct event_node, event) + ike_event_size(kind);
+}
+
+/* POOL_NODE - octets of a node of the pool: the largest event that is not a job fits. */
+#define NODE_ALIGN alignof(struct event_node)
+#define POOL_NODE                                                                                  \
+    ((offsetof(struct event_node, event.path_old) + sizeof(struct ike_path) + NODE_ALIGN - 1) /    \
+     NODE_ALIGN * NODE_ALIGN)
+
+bool event_pool_init(struct ike *ike)
+{
+    ike->event_pool = calloc(LIMIT_EVENTS, POOL_NODE);
+    ike->n_pool_free = LIMIT_EVENTS;
+    return ike->event_pool != NULL;
+}
+
+bool events_room(const struct ike *ike)
+{
+    return ike->n_pool_free >= LIMIT_EVENTS_SESSION;
+}
+
+/* pool_take - a node that was never used, or one that came back. NULL: all are in use. */
+static struct event_node *pool_take(struct ike *ike)
+{
+    struct event_node *node = ike->events_free;
+    if (ike->n_pool_free == 0)
+        return NULL;
+    ike->n_pool_free--;
+    if (node != NULL)
+        ike->events_free = node->next;
+    else
+        node = (struct event_node *)(void *)(ike->event_pool + ike->n_pool_used++ * POOL_NODE);
+    memset(node, 0, POOL_NODE);
+    node->pooled = true;
+    return node;
+}
+
+static void node_queue(struct ike *ike, struct event_node *node)
+{
     if (ike->events_last == NULL)
         ike->events = node;
     else
         ike->events_last->next = node;
     ike->events_last = node;
+}
+
+static void node_free(struct ike *ike, struct event_node *node)
+{
+    if (node == NULL)
+        return;
+    for (size_t i = 0; node->gone != NULL && i < 2; i++)
+        ike_conn_unref(node->gone->conns[i]);
+    free(node->gone);
+    if (node->octets != NULL)
+        wipe(node->octets, node->n_octets);
+    free(node->octets);
+    if (node->event.kind == IKE_EV_KE)
+        wipe(&node->event.ke, sizeof(node->event.ke));
+    if (node->event.kind == IKE_EV_CHILD_INSTALL)
+        wipe(&node->event.install.keys, sizeof(node->event.install.keys));
+    if (!node->pooled) {
+        free(node);
+        return;
+    }
+    node->next = ike->events_free;
+    ike->events_free = node;
+    ike->n_pool_free++;
+}
+
+/* --- events --- */
+
+struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind)
+{
+    if (ike->closing)
+        (void)ike_event(ike); /* nobody pulls them */
+    struct event_node *node = pool_take(ike);
+    if (node == NULL)
+        node = calloc(1, POOL_NODE);
+    ASSERT(node != NULL && node_size(kind) <= POOL_NODE);
+    node->event.kind = kind;
+    node->event.what = node->event.notice = "";
+    node_queue(ike, node);
     return &node->event;
 }
 
-void event_octets(struct ike *ike, uint8_t *octets, size_t len)
+static void event_of_sa(const struct sa *sa, struct ike_event *event)
+{
+    event->sa = sa->id;
+    event->session = sa->session == NULL ? sa->of : sa->session->id;
+    event->path = sa->path;
+}
+
+struct ike_event *event_job(struct sa *sa, enum ike_event_kind kind, ike_child_id child,
+                            struct span octets)
+{
+    struct event_node *node = calloc(1, node_size(kind));
+    ike_job_id job = node == NULL ? 0 : job_add(sa, kind, child);
+    if (job == 0) {
+        if (octets.ptr != NULL)
+            wipe((uint8_t *)octets.ptr, octets.len);
+        free((uint8_t *)octets.ptr);
+        free(node);
+        return NULL;
+    }
+    node->octets = (uint8_t *)octets.ptr;
+    node->n_octets = octets.len;
+    node->event.kind = kind;
+    node->event.job = job;
+    node->event.what = node->event.notice = "";
+    event_of_sa(sa, &node->event);
+    node_queue(sa->ike, node);
+    return &node->event;
+}
+
+void event_text(struct ike *ike, const char *text)
 {
     struct event_node *node = ike->events_last;
     ASSERT(node != NULL && node->octets == NULL);
-    node->octets = octets;
+    size_t len = strlen(text) + 1;
+    node->octets = len > 1 ? malloc(len) : NULL;
+    if (node->octets == NULL)
+        return;
+    memcpy(node->octets, text, len);
     node->n_octets = len;
+    node->event.notice = (const char *)node->octets;
 }
 
 struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind)
 {
     struct ike_event *event = event_add(sa->ike, kind);
-    event->sa = sa->id;
-    event->session = sa->session == NULL ? sa->of : sa->session->id;
-    event->path = sa->path;
+    event_of_sa(sa, event);
     return event;
 }
 
 void event_notice(struct sa *sa, const char *format, ...)
 {
+    char text[NOTICE_MAX];
     if (sa->notices >= NOTICES_PER_SA)
         return; /* a peer must not be able to fill the log */
     sa->notices++;
-    struct ike_event *event = event_sa(sa, IKE_EV_NOTICE);
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(event->notice, sizeof(event->notice), format, arguments);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    (void)event_sa(sa, IKE_EV_NOTICE);
+    event_text(sa->ike, text);
 }
 
 void event_gone(const struct sa *sa, const struct child *child, bool replaced)
@@ -63,35 +192,17 @@ void event_gone(const struct sa *sa, const struct child *child, bool replaced)
     node->event.gone = gone;
 }
 
-static void event_node_free(struct event_node *node)
+const struct ike_event *ike_event(struct ike *ike)
 {
-    if (node == NULL)
-        return;
-    for (size_t i = 0; node->gone != NULL && i < 2; i++)
-        ike_conn_unref(node->gone->conns[i]);
-    free(node->gone);
-    if (node->octets != NULL)
-        wipe(node->octets, node->n_octets);
-    free(node->octets);
-    if (node->event.kind == IKE_EV_KE)
-        wipe(&node->event.ke, sizeof(node->event.ke));
-    if (node->event.kind == IKE_EV_CHILD_INSTALL)
-        wipe(&node->event.install.keys, sizeof(node->event.install.keys));
-    free(node);
-}
-
-bool ike_event(struct ike *ike, struct ike_event *ret_event)
-{
-    event_node_free(ike->event_taken);
+    node_free(ike, ike->event_taken);
     struct event_node *node = ike->events;
     ike->event_taken = node;
     if (node == NULL)
-        return false;
+        return NULL;
     ike->events = node->next;
     if (ike->events == NULL)
         ike->events_last = NULL;
-    *ret_event = node->event;
-    return true;
+    return &node->event;
 }
 
 void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, struct span octets)
@@ -138,11 +249,9 @@ bool ike_send(struct ike *ike, struct ike_datagram *ret_datagram)
 
 void queues_done(struct ike *ike)
 {
-    struct ike_event event;
-    while (ike_event(ike, &event))
+    while (ike_event(ike) != NULL)
         ;
-    event_node_free(ike->event_taken);
-    ike->event_taken = NULL;
+    free(ike->event_pool);
     while (ike->outputs != NULL) {
         struct output_node *node = ike->outputs;
         ike->outputs = node->next;

@@ -51,7 +51,7 @@ static void emit_done(struct sa *sa, const struct intent *intent, const struct v
         event->sa = verdict->new_sa;
     }
     if (verdict->detail != NULL)
-        (void)snprintf(event->notice, sizeof(event->notice), "%s", verdict->detail);
+        event_text(sa->ike, verdict->detail);
 }
 
 void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome outcome)
@@ -467,7 +467,7 @@ static void emit_exchange(struct sa *sa, const struct asking *asking)
     event->exchange = asking->exchange;
     event->rtt_ns = asking->rtt_ns;
     event->path = asking->path;
-    (void)snprintf(event->what, sizeof(event->what), "%s", asking->ops->what);
+    event->what = asking->ops->what;
 }
 
 /* borrower_answered - the outstanding request was lent to a probe. Any response answers the

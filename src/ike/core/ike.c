@@ -75,7 +75,7 @@ struct ike *ike_new(const struct ike_options *options)
     };
     ike->scratch = malloc(LIMIT_DATAGRAM);
     ike->build = malloc(LIMIT_IKE_MESSAGE);
-    if (ike->scratch == NULL || ike->build == NULL)
+    if (ike->scratch == NULL || ike->build == NULL || !event_pool_init(ike))
         return ike_free(ike);
     return ike;
 }
@@ -92,10 +92,13 @@ static void free_dead(struct ike *ike)
 }
 
 /* settle - ends every call that may have changed something. Each touched IKE SA looks at its
- * intents and computes its deadline. Dead IKE SAs are freed. */
+ * intents and computes its deadline. Dead IKE SAs are freed. If there are too many events to be
+ * pulled, the rest waits for the next call (ike_deadline). */
 static void settle(struct ike *ike)
 {
     while (ike->touched != NULL) {
+        if (!events_room(ike))
+            return;
         struct sa *sa = ike->touched;
         ike->touched = sa->touched_next;
         sa->touched = false;
@@ -115,6 +118,7 @@ struct ike *ike_free(struct ike *ike)
     if (ike == NULL)
         return NULL;
     ASSERT(ike->early[0] == NULL && ike->early[1] == NULL);
+    ike->closing = true;
     while (ike->sas != NULL)
         sa_down(ike->sas, IKE_CANCELLED, ike->now);
     ike->touched = NULL;
@@ -187,6 +191,8 @@ void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n)
 nanos ike_deadline(const struct ike *ike)
 {
     const struct deadline *first = deadline_heap_first(&ike->deadlines);
+    if (ike->touched != NULL)
+        return ike->now;
     return first == NULL ? NANOS_NEVER : first->at;
 }
 
@@ -195,7 +201,7 @@ void ike_tick(struct ike *ike, nanos now)
     ike->now = now;
     for (;;) {
         struct deadline *first = deadline_heap_first(&ike->deadlines);
-        if (first == NULL || first->at > now)
+        if (first == NULL || first->at > now || !events_room(ike))
             break;
         deadline_heap_remove(&ike->deadlines, first); /* settle() puts it back */
         sa_tick(first->owner, now);

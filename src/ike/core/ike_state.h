@@ -15,12 +15,14 @@
 #include "ike/login/cookie.h"
 #include "ike/login/half_open.h"
 
+/* struct event_node - `event` ends behind the members of its kind. */
 struct event_node {
     struct event_node *next;
-    struct ike_event event;
-    uint8_t *octets; /* what spans of a job point to; owned, wiped */
+    uint8_t *octets; /* owned, wiped: for the spans of a job and for the text of a notice */
     size_t n_octets;
     struct ike_gone *gone; /* of event.gone; owned */
+    bool pooled;           /* from ike->event_pool */
+    struct ike_event event;
 };
 
 struct output_node {
@@ -72,7 +74,7 @@ struct ike {
     struct early *early[2];             /* to be replayed: early_request.h */
     struct cookie_jar cookies;
 
-    struct job *jobs; /* jobs.h: uthash head */
+    struct map jobs; /* jobs.h */
 
     ike_sa_id last_sa;
     ike_child_id last_child;
@@ -81,6 +83,11 @@ struct ike {
     uint32_t last_eap; /* conversation */
 
     struct event_node *events, *events_last, *event_taken;
+    uint8_t *event_pool; /* owned; LIMIT_EVENTS nodes without a job */
+    struct event_node *events_free;
+    size_t n_pool_used; /* nodes of the pool that were ever used */
+    size_t n_pool_free; /* nodes of the pool that are free */
+    bool closing;       /* ike_free: events are not wanted */
     struct output_node *outputs, *outputs_last;
 
     uint8_t n_local;
@@ -95,17 +102,26 @@ struct ike {
 
 /* --- events and output (event_queue.c) --- */
 
-/* event_add - a zeroed event at the end of the queue, to be filled in. Never NULL: an allocation
- * that fails ends the process, as an event that is lost would lose an SA. */
+/*
+ * event_add - a zeroed event at the end of the queue, to be filled in. Not for jobs. Never NULL: the pool has room
+ * for all that one ike_* call does, since events are pulled after each call. A call that might do more stops at
+ * events_room(), and goes on with the next one.
+ */
 struct ike_event *event_add(struct ike *ike, enum ike_event_kind kind);
+/* event_job - the same for a job, which it registers (jobs.h); event->job is set. `octets`: from malloc or NULL; they
+ * live as long as the event, and are wiped and freed with it. NULL: no memory, `octets` are wiped and freed. */
+struct ike_event *event_job(struct sa *sa, enum ike_event_kind kind, ike_child_id child,
+                            struct span octets);
+bool event_pool_init(struct ike *ike) MUST_USE; /* false: no memory */
+/* events_room - the pool has room for the end of another session. */
+bool events_room(const struct ike *ike);
 /* info_gone - a copy of all that is known of it; takes references of connections. `child` NULL: the
  * IKE SA itself. */
 void info_gone(const struct sa *sa, const struct child *child, struct ike_gone *ret_gone);
 /* event_gone - the newest event is the end of it. */
 void event_gone(const struct sa *sa, const struct child *child, bool replaced);
-/* event_octets - `octets`, from malloc, live as long as the last event that was added, and are
- * wiped and freed with it. */
-void event_octets(struct ike *ike, uint8_t *octets, size_t len);
+/* event_text - the newest event gets a copy of the text as its notice. Without memory it stays empty. */
+void event_text(struct ike *ike, const char *text);
 struct ike_event *event_sa(struct sa *sa,
                            enum ike_event_kind kind); /* sa, session, path filled in */
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -5,19 +5,16 @@
 /* Jobs that wait outside of the core: which IKE SA or Child SA the answer belongs to. A job of an
  * SA that went away is forgotten with it. */
 
-#include "base/table.h"
 #include "ike/core/ike_state.h"
 
 struct job {
-    ike_job_id id;
     enum ike_event_kind kind;
     ike_sa_id sa;
     ike_session_id session;
     uint32_t child; /* CHILD_INSTALL; LEASE of a clone: inner->owner, otherwise 0 */
-    UT_hash_handle hh;
 };
 
-/* job_add - registers the job and returns its number for the event. */
+/* job_add - registers the job and returns its number for the event (event_job). 0: no memory. */
 ike_job_id job_add(const struct sa *sa, enum ike_event_kind kind, ike_child_id child);
 /* job_take - removes it; false: unknown. */
 bool job_take(struct ike *ike, ike_job_id id, struct job *ret_job);

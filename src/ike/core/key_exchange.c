@@ -56,8 +56,12 @@ enum key_exchange_state key_exchange_answer(struct sa *sa, uint16_t group, struc
     if (!key_exchange_begin(sa, group, peer))
         return KEY_EXCHANGE_FAILED;
     struct key_exchange *exchange = sa->key_exchange;
-    struct ike_event *event = event_sa(sa, IKE_EV_KE);
-    event->job = exchange->job = job_add(sa, IKE_EV_KE, 0);
+    struct ike_event *event = event_job(sa, IKE_EV_KE, 0, (struct span){0});
+    if (event == NULL) {
+        exchange->answer.error = ERR_NO_MEMORY;
+        return KEY_EXCHANGE_DONE;
+    }
+    exchange->job = event->job;
     event->ke = (struct ike_ke_job){.class = class, .answer = exchange->answer};
     wipe(exchange->answer.seed, sizeof(exchange->answer.seed));
     return KEY_EXCHANGE_LATER;

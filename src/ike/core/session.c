@@ -259,8 +259,13 @@ static void replace_others(struct session *session, bool silent, nanos now)
     struct session *other = session_of_peer(session, NULL);
     while (other != NULL) {
         struct session *next = session_of_peer(session, other);
-        if (other->id != session->elder)
+        if (other->id != session->elder && events_room(session->ike)) {
             session_down(other, IKE_REPLACED, silent, now);
+        } else if (other->id != session->elder) {
+            other->successor = session->id; /* with the next call */
+            other->yield_at_ns = now;
+            sa_touch(other->sas);
+        }
         other = next;
     }
 }

@@ -128,10 +128,14 @@ void inner_lease(struct sa *sa)
     const struct sa *twin = twin_for(session);
     const struct ike_config *held = twin == NULL ? NULL : &twin->inner->config;
     sa->inner->twin = twin == NULL ? 0 : twin->inner->owner;
-    struct ike_event *event = event_sa(sa, IKE_EV_LEASE);
+    struct ike_event *event = event_job(sa, IKE_EV_LEASE, sa->inner->owner, (struct span){0});
+    if (event == NULL) {
+        free(sa->inner);
+        sa->inner = NULL; /* the clone uses the session's addresses */
+        return;
+    }
     event->lease.beside = sa->inner->twin;
     event->session = sa->inner->owner;
-    event->job = job_add(sa, IKE_EV_LEASE, sa->inner->owner);
     event->lease.conn = session->conn;
     event->lease.identity = session->remote_id;
     for (uint8_t i = 0; i < session->config.n_addresses && i < IKE_LEASE_ADDRESSES; i++) {

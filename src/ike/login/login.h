@@ -54,6 +54,7 @@ enum login_eap_stage {
 struct login_eap {
     enum login_eap_stage stage;
     uint32_t conversation; /* number of the conversation, for jobs; 0: none is open */
+    uint32_t credentials;  /* of the policy of the round */
     uint8_t identifier;    /* Identifier of the last Request (RFC 3748 section 4.1) */
     bool asked;            /* a Request has passed */
     bool success;          /* the packet of the job is a Success */

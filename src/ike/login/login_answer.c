@@ -166,8 +166,10 @@ static bool ask_lease(struct sa *sa)
     lease.identity = sa->session->remote_id;
     lease.grant = sa->session->grant;
     lease.beside = sa->session->elder;
-    struct ike_event *event = event_sa(sa, IKE_EV_LEASE);
-    event->job = job_add(sa, IKE_EV_LEASE, 0);
+    struct ike_event *event = event_job(sa, IKE_EV_LEASE, 0, (struct span){0});
+    login->lease_failed = event == NULL;
+    if (event == NULL)
+        return false; /* no memory: as if the pools had no address */
     event->lease = lease;
     login_phase_set(login, LOGIN_WAITS_LEASE);
     return true;

@@ -30,9 +30,9 @@ static int eap_job_emit(struct sa *sa, struct span packet)
         return ERR_NO_MEMORY;
     if (packet.len > 0)
         memcpy(copy, packet.ptr, packet.len);
-    struct ike_event *event = event_sa(sa, IKE_EV_EAP);
-    event_octets(sa->ike, copy, packet.len);
-    event->job = job_add(sa, IKE_EV_EAP, 0);
+    struct ike_event *event = event_job(sa, IKE_EV_EAP, 0, span_of(copy, packet.len));
+    if (event == NULL)
+        return ERR_NO_MEMORY;
     event->eap = (struct ike_eap_job){
         .conversation = login->eap.conversation,
         .authenticator = authenticator,
@@ -52,6 +52,7 @@ static void open_conversation(struct sa *sa)
 {
     struct login_eap *eap = &sa->login->eap;
     eap->stage = LOGIN_EAP_TALKS;
+    eap->credentials = policy_of(sa)->credentials;
     if (eap->conversation == 0)
         eap->conversation = ++sa->ike->last_eap;
 }
@@ -163,7 +164,8 @@ void login_eap_end(struct ike *ike, struct login *login)
     if (eap->conversation != 0) {
         struct ike_event *event = event_add(ike, IKE_EV_EAP_END);
         event->sa = login->sa->id;
-        event->eap.conversation = eap->conversation;
+        event->eap_end.conversation = eap->conversation;
+        event->eap_end.credentials = eap->credentials;
     }
     secret_done(&eap->key);
     if (eap->packet != NULL)

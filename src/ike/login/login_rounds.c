@@ -162,9 +162,9 @@ static int auth_job_emit(struct sa *sa, enum ike_event_kind kind, struct ike_aut
         *spans[i] = span_of(copy + at, spans[i]->len);
         at += spans[i]->len;
     }
-    struct ike_event *event = event_sa(sa, kind);
-    event_octets(sa->ike, copy, total);
-    event->job = job_add(sa, kind, 0);
+    struct ike_event *event = event_job(sa, kind, 0, span_of(copy, total));
+    if (event == NULL)
+        return ERR_NO_MEMORY;
     event->auth = *job;
     return 0;
 }
