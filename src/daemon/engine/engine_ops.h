@@ -99,7 +99,7 @@ struct engine_child_traffic {
 struct engine_ops {
     void *engine;
     nanos (*now)(void *engine);
-    struct ike *(*ike)(void *engine); /* for looking in only */
+    struct ike *(*ike)(void *engine); /* for looking in, and to reset counters */
 
     /* conn_load - takes a reference; runs start_action. unload: ERR_NOT_FOUND; its SAs stay. */
     int (*conn_load)(void *engine, struct ike_conn *conn);

@@ -90,6 +90,10 @@ void vici_list_authorities(struct vici_client *client, const struct tree *messag
 void vici_retain_credentials(struct vici_client *client, const struct tree *message);
 void vici_clear_creds(struct vici_client *client, const struct tree *message);
 
+/* vici_counters.c */
+void vici_get_counters(struct vici_client *client, const struct tree *message);
+void vici_reset_counters(struct vici_client *client, const struct tree *message);
+
 /* vici_radius.c */
 void vici_load_radius(struct vici_client *client, const struct tree *message);
 void vici_unload_radius(struct vici_client *client, const struct tree *message);

@@ -340,7 +340,7 @@ static void refusals(void **state)
         {"load-authority", "", "exactly one section"},
         {"unload-authority", "name=x", "no authority of that name"},
     };
-    static const char *const others[] = {"get-counters", "reset-counters", "redirect"};
+    static const char *const others[] = {"redirect"};
     for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
         expect(w, credentials[i].command, credentials[i].elements, credentials[i].why);
     expect(w, "load-key", "type=any;data=x", NULL);

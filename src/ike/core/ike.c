@@ -137,6 +137,7 @@ struct ike *ike_free(struct ike *ike)
     for (size_t i = 0; i < ike->n_conns; i++)
         ike_conn_unref(ike->conns[i]);
     free(ike->conns);
+    counters_done(&ike->counters);
     free(ike->scratch);
     free(ike->build);
     wipe(&ike->cookies, sizeof(ike->cookies));

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "crypto/provider.h"
 #include "ike/core/child_sa.h"
+#include "ike/core/counters.h"
 #include "ike/core/sa.h"
 #include "ike/core/session.h"
 #include "ike/core/source_rate.h"
@@ -96,6 +97,7 @@ struct ike {
     nanos hints_ns; /* rate_second: unprotected_hint.c */
 
     struct ike_stats stats;
+    struct counters counters;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
 };

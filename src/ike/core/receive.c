@@ -46,6 +46,12 @@ static struct sa *find_sa(const struct ike *ike, const struct ike_header *header
     return sa;
 }
 
+static void invalid(struct ike *ike, const struct sa *sa)
+{
+    ike->stats.malformed++;
+    count(ike, sa, IKE_COUNT_INVALID);
+}
+
 /* receive_inner - an authentic message with its decrypted chain. */
 static void receive_inner(struct sa *sa, const struct ike_path *path,
                           const struct wire_message *outer, struct span plain, uint8_t first,
@@ -61,9 +67,11 @@ static void receive_inner(struct sa *sa, const struct ike_path *path,
     if (fault == WIRE_OK && (wire_find(&inner, WIRE_PAYLOAD_SK, NULL) != NULL ||
                              wire_find(&inner, WIRE_PAYLOAD_SKF, NULL) != NULL))
         fault = WIRE_MALFORMED;
+    bool response = ike_header_response(&outer->header);
+    count_message(sa->ike, sa, COUNT_IN, outer->header.exchange, response);
     if (fault != WIRE_OK)
-        sa->ike->stats.malformed++;
-    if (ike_header_response(&outer->header)) {
+        invalid(sa->ike, sa);
+    if (response) {
         if (fault != WIRE_OK)
             inner.n = 0; /* an answer without anything in it: the exchange fails */
         exchange_response(sa, &inner, path, now);
@@ -143,6 +151,7 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         return; /* RFC 7383 section 2.3: not agreed on */
     if (open_message(sa, outer, &plain) != 0) {
         sa->ike->stats.unauthenticated++;
+        count(sa->ike, sa, IKE_COUNT_INVALID);
         return;
     }
     if (what == GATE_REPEATED) {
@@ -167,6 +176,8 @@ static void receive_init_response(struct sa *sa, const struct ike_path *path,
 {
     bool waiting = sa->life == IKE_HALF_OPEN && sa->asking != NULL && window_busy(&sa->mine) &&
                    sa->asking->exchange == WIRE_IKE_SA_INIT && message->header.message_id == 0;
+    if (waiting)
+        count_message(sa->ike, sa, COUNT_IN, WIRE_IKE_SA_INIT, true);
     if (waiting && !login_is_hint(sa, message, now))
         exchange_response(sa, message, path, now);
 }
@@ -177,7 +188,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     uint8_t critical, inner_first;
 
     if (datagram.len > LIMIT_IKE_MESSAGE || !ike_header_read(datagram, &outer.header)) {
-        ike->stats.malformed++;
+        invalid(ike, NULL);
         return;
     }
     bool response = ike_header_response(&outer.header);
@@ -193,7 +204,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         wire_chain_read(span_of(datagram.ptr + IKE_HEADER_LEN, datagram.len - IKE_HEADER_LEN),
                         outer.header.next_payload, &outer, &critical, &inner_first);
     if (fault != WIRE_OK) {
-        ike->stats.malformed++;
+        invalid(ike, NULL);
         /* section 2.5: refused in the open only where nothing else is possible */
         if (fault == WIRE_UNKNOWN_CRITICAL && outer.header.exchange == WIRE_IKE_SA_INIT &&
             !response && outer.header.spi_r == 0)
@@ -213,6 +224,8 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     if (gate != NULL && gate_judge(gate, &outer.header) == GATE_NOT)
         return;
     struct sa *sa = find_sa(ike, &outer.header);
+    if (sa == NULL && protected)
+        count(ike, NULL, IKE_COUNT_INVALID_SPI);
     if (sa != NULL && outer.header.exchange == WIRE_IKE_SA_INIT)
         receive_init_response(sa, path, &outer, now);
     else if (!protected)

@@ -77,13 +77,10 @@ static struct packet *seal_clear(struct sa *sa, const struct wire_builder *chain
     return packet;
 }
 
-struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uint8_t exchange,
-                            enum seal_direction direction, uint32_t message_id)
+static struct packet *seal_protected(struct sa *sa, const struct wire_builder *chain,
+                                     uint8_t exchange, enum seal_direction direction,
+                                     uint32_t message_id)
 {
-    if (writer_failed(&chain->w))
-        return NULL;
-    if (exchange == WIRE_IKE_SA_INIT)
-        return seal_clear(sa, chain, exchange, direction, message_id);
     struct sk_keys keys = sk_keys_of(sa, sa_original_initiator(sa));
     size_t per = fragment_plain(sa, &keys), n = 1, extra = 0;
     size_t whole = IKE_HEADER_LEN + PAYLOAD_HEADER_LEN + sk_size(&keys, chain->w.len);
@@ -120,6 +117,19 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
             return packet_free(packet);
         offset += (uint32_t)len;
     }
+    return packet;
+}
+
+struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uint8_t exchange,
+                            enum seal_direction direction, uint32_t message_id)
+{
+    struct packet *packet = NULL;
+    if (!writer_failed(&chain->w))
+        packet = exchange == WIRE_IKE_SA_INIT
+                     ? seal_clear(sa, chain, exchange, direction, message_id)
+                     : seal_protected(sa, chain, exchange, direction, message_id);
+    if (packet != NULL)
+        count_message(sa->ike, sa, COUNT_OUT, exchange, direction == SEAL_RESPONSE);
     return packet;
 }
 

@@ -219,6 +219,7 @@ static void rekey_commit(struct sa *sa, struct answering *answering)
         return;
     }
     sa->ike->stats.rekeys_ike++;
+    count(sa->ike, sa, IKE_COUNT_REKEY_RESP);
     struct asking *asking = sa->asking;
     bool crossing =
         asking != NULL && window_busy(&sa->mine) && asking->state != NULL &&

@@ -334,6 +334,7 @@ static struct verdict create_answered_keys(struct sa *sa, struct asking *asking,
     }
     if (creating->rekeyed != 0) {
         sa->ike->stats.rekeys_child++;
+        count(sa->ike, sa, IKE_COUNT_CHILD_REKEY);
         child_rekeyed(sa, creating, child, redundant);
     }
     struct verdict verdict = verdict_done(IKE_OK);
@@ -443,6 +444,7 @@ static void create_commit(struct sa *sa, struct answering *answering)
     struct child *old = child == NULL ? NULL : child_find(sa->ike, what->rekeyed);
     if (old != NULL) {
         sa->ike->stats.rekeys_child++;
+        count(sa->ike, sa, IKE_COUNT_CHILD_REKEY);
         note_crossing(sa, what, child);
         old->replaced_by = child->id;
         old->rekey_at_ns = NANOS_NEVER;

@@ -226,6 +226,7 @@ static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa 
 {
     struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
     sa->ike->stats.rekeys_ike++;
+    count(sa->ike, sa, IKE_COUNT_REKEY_INIT);
     if (crossed != NULL &&
         crossing_ours_redundant(&rekeying->crossed, span_of(rekeying->ni, REKEY_NONCE_LEN), nr)) {
         rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */

@@ -58,6 +58,8 @@ static void refuse(struct ike *ike, const struct init_request *request, uint16_t
         return;
     ike_header_write(&header, octets);
     output_add(ike, request->path, 0, span_of(octets, header.length));
+    if (type != N_COOKIE)
+        count_message(ike, NULL, COUNT_OUT, WIRE_IKE_SA_INIT, true);
 }
 
 /* refuse_limited - refuse(), within the rate of the source. */
@@ -317,8 +319,10 @@ static void init_answer(struct ike *ike, struct init_request *request)
     request->key = request_key(ike, request);
     if (repeated(ike, request) || !admitted(ike, request))
         return;
+    count_message(ike, NULL, COUNT_IN, WIRE_IKE_SA_INIT, false);
     if (!read_offer(request->message, request)) {
         ike->stats.malformed++;
+        count(ike, NULL, IKE_COUNT_INVALID);
         refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
         return;
     }
@@ -363,5 +367,6 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
         return;
     }
     ike->stats.malformed++;
+    count(ike, NULL, IKE_COUNT_INVALID);
     refuse_limited(ike, &request, N_INVALID_SYNTAX, (struct span){0});
 }
