@@ -151,6 +151,8 @@ int command_up(const struct ctl_options *options, char **arguments, int n)
     vici_put(&w, "ike", "%s", name);
     if (options->child != NULL)
         vici_put(&w, "child", "%s", options->child);
+    else
+        vici_put(&w, "first-child", "yes"); /* without it VICI brings up the IKE SA only */
     vici_put(&w, "timeout", "%d", options->timeout_s * 1000);
     printf("connecting %s\n", name);
     (void)fflush(stdout);

@@ -126,8 +126,7 @@ void ike_child_expiring(struct ike *ike, ike_child_id child, bool hard, nanos no
 /* --- commands: what policy or a person wants --- */
 
 enum ike_command_kind {
-    IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with childless: none) -> new session
-                      */
+    IKE_CMD_CONNECT, /* conn, path, child (name; empty: first; with `alone`: none) -> new session */
     IKE_CMD_CANCEL, /* tag: of a CONNECT that is not through yet; ends it without a word to the peer
                      */
     IKE_CMD_CREATE_CHILD, /* sa, child */
@@ -165,6 +164,9 @@ struct ike_command {
     bool unused_old; /* CLONE */
     bool if_missing; /* CREATE_CHILD: IKE_CANCELLED if the peer has created it by the time that it
                         would be asked for */
+    bool
+        alone; /* CONNECT: the IKE SA only, without a Child SA (RFC 6023); fails with a peer that does
+                   not announce it */
     bool clone; /* CONNECT: more than one path is wanted: a clone may come with the login (draft
                    B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
     ike_session_id replaces; /* CONNECT: a login anew beside this session, which stays: the same

@@ -79,6 +79,7 @@ static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
         .conn = vpn->conn->name,
         .child = vpn->wish.child,
         .packet = vpn->wish.packet,
+        .alone = vpn->wish.alone,
         .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
         .replaces = vpn->replace.phase == REPLACES_LIVING && vpn->replace.elder != NULL

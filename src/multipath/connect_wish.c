@@ -55,6 +55,11 @@ uint32_t wish_child(const struct ike_conn *conn, const char *name)
     return index < 0 ? 0 : UINT32_C(1) << index;
 }
 
+uint32_t wish_login_child(const struct vpn *vpn)
+{
+    return vpn->wish.alone ? 0 : wish_child(vpn->conn, vpn->wish.child);
+}
+
 uint32_t wish_children_in(const struct ike_conn *conn, const struct ike_conn *old,
                           uint32_t children)
 {
@@ -130,15 +135,17 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
 {
     struct address remotes[REMOTES_MAX];
     uint8_t n = own_remotes(wish, remotes);
-    int child = child_index(wish->conn, wish->child);
-    if (n == 0 || (child < 0 && wish->conn->n_children > 0))
+    bool childless = wish->alone || wish->conn->n_children == 0;
+    int child = wish->alone ? -1 : child_index(wish->conn, wish->child);
+    if (n == 0 || (child < 0 && !childless))
         return ERR_INVALID;
     manager_input(pm, now);
     struct vpn *vpn = wish_of(pm, wish->conn->name);
     bool fresh = vpn == NULL;
-    if (!fresh && vpn->session.id != 0) /* the session's own configuration may be an older one */
+    /* the session's own configuration may be an older one */
+    if (!fresh && vpn->session.id != 0 && !wish->alone)
         child = child_index(vpn->conn, wish->child);
-    if (child < 0 && wish->conn->n_children > 0)
+    if (child < 0 && !childless)
         return ERR_WRONG_STATE;
     if (fresh)
         vpn = vpn_new(pm, wish->conn);
@@ -152,7 +159,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     if (vpn->wish.phase != WISH_OVER &&
         (vpn->session.id == 0 ||
          vpn->session.login_tag != 0)) /* a login is under way that asks for another child */
-        vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child) & ~bit;
+        vpn->wish.later |= wish_login_child(vpn) & ~bit;
     if (wish->keep)
         vpn->wish.kept |= bit;
     vpn->role = IKE_END_USER;
@@ -160,6 +167,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn->wish.phase = wish->keep ? WISH_KEPT : WISH_ONCE;
     vpn->wish.tag = wish->tag;
     vpn->wish.waits = true;
+    vpn->wish.alone = wish->alone;
     (void)snprintf(vpn->wish.child, sizeof(vpn->wish.child), "%s",
                    wish->child == NULL ? "" : wish->child);
     vpn->wish.packet = wish->packet;

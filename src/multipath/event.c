@@ -351,7 +351,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
     if (vpn->wish.waits)
         login_connected(vpn, outcome == IKE_OK ? IKE_CANCELLED : outcome);
     if (vpn->session.login_tag != 0) /* it ended before its login was complete */
-        vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child);
+        vpn->wish.later |= wish_login_child(vpn);
     beside_end(vpn);
     if (reauth_lost(vpn, now))
         vpn->wish.phase = WISH_OVER;
@@ -371,7 +371,7 @@ static void session_down(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 static void without_address(struct vpn *vpn)
 {
     struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id};
-    vpn->wish.later |= wish_child(vpn->conn, vpn->wish.child);
+    vpn->wish.later |= wish_login_child(vpn);
     vpn->wish.children = 0;
     (void)command_add(vpn, &command); /* no room: it stays, of no use */
     login_connected(vpn, IKE_ADDRESS_FAILURE);
@@ -387,7 +387,7 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
             return;
         }
         if (event->outcome == IKE_OK || vpn->wish.phase == WISH_KEPT)
-            vpn->wish.children |= wish_child(vpn->conn, vpn->wish.child);
+            vpn->wish.children |= wish_login_child(vpn);
         vpn->wish.children |= vpn->wish.later;
         vpn->wish.later = 0;
         login_connected(vpn, event->outcome);

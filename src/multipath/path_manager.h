@@ -83,6 +83,7 @@ void path_manager_links_set(struct path_manager *pm, const struct path_link *lin
 struct path_connect {
     struct ike_conn *conn;    /* a reference is taken */
     const char *child;        /* name; NULL or empty: the first of the connection */
+    bool alone;               /* the IKE SA only, without a child: `child` is not looked at */
     struct ike_packet packet; /* for which it is wanted, if it is for one */
     uint64_t tag;             /* comes back in news of kind CONNECTED and CONNECT_FAILED */
     uint8_t n_remotes;        /* resolved remote_addrs, preferred first; 0: those of the */

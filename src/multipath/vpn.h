@@ -146,6 +146,7 @@ struct vpn_wish {
     uint32_t kept;     /* bit i: the next login asks for conn->children[i] again */
     uint32_t later;    /* bit i: conn->children[i] joins `children` when the login is complete */
     char child[LIMIT_NAME];   /* the one that the login asks for */
+    bool alone;               /* the login asks for no child */
     struct ike_packet packet; /* the packet that needs `child` */
     uint64_t tag;             /* of CONNECTED or CONNECT_FAILED ... */
     bool waits;               /* ... if a caller waits for that */
@@ -329,6 +330,8 @@ static inline void manager_input(struct path_manager *pm, nanos now)
 struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
 /* wish_child - the bit of a child. NULL and empty name the first one. 0: no such child. */
 uint32_t wish_child(const struct ike_conn *conn, const char *name);
+/* wish_login_child - the bit of the child that the login asks for; 0: it asks for none. */
+uint32_t wish_login_child(const struct vpn *vpn);
 /* wish_children_in - the bits of children of `old` as bits of `conn`, matched by name. Children
  * that `conn` does not have are left out. */
 uint32_t wish_children_in(const struct ike_conn *conn, const struct ike_conn *old,

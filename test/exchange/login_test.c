@@ -414,6 +414,43 @@ static void childless(void **state)
     scenario_end(world);
 }
 
+/* RFC 6023: on request the IKE SA only. A responder that did not announce it gets no such request. */
+static enum scenario_fate announces_nothing(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    size_t at = message_find_notify(m, N_CHILDLESS_IKEV2_SUPPORTED);
+    if (to_b || m->header.exchange != WIRE_IKE_SA_INIT || at == m->n)
+        return SCENARIO_PASS;
+    message_remove(m, at);
+    return SCENARIO_CHANGED;
+}
+
+static void alone_on_request(void **state)
+{
+    (void)state;
+    for (int announced = 0; announced < 2; announced++) {
+        struct world *world = world_new(12);
+        if (!announced)
+            scenario_edit(world, announces_nothing);
+        scenario_watch(world);
+        world_start(world);
+        enum ike_outcome outcome =
+            world_command(&world->a, (struct ike_command){.kind = IKE_CMD_CONNECT,
+                                                          .conn = world->conn_a->name,
+                                                          .alone = true,
+                                                          .path = world_path(0)});
+        assert_int_equal(outcome, announced ? IKE_OK : IKE_PROTOCOL_ERROR);
+        assert_int_equal(scenario_count(world, "IKE_AUTH request"), announced ? 1 : 0);
+        assert_int_equal(world_n_children(&world->a), 0);
+        assert_int_equal(world_n_sas(&world->a), announced);
+        if (announced)
+            scenario_create(&world->a, world_sa(&world->a, 0));
+        else
+            world_run(world, 60 * NANOS_PER_SEC); /* the Gateway forgets it */
+        scenario_end(world);
+    }
+}
+
 static void both_families(void **state)
 {
     (void)state;
@@ -628,6 +665,7 @@ int main(void)
         cmocka_unit_test(gateway_does_not_prove_itself),
         cmocka_unit_test(nothing_before_authentication),
         cmocka_unit_test(childless),
+        cmocka_unit_test(alone_on_request),
         cmocka_unit_test(both_families),
         cmocka_unit_test(pool_exhausted),
         cmocka_unit_test(no_address),

@@ -82,9 +82,48 @@ def test_the_other_commands_answer(ends):
         eu.swanctl(command)
 
 
+def test_the_ike_sa_alone(ends):
+    _, eu, gw = ends
+    said = eu.swanctl("--initiate", "--ike", "home")
+    assert "initiate completed successfully" in said and "IKE_SA home[1] established between" in said, said
+    assert not eu.children() and len(eu.established()) >= 1
+    said = eu.swanctl("--initiate", "--child", "net")
+    assert "CHILD_SA net{1} established with SPIs" in said, said
+    wait(lambda: len(gw.children()) == len(gw.established()) >= 1, "each path has its Child SA")
+    assert "deleted, between" in eu.swanctl("--terminate", "--ike", "home")
+    assert eu.swanctl("--initiate", "--ike", "home", "--loglevel", "-1") == "initiate completed successfully\n"
+
+
+def test_counters(ends):
+    _, eu, gw = ends
+    eu.swanctl("--initiate", "--child", "net")
+    eu.wait_paths(2)
+    listed = eu.swanctl("--counters")
+    assert "ike-init-out-req" in listed and "create-child-out-req" in listed, listed
+    with gw.vici() as vici:
+        assert vici.request("get-counters", {"name": "gate"})["counters"]["gate"]["ike-auth-out-resp"] == "1"
+    assert "home" in eu.swanctl("--counters", "--all")
+    eu.swanctl("--counters", "--all", "--reset")
+    with eu.vici() as vici:
+        assert set(vici.request("get-counters", {"name": "home"})["counters"]["home"].values()) == {"0"}
+
+
+def test_the_log(ends):
+    _, eu, _ = ends
+    with eu.vici() as vici:
+        vici.register("log")
+        eu.initiate("net")
+        lines = []
+        while not any("event=child-up" in line["msg"] for line in lines):
+            lines.append(vici.event()[1])
+        up = next(line for line in lines if "event=sa-up" in line["msg"])
+        assert up["group"] == "IKE" and up["level"] == "1" and up["ikesa-name"] == "home" and up["ikesa-uniqueid"] == "1"
+        assert next(line for line in lines if "event=control" in line["msg"])["group"] == "CFG"
+
+
 def test_what_is_not_there_is_refused_in_words(ends):
     _, eu, _ = ends
-    for command in (("--counters",), ("--redirect", "--ike", "home", "--gateway", "192.0.2.9")):
+    for command in (("--redirect", "--ike", "home", "--gateway", "192.0.2.9"),):
         with pytest.raises(Failed) as failure:
             eu.swanctl(*command)
         assert "not supported by ikat yet" in str(failure.value), command

@@ -19,6 +19,28 @@ static const char *log_who = "ikatd";
 static enum log_level log_limit = LOG_LEVEL_INFO;
 static atomic_ulong log_lost;
 
+/* Other threads of the process are not heard: the listener's data belong to this one. */
+static _Thread_local struct {
+    void (*line)(void *context, enum log_level level, const char *text);
+    void *context;
+    bool telling;
+} listener;
+
+void log_listen(void (*line)(void *context, enum log_level level, const char *text), void *context)
+{
+    listener.line = line;
+    listener.context = context;
+}
+
+static void tell(enum log_level level, const char *text)
+{
+    if (listener.line == NULL || listener.telling)
+        return;
+    listener.telling = true;
+    listener.line(listener.context, level, text);
+    listener.telling = false;
+}
+
 void log_open(const char *who, enum log_level level)
 {
     log_who = who;
@@ -54,6 +76,8 @@ void log_line(enum log_level level, const char *format, ...)
     for (size_t i = 0; i < total; i++) /* one event is one line, whatever it says */
         if (line[i] == '\n' || line[i] == '\r')
             line[i] = ' ';
+    line[total] = '\0';
+    tell(level, line + len);
     line[total++] = '\n';
     if (!sink_ready() || write(STDERR_FILENO, line, total) < 0)
         atomic_fetch_add(&log_lost, lost + 1);

@@ -25,6 +25,10 @@ void log_open(const char *who, enum log_level level);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* log_listen - from now on `line` hears what this thread logs, from `event=` on. What it logs itself
+ * is not heard. NULL: nobody listens. */
+void log_listen(void (*line)(void *context, enum log_level level, const char *text), void *context);
+
 /* log_text - `text` as a value: quoted, with everything escaped that is not printable ASCII, cut at
  * `cap`. Returns `out`. */
 const char *log_text(const char *text, char *out, size_t cap);

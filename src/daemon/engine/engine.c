@@ -199,6 +199,7 @@ static int loop_fill(struct engine *e)
         return failed("event loop");
     engine_ops_init(e);
     e->vici = vici_server_new(&e->ops, e->loop, start->vici_fd);
+    engine_listen(e);
     return e->vici == NULL ? failed("control server") : 0;
 }
 
@@ -290,6 +291,7 @@ static void engine_tick(struct engine *e)
 
 static void engine_end(struct engine *e)
 {
+    log_listen(NULL, NULL);
     e->vici = vici_server_free(e->vici);
     if (e->plane != NULL)
         engine_accounts_close(e);

@@ -98,6 +98,7 @@ static void child_remove(struct engine *e, const struct ike_event *event)
     e->gone_child = 0;
     if (e->ops.traffic(e, event->child, &e->gone_traffic))
         e->gone_child = event->child;
+    e->gone_reqid = reqids_get(e->reqids, event->child);
     accounts_child_gone(e->accounts, event->child);
     reqids_drop(e->reqids, event->child);
     int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
@@ -178,7 +179,7 @@ static void sa_log(struct engine *e, const char *what, const struct ike_event *e
              event->sa, event->session, event->sa_old, endpoint_print(&sa.path.local, local),
              endpoint_print(&sa.path.remote, remote), sa.path.interface,
              ike_outcome_name(event->outcome));
-    engine_watch_log(e, "IKE SA %u %s, %s...%s", event->sa, what, local, remote);
+    engine_say_sa(e, event);
 }
 
 /* What peers can cause at will costs at most so many lines a second. */
@@ -188,7 +189,7 @@ static void notice(struct engine *e, const struct ike_event *event)
         return;
     log_line(LOG_LEVEL_INFO, "event=notice sa=%u session=%u text=\"%s\"", event->sa, event->session,
              event->notice);
-    engine_watch_log(e, "%s", event->notice);
+    engine_say_notice(e, event);
 }
 
 static void child_log(struct engine *e, const char *what, const struct ike_event *event)
@@ -196,7 +197,7 @@ static void child_log(struct engine *e, const char *what, const struct ike_event
     log_line(LOG_LEVEL_INFO, "event=%s child=%u sa=%u session=%u was=%u reason=%s", what,
              event->child, event->sa, event->session, event->child_old,
              ike_outcome_name(event->outcome));
-    engine_watch_log(e, "Child SA %u of IKE SA %u %s", event->child, event->sa, what);
+    engine_say_child(e, event);
 }
 
 static void news(struct engine *e, const struct ike_event *event)
@@ -272,7 +273,9 @@ static void order(struct engine *e, const struct ike_event *event)
 
 void engine_event(struct engine *e, const struct ike_event *event)
 {
+    engine_about(e, event);
     order(e, event);
     news(e, event);
     vici_server_event(e->vici, event);
+    engine_about(e, NULL);
 }

@@ -314,22 +314,26 @@ static struct ike_conn *conn_choose(struct engine *e, const char *name, const ch
     return NULL;
 }
 
-static int op_initiate(void *engine, const char *name, const char *child, nanos timeout,
-                       const struct engine_watch *watch)
+static int op_initiate(void *engine, const struct engine_initiate *what)
 {
     struct engine *e = engine;
-    struct ike_conn *conn = conn_choose(e, name, child);
+    const char *child = what->child;
+    const struct engine_watch *watch = what->watch;
+    struct ike_conn *conn = conn_choose(e, what->conn, child);
     uint64_t tag = engine_number(e);
     if (conn == NULL)
         return ERR_NOT_FOUND;
     struct watching *w =
-        watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, timeout, watch);
+        watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, what->timeout, watch);
     if (watch != NULL && w == NULL)
         return ERR_FULL;
     if (w != NULL)
         (void)snprintf(w->conn, sizeof(w->conn), "%s", conn->name);
-    struct path_connect wish = {
-        .conn = conn, .child = child, .tag = tag, .keep = engine_conn_kept(e, conn, child)};
+    struct path_connect wish = {.conn = conn,
+                                .child = child,
+                                .alone = what->alone,
+                                .tag = tag,
+                                .keep = !what->alone && engine_conn_kept(e, conn, child)};
     int error = engine_connect(e, &wish);
     if (error != 0 && w != NULL)
         w->kind = WATCH_FREE;
@@ -551,7 +555,8 @@ static bool op_filtered(void *engine)
 
 static uint32_t op_reqid(void *engine, ike_child_id child)
 {
-    return reqids_get(((const struct engine *)engine)->reqids, child);
+    const struct engine *e = engine;
+    return child == e->gone_child ? e->gone_reqid : reqids_get(e->reqids, child);
 }
 
 static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret)

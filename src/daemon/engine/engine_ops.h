@@ -16,12 +16,29 @@
 
 #define ENGINE_ERROR_MAX 512
 
+/* struct engine_line - a line for a person, with the words and groups that charon uses. */
+struct engine_line {
+    unsigned level;    /* 0: sessions that come and go; 1: more; 2: even more */
+    const char *group; /* "IKE", "CHD", "CFG", ... */
+    const char *conn;  /* of the IKE SA that it is about; NULL: of none */
+    ike_sa_id sa;
+    const char *text; /* without newline */
+};
+
 /* struct engine_watch - who waits for the outcome of an initiate or terminate. `log` may be called
  * many times; `done` once, after which it is forgotten. Forget it earlier with ops->unwatch. */
 struct engine_watch {
     void *context;
-    void (*log)(void *context, const char *line); /* one line of progress, without newline */
+    void (*log)(void *context, const struct engine_line *line); /* progress */
     void (*done)(void *context, bool success, unsigned matches, const char *error);
+};
+
+/* struct engine_initiate - a session of the connection, or a further child of it. */
+struct engine_initiate {
+    const char *conn, *child;         /* names; child NULL: the first one */
+    bool alone;                       /* the IKE SA only, without a child */
+    nanos timeout;                    /* 0: until it is decided */
+    const struct engine_watch *watch; /* NULL: nobody waits */
 };
 
 struct engine_filter {
@@ -138,10 +155,8 @@ struct engine_ops {
     struct pools *(*pools)(void *engine);
     void (*pools_changed)(void *engine); /* after a pool was loaded or unloaded */
 
-    /* initiate - a session of the connection, or a further child of it. `timeout` 0: until it is
-     * decided. ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
-    int (*initiate)(void *engine, const char *conn, const char *child, nanos timeout,
-                    const struct engine_watch *watch);
+    /* initiate - ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
+    int (*initiate)(void *engine, const struct engine_initiate *what);
     /* install - a trap, or a pass or drop policy, of a child; `conn` NULL: the first that has it.
      * ERR_NOT_FOUND; ERR_WRONG_STATE: it cannot be, see engine_state.h; ERR_INVALID, ERR_FULL,
      * ERR_NO_MEMORY. uninstall - ERR_NOT_FOUND: it is not in force. Child SAs stay. */

@@ -38,8 +38,6 @@ void engine_session_log(struct engine *e, const char *what, const struct ike_eve
     session_text(e, event->session, text, sizeof(text));
     log_line(LOG_LEVEL_INFO, "event=%s session=%u %s reason=%s", what, event->session, text,
              ike_outcome_name(event->outcome));
-    engine_watch_log(e, "session %u %s (%s)", event->session, what,
-                     ike_outcome_name(event->outcome));
 }
 
 void engine_session_up(struct engine *e, const struct ike_event *event)

@@ -19,6 +19,7 @@
  *   engine_ops.c      what the VICI server asks for
  *   engine_paths.c    sockets that are bound to a path
  *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
+ *   engine_say.c      what those who wait for a command and those who read the log are told
  *   engine_shunts.c   pass and drop policies
  *   engine_traps.c    packets that ask for a session
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
@@ -136,6 +137,9 @@ struct engine {
     /* of the Child SA that left the data plane last; the news of it follows */
     ike_child_id gone_child;
     struct engine_child_traffic gone_traffic;
+    uint32_t gone_reqid;
+    char about_conn[LIMIT_NAME]; /* of the IKE SA that is acted on; empty: none */
+    ike_sa_id about_sa;
     uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
     bool load_ended;      /* the first load of the configuration */
     bool serving;         /* IKE_SA_INIT of others is answered */
@@ -390,8 +394,7 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted);
 /* engine_watch.c */
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
                                   nanos timeout, const struct engine_watch *watch);
-void engine_watch_log(struct engine *e, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void engine_watch_log(struct engine *e, const struct engine_line *line);
 void engine_watch_command_done(struct engine *e, const struct ike_event *event);
 void engine_watch_news(struct engine *e, const struct path_news *news);
 /* engine_watch_refused - a Child SA is taken down at once; engine_watch_host - after answers of the
@@ -400,6 +403,17 @@ void engine_watch_refused(struct engine *e, ike_child_id child, const char *why)
 void engine_watch_host(struct engine *e);
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
 void engine_watch_tick(struct engine *e);
+
+/* engine_say_* - a line for those who wait for a command, with names instead of numbers. */
+void engine_say_sa(struct engine *e, const struct ike_event *event);
+void engine_say_child(struct engine *e, const struct ike_event *event);
+void engine_say_notice(struct engine *e, const struct ike_event *event);
+void engine_say_path(struct engine *e, const struct path_news *news);
+/* engine_listen - from now on each line of the log goes to the clients of the event `log` as well.
+ * engine_about - what the next lines are about; NULL: no IKE SA. */
+void engine_listen(struct engine *e);
+void engine_about(struct engine *e, const struct ike_event *event);
+
 nanos engine_watch_deadline(const struct engine *e);
 void engine_unwatch(struct engine *e, void *context);
 

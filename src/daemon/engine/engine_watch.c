@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "daemon/engine/engine_state.h"
 
 struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64_t tag,
@@ -36,16 +33,15 @@ static struct watching *watch_find(struct engine *e, uint64_t tag)
     return NULL;
 }
 
-void engine_watch_log(struct engine *e, const char *format, ...)
+void engine_watch_log(struct engine *e, const struct engine_line *line)
 {
-    char line[640];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    for (size_t i = 0; i < ENGINE_WATCHES; i++)
-        if (e->watching[i].kind != WATCH_FREE && e->watching[i].watch.log != NULL)
-            e->watching[i].watch.log(e->watching[i].watch.context, line);
+    for (size_t i = 0; i < ENGINE_WATCHES; i++) {
+        const struct watching *w = &e->watching[i];
+        bool other = w->kind == WATCH_INITIATE && line->conn != NULL && w->conn[0] != '\0' &&
+                     strcmp(w->conn, line->conn) != 0;
+        if (w->kind != WATCH_FREE && w->watch.log != NULL && !other)
+            w->watch.log(w->watch.context, line);
+    }
 }
 
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why)
@@ -57,12 +53,7 @@ void engine_watch_failed(struct engine *e, uint64_t tag, const char *why)
 
 void engine_watch_news(struct engine *e, const struct path_news *news)
 {
-    if (news->kind == PATH_NEWS_STATE)
-        engine_watch_log(e, "path %s of %s: %s -> %s%s%s", news->path, news->conn,
-                         path_state_name(news->from), path_state_name(news->to),
-                         news->reason[0] != '\0' ? ": " : "", news->reason);
-    else if (news->kind == PATH_NEWS_CONNECT_RETRY)
-        engine_watch_log(e, "%s: %s, trying again", news->conn, ike_outcome_name(news->outcome));
+    engine_say_path(e, news);
     if (news->kind != PATH_NEWS_CONNECTED && news->kind != PATH_NEWS_CONNECT_FAILED)
         return;
     bool success = news->kind == PATH_NEWS_CONNECTED;

@@ -19,6 +19,7 @@ struct pools;
 struct pool_config {
     char name[LIMIT_NAME];
     struct address_range range;
+    struct address base; /* first address of what is configured, the network's of a subnet */
     uint8_t n_dns, n_subnets;
     struct address dns[POOL_DNS];
     struct address_range subnets[POOL_SUBNETS];

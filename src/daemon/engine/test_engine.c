@@ -226,15 +226,16 @@ static bool op_secret_at(void *engine, size_t index, char ret_id[LIMIT_NAME])
     return true;
 }
 
-static int op_initiate(void *engine, const char *conn, const char *child, nanos timeout,
-                       const struct engine_watch *watch)
+static int op_initiate(void *engine, const struct engine_initiate *what)
 {
     struct test_engine *t = engine;
+    const struct engine_watch *watch = what->watch;
     t->n_initiated++;
-    note(t->conn, conn);
-    note(t->child, child);
-    t->timeout = timeout;
-    if (ike_conn_find(t->ike, conn) == NULL)
+    note(t->conn, what->conn);
+    note(t->child, what->child);
+    t->alone = what->alone;
+    t->timeout = what->timeout;
+    if (ike_conn_find(t->ike, what->conn) == NULL)
         return ERR_NOT_FOUND;
     if (watch != NULL && t->at_once)
         watch->done(watch->context, true, 1, "");

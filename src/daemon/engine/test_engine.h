@@ -24,6 +24,7 @@ struct test_engine {
     bool at_once;                             /* initiate: `done` is called before it returns */
     char conn[LIMIT_NAME], child[LIMIT_NAME]; /* of the last call; empty: was NULL */
     nanos timeout;
+    bool alone;
     bool force, reauth;
     struct engine_filter filter; /* the numbers of it; the names are above */
     struct engine_watch watch;   /* done NULL: none */

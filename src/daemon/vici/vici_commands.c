@@ -4,7 +4,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -13,7 +12,6 @@
 #include "daemon/vici/vici_server.h"
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
-#include "ike/terms/identity.h"
 
 static void answer(struct vici_client *client, struct vici_writer *w)
 {
@@ -52,6 +50,13 @@ static void respond_empty(struct vici_client *client)
     answer(client, &w);
 }
 
+uint32_t vici_number(const struct tree *m, const char *key)
+{
+    uint64_t value;
+    const char *text = tree_text(m, key);
+    return text != NULL && value_u64(text, &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
 /* --- about us --- */
 
 static void version(struct vici_client *client, const struct tree *m)
@@ -77,6 +82,20 @@ static void zeros(struct vici_writer *w, const char *section, const char *const 
     vici_section_end(w);
 }
 
+/* put_running - in the largest unit of which there are more than two, as charon does. */
+static void put_running(struct vici_writer *w, long long seconds)
+{
+    static const struct {
+        long long seconds;
+        const char *name;
+    } units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+    size_t i = 0;
+    while (units[i].seconds > 1 && seconds <= 2 * units[i].seconds)
+        i++;
+    long long n = seconds / units[i].seconds;
+    vici_put(w, "running", "%lld %s%s", n, units[i].name, n == 1 ? "" : "s");
+}
+
 /* put_uptime - `since` as charon prints it, in UTC: no file with a time zone can be opened here. */
 static void put_uptime(struct vici_writer *w, nanos up)
 {
@@ -84,7 +103,7 @@ static void put_uptime(struct vici_writer *w, nanos up)
     struct tm utc;
     char text[32];
     vici_section(w, "uptime");
-    vici_put(w, "running", "%lld seconds", (long long)(up / NANOS_PER_SEC));
+    put_running(w, (long long)(up / NANOS_PER_SEC));
     if (gmtime_r(&since, &utc) != NULL && strftime(text, sizeof(text), "%b %d %H:%M:%S %Y", &utc))
         vici_put(w, "since", "%s", text);
     vici_section_end(w);
@@ -211,88 +230,6 @@ static void unload_conn(struct vici_client *client, const struct tree *m)
                 "no connection of that name is loaded");
 }
 
-static void load_pool(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct build_error error = {.text = ""};
-    struct pool_config pool;
-    struct pools_fault fault;
-    if (m->first == NULL || m->first != m->last || m->first->kind != TREE_SECTION) {
-        vici_fail(client, "exactly one section, named after the pool, is expected");
-        return;
-    }
-    int err = pool_build(m->first, &pool, &error);
-    if (err == 0 && vici_client_stage(client) != NULL) {
-        err = vici_stage_pool(vici_client_stage(client), &pool);
-    } else if (err == 0) {
-        err = pools_load(ops->pools(ops->engine), &pool, &fault);
-        if (err == 0)
-            ops->pools_changed(ops->engine);
-        if (err == ERR_INVALID)
-            (void)snprintf(error.text, sizeof(error.text), "pool %s overlaps pool %s", pool.name,
-                           fault.other);
-        else if (err == ERR_WRONG_STATE)
-            (void)snprintf(error.text, sizeof(error.text),
-                           "pool %s has online leases, its range cannot change", pool.name);
-    }
-    vici_finish(client, err, error.text);
-}
-
-static void unload_pool(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    int err = pools_unload(ops->pools(ops->engine), tree_text_or(m, "name", ""));
-    if (err == 0)
-        ops->pools_changed(ops->engine);
-    vici_finish(client, err,
-                err == ERR_NOT_FOUND ? "no pool of that name is loaded"
-                                     : "the pool has online leases");
-}
-
-/* as many leases as an answer surely holds; `online` and `offline` count all */
-#define LEASES_SHOWN 1024
-
-static void put_leases(struct vici_writer *w, const struct pools *pools, size_t pool)
-{
-    struct pool_lease lease;
-    char name[16], address[ADDRESS_TEXT_MAX], identity[IDENTITY_TEXT_MAX];
-    vici_section(w, "leases");
-    for (unsigned i = 0; i < LEASES_SHOWN && pools_lease_at(pools, pool, i, &lease); i++) {
-        (void)snprintf(name, sizeof(name), "%u", i);
-        vici_section(w, name);
-        vici_put(w, "address", "%s", address_print(&lease.address, address));
-        vici_put(w, "identity", "%s", identity_print(&lease.identity, identity));
-        vici_put(w, "status", "%s", lease.online ? "online" : "offline");
-        vici_section_end(w);
-    }
-    vici_section_end(w);
-}
-
-static void get_pools(struct vici_client *client, const struct tree *m)
-{
-    bool leases = tree_text(m, "leases") != NULL && strcmp(tree_text(m, "leases"), "yes") == 0;
-    const struct engine_ops *ops = vici_client_ops(client);
-    const struct pools *pools = ops->pools(ops->engine);
-    const char *only = tree_text(m, "name");
-    struct pool_status status;
-    struct vici_writer w;
-    char address[ADDRESS_TEXT_MAX];
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    for (size_t i = 0; pools_status(pools, i, &status); i++) {
-        if (only != NULL && strcmp(only, status.config->name) != 0)
-            continue;
-        vici_section(&w, status.config->name);
-        vici_put(&w, "base", "%s", address_print(&status.config->range.first, address));
-        vici_put(&w, "size", "%" PRIu64, status.size);
-        vici_put(&w, "online", "%u", status.online);
-        vici_put(&w, "offline", "%u", status.offline);
-        if (leases)
-            put_leases(&w, pools, i);
-        vici_section_end(&w);
-    }
-    answer(client, &w);
-}
-
 static void get_conns(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
@@ -309,90 +246,6 @@ static void get_conns(struct vici_client *client, const struct tree *m)
 }
 
 /* --- listing --- */
-
-static uint32_t number(const struct tree *m, const char *key)
-{
-    uint64_t value;
-    const char *text = tree_text(m, key);
-    return text != NULL && value_u64(text, &value) && value <= UINT32_MAX ? (uint32_t)value : 0;
-}
-
-static bool sa_wanted(const struct engine_ops *ops, const struct tree *m,
-                      const struct ike_sa_info *sa)
-{
-    struct ike_session_info session;
-    const char *name = tree_text(m, "ike");
-    uint32_t id = number(m, "ike-id");
-    if (id != 0 && id != sa->id)
-        return false;
-    return name == NULL || (ike_session_get(ops->ike(ops->engine), sa->session, &session) &&
-                            strcmp(session.conn->name, name) == 0);
-}
-
-static void list_sas(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct ike_sa_info sa;
-    for (ike_sa_id id = 0; ike_sa_next(ops->ike(ops->engine), id, &sa); id = sa.id) {
-        struct vici_writer w;
-        if (!sa_wanted(ops, m, &sa) || !vici_client_registered(client, VICI_EV_LIST_SA))
-            continue;
-        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_SA));
-        vici_status_sa(&w, ops, &sa, number(m, "child-id"));
-        answer(client, &w);
-    }
-    respond_empty(client);
-}
-
-static void list_conns(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    const char *only = tree_text(m, "ike");
-    const struct ike_conn *conn;
-    for (size_t i = 0; (conn = ike_conn_at(ops->ike(ops->engine), i)) != NULL; i++) {
-        struct vici_writer w;
-        if ((only != NULL && strcmp(conn->name, only) != 0) ||
-            !vici_client_registered(client, VICI_EV_LIST_CONN))
-            continue;
-        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_CONN));
-        vici_status_conn(&w, conn);
-        answer(client, &w);
-    }
-    respond_empty(client);
-}
-
-static void list_sessions(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct ike_session_info session;
-    (void)m;
-    for (ike_session_id id = 0; ike_session_next(ops->ike(ops->engine), id, &session);
-         id = session.id) {
-        struct vici_writer w;
-        if (!vici_client_registered(client, VICI_EV_LIST_SESSION))
-            break;
-        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_SESSION));
-        vici_status_session(&w, ops, &session);
-        answer(client, &w);
-    }
-    respond_empty(client);
-}
-
-static void list_paths(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct path_status path;
-    (void)m;
-    for (size_t i = 0; ops->path_at(ops->engine, i, &path); i++) {
-        struct vici_writer w;
-        if (!vici_client_registered(client, VICI_EV_LIST_PATH))
-            break;
-        vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_PATH));
-        vici_status_path(&w, ops, &path);
-        answer(client, &w);
-    }
-    respond_empty(client);
-}
 
 static void put_policy(struct vici_client *client, const struct tree *m, const char *conn,
                        const struct ike_child_policy *child)
@@ -438,81 +291,6 @@ static void get_algorithms(struct vici_client *client, const struct tree *m)
     answer(client, &w);
 }
 
-/* --- control --- */
-
-static void control_log(void *context, const char *line)
-{
-    struct vici_client *client = context;
-    struct vici_writer w;
-    if (!vici_client_registered(client, VICI_EV_CONTROL_LOG))
-        return;
-    vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_CONTROL_LOG));
-    vici_put(&w, "group", "IKE");
-    vici_put(&w, "level", "1");
-    vici_put(&w, "msg", "%s", line);
-    answer(client, &w);
-}
-
-static void control_done(void *context, bool success, unsigned matches, const char *error)
-{
-    struct vici_client *client = context;
-    struct vici_writer w;
-    vici_client_busy(client, false);
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_put(&w, "success", "%s", success ? "yes" : "no");
-    if (matches > 0) {
-        vici_put(&w, "matches", "%u", matches);
-        vici_put(&w, "terminated", "%u", success ? matches : 0);
-    }
-    if (!success)
-        vici_put(&w, "errmsg", "%s", error);
-    answer(client, &w);
-}
-
-static struct engine_watch watch_of(struct vici_client *client)
-{
-    return (struct engine_watch){.context = client, .log = control_log, .done = control_done};
-}
-
-/* conn_of_child - swanctl names the child only: the first connection that has it. */
-static const char *conn_of_child(const struct engine_ops *ops, const char *child)
-{
-    const struct ike_conn *conn;
-    for (size_t i = 0; (conn = ike_conn_at(ops->ike(ops->engine), i)) != NULL; i++)
-        for (uint8_t j = 0; j < conn->n_children; j++)
-            if (strcmp(conn->children[j].name, child) == 0)
-                return conn->name;
-    return NULL;
-}
-
-static void initiate(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    const char *child = tree_text(m, "child"), *conn = tree_text(m, "ike");
-    const char *wait = tree_text_or(m, "timeout", "0");
-    char why[ENGINE_ERROR_MAX];
-    uint64_t ms;
-    if (conn == NULL && child != NULL)
-        conn = conn_of_child(ops, child);
-    if (conn == NULL) {
-        (void)snprintf(why, sizeof(why), "no connection has a child '%.60s'; see --list-conns",
-                       child == NULL ? "" : child);
-        vici_fail(client, why);
-        return;
-    }
-    bool forget = strcmp(wait, "-1") == 0;
-    nanos timeout = !forget && value_u64(wait, &ms) && ms < 86400000 ? (nanos)ms * NANOS_PER_MS : 0;
-    struct engine_watch watch = watch_of(client);
-    vici_client_busy(client, !forget);
-    int err = ops->initiate(ops->engine, conn, child, timeout, forget ? NULL : &watch);
-    if (err == 0 && !forget)
-        return;
-    vici_client_busy(client, false);
-    (void)snprintf(why, sizeof(why), "connection '%.60s'%s%.60s is not loaded", conn,
-                   child == NULL ? "" : " with child ", child == NULL ? "" : child);
-    vici_finish(client, err, err == ERR_NOT_FOUND ? why : NULL);
-}
-
 /* policy_change - install and uninstall. */
 static void policy_change(struct vici_client *client, const struct tree *m, bool on)
 {
@@ -545,65 +323,6 @@ static void install(struct vici_client *client, const struct tree *m)
 static void uninstall(struct vici_client *client, const struct tree *m)
 {
     policy_change(client, m, false);
-}
-
-static struct engine_filter filter_of(const struct tree *m)
-{
-    return (struct engine_filter){
-        .ike = tree_text(m, "ike"),
-        .child = tree_text(m, "child"),
-        .ike_id = number(m, "ike-id"),
-        .child_id = number(m, "child-id"),
-        .session_id = number(m, "session-id"),
-        .remote_id = tree_text(m, "remote-id"),
-    };
-}
-
-static bool filter_empty(const struct engine_filter *filter)
-{
-    return filter->ike == NULL && filter->child == NULL && filter->ike_id == 0 &&
-           filter->child_id == 0 && filter->session_id == 0 && filter->remote_id == NULL;
-}
-
-static void terminate(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct engine_filter filter = filter_of(m);
-    bool force = false;
-    (void)value_bool(tree_text_or(m, "force", "no"), &force);
-    if (filter_empty(&filter)) {
-        vici_fail(client, "missing terminate selector: ike, child, ike-id, child-id, session-id or "
-                          "remote-id");
-        return;
-    }
-    struct engine_watch watch = watch_of(client);
-    bool forget = strcmp(tree_text_or(m, "timeout", "0"), "-1") == 0;
-    vici_client_busy(client, !forget);
-    unsigned n = ops->terminate(ops->engine, &filter, force, forget ? NULL : &watch);
-    if (n > 0 && !forget)
-        return;
-    vici_client_busy(client, false);
-    if (n > 0)
-        vici_succeed(client);
-    else
-        vici_fail(client, "no matching SAs to terminate found");
-}
-
-static void rekey(struct vici_client *client, const struct tree *m)
-{
-    const struct engine_ops *ops = vici_client_ops(client);
-    struct engine_filter filter = filter_of(m);
-    bool reauth = false;
-    struct vici_writer w;
-    (void)value_bool(tree_text_or(m, "reauth", "no"), &reauth);
-    (void)value_bool(tree_text_or(m, "unused-old", "no"), &filter.unused_old);
-    unsigned n = filter_empty(&filter) ? 0 : ops->rekey(ops->engine, &filter, reauth);
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_put(&w, "success", "%s", n > 0 ? "yes" : "no");
-    vici_put(&w, "matches", "%u", n);
-    if (n == 0)
-        vici_put(&w, "errmsg", "no matching SAs to rekey found");
-    answer(client, &w);
 }
 
 /* nothing_to_do - reload-settings: the other commands load all that there is. */
@@ -639,11 +358,11 @@ static const struct command {
     {"load-token", vici_load_token},
     {"load-authority", vici_load_authority},
     {"unload-authority", vici_unload_authority},
-    {"initiate", initiate},
-    {"terminate", terminate},
-    {"rekey", rekey},
-    {"list-sas", list_sas},
-    {"list-conns", list_conns},
+    {"initiate", vici_initiate},
+    {"terminate", vici_terminate},
+    {"rekey", vici_rekey},
+    {"list-sas", vici_list_sas},
+    {"list-conns", vici_list_conns},
     {"list-policies", list_policies},
     {"list-certs", vici_list_certs},
     {"list-authorities", vici_list_authorities},
@@ -662,11 +381,12 @@ static const struct command {
     {"load-radius", vici_load_radius},
     {"unload-radius", vici_unload_radius},
     {"get-radius", vici_get_radius},
-    {"load-pool", load_pool},
-    {"unload-pool", unload_pool},
-    {"get-pools", get_pools},
-    {"list-sessions", list_sessions},
-    {"list-paths", list_paths},
+    {"load-pool", vici_load_pool},
+    {"unload-pool", vici_unload_pool},
+    {"get-pools", vici_get_pools},
+    {"list-sessions", vici_list_sessions},
+    {"list-paths", vici_list_paths},
+    {"list-leases", vici_list_leases},
 };
 
 bool vici_command_changes(const char *name)

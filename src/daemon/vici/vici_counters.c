@@ -5,8 +5,6 @@
 #include "control/values.h"
 #include "daemon/vici/vici_server.h"
 
-static const char not_counted[] = "no counters found for this connection";
-
 static bool all_wanted(const struct tree *m)
 {
     bool all = false;
@@ -31,29 +29,30 @@ void vici_get_counters(struct vici_client *client, const struct tree *m)
     const char *name = tree_text(m, "name"), *conn = NULL;
     struct ike_counters counters;
     struct vici_writer w;
-    if (!all_wanted(m) && !ike_counters_get(ike, name, &counters)) {
-        vici_fail(client, not_counted);
-        return;
-    }
+    bool all = all_wanted(m), found = all || ike_counters_get(ike, name, &counters);
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_section(&w, "counters");
-    if (!all_wanted(m))
+    if (!all && found)
         put_counters(&w, name, &counters);
-    while (all_wanted(m) && (conn = ike_counters_next(ike, conn)) != NULL)
+    while (all && (conn = ike_counters_next(ike, conn)) != NULL)
         if (ike_counters_get(ike, conn, &counters))
             put_counters(&w, conn, &counters);
     vici_section_end(&w);
-    vici_put(&w, "success", "yes");
+    vici_put(&w, "success", "%s", found ? "yes" : "no");
+    if (!found)
+        vici_put(&w, "errmsg", "no counters found for this connection");
     vici_client_send(client, &w);
 }
 
+/* vici_reset_counters - of a connection that has none nothing is to be done. */
 void vici_reset_counters(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     struct ike *ike = ops->ike(ops->engine);
-    const char *name = tree_text(m, "name"), *conn = NULL;
-    bool done = all_wanted(m) || ike_counters_reset(ike, name);
+    const char *conn = NULL;
+    if (!all_wanted(m))
+        (void)ike_counters_reset(ike, tree_text(m, "name"));
     while (all_wanted(m) && (conn = ike_counters_next(ike, conn)) != NULL)
         (void)ike_counters_reset(ike, conn);
-    vici_finish(client, done ? 0 : ERR_NOT_FOUND, not_counted);
+    vici_succeed(client);
 }

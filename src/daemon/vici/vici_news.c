@@ -41,6 +41,7 @@ static void put_ike_rekey(struct vici_writer *w, const struct engine_ops *ops,
     (void)ike_session_get(ops->ike(ops->engine), sa->session, &session);
     vici_section(w, session.conn != NULL ? session.conn->name : "(unnamed)");
     if (ike_sa_get(ops->ike(ops->engine), event->sa_old, &old)) {
+        old.life = IKE_SA_REPLACED; /* its Delete may be on its way already */
         put_section(w, ops, "old", &old);
         vici_section_end(w);
     }
@@ -58,12 +59,12 @@ static void put_child_rekey(struct vici_writer *w, const struct engine_ops *ops,
     if (ike_child_get(ike, event->child, &child)) {
         vici_section(w, child.policy->name);
         if (ike_child_get(ike, event->child_old, &old)) {
-            vici_section(w, "old");
-            vici_status_child_keys(w, ops, &old);
+            vici_section(w, "old"); /* its Delete may be on its way already */
+            vici_status_child_keys(w, ops, &old, "REKEYED");
             vici_section_end(w);
         }
         vici_section(w, "new");
-        vici_status_child_keys(w, ops, &child);
+        vici_status_child_keys(w, ops, &child, NULL);
         vici_section_end(w);
         vici_section_end(w);
     }
@@ -84,7 +85,7 @@ static void put_gone(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "reason", "%s", ike_outcome_name(event->outcome)); /* ours */
     if (named && gone->child.id != 0) {
         vici_section(w, "child-sas");
-        vici_status_child(w, ops, &gone->child);
+        vici_status_child(w, ops, &gone->child, "DELETED");
         vici_section_end(w);
     }
     vici_section_end(w);
@@ -117,7 +118,7 @@ void vici_news_body(struct vici_writer *w, const struct engine_ops *ops,
         return;
     }
     if (id == VICI_EV_CHILD_UPDOWN) {
-        vici_status_sa(w, ops, &sa, event->child);
+        vici_status_sa(w, ops, &sa, &(struct vici_child_filter){.id = event->child});
         return;
     }
     put_section(w, ops, NULL, &sa);

@@ -12,9 +12,12 @@
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
 
-#define CLIENTS_MAX 64
-#define OUTPUT_MAX  (8 * 1024 * 1024) /* list-sas of ten thousand IKE SAs */
-#define READ_SIZE   65536
+#define CLIENTS_MAX  256
+#define CLIENTS_ROOT 16                /* more of them, for root only */
+#define OUTPUT_MAX   (2 * 1024 * 1024) /* events that a client has not read */
+#define READ_SIZE    65536
+#define LISTING_HELD 65536 /* octets of a listing that wait to be read */
+#define LISTING_TURN 64    /* events of a listing in one turn of the loop */
 
 struct vici_client {
     struct vici_client *next;
@@ -27,6 +30,10 @@ struct vici_client {
     size_t n_in, in_cap;
     uint8_t *out; /* owned: what the client has not read yet */
     size_t n_out, out_sent, out_cap;
+    struct tree *message; /* owned: of the command that runs */
+    vici_listing listing; /* the command lists; NULL: it does not */
+    uint64_t listing_at;
+    int level;                /* of control-log */
     struct vici_stage *stage; /* owned; NULL: no load is prepared */
     uid_t uid;                /* of the process that connected */
     bool loader;              /* came by the supervisor, and does not count */
@@ -59,6 +66,7 @@ static const char *const event_names[VICI_EV_COUNT] = {
     [VICI_EV_LIST_SESSION] = "list-session",
     [VICI_EV_LIST_PATH] = "list-path",
     [VICI_EV_PATH] = "path",
+    [VICI_EV_LIST_LEASE] = "list-lease",
 };
 
 const char *vici_event_name(enum vici_event_id id)
@@ -87,6 +95,16 @@ void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage)
     client->stage = stage;
 }
 
+void vici_client_level_set(struct vici_client *client, int level)
+{
+    client->level = level;
+}
+
+int vici_client_level(const struct vici_client *client)
+{
+    return client->level;
+}
+
 bool vici_client_registered(const struct vici_client *client, enum vici_event_id id)
 {
     return (client->events & UINT32_C(1) << id) != 0;
@@ -108,6 +126,7 @@ static void client_free(struct vici_client *client)
     (void)close(client->fd);
     if (client->in != NULL)
         wipe(client->in, client->in_cap); /* there may have been a secret in it */
+    tree_free(client->message);
     free(client->in);
     free(client->out);
     free(client);
@@ -137,7 +156,7 @@ static bool flush(struct vici_client *client)
 
 static void update_interest(struct vici_client *client)
 {
-    bool write = client->resume || client->n_out > client->out_sent;
+    bool write = client->resume || client->listing != NULL || client->n_out > client->out_sent;
     unsigned events = EVENT_READ | (write ? EVENT_WRITE : 0);
     if (event_loop_change(client->server->loop, client->fd, events) != 0)
         cut(client);
@@ -188,6 +207,39 @@ void vici_client_busy(struct vici_client *client, bool busy)
         update_interest(client);
 }
 
+/* --- listings --- */
+
+static void listing_end(struct vici_client *client)
+{
+    struct vici_writer w;
+    client->listing = NULL;
+    client->message = tree_free(client->message);
+    vici_client_busy(client, false);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_client_send(client, &w);
+}
+
+/* listing_go_on - as much as the client takes, and not more than one turn of the loop is for. */
+static void listing_go_on(struct vici_client *client)
+{
+    for (unsigned n = 0; !client->gone && client->listing != NULL && n < LISTING_TURN &&
+                         client->n_out - client->out_sent < LISTING_HELD;
+         n++)
+        if (!client->listing(client, client->message, &client->listing_at))
+            listing_end(client);
+}
+
+void vici_client_list(struct vici_client *client, enum vici_event_id id, vici_listing next)
+{
+    client->listing = next;
+    client->listing_at = 0;
+    vici_client_busy(client, true);
+    if (vici_client_registered(client, id))
+        listing_go_on(client);
+    else
+        listing_end(client);
+}
+
 /* --- requests --- */
 
 static void simple(struct vici_client *client, uint8_t type)
@@ -227,8 +279,8 @@ static void handle(struct vici_client *client, struct span octets)
     if (frame.type != VICI_CMD_REQUEST)
         return;
     client->used_ns = client->server->ops->now(client->server->ops->engine);
-    struct tree *message = vici_message_read(frame.message);
-    if (message == NULL) {
+    client->message = vici_message_read(frame.message);
+    if (client->message == NULL) {
         struct vici_writer w;
         vici_begin(&w, VICI_CMD_RESPONSE, "");
         vici_put(&w, "success", "no");
@@ -239,9 +291,10 @@ static void handle(struct vici_client *client, struct span octets)
     if (!client->loader && vici_command_changes(frame.name)) /* of a load each part has its line */
         log_line(strncmp(frame.name, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
                  "event=control command=%s uid=%u", frame.name, (unsigned)client->uid);
-    if (!vici_command_run(client, frame.name, message))
+    if (!vici_command_run(client, frame.name, client->message))
         simple(client, VICI_CMD_UNKNOWN);
-    tree_free(message);
+    if (client->listing == NULL)
+        client->message = tree_free(client->message);
 }
 
 static size_t frame_len(const uint8_t *in)
@@ -294,6 +347,8 @@ static void client_ready(void *context, int fd, unsigned events)
     (void)fd;
     if ((events & EVENT_WRITE) != 0 && !client->gone && !flush(client))
         cut(client);
+    if (!client->gone)
+        listing_go_on(client);
     if (client->resume && !client->gone) {
         client->resume = false;
         consume(client);
@@ -359,8 +414,10 @@ static void accept_client(void *context, int fd, unsigned events)
         return;
     if (server->n_clients >= CLIENTS_MAX)
         idle_drop(server);
-    uid_t uid;
-    if (server->n_clients >= CLIENTS_MAX || !peer_uid(client_fd, &uid))
+    uid_t uid = 0;
+    bool known = peer_uid(client_fd, &uid);
+    unsigned most = known && uid == 0 ? CLIENTS_MAX + CLIENTS_ROOT : CLIENTS_MAX;
+    if (server->n_clients >= most || !known)
         (void)close(client_fd);
     else if ((client = client_new(server, client_fd)) != NULL)
         client->uid = uid;
@@ -417,6 +474,30 @@ void vici_server_event(struct vici_server *server, const struct ike_event *event
             continue;
         vici_begin(&w, VICI_EVENT, event_names[id]);
         vici_news_body(&w, server->ops, event, id);
+        vici_client_send(client, &w);
+    }
+}
+
+void vici_put_line(struct vici_writer *w, const struct engine_line *line)
+{
+    vici_put(w, "group", "%s", line->group);
+    vici_put(w, "level", "%u", line->level);
+    if (line->conn != NULL) {
+        vici_put(w, "ikesa-name", "%s", line->conn);
+        vici_put(w, "ikesa-uniqueid", "%u", line->sa);
+    }
+    vici_put(w, "msg", "%s", line->text);
+}
+
+void vici_server_log(struct vici_server *server, const struct engine_line *line)
+{
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
+        struct vici_writer w;
+        if (client->gone || !vici_client_registered(client, VICI_EV_LOG))
+            continue;
+        vici_begin(&w, VICI_EVENT, event_names[VICI_EV_LOG]);
+        vici_put(&w, "thread", "1"); /* the engine has one that speaks */
+        vici_put_line(&w, line);
         vici_client_send(client, &w);
     }
 }

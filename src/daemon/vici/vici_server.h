@@ -4,7 +4,8 @@
 
 /*
  * The VICI server: clients on a Unix stream socket that the supervisor opened. Runs in the engine's
- * event loop, blocks on nobody: a client that does not read is cut off when its buffer is full.
+ * event loop and waits for no client. A listing goes on as its client reads. A client that does not
+ * read its events is cut off when its buffer is full.
  */
 
 #include "control/vici.h"
@@ -26,6 +27,8 @@ void vici_server_loader(struct vici_server *server, int fd);
 /* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
  * Call it with each event of ike_event(), after it was acted on. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);
+/* vici_server_log - the event `log`: a line of the log. */
+void vici_server_log(struct vici_server *server, const struct engine_line *line);
 /* vici_server_path_news - the event `path`, which is ours. */
 void vici_server_path_news(struct vici_server *server, const struct path_news *news);
 
@@ -48,6 +51,7 @@ enum vici_event_id {
     VICI_EV_LIST_SESSION, /* ours */
     VICI_EV_LIST_PATH,    /* ours */
     VICI_EV_PATH,         /* ours */
+    VICI_EV_LIST_LEASE,   /* ours */
     VICI_EV_COUNT
 };
 const char *vici_event_name(enum vici_event_id id);
@@ -64,6 +68,24 @@ void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage)
 void vici_client_send(struct vici_client *client, struct vici_writer *w);
 /* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */
 void vici_client_busy(struct vici_client *client, bool busy);
+
+/*
+ * vici_client_list - answers the running command with events of kind `id`, as fast as the client
+ * reads, and then with an empty response. `next` sends at most one event, and moves `at`, which
+ * begins with 0; false: the end. Without a registration for `id` nothing is sent but the response.
+ */
+typedef bool (*vici_listing)(struct vici_client *client, const struct tree *message, uint64_t *at);
+void vici_client_list(struct vici_client *client, enum vici_event_id id, vici_listing next);
+
+/* vici_put_line - the keys of a line of the log. */
+void vici_put_line(struct vici_writer *w, const struct engine_line *line);
+/* vici_client_level - up to which level the running command's client wants control-log; negative:
+ * nothing. */
+void vici_client_level_set(struct vici_client *client, int level);
+int vici_client_level(const struct vici_client *client);
+
+/* vici_number - the value of a key; 0: it is missing, or no number of 32 bits. */
+uint32_t vici_number(const struct tree *message, const char *key);
 
 /* vici_succeed, vici_fail, vici_finish - success=yes, or no with a reason for a person; `err` 0:
  * yes, else `why`, or the error's own text. */
@@ -89,6 +111,23 @@ void vici_get_authorities(struct vici_client *client, const struct tree *message
 void vici_list_authorities(struct vici_client *client, const struct tree *message);
 void vici_retain_credentials(struct vici_client *client, const struct tree *message);
 void vici_clear_creds(struct vici_client *client, const struct tree *message);
+
+/* vici_control.c */
+void vici_initiate(struct vici_client *client, const struct tree *message);
+void vici_terminate(struct vici_client *client, const struct tree *message);
+void vici_rekey(struct vici_client *client, const struct tree *message);
+
+/* vici_listing.c */
+void vici_list_sas(struct vici_client *client, const struct tree *message);
+void vici_list_conns(struct vici_client *client, const struct tree *message);
+void vici_list_sessions(struct vici_client *client, const struct tree *message);
+void vici_list_paths(struct vici_client *client, const struct tree *message);
+
+/* vici_pools.c */
+void vici_load_pool(struct vici_client *client, const struct tree *message);
+void vici_unload_pool(struct vici_client *client, const struct tree *message);
+void vici_get_pools(struct vici_client *client, const struct tree *message);
+void vici_list_leases(struct vici_client *client, const struct tree *message);
 
 /* vici_counters.c */
 void vici_get_counters(struct vici_client *client, const struct tree *message);

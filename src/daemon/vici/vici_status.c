@@ -59,8 +59,8 @@ static const char *life_name(enum ike_sa_life life)
     case IKE_AUTHENTICATING: return "CONNECTING";
     case IKE_ESTABLISHED: return "ESTABLISHED";
     case IKE_SA_REPLACED: return "REKEYED";
-    case IKE_DELETING: return "DELETING";
-    case IKE_DEAD: return "DESTROYING";
+    case IKE_DELETING:
+    case IKE_DEAD: return "DELETING"; /* charon tells of the end before it destroys */
     }
     return "?";
 }
@@ -77,7 +77,7 @@ static const char *child_life_name(enum ike_child_life life)
     return "?";
 }
 
-static const char *mode_name(enum ike_child_mode mode)
+const char *vici_mode_name(enum ike_child_mode mode)
 {
     switch (mode) {
     case IKE_MODE_TUNNEL: return "TUNNEL";
@@ -121,7 +121,7 @@ static void put_encr(struct vici_writer *w, uint16_t encr, uint16_t key_bits, ui
 }
 
 void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
-                            const struct ike_child_info *child)
+                            const struct ike_child_info *child, const char *state)
 {
     struct engine_child_traffic traffic = {0};
     nanos now = ops->now(ops->engine);
@@ -130,7 +130,7 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "uniqueid", "%u", child->id);
     vici_put(w, "reqid", "%u",
              child->policy->reqid != 0 ? child->policy->reqid : ops->reqid(ops->engine, child->id));
-    vici_put(w, "state", "%s", child_life_name(child->life));
+    vici_put(w, "state", "%s", state != NULL ? state : child_life_name(child->life));
     vici_put(w, "mode", "TUNNEL");
     vici_put(w, "protocol", "ESP");
     if (child->udp_encap)
@@ -160,12 +160,12 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
 }
 
 void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
-                       const struct ike_child_info *child)
+                       const struct ike_child_info *child, const char *state)
 {
     char name[LIMIT_NAME + 16];
     (void)snprintf(name, sizeof(name), "%s-%u", child->policy->name, child->id);
     vici_section(w, name);
-    vici_status_child_keys(w, ops, child);
+    vici_status_child_keys(w, ops, child, state);
     vici_section_end(w);
 }
 
@@ -199,8 +199,9 @@ static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "prf-alg", "%s", prf_name(sa->prf));
         vici_put(w, "dh-group", "%s", ke_name(sa->ke));
     }
-    if (sa->life == IKE_ESTABLISHED)
-        vici_put(w, "established", "%lld", seconds(now - sa->established_ns));
+    if (sa->life != IKE_ESTABLISHED)
+        return;
+    vici_put(w, "established", "%lld", seconds(now - sa->established_ns));
     if (sa->rekey_at_ns != NANOS_NEVER)
         vici_put(w, "rekey-time", "%lld", seconds(sa->rekey_at_ns - now));
 }
@@ -249,7 +250,7 @@ void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
 }
 
 void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
-                    const struct ike_sa_info *sa, ike_child_id child)
+                    const struct ike_sa_info *sa, const struct vici_child_filter *filter)
 {
     struct ike *ike = ops->ike(ops->engine);
     struct ike_session_info session = {0};
@@ -260,100 +261,23 @@ void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
     /* swanctl prints when it meets this section: always sent, and last */
     vici_section(w, "child-sas");
     for (ike_child_id id = 0; ike_sa_child_next(ike, sa->id, id, &info); id = info.id)
-        if (child == 0 || child == info.id)
-            vici_status_child(w, ops, &info);
+        if ((filter->id == 0 || filter->id == info.id) &&
+            (filter->name == NULL || strcmp(filter->name, info.policy->name) == 0))
+            vici_status_child(w, ops, &info, NULL);
     vici_section_end(w);
     vici_section_end(w);
 }
 
-/* --- connections --- */
+/* --- policies and algorithms --- */
 
-static void put_remotes(struct vici_writer *w, const char *name, const struct ike_remote *list,
-                        uint8_t n)
-{
-    char text[RANGE_TEXT_MAX];
-    vici_list(w, name);
-    for (uint8_t i = 0; i < n; i++)
-        vici_item(w, list[i].name[0] != '\0' ? list[i].name : range_print(&list[i].range, text));
-    if (n == 0)
-        vici_item(w, "%any");
-    vici_list_end(w);
-}
-
-static void put_auth(struct vici_writer *w, const char *name, const struct ike_auth_policy *auth)
-{
-    vici_section(w, name);
-    vici_put(w, "class", "pre-shared key");
-    if (auth->id_pattern[0] != '\0')
-        vici_put(w, "id", "%s", auth->id_pattern);
-    static const char *const lists[] = {"groups", "cert_policy", "certs", "cacerts"};
-    for (size_t i = 0; i < 4; i++) {
-        vici_list(w, lists[i]);
-        vici_list_end(w);
-    }
-    vici_section_end(w);
-}
-
-static void put_policy_ts(struct vici_writer *w, const char *name,
-                          const struct ike_ts_policy *policy)
+void vici_status_ts_policy(struct vici_writer *w, const char *name,
+                           const struct ike_ts_policy *policy)
 {
     char text[TS_TEXT_MAX];
     vici_list(w, name);
     for (size_t i = 0; ts_policy_print(policy, i, text) != NULL; i++)
         vici_item(w, text);
     vici_list_end(w);
-}
-
-/* put_proposals - as one value: swanctl takes values that it does not know, but not lists. */
-static void put_proposals(struct vici_writer *w, const char *name,
-                          const struct ike_proposal_list *list)
-{
-    char text[1000], one[256];
-    size_t at = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < list->n && at < sizeof(text); i++)
-        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i == 0 ? "" : ", ",
-                               proposal_print(&list->proposals[i], one, sizeof(one)));
-    vici_put(w, name, "%s", text);
-}
-
-void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn)
-{
-    static const char *const uniques[] = {"UNIQUE_NO", "UNIQUE_NEVER", "UNIQUE_KEEP",
-                                          "UNIQUE_REPLACE"};
-    static const char *const dpd[] = {"clear", "trap", "restart"};
-    static const char *const close[] = {"none", "trap", "start"};
-    vici_section(w, conn->name);
-    put_remotes(w, "local_addrs", conn->local_addrs, conn->n_local_addrs);
-    put_remotes(w, "remote_addrs", conn->remote_addrs, conn->n_remote_addrs);
-    vici_put(w, "local_port", "%u", conn->local_port != 0 ? conn->local_port : 500);
-    vici_put(w, "remote_port", "%u", conn->remote_port != 0 ? conn->remote_port : 500);
-    vici_put(w, "version", "IKEv2");
-    vici_put(w, "reauth_time", "%lld", seconds(conn->reauth_ns));
-    vici_put(w, "rekey_time", "%lld", seconds(conn->lifetime.rekey_ns));
-    put_proposals(w, "proposals", &conn->proposals);
-    vici_put(w, "unique", "%s", uniques[conn->unique]);
-    if (conn->dpd_delay_ns > 0)
-        vici_put(w, "dpd_delay", "%lld", seconds(conn->dpd_delay_ns));
-    put_auth(w, "local-1", &conn->local[0]);
-    put_auth(w, "remote-1", &conn->remote[0]);
-    vici_section(w, "children");
-    for (uint8_t i = 0; i < conn->n_children + conn->n_shunts; i++) {
-        const struct ike_child_policy *child = &conn->children[i];
-        vici_section(w, child->name);
-        vici_put(w, "mode", "%s", mode_name(child->mode));
-        vici_put(w, "rekey_time", "%lld", seconds(child->lifetime.rekey_ns));
-        vici_put(w, "rekey_bytes", "%" PRIu64, child->lifetime.rekey_bytes);
-        vici_put(w, "rekey_packets", "%" PRIu64, child->lifetime.rekey_packets);
-        put_proposals(w, "esp_proposals", &child->proposals);
-        vici_put(w, "dpd_action", "%s", dpd[child->dpd_action]);
-        vici_put(w, "close_action", "%s", close[child->close_action]);
-        put_policy_ts(w, "local-ts", &child->local_ts);
-        put_policy_ts(w, "remote-ts", &child->remote_ts);
-        vici_section_end(w);
-    }
-    vici_section_end(w);
-    vici_section_end(w);
 }
 
 void vici_status_policy(struct vici_writer *w, const char *conn,
@@ -364,9 +288,9 @@ void vici_status_policy(struct vici_writer *w, const char *conn,
     vici_section(w, name);
     vici_put(w, "child", "%s", child->name);
     vici_put(w, "ike", "%s", conn);
-    vici_put(w, "mode", "%s", mode_name(child->mode));
-    put_policy_ts(w, "local-ts", &child->local_ts);
-    put_policy_ts(w, "remote-ts", &child->remote_ts);
+    vici_put(w, "mode", "%s", vici_mode_name(child->mode));
+    vici_status_ts_policy(w, "local-ts", &child->local_ts);
+    vici_status_ts_policy(w, "remote-ts", &child->remote_ts);
     vici_section_end(w);
 }
 
@@ -379,6 +303,14 @@ static void put_known(struct vici_writer *w, const char *section, const uint16_t
     vici_section_end(w);
 }
 
+static void put_named(struct vici_writer *w, const char *section, const char *const *names)
+{
+    vici_section(w, section);
+    for (size_t i = 0; names[i] != NULL; i++)
+        vici_put(w, names[i], "openssl");
+    vici_section_end(w);
+}
+
 void vici_status_algorithms(struct vici_writer *w)
 {
     static const uint16_t ciphers[] = {ENCR_AES_CBC, 0};
@@ -387,11 +319,26 @@ void vici_status_algorithms(struct vici_writer *w)
                                       AUTH_HMAC_SHA2_512_256, 0};
     static const uint16_t prfs[] = {PRF_HMAC_SHA2_256, PRF_HMAC_SHA2_384, PRF_HMAC_SHA2_512, 0};
     static const uint16_t kes[] = {14, 15, 16, 19, 20, 21, 31, 32, 0};
+    static const char *const hashers[] = {"HASH_SHA1",     "HASH_SHA2_256", "HASH_SHA2_384",
+                                          "HASH_SHA2_512", "HASH_IDENTITY", NULL};
+    static const char *const kdfs[] = {"KDF_PRF", "KDF_PRF_PLUS", NULL};
+    static const char *const none[] = {NULL};
     put_known(w, "encryption", ciphers, encr_name);
     put_known(w, "integrity", integs, integ_name);
     put_known(w, "aead", aeads, encr_name);
+    put_named(w, "hasher", hashers);
     put_known(w, "prf", prfs, prf_name);
+    put_named(w, "xof", none);
+    put_named(w, "kdf", kdfs);
+    put_named(w, "drbg", none);
     put_known(w, "ke", kes, ke_name);
+    vici_section(w, "rng"); /* getrandom(2): there is no weaker one */
+    vici_put(w, "RNG_STRONG", "kernel");
+    vici_put(w, "RNG_TRUE", "kernel");
+    vici_section_end(w);
+    vici_section(w, "nonce-gen");
+    vici_put(w, "NONCE_GEN", "kernel");
+    vici_section_end(w);
 }
 
 /* --- ours --- */

@@ -7,10 +7,20 @@
 #include "control/vici.h"
 #include "daemon/engine/engine_ops.h"
 
-/* vici_status_sa - `<conn> { ... child-sas { ... } }`; `child` 0: all its Child SAs. */
+/* struct vici_child_filter - which Child SAs are shown. */
+struct vici_child_filter {
+    ike_child_id id;  /* 0: any */
+    const char *name; /* NULL: any */
+};
+/* vici_status_sa - `<conn> { ... child-sas { ... } }` with the Child SAs that the filter names. */
 void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
-                    const struct ike_sa_info *sa, ike_child_id child);
-void vici_status_conn(struct vici_writer *w, const struct ike_conn *conn);
+                    const struct ike_sa_info *sa, const struct vici_child_filter *filter);
+void vici_status_conn(struct vici_writer *w, const struct engine_ops *ops,
+                      const struct ike_conn *conn);
+const char *vici_mode_name(enum ike_child_mode mode); /* as list-sa has it: TUNNEL, PASS, DROP */
+/* vici_status_ts_policy - a list of configured selectors. */
+void vici_status_ts_policy(struct vici_writer *w, const char *name,
+                           const struct ike_ts_policy *policy);
 /* vici_status_policy - the body of list-policy. */
 void vici_status_policy(struct vici_writer *w, const char *conn,
                         const struct ike_child_policy *child);
@@ -23,12 +33,12 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session);
 void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
                       const struct path_status *path);
-/* parts of the above: keys without a section, and a Child SA in its section */
+/* parts of the above: keys without a section, and a Child SA in its section; `state` NULL: as it is */
 void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_sa_info *sa, const struct ike_session_info *session);
 void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
-                            const struct ike_child_info *child);
+                            const struct ike_child_info *child, const char *state);
 void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
-                       const struct ike_child_info *child);
+                       const struct ike_child_info *child, const char *state);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "base/siphash.h"
 #include "ike/core/ike_state.h"
-#include "ike/login/login.h"
 #include "wire/iana.h"
 
 struct counted {

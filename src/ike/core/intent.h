@@ -41,8 +41,8 @@ struct intent {
     char child_name[LIMIT_NAME]; /* CREATE_CHILD, CREATE_MOVED; empty: the first */
     struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: the packet that needs it */
     bool path_test, unused_old, if_missing;
-    bool told;  /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
-    bool clone; /* LOGIN */
+    bool told; /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
+    bool clone, alone;       /* LOGIN */
     enum ike_outcome reason; /* DELETE_*: why the Child SA or IKE SA ends */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first sent, or first borrows a request; 0: not yet */

@@ -110,6 +110,7 @@ static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_
     }
     login->replaces = replaces;
     login->clone = intent->clone;
+    login->alone = intent->alone;
     login->packet = intent->packet;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
@@ -135,7 +136,8 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
         .kind = INTENT_LOGIN,
         .tag = command->tag,
         .give_up_ns = command->give_up_ns,
-        .clone = command->clone,
+        .clone = command->clone && !command->alone,
+        .alone = command->alone,
         .packet = command->packet,
     };
     if (command->child != NULL)

@@ -111,9 +111,12 @@ static bool last_response(const struct login *login)
 static bool begin_session(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
-    struct session *session = session_new(sa->ike, login->conn, IKE_GATEWAY);
+    struct session *session = NULL;
     struct wire_message first;
 
+    /* the session has our identity, though our first round may not have begun */
+    if (login->local_id.type != ID_ANY || login_own_id(sa) == 0)
+        session = session_new(sa->ike, login->conn, IKE_GATEWAY);
     if (session == NULL) {
         sa_down(sa, IKE_LIMIT, now);
         return false;

@@ -33,12 +33,13 @@ static const struct verdict later = {.kind = VERDICT_LATER}, next = {.kind = VER
 
 /* --- the request --- */
 
-static bool wants_child(const struct session *session)
+static bool wants_child(const struct sa *sa)
 {
+    const struct session *session = sa->session;
     const struct ike_conn *conn = session->conn;
     bool childless = conn->childless == IKE_CHILDLESS_FORCE ||
                      (conn->childless == IKE_CHILDLESS_PREFER && session->childless);
-    return conn->n_children > 0 && !childless;
+    return conn->n_children > 0 && !childless && !sa->login->alone;
 }
 
 static bool first_contact(const struct sa *sa)
@@ -57,7 +58,7 @@ static void add_child(struct sa *sa, struct wire_builder *request)
     struct login *login = sa->login;
     const struct ike_child_policy *policy = child_policy_find(login->conn, login->child);
     struct ike_ts_list local, remote;
-    if (!wants_child(sa->session) || policy == NULL)
+    if (!wants_child(sa) || policy == NULL)
         return;
     login->spi_in = child_spi_new(sa->ike);
     child_ts_own(sa, policy, &local);
@@ -149,6 +150,11 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
         !login->peer.multiple_auth) {
         event_notice(sa, "the peer does not authenticate in several rounds (RFC 4739)");
         return failed(IKE_PEER_AUTH_FAILED);
+    }
+    /* RFC 6023 section 3: only if the responder announced it */
+    if (login->alone && login->conn->n_children > 0 && !login->childless) {
+        event_notice(sa, "the peer creates no IKE SA without a Child SA (RFC 6023)");
+        return failed(IKE_PROTOCOL_ERROR);
     }
     return begin_round(sa);
 }
