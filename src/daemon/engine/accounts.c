@@ -82,7 +82,10 @@ static struct session_account *session_of(struct accounts *accounts, ike_session
         return session;
     session->id = id;
     HASH_ADD(hh, accounts->sessions, id, sizeof(session->id), session);
-    return session;
+    if (TABLE_HAS(session))
+        return session;
+    free(session);
+    return NULL;
 }
 
 void accounts_begin(struct accounts *accounts, ike_session_id id, const char *text, nanos now)
@@ -157,10 +160,14 @@ void accounts_child(struct accounts *accounts, ike_session_id session_id, ike_ch
                                     .next = session->children,
                                     .link = &session->children,
                                     .path = index};
+    HASH_ADD(hh, accounts->children, id, sizeof(child->id), child);
+    if (!TABLE_HAS(child)) {
+        free(child);
+        return;
+    }
     if (child->next != NULL)
         child->next->link = &child->next;
     session->children = child;
-    HASH_ADD(hh, accounts->children, id, sizeof(child->id), child);
 }
 
 void accounts_moved(struct accounts *accounts, ike_child_id id, const struct ike_path *path)

@@ -123,6 +123,10 @@ static int cert_new(struct credentials *c, enum cert_role role, struct span octe
         return ERR_INVALID;
     }
     HASH_ADD(hh, c->certs, cert.digest, CERT_DIGEST, entry);
+    if (!TABLE_HAS(entry)) {
+        free(entry);
+        return ERR_NO_MEMORY;
+    }
     *ret_entry = entry;
     return 0;
 }
@@ -183,7 +187,10 @@ int credentials_key_add(struct credentials *c, const uint8_t key_id[KEY_ID_SIZE]
         return ERR_NO_MEMORY;
     memcpy(entry->id, key_id, KEY_ID_SIZE);
     HASH_ADD(hh, c->keys, id, KEY_ID_SIZE, entry);
-    return 0;
+    if (TABLE_HAS(entry))
+        return 0;
+    free(entry);
+    return ERR_NO_MEMORY;
 }
 
 bool credentials_key_remove(struct credentials *c, const uint8_t key_id[KEY_ID_SIZE])

@@ -102,6 +102,11 @@ static int signing_begin(struct engine *e, const struct ike_event *event,
     signing->n_octets = w.len;
     memcpy(signing->octets, w.buf, w.len);
     HASH_ADD(hh, e->signing, job, sizeof(signing->job), signing);
+    if (!TABLE_HAS(signing)) {
+        wipe(signing, sizeof(*signing) + w.len);
+        free(signing);
+        return ERR_NO_MEMORY;
+    }
     request.choose.local = job->local_id;
     request.choose.policy = *policy;
     request.choose.n_ca_ids = (uint32_t)(job->ca_ids.len / KEY_ID_SIZE);

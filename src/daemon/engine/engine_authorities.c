@@ -63,7 +63,10 @@ int engine_authority_load(struct engine *e, const struct engine_authority *autho
         free(old);
     }
     HASH_ADD_STR(e->authorities, authority.name, loaded);
-    return error;
+    if (TABLE_HAS(loaded))
+        return error;
+    free(loaded);
+    return ERR_NO_MEMORY;
 }
 
 int engine_authority_unload(struct engine *e, const char *name)

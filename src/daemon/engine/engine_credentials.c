@@ -49,7 +49,10 @@ static int name_add(struct engine *e, const char *id, bool eap)
     (void)snprintf(name->id, sizeof(name->id), "%s", id);
     name->eap = eap;
     HASH_ADD_STR(e->secrets, id, name);
-    return 0;
+    if (TABLE_HAS(name))
+        return 0;
+    free(name);
+    return ERR_NO_MEMORY;
 }
 
 int engine_secret_load(struct engine *e, const struct engine_secret *secret,

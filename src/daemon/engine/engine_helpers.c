@@ -69,6 +69,10 @@ int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint6
     if (reply != NULL)
         loading->reply = *reply;
     HASH_ADD(hh, e->loading, job, sizeof(loading->job), loading);
+    if (!TABLE_HAS(loading)) {
+        free(loading);
+        return ERR_NO_MEMORY;
+    }
     *ret_job = loading->job;
     return 0;
 }

@@ -110,7 +110,10 @@ static struct session *session_of(struct account_queue *q, const char *id)
         return session;
     memcpy(session->id, id, strlen(id));
     HASH_ADD(hh, q->by_session, id, strlen(id), session);
-    return session;
+    if (TABLE_HAS(session))
+        return session;
+    free(session);
+    return NULL;
 }
 
 static void session_tidy(struct account_queue *q, struct session *session)
@@ -166,7 +169,8 @@ static void queue_remove(struct account_queue *q, struct record *record)
     *(record->next != NULL ? &record->next->previous : &q->youngest) = record->previous;
     *(record->earlier != NULL ? &record->earlier->later : &session->first) = record->later;
     *(record->later != NULL ? &record->later->earlier : &session->last) = record->earlier;
-    HASH_DELETE(hh, q->by_tag, record);
+    if (TABLE_HAS(record))
+        HASH_DELETE(hh, q->by_tag, record);
     q->waiting--;
     q->in_flight -= record->in_flight;
     record_free(q, record);

@@ -119,6 +119,10 @@ int cert_store_add(struct cert_store *store, const struct verifier_cert *wanted,
             return ERR_INVALID;
         cert->has_private = key_known(store, cert->key_id);
         HASH_ADD(hh, store->certs, digest, CERT_DIGEST, cert);
+        if (!TABLE_HAS(cert)) {
+            (void)cert_free(cert);
+            return ERR_NO_MEMORY;
+        }
     }
     cert->roles |= BIT(wanted->role);
     anchors_drop(store);

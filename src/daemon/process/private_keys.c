@@ -136,6 +136,10 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     memcpy(key->id, answer->key_id, KEY_ID_SIZE);
     key->key = pkey;
     HASH_ADD(hh, keys->keys, id, KEY_ID_SIZE, key);
+    if (!TABLE_HAS(key)) {
+        free(key);
+        return ERR_NO_MEMORY;
+    }
     return 0;
 }
 

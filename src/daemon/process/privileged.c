@@ -93,6 +93,10 @@ static int entry_add(struct privileged *p, const struct entry_key *key)
         return ERR_FULL;
     entry->key = *key;
     HASH_ADD(hh, p->entries, key, sizeof(entry->key), entry);
+    if (!TABLE_HAS(entry)) {
+        free(entry);
+        return ERR_FULL;
+    }
     p->filter_old = true;
     p->n[key->kind]++;
     return 0;

@@ -195,9 +195,13 @@ int shared_keys_load(struct shared_keys *keys, const struct key_load *load, stru
     key_fill(key, load, secret);
     HASH_FIND_STR(keys->keys, load->name, old);
     key->order = old != NULL ? old->order : keys->next_order++;
+    HASH_ADD_STR(keys->keys, name, key);
+    if (!TABLE_HAS(key)) {
+        OPENSSL_secure_clear_free(key, key_size(key->n_owners, secret.len));
+        return ERR_FULL;
+    }
     if (old != NULL)
         drop(keys, old);
-    HASH_ADD_STR(keys->keys, name, key);
     for (uint32_t i = 0; i < key->n_owners; i++)
         index_put(&keys->by_owner, &key->owners[i].link);
     if (key->sole)
