@@ -459,6 +459,15 @@ int signature_make(EVP_PKEY *key, uint8_t method, const struct signature_scheme 
     return error == 0 && writer_failed(ret_auth) ? ERR_TRUNCATED : error;
 }
 
+int signature_sign(EVP_PKEY *key, const struct signature_scheme *scheme, struct span octets,
+                   struct writer *ret_signature)
+{
+    if (!kind_fits(scheme->kind, signature_key_kind(key)) || algorithm_of(scheme) == NULL)
+        return ERR_INVALID;
+    int error = sign(key, scheme, octets, ret_signature);
+    return error == 0 && writer_failed(ret_signature) ? ERR_TRUNCATED : error;
+}
+
 static int check(EVP_PKEY *key, const struct signature_scheme *scheme, struct span octets,
                  struct span signature)
 {

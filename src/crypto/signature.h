@@ -82,6 +82,10 @@ int signature_choose(const EVP_PKEY *key, const struct signature_wish *wish, uin
 int signature_make(EVP_PKEY *key, uint8_t method, const struct signature_scheme *scheme,
                    struct span octets, struct writer *ret_auth) MUST_USE;
 
+/* signature_sign - the plain signature, with nothing in front; ECDSA in DER. Errors as above. */
+int signature_sign(EVP_PKEY *key, const struct signature_scheme *scheme, struct span octets,
+                   struct writer *ret_signature) MUST_USE;
+
 /* signature_check - the AUTH data of a peer. `hashes`: bits of those that we accept.
  * *ret_scheme: how it was signed, also of a wrong one if it could be read.
  * ERR_INVALID: not readable, or a method that does not fit the key; ERR_NOT_FOUND: an algorithm

@@ -9,7 +9,7 @@
 int conversation_begin(struct conversation *c, const struct eap_config *config)
 {
     if (config->n_methods == 0 || config->n_methods > EAP_METHODS ||
-        config->server_id.len > sizeof(c->server_id) || !conversation_identify(c, config->identity))
+        !conversation_identify(c, config->identity))
         return ERR_INVALID;
     for (size_t i = 0; i < config->n_methods; i++) {
         if (eap_method_find(config->methods[i]) == NULL)
@@ -21,9 +21,6 @@ int conversation_begin(struct conversation *c, const struct eap_config *config)
     c->talk.random = config->random;
     c->talk.secrets = config->secrets;
     c->talk.tls = config->tls;
-    if (config->server_id.len > 0)
-        memcpy(c->server_id, config->server_id.ptr, config->server_id.len);
-    c->talk.server_id = span_of(c->server_id, config->server_id.len);
     return 0;
 }
 
@@ -102,6 +99,7 @@ void conversation_succeed(struct conversation *c, struct eap_result *ret, const 
     ret->type = c->method->type;
     ret->msk_len = c->talk.msk_len;
     memcpy(ret->msk, c->talk.msk, c->talk.msk_len);
+    ret->not_after = c->talk.not_after;
     ret->identity_len = c->talk.identity.len;
     memcpy(ret->identity, c->identity, ret->identity_len);
     packet_set(ret, w);

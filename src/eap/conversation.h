@@ -15,7 +15,6 @@ struct conversation {
     unsigned rounds;                 /* packets that came */
     bool proven;                     /* the method is done: talk.msk is the key */
     bool over;                       /* a success or a failure was reported */
-    uint8_t server_id[EAP_IDENTITY]; /* talk.server_id borrows this */
     uint8_t identity[EAP_IDENTITY];  /* talk.identity borrows this */
 };
 

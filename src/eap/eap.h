@@ -18,13 +18,15 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/span.h"
+#include "base/writer.h"
+#include "crypto/signature.h"
 
 #define EAP_PACKET   4096 /* octets of a packet; what one RADIUS packet can carry */
 #define EAP_ROUNDS   100  /* packets in a conversation; a chain of 64 KiB in fragments of 1 KiB */
 #define EAP_ASKED    4    /* Identity or Notification requests that a peer answers */
 #define EAP_IDENTITY 253  /* octets of an identity; what the User-Name of RADIUS holds */
 #define EAP_MSK      64   /* octets; RFC 3748 section 7.10 */
-#define EAP_REASON   160  /* octets of a reason with its final NUL */
+#define EAP_REASON   320  /* octets of a reason with its final NUL */
 #define EAP_METHODS  8    /* methods that a conversation may choose from */
 #define EAP_PASSWORD 256  /* octets of a password, UTF-8 */
 
@@ -56,6 +58,9 @@ bool eap_type_plays(enum eap_type type, bool authenticator);
 
 /* eap_type_derives_keys - the method ends with an MSK. */
 bool eap_type_derives_keys(enum eap_type type);
+
+/* eap_type_presents - that role of the method has to show a certificate of ours. */
+bool eap_type_presents(enum eap_type type, bool authenticator);
 
 /* --- secrets --- */
 
@@ -97,6 +102,8 @@ struct eap_result {
     uint8_t packet[EAP_PACKET];
     uint8_t msk[EAP_MSK];           /* with EAP_SUCCEEDED; no octets: the method has no key */
     uint8_t identity[EAP_IDENTITY]; /* authenticator: the proven one */
+    int64_t not_after; /* with EAP_SUCCEEDED: seconds since 1970, the first end of the other side's
+                          certificates; 0: it had none */
     char reason[EAP_REASON]; /* with EAP_FAILED, or with a last Response that says failure. May hold
                                  text of the other side: escape it */
 };
@@ -115,18 +122,41 @@ struct eap_crypto *eap_crypto_free(struct eap_crypto *crypto); /* takes NULL; re
 
 /* --- TLS --- */
 
-/* struct eap_tls - our certificate chain and key, and the CAs of the other side. Used by many
- * conversations at once, changed by none. */
-struct eap_tls;
+#define EAP_KEY_ID 20 /* SHA-1 of a subjectPublicKey */
+#define EAP_CERTS  8  /* of one side's chain */
 
-struct eap_tls *eap_tls_new(void);                 /* NULL: no memory */
-struct eap_tls *eap_tls_free(struct eap_tls *tls); /* takes NULL; returns NULL */
+/* struct eap_signature - one that TLS needs: tls_signed_is() of its octets. */
+struct eap_signature {
+    uint8_t key_id[EAP_KEY_ID];
+    struct signature_scheme scheme; /* ECDSA in DER; PSS with a salt as long as the hash */
+    struct span octets;
+};
 
-/* DER. The first certificate is ours, others are of its chain. ERR_INVALID, ERR_FULL (8, and 64
- * CAs), ERR_NO_MEMORY. */
-int eap_tls_ca_add(struct eap_tls *tls, struct span der) MUST_USE;
-int eap_tls_certificate_add(struct eap_tls *tls, struct span der) MUST_USE;
-int eap_tls_key_set(struct eap_tls *tls, struct span der) MUST_USE;
+/* struct eap_chain - what the other side presents. It has proved that it has the first one's key,
+ * or cannot go on without. All borrowed during the call. */
+struct eap_chain {
+    bool of_server;
+    struct span identity; /* of a client: the one that it has to be */
+    size_t n;
+    struct span certs[EAP_CERTS]; /* DER, its own first */
+};
+
+/*
+ * struct eap_tls - our certificates, and who does the rest: the private key and the check of the
+ * other side's certificates are somewhere else. Borrowed by a conversation for its life.
+ */
+struct eap_tls {
+    size_t n_certs;
+    struct span certs[EAP_CERTS]; /* DER, ours first; none: we have nothing to present */
+    bool only_12;                 /* no TLS 1.3: for tests of what is older */
+    /* Signs, and appends the signature. Any error. */
+    int (*sign)(void *context, const struct eap_signature *signature, struct writer *ret_signature);
+    /* Whether the chain may be used. ERR_AUTH, with a reason; other errors. *ret_not_after: seconds
+     * since 1970, the first end of the chain. */
+    int (*check)(void *context, const struct eap_chain *chain, int64_t *ret_not_after,
+                 char ret_reason[EAP_REASON]);
+    void *context;
+};
 
 /* --- conversations --- */
 
@@ -135,7 +165,6 @@ struct eap_config {
     const struct random *random;       /* borrowed */
     const struct eap_secrets *secrets; /* borrowed */
     const struct eap_tls *tls;         /* borrowed; NULL: no TLS */
-    struct span server_id;             /* peer: name of the TLS server; copied; none: any */
     struct span identity;              /* copied. Authenticator: what the peer claims; none: ask */
     size_t n_methods;                  /* the wanted ones, the preferred one first */
     enum eap_type methods[EAP_METHODS];

@@ -10,7 +10,7 @@
 static bool fetch(struct eap_crypto *c)
 {
     c->library = OSSL_LIB_CTX_new();
-    if (c->library == NULL)
+    if (c->library == NULL || !tls_library_init(&c->tls))
         return false;
     c->standard = OSSL_PROVIDER_load(c->library, "default");
     c->legacy = OSSL_PROVIDER_load(c->library, "legacy");
@@ -57,6 +57,7 @@ struct eap_crypto *eap_crypto_free(struct eap_crypto *c)
     if (c->standard != NULL)
         OSSL_PROVIDER_unload(c->standard);
     OSSL_LIB_CTX_free(c->library);
+    tls_library_done(&c->tls);
     free(c);
     return NULL;
 }

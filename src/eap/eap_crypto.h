@@ -12,8 +12,10 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "eap/eap.h"
+#include "eap/tls_key.h"
 
 struct eap_crypto {
+    struct tls_library tls; /* of libssl */
     OSSL_LIB_CTX *library;
     OSSL_PROVIDER *legacy, *standard;
     EVP_MD *md4, *md5, *sha1, *sha256;

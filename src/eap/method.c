@@ -49,6 +49,13 @@ bool eap_type_derives_keys(enum eap_type type)
     return method != NULL && method->keys;
 }
 
+bool eap_type_presents(enum eap_type type, bool authenticator)
+{
+    const struct eap_method *method = eap_method_find(type);
+    return method != NULL &&
+           (authenticator ? method->authenticator_presents : method->peer_presents);
+}
+
 enum eap_step eap_failed(struct eap_talk *talk, const char *format, ...)
 {
     va_list list;

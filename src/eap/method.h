@@ -14,10 +14,10 @@ struct eap_talk {
     const struct random *random;
     const struct eap_secrets *secrets;
     const struct eap_tls *tls;
-    struct span server_id;
     struct span identity; /* the peer's, as said in the clear or configured */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
+    int64_t not_after; /* of the other side's certificates; 0: none */
     char reason[EAP_REASON];
 };
 
@@ -31,8 +31,9 @@ enum eap_step {
 /* A method of both roles. `state` is zeroed memory of state_size octets, wiped at the end. */
 struct eap_method {
     enum eap_type type;
-    const char *name; /* in swanctl.conf, behind "eap-" */
-    bool keys;        /* it ends with an MSK */
+    const char *name;                           /* in swanctl.conf, behind "eap-" */
+    bool keys;                                  /* it ends with an MSK */
+    bool peer_presents, authenticator_presents; /* a certificate is needed */
     size_t state_size;
     enum eap_step (*peer_recv)(struct eap_talk *talk, void *state, const struct eap_packet *request,
                                struct writer *w);

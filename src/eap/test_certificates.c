@@ -8,6 +8,8 @@
 #include <openssl/x509v3.h>
 
 #include "base/assert.h"
+#include "crypto/key_id.h"
+#include "eap/tls_signed.h"
 
 static void extension_add(X509 *certificate, X509 *issuer, int nid, const char *value)
 {
@@ -47,18 +49,71 @@ void test_ca_end(struct test_ca *ca)
     EVP_PKEY_free(ca->key);
 }
 
-static struct span der_of(unsigned char *der, int len)
+static EVP_PKEY *key_make(const char *kind)
 {
-    ASSERT(len > 0);
-    return span_of(der, (size_t)len);
+    if (kind == NULL)
+        return EVP_EC_gen("P-256");
+    if (strcmp(kind, "RSA") == 0)
+        return EVP_RSA_gen(2048);
+    return kind[0] == 'P' ? EVP_EC_gen(kind) : EVP_PKEY_Q_keygen(NULL, NULL, kind);
 }
 
-struct eap_tls *test_tls(const struct test_ca *issuer, const struct test_leaf *leaf,
-                         const struct test_ca *trusted)
+/* What the holder of the key does: the key must be the wanted one, and the octets those of TLS. */
+static int sign(void *context, const struct eap_signature *wanted, struct writer *ret)
+{
+    struct test_tls *side = context;
+    uint8_t key_id[EAP_KEY_ID], info_id[EAP_KEY_ID];
+    ASSERT(crypto_key_ids(side->key, key_id, info_id) == 0);
+    ASSERT(memcmp(key_id, wanted->key_id, EAP_KEY_ID) == 0);
+    ASSERT(tls_signed_is(wanted->octets));
+    side->signatures++;
+    return signature_sign(side->key, &wanted->scheme, wanted->octets, ret);
+}
+
+static bool named(X509 *x509, struct span name)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const ASN1_STRING *text = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), NULL);
+        found |= span_equal(name,
+                            span_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)));
+    }
+    GENERAL_NAMES_free(names);
+    return found;
+}
+
+/* What the verifier does, in short. */
+static int check(void *context, const struct eap_chain *chain, int64_t *ret_not_after, char *reason)
+{
+    const struct test_tls *side = context;
+    const unsigned char *at = chain->certs[0].ptr;
+    X509 *leaf = d2i_X509(NULL, &at, (long)chain->certs[0].len);
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    bool right = leaf != NULL && X509_STORE_add_cert(store, side->trusted) == 1 &&
+                 X509_STORE_CTX_init(ctx, store, leaf, NULL) == 1 &&
+                 X509_STORE_CTX_set_purpose(ctx, chain->of_server ? X509_PURPOSE_SSL_SERVER
+                                                                  : X509_PURPOSE_SSL_CLIENT) == 1 &&
+                 X509_verify_cert(ctx) == 1;
+    if (right && chain->of_server)
+        right = side->server == NULL || named(leaf, span_text(side->server));
+    else if (right)
+        right = named(leaf, chain->identity);
+    if (!right)
+        (void)snprintf(reason, EAP_REASON, "the certificate is refused");
+    *ret_not_after = 1234567890;
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    X509_free(leaf);
+    return right ? 0 : ERR_AUTH;
+}
+
+void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
+                   const struct test_leaf *leaf, const struct test_ca *trusted)
 {
     char text[128];
-    unsigned char *ours = NULL, *key_der = NULL, *ca = NULL;
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = key_make(leaf->key);
     X509 *certificate = certificate_new(key, "cn.example", 2);
     X509_set_issuer_name(certificate, X509_get_subject_name(issuer->certificate));
     (void)snprintf(text, sizeof(text), "DNS:%s", leaf->name == NULL ? "" : leaf->name);
@@ -71,21 +126,19 @@ struct eap_tls *test_tls(const struct test_ca *issuer, const struct test_leaf *l
         X509_gmtime_adj(X509_getm_notAfter(certificate), leaf->to_s);
     }
     ASSERT(X509_sign(certificate, issuer->key, EVP_sha256()) > 0);
-    struct eap_tls *tls = eap_tls_new();
-    ASSERT(tls != NULL);
-    int len = i2d_X509(certificate, &ours);
-    int error = eap_tls_certificate_add(tls, der_of(ours, len));
-    ASSERT(error == 0);
-    len = i2d_PrivateKey(key, &key_der);
-    error = eap_tls_key_set(tls, der_of(key_der, len));
-    ASSERT(error == 0);
-    len = i2d_X509(trusted->certificate, &ca);
-    error = eap_tls_ca_add(tls, der_of(ca, len));
-    ASSERT(error == 0);
-    OPENSSL_free(ours);
-    OPENSSL_free(key_der);
-    OPENSSL_free(ca);
+    *side = (struct test_tls){.key = key};
+    int len = i2d_X509(certificate, &side->der);
+    ASSERT(len > 0 && X509_up_ref(trusted->certificate) == 1);
+    side->trusted = trusted->certificate;
+    side->tls = (struct eap_tls){.n_certs = 1, .sign = sign, .check = check, .context = side};
+    side->tls.certs[0] = span_of(side->der, (size_t)len);
     X509_free(certificate);
-    EVP_PKEY_free(key);
-    return tls;
+}
+
+void test_tls_end(struct test_tls *side)
+{
+    EVP_PKEY_free(side->key);
+    OPENSSL_free(side->der);
+    X509_free(side->trusted);
+    *side = (struct test_tls){0};
 }

@@ -2,7 +2,7 @@
 #ifndef EAP_TEST_CERTIFICATES_H
 #define EAP_TEST_CERTIFICATES_H
 
-/* Certificates made on the spot, P-256. */
+/* Certificates made on the spot. */
 
 #include <openssl/x509.h>
 
@@ -20,10 +20,22 @@ struct test_leaf {
     const char *name;  /* of SubjectAltName, DNS; NULL: a common name alone, "cn.example" */
     long from_s, to_s; /* validity, from now; 0, 0: a day around now */
     const char *eku;   /* "clientAuth", "serverAuth"; NULL: none */
+    const char *key;   /* "RSA", "P-384", "ED25519", ...; NULL: P-256 */
 };
 
-/* test_tls - credentials with a certificate of `issuer` that trust `trusted`. */
-struct eap_tls *test_tls(const struct test_ca *issuer, const struct test_leaf *leaf,
-                         const struct test_ca *trusted);
+/* struct test_tls - one side: a certificate, its key, and a CA that it trusts. */
+struct test_tls {
+    struct eap_tls tls; /* for struct eap_config */
+    EVP_PKEY *key;
+    unsigned char *der;
+    X509 *trusted;
+    const char *server;  /* the name that a server has to have; NULL: any */
+    unsigned signatures; /* that were asked for */
+};
+
+/* test_tls_make - with a certificate of `issuer`, for a key of "P-256", "RSA", "ED25519"... */
+void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
+                   const struct test_leaf *leaf, const struct test_ca *trusted);
+void test_tls_end(struct test_tls *side); /* also of zeros */
 
 #endif

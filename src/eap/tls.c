@@ -10,13 +10,10 @@
  *                      <----  1.2: Finished; 1.3: one octet 0x00 as application data
  *   (empty)           ---->
  */
-#include <stdio.h>
-
 #include <openssl/err.h>
 
 #include "base/secret.h"
 #include "eap/method.h"
-#include "eap/tls_credentials.h"
 #include "eap/tls_tunnel.h"
 
 struct tls_state {
@@ -48,18 +45,6 @@ static bool msk_set(struct eap_talk *talk, struct tls_tunnel *t)
 
 /* --- the peer --- */
 
-static bool server_is(struct eap_talk *talk, struct tls_tunnel *t)
-{
-    X509 *certificate = SSL_get1_peer_certificate(t->ssl);
-    bool right = certificate != NULL &&
-                 (talk->server_id.len == 0 || eap_tls_names(certificate, talk->server_id));
-    X509_free(certificate);
-    if (!right)
-        (void)snprintf(t->reason, sizeof(t->reason),
-                       "the certificate of the EAP server has another name than aaa_id");
-    return right;
-}
-
 /* RFC 9190 section 2.1.1: the octet 0x00 says that nothing but EAP-Success follows. */
 static bool commitment_read(struct tls_tunnel *t)
 {
@@ -88,8 +73,6 @@ static enum eap_step peer_flight(struct eap_talk *talk, struct tls_tunnel *t, st
     if (!was_done) {
         if (!tls_tunnel_advance(t))
             return peer_give_up(talk, t, w);
-        if (t->done && !server_is(talk, t))
-            return peer_give_up(talk, t, w);
         bool goes_on = !t->done || is_13(t);
         if (goes_on && tls_tunnel_pending(t) == 0)
             return eap_failed(talk, "the authenticator's TLS flight is not whole");
@@ -112,7 +95,7 @@ static enum eap_step tls_peer_recv(struct eap_talk *talk, void *state,
     struct tls_state *s = state;
     struct tls_tunnel *t = &s->tunnel;
     bool start;
-    if (!t->begun && tls_tunnel_begin(t, talk->tls, TLS_PEER) != 0)
+    if (!t->begun && tls_tunnel_begin(t, talk, TLS_PEER) != 0)
         return eap_failed(talk, "no certificate and private key for EAP-TLS");
     enum tls_step step = tls_tunnel_recv(t, request->data, &start);
     if (step == TLS_STEP_MALFORMED || start == t->begun)
@@ -135,20 +118,11 @@ static enum eap_step tls_authenticator_begin(struct eap_talk *talk, void *state,
 {
     struct tls_state *s = state;
     (void)identifier;
-    if (tls_tunnel_begin(&s->tunnel, talk->tls, TLS_AUTHENTICATOR) != 0)
+    if (tls_tunnel_begin(&s->tunnel, talk, TLS_AUTHENTICATOR) != 0)
         return eap_failed(talk, "no certificate and private key for EAP-TLS");
     s->tunnel.begun = true;
     write_u8(w, 0x20); /* Start */
     return EAP_STEP_REPLY;
-}
-
-/* The identity that the session carries is the one that the certificate proves. */
-static bool client_is(struct eap_talk *talk, struct tls_tunnel *t)
-{
-    X509 *certificate = SSL_get1_peer_certificate(t->ssl);
-    bool right = certificate != NULL && eap_tls_names(certificate, talk->identity);
-    X509_free(certificate);
-    return right;
 }
 
 static enum eap_step authenticator_flight(struct eap_talk *talk, struct tls_state *s,
@@ -159,9 +133,6 @@ static enum eap_step authenticator_flight(struct eap_talk *talk, struct tls_stat
     if (s->committed)
         return eap_failed(talk, "the peer goes on after the TLS handshake");
     if (tls_tunnel_advance(t) && t->done) {
-        if (!client_is(talk, t))
-            return eap_failed(talk,
-                              "the certificate of the peer has another name than its EAP identity");
         if (is_13(t) && SSL_write(t->ssl, &commitment, 1) != 1)
             return eap_failed(talk, "TLS refuses to write");
         s->committed = true;
@@ -170,7 +141,9 @@ static enum eap_step authenticator_flight(struct eap_talk *talk, struct tls_stat
         return eap_failed(talk, "%s", t->reason);
     if (tls_tunnel_pending(t) == 0)
         return eap_failed(talk, "the peer's TLS flight is not whole");
-    tls_tunnel_write(t, w); /* a flight, or an alert, after which the peer answers once more */
+    if (t->failed) /* an alert leaves; some peers do not answer it */
+        (void)eap_failed(talk, "%s", t->reason);
+    tls_tunnel_write(t, w);
     return EAP_STEP_REPLY;
 }
 
@@ -207,6 +180,8 @@ const struct eap_method eap_method_tls = {
     .type = EAP_TYPE_TLS,
     .name = "tls",
     .keys = true,
+    .peer_presents = true,
+    .authenticator_presents = true,
     .state_size = sizeof(struct tls_state),
     .peer_recv = tls_peer_recv,
     .authenticator_begin = tls_authenticator_begin,

@@ -24,37 +24,67 @@ static int group_teardown(void **state)
 
 static const struct test_leaf anna = {.name = "anna"}, server = {.name = "aaa.example"};
 
-static void begin(struct test_pair *p, struct eap_tls *peer, struct eap_tls *authenticator)
+/* struct run - a login between two sides. */
+struct run {
+    struct test_tls peer, server;
+    struct test_pair pair;
+};
+
+static void begin(struct run *run)
 {
-    test_pair_begin(p, 1, NULL);
-    test_pair_method(p, EAP_TYPE_TLS);
-    p->config[0].tls = peer;
-    p->config[1].tls = authenticator;
+    test_pair_begin(&run->pair, 1, NULL);
+    test_pair_method(&run->pair, EAP_TYPE_TLS);
+    run->pair.config[0].tls = run->peer.key == NULL ? NULL : &run->peer.tls;
+    run->pair.config[1].tls = &run->server.tls;
 }
 
-static void end(struct test_pair *p)
+static void begin_usual(struct run *run)
 {
-    struct eap_tls *peer = (struct eap_tls *)(uintptr_t)p->config[0].tls;
-    struct eap_tls *authenticator = (struct eap_tls *)(uintptr_t)p->config[1].tls;
-    test_pair_end(p);
-    eap_tls_free(peer);
-    eap_tls_free(authenticator);
+    test_tls_make(&run->peer, &ca, &anna, &ca);
+    test_tls_make(&run->server, &ca, &server, &ca);
+    begin(run);
 }
 
+static void end(struct run *run)
+{
+    test_pair_end(&run->pair);
+    test_tls_end(&run->peer);
+    test_tls_end(&run->server);
+}
+
+static void succeeds_with(const char *key, bool only_12)
+{
+    const struct test_leaf peer = {.name = "anna", .key = key};
+    const struct test_leaf gateway = {.name = "aaa.example", .key = key};
+    struct run run;
+    test_tls_make(&run.peer, &ca, &peer, &ca);
+    test_tls_make(&run.server, &ca, &gateway, &ca);
+    begin(&run);
+    run.peer.server = "aaa.example";
+    run.server.tls.only_12 = only_12;
+    struct test_pair *p = &run.pair;
+    test_pair_make(p);
+    test_pair_run(p);
+    assert_string_equal(p->result.reason, "");
+    assert_string_equal(p->peer_result.reason, "");
+    assert_int_equal(p->result.verdict, EAP_SUCCEEDED);
+    assert_int_equal(p->peer_result.verdict, EAP_SUCCEEDED);
+    assert_int_equal(p->result.msk_len, EAP_MSK);
+    assert_memory_equal(p->result.msk, p->peer_result.msk, EAP_MSK);
+    assert_int_equal(p->result.not_after, 1234567890);
+    assert_int_equal(p->peer_result.not_after, 1234567890);
+    assert_int_equal(run.peer.signatures, 1);
+    assert_int_equal(run.server.signatures, 1);
+    end(&run);
+}
+
+/* Each kind of key, with TLS 1.3 and 1.2: OpenSSL signs through us. */
 static void succeeds(void **state)
 {
-    struct test_pair p;
+    static const char *const keys[] = {NULL, "RSA", "P-384", "P-521", "ED25519", "ED448"};
     (void)state;
-    begin(&p, test_tls(&ca, &anna, &ca), test_tls(&ca, &server, &ca));
-    p.config[0].server_id = span_text("aaa.example");
-    test_pair_make(&p);
-    test_pair_run(&p);
-    assert_string_equal(p.peer_result.reason, "");
-    assert_int_equal(p.result.verdict, EAP_SUCCEEDED);
-    assert_int_equal(p.peer_result.verdict, EAP_SUCCEEDED);
-    assert_int_equal(p.result.msk_len, EAP_MSK);
-    assert_memory_equal(p.result.msk, p.peer_result.msk, EAP_MSK);
-    end(&p);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(keys); i++)
+        succeeds_with(keys[i / 2], i % 2 == 1);
 }
 
 struct refusal {
@@ -65,21 +95,25 @@ struct refusal {
     bool peer_refuses; /* else the authenticator does */
 };
 
-static void refuses(const struct refusal *row)
+static void refuses(const struct refusal *row, bool only_12)
 {
-    struct test_pair p;
-    begin(&p, test_tls(row->peer_other_ca ? &other_ca : &ca, &row->peer, &ca),
-          test_tls(row->server_other_ca ? &other_ca : &ca, &row->server, &ca));
-    if (row->server_id != NULL)
-        p.config[0].server_id = span_text(row->server_id);
-    test_pair_make(&p);
-    test_pair_run(&p);
-    if (p.peer_result.verdict != EAP_FAILED || p.result.verdict == EAP_SUCCEEDED)
+    struct run run;
+    test_tls_make(&run.peer, row->peer_other_ca ? &other_ca : &ca, &row->peer, &ca);
+    test_tls_make(&run.server, row->server_other_ca ? &other_ca : &ca, &row->server, &ca);
+    begin(&run);
+    run.peer.server = row->server_id;
+    run.server.tls.only_12 = only_12;
+    struct test_pair *p = &run.pair;
+    test_pair_make(p);
+    test_pair_run(p);
+    if (p->peer_result.verdict != EAP_FAILED || p->result.verdict == EAP_SUCCEEDED)
         fail_msg("taken: %s", row->name);
-    if (!row->peer_refuses && p.result.verdict != EAP_FAILED)
+    if (!row->peer_refuses && p->result.verdict != EAP_FAILED)
         fail_msg("the authenticator does not refuse: %s", row->name);
-    assert_int_equal(p.peer_result.msk_len + p.result.msk_len, 0);
-    end(&p);
+    if (row->peer_refuses && run.peer.signatures != 0)
+        fail_msg("the peer signs all the same: %s", row->name);
+    assert_int_equal(p->peer_result.msk_len + p->result.msk_len, 0);
+    end(&run);
 }
 
 /* A1 to A14 as far as TLS meets them; OpenSSL decides, and what it refuses is refused. */
@@ -107,19 +141,20 @@ static void certificates_refused(void **state)
                 .peer_refuses = true),
     };
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        refuses(&rows[i]);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++)
+        refuses(&rows[i / 2], i % 2 == 1);
 }
 
 static void nothing_to_show(void **state)
 {
-    struct test_pair p;
+    struct run run = {.peer = {.key = NULL}};
     (void)state;
-    begin(&p, NULL, test_tls(&ca, &server, &ca));
-    test_pair_make(&p);
-    test_pair_run(&p);
-    assert_int_equal(p.peer_result.verdict, EAP_FAILED);
-    end(&p);
+    test_tls_make(&run.server, &ca, &server, &ca);
+    begin(&run);
+    test_pair_make(&run.pair);
+    test_pair_run(&run.pair);
+    assert_int_equal(run.pair.peer_result.verdict, EAP_FAILED);
+    end(&run);
 }
 
 struct packet_row {
@@ -149,28 +184,29 @@ static const struct packet_row hostile_rows[] = {
 static void hostile(const struct packet_row *row, unsigned before, bool to_peer)
 {
     uint8_t packet[64] = {to_peer ? 1 : 2, 0, 0, (uint8_t)(5 + row->len), EAP_TYPE_TLS};
-    struct test_pair p;
-    begin(&p, test_tls(&ca, &anna, &ca), test_tls(&ca, &server, &ca));
-    p.config[1].identity = span_text("anna");
-    test_pair_make(&p);
+    struct run run;
+    begin_usual(&run);
+    struct test_pair *p = &run.pair;
+    p->config[1].identity = span_text("anna");
+    test_pair_make(p);
     for (unsigned i = 0; i < before; i++) {
-        test_pair_to_peer(&p);
-        test_pair_to_authenticator(&p);
+        test_pair_to_peer(p);
+        test_pair_to_authenticator(p);
     }
     memcpy(packet + 5, row->octets, row->len);
-    packet[1] = p.result.packet[1];
-    struct eap_result *result = to_peer ? &p.peer_result : &p.result;
+    packet[1] = p->result.packet[1];
+    struct eap_result *result = to_peer ? &p->peer_result : &p->result;
     for (int i = 0; i < 3; i++) { /* an alert, and then the end */
         if (to_peer)
-            eap_peer_recv(p.peer, span_of(packet, 5 + row->len), result);
+            eap_peer_recv(p->peer, span_of(packet, 5 + row->len), result);
         else
-            eap_authenticator_recv(p.authenticator, span_of(packet, 5 + row->len), result);
+            eap_authenticator_recv(p->authenticator, span_of(packet, 5 + row->len), result);
         packet[1] = result->packet[1];
     }
     if (result->verdict != EAP_FAILED || result->msk_len != 0)
         fail_msg("taken: %s after %u packets to the %s", row->name, before,
                  to_peer ? "peer" : "authenticator");
-    end(&p);
+    end(&run);
 }
 
 static void hostile_packets(void **state)
@@ -188,22 +224,23 @@ static void success_too_early(void **state)
 {
     (void)state;
     for (unsigned before = 0; before < 6; before++) {
-        struct test_pair p;
-        begin(&p, test_tls(&ca, &anna, &ca), test_tls(&ca, &server, &ca));
-        p.config[1].identity = span_text("anna");
-        test_pair_make(&p);
+        struct run run;
+        begin_usual(&run);
+        struct test_pair *p = &run.pair;
+        p->config[1].identity = span_text("anna");
+        test_pair_make(p);
         bool proven = false;
         for (unsigned i = 0; i < before && !proven; i++) {
-            test_pair_to_peer(&p);
-            test_pair_to_authenticator(&p);
-            proven = p.result.verdict == EAP_SUCCEEDED;
+            test_pair_to_peer(p);
+            test_pair_to_authenticator(p);
+            proven = p->result.verdict == EAP_SUCCEEDED;
         }
         if (!proven) {
-            eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), &p.peer_result);
-            assert_int_equal(p.peer_result.verdict, EAP_FAILED);
-            assert_int_equal(p.peer_result.msk_len, 0);
+            eap_peer_recv(p->peer, span_of("\3\1\0\4", 4), &p->peer_result);
+            assert_int_equal(p->peer_result.verdict, EAP_FAILED);
+            assert_int_equal(p->peer_result.msk_len, 0);
         }
-        end(&p);
+        end(&run);
     }
 }
 

@@ -13,14 +13,20 @@
 
 #include "base/reader.h"
 #include "base/writer.h"
-#include "eap/eap.h"
+#include "eap/method.h"
 
 #define TLS_FLIGHT   65536 /* octets of one side's flight: a chain of certificates */
 #define TLS_FRAGMENT 1024  /* octets that we put into one packet */
 
-enum tls_side { TLS_PEER, TLS_AUTHENTICATOR };
+enum tls_side {
+    TLS_PEER,
+    TLS_PEER_ANONYMOUS, /* shows no certificate */
+    TLS_AUTHENTICATOR,
+    TLS_AUTHENTICATOR_ALONE, /* asks for no certificate */
+};
 
 struct tls_tunnel {
+    struct eap_talk *talk; /* borrowed */
     SSL *ssl;
     BIO *in, *out;   /* owned by `ssl` */
     bool begun;      /* the flag S was sent or has come */
@@ -32,8 +38,9 @@ struct tls_tunnel {
     char reason[EAP_REASON];
 };
 
-/* tls_tunnel_begin - ERR_NO_MEMORY; ERR_INVALID: no certificate and key where one is needed. */
-int tls_tunnel_begin(struct tls_tunnel *t, const struct eap_tls *tls, enum tls_side side) MUST_USE;
+/* tls_tunnel_begin - `t` keeps its place until the end. ERR_NO_MEMORY; ERR_INVALID: no certificate
+ * where one is needed, or a key that signs nothing. */
+int tls_tunnel_begin(struct tls_tunnel *t, struct eap_talk *talk, enum tls_side side) MUST_USE;
 void tls_tunnel_end(struct tls_tunnel *t); /* also of zeros */
 
 enum tls_step {
@@ -50,8 +57,8 @@ enum tls_step tls_tunnel_recv(struct tls_tunnel *t, struct span data, bool *ret_
  * be pending. */
 bool tls_tunnel_advance(struct tls_tunnel *t);
 
-/* tls_tunnel_reason - what OpenSSL says of the last error is the reason; of a certificate, why it is
- * refused. */
+/* tls_tunnel_reason - what OpenSSL says of the last error is the reason, unless there is one: why a
+ * certificate is refused. */
 void tls_tunnel_reason(struct tls_tunnel *t);
 
 /* tls_tunnel_pending - octets of our flight that have not left. */

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS, EAP_TYPE_AKA};
 
 static struct eap_crypto *crypto; /* costly to make, as the next two */
-static struct eap_tls *tls[2];
+static struct test_tls tls[2];
 
 static void check(const struct eap_result *result)
 {
@@ -66,16 +66,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     test_pair_begin(&p, 1, crypto);
     crypto = p.crypto;
     test_pair_method(&p, types[choice / 2 % (sizeof(types) / sizeof(types[0]))]);
-    if (tls[0] == NULL) {
+    if (tls[0].key == NULL) {
         const struct test_leaf peer = {.name = "anna"}, server = {.name = "aaa"};
         struct test_ca ca;
         test_ca_make(&ca, "CA");
-        tls[0] = test_tls(&ca, &peer, &ca), tls[1] = test_tls(&ca, &server, &ca);
+        test_tls_make(&tls[0], &ca, &peer, &ca);
+        test_tls_make(&tls[1], &ca, &server, &ca);
         test_ca_end(&ca);
     }
     for (int side = 0; side < 2 && p.config[0].methods[0] == EAP_TYPE_AKA; side++)
         test_pair_password(&p, side, "0123456789abcdef0123456789abcdef");
-    p.config[0].tls = tls[0], p.config[1].tls = tls[1];
+    p.config[0].tls = &tls[0].tls, p.config[1].tls = &tls[1].tls;
+    tls[1].tls.only_12 = (choice & 0x80) != 0;
     test_pair_make(&p);
     for (unsigned i = 0; i < before % 8u; i++) {
         test_pair_to_peer(&p);
