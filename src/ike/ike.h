@@ -298,10 +298,12 @@ struct ike_auth_job {
  * core.
  */
 struct ike_eap_job {
-    uint32_t conversation; /* never 0, never used again */
-    bool authenticator;    /* we are the Gateway */
-    uint8_t round;         /* of the side that EAP authenticates, from 0 */
-    uint32_t credentials;  /* of the round's policy */
+    uint32_t conversation;      /* never 0, never used again */
+    bool authenticator;         /* we are the Gateway */
+    uint8_t round;              /* of the side that EAP authenticates, from 0 */
+    uint32_t credentials;       /* of the round's policy */
+    uint32_t other_credentials; /* of the current round of the other side: peer: of the Gateway;
+                                   authenticator: of our own */
     const char *conn;
     const struct ike_auth_policy *policy; /* of the round; borrowed */
     struct ike_id local_id, remote_id;    /* IDs of the payloads: not proven by themselves */

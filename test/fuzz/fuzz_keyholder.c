@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests to the keyholder: files of private keys, and structs as a hostile engine would send. */
+/* Requests to the keyholder: files of private keys, and structs as a hostile engine or eap process
+ * would send. */
 #include <openssl/err.h>
 
 #include "base/assert.h"
@@ -9,12 +10,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct keyring *keyring;
 
+static bool of_eap; /* the request comes from the eap process */
+
 static void ask(const struct key_request *request, struct span octets)
 {
     struct key_answer answer;
     uint8_t room[KEY_AUTH];
     struct writer w = writer_of(room, sizeof(room));
-    keyring_answer(keyring, request, octets, &answer, &w);
+    if (of_eap)
+        keyring_tls_answer(keyring, request, octets, &answer, &w);
+    else
+        keyring_answer(keyring, request, octets, &answer, &w);
     ASSERT(!writer_failed(&w) && answer.job == request->job && answer.n_octets <= sizeof(room));
     ASSERT(memchr(answer.reason, '\0', sizeof(answer.reason)) != NULL);
     ERR_clear_error();
@@ -37,7 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t n = octets.len < sizeof(request) ? octets.len : sizeof(request);
         memcpy(&request, octets.ptr, n);
         request.kind %= 16;
+        of_eap = data[0] % 4 == 3;
         ask(&request, span_of(octets.ptr + n, octets.len - n));
+        of_eap = false;
     }
     if (data[0] % 64 == 1) {
         request.kind = KEY_CLEAR;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Requests to the verifier. The first octet chooses: a certificate or CRL in DER, the AUTH of a
- * peer with that certificate, or a request struct as a hostile engine would send it.
+ * peer with that certificate (or TLS with it), or a request struct as a hostile engine would send it.
  */
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -56,6 +56,19 @@ static void login(struct span octets)
     ask(&request, writer_span(&w));
 }
 
+/* tls - the same as a certificate in TLS. */
+static void tls(struct span octets)
+{
+    struct verifier_request request = {.kind = VERIFIER_TLS};
+    struct verifier_answer answer;
+    request.tls.identity = (struct ike_id){.type = 2, .len = 1, .data = "g"};
+    request.tls.n_certs = 1;
+    request.tls.cert_lengths[0] = (uint32_t)octets.len;
+    verifier_tls_answer(verifier, &request, octets, &answer);
+    ASSERT(memchr(answer.reason, '\0', sizeof(answer.reason)) != NULL);
+    ERR_clear_error();
+}
+
 static void raw(struct span octets)
 {
     struct verifier_request request = {.kind = 0};
@@ -76,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (data[0] % 4) {
     case 0: certificate(octets, data[0] / 4); break;
     case 1: ask(&list, octets); break;
-    case 2: login(octets); break;
+    case 2: data[0] & 0x80 ? tls(octets) : login(octets); break;
     default: raw(octets); break;
     }
     return 0;

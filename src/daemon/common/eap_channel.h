@@ -2,8 +2,10 @@
 #ifndef DAEMON_EAP_CHANNEL_H
 #define DAEMON_EAP_CHANNEL_H
 
-/* What the engine and the eap process say to each other, over daemon/common/channel.h. */
+/* What the engine and the eap process say to each other, over daemon/common/channel.h: structs, and
+ * octets behind a request. */
 
+#include "daemon/common/cert_policy.h"
 #include "eap/eap.h"
 #include "ike/connection.h"
 
@@ -37,10 +39,23 @@ struct eap_step_request {
     uint8_t packet[EAP_PACKET];
 };
 
+#define EAP_CHAIN_MAX (EAP_CERTS * 16 * 1024) /* octets of our chain, behind a request */
+
+/* struct eap_tls_terms - with the first step of a conversation: our certificates, and what the other
+ * side's must be. They count where the method is one of TLS. */
+struct eap_tls_terms {
+    uint32_t n_certs; /* behind the struct, ours first; none: we have none to present */
+    uint32_t cert_lengths[EAP_CERTS];
+    struct ike_id server;      /* peer: whom the server's certificate must name */
+    char conn[LIMIT_NAME];     /* for what is told to people */
+    struct cert_policy policy; /* of the other side's certificates */
+};
+
 struct eap_request {
-    uint32_t kind; /* enum eap_request_kind */
-    uint32_t zero;
+    uint32_t n_octets; /* behind the struct */
+    uint32_t kind;     /* enum eap_request_kind */
     uint64_t job;
+    struct eap_tls_terms tls; /* EAP_STEP */
     union {
         struct eap_load load;
         struct eap_step_request step;

@@ -11,6 +11,7 @@ static const struct eap_word {
 } words[] = {
     {EAP_TYPE_MSCHAPV2, "eap-mschapv2"},
     {EAP_TYPE_AKA, "eap-aka"},
+    {EAP_TYPE_TLS, "eap-tls"},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))

@@ -26,6 +26,9 @@ enum key_request_kind {
     KEY_PRIVATE_LOAD,   /* private; behind it the key's octets and its passphrase */
     KEY_PRIVATE_UNLOAD, /* private.key_id */
     KEY_PRIVATE_SIGN,   /* auth and sign: by a private key */
+    KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP */
+    KEY_TLS_SIGN,       /* tls; behind it what TLS signs. Only the eap process may ask this, and
+                           nothing else */
 };
 
 struct key_load {
@@ -46,6 +49,12 @@ struct key_sign {
     uint8_t pss, zero[3];
 };
 
+/* struct key_tls - kind, hash: struct signature_scheme. */
+struct key_tls {
+    uint8_t key_id[KEY_ID_SIZE];
+    uint32_t kind, hash;
+};
+
 struct key_auth {
     struct auth_lengths lengths;
     struct ike_id local, remote;
@@ -60,10 +69,11 @@ struct key_request {
         struct key_load load;
         struct key_private private;
         struct key_auth auth;
+        struct key_tls tls;
     };
 };
 
-/* struct key_answer - with the AUTH data behind it. */
+/* struct key_answer - with the AUTH data or the signature behind it. */
 struct key_answer {
     uint32_t n_octets;
     int32_t error;

@@ -25,6 +25,8 @@ enum verifier_kind {
     VERIFIER_FLUSH,    /* all CRLs */
     VERIFIER_CHOOSE,   /* choose: the certificate that we present */
     VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
+    VERIFIER_TLS,      /* tls: certificates whose key TLS has proven. Only the eap process may ask
+                        this, and nothing else */
 };
 
 enum cert_role {
@@ -68,6 +70,14 @@ struct verifier_check {
     struct cert_policy policy;
 };
 
+struct verifier_tls {
+    struct ike_id identity; /* whom the first certificate must name */
+    uint32_t of_server, n_certs;
+    uint32_t cert_lengths[VERIFIER_CHAIN]; /* the certificates are behind the struct */
+    char conn[LIMIT_NAME];
+    struct cert_policy policy;
+};
+
 struct verifier_request {
     uint32_t n_octets; /* behind the struct */
     uint32_t kind;
@@ -77,6 +87,7 @@ struct verifier_request {
         struct verifier_key key;
         struct verifier_choose choose;
         struct verifier_check check;
+        struct verifier_tls tls;
     };
 };
 
@@ -89,7 +100,8 @@ struct verifier_answer {
     uint32_t n_certs;
     uint32_t cert_lengths[VERIFIER_CHAIN];
     uint8_t encodings[VERIFIER_CHAIN];
-    int64_t not_after; /* CHECK: seconds since 1970, the first end of the chain; 0: without end */
+    int64_t
+        not_after; /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
     char reason[VERIFIER_REASON]; /* for a person: why not */
 };
 

@@ -130,6 +130,21 @@ static int set_constraints(const struct tree *node, const char *text, struct cer
     return 0;
 }
 
+/* "eap-tls:ecdsa-256-sha256": what the other side's certificates in TLS must be. */
+static int set_eap(const struct tree *node, const char *text, struct round_work *work,
+                   struct build_error *error)
+{
+    char method[WORD_MAX] = "";
+    size_t len = strcspn(text, ":");
+    if (len < sizeof(method))
+        memcpy(method, text, len);
+    if (!eap_credentials_parse(method, &work->certs->eap))
+        return build_fail(error, node, "'%.40s' is not supported by ikat; psk, pubkey and EAP are",
+                          text);
+    work->auth->method = IKE_AUTH_EAP;
+    return text[len] == '\0' ? 0 : set_constraints(node, text + len + 1, work->certs, error);
+}
+
 static int set_auth(const struct tree *node, void *target, struct build_error *error)
 {
     static const char *const keys[] = {"pubkey",  "ike:",  "rsa",  "ecdsa",
@@ -145,10 +160,8 @@ static int set_auth(const struct tree *node, void *target, struct build_error *e
             work->auth->method = IKE_AUTH_PUBKEY;
             return set_constraints(node, text, work->certs, error);
         }
-    if (eap_credentials_parse(text, &work->certs->eap)) {
-        work->auth->method = IKE_AUTH_EAP;
-        return 0;
-    }
+    if (strncasecmp(text, "eap", 3) == 0)
+        return set_eap(node, text, work, error);
     if (strncasecmp(text, "xauth", 5) == 0)
         return build_fail(error, node, "XAuth is of IKEv1, which is not supported");
     return build_fail(error, node, "'%.40s' is not supported by ikat; psk, pubkey and EAP are",

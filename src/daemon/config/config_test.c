@@ -108,6 +108,7 @@ static const struct row rows[] = {
     {LOCAL, "cacerts", NULL, "a.pem", "is no X.509 certificate"},
     {LOCAL, "ca_id", "C=CH, CN=*", "C=CH, X=1", "is not an identity"},
     {LOCAL, "auth", "eap-mschapv2", "eap-none", "psk, pubkey and EAP are"},
+    {LOCAL, "auth", "eap-tls:ecdsa-256-sha384", "eap-tls:md5", "md5 is broken"},
     {LOCAL, "eap_id", "anna", "", "is not an EAP identity"},
     {LOCAL, "aaa_id", "aaa.example", "ipv4:x", "is not an identity"},
     {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},

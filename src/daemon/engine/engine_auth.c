@@ -14,7 +14,7 @@
 #include "base/secret.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
-#include "daemon/engine/engine_state.h"
+#include "daemon/engine/engine_eap.h"
 
 /* struct signing - AUTH_SIGN with a private key, between the two helpers. */
 struct signing {
@@ -170,11 +170,10 @@ static int verify_begin(struct engine *e, const struct ike_event *event,
     return writer_failed(&w) ? ERR_AUTH : engine_verifier_send(e, request, writer_span(&w));
 }
 
-/* The end of a chain bounds what the login is good for. */
-static nanos validity(const struct verifier_answer *answer)
+nanos engine_validity(int64_t not_after)
 {
-    int64_t left = answer->not_after == 0 ? 0 : answer->not_after - (int64_t)time(NULL);
-    if (answer->not_after == 0 || answer->not_after == INT64_MAX)
+    int64_t left = not_after == 0 ? 0 : not_after - (int64_t)time(NULL);
+    if (not_after == 0 || not_after == INT64_MAX)
         return 0;
     return left <= 0                                         ? 1
            : left > (int64_t)(INT64_MAX / NANOS_PER_SEC / 2) ? 0
@@ -186,11 +185,13 @@ void engine_verifier_answered(struct engine *e, const struct verifier_answer *an
 {
     struct signing *signing = signing_find(e, answer->job);
     struct reader r = reader_of(octets);
+    if (engine_eap_chosen(e, answer, octets))
+        return;
     if (signing == NULL) {
         const struct ike_result result = {
             .error = answer->error,
             .reason = answer->reason[0] == '\0' ? NULL : answer->reason,
-            .proof = {.valid_ns = validity(answer)},
+            .proof = {.valid_ns = engine_validity(answer->not_after)},
         };
         complete(e, answer->job, &result);
         return;
@@ -211,6 +212,8 @@ void engine_verifier_answered(struct engine *e, const struct verifier_answer *an
 void engine_key_answered(struct engine *e, const struct key_answer *answer, struct span octets)
 {
     struct signing *signing = signing_find(e, answer->job);
+    if (engine_eap_allowed(e, answer))
+        return;
     if (signing != NULL && answer->error == 0)
         signing_end(e, signing, answer, octets);
     else if (answer->error != 0)

@@ -38,6 +38,16 @@ static bool result_sound(const struct eap_result *r)
            memchr(r->reason, 0, sizeof(r->reason)) != NULL;
 }
 
+/* reason_print - escaped, since it may hold text of the peer. NULL: there is none. */
+static const char *reason_print(const char *reason, char *out, size_t cap)
+{
+    if (reason[0] == '\0')
+        return NULL;
+    log_text(reason, out, cap);
+    out[strlen(out) - 1] = '\0'; /* the quotes */
+    return out + 1;
+}
+
 static void news_take(struct engine *e, const struct eap_news *news)
 {
     const struct eap_result *r = news->result;
@@ -52,7 +62,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
         result.proof.valid_ns = news->valid_ns;
         result.proof.grant = news->grant;
         identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity);
-        result.reason = r->reason[0] == '\0' ? NULL : log_text(r->reason, reason, sizeof(reason));
+        result.reason = reason_print(r->reason, reason, sizeof(reason));
     }
     if (result.reason != NULL)
         log_line(LOG_LEVEL_INFO, "event=eap-failed reason=\"%s\"", result.reason);
@@ -76,8 +86,11 @@ static void on_eap(void *context, int fd, unsigned events)
     if (events & EVENT_WRITE)
         engine_helper_flush(e, e->to_eap, fd);
     while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
-        const struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0,
-                                      0};
+        const struct eap_news news = {.job = answer.job,
+                                      .error = answer.error,
+                                      .verdict = answer.verdict,
+                                      .result = &answer.result,
+                                      .valid_ns = engine_validity(answer.result.not_after)};
         engine_eap_answered(e, &news);
         eap_result_done(&answer.result);
     }
@@ -131,14 +144,63 @@ static int step_fill(const struct engine *e, const struct ike_eap_job *job,
     return 0;
 }
 
+static const struct cert_policy *policy_of(const struct engine *e, uint32_t credentials)
+{
+    static const struct cert_policy nothing;
+    const struct cert_policy *policy = credentials_policy(e->credentials, credentials);
+    return policy == NULL ? &nothing : policy;
+}
+
+/* terms_fill - what TLS has to find at the other side. The server of a peer is the Gateway, and what
+ * the connection demands of its certificates counts; or it is another, aaa_id, and x509ca counts. */
+static void terms_fill(const struct engine *e, const struct ike_eap_job *job,
+                       struct eap_tls_terms *terms)
+{
+    bool elsewhere = !job->authenticator && job->policy->aaa_id.type != ID_ANY;
+    terms->policy = *policy_of(e, job->authenticator ? job->credentials : job->other_credentials);
+    if (elsewhere)
+        terms->policy = (struct cert_policy){.revocation = terms->policy.revocation};
+    terms->server = elsewhere ? job->policy->aaa_id : job->remote_id;
+    (void)snprintf(terms->conn, sizeof(terms->conn), "%s", job->conn);
+}
+
+/* choose_fill - whom our certificate has to name. */
+static bool choose_fill(const struct engine *e, const struct ike_eap_job *job,
+                        struct verifier_choose *choose)
+{
+    const char *eap_id = job->policy->eap_id;
+    *choose = (struct verifier_choose){.local = job->local_id};
+    choose->policy = *policy_of(e, job->authenticator ? job->other_credentials : job->credentials);
+    return job->authenticator || eap_id[0] == '\0' || identity_parse(eap_id, &choose->local) == 0;
+}
+
+static bool presents(const struct eap_step_request *step)
+{
+    for (uint32_t i = 0; i < step->n_methods; i++)
+        if (eap_type_presents((enum eap_type)step->methods[i], step->authenticator != 0))
+            return true;
+    return false;
+}
+
 static int eap_step(struct engine *e, const struct ike_event *event)
 {
     static struct eap_request request; /* the engine has one control thread */
+    struct verifier_choose choose;
+    const struct ike_eap_job *job = &event->eap;
+    bool first = job->conversation > e->last_eap;
     memset(&request, 0, sizeof(request));
     request.kind = EAP_STEP;
     request.job = event->job;
-    int error = step_fill(e, &event->eap, &request.step);
-    return error != 0 ? error : engine_eap_send(e, &request);
+    int error = step_fill(e, job, &request.step);
+    if (error != 0)
+        return error;
+    if (first) {
+        e->last_eap = job->conversation;
+        terms_fill(e, job, &request.tls);
+    }
+    if (first && presents(&request.step) && choose_fill(e, job, &choose))
+        return engine_eap_open(e, &request, &choose);
+    return engine_eap_send(e, &request, (struct span){0});
 }
 
 static int aaa_step(struct engine *e, const struct ike_event *event)
@@ -164,10 +226,11 @@ static void conversation_end(struct engine *e, const struct ike_eap_end *end)
 {
     struct eap_request eap = {.kind = EAP_END};
     struct aaa_request aaa = {.kind = AAA_END};
+    engine_eap_forget(e, end->conversation);
     eap.step.conversation = aaa.step.eap.conversation = end->conversation;
     int error = methods_of(e, end->credentials) == EAP_CREDENTIALS_RADIUS
                     ? engine_aaa_send(e, &aaa)
-                    : engine_eap_send(e, &eap);
+                    : engine_eap_send(e, &eap, (struct span){0});
     if (error != 0)
         log_line(LOG_LEVEL_WARNING, "event=eap-end-lost");
 }
@@ -203,7 +266,7 @@ int engine_eap_secret_load(struct engine *e, const char *name, const struct engi
     memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
     int error = engine_loading_add(e, reply, &request.job);
     if (error == 0)
-        error = engine_eap_send(e, &request);
+        error = engine_eap_send(e, &request, (struct span){0});
     wipe(&request, sizeof(request));
     return error;
 }
@@ -214,7 +277,7 @@ int engine_eap_secret_unload(struct engine *e, const char *name)
     if (name != NULL)
         memcpy(request.load.name, name, strnlen(name, LIMIT_NAME - 1));
     int error = engine_loading_add(e, NULL, &request.job);
-    return error != 0 ? error : engine_eap_send(e, &request);
+    return error != 0 ? error : engine_eap_send(e, &request, (struct span){0});
 }
 
 int engine_eap_add(struct engine *e)

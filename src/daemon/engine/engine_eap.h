@@ -28,7 +28,24 @@ int engine_eap_secret_load(struct engine *e, const char *name, const struct engi
                            const struct engine_reply *reply) MUST_USE;
 int engine_eap_secret_unload(struct engine *e, const char *name) MUST_USE;
 
+/* --- engine_eap_tls.c: the certificate that we present in a method of TLS ---
+ *
+ *   engine -> verifier (which certificate) -> engine -> keyholder (its key may sign for TLS)
+ *          -> engine -> eap (the first step of the conversation)
+ */
+
+/* engine_eap_open - `request`, the first step of a conversation, is sent once the certificate is
+ * found; copied. Without one, methods that cannot do without are left out. ERR_NO_MEMORY,
+ * ERR_AGAIN. */
+int engine_eap_open(struct engine *e, const struct eap_request *request,
+                    const struct verifier_choose *choose) MUST_USE;
+/* engine_eap_chosen, engine_eap_allowed - true: the answer was to such a question. */
+bool engine_eap_chosen(struct engine *e, const struct verifier_answer *answer, struct span octets);
+bool engine_eap_allowed(struct engine *e, const struct key_answer *answer);
+void engine_eap_forget(struct engine *e, uint32_t conversation); /* it is over */
+void engine_eap_done(struct engine *e);
+
 /* engine_helpers.c */
-int engine_eap_send(struct engine *e, const struct eap_request *request) MUST_USE;
+int engine_eap_send(struct engine *e, struct eap_request *request, struct span octets) MUST_USE;
 
 #endif

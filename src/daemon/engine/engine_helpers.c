@@ -38,10 +38,10 @@ int engine_verifier_send(struct engine *e, struct verifier_request *request, str
                        octets);
 }
 
-int engine_eap_send(struct engine *e, const struct eap_request *request)
+int engine_eap_send(struct engine *e, struct eap_request *request, struct span octets)
 {
-    return helper_send(e, e->to_eap, e->start->eap_fd, span_of(request, sizeof(*request)),
-                       (struct span){0});
+    request->n_octets = (uint32_t)octets.len;
+    return helper_send(e, e->to_eap, e->start->eap_fd, span_of(request, sizeof(*request)), octets);
 }
 
 int engine_aaa_send(struct engine *e, const struct aaa_request *request)
@@ -198,4 +198,5 @@ void engine_helpers_done(struct engine *e)
     e->to_eap = outbox_free(e->to_eap);
     e->to_aaa = outbox_free(e->to_aaa);
     loading_free(e);
+    engine_eap_done(e);
 }

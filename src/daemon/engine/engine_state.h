@@ -7,6 +7,7 @@
  *
  *   engine.c          start, the loop, the end
  *   engine_eap.c      the eap process
+ *   engine_eap_tls.c  EAP methods with TLS: our certificate
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
@@ -165,6 +166,8 @@ struct engine {
     struct loaded_authority *authorities; /* by name */
     struct signing *signing;              /* by job: AUTH payloads of ours under way */
     struct grants *grants;                /* owned; daemon/engine/engine_aaa.h */
+    struct eap_opening *eap_openings;     /* by job: EAP conversations without a certificate yet */
+    uint32_t last_eap;                    /* the highest number of a conversation so far */
     size_t n_radius;
     struct engine_radius radius[RADIUS_SERVERS];
     uint64_t boot; /* random: tells the sessions of this engine from those of others */
@@ -209,6 +212,9 @@ void engine_accounts_close(struct engine *e);
 int engine_helpers_add(struct engine *e) MUST_USE;
 void engine_helpers_done(struct engine *e);
 int engine_key_send(struct engine *e, struct key_request *request, struct span octets) MUST_USE;
+/* engine_validity - the end of a chain (seconds since 1970) bounds what the login is good for: so
+ * long from now; 0: no bound. */
+nanos engine_validity(int64_t not_after);
 int engine_verifier_send(struct engine *e, struct verifier_request *request,
                          struct span octets) MUST_USE;
 int engine_loading_add(struct engine *e, const struct engine_reply *reply,

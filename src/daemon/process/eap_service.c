@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/process/eap_service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
+#include "ike/terms/identity.h"
+#include "wire/iana.h"
 
 #define EAP_SECRETS       4096
 #define EAP_CONVERSATIONS LIMIT_HALF_OPEN
@@ -16,11 +19,21 @@ struct conversation_slot {
     struct eap_peer *peer;
     struct eap_authenticator *authenticator; /* exactly one of them */
     char pattern[LIMIT_ID / 2];              /* of the proven identity; empty: any */
+    struct eap_tls_slot *tls;                /* owned; NULL: no method of TLS */
+};
+
+/* struct eap_tls_slot - what TLS needs in one conversation. */
+struct eap_tls_slot {
+    struct eap_tls tls;
+    struct eap_tls_terms terms;
+    const struct eap_doors *doors;
+    uint8_t octets[]; /* our certificates */
 };
 
 struct eap_service {
     struct eap_crypto *crypto;
     const struct random *random;
+    const struct eap_doors *doors;
     struct eap_secrets lookup;
     size_t n;
     struct eap_load secrets[EAP_SECRETS];
@@ -142,6 +155,86 @@ static void secrets_clear(struct eap_service *s)
     s->n = 0;
 }
 
+/* --- TLS --- */
+
+static int tls_sign(void *context, const struct eap_signature *signature,
+                    struct writer *ret_signature)
+{
+    const struct eap_tls_slot *slot = context;
+    struct key_tls wanted = {.kind = (uint32_t)signature->scheme.kind,
+                             .hash = (uint32_t)signature->scheme.hash};
+    memcpy(wanted.key_id, signature->key_id, sizeof(wanted.key_id));
+    return slot->doors->sign(slot->doors->context, &wanted, signature->octets, ret_signature);
+}
+
+/* identity_of - as it stands in a certificate. */
+static bool identity_of(struct span octets, struct ike_id *ret_id)
+{
+    char text[EAP_IDENTITY + 1];
+    if (octets.len == 0 || octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL)
+        return false;
+    memcpy(text, octets.ptr, octets.len);
+    text[octets.len] = '\0';
+    return identity_parse(text, ret_id) == 0 && ret_id->type != ID_ANY &&
+           !identity_is_pattern(ret_id);
+}
+
+static int tls_check(void *context, const struct eap_chain *chain, int64_t *ret_not_after,
+                     char ret_reason[EAP_REASON])
+{
+    static uint8_t room[VERIFIER_CHAIN * VERIFIER_CERT_MAX];
+    const struct eap_tls_slot *slot = context;
+    struct writer w = writer_of(room, sizeof(room));
+    struct verifier_answer answer;
+    struct verifier_tls wanted = {.of_server = chain->of_server,
+                                  .policy = slot->terms.policy,
+                                  .identity = slot->terms.server};
+    memcpy(wanted.conn, slot->terms.conn, sizeof(wanted.conn));
+    if (!chain->of_server && !identity_of(chain->identity, &wanted.identity)) {
+        (void)snprintf(ret_reason, EAP_REASON, "the EAP identity cannot be one of a certificate");
+        return ERR_AUTH;
+    }
+    for (size_t i = 0; i < chain->n && i < VERIFIER_CHAIN; i++) {
+        wanted.cert_lengths[wanted.n_certs++] = (uint32_t)chain->certs[i].len;
+        write_bytes(&w, chain->certs[i]);
+    }
+    if (writer_failed(&w))
+        return ERR_INVALID;
+    int error = slot->doors->check(slot->doors->context, &wanted, writer_span(&w), &answer);
+    if (error != 0)
+        return error;
+    (void)snprintf(ret_reason, EAP_REASON, "%.*s", EAP_REASON - 1, answer.reason);
+    *ret_not_after = answer.not_after;
+    return answer.error;
+}
+
+static int tls_begin(const struct eap_service *s, const struct eap_tls_terms *terms,
+                     struct span octets, struct eap_tls_slot **ret)
+{
+    struct reader r = reader_of(octets);
+    bool sound = terms->n_certs <= EAP_CERTS && octets.len <= EAP_CHAIN_MAX &&
+                 memchr(terms->conn, 0, sizeof(terms->conn)) != NULL &&
+                 terms->server.len <= sizeof(terms->server.data);
+    for (size_t i = 0; sound && i < terms->n_certs; i++)
+        (void)read_bytes(&r, terms->cert_lengths[i]);
+    if (!sound || !reader_done(&r))
+        return ERR_INVALID;
+    struct eap_tls_slot *slot = calloc(1, sizeof(*slot) + octets.len);
+    if (slot == NULL)
+        return ERR_NO_MEMORY;
+    slot->terms = *terms;
+    slot->doors = s->doors;
+    slot->tls = (struct eap_tls){
+        .n_certs = terms->n_certs, .sign = tls_sign, .check = tls_check, .context = slot};
+    if (octets.len > 0)
+        memcpy(slot->octets, octets.ptr, octets.len);
+    r = reader_of(span_of(slot->octets, octets.len));
+    for (size_t i = 0; i < terms->n_certs; i++)
+        slot->tls.certs[i] = read_bytes(&r, terms->cert_lengths[i]);
+    *ret = slot;
+    return 0;
+}
+
 /* --- conversations --- */
 
 static struct conversation_slot *slot_find(struct eap_service *s, uint32_t number)
@@ -156,6 +249,7 @@ static void slot_end(struct conversation_slot *slot)
 {
     eap_peer_free(slot->peer);
     eap_authenticator_free(slot->authenticator);
+    free(slot->tls);
     *slot = (struct conversation_slot){0};
 }
 
@@ -182,27 +276,35 @@ static void identity_check(const struct conversation_slot *slot, struct eap_resu
 }
 
 static int slot_begin(struct eap_service *s, struct conversation_slot *slot,
-                      const struct eap_step_request *step)
+                      const struct eap_request *request, struct span octets)
 {
+    const struct eap_step_request *step = &request->step;
+    int error = tls_begin(s, &request->tls, octets, &slot->tls);
+    if (error != 0)
+        return error;
     struct eap_config config = {.crypto = s->crypto,
                                 .random = s->random,
                                 .secrets = &s->lookup,
+                                .tls = &slot->tls->tls,
                                 .identity = span_of(step->identity, step->identity_len),
                                 .n_methods = step->n_methods};
     for (size_t i = 0; i < step->n_methods; i++)
         config.methods[i] = (enum eap_type)step->methods[i];
-    int error = step->authenticator != 0 ? eap_authenticator_new(&config, &slot->authenticator)
-                                         : eap_peer_new(&config, &slot->peer);
-    if (error != 0)
+    error = step->authenticator != 0 ? eap_authenticator_new(&config, &slot->authenticator)
+                                     : eap_peer_new(&config, &slot->peer);
+    if (error != 0) {
+        slot_end(slot);
         return error;
+    }
     slot->number = step->conversation;
     memcpy(slot->pattern, step->pattern, sizeof(slot->pattern));
     return 0;
 }
 
-static int step_answer(struct eap_service *s, const struct eap_step_request *step,
+static int step_answer(struct eap_service *s, const struct eap_request *request, struct span octets,
                        struct eap_result *ret)
 {
+    const struct eap_step_request *step = &request->step;
     if (!step_sound(step))
         return ERR_INVALID;
     struct conversation_slot *slot = slot_find(s, step->conversation);
@@ -211,7 +313,7 @@ static int step_answer(struct eap_service *s, const struct eap_step_request *ste
         slot = slot_find(s, 0);
     if (slot == NULL)
         return ERR_FULL;
-    int error = begins ? slot_begin(s, slot, step) : 0;
+    int error = begins ? slot_begin(s, slot, request, octets) : 0;
     if (error != 0)
         return error;
     struct span packet = span_of(step->packet, step->packet_len);
@@ -239,7 +341,8 @@ static void conversation_drop(struct eap_service *s, uint32_t number)
         slot_end(slot);
 }
 
-struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random)
+struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random,
+                                    const struct eap_doors *doors)
 {
     struct eap_service *s =
         mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -250,6 +353,7 @@ struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct rand
     (void)madvise(s, sizeof(*s), MADV_DONTDUMP);
     s->crypto = crypto;
     s->random = random;
+    s->doors = doors;
     s->lookup = (struct eap_secrets){secret_find, sqn_take, sqn_next, s};
     return s;
 }
@@ -265,7 +369,8 @@ struct eap_service *eap_service_free(struct eap_service *s)
     return NULL;
 }
 
-bool eap_service_answer(struct eap_service *s, struct eap_request *request, struct eap_answer *ret)
+bool eap_service_answer(struct eap_service *s, struct eap_request *request, struct span octets,
+                        struct eap_answer *ret)
 {
     *ret = (struct eap_answer){.job = request->job};
     switch (request->kind) {
@@ -276,7 +381,7 @@ bool eap_service_answer(struct eap_service *s, struct eap_request *request, stru
     case EAP_UNLOAD: ret->error = secret_unload(s, request->load.name); return true;
     case EAP_CLEAR: secrets_clear(s); return true;
     case EAP_STEP:
-        ret->error = step_answer(s, &request->step, &ret->result);
+        ret->error = step_answer(s, request, octets, &ret->result);
         ret->verdict = (uint32_t)ret->result.verdict;
         return true;
     case EAP_END: conversation_drop(s, request->step.conversation); return false;

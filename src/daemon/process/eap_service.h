@@ -5,11 +5,25 @@
 /* The EAP conversations of all logins, and the passwords. Lives in the eap process. */
 
 #include "daemon/common/eap_channel.h"
+#include "daemon/common/verifier_channel.h"
 
 struct eap_service;
 
-/* eap_service_new - `crypto` and `random` are borrowed; NULL: no memory. */
-struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random);
+/* struct eap_doors - to the processes that have private keys and check certificates. Each call waits
+ * for the answer: a signature, or a check, takes about a millisecond. */
+struct eap_doors {
+    /* Appends the signature. ERR_SYSTEM, and what the keyholder says. */
+    int (*sign)(void *context, const struct key_tls *wanted, struct span octets,
+                struct writer *ret_signature);
+    /* The octets are the certificates. ERR_SYSTEM; what the verifier says is in the answer. */
+    int (*check)(void *context, const struct verifier_tls *wanted, struct span octets,
+                 struct verifier_answer *ret_answer);
+    void *context;
+};
+
+/* eap_service_new - all borrowed; NULL: no memory. */
+struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random,
+                                    const struct eap_doors *doors);
 struct eap_service *eap_service_free(struct eap_service *service); /* wipes; takes NULL */
 
 /*
@@ -21,6 +35,6 @@ struct eap_service *eap_service_free(struct eap_service *service); /* wipes; tak
  * that has succeeded or failed is gone.
  */
 bool eap_service_answer(struct eap_service *service, struct eap_request *request,
-                        struct eap_answer *ret_answer);
+                        struct span octets, struct eap_answer *ret_answer);
 
 #endif

@@ -9,12 +9,13 @@ static struct eap_service *service;
 static struct eap_request request;
 static struct eap_answer answer, last;
 static const char *pattern = "";
+static const struct eap_doors doors; /* without TLS they stay closed */
 
 static int setup(void **state)
 {
     (void)state;
     crypto = eap_crypto_new();
-    service = eap_service_new(crypto, entropy_random());
+    service = eap_service_new(crypto, entropy_random(), &doors);
     return crypto == NULL || service == NULL ? -1 : 0;
 }
 
@@ -39,7 +40,7 @@ static int load(const char *name, const char *owner, const char *password)
         request.load.owners[0].len = (uint16_t)strlen(owner);
         memcpy(request.load.owners[0].data, owner, strlen(owner));
     }
-    assert_true(eap_service_answer(service, &request, &answer));
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.job, 0);
     return answer.error;
 }
@@ -58,7 +59,7 @@ static void step(uint32_t conversation, bool authenticator, const char *identity
     strcpy(request.step.pattern, pattern);
     request.step.packet_len = (uint32_t)last.result.packet_len;
     memcpy(request.step.packet, last.result.packet, last.result.packet_len);
-    assert_true(eap_service_answer(service, &request, &answer));
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.job, 77);
     last = answer;
 }
@@ -120,9 +121,9 @@ static void loads_and_unloads(void **state)
     memset(&request, 0, sizeof(request));
     request.kind = EAP_UNLOAD;
     strcpy(request.load.name, "eap-anna");
-    assert_true(eap_service_answer(service, &request, &answer));
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.error, 0);
-    assert_true(eap_service_answer(service, &request, &answer));
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.error, ERR_NOT_FOUND);
     assert_int_equal(login(1, "anna", ""), EAP_FAILED);
     assert_int_equal(load("eap-any", NULL, "one"), 0);
@@ -143,7 +144,7 @@ static void keeps_nothing(void **state)
         memset(&request, 0, sizeof(request));
         request.kind = EAP_END;
         request.step.conversation = 1 + i;
-        assert_false(eap_service_answer(service, &request, &answer));
+        assert_false(eap_service_answer(service, &request, (struct span){0}, &answer));
     }
 }
 
@@ -172,7 +173,7 @@ static void hostile_engine(void **state)
         assert_int_equal(answer.error, ERR_INVALID);
         memset(&request, 0xff, sizeof(request));
         request.kind = row;
-        bool answered = eap_service_answer(service, &request, &answer);
+        bool answered = eap_service_answer(service, &request, (struct span){0}, &answer);
         assert_int_equal(answered, row != EAP_END);
         if (answered && row != EAP_CLEAR)
             assert_true(answer.error < 0);
@@ -183,7 +184,7 @@ static void hostile_engine(void **state)
     request.step.n_methods = 1;
     request.step.methods[0] = 99;
     request.step.authenticator = 1;
-    assert_true(eap_service_answer(service, &request, &answer));
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.error, ERR_INVALID);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -46,9 +47,31 @@ static int exit_status(int error)
     return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* keyholder_serve - one request and its answer. What stood behind the request is wiped: secrets,
- * SK_p. */
-static int keyholder_serve(int fd, struct keyring *keyring)
+/* struct served - a channel that a helper serves: its engine's, or that of the eap process. */
+struct served {
+    int fd;
+    int (*serve)(int fd, void *context);
+    void *context;
+};
+
+/* serve_both - requests of two channels, until one of them closes. */
+static int serve_both(const struct served both[2])
+{
+    struct pollfd fds[2] = {{.fd = both[0].fd, .events = POLLIN},
+                            {.fd = both[1].fd, .events = POLLIN}};
+    int error = 0;
+    while (error == 0) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return ERR_SYSTEM;
+        for (int i = 0; error == 0 && i < 2; i++)
+            if (fds[i].revents != 0)
+                error = both[i].serve(both[i].fd, both[i].context);
+    }
+    return error;
+}
+
+/* key_serve - one request and its answer. What stood behind the request is wiped: secrets, SK_p. */
+static int key_serve(int fd, struct keyring *keyring, bool of_eap)
 {
     static uint8_t octets[KEY_OCTETS];
     struct key_request request;
@@ -60,12 +83,25 @@ static int keyholder_serve(int fd, struct keyring *keyring)
                                   (struct buffer){octets, sizeof(octets)}, &n);
     if (error != 0)
         return error;
-    keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
+    if (of_eap)
+        keyring_tls_answer(keyring, &request, span_of(octets, n), &answer, &w);
+    else
+        keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
     return channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
 }
 
-int keyholder_run(int fd, pid_t parent)
+static int key_serve_engine(int fd, void *keyring)
+{
+    return key_serve(fd, keyring, false);
+}
+
+static int key_serve_eap(int fd, void *keyring)
+{
+    return key_serve(fd, keyring, true);
+}
+
+int keyholder_run(int fd, int eap_fd, pid_t parent)
 {
     if (!keyring_arena_init())
         log_line(LOG_LEVEL_WARNING, "event=memory-not-locked text=\"secrets may reach the swap\"");
@@ -75,15 +111,15 @@ int keyholder_run(int fd, pid_t parent)
         return give_up("keyring");
     if (confine(PROCESS_KEYHOLDER, parent) != 0)
         return give_up("sandbox");
-    int error = 0;
-    while (error == 0)
-        error = keyholder_serve(fd, keyring);
+    const struct served both[] = {{fd, key_serve_engine, keyring},
+                                  {eap_fd, key_serve_eap, keyring}};
+    int error = serve_both(both);
     keyring_free(keyring);
     crypto_free(crypto);
     return exit_status(error);
 }
 
-static int verifier_serve(int fd, struct verifier *verifier)
+static int verifier_serve_engine(int fd, void *verifier)
 {
     static uint8_t octets[VERIFIER_OCTETS], certs[VERIFIER_ANSWER_MAX];
     static struct verifier_request request;
@@ -98,7 +134,21 @@ static int verifier_serve(int fd, struct verifier *verifier)
     return channel_send_tail(fd, span_of(&answer, sizeof(answer)), writer_span(&w));
 }
 
-int verifier_run(int fd, pid_t parent)
+static int verifier_serve_eap(int fd, void *verifier)
+{
+    static uint8_t octets[VERIFIER_CHAIN * VERIFIER_CERT_MAX];
+    static struct verifier_request request;
+    struct verifier_answer answer;
+    size_t n;
+    int error = channel_recv_tail(fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0)
+        return error;
+    verifier_tls_answer(verifier, &request, span_of(octets, n), &answer);
+    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), (struct span){0});
+}
+
+int verifier_run(int fd, int eap_fd, pid_t parent)
 {
     struct crypto_provider *crypto = crypto_new();
     struct verifier *verifier = crypto == NULL ? NULL : verifier_new(crypto);
@@ -106,29 +156,34 @@ int verifier_run(int fd, pid_t parent)
         return give_up("verifier");
     if (confine(PROCESS_VERIFIER, parent) != 0)
         return give_up("sandbox");
-    int error = 0;
-    while (error == 0)
-        error = verifier_serve(fd, verifier);
+    const struct served both[] = {{fd, verifier_serve_engine, verifier},
+                                  {eap_fd, verifier_serve_eap, verifier}};
+    int error = serve_both(both);
     verifier_free(verifier);
     crypto_free(crypto);
     return exit_status(error);
 }
 
 /* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
-int eap_run(int fd, pid_t parent)
+int eap_run(int fd, struct eap_channels channels, pid_t parent)
 {
     static struct eap_request request;
     static struct eap_answer answer;
+    static uint8_t octets[EAP_CHAIN_MAX];
+    const struct eap_doors doors = eap_doors_of(&channels);
     struct eap_crypto *crypto = eap_crypto_new();
-    struct eap_service *service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random());
+    struct eap_service *service =
+        crypto == NULL ? NULL : eap_service_new(crypto, entropy_random(), &doors);
+    size_t n;
     if (service == NULL)
         return give_up("eap");
     if (confine(PROCESS_EAP, parent) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {
-        error = channel_recv(fd, &request, sizeof(request), NULL, NULL);
-        if (error == 0 && eap_service_answer(service, &request, &answer))
+        error = channel_recv_tail(fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+        if (error == 0 && eap_service_answer(service, &request, span_of(octets, n), &answer))
             error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
         eap_result_done(&answer.result);
     }

@@ -135,6 +135,9 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     case KEY_PRIVATE_UNLOAD:
         ret->error = private_keys_unload(keyring->private, request->private.key_id);
         break;
+    case KEY_TLS_ALLOW:
+        ret->error = private_keys_tls_allow(keyring->private, request->private.key_id);
+        break;
     case KEY_SIGN:
     case KEY_VERIFY:
     case KEY_PRIVATE_SIGN:
@@ -142,5 +145,14 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
         break;
     default: /* a number from outside */ ret->error = ERR_INVALID;
     }
+    ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;
+}
+
+void keyring_tls_answer(struct keyring *keyring, const struct key_request *request,
+                        struct span octets, struct key_answer *ret, struct writer *ret_octets)
+{
+    *ret = (struct key_answer){.job = request->job, .error = ERR_INVALID};
+    if (request->kind == KEY_TLS_SIGN)
+        ret->error = private_keys_tls_sign(keyring->private, &request->tls, octets, ret_octets);
     ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;
 }

@@ -35,4 +35,10 @@ struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NUL
 void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
                     struct key_answer *ret_answer, struct writer *ret_octets);
 
+/* keyring_tls_answer - the same for a request of a hostile eap process, which may ask KEY_TLS_SIGN
+ * alone: ERR_INVALID for all others. The engine may not ask that. */
+void keyring_tls_answer(struct keyring *keyring, const struct key_request *request,
+                        struct span octets, struct key_answer *ret_answer,
+                        struct writer *ret_octets);
+
 #endif

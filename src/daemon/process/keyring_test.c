@@ -405,6 +405,119 @@ static void test_hostile(void **state)
     }
 }
 
+/* --- TLS of EAP --- */
+
+/* verify_13 - what TLS 1.3 signs, into `behind`. */
+static struct span verify_13(void)
+{
+    memset(behind, ' ', 64);
+    memcpy(behind + 64, "TLS 1.3, client CertificateVerify", 34);
+    memset(behind + 98, 0x55, 32);
+    return span_of(behind, 130);
+}
+
+static int tls_ask(enum key_request_kind kind, const uint8_t *key_id, struct span octets)
+{
+    made = writer_of(auth, sizeof(auth));
+    memset(&request, 0, sizeof(request));
+    request.kind = kind;
+    request.tls.kind = SIGNATURE_ECDSA;
+    request.tls.hash = SIGNATURE_SHA2_256;
+    memcpy(request.tls.key_id, key_id, KEY_ID_SIZE);
+    keyring_tls_answer(keyring, &request, octets, &answer, &made);
+    return answer.error;
+}
+
+static int tls_allow(const uint8_t *key_id)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_TLS_ALLOW;
+    memcpy(request.private.key_id, key_id, KEY_ID_SIZE);
+    ask((struct span){0});
+    return answer.error;
+}
+
+static EVP_PKEY *ec_load(uint8_t key_id[KEY_ID_SIZE])
+{
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    uint8_t file[8192];
+    assert_int_equal(private_load(key_write(key, DER_PKCS8, file, sizeof(file)), ""), 0);
+    memcpy(key_id, answer.key_id, KEY_ID_SIZE);
+    return key;
+}
+
+static void test_tls_signs(void **state)
+{
+    uint8_t key_id[KEY_ID_SIZE];
+    (void)state;
+    EVP_PKEY *key = ec_load(key_id);
+    assert_int_equal(tls_ask(KEY_TLS_SIGN, key_id, verify_13()), ERR_INVALID); /* not allowed yet */
+    assert_int_equal(tls_allow(key_id), 0);
+    assert_int_equal(tls_ask(KEY_TLS_SIGN, key_id, verify_13()), 0);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestVerify(ctx, auth, answer.n_octets, behind, 130), 1);
+    EVP_MD_CTX_free(ctx);
+    request.tls.kind = SIGNATURE_RSA_PSS; /* a scheme of other keys */
+    made = writer_of(auth, sizeof(auth));
+    keyring_tls_answer(keyring, &request, verify_13(), &answer, &made);
+    assert_int_equal(answer.error, ERR_INVALID);
+    request.kind = KEY_PRIVATE_UNLOAD; /* loaded anew, it may sign for IKE alone */
+    memcpy(request.private.key_id, key_id, KEY_ID_SIZE);
+    ask((struct span){0});
+    assert_int_equal(tls_ask(KEY_TLS_SIGN, key_id, verify_13()), ERR_NOT_FOUND);
+    assert_int_equal(tls_allow(key_id), ERR_NOT_FOUND);
+    EVP_PKEY_free(key);
+}
+
+/* A taken-over eap process has no AUTH of IKE signed, and a taken-over engine nothing of TLS. */
+static void test_tls_and_ike_are_apart(void **state)
+{
+    uint8_t key_id[KEY_ID_SIZE], octets[364];
+    (void)state;
+    EVP_PKEY *key = ec_load(key_id);
+    assert_int_equal(load("any", "secret", NULL, NULL), 0);
+    assert_int_equal(tls_allow(key_id), 0);
+    (void)auth_fill(KEY_SIGN, "a", "b", (struct span){0});
+    assert_int_equal(tls_ask(KEY_TLS_SIGN, key_id, octets_of(octets)), ERR_INVALID);
+    for (uint32_t kind = 0; kind < 16; kind++) {
+        struct span parts = auth_fill((enum key_request_kind)kind, "a", "b", (struct span){0});
+        memcpy(request.auth.sign.key_id, key_id, KEY_ID_SIZE);
+        request.auth.sign.hashes = 0x3e;
+        made = writer_of(auth, sizeof(auth));
+        keyring_tls_answer(keyring, &request, parts, &answer, &made);
+        assert_true(answer.error == ERR_INVALID || answer.error == ERR_NOT_FOUND);
+        assert_int_equal(answer.n_octets, 0);
+    }
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_TLS_SIGN;
+    request.tls.kind = SIGNATURE_ECDSA;
+    request.tls.hash = SIGNATURE_SHA2_256;
+    memcpy(request.tls.key_id, key_id, KEY_ID_SIZE);
+    ask(verify_13());
+    assert_int_equal(answer.error, ERR_INVALID);
+    EVP_PKEY_free(key);
+}
+
+static void test_tls_hostile(void **state)
+{
+    uint8_t key_id[KEY_ID_SIZE];
+    const uint32_t lies[] = {99, 0x80000000u, UINT32_MAX};
+    (void)state;
+    EVP_PKEY *key = ec_load(key_id);
+    assert_int_equal(tls_allow(key_id), 0);
+    for (size_t len = 0; len < 130; len++)
+        assert_int_equal(tls_ask(KEY_TLS_SIGN, key_id, span_of(verify_13().ptr, len)), ERR_INVALID);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(lies); i++) {
+        (void)tls_ask(KEY_TLS_SIGN, key_id, (struct span){0});
+        *(i % 2 == 0 ? &request.tls.kind : &request.tls.hash) = lies[i / 2];
+        made = writer_of(auth, sizeof(auth));
+        keyring_tls_answer(keyring, &request, verify_13(), &answer, &made);
+        assert_int_equal(answer.error, ERR_INVALID);
+    }
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +532,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signs_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace_and_unload, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_signs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_and_ike_are_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls_hostile, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,13 @@
 #include "base/table.h"
 #include "crypto/key_id.h"
 #include "crypto/signature.h"
+#include "eap/tls_signed.h"
 
 struct private_key {
     UT_hash_handle hh;
     uint8_t id[KEY_ID_SIZE];
     EVP_PKEY *key;
+    bool tls; /* it may sign for TLS */
 };
 
 struct private_keys {
@@ -183,4 +185,31 @@ int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, st
                       "the peer announced no signature algorithm that fits our key");
     ret_answer->auth_method = method;
     return signature_make(key->key, method, &scheme, octets, ret_auth);
+}
+
+/* --- TLS --- */
+
+int private_keys_tls_allow(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct private_key *key;
+    HASH_FIND(hh, keys->keys, key_id, KEY_ID_SIZE, key);
+    if (key == NULL)
+        return ERR_NOT_FOUND;
+    key->tls = true;
+    return 0;
+}
+
+int private_keys_tls_sign(struct private_keys *keys, const struct key_tls *tls, struct span octets,
+                          struct writer *ret_signature)
+{
+    const struct signature_scheme scheme = {(enum signature_kind)tls->kind,
+                                            (enum signature_hash)tls->hash};
+    struct private_key *key;
+    HASH_FIND(hh, keys->keys, tls->key_id, KEY_ID_SIZE, key);
+    if (key == NULL)
+        return ERR_NOT_FOUND;
+    if (!key->tls || tls->kind > SIGNATURE_ED448 || tls->hash > SIGNATURE_IDENTITY ||
+        !tls_signed_is(octets))
+        return ERR_INVALID;
+    return signature_sign(key->key, &scheme, octets, ret_signature);
 }

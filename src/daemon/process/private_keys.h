@@ -2,7 +2,7 @@
 #ifndef DAEMON_PRIVATE_KEYS_H
 #define DAEMON_PRIVATE_KEYS_H
 
-/* The private keys of the keyholder, and the one thing that is done with them. */
+/* The private keys of the keyholder, and what is done with them: signatures of AUTH payloads and of TLS. */
 
 #include "base/writer.h"
 #include "crypto/provider.h"
@@ -30,5 +30,14 @@ void private_keys_clear(struct private_keys *keys);
  * the peer takes, with a reason; ERR_CRYPTO. */
 int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, struct span octets,
                       struct key_answer *ret_answer, struct writer *ret_auth) MUST_USE;
+
+/* private_keys_tls_allow - until it is unloaded, the key may sign for TLS. ERR_NOT_FOUND. */
+int private_keys_tls_allow(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
+
+/* private_keys_tls_sign - a signature of TLS (eap/tls_signed.h). ERR_NOT_FOUND: no such key;
+ * ERR_INVALID: it is not allowed, nothing that TLS signs, or a scheme that does not fit the key;
+ * ERR_CRYPTO. */
+int private_keys_tls_sign(struct private_keys *keys, const struct key_tls *tls, struct span octets,
+                          struct writer *ret_signature) MUST_USE;
 
 #endif

@@ -84,6 +84,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
         fd_keep(start->fd), fd_keep(start->permit_fd);
     if (start->process == PROCESS_AAA)
         fd_keep(start->accounts_fd);
+    for (int i = 0; i < 2; i++)
+        fd_keep(start->eap_fds[i]);
     (void)syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
     _exit(EXIT_FAILURE);
 }

@@ -26,6 +26,9 @@ enum process {
     N_PROCESSES
 };
 
+/* the places of struct spawn_start, eap_fds */
+enum { SPAWN_EAP_KEY, SPAWN_EAP_VERIFIER };
+
 const char *process_name(enum process process);
 const struct sandbox_user *process_user(enum process process); /* not of the loader and of hooks */
 
@@ -37,6 +40,8 @@ struct spawn_start {
     int32_t fd;          /* its channel; not for the engine */
     int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
     int32_t accounts_fd; /* for the aaa process; else -1 */
+    /* keyholder, verifier: the channel to the eap process, in its place; eap: both. -1: none */
+    int32_t eap_fds[2];
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
     struct engine_start engine; /* for the engine only */

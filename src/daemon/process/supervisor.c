@@ -63,6 +63,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .fd = -1,
                                 .permit_fd = -1,
                                 .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
+                                .eap_fds = {-1, -1},
                                 .debug = s->options->debug};
     if (s->options->config != NULL)
         (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
@@ -418,17 +419,53 @@ static int signals_open(void)
 
 /* --- start --- */
 
-/* helper_start - a helper at one end of a new channel; *ret_fd is the engine's end. */
-static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd)
+/* helper_begin - a helper at one end of a new channel; *ret_fd is the engine's end. `start`: what it
+ * is handed besides. */
+static int helper_begin(struct supervisor *s, struct spawn_start *start, int room, int *ret_fd)
 {
     int ends[2];
     if (channel_pair(ends, room) != 0)
         return ERR_SYSTEM;
-    struct spawn_start start = start_of(s, process);
-    start.fd = ends[1];
-    int error = process_start(s, &start);
+    start->fd = ends[1];
+    int error = process_start(s, start);
     close(ends[1]);
     *ret_fd = ends[0]; /* the engine's end is what keeps the helper alive */
+    return error;
+}
+
+static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd)
+{
+    struct spawn_start start = start_of(s, process);
+    return helper_begin(s, &start, room, ret_fd);
+}
+
+/* tls_start - keyholder, verifier, and eap with a channel to each: TLS of EAP asks there for
+ * signatures and for checks of certificates. */
+static int tls_start(struct supervisor *s, struct engine_start *devices)
+{
+    struct spawn_start key = start_of(s, PROCESS_KEYHOLDER);
+    struct spawn_start verifier = start_of(s, PROCESS_VERIFIER);
+    struct spawn_start eap = start_of(s, PROCESS_EAP);
+    int keys[2] = {-1, -1}, checks[2] = {-1, -1};
+    int error = channel_pair(keys, KEY_CHANNEL);
+    if (error == 0)
+        error = channel_pair(checks, KEY_CHANNEL);
+    key.eap_fds[SPAWN_EAP_KEY] = keys[0];
+    verifier.eap_fds[SPAWN_EAP_VERIFIER] = checks[0];
+    eap.eap_fds[SPAWN_EAP_KEY] = keys[1];
+    eap.eap_fds[SPAWN_EAP_VERIFIER] = checks[1];
+    if (error == 0)
+        error = helper_begin(s, &key, KEY_CHANNEL, &devices->key_fd);
+    if (error == 0)
+        error = helper_begin(s, &verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
+    if (error == 0)
+        error = helper_begin(s, &eap, KEY_CHANNEL, &devices->eap_fd);
+    for (int i = 0; i < 2; i++) {
+        if (keys[i] >= 0)
+            close(keys[i]);
+        if (checks[i] >= 0)
+            close(checks[i]);
+    }
     return error;
 }
 
@@ -457,11 +494,7 @@ static int servers_start(struct supervisor *s)
     struct engine_start devices = s->devices;
     devices.key_fd = devices.verifier_fd = devices.eap_fd = -1;
     devices.aaa_fd = devices.resolver_fd = -1;
-    int error = helper_start(s, PROCESS_KEYHOLDER, KEY_CHANNEL, &devices.key_fd);
-    if (error == 0)
-        error = helper_start(s, PROCESS_VERIFIER, VERIFIER_CHANNEL, &devices.verifier_fd);
-    if (error == 0)
-        error = helper_start(s, PROCESS_EAP, KEY_CHANNEL, &devices.eap_fd);
+    int error = tls_start(s, &devices);
     if (error == 0)
         error = helper_start(s, PROCESS_AAA, KEY_CHANNEL, &devices.aaa_fd);
     if (error == 0)

@@ -351,6 +351,64 @@ static int check(struct verifier *verifier, const struct verifier_check *request
     return error;
 }
 
+/* --- TLS: the other side of an EAP method --- */
+
+static int tls_read(const struct verifier_tls *request, struct span octets, X509 **ret_leaf,
+                    STACK_OF(X509) * others)
+{
+    struct reader r = reader_of(octets);
+    if (request->n_certs == 0 || request->n_certs > VERIFIER_CHAIN ||
+        request->identity.type == ID_ANY ||
+        request->identity.len > sizeof(request->identity.data) ||
+        memchr(request->conn, '\0', sizeof(request->conn)) == NULL ||
+        !digests_sound(&request->policy))
+        return ERR_INVALID;
+    for (uint32_t i = 0; i < request->n_certs; i++) {
+        X509 *x509 = cert_read(read_bytes(&r, request->cert_lengths[i]));
+        if (i == 0)
+            *ret_leaf = x509;
+        else if (x509 != NULL && sk_X509_push(others, x509) <= 0)
+            X509_free(x509);
+    }
+    return *ret_leaf != NULL && reader_done(&r) ? 0 : ERR_INVALID;
+}
+
+static int tls_check(struct verifier *verifier, const struct verifier_tls *request, X509 *leaf,
+                     STACK_OF(X509) * others, struct verifier_answer *answer)
+{
+    char subject[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX];
+    struct cert_check check = {.store = &verifier->store,
+                               .policy = &request->policy,
+                               .conn = request->conn,
+                               .of_gateway = request->of_server != 0,
+                               .leaf = leaf,
+                               .others = others};
+    if (!cert_identity_has(leaf, &request->identity))
+        return refuse(answer, ERR_AUTH, "the %s's certificate %.120s is not that of %.120s",
+                      check.of_gateway ? "EAP server" : "peer", cert_identity_print(leaf, subject),
+                      identity_print(&request->identity, text));
+    int error = cert_check_run(&check);
+    if (error != 0)
+        memcpy(answer->reason, check.reason, sizeof(answer->reason));
+    answer->not_after = error == 0 ? check.not_after : 0;
+    return error;
+}
+
+void verifier_tls_answer(struct verifier *verifier, const struct verifier_request *request,
+                         struct span octets, struct verifier_answer *ret)
+{
+    X509 *leaf = NULL;
+    STACK_OF(X509) *others = sk_X509_new_null();
+    *ret = (struct verifier_answer){.job = request->job};
+    ret->error = others == NULL                  ? ERR_NO_MEMORY
+                 : request->kind != VERIFIER_TLS ? ERR_INVALID
+                                                 : tls_read(&request->tls, octets, &leaf, others);
+    if (ret->error == 0)
+        ret->error = tls_check(verifier, &request->tls, leaf, others, ret);
+    X509_free(leaf);
+    sk_X509_pop_free(others, X509_free);
+}
+
 /* --- requests --- */
 
 void verifier_answer(struct verifier *verifier, const struct verifier_request *request,

@@ -28,4 +28,9 @@ void verifier_answer(struct verifier *verifier, const struct verifier_request *r
                      struct span octets, struct verifier_answer *ret_answer,
                      struct writer *ret_octets);
 
+/* verifier_tls_answer - the same for a request of a hostile eap process, which may ask VERIFIER_TLS
+ * alone: ERR_INVALID for all others. The engine may not ask that. */
+void verifier_tls_answer(struct verifier *verifier, const struct verifier_request *request,
+                         struct span octets, struct verifier_answer *ret_answer);
+
 #endif

@@ -12,6 +12,12 @@ static const struct ike_auth_policy *policy_of(const struct sa *sa)
     return sa_original_initiator(sa) ? login_own_policy(sa->login) : login_peer_policy(sa->login);
 }
 
+/* other_policy - the round of the Gateway: the current one, or its last. */
+static const struct ike_auth_policy *other_policy(const struct sa *sa)
+{
+    return sa_original_initiator(sa) ? login_peer_policy(sa->login) : login_own_policy(sa->login);
+}
+
 bool login_eap_need_key(const struct login *login)
 {
     bool initiator = sa_original_initiator(login->sa);
@@ -38,6 +44,7 @@ static int eap_job_emit(struct sa *sa, struct span packet)
         .authenticator = authenticator,
         .round = authenticator ? login->theirs.round : login->ours.round,
         .credentials = policy->credentials,
+        .other_credentials = other_policy(sa)->credentials,
         .policy = policy,
         .conn = login->conn->name,
         .local_id = login->local_id,

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates of TLS: what the verifier says of them, and an eap process that was taken over. */
+#include <openssl/sha.h>
+
+#include "base/unit_test.h"
+#include "daemon/process/verifier.h"
+#include "eap/test_certificates.h"
+#include "ike/terms/identity.h"
+
+static struct crypto_provider *crypto;
+static struct verifier *verifier;
+static struct verifier_request request;
+static struct verifier_answer answer;
+static uint8_t octets[VERIFIER_CERT_MAX];
+static struct test_ca ca, other_ca;
+
+static void ask(struct span behind)
+{
+    static uint8_t room[VERIFIER_ANSWER_MAX];
+    struct writer w = writer_of(room, sizeof(room));
+    verifier_answer(verifier, &request, behind, &answer, &w);
+}
+
+static int setup(void **state)
+{
+    uint8_t *der = NULL;
+    (void)state;
+    crypto = crypto_new();
+    verifier = verifier_new(crypto);
+    test_ca_make(&ca, "CA");
+    test_ca_make(&other_ca, "CA");
+    int n = i2d_X509(ca.certificate, &der);
+    memset(&request, 0, sizeof(request));
+    request.kind = VERIFIER_CERT;
+    request.cert.role = CERT_ROLE_CA;
+    SHA256(der, (size_t)n, request.cert.digest);
+    ask(span_of(der, (size_t)n));
+    OPENSSL_free(der);
+    return answer.error;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    verifier = verifier_free(verifier);
+    crypto = crypto_free(crypto);
+    test_ca_end(&ca);
+    test_ca_end(&other_ca);
+    return 0;
+}
+
+/* check_as - of a certificate made on the spot. */
+static int check_as(const struct test_ca *issuer, const struct test_leaf *leaf,
+                    const char *identity, bool of_server)
+{
+    struct test_tls side;
+    test_tls_make(&side, issuer, leaf, issuer);
+    size_t n = side.tls.certs[0].len;
+    memcpy(octets, side.tls.certs[0].ptr, n);
+    test_tls_end(&side);
+    memset(&request, 0, sizeof(request));
+    request.kind = VERIFIER_TLS;
+    request.job = 11;
+    request.tls.of_server = of_server;
+    request.tls.n_certs = 1;
+    request.tls.cert_lengths[0] = (uint32_t)n;
+    strcpy(request.tls.conn, "office");
+    assert_int_equal(identity_parse(identity, &request.tls.identity), 0);
+    verifier_tls_answer(verifier, &request, span_of(octets, n), &answer);
+    assert_int_equal(answer.job, 11);
+    assert_int_equal(answer.n_octets, 0);
+    assert_true(answer.error != 0 || answer.not_after > 0);
+    return answer.error;
+}
+
+static const struct test_leaf plain = {.name = "gw.example"};
+
+static void certificates(void **state)
+{
+    static const struct test_leaf client = {.name = "gw.example", .eku = "clientAuth"};
+    static const struct test_leaf server = {.name = "gw.example", .eku = "serverAuth"};
+    static const struct test_leaf old = {.name = "gw.example", .from_s = -100, .to_s = -10};
+    (void)state;
+    assert_int_equal(check_as(&ca, &plain, "gw.example", true), 0);
+    assert_int_equal(check_as(&ca, &plain, "gw.example", false), 0);
+    assert_int_equal(check_as(&ca, &plain, "other.example", true), ERR_AUTH);
+    assert_non_null(strstr(answer.reason, "is not that of other.example"));
+    assert_int_equal(check_as(&ca, &plain, "cn.example", true), ERR_AUTH); /* RFC 4945 3.1 */
+    assert_int_equal(check_as(&ca, &plain, "%any", true), ERR_INVALID);
+    assert_int_equal(check_as(&ca, &client, "gw.example", false), 0);
+    assert_int_equal(check_as(&ca, &client, "gw.example", true), ERR_AUTH);
+    assert_int_equal(check_as(&ca, &server, "gw.example", true), 0);
+    assert_int_equal(check_as(&ca, &server, "gw.example", false), ERR_AUTH);
+    assert_int_equal(check_as(&ca, &old, "gw.example", true), ERR_AUTH);
+    assert_int_equal(check_as(&other_ca, &plain, "gw.example", true), ERR_AUTH);
+}
+
+/* A taken-over eap process asks for nothing else, and lies in each length. */
+static void requests_that_lie(void **state)
+{
+    const uint32_t lies[] = {0, 9, 0x80000000u, UINT32_MAX};
+    (void)state;
+    assert_int_equal(check_as(&ca, &plain, "gw.example", true), 0);
+    uint32_t len = request.tls.cert_lengths[0];
+    struct span behind = span_of(octets, len);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(lies); i++) {
+        request.tls.n_certs = i % 2 == 0 ? lies[i / 2] : 1;
+        request.tls.cert_lengths[0] = i % 2 == 0 ? len : lies[i / 2];
+        verifier_tls_answer(verifier, &request, behind, &answer);
+        assert_int_equal(answer.error, ERR_INVALID);
+    }
+    request.tls.n_certs = 1;
+    request.tls.cert_lengths[0] = len;
+    for (uint32_t kind = 0; kind < 16; kind++) {
+        request.kind = kind;
+        verifier_tls_answer(verifier, &request, behind, &answer);
+        assert_int_equal(answer.error, kind == VERIFIER_TLS ? 0 : ERR_INVALID);
+    }
+    request.kind = VERIFIER_TLS;
+    ask(behind); /* the engine may not */
+    assert_int_equal(answer.error, ERR_INVALID);
+    for (size_t n = 0; n < len; n += 7) { /* cut */
+        request.tls.cert_lengths[0] = (uint32_t)n;
+        verifier_tls_answer(verifier, &request, span_of(octets, n), &answer);
+        assert_int_equal(answer.error, ERR_INVALID);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(requests_that_lie, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
