@@ -12,8 +12,8 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-#define BESIDE_NS   (2 * NANOS_PER_SEC) /* all IKE SAs dead for that long */
-#define BESIDE_MOST 5                   /* doublings of it, for sessions that do not last */
+#define BESIDE_NS   (NANOS_PER_SEC / 2) /* all IKE SAs dead for that long */
+#define BESIDE_MOST 7                   /* doublings of it, for sessions that do not last */
 #define LASTING_NS  (300 * NANOS_PER_SEC)
 #define KNOCK_NS    (3 * NANOS_PER_SEC)
 #define KNOCK_PAUSE (NANOS_PER_SEC / 2)
