@@ -59,6 +59,9 @@
 #define LIMIT_CHILD_SAS_SESSION 64
 /* default of max_sessions: the devices of a person, each with a session to come */
 #define LIMIT_SESSIONS_IDENTITY 16
+/* Sessions of all peers; 17 GiB in the engine. Not by source: a NAT hides many people, and each of
+ * them has its own max_sessions. */
+#define LIMIT_SESSIONS 262144
 /* default of max_leases: one for each VPN of a session, twice */
 #define LIMIT_LEASES_IDENTITY 16
 #define LIMIT_INTENTS         16 /* intents queued on one IKE SA */

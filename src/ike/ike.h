@@ -70,6 +70,11 @@ struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NUL
  * peer would hear NO_PROPOSAL_CHOSEN and give up; silence makes it try again. */
 void ike_serve(struct ike *ike);
 
+/* ike_pressure_set - memory runs short: no logins of peers; then no clones and Child SAs of theirs
+ * either (TEMPORARY_FAILURE). What is established goes on and is rekeyed. */
+enum ike_pressure { IKE_PRESSURE_NONE, IKE_PRESSURE_LOGINS, IKE_PRESSURE_ALL };
+void ike_pressure_set(struct ike *ike, enum ike_pressure pressure);
+
 /* ike_conn_add - takes a reference; a connection of the same name is replaced (its SAs keep the old
  * one). ERR_NO_MEMORY; ERR_INVALID: its name has the hash of another one. */
 int ike_conn_add(struct ike *ike, struct ike_conn *conn) MUST_USE;
@@ -565,7 +570,7 @@ bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_sessio
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
 
 struct ike_stats {
-    uint64_t half_open, established, sessions, children;
+    uint64_t half_open, patient /* logins in EAP */, established, sessions, children;
     uint64_t logins, clones, rekeys_ike, rekeys_child, moves;
     uint64_t received, sent, retransmitted, malformed, unauthenticated, cookies_sent, dropped_limit;
 };
@@ -609,6 +614,14 @@ bool ike_counters_get(const struct ike *ike, const char *conn, struct ike_counte
  * Borrowed, valid as long as `ike`. */
 const char *ike_counters_next(const struct ike *ike, const char *after);
 bool ike_counters_reset(struct ike *ike, const char *conn); /* as ike_counters_get */
+
+/* ike_fullest_peer - of all peers with a limit, the one that is nearest to its max_sessions. Walks
+ * over all sessions. false: there is none. */
+struct ike_fullest {
+    ike_session_id session; /* one of that peer */
+    uint32_t sessions, most;
+};
+bool ike_fullest_peer(const struct ike *ike, struct ike_fullest *ret_fullest);
 
 /* ike_keylog - SK_* of an IKE SA for a dissector, on explicit request of the operator (ikatd -K)
  * only. */

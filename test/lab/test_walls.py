@@ -3,18 +3,20 @@
 import ctypes
 import ipaddress
 import os
+import signal
 import socket
 import struct
 import subprocess
 
 import pytest
 
+from lab.certificates import Authority, pem
 from lab.daemons import IKAT
 from lab.net import address
 from lab.run import Failed, wait
 from lab.scripted import message as m
 from lab.scripted.gateway import INNER, Accept
-from lab.settings import LAN, end_user, merge
+from lab.settings import LAN, end_user, gateway, merge
 
 ROUTER, OWN, OUTER = address("wlan", "wlan"), address("wlan", "eu"), address("wan0", "gw")
 LAN_OF_USER = "10.1.0.0/24"
@@ -122,7 +124,7 @@ def test_sorts_of_nonsense(user, gate):
 
 # ---- a taken-over engine: its end of the channel to the supervisor says what our engine never would
 
-ADDRESS_ADD, ROUTE_ADD, BLOCK_ADD, PATH_SOCKETS = 1, 3, 5, 7
+ADDRESS_ADD, ROUTE_ADD, BLOCK_ADD, PATH_SOCKETS = 1, 3, 5, 10
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
 
 
@@ -149,9 +151,9 @@ def octets_of(text):
 
 
 def asks(kind, what, prefix_len=0, interface=0):
-    """struct priv_request."""
+    """struct priv_request, with an empty struct priv_policy."""
     head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBB", 4500, 0, prefix_len, 0)
-    return head + octets_of(what) + bytes(17) + tail + bytes(4)
+    return head + octets_of(what) + bytes(17 + 2 + 48) + tail + bytes(2)
 
 
 def test_taken_over_engine(world):
@@ -201,3 +203,37 @@ def test_vici_connections_are_held_to_the_files(world):
     user.load(end_user(top={"permits": {"remote_ts": "203.0.113.0/24"}}))
     assert load("second")["success"] == "yes"
     wait(lambda: "203.0.113.0/24" in lab.run("eu", "ip", "route", "show", "table", TABLE, check=False), "with permits it is done")
+
+
+# ---- one load, one switch
+
+def test_refused_load_changes_nothing(world):
+    """D19: a load that is refused as a whole leaves no CA, authority or RADIUS server behind."""
+    lab, trusted, other = world.lab(), Authority("CN=Trusted"), Authority("CN=Other")
+    radius = {"aaa": {"address": address("lan", "host"), "secret": "a secret that is long enough"}}
+    gate = world.ikatd(lab, "gw", gateway(), files={"x509ca/ca.pem": pem(trusted.certificate)})
+    user = world.ikatd(lab, "eu", end_user())
+    assert user.initiate("net")["success"] == "yes"
+
+    def names():
+        return sorted(line.split('"')[1] for line in gate.swanctl("--list-certs").splitlines() if "subject:" in line)
+    assert names() == ["CN=Trusted"]
+    files = {"x509ca/ca.pem": pem(other.certificate), "x509ca/more.pem": pem(Authority("CN=Authority").certificate)}
+    wrong = {"radius": radius, "authorities": {"home": {"cacert": "more.pem"}}, "pools": {"inner": {"addrs": "10.31.0.0/24"}}}
+
+    def load(settings):
+        gate.write_files("etc", settings, files)
+        refusals = gate.log().count("event=config-not-loaded")
+        loads = gate.log().count("event=config-loaded")
+        gate.process.send_signal(signal.SIGHUP)
+        wait(lambda: gate.log().count("event=config-not-loaded") > refusals or gate.log().count("event=config-loaded") > loads,
+             "the load ends")
+        return gate.log().count("event=config-loaded") > loads
+    assert not load(gateway(top=wrong))  # the pool has a lease in use
+    assert "online leases" in gate.log()
+    assert names() == ["CN=Trusted"]
+    assert not gate.request("get-authorities").get("authorities") and not gate.request("get-radius").get("servers")
+    del wrong["pools"]
+    assert load(gateway(top=wrong))
+    assert names() == ["CN=Authority", "CN=Other"]
+    assert gate.request("get-authorities")["authorities"] == ["home"] and gate.request("get-radius")["servers"] == ["aaa"]

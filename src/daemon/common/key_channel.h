@@ -29,6 +29,7 @@ enum key_request_kind {
     KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP */
     KEY_TLS_SIGN,       /* tls; behind it what TLS signs. Only the eap process may ask this, and
                            nothing else */
+    KEY_PRIVATE_TRY,    /* as PRIVATE_LOAD: it could be loaded */
 };
 
 struct key_load {

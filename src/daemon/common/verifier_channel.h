@@ -27,6 +27,8 @@ enum verifier_kind {
     VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
     VERIFIER_TLS,      /* tls: certificates whose key TLS has proven. Only the eap process may ask
                         this, and nothing else */
+    VERIFIER_CERT_TRY, /* as CERT: it could be loaded */
+    VERIFIER_CRL_TRY,  /* as CRL */
 };
 
 enum cert_role {

@@ -457,28 +457,6 @@ static int send_files(int fd, const struct tree *files, struct build_error *erro
     return err;
 }
 
-/* unload_vanished - what get-... names and the file has no more. */
-static int unload_vanished(int fd, const struct tree *top, const char *get, const char *list,
-                           const char *unload, const char *key, struct build_error *error)
-{
-    struct vici_writer w;
-    vici_begin(&w, VICI_CMD_REQUEST, get);
-    struct tree *loaded = request(fd, &w);
-    const struct tree *names = list == NULL ? loaded : tree_get(loaded, list);
-    int err = 0;
-    for (const struct tree *item = names == NULL ? NULL : names->first; err == 0 && item != NULL;
-         item = item->next) {
-        const char *name = list == NULL ? item->name : (const char *)item->value;
-        if (tree_get(top, name) != NULL)
-            continue;
-        vici_begin(&w, VICI_CMD_REQUEST, unload);
-        vici_put(&w, key, "%s", name);
-        err = run(fd, &w, item, error);
-    }
-    tree_free(loaded);
-    return err;
-}
-
 static int send_plain(int fd, const char *command, const struct tree *about,
                       struct build_error *error)
 {
@@ -499,22 +477,6 @@ static int send_all(int fd, const struct tree *top, const char *command, struct 
     return err;
 }
 
-/* send_credentials - files, authorities and RADIUS servers: they take effect at once. */
-static int send_credentials(int fd, const struct tree *root, struct build_error *error)
-{
-    const struct tree *radius = tree_get(root, "radius");
-    const struct tree *authorities = tree_get(root, "authorities");
-    int err = send_files(fd, tree_get(root, CREDENTIAL_FILES), error);
-    if (err == 0)
-        err = unload_vanished(fd, authorities, "get-authorities", "authorities", "unload-authority",
-                              "name", error);
-    if (err == 0)
-        err = send_all(fd, authorities, "load-authority", error);
-    if (err == 0)
-        err = unload_vanished(fd, radius, "get-radius", "servers", "unload-radius", "name", error);
-    return err == 0 ? send_all(fd, radius, "load-radius", error) : err;
-}
-
 int config_send(int fd, const struct settings *settings, struct build_error *error)
 {
     const struct tree *root = settings->root;
@@ -526,6 +488,10 @@ int config_send(int fd, const struct settings *settings, struct build_error *err
     if (err == 0)
         err = send_all(fd, tree_get(root, "connections"), "load-conn", error);
     if (err == 0)
-        err = send_credentials(fd, root, error);
+        err = send_files(fd, tree_get(root, CREDENTIAL_FILES), error);
+    if (err == 0)
+        err = send_all(fd, tree_get(root, "authorities"), "load-authority", error);
+    if (err == 0)
+        err = send_all(fd, tree_get(root, "radius"), "load-radius", error);
     return err == 0 ? send_plain(fd, "load-commit", root, error) : err;
 }

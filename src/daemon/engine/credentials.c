@@ -109,6 +109,12 @@ static bool cert_fill(struct credential_cert *cert, enum cert_role role)
     return true;
 }
 
+bool credentials_cert_sound(enum cert_role role, struct span octets)
+{
+    struct credential_cert cert = {.octets = octets};
+    return octets.len > 0 && octets.len <= VERIFIER_CERT_MAX && cert_fill(&cert, role);
+}
+
 static int cert_new(struct credentials *c, enum cert_role role, struct span octets,
                     const uint8_t digest[CERT_DIGEST], struct entry **ret_entry)
 {

@@ -39,6 +39,8 @@ struct credential_cert {
  * nor key in DER; ERR_NO_MEMORY; ERR_CRYPTO. */
 int credentials_cert_add(struct credentials *credentials, enum cert_role role, struct span octets,
                          const struct credential_cert **ret_cert, bool *ret_new) MUST_USE;
+/* credentials_cert_sound - it is a certificate, or of such a role a public key, in DER. */
+bool credentials_cert_sound(enum cert_role role, struct span octets);
 /* credentials_cert_remove - the role only; the certificate goes with its last one. */
 void credentials_cert_remove(struct credentials *credentials, enum cert_role role,
                              const uint8_t digest[CERT_DIGEST]);

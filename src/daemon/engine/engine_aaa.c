@@ -57,6 +57,27 @@ int engine_radius_unload(struct engine *e, const char *name)
     return error;
 }
 
+static bool radius_in(const struct engine_load *load, const char *name)
+{
+    for (size_t i = 0; i < load->n_radius; i++)
+        if (strcmp(load->radius[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int engine_radius_switch(struct engine *e, const struct engine_load *load)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < e->n_radius;)
+        if (radius_in(load, e->radius[i].name))
+            i++;
+        else
+            error = engine_radius_unload(e, e->radius[i].name);
+    for (size_t i = 0; error == 0 && i < load->n_radius; i++)
+        error = engine_radius_load(e, &load->radius[i]);
+    return error;
+}
+
 /* --- grants --- */
 
 static bool text_sound(const char text[LIMIT_NAME])

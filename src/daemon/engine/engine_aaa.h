@@ -15,6 +15,8 @@ void engine_aaa_done(struct engine *e);
 /* engine_radius_load, engine_radius_unload - see struct engine_ops. */
 int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_USE;
 int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
+/* engine_radius_switch - from now on those of the load, at most RADIUS_SERVERS. */
+int engine_radius_switch(struct engine *e, const struct engine_load *load) MUST_USE;
 
 /* engine_grant_add - what came with EAP's success. Returns its number for struct ike_proof;
  * 0: no memory, or the aaa process says nonsense. */

@@ -75,6 +75,26 @@ int engine_authority_unload(struct engine *e, const char *name)
     return loaded == NULL ? ERR_NOT_FOUND : drop(e, loaded);
 }
 
+static bool authority_in(const struct engine_load *load, const char *name)
+{
+    for (size_t i = 0; i < load->n_authorities; i++)
+        if (strcmp(load->authorities[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int engine_authorities_switch(struct engine *e, const struct engine_load *load)
+{
+    struct loaded_authority *loaded, *next;
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < load->n_authorities; i++)
+        error = engine_authority_load(e, &load->authorities[i], NULL);
+    HASH_ITER(hh, e->authorities, loaded, next)
+    if (error == 0 && !authority_in(load, loaded->authority.name))
+        error = drop(e, loaded);
+    return error;
+}
+
 const struct engine_authority *engine_authority_at(const struct engine *e, size_t index)
 {
     const struct loaded_authority *loaded = e->authorities;

@@ -135,6 +135,25 @@ static void key_loaded(void *context, int error, const char *reason, const uint8
     free(loading);
 }
 
+/* key_octets_send - key and passphrase in one piece behind the request. */
+static int key_octets_send(struct engine *e, struct key_request *request, struct span octets,
+                           struct span passphrase)
+{
+    size_t len = octets.len + passphrase.len;
+    uint8_t *both = malloc(len);
+    if (both == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(both, octets.ptr, octets.len);
+    if (passphrase.len > 0)
+        memcpy(both + octets.len, passphrase.ptr, passphrase.len);
+    request->private.octets_len = (uint32_t)octets.len;
+    request->private.passphrase_len = (uint32_t)passphrase.len;
+    int error = engine_key_send(e, request, span_of(both, len));
+    wipe(both, len);
+    free(both);
+    return error;
+}
+
 int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
                     const struct engine_reply *reply)
 {
@@ -145,25 +164,60 @@ int engine_key_load(struct engine *e, struct span octets, struct span passphrase
         free(loading);
         return ERR_INVALID;
     }
-    uint8_t *both = malloc(octets.len + passphrase.len);
-    if (loading == NULL || both == NULL) {
-        free(loading);
-        free(both);
+    if (loading == NULL)
         return ERR_NO_MEMORY;
-    }
     *loading = (struct key_loading){.engine = e, .reply = *reply};
-    memcpy(both, octets.ptr, octets.len);
-    if (passphrase.len > 0)
-        memcpy(both + octets.len, passphrase.ptr, passphrase.len);
-    request.private.octets_len = (uint32_t)octets.len;
-    request.private.passphrase_len = (uint32_t)passphrase.len;
     int error = engine_loading_add(e, &own, &request.job);
     if (error != 0)
         free(loading);
-    else
-        error = engine_key_send(e, &request, span_of(both, octets.len + passphrase.len));
-    wipe(both, octets.len + passphrase.len);
-    free(both);
+    return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
+}
+
+int engine_key_check(struct engine *e, struct span octets, struct span passphrase,
+                     const struct engine_reply *reply)
+{
+    struct key_request request = {.kind = KEY_PRIVATE_TRY};
+    if (octets.len == 0 || octets.len + passphrase.len > KEY_FILE)
+        return ERR_INVALID;
+    int error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
+}
+
+/* engine_key_put - of a load that was checked: who needs to know its id learns it at once. */
+static int engine_key_put(struct engine *e, const struct engine_key *key)
+{
+    struct key_request request = {.kind = KEY_PRIVATE_LOAD};
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = key_octets_send(e, &request, key->octets, key->passphrase);
+    if (error == 0)
+        error = credentials_key_add(e->credentials, key->id);
+    return error != 0 ? error : verifier_tell_key(e, key->id, true);
+}
+
+static bool key_in(const struct engine_load *load, const uint8_t *key_id)
+{
+    for (size_t i = 0; i < load->n_keys; i++)
+        if (memcmp(load->keys[i].id, key_id, KEY_ID_SIZE) == 0)
+            return true;
+    return false;
+}
+
+int engine_keys_switch(struct engine *e, const struct engine_load *load)
+{
+    const uint8_t *key_id;
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < load->n_keys; i++)
+        error = engine_key_put(e, &load->keys[i]);
+    for (size_t i = 0;
+         error == 0 && load->files && (key_id = credentials_key_at(e->credentials, i)) != NULL;) {
+        uint8_t copy[KEY_ID_SIZE];
+        memcpy(copy, key_id, KEY_ID_SIZE);
+        if (key_in(load, copy))
+            i++;
+        else
+            error = engine_key_unload(e, copy);
+    }
     return error;
 }
 
@@ -202,6 +256,69 @@ int engine_cert_unload(struct engine *e, enum cert_role role, const uint8_t dige
     credentials_cert_remove(e->credentials, role, digest);
     int error = engine_loading_add(e, NULL, &request.job);
     return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
+int engine_cert_check(struct engine *e, const struct engine_cert *cert,
+                      const struct engine_reply *reply)
+{
+    struct verifier_request request = {.kind = cert->crl ? VERIFIER_CRL_TRY : VERIFIER_CERT_TRY,
+                                       .cert = {.role = (uint32_t)cert->role}};
+    if (cert->octets.len == 0 ||
+        cert->octets.len > (cert->crl ? VERIFIER_CRL_MAX : VERIFIER_CERT_MAX) ||
+        (!cert->crl && !credentials_cert_sound(cert->role, cert->octets)))
+        return ERR_INVALID;
+    int error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, cert->octets);
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct engine_cert *one = a, *other = b;
+    int order = memcmp(one->digest, other->digest, CERT_DIGEST);
+    return order != 0 ? order : (int)one->role - (int)other->role;
+}
+
+/* cert_in - the certificates of the load are sorted. */
+static bool cert_in(const struct engine_load *load, enum cert_role role, const uint8_t *digest)
+{
+    struct engine_cert like = {.role = role};
+    memcpy(like.digest, digest, CERT_DIGEST);
+    return load->n_certs > 0 &&
+           bsearch(&like, load->certs, load->n_certs, sizeof(like), by_digest) != NULL;
+}
+
+/* cert_of_files - a role that a folder gives, and that the load does not. CERT_ROLES: none. */
+static enum cert_role cert_of_files(const struct engine_load *load,
+                                    const struct credential_cert *cert)
+{
+    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY};
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        if ((cert->roles & 1u << roles[i]) && !cert_in(load, roles[i], cert->digest))
+            return roles[i];
+    return CERT_ROLES;
+}
+
+int engine_certs_switch(struct engine *e, const struct engine_load *load)
+{
+    const struct credential_cert *cert;
+    int error = 0;
+    if (load->n_certs > 0)
+        qsort(load->certs, load->n_certs, sizeof(load->certs[0]), by_digest);
+    for (size_t i = 0; error == 0 && i < load->n_certs; i++)
+        error = load->certs[i].crl
+                    ? engine_crl_load(e, load->certs[i].octets, NULL)
+                    : engine_cert_load(e, load->certs[i].role, load->certs[i].octets, NULL);
+    for (size_t i = 0;
+         error == 0 && load->files && (cert = credentials_cert_at(e->credentials, i)) != NULL;) {
+        enum cert_role role = cert_of_files(load, cert);
+        uint8_t digest[CERT_DIGEST];
+        memcpy(digest, cert->digest, CERT_DIGEST);
+        if (role == CERT_ROLES)
+            i++;
+        else
+            error = engine_cert_unload(e, role, digest);
+    }
+    return error;
 }
 
 int engine_crl_load(struct engine *e, struct span octets, const struct engine_reply *reply)
@@ -279,30 +396,42 @@ static void ca_add(struct ike_conn *conn, const uint8_t *info_id)
         memcpy(conn->cas[conn->n_cas++], info_id, IKE_KEY_ID);
 }
 
-/* cas_fill - the CAs that our CERTREQ names: those of the connection, else all trusted ones. */
-static void cas_fill(const struct engine *e, const struct conn_credentials *credentials,
-                     struct ike_conn *conn)
+/* round_of - what a round of the peer says about certificates. */
+static const struct cert_policy *round_of(const struct engine *e, const struct ike_conn *conn,
+                                          uint8_t round)
+{
+    static const struct cert_policy none;
+    const struct cert_policy *policy =
+        credentials_policy(e->credentials, conn->remote[round].credentials);
+    return policy == NULL ? &none : policy;
+}
+
+void engine_conn_cas(struct engine *e, struct ike_conn *conn)
 {
     const struct credential_cert *cert;
     unsigned n_named = 0;
-    for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
-        n_named += credentials->remote[i].n_cas;
+    bool pubkey = false;
+    for (uint8_t i = 0; i < conn->n_remote_rounds; i++) {
+        n_named += round_of(e, conn, i)->n_cas;
+        pubkey |= conn->remote[i].method == IKE_AUTH_PUBKEY;
+    }
+    if (!pubkey)
+        return;
     for (size_t at = 0; (cert = credentials_cert_at(e->credentials, at)) != NULL; at++) {
         bool named =
             n_named == 0 && (cert->roles & (1u << CERT_ROLE_CA | 1u << CERT_ROLE_AUTHORITY)) != 0;
         for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
-            for (uint8_t j = 0; j < credentials->remote[i].n_cas; j++)
-                named |= memcmp(credentials->remote[i].cas[j], cert->digest, CERT_DIGEST) == 0;
+            for (uint8_t j = 0; j < round_of(e, conn, i)->n_cas; j++)
+                named |= memcmp(round_of(e, conn, i)->cas[j], cert->digest, CERT_DIGEST) == 0;
         if (named)
             ca_add(conn, cert->info_id);
     }
 }
 
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
-                            struct ike_conn *conn)
+                            struct ike_conn *conn, bool staged)
 {
-    bool pubkey = false;
-    int error = certs_load(e, credentials);
+    int error = staged ? 0 : certs_load(e, credentials);
     for (uint8_t i = 0; error == 0 && i < conn->n_local_rounds; i++) {
         conn->local[i].credentials = credentials_policy_add(e->credentials, &credentials->local[i]);
         error = conn->local[i].credentials == 0 ? ERR_NO_MEMORY : 0;
@@ -311,10 +440,9 @@ int engine_conn_credentials(struct engine *e, const struct conn_credentials *cre
         conn->remote[i].credentials =
             credentials_policy_add(e->credentials, &credentials->remote[i]);
         error = conn->remote[i].credentials == 0 ? ERR_NO_MEMORY : 0;
-        pubkey |= conn->remote[i].method == IKE_AUTH_PUBKEY;
     }
-    if (error == 0 && pubkey)
-        cas_fill(e, credentials, conn);
+    if (error == 0 && !staged)
+        engine_conn_cas(e, conn);
     return error;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_state.h"
 
 static int by_name(const void *a, const void *b)
@@ -73,9 +74,22 @@ static int switch_conns(struct engine *e, const struct engine_load *load, const 
         names[i] = load->conns[i]->name;
     qsort(names, load->n_conns, sizeof(names[0]), by_name);
     unload_conns(e, names, load->n_conns);
-    for (size_t i = 0; error == 0 && i < load->n_conns; i++)
+    for (size_t i = 0; error == 0 && i < load->n_conns; i++) {
+        engine_conn_cas(e, load->conns[i]);
         error = e->ops.conn_load(e, load->conns[i]);
+    }
     return error;
+}
+
+/* switch_credentials - certificates before the connections that are proven by them. */
+static int switch_credentials(struct engine *e, const struct engine_load *load)
+{
+    int error = engine_certs_switch(e, load);
+    if (error == 0)
+        error = engine_keys_switch(e, load);
+    if (error == 0)
+        error = engine_authorities_switch(e, load);
+    return error == 0 ? engine_radius_switch(e, load) : error;
 }
 
 int engine_load_all(struct engine *e, const struct engine_load *load,
@@ -89,8 +103,14 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == 0)
         error = ike_conn_reserve(e->ike, load->n_conns);
     if (error == 0)
+        error = load->n_radius > RADIUS_SERVERS ? ERR_FULL : 0;
+    if (error == ERR_FULL)
+        (void)snprintf(ret_why, ENGINE_ERROR_MAX, "more than %d RADIUS servers", RADIUS_SERVERS);
+    if (error == 0)
         error = pools_switch(e->pools, load->pools, load->n_pools, &fault);
     why_set(ret_why, error, &fault);
+    if (error == 0)
+        error = switch_credentials(e, load);
     if (error == 0)
         error = switch_secrets(e, load, names);
     if (error == 0)

@@ -170,9 +170,9 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
 }
 
 static int op_conn_credentials(void *engine, const struct conn_credentials *credentials,
-                               struct ike_conn *conn)
+                               struct ike_conn *conn, bool staged)
 {
-    return engine_conn_credentials(engine, credentials, conn);
+    return engine_conn_credentials(engine, credentials, conn, staged);
 }
 
 static int op_conn_load(void *engine, struct ike_conn *conn)
@@ -253,6 +253,18 @@ static int op_key_load(void *engine, struct span octets, struct span passphrase,
 static int op_key_unload(void *engine, const uint8_t key_id[KEY_ID_SIZE])
 {
     return engine_key_unload(engine, key_id);
+}
+
+static int op_cert_check(void *engine, const struct engine_cert *cert,
+                         const struct engine_reply *reply)
+{
+    return engine_cert_check(engine, cert, reply);
+}
+
+static int op_key_check(void *engine, struct span octets, struct span passphrase,
+                        const struct engine_reply *reply)
+{
+    return engine_key_check(engine, octets, passphrase, reply);
 }
 
 static int op_cert_load(void *engine, enum cert_role role, struct span octets,

@@ -100,12 +100,31 @@ struct conn_credentials {
 void conn_credentials_done(struct conn_credentials *credentials);
 
 struct aaa_server; /* daemon/common/aaa_channel.h */
+
+/* struct engine_cert - a certificate, public key or list of revocations of a load, in DER. */
+struct engine_cert {
+    bool crl;
+    enum cert_role role; /* not of a list */
+    uint8_t digest[CERT_DIGEST];
+    struct span octets;
+};
+/* struct engine_key - a private key of a load. */
+struct engine_key {
+    uint8_t id[KEY_ID_SIZE];
+    struct span octets, passphrase;
+};
+
 /* struct engine_load - a whole configuration. Each connection is a reference of the caller. */
 struct engine_load {
-    size_t n_conns, n_pools, n_secrets;
+    size_t n_conns, n_pools, n_secrets, n_certs, n_keys, n_authorities, n_radius;
     struct ike_conn **conns;
     struct pool_config *pools;
     struct engine_secret *secrets; /* named */
+    struct engine_cert *certs;     /* also those that connections bring along */
+    struct engine_key *keys;
+    struct engine_authority *authorities;
+    struct aaa_server *radius;
+    bool files; /* certificates and private keys that are not in it go */
 };
 
 struct engine_child_traffic {
@@ -122,13 +141,19 @@ struct engine_ops {
     int (*conn_load)(void *engine, struct ike_conn *conn);
     int (*conn_unload)(void *engine, const char *name);
     /* conn_credentials - before conn_load: what the rounds say about keys and certificates gets the
-     * numbers that the connection carries, and its certificates go to the verifier. */
+     * numbers that the connection carries, and its certificates go to the verifier. With `staged`
+     * they do not: they come with load_all. */
     int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
-                            struct ike_conn *conn);
+                            struct ike_conn *conn, bool staged);
     /* load_all - from now on exactly what `load` has: checked as a whole, then switched. On an error
      * nothing has changed, and `ret_why` may say more than the error. */
     int (*load_all)(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX]);
-    /* *_load - 0: reply->done comes with the outcome; else it does not. */
+    /* *_load - 0: reply->done comes with the outcome; else it does not. *_check - the same, but
+     * nothing is kept. */
+    int (*cert_check)(void *engine, const struct engine_cert *cert,
+                      const struct engine_reply *reply);
+    int (*key_check)(void *engine, struct span octets, struct span passphrase,
+                     const struct engine_reply *reply);
     int (*secret_load)(void *engine, const struct engine_secret *secret,
                        const struct engine_reply *reply);
     int (*secret_unload)(void *engine, const char *id);                     /* ERR_NOT_FOUND */
@@ -196,16 +221,16 @@ struct engine_ops {
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \
         .conn_unload = op_conn_unload, .conn_credentials = op_conn_credentials,                    \
         .load_all = op_load_all, .secret_load = op_secret_load, .secret_unload = op_secret_unload, \
-        .secret_at = op_secret_at, .key_load = op_key_load, .key_unload = op_key_unload,           \
-        .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
-        .crls_flush = op_crls_flush, .authority_load = op_authority_load,                          \
-        .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
-        .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
-        .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
-        .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
-        .filtered = op_filtered, .initiate = op_initiate, .install = op_install,                   \
-        .uninstall = op_uninstall, .terminate = op_terminate, .rekey = op_rekey,                   \
-        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
+        .secret_at = op_secret_at, .cert_check = op_cert_check, .key_check = op_key_check,         \
+        .key_load = op_key_load, .key_unload = op_key_unload, .cert_load = op_cert_load,           \
+        .cert_unload = op_cert_unload, .crl_load = op_crl_load, .crls_flush = op_crls_flush,       \
+        .authority_load = op_authority_load, .authority_unload = op_authority_unload,              \
+        .authority_at = op_authority_at, .credentials_clear = op_credentials_clear,                \
+        .credentials = op_credentials, .radius_load = op_radius_load,                              \
+        .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
+        .pools_changed = op_pools_changed, .filtered = op_filtered, .initiate = op_initiate,       \
+        .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
+        .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,        \
         .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
         .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }

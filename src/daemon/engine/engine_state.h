@@ -253,9 +253,20 @@ int engine_crls_flush(struct engine *e) MUST_USE;
 void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
 /* engine_conn_credentials - what the rounds of a connection say about keys and certificates gets
- * numbers, and its certificates are loaded. */
+ * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - then, the CAs that
+ * our CERTREQ names: those of the connection, else all trusted ones. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
-                            struct ike_conn *conn) MUST_USE;
+                            struct ike_conn *conn, bool staged) MUST_USE;
+void engine_conn_cas(struct engine *e, struct ike_conn *conn);
+
+/* of a whole load, which was checked: *_switch. */
+int engine_cert_check(struct engine *e, const struct engine_cert *cert,
+                      const struct engine_reply *reply) MUST_USE;
+int engine_key_check(struct engine *e, struct span octets, struct span passphrase,
+                     const struct engine_reply *reply) MUST_USE;
+int engine_certs_switch(struct engine *e, const struct engine_load *load) MUST_USE;
+int engine_keys_switch(struct engine *e, const struct engine_load *load) MUST_USE;
+int engine_authorities_switch(struct engine *e, const struct engine_load *load) MUST_USE;
 
 /* engine_authorities.c: see struct engine_ops */
 int engine_authority_load(struct engine *e, const struct engine_authority *authority,

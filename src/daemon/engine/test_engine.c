@@ -35,9 +35,9 @@ static struct pools *op_pools(void *engine)
 }
 
 static int op_conn_credentials(void *engine, const struct conn_credentials *credentials,
-                               struct ike_conn *conn)
+                               struct ike_conn *conn, bool staged)
 {
-    (void)engine, (void)credentials, (void)conn;
+    (void)engine, (void)credentials, (void)conn, (void)staged;
     return 0;
 }
 
@@ -134,6 +134,21 @@ static int op_cert_load(void *engine, enum cert_role role, struct span octets,
     return replied(reply, credentials_cert_add(t->credentials, role, octets, &cert, &is_new));
 }
 
+static int op_cert_check(void *engine, const struct engine_cert *cert,
+                         const struct engine_reply *reply)
+{
+    (void)engine;
+    bool sound =
+        cert->crl ? cert->octets.len > 0 : credentials_cert_sound(cert->role, cert->octets);
+    return replied(reply, sound ? 0 : ERR_INVALID);
+}
+
+static int op_key_check(void *engine, struct span octets, struct span passphrase,
+                        const struct engine_reply *reply)
+{
+    return op_key_load(engine, octets, passphrase, reply);
+}
+
 static int op_cert_unload(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST])
 {
     struct test_engine *t = engine;
@@ -200,6 +215,14 @@ static int op_load_all(void *engine, const struct engine_load *load, char ret_wh
         ASSERT(ike_conn_remove(t->ike, conn->name) == 0);
     for (size_t i = 0; i < load->n_conns; i++)
         ASSERT(ike_conn_add(t->ike, load->conns[i]) == 0);
+    t->authority.name[0] = t->radius[0] = '\0';
+    for (size_t i = 0; i < load->n_authorities; i++)
+        ASSERT(op_authority_load(t, &load->authorities[i], &(struct engine_reply){0}) == 0);
+    for (size_t i = 0; i < load->n_radius; i++)
+        ASSERT(op_radius_load(t, &load->radius[i]) == 0);
+    for (size_t i = 0; i < load->n_certs; i++)
+        ASSERT(op_cert_load(t, load->certs[i].role, load->certs[i].octets,
+                            &(struct engine_reply){0}) == 0);
     t->n_secrets = 0;
     for (size_t i = 0; i < load->n_secrets; i++)
         ASSERT(op_secret_load(t, &load->secrets[i], &(struct engine_reply){0}) == 0);

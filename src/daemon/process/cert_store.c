@@ -277,17 +277,37 @@ STACK_OF(X509_CRL) * cert_store_crls(struct cert_store *store, const STACK_OF(X5
     return lists;
 }
 
-int cert_store_crl(struct cert_store *store, struct span octets)
+static X509_CRL *crl_read(struct span octets)
 {
     const uint8_t *at = octets.ptr;
     if (octets.len == 0 || octets.len > VERIFIER_CRL_MAX)
-        return ERR_INVALID;
+        return NULL;
     X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)octets.len);
-    if (crl == NULL || at != octets.ptr + octets.len) {
+    if (crl != NULL && at != octets.ptr + octets.len) {
         X509_CRL_free(crl);
-        return ERR_INVALID;
+        return NULL;
     }
-    return crl_add(store, crl);
+    return crl;
+}
+
+int cert_store_crl(struct cert_store *store, struct span octets)
+{
+    X509_CRL *crl = crl_read(octets);
+    return crl == NULL ? ERR_INVALID : crl_add(store, crl);
+}
+
+int cert_store_try(const struct cert_store *store, bool crl, uint32_t role, struct span octets)
+{
+    const struct verifier_cert wanted = {.role = role};
+    X509_CRL *list = crl ? crl_read(octets) : NULL;
+    struct cert *cert = crl || role >= CERT_ROLES ? NULL : cert_new(&wanted, octets);
+    int error = list == NULL && cert == NULL ? ERR_INVALID : 0;
+    if (cert != NULL && HASH_COUNT(store->certs) >= CERT_STORE_CERTS)
+        error = ERR_FULL;
+    X509_CRL_free(list);
+    if (cert != NULL)
+        cert_free(cert);
+    return error;
 }
 
 void cert_store_flush(struct cert_store *store)

@@ -59,6 +59,10 @@ int cert_store_key(struct cert_store *store, const struct verifier_key *key) MUS
 int cert_store_crl(struct cert_store *store, struct span octets) MUST_USE;
 void cert_store_flush(struct cert_store *store);
 
+/* cert_store_try - whether it could be added; nothing is kept. `role` of a certificate. */
+int cert_store_try(const struct cert_store *store, bool crl, uint32_t role,
+                   struct span octets) MUST_USE;
+
 struct cert *cert_store_find(const struct cert_store *store,
                              const uint8_t digest[CERT_DIGEST]); /* NULL: none */
 

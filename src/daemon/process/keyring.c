@@ -101,14 +101,15 @@ static int auth_answer(struct keyring *keyring, const struct key_request *reques
 }
 
 static int private_load(struct keyring *keyring, const struct key_private *private,
-                        struct span behind, struct key_answer *answer)
+                        struct span behind, bool keep, struct key_answer *answer)
 {
     struct reader r = reader_of(behind);
     struct span octets = read_bytes(&r, private->octets_len);
     struct span passphrase = read_bytes(&r, private->passphrase_len);
     if (!reader_done(&r) || octets.len == 0)
         return ERR_INVALID;
-    return private_keys_load(keyring->private, octets, passphrase, answer);
+    return keep ? private_keys_load(keyring->private, octets, passphrase, answer)
+                : private_keys_try(octets, passphrase, answer);
 }
 
 static int load(struct keyring *keyring, const struct key_request *request, struct span behind)
@@ -130,7 +131,9 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
         private_keys_clear(keyring->private);
         break;
     case KEY_PRIVATE_LOAD:
-        ret->error = private_load(keyring, &request->private, octets, ret);
+    case KEY_PRIVATE_TRY:
+        ret->error = private_load(keyring, &request->private, octets,
+                                  request->kind == KEY_PRIVATE_LOAD, ret);
         break;
     case KEY_PRIVATE_UNLOAD:
         ret->error = private_keys_unload(keyring->private, request->private.key_id);

@@ -270,6 +270,18 @@ static int private_sign(const uint8_t *key_id, uint16_t hashes)
     return answer.error;
 }
 
+/* private_try - the same, and nothing is kept. */
+static int private_try(struct span octets)
+{
+    struct writer w = writer_of(behind, sizeof(behind));
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_PRIVATE_TRY;
+    request.private.octets_len = (uint32_t)octets.len;
+    write_bytes(&w, octets);
+    ask(writer_span(&w));
+    return answer.error;
+}
+
 /* enum form - of a private key in a file. */
 enum form { PEM_PKCS8, PEM_OLD, PEM_ENCRYPTED, DER_PKCS8, DER_ENCRYPTED, DER_OLD, FORMS };
 
@@ -314,6 +326,7 @@ static void test_private_forms(void **state)
                 continue; /* Ed25519 has no such form */
             bool encrypted = form == PEM_ENCRYPTED || form == DER_ENCRYPTED;
             struct span key = key_write(keys[i], (enum form)form, file, sizeof(file));
+            assert_int_equal(private_try(key), encrypted ? ERR_INVALID : 0);
             assert_int_equal(private_sign(key_id, 0x3e), ERR_NOT_FOUND);
             assert_int_equal(private_load(key, encrypted ? "open" : ""), 0);
             assert_memory_equal(answer.key_id, key_id, KEY_ID_SIZE);

@@ -119,6 +119,17 @@ static EVP_PKEY *key_read(struct span octets, struct span passphrase, struct key
     return key;
 }
 
+int private_keys_try(struct span octets, struct span passphrase, struct key_answer *ret_answer)
+{
+    uint8_t info_id[CRYPTO_KEY_ID];
+    int error;
+    EVP_PKEY *key = key_read(octets, passphrase, ret_answer, &error);
+    if (error == 0 && crypto_key_ids(key, ret_answer->key_id, info_id) != 0)
+        error = ERR_CRYPTO;
+    EVP_PKEY_free(key);
+    return error;
+}
+
 static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer *answer)
 {
     uint8_t info_id[CRYPTO_KEY_ID];

@@ -22,6 +22,9 @@ struct private_keys *private_keys_free(struct private_keys *keys); /* wipes; ret
  */
 int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
                       struct key_answer *ret_answer) MUST_USE;
+/* private_keys_try - whether it could be loaded; nothing is kept. */
+int private_keys_try(struct span octets, struct span passphrase,
+                     struct key_answer *ret_answer) MUST_USE;
 int private_keys_unload(struct private_keys *keys,
                         const uint8_t key_id[KEY_ID_SIZE]) MUST_USE; /* ERR_NOT_FOUND */
 void private_keys_clear(struct private_keys *keys);

@@ -422,6 +422,10 @@ void verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_KEY: ret->error = cert_store_key(store, &request->key); break;
     case VERIFIER_CRL: ret->error = cert_store_crl(store, octets); break;
     case VERIFIER_FLUSH: cert_store_flush(store); break;
+    case VERIFIER_CERT_TRY:
+        ret->error = cert_store_try(store, false, request->cert.role, octets);
+        break;
+    case VERIFIER_CRL_TRY: ret->error = cert_store_try(store, true, 0, octets); break;
     case VERIFIER_CHOOSE:
         ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
         break;

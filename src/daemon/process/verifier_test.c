@@ -15,6 +15,7 @@
 #include "base/unit_test.h"
 #include "crypto/key_id.h"
 #include "crypto/signature.h"
+#include "daemon/process/cert_store.h"
 #include "ike/terms/identity.h"
 
 #define DAY 86400
@@ -741,6 +742,30 @@ static void requests_that_lie(void **state)
     assert_int_equal(answer.error, ERR_INVALID);
 }
 
+/* What is only tried is not there afterwards; what could not be loaded is refused. */
+static void tries_keep_nothing(void **state)
+{
+    (void)state;
+    struct cert_store store;
+    EVP_PKEY *own = EVP_EC_gen("P-256");
+    X509 *x509 = make(&(struct maker){.name = "tried", .key = own, .ca = true});
+    uint8_t *der = NULL, digest[CERT_DIGEST];
+    int n = i2d_X509(x509, &der);
+    assert_int_equal(cert_store_init(&store), 0);
+    digest_of(x509, digest);
+    const struct span whole = span_of(der, (size_t)n), cut = span_of(der, (size_t)n - 1);
+    assert_int_equal(cert_store_try(&store, false, CERT_ROLE_CA, whole), 0);
+    assert_null(cert_store_find(&store, digest));
+    assert_int_equal(cert_store_try(&store, false, CERT_ROLE_CA, cut), ERR_INVALID);
+    assert_int_equal(cert_store_try(&store, false, CERT_ROLE_PUBKEY, whole), ERR_INVALID);
+    assert_int_equal(cert_store_try(&store, false, CERT_ROLES, whole), ERR_INVALID);
+    assert_int_equal(cert_store_try(&store, true, 0, whole), ERR_INVALID);
+    cert_store_done(&store);
+    OPENSSL_free(der);
+    X509_free(x509);
+    EVP_PKEY_free(own);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -759,6 +784,7 @@ int main(void)
         TEST(own_certificate),
         TEST(damaged_certificates),
         TEST(requests_that_lie),
+        TEST(tries_keep_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,19 +2,32 @@
 /* Commands of the VICI server for authorities. */
 #include "daemon/config/authority_build.h"
 #include "daemon/vici/vici_server.h"
+#include "daemon/vici/vici_stage.h"
 
 static void on_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
 {
     struct vici_client *client = context;
     (void)key_id;
+    if (error != 0 && vici_client_stage(client) != NULL)
+        vici_stage_break(vici_client_stage(client));
     vici_client_busy(client, false);
     vici_finish(client, error, reason);
 }
 
-void vici_load_authority(struct vici_client *client, const struct tree *m)
+/* authority_put - at once, or into the load that is being prepared. */
+static int authority_put(struct vici_client *client, const struct engine_authority *authority)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct engine_reply reply = {.context = client, .done = on_loaded};
+    const struct engine_cert cert = {.role = CERT_ROLE_AUTHORITY, .octets = authority->octets};
+    if (vici_client_stage(client) == NULL)
+        return ops->authority_load(ops->engine, authority, &reply);
+    int err = vici_stage_authority(vici_client_stage(client), authority);
+    return err != 0 ? err : ops->cert_check(ops->engine, &cert, &reply);
+}
+
+void vici_load_authority(struct vici_client *client, const struct tree *m)
+{
     uint8_t octets[VERIFIER_CERT_MAX];
     struct build_error error = {.text = ""};
     struct engine_authority authority;
@@ -25,9 +38,11 @@ void vici_load_authority(struct vici_client *client, const struct tree *m)
     int err = authority_build(m->first, octets, &authority, &error);
     vici_client_busy(client, true);
     if (err == 0)
-        err = ops->authority_load(ops->engine, &authority, &reply);
+        err = authority_put(client, &authority);
     if (err == 0)
         return;
+    if (vici_client_stage(client) != NULL)
+        vici_stage_break(vici_client_stage(client));
     vici_client_busy(client, false);
     vici_finish(client, err, error.text);
 }

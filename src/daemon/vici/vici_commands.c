@@ -184,10 +184,12 @@ static void load_conn(struct vici_client *client, const struct tree *m)
     }
     int err = conn_build(m->first, &conn, &credentials, &error);
     if (err == 0)
-        err = ops->conn_credentials(ops->engine, &credentials, conn);
+        err = ops->conn_credentials(ops->engine, &credentials, conn,
+                                    vici_client_stage(client) != NULL);
     if (err == 0)
-        err = vici_client_stage(client) != NULL ? vici_stage_conn(vici_client_stage(client), conn)
-                                                : ops->conn_load(ops->engine, conn);
+        err = vici_client_stage(client) != NULL
+                  ? vici_stage_conn(vici_client_stage(client), conn, &credentials)
+                  : ops->conn_load(ops->engine, conn);
     else if (err == ERR_INVALID) {
         struct build_error named = {.text = ""};
         (void)snprintf(named.text, sizeof(named.text), "connection %.60s: %.400s", m->first->name,
@@ -215,6 +217,11 @@ static void load_commit(struct vici_client *client, const struct tree *m)
     (void)m;
     if (stage == NULL) {
         vici_fail(client, "there is no load-begin that this could end");
+        return;
+    }
+    if (vici_stage_broken(stage)) {
+        vici_client_stage_set(client, NULL);
+        vici_fail(client, "a key or certificate of this load was refused");
         return;
     }
     int err = ops->load_all(ops->engine, vici_stage_load(stage), why);

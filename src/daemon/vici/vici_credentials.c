@@ -16,10 +16,13 @@
 
 /* --- answers that come later --- */
 
+/* on_loaded - what is refused is not in a load that is being prepared, either. */
 static void on_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
 {
     struct vici_client *client = context;
     (void)key_id;
+    if (error != 0 && vici_client_stage(client) != NULL)
+        vici_stage_break(vici_client_stage(client));
     vici_client_busy(client, false);
     vici_finish(client, error, reason);
 }
@@ -35,6 +38,8 @@ static void settle(struct vici_client *client, int err, const char *why)
 {
     if (err == 0)
         return;
+    if (vici_client_stage(client) != NULL)
+        vici_stage_break(vici_client_stage(client));
     vici_client_busy(client, false);
     vici_finish(client, err, why);
 }
@@ -158,11 +163,16 @@ static void on_key(void *context, int error, const char *reason, const uint8_t *
     struct vici_client *client = context;
     char text[KEY_ID_TEXT];
     struct vici_writer w;
+    struct vici_stage *stage = vici_client_stage(client);
     vici_client_busy(client, false);
     if (error != 0) {
+        if (stage != NULL)
+            vici_stage_break(stage);
         vici_finish(client, error, reason);
         return;
     }
+    if (stage != NULL)
+        vici_stage_key_id(stage, key_id);
     vici_begin(&w, VICI_CMD_RESPONSE, "");
     vici_put(&w, "success", "yes");
     vici_put(&w, "id", "%s", key_id_print(key_id, text));
@@ -178,9 +188,13 @@ void vici_load_key(struct vici_client *client, const struct tree *m)
     struct span passphrase = {0};
     if (secret != NULL && secret->kind == TREE_VALUE)
         passphrase = span_of(secret->value, secret->len);
+    struct vici_stage *stage = vici_client_stage(client);
     vici_client_busy(client, true);
-    settle(client, ops->key_load(ops->engine, data_of(m), passphrase, &reply),
-           "'data' is missing or too long");
+    int err = stage == NULL ? ops->key_load(ops->engine, data_of(m), passphrase, &reply)
+                            : vici_stage_key(stage, data_of(m), passphrase);
+    if (err == 0 && stage != NULL)
+        err = ops->key_check(ops->engine, data_of(m), passphrase, &reply);
+    settle(client, err, "'data' is missing or too long");
 }
 
 void vici_unload_key(struct vici_client *client, const struct tree *m)
@@ -248,6 +262,18 @@ static const struct cert_type *cert_type_find(const struct tree *m)
     return NULL;
 }
 
+static void cert_stage(struct vici_client *client, const struct cert_type *type, struct span der)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct engine_reply reply = reply_to(client);
+    const struct engine_cert cert = {.crl = type->crl, .role = type->role, .octets = der};
+    vici_client_busy(client, true);
+    int err = der.len == 0 ? ERR_INVALID : vici_stage_cert(vici_client_stage(client), &cert);
+    if (err == 0)
+        err = ops->cert_check(ops->engine, &cert, &reply);
+    settle(client, err, "'data' is no certificate, key or CRL in PEM or DER, or too long");
+}
+
 void vici_load_cert(struct vici_client *client, const struct tree *m)
 {
     static uint8_t room[VERIFIER_CRL_MAX];
@@ -259,6 +285,10 @@ void vici_load_cert(struct vici_client *client, const struct tree *m)
         return;
     }
     struct span der = pem_read(data_of(m), room, sizeof(room));
+    if (vici_client_stage(client) != NULL) {
+        cert_stage(client, type, der);
+        return;
+    }
     vici_client_busy(client, true);
     if (type->crl)
         settle(client, ops->crl_load(ops->engine, der, &reply),
@@ -392,6 +422,11 @@ void vici_retain_credentials(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct tree *list = tree_get(m, "retain");
+    if (vici_client_stage(client) != NULL) { /* what the load has is the list */
+        vici_stage_files(vici_client_stage(client));
+        vici_succeed(client);
+        return;
+    }
     while (cert_drop(ops, list))
         ;
     while (key_drop(ops, list))

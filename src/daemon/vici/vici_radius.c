@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands of the VICI server for RADIUS servers. They are ikat's own. */
+#include <stdio.h>
+
 #include "base/secret.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/vici/vici_server.h"
+#include "daemon/vici/vici_stage.h"
+#include "radius/radius_client.h"
 
 void vici_load_radius(struct vici_client *client, const struct tree *m)
 {
@@ -15,7 +19,11 @@ void vici_load_radius(struct vici_client *client, const struct tree *m)
     }
     int err = radius_build(m->first, &server, &error);
     if (err == 0)
-        err = ops->radius_load(ops->engine, &server);
+        err = vici_client_stage(client) != NULL
+                  ? vici_stage_radius(vici_client_stage(client), &server)
+                  : ops->radius_load(ops->engine, &server);
+    if (err == ERR_FULL)
+        (void)snprintf(error.text, sizeof(error.text), "more than %d servers", RADIUS_SERVERS);
     wipe(&server, sizeof(server));
     vici_finish(client, err, error.text);
 }

@@ -17,9 +17,22 @@ struct vici_stage *vici_stage_free(struct vici_stage *stage);
 
 /* The stage takes a reference, or copies; of two with one name the last one counts. ERR_NO_MEMORY;
  * a secret without a name: ERR_INVALID. */
-int vici_stage_conn(struct vici_stage *stage, struct ike_conn *conn) MUST_USE;
+int vici_stage_conn(struct vici_stage *stage, struct ike_conn *conn,
+                    const struct conn_credentials *credentials) MUST_USE;
 int vici_stage_pool(struct vici_stage *stage, const struct pool_config *pool) MUST_USE;
 int vici_stage_secret(struct vici_stage *stage, const struct engine_secret *secret) MUST_USE;
+int vici_stage_cert(struct vici_stage *stage, const struct engine_cert *cert) MUST_USE;
+int vici_stage_key(struct vici_stage *stage, struct span octets, struct span passphrase) MUST_USE;
+int vici_stage_authority(struct vici_stage *stage,
+                         const struct engine_authority *authority) MUST_USE;
+int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server) MUST_USE;
+/* vici_stage_key_id - of the key that was added last, once the keyholder has read it. */
+void vici_stage_key_id(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE]);
+/* vici_stage_files - certificates and private keys that are not in the load go. */
+void vici_stage_files(struct vici_stage *stage);
+/* vici_stage_break - a part was refused, so that the load cannot be switched on; _broken: it was. */
+void vici_stage_break(struct vici_stage *stage);
+bool vici_stage_broken(const struct vici_stage *stage);
 
 /* vici_stage_load - borrowed from the stage. */
 const struct engine_load *vici_stage_load(const struct vici_stage *stage);

@@ -510,14 +510,11 @@ static void load_at_once(void **state)
     expect(w, "load-shared", "id=old;type=ike;data=x", NULL);
     expect(w, "load-commit", "", "no load-begin");
     for (int fault = 1; fault >= 0; fault--) {
-        struct answer a;
         expect(w, "load-begin", "", NULL);
         load_conn(w, "after", NULL, NULL);
         expect(w, "load-shared", "id=new;type=ike;data=y", NULL);
-        a = load_pool(w, "one", "10.3.0.0/24");
-        tree_free(a.message);
-        a = load_pool(w, "two", fault ? "10.3.0.128/25" : "10.4.0.0/24");
-        tree_free(a.message);
+        tree_free(load_pool(w, "one", "10.3.0.0/24").message);
+        tree_free(load_pool(w, "two", fault ? "10.3.0.128/25" : "10.4.0.0/24").message);
         assert_non_null(ike_conn_find(w->engine.ike, "before"));
         assert_null(ike_conn_find(w->engine.ike, "after"));
         assert_string_equal(w->engine.secrets[0].id, "old");
@@ -527,6 +524,9 @@ static void load_at_once(void **state)
         assert_string_equal(w->engine.secrets[0].id, fault ? "old" : "new");
         assert_int_equal(w->engine.n_secrets, 1);
     }
+    expect(w, "load-begin", "", NULL);
+    expect(w, "load-cert", "type=X509;flag=CA;data=x", "'data' is no certificate");
+    expect(w, "load-commit", "", "a key or certificate of this load was refused");
     expect(w, "load-begin", "", NULL); /* left open: the end of the client wipes it */
     expect(w, "load-shared", "id=late;type=ike;data=z", NULL);
 }

@@ -152,6 +152,11 @@ void ike_serve(struct ike *ike)
     ike->serving = true;
 }
 
+void ike_pressure_set(struct ike *ike, enum ike_pressure pressure)
+{
+    ike->pressure = pressure;
+}
+
 void ike_local_addresses_set(struct ike *ike, const struct address *addresses, size_t n, nanos now)
 {
     size_t max = sizeof(ike->local) / sizeof(ike->local[0]);

@@ -62,7 +62,8 @@ struct ike {
     struct map sessions_by_peer; /* hash of the identities -> newest: session.c */
     struct map children_by_id, children_by_spi;
     struct deadline_heap deadlines;
-    bool serving;                      /* IKE_SA_INIT is answered */
+    bool serving; /* IKE_SA_INIT is answered */
+    enum ike_pressure pressure;
     uint8_t hash_key[SIPHASH_KEY_LEN]; /* of all tables whose keys a peer can choose */
     struct half_open_table half_open;
     struct half_open_table patient; /* the same, of logins in EAP: login_patience */

@@ -195,13 +195,36 @@ bool session_duplicate(const struct session *session)
     return session_of_peer(session, NULL) != NULL;
 }
 
+/* peer_sessions - established sessions of the peer beside this one and its elder, up to `most`. */
+static uint32_t peer_sessions(const struct session *session, uint32_t most)
+{
+    uint32_t n = 0;
+    const struct session *other = session_of_peer(session, NULL);
+    for (; n < most && other != NULL; other = session_of_peer(session, other))
+        n += !other->ending && other->id != session->elder;
+    return n;
+}
+
 bool session_peer_full(const struct session *session)
 {
-    uint32_t n = 0, most = session->conn->max_sessions;
-    const struct session *other = session_of_peer(session, NULL);
-    for (; most != 0 && n < most && other != NULL; other = session_of_peer(session, other))
-        n += !other->ending && other->id != session->elder;
-    return most != 0 && n >= most;
+    uint32_t most = session->conn->max_sessions;
+    return most != 0 && peer_sessions(session, most) >= most;
+}
+
+bool ike_fullest_peer(const struct ike *ike, struct ike_fullest *ret_fullest)
+{
+    struct ike_fullest fullest = {0};
+    for (size_t i = 0; i < ike->sessions_by_id.cap; i++) {
+        const struct session *session = map_at(&ike->sessions_by_id, i);
+        uint32_t most = session == NULL ? 0 : session->conn->max_sessions;
+        if (most == 0 || session->role != IKE_GATEWAY)
+            continue;
+        uint32_t n = 1 + peer_sessions(session, most);
+        if ((uint64_t)n * fullest.most >= (uint64_t)fullest.sessions * most)
+            fullest = (struct ike_fullest){session->id, n, most};
+    }
+    *ret_fullest = fullest;
+    return fullest.most != 0;
 }
 
 static bool seen_at(const struct session *session, const struct address *address)

@@ -103,6 +103,8 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
     if (now >= sa->session->auth_deadline_ns)
         return N_TEMPORARY_FAILURE; /* D-22 */
     if (is_clone(form)) {
+        if (sa->ike->pressure == IKE_PRESSURE_ALL)
+            return N_TEMPORARY_FAILURE;
         /* A-18: a clone has to wait for a plain rekey of ours. It also waits while we do not know
          * whether the End User agreed to our move of this SA (D-08 b). */
         if (sa->asking != NULL &&

@@ -579,7 +579,7 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     const struct session *session = sa->session;
     bool wants_move = wire_notify_has(answering->request, N_UPDATE_SA_ADDRESSES) &&
                       session->peer_keep_old && session->mobike;
-    if (ike_rekey_under_way(sa))
+    if (ike_rekey_under_way(sa) || sa->ike->pressure == IKE_PRESSURE_ALL)
         return answer_refuse(answering, N_TEMPORARY_FAILURE);
     if (session_children_full(session))
         return answer_refuse(answering, N_NO_ADDITIONAL_SAS);

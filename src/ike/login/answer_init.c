@@ -128,6 +128,10 @@ static bool cookie_returned(const struct ike *ike, const struct init_request *re
 static bool admitted(struct ike *ike, struct init_request *request)
 {
     request->proven = cookie_returned(ike, request);
+    if (ike->pressure != IKE_PRESSURE_NONE || ike->stats.sessions >= LIMIT_SESSIONS) {
+        ike->stats.dropped_limit++; /* silence: the peer tries again */
+        return false;
+    }
     switch (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
                             request->now)) {
     case HALF_OPEN_WELCOME:
