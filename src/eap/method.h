@@ -44,7 +44,8 @@ struct eap_method {
     void (*done)(void *state); /* NULL: nothing to free */
 };
 
-extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_aka;
+extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_aka, eap_method_md5,
+    eap_method_gtc;
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);

@@ -7,7 +7,7 @@ from lab.net import address
 from lab.run import wait
 from lab.settings import IDS, end_user, gateway, paths
 
-EAP_PLUGINS = {"load": PLUGINS + " eap-identity eap-mschapv2 eap-tls eap-md5 md5"}
+EAP_PLUGINS = {"load": PLUGINS + " eap-identity eap-mschapv2 eap-md5 md5"}
 KINDS = ("ikatd-ikatd", "ikatd-strongswan", "strongswan-ikatd")
 USER, PASSWORD = "anna", "correct horse"
 
@@ -85,6 +85,41 @@ def test_aka_of_another_network(world):
     assert eu.initiate("net")["success"] == "no"
     eu.wait_log("does not know the USIM's key")
     assert not gw.established()
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+def test_md5(world, kinds):
+    """A method without a key: AUTH is made with SK_pi and SK_pr (RFC 7296 section 2.16), and the log warns."""
+    lab, eu, gw = pair(world, kinds, "md5")
+    up(lab, eu, gw)
+    for kind, end in zip(kinds.split("-"), (eu, gw)):
+        if kind == "ikatd":
+            end.wait_log("event=eap-without-key method=md5")
+
+
+@pytest.mark.parametrize("method", ("md5", "gtc"))
+def test_wrong_password_without_key(world, method):
+    _, eu, gw = pair(world, "ikatd-ikatd", method, mine=secrets("wrong"))
+    assert eu.initiate("net")["success"] == "no"
+    gw.wait_log(f"wrong user name or password ({method.upper()})")
+    assert not eu.established() and not gw.established()
+
+
+def test_gtc(world):
+    lab, eu, gw = pair(world, "ikatd-ikatd", "gtc")
+    up(lab, eu, gw)
+
+
+@pytest.mark.parametrize("kinds", KINDS[::2])
+def test_chosen_by_nak(world, kinds):
+    """A Gateway with eap-dynamic offers one method after the other, until the End User has one."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway({"remote": {"auth": "eap-dynamic", "eap_id": "%any", "id": "%any"}}, top=secrets()))
+    mine = end_user({"local": {"auth": "eap-md5", "eap_id": USER}}, top=secrets())
+    plugins = {"load": PLUGINS + " eap-identity eap-md5 md5"}
+    make = world.ikatd if kinds.startswith("ikatd") else world.strongswan
+    eu = make(lab, "eu", mine, *([plugins] if make == world.strongswan else []))
+    up(lab, eu, gw)
 
 
 def test_dynamic(world):

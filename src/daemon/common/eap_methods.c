@@ -8,10 +8,13 @@
 static const struct eap_word {
     enum eap_type type;
     const char *text;
+    bool only_by_name; /* it tells the password to the other side: nobody gets it by chance */
 } words[] = {
-    {EAP_TYPE_MSCHAPV2, "eap-mschapv2"},
-    {EAP_TYPE_AKA, "eap-aka"},
-    {EAP_TYPE_TLS, "eap-tls"},
+    {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false},
+    {EAP_TYPE_AKA, "eap-aka", false},
+    {EAP_TYPE_TLS, "eap-tls", false},
+    {EAP_TYPE_MD5, "eap-md5", false},
+    {EAP_TYPE_GTC, "eap-gtc", true},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
@@ -49,7 +52,8 @@ size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool ne
     size_t n = 0;
     for (size_t i = 0; i < N_WORDS && n < EAP_METHODS; i++) {
         enum eap_type type = words[i].type;
-        bool wanted = credentials == EAP_CREDENTIALS_ANY || credentials == (uint32_t)type;
+        bool wanted = (credentials == EAP_CREDENTIALS_ANY && !words[i].only_by_name) ||
+                      credentials == (uint32_t)type;
         if (wanted && eap_type_plays(type, authenticator) &&
             (!need_key || eap_type_derives_keys(type)))
             ret[n++] = (uint8_t)type;

@@ -417,6 +417,37 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     return 0;
 }
 
+/* keyless - a round by a method without a key, named; *ret_eap: there is a round by EAP. */
+static const struct cert_policy *keyless(const struct auth_rounds *rounds, bool *ret_eap)
+{
+    const struct cert_policy *found = NULL;
+    *ret_eap = false;
+    for (uint8_t i = 0; i < rounds->n; i++) {
+        uint32_t type = rounds->certs[i].eap;
+        if (rounds->policies[i].method != IKE_AUTH_EAP)
+            continue;
+        *ret_eap = true;
+        if (type != EAP_CREDENTIALS_ANY && type != EAP_CREDENTIALS_RADIUS &&
+            !eap_type_derives_keys((enum eap_type)type))
+            found = &rounds->certs[i];
+    }
+    return found;
+}
+
+int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
+                      const struct auth_rounds *remote, struct build_error *error)
+{
+    bool of_local, of_remote;
+    const struct cert_policy *one = keyless(local, &of_local);
+    const struct cert_policy *other = keyless(remote, &of_remote);
+    if (!of_local || !of_remote || (one == NULL && other == NULL))
+        return 0;
+    return build_fail(
+        error, section,
+        "%s has no key: it cannot prove both sides, and one of them needs psk or pubkey",
+        eap_credentials_print(one != NULL ? one->eap : other->eap));
+}
+
 void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],
                         uint8_t *ret_n, struct cert_policy ret_certs[POLICY_ROUNDS])
 {

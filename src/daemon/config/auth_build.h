@@ -20,6 +20,11 @@ struct auth_rounds {
 int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error) MUST_USE;
 
+/* auth_rounds_check - where EAP is all that proves both sides (RFC 5998), its method has to have a
+ * key. ERR_INVALID, with the error at `section`. */
+int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
+                      const struct auth_rounds *remote, struct build_error *error) MUST_USE;
+
 /* auth_rounds_finish - in the order of `round`, with at least one: a side without a section has one
  * round with a key and any identity. */
 void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],

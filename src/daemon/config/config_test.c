@@ -109,6 +109,8 @@ static const struct row rows[] = {
     {LOCAL, "ca_id", "C=CH, CN=*", "C=CH, X=1", "is not an identity"},
     {LOCAL, "auth", "eap-mschapv2", "eap-none", "psk, pubkey and EAP are"},
     {LOCAL, "auth", "eap-tls:ecdsa-256-sha384", "eap-tls:md5", "md5 is broken"},
+    {LOCAL, "auth", "eap-md5", NULL, NULL},
+    {LOCAL, "auth", "eap-gtc", NULL, NULL},
     {LOCAL, "eap_id", "anna", "", "is not an EAP identity"},
     {LOCAL, "aaa_id", "aaa.example", "ipv4:x", "is not an identity"},
     {LOCAL, "xauth_id", NULL, "x", "of IKEv1"},
@@ -292,6 +294,9 @@ static void whole_files(void **state)
         {"connections {\n a {\n local-1 {\n }\n local-2 {\n }\n local-3 {\n }\n local-4 {\n }\n"
          " local-5 {\n }\n}\n}\n",
          "t.conf:11: local-5: more than 4 rounds"},
+        {"connections {\n a {\n local { auth = eap-md5 }\n remote { auth = eap-tls }\n}\n}\n",
+         "t.conf:2: a: eap-md5 has no key"},
+        {"connections {\n a {\n local { auth = psk }\n remote { auth = eap-gtc }\n}\n}\n", NULL},
         {"connections {\n a {\n local {\n cert-x {\n file = /x\n }\n}\n}\n}\n",
          "t.conf:4: cert-x: ikatd reads files at start"},
         {"connections {\n a {\n local {\n cert-x {\n handle = 0a\n }\n}\n}\n}\n",

@@ -355,7 +355,7 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     if (conn->unused_old_timeout_ns < 10 * NANOS_PER_SEC ||
         conn->unused_old_timeout_ns > KEY_HOUR_NS)
         return build_fail(error, key_node(section, "unused_old_timeout"), "10s to 1h is expected");
-    return 0;
+    return auth_rounds_check(section, &work->local, &work->remote, error);
 }
 
 static void finish_conn(const struct tree *section, struct conn_work *work)

@@ -64,6 +64,12 @@ static void news_take(struct engine *e, const struct eap_news *news)
         identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity);
         result.reason = reason_print(r->reason, reason, sizeof(reason));
     }
+    if (result.error == 0 && result.eap_state == IKE_EAP_SUCCESS && r->msk_len == 0)
+        log_line(
+            LOG_LEVEL_WARNING,
+            "event=eap-without-key method=%s text=\"the method does not bind the login to this "
+            "IKE SA\"",
+            eap_type_name((uint8_t)r->type));
     if (result.reason != NULL)
         log_line(LOG_LEVEL_INFO, "event=eap-failed reason=\"%s\"", result.reason);
     ike_complete(e->ike, news->job, &result, e->now);
@@ -192,6 +198,8 @@ static int eap_step(struct engine *e, const struct ike_event *event)
     request.kind = EAP_STEP;
     request.job = event->job;
     int error = step_fill(e, job, &request.step);
+    if (error == 0 && request.step.n_methods == 0)
+        error = ERR_NOT_FOUND;
     if (error != 0)
         return error;
     if (first) {
@@ -247,7 +255,9 @@ void engine_eap(struct engine *e, const struct ike_event *event)
     if (result.error == 0)
         return;
     result.reason = result.error == ERR_AGAIN ? "more logins at once than the process takes"
-                                              : "the EAP identity or packet is too long";
+                    : result.error == ERR_NOT_FOUND
+                        ? "no EAP method with a key, which EAP alone needs (RFC 5998)"
+                        : "the EAP identity or packet is too long";
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
