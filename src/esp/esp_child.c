@@ -9,6 +9,7 @@
 #include "esp/field.h"
 #include "esp/selector.h"
 #include "esp/shunt.h"
+#include "esp/transport.h"
 
 #define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are not for use */
 #define SPINS_MAX    100
@@ -63,6 +64,7 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->spi_out = c->spi_out;
     child->esn = c->esn;
     child->order = c->order;
+    child->transport = c->transport;
     child->rank = c->rank != 0 ? c->rank : ESP_RANK_CHILD;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
@@ -163,25 +165,33 @@ static uint8_t next_header(uint8_t first_octet)
     return first_octet >> 4 == 4 ? ESP_PROTO_IPV4 : ESP_PROTO_NONE;
 }
 
-int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
-                   struct buffer packet, const uint8_t *cbc_iv)
+int esp_child_seal_text(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
+                        const struct esp_text *packet, const uint8_t *cbc_iv)
 {
     const struct esp_key *key = child->key_out;
-    uint8_t *text = packet.ptr + esp_child_text_offset(key);
-    size_t text_octets = text_len(key, packet.len), pad = text_octets - packet.len - 2;
-    uint8_t *trailer = text + packet.len;
+    uint8_t *text = packet->ptr + esp_child_text_offset(key);
+    size_t text_octets = text_len(key, packet->len), pad = text_octets - packet->len - 2;
+    uint8_t *trailer = text + packet->len;
     for (size_t i = 0; i < pad; i++) /* RFC 4303 section 2.4: 1, 2, 3, ... */
         trailer[i] = (uint8_t)(i + 1);
     trailer[pad] = (uint8_t)pad;
-    trailer[pad + 1] = next_header(text[0]);
-    field_put_u32(packet.ptr, child->spi_out);
-    field_put_u32(packet.ptr + 4, (uint32_t)sequence);
-    struct esp_job job = {.packet = packet.ptr,
+    trailer[pad + 1] = packet->next;
+    field_put_u32(packet->ptr, child->spi_out);
+    field_put_u32(packet->ptr + 4, (uint32_t)sequence);
+    struct esp_job job = {.packet = packet->ptr,
                           .text = text,
                           .text_len = text_octets,
                           .sequence = sequence,
                           .esn = child->esn};
     return esp_seal(crypto, key, &job, cbc_iv);
+}
+
+int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
+                   struct buffer packet, const uint8_t *cbc_iv)
+{
+    const uint8_t *text = packet.ptr + esp_child_text_offset(child->key_out);
+    const struct esp_text whole = {packet.ptr, packet.len, next_header(text[0])};
+    return esp_child_seal_text(crypto, child, sequence, &whole, cbc_iv);
 }
 
 void esp_child_lock(struct esp_child *child)
@@ -249,12 +259,37 @@ static void order_take(const struct esp_child *child, struct esp_opened *p)
         esp_order_read(p->packet + p->len - ESP_ORDER_LEN, &p->order);
 }
 
+/* transport_open - the packet gets an IP header of the Child SA's addresses. A fragment has no place
+ * in transport mode: its addresses were not those of the header that is in front of it now. */
+static enum esp_verdict transport_open(const struct esp_child *child, struct esp_opened *p,
+                                       uint8_t next)
+{
+    const struct esp_selectors *selectors = atomic_load(&child->selectors);
+    const struct esp_transport transport = {.src = selectors->remote.ts[0].range.first,
+                                            .dst = selectors->local.ts[0].range.first,
+                                            .next = next,
+                                            .tos = p->tos,
+                                            .in_udp = p->in_udp};
+    if (p->room == NULL)
+        return ESP_MALFORMED;
+    size_t len = esp_transport_restore(&transport, span_of(p->packet, p->len), p->room);
+    if (len == 0 || !esp_inner_parse(span_of(p->room, len), &p->inner) || p->inner.fragment)
+        return ESP_MALFORMED;
+    p->packet = p->room;
+    p->len = len;
+    p->order = (struct esp_order){0};
+    return esp_selector_in(&selectors->local, &selectors->remote, &p->inner) ? ESP_PASS
+                                                                             : ESP_WRONG_SELECTOR;
+}
+
 static enum esp_verdict inner_check(const struct esp_child *child, struct esp_opened *p)
 {
     uint8_t next;
     enum esp_verdict verdict = trailer_strip(child->key_in, p, &next);
     if (verdict != ESP_PASS)
         return verdict;
+    if (child->transport)
+        return transport_open(child, p, next);
     if (!esp_inner_parse(span_of(p->packet, p->len), &p->inner) ||
         next != (p->inner.version == 6 ? ESP_PROTO_IPV6 : ESP_PROTO_IPV4) ||
         !esp_inner_ipv4_checksum_ok(p->packet))

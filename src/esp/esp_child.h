@@ -47,9 +47,10 @@ struct esp_child {
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
-    uint32_t rank; /* against shunts */
-    bool order;    /* every packet has an order trailer, in both directions */
-    void *space;   /* of the layer above: the order space of its session; NULL without `order` */
+    uint32_t rank;  /* against shunts */
+    bool transport; /* esp/transport.h */
+    bool order;     /* every packet has an order trailer, in both directions */
+    void *space;    /* of the layer above: the order space of its session; NULL without `order` */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
@@ -135,6 +136,13 @@ bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
  * octets, used by CBC. A text that is neither IPv4 nor IPv6 becomes a dummy packet (RFC 4303
  * section 2.6).
  */
+struct esp_text {
+    uint8_t *ptr; /* the ESP packet */
+    size_t len;   /* octets of the text */
+    uint8_t next; /* its next header */
+};
+int esp_child_seal_text(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
+                        const struct esp_text *packet, const uint8_t *cbc_iv) MUST_USE;
 int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t sequence,
                    struct buffer packet, const uint8_t *cbc_iv) MUST_USE;
 
@@ -151,10 +159,13 @@ enum esp_verdict {
 };
 
 struct esp_opened {
-    uint8_t *packet;          /* in: the ESP packet; out: the inner packet, inside of it */
-    size_t len;               /* in, out */
-    uint8_t tos;              /* in: of the outer header */
-    bool newest;              /* out: its sequence number was higher than all before */
+    uint8_t *packet; /* in: the ESP packet; out: the inner packet, inside of it */
+    size_t len;      /* in, out */
+    uint8_t tos;     /* in: of the outer header */
+    bool in_udp;     /* in: it came in UDP; transport mode only */
+    uint8_t *room;   /* in, transport mode only: for `len` octets and ESP_TRANSPORT_ROOM; the
+                                 inner packet is there then */
+    bool newest;     /* out: its sequence number was higher than all before */
     enum esp_verdict verdict; /* out */
     uint64_t sequence;        /* of esp_child_open */
     struct esp_inner inner;   /* out, with ESP_PASS */

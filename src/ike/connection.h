@@ -107,9 +107,10 @@ struct ike_auth_policy {
 
 enum ike_send_cert { IKE_CERT_IF_ASKED, IKE_CERT_ALWAYS, IKE_CERT_NEVER };
 
-/* What becomes of the packets of a child's selectors. A pass or drop policy (BYPASS and DISCARD of
+/* What becomes of the packets of a child's selectors. TRANSPORT is a wish: the peer may want a
+ * tunnel. A pass or drop policy (BYPASS and DISCARD of
  * RFC 4301 section 4.4.1) has no Child SA: such a child is called a shunt. */
-enum ike_child_mode { IKE_MODE_TUNNEL, IKE_MODE_PASS, IKE_MODE_DROP };
+enum ike_child_mode { IKE_MODE_TUNNEL, IKE_MODE_TRANSPORT, IKE_MODE_PASS, IKE_MODE_DROP };
 enum ike_child_start { IKE_START_NONE, IKE_START_TRAP, IKE_START_START };
 enum ike_dpd_action { IKE_DPD_CLEAR, IKE_DPD_TRAP, IKE_DPD_RESTART };
 

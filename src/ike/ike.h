@@ -362,7 +362,8 @@ struct ike_child_install {
     struct ike_child_keys
         keys; /* wiped by the event queue after the event was taken and ike_event is called again */
     bool esn, udp_encap, outbound_now;
-    bool order; /* both ends agreed on order trailers: docs/protocol.md section 11 */
+    bool order;     /* both ends agreed on order trailers: docs/protocol.md section 11 */
+    bool transport; /* transport mode, else a tunnel */
     uint32_t replay_window;
     uint64_t soft_packets, soft_octets; /* when to ask for its rekey; 0: never */
     struct ike_path path;
@@ -542,7 +543,7 @@ struct ike_child_info {
     enum ike_child_life life;
     uint32_t spi_in, spi_out;
     uint16_t encr, encr_key_bits, integ, ke;
-    bool esn, udp_encap, order;
+    bool esn, udp_encap, order, transport;
     nanos installed_ns, rekey_at_ns, expires_at_ns;
     struct ike_ts_list local_ts, remote_ts;
 };

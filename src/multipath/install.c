@@ -38,6 +38,7 @@ void install_config(const struct ike_child_install *install, struct esp_child_co
         .integ_out = secret_span(&install->keys.integ_out),
         .esn = install->esn,
         .order = install->order,
+        .transport = install->transport,
         .udp_encap = install->udp_encap,
         .outbound_now = install->outbound_now,
         .replay_window = install->replay_window,

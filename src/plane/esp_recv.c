@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the wire to the TUN queue. */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 
+#include "esp/transport.h"
 #include "plane/esp_space.h"
 
 #define ERRORS_MAX      64 /* messages taken off an error queue at once */
@@ -89,11 +91,31 @@ static void shunts_check(struct plane_worker *w, struct esp_child *child,
         }
 }
 
+/* rooms_assign - where packets in transport mode get their IP header. A packet without room is
+ * dropped: there is no memory. */
+static void rooms_assign(struct plane_worker *w, unsigned first, unsigned last)
+{
+    struct plane_recv *r = &w->recv;
+    if (r->rooms == NULL)
+        r->rooms = malloc(PLANE_ROOMS_OCTETS);
+    for (unsigned i = first; i < last; i++) {
+        struct esp_opened *p = &r->packets[i];
+        size_t len = p->len + ESP_TRANSPORT_ROOM;
+        p->in_udp = r->from[r->message_of[i]].port != 0;
+        if (r->rooms == NULL || len > PLANE_ROOMS_OCTETS - r->rooms_used)
+            continue;
+        p->room = r->rooms + r->rooms_used;
+        r->rooms_used += len;
+    }
+}
+
 /* run_open - packets first..last of one Child SA. */
 static void run_open(struct plane_worker *w, unsigned first, unsigned last)
 {
     struct plane_recv *r = &w->recv;
     struct esp_child *child = r->children[first];
+    if (child->transport)
+        rooms_assign(w, first, last);
     esp_child_open(w->crypto, child, r->packets + first, last - first);
     const struct esp_inner *learned = NULL;
     shunts_check(w, child, r->packets + first, last - first);
@@ -132,6 +154,7 @@ static void batch_open(struct plane_worker *w)
         run_open(w, first, last);
     }
     plane_frames_write(w);
+    r->rooms_used = 0;
     r->n = 0;
     r->n_messages = 0;
     r->used = 0;

@@ -7,6 +7,7 @@
 #include "base/rate.h"
 #include "esp/ecn.h"
 #include "esp/icmp.h"
+#include "esp/transport.h"
 #include "plane/esp_space.h"
 
 #define ACQUIRE_PAUSE_NS   (10 * NANOS_PER_MS)
@@ -193,6 +194,16 @@ void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t 
     limits_check(w, child, before, octets);
 }
 
+/* text_of - the packet that lies at the place of the text. */
+static struct esp_text text_of(const struct esp_child *child, uint8_t *packet, size_t len)
+{
+    uint8_t *text = packet + esp_child_text_offset(child->key_out);
+    struct esp_text whole = {packet, len, text[0] >> 4 == 6 ? ESP_PROTO_IPV6 : ESP_PROTO_IPV4};
+    if (child->transport)
+        whole.len = esp_transport_strip(text, len, &whole.next);
+    return whole;
+}
+
 /* segments_send - seals all packets of a frame. */
 static void segments_send(struct plane_worker *w, struct esp_child *child,
                           struct esp_segments *segments, uint8_t tos)
@@ -210,14 +221,18 @@ static void segments_send(struct plane_worker *w, struct esp_child *child,
     bool cbc = esp_block_len(key) > 4;
     const struct esp_order unordered = {.no_hold = true, .time = esp_order_time(w->now)};
     size_t trailer = child->order ? ESP_ORDER_LEN : 0;
+    bool v6 = segments->frame[0] >> 4 == 6;
+    size_t header = v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN; /* transport mode leaves it out */
+    header = child->transport ? header : 0;
     for (size_t len; (len = esp_segments_next_len(segments)) != 0; sequence++) {
-        size_t sealed = esp_child_sealed_len(key, len + trailer);
+        size_t sealed = esp_child_sealed_len(key, len + trailer - header);
         uint8_t *packet = plane_send_room(w, child, tos, sealed);
         esp_segments_next(segments, packet + esp_child_text_offset(key));
         if (trailer != 0)
             esp_order_write(packet + esp_child_text_offset(key) + len, &unordered);
-        struct buffer inner = {packet, len + trailer};
-        if (esp_child_seal(w->crypto, child, sequence, inner, cbc ? plane_iv_next(w) : NULL) != 0) {
+        struct esp_text text = text_of(child, packet, len + trailer);
+        const uint8_t *iv = cbc ? plane_iv_next(w) : NULL;
+        if (esp_child_seal_text(w->crypto, child, sequence, &text, iv) != 0) {
             esp_child_count(child, ESP_COUNT_OUT_ERRORS, 1);
             if (w->send.n == 0)
                 w->send.child = NULL;
@@ -327,11 +342,18 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
     struct esp_child *child = child_choose(w, &inner, &group);
     if (child == NULL)
         return;
+    if (child->transport && !esp_transport_fits(&inner)) {
+        esp_child_count(child, ESP_COUNT_OUT_ERRORS, 1);
+        return;
+    }
     bool spread = plane_space_spreads(group, child);
     uint16_t inner_max = spread ? plane_space_inner_max(group)
                                 : atomic_load_explicit(&child->inner_max, memory_order_relaxed);
     struct esp_segments segments;
-    switch (esp_segments_begin(&segments, vnet, frame, &inner, inner_max)) {
+    enum esp_segment_plan plan = esp_segments_begin(&segments, vnet, frame, &inner, inner_max);
+    if (plan == ESP_SEGMENT_OK && child->transport && segments.split == ESP_SPLIT_FRAGMENT)
+        plan = ESP_SEGMENT_TOO_BIG; /* no fragment fits into transport mode */
+    switch (plan) {
     case ESP_SEGMENT_OK: break;
     case ESP_SEGMENT_TOO_BIG:
         too_big_answer(w, child, span_of(frame.ptr, frame.len), &inner, inner_max);
@@ -342,7 +364,8 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
     if (spread && plane_space_send(w, &out))
         return;
     segments_send(w, child, &segments,
-                  esp_tos_out(inner.tos, child->copy_ecn, child->copy_dscp_out));
+                  esp_tos_out(inner.tos, child->copy_ecn || child->transport,
+                              child->copy_dscp_out || child->transport));
 }
 
 void plane_tun_drain(struct plane_worker *w)

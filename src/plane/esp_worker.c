@@ -57,6 +57,7 @@ void plane_worker_done(struct plane_worker *w)
     free(w->frame);
     free(w->send.octets);
     free(w->recv.octets);
+    free(w->recv.rooms);
 }
 
 static void kick_take(struct plane_worker *w)

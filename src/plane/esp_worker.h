@@ -37,7 +37,9 @@
 #define PLANE_RAW_MESSAGES  32    /* packets that one call takes from a raw socket */
 /* between them: any packet fits, and they do not compete for the same cache sets */
 #define PLANE_RAW_STRIDE (PLANE_RECV_OCTETS + 320)
-#define PLANE_TUN_READS  32 /* frames read before other descriptors have their turn */
+/* all packets of a batch, each with an IP header more */
+#define PLANE_ROOMS_OCTETS (PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE + 40 * PLANE_RECV_PACKETS)
+#define PLANE_TUN_READS    32 /* frames read before other descriptors have their turn */
 
 /* news of a child, bits of esp_child.news */
 #define NEWS_TRAFFIC 1u
@@ -95,6 +97,8 @@ struct plane_recv {
     struct esp_opened packets[PLANE_RECV_PACKETS];
     struct esp_child *children[PLANE_RECV_PACKETS];
     uint8_t message_of[PLANE_RECV_PACKETS];
+    uint8_t *rooms; /* owned; NULL: no packet in transport mode came yet */
+    size_t rooms_used;
     struct endpoint from[PLANE_RECV_MESSAGES];
     struct plane_slot slots[PLANE_RAW_MESSAGES];
     struct mmsghdr messages[PLANE_RAW_MESSAGES];

@@ -93,7 +93,7 @@ static const char *const start_words[] = {"none", "trap", "start", NULL};
 static const char *const start_action_words[] = {"none", "trap", "start", "trap|start", NULL};
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
-static const char *const mode_words[] = {"tunnel", "pass", "drop", NULL};
+static const char *const mode_words[] = {"tunnel", "transport", "pass", "drop", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
@@ -216,6 +216,11 @@ static void finish_child(struct child_work *work)
 
 /* --- shunts --- */
 
+static bool child_is_shunt(const struct ike_child_policy *policy)
+{
+    return policy->mode == IKE_MODE_PASS || policy->mode == IKE_MODE_DROP;
+}
+
 /* limit_check - what the kernel's packet filter and routing rules can tell apart. NULL: they can. */
 static const char *limit_check(uint8_t protocol, uint16_t start, uint16_t end)
 {
@@ -247,7 +252,7 @@ static int mode_check(const struct tree *section, const struct ike_child_policy 
     if (policy->interface[0] != '\0' && policy->mode != IKE_MODE_DROP)
         return build_fail(error, key_node(section, "interface"),
                           "is honoured with mode = drop only: else the routes of the host choose");
-    if (policy->mode == IKE_MODE_TUNNEL)
+    if (!child_is_shunt(policy))
         return 0;
     const char *local = limits_check(&policy->local_ts), *remote = limits_check(&policy->remote_ts);
     if (local != NULL || remote != NULL)
@@ -296,8 +301,7 @@ void child_shunts_last(struct ike_conn *conn)
     const uint8_t n = conn->n_children;
     struct ike_child_policy shunt;
     for (uint8_t i = 0, at = 0; i < n; i++) {
-        bool is_shunt = conn->children[at].mode != IKE_MODE_TUNNEL;
-        if (!is_shunt) {
+        if (!child_is_shunt(&conn->children[at])) {
             at++;
             continue;
         }

@@ -352,6 +352,12 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                                                 ? "probe_interval"
                                                 : "failover"),
                           "at least 10ms is expected");
+    for (uint8_t i = 0; i < conn->n_children; i++)
+        if (conn->children[i].mode == IKE_MODE_TRANSPORT &&
+            conn->multipath == IKE_MULTIPATH_AGGREGATE)
+            return build_fail(error, key_node(section, "multipath"),
+                              "child %.60s has mode = transport, which takes no order trailers",
+                              conn->children[i].name);
     if (conn->unused_old_timeout_ns < 10 * NANOS_PER_SEC ||
         conn->unused_old_timeout_ns > KEY_HOUR_NS)
         return build_fail(error, key_node(section, "unused_old_timeout"), "10s to 1h is expected");

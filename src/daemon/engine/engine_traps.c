@@ -17,9 +17,29 @@ static struct trap_choice *choice_of(const struct engine *e, const char *conn, c
     return NULL;
 }
 
+/* selectors_of - the remote selectors that packets are caught for. `dynamic` is the peer, where its
+ * address is known. */
+static struct ike_ts_list selectors_of(const struct ike_conn *conn,
+                                       const struct ike_child_policy *child)
+{
+    struct ike_ts_list list = child->remote_ts.fixed;
+    for (uint8_t d = 0; conn->n_vips == 0 && d < child->remote_ts.n_dynamic; d++)
+        for (uint8_t i = 0; i < conn->n_remote_addrs && list.n < POLICY_TS; i++) {
+            const struct address_range *range = &conn->remote_addrs[i].range;
+            if (range->first.family == ADDRESS_NONE || !address_equal(&range->first, &range->last))
+                continue;
+            list.ts[list.n++] =
+                (struct ike_ts){.protocol = child->remote_ts.dynamic[d].protocol,
+                                .start_port = child->remote_ts.dynamic[d].start_port,
+                                .end_port = child->remote_ts.dynamic[d].end_port,
+                                .range = *range};
+        }
+    return list;
+}
+
 static bool can_trap(const struct ike_conn *conn, const struct ike_child_policy *child)
 {
-    return conn->n_remote_addrs > 0 && child->remote_ts.fixed.n > 0;
+    return conn->n_remote_addrs > 0 && selectors_of(conn, child).n > 0;
 }
 
 bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
@@ -46,10 +66,10 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held)
 {
     static const struct ike_config none;
+    const struct ike_ts_list configured = selectors_of(conn, child);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
-                                     .remote_ts =
-                                         held == NULL ? &child->remote_ts.fixed : held->remote_ts,
+                                     .remote_ts = held == NULL ? &configured : held->remote_ts,
                                      .config = held == NULL ? &none : held->config,
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap lives from packets that come to the device */
@@ -219,9 +239,11 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         for (uint8_t c = 0; c < conn->n_children; c++) {
             const struct ike_child_policy *child = &conn->children[c];
+            if (!engine_is_trap(e, conn, child))
+                continue;
+            const struct ike_ts_list remote = selectors_of(conn, child);
             /* with a dynamic local selector the inner address is not known yet */
-            if (engine_is_trap(e, conn, child) &&
-                takes(&child->remote_ts.fixed, &wanted->dst, wanted->dst_port, wanted->protocol) &&
+            if (takes(&remote, &wanted->dst, wanted->dst_port, wanted->protocol) &&
                 (child->local_ts.n_dynamic > 0 ||
                  takes(&child->local_ts.fixed, &wanted->src, wanted->src_port, wanted->protocol))) {
                 trap_connect(e, conn, child, wanted);

@@ -81,6 +81,7 @@ const char *vici_mode_name(enum ike_child_mode mode)
 {
     switch (mode) {
     case IKE_MODE_TUNNEL: return "TUNNEL";
+    case IKE_MODE_TRANSPORT: return "TRANSPORT";
     case IKE_MODE_PASS: return "PASS";
     case IKE_MODE_DROP: return "DROP";
     }
@@ -131,7 +132,7 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "reqid", "%u",
              child->policy->reqid != 0 ? child->policy->reqid : ops->reqid(ops->engine, child->id));
     vici_put(w, "state", "%s", state != NULL ? state : child_life_name(child->life));
-    vici_put(w, "mode", "TUNNEL");
+    vici_put(w, "mode", "%s", child->transport ? "TRANSPORT" : "TUNNEL");
     vici_put(w, "protocol", "ESP");
     if (child->udp_encap)
         vici_put(w, "encap", "yes");

@@ -96,6 +96,7 @@ static bool emit_install(struct child *child, const struct child_spec *spec,
         .keys = *keys,
         .esn = child->esn,
         .order = child->order,
+        .transport = child->transport,
         .udp_encap = child->udp_encap,
         .outbound_now = child->outbound,
         .replay_window = child->policy->replay_window,
@@ -140,6 +141,7 @@ struct child *child_install(struct sa *sa, const struct child_spec *spec,
     child->ke = spec->ke;
     child->esn = spec->esn;
     child->order = spec->order;
+    child->transport = spec->transport;
     child->udp_encap = sa_udp_encap(sa);
     child->outbound = outbound_now;
     child->waits = old != NULL ? old->waits && !old->outbound : spec->outbound_now && !outbound_now;
@@ -255,7 +257,12 @@ void child_path_changed(struct child *child, const struct ike_path *before)
 {
     const struct sa *sa = child->sa;
     const struct ike_child_policy *policy = child->policy;
-    if (inner_config(sa)->n_addresses == 0 && session_dialect(sa->session) == IKE_DIALECT_NONE) {
+    if (child->transport) {
+        follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
+        follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
+               &sa->path.remote.address);
+    } else if (inner_config(sa)->n_addresses == 0 &&
+               session_dialect(sa->session) == IKE_DIALECT_NONE) {
         if (policy->local_ts.n_dynamic > 0)
             follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
         if (policy->remote_ts.n_dynamic > 0)

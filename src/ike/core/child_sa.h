@@ -2,7 +2,7 @@
 #ifndef IKE_CHILD_H
 #define IKE_CHILD_H
 
-/* A Child SA (ESP, tunnel mode), both directions. Belongs to one IKE SA, follows it on an IKE SA
+/* A Child SA (ESP), both directions. Belongs to one IKE SA, follows it on an IKE SA
  * rekey, and lives on its path. */
 
 #include "ike/ike.h"
@@ -22,9 +22,10 @@ struct child {
     uint32_t spi_in, spi_out; /* as numbers */
     uint16_t encr, encr_key_bits, integ, ke;
     bool esn, udp_encap;
-    bool order;    /* packets have order trailers */
-    bool outbound; /* sends: installed with outbound_now, or switched */
-    bool waits;    /* sends only after the elder session ended; so does its rekey */
+    bool order;     /* packets have order trailers */
+    bool transport; /* transport mode: selectors are of the path's two addresses */
+    bool outbound;  /* sends: installed with outbound_now, or switched */
+    bool waits;     /* sends only after the elder session ended; so does its rekey */
     nanos installed_ns, rekey_at_ns, expires_ns;
     uint8_t n_local_ts, n_remote_ts;
     struct ike_ts ts[]; /* local ones first */
@@ -35,7 +36,7 @@ struct child_spec {
     const struct ike_child_policy *policy; /* of session->conn */
     uint32_t spi_in, spi_out;
     uint16_t encr, encr_key_bits, integ, ke;
-    bool esn, order;
+    bool esn, order, transport;
     const struct ike_ts_list *local_ts, *remote_ts;
     ike_child_id replaces; /* 0: none */
     bool outbound_now; /* false: the rekeying responder: receive only until IKE_EV_CHILD_SWITCH */
@@ -74,7 +75,8 @@ struct child *child_find_outbound(const struct sa *sa, uint32_t spi_out);
  * child_path_changed - the IKE SA moved from `before`: emits IKE_EV_CHILD_MOVE for the Child SA.
  * Without inner addresses a `dynamic` selector is an outer address. If the peer cannot clone, the
  * selector follows the one IKE SA to its new address, as it does in strongSwan. If the peer can
- * clone, the selector keeps the address of the session wherever its IKE SAs are.
+ * clone, the selector keeps the address of the session wherever its IKE SAs are. In transport mode
+ * all selectors follow: there is no other address.
  */
 void child_path_changed(struct child *child, const struct ike_path *before);
 

@@ -89,6 +89,7 @@ static void child_info(const struct child *child, struct ike_child_info *ret_inf
         .ke = child->ke,
         .esn = child->esn,
         .order = child->order,
+        .transport = child->transport,
         .udp_encap = child->udp_encap,
         .installed_ns = child->installed_ns,
         .rekey_at_ns = child->rekey_at_ns,

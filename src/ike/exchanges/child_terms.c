@@ -8,6 +8,7 @@
 #include "ike/core/session.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/ordered_esp_terms.h"
+#include "ike/exchanges/transport_terms.h"
 #include "ike/terms/identity.h"
 #include "ike/terms/narrow.h"
 
@@ -93,6 +94,16 @@ void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool
     write_u32(&w, spi_in);
     proposal_to_wire(&policy->proposals, span_of(spi, sizeof(spi)), with_ke, &offer);
     wire_add_sa(request, &offer);
+}
+
+bool child_transport_offer(const struct sa *sa, const struct ike_child_policy *policy,
+                           struct ike_ts_list *local, struct ike_ts_list *remote,
+                           struct wire_builder *request)
+{
+    if (policy->mode != IKE_MODE_TRANSPORT || !transport_narrow(sa, local, remote))
+        return false;
+    wire_add_notify(request, N_USE_TRANSPORT_MODE, (struct span){0});
+    return true;
 }
 
 static void add_ts(struct wire_builder *message, uint8_t type, const struct ike_ts_list *list)
@@ -238,6 +249,24 @@ static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *polic
     return false;
 }
 
+/* transport_terms - section 2.23.1: the request asks for transport mode, and the policy has it for
+ * the two hosts. Behind a NAT their addresses are those that this host sees. */
+static bool transport_terms(const struct sa *sa, const struct ike_child_policy *policy,
+                            const struct child_request *request, const struct offered *offered,
+                            struct child_terms *terms)
+{
+    struct ike_ts_list own = offered->ts_r, peer = offered->ts_i, own_allowed, peer_allowed;
+    const struct wire_message *m = request->message;
+    if (policy->mode != IKE_MODE_TRANSPORT || !wire_notify_has(m, N_USE_TRANSPORT_MODE) ||
+        wire_notify_has(m, N_UPDATE_SA_ADDRESSES) || !transport_seen(sa, &own, &peer))
+        return false;
+    ts_resolve(&policy->local_ts, &sa->path.local.address, 1, &own_allowed);
+    ts_resolve(&policy->remote_ts, &sa->path.remote.address, 1, &peer_allowed);
+    ts_narrow(&own, &own_allowed, &terms->local_ts);
+    ts_narrow(&peer, &peer_allowed, &terms->remote_ts);
+    return transport_between_hosts(sa, &terms->local_ts, &terms->remote_ts);
+}
+
 /* policy_fits - checks one policy against the request. 0, or the reason of refusal. */
 static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *policy,
                             const struct child_request *request, const struct offered *offered,
@@ -247,9 +276,12 @@ static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *
     struct ike_ts_list own, peer;
     if (loaded == NULL)
         return N_TS_UNACCEPTABLE;
-    ts_allowed(sa, loaded, request->old, &own, &peer);
-    ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
-    ts_narrow(&offered->ts_r, &own, &terms->local_ts);
+    terms->transport = transport_terms(sa, loaded, request, offered, terms);
+    if (!terms->transport) {
+        ts_allowed(sa, loaded, request->old, &own, &peer);
+        ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
+        ts_narrow(&offered->ts_r, &own, &terms->local_ts);
+    }
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
     if (ts_claimed(sa, policy, &terms->remote_ts))
@@ -366,6 +398,8 @@ void child_answer_ts(const struct child_terms *terms, struct wire_builder *reply
 {
     add_ts(reply, WIRE_PAYLOAD_TSi, &terms->remote_ts);
     add_ts(reply, WIRE_PAYLOAD_TSr, &terms->local_ts);
+    if (terms->transport)
+        wire_add_notify(reply, N_USE_TRANSPORT_MODE, (struct span){0});
     if (terms->order)
         ordered_esp_answer(reply);
 }
@@ -387,6 +421,14 @@ enum ike_outcome child_terms_accept(struct sa *sa, const struct wire_message *re
     if (!proposal_accept(&terms->policy->proposals, &answer, WIRE_PROTO_ESP, with_ke,
                          &terms->choice))
         return IKE_NO_PROPOSAL;
+    /* Section 1.3.1: a peer that declines transport mode leaves us a tunnel. */
+    bool transport = wire_notify_has(response, N_USE_TRANSPORT_MODE);
+    if (transport && !terms->transport)
+        return IKE_INVALID_SYNTAX;
+    terms->transport = transport;
+    if (transport && (!transport_seen(sa, &terms->local_ts, &terms->remote_ts) ||
+                      !transport_between_hosts(sa, &terms->local_ts, &terms->remote_ts)))
+        return IKE_TS_REFUSED;
     /* The responder may narrow the selectors, but not widen them. */
     if (!ts_within(&terms->local_ts, offered_local) ||
         !ts_within(&terms->remote_ts, offered_remote))
@@ -429,6 +471,7 @@ struct child *child_from_terms(struct sa *sa, const struct child_terms *terms,
         .ke = terms->choice.ke,
         .esn = terms->choice.esn,
         .order = terms->order,
+        .transport = terms->transport,
         .local_ts = &terms->local_ts,
         .remote_ts = &terms->remote_ts,
         .replaces = keying->replaces,

@@ -13,7 +13,8 @@ struct child_terms {
     struct proposal_choice choice;
     uint32_t spi_in, spi_out;
     struct ike_ts_list local_ts, remote_ts;
-    bool order; /* packets have order trailers */
+    bool order;     /* packets have order trailers */
+    bool transport; /* agreed; child_terms_accept: that it was offered, before */
 };
 
 /* child_policy_find - by name; empty or NULL: the first. NULL: none. */
@@ -42,6 +43,12 @@ bool child_ts_in_use(const struct child *child, struct ike_ts_list *ret_local,
 void child_ts_packet(const struct sa *sa, const struct ike_child_policy *policy,
                      const struct ike_packet *packet, struct ike_ts_list *local,
                      struct ike_ts_list *remote);
+
+/* child_transport_offer - if the policy wants transport mode and its selectors have something
+ * between the two hosts: `local` and `remote` are that, and the request says so. */
+bool child_transport_offer(const struct sa *sa, const struct ike_child_policy *policy,
+                           struct ike_ts_list *local, struct ike_ts_list *remote,
+                           struct wire_builder *request);
 
 /* child_offer_sa, child_offer_ts - payloads of a request; the caller adds Nonce and KE between. */
 void child_offer_sa(const struct ike_child_policy *policy, uint32_t spi_in, bool with_ke,

@@ -95,6 +95,13 @@ static void write_request(const struct sa *sa, const struct creating *creating,
     ordered_esp_offer(sa, request);
 }
 
+static void transport_ask(const struct sa *sa, struct creating *creating,
+                          struct wire_builder *request)
+{
+    creating->terms.transport = child_transport_offer(sa, creating->terms.policy, &creating->local,
+                                                      &creating->remote, request);
+}
+
 static bool has(const struct sa *sa, const struct ike_child_policy *policy)
 {
     for (const struct child *child = sa->children; child != NULL; child = child->sa_next)
@@ -131,6 +138,9 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     child_ts_peer(sa, policy, &creating->remote);
     if (creating->local.n == 0 || creating->remote.n == 0)
         return IKE_TS_REFUSED;
+    /* the addresses of a Child SA that moves at once are not known to both ends yet */
+    if (asking->intent.kind != INTENT_CREATE_MOVED)
+        transport_ask(sa, creating, request);
     child_ts_packet(sa, policy, &asking->intent.packet, &creating->local, &creating->remote);
     write_request(sa, creating, request);
     return IKE_OK;
@@ -182,6 +192,8 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     creating->rekeyed = old->id;
     if (!child_ts_in_use(old, &creating->local, &creating->remote))
         return IKE_TS_REFUSED; /* the configuration no longer allows any of its selectors */
+    if (old->transport)
+        transport_ask(sa, creating, request);
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
     write_request(sa, creating, request);
     return IKE_OK;

@@ -157,6 +157,7 @@ struct login {
     bool cancelled;    /* by login_cancel_sa */
     bool lease_failed; /* INTERNAL_ADDRESS_FAILURE */
     uint32_t spi_in;   /* SPI of the first Child SA */
+    bool transport;    /* transport mode was asked for */
 
     /* Initiator: the clone that we ask for in IKE_AUTH (combined.c). */
     bool clone;             /* the caller wants it */

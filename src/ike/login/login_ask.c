@@ -63,6 +63,7 @@ static void add_child(struct sa *sa, struct wire_builder *request)
     login->spi_in = child_spi_new(sa->ike);
     child_ts_own(sa, policy, &local);
     child_ts_peer(sa, policy, &remote);
+    login->transport = child_transport_offer(sa, policy, &local, &remote, request);
     child_ts_packet(sa, policy, &login->packet, &local, &remote);
     child_offer_sa(policy, login->spi_in, false, request);
     child_offer_ts(&local, &remote, request);
@@ -429,7 +430,8 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     struct login *login = sa->login;
     const struct ike_conn *conn = sa->session->conn;
     struct child_terms terms = {.policy = child_policy_find(conn, login->child),
-                                .spi_in = login->spi_in};
+                                .spi_in = login->spi_in,
+                                .transport = login->transport};
     struct ike_ts_list local, remote;
     *ret_child = NULL;
     *ret_notify = 0;
