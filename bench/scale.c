@@ -77,6 +77,11 @@ static bool view_sa(const void *ike, ike_sa_id id, struct ike_sa_info *ret_info)
 {
     return ike_sa_get(ike, id, ret_info);
 }
+static bool view_line(const void *ike, ike_session_id session, ike_sa_id line,
+                      struct ike_sa_info *ret_info)
+{
+    return ike_line_get(ike, session, line, ret_info);
+}
 static bool view_child(const void *ike, ike_child_id id, struct ike_child_info *ret_info)
 {
     return ike_child_get(ike, id, ret_info);
@@ -109,6 +114,7 @@ static void side_init(struct side *side, bool gateway)
                                 .view = {.context = side->ike,
                                          .session = view_session,
                                          .sa = view_sa,
+                                         .line = view_line,
                                          .child = view_child,
                                          .sa_next = view_sa_next,
                                          .child_next = view_child_next}};

@@ -492,6 +492,7 @@ struct ike_sa_info {
     ike_sa_id id;
     ike_session_id session;
     ike_sa_id parent; /* cloned or rekeyed from; 0: authenticated */
+    ike_sa_id line;   /* stays the same through all rekeys of an IKE SA; see ike_line_get */
     enum ike_sa_life life;
     enum ike_sa_role role;
     enum ike_origin origin; /* a rekeyed clone stays `cloned`, a rekeyed authenticated SA stays
@@ -520,6 +521,7 @@ struct ike_session_info {
     uint64_t grant;                  /* of struct ike_proof; 0: none */
     uint32_t logins;                 /* IKE_AUTHs that succeeded; clones add nothing */
     uint32_t n_ike_sas, n_children;
+    uint32_t n_lines; /* IKE SAs without those that a rekey made and that wait for its outcome */
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;
     enum ike_dialect dialect; /* for requests that we send */
@@ -538,6 +540,7 @@ enum ike_child_life {
 struct ike_child_info {
     ike_child_id id;
     ike_sa_id sa;
+    ike_sa_id line; /* of `sa`; a rekey of the IKE SA does not change it */
     ike_session_id session;
     const struct ike_child_policy *policy; /* borrowed */
     enum ike_child_life life;
@@ -567,6 +570,10 @@ bool ike_child_next(const struct ike *ike, ike_child_id after, struct ike_child_
 bool ike_sa_child_next(const struct ike *ike, ike_sa_id sa, ike_child_id after,
                        struct ike_child_info *ret_info);
 bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_info);
+/* ike_line_get - the IKE SA of the session at which the line is now. While a rekey is under way, or two have crossed,
+ * this is the old one until the outcome is known. false: the line has ended. */
+bool ike_line_get(const struct ike *ike, ike_session_id session, ike_sa_id line,
+                  struct ike_sa_info *ret_info);
 bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info);
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
 

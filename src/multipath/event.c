@@ -8,65 +8,18 @@
 /* a session that ends sooner counts as a failed login */
 #define SHORT_LIFE_NS (10 * NANOS_PER_SEC)
 
-static bool rekeyed(const struct path_manager *pm, ike_sa_id old)
-{
-    struct ike_sa_info info;
-    return !pm->options.view.sa(pm->options.view.context, old, &info) ||
-           info.life != IKE_ESTABLISHED || info.deleting_soon; /* code 1 of KEEP_OLD_IKE_SA */
-}
-
-static void follow_rekey(struct vpn *vpn, struct leg *leg, ike_sa_id id)
-{
-    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
-        if (vpn->bearers[i].sa == leg->id)
-            vpn->bearers[i].sa = id;
-    for (unsigned i = 0; i < vpn->n_paths; i++) {
-        if (vpn->paths[i].use.clone_of == leg->id)
-            vpn->paths[i].use.clone_of = id;
-        if (vpn->paths[i].use.sa == leg->id)
-            vpn->paths[i].use.sa = id;
-    }
-    for (unsigned i = 0; i < vpn->session.n_legs; i++)
-        if (vpn->legs[i].parent == leg->id)
-            vpn->legs[i].parent = id;
-    if (vpn->session.favourite == leg->id)
-        vpn->session.favourite = id;
-    leg->id = id;
-}
-
-/* inherits - a rekey of `old` that crossed another one has won: its leg replaces the leg of
- * `old`. */
-static void inherits(struct vpn *vpn, struct leg *leg, struct leg *old)
-{
-    ike_sa_id id = leg->id, was = old->id;
-    leg_assign(vpn, leg, -1);
-    *leg = vpn->legs[--vpn->session.n_legs];
-    follow_rekey(vpn, leg_find(vpn, was), id);
-}
-
-/* legs_follow - looks up in the core where Child SAs are, and which of two crossing rekeys has
- * won. */
-static void legs_follow(struct vpn *vpn)
+/* legs_look - looks up in the core at which IKE SA each line is now. */
+static void legs_look(struct vpn *vpn, nanos now)
 {
     const struct path_view *view = &vpn->pm->options.view;
-    struct ike_child_info child;
     struct ike_sa_info sa;
-    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
-        if (view->child(view->context, vpn->bearers[i].id, &child) &&
-            leg_find(vpn, child.sa) != NULL)
-            vpn->bearers[i].sa = child.sa;
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         struct leg *leg = &vpn->legs[i];
-        if (!view->sa(view->context, leg->id, &sa) || !sa.rekey)
+        if (!view->line(view->context, vpn->session.id, leg->line, &sa) || sa.id == leg->id)
             continue;
-        struct leg *old = leg_find(vpn, sa.parent);
-        if (old == NULL)
-            continue; /* a rekey of long ago, or the one that lost and goes */
-        leg->contender = !rekeyed(vpn->pm, old->id);
-        if (leg->contender || sa.life != IKE_ESTABLISHED)
-            continue;
-        inherits(vpn, leg, old);
-        i--;
+        leg->id = sa.id;
+        if (!leg_stands(leg, &sa.path))
+            health_moved(vpn, leg, &sa.path, now);
     }
 }
 
@@ -80,7 +33,7 @@ static nanos session_settle(struct vpn *vpn, nanos now)
 {
     nanos at = NANOS_NEVER;
     bool login_over = !vpn->wish.clone_comes || vpn->session.login_tag == 0;
-    legs_follow(vpn);
+    legs_look(vpn, now);
     health_settle(vpn, now);
     if (vpn_end_user(vpn) && !vpn_released(vpn) && login_over) {
         at = repair_settle(vpn, now);
@@ -249,20 +202,18 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
 static void serve_there(struct vpn *vpn, struct leg *leg)
 {
     for (unsigned i = 0; leg->path < 0 && i < vpn->n_paths; i++)
-        if (vpn->paths[i].use.sa == 0 && wanted_at_home(&vpn->paths[i], &leg->at))
+        if (vpn->paths[i].use.line == 0 && wanted_at_home(&vpn->paths[i], &leg->at))
             leg_assign(vpn, leg, (int)i);
 }
 
 static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
+    const struct path_view *view = &vpn->pm->options.view;
+    struct ike_sa_info info;
     abilities(vpn);
-    if (leg_find(vpn, event->sa) != NULL)
-        return;
-    struct leg *old = leg_find(vpn, event->sa_old);
-    if (old != NULL && rekeyed(vpn->pm, event->sa_old)) {
-        follow_rekey(vpn, old, event->sa);
-        return;
-    }
+    legs_look(vpn, now);
+    if (view->sa(view->context, event->sa, &info) && leg_of(vpn, info.line) != NULL)
+        return; /* a rekey */
     struct leg *leg = leg_add(vpn, event->sa, now);
     const struct leg *parent = leg == NULL ? NULL : leg_find(vpn, leg->parent);
     if (parent != NULL && vpn_end_user(vpn) &&
@@ -279,9 +230,9 @@ static void sa_up(struct vpn *vpn, const struct ike_event *event, nanos now)
     serve_there(vpn, leg);
 }
 
-static void sa_down(struct vpn *vpn, const struct ike_event *event)
+static void sa_down(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
-    legs_follow(vpn); /* its Child SAs may be on another leg */
+    legs_look(vpn, now); /* the line may go on */
     struct leg *leg = leg_find(vpn, event->sa);
     if (vpn->session.clones == CLONES_FULL)
         vpn->session.clones = CLONES_YES;
@@ -301,8 +252,11 @@ static void child_down(struct vpn *vpn, const struct ike_event *event, nanos now
     if (bearer == NULL)
         return;
     uint8_t policy = bearer->policy;
-    struct leg *leg = leg_find(vpn, bearer->sa);
-    bool by_itself = !rekeyed(vpn->pm, bearer->sa); /* not with its IKE SA */
+    const struct path_view *view = &vpn->pm->options.view;
+    struct leg *leg = leg_of(vpn, bearer->line);
+    struct ike_sa_info sa;
+    /* not with its IKE SA */
+    bool by_itself = view->line(view->context, vpn->session.id, bearer->line, &sa);
     bool on_purpose = event->outcome == IKE_CANCELLED || event->outcome == IKE_PEER_DELETED;
     bearer_remove(vpn, event->child);
     if (!by_itself || leg == NULL)
@@ -420,7 +374,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_SESSION_DOWN: session_down(vpn, event->outcome, now); return;
     case IKE_EV_REAUTH: reauth_due(vpn, now); break;
     case IKE_EV_SA_UP: sa_up(vpn, event, now); break;
-    case IKE_EV_SA_DOWN: sa_down(vpn, event); break;
+    case IKE_EV_SA_DOWN: sa_down(vpn, event, now); break;
     case IKE_EV_CHILD_UP: bearer_add(vpn, event, now); break;
     case IKE_EV_CHILD_DOWN: child_down(vpn, event, now); break;
     case IKE_EV_PEER_ADDRESSES: peer_addresses(vpn, event->sa, now); break;
@@ -526,7 +480,7 @@ static void catch_up(struct path_manager *pm, nanos now)
         struct vpn *vpn = vpn_find(pm, sa.session);
         struct ike_event up = {
             .kind = IKE_EV_SA_UP, .session = sa.session, .sa = sa.id, .sa_old = sa.parent};
-        if (sa.life == IKE_ESTABLISHED && (vpn == NULL || leg_find(vpn, sa.id) == NULL))
+        if (sa.life == IKE_ESTABLISHED && (vpn == NULL || leg_of(vpn, sa.line) == NULL))
             event_note(pm, &up, now);
     }
     while (view->child_next(view->context, child.id, &child)) {

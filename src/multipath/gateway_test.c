@@ -53,6 +53,7 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
     if (id < 1 || id > 2 || !side->sa[id - 1].exists)
         return false;
     *ret_info = (struct ike_sa_info){.id = id,
+                                     .line = id,
                                      .session = 1,
                                      .parent = id - 1,
                                      .life = IKE_ESTABLISHED,
@@ -60,11 +61,19 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
     return true;
 }
 
+/* view_line - no IKE SA is rekeyed here. */
+static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
+                      struct ike_sa_info *ret_info)
+{
+    return view_sa(context, line, ret_info) && ret_info->session == session &&
+           ret_info->life == IKE_ESTABLISHED;
+}
+
 static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
 {
     const struct side *side = context;
     *ret_info = (struct ike_child_info){
-        .id = id, .sa = id - 10, .session = 1, .policy = &side->conn->children[0]};
+        .id = id, .sa = id - 10, .line = id - 10, .session = 1, .policy = &side->conn->children[0]};
     return true;
 }
 
@@ -171,6 +180,7 @@ static struct side *side_new(enum ike_multipath mode)
                                    .view = {.context = side,
                                             .session = view_session,
                                             .sa = view_sa,
+                                            .line = view_line,
                                             .child = view_child,
                                             .sa_next = view_sa_next,
                                             .child_next = view_child_next,

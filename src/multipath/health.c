@@ -171,7 +171,7 @@ nanos health_last_heard(const struct vpn *vpn, const struct leg *leg)
     nanos heard = ike_heard(vpn, leg, NANOS_NEVER), in, out;
     for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
-        if (bearer->sa == leg->id && view->traffic(view->context, bearer->id, &in, &out))
+        if (bearer->line == leg->line && view->traffic(view->context, bearer->id, &in, &out))
             heard = in > heard ? in : heard;
     }
     return heard;
@@ -185,7 +185,7 @@ static void look(struct vpn *vpn, struct leg *leg, nanos now)
     for (unsigned i = 0; view->traffic != NULL && i < vpn->session.n_bearers; i++) {
         struct bearer *bearer = &vpn->bearers[i];
         nanos in = 0, out = 0;
-        if (bearer->sa != leg->id || !view->traffic(view->context, bearer->id, &in, &out))
+        if (bearer->line != leg->line || !view->traffic(view->context, bearer->id, &in, &out))
             continue;
         bearer->in_ns = in;
         bearer->out_ns = out;

@@ -252,10 +252,10 @@ static void paths_check(const struct vpn *vpn)
         unsigned legs = 0;
         for (unsigned k = 0; k < vpn->session.n_legs; k++) {
             legs += vpn->legs[k].path == (int)i;
-            ASSERT(vpn->legs[k].path != (int)i || vpn->legs[k].id == path->use.sa);
+            ASSERT(vpn->legs[k].path != (int)i || vpn->legs[k].line == path->use.line);
         }
-        ASSERT(legs == (path->use.sa != 0));
-        ASSERT(path->use.sa == 0 || path->use.clone_tag == 0);
+        ASSERT(legs == (path->use.line != 0));
+        ASSERT(path->use.line == 0 || path->use.clone_tag == 0);
         ASSERT((path->use.clone_tag == 0) == (path->use.clone_of == 0));
         ASSERT(vpn->session.id == 0 || path->login.tag == 0);
         for (unsigned k = 0; k < i; k++) /* one clone at a time of one IKE SA */
@@ -279,7 +279,8 @@ void path_manager_check_invariants(const struct path_manager *pm)
         ASSERT(!vpn_hidden(vpn) || vpn->session.id == 0);
         for (unsigned i = 0; i < vpn->session.n_legs; i++) {
             const struct leg *leg = &vpn->legs[i];
-            ASSERT(leg->id != 0 && (leg->job == JOB_NONE) == (leg->job_tag == 0));
+            ASSERT(leg->id != 0 && leg_of(vpn, leg->line) == leg &&
+                   (leg->job == JOB_NONE) == (leg->job_tag == 0));
             ASSERT(leg->path < (int)vpn->n_paths);
         }
         if (vpn_end_user(vpn))

@@ -33,6 +33,8 @@ struct path_view {
     const void *context; /* borrowed, handed to each function */
     bool (*session)(const void *context, ike_session_id id, struct ike_session_info *ret_info);
     bool (*sa)(const void *context, ike_sa_id id, struct ike_sa_info *ret_info);
+    bool (*line)(const void *context, ike_session_id session, ike_sa_id line,
+                 struct ike_sa_info *ret_info); /* as ike_line_get */
     bool (*child)(const void *context, ike_child_id id, struct ike_child_info *ret_info);
     /* the first one behind `after`; 0: of all */
     bool (*sa_next)(const void *context, ike_sa_id after, struct ike_sa_info *ret_info);

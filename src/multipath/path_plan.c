@@ -188,13 +188,13 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
     }
     if (!path->present && was) {
         path->use.answers_since_ns = 0;
-        path->losses += path->use.sa != 0;
+        path->losses += path->use.line != 0;
     }
 }
 
 static bool begun(const struct path *path)
 {
-    return path->use.sa != 0 || path->use.clone_tag != 0 || path->login.tag != 0 ||
+    return path->use.line != 0 || path->use.clone_tag != 0 || path->login.tag != 0 ||
            path->use.test_tag != 0;
 }
 

@@ -63,7 +63,7 @@ static struct leg *leg_to_clone(struct vpn *vpn)
         struct leg *leg = &vpn->legs[i];
         bool busy = false;
         for (unsigned k = 0; k < vpn->n_paths; k++)
-            busy |= vpn->paths[k].use.clone_of == leg->id;
+            busy |= vpn->paths[k].use.clone_of == leg->line;
         /* the Gateway is about to move it: the two ends might see the clone at different places */
         busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
@@ -81,7 +81,7 @@ nanos repair_cloning(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
     for (unsigned i = 0; leg_alive(leg) && i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->use.clone_of == leg->id && now - path->use.clone_ns < CLONING_NS)
+        if (path->use.clone_of == leg->line && now - path->use.clone_ns < CLONING_NS)
             return path->use.clone_ns + CLONING_NS;
     }
     return 0;
@@ -107,7 +107,7 @@ static void take_theirs(struct vpn *vpn)
         for (unsigned i = 0; i < vpn->n_paths; i++) {
             const struct path *path = &vpn->paths[i];
             const struct path *than = best < 0 ? NULL : &vpn->paths[best];
-            if (path->present && path->use.sa == 0 &&
+            if (path->present && path->use.line == 0 &&
                 (than == NULL || (path->use.clone_tag == 0) > (than->use.clone_tag == 0) ||
                  ((path->use.clone_tag == 0) == (than->use.clone_tag == 0) &&
                   path->priority < than->priority)))
@@ -126,7 +126,7 @@ static bool unheard(const struct vpn *vpn)
     struct ike_session_info info;
     const struct path_view *view = &vpn->pm->options.view;
     return view->session(view->context, vpn->session.id, &info) &&
-           info.n_ike_sas > legs_and_clones(vpn);
+           info.n_lines > legs_and_clones(vpn);
 }
 
 static void path_serve(struct vpn *vpn, unsigned index, nanos now)
@@ -146,7 +146,7 @@ static void path_serve(struct vpn *vpn, unsigned index, nanos now)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = leg->id, .session = vpn->session.id};
     path->use.clone_tag = command_add(vpn, &command);
-    path->use.clone_of = path->use.clone_tag != 0 ? leg->id : 0;
+    path->use.clone_of = path->use.clone_tag != 0 ? leg->line : 0;
     path->use.clone_ns = now;
     if (path->use.clone_tag == 0)
         path_failed(vpn, path, now);
@@ -155,7 +155,7 @@ static void path_serve(struct vpn *vpn, unsigned index, nanos now)
 /* clone_abandon - the IKE SA that was being cloned has died: another one is cloned for the path. */
 static void clone_abandon(struct vpn *vpn, struct path *path, nanos now)
 {
-    struct leg *leg = leg_find(vpn, path->use.clone_of);
+    struct leg *leg = leg_of(vpn, path->use.clone_of);
     if (path->use.clone_tag == 0 || (leg != NULL && leg_alive(leg)))
         return;
     repair_clone_forget(path);
@@ -164,7 +164,7 @@ static void clone_abandon(struct vpn *vpn, struct path *path, nanos now)
 
 static bool wants_leg(const struct path *path)
 {
-    return path->present && path->use.sa == 0 && path->use.clone_tag == 0;
+    return path->present && path->use.line == 0 && path->use.clone_tag == 0;
 }
 
 /* served - paths with an IKE SA, or with one under way, on the same interface or to the same remote
@@ -174,7 +174,7 @@ static unsigned served(const struct vpn *vpn, const struct path *path, bool by_r
     unsigned n = 0;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *other = &vpn->paths[i];
-        if (other->use.sa != 0 || other->use.clone_tag != 0)
+        if (other->use.line != 0 || other->use.clone_tag != 0)
             n += by_remote ? address_equal(&other->remote, &path->remote)
                            : strcmp(other->interface, path->interface) == 0;
     }
@@ -271,7 +271,7 @@ static bool others_live(const struct vpn *vpn, const struct leg *leg)
 static bool redundant(const struct vpn *vpn, const struct leg *leg)
 {
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
-        bool elsewhere = vpn->bearers[i].sa != leg->id;
+        bool elsewhere = vpn->bearers[i].line != leg->line;
         for (unsigned k = 0; !elsewhere && k < vpn->session.n_legs; k++)
             elsewhere = &vpn->legs[k] != leg && vpn->legs[k].path >= 0 &&
                         leg_alive(&vpn->legs[k]) &&

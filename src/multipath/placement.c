@@ -73,7 +73,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
         return;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         struct path *path = &vpn->paths[i];
-        struct leg *other = leg_find(vpn, path->use.sa);
+        struct leg *other = leg_of(vpn, path->use.line);
         if (!wanted_at_home(path, &leg->at))
             continue;
         if (other != NULL && (leg_home(vpn, other) || other->job != JOB_NONE))
@@ -168,7 +168,8 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
         return best;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (!path->present || at_place(leg, path) || (path->use.sa != 0 && path->use.sa != leg->id))
+        if (!path->present || at_place(leg, path) ||
+            (path->use.line != 0 && path->use.line != leg->line))
             continue;
         if (path->use.retry_ns > now)
             *at = nanos_min(*at, path->use.retry_ns);
@@ -185,7 +186,7 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     int best = leg->path;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
-        if (path->present && path->use.sa == 0 &&
+        if (path->present && path->use.line == 0 &&
             (best < 0 || ranks_before(path, &vpn->paths[best])))
             best = (int)i;
     }
@@ -341,7 +342,7 @@ static void move_done(struct vpn *vpn, struct leg *leg, enum ike_outcome outcome
 
 static void test_done(struct vpn *vpn, struct path *path, const struct ike_event *event, nanos now)
 {
-    struct leg *leg = leg_find(vpn, path->use.sa);
+    struct leg *leg = leg_of(vpn, path->use.line);
     nanos pause = leg == NULL ? NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
     path->use.test_tag = 0;
     if (event->outcome == IKE_OK) {

@@ -27,14 +27,6 @@ const char *path_state_name(enum path_state state)
     return "";
 }
 
-static const struct leg *leg_at(const struct vpn *vpn, ike_sa_id id)
-{
-    for (unsigned i = 0; i < vpn->session.n_legs; i++)
-        if (vpn->legs[i].id == id)
-            return &vpn->legs[i];
-    return NULL;
-}
-
 /* --- which Child SAs carry traffic --- */
 
 static bool leg_usable(const struct leg *leg)
@@ -44,7 +36,7 @@ static bool leg_usable(const struct leg *leg)
 
 static bool bearer_first_class(const struct vpn *vpn, const struct bearer *bearer)
 {
-    const struct leg *leg = leg_at(vpn, bearer->sa);
+    const struct leg *leg = leg_of(vpn, bearer->line);
     return leg != NULL && leg_usable(leg) && (!vpn_end_user(vpn) || leg_home(vpn, leg));
 }
 
@@ -55,13 +47,13 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
     bool first = false, second = false;
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *other = &vpn->bearers[i];
-        const struct leg *leg = leg_at(vpn, other->sa);
+        const struct leg *leg = leg_of(vpn, other->line);
         if (other->policy != bearer->policy || other->selectors != bearer->selectors || leg == NULL)
             continue;
         first |= bearer_first_class(vpn, other);
         second |= leg_alive(leg);
     }
-    const struct leg *leg = leg_at(vpn, bearer->sa);
+    const struct leg *leg = leg_of(vpn, bearer->line);
     if (leg == NULL || vpn_released(vpn)) /* another session gets the packets */
         return false;
     if (first)
@@ -72,14 +64,15 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
 static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint32_t *ret_priority,
                         uint32_t *ret_weight)
 {
-    const struct leg *leg = leg_at(vpn, bearer->sa);
+    const struct leg *leg = leg_of(vpn, bearer->line);
     *ret_priority = 1;
     *ret_weight = 1;
     if (!vpn_end_user(vpn)) {
         /* A Gateway does not know the End User's priorities; it follows the End User's traffic. */
         bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
         *ret_priority =
-            failover && vpn->session.favourite != 0 && bearer->sa != vpn->session.favourite ? 2 : 1;
+            failover && vpn->session.favourite != 0 && bearer->line != vpn->session.favourite ? 2
+                                                                                              : 1;
         return;
     }
     if (leg == NULL || leg->path < 0)
@@ -141,7 +134,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
 /* favour - the IKE SA on which packets of the End User arrive, with some inertia. */
 static void favour(struct vpn *vpn)
 {
-    const struct leg *now_best = leg_at(vpn, vpn->session.favourite);
+    const struct leg *now_best = leg_of(vpn, vpn->session.favourite);
     const struct leg *best = now_best != NULL && leg_usable(now_best) ? now_best : NULL;
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
         const struct leg *leg = &vpn->legs[i];
@@ -149,7 +142,7 @@ static void favour(struct vpn *vpn)
             (best == NULL || leg->esp_in_ns > best->esp_in_ns + FAVOURITE_NS))
             best = leg;
     }
-    vpn->session.favourite = best == NULL ? 0 : best->id;
+    vpn->session.favourite = best == NULL ? 0 : best->line;
 }
 
 /* --- states --- */
@@ -165,8 +158,8 @@ static enum path_state home_state(const struct vpn *vpn, const struct path *path
     }
     if (leg_bears(vpn, leg) || vpn->wish.children == 0)
         return PATH_UP;
-    return leg->job == JOB_NONE && leg->job_at_ns > now && path->use.sa != 0 ? PATH_BACKOFF
-                                                                             : PATH_CREATING;
+    return leg->job == JOB_NONE && leg->job_at_ns > now && path->use.line != 0 ? PATH_BACKOFF
+                                                                               : PATH_CREATING;
 }
 
 static enum path_state away_state(const struct vpn *vpn, const struct path *path,
@@ -190,7 +183,7 @@ enum path_state orders_path_state(const struct vpn *vpn, const struct path *path
             return PATH_CONNECTING;
         return path->login.failed || vpn->wish.round_at_ns > now ? PATH_BACKOFF : PATH_IDLE;
     }
-    const struct leg *leg = leg_at(vpn, path->use.sa);
+    const struct leg *leg = leg_of(vpn, path->use.line);
     if (leg != NULL)
         return leg_home(vpn, leg) ? home_state(vpn, path, leg, now)
                                   : away_state(vpn, path, leg, now);
@@ -231,9 +224,10 @@ void orders_settle(struct vpn *vpn, nanos now)
         enum path_state state = orders_path_state(vpn, path, now);
         if (state == path->state && path->since_ns != 0)
             continue;
+        const struct leg *leg = leg_of(vpn, path->use.line);
         struct path_news news = {.kind = PATH_NEWS_STATE,
                                  .session = vpn->session.id,
-                                 .sa = path->use.sa,
+                                 .sa = leg == NULL ? 0 : leg->id,
                                  .from = path->state,
                                  .to = state};
         (void)snprintf(news.conn, sizeof(news.conn), "%s", vpn->conn->name);
@@ -257,7 +251,7 @@ static void leg_status(const struct vpn *vpn, const struct leg *leg, struct path
     status->last_heard_ns = health_last_heard(vpn, leg);
     for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
         const struct bearer *bearer = &vpn->bearers[i];
-        if (bearer->sa != leg->id)
+        if (bearer->line != leg->line)
             continue;
         if (status->child == 0 || bearer->usable) {
             status->child = bearer->id;
@@ -279,7 +273,7 @@ static void path_status_of(const struct vpn *vpn, const struct path *path,
     status->failures = path->use.failures;
     status->losses = path->losses;
     status->metered = path->metered;
-    const struct leg *leg = leg_at(vpn, path->use.sa);
+    const struct leg *leg = leg_of(vpn, path->use.line);
     if (leg != NULL) {
         leg_status(vpn, leg, status);
         status->wanted.local.port = leg->at.local.port;

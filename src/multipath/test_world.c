@@ -399,6 +399,7 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
     if (sa == NULL)
         return false;
     *ret_info = (struct ike_sa_info){.id = id,
+                                     .line = id,
                                      .session = sa->session,
                                      .parent = sa->parent,
                                      .life = sa->life,
@@ -410,6 +411,14 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
     return true;
 }
 
+/* view_line - no IKE SA is rekeyed here. */
+static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
+                      struct ike_sa_info *ret_info)
+{
+    return view_sa(context, line, ret_info) && ret_info->session == session &&
+           ret_info->life == IKE_ESTABLISHED;
+}
+
 static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
 {
     const struct world *world = context;
@@ -418,6 +427,7 @@ static bool view_child(const void *context, ike_child_id id, struct ike_child_in
         return false;
     *ret_info = (struct ike_child_info){.id = id,
                                         .sa = sa->id,
+                                        .line = sa->id,
                                         .session = sa->session,
                                         .policy = &world->conn->children[0],
                                         .life = IKE_CHILD_ACTIVE};
@@ -599,6 +609,7 @@ void world_start(struct world *world)
         .view = {.context = world,
                  .session = view_session,
                  .sa = view_sa,
+                 .line = view_line,
                  .child = view_child,
                  .sa_next = view_sa_next,
                  .child_next = view_child_next,

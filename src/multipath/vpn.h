@@ -48,7 +48,7 @@ enum job { JOB_NONE, JOB_MOVE, JOB_CREATE, JOB_CREATE_MOVED, JOB_DELETE };
 
 struct bearer {
     ike_child_id id;
-    ike_sa_id sa;
+    ike_sa_id line;      /* of the leg */
     uint8_t policy;      /* index in conn->children */
     uint32_t selectors;  /* hash: Child SAs with equal selectors carry traffic for each other */
     nanos in_ns, out_ns; /* last packet received and sent, as last read */
@@ -60,10 +60,10 @@ struct bearer {
 };
 
 struct leg {
-    ike_sa_id id;
+    ike_sa_id line; /* of the IKE SA and of all that it is rekeyed to: names the leg */
+    ike_sa_id id;   /* the IKE SA at which the line is now */
     struct ike_path at;
     int path;       /* index of the path that it serves; -1: none, the leg is spare */
-    bool contender; /* one of two rekeys of `parent` that crossed: the core has not decided yet */
     bool link_gone; /* the interface or address of `at` does not exist any more */
     enum health health;
     nanos up_ns;                 /* its record was made then */
@@ -93,10 +93,10 @@ struct leg {
 
 /* struct path_use - what a session does with a path. Zero: nothing yet. */
 struct path_use {
-    ike_sa_id sa;       /* of the leg that serves it; 0: none */
+    ike_sa_id line;     /* of the leg that serves it; 0: none */
     bool lost;          /* it failed: it must answer for stable_for before it carries traffic */
     uint64_t clone_tag; /* of the clone for it; 0: none under way */
-    ike_sa_id clone_of; /* the IKE SA that is cloned; 0: none */
+    ike_sa_id clone_of; /* line of the IKE SA that is cloned; 0: none */
     nanos clone_ns;     /* the clone was ordered then */
     uint64_t test_tag;  /* of the path test; 0: none under way */
     uint32_t test_failures;
@@ -179,7 +179,7 @@ struct vpn_session {
     bool separate;            /* create-and-move failed: separate exchanges from now on */
     bool mode_told;           /* to the data plane */
     bool first_clone_decided; /* Gateway: whether to begin the first clone */
-    ike_sa_id favourite;      /* Gateway, failover: the End User sends on this IKE SA */
+    ike_sa_id favourite;      /* Gateway, failover: the End User sends on this line */
     uint64_t login_tag;       /* of the login that made it, until its outcome is known */
     nanos up_ns;              /* logged in at */
     nanos some_alive_ns;      /* the last loss of all IKE SAs was over then */
@@ -388,7 +388,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now);
 void health_rtt(struct leg *leg, nanos rtt_ns);
 static inline bool leg_alive(const struct leg *leg)
 {
-    return leg->health != HEALTH_DEAD && !leg->contender;
+    return leg->health != HEALTH_DEAD;
 }
 
 /* --- path_setup.c, placement.c --- */
@@ -468,7 +468,8 @@ bool reauth_lost(struct vpn *successor, nanos now);
 void gateway_settle(struct vpn *vpn, nanos now);
 
 /* --- vpn_sas.c --- */
-struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* NULL: none */
+struct leg *leg_find(struct vpn *vpn, ike_sa_id id);           /* by its IKE SA; NULL: none */
+struct leg *leg_of(const struct vpn *vpn, ike_sa_id line);     /* NULL: none */
 struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now); /* NULL: no room */
 void leg_remove(struct vpn *vpn, struct leg *leg);
 void leg_assign(struct vpn *vpn, struct leg *leg, int path); /* -1: spare */

@@ -13,6 +13,14 @@ struct leg *leg_find(struct vpn *vpn, ike_sa_id id)
     return NULL;
 }
 
+struct leg *leg_of(const struct vpn *vpn, ike_sa_id line)
+{
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        if (vpn->legs[i].line == line)
+            return &vpn->legs[i];
+    return NULL;
+}
+
 /* room - makes room for one more than `n`. */
 static bool room(struct path_manager *pm, void **array, unsigned n, unsigned *cap, size_t size)
 {
@@ -38,7 +46,8 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
         !vpn->pm->options.view.sa(vpn->pm->options.view.context, id, &info))
         return NULL;
     struct leg *leg = &vpn->legs[vpn->session.n_legs++];
-    *leg = (struct leg){.id = id,
+    *leg = (struct leg){.line = info.line,
+                        .id = id,
                         .at = info.path,
                         .path = -1,
                         .job_path = -1,
@@ -54,29 +63,29 @@ struct leg *leg_add(struct vpn *vpn, ike_sa_id id, nanos now)
 void leg_assign(struct vpn *vpn, struct leg *leg, int path)
 {
     if (leg->path >= 0)
-        vpn->paths[leg->path].use.sa = 0;
+        vpn->paths[leg->path].use.line = 0;
     leg->path = path;
     if (path < 0)
         return;
-    ASSERT(vpn->paths[path].use.sa == 0);
-    vpn->paths[path].use.sa = leg->id;
+    ASSERT(vpn->paths[path].use.line == 0);
+    vpn->paths[path].use.line = leg->line;
     vpn->paths[path].use.failures = 0;
     vpn->paths[path].use.retry_ns = 0;
 }
 
 void leg_remove(struct vpn *vpn, struct leg *leg)
 {
-    ike_sa_id id = leg->id;
+    ike_sa_id line = leg->line;
     leg_assign(vpn, leg, -1);
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         /* what it was doing for paths ends with it; the outcome may or may not still come */
-        if (vpn->paths[i].use.clone_of == id) {
+        if (vpn->paths[i].use.clone_of == line) {
             vpn->paths[i].use.clone_tag = 0;
             vpn->paths[i].use.clone_of = 0;
         }
     }
     for (unsigned i = vpn->session.n_bearers; i > 0; i--)
-        if (vpn->bearers[i - 1].sa == id)
+        if (vpn->bearers[i - 1].line == line)
             bearer_remove(vpn, vpn->bearers[i - 1].id);
     *leg = vpn->legs[--vpn->session.n_legs];
 }
@@ -96,7 +105,7 @@ bool leg_stands(const struct leg *leg, const struct ike_path *place)
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
 {
     for (unsigned i = 0; i < vpn->session.n_bearers; i++)
-        if (vpn->bearers[i].sa == leg->id && vpn->bearers[i].policy == policy)
+        if (vpn->bearers[i].line == leg->line && vpn->bearers[i].policy == policy)
             return true;
     return false;
 }
@@ -104,7 +113,7 @@ bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy)
 bool leg_bears(const struct vpn *vpn, const struct leg *leg)
 {
     for (unsigned i = 0; i < vpn->session.n_bearers; i++)
-        if (vpn->bearers[i].sa == leg->id)
+        if (vpn->bearers[i].line == leg->line)
             return true;
     return false;
 }
@@ -155,18 +164,18 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     struct ike_child_info info;
     const struct path_view *view = &vpn->pm->options.view;
-    struct leg *leg = leg_find(vpn, event->sa);
-    if (leg == NULL || bearer_find(vpn, event->child) != NULL ||
-        vpn->session.n_bearers == BEARERS_MAX ||
-        !room(vpn->pm, (void **)&vpn->bearers, vpn->session.n_bearers, &vpn->bearers_room,
-              sizeof(vpn->bearers[0])) ||
+    if (bearer_find(vpn, event->child) != NULL || vpn->session.n_bearers == BEARERS_MAX ||
         !view->child(view->context, event->child, &info))
+        return;
+    struct leg *leg = leg_of(vpn, info.line);
+    if (leg == NULL || !room(vpn->pm, (void **)&vpn->bearers, vpn->session.n_bearers,
+                             &vpn->bearers_room, sizeof(vpn->bearers[0])))
         return;
     uint8_t policy = policy_index(vpn, info.policy);
     const struct bearer *old = bearer_find(vpn, event->child_old);
     nanos since = old == NULL ? now : idle_since(vpn, old);
     vpn->bearers[vpn->session.n_bearers++] = (struct bearer){.id = event->child,
-                                                             .sa = event->sa,
+                                                             .line = info.line,
                                                              .policy = policy,
                                                              .selectors = selectors_hash(&info),
                                                              .since_ns = since};

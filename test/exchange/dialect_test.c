@@ -275,6 +275,7 @@ static void no_notify_in_the_response(void **state)
     world_run(world, NANOS_PER_SEC);
     assert_int_equal(world_n_sas(&world->a), 1);
     assert_int_not_equal(world_sa(&world->a, 0), old);
+    assert_int_equal(scenario_sa(&world->a, world_sa(&world->a, 0)).line, old);
     assert_int_equal(world_n_children(&world->a), 1);
     assert_int_equal(scenario_session(&world->a).dialect, IKE_DIALECT_NONE);
     world_free(world);

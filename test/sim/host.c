@@ -65,6 +65,12 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret_i
     return ike_sa_get(((const struct sim_host *)context)->ike, id, ret_info);
 }
 
+static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
+                      struct ike_sa_info *ret_info)
+{
+    return ike_line_get(((const struct sim_host *)context)->ike, session, line, ret_info);
+}
+
 static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret_info)
 {
     return ike_child_get(((const struct sim_host *)context)->ike, id, ret_info);
@@ -106,6 +112,7 @@ void sim_host_start(struct sim_host *host)
                                    .view = {.context = host,
                                             .session = view_session,
                                             .sa = view_sa,
+                                            .line = view_line,
                                             .child = view_child,
                                             .sa_next = view_sa_next,
                                             .child_next = view_child_next,

@@ -39,6 +39,12 @@ static bool view_sa(const void *context, ike_sa_id id, struct ike_sa_info *ret)
     return ike_sa_get(((const struct engine *)context)->ike, id, ret);
 }
 
+static bool view_line(const void *context, ike_session_id session, ike_sa_id line,
+                      struct ike_sa_info *ret)
+{
+    return ike_line_get(((const struct engine *)context)->ike, session, line, ret);
+}
+
 static bool view_child(const void *context, ike_child_id id, struct ike_child_info *ret)
 {
     return ike_child_get(((const struct engine *)context)->ike, id, ret);
@@ -88,6 +94,7 @@ static int cores_new(struct engine *e)
         .view = {.context = e,
                  .session = view_session,
                  .sa = view_sa,
+                 .line = view_line,
                  .child = view_child,
                  .sa_next = view_sa_next,
                  .child_next = view_child_next,

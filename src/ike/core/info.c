@@ -13,6 +13,7 @@ static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
         .id = sa->id,
         .session = sa->session == NULL ? 0 : sa->session->id,
         .parent = sa->parent,
+        .line = sa->line,
         .life = sa->life,
         .role = sa->role,
         .origin = sa->origin,
@@ -61,6 +62,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .grant = session->grant,
         .logins = session->logins,
         .n_ike_sas = session_live_sas(session),
+        .n_lines = session_lines(session),
         .n_children = session->n_children,
         .established_ns = session->established_ns,
         .auth_deadline_ns = session->auth_deadline_ns,
@@ -78,6 +80,7 @@ static void child_info(const struct child *child, struct ike_child_info *ret_inf
     *ret_info = (struct ike_child_info){
         .id = child->id,
         .sa = child->sa->id,
+        .line = child->sa->line,
         .session = child->sa->session->id,
         .policy = child->policy,
         .life = child->life,
@@ -115,6 +118,22 @@ void info_gone(const struct sa *sa, const struct child *child, struct ike_gone *
         child_info(child, &ret_gone->child);
         ret_gone->conns[1] = ike_conn_ref(child->conn);
     }
+}
+
+bool ike_line_get(const struct ike *ike, ike_session_id session_id, ike_sa_id line,
+                  struct ike_sa_info *ret_info)
+{
+    const struct session *session = session_find(ike, session_id);
+    const struct sa *now = NULL;
+    for (const struct sa *sa = session == NULL ? NULL : session->sas; sa != NULL;
+         sa = sa->session_next)
+        if (sa->line == line && sa->life == IKE_ESTABLISHED && sa->unused_at_ns == NANOS_NEVER &&
+            (now == NULL || sa->id < now->id))
+            now = sa;
+    if (now == NULL)
+        return false;
+    sa_info(now, ret_info);
+    return true;
 }
 
 bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info)

@@ -75,7 +75,7 @@ struct sa *sa_new(struct ike *ike, enum ike_sa_role role, const struct ike_path 
     struct sa *sa = calloc(1, sizeof(*sa));
     if (sa == NULL)
         return NULL;
-    sa->id = ++ike->last_sa;
+    sa->id = sa->line = ++ike->last_sa;
     sa->ike = ike;
     sa->role = role;
     sa->path = *path;
@@ -107,6 +107,8 @@ struct sa *sa_derive(struct sa *old, enum ike_sa_role role, enum ike_origin orig
     /* `origin` tells how the lineage began: a rekeyed clone is still a clone. */
     sa->origin = origin == IKE_ORIGIN_REKEYED ? old->origin : origin;
     sa->rekey = origin == IKE_ORIGIN_REKEYED;
+    if (sa->rekey)
+        sa->line = old->line;
     sa->moved_ns = old->moved_ns;
     sa->nat_local = old->nat_local;
     sa->nat_remote = old->nat_remote;

@@ -55,6 +55,7 @@ struct sa {
 
     ike_sa_id id;
     ike_sa_id parent;        /* cloned or rekeyed from; 0: authenticated */
+    ike_sa_id line;          /* id of the IKE SA with which its line of rekeys began */
     struct session *session; /* NULL while a responder is HALF_OPEN */
     ike_session_id of;       /* number of the session, kept after the IKE SA left it */
     enum ike_origin origin;

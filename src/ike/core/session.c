@@ -361,12 +361,30 @@ nanos session_unused_timeout(const struct session *session)
     return configured > 0 ? configured : UNUSED_TIMEOUT_NS;
 }
 
+static bool lives(const struct sa *sa)
+{
+    return sa->life == IKE_ESTABLISHED || sa->life == IKE_AUTHENTICATING ||
+           sa->life == IKE_HALF_OPEN;
+}
+
 uint32_t session_live_sas(const struct session *session)
 {
     uint32_t n = 0;
     for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
-        n += sa->life == IKE_ESTABLISHED || sa->life == IKE_AUTHENTICATING ||
-             sa->life == IKE_HALF_OPEN;
+        n += lives(sa);
+    return n;
+}
+
+uint32_t session_lines(const struct session *session)
+{
+    uint32_t n = 0;
+    for (const struct sa *sa = session->sas; sa != NULL; sa = sa->session_next) {
+        bool first = lives(sa);
+        for (const struct sa *other = session->sas; first && other != sa;
+             other = other->session_next)
+            first = !lives(other) || other->line != sa->line;
+        n += first;
+    }
     return n;
 }
 

@@ -143,5 +143,7 @@ bool session_children_full(const struct session *session);
 
 /* session_live_sas - the IKE SAs that count against max_ike_sas. */
 uint32_t session_live_sas(const struct session *session);
+/* session_lines - the same, but of the IKE SAs of one line of rekeys only one counts. */
+uint32_t session_lines(const struct session *session);
 
 #endif

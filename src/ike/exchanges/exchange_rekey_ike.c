@@ -225,6 +225,7 @@ static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa 
                             struct span nr, nanos now)
 {
     struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
+    fresh->line = sa->line;
     sa->ike->stats.rekeys_ike++;
     count(sa->ike, sa, IKE_COUNT_REKEY_INIT);
     if (crossed != NULL &&
