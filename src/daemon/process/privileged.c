@@ -88,7 +88,8 @@ static int entry_add(struct privileged *p, const struct entry_key *key)
 {
     if (entry_find(p, key) != NULL)
         return 0;
-    struct entry *entry = p->n[key->kind] == entries_max[key->kind] ? NULL : malloc(sizeof(*entry));
+    struct entry *entry =
+        p->n[key->kind] == entries_max[key->kind] ? NULL : calloc(1, sizeof(*entry));
     if (entry == NULL)
         return ERR_FULL;
     entry->key = *key;
@@ -110,6 +111,21 @@ static void entry_drop(struct privileged *p, struct entry *entry)
     p->filter_old = true;
 }
 
+/* rule_shared - another pass policy has the same selectors. The kernel has one rule for both: a rule
+ * has no rank. */
+static bool rule_shared(const struct privileged *p, const struct entry_key *key)
+{
+    struct entry *entry, *next;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        struct entry_key other = entry->key;
+        other.policy.rank = key->policy.rank;
+        if (entry->key.policy.rank != key->policy.rank && memcmp(&other, key, sizeof(other)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* shunt_run - a pass policy is a routing rule. The packet filter takes the rest of it from the list;
  * without one a drop policy cannot be. */
 static int shunt_run(struct privileged *p, enum netlink_change change, const struct entry_key *key)
@@ -125,7 +141,9 @@ static int shunt_run(struct privileged *p, enum netlink_change change, const str
                                       .priority = RULE_PASS,
                                       .landing = RULE_LANDING};
     if (policy->action == PRIV_PASS)
-        return netlink_rule_pass(p->netlink, change, &pass);
+        return change == NETLINK_DELETE && rule_shared(p, key)
+                   ? 0
+                   : netlink_rule_pass(p->netlink, change, &pass);
     if (change == NETLINK_DELETE || p->filter != NULL)
         return 0;
     errno = EOPNOTSUPP;

@@ -207,13 +207,15 @@ static void test_blocks_stay(void **state)
     assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
 }
 
+static uint32_t shunt_rank = 5;
+
 static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, const char *remote,
                                     uint8_t len, const char *device)
 {
     struct priv_request request = {.kind = kind, .prefix_len = len};
     struct priv_answer answer;
     assert_true(address_parse(remote, &request.address));
-    request.policy = (struct priv_policy){.rank = 5,
+    request.policy = (struct priv_policy){.rank = shunt_rank,
                                           .local_end = UINT16_MAX,
                                           .remote_start = 22,
                                           .remote_end = 22,
@@ -272,6 +274,50 @@ static void test_shunts(void **state)
     assert_int_equal(ask_shunt(PRIV_SHUNT_REMOVE, PRIV_PASS, "192.0.2.0", 24, "").error,
                      ERR_NOT_FOUND);
     assert_false(kernel_says(RULES, "192.0.2.0"));
+}
+
+/* Two pass policies that differ in rank alone have one routing rule. It goes with the last of them.
+ * So a reload that changes the rank leaves the rule where it is. */
+static void test_shunts_of_one_rule(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    shunt_rank = 6;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    shunt_rank = 5;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_REMOVE, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_true(kernel_says(RULES, "to 192.0.2.0/24"));
+    shunt_rank = 6;
+    assert_int_equal(ask_shunt(PRIV_SHUNT_REMOVE, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
+    assert_false(kernel_says(RULES, "192.0.2.0"));
+    shunt_rank = 5;
+}
+
+/* heap_soil - what is allocated next is not zero by chance. */
+static void heap_soil(void)
+{
+    void *soiled[64][32];
+    for (size_t size = 0; size < 32; size++)
+        for (size_t i = 0; i < 64; i++) {
+            soiled[i][size] = malloc(16 * size + 16);
+            assert_non_null(soiled[i][size]);
+            memset(soiled[i][size], 0xff, 16 * size + 16);
+        }
+    for (size_t size = 0; size < 32; size++)
+        for (size_t i = 0; i < 64; i++)
+            free(soiled[i][size]);
+}
+
+/* Blocks of a daemon that was killed are no policies of an old engine. */
+static void test_blocks_are_no_shunts(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(PRIV_BLOCK_ADD, "10.0.0.0", 8, 0).error, 0);
+    privileged = privileged_free(privileged, true);
+    heap_soil();
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+    assert_int_equal(ask(PRIV_SHUNTS_ALL, NULL, 0, 0).error, 0);
+    assert_true(kernel_says(ROUTES, "unreachable 10.0.0.0/8"));
 }
 
 /* What a killed daemon left is gone when the next one starts: a pass policy must not outlive it. */
@@ -424,6 +470,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_permits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_facts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shunts_of_one_rule, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_blocks_are_no_shunts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts_of_the_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts_permitted, setup, teardown),
