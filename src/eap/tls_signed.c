@@ -5,12 +5,13 @@
 #define SPACES_13      64
 #define NAMED_CURVE    3
 #define CLIENT_HELLO   1
-#define IKE_VERSION    0x20
+#define IKE_MAJOR      2
 #define IKE_SA_INIT    34
 #define IKE_VERSION_AT 17 /* in the header of an IKE message, behind both SPIs and Next Payload */
 
-/* could_be_ike - version, exchange type and Message ID are those of IKE_SA_INIT. By chance, honest
- * randoms have these octets in one of 2^48 logins. */
+/* could_be_ike - major version, exchange type and Message ID are those of IKE_SA_INIT. Receivers
+ * ignore the minor version (RFC 7296 section 2.5). By chance, honest randoms have these octets in
+ * one of 2^44 logins. */
 static bool could_be_ike(struct span octets)
 {
     struct reader r = reader_of(octets);
@@ -19,7 +20,7 @@ static bool could_be_ike(struct span octets)
     uint8_t exchange = read_u8(&r);
     (void)read_u8(&r); /* flags */
     uint32_t message_id = read_u32(&r);
-    return !reader_failed(&r) && version == IKE_VERSION && exchange == IKE_SA_INIT &&
+    return !reader_failed(&r) && version >> 4 == IKE_MAJOR && exchange == IKE_SA_INIT &&
            message_id == 0;
 }
 

@@ -55,6 +55,10 @@ int engine_eap_open(struct engine *e, const struct eap_request *request,
     opening->job = request->job;
     opening->request = *request;
     HASH_ADD(hh, e->eap_openings, job, sizeof(opening->job), opening);
+    if (!TABLE_HAS(opening)) {
+        free(opening);
+        return ERR_NO_MEMORY;
+    }
     int error = engine_verifier_send(e, &question, (struct span){0});
     if (error != 0)
         opening_free(e, opening);

@@ -61,8 +61,11 @@ static int serve_both(const struct served both[2])
                             {.fd = both[1].fd, .events = POLLIN}};
     int error = 0;
     while (error == 0) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue; /* `revents` is of the last time */
             return ERR_SYSTEM;
+        }
         for (int i = 0; error == 0 && i < 2; i++)
             if (fds[i].revents != 0)
                 error = both[i].serve(both[i].fd, both[i].context);
