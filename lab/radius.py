@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 
 from lab.daemons import Program
 from lab.run import run, wait
@@ -182,6 +183,12 @@ class Freeradius(Program):
                 if record:
                     records.append({name: values[0] if len(values) == 1 else values for name, values in record.items()})
         return records
+
+    def ask(self, gateway, what, attributes, secret=SECRET, dated=True):
+        """Sends a request of RFC 5176 (`what`: disconnect or coa) to a Gateway; returns what radclient prints of it."""
+        lines = [f"{name} = {value}" for name, value in attributes.items()] + [f"Event-Timestamp = {int(time.time())}"] * dated
+        return run("ip", "netns", "exec", self.lab.name(self.host), "radclient", "-x", "-r", "1", "-t", "2", gateway + ":3799",
+                   what, secret, input="\n".join(["Message-Authenticator = 0x00"] + lines) + "\n", check=False)
 
     def counters(self):
         """What Status-Server says: {"Access-Requests": n, "Accounting-Requests": n, ...}."""

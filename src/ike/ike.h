@@ -180,6 +180,9 @@ struct ike_command {
     bool force;              /* DELETE_*: do not wait for the peer's answer */
     nanos retry_ns;          /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
                                 endpoint's back-off */
+    nanos
+        lifetime_ns;  /* REAUTH of a Gateway: the authentication holds so long from now on, whatever
+                          it held before, and the End User is told so; 0: a login is wanted now */
     nanos give_up_ns; /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. A PROBE or
                          PATH_TEST that ends without an answer does not end the IKE SA when this is
                          given: the caller decides */

@@ -27,6 +27,12 @@ enum radius_code {
     RADIUS_ACCOUNTING_REQUEST = 4,
     RADIUS_ACCOUNTING_RESPONSE = 5,
     RADIUS_ACCESS_CHALLENGE = 11,
+    RADIUS_DISCONNECT_REQUEST = 40, /* RFC 5176: from a server to us */
+    RADIUS_DISCONNECT_ACK = 41,
+    RADIUS_DISCONNECT_NAK = 42,
+    RADIUS_COA_REQUEST = 43,
+    RADIUS_COA_ACK = 44,
+    RADIUS_COA_NAK = 45,
 };
 
 enum radius_attribute {
@@ -46,6 +52,7 @@ enum radius_attribute {
     RADIUS_CALLED_STATION_ID = 30,
     RADIUS_CALLING_STATION_ID = 31,
     RADIUS_NAS_IDENTIFIER = 32,
+    RADIUS_PROXY_STATE = 33,
     RADIUS_ACCT_STATUS_TYPE = 40,
     RADIUS_ACCT_DELAY_TIME = 41,
     RADIUS_ACCT_INPUT_OCTETS = 42,
@@ -69,6 +76,7 @@ enum radius_attribute {
     RADIUS_FRAMED_INTERFACE_ID = 96,
     RADIUS_FRAMED_IPV6_PREFIX = 97,
     RADIUS_FRAMED_IPV6_POOL = 100,
+    RADIUS_ERROR_CAUSE = 101,         /* RFC 5176 */
     RADIUS_FRAMED_IPV6_ADDRESS = 168, /* RFC 6911 */
     RADIUS_DNS_SERVER_IPV6_ADDRESS = 169,
     RADIUS_STATEFUL_IPV6_ADDRESS_POOL = 172,
@@ -135,6 +143,20 @@ int radius_request_seal(const struct radius_request *request, const struct radiu
  */
 int radius_reply_check(const struct radius_packet *reply, const struct radius_key *key,
                        const uint8_t authenticator[RADIUS_AUTHENTICATOR]) MUST_USE;
+
+/*
+ * radius_change_check - a Disconnect-Request or CoA-Request: Request Authenticator (RFC 5176
+ * section 2.3), and Message-Authenticator, which may be missing, but is right and alone if it is
+ * there (section 3.4). ERR_AUTH, ERR_CRYPTO.
+ */
+int radius_change_check(const struct radius_packet *request, const struct radius_key *key) MUST_USE;
+
+/*
+ * radius_reply_seal - a reply to a request of a server, with Message-Authenticator; `authenticator`
+ * is that of the request. ERR_TRUNCATED, ERR_CRYPTO.
+ */
+int radius_reply_seal(const struct radius_request *reply, const struct radius_key *key,
+                      const uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w) MUST_USE;
 
 /*
  * radius_msk - of an Access-Accept: MS-MPPE-Recv-Key and MS-MPPE-Send-Key (RFC 2548 section 2.4)

@@ -194,6 +194,11 @@ void radius_client_server_set(struct radius_client *client, unsigned index,
         *s = (struct server){.set = true, .config = *server};
 }
 
+const struct radius_key *radius_client_key(const struct radius_client *client, unsigned index)
+{
+    return client->servers[index].set ? &client->servers[index].config.key : NULL;
+}
+
 /* --- replies --- */
 
 static bool code_answers(enum radius_code reply, enum radius_code request)

@@ -64,6 +64,9 @@ struct radius_client *radius_client_free(struct radius_client *client); /* wipes
 void radius_client_server_set(struct radius_client *client, unsigned index,
                               const struct radius_server *server);
 
+/* radius_client_key - the secret of a server, borrowed until it is set anew; NULL: there is none. */
+const struct radius_key *radius_client_key(const struct radius_client *client, unsigned index);
+
 /* radius_client_ask - ERR_NOT_FOUND: no server is configured; ERR_FULL; ERR_TRUNCATED; ERR_CRYPTO.
  */
 int radius_client_ask(struct radius_client *client, const struct radius_ask *ask,

@@ -100,6 +100,41 @@ int radius_reply_check(const struct radius_packet *reply, const struct radius_ke
     return error;
 }
 
+int radius_change_check(const struct radius_packet *request, const struct radius_key *key)
+{
+    static const uint8_t zeros[RADIUS_AUTHENTICATOR];
+    uint8_t digest[MD5_LEN];
+    struct span octets = request->octets;
+    const struct span parts[] = {span_of(octets.ptr, 4), span_of(zeros, sizeof(zeros)),
+                                 request->attributes, key_span(key)};
+    int error = md5(parts, 4, digest);
+    if (error == 0 && !ct_equal(digest, octets.ptr + 4, MD5_LEN))
+        error = ERR_AUTH;
+    if (error == 0 && radius_count(request, RADIUS_MESSAGE_AUTHENTICATOR) > 0)
+        error = message_authenticator_check(request, key, zeros);
+    return error;
+}
+
+int radius_reply_seal(const struct radius_request *reply, const struct radius_key *key,
+                      const uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w)
+{
+    write_u8(w, (uint8_t)reply->code);
+    write_u8(w, reply->identifier);
+    write_u16(w, 0);
+    write_bytes(w, span_of(authenticator, RADIUS_AUTHENTICATOR));
+    size_t mac = w->len + 2;
+    write_u8(w, RADIUS_MESSAGE_AUTHENTICATOR);
+    write_u8(w, 2 + MD5_LEN);
+    write_zeros(w, MD5_LEN);
+    write_bytes(w, reply->attributes);
+    if (writer_failed(w) || w->len > RADIUS_PACKET)
+        return ERR_TRUNCATED;
+    writer_patch_u16(w, 2, (uint16_t)w->len);
+    int error = hmac_md5(key, span_of(w->buf, w->len), w->buf + mac);
+    const struct span parts[] = {span_of(w->buf, w->len), key_span(key)};
+    return error != 0 ? error : md5(parts, 2, w->buf + 4);
+}
+
 /* RFC 2548 section 2.4.2: Salt (2), then blocks of 16 octets, each XORed with MD5 of the secret and
  * the block before. Plain: length (1), key, zeros. */
 static int mppe_open(struct span value, const struct radius_key *key, const uint8_t *authenticator,

@@ -39,6 +39,31 @@ static inline size_t test_server_seal(const struct test_reply *reply, struct spa
     return w.len;
 }
 
+/* test_server_request - a Disconnect-Request or CoA-Request (RFC 5176 sections 2.3 and 3.4).
+ * Returns the length. */
+static inline size_t test_server_request(const struct test_reply *request, uint8_t identifier,
+                                         const char *secret, uint8_t *out)
+{
+    uint8_t octets[RADIUS_PACKET + 64];
+    struct writer w = writer_of(out, RADIUS_PACKET);
+    size_t len = 0, secret_len = strlen(secret);
+    write_u8(&w, (uint8_t)request->code);
+    write_u8(&w, identifier);
+    write_u16(&w, 0);
+    write_zeros(&w, RADIUS_AUTHENTICATOR);
+    if (request->with_mac)
+        write_u8(&w, 80), write_u8(&w, 18), write_zeros(&w, 16);
+    write_bytes(&w, request->attributes);
+    writer_patch_u16(&w, 2, (uint16_t)w.len);
+    if (request->with_mac)
+        EVP_Q_mac(NULL, "HMAC", NULL, "MD5", NULL, secret, secret_len, out, w.len, out + 22, 16,
+                  &len);
+    memcpy(octets, out, w.len);
+    memcpy(octets + w.len, secret, secret_len);
+    EVP_Q_digest(NULL, "MD5", NULL, octets, w.len + secret_len, out + 4, NULL);
+    return w.len;
+}
+
 /* test_server_mppe - the value of MS-MPPE-...-Key in its vendor's attribute. */
 static inline void test_server_mppe(struct writer *w, uint8_t type, struct span key,
                                     const uint8_t *authenticator, const char *secret)

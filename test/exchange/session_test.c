@@ -562,17 +562,56 @@ static void sessions_of_one_identity(void **state)
     world_free(world);
 }
 
+/* A Gateway is told that the authentication holds shorter, or longer, than it said. The session ends
+ * then with all its IKE SAs, if nobody logs in anew. */
+static void lifetime_changed(void **state)
+{
+    static const int lifetimes[] = {200, 50};
+    (void)state;
+    struct world *world = world_new(10);
+    world->conn_b->reauth_ns = SECONDS(100);
+    scenario_login(world);
+    ike_sa_id second = scenario_clone(&world->a, world_sa(&world->a, 0));
+    scenario_move(world, second, 1);
+    struct ike_command command = {.kind = IKE_CMD_REAUTH,
+                                  .session = scenario_session(&world->b).id};
+    for (size_t i = 0; i < ARRAY_LEN(lifetimes); i++) {
+        scenario_watch(world);
+        command.lifetime_ns = SECONDS(lifetimes[i]);
+        assert_int_equal(world_command(&world->b, command), IKE_OK);
+        EXPECT_MESSAGES(world, "#1 b -> a1 INFORMATIONAL request: N(AUTH_LIFETIME)",
+                        "#1 a1 -> b INFORMATIONAL response: -");
+        nanos left = scenario_session(&world->b).auth_deadline_ns - world->now;
+        /* reauth_time and a tenth of it is the most that a Gateway gives */
+        assert_true(left <= SECONDS(lifetimes[i] > 110 ? 110 : lifetimes[i]));
+        assert_true(left >= SECONDS(lifetimes[i] > 110 ? 105 : lifetimes[i] - 1));
+        assert_true(scenario_session(&world->a).auth_deadline_ns - world->now <= left);
+    }
+    world_run(world, SECONDS(52));
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(uniqueness),        cmocka_unit_test(successor_gone),
-        cmocka_unit_test(shared_address),    cmocka_unit_test(address_of_another),
-        cmocka_unit_test(terminated),        cmocka_unit_test(terminated_at_work),
-        cmocka_unit_test(expired),           cmocka_unit_test(quota_of_children),
-        cmocka_unit_test(quota_of_our_own),  cmocka_unit_test(refused_clones),
-        cmocka_unit_test(rate_of_clones),    cmocka_unit_test(unused_old),
-        cmocka_unit_test(unused_old_always), cmocka_unit_test(unused_old_elsewhere),
-        cmocka_unit_test(unassigned_codes),  cmocka_unit_test(sessions_of_one_identity),
+        cmocka_unit_test(lifetime_changed),
+        cmocka_unit_test(uniqueness),
+        cmocka_unit_test(successor_gone),
+        cmocka_unit_test(shared_address),
+        cmocka_unit_test(address_of_another),
+        cmocka_unit_test(terminated),
+        cmocka_unit_test(terminated_at_work),
+        cmocka_unit_test(expired),
+        cmocka_unit_test(quota_of_children),
+        cmocka_unit_test(quota_of_our_own),
+        cmocka_unit_test(refused_clones),
+        cmocka_unit_test(rate_of_clones),
+        cmocka_unit_test(unused_old),
+        cmocka_unit_test(unused_old_always),
+        cmocka_unit_test(unused_old_elsewhere),
+        cmocka_unit_test(unassigned_codes),
+        cmocka_unit_test(sessions_of_one_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

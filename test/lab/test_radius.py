@@ -232,6 +232,62 @@ def test_accounting_at_the_end(world):
     assert server.records()[-1]["Acct-Terminate-Cause"] == "Admin-Reboot"
 
 
+GATEWAY = address("lan", "gw")
+
+
+def changed(world, replies=(), **keys):
+    """A session with two paths, of which the server may change something."""
+    lab, server, eu, gw = granted(world, list(replies), paths(), of_servers=ACCOUNTING | {"dae": "yes"}, **keys)
+    assert eu.initiate("net")["success"] == "yes"
+    eu.wait_paths(2)
+    wait(server.records, "a Start")
+    return lab, server, eu, gw
+
+
+@pytest.mark.parametrize("by", ("Acct-Session-Id", "User-Name", "Framed-IP-Address", "Calling-Station-Id"))
+def test_disconnect(world, by):
+    """The server ends a session, with both paths, by whatever it knows of it."""
+    _, server, _, gw = changed(world)
+    start = server.records()[0]
+    assert "Disconnect-ACK" in server.ask(GATEWAY, "disconnect", {by: start[by], "NAS-Identifier": start["NAS-Identifier"]})
+    wait(lambda: not gw.established() and not gw.children(), "no IKE SA is left")
+    wait(lambda: "Stop" in server.accounts(), "a Stop")
+    assert server.records()[-1]["Acct-Terminate-Cause"] == "Admin-Reset"
+
+
+def test_disconnect_refused(world):
+    """Requests about others are refused with a cause; forged, old and undated ones get no answer. Nothing happens."""
+    _, server, _, gw = changed(world)
+    for attributes, cause in (({"User-Name": "bert"}, "Session-Context-Not-Found"),
+                              ({"User-Name": USER, "Acct-Session-Id": "0-1"}, "Session-Context-Not-Found"),
+                              ({"User-Name": USER, "NAS-Identifier": "another"}, "NAS-Identification-Mismatch"),
+                              ({"User-Name": USER, "Session-Timeout": "5"}, "Unsupported-Attribute"),
+                              ({"NAS-Identifier": "gw.lab.example"}, "Missing-Attribute")):
+        answer = server.ask(GATEWAY, "disconnect", attributes)
+        assert "Disconnect-NAK" in answer and cause in answer, answer
+    for keys in ({"secret": "another"}, {"dated": False}):
+        assert "Received" not in server.ask(GATEWAY, "disconnect", {"User-Name": USER}, **keys)
+    assert "Received" not in server.ask(GATEWAY, "disconnect", {"User-Name": USER, "Event-Timestamp": "1000"}, dated=False)
+    assert len(gw.established()) == 2
+
+
+def test_coa(world):
+    """Session-Timeout and Filter-Id of a session that lives: a time that is over, or no group, ends all paths."""
+    _, server, eu, gw = changed(world, ['Filter-Id = "staff"'], remote={
+        "auth": "eap-radius", "eap_id": "%any", "id": "%any", "groups": "staff, managers"})
+    before = server.requests()
+    for attributes in ({"Filter-Id": '"managers"'}, {"Session-Timeout": "15"}):
+        assert "CoA-ACK" in server.ask(GATEWAY, "coa", {"User-Name": USER} | attributes)
+    assert len(gw.established()) == 2
+    eu.wait_log("event=session-reauth", 20)  # it is told when, and logs in anew before that
+    wait(lambda: server.requests() > before, "a login")
+    wait(lambda: len(gw.sessions()) == 1 and len(gw.established()) == 2, "the new session has both paths", 20)
+    assert "CoA-ACK" in server.ask(GATEWAY, "coa", {"User-Name": USER, "Filter-Id": '"guests"'})
+    gw.wait_log("Filter-Id names none of the groups")
+    answer = server.ask(GATEWAY, "coa", {"User-Name": USER, "Service-Type": "Authorize-Only"})
+    assert "CoA-NAK" in answer and "Unsupported-Service" in answer
+
+
 def test_hostapd(world):
     lab = world.lab()
     server = Hostapd(lab, "host", f'"{USER}" MSCHAPV2 "{PASSWORD}"\n').start()

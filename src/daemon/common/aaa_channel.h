@@ -22,6 +22,7 @@ enum aaa_request_kind {
     AAA_STEP,            /* step: answered, job is not 0 */
     AAA_END,             /* step.eap.conversation is over */
     AAA_ACCOUNT,         /* account: not answered */
+    AAA_CHANGED,         /* changed: what became of a struct aaa_change */
 };
 
 struct aaa_server {
@@ -31,7 +32,10 @@ struct aaa_server {
     int32_t preference; /* the highest is asked first */
     bool class_group;   /* Class names groups, as Filter-Id does */
     bool accounting;    /* it takes Accounting-Requests */
-    nanos interval_ns;  /* between Interim-Updates; 0: as the server says */
+    bool dae;           /* it may send Disconnect-Requests and CoA-Requests, to dae_port */
+    bool undated;       /* ... also without an Event-Timestamp */
+    uint16_t dae_port;
+    nanos interval_ns; /* between Interim-Updates; 0: as the server says */
     uint32_t secret_len;
     uint8_t secret[RADIUS_SECRET];
 };
@@ -91,6 +95,40 @@ struct aaa_account {
     uint8_t classes[AAA_CLASSES];
 };
 
+/* --- changes that a server asks for (RFC 5176) --- */
+
+/* Error-Cause, section 3.5; 0: done */
+enum aaa_error {
+    AAA_DONE = 0,
+    AAA_UNSUPPORTED_ATTRIBUTE = 401,
+    AAA_MISSING_ATTRIBUTE = 402,
+    AAA_NAS_MISMATCH = 403,
+    AAA_INVALID_REQUEST = 404,
+    AAA_UNSUPPORTED_SERVICE = 405,
+    AAA_INVALID_VALUE = 407,
+    AAA_SESSION_NOT_FOUND = 503,
+    AAA_NO_RESOURCES = 506,
+};
+
+#define AAA_STATION 64
+
+/* struct aaa_change - which sessions, all that is given fits, and what becomes of them. */
+struct aaa_change {
+    bool disconnect; /* else: the values below become those of the sessions */
+    bool timeout, idle, filter;
+    uint32_t session_timeout_s, idle_timeout_s;
+    struct aaa_groups groups; /* filter */
+    /* empty, NONE and 0: not given */
+    char session_id[AAA_SESSION_ID], calling[AAA_STATION], conn[LIMIT_NAME], nas[LIMIT_ID / 2];
+    uint32_t user_len, port;
+    uint8_t user[RADIUS_VALUE + 3];
+    struct address framed4, framed6, nas_address;
+};
+
+struct aaa_changed {
+    uint32_t cause; /* enum aaa_error */
+};
+
 struct aaa_request {
     uint32_t kind; /* enum aaa_request_kind */
     uint32_t zero;
@@ -99,6 +137,7 @@ struct aaa_request {
         struct aaa_server server;
         struct aaa_step step;
         struct aaa_account account;
+        struct aaa_changed changed;
     };
 };
 
@@ -113,12 +152,17 @@ struct aaa_grant {
     uint8_t classes[AAA_CLASSES]; /* Class attributes, whole and in order */
 };
 
+enum aaa_answer_kind { AAA_ANSWER, AAA_CHANGE };
+
 struct aaa_answer {
-    uint64_t job;     /* of the request */
+    uint32_t kind; /* enum aaa_answer_kind */
+    uint32_t zero;
+    uint64_t job;     /* of the request; of a change: for AAA_CHANGED */
     int32_t error;    /* not 0: the rest says nothing */
     uint32_t verdict; /* enum eap_verdict */
     struct eap_result result;
-    struct aaa_grant grant; /* with EAP_SUCCEEDED */
+    struct aaa_grant grant;   /* with EAP_SUCCEEDED */
+    struct aaa_change change; /* AAA_CHANGE: nothing else but `job` counts */
 };
 
 #endif

@@ -9,6 +9,7 @@
 
 #define AUTH_PORT 1812
 #define ACCT_PORT 1813
+#define DAE_PORT  3799 /* RFC 5176 section 2.3 */
 
 static int set_address(const struct tree *node, void *target, struct build_error *error)
 {
@@ -53,6 +54,9 @@ static const struct key server_keys[] = {
     {.name = "preference", .kind = KEY_FUNCTION, .function = set_preference},
     {.name = "class_group", .kind = KEY_BOOL, .offset = SERVER(class_group)},
     {.name = "accounting", .kind = KEY_BOOL, .offset = SERVER(accounting)},
+    {.name = "dae", .kind = KEY_BOOL, .offset = SERVER(dae)},
+    {.name = "dae_port", .kind = KEY_U16, .offset = SERVER(dae_port)},
+    {.name = "dae_undated", .kind = KEY_BOOL, .offset = SERVER(undated)},
     {.name = "accounting_interval", .kind = KEY_TIME, .offset = SERVER(interval_ns)},
 };
 
@@ -61,7 +65,8 @@ int radius_build(const struct tree *section, struct aaa_server *ret_server,
 {
     static const struct key_table table = {server_keys,
                                            sizeof(server_keys) / sizeof(server_keys[0]), NULL};
-    struct aaa_server server = {.auth_port = AUTH_PORT, .acct_port = ACCT_PORT};
+    struct aaa_server server = {
+        .auth_port = AUTH_PORT, .acct_port = ACCT_PORT, .dae_port = DAE_PORT};
     int err = key_name_copy(section, server.name, error);
     if (err == 0)
         err = keys_apply(&table, section, &server, error);

@@ -131,10 +131,13 @@ int engine_grant_lease(const struct engine *e, const struct ike_event *event,
 
 /* --- sessions --- */
 
-static void session_end(struct engine *e, const struct grant *grant, const char *why)
+void engine_aaa_end(struct engine *e, ike_session_id session, enum aaa_cause cause, const char *why)
 {
-    const struct engine_filter filter = {.session_id = grant->session};
-    log_line(LOG_LEVEL_INFO, "event=session-ends session=%u reason=\"%s\"", grant->session, why);
+    const struct engine_filter filter = {.session_id = session};
+    struct grant *grant = grants_of(e->grants, session);
+    if (grant != NULL)
+        grant->cause = cause;
+    log_line(LOG_LEVEL_INFO, "event=session-ends session=%u reason=\"%s\"", session, why);
     (void)e->ops.terminate(e, &filter, false, NULL);
 }
 
@@ -152,12 +155,11 @@ static nanos idle_at(struct engine *e, const struct grant *grant)
     return nanos_after(used, grant->what.idle_timeout_s * NANOS_PER_SEC);
 }
 
-static void session_settle(struct engine *e, struct grant *grant)
+void engine_aaa_settle(struct engine *e, struct grant *grant)
 {
     nanos idle = idle_at(e, grant);
     if (idle <= e->now) {
-        grant->cause = AAA_CAUSE_IDLE_TIMEOUT;
-        session_end(e, grant, "Idle-Timeout");
+        engine_aaa_end(e, grant->session, AAA_CAUSE_IDLE_TIMEOUT, "Idle-Timeout");
         idle = NANOS_NEVER; /* it is on its way out, which takes at most SESSION_END_NS */
     }
     if (grant->account != NULL && grant->interim_at_ns <= e->now) {
@@ -181,14 +183,13 @@ void engine_aaa_up(struct engine *e, ike_session_id id)
         return;
     }
     if (grant == NULL) { /* what bounds it is unknown: it must not go on */
-        const struct grant gone = {.session = id};
-        session_end(e, &gone, "what the RADIUS server granted is gone");
+        engine_aaa_end(e, id, AAA_CAUSE_NAS_ERROR, "what the RADIUS server granted is gone");
         return;
     }
     grant->up_ns = e->now;
     if (accounted)
         engine_accounting_begin(e, grant, &session);
-    session_settle(e, grant);
+    engine_aaa_settle(e, grant);
 }
 
 void engine_aaa_down(struct engine *e, ike_session_id id, enum ike_outcome outcome)
@@ -212,7 +213,7 @@ void engine_aaa_tick(struct engine *e)
 {
     struct grant *grant;
     while ((grant = grants_due(e->grants, e->now)) != NULL)
-        session_settle(e, grant);
+        engine_aaa_settle(e, grant);
 }
 
 /* --- the channel --- */
@@ -225,6 +226,11 @@ static void on_aaa(void *context, int fd, unsigned events)
     if (events & EVENT_WRITE)
         engine_helper_flush(e, e->to_aaa, fd);
     while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        if (answer.kind == AAA_CHANGE) {
+            engine_change(e, answer.job, &answer.change);
+            engine_pump(e);
+            continue;
+        }
         struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0, 0};
         if (answer.error == 0 && answer.verdict == EAP_SUCCEEDED) {
             news.valid_ns = answer.grant.session_timeout_s * NANOS_PER_SEC;

@@ -32,6 +32,14 @@ int engine_grant_lease(const struct engine *e, const struct ike_event *event,
 void engine_aaa_up(struct engine *e, ike_session_id session);
 void engine_aaa_down(struct engine *e, ike_session_id session, enum ike_outcome outcome);
 
+/* engine_aaa_end - the session ends with all its paths. engine_aaa_settle - what is due for it. */
+void engine_aaa_end(struct engine *e, ike_session_id session, enum aaa_cause cause,
+                    const char *why);
+void engine_aaa_settle(struct engine *e, struct grant *grant);
+
+/* engine_change.c: a server asks for a change of sessions; it gets its answer by `job`. */
+void engine_change(struct engine *e, uint64_t job, const struct aaa_change *change);
+
 nanos engine_aaa_deadline(const struct engine *e);
 void engine_aaa_tick(struct engine *e);
 
@@ -39,6 +47,8 @@ void engine_aaa_tick(struct engine *e);
  * session is up; engine_accounting_send - `grant` has an account. engine_accounting_cause - of a
  * session that ended so. */
 bool engine_accounts(const struct engine *e);
+/* engine_accounting_id - Acct-Session-Id. */
+void engine_accounting_id(const struct engine *e, ike_session_id session, char ret[AAA_SESSION_ID]);
 void engine_accounting_begin(struct engine *e, struct grant *grant,
                              const struct ike_session_info *session);
 void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,

@@ -26,6 +26,11 @@ bool engine_accounts(const struct engine *e)
     return server_of(e) != NULL;
 }
 
+void engine_accounting_id(const struct engine *e, ike_session_id session, char ret[AAA_SESSION_ID])
+{
+    (void)snprintf(ret, AAA_SESSION_ID, "%016llx-%u", (unsigned long long)e->boot, session);
+}
+
 /* interval_of - what is configured here counts more than what the server says. */
 static nanos interval_of(const struct engine *e, const struct grant *grant)
 {
@@ -76,8 +81,7 @@ void engine_accounting_begin(struct engine *e, struct grant *grant,
     }
     account->port = session->id;
     account->by_server = grant->number != 0;
-    (void)snprintf(account->session_id, sizeof(account->session_id), "%016llx-%u",
-                   (unsigned long long)e->boot, session->id);
+    engine_accounting_id(e, session->id, account->session_id);
     (void)snprintf(account->conn, sizeof(account->conn), "%s", session->conn->name);
     (void)snprintf(account->nas, sizeof(account->nas), "%.*s", RADIUS_VALUE,
                    identity_print(&session->local_id, text));

@@ -37,6 +37,14 @@ struct aaa_socket {
     int fd;   /* -1: none */
 };
 
+/* struct aaa_listener - where servers ask for changes; one for each port and family in use. */
+struct aaa_listener {
+    struct aaa *aaa;
+    uint16_t port;
+    enum address_family family;
+    int fd; /* -1: free */
+};
+
 struct aaa {
     struct aaa_service *service;
     struct event_loop *loop;
@@ -45,6 +53,7 @@ struct aaa {
     int status;
     nanos now;
     struct aaa_socket sockets[RADIUS_SERVERS][RADIUS_LANES][N_PORTS];
+    struct aaa_listener listeners[RADIUS_SERVERS];
     bool dead[RADIUS_SERVERS][N_PORTS]; /* as the log says */
     uint64_t lost, unwritten;           /* the same */
     nanos end_at;                       /* the engine is gone; NANOS_NEVER: it is there */
@@ -169,6 +178,125 @@ static void sockets_close(struct aaa *a, unsigned server)
             socket_close(&a->sockets[server][lane][port]);
 }
 
+/* --- what servers ask for --- */
+
+static void reply_send(struct aaa *a, const struct change_reply *reply)
+{
+    uint8_t control[PACKET_INFO_CONTROL];
+    struct sockaddr_storage to;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)reply->octets.ptr,
+                         .iov_len = reply->octets.len};
+    struct msghdr message = {.msg_name = &to, .msg_iov = &part, .msg_iovlen = 1};
+    const struct packet_info info = {.local = reply->local};
+    message.msg_namelen = endpoint_to_sockaddr(&reply->to, &to);
+    message.msg_control = control;
+    packet_info_write(&message, to.ss_family, &info);
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_listener *l = &a->listeners[i];
+        if (l->fd >= 0 && l->port == reply->port && l->family == reply->to.address.family &&
+            sendmsg(l->fd, &message, 0) < 0)
+            log_line(LOG_LEVEL_DEBUG, "event=radius-send reason=\"%s\"", strerror(errno));
+    }
+}
+
+static void change_take(struct aaa *a, struct change_from *from, uint16_t port)
+{
+    static struct change_result result;
+    const struct change_when when = {a->now, (int64_t)time(NULL)};
+    switch (aaa_service_change(a->service, from, port, &when, &result)) {
+    case CHANGE_DROP: break;
+    case CHANGE_REPLY_NOW: reply_send(a, &result.reply); break;
+    case CHANGE_ASK:
+        a->answer =
+            (struct aaa_answer){.kind = AAA_CHANGE, .job = result.job, .change = result.change};
+        answer_send(a);
+        break;
+    }
+}
+
+static void on_listener(void *context, int fd, unsigned events)
+{
+    struct aaa_listener *l = context;
+    uint8_t octets[RADIUS_PACKET + 1], control[PACKET_INFO_CONTROL];
+    struct sockaddr_storage source;
+    struct iovec part = {.iov_base = octets, .iov_len = sizeof(octets)};
+    struct msghdr message = {.msg_name = &source,
+                             .msg_namelen = sizeof(source),
+                             .msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    struct socket_error error;
+    struct packet_info info;
+    struct change_from from = {0};
+    (void)events;
+    ssize_t len = recvmsg(fd, &message, MSG_DONTWAIT);
+    while (len < 0 && socket_error_next(fd, &error))
+        ; /* a reply did not arrive: the server asks again */
+    if (len < 0 || !endpoint_from_sockaddr(&source, &from.source))
+        return;
+    packet_info_read(&message, &info);
+    from.local = info.local;
+    from.octets = span_of(octets, (size_t)len);
+    change_take(l->aaa, &from, l->port);
+}
+
+static bool listener_wanted(const struct aaa *a, const struct aaa_listener *l)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_server *server = aaa_service_server(a->service, i);
+        if (server != NULL && server->dae && server->dae_port == l->port &&
+            server->address.family == l->family)
+            return true;
+    }
+    return false;
+}
+
+static void listener_open(struct aaa *a, const struct aaa_server *server)
+{
+    struct aaa_listener *free_one = NULL;
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        struct aaa_listener *l = &a->listeners[i];
+        if (l->fd >= 0 && l->port == server->dae_port && l->family == server->address.family)
+            return;
+        if (l->fd < 0)
+            free_one = l;
+    }
+    const struct udp_socket_options options = {
+        .local = {.address = {.family = server->address.family}, .port = server->dae_port}};
+    *free_one =
+        (struct aaa_listener){a, server->dae_port, (enum address_family)server->address.family,
+                              udp_socket_open(&options)}; /* there is one per server */
+    if (free_one->fd >= 0 &&
+        event_loop_add(a->loop, free_one->fd, EVENT_READ, on_listener, free_one) == 0)
+        return;
+    log_line(LOG_LEVEL_WARNING, "event=dae-not-listening server=%s port=%u reason=\"%s\"",
+             server->name, server->dae_port, strerror(errno));
+    if (free_one->fd >= 0)
+        close(free_one->fd);
+    free_one->fd = -1;
+}
+
+/* listeners_settle - after a server has become another one. */
+static void listeners_settle(struct aaa *a)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        struct aaa_listener *l = &a->listeners[i];
+        if (l->fd < 0 || listener_wanted(a, l))
+            continue;
+        event_loop_remove(a->loop, l->fd);
+        close(l->fd);
+        l->fd = -1;
+    }
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_server *server = aaa_service_server(a->service, i);
+        if (server != NULL && server->dae)
+            listener_open(a, server);
+    }
+}
+
+/* --- the engine --- */
+
 static void on_request(void *context, int fd, unsigned events)
 {
     struct aaa *a = context;
@@ -181,9 +309,17 @@ static void on_request(void *context, int fd, unsigned events)
         a->status = error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
         return;
     }
+    if (a->request.kind == AAA_CHANGED) {
+        struct change_reply reply;
+        if (aaa_service_changed(a->service, &a->request, &reply))
+            reply_send(a, &reply);
+        return;
+    }
     bool known = aaa_service_ask(a->service, &a->request, a->now, &a->answer, &changed);
-    if (changed < RADIUS_SERVERS)
+    if (changed < RADIUS_SERVERS) {
         sockets_close(a, changed);
+        listeners_settle(a);
+    }
     if (known)
         answer_send(a);
 }
@@ -194,6 +330,8 @@ static int aaa_init(struct aaa *a, int fd, int accounts_fd)
     a->channel = fd;
     a->service = aaa_service_new(entropy_random(), accounts_fd);
     a->loop = event_loop_new();
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        a->listeners[i].fd = -1;
     for (unsigned server = 0; server < RADIUS_SERVERS; server++)
         for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
             for (int port = 0; port < N_PORTS; port++)

@@ -32,6 +32,7 @@ struct aaa_service {
     const struct random *random;
     struct radius_client *client;
     struct account_queue *accounts;
+    struct change_requests *changes;
     uint64_t tags;                             /* those of accounting records have TAG_ACCOUNT */
     struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
     struct passage passages[AAA_CONVERSATIONS];
@@ -45,7 +46,8 @@ struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd
     s->random = random;
     s->client = radius_client_new(random);
     s->accounts = account_queue_new(accounts_fd);
-    return s->client == NULL || s->accounts == NULL ? aaa_service_free(s) : s;
+    s->changes = change_requests_new();
+    return s->client == NULL || s->accounts == NULL || s->changes == NULL ? aaa_service_free(s) : s;
 }
 
 struct aaa_service *aaa_service_free(struct aaa_service *s)
@@ -54,6 +56,7 @@ struct aaa_service *aaa_service_free(struct aaa_service *s)
         return NULL;
     radius_client_free(s->client);
     account_queue_free(s->accounts);
+    change_requests_free(s->changes);
     wipe(s, sizeof(*s));
     free(s);
     return NULL;
@@ -405,6 +408,36 @@ static void reply_take(const struct aaa_service *s, struct passage *p,
         accept_take(s, p, outcome, &eap, ret);
     else
         challenge_take(p, outcome, &eap, ret);
+}
+
+/* --- what servers ask for --- */
+
+enum change_verdict aaa_service_change(struct aaa_service *s, struct change_from *from,
+                                       uint16_t port, const struct change_when *when,
+                                       struct change_result *ret)
+{
+    enum change_verdict verdict = CHANGE_DROP;
+    for (unsigned i = 0; i < RADIUS_SERVERS && verdict == CHANGE_DROP; i++) {
+        const struct aaa_server *server = &s->servers[i];
+        if (server->name[0] == '\0' || !server->dae || server->dae_port != port ||
+            !address_equal(&server->address, &from->source.address))
+            continue;
+        from->server = i;
+        from->undated = server->undated;
+        from->key = radius_client_key(s->client, i);
+        verdict = change_requests_recv(s->changes, from, port, when, ret);
+    }
+    return verdict;
+}
+
+bool aaa_service_changed(struct aaa_service *s, const struct aaa_request *request,
+                         struct change_reply *ret)
+{
+    unsigned server = change_requests_server(s->changes, request->job);
+    const struct radius_key *key =
+        server >= RADIUS_SERVERS ? NULL : radius_client_key(s->client, server);
+    return key != NULL &&
+           change_requests_done(s->changes, request->job, request->changed.cause, key, ret);
 }
 
 /* --- accounting --- */

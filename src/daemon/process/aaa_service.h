@@ -9,6 +9,7 @@
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/process/account_queue.h"
+#include "daemon/process/change_requests.h"
 #include "radius/radius_client.h"
 
 struct aaa_service;
@@ -31,6 +32,15 @@ const struct aaa_server *aaa_service_server(const struct aaa_service *service, u
  */
 bool aaa_service_ask(struct aaa_service *service, struct aaa_request *request, nanos now,
                      struct aaa_answer *ret_answer, unsigned *ret_changed);
+
+/* aaa_service_change - a datagram from `from->source` came to our port. from->server, key and
+ * undated are filled in here. CHANGE_ASK: the change goes to the engine, whose AAA_CHANGED goes to
+ * aaa_service_changed(); true: *ret_reply is to be sent. */
+enum change_verdict aaa_service_change(struct aaa_service *service, struct change_from *from,
+                                       uint16_t port, const struct change_when *when,
+                                       struct change_result *ret);
+bool aaa_service_changed(struct aaa_service *service, const struct aaa_request *request,
+                         struct change_reply *ret_reply);
 
 /* aaa_service_tick - accounting records whose time has come are handed to the client. `wall_s`:
  * seconds since 1970. */

@@ -109,7 +109,7 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     return 0;
 }
 
-static int reauthenticate(struct ike *ike, const struct ike_command *command)
+static int reauthenticate(struct ike *ike, const struct ike_command *command, nanos now)
 {
     struct session *session = session_find(ike, command->session);
     struct sa *heard = NULL;
@@ -126,8 +126,12 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command)
         if (sa->life == IKE_ESTABLISHED &&
             (heard == NULL || sa->last_heard_ns > heard->last_heard_ns))
             heard = sa;
-    return heard == NULL ? ERR_WRONG_STATE
-                         : intent_command(heard, command, INTENT_AUTH_LIFETIME, 0);
+    if (heard == NULL)
+        return ERR_WRONG_STATE;
+    session->tells_lifetime = command->lifetime_ns > 0;
+    if (session->tells_lifetime)
+        auth_lifetime_set(session, command->lifetime_ns, now);
+    return intent_command(heard, command, INTENT_AUTH_LIFETIME, 0);
 }
 
 /* cancel - ends the login with this tag. It lost the race against a login over another path. */
@@ -160,7 +164,7 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_IKE: return delete_ike(ike, command, now);
     case IKE_CMD_DELETE_CHILD: return delete_child(ike, command);
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
-    case IKE_CMD_REAUTH: return reauthenticate(ike, command);
+    case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
     }
     ASSERT_NEVER("an unknown command");
 }

@@ -33,6 +33,7 @@ struct session {
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;
     nanos reauth_at_ns;           /* End User: IKE_EV_REAUTH then */
+    bool tells_lifetime;          /* Gateway: AUTH_LIFETIME says when; else: now */
     nanos own_reauth_ns;          /* the deadline of our own configuration; NANOS_NEVER */
     enum ike_outcome down_reason; /* outcome of the IKE SA that went last */
 

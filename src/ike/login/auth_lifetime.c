@@ -35,7 +35,8 @@ static nanos own_deadline(const struct session *session)
 /* lifetime_of - the time from now until a new login is wanted; 0: no limit. */
 static nanos lifetime_of(const struct session *session)
 {
-    nanos own = limited(session->conn) ? session->conn->reauth_ns : NANOS_NEVER;
+    nanos age = session->established ? session->ike->now - session->established_ns : 0;
+    nanos own = limited(session->conn) ? session->conn->reauth_ns - age : NANOS_NEVER;
     nanos valid = session->valid_until_ns == NANOS_NEVER
                       ? NANOS_NEVER
                       : session->valid_until_ns - session->ike->now;
@@ -61,16 +62,28 @@ void auth_lifetime_begin(struct session *session, nanos now)
     touch_all(session);
 }
 
+void auth_lifetime_set(struct session *session, nanos lifetime, nanos now)
+{
+    session->valid_until_ns = nanos_after(now, lifetime);
+    session->auth_deadline_ns = own_deadline(session);
+    touch_all(session);
+}
+
+static void seconds_write(nanos lifetime, uint8_t octets[4])
+{
+    struct writer w = writer_of(octets, 4);
+    nanos seconds = lifetime / NANOS_PER_SEC;
+    write_u32(&w, seconds < 1 ? 1 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds);
+}
+
 void auth_lifetime_add(const struct session *session, struct wire_builder *response)
 {
     uint8_t octets[4];
     nanos lifetime = lifetime_of(session);
     if (session->role != IKE_GATEWAY || lifetime == 0)
         return;
-    struct writer w = writer_of(octets, sizeof(octets));
-    nanos seconds = lifetime / NANOS_PER_SEC;
-    write_u32(&w, seconds < 1 ? 1 : seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds);
-    wire_add_notify(response, N_AUTH_LIFETIME, writer_span(&w));
+    seconds_write(lifetime, octets);
+    wire_add_notify(response, N_AUTH_LIFETIME, span_of(octets, sizeof(octets)));
 }
 
 void auth_lifetime_read(struct session *session, const struct wire_message *message, nanos now)
@@ -108,16 +121,18 @@ void auth_lifetime_due(struct session *session)
     touch_all(session);
 }
 
-/* --- the Gateway asks for a new login now --- */
+/* --- the Gateway asks for a new login now, or says when it will --- */
 
 static enum ike_outcome lifetime_ask(struct sa *sa, struct asking *asking,
                                      struct wire_builder *request, nanos now)
 {
-    static const uint8_t at_once[4] = {0};
-    (void)sa;
+    uint8_t octets[4] = {0};
+    const struct session *session = sa->session;
     (void)asking;
     (void)now;
-    wire_add_notify(request, N_AUTH_LIFETIME, span_of(at_once, sizeof(at_once)));
+    if (session->tells_lifetime)
+        seconds_write(lifetime_of(session), octets);
+    wire_add_notify(request, N_AUTH_LIFETIME, span_of(octets, sizeof(octets)));
     return IKE_OK;
 }
 
