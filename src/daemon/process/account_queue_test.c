@@ -70,6 +70,8 @@ static void expect_none(nanos now)
 static void in_order(void **state)
 {
     (void)state;
+    add("x", AAA_ACCOUNT_STOP, 0);
+    assert_true(account_queue_sent(queue, expect("x", AAA_ACCOUNT_STOP, 0, 0)));
     add("a", AAA_ACCOUNT_START, 0);
     add("a", AAA_ACCOUNT_STOP, 9);
     uint64_t start = expect("a", AAA_ACCOUNT_START, 0, 0);
