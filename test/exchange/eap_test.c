@@ -412,7 +412,7 @@ static void one_identity(const struct identity_row *row, uint64_t seed)
     struct ike_session_info session = scenario_session(&world->b);
     assert_int_equal(session.remote_id.type, row->type);
     assert_string_equal(identity_print(&session.remote_id, text), row->carried);
-    assert_string_equal(session.eap_identity, row->type == ID_EAP ? row->carried : "");
+    assert_string_equal(session.eap_identity, row->type == ID_EAP ? row->proven : "");
     /* a clone inherits it */
     scenario_clone(&world->a, world_sa(&world->a, 0));
     session = scenario_session(&world->b);
@@ -439,6 +439,9 @@ static void identity_table(void **state)
         {"192.0.2.1", "%any", "*@a.example", "x@a.example", "x@a.example", ID_EAP},
         {"192.0.2.1", "%any", "*@a.example", "x@b.example", NULL, 0},
         {"192.0.2.1", "%any", "*@a.example", "x@a.example.b", NULL, 0},
+        /* as the engine prints it */
+        {"192.0.2.1", "%any", "LAB\\anna", "LAB\\x5canna", "LAB\\x5cx5canna", ID_EAP},
+        {"192.0.2.1", "%any", "LAB\\anna", "LAB\\x5cbob", NULL, 0},
         /* IDi is checked as well */
         {"anna.other.example", "*.user.example", "%any", "anna", NULL, 0},
     };

@@ -46,8 +46,10 @@ static void user_set(const struct ike_session_info *session, struct aaa_account 
     char text[IDENTITY_TEXT_MAX];
     const char *user = session->eap_identity[0] != '\0' ? session->eap_identity
                                                         : identity_print(&session->remote_id, text);
-    account->user_len = (uint32_t)strnlen(user, RADIUS_VALUE);
-    memcpy(account->user, user, account->user_len);
+    uint8_t octets[IDENTITY_TEXT_MAX];
+    size_t n = identity_octets(user, octets); /* RFC 2865 section 5.1: as the server knows it */
+    account->user_len = (uint32_t)(n < RADIUS_VALUE ? n : RADIUS_VALUE);
+    memcpy(account->user, octets, account->user_len);
 }
 
 static void addresses_set(const struct ike_config *config, struct aaa_account *account)

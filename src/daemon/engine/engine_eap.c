@@ -20,15 +20,18 @@ static enum ike_eap_state state_of(uint32_t verdict)
                                       : IKE_EAP_FAILURE;
 }
 
-/* The identity of an EAP conversation is octets from the peer: what is not printable is escaped. */
-static void identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
+/* The identity of an EAP conversation is octets from the peer: what is not printable is escaped.
+ * false: the text is too long. Its beginning could be that of somebody else. */
+static bool identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
 {
     struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)octets.len};
     char text[IDENTITY_TEXT_MAX];
-    if (octets.len == 0 || octets.len > sizeof(id.data))
-        return;
+    uint8_t again[IDENTITY_TEXT_MAX];
+    if (octets.len == 0)
+        return true;
     memcpy(id.data, octets.ptr, octets.len);
     (void)snprintf(out, LIMIT_ID / 2, "%s", identity_print(&id, text));
+    return span_equal(span_of(again, identity_octets(out, again)), octets);
 }
 
 static bool result_sound(const struct eap_result *r)
@@ -61,7 +64,8 @@ static void news_take(struct engine *e, const struct eap_news *news)
         result.msk = span_of(r->msk, r->msk_len);
         result.proof.valid_ns = news->valid_ns;
         result.proof.grant = news->grant;
-        identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity);
+        if (!identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity))
+            result.error = ERR_INVALID;
         result.reason = reason_print(r->reason, reason, sizeof(reason));
     }
     if (result.error == 0 && result.eap_state == IKE_EAP_SUCCESS && r->msk_len == 0)

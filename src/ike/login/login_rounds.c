@@ -293,10 +293,15 @@ static bool text_fits(const char *pattern, const char *text)
  * payload. Otherwise a peer could be somebody else than it claims. */
 static bool eap_identity_fits(const struct login *login, const char *identity)
 {
-    const struct ike_auth_policy *policy = login_peer_policy(login);
+    const char *wanted = login_peer_policy(login)->eap_id;
     char text[IDENTITY_TEXT_MAX];
-    if (policy->eap_id[0] != '\0')
-        return strcmp(policy->eap_id, "%any") == 0 || text_fits(policy->eap_id, identity);
+    if (strcmp(wanted, "%any") == 0)
+        return true;
+    if (wanted[0] != '\0') { /* compared as it is printed: "DOMAIN\x5cuser" */
+        struct ike_id id = {.type = ID_EAP, .len = (uint16_t)strlen(wanted)};
+        memcpy(id.data, wanted, id.len);
+        return text_fits(identity_print(&id, text), identity);
+    }
     return strcmp(identity_print(&login->remote_id, text), identity) == 0;
 }
 

@@ -175,6 +175,21 @@ const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
     return out;
 }
 
+size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX])
+{
+    size_t n = 0;
+    while (*text != '\0' && n < IDENTITY_TEXT_MAX) {
+        bool escaped = text[0] == '\\' && text[1] == 'x' && hex_digit(text[2]) >= 0;
+        if (escaped && hex_digit(text[3]) >= 0) {
+            out[n++] = (uint8_t)(hex_digit(text[2]) << 4 | hex_digit(text[3]));
+            text += 4;
+        } else {
+            out[n++] = (uint8_t)*text++;
+        }
+    }
+    return n;
+}
+
 bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id)
 {
     switch (id->type) {

@@ -25,6 +25,10 @@ int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
 /* identity_print - printable, other octets as \xNN. Returns `out`. */
 const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX]);
 
+/* identity_octets - the octets of which identity_print() made `text`; of names, key IDs and EAP
+ * identities. Returns how many. */
+size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX]);
+
 /* identity_from_wire - false: a type that we do not know, or too long for us. */
 bool identity_from_wire(const struct wire_id *id, struct ike_id *ret_id);
 

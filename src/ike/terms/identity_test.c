@@ -49,6 +49,21 @@ static void parse_and_print(void **state)
     }
 }
 
+/* Every octet is found again in the printed text. */
+static void octets_again(void **state)
+{
+    char text[IDENTITY_TEXT_MAX];
+    uint8_t again[IDENTITY_TEXT_MAX];
+    (void)state;
+    for (unsigned octet = 0; octet < 256; octet++) {
+        const struct ike_id id = {
+            .type = ID_KEY_ID, .len = 4, .data = {'a', (uint8_t)octet, 'x', '0'}};
+        assert_int_equal(identity_octets(identity_print(&id, text), again), id.len);
+        assert_memory_equal(again, id.data, id.len);
+    }
+    assert_int_equal(identity_octets("a\\x4", again), 4); /* cut */
+}
+
 static void refused(void **state)
 {
     static const char *const rows[] = {"@#0",
@@ -214,6 +229,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse_and_print),
         cmocka_unit_test(refused),
+        cmocka_unit_test(octets_again),
         cmocka_unit_test(from_the_wire),
         cmocka_unit_test(match),
         cmocka_unit_test(a_nul_matches_no_pattern),
