@@ -174,6 +174,17 @@ struct ike_remote {
     char name[256];             /* FQDN, resolved outside of the core; empty otherwise */
 };
 
+/* struct ike_gateway - where a Gateway is (RFC 5685): an address, or a name. */
+struct ike_gateway {
+    struct address address; /* family ADDRESS_NONE: `name`, or none at all */
+    char name[128];
+};
+
+static inline bool ike_gateway_given(const struct ike_gateway *gateway)
+{
+    return gateway->name[0] != '\0' || gateway->address.family != ADDRESS_NONE;
+}
+
 struct ike_conn {
     unsigned refs;
     char name[LIMIT_NAME];
@@ -219,6 +230,8 @@ struct ike_conn {
     bool keep_old_blind;
     bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
+    bool follow_redirects;          /* End User: RFC 5685 */
+    struct ike_gateway redirect_to; /* Gateway: End Users go there; not given: they stay */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
     bool install_dns;               /* End User: names are asked of the Gateway's servers */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */

@@ -151,7 +151,9 @@ enum ike_command_kind {
     IKE_CMD_DELETE_IKE, /* sa */
     IKE_CMD_DELETE_CHILD,   /* child_id */
     IKE_CMD_DELETE_SESSION, /* session: all its IKE SAs; done when the last one is gone */
-    IKE_CMD_REAUTH, /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
+    IKE_CMD_REDIRECT, /* session, gateway: the End User is to go there (RFC 5685 section 5). By a
+                         Gateway; ERR_WRONG_STATE: the peer did not announce that it can */
+    IKE_CMD_REAUTH,   /* session: a new login is wanted now. End User: IKE_EV_REAUTH; Gateway: asks
                        the End User for it (RFC 4478) */
 };
 
@@ -174,6 +176,8 @@ struct ike_command {
                    not announce it */
     bool clone; /* CONNECT: more than one path is wanted: a clone may come with the login (draft
                    B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
+    struct ike_gateway gateway;     /* REDIRECT */
+    struct address redirected_from; /* CONNECT: the Gateway that sent us here; family NONE: none */
     ike_session_id replaces; /* CONNECT: a login anew beside this session, which stays: the same
                                 inner addresses are asked for; its IKE SAs are for the caller to
                                 delete when the new ones carry its traffic (0: none) */
@@ -223,6 +227,7 @@ enum ike_outcome {
     IKE_INSTALL_FAILED, /* the data plane refused */
     IKE_LIMIT,          /* a limit of ours */
     IKE_NO_PATH,        /* no usable path */
+    IKE_REDIRECTED,     /* the Gateway sends us to another one: IKE_EV_REDIRECT */
 };
 const char *ike_outcome_name(
     enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
@@ -260,7 +265,9 @@ enum ike_event_kind {
                       */
     IKE_EV_EXCHANGE, /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and
                         control-log) */
-    IKE_EV_NOTICE,   /* notice: something worth one rate-limited log line */
+    IKE_EV_REDIRECT, /* path.remote.address: where the Gateway wants the End User to be. With a session
+                        that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
+    IKE_EV_NOTICE, /* notice: something worth one rate-limited log line */
 };
 
 /* struct ike_cert - the body of a CERT payload (RFC 7296 section 3.6). */

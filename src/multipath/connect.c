@@ -80,6 +80,7 @@ static void attempt_start(struct vpn *vpn, struct path *path, nanos now)
         .child = vpn->wish.child,
         .packet = vpn->wish.packet,
         .alone = vpn->wish.alone,
+        .redirected_from = vpn->redirect.from,
         .clone = wants_clone(vpn),
         .give_up_ns = beside_knock_time(vpn),
         .replaces = vpn->replace.phase == REPLACES_LIVING && vpn->replace.elder != NULL
@@ -119,6 +120,7 @@ static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos 
 {
     login_cancel(vpn);
     vpn->wish.round++;
+    redirect_home(vpn);
     if (vpn_hidden(vpn)) {
         vpn->wish.round_at_ns = beside_failed(vpn, outcome, now);
         login_round_begin(vpn);
@@ -210,6 +212,21 @@ struct path *login_path_of(struct vpn *vpn, ike_sa_id sa)
         if (vpn->paths[i].login.tag != 0 && vpn->paths[i].login.sa == sa)
             return &vpn->paths[i];
     return NULL;
+}
+
+bool login_redirected(struct vpn *vpn, const struct ike_event *event, nanos now)
+{
+    struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
+    if (path == NULL)
+        return false;
+    struct address from = path->remote;
+    if (redirect_login(vpn, &from, &event->path.remote.address, now)) {
+        login_cancel(vpn);
+        login_round_begin(vpn);
+        vpn->wish.round_at_ns = now;
+        wanted_plan(vpn, now);
+    }
+    return true;
 }
 
 bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)

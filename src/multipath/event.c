@@ -295,6 +295,7 @@ static void login_again(struct vpn *vpn, nanos now)
         (void)wish_conn_renew(vpn, vpn->conn_next);
     vpn->conn_next = ike_conn_unref(vpn->conn_next);
     wish->packet = (struct ike_packet){0}; /* sent long ago */
+    redirect_home(vpn);
     vpn->n_remotes = vpn->n_own_remotes;
     wish->round_at_ns = wish->short_lives > 0 ? retry_after(vpn->pm, wish->short_lives, now) : now;
     wanted_plan(vpn, now);
@@ -373,6 +374,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_SESSION_UP: abilities(vpn); break;
     case IKE_EV_SESSION_DOWN: session_down(vpn, event->outcome, now); return;
     case IKE_EV_REAUTH: reauth_due(vpn, now); break;
+    case IKE_EV_REDIRECT: redirect_session(vpn, event, now); break;
     case IKE_EV_SA_UP: sa_up(vpn, event, now); break;
     case IKE_EV_SA_DOWN: sa_down(vpn, event, now); break;
     case IKE_EV_CHILD_UP: bearer_add(vpn, event, now); break;
@@ -412,6 +414,8 @@ static void login_news(struct path_manager *pm, const struct ike_event *event, n
             event->kind == IKE_EV_COMMAND_DONE && login_done(vpn, event->tag, event->outcome, now);
         if (event->kind == IKE_EV_EXCHANGE)
             ours = login_progress(vpn, event, now);
+        if (event->kind == IKE_EV_REDIRECT)
+            ours = login_redirected(vpn, event, now);
         if (ours) {
             vpn_touch(vpn);
             return;

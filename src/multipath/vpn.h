@@ -205,6 +205,15 @@ struct vpn_replace {
     uint32_t replacements; /* sessions in a row that were replaced soon after their login */
 };
 
+/* struct vpn_redirect - a Gateway sent us to another one (redirect.c). */
+struct vpn_redirect {
+    unsigned n; /* redirections since `since_ns` */
+    nanos since_ns;
+    struct address from; /* the Gateway that did it last; family NONE: none did */
+    uint8_t n_home;      /* > 0: `home` has what `remotes` had before */
+    struct address home[REMOTES_MAX];
+};
+
 struct vpn {
     struct vpn *next, *previous;
     struct vpn *wish_next, *wish_previous; /* in pm->wishes; only without a session */
@@ -217,6 +226,7 @@ struct vpn {
     struct vpn_wish wish;
     struct vpn_session session;
     struct vpn_replace replace;
+    struct vpn_redirect redirect;
     struct deadline deadline; /* of all this; set by manager_settle */
     struct vpn *orders;       /* in pm->orders: the next one that may have an order */
     bool ordering;
@@ -325,6 +335,16 @@ static inline void manager_input(struct path_manager *pm, nanos now)
     pm->status_at = NULL;
 }
 
+/* --- redirect.c --- */
+/* redirect_login - a login of this path was sent to another Gateway: the next round goes there.
+ * false: too often; the login has failed. */
+bool redirect_login(struct vpn *vpn, const struct address *from, const struct address *to,
+                    nanos now);
+/* redirect_session - the same of a session that is up: a login there begins beside it. */
+void redirect_session(struct vpn *vpn, const struct ike_event *event, nanos now);
+/* redirect_home - the next login goes where it is configured to. */
+void redirect_home(struct vpn *vpn);
+
 /* --- connect_wish.c --- */
 /* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. */
 struct vpn *wish_of(const struct path_manager *pm, const char *conn_name);
@@ -362,6 +382,8 @@ nanos login_deadline(const struct vpn *vpn, nanos now);
 bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now);
 bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos now);
 void login_cancel(struct vpn *vpn);
+/* login_redirected - the login with the tag of the event was redirected. false: not ours. */
+bool login_redirected(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* login_connected - tells the caller that waits for the wish. */
 void login_connected(struct vpn *vpn, enum ike_outcome outcome);
 struct path *login_path_of(struct vpn *vpn, ike_sa_id sa);

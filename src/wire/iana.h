@@ -76,6 +76,9 @@
     X(AUTH_LIFETIME, 16403)                                                                        \
     X(MULTIPLE_AUTH_SUPPORTED, 16404)                                                              \
     X(ANOTHER_AUTH_FOLLOWS, 16405)                                                                 \
+    X(REDIRECT_SUPPORTED, 16406)                                                                   \
+    X(REDIRECT, 16407)                                                                             \
+    X(REDIRECTED_FROM, 16408)                                                                      \
     X(EAP_ONLY_AUTHENTICATION, 16417)                                                              \
     X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                            \
     X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                        \

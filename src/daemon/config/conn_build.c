@@ -9,6 +9,7 @@
 #include "control/values.h"
 #include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
+#include "ike/terms/gateway.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
 #include "wire/ordered_esp.h"
@@ -121,6 +122,15 @@ static int set_version(const struct tree *node, void *target, struct build_error
     if (node->kind != TREE_VALUE || !value_u64((const char *)node->value, &version) || version > 2)
         return build_fail(error, node, "must be 2 (or 0)");
     return version == 1 ? build_fail(error, node, "IKEv1 is not supported, and will not be") : 0;
+}
+
+static int set_redirect_to(const struct tree *node, void *target, struct build_error *error)
+{
+    struct ike_conn *conn = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (!gateway_parse(text, &conn->redirect_to))
+        return build_fail(error, node, "'%.60s' is neither an address nor a name", text);
+    return 0;
 }
 
 static int set_dscp(const struct tree *node, void *target, struct build_error *error)
@@ -300,6 +310,8 @@ static const struct key conn_keys[] = {
     {.name = "on_failure", .kind = KEY_WORD, .offset = CONN(on_failure), .words = on_failure_words},
     {.name = "install_dns", .kind = KEY_BOOL, .offset = CONN(install_dns)},
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
+    {.name = "follow_redirects", .kind = KEY_BOOL, .offset = CONN(follow_redirects)},
+    {.name = "redirect_to", .kind = KEY_FUNCTION, .function = set_redirect_to},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
     {.name = "gateway_clones", .kind = KEY_BOOL, .offset = CONN(gateway_clones)},
@@ -410,6 +422,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     /* one VPN per interface, to the address that was configured; others are for pairs and full */
     conn->mesh = IKE_MESH_FIRST;
     conn->combined_auth = true;
+    conn->follow_redirects = true;
     conn->install_dns = true;
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;

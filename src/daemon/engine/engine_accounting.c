@@ -152,7 +152,8 @@ enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome 
     case IKE_PEER_DELETED:
     case IKE_REPLACED: return AAA_CAUSE_USER_REQUEST;
     case IKE_TIMEOUT:
-    case IKE_NO_PATH: return AAA_CAUSE_LOST_CARRIER;
+    case IKE_NO_PATH:
+    case IKE_REDIRECTED: return AAA_CAUSE_LOST_CARRIER;
     case IKE_EXPIRED: return AAA_CAUSE_SESSION_TIMEOUT;
     case IKE_OK:
     case IKE_CANCELLED: return e->stopping ? AAA_CAUSE_ADMIN_REBOOT : AAA_CAUSE_ADMIN_RESET;

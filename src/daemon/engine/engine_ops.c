@@ -543,6 +543,39 @@ static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool 
     return n;
 }
 
+static bool redirect_matches(const struct engine *e, const struct ike_session_info *session,
+                             const struct engine_redirect *what)
+{
+    struct ike_sa_info sa = {0};
+    bool any = what->ike_id == 0 && what->peers.first.family == ADDRESS_NONE;
+    if (session->role != IKE_GATEWAY || !session->established ||
+        (what->ike != NULL && strcmp(session->conn->name, what->ike) != 0) ||
+        (what->peer_id != NULL &&
+         identity_match(what->peer_id, &session->remote_id) == IDENTITY_NO))
+        return false;
+    while (!any && ike_sa_next(e->ike, sa.id, &sa))
+        any = sa.session == session->id && (what->ike_id == 0 || sa.id == what->ike_id) &&
+              (what->peers.first.family == ADDRESS_NONE ||
+               range_contains(&what->peers, &sa.path.remote.address));
+    return any;
+}
+
+static unsigned op_redirect(void *engine, struct engine_redirect *what)
+{
+    struct engine *e = engine;
+    struct ike_session_info session = {0};
+    struct ike_command command = {.kind = IKE_CMD_REDIRECT, .gateway = what->gateway};
+    unsigned n = 0;
+    while (ike_session_next(e->ike, session.id, &session)) {
+        if (!redirect_matches(e, &session, what))
+            continue;
+        n++;
+        command.session = session.id;
+        what->refused += ike_command(e->ike, &command, e->now) != 0;
+    }
+    return n;
+}
+
 void engine_delete_all(struct engine *e)
 {
     const struct engine_filter all = {0};

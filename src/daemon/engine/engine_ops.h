@@ -49,6 +49,15 @@ struct engine_filter {
     const char *remote_id;     /* of all sessions of that peer, a pattern as in remote.id; NULL */
 };
 
+/* struct engine_redirect - all that is given must match. */
+struct engine_redirect {
+    const char *ike, *peer_id;  /* peer_id: a pattern as in remote.id; NULL: any */
+    uint32_t ike_id;            /* 0: any */
+    struct address_range peers; /* first.family ADDRESS_NONE: any */
+    struct ike_gateway gateway;
+    unsigned refused; /* out: of those that match, peers that cannot be redirected */
+};
+
 enum engine_secret_kind { ENGINE_SECRET_IKE, ENGINE_SECRET_EAP, ENGINE_SECRET_NTLM };
 
 struct engine_secret {
@@ -192,6 +201,8 @@ struct engine_ops {
      */
     unsigned (*terminate)(void *engine, const struct engine_filter *filter, bool force,
                           const struct engine_watch *watch);
+    /* redirect - sessions of ours as Gateway go to another one. Returns how many match. */
+    unsigned (*redirect)(void *engine, struct engine_redirect *what);
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
 
@@ -230,9 +241,10 @@ struct engine_ops {
         .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
         .pools_changed = op_pools_changed, .filtered = op_filtered, .initiate = op_initiate,       \
         .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
-        .rekey = op_rekey, .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,        \
-        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
+        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .reqid = op_reqid,      \
+        .traffic = op_traffic, .interface_name = op_interface_name, .is_trap = op_is_trap,         \
+        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
+        .lane = op_lane,                                                                           \
     }
 
 #endif

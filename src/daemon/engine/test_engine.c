@@ -281,6 +281,15 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
     return t->matches;
 }
 
+static unsigned op_redirect(void *engine, struct engine_redirect *what)
+{
+    struct test_engine *t = engine;
+    t->redirect = *what;
+    note(t->conn, what->ike);
+    what->refused = t->refused;
+    return t->matches;
+}
+
 static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool reauth)
 {
     struct test_engine *t = engine;

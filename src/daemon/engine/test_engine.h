@@ -20,6 +20,8 @@ struct test_engine {
     struct engine_authority authority; /* of the last load; its name is empty: none */
 
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
+    struct engine_redirect redirect;          /* the last one; its names are gone */
+    unsigned refused;                         /* what redirect answers */
     unsigned matches;                         /* what terminate and rekey answer */
     bool at_once;                             /* initiate: `done` is called before it returns */
     char conn[LIMIT_NAME], child[LIMIT_NAME]; /* of the last call; empty: was NULL */

@@ -339,12 +339,6 @@ static void nothing_to_do(struct vici_client *client, const struct tree *m)
     vici_succeed(client);
 }
 
-static void no_such_thing(struct vici_client *client, const struct tree *m)
-{
-    (void)m;
-    vici_fail(client, "not supported by ikat yet");
-}
-
 static const struct command {
     const char *name;
     void (*run)(struct vici_client *client, const struct tree *message);
@@ -358,7 +352,7 @@ static const struct command {
     {"reset-counters", vici_reset_counters},
     {"install", install},
     {"uninstall", uninstall},
-    {"redirect", no_such_thing},
+    {"redirect", vici_redirect},
     {"load-cert", vici_load_cert},
     {"load-key", vici_load_key},
     {"unload-key", vici_unload_key},

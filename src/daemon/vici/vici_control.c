@@ -5,6 +5,7 @@
 
 #include "control/values.h"
 #include "daemon/vici/vici_server.h"
+#include "ike/terms/gateway.h"
 
 static void control_log(void *context, const struct engine_line *line)
 {
@@ -170,4 +171,42 @@ void vici_rekey(struct vici_client *client, const struct tree *m)
     }
     unsigned n = ops->rekey(ops->engine, &filter, reauth);
     put_matches(client, n, false, n > 0 ? NULL : "no matching SAs to rekey found");
+}
+
+/* peers_read - "ADDRESS", "SUBNET" or "FIRST-LAST". */
+static bool peers_read(const struct tree *m, struct address_range *ret)
+{
+    const char *text = tree_text(m, "peer-ip");
+    return text == NULL || range_parse(text, ret);
+}
+
+void vici_redirect(struct vici_client *client, const struct tree *m)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const char *gateway = tree_text(m, "gateway");
+    char why[ENGINE_ERROR_MAX];
+    struct engine_redirect what = {.ike = tree_text(m, "ike"),
+                                   .peer_id = tree_text(m, "peer-id"),
+                                   .ike_id = vici_number(m, "ike-id")};
+    if (gateway == NULL || !gateway_parse(gateway, &what.gateway)) {
+        vici_fail(client, gateway == NULL ? "missing target gateway"
+                                          : "the target gateway is neither an address nor a name");
+        return;
+    }
+    if (!peers_read(m, &what.peers)) {
+        vici_fail(client, "peer-ip is neither an address nor a range nor a subnet");
+        return;
+    }
+    if (what.ike == NULL && what.peer_id == NULL && what.ike_id == 0 &&
+        what.peers.first.family == ADDRESS_NONE) {
+        vici_fail(client, "missing redirect selector");
+        return;
+    }
+    unsigned n = ops->redirect(ops->engine, &what);
+    (void)snprintf(why, sizeof(why), "%u of %u peers did not announce that they follow a REDIRECT",
+                   what.refused, n);
+    put_matches(client, n, false,
+                n == 0             ? "no matching SAs to redirect found"
+                : what.refused > 0 ? why
+                                   : NULL);
 }

@@ -117,6 +117,8 @@ void vici_initiate(struct vici_client *client, const struct tree *message);
 void vici_terminate(struct vici_client *client, const struct tree *message);
 void vici_rekey(struct vici_client *client, const struct tree *message);
 
+void vici_redirect(struct vici_client *client, const struct tree *message);
+
 /* vici_listing.c */
 void vici_list_sas(struct vici_client *client, const struct tree *message);
 void vici_list_conns(struct vici_client *client, const struct tree *message);

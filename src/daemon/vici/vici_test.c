@@ -145,12 +145,22 @@ static void refusals(void **state)
         {"load-authority", "", "exactly one section"},
         {"unload-authority", "name=x", "no authority of that name"},
     };
-    static const char *const others[] = {"redirect"};
     for (size_t i = 0; i < ARRAY_LEN(credentials); i++)
         expect(w, credentials[i].command, credentials[i].elements, credentials[i].why);
     expect(w, "load-key", "type=any;data=x", NULL);
-    for (size_t i = 0; i < ARRAY_LEN(others); i++)
-        expect(w, others[i], "child=net", "not supported by ikat yet");
+    w->engine.matches = 0;
+    expect(w, "redirect", "ike=office", "missing target gateway");
+    expect(w, "redirect", "ike=office;gateway=a b", "neither an address nor a name");
+    expect(w, "redirect", "gateway=192.0.2.9", "missing redirect selector");
+    expect(w, "redirect", "gateway=192.0.2.9;peer-ip=x", "peer-ip");
+    expect(w, "redirect", "gateway=192.0.2.9;ike=office", "no matching SAs to redirect");
+    w->engine.matches = 3;
+    expect(w, "redirect", "gateway=gw.example;peer-ip=192.0.2.0/24;peer-id=*.example", NULL);
+    assert_string_equal(w->engine.redirect.gateway.name, "gw.example");
+    assert_int_equal(w->engine.redirect.peers.last.octets[3], 255);
+    w->engine.refused = 2;
+    expect(w, "redirect", "gateway=192.0.2.9;ike=office", "2 of 3 peers did not announce");
+    w->engine.matches = w->engine.refused = 0;
     expect(w, "flush-certs", "", NULL);
     struct answer a = ask(w, "get-algorithms", "");
     assert_non_null(tree_text(tree_get(a.message, "aead"), "AES_GCM_16"));

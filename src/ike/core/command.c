@@ -109,10 +109,34 @@ static int delete_session(struct ike *ike, const struct ike_command *command, na
     return 0;
 }
 
+/* session_heard - the established IKE SA of the session that was heard last; NULL: none. */
+static struct sa *session_heard(const struct session *session)
+{
+    struct sa *heard = NULL;
+    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
+        if (sa->life == IKE_ESTABLISHED &&
+            (heard == NULL || sa->last_heard_ns > heard->last_heard_ns))
+            heard = sa;
+    return heard;
+}
+
+static int redirect(struct ike *ike, const struct ike_command *command)
+{
+    struct session *session = session_find(ike, command->session);
+    struct sa *sa = session == NULL ? NULL : session_heard(session);
+    if (session == NULL)
+        return ERR_NOT_FOUND;
+    /* RFC 5685 section 3: never to a client that did not announce it; section 10: by a responder */
+    if (sa == NULL || session->role != IKE_GATEWAY || !session->redirects || session->ending)
+        return ERR_WRONG_STATE;
+    struct intent intent = {
+        .kind = INTENT_REDIRECT, .tag = command->tag, .gateway = command->gateway};
+    return intent_add(sa, &intent);
+}
+
 static int reauthenticate(struct ike *ike, const struct ike_command *command, nanos now)
 {
     struct session *session = session_find(ike, command->session);
-    struct sa *heard = NULL;
     if (session == NULL)
         return ERR_NOT_FOUND;
     if (!session->established || session->ending)
@@ -122,10 +146,7 @@ static int reauthenticate(struct ike *ike, const struct ike_command *command, na
         emit_ok(ike, command);
         return 0;
     }
-    for (struct sa *sa = session->sas; sa != NULL; sa = sa->session_next)
-        if (sa->life == IKE_ESTABLISHED &&
-            (heard == NULL || sa->last_heard_ns > heard->last_heard_ns))
-            heard = sa;
+    struct sa *heard = session_heard(session);
     if (heard == NULL)
         return ERR_WRONG_STATE;
     session->tells_lifetime = command->lifetime_ns > 0;
@@ -164,6 +185,7 @@ int command_run(struct ike *ike, const struct ike_command *command, nanos now)
     case IKE_CMD_DELETE_IKE: return delete_ike(ike, command, now);
     case IKE_CMD_DELETE_CHILD: return delete_child(ike, command);
     case IKE_CMD_DELETE_SESSION: return delete_session(ike, command, now);
+    case IKE_CMD_REDIRECT: return redirect(ike, command);
     case IKE_CMD_REAUTH: return reauthenticate(ike, command, now);
     }
     ASSERT_NEVER("an unknown command");

@@ -27,6 +27,7 @@ enum intent_kind {
     INTENT_ROUTABILITY, /* COOKIE2 to the new address of the peer (RFC 4555 section 3.7) */
     INTENT_DELETE_CHILD,
     INTENT_DELETE_IKE,
+    INTENT_REDIRECT,      /* a Gateway sends the End User elsewhere (RFC 5685) */
     INTENT_AUTH_LIFETIME, /* a Gateway asks for a new login (RFC 4478) */
     INTENT_KINDS
 };
@@ -42,8 +43,10 @@ struct intent {
     struct ike_packet packet;    /* CREATE_CHILD, CREATE_MOVED: the packet that needs it */
     bool path_test, unused_old, if_missing;
     bool told; /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
-    bool clone, alone;       /* LOGIN */
-    enum ike_outcome reason; /* DELETE_*: why the Child SA or IKE SA ends */
+    struct ike_gateway gateway;     /* REDIRECT */
+    struct address redirected_from; /* LOGIN */
+    bool clone, alone;              /* LOGIN */
+    enum ike_outcome reason;        /* DELETE_*: why the Child SA or IKE SA ends */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first sent, or first borrows a request; 0: not yet */
     nanos not_before_ns;

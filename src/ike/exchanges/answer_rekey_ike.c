@@ -142,6 +142,7 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
         case INTENT_ADDRESSES:
         case INTENT_ROUTABILITY:
         case INTENT_DELETE_IKE:
+        case INTENT_REDIRECT:
         case INTENT_AUTH_LIFETIME:
         case INTENT_KINDS: break;
         }

@@ -14,6 +14,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/exchanges/mobike.h"
 #include "ike/login/auth_lifetime.h"
+#include "ike/login/redirect.h"
 
 /* Packets may still be in flight on a Child SA that was replaced. The same holds if both ends
  * delete it at once (section 1.4.1: the incoming half goes with the response). */
@@ -199,6 +200,8 @@ static void commit_informational(struct sa *sa, struct answering *answering)
     for (size_t i = 0; i < what->n_children; i++)
         child_deleted(sa, what->children[i]);
     auth_lifetime_read(sa->session, answering->request, now);
+    if (sa->session->role == IKE_END_USER && redirect_found(sa, answering->request, false))
+        redirect_follow(sa, answering->request);
     if (sa->session->mobike)
         mobike_read_addresses(sa, answering->request, answering->path);
     if (what->move)

@@ -21,6 +21,7 @@
 #include "ike/login/conn_index.h"
 #include "ike/login/half_open.h"
 #include "ike/login/login.h"
+#include "ike/login/redirect.h"
 
 struct init_request {
     const struct ike_path *path;
@@ -39,7 +40,7 @@ struct init_request {
 static void refuse(struct ike *ike, const struct init_request *request, uint16_t type,
                    struct span data)
 {
-    uint8_t octets[IKE_HEADER_LEN + 8 + PROPOSAL_REFUSAL_MAX];
+    uint8_t octets[IKE_HEADER_LEN + 8 + PROPOSAL_REFUSAL_MAX + REDIRECT_DATA_MAX];
     const struct ike_header *asked = &request->message->header;
     if (IKE_HEADER_LEN + 8 + data.len > request->message->octets.len)
         data = (struct span){0};
@@ -273,6 +274,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
     login->choice = *choice;
     login->choice.spi = (struct span){0};
     login->proven = request->proven;
+    login->redirects = redirect_announced(message);
     login->n_ni = (uint16_t)request->ni.len;
     memcpy(login->ni, request->ni.ptr, request->ni.len);
     login->n_nr = LOGIN_NONCE_LEN;
@@ -334,6 +336,12 @@ static void init_answer(struct ike *ike, struct init_request *request)
         conn_index_find(ike, request->path, &request->sa, request->ke.group, &choice);
     if (conn == NULL) {
         refuse_proposals(ike, request);
+        return;
+    }
+    if (redirect_at_once(ike, request->path, conn, request->message)) {
+        uint8_t octets[REDIRECT_DATA_MAX];
+        refuse_limited(ike, request, N_REDIRECT,
+                       redirect_write(&conn->redirect_to, request->ni, octets));
         return;
     }
     if (choice.ke != request->ke.group) {

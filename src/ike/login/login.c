@@ -111,6 +111,7 @@ static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_
     login->replaces = replaces;
     login->clone = intent->clone;
     login->alone = intent->alone;
+    login->redirected_from = intent->redirected_from;
     login->packet = intent->packet;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
@@ -138,6 +139,7 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
         .give_up_ns = command->give_up_ns,
         .clone = command->clone && !command->alone,
         .alone = command->alone,
+        .redirected_from = command->redirected_from,
         .packet = command->packet,
     };
     if (command->child != NULL)

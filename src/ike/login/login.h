@@ -125,9 +125,11 @@ struct login {
 
     /* What the peer announced in IKE_SA_INIT. */
     bool nat_traversal, fragmentation, childless, keep_old;
-    bool alone;               /* ours: no Child SA is asked for */
-    uint16_t keep_old_notify; /* the number that it announced */
-    uint16_t own_notify;      /* the number that we announced; 0: none */
+    bool redirects;                 /* the peer follows a REDIRECT */
+    struct address redirected_from; /* ours: by the Gateway there; family NONE */
+    bool alone;                     /* ours: no Child SA is asked for */
+    uint16_t keep_old_notify;       /* the number that it announced */
+    uint16_t own_notify;            /* the number that we announced; 0: none */
 
     /* IKE_AUTH */
     enum login_phase phase;

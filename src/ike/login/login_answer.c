@@ -22,6 +22,7 @@
 #include "ike/login/login_choose.h"
 #include "ike/login/login_eap.h"
 #include "ike/login/login_rounds.h"
+#include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
 
 static struct answering reply_of(struct sa *sa, struct wire_builder *reply, nanos now)
@@ -128,6 +129,7 @@ static bool begin_session(struct sa *sa, nanos now)
     session->grant = login->grant;
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;
+    session->redirects = login->redirects;
     session->peer_keep_old = login->keep_old;
     session->peer_notify = login->keep_old_notify;
     kept_message_get(&login->first, &first);
@@ -250,6 +252,8 @@ static void add_outcome(struct sa *sa, struct answering *answering, struct auth_
     struct wire_message first, group;
     kept_message_get(&login->first, &first);
     kept_message_get(&login->group_message, &group);
+    if (redirect_after_proof(sa, reply))
+        return;
     if (sa->session->config.n_addresses > 0)
         cp_reply_add(&sa->session->config, reply);
     login_abilities_read(sa, &first, &login->answer_path);

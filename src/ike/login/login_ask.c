@@ -27,6 +27,7 @@
 #include "ike/login/login_abilities.h"
 #include "ike/login/login_eap.h"
 #include "ike/login/login_rounds.h"
+#include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
 
 static const struct verdict later = {.kind = VERDICT_LATER}, next = {.kind = VERDICT_NEXT};
@@ -477,6 +478,11 @@ static struct verdict login_through(struct sa *sa, nanos now)
 
     kept_message_get(&login->message, &response);
     kept_message_get(&login->group_message, &group);
+    if (redirect_found(sa, &response, false)) { /* it is authentic, and the last one */
+        redirect_follow(sa, &response);
+        redirect_leave(sa);
+        return verdict_done(IKE_REDIRECTED);
+    }
     session->local_id = login->local_id;
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
     session->valid_until_ns = login->valid_until_ns;

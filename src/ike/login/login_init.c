@@ -17,6 +17,7 @@
 #include "ike/core/seal.h"
 #include "ike/exchanges/nat_detection.h"
 #include "ike/login/login_rounds.h"
+#include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
 
 #define RETRIES_MAX 3
@@ -148,6 +149,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
     wire_add_ke(request, login->ke_group, ke_public(login->ke));
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(login->ni, login->n_ni));
     login_add_abilities(sa, request, false);
+    redirect_announce(sa, request);
     return IKE_OK;
 }
 
@@ -185,19 +187,26 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
         memcpy(login->cookie, notify.data.ptr, notify.data.len);
         return again(sa);
     }
+    if (redirect_found(sa, response, true)) {
+        redirect_follow(sa, response);
+        return verdict_done(IKE_REDIRECTED);
+    }
     if (wire_notify_find(response, N_INVALID_KE_PAYLOAD, &notify))
         return other_group(sa, &notify);
     return verdict_error(response);
 }
 
 /* has_sequel - the response leads to a next request. */
-static bool has_sequel(const struct login *login, const struct wire_message *response)
+static bool has_sequel(const struct sa *sa, const struct wire_message *response)
 {
+    const struct login *login = sa->login;
     struct wire_notify notify;
     if (message_kind(response) == MESSAGE_INIT_ANSWER)
         return true;
     if (wire_notify_find(response, N_COOKIE, &notify))
         return cookie_fits(&notify);
+    if (redirect_found(sa, response, true))
+        return true;
     return wire_notify_find(response, N_INVALID_KE_PAYLOAD, &notify) &&
            proposal_other_ke(&login->conn->proposals, notify.data, login->ke_group) != 0;
 }
@@ -206,7 +215,7 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
 {
     struct login *login = sa->login;
     struct wire_notify notify;
-    if (has_sequel(login, response))
+    if (has_sequel(sa, response))
         return false;
     if (login->hint == 0 && wire_notify_error(response, &notify)) {
         login->hint = notify.type;

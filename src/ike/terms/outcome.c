@@ -31,6 +31,7 @@ const char *ike_outcome_name(enum ike_outcome outcome)
     case IKE_INSTALL_FAILED: return "install-failed";
     case IKE_LIMIT: return "limit";
     case IKE_NO_PATH: return "no-path";
+    case IKE_REDIRECTED: return "redirected";
     }
     ASSERT_NEVER("an outcome without a name");
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IKE_LOGIN_REDIRECT_H
+#define IKE_LOGIN_REDIRECT_H
+
+/*
+ * RFC 5685: a Gateway sends an End User to another Gateway, in the response to IKE_SA_INIT, in the
+ * last response of IKE_AUTH, or later:
+ *
+ *   HDR, SAi1, KEi, Ni, N(REDIRECT_SUPPORTED)  -->
+ *                                              <--  HDR, N(REDIRECT, Gateway, Ni_data)
+ *   HDR, SK{IDi, AUTH, ...}                    -->
+ *                                              <--  HDR, SK{IDr, AUTH, N(REDIRECT, Gateway)}
+ *                                              <--  HDR, SK{N(REDIRECT, Gateway)}
+ *   HDR, SK{}                                  -->
+ *
+ * The End User follows addresses. Where it may go is the path manager's to decide.
+ */
+
+#include "ike/core/ike_state.h"
+#include "ike/terms/gateway.h"
+#include "wire/builder.h"
+#include "wire/payloads.h"
+
+/* --- End User --- */
+
+/* redirect_announce - adds REDIRECT_SUPPORTED, or REDIRECTED_FROM behind a redirection. */
+void redirect_announce(const struct sa *sa, struct wire_builder *request);
+/* redirect_found - the message has a REDIRECT that we may follow. `init`: it is not protected, and
+ * brings our nonce back. */
+bool redirect_found(const struct sa *sa, const struct wire_message *message, bool init);
+/* redirect_follow - emits IKE_EV_REDIRECT for what redirect_found has found. */
+void redirect_follow(struct sa *sa, const struct wire_message *message);
+/* redirect_leave - one Delete of the IKE SA of a login, whose response nobody waits for. */
+void redirect_leave(struct sa *sa);
+
+/* --- Gateway --- */
+
+bool redirect_announced(const struct wire_message *init_request);
+/* redirect_at_once - before the peer is known: it announced that it can, and whichever of our
+ * connections it meant, it is to go to the same Gateway. */
+bool redirect_at_once(const struct ike *ike, const struct ike_path *path,
+                      const struct ike_conn *conn, const struct wire_message *request);
+/* redirect_after_proof - adds REDIRECT to the last response of a login; false: it stays. */
+bool redirect_after_proof(const struct sa *sa, struct wire_builder *reply);
+
+#endif

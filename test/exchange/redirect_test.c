@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RFC 5685: a Gateway sends an End User to another one. */
+#include <stdio.h>
+
+#include "exchange/scenario.h"
+#include "ike/terms/gateway.h"
+
+static struct ike_gateway other(void)
+{
+    struct ike_gateway gateway;
+    assert_true(gateway_parse("198.51.100.77", &gateway));
+    return gateway;
+}
+
+static const struct ike_event *told(const struct peer *peer)
+{
+    for (size_t i = 0; i < peer->n_events && i < WORLD_EVENTS; i++)
+        if (peer->events[i].kind == IKE_EV_REDIRECT)
+            return &peer->events[i];
+    return NULL;
+}
+
+static struct world *world_of(bool follows)
+{
+    struct world *world = world_new(1);
+    world->conn_a->follow_redirects = follows;
+    return world;
+}
+
+static void expect_target(const struct world *world)
+{
+    struct ike_gateway gateway = other();
+    assert_non_null(told(&world->a));
+    assert_true(address_equal(&told(&world->a)->path.remote.address, &gateway.address));
+}
+
+/* Section 3: without the announcement the Gateway MUST NOT send a REDIRECT. */
+static void in_the_first_response(void **state)
+{
+    (void)state;
+    for (int follows = 0; follows < 2; follows++) {
+        struct world *world = world_of(follows);
+        world->conn_b->redirect_to = other();
+        scenario_watch(world);
+        world_start(world);
+        assert_int_equal(world_connect(world), follows ? IKE_REDIRECTED : IKE_OK);
+        assert_int_equal(scenario_count(world, "N(REDIRECT)"), follows);
+        assert_int_equal(world_n_sas(&world->b), !follows);
+        if (follows)
+            expect_target(world);
+        else
+            assert_null(told(&world->a));
+        scenario_end(world);
+    }
+}
+
+/* A REDIRECT whose nonce is not ours, or that does not come to an end, is as if it were not there. */
+static unsigned spoiled;
+static enum scenario_fate spoil(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    size_t at = message_find_notify(m, N_REDIRECT);
+    if (to_b || at == m->n)
+        return SCENARIO_PASS;
+    uint8_t *octets = message_octets(m, at);
+    switch (spoiled) {
+    case 0: octets[4 + 2 + 4] ^= 1; break; /* the nonce */
+    case 1: octets[4] = 9; break;          /* the kind of Gateway */
+    case 2: octets[4 + 1] = 200; break;    /* its length */
+    default: octets[4 + 2] = 127; break;   /* an address that is none outside of a host */
+    }
+    return SCENARIO_CHANGED;
+}
+
+static void forged(void **state)
+{
+    (void)state;
+    for (spoiled = 0; spoiled < 4; spoiled++) {
+        struct world *world = world_of(true);
+        world->conn_b->redirect_to = other();
+        scenario_edit(world, spoil);
+        world_start(world);
+        assert_int_equal(world_connect(world), IKE_TIMEOUT); /* it waits for another response */
+        assert_null(told(&world->a));
+        scenario_end(world);
+    }
+}
+
+/* Several connections with different targets: the peer is sent away once it is known. */
+static void behind_the_proof(void **state)
+{
+    (void)state;
+    struct world *world = world_of(true);
+    struct ike_conn *second = ike_conn_new();
+    assert_non_null(second);
+    *second = *world->conn_b;
+    second->refs = 1;
+    (void)snprintf(second->name, sizeof(second->name), "second");
+    (void)snprintf(second->remote[0].id_pattern, sizeof(second->remote[0].id_pattern), "nobody");
+    world->conn_b->redirect_to = other();
+    scenario_watch(world);
+    world_start(world);
+    assert_int_equal(ike_conn_add(world->b.ike, second), 0);
+    assert_int_equal(world_connect(world), IKE_REDIRECTED);
+    assert_int_equal(scenario_count(world, "IKE_SA_INIT response: N(REDIRECT)"), 0);
+    assert_int_equal(scenario_count(world, "IKE_AUTH response: IDr AUTH N(REDIRECT)"), 1);
+    expect_target(world);
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0); /* its Delete came */
+    assert_int_equal(world->b.n_leases, 0);
+    ike_conn_unref(second);
+    scenario_end(world);
+}
+
+static int redirect(struct peer *peer, ike_session_id session)
+{
+    return ike_command(
+        peer->ike,
+        &(struct ike_command){.kind = IKE_CMD_REDIRECT, .session = session, .gateway = other()},
+        peer->world->now);
+}
+
+static void of_a_session(void **state)
+{
+    (void)state;
+    for (int follows = 0; follows < 2; follows++) {
+        struct world *world = world_of(follows);
+        scenario_login(world);
+        struct ike_sa_info sa;
+        assert_true(ike_sa_get(world->b.ike, world_sa(&world->b, 0), &sa));
+        assert_int_equal(redirect(&world->b, sa.session), follows ? 0 : ERR_WRONG_STATE);
+        assert_int_equal(redirect(&world->b, 99), ERR_NOT_FOUND);
+        /* section 10: only the responder of the login redirects */
+        assert_true(ike_sa_get(world->a.ike, world_sa(&world->a, 0), &sa));
+        assert_int_equal(redirect(&world->a, sa.session), ERR_WRONG_STATE);
+        world_drain(world);
+        world_run(world, NANOS_PER_SEC);
+        assert_int_equal(told(&world->a) != NULL, follows);
+        if (follows) {
+            expect_target(world);
+            assert_int_equal(told(&world->a)->tag, 0);
+        }
+        assert_int_equal(world_n_sas(&world->a), 1); /* where it goes is not the core's to say */
+        scenario_end(world);
+    }
+}
+
+static void data(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"192.0.2.1", "2001:db8::7", "gw-1.example.org"};
+    uint8_t octets[REDIRECT_DATA_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct ike_gateway gateway, got;
+        struct span nonce;
+        char text[ADDRESS_TEXT_MAX];
+        assert_true(gateway_parse(texts[i], &gateway));
+        struct span written = redirect_write(&gateway, span_text("0123456789abcdef"), octets);
+        assert_true(redirect_read(written, &got, &nonce));
+        assert_string_equal(gateway_print(&got, text), texts[i]);
+        assert_int_equal(nonce.len, 16);
+        for (size_t cut = 0; cut + 16 < written.len; cut++)
+            assert_false(redirect_read(span_of(octets, cut), &got, &nonce));
+    }
+    struct ike_gateway gateway;
+    static const char *const bad[] = {"", "a b", "x/y", "1.2.3.4/24"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(gateway_parse(bad[i], &gateway));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_the_first_response),
+        cmocka_unit_test(forged),
+        cmocka_unit_test(behind_the_proof),
+        cmocka_unit_test(of_a_session),
+        cmocka_unit_test(data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
