@@ -304,3 +304,35 @@ def transport_asked(world):
     shown = world.lab.run("eu", "ping", "-c3", "-i0.05", "-W2", address("wan0", "gw"), check=False)
     if " 0% packet loss" not in shown or int(ikat.children()[0]["packets-in"]) < 3:
         raise Failed(f"traffic is lost: {shown}{ikat.sas()}")
+
+
+@case(("behind_nat", {"nat": True}), only=("strongswan",), roles=("gateway",))
+@case(only=("strongswan",))
+def transport(world, nat=False):
+    """Transport mode between the two hosts; TCP passes, and a rekey stays in the mode. Behind a NAT each end has the
+    addresses that it sees (RFC 7296 section 2.23.1). (With ikatd as Gateway the NAT would be its router.)"""
+    child = {"mode": "transport", "local_ts": "dynamic", "remote_ts": "dynamic"}
+    hosts = {"pools": None, "vips": None, "mobike": "no"}
+    ikat, peer = world.prepare(nat=nat, ikat=hosts, ikat_child=child, peer=hosts | {"child": child})
+    world.login()
+    world.settle("one VPN")
+    for _ in range(2):
+        if [one["mode"] for one in peer.children()] != ["TRANSPORT"] or [one["mode"] for one in ikat.children()] != ["TRANSPORT"]:
+            raise Failed(f"another mode: {peer.sas()} {ikat.sas()}")
+        wait(lambda: "1 received" in world.lab.run("eu", "ping", "-c1", "-W1", address("wan0", "gw"), check=False), "a ping")
+        octets(world)
+        before = ikat.children()[0]["spi-in"]
+        rekey(world, "ikat", "child")
+        wait(lambda b=before: world.settled() and ikat.children()[0]["spi-in"] != b, "a rekeyed Child SA", 15, 0.1)
+
+
+def octets(world):
+    """TCP from the End User to the Gateway's own address."""
+    server = ("import socket\ns = socket.create_server(('', 7777))\nc, _ = s.accept()\nn = 0\nwhile True:\n"
+              "    got = len(c.recv(65536))\n    n += got\n    if not got:\n        break\nprint(n)")
+    listening = world.lab.start("gw", "python3", "-c", server, stdout=-1)
+    wait(lambda: ":7777" in world.lab.run("gw", "ss", "-ltn"), "it listens")
+    world.lab.run("eu", "python3", "-c", "import socket\nc = socket.create_connection("
+                  f"('{address('wan0', 'gw')}', 7777), 10)\nc.sendall(bytes(300000))\nc.close()")
+    if int(listening.communicate(timeout=20)[0]) != 300000:
+        raise Failed("octets are lost")
