@@ -555,6 +555,21 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
     return search.mute;
 }
 
+bool esp_group_multicast(const struct esp_group *group, const struct address *to)
+{
+    const struct esp_child *member = first_member(group);
+    if (member == NULL)
+        return false;
+    const struct esp_ts_list *remote = &atomic_load(&member->selectors)->remote;
+    for (size_t i = 0; i < remote->n; i++) {
+        const struct address_range *range = &remote->ts[i].range;
+        if (address_is_multicast(&range->first) && address_is_multicast(&range->last) &&
+            range_contains(range, to))
+            return true;
+    }
+    return false;
+}
+
 /* rendezvous_score - the weighted share of a flow: -weight / log(hash in 0..1). The highest score
  * wins. */
 static double rendezvous_score(const struct esp_child *child, uint64_t flow_hash)

@@ -84,6 +84,9 @@ struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi);
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner);
 
+/* esp_group_multicast - one of the remote selectors is of multicast alone, and has `to`. */
+bool esp_group_multicast(const struct esp_group *group, const struct address *to);
+
 /*
  * esp_group_choose - the child for a flow. `came_in_on`: tag from the flow table, 0: unknown. NULL:
  * none is usable. Balance is weighted rendezvous hashing: a child that comes or goes moves only its

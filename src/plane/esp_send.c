@@ -274,16 +274,17 @@ static bool own_packet(const struct plane_route *route, const struct esp_inner *
 
 static bool leaves_the_link(const struct esp_inner *inner)
 {
-    return !address_is_multicast(&inner->dst) && !address_is_link_local(&inner->dst) &&
-           !address_is_link_local(&inner->src) && !address_is_loopback(&inner->src) &&
-           !address_is_loopback(&inner->dst) && !address_is_any(&inner->src);
+    return !address_is_link_local(&inner->dst) && !address_is_link_local(&inner->src) &&
+           !address_is_loopback(&inner->src) && !address_is_loopback(&inner->dst) &&
+           !address_is_any(&inner->src);
 }
 
 /* acquire - no Child SA takes the packet: tells a subscriber, if any. */
 static void acquire(struct plane_worker *w, const struct esp_inner *inner)
 {
     if (!atomic_load_explicit(&w->plane->acquire, memory_order_relaxed) ||
-        !leaves_the_link(inner) || w->now - w->acquired_ns < ACQUIRE_PAUSE_NS)
+        address_is_multicast(&inner->dst) || !leaves_the_link(inner) ||
+        w->now - w->acquired_ns < ACQUIRE_PAUSE_NS)
         return;
     w->acquired_ns = w->now;
     const struct esp_acquire wanted = {inner->src, inner->dst, inner->src_port, inner->dst_port,
@@ -306,6 +307,10 @@ static struct esp_child *child_choose(struct plane_worker *w, const struct esp_i
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
+    /* multicast, as of routing daemons, only where a policy names it */
+    if (group != NULL && address_is_multicast(&inner->dst) &&
+        !esp_group_multicast(group, &inner->dst))
+        group = NULL;
     *ret_group = group;
     if (shunted(w, inner, group)) {
         worker_count(w, STAT_SHUNTED, 1);

@@ -200,3 +200,32 @@ def test_refused_in_words(world, child, why):
         file.write("connections {\n a {\n children {\n n {\n" + keys + "}\n}\n}\n}\n")
     eu.process.send_signal(signal.SIGHUP)
     eu.wait_log(why)
+
+
+MULTICAST = "224.0.0.0/24"
+HEAR = ("import socket, struct\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('224.0.0.5', 9999))\n"
+        "index = socket.if_nametoindex('ikat0')\n"
+        "s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack('4s4si', socket.inet_aton('224.0.0.5'), bytes(4), index))\n"
+        "s.settimeout(WAIT)\nprint('ready', flush=True)\ntry:\n    print(s.recvfrom(100)[1][0], flush=True)\n"
+        "except TimeoutError:\n    print('nothing', flush=True)")
+SAY = ("import socket, struct\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('OWN', 0))\n"
+       "s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack('4s4si', bytes(4), bytes(4), socket.if_nametoindex('ikat0')))\n"
+       "s.sendto(b'hello', ('224.0.0.5', 9999))")
+
+
+@pytest.mark.parametrize("named", (True, False), ids=("named", "everything"))
+def test_multicast_of_routing_daemons(world, named):
+    """OSPF and its like pass where a selector names multicast; a tunnel for everything takes none along."""
+    lab = world.lab()
+    own = address("wlan", "eu")
+    here, there = (f"{own}, {MULTICAST}", f"{LAN}, {MULTICAST}") if named else ("0.0.0.0/0", "0.0.0.0/0")
+    world.ikatd(lab, "gw", gateway({"pools": None}, {"local_ts": there, "remote_ts": here if named else f"{own}/32"}))
+    eu = world.ikatd(lab, "eu", end_user({"vips": None}, {"local_ts": here if named else own, "remote_ts": there}))
+    eu.ikat("up", "home")
+    wait(lambda: ping(lab, "eu", HOST, "-I", own), "traffic")
+    hearing = lab.start("gw", "python3", "-c", HEAR.replace("WAIT", "10" if named else "1"), stdout=-1)
+    assert hearing.stdout.readline() == b"ready\n"
+    lab.run("eu", "python3", "-c", SAY.replace("OWN", own))
+    if not named:  # behind it: a packet that does pass
+        assert ping(lab, "eu", HOST, "-I", own)
+    assert hearing.communicate(timeout=20)[0].decode().strip() == (own if named else "nothing")

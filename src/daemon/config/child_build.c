@@ -21,6 +21,8 @@ struct child_work {
     uint32_t replay_window, reqid;
     bool copy_ecn, hostaccess;
     int copy_dscp, start, close, dpd, mode;
+    int per_cpu;  /* without effect: each processor handles packets of each Child SA */
+    bool fwd_out; /* without effect: what is forwarded is checked in any case */
     uint32_t priority;
     bool local_ts, remote_ts;
 };
@@ -94,6 +96,7 @@ static const char *const start_action_words[] = {"none", "trap", "start", "trap|
 static const char *const dpd_words[] = {"clear", "trap", "restart", "none", "route", "start", NULL};
 static const char *const dscp_words[] = {"out", "in", "yes", "no", NULL};
 static const char *const mode_words[] = {"tunnel", "transport", "pass", "drop", NULL};
+static const char *const per_cpu_words[] = {"no", "yes", "encap", NULL};
 static const char *const only_yes[] = {"yes", "true", "1", "enabled", NULL};
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
@@ -130,10 +133,7 @@ static const struct key child_keys[] = {
      .kind = KEY_ONLY,
      .words = only_yes,
      .why = "the selectors of each Child SA are always enforced"},
-    {.name = "policies_fwd_out",
-     .kind = KEY_ONLY,
-     .words = only_no,
-     .why = "forwarded traffic is checked as all other"},
+    {.name = "policies_fwd_out", .kind = KEY_BOOL, .offset = CHILD(fwd_out)},
     {.name = "priority", .kind = KEY_U32, .offset = CHILD(priority)},
     {.name = "ah_proposals", .kind = KEY_UNSUPPORTED, .why = "AH is not"},
     {.name = "ipcomp", .kind = KEY_ONLY, .words = only_no, .why = "IPComp is not there"},
@@ -149,7 +149,7 @@ static const struct key child_keys[] = {
     {.name = "label_mode", .kind = KEY_ONLY, .words = only_label_mode, .why = KEY_KERNEL_ONLY},
     {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "hw_offload", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
-    {.name = "per_cpu_sas", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
+    {.name = "per_cpu_sas", .kind = KEY_WORD, .offset = CHILD(per_cpu), .words = per_cpu_words},
     {.name = "icmp",
      .kind = KEY_ONLY,
      .words = only_no,

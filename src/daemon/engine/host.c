@@ -396,6 +396,8 @@ static int prefixes_each(struct routing *r, const struct ike_ts_list *list,
     int error = 0;
     for (size_t i = 0; error == 0 && i < list->n; i++) {
         struct address_range left = list->ts[i].range, rest;
+        if (address_is_multicast(&left.first)) /* whoever sends it names the device */
+            continue;
         for (bool more = true; error == 0 && more; left = rest) {
             unsigned prefix_len;
             more = range_first_prefix(&left, &prefix_len, &rest);
