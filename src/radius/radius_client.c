@@ -15,6 +15,7 @@ struct request {
     unsigned server, lane, tries;
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
+    nanos begun;    /* with this server */
     nanos due;      /* of the next transmission, or of giving up */
     uint32_t asked; /* servers by bit */
     size_t attributes_len, len;
@@ -25,7 +26,11 @@ struct request {
 struct server {
     bool set;
     struct radius_server config;
-    nanos dead_until[2];        /* of its ports: access, accounting */
+    /* of its ports: access, accounting */
+    nanos dead_until[2];
+    nanos heard[2];             /* it answered; -1: never */
+    bool doubtful[2];           /* it was dead, and has not answered since */
+    unsigned n_flight[2];       /* requests */
     uint8_t next[RADIUS_LANES]; /* Identifier to try first */
     /* by lane and Identifier: index of the request, plus 1 */
     uint16_t in_flight[RADIUS_LANES][256];
@@ -56,9 +61,16 @@ struct radius_client *radius_client_free(struct radius_client *client)
     return NULL;
 }
 
+static bool is_accounting(enum radius_code code)
+{
+    return code == RADIUS_ACCOUNTING_REQUEST;
+}
+
 static void flight_end(struct radius_client *client, const struct request *r)
 {
-    client->servers[r->server].in_flight[r->lane][r->identifier] = 0;
+    struct server *s = &client->servers[r->server];
+    s->in_flight[r->lane][r->identifier] = 0;
+    s->n_flight[is_accounting(r->code)]--;
 }
 
 static void request_end(struct radius_client *client, struct request *r)
@@ -83,9 +95,23 @@ static struct request *request_new(struct radius_client *client, uint16_t *ret_i
     return NULL;
 }
 
-static bool is_accounting(enum radius_code code)
+static bool server_room(const struct server *server)
 {
-    return code == RADIUS_ACCOUNTING_REQUEST;
+    unsigned most = server->config.most == 0 ? RADIUS_MOST : server->config.most;
+    return server->n_flight[0] + server->n_flight[1] < most;
+}
+
+/* server_serves - of such requests, if it has room. */
+static bool server_serves(const struct server *server, bool accounting)
+{
+    return server->set && (!accounting || server->config.accounting);
+}
+
+/* server_lives - a doubtful one gets one request at a time. */
+static bool server_lives(const struct server *server, bool accounting, nanos now)
+{
+    return server->dead_until[accounting] <= now &&
+           !(server->doubtful[accounting] && server->n_flight[accounting] > 0);
 }
 
 /* The preferred one of those that live; of dead ones the one that is dead for the longest. */
@@ -95,13 +121,13 @@ static bool server_choose(const struct radius_client *client, bool accounting, u
     unsigned best = RADIUS_SERVERS;
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
         const struct server *one = &client->servers[i];
-        if (!one->set || (asked & 1u << i) != 0 || (accounting && !one->config.accounting))
+        if (!server_serves(one, accounting) || !server_room(one) || (asked & 1u << i) != 0)
             continue;
         const struct server *other = best == RADIUS_SERVERS ? NULL : &client->servers[best];
         nanos dead = one->dead_until[accounting];
         nanos other_dead = other == NULL ? 0 : other->dead_until[accounting];
-        bool lives = dead <= now;
-        bool other_lives = other != NULL && other_dead <= now;
+        bool lives = server_lives(one, accounting, now);
+        bool other_lives = other != NULL && server_lives(other, accounting, now);
         if (other == NULL || (lives && !other_lives) ||
             (lives == other_lives &&
              (lives ? one->config.preference > other->config.preference : dead < other_dead)))
@@ -143,19 +169,38 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     r->server = server;
     r->asked |= 1u << server;
     r->tries = 0;
-    r->due = now;
+    r->begun = r->due = now;
     r->state = REQUEST_WAITS;
+    s->n_flight[is_accounting(r->code)]++;
     s->in_flight[r->lane][r->identifier] = (uint16_t)(index + 1);
     return 0;
+}
+
+/* server_for - the server of a conversation, or the best one. */
+static int server_for(const struct radius_client *client, const struct radius_ask *ask, nanos now,
+                      unsigned *ret_server)
+{
+    bool accounting = is_accounting(ask->code), any = false;
+    if (ask->server < RADIUS_SERVERS) {
+        *ret_server = ask->server;
+        return !client->servers[ask->server].set             ? ERR_NOT_FOUND
+               : !server_room(&client->servers[ask->server]) ? ERR_FULL
+                                                             : 0;
+    }
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        any |= server_serves(&client->servers[i], accounting);
+    if (!any)
+        return ERR_NOT_FOUND;
+    return server_choose(client, accounting, 0, now, ret_server) ? 0 : ERR_FULL;
 }
 
 int radius_client_ask(struct radius_client *client, const struct radius_ask *ask, nanos now)
 {
     uint16_t index = 0;
     unsigned server = ask->server;
-    if (server >= RADIUS_SERVERS ? !server_choose(client, is_accounting(ask->code), 0, now, &server)
-                                 : !client->servers[server].set)
-        return ERR_NOT_FOUND;
+    int error = server_for(client, ask, now, &server);
+    if (error != 0)
+        return error;
     if (ask->attributes.len > RADIUS_PACKET)
         return ERR_TRUNCATED;
     struct request *r = request_new(client, &index);
@@ -167,7 +212,7 @@ int radius_client_ask(struct radius_client *client, const struct radius_ask *ask
     r->attributes_len = ask->attributes.len;
     if (ask->attributes.len > 0)
         memcpy(r->attributes, ask->attributes.ptr, ask->attributes.len);
-    int error = request_begin(client, r, index, server, now);
+    error = request_begin(client, r, index, server, now);
     if (error != 0)
         wipe(r, sizeof(*r));
     return error;
@@ -191,7 +236,7 @@ void radius_client_server_set(struct radius_client *client, unsigned index,
     }
     wipe(s, sizeof(*s));
     if (server != NULL)
-        *s = (struct server){.set = true, .config = *server};
+        *s = (struct server){.set = true, .config = *server, .heard = {-1, -1}};
 }
 
 const struct radius_key *radius_client_key(const struct radius_client *client, unsigned index)
@@ -231,9 +276,11 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
     struct server *s = &client->servers[r->server];
     if (radius_reply_check(&reply, &s->config.key, r->authenticator) != 0)
         return false;
-    (void)now;
     s->dead_until[from->accounting] = 0;
-    *ret = (struct radius_outcome){.tag = r->tag, .server = r->server, .reply = reply};
+    s->doubtful[from->accounting] = false;
+    s->heard[from->accounting] = now;
+    *ret = (struct radius_outcome){
+        .tag = r->tag, .server = r->server, .asked = r->asked, .reply = reply};
     ret->msk_error = ERR_NOT_FOUND;
     if (reply.code == RADIUS_ACCESS_ACCEPT)
         ret->msk_error = radius_msk(&reply, &s->config.key, r->authenticator, ret->msk);
@@ -243,15 +290,41 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
 
 /* --- time --- */
 
-/* The server has been asked often enough: it is dead, and the request goes to another. */
+static unsigned tries_of(const struct server *server)
+{
+    return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+}
+
+/* server_dies - what waits for it does not wait any longer, unless no other server could answer. */
+static void server_dies(struct radius_client *client, unsigned server, bool accounting, nanos now)
+{
+    struct server *s = &client->servers[server];
+    nanos dead = s->config.dead_ns == 0 ? RADIUS_DEAD_NS : s->config.dead_ns;
+    if (s->dead_until[accounting] > now)
+        return;
+    s->dead_until[accounting] = nanos_after(now, dead);
+    s->doubtful[accounting] = true;
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state != REQUEST_WAITS || r->server != server || r->bound ||
+            is_accounting(r->code) != accounting)
+            continue;
+        r->tries = tries_of(s);
+        r->due = now;
+    }
+}
+
+/* The server has been asked often enough, and the request goes to another. One that has answered
+ * others meanwhile does not like this request, and is not dead. */
 static void request_give_up(struct radius_client *client, struct request *r, uint16_t index,
                             nanos now)
 {
     unsigned next;
     bool accounting = is_accounting(r->code);
-    client->servers[r->server].dead_until[accounting] = nanos_after(now, RADIUS_DEAD_NS);
     flight_end(client, r);
     r->state = REQUEST_FAILED;
+    if (client->servers[r->server].heard[accounting] <= r->begun)
+        server_dies(client, r->server, accounting, now);
     if (!r->bound && server_choose(client, accounting, r->asked, now, &next) &&
         request_begin(client, r, index, next, now) != 0)
         r->state = REQUEST_FAILED;
@@ -261,11 +334,14 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
 {
     for (uint16_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
-        if (r->state == REQUEST_WAITS && r->due <= now && r->tries == RADIUS_TRIES)
+        const struct server *s = &client->servers[r->server];
+        if (r->state == REQUEST_WAITS && r->due <= now && r->tries >= tries_of(s))
             request_give_up(client, r, i, now);
         if (r->state != REQUEST_WAITS || r->due > now)
             continue;
-        r->due = nanos_after(now, RADIUS_FIRST_NS << r->tries++);
+        s = &client->servers[r->server];
+        nanos first = s->config.first_ns == 0 ? RADIUS_FIRST_NS : s->config.first_ns;
+        r->due = nanos_after(now, first << r->tries++);
         *ret = (struct radius_datagram){.server = r->server,
                                         .lane = r->lane,
                                         .accounting = is_accounting(r->code),
@@ -281,7 +357,8 @@ bool radius_client_failed(struct radius_client *client, struct radius_outcome *r
         struct request *r = client->requests[i];
         if (r->state != REQUEST_FAILED)
             continue;
-        *ret = (struct radius_outcome){.tag = r->tag, .error = ERR_AGAIN, .server = r->server};
+        *ret = (struct radius_outcome){
+            .tag = r->tag, .error = ERR_AGAIN, .server = r->server, .asked = r->asked};
         request_end(client, r);
         return true;
     }

@@ -7,9 +7,11 @@
  * datagrams come out; datagrams go in, outcomes come out.
  *
  * A server holds RADIUS_LANES x 256 requests: an Identifier is unique on its source port only, so a
- * lane is a socket. A request is repeated as RFC 5080 section 2.2.1 says. A server that has not
- * answered RADIUS_TRIES times is dead for a while, and the request goes to the next one, unless it
- * belongs to a conversation with this server (State). Its two ports die each for itself.
+ * lane is a socket. A request is repeated as RFC 5080 section 2.2.1 says. A server that answers none
+ * of its repetitions, and nothing else meanwhile, is dead for a while. The request goes to the next
+ * one then, with all others that wait for it, unless they belong to a conversation with this server
+ * (State). After that while it is doubtful: it gets one request at a time until it answers. Its two
+ * ports die each for itself. A server with as many requests as it takes is passed over.
  */
 
 #include "base/random.h"
@@ -20,13 +22,19 @@
 #define RADIUS_LANES    4
 #define RADIUS_REQUESTS 2048 /* in flight, all servers together */
 #define RADIUS_TRIES    3
-#define RADIUS_FIRST_NS (2 * NANOS_PER_SEC)  /* until the first repetition; doubles */
-#define RADIUS_DEAD_NS  (60 * NANOS_PER_SEC) /* a silent server is not asked that long */
+#define RADIUS_FIRST_NS (2 * NANOS_PER_SEC)
+#define RADIUS_DEAD_NS  (60 * NANOS_PER_SEC)
+#define RADIUS_MOST     (RADIUS_LANES * 256)
 
 struct radius_server {
     struct radius_key key;
     int preference;  /* the highest is asked first */
     bool accounting; /* it takes Accounting-Requests; only such servers get them */
+    /* 0: the default */
+    unsigned tries; /* transmissions of a request */
+    nanos first_ns; /* until the first repetition; doubles */
+    nanos dead_ns;  /* a silent server is not asked that long */
+    unsigned most;  /* requests in flight */
 };
 
 /* struct radius_ask - a request. `attributes` without Message-Authenticator; copied. */
@@ -46,8 +54,9 @@ struct radius_datagram {
 /* struct radius_outcome - of one request. Spans are borrowed until the next call. */
 struct radius_outcome {
     uint64_t tag;
-    int error; /* 0; ERR_AGAIN: no server answers */
-    unsigned server;
+    int error;       /* 0; ERR_AGAIN: no server answers */
+    unsigned server; /* which answered, or was asked last */
+    uint32_t asked;  /* servers by bit */
     struct radius_packet reply;
     int msk_error; /* of radius_msk(), with an Access-Accept */
     uint8_t msk[RADIUS_MSK];
@@ -67,8 +76,8 @@ void radius_client_server_set(struct radius_client *client, unsigned index,
 /* radius_client_key - the secret of a server, borrowed until it is set anew; NULL: there is none. */
 const struct radius_key *radius_client_key(const struct radius_client *client, unsigned index);
 
-/* radius_client_ask - ERR_NOT_FOUND: no server is configured; ERR_FULL; ERR_TRUNCATED; ERR_CRYPTO.
- */
+/* radius_client_ask - ERR_NOT_FOUND: no server is configured; ERR_FULL: all of them have as many
+ * requests as they take; ERR_TRUNCATED; ERR_CRYPTO. */
 int radius_client_ask(struct radius_client *client, const struct radius_ask *ask,
                       nanos now) MUST_USE;
 void radius_client_forget(struct radius_client *client, uint64_t tag);

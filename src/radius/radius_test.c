@@ -258,6 +258,88 @@ static void repeats_and_fails_over(void **state)
     assert_true(preferred);
 }
 
+static void server_set(unsigned index, const struct radius_server *config)
+{
+    struct radius_server server = *config;
+    server.key = (struct radius_key){sizeof(SECRET) - 1, SECRET};
+    radius_client_server_set(client, index, &server);
+}
+
+/* The preferred server dies: whoever waits for it goes to the next one at once. Later it is tried
+ * with one request; the others do not wait for it. */
+static void one_dies_for_all(void **state)
+{
+    nanos now = 0;
+    (void)state;
+    for (uint64_t tag = 1; tag <= 5; tag++)
+        assert_int_equal(ask(RADIUS_ACCESS_REQUEST, tag, RADIUS_SERVERS, (nanos)tag), 0);
+    unsigned first = 0, second = 0;
+    while (second < 5) {
+        now = radius_client_deadline(client);
+        while (sent(now))
+            *(datagram.server == 0 ? &first : &second) += 1;
+    }
+    assert_int_equal(first, 5 * RADIUS_TRIES);
+    assert_true(now < 15 * NANOS_PER_SEC);
+    assert_true(radius_client_dead(client, 0, false, now));
+    for (uint64_t tag = 1; tag <= 5; tag++)
+        radius_client_forget(client, tag);
+    now += RADIUS_DEAD_NS + 1;
+    for (uint64_t tag = 6; tag <= 8; tag++)
+        assert_int_equal(ask(RADIUS_ACCESS_REQUEST, tag, RADIUS_SERVERS, now), 0);
+    first = second = 0;
+    while (sent(now))
+        *(datagram.server == 0 ? &first : &second) += 1;
+    assert_int_equal(first, 1);
+    assert_int_equal(second, 2);
+}
+
+/* A server that answers others does not like one request: it is not dead. */
+static void one_request_dies(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 1, RADIUS_SERVERS, 0), 0);
+    assert_true(sent(0));
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 2, RADIUS_SERVERS, 1), 0);
+    assert_true(sent(1));
+    answer(RADIUS_ACCESS_REJECT, true, (struct span){0});
+    struct radius_datagram from = datagram;
+    from.octets = span_of(reply, reply_len);
+    assert_true(radius_client_recv(client, &from, NANOS_PER_SEC, &outcome));
+    assert_int_equal(outcome.tag, 2);
+    do
+        assert_true(sent(radius_client_deadline(client)));
+    while (datagram.server == 0);
+    assert_false(radius_client_dead(client, 0, false, 14 * NANOS_PER_SEC));
+}
+
+/* What a server takes, how long it is waited for and how long it is dead is its own. */
+static void limits(void **state)
+{
+    const struct radius_server slow = {
+        .preference = 9, .tries = 2, .first_ns = 7, .dead_ns = 100, .most = 2};
+    (void)state;
+    server_set(0, &slow);
+    for (uint64_t tag = 1; tag <= 3; tag++) {
+        assert_int_equal(ask(RADIUS_ACCESS_REQUEST, tag, RADIUS_SERVERS, 0), 0);
+        assert_true(sent(0));
+        assert_int_equal(datagram.server, tag <= 2 ? 0 : 1); /* the third passes it over */
+    }
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 4, 0, 0), ERR_FULL);
+    radius_client_forget(client, 3);
+    assert_int_equal(radius_client_deadline(client), 7);
+    assert_true(sent(7));
+    assert_true(sent(7));
+    assert_int_equal(radius_client_deadline(client), 7 + 14);
+    assert_true(sent(21));
+    assert_int_equal(datagram.server, 1);
+    assert_true(radius_client_dead(client, 0, false, 120));
+    assert_false(radius_client_dead(client, 0, false, 121));
+    radius_client_server_set(client, 0, NULL);
+    radius_client_server_set(client, 1, NULL);
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 9, RADIUS_SERVERS, 0), ERR_NOT_FOUND);
+}
+
 /* A request of a conversation goes to no other server, which would not know its State. */
 static void conversation_stays(void **state)
 {
@@ -336,6 +418,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(malformed_packets, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(repeats_and_fails_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_dies_for_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_request_dies, setup, teardown),
+        cmocka_unit_test_setup_teardown(limits, setup, teardown),
         cmocka_unit_test_setup_teardown(conversation_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(accounting, setup, teardown),

@@ -43,7 +43,7 @@ def test_refused(world):
     Freeradius(lab, "host", {USER: ("another", [])}).start()
     eu, gw = ends(world, lab)
     assert eu.initiate("net")["success"] == "no"
-    gw.wait_log("the RADIUS server refuses the login")
+    gw.wait_log("the RADIUS server aaa0 refuses the login")
     assert not gw.established()
 
 
@@ -75,6 +75,15 @@ def test_the_second_server_answers(world):
     eu, gw = ends(world, lab, servers=("10.20.0.66", AAA))
     assert eu.initiate("net", timeout=40)["success"] == "yes"
     gw.wait_log("event=radius-silent server=aaa0")
+
+
+def test_dead_servers_are_named(world):
+    """No server answers: the log names all that were asked. Limits of a server are its own."""
+    lab = world.lab()
+    keys = {"retransmit_tries": "0", "retransmit_timeout": "100ms"}
+    eu, gw = ends(world, lab, servers=(AAA, address("lan", "host")), of_servers=keys)
+    assert eu.initiate("net")["success"] == "no"
+    gw.wait_log("no answer from the RADIUS server aaa0 aaa1")
 
 
 def test_session_timeout(world):

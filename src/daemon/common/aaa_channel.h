@@ -36,6 +36,8 @@ struct aaa_server {
     bool undated;       /* ... also without an Event-Timestamp */
     uint16_t dae_port;
     nanos interval_ns; /* between Interim-Updates; 0: as the server says */
+    uint32_t retransmit_tries, max_requests;
+    nanos retransmit_ns, dead_ns;
     uint32_t secret_len;
     uint8_t secret[RADIUS_SECRET];
 };

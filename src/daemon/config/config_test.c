@@ -14,7 +14,7 @@
 
 /* --- every key, with a value that is taken and one that is not --- */
 
-enum place { CONN, LOCAL, PATH, CHILD, POOL, SECRET };
+enum place { CONN, LOCAL, PATH, CHILD, POOL, SECRET, SERVER };
 
 static const char *const frames[] = {
     [CONN] = "connections {\n a {\n%s\n" AUTH "}\n}\n",
@@ -23,6 +23,7 @@ static const char *const frames[] = {
     [CHILD] = "connections {\n a {\n" AUTH " children { n {\n%s\n} } }\n}\n",
     [POOL] = "pools {\n a {\naddrs = 10.0.0.0/24\n%s\n}\n}\n",
     [SECRET] = "secrets {\n ike-a {\nsecret = x\n%s\n}\n}\n",
+    [SERVER] = "radius {\n a {\naddress = 192.0.2.1\nsecret = x\n%s\n}\n}\n",
 };
 
 struct row {
@@ -193,6 +194,15 @@ static const struct row rows[] = {
     {SECRET, "secret", "0sYWJj", "0s*", "is empty, too long, or not valid"},
     {SECRET, "id-a", "alice", NULL, NULL},
     {SECRET, "file", NULL, "x", "unknown key, 'secret' and 'id...' are expected"},
+    {SERVER, "auth_port", "1645", "65536", "at most 65535"},
+    {SERVER, "preference", "-7", "1001", "a number from -1000 to 1000"},
+    {SERVER, "class_group", "yes", "x", "is not yes or no"},
+    {SERVER, "accounting_interval", "10m", "x", "is not a time"},
+    {SERVER, "dae_port", "1700", "x", "is not a number"},
+    {SERVER, "retransmit_tries", "0", "11", "0 to 10 are possible"},
+    {SERVER, "retransmit_timeout", "100ms", "31s", "100ms to 30s are possible"},
+    {SERVER, "dead_time", "1h", "0", "1s to 1h are possible"},
+    {SERVER, "max_requests", "1", "1025", "1 to 1024 are possible"},
 };
 
 static int check_text(const char *text, struct build_error *error)
@@ -420,7 +430,7 @@ static void same_again(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char line[256], text[1024];
-        if (rows[i].good == NULL || rows[i].place == POOL || rows[i].place == SECRET)
+        if (rows[i].good == NULL || rows[i].place >= POOL)
             continue;
         const char *frame = frames[rows[i].place], *gap = strstr(frame, "%s");
         (void)snprintf(line, sizeof(line), "%s = %s", rows[i].key, rows[i].good);

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "control/values.h"
 #include "daemon/config/conn_keys.h"
+#include "radius/radius_client.h"
 
 #define AUTH_PORT 1812
 #define ACCT_PORT 1813
@@ -44,6 +45,28 @@ static int set_preference(const struct tree *node, void *target, struct build_er
     return 0;
 }
 
+#define TRIES_MOST     10
+#define REPEAT_MOST_NS (30 * NANOS_PER_SEC)
+#define DEAD_MOST_NS   KEY_HOUR_NS
+
+/* check_limits - what is beyond is a slip of the pen. */
+static int check_limits(const struct tree *section, const struct aaa_server *server,
+                        struct build_error *error)
+{
+    if (server->retransmit_tries > TRIES_MOST)
+        return build_fail(error, key_node(section, "retransmit_tries"), "0 to %d are possible",
+                          TRIES_MOST);
+    if (server->retransmit_ns < NANOS_PER_SEC / 10 || server->retransmit_ns > REPEAT_MOST_NS)
+        return build_fail(error, key_node(section, "retransmit_timeout"),
+                          "100ms to 30s are possible");
+    if (server->dead_ns < NANOS_PER_SEC || server->dead_ns > DEAD_MOST_NS)
+        return build_fail(error, key_node(section, "dead_time"), "1s to 1h are possible");
+    if (server->max_requests == 0 || server->max_requests > RADIUS_MOST)
+        return build_fail(error, key_node(section, "max_requests"), "1 to %d are possible",
+                          RADIUS_MOST);
+    return 0;
+}
+
 #define SERVER(field) offsetof(struct aaa_server, field)
 
 static const struct key server_keys[] = {
@@ -54,6 +77,10 @@ static const struct key server_keys[] = {
     {.name = "preference", .kind = KEY_FUNCTION, .function = set_preference},
     {.name = "class_group", .kind = KEY_BOOL, .offset = SERVER(class_group)},
     {.name = "accounting", .kind = KEY_BOOL, .offset = SERVER(accounting)},
+    {.name = "retransmit_tries", .kind = KEY_U32, .offset = SERVER(retransmit_tries)},
+    {.name = "retransmit_timeout", .kind = KEY_TIME, .offset = SERVER(retransmit_ns)},
+    {.name = "dead_time", .kind = KEY_TIME, .offset = SERVER(dead_ns)},
+    {.name = "max_requests", .kind = KEY_U32, .offset = SERVER(max_requests)},
     {.name = "dae", .kind = KEY_BOOL, .offset = SERVER(dae)},
     {.name = "dae_port", .kind = KEY_U16, .offset = SERVER(dae_port)},
     {.name = "dae_undated", .kind = KEY_BOOL, .offset = SERVER(undated)},
@@ -65,11 +92,18 @@ int radius_build(const struct tree *section, struct aaa_server *ret_server,
 {
     static const struct key_table table = {server_keys,
                                            sizeof(server_keys) / sizeof(server_keys[0]), NULL};
-    struct aaa_server server = {
-        .auth_port = AUTH_PORT, .acct_port = ACCT_PORT, .dae_port = DAE_PORT};
+    struct aaa_server server = {.auth_port = AUTH_PORT,
+                                .acct_port = ACCT_PORT,
+                                .dae_port = DAE_PORT,
+                                .retransmit_tries = RADIUS_TRIES - 1,
+                                .retransmit_ns = RADIUS_FIRST_NS,
+                                .dead_ns = RADIUS_DEAD_NS,
+                                .max_requests = RADIUS_MOST};
     int err = key_name_copy(section, server.name, error);
     if (err == 0)
         err = keys_apply(&table, section, &server, error);
+    if (err == 0)
+        err = check_limits(section, &server, error);
     if (err == 0 && server.address.family == ADDRESS_NONE)
         err = build_fail(error, section, "'address' is missing");
     if (err == 0 && server.secret_len == 0)

@@ -92,19 +92,39 @@ static unsigned server_place(const struct aaa_service *s, const char *name)
     return place;
 }
 
+/* server_same - the server of that place is loaded again as it is. */
+static bool server_same(const struct aaa_service *s, unsigned place,
+                        const struct aaa_server *server)
+{
+    const struct radius_key *key = radius_client_key(s->client, place);
+    struct aaa_server bare = *server;
+    wipe(bare.secret, sizeof(bare.secret));
+    return key != NULL && key->len == server->secret_len &&
+           ct_equal(key->octets, server->secret, key->len) &&
+           memcmp(&bare, &s->servers[place], sizeof(bare)) == 0;
+}
+
 static int server_load(struct aaa_service *s, const struct aaa_server *server,
                        unsigned *ret_changed)
 {
     if (!text_sound(server->name, sizeof(server->name)) || server->name[0] == '\0' ||
         server->secret_len == 0 || server->secret_len > sizeof(server->secret) ||
-        (server->address.family != ADDRESS_V4 && server->address.family != ADDRESS_V6))
+        (server->address.family != ADDRESS_V4 && server->address.family != ADDRESS_V6) ||
+        server->retransmit_tries > 30 || server->retransmit_ns < 0 || server->dead_ns < 0 ||
+        server->retransmit_ns > 3600 * NANOS_PER_SEC)
         return ERR_INVALID;
     unsigned place = server_place(s, server->name);
     if (place == RADIUS_SERVERS)
         return ERR_FULL;
+    if (server_same(s, place, server)) /* what it is asked for goes on */
+        return 0;
     struct radius_server config = {.key = {.len = server->secret_len},
                                    .preference = server->preference,
-                                   .accounting = server->accounting};
+                                   .accounting = server->accounting,
+                                   .tries = server->retransmit_tries + 1,
+                                   .first_ns = server->retransmit_ns,
+                                   .dead_ns = server->dead_ns,
+                                   .most = server->max_requests};
     memcpy(config.key.octets, server->secret, server->secret_len);
     radius_client_server_set(s->client, place, &config);
     wipe(&config, sizeof(config));
@@ -266,6 +286,18 @@ static int passage_step(struct aaa_service *s, struct passage *p, const struct a
     return server_ask(s, p, octets, now);
 }
 
+/* ask_failed - why no server was asked, for a person. */
+static void ask_failed(int32_t *error, struct eap_result *ret)
+{
+    const char *why = *error == ERR_NOT_FOUND ? "no RADIUS server is configured"
+                      : *error == ERR_FULL ? "all RADIUS servers have as many requests as they take"
+                                           : NULL;
+    if (why == NULL)
+        return;
+    *error = 0;
+    failure_set(ret, 0, why);
+}
+
 static bool step_answer(struct aaa_service *s, const struct aaa_request *request, nanos now,
                         struct aaa_answer *ret)
 {
@@ -287,6 +319,7 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
         ret->error = passage_step(s, p, step, now, ret);
     }
     p = passage_find(s, step->eap.conversation);
+    ask_failed(&ret->error, &ret->result);
     bool now_known = ret->error != 0 || ret->result.verdict != 0;
     if (p != NULL && now_known)
         p->job = 0;
@@ -381,14 +414,14 @@ static void challenge_take(struct passage *p, const struct radius_outcome *outco
     ret->result.packet_len = eap->octets.len;
 }
 
-static void reject_take(const struct radius_outcome *outcome, const struct eap_packet *eap,
-                        struct aaa_answer *ret)
+static void reject_take(const struct aaa_service *s, const struct radius_outcome *outcome,
+                        const struct eap_packet *eap, struct aaa_answer *ret)
 {
-    char text[100] = "";
+    char text[80] = "";
     char reason[EAP_REASON];
     aaa_text_find(&outcome->reply, RADIUS_REPLY_MESSAGE, text, sizeof(text));
-    (void)snprintf(reason, sizeof(reason), "the RADIUS server refuses the login%s%s",
-                   text[0] == '\0' ? "" : ": ", text);
+    (void)snprintf(reason, sizeof(reason), "the RADIUS server %s refuses the login%s%s",
+                   s->servers[outcome->server].name, text[0] == '\0' ? "" : ": ", text);
     failure_set(&ret->result, eap->identifier, reason);
 }
 
@@ -401,7 +434,7 @@ static void reply_take(const struct aaa_service *s, struct passage *p,
     bool sound = eap_packet_read(span_of(result->packet, len), &eap);
     p->server = outcome->server;
     if (outcome->reply.code == RADIUS_ACCESS_REJECT)
-        reject_take(outcome, &eap, ret);
+        reject_take(s, outcome, &eap, ret);
     else if (!sound)
         failure_set(result, 0, "the RADIUS server's answer has no EAP packet");
     else if (outcome->reply.code == RADIUS_ACCESS_ACCEPT)
@@ -476,6 +509,15 @@ static void account_outcome(struct aaa_service *s, const struct radius_outcome *
         (void)account_queue_failed(s->accounts, tag, now);
 }
 
+/* silence_print - names all servers that were asked, as far as there is room. */
+static void silence_print(const struct aaa_service *s, uint32_t asked, char out[EAP_REASON])
+{
+    size_t at = (size_t)snprintf(out, EAP_REASON, "no answer from the RADIUS server");
+    for (unsigned i = 0; i < RADIUS_SERVERS && at < EAP_REASON; i++)
+        if ((asked & 1u << i) != 0 && s->servers[i].name[0] != '\0')
+            at += (size_t)snprintf(out + at, EAP_REASON - at, " %s", s->servers[i].name);
+}
+
 bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *outcome, nanos now,
                          struct aaa_answer *ret)
 {
@@ -495,8 +537,7 @@ bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *out
     if (outcome->error == 0) {
         reply_take(s, p, outcome, ret);
     } else {
-        (void)snprintf(reason, sizeof(reason), "the RADIUS server %s does not answer",
-                       s->servers[outcome->server].name);
+        silence_print(s, outcome->asked, reason);
         failure_set(&ret->result, 0, reason);
     }
     ret->verdict = (uint32_t)ret->result.verdict;

@@ -32,7 +32,7 @@ static void server_load(bool class_group)
     request.server.accounting = accounting;
     assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_int_equal(answer.error, 0);
-    assert_int_equal(changed, 0);
+    assert_true(changed == 0 || changed == RADIUS_SERVERS); /* it is what it was */
     assert_int_equal(request.server.secret[0], 0);
 }
 
@@ -373,6 +373,35 @@ static void hostile_peer(void **state)
     }
 }
 
+/* A server that is loaded again as it is keeps what it was asked. */
+static void loaded_again(void **state)
+{
+    struct radius_outcome outcome;
+    (void)state;
+    begin("");
+    server_load(false);
+    assert_false(radius_client_failed(aaa_service_client(service), &outcome));
+    server_says(RADIUS_ACCESS_REJECT, "\4\7\0\4", 4, (struct span){0});
+    assert_non_null(strstr(answer.result.reason, "the RADIUS server one refuses the login"));
+    begin("");
+    server_load(true);
+    assert_true(radius_client_failed(aaa_service_client(service), &outcome));
+}
+
+static void no_server(void **state)
+{
+    unsigned changed;
+    (void)state;
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_SERVER_UNLOAD;
+    strcpy(request.server.name, "one");
+    assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
+    assert_int_equal(answer.error, 0);
+    assert_true(step("anna@example.org", "", (struct span){0}));
+    assert_int_equal(answer.verdict, EAP_FAILED);
+    assert_string_equal(answer.result.reason, "no RADIUS server is configured");
+}
+
 static void silent_server(void **state)
 {
     struct radius_client *client = aaa_service_client(service);
@@ -384,7 +413,7 @@ static void silent_server(void **state)
     assert_true(radius_client_failed(client, &outcome));
     assert_true(aaa_service_outcome(service, &outcome, 0, &answer));
     assert_int_equal(answer.verdict, EAP_FAILED);
-    assert_non_null(strstr(answer.result.reason, "one does not answer"));
+    assert_non_null(strstr(answer.result.reason, "no answer from the RADIUS server one"));
 }
 
 static void account_add(enum aaa_account_kind kind)
@@ -552,6 +581,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_demanded, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_server, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_peer, setup, teardown),
+        cmocka_unit_test_setup_teardown(loaded_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_server, setup, teardown),
         cmocka_unit_test_setup_teardown(silent_server, setup, teardown),
         cmocka_unit_test_setup_teardown(accounts, setup, teardown),
         cmocka_unit_test_setup_teardown(accounts_late, setup, teardown),
