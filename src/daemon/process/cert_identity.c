@@ -45,14 +45,21 @@ static bool from_general_name(const GENERAL_NAME *name, struct ike_id *ret_id)
     }
 }
 
-static bool alternative_has(X509 *x509, const struct ike_id *id)
+static bool same(const struct ike_id *name, const struct ike_id *id, bool letters)
+{
+    char of_name[IDENTITY_TEXT_MAX], of_id[IDENTITY_TEXT_MAX];
+    return identity_equal(name, id) &&
+           (!letters || strcmp(identity_print(name, of_name), identity_print(id, of_id)) == 0);
+}
+
+static bool alternative_has(X509 *x509, const struct ike_id *id, bool letters)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     bool found = false;
     for (int i = 0; !found && i < sk_GENERAL_NAME_num(names); i++) {
         struct ike_id name;
         found =
-            from_general_name(sk_GENERAL_NAME_value(names, i), &name) && identity_equal(&name, id);
+            from_general_name(sk_GENERAL_NAME_value(names, i), &name) && same(&name, id, letters);
     }
     GENERAL_NAMES_free(names);
     return found;
@@ -74,15 +81,25 @@ static bool key_id_is(X509 *x509, const struct ike_id *id)
     return span_equal(wanted, span_of(digest, sizeof(digest)));
 }
 
-bool cert_identity_has(X509 *x509, const struct ike_id *id)
+static bool has(X509 *x509, const struct ike_id *id, bool letters)
 {
     struct ike_id subject;
     if (id->type == ID_KEY_ID)
         return key_id_is(x509, id);
     if (id->type == ID_DER_ASN1_DN && cert_identity_subject(x509, &subject) &&
-        identity_equal(&subject, id))
+        same(&subject, id, letters))
         return true;
-    return alternative_has(x509, id);
+    return alternative_has(x509, id, letters);
+}
+
+bool cert_identity_has(X509 *x509, const struct ike_id *id)
+{
+    return has(x509, id, false);
+}
+
+bool cert_identity_spells(X509 *x509, const struct ike_id *id)
+{
+    return has(x509, id, true);
 }
 
 const char *cert_identity_print_name(const X509_NAME *name, char out[IDENTITY_TEXT_MAX])

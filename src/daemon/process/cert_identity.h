@@ -16,6 +16,9 @@
  */
 bool cert_identity_has(X509 *x509, const struct ike_id *id);
 
+/* cert_identity_spells - the same, and the certificate has the name in the same letters. */
+bool cert_identity_spells(X509 *x509, const struct ike_id *id);
+
 /* cert_identity_subject - ID_DER_ASN1_DN; false: empty, or longer than an identity may be. */
 bool cert_identity_subject(X509 *x509, struct ike_id *ret_id);
 

@@ -167,16 +167,17 @@ static int tls_sign(void *context, const struct eap_signature *signature,
     return slot->doors->sign(slot->doors->context, &wanted, signature->octets, ret_signature);
 }
 
-/* identity_of - as it stands in a certificate. */
+/* identity_of - as it stands in a certificate. One certificate must not log in under many texts, as
+ * "anna@x", "email:anna@x" and "email:#616e6e614078" would be: limits are by identity. */
 static bool identity_of(struct span octets, struct ike_id *ret_id)
 {
-    char text[EAP_IDENTITY + 1];
+    char text[EAP_IDENTITY + 1], printed[IDENTITY_TEXT_MAX];
     if (octets.len == 0 || octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL)
         return false;
     memcpy(text, octets.ptr, octets.len);
     text[octets.len] = '\0';
     return identity_parse(text, ret_id) == 0 && ret_id->type != ID_ANY &&
-           !identity_is_pattern(ret_id);
+           !identity_is_pattern(ret_id) && strcmp(identity_print(ret_id, printed), text) == 0;
 }
 
 static int tls_check(void *context, const struct eap_chain *chain, int64_t *ret_not_after,

@@ -383,7 +383,9 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
                                .of_gateway = request->of_server != 0,
                                .leaf = leaf,
                                .others = others};
-    if (!cert_identity_has(leaf, &request->identity))
+    /* an EAP identity has upper and lower case: the session is that of the text which came */
+    if (check.of_gateway ? !cert_identity_has(leaf, &request->identity)
+                         : !cert_identity_spells(leaf, &request->identity))
         return refuse(answer, ERR_AUTH, "the %s's certificate %.120s is not that of %.120s",
                       check.of_gateway ? "EAP server" : "peer", cert_identity_print(leaf, subject),
                       identity_print(&request->identity, text));

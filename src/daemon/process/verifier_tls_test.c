@@ -83,6 +83,8 @@ static void certificates(void **state)
     (void)state;
     assert_int_equal(check_as(&ca, &plain, "gw.example", true), 0);
     assert_int_equal(check_as(&ca, &plain, "gw.example", false), 0);
+    assert_int_equal(check_as(&ca, &plain, "GW.example", true), 0);
+    assert_int_equal(check_as(&ca, &plain, "GW.example", false), ERR_AUTH);
     assert_int_equal(check_as(&ca, &plain, "other.example", true), ERR_AUTH);
     assert_non_null(strstr(answer.reason, "is not that of other.example"));
     assert_int_equal(check_as(&ca, &plain, "cn.example", true), ERR_AUTH); /* RFC 4945 3.1 */
