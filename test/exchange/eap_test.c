@@ -500,6 +500,25 @@ static void proof_ends(void **state)
     world_free(world);
 }
 
+/* A server that made a grant can give more time. It cannot outlive a certificate of the login. */
+static void proof_is_prolonged(void **state)
+{
+    (void)state;
+    for (uint64_t grant = 0; grant < 2; grant++) {
+        struct world *world = eap_world(150 + grant);
+        world->b.eap.valid_ns = 3600 * NANOS_PER_SEC;
+        world->b.eap.grant = grant;
+        scenario_login(world);
+        const struct ike_command longer = {.kind = IKE_CMD_REAUTH,
+                                           .session = scenario_session(&world->b).id,
+                                           .lifetime_ns = 7200 * NANOS_PER_SEC};
+        assert_int_equal(world_command(&world->b, longer), IKE_OK);
+        nanos left = scenario_session(&world->b).auth_deadline_ns - world->now;
+        assert_true(grant == 0 ? left <= 3600 * NANOS_PER_SEC : left > 7100 * NANOS_PER_SEC);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +542,7 @@ int main(void)
         cmocka_unit_test(identity_of_two_rounds),
         cmocka_unit_test(eap_name_is_no_other_name),
         cmocka_unit_test(proof_ends),
+        cmocka_unit_test(proof_is_prolonged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

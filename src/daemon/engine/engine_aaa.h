@@ -47,6 +47,9 @@ void engine_aaa_tick(struct engine *e);
  * session is up; engine_accounting_send - `grant` has an account. engine_accounting_cause - of a
  * session that ended so. */
 bool engine_accounts(const struct engine *e);
+/* engine_accounting_user - User-Name, as RADIUS servers know it (RFC 2865 section 5.1). Returns its
+ * length. */
+size_t engine_accounting_user(const struct ike_session_info *session, uint8_t ret[RADIUS_VALUE]);
 /* engine_accounting_id - Acct-Session-Id. */
 void engine_accounting_id(const struct engine *e, ike_session_id session, char ret[AAA_SESSION_ID]);
 void engine_accounting_begin(struct engine *e, struct grant *grant,

@@ -41,15 +41,16 @@ static nanos interval_of(const struct engine *e, const struct grant *grant)
     return (seconds < INTERVAL_LEAST_S ? INTERVAL_LEAST_S : seconds) * NANOS_PER_SEC;
 }
 
-static void user_set(const struct ike_session_info *session, struct aaa_account *account)
+size_t engine_accounting_user(const struct ike_session_info *session, uint8_t ret[RADIUS_VALUE])
 {
     char text[IDENTITY_TEXT_MAX];
+    uint8_t octets[IDENTITY_TEXT_MAX];
     const char *user = session->eap_identity[0] != '\0' ? session->eap_identity
                                                         : identity_print(&session->remote_id, text);
-    uint8_t octets[IDENTITY_TEXT_MAX];
-    size_t n = identity_octets(user, octets); /* RFC 2865 section 5.1: as the server knows it */
-    account->user_len = (uint32_t)(n < RADIUS_VALUE ? n : RADIUS_VALUE);
-    memcpy(account->user, octets, account->user_len);
+    size_t n = identity_octets(user, octets);
+    n = n < RADIUS_VALUE ? n : RADIUS_VALUE;
+    memcpy(ret, octets, n);
+    return n;
 }
 
 static void addresses_set(const struct ike_config *config, struct aaa_account *account)
@@ -87,7 +88,7 @@ void engine_accounting_begin(struct engine *e, struct grant *grant,
     (void)snprintf(account->conn, sizeof(account->conn), "%s", session->conn->name);
     (void)snprintf(account->nas, sizeof(account->nas), "%.*s", RADIUS_VALUE,
                    identity_print(&session->local_id, text));
-    user_set(session, account);
+    account->user_len = (uint32_t)engine_accounting_user(session, account->user);
     addresses_set(&session->config, account);
     path_set(e, session->id, account);
     account->n_classes = grant->what.n_classes;

@@ -30,11 +30,9 @@ static bool change_sound(const struct aaa_change *c)
 
 static bool user_fits(const struct ike_session_info *session, const struct aaa_change *c)
 {
-    char text[IDENTITY_TEXT_MAX];
-    const char *user = session->eap_identity[0] != '\0' ? session->eap_identity
-                                                        : identity_print(&session->remote_id, text);
-    return c->user_len == 0 ||
-           (strlen(user) == c->user_len && memcmp(user, c->user, c->user_len) == 0);
+    uint8_t user[RADIUS_VALUE];
+    size_t n = engine_accounting_user(session, user);
+    return c->user_len == 0 || span_equal(span_of(user, n), span_of(c->user, c->user_len));
 }
 
 static bool address_fits(const struct ike_config *config, const struct address *wanted)

@@ -33,7 +33,7 @@ struct session *session_new(struct ike *ike, struct ike_conn *conn, enum ike_ses
     session->ike = ike;
     session->conn = ike_conn_ref(conn);
     session->role = role;
-    session->auth_deadline_ns = session->valid_until_ns = NANOS_NEVER;
+    session->auth_deadline_ns = session->valid_until_ns = session->certs_until_ns = NANOS_NEVER;
     session->reauth_at_ns = session->own_reauth_ns = session->yield_at_ns = NANOS_NEVER;
     session->previous = ike->sessions_last;
     if (ike->sessions_last == NULL)

@@ -29,6 +29,7 @@ struct session {
     struct ike_id local_id, remote_id; /* remote_id: as proven; ID_EAP: by EAP */
     uint64_t grant;                    /* of the proof; 0 */
     nanos valid_until_ns;              /* the proof; NANOS_NEVER */
+    nanos certs_until_ns;              /* Gateway: valid_until_ns is never moved behind this */
     bool established;
     uint32_t logins;
     nanos established_ns, auth_deadline_ns;

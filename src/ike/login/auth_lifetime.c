@@ -64,7 +64,7 @@ void auth_lifetime_begin(struct session *session, nanos now)
 
 void auth_lifetime_set(struct session *session, nanos lifetime, nanos now)
 {
-    session->valid_until_ns = nanos_after(now, lifetime);
+    session->valid_until_ns = nanos_min(nanos_after(now, lifetime), session->certs_until_ns);
     session->auth_deadline_ns = own_deadline(session);
     touch_all(session);
 }

@@ -25,7 +25,7 @@ void auth_lifetime_add(const struct session *session, struct wire_builder *respo
 void auth_lifetime_read(struct session *session, const struct wire_message *message, nanos now);
 
 /* auth_lifetime_set - Gateway: the authentication holds so long from now on, less if `reauth_time`
- * says so. */
+ * says so, or if a certificate of the peer ends before. */
 void auth_lifetime_set(struct session *session, nanos lifetime, nanos now);
 
 /* auth_lifetime_due - End User: emits IKE_EV_REAUTH, once for each deadline. */

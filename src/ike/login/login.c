@@ -19,7 +19,7 @@ struct login *login_new(struct sa *sa, struct ike_conn *conn)
         return NULL;
     login->conn = ike_conn_ref(conn);
     login->sa = sa;
-    login->valid_until_ns = NANOS_NEVER;
+    login->valid_until_ns = login->certs_until_ns = NANOS_NEVER;
     sa->login = login;
     return login;
 }

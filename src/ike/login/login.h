@@ -143,6 +143,7 @@ struct login {
     size_t n_peer_id;
     uint8_t peer_id[4 + LIMIT_ID]; /* body of the peer's last ID payload */
     nanos valid_until_ns;          /* the earliest end of the peer's proofs */
+    nanos certs_until_ns;          /* the same of proofs without a grant: no server can move it */
     uint64_t grant;
     struct ike_id proven_id;           /* identity of the session; type 0: remote_id */
     struct kept_message message;       /* current message of the peer, without a group */

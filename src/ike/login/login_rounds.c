@@ -318,8 +318,10 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
     if (memchr(proof->identity, '\0', sizeof(proof->identity)) == NULL ||
         (eap && named && !eap_identity_fits(login, proof->identity)))
         return false;
-    if (proof->valid_ns > 0)
-        login->valid_until_ns = nanos_min(login->valid_until_ns, nanos_after(now, proof->valid_ns));
+    nanos until = proof->valid_ns > 0 ? nanos_after(now, proof->valid_ns) : NANOS_NEVER;
+    login->valid_until_ns = nanos_min(login->valid_until_ns, until);
+    if (proof->grant == 0)
+        login->certs_until_ns = nanos_min(login->certs_until_ns, until);
     if (proof->grant != 0)
         login->grant = proof->grant;
     if (eap && named)
