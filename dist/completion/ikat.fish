@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for ikat(1)
-set -l commands up down status paths watch doctor conns metrics check version
+set -l commands up down status paths watch log why doctor conns metrics check version
 complete -c ikat -f
 complete -c ikat -s s -l socket -r -d 'control socket'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a up -d 'connect, and show how it goes'
@@ -9,6 +9,8 @@ complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a status -d 'se
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a paths -d 'the paths and their health'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a watch -d 'the paths, live'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'look for what keeps a VPN from working'
+complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a log -d 'the latest lines of the log'
+complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a why -d 'why a peer failed last'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a conns -d 'names of the connections'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'all figures, as OpenMetrics'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a check -d 'validate a configuration'

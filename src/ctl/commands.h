@@ -15,6 +15,7 @@
 struct ctl_options {
     const char *socket;
     bool json, colour;
+    bool follow;                        /* log: goes on */
     const char *child, *session, *peer; /* NULL: not given */
     int timeout_s;                      /* of `up`; 0: the text was not a number that is allowed */
 };
@@ -37,6 +38,9 @@ int command_conns(const struct ctl_options *options, char **arguments, int n);
 int command_metrics(const struct ctl_options *options, char **arguments, int n);
 int command_check(const struct ctl_options *options, char **arguments, int n);
 int command_version(const struct ctl_options *options, char **arguments, int n);
+/* log.c */
+int command_log(const struct ctl_options *options, char **arguments, int n);
+int command_why(const struct ctl_options *options, char **arguments, int n);
 /* watch.c */
 int command_watch(const struct ctl_options *options, char **arguments, int n);
 /* doctor.c */

@@ -22,6 +22,8 @@ static const struct ctl_command commands[] = {
     {"status", "[--json]", "sessions, IKE SAs and VPNs", 0, 0, command_status},
     {"paths", "[--json]", "the paths and their health", 0, 0, command_paths},
     {"watch", "", "the paths, live", 0, 0, command_watch},
+    {"log", "[-f]", "the latest lines of the log; -f: and those that come", 0, 0, command_log},
+    {"why", "PEER", "why a peer, address or connection failed last", 1, 1, command_why},
     {"doctor", "", "look for what keeps a VPN from working", 0, 0, command_doctor},
     {"conns", "", "names of the connections", 0, 0, command_conns},
     {"metrics", "", "all figures, as OpenMetrics", 0, 0, command_metrics},
@@ -121,10 +123,15 @@ static bool colour_wanted(void)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
-        {"child", required_argument, NULL, 'c'},   {"timeout", required_argument, NULL, 't'},
-        {"session", required_argument, NULL, 'S'}, {"peer", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'},
+        {"child", required_argument, NULL, 'c'},
+        {"timeout", required_argument, NULL, 't'},
+        {"session", required_argument, NULL, 'S'},
+        {"peer", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},
+        {"follow", no_argument, NULL, 'f'},
+        {NULL, 0, NULL, 0},
     };
     struct ctl_options options = {
         .socket = SOCKET_DEFAULT,
@@ -133,10 +140,11 @@ int main(int argc, char **argv)
     };
     int c;
     (void)signal(SIGPIPE, SIG_IGN);
-    while ((c = getopt_long(argc, argv, "s:h", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "s:hf", longs, NULL)) != -1) {
         switch (c) {
         case 's': options.socket = optarg; break;
         case 'j': options.json = true; break;
+        case 'f': options.follow = true; break;
         case 'c': options.child = optarg; break;
         case 'S': options.session = optarg; break;
         case 'p': options.peer = optarg; break;

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -79,20 +81,47 @@ static int stale_remove(const struct sockaddr_un *address)
     return unlink(address->sun_path);
 }
 
-static int vici_open(const char *path)
+#define SOCKET_GROUP "ikat" /* people in it may use the control socket */
+
+/* group_find - of the control socket. ERR_NOT_FOUND: the one that was named does not exist. */
+static int group_find(const char *name, gid_t *ret_gid)
 {
+    const struct group *group = getgrnam(name != NULL ? name : SOCKET_GROUP);
+    if (group == NULL && name != NULL) {
+        errno = EINVAL;
+        log_line(LOG_LEVEL_ERROR, "event=no-such-group name=%s", name);
+        return ERR_NOT_FOUND;
+    }
+    *ret_gid = group == NULL ? getegid() : group->gr_gid;
+    return 0;
+}
+
+/* bind_as - with that group from the first moment on; CAP_SETGID is enough for it. */
+static int bind_as(int fd, const struct sockaddr_un *address, gid_t gid)
+{
+    mode_t mask = umask(0117); /* 0660 */
+    int own = setfsgid(gid);
+    int rc = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+    int error = errno;
+    (void)setfsgid((gid_t)own);
+    umask(mask);
+    errno = error;
+    return rc;
+}
+
+static int vici_open(const char *path, const char *group)
+{
+    gid_t gid;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
         return ERR_SYSTEM;
     }
     memcpy(address.sun_path, path, strlen(path));
-    if (stale_remove(&address) != 0)
+    if (group_find(group, &gid) != 0 || stale_remove(&address) != 0)
         return ERR_SYSTEM;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t mask = umask(0117); /* 0660 from the first moment on */
-    int rc = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&address, sizeof(address));
-    umask(mask);
+    int rc = fd < 0 ? -1 : bind_as(fd, &address, gid);
     if (rc < 0 || listen(fd, 16) < 0) {
         if (fd >= 0)
             close(fd);
@@ -146,7 +175,7 @@ static void start_init(struct engine_start *start, unsigned n_workers)
 int devices_open(const struct supervisor_options *options, struct engine_start *start)
 {
     start_init(start, options->n_workers);
-    start->vici_fd = vici_open(options->socket);
+    start->vici_fd = vici_open(options->socket, options->group);
     if (start->vici_fd < 0)
         return failed(options->socket);
     int error = family_open(ADDRESS_V4, start->n_workers, &start->ike4_fd, start->udp4_fds,

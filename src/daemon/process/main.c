@@ -20,11 +20,13 @@
 #define DEFAULT_STATE  "/var/lib/ikat"
 
 static const char usage[] =
-    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-S DIRECTORY] [-i DEVICE] [-m MTU] [-w WORKERS]"
+    "usage: ikatd [-c FILE|DIRECTORY] [-s SOCKET] [-g GROUP] [-S DIRECTORY] [-i DEVICE] [-m MTU] "
+    "[-w WORKERS]"
     " [-K FILE] [-d]\n"
     "       ikatd [-c FILE|DIRECTORY] --check\n"
     "  -c  configuration (" DEFAULT_CONFIG "); \"none\": wait for a client of the socket\n"
     "  -s  control socket (" DEFAULT_SOCKET ")\n"
+    "  -g  group that may use the control socket (ikat, if there is one)\n"
     "  -S  directory for what outlives ikatd (" DEFAULT_STATE ")\n"
     "  -i  name of the inner device (ikat%d)\n"
     "  -m  MTU of the inner device (1400, or less where links need it)\n"
@@ -38,6 +40,7 @@ enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"socket", required_argument, NULL, 's'},
+    {"group", required_argument, NULL, 'g'},
     {"state", required_argument, NULL, 'S'},
     {"device", required_argument, NULL, 'i'},
     {"workers", required_argument, NULL, 'w'},
@@ -139,11 +142,13 @@ int main(int argc, char **argv)
     unsigned mtu = 0;
     int c;
     standard_descriptors();
-    while ((c = getopt_long(argc, argv, "c:s:S:i:m:w:K:dh", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:s:g:S:i:m:w:K:dh", long_options, NULL)) != -1) {
         if (c == 'c')
             options.config = strcmp(optarg, "none") == 0 ? NULL : optarg;
         else if (c == 's')
             options.socket = optarg;
+        else if (c == 'g')
+            options.group = optarg;
         else if (c == 'S')
             options.state = optarg;
         else if (c == 'i')

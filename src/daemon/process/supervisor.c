@@ -175,8 +175,8 @@ static void loader_start(struct supervisor *s)
 
 /* --- the engine's requests --- */
 
-/* READY=1 for a service manager that asked for it (sd_notify(3): one datagram). */
-static void manager_notify(void)
+/* manager_notify - tells a service manager that asked for it (sd_notify(3): one datagram). */
+static void manager_notify(const char *text)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -187,7 +187,8 @@ static void manager_notify(void)
     if (path[0] == '@')
         address.sun_path[0] = '\0';
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
+    if (fd >= 0 &&
+        sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
         log_line(LOG_LEVEL_WARNING, "event=notify-failed reason=\"%s\"", strerror(errno));
     if (fd >= 0)
         close(fd);
@@ -204,7 +205,7 @@ static void engine_ready(struct supervisor *s)
 {
     s->served = true;
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
-    manager_notify();
+    manager_notify("READY=1");
     loader_start(s);
     if (s->pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
         loaded_tell(s);
@@ -370,6 +371,9 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         return;
     }
     permission_loaded(privileged_permission(s->privileged), clean);
+    manager_notify(clean ? "READY=1\nSTATUS=the configuration is loaded"
+                         : "READY=1\nSTATUS=the configuration was refused, the one before is in "
+                           "force; see the log");
     if (s->order_fd >= 0)
         loaded_tell(s);
     if (s->reload_again)
@@ -386,6 +390,18 @@ static void children_reap(struct supervisor *s)
                 child_ended(s, (enum process)process, status);
 }
 
+/* reload - on SIGHUP; the service manager waits for READY=1, which comes with the loader's end. */
+static void reload(struct supervisor *s)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+                   (long long)(clock_now() / NANOS_PER_US));
+    manager_notify(text);
+    loader_start(s);
+    if (s->pids[PROCESS_LOADER] == 0)
+        manager_notify("READY=1\nSTATUS=nothing was loaded");
+}
+
 static void on_signal(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
@@ -395,7 +411,7 @@ static void on_signal(void *context, int fd, unsigned events)
         if (info.ssi_signo == SIGCHLD)
             children_reap(s);
         else if (info.ssi_signo == SIGHUP)
-            loader_start(s);
+            reload(s);
         else if (s->stopping)
             s->done = true; /* asked twice */
         else

@@ -38,6 +38,7 @@
 struct supervisor_options {
     const char *config; /* file or directory; NULL: none is loaded */
     const char *socket; /* path of the VICI socket */
+    const char *group;  /* that may use it; NULL: "ikat" if there is one */
     const char *state;  /* directory for what outlives us; it need not be there */
     const char *keylog; /* file for SK_* keys; NULL: none */
     const char *device; /* name of the TUN device, may have a %d */

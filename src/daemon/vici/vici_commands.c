@@ -388,6 +388,7 @@ static const struct command {
     {"list-sessions", vici_list_sessions},
     {"list-paths", vici_list_paths},
     {"list-leases", vici_list_leases},
+    {"list-log", vici_list_log},
 };
 
 bool vici_command_changes(const char *name)

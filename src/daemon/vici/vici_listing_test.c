@@ -139,6 +139,27 @@ static void leases(void **state)
     assert_int_equal(events_read(w, w->fd, "list-lease"), 0);
 }
 
+/* The latest lines stay, and a text finds some of them. */
+static void log_lines(void **state)
+{
+    struct world *w = *state;
+    char text[64];
+    for (unsigned i = 0; i < 1500; i++) {
+        (void)snprintf(text, sizeof(text), "event=test number=%u peer=p%u", i, i % 7);
+        vici_server_log(w->server, &(struct engine_line){.group = "IKE", .text = text});
+    }
+    register_event(w, w->fd, "list-log", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    command_send(w->fd, "list-log", "");
+    turn(w);
+    assert_int_equal(events_read(w, w->fd, "list-log"), 1024);
+    command_send(w->fd, "list-log", "match=number=1499 ");
+    turn(w);
+    assert_int_equal(events_read(w, w->fd, "list-log"), 1);
+    command_send(w->fd, "list-log", "match=number=475 "); /* the oldest but one is gone */
+    turn(w);
+    assert_int_equal(events_read(w, w->fd, "list-log"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +167,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(read_slowly, setup, teardown),
         cmocka_unit_test_setup_teardown(changed_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(leases, setup, teardown),
+        cmocka_unit_test_setup_teardown(log_lines, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

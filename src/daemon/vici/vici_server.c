@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "daemon/common/log.h"
+#include "daemon/vici/vici_log.h"
 #include "daemon/vici/vici_news.h"
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
@@ -45,6 +46,7 @@ struct vici_server {
     struct event_loop *loop;
     int listen_fd;
     nanos started_ns;
+    struct vici_log *log; /* owned */
     struct vici_client *clients;
     unsigned n_clients;
 };
@@ -66,6 +68,7 @@ static const char *const event_names[VICI_EV_COUNT] = {
     [VICI_EV_LIST_SESSION] = "list-session",
     [VICI_EV_LIST_PATH] = "list-path",
     [VICI_EV_PATH] = "path",
+    [VICI_EV_LIST_LOG] = "list-log",
     [VICI_EV_LIST_LEASE] = "list-lease",
 };
 
@@ -77,6 +80,11 @@ const char *vici_event_name(enum vici_event_id id)
 const struct engine_ops *vici_client_ops(const struct vici_client *client)
 {
     return client->server->ops;
+}
+
+struct vici_log *vici_client_log(const struct vici_client *client)
+{
+    return client->server->log;
 }
 
 nanos vici_client_started(const struct vici_client *client)
@@ -442,7 +450,10 @@ struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_l
     server->loop = loop;
     server->listen_fd = listen_fd;
     server->started_ns = ops->now(ops->engine);
-    if (event_loop_add(loop, listen_fd, EVENT_READ, accept_client, server) != 0) {
+    server->log = vici_log_new();
+    if (server->log == NULL ||
+        event_loop_add(loop, listen_fd, EVENT_READ, accept_client, server) != 0) {
+        vici_log_free(server->log);
         free(server);
         return NULL;
     }
@@ -457,6 +468,7 @@ struct vici_server *vici_server_free(struct vici_server *server)
         client_free(server->clients);
     event_loop_remove(server->loop, server->listen_fd);
     (void)close(server->listen_fd);
+    vici_log_free(server->log);
     free(server);
     return NULL;
 }
@@ -491,6 +503,7 @@ void vici_put_line(struct vici_writer *w, const struct engine_line *line)
 
 void vici_server_log(struct vici_server *server, const struct engine_line *line)
 {
+    vici_log_add(server->log, line);
     for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
         struct vici_writer w;
         if (client->gone || !vici_client_registered(client, VICI_EV_LOG))

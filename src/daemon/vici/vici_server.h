@@ -51,6 +51,7 @@ enum vici_event_id {
     VICI_EV_LIST_SESSION, /* ours */
     VICI_EV_LIST_PATH,    /* ours */
     VICI_EV_PATH,         /* ours */
+    VICI_EV_LIST_LOG,     /* ours */
     VICI_EV_LIST_LEASE,   /* ours */
     VICI_EV_COUNT
 };
@@ -124,6 +125,10 @@ void vici_list_sas(struct vici_client *client, const struct tree *message);
 void vici_list_conns(struct vici_client *client, const struct tree *message);
 void vici_list_sessions(struct vici_client *client, const struct tree *message);
 void vici_list_paths(struct vici_client *client, const struct tree *message);
+
+/* vici_log.c */
+struct vici_log *vici_client_log(const struct vici_client *client);
+void vici_list_log(struct vici_client *client, const struct tree *message);
 
 /* vici_pools.c */
 void vici_load_pool(struct vici_client *client, const struct tree *message);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `ikat log` and `ikat why`: what the daemon has logged, as far as it remembers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/advice.h"
+#include "ctl/commands.h"
+
+static void print_line(long long at, const char *text)
+{
+    char clock[32] = "";
+    time_t when = (time_t)at;
+    struct tm local;
+    if (localtime_r(&when, &local) != NULL)
+        (void)strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", &local);
+    printf("%s  %s\n", clock, text);
+    (void)fflush(stdout);
+}
+
+static long long time_of(const struct tree *message)
+{
+    return strtoll(tree_text_or(message, "time", "0"), NULL, 10);
+}
+
+static void show_past(void *context, const char *name, struct tree *message)
+{
+    (void)context;
+    if (strcmp(name, "list-log") == 0)
+        print_line(time_of(message), tree_text_or(message, "msg", ""));
+}
+
+static void show_new(void *context, const char *name, struct tree *message)
+{
+    (void)context;
+    if (strcmp(name, "log") == 0)
+        print_line((long long)time(NULL), tree_text_or(message, "msg", ""));
+}
+
+/* ask_past - false: the daemon does not answer. */
+static bool ask_past(struct client *client, const char *match, client_event *handler, void *context)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "list-log");
+    if (match != NULL)
+        vici_put(&w, "match", "%s", match);
+    struct tree *response = client_request(client, &w, handler, context, 0);
+    bool answered = response != NULL;
+    tree_free(response);
+    return answered;
+}
+
+int command_log(const struct ctl_options *options, char **arguments, int n)
+{
+    struct client *client = ctl_connect(options);
+    (void)arguments, (void)n;
+    if (client == NULL)
+        return 1;
+    bool ok = client_register(client, "list-log") && ask_past(client, NULL, show_past, NULL);
+    if (ok && options->follow) {
+        ok = client_register(client, "log");
+        while (ok && client_event_take(client, show_new, NULL))
+            ;
+        ok = false;
+    }
+    client_close(client);
+    return ok ? 0 : ctl_complain("the daemon does not answer any more; see its log");
+}
+
+/* --- why --- */
+
+struct why {
+    const char *peer;
+    unsigned shown;
+    char last[64]; /* the last reason that has a meaning for a person */
+};
+
+/* value_copy - the value of `key=` in a line, without quotes. false: it is not there. */
+static bool value_copy(const char *line, const char *key, char *out, size_t cap)
+{
+    const char *at = strstr(line, key);
+    if (at == NULL)
+        return false;
+    at += strlen(key);
+    const char *ends = *at == '"' ? "\"" : " ";
+    at += *at == '"';
+    (void)snprintf(out, cap, "%.*s", (int)strcspn(at, ends), at);
+    return true;
+}
+
+/* tells_why - a line that says why something ended, failed or was refused. */
+static bool tells_why(const char *line)
+{
+    static const char *const kinds[] = {
+        "event=notice",       "event=session-down", "event=sa-down",    "event=child-down",
+        "event=lease-failed", "event=login-failed", "event=redirected", "event=path-"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
+            return true;
+    return false;
+}
+
+static void show_reason(void *context, const char *name, struct tree *message)
+{
+    struct why *why = context;
+    const char *line = tree_text_or(message, "msg", "");
+    char reason[64] = "";
+    if (strcmp(name, "list-log") != 0 || !tells_why(line))
+        return;
+    bool path = strncmp(line, "event=path-", 11) == 0;
+    (void)value_copy(line, "reason=", reason, sizeof(reason));
+    if (path && reason[0] == '\0')
+        return;
+    if (reason[0] != '\0' && strcmp(reason, "ok") != 0)
+        (void)snprintf(why->last, sizeof(why->last), "%s", reason);
+    print_line(time_of(message), line);
+    why->shown++;
+}
+
+int command_why(const struct ctl_options *options, char **arguments, int n)
+{
+    struct client *client = ctl_connect(options);
+    struct why why = {.peer = arguments[0]};
+    (void)n;
+    if (client == NULL)
+        return 1;
+    bool ok = client_register(client, "list-log") && ask_past(client, why.peer, show_reason, &why);
+    client_close(client);
+    if (!ok)
+        return ctl_complain("the daemon does not answer any more; see its log");
+    if (why.shown == 0) {
+        printf("nothing in the last lines of the log is about '%s'\n", why.peer);
+        return 1;
+    }
+    const char *advice = why.last[0] == '\0' ? NULL : advice_for(why.last);
+    if (advice != NULL)
+        printf("%s: %s\n", why.last, advice);
+    return 0;
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an administrator does all day: without being root, beside many programs at the socket, after a failure."""
+import os
+import re
+import socket
+import stat
+
+import pytest
+
+from lab.daemons import IKAT, conf
+from lab.run import Failed, run, wait
+from lab.settings import end_user, gateway, merge
+
+NOBODY = ("setpriv", "--reuid=65534", "--clear-groups", "--no-new-privs")
+
+
+@pytest.fixture
+def ends(world):
+    """Two daemons; the End User's socket is for the group `adm`."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    return lab, world.ikatd(lab, "eu", end_user(), options=("-g", "adm")), gw
+
+
+def test_a_group_needs_no_root(ends):
+    _, eu, _ = ends
+    mode = os.stat(eu.socket)
+    assert stat.S_IMODE(mode.st_mode) == 0o660 and mode.st_gid == int(run("getent", "group", "adm").split(":")[2])
+    words = (IKAT, "-s", eu.socket, "up", "home")
+    run(*NOBODY, "--regid=adm", *words)
+    assert eu.established()
+    with pytest.raises(Failed) as failure:
+        run(*NOBODY, "--regid=65534", *words)
+    assert "denied" in str(failure.value).lower()
+
+
+def test_a_group_that_does_not_exist(world):
+    with pytest.raises(Failed) as failure:
+        world.ikatd(world.lab(), "gw", gateway(), options=("-g", "no-such-group"))
+    assert "event=no-such-group name=no-such-group" in str(failure.value)
+
+
+def test_many_programs_at_the_socket(ends):
+    """200 that wait for events, that ask and do not read, and that go in the middle of a word hurt no other."""
+    _, eu, gw = ends
+    clients = []
+    for i in range(200):
+        clients.append(eu.vici())
+        if i % 4 == 0:
+            clients[-1].register("log", "ike-updown")
+        elif i % 4 == 1:
+            for _ in range(50):
+                clients[-1].send("get-algorithms")
+        elif i % 4 == 2:
+            clients[-1].socket.sendall(b"\0\0\0\x40\0\7ver")
+    assert eu.initiate("net")["success"] == "yes"
+    for client in clients[::2]:
+        client.socket.close()
+    assert "rekey completed successfully" in eu.swanctl("--rekey", "--child", "net")
+    for client in clients[1::2]:
+        client.socket.close()
+    wait(lambda: len(gw.children()) == 1, "the Child SA is there")
+
+
+def test_log_and_why(world):
+    """A wrong secret: the End User learns that it was refused, the Gateway's administrator whose fault it is."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user(top={"secrets": {"ike-lab": {"secret": '"another one"'}}, "connections": {
+        "home": {"keyingtries": "1"}}}))
+    assert eu.initiate("net")["success"] == "no"
+    said = gw.ikat("why", "eu@lab.example")
+    assert "event=notice" in said, said
+    assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  event=", said), said
+    assert "event=control command=initiate" in eu.ikat("log")
+    with pytest.raises(Failed):
+        gw.ikat("why", "nobody@lab.example")
+
+
+def test_log_follows(ends):
+    lab, eu, _ = ends
+    with open(lab.path("followed"), "wb") as out:
+        process = lab.start("eu", IKAT, "-s", eu.socket, "log", "-f", stdout=out)
+    eu.initiate("net")
+    def followed():
+        with open(lab.path("followed"), encoding="utf-8") as file:
+            return "event=child-up" in file.read()
+    wait(followed, "what happened is shown")
+    process.terminate()
+    process.wait()
+
+
+def test_the_service_manager_is_told(world, monkeypatch):
+    lab = world.lab()
+    path = lab.path("notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        gw = world.ikatd(lab, "gw", gateway())
+        assert manager.recv(999) == b"READY=1"
+        assert b"STATUS=the configuration is loaded" in manager.recv(999)
+        for settings, status in ((gateway(), b"loaded"), (merge(gateway(), {"connections": {"gate": {"x": "1"}}}), b"refused")):
+            with open(gw.config, "w", encoding="utf-8") as file:
+                file.write(conf(settings))
+            gw.process.send_signal(1)
+            assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(999))
+            told = manager.recv(999)
+            assert told.startswith(b"READY=1\nSTATUS=") and status in told, told
