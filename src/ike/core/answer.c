@@ -7,9 +7,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
-#include "ike/exchanges/child_terms.h"
-#include "ike/exchanges/rekey_ike.h"
-#include "ike/login/combined.h"
+#include "ike/core/upper.h"
 
 enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t notify,
                                        struct span data)
@@ -24,16 +22,6 @@ enum answer_verdict answer_refuse_data(struct answering *answering, uint16_t not
 enum answer_verdict answer_refuse(struct answering *answering, uint16_t notify)
 {
     return answer_refuse_data(answering, notify, (struct span){0});
-}
-
-/* login_fits - a Child SA that cannot be read ends the login: to the peer INVALID_SYNTAX says that
- * there is no IKE SA (RFC 7296 section 2.21.2). */
-static bool login_fits(const struct login *login, const struct answering *answering)
-{
-    struct wire_message own, group;
-    return message_split(answering->request, combined_number(login), &own, &group) &&
-           message_rules_fit(answering->kind, &own) &&
-           (wire_find(&own, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(&own));
 }
 
 /* closing - RFC 7296 section 2.25.2: the IKE SA is being rekeyed or deleted, or will be deleted as
@@ -70,7 +58,7 @@ static enum answer_verdict exchange_answer(struct sa *sa, struct answering *answ
         /* before authentication nothing but IKE_AUTH is answered */
         if (exchange != WIRE_IKE_AUTH || sa_original_initiator(sa))
             return ANSWER_SILENT;
-        if (fault == WIRE_OK && login_fits(sa->login, answering))
+        if (fault == WIRE_OK && login_request_fits(sa, answering))
             return answer_auth(sa, answering);
     }
     if (fault == WIRE_UNKNOWN_CRITICAL)

@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/inner_address.h"
 #include "ike/core/jobs.h"
-#include "ike/exchanges/clone_address.h"
 
 /* The next attempt after a rekey that the peer took back. */
 #define REKEY_AGAIN_NS (10 * NANOS_PER_SEC)

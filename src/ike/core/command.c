@@ -6,8 +6,7 @@
 
 #include "base/assert.h"
 #include "ike/core/exchange.h"
-#include "ike/login/auth_lifetime.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 
 static int intent_command(struct sa *sa, const struct ike_command *command, enum intent_kind kind,
                           ike_child_id child)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The connections that are loaded, in the order of loading. A map leads from the hash of a name to
  * its place plus one. No two names with one hash are loaded. */
-#include "ike/core/ike_state.h"
-#include "ike/login/conn_index.h"
+#include "ike/core/conn_index.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/core/ike_state.h"
 
 static uint64_t name_key(const char *name)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an error notify means for the exchange that it ends. */
 #include "ike/core/exchange.h"
+
 #include "ike/core/ike_state.h"
 #include "ike/terms/proposal.h"
 

@@ -7,8 +7,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/core/seal.h"
 #include "ike/core/turn.h"
-#include "ike/exchanges/mobike.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 
 /* How each kind of intent is asked. */
 static const struct exchange_ops *const ops_of[INTENT_KINDS] = {
@@ -287,7 +286,7 @@ static struct turn_intent turn_intent_of(const struct sa *sa, const struct inten
 {
     struct turn_intent next = {.kind = intent->kind, .patient = intent->give_up_ns == 0};
     if (intent_moves(intent->kind)) {
-        struct ike_path to = mobike_fill_path(sa, &intent->path);
+        struct ike_path to = sa_path_fill(sa, &intent->path);
         next.other_path = !ike_path_equal(&sa->mine.path, &to);
     }
     return next;
@@ -298,7 +297,7 @@ static void outstanding_lend(struct sa *sa, struct intent *intent, nanos now)
 {
     struct asking *asking = sa->asking;
     bool own_path = intent_moves(intent->kind) || intent->kind == INTENT_PATH_TEST;
-    struct ike_path path = own_path ? mobike_fill_path(sa, &intent->path) : *peer_path(sa);
+    struct ike_path path = own_path ? sa_path_fill(sa, &intent->path) : *peer_path(sa);
     asking->holder = HOLDER_LENT;
     asking->lent.kind = intent->kind;
     asking->lent.liveness = intent_is_liveness(intent);
@@ -400,7 +399,7 @@ static void outstanding_give_up(struct sa *sa, nanos now)
 /* refused_unprotected - nothing contradicted the unprotected refusal of the login. */
 static void refused_unprotected(struct sa *sa, nanos now)
 {
-    struct verdict verdict = verdict_notify(sa->login->hint);
+    struct verdict verdict = verdict_notify(login_hint(sa));
     window_clear(&sa->mine);
     sa->asking->holder = HOLDER_CALLING;
     sa_down(sa, verdict.outcome, now);
@@ -409,7 +408,7 @@ static void refused_unprotected(struct sa *sa, nanos now)
 
 static void peer_dead(struct sa *sa, nanos now)
 {
-    if (sa->login != NULL && sa->login->hint != 0)
+    if (login_hint(sa) != 0)
         refused_unprotected(sa, now);
     else
         sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);

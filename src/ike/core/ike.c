@@ -8,18 +8,17 @@
 #include "base/assert.h"
 #include "ike/core/answer.h"
 #include "ike/core/command.h"
+#include "ike/core/conn_index.h"
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
 #include "ike/core/gate.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/inner_address.h"
 #include "ike/core/jobs.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/receive.h"
 #include "ike/core/unprotected_hint.h"
-#include "ike/exchanges/clone_address.h"
-#include "ike/login/conn_index.h"
-#include "ike/login/early_request.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 
 static void options_default(struct ike_options *options)
 {

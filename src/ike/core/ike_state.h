@@ -7,14 +7,14 @@
 #include "base/deadline_heap.h"
 #include "base/map.h"
 #include "crypto/provider.h"
+#include "ike/core/auth_wait.h"
 #include "ike/core/child_sa.h"
+#include "ike/core/cookie.h"
 #include "ike/core/counters.h"
+#include "ike/core/half_open.h"
 #include "ike/core/sa.h"
 #include "ike/core/session.h"
 #include "ike/core/source_rate.h"
-#include "ike/login/auth_wait.h"
-#include "ike/login/cookie.h"
-#include "ike/login/half_open.h"
 
 /* struct event_node - `event` ends behind the members of its kind. */
 struct event_node {

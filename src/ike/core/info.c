@@ -4,8 +4,8 @@
 #include "ike/core/exchange.h"
 #include "ike/core/gate.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/inner_address.h"
 #include "ike/core/unprotected_hint.h"
-#include "ike/exchanges/clone_address.h"
 
 static void sa_info(const struct sa *sa, struct ike_sa_info *ret_info)
 {

@@ -5,9 +5,9 @@
 
 #include "base/unit_test.h"
 #include "crypto/prf.h"
+#include "ike/core/cookie.h"
 #include "ike/core/ike_state.h"
-#include "ike/exchanges/nat_detection.h"
-#include "ike/login/cookie.h"
+#include "ike/core/nat_detection.h"
 
 static uint8_t ni[32], nr[24];
 static struct secret first, second;

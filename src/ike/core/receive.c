@@ -9,8 +9,7 @@
 #include "ike/core/gate.h"
 #include "ike/core/seal.h"
 #include "ike/core/unprotected_hint.h"
-#include "ike/login/early_request.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 
 /* send_clear_notify - an answer outside of any IKE SA: SPIs, exchange and Message ID copied. Never
  * larger than the request, and limited by source. */

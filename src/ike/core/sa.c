@@ -8,12 +8,12 @@
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/inner_address.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
 #include "ike/core/unprotected_hint.h"
-#include "ike/exchanges/clone_address.h"
-#include "ike/login/auth_lifetime.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
+#include "ike/terms/proposal.h"
 
 /* How long a rekeyed IKE SA waits for the Delete of the peer, which rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
@@ -373,8 +373,7 @@ nanos sa_deadline(const struct sa *sa)
     if (sa->life == IKE_DEAD)
         return NANOS_NEVER;
     nanos at = nanos_min(sa->expires_ns, exchange_deadline(sa));
-    if (sa->login != NULL && sa->login->refuse_at_ns != 0)
-        at = nanos_min(at, sa->login->refuse_at_ns);
+    at = nanos_min(at, login_refusal_at(sa));
     at = nanos_min(at, nanos_min(sa->rekey_at_ns, sa->unused_at_ns));
     if (sa->session != NULL && sa->session->ending) {
         at = nanos_min(at, sa->session->end_at_ns);
@@ -461,7 +460,7 @@ void sa_tick(struct sa *sa, nanos now)
 {
     sa_touch(sa);
     exchange_tick(sa, now);
-    if (sa->login != NULL && sa->login->refuse_at_ns != 0 && now >= sa->login->refuse_at_ns)
+    if (now >= login_refusal_at(sa))
         login_refusal_due(sa, now);
     if (sa->life != IKE_DEAD)
         tick_lifetimes(sa, now);
@@ -478,6 +477,16 @@ void sa_tick(struct sa *sa, nanos now)
         child_tick(child, now);
         child = next;
     }
+}
+
+struct ike_path sa_path_fill(const struct sa *sa, const struct ike_path *wanted)
+{
+    struct ike_path path = *wanted;
+    if (path.local.port == 0)
+        path.local.port = sa->path.local.port == 500 ? 4500 : sa->path.local.port;
+    if (path.remote.port == 0)
+        path.remote.port = sa->path.remote.port == 500 ? 4500 : sa->path.remote.port;
+    return path;
 }
 
 void sa_heard(struct sa *sa, nanos now)

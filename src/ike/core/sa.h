@@ -85,7 +85,7 @@ struct sa {
     struct login *login;           /* owned; until IKE_AUTH is over */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
     struct child *children;        /* owned, by child->sa_next */
-    struct inner *inner;           /* owned; clone_address.h; NULL: the session's addresses */
+    struct inner *inner;           /* owned; inner_address.h; NULL: the session's addresses */
 
     struct address peer_addresses[LIMIT_ADDITIONAL + 1]; /* RFC 4555: primary first */
     nanos moved_ns;                                      /* when `path` changed last; 0: never */
@@ -186,6 +186,9 @@ bool sa_udp_encap(const struct sa *sa);
 /* sa_path_set - sets the path of the IKE SA and its Child SAs: emits IKE_EV_SA_MOVED and
  * IKE_EV_CHILD_MOVE. */
 void sa_path_set(struct sa *sa, const struct ike_path *path);
+
+/* sa_path_fill - sets ports that a command left open to those of NAT traversal. */
+struct ike_path sa_path_fill(const struct sa *sa, const struct ike_path *wanted);
 
 /* sa_heard - an authentic packet of the peer (IKE or ESP) arrived. */
 void sa_heard(struct sa *sa, nanos now);

@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "ike/core/keymat.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 
 #define PAYLOAD_HEADER_LEN  4
 #define FRAGMENT_HEADER_LEN 4

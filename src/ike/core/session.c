@@ -7,8 +7,7 @@
 #include "base/rate.h"
 #include "ike/core/exchange.h"
 #include "ike/core/ike_state.h"
-#include "ike/login/auth_lifetime.h"
-#include "ike/login/login.h"
+#include "ike/core/upper.h"
 #include "ike/terms/identity.h"
 
 #define UNUSED_TIMEOUT_NS (120 * NANOS_PER_SEC)

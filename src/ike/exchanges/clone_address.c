@@ -6,45 +6,7 @@
 #include "ike/core/child_sa.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/jobs.h"
-#include "ike/login/cp.h"
-
-bool inner_own(const struct sa *sa)
-{
-    const struct inner *inner = sa->inner;
-    return inner != NULL && inner->known && (inner->given || sa->session->role == IKE_END_USER);
-}
-
-const struct ike_config *inner_config(const struct sa *sa)
-{
-    return inner_own(sa) ? &sa->inner->config : &sa->session->config;
-}
-
-ike_session_id inner_owner(const struct sa *sa)
-{
-    return inner_own(sa) ? sa->inner->owner : sa->session->id;
-}
-
-static bool same_addresses(const struct ike_config *a, const struct ike_config *b)
-{
-    return a->n_addresses > 0 && b->n_addresses > 0 &&
-           address_equal(&a->addresses[0], &b->addresses[0]);
-}
-
-/* sa_of_addresses - the IKE SA of `session` that has the addresses of `config` as its own; NULL: none. */
-static struct sa *sa_of_addresses(const struct session *session, const struct ike_config *config)
-{
-    struct sa *sa = session == NULL ? NULL : session->sas;
-    while (sa != NULL && !(inner_own(sa) && same_addresses(&sa->inner->config, config)))
-        sa = sa->session_next;
-    return sa;
-}
-
-bool inner_waits(const struct sa *sa)
-{
-    if (!inner_own(sa))
-        return session_waits(sa->session);
-    return sa_of_addresses(session_find(sa->ike, sa->session->elder), &sa->inner->config) != NULL;
-}
+#include "ike/exchanges/cp.h"
 
 /* inner_wanted - the IKE SA is to have its own addresses. Only clones are: the first IKE SA has those of
  * the login. */
@@ -52,14 +14,6 @@ static bool inner_wanted(const struct sa *sa)
 {
     return sa->session->conn->inner_per_path && sa->origin == IKE_ORIGIN_CLONED &&
            sa->inner == NULL && sa->session->config.n_addresses > 0;
-}
-
-static struct inner *inner_new(struct sa *sa)
-{
-    struct inner *inner = sa->inner = calloc(1, sizeof(*inner));
-    if (inner != NULL)
-        inner->owner = ++sa->ike->last_session;
-    return inner;
 }
 
 /* --- End User --- */
@@ -147,23 +101,6 @@ void inner_lease(struct sa *sa)
     }
 }
 
-void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
-                  const struct ike_result *result)
-{
-    if (sa != NULL && (sa->inner == NULL || sa->inner->owner != owner))
-        sa = sa_heir(sa); /* rekeyed meanwhile */
-    bool mine = sa != NULL && sa->inner != NULL && sa->inner->owner == owner;
-    if (mine && result->error == 0) {
-        sa->inner->config = result->config;
-        sa->inner->known = true;
-    } else if (mine) { /* the pool is empty: the clone uses the session's addresses */
-        free(sa->inner);
-        sa->inner = NULL;
-    } else if (result->error == 0) { /* the clone ended before the lease came */
-        event_add(ike, IKE_EV_LEASE_RELEASE)->session = owner;
-    }
-}
-
 static bool asked(const struct wire_message *request, struct ike_lease_job *ret_job)
 {
     const struct wire_payload *cp = wire_find(request, WIRE_PAYLOAD_CP, NULL);
@@ -176,11 +113,11 @@ static void inner_exchange(struct sa *sa, const struct address *wish)
 {
     const struct ike_config wanted = {.n_addresses = 1, .addresses = {*wish}};
     struct inner *inner = sa->inner;
-    if (inner->given || !inner->known || same_addresses(&inner->config, &wanted))
+    if (inner->given || !inner->known || inner_same(&inner->config, &wanted))
         return;
     for (struct sa *other = sa->session->sas; other != NULL; other = other->session_next)
         if (other->inner != NULL && other->inner->known && !other->inner->given &&
-            same_addresses(&other->inner->config, &wanted)) {
+            inner_same(&other->inner->config, &wanted)) {
             sa->inner = other->inner;
             other->inner = inner;
             return;
@@ -203,28 +140,4 @@ void inner_answer(const struct sa *sa, const struct wire_message *request,
     if (sa->session->role == IKE_GATEWAY && inner_config(sa)->n_addresses > 0 &&
         asked(request, &job))
         cp_reply_add(inner_config(sa), reply);
-}
-
-/* --- rekey and end --- */
-
-void inner_move(struct sa *from, struct sa *to)
-{
-    if (from->inner == NULL || to->inner != NULL)
-        return;
-    to->inner = from->inner;
-    from->inner = NULL;
-}
-
-void inner_drop(struct sa *sa)
-{
-    if (sa->inner == NULL)
-        return;
-    struct sa *heir =
-        sa_of_addresses(session_find(sa->ike, sa->session->successor), &sa->inner->config);
-    if (heir != NULL)
-        child_wait_over(heir);
-    struct ike_event *event = event_add(sa->ike, IKE_EV_LEASE_RELEASE);
-    event->session = sa->inner->owner;
-    free(sa->inner);
-    sa->inner = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef IKE_INNER_H
-#define IKE_INNER_H
+#ifndef IKE_CLONE_ADDRESS_H
+#define IKE_CLONE_ADDRESS_H
 
 /*
  * Inner addresses of a clone's own (draft-mglt-ipsecme-keep-old-ike-sa-00 section B.3: KO-27,
@@ -16,29 +16,9 @@
  *                           <--  HDR, SK{CP(CFG_REPLY), SA, Nr, ... TSi, TSr}
  */
 
-#include "ike/core/sa.h"
+#include "ike/core/inner_address.h"
 #include "wire/builder.h"
 #include "wire/message.h"
-
-struct ike_result;
-
-struct inner {
-    /* number of the lease: from the numbers of sessions, but no session has it */
-    ike_session_id owner;
-    bool known;          /* `config` is set: leased (Gateway) or received (End User) */
-    bool given;          /* Gateway: the End User asked for it */
-    ike_session_id twin; /* Gateway: owner in the elder session with the same addresses; 0 */
-    struct ike_config config;
-};
-
-/* inner_config - the inner addresses for Child SAs of this IKE SA. inner_owner - the owner of their
- * lease. */
-const struct ike_config *inner_config(const struct sa *sa);
-ike_session_id inner_owner(const struct sa *sa);
-/* inner_own - the IKE SA has its own addresses, not those of the session. */
-bool inner_own(const struct sa *sa);
-/* inner_waits - an IKE SA of the elder session has the same inner addresses (session_waits). */
-bool inner_waits(const struct sa *sa);
 
 /* End User. inner_asks - the next request for a Child SA asks for addresses. inner_ask - writes the
  * CFG_REQUEST for a VPN on `path`. inner_read - takes the CFG_REPLY. Without one, or with the
@@ -51,15 +31,8 @@ bool inner_read(struct sa *sa, const struct wire_message *response) MUST_USE;
  * inner_give - call it before the selectors of a request with CFG_REQUEST are read. inner_answer -
  * writes the CFG_REPLY. */
 void inner_lease(struct sa *sa);
-void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
-                  const struct ike_result *result);
 void inner_give(struct sa *sa, const struct wire_message *request);
 void inner_answer(const struct sa *sa, const struct wire_message *request,
                   struct wire_builder *reply);
-
-/* inner_move - the IKE SA was rekeyed: `to` gets the addresses. inner_drop - the IKE SA ended:
- * emits IKE_EV_LEASE_RELEASE. */
-void inner_move(struct sa *from, struct sa *to);
-void inner_drop(struct sa *sa);
 
 #endif

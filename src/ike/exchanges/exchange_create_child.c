@@ -170,7 +170,7 @@ static enum ike_outcome ask_create_moved(struct sa *sa, struct asking *asking,
     enum ike_outcome outcome = ask_create(sa, asking, request, now);
     if (outcome != IKE_OK)
         return outcome;
-    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    asking->path = sa_path_fill(sa, &asking->intent.path);
     wire_add_notify(request, N_UPDATE_SA_ADDRESSES, (struct span){0});
     nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
     return IKE_OK;

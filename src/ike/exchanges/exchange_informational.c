@@ -12,9 +12,9 @@
 #include "base/reader.h"
 #include "base/writer.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/upper.h"
+#include "ike/exchanges/auth_lifetime.h"
 #include "ike/exchanges/mobike.h"
-#include "ike/login/auth_lifetime.h"
-#include "ike/login/redirect.h"
 
 /* Packets may still be in flight on a Child SA that was replaced. The same holds if both ends
  * delete it at once (section 1.4.1: the incoming half goes with the response). */

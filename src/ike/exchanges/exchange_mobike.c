@@ -49,16 +49,6 @@ static void cookie2_release(struct asking *asking)
     free(asking->state);
 }
 
-struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wanted)
-{
-    struct ike_path path = *wanted;
-    if (path.local.port == 0)
-        path.local.port = sa->path.local.port == 500 ? 4500 : sa->path.local.port;
-    if (path.remote.port == 0)
-        path.remote.port = sa->path.remote.port == 500 ? 4500 : sa->path.remote.port;
-    return path;
-}
-
 /* routability_failed - section 3.7: a wrong COOKIE2 closes this IKE SA, and no other one. */
 static struct verdict routability_failed(struct sa *sa, nanos now)
 {
@@ -87,7 +77,7 @@ static enum ike_outcome ask_move(struct sa *sa, struct asking *asking, struct wi
     /* The End User moves, whichever end began this IKE SA. */
     if (!sa->session->mobike || sa->session->role != IKE_END_USER)
         return IKE_UNACCEPTABLE_ADDRESSES;
-    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    asking->path = sa_path_fill(sa, &asking->intent.path);
     if (!is_path_test(asking))
         wire_add_notify(request, N_UPDATE_SA_ADDRESSES, (struct span){0});
     nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
@@ -149,7 +139,7 @@ static enum ike_outcome ask_path_test(struct sa *sa, struct asking *asking,
                                       struct wire_builder *request, nanos now)
 {
     (void)now;
-    asking->path = mobike_fill_path(sa, &asking->intent.path);
+    asking->path = sa_path_fill(sa, &asking->intent.path);
     nat_detection_add(sa, request, &asking->path, sa->session->conn->encap);
     return IKE_OK;
 }

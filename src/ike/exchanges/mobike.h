@@ -6,7 +6,7 @@
  * decides about addresses, whichever end began this IKE SA (section 1.3, A-09 of the draft). */
 
 #include "ike/core/answer.h"
-#include "ike/exchanges/nat_detection.h"
+#include "ike/core/nat_detection.h"
 
 /* mobike_add_addresses - ADDITIONAL_IP*_ADDRESS for our addresses other than that of `path`, or
  * NO_ADDITIONAL_ADDRESSES if `empty_too` and there are none (section 3.6). */
@@ -40,9 +40,6 @@ bool mobike_answer(struct sa *sa, struct answering *answering, bool *ret_move);
 /* mobike_moved - the peer moved to `path`, over which its request came. */
 void mobike_moved(struct sa *sa, const struct ike_path *path, const struct nat_seen *nat,
                   nanos now);
-
-/* mobike_fill_path - sets ports that a command left open to those of NAT traversal. */
-struct ike_path mobike_fill_path(const struct sa *sa, const struct ike_path *wanted);
 
 /* mobike_answered_over - the path on which the peer received our UPDATE_SA_ADDRESSES. Its response
  * takes the path of the copy that it answers, and copies may have left over several paths. */

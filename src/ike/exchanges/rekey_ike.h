@@ -6,6 +6,7 @@
 
 #include "ike/core/exchange.h"
 #include "ike/core/keymat.h"
+#include "ike/core/upper.h"
 #include "ike/terms/collision.h"
 #include "ike/terms/proposal.h"
 
@@ -24,13 +25,6 @@ struct rekeying {
 /* rekey_ike_hand_over - `to` inherits the Child SAs and intents of `from`. `from` waits for its
  * Delete. */
 void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
-
-/*
- * rekey_ike_adopt - the peer uses Child SAs on an IKE SA that its rekey made. If our rekey crossed
- * and has no response yet, only the peer knows which SA inherits. This request shows it: the Child
- * SAs move.
- */
-void rekey_ike_adopt(struct sa *sa);
 
 /* rekey_ike_surely_clone - the Child SAs stay where they are, whatever the response says. For other
  * forms only the response tells whether it was a rekey. */

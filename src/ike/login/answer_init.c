@@ -15,11 +15,11 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "ike/core/conn_index.h"
+#include "ike/core/half_open.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
-#include "ike/login/conn_index.h"
-#include "ike/login/half_open.h"
 #include "ike/login/login.h"
 #include "ike/login/redirect.h"
 

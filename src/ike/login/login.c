@@ -147,37 +147,6 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now)
     return login_begin(ike, conn, &command->path, &intent, command->replaces, now);
 }
 
-static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
-                           const struct address *address, unsigned *ret_rank)
-{
-    *ret_rank = 1;
-    if (n == 0)
-        return true;
-    bool found = false;
-    for (uint8_t i = 0; i < n; i++) {
-        /* A name is resolved only to connect. A peer that connects to us may be anywhere. */
-        bool any = remotes[i].range.first.family == ADDRESS_NONE;
-        if (any) {
-            found = true;
-        } else if (range_contains(&remotes[i].range, address)) {
-            *ret_rank = 2;
-            return true;
-        }
-    }
-    return found;
-}
-
-unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path)
-{
-    unsigned local, remote;
-    bool shunts_only = conn->n_children == 0 && conn->n_shunts > 0; /* has no peer */
-    if (shunts_only ||
-        !remote_matches(conn->local_addrs, conn->n_local_addrs, &path->local.address, &local) ||
-        !remote_matches(conn->remote_addrs, conn->n_remote_addrs, &path->remote.address, &remote))
-        return 0;
-    return 2 * remote + local;
-}
-
 void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify)
 {
     char text[2 * PROPOSAL_TEXT_MAX];

@@ -16,8 +16,9 @@
 
 #include "crypto/ke.h"
 #include "ike/core/answer.h"
+#include "ike/core/half_open.h"
 #include "ike/core/jobs.h"
-#include "ike/login/half_open.h"
+#include "ike/core/upper.h"
 #include "ike/login/kept_message.h"
 #include "ike/terms/proposal.h"
 
@@ -173,38 +174,11 @@ struct login {
  * takes, if it said so. */
 void login_notice_refusal(struct sa *sa, const char *what, const struct wire_notify *notify);
 
-/*
- * login_is_hint - an IKE_SA_INIT response holds nothing but a refusal. Anyone can forge it, so we
- * only remember it. The responder has LOGIN_HINT_NS to contradict (RFC 7296 section 2.21.1).
- */
-bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
+struct login *login_new(struct sa *sa, struct ike_conn *conn); /* NULL: no memory */
 
-struct login *login_new(struct sa *sa, struct ike_conn *conn);  /* NULL: no memory */
-struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; returns NULL */
-
-/* login_start - IKE_CMD_CONNECT. */
-int login_start(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
-/* login_cancel_sa - ends a login that nobody wants any more. If IKE_AUTH is outstanding, the
- * Gateway may already have a session. Then we wait for the response and delete the IKE SA there. */
-void login_cancel_sa(struct sa *sa, nanos now);
 /* login_supersede - another login of the connection has succeeded. A cancelled login no longer
  * retransmits its IKE_AUTH: it would replace the successful one. */
 void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now);
-
-/* login_answer_init - an IKE_SA_INIT request. */
-void login_answer_init(struct ike *ike, const struct ike_path *path,
-                       const struct wire_message *request, nanos now);
-/* login_init_agreed - the key exchange of a half-open IKE SA has ended. */
-void login_init_agreed(struct sa *sa, nanos now);
-/* login_fragmentation - the peer may send SKF before there is a session. */
-bool login_fragmentation(const struct sa *sa);
-/* login_sends_fragments - we may send fragments to the peer. */
-bool login_sends_fragments(const struct sa *sa);
-
-void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
-                    nanos now);
-/* login_lease_orphaned - a lease came after the end of its IKE SA: releases it. */
-void login_lease_orphaned(struct ike *ike, const struct job *job);
 
 /* --- between the files --- */
 
@@ -219,12 +193,6 @@ bool login_vendor_id_find(const struct wire_message *message, uint16_t *ret_noti
 uint8_t *login_copy(struct span octets, size_t *ret_len); /* from malloc; NULL: no memory */
 /* login_derive - the keys of the IKE SA; the key exchange is over. ERR_CRYPTO, ERR_NO_MEMORY. */
 int login_derive(struct sa *sa, struct span peer_public) MUST_USE;
-
-/* login_refusal_due - sends the refusal of AUTH after its wait. */
-void login_refusal_due(struct sa *sa, nanos now);
-
-/* login_conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
-unsigned login_conn_rank(const struct ike_conn *conn, const struct ike_path *path);
 
 /* login_conn_signs - a signature may prove a round of the peer, so we announce the algorithms that
  * we verify. */

@@ -13,11 +13,11 @@
 #include "base/secret.h"
 #include "crypto/prf.h"
 #include "ike/core/answer.h"
+#include "ike/exchanges/auth_lifetime.h"
 #include "ike/exchanges/child_terms.h"
+#include "ike/exchanges/cp.h"
 #include "ike/exchanges/mobike.h"
-#include "ike/login/auth_lifetime.h"
 #include "ike/login/combined.h"
-#include "ike/login/cp.h"
 #include "ike/login/login_abilities.h"
 #include "ike/login/login_choose.h"
 #include "ike/login/login_eap.h"
@@ -520,6 +520,20 @@ static bool in_order(const struct login *login, enum message_kind kind)
     case LOGIN_EAP_CONFIRMS: return false;
     }
     return false;
+}
+
+bool login_request_fits(const struct sa *sa, const struct answering *answering)
+{
+    struct wire_message own, group;
+    return message_split(answering->request, combined_number(sa->login), &own, &group) &&
+           message_rules_fit(answering->kind, &own) &&
+           (wire_find(&own, WIRE_PAYLOAD_SA, NULL) == NULL || child_request_readable(&own));
+}
+
+nanos login_refusal_at(const struct sa *sa)
+{
+    bool refused = sa->login != NULL && sa->login->refuse_at_ns != 0;
+    return refused ? sa->login->refuse_at_ns : NANOS_NEVER;
 }
 
 /* request_keep - keeps the request for its jobs, and the group of the request with the last AUTH.

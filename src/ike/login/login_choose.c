@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/login/login_choose.h"
 
+#include "ike/core/conn_index.h"
 #include "ike/core/ike_state.h"
 #include "ike/login/login_rounds.h"
 #include "ike/terms/identity.h"
@@ -48,7 +49,7 @@ struct ike_conn *login_choose(const struct sa *sa, const struct login_claim *cla
         struct ike_conn *conn = sa->ike->conns[i];
         const struct ike_id *own = &conn->local[0].id;
         bool named = claim->idr != NULL && own->type != ID_ANY;
-        unsigned rank = login_conn_rank(conn, &sa->path);
+        unsigned rank = conn_rank(conn, &sa->path);
         enum identity_rank remote = identity_match(conn->remote[0].id_pattern, claim->idi);
         if (rank == 0 || remote == IDENTITY_NO || !algorithms_fit(conn, sa) ||
             !auth_fits(conn, sa, claim) || (named && !identity_equal(own, claim->idr)))

@@ -13,9 +13,10 @@
 #include "base/assert.h"
 #include "base/reader.h"
 #include "ike/core/answer.h"
+#include "ike/core/conn_index.h"
 #include "ike/core/keymat.h"
+#include "ike/core/nat_detection.h"
 #include "ike/core/seal.h"
-#include "ike/exchanges/nat_detection.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
@@ -37,7 +38,7 @@ static void add_auth_abilities(struct sa *sa, struct wire_builder *message, bool
     if (!response)
         conns[n++] = sa->login->conn;
     for (size_t i = 0; response && i < sa->ike->n_conns && n < CANDIDATES; i++)
-        if (login_conn_rank(sa->ike->conns[i], &sa->path) > 0)
+        if (conn_rank(sa->ike->conns[i], &sa->path) > 0)
             conns[n++] = sa->ike->conns[i];
     for (size_t i = 0; i < n; i++) {
         signs |= login_conn_signs(conns[i]);
@@ -209,6 +210,11 @@ static bool has_sequel(const struct sa *sa, const struct wire_message *response)
         return true;
     return wire_notify_find(response, N_INVALID_KE_PAYLOAD, &notify) &&
            proposal_other_ke(&login->conn->proposals, notify.data, login->ke_group) != 0;
+}
+
+uint16_t login_hint(const struct sa *sa)
+{
+    return sa->login == NULL ? 0 : sa->login->hint;
 }
 
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ike/login/redirect.h"
 
+#include "ike/core/conn_index.h"
 #include "ike/core/exchange.h"
 #include "ike/core/seal.h"
 #include "ike/login/login.h"
@@ -87,7 +88,7 @@ bool redirect_at_once(const struct ike *ike, const struct ike_path *path,
     if (!ike_gateway_given(&conn->redirect_to) || !redirect_announced(request))
         return false;
     for (size_t i = 0; i < ike->n_conns; i++)
-        if (login_conn_rank(ike->conns[i], path) > 0 &&
+        if (conn_rank(ike->conns[i], path) > 0 &&
             !same(&ike->conns[i]->redirect_to, &conn->redirect_to))
             return false;
     return true;

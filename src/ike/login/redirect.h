@@ -17,6 +17,7 @@
  */
 
 #include "ike/core/ike_state.h"
+#include "ike/core/upper.h"
 #include "ike/terms/gateway.h"
 #include "wire/builder.h"
 #include "wire/payloads.h"
@@ -25,11 +26,6 @@
 
 /* redirect_announce - adds REDIRECT_SUPPORTED, or REDIRECTED_FROM behind a redirection. */
 void redirect_announce(const struct sa *sa, struct wire_builder *request);
-/* redirect_found - the message has a REDIRECT that we may follow. `init`: it is not protected, and
- * brings our nonce back. */
-bool redirect_found(const struct sa *sa, const struct wire_message *message, bool init);
-/* redirect_follow - emits IKE_EV_REDIRECT for what redirect_found has found. */
-void redirect_follow(struct sa *sa, const struct wire_message *message);
 /* redirect_leave - one Delete of the IKE SA of a login, whose response nobody waits for. */
 void redirect_leave(struct sa *sa);
 

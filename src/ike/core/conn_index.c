@@ -1,16 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login/conn_index.h"
+#include "ike/core/conn_index.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "ike/core/ike_state.h"
-#include "ike/login/login.h"
 
 struct conn_class {
     struct ike_conn *conn; /* the first loaded; borrowed */
     size_t order;          /* of loading */
 };
+
+static bool remote_matches(const struct ike_remote *remotes, uint8_t n,
+                           const struct address *address, unsigned *ret_rank)
+{
+    *ret_rank = 1;
+    if (n == 0)
+        return true;
+    bool found = false;
+    for (uint8_t i = 0; i < n; i++) {
+        /* A name is resolved only to connect. A peer that connects to us may be anywhere. */
+        bool any = remotes[i].range.first.family == ADDRESS_NONE;
+        if (any) {
+            found = true;
+        } else if (range_contains(&remotes[i].range, address)) {
+            *ret_rank = 2;
+            return true;
+        }
+    }
+    return found;
+}
+
+unsigned conn_rank(const struct ike_conn *conn, const struct ike_path *path)
+{
+    unsigned local, remote;
+    bool shunts_only = conn->n_children == 0 && conn->n_shunts > 0; /* has no peer */
+    if (shunts_only ||
+        !remote_matches(conn->local_addrs, conn->n_local_addrs, &path->local.address, &local) ||
+        !remote_matches(conn->remote_addrs, conn->n_remote_addrs, &path->remote.address, &remote))
+        return 0;
+    return 2 * remote + local;
+}
 
 /* struct conn_place - a range of remote addresses of a class. */
 struct conn_place {
@@ -208,7 +238,7 @@ struct search {
 
 static void consider(struct search *search, const struct conn_class *class)
 {
-    unsigned rank = login_conn_rank(class->conn, search->path);
+    unsigned rank = conn_rank(class->conn, search->path);
     bool better = rank > search->best_rank ||
                   (rank > 0 && rank == search->best_rank && class->order < search->best->order);
     struct proposal_wish wish = {.with_ke = true, .ke_sent = search->ke_sent};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login/cp.h"
+#include "ike/exchanges/cp.h"
 
 #define N_DNS     (sizeof(((struct ike_config *)0)->dns) / sizeof(struct address))
 #define N_SUBNETS (sizeof(((struct ike_config *)0)->subnets) / sizeof(struct address_range))

@@ -11,11 +11,9 @@
  */
 
 #include "ike/core/session.h"
+#include "ike/core/upper.h"
 #include "wire/builder.h"
 #include "wire/message.h"
-
-/* auth_lifetime_begin - the session was authenticated: sets the deadline of our configuration. */
-void auth_lifetime_begin(struct session *session, nanos now);
 
 /* auth_lifetime_add - Gateway: adds AUTH_LIFETIME, if the connection has `reauth_time`. */
 void auth_lifetime_add(const struct session *session, struct wire_builder *response);
@@ -23,12 +21,5 @@ void auth_lifetime_add(const struct session *session, struct wire_builder *respo
 /* auth_lifetime_read - End User: reads AUTH_LIFETIME in an authentic message of an established
  * session. */
 void auth_lifetime_read(struct session *session, const struct wire_message *message, nanos now);
-
-/* auth_lifetime_set - Gateway: the authentication holds so long from now on, less if `reauth_time`
- * says so, or if a certificate of the peer ends before. */
-void auth_lifetime_set(struct session *session, nanos lifetime, nanos now);
-
-/* auth_lifetime_due - End User: emits IKE_EV_REAUTH, once for each deadline. */
-void auth_lifetime_due(struct session *session);
 
 #endif

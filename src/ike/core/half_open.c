@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login/half_open.h"
+#include "ike/core/half_open.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login/cookie.h"
+#include "ike/core/cookie.h"
 
 #include "base/unit_test.h"
 

@@ -5,7 +5,7 @@
  *                           <--  HDR, SK{N(AUTH_LIFETIME)}
  *   HDR, SK{}               -->
  */
-#include "ike/login/auth_lifetime.h"
+#include "ike/exchanges/auth_lifetime.h"
 
 #include "base/reader.h"
 #include "ike/core/exchange.h"

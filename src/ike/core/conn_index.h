@@ -24,4 +24,7 @@ struct ike_conn *conn_index_find(struct ike *ike, const struct ike_path *path,
 /* conn_index_drop - the connections changed: the next search builds a new index. Takes NULL. */
 struct conn_index *conn_index_drop(struct conn_index *index);
 
+/* conn_rank - how well a connection fits the addresses of a path: 0 not at all. */
+unsigned conn_rank(const struct ike_conn *conn, const struct ike_path *path);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/exchanges/nat_detection.h"
+#include "ike/core/nat_detection.h"
 
 #include "crypto/prf.h"
 #include "ike/core/ike_state.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ike/login/auth_wait.h"
+#include "ike/core/auth_wait.h"
 
 #include "ike/terms/identity.h"
 
