@@ -267,7 +267,8 @@ enum ike_event_kind {
                         control-log) */
     IKE_EV_REDIRECT, /* path.remote.address: where the Gateway wants the End User to be. With a session
                         that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
-    IKE_EV_NOTICE, /* notice: something worth one rate-limited log line */
+    IKE_EV_NOTICE, /* notice: something worth one rate-limited log line; outcome: of a login that was
+                      refused here, IKE_PEER_AUTH_FAILED */
 };
 
 /* struct ike_cert - the body of a CERT payload (RFC 7296 section 3.6). */

@@ -107,3 +107,28 @@ def test_the_service_manager_is_told(world, monkeypatch):
             assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(999))
             told = manager.recv(999)
             assert told.startswith(b"READY=1\nSTATUS=") and status in told, told
+
+
+def alerts(vici, kind):
+    """Waits for an alert of that type; returns the name of its connection."""
+    while True:
+        name, body = vici.event()
+        if name == "alert" and body["type"] == kind:
+            return list(body.get("ike-sa", {}))
+
+
+def test_alerts(world):
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", gateway())
+    eu = world.ikatd(lab, "eu", end_user({"keyingtries": "1"}, top={"secrets": {"ike-lab": {"secret": '"another one"'}}}))
+    with eu.vici() as at_eu, gw.vici() as at_gw:
+        at_eu.register("alert")
+        at_gw.register("alert")
+        eu.initiate("net")
+        assert alerts(at_eu, "local-auth-failed") in ([], ["home"])
+        assert alerts(at_gw, "peer-auth-failed") == []
+        eu.load(end_user({"keyingtries": "1"}, {"remote_ts": "10.99.0.0/24"}))
+        eu.initiate("net")
+        assert alerts(at_eu, "ts-mismatch") == ["home"]
+        gw.process.terminate()
+        assert alerts(at_gw, "shutdown-signal") == []

@@ -164,6 +164,7 @@ static void on_order(void *context, int fd, unsigned events)
         return;
     }
     log_line(LOG_LEVEL_INFO, "event=stopping");
+    vici_server_alert(e->vici, "shutdown-signal");
     e->stopping = true;
     e->stop_by = nanos_after(e->now, FAREWELL_NS);
     engine_delete_all(e);

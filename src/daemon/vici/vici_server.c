@@ -6,19 +6,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/rate.h"
 #include "base/secret.h"
 #include "daemon/common/log.h"
+#include "daemon/vici/vici_alert.h"
 #include "daemon/vici/vici_log.h"
 #include "daemon/vici/vici_news.h"
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
 
-#define CLIENTS_MAX  256
-#define CLIENTS_ROOT 16                /* more of them, for root only */
-#define OUTPUT_MAX   (2 * 1024 * 1024) /* events that a client has not read */
-#define READ_SIZE    65536
-#define LISTING_HELD 65536 /* octets of a listing that wait to be read */
-#define LISTING_TURN 64    /* events of a listing in one turn of the loop */
+#define CLIENTS_MAX       256
+#define CLIENTS_ROOT      16                /* more of them, for root only */
+#define OUTPUT_MAX        (2 * 1024 * 1024) /* events that a client has not read */
+#define ALERTS_PER_SECOND 20
+#define READ_SIZE         65536
+#define LISTING_HELD      65536 /* octets of a listing that wait to be read */
+#define LISTING_TURN      64    /* events of a listing in one turn of the loop */
 
 struct vici_client {
     struct vici_client *next;
@@ -46,6 +49,7 @@ struct vici_server {
     struct event_loop *loop;
     int listen_fd;
     nanos started_ns;
+    nanos alerts_ns;      /* rate_second */
     struct vici_log *log; /* owned */
     struct vici_client *clients;
     unsigned n_clients;
@@ -475,9 +479,32 @@ struct vici_server *vici_server_free(struct vici_server *server)
 
 /* --- events --- */
 
+/* alert_send - strangers can cause many: only so many in a second are told. */
+static void alert_send(struct vici_server *server, const struct ike_event *event, const char *type)
+{
+    if (!rate_second(&server->alerts_ns, ALERTS_PER_SECOND, server->ops->now(server->ops->engine)))
+        return;
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next) {
+        struct vici_writer w;
+        if (client->gone || !vici_client_registered(client, VICI_EV_ALERT))
+            continue;
+        vici_begin(&w, VICI_EVENT, event_names[VICI_EV_ALERT]);
+        vici_alert_body(&w, server->ops, event, type);
+        vici_client_send(client, &w);
+    }
+}
+
+void vici_server_alert(struct vici_server *server, const char *type)
+{
+    alert_send(server, NULL, type);
+}
+
 void vici_server_event(struct vici_server *server, const struct ike_event *event)
 {
     enum vici_event_id id;
+    const char *alert = vici_alert_of(server->ops, event);
+    if (alert != NULL)
+        alert_send(server, event, alert);
     if (!vici_news_of(server->ops, event, &id))
         return;
     for (struct vici_client *client = server->clients; client != NULL; client = client->next) {

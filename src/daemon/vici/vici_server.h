@@ -27,6 +27,8 @@ void vici_server_loader(struct vici_server *server, int fd);
 /* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
  * Call it with each event of ike_event(), after it was acted on. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);
+/* vici_server_alert - the event `alert` about no IKE SA: "shutdown-signal". */
+void vici_server_alert(struct vici_server *server, const char *type);
 /* vici_server_log - the event `log`: a line of the log. */
 void vici_server_log(struct vici_server *server, const struct engine_line *line);
 /* vici_server_path_news - the event `path`, which is ours. */

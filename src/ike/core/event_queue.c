@@ -179,6 +179,12 @@ void event_notice(struct sa *sa, const char *format, ...)
     event_text(sa->ike, text);
 }
 
+void event_notice_outcome(struct ike *ike, enum ike_outcome outcome)
+{
+    if (ike->events_last != NULL && ike->events_last->event.kind == IKE_EV_NOTICE)
+        ike->events_last->event.outcome = outcome;
+}
+
 void event_gone(const struct sa *sa, const struct child *child, bool replaced)
 {
     struct event_node *node = sa->ike->events_last;
