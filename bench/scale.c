@@ -120,7 +120,7 @@ static void side_init(struct side *side, bool gateway)
                                          .child_next = view_child_next}};
     struct pool_config inner = {.name = "pool"};
     side->paths = path_manager_new(&view);
-    side->pools = pools_new();
+    side->pools = pools_new((const uint8_t[16]){1});
     bool parsed = range_parse("10.0.0.0/8", &inner.range);
     err = pools_load(side->pools, &inner, NULL);
     ASSERT(parsed && err == 0 && side->paths != NULL);

@@ -155,16 +155,18 @@ class Ikatd(Daemon):
         self.config = lab.path(self.name + ".conf")
         self.settings, self.options, self.files = settings, options, files
 
-    def start(self):
-        """Starts it and waits until it serves with its configuration loaded."""
+    def start(self, names=None):
+        """Starts it and waits until it serves with its configuration loaded; `names` of its connections, if not
+        the keys of its settings."""
+        names = set(self.settings.get("connections", {}) if names is None else names)
         if self.files is not None:
             self.config = self.write_files("etc", self.settings, self.files)
         else:
             with open(self.config, "w", encoding="utf-8") as file:
                 file.write(conf(self.settings))
         self._launch([IKATD, "-c", self.config, "-s", self.socket, "-K", self.keylog, "-S", self.state, *self.options], {})
-        wait(lambda: set(self.request("get-conns").get("conns", [])) == set(self.settings.get("connections", {})),
-             lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}")
+        wait(lambda: set(self.request("get-conns").get("conns", [])) == names,
+             lambda: f"{self.name} has its connections; it logged:\n{self.log()[-3000:]}", 10 + len(names) / 200)
         return self
 
     def load(self, settings):
@@ -177,7 +179,8 @@ class Ikatd(Daemon):
         """SIGHUP; waits until the configuration is loaded."""
         before = self.log().count("event=config-loaded")
         self.process.send_signal(signal.SIGHUP)
-        wait(lambda: self.log().count("event=config-loaded") > before, lambda: f"it is loaded: {self.log()[-2000:]}")
+        wait(lambda: self.log().count("event=config-loaded") > before, lambda: f"it is loaded: {self.log()[-2000:]}",
+             10 + len(self.settings.get("connections", {})) / 200)
 
     def ikat(self, *words, check=True, timeout=60):
         """The ikat command, talking to this daemon."""

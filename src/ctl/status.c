@@ -127,6 +127,34 @@ static json_t *sa_json(const struct status *status, const struct tree *sa)
                      integer(sa, "established"), "children", children);
 }
 
+static const struct tree *limits_of(const struct status *status)
+{
+    return tree_get(tree_get(status->stats, "ikat"), "limits");
+}
+
+static json_t *limits_json(const struct status *status)
+{
+    const struct tree *limits = limits_of(status);
+    json_t *array = json_array();
+    for (const struct tree *l = limits == NULL ? NULL : limits->first; l != NULL; l = l->next)
+        (void)json_array_append_new(array,
+                                    json_pack("{s:s, s:o, s:o}", "name", l->name, "used",
+                                              integer(l, "used"), "most", integer(l, "most")));
+    return array;
+}
+
+/* print_limits - those of which four fifths are in use. */
+static void print_limits(const struct status *status, bool colour)
+{
+    const struct tree *limits = limits_of(status);
+    for (const struct tree *l = limits == NULL ? NULL : limits->first; l != NULL; l = l->next) {
+        uint64_t used = number(l, "used"), most = number(l, "most");
+        if (used >= most - most / 5 && most > 0)
+            printf("%snear a limit%s: %s, %" PRIu64 " of %" PRIu64 "\n", colour ? YELLOW : "",
+                   colour ? PLAIN : "", l->name, used, most);
+    }
+}
+
 /* trouble - why a path of a session does not get a VPN, in words; NULL: nothing is wrong. */
 static const char *trouble(const struct tree *session, const struct tree *path)
 {
@@ -204,7 +232,8 @@ char *status_json(const struct status *status)
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
         if (number(path, "session") == 0)
             (void)json_array_append_new(idle, path_json(NULL, path));
-    json_t *all = json_pack("{s:o, s:o}", "sessions", sessions, "idle_paths", idle);
+    json_t *all = json_pack("{s:o, s:o, s:o}", "sessions", sessions, "idle_paths", idle, "limits",
+                            limits_json(status));
     char *result = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
     return result;
@@ -369,6 +398,7 @@ void status_print(const struct status *status, bool colour)
         print_session_paths(status, session, colour);
     }
     print_idle(status, colour);
+    print_limits(status, colour);
     const struct tree *ikat = tree_get(status->stats, "ikat");
     if (strcmp(tree_text_or(ikat, "packet-filter", "yes"), "no") == 0)
         printf("%swithout packet filter%s: packets in the clear are not kept from protected "

@@ -475,6 +475,36 @@ static void guesses(void **state)
     world_free(world);
 }
 
+/* F12: with little memory left no login begins; with none, no clone and no Child SA. What is there
+ * goes on. */
+static void memory_is_short(void **state)
+{
+    (void)state;
+    for (int level = IKE_PRESSURE_LOGINS; level <= IKE_PRESSURE_ALL; level++) {
+        struct world *world = world_new(91);
+        scenario_login(world);
+        ike_sa_id sa = world_sa(&world->a, 0);
+        ike_pressure_set(world->b.ike, (enum ike_pressure)level);
+        bool all = level == IKE_PRESSURE_ALL;
+        enum ike_outcome clone = scenario_on_sa(&world->a, IKE_CMD_CLONE, sa);
+        assert_int_equal(clone, all ? IKE_TEMPORARY_FAILURE : IKE_OK);
+        assert_int_equal(
+            scenario_on_child(&world->a, IKE_CMD_REKEY_CHILD, world_child(&world->a, 0)), IKE_OK);
+        ike_pressure_set(world->b.ike, IKE_PRESSURE_NONE);
+        world_run(world, 20 * NANOS_PER_SEC);
+        scenario_end(world);
+        world = with_init((struct ike_options){0});
+        ike_pressure_set(world->b.ike, (enum ike_pressure)level);
+        send_init(world, 77, 1, false);
+        assert_int_equal(stats_of(&world->b).half_open, 0);
+        assert_int_equal(n_answers, 0);
+        ike_pressure_set(world->b.ike, IKE_PRESSURE_NONE);
+        send_init(world, 78, 1, false);
+        assert_int_equal(stats_of(&world->b).half_open, 1);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +521,7 @@ int main(void)
         cmocka_unit_test(among_many_connections),
         cmocka_unit_test(one_answer_for_all),
         cmocka_unit_test(guesses),
+        cmocka_unit_test(memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

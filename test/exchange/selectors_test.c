@@ -254,6 +254,26 @@ static void no_outer_address_behind_a_nat(void **state)
     }
 }
 
+/* T3: nor by a move there. What it had before is all that it has. */
+static void no_nat_address_by_a_move(void **state)
+{
+    (void)state;
+    struct world *world = world_new(73);
+    struct ike_child_info b = {0};
+    world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
+    world->conn_b->clone = IKE_CLONE_OFF;
+    scenario_login(world);
+    world->nat_port = 20000;
+    scenario_move(world, world_sa(&world->a, 0), 1);
+    assert_true(ike_child_next(world->b.ike, 0, &b));
+    const struct address before = world_path(0).local.address;
+    assert_int_equal(b.remote_ts.n, 1);
+    assert_true(address_equal(&b.remote_ts.ts[0].range.first, &before));
+    assert_true(address_equal(&b.remote_ts.ts[0].range.last, &before));
+    world_free(world);
+}
+
 /* RFC 7296 section 3.15.4: where pools are served, a peer has to ask for an inner address. */
 static void pools_demand_cp(void **state)
 {
@@ -344,6 +364,7 @@ int main(void)
         cmocka_unit_test(selectors_follow),
         cmocka_unit_test(rekey_before_the_answer),
         cmocka_unit_test(no_outer_address_behind_a_nat),
+        cmocka_unit_test(no_nat_address_by_a_move),
         cmocka_unit_test(pools_demand_cp),
         cmocka_unit_test(first_keeps_its_network),
         cmocka_unit_test(rekey_after_the_policy_shrank),

@@ -2,6 +2,7 @@
 """Walls between a Gateway, or a taken-over engine, and the host of the End User."""
 import ctypes
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -11,9 +12,9 @@ import subprocess
 import pytest
 
 from lab.certificates import Authority, pem
-from lab.daemons import IKAT
+from lab.daemons import IKAT, Ikatd
 from lab.net import address
-from lab.run import Failed, wait
+from lab.run import Failed, run, wait
 from lab.scripted import message as m
 from lab.scripted.gateway import INNER, Accept
 from lab.settings import LAN, end_user, gateway, merge
@@ -131,7 +132,8 @@ PIDFD_OPEN, PIDFD_GETFD = 434, 438
 def stolen_channels(user):
     """Copies of the engine's descriptors that are connected message sockets, the last ones first: not that of hooks."""
     libc = ctypes.CDLL(None, use_errno=True)
-    pid = next(pid for pid in user.pids() if open(f"/proc/{pid}/comm", encoding="ascii").read().strip() == "engine")
+    pid = next(int(line.split()[0]) for line in run("ps", "-eo", "pid=,args=").splitlines()
+               if "ikatd-engine " in line and user.socket in line)
     of_pid = libc.syscall(PIDFD_OPEN, pid, 0)
     for number in sorted((int(name) for name in os.listdir(f"/proc/{pid}/fd")), reverse=True):
         fd = libc.syscall(PIDFD_GETFD, of_pid, number, 0)
@@ -237,3 +239,53 @@ def test_refused_load_changes_nothing(world):
     assert load(gateway(top=wrong))
     assert names() == ["CN=Authority", "CN=Other"]
     assert gate.request("get-authorities")["authorities"] == ["home"] and gate.request("get-radius")["servers"] == ["aaa"]
+
+
+# ---- limits
+
+def test_memory_pressure(world):
+    """F12: near the most memory, logins of peers are get no answer, and `ikat status` says why."""
+    lab = world.lab()
+    gate = world.ikatd(lab, "gw", gateway(), options=("--memory", "1"))
+    gate.wait_log("event=memory-pressure")
+    assert "near a limit: memory" in gate.ikat("status")
+    user = world.ikatd(lab, "eu", end_user())
+    assert user.initiate("net", timeout=2)["success"] == "no"
+    assert not gate.established()
+
+
+def test_limits_are_shown(world):
+    """`ikat status` names what is nearly used up, and --json everything that has a limit."""
+    lab = world.lab()
+    gate = world.ikatd(lab, "gw", gateway({"max_sessions": "1"}, top={"pools": {"inner": {"addrs": "10.30.0.1-10.30.0.1"}}}))
+    user = world.ikatd(lab, "eu", end_user())
+    assert "near a limit" not in gate.ikat("status")
+    assert user.initiate("net")["success"] == "yes"
+    said = gate.ikat("status")
+    assert "near a limit: leases of pool inner, 1 of 1" in said and "near a limit: sessions of one identity, 1 of 1" in said
+    limits = {limit["name"]: limit for limit in json.loads(gate.ikat("status", "--json"))["limits"]}
+    assert {"half-open logins", "sessions", "memory", "jobs for the keyholder"} <= set(limits)
+    assert all(limit["most"] > 0 for limit in limits.values())
+
+
+MANY = 20000
+
+
+def test_twenty_thousand_connections(world):
+    """Each has a peer, a secret and a network of its own: all of them load, also anew, and one of them works."""
+    lab, base = world.lab(), gateway()
+    gate_conn = merge(base["connections"].pop("gate"), {"pools": None, "remote": {"id": None}})
+    settings = {"base": gate_conn, "connections": base["connections"], "secrets": {}}
+    for i in range(MANY):
+        name, network = f"u{i}@lab.example", f"172.{16 + i // 65536}.{i // 256 % 256}.{i % 256}/32"
+        settings["connections"][f"c{i} : base"] = {"remote": {"id": name}, "children": {"net": {"remote_ts": network}}}
+        settings["secrets"][f"ike-{i}"] = {"id-1": name, "secret": f"the secret of the peer {i}"}
+    gate = Ikatd(lab, "gw", settings)
+    world.daemons.append(gate)
+    gate.start(f"c{i}" for i in range(MANY))
+    user = world.ikatd(lab, "eu", end_user({"vips": None, "local": {"id": "u7@lab.example"}},
+                                           {"local_ts": "172.16.0.7/32"}, top={"secrets": {"ike-lab": {
+                                               "secret": "the secret of the peer 7", "id-1": "u7@lab.example"}}}))
+    assert user.initiate("net", timeout=10)["success"] == "yes"
+    gate.reload()
+    assert len(gate.request("get-conns")["conns"]) == MANY and len(gate.established()) == 1

@@ -64,7 +64,7 @@ void sim_lease_start(struct sim_host *host)
 {
     if (!host->gateway)
         return;
-    host->pools = pools_new();
+    host->pools = pools_new((const uint8_t[16]){1});
     ASSERT(host->pools != NULL);
     for (unsigned i = 0; i < SIM_FAMILIES; i++) {
         struct pool_config config = {0};

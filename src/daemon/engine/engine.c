@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/engine/engine.h"
+#include "base/siphash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +102,9 @@ static int cores_new(struct engine *e)
                  .traffic = view_traffic},
     };
     e->paths = path_manager_new(&paths);
-    e->pools = pools_new();
+    uint8_t hash_key[SIPHASH_KEY_LEN];
+    random_fill(entropy_random(), hash_key, sizeof(hash_key));
+    e->pools = pools_new(hash_key);
     e->accounts = accounts_new(account_read, e);
     e->reqids = reqids_new();
     e->credentials = credentials_new();
@@ -263,6 +266,7 @@ static nanos engine_deadline(const struct engine *e)
     deadline = nanos_min(deadline, engine_watch_deadline(e));
     deadline = nanos_min(deadline, engine_connect_deadline(e));
     deadline = nanos_min(deadline, engine_aaa_deadline(e));
+    deadline = nanos_min(deadline, engine_limits_deadline(e));
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
@@ -278,6 +282,7 @@ static void serve_check(struct engine *e)
 static void engine_tick(struct engine *e)
 {
     serve_check(e);
+    engine_limits_tick(e);
     if (ike_deadline(e->ike) <= e->now) {
         ike_tick(e->ike, e->now);
         engine_pump(e);

@@ -74,10 +74,13 @@ static int switch_conns(struct engine *e, const struct engine_load *load, const 
         names[i] = load->conns[i]->name;
     qsort(names, load->n_conns, sizeof(names[0]), by_name);
     unload_conns(e, names, load->n_conns);
+    e->load_switching = true;
     for (size_t i = 0; error == 0 && i < load->n_conns; i++) {
         engine_conn_cas(e, load->conns[i]);
         error = e->ops.conn_load(e, load->conns[i]);
     }
+    e->load_switching = false;
+    engine_traps_renew(e);
     return error;
 }
 

@@ -159,11 +159,12 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
     /* what a person has ended stays so through a load that changes nothing */
     bool fresh = old == NULL || changed;
-    if (fresh && !wanted && !e->stopping)
+    if (changed && !wanted && !e->stopping)
         engine_traps_forget(e, conn);
     if (fresh && (!wanted || restart) && !e->stopping)
         conn_start(e, conn);
-    engine_traps_renew(e);
+    if (!e->load_switching) /* once for all of a load */
+        engine_traps_renew(e);
     engine_shunts_load(e, conn, fresh && !e->stopping);
     engine_conn_networks_hold(e, conn);
     return 0;
@@ -592,6 +593,11 @@ static void op_unwatch(void *engine, void *context)
 }
 
 /* --- looking in --- */
+
+static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_limit)
+{
+    return engine_limit_at(engine, index, ret_limit);
+}
 
 static bool op_filtered(void *engine)
 {

@@ -136,6 +136,12 @@ struct engine_load {
     bool files; /* certificates and private keys that are not in it go */
 };
 
+/* struct engine_limit - how much of what is bounded is in use. */
+struct engine_limit {
+    char name[96];
+    uint64_t used, most; /* most 0: there is no bound */
+};
+
 struct engine_child_traffic {
     uint64_t packets_in, octets_in, packets_out, octets_out;
     nanos last_in_ns, last_out_ns; /* 0: never */
@@ -206,6 +212,8 @@ struct engine_ops {
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
 
+    /* limit_at - index from 0; false: no more. */
+    bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
     bool (*filtered)(void *engine); /* packets in the clear are kept from protected networks */
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
@@ -239,12 +247,12 @@ struct engine_ops {
         .authority_at = op_authority_at, .credentials_clear = op_credentials_clear,                \
         .credentials = op_credentials, .radius_load = op_radius_load,                              \
         .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
-        .pools_changed = op_pools_changed, .filtered = op_filtered, .initiate = op_initiate,       \
-        .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
-        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .reqid = op_reqid,      \
-        .traffic = op_traffic, .interface_name = op_interface_name, .is_trap = op_is_trap,         \
-        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .lane = op_lane,                                                                           \
+        .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
+        .initiate = op_initiate, .install = op_install, .uninstall = op_uninstall,                 \
+        .terminate = op_terminate, .rekey = op_rekey, .redirect = op_redirect,                     \
+        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
+        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }
 
 #endif

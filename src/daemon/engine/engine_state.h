@@ -142,6 +142,7 @@ struct engine {
     char about_conn[LIMIT_NAME]; /* of the IKE SA that is acted on; empty: none */
     ike_sa_id about_sa;
     uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
+    bool load_switching;  /* connections of a whole load are switched on */
     bool load_ended;      /* the first load of the configuration */
     bool serving;         /* IKE_SA_INIT of others is answered */
     bool stopping, done;
@@ -152,6 +153,8 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
+    nanos memory_at; /* when to look at the memory again */
+    enum ike_pressure memory_pressure;
     char denied[HOST_DENIED_MAX]; /* by the supervisor, the last time */
     struct child_wait *waits;     /* owned */
     size_t n_waits, waits_cap;
@@ -274,6 +277,14 @@ int engine_authority_load(struct engine *e, const struct engine_authority *autho
 int engine_authority_unload(struct engine *e, const char *name) MUST_USE;
 const struct engine_authority *engine_authority_at(const struct engine *e, size_t index);
 void engine_authorities_done(struct engine *e);
+
+/* engine_limits.c. engine_memory_pressure - what has to be given up with so much in use; `most` 0: no
+ * bound. */
+uint64_t engine_memory_used(void);
+enum ike_pressure engine_memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before);
+void engine_limits_tick(struct engine *e);
+nanos engine_limits_deadline(const struct engine *e);
+bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *ret_limit);
 
 /* engine_jobs.c */
 int engine_jobs_add(struct engine *e) MUST_USE;

@@ -43,8 +43,9 @@ struct host {
     /* how many prefixes of each length holds have routes to, by family */
     uint32_t held4[33], held6[129];
     struct hold *holds; /* owned */
-    size_t n_holds;
-    uint32_t last_owner; /* of holds */
+    size_t n_holds, n_unused;
+    struct map holds_by_name; /* hold_key -> place in `holds`, from 1 */
+    uint32_t last_owner;      /* of holds */
 };
 
 struct host *host_new(int priv_fd)
@@ -68,6 +69,7 @@ struct host *host_free(struct host *host)
     map_done(&host->by_owner);
     map_done(&host->by_what);
     map_done(&host->by_session);
+    map_done(&host->holds_by_name);
     requests_free(host->requests);
     free(host->holds);
     free(host);
@@ -544,25 +546,55 @@ static void hold_routes(struct host *host, const struct hold *hold, const struct
                  wanted->child, error_text(error));
 }
 
-/* hold_of - the hold of that name, else a place for it. NULL: no memory. */
-static struct hold *hold_of(struct host *host, const char *conn, const char *child)
+static uint64_t hold_key(const char *conn, const char *child)
 {
-    struct hold *unused = NULL;
-    for (size_t i = 0; i < host->n_holds; i++) {
-        struct hold *hold = &host->holds[i];
-        if (strcmp(hold->conn, conn) == 0 && strcmp(hold->child, child) == 0)
-            return hold;
-        if (hold->conn[0] == '\0' && unused == NULL)
-            unused = hold;
+    uint64_t key = 0xcbf29ce484222325u; /* FNV-1a; the end of the first name counts */
+    for (const char *name = conn;; name = child) {
+        for (const char *c = name;; c++) {
+            key = (key ^ (uint8_t)*c) * 0x100000001b3u;
+            if (*c == '\0')
+                break;
+        }
+        if (name == child)
+            return key;
     }
-    if (unused != NULL)
-        return unused;
+}
+
+/* hold_place - one that is not in use. NULL: no memory. */
+static struct hold *hold_place(struct host *host)
+{
+    for (size_t i = 0; host->n_unused > 0 && i < host->n_holds; i++)
+        if (host->holds[i].conn[0] == '\0') {
+            host->n_unused--;
+            return &host->holds[i];
+        }
     struct hold *holds = reallocarray(host->holds, host->n_holds + 1, sizeof(*holds));
     if (holds == NULL)
         return NULL;
     host->holds = holds;
     holds[host->n_holds] = (struct hold){0};
     return &holds[host->n_holds++];
+}
+
+/* hold_of - the hold of that name, else a place for it. NULL: no memory, or another name with the
+ * same key, which names of a configuration do not have by chance. */
+static struct hold *hold_of(struct host *host, const char *conn, const char *child)
+{
+    uint64_t key = hold_key(conn, child);
+    uintptr_t place = (uintptr_t)map_get(&host->holds_by_name, key);
+    if (place != 0) {
+        struct hold *known = &host->holds[place - 1];
+        return strcmp(known->conn, conn) == 0 && strcmp(known->child, child) == 0 ? known : NULL;
+    }
+    struct hold *hold = hold_place(host);
+    if (hold == NULL)
+        return NULL;
+    place = (uintptr_t)(hold - host->holds) + 1;
+    if (map_put(&host->holds_by_name, key, (void *)place) != 0) {
+        host->n_unused++;
+        return NULL;
+    }
+    return hold;
 }
 
 /* Nothing is asked of the supervisor for what the session and the Child SA themselves claim. */
@@ -609,7 +641,9 @@ static void holds_drop(struct host *host, const char *conn, const char *child, b
             (child != NULL && strcmp(hold->child, child) != 0) || (hold->standing && !standing))
             continue;
         hold_drop(host, hold->owner);
+        (void)map_take(&host->holds_by_name, hold_key(hold->conn, hold->child));
         *hold = (struct hold){0};
+        host->n_unused++;
     }
 }
 

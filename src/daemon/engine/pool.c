@@ -22,12 +22,20 @@ static struct address_range range_usable(const struct address_range *range)
     return usable;
 }
 
-struct pool *pool_new(const struct pool_config *config)
+/* identity_key - of a peer, which chooses its identity. */
+static uint64_t identity_key(const struct pool *pool, const struct ike_id *identity)
+{
+    return identity_keyed_hash(identity, pool->hash_key, identity->type);
+}
+
+struct pool *pool_new(const struct pool_config *config, const uint8_t hash_key[SIPHASH_KEY_LEN])
 {
     struct pool *pool = malloc(sizeof(*pool));
     struct address_range usable = range_usable(&config->range);
     if (pool != NULL)
         *pool = (struct pool){.config = *config, .usable = usable, .next = usable.first};
+    if (pool != NULL)
+        memcpy(pool->hash_key, hash_key, sizeof(pool->hash_key));
     return pool;
 }
 
@@ -68,21 +76,15 @@ static struct lease *lease_of_address(const struct pool *pool, const struct addr
 
 /* --- how many each identity has --- */
 
-static uint64_t owner_key(const struct ike_id *identity)
-{
-    uint32_t hash = identity_hash(identity, 0);
-    return (uint64_t)hash << 32 | identity_hash(identity, hash);
-}
-
 static size_t owner_count(const struct pool *pool, const struct ike_id *identity)
 {
-    return (uintptr_t)map_get(&pool->owners, owner_key(identity));
+    return (uintptr_t)map_get(&pool->owners, identity_key(pool, identity));
 }
 
 /* owner_set - pool_lease made room. */
 static void owner_set(struct pool *pool, const struct ike_id *identity, size_t count)
 {
-    uint64_t key = owner_key(identity);
+    uint64_t key = identity_key(pool, identity);
     if (count == 0) {
         (void)map_take(&pool->owners, key);
         return;
@@ -95,7 +97,7 @@ static void owner_set(struct pool *pool, const struct ike_id *identity, size_t c
 
 static void offline_add(struct pool *pool, struct lease *lease)
 {
-    uint32_t hash = identity_hash(lease->identity, 0);
+    uint64_t hash = identity_key(pool, lease->identity);
     lease->newer = NULL;
     lease->older = pool->youngest;
     *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease;
@@ -112,7 +114,7 @@ static void offline_add(struct pool *pool, struct lease *lease)
 
 static void offline_remove(struct pool *pool, struct lease *lease)
 {
-    uint32_t hash = identity_hash(lease->identity, 0);
+    uint64_t hash = identity_key(pool, lease->identity);
     *(lease->older != NULL ? &lease->older->newer : &pool->oldest) = lease->newer;
     *(lease->newer != NULL ? &lease->newer->older : &pool->youngest) = lease->older;
     if (lease->identity_older != NULL)
@@ -169,7 +171,7 @@ static struct lease *lease_sticky(const struct pool *pool, const struct ike_id *
     struct lease *lease = lease_of_address(pool, wish);
     if (lease != NULL && lease->sessions[0] == 0 && identity_equal(lease->identity, identity))
         return lease;
-    lease = map_get(&pool->by_identity, identity_hash(identity, 0));
+    lease = map_get(&pool->by_identity, identity_key(pool, identity));
     while (lease != NULL && !identity_equal(lease->identity, identity))
         lease = lease->identity_older;
     return lease;

@@ -5,6 +5,7 @@
 /* One address pool and its leases. Internal to pools.c, which keeps the set of pools. */
 
 #include "base/map.h"
+#include "base/siphash.h"
 #include "daemon/engine/pools.h"
 
 #define HOLDERS 4 /* a session, its successor, and attempts that came to nothing */
@@ -27,16 +28,18 @@ struct pool {
     struct lease **leases;           /* owned, in order of first use */
     struct map by_address;           /* address_key -> first lease */
     struct map by_session;           /* who has it -> lease; one of each pool */
-    struct map by_identity;          /* hash -> offline lease that was left last */
+    struct map by_identity;          /* identity_key -> offline lease that was left last */
     struct lease *oldest, *youngest; /* offline, in order of leaving */
     uint32_t online;
-    struct map owners;       /* owner_key -> how many of its leases are online */
-    struct pool *name_next;  /* with the same key of the name (pools.c) */
+    struct map owners;      /* identity_key -> how many of its leases are online */
+    struct pool *name_next; /* with the same key of the name (pools.c) */
+    uint8_t hash_key[SIPHASH_KEY_LEN];
     char former[LIMIT_NAME]; /* name before a rename, until that is unloaded; empty: none */
 };
 
-struct pool *pool_new(const struct pool_config *config); /* NULL: no memory */
-struct pool *pool_free(struct pool *pool);               /* takes NULL; returns NULL */
+/* pool_new - `hash_key` as of pools_new. NULL: no memory. */
+struct pool *pool_new(const struct pool_config *config, const uint8_t hash_key[SIPHASH_KEY_LEN]);
+struct pool *pool_free(struct pool *pool); /* takes NULL; returns NULL */
 
 /* pool_lease - an address for the session, which has none of this pool. ERR_FULL, ERR_NO_MEMORY. */
 int pool_lease(struct pool *pool, const struct ike_lease_job *job, const struct address *wish,

@@ -13,6 +13,7 @@ struct pools {
     size_t n, cap;
     struct pool **list; /* owned, by first address */
     struct map by_name; /* name_key -> first pool */
+    uint8_t hash_key[SIPHASH_KEY_LEN];
 };
 
 static void fault_set(struct pools_fault *fault, const char *name, const char *other)
@@ -30,9 +31,12 @@ static void list_free(struct pool **list, size_t n)
     free(list);
 }
 
-struct pools *pools_new(void)
+struct pools *pools_new(const uint8_t *hash_key)
 {
-    return calloc(1, sizeof(struct pools));
+    struct pools *pools = calloc(1, sizeof(*pools));
+    if (pools != NULL)
+        memcpy(pools->hash_key, hash_key, sizeof(pools->hash_key));
+    return pools;
 }
 
 struct pools *pools_free(struct pools *pools)
@@ -157,7 +161,7 @@ static void list_remove(struct pools *pools, struct pool *pool)
 /* list_add - `replaced` goes when nothing can fail any more. */
 static int list_add(struct pools *pools, const struct pool_config *config, struct pool *replaced)
 {
-    struct pool *pool = pool_new(config);
+    struct pool *pool = pool_new(config, pools->hash_key);
     if (pool == NULL || list_reserve(pools, pools->n + 1) != 0 ||
         map_reserve(&pools->by_name, pools->n + 1) != 0) {
         pool_free(pool);
@@ -252,14 +256,14 @@ static int set_check(struct pool **list, size_t n, struct map *names, struct poo
 }
 
 /* set_build - new pools, without leases, sorted. */
-static int set_build(const struct pool_config *configs, size_t n, struct pool **list,
-                     struct pools_fault *fault)
+static int set_build(const struct pools *pools, const struct pool_config *configs, size_t n,
+                     struct pool **list, struct pools_fault *fault)
 {
     for (size_t i = 0; i < n; i++) {
         fault_set(fault, configs[i].name, "");
         if (!config_sound(&configs[i]))
             return ERR_INVALID;
-        list[i] = pool_new(&configs[i]);
+        list[i] = pool_new(&configs[i], pools->hash_key);
         if (list[i] == NULL)
             return ERR_NO_MEMORY;
     }
@@ -311,7 +315,7 @@ int pools_switch(struct pools *pools, const struct pool_config *configs, size_t 
     struct pool **list = calloc(n + 1, sizeof(struct pool *));
     int err = list == NULL || map_reserve(&names, n) != 0 ? ERR_NO_MEMORY : 0;
     if (err == 0)
-        err = set_build(configs, n, list, fault);
+        err = set_build(pools, configs, n, list, fault);
     if (err == 0)
         err = set_check(list, n, &names, fault);
     if (err == 0)

@@ -29,7 +29,9 @@ struct pool_config {
  * not: one prefix instead of one for each bit. */
 struct address_range pools_network(const struct address_range *range);
 
-struct pools *pools_new(void);                 /* NULL: no memory */
+/* pools_new - `hash_key` (SIPHASH_KEY_LEN octets, random) keeps peers from choosing identities that
+ * fall together in the tables. NULL: no memory. */
+struct pools *pools_new(const uint8_t *hash_key);
 struct pools *pools_free(struct pools *pools); /* takes NULL; returns NULL */
 
 /* struct pools_fault - the pool that a load was refused for. */

@@ -217,7 +217,7 @@ static void test_model(void **state)
                                                     step_lease, step_release, step_lease};
     (void)state;
     for (uint64_t seed = 1; seed <= RUNS; seed++) {
-        struct model m = {.random = seed, .pools = pools_new()};
+        struct model m = {.random = seed, .pools = pools_new((const uint8_t[16]){1})};
         for (size_t i = 0; i < RANGES; i++)
             assert_true(range_parse(ranges[i], &m.range[i]));
         for (size_t i = 0; i < NAMES; i++)

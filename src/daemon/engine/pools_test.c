@@ -44,7 +44,7 @@ static const char *lease(struct pools *pools, const char *who, ike_session_id se
 static void test_leases(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.3"), 0);
     assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
     assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1"); /* asked twice */
@@ -68,7 +68,7 @@ static void test_leases(void **state)
 static void test_wishes(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.9"), 0);
     assert_string_equal(lease(pools, "a", 1, "10.3.0.2"), "10.3.0.2");
     assert_string_equal(lease(pools, "b", 2, ANY), "10.3.0.1");
@@ -84,7 +84,7 @@ static void test_wishes(void **state)
 static void test_many(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     char first[ADDRESS_TEXT_MAX], who[32];
     assert_int_equal(load(pools, "four", "10.3.0.1-10.3.3.232"), 0); /* 1,000 */
     for (ike_session_id i = 1; i <= 500; i++)
@@ -122,7 +122,7 @@ static unsigned online(const struct pools *pools)
 static void test_shared(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     assert_int_equal(load(pools, "four", "10.3.0.1-10.3.0.9"), 0);
     assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
     assert_string_equal(lease_beside(pools, "a", 2, "10.3.0.1", 1), "10.3.0.1");
@@ -153,7 +153,7 @@ static void test_shared(void **state)
 static void test_subnet(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pool_status status;
     assert_int_equal(load(pools, "four", "10.3.0.0/30"), 0);
     assert_string_equal(lease(pools, "a", 1, "10.3.0.0"), "10.3.0.1");
@@ -167,7 +167,7 @@ static void test_subnet(void **state)
 static void test_families(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct ike_config config;
     struct ike_lease_job job = {.conn = &conn, .n_requested = 4};
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
@@ -202,7 +202,7 @@ static const char *granted(struct pools *pools, const char *who, ike_session_id 
 static void test_granted(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pools_grant grant = {.n_dns = 0};
     conn.unique = IKE_UNIQUE_NO;
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
@@ -233,7 +233,7 @@ static void test_granted(void **state)
 static void test_load(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pool_lease one;
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
     assert_int_equal(load(pools, "other", "10.3.0.128/25"), ERR_INVALID); /* overlap */
@@ -257,7 +257,7 @@ static void test_load(void **state)
 static void test_load_again(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
     assert_string_equal(lease(pools, "a", 1, ANY), "10.3.0.1");
     pools_release(pools, 1);
@@ -271,7 +271,7 @@ static void test_load_again(void **state)
 static void test_rename(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pool_status status;
     assert_int_equal(load(pools, "old", "10.3.0.0/24"), 0);
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
@@ -290,7 +290,7 @@ static void test_rename(void **state)
 static void test_identity_limit(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     assert_int_equal(load(pools, "four", "10.3.0.0/24"), 0);
     conn.max_leases = 3;
     for (ike_session_id i = 1; i <= 3; i++)
@@ -322,7 +322,7 @@ static int switch_to(struct pools *pools, const char *const (*rows)[2], size_t n
 static void test_switch(void **state)
 {
     (void)state;
-    struct pools *pools = pools_new();
+    struct pools *pools = pools_new((const uint8_t[16]){1});
     struct pools_fault fault;
     struct pool_status status;
     const char *const good[][2] = {{"six", "2001:db8::/64"}, {"four", "10.3.0.0/24"}};

@@ -314,6 +314,13 @@ static void op_pools_changed(void *engine)
     (void)engine;
 }
 
+static bool op_limit_at(void *engine, size_t index, struct engine_limit *ret_limit)
+{
+    (void)engine;
+    *ret_limit = (struct engine_limit){"leases of pool inner", 9, 10};
+    return index == 0;
+}
+
 static bool op_filtered(void *engine)
 {
     (void)engine;
@@ -427,7 +434,7 @@ void test_engine_init(struct test_engine *t)
         .random = {.fill = fill},
         .now = 1000 * NANOS_PER_SEC,
         .crypto = crypto_new(),
-        .pools = pools_new(),
+        .pools = pools_new((const uint8_t[16]){1}),
         .credentials = credentials_new(),
         .ops = ENGINE_OPS(t),
     };

@@ -169,12 +169,29 @@ static void start_init(struct engine_start *start, unsigned n_workers)
     memset(start->tun_name, 0, sizeof(start->tun_name));
     start->n_workers = n_workers;
     start->tun_index = 0;
+    start->memory_most = 0;
     start->tun_uso = start->tun_mtu_fixed = start->filtered = false;
+}
+
+/* memory_share - three quarters of what the host has, or the control group allows. */
+static uint64_t memory_share(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t most = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+    unsigned long long limit = 0;
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (file != NULL && fscanf(file, "%llu", &limit) == 1 && limit > 0 &&
+        (most == 0 || limit < most))
+        most = limit;
+    if (file != NULL)
+        (void)fclose(file);
+    return most / 4 * 3;
 }
 
 int devices_open(const struct supervisor_options *options, struct engine_start *start)
 {
     start_init(start, options->n_workers);
+    start->memory_most = options->memory_most != 0 ? options->memory_most : memory_share();
     start->vici_fd = vici_open(options->socket, options->group);
     if (start->vici_fd < 0)
         return failed(options->socket);

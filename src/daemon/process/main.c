@@ -17,6 +17,7 @@
 
 #define DEFAULT_CONFIG "/etc/ikat"
 #define DEFAULT_SOCKET "/run/ikat.vici"
+#define MEMORY_MIB     (1u << 24) /* 16 TiB */
 #define DEFAULT_STATE  "/var/lib/ikat"
 
 static const char usage[] =
@@ -33,9 +34,11 @@ static const char usage[] =
     "  -w  worker threads (one for each processor, at most 8)\n"
     "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
     "  -d  log every exchange\n"
+    "  --memory  most MiB of the engine (three quarters of what there is); near it, it refuses "
+    "logins\n"
     "  --check  read the configuration, say what is wrong, and end\n";
 
-enum { OPTION_CHECK = 256, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
+enum { OPTION_CHECK = 256, OPTION_MEMORY, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -46,6 +49,7 @@ static const struct option long_options[] = {
     {"workers", required_argument, NULL, 'w'},
     {"mtu", required_argument, NULL, 'm'},
     {"keylog", required_argument, NULL, 'K'},
+    {"memory", required_argument, NULL, OPTION_MEMORY},
     {"debug", no_argument, NULL, 'd'},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -139,7 +143,7 @@ int main(int argc, char **argv)
                                          .device = "ikat%d",
                                          .n_workers = workers_default()};
     bool only_check = false, sound = true;
-    unsigned mtu = 0;
+    unsigned mtu = 0, memory = 0;
     int c;
     standard_descriptors();
     while ((c = getopt_long(argc, argv, "c:s:g:S:i:m:w:K:dh", long_options, NULL)) != -1) {
@@ -157,6 +161,8 @@ int main(int argc, char **argv)
             sound = sound && number_parse(optarg, 1, LIMIT_WORKERS, &options.n_workers);
         else if (c == 'm')
             sound = sound && number_parse(optarg, TUN_MTU_MIN, TUN_MTU_MAX, &mtu);
+        else if (c == OPTION_MEMORY)
+            sound = sound && number_parse(optarg, 1, MEMORY_MIB, &memory);
         else if (c == 'K')
             options.keylog = optarg;
         else if (c == 'd')
@@ -179,5 +185,6 @@ int main(int argc, char **argv)
         return 2;
     }
     options.mtu = (uint16_t)mtu;
+    options.memory_most = (uint64_t)memory << 20;
     return only_check ? check(options.config) : supervisor_run(&options);
 }

@@ -65,28 +65,24 @@ static enum priv_reason address_reason(struct permission *permission, const stru
     return reason_of(host_facts_address(facts, address));
 }
 
-static bool permitted(const struct permits *permits, const struct priv_request *r, bool *narrowed)
-{
-    if (!permits_route(permits, &r->address, r->prefix_len))
-        return false;
-    *narrowed = *narrowed && permits_narrowed(permits, &r->address, r->prefix_len);
-    return true;
-}
-
 /* route_reason - what the files name is the administrator's will. A piece of it that the peer chose
  * must not be one that takes the router away, and nothing else. */
 static enum priv_reason route_reason(struct permission *permission, const struct priv_request *r,
                                      struct netlink *netlink, uint32_t tun_index)
 {
-    bool narrowed = true;
-    bool now = permitted(&permission->now, r, &narrowed);
-    bool next = permitted(&permission->next, r, &narrowed);
+    bool now = permits_route(&permission->now, &r->address, r->prefix_len);
+    bool next = permits_route(&permission->next, &r->address, r->prefix_len);
     if (!now && !next)
         return PRIV_REASON_FILES;
-    if (!narrowed || r->prefix_len < DEFAULT_LEN)
+    if (r->prefix_len < DEFAULT_LEN)
         return PRIV_REASON_NONE;
-    return reason_of(
-        host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len));
+    enum host_fact_kind kind =
+        host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len);
+    /* last, since it walks over all permits */
+    bool whole = kind != HOST_FACT_NONE &&
+                 ((now && !permits_narrowed(&permission->now, &r->address, r->prefix_len)) ||
+                  (next && !permits_narrowed(&permission->next, &r->address, r->prefix_len)));
+    return whole ? PRIV_REASON_NONE : reason_of(kind);
 }
 
 /* pass_reason - a drop policy opens nothing. */

@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "daemon/common/log.h"
 #include "daemon/process/spawn.h"
+#include "linux/clock.h"
 #include "linux/netlink_change.h"
 #include "linux/packet_filter.h"
 #include "linux/udp_socket.h"
@@ -48,6 +49,7 @@ struct privileged {
     uint32_t n[N_ENTRY_KINDS];
     struct packet_filter *filter; /* NULL: there is none on this host */
     bool filter_old;              /* entries have changed since */
+    nanos filter_at;              /* not before */
     struct permission permission;
 };
 
@@ -343,13 +345,26 @@ bool privileged_filters(const struct privileged *p)
     return p->filter != NULL;
 }
 
+/* One with thousands of elements takes long: then nine tenths of the time are for requests. */
+#define FILTER_QUICK (5 * NANOS_PER_MS)
+#define FILTER_PAUSE 9
+
 void privileged_settle(struct privileged *p)
 {
-    if (!p->filter_old || p->filter == NULL)
+    nanos begin = clock_now();
+    if (!p->filter_old || p->filter == NULL || begin < p->filter_at)
         return;
     p->filter_old = false;
     if (filter_set(p) != 0)
         log_line(LOG_LEVEL_ERROR, "event=packet-filter-old reason=\"%s\"", strerror(errno));
+    nanos end = clock_now();
+    p->filter_at =
+        end - begin < FILTER_QUICK ? end : nanos_after(end, FILTER_PAUSE * (end - begin));
+}
+
+nanos privileged_deadline(const struct privileged *p)
+{
+    return p == NULL || !p->filter_old || p->filter == NULL ? NANOS_NEVER : p->filter_at;
 }
 
 int privileged_new(const struct engine_start *start, struct privileged **ret)

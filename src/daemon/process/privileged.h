@@ -20,8 +20,10 @@ struct permission *privileged_permission(struct privileged *privileged);
 /* privileged_filters - whether packets that come in the clear are dropped (linux/packet_filter.h). */
 bool privileged_filters(const struct privileged *privileged);
 
-/* privileged_settle - after a batch of requests: brings the packet filter into line with them. */
+/* privileged_settle - after a batch of requests: brings the packet filter into line with them, or
+ * not before privileged_deadline(), when the last time took long. */
 void privileged_settle(struct privileged *privileged);
+nanos privileged_deadline(const struct privileged *privileged);
 
 /* privileged_reset - the engine has ended: its addresses and routes go, its blocks stay. So do its
  * shunts until the next engine has said which ones it has. */

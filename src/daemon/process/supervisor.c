@@ -613,11 +613,14 @@ int supervisor_run(const struct supervisor_options *options)
     }
     while (!s.done) {
         nanos now = 0;
-        if (event_loop_wait(s.loop, nanos_min(s.stop_by, s.restart_at), &now) < 0) {
+        nanos deadline =
+            nanos_min(nanos_min(s.stop_by, s.restart_at), privileged_deadline(s.privileged));
+        if (event_loop_wait(s.loop, deadline, &now) < 0) {
             s.status = EXIT_FAILURE;
             s.done = true;
         }
         s.done = s.done || now >= s.stop_by;
+        privileged_settle(s.privileged);
         if (!s.done && now >= s.restart_at)
             servers_restart(&s);
     }

@@ -43,7 +43,8 @@ struct supervisor_options {
     const char *keylog; /* file for SK_* keys; NULL: none */
     const char *device; /* name of the TUN device, may have a %d */
     unsigned n_workers;
-    uint16_t mtu; /* of the TUN device; 0: TUN_MTU, or less where links are narrower */
+    uint64_t memory_most; /* octets that the engine may use; 0: three quarters of what there is */
+    uint16_t mtu;         /* of the TUN device; 0: TUN_MTU, or less where links are narrower */
     bool debug;
 };
 
@@ -55,6 +56,7 @@ struct engine_start {
     uint32_t tun_index;
     bool tun_mtu_fixed; /* by the administrator */
     bool tun_uso;
+    uint64_t memory_most; /* octets; 0: not known */
     bool filtered;        /* what comes in the clear is dropped where IPsec protects */
     int ike4_fd, ike6_fd; /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */

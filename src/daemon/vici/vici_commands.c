@@ -124,6 +124,21 @@ static void put_memory(struct vici_writer *w)
 #endif
 }
 
+static void put_limits(struct vici_writer *w, const struct engine_ops *ops)
+{
+    struct engine_limit limit;
+    vici_section(w, "limits");
+    for (size_t i = 0; ops->limit_at(ops->engine, i, &limit); i++) {
+        if (limit.most == 0)
+            continue;
+        vici_section(w, limit.name);
+        vici_put(w, "used", "%" PRIu64, limit.used);
+        vici_put(w, "most", "%" PRIu64, limit.most);
+        vici_section_end(w);
+    }
+    vici_section_end(w);
+}
+
 static void stats(struct vici_client *client, const struct tree *m)
 {
     static const char *const priorities[] = {"critical", "high", "medium", "low"};
@@ -166,6 +181,7 @@ static void stats(struct vici_client *client, const struct tree *m)
     vici_put(&w, "unauthenticated", "%" PRIu64, stats.unauthenticated);
     vici_put(&w, "packet-filter", "%s", ops->filtered(ops->engine) ? "yes" : "no");
     vici_put(&w, "cookies-sent", "%" PRIu64, stats.cookies_sent);
+    put_limits(&w, ops);
     vici_section_end(&w);
     answer(client, &w);
 }

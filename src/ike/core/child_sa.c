@@ -257,6 +257,9 @@ void child_path_changed(struct child *child, const struct ike_path *before)
 {
     const struct sa *sa = child->sa;
     const struct ike_child_policy *policy = child->policy;
+    /* the NAT's address is not for one of the hosts behind it to have, as in child_ts_peer() */
+    bool of_nat =
+        sa->session->role == IKE_GATEWAY && (sa->nat_remote || sa->session->conn->n_pools > 0);
     if (child->transport) {
         follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
         follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
@@ -265,7 +268,7 @@ void child_path_changed(struct child *child, const struct ike_path *before)
                session_dialect(sa->session) == IKE_DIALECT_NONE) {
         if (policy->local_ts.n_dynamic > 0)
             follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
-        if (policy->remote_ts.n_dynamic > 0)
+        if (policy->remote_ts.n_dynamic > 0 && !of_nat)
             follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
                    &sa->path.remote.address);
     }

@@ -243,6 +243,12 @@ uint64_t identity_keyed_hash(const struct ike_id *id, const uint8_t key[SIPHASH_
 {
     uint8_t octets[sizeof(seed) + sizeof(id->data)];
     memcpy(octets, &seed, sizeof(seed));
+    if (id->type ==
+        ID_DER_ASN1_DN) { /* equal names may have other octets: two hashes of what counts */
+        const uint32_t hashes[] = {dn_hash(octets_of(id), 0), dn_hash(octets_of(id), 0x9e3779b9)};
+        memcpy(octets + sizeof(seed), hashes, sizeof(hashes));
+        return siphash(key, span_of(octets, sizeof(seed) + sizeof(hashes)));
+    }
     for (uint16_t i = 0; i < id->len; i++)
         octets[sizeof(seed) + i] = id->data[i] | 0x20; /* names have no case */
     return siphash(key, span_of(octets, sizeof(seed) + id->len));
