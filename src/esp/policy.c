@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "esp/selector.h"
+#include "esp/shunt.h"
 
 #define WIDTHS      129 /* host bits of a prefix: 0..128 */
 #define WIDTH_WORDS 3
@@ -44,6 +45,7 @@ struct esp_policy {
     struct shared_map spis;                  /* -> struct esp_child */
     struct shared_map places;                /* -> struct place, the first */
     _Atomic uint64_t widths[2][WIDTH_WORDS]; /* bits: which occur */
+    _Atomic bool ranked;                     /* some Child SA has a rank of its own */
     _Atomic uint64_t taken;                  /* raised before a place is taken out */
     uint64_t key;
     uint32_t n_places[2][WIDTHS];
@@ -454,6 +456,8 @@ int esp_policy_add(struct esp_policy *policy, struct esp_child *child)
         session_leave(policy, session);
         return ERR_NO_MEMORY;
     }
+    if (child->rank != ESP_RANK_CHILD)
+        atomic_store(&policy->ranked, true);
     child->bundle = NULL;
     child->session_next = session->children;
     child->session_link = &session->children;
@@ -506,6 +510,8 @@ static bool group_can_send(const struct esp_group *group)
 
 struct search {
     unsigned left;                /* comparisons */
+    bool ranked;                  /* ranks decide before prefixes: all are looked at */
+    const struct esp_group *best; /* of the lowest rank so far, with `ranked` */
     const struct esp_group *mute; /* the first one that takes the packet but cannot send */
 };
 
@@ -522,8 +528,13 @@ static const struct esp_group *prefix_search(const struct esp_policy *policy,
         const struct esp_group *group = atomic_load(&place->group);
         if (!group_takes(group, inner))
             continue;
-        if (group_can_send(group))
-            return group;
+        if (group_can_send(group)) {
+            if (!search->ranked)
+                return group;
+            if (search->best == NULL || group->rank < search->best->rank)
+                search->best = group;
+            continue;
+        }
         search->mute = search->mute == NULL ? group : search->mute;
     }
     return NULL;
@@ -532,7 +543,8 @@ static const struct esp_group *prefix_search(const struct esp_policy *policy,
 /*
  * New selectors are published before old ones are removed. A reader that misses during a removal
  * looks up again. So a packet that has a Child SA always finds it. A group that cannot send,
- * because its session is being deleted, is used only if no other takes the packet.
+ * because its session is being deleted, is used only if no other takes the packet. With `priority` in
+ * the configuration the lowest rank counts, and the narrowest prefix among equals.
  */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner)
@@ -541,7 +553,7 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
     struct search search;
     uint64_t taken;
     do {
-        search = (struct search){.left = LIMIT_COMPARISONS};
+        search = (struct search){.left = LIMIT_COMPARISONS, .ranked = atomic_load(&policy->ranked)};
         taken = atomic_load(&policy->taken);
         for (unsigned word = 0; word < WIDTH_WORDS; word++)
             for (uint64_t left = atomic_load(&policy->widths[f][word]); left != 0;
@@ -551,6 +563,8 @@ const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                 if (group != NULL)
                     return group;
             }
+        if (search.best != NULL)
+            return search.best;
     } while (taken != atomic_load(&policy->taken));
     return search.mute;
 }

@@ -10,6 +10,7 @@
 
 #include "base/unit_test.h"
 #include "esp/selector.h"
+#include "esp/shunt.h"
 
 #define HASH_KEY 0x0123456789abcdefu
 #define MANY     5000
@@ -144,6 +145,52 @@ static void test_narrow_before_wide(void **state)
 /* Selectors that a peer chose to be in the way: under the prefix of others and for other ports, or
  * for two addresses in the middle of it. They cost so much, and do not keep those behind them for
  * ever. */
+/* `priority` of the configuration: the lowest number counts, among equals the narrowest prefix. */
+static void test_priority(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *remote;
+        uint32_t rank;
+    } rows[] = {{"10.20.0.0/16", 7}, {"10.20.0.0/24", 9}, {"10.20.0.0/24", 8}, {"10.0.0.0/8", 7}};
+    struct entry entries[ARRAY_LEN(rows)];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct esp_child *child = child_new((uint32_t)i + 1, (uint32_t)i + 1, rows[i].remote);
+        assert_int_equal(child->rank, ESP_RANK_CHILD);
+        child->rank = rows[i].rank;
+        entries[i] = (struct entry){child, true, ESP_MODE_FAILOVER, true};
+    }
+    struct esp_policy *policy = policy_of(entries, ARRAY_LEN(rows));
+    struct esp_inner inner = packet_to("10.20.0.5", 1);
+    assert_ptr_equal(esp_policy_group(policy, &inner)->children[0], entries[0].child);
+    esp_policy_silence(policy, entries[0].child);
+    assert_ptr_equal(esp_policy_group(policy, &inner)->children[0], entries[3].child);
+    esp_policy_silence(policy, entries[3].child);
+    assert_ptr_equal(esp_policy_group(policy, &inner)->children[0], entries[2].child);
+    esp_policy_free(policy);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        esp_child_free(entries[i].child);
+}
+
+/* A selector of multicast alone: not one that has it among everything else. */
+static void test_multicast(void **state)
+{
+    (void)state;
+    static const char *const remotes[] = {"224.0.0.0/24", "0.0.0.0/0", "10.0.0.0-224.0.0.9"};
+    struct address to;
+    assert_true(address_parse("224.0.0.5", &to));
+    for (size_t i = 0; i < ARRAY_LEN(remotes); i++) {
+        struct entry one = {child_new(1, 1, remotes[i]), true, ESP_MODE_FAILOVER, true};
+        struct esp_policy *policy = policy_of(&one, 1);
+        struct esp_inner inner = packet_to("224.0.0.5", 1);
+        const struct esp_group *group = esp_policy_group(policy, &inner);
+        assert_non_null(group);
+        assert_true(esp_group_multicast(group, &to) == (i == 0));
+        esp_policy_free(policy);
+        esp_child_free(one.child);
+    }
+}
+
 static void test_in_the_way(void **state)
 {
     (void)state;
@@ -709,6 +756,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_children),
         cmocka_unit_test(test_narrow_before_wide),
+        cmocka_unit_test(test_priority),
+        cmocka_unit_test(test_multicast),
         cmocka_unit_test(test_in_the_way),
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_balance),
