@@ -3,18 +3,20 @@
 
 static const struct crypto_encr encrs[] = {
     {20, 128, 16, 4, 8, 16, 1, true}, /* AES-GCM with a 16 octet ICV */
-    {20, 256, 32, 4, 8, 16, 1, true},
+    {20, 192, 24, 4, 8, 16, 1, true},   {20, 256, 32, 4, 8, 16, 1, true},
     {28, 0, 32, 4, 8, 16, 1, true},     /* ChaCha20-Poly1305, RFC 7634 */
     {12, 128, 16, 0, 16, 0, 16, false}, /* AES-CBC, RFC 3602 */
-    {12, 256, 32, 0, 16, 0, 16, false},
+    {12, 192, 24, 0, 16, 0, 16, false}, {12, 256, 32, 0, 16, 0, 16, false},
 };
 static const struct crypto_integ integs[] = {
+    {2, CRYPTO_SHA1, 20, 12}, /* RFC 2404; only where the configuration says `legacy = yes` */
     /* RFC 4868: key as long as the hash, ICV half of it */
     {12, CRYPTO_SHA2_256, 32, 16},
     {13, CRYPTO_SHA2_384, 48, 24},
     {14, CRYPTO_SHA2_512, 64, 32},
 };
 static const struct crypto_prf prfs[] = {
+    {2, CRYPTO_SHA1, 20}, /* as above */
     {5, CRYPTO_SHA2_256, 32},
     {6, CRYPTO_SHA2_384, 48},
     {7, CRYPTO_SHA2_512, 64},
@@ -48,6 +50,6 @@ const struct crypto_prf *crypto_prf_find(uint16_t id)
 
 bool crypto_ke_supported(uint16_t group)
 {
-    return (group >= 14 && group <= 16) || (group >= 19 && group <= 21) || group == 31 ||
-           group == 32;
+    return group == 5 || (group >= 14 && group <= 16) || (group >= 19 && group <= 21) ||
+           group == 31 || group == 32;
 }

@@ -226,7 +226,8 @@ static void modp_limits(void **state)
 
 static const struct {
     uint16_t encr, bits, integ;
-} suites[] = {{20, 128, 0}, {20, 256, 0}, {28, 0, 0}, {12, 128, 12}, {12, 256, 13}, {12, 256, 14}};
+} suites[] = {{20, 128, 0}, {20, 192, 0},  {20, 256, 0},  {28, 0, 0},   {12, 128, 12},
+              {12, 128, 2}, {12, 192, 12}, {12, 256, 13}, {12, 256, 14}};
 
 static void sk_round_trip_and_tampering(void **state)
 {

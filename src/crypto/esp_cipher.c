@@ -56,6 +56,8 @@ static void expand(IMB_MGR *mgr, struct esp_key *key)
         return;
     if (key->encr->key_len == 16)
         IMB_AES128_GCM_PRE(mgr, key->encr_key, &key->gcm);
+    else if (key->encr->key_len == 24)
+        IMB_AES192_GCM_PRE(mgr, key->encr_key, &key->gcm);
     else
         IMB_AES256_GCM_PRE(mgr, key->encr_key, &key->gcm);
     key->expanded = true;
@@ -193,7 +195,7 @@ static const EVP_CIPHER *aead_cipher(const struct esp_crypto *crypto, const stru
 {
     if (key->encr->id == 28)
         return crypto->provider->chacha20_poly1305;
-    return key->encr->key_len == 16 ? crypto->provider->aes_gcm_128 : crypto->provider->aes_gcm_256;
+    return crypto_aes_gcm(crypto->provider, key->encr->key_len);
 }
 
 static int aead_evp(struct esp_crypto *crypto, const struct esp_key *key, const struct esp_job *job,
@@ -226,6 +228,9 @@ static void gcm_seal(struct esp_crypto *crypto, const struct esp_key *key,
     if (key->encr->key_len == 16)
         IMB_AES128_GCM_ENC(crypto->mgr, &key->gcm, &crypto->gcm, text, job->text, job->text_len,
                            nonce, aad.ptr, aad.len, icv, 16);
+    else if (key->encr->key_len == 24)
+        IMB_AES192_GCM_ENC(crypto->mgr, &key->gcm, &crypto->gcm, text, job->text, job->text_len,
+                           nonce, aad.ptr, aad.len, icv, 16);
     else
         IMB_AES256_GCM_ENC(crypto->mgr, &key->gcm, &crypto->gcm, text, job->text, job->text_len,
                            nonce, aad.ptr, aad.len, icv, 16);
@@ -238,6 +243,9 @@ static int gcm_open(struct esp_crypto *crypto, const struct esp_key *key, const 
     uint8_t tag[16];
     if (key->encr->key_len == 16)
         IMB_AES128_GCM_DEC(crypto->mgr, &key->gcm, &crypto->gcm, text, text, job->text_len, nonce,
+                           aad.ptr, aad.len, tag, 16);
+    else if (key->encr->key_len == 24)
+        IMB_AES192_GCM_DEC(crypto->mgr, &key->gcm, &crypto->gcm, text, text, job->text_len, nonce,
                            aad.ptr, aad.len, tag, 16);
     else
         IMB_AES256_GCM_DEC(crypto->mgr, &key->gcm, &crypto->gcm, text, text, job->text_len, nonce,
@@ -315,8 +323,7 @@ static int cbc_crypt(struct esp_crypto *crypto, const struct esp_key *key,
                      const struct esp_job *job, bool encrypt)
 {
     EVP_CIPHER_CTX *ctx = crypto->provider->cipher;
-    const EVP_CIPHER *cipher =
-        key->encr->key_len == 16 ? crypto->provider->aes_cbc_128 : crypto->provider->aes_cbc_256;
+    const EVP_CIPHER *cipher = crypto_aes_cbc(crypto->provider, key->encr->key_len);
     uint8_t *text = job->packet + ESP_HEADER_LEN + key->encr->iv_len;
     int len;
     return EVP_CipherInit_ex2(ctx, cipher, key->encr_key, job->packet + ESP_HEADER_LEN, encrypt,

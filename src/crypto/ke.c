@@ -22,6 +22,7 @@ struct ke_method {
 
 /* Private exponents have twice the bits of the group's strength and some to spare. */
 static const struct ke_method methods[] = {
+    {5, KE_MODP, 0, 26, 192, 192, 200 * NANOS_PER_US}, /* only with `legacy = yes` */
     {14, KE_MODP, 0, 32, 256, 256, 350 * NANOS_PER_US},
     {15, KE_MODP, 0, 40, 384, 384, 900 * NANOS_PER_US},
     {16, KE_MODP, 0, 48, 512, 512, 1600 * NANOS_PER_US},
@@ -52,6 +53,7 @@ static const struct ke_method *find(uint16_t group)
 static BIGNUM *modp_prime(uint16_t group)
 {
     switch (group) {
+    case 5: return BN_get_rfc3526_prime_1536(NULL);
     case 14: return BN_get_rfc3526_prime_2048(NULL);
     case 15: return BN_get_rfc3526_prime_3072(NULL);
     default: return BN_get_rfc3526_prime_4096(NULL);

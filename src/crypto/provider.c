@@ -34,13 +34,16 @@ struct crypto_provider *crypto_new(void)
     crypto->digest = EVP_MD_CTX_new();
     crypto->cipher = EVP_CIPHER_CTX_new();
     crypto->aes_gcm_128 = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
+    crypto->aes_gcm_192 = EVP_CIPHER_fetch(NULL, "AES-192-GCM", NULL);
     crypto->aes_gcm_256 = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     crypto->chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
     crypto->aes_cbc_128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+    crypto->aes_cbc_192 = EVP_CIPHER_fetch(NULL, "AES-192-CBC", NULL);
     crypto->aes_cbc_256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     if (crypto->digest == NULL || crypto->cipher == NULL || crypto->aes_gcm_128 == NULL ||
-        crypto->aes_gcm_256 == NULL || crypto->chacha20_poly1305 == NULL ||
-        crypto->aes_cbc_128 == NULL || crypto->aes_cbc_256 == NULL || !fetch_hashes(crypto))
+        crypto->aes_gcm_192 == NULL || crypto->aes_cbc_192 == NULL || crypto->aes_gcm_256 == NULL ||
+        crypto->chacha20_poly1305 == NULL || crypto->aes_cbc_128 == NULL ||
+        crypto->aes_cbc_256 == NULL || !fetch_hashes(crypto))
         return crypto_free(crypto);
     return crypto;
 }
@@ -55,9 +58,11 @@ struct crypto_provider *crypto_free(struct crypto_provider *crypto)
     }
     EVP_MD_CTX_free(crypto->digest);
     EVP_CIPHER_free(crypto->aes_gcm_128);
+    EVP_CIPHER_free(crypto->aes_gcm_192);
     EVP_CIPHER_free(crypto->aes_gcm_256);
     EVP_CIPHER_free(crypto->chacha20_poly1305);
     EVP_CIPHER_free(crypto->aes_cbc_128);
+    EVP_CIPHER_free(crypto->aes_cbc_192);
     EVP_CIPHER_free(crypto->aes_cbc_256);
     EVP_CIPHER_CTX_free(crypto->cipher);
     free(crypto);

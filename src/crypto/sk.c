@@ -37,8 +37,8 @@ static const EVP_CIPHER *cipher_of(const struct crypto_provider *crypto,
     if (encr->id == 28)
         return crypto->chacha20_poly1305;
     if (encr->aead)
-        return encr->key_len == 16 ? crypto->aes_gcm_128 : crypto->aes_gcm_256;
-    return encr->key_len == 16 ? crypto->aes_cbc_128 : crypto->aes_cbc_256;
+        return crypto_aes_gcm(crypto, encr->key_len);
+    return crypto_aes_cbc(crypto, encr->key_len);
 }
 
 static void nonce_of(const struct sk_keys *keys, const uint8_t *iv, uint8_t nonce[NONCE_LEN])

@@ -194,7 +194,8 @@ static void chacha_esp_vector(void **state)
     esp_crypto_free(crypto);
 }
 
-static const struct esp_algorithms suites[] = {{20, 128, 0},  {20, 256, 0},  {28, 0, 0},
+static const struct esp_algorithms suites[] = {{20, 128, 0},  {20, 192, 0},  {20, 256, 0},
+                                               {28, 0, 0},    {12, 128, 2},  {12, 192, 12},
                                                {12, 128, 12}, {12, 256, 13}, {12, 256, 14}};
 
 /* What one backend seals, out of place, the other one seals in place to the same octets, and opens.
@@ -260,7 +261,7 @@ static void padding_longer_than_the_text(void **state)
     (void)state;
     static const struct {
         uint16_t encr, bits, integ;
-    } all[] = {{12, 128, 12}, {12, 256, 12}};
+    } all[] = {{12, 128, 12}, {12, 192, 12}, {12, 256, 12}};
     struct crypto_provider *crypto = crypto_new();
     const struct random zeroes = {fill_with, (void *)(uintptr_t) ""};
     uint8_t key[64] = {4}, message[128];

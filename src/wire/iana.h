@@ -115,9 +115,15 @@ enum wire_protocol { WIRE_PROTO_IKE = 1, WIRE_PROTO_AH = 2, WIRE_PROTO_ESP = 3 }
 enum wire_transform_type { WIRE_ENCR = 1, WIRE_PRF = 2, WIRE_INTEG = 3, WIRE_KE = 4, WIRE_SN = 5 };
 
 enum wire_encr { ENCR_AES_CBC = 12, ENCR_AES_GCM_16 = 20, ENCR_CHACHA20_POLY1305 = 28 };
-enum wire_prf { PRF_HMAC_SHA2_256 = 5, PRF_HMAC_SHA2_384 = 6, PRF_HMAC_SHA2_512 = 7 };
+enum wire_prf {
+    PRF_HMAC_SHA1 = 2,
+    PRF_HMAC_SHA2_256 = 5,
+    PRF_HMAC_SHA2_384 = 6,
+    PRF_HMAC_SHA2_512 = 7
+};
 enum wire_integ {
     AUTH_NONE = 0,
+    AUTH_HMAC_SHA1_96 = 2,
     AUTH_HMAC_SHA2_256_128 = 12,
     AUTH_HMAC_SHA2_384_192 = 13,
     AUTH_HMAC_SHA2_512_256 = 14

@@ -65,7 +65,28 @@ def test_the_tunnel_leads_to_the_peers_own_address(world, family):
 
 PROPOSALS = (("aes128-sha256-x25519", "aes128-sha256"), ("aes256-sha384-ecp384", "aes256gcm16-ecp384"),
              ("aes256gcm16-prfsha384-ecp256", "aes256-sha512"), ("aes256-sha512-modp3072", "aes128gcm16-x25519"),
+             ("aes192-sha256-modp2048", "aes192gcm16"), ("aes192gcm16-prfsha256-x25519", "aes192-sha256"),
              ("default", "default"))
+
+
+@pytest.mark.parametrize("ikat", ("eu", "gw"))
+def test_legacy(world, ikat):
+    """SHA-1 and modp1536, for an old peer: where the connection says so, and with a warning."""
+    weak = {"proposals": "aes128-sha1-modp1536"}, {"esp_proposals": "aes128-sha1-modp1536"}
+    lab, ends = world.lab(), {}
+    for host, settings in (("gw", gateway), ("eu", end_user)):
+        if host == ikat:
+            ends[host] = world.ikatd(lab, host, settings(weak[0] | {"legacy": "yes"}, weak[1]))
+        else:
+            ends[host] = world.strongswan(lab, host, settings(*weak), None)
+    assert "sha1 and modp1536 are weak" in ends[ikat].log()
+    up(lab, ends["eu"], ends["gw"])
+    sa, = ends[ikat].established()
+    assert (sa["integ-alg"], sa["prf-alg"], sa["dh-group"]) == ("HMAC_SHA1_96", "PRF_HMAC_SHA1", "MODP_1536"), sa
+    assert ends[ikat].request("rekey", child="net")["success"] == "yes"
+    wait(lambda: rekeyed(ends["eu"], ends["gw"]), "a rekeyed Child SA")
+    assert ends[ikat].children()[0]["dh-group"] == "MODP_1536"
+    ping(lab)
 
 
 @pytest.mark.parametrize("ike,esp", PROPOSALS, ids=[ike for ike, _ in PROPOSALS])

@@ -13,8 +13,10 @@ static const struct {
     const char *name;
 } encr_names[] = {
     {ENCR_AES_CBC, 128, "AES-CBC-128 [RFC3602]"},
+    {ENCR_AES_CBC, 192, "AES-CBC-192 [RFC3602]"},
     {ENCR_AES_CBC, 256, "AES-CBC-256 [RFC3602]"},
     {ENCR_AES_GCM_16, 128, "AES-GCM-128 with 16 octet ICV [RFC5282]"},
+    {ENCR_AES_GCM_16, 192, "AES-GCM-192 with 16 octet ICV [RFC5282]"},
     {ENCR_AES_GCM_16, 256, "AES-GCM-256 with 16 octet ICV [RFC5282]"},
 };
 static const struct {
@@ -22,6 +24,7 @@ static const struct {
     const char *name;
 } integ_names[] = {
     {AUTH_NONE, "NONE [RFC4306]"},
+    {AUTH_HMAC_SHA1_96, "HMAC_SHA1_96 [RFC2404]"},
     {AUTH_HMAC_SHA2_256_128, "HMAC_SHA2_256_128 [RFC4868]"},
     {AUTH_HMAC_SHA2_384_192, "HMAC_SHA2_384_192 [RFC4868]"},
     {AUTH_HMAC_SHA2_512_256, "HMAC_SHA2_512_256 [RFC4868]"},

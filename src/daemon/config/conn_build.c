@@ -23,6 +23,7 @@ struct conn_work {
     struct auth_rounds local, remote;
     struct conn_credentials *credentials;
     nanos over_ns, rand_ns;
+    bool legacy; /* weak algorithms are wanted */
 };
 
 /* --- addresses --- */
@@ -325,6 +326,7 @@ static const struct key conn_keys[] = {
     {.name = "probe_interval", .kind = KEY_TIME, .offset = CONN(probe_interval_ns)},
     {.name = "failover", .kind = KEY_TIME, .offset = CONN(failover_ns)},
     {.name = "stable_for", .kind = KEY_TIME, .offset = CONN(stable_for_ns)},
+    {.name = "legacy", .kind = KEY_BOOL, .offset = offsetof(struct conn_work, legacy)},
     {.name = "send_certreq", .kind = KEY_FUNCTION, .function = set_send_certreq},
     {.name = "send_cert", .kind = KEY_WORD, .offset = CONN(send_cert), .words = cert_words},
     {.name = "ocsp", .kind = KEY_IGNORED},
@@ -339,6 +341,42 @@ static const struct key conn_keys[] = {
     {.name = "mediated_by", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
     {.name = "mediation_peer", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
 };
+
+static bool list_is_legacy(const struct ike_proposal_list *list)
+{
+    bool legacy = false;
+    for (size_t i = 0; i < list->n; i++)
+        legacy |= proposal_is_legacy(&list->proposals[i]);
+    return legacy;
+}
+
+/* legacy_find - where weak algorithms are asked for. NULL: nowhere. */
+static const struct tree *legacy_find(const struct tree *section, const struct ike_conn *conn)
+{
+    const struct tree *children = tree_get(section, "children");
+    if (list_is_legacy(&conn->proposals))
+        return key_node(section, "proposals");
+    for (uint8_t c = 0; c < conn->n_children; c++) {
+        const struct ike_child_policy *policy = &conn->children[c];
+        const struct tree *child = children == NULL ? NULL : tree_get(children, policy->name);
+        if (list_is_legacy(&policy->proposals))
+            return child == NULL ? section : key_node(child, "esp_proposals");
+    }
+    return NULL;
+}
+
+/* check_legacy - SHA-1 and modp1536 are there for peers that have nothing better. */
+static int check_legacy(const struct tree *section, const struct conn_work *work,
+                        struct build_error *error)
+{
+    const struct tree *where = legacy_find(section, &work->conn);
+    if (where != NULL && !work->legacy)
+        return build_fail(error, where,
+                          "sha1 and modp1536 are weak: taken with 'legacy = yes' only");
+    if (where != NULL)
+        build_warn(error, where, "sha1 and modp1536 are weak");
+    return 0;
+}
 
 static int check_conn(const struct tree *section, const struct conn_work *work,
                       struct build_error *error)
@@ -438,6 +476,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
         err = keys_apply(&table, section, work, error);
     if (err == 0)
         err = check_conn(section, work, error);
+    if (err == 0)
+        err = check_legacy(section, work, error);
     if (err == 0) {
         auth_rounds_finish(&work->local, conn->local, &conn->n_local_rounds,
                            ret_credentials->local);

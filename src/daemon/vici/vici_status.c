@@ -22,6 +22,7 @@ static const char *encr_name(uint16_t id)
 static const char *integ_name(uint16_t id)
 {
     switch (id) {
+    case AUTH_HMAC_SHA1_96: return "HMAC_SHA1_96";
     case AUTH_HMAC_SHA2_256_128: return "HMAC_SHA2_256_128";
     case AUTH_HMAC_SHA2_384_192: return "HMAC_SHA2_384_192";
     case AUTH_HMAC_SHA2_512_256: return "HMAC_SHA2_512_256";
@@ -32,6 +33,7 @@ static const char *integ_name(uint16_t id)
 static const char *prf_name(uint16_t id)
 {
     switch (id) {
+    case PRF_HMAC_SHA1: return "PRF_HMAC_SHA1";
     case PRF_HMAC_SHA2_256: return "PRF_HMAC_SHA2_256";
     case PRF_HMAC_SHA2_384: return "PRF_HMAC_SHA2_384";
     case PRF_HMAC_SHA2_512: return "PRF_HMAC_SHA2_512";
@@ -44,8 +46,9 @@ static const char *ke_name(uint16_t id)
     static const struct {
         uint16_t id;
         const char *name;
-    } names[] = {{14, "MODP_2048"}, {15, "MODP_3072"}, {16, "MODP_4096"},   {19, "ECP_256"},
-                 {20, "ECP_384"},   {21, "ECP_521"},   {31, "CURVE_25519"}, {32, "CURVE_448"}};
+    } names[] = {{5, "MODP_1536"},  {14, "MODP_2048"},   {15, "MODP_3072"},
+                 {16, "MODP_4096"}, {19, "ECP_256"},     {20, "ECP_384"},
+                 {21, "ECP_521"},   {31, "CURVE_25519"}, {32, "CURVE_448"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (names[i].id == id)
             return names[i].name;

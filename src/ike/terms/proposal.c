@@ -21,22 +21,29 @@ struct word {
 /* The first word of an id is the one that is printed. */
 static const struct word words[] = {
     {"aes128gcm16", WIRE_ENCR, ENCR_AES_GCM_16, 128},
+    {"aes192gcm16", WIRE_ENCR, ENCR_AES_GCM_16, 192},
     {"aes256gcm16", WIRE_ENCR, ENCR_AES_GCM_16, 256},
     {"aes128gcm128", WIRE_ENCR, ENCR_AES_GCM_16, 128},
+    {"aes192gcm128", WIRE_ENCR, ENCR_AES_GCM_16, 192},
     {"aes256gcm128", WIRE_ENCR, ENCR_AES_GCM_16, 256},
     {"aes128gcm", WIRE_ENCR, ENCR_AES_GCM_16, 128},
+    {"aes192gcm", WIRE_ENCR, ENCR_AES_GCM_16, 192},
     {"aes256gcm", WIRE_ENCR, ENCR_AES_GCM_16, 256},
     {"chacha20poly1305", WIRE_ENCR, ENCR_CHACHA20_POLY1305, 0},
     {"chacha20poly1305compat", WIRE_ENCR, ENCR_CHACHA20_POLY1305, 0},
     {"aes128", WIRE_ENCR, ENCR_AES_CBC, 128},
+    {"aes192", WIRE_ENCR, ENCR_AES_CBC, 192},
     {"aes256", WIRE_ENCR, ENCR_AES_CBC, 256},
     {"aes", WIRE_ENCR, ENCR_AES_CBC, 128},
+    {"sha1", WIRE_INTEG, AUTH_HMAC_SHA1_96, 0},
+    {"sha", WIRE_INTEG, AUTH_HMAC_SHA1_96, 0},
     {"sha256", WIRE_INTEG, AUTH_HMAC_SHA2_256_128, 0},
     {"sha384", WIRE_INTEG, AUTH_HMAC_SHA2_384_192, 0},
     {"sha512", WIRE_INTEG, AUTH_HMAC_SHA2_512_256, 0},
     {"sha2_256", WIRE_INTEG, AUTH_HMAC_SHA2_256_128, 0},
     {"sha2_384", WIRE_INTEG, AUTH_HMAC_SHA2_384_192, 0},
     {"sha2_512", WIRE_INTEG, AUTH_HMAC_SHA2_512_256, 0},
+    {"prfsha1", WIRE_PRF, PRF_HMAC_SHA1, 0},
     {"prfsha256", WIRE_PRF, PRF_HMAC_SHA2_256, 0},
     {"prfsha384", WIRE_PRF, PRF_HMAC_SHA2_384, 0},
     {"prfsha512", WIRE_PRF, PRF_HMAC_SHA2_512, 0},
@@ -47,6 +54,7 @@ static const struct word words[] = {
     {"ecp256", WIRE_KE, 19, 0},
     {"ecp384", WIRE_KE, 20, 0},
     {"ecp521", WIRE_KE, 21, 0},
+    {"modp1536", WIRE_KE, 5, 0},
     {"modp2048", WIRE_KE, 14, 0},
     {"modp3072", WIRE_KE, 15, 0},
     {"modp4096", WIRE_KE, 16, 0},
@@ -99,6 +107,13 @@ static const struct word *find_word(const char *text, size_t len)
     return NULL;
 }
 
+static uint16_t prf_of(uint16_t integ)
+{
+    return integ == AUTH_HMAC_SHA1_96
+               ? PRF_HMAC_SHA1
+               : (uint16_t)(integ - AUTH_HMAC_SHA2_256_128 + PRF_HMAC_SHA2_256);
+}
+
 /* complete - what the words leave open, and what they may not say together. NULL: fine. */
 static const char *complete(struct ike_proposal *p)
 {
@@ -114,8 +129,7 @@ static const char *complete(struct ike_proposal *p)
             return "esn is for ESP only";
         if (p->n_prf == 0) /* "aes128-sha256-...": the hash serves for both */
             for (uint8_t i = 0; i < p->n_integ; i++)
-                p->prf[p->n_prf++] =
-                    (uint16_t)(p->integ[i] - AUTH_HMAC_SHA2_256_128 + PRF_HMAC_SHA2_256);
+                p->prf[p->n_prf++] = prf_of(p->integ[i]);
         if (p->n_prf == 0)
             return "no pseudo-random function, such as prfsha256";
         for (uint8_t i = 0; i < p->n_ke; i++)
@@ -167,6 +181,18 @@ int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_
     }
     *ret_proposal = p;
     return 0;
+}
+
+bool proposal_is_legacy(const struct ike_proposal *p)
+{
+    bool legacy = false;
+    for (uint8_t i = 0; i < p->n_integ; i++)
+        legacy |= p->integ[i] == AUTH_HMAC_SHA1_96;
+    for (uint8_t i = 0; i < p->n_prf; i++)
+        legacy |= p->prf[i] == PRF_HMAC_SHA1;
+    for (uint8_t i = 0; i < p->n_ke; i++)
+        legacy |= p->ke[i] == 5;
+    return legacy;
 }
 
 void proposal_default(uint8_t protocol, struct ike_proposal_list *list)

@@ -19,6 +19,9 @@
 int proposal_parse(uint8_t protocol, const char *text, struct ike_proposal *ret_proposal,
                    char error[PROPOSAL_TEXT_MAX]) MUST_USE;
 
+/* proposal_is_legacy - it has SHA-1 or the group modp1536. */
+bool proposal_is_legacy(const struct ike_proposal *p);
+
 /* proposal_default - what "default" stands for: RFC 8247 and RFC 8221, the strong first. */
 void proposal_default(uint8_t protocol, struct ike_proposal_list *list);
 

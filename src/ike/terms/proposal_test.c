@@ -56,7 +56,7 @@ static void refused(void **state)
         {WIRE_PROTO_IKE, "aes128gcm16--x25519", "unknown algorithm ''"},
         {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-x2551", "'x2551'"},
         {WIRE_PROTO_IKE, "3des-sha1-modp1024", "'3des'"},
-        {WIRE_PROTO_IKE, "aes128-sha1-modp2048", "'sha1'"},
+        {WIRE_PROTO_IKE, "aes128-md5-modp2048", "'md5'"},
         {WIRE_PROTO_IKE, "aes128gcm16-x25519", "pseudo-random"},
         {WIRE_PROTO_IKE, "aes128gcm16-prfsha256", "key exchange"},
         {WIRE_PROTO_IKE, "aes128gcm16-prfsha256-modpnone", "ESP only"},
@@ -83,6 +83,37 @@ static void refused(void **state)
 }
 
 /* RFC 8247 and RFC 8221: what must be offered is, and nothing that must not. */
+/* SHA-1 and modp1536 are known, and known to be weak; AES-192 is not. The defaults have none. */
+static void legacy(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t protocol;
+        const char *text;
+        bool legacy;
+    } table[] = {
+        {WIRE_PROTO_IKE, "aes128-sha1-modp2048", true},
+        {WIRE_PROTO_IKE, "aes128-sha256-prfsha1-modp2048", true},
+        {WIRE_PROTO_IKE, "aes128-sha256-modp2048-modp1536", true},
+        {WIRE_PROTO_IKE, "aes192-sha256-modp2048", false},
+        {WIRE_PROTO_ESP, "aes192-sha256-sha1", true},
+        {WIRE_PROTO_ESP, "aes192gcm16-modp1536", true},
+        {WIRE_PROTO_ESP, "aes192gcm16", false},
+    };
+    struct ike_proposal proposal;
+    struct ike_proposal_list list;
+    char error[PROPOSAL_TEXT_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        assert_int_equal(proposal_parse(table[i].protocol, table[i].text, &proposal, error), 0);
+        assert_true(proposal_is_legacy(&proposal) == table[i].legacy);
+    }
+    for (uint8_t protocol = WIRE_PROTO_IKE; protocol <= WIRE_PROTO_ESP; protocol += 2) {
+        proposal_default(protocol, &list);
+        for (size_t i = 0; i < list.n; i++)
+            assert_false(proposal_is_legacy(&list.proposals[i]));
+    }
+}
+
 static void defaults(void **state)
 {
     struct ike_proposal_list ike, esp;
@@ -272,9 +303,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse_and_print), cmocka_unit_test(refused),
-        cmocka_unit_test(defaults),        cmocka_unit_test(select_),
-        cmocka_unit_test(our_order),       cmocka_unit_test(hostile_answers),
-        cmocka_unit_test(odd_offers),
+        cmocka_unit_test(legacy),          cmocka_unit_test(defaults),
+        cmocka_unit_test(select_),         cmocka_unit_test(our_order),
+        cmocka_unit_test(hostile_answers), cmocka_unit_test(odd_offers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
