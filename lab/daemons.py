@@ -8,6 +8,7 @@ import subprocess
 
 from lab.net import BUILD
 from lab.run import Failed, run, wait
+from lab.settings import merge
 from lab.vici import Vici
 
 IKATD = os.path.join(BUILD, "ikatd")
@@ -221,11 +222,11 @@ class Strongswan(Daemon):
 
     def start(self):
         """Starts it and loads its configuration."""
-        options = {"charon-systemd": {
+        options = {"charon-systemd": merge({
             "load": self.plugins, "install_virtual_ip": "yes", "retransmit_tries": "3", "retransmit_timeout": "1.0",
             "plugins": {"vici": {"socket": "unix://" + self.socket}, "resolve": {"file": self.lab.path("resolv.conf")}},
             "filelog": {"log": {"path": self.log_path, "default": "1", "ike": "2", "enc": "1", "flush_line": "yes"}},
-            "journal": {"default": "-1"}} | self.charon}
+            "journal": {"default": "-1"}}, self.charon)}
         strongswan_conf = self.lab.path(self.name + ".strongswan.conf")
         with open(strongswan_conf, "w", encoding="utf-8") as file:
             file.write(conf(options))

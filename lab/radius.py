@@ -52,12 +52,17 @@ modules {{
     mschap {{
         use_mppe = yes
     }}
+    pap {{
+    }}
     detail accounts {{
         filename = {dir}/accounts
     }}
     eap {{
         default_eap_type = {method}
         md5 {{
+        }}
+        gtc {{
+            auth_type = PAP
         }}
         mschapv2 {{
             send_error = yes
@@ -74,12 +79,12 @@ modules {{
         }}
         ttls {{
             tls = tls-lab
-            default_eap_type = mschapv2
+            default_eap_type = {inner}
             virtual_server = default
         }}
         peap {{
             tls = tls-lab
-            default_eap_type = mschapv2
+            default_eap_type = {inner}
             virtual_server = default
         }}
     }}
@@ -110,6 +115,9 @@ server default {{
     authenticate {{
         Auth-Type MS-CHAP {{
             mschap
+        }}
+        Auth-Type PAP {{
+            pap
         }}
         eap
     }}
@@ -150,13 +158,13 @@ def certificates(folder):
 class Freeradius(Program):
     """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}."""
 
-    def __init__(self, lab, host, users, method="mschapv2", tls="1.3"):
+    def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2"):
         super().__init__(lab, host, "freeradius")
         self.folder = lab.path(self.name)
         os.makedirs(self.folder, exist_ok=True)
         certs = certificates(os.path.join(self.folder, "certs"))
         with open(os.path.join(self.folder, "radiusd.conf"), "w", encoding="utf-8") as file:
-            file.write(FREERADIUS.format(dir=self.folder, certs=certs, method=method, tls=tls, secret=SECRET))
+            file.write(FREERADIUS.format(dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET))
         with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
             for name, (password, replies) in users.items():
                 file.write(f'{name} Cleartext-Password := "{password}"\n' + ",\n".join(f"\t{reply}" for reply in replies) + "\n\n")

@@ -145,7 +145,8 @@ static void method_recv(struct eap_authenticator *a, const struct eap_packet *re
     struct writer w = request_begin(a, ret, response->type);
     switch (c->method->authenticator_recv(&c->talk, c->state, response, &w)) {
     case EAP_STEP_REPLY: request_end(a, ret, &w); return;
-    case EAP_STEP_DONE: a->identifier--, succeed(a, ret); return;
+    case EAP_STEP_DONE:
+    case EAP_STEP_READY: a->identifier--, succeed(a, ret); return;
     case EAP_STEP_FAILED: a->identifier--, fail(a, ret); return;
     }
 }

@@ -14,9 +14,13 @@ struct conversation {
     void *state;                     /* of `method`, owned */
     unsigned rounds;                 /* packets that came */
     bool proven;                     /* the method is done: talk.msk is the key */
+    bool open;                       /* peer: proven, and the method may go on all the same */
     bool over;                       /* a success or a failure was reported */
     uint8_t identity[EAP_IDENTITY];  /* talk.identity borrows this */
 };
+
+/* eap_peer_proven - the method has ended well, and only the Success is due. */
+bool eap_peer_proven(const struct eap_peer *peer);
 
 /* conversation_begin - copies the configuration. ERR_INVALID: see eap_peer_new. */
 int conversation_begin(struct conversation *c, const struct eap_config *config) MUST_USE;

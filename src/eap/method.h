@@ -25,6 +25,7 @@ enum eap_step {
     EAP_STEP_REPLY = 1, /* the writer holds Type-Data to send; more is to come */
     EAP_STEP_DONE,      /* the other side is proven, the MSK is set. Peer: the writer holds the last
                            Response, only an EAP-Success may follow. Authenticator: nothing is written */
+    EAP_STEP_READY,     /* peer: as DONE, but the authenticator may go on with the method as well */
     EAP_STEP_FAILED, /* reason is set. Peer: the writer may hold a last Response, which says so */
 };
 
@@ -45,7 +46,7 @@ struct eap_method {
 };
 
 extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_aka, eap_method_md5,
-    eap_method_gtc;
+    eap_method_gtc, eap_method_ttls, eap_method_peap;
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);

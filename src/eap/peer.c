@@ -38,6 +38,11 @@ struct eap_peer *eap_peer_free(struct eap_peer *peer)
     return NULL;
 }
 
+bool eap_peer_proven(const struct eap_peer *peer)
+{
+    return peer->c.proven;
+}
+
 static void fail(struct eap_peer *peer, struct eap_result *ret, const char *reason)
 {
     (void)eap_failed(&peer->c.talk, "%s", reason);
@@ -113,11 +118,11 @@ static void answer_method(struct eap_peer *peer, const struct eap_packet *reques
     eap_packet_begin(&w, EAP_RESPONSE, request->identifier, request->type);
     size_t empty = w.len;
     enum eap_step step = c->method->peer_recv(&c->talk, c->state, request, &w);
+    c->proven = step == EAP_STEP_DONE || step == EAP_STEP_READY;
+    c->open = step == EAP_STEP_READY;
     switch (step) {
     case EAP_STEP_DONE:
-        c->proven = true;
-        reply(peer, ret, &w);
-        return;
+    case EAP_STEP_READY: reply(peer, ret, &w); return;
     case EAP_STEP_REPLY: reply(peer, ret, &w); return;
     case EAP_STEP_FAILED:
         peer->doomed = w.len > empty;
@@ -135,7 +140,7 @@ static void answer_request(struct eap_peer *peer, const struct eap_packet *reque
                            struct eap_result *ret)
 {
     struct conversation *c = &peer->c;
-    if (c->proven)
+    if (c->proven && !c->open)
         fail(peer, ret, "the authenticator goes on after the method is over");
     else if (request->type == EAP_TYPE_IDENTITY)
         answer_identity(peer, request, ret);

@@ -11,8 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS, EAP_TYPE_AKA, EAP_TYPE_MD5,
-                                      EAP_TYPE_GTC};
+static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS,  EAP_TYPE_AKA, EAP_TYPE_MD5,
+                                      EAP_TYPE_GTC,      EAP_TYPE_TTLS, EAP_TYPE_PEAP};
 
 static struct eap_crypto *crypto; /* costly to make, as the next two */
 static struct test_tls tls[2];

@@ -13,6 +13,8 @@ static const struct eap_word {
     {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false},
     {EAP_TYPE_AKA, "eap-aka", false},
     {EAP_TYPE_TLS, "eap-tls", false},
+    {EAP_TYPE_TTLS, "eap-ttls", false},
+    {EAP_TYPE_PEAP, "eap-peap", false},
     {EAP_TYPE_MD5, "eap-md5", false},
     {EAP_TYPE_GTC, "eap-gtc", true},
 };
