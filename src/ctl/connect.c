@@ -173,6 +173,8 @@ static int terminate(struct client *client, const char *key, const char *value)
     (void)client_register(client, "control-log");
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, key, "%s", value);
+    if (strcmp(key, "ike") == 0)
+        vici_put(&w, "hold", "yes"); /* until `ikat up`, whatever is loaded meanwhile */
     return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
 }
 
@@ -192,6 +194,16 @@ static int down_session(const struct ctl_options *options)
     return code;
 }
 
+/* hold_down - it is not up, and no packet or load is to bring it up. */
+static void hold_down(struct client *client, const char *name)
+{
+    struct vici_writer w;
+    vici_begin(&w, VICI_CMD_REQUEST, "terminate");
+    vici_put(&w, "ike", "%s", name);
+    vici_put(&w, "hold", "yes");
+    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* that nothing matches is no news */
+}
+
 static int down_conn(const struct ctl_options *options, const char *name)
 {
     struct client *client = ctl_connect(options);
@@ -199,8 +211,10 @@ static int down_conn(const struct ctl_options *options, const char *name)
         return 1;
     bool known = conn_known(client, name);
     if (!known || !conn_is_up(client, name, true)) {
-        if (known)
+        if (known) {
+            hold_down(client, name);
             printf("%s is down already\n", name);
+        }
         client_close(client);
         return known ? 0 : 1;
     }

@@ -132,3 +132,22 @@ def test_alerts(world):
         assert alerts(at_eu, "ts-mismatch") == ["home"]
         gw.process.terminate()
         assert alerts(at_gw, "shutdown-signal") == []
+
+
+@pytest.mark.parametrize("action", ("start", "trap"))
+def test_down_holds(world, action):
+    """Neither a load, of the same file or of another one, nor a packet brings up what a person took down."""
+    lab = world.lab()
+    world.ikatd(lab, "gw", gateway())
+    settings = end_user(child={"start_action": action})
+    eu = world.ikatd(lab, "eu", settings)
+    eu.ikat("up", "home")
+    assert "home is down" in eu.ikat("down", "home")
+    before = len(eu.log())
+    eu.reload()
+    eu.load(merge(settings, {"connections": {"home": {"rekey_time": "3h"}}}))
+    with pytest.raises(Failed):
+        lab.run("eu", "ping", "-c1", "-W1", "10.20.0.2")
+    assert "path-connecting" not in eu.log()[before:] and not eu.sas()
+    eu.ikat("up", "home")
+    assert len(eu.established()) == 1

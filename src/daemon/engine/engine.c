@@ -317,6 +317,7 @@ static void engine_end(struct engine *e)
     engine_aaa_done(e);
     engine_authorities_done(e);
     engine_credentials_done(e);
+    engine_down_forget(e);
     e->pools = pools_free(e->pools);
     e->accounts = accounts_free(e->accounts);
     e->reqids = reqids_free(e->reqids);

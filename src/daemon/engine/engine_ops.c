@@ -68,6 +68,8 @@ bool engine_conn_connecting(const struct engine *e, const char *name)
 
 static void conn_start(struct engine *e, struct ike_conn *conn)
 {
+    if (engine_is_down(e, conn->name))
+        return;
     for (size_t i = 0; i < conn->n_children; i++) {
         const struct ike_child_policy *child = &conn->children[i];
         if (child->start_action == IKE_START_NONE)
@@ -336,6 +338,7 @@ static int op_initiate(void *engine, const struct engine_initiate *what)
     uint64_t tag = engine_number(e);
     if (conn == NULL)
         return ERR_NOT_FOUND;
+    engine_down_end(e, conn->name);
     struct watching *w =
         watch == NULL ? NULL : engine_watch_add(e, WATCH_INITIATE, tag, what->timeout, watch);
     if (watch != NULL && w == NULL)
@@ -505,6 +508,8 @@ static unsigned op_terminate(void *engine, const struct engine_filter *filter, b
         n = sas_each(e, filter, &command, tag, w);
     } else {
         bool conn = filter->session_id == 0 && filter->remote_id == NULL;
+        if (conn && filter->hold && ike_conn_find(e->ike, filter->ike) != NULL)
+            engine_down(e, filter->ike);
         if (conn && filter->ike != NULL) {
             engine_connect_forget(e, filter->ike);
             path_manager_disconnect(e->paths, filter->ike, e->now);

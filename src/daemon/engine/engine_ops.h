@@ -45,6 +45,7 @@ struct engine_filter {
     const char *ike, *child;   /* names; NULL: any */
     uint32_t ike_id, child_id; /* 0: any */
     uint32_t session_id;       /* all IKE SAs of that session; 0: any */
+    bool hold;                 /* terminate of `ike`: it stays down, engine_state.h */
     bool unused_old;           /* rekey of IKE SAs: with code 1 of KEEP_OLD_IKE_SA */
     const char *remote_id;     /* of all sessions of that peer, a pattern as in remote.id; NULL */
 };

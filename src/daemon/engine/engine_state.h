@@ -6,6 +6,7 @@
  * Inside of the engine: one struct, one thread. The files:
  *
  *   engine.c          start, the loop, the end
+ *   engine_down.c     connections that a person has taken down
  *   engine_eap.c      the eap process
  *   engine_eap_tls.c  EAP methods with TLS: our certificate
  *   engine_io.c       IKE datagrams in and out, news of the data plane, links
@@ -141,10 +142,11 @@ struct engine {
     uint32_t gone_reqid;
     char about_conn[LIMIT_NAME]; /* of the IKE SA that is acted on; empty: none */
     ike_sa_id about_sa;
-    uint64_t next_number; /* tags and jobs of ours: PATH_TAG is never set */
-    bool load_switching;  /* connections of a whole load are switched on */
-    bool load_ended;      /* the first load of the configuration */
-    bool serving;         /* IKE_SA_INIT of others is answered */
+    struct taken_down *down; /* owned: engine_down.c */
+    uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
+    bool load_switching;     /* connections of a whole load are switched on */
+    bool load_ended;         /* the first load of the configuration */
+    bool serving;            /* IKE_SA_INIT of others is answered */
     bool stopping, done;
     nanos stop_by;
     int status;
@@ -431,6 +433,12 @@ void engine_watch_refused(struct engine *e, ike_child_id child, const char *why)
 void engine_watch_host(struct engine *e);
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
 void engine_watch_tick(struct engine *e);
+
+/* engine_down - nothing but a person's wish, or a restart, brings the connection up. */
+void engine_down(struct engine *e, const char *conn);
+void engine_down_end(struct engine *e, const char *conn);
+void engine_down_forget(struct engine *e); /* of all, at the end */
+bool engine_is_down(const struct engine *e, const char *conn);
 
 /* engine_say_* - a line for those who wait for a command, with names instead of numbers. */
 void engine_say_sa(struct engine *e, const struct ike_event *event);

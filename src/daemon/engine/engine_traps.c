@@ -47,7 +47,7 @@ bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
 {
     const struct trap_choice *choice = choice_of(e, conn->name, child->name);
     bool on = choice != NULL ? choice->on : child->start_action == IKE_START_TRAP;
-    return on && can_trap(conn, child);
+    return on && !engine_is_down(e, conn->name) && can_trap(conn, child);
 }
 
 bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child)

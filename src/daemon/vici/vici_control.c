@@ -143,6 +143,8 @@ void vici_terminate(struct vici_client *client, const struct tree *m)
     struct engine_filter filter = filter_of(m);
     bool force = false;
     (void)value_bool(tree_text_or(m, "force", "no"), &force);
+    (void)value_bool(tree_text_or(m, "hold", "no"), &filter.hold);
+    filter.hold &= filter.ike != NULL;
     if (filter_empty(&filter)) {
         vici_fail(client, "missing terminate selector: ike, child, ike-id, child-id, session-id or "
                           "remote-id");
