@@ -48,10 +48,10 @@ def test_refused(world):
 
 
 def test_clones_cost_the_server_nothing(world):
-    """By the server's own counters: requests for the login; none for a second path, a rekey, a move, a return."""
+    """By the server's own counters: requests for the login and one Start; none for a second path, a rekey, a move."""
     lab = world.lab()
     server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
-    eu, gw = ends(world, lab, conn=paths())
+    eu, gw = ends(world, lab, conn=paths(), of_servers={"accounting": "yes"})
     assert eu.initiate("net")["success"] == "yes"
     wait(lambda: eu.session(), "a session")
     before = server.answers()
@@ -63,18 +63,21 @@ def test_clones_cost_the_server_nothing(world):
     eu.wait_paths(2, timeout=30)
     assert gw.sessions()[0]["logins"] == 1
     assert server.answers() == before == 3
+    assert server.accounts() == ["Start"]
 
 
 def test_the_second_server_answers(world):
-    """The preferred server is silent, and is named."""
+    """The preferred server is silent, and is named; its accounting goes to the other one as well."""
     lab = world.lab()
-    Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
     run("ip", "netns", "exec", lab.name("host"), "ip", "address", "add", "10.20.0.66/24", "dev", "eth0")
     lab.run("host", "nft", "add table ip silence; add chain ip silence in { type filter hook input priority 0; }; "
             "add rule ip silence in ip daddr 10.20.0.66 drop")
-    eu, gw = ends(world, lab, servers=("10.20.0.66", AAA))
+    eu, gw = ends(world, lab, servers=("10.20.0.66", AAA), of_servers={"accounting": "yes", "retransmit_timeout": "500ms"})
     assert eu.initiate("net", timeout=40)["success"] == "yes"
-    gw.wait_log("event=radius-silent server=aaa0")
+    gw.wait_log("event=radius-silent server=aaa0 port=access")
+    wait(lambda: server.accounts() == ["Start"], "a Start", 20)
+    gw.wait_log("event=radius-silent server=aaa0 port=accounting")
 
 
 def test_dead_servers_are_named(world):
@@ -87,12 +90,14 @@ def test_dead_servers_are_named(world):
 
 
 def test_session_timeout(world):
-    """Session-Timeout bounds the session (RFC 4478): the End User logs in anew before it ends."""
+    """Session-Timeout bounds the session (RFC 4478): the End User logs in anew before that, with the same address."""
     lab = world.lab()
-    server = Freeradius(lab, "host", {USER: (PASSWORD, ["Session-Timeout = 15"])}).start()
+    replies = ["Session-Timeout = 15", "Framed-IP-Address = 10.30.0.77"]
+    server = Freeradius(lab, "host", {USER: (PASSWORD, replies)}).start()
     eu, gw = ends(world, lab)
     up(lab, eu, gw)
     wait(lambda: server.counters()["Access-Accepts"] >= 2, "a second login", 30)
+    wait(lambda: [session["config"]["addresses"] for session in gw.sessions()] == [["10.30.0.77"]], "one session is left")
 
 
 def granted(world, replies, conn=None, lab=None, **keys):

@@ -43,7 +43,7 @@ struct session {
 struct account_queue {
     int fd;
     uint64_t order, tags, lost, unwritten;
-    size_t n, waiting, in_flight, window;
+    size_t n_alive, waiting, in_flight, window;
     nanos not_before;
     struct record *oldest, *youngest; /* to be sent */
     struct record *by_tag;
@@ -136,7 +136,6 @@ static struct record *record_new(struct account_queue *q, const struct aaa_accou
     record->slot.kind = kind;
     record->slot.order = ++q->order;
     record->slot.account = *account;
-    q->n++;
     return record;
 }
 
@@ -144,7 +143,6 @@ static void record_free(struct account_queue *q, struct record *record)
 {
     slot_clear(q, record->place);
     q->free_places[q->n_free++] = (uint32_t)record->place;
-    q->n--;
     free(record);
 }
 
@@ -185,8 +183,10 @@ static void alive_set(struct account_queue *q, struct session *session,
 {
     if (q->fd < 0)
         return;
-    if (session->alive == NULL)
+    if (session->alive == NULL && q->n_alive < ACCOUNT_ALIVE) {
         session->alive = record_new(q, account, SLOT_ALIVE);
+        q->n_alive += session->alive != NULL;
+    }
     if (session->alive == NULL)
         return; /* an abrupt end would leave it without a Stop */
     session->alive->slot.account = *account;
@@ -195,9 +195,11 @@ static void alive_set(struct account_queue *q, struct session *session,
 
 static void alive_clear(struct account_queue *q, struct session *session)
 {
-    if (session->alive != NULL)
-        record_free(q, session->alive);
+    if (session->alive == NULL)
+        return;
+    record_free(q, session->alive);
     session->alive = NULL;
+    q->n_alive--;
 }
 
 /* room_make - the oldest interim record goes for another one. */
@@ -306,7 +308,6 @@ static void record_revive(struct account_queue *q, struct record *record)
         return;
     }
     record->slot.order = ++q->order;
-    q->n++;
     queue_append(q, session, record);
     slot_write(q, record->place, &record->slot);
 }

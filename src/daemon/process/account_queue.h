@@ -15,8 +15,10 @@
 
 #include "daemon/common/aaa_channel.h"
 
-#define ACCOUNT_RECORDS 16384                /* in all, sessions that live included */
-#define ACCOUNT_WINDOW  32                   /* requests at a time */
+#define ACCOUNT_RECORDS 16384 /* in all, sessions that live included */
+#define ACCOUNT_ALIVE                                                                              \
+    (ACCOUNT_RECORDS / 2)  /* of them sessions that live; the others' are not kept */
+#define ACCOUNT_WINDOW  32 /* requests at a time */
 #define ACCOUNT_WAIT_NS (30 * NANOS_PER_SEC) /* after no server has answered */
 
 struct account_queue;

@@ -106,6 +106,8 @@ static void put_round(struct vici_writer *w, const struct engine_ops *ops,
     if (auth->eap_id[0] != '\0')
         vici_put(w, "eap_id", "%s", auth->eap_id);
     vici_list(w, "groups");
+    for (uint8_t i = 0; i < policy->n_groups; i++)
+        vici_item(w, policy->groups[i]);
     vici_list_end(w);
     vici_list(w, "cert_policy");
     for (uint8_t i = 0; i < policy->n_policies; i++)
