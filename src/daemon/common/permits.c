@@ -60,6 +60,7 @@ int permits_add(struct permits *permits, const struct permit *permit)
     case PERMIT_ROUTE: return range_add(&permits->routes, &permit->range);
     case PERMIT_ADDRESS: return range_add(&permits->addresses, &permit->range);
     case PERMIT_PASS: return range_add(&permits->passes, &permit->range);
+    case PERMIT_DROP: return range_add(&permits->drops, &permit->range);
     case PERMIT_HOSTS: permits->hosts = true; return 0;
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
@@ -98,6 +99,7 @@ void permits_settle(struct permits *permits)
     ranges_settle(&permits->routes);
     ranges_settle(&permits->addresses);
     ranges_settle(&permits->passes);
+    ranges_settle(&permits->drops);
 }
 
 void permits_done(struct permits *permits)
@@ -105,6 +107,7 @@ void permits_done(struct permits *permits)
     free(permits->routes.ranges);
     free(permits->addresses.ranges);
     free(permits->passes.ranges);
+    free(permits->drops.ranges);
     *permits = (struct permits){0};
 }
 
@@ -150,11 +153,21 @@ bool permits_narrowed(const struct permits *permits, const struct address *addre
     return true;
 }
 
-bool permits_pass(const struct permits *permits, const struct address *address, unsigned prefix_len)
+static bool policy_inside(const struct permits *permits, const struct permit_ranges *list,
+                          const struct address *address, unsigned prefix_len)
 {
     struct address_range range;
-    return permits->all ||
-           (range_from_prefix(address, prefix_len, &range) && inside(&permits->passes, &range));
+    return permits->all || (range_from_prefix(address, prefix_len, &range) && inside(list, &range));
+}
+
+bool permits_pass(const struct permits *permits, const struct address *address, unsigned prefix_len)
+{
+    return policy_inside(permits, &permits->passes, address, prefix_len);
+}
+
+bool permits_drop(const struct permits *permits, const struct address *address, unsigned prefix_len)
+{
+    return policy_inside(permits, &permits->drops, address, prefix_len);
 }
 
 bool permits_address(const struct permits *permits, const struct address *address)
@@ -209,6 +222,8 @@ int permits_send(int fd, const struct permits *permits)
         error = send_ranges(fd, &permits->addresses, PERMIT_ADDRESS);
     if (error == 0)
         error = send_ranges(fd, &permits->passes, PERMIT_PASS);
+    if (error == 0)
+        error = send_ranges(fd, &permits->drops, PERMIT_DROP);
     if (error == 0)
         error = send_links(fd, permits);
     if (error == 0 && permits->hosts)

@@ -21,6 +21,7 @@ enum permit_kind {
     PERMIT_ROUTE = 1, /* range: routes and blocks inside of it */
     PERMIT_ADDRESS,   /* range: inner addresses of this host */
     PERMIT_PASS,      /* range: remote ends of pass policies */
+    PERMIT_DROP,      /* range: remote ends of drop policies */
     PERMIT_HOSTS,     /* routes to single addresses, whatever they are */
     PERMIT_LINK,      /* link: name of an interface that paths may use */
     PERMIT_LINKS_ALL, /* any interface */
@@ -44,7 +45,7 @@ struct permits {
             struct address most; /* the largest last address of this one and those before it */
         } * ranges;              /* owned; by first address once settled */
         size_t n, cap;
-    } routes, addresses, passes;
+    } routes, addresses, passes, drops;
     size_t n_links;
     char links[PERMIT_LINKS][PERMIT_LINK_NAME];
 };
@@ -63,8 +64,10 @@ bool permits_route(const struct permits *permits, const struct address *address,
                    unsigned prefix_len);
 bool permits_narrowed(const struct permits *permits, const struct address *address,
                       unsigned prefix_len);
-/* permits_pass - a pass policy to that prefix. */
+/* permits_pass, permits_drop - such a policy to that prefix. */
 bool permits_pass(const struct permits *permits, const struct address *address,
+                  unsigned prefix_len);
+bool permits_drop(const struct permits *permits, const struct address *address,
                   unsigned prefix_len);
 bool permits_address(const struct permits *permits, const struct address *address);
 bool permits_link(const struct permits *permits, const char *link);

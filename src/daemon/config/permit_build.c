@@ -42,18 +42,17 @@ static int add_child(struct permits *permits, const struct ike_conn *conn,
     return error;
 }
 
-/* add_shunt - what a pass policy opens. A drop policy opens nothing. */
+/* add_shunt - what a pass policy opens or a drop policy shuts. */
 static int add_shunt(struct permits *permits, const struct ike_child_policy *shunt)
 {
+    enum permit_kind kind = shunt->mode == IKE_MODE_PASS ? PERMIT_PASS : PERMIT_DROP;
     int error = 0;
-    if (shunt->mode != IKE_MODE_PASS)
-        return 0;
     for (size_t i = 0; error == 0 && i < shunt->remote_ts.fixed.n; i++)
-        error = add_range(permits, PERMIT_PASS, &shunt->remote_ts.fixed.ts[i].range);
+        error = add_range(permits, kind, &shunt->remote_ts.fixed.ts[i].range);
     if (error == 0 && shunt->remote_ts.n_dynamic > 0)
-        error = add_any(permits, PERMIT_PASS, ADDRESS_V4);
+        error = add_any(permits, kind, ADDRESS_V4);
     if (error == 0 && shunt->remote_ts.n_dynamic > 0)
-        error = add_any(permits, PERMIT_PASS, ADDRESS_V6);
+        error = add_any(permits, kind, ADDRESS_V6);
     return error;
 }
 
@@ -102,22 +101,31 @@ static int add_pool(const struct tree *section, struct permits *permits, struct 
 
 /* --- the section `permits` --- */
 
-static int item_route(const struct tree *node, const char *text, void *target,
-                      struct build_error *error)
+static int item_range(const struct tree *node, const char *text, struct permits *permits,
+                      enum permit_kind kind, struct build_error *error)
 {
     struct address_range range;
     if (!range_parse(text, &range))
         return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
-    return add_range(target, PERMIT_ROUTE, &range);
+    return add_range(permits, kind, &range);
+}
+
+static int item_route(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    return item_range(node, text, target, PERMIT_ROUTE, error);
 }
 
 static int item_pass(const struct tree *node, const char *text, void *target,
                      struct build_error *error)
 {
-    struct address_range range;
-    if (!range_parse(text, &range))
-        return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
-    return add_range(target, PERMIT_PASS, &range);
+    return item_range(node, text, target, PERMIT_PASS, error);
+}
+
+static int item_drop(const struct tree *node, const char *text, void *target,
+                     struct build_error *error)
+{
+    return item_range(node, text, target, PERMIT_DROP, error);
 }
 
 static int item_address(const struct tree *node, const char *text, void *target,
@@ -142,6 +150,11 @@ static int set_passes(const struct tree *node, void *target, struct build_error 
     return key_for_items(node, target, error, item_pass);
 }
 
+static int set_drops(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_drop);
+}
+
 static int set_addresses(const struct tree *node, void *target, struct build_error *error)
 {
     return key_for_items(node, target, error, item_address);
@@ -163,6 +176,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
     static const struct key keys[] = {
         {.name = "remote_ts", .kind = KEY_FUNCTION, .function = set_routes},
         {.name = "pass", .kind = KEY_FUNCTION, .function = set_passes},
+        {.name = "drop", .kind = KEY_FUNCTION, .function = set_drops},
         {.name = "vips", .kind = KEY_FUNCTION, .function = set_addresses},
         {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
     };

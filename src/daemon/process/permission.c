@@ -85,13 +85,17 @@ static enum priv_reason route_reason(struct permission *permission, const struct
     return whole ? PRIV_REASON_NONE : reason_of(kind);
 }
 
-/* pass_reason - a drop policy opens nothing. */
-static enum priv_reason pass_reason(const struct permission *permission,
-                                    const struct priv_request *r)
+/* shunt_permitted - a pass policy opens, and a drop policy can cut the host off. */
+static bool shunt_permitted(const struct permits *permits, const struct priv_request *r)
 {
-    return r->policy.action == PRIV_DROP ||
-                   permits_pass(&permission->now, &r->address, r->prefix_len) ||
-                   permits_pass(&permission->next, &r->address, r->prefix_len)
+    return r->policy.action == PRIV_DROP ? permits_drop(permits, &r->address, r->prefix_len)
+                                         : permits_pass(permits, &r->address, r->prefix_len);
+}
+
+static enum priv_reason shunt_reason(const struct permission *permission,
+                                     const struct priv_request *r)
+{
+    return shunt_permitted(&permission->now, r) || shunt_permitted(&permission->next, r)
                ? PRIV_REASON_NONE
                : PRIV_REASON_FILES;
 }
@@ -114,7 +118,7 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
         return address_reason(permission, &r->address, facts_get(permission, netlink, tun_index));
     case PRIV_ROUTE_ADD:
     case PRIV_BLOCK_ADD: return route_reason(permission, r, netlink, tun_index);
-    case PRIV_SHUNT_ADD: return pass_reason(permission, r);
+    case PRIV_SHUNT_ADD: return shunt_reason(permission, r);
     case PRIV_PATH_SOCKETS: return link_reason(permission, r->interface);
     case PRIV_SHUNT_REMOVE:
     case PRIV_SHUNTS_ALL:

@@ -228,7 +228,7 @@ static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, cons
     return answer;
 }
 
-/* A pass policy opens what the files name and no more; a drop policy opens nothing. */
+/* Pass and drop policies concern what the files name for each, and no more. */
 static void test_shunts_permitted(void **state)
 {
     (void)state;
@@ -241,7 +241,14 @@ static void test_shunts_permitted(void **state)
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 23, "").error, ERR_DENIED);
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.0.0", 16, "").error, ERR_DENIED);
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "0.0.0.0", 0, "").error, ERR_DENIED);
-    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.0.0", 16, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "192.0.2.0", 24, "").error, ERR_DENIED);
+    permit(permits, PERMIT_DROP, "198.51.100.0/24");
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "198.51.100.0", 24, "").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "198.51.100.0", 24, "eth0").error, 0);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "198.51.0.0", 16, "").error, ERR_DENIED);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_DROP, "0.0.0.0", 0, "eth0").error, ERR_DENIED);
+    assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "198.51.100.0", 24, "").error,
+                     ERR_DENIED);
 }
 
 #define RULES  "ip rule; ip -6 rule"
