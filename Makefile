@@ -46,6 +46,9 @@ mutants: deps
 rfc:
 	@tools/rfc $(if $(TEXT),--text $(TEXT)) $(ARGS)
 
+hostile:
+	@tools/hostile $(ARGS)
+
 soak: deps programs
 	@ninja -C $(BUILD) bench/flood >/dev/null
 	@/usr/bin/python3 -m lab.soak $(or $(MINUTES),10) $(SEED)
@@ -65,4 +68,4 @@ check:
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all programs deps test demo bench sim explore mutants rfc soak fuzz install format check clean
+.PHONY: all programs deps test demo bench sim explore mutants rfc hostile soak fuzz install format check clean

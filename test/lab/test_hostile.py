@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of docs/hostile.txt that an independent peer shows: an End User that is not ikat, and ikatd as Gateway."""
+import os
+import struct
+
+import pytest
+
+from lab.net import address
+from lab.scripted import message as m
+from lab.scripted.peer import Login
+from lab.settings import gateway
+
+HOST = address("lan", "host")
+KNOWN = range(33, 54)  # payload numbers of IKEv2, with SKF
+IKEV1 = (*range(1, 14), 20, 21, 130, 131, 132)
+
+
+@pytest.fixture(scope="module")
+def gate(shared):
+    """The Gateway of this module."""
+    return shared.ikatd(shared.lab(), "gw", gateway({"proposals": "aes128gcm16-prfsha256-x25519"}))
+
+
+@pytest.fixture
+def user(gate, case):
+    """An End User."""
+    return case.peer(gate.lab, "eu")
+
+
+def carries(peer, login):
+    """Whether its Child SA's packets are answered."""
+    return peer.ping(login.child, login.inner, HOST) is not None
+
+
+def test_p13_each_number_of_a_payload(user):
+    """P13: each number, encrypted, with bodies of many lengths: what is unknown is skipped, the rest harms nobody."""
+    login = user.login()
+    for kind in range(1, 256):
+        if kind in KNOWN:
+            continue
+        answer = user.ask(login.sa, m.INFORMATIONAL, [m.Payload(kind, os.urandom(kind % 65))])
+        assert answer.names == [], kind
+    assert user.alive(login.sa)  # the logins below end it: INITIAL_CONTACT
+    for kind in KNOWN:
+        torn = user.login()
+        user.post(torn.sa, torn.sa.seal(m.INFORMATIONAL, [m.Payload(kind, os.urandom(kind % 7))], torn.sa.sent))
+    assert carries(user, user.login())
+
+
+@pytest.mark.parametrize("kind", IKEV1)
+def test_p14_payloads_of_ikev1(user, kind):
+    """P14: a number of IKEv1 is unknown in IKEv2: skipped in the clear and encrypted."""
+    login = Login(user, edit_init=lambda payloads: payloads + [m.Payload(kind, os.urandom(24))])
+    login.init()
+    login.auth()
+    assert user.ask(login.sa, m.INFORMATIONAL, [m.Payload(kind, os.urandom(24))]).names == []
+    assert carries(user, login)
+
+
+CLEAR = {"delete": m.D(m.IKE), "identity": m.Payload(m.IDI, bytes([2, 0, 0, 0]) + b"other.example"),
+         "auth": m.Payload(m.AUTH, bytes([2, 0, 0, 0]) + bytes(32)), "selectors": m.ts(m.TSI, m.net("0.0.0.0/0")),
+         "move": m.N(m.UPDATE_SA_ADDRESSES), "cookie2": m.N(m.COOKIE2, bytes(16)), "clone": m.N(m.KEEP_OLD, b"\x80\0\0\0")}
+
+
+@pytest.mark.parametrize("what", CLEAR)
+@pytest.mark.parametrize("exchange", (m.INFORMATIONAL, m.CREATE_CHILD_SA), ids=("informational", "create"))
+def test_p17_in_the_clear(user, what, exchange):
+    """P17: what belongs behind encryption changes nothing in the clear, and is not answered."""
+    login = user.login()
+    sa = login.sa
+    first, octets = m.chain([CLEAR[what]])
+    seen = len(user.inbox)
+    user.put(m.header(*sa.spis, first, exchange, m.INITIATOR, sa.sent, 28 + len(octets)) + octets, sa.here, sa.there)
+    assert user.alive(sa) and carries(user, login) and len(user.inbox) == seen
+
+
+def test_p19_thousands_of_payloads(user):
+    """P19: three thousand empty payloads in fragments: refused, and nothing else suffers."""
+    login, other = user.login(contact=False), user.login(contact=False)
+    for datagram in login.sa.seal_fragments(m.INFORMATIONAL, [m.Payload(200, b"")] * 3000, login.sa.sent, size=500):
+        user.post(login.sa, datagram)
+    assert user.alive(other.sa) and carries(user, other) and carries(user, user.login())
+
+
+LIMITS = ((m.N(50000), 24), (m.Payload(m.VENDOR, b"x" * 16), 20), (m.D(m.ESP, [b"\0\0\1\1"]), 20))
+
+
+@pytest.mark.parametrize("payload,most", LIMITS, ids=("notify", "vendor", "delete"))
+def test_p20_one_too_many(user, payload, most):
+    """P20: as many as are allowed are read, one more is refused; the next login is not."""
+    login = user.login()
+    assert "N(INVALID_SYNTAX)" not in user.ask(login.sa, m.INFORMATIONAL, [payload] * most).names
+    user.post(login.sa, login.sa.seal(m.INFORMATIONAL, [payload] * (most + 1), login.sa.sent))
+    login.sa.sent += 1
+    assert user.response(login.sa).names == ["N(INVALID_SYNTAX)"]
+    assert carries(user, user.login())
+
+
+def test_s15_one_spi_from_two_addresses(gate, case):
+    """S15: two End Users with the same SPI, from two addresses, are two IKE SAs."""
+    users = [case.peer(gate.lab, "eu"), case.peer(gate.lab, "eu", link="lte")]
+    logins = [Login(user, contact=False) for user in users]
+    logins[1].spi = logins[0].spi
+    for login in logins:
+        login.init()
+    for login in logins:
+        login.auth()
+    assert all(carries(user, login) for user, login in zip(users, logins))
+    assert len({struct.pack("8s8s", *login.sa.spis) for login in logins}) == 2
