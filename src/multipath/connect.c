@@ -61,8 +61,8 @@ void login_cancel(struct vpn *vpn)
         attempt_cancel(vpn, &vpn->paths[i]);
 }
 
-/* wants_clone - more than one path is up, so a clone may come with the login (draft B.5). Not for a
- * login beside a session that may still live. */
+/* wants_clone - more than one path is up, so a clone may come with the login (draft B.5). A login
+ * beside a session that may still live brings none. */
 static bool wants_clone(const struct vpn *vpn)
 {
     unsigned n = 0;
@@ -115,7 +115,8 @@ static void wish_tell(struct vpn *vpn, enum path_news_kind kind, enum ike_outcom
         vpn->wish.waits = false;
 }
 
-/* login_round_failed - each path was tried. keyingtries bounds the rounds; 0: no bound. */
+/* login_round_failed - each path was tried without success. keyingtries limits the rounds; 0: no
+ * limit. */
 static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos now)
 {
     login_cancel(vpn);
@@ -251,7 +252,8 @@ void login_connected(struct vpn *vpn, enum ike_outcome outcome)
         wish_tell(vpn, outcome == IKE_OK ? PATH_NEWS_CONNECTED : PATH_NEWS_CONNECT_FAILED, outcome);
 }
 
-/* outcome_final - the outcome would be the same over another path: the peer, or our own policy, refused. */
+/* outcome_final - another path would give the same outcome: the peer, or our own policy,
+ * refused. */
 static bool outcome_final(enum ike_outcome outcome)
 {
     return outcome != IKE_TIMEOUT && outcome != IKE_NO_PATH && outcome != IKE_CANCELLED &&

@@ -81,7 +81,7 @@ void wish_begin_with(struct vpn *vpn, uint32_t children)
     vpn->wish.packet = (struct ike_packet){0};
 }
 
-/* conn_replace - the connection was loaded anew before the login was complete. */
+/* conn_replace - the connection was loaded again before its login was complete. */
 static void conn_replace(struct vpn *vpn, struct ike_conn *conn)
 {
     login_cancel(vpn);
@@ -142,7 +142,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     manager_input(pm, now);
     struct vpn *vpn = wish_of(pm, wish->conn->name);
     bool fresh = vpn == NULL;
-    /* the session's own configuration may be an older one */
+    /* the session may have an older configuration */
     if (!fresh && vpn->session.id != 0 && !wish->alone)
         child = child_index(vpn->conn, wish->child);
     if (child < 0 && !childless)
@@ -158,7 +158,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn->wish.children |= bit;
     if (vpn->wish.phase != WISH_OVER &&
         (vpn->session.id == 0 ||
-         vpn->session.login_tag != 0)) /* a login is under way that asks for another child */
+         vpn->session.login_tag != 0)) /* a login for another child is under way */
         vpn->wish.later |= wish_login_child(vpn) & ~bit;
     if (wish->keep)
         vpn->wish.kept |= bit;
@@ -174,7 +174,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     memcpy(vpn->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
     if (!fresh)
-        vpn->wish.round_at_ns = now; /* a person need not wait for the back-off */
+        vpn->wish.round_at_ns = now; /* a person does not wait for the back-off */
     wanted_plan(vpn, now);
     for (unsigned i = 0; vpn->session.id != 0 && i < vpn->session.n_legs; i++) {
         vpn->legs[i].job_at_ns = 0;

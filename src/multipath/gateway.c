@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Gateway begins, if it is configured to: the first clone, directly after the login
- * (draft-mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant), and the exchange that creates the VPN
- * of a clone and moves it to another address of the End User (B.5, M13). The End User does all
- * else, and repeats what failed here.
+ * What a Gateway begins by itself, if configured. First: a clone directly after the login (draft-
+ * mglt-ipsecme-keep-old-ike-sa-00 B.2, third variant). Second: the exchange that creates the VPN of
+ * a clone and moves it to another address of the End User (B.5, M13). The End User does everything
+ * else, and repeats the Gateway's failures.
  */
 #include "multipath/vpn.h"
 
-#define OFFER_WITHIN_NS NANOS_PER_SEC /* after that the End User does it */
+#define OFFER_WITHIN_NS NANOS_PER_SEC /* later the End User does it */
 #define OFFER_RETRY_NS  (250 * NANOS_PER_MS)
 
 static void first_clone(struct vpn *vpn)
@@ -20,12 +20,12 @@ static void first_clone(struct vpn *vpn)
         !view->sa(view->context, vpn->legs[0].id, &info))
         return;
     vpn->session.first_clone_decided = true;
-    /* one may have come with the login; what cannot be moved is of no use */
+    /* A clone may have come with the login. Without MOBIKE a clone is useless. */
     if (session.n_ike_sas > 1 || !session.mobike || session.dialect == IKE_DIALECT_NONE ||
         info.n_peer_addresses < 2)
         return;
     struct ike_command command = {.kind = IKE_CMD_CLONE, .sa = info.id, .session = vpn->session.id};
-    (void)command_add(vpn, &command); /* without room the End User clones */
+    (void)command_add(vpn, &command); /* without room the End User makes the clone */
 }
 
 static bool taken(const struct vpn *vpn, const struct address *address)

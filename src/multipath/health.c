@@ -16,11 +16,12 @@
 #define BUDGET_DEFAULT_NS (2 * NANOS_PER_SEC)
 #define PROBE_DEFAULT_NS  NANOS_PER_SEC
 #define RESEND_MIN_NS     (10 * NANOS_PER_MS)
-#define GATEWAY_LOST_NS   (165 * NANOS_PER_SEC) /* as long as an exchange without an answer lasts */
+/* as long as an exchange without a response lasts */
+#define GATEWAY_LOST_NS (165 * NANOS_PER_SEC)
 /* after so many probe intervals without a response to a request, a sender probes, though packets
  * arrive */
 #define PROOF_ROUNDS 8
-#define IDLE_METERED 10 /* a metered path without traffic is asked that much less often */
+#define IDLE_METERED 10 /* factor for the probes of an idle metered path */
 
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
 {
@@ -49,7 +50,7 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
 {
     if (rtt_ns <= 0)
         return;
-    rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* the peer has no say beyond that */
+    rtt_ns = nanos_min(rtt_ns, FAR_RTT_NS); /* a peer cannot raise it further */
     leg->rtt_ns = leg->rtt_ns == 0 ? rtt_ns : leg->rtt_ns + (rtt_ns - leg->rtt_ns) / 8;
 }
 
@@ -72,7 +73,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
     if (leg_home(vpn, leg)) {
         struct path *path = &vpn->paths[leg->path];
         path->use.lost = true;
-        path->losses += path->present; /* otherwise path_plan.c has counted it */
+        path->losses += path->present; /* otherwise path_plan.c has counted the loss */
         path->use.answers_since_ns = 0;
         path->use.test_at_ns = now + health_timing(vpn, leg).probe_ns;
     }
@@ -92,8 +93,8 @@ void health_heard(struct vpn *vpn, struct leg *leg, nanos at, nanos now)
             leg->health = HEALTH_GOOD;
         return;
     case HEALTH_DEAD:
-        /* That something arrives tells the Gateway that the End User uses the path again. The End
-         * User itself wants an answer: the other direction may be dead. */
+        /* An arrival shows the Gateway that the End User uses the path again. The End User needs a
+         * response: the other direction may still be dead. */
         if (leg->link_gone || leg->heard_ns <= leg->dead_since_ns ||
             (vpn_end_user(vpn) && leg->proof_ns <= leg->dead_since_ns))
             return;
@@ -146,7 +147,7 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
             health_rtt(leg, event->rtt_ns);
             health_proof(vpn, leg, now);
         } else if (event->outcome != IKE_TIMEOUT) {
-            leg->asked_ns = 0; /* the question was never asked */
+            leg->asked_ns = 0; /* the probe was never sent */
             leg->strict = false;
             leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
         }
@@ -155,7 +156,7 @@ bool health_probe_done(struct vpn *vpn, const struct ike_event *event, nanos now
     return false;
 }
 
-/* ike_heard - last evidence that the IKE core or we have, not later than `limit`. */
+/* ike_heard - the latest evidence that the IKE core or the manager has, not later than `limit`. */
 static nanos ike_heard(const struct vpn *vpn, const struct leg *leg, nanos limit)
 {
     const struct path_view *view = &vpn->pm->options.view;
@@ -197,8 +198,8 @@ static void look(struct vpn *vpn, struct leg *leg, nanos now)
         health_heard(vpn, leg, heard, now);
 }
 
-/* parked_beside - a living IKE SA that is at home where this one is parked: its probes answer for
- * both. */
+/* parked_beside - another IKE SA is alive and at home where this one is parked. Its probes serve
+ * for both. */
 static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *leg)
 {
     if (!vpn_end_user(vpn) || leg_home(vpn, leg))
@@ -212,7 +213,7 @@ static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *
     return NULL;
 }
 
-/* curious_at - when an IKE SA that is alive and has no outstanding probe is to be probed. */
+/* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */
 static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
 {
     struct timing timing = health_timing(vpn, leg);
@@ -221,7 +222,7 @@ static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
     nanos silence = timing.probe_ns;
     if (leg->health == HEALTH_RETURNING)
         return nanos_min(leg->heard_ns, leg->proof_ns) + timing.probe_ns;
-    /* packets may arrive and ours may not. Who sends wants an answer now and then. */
+    /* Packets may arrive while ours are lost. So a sender needs a response from time to time. */
     if (leg->esp_out_ns > leg->proof_ns + PROOF_ROUNDS * timing.probe_ns && leg->esp_in_ns > 0)
         return leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
     if (unanswered && (flowing || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
@@ -258,7 +259,7 @@ static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
     leg->probe_tag = command_add(vpn, &command);
     leg->strict = leg->heard_ns + timing.quick_ns > now;
     if (leg->health == HEALTH_DEAD) {
-        /* first as often as a living one, after a minute every five seconds */
+        /* At first as often as a living IKE SA; after a minute every five seconds. */
         bool long_dead = now - leg->dead_since_ns > LOST_NS;
         leg->probe_at_ns =
             now + timing.grant_ns + (long_dead ? 5 * NANOS_PER_SEC : timing.probe_ns);
@@ -287,7 +288,7 @@ static void judge(struct vpn *vpn, struct leg *leg, nanos now)
         vpn->paths[leg->path].use.lost = false;
 }
 
-/* A Gateway gives up a dead IKE SA in the end: the End User may have replaced it by another
+/* A Gateway gives up a dead IKE SA in the end, since the End User may have replaced it by another
  * clone. */
 static bool gateway_gives_up(const struct vpn *vpn, const struct leg *leg, nanos now)
 {
@@ -311,7 +312,7 @@ void health_settle(struct vpn *vpn, nanos now)
                                           .force = true};
             leg->job_tag = command_add(vpn, &command);
             leg->job = leg->job_tag != 0 ? JOB_DELETE : JOB_NONE;
-            leg->dead_since_ns = now; /* once more later, should that get lost */
+            leg->dead_since_ns = now; /* repeated later, in case the command is lost */
         }
         alive |= leg_alive(leg);
     }
@@ -327,7 +328,7 @@ static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos no
 {
     struct timing timing = health_timing(vpn, leg);
     nanos at = ask_at(vpn, leg);
-    /* packets are counted, not announced: look often enough to be quick */
+    /* The data plane counts packets without announcing them, so we look often enough. */
     if (leg_bears(vpn, leg) && leg->health != HEALTH_DEAD)
         at = nanos_min(at, now + timing.quick_ns);
     if (leg->asked_ns != 0 && leg->health != HEALTH_DEAD)

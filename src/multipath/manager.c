@@ -52,7 +52,7 @@ static void wish_remove(struct vpn *vpn)
 struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
 {
     struct vpn *vpn = calloc(1, sizeof(*vpn));
-    /* with room for whatever number it will have */
+    /* with room for its number: vpn_id_set must not fail */
     if (vpn == NULL || map_reserve(&pm->by_id, pm->deadlines.members + 1) != 0 ||
         deadline_heap_join(&pm->deadlines) != 0) {
         free(vpn);
@@ -182,7 +182,7 @@ uint64_t command_add(struct vpn *vpn, const struct ike_command *command)
 void command_cancel(struct vpn *vpn, uint64_t tag)
 {
     struct ike_command command = {.kind = IKE_CMD_CANCEL};
-    /* Without room the login is left to win or lose by itself; login.c ends what comes of it. */
+    /* Without room for the command, the login continues; login.c deletes its result. */
     (void)enqueue(vpn, &command, tag);
 }
 
@@ -258,7 +258,7 @@ static void paths_check(const struct vpn *vpn)
         ASSERT(path->use.line == 0 || path->use.clone_tag == 0);
         ASSERT((path->use.clone_tag == 0) == (path->use.clone_of == 0));
         ASSERT(vpn->session.id == 0 || path->login.tag == 0);
-        for (unsigned k = 0; k < i; k++) /* one clone at a time of one IKE SA */
+        for (unsigned k = 0; k < i; k++) /* an IKE SA has one clone under way at most */
             ASSERT(path->use.clone_tag == 0 || vpn->paths[k].use.clone_tag == 0 ||
                    vpn->paths[k].use.clone_of != path->use.clone_of);
     }

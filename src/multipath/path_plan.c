@@ -45,8 +45,8 @@ static bool local_allowed(const struct vpn *vpn, const struct ike_path_policy *p
                 return true;
         return false;
     }
-    /* addresses of the connection are about its first path; sections name theirs themselves. A
-     * session that can move is better off at another address than nowhere. */
+    /* A connection's own addresses are meant for its first path; sections name theirs. A session
+     * that can move is better off on another address than without one. */
     return policy != NULL || local_named(vpn, local) ||
            (vpn->session.id != 0 && vpn->session.mobike);
 }
@@ -88,8 +88,8 @@ static bool route_to(const struct path_link *link, const struct address *remote,
     return found;
 }
 
-/* source_on - our address for `remote` on this link: one that the connection names first, else
- * `kept` if it is still valid. */
+/* source_on - our address for `remote` on this link. The connection's own addresses come first,
+ * then `kept`, if it is still valid. */
 static bool source_on(const struct vpn *vpn, const struct ike_path_policy *policy,
                       const struct path_link *link, const struct address *remote,
                       struct address *kept, uint64_t *ret_cost)
@@ -169,7 +169,7 @@ bool wanted_at_home(const struct path *path, const struct ike_path *at)
            address_equal(&at->remote.address, &path->remote);
 }
 
-/* refresh - looks whether the path exists now. */
+/* refresh - sets whether the path exists now. */
 static void refresh(struct vpn *vpn, struct path *path, nanos now)
 {
     const struct path_link *link = link_named(vpn->pm, path->interface);
@@ -182,7 +182,8 @@ static void refresh(struct vpn *vpn, struct path *path, nanos now)
     if (path->present && !was) {
         path->present_ns = now;
         path->use.test_at_ns = now;
-        /* what failed may succeed now, but a flapping link must not make a storm */
+        /* A path that failed may work now. But a flapping link must not cause a storm of
+         * attempts. */
         if (path->use.failures > 0)
             path->use.retry_ns = nanos_min(path->use.retry_ns, now + RETRY_MIN_NS);
     }
@@ -345,7 +346,7 @@ static void plan_absent(const struct vpn *vpn, struct plan *plan)
     }
 }
 
-/* plan_remotes - mesh = pairs: remote addresses without a path get one, if the peer has more
+/* plan_remotes - mesh = pairs: gives a path to remote addresses without one, if the peer has more
  * addresses than we have links. */
 static void plan_remotes(const struct vpn *vpn, struct plan *plan)
 {

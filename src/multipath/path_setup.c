@@ -5,8 +5,8 @@
  */
 #include "multipath/vpn.h"
 
-#define SURPLUS_NS (10 * NANOS_PER_SEC) /* a clone that serves no path is deleted after that */
-#define CLONING_NS NANOS_PER_SEC        /* other exchanges wait no longer for a clone */
+#define SURPLUS_NS (10 * NANOS_PER_SEC) /* then a clone that serves no path is deleted */
+#define CLONING_NS NANOS_PER_SEC        /* how long other exchanges wait for a clone */
 
 bool repair_job(struct vpn *vpn, struct leg *leg, enum job job, const struct ike_command *command)
 {
@@ -37,7 +37,7 @@ static void path_failed(struct vpn *vpn, struct path *path, nanos now)
     path->use.retry_ns = retry_after(vpn->pm, path->use.failures, now);
 }
 
-/* repair_clone_forget - the path needs no clone any more. The one that is under way will be
+/* repair_clone_forget - the path needs no clone any more. A clone that is under way becomes
  * spare. */
 void repair_clone_forget(struct path *path)
 {
@@ -64,11 +64,12 @@ static struct leg *leg_to_clone(struct vpn *vpn)
         bool busy = false;
         for (unsigned k = 0; k < vpn->n_paths; k++)
             busy |= vpn->paths[k].use.clone_of == leg->line;
-        /* the Gateway is about to move it: the two ends might see the clone at different places */
+        /* The Gateway is about to move it. The two ends could put a clone of it on different
+         * paths. */
         busy |= home_gateway_moves(vpn, leg, vpn->pm->now) != 0;
         if (busy || !leg_alive(leg) || leg->health == HEALTH_SUSPECT || leg->job == JOB_DELETE)
             continue;
-        /* the clone would wait for an exchange that runs */
+        /* a clone would have to wait for the exchange under way */
         if (best == NULL || (best->job != JOB_NONE && leg->job == JOB_NONE))
             best = leg;
     }
@@ -95,8 +96,8 @@ static unsigned legs_and_clones(const struct vpn *vpn)
     return n;
 }
 
-/* take_theirs - a clone that the peer began serves a path at once. If a clone of ours is under way
- * for that path, ours becomes spare. */
+/* take_theirs - lets a clone that the peer began serve a path at once. A clone of ours that is
+ * under way for that path becomes spare. */
 static void take_theirs(struct vpn *vpn)
 {
     for (unsigned k = 0; k < vpn->session.n_legs; k++) {
@@ -120,7 +121,7 @@ static void take_theirs(struct vpn *vpn)
     }
 }
 
-/* unheard - the core has an IKE SA of which no event has come yet: the Gateway began it. */
+/* unheard - the core has a line whose event has not come yet: the Gateway began a clone. */
 static bool unheard(const struct vpn *vpn)
 {
     struct ike_session_info info;
@@ -167,8 +168,8 @@ static bool wants_leg(const struct path *path)
     return path->present && path->use.line == 0 && path->use.clone_tag == 0;
 }
 
-/* served - paths with an IKE SA, or with one under way, on the same interface or to the same remote
- * address. */
+/* served - counts paths with an IKE SA, or one under way, on the same interface or to the same
+ * remote address. */
 static unsigned served(const struct vpn *vpn, const struct path *path, bool by_remote)
 {
     unsigned n = 0;
@@ -181,8 +182,9 @@ static unsigned served(const struct vpn *vpn, const struct path *path, bool by_r
     return n;
 }
 
-/* path_rather - `a` gets the next IKE SA: not each path may get one (mesh, max_ike_sas). Paths on
- * another interface come first, then paths to another address of the Gateway. */
+/* path_rather - `a` gets the next IKE SA before `b`. There may be fewer IKE SAs than paths (mesh,
+ * max_ike_sas). Paths on another interface come first, then paths to another address of the
+ * Gateway. */
 static bool path_rather(const struct vpn *vpn, const struct path *a, const struct path *b)
 {
     unsigned by_link_a = served(vpn, a, false), by_link_b = served(vpn, b, false);
@@ -289,7 +291,7 @@ static nanos bury(struct vpn *vpn, struct leg *leg, nanos now)
     if (leg->job == JOB_DELETE)
         return NANOS_NEVER;
     if (leg->health == HEALTH_DEAD && others_live(vpn, leg)) {
-        /* after a loss of all paths, this path may return a little later than the others */
+        /* After a loss of all paths, this path may return a little later than the others. */
         nanos since = leg->dead_since_ns > vpn->session.some_alive_ns ? leg->dead_since_ns
                                                                       : vpn->session.some_alive_ns;
         if (now - since < LOST_NS)
@@ -328,13 +330,13 @@ nanos repair_settle(struct vpn *vpn, nanos now)
     if (now >= lost) {
         struct ike_command command = {
             .kind = IKE_CMD_DELETE_SESSION, .session = vpn->session.id, .force = true};
-        vpn->session.all_dead_ns = moment(now); /* ordered again later, if the command was lost */
+        vpn->session.all_dead_ns = moment(now); /* lost commands are repeated later */
         (void)command_add(vpn, &command);
         lost = repair_lost_at(vpn, patience);
     }
     nanos at = nanos_min(lost, vpn->pm->behind_ns);
     if (vpn->pm->behind_ns != NANOS_NEVER)
-        return at; /* what seems to be missing may exist: its event was not noted */
+        return at; /* a missing SA may exist: its event was not noted yet */
     if (!vpn_single(vpn))
         at = nanos_min(at, clone_all(vpn, now));
     for (unsigned i = 0; i < vpn->session.n_legs; i++) {
@@ -370,7 +372,7 @@ static void clone_done(struct vpn *vpn, unsigned index, const struct ike_event *
     path_failed(vpn, path, now);
 }
 
-/* answer_wish - tells the caller who wished for a further child. The first outcome counts. */
+/* answer_wish - tells the caller who wished for another child. The first outcome counts. */
 static void answer_wish(struct vpn *vpn, uint8_t policy, enum ike_outcome outcome)
 {
     if (wished_for(vpn, policy) && vpn->wish.waits && vpn->session.login_tag == 0)
@@ -384,13 +386,13 @@ static void creation_done(struct vpn *vpn, struct leg *leg, const struct ike_eve
         answer_wish(vpn, leg->job_policy, IKE_OK);
         leg->job_failures = 0;
         leg->job_at_ns = 0;
-        /* the Child SA may have ended already: try again soon */
+        /* The Child SA may have ended already, so the next attempt comes soon. */
         if (!leg_has(vpn, leg, leg->job_policy))
             leg->job_at_ns = now + RETRY_MIN_NS;
         return;
     }
     leg->job_failures++;
-    /* after a permanent refusal the next attempt is a minute away */
+    /* After a permanent refusal the next attempt is a minute away. */
     bool temporary = event->outcome == IKE_TEMPORARY_FAILURE || event->outcome == IKE_CANCELLED ||
                      event->outcome == IKE_INSTALL_FAILED;
     if (!temporary)
@@ -420,7 +422,7 @@ bool repair_done(struct vpn *vpn, const struct ike_event *event, nanos now)
         if (creation)
             creation_done(vpn, leg, event, now);
         else if (event->outcome != IKE_OK)
-            leg->dead_since_ns = leg->up_ns = now; /* ordered again after the same time */
+            leg->dead_since_ns = leg->up_ns = now; /* repeated after the same time */
         return true;
     }
     return false;

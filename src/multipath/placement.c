@@ -9,12 +9,13 @@
 #include "multipath/vpn.h"
 
 #define MOVE_NS       (3 * NANOS_PER_SEC) /* path test, update and routability check together */
-#define MOVE_ROUNDS   4                   /* ... and one more, as a message may be lost */
+#define MOVE_ROUNDS   4                   /* ... and one more round, since a message may be lost */
 #define MOVE_BRIEF_NS NANOS_PER_SEC
-/* the Gateway's M13 and its first retransmission have arrived by then */
+/* By then the Gateway's M13 and its first retransmission have arrived. */
 #define GATEWAY_MOVES_NS (500 * NANOS_PER_MS)
 #define TEST_MAX_NS      (5 * NANOS_PER_SEC) /* the longest pause between tests of a dead path */
-#define TEST_SINGLE_NS   (3 * NANOS_PER_SEC) /* the shortest, where they disturb the only IKE SA */
+/* the shortest pause, if tests disturb the only IKE SA */
+#define TEST_SINGLE_NS (3 * NANOS_PER_SEC)
 
 static struct ike_path path_place(const struct leg *leg, const struct path *path)
 {
@@ -57,7 +58,8 @@ nanos home_gateway_moves(struct vpn *vpn, const struct leg *leg, nanos now)
         sa.nat_local)
         return 0;
     nanos until = leg->up_ns + GATEWAY_MOVES_NS + 2 * leg->rtt_ns;
-    vpn->session.separate |= now >= until; /* it does not, or cannot: no other clone waits for it */
+    /* the Gateway does not or cannot: no other clone waits for it */
+    vpn->session.separate |= now >= until;
     return now < until ? until : 0;
 }
 
@@ -67,7 +69,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
     if (vpn->conn->reduced != IKE_REDUCED_GATEWAY || leg->job != JOB_NONE || leg->parent == 0 ||
         leg_bears(vpn, leg))
         return;
-    leg->chosen = true; /* its VPN is being installed: none is to be asked for */
+    leg->chosen = true; /* its VPN is being installed, so we ask for none */
     leg->job_at_ns = now + RETRY_MIN_NS;
     if (leg_home(vpn, leg))
         return;
@@ -80,7 +82,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
             return;
         if (other != NULL)
             leg_assign(vpn, other, -1);
-        repair_clone_forget(path); /* what comes of it is a spare one */
+        repair_clone_forget(path); /* the clone that is under way becomes spare */
         leg_assign(vpn, leg, (int)i);
         if (other != NULL && from >= 0)
             leg_assign(vpn, other, from);
@@ -88,7 +90,7 @@ void home_chosen(struct vpn *vpn, struct leg *leg, nanos now)
     }
 }
 
-/* move_time - how long a move may take: three round trips, also on a slow path. While no IKE SA
+/* move_time - how long a move may take: three round trips, even on a slow path. If no IKE SA
  * answers, the time is short, so that each path is tried soon. */
 static nanos move_time(const struct vpn *vpn, const struct leg *leg, const struct path *path)
 {
@@ -134,15 +136,16 @@ static bool ranks_before(const struct path *a, const struct path *b)
     return a->metered != b->metered ? b->metered : a->cost < b->cost;
 }
 
-/* in_common - what the path shares with the dead place of the leg: interface, remote address. */
+/* in_common - counts what the path shares with the dead place of the leg: interface, remote
+ * address. */
 static unsigned in_common(const struct leg *leg, const struct path *path)
 {
     unsigned n = leg->at.interface == path->link ? 1 : 0;
     return n + (address_equal(&leg->at.remote.address, &path->remote) ? 1 : 0);
 }
 
-/* path_sooner - of two paths without an IKE SA, `a` is tried first: it failed less often, or shares less
- * with the dead place. */
+/* path_sooner - tries `a` before `b`, two paths without an IKE SA: `a` failed less often, or shares
+ * less with the dead place. */
 static bool path_sooner(const struct leg *leg, const struct path *a, const struct path *b)
 {
     if (a->use.failures != b->use.failures)
@@ -151,8 +154,8 @@ static bool path_sooner(const struct leg *leg, const struct path *a, const struc
     return common_a != common_b ? common_a < common_b : ranks_before(a, b);
 }
 
-/* refuge - the path on which to park: one with a living IKE SA at home, else one that was not tried
- * recently. -1: none now, look again at *at. */
+/* refuge - the path on which to park. A path with a living IKE SA at home comes first, then one
+ * that was not tried recently. -1: none now; *at says when to look again. */
 static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
 {
     int best = -1;
@@ -179,7 +182,7 @@ static int refuge(struct vpn *vpn, const struct leg *leg, nanos now, nanos *at)
     return best;
 }
 
-/* retarget - a single IKE SA gets the best path as its home. It stays where it is until tests of
+/* retarget - gives a single IKE SA the best path as its home. It stays where it is until tests of
  * that path succeeded for `stable_for`. */
 static void retarget(struct vpn *vpn, struct leg *leg)
 {
@@ -199,14 +202,15 @@ static void retarget(struct vpn *vpn, struct leg *leg)
     vpn->paths[best].use.answers_since_ns = 0;
 }
 
-/* test_timing - the round-trip time of the leg was measured on another path. This path may be
- * slower, so later tests wait longer until one is answered. */
+/* test_timing - the round-trip time of the leg comes from another path. This path may be slower, so
+ * later tests wait longer until one is answered. */
 static struct timing test_timing(const struct vpn *vpn, const struct leg *leg,
                                  const struct path *path)
 {
     struct timing timing = health_timing(vpn, leg);
     nanos rtt = path->test_rtt_ns;
-    /* a test blocks the probes of its IKE SA, so the only IKE SA is not kept busy for long */
+    /* A test blocks the probes of its IKE SA, so the only IKE SA has longer pauses between
+     * tests. */
     if (vpn->session.n_legs > 1)
         timing.grant_ns =
             nanos_min(timing.grant_ns << nanos_min(path->use.test_failures, 2), MOVE_NS);
@@ -268,8 +272,8 @@ static nanos go_home(struct vpn *vpn, struct leg *leg, nanos now)
     return nanos_min(stable, test_home(vpn, leg, path, now));
 }
 
-/* let_go - a creation without a response must not keep the IKE SA on a dead path. Its request goes
- * along with the move (loose_tag). */
+/* let_go - a creation without a response must not keep the IKE SA on a dead path. Its request moves
+ * along (loose_tag). */
 static void let_go(struct vpn *vpn, struct leg *leg, nanos now)
 {
     nanos at = NANOS_NEVER;

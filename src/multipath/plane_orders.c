@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the data plane is told about paths, and what people see of them. */
+/* Orders to the data plane about paths, and the states that people see. */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-/* the favourite changes when another IKE SA received traffic so much later */
+/* how much later another IKE SA must have received traffic to become the favourite */
 #define FAVOURITE_NS NANOS_PER_SEC
 
 const char *path_state_name(enum path_state state)
@@ -40,8 +40,9 @@ static bool bearer_first_class(const struct vpn *vpn, const struct bearer *beare
     return leg != NULL && leg_usable(leg) && (!vpn_end_user(vpn) || leg_home(vpn, leg));
 }
 
-/* bearer_usable - three classes, each used only if the one before is empty: healthy and at home;
- * healthy but parked or returning; any with a link, since a dead verdict may be wrong. */
+/* bearer_usable - three classes; each is used only if the previous one is empty. First: healthy and
+ * at home. Second: healthy, but parked or returning. Third: any with a link, since a dead verdict
+ * may be wrong. */
 static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
 {
     bool first = false, second = false;
@@ -54,7 +55,7 @@ static bool bearer_usable(const struct vpn *vpn, const struct bearer *bearer)
         second |= leg_alive(leg);
     }
     const struct leg *leg = leg_of(vpn, bearer->line);
-    if (leg == NULL || vpn_released(vpn)) /* another session gets the packets */
+    if (leg == NULL || vpn_released(vpn)) /* another session carries the traffic */
         return false;
     if (first)
         return bearer_first_class(vpn, bearer);
@@ -68,7 +69,8 @@ static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint
     *ret_priority = 1;
     *ret_weight = 1;
     if (!vpn_end_user(vpn)) {
-        /* A Gateway does not know the End User's priorities; it follows the End User's traffic. */
+        /* A Gateway does not know the End User's priorities, so it follows the End User's
+         * traffic. */
         bool failover = vpn->conn->multipath == IKE_MULTIPATH_FAILOVER;
         *ret_priority =
             failover && vpn->session.favourite != 0 && bearer->line != vpn->session.favourite ? 2
@@ -80,7 +82,8 @@ static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint
     const struct path *path = &vpn->paths[leg->path];
     *ret_priority = path->priority;
     *ret_weight = path->weight;
-    /* several paths at once: a metered one carries nothing while another one of its rank can */
+    /* With several paths at once, a metered path carries nothing while another one of its rank
+     * can. */
     if (vpn->conn->multipath != IKE_MULTIPATH_BALANCE)
         *ret_priority = path->priority * 2 + path->metered;
 }
@@ -105,7 +108,7 @@ bool orders_next(struct vpn *vpn, struct path_order *ret_order)
         };
         return true;
     }
-    /* Child SAs that become usable first: at each moment the session has a usable one */
+    /* Child SAs that become usable come first, so the session always has a usable one. */
     for (int pass = 1; pass >= 0; pass--) {
         for (unsigned i = 0; i < vpn->session.n_bearers; i++) {
             struct bearer *bearer = &vpn->bearers[i];

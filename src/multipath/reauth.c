@@ -11,7 +11,7 @@
 #include "multipath/vpn.h"
 
 #define HANDOVER_NS                                                                                \
-    (15 * NANOS_PER_SEC)       /* a path that the successor does not get is not waited for */
+    (15 * NANOS_PER_SEC)       /* how long to wait for a path that the successor does not get */
 #define DRAIN_NS NANOS_PER_SEC /* and two round trips */
 #define AGAIN_NS (5 * NANOS_PER_SEC)
 
@@ -19,15 +19,14 @@ void reauth_due(struct vpn *vpn, nanos now)
 {
     if (!vpn_end_user(vpn) || vpn_released(vpn))
         return;
-    if (vpn->replace.successor == NULL) {
+    struct vpn *successor = vpn->replace.successor;
+    if (successor == NULL) {
         vpn->replace.reauth_again_ns = beside_begin(vpn, true, now) ? 0 : now + AGAIN_NS;
-    } else if (
-        !vpn_reauthenticates(
-            vpn->replace
-                .successor)) { /* it knocks, as no path answers: that is not waited for now */
-        vpn->replace.successor->replace.phase = REPLACES_LIVING;
-        vpn->replace.successor->wish.round_at_ns = now;
-        vpn_touch(vpn->replace.successor);
+    } else if (!vpn_reauthenticates(successor)) {
+        /* It knocks, since no path answers. The reauthentication does not wait for that. */
+        successor->replace.phase = REPLACES_LIVING;
+        successor->wish.round_at_ns = now;
+        vpn_touch(successor);
     }
 }
 
@@ -66,7 +65,7 @@ static unsigned carrying(const struct vpn *vpn, nanos now)
     return n;
 }
 
-/* complete - the successor carries all children that the elder carries, on as many paths. */
+/* complete - the successor carries all children of the elder, on as many paths. */
 static bool complete(const struct vpn *successor, nanos now)
 {
     const struct vpn *vpn = successor->replace.elder;
@@ -84,7 +83,7 @@ static nanos drained_at(const struct vpn *vpn)
     return vpn->session.drained_ns + DRAIN_NS + 2 * nanos_min(rtt, FAR_RTT_NS);
 }
 
-/* hands_over - the elder stops sending now. false: look again at *ret_again. */
+/* hands_over - the elder stops sending now. false: *ret_again says when to look again. */
 static bool hands_over(struct vpn *vpn, nanos now, nanos *ret_again)
 {
     const struct vpn *successor = vpn->replace.successor;
@@ -114,7 +113,7 @@ nanos reauth_settle(struct vpn *vpn, nanos now)
         vpn->session.phase = SESSION_DRAINS; /* plane_orders.c: its Child SAs send no more */
         vpn->session.drained_ns = now;
     }
-    /* from here on it goes, whatever becomes of the successor */
+    /* From here on the elder ends, even if the successor fails. */
     if (vpn->session.phase == SESSION_LEAVES)
         return NANOS_NEVER;
     if (now < drained_at(vpn))
@@ -144,7 +143,7 @@ bool reauth_lost(struct vpn *successor, nanos now)
     successor->replace.elder = vpn->replace.successor = NULL;
     successor->replace.phase = REPLACES_NONE;
     if (vpn->session.phase >= SESSION_DRAINS)
-        return false; /* too late for the elder */
+        return false; /* too late: the elder is ending */
     vpn->wish.phase = successor->wish.phase;
     vpn->replace.reauth_again_ns = now + AGAIN_NS;
     vpn_touch(vpn);

@@ -12,12 +12,12 @@
 #include "base/assert.h"
 #include "multipath/vpn.h"
 
-#define BESIDE_NS   (NANOS_PER_SEC / 2) /* all IKE SAs dead for that long */
-#define BESIDE_MOST 7                   /* doublings of it, for sessions that do not last */
+#define BESIDE_NS   (NANOS_PER_SEC / 2) /* how long all IKE SAs must be dead first */
+#define BESIDE_MOST 7                   /* how often that time doubles for short-lived sessions */
 #define LASTING_NS  (300 * NANOS_PER_SEC)
 #define KNOCK_NS    (3 * NANOS_PER_SEC)
 #define KNOCK_PAUSE (NANOS_PER_SEC / 2)
-/* time for IKE SAs of the old session to move to a path on which they answer */
+/* Time for IKE SAs of the old session to move to a path that answers. */
 #define DOUBT_NS (5 * NANOS_PER_SEC / 2)
 #define STALE_NS (2 * NANOS_PER_SEC)
 #define KNOCKS   40 /* rounds without a longer pause: about two minutes */
@@ -32,7 +32,7 @@ void beside_end(struct vpn *vpn)
     struct vpn *successor = vpn->replace.successor;
     if (successor == NULL)
         return;
-    if (successor->session.id != 0) { /* it stands on its own feet */
+    if (successor->session.id != 0) { /* the successor has its own session */
         reauth_pass_on(vpn, successor);
         return;
     }
@@ -56,7 +56,7 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     successor->wish.packet = vpn->wish.packet;
     memcpy(successor->remotes, vpn->remotes, sizeof(successor->remotes));
     successor->n_own_remotes = vpn->n_own_remotes;
-    successor->n_remotes = vpn->n_remotes; /* also those that the peer told of */
+    successor->n_remotes = vpn->n_remotes; /* including addresses that the peer announced */
     successor->wish.kept = vpn->wish.kept;
     if (vpn->conn_next != NULL)
         (void)wish_conn_renew(successor, vpn->conn_next);
@@ -69,7 +69,7 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
 nanos beside_settle(struct vpn *vpn, nanos now)
 {
     if (vpn->replace.successor != NULL && vpn_reauthenticates(vpn->replace.successor))
-        return NANOS_NEVER; /* it logs in whether this session answers or not */
+        return NANOS_NEVER; /* the successor logs in even if this session answers */
     if (vpn->wish.phase != WISH_KEPT || vpn->session.all_dead_ns == 0 || vpn->n_own_remotes == 0) {
         beside_end(vpn);
         return NANOS_NEVER;
@@ -80,8 +80,8 @@ nanos beside_settle(struct vpn *vpn, nanos now)
     return !beside_begin(vpn, false, now) ? now + NANOS_PER_SEC : NANOS_NEVER;
 }
 
-/* question - probes all IKE SAs of the session now, and lets them move to other paths. Returns how
- * long an answer may take. */
+/* question - probes all IKE SAs of the session now and lets them move to other paths. Returns how
+ * long responses may take. */
 static nanos question(struct vpn *vpn, nanos now)
 {
     nanos grant = 0;
@@ -114,7 +114,7 @@ bool beside_waits(struct vpn *successor, nanos now)
     struct vpn *vpn = successor->replace.elder;
     if (successor->replace.phase == REPLACES_LOST &&
         now >= successor->replace.doubt_until_ns + STALE_NS)
-        successor->replace.phase = REPLACES_KNOCK; /* no login for so long: the links were lost */
+        successor->replace.phase = REPLACES_KNOCK; /* the links were lost for long */
     if (vpn == NULL || successor->replace.phase != REPLACES_LOST ||
         now >= successor->replace.doubt_until_ns)
         return false;

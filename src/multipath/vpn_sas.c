@@ -78,7 +78,7 @@ void leg_remove(struct vpn *vpn, struct leg *leg)
     ike_sa_id line = leg->line;
     leg_assign(vpn, leg, -1);
     for (unsigned i = 0; i < vpn->n_paths; i++) {
-        /* what it was doing for paths ends with it; the outcome may or may not still come */
+        /* The jobs of the leg for paths end with it, whether their outcome still comes or not. */
         if (vpn->paths[i].use.clone_of == line) {
             vpn->paths[i].use.clone_tag = 0;
             vpn->paths[i].use.clone_of = 0;
