@@ -57,6 +57,37 @@ static void keys_of_rfc4186(void **state)
     assert_memory_equal(keys.emsk + 60, emsk_end, 4);
 }
 
+/* RFC 9048 appendix C, case 1, as far as it depends on us. */
+static void keys_of_rfc9048(void **state)
+{
+    static const uint8_t ck_ik[32] = {0x53, 0x49, 0xfb, 0xe0, 0x98, 0x64, 0x9f, 0x94,
+                                      0x8f, 0x5d, 0x2e, 0x97, 0x3a, 0x81, 0xc0, 0x0f,
+                                      0x97, 0x44, 0x87, 0x1a, 0xd3, 0x2b, 0xf9, 0xbb,
+                                      0xd1, 0xdd, 0x5c, 0xe5, 0x4e, 0x3e, 0x2e, 0x5a};
+    static const uint8_t autn[6] = {0xbb, 0x52, 0xe9, 0x1c, 0x74, 0x7a};
+    static const uint8_t k_encr[16] = {0x76, 0x6f, 0xa0, 0xa6, 0xc3, 0x17, 0x17, 0x4b,
+                                       0x81, 0x2d, 0x52, 0xfb, 0xcd, 0x11, 0xa1, 0x79};
+    static const uint8_t k_aut[32] = {0x08, 0x42, 0xea, 0x72, 0x2f, 0xf6, 0x83, 0x5b,
+                                      0xfa, 0x20, 0x32, 0x49, 0x9f, 0xc3, 0xec, 0x23,
+                                      0xc2, 0xf0, 0xe3, 0x88, 0xb4, 0xf0, 0x75, 0x43,
+                                      0xff, 0xc6, 0x77, 0xf1, 0x69, 0x6d, 0x71, 0xea};
+    static const uint8_t msk[8] = {0x67, 0xc4, 0x2d, 0x9a, 0xa5, 0x6c, 0x1b, 0x79};
+    static const uint8_t msk_end[4] = {0x93, 0x47, 0xc7, 0x5a};
+    struct eap_crypto *crypto = eap_crypto_new();
+    struct aka_prime_keys keys;
+    const struct aka_prime_input input = {.ck_ik = span_of(ck_ik, sizeof(ck_ik)),
+                                          .sqn_ak = span_of(autn, sizeof(autn)),
+                                          .network = span_text("WLAN"),
+                                          .identity = span_text("0555444333222111")};
+    (void)state;
+    assert_int_equal(aka_prime_derive(crypto, &input, &keys), 0);
+    assert_memory_equal(keys.k_encr, k_encr, sizeof(k_encr));
+    assert_memory_equal(keys.k_aut, k_aut, sizeof(k_aut));
+    assert_memory_equal(keys.msk, msk, sizeof(msk));
+    assert_memory_equal(keys.msk + 60, msk_end, sizeof(msk_end));
+    eap_crypto_free(crypto);
+}
+
 static void begin(struct test_pair *p)
 {
     test_pair_begin(p, 1, NULL);
@@ -92,6 +123,53 @@ static void synchronizes(void **state)
     assert_int_equal(p.sides[1].sqn, 1001);
     assert_int_equal(p.packets, 7);
     test_pair_end(&p);
+}
+
+static void begin_prime(struct test_pair *p)
+{
+    begin(p);
+    test_pair_method(p, EAP_TYPE_AKA_PRIME);
+    p->config[1].identity = span_text("anna");
+}
+
+/* AKA': a login, one with a sequence number that is old first, and one with another key. */
+static void prime(void **state)
+{
+    (void)state;
+    for (int row = 0; row < 3; row++) {
+        struct test_pair p;
+        begin_prime(&p);
+        if (row == 1)
+            p.sides[0].sqn = 1000;
+        if (row == 2)
+            test_pair_password(&p, 1, "0123456789abcdefX123456789abcdef");
+        test_pair_make(&p);
+        test_pair_run(&p);
+        assert_int_equal(p.result.verdict, row < 2 ? EAP_SUCCEEDED : EAP_FAILED);
+        assert_int_equal(p.peer_result.verdict, row < 2 ? EAP_SUCCEEDED : EAP_FAILED);
+        assert_memory_equal(p.result.msk, p.peer_result.msk, EAP_MSK);
+        test_pair_end(&p);
+    }
+}
+
+/* Every octet of the challenge is changed: its network, its function, the separation bit. */
+static void prime_changed(void **state)
+{
+    (void)state;
+    for (size_t at = 5, len = 6; at < len; at++) {
+        struct test_pair p;
+        begin_prime(&p);
+        test_pair_make(&p);
+        len = p.result.packet_len;
+        p.result.packet[at] ^= 0x80;
+        test_pair_to_peer(&p);
+        const uint8_t success[] = {3, p.result.packet[1], 0, 4};
+        eap_peer_recv(p.peer, span_of(success, 4), &p.peer_result);
+        /* the Reserved octets of attributes are covered by AT_MAC as well */
+        assert_int_equal(p.peer_result.verdict, EAP_FAILED);
+        assert_int_equal(p.peer_result.msk_len, 0);
+        test_pair_end(&p);
+    }
 }
 
 /* A challenge that was recorded does not log in again. */
@@ -221,15 +299,12 @@ static void identity_without_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(milenage_test_set_1),
-        cmocka_unit_test(keys_of_rfc4186),
-        cmocka_unit_test(succeeds),
-        cmocka_unit_test(synchronizes),
-        cmocka_unit_test(replayed_challenge),
-        cmocka_unit_test(wrong_key),
-        cmocka_unit_test(every_octet_counts),
-        cmocka_unit_test(hostile_attributes),
-        cmocka_unit_test(identity_without_end),
+        cmocka_unit_test(milenage_test_set_1), cmocka_unit_test(keys_of_rfc4186),
+        cmocka_unit_test(keys_of_rfc9048),     cmocka_unit_test(prime),
+        cmocka_unit_test(prime_changed),       cmocka_unit_test(succeeds),
+        cmocka_unit_test(synchronizes),        cmocka_unit_test(replayed_challenge),
+        cmocka_unit_test(wrong_key),           cmocka_unit_test(every_octet_counts),
+        cmocka_unit_test(hostile_attributes),  cmocka_unit_test(identity_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

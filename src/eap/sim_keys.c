@@ -24,6 +24,8 @@ bool sim_attributes_read(struct span data, struct sim_attributes *ret)
             return false;
         if (type >= AT_SKIPPABLE)
             continue;
+        if (ret->seen[type] && type == AT_KDF)
+            continue;
         if (ret->seen[type])
             return false;
         ret->seen[type] = true;
@@ -51,7 +53,14 @@ void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct
         writer_patch_u8(w, begin + 1, (uint8_t)((w->len - begin) / 4));
 }
 
-int sim_mac_write(struct eap_crypto *crypto, const uint8_t *k_aut, struct writer *w)
+static int mac_compute(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
+                       struct span packet, uint8_t out[SIM_MAC])
+{
+    return eap_hmac(crypto, k_aut->len == 16 ? "SHA1" : "SHA256",
+                    span_of(k_aut->octets, k_aut->len), &packet, 1, (struct buffer){out, SIM_MAC});
+}
+
+int sim_mac_write(struct eap_crypto *crypto, const struct sim_mac_key *k_aut, struct writer *w)
 {
     static const uint8_t zeros[2 + SIM_MAC];
     const struct span value = span_of(zeros, sizeof(zeros));
@@ -62,14 +71,13 @@ int sim_mac_write(struct eap_crypto *crypto, const uint8_t *k_aut, struct writer
     const struct span packet = span_of(w->buf, w->len);
     struct buffer mac = {w->buf + w->len - SIM_MAC, SIM_MAC};
     uint8_t computed[SIM_MAC];
-    int error = eap_hmac(crypto, "SHA1", span_of(k_aut, 16), &packet, 1,
-                         (struct buffer){computed, sizeof(computed)});
+    int error = mac_compute(crypto, k_aut, packet, computed);
     memcpy(mac.ptr, computed, sizeof(computed));
     return error;
 }
 
-int sim_mac_check(struct eap_crypto *crypto, const uint8_t *k_aut, const struct eap_packet *packet,
-                  const struct sim_attributes *attributes)
+int sim_mac_check(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
+                  const struct eap_packet *packet, const struct sim_attributes *attributes)
 {
     uint8_t octets[EAP_PACKET], mac[SIM_MAC];
     struct span value = attributes->values[AT_MAC];
@@ -78,8 +86,7 @@ int sim_mac_check(struct eap_crypto *crypto, const uint8_t *k_aut, const struct 
     memcpy(octets, packet->octets.ptr, packet->octets.len);
     memset(octets + (value.ptr + 2 - packet->octets.ptr), 0, SIM_MAC);
     const struct span part = span_of(octets, packet->octets.len);
-    int error =
-        eap_hmac(crypto, "SHA1", span_of(k_aut, 16), &part, 1, (struct buffer){mac, sizeof(mac)});
+    int error = mac_compute(crypto, k_aut, part, mac);
     return error != 0 ? error : ct_equal(mac, value.ptr + 2, SIM_MAC) ? 0 : ERR_AUTH;
 }
 
@@ -123,4 +130,40 @@ void sim_keys_derive(const uint8_t mk[20], struct sim_keys *ret)
     memcpy(ret, stream, sizeof(stream));
     wipe(xkey, sizeof(xkey));
     wipe(stream, sizeof(stream));
+}
+
+/* --- EAP-AKA' --- */
+
+/* 3GPP TS 33.402 annex A.2: CK' | IK' = HMAC-SHA-256(CK | IK, FC | P0 | L0 | P1 | L1). */
+static int prime_keys(struct eap_crypto *crypto, const struct aka_prime_input *input,
+                      uint8_t out[32])
+{
+    const uint8_t fc = 0x20, l1[] = {0, 6};
+    const uint8_t l0[] = {(uint8_t)(input->network.len >> 8), (uint8_t)input->network.len};
+    const struct span parts[] = {span_of(&fc, 1), input->network, span_of(l0, 2), input->sqn_ak,
+                                 span_of(l1, 2)};
+    return eap_hmac(crypto, "SHA256", input->ck_ik, parts, 5, (struct buffer){out, 32});
+}
+
+/* RFC 9048 section 3.4.1: PRF'(K, S) = T1 | T2 | ..., Tn = HMAC-SHA-256(K, Tn-1 | S | n). */
+int aka_prime_derive(struct eap_crypto *crypto, const struct aka_prime_input *input,
+                     struct aka_prime_keys *ret)
+{
+    uint8_t prime[32], key[32], stream[5 * 32];
+    _Static_assert(sizeof(*ret) <= sizeof(stream), "the keys are the stream, in this order");
+    int error = prime_keys(crypto, input, prime);
+    memcpy(key, prime + 16, 16); /* IK' | CK' */
+    memcpy(key + 16, prime, 16);
+    for (uint8_t n = 1; error == 0 && n <= 5; n++) {
+        uint8_t *t = stream + (n - 1) * 32;
+        const struct span parts[] = {span_of(t - (n > 1 ? 32 : 0), n > 1 ? 32 : 0),
+                                     span_text("EAP-AKA'"), input->identity, span_of(&n, 1)};
+        error =
+            eap_hmac(crypto, "SHA256", span_of(key, sizeof(key)), parts, 4, (struct buffer){t, 32});
+    }
+    memcpy(ret, stream, sizeof(*ret));
+    wipe(prime, sizeof(prime));
+    wipe(key, sizeof(key));
+    wipe(stream, sizeof(stream));
+    return error;
 }

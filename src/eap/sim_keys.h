@@ -2,7 +2,8 @@
 #ifndef EAP_SIM_KEYS_H
 #define EAP_SIM_KEYS_H
 
-/* Attributes and keys that EAP-AKA (RFC 4187) shares with EAP-SIM (RFC 4186). */
+/* Attributes and keys that EAP-AKA (RFC 4187) shares with EAP-SIM (RFC 4186) and EAP-AKA' (RFC
+ * 9048). */
 
 #include "eap/eap_crypto.h"
 #include "eap/packet.h"
@@ -21,6 +22,8 @@ enum sim_attribute {
     AT_IDENTITY = 14,
     AT_FULLAUTH_ID_REQ = 17,
     AT_CLIENT_ERROR_CODE = 22,
+    AT_KDF_INPUT = 23,
+    AT_KDF = 24,        /* may occur several times: the first one counts */
     AT_SKIPPABLE = 128, /* the first that may be ignored */
 };
 
@@ -41,11 +44,19 @@ void sim_begin(struct writer *w, uint8_t subtype);
 void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct span *parts,
                          size_t n);
 
+/* struct sim_mac_key - K_aut: 16 octets for HMAC-SHA1-128, or, of AKA', 32 for HMAC-SHA-256-128. */
+struct sim_mac_key {
+    size_t len;
+    uint8_t octets[32];
+};
+
 /* sim_mac_write - AT_MAC as the last attribute of a packet that `w` began with. ERR_CRYPTO. */
-int sim_mac_write(struct eap_crypto *crypto, const uint8_t *k_aut, struct writer *w) MUST_USE;
+int sim_mac_write(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
+                  struct writer *w) MUST_USE;
 
 /* sim_mac_check - AT_MAC of a packet. ERR_AUTH, ERR_CRYPTO. */
-int sim_mac_check(struct eap_crypto *crypto, const uint8_t *k_aut, const struct eap_packet *packet,
+int sim_mac_check(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
+                  const struct eap_packet *packet,
                   const struct sim_attributes *attributes) MUST_USE;
 
 struct sim_keys {
@@ -54,5 +65,18 @@ struct sim_keys {
 
 /* sim_keys_derive - from MK by the generator of FIPS 186-2, change notice 1 (appendix A and B). */
 void sim_keys_derive(const uint8_t mk[20], struct sim_keys *ret);
+
+/* struct aka_prime_keys - the beginning of MK (RFC 9048 section 3.3). */
+struct aka_prime_keys {
+    uint8_t k_encr[16], k_aut[32], k_re[32], msk[EAP_MSK];
+};
+
+/* aka_prime_derive - from CK | IK and SQN xor AK (the first six octets of AUTN), for the name of the
+ * network and the identity of the peer. ERR_CRYPTO. */
+struct aka_prime_input {
+    struct span ck_ik, sqn_ak, network, identity;
+};
+int aka_prime_derive(struct eap_crypto *crypto, const struct aka_prime_input *input,
+                     struct aka_prime_keys *ret) MUST_USE;
 
 #endif

@@ -74,8 +74,9 @@ def test_identity_of_idi(world):
     assert gw.sas()[0][1]["remote-eap-id"] == IDS["eu"]
 
 
-def test_aka(world):
-    lab, eu, gw = pair(world, "ikatd-ikatd", "aka", usim(), usim())
+@pytest.mark.parametrize("method", ("aka", "aka-prime"))
+def test_aka(world, method):
+    lab, eu, gw = pair(world, "ikatd-ikatd", method, usim(), usim())
     up(lab, eu, gw)
 
 

@@ -310,13 +310,15 @@ def test_hostapd(world):
     assert server.requests() == 3
 
 
-def test_aka(world):
-    """EAP-AKA of a USIM with hostapd, whose vectors come from another MILENAGE than ours. The second login is fresh."""
+@pytest.mark.parametrize("method,word,digit", (("aka", "AKA", "0"), ("aka-prime", "AKA'", "6")))
+def test_aka(world, method, word, digit):
+    """EAP-AKA and AKA' of a USIM with hostapd, whose vectors come from another MILENAGE than ours. The second login is
+    fresh."""
     lab = world.lab()
     hlr = Hlr(lab, "host", IMSI, KEY, OPC).start()
-    Hostapd(lab, "host", '"0"* AKA\n', f"eap_sim_db=unix:{hlr.socket}\neap_sim_aka_result_ind=0\neap_sim_id=0\n").start()
-    name = f"0{IMSI}@wlan.example"
-    eu, gw = ends(world, lab, method="aka", conn={"local": {"auth": "eap-aka", "eap_id": name}}, mine=usim(name))
+    Hostapd(lab, "host", f'"{digit}"* {word}\n', f"eap_sim_db=unix:{hlr.socket}\neap_sim_aka_result_ind=0\neap_sim_id=0\n").start()
+    name = f"{digit}{IMSI}@wlan.example"
+    eu, gw = ends(world, lab, method=method, conn={"local": {"auth": f"eap-{method}", "eap_id": name}}, mine=usim(name))
     for _ in range(2):
         up(lab, eu, gw)
         assert gw.sas()[0][1]["remote-eap-id"] == name
