@@ -64,6 +64,7 @@ struct esp_child_config {
     struct span encr_in, integ_in, encr_out, integ_out; /* encr_*: the salt behind the key */
     bool esn;
     bool udp_encap;         /* RFC 3948; else protocol 50 */
+    bool icmp;              /* takes ICMP errors about its packets, from any source */
     bool transport;         /* selectors are of two addresses: no inner IP header */
     bool order;             /* both ends agreed on order trailers (esp/order_trailer.h) */
     bool outbound_now;      /* send on it at once; else from esp_plane_child_switch() on */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "esp/ecn.h"
 #include "esp/field.h"
+#include "esp/icmp.h"
 #include "esp/selector.h"
 #include "esp/shunt.h"
 #include "esp/transport.h"
@@ -65,6 +66,7 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->esn = c->esn;
     child->order = c->order;
     child->transport = c->transport;
+    child->icmp = c->icmp;
     child->rank = c->rank != 0 ? c->rank : ESP_RANK_CHILD;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
@@ -282,6 +284,17 @@ static enum esp_verdict transport_open(const struct esp_child *child, struct esp
                                                                              : ESP_WRONG_SELECTOR;
 }
 
+/* related_error - RFC 4301 section 6.1.1, where the configuration says `icmp = yes`. */
+static bool related_error(const struct esp_child *child, const struct esp_selectors *selectors,
+                          const struct esp_opened *p)
+{
+    struct esp_inner related;
+    return child->icmp && !address_is_any(&p->inner.src) && !address_is_loopback(&p->inner.src) &&
+           !address_is_multicast(&p->inner.src) &&
+           esp_icmp_related(span_of(p->packet, p->len), &p->inner, &related) &&
+           esp_selector_in(&selectors->local, &selectors->remote, &related);
+}
+
 static enum esp_verdict inner_check(const struct esp_child *child, struct esp_opened *p)
 {
     uint8_t next;
@@ -297,7 +310,8 @@ static enum esp_verdict inner_check(const struct esp_child *child, struct esp_op
     order_take(child, p);
     p->len = p->inner.total_len; /* what is behind is TFC padding: RFC 4303 section 2.7 */
     const struct esp_selectors *selectors = atomic_load(&child->selectors);
-    if (!esp_selector_in(&selectors->local, &selectors->remote, &p->inner))
+    if (!esp_selector_in(&selectors->local, &selectors->remote, &p->inner) &&
+        !related_error(child, selectors, p))
         return ESP_WRONG_SELECTOR;
     uint8_t tos;
     if (!esp_tos_in(p->inner.tos, p->tos, child->copy_ecn, child->copy_dscp_in, &tos))

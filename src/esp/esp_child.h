@@ -49,6 +49,7 @@ struct esp_child {
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
     uint32_t rank;  /* against shunts */
     bool transport; /* esp/transport.h */
+    bool icmp;      /* takes ICMP errors about its packets */
     bool order;     /* every packet has an order trailer, in both directions */
     void *space;    /* of the layer above: the order space of its session; NULL without `order` */
     struct esp_selectors first_selectors;

@@ -16,4 +16,13 @@
 size_t esp_icmp_too_big(struct span packet, const struct esp_inner *inner, uint16_t mtu,
                         uint8_t out[ESP_ICMP_MAX]);
 
+/*
+ * esp_icmp_related - RFC 4301 section 6.1.1: an ICMP error may have any source; what it quotes says
+ * whether it belongs to a Child SA. *ret_related has addresses, protocol and ports of an answer to
+ * the quoted packet. false: it is no "unreachable", "too big", "time exceeded" or "parameter
+ * problem"; it is not for the sender of the quoted packet; or that cannot be read.
+ */
+bool esp_icmp_related(struct span packet, const struct esp_inner *inner,
+                      struct esp_inner *ret_related);
+
 #endif

@@ -283,6 +283,7 @@ static struct esp_group *group_new(const struct session *session, const struct e
         return NULL;
     group->session = session->id;
     group->rank = child->rank;
+    group->icmp = child->icmp && !child->transport;
     atomic_store(&group->mode, session->mode);
     atomic_store(&group->follow, session->follow);
     for (uint32_t i = 0; old != NULL && i < old->group->n; i++) {

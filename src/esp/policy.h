@@ -28,6 +28,7 @@ struct esp_group {
     struct retired retired; /* first: free() takes it */
     esp_session_id session;
     _Atomic enum esp_mode mode;
+    bool icmp;           /* its Child SAs take ICMP errors about their packets */
     uint32_t rank;       /* of its Child SAs, against shunts */
     _Atomic bool follow; /* answer a flow where it came in */
     uint32_t n;

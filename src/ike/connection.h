@@ -137,6 +137,7 @@ struct ike_child_policy {
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
+    bool icmp;        /* ICMP errors about its packets pass, whatever their source */
     bool hostaccess;  /* told to the script */
     char updown[128]; /* script and its arguments; empty: none */
 };

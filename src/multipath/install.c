@@ -46,6 +46,7 @@ void install_config(const struct ike_child_install *install, struct esp_child_co
         .local_ts = install_selectors(&install->local_ts),
         .remote_ts = install_selectors(&install->remote_ts),
         .rank = policy->priority,
+        .icmp = policy->icmp,
         .copy_ecn = policy->copy_ecn,
         .copy_dscp_out = policy->copy_dscp_out,
         .copy_dscp_in = policy->copy_dscp_in,

@@ -302,7 +302,19 @@ static bool shunted(const struct plane_worker *w, const struct esp_inner *inner,
            esp_shunts_out(shunts, inner, group == NULL ? UINT32_MAX : group->rank) != NULL;
 }
 
-static struct esp_child *child_choose(struct plane_worker *w, const struct esp_inner *inner,
+/* related_group - of an ICMP error about packets of a Child SA that takes it (`icmp = yes`). */
+static const struct esp_group *related_group(const struct plane_worker *w, struct span packet,
+                                             const struct esp_inner *inner)
+{
+    struct esp_inner related;
+    if (!leaves_the_link(inner) || !esp_icmp_related(packet, inner, &related))
+        return NULL;
+    const struct esp_group *group = esp_policy_group(w->plane->policy, &related);
+    return group != NULL && group->icmp ? group : NULL;
+}
+
+static struct esp_child *child_choose(struct plane_worker *w, struct span packet,
+                                      const struct esp_inner *inner,
                                       const struct esp_group **ret_group)
 {
     const struct esp_group *group =
@@ -311,6 +323,8 @@ static struct esp_child *child_choose(struct plane_worker *w, const struct esp_i
     if (group != NULL && address_is_multicast(&inner->dst) &&
         !esp_group_multicast(group, &inner->dst))
         group = NULL;
+    if (group == NULL)
+        group = related_group(w, packet, inner);
     *ret_group = group;
     if (shunted(w, inner, group)) {
         worker_count(w, STAT_SHUNTED, 1);
@@ -344,7 +358,7 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
         return;
     }
     const struct esp_group *group;
-    struct esp_child *child = child_choose(w, &inner, &group);
+    struct esp_child *child = child_choose(w, span_of(frame.ptr, frame.len), &inner, &group);
     if (child == NULL)
         return;
     if (child->transport && !esp_transport_fits(&inner)) {

@@ -229,3 +229,20 @@ def test_multicast_of_routing_daemons(world, named):
     if not named:  # behind it: a packet that does pass
         assert ping(lab, "eu", HOST, "-I", own)
     assert hearing.communicate(timeout=20)[0].decode().strip() == (own if named else "nothing")
+
+
+@pytest.mark.parametrize("icmp", ("yes", "no"))
+def test_errors_from_behind_the_peer(world, icmp):
+    """RFC 4301 section 6.1.1: "time exceeded" of a router that no selector has. With icmp = yes it passes both ends."""
+    lab = world.lab()
+    lab.run("gw", "ip", "addr", "add", "172.31.0.1/32", "dev", "lo")
+    gw = world.ikatd(lab, "gw", gateway(None, {"icmp": icmp}))
+    eu = world.ikatd(lab, "eu", end_user(None, {"icmp": icmp}))
+    eu.ikat("up", "home")
+    wait(lambda: ping(lab, "eu", HOST), "traffic")
+    inner = eu.session()["config"]["addresses"][0]
+    table = ("table", "1229651968", "metric", "1")
+    lab.run("gw", "ip", "route", "replace", f"{inner}/32", "dev", "ikat0", "src", "172.31.0.1", *table)
+    said = lab.run("eu", "ping", "-c1", "-W1", "-t1", HOST, check=False)
+    assert ("exceeded" in said) == (icmp == "yes"), said + gw.log()[-500:]
+    assert ping(lab, "eu", HOST)

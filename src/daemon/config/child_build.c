@@ -19,7 +19,7 @@ struct child_work {
     nanos rekey_ns, life_ns, rand_ns, inactivity_ns;
     uint64_t rekey_bytes, life_bytes, rand_bytes, rekey_packets, life_packets, rand_packets;
     uint32_t replay_window, reqid;
-    bool copy_ecn, hostaccess;
+    bool copy_ecn, hostaccess, icmp;
     int copy_dscp, start, close, dpd, mode;
     int per_cpu;  /* without effect: each processor handles packets of each Child SA */
     bool fwd_out; /* without effect: what is forwarded is checked in any case */
@@ -150,10 +150,7 @@ static const struct key child_keys[] = {
     {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "hw_offload", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
     {.name = "per_cpu_sas", .kind = KEY_WORD, .offset = CHILD(per_cpu), .words = per_cpu_words},
-    {.name = "icmp",
-     .kind = KEY_ONLY,
-     .words = only_no,
-     .why = "a Child SA carries what its selectors name"},
+    {.name = "icmp", .kind = KEY_BOOL, .offset = CHILD(icmp)},
     {.name = "sha256_96", .kind = KEY_ONLY, .words = only_no, .why = "it is a fault of old peers"},
 };
 
@@ -199,6 +196,7 @@ static void finish_child(struct child_work *work)
     policy->priority = work->priority;
     policy->copy_ecn = work->copy_ecn;
     policy->hostaccess = work->hostaccess;
+    policy->icmp = work->icmp;
     policy->copy_dscp_out = work->copy_dscp == 0 || work->copy_dscp == 2;
     policy->copy_dscp_in = work->copy_dscp == 1 || work->copy_dscp == 2;
     policy->start_action = (enum ike_child_start)(work->start == 3 ? IKE_START_START : work->start);

@@ -152,7 +152,7 @@ static const struct row rows[] = {
     {CHILD, "mode", "pass", "beet", "is not one of tunnel, transport, pass, drop"},
     {CHILD, "mode", "DROP", "iptfs", "is not one of tunnel, transport, pass, drop"},
     {CHILD, "mode", "transport", "ah", "is not one of tunnel, transport, pass, drop"},
-    {CHILD, "icmp", "no", "yes", "'yes' is not supported by ikat"},
+    {CHILD, "icmp", "yes", "x", "is not yes or no"},
     {CHILD, "start_action", "trap", "x", "is not one of none, trap, start"},
     {CHILD, "close_action", "start", "x", "is not one of none, trap, start"},
     {CHILD, "dpd_action", "restart", "x", "is not one of clear, trap, restart"},
