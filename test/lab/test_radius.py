@@ -35,6 +35,7 @@ def test_freeradius(world, kind):
     up(lab, eu, gw)
     assert gw.sas()[0][1]["remote-eap-id"] == USER
     wait(lambda: server.counters()["Access-Accepts"] == 1, "one Access-Accept")
+    assert 'NAS-Identifier = "gw.lab.example"' in server.log()
 
 
 def test_refused(world):

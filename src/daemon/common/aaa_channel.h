@@ -46,6 +46,8 @@ struct aaa_server {
 struct aaa_step {
     struct eap_step_request eap;
     char called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX]; /* addresses: ours, the peer's */
+    char nas[LIMIT_ID / 2];                                     /* the Gateway's identity */
+    struct address nas_address;                                 /* NONE: not known */
     struct aaa_groups groups; /* the server must name one of them; none: any login */
 };
 

@@ -221,13 +221,18 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
     const struct cert_policy *policy =
         credentials_policy(e->credentials, event->eap.credentials); /* methods_of() saw it */
     struct ike_sa_info sa;
+    char text[IDENTITY_TEXT_MAX];
     memset(&request, 0, sizeof(request));
     request.kind = AAA_STEP;
     request.job = event->job;
     if (ike_sa_get(e->ike, event->sa, &sa)) {
         (void)endpoint_print(&sa.path.local, request.step.called);
         (void)endpoint_print(&sa.path.remote, request.step.calling);
+        request.step.nas_address = sa.path.local.address;
     }
+    if (event->eap.local_id.type != 0)
+        (void)snprintf(request.step.nas, sizeof(request.step.nas), "%.*s", RADIUS_VALUE,
+                       identity_print(&event->eap.local_id, text));
     request.step.groups.n = policy->n_groups;
     memcpy(request.step.groups.names, policy->groups, sizeof(policy->groups));
     int error = step_fill(e, &event->eap, &request.step.eap);

@@ -25,6 +25,8 @@ struct passage {
     size_t identity_len, state_len;
     uint8_t identity[EAP_IDENTITY], state[RADIUS_VALUE];
     char pattern[LIMIT_ID / 2], called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
+    char nas[LIMIT_ID / 2];
+    struct address nas_address;
     struct aaa_groups groups;
 };
 
@@ -175,12 +177,23 @@ static void failure_set(struct eap_result *ret, uint8_t identifier, const char *
     (void)snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
+/* nas_write - RFC 2865 section 4.1: one of the two is always there. As in accounting. */
+static void nas_write(const struct passage *p, struct writer *w)
+{
+    enum radius_attribute type =
+        p->nas_address.family == ADDRESS_V6 ? RADIUS_NAS_IPV6_ADDRESS : RADIUS_NAS_IP_ADDRESS;
+    if (p->nas_address.family != ADDRESS_NONE)
+        radius_attribute_write(w, type, address_span(&p->nas_address));
+    radius_attribute_write(w, RADIUS_NAS_IDENTIFIER,
+                           span_text(p->nas[0] == '\0' ? "ikat" : p->nas));
+}
+
 static int server_ask(struct aaa_service *s, struct passage *p, struct span eap, nanos now)
 {
     uint8_t attributes[RADIUS_PACKET];
     struct writer w = writer_of(attributes, sizeof(attributes));
     radius_attribute_write(&w, RADIUS_USER_NAME, span_of(p->identity, p->identity_len));
-    radius_attribute_write(&w, RADIUS_NAS_IDENTIFIER, span_text("ikat"));
+    nas_write(p, &w);
     radius_u32_write(&w, RADIUS_NAS_PORT_TYPE, 5); /* Virtual */
     radius_u32_write(&w, RADIUS_SERVICE_TYPE, 2);  /* Framed */
     radius_u32_write(&w, RADIUS_FRAMED_MTU, FRAMED_MTU);
@@ -235,6 +248,9 @@ static bool step_sound(const struct aaa_step *step)
            step->eap.identity_len <= EAP_IDENTITY && step->eap.packet_len <= EAP_PACKET &&
            text_sound(step->eap.pattern, sizeof(step->eap.pattern)) &&
            text_sound(step->called, sizeof(step->called)) &&
+           text_sound(step->nas, sizeof(step->nas)) &&
+           (step->nas_address.family == ADDRESS_NONE || step->nas_address.family == ADDRESS_V4 ||
+            step->nas_address.family == ADDRESS_V6) &&
            text_sound(step->calling, sizeof(step->calling)) && groups_sound(&step->groups);
 }
 
@@ -252,6 +268,8 @@ static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uin
     memcpy(p->identity, step->eap.identity, p->identity_len);
     memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
     memcpy(p->called, step->called, sizeof(p->called));
+    memcpy(p->nas, step->nas, sizeof(p->nas));
+    p->nas_address = step->nas_address;
     memcpy(p->calling, step->calling, sizeof(p->calling));
     p->groups = step->groups;
     if (p->identity_len == 0) {

@@ -124,6 +124,8 @@ static void passes_through(void **state)
     struct span value;
     (void)state;
     begin("");
+    assert_true(radius_find(&asked, RADIUS_NAS_IDENTIFIER, &value));
+    assert_int_equal(value.len, 4); /* the engine did not say: ikat */
     assert_int_equal(radius_eap_join(&asked, eap, sizeof(eap)), 21);
     assert_memory_equal(eap, "\2\0\0\x15\1anna@example.org", 21);
     assert_true(radius_find(&asked, RADIUS_USER_NAME, &value));
