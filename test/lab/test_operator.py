@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an administrator does all day: without being root, beside many programs at the socket, after a failure."""
+import datetime
 import os
 import re
 import socket
@@ -73,6 +74,10 @@ def test_log_and_why(world):
     assert "event=notice" in said, said
     assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  event=", said), said
     assert "event=control command=initiate" in eu.ikat("log")
+    stamps = re.findall(r"^<\d>t=\d+\.\d{6} time=(\S+)Z proc=", eu.log(), re.M)
+    assert len(stamps) == len(eu.log().splitlines())
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+    assert abs((datetime.datetime.fromisoformat(stamps[-1]) - now).total_seconds()) < 600
     with pytest.raises(Failed):
         gw.ikat("why", "nobody@lab.example")
 

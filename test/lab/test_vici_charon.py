@@ -28,6 +28,7 @@ DIFFERENT = {
     "stats/workers/*": "ikatd has one control thread", "stats/scheduled": "ikatd has one control thread",
     "stats/mallinfo/*": "ikatd has one control thread", "stats/plugins*": "ikatd has no plugins",
     "get-algorithms/*": "other algorithms", "get-pools/inner6/size": "charon counts to 2^31",
+    "reload-settings/note": "a command that does nothing says so",
     "*/errmsg": "the words are ikatd's",
     "unload-shared/*/success": "a command that does nothing says so", "load-pool/*/success": "a command that does nothing says so",
     "get-counters reset/*": "the counters of a connection stay, as zeros",

@@ -5,9 +5,8 @@
 #include <stddef.h>
 
 /*
- * One line per change of state, on standard error: "<level>t=<monotonic seconds> proc=... event=...
- * key=value
- * ...", for people, journald (which takes the <level> in front) and programs. A reader that does
+ * One line per change of state, on standard error: "<level>t=<monotonic seconds> time=<UTC> proc=...
+ * event=... key=value ...", for people, journald (which takes the <level> in front) and programs. A reader that does
  * not read costs lines, never time. What came from a peer goes through log_text; secrets go
  * nowhere.
  */

@@ -351,8 +351,13 @@ static void uninstall(struct vici_client *client, const struct tree *m)
 /* nothing_to_do - reload-settings: the other commands load all that there is. */
 static void nothing_to_do(struct vici_client *client, const struct tree *m)
 {
+    struct vici_writer w;
     (void)m;
-    vici_succeed(client);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "yes"); /* what clients of charon expect */
+    vici_put(&w, "note",
+             "nothing was done: ikatd has no settings of its own; SIGHUP loads its files");
+    answer(client, &w);
 }
 
 static const struct command {

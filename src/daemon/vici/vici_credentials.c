@@ -364,7 +364,15 @@ void vici_flush_certs(struct vici_client *client, const struct tree *m)
     const struct engine_ops *ops = vici_client_ops(client);
     const char *type = tree_text_or(m, "type", "ANY");
     bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0;
-    vici_finish(client, crls ? ops->crls_flush(ops->engine) : 0, "");
+    struct vici_writer w;
+    if (crls) {
+        vici_finish(client, ops->crls_flush(ops->engine), "");
+        return;
+    }
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_put(&w, "success", "yes");
+    vici_put(&w, "note", "nothing was done: of certificates only lists of revocations are cached");
+    vici_client_send(client, &w);
 }
 
 /* --- what a file has no more --- */

@@ -162,6 +162,7 @@ static void refusals(void **state)
     expect(w, "redirect", "gateway=192.0.2.9;ike=office", "2 of 3 peers did not announce");
     w->engine.matches = w->engine.refused = 0;
     expect(w, "flush-certs", "", NULL);
+    expect(w, "flush-certs", "type=X509", NULL);
     struct answer a = ask(w, "get-algorithms", "");
     assert_non_null(tree_text(tree_get(a.message, "aead"), "AES_GCM_16"));
     assert_non_null(tree_text(tree_get(a.message, "ke"), "CURVE_25519"));
