@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transport mode (RFC 7296 sections 1.3.1 and 2.23.1), between two endpoints. */
 #include "exchange/scenario.h"
+#include "ike/terms/identity.h"
 #include "ike/terms/narrow.h"
 #include "wire/payloads.h"
 
@@ -97,6 +98,30 @@ static void behind_a_nat(void **state)
         assert_int_equal(scenario_on_child(by, IKE_CMD_REKEY_CHILD, world_child(by, 0)), IKE_OK);
         assert_modes(world, true);
     }
+    world_free(world);
+}
+
+/* Section 2.23.1: two clients behind one NAT have one address. The second one would get packets of
+ * the first. */
+static void two_behind_a_nat(void **state)
+{
+    (void)state;
+    struct world *world = hosts(405);
+    struct ike_conn *second = ike_conn_new();
+    const struct ike_command connect = {
+        .kind = IKE_CMD_CONNECT, .conn = "second", .path = world_path(0)};
+    world->nat_port = 20000;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_OK);
+    *second = *world->conn_a;
+    second->refs = 1;
+    strcpy(second->name, "second");
+    assert_int_equal(identity_parse("bert.user.example", &second->local[0].id), 0);
+    assert_int_equal(ike_conn_add(world->a.ike, second), 0);
+    assert_int_equal(world_command(&world->a, connect), IKE_TS_REFUSED);
+    assert_int_equal(world_n_children(&world->b), 1);
+    assert_host(child_of(&world->b).remote_ts, "203.0.113.7");
+    ike_conn_unref(second);
     world_free(world);
 }
 
@@ -268,11 +293,17 @@ static void asked_wider_behind_a_nat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_want_it),       cmocka_unit_test(one_does_not),
-        cmocka_unit_test(behind_a_nat),       cmocka_unit_test(wider_policies),
-        cmocka_unit_test(packet_comes_first), cmocka_unit_test(not_with_inner_addresses),
-        cmocka_unit_test(answered_unasked),   cmocka_unit_test(answered_wider),
-        cmocka_unit_test(asked_wider),        cmocka_unit_test(asked_wider_behind_a_nat),
+        cmocka_unit_test(both_want_it),
+        cmocka_unit_test(one_does_not),
+        cmocka_unit_test(behind_a_nat),
+        cmocka_unit_test(two_behind_a_nat),
+        cmocka_unit_test(wider_policies),
+        cmocka_unit_test(packet_comes_first),
+        cmocka_unit_test(not_with_inner_addresses),
+        cmocka_unit_test(answered_unasked),
+        cmocka_unit_test(answered_wider),
+        cmocka_unit_test(asked_wider),
+        cmocka_unit_test(asked_wider_behind_a_nat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

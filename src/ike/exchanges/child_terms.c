@@ -234,11 +234,12 @@ static bool ts_overlap(const struct ike_ts_list *list, const struct child *child
 /* ts_claimed - another peer of the same connection already has a part of these selectors. Selectors of
  * different connections overlap only if the configuration says so. */
 static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *policy,
-                       const struct ike_ts_list *remote)
+                       const struct child_terms *terms)
 {
     const struct session *session = sa->session;
-    if (session->role != IKE_GATEWAY || policy->remote_ts.fixed.n == 0)
-        return false; /* a lease or an outer address belongs to one peer only */
+    const struct ike_ts_list *remote = &terms->remote_ts;
+    if (session->role != IKE_GATEWAY || (policy->remote_ts.fixed.n == 0 && !terms->transport))
+        return false; /* a lease belongs to one peer only, as does an outer address without a NAT */
     for (const struct child *child = sa->ike->children; child != NULL; child = child->next) {
         const struct session *other = child->sa->session;
         if (other != session && other->role == IKE_GATEWAY && child->life != IKE_CHILD_DELETING &&
@@ -284,7 +285,7 @@ static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *
     }
     if (terms->remote_ts.n == 0 || terms->local_ts.n == 0)
         return N_TS_UNACCEPTABLE;
-    if (ts_claimed(sa, policy, &terms->remote_ts))
+    if (ts_claimed(sa, policy, terms))
         return N_TS_UNACCEPTABLE;
     terms->policy = policy;
     if (!proposal_select(&loaded->proposals, &offered->sa, WIRE_PROTO_ESP, wish, &terms->choice))
