@@ -4,6 +4,7 @@ import ctypes
 import ipaddress
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -130,20 +131,19 @@ PIDFD_OPEN, PIDFD_GETFD = 434, 438
 
 
 def stolen_channels(user):
-    """Copies of the engine's descriptors that are connected message sockets, the last ones first: not that of hooks."""
+    """Copies of the engine's ends of its channels to the supervisor."""
     libc = ctypes.CDLL(None, use_errno=True)
-    pid = next(int(line.split()[0]) for line in run("ps", "-eo", "pid=,args=").splitlines()
-               if "ikatd-engine " in line and user.socket in line)
-    of_pid = libc.syscall(PIDFD_OPEN, pid, 0)
-    for number in sorted((int(name) for name in os.listdir(f"/proc/{pid}/fd")), reverse=True):
-        fd = libc.syscall(PIDFD_GETFD, of_pid, number, 0)
-        if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
-            os.close(fd)
-            continue
-        with socket.socket(fileno=fd) as one:
-            if one.type == socket.SOCK_SEQPACKET:
-                yield number, one
-    os.close(of_pid)
+    listed = [re.search(r"\* (\d+) \* (\d+) users:\((.*)\)", line) for line in user.lab.run(user.host, "ss", "-xpnaH").splitlines()]
+    holders = {match[1]: (match[2], re.findall(r'"([^"]+)",pid=(\d+),fd=(\d+)', match[3])) for match in listed if match}
+    pids = {str(pid) for pid in user.pids()}
+    for peer, ends in holders.values():
+        others = {name for name, pid, _ in holders.get(peer, ("", []))[1] if pid in pids}
+        for name, pid, number in ends:
+            if name == "engine" and pid in pids and others == {"ikatd"}:
+                of_pid = libc.syscall(PIDFD_OPEN, int(pid), 0)
+                with socket.socket(fileno=libc.syscall(PIDFD_GETFD, of_pid, int(number), 0)) as channel:
+                    yield number, channel
+                os.close(of_pid)
 
 
 def octets_of(text):
