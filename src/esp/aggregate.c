@@ -5,19 +5,22 @@
 
 #include "base/assert.h"
 
-#define REPORT_NS     (10 * NANOS_PER_MS)
-#define REPORT_GAP_NS (3 * NANOS_PER_MS) /* a loss does not wait for the next regular report */
-#define ACTIVE_NS     NANOS_PER_SEC      /* without a packet so long, paths are not tested */
+#define REPORT_NS (10 * NANOS_PER_MS)
+/* a loss is reported earlier than the next regular report */
+#define REPORT_GAP_NS (3 * NANOS_PER_MS)
+#define ACTIVE_NS     NANOS_PER_SEC /* without a packet so long, paths are not tested */
 #define IDLE_NS       (30 * NANOS_PER_SEC)
-#define RECENT_NS     (500 * NANOS_PER_MS) /* a path counts for waits when it carried meanwhile */
-#define RESET_NUMBERS 256                  /* with the reset flag, after the numbers begin */
-#define CONGESTED_NS  (60 * NANOS_PER_MS)  /* a loss behind such a queue is the queue's */
-#define BUDGET_MAX    (256 << 10)
-#define BUDGET_FIRST  (64 << 10)
-#define BUDGET_PPM    10000 /* 1 % beside the measured loss */
-#define DSCP_EF       46    /* RFC 3246 */
-#define PORT_DNS      53
-#define SMALL_OCTETS  256
+/* a path that carried a packet so recently counts for the wait */
+#define RECENT_NS     (500 * NANOS_PER_MS)
+#define RESET_NUMBERS 256 /* with the reset flag, after the numbers begin */
+/* a loss behind a queue this long is caused by the queue */
+#define CONGESTED_NS (60 * NANOS_PER_MS)
+#define BUDGET_MAX   (256 << 10)
+#define BUDGET_FIRST (64 << 10)
+#define BUDGET_PPM   10000 /* 1 % beside the measured loss */
+#define DSCP_EF      46    /* RFC 3246 */
+#define PORT_DNS     53
+#define SMALL_OCTETS 256
 
 struct esp_aggregate *esp_aggregate_new(uint32_t seed)
 {
@@ -107,7 +110,7 @@ static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
         a->jobs[a->n_jobs++] = *job;
 }
 
-/* job_next - the next packet of a job that is worth to be sent again. NULL: the job is done. */
+/* job_next - the next packet of a job that is worth resending. NULL: the job is done. */
 static struct resend_entry *job_next(struct esp_aggregate *a, struct aggregate_job *job)
 {
     while (job->count > 0) {
@@ -159,7 +162,7 @@ bool esp_aggregate_again(struct esp_aggregate *a, nanos now, struct span *ret_pa
     return false;
 }
 
-/* reinject - what is outstanding on a path goes again on the others. */
+/* reinject - resends the outstanding packets of a path on the others. */
 static void reinject(struct esp_aggregate *a, unsigned path)
 {
     struct path_model *model = &a->scheduler.paths[path];
@@ -252,7 +255,7 @@ void esp_aggregate_report_take(struct esp_aggregate *a, struct span text, uint32
 
 /* --- reports and time --- */
 
-/* wait_learn - packets wait as long as the delays of the paths in use differ. */
+/* wait_learn - the wait of packets follows the difference of delays of the paths in use. */
 static void wait_learn(struct esp_aggregate *a, nanos now)
 {
     const struct path_meter *first = NULL;

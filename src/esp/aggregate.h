@@ -17,22 +17,24 @@
 #include "esp/path_meter.h"
 #include "esp/path_scheduler.h"
 
-#define AGGREGATE_BUCKETS 64 /* that we send in; hash collisions make two flows wait together */
+/* of flows that we send; a hash collision makes two flows wait for each other */
+#define AGGREGATE_BUCKETS 64
 #define AGGREGATE_METERS  16
-#define AGGREGATE_JOBS    32 /* ranges of numbers that wait to be sent again */
+#define AGGREGATE_JOBS    32 /* ranges of lost packets that wait to be resent */
 
 struct aggregate_counters {
-    uint64_t sent, received;      /* packets with a place in the order */
-    uint64_t repaired, abandoned; /* lost ones sent again; for want of budget or memory not */
-    uint64_t reinjected, stalls;  /* packets sent again when a path fell silent; how often */
-    uint64_t dropped;             /* by controlled delay */
+    uint64_t sent, received; /* packets with a place in the order */
+    /* lost packets that were resent; that were not, for want of budget or memory */
+    uint64_t repaired, abandoned;
+    uint64_t reinjected, stalls; /* packets resent because a path fell silent; how often one did */
+    uint64_t dropped;            /* by controlled delay */
     uint64_t reports_out, reports_in, reports_bad;
 };
 
 struct aggregate_job {
     unsigned path;
     uint32_t spi, first, count;
-    bool stalled; /* the path fell silent: the budget of repairs does not matter */
+    bool stalled; /* the path fell silent: resend without regard to the budget */
 };
 
 struct esp_aggregate {
@@ -42,7 +44,7 @@ struct esp_aggregate {
     struct aggregate_counters counters;
     nanos sent_at, came_at, reported_at; /* 0: never */
     bool answer;                         /* the peer waits for a report */
-    bool gap;                            /* a number is missing that no report told of */
+    bool gap;                            /* a packet is missing, and no report has said so yet */
     int64_t budget;
     unsigned n_jobs;
     struct aggregate_job jobs[AGGREGATE_JOBS];
@@ -57,15 +59,15 @@ struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *aggregate);
 
 /* --- out --- */
 
-/* esp_aggregate_urgent - a small packet that somebody waits for: DNS, SYN, a bare ACK, ICMP, voice
- * by its DSCP. It takes the fastest path and no place in the order. */
+/* esp_aggregate_urgent - a small packet on which a user or protocol waits: DNS, SYN, a bare ACK,
+ * ICMP, voice by its DSCP. It takes the fastest path and no place in the order. */
 bool esp_aggregate_urgent(const uint8_t *packet, const struct esp_inner *inner);
 
 /* esp_aggregate_stamp - the trailer of the next packet of the flow. `hold` false: no place. */
 void esp_aggregate_stamp(struct esp_aggregate *aggregate, uint64_t flow_hash, bool hold, nanos now,
                          struct esp_order *ret_order);
 
-/* struct aggregate_sent - a packet on its way. `packet` NULL: a dummy packet; `wanted`: the peer
+/* struct aggregate_sent - a packet that was sent. `packet` NULL: a dummy packet. `wanted`: the peer
  * reports on it. */
 struct aggregate_sent {
     unsigned path;
@@ -79,12 +81,12 @@ struct aggregate_sent {
 void esp_aggregate_sent(struct esp_aggregate *aggregate, const struct aggregate_sent *sent,
                         nanos now);
 
-/* esp_aggregate_again - a packet to be sent once more as it is, with this trailer; false: none.
- * The octets are valid until the next call. */
+/* esp_aggregate_again - the next packet to be resent unchanged, with this trailer; false: none. Its
+ * octets are valid until the next call. */
 bool esp_aggregate_again(struct esp_aggregate *aggregate, nanos now, struct span *ret_packet,
                          struct esp_order *ret_order);
 
-/* esp_aggregate_gone - the path with this key is not usable any more. */
+/* esp_aggregate_gone - the path with this key is no longer usable. */
 void esp_aggregate_gone(struct esp_aggregate *aggregate, unsigned path);
 
 /* --- in --- */
@@ -99,7 +101,7 @@ struct aggregate_came {
 };
 void esp_aggregate_came(struct esp_aggregate *aggregate, const struct aggregate_came *came,
                         nanos now);
-/* esp_aggregate_judge - after a batch of them: what is missing. */
+/* esp_aggregate_judge - looks for missing packets; call it after each received batch. */
 void esp_aggregate_judge(struct esp_aggregate *aggregate, uint32_t spi,
                          const struct replay_window *window, nanos now);
 
@@ -113,16 +115,16 @@ void esp_aggregate_report_take(struct esp_aggregate *aggregate, struct span text
  * in any case, and the peer is to answer. */
 size_t esp_aggregate_report_due(struct esp_aggregate *aggregate, bool probe, nanos now,
                                 uint8_t *out);
-/* esp_aggregate_report_path - where a report goes that is no probe: on the fastest path, and every
- * third one on another, so that a path that dies does not take all reports with it. */
+/* esp_aggregate_report_path - the path for a report that is no probe. It is the fastest one; every
+ * third report takes another, in case the fastest one dies. */
 unsigned esp_aggregate_report_path(const struct esp_aggregate *aggregate, unsigned usable,
                                    nanos now);
 
 /* esp_aggregate_tick - looks for paths that fell silent. */
 void esp_aggregate_tick(struct esp_aggregate *aggregate, nanos now);
 
-/* esp_aggregate_deadline - when time has something to do. esp_aggregate_idle - nothing happened
- * for so long that the state can go. */
+/* esp_aggregate_deadline - when to call esp_aggregate_tick. esp_aggregate_idle - without packets
+ * for so long that the state can be freed. */
 nanos esp_aggregate_deadline(const struct esp_aggregate *aggregate);
 bool esp_aggregate_idle(const struct esp_aggregate *aggregate, nanos now);
 

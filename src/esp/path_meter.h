@@ -17,7 +17,7 @@
 struct path_meter {
     uint32_t spi; /* 0: unused */
     bool timed;   /* a packet with a send time came */
-    bool fresh;   /* something came that no report told of */
+    bool fresh;   /* packets came that no report has counted */
     uint64_t top; /* the highest sequence number */
     nanos came;   /* when it came */
     uint32_t packets, octets;
@@ -26,7 +26,7 @@ struct path_meter {
     nanos period_at;
     nanos smooth, deviation; /* of the delay, relative to the least one */
     /* missing numbers */
-    uint64_t judged;   /* up to here it is known which are missing */
+    uint64_t judged;   /* numbers up to here are known to be there or missing */
     uint64_t mark_top; /* the highest number at `mark_at` */
     nanos mark_at, reorder;
     uint64_t missing;

@@ -7,7 +7,7 @@
 #define RATE_MIN      ((uint64_t)8000)
 #define RATE_SAMPLE   (30 * NANOS_PER_MS) /* at least between two samples */
 #define RATE_STALE    (2 * NANOS_PER_SEC) /* below the 4.2 s after which times wrap */
-#define BACKLOG_NS    (3 * NANOS_PER_MS)  /* a queue from which the rate is the path's own */
+#define BACKLOG_NS    (3 * NANOS_PER_MS)  /* a queue this long shows the rate of the path itself */
 #define STICKY_NS     NANOS_PER_MS        /* a burst stays on a path for so long */
 #define LOSS_SAMPLE   128                 /* packets */
 #define LOSS_COST     NANOS_PER_US        /* of a loss of one in a million: 1 % counts as 10 ms */
@@ -159,7 +159,7 @@ void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct r
 {
     struct path_model *p = &s->paths[path];
     nanos now = entry->sent;
-    if (p->spi != entry->spi) /* rekeyed: numbers and totals of reports begin anew */
+    if (p->spi != entry->spi) /* after a rekey numbers and totals of reports begin anew */
         p->reported = false;
     p->spi = entry->spi;
     p->free_at = now + queue_of(p, now) + wire_time(p, len);
@@ -174,8 +174,8 @@ void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct r
     p->outstanding = true;
 }
 
-/* rate_learn - a sender with nothing to send only raises the rate. What jitter makes of the delay is
- * no queue. */
+/* rate_learn - a sender that was idle may only raise the rate. Jitter of the delay is not a
+ * queue. */
 static void rate_learn(struct path_model *p, const struct path_report_entry *e, uint16_t time,
                        nanos now)
 {
@@ -195,7 +195,7 @@ static void rate_learn(struct path_model *p, const struct path_report_entry *e, 
     p->backlogged = backlogged;
 }
 
-/* loss_learn - over many packets: one that another overtook is not lost. */
+/* loss_learn - averages over many packets: a packet that another one overtook is not lost. */
 static void loss_learn(struct path_model *p, const struct path_report_entry *e)
 {
     uint32_t sent = e->highest - p->loss_highest, came = e->packets - p->loss_packets;
@@ -227,7 +227,7 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
 {
     struct path_model *p = &s->paths[path];
     if (e->spi != p->spi || (p->reported && esp_order_ahead(e->highest, p->highest) < 0))
-        return; /* of a Child SA that is no longer sent on, or overtaken by a later report */
+        return; /* for a Child SA that no longer sends, or older than the last report */
     bool news = !p->reported || e->highest != p->highest;
     nanos queue = (int16_t)(uint16_t)(e->delay_last - e->delay_min) * ESP_ORDER_TICK;
     queue = queue > 0 ? queue : 0;

@@ -39,7 +39,7 @@ struct path_model {
     bool reported;
     uint32_t highest, octets;
     uint32_t loss_highest, loss_packets; /* where the last sample of losses ended */
-    uint16_t time;                       /* of the report that the rate was last measured with */
+    uint16_t time;                       /* time of the report that gave the last rate */
     nanos rate_at;
     bool backlogged; /* at that time */
 };
@@ -52,7 +52,8 @@ struct path_scheduler {
     uint32_t drops;
 };
 
-/* path_scheduler_path - the model under this key; the one that was idle longest makes room. */
+/* path_scheduler_path - the model with this key. A new one takes the place of the one that was idle
+ * longest. */
 unsigned path_scheduler_path(struct path_scheduler *scheduler, uint32_t key);
 
 /* path_scheduler_pick - among the paths in the bit set `usable`, which is not empty. */
@@ -79,8 +80,8 @@ void path_scheduler_report(struct path_scheduler *scheduler, unsigned path,
 /* path_scheduler_probe - a path that a dummy packet should test now; -1: none. */
 int path_scheduler_probe(struct path_scheduler *scheduler, unsigned usable, nanos now);
 
-/* path_scheduler_stall - a path has just stopped to answer: what is outstanding on it is to be sent
- * again; -1: none. */
+/* path_scheduler_stall - a path that just stopped answering: its outstanding packets are to be
+ * resent. -1: none. */
 int path_scheduler_stall(struct path_scheduler *scheduler, nanos now);
 nanos path_scheduler_deadline(const struct path_scheduler *scheduler); /* of the next stall */
 

@@ -45,7 +45,7 @@ struct esp_policy {
     struct shared_map spis;                  /* -> struct esp_child */
     struct shared_map places;                /* -> struct place, the first */
     _Atomic uint64_t widths[2][WIDTH_WORDS]; /* bits: which occur */
-    _Atomic bool ranked;                     /* some Child SA has a rank of its own */
+    _Atomic bool ranked;                     /* a Child SA has a rank of its own */
     _Atomic uint64_t taken;                  /* raised before a place is taken out */
     uint64_t key;
     uint32_t n_places[2][WIDTHS];
@@ -113,7 +113,7 @@ static struct session *session_of(struct esp_policy *policy, esp_session_id id)
     return session;
 }
 
-/* session_leave - it goes with whatever kept it last. */
+/* session_leave - frees the session when nothing needs it any more. */
 static void session_leave(struct esp_policy *policy, struct session *session)
 {
     if (session->told || session->children != NULL)
@@ -511,9 +511,9 @@ static bool group_can_send(const struct esp_group *group)
 
 struct search {
     unsigned left;                /* comparisons */
-    bool ranked;                  /* ranks decide before prefixes: all are looked at */
+    bool ranked;                  /* ranks come before prefixes, so all prefixes are searched */
     const struct esp_group *best; /* of the lowest rank so far, with `ranked` */
-    const struct esp_group *mute; /* the first one that takes the packet but cannot send */
+    const struct esp_group *mute; /* the first group that takes the packet but cannot send */
 };
 
 /* prefix_search - among the groups under the prefix of the destination with this many host bits.

@@ -30,7 +30,7 @@ struct esp_group {
     _Atomic enum esp_mode mode;
     bool icmp;           /* its Child SAs take ICMP errors about their packets */
     uint32_t rank;       /* of its Child SAs, against shunts */
-    _Atomic bool follow; /* answer a flow where it came in */
+    _Atomic bool follow; /* answer a flow on the Child SA on which it came in */
     uint32_t n;
     _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: left */
 };

@@ -3,8 +3,8 @@
 #define ESP_RESEND_RING_H
 
 /*
- * Remembers the newest packets that were sent, by path and ESP sequence number: when each was sent,
- * and its octets, so that a lost one can be sent once more. Bounded: new packets push out old ones.
+ * Keeps the newest packets that were sent, by path and ESP sequence number: the time and the
+ * octets, so that a lost packet can be resent. Bounded: new packets push out old ones.
  */
 
 #include "base/time.h"

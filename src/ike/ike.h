@@ -66,8 +66,8 @@ struct ike *ike_free(struct ike *ike); /* sends nothing, wipes keys; returns NUL
 
 /* --- configuration --- */
 
-/* ike_serve - the configuration is there: IKE_SA_INIT requests are answered from now on. Before, a
- * peer would hear NO_PROPOSAL_CHOSEN and give up; silence makes it try again. */
+/* ike_serve - the configuration is loaded: from now on IKE_SA_INIT requests get responses. Before
+ * that there is silence, and the peer tries again. NO_PROPOSAL_CHOSEN would make it give up. */
 void ike_serve(struct ike *ike);
 
 /* ike_pressure_set - memory runs short: no logins of peers; then no clones and Child SAs of theirs
@@ -85,19 +85,19 @@ int ike_conn_remove(struct ike *ike, const char *name) MUST_USE;   /* ERR_NOT_FO
 struct ike_conn *ike_conn_find(struct ike *ike, const char *name); /* borrowed; NULL: none */
 struct ike_conn *ike_conn_at(struct ike *ike, size_t index); /* in order of loading; NULL: end */
 
-/* ike_local_addresses_set - the addresses of this host that a peer may be told of
- * (ADDITIONAL_IP*_ADDRESS, RFC 4555 section 3.4) and that are local. At most LIMIT_ADDITIONAL are
- * announced. Established MOBIKE SAs announce a change by themselves. */
+/* ike_local_addresses_set - the local addresses of this host that a peer may learn
+ * (ADDITIONAL_IP*_ADDRESS, RFC 4555 section 3.4). At most LIMIT_ADDITIONAL are announced.
+ * Established MOBIKE SAs announce a change by themselves. */
 void ike_local_addresses_set(struct ike *ike, const struct address *addresses, size_t n, nanos now);
 
 /* --- input --- */
 
-/* ike_recv - one datagram without the non-ESP marker. Whatever it holds: the answer, if any, is to
- * be pulled. */
+/* ike_recv - takes one datagram without the non-ESP marker, whatever its contents. Pull the
+ * response, if any. */
 void ike_recv(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now);
 
-/* ike_expect - these datagrams come to ike_recv next: with many IKE SAs each has to be fetched from
- * memory, and this makes them come at the same time. Changes nothing and binds to nothing. */
+/* ike_expect - these datagrams will come to ike_recv. Their IKE SAs are prefetched from memory side
+ * by side. Changes nothing and promises nothing. */
 void ike_expect(const struct ike *ike, const struct span *datagrams, size_t n);
 nanos ike_deadline(const struct ike *ike); /* NANOS_NEVER: idle */
 void ike_tick(struct ike *ike, nanos now);
@@ -107,20 +107,20 @@ void ike_tick(struct ike *ike, nanos now);
 void ike_traffic_seen(struct ike *ike, ike_child_id child, nanos now);
 
 /* ike_peer_rebound - the newest authentic packet of a Child SA came from `from`: the NAT in front
- * of the peer has a new mapping. Followed as RFC 7296 section 2.23 demands (all Child SAs of the
- * IKE SA move); with MOBIKE, or without a NAT there, it means nothing (RFC 4555 section 3.8). */
+ * of the peer has a new mapping. All Child SAs of the IKE SA move there (RFC 7296 section 2.23).
+ * With MOBIKE, or without a NAT, nothing happens (RFC 4555 section 3.8). */
 void ike_peer_rebound(struct ike *ike, ike_child_id child, const struct endpoint *from, nanos now);
 
-/* ike_peer_encapsulates - the newest authentic packet of a Child SA came in UDP from `from`, and we
- * send without. Either is right whatever the other end does, without a NAT (RFC 7296 section 2.23);
- * but who encapsulates there has a reason, a firewall that passes nothing else perhaps: all Child
- * SAs of the IKE SA do as well from now on, if that is where its IKE messages come from. */
+/* ike_peer_encapsulates - the newest authentic packet of a Child SA came in UDP from `from`, while
+ * we send without UDP. Both are allowed without a NAT (RFC 7296 section 2.23). But the peer has a
+ * reason, perhaps a firewall. If its IKE messages come from `from` too, all Child SAs of the IKE SA
+ * use UDP from now on. */
 void ike_peer_encapsulates(struct ike *ike, ike_child_id child, const struct endpoint *from,
                            nanos now);
 
 /* ike_stray_esp - ESP came from `from` (port 0: not in UDP) with an SPI that no Child SA has.
- * ike_unreachable - an ICMP message says that nothing arrives there. Hints that anybody can forge:
- * they lead to a rate-limited question, and to nothing else (RFC 7296 section 2.21.4). */
+ * ike_unreachable - an ICMP error says that packets do not reach `remote`. Anybody can forge these
+ * hints. So they cause a rate-limited probe, and nothing else (RFC 7296 section 2.21.4). */
 void ike_stray_esp(struct ike *ike, const struct endpoint *from, uint32_t spi, nanos now);
 void ike_unreachable(struct ike *ike, const struct endpoint *remote, nanos now);
 
@@ -137,13 +137,15 @@ enum ike_command_kind {
     IKE_CMD_CREATE_CHILD, /* sa, child */
     IKE_CMD_REKEY_IKE,    /* sa */
     IKE_CMD_REKEY_CHILD,  /* child_id */
-    IKE_CMD_CLONE,        /* sa: clone it; result carries the new IKE SA. unused_old: code 1 of
-                             KEEP_OLD_IKE_SA: a rekey that tells the peer how long the old one may
-                             stay, a plain one where the peer does not know it */
-    IKE_CMD_MOVE,         /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
-    IKE_CMD_CREATE_MOVED, /* sa, path, child: one exchange that creates and moves (draft B.5, D-08);
-                             needs a peer that announced the Vendor ID. By a Gateway: to an address
-                             that the peer announced, without a NAT, with reduced = gateway */
+    /* sa: clone it; the result names the new IKE SA. unused_old: code 1 of KEEP_OLD_IKE_SA, a
+     * rekey that also tells the peer how long the old IKE SA may stay. A peer without that code
+     * gets a plain rekey */
+    IKE_CMD_CLONE,
+    IKE_CMD_MOVE, /* sa, path: check the path (path_test), then UPDATE_SA_ADDRESSES */
+    /* sa, path, child: one exchange creates and moves (draft B.5, D-08). The peer must have
+     * announced the Vendor ID. A Gateway may do so with reduced = gateway, to an address that
+     * the peer announced, without a NAT */
+    IKE_CMD_CREATE_MOVED,
     IKE_CMD_PROBE, /* sa: an empty INFORMATIONAL on its path (RFC 7296 section 2.4); result carries
                       the round-trip time */
     IKE_CMD_PATH_TEST,  /* sa, path: the same over another path, MOBIKE section 3.10; does not move
@@ -169,37 +171,40 @@ struct ike_command {
     struct ike_path path;
     bool path_test;  /* MOVE: first a path test without a change (B.4, M9) */
     bool unused_old; /* CLONE */
-    bool if_missing; /* CREATE_CHILD: IKE_CANCELLED if the peer has created it by the time that it
-                        would be asked for */
+    /* CREATE_CHILD: ends with IKE_CANCELLED if the peer creates the Child SA before the request
+     * is sent */
+    bool if_missing;
     bool
         alone; /* CONNECT: the IKE SA only, without a Child SA (RFC 6023); fails with a peer that does
                    not announce it */
-    bool clone; /* CONNECT: more than one path is wanted: a clone may come with the login (draft
-                   B.5); then IKE_EV_SA_UP tells of it before COMMAND_DONE */
+    /* CONNECT: more than one path is wanted, so a clone may come with the login (draft B.5).
+     * Then its IKE_EV_SA_UP comes before COMMAND_DONE */
+    bool clone;
     struct ike_gateway gateway;     /* REDIRECT */
     struct address redirected_from; /* CONNECT: the Gateway that sent us here; family NONE: none */
-    ike_session_id replaces; /* CONNECT: a login anew beside this session, which stays: the same
-                                inner addresses are asked for; its IKE SAs are for the caller to
-                                delete when the new ones carry its traffic (0: none) */
-    bool force;              /* DELETE_*: do not wait for the peer's answer */
-    nanos retry_ns;          /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
+    /* CONNECT: reauthenticates beside this session, which stays (0: none). The same inner
+     * addresses are asked for. The caller deletes the old IKE SAs once the new ones carry its
+     * traffic */
+    ike_session_id replaces;
+    bool force;     /* DELETE_*: ends at once, without a response of the peer */
+    nanos retry_ns; /* PROBE, PATH_TEST, MOVE: interval of retransmission, constant; 0: the
                                 endpoint's back-off */
     nanos
-        lifetime_ns;  /* REAUTH of a Gateway: the authentication holds so long from now on, whatever
+        lifetime_ns; /* REAUTH of a Gateway: the authentication holds so long from now on, whatever
                           it held before, and the End User is told so; 0: a login is wanted now */
-    nanos give_up_ns; /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. A PROBE or
-                         PATH_TEST that ends without an answer does not end the IKE SA when this is
-                         given: the caller decides */
+    /* PROBE, PATH_TEST, MOVE, CONNECT: total time; 0: the endpoint's. With a total time, a PROBE
+     * or PATH_TEST without a response does not end the IKE SA: the caller decides */
+    nanos give_up_ns;
 };
 
-/* ike_command - queues the wish; the outcome comes as IKE_EV_COMMAND_DONE with the tag.
- * ERR_NOT_FOUND: no such object, ERR_WRONG_STATE: never possible there, ERR_FULL, ERR_INVALID; then
- * no event follows. */
+/* ike_command - queues the command. Its outcome comes as IKE_EV_COMMAND_DONE with the tag. On an
+ * error no event follows: ERR_NOT_FOUND (no such object), ERR_WRONG_STATE (never possible there),
+ * ERR_FULL, ERR_INVALID, ERR_NO_MEMORY. */
 int ike_command(struct ike *ike, const struct ike_command *command, nanos now) MUST_USE;
 
 /* --- events --- */
 
-/* How an exchange ended: every reason a person may want explained has a value of its own. */
+/* enum ike_outcome - how an exchange ended. Every reason that a person may ask for has a value. */
 enum ike_outcome {
     IKE_OK,
     IKE_TIMEOUT,          /* no answer to any retransmission */
@@ -251,10 +256,10 @@ enum ike_event_kind {
     IKE_EV_COMMAND_DONE, /* tag, outcome, notify, sa (new one), child, rtt_ns */
     IKE_EV_SESSION_UP,   /* session, sa: authentication complete in both directions */
     IKE_EV_SESSION_DOWN, /* session, outcome */
-    IKE_EV_REAUTH, /* session: the End User has to log in anew, make before break: CONNECT with
-                        `replaces`. It comes once; the session ends at its deadline if none succeeds
-                      */
-    IKE_EV_SA_UP,  /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the
+    /* session: the End User has to reauthenticate, make before break: CONNECT with `replaces`.
+     * It comes once; without a new login the session ends at its deadline */
+    IKE_EV_REAUTH,
+    IKE_EV_SA_UP, /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the
                         command that asked for it; 0: none did */
     IKE_EV_SA_MOVED,       /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
     IKE_EV_SA_DOWN,        /* sa, outcome */
@@ -280,10 +285,9 @@ struct ike_cert {
 #define IKE_HASHES 8 /* of RFC 7427 that we remember of a peer */
 
 /*
- * struct ike_auth_job - one AUTH payload to be made (AUTH_SIGN) or checked (AUTH_VERIFY). Signer is
- * the side whose AUTH it is: we, or the peer. The holder of the key composes the octets that AUTH
- * covers from `octets`; nothing else is ever signed. All spans are borrowed until the next ike_*
- * call.
+ * struct ike_auth_job - one AUTH payload to be made (AUTH_SIGN) or verified (AUTH_VERIFY). The
+ * signer is the side whose AUTH it is: we, or the peer. The holder of the key composes the octets
+ * that AUTH covers from `octets`, and signs nothing else. All spans are borrowed, as the event is.
  */
 struct ike_auth_job {
     enum ike_auth_method method; /* of the round: PSK or PUBKEY */
@@ -308,10 +312,10 @@ struct ike_auth_job {
 };
 
 /*
- * struct ike_eap_job - a step of an EAP conversation. The core checks the framing (RFC 3748
- * section 4: code, length, Identifier) and knows no method. `packet` empty: the authenticator
- * begins, with a Request. Peer: Requests and Success come here; a Failure ends the login in the
- * core.
+ * struct ike_eap_job - one step of an EAP conversation. The core checks the framing (RFC 3748
+ * section 4: code, length, Identifier) and knows no method. An empty `packet` asks the
+ * authenticator for its first Request. A peer gets Requests and Success; a Failure ends the login
+ * in the core.
  */
 struct ike_eap_job {
     uint32_t conversation;      /* never 0, never used again */
@@ -332,8 +336,8 @@ struct ike_eap_end {
     uint32_t conversation, credentials;
 };
 
-/* struct ike_ke_job - first come established IKE SAs, then peers that have returned a cookie or are
- * known, then the others. */
+/* struct ike_ke_job - established IKE SAs come first, then peers that returned a cookie or are
+ * known, then others. */
 enum ike_ke_class { IKE_KE_ESTABLISHED, IKE_KE_PROVEN, IKE_KE_STRANGER, IKE_KE_CLASSES };
 struct ike_ke_job {
     enum ike_ke_class class;
@@ -370,8 +374,7 @@ struct ike_child_install {
     ike_session_id session;
     ike_child_id replaces; /* rekey of; 0: none */
     uint32_t spi_in, spi_out;
-    struct ike_child_keys
-        keys; /* wiped by the event queue after the event was taken and ike_event is called again */
+    struct ike_child_keys keys; /* wiped when ike_event is called again */
     bool esn, udp_encap, outbound_now;
     bool order;     /* both ends agreed on order trailers: docs/protocol.md section 11 */
     bool transport; /* transport mode, else a tunnel */
@@ -429,13 +432,13 @@ const struct ike_event *ike_event(struct ike *ike);
 /* ike_event_size - how many octets of struct ike_event an event of this kind has. */
 size_t ike_event_size(enum ike_event_kind kind);
 
-/* struct ike_proof - what an authentication brought besides the fact. */
+/* struct ike_proof - the results of an authentication, beside its success. */
 struct ike_proof {
-    nanos valid_ns; /* so long from now (certificate, Session-Timeout); 0: no bound */
+    nanos valid_ns; /* how long it is valid from now (certificate, Session-Timeout); 0: no bound */
     uint64_t grant; /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in
                        the session's lease jobs and in ike_session_info */
-    char identity[LIMIT_ID / 2]; /* EAP: the identity that was proven, printable; empty: as the
-                                    payload says */
+    /* EAP: the proven identity, printable; empty: that of the ID payload */
+    char identity[LIMIT_ID / 2];
 };
 
 enum ike_eap_state { IKE_EAP_GOES_ON, IKE_EAP_SUCCESS, IKE_EAP_FAILURE };
@@ -462,8 +465,8 @@ struct ike_result {
     const struct ke_answer *ke; /* KE: as ke_answer_run left it; borrowed during the call */
 };
 
-/* ike_complete - the answer to a job. KE with ERR_AGAIN: too many wait, the peer may ask again.
- * Unknown jobs (the SA went away meanwhile) are ignored. */
+/* ike_complete - takes the result of a job. KE with ERR_AGAIN: too many jobs wait, and the peer may
+ * ask again. A job whose IKE SA has ended is ignored. */
 void ike_complete(struct ike *ike, ike_job_id job, const struct ike_result *result, nanos now);
 
 /* --- output --- */
@@ -515,11 +518,12 @@ struct ike_sa_info {
     nanos established_ns, rekey_at_ns, last_heard_ns;
     uint8_t n_peer_addresses;
     struct address peer_addresses[LIMIT_ADDITIONAL + 1];
-    bool rekey; /* it replaces `parent`: by now, or, where two rekeys crossed, if it is told so */
+    /* it replaces `parent`: already, or if it wins against the other of two crossed rekeys */
+    bool rekey;
     const struct ike_config
         *config;                 /* borrowed: its inner addresses, mostly those of the session */
     ike_session_id config_owner; /* the session, or a number of its own */
-    bool deleting_soon;          /* code 1: unused old SA, to go by itself */
+    bool deleting_soon;          /* code 1: unused, will be deleted by itself */
 };
 
 struct ike_session_info {
@@ -532,7 +536,7 @@ struct ike_session_info {
     uint64_t grant;                  /* of struct ike_proof; 0: none */
     uint32_t logins;                 /* IKE_AUTHs that succeeded; clones add nothing */
     uint32_t n_ike_sas, n_children;
-    uint32_t n_lines; /* IKE SAs without those that a rekey made and that wait for its outcome */
+    uint32_t n_lines; /* like n_ike_sas, but the IKE SAs of one line count once */
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;
     enum ike_dialect dialect; /* for requests that we send */
@@ -562,9 +566,9 @@ struct ike_child_info {
     struct ike_ts_list local_ts, remote_ts;
 };
 
-/* struct ike_gone - what cannot be asked for any more when its event is pulled. */
+/* struct ike_gone - facts about an SA that has ended, which no look-up can give any more. */
 struct ike_gone {
-    bool replaced; /* a rekey was its end: the news is the successor's */
+    bool replaced; /* it ended by a rekey, and its successor continues */
     struct ike_sa_info sa;
     struct ike_session_info session; /* conn NULL: there was none */
     struct ike_child_info child;     /* id 0: an IKE SA's end */
@@ -572,7 +576,7 @@ struct ike_gone {
     struct ike_conn *conns[2];       /* references: session.conn, and the one of child.policy */
 };
 
-/* ike_*_next - the next one in order of id, after `after` (0: the first); false: no more. */
+/* ike_*_next - the next one in order of id, behind `after` (0: the first). false: no more. */
 bool ike_sa_next(const struct ike *ike, ike_sa_id after, struct ike_sa_info *ret_info);
 bool ike_session_next(const struct ike *ike, ike_session_id after,
                       struct ike_session_info *ret_info);
