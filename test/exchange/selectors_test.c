@@ -266,6 +266,8 @@ static void no_nat_address_by_a_move(void **state)
     scenario_login(world);
     world->nat_port = 20000;
     scenario_move(world, world_sa(&world->a, 0), 1);
+    world_run(world, 10 * NANOS_PER_SEC); /* the Gateway asks the new address first */
+    assert_int_equal(scenario_sa(&world->b, world_sa(&world->b, 0)).path.remote.port, 20001);
     assert_true(ike_child_next(world->b.ike, 0, &b));
     const struct address before = world_path(0).local.address;
     assert_int_equal(b.remote_ts.n, 1);
