@@ -15,7 +15,7 @@ import pytest
 from lab.certificates import Authority, pem
 from lab.daemons import IKAT, Ikatd
 from lab.net import address
-from lab.run import Failed, run, wait
+from lab.run import Failed, wait
 from lab.scripted import message as m
 from lab.scripted.gateway import INNER, Accept
 from lab.settings import LAN, end_user, gateway, merge
