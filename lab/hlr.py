@@ -43,6 +43,11 @@ class Usim:
         autn = xor(sqn, out2[:6]) + amf + self._mac(rand, sqn, amf)[:8]
         return rand, autn, ik, ck, out2[8:]
 
+    def triplet(self):
+        """Kc, SRES, RAND of GSM (3GPP TS 55.205)."""
+        rand, _, ik, ck, res = self.vector()
+        return xor(xor(ck[:8], ck[8:]), xor(ik[:8], ik[8:])), xor(res[:4], res[4:8]), rand
+
     def synchronize(self, auts, rand):
         """The USIM's sequence number is ours from now on, if it proves it."""
         sqn = xor(auts[:6], self._out(rand, 12, 8)[:6])
@@ -64,6 +69,9 @@ def main():
             usim.synchronize(bytes.fromhex(words[2]), bytes.fromhex(words[3]))
         elif words[0] == "AKA-REQ-AUTH" and words[1] == imsi:
             server.sendto(f"AKA-RESP-AUTH {imsi} {' '.join(part.hex() for part in usim.vector())}".encode(), client)
+        elif words[0] == "SIM-REQ-AUTH" and words[1] == imsi:
+            triplets = [":".join(part.hex() for part in usim.triplet()) for _ in range(3)]
+            server.sendto(f"SIM-RESP-AUTH {imsi} {' '.join(triplets)}".encode(), client)
         elif words[0] == "AKA-REQ-AUTH":
             server.sendto(f"AKA-RESP-AUTH {words[1]} FAILURE".encode(), client)
 

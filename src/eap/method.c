@@ -7,7 +7,7 @@
 #include "base/secret.h"
 
 static const struct eap_method *const methods[] = {
-    &eap_method_mschapv2, &eap_method_tls,  &eap_method_aka, &eap_method_aka_prime,
+    &eap_method_mschapv2, &eap_method_tls,  &eap_method_aka, &eap_method_aka_prime, &eap_method_sim,
     &eap_method_ttls,     &eap_method_peap, &eap_method_md5, &eap_method_gtc,
 };
 

@@ -46,7 +46,7 @@ struct eap_method {
 };
 
 extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_aka, eap_method_md5,
-    eap_method_gtc, eap_method_ttls, eap_method_peap, eap_method_aka_prime;
+    eap_method_gtc, eap_method_ttls, eap_method_peap, eap_method_aka_prime, eap_method_sim;
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);

@@ -56,8 +56,9 @@ void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct
 static int mac_compute(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
                        struct span packet, uint8_t out[SIM_MAC])
 {
+    const struct span parts[] = {packet, k_aut->extra};
     return eap_hmac(crypto, k_aut->len == 16 ? "SHA1" : "SHA256",
-                    span_of(k_aut->octets, k_aut->len), &packet, 1, (struct buffer){out, SIM_MAC});
+                    span_of(k_aut->octets, k_aut->len), parts, 2, (struct buffer){out, SIM_MAC});
 }
 
 int sim_mac_write(struct eap_crypto *crypto, const struct sim_mac_key *k_aut, struct writer *w)

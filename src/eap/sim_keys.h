@@ -15,11 +15,14 @@ enum sim_attribute {
     AT_AUTN = 2,
     AT_RES = 3,
     AT_AUTS = 4,
+    AT_NONCE_MT = 7,
     AT_PERMANENT_ID_REQ = 10,
     AT_MAC = 11,
     AT_NOTIFICATION = 12,
     AT_ANY_ID_REQ = 13,
     AT_IDENTITY = 14,
+    AT_VERSION_LIST = 15,
+    AT_SELECTED_VERSION = 16,
     AT_FULLAUTH_ID_REQ = 17,
     AT_CLIENT_ERROR_CODE = 22,
     AT_KDF_INPUT = 23,
@@ -48,6 +51,7 @@ void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct
 struct sim_mac_key {
     size_t len;
     uint8_t octets[32];
+    struct span extra; /* of SIM: what the MAC covers behind the packet; borrowed */
 };
 
 /* sim_mac_write - AT_MAC as the last attribute of a packet that `w` began with. ERR_CRYPTO. */

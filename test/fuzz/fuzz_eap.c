@@ -11,9 +11,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS,      EAP_TYPE_AKA,
-                                      EAP_TYPE_MD5,      EAP_TYPE_GTC,      EAP_TYPE_TTLS,
-                                      EAP_TYPE_PEAP,     EAP_TYPE_AKA_PRIME};
+static const enum eap_type types[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_TLS,       EAP_TYPE_AKA,
+                                      EAP_TYPE_MD5,      EAP_TYPE_GTC,       EAP_TYPE_TTLS,
+                                      EAP_TYPE_PEAP,     EAP_TYPE_AKA_PRIME, EAP_TYPE_SIM};
 
 static struct eap_crypto *crypto; /* costly to make, as the next two */
 static struct test_tls tls[2];
@@ -77,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         test_ca_end(&ca);
     }
     for (int side = 0; side < 2 && (p.config[0].methods[0] == EAP_TYPE_AKA ||
-                                    p.config[0].methods[0] == EAP_TYPE_AKA_PRIME);
+                                    p.config[0].methods[0] == EAP_TYPE_AKA_PRIME ||
+                                    p.config[0].methods[0] == EAP_TYPE_SIM);
          side++)
         test_pair_password(&p, side, "0123456789abcdef0123456789abcdef");
     p.config[0].tls = &tls[0].tls, p.config[1].tls = &tls[1].tls;

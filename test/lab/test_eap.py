@@ -74,7 +74,7 @@ def test_identity_of_idi(world):
     assert gw.sas()[0][1]["remote-eap-id"] == IDS["eu"]
 
 
-@pytest.mark.parametrize("method", ("aka", "aka-prime"))
+@pytest.mark.parametrize("method", ("aka", "aka-prime", "sim"))
 def test_aka(world, method):
     lab, eu, gw = pair(world, "ikatd-ikatd", method, usim(), usim())
     up(lab, eu, gw)

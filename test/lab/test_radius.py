@@ -311,9 +311,9 @@ def test_hostapd(world):
     assert server.requests() == 3
 
 
-@pytest.mark.parametrize("method,word,digit", (("aka", "AKA", "0"), ("aka-prime", "AKA'", "6")))
+@pytest.mark.parametrize("method,word,digit", (("aka", "AKA", "0"), ("aka-prime", "AKA'", "6"), ("sim", "SIM", "1")))
 def test_aka(world, method, word, digit):
-    """EAP-AKA and AKA' of a USIM with hostapd, whose vectors come from another MILENAGE than ours. The second login is
+    """AKA, AKA' and SIM of a USIM with hostapd, whose vectors come from another MILENAGE than ours. The second login is
     fresh."""
     lab = world.lab()
     hlr = Hlr(lab, "host", IMSI, KEY, OPC).start()

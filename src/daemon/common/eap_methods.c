@@ -10,10 +10,15 @@ static const struct eap_word {
     const char *text;
     bool only_by_name; /* it tells the password to the other side: nobody gets it by chance */
 } words[] = {
-    {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false}, {EAP_TYPE_AKA_PRIME, "eap-aka-prime", false},
-    {EAP_TYPE_AKA, "eap-aka", false},           {EAP_TYPE_TLS, "eap-tls", false},
-    {EAP_TYPE_TTLS, "eap-ttls", false},         {EAP_TYPE_PEAP, "eap-peap", false},
-    {EAP_TYPE_MD5, "eap-md5", false},           {EAP_TYPE_GTC, "eap-gtc", true},
+    {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false},
+    {EAP_TYPE_AKA_PRIME, "eap-aka-prime", false},
+    {EAP_TYPE_AKA, "eap-aka", false},
+    {EAP_TYPE_SIM, "eap-sim", false},
+    {EAP_TYPE_TLS, "eap-tls", false},
+    {EAP_TYPE_TTLS, "eap-ttls", false},
+    {EAP_TYPE_PEAP, "eap-peap", false},
+    {EAP_TYPE_MD5, "eap-md5", false},
+    {EAP_TYPE_GTC, "eap-gtc", true},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))

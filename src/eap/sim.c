@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * EAP-SIM (RFC 4186), both sides, full authentication. The SIM is a secret of 32 octets: K and OPc
+ * of MILENAGE, from which 3GPP TS 55.205 makes GSM triplets. No pseudonyms, no fast
+ * re-authentication.
+ *
+ *   peer                                                authenticator
+ *                                            <----  SIM-Start: AT_VERSION_LIST
+ *   SIM-Start: AT_NONCE_MT,
+ *     AT_SELECTED_VERSION, [AT_IDENTITY]     ---->
+ *                                            <----  SIM-Challenge: AT_RAND, AT_MAC
+ *   SIM-Challenge: AT_MAC  |  Client-Error   ---->
+ */
+#include "base/secret.h"
+#include "eap/method.h"
+#include "eap/milenage.h"
+#include "eap/sim_keys.h"
+
+enum sim_subtype {
+    SIM_START = 10,
+    SIM_CHALLENGE = 11,
+    SIM_NOTIFICATION = 12,
+    SIM_CLIENT_ERROR = 14,
+};
+
+#define SIM_VERSION  1
+#define SIM_STARTS   3 /* RFC 4186 section 4.2.4: SIM-Start requests of a conversation */
+#define SIM_NONCE    16
+#define SIM_RANDS    3 /* triplets that we use; of others we take two as well */
+#define SIM_SRES     4
+#define SIM_KC       8
+#define SIM_VERSIONS 32 /* octets of a list of versions */
+
+struct sim_state {
+    unsigned starts;
+    uint8_t nonce[SIM_NONCE];
+    size_t versions_len, n_rands;
+    uint8_t versions[SIM_VERSIONS];
+    uint8_t sres[SIM_RANDS * SIM_SRES], kc[SIM_RANDS * SIM_KC];
+    struct sim_mac_key k_aut;
+    uint8_t msk[EAP_MSK];
+};
+
+static int sim_find(struct eap_talk *talk, struct milenage *ret)
+{
+    struct eap_secret secret;
+    int error = talk->secrets->find(talk->secrets->context, talk->identity, &secret);
+    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != sizeof(*ret)))
+        error = ERR_INVALID;
+    if (error == 0)
+        memcpy(ret, secret.octets, sizeof(*ret));
+    wipe(&secret, sizeof(secret));
+    return error;
+}
+
+/* 3GPP TS 55.205: SRES and Kc are parts of RES, CK and IK, one over the other. */
+static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8_t *rands)
+{
+    struct milenage usim;
+    struct milenage_answer answer;
+    int error = sim_find(talk, &usim);
+    for (size_t i = 0; error == 0 && i < s->n_rands; i++) {
+        error = milenage_f2345(talk->crypto, &usim, rands + i * MILENAGE_KEY, &answer);
+        for (size_t j = 0; j < SIM_SRES; j++)
+            s->sres[i * SIM_SRES + j] = answer.res[j] ^ answer.res[j + SIM_SRES];
+        for (size_t j = 0; j < SIM_KC; j++)
+            s->kc[i * SIM_KC + j] =
+                answer.ck[j] ^ answer.ck[j + SIM_KC] ^ answer.ik[j] ^ answer.ik[j + SIM_KC];
+    }
+    wipe(&usim, sizeof(usim));
+    wipe(&answer, sizeof(answer));
+    return error;
+}
+
+/* RFC 4186 section 7: MK = SHA1(Identity | n*Kc | NONCE_MT | Version List | Selected Version) */
+static int keys_make(struct eap_talk *talk, struct sim_state *s)
+{
+    static const uint8_t selected[] = {0, SIM_VERSION};
+    uint8_t mk[20] = {0};
+    struct sim_keys keys;
+    const struct span parts[] = {
+        talk->identity, span_of(s->kc, s->n_rands * SIM_KC), span_of(s->nonce, SIM_NONCE),
+        span_of(s->versions, s->versions_len), span_of(selected, sizeof(selected))};
+    int error = eap_digest(talk->crypto, talk->crypto->sha1, parts, 5, mk);
+    sim_keys_derive(mk, &keys);
+    s->k_aut = (struct sim_mac_key){.len = sizeof(keys.k_aut)};
+    memcpy(s->k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
+    memcpy(s->msk, keys.msk, EAP_MSK);
+    wipe(&keys, sizeof(keys));
+    wipe(mk, sizeof(mk));
+    return error;
+}
+
+static enum eap_step key_yield(struct eap_talk *talk, const struct sim_state *s)
+{
+    memcpy(talk->msk, s->msk, EAP_MSK);
+    talk->msk_len = EAP_MSK;
+    return EAP_STEP_DONE;
+}
+
+/* --- the peer --- */
+
+/* RFC 4186 section 6.3.1: a packet that makes no sense gets SIM-Client-Error. */
+static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const char *reason)
+{
+    static const uint8_t code[2];
+    const struct span value = span_of(code, sizeof(code));
+    sim_begin(w, SIM_CLIENT_ERROR);
+    sim_attribute_write(w, AT_CLIENT_ERROR_CODE, &value, 1);
+    return eap_failed(talk, "%s", reason);
+}
+
+/* versions_read - RFC 4186 section 10.2: their length, then two octets each. */
+static bool versions_read(struct sim_state *s, struct span value)
+{
+    struct reader r = reader_of(value);
+    struct span list = read_bytes(&r, read_u16(&r));
+    bool ours = false;
+    if (reader_failed(&r) || list.len % 2 != 0 || list.len > sizeof(s->versions))
+        return false;
+    memcpy(s->versions, list.ptr, list.len);
+    s->versions_len = list.len;
+    for (size_t i = 0; i + 1 < list.len; i += 2)
+        ours |= list.ptr[i] == 0 && list.ptr[i + 1] == SIM_VERSION;
+    return ours;
+}
+
+static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
+                                const struct sim_attributes *a, struct writer *w)
+{
+    static const uint8_t reserved[2], selected[] = {0, SIM_VERSION};
+    const uint8_t len[2] = {(uint8_t)(talk->identity.len >> 8), (uint8_t)talk->identity.len};
+    const struct span identity[] = {span_of(len, sizeof(len)), talk->identity};
+    const struct span version = span_of(selected, sizeof(selected));
+    if (++s->starts > SIM_STARTS || !versions_read(s, a->values[AT_VERSION_LIST]))
+        return client_error(talk, w, "the authenticator's SIM-Start is malformed or one too many");
+    random_fill(talk->random, s->nonce, sizeof(s->nonce));
+    const struct span nonce[] = {span_of(reserved, 2), span_of(s->nonce, SIM_NONCE)};
+    sim_begin(w, SIM_START);
+    sim_attribute_write(w, AT_NONCE_MT, nonce, 2);
+    sim_attribute_write(w, AT_SELECTED_VERSION, &version, 1);
+    if (a->seen[AT_ANY_ID_REQ] || a->seen[AT_FULLAUTH_ID_REQ] || a->seen[AT_PERMANENT_ID_REQ])
+        sim_attribute_write(w, AT_IDENTITY, identity, 2);
+    return EAP_STEP_REPLY;
+}
+
+/* rands_fit - two or three, no two alike (RFC 4186 section 10.9): fewer make a weaker key. */
+static bool rands_fit(struct sim_state *s, struct span value)
+{
+    size_t n = value.len < 2 ? 0 : (value.len - 2) / MILENAGE_KEY;
+    bool fit = value.len == 2 + n * MILENAGE_KEY && (n == 2 || n == SIM_RANDS);
+    for (size_t i = 0; fit && i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            fit = fit && memcmp(value.ptr + 2 + i * MILENAGE_KEY, value.ptr + 2 + j * MILENAGE_KEY,
+                                MILENAGE_KEY) != 0;
+    s->n_rands = fit ? n : 0;
+    return fit;
+}
+
+static enum eap_step peer_challenge(struct eap_talk *talk, struct sim_state *s,
+                                    const struct eap_packet *request,
+                                    const struct sim_attributes *a, struct writer *w)
+{
+    struct span rands = a->values[AT_RAND];
+    if (s->starts == 0 || !rands_fit(s, rands))
+        return client_error(talk, w, "the authenticator's SIM challenge is malformed");
+    if (triplets_make(talk, s, rands.ptr + 2) != 0)
+        return client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
+    if (keys_make(talk, s) != 0)
+        return client_error(talk, w, "the crypto library refused");
+    s->k_aut.extra = span_of(s->nonce, SIM_NONCE);
+    if (sim_mac_check(talk->crypto, &s->k_aut, request, a) != 0)
+        return client_error(talk, w, "the authenticator does not know the SIM's key");
+    s->k_aut.extra = span_of(s->sres, s->n_rands * SIM_SRES);
+    sim_begin(w, SIM_CHALLENGE);
+    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    return key_yield(talk, s);
+}
+
+static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
+                                   const struct eap_packet *request, struct writer *w)
+{
+    struct sim_attributes a;
+    if (!sim_attributes_read(request->data, &a))
+        return client_error(talk, w, "the authenticator's SIM packet is malformed");
+    switch (a.subtype) {
+    case SIM_START: return peer_start(talk, state, &a, w);
+    case SIM_CHALLENGE: return peer_challenge(talk, state, request, &a, w);
+    case SIM_NOTIFICATION: /* RFC 4186 section 6: before the challenge it can only be a failure */
+        sim_begin(w, SIM_NOTIFICATION);
+        return eap_failed(talk, "the authenticator refuses the login (SIM-Notification)");
+    default: return client_error(talk, w, "SIM packet with an unknown Subtype");
+    }
+}
+
+/* --- the authenticator --- */
+
+static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
+                                             struct writer *w)
+{
+    static const uint8_t list[] = {0, 2, 0, SIM_VERSION};
+    struct sim_state *s = state;
+    const struct span versions = span_of(list, sizeof(list));
+    (void)talk, (void)identifier;
+    memcpy(s->versions, list + 2, 2);
+    s->versions_len = 2;
+    sim_begin(w, SIM_START);
+    sim_attribute_write(w, AT_VERSION_LIST, &versions, 1);
+    return EAP_STEP_REPLY;
+}
+
+static enum eap_step started(struct eap_talk *talk, struct sim_state *s,
+                             const struct sim_attributes *a, struct writer *w)
+{
+    static const uint8_t reserved[2];
+    uint8_t rands[SIM_RANDS * MILENAGE_KEY];
+    struct span nonce = a->values[AT_NONCE_MT];
+    struct reader version = reader_of(a->values[AT_SELECTED_VERSION]);
+    if (s->starts++ > 0 || nonce.len != 2 + SIM_NONCE || read_u16(&version) != SIM_VERSION)
+        return eap_failed(talk, "the peer's SIM-Start is malformed or out of turn");
+    memcpy(s->nonce, nonce.ptr + 2, SIM_NONCE);
+    random_fill(talk->random, rands, sizeof(rands));
+    s->n_rands = SIM_RANDS;
+    if (triplets_make(talk, s, rands) != 0)
+        return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
+    if (keys_make(talk, s) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    const struct span values[] = {span_of(reserved, 2), span_of(rands, sizeof(rands))};
+    sim_begin(w, SIM_CHALLENGE);
+    sim_attribute_write(w, AT_RAND, values, 2);
+    s->k_aut.extra = span_of(s->nonce, SIM_NONCE);
+    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    s->k_aut.extra = span_of(s->sres, s->n_rands * SIM_SRES);
+    return EAP_STEP_REPLY;
+}
+
+static enum eap_step sim_authenticator_recv(struct eap_talk *talk, void *state,
+                                            const struct eap_packet *response, struct writer *w)
+{
+    struct sim_state *s = state;
+    struct sim_attributes a;
+    if (!sim_attributes_read(response->data, &a))
+        return eap_failed(talk, "the peer's SIM packet is malformed");
+    switch (a.subtype) {
+    case SIM_START: return started(talk, s, &a, w);
+    case SIM_CHALLENGE:
+        if (s->n_rands == 0 || sim_mac_check(talk->crypto, &s->k_aut, response, &a) != 0)
+            return eap_failed(talk, "the peer does not know the SIM's key");
+        return key_yield(talk, s);
+    case SIM_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our SIM packet");
+    default: return eap_failed(talk, "SIM packet with an unknown Subtype");
+    }
+}
+
+const struct eap_method eap_method_sim = {
+    .type = EAP_TYPE_SIM,
+    .name = "sim",
+    .keys = true,
+    .state_size = sizeof(struct sim_state),
+    .peer_recv = sim_peer_recv,
+    .authenticator_begin = sim_authenticator_begin,
+    .authenticator_recv = sim_authenticator_recv,
+};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EAP-SIM, both sides. */
+#include "base/unit_test.h"
+#include "eap/test_pair.h"
+
+#define SIM "0123456789abcdef0123456789abcdef" /* K and OPc, 16 octets each */
+
+static void begin(struct test_pair *p)
+{
+    test_pair_begin(p, 1, NULL);
+    test_pair_method(p, EAP_TYPE_SIM);
+    test_pair_password(p, 0, SIM);
+    test_pair_password(p, 1, SIM);
+    p->config[1].identity = span_text("anna");
+    test_pair_make(p);
+}
+
+static void succeeds(void **state)
+{
+    struct test_pair p;
+    (void)state;
+    begin(&p);
+    test_pair_run(&p);
+    assert_int_equal(p.result.verdict, EAP_SUCCEEDED);
+    assert_int_equal(p.peer_result.verdict, EAP_SUCCEEDED);
+    assert_int_equal(p.result.msk_len, EAP_MSK);
+    assert_memory_equal(p.result.msk, p.peer_result.msk, EAP_MSK);
+    test_pair_end(&p);
+}
+
+static void wrong_key(void **state)
+{
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        struct test_pair p;
+        begin(&p);
+        test_pair_password(&p, side, "0123456789abcdefX123456789abcdef");
+        test_pair_run(&p);
+        assert_int_equal(p.result.verdict, EAP_FAILED);
+        assert_int_equal(p.peer_result.verdict, EAP_FAILED);
+        test_pair_end(&p);
+    }
+}
+
+/* Each octet of each packet is another one: neither side succeeds with it, or both have one key. */
+static void every_octet_counts(void **state)
+{
+    (void)state;
+    for (unsigned packet = 0; packet < 4; packet++)
+        for (size_t at = 4, len = 5; at < len; at++) {
+            struct test_pair p;
+            begin(&p);
+            struct eap_result *const results[] = {&p.result, &p.peer_result};
+            for (unsigned i = 0; i < 4; i++) {
+                struct eap_result *last = results[i % 2];
+                if (i == packet) {
+                    len = last->packet_len;
+                    last->packet[at] ^= 0x10;
+                }
+                if (i % 2 == 0)
+                    test_pair_to_peer(&p);
+                else
+                    test_pair_to_authenticator(&p);
+                if (results[(i + 1) % 2]->verdict != EAP_REPLY ||
+                    results[(i + 1) % 2]->packet_len == 0)
+                    break;
+            }
+            if (packet >=
+                2) /* the Starts are proven by the keys; reserved octets of theirs are not */
+                assert_int_not_equal(p.result.verdict, EAP_SUCCEEDED);
+            test_pair_end(&p);
+        }
+}
+
+/* RFC 4186 section 10.9: the same challenge three times is one challenge. */
+static void equal_challenges(void **state)
+{
+    struct test_pair p;
+    (void)state;
+    begin(&p);
+    test_pair_to_peer(&p);
+    test_pair_to_authenticator(&p);
+    memcpy(p.result.packet + 12 + 16, p.result.packet + 12, 16);
+    test_pair_to_peer(&p);
+    assert_non_null(strstr(p.peer_result.reason, "SIM challenge is malformed"));
+    test_pair_end(&p);
+}
+
+static const struct {
+    const char *octets;
+    size_t len;
+} hostile[] = {
+    {"", 0},
+    {"\x0a\0\0", 3},                    /* Start without versions */
+    {"\x0a\0\0\x0f\2\0\2\0\2\0\0", 11}, /* of another version */
+    {"\x0a\0\0\x0f\1\xff\xff", 7},      /* a list beyond its attribute */
+    {"\x0a\0\0\x0f\0\0\2", 7},          /* an attribute of no length */
+    {"\x0b\0\0\1\1\0\0", 7},            /* Challenge without RAND */
+    {"\x0b\0\0\1\5\0\0"
+     "0123456789abcdef",
+     23},                        /* one RAND */
+    {"\x0c\0\0\x0c\1\x80\0", 7}, /* Notification of success, unprotected */
+    {"\x0d\0\0", 3},             /* Re-authentication */
+};
+
+static void hostile_packets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4 * ARRAY_LEN(hostile); i++) {
+        bool to_peer = i % 2 == 0;
+        size_t len = hostile[i / 4].len;
+        uint8_t packet[64] = {to_peer ? 1 : 2, 0, 0, (uint8_t)(5 + len), EAP_TYPE_SIM};
+        struct test_pair p;
+        begin(&p);
+        if (i % 4 >= 2) { /* after the Start */
+            test_pair_to_peer(&p);
+            test_pair_to_authenticator(&p);
+        }
+        packet[1] = p.result.packet[1];
+        memcpy(packet + 5, hostile[i / 4].octets, len);
+        struct eap_result *result = to_peer ? &p.peer_result : &p.result;
+        if (to_peer)
+            eap_peer_recv(p.peer, span_of(packet, 5 + len), result);
+        else
+            eap_authenticator_recv(p.authenticator, span_of(packet, 5 + len), result);
+        if (to_peer && result->verdict == EAP_REPLY)
+            eap_peer_recv(p.peer, span_of("\3\1\0\4", 4), result);
+        assert_int_equal(result->verdict, EAP_FAILED);
+        assert_int_equal(result->msk_len, 0);
+        test_pair_end(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(succeeds),           cmocka_unit_test(wrong_key),
+        cmocka_unit_test(every_octet_counts), cmocka_unit_test(equal_challenges),
+        cmocka_unit_test(hostile_packets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
