@@ -478,9 +478,9 @@ class DaemonTest(unittest.TestCase):
                     self.assertFalse([line for line in file if "rwx" in line.split()[1]])
                 with open(f"/proc/{pid}/limits", encoding="ascii") as file:
                     self.assertRegex(file.read(), r"Max core file size\s+0\s+0")
-        # the keyholder: standard descriptors and its channel
+        # the keyholder: standard descriptors, and its channels to the engine and to the eap process
         held = sorted(os.readlink(f"/proc/{pids['keyholder']}/fd/{fd}") for fd in os.listdir(f"/proc/{pids['keyholder']}/fd"))
-        self.assertEqual(len(held), 4, held)
+        self.assertEqual(len(held), 5, held)
         self.assertEqual(os.stat(gateway.socket).st_mode & 0o777, 0o660)
 
 
