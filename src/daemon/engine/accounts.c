@@ -127,7 +127,7 @@ static size_t path_index(struct session_account *session, const struct ike_path 
     return session->n++;
 }
 
-/* charge - what came since the last look goes to the path on which the Child SA is. */
+/* charge - charges the traffic since the last look to the path on which the Child SA is. */
 static void charge(struct accounts *accounts, struct child_account *child)
 {
     struct engine_child_traffic now;

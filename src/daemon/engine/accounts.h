@@ -3,9 +3,9 @@
 #define DAEMON_ACCOUNTS_H
 
 /*
- * What a session has carried, path by path, from its login to its end: Child SAs come, are rekeyed
- * and move, and each octet is charged to the path on which its Child SA was then. A path is a pair
- * of outer addresses and, where it is known, our interface; ports don't matter.
+ * The traffic of a session, path by path, from its login to its end. Child SAs come, are rekeyed
+ * and move. Each octet is charged to the path on which its Child SA was at that time. A path is a
+ * pair of outer addresses and, if known, our interface; ports do not matter.
  */
 
 #include "daemon/engine/engine_ops.h"
@@ -19,12 +19,13 @@ typedef bool (*accounts_read)(void *context, ike_child_id child,
 struct accounts *accounts_new(accounts_read read, void *context); /* NULL: no memory */
 struct accounts *accounts_free(struct accounts *accounts);        /* takes NULL; returns NULL */
 
-/* accounts_begin - the session is up. `text`: what is to be said of it at its end, when the core
- * knows it no more; copied. */
+/* accounts_begin - the session is up. `text` is copied: a description for its end, when the core no
+ * longer knows the session. */
 void accounts_begin(struct accounts *accounts, ike_session_id session, const char *text, nanos now);
 
-/* accounts_child - a Child SA carries packets from now on. Without memory it is not accounted for.
- * accounts_moved - its path is another one now. accounts_child_gone - before its counters go. */
+/* accounts_child - a Child SA carries packets from now on. Without memory its traffic is not
+ * counted. accounts_moved - it moved to this path. accounts_child_gone - call it before its
+ * counters go. */
 void accounts_child(struct accounts *accounts, ike_session_id session, ike_child_id child,
                     const struct ike_path *path);
 void accounts_moved(struct accounts *accounts, ike_child_id child, const struct ike_path *path);
@@ -34,7 +35,7 @@ void accounts_child_gone(struct accounts *accounts, ike_child_id child);
 const char *accounts_text(const struct accounts *accounts, ike_session_id session,
                           nanos *ret_began_ns);
 
-/* accounts_end - the session is over: what it had is forgotten. */
+/* accounts_end - the session has ended: forgets its account. */
 void accounts_end(struct accounts *accounts, ike_session_id session);
 
 struct account {
@@ -46,7 +47,7 @@ struct account {
 bool accounts_at(struct accounts *accounts, ike_session_id session, size_t index,
                  struct account *ret_account);
 
-/* accounts_path - what went over that path; nothing if none did. */
+/* accounts_path - the traffic of that path; zero if it carried none. */
 struct engine_child_traffic accounts_path(struct accounts *accounts, ike_session_id session,
                                           const struct ike_path *path);
 

@@ -16,9 +16,8 @@ struct credentials;
 struct credentials *credentials_new(void);                             /* NULL: no memory */
 struct credentials *credentials_free(struct credentials *credentials); /* takes NULL */
 
-/* credentials_policy_add - a number for what a round says, the same for the same; kept as long as
- * the daemon runs, since sessions outlive the connections that they were made from. 0: no memory.
- */
+/* credentials_policy_add - a number for the policy of a round; equal policies have one number. It
+ * stays while the daemon runs, since sessions outlive their connections. 0: no memory. */
 uint32_t credentials_policy_add(struct credentials *credentials, const struct cert_policy *policy);
 /* credentials_policy - NULL: no such number. */
 const struct cert_policy *credentials_policy(const struct credentials *credentials,
@@ -41,7 +40,7 @@ int credentials_cert_add(struct credentials *credentials, enum cert_role role, s
                          const struct credential_cert **ret_cert, bool *ret_new) MUST_USE;
 /* credentials_cert_sound - it is a certificate, or of such a role a public key, in DER. */
 bool credentials_cert_sound(enum cert_role role, struct span octets);
-/* credentials_cert_remove - the role only; the certificate goes with its last one. */
+/* credentials_cert_remove - removes this role. Without roles the certificate goes. */
 void credentials_cert_remove(struct credentials *credentials, enum cert_role role,
                              const uint8_t digest[CERT_DIGEST]);
 /* credentials_cert_at - in order of loading; NULL: no more. */

@@ -270,7 +270,7 @@ static nanos engine_deadline(const struct engine *e)
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
-/* serve_check - peers that come before there is a connection hear nothing, and try again. */
+/* serve_check - peers that come before the first connection get no response, and try again. */
 static void serve_check(struct engine *e)
 {
     if (e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)

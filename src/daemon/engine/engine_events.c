@@ -55,7 +55,8 @@ static void child_install(struct engine *e, const struct ike_event *event)
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
-/* child_reselect - after a move, which the selectors may have followed. */
+/* child_reselect - updates selectors and routes after a move: the selectors may be outer
+ * addresses. */
 static int child_reselect(struct engine *e, const struct ike_child_info *child)
 {
     const struct esp_ts_list local = install_selectors(&child->local_ts),
@@ -141,8 +142,8 @@ static void lease(struct engine *e, const struct ike_event *event)
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
-/* lease_release - on a Gateway the pool has it back; an End User has such addresses by its clones.
- */
+/* lease_release - a Gateway returns the lease to its pool. An End User has such numbers for the
+ * addresses of its clones. */
 static void lease_release(struct engine *e, ike_session_id owner)
 {
     pools_release(e->pools, owner);
@@ -182,7 +183,7 @@ static void sa_log(struct engine *e, const char *what, const struct ike_event *e
     engine_say_sa(e, event);
 }
 
-/* What peers can cause at will costs at most so many lines a second. */
+/* notice - logs a text that peers can cause at will, at a bounded rate. */
 static void notice(struct engine *e, const struct ike_event *event)
 {
     if (!rate_second(&e->notices_ns, NOTICES_PER_SECOND, e->now))

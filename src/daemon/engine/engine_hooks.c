@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which updown scripts are to run. A script hears `up` once for each pair of selectors when the
- * first Child SA of a session and child is there, and `down` when the last one is gone: neither a
- * rekey nor a further path is news to it.
+ * Chooses the updown scripts to run. For each pair of selectors a script gets `up` when the first
+ * Child SA of a session and child comes, and `down` when the last one goes. A rekey or a further
+ * path is no news to it.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole configuration at once: room is made, everything is checked, and then it is switched
- * within one turn of the loop. No datagram is handled between the first and the last step.
+ * Loads a whole configuration at once. First room is made and everything is checked; then all of it
+ * is switched within one turn of the loop. No datagram is handled in between.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include "daemon/engine/reqids.h"
 #include "ike/terms/identity.h"
 
-/* None of these drains the cores: the loop does so when the handler that called has returned, so
- * that an answer never comes before the question was put away. */
+/* These functions do not drain the cores. The loop does so after the handler returns. So no answer
+ * comes before its question is stored. */
 
 /* the longest that a terminate waits for Deletes to be answered */
 #define TERMINATE_NS (30 * NANOS_PER_SEC)
@@ -110,8 +110,8 @@ static bool command_send(struct engine *e, struct ike_command *command, uint64_t
     return true;
 }
 
-/* conn_end - the sessions that we logged in with, on behalf of the configuration; what they
- * protected stays protected until their successors have it. */
+/* conn_end - ends the sessions of which the configuration ordered the login. Their protected
+ * traffic stays blocked until the successors carry it. */
 static void conn_end(struct engine *e, const char *name)
 {
     struct ike_session_info session = {0};
@@ -434,8 +434,8 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
-/* session_release - a person wants it to end: nothing of it stays behind, and it is not begun anew.
- */
+/* session_release - a person ends the session: nothing of it stays, and it does not log in
+ * again. */
 static void session_release(struct engine *e, const struct ike_session_info *session)
 {
     path_manager_session_release(e->paths, session->id);

@@ -3,8 +3,8 @@
 #define DAEMON_ENGINE_OPS_H
 
 /*
- * What the VICI server asks of the engine (engine.c implements it; a test can put something else
- * there). All of it runs in the control thread; nothing blocks.
+ * The operations that the VICI server asks of the engine. engine.c implements them, and a test can
+ * replace them. All run in the control thread; none blocks.
  */
 
 #include "daemon/common/verifier_channel.h"
@@ -25,8 +25,9 @@ struct engine_line {
     const char *text; /* without newline */
 };
 
-/* struct engine_watch - who waits for the outcome of an initiate or terminate. `log` may be called
- * many times; `done` once, after which it is forgotten. Forget it earlier with ops->unwatch. */
+/* struct engine_watch - the caller that waits for the outcome of an initiate or terminate. `log`
+ * may be called many times. `done` is called once, and the watch is forgotten then. ops->unwatch
+ * forgets it earlier. */
 struct engine_watch {
     void *context;
     void (*log)(void *context, const struct engine_line *line); /* progress */
@@ -70,9 +71,9 @@ struct engine_secret {
     struct ike_id owners[8];
 };
 
-/* struct engine_reply - who waits for a secret, key or certificate to be loaded. `done` is called
- * once, later than the call that it was given to; key_id only of private keys. Forget it earlier
- * with ops->unwatch. */
+/* struct engine_reply - the caller that waits until a secret, key or certificate is loaded. `done`
+ * is called once, later than the call that took the reply; key_id only for private keys.
+ * ops->unwatch forgets it earlier. */
 struct engine_reply {
     void *context;
     void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
