@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m bench [--only peer|rounds|scale|aggregate|flood] [--profiles NAME,...] [--seconds N] [--logins N]
+"""usage: python3 -m bench [--only peer|rounds|scale|aggregate|aggregate-model|flood]
+[--profiles NAME,...] [--seconds N] [--logins N]
 [--runs N] [--rounds N] [--scale N] [--flood KIND...] [--rate N...]
 
 ikatd and strongSwan, measured in one run on one machine.
@@ -13,7 +14,7 @@ import argparse
 import os
 import sys
 
-from bench.aggregate import aggregate
+from bench.aggregate import aggregate, aggregate_model
 from bench.flood import KINDS as FLOODS, RATES, flood
 from bench.logins import logins, pids
 from bench.rounds import rounds
@@ -96,7 +97,7 @@ def main():
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--scale", type=int, default=100000, help="most sessions in one Gateway")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind of round trips")
-    parser.add_argument("--only", choices=("peer", "rounds", "scale", "aggregate", "flood"), help="a part of it")
+    parser.add_argument("--only", choices=("peer", "rounds", "scale", "aggregate", "aggregate-model", "flood"), help="a part of it")
     parser.add_argument("--profiles", type=lambda text: text.split(","), help="of aggregate; all without")
     parser.add_argument("--flood", nargs="*", choices=FLOODS, default=FLOODS, help="kinds of floods")
     parser.add_argument("--rate", type=int, nargs="*", default=RATES, help="spoofed datagrams a second")
@@ -107,6 +108,8 @@ def main():
         rounds(options.rounds)
     if options.only in (None, "aggregate"):
         aggregate(options.seconds, options.rounds, options.profiles)
+    if options.only in (None, "aggregate-model"):
+        aggregate_model(options.rounds, options.profiles)
     if options.only in (None, "flood"):
         flood(100, 12, options.flood, options.rate)
     if options.only in (None, "scale") and not scale(options.scale):

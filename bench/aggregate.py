@@ -6,10 +6,12 @@ The profiles are those of mp0rta/mqvpn's report of 2026-06-18: delay, jitter and
 flow sends; the
 other direction is clean. `UDP` is the sum of what paced UDP delivers over each path alone.
 """
+import os
+import subprocess
 from statistics import median
 
 from lab.daemons import Ikatd
-from lab.net import INTERFACE, Lab, address
+from lab.net import BUILD, INTERFACE, Lab, address
 from lab.settings import end_user, gateway, paths
 from lab.traffic import iperf
 
@@ -118,3 +120,8 @@ def aggregate(seconds, repetitions, only):
             continue
         runs = [profile(specs, name in OVERTAKING, seconds) for _ in range(repetitions)]
         print(row(name, figures(runs)), flush=True)
+
+
+def aggregate_model(seeds, only):
+    """The same table on virtual time (test/aggregate): it depends on no machine, and takes seconds."""
+    subprocess.run([os.path.join(BUILD, "test", "aggregate", "aggregate_model"), "-s", str(seeds), *(only or [])], check=True)

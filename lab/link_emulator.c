@@ -16,7 +16,6 @@
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
-#include <math.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -29,9 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_MAX  (sizeof(struct virtio_net_hdr) + 65536 + 64)
-#define QUEUE_MAX  4096         /* frames in flight per direction; beyond that they are lost */
-#define BACKLOG_NS 200000000ull /* what a rate-limited link buffers at most */
+#include "link_model.h"
+
+#define FRAME_MAX (sizeof(struct virtio_net_hdr) + 65536 + 64)
+#define QUEUE_MAX 4096 /* frames in flight per direction; beyond that they are lost */
 
 struct frame {
     uint64_t due_ns;
@@ -42,15 +42,8 @@ struct frame {
 struct direction {
     int from, to;
     struct frame queue[QUEUE_MAX];
-    unsigned head, n;
-    uint64_t free_ns; /* when the link has sent what it already took */
-    uint64_t last_ns; /* when the last frame is due */
-};
-
-struct settings {
-    uint64_t delay_ns, loss_ppm, rate_kbps, jitter_ns;
-    unsigned limit; /* frames in flight; 0: QUEUE_MAX and BACKLOG_NS */
-    bool cut, overtakes;
+    unsigned head;
+    struct link_state link;
 };
 
 static struct direction directions[2];
@@ -83,58 +76,37 @@ static int open_packet(const char *name)
     return fd;
 }
 
-/* delay_of - the delay of one frame (Box and Muller); never negative. */
-static uint64_t delay_of(const struct settings *s)
+static double random_share(void)
 {
-    double u = ((double)random() + 1) / 2147483649.0, v = (double)random() / 2147483648.0;
-    double off = sqrt(-2 * log(u)) * cos(2 * M_PI * v) * (double)s->jitter_ns;
-    double delay = (double)s->delay_ns + off;
-    return delay > 0 ? (uint64_t)delay : 0;
-}
-
-static bool full(const struct direction *d, const struct settings *s, uint64_t now)
-{
-    if (d->n == QUEUE_MAX || (s->limit != 0 && d->n >= s->limit))
-        return true;
-    return s->limit == 0 && s->rate_kbps != 0 && d->free_ns > now + BACKLOG_NS;
-}
-
-/* due_ns - when a frame that comes now is passed on. */
-static uint64_t due_ns(struct direction *d, const struct settings *s, size_t len, uint64_t now)
-{
-    size_t octets = len - sizeof(struct virtio_net_hdr);
-    uint64_t takes = s->rate_kbps != 0 ? octets * 8 * 1000000 / s->rate_kbps : 0;
-    uint64_t start = d->free_ns > now ? d->free_ns : now;
-    d->free_ns = start + takes;
-    if (s->overtakes || s->jitter_ns == 0)
-        return d->free_ns + delay_of(s);
-    uint64_t due = now + delay_of(s);
-    return (due > d->last_ns ? due : d->last_ns) + takes;
+    return (double)random() / 2147483648.0;
 }
 
 /* queue_add - in the order in which frames are due. */
 static void queue_add(struct direction *d, const struct frame *frame)
 {
-    unsigned at = d->n++;
+    unsigned at = d->link.n++;
     for (; at > 0 && d->queue[(d->head + at - 1) % QUEUE_MAX].due_ns > frame->due_ns; at--)
         d->queue[(d->head + at) % QUEUE_MAX] = d->queue[(d->head + at - 1) % QUEUE_MAX];
     d->queue[(d->head + at) % QUEUE_MAX] = *frame;
 }
 
-static void take(struct direction *d, const struct settings *s, const uint8_t *bytes, size_t len)
+static void take(struct direction *d, const struct link_settings *s, const uint8_t *bytes,
+                 size_t len)
 {
     uint64_t now = now_ns();
-    if (s->cut || full(d, s, now) || (uint64_t)(random() % 1000000) < s->loss_ppm)
+    if (s->cut || d->link.n == QUEUE_MAX || link_full(&d->link, s, now) ||
+        (uint64_t)(random() % 1000000) < s->loss_ppm)
         return;
-    struct frame f = {.due_ns = due_ns(d, s, len, now), .len = len, .bytes = malloc(len)};
+    uint64_t delay = link_delay_ns(s, random_share(), random_share());
+    uint64_t due = link_due_ns(&d->link, s, len - sizeof(struct virtio_net_hdr), now, delay);
+    struct frame f = {.due_ns = due, .len = len, .bytes = malloc(len)};
     if (f.bytes == NULL)
         return;
-    d->last_ns = f.due_ns > d->last_ns ? f.due_ns : d->last_ns;
     memcpy(f.bytes, bytes, len);
     queue_add(d, &f);
 }
 
-static void receive(struct direction *d, const struct settings *s)
+static void receive(struct direction *d, const struct link_settings *s)
 {
     static uint8_t buffer[FRAME_MAX];
     for (int i = 0; i < 64; i++) {
@@ -148,19 +120,19 @@ static void receive(struct direction *d, const struct settings *s)
 /* Sends what is due; returns when the next frame is, UINT64_MAX: none waits. */
 static uint64_t flush(struct direction *d)
 {
-    while (d->n > 0) {
+    while (d->link.n > 0) {
         struct frame *f = &d->queue[d->head];
         if (f->due_ns > now_ns())
             return f->due_ns;
         (void)!send(d->to, f->bytes, f->len, 0);
         free(f->bytes);
         d->head = (d->head + 1) % QUEUE_MAX;
-        d->n--;
+        d->link.n--;
     }
     return UINT64_MAX;
 }
 
-static bool command(struct settings settings[2])
+static bool command(struct link_settings settings[2])
 {
     char line[128];
     unsigned delay_us, loss_ppm, rate_kbps, cut, jitter_us = 0, overtakes = 0, limit = 0, which = 3;
@@ -171,13 +143,13 @@ static bool command(struct settings settings[2])
         return false;
     for (int i = 0; i < 2; i++)
         if ((which >> i & 1) != 0)
-            settings[i] = (struct settings){.delay_ns = delay_us * 1000ull,
-                                            .loss_ppm = loss_ppm,
-                                            .rate_kbps = rate_kbps,
-                                            .jitter_ns = jitter_us * 1000ull,
-                                            .limit = limit,
-                                            .cut = cut != 0,
-                                            .overtakes = overtakes != 0};
+            settings[i] = (struct link_settings){.delay_ns = delay_us * 1000ull,
+                                                 .loss_ppm = loss_ppm,
+                                                 .rate_kbps = rate_kbps,
+                                                 .jitter_ns = jitter_us * 1000ull,
+                                                 .limit = limit,
+                                                 .cut = cut != 0,
+                                                 .overtakes = overtakes != 0};
     return puts("ok") >= 0;
 }
 
@@ -187,7 +159,7 @@ int main(int argc, char **argv)
         fputs("usage: link_emulator LEFT RIGHT\n", stderr);
         return 2;
     }
-    struct settings settings[2] = {0};
+    struct link_settings settings[2] = {0};
     int left = open_packet(argv[1]), right = open_packet(argv[2]);
     directions[0].from = directions[1].to = left;
     directions[0].to = directions[1].from = right;

@@ -9,18 +9,19 @@
 /* a loss is reported earlier than the next regular report */
 #define REPORT_GAP_NS (3 * NANOS_PER_MS)
 #define ACTIVE_NS     NANOS_PER_SEC /* without a packet so long, paths are not tested */
+#define LOOK_LEAST_NS (NANOS_PER_MS / 5)
+#define LOOK_BUSY_NS  (5 * NANOS_PER_MS)
+#define LOOK_IDLE_NS  NANOS_PER_SEC
 #define IDLE_NS       (30 * NANOS_PER_SEC)
 /* a path that carried a packet so recently counts for the wait */
 #define RECENT_NS     (500 * NANOS_PER_MS)
 #define RESET_NUMBERS 256 /* with the reset flag, after the numbers begin */
-/* a loss behind a queue this long is caused by the queue */
-#define CONGESTED_NS (60 * NANOS_PER_MS)
-#define BUDGET_MAX   (256 << 10)
-#define BUDGET_FIRST (64 << 10)
-#define BUDGET_PPM   10000 /* 1 % beside the measured loss */
-#define DSCP_EF      46    /* RFC 3246 */
-#define PORT_DNS     53
-#define SMALL_OCTETS 256
+#define BUDGET_MAX    (256 << 10)
+#define BUDGET_FIRST  (64 << 10)
+#define BUDGET_PPM    10000 /* 1 % beside the measured loss */
+#define DSCP_EF       46    /* RFC 3246 */
+#define PORT_DNS      53
+#define SMALL_OCTETS  256
 
 struct esp_aggregate *esp_aggregate_new(uint32_t seed)
 {
@@ -104,6 +105,20 @@ void esp_aggregate_sent(struct esp_aggregate *a, const struct aggregate_sent *se
     a->counters.sent += !sent->order.no_hold;
 }
 
+int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
+                        const struct aggregate_packet *packet, nanos now,
+                        struct esp_order *ret_order)
+{
+    bool several = (usable & (usable - 1)) != 0;
+    if (!packet->urgent && path_scheduler_drop(&a->scheduler, usable, now)) {
+        a->counters.dropped++;
+        return -1;
+    }
+    esp_aggregate_stamp(a, packet->flow_hash, several && !packet->urgent, now, ret_order);
+    return (int)(packet->urgent ? path_scheduler_fastest(&a->scheduler, usable, now)
+                                : path_scheduler_pick(&a->scheduler, usable, packet->len, now));
+}
+
 static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
 {
     if (a->n_jobs < AGGREGATE_JOBS && job->count > 0)
@@ -162,17 +177,16 @@ bool esp_aggregate_again(struct esp_aggregate *a, nanos now, struct span *ret_pa
     return false;
 }
 
-/* reinject - resends the outstanding packets of a path on the others. */
-static void reinject(struct esp_aggregate *a, unsigned path)
+/* outstanding_again - resends the outstanding packets of a path on the others. */
+static void outstanding_again(struct esp_aggregate *a, unsigned path, bool stalled)
 {
     struct path_model *model = &a->scheduler.paths[path];
     uint32_t first = model->highest + 1, count = model->wanted - model->highest;
-    a->counters.stalls++;
     if (!model->reported || count > RESEND_PACKETS) {
         first = model->wanted - (RESEND_PACKETS - 1);
         count = RESEND_PACKETS;
     }
-    struct aggregate_job job = {path, model->spi, first, count, true};
+    struct aggregate_job job = {path, model->spi, first, count, stalled};
     job_add(a, &job);
 }
 
@@ -182,7 +196,8 @@ void esp_aggregate_gone(struct esp_aggregate *a, unsigned path)
     if (!model->outstanding || model->stalled)
         return;
     model->stalled = true;
-    reinject(a, path);
+    a->counters.stalls++;
+    outstanding_again(a, path, true);
 }
 
 /* --- in --- */
@@ -229,7 +244,7 @@ static void entry_take(struct esp_aggregate *a, const struct path_report_entry *
             return; /* a number that we never sent */
         path_scheduler_report(&a->scheduler, i, e, time,
                               resend_ring_find(a->ring, i, e->spi, e->highest), now);
-        for (uint8_t k = e->n_gaps; k-- > 0 && model->queue < CONGESTED_NS;)
+        for (uint8_t k = e->n_gaps; k-- > 0 && !path_model_crowded(model);)
             job_add(a,
                     &(struct aggregate_job){i, e->spi, e->gaps[k].first, e->gaps[k].count, false});
         return;
@@ -265,10 +280,9 @@ static void wait_learn(struct esp_aggregate *a, nanos now)
         if (m->spi == 0 || !m->timed || now - m->came > RECENT_NS)
             continue;
         first = first == NULL ? m : first;
-        nanos delay =
-            (int16_t)(uint16_t)(m->least[0] - first->least[0]) * ESP_ORDER_TICK + m->smooth;
-        low = m == first ? delay : nanos_min(low, delay);
-        nanos late = delay + 4 * m->deviation;
+        nanos least = (int16_t)(uint16_t)(m->least[0] - first->least[0]) * ESP_ORDER_TICK;
+        nanos late = least + m->smooth + 4 * m->deviation;
+        low = m == first ? least : nanos_min(low, least);
         high = m == first || late > high ? late : high;
     }
     a->buffer->wait = nanos_min(high - low + ORDER_WAIT_MIN, ORDER_WAIT_MAX);
@@ -309,10 +323,67 @@ unsigned esp_aggregate_report_path(const struct esp_aggregate *a, unsigned usabl
                                             : fastest;
 }
 
+/* report_next - a test of a path that we know little of, or what the peer waits for. */
+static bool report_next(struct esp_aggregate *a, unsigned usable, nanos now,
+                        struct aggregate_text *ret_text)
+{
+    bool sends = a->sent_at != 0 && now - a->sent_at < ACTIVE_NS;
+    int probed = sends ? path_scheduler_probe(&a->scheduler, usable, now) : -1;
+    size_t len = esp_aggregate_report_due(a, probed >= 0, now, a->report);
+    if (len == 0)
+        return false;
+    unsigned path = probed >= 0 ? (unsigned)probed : esp_aggregate_report_path(a, usable, now);
+    *ret_text = (struct aggregate_text){.path = path, .octets = span_of(a->report, len)};
+    return true;
+}
+
+/* twin_keep - a flow waits for the packet: it takes two paths, as long as the budget is not half spent, since the
+ * one that is expected to be faster may just be late. */
+static void twin_keep(struct esp_aggregate *a, unsigned usable, const struct aggregate_text *text)
+{
+    unsigned other = path_scheduler_other(&a->scheduler, usable, text->path);
+    if (other == text->path || a->budget < BUDGET_FIRST)
+        return;
+    a->budget -= (int64_t)text->octets.len;
+    a->counters.twins++;
+    a->twin = *text;
+    a->twin.path = other;
+}
+
+static bool twin_next(struct esp_aggregate *a, struct aggregate_text *ret_text)
+{
+    *ret_text = a->twin;
+    a->twin = (struct aggregate_text){0};
+    return ret_text->octets.ptr != NULL;
+}
+
+bool esp_aggregate_next(struct esp_aggregate *a, unsigned usable, nanos now,
+                        struct aggregate_text *ret_text)
+{
+    if (usable == 0)
+        return false;
+    struct aggregate_text text = {.data = true, .wanted = true};
+    if (twin_next(a, ret_text) || report_next(a, usable, now, ret_text))
+        return true;
+    if (!esp_aggregate_again(a, now, &text.octets, &text.order))
+        return false;
+    text.path = path_scheduler_fastest(&a->scheduler, usable, now);
+    *ret_text = text;
+    twin_keep(a, usable, &text);
+    return true;
+}
+
 void esp_aggregate_tick(struct esp_aggregate *a, nanos now)
 {
-    for (int path; (path = path_scheduler_stall(&a->scheduler, now)) >= 0;)
-        reinject(a, (unsigned)path);
+    int path;
+    while ((path = path_scheduler_tail(&a->scheduler, now)) >= 0) {
+        a->counters.tails++;
+        outstanding_again(a, (unsigned)path, false);
+    }
+    while ((path = path_scheduler_stall(&a->scheduler, now)) >= 0) {
+        a->counters.stalls++;
+        outstanding_again(a, (unsigned)path, true);
+    }
 }
 
 nanos esp_aggregate_deadline(const struct esp_aggregate *a)
@@ -330,4 +401,12 @@ bool esp_aggregate_idle(const struct esp_aggregate *a, nanos now)
 {
     nanos last = a->sent_at > a->came_at ? a->sent_at : a->came_at;
     return now - last > IDLE_NS;
+}
+
+nanos esp_aggregate_look(const struct esp_aggregate *a, nanos now)
+{
+    nanos last = a->sent_at > a->came_at ? a->sent_at : a->came_at;
+    nanos due = esp_aggregate_deadline(a);
+    due = due > now ? due : now + LOOK_LEAST_NS;
+    return nanos_min(due, now + (now - last < ACTIVE_NS ? LOOK_BUSY_NS : LOOK_IDLE_NS));
 }

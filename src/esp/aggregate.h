@@ -26,7 +26,9 @@ struct aggregate_counters {
     uint64_t sent, received; /* packets with a place in the order */
     /* lost packets that were resent; that were not, for want of budget or memory */
     uint64_t repaired, abandoned;
-    uint64_t reinjected, stalls; /* packets resent because a path fell silent; how often one did */
+    uint64_t reinjected, stalls; /* packets sent again when a path fell silent; how often */
+    uint64_t twins;              /* packets sent again on two paths */
+    uint64_t tails;              /* how often the last packets of a path were sent again */
     uint64_t dropped;            /* by controlled delay */
     uint64_t reports_out, reports_in, reports_bad;
 };
@@ -35,6 +37,16 @@ struct aggregate_job {
     unsigned path;
     uint32_t spi, first, count;
     bool stalled; /* the path fell silent: resend without regard to the budget */
+};
+
+/* struct aggregate_text - a packet that the session itself has to send: a report, or a packet of a
+ * flow once more. */
+struct aggregate_text {
+    unsigned path;
+    bool data;          /* with a trailer; else a dummy packet */
+    bool wanted;        /* the peer reports on it */
+    struct span octets; /* valid until the next call */
+    struct esp_order order;
 };
 
 struct esp_aggregate {
@@ -51,6 +63,8 @@ struct esp_aggregate {
     struct path_meter meters[AGGREGATE_METERS];
     uint32_t numbers[AGGREGATE_BUCKETS];
     uint16_t since_reset[AGGREGATE_BUCKETS];
+    uint8_t report[PATH_REPORT_MAX]; /* on its way out */
+    struct aggregate_text twin;      /* goes on a second path too; without octets: nothing does */
 };
 
 /* esp_aggregate_new - `seed` is where the numbers begin. NULL: no memory. */
@@ -80,6 +94,23 @@ struct aggregate_sent {
 };
 void esp_aggregate_sent(struct esp_aggregate *aggregate, const struct aggregate_sent *sent,
                         nanos now);
+
+/* struct aggregate_packet - a packet of a flow that asks for a path. */
+struct aggregate_packet {
+    uint64_t flow_hash;
+    size_t len;
+    bool urgent; /* esp_aggregate_urgent() */
+};
+/* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:
+ * controlled delay drops the packet. */
+int esp_aggregate_place(struct esp_aggregate *aggregate, unsigned usable,
+                        const struct aggregate_packet *packet, nanos now,
+                        struct esp_order *ret_order);
+
+/* esp_aggregate_next - false: nothing has to be sent now. Call it after each batch, in both
+ * directions, and when time is due. */
+bool esp_aggregate_next(struct esp_aggregate *aggregate, unsigned usable, nanos now,
+                        struct aggregate_text *ret_text);
 
 /* esp_aggregate_again - the next packet to be resent unchanged, with this trailer; false: none. Its
  * octets are valid until the next call. */
@@ -127,5 +158,9 @@ void esp_aggregate_tick(struct esp_aggregate *aggregate, nanos now);
  * for so long that the state can be freed. */
 nanos esp_aggregate_deadline(const struct esp_aggregate *aggregate);
 bool esp_aggregate_idle(const struct esp_aggregate *aggregate, nanos now);
+
+/* esp_aggregate_look - when the one who keeps its time calls again: another thread may bring a
+ * deadline forward meanwhile. */
+nanos esp_aggregate_look(const struct esp_aggregate *aggregate, nanos now);
 
 #endif

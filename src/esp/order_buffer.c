@@ -8,6 +8,7 @@
 
 #define NONE         UINT16_MAX
 #define PATIENCE     8 /* gaps given up without a copy that helped, until waits for repair shrink */
+#define LATE_MEMORY  8192 /* packets held until a late one is half forgotten, nearly */
 #define REPAIR_FIRST (60 * NANOS_PER_MS) /* until it is known */
 #define REPAIR_SLACK (5 * NANOS_PER_MS)
 #define PACKET_ROOM  (ORDER_PACKET - 64)
@@ -126,6 +127,7 @@ void order_buffer_recycle(struct order_buffer *b)
 static nanos patience(const struct order_buffer *b)
 {
     nanos wait = b->wait > b->repair ? b->wait : b->repair;
+    wait = wait > b->late ? wait : b->late;
     return wait < ORDER_WAIT_MIN ? ORDER_WAIT_MIN : nanos_min(wait, ORDER_WAIT_MAX);
 }
 
@@ -220,6 +222,14 @@ static void repair_learn(struct order_buffer *b, nanos took)
     b->repair = took > b->repair ? took : b->repair - (b->repair - took) / 64;
 }
 
+/* late_learn - a packet came too late: its gap should have waited longer. That is forgotten by and
+ * by. */
+static void late_learn(struct order_buffer *b, nanos took)
+{
+    took = nanos_min(took + took / 4, ORDER_WAIT_MAX);
+    b->late = took > b->late ? took : b->late;
+}
+
 /* late_put - the number was passed: a duplicate, or a packet that somebody stopped waiting for. */
 static enum order_fate late_put(struct order_buffer *b, const struct esp_order *order,
                                 uint32_t behind, nanos now)
@@ -234,6 +244,8 @@ static enum order_fate late_put(struct order_buffer *b, const struct esp_order *
         seen_set(k, order->number);
         if (order->copy && k->gave_up != 0)
             repair_learn(b, now - k->gave_up);
+        else if (k->gave_up != 0)
+            late_learn(b, now - k->gave_up);
     }
     b->counters.late++;
     return ORDER_DELIVER;
@@ -281,6 +293,7 @@ static enum order_fate early_put(struct order_buffer *b, const struct esp_order 
         return ORDER_RETRY;
     }
     slot_take(b, order, packet, now);
+    b->late -= b->late / LATE_MEMORY;
     b->counters.held++;
     if (k->n++ == 0) {
         blocked_set(b, order->bucket, true);

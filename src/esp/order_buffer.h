@@ -64,6 +64,7 @@ struct order_bucket {
 struct order_buffer {
     nanos wait;        /* the caller sets it: what paths differ by */
     nanos repair;      /* what a repair takes, learned here */
+    nanos late;        /* how late packets came that nobody waited for any more */
     uint32_t given_up; /* gaps since a copy was last of use */
     struct order_counters counters;
     uint64_t blocked[ORDER_BUCKETS / 64]; /* bits of the buckets with n > 0 */

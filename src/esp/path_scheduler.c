@@ -4,18 +4,28 @@
 #include "base/assert.h"
 
 #define RATE_FIRST    ((uint64_t)4000000) /* octets a second, until it is measured */
+#define RATE_LEAST    ((uint64_t)250000)  /* from which a sample says more than the guess */
 #define RATE_MIN      ((uint64_t)8000)
 #define RATE_SAMPLE   (30 * NANOS_PER_MS) /* at least between two samples */
+#define RATE_PERIOD   (300 * NANOS_PER_MS)
+#define FLOOR_NS      NANOS_PER_SEC
+#define STANDING_NS   (50 * NANOS_PER_MS)
+#define RATE_OCTETS   6000 /* at least in a sample of a path that is busy */
+#define RATE_IDLE     (500 * NANOS_PER_MS)
 #define RATE_STALE    (2 * NANOS_PER_SEC) /* below the 4.2 s after which times wrap */
 #define BACKLOG_NS    (3 * NANOS_PER_MS)  /* a queue this long shows the rate of the path itself */
 #define STICKY_NS     NANOS_PER_MS        /* a burst stays on a path for so long */
+#define LOSSY         50000               /* of a million: such a path is not counted on */
 #define LOSS_SAMPLE   128                 /* packets */
-#define LOSS_COST     NANOS_PER_US        /* of a loss of one in a million: 1 % counts as 10 ms */
+#define LOSS_COST     (5 * NANOS_PER_US)  /* of a loss of one in a million: 1 % counts as 50 ms */
+#define TAIL_NS       (15 * NANOS_PER_MS) /* what a report takes beside the round-trip time */
+#define CROWDED_NS    (60 * NANOS_PER_MS)
 #define STALL_MIN_NS  (80 * NANOS_PER_MS)
 #define STALL_MAX_NS  (600 * NANOS_PER_MS)
 #define PROBE_NS      (100 * NANOS_PER_MS)
 #define QUIET_NS      (500 * NANOS_PER_MS) /* without a packet, a path is probed */
 #define DROP_TARGET   (25 * NANOS_PER_MS)  /* RFC 8289's 5 ms, and what measuring adds */
+#define DROPS_MAX     400
 #define DROP_INTERVAL (100 * NANOS_PER_MS) /* RFC 8289 section 4.2 */
 
 unsigned path_scheduler_path(struct path_scheduler *s, uint32_t key)
@@ -28,7 +38,7 @@ unsigned path_scheduler_path(struct path_scheduler *s, uint32_t key)
         if (s->paths[oldest].key != 0 && (s->paths[i].key == 0 || older))
             oldest = i;
     }
-    s->paths[oldest] = (struct path_model){.key = key, .rate = RATE_FIRST};
+    s->paths[oldest] = (struct path_model){.key = key, .rate = RATE_FIRST, .guessed = true};
     return oldest;
 }
 
@@ -52,7 +62,7 @@ static bool ready(const struct path_model *p)
 /* delay_of - relative to the path `to`. */
 static nanos delay_of(const struct path_model *p, const struct path_model *to)
 {
-    return (int16_t)(uint16_t)(p->base - to->base) * ESP_ORDER_TICK;
+    return (int16_t)(uint16_t)(p->base - to->base) * ESP_ORDER_TICK + p->floor - to->floor;
 }
 
 /* first_ready - with `all` also a path that was not measured, or stalls. */
@@ -116,39 +126,50 @@ unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t l
 
 /* --- controlled delay: the sender inside learns by a loss that all paths are full --- */
 
-static nanos shortest_queue(const struct path_scheduler *s, unsigned usable, nanos now)
+/* all_full - the paths that carry nearly all have had a queue for an interval. */
+static bool all_full(const struct path_scheduler *s, unsigned usable)
 {
-    nanos least = NANOS_NEVER;
-    for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
-        if ((usable >> i & 1) != 0 && ready(&s->paths[i]))
-            least = nanos_min(least, queue_of(&s->paths[i], now));
-    return least == NANOS_NEVER ? 0 : least;
+    uint64_t full = 0, all = 0;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        const struct path_model *p = &s->paths[i];
+        if ((usable >> i & 1) == 0 || !ready(p) || p->loss > LOSSY)
+            continue;
+        all += p->proven || p->rate > RATE_FIRST ? p->rate : RATE_FIRST;
+        full += p->standing >= DROP_TARGET + 4 * p->deviation ? p->rate : 0;
+    }
+    return all > 0 && full >= all - all / 8;
 }
 
-static nanos drop_interval(uint32_t drops)
+/* drop_interval - shorter with each drop (RFC 8289 section 4.2), and with the queue. */
+static nanos drop_interval(const struct path_scheduler *s, unsigned usable)
 {
     uint32_t root = 1;
-    while ((root + 1) * (root + 1) <= drops)
+    nanos least = NANOS_NEVER;
+    while ((root + 1) * (root + 1) <= s->drops)
         root++;
-    return DROP_INTERVAL / root;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
+        if ((usable >> i & 1) != 0 && ready(&s->paths[i]))
+            least = nanos_min(least, s->paths[i].standing);
+    nanos times = least == NANOS_NEVER ? 0 : least / DROP_TARGET;
+    return DROP_INTERVAL / root / (1 + times * times);
 }
 
 bool path_scheduler_drop(struct path_scheduler *s, unsigned usable, nanos now)
 {
-    if ((usable & (usable - 1)) == 0 || shortest_queue(s, usable, now) < DROP_TARGET) {
+    if ((usable & (usable - 1)) == 0 || !all_full(s, usable)) {
         s->above_since = 0;
         s->drops -= s->drops > 0 && now - s->drop_at > DROP_INTERVAL;
         return false;
     }
     if (s->above_since == 0) {
         s->above_since = now;
-        s->drop_at = now + drop_interval(s->drops + 1);
+        s->drop_at = now + drop_interval(s, usable);
         return false;
     }
-    if (now < s->drop_at || s->drops >= 1000)
+    if (now < s->drop_at)
         return false;
-    s->drops++;
-    s->drop_at = now + drop_interval(s->drops);
+    s->drops += s->drops < DROPS_MAX;
+    s->drop_at = now + drop_interval(s, usable);
     return true;
 }
 
@@ -172,36 +193,95 @@ void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct r
     if (!p->outstanding)
         p->waits_since = now;
     p->outstanding = true;
+    p->tailed = false;
 }
 
-/* rate_learn - a sender that was idle may only raise the rate. Jitter of the delay is not a
- * queue. */
+/* floor_learn - jitter delays the packets of an idle path too. */
+static void floor_learn(struct path_model *p, nanos now)
+{
+    p->smooth += (p->queue - p->smooth) / 8;
+    if (now - p->low_at > FLOOR_NS) {
+        p->low[1] = now - p->low_at > 2 * FLOOR_NS ? p->smooth : p->low[0];
+        p->low[0] = p->smooth;
+        p->low_at = now;
+    }
+    p->low[0] = nanos_min(p->low[0], p->smooth);
+    p->floor = nanos_min(p->low[0], p->low[1]);
+}
+
+/* queue_learn - what jitter makes of the delay is no queue: a queue stands. */
+static void queue_learn(struct path_model *p, const struct path_report_entry *e, nanos now)
+{
+    nanos queue = (int16_t)(uint16_t)(e->delay_last - e->delay_min) * ESP_ORDER_TICK;
+    queue = queue > 0 ? queue : 0;
+    nanos moved = queue > p->queue ? queue - p->queue : p->queue - queue;
+    p->deviation += (moved - p->deviation) / 16;
+    p->base = e->delay_min;
+    p->queue = queue;
+    if (now - p->least_at > STANDING_NS) {
+        p->least[1] = now - p->least_at > 2 * STANDING_NS ? queue : p->least[0];
+        p->least[0] = queue;
+        p->least_at = now;
+    }
+    p->least[0] = nanos_min(p->least[0], queue);
+    p->standing = nanos_min(p->least[0], p->least[1]);
+    floor_learn(p, now);
+}
+
+/* sample_take - the most of a period is the path's rate, since stalls lower a sample and nothing
+ * raises it. The rate falls behind a period in which the path always had a queue. */
+static void sample_take(struct path_model *p, uint64_t sample, nanos now)
+{
+    p->slack |= p->standing < BACKLOG_NS + p->deviation;
+    p->most[0] = sample > p->most[0] ? sample : p->most[0];
+    p->rate = sample > p->rate ? sample : p->rate;
+    if (now - p->most_at < RATE_PERIOD)
+        return;
+    uint64_t most = p->most[0] > p->most[1] ? p->most[0] : p->most[1];
+    p->proven |= !p->slack;
+    if (!p->slack)
+        p->rate = most;
+    else if (p->guessed && most > RATE_LEAST && 2 * most < p->rate)
+        p->rate = 2 * most;
+    p->most[1] = p->most[0];
+    p->most[0] = 0;
+    p->most_at = now;
+    p->guessed &= most <= RATE_LEAST;
+    p->slack = false;
+}
+
 static void rate_learn(struct path_model *p, const struct path_report_entry *e, uint16_t time,
                        nanos now)
 {
     nanos took = (uint16_t)(time - p->time) * ESP_ORDER_TICK;
-    nanos noise = 4 * p->deviation > BACKLOG_NS ? 4 * p->deviation : BACKLOG_NS;
-    bool backlogged = p->queue > noise, known = p->reported && now - p->rate_at < RATE_STALE;
-    if (known && took < RATE_SAMPLE)
-        return;
+    bool known = p->reported && now - p->rate_at < RATE_STALE;
     uint64_t octets = (uint32_t)(e->octets - p->octets);
-    uint64_t sample = known ? octets * (uint64_t)NANOS_PER_SEC / (uint64_t)took : 0;
-    if (known && (sample > p->rate || (backlogged && p->backlogged)))
-        p->rate = (p->rate * 3 + sample) / 4;
+    bool few = octets < RATE_OCTETS;
+    if (known && (took < RATE_SAMPLE || (few && took < RATE_IDLE)))
+        return;
+    p->slack |= few || !known;
+    if (known)
+        sample_take(p, octets * (uint64_t)NANOS_PER_SEC / (uint64_t)took, now);
     p->rate = p->rate < RATE_MIN ? RATE_MIN : p->rate;
     p->octets = e->octets;
     p->time = time;
     p->rate_at = now;
-    p->backlogged = backlogged;
 }
 
-/* loss_learn - averages over many packets: a packet that another one overtook is not lost. */
+bool path_model_crowded(const struct path_model *p)
+{
+    return p->queue > CROWDED_NS + 4 * p->deviation;
+}
+
+/* loss_learn - averages over many packets: a packet that another one overtook is not lost. Losses
+ * of a full queue or a dead link say nothing about later packets. */
 static void loss_learn(struct path_model *p, const struct path_report_entry *e)
 {
     uint32_t sent = e->highest - p->loss_highest, came = e->packets - p->loss_packets;
-    if (p->reported && sent < LOSS_SAMPLE)
+    bool good = p->reported && !p->stalled && !path_model_crowded(p);
+    if (good && sent < LOSS_SAMPLE)
         return;
-    if (p->reported && sent <= RESEND_PACKETS) {
+    if (good && sent <= RESEND_PACKETS) {
         uint32_t share = came < sent ? (uint32_t)((uint64_t)(sent - came) * 1000000 / sent) : 0;
         p->loss = p->loss - p->loss / 8 + share / 8;
     }
@@ -214,7 +294,8 @@ static void model_correct(struct path_model *p, const struct path_report_entry *
                           const struct resend_entry *newest, nanos now)
 {
     nanos since = now - newest->sent;
-    nanos left = p->queue + wire_time(p, p->total - newest->total) - since;
+    nanos queue = p->queue > p->floor ? p->queue - p->floor : 0;
+    nanos left = queue + wire_time(p, p->total - newest->total) - since;
     p->free_at = now + (left > 0 ? left : 0);
     nanos rtt = since - e->age * ESP_ORDER_TICK;
     if (rtt > 0)
@@ -229,12 +310,7 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
     if (e->spi != p->spi || (p->reported && esp_order_ahead(e->highest, p->highest) < 0))
         return; /* for a Child SA that no longer sends, or older than the last report */
     bool news = !p->reported || e->highest != p->highest;
-    nanos queue = (int16_t)(uint16_t)(e->delay_last - e->delay_min) * ESP_ORDER_TICK;
-    queue = queue > 0 ? queue : 0;
-    nanos moved = queue > p->queue ? queue - p->queue : p->queue - queue;
-    p->deviation += (moved - p->deviation) / 16;
-    p->base = e->delay_min;
-    p->queue = queue;
+    queue_learn(p, e, now);
     rate_learn(p, e, time, now);
     loss_learn(p, e);
     p->reported = true;
@@ -257,8 +333,27 @@ int path_scheduler_probe(struct path_scheduler *s, unsigned usable, nanos now)
             (ready(p) && now - p->sent_at < QUIET_NS))
             continue;
         p->probed_at = now;
+        p->loss -= p->loss / 16; /* what is not used is forgotten, and tried again */
         return (int)i;
     }
+    return -1;
+}
+
+static nanos tail_at(const struct path_model *p)
+{
+    if (p->key == 0 || !p->outstanding || p->tailed || !ready(p))
+        return NANOS_NEVER;
+    nanos since = p->waits_since > p->sent_at ? p->waits_since : p->sent_at;
+    return since + p->rtt + 4 * p->deviation + TAIL_NS;
+}
+
+int path_scheduler_tail(struct path_scheduler *s, nanos now)
+{
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
+        if (tail_at(&s->paths[i]) <= now) {
+            s->paths[i].tailed = true;
+            return (int)i;
+        }
     return -1;
 }
 
@@ -286,6 +381,6 @@ nanos path_scheduler_deadline(const struct path_scheduler *s)
 {
     nanos first = NANOS_NEVER;
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
-        first = nanos_min(first, stall_at(&s->paths[i]));
+        first = nanos_min(first, nanos_min(stall_at(&s->paths[i]), tail_at(&s->paths[i])));
     return first;
 }

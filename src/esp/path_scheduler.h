@@ -25,6 +25,13 @@ struct path_model {
     uint16_t base;   /* least delay, ticks */
     nanos queue;     /* measured by the last report */
     nanos deviation; /* how much the queue differs from report to report, smoothed */
+    nanos standing;  /* the least queue of the last STANDING_NS to twice that */
+    nanos least[2];  /* of this period and the one before */
+    nanos least_at;  /* when this period began */
+    nanos smooth;    /* the queue, smoothed */
+    nanos floor;     /* what is left of it on an idle path: the mean of jitter */
+    nanos low[2];    /* the least `smooth` of this period and the one before */
+    nanos low_at;    /* when this period began */
     nanos free_at;   /* when it has sent what it took */
     nanos rtt;       /* smoothed; 0: unknown */
     uint32_t loss;   /* smoothed, packets of a million */
@@ -35,13 +42,18 @@ struct path_model {
     bool outstanding;
     uint32_t wanted;   /* the newest of them */
     nanos waits_since; /* for news of them */
+    bool tailed;       /* the last of them were sent once more */
     /* the last report */
     bool reported;
     uint32_t highest, octets;
     uint32_t loss_highest, loss_packets; /* where the last sample of losses ended */
     uint16_t time;                       /* time of the report that gave the last rate */
     nanos rate_at;
-    bool backlogged; /* at that time */
+    uint64_t most[2]; /* samples of the rate: of this period and the one before */
+    nanos most_at;    /* when this period began */
+    bool guessed;     /* the rate was not measured yet */
+    bool proven;      /* the path was busy for a period: it cannot do more */
+    bool slack;       /* in this period the path was not always busy */
 };
 
 struct path_scheduler {
@@ -52,8 +64,10 @@ struct path_scheduler {
     uint32_t drops;
 };
 
-/* path_scheduler_path - the model with this key. A new one takes the place of the one that was idle
- * longest. */
+/* path_model_crowded - the queue is so long that it causes the losses. */
+bool path_model_crowded(const struct path_model *model);
+
+/* path_scheduler_path - the model under this key; the one that was idle longest makes room. */
 unsigned path_scheduler_path(struct path_scheduler *scheduler, uint32_t key);
 
 /* path_scheduler_pick - among the paths in the bit set `usable`, which is not empty. */
@@ -80,9 +94,13 @@ void path_scheduler_report(struct path_scheduler *scheduler, unsigned path,
 /* path_scheduler_probe - a path that a dummy packet should test now; -1: none. */
 int path_scheduler_probe(struct path_scheduler *scheduler, unsigned usable, nanos now);
 
-/* path_scheduler_stall - a path that just stopped answering: its outstanding packets are to be
- * resent. -1: none. */
+/* path_scheduler_tail - a path whose newest packets should have been reported by now, though it need
+ * not be silent: nothing behind them shows whether they were lost; -1: none. */
+int path_scheduler_tail(struct path_scheduler *scheduler, nanos now);
+
+/* path_scheduler_stall - a path has just stopped to answer: what is outstanding on it is to be sent
+ * again; -1: none. */
 int path_scheduler_stall(struct path_scheduler *scheduler, nanos now);
-nanos path_scheduler_deadline(const struct path_scheduler *scheduler); /* of the next stall */
+nanos path_scheduler_deadline(const struct path_scheduler *scheduler); /* of the next of both */
 
 #endif

@@ -8,10 +8,7 @@
 #include "esp/ecn.h"
 #include "plane/esp_control.h"
 
-#define SPINS_MAX    100
-#define LOOK_BUSY_NS (5 * NANOS_PER_MS) /* another worker may have brought a deadline forward */
-#define LOOK_IDLE_NS NANOS_PER_SEC
-#define BUSY_NS      NANOS_PER_SEC /* without a packet so long, a space is idle */
+#define SPINS_MAX 100
 
 static void space_lock(struct plane_space *space)
 {
@@ -293,49 +290,22 @@ static void text_seal(struct plane_worker *w, struct plane_space *space, struct 
         plane_send_count(w, t->child, 1, t->len);
 }
 
-static void report_send(struct plane_worker *w, struct plane_space *space,
-                        const struct lanes *lanes, unsigned path, struct span report)
+/* texts_send - what the session itself has to send: reports, and packets once more. */
+static void texts_send(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
 {
-    struct text t = {.child = lanes->children[path], .path = path, .len = report.len};
-    memcpy(text_room(w, &t), report.ptr, report.len);
-    text_seal(w, space, &t, w->now);
-}
-
-/* reports - what the peer waits for, and tests of paths that we know little of. */
-static void reports(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
-{
-    struct esp_aggregate *a = space->live;
-    uint8_t octets[PATH_REPORT_MAX];
-    bool sends = a->sent_at != 0 && w->now - a->sent_at < BUSY_NS;
-    int probed;
-    if (lanes->usable == 0)
-        return;
-    while (sends && (probed = path_scheduler_probe(&a->scheduler, lanes->usable, w->now)) >= 0) {
-        size_t len = esp_aggregate_report_due(a, true, w->now, octets);
-        report_send(w, space, lanes, (unsigned)probed, span_of(octets, len));
-    }
-    size_t len = esp_aggregate_report_due(a, false, w->now, octets);
-    if (len > 0)
-        report_send(w, space, lanes, esp_aggregate_report_path(a, lanes->usable, w->now),
-                    span_of(octets, len));
-}
-
-/* again - packets that were lost, or that a silent path holds. */
-static void again(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
-{
-    struct esp_aggregate *a = space->live;
-    struct text t = {0};
-    struct span packet;
-    struct esp_inner inner;
-    while (lanes->usable != 0 && esp_aggregate_again(a, w->now, &packet, &t.order)) {
-        if (!esp_inner_parse(packet, &inner))
+    struct aggregate_text text;
+    struct esp_inner inner = {0};
+    while (esp_aggregate_next(space->live, lanes->usable, w->now, &text)) {
+        struct text t = {.child = lanes->children[text.path],
+                         .path = text.path,
+                         .len = text.octets.len,
+                         .wanted = text.wanted,
+                         .order = text.order};
+        if (text.data && !esp_inner_parse(text.octets, &inner))
             continue;
-        t.path = path_scheduler_fastest(&a->scheduler, lanes->usable, w->now);
-        t.child = lanes->children[t.path];
-        t.len = packet.len;
-        t.tos = esp_tos_out(inner.tos, t.child->copy_ecn, t.child->copy_dscp_out);
-        t.wanted = true;
-        memcpy(text_room(w, &t), packet.ptr, packet.len);
+        if (text.data)
+            t.tos = esp_tos_out(inner.tos, t.child->copy_ecn, t.child->copy_dscp_out);
+        memcpy(text_room(w, &t), text.octets.ptr, t.len);
         text_seal(w, space, &t, w->now);
     }
 }
@@ -354,26 +324,22 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
                             const struct plane_outgoing *out, const struct lanes *lanes)
 {
     struct esp_aggregate *a = space->live;
-    uint64_t hash = esp_flow_hash(w->plane->hash_key, out->inner, false);
-    bool hold = (lanes->usable & (lanes->usable - 1)) != 0;
-    bool urgent = esp_aggregate_urgent(out->frame, out->inner);
+    struct aggregate_packet packet = {.flow_hash =
+                                          esp_flow_hash(w->plane->hash_key, out->inner, false),
+                                      .urgent = esp_aggregate_urgent(out->frame, out->inner)};
     nanos now = plane_now();
-    for (size_t len; (len = esp_segments_next_len(out->segments)) != 0;) {
-        struct text t = {.len = len, .wanted = true};
-        bool drop = !urgent && path_scheduler_drop(&a->scheduler, lanes->usable, now);
-        t.path = urgent ? path_scheduler_fastest(&a->scheduler, lanes->usable, now)
-                        : path_scheduler_pick(&a->scheduler, lanes->usable, len, now);
+    while ((packet.len = esp_segments_next_len(out->segments)) != 0) {
+        struct text t = {.len = packet.len, .wanted = true};
+        int path = esp_aggregate_place(a, lanes->usable, &packet, now, &t.order);
+        t.path = path < 0 ? (unsigned)__builtin_ctz(lanes->usable) : (unsigned)path;
         t.child = lanes->children[t.path];
         t.tos = esp_tos_out(out->inner->tos, t.child->copy_ecn, t.child->copy_dscp_out);
         t.order.present = true;
         esp_segments_next(out->segments, text_room(w, &t));
-        if (drop) {
-            a->counters.dropped++;
+        if (path < 0)
             w->send.child = w->send.n == 0 ? NULL : w->send.child;
-            continue;
-        }
-        esp_aggregate_stamp(a, hash, hold && !urgent, now, &t.order);
-        text_seal(w, space, &t, now);
+        else
+            text_seal(w, space, &t, now);
     }
 }
 
@@ -391,8 +357,7 @@ bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
     if (spread) {
         segments_spread(w, space, out, &lanes);
         esp_aggregate_tick(space->live, w->now);
-        reports(w, space, &lanes);
-        again(w, space, &lanes);
+        texts_send(w, space, &lanes);
         watch(w, space);
     }
     space_unlock(space);
@@ -462,8 +427,7 @@ static void batch_take(struct plane_worker *w, struct plane_space *space, struct
     esp_child_unlock(child);
     lane_set(space, child);
     lanes_load(w, space, &lanes);
-    reports(w, space, &lanes);
-    again(w, space, &lanes);
+    texts_send(w, space, &lanes);
     plane_send_flush(w);
     watch(w, space);
 }
@@ -485,14 +449,6 @@ void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct es
 
 /* --- time --- */
 
-static nanos look_again(const struct esp_aggregate *a, nanos now)
-{
-    nanos last = a->sent_at > a->came_at ? a->sent_at : a->came_at;
-    nanos due = esp_aggregate_deadline(a);
-    due = due > now ? due : now + NANOS_PER_MS / 5;
-    return nanos_min(due, now + (now - last < BUSY_NS ? LOOK_BUSY_NS : LOOK_IDLE_NS));
-}
-
 /* space_tick - false: the space has nothing to do any more. */
 static bool space_tick(struct plane_worker *w, struct plane_space *space)
 {
@@ -507,10 +463,9 @@ static bool space_tick(struct plane_worker *w, struct plane_space *space)
         gone(space, &lanes);
         esp_aggregate_tick(space->live, w->now);
         drain(w, space->live->buffer);
-        reports(w, space, &lanes);
-        again(w, space, &lanes);
+        texts_send(w, space, &lanes);
         plane_send_flush(w);
-        space->due = look_again(space->live, w->now);
+        space->due = esp_aggregate_look(space->live, w->now);
     }
     bool on = space->live != NULL;
     if (!on)

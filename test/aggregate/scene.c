@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aggregate/scene.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+#define S(n) ((nanos)(n)*NANOS_PER_SEC)
+
+static const struct link_settings equal[PATHS] = {LINK(20, 0, 0, 50), LINK(20, 0, 0, 50)};
+
+double world_rate(struct world *w, const struct flow *f, nanos warm, nanos time)
+{
+    world_run(w, w->now + warm);
+    uint64_t from = f->octets;
+    world_run(w, w->now + time);
+    return MBIT((double)(f->octets - from) * 1e9 / (double)time);
+}
+
+/* Sixteen flows share both links. */
+static double sixteen(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    for (int i = 0; i < 16; i++)
+        (void)world_flow(w, i % 2 == 0 ? CUBIC : BBR, w->now + MS(10 * i));
+    world_run(w, S(6));
+    uint64_t from = 0, to = 0;
+    for (int i = 0; i < 16; i++)
+        from += w->flows[i].octets;
+    world_run(w, S(16));
+    for (int i = 0; i < 16; i++)
+        to += w->flows[i].octets;
+    world_free(w);
+    return MBIT((double)(to - from) / 10);
+}
+
+static void cut(struct world *w, unsigned path, bool on)
+{
+    w->links[0][path].set.cut = w->links[1][path].set.cut = on;
+}
+
+/* A link is black for 3 s, in the middle of a flow: the longest silence, in ms. */
+static double black(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    struct flow *f = world_flow(w, CUBIC, w->now);
+    world_run(w, S(6));
+    f->longest_gap = 0;
+    cut(w, seed % 2, true);
+    world_run(w, S(9));
+    nanos gap = f->longest_gap;
+    cut(w, seed % 2, false);
+    world_free(w);
+    return (double)gap / 1e6;
+}
+
+/* It carries again: Mbit/s from 2 s behind its return on. */
+static double returned(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    struct flow *f = world_flow(w, BBR, w->now);
+    world_run(w, S(6));
+    cut(w, seed % 2, true);
+    world_run(w, S(9));
+    cut(w, seed % 2, false);
+    double got = world_rate(w, f, S(2), S(4));
+    world_free(w);
+    return got;
+}
+
+/* A link falls from 100 to 20 Mbit/s and rises again, every 5 s: of what both links could carry. */
+static double changing(uint64_t seed)
+{
+    static const struct link_settings links[PATHS] = {LINK(20, 0, 0, 40), LINK(30, 0, 0, 100)};
+    struct world *w = world_new(links, 3, seed);
+    struct flow *f = world_flow(w, BBR, w->now);
+    world_run(w, S(4));
+    uint64_t from = f->octets;
+    for (int i = 0; i < 4; i++) {
+        w->links[1][1].set.rate_kbps = i % 2 == 0 ? 20000 : 100000;
+        world_run(w, w->now + S(5));
+    }
+    double got = MBIT((double)(f->octets - from) / 20);
+    world_free(w);
+    return got / (100 * 0.91);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const nanos *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* A call beside a bulk flow: the 99th percentile of its delay above the least one, in ms. */
+static double call(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    (void)world_flow(w, CUBIC, w->now);
+    struct flow *c = world_flow(w, UDP, S(4));
+    c->call = true;
+    c->delays = calloc(1000, sizeof(nanos));
+    ASSERT(c->delays != NULL);
+    world_run(w, S(16));
+    ASSERT(c->n_delays > 500);
+    qsort(c->delays, c->n_delays, sizeof(nanos), by_time);
+    nanos above = c->delays[c->n_delays * 99 / 100] - c->delays[0];
+    world_free(w);
+    return (double)above / 1e6;
+}
+
+/* The same links, the other way round in the configuration. */
+static double reversed(uint64_t seed)
+{
+    static const struct link_settings links[PATHS] = {LINK(20, 0, 0, 10), LINK(20, 0, 0, 100)};
+    struct world *w = world_new(links, 3, seed);
+    double got = world_rate(w, world_flow(w, BBR, w->now), S(4), S(10));
+    world_free(w);
+    return got;
+}
+
+const struct scene scene_table[] = {
+    {"16 flows over 50 and 50", "Mbit/s", false, 86, sixteen},
+    {"a link is black for 3 s: longest gap", "ms", true, 120, black},
+    {"2 s behind its return", "Mbit/s", false, 85, returned},
+    {"100 and 20 in turn, beside 40", "of both", false, 0.78, changing},
+    {"a call beside a bulk flow: p99 jitter", "ms", true, 40, call},
+    {"10 and 100, the slower one first", "Mbit/s", false, 88, reversed},
+    {0},
+};
