@@ -2,12 +2,14 @@
 """The End User's host asks the Gateway's name servers, and its own again afterwards."""
 import os
 import shutil
+import signal
 
 import pytest
 
 from lab.daemons import Ikatd
 from lab.run import wait
 from lab.settings import end_user, gateway, paths
+from lab.watch import SERVERS, processes
 
 OWN = "# of the host\nnameserver 192.0.2.53\nsearch example.org\n"
 INSIDE, OUTSIDE = "10.20.0.53", "192.0.2.99"
@@ -72,6 +74,18 @@ def test_daemon_dies(world, resolv_conf):
         file.write(OURS + OWN)
     world.ikatd(lab, "eu", end_user())
     reads(path, OWN)
+
+
+def test_engine_dies(world, resolv_conf):
+    """A new engine takes back what the one before it set up: its session is gone."""
+    lab, path = resolv_conf
+    user = world.ikatd(lab, "eu", end_user())
+    for _ in range(2):
+        user.initiate("net")
+        reads(path, OURS + OWN)
+        os.kill(processes(user)["engine"], signal.SIGKILL)
+        reads(path, OWN)
+        wait(lambda: len(processes(user)) == len(SERVERS) and user.request("get-conns")["conns"] == ["home"], "it serves again", 20)
 
 
 def test_off(world, resolv_conf):

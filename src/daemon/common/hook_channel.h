@@ -41,7 +41,11 @@ static inline bool hook_name_server_usable(const struct address *server)
            !address_is_loopback(server) && !address_is_link_local(server);
 }
 
-enum hook_kind { HOOK_SCRIPT_RUN = 1, HOOK_NAME_SERVERS };
+enum hook_kind {
+    HOOK_SCRIPT_RUN = 1,
+    HOOK_NAME_SERVERS,
+    HOOK_ENGINE_BEGINS, /* what an engine before this one set up is taken back */
+};
 
 struct hook_message {
     uint32_t kind; /* enum hook_kind */

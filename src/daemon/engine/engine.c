@@ -252,6 +252,7 @@ static int engine_begin(struct engine *e, pid_t parent)
         error = failed("system call filter");
     if (error == 0) {
         engine_links_read(e);
+        engine_hooks_begin(e);
         host_ready(e->host);
     }
     return error;
@@ -295,6 +296,7 @@ static void engine_tick(struct engine *e)
         esp_plane_tick(e->plane, e->now);
     engine_watch_tick(e);
     engine_connect_tick(e);
+    engine_name_servers_tick(e);
     engine_aaa_tick(e);
     engine_pump(e);
     struct ike_session_info session;

@@ -47,6 +47,13 @@ struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks)
     return NULL;
 }
 
+void engine_hooks_begin(struct engine *e)
+{
+    const struct hook_message message = {.kind = HOOK_ENGINE_BEGINS};
+    if (channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0) != 0)
+        log_line(LOG_LEVEL_ERROR, "event=updown-lost text=\"what was up may stay\"");
+}
+
 static void tell(struct engine *e, struct hooked *hooked, bool up)
 {
     struct hook_request *request = &hooked->request;

@@ -21,6 +21,7 @@ struct reached {
 struct engine_name_servers {
     struct reached children[CHILDREN_MOST];
     struct hook_name_servers told; /* to the hooks process */
+    bool again;                    /* it had no room for the last change */
 };
 
 struct engine_name_servers *engine_name_servers_new(void)
@@ -64,13 +65,22 @@ static void tell(struct engine *e)
     bool same = list->n == all->told.n;
     for (uint32_t i = 0; same && i < list->n; i++)
         same = address_equal(&list->servers[i], &all->told.servers[i]);
+    all->again = false;
     if (same)
         return;
-    if (channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0) != 0) {
-        log_line(LOG_LEVEL_ERROR, "event=dns-failed reason=\"the hooks process is busy or gone\"");
-        return;
-    }
-    all->told = *list;
+    int error = channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0);
+    if (error == 0)
+        all->told = *list;
+    else if (error == ERR_AGAIN)
+        all->again = true;
+    else
+        log_line(LOG_LEVEL_ERROR, "event=dns-failed reason=\"the hooks process is gone\"");
+}
+
+void engine_name_servers_tick(struct engine *e)
+{
+    if (e->name_servers->again)
+        tell(e);
 }
 
 static bool within_selectors(const struct ike_ts_list *remote, const struct address *server)

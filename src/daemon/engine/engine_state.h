@@ -348,6 +348,7 @@ nanos engine_connect_deadline(const struct engine *e);
 /* engine_hooks.c: updown scripts; after the core has a Child SA, and after it has it no more */
 struct engine_hooks *engine_hooks_new(void);                        /* NULL: no memory */
 struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks); /* takes NULL; returns NULL */
+void engine_hooks_begin(struct engine *e); /* what an engine before this one set up goes */
 void engine_hooks_child_up(struct engine *e, ike_child_id id);
 void engine_hooks_child_down(struct engine *e, ike_child_id id);
 
@@ -356,6 +357,8 @@ void engine_hooks_child_down(struct engine *e, ike_child_id id);
 struct engine_name_servers *engine_name_servers_new(void); /* NULL: no memory */
 /* engine_name_servers_free - takes NULL; returns NULL. */
 struct engine_name_servers *engine_name_servers_free(struct engine_name_servers *servers);
+void engine_name_servers_tick(
+    struct engine *e); /* once more what the hooks process had no room for */
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 

@@ -79,15 +79,17 @@ static void remember(struct hooked **newest, const struct hook_request *request)
         }
 }
 
-static void take_back(struct hooked *newest)
+/* take_back - of an engine that is gone: it cannot say `down` any more. */
+static void take_back(struct hooked **newest, struct name_servers *servers)
 {
-    while (newest != NULL) {
-        struct hooked *hooked = newest;
-        newest = hooked->older;
+    while (*newest != NULL) {
+        struct hooked *hooked = *newest;
+        *newest = hooked->older;
         hooked->request.up = 0;
         script_run(&hooked->request);
         free(hooked);
     }
+    name_servers_end(servers);
 }
 
 static void script_ordered(const struct hook_request *request, struct hooked **newest)
@@ -116,10 +118,11 @@ int hooks_run(int fd, pid_t parent)
             script_ordered(&message.request, &newest);
         else if (message.kind == HOOK_NAME_SERVERS && name_servers_sound(&message.name_servers))
             name_servers_set(&servers, &message.name_servers);
+        else if (message.kind == HOOK_ENGINE_BEGINS)
+            take_back(&newest, &servers);
         else
             log_line(LOG_LEVEL_ERROR, "event=hook-refused");
     }
-    take_back(newest);
-    name_servers_end(&servers);
+    take_back(&newest, &servers);
     return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
 }

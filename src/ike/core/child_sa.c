@@ -262,8 +262,9 @@ void child_path_changed(struct child *child, const struct ike_path *before)
         sa->session->role == IKE_GATEWAY && (sa->nat_remote || sa->session->conn->n_pools > 0);
     if (child->transport) {
         follow(child->ts, child->n_local_ts, &before->local.address, &sa->path.local.address);
-        follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
-               &sa->path.remote.address);
+        if (!sa->nat_remote) /* another peer behind the same NAT may have its address already */
+            follow(child->ts + child->n_local_ts, child->n_remote_ts, &before->remote.address,
+                   &sa->path.remote.address);
     } else if (inner_config(sa)->n_addresses == 0 &&
                session_dialect(sa->session) == IKE_DIALECT_NONE) {
         if (policy->local_ts.n_dynamic > 0)
