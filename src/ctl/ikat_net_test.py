@@ -25,6 +25,7 @@ import ikatd_net_test as net  # noqa: E402
 IKAT = EXPORTER = None
 REFUSED = 7  # status of curl: nobody listens there yet
 NUMBER, TEXT = (int, float), str
+LIMIT = {"name": TEXT, "used": int, "most": int}
 SESSION = {"name": TEXT, "id": int, "role": TEXT, "local_id": TEXT, "remote_id": TEXT, "state": TEXT, "logins": int,
            "age_s": int, "dialect": TEXT, "multipath": TEXT, "config": dict, "ike_sas": list, "paths": list}
 IKE_SA = {"id": int, "parent": int, "origin": TEXT, "state": TEXT, "path": TEXT, "interface": TEXT, "local": TEXT,
@@ -80,11 +81,14 @@ class IkatTest(net.DaemonTest):
         """The document is the one that the manual describes: no field more, none less."""
         self.gateway()
         self.user()
-        self.assertEqual(json.loads(self.ikat("status", "--json")), {"sessions": [], "idle_paths": []})
+        document = json.loads(self.ikat("status", "--json"))
+        for limit in document.pop("limits"):
+            self.shape(limit, LIMIT)
+        self.assertEqual(document, {"sessions": [], "idle_paths": []})
         self.ikat("up", "office")
         self.assertEqual(self.ping(), 3)
         document = json.loads(self.ikat("status", "--json"))
-        self.assertEqual(set(document), {"sessions", "idle_paths"})
+        self.assertEqual(set(document), {"sessions", "idle_paths", "limits"})
         session, = document["sessions"]
         self.shape(session, SESSION)
         self.shape(session["config"], {"addresses": list, "dns": list})
@@ -103,7 +107,7 @@ class IkatTest(net.DaemonTest):
         here = os.path.dirname(os.path.abspath(__file__))
         with open(os.path.join(here, "../../man/ikat.1"), encoding="utf-8") as file:
             manual = file.read()
-        for fields in (SESSION, IKE_SA, CHILD, PATH):
+        for fields in (LIMIT, SESSION, IKE_SA, CHILD, PATH):
             for name in fields:
                 self.assertRegex(manual, rf"(?m)^(\w+, )?{name}(, \w+)?\t", name)
 
