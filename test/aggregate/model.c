@@ -60,17 +60,16 @@ static void flight_copy(struct flight *to, const struct flight *from)
 
 static struct flight *flight_new(struct world *w)
 {
-    static const size_t size = sizeof(struct flight) + sizeof(struct flight *);
     struct flight *f = w->unused;
     if (f == NULL)
-        return malloc(size);
-    memcpy(&w->unused, f + 1, sizeof(struct flight *));
+        return malloc(sizeof(*f));
+    w->unused = f->next;
     return f;
 }
 
 static void flight_drop(struct world *w, struct flight *f)
 {
-    memcpy(f + 1, &w->unused, sizeof(struct flight *));
+    f->next = w->unused;
     w->unused = f;
 }
 

@@ -151,6 +151,7 @@ struct flight {
     size_t len, report_len; /* len 0: a dummy packet */
     struct parcel parcel;
     uint8_t report[PATH_REPORT_MAX];
+    struct flight *next; /* of the unused ones */
 };
 
 struct link {
