@@ -130,7 +130,8 @@ static bool elsewhere(const struct engine *e, const struct engine_shunt *but,
 {
     for (size_t i = 0; i < e->n_shunts; i++)
         for (size_t j = 0; e->shunts[i] != but && j < e->shunts[i]->n; j++)
-            if (memcmp(&e->shunts[i]->entries[j].request, request, sizeof(*request)) == 0)
+            if (span_equal(span_of(&e->shunts[i]->entries[j].request, sizeof(*request)),
+                           span_of(request, sizeof(*request))))
                 return true;
     return false;
 }
@@ -273,7 +274,8 @@ void engine_shunts_load(struct engine *e, const struct ike_conn *conn, bool fres
         const struct engine_shunt *shunt = e->shunts[i];
         const struct ike_child_policy *now = engine_shunt_find(conn, shunt->child);
         if (strcmp(shunt->conn, conn->name) != 0 ||
-            (now != NULL && memcmp(now, shunt->policy, sizeof(*now)) == 0))
+            (now != NULL &&
+             span_equal(span_of(now, sizeof(*now)), span_of(shunt->policy, sizeof(*now)))))
             continue;
         if (now == NULL || (now->start_action == IKE_START_NONE && !shunt->by_hand))
             shunt_remove(e, i);

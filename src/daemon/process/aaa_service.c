@@ -103,7 +103,7 @@ static bool server_same(const struct aaa_service *s, unsigned place,
     wipe(bare.secret, sizeof(bare.secret));
     return key != NULL && key->len == server->secret_len &&
            ct_equal(key->octets, server->secret, key->len) &&
-           memcmp(&bare, &s->servers[place], sizeof(bare)) == 0;
+           span_equal(span_of(&bare, sizeof(bare)), span_of(&s->servers[place], sizeof(bare)));
 }
 
 static int server_load(struct aaa_service *s, const struct aaa_server *server,
