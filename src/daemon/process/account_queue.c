@@ -386,6 +386,8 @@ static struct record *flying_find(const struct account_queue *q, uint64_t tag)
 {
     struct record *record;
     HASH_FIND(hh, q->by_tag, &tag, sizeof(tag), record);
+    for (record = record != NULL ? record : q->oldest; record != NULL && record->tag != tag;)
+        record = record->next; /* the table had no memory for it */
     return record != NULL && record->in_flight ? record : NULL;
 }
 

@@ -141,12 +141,13 @@ static int permits_open(struct supervisor *s, int *ret_fd)
     if (channel_pair(ends, SMALL_CHANNEL) != 0)
         return ERR_SYSTEM;
     s->permit_fd = ends[0];
+    if (fcntl(s->permit_fd, F_SETFL, O_NONBLOCK) != 0 ||
+        event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s) != 0) {
+        close(ends[1]);
+        return ERR_SYSTEM;
+    }
     *ret_fd = ends[1];
-    if (fcntl(s->permit_fd, F_SETFL, O_NONBLOCK) == 0 &&
-        event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s) == 0)
-        return 0;
-    close(ends[1]);
-    return ERR_SYSTEM;
+    return 0;
 }
 
 static void loader_start(struct supervisor *s)
@@ -163,6 +164,9 @@ static void loader_start(struct supervisor *s)
     if (permits_open(s, &start.permit_fd) != 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
+        fd_drop(s, &s->permit_fd);
+        if (start.permit_fd >= 0)
+            close(start.permit_fd);
         return;
     }
     start.fd = ends[1];

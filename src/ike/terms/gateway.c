@@ -31,7 +31,7 @@ struct span redirect_write(const struct ike_gateway *gateway, struct span nonce,
 static bool name_fits(struct span name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (!isalnum(name.ptr[i]) && strchr("-._", name.ptr[i]) == NULL)
+        if (!isalnum(name.ptr[i]) && memchr("-._", name.ptr[i], 3) == NULL)
             return false;
     return name.len > 0 && name.len < sizeof(((struct ike_gateway *)0)->name);
 }
