@@ -17,6 +17,7 @@ GROUP = ["N(KEEP_OLD)", "SA", "NONCE", "KE"]
 CONNECTIONS = {"home": {}, "apart": {"combined_auth": "no"}, "rfc": {"clone": "rfc7791"}, "prefers": {"prefer": "rfc7791"},
                "reduced": {"reduced": "end-user"}, "consents": {"reduced": "gateway"}, "off": {"clone": "off"},
                "blind": {"keep_old_blind": "yes"}, "single": {"paths": None},
+               "steady": {"paths": None, "follow_redirects": "no"},
                "nat": {"paths": None, "nat_keepalive": "1s"}, "six": {"paths": None, "vips": "0.0.0.0, ::"},
                "leaves": {"paths": None, "unused_old_timeout": "10s"},
                "mesh": {"mesh": "full", "remote_addrs": f"{address('wan0', 'gw')}, {address('wan1', 'gw')}"}, "create": {"combined_auth": "no",
@@ -595,7 +596,7 @@ def test_redirect(gate, user, when):
         gate.socket((address("wan1", "gw"), port))
     add = {"edit_init": lambda p: p + [redirect]} if how == "with init" else {}
     add |= {"edit_auth": lambda p: p + [redirect]} if how == "auth" else {}
-    accept = gate.begin("single", **add)
+    accept = gate.begin("steady", **add)
     request = accept.wait_init()
     assert "N(REDIRECT_SUPPORTED)" not in request.names
     if how == "init":
