@@ -132,6 +132,28 @@ static void md5_values_that_lie(void **state)
     }
 }
 
+/* Each octet of the Response counts, and so does its length. */
+static void md5_compared_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i <= 16; i++) {
+        uint8_t packet[64];
+        struct test_pair p;
+        begin(&p, EAP_TYPE_MD5);
+        p.config[1].identity = span_text("anna");
+        test_pair_make(&p);
+        test_pair_to_peer(&p);
+        size_t len = p.peer_result.packet_len;
+        assert_true(len >= 22 && len <= sizeof(packet) && p.peer_result.packet[5] == 16);
+        memcpy(packet, p.peer_result.packet, len);
+        if (i < 16)
+            packet[6 + i] ^= 1;
+        eap_authenticator_recv(p.authenticator, span_of(packet, len), &p.result);
+        assert_int_equal(p.result.verdict, i < 16 ? EAP_FAILED : EAP_SUCCEEDED);
+        test_pair_end(&p);
+    }
+}
+
 /* RFC 3748 section 5.3.1: the Gateway offers one method after the other until the peer has it. */
 static void chosen_by_nak(void **state)
 {
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(hash_is_no_password),
         cmocka_unit_test(authenticator_out_of_turn),
         cmocka_unit_test(md5_values_that_lie),
+        cmocka_unit_test(md5_compared_whole),
         cmocka_unit_test(chosen_by_nak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
