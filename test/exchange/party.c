@@ -135,6 +135,7 @@ void party_auth(struct crypto_provider *crypto, const char *psk, const struct ik
     const struct auth_octets *octets = &event->auth.octets;
     ASSERT(auth_octets_shared(crypto, octets, span_text(psk), room) == 0);
     ret_result->auth = span_of(room, crypto_prf_find(octets->prf)->len);
+    ASSERT(event->auth.local_id.type != ID_ANY); /* a secret may belong to us alone */
     if (event->kind == IKE_EV_AUTH_VERIFY && !span_equal(ret_result->auth, event->auth.auth))
         ret_result->error = ERR_AUTH;
 }

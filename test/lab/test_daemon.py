@@ -9,7 +9,7 @@ from lab.capture import CREATE_CHILD_SA, Capture, exchanges
 from lab.daemons import IKAT, IKATD, Ikatd, conf
 from lab.net import BUILD, ROOT, address
 from lab.run import Failed, run, wait
-from lab.settings import end_user, gateway, merge, paths
+from lab.settings import IDS, end_user, gateway, merge, paths
 
 HOST = address("lan", "host")
 
@@ -23,6 +23,15 @@ def pair(world, user=None, gate=None, **lab_options):
 def devices(lab, host):
     """TUN devices, addresses, routing rules of a host that a VPN might have left."""
     return lab.run(host, "ip", "-o", "addr"), lab.run(host, "ip", "rule"), lab.run(host, "ip", "route", "show", "table", "all")
+
+
+def test_secret_of_the_gateway_alone(world):
+    """A secret whose only owner is the Gateway is for all who log in there, as strongSwan has it."""
+    lab = world.lab()
+    alone = {"secrets": {"ike-lab": {"id-1": IDS["gw"], "id-2": None}}}
+    world.ikatd(lab, "gw", merge(gateway({"remote": {"id": "%any"}}), alone))
+    eu = world.ikatd(lab, "eu", merge(end_user({"local": {"id": "anybody@lab.example"}}), alone))
+    assert eu.initiate("net")["success"] == "yes"
 
 
 @pytest.mark.parametrize("how", ("stop", "kill"))

@@ -491,6 +491,9 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
         answer_step(sa, answering->now);
         return ANSWER_LATER;
     }
+    /* a secret may belong to us alone, so the keyholder is told who we are before our round begins */
+    if (login->local_id.type == ID_ANY && login_own_id(sa) != 0)
+        return ANSWER_SILENT;
     login_phase_set(login, LOGIN_WAITS_VERIFY);
     if (login_verify(sa, auth) == 0)
         return ANSWER_LATER;
