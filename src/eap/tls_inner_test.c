@@ -135,7 +135,7 @@ static void success_too_early(void **state)
     }
 }
 
-/* The identity inside is the one that is reported, which was said outside or by IKE. */
+/* The inner identity must equal the outer one: another person's name outside is refused. */
 static void identity_of_another(void **state)
 {
     (void)state;

@@ -426,8 +426,8 @@ struct ike_event {
     };
 };
 
-/* ike_event - the next event, in the order of happening. NULL: none. Borrowed, with all that it points to, until
- * ike_event is called again. */
+/* ike_event - the oldest event that was not returned yet; NULL: none. The event and what it points to
+ * are borrowed until ike_event is called again. */
 const struct ike_event *ike_event(struct ike *ike);
 /* ike_event_size - how many octets of struct ike_event an event of this kind has. */
 size_t ike_event_size(enum ike_event_kind kind);

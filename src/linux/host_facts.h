@@ -20,8 +20,9 @@ struct host_facts {
     size_t n, cap;
 };
 
-/* host_facts_read - of all interfaces but `without`, of routes that are not ours, and of the files
- * of the resolver. What was there is replaced; after an error it stays. ERR_SYSTEM, ERR_NO_MEMORY. */
+/* host_facts_read - reads the addresses of all interfaces but `without`, the routes that ikat did not
+ * set, and the files of the resolver. The result replaces the former facts; they stay after an
+ * error. ERR_SYSTEM, ERR_NO_MEMORY. */
 int host_facts_read(struct netlink *netlink, uint32_t without, struct host_facts *facts) MUST_USE;
 void host_facts_done(struct host_facts *facts);
 

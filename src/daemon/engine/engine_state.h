@@ -388,11 +388,12 @@ struct engine_held {
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
-/* engine_shunts.c. engine_shunt_install - in the place of one of that name. ERR_INVALID: its
- * selectors meet in no packet; ERR_FULL: more than 64 pairs of prefixes; ERR_WRONG_STATE: this host
- * has no packet filter, which a drop policy needs; ERR_NO_MEMORY. engine_shunt_uninstall - `conn`
- * NULL: any; false: there is none. engine_shunts_load - after its connection was loaded; `fresh`:
- * start_action counts. engine_shunt_at - index from 0; false: no more. */
+/* engine_shunts.c. engine_shunt_install - installs the policy, or replaces the one of its name.
+ * ERR_INVALID: no packet fits both selectors; ERR_FULL: more than 64 pairs of prefixes;
+ * ERR_WRONG_STATE: a drop policy needs a packet filter, and this host has none; ERR_NO_MEMORY.
+ * engine_shunt_uninstall - `conn` NULL: of any connection; false: there is none.
+ * engine_shunts_load - after its connection was loaded; `fresh`: start_action counts.
+ * engine_shunt_at - index from 0; false: no more. */
 struct engine_shunt;
 int engine_shunt_install(struct engine *e, const struct ike_conn *conn,
                          const struct ike_child_policy *policy, bool by_hand) MUST_USE;

@@ -3,12 +3,12 @@
 #define DAEMON_ACCOUNT_QUEUE_H
 
 /*
- * Accounting records that no RADIUS server has acknowledged yet. They lie in a file as well, one
- * slot of fixed size each, so that the next process finds them. Of one session only the oldest is
- * sent, and a record that was not sent is replaced by the next of its session, which says more.
+ * Accounting records that no RADIUS server has acknowledged yet. A file holds them as well, each in
+ * a slot of fixed size, so that the next process finds them. The records of a session are sent one
+ * after another. A new Interim-Update replaces an unsent one of its session.
  *
- * The file also holds the last known state of each session that lives. What is left of such after
- * an abrupt end becomes the Stop of that session.
+ * The file also holds the last known state of each established session. After an abrupt end, the
+ * next process sends a Stop made from that state.
  *
  * A write goes to the kernel's page cache: it outlives our processes, not a power failure.
  */

@@ -4,8 +4,8 @@
 
 /*
  * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. A request
- * counts with the right secret only, from a server that may send it, and within CHANGE_WINDOW_S of
- * its Event-Timestamp. It counts once: what comes again within that time gets the same reply.
+ * is obeyed if its authenticator is right, its server may send it, and its Event-Timestamp is at
+ * most CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again.
  */
 
 #include "daemon/common/aaa_channel.h"

@@ -402,7 +402,8 @@ static void test_permits(void **state)
         if (answer.error != rows[i].error || answer.reason != rows[i].reason)
             fail_msg("row %zu: %d, %u", i, answer.error, answer.reason);
     }
-    /* a load under way allows more; when it fails that goes, and what is there can stay and go */
+    /* A load under way permits more routes. When the load fails, its routes may stay or be removed,
+     * but not added. */
     permit(&next, PERMIT_ROUTE, "203.0.113.0/24");
     permission_load(permission, &next);
     assert_int_equal(ask(PRIV_ROUTE_ADD, "203.0.113.0", 24, 0).error, 0);

@@ -230,7 +230,7 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
         return answer_refuse(answering, N_INVALID_SYNTAX);
     if (!mobike_answer(sa, answering, &what.move))
         return ANSWER_SEND;
-    /* section 2.21.2: an initiator that refuses our AUTH says so here */
+    /* An initiator that refuses our AUTH says so in an INFORMATIONAL request (section 2.21.2). */
     what.login_failed = wire_notify_has(answering->request, N_AUTHENTICATION_FAILED);
     what.nat = nat_detection_check(sa, answering->request, answering->path);
     if (n_spis > 0 && !what.delete_ike)

@@ -15,8 +15,8 @@ const struct ike_auth_policy *login_peer_policy(const struct login *login);
 bool login_own_last(const struct login *login);
 bool login_peer_last(const struct login *login);
 
-/* login_own_id - sets our identity of the current round. ERR_INVALID: it should be an address, and
- * we have none. */
+/* login_own_id - sets our identity of the current round: the configured one, else the local
+ * address. ERR_INVALID: the local address is no identity. */
 int login_own_id(struct sa *sa) MUST_USE;
 
 /* login_peer_id - reads the peer's ID payload of the current round. false: unreadable.
