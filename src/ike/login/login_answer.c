@@ -113,12 +113,9 @@ static bool last_response(const struct login *login)
 static bool begin_session(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
-    struct session *session = NULL;
+    struct session *session = session_new(sa->ike, login->conn, IKE_GATEWAY);
     struct wire_message first;
 
-    /* the session has our identity, though our first round may not have begun */
-    if (login->local_id.type != ID_ANY || login_own_id(sa) == 0)
-        session = session_new(sa->ike, login->conn, IKE_GATEWAY);
     if (session == NULL) {
         sa_down(sa, IKE_LIMIT, now);
         return false;
@@ -420,7 +417,11 @@ static bool conn_choose(struct sa *sa, const struct wire_message *request, const
     ike_conn_unref(login->conn);
     login->conn = ike_conn_ref(conn);
     login->chosen = true;
-    return true;
+    /* before our first round begins: a secret may belong to us alone, and the session has it */
+    if (login_own_id(sa) == 0)
+        return true;
+    refuse_later(sa, "we have no identity for it", now);
+    return false;
 }
 
 static enum answer_verdict fail(struct answering *answering, uint16_t notify)
@@ -491,9 +492,6 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
         answer_step(sa, answering->now);
         return ANSWER_LATER;
     }
-    /* a secret may belong to us alone, so the keyholder is told who we are before our round begins */
-    if (login->local_id.type == ID_ANY && login_own_id(sa) != 0)
-        return ANSWER_SILENT;
     login_phase_set(login, LOGIN_WAITS_VERIFY);
     if (login_verify(sa, auth) == 0)
         return ANSWER_LATER;
