@@ -57,9 +57,12 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
     (void)arguments, (void)n;
     if (client == NULL)
         return 1;
-    bool ok = client_register(client, "list-log") && ask_past(client, NULL, show_past, NULL);
+    /* registered before the past is asked for, so that no line falls between the two: the list
+     * runs up to the newest line, and show_past skips the events that come while it runs */
+    bool ok = client_register(client, "list-log") &&
+              (!options->follow || client_register(client, "log")) &&
+              ask_past(client, NULL, show_past, NULL);
     if (ok && options->follow) {
-        ok = client_register(client, "log");
         while (ok && client_event_take(client, show_new, NULL))
             ;
         ok = false;
