@@ -23,8 +23,8 @@ deps:
 test: deps all
 	@rm -f $(BUILD)/junit-*.xml
 	@-meson test -C $(BUILD) --print-errorlogs --num-processes 2
-	@-[ -z "$(LAB)" ] || $(PYTEST) --junit-xml=$(BUILD)/junit-lab.xml test/lab
-	@tools/test-summary $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
+	@-[ -z "$(LAB)" ] || tools/test-lab $(BUILD) $(PYTEST)
+	@tools/test-summary --again $(BUILD)/junit-again.xml $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
 
 demo: deps programs
 	@/usr/bin/python3 -m lab.demo $(if $(KEEP),--keep)
