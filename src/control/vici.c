@@ -197,8 +197,13 @@ void vici_list(struct vici_writer *w, const char *name)
 
 void vici_item(struct vici_writer *w, const char *text)
 {
+    vici_item_span(w, span_text(text));
+}
+
+void vici_item_span(struct vici_writer *w, struct span text)
+{
     append_u8(w, LIST_ITEM);
-    append_value(w, span_text(text));
+    append_value(w, text);
 }
 
 void vici_list_end(struct vici_writer *w)

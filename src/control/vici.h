@@ -57,6 +57,7 @@ void vici_section(struct vici_writer *w, const char *name);
 void vici_section_end(struct vici_writer *w);
 void vici_list(struct vici_writer *w, const char *name);
 void vici_item(struct vici_writer *w, const char *text);
+void vici_item_span(struct vici_writer *w, struct span text);
 void vici_list_end(struct vici_writer *w);
 void vici_octets(struct vici_writer *w, const char *name, struct span value);
 void vici_put(struct vici_writer *w, const char *name, const char *format, ...)

@@ -9,6 +9,7 @@
  */
 
 #include "base/address.h"
+#include "base/domain_list.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -235,6 +236,8 @@ struct ike_conn {
     struct ike_gateway redirect_to; /* Gateway: End Users go there; not given: they stay */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
     bool install_dns;               /* End User: names are asked of the Gateway's servers */
+    bool split_dns;                 /* End User: the Gateway may say for which domains */
+    struct domain_list dns_domains; /* End User: only these; empty: those that the Gateway says */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */

@@ -350,6 +350,7 @@ struct ike_lease_job {
     struct ike_id identity;
     uint64_t grant;        /* of the session's proof */
     ike_session_id beside; /* the peer may ask for the addresses that it has on that session; 0 */
+    bool split_dns;        /* the peer takes DNS domains (RFC 8598 section 3.1) */
     uint8_t n_requested;
     struct address requested[IKE_LEASE_ADDRESSES]; /* 0.0.0.0 / :: = any of the family */
 };
@@ -360,6 +361,7 @@ struct ike_config {
     struct address addresses[IKE_LEASE_ADDRESSES];
     struct address dns[8];
     struct address_range subnets[8];
+    struct domain_list domains; /* that the servers of `dns` resolve; empty: all names */
 };
 
 struct ike_child_keys {

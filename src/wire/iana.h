@@ -169,7 +169,8 @@ enum wire_cfg_attribute {
     INTERNAL_IP6_ADDRESS = 8,
     INTERNAL_IP6_DNS = 10,
     INTERNAL_IP4_SUBNET = 13,
-    INTERNAL_IP6_SUBNET = 15
+    INTERNAL_IP6_SUBNET = 15,
+    INTERNAL_DNS_DOMAIN = 25 /* RFC 8598 */
 };
 
 #endif

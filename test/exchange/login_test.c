@@ -473,6 +473,81 @@ static void both_families(void **state)
     scenario_end(world);
 }
 
+/* --- split DNS (RFC 8598) --- */
+
+static size_t n_domain_requests;
+
+static enum scenario_fate count_domain_requests(struct world *world, bool to_b, struct message *m)
+{
+    struct wire_cfg cfg;
+    (void)world;
+    size_t at = message_find(m, WIRE_PAYLOAD_CP);
+    if (!to_b || at == m->n || !wire_cfg_read(message_body(m, at), &cfg))
+        return SCENARIO_PASS;
+    for (size_t i = 0; i < cfg.n; i++)
+        n_domain_requests += cfg.attributes[i].type == INTERNAL_DNS_DOMAIN;
+    return SCENARIO_CHANGED;
+}
+
+/* lease_dns - what the Gateway of the world gives: a server if `server`, and these domains. */
+static struct ike_config lease_dns(bool server, const char *domains)
+{
+    struct ike_config lease = {.n_addresses = 1, .n_dns = server ? 1 : 0};
+    assert_true(address_parse("10.9.0.7", &lease.addresses[0]));
+    assert_true(address_parse("10.1.0.53", &lease.dns[0]));
+    (void)snprintf(lease.domains.text, sizeof(lease.domains.text), "%s", domains);
+    return lease;
+}
+
+/* domains_got - the domains that the End User has after a login. */
+static void domains_got(bool asks, const char *accepted, struct ike_config *lease, const char *want)
+{
+    struct world *world = world_new(15);
+    n_domain_requests = 0;
+    world->b.lease = lease;
+    world->conn_a->split_dns = asks;
+    (void)snprintf(world->conn_a->dns_domains.text, sizeof(world->conn_a->dns_domains.text), "%s",
+                   accepted);
+    scenario_edit(world, count_domain_requests);
+    scenario_login(world);
+    assert_int_equal(n_domain_requests, asks ? 1 : 0);
+    assert_string_equal(scenario_session(&world->a).config.domains.text, want);
+    scenario_end(world);
+}
+
+static void split_dns(void **state)
+{
+    (void)state;
+    struct ike_config lease = lease_dns(true, "corp.example city.other.test");
+    domains_got(true, "", &lease, "corp.example city.other.test");
+    domains_got(false, "", &lease, ""); /* it did not ask */
+    lease = lease_dns(true, "");
+    domains_got(true, "", &lease, ""); /* a Gateway without split DNS */
+}
+
+/* The connection says which domains it takes, and without its word no top-level domain is. */
+static void split_dns_policy(void **state)
+{
+    (void)state;
+    struct ike_config lease = lease_dns(true, "com eng.corp.example lan other.example");
+    domains_got(true, "", &lease, "eng.corp.example other.example");
+    domains_got(true, "corp.example lan", &lease, "eng.corp.example lan");
+    domains_got(true, "nothing.example", &lease, "nothing.example");
+    lease = lease_dns(true, "");
+    domains_got(true, "corp.example", &lease, "corp.example");
+}
+
+/* What would be a line of /etc/resolv.conf or an option of resolvectl is not a domain. */
+static void split_dns_hostile(void **state)
+{
+    (void)state;
+    struct ike_config lease = lease_dns(true, "a.b\nnameserver -x.y c.d ~. a..b");
+    domains_got(true, "", &lease, "c.d");
+    lease = lease_dns(false, "corp.example"); /* nothing to ask for it */
+    domains_got(true, "", &lease, "");
+    domains_got(true, "corp.example", &lease, "");
+}
+
 /* what goes wrong with the Child SA alone leaves the IKE SA, and no trace of the rest. */
 static void pool_exhausted(void **state)
 {
@@ -667,6 +742,9 @@ int main(void)
         cmocka_unit_test(childless),
         cmocka_unit_test(alone_on_request),
         cmocka_unit_test(both_families),
+        cmocka_unit_test(split_dns),
+        cmocka_unit_test(split_dns_policy),
+        cmocka_unit_test(split_dns_hostile),
         cmocka_unit_test(pool_exhausted),
         cmocka_unit_test(no_address),
         cmocka_unit_test(narrowed),

@@ -8,11 +8,12 @@ import pytest
 
 from lab.daemons import Ikatd
 from lab.run import wait
-from lab.settings import end_user, gateway, paths
+from lab.settings import IDS, end_user, gateway, merge, paths
 from lab.watch import SERVERS, processes
 
 OWN = "# of the host\nnameserver 192.0.2.53\nsearch example.org\n"
 INSIDE, OUTSIDE = "10.20.0.53", "192.0.2.99"
+POOL = {"addrs": "10.30.0.0/24", "dns": f"{OUTSIDE}, {INSIDE}"}
 OURS = f"nameserver {INSIDE} # by ikatd\n"
 
 
@@ -26,8 +27,14 @@ def resolv_conf(world, request):
     path = os.path.join(folder, "resolv.conf")
     with open(path, "w", encoding="ascii") as file:
         file.write(OWN)
-    world.ikatd(lab, "gw", gateway(top={"pools": {"inner": {"addrs": "10.30.0.0/24", "dns": f"{OUTSIDE}, {INSIDE}"}}}))
+    world.ikatd(lab, "gw", gateway(top={"pools": {"inner": POOL}}))
     return lab, path
+
+
+
+def split(world):
+    """From now on the Gateway's pool has domains."""
+    world.daemons[0].load(gateway(top={"pools": {"inner": POOL | {"dns_domains": "corp.example, lan"}}}))
 
 
 def reads(path, text):
@@ -88,6 +95,52 @@ def test_engine_dies(world, resolv_conf):
         wait(lambda: len(processes(user)) == len(SERVERS) and user.request("get-conns")["conns"] == ["home"], "it serves again", 20)
 
 
+def test_split_file(world, resolv_conf):
+    """The search list of the file has the Gateway's domains before the host's; a top-level domain is left out."""
+    lab, path = resolv_conf
+    split(world)
+    user = world.ikatd(lab, "eu", end_user())
+    user.initiate("net")
+    reads(path, OURS + OWN + "# by ikatd: the next line\nsearch corp.example example.org\n")
+    config = user.session()["config"]
+    assert config["dns"] == [OUTSIDE, INSIDE] and config["dns_domains"] == ["corp.example"]
+    user.kill()
+    reads(path, OWN)
+
+
+def test_full_tunnel(world, resolv_conf):
+    """A tunnel for all traffic is for all names: no Gateway takes domains out of the DNS (RFC 8598 section 2)."""
+    lab, path = resolv_conf
+    world.daemons[0].load(gateway(child={"local_ts": "0.0.0.0/0"},
+                                  top={"pools": {"inner": POOL | {"dns_domains": "corp.example, lan"}}}))
+    user = world.ikatd(lab, "eu", end_user(child={"remote_ts": "0.0.0.0/0"}))
+    user.initiate("net")
+    reads(path, f"nameserver {OUTSIDE} # by ikatd\n" + OURS + OWN)
+
+
+def test_two_gateways(world, resolv_conf):
+    """While one Gateway's servers are for its domains, those of another one wait; then they take their place."""
+    lab, path = resolv_conf
+    second, secret = "gw2.lab.example", {"ike-2": {"id-1": IDS["eu"], "id-2": "gw2.lab.example", "secret": "other"}}
+    pools = {"inner": POOL | {"dns_domains": "corp.example"}, "small": {"addrs": "10.31.0.0/24", "dns": "10.20.0.65"}}
+    gate = gateway(top={"pools": pools, "secrets": secret})
+    gate["connections"]["second"] = merge(gate["connections"]["gate"], {
+        "pools": "small", "local": {"id": second}, "children": {"net": {"local_ts": "10.20.0.64/26"}}})
+    home = end_user(top={"secrets": secret})
+    home["connections"]["other"] = merge(home["connections"]["home"], {
+        "remote": {"id": second}, "children": {"net": None, "small": {"remote_ts": "10.20.0.64/26"}}})
+    world.daemons[0].load(gate)
+    user = world.ikatd(lab, "eu", home)
+    user.initiate("net")
+    first = OURS + OWN + "# by ikatd: the next line\nsearch corp.example example.org\n"
+    reads(path, first)
+    user.initiate("small")
+    user.wait_log("event=dns-waits connection=other")
+    reads(path, first)
+    user.ikat("down", "home")
+    reads(path, "nameserver 10.20.0.65 # by ikatd\n" + OWN)
+
+
 def test_off(world, resolv_conf):
     """install_dns = no."""
     lab, path = resolv_conf
@@ -130,14 +183,17 @@ class Resolved(Elsewhere):
     programs, folder = ("resolvectl",), "/usr/bin"
     setup = " && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/resolve && " \
             "touch /run/systemd/resolve/io.systemd.Resolve"
-    up = f"resolvectl dns ikat0 {INSIDE}\nresolvectl domain ikat0 ~.\n"
-    down = "resolvectl revert ikat0\n"
+    up = f"resolvectl default-route ikat0 yes\nresolvectl domain ikat0 ~.\nresolvectl dns ikat0 {INSIDE}\nresolvectl flush-caches\n"
+    split = f"resolvectl default-route ikat0 no\nresolvectl domain ikat0 ~corp.example ~lan\nresolvectl dns ikat0 {INSIDE}\n" \
+            "resolvectl flush-caches\n"
+    down = "resolvectl revert ikat0\nresolvectl flush-caches\n"
 
 
 class Resolvconf(Elsewhere):
     """A host with resolvconf."""
     programs, folder = ("resolvconf",), "/usr/sbin"
     up = f"resolvconf -a ikat0.ikat\nnameserver {INSIDE}\n"
+    split = up + "search corp.example lan\n"
     down = "resolvconf -d ikat0.ikat\n"
 
 
@@ -150,4 +206,17 @@ def test_programs(world, resolv_conf, kind):
     wait(lambda: os.path.exists(user.calls) and user.called() == kind.up, "it is told of the server")
     user.ikat("down", "home")
     wait(lambda: user.called() == kind.up + kind.down, "it is told that the server is gone")
+    reads(path, OWN)
+
+
+@pytest.mark.parametrize("kind", (Resolved, Resolvconf))
+def test_split_programs(world, resolv_conf, kind):
+    """systemd-resolved gets the Gateway's domains as routing domains, resolvconf as a search list."""
+    lab, path = resolv_conf
+    split(world)
+    world.daemons.append(user := kind(lab, "eu", end_user({"dns_domains": "corp.example, lan"})))
+    user.start().initiate("net")
+    wait(lambda: os.path.exists(user.calls) and user.called() == kind.split, "it is told of the domains")
+    user.ikat("down", "home")
+    wait(lambda: user.called() == kind.split + kind.down, "it is told that they are gone")
     reads(path, OWN)

@@ -25,12 +25,14 @@ struct hook_request {
     struct ike_id local_id, remote_id;
 };
 
-/* struct hook_name_servers - the servers that this host asks for names from now on, before those
- * that it has of its own; n = 0: only its own. All are reached through the device. */
+/* struct hook_name_servers - the servers that this host asks from now on for the domains (none: for
+ * all names), before those that it has of its own; n = 0: only its own. All are reached through the
+ * device. */
 struct hook_name_servers {
     char device[16];
     uint32_t n;
     struct address servers[HOOK_DNS];
+    struct domain_list domains;
 };
 
 /* hook_name_server_usable - an address that a resolver may be told of. */

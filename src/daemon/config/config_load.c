@@ -68,6 +68,22 @@ static int set_dns(const struct tree *node, void *target, struct build_error *er
     return key_for_items(node, target, error, add_dns);
 }
 
+static int add_domain(const struct tree *node, const char *text, void *target,
+                      struct build_error *error)
+{
+    struct pool_config *pool = target;
+    int err = domain_list_add(&pool->domains, span_text(text));
+    if (err == ERR_TRUNCATED)
+        return build_fail(error, node, "'%.60s' is too much: all have 255 characters together",
+                          text);
+    return err != 0 ? build_fail(error, node, "'%.60s' is not a DNS domain", text) : 0;
+}
+
+static int set_domains(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_domain);
+}
+
 static int add_subnet(const struct tree *node, const char *text, void *target,
                       struct build_error *error)
 {
@@ -86,11 +102,13 @@ static int set_subnet(const struct tree *node, void *target, struct build_error 
 }
 
 #define POOL_ADDRS     "the addresses are those of addrs, each for a host of its own"
-#define POOL_ATTRIBUTE "only dns and subnet are told to peers"
+#define POOL_ATTRIBUTE "only dns, dns_domains and subnet are told to peers"
 
 static const struct key pool_keys[] = {
     {.name = "addrs", .kind = KEY_FUNCTION, .function = set_addrs},
     {.name = "dns", .kind = KEY_FUNCTION, .function = set_dns},
+    {.name = "dns_domains", .kind = KEY_FUNCTION, .function = set_domains},
+    {.name = "25", .kind = KEY_FUNCTION, .function = set_domains}, /* INTERNAL_DNS_DOMAIN */
     {.name = "subnet", .kind = KEY_FUNCTION, .function = set_subnet},
     {.name = "split_include", .kind = KEY_FUNCTION, .function = set_subnet},
     {.name = "address", .kind = KEY_UNSUPPORTED, .why = POOL_ADDRS},
@@ -108,12 +126,17 @@ int pool_build(const struct tree *section, struct pool_config *ret_pool, struct 
     struct pool_config pool = {0};
     int err = key_name_copy(section, pool.name, error);
     for (const struct tree *node = section->first; err == 0 && node != NULL; node = node->next)
-        if (node->name[strspn(node->name, "0123456789")] == '\0') /* an attribute by number */
+        if (node->name[strspn(node->name, "0123456789")] == '\0' &&
+            strcmp(node->name, "25") != 0) /* an attribute by number */
             err = build_fail(error, node, "not supported by ikat: %s", POOL_ATTRIBUTE);
     if (err == 0)
         err = keys_apply(&table, section, &pool, error);
     if (err == 0 && pool.range.first.family == ADDRESS_NONE)
         err = build_fail(error, section, "'addrs' is missing");
+    /* RFC 8598 section 3.2: domains without servers MUST NOT be sent */
+    if (err == 0 && pool.n_dns == 0 && !domain_list_empty(&pool.domains))
+        err = build_fail(error, key_node(section, "dns_domains"),
+                         "'dns' is missing: which servers resolve these domains?");
     if (err == 0)
         *ret_pool = pool;
     return err;

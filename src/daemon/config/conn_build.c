@@ -134,6 +134,22 @@ static int set_redirect_to(const struct tree *node, void *target, struct build_e
     return 0;
 }
 
+static int add_dns_domain(const struct tree *node, const char *text, void *target,
+                          struct build_error *error)
+{
+    struct conn_work *work = target;
+    int err = domain_list_add(&work->conn.dns_domains, span_text(text));
+    if (err == ERR_TRUNCATED)
+        return build_fail(error, node, "'%.60s' is too much: all have 255 characters together",
+                          text);
+    return err != 0 ? build_fail(error, node, "'%.60s' is not a DNS domain", text) : 0;
+}
+
+static int set_dns_domains(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, add_dns_domain);
+}
+
 static int set_dscp(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
@@ -310,6 +326,8 @@ static const struct key conn_keys[] = {
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
     {.name = "on_failure", .kind = KEY_WORD, .offset = CONN(on_failure), .words = on_failure_words},
     {.name = "install_dns", .kind = KEY_BOOL, .offset = CONN(install_dns)},
+    {.name = "split_dns", .kind = KEY_BOOL, .offset = CONN(split_dns)},
+    {.name = "dns_domains", .kind = KEY_FUNCTION, .function = set_dns_domains},
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "follow_redirects", .kind = KEY_BOOL, .offset = CONN(follow_redirects)},
     {.name = "redirect_to", .kind = KEY_FUNCTION, .function = set_redirect_to},
@@ -462,6 +480,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->combined_auth = true;
     conn->follow_redirects = true;
     conn->install_dns = true;
+    conn->split_dns = true;
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;

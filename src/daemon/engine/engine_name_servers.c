@@ -3,23 +3,32 @@
  * Which name servers of Gateways this host asks: as End User, those that a CFG_REPLY brought
  * (INTERNAL_IP4_DNS and INTERNAL_IP6_DNS, RFC 7296 section 3.15.1), as long as a Child SA reaches
  * them. A server outside of the selectors is left out: questions to it would leave in the clear.
+ *
+ * The servers of a Gateway with domains (RFC 8598) are asked for these only. All servers are those
+ * of one TUN, and a resolver cannot tell them apart there. So while a Gateway has domains, the
+ * servers of other Gateways wait.
  */
 #include <stdlib.h>
 
 #include "daemon/common/hook_channel.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
+#include "ike/terms/identity.h"
 
 #define CHILDREN_MOST 64 /* Child SAs with name servers */
 
 struct reached {
     ike_child_id child; /* 0: free */
+    uint64_t order;     /* the Gateway that came first has the lowest */
+    struct ike_id gateway;
+    struct domain_list domains; /* empty: all names */
     uint32_t n;
     struct address servers[HOOK_DNS];
 };
 
 struct engine_name_servers {
     struct reached children[CHILDREN_MOST];
+    uint64_t last_order;
     struct hook_name_servers told; /* to the hooks process */
     bool again;                    /* it had no room for the last change */
 };
@@ -43,6 +52,42 @@ static struct reached *reached_find(struct engine_name_servers *servers, ike_chi
     return NULL;
 }
 
+/* gateway_order - Child SAs of one Gateway share a place, so a rekey does not change it. */
+static uint64_t gateway_order(struct engine_name_servers *all, const struct ike_id *gateway)
+{
+    for (size_t i = 0; i < CHILDREN_MOST; i++)
+        if (all->children[i].child != 0 && identity_equal(&all->children[i].gateway, gateway))
+            return all->children[i].order;
+    return ++all->last_order;
+}
+
+static const struct reached *first_gateway(const struct engine_name_servers *all)
+{
+    const struct reached *first = NULL;
+    for (size_t i = 0; i < CHILDREN_MOST; i++)
+        if (all->children[i].child != 0 && (first == NULL || all->children[i].order < first->order))
+            first = &all->children[i];
+    return first;
+}
+
+/* has_domains - no Child SA of this Gateway wants all names for it. */
+static bool has_domains(const struct engine_name_servers *all, uint64_t order)
+{
+    for (size_t i = 0; i < CHILDREN_MOST; i++)
+        if (all->children[i].child != 0 && all->children[i].order == order &&
+            domain_list_empty(&all->children[i].domains))
+            return false;
+    return true;
+}
+
+/* joins - the servers may stand beside those of the first Gateway: for the same names. */
+static bool joins(const struct engine_name_servers *all, const struct reached *first,
+                  const struct reached *one)
+{
+    return one->child != 0 && (one->order == first->order ||
+                               (!has_domains(all, first->order) && !has_domains(all, one->order)));
+}
+
 static void server_add(struct hook_name_servers *list, const struct address *server)
 {
     for (uint32_t i = 0; i < list->n; i++)
@@ -52,21 +97,43 @@ static void server_add(struct hook_name_servers *list, const struct address *ser
         list->servers[list->n++] = *server;
 }
 
+static void reached_add(struct hook_name_servers *list, const struct reached *one, bool split)
+{
+    struct span domain = {0};
+    for (uint32_t k = 0; k < one->n; k++)
+        server_add(list, &one->servers[k]);
+    while (split && (domain = domain_list_next(&one->domains, domain)).len > 0)
+        if (domain_list_add(&list->domains, domain) != 0)
+            break;
+}
+
+static void compose(struct engine *e, struct hook_name_servers *list)
+{
+    const struct engine_name_servers *all = e->name_servers;
+    const struct reached *first = first_gateway(all);
+    memcpy(list->device, e->start->tun_name, sizeof(list->device));
+    for (size_t i = 0; first != NULL && i < CHILDREN_MOST; i++)
+        if (joins(all, first, &all->children[i]))
+            reached_add(list, &all->children[i], has_domains(all, first->order));
+}
+
+static bool same_list(const struct hook_name_servers *a, const struct hook_name_servers *b)
+{
+    bool same = a->n == b->n && strcmp(a->domains.text, b->domains.text) == 0;
+    for (uint32_t i = 0; same && i < a->n; i++)
+        same = address_equal(&a->servers[i], &b->servers[i]);
+    return same;
+}
+
 /* tell - if something has changed. */
 static void tell(struct engine *e)
 {
     struct engine_name_servers *all = e->name_servers;
     struct hook_message message = {.kind = HOOK_NAME_SERVERS};
     struct hook_name_servers *list = &message.name_servers;
-    memcpy(list->device, e->start->tun_name, sizeof(list->device));
-    for (size_t i = 0; i < CHILDREN_MOST; i++)
-        for (uint32_t k = 0; k < all->children[i].n; k++)
-            server_add(list, &all->children[i].servers[k]);
-    bool same = list->n == all->told.n;
-    for (uint32_t i = 0; same && i < list->n; i++)
-        same = address_equal(&list->servers[i], &all->told.servers[i]);
+    compose(e, list);
     all->again = false;
-    if (same)
+    if (same_list(list, &all->told))
         return;
     int error = channel_send(e->start->hooks_fd, &message, sizeof(message), NULL, 0);
     if (error == 0)
@@ -91,23 +158,63 @@ static bool within_selectors(const struct ike_ts_list *remote, const struct addr
     return false;
 }
 
+/* whole_family - the selectors have all addresses of a family, in one range or in several. */
+static bool whole_family(const struct ike_ts_list *remote, uint8_t family)
+{
+    struct address at = {.family = family};
+    for (size_t i = 0; i < remote->n; i++) {
+        const struct address_range *range = &remote->ts[i].range;
+        if (range->first.family != family || !range_contains(range, &at))
+            continue;
+        if (!address_next(&range->last, &at))
+            return true;
+        i = SIZE_MAX; /* from the first one again: they have no order */
+    }
+    return false;
+}
+
+/* domains_for - RFC 8598 section 2: where all traffic is in the tunnel they MUST be ignored. */
+static struct domain_list domains_for(const struct ike_session_info *session,
+                                      const struct ike_child_info *child)
+{
+    static const struct domain_list all_names;
+    bool split = !whole_family(&child->remote_ts, ADDRESS_V4) &&
+                 !whole_family(&child->remote_ts, ADDRESS_V6);
+    return split ? session->config.domains : all_names;
+}
+
+static void say_waits(const struct engine_name_servers *all, const struct reached *one,
+                      const struct ike_conn *conn)
+{
+    if (!joins(all, first_gateway(all), one))
+        log_line(
+            LOG_LEVEL_WARNING,
+            "event=dns-waits connection=%s reason=\"the name servers of another Gateway are in "
+            "use, and one of the two is for some domains only\"",
+            conn->name);
+}
+
 void engine_name_servers_child_up(struct engine *e, ike_child_id id)
 {
+    struct engine_name_servers *all = e->name_servers;
     struct ike_child_info child;
     struct ike_session_info session;
     if (!ike_child_get(e->ike, id, &child) || !ike_session_get(e->ike, child.session, &session) ||
         session.role != IKE_END_USER || session.conn == NULL || !session.conn->install_dns)
         return;
-    struct reached found = {.child = id};
+    struct reached found = {
+        .child = id, .gateway = session.remote_id, .domains = domains_for(&session, &child)};
     for (uint8_t i = 0; i < session.config.n_dns; i++) {
         const struct address *server = &session.config.dns[i];
         if (hook_name_server_usable(server) && within_selectors(&child.remote_ts, server))
             found.servers[found.n++] = *server;
     }
-    struct reached *room = found.n > 0 ? reached_find(e->name_servers, 0) : NULL;
+    struct reached *room = found.n > 0 ? reached_find(all, 0) : NULL;
     if (room == NULL)
         return;
+    found.order = gateway_order(all, &found.gateway);
     *room = found;
+    say_waits(all, room, session.conn);
     tell(e);
 }
 

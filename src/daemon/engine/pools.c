@@ -340,6 +340,10 @@ static void config_append(const struct pool_config *pool, struct ike_config *con
 {
     for (size_t i = 0; i < pool->n_dns && config->n_dns < POOL_DNS; i++)
         config->dns[config->n_dns++] = pool->dns[i];
+    struct span domain = {0};
+    while ((domain = domain_list_next(&pool->domains, domain)).len > 0)
+        if (domain_list_add(&config->domains, domain) != 0)
+            break;
     for (size_t i = 0; i < pool->n_subnets && config->n_subnets < POOL_SUBNETS; i++)
         config->subnets[config->n_subnets++] = pool->subnets[i];
 }
@@ -414,6 +418,9 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job,
         config.n_dns = grant->n_dns;
         memcpy(config.dns, grant->dns, grant->n_dns * sizeof(config.dns[0]));
     }
+    /* RFC 8598 section 3.3: all servers resolve all domains, and those of a grant need not */
+    if (!job->split_dns || (grant != NULL && grant->n_dns > 0))
+        config.domains = (struct domain_list){.text = ""};
     *ret_config = config;
     return 0;
 }

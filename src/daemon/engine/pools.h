@@ -23,6 +23,7 @@ struct pool_config {
     uint8_t n_dns, n_subnets;
     struct address dns[POOL_DNS];
     struct address_range subnets[POOL_SUBNETS];
+    struct domain_list domains; /* that the servers of `dns` resolve (RFC 8598) */
 };
 
 /* pools_network - a pool leaves out the first and the last address of its network. Its route need
@@ -59,7 +60,8 @@ int pools_unload(struct pools *pools, const char *name) MUST_USE; /* ERR_NOT_FOU
  * struct pools_grant - what the login gives by the word of a RADIUS server. An address or pool that
  * it names is given or none: no other takes its place. Its pools are of those that the connection
  * names, and its addresses lie in one of them. The first of each pair is for IPv4, the second for
- * IPv6; NONE and empty: not named. `dns` replaces the name servers of the pools.
+ * IPv6; NONE and empty: not named. `dns` replaces the name servers of the pools,
+ * and their domains with them.
  */
 struct pools_grant {
     struct address addresses[2];

@@ -199,6 +199,31 @@ static const char *granted(struct pools *pools, const char *who, ike_session_id 
     return address_print(&config.addresses[0], text);
 }
 
+/* Domains go to peers that asked for them, with the servers of their pool only. */
+static void test_domains(void **state)
+{
+    (void)state;
+    struct pools *pools = pools_new((const uint8_t[16]){1});
+    struct pool_config pool = {.name = "four", .n_dns = 1, .domains = {.text = "corp.example lan"}};
+    struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
+    struct pools_grant grant = {.n_dns = 1};
+    struct ike_config config;
+    assert_true(range_parse("10.3.0.0/24", &pool.range));
+    assert_true(address_parse("192.0.2.53", &pool.dns[0]));
+    assert_true(address_parse("192.0.2.54", &grant.dns[0]));
+    assert_true(address_parse(ANY, &job.requested[0]));
+    assert_int_equal(identity_parse("a", &job.identity), 0);
+    assert_int_equal(pools_load(pools, &pool, NULL), 0);
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
+    assert_string_equal(config.domains.text, "");
+    job.split_dns = true;
+    assert_int_equal(pools_lease(pools, &job, NULL, 1, &config), 0);
+    assert_string_equal(config.domains.text, "corp.example lan");
+    assert_int_equal(pools_lease(pools, &job, &grant, 1, &config), 0);
+    assert_string_equal(config.domains.text, "");
+    pools_free(pools);
+}
+
 static void test_granted(void **state)
 {
     (void)state;
@@ -358,7 +383,8 @@ int main(void)
         cmocka_unit_test(test_leases),         cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_subnet),         cmocka_unit_test(test_families),
         cmocka_unit_test(test_load),           cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_many),           cmocka_unit_test(test_granted),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@
 #define RESOLVED_SOCKET "/run/systemd/resolve/io.systemd.Resolve"
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define PATIENCE        (5 * NANOS_PER_SEC)
-#define WORDS_MAX       (HOOK_DNS + 4)
+#define DOMAINS_MAX     128 /* of one octet each and a blank */
+#define WORDS_MAX       (DOMAINS_MAX + 4)
 
 static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
 
@@ -27,7 +28,8 @@ bool name_servers_sound(const struct hook_name_servers *wanted)
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t len = strnlen(wanted->device, sizeof(wanted->device));
     bool sound = len > 0 && len < sizeof(wanted->device) && wanted->device[0] != '-' &&
-                 strspn(wanted->device, plain) == len && wanted->n <= HOOK_DNS;
+                 strspn(wanted->device, plain) == len && wanted->n <= HOOK_DNS &&
+                 domain_list_sound(&wanted->domains);
     for (uint32_t i = 0; sound && i < wanted->n; i++)
         sound = hook_name_server_usable(&wanted->servers[i]);
     return sound;
@@ -65,15 +67,50 @@ static bool tell(enum name_server_way way, const char *const words[], struct spa
     return argv[0] != NULL && program_run((char *const *)argv, environment, input, PATIENCE);
 }
 
+static bool resolved_tell(const char *const words[])
+{
+    return tell(NAME_SERVERS_RESOLVED, words, (struct span){0});
+}
+
+/* routed_words - the domains as resolvectl has routing domains: ~corp.example.com. `room` holds the
+ * text of the words. */
+static void routed_words(const struct domain_list *domains, char room[2 * sizeof(domains->text)],
+                         const char *words[DOMAINS_MAX + 1])
+{
+    struct span domain = {0};
+    size_t n = 0;
+    while ((domain = domain_list_next(domains, domain)).len > 0) {
+        words[n++] = room;
+        *room++ = '~';
+        memcpy(room, domain.ptr, domain.len);
+        room[domain.len] = '\0';
+        room += domain.len + 1;
+    }
+    words[n] = NULL;
+}
+
+/* resolved_set - which names first: a link with servers and without domains is asked for all. */
 static bool resolved_set(const struct hook_name_servers *wanted)
 {
-    char text[HOOK_DNS][ADDRESS_TEXT_MAX];
-    const char *dns[WORDS_MAX] = {"dns", wanted->device};
-    const char *const domain[] = {"domain", wanted->device, "~.", NULL};
+    char text[HOOK_DNS][ADDRESS_TEXT_MAX], room[2 * sizeof(wanted->domains.text)];
+    bool split = !domain_list_empty(&wanted->domains);
+    const char *dns[HOOK_DNS + 3] = {"dns", wanted->device};
+    const char *domain[DOMAINS_MAX + 3] = {"domain", wanted->device, "~."};
+    const char *const route[] = {"default-route", wanted->device, split ? "no" : "yes", NULL};
+    const char *const flush[] = {"flush-caches", NULL};
+    if (split)
+        routed_words(&wanted->domains, room, domain + 2);
     for (uint32_t i = 0; i < wanted->n; i++)
         dns[2 + i] = address_print(&wanted->servers[i], text[i]);
-    return tell(NAME_SERVERS_RESOLVED, dns, (struct span){0}) &&
-           tell(NAME_SERVERS_RESOLVED, domain, (struct span){0});
+    return resolved_tell(route) && resolved_tell(domain) && resolved_tell(dns) &&
+           resolved_tell(flush);
+}
+
+/* RFC 8598 section 5: at the end what was learned of the domains MUST be forgotten too. */
+static bool resolved_unset(const char *device)
+{
+    const char *const revert[] = {"revert", device, NULL}, *const flush[] = {"flush-caches", NULL};
+    return resolved_tell(revert) && resolved_tell(flush);
 }
 
 static bool resolvconf_set(const struct hook_name_servers *wanted)
@@ -86,17 +123,22 @@ static bool resolvconf_set(const struct hook_name_servers *wanted)
         write_bytes(&w, span_text(address_print(&wanted->servers[i], text)));
         write_bytes(&w, span_text("\n"));
     }
+    if (!domain_list_empty(&wanted->domains)) {
+        write_bytes(&w, span_text("search "));
+        write_bytes(&w, span_text(wanted->domains.text));
+        write_bytes(&w, span_text("\n"));
+    }
     (void)snprintf(record, sizeof(record), "%s.ikat", wanted->device);
     const char *const words[] = {"-a", record, NULL};
     return tell(NAME_SERVERS_RESOLVCONF, words, span_of(lines, w.len));
 }
 
-static bool way_unset(enum name_server_way way, const char *device)
+static bool resolvconf_unset(const char *device)
 {
     char record[32];
     (void)snprintf(record, sizeof(record), "%s.ikat", device);
-    const char *const revert[] = {"revert", device, NULL}, *const drop[] = {"-d", record, NULL};
-    return tell(way, way == NAME_SERVERS_RESOLVED ? revert : drop, (struct span){0});
+    const char *const drop[] = {"-d", record, NULL};
+    return tell(NAME_SERVERS_RESOLVCONF, drop, (struct span){0});
 }
 
 /* --- /etc/resolv.conf --- */
@@ -154,7 +196,7 @@ static bool overwritten(const char *path, struct span text)
 }
 
 /* file_set - in the file that /etc/resolv.conf leads to. */
-static bool file_set(const struct address *servers, size_t n)
+static bool file_set(const struct hook_name_servers *wanted)
 {
     static uint8_t before[RESOLV_CONF_MAX], after[RESOLV_CONF_MAX];
     char path[PATH_MAX];
@@ -165,8 +207,9 @@ static bool file_set(const struct address *servers, size_t n)
     bool there = stat(path, &status) == 0;
     if (there && !whole_read(path, (struct buffer){before, sizeof(before)}, &len))
         return false;
+    const struct resolv_conf_ours ours = {wanted->servers, wanted->n, wanted->domains.text};
     int new_len =
-        resolv_conf_edit(span_of(before, len), servers, n, (struct buffer){after, sizeof(after)});
+        resolv_conf_edit(span_of(before, len), &ours, (struct buffer){after, sizeof(after)});
     if (new_len < 0)
         return false;
     struct span text = span_of(after, (size_t)new_len);
@@ -177,10 +220,23 @@ static bool file_set(const struct address *servers, size_t n)
 
 /* --- all ways --- */
 
+static const struct hook_name_servers none;
+
 void name_servers_begin(void)
 {
-    if (!file_set(NULL, 0))
+    if (!file_set(&none))
         log_line(LOG_LEVEL_WARNING, "event=dns-failed file=%s", RESOLV_CONF);
+}
+
+static bool way_unset(enum name_server_way way, const char *device)
+{
+    switch (way) {
+    case NAME_SERVERS_RESOLVED: return resolved_unset(device);
+    case NAME_SERVERS_RESOLVCONF: return resolvconf_unset(device);
+    case NAME_SERVERS_FILE: return file_set(&none);
+    case NAME_SERVERS_UNSET: break;
+    }
+    return true;
 }
 
 void name_servers_end(struct name_servers *servers)
@@ -189,7 +245,7 @@ void name_servers_end(struct name_servers *servers)
     servers->way = NAME_SERVERS_UNSET;
     if (way == NAME_SERVERS_UNSET)
         return;
-    bool done = way == NAME_SERVERS_FILE ? file_set(NULL, 0) : way_unset(way, servers->device);
+    bool done = way_unset(way, servers->device);
     log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "event=%s device=%s",
              done ? "dns-restored" : "dns-failed", servers->device);
 }
@@ -199,7 +255,7 @@ static bool way_set(enum name_server_way way, const struct hook_name_servers *wa
     switch (way) {
     case NAME_SERVERS_RESOLVED: return resolved_set(wanted);
     case NAME_SERVERS_RESOLVCONF: return resolvconf_set(wanted);
-    case NAME_SERVERS_FILE: return file_set(wanted->servers, wanted->n);
+    case NAME_SERVERS_FILE: return file_set(wanted);
     case NAME_SERVERS_UNSET: break;
     }
     return false;
@@ -216,6 +272,8 @@ void name_servers_set(struct name_servers *servers, const struct hook_name_serve
     bool done = way_set(way, wanted);
     servers->way = way;
     memcpy(servers->device, wanted->device, sizeof(servers->device));
-    log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "event=%s device=%s servers=%u by=%s",
-             done ? "dns-set" : "dns-failed", wanted->device, wanted->n, names[way]);
+    log_line(done ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+             "event=%s device=%s servers=%u domains=\"%s\" by=%s", done ? "dns-set" : "dns-failed",
+             wanted->device, wanted->n,
+             domain_list_empty(&wanted->domains) ? "all" : wanted->domains.text, names[way]);
 }

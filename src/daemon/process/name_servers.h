@@ -4,8 +4,9 @@
 
 /*
  * Has the host ask the Gateways' servers for names, and takes that back. The first of these that is
- * there does it: systemd-resolved (as servers of our TUN, with all names routed to them), resolvconf
- * (Debian's or openresolv), or /etc/resolv.conf itself, with the host's own servers behind ours.
+ * there does it: systemd-resolved (as servers of our TUN, with the domains or all names routed to
+ * them), resolvconf (Debian's or openresolv), or /etc/resolv.conf itself, with the host's own servers
+ * behind ours. The latter two know one list of servers, so domains only lead the search list there.
  */
 
 #include "daemon/common/hook_channel.h"
@@ -22,7 +23,8 @@ struct name_servers {
     char device[16];
 };
 
-/* name_servers_sound - form only: an interface name without separators, unicast addresses. */
+/* name_servers_sound - form only: an interface name without separators, unicast addresses,
+ * domains of plain characters. */
 bool name_servers_sound(const struct hook_name_servers *wanted);
 
 /* name_servers_begin - takes back what a daemon left in /etc/resolv.conf when it was killed. */

@@ -382,6 +382,11 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     for (uint8_t i = 0; i < session->config.n_dns; i++)
         vici_item(w, address_print(&session->config.dns[i], address));
     vici_list_end(w);
+    struct span domain = {0};
+    vici_list(w, "dns-domains");
+    while ((domain = domain_list_next(&session->config.domains, domain)).len > 0)
+        vici_item_span(w, domain);
+    vici_list_end(w);
     vici_section_end(w);
 }
 

@@ -64,6 +64,9 @@ void cp_request_add(const struct ike_conn *conn, const struct ike_config *held,
         add_empty(w, INTERNAL_IP6_DNS);
         add_empty(w, INTERNAL_IP6_SUBNET);
     }
+    /* RFC 8598 section 3.1: only beside a request for name servers, which stands above */
+    if (conn->split_dns)
+        add_empty(w, INTERNAL_DNS_DOMAIN);
     wire_end(message);
 }
 
@@ -78,9 +81,11 @@ bool cp_request_read(struct span body, struct ike_lease_job *ret_job)
     if (!wire_cfg_read(body, &cfg) || cfg.type != CFG_REQUEST)
         return false;
     ret_job->n_requested = 0;
+    ret_job->split_dns = false;
     for (size_t i = 0; i < cfg.n; i++) {
         const struct wire_cfg_value *value = &cfg.attributes[i];
         bool v6 = value->type == INTERNAL_IP6_ADDRESS;
+        ret_job->split_dns |= value->type == INTERNAL_DNS_DOMAIN;
         if ((!v6 && value->type != INTERNAL_IP4_ADDRESS) ||
             ret_job->n_requested == IKE_LEASE_ADDRESSES)
             continue;
@@ -121,6 +126,9 @@ void cp_reply_add(const struct ike_config *config, struct wire_builder *message)
                       address_span(&config->dns[i]), (struct span){0});
     for (uint8_t i = 0; i < config->n_subnets; i++)
         add_subnet(w, &config->subnets[i]);
+    struct span domain = {0};
+    while ((domain = domain_list_next(&config->domains, domain)).len > 0)
+        add_attribute(w, INTERNAL_DNS_DOMAIN, domain, (struct span){0});
     wire_end(message);
 }
 
@@ -158,6 +166,33 @@ static void take_subnet(const struct wire_cfg_value *value, struct ike_config *c
         config->n_subnets++;
 }
 
+/* take_domain - a name for which there is no room, or that is none, is left out. The Gateway speaks
+ * for no top-level domain, unless the connection names it. */
+static void take_domain(const struct wire_cfg_value *value, const struct ike_conn *conn,
+                        struct ike_config *config)
+{
+    struct domain_list one = {.text = ""};
+    if (!conn->split_dns || domain_list_add(&one, value->value) != 0)
+        return;
+    struct span name = span_text(one.text);
+    /* RFC 8598 section 5: what local policy does not accept MUST be ignored */
+    bool taken = domain_list_empty(&conn->dns_domains)
+                     ? memchr(name.ptr, '.', name.len) != NULL
+                     : domain_list_covers(&conn->dns_domains, name);
+    if (taken)
+        (void)!domain_list_add(&config->domains, name);
+}
+
+/* domains_finish - RFC 8598 section 3.2: without domains of the Gateway those of the connection
+ * hold, and without servers there is nothing to ask for them. */
+static void domains_finish(const struct ike_conn *conn, struct ike_config *config)
+{
+    if (domain_list_empty(&config->domains))
+        config->domains = conn->dns_domains;
+    if (config->n_dns == 0)
+        config->domains = (struct domain_list){.text = ""};
+}
+
 /* RFC 7296 section 3.15.1: attributes that are not known are ignored. */
 bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_config *ret_config)
 {
@@ -171,6 +206,8 @@ bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_con
                   value->type == INTERNAL_IP6_SUBNET;
         size_t len = v6 ? 16 : 4;
         struct address address = {0};
+        if (value->type == INTERNAL_DNS_DOMAIN)
+            take_domain(value, conn, &config);
         if (!asked_for(conn, v6 ? ADDRESS_V6 : ADDRESS_V4))
             continue;
         switch (value->type) {
@@ -191,6 +228,7 @@ bool cp_reply_read(struct span body, const struct ike_conn *conn, struct ike_con
         default: break;
         }
     }
+    domains_finish(conn, &config);
     *ret_config = config;
     return true;
 }
