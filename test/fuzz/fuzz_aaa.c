@@ -67,12 +67,12 @@ static void engine(struct aaa_service *service, struct span input)
 {
     static struct aaa_request request;
     static struct aaa_answer answer;
-    unsigned changed;
+    uint32_t changed;
     memset(&request, input.len > 0 ? input.ptr[0] : 0, sizeof(request));
     memcpy(&request, input.ptr, input.len < sizeof(request) ? input.len : sizeof(request));
     request.kind %= 8;
     (void)aaa_service_ask(service, &request, 0, &answer, &changed);
-    ASSERT(changed <= RADIUS_SERVERS);
+    ASSERT(changed < UINT32_C(1) << RADIUS_SERVERS);
     aaa_service_tick(service, 0, 0);
 }
 

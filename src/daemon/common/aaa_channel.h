@@ -23,7 +23,11 @@ enum aaa_request_kind {
     AAA_END,             /* step.eap.conversation is over */
     AAA_ACCOUNT,         /* account: not answered */
     AAA_CHANGED,         /* changed: what became of a struct aaa_change */
+    AAA_STAGE_COMMIT,    /* load_number; as KEY_STAGE_COMMIT (key_channel.h) */
+    AAA_STAGE_DROP,      /* load_number */
 };
+
+/* A loader has a channel of its own, for AAA_SERVER_LOAD alone: it stages. */
 
 struct aaa_server {
     char name[LIMIT_NAME];
@@ -142,6 +146,7 @@ struct aaa_request {
         struct aaa_step step;
         struct aaa_account account;
         struct aaa_changed changed;
+        uint64_t load_number; /* STAGE_COMMIT, STAGE_DROP */
     };
 };
 

@@ -104,6 +104,16 @@ enum order_kind {
 };
 struct order {
     uint32_t kind;
+    uint32_t zero;
+    uint64_t load; /* LOADER: its number, for the commit of what it stages elsewhere */
+};
+
+/* --- supervisor -> keyholder, eap, aaa --- */
+
+/* struct load_order - with one descriptor: over it the loader of that number stages secrets. The
+ * engine, which does not see them, then says by the number that they count, or do not. */
+struct load_order {
+    uint64_t load;
 };
 
 /* --- engine <-> resolver --- */

@@ -12,12 +12,16 @@
 #define EAP_OWNERS 8
 
 enum eap_request_kind {
-    EAP_LOAD = 1, /* load: replaces the secret of the same name */
-    EAP_UNLOAD,   /* load.name */
-    EAP_CLEAR,    /* all secrets */
-    EAP_STEP,     /* step: answered, job is not 0 */
-    EAP_END,      /* step.conversation is over */
+    EAP_LOAD = 1,     /* load: replaces the secret of the same name */
+    EAP_UNLOAD,       /* load.name */
+    EAP_CLEAR,        /* all secrets */
+    EAP_STEP,         /* step: answered, job is not 0 */
+    EAP_END,          /* step.conversation is over */
+    EAP_STAGE_COMMIT, /* load_number; as KEY_STAGE_COMMIT (key_channel.h) */
+    EAP_STAGE_DROP,   /* load_number */
 };
+
+/* A loader has a channel of its own, for EAP_LOAD alone: it stages. */
 
 struct eap_load {
     char name[LIMIT_NAME];
@@ -59,6 +63,7 @@ struct eap_request {
     union {
         struct eap_load load;
         struct eap_step_request step;
+        uint64_t load_number; /* STAGE_COMMIT, STAGE_DROP */
     };
 };
 

@@ -30,7 +30,12 @@ enum key_request_kind {
     KEY_TLS_SIGN,       /* tls; behind it what TLS signs. Only the eap process may ask this, and
                            nothing else */
     KEY_PRIVATE_TRY,    /* as PRIVATE_LOAD: it could be loaded */
+    KEY_STAGE_COMMIT,   /* load_number: what that loader staged takes the place of all that has a
+                           name; ERR_NOT_FOUND */
+    KEY_STAGE_DROP,     /* load_number: it is forgotten */
 };
+
+/* A loader has a channel of its own, for KEY_LOAD and KEY_PRIVATE_LOAD alone: these stage. */
 
 struct key_load {
     char name[LIMIT_NAME];
@@ -71,6 +76,7 @@ struct key_request {
         struct key_private private;
         struct key_auth auth;
         struct key_tls tls;
+        uint64_t load_number; /* STAGE_COMMIT, STAGE_DROP */
     };
 };
 

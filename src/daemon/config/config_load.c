@@ -258,7 +258,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     if (strcmp(top->name, "pools") == 0)
         return pool_build(section, &pool, error);
     if (strcmp(top->name, "radius") == 0) {
-        err = radius_build(section, &server, error);
+        err = radius_build(section, false, &server, error);
         wipe(&server, sizeof(server));
         return err;
     }
@@ -418,63 +418,118 @@ static int send_section(int fd, const char *command, const struct tree *section,
     return run(fd, &w, section, error);
 }
 
-static int send_secret(int fd, const struct tree *section, struct build_error *error)
+/* told - what a process says that keeps secrets. */
+static int told(int err, const char *reason, const struct tree *about, struct build_error *error)
 {
+    if (err == 0)
+        return 0;
+    return build_fail(error, about, "%s", reason[0] != '\0' ? reason : error_text(err));
+}
+
+/* send_secret - its octets and owners to the process that keeps it; the engine learns its name. */
+static int send_secret(const struct config_channels *to, const struct tree *section,
+                       struct build_error *error)
+{
+    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
     uint8_t octets[SECRET_OCTETS_MAX];
     struct engine_secret secret = {0};
     struct vici_writer w;
     int err = secret_build(section, octets, &secret, error);
     if (err != 0)
         return err;
+    err = told(secret_doors_secret(&to->doors, &secret), "", section, error);
+    wipe(octets, sizeof(octets));
+    if (err != 0)
+        return err;
     vici_begin(&w, VICI_CMD_REQUEST, "load-shared");
     vici_put(&w, "id", "%s", section->name);
-    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
     vici_put(&w, "type", "%s", types[secret.kind]);
-    vici_octets(&w, "data", span_of(octets, secret.n_octets));
-    vici_list(&w, "owners");
-    for (const struct tree *node = section->first; node != NULL; node = node->next)
-        if (strncasecmp(node->name, "id", 2) == 0)
-            vici_item(&w, (const char *)node->value);
-    vici_list_end(&w);
-    wipe(octets, sizeof(octets));
-    return run(fd, &w, section, error);
+    return run(to->vici_fd, &w, section, error);
 }
 
-/* send_file - a certificate or private key of the folders. The name under which it stays loaded is
- * appended to `retain`. */
-static int send_file(int fd, const struct tree *file, struct tree *retain,
+/* send_radius - the whole server to the aaa process; the engine learns all but the secret. */
+static int send_radius(const struct config_channels *to, const struct tree *section,
+                       struct build_error *error)
+{
+    struct aaa_server server;
+    struct vici_writer w;
+    int err = radius_build(section, false, &server, error);
+    if (err != 0)
+        return err;
+    err = told(secret_doors_radius(&to->doors, &server), "", section, error);
+    wipe(&server, sizeof(server));
+    if (err != 0)
+        return err;
+    vici_begin(&w, VICI_CMD_REQUEST, "load-radius");
+    vici_section(&w, section->name);
+    for (const struct tree *node = section->first; node != NULL; node = node->next)
+        if (node->kind == TREE_VALUE && strcasecmp(node->name, "secret") != 0)
+            vici_octets(&w, node->name, span_of(node->value, node->len));
+    vici_section_end(&w);
+    return run(to->vici_fd, &w, section, error);
+}
+
+static struct span value_of(const struct tree *section, const char *name)
+{
+    const struct tree *node = tree_get(section, name);
+    return node == NULL ? (struct span){0} : span_of(node->value, node->len);
+}
+
+/* send_key - a private key to the keyholder; the engine learns its id. */
+static int send_key(const struct config_channels *to, const struct tree *file, struct tree *retain,
+                    struct build_error *error)
+{
+    struct key_answer answer;
+    struct vici_writer w;
+    char text[2 * KEY_ID_SIZE + 1], name[CREDENTIAL_NAME_MAX];
+    int err =
+        secret_doors_key(&to->doors, value_of(file, "data"), value_of(file, "secret"), &answer);
+    err = told(err, answer.reason, file, error);
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < KEY_ID_SIZE; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", answer.key_id[i]);
+    vici_begin(&w, VICI_CMD_REQUEST, "load-key");
+    vici_put(&w, "id", "%s", text);
+    (void)snprintf(name, sizeof(name), "key:%s", text);
+    err = run(to->vici_fd, &w, file, error);
+    return err != 0 ? err : list_add(retain, name);
+}
+
+/* send_cert - a certificate of the folders. The name under which it stays loaded is appended to
+ * `retain`. */
+static int send_cert(int fd, const struct tree *file, struct tree *retain,
                      struct build_error *error)
 {
     struct vici_writer w;
     char name[CREDENTIAL_NAME_MAX];
-    vici_begin(&w, VICI_CMD_REQUEST, tree_text_or(file, "command", ""));
+    vici_begin(&w, VICI_CMD_REQUEST, "load-cert");
     for (const struct tree *node = file->first; node != NULL; node = node->next)
         if (strcmp(node->name, "command") != 0)
             vici_octets(&w, node->name, span_of(node->value, node->len));
-    struct tree *response = request(fd, &w);
-    int err = response_check(response, file, error);
-    if (err == 0 && credential_file_name(file, response, name))
-        err = list_add(retain, name);
-    tree_free(response);
-    return err;
+    int err = run(fd, &w, file, error);
+    return err == 0 && credential_file_name(file, name) ? list_add(retain, name) : err;
 }
 
 /* send_files - and nothing else stays loaded. */
-static int send_files(int fd, const struct tree *files, struct build_error *error)
+static int send_files(const struct config_channels *to, const struct tree *files,
+                      struct build_error *error)
 {
     struct tree *retain = tree_new(TREE_LIST, "retain");
     struct vici_writer w;
     int err = retain == NULL ? ERR_NO_MEMORY : 0;
     for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
          s = s->next)
-        err = send_file(fd, s, retain, error);
+        err = strcmp(tree_text_or(s, "command", ""), "load-key") == 0
+                  ? send_key(to, s, retain, error)
+                  : send_cert(to->vici_fd, s, retain, error);
     if (err == 0 && files != NULL) {
         vici_begin(&w, VICI_CMD_REQUEST, "retain-credentials");
         vici_list(&w, "retain");
         for (const struct tree *item = retain->first; item != NULL; item = item->next)
             vici_item(&w, (const char *)item->value);
         vici_list_end(&w);
-        err = run(fd, &w, files, error);
+        err = run(to->vici_fd, &w, files, error);
     }
     tree_free(retain);
     return err;
@@ -493,28 +548,39 @@ static int send_all(int fd, const struct tree *top, const char *command, struct 
 {
     int err = 0;
     for (const struct tree *s = top == NULL ? NULL : top->first; err == 0 && s != NULL; s = s->next)
-        if (strcmp(command, "load-shared") != 0)
-            err = send_section(fd, command, s, error);
-        else if (!credential_files_secret(s))
-            err = send_secret(fd, s, error);
+        err = send_section(fd, command, s, error);
     return err;
 }
 
-int config_send(int fd, const struct settings *settings, struct build_error *error)
+static int send_secrets(const struct config_channels *to, const struct tree *root,
+                        struct build_error *error)
+{
+    const struct tree *secrets = tree_get(root, "secrets"), *servers = tree_get(root, "radius");
+    int err = 0;
+    for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
+         s = s->next)
+        if (!credential_files_secret(s))
+            err = send_secret(to, s, error);
+    for (const struct tree *s = servers == NULL ? NULL : servers->first; err == 0 && s != NULL;
+         s = s->next)
+        err = send_radius(to, s, error);
+    return err;
+}
+
+int config_send(const struct config_channels *to, const struct settings *settings,
+                struct build_error *error)
 {
     const struct tree *root = settings->root;
-    int err = send_plain(fd, "load-begin", root, error);
+    int fd = to->vici_fd, err = send_plain(fd, "load-begin", root, error);
     if (err == 0)
-        err = send_all(fd, tree_get(root, "secrets"), "load-shared", error);
+        err = send_secrets(to, root, error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "pools"), "load-pool", error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "connections"), "load-conn", error);
     if (err == 0)
-        err = send_files(fd, tree_get(root, CREDENTIAL_FILES), error);
+        err = send_files(to, tree_get(root, CREDENTIAL_FILES), error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "authorities"), "load-authority", error);
-    if (err == 0)
-        err = send_all(fd, tree_get(root, "radius"), "load-radius", error);
     return err == 0 ? send_plain(fd, "load-commit", root, error) : err;
 }

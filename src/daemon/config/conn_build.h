@@ -43,8 +43,9 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
 int pool_build(const struct tree *section, struct pool_config *ret_pool,
                struct build_error *error) MUST_USE;
 
-/* radius_build - a section of `radius`, named after the server. The caller wipes it. */
-int radius_build(const struct tree *section, struct aaa_server *ret_server,
+/* radius_build - a section of `radius`, named after the server. The caller wipes it. `held`: another
+ * process has its secret, and the section must not. */
+int radius_build(const struct tree *section, bool held, struct aaa_server *ret_server,
                  struct build_error *error) MUST_USE;
 
 #define SECRET_OCTETS_MAX 512

@@ -380,19 +380,14 @@ int credential_files_resolve(const char *path, struct tree *root, struct build_e
     return first;
 }
 
-bool credential_file_name(const struct tree *file, const struct tree *response,
-                          char out[CREDENTIAL_NAME_MAX])
+bool credential_file_name(const struct tree *file, char out[CREDENTIAL_NAME_MAX])
 {
     static const struct {
         const char *type, *role;
     } rows[] = {{"x509", "x509"}, {"x509ca", "x509ca"}, {"x509ocsp", "x509"}, {"pubkey", "pubkey"}};
     uint8_t room[VERIFIER_CERT_MAX], digest[CERT_DIGEST];
-    const char *type = tree_text_or(file, "type", ""), *id = tree_text(response, "id");
+    const char *type = tree_text_or(file, "type", "");
     const struct tree *data = tree_get(file, "data");
-    if (id != NULL) {
-        (void)snprintf(out, CREDENTIAL_NAME_MAX, "key:%.40s", id);
-        return true;
-    }
     for (size_t i = 0; data != NULL && i < LEN(rows); i++) {
         if (strcmp(rows[i].type, type) != 0)
             continue;

@@ -24,10 +24,9 @@ int credential_files_resolve(const char *path, struct tree *root,
 /* credential_files_secret - a section of `secrets` is about a file: "private1 { file secret }". */
 bool credential_files_secret(const struct tree *section);
 
-/* credential_file_name - "ROLE:HEX" for retain-credentials, of a file that was loaded with that
- * response. false: it has none, as lists of revocations. */
+/* credential_file_name - "ROLE:HEX" for retain-credentials, of the file of a certificate or public
+ * key. false: it has none, as lists of revocations. */
 #define CREDENTIAL_NAME_MAX 96
-bool credential_file_name(const struct tree *file, const struct tree *response,
-                          char out[CREDENTIAL_NAME_MAX]);
+bool credential_file_name(const struct tree *file, char out[CREDENTIAL_NAME_MAX]);
 
 #endif

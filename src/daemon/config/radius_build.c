@@ -87,7 +87,7 @@ static const struct key server_keys[] = {
     {.name = "accounting_interval", .kind = KEY_TIME, .offset = SERVER(interval_ns)},
 };
 
-int radius_build(const struct tree *section, struct aaa_server *ret_server,
+int radius_build(const struct tree *section, bool held, struct aaa_server *ret_server,
                  struct build_error *error)
 {
     static const struct key_table table = {server_keys,
@@ -106,8 +106,8 @@ int radius_build(const struct tree *section, struct aaa_server *ret_server,
         err = check_limits(section, &server, error);
     if (err == 0 && server.address.family == ADDRESS_NONE)
         err = build_fail(error, section, "'address' is missing");
-    if (err == 0 && server.secret_len == 0)
-        err = build_fail(error, section, "'secret' is missing");
+    if (err == 0 && (server.secret_len == 0) != held)
+        err = build_fail(error, section, held ? "'secret' is not for here" : "'secret' is missing");
     if (err == 0)
         *ret_server = server;
     wipe(&server, sizeof(server));

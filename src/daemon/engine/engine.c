@@ -158,7 +158,7 @@ static void on_order(void *context, int fd, unsigned events)
         return;
     }
     if (error == 0 && order.kind == ORDER_LOADER && n_fds == 1) {
-        vici_server_loader(e->vici, fds[0]);
+        vici_server_loader(e->vici, fds[0], order.load);
         return;
     }
     if (error != 0 || e->stopping) { /* the supervisor is gone: nobody keeps the host for us */

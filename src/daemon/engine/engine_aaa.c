@@ -19,19 +19,12 @@ static size_t radius_index(const struct engine *e, const char *name)
     return i;
 }
 
-int engine_radius_load(struct engine *e, const struct aaa_server *server)
+/* radius_known - what we need to know of a server that the aaa process has. ERR_FULL. */
+static int radius_known(struct engine *e, const struct aaa_server *server)
 {
-    struct aaa_request request = {.kind = AAA_SERVER_LOAD};
     size_t index = radius_index(e, server->name);
     if (index == RADIUS_SERVERS)
         return ERR_FULL;
-    request.server = *server;
-    int error = engine_loading_add(e, NULL, &request.job);
-    if (error == 0)
-        error = engine_aaa_send(e, &request);
-    wipe(&request, sizeof(request));
-    if (error != 0)
-        return error;
     struct engine_radius *known = &e->radius[index];
     *known = (struct engine_radius){.preference = server->preference,
                                     .accounting = server->accounting,
@@ -39,6 +32,25 @@ int engine_radius_load(struct engine *e, const struct aaa_server *server)
     memcpy(known->name, server->name, LIMIT_NAME);
     e->n_radius += index == e->n_radius;
     return 0;
+}
+
+int engine_radius_load(struct engine *e, const struct aaa_server *server)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_LOAD};
+    if (radius_index(e, server->name) == RADIUS_SERVERS)
+        return ERR_FULL;
+    request.server = *server;
+    int error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send(e, &request);
+    wipe(&request, sizeof(request));
+    return error != 0 ? error : radius_known(e, server);
+}
+
+static void radius_forget(struct engine *e, size_t index)
+{
+    memmove(&e->radius[index], &e->radius[index + 1],
+            (--e->n_radius - index) * sizeof(e->radius[0]));
 }
 
 int engine_radius_unload(struct engine *e, const char *name)
@@ -52,8 +64,7 @@ int engine_radius_unload(struct engine *e, const char *name)
     if (error == 0)
         error = engine_aaa_send(e, &request);
     if (error == 0)
-        memmove(&e->radius[index], &e->radius[index + 1],
-                (--e->n_radius - index) * sizeof(e->radius[0]));
+        radius_forget(e, index);
     return error;
 }
 
@@ -71,10 +82,13 @@ int engine_radius_switch(struct engine *e, const struct engine_load *load)
     for (size_t i = 0; error == 0 && i < e->n_radius;)
         if (radius_in(load, e->radius[i].name))
             i++;
+        else if (load->number != 0)
+            radius_forget(e, i);
         else
             error = engine_radius_unload(e, e->radius[i].name);
     for (size_t i = 0; error == 0 && i < load->n_radius; i++)
-        error = engine_radius_load(e, &load->radius[i]);
+        error = load->number != 0 ? radius_known(e, &load->radius[i])
+                                  : engine_radius_load(e, &load->radius[i]);
     return error;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
+#include "daemon/engine/secret_requests.h"
 
 /* --- pre-shared secrets --- */
 
@@ -61,9 +62,9 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
     struct key_request request = {.kind = KEY_LOAD};
     struct key_load *load = &request.load;
     bool eap = secret->kind != ENGINE_SECRET_IKE;
-    if (secret->n_octets == 0 || secret->n_octets > KEY_SECRET || secret->n_owners > KEY_OWNERS)
-        return ERR_INVALID;
-    memcpy(load->name, secret->id, sizeof(load->name));
+    int error = secret_to_key(secret, load);
+    if (error != 0)
+        return error;
     load->name[sizeof(load->name) - 1] = '\0';
     /* a secret that nobody asks for by name; an id of a client has no such octet */
     if (load->name[0] == '\0')
@@ -73,12 +74,21 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
         return ERR_NO_MEMORY;
     if (eap)
         return engine_eap_secret_load(e, load->name, secret, reply);
-    load->secret_len = (uint32_t)secret->n_octets;
-    load->n_owners = secret->n_owners;
-    memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
-    int error = engine_loading_add(e, reply, &request.job);
+    error = engine_loading_add(e, reply, &request.job);
     return error != 0 ? error
                       : engine_key_send(e, &request, span_of(secret->octets, secret->n_octets));
+}
+
+int engine_secret_known(struct engine *e, const struct engine_secret *secret)
+{
+    return name_add(e, secret->id, secret->kind != ENGINE_SECRET_IKE);
+}
+
+void engine_secret_forget(struct engine *e, const char *id)
+{
+    struct secret_name *name = name_find(e, id);
+    if (name != NULL)
+        name_drop(e, name);
 }
 
 int engine_secret_unload(struct engine *e, const char *id)
@@ -183,16 +193,35 @@ int engine_key_check(struct engine *e, struct span octets, struct span passphras
     return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
 }
 
-/* engine_key_put - of a load that was checked: who needs to know its id learns it at once. */
+/* engine_key_put - of a load that was checked: who needs to know its id learns it at once. Without
+ * octets the loader has given them to the keyholder. */
 static int engine_key_put(struct engine *e, const struct engine_key *key)
 {
     struct key_request request = {.kind = KEY_PRIVATE_LOAD};
-    int error = engine_loading_add(e, NULL, &request.job);
-    if (error == 0)
+    int error = key->octets.len == 0 ? 0 : engine_loading_add(e, NULL, &request.job);
+    if (error == 0 && key->octets.len > 0)
         error = key_octets_send(e, &request, key->octets, key->passphrase);
     if (error == 0)
         error = credentials_key_add(e->credentials, key->id);
     return error != 0 ? error : verifier_tell_key(e, key->id, true);
+}
+
+/* key_drop - `asks`: the keyholder does not know yet. */
+static int key_drop(struct engine *e, const uint8_t key_id[KEY_ID_SIZE], bool asks)
+{
+    struct key_request request = {.kind = KEY_PRIVATE_UNLOAD};
+    if (!credentials_key_remove(e->credentials, key_id))
+        return ERR_NOT_FOUND;
+    memcpy(request.private.key_id, key_id, KEY_ID_SIZE);
+    int error = asks ? engine_loading_add(e, NULL, &request.job) : 0;
+    if (error == 0 && asks)
+        error = engine_key_send(e, &request, (struct span){0});
+    return error != 0 ? error : verifier_tell_key(e, key_id, false);
+}
+
+int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE])
+{
+    return key_drop(e, key_id, true);
 }
 
 static bool key_in(const struct engine_load *load, const uint8_t *key_id)
@@ -216,21 +245,9 @@ int engine_keys_switch(struct engine *e, const struct engine_load *load)
         if (key_in(load, copy))
             i++;
         else
-            error = engine_key_unload(e, copy);
+            error = key_drop(e, copy, load->number == 0);
     }
     return error;
-}
-
-int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE])
-{
-    struct key_request request = {.kind = KEY_PRIVATE_UNLOAD};
-    if (!credentials_key_remove(e->credentials, key_id))
-        return ERR_NOT_FOUND;
-    memcpy(request.private.key_id, key_id, KEY_ID_SIZE);
-    int error = engine_loading_add(e, NULL, &request.job);
-    if (error == 0)
-        error = engine_key_send(e, &request, (struct span){0});
-    return error != 0 ? error : verifier_tell_key(e, key_id, false);
 }
 
 /* --- certificates --- */

@@ -8,6 +8,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/secret_requests.h"
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
@@ -274,16 +275,10 @@ int engine_eap_secret_load(struct engine *e, const char *name, const struct engi
                            const struct engine_reply *reply)
 {
     struct eap_request request = {.kind = EAP_LOAD};
-    struct eap_load *load = &request.load;
-    if (secret->n_octets > sizeof(load->octets) || secret->n_owners > EAP_OWNERS)
-        return ERR_INVALID;
-    memcpy(load->name, name, strnlen(name, LIMIT_NAME - 1));
-    load->kind = secret->kind == ENGINE_SECRET_NTLM ? EAP_SECRET_NT_HASH : EAP_SECRET_PASSWORD;
-    load->len = (uint32_t)secret->n_octets;
-    memcpy(load->octets, secret->octets, secret->n_octets);
-    load->n_owners = secret->n_owners;
-    memcpy(load->owners, secret->owners, secret->n_owners * sizeof(load->owners[0]));
-    int error = engine_loading_add(e, reply, &request.job);
+    int error = secret_to_eap(secret, &request.load);
+    memcpy(request.load.name, name, strnlen(name, LIMIT_NAME - 1) + 1);
+    if (error == 0)
+        error = engine_loading_add(e, reply, &request.job);
     if (error == 0)
         error = engine_eap_send(e, &request, (struct span){0});
     wipe(&request, sizeof(request));

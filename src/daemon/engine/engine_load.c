@@ -8,6 +8,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/engine_eap.h"
 #include "daemon/engine/engine_state.h"
 
 static int by_name(const void *a, const void *b)
@@ -44,13 +45,16 @@ static void unload_conns(struct engine *e, const char *const *names, size_t n)
     }
 }
 
-static int unload_secrets(struct engine *e, const char *const *names, size_t n)
+static int unload_secrets(struct engine *e, const struct engine_load *load,
+                          const char *const *names)
 {
     char id[LIMIT_NAME];
     int error = 0;
     for (size_t i = 0; error == 0 && engine_secret_at(e, i, id);)
-        if (name_in(names, n, id))
+        if (name_in(names, load->n_secrets, id))
             i++;
+        else if (load->number != 0)
+            engine_secret_forget(e, id);
         else
             error = engine_secret_unload(e, id);
     return error;
@@ -61,9 +65,10 @@ static int switch_secrets(struct engine *e, const struct engine_load *load, cons
     for (size_t i = 0; i < load->n_secrets; i++)
         names[i] = load->secrets[i].id;
     qsort(names, load->n_secrets, sizeof(names[0]), by_name);
-    int error = unload_secrets(e, names, load->n_secrets);
+    int error = unload_secrets(e, load, names);
     for (size_t i = 0; error == 0 && i < load->n_secrets; i++)
-        error = engine_secret_load(e, &load->secrets[i], NULL);
+        error = load->number != 0 ? engine_secret_known(e, &load->secrets[i])
+                                  : engine_secret_load(e, &load->secrets[i], NULL);
     return error;
 }
 
@@ -95,6 +100,50 @@ static int switch_credentials(struct engine *e, const struct engine_load *load)
     return error == 0 ? engine_radius_switch(e, load) : error;
 }
 
+/* --- what a loader staged in other processes --- */
+
+/* on_commit - without the secrets that belong to it, the configuration is not the one of the files.
+ * The supervisor starts us anew, and the files are loaded again. */
+static void on_commit(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct engine *e = context;
+    (void)reason, (void)key_id;
+    if (error == 0)
+        return;
+    log_line(LOG_LEVEL_ERROR, "event=secrets-not-switched error=\"%s\"", error_text(error));
+    e->status = EXIT_FAILURE;
+    e->done = true;
+}
+
+/* stages_end - each process that keeps secrets switches to what the loader gave it, or forgets it. */
+static int stages_end(struct engine *e, uint64_t number, bool commit)
+{
+    const struct engine_reply reply = {.context = e, .done = on_commit};
+    struct key_request key = {.kind = commit ? KEY_STAGE_COMMIT : KEY_STAGE_DROP,
+                              .load_number = number};
+    struct eap_request eap = {.kind = commit ? EAP_STAGE_COMMIT : EAP_STAGE_DROP,
+                              .load_number = number};
+    struct aaa_request aaa = {.kind = commit ? AAA_STAGE_COMMIT : AAA_STAGE_DROP,
+                              .load_number = number};
+    int error = engine_loading_add(e, &reply, &key.job);
+    if (error == 0)
+        error = engine_key_send(e, &key, (struct span){0});
+    if (error == 0)
+        error = engine_loading_add(e, &reply, &eap.job);
+    if (error == 0)
+        error = engine_eap_send(e, &eap, (struct span){0});
+    if (error == 0)
+        error = engine_loading_add(e, &reply, &aaa.job);
+    return error != 0 ? error : engine_aaa_send(e, &aaa);
+}
+
+void engine_load_drop(struct engine *e, uint64_t number)
+{
+    int error = number == 0 ? 0 : stages_end(e, number, false);
+    if (error != 0) /* a later loader takes its place */
+        log_line(LOG_LEVEL_WARNING, "event=load-not-dropped error=\"%s\"", error_text(error));
+}
+
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     char ret_why[ENGINE_ERROR_MAX])
 {
@@ -116,6 +165,8 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_credentials(e, load);
     if (error == 0)
         error = switch_secrets(e, load, names);
+    if (error == 0 && load->number != 0)
+        error = stages_end(e, load->number, true);
     if (error == 0)
         error = switch_conns(e, load, names);
     if (error == 0) {

@@ -210,6 +210,11 @@ static int op_load_all(void *engine, const struct engine_load *load, char ret_wh
     return engine_load_all(engine, load, ret_why);
 }
 
+static void op_load_drop(void *engine, uint64_t number)
+{
+    engine_load_drop(engine, number);
+}
+
 /* --- secrets --- */
 
 static int op_secret_load(void *engine, const struct engine_secret *secret,

@@ -125,8 +125,11 @@ struct engine_key {
     struct span octets, passphrase;
 };
 
-/* struct engine_load - a whole configuration. Each connection is a reference of the caller. */
+/* struct engine_load - a whole configuration. Each connection is a reference of the caller. With a
+ * number it is a loader's: its secrets, private keys and RADIUS secrets have no octets here, since
+ * the processes that keep them have them already (process/load_door.h). */
 struct engine_load {
+    uint64_t number; /* 0: of a client */
     size_t n_conns, n_pools, n_secrets, n_certs, n_keys, n_authorities, n_radius;
     struct ike_conn **conns;
     struct pool_config *pools;
@@ -165,6 +168,8 @@ struct engine_ops {
     /* load_all - from now on exactly what `load` has: checked as a whole, then switched. On an error
      * nothing has changed, and `ret_why` may say more than the error. */
     int (*load_all)(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX]);
+    /* load_drop - what the loader of that number handed over is not wanted, unless it was loaded. */
+    void (*load_drop)(void *engine, uint64_t number);
     /* *_load - 0: reply->done comes with the outcome; else it does not. *_check - the same, but
      * nothing is kept. */
     int (*cert_check)(void *engine, const struct engine_cert *cert,
@@ -241,20 +246,21 @@ struct engine_ops {
     {                                                                                              \
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \
         .conn_unload = op_conn_unload, .conn_credentials = op_conn_credentials,                    \
-        .load_all = op_load_all, .secret_load = op_secret_load, .secret_unload = op_secret_unload, \
-        .secret_at = op_secret_at, .cert_check = op_cert_check, .key_check = op_key_check,         \
-        .key_load = op_key_load, .key_unload = op_key_unload, .cert_load = op_cert_load,           \
-        .cert_unload = op_cert_unload, .crl_load = op_crl_load, .crls_flush = op_crls_flush,       \
-        .authority_load = op_authority_load, .authority_unload = op_authority_unload,              \
-        .authority_at = op_authority_at, .credentials_clear = op_credentials_clear,                \
-        .credentials = op_credentials, .radius_load = op_radius_load,                              \
-        .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
-        .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
-        .initiate = op_initiate, .install = op_install, .uninstall = op_uninstall,                 \
-        .terminate = op_terminate, .rekey = op_rekey, .redirect = op_redirect,                     \
-        .unwatch = op_unwatch, .reqid = op_reqid, .traffic = op_traffic,                           \
-        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
+        .load_all = op_load_all, .load_drop = op_load_drop, .secret_load = op_secret_load,         \
+        .secret_unload = op_secret_unload, .secret_at = op_secret_at, .cert_check = op_cert_check, \
+        .key_check = op_key_check, .key_load = op_key_load, .key_unload = op_key_unload,           \
+        .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
+        .crls_flush = op_crls_flush, .authority_load = op_authority_load,                          \
+        .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
+        .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
+        .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
+        .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
+        .limit_at = op_limit_at, .filtered = op_filtered, .initiate = op_initiate,                 \
+        .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
+        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .reqid = op_reqid,      \
+        .traffic = op_traffic, .interface_name = op_interface_name, .is_trap = op_is_trap,         \
+        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
+        .lane = op_lane,                                                                           \
     }
 
 #endif

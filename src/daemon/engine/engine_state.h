@@ -244,6 +244,10 @@ void engine_auth_done(struct engine *e);
 int engine_secret_load(struct engine *e, const struct engine_secret *secret,
                        const struct engine_reply *reply) MUST_USE;
 int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
+/* engine_secret_known, _forget - a process has learnt from the loader that the secret is there, or
+ * is not: for the list of names alone. ERR_NO_MEMORY. */
+int engine_secret_known(struct engine *e, const struct engine_secret *secret) MUST_USE;
+void engine_secret_forget(struct engine *e, const char *id);
 bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NAME]);
 int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
                     const struct engine_reply *reply) MUST_USE;
@@ -362,7 +366,8 @@ void engine_name_servers_tick(
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 
-/* engine_load.c; errors as of ops->load_all */
+/* engine_load.c; see struct engine_ops */
+void engine_load_drop(struct engine *e, uint64_t number);
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
 

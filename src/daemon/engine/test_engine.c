@@ -229,6 +229,11 @@ static int op_load_all(void *engine, const struct engine_load *load, char ret_wh
     return 0;
 }
 
+static void op_load_drop(void *engine, uint64_t number)
+{
+    ((struct test_engine *)engine)->load_dropped = number;
+}
+
 static int op_secret_unload(void *engine, const char *id)
 {
     struct test_engine *t = engine;

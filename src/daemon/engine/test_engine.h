@@ -31,6 +31,7 @@ struct test_engine {
     struct engine_filter filter; /* the numbers of it; the names are above */
     struct engine_watch watch;   /* done NULL: none */
     char radius[LIMIT_NAME];     /* the RADIUS server; empty: none */
+    uint64_t load_dropped;       /* of the last loader that went */
     size_t n_secrets;
     struct {
         char id[LIMIT_NAME];

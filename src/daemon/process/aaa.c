@@ -15,6 +15,7 @@
 #include "daemon/common/log.h"
 #include "daemon/process/aaa_service.h"
 #include "daemon/process/helpers.h"
+#include "daemon/process/load_door.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
@@ -49,6 +50,7 @@ struct aaa {
     struct aaa_service *service;
     struct event_loop *loop;
     int channel;
+    int loader_fd; /* of the loader that came last; -1: it is gone */
     bool done;
     int status;
     nanos now;
@@ -300,7 +302,7 @@ static void listeners_settle(struct aaa *a)
 static void on_request(void *context, int fd, unsigned events)
 {
     struct aaa *a = context;
-    unsigned changed;
+    uint32_t changed;
     (void)events;
     int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
     if (error != 0) {
@@ -316,19 +318,66 @@ static void on_request(void *context, int fd, unsigned events)
         return;
     }
     bool known = aaa_service_ask(a->service, &a->request, a->now, &a->answer, &changed);
-    if (changed < RADIUS_SERVERS) {
-        sockets_close(a, changed);
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        if ((changed & UINT32_C(1) << i) != 0)
+            sockets_close(a, i);
+    if (changed != 0)
         listeners_settle(a);
-    }
     if (known)
         answer_send(a);
 }
 
-static int aaa_init(struct aaa *a, int fd, int accounts_fd)
+/* --- loaders --- */
+
+static void loader_drop(struct aaa *a)
+{
+    if (a->loader_fd < 0)
+        return;
+    event_loop_remove(a->loop, a->loader_fd);
+    close(a->loader_fd);
+    a->loader_fd = -1;
+}
+
+static void on_loader(void *context, int fd, unsigned events)
+{
+    struct aaa *a = context;
+    (void)events;
+    int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
+    if (error == 0) {
+        aaa_service_stage_answer(a->service, &a->request, &a->answer);
+        error = channel_send(fd, &a->answer, sizeof(a->answer), NULL, 0);
+    }
+    if (error != 0)
+        loader_drop(a);
+}
+
+static void on_load_order(void *context, int fd, unsigned events)
+{
+    struct aaa *a = context;
+    uint64_t number;
+    int loader_fd;
+    (void)events;
+    int error = load_door_take(fd, &loader_fd, &number);
+    if (error != 0) {
+        event_loop_remove(a->loop, fd); /* the supervisor is gone, and ends us */
+        return;
+    }
+    loader_drop(a);
+    aaa_service_stage_begin(a->service, number);
+    if (event_loop_add(a->loop, loader_fd, EVENT_READ, on_loader, a) == 0)
+        a->loader_fd = loader_fd;
+    else
+        close(loader_fd);
+}
+
+/* --- start --- */
+
+static int aaa_init(struct aaa *a, const struct spawn_start *start)
 {
     uint8_t digest[16];
-    a->channel = fd;
-    a->service = aaa_service_new(entropy_random(), accounts_fd);
+    a->channel = start->fd;
+    a->loader_fd = -1;
+    a->service = aaa_service_new(entropy_random(), start->accounts_fd);
     a->loop = event_loop_new();
     for (unsigned i = 0; i < RADIUS_SERVERS; i++)
         a->listeners[i].fd = -1;
@@ -338,9 +387,10 @@ static int aaa_init(struct aaa *a, int fd, int accounts_fd)
                 a->sockets[server][lane][port] = (struct aaa_socket){a, server, lane, port, -1};
     /* libcrypto reads its configuration at the first use: before the files go */
     bool warm = EVP_Q_digest(NULL, "MD5", NULL, "", 0, digest, NULL) == 1;
-    return !warm || a->service == NULL || a->loop == NULL
-               ? ERR_NO_MEMORY
-               : event_loop_add(a->loop, fd, EVENT_READ, on_request, a);
+    if (!warm || a->service == NULL || a->loop == NULL)
+        return ERR_NO_MEMORY;
+    int error = event_loop_add(a->loop, start->load_fd, EVENT_READ, on_load_order, a);
+    return error != 0 ? error : event_loop_add(a->loop, start->fd, EVENT_READ, on_request, a);
 }
 
 static int sandbox_enter(pid_t parent)
@@ -354,10 +404,10 @@ static int sandbox_enter(pid_t parent)
                : 0;
 }
 
-int aaa_run(int fd, int accounts_fd, pid_t parent)
+int aaa_run(const struct spawn_start *start)
 {
     static struct aaa aaa = {.status = EXIT_FAILURE, .end_at = NANOS_NEVER};
-    if (aaa_init(&aaa, fd, accounts_fd) != 0 || sandbox_enter(parent) != 0) {
+    if (aaa_init(&aaa, start) != 0 || sandbox_enter(start->parent) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=helper-failed what=aaa reason=\"%s\"", strerror(errno));
         return EXIT_FAILURE;
     }

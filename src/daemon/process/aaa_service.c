@@ -8,6 +8,7 @@
 #include "daemon/common/eap_methods.h"
 #include "daemon/process/aaa_account.h"
 #include "daemon/process/aaa_grant.h"
+#include "daemon/process/load_door.h"
 #include "eap/packet.h"
 
 #define AAA_CONVERSATIONS LIMIT_HALF_OPEN
@@ -38,6 +39,9 @@ struct aaa_service {
     uint64_t tags;                             /* those of accounting records have TAG_ACCOUNT */
     struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
     struct passage passages[AAA_CONVERSATIONS];
+    struct load_stages stages;
+    unsigned staging; /* the place of the loader that came last */
+    struct aaa_server staged[LOAD_STAGES][RADIUS_SERVERS];
 };
 
 struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd)
@@ -82,13 +86,13 @@ static bool text_sound(const char *text, size_t cap)
 }
 
 /* The place of the server of that name, or a free one, or RADIUS_SERVERS. */
-static unsigned server_place(const struct aaa_service *s, const char *name)
+static unsigned server_place(const struct aaa_server *servers, const char *name)
 {
     unsigned place = RADIUS_SERVERS;
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
-        if (strcmp(s->servers[i].name, name) == 0)
+        if (strcmp(servers[i].name, name) == 0)
             return i;
-        if (s->servers[i].name[0] == '\0' && place == RADIUS_SERVERS)
+        if (servers[i].name[0] == '\0' && place == RADIUS_SERVERS)
             place = i;
     }
     return place;
@@ -106,16 +110,21 @@ static bool server_same(const struct aaa_service *s, unsigned place,
            span_equal(span_of(&bare, sizeof(bare)), span_of(&s->servers[place], sizeof(bare)));
 }
 
-static int server_load(struct aaa_service *s, const struct aaa_server *server,
-                       unsigned *ret_changed)
+static bool server_sound(const struct aaa_server *server)
 {
-    if (!text_sound(server->name, sizeof(server->name)) || server->name[0] == '\0' ||
-        server->secret_len == 0 || server->secret_len > sizeof(server->secret) ||
-        (server->address.family != ADDRESS_V4 && server->address.family != ADDRESS_V6) ||
-        server->retransmit_tries > 30 || server->retransmit_ns < 0 || server->dead_ns < 0 ||
-        server->retransmit_ns > 3600 * NANOS_PER_SEC)
+    return text_sound(server->name, sizeof(server->name)) && server->name[0] != '\0' &&
+           server->secret_len != 0 && server->secret_len <= sizeof(server->secret) &&
+           (server->address.family == ADDRESS_V4 || server->address.family == ADDRESS_V6) &&
+           server->retransmit_tries <= 30 && server->retransmit_ns >= 0 && server->dead_ns >= 0 &&
+           server->retransmit_ns <= 3600 * NANOS_PER_SEC;
+}
+
+static int server_load(struct aaa_service *s, const struct aaa_server *server,
+                       uint32_t *ret_changed)
+{
+    if (!server_sound(server))
         return ERR_INVALID;
-    unsigned place = server_place(s, server->name);
+    unsigned place = server_place(s->servers, server->name);
     if (place == RADIUS_SERVERS)
         return ERR_FULL;
     if (server_same(s, place, server)) /* what it is asked for goes on */
@@ -132,23 +141,72 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     wipe(&config, sizeof(config));
     s->servers[place] = *server;
     wipe(s->servers[place].secret, sizeof(s->servers[place].secret));
-    *ret_changed = place;
+    *ret_changed |= UINT32_C(1) << place;
     if (server->accounting)
         account_queue_hurry(s->accounts);
     return 0;
 }
 
-static int server_unload(struct aaa_service *s, const char *name, unsigned *ret_changed)
+static int server_unload(struct aaa_service *s, const char *name, uint32_t *ret_changed)
 {
     if (!text_sound(name, LIMIT_NAME) || name[0] == '\0')
         return ERR_INVALID;
-    unsigned place = server_place(s, name);
+    unsigned place = server_place(s->servers, name);
     if (place == RADIUS_SERVERS || s->servers[place].name[0] == '\0')
         return ERR_NOT_FOUND;
     radius_client_server_set(s->client, place, NULL);
     s->servers[place] = (struct aaa_server){0};
-    *ret_changed = place;
+    *ret_changed |= UINT32_C(1) << place;
     return 0;
+}
+
+/* --- loads of whole configurations --- */
+
+void aaa_service_stage_begin(struct aaa_service *s, uint64_t number)
+{
+    s->staging = load_stages_begin(&s->stages, number);
+    wipe(s->staged[s->staging], sizeof(s->staged[0]));
+}
+
+void aaa_service_stage_answer(struct aaa_service *s, struct aaa_request *request,
+                              struct aaa_answer *ret)
+{
+    struct aaa_server *staged = s->staged[s->staging];
+    *ret = (struct aaa_answer){.job = request->job, .error = ERR_INVALID};
+    if (request->kind == AAA_SERVER_LOAD && server_sound(&request->server)) {
+        unsigned place = server_place(staged, request->server.name);
+        ret->error = place == RADIUS_SERVERS ? ERR_FULL : 0;
+        if (ret->error == 0)
+            staged[place] = request->server;
+    }
+    wipe(&request->server, sizeof(request->server));
+}
+
+/* stage_switch - there is room: what goes has gone before. */
+static int stage_switch(struct aaa_service *s, const struct aaa_server *staged,
+                        uint32_t *ret_changed)
+{
+    int error = 0;
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const char *name = s->servers[i].name;
+        unsigned place = name[0] == '\0' ? 0 : server_place(staged, name);
+        if (name[0] != '\0' && (place == RADIUS_SERVERS || staged[place].name[0] == '\0'))
+            (void)server_unload(s, name, ret_changed);
+    }
+    for (unsigned i = 0; error == 0 && i < RADIUS_SERVERS; i++)
+        if (staged[i].name[0] != '\0')
+            error = server_load(s, &staged[i], ret_changed);
+    return error;
+}
+
+static int stage_end(struct aaa_service *s, uint64_t number, bool commit, uint32_t *ret_changed)
+{
+    unsigned place = load_stages_end(&s->stages, number);
+    if (place == LOAD_STAGES)
+        return commit ? ERR_NOT_FOUND : 0;
+    int error = commit ? stage_switch(s, s->staged[place], ret_changed) : 0;
+    wipe(s->staged[place], sizeof(s->staged[place]));
+    return error;
 }
 
 /* --- conversations --- */
@@ -348,10 +406,10 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
 }
 
 bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos now,
-                     struct aaa_answer *ret, unsigned *ret_changed)
+                     struct aaa_answer *ret, uint32_t *ret_changed)
 {
     *ret = (struct aaa_answer){.job = request->job};
-    *ret_changed = RADIUS_SERVERS;
+    *ret_changed = 0;
     struct passage *p;
     switch (request->kind) {
     case AAA_SERVER_LOAD:
@@ -360,6 +418,11 @@ bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos n
         return true;
     case AAA_SERVER_UNLOAD:
         ret->error = server_unload(s, request->server.name, ret_changed);
+        return true;
+    case AAA_STAGE_COMMIT:
+    case AAA_STAGE_DROP:
+        ret->error =
+            stage_end(s, request->load_number, request->kind == AAA_STAGE_COMMIT, ret_changed);
         return true;
     case AAA_STEP: return step_answer(s, request, now, ret);
     case AAA_ACCOUNT: ret->error = account_queue_add(s->accounts, &request->account); return false;

@@ -27,11 +27,18 @@ const struct aaa_server *aaa_service_server(const struct aaa_service *service, u
 
 /*
  * aaa_service_ask - does what a request of a hostile engine asks; wipes the secret of a LOAD in
- * place. true: *ret_answer is to be sent now; else a RADIUS server is asked. *ret_changed: index of
- * the server that is another now; RADIUS_SERVERS: none.
+ * place. true: *ret_answer is to be sent now; else a RADIUS server is asked. *ret_changed: bits 1 <<
+ * index of the servers that are others now.
  */
 bool aaa_service_ask(struct aaa_service *service, struct aaa_request *request, nanos now,
-                     struct aaa_answer *ret_answer, unsigned *ret_changed);
+                     struct aaa_answer *ret_answer, uint32_t *ret_changed);
+
+/* aaa_service_stage_begin - the loader of that number begins. aaa_service_stage_answer - does what it
+ * asks: AAA_SERVER_LOAD puts beside what is in use, and the request is wiped; ERR_INVALID for all
+ * others. The engine says by AAA_STAGE_COMMIT that they count. */
+void aaa_service_stage_begin(struct aaa_service *service, uint64_t number);
+void aaa_service_stage_answer(struct aaa_service *service, struct aaa_request *request,
+                              struct aaa_answer *ret_answer);
 
 /* aaa_service_change - a datagram from `from->source` came to our port. from->server, key and
  * undated are filled in here. CHANGE_ASK: the change goes to the engine, whose AAA_CHANGED goes to

@@ -21,7 +21,7 @@ static bool accounting;
 
 static void server_load(bool class_group)
 {
-    unsigned changed;
+    uint32_t changed;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_SERVER_LOAD;
     strcpy(request.server.name, "one");
@@ -32,7 +32,7 @@ static void server_load(bool class_group)
     request.server.accounting = accounting;
     assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_int_equal(answer.error, 0);
-    assert_true(changed == 0 || changed == RADIUS_SERVERS); /* it is what it was */
+    assert_true(changed == 0 || changed == 1); /* it is what it was */
     assert_int_equal(request.server.secret[0], 0);
 }
 
@@ -54,7 +54,7 @@ static int teardown(void **state)
 /* A step of conversation 5; true: it is answered at once. */
 static bool step(const char *identity, const char *pattern, struct span packet)
 {
-    unsigned changed;
+    uint32_t changed;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_STEP;
     request.job = 77;
@@ -392,7 +392,7 @@ static void loaded_again(void **state)
 
 static void no_server(void **state)
 {
-    unsigned changed;
+    uint32_t changed;
     (void)state;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_SERVER_UNLOAD;
@@ -420,7 +420,7 @@ static void silent_server(void **state)
 
 static void account_add(enum aaa_account_kind kind)
 {
-    unsigned changed;
+    uint32_t changed;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_ACCOUNT;
     struct aaa_account *a = &request.account;
@@ -552,22 +552,82 @@ static void accounts_late(void **state)
     assert_int_equal(account_queue_waiting(aaa_service_accounts(service)), 0);
 }
 
+static void stage(const char *name, const char *secret)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_SERVER_LOAD;
+    strcpy(request.server.name, name);
+    assert_true(address_parse("192.0.2.9", &request.server.address));
+    request.server.secret_len = (uint32_t)strlen(secret);
+    memcpy(request.server.secret, secret, strlen(secret));
+    aaa_service_stage_answer(service, &request, &answer);
+    assert_int_equal(answer.error, 0);
+}
+
+static uint32_t stage_end(uint64_t number, bool commit)
+{
+    uint32_t changed;
+    memset(&request, 0, sizeof(request));
+    request.kind = commit ? AAA_STAGE_COMMIT : AAA_STAGE_DROP;
+    request.load_number = number;
+    assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
+    return changed;
+}
+
+static bool has(const char *name, const char *secret)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_server *server = aaa_service_server(service, i);
+        const struct radius_key *key = radius_client_key(aaa_service_client(service), i);
+        if (server != NULL && strcmp(server->name, name) == 0)
+            return key->len == strlen(secret) && memcmp(key->octets, secret, key->len) == 0;
+    }
+    return false;
+}
+
+/* What a loader stages counts from the commit on, and then nothing else does. */
+static void staged_by_a_loader(void **state)
+{
+    (void)state;
+    aaa_service_stage_begin(service, 1);
+    stage("one", "first");
+    stage("two", "second");
+    assert_false(has("one", "first"));
+    assert_int_equal(stage_end(1, true), 3);
+    assert_int_equal(answer.error, 0);
+    assert_true(has("one", "first") && has("two", "second"));
+    (void)stage_end(1, true); /* once */
+    assert_int_equal(answer.error, ERR_NOT_FOUND);
+    aaa_service_stage_begin(service, 2);
+    stage("two", "second");
+    aaa_service_stage_begin(service, 3); /* the commit of the second one is on its way */
+    stage("three", "third");
+    assert_int_equal(stage_end(2, true), 1); /* `two` is what it was */
+    assert_true(has("two", "second") && !has("one", "first") && !has("three", "third"));
+    assert_int_equal(stage_end(3, false), 0);
+    (void)stage_end(3, true);
+    assert_int_equal(answer.error, ERR_NOT_FOUND);
+    assert_true(has("two", "second"));
+}
+
 /* An engine that somebody else has taken over. */
 static void hostile_engine(void **state)
 {
-    unsigned changed;
+    uint32_t changed;
     (void)state;
     begin("");
     assert_true(step("", "", span_of("\2\7\0\6\4\1", 6))); /* the server is asked already */
     assert_int_equal(answer.error, ERR_INVALID);
-    for (uint32_t kind = 0; kind < 8; kind++) {
+    for (uint32_t kind = 0; kind < AAA_STAGE_DROP + 2; kind++) {
         memset(&request, 0xff, sizeof(request));
         request.kind = kind;
         if (aaa_service_ask(service, &request, 0, &answer, &changed))
-            assert_int_equal(answer.error, ERR_INVALID);
+            assert_int_equal(answer.error, kind == AAA_STAGE_COMMIT ? ERR_NOT_FOUND
+                                           : kind == AAA_STAGE_DROP ? 0
+                                                                    : ERR_INVALID);
         else
             assert_true(kind == AAA_END || kind == AAA_ACCOUNT);
-        assert_int_equal(changed, RADIUS_SERVERS);
+        assert_int_equal(changed, 0);
     }
 }
 
@@ -588,6 +648,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silent_server, setup, teardown),
         cmocka_unit_test_setup_teardown(accounts, setup, teardown),
         cmocka_unit_test_setup_teardown(accounts_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

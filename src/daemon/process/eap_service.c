@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
+#include "daemon/process/load_door.h"
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
@@ -30,6 +31,12 @@ struct eap_tls_slot {
     uint8_t octets[]; /* our certificates */
 };
 
+/* struct eap_stage - the secrets of a load that is being prepared. */
+struct eap_stage {
+    size_t n;
+    struct eap_load secrets[EAP_SECRETS];
+};
+
 struct eap_service {
     struct eap_crypto *crypto;
     const struct random *random;
@@ -39,6 +46,9 @@ struct eap_service {
     struct eap_load secrets[EAP_SECRETS];
     uint64_t sqns[EAP_SECRETS]; /* of USIMs: the highest that was taken or used */
     struct conversation_slot slots[EAP_CONVERSATIONS];
+    struct load_stages stages;
+    unsigned staging; /* the place of the loader that came last */
+    struct eap_stage staged[LOAD_STAGES];
 };
 
 /* --- secrets --- */
@@ -111,41 +121,52 @@ static bool name_sound(const char *name)
     return len > 0 && len < LIMIT_NAME;
 }
 
-static struct eap_load *secret_named(struct eap_service *s, const char *name)
+static struct eap_load *secret_named(struct eap_load *secrets, size_t n, const char *name)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->secrets[i].name, name) == 0)
-            return &s->secrets[i];
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(secrets[i].name, name) == 0)
+            return &secrets[i];
     return NULL;
 }
 
-static int secret_load(struct eap_service *s, const struct eap_load *load)
+static bool load_sound(const struct eap_load *load)
 {
     bool sound = name_sound(load->name) && load->len > 0 && load->len <= sizeof(load->octets) &&
                  load->n_owners <= EAP_OWNERS &&
                  (load->kind == EAP_SECRET_PASSWORD || load->kind == EAP_SECRET_NT_HASH);
     for (size_t i = 0; sound && i < load->n_owners; i++)
         sound = load->owners[i].len <= sizeof(load->owners[i].data);
-    if (!sound)
+    return sound;
+}
+
+/* secret_put - in the place of the one of that name; `most` there may be. */
+static int secret_put(struct eap_load *secrets, size_t *n, size_t most, const struct eap_load *load)
+{
+    if (!load_sound(load))
         return ERR_INVALID;
-    struct eap_load *place = secret_named(s, load->name);
-    if (place == NULL && s->n == EAP_SECRETS)
+    struct eap_load *place = secret_named(secrets, *n, load->name);
+    if (place == NULL && *n >= most)
         return ERR_FULL;
     if (place == NULL)
-        place = &s->secrets[s->n++];
+        place = &secrets[(*n)++];
     *place = *load;
     return 0;
 }
 
-static int secret_unload(struct eap_service *s, const char *name)
+static void secret_remove(struct eap_service *s, struct eap_load *place)
 {
-    struct eap_load *place = name_sound(name) ? secret_named(s, name) : NULL;
-    if (place == NULL)
-        return ERR_NOT_FOUND;
     s->sqns[place - s->secrets] = s->sqns[--s->n];
     s->sqns[s->n] = 0;
     *place = s->secrets[s->n];
     wipe(&s->secrets[s->n], sizeof(s->secrets[0]));
+}
+
+static int secret_unload(struct eap_service *s, const char *name)
+{
+    struct eap_load *place = name_sound(name) ? secret_named(s->secrets, s->n, name) : NULL;
+    if (place == NULL)
+        return ERR_NOT_FOUND;
+    secret_remove(s, place);
     return 0;
 }
 
@@ -153,6 +174,62 @@ static void secrets_clear(struct eap_service *s)
 {
     wipe(s->secrets, s->n * sizeof(s->secrets[0]));
     s->n = 0;
+}
+
+/* --- loads of whole configurations --- */
+
+/* named - by a client. The engine gives the other secrets names that no client can say. */
+static bool named(const struct eap_load *load)
+{
+    return (unsigned char)load->name[0] >= ' ';
+}
+
+static void stage_empty(struct eap_stage *stage)
+{
+    wipe(stage->secrets, stage->n * sizeof(stage->secrets[0]));
+    stage->n = 0;
+}
+
+void eap_service_stage_begin(struct eap_service *s, uint64_t number)
+{
+    s->staging = load_stages_begin(&s->stages, number);
+    stage_empty(&s->staged[s->staging]);
+}
+
+void eap_service_stage_answer(struct eap_service *s, struct eap_request *request,
+                              struct eap_answer *ret)
+{
+    struct eap_stage *stage = &s->staged[s->staging];
+    size_t most = EAP_SECRETS;
+    *ret = (struct eap_answer){.job = request->job, .error = ERR_INVALID};
+    for (size_t i = 0; i < s->n; i++)
+        most -= !named(&s->secrets[i]); /* those stay */
+    if (request->kind == EAP_LOAD)
+        ret->error = secret_put(stage->secrets, &stage->n, most, &request->load);
+    wipe(&request->load, sizeof(request->load));
+}
+
+/* stage_switch - a secret that keeps its name keeps its sequence number. */
+static int stage_switch(struct eap_service *s, struct eap_stage *stage)
+{
+    int error = 0;
+    for (size_t i = s->n; i-- > 0;)
+        if (named(&s->secrets[i]) &&
+            secret_named(stage->secrets, stage->n, s->secrets[i].name) == NULL)
+            secret_remove(s, &s->secrets[i]);
+    for (size_t i = 0; error == 0 && i < stage->n; i++)
+        error = secret_put(s->secrets, &s->n, EAP_SECRETS, &stage->secrets[i]);
+    return error;
+}
+
+static int stage_end(struct eap_service *s, uint64_t number, bool commit)
+{
+    unsigned place = load_stages_end(&s->stages, number);
+    if (place == LOAD_STAGES)
+        return commit ? ERR_NOT_FOUND : 0;
+    int error = commit ? stage_switch(s, &s->staged[place]) : 0;
+    stage_empty(&s->staged[place]);
+    return error;
 }
 
 /* --- TLS --- */
@@ -349,8 +426,9 @@ struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct rand
         mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (s == MAP_FAILED)
         return NULL;
-    /* best effort: a limit on locked memory must not keep the daemon from starting */
-    (void)mlock(s, sizeof(*s));
+    /* best effort: a limit on locked memory must not keep the daemon from starting. Most of it is
+     * never touched. */
+    (void)mlock2(s, sizeof(*s), MLOCK_ONFAULT);
     (void)madvise(s, sizeof(*s), MADV_DONTDUMP);
     s->crypto = crypto;
     s->random = random;
@@ -376,11 +454,15 @@ bool eap_service_answer(struct eap_service *s, struct eap_request *request, stru
     *ret = (struct eap_answer){.job = request->job};
     switch (request->kind) {
     case EAP_LOAD:
-        ret->error = secret_load(s, &request->load);
+        ret->error = secret_put(s->secrets, &s->n, EAP_SECRETS, &request->load);
         wipe(&request->load, sizeof(request->load));
         return true;
     case EAP_UNLOAD: ret->error = secret_unload(s, request->load.name); return true;
     case EAP_CLEAR: secrets_clear(s); return true;
+    case EAP_STAGE_COMMIT:
+    case EAP_STAGE_DROP:
+        ret->error = stage_end(s, request->load_number, request->kind == EAP_STAGE_COMMIT);
+        return true;
     case EAP_STEP:
         ret->error = step_answer(s, request, octets, &ret->result);
         ret->verdict = (uint32_t)ret->result.verdict;

@@ -37,4 +37,11 @@ struct eap_service *eap_service_free(struct eap_service *service); /* wipes; tak
 bool eap_service_answer(struct eap_service *service, struct eap_request *request,
                         struct span octets, struct eap_answer *ret_answer);
 
+/* eap_service_stage_begin - the loader of that number begins. eap_service_stage_answer - does what it
+ * asks: EAP_LOAD puts beside what is in use, and the request is wiped; ERR_INVALID for all others.
+ * The engine says by EAP_STAGE_COMMIT that they count. */
+void eap_service_stage_begin(struct eap_service *service, uint64_t number);
+void eap_service_stage_answer(struct eap_service *service, struct eap_request *request,
+                              struct eap_answer *ret_answer);
+
 #endif

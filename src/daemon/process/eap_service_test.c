@@ -27,7 +27,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static int load(const char *name, const char *owner, const char *password)
+static void load_fill(const char *name, const char *owner, const char *password)
 {
     memset(&request, 0, sizeof(request));
     request.kind = EAP_LOAD;
@@ -40,6 +40,11 @@ static int load(const char *name, const char *owner, const char *password)
         request.load.owners[0].len = (uint16_t)strlen(owner);
         memcpy(request.load.owners[0].data, owner, strlen(owner));
     }
+}
+
+static int load(const char *name, const char *owner, const char *password)
+{
+    load_fill(name, owner, password);
     assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
     assert_int_equal(answer.job, 0);
     return answer.error;
@@ -130,6 +135,54 @@ static void loads_and_unloads(void **state)
     assert_int_equal(login(11, "anna", ""), EAP_SUCCEEDED);
 }
 
+static int stage(const char *name, const char *owner, const char *password)
+{
+    static const uint8_t zeros[EAP_PASSWORD];
+    load_fill(name, owner, password);
+    eap_service_stage_answer(service, &request, &answer);
+    assert_memory_equal(request.load.octets, zeros, sizeof(zeros));
+    return answer.error;
+}
+
+static int stage_end(uint64_t number, bool commit)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = commit ? EAP_STAGE_COMMIT : EAP_STAGE_DROP;
+    request.load_number = number;
+    assert_true(eap_service_answer(service, &request, (struct span){0}, &answer));
+    return answer.error;
+}
+
+/* What a loader stages counts from the commit on; what else has a name is gone then. */
+static void staged_by_a_loader(void **state)
+{
+    (void)state;
+    assert_int_equal(load("eap-bob", "bob", "one"), 0);
+    assert_int_equal(load("\x01"
+                          "7",
+                          "carol", "one"),
+                     0); /* of a client, without a name */
+    eap_service_stage_begin(service, 1);
+    assert_int_equal(stage("eap-anna", "anna", "one"), 0);
+    assert_int_equal(login(1, "anna", ""), EAP_FAILED);
+    assert_int_equal(login(11, "bob", ""), EAP_SUCCEEDED);
+    assert_int_equal(stage_end(1, true), 0);
+    assert_int_equal(login(21, "anna", ""), EAP_SUCCEEDED);
+    assert_int_equal(login(31, "bob", ""), EAP_FAILED);
+    assert_int_equal(login(41, "carol", ""), EAP_SUCCEEDED);
+    assert_int_equal(stage_end(1, true), ERR_NOT_FOUND);
+    eap_service_stage_begin(service, 2);
+    assert_int_equal(stage("eap-bob", "bob", "one"), 0);
+    assert_int_equal(stage_end(2, false), 0);
+    assert_int_equal(stage_end(2, true), ERR_NOT_FOUND);
+    assert_int_equal(login(51, "anna", ""), EAP_SUCCEEDED);
+    assert_int_equal(login(61, "bob", ""), EAP_FAILED);
+    memset(&request, 0xff, sizeof(request)); /* a loader says nothing else */
+    request.kind = EAP_STEP;
+    eap_service_stage_answer(service, &request, &answer);
+    assert_int_equal(answer.error, ERR_INVALID);
+}
+
 /* The secret is wiped from the request, and a conversation that is over is gone. */
 static void keeps_nothing(void **state)
 {
@@ -175,7 +228,7 @@ static void hostile_engine(void **state)
         request.kind = row;
         bool answered = eap_service_answer(service, &request, (struct span){0}, &answer);
         assert_int_equal(answered, row != EAP_END);
-        if (answered && row != EAP_CLEAR)
+        if (answered && row != EAP_CLEAR && row != EAP_STAGE_DROP)
             assert_true(answer.error < 0);
     }
     memset(&request, 0, sizeof(request));
@@ -194,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(logs_in, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whom_eap_id_names, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_and_unloads, setup, teardown),
+        cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),

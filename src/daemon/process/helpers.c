@@ -7,12 +7,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/secret.h"
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
-#include "daemon/process/eap_service.h"
+#include "daemon/process/eap_doors.h"
 #include "daemon/process/keyring.h"
+#include "daemon/process/load_door.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/verifier.h"
 #include "linux/entropy.h"
@@ -47,34 +49,67 @@ static int exit_status(int error)
     return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* struct served - a channel that a helper serves: its engine's, or that of the eap process. */
+/* struct served - a channel that a helper serves. `serve` takes one message, and answers it. */
 struct served {
-    int fd;
+    int fd; /* -1: none */
     int (*serve)(int fd, void *context);
     void *context;
+    bool passing; /* it may end, and the helper goes on */
 };
 
-/* serve_both - requests of two channels, until one of them closes. */
-static int serve_both(const struct served both[2])
+#define SERVED_MOST 4
+
+static int served_once(struct served *served, short revents)
 {
-    struct pollfd fds[2] = {{.fd = both[0].fd, .events = POLLIN},
-                            {.fd = both[1].fd, .events = POLLIN}};
+    int error = revents == 0 ? 0 : served->serve(served->fd, served->context);
+    if (error == 0 || !served->passing)
+        return error;
+    close(served->fd);
+    served->fd = -1;
+    return 0;
+}
+
+/* serve_all - requests of all channels, until one of them closes that is needed. */
+static int serve_all(struct served *list, nfds_t n)
+{
+    struct pollfd fds[SERVED_MOST];
     int error = 0;
     while (error == 0) {
-        if (poll(fds, 2, -1) < 0) {
+        for (nfds_t i = 0; i < n; i++)
+            fds[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
+        if (poll(fds, n, -1) < 0) {
             if (errno == EINTR)
                 continue; /* `revents` is of the last time */
             return ERR_SYSTEM;
         }
-        for (int i = 0; error == 0 && i < 2; i++)
-            if (fds[i].revents != 0)
-                error = both[i].serve(both[i].fd, both[i].context);
+        for (nfds_t i = 0; error == 0 && i < n; i++)
+            if (fds[i].fd == list[i].fd) /* else it has just come, or gone */
+                error = served_once(&list[i], fds[i].revents);
     }
     return error;
 }
 
+/* loader_in - a loader takes the place of the one before it, which has ended. */
+static int loader_in(int fd, struct served *loader, uint64_t *ret_number)
+{
+    int loader_fd, error = load_door_take(fd, &loader_fd, ret_number);
+    if (error != 0)
+        return error;
+    if (loader->fd >= 0)
+        close(loader->fd);
+    loader->fd = loader_fd;
+    return 0;
+}
+
+/* struct keyholder - with the channels that it serves. */
+enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_EAP };
+struct keyholder {
+    struct keyring *keyring;
+    struct served served[SERVED_MOST];
+};
+
 /* key_serve - one request and its answer. What stood behind the request is wiped: secrets, SK_p. */
-static int key_serve(int fd, struct keyring *keyring, bool of_eap)
+static int key_serve(int fd, struct keyring *keyring, int from)
 {
     static uint8_t octets[KEY_OCTETS];
     struct key_request request;
@@ -86,38 +121,58 @@ static int key_serve(int fd, struct keyring *keyring, bool of_eap)
                                   (struct buffer){octets, sizeof(octets)}, &n);
     if (error != 0)
         return error;
-    if (of_eap)
+    if (from == SERVED_EAP)
         keyring_tls_answer(keyring, &request, span_of(octets, n), &answer, &w);
+    else if (from == SERVED_LOADER)
+        keyring_stage_answer(keyring, &request, span_of(octets, n), &answer);
     else
         keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
     return channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
 }
 
-static int key_serve_engine(int fd, void *keyring)
+static int key_serve_engine(int fd, void *keyholder)
 {
-    return key_serve(fd, keyring, false);
+    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_ENGINE);
 }
 
-static int key_serve_eap(int fd, void *keyring)
+static int key_serve_eap(int fd, void *keyholder)
 {
-    return key_serve(fd, keyring, true);
+    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_EAP);
 }
 
-int keyholder_run(int fd, int eap_fd, pid_t parent)
+static int key_serve_loader(int fd, void *keyholder)
 {
+    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_LOADER);
+}
+
+static int key_serve_orders(int fd, void *context)
+{
+    struct keyholder *keyholder = context;
+    uint64_t number;
+    int error = loader_in(fd, &keyholder->served[SERVED_LOADER], &number);
+    return error != 0 ? error : keyring_stage_begin(keyholder->keyring, number);
+}
+
+int keyholder_run(const struct spawn_start *start)
+{
+    struct keyholder holder;
     if (!keyring_arena_init())
         log_line(LOG_LEVEL_WARNING, "event=memory-not-locked text=\"secrets may reach the swap\"");
     struct crypto_provider *crypto = crypto_new();
-    struct keyring *keyring = crypto == NULL ? NULL : keyring_new(crypto);
-    if (keyring == NULL)
+    holder.keyring = crypto == NULL ? NULL : keyring_new(crypto);
+    if (holder.keyring == NULL)
         return give_up("keyring");
-    if (confine(PROCESS_KEYHOLDER, parent) != 0)
+    if (confine(PROCESS_KEYHOLDER, start->parent) != 0)
         return give_up("sandbox");
-    const struct served both[] = {{fd, key_serve_engine, keyring},
-                                  {eap_fd, key_serve_eap, keyring}};
-    int error = serve_both(both);
-    keyring_free(keyring);
+    holder.served[SERVED_ENGINE] = (struct served){start->fd, key_serve_engine, &holder, false};
+    holder.served[SERVED_ORDERS] =
+        (struct served){start->load_fd, key_serve_orders, &holder, false};
+    holder.served[SERVED_LOADER] = (struct served){-1, key_serve_loader, &holder, true};
+    holder.served[SERVED_EAP] =
+        (struct served){start->eap_fds[SPAWN_EAP_KEY], key_serve_eap, &holder, false};
+    int error = serve_all(holder.served, SERVED_MOST);
+    keyring_free(holder.keyring);
     crypto_free(crypto);
     return exit_status(error);
 }
@@ -151,46 +206,86 @@ static int verifier_serve_eap(int fd, void *verifier)
     return channel_send_tail(fd, span_of(&answer, sizeof(answer)), (struct span){0});
 }
 
-int verifier_run(int fd, int eap_fd, pid_t parent)
+int verifier_run(const struct spawn_start *start)
 {
     struct crypto_provider *crypto = crypto_new();
     struct verifier *verifier = crypto == NULL ? NULL : verifier_new(crypto);
     if (verifier == NULL)
         return give_up("verifier");
-    if (confine(PROCESS_VERIFIER, parent) != 0)
+    if (confine(PROCESS_VERIFIER, start->parent) != 0)
         return give_up("sandbox");
-    const struct served both[] = {{fd, verifier_serve_engine, verifier},
-                                  {eap_fd, verifier_serve_eap, verifier}};
-    int error = serve_both(both);
+    struct served both[] = {
+        {start->fd, verifier_serve_engine, verifier, false},
+        {start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false}};
+    int error = serve_all(both, 2);
     verifier_free(verifier);
     crypto_free(crypto);
     return exit_status(error);
 }
 
-/* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
-int eap_run(int fd, struct eap_channels channels, pid_t parent)
+/* struct eap_holder - with the channels that it serves. */
+struct eap_holder {
+    struct eap_service *service;
+    struct served served[3]; /* SERVED_ENGINE, _ORDERS, _LOADER */
+};
+
+static int eap_serve_engine(int fd, void *context)
 {
     static struct eap_request request;
     static struct eap_answer answer;
     static uint8_t octets[EAP_CHAIN_MAX];
+    struct eap_holder *holder = context;
+    size_t n;
+    int error = channel_recv_tail(fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error == 0 && eap_service_answer(holder->service, &request, span_of(octets, n), &answer))
+        error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
+    eap_result_done(&answer.result);
+    return error;
+}
+
+static int eap_serve_loader(int fd, void *context)
+{
+    static struct eap_request request;
+    static struct eap_answer answer;
+    struct eap_holder *holder = context;
+    size_t n;
+    int error = channel_recv_tail(fd, &request, sizeof(request), (struct buffer){NULL, 0}, &n);
+    if (error != 0)
+        return error;
+    eap_service_stage_answer(holder->service, &request, &answer);
+    return channel_send(fd, &answer, sizeof(answer), NULL, 0);
+}
+
+static int eap_serve_orders(int fd, void *context)
+{
+    struct eap_holder *holder = context;
+    uint64_t number;
+    int error = loader_in(fd, &holder->served[SERVED_LOADER], &number);
+    if (error == 0)
+        eap_service_stage_begin(holder->service, number);
+    return error;
+}
+
+/* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
+int eap_run(const struct spawn_start *start)
+{
+    struct eap_channels channels = {start->eap_fds[SPAWN_EAP_KEY],
+                                    start->eap_fds[SPAWN_EAP_VERIFIER]};
     const struct eap_doors doors = eap_doors_of(&channels);
     struct eap_crypto *crypto = eap_crypto_new();
-    struct eap_service *service =
-        crypto == NULL ? NULL : eap_service_new(crypto, entropy_random(), &doors);
-    size_t n;
-    if (service == NULL)
+    struct eap_holder holder;
+    holder.service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random(), &doors);
+    if (holder.service == NULL)
         return give_up("eap");
-    if (confine(PROCESS_EAP, parent) != 0)
+    if (confine(PROCESS_EAP, start->parent) != 0)
         return give_up("sandbox");
-    int error = 0;
-    while (error == 0) {
-        error = channel_recv_tail(fd, &request, sizeof(request),
-                                  (struct buffer){octets, sizeof(octets)}, &n);
-        if (error == 0 && eap_service_answer(service, &request, span_of(octets, n), &answer))
-            error = channel_send(fd, &answer, sizeof(answer), NULL, 0);
-        eap_result_done(&answer.result);
-    }
-    eap_service_free(service);
+    holder.served[SERVED_ENGINE] = (struct served){start->fd, eap_serve_engine, &holder, false};
+    holder.served[SERVED_ORDERS] =
+        (struct served){start->load_fd, eap_serve_orders, &holder, false};
+    holder.served[SERVED_LOADER] = (struct served){-1, eap_serve_loader, &holder, true};
+    int error = serve_all(holder.served, 3);
+    eap_service_free(holder.service);
     eap_crypto_free(crypto);
     return exit_status(error);
 }

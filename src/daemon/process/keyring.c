@@ -7,16 +7,40 @@
 
 #include "base/secret.h"
 #include "crypto/algorithm.h"
+#include "daemon/process/load_door.h"
 #include "daemon/process/private_keys.h"
 #include "daemon/process/shared_keys.h"
 
 #define ARENA_GRAIN 64 /* octets: the smallest piece */
 
-struct keyring {
-    struct crypto_provider *crypto;
+struct key_set {
     struct shared_keys *shared;
     struct private_keys *private;
 };
+
+struct keyring {
+    struct crypto_provider *crypto;
+    struct key_set live;
+    struct load_stages stages;
+    struct key_set staged[LOAD_STAGES];
+    unsigned staging; /* the place of the loader that came last */
+};
+
+static void set_free(struct key_set *set)
+{
+    shared_keys_free(set->shared);
+    private_keys_free(set->private);
+    *set = (struct key_set){0};
+}
+
+static int set_new(struct key_set *ret)
+{
+    *ret = (struct key_set){shared_keys_new(), private_keys_new()};
+    if (ret->shared != NULL && ret->private != NULL)
+        return 0;
+    set_free(ret);
+    return ERR_NO_MEMORY;
+}
 
 bool keyring_arena_init(void)
 {
@@ -29,17 +53,16 @@ struct keyring *keyring_new(struct crypto_provider *crypto)
     if (keyring == NULL)
         return NULL;
     keyring->crypto = crypto;
-    keyring->shared = shared_keys_new();
-    keyring->private = private_keys_new();
-    return keyring->shared == NULL || keyring->private == NULL ? keyring_free(keyring) : keyring;
+    return set_new(&keyring->live) != 0 ? keyring_free(keyring) : keyring;
 }
 
 struct keyring *keyring_free(struct keyring *keyring)
 {
-    if (keyring != NULL) {
-        shared_keys_free(keyring->shared);
-        private_keys_free(keyring->private);
-    }
+    if (keyring == NULL)
+        return NULL;
+    set_free(&keyring->live);
+    for (unsigned i = 0; i < LOAD_STAGES; i++)
+        set_free(&keyring->staged[i]);
     free(keyring);
     return NULL;
 }
@@ -49,7 +72,7 @@ static int shared_sign(struct keyring *keyring, const struct key_auth *auth,
                        const struct auth_octets *octets, uint8_t out[AUTH_OCTETS_PRF])
 {
     static const uint8_t nobodys[32];
-    struct span secret = shared_keys_choose(keyring->shared, &auth->local, &auth->remote);
+    struct span secret = shared_keys_choose(keyring->live.shared, &auth->local, &auth->remote);
     int error = auth_octets_shared(
         keyring->crypto, octets, secret.len > 0 ? secret : span_of(nobodys, sizeof(nobodys)), out);
     return error == 0 && secret.len == 0 ? ERR_NOT_FOUND : error;
@@ -82,7 +105,8 @@ static int private_answer(struct keyring *keyring, const struct key_auth *auth,
         return ERR_CRYPTO;
     for (size_t i = 0; i < AUTH_OCTETS_PARTS; i++)
         write_bytes(&w, parts[i]);
-    return private_keys_sign(keyring->private, &auth->sign, writer_span(&w), answer, ret_octets);
+    return private_keys_sign(keyring->live.private, &auth->sign, writer_span(&w), answer,
+                             ret_octets);
 }
 
 static int auth_answer(struct keyring *keyring, const struct key_request *request,
@@ -100,46 +124,89 @@ static int auth_answer(struct keyring *keyring, const struct key_request *reques
     return shared_answer(keyring, request->kind, auth, &octets, claimed, ret_octets);
 }
 
-static int private_load(struct keyring *keyring, const struct key_private *private,
-                        struct span behind, bool keep, struct key_answer *answer)
+static int private_load(struct private_keys *keys, const struct key_private *private,
+                        struct span behind, struct key_answer *answer)
 {
     struct reader r = reader_of(behind);
     struct span octets = read_bytes(&r, private->octets_len);
     struct span passphrase = read_bytes(&r, private->passphrase_len);
     if (!reader_done(&r) || octets.len == 0)
         return ERR_INVALID;
-    return keep ? private_keys_load(keyring->private, octets, passphrase, answer)
-                : private_keys_try(octets, passphrase, answer);
+    return keys != NULL ? private_keys_load(keys, octets, passphrase, answer)
+                        : private_keys_try(octets, passphrase, answer);
 }
 
-static int load(struct keyring *keyring, const struct key_request *request, struct span behind)
+static int load(struct shared_keys *keys, const struct key_request *request, struct span behind)
 {
     if (behind.len != request->load.secret_len)
         return ERR_INVALID;
-    return shared_keys_load(keyring->shared, &request->load, behind);
+    return shared_keys_load(keys, &request->load, behind);
 }
+
+/* --- loads of whole configurations --- */
+
+int keyring_stage_begin(struct keyring *keyring, uint64_t number)
+{
+    keyring->staging = load_stages_begin(&keyring->stages, number);
+    set_free(&keyring->staged[keyring->staging]);
+    return set_new(&keyring->staged[keyring->staging]);
+}
+
+void keyring_stage_answer(struct keyring *keyring, const struct key_request *request,
+                          struct span octets, struct key_answer *ret)
+{
+    const struct key_set *set = &keyring->staged[keyring->staging];
+    *ret = (struct key_answer){.job = request->job, .error = ERR_INVALID};
+    if (set->shared == NULL)
+        ret->error = ERR_NOT_FOUND;
+    else if (request->kind == KEY_LOAD)
+        ret->error = load(set->shared, request, octets);
+    else if (request->kind == KEY_PRIVATE_LOAD)
+        ret->error = private_load(set->private, &request->private, octets, ret);
+}
+
+static int stage_end(struct keyring *keyring, uint64_t number, bool commit)
+{
+    unsigned place = load_stages_end(&keyring->stages, number);
+    if (place == LOAD_STAGES)
+        return commit ? ERR_NOT_FOUND : 0;
+    struct key_set *set = &keyring->staged[place];
+    int error = commit ? shared_keys_replace(keyring->live.shared, set->shared) : 0;
+    if (commit && error == 0)
+        error = private_keys_replace(keyring->live.private, set->private);
+    set_free(set);
+    return error;
+}
+
+/* --- requests --- */
 
 void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
                     struct key_answer *ret, struct writer *ret_octets)
 {
     *ret = (struct key_answer){.job = request->job};
     switch (request->kind) {
-    case KEY_LOAD: ret->error = load(keyring, request, octets); break;
-    case KEY_UNLOAD: ret->error = shared_keys_unload(keyring->shared, request->load.name); break;
+    case KEY_LOAD: ret->error = load(keyring->live.shared, request, octets); break;
+    case KEY_UNLOAD:
+        ret->error = shared_keys_unload(keyring->live.shared, request->load.name);
+        break;
     case KEY_CLEAR:
-        shared_keys_clear(keyring->shared);
-        private_keys_clear(keyring->private);
+        shared_keys_clear(keyring->live.shared);
+        private_keys_clear(keyring->live.private);
         break;
     case KEY_PRIVATE_LOAD:
     case KEY_PRIVATE_TRY:
-        ret->error = private_load(keyring, &request->private, octets,
-                                  request->kind == KEY_PRIVATE_LOAD, ret);
+        ret->error = private_load(request->kind == KEY_PRIVATE_LOAD ? keyring->live.private : NULL,
+                                  &request->private, octets, ret);
+        break;
+    case KEY_STAGE_COMMIT:
+    case KEY_STAGE_DROP:
+        ret->error = stage_end(keyring, request->load_number, request->kind == KEY_STAGE_COMMIT);
         break;
     case KEY_PRIVATE_UNLOAD:
-        ret->error = private_keys_unload(keyring->private, request->private.key_id);
+        ret->error = private_keys_unload(keyring->live.private, request->private.key_id);
         break;
     case KEY_TLS_ALLOW:
-        ret->error = private_keys_tls_allow(keyring->private, request->private.key_id);
+        ret->error = private_keys_tls_allow(keyring->live.private, request->private.key_id);
         break;
     case KEY_SIGN:
     case KEY_VERIFY:
@@ -156,6 +223,7 @@ void keyring_tls_answer(struct keyring *keyring, const struct key_request *reque
 {
     *ret = (struct key_answer){.job = request->job, .error = ERR_INVALID};
     if (request->kind == KEY_TLS_SIGN)
-        ret->error = private_keys_tls_sign(keyring->private, &request->tls, octets, ret_octets);
+        ret->error =
+            private_keys_tls_sign(keyring->live.private, &request->tls, octets, ret_octets);
     ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;
 }

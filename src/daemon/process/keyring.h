@@ -35,6 +35,15 @@ struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NUL
 void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
                     struct key_answer *ret_answer, struct writer *ret_octets);
 
+/*
+ * keyring_stage_begin - the loader of that number begins. keyring_stage_answer - does what it asks:
+ * KEY_LOAD and KEY_PRIVATE_LOAD put beside what is in use; ERR_INVALID for all others. The engine
+ * says by KEY_STAGE_COMMIT that they count.
+ */
+int keyring_stage_begin(struct keyring *keyring, uint64_t number) MUST_USE; /* ERR_NO_MEMORY */
+void keyring_stage_answer(struct keyring *keyring, const struct key_request *request,
+                          struct span octets, struct key_answer *ret_answer);
+
 /* keyring_tls_answer - the same for a request of a hostile eap process, which may ask KEY_TLS_SIGN
  * alone: ERR_INVALID for all others. The engine may not ask that. */
 void keyring_tls_answer(struct keyring *keyring, const struct key_request *request,

@@ -30,7 +30,7 @@ static struct ike_id id_of(const char *text)
     return id;
 }
 
-static int load(const char *name, const char *secret, const char *a, const char *b)
+static void load_fill(const char *name, const char *secret, const char *a, const char *b)
 {
     memset(&request, 0, sizeof(request));
     request.kind = KEY_LOAD;
@@ -40,7 +40,28 @@ static int load(const char *name, const char *secret, const char *a, const char 
     for (size_t i = 0; i < 2; i++)
         if (owners[i] != NULL)
             request.load.owners[request.load.n_owners++] = id_of(owners[i]);
+}
+
+static int load(const char *name, const char *secret, const char *a, const char *b)
+{
+    load_fill(name, secret, a, b);
     ask(span_text(secret));
+    return answer.error;
+}
+
+static int stage(const char *name, const char *secret, const char *a, const char *b)
+{
+    load_fill(name, secret, a, b);
+    keyring_stage_answer(keyring, &request, span_text(secret), &answer);
+    return answer.error;
+}
+
+static int stage_end(uint64_t number, bool commit)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = commit ? KEY_STAGE_COMMIT : KEY_STAGE_DROP;
+    request.load_number = number;
+    ask((struct span){0});
     return answer.error;
 }
 
@@ -248,7 +269,8 @@ static void test_choice_of_first(void **state)
 
 /* --- private keys --- */
 
-static int private_load(struct span octets, const char *passphrase)
+/* private_fill - a request; returns what stands behind it. */
+static struct span private_fill(struct span octets, const char *passphrase)
 {
     struct writer w = writer_of(behind, sizeof(behind));
     memset(&request, 0, sizeof(request));
@@ -257,7 +279,12 @@ static int private_load(struct span octets, const char *passphrase)
     request.private.passphrase_len = (uint32_t)strlen(passphrase);
     write_bytes(&w, octets);
     write_bytes(&w, span_text(passphrase));
-    ask(writer_span(&w));
+    return writer_span(&w);
+}
+
+static int private_load(struct span octets, const char *passphrase)
+{
+    ask(private_fill(octets, passphrase));
     return answer.error;
 }
 
@@ -531,6 +558,112 @@ static void test_tls_hostile(void **state)
     EVP_PKEY_free(key);
 }
 
+/* --- loads of whole configurations --- */
+
+/* What a loader stages counts from the commit on; what else has a name is gone then. */
+static void test_staged_by_a_loader(void **state)
+{
+    (void)state;
+    assert_int_equal(load("bob", "of-bob", "bob", NULL), 0);
+    assert_int_equal(load("alice", "old", "alice", NULL), 0);
+    assert_int_equal(load("\x01"
+                          "7",
+                          "of-carol", "carol", NULL),
+                     0); /* a client gave no name */
+    assert_int_equal(keyring_stage_begin(keyring, 1), 0);
+    assert_int_equal(stage("alice", "new", "alice", NULL), 0);
+    assert_int_equal(stage("dave", "of-dave", "dave", "gw"), 0);
+    assert_int_equal(sign("gw", "alice"), 0);
+    assert_secret("old");
+    assert_int_equal(sign("gw", "dave"), ERR_NOT_FOUND);
+    assert_int_equal(stage_end(1, true), 0);
+    assert_int_equal(sign("gw", "alice"), 0);
+    assert_secret("new");
+    assert_int_equal(sign("gw", "dave"), 0);
+    assert_secret("of-dave");
+    assert_int_equal(sign("gw", "carol"), 0);
+    assert_secret("of-carol");
+    assert_int_equal(sign("gw", "bob"), ERR_NOT_FOUND);
+    assert_int_equal(stage_end(1, true), ERR_NOT_FOUND); /* once */
+}
+
+/* A load that is dropped, or pushed out by later ones, leaves nothing; one that waits for its commit
+ * while the next begins is not lost. */
+static void test_stages_of_two_loaders(void **state)
+{
+    (void)state;
+    assert_int_equal(stage("early", "x", NULL, NULL), ERR_NOT_FOUND); /* no loader has come */
+    assert_int_equal(keyring_stage_begin(keyring, 1), 0);
+    assert_int_equal(stage("k", "first", NULL, NULL), 0);
+    assert_int_equal(keyring_stage_begin(keyring, 2), 0);
+    assert_int_equal(stage("k", "second", NULL, NULL), 0);
+    assert_int_equal(stage_end(1, true), 0);
+    assert_int_equal(sign("a", "b"), 0);
+    assert_secret("first");
+    assert_int_equal(stage_end(2, false), 0);
+    assert_int_equal(stage_end(2, true), ERR_NOT_FOUND);
+    assert_int_equal(stage("late", "x", NULL, NULL), ERR_NOT_FOUND); /* its place is given back */
+    for (uint64_t number = 3; number < 6; number++)
+        assert_int_equal(keyring_stage_begin(keyring, number), 0);
+    assert_int_equal(stage_end(3, true), ERR_NOT_FOUND);
+    assert_int_equal(sign("a", "b"), 0);
+    assert_secret("first");
+    assert_int_equal(stage_end(5, true), 0); /* it was empty */
+    assert_int_equal(sign("a", "b"), ERR_NOT_FOUND);
+    assert_int_equal(stage_end(0, true), ERR_NOT_FOUND); /* a free place is not a load */
+}
+
+/* A private key that stays keeps what it may do; one that the load has not is gone. */
+static void test_staged_private_keys(void **state)
+{
+    EVP_PKEY *keys[] = {EVP_EC_gen("P-256"), EVP_EC_gen("P-256")};
+    uint8_t ids[2][KEY_ID_SIZE], file[8192];
+    (void)state;
+    assert_int_equal(keyring_stage_begin(keyring, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        struct span key = private_fill(key_write(keys[i], PEM_PKCS8, file, sizeof(file)), "");
+        keyring_stage_answer(keyring, &request, key, &answer);
+        assert_int_equal(answer.error, 0);
+        memcpy(ids[i], answer.key_id, KEY_ID_SIZE);
+        assert_int_equal(private_sign(ids[i], 0x3e), ERR_NOT_FOUND);
+    }
+    assert_int_equal(stage_end(1, true), 0);
+    assert_int_equal(private_sign(ids[0], 0x3e), 0);
+    assert_int_equal(private_sign(ids[1], 0x3e), 0);
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_TLS_ALLOW;
+    memcpy(request.private.key_id, ids[0], KEY_ID_SIZE);
+    ask((struct span){0});
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(keyring_stage_begin(keyring, 2), 0);
+    struct span again = private_fill(key_write(keys[0], PEM_PKCS8, file, sizeof(file)), "");
+    keyring_stage_answer(keyring, &request, again, &answer);
+    assert_int_equal(stage_end(2, true), 0);
+    assert_int_equal(private_sign(ids[0], 0x3e), 0);
+    assert_int_equal(private_sign(ids[1], 0x3e), ERR_NOT_FOUND);
+    assert_int_equal(tls_ask(KEY_TLS_SIGN, ids[0], verify_13()), 0);
+    for (int i = 0; i < 2; i++)
+        EVP_PKEY_free(keys[i]);
+}
+
+/* A loader can stage, and nothing else: above all it cannot have anything signed. */
+static void test_loader_stages_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(load("k", "secret", NULL, NULL), 0);
+    assert_int_equal(keyring_stage_begin(keyring, 1), 0);
+    for (uint32_t kind = 0; kind < KEY_STAGE_DROP + 2; kind++) {
+        if (kind == KEY_LOAD || kind == KEY_PRIVATE_LOAD)
+            continue;
+        memset(&request, 0, sizeof(request));
+        request.kind = kind;
+        keyring_stage_answer(keyring, &request, (struct span){0}, &answer);
+        assert_int_equal(answer.error, ERR_INVALID);
+    }
+    assert_int_equal(sign("a", "b"), 0);
+    assert_secret("secret");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +681,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tls_signs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_and_ike_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_staged_by_a_loader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stages_of_two_loaders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_staged_private_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_loader_stages_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

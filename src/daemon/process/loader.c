@@ -26,6 +26,10 @@ static int permits_feed(const struct settings *settings, int fd, struct build_er
 static int config_feed(const struct spawn_start *start)
 {
     const char *config = start->config;
+    const struct config_channels channels = {.vici_fd = start->fd,
+                                             .doors = {start->door_fds[SPAWN_DOOR_KEY],
+                                                       start->door_fds[SPAWN_DOOR_EAP],
+                                                       start->door_fds[SPAWN_DOOR_AAA]}};
     struct settings settings;
     static struct build_errors all, warnings;
     struct build_error error = {.all = &all, .warnings = &warnings};
@@ -39,7 +43,7 @@ static int config_feed(const struct spawn_start *start)
     }
     int failure = permits_feed(&settings, start->permit_fd, &error);
     if (failure == 0)
-        failure = config_send(start->fd, &settings, &error);
+        failure = config_send(&channels, &settings, &error);
     settings_done(&settings);
     if (failure != 0)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded text=\"%s\"", error.text);

@@ -116,16 +116,10 @@ static int process_run(const char *handed)
     (void)prctl(PR_SET_NAME, process_name(process));
     log_open(process_name(process), start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     switch (process) {
-    case PROCESS_KEYHOLDER:
-        return keyholder_run(start.fd, start.eap_fds[SPAWN_EAP_KEY], start.parent);
-    case PROCESS_VERIFIER:
-        return verifier_run(start.fd, start.eap_fds[SPAWN_EAP_VERIFIER], start.parent);
-    case PROCESS_EAP:
-        return eap_run(
-            start.fd,
-            (struct eap_channels){start.eap_fds[SPAWN_EAP_KEY], start.eap_fds[SPAWN_EAP_VERIFIER]},
-            start.parent);
-    case PROCESS_AAA: return aaa_run(start.fd, start.accounts_fd, start.parent);
+    case PROCESS_KEYHOLDER: return keyholder_run(&start);
+    case PROCESS_VERIFIER: return verifier_run(&start);
+    case PROCESS_EAP: return eap_run(&start);
+    case PROCESS_AAA: return aaa_run(&start);
     case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
     case PROCESS_LOADER: return loader_run(&start);

@@ -28,11 +28,30 @@ struct private_keys *private_keys_new(void)
     return calloc(1, sizeof(struct private_keys));
 }
 
+static struct private_key *key_find(const struct private_keys *keys,
+                                    const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct private_key *key;
+    HASH_FIND(hh, keys->keys, key_id, KEY_ID_SIZE, key);
+    return key;
+}
+
+static int put(struct private_keys *keys, struct private_key *key)
+{
+    HASH_ADD(hh, keys->keys, id, KEY_ID_SIZE, key);
+    return TABLE_HAS(key) ? 0 : ERR_NO_MEMORY;
+}
+
+static void key_free(struct private_key *key)
+{
+    EVP_PKEY_free(key->key);
+    free(key);
+}
+
 static void drop(struct private_keys *keys, struct private_key *key)
 {
     HASH_DEL(keys->keys, key);
-    EVP_PKEY_free(key->key);
-    free(key);
+    key_free(key);
 }
 
 void private_keys_clear(struct private_keys *keys)
@@ -136,7 +155,7 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     struct private_key *key;
     if (crypto_key_ids(pkey, answer->key_id, info_id) != 0)
         return ERR_CRYPTO;
-    HASH_FIND(hh, keys->keys, answer->key_id, KEY_ID_SIZE, key);
+    key = key_find(keys, answer->key_id);
     if (key != NULL) { /* the same key, loaded anew */
         EVP_PKEY_free(pkey);
         return 0;
@@ -148,12 +167,29 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
         return ERR_NO_MEMORY;
     memcpy(key->id, answer->key_id, KEY_ID_SIZE);
     key->key = pkey;
-    HASH_ADD(hh, keys->keys, id, KEY_ID_SIZE, key);
-    if (!TABLE_HAS(key)) {
-        free(key);
-        return ERR_NO_MEMORY;
+    if (put(keys, key) == 0)
+        return 0;
+    free(key);
+    return ERR_NO_MEMORY;
+}
+
+int private_keys_replace(struct private_keys *keys, struct private_keys *staged)
+{
+    struct private_key *key, *next;
+    int error = 0;
+    HASH_ITER(hh, keys->keys, key, next)
+    if (key_find(staged, key->id) == NULL)
+        drop(keys, key);
+    HASH_ITER(hh, staged->keys, key, next)
+    {
+        HASH_DEL(staged->keys, key);
+        bool there = key_find(keys, key->id) != NULL;
+        if (!there && error == 0)
+            error = put(keys, key);
+        if (there || error != 0)
+            key_free(key);
     }
-    return 0;
+    return error;
 }
 
 int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
@@ -170,8 +206,7 @@ int private_keys_load(struct private_keys *keys, struct span octets, struct span
 
 int private_keys_unload(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE])
 {
-    struct private_key *key;
-    HASH_FIND(hh, keys->keys, key_id, KEY_ID_SIZE, key);
+    struct private_key *key = key_find(keys, key_id);
     if (key == NULL)
         return ERR_NOT_FOUND;
     drop(keys, key);
@@ -186,9 +221,8 @@ int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, st
     const struct signature_wish wish = {
         .hashes = sign->hashes, .own = sign->own, .pss = sign->pss != 0};
     struct signature_scheme scheme;
-    struct private_key *key;
     uint8_t method;
-    HASH_FIND(hh, keys->keys, sign->key_id, KEY_ID_SIZE, key);
+    struct private_key *key = key_find(keys, sign->key_id);
     if (key == NULL)
         return refuse(ret_answer, ERR_NOT_FOUND, "the private key is not loaded");
     if (signature_choose(key->key, &wish, &method, &scheme) != 0)
@@ -202,8 +236,7 @@ int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, st
 
 int private_keys_tls_allow(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE])
 {
-    struct private_key *key;
-    HASH_FIND(hh, keys->keys, key_id, KEY_ID_SIZE, key);
+    struct private_key *key = key_find(keys, key_id);
     if (key == NULL)
         return ERR_NOT_FOUND;
     key->tls = true;
@@ -215,8 +248,7 @@ int private_keys_tls_sign(struct private_keys *keys, const struct key_tls *tls, 
 {
     const struct signature_scheme scheme = {(enum signature_kind)tls->kind,
                                             (enum signature_hash)tls->hash};
-    struct private_key *key;
-    HASH_FIND(hh, keys->keys, tls->key_id, KEY_ID_SIZE, key);
+    struct private_key *key = key_find(keys, tls->key_id);
     if (key == NULL)
         return ERR_NOT_FOUND;
     if (!key->tls || tls->kind > SIGNATURE_ED448 || tls->hash > SIGNATURE_IDENTITY ||

@@ -29,6 +29,11 @@ int private_keys_unload(struct private_keys *keys,
                         const uint8_t key_id[KEY_ID_SIZE]) MUST_USE; /* ERR_NOT_FOUND */
 void private_keys_clear(struct private_keys *keys);
 
+/* private_keys_replace - the keys of `staged` are all that there are then. Those that were there
+ * before stay as they are. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the process
+ * had better end. */
+int private_keys_replace(struct private_keys *keys, struct private_keys *staged) MUST_USE;
+
 /* private_keys_sign - the AUTH data over the octets. ERR_NOT_FOUND: no such key, or no scheme that
  * the peer takes, with a reason; ERR_CRYPTO. */
 int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, struct span octets,

@@ -121,7 +121,8 @@ static void open_take(struct shared_keys *keys, struct key *key)
     *at = key->next_open;
 }
 
-static void drop(struct shared_keys *keys, struct key *key)
+/* take - out of all tables. */
+static void take(struct shared_keys *keys, struct key *key)
 {
     HASH_DEL(keys->keys, key);
     for (uint32_t i = 0; i < key->n_owners; i++)
@@ -130,7 +131,17 @@ static void drop(struct shared_keys *keys, struct key *key)
         index_take(&keys->by_sole, &key->sole_link);
     if (key->open)
         open_take(keys, key);
+}
+
+static void key_free(struct key *key)
+{
     OPENSSL_secure_clear_free(key, key_size(key->n_owners, key->secret_len));
+}
+
+static void drop(struct shared_keys *keys, struct key *key)
+{
+    take(keys, key);
+    key_free(key);
 }
 
 void shared_keys_clear(struct shared_keys *keys)
@@ -184,22 +195,15 @@ static void key_fill(struct key *key, const struct key_load *load, struct span s
     key->sole_link = (struct link){.key = key, .owner = &key->owners[0].id};
 }
 
-int shared_keys_load(struct shared_keys *keys, const struct key_load *load, struct span secret)
+/* put - in the place of the one with its name. ERR_FULL: nothing has changed. */
+static int put(struct shared_keys *keys, struct key *key)
 {
-    struct key *key, *old;
-    if (!load_sound(load, secret))
-        return ERR_INVALID;
-    key = OPENSSL_secure_zalloc(key_size(load->n_owners, secret.len));
-    if (key == NULL)
-        return ERR_FULL;
-    key_fill(key, load, secret);
-    HASH_FIND_STR(keys->keys, load->name, old);
+    struct key *old;
+    HASH_FIND_STR(keys->keys, key->name, old);
     key->order = old != NULL ? old->order : keys->next_order++;
     HASH_ADD_STR(keys->keys, name, key);
-    if (!TABLE_HAS(key)) {
-        OPENSSL_secure_clear_free(key, key_size(key->n_owners, secret.len));
+    if (!TABLE_HAS(key))
         return ERR_FULL;
-    }
     if (old != NULL)
         drop(keys, old);
     for (uint32_t i = 0; i < key->n_owners; i++)
@@ -213,6 +217,48 @@ int shared_keys_load(struct shared_keys *keys, const struct key_load *load, stru
     index_grow(&keys->by_owner);
     index_grow(&keys->by_sole);
     return 0;
+}
+
+int shared_keys_load(struct shared_keys *keys, const struct key_load *load, struct span secret)
+{
+    struct key *key;
+    if (!load_sound(load, secret))
+        return ERR_INVALID;
+    key = OPENSSL_secure_zalloc(key_size(load->n_owners, secret.len));
+    if (key == NULL)
+        return ERR_FULL;
+    key_fill(key, load, secret);
+    int error = put(keys, key);
+    if (error != 0)
+        key_free(key);
+    return error;
+}
+
+/* named - by a client. The engine gives the other secrets names that no client can say. */
+static bool named(const struct key *key)
+{
+    return (unsigned char)key->name[0] >= ' ';
+}
+
+int shared_keys_replace(struct shared_keys *keys, struct shared_keys *staged)
+{
+    struct key *key, *next, *successor;
+    int error = 0;
+    HASH_ITER(hh, keys->keys, key, next)
+    {
+        HASH_FIND_STR(staged->keys, key->name, successor);
+        if (named(key) && successor == NULL)
+            drop(keys, key);
+    }
+    HASH_ITER(hh, staged->keys, key, next)
+    {
+        take(staged, key);
+        if (error == 0)
+            error = put(keys, key);
+        if (error != 0)
+            key_free(key);
+    }
+    return error == 0 ? 0 : ERR_NO_MEMORY;
 }
 
 int shared_keys_unload(struct shared_keys *keys, const char *name)

@@ -19,6 +19,11 @@ int shared_keys_load(struct shared_keys *keys, const struct key_load *load,
 int shared_keys_unload(struct shared_keys *keys, const char *name) MUST_USE; /* ERR_NOT_FOUND */
 void shared_keys_clear(struct shared_keys *keys);
 
+/* shared_keys_replace - the secrets of `staged` take the place of all that a client can name; those
+ * without a name of a client's stay. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the
+ * process had better end. */
+int shared_keys_replace(struct shared_keys *keys, struct shared_keys *staged) MUST_USE;
+
 /* shared_keys_choose - the secret, borrowed; empty: none serves the pair. */
 struct span shared_keys_choose(const struct shared_keys *keys, const struct ike_id *local,
                                const struct ike_id *remote);

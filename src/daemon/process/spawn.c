@@ -81,11 +81,13 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     if (start->process == PROCESS_ENGINE)
         engine_fds_keep(&start->engine);
     else
-        fd_keep(start->fd), fd_keep(start->permit_fd);
+        fd_keep(start->fd), fd_keep(start->permit_fd), fd_keep(start->load_fd);
     if (start->process == PROCESS_AAA)
         fd_keep(start->accounts_fd);
     for (int i = 0; i < 2; i++)
         fd_keep(start->eap_fds[i]);
+    for (int i = 0; i < SPAWN_DOORS; i++)
+        fd_keep(start->door_fds[i]);
     (void)syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
     _exit(EXIT_FAILURE);
 }

@@ -29,6 +29,9 @@ enum process {
 /* the places of struct spawn_start, eap_fds */
 enum { SPAWN_EAP_KEY, SPAWN_EAP_VERIFIER };
 
+/* those that keep secrets: the places of struct spawn_start, door_fds */
+enum { SPAWN_DOOR_KEY, SPAWN_DOOR_EAP, SPAWN_DOOR_AAA, SPAWN_DOORS };
+
 const char *process_name(enum process process);
 const struct sandbox_user *process_user(enum process process); /* not of the loader and of hooks */
 
@@ -40,6 +43,8 @@ struct spawn_start {
     int32_t fd;          /* its channel; not for the engine */
     int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
     int32_t accounts_fd; /* for the aaa process; else -1 */
+    int32_t load_fd;     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h) */
+    int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
     /* keyholder, verifier: the channel to the eap process, in its place; eap: both. -1: none */
     int32_t eap_fds[2];
     bool debug;

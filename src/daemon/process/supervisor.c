@@ -44,10 +44,12 @@ struct supervisor {
     struct event_loop *loop;
     pid_t pids[N_PROCESSES]; /* 0: does not run */
     int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd;
-    int permit_fd;          /* the loader says what its files allow */
-    struct permits permits; /* so far */
-    bool listening;         /* the VICI socket is ours to remove */
-    bool served;            /* an engine has come up: from now on, one that ends is replaced */
+    int door_fds[SPAWN_DOORS]; /* to those that keep secrets: loaders are handed over */
+    uint64_t loads;            /* how many there were */
+    int permit_fd;             /* the loader says what its files allow */
+    struct permits permits;    /* so far */
+    bool listening;            /* the VICI socket is ours to remove */
+    bool served;               /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
     nanos stop_by, restart_at;
     nanos started_ns, pause_ns;
@@ -63,6 +65,8 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .fd = -1,
                                 .permit_fd = -1,
                                 .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
+                                .load_fd = -1,
+                                .door_fds = {-1, -1, -1},
                                 .eap_fds = {-1, -1},
                                 .debug = s->options->debug};
     if (s->options->config != NULL)
@@ -82,7 +86,7 @@ static int process_start(struct supervisor *s, const struct spawn_start *start)
  * An engine that has no room for the order gets none; the loader notices. */
 static void loader_admit(struct supervisor *s, int fd)
 {
-    const struct order order = {.kind = ORDER_LOADER};
+    const struct order order = {.kind = ORDER_LOADER, .load = s->loads};
     if (channel_send(s->order_fd, &order, sizeof(order), &fd, 1) != 0)
         log_line(LOG_LEVEL_WARNING, "event=order-lost kind=loader");
     close(fd);
@@ -150,6 +154,45 @@ static int permits_open(struct supervisor *s, int *ret_fd)
     return 0;
 }
 
+static void fds_close(int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
+    }
+}
+
+/* doors_open - channels from the loader to those that keep secrets; its ends in ret_fds. */
+static int doors_open(struct supervisor *s, int ret_fds[SPAWN_DOORS])
+{
+    const struct load_order order = {.load = s->loads};
+    int error = 0;
+    for (int i = 0; error == 0 && i < SPAWN_DOORS; i++) {
+        int ends[2] = {-1, -1};
+        error = channel_pair(ends, KEY_CHANNEL);
+        if (error == 0)
+            error = channel_send(s->door_fds[i], &order, sizeof(order), &ends[0], 1);
+        fds_close(&ends[0], 1);
+        ret_fds[i] = ends[1];
+    }
+    return error;
+}
+
+/* loader_begin - `start` is given descriptors, which the caller closes. */
+static int loader_begin(struct supervisor *s, struct spawn_start *start)
+{
+    int ends[2];
+    s->loads++;
+    if (permits_open(s, &start->permit_fd) != 0 || doors_open(s, start->door_fds) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return ERR_SYSTEM;
+    start->fd = ends[1];
+    int error = process_start(s, start);
+    loader_admit(s, ends[0]);
+    return error;
+}
+
 static void loader_start(struct supervisor *s)
 {
     if (s->options->config == NULL || s->stopping)
@@ -159,22 +202,14 @@ static void loader_start(struct supervisor *s)
         return;
     }
     s->reload_again = false;
-    int ends[2];
     struct spawn_start start = start_of(s, PROCESS_LOADER);
-    if (permits_open(s, &start.permit_fd) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    if (loader_begin(s, &start) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         fd_drop(s, &s->permit_fd);
-        if (start.permit_fd >= 0)
-            close(start.permit_fd);
-        return;
     }
-    start.fd = ends[1];
-    if (process_start(s, &start) != 0)
-        log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
-    close(ends[1]);
-    close(start.permit_fd);
-    loader_admit(s, ends[0]);
+    fds_close(&start.fd, 1);
+    fds_close(&start.permit_fd, 1);
+    fds_close(start.door_fds, SPAWN_DOORS);
 }
 
 /* --- the engine's requests --- */
@@ -305,6 +340,7 @@ static void restart_plan(struct supervisor *s)
     nanos now = clock_now();
     fd_drop(s, &s->priv_fd);
     fd_drop(s, &s->order_fd);
+    fds_close(s->door_fds, SPAWN_DOORS);
     privileged_reset(s->privileged);
     if (now - s->started_ns >= RESTART_CALM)
         s->pause_ns = 0;
@@ -459,6 +495,28 @@ static int helper_start(struct supervisor *s, enum process process, int room, in
     return helper_begin(s, &start, room, ret_fd);
 }
 
+/* door_open - a channel by which loaders are handed to the process of `start`. A process that does not
+ * take them must not stop us. */
+static int door_open(struct supervisor *s, int door, struct spawn_start *start)
+{
+    int ends[2];
+    if (channel_pair(ends, SMALL_CHANNEL) != 0)
+        return ERR_SYSTEM;
+    s->door_fds[door] = ends[0];
+    start->load_fd = ends[1];
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
+}
+
+/* keeper_begin - a helper that keeps secrets. */
+static int keeper_begin(struct supervisor *s, int door, struct spawn_start *start, int *ret_fd)
+{
+    int error = door_open(s, door, start);
+    if (error == 0)
+        error = helper_begin(s, start, KEY_CHANNEL, ret_fd);
+    fds_close(&start->load_fd, 1);
+    return error;
+}
+
 /* tls_start - keyholder, verifier, and eap with a channel to each: TLS of EAP asks there for
  * signatures and for checks of certificates. */
 static int tls_start(struct supervisor *s, struct engine_start *devices)
@@ -475,11 +533,11 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     eap.eap_fds[SPAWN_EAP_KEY] = keys[1];
     eap.eap_fds[SPAWN_EAP_VERIFIER] = checks[1];
     if (error == 0)
-        error = helper_begin(s, &key, KEY_CHANNEL, &devices->key_fd);
+        error = keeper_begin(s, SPAWN_DOOR_KEY, &key, &devices->key_fd);
     if (error == 0)
         error = helper_begin(s, &verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
     if (error == 0)
-        error = helper_begin(s, &eap, KEY_CHANNEL, &devices->eap_fd);
+        error = keeper_begin(s, SPAWN_DOOR_EAP, &eap, &devices->eap_fd);
     for (int i = 0; i < 2; i++) {
         if (keys[i] >= 0)
             close(keys[i]);
@@ -512,11 +570,12 @@ static int engine_start(struct supervisor *s, const struct engine_start *devices
 static int servers_start(struct supervisor *s)
 {
     struct engine_start devices = s->devices;
+    struct spawn_start aaa = start_of(s, PROCESS_AAA);
     devices.key_fd = devices.verifier_fd = devices.eap_fd = -1;
     devices.aaa_fd = devices.resolver_fd = -1;
     int error = tls_start(s, &devices);
     if (error == 0)
-        error = helper_start(s, PROCESS_AAA, KEY_CHANNEL, &devices.aaa_fd);
+        error = keeper_begin(s, SPAWN_DOOR_AAA, &aaa, &devices.aaa_fd);
     if (error == 0)
         error = helper_start(s, PROCESS_RESOLVER, SMALL_CHANNEL, &devices.resolver_fd);
     if (error == 0)
@@ -593,6 +652,7 @@ static void supervisor_end(struct supervisor *s)
     fd_drop(s, &s->order_fd);
     fd_drop(s, &s->priv_fd);
     fd_drop(s, &s->permit_fd);
+    fds_close(s->door_fds, SPAWN_DOORS);
     permits_done(&s->permits);
     s->privileged = privileged_free(s->privileged, !wanted);
     if (s->listening)
@@ -608,6 +668,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .signal_fd = -1,
                            .permit_fd = -1,
                            .accounts_fd = -1,
+                           .door_fds = {-1, -1, -1},
                            .stop_by = NANOS_NEVER,
                            .restart_at = NANOS_NEVER};
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

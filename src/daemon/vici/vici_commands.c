@@ -219,7 +219,7 @@ static void load_conn(struct vici_client *client, const struct tree *m)
 
 static void load_begin(struct vici_client *client, const struct tree *m)
 {
-    struct vici_stage *stage = vici_stage_new();
+    struct vici_stage *stage = vici_stage_new(vici_client_load(client));
     (void)m;
     vici_client_stage_set(client, stage);
     vici_finish(client, stage == NULL ? ERR_NO_MEMORY : 0, NULL);

@@ -44,6 +44,12 @@ static void settle(struct vici_client *client, int err, const char *why)
     vici_finish(client, err, why);
 }
 
+/* held_elsewhere - a loader's secrets and keys are with the processes that keep them. */
+static bool held_elsewhere(const struct vici_client *client)
+{
+    return vici_client_stage(client) != NULL && vici_client_load(client) != 0;
+}
+
 static struct span data_of(const struct tree *m)
 {
     const struct tree *data = tree_get(m, "data");
@@ -95,7 +101,8 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
     const char *why = secret_type_why(tree_text_or(m, "type", ""), &secret.kind);
     int err = why == NULL ? 0 : ERR_INVALID;
     vici_client_busy(client, true);
-    if (err == 0 && (data.len == 0 || data.len > SECRET_OCTETS_MAX))
+    bool held = held_elsewhere(client);
+    if (err == 0 && !held && (data.len == 0 || data.len > SECRET_OCTETS_MAX))
         err = ERR_INVALID, why = "'data' is missing, empty or too long";
     else if (err == 0 && strlen(id) >= sizeof(secret.id))
         err = ERR_INVALID, why = "'id' is too long";
@@ -103,8 +110,8 @@ void vici_load_shared(struct vici_client *client, const struct tree *m)
         err = owners_read(m, &secret, &why);
     if (err == 0) {
         strcpy(secret.id, id);
-        secret.octets = data.ptr;
-        secret.n_octets = data.len;
+        secret.octets = held ? NULL : data.ptr;
+        secret.n_octets = held ? 0 : data.len;
         if (vici_client_stage(client) != NULL) {
             err = vici_stage_secret(vici_client_stage(client), &secret);
             vici_client_busy(client, false);
@@ -179,9 +186,23 @@ static void on_key(void *context, int error, const char *reason, const uint8_t *
     vici_client_send(client, &w);
 }
 
+/* key_held - the loader names a key that the keyholder has from it. */
+static void key_held(struct vici_client *client, const struct tree *m)
+{
+    uint8_t key_id[KEY_ID_SIZE];
+    int err = key_id_parse(tree_text_or(m, "id", ""), key_id)
+                  ? vici_stage_key_held(vici_client_stage(client), key_id)
+                  : ERR_INVALID;
+    vici_finish(client, err, "'id' is missing, or no id of a key");
+}
+
 /* `secret`, a passphrase, is ours: swanctl decrypts keys itself. */
 void vici_load_key(struct vici_client *client, const struct tree *m)
 {
+    if (held_elsewhere(client)) {
+        key_held(client, m);
+        return;
+    }
     const struct engine_ops *ops = vici_client_ops(client);
     const struct engine_reply reply = {.context = client, .done = on_key};
     const struct tree *secret = tree_get(m, "secret");

@@ -17,7 +17,8 @@ void vici_load_radius(struct vici_client *client, const struct tree *m)
         vici_fail(client, "exactly one section, named after the server, is expected");
         return;
     }
-    int err = radius_build(m->first, &server, &error);
+    bool held = vici_client_stage(client) != NULL && vici_client_load(client) != 0;
+    int err = radius_build(m->first, held, &server, &error);
     if (err == 0)
         err = vici_client_stage(client) != NULL
                   ? vici_stage_radius(vici_client_stage(client), &server)

@@ -41,6 +41,7 @@ struct vici_client {
     struct vici_stage *stage; /* owned; NULL: no load is prepared */
     uid_t uid;                /* of the process that connected */
     bool loader;              /* came by the supervisor, and does not count */
+    uint64_t load;            /* its number */
     nanos used_ns;            /* when a command came last */
 };
 
@@ -107,6 +108,11 @@ void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage)
     client->stage = stage;
 }
 
+uint64_t vici_client_load(const struct vici_client *client)
+{
+    return client->load;
+}
+
 void vici_client_level_set(struct vici_client *client, int level)
 {
     client->level = level;
@@ -133,6 +139,8 @@ static void client_free(struct vici_client *client)
     *link = client->next;
     server->n_clients -= !client->loader;
     vici_stage_free(client->stage);
+    if (client->loader)
+        server->ops->load_drop(server->ops->engine, client->load);
     server->ops->unwatch(server->ops->engine, client);
     event_loop_remove(server->loop, client->fd);
     (void)close(client->fd);
@@ -435,12 +443,13 @@ static void accept_client(void *context, int fd, unsigned events)
         client->uid = uid;
 }
 
-void vici_server_loader(struct vici_server *server, int fd)
+void vici_server_loader(struct vici_server *server, int fd, uint64_t number)
 {
     struct vici_client *client = client_new(server, fd);
     if (client == NULL)
         return;
     client->loader = true;
+    client->load = number;
     server->n_clients--;
 }
 

@@ -21,8 +21,9 @@ struct vici_server *vici_server_new(const struct engine_ops *ops, struct event_l
 struct vici_server *vici_server_free(struct vici_server *server); /* closes; returns NULL */
 
 /* vici_server_loader - a client that the supervisor hands over: it is served however many others
- * there are. Takes the descriptor. */
-void vici_server_loader(struct vici_server *server, int fd);
+ * there are. Takes the descriptor. What the loader of that number hands to other processes is dropped
+ * when it goes, unless it was loaded. */
+void vici_server_loader(struct vici_server *server, int fd, uint64_t number);
 
 /* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
  * Call it with each event of ike_event(), after it was acted on. */
@@ -67,6 +68,8 @@ bool vici_client_registered(const struct vici_client *client, enum vici_event_id
  * the one before. */
 struct vici_stage *vici_client_stage(const struct vici_client *client);
 void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage);
+/* vici_client_load - the number of a loader (struct engine_load); 0: it is none. */
+uint64_t vici_client_load(const struct vici_client *client);
 /* vici_client_send - queues the frame and frees the writer. */
 void vici_client_send(struct vici_client *client, struct vici_writer *w);
 /* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */

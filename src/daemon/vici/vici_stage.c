@@ -14,9 +14,12 @@ struct vici_stage {
     bool broken;
 };
 
-struct vici_stage *vici_stage_new(void)
+struct vici_stage *vici_stage_new(uint64_t number)
 {
-    return calloc(1, sizeof(struct vici_stage));
+    struct vici_stage *stage = calloc(1, sizeof(*stage));
+    if (stage != NULL)
+        stage->load.number = number;
+    return stage;
 }
 
 /* owned - the stage owns what the load borrows. */
@@ -129,15 +132,13 @@ int vici_stage_secret(struct vici_stage *stage, const struct engine_secret *secr
     struct engine_load *load = &stage->load;
     if (secret->id[0] == '\0')
         return ERR_INVALID;
-    uint8_t *octets = malloc(secret->n_octets);
-    if (octets == NULL ||
-        !room(&load->secrets, load->n_secrets, &stage->secrets_cap, sizeof(load->secrets[0]))) {
-        free(octets);
+    bool ok = room(&load->secrets, load->n_secrets, &stage->secrets_cap, sizeof(load->secrets[0]));
+    struct span octets =
+        ok ? copied(span_of(secret->octets, secret->n_octets), &ok) : (struct span){0};
+    if (!ok)
         return ERR_NO_MEMORY;
-    }
-    memcpy(octets, secret->octets, secret->n_octets);
     load->secrets[load->n_secrets] = *secret;
-    load->secrets[load->n_secrets++].octets = octets;
+    load->secrets[load->n_secrets++].octets = octets.ptr;
     return 0;
 }
 
@@ -169,6 +170,14 @@ int vici_stage_key(struct vici_stage *stage, struct span octets, struct span pas
     }
     load->keys[load->n_keys++] = key;
     return 0;
+}
+
+int vici_stage_key_held(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE])
+{
+    int error = vici_stage_key(stage, (struct span){0}, (struct span){0});
+    if (error == 0)
+        vici_stage_key_id(stage, key_id);
+    return error;
 }
 
 void vici_stage_key_id(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE])

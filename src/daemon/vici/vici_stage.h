@@ -11,7 +11,8 @@
 
 struct vici_stage;
 
-struct vici_stage *vici_stage_new(void); /* NULL: no memory */
+/* vici_stage_new - `number`: of struct engine_load. NULL: no memory. */
+struct vici_stage *vici_stage_new(uint64_t number);
 /* vici_stage_free - wipes secrets; takes NULL; returns NULL. */
 struct vici_stage *vici_stage_free(struct vici_stage *stage);
 
@@ -26,6 +27,8 @@ int vici_stage_key(struct vici_stage *stage, struct span octets, struct span pas
 int vici_stage_authority(struct vici_stage *stage,
                          const struct engine_authority *authority) MUST_USE;
 int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server) MUST_USE;
+/* vici_stage_key_held - a private key of that id, which the keyholder has from the loader. */
+int vici_stage_key_held(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
 /* vici_stage_key_id - of the key that was added last, once the keyholder has read it. */
 void vici_stage_key_id(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE]);
 /* vici_stage_files - certificates and private keys that are not in the load go. */

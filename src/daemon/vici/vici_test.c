@@ -503,7 +503,7 @@ static void loader_comes_in(void **state)
     }
     register_event(w, usual, "log", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    vici_server_loader(w->server, pair[0]);
+    vici_server_loader(w->server, pair[0], 1);
     w->fd = pair[1];
     expect(w, "reload-settings", "", NULL);
     w->fd = usual;

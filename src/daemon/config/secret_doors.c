@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/config/secret_doors.h"
+
+#include "base/secret.h"
+#include "daemon/common/channel.h"
+#include "daemon/engine/secret_requests.h"
+
+static int key_ask(const struct secret_doors *doors, struct key_request *request,
+                   struct span octets, struct key_answer *ret)
+{
+    size_t n;
+    request->n_octets = (uint32_t)octets.len;
+    if (channel_send_tail(doors->key_fd, span_of(request, sizeof(*request)), octets) != 0 ||
+        channel_recv_tail(doors->key_fd, ret, sizeof(*ret), (struct buffer){NULL, 0}, &n) != 0)
+        return ERR_SYSTEM;
+    ret->reason[sizeof(ret->reason) - 1] = '\0';
+    return ret->error;
+}
+
+static int eap_ask(const struct secret_doors *doors, const struct engine_secret *secret)
+{
+    struct eap_request request = {.kind = EAP_LOAD};
+    struct eap_answer answer;
+    int error = secret_to_eap(secret, &request.load);
+    if (error == 0 && (channel_send(doors->eap_fd, &request, sizeof(request), NULL, 0) != 0 ||
+                       channel_recv(doors->eap_fd, &answer, sizeof(answer), NULL, NULL) != 0))
+        error = ERR_SYSTEM;
+    wipe(&request, sizeof(request));
+    return error != 0 ? error : answer.error;
+}
+
+int secret_doors_secret(const struct secret_doors *doors, const struct engine_secret *secret)
+{
+    struct key_request request = {.kind = KEY_LOAD};
+    struct key_answer answer;
+    if (secret->kind != ENGINE_SECRET_IKE)
+        return eap_ask(doors, secret);
+    int error = secret_to_key(secret, &request.load);
+    return error != 0
+               ? error
+               : key_ask(doors, &request, span_of(secret->octets, secret->n_octets), &answer);
+}
+
+int secret_doors_key(const struct secret_doors *doors, struct span octets, struct span passphrase,
+                     struct key_answer *ret)
+{
+    static uint8_t both[KEY_FILE];
+    struct key_request request = {.kind = KEY_PRIVATE_LOAD};
+    size_t len = octets.len + passphrase.len;
+    *ret = (struct key_answer){0};
+    if (octets.len == 0 || octets.len > KEY_FILE || passphrase.len > KEY_FILE - octets.len)
+        return ERR_INVALID;
+    memcpy(both, octets.ptr, octets.len);
+    if (passphrase.len > 0)
+        memcpy(both + octets.len, passphrase.ptr, passphrase.len);
+    request.private.octets_len = (uint32_t)octets.len;
+    request.private.passphrase_len = (uint32_t)passphrase.len;
+    int error = key_ask(doors, &request, span_of(both, len), ret);
+    wipe(both, len);
+    return error;
+}
+
+int secret_doors_radius(const struct secret_doors *doors, const struct aaa_server *server)
+{
+    struct aaa_request request = {.kind = AAA_SERVER_LOAD, .server = *server};
+    struct aaa_answer answer;
+    bool told = channel_send(doors->aaa_fd, &request, sizeof(request), NULL, 0) == 0 &&
+                channel_recv(doors->aaa_fd, &answer, sizeof(answer), NULL, NULL) == 0;
+    wipe(&request, sizeof(request));
+    return told ? answer.error : ERR_SYSTEM;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_SECRET_DOORS_H
+#define DAEMON_SECRET_DOORS_H
+
+/*
+ * The loader's channels to the processes that keep secrets (process/load_door.h): each call hands one
+ * over and waits until it is staged. Nothing of it is in use before the engine commits the load.
+ */
+
+#include "daemon/common/aaa_channel.h"
+#include "daemon/common/key_channel.h"
+#include "daemon/engine/engine_ops.h"
+
+struct secret_doors {
+    int key_fd, eap_fd, aaa_fd;
+};
+
+/* All: ERR_INVALID, ERR_FULL, ERR_NO_MEMORY; ERR_SYSTEM: the process does not answer. */
+int secret_doors_secret(const struct secret_doors *doors,
+                        const struct engine_secret *secret) MUST_USE;
+/* secret_doors_key - KEY_FILE octets at most, with the passphrase. *ret_answer: the id of the key, or
+ * a reason. */
+int secret_doors_key(const struct secret_doors *doors, struct span octets, struct span passphrase,
+                     struct key_answer *ret_answer) MUST_USE;
+int secret_doors_radius(const struct secret_doors *doors, const struct aaa_server *server) MUST_USE;
+
+#endif
