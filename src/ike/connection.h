@@ -213,6 +213,8 @@ struct ike_conn {
     nanos reauth_over_ns;   /* then so long until the session is closed; 0: a tenth of it */
     nanos reauth_margin_ns; /* before the Gateway's deadline; 0: a tenth of its lifetime */
     nanos dpd_delay_ns;     /* 0: off */
+    nanos dpd_timeout_ns;   /* unanswered for so long the IKE SA ends; 0: retransmissions decide */
+    nanos dead_peer_ns;     /* Gateway without dpd_delay: asked after this silence; 0: never */
     nanos nat_keepalive_ns; /* RFC 3948 section 2.3; 0: off */
     uint32_t keyingtries;   /* 0: for ever */
     bool mobike, encap;

@@ -268,6 +268,58 @@ static void test_the_last_path_stays(void **state)
     side_free(side);
 }
 
+/* A peer that falls silent within a conversation has vanished: its IKE SAs end. */
+static void test_peer_that_vanished(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    run(side, SECONDS(5), 0, 0);
+    side->sa[0].alive = side->sa[1].alive = false;
+    run(side, SECONDS(150), 0, -1);
+    assert_int_equal(side->others, 0);
+    run(side, SECONDS(30), 0, -1);
+    assert_true(side->others > 0);
+    side_free(side);
+}
+
+/* dpd_timeout says how long such a peer may stay. */
+static void test_peer_that_vanished_in_short(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    side->conn->dpd_timeout_ns = SECONDS(4);
+    run(side, SECONDS(5), 0, 0);
+    side->sa[0].alive = side->sa[1].alive = false;
+    run(side, SECONDS(4), 0, -1);
+    assert_int_equal(side->others, 0);
+    run(side, SECONDS(3), 0, -1);
+    assert_true(side->others > 0);
+    side_free(side);
+}
+
+/* A peer that had been silent before anyone sent to it sleeps: its session stays, and it is hardly
+ * asked. */
+static void test_peer_that_sleeps(void **state)
+{
+    (void)state;
+    struct side *side = side_new(IKE_MULTIPATH_FAILOVER);
+    side->conn->dead_peer_ns = SECONDS(3600);
+    run(side, SECONDS(5), 0, 0);
+    run(side, SECONDS(70), -1, -1);
+    side->sa[0].alive = side->sa[1].alive = false;
+    unsigned probes = side->probes;
+    run(side, SECONDS(3), 0, -1);
+    run(side, SECONDS(1200), 1, -1);
+    assert_int_equal(side->others, 0);
+    assert_in_range(side->probes, probes + 10, probes + 60);
+    /* it wakes up */
+    side->sa[0].alive = side->sa[1].alive = true;
+    run(side, SECONDS(10), 0, 0);
+    assert_true(side->sa[0].usable);
+    assert_int_equal(side->others, 0);
+    side_free(side);
+}
+
 /* News of things that are unknown, or over, change nothing. */
 /* A path that is idle and dead stays "up", since nobody is asked: what was heard last is said as of
  * now, before anything looks at the IKE SA again. */
@@ -328,6 +380,9 @@ int main(void)
         cmocka_unit_test(test_idle_gateway_is_silent),
         cmocka_unit_test(test_favourite_is_where_the_end_user_sends),
         cmocka_unit_test(test_the_last_path_stays),
+        cmocka_unit_test(test_peer_that_vanished),
+        cmocka_unit_test(test_peer_that_vanished_in_short),
+        cmocka_unit_test(test_peer_that_sleeps),
         cmocka_unit_test(test_idle_path_says_when_it_was_heard),
         cmocka_unit_test(test_stray_events),
     };

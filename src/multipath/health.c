@@ -10,6 +10,11 @@
  * means that the IKE SA is dead. The budget B is the smaller of `failover` and five times
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
+ *
+ * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
+ * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.
+ * The other one had been silent before anyone sent to it. Its session waits for it, until the IKE
+ * core has heard nothing for `dead_peer`.
  */
 #include "multipath/vpn.h"
 
@@ -18,6 +23,9 @@
 #define RESEND_MIN_NS     (10 * NANOS_PER_MS)
 /* as long as an exchange without a response lasts */
 #define GATEWAY_LOST_NS (165 * NANOS_PER_SEC)
+/* A peer that was silent for longer, when packets for it came, sleeps. */
+#define CONVERSATION_NS (60 * NANOS_PER_SEC)
+#define ASLEEP_PROBE_NS (60 * NANOS_PER_SEC) /* each question may wake it */
 /* after so many probe intervals without a response to a request, a sender probes, though packets
  * arrive */
 #define PROOF_ROUNDS 8
@@ -68,6 +76,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
         return;
     leg->health = HEALTH_DEAD;
     leg->dead_since_ns = now;
+    leg->fell_silent = leg->asked_ns - leg->heard_ns <= CONVERSATION_NS;
     leg->asked_ns = 0;
     leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
     if (leg_home(vpn, leg)) {
@@ -246,6 +255,22 @@ static nanos ask_at(const struct vpn *vpn, const struct leg *leg)
     return at > leg->probe_at_ns ? at : leg->probe_at_ns;
 }
 
+/* asleep - of a Gateway: no path of the peer answers, and it was silent before it was asked. */
+static bool asleep(const struct vpn *vpn, const struct leg *leg)
+{
+    return !vpn_end_user(vpn) && leg->health == HEALTH_DEAD && !leg->fell_silent &&
+           !other_alive(vpn, leg);
+}
+
+/* dead_probe_wait - at first as often as a living IKE SA; after a minute every five seconds. */
+static nanos dead_probe_wait(const struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    if (asleep(vpn, leg))
+        return ASLEEP_PROBE_NS;
+    bool long_dead = now - leg->dead_since_ns > LOST_NS;
+    return long_dead ? 5 * NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
+}
+
 static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 {
     struct timing timing = health_timing(vpn, leg);
@@ -258,14 +283,10 @@ static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
     };
     leg->probe_tag = command_add(vpn, &command);
     leg->strict = leg->heard_ns + timing.quick_ns > now;
-    if (leg->health == HEALTH_DEAD) {
-        /* At first as often as a living IKE SA; after a minute every five seconds. */
-        bool long_dead = now - leg->dead_since_ns > LOST_NS;
-        leg->probe_at_ns =
-            now + timing.grant_ns + (long_dead ? 5 * NANOS_PER_SEC : timing.probe_ns);
-    } else {
+    if (leg->health == HEALTH_DEAD)
+        leg->probe_at_ns = now + timing.grant_ns + dead_probe_wait(vpn, leg, now);
+    else
         leg->asked_ns = now;
-    }
 }
 
 static void judge(struct vpn *vpn, struct leg *leg, nanos now)
@@ -288,12 +309,15 @@ static void judge(struct vpn *vpn, struct leg *leg, nanos now)
         vpn->paths[leg->path].use.lost = false;
 }
 
-/* A Gateway gives up a dead IKE SA in the end, since the End User may have replaced it by another
- * clone. */
-static bool gateway_gives_up(const struct vpn *vpn, const struct leg *leg, nanos now)
+/* gateway_gives_up_at - a Gateway gives up a dead IKE SA in the end: the End User has vanished, or
+ * has replaced it by another clone. */
+static nanos gateway_gives_up_at(const struct vpn *vpn, const struct leg *leg)
 {
-    return !vpn_end_user(vpn) && leg->health == HEALTH_DEAD && leg->job == JOB_NONE &&
-           now - leg->dead_since_ns >= GATEWAY_LOST_NS;
+    nanos timeout = vpn->conn->dpd_timeout_ns;
+    if (vpn_end_user(vpn) || leg->health != HEALTH_DEAD || leg->job != JOB_NONE ||
+        (asleep(vpn, leg) && vpn->conn->dead_peer_ns > 0))
+        return NANOS_NEVER;
+    return leg->dead_since_ns + (timeout > 0 ? timeout : GATEWAY_LOST_NS);
 }
 
 void health_settle(struct vpn *vpn, nanos now)
@@ -305,7 +329,7 @@ void health_settle(struct vpn *vpn, nanos now)
         judge(vpn, leg, now);
         if (ask_at(vpn, leg) <= now)
             probe_send(vpn, leg, now);
-        if (gateway_gives_up(vpn, leg, now)) {
+        if (now >= gateway_gives_up_at(vpn, leg)) {
             struct ike_command command = {.kind = IKE_CMD_DELETE_IKE,
                                           .sa = leg->id,
                                           .session = vpn->session.id,
@@ -336,9 +360,7 @@ static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos no
                                                                        : timing.grant_ns));
     if (leg->health == HEALTH_RETURNING)
         at = nanos_min(at, leg->good_since_ns + vpn->conn->stable_for_ns);
-    if (!vpn_end_user(vpn) && leg->health == HEALTH_DEAD && leg->job == JOB_NONE)
-        at = nanos_min(at, leg->dead_since_ns + GATEWAY_LOST_NS);
-    return at;
+    return nanos_min(at, gateway_gives_up_at(vpn, leg));
 }
 
 nanos health_deadline(const struct vpn *vpn, nanos now)

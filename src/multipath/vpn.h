@@ -73,6 +73,7 @@ struct leg {
     nanos probe_at_ns;           /* DEAD: next probe */
     nanos good_since_ns;         /* RETURNING: first response */
     nanos dead_since_ns;
+    bool fell_silent; /* DEAD: the peer had spoken shortly before it was asked */
     nanos rtt_ns;
     uint64_t probe_tag;   /* 0: none outstanding */
     ike_sa_id parent;     /* cloned from it; 0: logged in */

@@ -76,9 +76,32 @@ static void shunt_limits(void **state)
     }
 }
 
+/* dpd_timeout follows from a short dpd_delay unless it is given; 0: retransmissions decide. */
+static void dpd_timeout_follows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys;
+        int timeout_ms;
+    } table[] = {{"dpd_delay = 1s", 5000},    {"dpd_delay = 100ms", 2000}, /* failover */
+                 {"dpd_delay = 14s", 70000},  {"dpd_delay = 15s", 0},
+                 {"dpd_delay = 100d", 0},     {"dpd_delay = 1s\ndpd_timeout = 0", 0},
+                 {"dpd_timeout = 30s", 30000}};
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[64];
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text), "} %s\nchildren {", table[i].keys);
+        assert_int_equal(build(text, &conn, &error), 0);
+        assert_int_equal(conn->dpd_timeout_ns / NANOS_PER_MS, table[i].timeout_ms);
+        ike_conn_unref(conn);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dpd_timeout_follows),
         cmocka_unit_test(shunts),
         cmocka_unit_test(shunt_limits),
     };

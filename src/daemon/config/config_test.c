@@ -91,7 +91,8 @@ static const struct row rows[] = {
     {CONN, "send_certreq", "yes", "maybe", "is not yes or no"},
     {CONN, "send_cert", "always", "often", "is not one of ifasked, always, never"},
     {CONN, "ocsp", "no", NULL, NULL},
-    {CONN, "dpd_timeout", "150s", NULL, NULL},
+    {CONN, "dpd_timeout", "150s", "soon", "is not a time"},
+    {CONN, "dead_peer", "0", "1x", "is not a time"},
     {CONN, "pull", "no", NULL, NULL},
     {CONN, "aggressive", "no", "yes", "not supported by ikat"},
     {CONN, "ppk_id", NULL, "x", "not supported by ikat"},
@@ -385,6 +386,8 @@ static void defaults(void **state)
     assert_int_equal(conn->lifetime.jitter_ns / NANOS_PER_SEC, 24 * 60);
     assert_int_equal(conn->reauth_ns, 0);
     assert_int_equal(conn->dpd_delay_ns, 0);
+    assert_int_equal(conn->dpd_timeout_ns, 0);
+    assert_int_equal(conn->dead_peer_ns / NANOS_PER_SEC, 3600);
     assert_int_equal(conn->clone, IKE_CLONE_BOTH);
     assert_int_equal(conn->prefer, IKE_CLONE_KEEP_OLD);
     assert_int_equal(conn->mesh, IKE_MESH_FIRST);

@@ -307,6 +307,8 @@ static const struct key conn_keys[] = {
     {.name = "mobike", .kind = KEY_BOOL, .offset = CONN(mobike)},
     {.name = "nat_keepalive", .kind = KEY_TIME, .offset = CONN(nat_keepalive_ns)},
     {.name = "dpd_delay", .kind = KEY_TIME, .offset = CONN(dpd_delay_ns)},
+    {.name = "dpd_timeout", .kind = KEY_TIME, .offset = CONN(dpd_timeout_ns)},
+    {.name = "dead_peer", .kind = KEY_TIME, .offset = CONN(dead_peer_ns)},
     {.name = "fragmentation",
      .kind = KEY_WORD,
      .offset = CONN(fragmentation),
@@ -348,7 +350,6 @@ static const struct key conn_keys[] = {
     {.name = "send_certreq", .kind = KEY_FUNCTION, .function = set_send_certreq},
     {.name = "send_cert", .kind = KEY_WORD, .offset = CONN(send_cert), .words = cert_words},
     {.name = "ocsp", .kind = KEY_IGNORED},
-    {.name = "dpd_timeout", .kind = KEY_IGNORED},
     {.name = "aggressive", .kind = KEY_ONLY, .words = only_no, .why = "it is of IKEv1"},
     {.name = "pull", .kind = KEY_IGNORED},
     {.name = "ppk_id", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
@@ -432,6 +433,16 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
     return auth_rounds_check(section, &work->local, &work->remote, error);
 }
 
+/* dpd_timeout_default - whoever asks often wants to know soon. At most the retransmissions of a
+ * request, which take this long. */
+static nanos dpd_timeout_default(const struct ike_conn *conn)
+{
+    nanos longest = 75 * NANOS_PER_SEC, timeout = 5 * nanos_min(conn->dpd_delay_ns, longest);
+    if (timeout < conn->failover_ns)
+        timeout = conn->failover_ns;
+    return conn->dpd_delay_ns == 0 || timeout >= longest ? 0 : timeout;
+}
+
 static void finish_conn(const struct tree *section, struct conn_work *work)
 {
     struct ike_conn *conn = &work->conn;
@@ -456,6 +467,8 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
         if (conn->failover_ns > 2 * NANOS_PER_SEC)
             conn->failover_ns = 2 * NANOS_PER_SEC;
     }
+    if (conn->dpd_timeout_ns == KEY_UNSET)
+        conn->dpd_timeout_ns = dpd_timeout_default(conn);
 }
 
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,
@@ -471,7 +484,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->mobike = true;
     conn->fragmentation = IKE_FRAGMENTATION_YES;
     conn->keyingtries = 1;
-    conn->lifetime.rekey_ns = KEY_UNSET;
+    conn->lifetime.rekey_ns = conn->dpd_timeout_ns = KEY_UNSET;
     work->over_ns = work->rand_ns = KEY_UNSET;
     conn->clone = IKE_CLONE_BOTH;
     conn->prefer = IKE_CLONE_KEEP_OLD;
@@ -481,6 +494,7 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->follow_redirects = true;
     conn->install_dns = true;
     conn->split_dns = true;
+    conn->dead_peer_ns = KEY_HOUR_NS;
     conn->nat_keepalive_ns = 20 * NANOS_PER_SEC;
     conn->max_ike_sas = LIMIT_IKE_SAS_SESSION;
     conn->max_child_sas = LIMIT_CHILD_SAS_SESSION;

@@ -108,6 +108,24 @@ static void pace_set(struct window *mine, const struct intent *intent, nanos end
         mine->pace = intent->give_up_ns > 0 ? WINDOW_CALLER : WINDOW_UNTIL;
 }
 
+/* liveness_time - how long the peer may leave the liveness check unanswered. */
+static nanos liveness_time(const struct sa *sa)
+{
+    nanos timeout = sa->session->conn->dpd_timeout_ns;
+    return timeout > 0 ? timeout : retransmit_total(&sa->ike->retransmit);
+}
+
+/* give_up_at - when `intent`, which is first sent now, has waited long enough; 0: the tries end. */
+static nanos give_up_at(const struct sa *sa, const struct intent *intent, nanos now)
+{
+    if (intent->give_up_at_ns != 0)
+        return intent->give_up_at_ns;
+    if (intent->give_up_ns > 0)
+        return nanos_after(now, intent->give_up_ns);
+    bool bounded = intent_is_liveness(intent) && sa->session->conn->dpd_timeout_ns > 0;
+    return bounded ? nanos_after(now, liveness_time(sa)) : 0;
+}
+
 /* seal_and_send - the request that ops->ask wrote. */
 static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_builder *request,
                           nanos now)
@@ -121,8 +139,7 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
     asking->holder = HOLDER_OWN;
     asking->several_paths = false;
     asking->asked_ns = now;
-    if (asking->intent.give_up_at_ns == 0 && asking->intent.give_up_ns > 0)
-        asking->intent.give_up_at_ns = nanos_after(now, asking->intent.give_up_ns);
+    asking->intent.give_up_at_ns = give_up_at(sa, &asking->intent, now);
     pace_set(&sa->mine, &asking->intent, asking->intent.give_up_at_ns);
     send_request(sa, now);
     return true;
@@ -304,7 +321,7 @@ static void outstanding_lend(struct sa *sa, struct intent *intent, nanos now)
     asking->several_paths |= !ike_path_equal(&sa->mine.path, &path);
     sa->mine.path = path;
     if (intent_is_liveness(intent) && intent->give_up_at_ns == 0)
-        intent->give_up_at_ns = nanos_after(now, retransmit_total(&sa->ike->retransmit));
+        intent->give_up_at_ns = nanos_after(now, liveness_time(sa));
     pace_set(&sa->mine, intent,
              intent->give_up_ns > 0 ? nanos_after(now, intent->give_up_ns) : intent->give_up_at_ns);
     send_request(sa, now);

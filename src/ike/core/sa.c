@@ -18,6 +18,9 @@
 /* How long a rekeyed IKE SA waits for the Delete of the peer, which rekeyed it. */
 #define REPLACED_LINGER_NS (90 * NANOS_PER_SEC)
 
+#define LIVENESS_COPIES   5 /* of a question with a time-out below LIVENESS_SHORT_NS */
+#define LIVENESS_SHORT_NS (60 * NANOS_PER_SEC)
+
 static bool spi_taken(const struct ike *ike, uint64_t spi)
 {
     return map_get(&ike->sas_by_spi, spi) != NULL;
@@ -354,11 +357,29 @@ void sa_touch(struct sa *sa)
     sa->ike->touched = sa;
 }
 
+/* liveness_delay - how long a peer may be silent before it is asked. A Gateway always asks in the
+ * end, so that the session of a peer that vanished ends before its lifetime. */
+static nanos liveness_delay(const struct session *session)
+{
+    const struct ike_conn *conn = session->conn;
+    bool asks_itself = conn->dpd_delay_ns > 0 || session->role != IKE_GATEWAY;
+    return asks_itself ? conn->dpd_delay_ns : conn->dead_peer_ns;
+}
+
+/* liveness_intent - with a time-out of its own the question is repeated often enough in it. */
+static struct intent liveness_intent(const struct sa *sa)
+{
+    nanos timeout = sa->session->conn->dpd_timeout_ns;
+    return (struct intent){
+        .kind = INTENT_PROBE,
+        .retry_ns = timeout > 0 && timeout < LIVENESS_SHORT_NS ? timeout / LIVENESS_COPIES : 0};
+}
+
 /* liveness_at - when a silent peer is probed. A request that is sent for its own intent already
  * tests the peer. An abandoned or lent request does not, so a probe borrows it. */
 static nanos liveness_at(const struct sa *sa)
 {
-    nanos delay = sa->session->conn->dpd_delay_ns;
+    nanos delay = liveness_delay(sa->session);
     bool asks = sa->asking != NULL && sa->asking->holder != HOLDER_ABANDONED &&
                 sa->asking->holder != HOLDER_LENT;
     for (const struct intent *next = sa->intents; next != NULL; next = next->next)
@@ -434,7 +455,7 @@ static void tick_session(struct sa *sa, nanos now)
     if (now >= session->reauth_at_ns)
         auth_lifetime_due(session);
     if (now >= liveness_at(sa)) {
-        struct intent intent = {.kind = INTENT_PROBE};
+        struct intent intent = liveness_intent(sa);
         if (intent_add(sa, &intent) != 0)
             sa->last_heard_ns = now; /* the queue is full of requests: each is a liveness check */
     }
