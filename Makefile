@@ -10,7 +10,7 @@ all: $(BUILD)/build.ninja
 	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
 
 programs: $(BUILD)/build.ninja
-	ninja -C $(BUILD) src/ctl/ikat src/daemon/ikatd bench/link_emulator bench/scale bench/plane
+	ninja -C $(BUILD) src/ctl/ikat src/daemon/ikatd bench/link_emulator bench/scale bench/plane bench/count_signatures.so
 	@ln -sf src/ctl/ikat src/daemon/ikatd $(BUILD)/
 
 $(BUILD)/build.ninja:
@@ -27,7 +27,7 @@ test: deps all
 	@tools/test-summary --again $(BUILD)/junit-again.xml $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
 
 demo: deps programs
-	@/usr/bin/python3 -m lab.demo $(if $(KEEP),--keep)
+	@/usr/bin/python3 -m lab.demo $(if $(AUTH),--auth $(AUTH)) $(if $(KEEP),--keep)
 
 bench: deps programs
 	@/usr/bin/python3 -m bench $(ARGS)

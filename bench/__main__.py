@@ -82,11 +82,11 @@ def peer(options):
         results[kind] |= found
     results["ikatd"] |= clones(options.sessions)
     print(f"{os.cpu_count()} processors, Linux {os.uname().release}\n")
-    print(f"{'':34}{'ikatd':>12}{'strongSwan':>12}{'ratio':>8}")
+    print(f"{'':44}{'ikatd':>12}{'strongSwan':>12}{'ratio':>8}")
     for what, mine in results["ikatd"].items():
         theirs = results["strongSwan"].get(what)
         ratio = f"{mine / theirs:8.2f}" if theirs else f"{'-':>8}"
-        print(f"{what:34}{mine:12.1f}{theirs:12.1f}{ratio}" if theirs else f"{what:34}{mine:12.1f}{'-':>12}{ratio}")
+        print(f"{what:44}{mine:12.1f}{theirs:12.1f}{ratio}" if theirs else f"{what:44}{mine:12.1f}{'-':>12}{ratio}")
 
 
 def main():

@@ -35,6 +35,7 @@ class Program:
         self.name = f"{kind}-{host}"
         self.log_path = lab.path(self.name + ".log")
         self.process = None
+        self.environment = {}  # more than the lab's own
 
     def log(self):
         """All it has logged so far."""
@@ -49,7 +50,7 @@ class Program:
 
     def _launch(self, words, environment):
         with open(self.log_path, "ab") as log:
-            self.process = self.lab.start(self.host, *words, env=dict(os.environ, **environment), stdout=log, stderr=log,
+            self.process = self.lab.start(self.host, *words, env=os.environ | environment | self.environment, stdout=log, stderr=log,
                                           stdin=subprocess.DEVNULL)
         wait(self._running, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 60)
 

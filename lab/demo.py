@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: python3 -m lab.demo [--keep]
+"""usage: python3 -m lab.demo [--auth cert|psk|eap-tls|eap-mschapv2|eap-aka] [--keep]
 
-Two real ikatd tell the story of figures 4, 5 and 6 of draft-mglt-ipsecme-keep-old-ike-sa. Every number is measured
-here and now.
+Two real ikatd tell the story of figures 4, 5 and 6 of draft-mglt-ipsecme-keep-old-ike-sa, and then log in once more in
+full. With EAP there is a real RADIUS server. Every number is measured here and now.
 """
+import argparse
 import contextlib
 import sys
 
 from lab.capture import CREATE_CHILD_SA, IKE_AUTH, IKE_SA_INIT, INFORMATIONAL, Capture, exchanges
+from lab.costs import COLUMNS, Costs
 from lab.daemons import IKAT, Ikatd
 from lab.flow import Flow
+from lab.logins import KINDS
 from lab.net import INTERFACE, Lab, address
 from lab.run import wait
-from lab.settings import end_user, gateway, paths
+from lab.settings import end_user, gateway, merge, paths
 from lab.traffic import iperf
 
 HOST = address("lan", "host")
@@ -42,13 +45,22 @@ def need(truth, what):
 class Story:
     """The demo: each method is a step, and adds its figures to the summary."""
 
-    def __init__(self, lab):
-        self.lab, self.summary, self.step = lab, [], ""
-        self.gateway = Ikatd(lab, "gw", gateway())
-        conn = paths("balance", mesh="first", clone="keep-old", combined_auth="no", clone_order="create-move", stable_for="1s")
-        self.user = Ikatd(lab, "eu", end_user(conn))
+    def __init__(self, lab, auth):
+        self.lab, self.auth, self.summary, self.step = lab, auth, [], ""
         self.flows = []
-        self.all_ike = self.capture = None
+        self.kind = self.gateway = self.user = self.costs = self.capture = None
+
+    def daemons(self):
+        """Two ikatd with what the login needs; the End User has one connection with two paths, and one that logs in over
+        lte0."""
+        gate, user = self.kind.gateway, self.kind.user
+        several = paths("balance", mesh="first", clone="keep-old", combined_auth="no", clone_order="create-move", stable_for="1s")
+        alone = {"lte": paths()["paths"]["lte"]}
+        home = merge(several, user.conn) | {"unique": "never"}
+        second = {"connections": {"second": merge(end_user()["connections"]["home"], user.conn)
+                                  | {"paths": alone, "clone": "off", "unique": "never"}}}
+        self.gateway = Ikatd(self.lab, "gw", gateway(gate.conn | {"unique": "never"}, top=gate.top), files=gate.files)
+        self.user = Ikatd(self.lab, "eu", end_user(home, top=merge(user.top, second)), files=user.files)
 
     def figure(self, what, value):
         """A line of the summary table."""
@@ -70,14 +82,18 @@ class Story:
             self.lab.emulators[name].set(delay_us=delay * 1000)
             say(f"    {INTERFACE[name]:6} {address(name, 'eu'):12} {delay} ms away from the Gateway ({address('wan0', 'gw')})")
         say(f"    host   {HOST:12} behind the Gateway")
+        self.kind = KINDS[self.auth](self.lab)
+        say(f"    login  {self.kind.title}" + (f", {self.kind.server.name}" if self.kind.server else ""))
+        self.daemons()
+        self.costs = Costs(self.lab, self.gateway)
         self.gateway.start()
         self.user.start()
-        self.all_ike = Capture(self.lab, "gw")
         self.capture = Capture(self.lab, "eu")
 
     def login(self):
         """One login; then VPN_1 without another."""
         self.begin("One login, then a second IKE SA that needs none")
+        self.costs.login("login: VPN_0", "clone and move: VPN_1")
         indent(self.user.ikat("up", "home"))
         session = self.user.wait_paths(2)
         pairs = exchanges(self.capture.dissect(self.user.keylog))
@@ -113,6 +129,23 @@ class Story:
         clones = [r for r, a in told[titles[1]] if "KEEP_OLD_IKE_SA" in r.notifies and "KEEP_OLD_IKE_SA" in a.notifies]
         need(len(clones) == 1, f"{len(clones)} clones with KEEP_OLD_IKE_SA in both messages")
 
+    def rekey(self):
+        """New keys for all."""
+        self.begin("Both IKE SAs and both Child SAs are rekeyed")
+        self.costs.step("rekey of both IKE SAs and Child SAs")
+        before = self.spis()
+        for what in ({"ike": "home"}, {"child": "net"}):
+            answer = self.user.request("rekey", **what)
+            need(answer["success"] == "yes" and answer["matches"] == "2", f"rekey: {answer}")
+            wait(lambda: len(self.user.established()) == 2 == len(self.user.children()), "two VPNs")
+        wait(lambda: not before & self.spis(), "new SPIs")
+        say(f"    {len(before)} SPIs are new; logins: {self.user.session()['logins']}")
+
+    def spis(self):
+        """Of all IKE SAs and Child SAs of the End User."""
+        sas = self.user.established()
+        return {sa["initiator-spi"] for sa in sas} | {child["spi-in"] for sa in sas for child in sa["child-sas"].values()}
+
     def octets(self):
         """Octets per path so far, both directions."""
         count = {}
@@ -145,6 +178,7 @@ class Story:
         """An interface goes down, and comes back."""
         interface = INTERFACE[name]
         self.begin(f"{interface} is cut, and comes back")
+        self.costs.step(f"{interface} cut and back")
         idle = self.gap()
         self.lab.cut(name)
         session = self.user.wait_paths(1)
@@ -163,16 +197,36 @@ class Story:
         self.status()
         need(session["logins"] == 1, f"{session['logins']} logins")
 
-    def end(self):
-        """What the wire says about logins."""
-        self.begin("How many logins did that take?")
+    def second(self):
+        """What the clone saves."""
+        self.begin("For comparison: a second full login over lte0, beside the session")
         for flow in self.flows:
             flow.stop()
-        logins = self.user.session()["logins"]
-        asked = {m.sa for m in self.all_ike.dissect(self.user.keylog) if m.exchange == IKE_AUTH and not m.response}
-        say(f"    ikat counts {logins}; the capture at the Gateway shows IKE_AUTH on {len(asked)} IKE SA")
-        need(logins == 1 and len(asked) == 1, "more than one login")
-        self.figure("logins (ikat; IKE_AUTH on the wire)", f"{logins}; {len(asked)}")
+        self.costs.login("second login: another VPN_0", "after it")
+        indent(self.user.ikat("up", "second"))
+        wait(lambda: len(self.gateway.sessions()) == 2, "two sessions at the Gateway")
+        if self.kind.server:
+            wait(lambda: self.kind.server.accounts().count("Start") == 2, "two sessions in the accounting")
+
+    def end(self):
+        """What the wire says about logins."""
+        self.begin("What did each step cost the Gateway and the AAA server?")
+        sessions = [self.user.session(name) for name in ("home", "second")]
+        rows = self.costs.rows(self.user.keylog)
+        width = max(len(row.title) for row in rows)
+        say(f"    {'':{width}}" + "".join(f"{name:>17}" for name in COLUMNS.values()))
+        for row in rows:
+            say(f"    {row.title:{width}}" + "".join(f"{getattr(row, name):17}" for name in COLUMNS))
+        logins = [row for row in rows if row.logins]
+        say(f"    ikat counts {[session['logins'] for session in sessions]} logins of its two sessions")
+        need([session["logins"] for session in sessions] == [1, 1] and len(logins) == 2, "not one login for each session")
+        need(not any(getattr(row, name) for row in rows if not row.logins for name in COLUMNS), "a step without login costs something")
+        need(self.auth == "psk" or all(row.made for row in logins), "nobody sees the Gateway's signature")
+        need(bool(self.kind.server) == all(row.access and row.accounting for row in logins), "the AAA server counts something else")
+        self.figure("logins with all this; with a second login", "1; 2")
+        for name, title in COLUMNS.items():
+            self.figure(f"{title}: login; all other steps; second login",
+                        f"{getattr(logins[0], name)}; {sum(getattr(row, name) for row in rows if not row.logins)}; {getattr(logins[1], name)}")
 
     def table(self):
         """The summary."""
@@ -183,23 +237,28 @@ class Story:
 
 
 def main():
-    keep = "--keep" in sys.argv
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--auth", choices=KINDS, default="cert", help="kind of login")
+    parser.add_argument("--keep", action="store_true", help="leave the lab running")
+    options = parser.parse_args()
     story, status = None, 0
     with contextlib.ExitStack() as stack:
         try:
             lab = stack.enter_context(Lab(emulate=tuple(DELAY_MS)))
-            story = Story(lab)
+            story = Story(lab, options.auth)
             story.build()
             story.login()
+            story.rekey()
             story.traffic()
             for name in ("lte", "wlan"):
                 story.cut(name)
+            story.second()
             story.end()
             story.table()
         except Exception as error:  # whatever went wrong: say in which step
             say(f"\nFAILED: {story.step if story else 'the lab'}: {error}")
             status = 1
-        if keep and story:
+        if options.keep and story:
             user = f"ip netns exec {lab.name('eu')}"
             say(f"\nThe lab stays up. Play in it, for example:\n"
                 f"    {IKAT} -s {story.user.socket} status\n"

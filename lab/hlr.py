@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An authentication centre for hostapd's eap_sim_db socket: MILENAGE (3GPP TS 35.206), written from the standard.
 
-usage: hlr.py SOCKET IMSI K OPC     (hexadecimal)
+usage: hlr.py SOCKET IMSI,... K OPC     (K and OPc of all USIMs, hexadecimal)
 """
 import os
 import socket
@@ -56,24 +56,26 @@ class Usim:
 
 
 def main():
-    path, imsi, key, opc = sys.argv[1:]
-    usim = Usim(bytes.fromhex(key), bytes.fromhex(opc))
+    path, names, key, opc = sys.argv[1:]
+    usims = {imsi: Usim(bytes.fromhex(key), bytes.fromhex(opc)) for imsi in names.split(",")}
     server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     server.bind(path)
     print("ready", flush=True)
     while True:
         request, client = server.recvfrom(1000)
         words = request.decode().split()
+        imsi = words[1]
+        usim = usims.get(imsi)
         print(request.decode(), flush=True)
-        if words[0] == "AKA-AUTS":
+        if words[0] == "AKA-AUTS" and usim:
             usim.synchronize(bytes.fromhex(words[2]), bytes.fromhex(words[3]))
-        elif words[0] == "AKA-REQ-AUTH" and words[1] == imsi:
+        elif words[0] == "AKA-REQ-AUTH" and usim:
             server.sendto(f"AKA-RESP-AUTH {imsi} {' '.join(part.hex() for part in usim.vector())}".encode(), client)
-        elif words[0] == "SIM-REQ-AUTH" and words[1] == imsi:
+        elif words[0] == "SIM-REQ-AUTH" and usim:
             triplets = [":".join(part.hex() for part in usim.triplet()) for _ in range(3)]
             server.sendto(f"SIM-RESP-AUTH {imsi} {' '.join(triplets)}".encode(), client)
         elif words[0] == "AKA-REQ-AUTH":
-            server.sendto(f"AKA-RESP-AUTH {words[1]} FAILURE".encode(), client)
+            server.sendto(f"AKA-RESP-AUTH {imsi} FAILURE".encode(), client)
 
 
 if __name__ == "__main__":

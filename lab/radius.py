@@ -5,6 +5,7 @@ import re
 import sys
 import time
 
+from lab.certificates import Authority, pem, pem_key
 from lab.daemons import Program
 from lab.run import run, wait
 
@@ -144,15 +145,17 @@ private_key={certs}/server.key
 
 
 def certificates(folder):
-    """A CA, a server aaa.lab.example and a client anna; returns the folder."""
+    """A CA, a server aaa.lab.example and a client anna, as files in the folder; returns the CA."""
     os.makedirs(folder, exist_ok=True)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    run("openssl", "req", "-x509", *key, "-subj", "/CN=Lab CA", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
-    for name, alternative in (("server", "DNS:aaa.lab.example"), ("client", "email:anna@lab.example")):
-        run("openssl", "req", "-x509", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key", *key, "-subj", f"/CN={name}",
-            "-addext", f"subjectAltName={alternative}", "-addext", "basicConstraints=critical,CA:FALSE",
-            "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
-    return folder
+    ca = Authority("C=CH, O=Lab, CN=AAA CA")
+    files = {"ca.pem": pem(ca.certificate)}
+    for name, alternative in (("server", "aaa.lab.example"), ("client", "anna@lab.example")):
+        certificate, key = ca.issue(f"C=CH, O=Lab, CN={name}", names=(alternative,))
+        files |= {f"{name}.pem": pem(certificate), f"{name}.key": pem_key(key)}
+    for name, octets in files.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(octets)
+    return ca
 
 
 class Freeradius(Program):
@@ -162,7 +165,8 @@ class Freeradius(Program):
         super().__init__(lab, host, "freeradius")
         self.folder = lab.path(self.name)
         os.makedirs(self.folder, exist_ok=True)
-        certs = certificates(os.path.join(self.folder, "certs"))
+        certs = os.path.join(self.folder, "certs")
+        self.ca = certificates(certs)
         with open(os.path.join(self.folder, "radiusd.conf"), "w", encoding="utf-8") as file:
             file.write(FREERADIUS.format(dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET))
         with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
@@ -227,7 +231,7 @@ class Freeradius(Program):
 
 
 class Hlr(Program):
-    """lab/hlr.py for hostapd: one USIM."""
+    """lab/hlr.py for hostapd; `imsi`: one, or several with commas between them."""
 
     def __init__(self, lab, host, imsi, key, opc):
         super().__init__(lab, host, "hlr")
@@ -250,7 +254,8 @@ class Hostapd(Program):
         super().__init__(lab, host, "hostapd")
         self.folder = lab.path(self.name)
         os.makedirs(self.folder, exist_ok=True)
-        self.certs = certificates(os.path.join(self.folder, "certs"))
+        self.certs = os.path.join(self.folder, "certs")
+        certificates(self.certs)
         for name, text in (("users", users), ("clients", f"0.0.0.0/0 {SECRET}\n"),
                            ("hostapd.conf", HOSTAPD.format(dir=self.folder, certs=self.certs, more=more))):
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
@@ -267,3 +272,8 @@ class Hostapd(Program):
     def requests(self):
         """Access-Requests that came."""
         return self.log().count("RADIUS message: code=1 (Access-Request)")
+
+    def accounts(self):
+        """The Acct-Status-Type of each accounting request, in order."""
+        names = {"1": "Start", "2": "Stop", "3": "Interim-Update"}
+        return [names[value] for value in re.findall(r"Acct-Status-Type\) length=6\s+Value: (\d)", self.log())]
