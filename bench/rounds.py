@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time until both VPNs carry data, with 50 ms of round-trip time on both paths (link emulator), and what the Gateway and
-the AAA server do for it: by one login and a clone, and by two logins.
+"""Time until both VPNs carry data, with 50 ms of round-trip time on both paths (link emulator), and what the Gateway
+and the AAA server do for it: by one login and a clone, and by two logins.
 
 The clock begins with the first request of IKE_SA_INIT and ends with the response that brings the second VPN; then TCP
 flows go

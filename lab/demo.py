@@ -51,8 +51,8 @@ class Story:
         self.kind = self.gateway = self.user = self.costs = self.capture = None
 
     def daemons(self):
-        """Two ikatd with what the login needs; the End User has one connection with two paths, and one that logs in over
-        lte0."""
+        """Two ikatd with what the login needs; the End User has one connection with two paths, and one that logs in
+        over lte0."""
         gate, user = self.kind.gateway, self.kind.user
         several = paths("balance", mesh="first", clone="keep-old", combined_auth="no", clone_order="create-move", stable_for="1s")
         alone = {"lte": paths()["paths"]["lte"]}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of login: what the two ends are configured with for each, and the RADIUS server that it needs.
 
-The Gateway proves itself by its certificate, except with a pre-shared key. With EAP it asks the server for every packet.
+The Gateway proves itself by its certificate, except with a pre-shared key. With EAP it asks the server each time.
 """
 from dataclasses import dataclass, field
 
