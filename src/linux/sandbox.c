@@ -162,6 +162,7 @@ static const int common_calls[] = {
     SCMP_SYS(clock_nanosleep),
     SCMP_SYS(nanosleep),
     SCMP_SYS(gettimeofday),
+    SCMP_SYS(time), /* time(3), where the kernel has no vDSO: User-Mode Linux, vdso=0 */
     SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigaction),

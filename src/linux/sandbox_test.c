@@ -15,7 +15,9 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/unit_test.h"
@@ -123,6 +125,21 @@ static int probe_memory(void)
     return page == MAP_FAILED ? errno : result(munmap(page, 1 << 20));
 }
 
+/* probe_time - the calls that time(3) and its kin make where the kernel has no vDSO. A certificate is
+ * judged by the clock, so a clock that cannot be read refuses each login. */
+static int probe_time(void)
+{
+    struct timespec t;
+    struct timeval v;
+#ifdef SYS_time
+    if (syscall(SYS_time, NULL) < 0)
+        return errno;
+#endif
+    return syscall(SYS_gettimeofday, &v, NULL) < 0
+               ? errno
+               : result(syscall(SYS_clock_gettime, CLOCK_REALTIME, &t));
+}
+
 static int probe_kill(void)
 {
     return result(kill(getppid(), 0));
@@ -136,6 +153,7 @@ static void test_profiles(void **state)
         int engine, keyholder, supervisor, reader;
     } rows[] = {
         {probe_memory, 0, 0, 0, 0},
+        {probe_time, 0, 0, 0, 0},
         {probe_open, EPERM, EPERM, 0, 0},
         {probe_socket, EPERM, EPERM, 0, 0},
         {probe_header4, EPERM, EPERM, 0, 0},
