@@ -106,7 +106,7 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn)
     uint8_t n = own_remotes(&wish, remotes);
     if (n == 0)
         return true; /* names: what they were resolved to */
-    memcpy(vpn->remotes, remotes, sizeof(remotes));
+    memcpy(vpn->gateway->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
     return true;
 }
@@ -148,7 +148,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     if (child < 0 && !childless)
         return ERR_WRONG_STATE;
     if (fresh)
-        vpn = vpn_new(pm, wish->conn);
+        vpn = vpn_new(pm, wish->conn, IKE_END_USER);
     if (vpn == NULL)
         return ERR_NO_MEMORY;
     if (vpn->session.id == 0 && vpn->conn != wish->conn)
@@ -162,7 +162,6 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
         vpn->wish.later |= wish_login_child(vpn) & ~bit;
     if (wish->keep)
         vpn->wish.kept |= bit;
-    vpn->role = IKE_END_USER;
     if (vpn->wish.phase != WISH_KEPT)
         vpn->wish.phase = wish->keep ? WISH_KEPT : WISH_ONCE;
     vpn->wish.tag = wish->tag;
@@ -171,7 +170,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     (void)snprintf(vpn->wish.child, sizeof(vpn->wish.child), "%s",
                    wish->child == NULL ? "" : wish->child);
     vpn->wish.packet = wish->packet;
-    memcpy(vpn->remotes, remotes, sizeof(remotes));
+    memcpy(vpn->gateway->remotes, remotes, sizeof(remotes));
     vpn->n_own_remotes = vpn->n_remotes = n;
     if (!fresh)
         vpn->wish.round_at_ns = now; /* a person does not wait for the back-off */

@@ -121,10 +121,10 @@ static struct vpn *inherit(struct path_manager *pm, const struct ike_session_inf
     struct vpn *old = wish_of(pm, info->conn->name);
     if (old != NULL && old->session.id == 0)
         return old;
-    struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn);
+    struct vpn *vpn = vpn_new(pm, (struct ike_conn *)info->conn, IKE_END_USER);
     if (vpn == NULL || old == NULL)
         return vpn;
-    memcpy(vpn->remotes, old->remotes, sizeof(old->remotes));
+    *vpn->gateway = *old->gateway;
     memcpy(vpn->wish.child, old->wish.child, sizeof(old->wish.child));
     vpn->n_own_remotes = vpn->n_remotes = old->n_own_remotes;
     vpn->wish.phase = old->wish.phase;
@@ -164,7 +164,7 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
     if (vpn != NULL || id == 0 || !view->session(view->context, id, &info) || !info.established)
         return vpn;
     if (info.role == IKE_GATEWAY) {
-        vpn = vpn_new(pm, (struct ike_conn *)info.conn);
+        vpn = vpn_new(pm, (struct ike_conn *)info.conn, IKE_GATEWAY);
     } else {
         vpn = logged_in(pm, sa);
         if (vpn == NULL)
@@ -174,7 +174,6 @@ static struct vpn *session_known(struct path_manager *pm, ike_session_id id, ike
         vpn_behind(pm);
         return NULL;
     }
-    vpn->role = info.role;
     login_over(vpn, sa);
     beside_logged_in(vpn, now);
     vpn_id_set(vpn, id);
@@ -189,7 +188,7 @@ static void peer_addresses(struct vpn *vpn, ike_sa_id sa, nanos now)
     if (!vpn_end_user(vpn) || !vpn->pm->options.view.sa(vpn->pm->options.view.context, sa, &info))
         return;
     if (vpn->n_own_remotes == 0) { /* a login that was not ours: what it reached is what we know */
-        vpn->remotes[0] = info.path.remote.address;
+        vpn->gateway->remotes[0] = info.path.remote.address;
         vpn->n_own_remotes = vpn->n_remotes = 1;
     }
     size_t n =

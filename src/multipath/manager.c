@@ -49,16 +49,21 @@ static void wish_remove(struct vpn *vpn)
         vpn->wish_next->wish_previous = vpn->wish_previous;
 }
 
-struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn)
+struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn, enum ike_session_role role)
 {
     struct vpn *vpn = calloc(1, sizeof(*vpn));
-    /* with room for its number: vpn_id_set must not fail */
-    if (vpn == NULL || map_reserve(&pm->by_id, pm->deadlines.members + 1) != 0 ||
+    struct vpn_gateway *gateway = role == IKE_GATEWAY ? NULL : calloc(1, sizeof(*gateway));
+    /* The map gets room for the session ID now: vpn_id_set must not fail. */
+    if (vpn == NULL || (gateway == NULL && role == IKE_END_USER) ||
+        map_reserve(&pm->by_id, pm->deadlines.members + 1) != 0 ||
         deadline_heap_join(&pm->deadlines) != 0) {
+        free(gateway);
         free(vpn);
         return NULL;
     }
     vpn->pm = pm;
+    vpn->role = role;
+    vpn->gateway = gateway;
     vpn->conn = ike_conn_ref(conn);
     vpn->deadline = (struct deadline){.at = NANOS_NEVER, .owner = vpn};
     vpn->previous = pm->vpns_last;
@@ -126,6 +131,7 @@ void vpn_free(struct vpn *vpn)
         *link = vpn->orders;
     ike_conn_unref(vpn->conn);
     ike_conn_unref(vpn->conn_next);
+    free(vpn->gateway);
     free(vpn->paths);
     free(vpn->legs);
     free(vpn->bearers);

@@ -139,11 +139,12 @@ void wanted_remotes(struct vpn *vpn, const struct address *more, size_t n)
     for (size_t i = 0; i < n && vpn->n_remotes < REMOTES_MAX; i++) {
         bool known = false;
         for (uint8_t k = 0; k < vpn->n_remotes; k++)
-            known |= address_equal(&vpn->remotes[k], &more[i]);
+            known |= address_equal(&vpn->gateway->remotes[k], &more[i]);
         /* M9: what the peer announces may be nonsense, or an address inside the VPN */
         if (!known && !own_inner(&info, &more[i]) &&
-            (address_usable_outer(&more[i], false) || address_is_loopback(&vpn->remotes[0])))
-            vpn->remotes[vpn->n_remotes++] = more[i];
+            (address_usable_outer(&more[i], false) ||
+             address_is_loopback(&vpn->gateway->remotes[0])))
+            vpn->gateway->remotes[vpn->n_remotes++] = more[i];
     }
 }
 
@@ -296,15 +297,15 @@ static void plan_link(const struct vpn *vpn, struct plan *plan, int policy,
 {
     enum ike_mesh mesh = vpn->conn->mesh;
     if (mesh == IKE_MESH_FULL) {
-        if (round < vpn->n_remotes && reachable(vpn, policy, link, &vpn->remotes[round]))
-            plan_add(vpn, plan, policy, link->name, &vpn->remotes[round]);
+        if (round < vpn->n_remotes && reachable(vpn, policy, link, &vpn->gateway->remotes[round]))
+            plan_add(vpn, plan, policy, link->name, &vpn->gateway->remotes[round]);
         return;
     }
     if (plan_count(plan, policy, link->name) > 0)
         return;
     unsigned start = mesh == IKE_MESH_PAIRS ? plan->n : 0;
     for (unsigned i = 0; i < vpn->n_remotes; i++) {
-        const struct address *remote = &vpn->remotes[(start + i) % vpn->n_remotes];
+        const struct address *remote = &vpn->gateway->remotes[(start + i) % vpn->n_remotes];
         if (!reachable(vpn, policy, link, remote))
             continue;
         plan_add(vpn, plan, policy, link->name, remote);
@@ -342,7 +343,7 @@ static void plan_absent(const struct vpn *vpn, struct plan *plan)
     for (uint8_t i = 0; i < vpn->conn->n_paths; i++) {
         const char *interface = vpn->conn->paths[i].interface;
         if (strcmp(interface, "auto") != 0 && plan_count(plan, i, NULL) == 0 && vpn->n_remotes > 0)
-            plan_add(vpn, plan, i, interface, &vpn->remotes[plan->n % vpn->n_remotes]);
+            plan_add(vpn, plan, i, interface, &vpn->gateway->remotes[plan->n % vpn->n_remotes]);
     }
 }
 
@@ -353,8 +354,8 @@ static void plan_remotes(const struct vpn *vpn, struct plan *plan)
     if (vpn->conn->mesh != IKE_MESH_PAIRS || vpn->conn->n_paths == 0 || plan->n == 0)
         return;
     for (uint8_t r = 0; r < vpn->n_remotes; r++) {
-        const struct address *remote = &vpn->remotes[r];
-        bool led_to = remote->family != vpn->remotes[0].family;
+        const struct address *remote = &vpn->gateway->remotes[r];
+        bool led_to = remote->family != vpn->gateway->remotes[0].family;
         for (unsigned i = 0; i < plan->n; i++)
             led_to |= address_equal(&plan->paths[i].remote, remote);
         const struct path *least = NULL;
@@ -428,10 +429,10 @@ void wanted_rotate(struct vpn *vpn, struct path *path)
     if (link == NULL || vpn->conn->mesh == IKE_MESH_FULL || vpn->n_remotes < 2)
         return;
     unsigned at = 0;
-    while (at < vpn->n_remotes && !address_equal(&vpn->remotes[at], &path->remote))
+    while (at < vpn->n_remotes && !address_equal(&vpn->gateway->remotes[at], &path->remote))
         at++;
     for (unsigned i = 1; i < vpn->n_remotes; i++) {
-        const struct address *remote = &vpn->remotes[(at + i) % vpn->n_remotes];
+        const struct address *remote = &vpn->gateway->remotes[(at + i) % vpn->n_remotes];
         struct address local = path->local;
         uint64_t cost;
         if (!source_on(vpn, policy_of(vpn, path->policy), link, remote, &local, &cost))

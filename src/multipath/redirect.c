@@ -26,11 +26,11 @@ static void turn_to(struct vpn *vpn, const struct address *from, const struct ad
 {
     struct vpn_redirect *redirect = &vpn->redirect;
     if (redirect->n_home == 0) {
-        memcpy(redirect->home, vpn->remotes, sizeof(redirect->home));
+        memcpy(vpn->gateway->home, vpn->gateway->remotes, sizeof(vpn->gateway->home));
         redirect->n_home = vpn->n_own_remotes;
     }
     redirect->from = *from;
-    vpn->remotes[0] = *to;
+    vpn->gateway->remotes[0] = *to;
     vpn->n_own_remotes = vpn->n_remotes = 1;
 }
 
@@ -52,6 +52,7 @@ void redirect_session(struct vpn *vpn, const struct ike_event *event, nanos now)
         return;
     struct vpn *successor = vpn->replace.successor;
     successor->redirect = vpn->redirect;
+    *successor->gateway = *vpn->gateway;
     turn_to(successor, &leg->at.remote.address, to);
     wanted_plan(successor, now);
 }
@@ -62,7 +63,7 @@ void redirect_home(struct vpn *vpn)
     redirect->from = (struct address){0};
     if (redirect->n_home == 0)
         return;
-    memcpy(vpn->remotes, redirect->home, sizeof(redirect->home));
+    memcpy(vpn->gateway->remotes, vpn->gateway->home, sizeof(vpn->gateway->home));
     vpn->n_own_remotes = vpn->n_remotes = redirect->n_home;
     redirect->n_home = 0;
 }

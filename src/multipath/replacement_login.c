@@ -44,17 +44,16 @@ void beside_end(struct vpn *vpn)
 
 bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
 {
-    struct vpn *successor = vpn_new(vpn->pm, vpn->conn);
+    struct vpn *successor = vpn_new(vpn->pm, vpn->conn, IKE_END_USER);
     if (successor == NULL)
         return false;
-    successor->role = IKE_END_USER;
     successor->wish.phase = WISH_KEPT;
     successor->replace.phase = reauth ? REPLACES_LIVING : REPLACES_KNOCK;
     successor->replace.elder = vpn;
     vpn->replace.successor = successor;
     memcpy(successor->wish.child, vpn->wish.child, sizeof(successor->wish.child));
     successor->wish.packet = vpn->wish.packet;
-    memcpy(successor->remotes, vpn->remotes, sizeof(successor->remotes));
+    *successor->gateway = *vpn->gateway;
     successor->n_own_remotes = vpn->n_own_remotes;
     successor->n_remotes = vpn->n_remotes; /* including addresses that the peer announced */
     successor->wish.kept = vpn->wish.kept;

@@ -211,8 +211,14 @@ struct vpn_redirect {
     unsigned n; /* redirections since `since_ns` */
     nanos since_ns;
     struct address from; /* the Gateway that did it last; family NONE: none did */
-    uint8_t n_home;      /* > 0: `home` has what `remotes` had before */
-    struct address home[REMOTES_MAX];
+    uint8_t n_home;      /* > 0: gateway->home holds the configured addresses */
+};
+
+/* struct vpn_gateway - the Gateway's addresses, as an End User knows them. vpn->n_remotes and
+ * redirect.n_home count them. A Gateway with many sessions spends no memory on them. */
+struct vpn_gateway {
+    struct address remotes[REMOTES_MAX]; /* the configured ones, then those that it announced */
+    struct address home[REMOTES_MAX];    /* the configured ones during a redirection */
 };
 
 struct vpn {
@@ -232,8 +238,8 @@ struct vpn {
     struct vpn *orders;       /* in pm->orders: the next one that may have an order */
     bool ordering;
 
-    uint8_t n_remotes, n_own_remotes; /* the configured ones come first */
-    struct address remotes[REMOTES_MAX];
+    uint8_t n_remotes, n_own_remotes; /* of gateway->remotes: all, and the configured ones */
+    struct vpn_gateway *gateway;      /* owned; NULL in a session whose Gateway we are */
 
     /* owned; allocated when needed: a Gateway's session has no paths, one leg, one bearer */
     unsigned n_paths, legs_room, bearers_room;
@@ -272,7 +278,8 @@ struct path_manager {
 };
 
 /* --- manager.c --- */
-struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn); /* NULL: no memory */
+/* vpn_new - NULL: no memory. */
+struct vpn *vpn_new(struct path_manager *pm, struct ike_conn *conn, enum ike_session_role role);
 void vpn_free(struct vpn *vpn);
 struct vpn *vpn_find(const struct path_manager *pm, ike_session_id id);
 void vpn_id_set(struct vpn *vpn, ike_session_id id); /* 0: out of the table */
