@@ -20,7 +20,7 @@ struct bench {
     struct crypto_provider *provider;
     struct esp_crypto *esp;
     struct esp_key *key;
-    struct ke *ke, *peer;
+    struct ke_job ke, peer;
     struct sk_keys sk;
     uint64_t sequence;
     size_t len;
@@ -109,13 +109,16 @@ static void packets(struct bench *bench)
 
 static void ke_generate(struct bench *bench)
 {
-    ke_free(ke_begin(bench->group, &dice));
+    ASSERT(ke_begin(&bench->ke, bench->group, &dice));
+    ke_run(&bench->ke);
 }
 
 static void ke_derive(struct bench *bench)
 {
-    static struct secret secret;
-    ASSERT(ke_finish(bench->ke, ke_public(bench->peer), &secret) == 0);
+    struct ke_job job = bench->ke;
+    ASSERT(ke_finish(&job, ke_public(&bench->peer)));
+    ke_run(&job);
+    ASSERT(job.error == 0);
 }
 
 static void prf(struct bench *bench)
@@ -153,14 +156,11 @@ static void login(struct bench *bench)
     static const uint16_t groups[] = {31, 19, 20, 14, 32};
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
         bench->group = groups[i];
-        bench->ke = ke_begin(groups[i], &dice);
-        bench->peer = ke_begin(groups[i], &dice);
-        ASSERT(bench->ke != NULL && bench->peer != NULL);
+        ke_generate(bench);
+        bench->peer = bench->ke;
         double generate = measure(ke_generate, bench);
         printf("key exchange %2u: generate %8.0f ns  derive %8.0f ns\n", groups[i], generate,
                measure(ke_derive, bench));
-        bench->ke = ke_free(bench->ke);
-        bench->peer = ke_free(bench->peer);
     }
     printf("prf SHA2-256 of 64 octets: %.0f ns\n", measure(prf, bench));
     printf("prf+ SHA2-256 to 136 octets: %.0f ns\n", measure(prf_plus, bench));

@@ -7,6 +7,7 @@
 #include "crypto/ke.h"
 #include "crypto/prf.h"
 #include "crypto/sk.h"
+#include "crypto/test_ke.h"
 
 static void fill(void *context, void *octets, size_t len)
 {
@@ -54,15 +55,11 @@ static void both_ends_agree(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        struct ke *a = ke_begin(groups[i], &dice), *b = ke_begin(groups[i], &dice);
+        struct ke_job a = test_ke_pair(groups[i], &dice), b = test_ke_pair(groups[i], &dice);
         struct secret sa = {0}, sb = {0};
-        assert_non_null(a);
-        assert_non_null(b);
-        assert_int_equal(ke_finish(a, ke_public(b), &sa), 0);
-        assert_int_equal(ke_finish(b, ke_public(a), &sb), 0);
+        assert_int_equal(test_ke_secret(&a, ke_public(&b), &sa), 0);
+        assert_int_equal(test_ke_secret(&b, ke_public(&a), &sb), 0);
         assert_true(sa.len > 0 && span_equal(secret_span(&sa), secret_span(&sb)));
-        ke_free(a);
-        ke_free(b);
     }
 }
 
@@ -94,20 +91,19 @@ static void x25519_vector(void **state)
                                        0xe0, 0x7e, 0x21, 0xc9, 0x47, 0xd1, 0x9e, 0x33,
                                        0x76, 0xf0, 0x9b, 0x3c, 0x1e, 0x16, 0x17, 0x42};
     const struct random alice = {fill_alice, NULL};
-    struct ke *ke = ke_begin(31, &alice);
+    struct ke_job ke = test_ke_pair(31, &alice);
     struct secret secret = {0};
-    assert_memory_equal(ke_public(ke).ptr, want, 32);
-    assert_int_equal(ke_finish(ke, span_of(bob, 32), &secret), 0);
+    assert_memory_equal(ke_public(&ke).ptr, want, 32);
+    assert_int_equal(test_ke_secret(&ke, span_of(bob, 32), &secret), 0);
     assert_memory_equal(secret.octets, shared, 32);
-    ke_free(ke);
 }
 
 /* refused - before any computation and by the computation. */
-static void refused(const struct ke *ke, struct span value)
+static void refused(const struct ke_job *ke, struct span value)
 {
     struct secret secret = {0};
-    assert_false(ke_public_fits(ke_group(ke), value));
-    assert_int_equal(ke_finish(ke, value, &secret), ERR_CRYPTO);
+    assert_false(ke_public_fits(ke->group, value));
+    assert_int_equal(test_ke_secret(ke, value, &secret), ERR_CRYPTO);
 }
 
 static void hex(const char *text, uint8_t *out, size_t len)
@@ -133,30 +129,28 @@ static void montgomery_small_order(void **state)
     uint8_t value[56];
     struct secret secret = {0};
     (void)state;
-    struct ke *ke = ke_begin(31, &dice);
+    struct ke_job ke = test_ke_pair(31, &dice);
     for (size_t i = 0; i < ARRAY_LEN(x25519); i++) {
         hex(x25519[i], value, 32);
-        refused(ke, span_of(value, 32));
+        refused(&ke, span_of(value, 32));
         value[31] |= 0x80; /* RFC 7748 section 5: the top bit is ignored */
-        refused(ke, span_of(value, 32));
+        refused(&ke, span_of(value, 32));
         value[0] ^= 8;
         assert_true(ke_public_fits(31, span_of(value, 32)));
-        assert_int_equal(ke_finish(ke, span_of(value, 32), &secret), 0);
+        assert_int_equal(test_ke_secret(&ke, span_of(value, 32), &secret), 0);
     }
-    ke_free(ke);
-    ke = ke_begin(32, &dice);
+    ke = test_ke_pair(32, &dice);
     for (int which = 0; which < 5; which++) {
         memset(value, which < 2 ? 0 : 0xff, sizeof(value));
         value[28] = which == 2 || which == 3 ? 0xfe : value[28];
         value[0] = which == 1 ? 1 : which == 2 ? 0xfe : value[0];
         if (which == 4)
             memset(value, 0, 28);
-        refused(ke, span_of(value, 56));
+        refused(&ke, span_of(value, 56));
         value[0] ^= 8;
         assert_true(ke_public_fits(32, span_of(value, 56)));
-        assert_int_equal(ke_finish(ke, span_of(value, 56), &secret), 0);
+        assert_int_equal(test_ke_secret(&ke, span_of(value, 56), &secret), 0);
     }
-    ke_free(ke);
     assert_false(ke_public_fits(2, span_of(value, 56)));
     assert_int_equal(ke_cost_ns(2), 0);
 }
@@ -166,30 +160,30 @@ static void hostile_public_values(void **state)
     (void)state;
     static uint8_t value[KE_PUBLIC_MAX];
     for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
-        struct ke *ke = ke_begin(groups[i], &dice);
-        size_t len = ke_public(ke).len;
+        struct ke_job ke = test_ke_pair(groups[i], &dice);
+        size_t len = ke_public(&ke).len;
         /* zero; the point (0,0); all-zero result of Curve25519/448 */
         memset(value, 0, sizeof(value));
-        refused(ke, span_of(value, len));
+        refused(&ke, span_of(value, len));
         /* one: RFC 6989 for MODP; a point of small order for the Montgomery curves; not on the ECP
          * curves */
         value[groups[i] >= 31 ? 0 : len - 1] = 1;
-        refused(ke, span_of(value, len));
+        refused(&ke, span_of(value, len));
         if (groups[i] < 31) {
             memset(value, 0xff, sizeof(value)); /* beyond the prime */
-            refused(ke, span_of(value, len));
+            refused(&ke, span_of(value, len));
         }
-        memcpy(value, ke_public(ke).ptr, len);
-        refused(ke, span_of(value, len - 1));
-        refused(ke, span_of(value, len + 1));
-        refused(ke, span_of(value, 0));
+        memcpy(value, ke_public(&ke).ptr, len);
+        refused(&ke, span_of(value, len - 1));
+        refused(&ke, span_of(value, len + 1));
+        refused(&ke, span_of(value, 0));
         if (groups[i] >= 19 && groups[i] <= 21) {
             value[len - 1] ^= 1; /* off the curve */
-            refused(ke, span_of(value, len));
+            refused(&ke, span_of(value, len));
         }
-        ke_free(ke);
     }
-    assert_null(ke_begin(2, &dice));
+    struct ke_job job;
+    assert_false(ke_begin(&job, 2, &dice));
 }
 
 /* RFC 3526: the primes of all groups begin with these octets; a little less is taken, more is not.
@@ -202,25 +196,24 @@ static void modp_limits(void **state)
     struct secret secret = {0};
     (void)state;
     for (uint16_t group = 14; group <= 16; group++) {
-        struct ke *ke = ke_begin(group, &dice);
+        struct ke_job ke = test_ke_pair(group, &dice);
         size_t len = 256u + 128u * (group - 14u);
-        assert_int_equal(ke_public(ke).len, len);
+        assert_int_equal(ke_public(&ke).len, len);
         memset(value, 0, sizeof(value));
         memcpy(value, begin, sizeof(begin));
-        assert_int_equal(ke_finish(ke, span_of(value, len), &secret), 0);
+        assert_int_equal(test_ke_secret(&ke, span_of(value, len), &secret), 0);
         value[sizeof(begin) - 1]++;
-        refused(ke, span_of(value, len));
+        refused(&ke, span_of(value, len));
         /* p - 1 has the order 2 (RFC 6989 section 2.1); they all end with 64 ones */
         BIGNUM *p = group == 14   ? BN_get_rfc3526_prime_2048(NULL)
                     : group == 15 ? BN_get_rfc3526_prime_3072(NULL)
                                   : BN_get_rfc3526_prime_4096(NULL);
         assert_int_equal(BN_bn2binpad(p, value, (int)len), len);
         value[len - 1] = 0xfe;
-        refused(ke, span_of(value, len));
+        refused(&ke, span_of(value, len));
         value[len - 1] = 0xfd;
-        assert_int_equal(ke_finish(ke, span_of(value, len), &secret), 0);
+        assert_int_equal(test_ke_secret(&ke, span_of(value, len), &secret), 0);
         BN_free(p);
-        ke_free(ke);
     }
 }
 

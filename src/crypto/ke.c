@@ -5,7 +5,6 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 
@@ -33,11 +32,11 @@ static const struct ke_method methods[] = {
     {32, KE_MONTGOMERY, EVP_PKEY_X448, 56, 56, 56, 700 * NANOS_PER_US},
 };
 
+/* struct ke - the private value, while a step runs. */
 struct ke {
     const struct ke_method *method;
     BIGNUM *private; /* MODP, ECP */
     EVP_PKEY *pkey;  /* Montgomery */
-    uint8_t public_value[KE_PUBLIC_MAX];
 };
 
 static const struct ke_method *find(uint16_t group)
@@ -176,13 +175,16 @@ static bool modp_power(const struct ke *ke, const BIGNUM *base, uint8_t *out)
     return ok;
 }
 
-static bool modp_init(struct ke *ke, const uint8_t *seed)
+static bool modp_private(struct ke *ke, const uint8_t *seed)
+{
+    ke->private = BN_secure_new();
+    return ke->private != NULL && BN_bin2bn(seed, ke->method->private_len, ke->private) != NULL;
+}
+
+static bool modp_public(const struct ke *ke, uint8_t *out)
 {
     BIGNUM *two = BN_new();
-    ke->private = BN_secure_new();
-    bool ok = two != NULL && ke->private != NULL && BN_set_word(two, 2) == 1 &&
-              BN_bin2bn(seed, ke->method->private_len, ke->private) != NULL &&
-              modp_power(ke, two, ke->public_value);
+    bool ok = two != NULL && BN_set_word(two, 2) == 1 && modp_power(ke, two, out);
     BN_free(two);
     return ok;
 }
@@ -215,21 +217,30 @@ static bool ecp_multiply(const struct ke *ke, const EC_GROUP *group, const EC_PO
     return ok;
 }
 
-static bool ecp_init(struct ke *ke, const uint8_t *seed)
+static bool ecp_private(struct ke *ke, const uint8_t *seed)
 {
     BN_CTX *ctx = BN_CTX_secure_new();
     EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
     BIGNUM *wide = BN_secure_new(), *bound = BN_new();
     ke->private = BN_secure_new();
-    /* 64 bits more than the order, reduced to [1, n-1]: no bias worth the name */
+    /* The seed has 64 bits more than the order, so its reduction to [1, n-1] has no notable bias. */
     bool ok = ctx != NULL && group != NULL && wide != NULL && bound != NULL &&
               ke->private != NULL && BN_copy(bound, EC_GROUP_get0_order(group)) != NULL &&
               BN_sub_word(bound, 1) == 1 &&
               BN_bin2bn(seed, ke->method->private_len, wide) != NULL &&
-              BN_mod(ke->private, wide, bound, ctx) == 1 && BN_add_word(ke->private, 1) == 1 &&
-              ecp_multiply(ke, group, NULL, ctx, ke->public_value);
+              BN_mod(ke->private, wide, bound, ctx) == 1 && BN_add_word(ke->private, 1) == 1;
     BN_clear_free(wide);
     BN_free(bound);
+    EC_GROUP_free(group);
+    BN_CTX_free(ctx);
+    return ok;
+}
+
+static bool ecp_public(const struct ke *ke, uint8_t *out)
+{
+    BN_CTX *ctx = BN_CTX_secure_new();
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
+    bool ok = ctx != NULL && group != NULL && ecp_multiply(ke, group, NULL, ctx, out);
     EC_GROUP_free(group);
     BN_CTX_free(ctx);
     return ok;
@@ -251,11 +262,16 @@ static bool ecp_shared(const struct ke *ke, struct span peer, uint8_t *out)
     return ok;
 }
 
-static bool montgomery_init(struct ke *ke, const uint8_t *seed)
+static bool montgomery_private(struct ke *ke, const uint8_t *seed)
+{
+    ke->pkey = EVP_PKEY_new_raw_private_key(ke->method->nid, NULL, seed, ke->method->private_len);
+    return ke->pkey != NULL;
+}
+
+static bool montgomery_public(const struct ke *ke, uint8_t *out)
 {
     size_t len = ke->method->public_len;
-    ke->pkey = EVP_PKEY_new_raw_private_key(ke->method->nid, NULL, seed, ke->method->private_len);
-    return ke->pkey != NULL && EVP_PKEY_get_raw_public_key(ke->pkey, ke->public_value, &len) == 1;
+    return EVP_PKEY_get_raw_public_key(ke->pkey, out, &len) == 1;
 }
 
 static bool montgomery_shared(const struct ke *ke, struct span peer, uint8_t *out)
@@ -273,59 +289,27 @@ static bool montgomery_shared(const struct ke *ke, struct span peer, uint8_t *ou
     return ok;
 }
 
-static bool init(struct ke *ke, const uint8_t *seed)
+static bool private_set(struct ke *ke, const uint8_t *seed)
 {
     switch (ke->method->kind) {
-    case KE_MODP: return modp_init(ke, seed);
-    case KE_ECP: return ecp_init(ke, seed);
-    case KE_MONTGOMERY: return montgomery_init(ke, seed);
+    case KE_MODP: return modp_private(ke, seed);
+    case KE_ECP: return ecp_private(ke, seed);
+    case KE_MONTGOMERY: return montgomery_private(ke, seed);
     }
     return false;
 }
 
-static struct ke *ke_from_seed(const struct ke_method *method, const uint8_t *seed)
+static bool public_make(const struct ke *ke, uint8_t *out)
 {
-    struct ke *ke = calloc(1, sizeof(*ke));
-    if (ke == NULL)
-        return NULL;
-    ke->method = method;
-    return init(ke, seed) ? ke : ke_free(ke);
+    switch (ke->method->kind) {
+    case KE_MODP: return modp_public(ke, out);
+    case KE_ECP: return ecp_public(ke, out);
+    case KE_MONTGOMERY: return montgomery_public(ke, out);
+    }
+    return false;
 }
 
-struct ke *ke_begin(uint16_t group, const struct random *random)
-{
-    const struct ke_method *method = find(group);
-    uint8_t seed[KE_SEED_MAX];
-    if (method == NULL)
-        return NULL;
-    ASSERT(method->private_len <= sizeof(seed));
-    random_fill(random, seed, method->private_len);
-    struct ke *ke = ke_from_seed(method, seed);
-    wipe(seed, sizeof(seed));
-    return ke;
-}
-
-struct ke *ke_free(struct ke *ke)
-{
-    if (ke == NULL)
-        return NULL;
-    BN_clear_free(ke->private);
-    EVP_PKEY_free(ke->pkey);
-    free(ke);
-    return NULL;
-}
-
-uint16_t ke_group(const struct ke *ke)
-{
-    return ke->method->group;
-}
-
-struct span ke_public(const struct ke *ke)
-{
-    return span_of(ke->public_value, ke->method->public_len);
-}
-
-static bool shared(const struct ke *ke, struct span peer, uint8_t *out)
+static bool shared_make(const struct ke *ke, struct span peer, uint8_t *out)
 {
     switch (ke->method->kind) {
     case KE_MODP: return modp_shared(ke, peer, out);
@@ -335,39 +319,59 @@ static bool shared(const struct ke *ke, struct span peer, uint8_t *out)
     return false;
 }
 
-int ke_finish(const struct ke *ke, struct span peer, struct secret *ret_shared)
+/* --- the steps --- */
+
+bool ke_begin(struct ke_job *job, uint16_t group, const struct random *random)
+{
+    const struct ke_method *method = find(group);
+    if (method == NULL)
+        return false;
+    ASSERT(method->private_len <= sizeof(job->seed));
+    *job = (struct ke_job){.step = KE_PAIR, .group = group, .len = method->public_len};
+    random_fill(random, job->seed, method->private_len);
+    return true;
+}
+
+bool ke_finish(struct ke_job *job, struct span peer)
+{
+    ASSERT(job->step == KE_PAIR && job->error == 0);
+    if (peer.len != job->len)
+        return false;
+    job->step = KE_SECRET;
+    memcpy(job->peer, peer.ptr, peer.len);
+    return true;
+}
+
+bool ke_answer(struct ke_job *job, uint16_t group, struct span peer, const struct random *random)
+{
+    if (!ke_begin(job, group, random) || !ke_finish(job, peer))
+        return false;
+    job->step = KE_ANSWER;
+    return true;
+}
+
+/* secret_make - job->shared from the peer's value. */
+static int secret_make(const struct ke *ke, struct ke_job *job)
 {
     uint8_t out[KE_PUBLIC_MAX];
-    if (peer.len != ke->method->public_len)
-        return ERR_CRYPTO;
-    bool ok = shared(ke, peer, out);
+    bool ok = shared_make(ke, span_of(job->peer, job->len), out);
     if (ok)
-        secret_set(ret_shared, span_of(out, ke->method->shared_len));
+        secret_set(&job->shared, span_of(out, ke->method->shared_len));
     wipe(out, sizeof(out));
     return ok ? 0 : ERR_CRYPTO;
 }
 
-bool ke_answer_init(struct ke_answer *answer, uint16_t group, struct span peer,
-                    const struct random *random)
+void ke_run(struct ke_job *job)
 {
-    const struct ke_method *method = find(group);
-    if (method == NULL || peer.len != method->public_len)
-        return false;
-    *answer = (struct ke_answer){.group = group, .len = method->public_len};
-    memcpy(answer->peer, peer.ptr, peer.len);
-    random_fill(random, answer->seed, method->private_len);
-    return true;
-}
-
-void ke_answer_run(struct ke_answer *answer)
-{
-    const struct ke_method *method = find(answer->group);
-    ASSERT(method != NULL && answer->len == method->public_len);
-    struct ke *ke = ke_from_seed(method, answer->seed);
-    wipe(answer->seed, sizeof(answer->seed));
-    answer->error = ke == NULL ? ERR_NO_MEMORY
-                               : ke_finish(ke, span_of(answer->peer, answer->len), &answer->shared);
-    if (ke != NULL)
-        memcpy(answer->public_value, ke->public_value, answer->len);
-    ke_free(ke);
+    struct ke ke = {.method = find(job->group)};
+    ASSERT(ke.method != NULL && job->len == ke.method->public_len);
+    job->error = private_set(&ke, job->seed) ? 0 : ERR_NO_MEMORY;
+    if (job->error == 0 && job->step != KE_SECRET && !public_make(&ke, job->public_value))
+        job->error = ERR_NO_MEMORY;
+    if (job->error == 0 && job->step != KE_PAIR)
+        job->error = secret_make(&ke, job);
+    if (job->step != KE_PAIR)
+        wipe(job->seed, sizeof(job->seed));
+    BN_clear_free(ke.private);
+    EVP_PKEY_free(ke.pkey);
 }

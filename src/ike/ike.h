@@ -52,7 +52,7 @@ struct ike_options {
     uint32_t max_half_open, cookie_threshold, cookie_per_address,
         block_per_address; /* 0: LIMIT_* */
     nanos ke_budget_ns;    /* of key exchange for logins in a second; 0: LIMIT_KE_BUDGET_NS */
-    bool ke_jobs; /* answers to a key exchange are jobs (IKE_EV_KE); otherwise computed at once */
+    bool ke_jobs; /* key exchanges are jobs (IKE_EV_KE); otherwise they are computed at once */
     bool silent_at_first;             /* IKE_SA_INIT requests get no answer until ike_serve */
     nanos retransmit_initial_ns;      /* 0: 1 s */
     uint32_t retransmit_base_percent; /* 0: 180 */
@@ -242,7 +242,7 @@ enum ike_event_kind {
     IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
     IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
     IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
-    IKE_EV_KE,            /* ke: answer a key exchange; any thread may */
+    IKE_EV_KE,            /* ke: a step of a key exchange; any thread may */
     IKE_EV_LEASE,         /* lease: inner addresses for a session */
     IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
                              IKE_EV_CHILD_SWITCH */
@@ -336,12 +336,12 @@ struct ike_eap_end {
     uint32_t conversation, credentials;
 };
 
-/* struct ike_ke_job - established IKE SAs come first, then peers that returned a cookie or are
- * known, then others. */
+/* struct ike_ke_job - established IKE SAs and our own requests come first, then peers that returned
+ * a cookie or are known, then others. */
 enum ike_ke_class { IKE_KE_ESTABLISHED, IKE_KE_PROVEN, IKE_KE_STRANGER, IKE_KE_CLASSES };
 struct ike_ke_job {
     enum ike_ke_class class;
-    struct ke_answer answer; /* to be copied; the queue wipes this one */
+    struct ke_job step; /* to be copied; the queue wipes this one */
 };
 
 #define IKE_LEASE_ADDRESSES 4
@@ -463,12 +463,12 @@ struct ike_result {
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
 
-    struct ike_config config;   /* LEASE */
-    const struct ke_answer *ke; /* KE: as ke_answer_run left it; borrowed during the call */
+    struct ike_config config; /* LEASE */
+    const struct ke_job *ke;  /* KE: as ke_run left it, or NULL; borrowed during the call */
 };
 
-/* ike_complete - takes the result of a job. KE with ERR_AGAIN: too many jobs wait, and the peer may
- * ask again. A job whose IKE SA has ended is ignored. */
+/* ike_complete - takes the result of a job. KE with ERR_AGAIN: too many jobs wait. A peer may ask
+ * again; a step of our own exchange is computed at once. A job whose IKE SA has ended is ignored. */
 void ike_complete(struct ike *ike, ike_job_id job, const struct ike_result *result, nanos now);
 
 /* --- output --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers that wait for a key exchange on another thread, and what happens meanwhile. */
+/* Exchanges that wait for a key exchange on another thread, and what happens meanwhile. */
 #include <stdlib.h>
 
 #include "exchange/scenario.h"
@@ -184,13 +184,181 @@ static void child_waits(void **state)
     scenario_end(world);
 }
 
+/* --- exchanges that we begin: `a` waits for its key pair, and then for the shared secret --- */
+
+static struct world *own_up(bool pfs)
+{
+    struct world *world = world_new(1);
+    for (size_t j = 0; pfs && j < world->conn_a->children[0].proposals.n; j++) {
+        struct ike_proposal *pair[] = {&world->conn_a->children[0].proposals.proposals[j],
+                                       &world->conn_b->children[0].proposals.proposals[j]};
+        for (size_t i = 0; i < 2; i++) {
+            pair[i]->n_ke = 1;
+            pair[i]->ke[0] = 31;
+        }
+    }
+    scenario_login(world);
+    world->a.hold_ke = true;
+    return world;
+}
+
+/* own_step - the job of `a` that waits is done, or refused. */
+static void own_step(struct world *world, int error)
+{
+    assert_int_equal(world->a.n_ke, 1);
+    world_ke_run(&world->a, error);
+    world_drain(world);
+    world_run(world, NANOS_PER_SEC / 4);
+}
+
+static uint64_t own_begin(struct world *world, enum ike_command_kind kind)
+{
+    struct ike_command command = {.kind = kind,
+                                  .sa = world_sa(&world->a, 0),
+                                  .child = "net",
+                                  .child_id = world_child(&world->a, 0)};
+    uint64_t tag = world_post(&world->a, command);
+    unsigned sent = world->n_sent;
+    world_run(world, NANOS_PER_SEC);
+    assert_int_equal(world->n_sent, sent); /* no request without a key pair */
+    return tag;
+}
+
+static void own_login(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    world->a.hold_ke = true;
+    world_start(world);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    uint64_t tag = world_post(&world->a, connect);
+    own_step(world, 0);
+    assert_null(world_done(&world->a, tag));
+    own_step(world, 0);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    scenario_end(world);
+}
+
+static const enum ike_command_kind own_kinds[] = {IKE_CMD_REKEY_IKE, IKE_CMD_CLONE,
+                                                  IKE_CMD_CREATE_CHILD, IKE_CMD_REKEY_CHILD};
+
+/* Each exchange waits twice. Requests of `b` are answered meanwhile. With too many jobs, the steps
+ * are computed at once. */
+static void own_waits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(own_kinds); i++)
+        for (int error = ERR_AGAIN; error <= 0; error -= ERR_AGAIN) {
+            struct world *world = own_up(true);
+            uint64_t tag = own_begin(world, own_kinds[i]);
+            for (int step = 0; step < 2; step++) {
+                ike_sa_id peer = world_sa(&world->b, 0);
+                assert_null(world_done(&world->a, tag));
+                if (step == 0 || own_kinds[i] != IKE_CMD_REKEY_IKE) /* else it is replaced there */
+                    assert_int_equal(scenario_on_sa(&world->b, IKE_CMD_PROBE, peer), IKE_OK);
+                own_step(world, error);
+            }
+            assert_int_equal(world->a.n_ke, 0);
+            assert_int_equal(outcome_of(world, tag), IKE_OK);
+            world->a.hold_ke = false;
+            scenario_end(world);
+        }
+}
+
+/* The peer uses the new IKE SA before `a` has its keys: the request is kept, not repeated. */
+static void own_early(void **state)
+{
+    (void)state;
+    struct world *world = own_up(false);
+    uint64_t tag = own_begin(world, IKE_CMD_CLONE);
+    own_step(world, 0);
+    struct ike_command probe = {.kind = IKE_CMD_PROBE, .sa = world_sa(&world->b, 1)};
+    uint64_t probed = world_post(&world->b, probe);
+    world_run(world, NANOS_PER_SEC / 8);
+    assert_null(world_done(&world->b, probed));
+    uint64_t repeated = stats_of(&world->b).retransmitted;
+    own_step(world, 0);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    assert_int_equal(world_done(&world->b, probed)->outcome, IKE_OK);
+    assert_int_equal(stats_of(&world->b).retransmitted, repeated);
+    world->a.hold_ke = false;
+    scenario_end(world);
+}
+
+/* The IKE SA ends at each step: the result of the job comes for the dead. */
+static void own_ends(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(own_kinds); i++)
+        for (int step = 0; step < (own_kinds[i] == IKE_CMD_REKEY_IKE ? 1 : 2); step++) {
+            struct world *world = own_up(true);
+            uint64_t tag = own_begin(world, own_kinds[i]);
+            for (int k = 0; k < step; k++)
+                own_step(world, 0);
+            struct ike_command end = {.kind = IKE_CMD_DELETE_IKE, .sa = world_sa(&world->b, 0)};
+            world_post(&world->b, end);
+            world_run(world, NANOS_PER_SEC);
+            world_ke_run(&world->a, 0);
+            assert_int_not_equal(outcome_of(world, tag), IKE_OK);
+            world->a.hold_ke = false;
+            world_run(world, 200 * NANOS_PER_SEC);
+            assert_int_equal(world_n_sas(&world->a), 0);
+            world_free(world);
+        }
+}
+
+/* The peer deletes the new Child SA before `a` has its keys: `a` does not keep it. */
+static void own_child_deleted(void **state)
+{
+    (void)state;
+    struct world *world = own_up(true);
+    uint64_t tag = own_begin(world, IKE_CMD_CREATE_CHILD);
+    own_step(world, 0);
+    struct ike_command end = {.kind = IKE_CMD_DELETE_CHILD, .child_id = world_child(&world->b, 1)};
+    world_post(&world->b, end);
+    world_run(world, NANOS_PER_SEC / 4);
+    own_step(world, 0);
+    assert_int_equal(outcome_of(world, tag), IKE_PEER_DELETED);
+    assert_int_equal(world_n_children(&world->a), 1);
+    assert_int_equal(world_n_children(&world->b), 1);
+    world->a.hold_ke = false;
+    scenario_end(world);
+}
+
+/* The peer rekeys the IKE SA at each step: one IKE SA and one Child SA remain. */
+static void own_crossed(void **state)
+{
+    (void)state;
+    for (int step = 0; step < 2; step++) {
+        struct world *world = own_up(true);
+        uint64_t tag = own_begin(world, IKE_CMD_REKEY_IKE);
+        for (int k = 0; k < step; k++)
+            own_step(world, 0);
+        struct ike_command rekey = {.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(&world->b, 0)};
+        world_post(&world->b, rekey);
+        world->a.hold_ke = false;
+        world_run(world, NANOS_PER_SEC / 4);
+        world_ke_run(&world->a, 0);
+        world_drain(world);
+        (void)outcome_of(world, tag);
+        world_run(world, 200 * NANOS_PER_SEC);
+        assert_int_equal(world_n_sas(&world->a), 1);
+        assert_int_equal(world_n_sas(&world->b), 1);
+        assert_int_equal(world_n_children(&world->b), 1);
+        scenario_end(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login_waits),       cmocka_unit_test(for_the_dead),
         cmocka_unit_test(requests_wait),     cmocka_unit_test(too_many),
         cmocka_unit_test(deleted_meanwhile), cmocka_unit_test(rekeyed_meanwhile),
-        cmocka_unit_test(child_waits),
+        cmocka_unit_test(child_waits),       cmocka_unit_test(own_login),
+        cmocka_unit_test(own_waits),         cmocka_unit_test(own_early),
+        cmocka_unit_test(own_ends),          cmocka_unit_test(own_crossed),
+        cmocka_unit_test(own_child_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@ static void peer_init(struct peer *peer, struct world *world, const char *name, 
     peer->psk = "a secret of both";
     peer->crypto = crypto_new();
     assert_non_null(peer->crypto);
-    world_restart(peer, (struct ike_options){0});
+    world_restart(peer, (struct ike_options){.ke_jobs = true}); /* as in the daemon */
 }
 
 void world_restart(struct peer *peer, struct ike_options options)
@@ -73,7 +73,7 @@ static void do_key_exchange(struct peer *peer, const struct ike_event *event)
 {
     assert_true(peer->n_ke < ARRAY_LEN(peer->ke));
     peer->ke[peer->n_ke].job = event->job;
-    peer->ke[peer->n_ke++].answer = event->ke.answer;
+    peer->ke[peer->n_ke++].step = event->ke.step;
     if (!peer->hold_ke)
         world_ke_run(peer, 0);
 }
@@ -83,10 +83,10 @@ void world_ke_run(struct peer *peer, int error)
     unsigned n = peer->n_ke;
     peer->n_ke = 0;
     for (unsigned i = 0; i < n; i++) {
-        struct ke_answer answer = peer->ke[i].answer;
+        struct ke_job step = peer->ke[i].step;
         if (error == 0)
-            ke_answer_run(&answer);
-        struct ike_result result = {.error = error != 0 ? error : answer.error, .ke = &answer};
+            ke_run(&step);
+        struct ike_result result = {.error = error != 0 ? error : step.error, .ke = &step};
         ike_complete(peer->ike, peer->ke[i].job, &result, peer->world->now);
     }
 }

@@ -41,7 +41,7 @@ struct peer {
     unsigned n_ke;
     struct {
         ike_job_id job;
-        struct ke_answer answer;
+        struct ke_job step;
     } ke[8];
     size_t n_events;
     char notices[WORLD_EVENTS][256];

@@ -16,13 +16,13 @@ void engine_key_exchange(struct engine *e, const struct ike_event *event)
 static void on_key_exchange(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
-    struct ke_answer answer;
+    struct ke_job step;
     ike_job_id job;
     (void)fd, (void)events;
-    while (ke_workers_next(e->ke_workers, &job, &answer)) {
-        struct ike_result result = {.error = answer.error, .ke = &answer};
+    while (ke_workers_next(e->ke_workers, &job, &step)) {
+        struct ike_result result = {.error = step.error, .ke = &step};
         ike_complete(e->ike, job, &result, e->now);
-        wipe(&answer, sizeof(answer));
+        wipe(&step, sizeof(step));
         engine_pump(e);
     }
 }

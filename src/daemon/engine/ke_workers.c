@@ -19,7 +19,7 @@ struct slot {
     struct slot *next;
     ike_job_id job;
     enum ike_ke_class class;
-    struct ke_answer answer;
+    struct ke_job step;
 };
 
 struct queue {
@@ -108,7 +108,7 @@ static void *run(void *workers)
     while ((slot = work_take(w)) != NULL) {
         uint64_t one = 1;
         pthread_mutex_unlock(&w->mutex);
-        ke_answer_run(&slot->answer);
+        ke_run(&slot->step);
         pthread_mutex_lock(&w->mutex);
         queue_add(&w->done, slot);
         if (w->done.n == 1 && write(w->event_fd, &one, sizeof(one)) < 0)
@@ -163,7 +163,7 @@ int ke_workers_add(struct ke_workers *w, ike_job_id job, const struct ike_ke_job
         w->free = slot->next;
         slot->job = job;
         slot->class = ke->class;
-        slot->answer = ke->answer;
+        slot->step = ke->step;
         queue_add(queue, slot);
         pthread_cond_signal(&w->wake);
     }
@@ -176,7 +176,7 @@ int ke_workers_fd(const struct ke_workers *w)
     return w->event_fd;
 }
 
-bool ke_workers_next(struct ke_workers *w, ike_job_id *ret_job, struct ke_answer *ret_answer)
+bool ke_workers_next(struct ke_workers *w, ike_job_id *ret_job, struct ke_job *ret_step)
 {
     uint64_t count;
     pthread_mutex_lock(&w->mutex);
@@ -185,8 +185,8 @@ bool ke_workers_next(struct ke_workers *w, ike_job_id *ret_job, struct ke_answer
         count = 0; /* it was read before */
     if (slot != NULL) {
         *ret_job = slot->job;
-        *ret_answer = slot->answer;
-        wipe(&slot->answer, sizeof(slot->answer));
+        *ret_step = slot->step;
+        wipe(&slot->step, sizeof(slot->step));
         slot->next = w->free;
         w->free = slot;
     }

@@ -5,8 +5,8 @@
 /*
  * Key exchanges of the IKE core (IKE_EV_KE) on threads of their own, one a core, below the priority
  * of all other threads. Jobs wait in one bounded queue per class. A worker takes the first job of
- * the first class that has one, so that established IKE SAs wait for one key exchange at most, and
- * strangers get the time that nobody else wants.
+ * the first class that has one, so that established IKE SAs wait for one step at most, and strangers get
+ * the time that nobody else wants.
  */
 
 #include "ike/ike.h"
@@ -26,6 +26,6 @@ int ke_workers_add(struct ke_workers *workers, ike_job_id job,
 /* ke_workers_fd - readable while ke_workers_next has something. */
 int ke_workers_fd(const struct ke_workers *workers);
 /* ke_workers_next - a job that is done; to be wiped by the caller. false: none. */
-bool ke_workers_next(struct ke_workers *workers, ike_job_id *ret_job, struct ke_answer *ret_answer);
+bool ke_workers_next(struct ke_workers *workers, ike_job_id *ret_job, struct ke_job *ret_step);
 
 #endif

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "base/unit_test.h"
+#include "crypto/test_ke.h"
 
 static void fill(void *context, void *octets, size_t len)
 {
@@ -15,16 +16,16 @@ static const struct random random_source = {fill, NULL};
 static struct ike_ke_job job_of(enum ike_ke_class class, struct span peer)
 {
     struct ike_ke_job job = {.class = class};
-    assert_true(ke_answer_init(&job.answer, 31, peer, &random_source));
+    assert_true(ke_answer(&job.step, 31, peer, &random_source));
     return job;
 }
 
-static ike_job_id wait_next(struct ke_workers *w, struct ke_answer *ret_answer)
+static ike_job_id wait_next(struct ke_workers *w, struct ke_job *ret_step)
 {
     struct pollfd fd = {.fd = ke_workers_fd(w), .events = POLLIN};
     ike_job_id job = 0;
     assert_int_equal(poll(&fd, 1, 60000), 1);
-    assert_true(ke_workers_next(w, &job, ret_answer));
+    assert_true(ke_workers_next(w, &job, ret_step));
     return job;
 }
 
@@ -32,16 +33,16 @@ static ike_job_id wait_next(struct ke_workers *w, struct ke_answer *ret_answer)
 static void classes(void **state)
 {
     struct ke_workers *w = ke_workers_new();
-    struct ke *peer = ke_begin(31, &random_source);
-    struct ke_answer answer;
+    struct ke_job peer = test_ke_pair(31, &random_source);
+    struct ke_job answer;
     struct secret secret = {0};
     ike_job_id job;
     unsigned strangers = 0;
     (void)state;
     assert_non_null(w);
-    struct ike_ke_job stranger = job_of(IKE_KE_STRANGER, ke_public(peer));
-    struct ike_ke_job proven = job_of(IKE_KE_PROVEN, ke_public(peer));
-    struct ike_ke_job established = job_of(IKE_KE_ESTABLISHED, ke_public(peer));
+    struct ike_ke_job stranger = job_of(IKE_KE_STRANGER, ke_public(&peer));
+    struct ike_ke_job proven = job_of(IKE_KE_PROVEN, ke_public(&peer));
+    struct ike_ke_job established = job_of(IKE_KE_ESTABLISHED, ke_public(&peer));
     while (ke_workers_add(w, 1000 + strangers, &stranger) == 0)
         strangers++;
     assert_int_equal(strangers, 64);
@@ -53,13 +54,12 @@ static void classes(void **state)
         job = wait_next(w, &answer);
         assert_int_equal(job, i < 2 ? i + 1 : 1000 + i - 2);
         assert_int_equal(answer.error, 0);
-        assert_int_equal(ke_finish(peer, span_of(answer.public_value, answer.len), &secret), 0);
+        assert_int_equal(test_ke_secret(&peer, ke_public(&answer), &secret), 0);
         assert_true(span_equal(secret_span(&secret), secret_span(&answer.shared)));
     }
     assert_false(ke_workers_next(w, &job, &answer));
     assert_int_equal(ke_workers_add(w, 9, &stranger), 0);
     assert_int_equal(wait_next(w, &answer), 9);
-    ke_free(peer);
     assert_null(ke_workers_free(w));
 }
 

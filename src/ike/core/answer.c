@@ -130,7 +130,8 @@ static void wait_for_job(struct sa *sa, struct answering *answering)
 {
     free(answering->state);
     if (sa->key_exchange != NULL && !kept_request_set(sa, answering)) {
-        key_exchange_drop(sa); /* as if the request had been lost */
+        sa->key_exchange =
+            key_exchange_free(sa->key_exchange); /* as if the request had been lost */
         return;
     }
     sa->answering_later = true;
@@ -173,7 +174,7 @@ void answer_request(struct sa *sa, const struct wire_message *request, enum wire
     case ANSWER_LATER: wait_for_job(sa, &answering); return;
     case ANSWER_SILENT: break;
     }
-    key_exchange_drop(sa);
+    sa->key_exchange = key_exchange_free(sa->key_exchange);
 }
 
 void answer_later_send(struct sa *sa, struct answering *answering)

@@ -63,9 +63,9 @@ void intent_end(struct sa *sa, const struct intent *intent, enum ike_outcome out
 void exchange_bequeath(struct sa *from, struct sa *to)
 {
     struct asking *asking = from->asking;
-    if (asking == NULL || asking->holder == HOLDER_CALLING || asking->intent.unused_old ||
-        asking->intent.kind == INTENT_LOGIN || asking->intent.kind == INTENT_REKEY_IKE ||
-        asking->intent.kind == INTENT_DELETE_IKE)
+    if (asking == NULL || asking->holder == HOLDER_CALLING || asking->answered ||
+        asking->intent.unused_old || asking->intent.kind == INTENT_LOGIN ||
+        asking->intent.kind == INTENT_REKEY_IKE || asking->intent.kind == INTENT_DELETE_IKE)
         return;
     struct intent again = asking->intent;
     again.give_up_at_ns = 0;
@@ -80,6 +80,7 @@ static void asking_release(struct asking *asking)
 {
     if (asking->ops->release != NULL)
         asking->ops->release(asking);
+    asking->key_exchange = key_exchange_free(asking->key_exchange);
 }
 
 static struct asking *asking_free(struct asking *asking)
@@ -169,9 +170,31 @@ static const struct ike_path *peer_path(const struct sa *sa)
     return sa->pending_ns > sa->moved_ns ? &sa->pending_path : &sa->path;
 }
 
+/* pair_waits - the next request has a KE payload, and a job makes its key pair. A retry with the
+ * same group keeps the pair: after COOKIE the request stays the same (RFC 7296 section 2.6). */
+static bool pair_waits(struct sa *sa, struct asking *asking)
+{
+    uint16_t group = asking->ops->group == NULL ? 0 : asking->ops->group(sa, asking);
+    const struct key_exchange *pair = asking->key_exchange;
+    if (group == 0 || (pair != NULL && pair->ke.step == KE_PAIR && pair->ke.group == group))
+        return false;
+    asking->key_exchange = key_exchange_free(asking->key_exchange);
+    return key_exchange_begin(sa, group, &asking->key_exchange) == KEY_EXCHANGE_LATER;
+}
+
+const struct ke_job *exchange_pair(const struct asking *asking)
+{
+    const struct key_exchange *pair = asking->key_exchange;
+    return pair != NULL && pair->ke.step == KE_PAIR && pair->ke.error == 0 ? &pair->ke : NULL;
+}
+
 static void exchange_ask(struct sa *sa, nanos now)
 {
     struct asking *asking = sa->asking;
+    if (pair_waits(sa, asking)) {
+        asking->holder = HOLDER_JOB;
+        return;
+    }
     struct wire_builder request = wire_builder_of(sa->ike->build, LIMIT_IKE_MESSAGE);
     asking->path = *peer_path(sa);
     asking->exchange = asking->ops->exchange;
@@ -272,6 +295,39 @@ static struct intent **first_runnable(struct sa *sa, nanos now)
     while (*link != NULL && !runnable(sa, *link, now))
         link = &(*link)->next;
     return link;
+}
+
+struct verdict exchange_agree(struct sa *sa, struct asking *asking, struct span peer, nanos now)
+{
+    if (key_exchange_finish(sa, asking->key_exchange, peer) != KEY_EXCHANGE_LATER)
+        return asking->ops->agreed(sa, asking, now);
+    asking->answered = true;
+    return (struct verdict){.kind = VERDICT_LATER};
+}
+
+const struct secret *exchange_secret(const struct asking *asking)
+{
+    const struct key_exchange *agreed = asking->key_exchange;
+    return agreed != NULL && agreed->ke.step == KE_SECRET && agreed->ke.error == 0
+               ? &agreed->ke.shared
+               : NULL;
+}
+
+void exchange_keys_done(struct sa *sa, nanos now)
+{
+    struct asking *asking = sa->asking;
+    ASSERT(asking->holder == HOLDER_JOB);
+    sa_touch(sa);
+    asking->holder = HOLDER_CALLING;
+    if (asking->answered) {
+        asking->answered = false;
+        exchange_conclude(sa, asking->ops->agreed(sa, asking, now), now);
+    } else if (runnable(sa, &asking->intent, now)) {
+        exchange_ask(sa, now);
+    } else { /* the peer replaced or deleted the IKE SA meanwhile */
+        exchange_conclude(
+            sa, verdict_done(sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_CANCELLED), now);
+    }
 }
 
 /* --- whose turn the window is: turn.h decides --- */

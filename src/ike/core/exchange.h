@@ -7,8 +7,11 @@
  * two sides:
  *
  * Ours:   an intent reaches the head of the queue and the window is free (turn.h)
+ *         -> our key pair is made, if the request has a KE payload
  *         -> ops->ask() writes the payloads -> the request is sealed, sent and retransmitted
  *         -> ops->answered() reads the response and returns a verdict: what comes next.
+ *            With a KE payload it checks the response, and ops->agreed() acts on it once the shared
+ *            secret is made. A key pair or secret may be a job on another thread.
  * Theirs: a request arrives -> message_kind() says what it is -> an answer function writes the reply and
  *         leaves a commit function -> the reply is sealed -> commit changes the state.
  *
@@ -18,6 +21,7 @@
 
 #include "ike/core/child_sa.h"
 #include "ike/core/intent.h"
+#include "ike/core/key_exchange.h"
 #include "ike/core/sa.h"
 #include "ike/core/session.h"
 #include "ike/core/turn.h"
@@ -62,15 +66,20 @@ struct asking {
         enum intent_kind kind;
         bool liveness; /* intent_is_liveness() */
     } lent;
-    bool several_paths;     /* copies of the current request were sent over more than one path */
-    void *state;            /* of the exchange, freed by ops->release */
-    nanos asked_ns, rtt_ns; /* of the current and of the last answered request */
-    struct ike_path path;   /* where the current request goes: sa->path, or set by ask */
+    bool several_paths; /* copies of the current request were sent over more than one path */
+    void *state;        /* of the exchange, freed by ops->release */
+    struct key_exchange *key_exchange; /* owned; ours: pair, then secret; NULL: none */
+    bool answered;                     /* the response came, and its key exchange is a job */
+    nanos asked_ns, rtt_ns;            /* of the current and of the last answered request */
+    struct ike_path path;              /* where the current request goes: sa->path, or set by ask */
 };
 
 struct exchange_ops {
     const char *what; /* IKE_EV_EXCHANGE.what: "clone", "move", "path-test"... */
     uint8_t exchange; /* exchange type */
+    /* group - the key exchange method of the next request; 0: it has no KE payload. The key pair is
+     * made before `ask` is called: exchange_pair(). NULL: no request has a KE payload. */
+    uint16_t (*group)(const struct sa *sa, const struct asking *asking);
     /* ask - writes the payloads of the request. IKE_OK: it is sent. Otherwise the intent ends with
      * the outcome. */
     enum ike_outcome (*ask)(struct sa *sa, struct asking *asking, struct wire_builder *request,
@@ -78,6 +87,8 @@ struct exchange_ops {
     struct verdict (*answered)(struct sa *sa, struct asking *asking,
                                const struct wire_message *response, const struct ike_path *from,
                                nanos now);
+    /* agreed - follows exchange_agree(): the shared secret is made, or could not be made. */
+    struct verdict (*agreed)(struct sa *sa, struct asking *asking, nanos now);
     void (*release)(struct asking *asking); /* frees asking->state; NULL: not needed */
 };
 
@@ -88,6 +99,8 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
                        const struct ike_path *from, nanos now);
 /* exchange_resume - continues an exchange that waited for a job (VERDICT_LATER). */
 void exchange_resume(struct sa *sa, struct verdict verdict, nanos now);
+/* exchange_keys_done - our key pair or shared secret is made: the exchange goes on. */
+void exchange_keys_done(struct sa *sa, nanos now);
 /* exchange_tick - retransmits, or gives up. Without a response the IKE SA ends (RFC 7296 section
  * 2.4), unless the caller of a question said how long to wait for one. */
 void exchange_tick(struct sa *sa, nanos now);
@@ -104,6 +117,21 @@ void exchange_bequeath(struct sa *from, struct sa *to);
 /* exchange_redirect - resends the outstanding request, if any, over `path`. Later copies use `path`
  * too (RFC 4555 section 3.5: requests in flight are retransmitted with the new addresses). */
 void exchange_redirect(struct sa *sa, const struct ike_path *path, nanos now);
+
+/* exchange_pair - our key pair, for `ask`. NULL: unsupported group, or no memory. */
+const struct ke_job *exchange_pair(const struct asking *asking);
+/* exchange_agree - begins the shared secret of our key pair and the peer's value. Returns the
+ * verdict of ops->agreed, or VERDICT_LATER while a job makes the secret. */
+struct verdict exchange_agree(struct sa *sa, struct asking *asking, struct span peer, nanos now);
+/* exchange_secret - the shared secret, for `agreed`. NULL: the peer's value was refused, or no
+ * memory. */
+const struct secret *exchange_secret(const struct asking *asking);
+
+/* exchange_open - our request is with the peer, or its response waits for a key exchange. */
+static inline bool exchange_open(const struct sa *sa)
+{
+    return sa->asking != NULL && (window_busy(&sa->mine) || sa->asking->answered);
+}
 
 static inline struct verdict verdict_done(enum ike_outcome outcome)
 {

@@ -274,20 +274,29 @@ void ike_child_expiring(struct ike *ike, ike_child_id id, bool hard, nanos now)
 
 /* --- jobs --- */
 
-/* key_exchange_ended - a key exchange has ended, for which an IKE SA waited. */
+/* key_exchange_ended - the key exchange of a request that the IKE SA answers has ended. */
 static void key_exchange_ended(struct sa *sa, nanos now)
 {
-    bool dropped = sa->key_exchange->answer.error == ERR_AGAIN;
+    bool dropped = sa->key_exchange->ke.error == ERR_AGAIN;
     if (sa->life == IKE_HALF_OPEN) {
         login_init_agreed(sa, now);
     } else if (dropped) { /* too many jobs wait: treated as if the request had been lost */
         answer_forget(sa);
-        key_exchange_drop(sa);
+        sa->key_exchange = key_exchange_free(sa->key_exchange);
         sa->answering_later = false;
         sa_touch(sa);
     } else {
         answer_again(sa, now);
     }
+}
+
+static void key_exchange_step(struct sa *sa, ike_job_id id, const struct ike_result *result,
+                              nanos now)
+{
+    if (key_exchange_done(sa->key_exchange, id, result))
+        key_exchange_ended(sa, now);
+    else if (sa->asking != NULL && key_exchange_done(sa->asking->key_exchange, id, result))
+        exchange_keys_done(sa, now);
 }
 
 void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *result, nanos now)
@@ -303,15 +312,15 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
     } else {
         struct sa *sa = sa_find(ike, job.sa);
         if (job.kind == IKE_EV_KE) {
-            if (sa != NULL && key_exchange_done(sa, id, result))
-                key_exchange_ended(sa, now);
+            if (sa != NULL)
+                key_exchange_step(sa, id, result, now);
         } else if (job.kind == IKE_EV_LEASE && job.child != 0) {
             inner_leased(ike, sa, job.child, result);
         } else if (sa != NULL) {
             login_job_done(sa, job.kind, result, now);
-            early_replay(ike, now);
         } else if (job.kind == IKE_EV_LEASE && result->error == 0)
             login_lease_orphaned(ike, &job);
+        early_replay(ike, now);
     }
     settle(ike);
 }

@@ -5,6 +5,7 @@
 
 #include "ike/core/child_sa.h"
 #include "ike/core/ike_state.h"
+#include "ike/core/upper.h"
 
 bool inner_own(const struct sa *sa)
 {
@@ -58,6 +59,8 @@ void inner_leased(struct ike *ike, struct sa *sa, ike_session_id owner,
     if (sa != NULL && (sa->inner == NULL || sa->inner->owner != owner))
         sa = sa_heir(sa); /* rekeyed meanwhile */
     bool mine = sa != NULL && sa->inner != NULL && sa->inner->owner == owner;
+    if (mine)
+        early_due(sa);
     if (mine && result->error == 0) {
         sa->inner->config = result->config;
         sa->inner->known = true;

@@ -233,4 +233,6 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
         send_clear_notify(ike, path, &outer.header, N_INVALID_IKE_SPI, (struct span){0}, now);
     else if (sa != NULL && sa->life != IKE_HALF_OPEN)
         receive_protected(sa, path, &outer, inner_first, now);
+    else if (sa != NULL)
+        (void)early_request(sa, path, &outer);
 }

@@ -312,11 +312,12 @@ void sa_free(struct sa *sa)
 {
     ASSERT(sa->life == IKE_DEAD && sa->children == NULL && sa->intents == NULL);
     exchange_forget(sa);
+    early_free(sa->early);
     reassembly_free(sa->reassembly);
     window_clear(&sa->mine);
     window_clear(&sa->theirs);
     answer_forget(sa);
-    key_exchange_drop(sa);
+    sa->key_exchange = key_exchange_free(sa->key_exchange);
     wipe(&sa->keys, sizeof(sa->keys));
     free(sa);
 }

@@ -83,6 +83,7 @@ struct sa {
     unsigned n_intents;
     struct owed owed;
     struct login *login;           /* owned; until IKE_AUTH is over */
+    struct early *early;           /* owned; early_request.h; NULL: none */
     struct reassembly *reassembly; /* owned; RFC 7383 fragments of one message, either direction */
     struct child *children;        /* owned, by child->sa_next */
     struct inner *inner;           /* owned; inner_address.h; NULL: the session's addresses */

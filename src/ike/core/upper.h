@@ -74,13 +74,18 @@ struct login *login_free(struct ike *ike, struct login *login); /* takes NULL; r
 
 /* --- ike/login: early_request.h --- */
 
-/* early_request - true: the request was kept, or dropped because one is kept already. Call it for
- * an authentic request on an IKE SA that we began and that is in IKE_AUTH. */
+struct early;
+/* early_request - true: the request was kept, or dropped because one is kept already. On an IKE SA
+ * in IKE_AUTH it is authentic. On one that a rekey or clone makes, it is not authenticated yet. */
 bool early_request(struct sa *sa, const struct ike_path *path, const struct wire_message *outer);
 /* early_on_clone - the same for a request to an SPI that we offered for a clone. Its octets are not
  * authenticated yet. */
 bool early_on_clone(struct ike *ike, const struct ike_path *path, const struct wire_message *outer);
+/* early_due - the IKE SA is established and knows its inner addresses: early_replay() reads its
+ * request. */
+void early_due(struct sa *sa);
 void early_replay(struct ike *ike, nanos now);
+struct early *early_free(struct early *early); /* takes NULL; returns NULL */
 
 /* --- ike/login: redirect.h --- */
 

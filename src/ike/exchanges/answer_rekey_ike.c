@@ -127,7 +127,7 @@ static uint16_t standing_refusal(const struct sa *sa, enum form form, nanos now)
         return N_TEMPORARY_FAILURE;
     /* Section 2.25.2: a rekey would move the Child SAs, while a request of ours creates, rekeys or
      * deletes one. */
-    if (sa->asking != NULL && window_busy(&sa->mine))
+    if (exchange_open(sa))
         switch (sa->asking->intent.kind) {
         case INTENT_CREATE_CHILD:
         case INTENT_CREATE_MOVED:
@@ -226,7 +226,7 @@ static void rekey_commit(struct sa *sa, struct answering *answering)
     count(sa->ike, sa, IKE_COUNT_REKEY_RESP);
     struct asking *asking = sa->asking;
     bool crossing =
-        asking != NULL && window_busy(&sa->mine) && asking->state != NULL &&
+        exchange_open(sa) && asking->state != NULL &&
         (asking->intent.kind == INTENT_REKEY_IKE || asking->intent.kind == INTENT_CLONE);
     if (crossing) {
         struct rekeying *rekeying = asking->state;
@@ -296,7 +296,7 @@ static uint16_t fresh_derive(struct sa *sa, const struct request *request,
                              const struct proposal_choice *choice, struct rekeyed *what,
                              struct wire_builder *reply, nanos now)
 {
-    const struct ke_answer *agreed = &sa->key_exchange->answer;
+    const struct ke_job *agreed = &sa->key_exchange->ke;
     uint8_t nr[REKEY_NONCE_LEN], spi[8];
     struct wire_sa answer;
     if (agreed->error != 0) /* our want of memory is not the peer's fault */
@@ -321,7 +321,7 @@ static uint16_t fresh_derive(struct sa *sa, const struct request *request,
     add_form(sa, what->form, reply);
     wire_add_sa(reply, &answer);
     wire_add(reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
-    wire_add_ke(reply, choice->ke, span_of(agreed->public_value, agreed->len));
+    wire_add_ke(reply, choice->ke, ke_public(agreed));
     return 0;
 }
 
@@ -383,7 +383,7 @@ ike_sa_id rekey_ike_answer_group(struct sa *sa, const struct wire_message *group
     if (!key_exchange_at_once(sa, choice.ke, request.ke.public_value))
         return 0;
     bool made = fresh_derive(sa, &request, &choice, &what, reply, now) == 0;
-    key_exchange_drop(sa);
+    sa->key_exchange = key_exchange_free(sa->key_exchange);
     if (made)
         return what.fresh;
     struct sa *fresh = sa_find(sa->ike, what.fresh);

@@ -37,8 +37,9 @@
 struct creating {
     struct child_terms terms;
     struct ike_ts_list local, remote; /* offered */
-    struct ke *ke;                    /* owned; NULL: without PFS */
     uint8_t ni[NONCE_LEN];
+    uint16_t n_nr; /* of the response, while the shared secret is made */
+    uint8_t nr[LIMIT_NONCE];
     ike_child_id rekeyed; /* the Child SA to be rekeyed; 0: a new one is wanted */
     uint32_t deleted[4];  /* peer's SPIs that it deleted before its response came */
     unsigned n_deleted;
@@ -48,10 +49,7 @@ struct creating {
 
 static void create_release(struct asking *asking)
 {
-    struct creating *creating = asking->state;
-    if (creating != NULL)
-        ke_free(creating->ke);
-    free(creating);
+    free(asking->state);
 }
 
 /* --- our side --- */
@@ -62,11 +60,26 @@ static uint16_t first_group(const struct ike_child_policy *policy)
     return policy->proposals.n > 0 && first->n_ke > 0 ? first->ke[0] : 0;
 }
 
+/* create_group - the group of PFS; 0: without. */
+static uint16_t create_group(const struct sa *sa, const struct asking *asking)
+{
+    const struct child *old = child_find(sa->ike, asking->intent.child);
+    const struct ike_child_policy *policy =
+        asking->intent.kind != INTENT_REKEY_CHILD
+            ? child_policy_find(sa->session->conn, asking->intent.child_name)
+        : old == NULL ? NULL
+                      : old->policy;
+    if (asking->intent.ke_group != 0 || policy == NULL)
+        return asking->intent.ke_group;
+    return first_group(policy);
+}
+
 static enum ike_outcome creating_begin(struct sa *sa, struct asking *asking,
                                        const struct ike_child_policy *policy, struct creating **ret)
 {
-    uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : first_group(policy);
     struct creating *creating = asking->state;
+    if (create_group(sa, asking) != 0 && exchange_pair(asking) == NULL)
+        return IKE_KE_REFUSED;
     if (creating == NULL)
         creating = asking->state = calloc(1, sizeof(*creating));
     if (creating == NULL)
@@ -74,23 +87,19 @@ static enum ike_outcome creating_begin(struct sa *sa, struct asking *asking,
     creating->terms.policy = policy;
     creating->terms.spi_in = child_spi_new(sa->ike);
     random_fill(sa->ike->random, creating->ni, NONCE_LEN);
-    creating->ke = ke_free(creating->ke);
-    if (group != 0) {
-        creating->ke = ke_begin(group, sa->ike->random);
-        if (creating->ke == NULL)
-            return IKE_KE_REFUSED;
-    }
     *ret = creating;
     return IKE_OK;
 }
 
-static void write_request(const struct sa *sa, const struct creating *creating,
+static void write_request(const struct sa *sa, const struct asking *asking,
                           struct wire_builder *request)
 {
+    const struct creating *creating = asking->state;
+    const struct ke_job *pair = exchange_pair(asking);
     child_offer_sa(creating->terms.policy, creating->terms.spi_in, true, request);
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(creating->ni, NONCE_LEN));
-    if (creating->ke != NULL)
-        wire_add_ke(request, ke_group(creating->ke), ke_public(creating->ke));
+    if (pair != NULL)
+        wire_add_ke(request, pair->group, ke_public(pair));
     child_offer_ts(&creating->local, &creating->remote, request);
     ordered_esp_offer(sa, request);
 }
@@ -142,7 +151,7 @@ static enum ike_outcome ask_create(struct sa *sa, struct asking *asking,
     if (asking->intent.kind != INTENT_CREATE_MOVED)
         transport_ask(sa, creating, request);
     child_ts_packet(sa, policy, &asking->intent.packet, &creating->local, &creating->remote);
-    write_request(sa, creating, request);
+    write_request(sa, asking, request);
     return IKE_OK;
 }
 
@@ -195,7 +204,7 @@ static enum ike_outcome ask_rekey(struct sa *sa, struct asking *asking,
     if (old->transport)
         transport_ask(sa, creating, request);
     wire_add_notify_spi(request, WIRE_PROTO_ESP, old->spi_in, N_REKEY_SA, (struct span){0});
-    write_request(sa, creating, request);
+    write_request(sa, asking, request);
     return IKE_OK;
 }
 
@@ -292,58 +301,88 @@ static void child_rekeyed(struct sa *sa, const struct creating *creating, struct
         delete_child(sa, child);
 }
 
-static struct verdict create_answered_keys(struct sa *sa, struct asking *asking,
-                                           const struct wire_message *response, nanos now)
+/* create_answer_read - the response's terms and its KE payload, against what was asked for. */
+static enum ike_outcome create_answer_read(struct sa *sa, struct asking *asking,
+                                           const struct wire_message *response,
+                                           struct wire_ke *ret_ke)
 {
     struct creating *creating = asking->state;
-    const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
-    const struct wire_payload *ke_payload = wire_find(response, WIRE_PAYLOAD_KE, NULL);
-    struct secret shared = {0};
-    struct wire_ke ke;
-    struct span nr;
-
-    if (sa->session->ending) /* the Delete of this IKE SA follows; no Child SA is made */
-        return verdict_done(sa->session->end_reason);
-    if (!message_rules_fit(MESSAGE_CHILD_ANSWER, response) || !wire_nonce_read(nonce->body, &nr))
-        return verdict_done(IKE_INVALID_SYNTAX);
+    const struct ke_job *pair = exchange_pair(asking);
+    const struct wire_payload *ke = wire_find(response, WIRE_PAYLOAD_KE, NULL);
     enum ike_outcome outcome = IKE_LIMIT;
     if (creating->rekeyed != 0 || inner_read(sa, response))
         outcome = child_terms_accept(sa, response, true, &creating->local, &creating->remote,
                                      &creating->terms);
-    uint16_t group = creating->ke == NULL ? 0 : ke_group(creating->ke);
-    bool pfs = creating->terms.choice.ke != 0;
-    if (outcome == IKE_OK && creating->terms.choice.ke != group && pfs)
-        outcome = IKE_KE_REFUSED;
-    if (outcome == IKE_OK && pfs &&
-        (ke_payload == NULL || !wire_ke_read(ke_payload->body, &ke) || ke.group != group ||
-         ke_finish(creating->ke, ke.public_value, &shared) != 0))
-        outcome = IKE_KE_REFUSED;
-    for (unsigned i = 0; outcome == IKE_OK && i < creating->n_deleted; i++)
-        if (creating->deleted[i] == creating->terms.spi_out) {
-            secret_done(&shared);
-            return verdict_done(IKE_PEER_DELETED); /* the peer has created and already deleted it */
-        }
-    if (outcome != IKE_OK) {
-        delete_unwanted(sa, creating->terms.spi_in);
-        return verdict_done(outcome);
-    }
-    struct span ni = span_of(creating->ni, NONCE_LEN);
+    uint16_t group = creating->terms.choice.ke;
+    if (outcome != IKE_OK || group == 0)
+        return outcome;
+    bool fits = pair != NULL && pair->group == group && ke != NULL &&
+                wire_ke_read(ke->body, ret_ke) && ret_ke->group == group;
+    return fits ? IKE_OK : IKE_KE_REFUSED;
+}
+
+static struct verdict create_failed(struct sa *sa, const struct creating *creating,
+                                    enum ike_outcome outcome)
+{
+    delete_unwanted(sa, creating->terms.spi_in);
+    return verdict_done(outcome);
+}
+
+static struct verdict create_agreed(struct sa *sa, struct asking *asking, nanos now);
+
+static struct verdict create_granted(struct sa *sa, struct asking *asking,
+                                     const struct wire_message *response, nanos now)
+{
+    struct creating *creating = asking->state;
+    const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
+    struct wire_ke ke;
+    struct span nr;
+    if (sa->session->ending) /* the Delete of this IKE SA follows; no Child SA is made */
+        return verdict_done(sa->session->end_reason);
+    if (!message_rules_fit(MESSAGE_CHILD_ANSWER, response) || !wire_nonce_read(nonce->body, &nr))
+        return verdict_done(IKE_INVALID_SYNTAX);
+    enum ike_outcome outcome = create_answer_read(sa, asking, response, &ke);
+    if (outcome != IKE_OK)
+        return create_failed(sa, creating, outcome);
+    creating->n_nr = (uint16_t)nr.len;
+    memcpy(creating->nr, nr.ptr, nr.len);
+    return creating->terms.choice.ke == 0 ? create_agreed(sa, asking, now)
+                                          : exchange_agree(sa, asking, ke.public_value, now);
+}
+
+/* deleted_already - the peer has created the Child SA and already deleted it. */
+static bool deleted_already(const struct creating *creating)
+{
+    for (unsigned i = 0; i < creating->n_deleted; i++)
+        if (creating->deleted[i] == creating->terms.spi_out)
+            return true;
+    return false;
+}
+
+static struct verdict create_agreed(struct sa *sa, struct asking *asking, nanos now)
+{
+    struct creating *creating = asking->state;
+    struct span ni = span_of(creating->ni, NONCE_LEN), nr = span_of(creating->nr, creating->n_nr);
+    const struct secret *secret = exchange_secret(asking);
+    if (sa->session->ending)
+        return verdict_done(sa->session->end_reason);
+    if (creating->terms.choice.ke != 0 && secret == NULL)
+        return create_failed(sa, creating, IKE_KE_REFUSED);
+    if (deleted_already(creating))
+        return verdict_done(IKE_PEER_DELETED);
     bool redundant =
         creating->crossed.object != 0 && crossing_ours_redundant(&creating->crossed, ni, nr);
     struct child_keying keying = {
         .ni = ni,
         .nr = nr,
-        .shared = pfs ? &shared : NULL,
+        .shared = creating->terms.choice.ke != 0 ? secret : NULL,
         .exchange_initiator = true,
         .outbound_now = !redundant,
         .replaces = creating->rekeyed,
     };
     struct child *child = child_from_terms(sa, &creating->terms, &keying, now);
-    secret_done(&shared);
-    if (child == NULL) {
-        delete_unwanted(sa, creating->terms.spi_in);
-        return verdict_done(IKE_LIMIT);
-    }
+    if (child == NULL)
+        return create_failed(sa, creating, IKE_LIMIT);
     if (creating->rekeyed != 0) {
         sa->ike->stats.rekeys_child++;
         count(sa->ike, sa, IKE_COUNT_CHILD_REKEY);
@@ -361,7 +400,7 @@ static struct verdict create_answered(struct sa *sa, struct asking *asking,
     (void)from;
     if (!response_grants(response))
         return create_refused(sa, asking, response, now);
-    return create_answered_keys(sa, asking, response, now);
+    return create_granted(sa, asking, response, now);
 }
 
 static struct verdict moved_answered(struct sa *sa, struct asking *asking,
@@ -389,18 +428,24 @@ static struct verdict moved_answered(struct sa *sa, struct asking *asking,
 
 const struct exchange_ops exchange_create_child = {.what = "create-child",
                                                    .exchange = WIRE_CREATE_CHILD_SA,
+                                                   .group = create_group,
                                                    .ask = ask_create,
                                                    .answered = create_answered,
+                                                   .agreed = create_agreed,
                                                    .release = create_release};
 const struct exchange_ops exchange_create_moved = {.what = "create-and-move",
                                                    .exchange = WIRE_CREATE_CHILD_SA,
+                                                   .group = create_group,
                                                    .ask = ask_create_moved,
                                                    .answered = moved_answered,
+                                                   .agreed = create_agreed,
                                                    .release = create_release};
 const struct exchange_ops exchange_rekey_child = {.what = "rekey-child",
                                                   .exchange = WIRE_CREATE_CHILD_SA,
+                                                  .group = create_group,
                                                   .ask = ask_rekey,
                                                   .answered = create_answered,
+                                                  .agreed = create_agreed,
                                                   .release = create_release};
 
 /* --- their side --- */
@@ -499,7 +544,7 @@ static uint16_t agree_on_key(struct sa *sa, struct answering *answering, struct 
     case KEY_EXCHANGE_LATER: *ret_later = true; return 0;
     case KEY_EXCHANGE_DONE: break;
     }
-    const struct ke_answer *agreed = &sa->key_exchange->answer;
+    const struct ke_job *agreed = &sa->key_exchange->ke;
     if (agreed->error != 0) /* our want of memory is not the peer's fault */
         return agreed->error == ERR_CRYPTO ? N_INVALID_SYNTAX : N_TEMPORARY_FAILURE;
     what->shared = agreed->shared;
@@ -541,8 +586,7 @@ static enum answer_verdict answer_create(struct sa *sa, struct answering *answer
     child_answer_sa(&what->terms, answering->reply);
     wire_add(answering->reply, WIRE_PAYLOAD_NONCE, span_of(nr, sizeof(nr)));
     if (what->pfs)
-        wire_add_ke(answering->reply, what->terms.choice.ke,
-                    span_of(sa->key_exchange->answer.public_value, sa->key_exchange->answer.len));
+        wire_add_ke(answering->reply, what->terms.choice.ke, ke_public(&sa->key_exchange->ke));
     child_answer_ts(&what->terms, answering->reply);
     what->rekeyed = old == NULL ? 0 : old->id;
     answering->commit = create_commit;
@@ -610,13 +654,12 @@ enum answer_verdict answer_create_child(struct sa *sa, struct answering *answeri
     return verdict;
 }
 
-/* creating_of - state of the outstanding request for a Child SA; NULL: there is none. */
+/* creating_of - state of our open exchange for a Child SA; NULL: there is none. */
 static struct creating *creating_of(const struct sa *sa)
 {
-    bool asking = sa->asking != NULL && window_busy(&sa->mine) &&
-                  (sa->asking->intent.kind == INTENT_CREATE_CHILD ||
-                   sa->asking->intent.kind == INTENT_CREATE_MOVED ||
-                   sa->asking->intent.kind == INTENT_REKEY_CHILD);
+    bool asking = exchange_open(sa) && (sa->asking->intent.kind == INTENT_CREATE_CHILD ||
+                                        sa->asking->intent.kind == INTENT_CREATE_MOVED ||
+                                        sa->asking->intent.kind == INTENT_REKEY_CHILD);
     return asking ? sa->asking->state : NULL;
 }
 

@@ -33,7 +33,6 @@ static void rekey_release(struct asking *asking)
     if (rekeying == NULL)
         return;
     drop_larval(rekeying, rekeying->ike->now);
-    ke_free(rekeying->ke);
     free(rekeying);
 }
 
@@ -43,6 +42,12 @@ static bool is_clone(const struct asking *asking)
 }
 
 /* --- the request --- */
+
+/* rekey_group - D-23: always a fresh key exchange. */
+static uint16_t rekey_group(const struct sa *sa, const struct asking *asking)
+{
+    return asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
+}
 
 static enum ike_outcome clone_allowed(const struct sa *sa)
 {
@@ -81,6 +86,7 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
                                   struct wire_builder *request, nanos now)
 {
     const struct ike_proposal_list *proposals = &sa->session->conn->proposals;
+    const struct ke_job *pair = exchange_pair(asking);
     struct rekeying *rekeying = asking->state;
     struct wire_sa offer;
     uint8_t spi[8];
@@ -90,6 +96,8 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
     enum ike_outcome allowed = further ? clone_allowed(sa) : IKE_OK;
     if (allowed != IKE_OK)
         return allowed;
+    if (pair == NULL)
+        return IKE_KE_REFUSED;
     if (rekeying == NULL)
         rekeying = asking->state = calloc(1, sizeof(*rekeying));
     if (rekeying != NULL)
@@ -102,10 +110,6 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
     if (larval == NULL)
         return IKE_LIMIT;
     rekeying->larval = larval->id;
-    uint16_t group = asking->intent.ke_group != 0 ? asking->intent.ke_group : sa->ke;
-    rekeying->ke = ke_begin(group, sa->ike->random); /* D-23: always a fresh key exchange */
-    if (rekeying->ke == NULL)
-        return IKE_KE_REFUSED;
     random_fill(sa->ike->random, rekeying->ni, REKEY_NONCE_LEN);
     add_notify(sa, asking, request);
     struct writer w = writer_of(spi, sizeof(spi));
@@ -113,7 +117,7 @@ static enum ike_outcome rekey_ask(struct sa *sa, struct asking *asking,
     proposal_to_wire(proposals, span_of(spi, sizeof(spi)), true, &offer);
     wire_add_sa(request, &offer);
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(rekeying->ni, REKEY_NONCE_LEN));
-    wire_add_ke(request, group, ke_public(rekeying->ke));
+    wire_add_ke(request, pair->group, ke_public(pair));
     return IKE_OK;
 }
 
@@ -169,32 +173,42 @@ static struct verdict rekey_refused(struct sa *sa, struct asking *asking,
     }
 }
 
-bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *larval,
-                      const struct wire_message *response, struct span *ret_nr)
+bool rekey_ike_read(struct sa *sa, struct rekeying *rekeying, const struct wire_message *response,
+                    struct span *ret_peer)
 {
+    const struct ke_job *pair = exchange_pair(sa->asking);
     const struct wire_payload *payload = wire_find(response, WIRE_PAYLOAD_SA, NULL);
     const struct wire_payload *nonce = wire_find(response, WIRE_PAYLOAD_NONCE, NULL);
     const struct wire_payload *ke_payload = wire_find(response, WIRE_PAYLOAD_KE, NULL);
-    struct proposal_choice choice;
-    struct secret shared = {0};
+    struct proposal_choice *choice = &rekeying->choice;
     struct wire_sa answer;
     struct wire_ke ke;
+    struct span nr;
 
-    if (!message_rules_fit(MESSAGE_IKE_ANSWER, response) || !wire_sa_read(payload->body, &answer) ||
-        !wire_nonce_read(nonce->body, ret_nr) || !wire_ke_read(ke_payload->body, &ke) ||
-        !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice) ||
-        choice.spi.len != 8 || choice.ke != ke_group(rekeying->ke) || ke.group != choice.ke ||
-        ke_finish(rekeying->ke, ke.public_value, &shared) != 0)
+    if (pair == NULL || !message_rules_fit(MESSAGE_IKE_ANSWER, response) ||
+        !wire_sa_read(payload->body, &answer) || !wire_nonce_read(nonce->body, &nr) ||
+        !wire_ke_read(ke_payload->body, &ke) ||
+        !proposal_accept(&sa->session->conn->proposals, &answer, WIRE_PROTO_IKE, true, choice) ||
+        choice->spi.len != 8 || choice->ke != pair->group || ke.group != choice->ke)
         return false;
-    struct reader r = reader_of(choice.spi);
-    uint64_t spi_r = read_u64(&r);
-    sa_algorithms_set(larval, &choice);
-    sa_spi_set(larval, larval->spi_i, spi_r);
-    int err = spi_r == 0 ? ERR_INVALID
-                         : keymat_derived(larval, sa, span_of(rekeying->ni, REKEY_NONCE_LEN),
-                                          *ret_nr, &shared);
-    secret_done(&shared);
-    return err == 0;
+    struct reader r = reader_of(choice->spi);
+    rekeying->spi_r = read_u64(&r);
+    choice->spi = (struct span){0}; /* it lies in the response */
+    rekeying->n_nr = (uint16_t)nr.len;
+    memcpy(rekeying->nr, nr.ptr, nr.len);
+    *ret_peer = ke.public_value;
+    return rekeying->spi_r != 0;
+}
+
+bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *fresh,
+                      const struct secret *shared)
+{
+    if (shared == NULL)
+        return false;
+    sa_algorithms_set(fresh, &rekeying->choice);
+    sa_spi_set(fresh, fresh->spi_i, rekeying->spi_r);
+    return keymat_derived(fresh, sa, span_of(rekeying->ni, REKEY_NONCE_LEN),
+                          span_of(rekeying->nr, rekeying->n_nr), shared) == 0;
 }
 
 /* old_sa_kept - the response says that the old SA stays (KO-22; ). */
@@ -221,15 +235,15 @@ static bool old_sa_kept(struct sa *sa, const struct rekeying *rekeying, const st
 
 /* rekey_concluded - the outcome is a plain rekey. One new SA inherits, the others are deleted (section
  * 2.8.2). */
-static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa *fresh,
-                            struct span nr, nanos now)
+static void rekey_concluded(struct sa *sa, struct rekeying *rekeying, struct sa *fresh, nanos now)
 {
+    struct span ni = span_of(rekeying->ni, REKEY_NONCE_LEN);
+    struct span nr = span_of(rekeying->nr, rekeying->n_nr);
     struct sa *crossed = sa_find(sa->ike, rekeying->crossed.object);
     fresh->line = sa->line;
     sa->ike->stats.rekeys_ike++;
     count(sa->ike, sa, IKE_COUNT_REKEY_INIT);
-    if (crossed != NULL &&
-        crossing_ours_redundant(&rekeying->crossed, span_of(rekeying->ni, REKEY_NONCE_LEN), nr)) {
+    if (crossed != NULL && crossing_ours_redundant(&rekeying->crossed, ni, nr)) {
         rekey_ike_hand_over(sa, crossed, now); /* the peer deletes the old one */
         fresh->replaced_by = crossed->id;
         delete_sa(fresh, IKE_REPLACED);
@@ -253,27 +267,36 @@ static bool may_have_moved(const struct sa *sa)
     return told;
 }
 
+/* rekey_unusable - the response grants a rekey that we cannot use. The peer believes that its Child
+ * SAs moved, so the two ends disagree. A clone moves none. */
+static struct verdict rekey_unusable(struct sa *sa, struct asking *asking, nanos now)
+{
+    struct rekeying *rekeying = asking->state;
+    drop_larval(rekeying, now);
+    if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))
+        delete_sa(sa, IKE_INVALID_SYNTAX);
+    return verdict_done(IKE_INVALID_SYNTAX);
+}
+
 static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
                                      const struct wire_message *response,
                                      const struct ike_path *from, nanos now)
 {
     struct rekeying *rekeying = asking->state;
-    struct sa *fresh = sa_find(sa->ike, rekeying->larval);
-    struct span nr;
+    struct span peer;
     (void)from;
-
-    if (!response_grants(response) || fresh == NULL)
+    if (!response_grants(response) || sa_find(sa->ike, rekeying->larval) == NULL)
         return rekey_refused(sa, asking, response, now);
-    if (!rekey_ike_derive(sa, rekeying, fresh, response, &nr)) {
-        drop_larval(rekeying, now);
-        /* The peer believes that its Child SAs moved, so the two ends disagree. A clone moves
-         * none. */
-        if (!crossed_won(sa, rekeying, now) && !rekey_ike_surely_clone(asking))
-            delete_sa(sa, IKE_INVALID_SYNTAX);
-        return verdict_done(IKE_INVALID_SYNTAX);
-    }
-    /* A-19: the new SA has the path of the old one. If the old one moved while the request was in
-     * flight, the peer may have used another path, so we send it ours. */
+    if (!rekey_ike_read(sa, rekeying, response, &peer))
+        return rekey_unusable(sa, asking, now);
+    rekeying->old_kept = is_clone(asking) && old_sa_kept(sa, rekeying, asking, response);
+    return exchange_agree(sa, asking, peer, now);
+}
+
+/* path_inherit - A-19: the new SA has the path of the old one. If the old one moved while the
+ * request was in flight, the peer may have used another path, so we send it ours. */
+static void path_inherit(struct sa *sa, struct sa *fresh)
+{
     struct intent update = {.kind = INTENT_MOVE, .path = sa->path};
     if (sa->session->role == IKE_END_USER && sa->session->mobike && may_have_moved(sa))
         (void)!intent_add(fresh, &update); /* no memory: moved once its path fails */
@@ -282,16 +305,28 @@ static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
     fresh->nat_local = sa->nat_local;
     fresh->nat_remote = sa->nat_remote;
     fresh->peer_encap = sa->peer_encap;
+}
+
+static struct verdict rekey_agreed(struct sa *sa, struct asking *asking, nanos now)
+{
+    struct rekeying *rekeying = asking->state;
+    struct sa *fresh = sa_find(sa->ike, rekeying->larval);
+    if (fresh == NULL || !rekey_ike_derive(sa, rekeying, fresh, exchange_secret(asking)))
+        return rekey_unusable(sa, asking, now);
+    path_inherit(sa, fresh);
     sa_life_set(fresh, IKE_ESTABLISHED, now);
     struct verdict verdict = verdict_done(IKE_OK);
     verdict.new_sa = fresh->id;
-    if (is_clone(asking) && old_sa_kept(sa, rekeying, asking, response)) {
+    if (rekeying->old_kept) {
         sa->ike->stats.clones++;
         inner_lease(fresh);
+        if (fresh->inner == NULL) /* otherwise inner_leased() does it */
+            early_due(fresh);
         (void)crossed_won(sa, rekeying, now); /* D-12: the peer's rekey counts beside our clone */
         return verdict;
     }
-    rekey_concluded(sa, rekeying, fresh, nr, now);
+    rekey_concluded(sa, rekeying, fresh, now);
+    early_due(fresh);
     if (is_clone(asking) && !asking->intent.unused_old) {
         /* A-07: without a notify the response is a plain rekey. So is our result, and we never ask
          * this peer for a clone again. */
@@ -304,11 +339,15 @@ static struct verdict rekey_answered(struct sa *sa, struct asking *asking,
 
 const struct exchange_ops exchange_rekey_ike = {.what = "rekey-ike",
                                                 .exchange = WIRE_CREATE_CHILD_SA,
+                                                .group = rekey_group,
                                                 .ask = rekey_ask,
                                                 .answered = rekey_answered,
+                                                .agreed = rekey_agreed,
                                                 .release = rekey_release};
 const struct exchange_ops exchange_clone = {.what = "clone",
                                             .exchange = WIRE_CREATE_CHILD_SA,
+                                            .group = rekey_group,
                                             .ask = rekey_ask,
                                             .answered = rekey_answered,
+                                            .agreed = rekey_agreed,
                                             .release = rekey_release};

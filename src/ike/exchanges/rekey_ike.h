@@ -16,8 +16,13 @@ struct rekeying {
     struct ike *ike;  /* borrowed */
     ike_sa_id larval; /* the IKE SA to be created, HALF_OPEN until the response */
     enum ike_dialect dialect;
-    struct ke *ke; /* owned */
     uint8_t ni[REKEY_NONCE_LEN];
+    /* of the response, while the shared secret is made */
+    uint16_t n_nr;
+    uint8_t nr[LIMIT_NONCE];
+    uint64_t spi_r;
+    struct proposal_choice choice;
+    bool old_kept; /* a clone: the old IKE SA stays */
     /* The peer's plain rekey of the same IKE SA that crossed ours (RFC 7296 section 2.8.2). */
     struct crossing crossed;
 };
@@ -30,9 +35,14 @@ void rekey_ike_hand_over(struct sa *from, struct sa *to, nanos now);
  * forms only the response tells whether it was a rekey. */
 bool rekey_ike_surely_clone(const struct asking *asking);
 
-/* rekey_ike_derive - the keys of `fresh` out of the response's SA, Nonce and KE. */
+/* rekey_ike_read - SA, Nonce and KE of the response. *ret_peer: the peer's value, borrowed. false:
+ * they are not what we asked for. */
+bool rekey_ike_read(struct sa *sa, struct rekeying *rekeying, const struct wire_message *response,
+                    struct span *ret_peer);
+
+/* rekey_ike_derive - the keys of `fresh`, of what was read and the shared secret (may be NULL). */
 bool rekey_ike_derive(struct sa *sa, const struct rekeying *rekeying, struct sa *fresh,
-                      const struct wire_message *response, struct span *ret_nr);
+                      const struct secret *shared);
 
 /* rekey_ike_answer_group - N, SA, Nonce and KE of a clone, answered in `reply`. The new IKE SA is
  * HALF_OPEN. 0: no clone, and `reply` is as it was. */

@@ -239,19 +239,19 @@ void login_init_agreed(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct ike *ike = sa->ike;
-    struct ke_answer *answer = &sa->key_exchange->answer;
-    if (answer->error != 0) {
-        give_up(sa, answer->error == ERR_CRYPTO, now);
+    const struct ke_job *ke = &sa->key_exchange->ke;
+    if (ke->error != 0) {
+        give_up(sa, ke->error == ERR_CRYPTO, now);
         return;
     }
-    write_response(sa, &login->choice, span_of(answer->public_value, answer->len));
+    write_response(sa, &login->choice, ke_public(ke));
     if (login->init_response == NULL ||
         keymat_initial(sa, span_of(login->ni, login->n_ni), span_of(login->nr, login->n_nr),
-                       &answer->shared) != 0) {
+                       &ke->shared) != 0) {
         give_up(sa, false, now);
         return;
     }
-    key_exchange_drop(sa);
+    sa->key_exchange = key_exchange_free(sa->key_exchange);
     login->half_open.busy = false;
     sa->theirs.next_id = 1;
     login_phase_set(login, LOGIN_WAITS_AUTH);

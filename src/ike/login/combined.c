@@ -20,6 +20,7 @@
 #include "ike/core/ike_state.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/rekey_ike.h"
+#include "ike/login/login_rounds.h"
 
 uint16_t combined_number(const struct login *login)
 {
@@ -28,7 +29,7 @@ uint16_t combined_number(const struct login *login)
 
 /* --- our side --- */
 
-static bool group_wanted(const struct sa *sa)
+static bool clone_wanted(const struct sa *sa)
 {
     const struct login *login = sa->login;
     const struct ike_conn *conn = login->conn;
@@ -37,27 +38,29 @@ static bool group_wanted(const struct sa *sa)
            !(conn->clone == IKE_CLONE_BOTH && conn->prefer == IKE_CLONE_RFC7791);
 }
 
+uint16_t combined_group(const struct sa *sa)
+{
+    const struct login *login = sa->login;
+    return login->out.auth && login_own_last(login) && clone_wanted(sa) ? sa->ke : 0; /* D-23 */
+}
+
 void combined_ask(struct sa *sa, struct wire_builder *request)
 {
     struct login *login = sa->login;
+    const struct ke_job *pair = exchange_pair(sa->asking);
     struct keep_old value = {.question = true, .code = KEEP_OLD_KEEP};
     struct wire_sa offer;
     uint8_t spi[8];
-    if (!group_wanted(sa))
+    if (pair == NULL)
         return;
     struct rekeying *group = calloc(1, sizeof(*group));
     if (group == NULL)
         return;
     group->ike = sa->ike;
     group->dialect = IKE_DIALECT_KEEP_OLD;
-    group->ke = ke_begin(sa->ke, sa->ike->random); /* D-23 */
     combined_release(login);
     login->group = group;
     sa->ike->n_groups++;
-    if (group->ke == NULL) {
-        combined_release(login);
-        return;
-    }
     random_fill(sa->ike->random, group->ni, sizeof(group->ni));
     login->group_spi = sa_spi_new(sa->ike);
     struct writer w = writer_of(spi, sizeof(spi));
@@ -66,21 +69,31 @@ void combined_ask(struct sa *sa, struct wire_builder *request)
     proposal_to_wire(&login->conn->proposals, span_of(spi, sizeof(spi)), true, &offer);
     wire_add_sa(request, &offer);
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(group->ni, sizeof(group->ni)));
-    wire_add_ke(request, sa->ke, ke_public(group->ke));
+    wire_add_ke(request, pair->group, ke_public(pair));
 }
 
-void combined_accept(struct sa *sa, const struct wire_message *group, nanos now)
+bool combined_read(struct sa *sa, const struct wire_message *group, struct span *ret_peer)
+{
+    struct login *login = sa->login;
+    if (login->group == NULL || login->group_read || group->n == 0)
+        return false;
+    login->group_read = rekey_ike_read(sa, login->group, group, ret_peer);
+    if (!login->group_read)
+        event_notice(sa, "the clone that came with the login is not what was asked for");
+    return login->group_read;
+}
+
+void combined_accept(struct sa *sa, nanos now)
 {
     const struct login *login = sa->login;
-    struct span nr;
-    if (login->group == NULL || group->n == 0 || !sa->session->mobike)
+    if (!login->group_read || !sa->session->mobike)
         return;
     struct sa *clone = sa_derive(sa, IKE_SA_INITIATOR, IKE_ORIGIN_CLONED, now);
     if (clone == NULL)
         return;
     if (!sa_spi_own(clone, login->group_spi) ||
-        !rekey_ike_derive(sa, login->group, clone, group, &nr)) {
-        event_notice(sa, "the clone that came with the login is not what was asked for");
+        !rekey_ike_derive(sa, login->group, clone, exchange_secret(sa->asking))) {
+        event_notice(sa, "the clone that came with the login failed");
         sa_down(clone, IKE_CANCELLED, now);
         return;
     }
@@ -119,10 +132,8 @@ void combined_drop(struct sa *sa, ike_sa_id clone, nanos now)
 
 void combined_release(struct login *login)
 {
-    if (login->group != NULL) {
+    if (login->group != NULL)
         login->group->ike->n_groups--;
-        ke_free(login->group->ke);
-    }
     free(login->group);
     login->group = NULL;
 }

@@ -19,49 +19,60 @@ static void early_keep(struct early **slot, const struct ike_path *path, struct 
         return;
     *slot = malloc(sizeof(**slot) + datagram.len);
     if (*slot == NULL)
-        return; /* it will be repeated */
+        return; /* the peer repeats it */
     (*slot)->path = *path;
     (*slot)->len = datagram.len;
     memcpy((*slot)->octets, datagram.ptr, datagram.len);
 }
 
-/* first_request - the Gateway's first request on this IKE SA, which it did not begin. */
+/* first_request - the peer's first request on an IKE SA that it did not begin. */
 static bool first_request(const struct ike_header *header)
 {
-    return header->exchange == WIRE_CREATE_CHILD_SA && header->message_id == 0 &&
+    return header->message_id == 0 &&
            (header->flags & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) == 0;
 }
 
 bool early_request(struct sa *sa, const struct ike_path *path, const struct wire_message *outer)
 {
-    if (sa->life != IKE_AUTHENTICATING || !sa_original_initiator(sa) || sa->login == NULL ||
-        !first_request(&outer->header))
+    bool login = sa->life == IKE_AUTHENTICATING && sa->login != NULL &&
+                 outer->header.exchange == WIRE_CREATE_CHILD_SA;
+    bool larval = sa->life == IKE_HALF_OPEN && sa->parent != 0;
+    if (!sa_original_initiator(sa) || !(login || larval) || !first_request(&outer->header))
         return false;
-    early_keep(&sa->login->early[0], path, outer->octets);
+    early_keep(&sa->early, path, outer->octets);
     return true;
 }
 
 bool early_on_clone(struct ike *ike, const struct ike_path *path, const struct wire_message *outer)
 {
-    if (!first_request(&outer->header))
+    if (!first_request(&outer->header) || outer->header.exchange != WIRE_CREATE_CHILD_SA)
         return false;
     for (struct sa *sa = ike->n_groups == 0 ? NULL : ike->sas; sa != NULL; sa = sa->next) {
         if (sa->life != IKE_AUTHENTICATING || sa->login == NULL || sa->login->group == NULL ||
             sa->login->group_spi != outer->header.spi_i)
             continue;
-        early_keep(&sa->login->early[1], path, outer->octets);
+        early_keep(&sa->login->early, path, outer->octets);
         return true;
     }
     return false;
 }
 
-void early_due(struct ike *ike, struct login *login)
+static void due(struct early **slot, struct early **kept)
 {
-    for (size_t i = 0; i < 2; i++) {
-        early_free(ike->early[i]);
-        ike->early[i] = login->early[i];
-        login->early[i] = NULL;
-    }
+    early_free(*slot);
+    *slot = *kept;
+    *kept = NULL;
+}
+
+void early_due(struct sa *sa)
+{
+    if (sa->early != NULL)
+        due(&sa->ike->early[0], &sa->early);
+}
+
+void early_clone_due(struct ike *ike, struct login *login)
+{
+    due(&ike->early[1], &login->early);
 }
 
 void early_replay(struct ike *ike, nanos now)

@@ -41,10 +41,8 @@ struct login *login_free(struct ike *ike, struct login *login)
     leave_half_open(ike, login);
     if (login->request_key != 0)
         (void)map_take(&ike->logins_by_request, login->request_key);
-    ke_free(login->ke);
     combined_release(login);
-    early_free(login->early[0]);
-    early_free(login->early[1]);
+    early_free(login->early);
     ike_conn_unref(login->conn);
     free(login->init_request);
     free(login->init_response);
@@ -256,6 +254,17 @@ void login_supersede(struct ike *ike, const struct ike_conn *conn, nanos now)
     }
 }
 
+static uint16_t login_group(const struct sa *sa, const struct asking *asking)
+{
+    const struct login *login = sa->login;
+    (void)asking;
+    if (login->phase != LOGIN_WAITS_INIT)
+        return combined_group(sa);
+    if (login->ke_group != 0 || login->conn->proposals.n == 0)
+        return login->ke_group;
+    return login->conn->proposals.proposals[0].ke[0];
+}
+
 static enum ike_outcome login_ask(struct sa *sa, struct asking *asking,
                                   struct wire_builder *request, nanos now)
 {
@@ -313,5 +322,19 @@ static struct verdict login_answered(struct sa *sa, struct asking *asking,
     return verdict;
 }
 
-const struct exchange_ops exchange_login = {
-    .what = "login", .exchange = WIRE_IKE_SA_INIT, .ask = login_ask, .answered = login_answered};
+static struct verdict login_agreed(struct sa *sa, struct asking *asking, nanos now)
+{
+    (void)asking;
+    bool init = sa->login->phase == LOGIN_WAITS_INIT;
+    struct verdict verdict = init ? login_init_keys(sa, now) : login_through(sa, now);
+    if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->life != IKE_DEAD)
+        sa_down(sa, verdict.outcome, now);
+    return verdict;
+}
+
+const struct exchange_ops exchange_login = {.what = "login",
+                                            .exchange = WIRE_IKE_SA_INIT,
+                                            .group = login_group,
+                                            .ask = login_ask,
+                                            .answered = login_answered,
+                                            .agreed = login_agreed};

@@ -106,7 +106,6 @@ struct login {
     struct ike_packet packet; /* initiator: the packet that needs that Child SA */
     ike_session_id replaces;  /* initiator: reauthenticates beside this session; 0 */
 
-    struct ke *ke; /* owned */
     uint16_t ke_group;
     uint8_t ke_retries, cookie_retries;
     uint8_t n_cookie, cookie[LIMIT_COOKIE];
@@ -167,7 +166,8 @@ struct login {
     bool clone;             /* the caller wants it */
     struct rekeying *group; /* owned; NULL: not asked for */
     uint64_t group_spi;
-    struct early *early[2]; /* owned; early_request.h: on this IKE SA, and on the clone */
+    bool group_read;     /* the response grants it, and its shared secret was asked for */
+    struct early *early; /* owned; on the clone, before its IKE SA exists: early_request.h */
 };
 
 /* login_notice_refusal - after NO_PROPOSAL_CHOSEN: emits a notice with the proposals that the peer
@@ -191,8 +191,6 @@ void login_read_abilities(struct sa *sa, const struct wire_message *message,
                           const struct ike_path *path);
 bool login_vendor_id_find(const struct wire_message *message, uint16_t *ret_notify);
 uint8_t *login_copy(struct span octets, size_t *ret_len); /* from malloc; NULL: no memory */
-/* login_derive - the keys of the IKE SA; the key exchange is over. ERR_CRYPTO, ERR_NO_MEMORY. */
-int login_derive(struct sa *sa, struct span peer_public) MUST_USE;
 
 /* login_conn_signs - a signature may prove a round of the peer, so we announce the algorithms that
  * we verify. */
@@ -202,11 +200,14 @@ bool login_conn_signs(const struct ike_conn *conn);
 enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request);
 struct verdict login_init_answered(struct sa *sa, const struct wire_message *response,
                                    const struct ike_path *from, nanos now);
+/* login_init_keys - follows login_init_answered(): the shared secret is made. */
+struct verdict login_init_keys(struct sa *sa, nanos now);
 
 /* login_ask.c */
 struct verdict login_ask_begin(struct sa *sa, nanos now);
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
+struct verdict login_through(struct sa *sa, nanos now); /* both sides have proven all rounds */
 
 /* login_resume - continues the exchange after a job. If the login failed, its IKE SA ends. */
 void login_resume(struct sa *sa, struct verdict verdict, nanos now);

@@ -161,8 +161,6 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
     return begin_round(sa);
 }
 
-static struct verdict login_through(struct sa *sa, nanos now);
-
 /* login_go_on - everything in the response is proven: sends the next request or ends the login. */
 static struct verdict login_go_on(struct sa *sa, nanos now)
 {
@@ -467,13 +465,13 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
 }
 
-/* login_through - both sides have proven all rounds. */
-static struct verdict login_through(struct sa *sa, nanos now)
+struct verdict login_through(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
     struct session *session = sa->session;
     struct wire_message response, group;
     struct child *child;
+    struct span peer;
     uint16_t notify;
 
     kept_message_get(&login->message, &response);
@@ -483,6 +481,8 @@ static struct verdict login_through(struct sa *sa, nanos now)
         redirect_leave(sa);
         return verdict_done(IKE_REDIRECTED);
     }
+    if (combined_read(sa, &group, &peer))
+        return exchange_agree(sa, sa->asking, peer, now); /* comes back here */
     session->local_id = login->local_id;
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
     session->valid_until_ns = login->valid_until_ns;
@@ -505,8 +505,9 @@ static struct verdict login_through(struct sa *sa, nanos now)
     if (child_outcome != IKE_OK && login->spi_in != 0 &&
         wire_find(&response, WIRE_PAYLOAD_SA, NULL) != NULL)
         login_delete_unwanted(sa, login->spi_in);
-    combined_accept(sa, &group, now);
-    early_due(sa->ike, login);
+    combined_accept(sa, now);
+    early_due(sa);
+    early_clone_due(sa->ike, login);
     sa->login = login_free(sa->ike, sa->login);
     struct verdict verdict = verdict_done(outcome != IKE_OK ? outcome : child_outcome);
     verdict.notify = notify;

@@ -109,35 +109,20 @@ uint8_t *login_copy(struct span octets, size_t *ret_len)
     return copy;
 }
 
-int login_derive(struct sa *sa, struct span peer_public)
-{
-    struct login *login = sa->login;
-    struct secret shared = {0};
-    int err = ke_finish(login->ke, peer_public, &shared);
-    if (err == 0)
-        err = keymat_initial(sa, span_of(login->ni, login->n_ni), span_of(login->nr, login->n_nr),
-                             &shared);
-    secret_done(&shared);
-    login->ke = ke_free(login->ke);
-    return err;
-}
-
 /* --- our side --- */
 
 enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
 {
     struct login *login = sa->login;
     const struct ike_conn *conn = login->conn;
+    const struct ke_job *pair = exchange_pair(sa->asking);
     struct wire_sa offer;
 
     if (conn->proposals.n == 0)
         return IKE_NO_PROPOSAL;
-    if (login->ke_group == 0)
-        login->ke_group = conn->proposals.proposals[0].ke[0];
-    if (login->ke == NULL)
-        login->ke = ke_begin(login->ke_group, sa->ike->random);
-    if (login->ke == NULL)
+    if (pair == NULL)
         return IKE_KE_REFUSED;
+    login->ke_group = pair->group;
     if (login->n_ni == 0) {
         login->n_ni = LOGIN_NONCE_LEN;
         random_fill(sa->ike->random, login->ni, login->n_ni);
@@ -147,7 +132,7 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
         wire_add_notify(request, N_COOKIE, span_of(login->cookie, login->n_cookie));
     proposal_to_wire(&conn->proposals, (struct span){0}, true, &offer);
     wire_add_sa(request, &offer);
-    wire_add_ke(request, login->ke_group, ke_public(login->ke));
+    wire_add_ke(request, pair->group, ke_public(pair));
     wire_add(request, WIRE_PAYLOAD_NONCE, span_of(login->ni, login->n_ni));
     login_add_abilities(sa, request, false);
     redirect_announce(sa, request);
@@ -167,7 +152,6 @@ static struct verdict other_group(struct sa *sa, const struct wire_notify *notif
     if (group == 0 || ++login->ke_retries > RETRIES_MAX)
         return (struct verdict){
             .kind = VERDICT_DONE, .outcome = IKE_KE_REFUSED, .notify = notify->type};
-    login->ke = ke_free(login->ke);
     login->ke_group = group;
     return again(sa);
 }
@@ -283,13 +267,24 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     login->init_response = login_copy(response->octets, &login->n_init_response);
     sa_spi_set(sa, sa->spi_i, response->header.spi_r);
     sa_algorithms_set(sa, &choice);
-    if (login->init_response == NULL || login_derive(sa, ke.public_value) != 0)
+    if (login->init_response == NULL)
         return verdict_done(IKE_KE_REFUSED);
     login_read_abilities(sa, response, from);
     sa->session->fragmentation = login->fragmentation;
     sa->session->childless = login->childless;
     sa->session->peer_keep_old = login->keep_old;
     sa->session->peer_notify = login->keep_old_notify;
+    return exchange_agree(sa, sa->asking, ke.public_value, now);
+}
+
+struct verdict login_init_keys(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    const struct secret *secret = exchange_secret(sa->asking);
+    if (secret == NULL || keymat_initial(sa, span_of(login->ni, login->n_ni),
+                                         span_of(login->nr, login->n_nr), secret) != 0)
+        return verdict_done(IKE_KE_REFUSED);
+    sa->asking->key_exchange = key_exchange_free(sa->asking->key_exchange);
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
     /* IDr names one identity (RFC 7296 section 2.15). With several allowed, the responder
