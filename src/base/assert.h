@@ -12,6 +12,10 @@
 /* ASSERT_NEVER - behind a switch that covers everything. */
 #define ASSERT_NEVER(why) base_assert_failed(why, __FILE__, __LINE__)
 
+/* base_give_up - ends the process: the host does not give what nothing can be done without. `why` is
+ * for a person. */
+_Noreturn void base_give_up(const char *why);
+
 _Noreturn void base_assert_failed(const char *cond, const char *file, int line);
 
 #endif

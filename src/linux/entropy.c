@@ -12,7 +12,8 @@ static void entropy_fill(void *context, void *octets, size_t len)
     (void)context;
     while (len > 0) {
         ssize_t got = getrandom(pos, len, 0);
-        ASSERT(got > 0 || (got < 0 && errno == EINTR));
+        if (got <= 0 && errno != EINTR) /* a key that can be guessed is worse than none */
+            base_give_up("the kernel gives no random octets");
         if (got > 0) {
             pos += got;
             len -= (size_t)got;

@@ -31,9 +31,9 @@ class Bench:
         self.labs.append(Lab(**options))
         return self.labs[-1]
 
-    def ikatd(self, lab, host, settings, options=(), files=None):
+    def ikatd(self, lab, host, settings, options=(), files=None, environment=None):
         """A started ikatd; `files`: certificates and keys by their names beside the configuration."""
-        self.daemons.append(Ikatd(lab, host, settings, options, files))
+        self.daemons.append(Ikatd(lab, host, settings, options, files, environment))
         return self.daemons[-1].start()
 
     def peer(self, lab, host, **how):

@@ -56,12 +56,12 @@ static int hex(char *out, size_t cap, const struct secret *secret)
     return (int)n;
 }
 
-void keylog_write(int fd, const struct ike_keylog *keys)
+bool keylog_write(int fd, const struct ike_keylog *keys)
 {
     char line[2048], ei[256] = "", er[256] = "", ai[256] = "", ar[256] = "";
     const char *encr = encr_name(keys->encr, keys->encr_key_bits), *integ = integ_name(keys->integ);
     if (encr == NULL || integ == NULL)
-        return;
+        return true;
     hex(ei, sizeof(ei), &keys->sk_ei);
     hex(er, sizeof(er), &keys->sk_er);
     hex(ai, sizeof(ai), &keys->sk_ai);
@@ -69,11 +69,12 @@ void keylog_write(int fd, const struct ike_keylog *keys)
     int len =
         snprintf(line, sizeof(line), "%016" PRIx64 ",%016" PRIx64 ",%s,%s,\"%s\",%s,%s,\"%s\"\n",
                  keys->spi_i, keys->spi_r, ei, er, encr, ai, ar, integ);
-    if (len > 0 && (size_t)len < sizeof(line))
-        (void)!write(fd, line, (size_t)len);
+    bool written =
+        len > 0 && (size_t)len < sizeof(line) && write(fd, line, (size_t)len) == (ssize_t)len;
     wipe(line, sizeof(line));
     wipe(ei, sizeof(ei));
     wipe(er, sizeof(er));
     wipe(ai, sizeof(ai));
     wipe(ar, sizeof(ar));
+    return written;
 }

@@ -7,8 +7,9 @@
 /*
  * keylog_write - one line of Wireshark's table ikev2_decryption_table for an IKE SA:
  * SPIi,SPIr,SK_ei,SK_er,"<encryption>",SK_ai,SK_ar,"<integrity>". For the laboratory, on explicit
- * request of who starts the daemon. Algorithms that Wireshark has no name for are left out.
+ * request of who starts the daemon. Algorithms that Wireshark has no name for are left out. false:
+ * it could not be written; errno.
  */
-void keylog_write(int fd, const struct ike_keylog *keys);
+bool keylog_write(int fd, const struct ike_keylog *keys);
 
 #endif

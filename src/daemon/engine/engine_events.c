@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "base/rate.h"
 #include "daemon/common/keylog.h"
 #include "daemon/common/log.h"
@@ -166,7 +168,10 @@ static void keylog(struct engine *e, ike_sa_id sa)
     struct ike_keylog keys;
     if (e->start->keylog_fd < 0 || !ike_keylog_get(e->ike, sa, &keys))
         return;
-    keylog_write(e->start->keylog_fd, &keys);
+    bool written = keylog_write(e->start->keylog_fd, &keys);
+    if (!written && !e->keylog_fails)
+        log_line(LOG_LEVEL_WARNING, "event=keylog-failed reason=\"%s\"", strerror(errno));
+    e->keylog_fails = !written;
     wipe(&keys, sizeof(keys));
 }
 

@@ -146,6 +146,7 @@ struct engine {
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
     bool load_switching;     /* connections of a whole load are switched on */
     bool load_ended;         /* the first load of the configuration */
+    bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
     bool stopping, done;
     nanos stop_by;

@@ -172,6 +172,8 @@ int main(int argc, char **argv)
         else
             sound = false;
     }
+    if (options.socket[0] == '\0')
+        sound = false;
     if (options.config != NULL && strlen(options.config) >= SPAWN_PATH_MAX)
         sound = false;
     if (!sound || optind != argc || (only_check && options.config == NULL)) {
