@@ -159,7 +159,8 @@ static void folders(void **state)
 {
     (void)state;
     static const char *const good[] = {"/usr/local/libexec/ipsec/_updown iptables", "/etc/updown",
-                                       "/etc/ikat/up.sh", "/etc/swanctl/x/y"};
+                                       "/etc/nat_updown iptables", "/etc/ikat/up.sh",
+                                       "/etc/swanctl/x/y"};
     static const char *const bad[] = {"",
                                       "updown",
                                       "/sbin/reboot",
@@ -167,6 +168,10 @@ static void folders(void **state)
                                       "/etc/ikat/../../sbin/reboot",
                                       "/etc/ikat/./x",
                                       "/etc/updown2",
+                                      "/etc/reboot updown",
+                                      "/etc/init.d/updown",
+                                      "/etc/..updown/x",
+                                      "/updown",
                                       "/etc/ikat/x; reboot",
                                       "/etc/ikat/$(x)",
                                       "/etc/ikatx/y"};
