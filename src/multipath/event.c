@@ -331,6 +331,19 @@ static void without_address(struct vpn *vpn)
     login_connected(vpn, IKE_ADDRESS_FAILURE);
 }
 
+/* login_child_comes - the login was childless (RFC 6023): CREATE_CHILD_SA brings the child that it
+ * was for, and the outcome for its caller. */
+static bool login_child_comes(const struct vpn *vpn, const struct ike_event *event)
+{
+    uint32_t child = wish_login_child(vpn);
+    if (event->outcome != IKE_OK || child == 0)
+        return false;
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
+        if ((child >> vpn->bearers[i].policy & 1) != 0)
+            return false;
+    return true;
+}
+
 static void command_done(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     if (vpn->session.id != 0 && event->tag == vpn->session.login_tag) {
@@ -344,7 +357,8 @@ static void command_done(struct vpn *vpn, const struct ike_event *event, nanos n
             vpn->wish.children |= wish_login_child(vpn);
         vpn->wish.children |= vpn->wish.later;
         vpn->wish.later = 0;
-        login_connected(vpn, event->outcome);
+        if (!login_child_comes(vpn, event))
+            login_connected(vpn, event->outcome);
         return;
     }
     if (!health_probe_done(vpn, event, now) && !home_done(vpn, event, now) &&

@@ -202,7 +202,8 @@ static void logged_in(struct world *world, struct world_sa *sa)
     sa->role = IKE_SA_INITIATOR;
     emit(world, sa, IKE_EV_SA_UP);
     emit(world, sa, IKE_EV_SESSION_UP);
-    child_up(world, sa);
+    if (!world->childless)
+        child_up(world, sa);
     done(world, sa, IKE_OK);
 }
 

@@ -58,6 +58,7 @@ struct world {
     struct world_link links[WORLD_LINKS];
     unsigned n_links;
     bool peer_up, peer_clones, peer_mobike;
+    bool childless; /* logins bring no Child SA (RFC 6023) */
     bool chaos; /* links change faster than anybody can find out whether the old session lives */
     nanos peer_started; /* what is older than that is unknown to the peer */
     unsigned peer_max_sas, n_remotes;
