@@ -74,7 +74,7 @@ static int set_updown(const struct tree *node, void *target, struct build_error 
     if (strlen(text) >= sizeof(work->policy->updown) || !hook_script_allowed(text))
         return build_fail(error, node,
                           "'%.60s' is not a script of at most %zu characters without any that a "
-                          "shell knows, in %s or named /etc/*updown",
+                          "shell knows, in %s or as /etc/NAMEupdown",
                           text, sizeof(work->policy->updown) - 1, list);
     strcpy(work->policy->updown, text);
     return 0;

@@ -208,21 +208,24 @@ static bool usage_fits(X509 *x509)
     return (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) != 0;
 }
 
-/* RFC 4945 section 5.1.3.12: without the extension, or for IKE, or for
- * anything. Certificates of servers and of users are common in the field, each
- * for its own side. */
-static bool extended_usage_fits(X509 *x509, bool of_gateway)
+/* extended_usage_fits - RFC 4945 section 5.1.3.12: without the extension, or for IKE, or for
+ * anything. In the field gateways have certificates of servers, on whichever side of a login they
+ * are, and users have those of clients. A client must not pass for a gateway. */
+static bool extended_usage_fits(const struct cert_check *check)
 {
     static const char *const ike[] = {"2.5.29.37.0",       "1.3.6.1.5.5.7.3.17",
                                       "1.3.6.1.5.5.7.3.5", "1.3.6.1.5.5.7.3.6",
                                       "1.3.6.1.5.5.7.3.7", "1.3.6.1.5.5.8.2.2"};
-    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
-    bool fits = usages == NULL && X509_get_ext_by_NID(x509, NID_ext_key_usage, -1) < 0;
+    X509 *leaf = check->leaf;
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
+    bool fits = usages == NULL && X509_get_ext_by_NID(leaf, NID_ext_key_usage, -1) < 0;
+    bool server_fits = check->of_gateway || !check->tls;
     for (int i = 0; !fits && i < sk_ASN1_OBJECT_num(usages); i++) {
         const ASN1_OBJECT *usage = sk_ASN1_OBJECT_value(usages, i);
         char oid[64];
         (void)OBJ_obj2txt(oid, sizeof(oid), usage, 1);
-        fits = OBJ_obj2nid(usage) == (of_gateway ? NID_server_auth : NID_client_auth);
+        fits = (server_fits && OBJ_obj2nid(usage) == NID_server_auth) ||
+               (!check->of_gateway && OBJ_obj2nid(usage) == NID_client_auth);
         for (size_t j = 0; !fits && j < sizeof(ike) / sizeof(ike[0]); j++)
             fits = strcmp(oid, ike[j]) == 0;
     }
@@ -237,7 +240,7 @@ static int leaf_check(struct cert_check *check)
     if (!usage_fits(check->leaf))
         return refuse(check, "%s certificate %.200s has a keyUsage without digitalSignature",
                       owner(check), subject);
-    if (!extended_usage_fits(check->leaf, check->of_gateway))
+    if (!extended_usage_fits(check))
         return refuse(check, "%s certificate %.200s is not for IKE: see its extendedKeyUsage",
                       owner(check), subject);
     return 0;

@@ -381,6 +381,7 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
                                .policy = &request->policy,
                                .conn = request->conn,
                                .of_gateway = request->of_server != 0,
+                               .tls = true,
                                .leaf = leaf,
                                .others = others};
     /* an EAP identity has upper and lower case: the session is that of the text which came */

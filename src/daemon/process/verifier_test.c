@@ -366,7 +366,7 @@ static void usages(void **state)
         struct maker maker;
         bool gateway, user;
     } rows[] = {
-        {{.extensions = {{NID_ext_key_usage, "serverAuth"}}}, true, false},
+        {{.extensions = {{NID_ext_key_usage, "serverAuth"}}}, true, true},
         {{.extensions = {{NID_ext_key_usage, "clientAuth"}}}, false, true},
         {{.extensions = {{NID_ext_key_usage, "1.3.6.1.5.5.7.3.17"}}}, true, true},
         {{.extensions = {{NID_ext_key_usage, "anyExtendedKeyUsage"}}}, true, true},
