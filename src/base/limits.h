@@ -81,7 +81,7 @@
 #define LIMIT_COMPARISONS   1024 /* of selectors for one outbound packet: all of one session */
 #define LIMIT_SESSION_PATHS 16
 #define LIMIT_ORDER_SPACES                                                                         \
-    256 /* sessions whose flows use several paths at once; each takes up to 13 MiB while it does */
+    256 /* sessions whose flows use several paths at once; each takes up to 17 MiB while it does */
 #define LIMIT_NAME 64 /* name of a connection, child, pool, path */
 
 #endif

@@ -175,13 +175,16 @@ static json_t *lane_json(const struct tree *path)
     const struct tree *lane = tree_get(path, "aggregate");
     if (lane == NULL)
         return json_null();
-    return json_pack("{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o}",
                      "state", string(lane, "state"), "rate_kbps", integer(lane, "rate-kbps"),
                      "rtt_ms", (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
                      (double)number(lane, "queue-us") / 1000.0, "loss_ppm",
                      integer(lane, "loss-ppm"), "repaired", integer(lane, "repaired"), "abandoned",
-                     integer(lane, "abandoned"), "reinjected", integer(lane, "reinjected"),
-                     "dropped", integer(lane, "dropped"), "held", integer(lane, "held"), "late",
+                     integer(lane, "abandoned"), "reinjected", integer(lane, "reinjected"), "tails",
+                     integer(lane, "tails"), "twins", integer(lane, "twins"), "waiting",
+                     integer(lane, "waiting"), "marked", integer(lane, "marked"), "dropped",
+                     integer(lane, "dropped"), "held", integer(lane, "held"), "late",
                      integer(lane, "late"), "skipped", integer(lane, "skipped"), "duplicates",
                      integer(lane, "duplicates"), "restored", integer(lane, "restored"));
 }
@@ -410,7 +413,8 @@ void status_print(const struct status *status, bool colour)
 /* print_lanes - the paths that carry flows together with others. */
 static void print_lanes(const struct status *status, bool colour)
 {
-    static const char *const columns[] = {"repaired", "reinjected", "held", "late", "skipped"};
+    static const char *const columns[] = {"repaired", "reinjected", "tails", "twins",
+                                          "dropped",  "held",       "late",  "skipped"};
     struct table table;
     bool any = false;
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
@@ -420,7 +424,7 @@ static void print_lanes(const struct status *status, bool colour)
     printf("\n");
     table_begin(&table,
                 "CONNECTION|PATH|AGGREGATE|>MBIT/S|>RTT|>QUEUE|>LOSS|>SENT AGAIN|>REINJECTED|"
-                ">HELD|>LATE|>MISSED");
+                ">TAILS|>TWINS|>DROPPED|>HELD|>LATE|>MISSED");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         const struct tree *lane = tree_get(path, "aggregate");
         if (lane == NULL)

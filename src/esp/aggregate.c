@@ -22,6 +22,10 @@
 #define DSCP_EF       46    /* RFC 3246 */
 #define PORT_DNS      53
 #define SMALL_OCTETS  256
+#define STANDS_NS     (500 * NANOS_PER_MS) /* without a packet that waits, no backlog stands */
+#define QUEUE_MS      20                   /* of the paths' rate, what waits at most */
+#define QUEUE_OCTETS  (2 << 20)
+#define QUEUE_LEAST   24000 /* for the first packets of a flow on slow paths */
 
 struct esp_aggregate *esp_aggregate_new(uint32_t seed)
 {
@@ -30,7 +34,8 @@ struct esp_aggregate *esp_aggregate_new(uint32_t seed)
         return NULL;
     a->buffer = order_buffer_new();
     a->ring = resend_ring_new();
-    if (a->buffer == NULL || a->ring == NULL)
+    a->queue = flow_queue_new();
+    if (a->buffer == NULL || a->ring == NULL || a->queue == NULL)
         return esp_aggregate_free(a);
     a->budget = BUDGET_FIRST;
     for (unsigned i = 0; i < AGGREGATE_BUCKETS; i++)
@@ -44,6 +49,7 @@ struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *a)
         return NULL;
     order_buffer_free(a->buffer);
     resend_ring_free(a->ring);
+    flow_queue_free(a->queue);
     free(a);
     return NULL;
 }
@@ -72,10 +78,15 @@ bool esp_aggregate_urgent(const uint8_t *packet, const struct esp_inner *inner)
            tcp_urgent(packet + inner->l4_offset, inner->total_len - (size_t)inner->l4_offset);
 }
 
+static unsigned bucket_of(uint64_t flow_hash)
+{
+    return (unsigned)(flow_hash >> 7) % AGGREGATE_BUCKETS;
+}
+
 void esp_aggregate_stamp(struct esp_aggregate *a, uint64_t flow_hash, bool hold, nanos now,
                          struct esp_order *ret_order)
 {
-    unsigned bucket = (unsigned)(flow_hash >> 7) % AGGREGATE_BUCKETS;
+    unsigned bucket = bucket_of(flow_hash);
     *ret_order = (struct esp_order){
         .present = true, .no_hold = !hold, .bucket = (uint8_t)bucket, .time = esp_order_time(now)};
     if (!hold)
@@ -105,18 +116,51 @@ void esp_aggregate_sent(struct esp_aggregate *a, const struct aggregate_sent *se
     a->counters.sent += !sent->order.no_hold;
 }
 
+static bool several(unsigned usable)
+{
+    return (usable & (usable - 1)) != 0;
+}
+
+static struct scheduler_backlog backlog_of(const struct esp_aggregate *a, nanos now)
+{
+    bool stands = now - a->waited_at <= STANDS_NS;
+    return (struct scheduler_backlog){a->queue->octets, stands ? a->waiting_since : 0};
+}
+
 int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
                         const struct aggregate_packet *packet, nanos now,
                         struct esp_order *ret_order)
 {
-    bool several = (usable & (usable - 1)) != 0;
-    if (!packet->urgent && path_scheduler_drop(&a->scheduler, usable, now)) {
+    struct scheduler_backlog backlog = backlog_of(a, now);
+    int path = -1;
+    if (packet->urgent || !several(usable)) {
+        path = (int)path_scheduler_fastest(&a->scheduler, usable, now);
+    } else if (packet->len > FLOW_QUEUE_PACKET) {
+        path = (int)path_scheduler_pick(&a->scheduler, usable, packet->len, now);
+    } else if (path_scheduler_drop(&a->scheduler, usable, now)) {
         a->counters.dropped++;
-        return -1;
+        return AGGREGATE_DROP;
+    } else if (a->queue->octets == 0) {
+        path = path_scheduler_take(&a->scheduler, usable, packet->len, &backlog, now);
     }
-    esp_aggregate_stamp(a, packet->flow_hash, several && !packet->urgent, now, ret_order);
-    return (int)(packet->urgent ? path_scheduler_fastest(&a->scheduler, usable, now)
-                                : path_scheduler_pick(&a->scheduler, usable, packet->len, now));
+    if (path < 0)
+        return AGGREGATE_WAIT;
+    esp_aggregate_stamp(a, packet->flow_hash, several(usable) && !packet->urgent, now, ret_order);
+    return path;
+}
+
+uint8_t *esp_aggregate_wait(struct esp_aggregate *a, unsigned usable,
+                            const struct aggregate_packet *packet, nanos now)
+{
+    uint64_t rate = path_scheduler_rate(&a->scheduler, usable);
+    uint64_t most = rate * QUEUE_MS / 1000;
+    a->queue->limit = (uint32_t)(rate == 0 || most > QUEUE_OCTETS ? QUEUE_OCTETS : most);
+    if (a->queue->limit < QUEUE_LEAST)
+        a->queue->limit = QUEUE_LEAST;
+    if (now - a->waited_at > STANDS_NS)
+        a->waiting_since = now;
+    a->waited_at = now;
+    return flow_queue_put(a->queue, bucket_of(packet->flow_hash), packet->len, now);
 }
 
 static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
@@ -337,8 +381,8 @@ static bool report_next(struct esp_aggregate *a, unsigned usable, nanos now,
     return true;
 }
 
-/* twin_keep - a flow waits for the packet: it takes two paths, as long as the budget is not half spent, since the
- * one that is expected to be faster may just be late. */
+/* twin_keep - a flow waits for the packet: it takes two paths, as long as the budget is not half
+ * spent, since the one that is expected to be faster may just be late. */
 static void twin_keep(struct esp_aggregate *a, unsigned usable, const struct aggregate_text *text)
 {
     unsigned other = path_scheduler_other(&a->scheduler, usable, text->path);
@@ -357,6 +401,28 @@ static bool twin_next(struct esp_aggregate *a, struct aggregate_text *ret_text)
     return ret_text->octets.ptr != NULL;
 }
 
+/* waiting_next - a packet that waited, if a path can take it. */
+static bool waiting_next(struct esp_aggregate *a, unsigned usable, nanos now,
+                         struct aggregate_text *ret_text)
+{
+    struct scheduler_backlog backlog = backlog_of(a, now);
+    unsigned line;
+    if (a->queue->octets == 0)
+        return false;
+    int path = several(usable)
+                   ? path_scheduler_take(&a->scheduler, usable, SCHEDULER_PACKET, &backlog, now)
+                   : (int)path_scheduler_fastest(&a->scheduler, usable, now);
+    if (path < 0)
+        return false;
+    struct aggregate_text text = {.path = (unsigned)path, .data = true, .wanted = true};
+    bool found = flow_queue_next(a->queue, now, &text.octets, &line);
+    if (!found)
+        return false;
+    esp_aggregate_stamp(a, (uint64_t)line << 7, several(usable), now, &text.order);
+    *ret_text = text;
+    return true;
+}
+
 bool esp_aggregate_next(struct esp_aggregate *a, unsigned usable, nanos now,
                         struct aggregate_text *ret_text)
 {
@@ -366,7 +432,7 @@ bool esp_aggregate_next(struct esp_aggregate *a, unsigned usable, nanos now,
     if (twin_next(a, ret_text) || report_next(a, usable, now, ret_text))
         return true;
     if (!esp_aggregate_again(a, now, &text.octets, &text.order))
-        return false;
+        return waiting_next(a, usable, now, ret_text);
     text.path = path_scheduler_fastest(&a->scheduler, usable, now);
     *ret_text = text;
     twin_keep(a, usable, &text);
@@ -394,6 +460,8 @@ nanos esp_aggregate_deadline(const struct esp_aggregate *a)
         fresh |= a->meters[i].fresh;
     if (fresh)
         due = nanos_min(due, a->reported_at + REPORT_NS);
+    if (a->queue->octets > 0)
+        due = nanos_min(due, a->scheduler.credit_at);
     return nanos_min(due, path_scheduler_deadline(&a->scheduler));
 }
 

@@ -13,6 +13,7 @@
  * A peer that lies in trailers or reports disturbs its own session: nothing here reaches beyond it.
  */
 
+#include "esp/flow_queue.h"
 #include "esp/order_buffer.h"
 #include "esp/path_meter.h"
 #include "esp/path_scheduler.h"
@@ -51,8 +52,10 @@ struct aggregate_text {
 
 struct esp_aggregate {
     struct path_scheduler scheduler;
-    struct order_buffer *buffer; /* owned */
-    struct resend_ring *ring;    /* owned */
+    struct order_buffer *buffer;    /* owned */
+    struct resend_ring *ring;       /* owned */
+    struct flow_queue *queue;       /* owned */
+    nanos waiting_since, waited_at; /* when packets began to wait, and the newest one did */
     struct aggregate_counters counters;
     nanos sent_at, came_at, reported_at; /* 0: never */
     bool answer;                         /* the peer waits for a report */
@@ -102,10 +105,16 @@ struct aggregate_packet {
     bool urgent; /* esp_aggregate_urgent() */
 };
 /* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:
- * controlled delay drops the packet. */
+ * the packet has to wait (AGGREGATE_WAIT), or controlled delay drops it (AGGREGATE_DROP). */
+enum { AGGREGATE_DROP = -1, AGGREGATE_WAIT = -2 };
 int esp_aggregate_place(struct esp_aggregate *aggregate, unsigned usable,
                         const struct aggregate_packet *packet, nanos now,
                         struct esp_order *ret_order);
+
+/* esp_aggregate_wait - room for a packet that has to wait; the caller writes it there before the
+ * next call. esp_aggregate_next returns it when a path can take it. */
+uint8_t *esp_aggregate_wait(struct esp_aggregate *aggregate, unsigned usable,
+                            const struct aggregate_packet *packet, nanos now);
 
 /* esp_aggregate_next - false: nothing has to be sent now. Call it after each batch, in both
  * directions, and when time is due. */

@@ -9,7 +9,7 @@
 #define NONE         UINT16_MAX
 #define PATIENCE     8 /* gaps given up without a copy that helped, until waits for repair shrink */
 #define LATE_MEMORY  8192 /* packets held until a late one is half forgotten, nearly */
-#define REPAIR_FIRST (60 * NANOS_PER_MS) /* until it is known */
+#define REPAIR_FIRST (150 * NANOS_PER_MS) /* until it is known */
 #define REPAIR_SLACK (5 * NANOS_PER_MS)
 #define PACKET_ROOM  (ORDER_PACKET - 64)
 

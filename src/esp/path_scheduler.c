@@ -13,10 +13,13 @@
 #define RATE_OCTETS   6000 /* at least in a sample of a path that is busy */
 #define RATE_IDLE     (500 * NANOS_PER_MS)
 #define RATE_STALE    (2 * NANOS_PER_SEC) /* below the 4.2 s after which times wrap */
-#define BACKLOG_NS    (3 * NANOS_PER_MS)  /* a queue this long shows the rate of the path itself */
+#define BACKLOG_NS    (2 * NANOS_PER_MS)  /* a queue this long shows the rate of the path itself */
 #define STICKY_NS     NANOS_PER_MS        /* a burst stays on a path for so long */
 #define LOSSY         50000               /* of a million: such a path is not counted on */
 #define LOSS_SAMPLE   128                 /* packets */
+#define LOSS_FIRST    32
+#define LOSS_QUEUE    (10 * NANOS_PER_MS) /* a queue that may cause losses itself */
+#define LOSS_MEMORY   (500 * NANOS_PER_MS)
 #define LOSS_COST     (5 * NANOS_PER_US)  /* of a loss of one in a million: 1 % counts as 50 ms */
 #define TAIL_NS       (15 * NANOS_PER_MS) /* what a report takes beside the round-trip time */
 #define CROWDED_NS    (60 * NANOS_PER_MS)
@@ -26,6 +29,11 @@
 #define QUIET_NS      (500 * NANOS_PER_MS) /* without a packet, a path is probed */
 #define DROP_TARGET   (25 * NANOS_PER_MS)  /* RFC 8289's 5 ms, and what measuring adds */
 #define DROPS_MAX     400
+#define BURST_NS      NANOS_PER_MS       /* what a path takes at once; at least two packets */
+#define QUEUE_LOW     (1 * NANOS_PER_MS) /* queue in the path, below which the pace is faster */
+#define JITTER_LOW    (2 * NANOS_PER_MS) /* that a paced path shows too */
+#define JITTER_MEAN   4                  /* deviations */
+#define SPREAD_MAX    (100 * NANOS_PER_MS)
 #define DROP_INTERVAL (100 * NANOS_PER_MS) /* RFC 8289 section 4.2 */
 
 unsigned path_scheduler_path(struct path_scheduler *s, uint32_t key)
@@ -44,14 +52,32 @@ unsigned path_scheduler_path(struct path_scheduler *s, uint32_t key)
 
 /* --- when a packet arrives --- */
 
-static nanos wire_time(const struct path_model *p, size_t len)
-{
-    return (nanos)((uint64_t)len * (uint64_t)NANOS_PER_SEC / p->rate);
-}
-
 static nanos queue_of(const struct path_model *p, nanos now)
 {
     return p->free_at > now ? p->free_at - now : 0;
+}
+
+/* jitter_of - the mean of jitter, which is no queue. A path that is never idle never shows it; it is
+ * a few times the deviation at most. */
+static nanos jitter_of(const struct path_model *p)
+{
+    return nanos_min(p->floor, JITTER_MEAN * p->deviation);
+}
+
+/* standing_queue - what stands in the path. */
+static nanos standing_queue(const struct path_model *p)
+{
+    nanos jitter = jitter_of(p);
+    return p->standing > jitter ? p->standing - jitter : 0;
+}
+
+/* wire_time - at a little more than the measured rate, unless a queue stands in the path: so a path
+ * that can do more shows it. */
+static nanos wire_time(const struct path_model *p, size_t len)
+{
+    bool more = standing_queue(p) < QUEUE_LOW + 3 * p->deviation / 4;
+    uint64_t rate = more ? p->rate + p->rate / 8 : p->rate;
+    return (nanos)((uint64_t)len * (uint64_t)NANOS_PER_SEC / rate);
 }
 
 static bool ready(const struct path_model *p)
@@ -124,9 +150,75 @@ unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t l
     return s->current = stays ? old : best;
 }
 
+/* --- pacing: what a path cannot take now waits in flow_queue.h, not in the path --- */
+
+/* paced - until a path was busy, its rate is a guess, which holds nothing back. */
+static bool paced(const struct path_model *p)
+{
+    return p->proven && ready(p);
+}
+
+/* credit_at - when the path may take a packet: once it holds less than a burst. Jitter hides how much
+ * it holds. */
+static nanos credit_at(const struct path_model *p)
+{
+    nanos two = 2 * wire_time(p, SCHEDULER_PACKET), burst = two > BURST_NS ? two : BURST_NS;
+    nanos jitter = jitter_of(p) - JITTER_LOW;
+    return paced(p) ? p->free_at - burst - (jitter > 0 ? jitter : 0) : 0;
+}
+
+uint64_t path_scheduler_rate(const struct path_scheduler *s, unsigned usable)
+{
+    uint64_t rate = 0;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        if ((usable >> i & 1) == 0 || !ready(&s->paths[i]))
+            continue;
+        if (!paced(&s->paths[i]))
+            return 0;
+        rate += s->paths[i].rate;
+    }
+    return rate;
+}
+
+/* later - how much later than on the best path a packet may arrive on `p`: as long as the packets
+ * behind it wait for the best path, and as long as some have waited for it already. A path that
+ * adds little to the rate delays little. */
+static nanos later(const struct path_model *p, const struct path_model *best,
+                   const struct scheduler_backlog *b, nanos now)
+{
+    nanos stands = b->waiting_since == 0 ? 0 : now - b->waiting_since;
+    uint64_t rate = p->loss > LOSSY ? 0 : p->proven ? p->rate : 2 * p->rate;
+    uint64_t most = (uint64_t)SPREAD_MAX * rate / best->rate;
+    most = most > (uint64_t)SPREAD_MAX ? (uint64_t)SPREAD_MAX : most;
+    return wire_time(best, b->waiting) + nanos_min(stands, (nanos)most);
+}
+
+int path_scheduler_take(struct path_scheduler *s, unsigned usable, size_t len,
+                        const struct scheduler_backlog *backlog, nanos now)
+{
+    unsigned best = path_scheduler_pick(s, usable, len, now);
+    const struct path_model *p = &s->paths[best];
+    if (credit_at(p) <= now)
+        return (int)best;
+    nanos first = arrival(s, best, best, len, now), least = NANOS_NEVER;
+    int other = -1;
+    for (unsigned i = 0; i < SCHEDULER_PATHS; i++) {
+        if ((usable >> i & 1) == 0 || !ready(&s->paths[i]) || credit_at(&s->paths[i]) > now)
+            continue;
+        nanos at = arrival(s, i, best, len, now);
+        if (at >= least || at > first + later(&s->paths[i], p, backlog, now))
+            continue;
+        least = at;
+        other = (int)i;
+    }
+    s->credit_at = credit_at(p);
+    return other;
+}
+
 /* --- controlled delay: the sender inside learns by a loss that all paths are full --- */
 
-/* all_full - the paths that carry nearly all have had a queue for an interval. */
+/* all_full - the paths that carry nearly all have had a queue for an interval. What a paced path
+ * cannot take waits here, under the controlled delay of flow_queue.h. */
 static bool all_full(const struct path_scheduler *s, unsigned usable)
 {
     uint64_t full = 0, all = 0;
@@ -134,6 +226,8 @@ static bool all_full(const struct path_scheduler *s, unsigned usable)
         const struct path_model *p = &s->paths[i];
         if ((usable >> i & 1) == 0 || !ready(p) || p->loss > LOSSY)
             continue;
+        if (paced(p))
+            return false;
         all += p->proven || p->rate > RATE_FIRST ? p->rate : RATE_FIRST;
         full += p->standing >= DROP_TARGET + 4 * p->deviation ? p->rate : 0;
     }
@@ -232,7 +326,7 @@ static void queue_learn(struct path_model *p, const struct path_report_entry *e,
  * raises it. The rate falls behind a period in which the path always had a queue. */
 static void sample_take(struct path_model *p, uint64_t sample, nanos now)
 {
-    p->slack |= p->standing < BACKLOG_NS + p->deviation;
+    p->slack |= standing_queue(p) < BACKLOG_NS + p->deviation;
     p->most[0] = sample > p->most[0] ? sample : p->most[0];
     p->rate = sample > p->rate ? sample : p->rate;
     if (now - p->most_at < RATE_PERIOD)
@@ -273,17 +367,31 @@ bool path_model_crowded(const struct path_model *p)
     return p->queue > CROWDED_NS + 4 * p->deviation;
 }
 
+/* loss_forget - what is hardly used is forgotten by and by, and tried again. */
+static void loss_forget(struct path_model *p, nanos now)
+{
+    if (now - p->loss_at < LOSS_MEMORY)
+        return;
+    p->loss -= p->loss / 8;
+    p->loss_at = now;
+}
+
 /* loss_learn - averages over many packets: a packet that another one overtook is not lost. Losses
  * of a full queue or a dead link say nothing about later packets. */
-static void loss_learn(struct path_model *p, const struct path_report_entry *e)
+static void loss_learn(struct path_model *p, const struct path_report_entry *e, nanos now)
 {
     uint32_t sent = e->highest - p->loss_highest, came = e->packets - p->loss_packets;
-    bool good = p->reported && !p->stalled && !path_model_crowded(p);
-    if (good && sent < LOSS_SAMPLE)
+    bool good = p->reported && !p->stalled && standing_queue(p) < LOSS_QUEUE;
+    uint32_t sample = p->loss_samples == 0 ? LOSS_FIRST : LOSS_SAMPLE;
+    if (good && sent < sample) {
+        loss_forget(p, now);
         return;
+    }
+    p->loss_at = now;
     if (good && sent <= RESEND_PACKETS) {
         uint32_t share = came < sent ? (uint32_t)((uint64_t)(sent - came) * 1000000 / sent) : 0;
-        p->loss = p->loss - p->loss / 8 + share / 8;
+        p->loss_samples += p->loss_samples < 8;
+        p->loss = p->loss - p->loss / p->loss_samples + share / p->loss_samples;
     }
     p->loss_highest = e->highest;
     p->loss_packets = e->packets;
@@ -294,7 +402,7 @@ static void model_correct(struct path_model *p, const struct path_report_entry *
                           const struct resend_entry *newest, nanos now)
 {
     nanos since = now - newest->sent;
-    nanos queue = p->queue > p->floor ? p->queue - p->floor : 0;
+    nanos jitter = jitter_of(p), queue = p->queue > jitter ? p->queue - jitter : 0;
     nanos left = queue + wire_time(p, p->total - newest->total) - since;
     p->free_at = now + (left > 0 ? left : 0);
     nanos rtt = since - e->age * ESP_ORDER_TICK;
@@ -312,7 +420,7 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
     bool news = !p->reported || e->highest != p->highest;
     queue_learn(p, e, now);
     rate_learn(p, e, time, now);
-    loss_learn(p, e);
+    loss_learn(p, e, now);
     p->reported = true;
     p->highest = e->highest;
     if (!news)

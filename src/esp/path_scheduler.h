@@ -15,7 +15,8 @@
 #include "esp/path_report.h"
 #include "esp/resend_ring.h"
 
-#define SCHEDULER_PATHS RESEND_PATHS
+#define SCHEDULER_PATHS  RESEND_PATHS
+#define SCHEDULER_PACKET 1400 /* octets of a usual packet */
 
 struct path_model {
     uint32_t key; /* of the caller; 0: unused */
@@ -47,6 +48,8 @@ struct path_model {
     bool reported;
     uint32_t highest, octets;
     uint32_t loss_highest, loss_packets; /* where the last sample of losses ended */
+    uint32_t loss_samples;               /* at most 8 */
+    nanos loss_at;                       /* when `loss` changed */
     uint16_t time;                       /* time of the report that gave the last rate */
     nanos rate_at;
     uint64_t most[2]; /* samples of the rate: of this period and the one before */
@@ -59,6 +62,7 @@ struct path_model {
 struct path_scheduler {
     struct path_model paths[SCHEDULER_PATHS];
     unsigned current;
+    nanos credit_at; /* when a path may take the packet that path_scheduler_take refused */
     /* controlled delay, RFC 8289 */
     nanos above_since, drop_at;
     uint32_t drops;
@@ -73,6 +77,18 @@ unsigned path_scheduler_path(struct path_scheduler *scheduler, uint32_t key);
 /* path_scheduler_pick - among the paths in the bit set `usable`, which is not empty. */
 unsigned path_scheduler_pick(struct path_scheduler *scheduler, unsigned usable, size_t len,
                              nanos now);
+/* path_scheduler_take - the same, paced: negative, if the packet has to wait for a path. `waiting`:
+ * octets that wait behind it, since `waiting_since` (0: none did). */
+struct scheduler_backlog {
+    size_t waiting;
+    nanos waiting_since;
+};
+int path_scheduler_take(struct path_scheduler *scheduler, unsigned usable, size_t len,
+                        const struct scheduler_backlog *backlog, nanos now);
+/* path_scheduler_rate - octets a second that the paths carry. 0: one of them was not measured under
+ * load yet, so nothing waits for it. */
+uint64_t path_scheduler_rate(const struct path_scheduler *scheduler, unsigned usable);
+
 /* path_scheduler_fastest - for a packet that should arrive as soon as possible. */
 unsigned path_scheduler_fastest(const struct path_scheduler *scheduler, unsigned usable, nanos now);
 /* path_scheduler_other - another path that carries, in turn; `not` where there is none. */

@@ -112,7 +112,9 @@ struct esp_plane_lane {
     bool measured; /* a report told of it */
     bool stalled;  /* fell silent; others carry its packets */
     /* of the session */
-    uint64_t repaired, abandoned, reinjected, dropped;  /* sent: see struct aggregate_counters */
+    uint64_t repaired, abandoned, reinjected, tails, twins; /* sent: struct aggregate_counters */
+    uint64_t dropped, marked; /* by controlled delay, which marks packets that understand ECN */
+    uint64_t waiting;         /* octets that wait for a path */
     uint64_t held, late, skipped, duplicates, restored; /* received: struct order_counters */
 };
 /* esp_plane_child_lane - ERR_NOT_FOUND: it does not, or its session is silent. */

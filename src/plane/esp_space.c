@@ -86,7 +86,11 @@ static void lane_fill(const struct esp_aggregate *a, const struct path_model *mo
                                         .repaired = a->counters.repaired,
                                         .abandoned = a->counters.abandoned,
                                         .reinjected = a->counters.reinjected,
-                                        .dropped = a->counters.dropped,
+                                        .tails = a->counters.tails,
+                                        .twins = a->counters.twins,
+                                        .dropped = a->counters.dropped + a->queue->dropped,
+                                        .marked = a->queue->marked,
+                                        .waiting = a->queue->octets,
                                         .held = in->held,
                                         .late = in->late,
                                         .skipped = in->skipped,
@@ -149,16 +153,23 @@ static struct esp_aggregate *live_of(struct plane_worker *w, struct plane_space 
     return space->live;
 }
 
-/* watch - the home looks at the space from now on. */
-static void watch(struct plane_worker *w, struct plane_space *space)
+/* home_wake - the home looks at the space at once. */
+static void home_wake(struct plane_worker *w, struct plane_space *space)
 {
     struct plane_worker *home = &w->plane->workers[space->home];
     uint64_t one = 1;
-    if (atomic_load(&space->active) || atomic_load(&space->ended))
+    if (atomic_load(&space->ended))
         return;
     wake(home, space);
     if (home != w && write(home->kick.fd, &one, sizeof(one)) < 0)
         worker_count(w, STAT_TUN_ERRORS, 1);
+}
+
+/* watch - the home looks at the space from now on. */
+static void watch(struct plane_worker *w, struct plane_space *space)
+{
+    if (!atomic_load(&space->active))
+        home_wake(w, space);
 }
 
 /* struct lanes - the Child SAs that the space sends on at the moment. */
@@ -320,6 +331,23 @@ static void gone(struct plane_space *space, const struct lanes *lanes)
         }
 }
 
+/* segment_send - the next segment takes this path; a negative one: controlled delay drops it. */
+static void segment_send(struct plane_worker *w, struct plane_space *space,
+                         const struct plane_outgoing *out, const struct lanes *lanes,
+                         struct text *t)
+{
+    bool drop = (int)t->path < 0;
+    t->path = drop ? (unsigned)__builtin_ctz(lanes->usable) : t->path;
+    t->child = lanes->children[t->path];
+    t->tos = esp_tos_out(out->inner->tos, t->child->copy_ecn, t->child->copy_dscp_out);
+    t->order.present = true;
+    esp_segments_next(out->segments, text_room(w, t));
+    if (drop)
+        w->send.child = w->send.n == 0 ? NULL : w->send.child;
+    else
+        text_seal(w, space, t, plane_now());
+}
+
 static void segments_spread(struct plane_worker *w, struct plane_space *space,
                             const struct plane_outgoing *out, const struct lanes *lanes)
 {
@@ -331,15 +359,11 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
     while ((packet.len = esp_segments_next_len(out->segments)) != 0) {
         struct text t = {.len = packet.len, .wanted = true};
         int path = esp_aggregate_place(a, lanes->usable, &packet, now, &t.order);
-        t.path = path < 0 ? (unsigned)__builtin_ctz(lanes->usable) : (unsigned)path;
-        t.child = lanes->children[t.path];
-        t.tos = esp_tos_out(out->inner->tos, t.child->copy_ecn, t.child->copy_dscp_out);
-        t.order.present = true;
-        esp_segments_next(out->segments, text_room(w, &t));
-        if (path < 0)
-            w->send.child = w->send.n == 0 ? NULL : w->send.child;
+        t.path = (unsigned)path;
+        if (path == AGGREGATE_WAIT)
+            esp_segments_next(out->segments, esp_aggregate_wait(a, lanes->usable, &packet, now));
         else
-            text_seal(w, space, &t, now);
+            segment_send(w, space, out, lanes, &t);
     }
 }
 
@@ -349,6 +373,7 @@ bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
     struct lanes lanes;
     space_lock(space);
     bool spread = live_of(w, space) != NULL;
+    bool waited = spread && space->live->queue->octets > 0;
     if (spread) {
         lanes_of(space, out, &lanes);
         gone(space, &lanes);
@@ -358,7 +383,10 @@ bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
         segments_spread(w, space, out, &lanes);
         esp_aggregate_tick(space->live, w->now);
         texts_send(w, space, &lanes);
-        watch(w, space);
+        if (!waited && space->live->queue->octets > 0)
+            home_wake(w, space); /* it sends what waits in time */
+        else
+            watch(w, space);
     }
     space_unlock(space);
     return spread;

@@ -93,6 +93,8 @@ void end_send(struct world *w, bool up, const struct parcel *parcels, unsigned n
         f.path = (unsigned)path;
         if (path >= 0)
             transmit(w, &f, octets, true);
+        else if (path == AGGREGATE_WAIT)
+            memcpy(esp_aggregate_wait(a, w->usable, &packet, w->now), octets, packet.len);
     }
     if (alone(w))
         return;
@@ -165,12 +167,13 @@ static void trace(struct world *w)
                    p->loss, p->stalled ? " STALLED" : "");
     }
     struct esp_aggregate *a = w->ends[0].aggregate, *s = w->ends[1].aggregate;
-    printf("  | wait %5.1f repair %5.1f held %lu late %lu skipped %lu repaired %lu dropped %lu | "
+    printf("  | wait %5.1f repair %5.1f held %lu late %lu skipped %lu repaired %lu dropped %lu + "
+           "%lu queue %u | "
            "cwnd %5.0f in %5u srtt %5.1f retx %u\n",
            (double)a->buffer->wait / 1e6, (double)a->buffer->repair / 1e6, a->buffer->counters.held,
            a->buffer->counters.late, a->buffer->counters.skipped, s->counters.repaired,
-           s->counters.dropped, w->flows[0].window, w->flows[0].inflight,
-           (double)w->flows[0].srtt / 1e6, w->flows[0].retransmits);
+           s->counters.dropped, s->queue->dropped, s->queue->octets / 1400, w->flows[0].window,
+           w->flows[0].inflight, (double)w->flows[0].srtt / 1e6, w->flows[0].retransmits);
 }
 
 void end_look(struct world *w, bool up)

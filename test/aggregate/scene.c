@@ -122,8 +122,8 @@ const struct scene scene_table[] = {
     {"16 flows over 50 and 50", "Mbit/s", false, 86, sixteen},
     {"a link is black for 3 s: longest gap", "ms", true, 120, black},
     {"2 s behind its return", "Mbit/s", false, 85, returned},
-    {"100 and 20 in turn, beside 40", "of both", false, 0.78, changing},
-    {"a call beside a bulk flow: p99 jitter", "ms", true, 40, call},
-    {"10 and 100, the slower one first", "Mbit/s", false, 88, reversed},
+    {"100 and 20 in turn, beside 40", "of both", false, 0.84, changing},
+    {"a call beside a bulk flow: p99 jitter", "ms", true, 10, call},
+    {"10 and 100, the slower one first", "Mbit/s", false, 90, reversed},
     {0},
 };
