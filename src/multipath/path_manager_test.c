@@ -579,21 +579,6 @@ static void test_child_released(void **state)
     world_free(world);
 }
 
-/* test_childless_login - RFC 6023: who waits for a child hears of success when the child is there. */
-static void test_childless_login(void **state)
-{
-    (void)state;
-    struct world *world = world_new(1, 14);
-    world->childless = true;
-    world_start(world);
-    world_connect(world, true);
-    world_until(world, connected, SECONDS(5));
-    assert_int_equal(world->logins, 1);
-    assert_int_equal(world->creates, 1);
-    assert_int_not_equal(world->sas[0].child, 0);
-    world_free(world);
-}
-
 static void test_no_path_at_all(void **state)
 {
     (void)state;
@@ -799,7 +784,6 @@ int main(void)
         cmocka_unit_test(test_conn_replaced),
         cmocka_unit_test(test_released),
         cmocka_unit_test(test_child_released),
-        cmocka_unit_test(test_childless_login),
         cmocka_unit_test(test_no_path_at_all),
         cmocka_unit_test(test_disconnect_cancels),
         cmocka_unit_test(test_mesh),

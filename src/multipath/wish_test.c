@@ -78,6 +78,21 @@ static void test_wanted_once(void **state)
     world_free(world);
 }
 
+/* test_childless_login - RFC 6023: who waits for a child hears of success when the child is there. */
+static void test_childless_login(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 14);
+    world->childless = true;
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, connected, SECONDS(5));
+    assert_int_equal(world->logins, 1);
+    assert_int_equal(world->creates, 1);
+    assert_int_not_equal(world->sas[0].child, 0);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +100,7 @@ int main(void)
         cmocka_unit_test(test_own_limit_of_ike_sas),
         cmocka_unit_test(test_keyingtries),
         cmocka_unit_test(test_wanted_once),
+        cmocka_unit_test(test_childless_login),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
