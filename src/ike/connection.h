@@ -187,6 +187,10 @@ static inline bool ike_gateway_given(const struct ike_gateway *gateway)
     return gateway->name[0] != '\0' || gateway->address.family != ADDRESS_NONE;
 }
 
+/* enum ike_lan - of an End User whose tunnel is for all addresses: whether the networks that this
+ * host is in are left out of it. */
+enum ike_lan { IKE_LAN_BYPASS, IKE_LAN_BLOCK };
+
 struct ike_conn {
     unsigned refs;
     char name[LIMIT_NAME];
@@ -237,6 +241,7 @@ struct ike_conn {
     bool follow_redirects;          /* End User: RFC 5685 */
     struct ike_gateway redirect_to; /* Gateway: End Users go there; not given: they stay */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
+    enum ike_lan lan;
     bool install_dns;               /* End User: names are asked of the Gateway's servers */
     bool split_dns;                 /* End User: the Gateway may say for which domains */
     struct domain_list dns_domains; /* End User: only these; empty: those that the Gateway says */

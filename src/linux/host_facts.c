@@ -121,3 +121,24 @@ enum host_fact_kind host_facts_piece(const struct host_facts *facts, const struc
     }
     return HOST_FACT_NONE;
 }
+
+bool lan_network(const struct address *address, unsigned prefix_len)
+{
+    static const struct {
+        struct address network;
+        unsigned len, least; /* least: the largest network that is taken */
+    } table[] = {
+        {{.family = ADDRESS_V4, .octets = {10}}, 8, 16},
+        {{.family = ADDRESS_V4, .octets = {172, 16}}, 12, 16},
+        {{.family = ADDRESS_V4, .octets = {192, 168}}, 16, 16},
+        {{.family = ADDRESS_V4, .octets = {169, 254}}, 16, 16},
+        {{.family = ADDRESS_V6, .octets = {0xfe, 0x80}}, 10, 10},
+        {{.family = ADDRESS_V6, .octets = {0xfc}}, 7, 48},
+    };
+    struct address_range range;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (range_from_prefix(&table[i].network, table[i].len, &range) &&
+            range_contains(&range, address))
+            return prefix_len >= table[i].least;
+    return false;
+}

@@ -192,6 +192,12 @@ int netlink_block(struct netlink *netlink, enum netlink_change change,
     return route_change(netlink, change, route, RTN_UNREACHABLE);
 }
 
+int netlink_throw(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route)
+{
+    return route_change(netlink, change, route, RTN_THROW);
+}
+
 static struct nlmsghdr *rule_begin(struct netlink *netlink, void *buf, enum netlink_change change,
                                    enum address_family family)
 {
@@ -349,10 +355,13 @@ static int routes_find(struct netlink *netlink, uint8_t family, struct listing *
     return request_run(netlink, header, route_seen, listing);
 }
 
-int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
+int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_route_kind kind,
                         struct netlink_route **ret_routes, size_t *ret_n)
 {
-    struct listing listing = {.table = table, .type = blocks ? RTN_UNREACHABLE : RTN_UNICAST};
+    static const uint8_t types[] = {[NETLINK_UNICAST] = RTN_UNICAST,
+                                    [NETLINK_BLOCK] = RTN_UNREACHABLE,
+                                    [NETLINK_THROW] = RTN_THROW};
+    struct listing listing = {.table = table, .type = types[kind]};
     if (routes_find(netlink, AF_INET, &listing) != 0 ||
         routes_find(netlink, AF_INET6, &listing) != 0) {
         free(listing.routes);

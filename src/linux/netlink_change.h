@@ -81,11 +81,16 @@ int netlink_rules_flush(struct netlink *netlink, enum address_family family,
 int netlink_block(struct netlink *netlink, enum netlink_change change,
                   const struct netlink_route *route) MUST_USE;
 
+/* netlink_throw - ends the look-up in its table: the rules behind it decide. */
+int netlink_throw(struct netlink *netlink, enum netlink_change change,
+                  const struct netlink_route *route) MUST_USE;
+
 /*
- * netlink_routes_list - our routes in a table: unicast ones or, with `blocks`, those of
- * netlink_block. *ret_routes: the caller's, for free(); may be NULL. ERR_SYSTEM, ERR_NO_MEMORY.
+ * netlink_routes_list - our routes in a table: unicast ones, or those of netlink_block or
+ * netlink_throw. *ret_routes: the caller's, for free(); may be NULL. ERR_SYSTEM, ERR_NO_MEMORY.
  */
-int netlink_routes_list(struct netlink *netlink, uint32_t table, bool blocks,
+enum netlink_route_kind { NETLINK_UNICAST, NETLINK_BLOCK, NETLINK_THROW };
+int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_route_kind kind,
                         struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
 
 /*

@@ -213,7 +213,9 @@ bool priv_request_check(const struct priv_request *r)
                address_sound(&r->address) && !address_is_any(&r->address) &&
                !address_is_multicast(&r->address);
     case PRIV_MTU: return r->mtu >= TUN_MTU_MIN && r->mtu <= TUN_MTU;
-    case PRIV_READY: return true;
+    case PRIV_READY:
+    case PRIV_LAN_BYPASS:
+    case PRIV_LAN_BLOCK: return true;
     default: /* a number from outside, not an enum of ours */ return false;
     }
 }

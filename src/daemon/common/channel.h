@@ -49,6 +49,8 @@ enum priv_kind {
                           descriptors, one per worker */
     PRIV_MTU,          /* mtu: of our TUN */
     PRIV_READY,        /* the engine serves */
+    PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */
+    PRIV_LAN_BLOCK,    /* they are not */
 };
 
 /* struct priv_policy - a pass or drop policy. Ports are 0 to 65535 where they do not matter. */

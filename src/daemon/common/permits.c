@@ -64,6 +64,7 @@ int permits_add(struct permits *permits, const struct permit *permit)
     case PERMIT_HOSTS: permits->hosts = true; return 0;
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
+    case PERMIT_LAN: permits->lan = true; return 0;
     case PERMIT_ALL: permits->all = true; return 0;
     default: return ERR_INVALID;
     }
@@ -176,6 +177,11 @@ bool permits_address(const struct permits *permits, const struct address *addres
     return permits->all || inside(&permits->addresses, &range);
 }
 
+bool permits_lan(const struct permits *permits)
+{
+    return permits->all || permits->lan;
+}
+
 bool permits_link(const struct permits *permits, const char *link)
 {
     if (permits->all || permits->links_all)
@@ -230,6 +236,8 @@ int permits_send(int fd, const struct permits *permits)
         error = send_one(fd, &(struct permit){.kind = PERMIT_HOSTS});
     if (error == 0 && permits->links_all)
         error = send_one(fd, &(struct permit){.kind = PERMIT_LINKS_ALL});
+    if (error == 0 && permits->lan)
+        error = send_one(fd, &(struct permit){.kind = PERMIT_LAN});
     if (error == 0 && permits->all)
         error = send_one(fd, &(struct permit){.kind = PERMIT_ALL});
     if (error == 0)

@@ -25,7 +25,8 @@ enum permit_kind {
     PERMIT_HOSTS,     /* routes to single addresses, whatever they are */
     PERMIT_LINK,      /* link: name of an interface that paths may use */
     PERMIT_LINKS_ALL, /* any interface */
-    PERMIT_ALL,       /* everything: the files name no connection */
+    PERMIT_LAN, /* the networks that this host is in are left out of a tunnel for everything */
+    PERMIT_ALL, /* everything: the files name no connection */
     PERMIT_END,
 };
 struct permit {
@@ -38,7 +39,7 @@ struct permit_answer {
 };
 
 struct permits {
-    bool all, hosts, links_all;
+    bool all, hosts, links_all, lan;
     struct permit_ranges {
         struct permit_range {
             struct address_range range;
@@ -70,6 +71,7 @@ bool permits_pass(const struct permits *permits, const struct address *address,
 bool permits_drop(const struct permits *permits, const struct address *address,
                   unsigned prefix_len);
 bool permits_address(const struct permits *permits, const struct address *address);
+bool permits_lan(const struct permits *permits);
 bool permits_link(const struct permits *permits, const char *link);
 
 /* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The

@@ -4,6 +4,7 @@
 #include "base/unit_test.h"
 #include "control/settings.h"
 #include "daemon/config/conn_build.h"
+#include "daemon/config/selectors.h"
 
 static struct conn_credentials credentials;
 
@@ -76,6 +77,43 @@ static void shunt_limits(void **state)
     }
 }
 
+/* A tunnel for everything: which family it leaves open, and whether the own networks are in it. */
+static void everything(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys, *remote_ts;
+        bool all;
+        uint8_t open;
+        enum ike_lan lan;
+    } table[] = {
+        {"remote_addrs = 192.0.2.1\nlan = block", "0.0.0.0/0", true, ADDRESS_V6, IKE_LAN_BLOCK},
+        {"remote_addrs = 192.0.2.1", "128.0.0.0/1, 0.0.0.0/1", true, ADDRESS_V6, IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1", "::/0", true, ADDRESS_V4, IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1", "0.0.0.0/0, ::/0", true, ADDRESS_NONE, IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1", "0.0.0.0/0, fd00::/8", true, ADDRESS_NONE, IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1\non_failure = bypass", "0.0.0.0/0", true, ADDRESS_NONE,
+         IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1\nlan = block", "10.0.0.0/8", false, ADDRESS_NONE,
+         IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1", "0.0.0.0/1", false, ADDRESS_NONE, IKE_LAN_BYPASS},
+        {"remote_addrs = 192.0.2.1", "0.0.0.0/0[tcp]", false, ADDRESS_NONE, IKE_LAN_BYPASS},
+        {"lan = block", "0.0.0.0/0", false, ADDRESS_NONE, IKE_LAN_BYPASS}, /* a Gateway */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[256];
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text), "} %s\nchildren { n { remote_ts = %s\n }", table[i].keys,
+                       table[i].remote_ts);
+        assert_int_equal(build(text, &conn, &error), 0);
+        assert_int_equal(selectors_everything(conn), table[i].all);
+        assert_int_equal(selectors_open_family(conn), table[i].open);
+        assert_int_equal(selectors_lan(conn), table[i].lan);
+        ike_conn_unref(conn);
+    }
+}
+
 /* dpd_timeout follows from a short dpd_delay unless it is given; 0: retransmissions decide. */
 static void dpd_timeout_follows(void **state)
 {
@@ -101,6 +139,7 @@ static void dpd_timeout_follows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything),
         cmocka_unit_test(dpd_timeout_follows),
         cmocka_unit_test(shunts),
         cmocka_unit_test(shunt_limits),

@@ -73,6 +73,7 @@ static const struct row rows[] = {
     {CONN, "mesh", "full", "x", "is not one of pairs, full, first"},
     {CONN, "on_failure", "bypass", "open", "is not one of block, bypass"},
     {CONN, "install_dns", "no", "x", "is not yes or no"},
+    {CONN, "lan", "block", "open", "is not one of bypass, block"},
     {CONN, "split_dns", "no", "x", "is not yes or no"},
     {CONN, "dns_domains", "corp.example, lan", "corp..example", "is not a DNS domain"},
     {CONN, "inner", "per-path", "each", "is not one of shared, per-path"},

@@ -253,6 +253,7 @@ static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", 
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
 static const char *const on_failure_words[] = {"block", "bypass", NULL};
+static const char *const lan_words[] = {"bypass", "block", NULL};
 static const char *const mesh_words[] = {"pairs", "full", "first", NULL};
 
 static const char *const cert_words[] = {"ifasked", "always", "never", NULL};
@@ -327,6 +328,7 @@ static const struct key conn_keys[] = {
     {.name = "keep_old_notify", .kind = KEY_U16, .offset = CONN(keep_old_notify)},
     {.name = "keep_old_blind", .kind = KEY_BOOL, .offset = CONN(keep_old_blind)},
     {.name = "on_failure", .kind = KEY_WORD, .offset = CONN(on_failure), .words = on_failure_words},
+    {.name = "lan", .kind = KEY_WORD, .offset = CONN(lan), .words = lan_words},
     {.name = "install_dns", .kind = KEY_BOOL, .offset = CONN(install_dns)},
     {.name = "split_dns", .kind = KEY_BOOL, .offset = CONN(split_dns)},
     {.name = "dns_domains", .kind = KEY_FUNCTION, .function = set_dns_domains},

@@ -2,6 +2,7 @@
 #include "daemon/config/permit_build.h"
 
 #include "daemon/config/conn_keys.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/pools.h"
 
 static int add_kind(struct permits *permits, enum permit_kind kind)
@@ -83,6 +84,11 @@ static int add_conn(const struct tree *section, struct permits *permits, struct 
         err = add_shunt(permits, &conn->children[conn->n_children + i]);
     for (uint8_t i = 0; err == 0 && i < conn->n_vips; i++)
         err = add_family(permits, conn->vips[i].family);
+    uint8_t open = err == 0 ? selectors_open_family(conn) : ADDRESS_NONE;
+    if (open != ADDRESS_NONE) /* it is blocked beside a tunnel for all of the other family */
+        err = add_any(permits, PERMIT_ROUTE, open);
+    if (err == 0 && selectors_lan(conn) == IKE_LAN_BLOCK)
+        permits->lan = false;
     if (err == 0)
         err = add_paths(permits, conn);
     ike_conn_unref(conn);
@@ -205,6 +211,7 @@ static int each(const struct tree *top, struct permits *permits, struct build_er
 int permits_build(const struct tree *root, struct permits *permits, struct build_error *error)
 {
     const struct tree *conns = tree_get(root, "connections"), *own = tree_get(root, "permits");
+    permits->lan = true; /* unless a connection wants it blocked */
     int err = each(conns, permits, error, add_conn);
     if (err == 0)
         err = each(tree_get(root, "pools"), permits, error, add_pool);

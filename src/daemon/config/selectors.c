@@ -180,3 +180,67 @@ const char *ts_policy_print(const struct ike_ts_policy *policy, size_t index, ch
     (void)snprintf(out, TS_TEXT_MAX, "dynamic%s", limit);
     return out;
 }
+
+/* --- selectors for everything --- */
+
+static bool all_packets(const struct ike_ts *ts, uint8_t family)
+{
+    return ts->range.first.family == family && ts->protocol == 0 && ts->start_port == 0 &&
+           ts->end_port == UINT16_MAX;
+}
+
+/* cover - the range that has `at`, or NULL. */
+static const struct ike_ts *cover(const struct ike_ts_list *list, const struct address *at)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (all_packets(&list->ts[i], at->family) && range_contains(&list->ts[i].range, at))
+            return &list->ts[i];
+    return NULL;
+}
+
+bool selectors_whole(const struct ike_ts_list *list, uint8_t family)
+{
+    struct address at = {.family = family};
+    const struct ike_ts *ts;
+    while ((ts = cover(list, &at)) != NULL)
+        if (!address_next(&ts->range.last, &at))
+            return true;
+    return false;
+}
+
+static bool any_of_family(const struct ike_conn *conn, uint8_t family)
+{
+    for (uint8_t c = 0; c < conn->n_children; c++)
+        for (size_t i = 0; i < conn->children[c].remote_ts.fixed.n; i++)
+            if (conn->children[c].remote_ts.fixed.ts[i].range.first.family == family)
+                return true;
+    return false;
+}
+
+static bool takes_all(const struct ike_conn *conn, uint8_t family)
+{
+    for (uint8_t c = 0; conn->n_remote_addrs > 0 && c < conn->n_children; c++)
+        if (selectors_whole(&conn->children[c].remote_ts.fixed, family))
+            return true;
+    return false;
+}
+
+uint8_t selectors_open_family(const struct ike_conn *conn)
+{
+    if (conn->on_failure != IKE_ON_FAILURE_BLOCK)
+        return ADDRESS_NONE;
+    if (takes_all(conn, ADDRESS_V4) && !any_of_family(conn, ADDRESS_V6))
+        return ADDRESS_V6;
+    return takes_all(conn, ADDRESS_V6) && !any_of_family(conn, ADDRESS_V4) ? ADDRESS_V4
+                                                                           : ADDRESS_NONE;
+}
+
+bool selectors_everything(const struct ike_conn *conn)
+{
+    return takes_all(conn, ADDRESS_V4) || takes_all(conn, ADDRESS_V6);
+}
+
+enum ike_lan selectors_lan(const struct ike_conn *conn)
+{
+    return selectors_everything(conn) ? conn->lan : IKE_LAN_BYPASS;
+}

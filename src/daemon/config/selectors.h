@@ -19,4 +19,18 @@ const char *ts_print(const struct ike_ts *ts, char out[TS_TEXT_MAX]);
 const char *ts_policy_print(const struct ike_ts_policy *policy, size_t index,
                             char out[TS_TEXT_MAX]);
 
+/* selectors_whole - the list has all addresses of a family, in one range or in several. */
+bool selectors_whole(const struct ike_ts_list *list, uint8_t family);
+
+/* selectors_open_family - a connection of an End User that blocks on failure and takes all of one
+ * family, and nothing of the other: that one would leave beside the tunnel (RFC 7359). NONE: there
+ * is none. */
+uint8_t selectors_open_family(const struct ike_conn *conn);
+
+/* selectors_lan - its `lan`; IKE_LAN_BYPASS where the connection is no tunnel for everything. */
+enum ike_lan selectors_lan(const struct ike_conn *conn);
+
+/* selectors_everything - of an End User, with all addresses of a family as remote selectors. */
+bool selectors_everything(const struct ike_conn *conn);
+
 #endif

@@ -171,6 +171,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         error = switch_conns(e, load, names);
     if (error == 0) {
         engine_pools_check(e);
+        engine_lan_check(e);
         e->load_ended = true; /* all of it is there: a peer that comes now is served */
     }
     free(names);

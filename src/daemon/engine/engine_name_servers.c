@@ -12,6 +12,7 @@
 
 #include "daemon/common/hook_channel.h"
 #include "daemon/common/log.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/engine_state.h"
 #include "ike/terms/identity.h"
 
@@ -158,28 +159,13 @@ static bool within_selectors(const struct ike_ts_list *remote, const struct addr
     return false;
 }
 
-/* whole_family - the selectors have all addresses of a family, in one range or in several. */
-static bool whole_family(const struct ike_ts_list *remote, uint8_t family)
-{
-    struct address at = {.family = family};
-    for (size_t i = 0; i < remote->n; i++) {
-        const struct address_range *range = &remote->ts[i].range;
-        if (range->first.family != family || !range_contains(range, &at))
-            continue;
-        if (!address_next(&range->last, &at))
-            return true;
-        i = SIZE_MAX; /* from the first one again: they have no order */
-    }
-    return false;
-}
-
 /* domains_for - RFC 8598 section 2: where all traffic is in the tunnel they MUST be ignored. */
 static struct domain_list domains_for(const struct ike_session_info *session,
                                       const struct ike_child_info *child)
 {
     static const struct domain_list all_names;
-    bool split = !whole_family(&child->remote_ts, ADDRESS_V4) &&
-                 !whole_family(&child->remote_ts, ADDRESS_V6);
+    bool split = !selectors_whole(&child->remote_ts, ADDRESS_V4) &&
+                 !selectors_whole(&child->remote_ts, ADDRESS_V6);
     return split ? session->config.domains : all_names;
 }
 

@@ -169,6 +169,8 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
         engine_traps_renew(e);
     engine_shunts_load(e, conn, fresh && !e->stopping);
     engine_conn_networks_hold(e, conn);
+    if (!e->load_switching)
+        engine_lan_check(e);
     return 0;
 }
 

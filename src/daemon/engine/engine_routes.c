@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/pools.h"
 
@@ -231,6 +232,19 @@ void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn)
         engine_remote_hold(e, conn, &conn->children[i]);
 }
 
+void engine_lan_check(struct engine *e)
+{
+    bool everything = false, bypass = true;
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++) {
+        everything |= selectors_everything(conn);
+        bypass &= selectors_lan(conn) == IKE_LAN_BYPASS;
+    }
+    if (everything || e->lan_bypassed)
+        host_lan(e->host, everything && bypass);
+    e->lan_bypassed = everything && bypass;
+}
+
 static bool same_addresses(const struct path_link *a, const struct path_link *b)
 {
     for (size_t i = 0; i < PATH_LINKS; i++)
@@ -257,5 +271,6 @@ void engine_routes_check(struct engine *e, const struct path_link before[PATH_LI
         return;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         engine_conn_networks_hold(e, conn);
+    engine_lan_check(e);
     engine_routes_renew(e);
 }

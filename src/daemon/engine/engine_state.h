@@ -129,6 +129,7 @@ struct engine {
     struct reqids *reqids;
     struct engine_hooks *hooks;
     struct engine_name_servers *name_servers;
+    bool lan_bypassed; /* as the supervisor was told last */
     struct host *host;
     struct netlink_monitor *monitor;
     struct vici_server *vici;
@@ -341,6 +342,9 @@ void engine_routes_check(struct engine *e, const struct path_link before[PATH_LI
 #define POOL_HOLD "\x01pool"
 void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn);
 void engine_pools_check(struct engine *e); /* pools were loaded or unloaded */
+/* engine_lan_check - connections or addresses of this host have changed: which networks are left
+ * out of a tunnel for everything. */
+void engine_lan_check(struct engine *e);
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *pool);
 void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
                         const struct ike_child_policy *child);

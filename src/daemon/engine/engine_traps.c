@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
+#include "daemon/config/selectors.h"
 #include "daemon/engine/engine_state.h"
 
 #define TRAP_PAUSE_NS NANOS_PER_SEC /* between two wishes of one trap */
@@ -62,19 +63,35 @@ bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const
     return false;
 }
 
+/* hold_open_family - what would leave beside the tunnel is blocked with it. */
+static void hold_open_family(const struct ike_conn *conn, const struct ike_child_policy *child,
+                             struct ike_ts_list *list)
+{
+    struct address any = {.family = selectors_open_family(conn)};
+    uint8_t taken = any.family == ADDRESS_V6 ? ADDRESS_V4 : ADDRESS_V6;
+    struct ike_ts ts = {.end_port = UINT16_MAX};
+    if (any.family == ADDRESS_NONE || list->n == POLICY_TS ||
+        !selectors_whole(&child->remote_ts.fixed, taken) || !range_from_prefix(&any, 0, &ts.range))
+        return;
+    list->ts[list->n++] = ts;
+}
+
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held)
 {
     static const struct ike_config none;
-    const struct ike_ts_list configured = selectors_of(conn, child);
+    struct ike_ts_list list = held == NULL ? selectors_of(conn, child) : *held->remote_ts;
+    hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
-                                     .remote_ts = held == NULL ? &configured : held->remote_ts,
+                                     .remote_ts = &list,
                                      .config = held == NULL ? &none : held->config,
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap lives from packets that come to the device */
     if (wanted.block || engine_is_trap(e, conn, child))
         host_hold(e->host, &wanted);
+    else /* on_failure was another one before a reload */
+        host_release(e->host, conn->name, child->name);
 }
 
 bool engine_trap_set(struct engine *e, const struct ike_conn *conn,

@@ -95,6 +95,11 @@ void host_mtu(struct host *host, uint16_t mtu)
     ask(host, &(struct priv_request){.kind = PRIV_MTU, .mtu = mtu}, 0);
 }
 
+void host_lan(struct host *host, bool bypass)
+{
+    ask(host, &(struct priv_request){.kind = bypass ? PRIV_LAN_BYPASS : PRIV_LAN_BLOCK}, 0);
+}
+
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
                        const struct endpoint *local)
 {

@@ -41,6 +41,9 @@ void host_mtu(struct host *host, uint16_t mtu);
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
                        const struct endpoint *local);
 
+/* host_lan - the networks that this host is in now are left out of default routes, or not. */
+void host_lan(struct host *host, bool bypass);
+
 /* host_shunt - PRIV_SHUNT_ADD, PRIV_SHUNT_REMOVE or PRIV_SHUNTS_ALL. */
 void host_shunt(struct host *host, const struct priv_request *request);
 

@@ -120,6 +120,10 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
     case PRIV_BLOCK_ADD: return route_reason(permission, r, netlink, tun_index);
     case PRIV_SHUNT_ADD: return shunt_reason(permission, r);
     case PRIV_PATH_SOCKETS: return link_reason(permission, r->interface);
+    case PRIV_LAN_BYPASS:
+        return permits_lan(&permission->now) || permits_lan(&permission->next) ? PRIV_REASON_NONE
+                                                                               : PRIV_REASON_FILES;
+    case PRIV_LAN_BLOCK:
     case PRIV_SHUNT_REMOVE:
     case PRIV_SHUNTS_ALL:
     case PRIV_ADDRESS_REMOVE:

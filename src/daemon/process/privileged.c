@@ -10,6 +10,7 @@
 #include "daemon/common/log.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
+#include "linux/host_facts.h"
 #include "linux/netlink_change.h"
 #include "linux/packet_filter.h"
 #include "linux/udp_socket.h"
@@ -19,15 +20,21 @@
 #define ROUTES_MAX    32768
 #define BLOCKS_MAX    32768
 #define SHUNTS_MAX    512
+#define LANS_MAX      64
 #define METRIC        1024 /* of our routes, in a table where there are no others */
 #define METRIC_FIRST  512
 #define RULE_PASS     (RULE_PRIORITY - 2)
 #define RULE_LANDING  (RULE_PRIORITY + 1)
 #define METRIC_BLOCK  0xffff0000u /* counts only while there is no route to the device */
+#define METRIC_LAN    0xffff0001u /* nor a block of just that network */
 
-enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, ENTRY_SHUNT, N_ENTRY_KINDS };
+/* A default route protects nothing in particular: it must shut out neither IKE, ESP nor the own
+ * network. Two halves are a default route as well. */
+#define PROTECTED_LEAST 2
+
+enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, ENTRY_SHUNT, ENTRY_LAN, N_ENTRY_KINDS };
 static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX,
-                                                    SHUNTS_MAX};
+                                                    SHUNTS_MAX, LANS_MAX};
 
 /* struct entry - an address, route, block or shunt that the kernel has from us. */
 struct entry {
@@ -36,7 +43,7 @@ struct entry {
         struct address address;
         struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
-    bool stale; /* of an engine before this one; it holds until PRIV_SHUNTS_ALL */
+    bool stale; /* of an engine before this one, until PRIV_SHUNTS_ALL; LAN: not there any more */
     UT_hash_handle hh;
 };
 
@@ -45,6 +52,7 @@ struct privileged {
     uint32_t index;
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
+    bool lan;       /* the networks that this host is in are left out of default routes */
     struct entry *entries;
     uint32_t n[N_ENTRY_KINDS];
     struct packet_filter *filter; /* NULL: there is none on this host */
@@ -168,6 +176,10 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
         return shunt_run(p, change, key);
     if (key->kind == ENTRY_ROUTE)
         return netlink_route(p->netlink, change, &route);
+    if (key->kind == ENTRY_LAN) {
+        route.metric = METRIC_LAN;
+        return netlink_throw(p->netlink, change, &route);
+    }
     route.metric = METRIC_BLOCK;
     return netlink_block(p->netlink, change, &route);
 }
@@ -220,6 +232,105 @@ static int shunts_settle(struct privileged *p)
     return failure;
 }
 
+/* --- the networks that this host is in --- */
+
+/* lan_named - a route or block of ours names the network, or one around it: that is protected
+ * wherever this host is. A default route names nothing. */
+static bool lan_named(const struct privileged *p, const struct address_range *network)
+{
+    struct entry *entry, *next;
+    struct address_range range;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        const struct entry_key *key = &entry->key;
+        bool names = key->kind == ENTRY_ROUTE || key->kind == ENTRY_BLOCK;
+        if (names && key->prefix_len >= PROTECTED_LEAST &&
+            range_from_prefix(&key->address, key->prefix_len, &range) &&
+            range_within(network, &range))
+            return true;
+    }
+    return false;
+}
+
+struct lan_list {
+    struct packet_filter_prefix networks[LANS_MAX];
+    size_t n;
+};
+
+static int lan_note(void *context, const struct address *address, unsigned prefix_len)
+{
+    struct lan_list *list = context;
+    struct address_range network;
+    if (list->n < LANS_MAX && lan_network(address, prefix_len) &&
+        range_from_prefix(address, prefix_len, &network))
+        list->networks[list->n++] =
+            (struct packet_filter_prefix){network.first, (uint8_t)prefix_len};
+    return 0;
+}
+
+/* lan_take - what the kernel refuses is in the tunnel, as `block` has it. */
+static void lan_take(struct privileged *p, const struct packet_filter_prefix *network)
+{
+    struct address_range range;
+    struct entry_key key;
+    memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
+    key.kind = ENTRY_LAN;
+    key.prefix_len = network->prefix_len;
+    key.address = network->address;
+    if (!range_from_prefix(&key.address, key.prefix_len, &range) || lan_named(p, &range))
+        return;
+    struct entry *known = entry_find(p, &key);
+    if (known != NULL) {
+        known->stale = false;
+    } else if (entry_add(p, &key) == 0 &&
+               entry_run(p, NETLINK_ADD, &key, &(struct address){0}) != 0) {
+        entry_drop(p, entry_find(p, &key));
+    }
+}
+
+static void lans_drop_stale(struct privileged *p)
+{
+    struct entry *entry, *next;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        if (entry->key.kind != ENTRY_LAN || !entry->stale)
+            continue;
+        if (entry_run(p, NETLINK_DELETE, &entry->key, &(struct address){0}) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=host-network-stays reason=\"%s\"", strerror(errno));
+        entry_drop(p, entry);
+    }
+}
+
+/* lan_settle - after a change of addresses or routes. Link-local networks are on each link. */
+static int lan_settle(struct privileged *p)
+{
+    struct lan_list list = {
+        .networks = {{{.family = ADDRESS_V4, .octets = {169, 254}}, 16},
+                     {{.family = ADDRESS_V6, .octets = {0xfe, 0x80}}, 10}},
+        .n = 2,
+    };
+    struct entry *entry, *next;
+    int error = p->lan ? netlink_own_each(p->netlink, p->index, lan_note, &list) : 0;
+    HASH_ITER(hh, p->entries, entry, next)
+    entry->stale |= entry->key.kind == ENTRY_LAN;
+    for (size_t i = 0; p->lan && i < list.n; i++)
+        lan_take(p, &list.networks[i]);
+    lans_drop_stale(p);
+    return error;
+}
+
+/* lans_forget - a daemon that was killed left them, for networks where this host was then. */
+static int lans_forget(struct privileged *p)
+{
+    struct netlink_route *routes = NULL;
+    size_t n = 0;
+    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, NETLINK_THROW, &routes, &n);
+    for (size_t i = 0; error == 0 && i < n; i++)
+        error = netlink_throw(p->netlink, NETLINK_DELETE, &routes[i]);
+    free(routes);
+    return error;
+}
+
 static void shunts_age(struct privileged *p)
 {
     struct entry *entry, *next;
@@ -251,7 +362,7 @@ static int blocks_inherit(struct privileged *p)
 {
     struct netlink_route *routes = NULL;
     size_t n = 0;
-    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, true, &routes, &n);
+    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, NETLINK_BLOCK, &routes, &n);
     for (size_t i = 0; error == 0 && i < n; i++) {
         const struct entry_key key = {.kind = ENTRY_BLOCK,
                                       .prefix_len = routes[i].prefix_len,
@@ -265,10 +376,6 @@ static int blocks_inherit(struct privileged *p)
 }
 
 /* --- the packet filter --- */
-
-/* A default route protects nothing in particular: it must shut out neither IKE, ESP nor the own
- * network. Two halves are a default route as well. */
-#define PROTECTED_LEAST 2
 
 static struct packet_filter_shunt filter_shunt(const struct entry_key *key)
 {
@@ -297,7 +404,7 @@ static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
             lists->inner[lists->n_inner++] = prefix;
         else if (entry->key.kind == ENTRY_SHUNT)
             lists->shunts[lists->n_shunts++] = filter_shunt(&entry->key);
-        else if (prefix.prefix_len >= PROTECTED_LEAST)
+        else if (entry->key.kind != ENTRY_LAN && prefix.prefix_len >= PROTECTED_LEAST)
             lists->protected[lists->n_protected++] = prefix;
     }
 }
@@ -381,6 +488,8 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     if (error == 0)
         error = blocks_inherit(p);
     if (error == 0)
+        error = lans_forget(p);
+    if (error == 0)
         error = netlink_rules_flush(p->netlink, ADDRESS_V4, RULE_PASS);
     if (error == 0)
         error = netlink_rules_flush(p->netlink, ADDRESS_V6, RULE_PASS);
@@ -412,6 +521,7 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
             log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
         entries_remove(p, ENTRY_BLOCK);
         entries_remove(p, ENTRY_SHUNT);
+        entries_remove(p, ENTRY_LAN);
     }
     p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
@@ -504,6 +614,13 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;
+    case PRIV_LAN_BYPASS:
+    case PRIV_LAN_BLOCK:
+        p->lan = r->kind == PRIV_LAN_BYPASS;
+        ret->error = lan_settle(p);
+        break;
     }
+    if (p->lan && r->kind >= PRIV_ROUTE_ADD && r->kind <= PRIV_BLOCK_REMOVE && lan_settle(p) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
     ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/unit_test.h"
+#include "linux/host_facts.h"
 #include "linux/netlink_monitor.h"
 
 static struct engine_start start;
@@ -116,6 +117,56 @@ static void test_mtu(void **state)
         assert_int_equal(mtu_of_device(), rows[i].is);
     }
     start.tun_mtu_fixed = false;
+}
+
+/* The networks that this host is in are left out only where the files want that; and of all networks
+ * only private ones that are not too large. */
+static void test_networks_of_this_host(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *address;
+        unsigned len;
+        bool taken;
+    } rows[] = {{"10.1.0.7", 24, true},
+                {"10.1.0.7", 16, true},
+                {"10.1.0.7", 15, false},
+                {"10.1.0.7", 8, false},
+                {"172.31.0.1", 16, true},
+                {"172.32.0.1", 24, false},
+                {"192.168.7.1", 24, true},
+                {"192.168.7.1", 15, false},
+                {"203.0.113.1", 24, false},
+                {"100.64.0.1", 24, false},
+                {"0.0.0.0", 0, false},
+                {"169.254.3.1", 16, true},
+                {"fd00::1", 64, true},
+                {"fd00::1", 47, false},
+                {"2001:db8::1", 64, false},
+                {"fe80::1", 64, true},
+                {"::", 0, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct address address;
+        assert_true(address_parse(rows[i].address, &address));
+        if (lan_network(&address, rows[i].len) != rows[i].taken)
+            fail_msg("%s/%u", rows[i].address, rows[i].len);
+    }
+    struct permits *now = &privileged_permission(privileged)->now;
+    struct priv_request request = {.kind = PRIV_LAN_BYPASS};
+    struct priv_answer answer;
+    privileged_answer(privileged, &request, &answer, NULL);
+    assert_int_equal(answer.error, 0);
+    now->all = false;
+    privileged_answer(privileged, &request, &answer, NULL);
+    assert_int_equal(answer.error, ERR_DENIED);
+    permit(now, PERMIT_LAN, NULL);
+    privileged_answer(privileged, &request, &answer, NULL);
+    assert_int_equal(answer.error, 0);
+    request.kind = PRIV_LAN_BLOCK;
+    now->lan = false;
+    privileged_answer(privileged, &request, &answer, NULL);
+    assert_int_equal(answer.error, 0);
+    now->all = true;
 }
 
 /* Whatever interface the engine names, it is our device that changes. */
@@ -469,6 +520,7 @@ static void test_host_facts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_networks_of_this_host, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_device_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes_outlive_addresses, setup, teardown),
