@@ -208,6 +208,10 @@ struct ike_conn {
     enum ike_send_cert send_cert; /* PUBKEY rounds of ours */
     bool no_certreq;              /* send_certreq = no: PUBKEY rounds of the peer */
     bool hash_and_url;            /* the peer may send encodings 12 and 13 (section 3.6) */
+    struct ike_id ppk_id; /* RFC 8784: octets of the PPK_ID, as ID_KEY_ID. An End User asks for
+                                      this PPK. type 0: none, or `ppk_pattern` stands for many */
+    char ppk_pattern[LIMIT_ID / 2]; /* Gateway: PPK_IDs that it takes, as configured; empty: any */
+    bool ppk_required;              /* no session without a PPK */
     uint8_t n_cas;
     uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
     uint8_t n_children;                  /* that have Child SAs */

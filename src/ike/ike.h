@@ -78,6 +78,9 @@ void ike_pressure_set(struct ike *ike, enum ike_pressure pressure);
 /* ike_conn_add - takes a reference; a connection of the same name is replaced (its SAs keep the old
  * one). ERR_NO_MEMORY; ERR_INVALID: its name has the hash of another one. */
 int ike_conn_add(struct ike *ike, struct ike_conn *conn) MUST_USE;
+/* ike_ppk_set - at least one PPK is loaded, or none. A Gateway answers USE_PPK, and an End User sends
+ * it, only if there is one (RFC 8784 section 3). */
+void ike_ppk_set(struct ike *ike, bool any);
 /* ike_conn_reserve - as long as not more than `n` are loaded, ike_conn_add cannot fail.
  * ERR_NO_MEMORY. */
 int ike_conn_reserve(struct ike *ike, size_t n) MUST_USE;
@@ -233,6 +236,7 @@ enum ike_outcome {
     IKE_LIMIT,          /* a limit of ours */
     IKE_NO_PATH,        /* no usable path */
     IKE_REDIRECTED,     /* the Gateway sends us to another one: IKE_EV_REDIRECT */
+    IKE_NO_PPK,         /* a PPK is required, and the peer or we have none (RFC 8784) */
 };
 const char *ike_outcome_name(
     enum ike_outcome outcome); /* "timeout", "auth-failed", ... : stable, for programs */
@@ -241,6 +245,7 @@ enum ike_event_kind {
     /* jobs: answered by ike_complete with `job` */
     IKE_EV_AUTH_SIGN,     /* auth: compute our AUTH */
     IKE_EV_AUTH_VERIFY,   /* auth: check the peer's AUTH */
+    IKE_EV_PPK,           /* ppk: mix a PPK into the keys of the IKE SA */
     IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
     IKE_EV_KE,            /* ke: a step of a key exchange; any thread may */
     IKE_EV_LEASE,         /* lease: inner addresses for a session */
@@ -309,6 +314,16 @@ struct ike_auth_job {
     struct span auth;
     uint8_t n_certs; /* its CERT payloads, in their order */
     struct ike_cert certs[LIMIT_CERTS];
+};
+
+/*
+ * struct ike_ppk_job - RFC 8784 section 3. The holder of the PPK computes prf+ (PPK, key) of each
+ * key (ike/terms/ppk.h). `keys`: SK_d', SK_pi' and SK_pr', each as long as the PRF gives; borrowed.
+ */
+struct ike_ppk_job {
+    struct ike_id id; /* octets of the PPK_ID, as ID_KEY_ID */
+    uint16_t prf;
+    struct span keys;
 };
 
 /*
@@ -421,6 +436,7 @@ struct ike_event {
         struct ike_path path_old; /* SA_MOVED */
         struct ike_eap_end eap_end;
         struct ike_auth_job auth;
+        struct ike_ppk_job ppk;
         struct ike_eap_job eap;
         struct ike_lease_job lease;
         struct ike_ke_job ke;
@@ -448,7 +464,7 @@ enum ike_eap_state { IKE_EAP_GOES_ON, IKE_EAP_SUCCESS, IKE_EAP_FAILURE };
 /* struct ike_result - spans are borrowed during the call. */
 struct ike_result {
     int error;          /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is
-                           wrong. EAP, LEASE, INSTALL: any error */
+                           wrong. PPK: ERR_NOT_FOUND: no PPK of that PPK_ID. EAP, LEASE, INSTALL: any error */
     const char *reason; /* for a person, why not; NULL: none */
     /* AUTH_SIGN: the payloads to send */
     uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */
@@ -463,6 +479,7 @@ struct ike_result {
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
 
+    struct span ppk_keys; /* PPK: SK_d, SK_pi and SK_pr, as long as those of the job */
     struct ike_config config; /* LEASE */
     const struct ke_job *ke;  /* KE: as ke_run left it, or NULL; borrowed during the call */
 };
@@ -541,6 +558,7 @@ struct ike_session_info {
     uint32_t n_lines; /* like n_ike_sas, but the IKE SAs of one line count once */
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;
+    bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
     enum ike_dialect dialect; /* for requests that we send */
     bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
     struct ike_config config; /* leased or received */

@@ -404,6 +404,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
         break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
+    case IKE_EV_PPK:
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
     case IKE_EV_KE:

@@ -85,6 +85,9 @@
     X(SIGNATURE_HASH_ALGORITHMS, 16431)                                                            \
     X(CLONE_IKE_SA_SUPPORTED, 16432)                                                               \
     X(CLONE_IKE_SA, 16433)                                                                         \
+    X(USE_PPK, 16435)                                                                              \
+    X(PPK_IDENTITY, 16436)                                                                         \
+    X(NO_PPK_AUTH, 16437)                                                                          \
     X(SUPPORTED_AUTH_METHODS, 16443)
 
 enum wire_exchange {

@@ -259,7 +259,7 @@ void message_insert(struct message *m, size_t index, uint8_t type, struct span b
 
 void message_insert_notify(struct message *m, size_t index, uint16_t notify, struct span data)
 {
-    uint8_t body[512];
+    uint8_t body[2048];
     struct writer w = writer_of(body, sizeof(body));
     write_zeros(&w, 2); /* Protocol ID, SPI Size */
     write_u16(&w, notify);

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "crypto/prf.h"
 #include "ike/terms/identity.h"
+#include "ike/terms/ppk.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
 
@@ -138,4 +139,15 @@ void party_auth(struct crypto_provider *crypto, const char *psk, const struct ik
     ASSERT(event->auth.local_id.type != ID_ANY); /* a secret may belong to us alone */
     if (event->kind == IKE_EV_AUTH_VERIFY && !span_equal(ret_result->auth, event->auth.auth))
         ret_result->error = ERR_AUTH;
+}
+
+void party_ppk(struct crypto_provider *crypto, struct party_ppk ppk, const struct ike_event *event,
+               uint8_t *room, struct ike_result *ret_result)
+{
+    const struct ike_ppk_job *job = &event->ppk;
+    *ret_result = (struct ike_result){.error = ERR_NOT_FOUND};
+    if (ppk.key == NULL || !span_equal(span_of(job->id.data, job->id.len), span_text(ppk.id)))
+        return;
+    ret_result->error = ppk_mix(crypto, job->prf, span_text(ppk.key), job->keys, room);
+    ret_result->ppk_keys = span_of(room, job->keys.len);
 }

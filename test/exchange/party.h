@@ -31,4 +31,12 @@ void party_rounds(struct ike_conn *user, struct ike_conn *gateway);
 void party_auth(struct crypto_provider *crypto, const char *psk, const struct ike_event *event,
                 uint8_t *room, struct ike_result *ret_result);
 
+/* party_ppk - answers IKE_EV_PPK with a PPK and its PPK_ID; key NULL: there is none. What
+ * *ret_result refers to lies in `room`, PARTY_ROOM octets. */
+struct party_ppk {
+    const char *id, *key;
+};
+void party_ppk(struct crypto_provider *crypto, struct party_ppk ppk, const struct ike_event *event,
+               uint8_t *room, struct ike_result *ret_result);
+
 #endif

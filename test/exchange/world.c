@@ -48,6 +48,8 @@ void world_start(struct world *world)
 {
     assert_int_equal(ike_conn_add(world->a.ike, world->conn_a), 0);
     assert_int_equal(ike_conn_add(world->b.ike, world->conn_b), 0);
+    ike_ppk_set(world->a.ike, world->a.ppk != NULL);
+    ike_ppk_set(world->b.ike, world->b.ppk != NULL);
 }
 
 void world_free(struct world *world)
@@ -98,6 +100,9 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: party_auth(peer->crypto, peer->psk, event, auth, &result); break;
+    case IKE_EV_PPK:
+        party_ppk(peer->crypto, (struct party_ppk){peer->ppk_id, peer->ppk}, event, auth, &result);
+        break;
     case IKE_EV_EAP:
         party_eap(&peer->eap, event, &result);
         if (peer->hold_eap) {

@@ -31,7 +31,8 @@ struct peer {
     struct crypto_provider *crypto;
     uint64_t dice;
     struct random random;
-    const char *psk; /* NULL: none for the peer */
+    const char *psk;          /* NULL: none for the peer */
+    const char *ppk_id, *ppk; /* ppk NULL: none is loaded */
     bool refuse_lease, refuse_install;
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */

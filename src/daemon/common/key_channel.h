@@ -8,6 +8,7 @@
  */
 
 #include "daemon/common/auth_parts.h"
+#include "ike/terms/ppk.h"
 
 #define KEY_OWNERS  8
 #define KEY_SECRET  512
@@ -33,6 +34,7 @@ enum key_request_kind {
     KEY_STAGE_COMMIT,   /* load_number: what that loader staged takes the place of all that has a
                            name; ERR_NOT_FOUND */
     KEY_STAGE_DROP,     /* load_number: it is forgotten */
+    KEY_PPK,            /* ppk; behind it SK_d', SK_pi' and SK_pr' */
 };
 
 /* A loader has a channel of its own, for KEY_LOAD and KEY_PRIVATE_LOAD alone: these stage. */
@@ -40,7 +42,14 @@ enum key_request_kind {
 struct key_load {
     char name[LIMIT_NAME];
     uint32_t secret_len, n_owners;
-    struct ike_id owners[KEY_OWNERS]; /* none: anybody */
+    uint32_t ppk, zero; /* ppk: 1: a PPK (RFC 8784), 0: a secret that proves identities */
+    struct ike_id owners[KEY_OWNERS]; /* none: anybody. Of a PPK: its PPK_IDs, as ID_KEY_ID */
+};
+
+/* struct key_ppk - the answer has SK_d, SK_pi and SK_pr behind it. */
+struct key_ppk {
+    uint32_t prf;
+    struct ike_id id; /* octets of the PPK_ID, as ID_KEY_ID */
 };
 
 struct key_private {
@@ -77,14 +86,16 @@ struct key_request {
         struct key_auth auth;
         struct key_tls tls;
         uint64_t load_number; /* STAGE_COMMIT, STAGE_DROP */
+        struct key_ppk ppk;
     };
 };
 
-/* struct key_answer - with the AUTH data or the signature behind it. */
+/* struct key_answer - with the AUTH data, the signature or the keys behind it. */
 struct key_answer {
     uint32_t n_octets;
     int32_t error;
     uint64_t job;
+    uint32_t kind; /* of the request */
     uint32_t auth_method;
     uint8_t key_id[KEY_ID_SIZE]; /* PRIVATE_LOAD */
     char reason[KEY_REASON];     /* for a person; may be empty */

@@ -176,9 +176,12 @@ static int apply_secret(const struct tree *node, uint8_t octets[SECRET_OCTETS_MA
 static bool secret_kind_parse(const char *name, enum engine_secret_kind *ret_kind)
 {
     bool ike = strncasecmp(name, "ike", 3) == 0, eap = strncasecmp(name, "eap", 3) == 0;
-    bool ntlm = strncasecmp(name, "ntlm", 4) == 0;
-    *ret_kind = ike ? ENGINE_SECRET_IKE : eap ? ENGINE_SECRET_EAP : ENGINE_SECRET_NTLM;
-    return ike || eap || ntlm;
+    bool ntlm = strncasecmp(name, "ntlm", 4) == 0, ppk = strncasecmp(name, "ppk", 3) == 0;
+    *ret_kind = ike   ? ENGINE_SECRET_IKE
+                : eap ? ENGINE_SECRET_EAP
+                : ppk ? ENGINE_SECRET_PPK
+                      : ENGINE_SECRET_NTLM;
+    return ike || eap || ntlm || ppk;
 }
 
 int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
@@ -189,8 +192,9 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
     if (err != 0)
         return err;
     if (!secret_kind_parse(section->name, &secret.kind))
-        return build_fail(error, section,
-                          "not supported by ikat yet: only ike..., eap... and ntlm... secrets are");
+        return build_fail(
+            error, section,
+            "not supported by ikat yet: only ike..., eap..., ntlm... and ppk... secrets are");
     for (const struct tree *node = section->first; node != NULL; node = node->next)
         if (!build_goes_on(error, apply_secret(node, octets, &secret, error), &err))
             break;
@@ -214,16 +218,22 @@ static int check_pool_name(const struct tree *node, const char *name, void *targ
 }
 
 #define SECRET_OCTETS_GOOD 16
+#define PPK_OCTETS_GOOD    32
 
-/* warn_secret - RFC 7296 section 2.15: a secret has at least the entropy of the strongest key. What
- * others can read is none. */
-static void warn_secret(const struct tree *section, size_t n_octets, struct build_error *error)
+/* warn_secret - RFC 7296 section 2.15: a secret has at least the entropy of the strongest key. RFC
+ * 8784 section 6: a PPK has 256 bits of entropy. What others can read is none. */
+static void warn_secret(const struct tree *section, const struct engine_secret *secret,
+                        struct build_error *error)
 {
     struct stat status;
     const struct tree *node = tree_get(section, "secret");
-    if (n_octets < SECRET_OCTETS_GOOD)
+    bool ppk = secret->kind == ENGINE_SECRET_PPK;
+    size_t good = ppk ? PPK_OCTETS_GOOD : SECRET_OCTETS_GOOD;
+    if (secret->n_octets < good)
         build_warn(error, node != NULL ? node : section,
-                   "a secret of less than %d characters can be guessed", SECRET_OCTETS_GOOD);
+                   ppk ? "a PPK of less than %zu octets does not protect from a quantum computer"
+                       : "a secret of less than %zu characters can be guessed",
+                   good);
     if (section->file == NULL || stat(section->file, &status) != 0)
         return;
     bool group = (status.st_mode & S_IRGRP) != 0 && status.st_gid != 0;
@@ -272,7 +282,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     err = secret_build(section, octets, &secret, error);
     wipe(octets, sizeof(octets));
     if (err == 0)
-        warn_secret(section, secret.n_octets, error);
+        warn_secret(section, &secret, error);
     return err;
 }
 
@@ -430,7 +440,8 @@ static int told(int err, const char *reason, const struct tree *about, struct bu
 static int send_secret(const struct config_channels *to, const struct tree *section,
                        struct build_error *error)
 {
-    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
+    static const char *const types[] = {"ike", "eap", "ntlm",
+                                        "ppk"}; /* by enum engine_secret_kind */
     uint8_t octets[SECRET_OCTETS_MAX];
     struct engine_secret secret = {0};
     struct vici_writer w;

@@ -96,8 +96,8 @@ static const struct row rows[] = {
     {CONN, "dead_peer", "0", "1x", "is not a time"},
     {CONN, "pull", "no", NULL, NULL},
     {CONN, "aggressive", "no", "yes", "not supported by ikat"},
-    {CONN, "ppk_id", NULL, "x", "not supported by ikat"},
-    {CONN, "ppk_required", "no", "yes", "not supported by ikat"},
+    {CONN, "ppk_id", "*@example", "email:#00", "is not an identity"},
+    {CONN, "ppk_required", "yes", "often", "is not yes or no"},
     {CONN, "if_id_in", "0", "1", "not supported by ikat"},
     {CONN, "if_id_out", "0", "1", "not supported by ikat"},
     {CONN, "mediation", "no", "yes", "not supported by ikat"},
@@ -718,7 +718,9 @@ static void warnings(void **state)
 {
     (void)state;
     static const char text[] = "secrets {\n ike-a {\n  secret = short\n }\n"
-                               " ike-b {\n  secret = \"sixteen letters!\"\n }\n}\n";
+                               " ike-b {\n  secret = \"sixteen letters!\"\n }\n"
+                               " ppk-a {\n  secret = \"not quite thirty-two octets....\"\n }\n"
+                               " ppk-b {\n  secret = \"these are the thirty-two octets.\"\n }\n}\n";
     static struct build_errors found;
     char path[] = "/tmp/ikat-config-XXXXXX", want[128];
     struct settings settings;
@@ -731,11 +733,13 @@ static void warnings(void **state)
         assert_int_equal(chmod(path, open ? 0644 : 0600), 0);
         assert_int_equal(config_load(path, &settings, &error), 0);
         settings_done(&settings);
-        assert_int_equal(found.n, open ? 3 : 1);
+        assert_int_equal(found.n, open ? 6 : 2);
         (void)snprintf(want, sizeof(want), "%s:3: secret: a secret of less than 16", path);
         assert_non_null(strstr(found.text[0], want));
         (void)snprintf(want, sizeof(want), "%s:2: ike-a: the file has secrets, and others", path);
         assert_true(!open || strstr(found.text[1], want) != NULL);
+        (void)snprintf(want, sizeof(want), "%s:9: secret: a PPK of less than 32 octets", path);
+        assert_non_null(strstr(found.text[open ? 3 : 1], want));
     }
     assert_int_equal(unlink(path), 0);
 }

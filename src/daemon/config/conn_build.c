@@ -10,6 +10,7 @@
 #include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
 #include "ike/terms/gateway.h"
+#include "ike/terms/ppk.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
 #include "wire/ordered_esp.h"
@@ -291,6 +292,17 @@ static int set_order(const struct tree *node, void *target, struct build_error *
     return build_fail(error, node, "'%.40s' is not one of move-create, create-move", text);
 }
 
+static int set_ppk_id(const struct tree *node, void *target, struct build_error *error)
+{
+    struct conn_work *work = target;
+    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    if (strlen(text) >= sizeof(work->conn.ppk_pattern) ||
+        ppk_id_parse(text, &work->conn.ppk_id) != 0)
+        return build_fail(error, node, "'%.60s' is not an identity", text);
+    (void)snprintf(work->conn.ppk_pattern, sizeof(work->conn.ppk_pattern), "%s", text);
+    return 0;
+}
+
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
 static const char *const only_zero[] = {"0", NULL};
 
@@ -354,8 +366,8 @@ static const struct key conn_keys[] = {
     {.name = "ocsp", .kind = KEY_IGNORED},
     {.name = "aggressive", .kind = KEY_ONLY, .words = only_no, .why = "it is of IKEv1"},
     {.name = "pull", .kind = KEY_IGNORED},
-    {.name = "ppk_id", .kind = KEY_UNSUPPORTED, .why = "PPKs are not"},
-    {.name = "ppk_required", .kind = KEY_ONLY, .words = only_no, .why = "PPKs are not there"},
+    {.name = "ppk_id", .kind = KEY_FUNCTION, .function = set_ppk_id},
+    {.name = "ppk_required", .kind = KEY_BOOL, .offset = CONN(ppk_required)},
     {.name = "if_id_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
     {.name = "if_id_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
     {.name = "mediation", .kind = KEY_ONLY, .words = only_no, .why = "IKE mediation is not there"},

@@ -33,7 +33,7 @@ int secret_doors_secret(const struct secret_doors *doors, const struct engine_se
 {
     struct key_request request = {.kind = KEY_LOAD};
     struct key_answer answer;
-    if (secret->kind != ENGINE_SECRET_IKE)
+    if (secret_of_eap(secret->kind))
         return eap_ask(doors, secret);
     int error = secret_to_key(secret, &request.load);
     return error != 0

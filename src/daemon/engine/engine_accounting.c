@@ -161,6 +161,7 @@ enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome 
     case IKE_AUTH_FAILED:
     case IKE_PEER_AUTH_FAILED:
     case IKE_NO_SECRET:
+    case IKE_NO_PPK:
     case IKE_ID_MISMATCH:
     case IKE_NO_PROPOSAL:
     case IKE_KE_REFUSED:

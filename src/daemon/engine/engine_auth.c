@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AUTH jobs of the IKE core.
+ * AUTH jobs of the IKE core, and those that mix a PPK into keys.
  *
  *      PSK     sign, verify:  engine -> keyholder -> engine
+ *      PPK     mix:           engine -> keyholder -> engine
+ *      PPK     mix:           engine -> keyholder -> engine
  *      PUBKEY  sign:          engine -> verifier (which certificate) -> engine -> keyholder ->
  * engine verify:        engine -> verifier -> engine
  */
@@ -219,11 +221,23 @@ void engine_key_answered(struct engine *e, const struct key_answer *answer, stru
     else if (answer->error != 0)
         complete_error(e, answer->job, answer->error, answer->reason);
     else {
-        const struct ike_result result = {.auth = octets};
+        bool mixed = answer->kind == KEY_PPK;
+        const struct ike_result result = {.auth = mixed ? (struct span){0} : octets,
+                                          .ppk_keys = mixed ? octets : (struct span){0}};
         complete(e, answer->job, &result);
     }
     if (signing != NULL)
         signing_free(e, signing);
+}
+
+void engine_ppk(struct engine *e, const struct ike_event *event)
+{
+    struct key_request request = {.kind = KEY_PPK, .job = event->job};
+    request.ppk.id = event->ppk.id;
+    request.ppk.prf = event->ppk.prf;
+    int error = engine_key_send(e, &request, event->ppk.keys);
+    if (error != 0)
+        complete_error(e, event->job, error, "");
 }
 
 void engine_auth(struct engine *e, const struct ike_event *event)

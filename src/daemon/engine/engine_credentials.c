@@ -16,7 +16,7 @@
 struct secret_name {
     UT_hash_handle hh;
     char id[LIMIT_NAME];
-    bool eap; /* the eap process has it */
+    enum engine_secret_kind kind;
 };
 
 static struct secret_name *name_find(const struct engine *e, const char *id)
@@ -26,34 +26,51 @@ static struct secret_name *name_find(const struct engine *e, const char *id)
     return name;
 }
 
+static void name_kind_set(struct engine *e, struct secret_name *name, enum engine_secret_kind kind)
+{
+    e->n_ppks -= name->kind == ENGINE_SECRET_PPK;
+    e->n_ppks += kind == ENGINE_SECRET_PPK;
+    name->kind = kind;
+}
+
 static void name_drop(struct engine *e, struct secret_name *name)
 {
+    e->n_ppks -= name->kind == ENGINE_SECRET_PPK;
     HASH_DEL(e->secrets, name);
     free(name);
 }
 
 /* A name that moves from one process to the other leaves the first. */
-static int name_add(struct engine *e, const char *id, bool eap)
+static int name_add(struct engine *e, const char *id, enum engine_secret_kind kind)
 {
-    const struct secret_name *there = name_find(e, id);
-    if (there != NULL && there->eap != eap) {
+    struct secret_name *there = name_find(e, id);
+    if (there != NULL && secret_of_eap(there->kind) != secret_of_eap(kind)) {
         int error = engine_secret_unload(e, id);
         if (error != 0)
             return error;
         there = NULL;
     }
-    if (there != NULL)
+    if (there != NULL) {
+        name_kind_set(e, there, kind);
         return 0;
+    }
     struct secret_name *name = calloc(1, sizeof(*name));
     if (name == NULL)
         return ERR_NO_MEMORY;
     (void)snprintf(name->id, sizeof(name->id), "%s", id);
-    name->eap = eap;
     HASH_ADD_STR(e->secrets, id, name);
-    if (TABLE_HAS(name))
+    if (TABLE_HAS(name)) {
+        name_kind_set(e, name, kind);
         return 0;
+    }
     free(name);
     return ERR_NO_MEMORY;
+}
+
+/* ppks_tell - the core learns whether there is a PPK at all. */
+static void ppks_tell(struct engine *e)
+{
+    ike_ppk_set(e->ike, e->n_ppks > 0);
 }
 
 int engine_secret_load(struct engine *e, const struct engine_secret *secret,
@@ -61,7 +78,6 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
 {
     struct key_request request = {.kind = KEY_LOAD};
     struct key_load *load = &request.load;
-    bool eap = secret->kind != ENGINE_SECRET_IKE;
     int error = secret_to_key(secret, load);
     if (error != 0)
         return error;
@@ -70,9 +86,11 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
     if (load->name[0] == '\0')
         (void)snprintf(load->name, sizeof(load->name), "\x01%llu",
                        (unsigned long long)engine_number(e));
-    else if (name_add(e, load->name, eap) != 0)
+    else if (name_add(e, load->name, secret->kind) != 0)
         return ERR_NO_MEMORY;
-    if (eap)
+    e->n_ppks += load->name[0] == '\x01' && secret->kind == ENGINE_SECRET_PPK;
+    ppks_tell(e);
+    if (secret_of_eap(secret->kind))
         return engine_eap_secret_load(e, load->name, secret, reply);
     error = engine_loading_add(e, reply, &request.job);
     return error != 0 ? error
@@ -81,7 +99,9 @@ int engine_secret_load(struct engine *e, const struct engine_secret *secret,
 
 int engine_secret_known(struct engine *e, const struct engine_secret *secret)
 {
-    return name_add(e, secret->id, secret->kind != ENGINE_SECRET_IKE);
+    int error = name_add(e, secret->id, secret->kind);
+    ppks_tell(e);
+    return error;
 }
 
 void engine_secret_forget(struct engine *e, const char *id)
@@ -89,6 +109,7 @@ void engine_secret_forget(struct engine *e, const char *id)
     struct secret_name *name = name_find(e, id);
     if (name != NULL)
         name_drop(e, name);
+    ppks_tell(e);
 }
 
 int engine_secret_unload(struct engine *e, const char *id)
@@ -97,9 +118,10 @@ int engine_secret_unload(struct engine *e, const char *id)
     struct secret_name *name = name_find(e, id);
     if (name == NULL)
         return ERR_NOT_FOUND;
-    bool eap = name->eap;
+    bool eap = secret_of_eap(name->kind);
     memcpy(request.load.name, name->id, LIMIT_NAME);
     name_drop(e, name);
+    ppks_tell(e);
     if (eap)
         return engine_eap_secret_unload(e, request.load.name);
     int error = engine_loading_add(e, NULL, &request.job);
@@ -378,6 +400,8 @@ void engine_credentials_clear(struct engine *e)
     const uint8_t *key_id;
     while (e->secrets != NULL)
         name_drop(e, e->secrets);
+    e->n_ppks = 0;
+    ppks_tell(e);
     while ((key_id = credentials_key_at(e->credentials, 0)) != NULL) {
         uint8_t copy[KEY_ID_SIZE];
         memcpy(copy, key_id, KEY_ID_SIZE);

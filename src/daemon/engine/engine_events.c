@@ -250,6 +250,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_NOTICE: notice(e, event); break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
+    case IKE_EV_PPK:
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
     case IKE_EV_KE:
@@ -267,6 +268,8 @@ static void order(struct engine *e, const struct ike_event *event)
 {
     if (event->kind == IKE_EV_AUTH_SIGN || event->kind == IKE_EV_AUTH_VERIFY)
         engine_auth(e, event);
+    else if (event->kind == IKE_EV_PPK)
+        engine_ppk(e, event);
     else if (event->kind == IKE_EV_EAP || event->kind == IKE_EV_EAP_END)
         engine_eap(e, event);
     else if (event->kind == IKE_EV_KE)

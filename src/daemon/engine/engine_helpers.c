@@ -152,6 +152,7 @@ static void on_keyholder(void *context, int fd, unsigned events)
     while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
                                       (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
         key_answered(e, &answer, span_of(octets, n));
+        wipe(octets, n); /* keys with a PPK in them */
         engine_pump(e);
     }
     engine_helper_gone(e, fd, "keyholder", error);

@@ -60,7 +60,12 @@ struct engine_redirect {
     unsigned refused; /* out: of those that match, peers that cannot be redirected */
 };
 
-enum engine_secret_kind { ENGINE_SECRET_IKE, ENGINE_SECRET_EAP, ENGINE_SECRET_NTLM };
+enum engine_secret_kind {
+    ENGINE_SECRET_IKE,
+    ENGINE_SECRET_EAP,
+    ENGINE_SECRET_NTLM,
+    ENGINE_SECRET_PPK
+};
 
 struct engine_secret {
     enum engine_secret_kind kind;

@@ -169,6 +169,7 @@ struct engine {
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
     struct credentials *credentials;
     struct secret_name *secrets;          /* by id */
+    size_t n_ppks;                        /* secrets that are PPKs */
     struct loading *loading;              /* by job: requests whose answer a client waits for */
     struct loaded_authority *authorities; /* by name */
     struct signing *signing;              /* by job: AUTH payloads of ours under way */
@@ -237,6 +238,7 @@ void engine_helper_gone(struct engine *e, int fd, const char *name, int error);
 
 /* engine_auth.c */
 void engine_auth(struct engine *e, const struct ike_event *event);
+void engine_ppk(struct engine *e, const struct ike_event *event); /* IKE_EV_PPK */
 void engine_key_answered(struct engine *e, const struct key_answer *answer, struct span octets);
 void engine_verifier_answered(struct engine *e, const struct verifier_answer *answer,
                               struct span octets);

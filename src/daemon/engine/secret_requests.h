@@ -8,6 +8,12 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/engine/engine_ops.h"
 
+/* secret_of_eap - the eap process keeps such secrets, and the keyholder the others. */
+static inline bool secret_of_eap(enum engine_secret_kind kind)
+{
+    return kind == ENGINE_SECRET_EAP || kind == ENGINE_SECRET_NTLM;
+}
+
 /* Without the octets of a KEY_LOAD, which stand behind the request. ERR_INVALID: too many octets or
  * owners. The caller wipes what secret_to_eap fills. */
 int secret_to_key(const struct engine_secret *secret, struct key_load *ret_load) MUST_USE;

@@ -108,7 +108,7 @@ struct keyholder {
     struct served served[SERVED_MOST];
 };
 
-/* key_serve - one request and its answer. What stood behind the request is wiped: secrets, SK_p. */
+/* key_serve - one request and its answer. What stood behind both is wiped: secrets, SK_*. */
 static int key_serve(int fd, struct keyring *keyring, int from)
 {
     static uint8_t octets[KEY_OCTETS];
@@ -128,7 +128,9 @@ static int key_serve(int fd, struct keyring *keyring, int from)
     else
         keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
-    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
+    error = channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
+    wipe(auth, sizeof(auth));
+    return error;
 }
 
 static int key_serve_engine(int fd, void *keyholder)

@@ -124,6 +124,23 @@ static int auth_answer(struct keyring *keyring, const struct key_request *reques
     return shared_answer(keyring, request->kind, auth, &octets, claimed, ret_octets);
 }
 
+/* mix - RFC 8784: keys with the PPK in them. Of the PPK itself they tell nothing. */
+static int mix(struct keyring *keyring, const struct key_ppk *ppk, struct span keys,
+               struct writer *ret_octets)
+{
+    uint8_t mixed[PPK_KEYS_MAX];
+    if (ppk->id.len > sizeof(ppk->id.data) || ppk->prf > UINT16_MAX)
+        return ERR_INVALID;
+    struct span secret = shared_keys_ppk(keyring->live.shared, &ppk->id);
+    if (secret.len == 0)
+        return ERR_NOT_FOUND;
+    int error = ppk_mix(keyring->crypto, (uint16_t)ppk->prf, secret, keys, mixed);
+    if (error == 0)
+        write_bytes(ret_octets, span_of(mixed, keys.len));
+    wipe(mixed, sizeof(mixed));
+    return error;
+}
+
 static int private_load(struct private_keys *keys, const struct key_private *private,
                         struct span behind, struct key_answer *answer)
 {
@@ -183,7 +200,7 @@ static int stage_end(struct keyring *keyring, uint64_t number, bool commit)
 void keyring_answer(struct keyring *keyring, const struct key_request *request, struct span octets,
                     struct key_answer *ret, struct writer *ret_octets)
 {
-    *ret = (struct key_answer){.job = request->job};
+    *ret = (struct key_answer){.job = request->job, .kind = request->kind};
     switch (request->kind) {
     case KEY_LOAD: ret->error = load(keyring->live.shared, request, octets); break;
     case KEY_UNLOAD:
@@ -208,6 +225,7 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     case KEY_TLS_ALLOW:
         ret->error = private_keys_tls_allow(keyring->live.private, request->private.key_id);
         break;
+    case KEY_PPK: ret->error = mix(keyring, &request->ppk, octets, ret_octets); break;
     case KEY_SIGN:
     case KEY_VERIFY:
     case KEY_PRIVATE_SIGN:
@@ -221,7 +239,7 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
 void keyring_tls_answer(struct keyring *keyring, const struct key_request *request,
                         struct span octets, struct key_answer *ret, struct writer *ret_octets)
 {
-    *ret = (struct key_answer){.job = request->job, .error = ERR_INVALID};
+    *ret = (struct key_answer){.job = request->job, .kind = request->kind, .error = ERR_INVALID};
     if (request->kind == KEY_TLS_SIGN)
         ret->error =
             private_keys_tls_sign(keyring->live.private, &request->tls, octets, ret_octets);

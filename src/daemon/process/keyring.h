@@ -24,9 +24,9 @@ struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NUL
 
 /*
  * keyring_answer - does what a request of a hostile engine asks. `octets` stand behind it; AUTH
- * data goes to `ret_octets`, which has room for KEY_AUTH. ERR_INVALID: lengths or kind make no
- * sense; ERR_NOT_FOUND: no secret for the identities, no such key; ERR_AUTH: the peer's AUTH is
- * wrong; ERR_FULL. An identity without a secret takes as long as one with a wrong AUTH.
+ * data or keys go to `ret_octets`, which has room for KEY_AUTH. ERR_INVALID: lengths or kind make
+ * no sense; ERR_NOT_FOUND: no secret for the identities, no such key, no such PPK; ERR_AUTH: the
+ * peer's AUTH is wrong; ERR_FULL. An identity without a secret takes as long as one with a wrong AUTH.
  *
  * A secret serves a pair of identities when its owners name the peer, or name nobody but ourselves,
  * or when it has no owners; where the peer is not known yet (%any), also when they name us. The one

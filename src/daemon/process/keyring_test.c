@@ -486,6 +486,107 @@ static EVP_PKEY *ec_load(uint8_t key_id[KEY_ID_SIZE])
     return key;
 }
 
+/* --- PPKs --- */
+
+static int ppk_load(const char *name, const char *ppk, const char *id)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_LOAD;
+    strcpy(request.load.name, name);
+    request.load.ppk = 1;
+    request.load.secret_len = (uint32_t)strlen(ppk);
+    if (id != NULL)
+        request.load.owners[request.load.n_owners++] =
+            (struct ike_id){.type = ID_KEY_ID, .len = (uint16_t)strlen(id)};
+    if (id != NULL)
+        memcpy(request.load.owners[0].data, id, strlen(id));
+    ask(span_text(ppk));
+    return answer.error;
+}
+
+static int mix(const char *id, size_t n_keys)
+{
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_PPK;
+    request.job = 7;
+    request.ppk.prf = 5;
+    request.ppk.id = (struct ike_id){.type = ID_KEY_ID, .len = (uint16_t)strlen(id)};
+    memcpy(request.ppk.id.data, id, strlen(id));
+    memset(behind, 0xee, sizeof(behind));
+    ask(span_of(behind, n_keys));
+    assert_int_equal(answer.kind, KEY_PPK);
+    assert_int_equal(made.len, answer.n_octets);
+    return answer.error;
+}
+
+/* assert_mixed - RFC 8784 section 3: SK = prf (PPK, SK' | 0x01), three times. */
+static void assert_mixed(const char *ppk)
+{
+    uint8_t input[33], expected[64];
+    struct span part = span_of(input, 33);
+    memset(input, 0xee, 32);
+    input[32] = 1;
+    assert_int_equal(crypto_hmac(crypto, CRYPTO_SHA2_256, span_text(ppk), &part, 1, expected), 0);
+    assert_int_equal(answer.n_octets, 96);
+    for (size_t i = 0; i < 3; i++)
+        assert_memory_equal(auth + 32 * i, expected, 32);
+}
+
+static void test_ppk(void **state)
+{
+    (void)state;
+    assert_int_equal(mix("anna", 96), ERR_NOT_FOUND);
+    assert_int_equal(ppk_load("a", "ppk of anna", "anna"), 0);
+    assert_int_equal(ppk_load("b", "ppk of bert", "bert"), 0);
+    assert_int_equal(mix("anna", 96), 0);
+    assert_mixed("ppk of anna");
+    assert_int_equal(mix("bert", 96), 0);
+    assert_mixed("ppk of bert");
+    assert_int_equal(mix("carl", 96), ERR_NOT_FOUND);
+    assert_int_equal(ppk_load("any", "ppk of all others", NULL), 0);
+    assert_int_equal(mix("carl", 96), 0);
+    assert_mixed("ppk of all others");
+    assert_int_equal(mix("anna", 96), 0);
+    assert_mixed("ppk of anna");
+    /* of a hostile engine */
+    assert_int_equal(mix("anna", 95), ERR_INVALID);
+    assert_int_equal(mix("anna", 0), ERR_INVALID);
+    assert_int_equal(mix("anna", 4000), ERR_INVALID);
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_PPK;
+    request.ppk.prf = 5;
+    request.ppk.id.len = sizeof(request.ppk.id.data) + 1;
+    ask(span_of(behind, 96));
+    assert_int_equal(answer.error, ERR_INVALID);
+    request.ppk.id.len = 0;
+    request.ppk.prf = UINT32_MAX;
+    ask(span_of(behind, 96));
+    assert_int_equal(answer.error, ERR_INVALID);
+    assert_int_equal(made.len, 0);
+}
+
+/* A PPK proves nobody, and a secret that proves somebody is no PPK: neither is an oracle for the
+ * other. */
+static void test_ppk_and_psk_are_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(ppk_load("p", "ppk", NULL), 0);
+    assert_int_equal(sign("a", "b"), ERR_NOT_FOUND);
+    assert_int_equal(ppk_load("q", "ppk", "b"), 0);
+    assert_int_equal(sign("a", "b"), ERR_NOT_FOUND);
+    assert_int_equal(load("p", "psk", NULL, NULL), 0); /* the same name: replaces it */
+    assert_int_equal(sign("a", "b"), 0);
+    assert_secret("psk");
+    assert_int_equal(mix("x", 96), ERR_NOT_FOUND);
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_LOAD;
+    request.load.name[0] = 'z';
+    request.load.ppk = 2;
+    request.load.secret_len = 3;
+    ask(span_text("psk"));
+    assert_int_equal(answer.error, ERR_INVALID);
+}
+
 static void test_tls_signs(void **state)
 {
     uint8_t key_id[KEY_ID_SIZE];
@@ -678,6 +779,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signs_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace_and_unload, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ppk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ppk_and_psk_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_signs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_and_ike_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tls_hostile, setup, teardown),

@@ -25,6 +25,7 @@ struct key {
     uint64_t order; /* of loading */
     bool open;      /* no owner, or a pattern among them: found by looking at it */
     bool sole;      /* all owners are one identity */
+    bool ppk;       /* it is mixed into keys, and proves nobody */
     struct key *next_open;
     struct link sole_link;
     uint32_t n_owners, secret_len;
@@ -170,8 +171,8 @@ static bool name_sound(const char *name)
 
 static bool load_sound(const struct key_load *load, struct span secret)
 {
-    bool sound = name_sound(load->name) && secret.len > 0 && secret.len <= KEY_SECRET &&
-                 load->n_owners <= KEY_OWNERS;
+    bool sound = name_sound(load->name) && load->ppk <= 1 && secret.len > 0 &&
+                 secret.len <= KEY_SECRET && load->n_owners <= KEY_OWNERS;
     for (uint32_t i = 0; sound && i < load->n_owners; i++)
         sound = load->owners[i].len <= sizeof(load->owners[i].data);
     return sound;
@@ -183,6 +184,7 @@ static void key_fill(struct key *key, const struct key_load *load, struct span s
     key->secret_len = (uint32_t)secret.len;
     key->n_owners = load->n_owners;
     memcpy(secret_of(key), secret.ptr, secret.len);
+    key->ppk = load->ppk == 1;
     key->open = load->n_owners == 0;
     key->sole = load->n_owners > 0;
     for (uint32_t i = 0; i < load->n_owners; i++) {
@@ -295,6 +297,8 @@ struct choice {
 
 static void consider(struct choice *choice, const struct key *key)
 {
+    if (key->ppk)
+        return;
     int theirs = (int)owner_rank(key, choice->remote), ours = (int)owner_rank(key, choice->local);
     bool only_us =
         key->n_owners == 0 || (key->sole && identity_equal(&key->owners[0].id, choice->local));
@@ -333,4 +337,18 @@ struct span shared_keys_choose(const struct shared_keys *keys, const struct ike_
     if (choice.best == NULL)
         return (struct span){0};
     return span_of(secret_of(choice.best), choice.best->secret_len);
+}
+
+struct span shared_keys_ppk(const struct shared_keys *keys, const struct ike_id *id)
+{
+    const struct key *best = NULL;
+    for (const struct link *link = *bucket(&keys->by_owner, id); link != NULL; link = link->next)
+        if (link->key->ppk && identity_equal(link->owner, id) &&
+            (best == NULL || link->key->order < best->order))
+            best = link->key;
+    for (const struct key *key = best != NULL ? NULL : keys->open; key != NULL;
+         key = key->next_open)
+        if (key->ppk && key->n_owners == 0 && (best == NULL || key->order < best->order))
+            best = key;
+    return best == NULL ? (struct span){0} : span_of(secret_of(best), best->secret_len);
 }

@@ -2,8 +2,8 @@
 #ifndef DAEMON_SHARED_KEYS_H
 #define DAEMON_SHARED_KEYS_H
 
-/* The pre-shared secrets of the keyholder, and which of them serves a pair of identities (the rule
- * is in keyring.h). A look-up costs the same with one secret as with 20,000. */
+/* The pre-shared secrets of the keyholder, which of them serves a pair of identities (the rule is in
+ * keyring.h), and the PPKs among them. A look-up costs the same with one secret as with 20,000. */
 
 #include "daemon/common/key_channel.h"
 
@@ -24,8 +24,12 @@ void shared_keys_clear(struct shared_keys *keys);
  * process had better end. */
 int shared_keys_replace(struct shared_keys *keys, struct shared_keys *staged) MUST_USE;
 
-/* shared_keys_choose - the secret, borrowed; empty: none serves the pair. */
+/* shared_keys_choose - the secret, borrowed; empty: none serves the pair. A PPK never does. */
 struct span shared_keys_choose(const struct shared_keys *keys, const struct ike_id *local,
                                const struct ike_id *remote);
+
+/* shared_keys_ppk - the PPK of that PPK_ID (ID_KEY_ID), borrowed: one that names it, else one that
+ * names none; of several the one loaded first. Empty: there is none. */
+struct span shared_keys_ppk(const struct shared_keys *keys, const struct ike_id *id);
 
 #endif

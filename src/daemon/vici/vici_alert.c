@@ -28,6 +28,7 @@ static const char *of_command(const struct engine_ops *ops, const struct ike_eve
     case IKE_KE_REFUSED: return up ? NULL : "proposal-mismatch-ike";
     case IKE_TIMEOUT: return up ? NULL : "peer-init-unreachable";
     case IKE_AUTH_FAILED:
+    case IKE_NO_PPK:
     case IKE_NO_SECRET: return "local-auth-failed";
     case IKE_PEER_AUTH_FAILED:
     case IKE_ID_MISMATCH: return "peer-auth-failed";

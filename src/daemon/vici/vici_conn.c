@@ -176,6 +176,10 @@ void vici_status_conn(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "unique", "%s", uniques[conn->unique]);
     if (conn->dpd_delay_ns > 0)
         vici_put(w, "dpd_delay", "%lld", seconds(conn->dpd_delay_ns));
+    if (conn->ppk_pattern[0] != '\0')
+        vici_put(w, "ppk_id", "%s", conn->ppk_pattern);
+    if (conn->ppk_required)
+        vici_put(w, "ppk_required", "yes");
     put_rounds(w, ops, conn->local, conn->n_local_rounds, true);
     put_rounds(w, ops, conn->remote, conn->n_remote_rounds, false);
     vici_section(w, "children");

@@ -62,7 +62,8 @@ static struct span data_of(const struct tree *m)
 /* secret_type_why - NULL: a type that is loaded. */
 static const char *secret_type_why(const char *type, enum engine_secret_kind *ret_kind)
 {
-    static const char *const types[] = {"ike", "eap", "ntlm"}; /* by enum engine_secret_kind */
+    static const char *const types[] = {"ike", "eap", "ntlm",
+                                        "ppk"}; /* by enum engine_secret_kind */
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (strcasecmp(type, types[i]) == 0) {
             *ret_kind = (enum engine_secret_kind)i;
@@ -70,7 +71,7 @@ static const char *secret_type_why(const char *type, enum engine_secret_kind *re
         }
     if (strcasecmp(type, "xauth") == 0)
         return "secrets of type xauth are of IKEv1, which is not supported";
-    return "only secrets of type ike, eap and ntlm are supported";
+    return "only secrets of type ike, eap, ntlm and ppk are supported";
 }
 
 static int owners_read(const struct tree *m, struct engine_secret *secret, const char **ret_why)

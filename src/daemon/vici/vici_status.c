@@ -195,7 +195,7 @@ static void put_interface(struct vici_writer *w, const struct engine_ops *ops, u
 }
 
 static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
-                        const struct ike_sa_info *sa)
+                        const struct ike_sa_info *sa, const struct ike_session_info *session)
 {
     nanos now = ops->now(ops->engine);
     if (sa->encr != 0) {
@@ -203,6 +203,8 @@ static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "prf-alg", "%s", prf_name(sa->prf));
         vici_put(w, "dh-group", "%s", ke_name(sa->ke));
     }
+    if (session->ppk)
+        vici_put(w, "ppk", "yes");
     if (sa->life != IKE_ESTABLISHED)
         return;
     vici_put(w, "established", "%lld", seconds(now - sa->established_ns));
@@ -238,7 +240,7 @@ void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "nat-fake", "yes");
     if (sa->nat_local || sa->nat_remote || fake)
         vici_put(w, "nat-any", "yes");
-    put_sa_keys(w, ops, sa);
+    put_sa_keys(w, ops, sa, session);
     /* ours */
     vici_put(w, "session", "%u", sa->session);
     vici_put(w, "origin", "%s", origin_name(sa->origin));

@@ -179,7 +179,8 @@ static void secrets(void **state)
     assert_int_equal(w->engine.secrets[0].n_octets, 4);
     assert_int_equal(w->engine.secrets[0].first, 'b');
     assert_int_equal(w->engine.secrets[0].n_owners, 0);
-    expect(w, "load-shared", "id=c;type=ppk;data=x", "only secrets of type ike");
+    expect(w, "load-shared", "id=c;type=other;data=x",
+           "only secrets of type ike, eap, ntlm and ppk");
     expect(w, "load-shared", "id=c;type=ike", "'data' is missing");
     expect(w, "load-shared", "id=c;type=ike;data=", "'data' is missing");
     expect(w, "load-shared", "id=c;type=ike;data=x;owners=a,b,c,d,e,f,g,h,i", "more than 8");

@@ -19,6 +19,7 @@ size_t ike_event_size(enum ike_event_kind kind)
     switch ((int)kind) {
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY: return head + sizeof(struct ike_auth_job);
+    case IKE_EV_PPK: return head + sizeof(struct ike_ppk_job);
     case IKE_EV_EAP: return head + sizeof(struct ike_eap_job);
     case IKE_EV_EAP_END: return head + sizeof(struct ike_eap_end);
     case IKE_EV_LEASE: return head + sizeof(struct ike_lease_job);

@@ -470,9 +470,8 @@ static void outstanding_give_up(struct sa *sa, nanos now)
 }
 
 /* refused_unprotected - nothing contradicted the unprotected refusal of the login. */
-static void refused_unprotected(struct sa *sa, nanos now)
+static void refused_unprotected(struct sa *sa, struct verdict verdict, nanos now)
 {
-    struct verdict verdict = verdict_notify(login_hint(sa));
     window_clear(&sa->mine);
     sa->asking->holder = HOLDER_CALLING;
     sa_down(sa, verdict.outcome, now);
@@ -481,8 +480,9 @@ static void refused_unprotected(struct sa *sa, nanos now)
 
 static void peer_dead(struct sa *sa, nanos now)
 {
-    if (login_hint(sa) != 0)
-        refused_unprotected(sa, now);
+    struct verdict verdict;
+    if (login_hint(sa, &verdict))
+        refused_unprotected(sa, verdict, now);
     else
         sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);
 }

@@ -146,6 +146,11 @@ struct ike *ike_free(struct ike *ike)
 
 /* --- configuration --- */
 
+void ike_ppk_set(struct ike *ike, bool any)
+{
+    ike->ppk = any;
+}
+
 void ike_serve(struct ike *ike)
 {
     ike->serving = true;

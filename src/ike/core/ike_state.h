@@ -63,6 +63,7 @@ struct ike {
     struct map children_by_id, children_by_spi;
     struct deadline_heap deadlines;
     bool serving; /* IKE_SA_INIT is answered */
+    bool ppk;     /* a PPK is loaded */
     enum ike_pressure pressure;
     uint8_t hash_key[SIPHASH_KEY_LEN]; /* of all tables whose keys a peer can choose */
     struct half_open_table half_open;

@@ -68,6 +68,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .auth_deadline_ns = session->auth_deadline_ns,
         .mobike = session->mobike,
         .fragmentation = session->fragmentation,
+        .ppk = session->ppk,
         .dialect = session_dialect(session),
         .clone_refused = session->clone_refused,
         .config = session->config,

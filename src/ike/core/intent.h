@@ -45,7 +45,7 @@ struct intent {
     bool told; /* MOVE: the peer may have acted already, on the IKE SA that this one replaced */
     struct ike_gateway gateway;     /* REDIRECT */
     struct address redirected_from; /* LOGIN */
-    bool clone, alone;              /* LOGIN */
+    bool clone, alone, without_ppk; /* LOGIN */
     enum ike_outcome reason;        /* DELETE_*: why the Child SA or IKE SA ends */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first sent, or first borrows a request; 0: not yet */

@@ -41,6 +41,7 @@ struct session {
     /* abilities of the peer */
     bool mobike, fragmentation, childless;
     bool redirects; /* Gateway: the peer follows a REDIRECT */
+    bool ppk;       /* a PPK is in the keys (RFC 8784): all that follows is derived from them */
     bool esp_tfc_not_supported;
     bool peer_rfc7791;      /* CLONE_IKE_SA_SUPPORTED was in IKE_AUTH (RFC 7791 section 4) */
     bool peer_keep_old;     /* the Vendor ID of D-01 was in IKE_SA_INIT */

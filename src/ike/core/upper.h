@@ -37,12 +37,13 @@ int login_start(struct ike *ike, const struct ike_command *command, nanos now) M
  * Gateway may already have a session. Then we wait for the response and delete the IKE SA there. */
 void login_cancel_sa(struct sa *sa, nanos now);
 /*
- * login_is_hint - an IKE_SA_INIT response holds nothing but a refusal. Anyone can forge it, so we
- * only remember it. The responder has LOGIN_HINT_NS to contradict (RFC 7296 section 2.21.1).
+ * login_is_hint - an IKE_SA_INIT response holds nothing but a refusal, or lacks USE_PPK where a PPK
+ * is required. Anyone can forge it, so we only remember it. The responder has LOGIN_HINT_NS to
+ * contradict (RFC 7296 section 2.21.1, RFC 8784 section 6).
  */
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
-/* login_hint - the error notify of such a response; 0: there was none. */
-uint16_t login_hint(const struct sa *sa);
+/* login_hint - how the login ends by such a response; false: there was none. */
+bool login_hint(const struct sa *sa, struct verdict *ret_verdict);
 
 /* --- ike/login: their side --- */
 

@@ -9,6 +9,7 @@
 #include "ike/login/combined.h"
 #include "ike/login/early_request.h"
 #include "ike/login/login_eap.h"
+#include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/terms/identity.h"
 
@@ -50,6 +51,7 @@ struct login *login_free(struct ike *ike, struct login *login)
     kept_message_done(&login->first);
     kept_message_done(&login->group_message);
     login_proof_done(login);
+    login_ppk_done(login);
     login_eap_end(ike, login);
     wipe(login, sizeof(*login));
     free(login);
@@ -110,6 +112,7 @@ static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_
     login->clone = intent->clone;
     login->alone = intent->alone;
     login->redirected_from = intent->redirected_from;
+    login_ppk_begin(login, intent->without_ppk);
     login->packet = intent->packet;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
@@ -171,11 +174,14 @@ static bool phase_edge(enum login_phase from, enum login_phase to)
     switch (to) {
     case LOGIN_WAITS_INIT: return false;
     case LOGIN_WAITS_AUTH: return true;
-    case LOGIN_WAITS_VERIFY: return from == LOGIN_WAITS_AUTH;
+    case LOGIN_WAITS_PPK:
+        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP;
+    case LOGIN_WAITS_VERIFY: return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_PPK;
     case LOGIN_WAITS_EAP:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_SIGN;
     case LOGIN_WAITS_LEASE:
-        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP;
+        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP ||
+               from == LOGIN_WAITS_PPK;
     case LOGIN_WAITS_SIGN: return true;
     case LOGIN_REFUSED: return true;
     }
@@ -194,14 +200,38 @@ static enum login_phase phase_of(enum ike_event_kind kind)
     switch ((int)kind) {
     case IKE_EV_AUTH_SIGN: return LOGIN_WAITS_SIGN;
     case IKE_EV_AUTH_VERIFY: return LOGIN_WAITS_VERIFY;
+    case IKE_EV_PPK: return LOGIN_WAITS_PPK;
     case IKE_EV_EAP: return LOGIN_WAITS_EAP;
     case IKE_EV_LEASE: return LOGIN_WAITS_LEASE;
     default: ASSERT_NEVER("a job that is not of a login");
     }
 }
 
+/*
+ * login_again - starts the login once more, without the clone (A-08) or without the PPK. The new
+ * login takes over the caller's intent.
+ */
+static void login_again(struct sa *sa, struct asking *asking, bool without_ppk, nanos now)
+{
+    struct login *login = sa->login;
+    struct intent intent = asking->intent;
+    struct ike_path path = sa->path;
+    ike_session_id replaces = login->replaces;
+    if (path.local.port == 4500 && path.remote.port == 4500)
+        path.local.port = path.remote.port = 0;
+    intent.clone = intent.clone && without_ppk;
+    intent.without_ppk |= without_ppk;
+    if (login_begin(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
+        return;
+    event_notice(sa, without_ppk ? "the PPK of 'ppk_id' is not loaded: once more without"
+                                 : "the peer cannot read a login with a clone: once more without");
+    asking->intent.tag = 0; /* answered there */
+}
+
 void login_resume(struct sa *sa, struct verdict verdict, nanos now)
 {
+    if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->login->ppk.not_loaded)
+        login_again(sa, sa->asking, true, now);
     exchange_resume(sa, verdict, now);
     if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
@@ -278,25 +308,6 @@ static enum ike_outcome login_ask(struct sa *sa, struct asking *asking,
     return login_ask_auth(sa, request);
 }
 
-/*
- * again_without - the peer announced the extension but could not read our group. Starts the login
- * once more, without the clone (A-08). The new login takes over the caller's intent.
- */
-static void again_without(struct sa *sa, struct asking *asking, nanos now)
-{
-    struct login *login = sa->login;
-    struct intent intent = asking->intent;
-    struct ike_path path = sa->path;
-    ike_session_id replaces = login->replaces;
-    if (path.local.port == 4500 && path.remote.port == 4500)
-        path.local.port = path.remote.port = 0;
-    intent.clone = false;
-    if (login_begin(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
-        return;
-    event_notice(sa, "the peer cannot read a login with a clone: once more without");
-    asking->intent.tag = 0; /* answered there */
-}
-
 static struct verdict login_answered(struct sa *sa, struct asking *asking,
                                      const struct wire_message *response,
                                      const struct ike_path *from, nanos now)
@@ -316,7 +327,7 @@ static struct verdict login_answered(struct sa *sa, struct asking *asking,
     if (verdict.kind != VERDICT_DONE || sa->login == NULL)
         return verdict;
     if (verdict.notify == N_INVALID_SYNTAX && !init && sa->login->group != NULL)
-        again_without(sa, asking, now);
+        login_again(sa, asking, false, now);
     if (verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
     return verdict;

@@ -12,6 +12,7 @@
  *   login_ask.c     IKE_AUTH of the End User     login_answer.c  IKE_AUTH of the Gateway
  *   login_rounds.c  a round of either side: IDs, CERT, AUTH
  *   login_eap.c     an EAP conversation in IKE_AUTH
+ *   login_ppk.c     a post-quantum preshared key in the first AUTH
  */
 
 #include "crypto/ke.h"
@@ -37,6 +38,7 @@
 enum login_phase {
     LOGIN_WAITS_INIT,   /* initiator: the IKE_SA_INIT response; responder: its key exchange */
     LOGIN_WAITS_AUTH,   /* an IKE_AUTH message of the peer */
+    LOGIN_WAITS_PPK,    /* a job: keys with the PPK; AUTH is made or verified with them */
     LOGIN_WAITS_VERIFY, /* a job: the peer's AUTH */
     LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
     LOGIN_WAITS_LEASE,  /* a job: inner addresses */
@@ -100,6 +102,23 @@ struct login_peer {
     uint8_t methods[512]; /* data of SUPPORTED_AUTH_METHODS */
 };
 
+/* struct login_ppk - see login_ppk.h. */
+struct login_ppk {
+    bool wanted;                   /* initiator: USE_PPK is sent */
+    bool agreed;                   /* both ends sent USE_PPK */
+    bool settled;                  /* the first AUTH of the initiator has decided, or a job will */
+    bool offered;                  /* initiator: our next or outstanding AUTH is made with `keys` */
+    bool plain;                    /* the AUTH at hand is the one without the PPK */
+    bool mixed;                    /* `keys` became the keys of the IKE SA */
+    bool told;                     /* responder: PPK_IDENTITY was sent */
+    bool not_loaded;               /* initiator: log in once more, without */
+    const char *why;               /* no PPK is used; NULL: none was to be */
+    uint8_t keys[3 * SK_HASH_MAX]; /* SK_d, SK_pi, SK_pr with the PPK, without gaps */
+    uint8_t plain_method;          /* AUTH method of plain_auth */
+    size_t n_plain_auth;
+    uint8_t *plain_auth; /* owned: data of NO_PPK_AUTH; NULL: not sent */
+};
+
 struct login {
     struct ike_conn *conn;  /* reference; responder: a guess by addresses until IKE_AUTH */
     char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
@@ -110,6 +129,7 @@ struct login {
     uint8_t ke_retries, cookie_retries;
     uint8_t n_cookie, cookie[LIMIT_COOKIE];
     uint16_t hint; /* initiator: type of an unauthenticated error notify; 0: none */
+    bool hint_ppk; /* the same: a response had no USE_PPK, which is required */
     uint16_t n_ni, n_nr;
     uint8_t ni[LIMIT_NONCE], nr[LIMIT_NONCE];
     uint8_t *init_request, *init_response; /* owned: AUTH covers them (RFC 7296 section 2.15) */
@@ -138,6 +158,7 @@ struct login {
     bool theirs_eap; /* initiator: EAP proves this round of the Gateway (RFC 5998) */
     struct login_outgoing out;
     struct login_proof proof;
+    struct login_ppk ppk;
     struct login_peer peer;
     struct ike_id local_id, remote_id; /* of the current rounds */
     size_t n_peer_id;

@@ -21,6 +21,7 @@
 #include "ike/login/login_abilities.h"
 #include "ike/login/login_choose.h"
 #include "ike/login/login_eap.h"
+#include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
@@ -129,6 +130,8 @@ static bool begin_session(struct sa *sa, nanos now)
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;
     session->redirects = login->redirects;
+    session->ppk = login->ppk.mixed;
+    login_ppk_audit(sa);
     session->peer_keep_old = login->keep_old;
     session->peer_notify = login->keep_old_notify;
     kept_message_get(&login->first, &first);
@@ -278,6 +281,9 @@ static void add_proof(struct sa *sa, struct wire_builder *reply)
         login_proof_add(login, reply);
     if (out->eap)
         wire_add(reply, WIRE_PAYLOAD_EAP, span_of(login->eap.packet, login->eap.n_packet));
+    if (login->ppk.mixed && !login->ppk.told) /* RFC 8784 section 3 */
+        wire_add_notify(reply, N_PPK_IDENTITY, (struct span){0});
+    login->ppk.told = login->ppk.mixed;
     if (out->id && out->auth && !login_own_last(login)) /* RFC 4739 section 2.1 */
         wire_add_notify(reply, N_ANOTHER_AUTH_FOLLOWS, (struct span){0});
 }
@@ -417,6 +423,12 @@ static bool conn_choose(struct sa *sa, const struct wire_message *request, const
     ike_conn_unref(login->conn);
     login->conn = ike_conn_ref(conn);
     login->chosen = true;
+    if (!login->ppk.agreed && conn->ppk_pattern[0] != '\0')
+        login->ppk.why = "it does not use PPKs";
+    if (!login->ppk.agreed && conn->ppk_required) {
+        refuse_later(sa, "a PPK is required, and it does not use PPKs", now);
+        return false;
+    }
     /* before our first round begins: a secret may belong to us alone, and the session has it */
     if (login_own_id(sa) == 0)
         return true;
@@ -446,9 +458,8 @@ static void peer_round_over(struct login *login)
         login->theirs.round++;
 }
 
-/* read_confirmation - AUTH by the key of EAP (RFC 7296 section 2.16). */
-static enum answer_verdict read_confirmation(struct sa *sa, struct answering *answering,
-                                             const struct wire_auth *auth)
+/* check_confirmation - verifies AUTH by the key of EAP (RFC 7296 section 2.16). */
+static void check_confirmation(struct sa *sa, const struct wire_auth *auth, nanos now)
 {
     struct login *login = sa->login;
     uint8_t own[AUTH_OCTETS_PRF] = {0};
@@ -456,12 +467,48 @@ static enum answer_verdict read_confirmation(struct sa *sa, struct answering *an
     bool same = login_shared_auth(sa, false, own) == 0 && auth->method == AUTH_SHARED_KEY &&
                 auth->data.len == len && ct_equal(auth->data.ptr, own, len);
     wipe(own, sizeof(own));
-    if (!same)
-        return fail_auth(sa, "its AUTH is not made with the key of EAP", answering->now);
+    if (!same) {
+        refuse_later(sa, "its AUTH is not made with the key of EAP", now);
+        return;
+    }
     login->eap.stage = LOGIN_EAP_CONFIRMS;
     peer_round_over(login);
-    answer_step(sa, answering->now);
-    return ANSWER_LATER;
+    answer_step(sa, now);
+}
+
+/* check_auth - verifies the AUTH payload of the current request. ERR_NO_MEMORY. */
+static int check_auth(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    struct wire_message request;
+    struct wire_auth auth;
+    kept_message_get(&login->message, &request);
+    bool readable = wire_auth_read(wire_find(&request, WIRE_PAYLOAD_AUTH, NULL)->body, &auth);
+    ASSERT(readable); /* as read_request() found it */
+    auth.data = login_ppk_auth(login, &request, auth.data);
+    if (login->eap.stage == LOGIN_EAP_PROVEN) {
+        check_confirmation(sa, &auth, now);
+        return 0;
+    }
+    login_phase_set(login, LOGIN_WAITS_VERIFY);
+    return login_verify(sa, &auth);
+}
+
+/* read_auth - the AUTH payload of the request proves a round, once its PPK is mixed in. */
+static enum answer_verdict read_auth(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
+    int error = ERR_NO_MEMORY;
+    switch (login_ppk_read(sa)) {
+    case LOGIN_PPK_ASKED: login_phase_set(login, LOGIN_WAITS_PPK); return ANSWER_LATER;
+    case LOGIN_PPK_REFUSED: return fail_auth(sa, login->ppk.why, now);
+    case LOGIN_PPK_NONE: error = check_auth(sa, now); break;
+    case LOGIN_PPK_FAILED: break;
+    }
+    if (error == 0)
+        return ANSWER_LATER;
+    login_phase_set(login, LOGIN_WAITS_AUTH); /* no memory: the peer repeats the request */
+    return ANSWER_SILENT;
 }
 
 /* read_round - reads IDi of a round, and AUTH unless EAP proves the round. */
@@ -492,11 +539,7 @@ static enum answer_verdict read_round(struct sa *sa, struct answering *answering
         answer_step(sa, answering->now);
         return ANSWER_LATER;
     }
-    login_phase_set(login, LOGIN_WAITS_VERIFY);
-    if (login_verify(sa, auth) == 0)
-        return ANSWER_LATER;
-    login_phase_set(login, LOGIN_WAITS_AUTH); /* no memory: the peer repeats the request */
-    return ANSWER_SILENT;
+    return read_auth(sa, answering->now);
 }
 
 static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
@@ -572,7 +615,7 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     if (login->eap.stage == LOGIN_EAP_TALKS)
         return read_eap(sa, answering);
     if (login->eap.stage == LOGIN_EAP_PROVEN)
-        return read_confirmation(sa, answering, &auth);
+        return read_auth(sa, answering->now);
     return read_round(sa, answering, payload == NULL ? NULL : &auth);
 }
 
@@ -593,6 +636,19 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
 }
 
 /* --- the jobs --- */
+
+static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    enum login_ppk_next what = LOGIN_PPK_NONE;
+    if (login_ppk_mixed(sa, result))
+        login_ppk_apply(sa);
+    else
+        what = login_ppk_unknown(sa);
+    if (what == LOGIN_PPK_REFUSED)
+        refuse_later(sa, sa->login->ppk.why, now);
+    else if (check_auth(sa, now) != 0)
+        sa_down(sa, IKE_LIMIT, now);
+}
 
 static void verified(struct sa *sa, const struct ike_result *result, nanos now)
 {
@@ -649,6 +705,7 @@ void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct
 {
     switch ((int)kind) {
     case IKE_EV_AUTH_SIGN: signed_by(sa, result, now); break;
+    case IKE_EV_PPK: ppk_mixed(sa, result, now); break;
     case IKE_EV_AUTH_VERIFY: verified(sa, result, now); break;
     case IKE_EV_EAP: eap_said(sa, result, now); break;
     case IKE_EV_LEASE: leased(sa, result, now); break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKE_AUTH of the End User (RFC 7296 sections 1.2 and 2.16; RFC 4555, 4739, 5998, 6023, 7791):
+ * IKE_AUTH of the End User (RFC 7296 sections 1.2 and 2.16; RFC 4555, 4739, 5998, 6023, 7791, 8784):
  *
  *   HDR, SK{IDi, [CERT+,] [N(INITIAL_CONTACT),] [CERTREQ,] [IDr,] [AUTH,] [CP(CFG_REQUEST),]
  *           [SAi2, TSi, TSr,] N(MOBIKE_SUPPORTED), N(ADDITIONAL_IP*_ADDRESS)*, ...}          -->
@@ -26,6 +26,7 @@
 #include "ike/login/early_request.h"
 #include "ike/login/login_abilities.h"
 #include "ike/login/login_eap.h"
+#include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
 #include "ike/terms/identity.h"
@@ -113,6 +114,8 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
         wire_add(request, WIRE_PAYLOAD_EAP, span_of(login->eap.packet, login->eap.n_packet));
     if (first)
         add_terms(sa, request);
+    if (out->auth && login->ppk.offered)
+        login_ppk_add(login, request);
     if (out->auth && !login_own_last(login)) /* RFC 4739 section 2.1 */
         wire_add_notify(request, N_ANOTHER_AUTH_FOLLOWS, (struct span){0});
     if (out->auth && login_own_last(login))
@@ -128,6 +131,33 @@ static struct verdict failed(enum ike_outcome outcome)
     return verdict_done(outcome);
 }
 
+/* ask_ppk - emits the job for the PPK. AUTH is made with its result. */
+static struct verdict ask_ppk(struct sa *sa)
+{
+    login_phase_set(sa->login, LOGIN_WAITS_PPK);
+    return login_ppk_ask(sa) == 0 ? later : failed(IKE_LIMIT);
+}
+
+static struct verdict sign(struct sa *sa)
+{
+    (void)login_ppk_plain(sa->login);
+    login_phase_set(sa->login, LOGIN_WAITS_SIGN);
+    return login_sign(sa) == 0 ? later : failed(IKE_LIMIT);
+}
+
+/* prove_key - makes our AUTH by the key of EAP. */
+static struct verdict prove_key(struct sa *sa)
+{
+    struct login *login = sa->login;
+    if (login_ppk_plain(login) && (!login_proof_key(sa) || !login_ppk_keep_plain(login)))
+        return failed(IKE_LIMIT);
+    if (!login_proof_key(sa))
+        return failed(IKE_LIMIT);
+    login->eap.stage = LOGIN_EAP_CONFIRMS;
+    login->out.auth = true;
+    return next;
+}
+
 /* begin_round - begins a round of ours: with AUTH at once, or with EAP, which the Gateway
  * starts. */
 static struct verdict begin_round(struct sa *sa)
@@ -140,8 +170,7 @@ static struct verdict begin_round(struct sa *sa)
         login->eap.stage = LOGIN_EAP_TALKS;
         return next;
     }
-    login_phase_set(login, LOGIN_WAITS_SIGN);
-    return login_sign(sa) == 0 ? later : failed(IKE_LIMIT);
+    return login_ppk_due(login) ? ask_ppk(sa) : sign(sa);
 }
 
 struct verdict login_ask_begin(struct sa *sa, nanos now)
@@ -168,13 +197,8 @@ static struct verdict login_go_on(struct sa *sa, nanos now)
     struct login_eap *eap = &login->eap;
     if (login->out.eap)
         return next;
-    if (eap->stage == LOGIN_EAP_PROVEN) {
-        if (!login_proof_key(sa))
-            return failed(IKE_LIMIT);
-        eap->stage = LOGIN_EAP_CONFIRMS;
-        login->out.auth = true;
-        return next;
-    }
+    if (eap->stage == LOGIN_EAP_PROVEN)
+        return login_ppk_due(login) ? ask_ppk(sa) : prove_key(sa);
     if (!login->ours.over)
         return begin_round(sa);
     return login->theirs.over ? login_through(sa, now)
@@ -338,6 +362,8 @@ static struct verdict read_response(struct sa *sa, const struct wire_message *re
 
     if (payload != NULL && !wire_auth_read(payload->body, &auth))
         return failed(IKE_INVALID_SYNTAX);
+    if (login->ppk.offered && !login_ppk_answered(sa, response))
+        return not_proven(sa, IKE_NO_PPK, login->ppk.why);
     if (stage == LOGIN_EAP_NONE && login->out.auth)
         own_round_over(login);
     login->out = (struct login_outgoing){0};
@@ -380,8 +406,28 @@ static struct verdict signed_by(struct sa *sa, const struct ike_result *result)
             event_notice(sa, "no AUTH of ours: %s", result->reason);
         return failed(IKE_NO_SECRET);
     }
-    sa->login->out.auth = true;
+    struct login *login = sa->login;
+    if (login->ppk.plain)
+        return login_ppk_keep_plain(login) ? sign(sa) : failed(IKE_LIMIT);
+    /* the key was replaced between the two */
+    if (login->ppk.plain_auth != NULL && login->ppk.plain_method != login->proof.method)
+        return failed(IKE_NO_SECRET);
+    login->out.auth = true;
     return next;
+}
+
+/* ppk_mixed - AUTH is made with the new keys now. */
+static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
+{
+    struct login *login = sa->login;
+    if (!login_ppk_mixed(sa, result)) {
+        if (login->conn->ppk_required)
+            event_notice(sa, "a PPK is required: the PPK of 'ppk_id' is not loaded");
+        login->ppk.not_loaded = !login->conn->ppk_required;
+        return failed(IKE_NO_PPK);
+    }
+    login->ppk.offered = true;
+    return login->eap.stage == LOGIN_EAP_PROVEN ? prove_key(sa) : sign(sa);
 }
 
 static struct verdict verified(struct sa *sa, const struct ike_result *result, nanos now)
@@ -412,6 +458,7 @@ struct verdict login_ask_job_done(struct sa *sa, enum ike_event_kind kind,
                                   const struct ike_result *result, nanos now)
 {
     switch ((int)kind) {
+    case IKE_EV_PPK: return ppk_mixed(sa, result);
     case IKE_EV_AUTH_SIGN: return signed_by(sa, result);
     case IKE_EV_AUTH_VERIFY: return verified(sa, result, now);
     case IKE_EV_EAP: return eap_said(sa, result, now);
@@ -487,6 +534,8 @@ struct verdict login_through(struct sa *sa, nanos now)
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
     session->valid_until_ns = login->valid_until_ns;
     session->grant = login->grant;
+    session->ppk = login->ppk.mixed;
+    login_ppk_audit(sa);
     login_abilities_read(sa, &response, &sa->path);
     const struct wire_payload *cp = wire_find(&response, WIRE_PAYLOAD_CP, NULL);
     if (cp != NULL)

@@ -71,6 +71,8 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
         keep_old_vendor_id_write(notify, vid);
         wire_add(message, WIRE_PAYLOAD_V, span_of(vid, sizeof(vid)));
     }
+    if (response ? sa->login->ppk.agreed : sa->login->ppk.wanted)
+        wire_add_notify(message, N_USE_PPK, (struct span){0});
 }
 
 /* login_vendor_id_find - the last announcement of KEEP_OLD_IKE_SA counts. */
@@ -95,6 +97,8 @@ void login_read_abilities(struct sa *sa, const struct wire_message *message,
     login->fragmentation = conn->fragmentation != IKE_FRAGMENTATION_NO &&
                            wire_notify_has(message, N_IKEV2_FRAGMENTATION_SUPPORTED);
     login->childless = wire_notify_has(message, N_CHILDLESS_IKEV2_SUPPORTED);
+    login->ppk.agreed = wire_notify_has(message, N_USE_PPK) &&
+                        (sa_original_initiator(sa) ? login->ppk.wanted : sa->ike->ppk);
     login_peer_read(login, message);
     login->keep_old =
         ike_conn_keep_old(conn) && login_vendor_id_find(message, &login->keep_old_notify);
@@ -120,6 +124,10 @@ enum ike_outcome login_ask_init(struct sa *sa, struct wire_builder *request)
 
     if (conn->proposals.n == 0)
         return IKE_NO_PROPOSAL;
+    if (conn->ppk_required && !login->ppk.wanted) {
+        event_notice(sa, "a PPK is required: %s", login->ppk.why);
+        return IKE_NO_PPK;
+    }
     if (pair == NULL)
         return IKE_KE_REFUSED;
     login->ke_group = pair->group;
@@ -181,13 +189,21 @@ static struct verdict init_refused(struct sa *sa, const struct wire_message *res
     return verdict_error(response);
 }
 
+/* lacks_ppk - the response would lead to an IKE SA without the PPK that is required. RFC 8784
+ * section 6: it may be forged. */
+static bool lacks_ppk(const struct login *login, const struct wire_message *response)
+{
+    return login->conn->ppk_required && message_kind(response) == MESSAGE_INIT_ANSWER &&
+           !wire_notify_has(response, N_USE_PPK);
+}
+
 /* has_sequel - the response leads to a next request. */
 static bool has_sequel(const struct sa *sa, const struct wire_message *response)
 {
     const struct login *login = sa->login;
     struct wire_notify notify;
     if (message_kind(response) == MESSAGE_INIT_ANSWER)
-        return true;
+        return !lacks_ppk(login, response);
     if (wire_notify_find(response, N_COOKIE, &notify))
         return cookie_fits(&notify);
     if (redirect_found(sa, response, true))
@@ -196,9 +212,13 @@ static bool has_sequel(const struct sa *sa, const struct wire_message *response)
            proposal_other_ke(&login->conn->proposals, notify.data, login->ke_group) != 0;
 }
 
-uint16_t login_hint(const struct sa *sa)
+bool login_hint(const struct sa *sa, struct verdict *ret_verdict)
 {
-    return sa->login == NULL ? 0 : sa->login->hint;
+    const struct login *login = sa->login;
+    if (login == NULL || (login->hint == 0 && !login->hint_ppk))
+        return false;
+    *ret_verdict = login->hint != 0 ? verdict_notify(login->hint) : verdict_done(IKE_NO_PPK);
+    return true;
 }
 
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now)
@@ -207,12 +227,19 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
     struct wire_notify notify;
     if (has_sequel(sa, response))
         return false;
-    if (login->hint == 0 && wire_notify_error(response, &notify)) {
+    if (login->hint != 0 || login->hint_ppk)
+        return true;
+    login->hint_ppk = lacks_ppk(login, response);
+    if (login->hint_ppk) {
+        event_notice(sa, "a PPK is required: %s", login->ppk.why);
+    } else if (wire_notify_error(response, &notify)) {
         login->hint = notify.type;
         login_notice_refusal(sa, "IKE", &notify);
-        window_end_by(&sa->mine, nanos_after(now, LOGIN_HINT_NS));
-        sa_touch(sa);
+    } else {
+        return true;
     }
+    window_end_by(&sa->mine, nanos_after(now, LOGIN_HINT_NS));
+    sa_touch(sa);
     return true;
 }
 

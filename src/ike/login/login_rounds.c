@@ -85,6 +85,16 @@ bool login_method_fits(enum ike_auth_method method, uint8_t auth_method)
     return false;
 }
 
+/* sk_p - SK_pi or SK_pr of the signer. Our AUTH is made with the PPK before the peer has agreed to
+ * it (RFC 8784 section 3). */
+static struct span sk_p(const struct sa *sa, bool ours, bool initiator)
+{
+    const struct login_ppk *ppk = &sa->login->ppk;
+    size_t len = crypto_prf_find(sa->prf)->len;
+    return ours && ppk->offered && !ppk->plain ? span_of(ppk->keys + len, len)
+                                               : sa_sk_p(sa, initiator);
+}
+
 /* octets_of - the octets that AUTH of one side covers (RFC 7296 section 2.15), as views. */
 static struct auth_octets octets_of(const struct sa *sa, bool ours, uint8_t room[4 + LIMIT_ID])
 {
@@ -95,7 +105,7 @@ static struct auth_octets octets_of(const struct sa *sa, bool ours, uint8_t room
         .message = initiator ? span_of(login->init_request, login->n_init_request)
                              : span_of(login->init_response, login->n_init_response),
         .nonce = initiator ? span_of(login->nr, login->n_nr) : span_of(login->ni, login->n_ni),
-        .sk_p = sa_sk_p(sa, initiator),
+        .sk_p = sk_p(sa, ours, initiator),
         .id_body =
             ours ? id_body(&login->local_id, room) : span_of(login->peer_id, login->n_peer_id),
     };

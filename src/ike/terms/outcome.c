@@ -32,6 +32,7 @@ const char *ike_outcome_name(enum ike_outcome outcome)
     case IKE_LIMIT: return "limit";
     case IKE_NO_PATH: return "no-path";
     case IKE_REDIRECTED: return "redirected";
+    case IKE_NO_PPK: return "no-ppk";
     }
     ASSERT_NEVER("an outcome without a name");
 }
