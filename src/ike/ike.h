@@ -479,7 +479,7 @@ struct ike_result {
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
 
-    struct span ppk_keys; /* PPK: SK_d, SK_pi and SK_pr, as long as those of the job */
+    struct span ppk_keys;     /* PPK: SK_d, SK_pi and SK_pr, as long as those of the job */
     struct ike_config config; /* LEASE */
     const struct ke_job *ke;  /* KE: as ke_run left it, or NULL; borrowed during the call */
 };
