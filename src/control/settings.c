@@ -35,7 +35,7 @@ static bool error_add(struct settings *settings, const char *text)
     if (settings->n_errors == SETTINGS_ERRORS_MAX)
         return false;
     char *copy = strdup(text);
-    if (copy != NULL) /* without memory the first one is told */
+    if (copy != NULL) /* of several errors for want of memory, the first one is reported */
         settings->errors[settings->n_errors++] = copy;
     return true;
 }

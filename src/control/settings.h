@@ -4,8 +4,8 @@
 
 /*
  * The syntax of swanctl.conf: sections, `key = value`, quoted strings, comments, includes with
- * globs, and inheritance (`name : other.section { ... }`). It knows nothing of what the keys mean:
- * conn_keys.h does.
+ * globs, and inheritance (`name : other.section { ... }`). The meaning of the keys is in
+ * daemon/config.
  */
 
 #include "control/tree.h"
@@ -17,14 +17,14 @@ struct settings {
     struct tree *root; /* owned */
     char **files;      /* owned: names that nodes point to */
     size_t n_files;
-    char error[SETTINGS_ERROR_MAX]; /* the first: "file:line: key: why" */
+    char error[SETTINGS_ERROR_MAX]; /* the first error: "file:line: key: why" */
     size_t n_errors;
-    char *errors[SETTINGS_ERRORS_MAX]; /* owned: all that were found, the first included */
+    char *errors[SETTINGS_ERRORS_MAX]; /* owned: all errors that were found, the first included */
 };
 
 /* settings_load - a file, or a directory of which all *.conf are read. ERR_INVALID with
- * settings->error; reading goes on behind a line with an error, unless that has a brace. The caller
- * frees with settings_done() in either case: the error is in there. */
+ * settings->error. Reading goes on behind a line with an error, unless that line has a brace. The
+ * caller frees with settings_done() in either case, because the error is stored there. */
 int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
 /* settings_parse - the same from memory; includes are refused unless `base` is a directory. */
 int settings_parse(const char *name, struct span text, const char *base,

@@ -21,7 +21,7 @@ struct tree {
     struct tree *first, *last, *next;
     const char *file; /* configuration files: its file, borrowed from struct settings */
     unsigned line;
-    bool inherited; /* configuration files: another section takes keys over from here */
+    bool inherited; /* configuration files: this section inherits keys from that one */
 };
 
 struct tree *tree_new(enum tree_kind kind, const char *name); /* NULL: no memory */
@@ -33,11 +33,11 @@ void tree_append(struct tree *parent, struct tree *child);
 struct tree *tree_get(const struct tree *parent, const char *name);
 /* tree_text - the value of a child; NULL: none, or not a value. */
 const char *tree_text(const struct tree *parent, const char *name);
-/* tree_text_or - the same with a default. */
+/* tree_text_or - the value of a child, or the default. */
 const char *tree_text_or(const struct tree *parent, const char *name, const char *otherwise);
 
-/* tree_items - the items of a list, or of a comma separated value, as a new list of values; takes
- * NULL (empty list). NULL: no memory. */
+/* tree_items - the items of a list, or of a comma separated value, as a new list of values; accepts
+ * NULL (an empty list). NULL: no memory. */
 struct tree *tree_items(const struct tree *node);
 
 #endif

@@ -94,7 +94,7 @@ static bool read_exactly(struct client *client, uint8_t *out, size_t len, long l
     return true;
 }
 
-/* read_frame - `octets` is owned by the caller, the frame points into it. */
+/* read_frame - the caller owns `octets`, into which the frame points. */
 static uint8_t *read_frame(struct client *client, struct vici_frame *frame, long long deadline_ms)
 {
     uint8_t length[4];
@@ -171,7 +171,7 @@ static void collect(void *context, const char *name, struct tree *message)
     struct tree *all = context;
     struct tree *children = message->first;
     (void)name;
-    /* the message is freed by the caller: its elements move over */
+    /* the caller frees the message, so its elements move to the list */
     if (children == NULL)
         return;
     if (all->last == NULL)

@@ -8,11 +8,11 @@
 
 struct client;
 
-/* client_open - NULL: not connected, `error` says why in words for a person. */
+/* client_open - NULL: not connected; `error` has the reason for a person. */
 struct client *client_open(const char *socket_path, char error[512]);
 struct client *client_close(struct client *client); /* takes NULL; returns NULL */
 
-/* client_event - called for registered events while a request runs. */
+/* client_event - called for events that arrive while a request runs. */
 typedef void client_event(void *context, const char *name, struct tree *message);
 bool client_register(struct client *client, const char *event);
 
@@ -24,11 +24,11 @@ struct tree *client_request(struct client *client, struct vici_writer *w, client
 /* client_descriptor - to wait for events with poll(2). */
 int client_descriptor(const struct client *client);
 
-/* client_event_take - gives the next event to `handler`; waits for it. false: the connection broke,
- * or the daemon said something else. */
+/* client_event_take - waits for the next event and gives it to `handler`. false: the connection
+ * broke, or the daemon sent something else. */
 bool client_event_take(struct client *client, client_event *handler, void *context);
 
-/* client_list - a request without arguments whose `event`s are collected: one section that holds
+/* client_list - sends a request without arguments and collects its `event`s: one section that holds
  * the messages' elements in order. NULL: failed. */
 struct tree *client_list(struct client *client, const char *command, const char *event);
 

@@ -49,11 +49,11 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n);
 /* ctl_complain - prints "ikat: WHAT" to standard error; returns 1. */
 int ctl_complain(const char *what);
 
-/* ctl_connect - the daemon's control socket. NULL: not there, and the reason is printed. */
+/* ctl_connect - the daemon's control socket. NULL: it is missing, and the reason is printed. */
 struct client *ctl_connect(const struct ctl_options *options);
 
-/* ctl_conn_names - the connections that are loaded, as a list of values. NULL: the daemon did not
- * say. The caller frees it with tree_free(). */
+/* ctl_conn_names - the loaded connections, as a list of values. NULL: the daemon did not answer.
+ * The caller frees it with tree_free(). */
 struct tree *ctl_conn_names(struct client *client);
 
 #endif

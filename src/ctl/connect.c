@@ -9,7 +9,7 @@
 #include "ctl/commands.h"
 #include "ctl/status.h"
 
-#define SETTLE_MS 10000 /* how long `up` waits for the further paths */
+#define SETTLE_MS 10000 /* how long `up` waits for further paths */
 
 static void show_line(void *context, const char *name, struct tree *message)
 {
@@ -25,7 +25,7 @@ static void show_line(void *context, const char *name, struct tree *message)
     }
 }
 
-/* print_offered - what this side has offered: the other side says only that it wants none of it. */
+/* print_offered - prints what this side offered: the peer says only that it accepts none of it. */
 static void print_offered(struct client *client, const char *name)
 {
     struct tree *all = client_list(client, "list-conns", "list-conn");
@@ -57,8 +57,8 @@ static int finish(struct client *client, struct tree *response, const char *what
     return ok ? 0 : 1;
 }
 
-/* settle - the session is up; its further paths follow within moments, and are waited for a while.
- */
+/* settle - the session is up. Its further paths usually follow within moments, so we wait for them
+ * a while. */
 static void settle(struct client *client, const char *conn)
 {
     struct status status;
@@ -71,13 +71,13 @@ static void settle(struct client *client, const char *conn)
     }
 }
 
-/* conn_known - says which connections are loaded if `name` is not one of them. */
+/* conn_known - prints the loaded connections if `name` is none of them. */
 static bool conn_known(struct client *client, const char *name)
 {
     const char *words[64];
     size_t n = 0;
     struct tree *names = ctl_conn_names(client);
-    bool known = names == NULL; /* the command itself reports the error */
+    bool known = names == NULL; /* the command itself prints the error */
     for (const struct tree *item = names == NULL ? NULL : names->first; item != NULL;
          item = item->next) {
         known |= strcmp((const char *)item->value, name) == 0;
@@ -99,7 +99,7 @@ static bool conn_known(struct client *client, const char *name)
     return known;
 }
 
-/* conn_is_up - a session of it is established and has a VPN. */
+/* conn_is_up - one of its sessions is established and has a VPN. */
 static bool conn_is_up(struct client *client, const char *name, bool any_session)
 {
     struct status status;
@@ -109,7 +109,7 @@ static bool conn_is_up(struct client *client, const char *name, bool any_session
     for (const struct tree *session = status.sessions->first; session != NULL;
          session = session->next)
         is_up |= strcmp(session->name, name) == 0 &&
-                 /* without a live IKE SA it is on its way out: its Delete waits for an answer */
+                 /* without a live IKE SA the session is ending: its Delete waits for a response */
                  (any_session || (strcmp(tree_text_or(session, "child-sas", "0"), "0") != 0 &&
                                   strcmp(tree_text_or(session, "ike-sas", "0"), "0") != 0));
     for (const struct tree *path = any_session ? status.paths->first : NULL; path != NULL;
@@ -152,7 +152,7 @@ int command_up(const struct ctl_options *options, char **arguments, int n)
     if (options->child != NULL)
         vici_put(&w, "child", "%s", options->child);
     else
-        vici_put(&w, "first-child", "yes"); /* without it VICI brings up the IKE SA only */
+        vici_put(&w, "first-child", "yes"); /* without it VICI brings up the IKE SA alone */
     vici_put(&w, "timeout", "%d", options->timeout_s * 1000);
     printf("connecting %s\n", name);
     (void)fflush(stdout);
@@ -174,7 +174,8 @@ static int terminate(struct client *client, const char *key, const char *value)
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, key, "%s", value);
     if (strcmp(key, "ike") == 0)
-        vici_put(&w, "hold", "yes"); /* until `ikat up`, whatever is loaded meanwhile */
+        /* it stays down until `ikat up`, whatever is loaded meanwhile */
+        vici_put(&w, "hold", "yes");
     return finish(client, client_request(client, &w, show_line, NULL, 60000), value);
 }
 
@@ -194,14 +195,14 @@ static int down_session(const struct ctl_options *options)
     return code;
 }
 
-/* hold_down - it is not up, and no packet or load is to bring it up. */
+/* hold_down - the connection is not up, and no packet or load shall bring it up. */
 static void hold_down(struct client *client, const char *name)
 {
     struct vici_writer w;
     vici_begin(&w, VICI_CMD_REQUEST, "terminate");
     vici_put(&w, "ike", "%s", name);
     vici_put(&w, "hold", "yes");
-    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* that nothing matches is no news */
+    tree_free(client_request(client, &w, NULL, NULL, 60000)); /* no match is nothing to report */
 }
 
 static int down_conn(const struct ctl_options *options, const char *name)

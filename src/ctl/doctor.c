@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `ikat doctor`: looks at the host for what keeps a VPN from working, and says what to do. Each
- * check is a function; a check that cannot look (no rights, no such file) says nothing.
+ * `ikat doctor`: checks the host for conditions that keep a VPN from working, and says what to do.
+ * Each check is a function. A check that cannot look (no rights, no such file) prints nothing.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -20,11 +20,11 @@
 #include "ctl/status.h"
 
 #define IKE_PORT        500
-#define MTU_LEAST       1280       /* RFC 8200 section 5: the least that a link of IPv6 carries */
-#define CLOCK_PLAUSIBLE 1735689600 /* 2025-01-01: no build of this program is older */
+#define MTU_LEAST       1280       /* RFC 8200 section 5: the smallest MTU of an IPv6 link */
+#define CLOCK_PLAUSIBLE 1735689600 /* 2025-01-01: a clock before this date is wrong */
 
 struct examination {
-    struct status status; /* empty lists are NULL where the daemon does not answer */
+    struct status status; /* empty lists are NULL when the daemon does not answer */
     struct tree *pools;
     bool daemon;
     unsigned findings;
@@ -72,7 +72,7 @@ static void check_clock(struct examination *e)
                    "valid yet; set it, by NTP for example");
 }
 
-/* port_taken - a socket of this network namespace is bound to UDP port 500 (proc(5), net/udp). */
+/* port_taken - a socket in this network namespace is bound to UDP port 500 (proc(5), net/udp). */
 static bool port_taken(const char *path)
 {
     char line[256];
@@ -120,7 +120,7 @@ static unsigned flags_of(const struct ifaddrs *all, const char *interface)
     return 0;
 }
 
-/* interface_trouble - why nothing can be sent from an interface; NULL: nothing keeps it. */
+/* interface_trouble - why an interface cannot send; NULL: it can. */
 static const char *interface_trouble(const struct ifaddrs *all, const char *interface)
 {
     unsigned flags = flags_of(all, interface);
@@ -167,8 +167,7 @@ static void check_mtu(struct examination *e)
 
 /*
  * check_reverse_path - with strict filtering (RFC 3704 section 2.2) the kernel drops a packet that
- * arrives on another interface than the one the route to its source names. All paths but one are
- * of that kind.
+ * arrives on another interface than the route to its source names. That affects all paths but one.
  */
 static void check_reverse_path(struct examination *e)
 {
@@ -184,7 +183,7 @@ static void check_reverse_path(struct examination *e)
         const char *interface = tree_text_or(path, "interface", "");
         (void)snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%.15s/rp_filter", interface);
         long own = interface[0] == '\0' ? -1 : number_read(file);
-        if (own >= 0 && (own > all ? own : all) == 1) /* the kernel takes the larger one */
+        if (own >= 0 && (own > all ? own : all) == 1) /* the kernel uses the larger of the two */
             finding(e,
                     "rp_filter is strict on %s: packets of a path that is not the default "
                     "route are dropped; sysctl -w net.ipv4.conf.%s.rp_filter=2",
@@ -201,8 +200,8 @@ static void check_forwarding(struct examination *e)
                    "net.ipv4.ip_forward=1");
 }
 
-/* firewall_closed - an nftables chain drops what comes in by default, and no rule names 4500. The
- * table that ikatd keeps itself says nothing of that. */
+/* firewall_closed - an nftables chain drops input by default, and no rule names port 4500. ikatd's
+ * own table is not considered. */
 static bool firewall_closed(FILE *rules)
 {
     char line[1024];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ikat-exporter: ikatd's figures over HTTP, for Prometheus. It needs no privilege but the access to
- * the control socket, and listens on the loopback interface unless it is told otherwise.
+ * ikat-exporter: ikatd's figures over HTTP, for Prometheus. It needs no privilege but access to the
+ * control socket, and listens on the loopback interface by default.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static const char usage[] = "usage: ikat-exporter [-s SOCKET] [-a ADDRESS] [-p P
                             "  -a  IPv4 address to listen on (" ADDRESS_DEFAULT ")\n"
                             "  -p  TCP port (9814)\n";
 
-/* answer - with a body that libmicrohttpd frees if `owned`, and copies otherwise. */
+/* answer - responds with a body that libmicrohttpd frees if `owned`, and copies otherwise. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *body,
                               bool owned)
 {

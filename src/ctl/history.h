@@ -29,7 +29,7 @@ struct history_set {
 struct history *history_of(struct history_set *set, const char *name);
 void history_set_done(struct history_set *set);
 
-/* history_add - one sample. Counters that went back (a new Child SA) count as no traffic. */
+/* history_add - adds a sample. Counters that went back (a new Child SA) count as no traffic. */
 void history_add(struct history *history, double rtt_ms, uint64_t octets_in, uint64_t octets_out,
                  long long now_ms);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `ikat log` and `ikat why`: what the daemon has logged, as far as it remembers. */
+/* `ikat log` and `ikat why`: lines of the daemon's log that it still keeps. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +57,8 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
     (void)arguments, (void)n;
     if (client == NULL)
         return 1;
-    /* registered before the past is asked for, so that no line falls between the two: the list
-     * runs up to the newest line, and show_past skips the events that come while it runs */
+    /* We register before we ask for past lines, so that no line is missed in between. The list runs
+     * up to the newest line, and show_past skips the events that arrive while it runs. */
     bool ok = client_register(client, "list-log") &&
               (!options->follow || client_register(client, "log")) &&
               ask_past(client, NULL, show_past, NULL);
@@ -76,7 +76,7 @@ int command_log(const struct ctl_options *options, char **arguments, int n)
 struct why {
     const char *peer;
     unsigned shown;
-    char last[64]; /* the last reason that has a meaning for a person */
+    char last[64]; /* the last reason that means something to a person */
 };
 
 /* value_copy - the value of `key=` in a line, without quotes. false: it is not there. */

@@ -78,7 +78,7 @@ static int usage(void)
     return 2;
 }
 
-/* command_unknown - names the command that was typed, and the one that may be meant. */
+/* command_unknown - prints the command that was typed, and the one that was probably meant. */
 static int command_unknown(const char *typed)
 {
     const char *words[N_COMMANDS];

@@ -43,7 +43,7 @@ static const char *text(const struct tree *section, const char *key)
     return tree_text_or(section, key, "");
 }
 
-/* number - digits as the daemon wrote them; anything else is 0. */
+/* number - the digits that the daemon wrote; 0 for anything else. */
 static const char *number(const struct tree *section, const char *key)
 {
     const char *digits = tree_text_or(section, key, "0");
@@ -91,7 +91,7 @@ struct conn_sum {
 
 struct conn_sums {
     size_t n;
-    struct conn_sum *items; /* owned; room for a session and a path each */
+    struct conn_sum *items; /* owned; room for one session and one path each */
 };
 
 static struct conn_sum *sum_of(struct conn_sums *sums, const char *name)

@@ -11,8 +11,8 @@
 #define METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /*
- * More paths than this get no series of their own: their connection's sums stay. It bounds the
- * number of series that a Gateway with many clients makes.
+ * METRICS_PATHS_MAX - paths beyond this number get no series of their own; the sums of their connection
+ * include them. So a Gateway with many clients does not make series without end.
  */
 #define METRICS_PATHS_MAX 256
 

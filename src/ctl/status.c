@@ -59,7 +59,7 @@ static bool same(const struct tree *a, const char *a_key, const struct tree *b, 
     return strcmp(text(a, a_key), text(b, b_key)) == 0;
 }
 
-/* path_of - the path on which this IKE SA lives; NULL: none claims it. */
+/* path_of - the path on which the IKE SA is; NULL: no path has it. */
 static const struct tree *path_of(const struct status *status, const struct tree *sa)
 {
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next)
@@ -143,7 +143,7 @@ static json_t *limits_json(const struct status *status)
     return array;
 }
 
-/* print_limits - those of which four fifths are in use. */
+/* print_limits - prints limits of which four fifths are in use. */
 static void print_limits(const struct status *status, bool colour)
 {
     const struct tree *limits = limits_of(status);
@@ -155,7 +155,7 @@ static void print_limits(const struct status *status, bool colour)
     }
 }
 
-/* trouble - why a path of a session does not get a VPN, in words; NULL: nothing is wrong. */
+/* trouble - why a path of a session has no VPN, in words; NULL: it has one. */
 static const char *trouble(const struct tree *session, const struct tree *path)
 {
     if (session != NULL && strcmp(text(session, "dialect"), "none") == 0 &&
@@ -169,7 +169,7 @@ static json_t *heard_json(const struct tree *path)
     return tree_get(path, "heard") == NULL ? json_null() : integer(path, "heard");
 }
 
-/* lane_json - of a path that carries flows together with others; null: it does not. */
+/* lane_json - of a path that shares flows with others; null: it does not. */
 static json_t *lane_json(const struct tree *path)
 {
     const struct tree *lane = tree_get(path, "aggregate");
@@ -309,7 +309,7 @@ static void put_rtt(struct table *table, const struct tree *path)
         table_put(table, NULL, "-");
 }
 
-/* put_heard - how long ago the last packet arrived. The state may be older. */
+/* put_heard - how long ago the last packet arrived, as of the time of the state. */
 static void put_heard(struct table *table, const struct tree *path)
 {
     char text[32];
@@ -410,7 +410,7 @@ void status_print(const struct status *status, bool colour)
                colour ? RED : "", colour ? PLAIN : "");
 }
 
-/* print_lanes - the paths that carry flows together with others. */
+/* print_lanes - prints the paths that share flows with others. */
 static void print_lanes(const struct status *status, bool colour)
 {
     static const char *const columns[] = {"repaired", "reinjected", "tails", "twins",

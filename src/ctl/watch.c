@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `ikat watch`: sessions and paths on the whole screen, refreshed each second; the latest events
- * below them. One connection to the daemon asks, a second one listens, so that an event never
- * stands between a question and its answer.
+ * `ikat watch`: sessions and paths on the whole screen, refreshed each second, with the latest
+ * events below. One connection to the daemon asks and a second one listens, so an event never comes
+ * between a question and its answer.
  */
 #include <curses.h>
 #include <langinfo.h>
@@ -171,7 +171,7 @@ static enum watch_next watch_wait(struct watch *watch)
                                 {.fd = client_descriptor(watch->listening), .events = POLLIN}};
         int ready = poll(fds, 2, (int)left);
         if (ready <= 0)
-            return WATCH_REFRESH; /* time passed, or the window has another size */
+            return WATCH_REFRESH; /* time passed, or the window was resized */
         if (fds[1].revents != 0 && !client_event_take(watch->listening, event_note, watch))
             return WATCH_DAEMON_GONE;
         int key = fds[0].revents != 0 ? getch() : ERR;

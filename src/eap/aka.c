@@ -118,7 +118,8 @@ static void sqn_write(uint64_t value, uint8_t sqn[MILENAGE_SQN])
 
 /* --- the peer --- */
 
-/* RFC 4187 section 6.3.1: a packet that makes no sense gets AKA-Client-Error, "unable to process". */
+/* RFC 4187 section 6.3.1: a malformed packet is answered with AKA-Client-Error, "unable to
+ * process". */
 static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const char *reason)
 {
     static const uint8_t code[2];
@@ -128,7 +129,7 @@ static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const
     return eap_failed(talk, "%s", reason);
 }
 
-/* Whichever identity is asked for, we have the permanent one only. */
+/* Whichever identity is asked for, we have only the permanent one. */
 static enum eap_step peer_identity(struct eap_talk *talk, struct aka_state *s,
                                    const struct sim_attributes *a, struct writer *w)
 {
@@ -150,8 +151,8 @@ static void kdf_write(struct writer *w)
     sim_attribute_write(w, AT_KDF, &value, 1);
 }
 
-/* RFC 9048 section 3.1: Actual Network Name Length (2), name, padding. Which network it is, is for
- * the keys to prove. */
+/* RFC 9048 section 3.1: Actual Network Name Length (2), name, padding. Any name is accepted here:
+ * the keys prove it. */
 static bool network_read(struct aka_state *s, struct span value)
 {
     struct reader r = reader_of(value);
@@ -163,7 +164,7 @@ static bool network_read(struct aka_state *s, struct span value)
     return true;
 }
 
-/* prime_fits - RFC 9048 section 3.2: a function that we do not have is as an AUTN that is wrong. */
+/* prime_fits - RFC 9048 section 3.2: an unknown function counts as a wrong AUTN. */
 static bool prime_fits(struct aka_state *s, const struct sim_attributes *a)
 {
     struct reader r = reader_of(a->values[AT_KDF]);
@@ -254,7 +255,8 @@ static enum eap_step aka_peer_recv(struct eap_talk *talk, void *state,
     switch (a.subtype) {
     case AKA_IDENTITY: return peer_identity(talk, state, &a, w);
     case AKA_CHALLENGE: return peer_challenge(talk, state, request, &a, w);
-    case AKA_NOTIFICATION: /* RFC 4187 section 6: before the challenge it can only be a failure */
+    /* RFC 4187 section 6: before the challenge it can only report a failure */
+    case AKA_NOTIFICATION:
         sim_begin(w, AKA_NOTIFICATION);
         return eap_failed(talk, "the authenticator refuses the login (AKA-Notification)");
     default: return client_error(talk, w, "AKA packet with an unknown Subtype");
@@ -309,7 +311,7 @@ static enum eap_step aka_authenticator_begin(struct eap_talk *talk, void *state,
     return challenge_send(talk, state, 0, w);
 }
 
-/* The USIM has seen a higher sequence number, and proves it. Once in a conversation. */
+/* The USIM has accepted a higher sequence number, and proves it. At most once in a conversation. */
 static enum eap_step synchronize(struct eap_talk *talk, struct aka_state *s, struct span auts,
                                  struct writer *w)
 {

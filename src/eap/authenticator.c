@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The authenticator's side of RFC 3748 section 4: identity, then one method. A peer that does not
- * have it says Nak and names others; each configured method is offered once at most.
+ * The authenticator's side of RFC 3748 section 4: identity, then one method. A peer that lacks the
+ * method sends a Nak and names others; each configured method is offered at most once.
  */
 #include <stdlib.h>
 
@@ -10,10 +10,11 @@
 
 struct eap_authenticator {
     struct conversation c;
-    uint8_t identifier; /* of the Request that is out */
+    uint8_t identifier; /* Identifier of the outstanding Request */
     bool begun;
-    bool asking;    /* for the identity */
-    bool offered;   /* the Request that is out is the first of the method: it may be refused */
+    bool asking; /* for the identity */
+    /* the outstanding Request is the first of the method, so the peer may refuse it */
+    bool offered;
     uint32_t tried; /* methods by index, a bit each */
 };
 
@@ -70,7 +71,7 @@ static void request_end(struct eap_authenticator *a, struct eap_result *ret, str
         refuse(a, ret, "a request does not fit into a packet");
     else
         conversation_reply(ret, w);
-    /* of a method that says failure itself, and waits for the peer's last Response */
+    /* reason of a method that reports the failure itself, and waits for the peer's last Response */
     memcpy(ret->reason, a->c.talk.reason, sizeof(ret->reason));
 }
 
@@ -124,7 +125,7 @@ static void identity_recv(struct eap_authenticator *a, const struct eap_packet *
         method_offer(a, 0, ret);
 }
 
-/* RFC 3748 section 5.3.1: the peer lists the Types that it would take. */
+/* RFC 3748 section 5.3.1: the peer lists the Types that it accepts. */
 static void nak_recv(struct eap_authenticator *a, struct span types, struct eap_result *ret)
 {
     for (size_t i = 0; i < a->c.n_methods; i++) {

@@ -2,7 +2,7 @@
 #ifndef EAP_CONVERSATION_H
 #define EAP_CONVERSATION_H
 
-/* What both roles of a conversation have in common. */
+/* The part of a conversation that both roles share. */
 
 #include "eap/method.h"
 
@@ -10,33 +10,34 @@ struct conversation {
     struct eap_talk talk;
     size_t n_methods;
     enum eap_type methods[EAP_METHODS];
-    const struct eap_method *method; /* the one in progress; NULL: none yet */
+    const struct eap_method *method; /* the method in progress; NULL: none yet */
     void *state;                     /* of `method`, owned */
     unsigned rounds;                 /* packets that came */
     bool proven;                     /* the method is done: talk.msk is the key */
-    bool open;                       /* peer: proven, and the method may go on all the same */
-    bool over;                       /* a success or a failure was reported */
-    uint8_t identity[EAP_IDENTITY];  /* talk.identity borrows this */
+    /* peer: the other side is proven, and the method may still go on */
+    bool open;
+    bool over;                      /* a success or a failure was reported */
+    uint8_t identity[EAP_IDENTITY]; /* talk.identity borrows this */
 };
 
-/* eap_peer_proven - the method has ended well, and only the Success is due. */
+/* eap_peer_proven - the method has succeeded, and only the Success is missing. */
 bool eap_peer_proven(const struct eap_peer *peer);
 
 /* conversation_begin - copies the configuration. ERR_INVALID: see eap_peer_new. */
 int conversation_begin(struct conversation *c, const struct eap_config *config) MUST_USE;
 void conversation_end(struct conversation *c); /* wipes */
 
-/* conversation_identify - the identity as the peer said it. false: too long. */
+/* conversation_identify - keeps the identity that the peer sent. false: too long. */
 bool conversation_identify(struct conversation *c, struct span identity);
 
-/* conversation_choose - makes `method` the one in progress, with fresh state. ERR_NO_MEMORY. */
+/* conversation_choose - starts `method` with fresh state. ERR_NO_MEMORY. */
 int conversation_choose(struct conversation *c, const struct eap_method *method) MUST_USE;
 
-/* conversation_wants - whether `type` is among the configured methods. */
+/* conversation_wants - `type` is one of the configured methods. */
 bool conversation_wants(const struct conversation *c, uint8_t type);
 
-/* conversation_reply, _fail, _succeed - fill the result. What `w` holds is in ret->packet already.
- */
+/* conversation_reply, _fail, _succeed - fill in the result. The contents of `w` are in ret->packet
+ * already. */
 void conversation_reply(struct eap_result *ret, const struct writer *w);
 void conversation_fail(struct conversation *c, struct eap_result *ret, const struct writer *w);
 void conversation_succeed(struct conversation *c, struct eap_result *ret, const struct writer *w);

@@ -21,10 +21,10 @@
 #include "base/writer.h"
 #include "crypto/signature.h"
 
-#define EAP_PACKET   4096 /* octets of a packet; what one RADIUS packet can carry */
+#define EAP_PACKET   4096 /* octets of a packet; a RADIUS packet can carry it */
 #define EAP_ROUNDS   100  /* packets in a conversation; a chain of 64 KiB in fragments of 1 KiB */
 #define EAP_ASKED    4    /* Identity or Notification requests that a peer answers */
-#define EAP_IDENTITY 253  /* octets of an identity; what the User-Name of RADIUS holds */
+#define EAP_IDENTITY 253  /* octets of an identity; fits the User-Name of RADIUS */
 #define EAP_MSK      64   /* octets; RFC 3748 section 7.10 */
 #define EAP_REASON   320  /* octets of a reason with its final NUL */
 #define EAP_METHODS  8    /* methods that a conversation may choose from */
@@ -48,18 +48,18 @@ enum eap_type {
     EAP_TYPE_EXPANDED = 254,
 };
 
-/* eap_type_of - by the name of swanctl.conf without its "eap-" ("mschapv2"); EAP_TYPE_NONE: none
- * that this layer has. eap_type_name - the reverse; "unknown" for others. */
+/* eap_type_of - the Type with that name in swanctl.conf, without "eap-" ("mschapv2");
+ * EAP_TYPE_NONE: none that this layer has. eap_type_name - the reverse; "unknown" for others. */
 enum eap_type eap_type_of(struct span name);
 const char *eap_type_name(uint8_t type);
 
-/* eap_type_plays - the method has that role. */
+/* eap_type_plays - the method can play that role. */
 bool eap_type_plays(enum eap_type type, bool authenticator);
 
 /* eap_type_derives_keys - the method ends with an MSK. */
 bool eap_type_derives_keys(enum eap_type type);
 
-/* eap_type_presents - that role of the method has to show a certificate of ours. */
+/* eap_type_presents - in that role the method presents a certificate of ours. */
 bool eap_type_presents(enum eap_type type, bool authenticator);
 
 /* --- secrets --- */
@@ -75,19 +75,19 @@ struct eap_secret {
     uint8_t octets[EAP_PASSWORD];
 };
 
-/* struct eap_secrets - where a conversation finds the secret of an identity. */
+/* struct eap_secrets - gives a conversation the secret of an identity. */
 struct eap_secrets {
     /* Copies the secret of `identity`; the caller wipes it. ERR_NOT_FOUND. */
     int (*find)(void *context, struct span identity, struct eap_secret *ret_secret);
-    /* sqn_take - USIM of the peer: whether a sequence number (48 bits) is newer than all that it took,
-     * and takes it; *ret_highest: of those before. */
+    /* sqn_take - USIM of the peer: accepts a sequence number (48 bits) if it is higher than all
+     * before. *ret_highest: the highest one before. */
     bool (*sqn_take)(void *context, struct span identity, uint64_t sqn, uint64_t *ret_highest);
     /* sqn_next - authenticator: a sequence number above all that were used, and above `above`. */
     uint64_t (*sqn_next)(void *context, struct span identity, uint64_t above);
     void *context;
 };
 
-/* --- what a conversation yields --- */
+/* --- results of a conversation --- */
 
 enum eap_verdict {
     EAP_REPLY = 1, /* send the packet */
@@ -97,15 +97,17 @@ enum eap_verdict {
 
 struct eap_result {
     enum eap_verdict verdict;
-    enum eap_type type; /* the method that proved the identity; of a failure: the last one */
+    enum eap_type type; /* the method that proved the identity; after a failure the last one */
     size_t packet_len, msk_len, identity_len;
     uint8_t packet[EAP_PACKET];
     uint8_t msk[EAP_MSK];           /* with EAP_SUCCEEDED; no octets: the method has no key */
     uint8_t identity[EAP_IDENTITY]; /* authenticator: the proven one */
-    int64_t not_after; /* with EAP_SUCCEEDED: seconds since 1970, the first end of the other side's
-                          certificates; 0: it had none */
-    char reason[EAP_REASON]; /* with EAP_FAILED, or with a last Response that says failure. May hold
-                                 text of the other side: escape it */
+    /* with EAP_SUCCEEDED: the earliest end of the other side's certificates, in seconds since 1970;
+     * 0: it had none */
+    int64_t not_after;
+    /* with EAP_FAILED, or with a last Response that reports failure. It may contain text of the
+     * other side: escape it */
+    char reason[EAP_REASON];
 };
 
 /* eap_result_done - wipes. */
@@ -113,9 +115,9 @@ void eap_result_done(struct eap_result *result);
 
 /* --- the algorithms of the methods --- */
 
-struct eap_crypto; /* MD4, DES, AES and digests: a library context of its own */
+struct eap_crypto; /* MD4, DES, AES and digests, in a library context of their own */
 
-/* eap_crypto_new - loads OpenSSL's legacy provider: before a process gives up its files. NULL: no
+/* eap_crypto_new - loads OpenSSL's legacy provider, so call it before file access goes. NULL: no
  * memory, or libcrypto lacks an algorithm. */
 struct eap_crypto *eap_crypto_new(void);
 struct eap_crypto *eap_crypto_free(struct eap_crypto *crypto); /* takes NULL; returns NULL */
@@ -125,34 +127,34 @@ struct eap_crypto *eap_crypto_free(struct eap_crypto *crypto); /* takes NULL; re
 #define EAP_KEY_ID 20 /* SHA-1 of a subjectPublicKey */
 #define EAP_CERTS  8  /* of one side's chain */
 
-/* struct eap_signature - one that TLS needs: tls_signed_is() of its octets. */
+/* struct eap_signature - a signature that TLS asks for; tls_signed_is() holds for its octets. */
 struct eap_signature {
     uint8_t key_id[EAP_KEY_ID];
     struct signature_scheme scheme; /* ECDSA in DER; PSS with a salt as long as the hash */
     struct span octets;
 };
 
-/* struct eap_chain - what the other side presents. It has proved that it has the first one's key,
- * or cannot go on without. All borrowed during the call. */
+/* struct eap_chain - the certificates of the other side. It has proven that it has the first one's
+ * key, or cannot continue without it. All borrowed during the call. */
 struct eap_chain {
     bool of_server;
-    struct span identity; /* of a client: the one that it has to be */
+    struct span identity; /* of a client: the identity that it must name */
     size_t n;
     struct span certs[EAP_CERTS]; /* DER, its own first */
 };
 
 /*
- * struct eap_tls - our certificates, and who does the rest: the private key and the check of the
- * other side's certificates are somewhere else. Borrowed by a conversation for its life.
+ * struct eap_tls - our certificates, and functions for the rest: other processes hold the private
+ * key and check the other side's certificates. A conversation borrows it for its life.
  */
 struct eap_tls {
     size_t n_certs;
-    struct span certs[EAP_CERTS]; /* DER, ours first; none: we have nothing to present */
-    bool only_12;                 /* no TLS 1.3: for tests of what is older */
+    struct span certs[EAP_CERTS]; /* DER, ours first; none: we present none */
+    bool only_12;                 /* no TLS 1.3; for tests */
     /* Signs, and appends the signature. Any error. */
     int (*sign)(void *context, const struct eap_signature *signature, struct writer *ret_signature);
-    /* Whether the chain may be used. ERR_AUTH, with a reason; other errors. *ret_not_after: seconds
-     * since 1970, the first end of the chain. */
+    /* Checks the chain. ERR_AUTH, with a reason; other errors. *ret_not_after: the earliest end of
+     * the chain in seconds since 1970. */
     int (*check)(void *context, const struct eap_chain *chain, int64_t *ret_not_after,
                  char ret_reason[EAP_REASON]);
     void *context;
@@ -165,19 +167,21 @@ struct eap_config {
     const struct random *random;       /* borrowed */
     const struct eap_secrets *secrets; /* borrowed */
     const struct eap_tls *tls;         /* borrowed; NULL: no TLS */
-    struct span identity;              /* copied. Authenticator: what the peer claims; none: ask */
-    size_t n_methods;                  /* the wanted ones, the preferred one first */
+    /* copied. Authenticator: the identity that the peer claims; none: it is asked */
+    struct span identity;
+    size_t n_methods; /* the accepted methods, the preferred one first */
     enum eap_type methods[EAP_METHODS];
 };
 
 struct eap_peer;
 
-/* eap_peer_new - ERR_INVALID: no method, one that has no peer side, or an identity that is too
- * long; ERR_NO_MEMORY. */
+/* eap_peer_new - ERR_INVALID: no method, one without a peer side, or an identity that is too long;
+ * ERR_NO_MEMORY. */
 int eap_peer_new(const struct eap_config *config, struct eap_peer **ret_peer) MUST_USE;
 struct eap_peer *eap_peer_free(struct eap_peer *peer); /* wipes; takes NULL; returns NULL */
 
-/* eap_peer_recv - a packet of the authenticator, hostile until the method has proved otherwise. */
+/* eap_peer_recv - takes a packet of the authenticator. It may be hostile until the method has
+ * proven the opposite. */
 void eap_peer_recv(struct eap_peer *peer, struct span packet, struct eap_result *ret_result);
 
 struct eap_authenticator;

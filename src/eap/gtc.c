@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * EAP-GTC, both sides (RFC 3748 section 5.6). The Request holds a text for a person, the Response
- * the password. The authenticator learns the password and proves nothing; there is no key. What is
- * around it must have proven the authenticator: AUTH of IKE, or TLS.
+ * the password. The authenticator learns the password and proves nothing, and there is no key. So
+ * the authenticator must be proven by the protocol around it: AUTH of IKE, or TLS.
  */
 #include "base/secret.h"
 #include "eap/method.h"
 
 struct gtc_state {
-    bool over; /* the only Response was sent, or came */
+    bool over; /* the only Response was sent or received */
 };
 
 static int password_find(struct eap_talk *talk, struct eap_secret *ret)

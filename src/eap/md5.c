@@ -14,7 +14,7 @@
 #define MD5_LEN 16
 
 struct md5_state {
-    bool over; /* the only Response was sent, or came */
+    bool over; /* the only Response was sent or received */
     uint8_t identifier;
     uint8_t challenge[MD5_LEN]; /* authenticator */
 };

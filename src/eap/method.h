@@ -2,19 +2,19 @@
 #ifndef EAP_METHOD_H
 #define EAP_METHOD_H
 
-/* What a method gives to the framework (peer.c, authenticator.c), and what it gets. */
+/* The interface between a method and the framework (peer.c, authenticator.c). */
 
 #include "base/writer.h"
 #include "eap/eap.h"
 #include "eap/packet.h"
 
-/* struct eap_talk - what a method knows of its conversation, and where it leaves what it yields. */
+/* struct eap_talk - what a method knows of its conversation, and where it puts its results. */
 struct eap_talk {
     struct eap_crypto *crypto;
     const struct random *random;
     const struct eap_secrets *secrets;
     const struct eap_tls *tls;
-    struct span identity; /* the peer's, as said in the clear or configured */
+    struct span identity; /* the peer's, as sent in the clear or configured */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
     int64_t not_after; /* of the other side's certificates; 0: none */
@@ -22,11 +22,12 @@ struct eap_talk {
 };
 
 enum eap_step {
-    EAP_STEP_REPLY = 1, /* the writer holds Type-Data to send; more is to come */
-    EAP_STEP_DONE,      /* the other side is proven, the MSK is set. Peer: the writer holds the last
-                           Response, only an EAP-Success may follow. Authenticator: nothing is written */
-    EAP_STEP_READY,     /* peer: as DONE, but the authenticator may go on with the method as well */
-    EAP_STEP_FAILED, /* reason is set. Peer: the writer may hold a last Response, which says so */
+    EAP_STEP_REPLY = 1, /* the writer holds Type-Data to send; the method continues */
+    /* the other side is proven and the MSK is set. Peer: the writer holds the last Response; only
+     * an EAP-Success may follow. Authenticator: nothing is written */
+    EAP_STEP_DONE,
+    EAP_STEP_READY,  /* peer: as DONE, but the authenticator may also continue with the method */
+    EAP_STEP_FAILED, /* reason is set. Peer: the writer may hold a last Response that reports it */
 };
 
 /* A method of both roles. `state` is zeroed memory of state_size octets, wiped at the end. */

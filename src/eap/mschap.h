@@ -11,7 +11,7 @@
 #define MSCHAP_NT_RESPONSE 24
 #define MSCHAP_AUTH        42 /* "S=" and 40 hexadecimal digits, no NUL */
 
-/* struct mschap_exchange - what both sides know after the Response. */
+/* struct mschap_exchange - the values that both sides know after the Response. */
 struct mschap_exchange {
     uint8_t authenticator_challenge[MSCHAP_CHALLENGE];
     uint8_t peer_challenge[MSCHAP_CHALLENGE];
@@ -26,8 +26,8 @@ int mschap_password_hash(struct eap_crypto *crypto, struct span password,
 int mschap_secret_hash(struct eap_crypto *crypto, const struct eap_secret *secret,
                        uint8_t ret_hash[MSCHAP_HASH]) MUST_USE;
 
-/* mschap_nt_response - GenerateNTResponse. `name` may hold a domain ("DOMAIN\user"), which does not
- * count. ERR_CRYPTO. */
+/* mschap_nt_response - GenerateNTResponse. `name` may contain a domain ("DOMAIN\user"), which is
+ * not hashed. ERR_CRYPTO. */
 int mschap_nt_response(struct eap_crypto *crypto, const struct mschap_exchange *exchange,
                        struct span name, const uint8_t hash[MSCHAP_HASH],
                        uint8_t ret_response[MSCHAP_NT_RESPONSE]) MUST_USE;

@@ -25,14 +25,14 @@ struct eap_packet {
     struct span data;   /* Type-Data, borrowed */
 };
 
-/* eap_packet_read - false: not a packet. Its Length must be that of `octets`: IKE and RADIUS add no
- * padding behind it. */
+/* eap_packet_read - false: malformed. Its Length must be that of `octets`: IKE and RADIUS add no
+ * padding. */
 bool eap_packet_read(struct span octets, struct eap_packet *ret_packet);
 
 /* eap_packet_begin - writes Code, Identifier, a Length of 0, and Type. */
 void eap_packet_begin(struct writer *w, enum eap_code code, uint8_t identifier, uint8_t type);
 
-/* eap_packet_end - patches Length; `w` began with the packet. Harmless when repeated. */
+/* eap_packet_end - writes Length; `w` began with the packet. May be repeated. */
 void eap_packet_end(struct writer *w);
 
 /* eap_packet_short - Success or Failure. */

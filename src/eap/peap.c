@@ -63,7 +63,7 @@ static void result_write(enum eap_code code, uint8_t identifier, enum result res
     write_u16(out, (uint16_t)result);
 }
 
-/* whole - the packet with the header that was left out. */
+/* whole - the packet, with the header that was left out. */
 static struct span whole(enum eap_code code, uint8_t identifier, struct span data,
                          struct writer *packet)
 {
@@ -142,7 +142,7 @@ static enum eap_step peap_peer_recv(struct eap_talk *talk, void *state,
 {
     struct inner *inner = state;
     inner->codec = &codec;
-    inner->identifier = request->identifier; /* MD5 covers it, and servers take this one */
+    inner->identifier = request->identifier; /* MD5 covers it, and servers accept this one */
     return inner_peer_recv(talk, inner, request->data, w);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The peer's side of RFC 3748 section 4. The authenticator chooses the method; a Nak names those
- * that we have instead. Once a method has begun it is the only one.
+ * The peer's side of RFC 3748 section 4. The authenticator chooses the method; with a Nak we name
+ * the methods that we have. A method that has begun stays the only one.
  */
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 struct eap_peer {
     struct conversation c;
     unsigned identities, notifications; /* Requests that came */
-    bool doomed; /* the method failed, and its last Response says so: the reason is kept */
+    bool doomed; /* the method failed, and its last Response reports it: the reason is kept */
 };
 
 int eap_peer_new(const struct eap_config *config, struct eap_peer **ret_peer)
@@ -165,7 +165,8 @@ static void end(struct eap_peer *peer, enum eap_code code, struct eap_result *re
     if (code == EAP_SUCCESS && peer->c.proven)
         conversation_succeed(&peer->c, ret, NULL);
     else if (code == EAP_SUCCESS)
-        /* RFC 3748 section 4.2: "the peer MUST silently discard" it. IKE would wait for ever. */
+        /* RFC 3748 section 4.2: "the peer MUST silently discard" it. IKE would wait for ever, so
+         * the login ends. */
         fail(peer, ret, "EAP-Success came before the authenticator was proven");
     else
         fail(peer, ret, "the authenticator refuses the login (EAP-Failure)");

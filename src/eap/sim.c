@@ -26,7 +26,7 @@ enum sim_subtype {
 #define SIM_VERSION  1
 #define SIM_STARTS   3 /* RFC 4186 section 4.2.4: SIM-Start requests of a conversation */
 #define SIM_NONCE    16
-#define SIM_RANDS    3 /* triplets that we use; of others we take two as well */
+#define SIM_RANDS    3 /* number of triplets that we use; we also accept two */
 #define SIM_SRES     4
 #define SIM_KC       8
 #define SIM_VERSIONS 32 /* octets of a list of versions */
@@ -100,7 +100,7 @@ static enum eap_step key_yield(struct eap_talk *talk, const struct sim_state *s)
 
 /* --- the peer --- */
 
-/* RFC 4186 section 6.3.1: a packet that makes no sense gets SIM-Client-Error. */
+/* RFC 4186 section 6.3.1: a malformed packet is answered with SIM-Client-Error. */
 static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const char *reason)
 {
     static const uint8_t code[2];
@@ -187,7 +187,8 @@ static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
     switch (a.subtype) {
     case SIM_START: return peer_start(talk, state, &a, w);
     case SIM_CHALLENGE: return peer_challenge(talk, state, request, &a, w);
-    case SIM_NOTIFICATION: /* RFC 4186 section 6: before the challenge it can only be a failure */
+    /* RFC 4186 section 6: before the challenge it can only report a failure */
+    case SIM_NOTIFICATION:
         sim_begin(w, SIM_NOTIFICATION);
         return eap_failed(talk, "the authenticator refuses the login (SIM-Notification)");
     default: return client_error(talk, w, "SIM packet with an unknown Subtype");

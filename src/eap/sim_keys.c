@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define OPENSSL_SUPPRESS_DEPRECATED /* SHA-1 without its padding is in the low-level interface only */
+#define OPENSSL_SUPPRESS_DEPRECATED /* low-level API: only it computes SHA-1 without padding */
 #include "eap/sim_keys.h"
 
 #include <openssl/sha.h>

@@ -27,7 +27,7 @@ enum sim_attribute {
     AT_CLIENT_ERROR_CODE = 22,
     AT_KDF_INPUT = 23,
     AT_KDF = 24,        /* may occur several times: the first one counts */
-    AT_SKIPPABLE = 128, /* the first that may be ignored */
+    AT_SKIPPABLE = 128, /* the first of the attributes that may be ignored */
 };
 
 /* struct sim_attributes - the values of a packet by type, without type and length; empty: not there. */
@@ -37,12 +37,12 @@ struct sim_attributes {
     struct span values[AT_SKIPPABLE];
 };
 
-/* sim_attributes_read - Type-Data. false: an attribute is malformed, occurs twice, or is one that we
- * do not know and must not ignore. */
+/* sim_attributes_read - reads Type-Data. false: an attribute is malformed, occurs twice, or is
+ * unknown and must not be ignored. */
 bool sim_attributes_read(struct span data, struct sim_attributes *ret);
 
-/* sim_begin - the Subtype; attributes follow. sim_attribute_write - pads with zeros; `value` with the
- * two octets behind Length. */
+/* sim_begin - writes the Subtype; attributes follow. sim_attribute_write - pads with zeros; `value`
+ * begins with the two octets behind Length. */
 void sim_begin(struct writer *w, uint8_t subtype);
 void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct span *parts,
                          size_t n);
@@ -51,10 +51,10 @@ void sim_attribute_write(struct writer *w, enum sim_attribute type, const struct
 struct sim_mac_key {
     size_t len;
     uint8_t octets[32];
-    struct span extra; /* of SIM: what the MAC covers behind the packet; borrowed */
+    struct span extra; /* of SIM: octets that the MAC covers behind the packet; borrowed */
 };
 
-/* sim_mac_write - AT_MAC as the last attribute of a packet that `w` began with. ERR_CRYPTO. */
+/* sim_mac_write - adds AT_MAC as the last attribute of a packet with which `w` began. ERR_CRYPTO. */
 int sim_mac_write(struct eap_crypto *crypto, const struct sim_mac_key *k_aut,
                   struct writer *w) MUST_USE;
 

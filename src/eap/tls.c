@@ -18,7 +18,7 @@
 
 struct tls_state {
     struct tls_tunnel tunnel;
-    bool committed; /* authenticator: the last flight of a good login is on its way */
+    bool committed; /* authenticator: the last flight of a successful login was sent */
 };
 
 static bool is_13(const struct tls_tunnel *t)
@@ -45,7 +45,7 @@ static bool msk_set(struct eap_talk *talk, struct tls_tunnel *t)
 
 /* --- the peer --- */
 
-/* RFC 9190 section 2.1.1: the octet 0x00 says that nothing but EAP-Success follows. */
+/* RFC 9190 section 2.1.1: the octet 0x00 says that only EAP-Success follows. */
 static bool commitment_read(struct tls_tunnel *t)
 {
     uint8_t octets[2];
@@ -56,14 +56,14 @@ static bool commitment_read(struct tls_tunnel *t)
     return false;
 }
 
-/* RFC 9190 section 2.1.4: a peer that refuses sends a TLS alert, one that was refused an empty
- * Response, and the authenticator ends it with EAP-Failure. */
+/* RFC 9190 section 2.1.4: a peer that refuses sends a TLS alert, and a refused peer sends an empty
+ * Response. The authenticator ends either with EAP-Failure. */
 static enum eap_step peer_give_up(struct eap_talk *talk, struct tls_tunnel *t, struct writer *w)
 {
     if (t->failed)
         tls_tunnel_write(t, w);
     else
-        write_u8(w, 0); /* no octet of a handshake that we do not want */
+        write_u8(w, 0); /* no octet of a handshake that we reject */
     return eap_failed(talk, "%s", t->reason);
 }
 
@@ -141,7 +141,7 @@ static enum eap_step authenticator_flight(struct eap_talk *talk, struct tls_stat
         return eap_failed(talk, "%s", t->reason);
     if (tls_tunnel_pending(t) == 0)
         return eap_failed(talk, "the peer's TLS flight is not whole");
-    if (t->failed) /* an alert leaves; some peers do not answer it */
+    if (t->failed) /* an alert is sent; some peers do not answer it */
         (void)eap_failed(talk, "%s", t->reason);
     tls_tunnel_write(t, w);
     return EAP_STEP_REPLY;

@@ -12,7 +12,7 @@ static const enum eap_type methods[] = {EAP_TYPE_MSCHAPV2, EAP_TYPE_MD5, EAP_TYP
 
 /* --- the tunnel --- */
 
-/* tunnel_read - all that came. false: TLS says that it is over, or that it is broken. */
+/* tunnel_read - reads all octets that came. false: TLS has ended, or is broken. */
 static bool tunnel_read(struct tls_tunnel *t, struct writer *data)
 {
     uint8_t piece[1024];
@@ -79,8 +79,8 @@ enum eap_step inner_peer_step(struct eap_talk *talk, struct inner *inner, struct
     return eap_failed(talk, "%s", inner->result.reason);
 }
 
-/* begin_inside - the peer has said who it is. The identity that is proven inside has to be the one
- * that was said outside: the session carries that one. */
+/* begin_inside - the peer has sent its identity. The identity that is proven inside must equal the
+ * one that was sent outside, because the session carries the latter. */
 static enum eap_step begin_inside(struct eap_talk *talk, struct inner *inner,
                                   const struct eap_packet *response)
 {
@@ -119,9 +119,9 @@ void inner_done(struct inner *inner)
     tls_tunnel_end(&inner->tunnel);
 }
 
-/* --- one packet outside --- */
+/* --- one packet outside the tunnel --- */
 
-/* talk_inside - what came goes to the codec, and what it answers into the tunnel. */
+/* talk_inside - gives received octets to the codec, and sends its answer through the tunnel. */
 static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, bool peer,
                                  struct writer *w)
 {
@@ -133,7 +133,7 @@ static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, boo
         return eap_failed(talk, "%s", t->reason);
     bool begins = !inner->talks && inner->codec->peer_begins == peer;
     inner->talks = true;
-    if (begins && data.len > 0 && !peer) /* some servers of TTLS do so, which ask the identity */
+    if (begins && data.len > 0 && !peer) /* some servers of TTLS do so, and ask for the identity */
         step = eap_failed(talk, "the peer speaks first in the tunnel");
     else if (begins || data.len > 0)
         step = (peer ? inner->codec->peer : inner->codec->authenticator)(talk, inner,
@@ -141,7 +141,7 @@ static enum eap_step talk_inside(struct eap_talk *talk, struct inner *inner, boo
     if (step != EAP_STEP_FAILED && (writer_failed(&out) || !tunnel_send(t, writer_span(&out))))
         step = eap_failed(talk, "a packet does not fit into the tunnel");
     if (step == EAP_STEP_FAILED && peer && out.len > 0)
-        (void)tunnel_send(t, writer_span(&out)); /* a last word, which says so */
+        (void)tunnel_send(t, writer_span(&out)); /* a last Response, which reports it */
     wipe(room, sizeof(room));
     wipe(back, sizeof(back));
     if ((step == EAP_STEP_DONE || step == EAP_STEP_READY) &&
@@ -214,7 +214,7 @@ enum eap_step inner_authenticator_recv(struct eap_talk *talk, struct inner *inne
     if (t->done)
         return talk_inside(talk, inner, false, w);
     if (!tls_tunnel_advance(t))
-        (void)eap_failed(talk, "%s", t->reason); /* an alert leaves; some peers do not answer it */
+        (void)eap_failed(talk, "%s", t->reason); /* an alert is sent; some peers do not answer it */
     if (t->done && tls_tunnel_pending(t) == 0)
         return talk_inside(talk, inner, false, w);
     if (tls_tunnel_pending(t) == 0)

@@ -17,27 +17,28 @@
 #include "eap/conversation.h"
 #include "eap/tls_tunnel.h"
 
-#define INNER_MAX 8192 /* octets of one flight inside of the tunnel */
+#define INNER_MAX 8192 /* octets of one flight inside the tunnel */
 
 struct inner_codec;
 
 struct inner {
     const struct inner_codec *codec;
     struct tls_tunnel tunnel;
-    uint8_t identifier;                      /* peer: of the packet outside */
-    bool talks;                              /* the tunnel is up and the inner conversation began */
-    struct eap_peer *peer;                   /* owned; inside; one of them */
+    uint8_t identifier; /* peer: of the packet outside */
+    /* the tunnel is up and the inner conversation has begun */
+    bool talks;
+    struct eap_peer *peer;                   /* owned; inside; one of them is used */
     struct eap_authenticator *authenticator; /* owned */
-    struct eap_result result;                /* of the last inner packet */
+    struct eap_result result;                /* Identifier of the last inner packet */
 };
 
 struct inner_codec {
     enum eap_type type;
     const char *label; /* of the key with TLS 1.2 */
-    bool peer_begins;  /* inside; else the authenticator does */
-    bool bare;         /* the Identifiers inside do not travel: as authenticator, no MD5 */
-    /* What came through the tunnel (never empty), or, with `data` empty, the first word. Puts into
-     * `out` what goes back. */
+    bool peer_begins;  /* the peer speaks first inside; otherwise the authenticator does */
+    bool bare;         /* the Identifiers inside are not transmitted: as authenticator, no MD5 */
+    /* Takes the octets that came through the tunnel, or with empty `data` begins. Writes the answer
+     * to `out`. */
     enum eap_step (*peer)(struct eap_talk *talk, struct inner *inner, struct span data,
                           struct writer *out);
     enum eap_step (*authenticator)(struct eap_talk *talk, struct inner *inner, struct span data,
@@ -52,11 +53,11 @@ enum eap_step inner_authenticator_recv(struct eap_talk *talk, struct inner *inne
                                        struct writer *w);
 void inner_done(struct inner *inner);
 
-/* inner_peer_step - an EAP packet inside, to the peer: the result is in inner->result. REPLY: its
- * packet goes back; READY: the same, and the method has ended well; FAILED. */
+/* inner_peer_step - gives an inner EAP packet to the peer; the result is in inner->result. REPLY:
+ * send its packet; READY: the same, and the method has succeeded; FAILED. */
 enum eap_step inner_peer_step(struct eap_talk *talk, struct inner *inner, struct span packet);
 
-/* inner_authenticator_step - the same to the authenticator, whose first packet is a Response with
+/* inner_authenticator_step - the same for the authenticator, whose first packet is a Response with
  * the identity. DONE: the peer is proven. */
 enum eap_step inner_authenticator_step(struct eap_talk *talk, struct inner *inner,
                                        struct span packet);

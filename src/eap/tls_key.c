@@ -12,11 +12,11 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 
-/* A parameter of ours: the struct eap_tls that signs. A key without it verifies nothing and signs
- * nothing; OpenSSL makes such keys to compare them. */
+/* Our own parameter: the struct eap_tls that signs. A key without it neither verifies nor signs;
+ * OpenSSL makes such keys to compare them. */
 #define PARAM_TLS "ikat-tls"
 
-/* Where no provider is asked for by name, OpenSSL's own is taken. */
+/* If no provider is asked for by name, OpenSSL's own is used. */
 #define STANDARD "?provider=default"
 
 enum kind { KIND_RSA, KIND_EC, KIND_ED25519, KIND_ED448, N_KINDS };
@@ -24,10 +24,10 @@ enum kind { KIND_RSA, KIND_EC, KIND_ED25519, KIND_ED448, N_KINDS };
 static const char *const kind_short[N_KINDS] = {"RSA", "EC", "ED25519", "ED448"};
 
 struct provider {
-    OSSL_LIB_CTX *library; /* the one that the provider lives in */
+    OSSL_LIB_CTX *library; /* the library context in which the provider lives */
 };
 
-/* struct key - what OpenSSL calls the key data. */
+/* struct key - the key data, as OpenSSL calls it. */
 struct key {
     const struct provider *provider;
     enum kind kind;
@@ -75,7 +75,7 @@ static void key_free(void *data)
 static int key_has(const void *data, int selection)
 {
     const struct key *key = data;
-    (void)selection; /* the private half is somewhere, and never here */
+    (void)selection; /* the private half is in another process, and never here */
     return key->public != NULL;
 }
 
@@ -213,7 +213,7 @@ static bool padding_set(struct signing *signing, const OSSL_PARAM *param)
     return pss;
 }
 
-/* The salt is as long as the hash, and the hash of MGF1 is the same: TLS has nothing else. */
+/* The salt is as long as the hash, and MGF1 uses the same hash: TLS has nothing else. */
 static int signing_set_params(void *data, const OSSL_PARAM params[])
 {
     struct signing *signing = data;
@@ -365,7 +365,7 @@ static enum kind kind_of(const EVP_PKEY *public)
     return (enum kind)kind;
 }
 
-/* params_new - those of a public key, and who signs for it. */
+/* params_new - the parameters of a public key, and the struct that signs for it. */
 static OSSL_PARAM *params_new(const OSSL_PARAM *of_key, void **tls)
 {
     size_t n = 0;

@@ -21,11 +21,12 @@ struct tls_library {
     OSSL_PROVIDER *standard, *ours;
 };
 
-bool tls_library_init(struct tls_library *library); /* false: no memory; done() is still due */
+/* false: no memory; tls_library_done() must be called nevertheless */
+bool tls_library_init(struct tls_library *library);
 void tls_library_done(struct tls_library *library);
 
-/* tls_key_new - the key that belongs to the certificate. `tls` is borrowed as long as it lives.
- * NULL: no memory, or a key of a kind that signs nothing here. */
+/* tls_key_new - the key of the certificate. `tls` is borrowed while the key lives. NULL: no memory,
+ * or the kind of key cannot sign here. */
 EVP_PKEY *tls_key_new(struct tls_library *library, const struct eap_tls *tls, X509 *certificate);
 
 #endif

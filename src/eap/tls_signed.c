@@ -10,7 +10,7 @@
 #define IKE_VERSION_AT 17 /* in the header of an IKE message, behind both SPIs and Next Payload */
 
 /* could_be_ike - major version, exchange type and Message ID are those of IKE_SA_INIT. Receivers
- * ignore the minor version (RFC 7296 section 2.5). By chance, honest randoms have these octets in
+ * ignore the minor version (RFC 7296 section 2.5). Honest randoms contain these octets by chance in
  * one of 2^44 logins. */
 static bool could_be_ike(struct span octets)
 {
@@ -57,8 +57,7 @@ static bool is_12_server(struct span octets)
     return reader_done(&r) && type == NAMED_CURVE && known;
 }
 
-/* All messages of the handshake until then: the client's certificate and its key exchange come
- * last. */
+/* All messages of the handshake so far: the client's certificate and its key exchange come last. */
 static bool is_12_client(struct span octets)
 {
     struct reader r = reader_of(octets);

@@ -8,17 +8,17 @@
 #define REPORT_NS (10 * NANOS_PER_MS)
 /* a loss is reported earlier than the next regular report */
 #define REPORT_GAP_NS (3 * NANOS_PER_MS)
-#define ACTIVE_NS     NANOS_PER_SEC /* without a packet so long, paths are not tested */
+#define ACTIVE_NS     NANOS_PER_SEC /* paths are not tested after this time without a packet */
 #define LOOK_LEAST_NS (NANOS_PER_MS / 5)
 #define LOOK_BUSY_NS  (5 * NANOS_PER_MS)
 #define LOOK_IDLE_NS  NANOS_PER_SEC
 #define IDLE_NS       (30 * NANOS_PER_SEC)
-/* a path that carried a packet so recently counts for the wait */
+/* a path counts for the wait if it carried a packet this recently */
 #define RECENT_NS     (500 * NANOS_PER_MS)
-#define RESET_NUMBERS 256 /* with the reset flag, after the numbers begin */
+#define RESET_NUMBERS 256 /* packets with the reset flag after the numbers begin */
 #define BUDGET_MAX    (256 << 10)
 #define BUDGET_FIRST  (64 << 10)
-#define BUDGET_PPM    10000 /* 1 % beside the measured loss */
+#define BUDGET_PPM    10000 /* 1 % in addition to the measured loss */
 #define DSCP_EF       46    /* RFC 3246 */
 #define PORT_DNS      53
 #define SMALL_OCTETS  256
@@ -314,7 +314,7 @@ void esp_aggregate_report_take(struct esp_aggregate *a, struct span text, uint32
 
 /* --- reports and time --- */
 
-/* wait_learn - the wait of packets follows the difference of delays of the paths in use. */
+/* wait_learn - the wait for missing packets follows the difference of delays of the paths in use. */
 static void wait_learn(struct esp_aggregate *a, nanos now)
 {
     const struct path_meter *first = NULL;
@@ -367,7 +367,7 @@ unsigned esp_aggregate_report_path(const struct esp_aggregate *a, unsigned usabl
                                             : fastest;
 }
 
-/* report_next - a test of a path that we know little of, or what the peer waits for. */
+/* report_next - tests a path that we know little of, or sends the report that the peer waits for. */
 static bool report_next(struct esp_aggregate *a, unsigned usable, nanos now,
                         struct aggregate_text *ret_text)
 {

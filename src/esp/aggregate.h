@@ -18,33 +18,34 @@
 #include "esp/path_meter.h"
 #include "esp/path_scheduler.h"
 
-/* of flows that we send; a hash collision makes two flows wait for each other */
+/* buckets of flows that we send; two flows in one bucket wait for each other */
 #define AGGREGATE_BUCKETS 64
 #define AGGREGATE_METERS  16
 #define AGGREGATE_JOBS    32 /* ranges of lost packets that wait to be resent */
 
 struct aggregate_counters {
     uint64_t sent, received; /* packets with a place in the order */
-    /* lost packets that were resent; that were not, for want of budget or memory */
+    /* lost packets that were resent, and that were not, for want of budget or memory */
     uint64_t repaired, abandoned;
-    uint64_t reinjected, stalls; /* packets sent again when a path fell silent; how often */
-    uint64_t twins;              /* packets sent again on two paths */
-    uint64_t tails;              /* how often the last packets of a path were sent again */
-    uint64_t dropped;            /* by controlled delay */
+    /* packets sent again when a path fell silent, and how often that happened */
+    uint64_t reinjected, stalls;
+    uint64_t twins;   /* packets sent again on two paths */
+    uint64_t tails;   /* how often the last packets of a path were sent again */
+    uint64_t dropped; /* by controlled delay */
     uint64_t reports_out, reports_in, reports_bad;
 };
 
 struct aggregate_job {
     unsigned path;
     uint32_t spi, first, count;
-    bool stalled; /* the path fell silent: resend without regard to the budget */
+    bool stalled; /* the path fell silent: its packets are resent without regard to the budget */
 };
 
-/* struct aggregate_text - a packet that the session itself has to send: a report, or a packet of a
- * flow once more. */
+/* struct aggregate_text - a packet that the session itself sends: a report, or a packet of a flow
+ * again. */
 struct aggregate_text {
     unsigned path;
-    bool data;          /* with a trailer; else a dummy packet */
+    bool data;          /* has a trailer; otherwise a dummy packet */
     bool wanted;        /* the peer reports on it */
     struct span octets; /* valid until the next call */
     struct esp_order order;
@@ -59,7 +60,7 @@ struct esp_aggregate {
     struct aggregate_counters counters;
     nanos sent_at, came_at, reported_at; /* 0: never */
     bool answer;                         /* the peer waits for a report */
-    bool gap;                            /* a packet is missing, and no report has said so yet */
+    bool gap;                            /* a packet is missing that no report has named yet */
     int64_t budget;
     unsigned n_jobs;
     struct aggregate_job jobs[AGGREGATE_JOBS];
@@ -67,10 +68,10 @@ struct esp_aggregate {
     uint32_t numbers[AGGREGATE_BUCKETS];
     uint16_t since_reset[AGGREGATE_BUCKETS];
     uint8_t report[PATH_REPORT_MAX]; /* on its way out */
-    struct aggregate_text twin;      /* goes on a second path too; without octets: nothing does */
+    struct aggregate_text twin;      /* is also sent on a second path; without octets: nothing is */
 };
 
-/* esp_aggregate_new - `seed` is where the numbers begin. NULL: no memory. */
+/* esp_aggregate_new - `seed`: where the numbers begin. NULL: no memory. */
 struct esp_aggregate *esp_aggregate_new(uint32_t seed);
 struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *aggregate);
 
@@ -80,7 +81,8 @@ struct esp_aggregate *esp_aggregate_free(struct esp_aggregate *aggregate);
  * ICMP, voice by its DSCP. It takes the fastest path and no place in the order. */
 bool esp_aggregate_urgent(const uint8_t *packet, const struct esp_inner *inner);
 
-/* esp_aggregate_stamp - the trailer of the next packet of the flow. `hold` false: no place. */
+/* esp_aggregate_stamp - the trailer of the next packet of the flow. `hold` false: the packet has no
+ * place in the order. */
 void esp_aggregate_stamp(struct esp_aggregate *aggregate, uint64_t flow_hash, bool hold, nanos now,
                          struct esp_order *ret_order);
 
@@ -131,8 +133,7 @@ void esp_aggregate_gone(struct esp_aggregate *aggregate, unsigned path);
 
 /* --- in --- */
 
-/* esp_aggregate_came - authentic packets of the Child SA came, the newest of them with this
- * number. */
+/* esp_aggregate_came - authentic packets of the Child SA arrived; the newest has this number. */
 struct aggregate_came {
     uint32_t spi;
     uint64_t sequence;
@@ -152,11 +153,11 @@ void esp_aggregate_report_take(struct esp_aggregate *aggregate, struct span text
 /* --- reports and time --- */
 
 /* esp_aggregate_report_due - writes a report to `out` (PATH_REPORT_MAX); 0: none is due. `probe`:
- * in any case, and the peer is to answer. */
+ * writes one in any case, and asks the peer to answer. */
 size_t esp_aggregate_report_due(struct esp_aggregate *aggregate, bool probe, nanos now,
                                 uint8_t *out);
-/* esp_aggregate_report_path - the path for a report that is no probe. It is the fastest one; every
- * third report takes another, in case the fastest one dies. */
+/* esp_aggregate_report_path - the path for a report that is no probe: the fastest one. Every third
+ * report takes another one, in case the fastest dies. */
 unsigned esp_aggregate_report_path(const struct esp_aggregate *aggregate, unsigned usable,
                                    nanos now);
 
@@ -168,8 +169,8 @@ void esp_aggregate_tick(struct esp_aggregate *aggregate, nanos now);
 nanos esp_aggregate_deadline(const struct esp_aggregate *aggregate);
 bool esp_aggregate_idle(const struct esp_aggregate *aggregate, nanos now);
 
-/* esp_aggregate_look - when the one who keeps its time calls again: another thread may bring a
- * deadline forward meanwhile. */
+/* esp_aggregate_look - when the thread that keeps its time calls next. Another thread may bring
+ * this forward. */
 nanos esp_aggregate_look(const struct esp_aggregate *aggregate, nanos now);
 
 #endif

@@ -28,8 +28,8 @@ static inline uint64_t tail(const uint8_t *at, size_t len)
 typedef uint64_t words4 __attribute__((vector_size(32)));
 
 /*
- * blocks_add - whole blocks of 64 octets. The halves of the words are summed apart, so that there
- * is no carry chain and the compiler uses vector registers; 2^31 blocks cannot overflow.
+ * blocks_add - adds whole blocks of 64 octets. It sums the halves of the words apart: without a
+ * carry chain the compiler uses vector registers. 2^31 blocks cannot overflow.
  */
 static inline __attribute__((always_inline)) uint64_t blocks_add(const uint8_t *at, size_t blocks)
 {

@@ -8,14 +8,15 @@
 #define TCP_HEADER_MIN 20
 #define TCP_PSH        0x08
 #define TCP_ACK        0x10
-#define FRAMES_LOOKED  8 /* open frames that a packet is compared with, the newest first */
+/* number of open frames that a packet is compared with, the newest first */
+#define FRAMES_LOOKED 8
 
 void esp_coalesce_reset(struct esp_coalesce *c)
 {
     c->n = 0;
 }
 
-/* growable - the packet may be part of a super-packet. Fills in header_len and chunk. */
+/* growable - the packet may become part of a super-packet. Fills in header_len and chunk. */
 static bool growable(const struct esp_coalesce *c, struct esp_frame *f)
 {
     const struct esp_inner *inner = &f->inner;
@@ -71,7 +72,7 @@ static bool headers_agree(const struct esp_frame *a, const struct esp_frame *b)
            memcmp(x + TCP_HEADER_MIN, y + TCP_HEADER_MIN, options) == 0;
 }
 
-/* append - `f` behind the frame `to`. false: does not fit there. */
+/* append - adds `f` to the frame `to`. false: it does not fit. */
 static bool append(struct esp_frame *to, struct esp_frame *f)
 {
     bool tcp = f->inner.protocol == ESP_PROTO_TCP;
@@ -80,7 +81,7 @@ static bool append(struct esp_frame *to, struct esp_frame *f)
         return false;
     if (tcp && field_u32(f->packet + f->inner.l4_offset + 4) != to->next_sequence)
         return false;
-    /* a damaged packet must not be repaired by our checksum */
+    /* our checksum would hide the damage of the packet */
     if (!to->verified && !l4_checksum_ok(to))
         return false;
     to->verified = true;

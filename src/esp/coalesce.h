@@ -3,9 +3,9 @@
 #define ESP_COALESCE_H
 
 /*
- * From decrypted packets to frames for the TUN device: consecutive segments of a TCP connection,
- * and UDP datagrams of one size and flow, become one super-packet that is written with its header
- * and a list of payloads, where they lie. The order within a flow stays.
+ * From decrypted packets to frames for the TUN device. Consecutive segments of a TCP connection,
+ * and UDP datagrams of one size and flow, become one super-packet. It is written as its header and
+ * a list of payloads, which stay where they are. The order within a flow is kept.
  */
 
 #include <sys/uio.h>
@@ -39,8 +39,8 @@ struct esp_coalesce {
 
 void esp_coalesce_reset(struct esp_coalesce *coalesce);
 
-/* esp_coalesce_add - `packet` has inner->total_len octets, is borrowed until the reset, and is
- * written to. false: full, write the frames out and reset first. */
+/* esp_coalesce_add - `packet` has inner->total_len octets, is borrowed until the reset, and may be
+ * changed. false: no room, so write the frames and reset first. */
 bool esp_coalesce_add(struct esp_coalesce *coalesce, uint8_t *packet,
                       const struct esp_inner *inner);
 

@@ -40,46 +40,47 @@ struct esp_ts_list {
     struct esp_ts ts[ESP_TS_MAX];
 };
 
-/* struct esp_path - where the packets of a Child SA go; `interface` is the kernel's index, 0:
- * whichever. Ports are used with UDP encapsulation only. */
+/* struct esp_path - where the packets of a Child SA go. `interface`: the kernel's index, 0: any.
+ * Ports are used in UDP encapsulation only. */
 struct esp_path {
     struct endpoint local, remote;
     uint32_t interface;
 };
 
-/* How the Child SAs of one session that have the same selectors share the traffic. */
+/* How the Child SAs of one session with the same selectors share the traffic. */
 enum esp_mode {
     ESP_MODE_FAILOVER, /* the usable one with the lowest priority number */
     ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
-    ESP_MODE_AGGREGATE, /* per packet, where the peer agreed on order trailers; else as balance */
+    ESP_MODE_AGGREGATE, /* per packet, if the peer agreed on order trailers; otherwise as balance */
 };
 
-/* struct esp_child_config - a Child SA, both directions. Borrowed during the call that takes it. */
+/* struct esp_child_config - a Child SA, both directions. Borrowed during the call. */
 struct esp_child_config {
     esp_child_id child;
     esp_session_id session;
-    esp_child_id replaces;    /* rekeys that one: takes over its place for flows; 0: none */
-    uint32_t spi_in, spi_out; /* host order */
+    /* rekeys that Child SA, and takes over its place for flows; 0: none */
+    esp_child_id replaces;
+    uint32_t spi_in, spi_out;                           /* host order */
     uint16_t encr, encr_key_bits, integ;                /* IANA transform ids; integ 0 with AEAD */
     struct span encr_in, integ_in, encr_out, integ_out; /* encr_*: the salt behind the key */
     bool esn;
-    bool udp_encap;         /* RFC 3948; else protocol 50 */
-    bool icmp;              /* takes ICMP errors about its packets, from any source */
-    bool transport;         /* selectors are of two addresses: no inner IP header */
+    bool udp_encap; /* in UDP (RFC 3948); otherwise protocol 50 */
+    bool icmp;      /* accepts ICMP errors about its packets, from any source */
+    /* transport mode: its selectors are two addresses, and packets have no inner IP header */
+    bool transport;
     bool order;             /* both ends agreed on order trailers (esp/order_trailer.h) */
     bool outbound_now;      /* send on it at once; else from esp_plane_child_switch() on */
     uint32_t replay_window; /* packets, at most LIMIT_REPLAY_WINDOW; 0: no protection */
     struct esp_path path;
     struct esp_ts_list local_ts, remote_ts;
-    uint16_t mtu; /* of the outer path, octets of an IP packet; 0: 1500 */
+    uint16_t mtu; /* of the outer path, in octets of an IP packet; 0: 1500 */
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
-    nanos keepalive_ns; /* their interval; 0: the data plane's */
-    bool keepalive;     /* NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
-    /* volume limits, both directions apart; 0: what the algorithm demands */
+    nanos keepalive_ns; /* interval of keepalives; 0: the data plane's */
+    bool keepalive;     /* sends NAT keepalives (RFC 3948 section 2.3): a NAT is in front of us */
+    /* volume limits of each direction; 0: the limit of the algorithm */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets;
     uint32_t rank; /* against shunts (esp/shunt.h); 0: ESP_RANK_CHILD */
-    /* first path state, as esp_plane_child_state(); with `replaces` that of the old child is kept
-     */
+    /* first path state, as for esp_plane_child_state(). With `replaces` the old child's state stays */
     uint32_t priority, weight;
     bool usable;
 };
@@ -87,7 +88,7 @@ struct esp_child_config {
 /* struct esp_counters - of a Child SA. Octets are of inner packets. */
 struct esp_counters {
     uint64_t packets_in, octets_in, packets_out, octets_out;
-    nanos last_in_ns, last_out_ns; /* 0: never; precise to a batch */
+    nanos last_in_ns, last_out_ns; /* 0: never; as precise as a batch */
     uint64_t replayed, auth_failed, malformed, wrong_selector, out_errors, too_big;
 };
 

@@ -12,11 +12,11 @@
 #include "esp/shunt.h"
 #include "esp/transport.h"
 
-#define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are not for use */
+#define SPI_RESERVED 255 /* RFC 4303 section 2.1: 0..255 are reserved */
 #define SPINS_MAX    100
 
-/* Octets after which a key is renewed, unless the configuration says otherwise. AES-GCM and
- * ChaCha20-Poly1305 allow 2^64 and 2^90 blocks; packets are bounded by the sequence number. */
+/* A key is renewed after this many octets, unless the configuration says otherwise. AES-GCM and
+ * ChaCha20-Poly1305 allow 2^64 and 2^90 blocks; the sequence number bounds packets. */
 #define HARD_PACKETS_ESN ((uint64_t)1 << 48)
 #define HARD_PACKETS     ((uint64_t)UINT32_MAX) /* RFC 4303 section 3.3.3: never cycle */
 
@@ -25,8 +25,8 @@ static bool config_valid(const struct esp_child_config *c)
     return c->child != 0 && c->spi_in > SPI_RESERVED && c->spi_out > SPI_RESERVED &&
            c->replay_window <= LIMIT_REPLAY_WINDOW && c->local_ts.n > 0 && c->remote_ts.n > 0 &&
            c->local_ts.n <= ESP_TS_MAX && c->remote_ts.n <= ESP_TS_MAX &&
-           /* the upper half of the number cannot be inferred without a window: RFC 4303
-              section 3.4.3 */
+           /* without a window the upper half of the number cannot be inferred: RFC 4303 section
+            * 3.4.3 */
            !(c->esn && c->replay_window == 0);
 }
 
@@ -146,8 +146,8 @@ bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
                        bool *ret_crossed_soft)
 {
     *ret_crossed_soft = false;
-    /* `sent` may run past the limit, by what is in flight when it is reached, but not wrap: the
-     * limit is far below 2^64 and `exhausted` ends it */
+    /* `sent` may exceed the limit by the packets in flight, but never wraps: the limit is far below
+     * 2^64, and `exhausted` stops sending */
     if (atomic_load_explicit(&child->exhausted, memory_order_relaxed))
         return false;
     uint64_t before = atomic_fetch_add_explicit(&child->sent, n, memory_order_relaxed);
@@ -261,8 +261,8 @@ static void order_take(const struct esp_child *child, struct esp_opened *p)
         esp_order_read(p->packet + p->len - ESP_ORDER_LEN, &p->order);
 }
 
-/* transport_open - the packet gets an IP header of the Child SA's addresses. A fragment has no place
- * in transport mode: its addresses were not those of the header that is in front of it now. */
+/* transport_open - writes an IP header with the Child SA's addresses in front of the packet. A
+ * fragment is refused: its addresses were not those of this header. */
 static enum esp_verdict transport_open(const struct esp_child *child, struct esp_opened *p,
                                        uint8_t next)
 {
@@ -308,7 +308,7 @@ static enum esp_verdict inner_check(const struct esp_child *child, struct esp_op
         !esp_inner_ipv4_checksum_ok(p->packet))
         return ESP_MALFORMED;
     order_take(child, p);
-    p->len = p->inner.total_len; /* what is behind is TFC padding: RFC 4303 section 2.7 */
+    p->len = p->inner.total_len; /* octets behind it are TFC padding: RFC 4303 section 2.7 */
     const struct esp_selectors *selectors = atomic_load(&child->selectors);
     if (!esp_selector_in(&selectors->local, &selectors->remote, &p->inner) &&
         !related_error(child, selectors, p))

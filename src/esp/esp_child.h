@@ -3,8 +3,8 @@
 #define ESP_CHILD_H
 
 /*
- * A Child SA as the workers see it. The control thread makes and frees it. Meanwhile workers of all
- * threads use it: a member is atomic, or under `lock`, or constant after esp_child_new.
+ * A Child SA as workers see it. The control thread creates and frees it. Meanwhile all threads use
+ * it, so each member is atomic, under `lock`, or constant after esp_child_new.
  */
 
 #include "base/retired.h"
@@ -43,15 +43,15 @@ struct esp_child {
     esp_child_id id;
     esp_session_id session;
     esp_child_id replaces;
-    uint16_t flow_tag; /* its place in the group for flows; inherited at a rekey; never 0 */
+    uint16_t flow_tag; /* identifies it to the flow table; a rekey keeps it; never 0 */
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
     uint32_t rank;  /* against shunts */
     bool transport; /* esp/transport.h */
-    bool icmp;      /* takes ICMP errors about its packets */
+    bool icmp;      /* accepts ICMP errors about its packets */
     bool order;     /* every packet has an order trailer, in both directions */
-    void *space;    /* of the layer above: the order space of its session; NULL without `order` */
+    void *space;    /* of the layer above: the session's order space; NULL without `order` */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */
@@ -60,32 +60,35 @@ struct esp_child {
     _Atomic uint32_t priority, weight;
     _Atomic bool usable;
     _Atomic uint16_t inner_max; /* largest inner packet that fits the outer path */
-    _Atomic(void *) route;      /* of the layer above: addresses and sockets; immutable behind it */
+    /* of the layer above: addresses and sockets; the object never changes */
+    _Atomic(void *) route;
 
     /* sending */
-    _Alignas(64) _Atomic uint64_t sent; /* sequence numbers given out */
+    _Alignas(64) _Atomic uint64_t sent; /* sequence numbers given out so far */
     _Atomic bool exhausted;             /* hard limit: nothing is sent any more */
 
     /* receiving */
     _Alignas(64)
-        atomic_flag lock; /* guards `replay` and `seen_from`; uncontended when the SPI steers */
+        /* guards `replay` and `seen_from`; rarely contended when the SPI names the worker */
+        atomic_flag lock;
     struct replay_window *replay; /* owned */
-    struct endpoint seen_from;    /* source of the newest packet when it was not the route's */
+    /* source of the newest packet, if it was not the route's address */
+    struct endpoint seen_from;
 
     _Alignas(64) _Atomic uint64_t counts[ESP_COUNT_ALL];
 
     /* news for the control thread */
     _Atomic uint32_t news;       /* bits of the layer above */
-    _Atomic nanos traffic_told;  /* when the last news of traffic was told */
-    _Atomic nanos rebound_told;  /* ... of another source address */
+    _Atomic nanos traffic_told;  /* when traffic was reported last */
+    _Atomic nanos rebound_told;  /* when another source address was reported last */
     _Atomic bool news_queued;    /* it is in the queue of news */
     struct esp_child *news_next; /* owned by the queue */
 
-    /* of the policy's one writer */
-    struct esp_bundle *bundle; /* where it sends; NULL: it only receives */
+    /* for the policy's writer */
+    struct esp_bundle *bundle; /* group in which it sends; NULL: it only receives */
     struct esp_child *session_next, **session_link;
 
-    struct retired retired; /* of the layer above, when it is gone */
+    struct retired retired; /* of the layer above, when it was removed */
 };
 
 /* esp_child_new - expands the keys with `crypto`. ERR_INVALID: algorithms, key lengths, window,
@@ -124,9 +127,9 @@ static inline size_t esp_child_text_offset(const struct esp_key *key)
 size_t esp_child_sealed_len(const struct esp_key *key, size_t len);
 
 /*
- * esp_child_reserve - `n` sequence numbers from *ret_first on. false: they would pass the hard
- * limit or wrap (RFC 4303 section 3.3.3); *ret_crossed_soft, *ret_crossed_hard: a limit of packets
- * was reached by this call.
+ * esp_child_reserve - reserves `n` sequence numbers from *ret_first on. false: they would pass the
+ * hard limit or wrap (RFC 4303 section 3.3.3). *ret_crossed_soft, *ret_crossed_hard: this call
+ * reached that limit of packets.
  */
 bool esp_child_reserve(struct esp_child *child, unsigned n, uint64_t *ret_first,
                        bool *ret_crossed_soft);
@@ -152,10 +155,11 @@ int esp_child_seal(struct esp_crypto *crypto, struct esp_child *child, uint64_t 
 /* The fate of one received packet. */
 enum esp_verdict {
     ESP_PASS,
-    ESP_DUMMY,    /* next header 59: dropped silently, but authentic */
-    ESP_REPLAYED, /* outside of the window, seen, or sequence number 0 */
+    ESP_DUMMY,    /* next header 59: authentic, and dropped silently */
+    ESP_REPLAYED, /* outside of the window, already seen, or sequence number 0 */
     ESP_AUTH_FAILED,
-    ESP_MALFORMED, /* shorter than ESP can be; or, authentic: padding, next header, inner header */
+    /* too short for ESP; or authentic, with invalid padding, next header or inner header */
+    ESP_MALFORMED,
     ESP_WRONG_SELECTOR, /* authentic, but not for this Child SA: RFC 4301 section 5.2 */
 };
 
@@ -163,14 +167,15 @@ struct esp_opened {
     uint8_t *packet; /* in: the ESP packet; out: the inner packet, inside of it */
     size_t len;      /* in, out */
     uint8_t tos;     /* in: of the outer header */
-    bool in_udp;     /* in: it came in UDP; transport mode only */
-    uint8_t *room;   /* in, transport mode only: for `len` octets and ESP_TRANSPORT_ROOM; the
-                                 inner packet is there then */
-    bool newest;     /* out: its sequence number was higher than all before */
+    bool in_udp;     /* in: it arrived in UDP; transport mode only */
+    /* in, transport mode only: room for `len` octets and ESP_TRANSPORT_ROOM, where the inner packet
+     * is written */
+    uint8_t *room;
+    bool newest;              /* out: its sequence number is higher than all before */
     enum esp_verdict verdict; /* out */
     uint64_t sequence;        /* of esp_child_open */
     struct esp_inner inner;   /* out, with ESP_PASS */
-    struct esp_order order;   /* out, with ESP_PASS; not present without an agreement */
+    struct esp_order order;   /* out, with ESP_PASS; not `present` unless agreed on */
 };
 
 /* esp_child_open - decrypts `n` packets of one Child SA in place and judges each. The replay window

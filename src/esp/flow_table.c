@@ -7,7 +7,7 @@
 
 #define BUCKETS      8192 /* a power of two: 64 Ki flows in 512 KiB */
 #define WAYS         8    /* one cache line */
-#define FLOW_AGE_MAX 300  /* seconds; NAT and firewalls forget UDP flows sooner */
+#define FLOW_AGE_MAX 300  /* seconds; NATs and firewalls forget UDP flows sooner */
 
 /* entry: hash 32 | tag 16 | second 16; 0: free */
 struct flow_table {

@@ -3,11 +3,11 @@
 #define ESP_FLOW_TABLE_H
 
 /*
- * Remembers over which Child SA a flow came in, so that its answers leave the same way. One table
- * for all workers, of fixed size, lock-free: an entry is one 64-bit word, a bucket one cache line,
- * the oldest entry makes room. Losing an entry, or mistaking one flow for another with the same 45
- * bits of keyed hash, costs a change of path, nothing else: the tag is only looked up within the
- * policy's group.
+ * Remembers the Child SA on which a flow arrived, so that its answers take the same one. One table
+ * of fixed size serves all workers without a lock: an entry is a 64-bit word, a bucket is a cache
+ * line, and the oldest entry makes room. A lost entry, or two flows with the same 45 bits of keyed
+ * hash, cost a change of path and nothing else: the tag is only looked up within the policy's
+ * group.
  */
 
 #include "esp/esp.h"
@@ -18,8 +18,8 @@ struct flow_table;
 struct flow_table *flow_table_new(void); /* NULL: no memory */
 struct flow_table *flow_table_free(struct flow_table *table);
 
-/* esp_flow_hash - of the flow as seen outbound; `reversed`: the packet is inbound. Keyed, so that
- * nobody can choose collisions. */
+/* esp_flow_hash - hash of the flow as seen outbound; `reversed`: the packet is inbound. It is
+ * keyed, so that nobody can choose collisions. */
 uint64_t esp_flow_hash(uint64_t key, const struct esp_inner *inner, bool reversed);
 
 /* flow_table_learn - the flow came in over `tag` (not 0) at `now`. */

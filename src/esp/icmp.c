@@ -91,8 +91,8 @@ static struct address address_at(struct reader *r, size_t len)
     return address;
 }
 
-/* quote_read - the header of the quoted packet, which is cut off somewhere behind it, the other way
- * round. */
+/* quote_read - reads the header of the quoted packet, which may be cut off behind it, in the
+ * reverse direction. */
 static bool quote_read(struct span quote, uint8_t version, struct esp_inner *ret)
 {
     struct reader r = reader_of(quote);

@@ -2,7 +2,7 @@
 #ifndef ESP_INNER_H
 #define ESP_INNER_H
 
-/* The inner packet: what the header of IPv4 or IPv6 says, and where the transport header is. */
+/* The inner packet: the fields of its IPv4 or IPv6 header, and the place of the transport header. */
 
 #include "base/address.h"
 
@@ -33,15 +33,15 @@ struct esp_inner {
     uint8_t protocol;            /* of the transport header, behind IPv6 extension headers */
     uint8_t tos;                 /* TOS or traffic class */
     uint8_t ttl;
-    bool has_ports;     /* the transport header has ports and is here */
-    bool fragment;      /* a part of a packet, the first one included */
+    bool has_ports;     /* the transport header is complete and has ports */
+    bool fragment;      /* a fragment, the first one included */
     bool dont_fragment; /* IPv4 DF; always true for IPv6 */
 };
 
 /*
- * esp_inner_parse - false: not a packet that may pass: version, header length or total length lie,
- * a jumbogram, a chain of more than 8 extension headers, or a transport header that is cut off.
- * Octets behind total_len are padding (TFC, RFC 4303 section 2.7) and not looked at.
+ * esp_inner_parse - false: the packet must not pass. Its version, header length or total length is
+ * wrong, it is a jumbogram, it has more than 8 extension headers, or its transport header is cut
+ * off. Octets behind total_len are padding (TFC, RFC 4303 section 2.7) and are ignored.
  */
 bool esp_inner_parse(struct span packet, struct esp_inner *ret_inner);
 

@@ -39,7 +39,7 @@ struct order_buffer *order_buffer_free(struct order_buffer *b)
     return NULL;
 }
 
-/* --- what was handed on --- */
+/* --- packets that were handed on --- */
 
 static uint64_t *seen_word(struct order_bucket *k, uint32_t number)
 {
@@ -56,7 +56,7 @@ static void seen_set(struct order_bucket *k, uint32_t number)
     *seen_word(k, number) |= (uint64_t)1 << number % 64;
 }
 
-/* advance - the next number is due; the one before was handed on, or not. */
+/* advance - the next number is due; the one before it was handed on, or given up. */
 static void advance(struct order_bucket *k, bool handed_on)
 {
     if (handed_on)
@@ -102,7 +102,7 @@ static void slot_take(struct order_buffer *b, const struct esp_order *order,
     *chain = i;
 }
 
-/* slot_release - its packet is handed on; the octets stay until they are recycled. */
+/* slot_release - its packet is handed on. The octets stay until order_buffer_recycle(). */
 static void slot_release(struct order_buffer *b, uint16_t *at, struct order_packet *ret_packet)
 {
     uint16_t i = *at;
@@ -140,7 +140,7 @@ static void blocked_set(struct order_buffer *b, unsigned bucket, bool on)
         b->blocked[bucket / 64] &= ~bit;
 }
 
-/* first_held - the lowest number of the bucket that is held. */
+/* first_held - the lowest number that the bucket holds. */
 static struct order_slot *first_held(struct order_buffer *b, unsigned bucket)
 {
     uint32_t number = b->buckets[bucket].next;
@@ -149,7 +149,7 @@ static struct order_slot *first_held(struct order_buffer *b, unsigned bucket)
         if (at != NONE)
             return &b->slots[at];
     }
-    ASSERT(false); /* n > 0, and nothing is farther away than the window */
+    ASSERT(false); /* n > 0, and no number is farther away than the window */
     return NULL;
 }
 
@@ -158,7 +158,7 @@ static bool due(struct order_buffer *b, const struct order_bucket *k, nanos now)
     return k->force || now - k->since >= patience(b);
 }
 
-/* gap_give_up - the numbers up to the first one held do not come any more, or too late. */
+/* gap_give_up - the missing numbers before the first held one are no longer awaited. */
 static void gap_give_up(struct order_buffer *b, unsigned bucket)
 {
     struct order_bucket *k = &b->buckets[bucket];
@@ -214,7 +214,8 @@ nanos order_buffer_deadline(const struct order_buffer *b)
 
 /* --- taking packets in --- */
 
-/* repair_learn - a copy closed a gap, or would have: how long it took since the gap was seen. */
+/* repair_learn - a copy closed a gap, or would have closed it: measures the time since the gap was
+ * seen. */
 static void repair_learn(struct order_buffer *b, nanos took)
 {
     took = nanos_min(took + took / 2 + REPAIR_SLACK, ORDER_WAIT_MAX);
@@ -222,15 +223,15 @@ static void repair_learn(struct order_buffer *b, nanos took)
     b->repair = took > b->repair ? took : b->repair - (b->repair - took) / 64;
 }
 
-/* late_learn - a packet came too late: its gap should have waited longer. That is forgotten by and
- * by. */
+/* late_learn - a packet arrived after its gap was given up: waits grow. The effect decays over
+ * time. */
 static void late_learn(struct order_buffer *b, nanos took)
 {
     took = nanos_min(took + took / 4, ORDER_WAIT_MAX);
     b->late = took > b->late ? took : b->late;
 }
 
-/* late_put - the number was passed: a duplicate, or a packet that somebody stopped waiting for. */
+/* late_put - the number was passed: the packet is a duplicate, or its gap was given up. */
 static enum order_fate late_put(struct order_buffer *b, const struct esp_order *order,
                                 uint32_t behind, nanos now)
 {
@@ -264,7 +265,7 @@ static enum order_fate next_put(struct order_buffer *b, const struct esp_order *
     return ORDER_DELIVER;
 }
 
-/* far_put - the number is out of the window: the sender began anew, or lost more than we hold. */
+/* far_put - the number is outside of the window: the sender began anew, or lost more than we hold. */
 static enum order_fate far_put(struct order_buffer *b, const struct esp_order *order)
 {
     struct order_bucket *k = &b->buckets[order->bucket];
@@ -282,7 +283,7 @@ static enum order_fate early_put(struct order_buffer *b, const struct esp_order 
 {
     struct order_bucket *k = &b->buckets[order->bucket];
     if (packet->len > PACKET_ROOM)
-        return ORDER_DELIVER; /* counted as skipped, and as a duplicate of nothing, later */
+        return ORDER_DELIVER; /* counted as skipped, and never as a duplicate later */
     if (*slot_find(b, order->bucket, order->number) != NONE) {
         b->counters.duplicates++;
         return ORDER_DROP;

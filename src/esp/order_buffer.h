@@ -4,8 +4,8 @@
 
 /*
  * Restores the order of packets that came over several paths. Each flow bucket has its own numbers,
- * so no flow waits for another. A packet that is next in its bucket passes without a copy. A packet
- * that is early is copied and waits until the missing ones came, or until `wait` is over.
+ * so no flow waits for another. A packet that is next in its bucket passes without a copy. An early
+ * packet is copied. It waits until the missing ones have come, or until `wait` is over.
  *
  *   order_buffer_put(...)            DELIVER: hand the packet on; DROP; HELD: it is copied;
  *                                    RETRY: take what is due first, recycle, and put it again
@@ -20,15 +20,15 @@
 
 #define ORDER_BUCKETS 256
 #define ORDER_SLOTS   4096 /* packets held; at 100 Mbit/s the longest wait needs 1,700 */
-#define ORDER_WINDOW  4096 /* numbers ahead of the next one that a packet may have */
-#define ORDER_PACKET  2048 /* octets of a held packet; a longer one is not held */
-#define ORDER_SEEN    1024 /* numbers behind the next one, for duplicates */
+#define ORDER_WINDOW  4096 /* a packet may be this many numbers ahead of the next one */
+#define ORDER_PACKET  2048 /* octets of a held packet; a longer packet is not held */
+#define ORDER_SEEN    1024 /* numbers behind the next one that are remembered, to find duplicates */
 
 #define ORDER_WAIT_MIN (2 * NANOS_PER_MS)
 #define ORDER_WAIT_MAX (200 * NANOS_PER_MS)
 
 struct order_packet {
-    uint8_t *octets; /* borrowed; of a slot until order_buffer_recycle() */
+    uint8_t *octets; /* borrowed; if it lies in a slot, until order_buffer_recycle() */
     size_t len;
     struct esp_inner inner;
 };
@@ -37,8 +37,8 @@ enum order_fate { ORDER_DELIVER, ORDER_HELD, ORDER_DROP, ORDER_RETRY };
 
 struct order_counters {
     uint64_t held;       /* packets that waited */
-    uint64_t late;       /* handed on behind a later one, since the wait was over */
-    uint64_t skipped;    /* numbers that never came within the wait */
+    uint64_t late;       /* handed on after a later one, because the wait was over */
+    uint64_t skipped;    /* numbers that did not come within the wait */
     uint64_t duplicates; /* dropped */
     uint64_t repaired;   /* gaps that a copy closed */
 };
@@ -55,7 +55,7 @@ struct order_bucket {
     uint32_t next;                  /* the number that is due */
     uint32_t n;                     /* packets held */
     bool live;                      /* a packet came */
-    bool force;                     /* does not wait for `next`: the buffer is full */
+    bool force;                     /* the buffer is full: `next` is not awaited */
     nanos since;                    /* with n > 0: when the first packet behind the gap came */
     nanos gave_up;                  /* `since` of the last gap that was given up */
     uint64_t seen[ORDER_SEEN / 64]; /* bit number % ORDER_SEEN: handed on */
@@ -63,12 +63,12 @@ struct order_bucket {
 
 struct order_buffer {
     nanos wait;        /* the caller sets it: what paths differ by */
-    nanos repair;      /* what a repair takes, learned here */
-    nanos late;        /* how late packets came that nobody waited for any more */
-    uint32_t given_up; /* gaps since a copy was last of use */
+    nanos repair;      /* time that a repair takes, learned here */
+    nanos late;        /* how late packets came whose gap was given up */
+    uint32_t given_up; /* gaps since a copy was last useful */
     struct order_counters counters;
     uint64_t blocked[ORDER_BUCKETS / 64]; /* bits of the buckets with n > 0 */
-    uint16_t free, used, n_used;          /* slots: unused ones, handed on, their number */
+    uint16_t free, used, n_used;          /* slots: unused, handed on, and their number */
     uint16_t hash[ORDER_SLOTS];
     struct order_bucket buckets[ORDER_BUCKETS];
     struct order_slot slots[ORDER_SLOTS];

@@ -28,9 +28,9 @@
 /* struct esp_order - the trailer of one packet; `number` in host order. */
 struct esp_order {
     bool present; /* the packet has a trailer of our version */
-    bool copy;    /* the packet was sent before, under another ESP sequence number */
-    bool no_hold; /* the packet has no place in the order: `number` means nothing */
-    bool reset;   /* the sender began to number this bucket a short while ago */
+    bool copy;    /* the packet was sent before, with another ESP sequence number */
+    bool no_hold; /* the packet has no place in the order, and `number` has no meaning */
+    bool reset;   /* the sender began to number this bucket a short time ago */
     uint8_t bucket;
     uint16_t time;   /* when the packet was sent: ticks of the sender's clock, modulo 2^16 */
     uint32_t number; /* of the bucket; serial number arithmetic (RFC 1982) */

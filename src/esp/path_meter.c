@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp/path_meter.h"
 
-#define PERIOD_NS      (10 * NANOS_PER_SEC) /* a least delay is forgotten after one to two */
+/* a least delay is forgotten after one to two of these periods */
+#define PERIOD_NS      (10 * NANOS_PER_SEC)
 #define REORDER_MIN_NS (2 * NANOS_PER_MS)
 #define REORDER_MAX_NS (40 * NANOS_PER_MS)
 

@@ -41,7 +41,7 @@ struct path_report_entry {
 };
 
 struct path_report {
-    bool answer; /* the sender wants a report about the path that this one came over */
+    bool answer; /* the sender asks for a report about the path on which this one arrived */
     uint8_t n;
     uint16_t time;
     struct path_report_entry entries[PATH_REPORT_ENTRIES];

@@ -26,8 +26,8 @@
 #define STALL_MIN_NS  (80 * NANOS_PER_MS)
 #define STALL_MAX_NS  (600 * NANOS_PER_MS)
 #define PROBE_NS      (100 * NANOS_PER_MS)
-#define QUIET_NS      (500 * NANOS_PER_MS) /* without a packet, a path is probed */
-#define DROP_TARGET   (25 * NANOS_PER_MS)  /* RFC 8289's 5 ms, and what measuring adds */
+#define QUIET_NS      (500 * NANOS_PER_MS) /* a path is probed after this time without a packet */
+#define DROP_TARGET   (25 * NANOS_PER_MS)  /* RFC 8289's 5 ms, and the error of measurement */
 #define DROPS_MAX     400
 #define BURST_NS      NANOS_PER_MS       /* what a path takes at once; at least two packets */
 #define QUEUE_LOW     (1 * NANOS_PER_MS) /* queue in the path, below which the pace is faster */
@@ -85,13 +85,13 @@ static bool ready(const struct path_model *p)
     return p->measured && !p->stalled;
 }
 
-/* delay_of - relative to the path `to`. */
+/* delay_of - delay of a path, relative to the path `to`. */
 static nanos delay_of(const struct path_model *p, const struct path_model *to)
 {
     return (int16_t)(uint16_t)(p->base - to->base) * ESP_ORDER_TICK + p->floor - to->floor;
 }
 
-/* first_ready - with `all` also a path that was not measured, or stalls. */
+/* first_ready - the path that is free first; with `all` also paths that are not measured or stall. */
 static int first_ready(const struct path_scheduler *s, unsigned usable, bool all)
 {
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
@@ -234,7 +234,7 @@ static bool all_full(const struct path_scheduler *s, unsigned usable)
     return all > 0 && full >= all - all / 8;
 }
 
-/* drop_interval - shorter with each drop (RFC 8289 section 4.2), and with the queue. */
+/* drop_interval - gets shorter with each drop (RFC 8289 section 4.2), and with a longer queue. */
 static nanos drop_interval(const struct path_scheduler *s, unsigned usable)
 {
     uint32_t root = 1;
@@ -267,7 +267,7 @@ bool path_scheduler_drop(struct path_scheduler *s, unsigned usable, nanos now)
     return true;
 }
 
-/* --- what was sent, and what came of it --- */
+/* --- packets that were sent, and reports about them --- */
 
 void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct resend_entry *entry,
                          size_t len, bool wanted)
@@ -290,7 +290,7 @@ void path_scheduler_sent(struct path_scheduler *s, unsigned path, const struct r
     p->tailed = false;
 }
 
-/* floor_learn - jitter delays the packets of an idle path too. */
+/* floor_learn - learns the part of the delay that is jitter: it delays packets of an idle path too. */
 static void floor_learn(struct path_model *p, nanos now)
 {
     p->smooth += (p->queue - p->smooth) / 8;
@@ -303,7 +303,7 @@ static void floor_learn(struct path_model *p, nanos now)
     p->floor = nanos_min(p->low[0], p->low[1]);
 }
 
-/* queue_learn - what jitter makes of the delay is no queue: a queue stands. */
+/* queue_learn - jitter is no queue: only a delay that persists is one. */
 static void queue_learn(struct path_model *p, const struct path_report_entry *e, nanos now)
 {
     nanos queue = (int16_t)(uint16_t)(e->delay_last - e->delay_min) * ESP_ORDER_TICK;
@@ -322,8 +322,8 @@ static void queue_learn(struct path_model *p, const struct path_report_entry *e,
     floor_learn(p, now);
 }
 
-/* sample_take - the most of a period is the path's rate, since stalls lower a sample and nothing
- * raises it. The rate falls behind a period in which the path always had a queue. */
+/* sample_take - the highest sample of a period is the path's rate: stalls lower a sample, and
+ * nothing raises it. The rate falls only behind a period in which the path always had a queue. */
 static void sample_take(struct path_model *p, uint64_t sample, nanos now)
 {
     p->slack |= standing_queue(p) < BACKLOG_NS + p->deviation;
@@ -397,7 +397,8 @@ static void loss_learn(struct path_model *p, const struct path_report_entry *e, 
     p->loss_packets = e->packets;
 }
 
-/* model_correct - what the path had taken when `newest` was sent, and what was sent since then. */
+/* model_correct - computes the queue anew from the report: octets that the path had taken when
+ * `newest` was sent, and octets sent since then. */
 static void model_correct(struct path_model *p, const struct path_report_entry *e,
                           const struct resend_entry *newest, nanos now)
 {
@@ -416,7 +417,8 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
 {
     struct path_model *p = &s->paths[path];
     if (e->spi != p->spi || (p->reported && esp_order_ahead(e->highest, p->highest) < 0))
-        return; /* for a Child SA that no longer sends, or older than the last report */
+        /* the report is about a Child SA that no longer sends, or is older than the last one */
+        return;
     bool news = !p->reported || e->highest != p->highest;
     queue_learn(p, e, now);
     rate_learn(p, e, time, now);
@@ -441,7 +443,7 @@ int path_scheduler_probe(struct path_scheduler *s, unsigned usable, nanos now)
             (ready(p) && now - p->sent_at < QUIET_NS))
             continue;
         p->probed_at = now;
-        p->loss -= p->loss / 16; /* what is not used is forgotten, and tried again */
+        p->loss -= p->loss / 16; /* an unused measurement is forgotten, and made again */
         return (int)i;
     }
     return -1;
@@ -465,7 +467,7 @@ int path_scheduler_tail(struct path_scheduler *s, nanos now)
     return -1;
 }
 
-/* stall_at - when silence about outstanding packets means that the path does not carry. */
+/* stall_at - when silence about outstanding packets means that the path is dead. */
 static nanos stall_at(const struct path_model *p)
 {
     nanos patience = 2 * p->rtt + 20 * NANOS_PER_MS;

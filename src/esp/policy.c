@@ -12,8 +12,8 @@
 #define WIDTHS      129 /* host bits of a prefix: 0..128 */
 #define WIDTH_WORDS 3
 
-/* struct place - a group under the covering prefix of one of its remote selectors; the first of a
- * prefix is in the table. `previous` of the first is the last. */
+/* struct place - a group under the covering prefix of one of its remote selectors. The table holds
+ * the first place of a prefix; `previous` of the first is the last. */
 struct place {
     struct retired retired; /* first: free() takes it */
     _Atomic(struct esp_group *) group;
@@ -23,8 +23,8 @@ struct place {
     uint8_t family, width;
 };
 
-/* struct esp_bundle - the writer's record of a group. A group is immutable in its members; when a
- * child joins, the bundle gets a new one. Readers never see bundles. */
+/* struct esp_bundle - the writer's record of a group. The members of a group never change; when a
+ * child joins, the bundle gets a new group. Readers never see bundles. */
 struct esp_bundle {
     struct esp_bundle *next, **link; /* of the session */
     struct esp_group *group;
@@ -45,8 +45,8 @@ struct esp_policy {
     struct shared_map spis;                  /* -> struct esp_child */
     struct shared_map places;                /* -> struct place, the first */
     _Atomic uint64_t widths[2][WIDTH_WORDS]; /* bits: which occur */
-    _Atomic bool ranked;                     /* a Child SA has a rank of its own */
-    _Atomic uint64_t taken;                  /* raised before a place is taken out */
+    _Atomic bool ranked;                     /* a Child SA has its own rank */
+    _Atomic uint64_t taken;                  /* incremented before a place is removed */
     uint64_t key;
     uint32_t n_places[2][WIDTHS];
     struct map sessions;
@@ -176,8 +176,8 @@ static unsigned range_width(const struct address_range *range)
     return 0;
 }
 
-/* place_key - of the prefix of `address` with this many host bits; never 0. Prefixes with the same
- * key are told apart by their selectors. */
+/* place_key - key of the prefix of `address` with this many host bits; never 0. Prefixes with equal
+ * keys are distinguished by their selectors. */
 static uint64_t place_key(uint64_t key, const struct address *address, unsigned width)
 {
     uint64_t words[2];
@@ -273,7 +273,7 @@ static struct esp_bundle *bundle_find(const struct session *session, const struc
     return NULL;
 }
 
-/* group_new - the members of `old` (NULL: none) and one more. */
+/* group_new - a group of the members of `old` (NULL: none) and one more. */
 static struct esp_group *group_new(const struct session *session, const struct esp_bundle *old,
                                    struct esp_child *child)
 {
@@ -319,7 +319,7 @@ static bool bundle_has(const struct esp_bundle *bundle, uint64_t key)
     return false;
 }
 
-/* bundle_show - under each of its remote selectors. */
+/* bundle_show - enters the group under each of its remote selectors. */
 static int bundle_show(struct esp_policy *policy, struct esp_bundle *bundle,
                        const struct esp_ts_list *remote)
 {
@@ -368,7 +368,7 @@ static int bundle_begin(struct esp_policy *policy, struct session *session, stru
     return 0;
 }
 
-/* bundle_join - replaces the group by one with one more child. */
+/* bundle_join - replaces the group by a group with one more child. */
 static int bundle_join(struct esp_policy *policy, const struct session *session,
                        struct esp_bundle *bundle, struct esp_child *child)
 {
@@ -480,7 +480,7 @@ void esp_policy_remove(struct esp_policy *policy, struct esp_child *child)
     session_leave(policy, session);
 }
 
-/* --- looking things up --- */
+/* --- look-ups --- */
 
 struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi)
 {
@@ -512,11 +512,11 @@ static bool group_can_send(const struct esp_group *group)
 struct search {
     unsigned left;                /* comparisons */
     bool ranked;                  /* ranks come before prefixes, so all prefixes are searched */
-    const struct esp_group *best; /* of the lowest rank so far, with `ranked` */
+    const struct esp_group *best; /* with `ranked`: the group of the lowest rank so far */
     const struct esp_group *mute; /* the first group that takes the packet but cannot send */
 };
 
-/* prefix_search - among the groups under the prefix of the destination with this many host bits.
+/* prefix_search - searches the groups under the destination's prefix with this many host bits.
  * NULL: none takes the packet and can send. */
 static const struct esp_group *prefix_search(const struct esp_policy *policy,
                                              const struct esp_inner *inner, unsigned width,
@@ -597,7 +597,8 @@ static double rendezvous_score(const struct esp_child *child, uint64_t flow_hash
     return -(double)(weight == 0 ? 1 : weight) / log(unit);
 }
 
-/* best_of - among the usable children of the lowest priority number: the first, or by weight. */
+/* best_of - chooses among the usable children with the lowest priority number: the first, or by
+ * weight. */
 static struct esp_child *best_of(const struct esp_group *group, uint64_t flow_hash)
 {
     struct esp_child *best = NULL;

@@ -28,16 +28,17 @@ struct esp_group {
     struct retired retired; /* first: free() takes it */
     esp_session_id session;
     _Atomic enum esp_mode mode;
-    bool icmp;           /* its Child SAs take ICMP errors about their packets */
+    bool icmp;           /* its Child SAs accept ICMP errors about their packets */
     uint32_t rank;       /* of its Child SAs, against shunts */
-    _Atomic bool follow; /* answer a flow on the Child SA on which it came in */
+    _Atomic bool follow; /* a flow is answered on the Child SA on which it arrived */
     uint32_t n;
-    _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: left */
+    _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: it has left */
 };
 
 struct esp_policy;
 
-struct esp_policy *esp_policy_new(uint64_t key); /* `key` scatters addresses. NULL: no memory. */
+/* `key` randomises the table of addresses. NULL: no memory. */
+struct esp_policy *esp_policy_new(uint64_t key);
 /* esp_policy_free - frees also what is retired. Takes NULL, returns NULL. */
 struct esp_policy *esp_policy_free(struct esp_policy *policy);
 
@@ -46,12 +47,12 @@ struct esp_policy *esp_policy_free(struct esp_policy *policy);
 /* esp_policy_add - the child receives from now on. Its SPI must be new. ERR_NO_MEMORY. */
 int esp_policy_add(struct esp_policy *policy, struct esp_child *child) MUST_USE;
 
-/* esp_policy_send - the child joins its group and sends; `instead` (NULL: none) leaves it and only
- * receives. At each moment one of them sends. ERR_NO_MEMORY: nothing changed. */
+/* esp_policy_send - the child joins its group and sends. `instead` (NULL: none) leaves the group
+ * and only receives. At every moment one of the two sends. ERR_NO_MEMORY: nothing changed. */
 int esp_policy_send(struct esp_policy *policy, struct esp_child *child,
                     struct esp_child *instead) MUST_USE;
-/* esp_policy_reselect - changes the selectors of the child; meanwhile it may be in no group.
- * ERR_NO_MEMORY: it has the old selectors, or the new ones and only receives. */
+/* esp_policy_reselect - changes the selectors of the child, which may be in no group meanwhile.
+ * ERR_NO_MEMORY: it keeps the old selectors, or has the new ones and only receives. */
 int esp_policy_reselect(struct esp_policy *policy, struct esp_child *child,
                         const struct esp_ts_list *local, const struct esp_ts_list *remote) MUST_USE;
 void esp_policy_silence(struct esp_policy *policy, struct esp_child *child); /* only receives */
@@ -85,13 +86,13 @@ struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi);
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner);
 
-/* esp_group_multicast - one of the remote selectors is of multicast alone, and has `to`. */
+/* esp_group_multicast - a remote selector contains `to` and only multicast addresses. */
 bool esp_group_multicast(const struct esp_group *group, const struct address *to);
 
 /*
  * esp_group_choose - the child for a flow. `came_in_on`: tag from the flow table, 0: unknown. NULL:
- * none is usable. Balance is weighted rendezvous hashing: a child that comes or goes moves only its
- * own flows.
+ * none is usable. Balance uses weighted rendezvous hashing: a child that joins or leaves moves only
+ * its own flows.
  */
 struct esp_child *esp_group_choose(const struct esp_group *group, uint64_t flow_hash,
                                    uint16_t came_in_on);

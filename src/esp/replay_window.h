@@ -20,15 +20,15 @@ struct replay_window {
 /* replay_window_new - `window` at most LIMIT_REPLAY_WINDOW. NULL: no memory. */
 struct replay_window *replay_window_new(uint32_t window);
 
-/* replay_window_check - may be accepted: neither 0, nor too old, nor seen. */
+/* replay_window_check - the number may be accepted: not 0, not too old, not seen. */
 bool replay_window_check(const struct replay_window *window, uint64_t sequence);
 
 /* replay_window_commit - checks again and marks as seen; false: another packet was faster. */
 bool replay_window_commit(struct replay_window *window, uint64_t sequence);
 
 /*
- * replay_window_extend - the 64 bits of a sequence number of which 32 were sent (RFC 4303 appendix
- * A2.2): the value nearest to the window. false: it would lie before 0.
+ * replay_window_extend - the 64-bit sequence number of which 32 bits were sent (RFC 4303 appendix
+ * A2.2): the value nearest to the window. false: it would be negative.
  */
 bool replay_window_extend(const struct replay_window *window, uint32_t low, uint64_t *ret_sequence);
 

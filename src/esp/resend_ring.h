@@ -4,7 +4,7 @@
 
 /*
  * Keeps the newest packets that were sent, by path and ESP sequence number: the time and the
- * octets, so that a lost packet can be resent. Bounded: new packets push out old ones.
+ * octets, so that a lost packet can be resent. Bounded: new packets replace the oldest.
  */
 
 #include "base/time.h"
@@ -17,12 +17,12 @@
 /* struct resend_entry - one packet that was sent. */
 struct resend_entry {
     uint32_t spi, sequence; /* lower half */
-    uint32_t total;         /* octets sent on the path up to it, modulo 2^32 */
+    uint32_t total;         /* octets sent on the path up to this packet, modulo 2^32 */
     nanos sent;
     struct esp_order order;
     uint16_t len; /* 0: its octets are not kept */
     bool resent;
-    uint64_t place; /* of the octets: how many were written before */
+    uint64_t place; /* position of the octets: how many were written before them */
 };
 
 struct resend_ring {
@@ -31,14 +31,14 @@ struct resend_ring {
     uint8_t octets[RESEND_OCTETS];
 };
 
-struct resend_ring *resend_ring_new(void); /* NULL: no memory; pages are taken as they fill */
+struct resend_ring *resend_ring_new(void); /* NULL: no memory; pages are allocated as they fill */
 struct resend_ring *resend_ring_free(struct resend_ring *ring);
 
-/* resend_ring_add - `packet` of entry->len octets, NULL: they are not kept. */
+/* resend_ring_add - `packet` has entry->len octets; NULL: its octets are not kept. */
 void resend_ring_add(struct resend_ring *ring, unsigned path, const struct resend_entry *entry,
                      const uint8_t *packet);
 
-/* resend_ring_find - NULL: unknown, or too long ago. */
+/* resend_ring_find - NULL: unknown or forgotten. */
 struct resend_entry *resend_ring_find(struct resend_ring *ring, unsigned path, uint32_t spi,
                                       uint32_t sequence);
 

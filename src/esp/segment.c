@@ -27,7 +27,7 @@ static enum esp_segment_plan fragment_begin(struct esp_segments *s, struct buffe
                                             const struct esp_inner *inner, size_t inner_max)
 {
     size_t header = (frame.ptr[0] & 15u) * 4u;
-    /* options must be copied selectively: such packets are left to their sender */
+    /* options must be copied selectively, so the sender has to fragment such packets */
     if (inner->dont_fragment || header != IPV4_HEADER_LEN || inner_max < header + 8)
         return ESP_SEGMENT_TOO_BIG;
     s->split = ESP_SPLIT_FRAGMENT;
@@ -55,7 +55,7 @@ static enum esp_segment_plan plain_begin(struct esp_segments *s, const struct es
     return ESP_SEGMENT_OK;
 }
 
-/* l4_header_len - of the transport header; 0: not what gso_type says. */
+/* l4_header_len - of the transport header; 0: it does not fit gso_type. */
 static size_t l4_header_len(struct span frame, const struct esp_inner *inner, uint8_t gso_type)
 {
     size_t left = frame.len - inner->l4_offset;
@@ -72,7 +72,7 @@ static size_t l4_header_len(struct span frame, const struct esp_inner *inner, ui
 }
 
 /* fixed_sum - the part of the transport checksum that all segments share. Header fields that differ
- * are summed per segment, so they count as zero here. */
+ * are added per segment, so they count as zero here. */
 static uint64_t fixed_sum(const struct esp_segments *s)
 {
     uint8_t header[60];
@@ -154,7 +154,8 @@ static void tcp_patch(const struct esp_segments *s, uint8_t *tcp, bool last)
         tcp[13] &= (uint8_t)~TCP_CWR; /* RFC 3168: only the first packet of the window */
 }
 
-/* l4_patch - what differs between segments, and the checksum with it. `sum` is of the payload. */
+/* l4_patch - writes the header fields that differ between segments, and the checksum. `sum`: of the
+ * payload. */
 static void l4_patch(const struct esp_segments *s, uint8_t *out, size_t payload, uint64_t sum)
 {
     uint8_t *l4 = out + s->l4_offset;

@@ -3,8 +3,8 @@
 #define ESP_SEGMENT_H
 
 /*
- * From a frame as the TUN device gives it (a TSO or USO super-packet, a packet with a checksum to
- * be completed, or a plain packet) to packets that fit the path.
+ * From a frame of the TUN device (a TSO or USO super-packet, a packet with a partial checksum, or a
+ * plain packet) to packets that fit the path.
  */
 
 #include "esp/inner_packet.h"
@@ -29,7 +29,7 @@ struct esp_vnet {
 enum esp_segment_plan {
     ESP_SEGMENT_OK,
     ESP_SEGMENT_INVALID, /* the frame and its header contradict each other: drop */
-    ESP_SEGMENT_TOO_BIG, /* larger than `inner_max` and not to be fragmented: answer with ICMP */
+    ESP_SEGMENT_TOO_BIG, /* larger than `inner_max`, and must not be fragmented: answer with ICMP */
 };
 
 /* struct esp_segments - walks over the packets of a frame. */
@@ -43,13 +43,13 @@ struct esp_segments {
     uint32_t count; /* packets altogether */
     enum { ESP_SPLIT_NONE, ESP_SPLIT_TCP, ESP_SPLIT_UDP, ESP_SPLIT_FRAGMENT } split;
     uint16_t l4_offset;
-    uint64_t fixed_sum; /* of what is the same in every segment's transport checksum */
+    uint64_t fixed_sum; /* sum of the fields that all segments share */
 };
 
 /*
- * esp_segments_begin - `frame` is completed in place where its checksum is partial and it is not
- * split. TCP super-packets are cut at gso_size or at what fits, whichever is less; IPv4 packets
- * that are too large and may be fragmented are (RFC 791 section 2.3).
+ * esp_segments_begin - `frame` is completed in place if its checksum is partial and it is not
+ * split. TCP super-packets are cut at gso_size or at the path's maximum, whichever is less. IPv4
+ * packets that are too large are fragmented if they may be (RFC 791 section 2.3).
  */
 enum esp_segment_plan esp_segments_begin(struct esp_segments *segments, const struct esp_vnet *vnet,
                                          struct buffer frame, const struct esp_inner *inner,

@@ -8,18 +8,18 @@
 /* esp_ts_list_equal - the same selectors in the same order: such Child SAs form a group. */
 bool esp_ts_list_equal(const struct esp_ts_list *a, const struct esp_ts_list *b);
 
-/* esp_ts_match - one end of a packet: its address and port, and the protocol of `inner`. */
+/* esp_ts_match - matches one end of a packet: its address and port, and the protocol of `inner`. */
 bool esp_ts_match(const struct esp_ts *ts, const struct address *address,
                   const struct esp_inner *inner, uint16_t port);
 
-/* esp_selector_out - a packet from the TUN device may be sent on Child SAs with these selectors. */
+/* esp_selector_out - Child SAs with these selectors may carry a packet from the TUN device. */
 bool esp_selector_out(const struct esp_ts_list *local, const struct esp_ts_list *remote,
                       const struct esp_inner *inner);
 
 /*
- * esp_selector_in - RFC 4301 section 5.2 step 4: the decrypted packet may come out of this Child
- * SA. Sources that no host may have (loopback, multicast, unspecified) never pass, whatever the
- * selectors say; nor do loopback destinations.
+ * esp_selector_in - RFC 4301 section 5.2 step 4: this Child SA may deliver the decrypted packet.
+ * Sources that no host may have (loopback, multicast, unspecified) never pass, whatever the
+ * selectors say. Neither do loopback destinations.
  */
 bool esp_selector_in(const struct esp_ts_list *local, const struct esp_ts_list *remote,
                      const struct esp_inner *inner);

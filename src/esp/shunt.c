@@ -64,7 +64,7 @@ const struct esp_shunt *esp_shunts_out(const struct esp_shunts *shunts,
     return NULL;
 }
 
-/* A pass policy of a lower rank is taken too: the packet was protected although it need not be. */
+/* A pass policy of a lower rank matches too: the packet was protected although it need not be. */
 const struct esp_shunt *esp_shunts_in(const struct esp_shunts *shunts,
                                       const struct esp_inner *inner, uint32_t rank)
 {

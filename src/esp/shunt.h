@@ -4,12 +4,12 @@
 
 /*
  * Policies without a Child SA (RFC 4301 section 4.4.1): BYPASS and DISCARD. Routes and the packet
- * filter keep their packets away from the TUN device. This table holds for packets that come there
+ * filter keep their packets away from the TUN device. This table is for packets that arrive there
  * nevertheless: no Child SA carries them.
  *
- * A rank decides between policies; the lowest counts. The numbers are those of strongSwan, so that
- * a `priority` of the configuration means the same: a pass policy comes before each Child SA, a
- * drop policy behind all of them.
+ * The policy with the lowest rank decides. The numbers are those of strongSwan, so that a
+ * `priority` in the configuration means the same: a pass policy comes before each Child SA, a drop
+ * policy after all of them.
  */
 
 #include "base/retired.h"
@@ -33,8 +33,8 @@ struct esp_shunts {
     struct esp_shunt shunts[];
 };
 
-/* esp_shunt_rank - of a mode's rank (`base`), less what the prefix lengths and limits of the
- * selectors take off: of two policies of one mode the narrower one comes first. */
+/* esp_shunt_rank - the rank of a mode (`base`) minus a value for prefix lengths and limits of the
+ * selectors. So of two policies of one mode the narrower one comes first. */
 uint32_t esp_shunt_rank(uint32_t base, const struct esp_ts *local, const struct esp_ts *remote);
 
 /* esp_shunts_new - sorts a copy of `shunts` (n of them). NULL: no memory. */

@@ -6,7 +6,7 @@
 #include "esp/checksum.h"
 #include "esp/field.h"
 
-#define HOP_LIMIT 64 /* the outer one is not known here */
+#define HOP_LIMIT 64 /* the outer MTU is not known here */
 
 size_t esp_transport_strip(uint8_t *packet, size_t len, uint8_t *ret_next)
 {
@@ -28,7 +28,7 @@ static size_t checksum_offset(uint8_t protocol)
     }
 }
 
-/* checksum_renew - a UDP datagram without a checksum stays so. */
+/* checksum_renew - a UDP datagram without a checksum keeps none. */
 static void checksum_renew(uint8_t *packet, size_t header, size_t len, uint8_t protocol)
 {
     size_t at = checksum_offset(protocol);

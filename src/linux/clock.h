@@ -4,7 +4,8 @@
 
 #include "base/time.h"
 
-/* clock_now - CLOCK_MONOTONIC: the `now` of every core. Steps of the wall clock do not touch it. */
+/* clock_now - CLOCK_MONOTONIC, the `now` of every core. A step of the wall clock does not change
+ * it. */
 nanos clock_now(void);
 
 #endif

@@ -15,7 +15,7 @@
 struct source {
     event_handler *handler; /* NULL: free */
     void *context;
-    uint32_t generation; /* of this use of the number */
+    uint32_t generation; /* of this registration: the number may be used again */
 };
 
 struct event_loop {
@@ -108,7 +108,7 @@ void event_loop_remove(struct event_loop *loop, int fd)
     loop->sources[fd] = (struct source){0};
 }
 
-/* rounded up, so that a deadline is really reached when the wait ends */
+/* rounded up, so that the deadline has passed when the wait ends */
 static int wait_ms(nanos deadline)
 {
     if (deadline == NANOS_NEVER)

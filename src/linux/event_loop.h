@@ -10,8 +10,9 @@
 
 /*
  * Calls handlers for descriptors that are ready; level-triggered epoll; one thread. A handler may
- * add, change and remove any descriptor, its own included. An event that was fetched for a removed
- * descriptor is not delivered, even if the number was reused.
+ * add, change and remove any descriptor, its own included. An event that was fetched for a
+ * descriptor and not yet delivered is dropped when the descriptor is removed, even if its number is
+ * used again.
  */
 struct event_loop;
 
@@ -30,13 +31,14 @@ struct event_loop *event_loop_free(struct event_loop *loop);
 int event_loop_add(struct event_loop *loop, int fd, unsigned events, event_handler *handler,
                    void *context) MUST_USE;
 int event_loop_change(struct event_loop *loop, int fd, unsigned events) MUST_USE;
-/* event_loop_remove - before the descriptor is closed; unknown ones are ignored. */
+/* event_loop_remove - call it before the descriptor is closed. Unknown descriptors are ignored. */
 void event_loop_remove(struct event_loop *loop, int fd);
 
 /*
- * event_loop_wait - until something is ready or `deadline` of linux/clock.h is reached
- * (NANOS_NEVER: no deadline; in the past: only look). *ret_now gets the time of waking up, then the
- * handlers are called. Returns how many, 0 also when a signal came. ERR_SYSTEM.
+ * event_loop_wait - waits until a descriptor is ready or `deadline` of linux/clock.h is reached,
+ * then calls the handlers. NANOS_NEVER: no deadline; a deadline in the past: no wait. *ret_now: the
+ * time when the wait ended. Returns the number of handlers called, 0 also after a signal.
+ * ERR_SYSTEM.
  */
 int event_loop_wait(struct event_loop *loop, nanos deadline, nanos *ret_now) MUST_USE;
 

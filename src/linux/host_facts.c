@@ -7,7 +7,7 @@
 
 #define FACTS_MAX 65536
 
-/* the second one has what systemd-resolved asks behind its own 127.0.0.53 */
+/* the second one has the servers that systemd-resolved asks behind its own 127.0.0.53 */
 static const char *const resolver_files[] = {"/etc/resolv.conf",
                                              "/run/systemd/resolve/resolv.conf"};
 
@@ -39,7 +39,7 @@ static int router_add(void *context, const struct address *address, unsigned pre
     return fact_add(context, address, HOST_FACT_ROUTER, prefix_len);
 }
 
-/* resolvers_add - "nameserver 192.0.2.1". A file that is not there names none. */
+/* resolvers_add - reads lines such as "nameserver 192.0.2.1". A missing file names none. */
 static int resolvers_add(struct host_facts *facts, const char *path)
 {
     char line[256], text[64];
@@ -114,7 +114,7 @@ enum host_fact_kind host_facts_piece(const struct host_facts *facts, const struc
         return HOST_FACT_NONE;
     for (size_t i = 0; i < facts->n; i++) {
         const struct host_fact *fact = &facts->facts[i];
-        /* a resolver of no network of ours may be one that a Gateway named before */
+        /* a resolver outside of our networks may be one that a Gateway named before */
         bool whole = prefix_len == address_len(address) * 8 && fact->kind != HOST_FACT_RESOLVER;
         if ((whole || prefix_len > fact->net) && range_contains(&piece, &fact->address))
             return (enum host_fact_kind)fact->kind;

@@ -3,8 +3,8 @@
 #define LINUX_HOST_FACTS_H
 
 /*
- * Addresses that this host lives by: its own, those of its routers and of its resolvers. A peer
- * must not make the host take one of them for itself, nor have it routed away on purpose.
+ * Addresses that this host depends on: its own, and those of its routers and resolvers. A peer must
+ * not make the host take one of them as an inner address, nor route it into the tunnel on purpose.
  */
 
 #include "linux/netlink_change.h"
@@ -15,22 +15,25 @@ struct host_facts {
     struct host_fact {
         struct address address;
         uint8_t kind; /* enum host_fact_kind */
-        uint8_t net;  /* prefix length of the network of this host that it is in; else of itself */
-    } * facts;        /* owned */
+        /* prefix length of the network of this host that contains the address; otherwise its full
+         * length */
+        uint8_t net;
+    } * facts; /* owned */
     size_t n, cap;
 };
 
-/* host_facts_read - reads the addresses of all interfaces but `without`, the routes that ikat did not
- * set, and the files of the resolver. The result replaces the former facts; they stay after an
- * error. ERR_SYSTEM, ERR_NO_MEMORY. */
+/* host_facts_read - reads the addresses of all interfaces but `without`, the routes that ikat did
+ * not set, and the resolver's files. The result replaces the former facts; after an error they
+ * stay. ERR_SYSTEM, ERR_NO_MEMORY. */
 int host_facts_read(struct netlink *netlink, uint32_t without, struct host_facts *facts) MUST_USE;
 void host_facts_done(struct host_facts *facts);
 
-/* host_facts_address - what that address is to this host. */
+/* host_facts_address - the role of that address on this host. */
 enum host_fact_kind host_facts_address(const struct host_facts *facts,
                                        const struct address *address);
 
-/* host_facts_piece - what a prefix has in it that is less than the network where it is. */
+/* host_facts_piece - the addresses of this host that lie in a prefix smaller than their own
+ * network. */
 enum host_fact_kind host_facts_piece(const struct host_facts *facts, const struct address *address,
                                      unsigned prefix_len);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Landlock: rights to files that not even root gets back. Best effort: old kernels have none of it,
- * and everything else that confines us stays. */
+/* Landlock: file access that even root cannot get back. Best effort: old kernels do not have it,
+ * and the other restrictions of the process do not depend on it. */
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
@@ -13,8 +13,8 @@
 
 #include "linux/sandbox.h"
 
-/* All rights of the ABI that the running kernel has, newer than the header or not: bits 0 to 12 are
- * ABI 1, REFER came with 2, TRUNCATE with 3, IOCTL_DEV with 5. */
+/* The rights of the ABI that the running kernel has, whatever the header knows. Bits 0 to 12 are
+ * ABI 1; REFER came with ABI 2, TRUNCATE with 3, IOCTL_DEV with 5. */
 static uint64_t rights_of(long abi)
 {
     unsigned bits = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
@@ -34,8 +34,9 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 
 #define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 
-/* ruleset_make - all rights of the running kernel are handled: what no rule allows is refused.
- * *ret_abi 0: the kernel has no Landlock, or it is switched off; then there is no ruleset. */
+/* ruleset_make - a ruleset that handles all rights of the running kernel, so that it refuses
+ * whatever no rule allows. *ret_abi 0: the kernel has no Landlock, or it is off, and there is no
+ * ruleset. */
 static int ruleset_make(int *ret_ruleset, int *ret_abi)
 {
     *ret_abi = 0;
@@ -50,7 +51,7 @@ static int ruleset_make(int *ret_ruleset, int *ret_abi)
     return 0;
 }
 
-/* ruleset_enter - takes the ruleset; `error` is of the rules. */
+/* ruleset_enter - applies the ruleset and closes it. `error`: of the rules that were added to it. */
 static int ruleset_enter(int ruleset, int error)
 {
     if (error == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

@@ -15,7 +15,7 @@
 
 #include "linux/udp_socket.h"
 
-#define ANSWER_MAX 32768 /* what the kernel packs into one message of a dump */
+#define ANSWER_MAX 32768 /* the most that the kernel packs into one message of a dump */
 
 struct netlink {
     struct mnl_socket *socket;
@@ -64,7 +64,7 @@ static struct nlmsghdr *request_begin(struct netlink *netlink, void *buf, uint16
     return header;
 }
 
-/* Sends a request, and reads its answers until the last one. A message with another sequence number
+/* Sends a request and reads its answers up to the last one. A message with another sequence number
  * or port ends the request: only the kernel may write to this socket. */
 static int request_run(struct netlink *netlink, struct nlmsghdr *header, mnl_cb_t each,
                        void *context)
@@ -251,7 +251,7 @@ int netlink_rule_landing(struct netlink *netlink, enum netlink_change change,
 static void put_ports(struct nlmsghdr *header, uint16_t type, const uint16_t ports[2])
 {
     const struct fib_rule_port_range range = {ports[0], ports[1]};
-    if (ports[0] != 0 || ports[1] != UINT16_MAX) /* 0 is no port to the kernel */
+    if (ports[0] != 0 || ports[1] != UINT16_MAX) /* the kernel takes no port 0 */
         mnl_attr_put(header, type, sizeof(range), &range);
 }
 
@@ -292,7 +292,7 @@ int netlink_rules_flush(struct netlink *netlink, enum address_family family, uin
     }
 }
 
-/* --- what a killed daemon left --- */
+/* --- what a killed daemon left behind --- */
 
 struct listing {
     uint32_t table;
@@ -372,7 +372,7 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_ro
     return 0;
 }
 
-/* --- what the host has --- */
+/* --- addresses and routers of the host --- */
 
 struct visit {
     uint32_t without;
@@ -423,7 +423,7 @@ static int hop_attribute(const struct nlattr *attr, void *context)
     return visit(v, &hop, (unsigned)address_len(&hop) * 8);
 }
 
-/* hops_seen - routes over several routers have a list of next hops, each with attributes. */
+/* hops_seen - a route over several routers has a list of next hops, each with attributes. */
 static int hops_seen(const struct nlattr *list, struct visit *v)
 {
     const uint8_t *octets = mnl_attr_get_payload(list);

@@ -3,9 +3,9 @@
 #define LINUX_NETLINK_CHANGE_H
 
 /*
- * What the supervisor changes in the host's network, over one rtnetlink socket: addresses, routes
- * and rules. Each request waits for the kernel's verdict. All routes and rules carry
- * NETLINK_PROTOCOL, so that ours can be told from others', also after a crash.
+ * The changes that the supervisor makes to the host's network, over one rtnetlink socket:
+ * addresses, routes and rules. Each request waits for the kernel's verdict. Our routes and rules
+ * carry NETLINK_PROTOCOL, so that they can be told from others, also after a crash.
  */
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@
 
 struct netlink;
 
-#define NETLINK_PROTOCOL 171 /* rtm_protocol of ours; not in iproute2's rt_protos */
+#define NETLINK_PROTOCOL 171 /* rtm_protocol of our routes; not in iproute2's rt_protos */
 
 int netlink_open(struct netlink **ret_netlink) MUST_USE; /* ERR_SYSTEM, ERR_NO_MEMORY */
 struct netlink *netlink_free(struct netlink *netlink);   /* takes NULL; returns NULL */
@@ -33,8 +33,8 @@ int netlink_address(struct netlink *netlink, enum netlink_change change, uint32_
  * with this one, that never happens. ERR_SYSTEM. */
 int netlink_address_dummy(struct netlink *netlink, uint32_t interface) MUST_USE;
 
-/* netlink_link_silence - no IPv6 link-local address of the kernel's making. Before the interface is
- * up. ERR_SYSTEM. */
+/* netlink_link_silence - keeps the kernel from making an IPv6 link-local address. Call it before
+ * the interface is up. ERR_SYSTEM. */
 int netlink_link_silence(struct netlink *netlink, uint32_t interface) MUST_USE;
 
 struct netlink_route {
@@ -48,8 +48,8 @@ struct netlink_route {
 int netlink_route(struct netlink *netlink, enum netlink_change change,
                   const struct netlink_route *route) MUST_USE;
 
-/* netlink_rule - adding one that is there counts as done. "all packets without OUTER_MARK: look
- * into `table`", with our protocol. */
+/* netlink_rule - "packets without OUTER_MARK use `table`", with our protocol. A rule that exists
+ * already counts as added. */
 int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
                  uint32_t table, uint32_t priority) MUST_USE;
 
@@ -58,10 +58,10 @@ int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
                       enum address_family family, uid_t uid, uint32_t priority) MUST_USE;
 
 /*
- * netlink_rule_landing - a rule without effect at `priority`. netlink_rule_pass - packets that leave
- * with these addresses, protocol and ports skip the rules between `priority` and `landing`. Prefixes
- * of length 0 match all of the family; protocol 0 and ports 0 to 65535 match all.
- * netlink_rules_flush - all of ours at `priority`.
+ * netlink_rule_landing - a rule without effect at `priority`. netlink_rule_pass - packets with
+ * these addresses, protocol and ports skip the rules between `priority` and `landing`. A prefix of
+ * length 0 matches all addresses of the family; protocol 0 and ports 0 to 65535 match all.
+ * netlink_rules_flush - removes all our rules at `priority`.
  */
 struct netlink_pass {
     struct address local, remote;
@@ -76,8 +76,8 @@ int netlink_rule_pass(struct netlink *netlink, enum netlink_change change,
 int netlink_rules_flush(struct netlink *netlink, enum address_family family,
                         uint32_t priority) MUST_USE;
 
-/* netlink_block - an "unreachable" route, which needs no device: it outlives ours, and the daemon.
- */
+/* netlink_block - an "unreachable" route. It needs no device, so it outlives our device and the
+ * daemon. */
 int netlink_block(struct netlink *netlink, enum netlink_change change,
                   const struct netlink_route *route) MUST_USE;
 
@@ -95,8 +95,8 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_ro
 
 /*
  * netlink_own_each - all addresses of the host but those of the interface `without`, with the
- * prefix lengths of their networks. netlink_routers_each - the next hops of all routes that are not
- * ours. `each` returns 0 or an error, which ends it and is returned. ERR_SYSTEM.
+ * prefix lengths of their networks. netlink_routers_each - the next hops of all routes that ikat
+ * did not set. If `each` returns an error, the walk ends with it. ERR_SYSTEM.
  */
 typedef int (*netlink_each)(void *context, const struct address *address, unsigned prefix_len);
 int netlink_own_each(struct netlink *netlink, uint32_t without, netlink_each each,

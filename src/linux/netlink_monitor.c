@@ -68,8 +68,8 @@ int netlink_monitor_fd(const struct netlink_monitor *monitor)
     return mnl_socket_get_fd(monitor->bell);
 }
 
-/* ours_only - nothing but routes that we made, which no snapshot shows: a Gateway sets one at every
- * login, and a dump for each would cost the more the more there are. */
+/* ours_only - the message is about routes that ikat set. No snapshot shows them. A Gateway sets
+ * routes at logins, and each dump costs more the more of them exist. */
 static bool ours_only(const void *octets, size_t len)
 {
     int left = (int)len;
@@ -96,7 +96,7 @@ bool netlink_monitor_changed(struct netlink_monitor *monitor)
             continue;
         if (got < 0 && errno != ENOBUFS)
             return changed;
-        /* port 0 is the kernel; other processes may ring in vain */
+        /* port 0 is the kernel; messages of other processes are ignored */
         if (got < 0 || (from.nl_pid == 0 && !ours_only(monitor->buf, (size_t)got)))
             changed = true;
     }
@@ -193,7 +193,7 @@ static int address_seen(const struct nlmsghdr *header, void *context)
     uint32_t flags = attribute_u32(&attributes, IFA_FLAGS, body->ifa_flags);
     if (local.family != ADDRESS_NONE)
         address = local; /* point-to-point: IFA_ADDRESS is the peer's */
-    /* an address that is still checked, or lost the check, must not be sent from */
+    /* an address that is still checked, or failed the check, must not be a source */
     if (link == NULL || address.family == ADDRESS_NONE || body->ifa_scope >= RT_SCOPE_HOST ||
         (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) ||
         address_is_link_local(&address) || link->n_addresses == PATH_LINK_ADDRESSES)
@@ -202,7 +202,7 @@ static int address_seen(const struct nlmsghdr *header, void *context)
     return MNL_CB_OK;
 }
 
-/* Routes of all tables count. A host with several uplinks has its second default route in another
+/* Routes of all tables count: a host with several uplinks has its second default route in another
  * table, and our sockets are bound to the interface. */
 static int route_seen(const struct nlmsghdr *header, void *context)
 {
@@ -255,7 +255,7 @@ static int dump_run(struct netlink_monitor *monitor, uint16_t type, mnl_cb_t eac
         rc =
             mnl_cb_run(monitor->buf, (size_t)got, monitor->sequence, monitor->port, each, snapshot);
         if (rc < 0 && (errno == EPROTO || errno == ESRCH))
-            rc = 1; /* the rest of an older, broken off dump */
+            rc = 1; /* messages that remain of an older dump, which was broken off */
         else if (rc < 0)
             return errno == EINTR ? ERR_AGAIN : ERR_SYSTEM;
     }
@@ -275,5 +275,5 @@ int netlink_monitor_snapshot(struct netlink_monitor *monitor, uint32_t without,
             error = dump_run(monitor, RTM_GETROUTE, route_seen, &snapshot);
         *ret_n = snapshot.n;
     }
-    return error == ERR_AGAIN ? 0 : error; /* the bell rings again for what came meanwhile */
+    return error == ERR_AGAIN ? 0 : error; /* further changes make the socket readable again */
 }

@@ -4,7 +4,7 @@
 
 /*
  * Watches links, addresses and routes, without privilege. Multicast messages of the kernel only say
- * that something changed. The state is then read by a full dump, so a lost message (ENOBUFS) cannot
+ * that something changed; the state is then read by a full dump. So a lost message (ENOBUFS) cannot
  * leave a wrong state.
  */
 
@@ -18,9 +18,8 @@ struct netlink_monitor *netlink_monitor_free(struct netlink_monitor *monitor);
 /* netlink_monitor_fd - readable when something changed. */
 int netlink_monitor_fd(const struct netlink_monitor *monitor);
 
-/* netlink_monitor_changed - drains the bell. true: something but our own routes changed, or was
- * lost: take a snapshot.
- */
+/* netlink_monitor_changed - reads the messages that wait. true: take a snapshot, because something
+ * other than our own routes changed, or a message was lost. */
 bool netlink_monitor_changed(struct netlink_monitor *monitor);
 
 /*

@@ -16,7 +16,7 @@ struct packet_filter {
     char device[IF_NAMESIZE];
 };
 
-/* nft_run - what nft says stays in its buffers. */
+/* nft_run - runs one command; its output stays in the buffers of libnftables. */
 static int nft_run(struct packet_filter *filter, const char *commands)
 {
     if (nft_run_cmd_from_buffer(filter->nft, commands) == 0)
@@ -42,8 +42,8 @@ static int prefix_order(const void *left, const void *right)
     return order != 0 ? order : (int)a->prefix_len - (int)b->prefix_len;
 }
 
-/* set_print - one set of one family. An interval set takes no overlaps: what lies in another prefix
- * comes right behind it in the order, and is left out. */
+/* set_print - prints one set of one address family. An interval set allows no overlaps. A prefix
+ * that lies in another one follows it directly in the order, and is left out. */
 static void set_print(FILE *out, const char *name, enum address_family family,
                       const struct packet_filter_prefix *prefixes, size_t n)
 {
@@ -107,8 +107,8 @@ static bool some_drop(const struct packet_filter_lists *lists)
     return some;
 }
 
-/* outbound_print - what the host or its network sends and a drop policy names. The packets of our
- * tunnels carry the mark. What goes to the inner device is looked at there (esp/shunt.h). */
+/* outbound_print - packets of the host or its network that a drop policy names. Packets of our
+ * tunnels carry the mark. Packets to the inner device are checked there (esp/shunt.h). */
 static void outbound_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
 {
     static const char *const hooks[] = {"output", "forward"};
@@ -126,9 +126,8 @@ static void outbound_print(FILE *out, const char *device, const struct packet_fi
     }
 }
 
-/* The mark is for strict reverse path filters with src_valid_mark: the packets that carry a full
- * tunnel do not come in by the tunnel. The first two lines remove an older table, if there is one.
- */
+/* The mark serves strict reverse path filters with src_valid_mark: packets that carry a full tunnel
+ * do not arrive through the tunnel. The first two lines remove an older table, if one exists. */
 static void table_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
 {
     fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n");

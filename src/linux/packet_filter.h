@@ -3,10 +3,10 @@
 #define LINUX_PACKET_FILTER_H
 
 /*
- * A table of nftables that drops what came in the clear although IPsec protects it (RFC 4301
- * section 5.2): packets to an inner address, and packets from a protected network, that any other
- * interface than the inner device received. IKE, ESP and neighbour discovery pass. Words of
- * routers that come through the inner device are dropped as well.
+ * A table of nftables that drops packets in the clear that IPsec should protect (RFC 4301 section
+ * 5.2): packets to an inner address, and packets from a protected network, if they arrive on
+ * another interface than the inner device. IKE, ESP and neighbour discovery pass. Router
+ * advertisements through the inner device are dropped as well.
  */
 
 #include "base/address.h"
@@ -19,22 +19,23 @@ struct packet_filter_prefix {
     uint8_t prefix_len;
 };
 
-/* packet_filter_new - `device`: the inner one. ERR_SYSTEM: this kernel has no nftables (or not all
- * that is needed), or they are not ours to change; ERR_NO_MEMORY. */
+/* packet_filter_new - `device`: the inner one. ERR_SYSTEM: this kernel lacks nftables or a part of
+ * it that we need, or we may not change its tables; ERR_NO_MEMORY. */
 int packet_filter_new(const char *device, struct packet_filter **ret_filter) MUST_USE;
 
 /* packet_filter_free - with `keep` the table stays. Takes NULL; returns NULL. */
 struct packet_filter *packet_filter_free(struct packet_filter *filter, bool keep);
 
-/* struct packet_filter_shunt - packets between two prefixes, in both directions: they pass although
- * IPsec protects one of them, or are dropped. Ports 0 to 65535 and protocol 0 match all. */
+/* struct packet_filter_shunt - packets between two prefixes, in both directions. They pass although
+ * IPsec protects one of the prefixes, or they are dropped. Ports 0 to 65535 and protocol 0 match
+ * all. */
 struct packet_filter_shunt {
     uint32_t rank; /* the lowest counts */
     bool pass;     /* else drop */
     uint8_t protocol;
     uint16_t local_ports[2], remote_ports[2]; /* first, last */
     struct packet_filter_prefix local, remote;
-    char device[16]; /* that they come or leave by; empty: any but the inner one */
+    char device[16]; /* the interface on which they arrive or leave; empty: any but the inner one */
 };
 
 /* packet_filter_set - replaces the whole table in one step. Sorts the lists. `inner`: our inner

@@ -45,7 +45,7 @@ int sandbox_memory_lockable(uint64_t octets)
     return setrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? ERR_SYSTEM : 0;
 }
 
-/* The shadow memory of a sanitizer takes up all address space that there is. */
+/* The shadow memory of a sanitizer uses up the whole address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
 #else
@@ -111,7 +111,7 @@ int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid)
     sandbox_user_find(user, &uid, &gid);
     *ret_same_uid = false;
     if (geteuid() != 0) {
-        *ret_same_uid = true; /* started without root, with capabilities only */
+        *ret_same_uid = true; /* the daemon was started without root, with capabilities only */
     } else if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0) {
         if (errno != EINVAL && errno != EPERM)
             return ERR_SYSTEM;
@@ -119,7 +119,7 @@ int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid)
     }
     capng_clear(CAPNG_SELECT_ALL);
     if (!*ret_same_uid) {
-        /* the bounding set first: it needs CAP_SETPCAP, which goes with the uid */
+        /* the bounding set goes first: changing it needs CAP_SETPCAP, which goes with the uid */
         if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETUID) != 0 ||
             capng_apply(CAPNG_SELECT_BOTH) != 0 || setresuid(uid, uid, uid) < 0)
             return ERR_SYSTEM;
@@ -137,7 +137,7 @@ int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid)
 
 /* --- system calls --- */
 
-/* memory, time, signals, exit: needed by libc and malloc in each process */
+/* memory, time, signals, exit: libc and malloc need them in each process */
 static const int common_calls[] = {
     SCMP_SYS(read),
     SCMP_SYS(write),
@@ -314,8 +314,8 @@ static int calls_allow(scmp_filter_ctx filter, const int *calls, size_t n)
 
 #define ALLOW(filter, list) calls_allow(filter, list, sizeof(list) / sizeof((list)[0]))
 
-/* programs_allow - code is mapped from files; nothing is ever writable and executable at once. With
- * `starts`, a program that is open already can be started. */
+/* programs_allow - code may be mapped from files; no memory is ever writable and executable at
+ * once. With `starts`, a program that is already open can be started. */
 static int programs_allow(scmp_filter_ctx filter, bool starts)
 {
     const struct scmp_arg_cmp open_program = arg_cmp(4, SCMP_CMP_EQ, AT_EMPTY_PATH, 0);

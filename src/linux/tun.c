@@ -54,7 +54,7 @@ int tun_open(const char *name, unsigned n, int *ret_fds, char ret_name[TUN_NAME_
     bool uso = true;
     for (unsigned i = 0; i < n; i++) {
         bool queue_uso;
-        int fd = queue_open(&request, &queue_uso); /* the first call fills in the %d */
+        int fd = queue_open(&request, &queue_uso); /* the first call replaces the %d by a number */
         if (fd < 0) {
             fds_close(ret_fds, i);
             return ERR_SYSTEM;

@@ -8,8 +8,8 @@
 #include "base/address.h"
 #include "base/error.h"
 
-/* The mark (SO_MARK) of what carries the VPN: it never goes by the inner device's routes, even
- * where those lead to the peer's own outer address. */
+/* The mark (SO_MARK) of packets that carry the VPN. They never follow the inner device's routes,
+ * even if those include the peer's outer address. */
 #define OUTER_MARK UINT32_C(0x696b6174)
 
 struct udp_socket_options {
@@ -32,8 +32,8 @@ int udp_socket_open(const struct udp_socket_options *options) MUST_USE;
  * of opening; IKE messages to the first. Call on one member when all are open. ERR_SYSTEM. */
 int udp_socket_steer(int fd, unsigned n) MUST_USE;
 
-/* options of raw and UDP sockets: ancillary data for the data plane, and buffers of 4 MiB if the
- * limits allow. */
+/* socket_ip_options_set - options of raw and UDP sockets: control messages for the data plane, and
+ * buffers of 4 MiB if the limits allow. */
 int socket_ip_options_set(int fd, int family) MUST_USE;
 
 /* --- struct sockaddr <-> struct endpoint --- */
@@ -41,16 +41,16 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint,
                                struct sockaddr_storage *ret_sockaddr);
 bool endpoint_from_sockaddr(const struct sockaddr_storage *sockaddr, struct endpoint *ret_endpoint);
 
-/* struct packet_info - what came along with a datagram, or goes with it. */
+/* struct packet_info - the data beside a datagram that was received, or that is to be sent. */
 struct packet_info {
     struct address
-        local; /* destination of what came, source of what goes; NONE: the kernel's choice */
+        local; /* received: its destination; to be sent: its source. NONE: the kernel chooses */
     uint32_t interface;
     uint8_t tos;
     uint16_t segment; /* octets of each datagram in it (UDP_GRO, UDP_SEGMENT); 0: it is one */
 };
 
-/* room for the control messages of one packet */
+/* octets for the control messages of one packet */
 #define PACKET_INFO_CONTROL 256
 
 void packet_info_read(struct msghdr *message, struct packet_info *ret_info);
@@ -58,11 +58,11 @@ void packet_info_read(struct msghdr *message, struct packet_info *ret_info);
 /* packet_info_write - into message->msg_control, which has PACKET_INFO_CONTROL octets. */
 void packet_info_write(struct msghdr *message, int family, const struct packet_info *info);
 
-/* struct socket_error - what an ICMP message, which anybody can forge, says of packets to `remote`
- * (port 0: not UDP). */
+/* struct socket_error - the contents of an ICMP message about packets to `remote` (port 0: not
+ * UDP). Anybody can forge one. */
 struct socket_error {
     struct endpoint remote;
-    uint32_t mtu;     /* of the path; 0: it is about something else */
+    uint32_t mtu;     /* the path MTU; 0: the message is about something else */
     bool unreachable; /* host, network, protocol or port */
 };
 

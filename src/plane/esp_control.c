@@ -15,7 +15,8 @@ struct plane_record *plane_record_find(const struct plane_control *c, esp_child_
     return map_get(&c->records, child);
 }
 
-/* remote_key - addresses with the same key are compared by the caller. */
+/* remote_key - a key of the map of remote addresses. Different addresses may share one key: the
+ * caller compares them. */
 static uint64_t remote_key(const struct address *remote)
 {
     uint64_t words[2];
@@ -37,7 +38,7 @@ static void remote_link(struct plane_control *c, struct plane_record *r)
     r->remote_previous = NULL;
     if (first != NULL)
         first->remote_previous = r;
-    int err = map_set(&c->remotes, key, r); /* as many as records: plane_record_room */
+    int err = map_set(&c->remotes, key, r); /* plane_record_room() made room for each record */
     ASSERT(err == 0);
 }
 
@@ -120,10 +121,11 @@ void plane_kick(struct esp_plane *plane)
     plane->control->kicks++;
     for (unsigned i = 0; i < plane->n_workers; i++)
         if (write(plane->workers[i].kick.fd, &one, sizeof(one)) < 0)
-            ASSERT(false); /* an eventfd that counts to 2^64 */
+            ASSERT(false); /* the counter of an eventfd holds 2^64, so it is never full */
 }
 
-/* epoch_seen - every worker that is awake has seen this one; kicks_done - has taken so many. */
+/* epoch_seen - each worker that is awake has seen this epoch. kicks_done - each has answered this
+ * many kicks. */
 static uint64_t epoch_seen(const struct esp_plane *plane)
 {
     uint64_t oldest = WORKER_IDLE;
@@ -144,7 +146,7 @@ static uint64_t kicks_done(const struct esp_plane *plane)
     return least;
 }
 
-/* news_forget - a worker may have queued the child a moment before it went. */
+/* news_forget - a worker may have queued news of the child just before it was removed. */
 static void news_forget(struct esp_plane *plane, const struct esp_child *child)
 {
     struct plane_control *c = plane->control;
@@ -212,7 +214,7 @@ const struct plane_sockets *plane_sockets_for(const struct esp_plane *plane,
     return any->used ? any : NULL;
 }
 
-/* source_new - one descriptor for one worker. */
+/* source_new - a descriptor that one worker waits for. */
 static int source_new(struct esp_plane *plane, struct plane_sockets *s, unsigned index,
                       enum plane_source_kind kind)
 {
@@ -299,7 +301,7 @@ int plane_route_set(struct esp_plane *plane, struct plane_record *r)
         return ERR_NO_MEMORY;
     struct endpoint remote = r->path.remote;
     if (!r->udp_encap)
-        remote.port = 0; /* raw IPv6 sockets take it for a protocol number */
+        remote.port = 0; /* raw IPv6 sockets take the port for a protocol number */
     route->path = r->path;
     route->udp_encap = r->udp_encap;
     route->family = remote.address.family == ADDRESS_V6 ? AF_INET6 : AF_INET;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What esp_plane.h tells the control thread, sockets of paths, and what falls due. */
+/* Events for the control thread, sockets of paths, and timers. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,13 +11,13 @@
 
 /* --- sockets of paths --- */
 
-/* routes_renew - a socket was added or removed: its Child SAs get their routes again. */
+/* routes_renew - a socket was added or removed, so its Child SAs get new routes. */
 static void routes_renew(struct esp_plane *plane)
 {
     const struct map *records = &plane->control->records;
     for (size_t i = 0; i < records->cap; i++) {
         struct plane_record *r = map_at(records, i);
-        /* without another socket: nothing may use the one that goes */
+        /* no other socket: no child may use the one that is closed */
         if (r != NULL && plane_route_set(plane, r) != 0)
             plane_route_drop(plane, r);
     }
@@ -50,7 +50,7 @@ int esp_plane_path_socket_add(struct esp_plane *plane, uint32_t path_id, uint32_
     int err = plane_sockets_watch(plane, s, fds, n, SOURCE_UDP);
     if (err != 0)
         return err;
-    routes_renew(plane); /* those that cannot keep their old socket */
+    routes_renew(plane); /* the Child SAs that cannot keep their old socket */
     return 0;
 }
 
@@ -60,7 +60,7 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id)
     struct plane_sockets *s = path_find(c, path_id);
     if (s == NULL)
         return ERR_NOT_FOUND;
-    s->used = false; /* readers do not find it any more */
+    s->used = false; /* workers no longer find it */
     routes_renew(plane);
     s->used = true;
     plane_sockets_drop(plane, s);
@@ -109,7 +109,7 @@ static int path_send(const struct esp_plane *plane, const struct esp_path *path,
         .local = path->local.address, .interface = path->interface, .tos = tos};
     packet_info_write(&message, remote.ss_family, &info);
     ssize_t sent = -1;
-    /* an ICMP error of the past may be reported first */
+    /* the call may first report an ICMP error of an earlier packet */
     for (int i = 0; i < 3 && sent < 0; i++)
         sent = sendmsg(sockets->fds[0], &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0)
@@ -127,7 +127,8 @@ int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uin
 
 /* --- events --- */
 
-/* mtu_of - what a report means for one child; 0: nothing. */
+/* mtu_of - the path MTU for one child that follows from a report; 0: the report says nothing about
+ * it. */
 static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_report *report)
 {
     /* MTUs that occur in practice (RFC 1191 section 7, and tunnels) */
@@ -135,7 +136,7 @@ static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_repo
                                         1400, 1360, 1320, 1280, 1006, 576};
     if (report->mtu != 0)
         return report->mtu;
-    if (report->failed > r->mtu_now) /* built before the last report took effect */
+    if (report->failed > r->mtu_now) /* the packet was built before the last report took effect */
         return 0;
     uint32_t mtu = plane_mtu_probe(&r->path);
     if (mtu != 0 && mtu < report->failed)
@@ -146,8 +147,8 @@ static uint32_t mtu_of(const struct plane_record *r, const struct plane_mtu_repo
     return 0;
 }
 
-/* mtu_learn - a narrower path towards report->remote. The first child that it changes becomes an
- * event; it is in effect for all. */
+/* mtu_learn - the path towards report->remote is narrower. The new MTU applies to all its Child
+ * SAs; the first one that it changes becomes an event. */
 static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *report, nanos now,
                       struct esp_plane_event *ret)
 {
@@ -174,7 +175,7 @@ static bool mtu_learn(struct esp_plane *plane, const struct plane_mtu_report *re
     return told;
 }
 
-/* bit_tell - the event for the lowest bit of news. */
+/* bit_tell - makes the event for the lowest bit of `news`. */
 static bool bit_tell(struct esp_child *child, struct esp_plane_event *ret)
 {
     static const struct {
@@ -207,7 +208,7 @@ static bool news_tell(struct esp_plane *plane, struct esp_plane_event *ret)
         struct esp_child *next = child->news_next;
         if (bit_tell(child, ret))
             return true;
-        /* bits that come after this queue it again */
+        /* a bit that is set after this queues the child again */
         c->news = next;
         atomic_store(&child->news_queued, false);
         if (atomic_load(&child->news) != 0 && !atomic_exchange(&child->news_queued, true)) {
@@ -287,7 +288,7 @@ nanos esp_plane_deadline(const struct esp_plane *plane)
     return garbage ? nanos_min(due, c->reclaim_at) : due;
 }
 
-/* record_tick - what falls due for one child. */
+/* record_tick - handles what is due for one child. */
 static void record_tick(struct esp_plane *plane, struct plane_record *r, nanos now)
 {
     static uint8_t octet = 0xff; /* RFC 3948 section 2.3 */
@@ -299,7 +300,7 @@ static void record_tick(struct esp_plane *plane, struct plane_record *r, nanos n
     if (keepalive_due(r) <= now) {
         struct iovec iov = {&octet, 1};
         r->alive_at = now;
-        (void)path_send(plane, &r->path, 0, &iov, 1); /* lost ones are repeated anyway */
+        (void)path_send(plane, &r->path, 0, &iov, 1); /* a lost keepalive is repeated anyway */
     }
     plane_record_due(plane->control, r);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the workers tell the control thread: news of children, IKE datagrams, path MTUs. */
+/* Messages of the workers to the control thread: news of children, IKE datagrams, path MTUs. */
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -32,12 +32,12 @@ static void signal_control(struct plane_inbox *inbox)
     if (atomic_exchange(&inbox->signalled, true))
         return;
     uint64_t one = 1;
-    /* the counter cannot be full: no worker writes while `signalled` is set */
+    /* the counter is never full: no worker writes to it while `signalled` is set */
     if (write(inbox->event_fd, &one, sizeof(one)) < 0)
         atomic_store(&inbox->signalled, false);
 }
 
-/* queues_wait - what the descriptor has to say of them, it says until they are empty. */
+/* queues_wait - a queue is not empty, so the descriptor stays readable. */
 static bool queues_wait(struct plane_inbox *inbox)
 {
     pthread_mutex_lock(&inbox->mutex);
@@ -52,7 +52,7 @@ void plane_inbox_clear(struct plane_inbox *inbox)
     if (read(inbox->event_fd, &count, sizeof(count)) < 0)
         return;
     atomic_store(&inbox->signalled, false);
-    /* the reader took something else, or read before this arrived */
+    /* the reader was woken for another message, or read before this one arrived */
     if (queues_wait(inbox))
         signal_control(inbox);
 }
@@ -114,7 +114,7 @@ void plane_mtu_put(struct esp_plane *plane, const struct plane_mtu_report *repor
 {
     struct plane_inbox *inbox = &plane->inbox;
     pthread_mutex_lock(&inbox->mutex);
-    if (inbox->mtu_n < PLANE_MTU_QUEUE) /* full: a later message says it again */
+    if (inbox->mtu_n < PLANE_MTU_QUEUE) /* the ring is full: a later report repeats it */
         inbox->mtu[inbox->mtu_n++] = *report;
     pthread_mutex_unlock(&inbox->mutex);
     signal_control(inbox);
@@ -144,7 +144,7 @@ void plane_hint_put(struct esp_plane *plane, const struct plane_hint *hint)
 {
     struct plane_inbox *inbox = &plane->inbox;
     pthread_mutex_lock(&inbox->mutex);
-    if (inbox->hint_n < PLANE_HINT_QUEUE) /* full: it is a hint, and there will be others */
+    if (inbox->hint_n < PLANE_HINT_QUEUE) /* the ring is full: this is a hint, and others follow */
         inbox->hint[inbox->hint_n++] = *hint;
     pthread_mutex_unlock(&inbox->mutex);
     signal_control(inbox);

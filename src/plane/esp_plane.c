@@ -175,7 +175,7 @@ int esp_plane_new(const struct esp_plane_options *o, struct esp_plane **ret_plan
 int esp_plane_start(struct esp_plane *plane)
 {
     sigset_t all, before;
-    sigfillset(&all); /* signals are the control thread's */
+    sigfillset(&all); /* the control thread alone takes signals */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = 0;
     for (unsigned i = 0; i < plane->n_workers && err == 0; i++) {
@@ -219,7 +219,7 @@ static void child_state_set(struct esp_child *child, uint32_t priority, uint32_t
     atomic_store(&child->usable, usable);
 }
 
-/* state_inherit - a rekey changes nothing about the path. */
+/* state_inherit - a rekey does not change the path, so the new child takes over its state. */
 static void state_inherit(struct esp_child *child, const struct esp_child *old)
 {
     if (old != NULL)
@@ -250,7 +250,7 @@ static struct plane_record record_of(const struct plane_control *c,
     };
 }
 
-/* child_show - to the workers. */
+/* child_show - from now on workers find the child. */
 static int child_show(struct esp_plane *plane, struct plane_record *record,
                       const struct esp_child_config *config)
 {
@@ -263,7 +263,7 @@ static int child_show(struct esp_plane *plane, struct plane_record *record,
     plane_garbage_settle(plane);
     if (err == 0)
         return 0;
-    /* a worker may have found it */
+    /* a worker may already have found it */
     esp_policy_remove(plane->policy, record->child);
     plane_garbage_settle(plane);
     plane_garbage_put(plane, GARBAGE_CHILD, &record->child->retired);

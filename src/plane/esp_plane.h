@@ -25,7 +25,8 @@ struct esp_plane;
 
 struct esp_plane_options {
     unsigned n_workers; /* 1..LIMIT_WORKERS */
-    /* TUN queues with IFF_VNET_HDR (tun_open), one per worker; -1: none (tests of sockets only) */
+    /* TUN queues with IFF_VNET_HDR (tun_open), one per worker. -1: no queue; tests of sockets have
+     * none */
     int tun_fds[LIMIT_WORKERS];
     /* UDP sockets on the NAT port, wildcard address, one per worker (a SO_REUSEPORT group), or one
      * for all: the rest -1. A family that is off: all -1. */
@@ -35,7 +36,7 @@ struct esp_plane_options {
     nanos keepalive_ns;          /* 0: 20 s */
     const struct random *random; /* borrowed; thread-safe (the kernel's is) */
     bool tun_offload;            /* the TUN queues have TUN_F_CSUM | TUN_F_TSO* set */
-    bool tun_uso;                /* and take UDP GSO (tun_open tells) */
+    bool tun_uso;                /* the TUN queues also take UDP GSO (tun_open says so) */
 };
 
 /* esp_plane_new - takes the descriptors and closes them in esp_plane_free. No thread runs before
@@ -48,21 +49,21 @@ struct esp_plane *esp_plane_free(struct esp_plane *plane);
 /* --- the verbs --- */
 
 /*
- * esp_plane_child_install - from now on packets of spi_in are taken, and with `outbound_now` the
- * child is a choice for sending. `replaces` hands the flows and, once this one sends, the place of
- * the old child over; the old one receives on until it is removed. ERR_FULL, ERR_NO_MEMORY,
- * ERR_CRYPTO, ERR_INVALID (unknown algorithm, key length, spi < 256, spi_in or child already
- * there).
+ * esp_plane_child_install - packets with the SPI spi_in are accepted from now on. With
+ * `outbound_now` the child also sends. `replaces`: the new child takes over the flows of the old
+ * one, and its place once it sends. The old one receives until it is removed. ERR_FULL,
+ * ERR_NO_MEMORY, ERR_CRYPTO, ERR_INVALID (unknown algorithm, key length, spi < 256, spi_in or child
+ * already installed).
  */
 int esp_plane_child_install(struct esp_plane *plane, const struct esp_child_config *config,
                             nanos now) MUST_USE;
 
-/* esp_plane_child_switch - sends on it; the child that it replaces stops sending in the same
- * moment. */
+/* esp_plane_child_switch - the child sends from now on. The child that it replaces stops sending at
+ * the same moment. */
 int esp_plane_child_switch(struct esp_plane *plane, esp_child_id child) MUST_USE;
 
-/* esp_plane_child_move - changes addresses (MOBIKE, NAT rebinding). The MTU starts anew; 0:
- * 1500. */
+/* esp_plane_child_move - changes the addresses (MOBIKE, NAT rebinding). `mtu` replaces the learned
+ * path MTU; 0: 1500. */
 int esp_plane_child_move(struct esp_plane *plane, esp_child_id child, const struct esp_path *path,
                          bool udp_encap, uint16_t mtu) MUST_USE;
 
@@ -75,8 +76,8 @@ int esp_plane_child_selectors(struct esp_plane *plane, esp_child_id child,
 /* esp_plane_child_keepalive - turns NAT keepalives on or off (after a move). */
 int esp_plane_child_keepalive(struct esp_plane *plane, esp_child_id child, bool on) MUST_USE;
 
-/* esp_plane_child_remove - stops sending at once, receives for `linger` more. Packets of the flow
- * go on to the other children of the group. ERR_NOT_FOUND. */
+/* esp_plane_child_remove - the child stops sending at once and receives for `linger` more. Its
+ * flows move to other children of the group. ERR_NOT_FOUND. */
 int esp_plane_child_remove(struct esp_plane *plane, esp_child_id child, nanos linger,
                            nanos now) MUST_USE;
 
@@ -89,10 +90,9 @@ int esp_plane_child_state(struct esp_plane *plane, esp_child_id child, uint32_t 
 int esp_plane_child_mtu(struct esp_plane *plane, esp_child_id child, uint16_t mtu) MUST_USE;
 
 /*
- * esp_plane_session_mode - how the children of a session share traffic; may come before the first
- * child. `follow`: a flow is answered over the child on which it came in last, as long as that is
- * usable (the Gateway). Without a call: failover, follow. The session is forgotten with
- * esp_plane_session_end.
+ * esp_plane_session_mode - how the children of a session share its traffic; may be called before
+ * the first child. `follow`: a flow is answered over the child on which it last arrived, while that
+ * one is usable (the Gateway). Default: failover, follow. esp_plane_session_end forgets the mode.
  */
 int esp_plane_session_mode(struct esp_plane *plane, esp_session_id session, enum esp_mode mode,
                            bool follow) MUST_USE;
@@ -102,29 +102,29 @@ void esp_plane_session_end(struct esp_plane *plane, esp_session_id session);
 int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
                              struct esp_counters *ret_counters) MUST_USE;
 
-/* struct esp_plane_lane - a Child SA that carries packets of flows together with others
- * (ESP_MODE_AGGREGATE), as its sender sees it; and what happened in its session, both directions. */
+/* struct esp_plane_lane - the sender's view of a Child SA that shares flows with others
+ * (ESP_MODE_AGGREGATE), and counters of its session in both directions. */
 struct esp_plane_lane {
     uint64_t rate; /* octets of inner packets a second: measured, or 4,000,000 until it is */
     nanos rtt;     /* smoothed, with the time in queues; 0: unknown */
     nanos queue;   /* of the last report */
     uint32_t loss; /* smoothed, packets of a million */
     bool measured; /* a report told of it */
-    bool stalled;  /* fell silent; others carry its packets */
+    bool stalled;  /* the path fell silent, and other paths carry its packets */
     /* of the session */
     uint64_t repaired, abandoned, reinjected, tails, twins; /* sent: struct aggregate_counters */
     uint64_t dropped, marked; /* by controlled delay, which marks packets that understand ECN */
     uint64_t waiting;         /* octets that wait for a path */
     uint64_t held, late, skipped, duplicates, restored; /* received: struct order_counters */
 };
-/* esp_plane_child_lane - ERR_NOT_FOUND: it does not, or its session is silent. */
+/* esp_plane_child_lane - ERR_NOT_FOUND: the child shares no flows, or its session is silent. */
 int esp_plane_child_lane(const struct esp_plane *plane, esp_child_id child,
                          struct esp_plane_lane *ret_lane) MUST_USE;
 
-/* struct esp_plane_stats - packets that no Child SA can be charged with. */
+/* struct esp_plane_stats - packets that are counted for no Child SA. */
 struct esp_plane_stats {
     uint64_t no_policy, bad_inner, not_usable; /* out: dropped */
-    uint64_t shunted; /* either way: dropped, because a pass or drop policy names the packet */
+    uint64_t shunted; /* both directions: dropped because of a pass or drop policy */
     uint64_t unknown_spi, runt, queue_full; /* in: dropped */
     uint64_t tun_errors, send_errors, keepalives_in, ike_in, too_big_sent;
     uint64_t tun_reads, tun_writes, sends,
@@ -136,8 +136,7 @@ void esp_plane_stats_get(const struct esp_plane *plane, struct esp_plane_stats *
  * algorithms of a Child SA: an upper bound for the MTU of the TUN device. */
 uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *config);
 
-/* esp_plane_shunts_set - all pass and drop policies, instead of those before. ERR_NO_MEMORY: those
- * before stay. */
+/* esp_plane_shunts_set - replaces all pass and drop policies. ERR_NO_MEMORY: the former ones stay. */
 int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts,
                          size_t n) MUST_USE;
 
@@ -155,13 +154,12 @@ int esp_plane_path_socket_remove(struct esp_plane *plane, uint32_t path_id) MUST
 
 /* --- what the workers tell --- */
 
-/* esp_plane_fd - readable when esp_plane_ike_next or esp_plane_event_next have something. Level
- * triggered: drain both, or come back for the rest. */
+/* esp_plane_fd - readable while esp_plane_ike_next or esp_plane_event_next has something. Level
+ * triggered: call both until they return nothing. */
 int esp_plane_fd(const struct esp_plane *plane);
 
-/* esp_plane_ike_next - the next IKE datagram that came to a NAT port socket, without its marker.
- * Returns its length in *ret_len. ERR_AGAIN: none; ERR_TRUNCATED: longer than the buffer, dropped.
- */
+/* esp_plane_ike_next - the next IKE datagram that arrived at a NAT port socket, without its marker.
+ * *ret_len: its length. ERR_AGAIN: none; ERR_TRUNCATED: longer than the buffer, dropped. */
 int esp_plane_ike_next(struct esp_plane *plane, struct esp_path *ret_path, struct buffer buffer,
                        size_t *ret_len) MUST_USE;
 
@@ -171,23 +169,24 @@ int esp_plane_ike_send(struct esp_plane *plane, const struct esp_path *path, uin
                        struct span message) MUST_USE;
 
 enum esp_event_kind {
-    ESP_EVENT_TRAFFIC, /* an authentic packet came in: the first one, then at most one event a
-                          second */
-    ESP_EVENT_SOFT,    /* a soft volume limit: time to rekey; once */
-    ESP_EVENT_HARD, /* a hard limit, or the sequence numbers are used up: nothing is sent any more;
-                       once */
-    ESP_EVENT_REBOUND, /* an authentic, newest packet came from `endpoint`, not from the path's
-                          remote one */
-    ESP_EVENT_ENCAP,   /* the same in UDP, from `endpoint`, on a child that sends without */
-    ESP_EVENT_MTU,     /* the outer path got narrower: `mtu`; already in effect */
-    ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side that no Child SA takes */
-    /* Anybody can forge these: at most one of each per worker in 10 ms, none while eight wait. */
-    ESP_EVENT_STRAY, /* ESP came from `endpoint` (port 0: not in UDP) with the SPI `spi`, which
-                        no Child SA has */
-    ESP_EVENT_UNREACHABLE, /* an ICMP message says that nothing arrives at `endpoint` */
+    /* an authentic packet arrived: for the first packet, then at most once a second */
+    ESP_EVENT_TRAFFIC,
+    ESP_EVENT_SOFT, /* a soft volume limit is reached: time to rekey; once */
+    /* a hard limit is reached, or the sequence numbers are used up: the child sends no more; once */
+    ESP_EVENT_HARD,
+    /* the newest authentic packet came from `endpoint`, not from the remote address of the path */
+    ESP_EVENT_REBOUND,
+    ESP_EVENT_ENCAP,   /* the same, in UDP, on a child that sends without UDP */
+    ESP_EVENT_MTU,     /* the path MTU fell to `mtu`; the plane uses it already */
+    ESP_EVENT_ACQUIRE, /* `acquire`: a packet from the inner side for which no Child SA exists */
+    /* Anybody can forge the next two. Each worker makes at most one of each in 10 ms, and none
+     * while eight wait. */
+    /* ESP arrived from `endpoint` (port 0: not in UDP) with the SPI `spi`, which no Child SA has */
+    ESP_EVENT_STRAY,
+    ESP_EVENT_UNREACHABLE, /* an ICMP message says that packets do not reach `endpoint` */
 };
 
-/* struct esp_acquire - what the packet was; ports as in struct esp_inner. */
+/* struct esp_acquire - addresses, protocol and ports of the packet; ports as in struct esp_inner. */
 struct esp_acquire {
     struct address src, dst;
     uint16_t src_port, dst_port;
@@ -203,15 +202,15 @@ struct esp_plane_event {
     struct esp_acquire acquire;
 };
 
-/* esp_plane_acquire - whether ESP_EVENT_ACQUIRE is wanted: at most one per worker in 10 ms, and
- * none while eight others wait. Off at first. */
+/* esp_plane_acquire - turns ESP_EVENT_ACQUIRE on or off. A worker makes at most one in 10 ms, and
+ * none while eight wait. Initially off. */
 void esp_plane_acquire(struct esp_plane *plane, bool wanted);
 
 /* esp_plane_event_next - false: none. */
 bool esp_plane_event_next(struct esp_plane *plane, nanos now, struct esp_plane_event *ret_event);
 
-/* esp_plane_deadline - when esp_plane_tick is due next: keepalives, end of lingering, reclamation.
- * `now` is of the clock CLOCK_MONOTONIC, as are all times here. */
+/* esp_plane_deadline - when esp_plane_tick is due: keepalives, the end of lingering, memory to
+ * free. All times are of CLOCK_MONOTONIC. */
 nanos esp_plane_deadline(const struct esp_plane *plane);
 void esp_plane_tick(struct esp_plane *plane, nanos now);
 

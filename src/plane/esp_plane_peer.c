@@ -69,7 +69,7 @@ static uint32_t number(const char *text)
     return (uint32_t)strtoul(text, NULL, 0);
 }
 
-/* key_fill - the key of one direction: both ends compute the same. */
+/* key_fill - the key of one direction. Both ends compute the same key. */
 static void key_fill(uint8_t *key, size_t len, uint32_t seed, int direction)
 {
     for (size_t i = 0; i < len; i++)
@@ -168,7 +168,7 @@ static int ike_command(struct peer *p, char **w)
     return err != 0 ? err : esp_plane_ike_send(p->plane, &path, 0, span_text(w[4]));
 }
 
-/* descriptors_limit - new ones must have numbers below `n`. */
+/* descriptors_limit - new descriptors must have numbers below `n`. */
 static int descriptors_limit(rlim_t n)
 {
     struct rlimit limit;
@@ -178,7 +178,7 @@ static int descriptors_limit(rlim_t n)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : ERR_SYSTEM;
 }
 
-/* command - 1: it printed its own answer. */
+/* command - returns 1 if it has printed its own answer. */
 static int command(struct peer *p, char **w, int n)
 {
     struct esp_path path;
@@ -319,5 +319,6 @@ int main(int argc, char **argv)
         esp_plane_tick(p.plane, now_read());
     }
     esp_plane_free(p.plane);
-    return descriptors_limit(RLIM_INFINITY) == 0 ? 0 : 1; /* leak checkers open files at the end */
+    /* leak checkers open files when the program ends */
+    return descriptors_limit(RLIM_INFINITY) == 0 ? 0 : 1;
 }

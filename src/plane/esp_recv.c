@@ -36,8 +36,8 @@ void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inn
     (void)esp_coalesce_add(&w->coalesce, packet, inner);
 }
 
-/* source_check - an authentic packet, the newest so far, has another source: a NAT rebinding, a
- * peer that moved, or UDP where we send without. The control thread decides. */
+/* source_check - the newest authentic packet has another source address: a NAT rebinding, a peer
+ * that moved, or a peer that prefers UDP. The control thread decides. */
 static void source_check(struct plane_worker *w, struct esp_child *child,
                          const struct endpoint *from)
 {
@@ -47,7 +47,7 @@ static void source_check(struct plane_worker *w, struct esp_child *child,
         return;
     nanos told = atomic_load_explicit(&child->rebound_told, memory_order_relaxed);
     if (told != 0 && w->now - told < NANOS_PER_SEC)
-        return; /* the control thread knows, and may have its reasons */
+        return; /* the control thread knows it already, and may have decided against it */
     atomic_store_explicit(&child->rebound_told, w->now, memory_order_relaxed);
     esp_child_lock(child);
     child->seen_from = *from;
@@ -78,7 +78,7 @@ static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
            address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
 }
 
-/* shunts_check - a drop policy that comes before the Child SA drops what it brings. */
+/* shunts_check - drops a packet of the Child SA that a drop policy of a lower rank names. */
 static void shunts_check(struct plane_worker *w, struct esp_child *child,
                          struct esp_opened *packets, size_t n)
 {
@@ -91,8 +91,8 @@ static void shunts_check(struct plane_worker *w, struct esp_child *child,
         }
 }
 
-/* rooms_assign - where packets in transport mode get their IP header. A packet without room is
- * dropped: there is no memory. */
+/* rooms_assign - chooses where packets in transport mode get their IP header. Without memory for it
+ * a packet is dropped. */
 static void rooms_assign(struct plane_worker *w, unsigned first, unsigned last)
 {
     struct plane_recv *r = &w->recv;
@@ -109,7 +109,7 @@ static void rooms_assign(struct plane_worker *w, unsigned first, unsigned last)
     }
 }
 
-/* run_open - packets first..last of one Child SA. */
+/* run_open - opens packets first..last, which belong to one Child SA. */
 static void run_open(struct plane_worker *w, unsigned first, unsigned last)
 {
     struct plane_recv *r = &w->recv;
@@ -160,7 +160,7 @@ static void batch_open(struct plane_worker *w)
     r->used = 0;
 }
 
-/* hint - something that may be forged: seldom enough to do no harm. */
+/* hint - reports a packet that may be forged, at a bounded rate. */
 static void hint(struct plane_worker *w, enum esp_event_kind kind, const struct endpoint *from,
                  uint32_t spi)
 {
@@ -171,7 +171,7 @@ static void hint(struct plane_worker *w, enum esp_event_kind kind, const struct 
     plane_hint_put(w->plane, &(struct plane_hint){.kind = kind, .from = *from, .spi = spi});
 }
 
-/* packet_queue - ESP, in UDP or not, whichever of the two we send ourselves (RFC 7296
+/* packet_queue - takes ESP with and without UDP, whichever of them we send ourselves (RFC 7296
  * section 2.23). */
 static void packet_queue(struct plane_worker *w, struct buffer packet, uint8_t tos)
 {
@@ -297,7 +297,7 @@ static void udp_drain(struct plane_worker *w, const struct plane_source *source)
     while (more && r->n_messages < PLANE_RECV_MESSAGES && r->used <= PLANE_RECV_OCTETS &&
            r->n + PLANE_SEND_SEGMENTS <= PLANE_RECV_PACKETS) {
         more = udp_read(w, source);
-        /* errors of the past (ICMP) are reported in between, and do not end it */
+        /* an ICMP error of an earlier packet is reported in between, and does not end the loop */
         if (!more && errno != EAGAIN && errno != EINTR)
             plane_socket_errors(w, source);
     }

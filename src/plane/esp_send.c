@@ -10,11 +10,12 @@
 #include "esp/transport.h"
 #include "plane/esp_space.h"
 
-#define ACQUIRE_PAUSE_NS   (10 * NANOS_PER_MS)
-#define SEND_WAIT_MS       2   /* for room in a full socket buffer, before packets are dropped */
-#define TOO_BIG_PER_SECOND 100 /* ICMP messages, each worker */
+#define ACQUIRE_PAUSE_NS (10 * NANOS_PER_MS)
+/* how long to wait for room in a full socket buffer before packets are dropped */
+#define SEND_WAIT_MS       2
+#define TOO_BIG_PER_SECOND 100 /* ICMP messages of each worker */
 
-/* send_message - everything but the octets. */
+/* send_message - fills in everything but the octets. */
 static void send_message(const struct plane_send *s, uint16_t segment,
                          struct sockaddr_storage *remote, uint8_t *control,
                          struct msghdr *ret_message)
@@ -30,14 +31,14 @@ static void send_message(const struct plane_send *s, uint16_t segment,
     packet_info_write(ret_message, route->family, &info);
 }
 
-/* wait_room - the socket buffer is full: a moment's patience is cheaper than lost packets. */
+/* wait_room - the socket buffer is full. A short wait costs less than lost packets. */
 static bool wait_room(int fd)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     return (errno == EAGAIN || errno == ENOBUFS) && poll(&room, 1, SEND_WAIT_MS) == 1;
 }
 
-/* past_error - ICMP errors of the past are reported once, on whatever call comes next. */
+/* past_error - the kernel reports an ICMP error of an earlier packet once, on the next call. */
 static bool past_error(void)
 {
     return errno != EAGAIN && errno != ENOBUFS && errno != EMSGSIZE && errno != EINVAL &&
@@ -71,8 +72,8 @@ static void refused_tell(struct plane_worker *w, const struct plane_send *s)
                                                        .failed = (uint32_t)(s->segment + headers)});
 }
 
-/* send_singly - raw ESP has no segmentation, and devices, or a path that got narrower, may refuse
- * it. true: all were sent. */
+/* send_singly - sends packet by packet: raw ESP has no segmentation, and a device or a narrower
+ * path may refuse it. true: all were sent. */
 static bool send_singly(struct plane_worker *w, const struct plane_send *s)
 {
     struct sockaddr_storage remote;
@@ -120,7 +121,7 @@ void plane_send_flush(struct plane_worker *w)
         worker_count(w, STAT_SENDS, 1);
         if (!send_segmented(w, s)) {
             if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) {
-                /* alone they pass, in fragments: so it was their size */
+                /* singly they pass, in fragments, so their size was the reason */
                 if (send_singly(w, s))
                     refused_tell(w, s);
             } else {
@@ -194,7 +195,7 @@ void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t 
     limits_check(w, child, before, octets);
 }
 
-/* text_of - the packet that lies at the place of the text. */
+/* text_of - the packet that starts at the place of the text. */
 static struct esp_text text_of(const struct esp_child *child, uint8_t *packet, size_t len)
 {
     uint8_t *text = packet + esp_child_text_offset(child->key_out);
@@ -222,7 +223,8 @@ static void segments_send(struct plane_worker *w, struct esp_child *child,
     const struct esp_order unordered = {.no_hold = true, .time = esp_order_time(w->now)};
     size_t trailer = child->order ? ESP_ORDER_LEN : 0;
     bool v6 = segments->frame[0] >> 4 == 6;
-    size_t header = v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN; /* transport mode leaves it out */
+    /* transport mode leaves the IP header out */
+    size_t header = v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
     header = child->transport ? header : 0;
     for (size_t len; (len = esp_segments_next_len(segments)) != 0; sequence++) {
         size_t sealed = esp_child_sealed_len(key, len + trailer - header);
@@ -263,8 +265,8 @@ static void too_big_answer(struct plane_worker *w, struct esp_child *child, stru
     plane_tun_write(w, iov, 2);
 }
 
-/* own_packet - our own ESP or IKE packet that a wrong route sent into the tunnel: it would come
- * back for ever. */
+/* own_packet - our own ESP or IKE packet, which a wrong route sent into the tunnel. It would circle
+ * for ever. */
 static bool own_packet(const struct plane_route *route, const struct esp_inner *inner)
 {
     return address_equal(&inner->dst, &route->path.remote.address) &&
@@ -279,7 +281,7 @@ static bool leaves_the_link(const struct esp_inner *inner)
            !address_is_any(&inner->src);
 }
 
-/* acquire - no Child SA takes the packet: tells a subscriber, if any. */
+/* acquire - no Child SA takes the packet: reports it if ESP_EVENT_ACQUIRE is on. */
 static void acquire(struct plane_worker *w, const struct esp_inner *inner)
 {
     if (!atomic_load_explicit(&w->plane->acquire, memory_order_relaxed) ||
@@ -292,8 +294,8 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
     plane_acquire_put(w->plane, &wanted);
 }
 
-/* shunted - a pass or drop policy comes before the group (NULL: there is none). A packet that is to
- * pass does not come here unless the host has no other way for it. */
+/* shunted - a pass or drop policy has a lower rank than the group (NULL: no group). A packet that
+ * may pass arrives here only if the host has no other route for it. */
 static bool shunted(const struct plane_worker *w, const struct esp_inner *inner,
                     const struct esp_group *group)
 {
@@ -302,7 +304,7 @@ static bool shunted(const struct plane_worker *w, const struct esp_inner *inner,
            esp_shunts_out(shunts, inner, group == NULL ? UINT32_MAX : group->rank) != NULL;
 }
 
-/* related_group - of an ICMP error about packets of a Child SA that takes it (`icmp = yes`). */
+/* related_group - the group whose Child SAs take this ICMP error (`icmp = yes`). */
 static const struct esp_group *related_group(const struct plane_worker *w, struct span packet,
                                              const struct esp_inner *inner)
 {
@@ -319,7 +321,7 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
 {
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
-    /* multicast, as of routing daemons, only where a policy names it */
+    /* multicast, for example of routing daemons, is sent only where a selector names it */
     if (group != NULL && address_is_multicast(&inner->dst) &&
         !esp_group_multicast(group, &inner->dst))
         group = NULL;
@@ -371,7 +373,7 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
     struct esp_segments segments;
     enum esp_segment_plan plan = esp_segments_begin(&segments, vnet, frame, &inner, inner_max);
     if (plan == ESP_SEGMENT_OK && child->transport && segments.split == ESP_SPLIT_FRAGMENT)
-        plan = ESP_SEGMENT_TOO_BIG; /* no fragment fits into transport mode */
+        plan = ESP_SEGMENT_TOO_BIG; /* transport mode carries no fragments */
     switch (plan) {
     case ESP_SEGMENT_OK: break;
     case ESP_SEGMENT_TOO_BIG:

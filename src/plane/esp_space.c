@@ -63,7 +63,7 @@ void plane_space_leave(struct esp_plane *plane, const struct esp_child *child)
     if (space == NULL || --space->n_children > 0)
         return;
     (void)map_take(&c->space_of, space->session);
-    /* under the lock, so that no worker puts it on the stack behind the kick */
+    /* under the lock, so that no worker adds it to the stack after the kick */
     space_lock(space);
     atomic_store(&space->ended, true);
     space_unlock(space);
@@ -244,7 +244,7 @@ uint16_t plane_space_inner_max(const struct esp_group *group)
 
 /* --- out --- */
 
-/* struct text - what stands behind ESP header and IV of a packet. */
+/* struct text - the octets behind ESP header and IV of a packet. */
 struct text {
     struct esp_child *child;
     unsigned path;
@@ -263,7 +263,7 @@ static uint8_t *text_room(struct plane_worker *w, struct text *t)
     return t->packet + esp_child_text_offset(key);
 }
 
-/* text_seal - the text is in its room: numbers, remembers and seals it. */
+/* text_seal - numbers, remembers and seals the text, which is already in its buffer. */
 static void text_seal(struct plane_worker *w, struct plane_space *space, struct text *t, nanos now)
 {
     const struct esp_key *key = t->child->key_out;
@@ -301,7 +301,7 @@ static void text_seal(struct plane_worker *w, struct plane_space *space, struct 
         plane_send_count(w, t->child, 1, t->len);
 }
 
-/* texts_send - what the session itself has to send: reports, and packets once more. */
+/* texts_send - sends reports and repeated packets. */
 static void texts_send(struct plane_worker *w, struct plane_space *space, const struct lanes *lanes)
 {
     struct aggregate_text text;
@@ -321,7 +321,7 @@ static void texts_send(struct plane_worker *w, struct plane_space *space, const 
     }
 }
 
-/* gone - paths that the control thread took away do not wait for silence. */
+/* gone - a path that the control thread removed is not awaited. */
 static void gone(struct plane_space *space, const struct lanes *lanes)
 {
     for (unsigned i = 0; i < SCHEDULER_PATHS; i++)
@@ -394,7 +394,7 @@ bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out)
 
 /* --- in --- */
 
-/* drain - hands on what is due; the held packets are written before their memory is used again. */
+/* drain - hands on packets whose turn it is. They are written before their buffers are used again. */
 static void drain(struct plane_worker *w, struct order_buffer *buffer)
 {
     struct order_packet packet;
@@ -432,7 +432,7 @@ static void packet_take(struct plane_worker *w, struct plane_space *space,
                                   p->sequence, w->now);
 }
 
-/* needs_live - a packet that has a place in the order. */
+/* needs_live - the packet has a place in the order. */
 static bool needs_live(const struct esp_opened *packets, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -477,7 +477,7 @@ void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct es
 
 /* --- time --- */
 
-/* space_tick - false: the space has nothing to do any more. */
+/* space_tick - false: the space needs no more time. */
 static bool space_tick(struct plane_worker *w, struct plane_space *space)
 {
     struct lanes lanes;

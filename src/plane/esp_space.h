@@ -16,12 +16,12 @@
 #include "plane/esp_worker.h"
 
 struct plane_space {
-    struct retired retired; /* first: plane_space_free takes it */
+    struct retired retired; /* first member: plane_space_free takes it */
     esp_session_id session;
     unsigned home;                     /* index of the worker */
     uint32_t n_children;               /* of the control thread */
     atomic_flag lock;                  /* guards `live`, `spis_in` and `live_at` */
-    struct esp_aggregate *live;        /* owned; NULL: nothing needs it */
+    struct esp_aggregate *live;        /* owned; NULL: not needed now */
     uint32_t spis_in[SCHEDULER_PATHS]; /* the Child SA to send on, by path; 0: none */
     _Atomic bool ended;                /* the last Child SA is gone */
     _Atomic bool woken;                /* on the home's stack */
@@ -32,11 +32,11 @@ struct plane_space {
 
 /* --- control thread --- */
 
-/* plane_space_join - the child's space, with an agreement. ERR_NO_MEMORY. plane_space_leave - it
- * does not need it any more. */
+/* plane_space_join - gives the child its session's space, if order trailers were agreed on.
+ * ERR_NO_MEMORY. plane_space_leave - the child no longer needs it. */
 int plane_space_join(struct esp_plane *plane, struct esp_child *child) MUST_USE;
 void plane_space_leave(struct esp_plane *plane, const struct esp_child *child);
-/* plane_space_lane - false: the state of the space is not there, or the child has no part in it. */
+/* plane_space_lane - false: the space has no state now, or the child sends none of its packets. */
 bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane);
 void plane_space_free(struct esp_plane *plane, struct retired *retired);
 void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
@@ -44,11 +44,11 @@ void plane_spaces_free(struct esp_plane *plane); /* all, when no worker runs */
 /* --- workers --- */
 
 /* plane_space_spreads - packets of the group may take different paths. plane_space_inner_max - the
- * largest inner packet that fits each of them. */
+ * largest inner packet that fits each of these paths. */
 bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child);
 uint16_t plane_space_inner_max(const struct esp_group *group);
 
-/* struct plane_outgoing - a frame of the TUN device on its way out; all borrowed. */
+/* struct plane_outgoing - a frame of the TUN device that is to be sent; all borrowed. */
 struct plane_outgoing {
     const struct esp_group *group;
     struct esp_child *child;
@@ -56,14 +56,14 @@ struct plane_outgoing {
     const uint8_t *frame;
     struct esp_segments *segments;
 };
-/* plane_space_send - false: one path carries all, or no memory; send as usual. */
+/* plane_space_send - false: one path carries all, or no memory. The caller sends as usual. */
 bool plane_space_send(struct plane_worker *w, const struct plane_outgoing *out);
 
 /* plane_space_recv - `n` opened packets of one Child SA. */
 void plane_space_recv(struct plane_worker *w, struct esp_child *child, struct esp_opened *packets,
                       size_t n);
 
-/* plane_spaces_tick - what is due. plane_spaces_deadline - when the next thing is. */
+/* plane_spaces_tick - handles what is due. plane_spaces_deadline - when it is due next. */
 void plane_spaces_tick(struct plane_worker *w);
 nanos plane_spaces_deadline(const struct plane_worker *w);
 

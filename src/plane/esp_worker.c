@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 32
-/* behind PLANE_SEND_OCTETS, so that a packet can be built before it is weighed */
+/* room behind PLANE_SEND_OCTETS: a packet is built first and measured afterwards */
 #define SEND_SLACK 4096
 
 nanos plane_now(void)
@@ -71,7 +71,7 @@ static void source_handle(struct plane_worker *w, struct plane_source *source, u
 {
     switch (source->kind) {
     case SOURCE_TUN:
-        if ((events & EPOLLIN) == 0) { /* the device is gone: nothing more will come */
+        if ((events & EPOLLIN) == 0) { /* the device is gone: no frame will come */
             worker_count(w, STAT_TUN_ERRORS, 1);
             (void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
             return;
@@ -89,7 +89,7 @@ static void source_handle(struct plane_worker *w, struct plane_source *source, u
     }
 }
 
-/* wait_events - or until an order space has something to do. */
+/* wait_events - waits for descriptors, or until an order space has something due. */
 static int wait_events(struct plane_worker *w, struct epoll_event *events)
 {
     nanos due = plane_spaces_deadline(w);
@@ -110,7 +110,7 @@ void *plane_worker_run(void *worker)
         int n = wait_events(w, events);
         if (n < 0 && errno != EINTR)
             break;
-        /* first say what we have seen, then look: see the top of esp_worker.h */
+        /* the order matters, see esp_worker.h: first publish the epoch, then look */
         atomic_store(&w->seen, atomic_load(&w->plane->epoch));
         w->now = plane_now();
         for (int i = 0; i < n; i++)

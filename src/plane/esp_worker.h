@@ -3,16 +3,18 @@
 #define LINUX_ESP_WORKER_H
 
 /*
- * Inside of the data plane: what the control thread (esp_plane.c) and the workers (esp_worker.c,
- * esp_send.c, esp_recv.c) share.
+ * Inside of the data plane: the state that the control thread (esp_plane.c) shares with the workers
+ * (esp_worker.c, esp_send.c, esp_recv.c).
  *
- * Memory of what the workers look at (tables, groups, routes, children, sockets) is given back by
- * quiescence: a worker says in `seen` which epoch it has seen, IDLE while it waits. Whoever has
- * taken something out of sight raises the epoch; when every worker is idle or has seen the new
- * epoch, nobody can still hold it. What leads there, and `seen`, are sequentially consistent
- * atomics: a worker that was idle a moment ago does not find what was out of sight by then. What
- * epoll returns a pointer to needs more, because a worker has the pointer before it says that it is
- * awake: it is given back after a kick that the worker answers at the end of a turn.
+ * Workers read tables, groups, routes, children and sockets without a lock, so memory is freed by
+ * quiescence. Each worker publishes in `seen` the epoch that it has seen, or WORKER_IDLE while it
+ * waits. The control thread removes an object from its table, then raises the epoch. When each
+ * worker is idle or has seen the new epoch, no worker can still hold the object. The pointers and
+ * `seen` are sequentially consistent atomics: a worker that wakes after the removal cannot find the
+ * object.
+ *
+ * A descriptor's source needs more. epoll returns its pointer before the worker says that it is
+ * awake. So a source is freed only after a kick that each worker answers at the end of a turn.
  */
 
 #include <pthread.h>
@@ -35,9 +37,9 @@
 #define PLANE_RECV_PACKETS  512   /* packets decrypted in one batch */
 #define PLANE_RECV_MESSAGES 64    /* receives in one batch */
 #define PLANE_RAW_MESSAGES  32    /* packets that one call takes from a raw socket */
-/* between them: any packet fits, and they do not compete for the same cache sets */
+/* larger than any packet; the extra octets keep the slots out of the same cache sets */
 #define PLANE_RAW_STRIDE (PLANE_RECV_OCTETS + 320)
-/* all packets of a batch, each with an IP header more */
+/* all packets of a batch, each with one IP header more */
 #define PLANE_ROOMS_OCTETS (PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE + 40 * PLANE_RECV_PACKETS)
 #define PLANE_TUN_READS    32 /* frames read before other descriptors have their turn */
 
@@ -50,7 +52,7 @@
 
 enum plane_source_kind { SOURCE_TUN, SOURCE_UDP, SOURCE_RAW4, SOURCE_RAW6, SOURCE_KICK };
 
-/* struct plane_source - a descriptor that workers wait for; the pointer is what epoll returns. */
+/* struct plane_source - a descriptor that workers wait for. epoll returns a pointer to it. */
 struct plane_source {
     struct retired retired; /* first: free() takes it */
     enum plane_source_kind kind;
@@ -91,13 +93,14 @@ struct plane_slot {
 
 /* struct plane_recv - received packets on their way through decryption. */
 struct plane_recv {
-    uint8_t *octets; /* PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE; most of it is never touched */
-    size_t used;     /* by UDP, where messages lie one behind the other */
+    /* PLANE_RAW_MESSAGES * PLANE_RAW_STRIDE octets; most of them are never touched */
+    uint8_t *octets;
+    size_t used; /* UDP messages lie one behind the other */
     unsigned n, n_messages;
     struct esp_opened packets[PLANE_RECV_PACKETS];
     struct esp_child *children[PLANE_RECV_PACKETS];
     uint8_t message_of[PLANE_RECV_PACKETS];
-    uint8_t *rooms; /* owned; NULL: no packet in transport mode came yet */
+    uint8_t *rooms; /* owned; NULL: no packet in transport mode has come yet */
     size_t rooms_used;
     struct endpoint from[PLANE_RECV_MESSAGES];
     struct plane_slot slots[PLANE_RAW_MESSAGES];
@@ -149,10 +152,11 @@ struct plane_worker {
     unsigned ivs_left;
     nanos too_big_ns;   /* rate_second: ICMP messages */
     nanos acquired_ns;  /* when the last ESP_EVENT_ACQUIRE was made */
-    nanos hinted_ns[2]; /* the same, of ESP_EVENT_UNREACHABLE and ESP_EVENT_STRAY */
+    nanos hinted_ns[2]; /* the same for ESP_EVENT_UNREACHABLE and ESP_EVENT_STRAY */
     uint64_t kicks_taken;
-    struct plane_space *spaces;          /* those at home here whose time has something to do */
-    _Atomic(struct plane_space *) woken; /* a stack: to look at, by other threads */
+    struct plane_space *spaces; /* the spaces at home here that have something due */
+    /* a stack: other threads add spaces that are to be looked at */
+    _Atomic(struct plane_space *) woken;
 };
 
 struct plane_ike_slot {
@@ -161,8 +165,8 @@ struct plane_ike_slot {
     uint8_t octets[LIMIT_IKE_MESSAGE];
 };
 
-/* struct plane_mtu_report - what was learned about a path: its MTU, or, with mtu 0, an outer packet
- * of `failed` octets that the kernel refused to send in one piece. */
+/* struct plane_mtu_report - the MTU of a path. With mtu 0: the kernel refused to send an outer
+ * packet of `failed` octets in one piece. */
 struct plane_mtu_report {
     struct address remote;
     uint32_t mtu, failed;
@@ -204,7 +208,7 @@ struct esp_plane {
     struct esp_policy *policy;           /* written by the control thread */
     _Atomic uint32_t n_live;             /* order spaces in use: LIMIT_ORDER_SPACES */
     _Atomic(struct esp_shunts *) shunts; /* NULL: there are none */
-    _Atomic bool acquire;                /* somebody wants to know of packets without a Child SA */
+    _Atomic bool acquire;                /* ESP_EVENT_ACQUIRE is on */
     struct plane_inbox inbox;
     struct plane_worker *workers;
     struct plane_control *control;
@@ -217,7 +221,7 @@ static inline void worker_count(struct plane_worker *w, enum plane_stat stat, ui
     atomic_fetch_add_explicit(&w->stats[stat], n, memory_order_relaxed);
 }
 
-/* plane_worker_init - buffers, crypto context, epoll with the sources that all workers have. */
+/* plane_worker_init - creates buffers, crypto context, and epoll with the sources of all workers. */
 int plane_worker_init(struct plane_worker *w, struct esp_plane *plane, unsigned index) MUST_USE;
 void plane_worker_done(struct plane_worker *w);
 int plane_worker_watch(struct plane_worker *w, struct plane_source *source) MUST_USE;
@@ -230,22 +234,22 @@ void plane_tun_drain(struct plane_worker *w);
 void plane_socket_drain(struct plane_worker *w, const struct plane_source *source);
 void plane_socket_errors(struct plane_worker *w, const struct plane_source *source);
 
-/* plane_send_room - where the next packet of `len` octets goes; sends first what it cannot leave
- * with. plane_send_added - it is there. plane_send_flush - all leave. */
+/* plane_send_room - where the next packet of `len` octets goes; first sends packets that cannot
+ * leave together with it. plane_send_added - the packet is there. plane_send_flush - sends all. */
 uint8_t *plane_send_room(struct plane_worker *w, struct esp_child *child, uint8_t tos, size_t len);
 void plane_send_added(struct plane_send *send, size_t len);
 void plane_send_flush(struct plane_worker *w);
 const uint8_t *plane_iv_next(struct plane_worker *w); /* for CBC */
 
-/* plane_send_count - `packets` with `octets` were sealed: counters and limits. */
+/* plane_send_count - `packets` with `octets` were sealed: updates counters and limits. */
 void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t packets,
                       uint64_t octets);
 
-/* plane_deliver - a packet for the TUN queue, borrowed until plane_frames_write. */
+/* plane_deliver - queues a packet for the TUN device; borrowed until plane_frames_write. */
 void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inner *inner);
 void plane_frames_write(struct plane_worker *w);
 
-/* plane_tun_write - a frame of `n` parts, the vnet header first. */
+/* plane_tun_write - writes a frame of `n` parts, the vnet header first. */
 void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n);
 
 /* esp_inbox.c: called by workers */

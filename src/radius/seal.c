@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the shared secret does: authenticators, and keys that are hidden with it. */
+/* The operations with the shared secret: authenticators, and hidden keys. */
 #include <openssl/evp.h>
 
 #include "base/secret.h"
@@ -12,7 +12,7 @@
 #define MPPE_KEY    32 /* octets of each key, at most */
 #define MPPE_VALUE  250
 
-/* MD5 of the parts, which are at most a packet and a secret. */
+/* MD5 of the parts, at most a packet and a secret. */
 static int md5(const struct span *parts, size_t n, uint8_t out[MD5_LEN])
 {
     uint8_t octets[RADIUS_PACKET + RADIUS_SECRET + RADIUS_AUTHENTICATOR];
@@ -67,8 +67,8 @@ int radius_request_seal(const struct radius_request *request, const struct radiu
     return error;
 }
 
-/* RFC 3579 section 3.2: HMAC-MD5 over the reply with the request's authenticator, and zeros where
- * the value stands. */
+/* RFC 3579 section 3.2: HMAC-MD5 over the reply with the request's authenticator, with zeros in
+ * place of the value. */
 static int message_authenticator_check(const struct radius_packet *reply,
                                        const struct radius_key *key, const uint8_t *authenticator)
 {

@@ -3,9 +3,9 @@
 #define DAEMON_AUTH_PARTS_H
 
 /*
- * The typed parts of what an AUTH payload covers, as they travel to the keyholder and the verifier:
- * lengths in the struct, octets behind it. The receiver composes what is signed by itself
- * (ike/terms/auth_octets.h), so that an engine that was taken over can have nothing else signed.
+ * The typed parts of the octets that an AUTH payload covers, as they travel to the keyholder and
+ * the verifier: lengths in the struct, octets behind it. The receiver composes the signed octets
+ * itself (ike/terms/auth_octets.h). So an engine that was taken over can have nothing else signed.
  */
 
 #include "base/reader.h"
@@ -14,7 +14,7 @@
 #include "daemon/common/channel.h"
 #include "ike/terms/auth_octets.h"
 
-#define AUTH_PARTS_AUTH 1200 /* octets of AUTH data that are taken from a peer */
+#define AUTH_PARTS_AUTH 1200 /* limit of the AUTH data of a peer */
 #define AUTH_PARTS_MAX                                                                             \
     (LIMIT_IKE_MESSAGE + LIMIT_NONCE + CRYPTO_HASH_MAX + LIMIT_ID + 4 + 2 * CRYPTO_HASH_MAX +      \
      AUTH_PARTS_AUTH)
@@ -22,7 +22,7 @@
 struct auth_lengths {
     uint32_t prf;
     uint32_t message, nonce, sk_p, id_body, int_auth;
-    uint32_t auth; /* of a peer: its AUTH data */
+    uint32_t auth; /* its AUTH data, of a peer */
 };
 
 /* auth_parts_write - all but int_auth beyond its bound fits into AUTH_PARTS_MAX; else `w` fails. */
@@ -30,9 +30,9 @@ void auth_parts_write(const struct auth_octets *octets, struct span auth,
                       struct auth_lengths *ret_lengths, struct writer *w);
 
 /*
- * auth_parts_read - what a hostile engine sent. The octets are read from `r`. false: lengths that
- * make no sense, or a message that is no IKE_SA_INIT message: RFC 7296 section 2.15 has nothing
- * else signed.
+ * auth_parts_read - reads the parts from `r`; they may come from a hostile engine. false: the
+ * lengths make no sense, or the message is no IKE_SA_INIT message. RFC 7296 section 2.15 has no
+ * other message signed.
  */
 bool auth_parts_read(const struct auth_lengths *lengths, struct reader *r,
                      struct auth_octets *ret_octets, struct span *ret_auth) MUST_USE;

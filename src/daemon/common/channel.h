@@ -3,31 +3,31 @@
 #define DAEMON_CHANNEL_H
 
 /*
- * What the processes of the daemon say to each other: structs of fixed size over SOCK_SEQPACKET,
- * some with octets behind them. The receiver looks at every member as if the other side were taken
- * over. A message of another size, an unknown kind, or one with descriptors where none belong, is
- * refused. Further messages: key_channel.h, verifier_channel.h.
+ * The messages between the processes of the daemon: structs of fixed size over SOCK_SEQPACKET, some
+ * with octets behind them. The receiver checks every member, as if the sender were taken over. It
+ * refuses a message of another size, an unknown kind, or descriptors that do not belong there.
+ * Further messages: key_channel.h, verifier_channel.h.
  */
 
 #include "ike/ike.h"
 
-/* channel_pair - two ends, close-on-exec, with room for `octets` in flight. ERR_SYSTEM. */
+/* channel_pair - two ends, close-on-exec, that hold up to `octets` in flight. ERR_SYSTEM. */
 int channel_pair(int ret_ends[2], int octets) MUST_USE;
 
 /* channel_send - one message, with up to LIMIT_WORKERS descriptors. ERR_AGAIN, ERR_SYSTEM. */
 int channel_send(int fd, const void *message, size_t len, const int *fds, unsigned n_fds) MUST_USE;
 
 /*
- * channel_recv - one message of exactly `len` octets. ret_fds has room for LIMIT_WORKERS or is
- * NULL: none may come. ERR_AGAIN; ERR_NOT_FOUND: the other side is gone; ERR_INVALID: another size
- * or unwanted descriptors (they are closed); ERR_SYSTEM.
+ * channel_recv - one message of exactly `len` octets. ret_fds has room for LIMIT_WORKERS
+ * descriptors, or is NULL if none may arrive. ERR_AGAIN; ERR_NOT_FOUND: the other end is closed;
+ * ERR_INVALID: another size, or unwanted descriptors, which are closed; ERR_SYSTEM.
  */
 int channel_recv(int fd, void *message, size_t len, int *ret_fds, unsigned *ret_n_fds) MUST_USE;
 
 /*
  * channel_send_tail, channel_recv_tail - a struct and octets behind it, as one message. The first
- * member of the struct is a uint32_t: how many octets there are. Errors as above; ERR_INVALID also:
- * more octets than `room` takes, or another number than the struct says.
+ * member of the struct is a uint32_t, the number of these octets. Errors as above. ERR_INVALID
+ * also: more octets than `room`, or not as many as the struct says.
  */
 int channel_send_tail(int fd, struct span message, struct span tail) MUST_USE;
 int channel_recv_tail(int fd, void *message, size_t len, struct buffer room,
@@ -40,11 +40,12 @@ enum priv_kind {
     PRIV_ADDRESS_REMOVE,
     PRIV_ROUTE_ADD, /* address/prefix_len into our table, to our TUN, source */
     PRIV_ROUTE_REMOVE,
-    PRIV_BLOCK_ADD, /* address/prefix_len: unreachable wherever there is no route to our TUN */
+    PRIV_BLOCK_ADD, /* address/prefix_len: unreachable while no route to our TUN exists */
     PRIV_BLOCK_REMOVE,
-    PRIV_SHUNT_ADD, /* address/prefix_len (remote) and `policy`: passes by IPsec, or is dropped */
+    /* address/prefix_len (remote) and `policy`: packets pass without IPsec, or are dropped */
+    PRIV_SHUNT_ADD,
     PRIV_SHUNT_REMOVE,
-    PRIV_SHUNTS_ALL,   /* those are all: shunts of an engine before us go */
+    PRIV_SHUNTS_ALL,   /* no more shunts follow: those of an earlier engine go */
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
     PRIV_MTU,          /* mtu: of our TUN */
@@ -53,14 +54,14 @@ enum priv_kind {
     PRIV_LAN_BLOCK,    /* they are not */
 };
 
-/* struct priv_policy - a pass or drop policy. Ports are 0 to 65535 where they do not matter. */
+/* struct priv_policy - a pass or drop policy. Ports 0 to 65535 match all. */
 enum priv_action { PRIV_PASS = 1, PRIV_DROP };
 struct priv_policy {
-    uint32_t rank; /* the lowest counts (esp/shunt.h) */
+    uint32_t rank; /* rank: the lowest decides (esp/shunt.h) */
     uint16_t local_start, local_end, remote_start, remote_end;
     struct address local;
     uint8_t local_len, protocol, action;
-    char device[16]; /* DROP: of packets that come or leave there; empty: wherever */
+    char device[16]; /* DROP: packets that arrive or leave on that interface; empty: on any */
 };
 
 struct priv_request {
@@ -70,15 +71,15 @@ struct priv_request {
     struct priv_policy policy;
     uint16_t port, mtu;
     uint8_t prefix_len;
-    uint8_t first; /* 1: of two routes the one that counts, while the host has its source */
+    uint8_t first; /* 1: this one of two routes counts, while the host has its source */
     uint8_t zero[2];
 };
 
 /* why ERR_DENIED */
 enum priv_reason {
     PRIV_REASON_NONE,
-    PRIV_REASON_FILES, /* no connection of the configuration's files has it, nor `permits` */
-    PRIV_REASON_OWN,   /* it is an address of this host */
+    PRIV_REASON_FILES, /* no connection in the configuration files allows it, nor does `permits` */
+    PRIV_REASON_OWN,   /* the address is one of this host */
     PRIV_REASON_ROUTER,
     PRIV_REASON_RESOLVER,
 };
@@ -90,18 +91,18 @@ struct priv_answer {
     uint32_t n_fds;
 };
 
-/* priv_request_check - pure: may this ever be asked? Everything that the supervisor does afterwards
- * touches only its own TUN device, its own table, and the NAT port. */
+/* priv_request_check - pure: whether this request may ever be made. Whatever the supervisor then
+ * does touches only its own TUN device, its own table, and the NAT port. */
 bool priv_request_check(const struct priv_request *request);
 
-/* priv_reason_text - "it takes the router of this host"; also for a number from outside. */
+/* priv_reason_text - for example "it takes the router of this host"; accepts any number. */
 const char *priv_reason_text(uint32_t reason);
 
 /* --- supervisor -> engine --- */
 
 enum order_kind {
     ORDER_STOP = 1,
-    ORDER_LOADED, /* the first load of the configuration has ended, well or not */
+    ORDER_LOADED, /* the first load of the configuration has ended, with or without success */
     ORDER_LOADER, /* with one descriptor: the loader's end of a VICI connection */
 };
 struct order {

@@ -15,8 +15,8 @@ enum eap_request_kind {
     EAP_LOAD = 1,     /* load: replaces the secret of the same name */
     EAP_UNLOAD,       /* load.name */
     EAP_CLEAR,        /* all secrets */
-    EAP_STEP,         /* step: answered, job is not 0 */
-    EAP_END,          /* step.conversation is over */
+    EAP_STEP,         /* step: the answer has this job number, not 0 */
+    EAP_END,          /* step.conversation has ended */
     EAP_STAGE_COMMIT, /* load_number; as KEY_STAGE_COMMIT (key_channel.h) */
     EAP_STAGE_DROP,   /* load_number */
 };
@@ -39,19 +39,19 @@ struct eap_step_request {
     uint32_t packet_len;   /* 0: the authenticator begins */
     uint8_t methods[EAP_METHODS];
     uint8_t identity[EAP_IDENTITY + 3];
-    char pattern[LIMIT_ID / 2]; /* the proven identity has to match; empty: any */
+    char pattern[LIMIT_ID / 2]; /* the proven identity must match this pattern; empty: any */
     uint8_t packet[EAP_PACKET];
 };
 
 #define EAP_CHAIN_MAX (EAP_CERTS * 16 * 1024) /* octets of our chain, behind a request */
 
-/* struct eap_tls_terms - with the first step of a conversation: our certificates, and what the other
- * side's must be. They count where the method is one of TLS. */
+/* struct eap_tls_terms - comes with the first step of a conversation: our certificates, and the
+ * conditions for the other side's. They matter where the method uses TLS. */
 struct eap_tls_terms {
-    uint32_t n_certs; /* behind the struct, ours first; none: we have none to present */
+    uint32_t n_certs; /* behind the struct, ours first; none: we present none */
     uint32_t cert_lengths[EAP_CERTS];
-    struct ike_id server;      /* peer: whom the server's certificate must name */
-    char conn[LIMIT_NAME];     /* for what is told to people */
+    struct ike_id server;      /* peer: the identity that the server's certificate must name */
+    char conn[LIMIT_NAME];     /* for messages to people */
     struct cert_policy policy; /* of the other side's certificates */
 };
 
@@ -69,7 +69,7 @@ struct eap_request {
 
 struct eap_answer {
     uint64_t job;     /* of the request */
-    int32_t error;    /* not 0: `result` says nothing */
+    int32_t error;    /* not 0: `result` means nothing */
     uint32_t verdict; /* enum eap_verdict */
     struct eap_result result;
 };

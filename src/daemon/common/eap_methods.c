@@ -4,11 +4,11 @@
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
-/* In the order in which eap-dynamic offers them. The text of the configuration. */
+/* The order in which eap-dynamic offers them, and their names in the configuration. */
 static const struct eap_word {
     enum eap_type type;
     const char *text;
-    bool only_by_name; /* it tells the password to the other side: nobody gets it by chance */
+    bool only_by_name; /* tells the password to the other side, so eap-dynamic never offers it */
 } words[] = {
     {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false},
     {EAP_TYPE_AKA_PRIME, "eap-aka-prime", false},

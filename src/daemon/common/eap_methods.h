@@ -2,26 +2,26 @@
 #ifndef DAEMON_EAP_METHODS_H
 #define DAEMON_EAP_METHODS_H
 
-/* What `auth = eap...` of swanctl.conf means: the `credentials` number of an EAP round. */
+/* The meaning of `auth = eap...` of swanctl.conf: the `credentials` number of an EAP round. */
 
 #include "eap/eap.h"
 
 #define EAP_CREDENTIALS_ANY    0u    /* eap, eap-dynamic: every method that we have */
-#define EAP_CREDENTIALS_RADIUS 0xffu /* eap-radius: the methods are those of the server */
+#define EAP_CREDENTIALS_RADIUS 0xffu /* eap-radius: the server chooses the method */
 
-/* eap_credentials_parse - "eap", "eap-dynamic", "eap-radius" or "eap-<method>": an EAP Type. false:
- * something else, or a method that ikat does not have. */
+/* eap_credentials_parse - "eap", "eap-dynamic", "eap-radius" or "eap-<method>", as a number. false:
+ * another text, or a method that ikat does not have. */
 bool eap_credentials_parse(const char *text, uint32_t *ret_credentials);
 
 /* eap_credentials_print - the reverse; a static text. */
 const char *eap_credentials_print(uint32_t credentials);
 
-/* eap_credentials_methods - the Types to offer or to take, the preferred one first. `need_key`:
- * only those with an MSK. Returns how many, up to EAP_METHODS. */
+/* eap_credentials_methods - the Types to offer or to accept, the preferred one first. `need_key`:
+ * only methods with an MSK. Returns their number, up to EAP_METHODS. */
 size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
                                uint8_t ret_methods[EAP_METHODS]);
 
-/* eap_identity_fits - whether the proven identity is one that eap_id names: a text with '*' as in
+/* eap_identity_fits - the proven identity matches eap_id, a pattern with '*' as in
  * identity_match(); empty: any. */
 bool eap_identity_fits(const char *pattern, struct span identity);
 

@@ -10,7 +10,7 @@
 #define HOOK_DNS     8
 #define HOOK_TIME_NS (10 * NANOS_PER_SEC) /* a script that runs longer is killed */
 
-/* struct hook_request - a pair of selectors came up or went down, and this script is to know. */
+/* struct hook_request - tells a script that a pair of selectors came up or went down. */
 struct hook_request {
     uint32_t up; /* 0: down, 1: up */
     uint32_t hostaccess, udp_encap, end_user;
@@ -35,7 +35,7 @@ struct hook_name_servers {
     struct domain_list domains;
 };
 
-/* hook_name_server_usable - an address that a resolver may be told of. */
+/* hook_name_server_usable - the address may be given to a resolver. */
 static inline bool hook_name_server_usable(const struct address *server)
 {
     return (server->family == ADDRESS_V4 || server->family == ADDRESS_V6) &&
@@ -46,7 +46,7 @@ static inline bool hook_name_server_usable(const struct address *server)
 enum hook_kind {
     HOOK_SCRIPT_RUN = 1,
     HOOK_NAME_SERVERS,
-    HOOK_ENGINE_BEGINS, /* what an engine before this one set up is taken back */
+    HOOK_ENGINE_BEGINS, /* the settings of an earlier engine are taken back */
 };
 
 struct hook_message {

@@ -13,7 +13,7 @@
         "/usr/local/lib/ipsec/", "/usr/local/libexec/ipsec/"
 bool hook_script_allowed(const char *script);
 
-/* hook_plain - a character that no shell takes for more than text. */
+/* hook_plain - no shell gives this character a special meaning. */
 bool hook_plain(char c);
 
 #endif

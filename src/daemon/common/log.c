@@ -15,12 +15,13 @@
 
 #define LINE_MAX_OCTETS 1024
 
-/* the one thing in the daemon that every part reaches without being handed it: set once at start */
+/* The one variable that every part of the daemon reaches without an argument. It is set once, at
+ * start. */
 static const char *log_who = "ikatd";
 static enum log_level log_limit = LOG_LEVEL_INFO;
 static atomic_ulong log_lost;
 
-/* Other threads of the process are not heard: the listener's data belong to this one. */
+/* Lines of other threads are not passed on: the listener's data belong to this thread. */
 static _Thread_local struct {
     void (*line)(void *context, enum log_level level, const char *text);
     void *context;
@@ -54,8 +55,8 @@ static bool sink_ready(void)
     return poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) && !(sink.revents & POLLERR);
 }
 
-/* clock_print - the time of day in UTC, computed here: gmtime_r(3) looks for a time zone file, which
- * most processes must not open. Years begin with March, so that a leap day comes last. */
+/* clock_print - the time of day in UTC. gmtime_r(3) looks for a time zone file, which most
+ * processes must not open, so we compute it. Years begin with March, so that a leap day comes last. */
 static const char *clock_print(char out[160])
 {
     struct timespec now = {0};
@@ -93,7 +94,7 @@ void log_line(enum log_level level, const char *format, ...)
     size_t total = (size_t)len + (more < 0 ? 0 : (size_t)more);
     if (total > sizeof(line) - 2)
         total = sizeof(line) - 2;
-    for (size_t i = 0; i < total; i++) /* one event is one line, whatever it says */
+    for (size_t i = 0; i < total; i++) /* one event is one line, whatever text it holds */
         if (line[i] == '\n' || line[i] == '\r')
             line[i] = ' ';
     line[total] = '\0';

@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 /*
- * One line per change of state, on standard error: "<level>t=<monotonic seconds> time=<UTC> proc=...
- * event=... key=value ...", for people, journald (which takes the <level> in front) and programs. A reader that does
- * not read costs lines, never time. What came from a peer goes through log_text; secrets go
- * nowhere.
+ * One line for each change of state, on standard error: "<level>t=<monotonic seconds> time=<UTC>
+ * proc=... event=... key=value ...", for people, journald (which takes the <level> in front) and
+ * programs. If the reader of the log is slow, lines are lost, and no time. Text of a peer goes
+ * through log_text. Secrets are never logged.
  */
 
 enum log_level {
@@ -18,18 +18,18 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7
 };
 
-/* log_open - lines above `level` are not written; `who` names the process and is borrowed. Before
- * threads start. */
+/* log_open - lines above `level` are not written. `who` names the process and is borrowed. Call it
+ * before threads start. */
 void log_open(const char *who, enum log_level level);
 
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* log_listen - from now on `line` hears what this thread logs, from `event=` on. What it logs itself
- * is not heard. NULL: nobody listens. */
+/* log_listen - from now on `line` receives the lines that this thread logs, from `event=` on, but
+ * not those that it logs itself. NULL: ends it. */
 void log_listen(void (*line)(void *context, enum log_level level, const char *text), void *context);
 
-/* log_text - `text` as a value: quoted, with everything escaped that is not printable ASCII, cut at
- * `cap`. Returns `out`. */
+/* log_text - `text` as a value: in quotes, all but printable ASCII escaped, cut at `cap`. Returns
+ * `out`. */
 const char *log_text(const char *text, char *out, size_t cap);
 
 #endif

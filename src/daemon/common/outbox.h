@@ -3,14 +3,14 @@
 #define DAEMON_OUTBOX_H
 
 /*
- * Messages for another process, in order. A channel takes some hundred of them; more wait here
- * until it is writable. A full channel is a matter of time, and never an answer to a request.
+ * Messages for another process, in order. A channel holds some hundred of them; more wait here
+ * until it is writable. So a full channel delays a request and never fails it.
  */
 
 #include "base/error.h"
 #include "base/span.h"
 
-/* 64 MiB hold one AUTH job of each half-open IKE SA at the largest message, four times over. */
+/* 64 MiB hold four times one AUTH job of each half-open IKE SA, with the largest message. */
 #define OUTBOX_MESSAGES 65536
 #define OUTBOX_OCTETS   (64u << 20)
 
@@ -20,12 +20,12 @@ struct outbox;
 struct outbox *outbox_new(int fd);
 struct outbox *outbox_free(struct outbox *outbox); /* wipes what waits; takes NULL; returns NULL */
 
-/* outbox_send - sends at once if nothing waits, else keeps a copy. ERR_FULL: OUTBOX_* wait already;
- * ERR_NO_MEMORY; ERR_SYSTEM: the other process is gone. */
+/* outbox_send - sends at once if no message waits, else keeps a copy. ERR_FULL: OUTBOX_* messages
+ * wait already; ERR_NO_MEMORY; ERR_SYSTEM: the other process has ended. */
 int outbox_send(struct outbox *outbox, struct span message, struct span tail) MUST_USE;
 
-/* outbox_flush - the channel is writable. 0: nothing waits any more; ERR_AGAIN: some still do;
- * ERR_SYSTEM. */
+/* outbox_flush - call it when the channel is writable. 0: no message waits any more; ERR_AGAIN:
+ * some still do; ERR_SYSTEM. */
 int outbox_flush(struct outbox *outbox) MUST_USE;
 
 size_t outbox_waiting(const struct outbox *outbox); /* messages */

@@ -27,7 +27,7 @@ static int range_add(struct permit_ranges *list, const struct address_range *ran
     if (!range_sound(range))
         return ERR_INVALID;
     if (list->n > 0 && memcmp(&list->ranges[list->n - 1].range, range, sizeof(*range)) == 0)
-        return 0; /* a thousand connections to one network */
+        return 0; /* as if a thousand connections named one network */
     if (list->n == PERMIT_RANGES_MAX)
         return ERR_FULL;
     if (list->n == list->cap) {
@@ -112,7 +112,8 @@ void permits_done(struct permits *permits)
     *permits = (struct permits){0};
 }
 
-/* inside - of a single range: the one that reaches furthest of those that begin early enough. */
+/* inside - the range lies in a single permit: of those that begin early enough, the one that
+ * reaches furthest decides. */
 static bool inside(const struct permit_ranges *list, const struct address_range *range)
 {
     size_t low = 0, high = list->n;

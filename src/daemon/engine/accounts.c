@@ -6,8 +6,8 @@
 
 #include "base/table.h"
 
-/* Paths of one session that are told apart; an End User that roams for weeks sees more, and what
- * goes over those is charged to the last one. */
+/* The number of paths of one session that are counted apart. An End User that roams for weeks uses
+ * more; their traffic is charged to the last one. */
 #define PATHS_MAX 64
 
 struct session_account {
@@ -110,7 +110,7 @@ static bool same_path(const struct ike_path *a, const struct ike_path *b)
            address_equal(&a->remote.address, &b->remote.address);
 }
 
-/* path_index - where to charge; SIZE_MAX: no memory for it. */
+/* path_index - the account to charge; SIZE_MAX: no memory for one. */
 static size_t path_index(struct session_account *session, const struct ike_path *path)
 {
     for (size_t i = 0; i < session->n; i++)
@@ -127,7 +127,7 @@ static size_t path_index(struct session_account *session, const struct ike_path 
     return session->n++;
 }
 
-/* charge - charges the traffic since the last look to the path on which the Child SA is. */
+/* charge - charges the traffic since the last call to the path of the Child SA. */
 static void charge(struct accounts *accounts, struct child_account *child)
 {
     struct engine_child_traffic now;

@@ -12,26 +12,27 @@
 
 struct accounts;
 
-/* accounts_read - the counters of a Child SA as they are now; false: it has none. */
+/* accounts_read - reads the current counters of a Child SA; false: it has none. */
 typedef bool (*accounts_read)(void *context, ike_child_id child,
                               struct engine_child_traffic *ret_traffic);
 
 struct accounts *accounts_new(accounts_read read, void *context); /* NULL: no memory */
 struct accounts *accounts_free(struct accounts *accounts);        /* takes NULL; returns NULL */
 
-/* accounts_begin - the session is up. `text` is copied: a description for its end, when the core no
- * longer knows the session. */
+/* accounts_begin - the session is up. `text` describes it; a copy is kept for its end, when the
+ * core may have forgotten the session. */
 void accounts_begin(struct accounts *accounts, ike_session_id session, const char *text, nanos now);
 
-/* accounts_child - a Child SA carries packets from now on. Without memory its traffic is not
+/* accounts_child - the Child SA carries packets from now on. Without memory its traffic is not
  * counted. accounts_moved - it moved to this path. accounts_child_gone - call it before its
- * counters go. */
+ * counters disappear. */
 void accounts_child(struct accounts *accounts, ike_session_id session, ike_child_id child,
                     const struct ike_path *path);
 void accounts_moved(struct accounts *accounts, ike_child_id child, const struct ike_path *path);
 void accounts_child_gone(struct accounts *accounts, ike_child_id child);
 
-/* accounts_text - of accounts_begin, with the time of that; NULL: it was never up. */
+/* accounts_text - the text of accounts_begin, and the time of that call; NULL: the session was
+ * never up. */
 const char *accounts_text(const struct accounts *accounts, ike_session_id session,
                           nanos *ret_began_ns);
 

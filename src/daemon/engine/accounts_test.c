@@ -3,7 +3,7 @@
 
 #include "base/unit_test.h"
 
-static uint64_t counted[8]; /* by Child SA: packets in; octets are a hundred times that */
+static uint64_t counted[8]; /* packets in, by Child SA; octets are a hundred times that */
 
 static bool read_counters(void *context, ike_child_id child, struct engine_child_traffic *ret)
 {
@@ -38,7 +38,7 @@ static void assert_packets(struct accounts *accounts, ike_session_id session, un
     assert_int_equal(traffic.octets_out, 300 * packets);
 }
 
-/* each packet is charged once, to where its Child SA was when it came */
+/* each packet is charged once, to the path on which its Child SA was when it came */
 static void charged(void **state)
 {
     (void)state;
@@ -97,7 +97,8 @@ static void words(void **state)
     accounts_free(accounts);
 }
 
-/* what cannot be read, or is not known, costs nothing; paths without end are charged to the last */
+/* a Child SA that cannot be read, or is unknown, costs nothing; too many paths are charged to the
+ * last one */
 static void odd(void **state)
 {
     (void)state;

@@ -57,7 +57,7 @@ struct credentials *credentials_free(struct credentials *c)
 
 /* --- policies --- */
 
-/* policy_same - compared as they lie in memory: both were zero before they were filled. */
+/* policy_same - compares octets; both structs were zero before they were filled. */
 static bool policy_same(const struct cert_policy *a, const struct cert_policy *b)
 {
     return memcmp((const uint8_t *)a, (const uint8_t *)b, sizeof(*a)) == 0;
@@ -95,7 +95,7 @@ static struct entry *cert_find(const struct credentials *c, const uint8_t digest
     return entry;
 }
 
-/* cert_fill - the outline of what is in entry->octets. */
+/* cert_fill - fills in the summary of the certificate in entry->octets. */
 static bool cert_fill(struct credential_cert *cert, enum cert_role role)
 {
     struct wire_certificate outline = {.key_info = cert->octets};

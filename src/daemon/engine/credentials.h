@@ -3,9 +3,9 @@
 #define DAEMON_CREDENTIALS_H
 
 /*
- * The public half of credentials, as the engine knows it: certificates that were loaded, ids of
- * private keys, and what the rounds of connections say about both. It decides nothing: the verifier
- * and the keyholder do.
+ * The public half of credentials in the engine: loaded certificates, ids of private keys, and the
+ * demands of connections on both. The engine decides nothing here: the verifier and the keyholder
+ * do.
  */
 
 #include "base/error.h"
@@ -16,8 +16,8 @@ struct credentials;
 struct credentials *credentials_new(void);                             /* NULL: no memory */
 struct credentials *credentials_free(struct credentials *credentials); /* takes NULL */
 
-/* credentials_policy_add - a number for the policy of a round; equal policies have one number. It
- * stays while the daemon runs, since sessions outlive their connections. 0: no memory. */
+/* credentials_policy_add - the number for the policy of a round; equal policies share one number.
+ * It stays while the daemon runs, because sessions outlive their connections. 0: no memory. */
 uint32_t credentials_policy_add(struct credentials *credentials, const struct cert_policy *policy);
 /* credentials_policy - NULL: no such number. */
 const struct cert_policy *credentials_policy(const struct credentials *credentials,
@@ -31,16 +31,16 @@ struct credential_cert {
     uint8_t info_id[KEY_ID_SIZE]; /* SHA-1 of the SubjectPublicKeyInfo */
     unsigned roles;               /* bits 1 << enum cert_role */
     struct span octets;           /* DER; owned by the table */
-    struct span subject;          /* within; empty: a public key */
+    struct span subject;          /* lies within `octets`; empty: a public key */
 };
 
-/* credentials_cert_add - of that role. *ret_new: the role is new. ERR_INVALID: neither certificate
- * nor key in DER; ERR_NO_MEMORY; ERR_CRYPTO. */
+/* credentials_cert_add - loads the certificate with that role. *ret_new: it did not have the role
+ * before. ERR_INVALID: neither a certificate nor a key in DER; ERR_NO_MEMORY; ERR_CRYPTO. */
 int credentials_cert_add(struct credentials *credentials, enum cert_role role, struct span octets,
                          const struct credential_cert **ret_cert, bool *ret_new) MUST_USE;
-/* credentials_cert_sound - it is a certificate, or of such a role a public key, in DER. */
+/* credentials_cert_sound - whether it is a certificate, or with such a role a public key, in DER. */
 bool credentials_cert_sound(enum cert_role role, struct span octets);
-/* credentials_cert_remove - removes this role. Without roles the certificate goes. */
+/* credentials_cert_remove - removes this role. A certificate without roles goes. */
 void credentials_cert_remove(struct credentials *credentials, enum cert_role role,
                              const uint8_t digest[CERT_DIGEST]);
 /* credentials_cert_at - in order of loading; NULL: no more. */

@@ -19,7 +19,8 @@
 #include "linux/entropy.h"
 #include "linux/sandbox.h"
 
-#define ENGINE_DESCRIPTORS 1024 /* path sockets, control connections, and what it was handed */
+/* path sockets, control connections, and the descriptors from the supervisor */
+#define ENGINE_DESCRIPTORS 1024
 
 static int failed(const char *what)
 {
@@ -28,7 +29,7 @@ static int failed(const char *what)
     return ERR_SYSTEM;
 }
 
-/* --- what the path manager looks at --- */
+/* --- the view that the path manager has of the cores --- */
 
 static bool view_session(const void *context, ike_session_id id, struct ike_session_info *ret)
 {
@@ -161,7 +162,8 @@ static void on_order(void *context, int fd, unsigned events)
         vici_server_loader(e->vici, fds[0], order.load);
         return;
     }
-    if (error != 0 || e->stopping) { /* the supervisor is gone: nobody keeps the host for us */
+    /* the supervisor has ended: nobody can change the host for us */
+    if (error != 0 || e->stopping) {
         e->done = true;
         e->status = error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         return;
@@ -179,7 +181,7 @@ static int nonblocking(int fd)
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
 }
 
-/* The supervisor has answered; an end of it comes by the other channel as well. */
+/* The supervisor has answered. If it has ended, the other channel reports that as well. */
 static void on_host(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
@@ -238,7 +240,7 @@ static int engine_begin(struct engine *e, pid_t parent)
         error = failed("link monitor");
     if (error == 0)
         error = loop_fill(e);
-    int abi = 0; /* before there are threads: they inherit it */
+    int abi = 0; /* before threads exist: they inherit the restriction */
     if (error == 0 && sandbox_files(SANDBOX_FILES_NONE, &abi) != 0)
         error = failed("Landlock");
     log_line(LOG_LEVEL_DEBUG, "event=landlock abi=%d", abi);
@@ -271,7 +273,8 @@ static nanos engine_deadline(const struct engine *e)
     return e->stopping ? nanos_min(deadline, e->stop_by) : deadline;
 }
 
-/* serve_check - peers that come before the first connection get no response, and try again. */
+/* serve_check - a peer that comes before the first connection is loaded gets no response, and tries
+ * again. */
 static void serve_check(struct engine *e)
 {
     if (e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
@@ -341,7 +344,7 @@ int engine_run(const struct engine_start *start, pid_t parent)
         return EXIT_FAILURE;
     e->start = start;
     if (engine_begin(e, parent) != 0)
-        return EXIT_FAILURE; /* the exit closes everything */
+        return EXIT_FAILURE; /* the exit of the process closes all descriptors */
     while (!e->done) {
         if (event_loop_wait(e->loop, engine_deadline(e), &e->now) < 0) {
             e->status = EXIT_FAILURE;

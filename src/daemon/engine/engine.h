@@ -7,9 +7,9 @@
 #include "daemon/process/supervisor.h"
 
 /*
- * engine_run - the process that speaks with the world: IKE core, path manager, VICI and the link
- * monitor in one thread, ESP in worker threads. Gives up its rights, serves until the supervisor
- * orders the end or is gone, and returns the exit status. Takes the descriptors.
+ * engine_run - the process that speaks with the network: IKE core, path manager, VICI and the link
+ * monitor in one thread, ESP in worker threads. It gives up its rights, serves until the supervisor
+ * orders the end or has ended, and returns the exit status. Takes the descriptors.
  */
 int engine_run(const struct engine_start *start, pid_t parent);
 

@@ -135,7 +135,7 @@ int engine_grant_lease(const struct engine *e, const struct ike_event *event,
     memcpy(room->dns, what->dns, sizeof(what->dns));
     room->pools[0] = what->pool4[0] == '\0' ? NULL : what->pool4;
     room->pools[1] = what->pool6[0] == '\0' ? NULL : what->pool6;
-    if (grant->session == 0) { /* the addresses of a clone are others (inner_per_path) */
+    if (grant->session == 0) { /* a clone may have other addresses (inner_per_path) */
         room->addresses[0] = what->framed4;
         room->addresses[1] = what->framed6;
     }
@@ -155,7 +155,7 @@ void engine_aaa_end(struct engine *e, ike_session_id session, enum aaa_cause cau
     (void)e->ops.terminate(e, &filter, false, NULL);
 }
 
-/* idle_at - when the session has carried nothing on any path for Idle-Timeout. */
+/* idle_at - the time when the session has carried nothing on any path for Idle-Timeout. */
 static nanos idle_at(struct engine *e, const struct grant *grant)
 {
     struct account path;
@@ -174,7 +174,7 @@ void engine_aaa_settle(struct engine *e, struct grant *grant)
     nanos idle = idle_at(e, grant);
     if (idle <= e->now) {
         engine_aaa_end(e, grant->session, AAA_CAUSE_IDLE_TIMEOUT, "Idle-Timeout");
-        idle = NANOS_NEVER; /* it is on its way out, which takes at most SESSION_END_NS */
+        idle = NANOS_NEVER; /* the session is ending, which takes at most SESSION_END_NS */
     }
     if (grant->account != NULL && grant->interim_at_ns <= e->now) {
         engine_accounting_send(e, grant, AAA_ACCOUNT_INTERIM, 0);
@@ -196,7 +196,7 @@ void engine_aaa_up(struct engine *e, ike_session_id id)
         log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", id);
         return;
     }
-    if (grant == NULL) { /* what bounds it is unknown: it must not go on */
+    if (grant == NULL) { /* its limits are unknown, so the session must end */
         engine_aaa_end(e, id, AAA_CAUSE_NAS_ERROR, "what the RADIUS server granted is gone");
         return;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accounting records of sessions, as a Gateway: one account for all paths of a session. */
+/* Accounting records of sessions of a Gateway: one account for all paths of a session. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -11,7 +11,7 @@
 
 #define INTERVAL_LEAST_S 60 /* RFC 2869 section 5.16 */
 
-/* server_of - the server that accounting records go to, if it answers; NULL: none is configured. */
+/* server_of - the server for accounting records, if it answers; NULL: none is configured. */
 static const struct engine_radius *server_of(const struct engine *e)
 {
     const struct engine_radius *best = NULL;
@@ -31,7 +31,7 @@ void engine_accounting_id(const struct engine *e, ike_session_id session, char r
     (void)snprintf(ret, AAA_SESSION_ID, "%016llx-%u", (unsigned long long)e->boot, session);
 }
 
-/* interval_of - what is configured here counts more than what the server says. */
+/* interval_of - our configuration counts more than the server's value. */
 static nanos interval_of(const struct engine *e, const struct grant *grant)
 {
     nanos own = server_of(e)->interval_ns;
@@ -148,7 +148,7 @@ void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_acco
 enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome)
 {
     if (e->done && !e->stopping)
-        return AAA_CAUSE_NAS_REBOOT; /* the engine fails, or lost its supervisor */
+        return AAA_CAUSE_NAS_REBOOT; /* the engine fails, or its supervisor has ended */
     switch (outcome) {
     case IKE_PEER_DELETED:
     case IKE_REPLACED: return AAA_CAUSE_USER_REQUEST;

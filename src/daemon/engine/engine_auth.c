@@ -18,7 +18,7 @@
 #include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
 
-/* struct signing - AUTH_SIGN with a private key, between the two helpers. */
+/* struct signing - an AUTH_SIGN with a private key, between verifier and keyholder. */
 struct signing {
     UT_hash_handle hh;
     ike_job_id job;
@@ -26,7 +26,7 @@ struct signing {
     struct key_auth auth;
     struct verifier_answer chosen;
     size_t n_certs_octets;
-    uint8_t *certs; /* owned: the octets behind `chosen` */
+    uint8_t *certs; /* owned: the certificates behind `chosen` */
     size_t n_octets;
     uint8_t octets[]; /* the parts of AUTH */
 };
@@ -144,7 +144,7 @@ static void signing_end(struct engine *e, struct signing *signing, const struct 
         result.certs[result.n_certs++] =
             (struct ike_cert){.encoding = signing->chosen.encodings[i],
                               .octets = read_bytes(&r, signing->chosen.cert_lengths[i])};
-    ASSERT(!reader_failed(&r)); /* as engine_verifier_answered() found it */
+    ASSERT(!reader_failed(&r)); /* in the order that engine_verifier_answered() expects */
     complete(e, signing->job, &result);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The authorities that are loaded: each trusts its CA as a file of x509ca does. */
+/* The loaded authorities: each trusts its CA, as a file of x509ca does. */
 #include <stdlib.h>
 
 #include "daemon/common/log.h"
@@ -58,7 +58,7 @@ int engine_authority_load(struct engine *e, const struct engine_authority *autho
                  authority->name);
     if (old != NULL && memcmp(old->authority.digest, authority->digest, CERT_DIGEST) != 0)
         error = drop(e, old);
-    else if (old != NULL) { /* the same CA: its trust goes on */
+    else if (old != NULL) { /* the CA stays the same, so it stays trusted */
         HASH_DEL(e->authorities, old);
         free(old);
     }

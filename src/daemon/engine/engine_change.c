@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What RADIUS servers ask for: ends and changes of sessions (RFC 5176). All that a request names has
- * to fit a session. A change is made for all sessions that fit, or for none.
+ * Requests of RADIUS servers to end or change sessions (RFC 5176). A session is meant if it fits
+ * all attributes of the request. A change is made for all such sessions, or for none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static bool address_fits(const struct ike_config *config, const struct address *
     return wanted->family == ADDRESS_NONE;
 }
 
-/* calling_fits - the station is where the login came from, or where a path of it is now. */
+/* calling_fits - the station is the address of the login, or of a path of the session now. */
 static bool calling_fits(const struct engine *e, const struct ike_session_info *session,
                          const char *calling)
 {
@@ -86,9 +86,9 @@ static bool nas_fits(const struct engine *e, const struct ike_session_info *sess
     return fits;
 }
 
-/* --- what becomes of them --- */
+/* --- what the sessions are changed to --- */
 
-/* groups_fit - one of the groups is enough for each round of the login that demands some. */
+/* groups_fit - each round of the login that demands groups has one of them. */
 static bool groups_fit(const struct engine *e, const struct ike_conn *conn,
                        const struct aaa_groups *groups)
 {
@@ -105,8 +105,8 @@ static bool groups_fit(const struct engine *e, const struct ike_conn *conn,
     return true;
 }
 
-/* grant_get - what the session has by the word of servers; an empty one if none has said anything
- * yet. NULL: no memory. */
+/* grant_get - the grant of the session, an empty one if no server has granted anything yet. NULL:
+ * no memory. */
 static struct grant *grant_get(struct engine *e, ike_session_id session)
 {
     struct grant *grant = grants_of(e->grants, session);
@@ -145,7 +145,8 @@ static enum aaa_error session_change(struct engine *e, const struct ike_session_
     return AAA_DONE;
 }
 
-/* change_prepare - the sessions that fit; what a change needs is there for each of them. */
+/* change_prepare - finds the sessions that fit, and makes sure that the change cannot fail for any
+ * of them. */
 static enum aaa_error change_prepare(struct engine *e, const struct aaa_change *c,
                                      unsigned *ret_sessions)
 {

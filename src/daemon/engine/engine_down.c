@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections that a person has taken down: they stay so until the person wants them, or until the
- * daemon begins anew. No load and no packet brings them up. */
+/* Connections that a person has taken down. They stay down until the person wants them, or the
+ * daemon restarts. No load and no packet brings them up. */
 #include <stdio.h>
 #include <stdlib.h>
 

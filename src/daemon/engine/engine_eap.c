@@ -21,8 +21,9 @@ static enum ike_eap_state state_of(uint32_t verdict)
                                       : IKE_EAP_FAILURE;
 }
 
-/* The identity of an EAP conversation is octets from the peer: what is not printable is escaped.
- * false: the text is too long. Its beginning could be that of somebody else. */
+/* The identity of an EAP conversation is octets of the peer; octets that are not printable are
+ * escaped. false: the text is too long. It is not cut, because its beginning could be the identity
+ * of somebody else. */
 static bool identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
 {
     struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)octets.len};
@@ -42,7 +43,7 @@ static bool result_sound(const struct eap_result *r)
            memchr(r->reason, 0, sizeof(r->reason)) != NULL;
 }
 
-/* reason_print - escaped, since it may hold text of the peer. NULL: there is none. */
+/* reason_print - escaped, because it may contain text of the peer. NULL: no reason. */
 static const char *reason_print(const char *reason, char *out, size_t cap)
 {
     if (reason[0] == '\0')
@@ -110,7 +111,7 @@ static void on_eap(void *context, int fd, unsigned events)
 
 /* --- requests --- */
 
-/* The EAP identity that an ID payload stands for: its octets where they are text. */
+/* The EAP identity that follows from an ID payload: its octets, if they are text. */
 static struct span identity_of(const struct ike_id *id, char text[IDENTITY_TEXT_MAX])
 {
     if (id->type == ID_FQDN || id->type == ID_RFC822_ADDR || id->type == ID_KEY_ID)
@@ -118,7 +119,7 @@ static struct span identity_of(const struct ike_id *id, char text[IDENTITY_TEXT_
     return id->type == 0 ? (struct span){0} : span_text(identity_print(id, text));
 }
 
-/* The number of a round stands for what its section says: daemon/engine/credentials.h. */
+/* The number of a round selects its policy: daemon/engine/credentials.h. */
 static uint32_t methods_of(const struct engine *e, uint32_t credentials)
 {
     const struct cert_policy *policy = credentials_policy(e->credentials, credentials);
@@ -162,8 +163,9 @@ static const struct cert_policy *policy_of(const struct engine *e, uint32_t cred
     return policy == NULL ? &nothing : policy;
 }
 
-/* terms_fill - what TLS has to find at the other side. The server of a peer is the Gateway, and what
- * the connection demands of its certificates counts; or it is another, aaa_id, and x509ca counts. */
+/* terms_fill - the conditions that TLS checks at the other side. If the server is the Gateway, the
+ * connection's demands on its certificate count. If it is another server (aaa_id), its CA must be
+ * in x509ca. */
 static void terms_fill(const struct engine *e, const struct ike_eap_job *job,
                        struct eap_tls_terms *terms)
 {
@@ -175,7 +177,7 @@ static void terms_fill(const struct engine *e, const struct ike_eap_job *job,
     (void)snprintf(terms->conn, sizeof(terms->conn), "%s", job->conn);
 }
 
-/* choose_fill - whom our certificate has to name. */
+/* choose_fill - the identity that our certificate must name. */
 static bool choose_fill(const struct engine *e, const struct ike_eap_job *job,
                         struct verifier_choose *choose)
 {

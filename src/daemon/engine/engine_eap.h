@@ -2,7 +2,7 @@
 #ifndef DAEMON_ENGINE_EAP_H
 #define DAEMON_ENGINE_EAP_H
 
-/* The engine's side of EAP: conversations are those of the eap process, or of a RADIUS server. */
+/* The engine's side of EAP. The eap process, or a RADIUS server, holds the conversations. */
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/engine/engine_state.h"
@@ -12,7 +12,7 @@ int engine_eap_add(struct engine *e) MUST_USE;
 /* engine_eap - IKE_EV_EAP and IKE_EV_EAP_END. */
 void engine_eap(struct engine *e, const struct ike_event *event);
 
-/* struct eap_news - what a process says of a step. `result` of a hostile one is looked at. */
+/* struct eap_news - the answer of a process to a step. It may be hostile, so `result` is checked. */
 struct eap_news {
     uint64_t job;
     int32_t error;
@@ -23,7 +23,8 @@ struct eap_news {
 };
 void engine_eap_answered(struct engine *e, const struct eap_news *news);
 
-/* engine_eap_secret_load - under the name; see struct engine_ops. unload: NULL: all of them. */
+/* engine_eap_secret_load - loads a secret under its name; see struct engine_ops. Unload: NULL means
+ * all of them. */
 int engine_eap_secret_load(struct engine *e, const char *name, const struct engine_secret *secret,
                            const struct engine_reply *reply) MUST_USE;
 int engine_eap_secret_unload(struct engine *e, const char *name) MUST_USE;
@@ -34,12 +35,12 @@ int engine_eap_secret_unload(struct engine *e, const char *name) MUST_USE;
  *          -> engine -> eap (the first step of the conversation)
  */
 
-/* engine_eap_open - `request`, the first step of a conversation, is sent once the certificate is
- * found; copied. Without one, methods that cannot do without are left out. ERR_NO_MEMORY,
+/* engine_eap_open - `request` is the first step of a conversation, and is copied. It is sent once
+ * our certificate is found. Without one, methods that need it are left out. ERR_NO_MEMORY,
  * ERR_AGAIN. */
 int engine_eap_open(struct engine *e, const struct eap_request *request,
                     const struct verifier_choose *choose) MUST_USE;
-/* engine_eap_chosen, engine_eap_allowed - true: the answer was to such a question. */
+/* engine_eap_chosen, engine_eap_allowed - true: the answer was to a question of this file. */
 bool engine_eap_chosen(struct engine *e, const struct verifier_answer *answer, struct span octets);
 bool engine_eap_allowed(struct engine *e, const struct key_answer *answer);
 void engine_eap_forget(struct engine *e, uint32_t conversation); /* it is over */

@@ -4,7 +4,7 @@
 #include "daemon/engine/engine_eap.h"
 #include "wire/iana.h"
 
-/* struct eap_opening - the first step of a conversation, on its way. */
+/* struct eap_opening - the first step of a conversation, while its certificate is sought. */
 struct eap_opening {
     UT_hash_handle hh;
     uint64_t job;
@@ -65,7 +65,7 @@ int engine_eap_open(struct engine *e, const struct eap_request *request,
     return error;
 }
 
-/* without_certificate - the methods that are left. */
+/* without_certificate - the methods that need no certificate of ours. */
 static void without_certificate(struct engine *e, struct eap_opening *opening,
                                 const struct verifier_answer *answer)
 {
@@ -88,7 +88,7 @@ static int certificates_take(struct eap_opening *opening, const struct verifier_
     struct reader r = reader_of(octets);
     for (uint32_t i = 0; i < answer->n_certs && i < VERIFIER_CHAIN; i++) {
         if (answer->encodings[i] != CERT_X509)
-            return ERR_INVALID; /* a raw key: TLS wants a certificate */
+            return ERR_INVALID; /* the verifier chose a raw key, but TLS needs a certificate */
         (void)read_bytes(&r, answer->cert_lengths[i]);
         terms->cert_lengths[terms->n_certs++] = answer->cert_lengths[i];
     }

@@ -26,14 +26,14 @@ static void child_install(struct engine *e, const struct ike_event *event)
     install_config(install, &config);
     config.keepalive = there && sa.nat_local && config.keepalive_ns > 0;
     config.mtu = engine_link_mtu(e, install->path.interface);
-    /* a Gateway answers on the path that the End User chose, from whatever socket it came to */
+    /* a Gateway responds on the path that the End User chose, whichever socket received the request */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
     struct ike_result result = {.error = esp_plane_child_install(e->plane, &config, e->now)};
     wipe(&config, sizeof(config));
     if (result.error == 0) {
         engine_mtu_carrier(e, install->path.interface);
-        /* the End User's addresses before the routes that prefer them */
+        /* the End User's addresses come before the routes that prefer them */
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
         reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
@@ -57,7 +57,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
     ike_complete(e->ike, event->job, &result, e->now);
 }
 
-/* child_reselect - updates selectors and routes after a move: the selectors may be outer
+/* child_reselect - updates selectors and routes after a move, because selectors may be outer
  * addresses. */
 static int child_reselect(struct engine *e, const struct ike_child_info *child)
 {
@@ -123,7 +123,7 @@ void engine_order(struct engine *e, const struct path_order *order)
                                       order->usable);
         break;
     }
-    if (error != 0 && error != ERR_NOT_FOUND) /* the child may be gone by now */
+    if (error != 0 && error != ERR_NOT_FOUND) /* the child may have ended meanwhile */
         log_line(LOG_LEVEL_WARNING, "event=order-failed child=%u session=%u error=%s", order->child,
                  order->session, error_text(error));
 }
@@ -145,7 +145,7 @@ static void lease(struct engine *e, const struct ike_event *event)
 }
 
 /* lease_release - a Gateway returns the lease to its pool. An End User has such numbers for the
- * addresses of its clones. */
+ * addresses of its clones, and no pool. */
 static void lease_release(struct engine *e, ike_session_id owner)
 {
     pools_release(e->pools, owner);

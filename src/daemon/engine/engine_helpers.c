@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The channels to the keyholder and the verifier: requests wait in an outbox while a channel is
- * full, and an answer goes to whoever asked. */
+/* The channels to keyholder and verifier. Requests wait in an outbox while a channel is full. Each
+ * answer goes to the part that asked. */
 #include <poll.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
 
-/* struct loading - a request that is not an AUTH job: a secret, key or certificate. */
+/* struct loading - a request about a secret, key or certificate, not about an AUTH job. */
 struct loading {
     UT_hash_handle hh;
     uint64_t job;
@@ -58,7 +58,7 @@ void engine_aaa_farewell(struct engine *e)
             return;
 }
 
-/* --- who waits for an answer --- */
+/* --- the client that waits for an answer --- */
 
 int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chooses the updown scripts to run. For each pair of selectors a script gets `up` when the first
+ * Chooses the updown scripts to run. A script gets `up` for a pair of selectors when the first
  * Child SA of a session and child comes, and `down` when the last one goes. A rekey or a further
- * path is no news to it.
+ * path runs no script.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/reqids.h"
 
-/* what a script was told of one child of a session */
+/* the state of one child of a session that a script was told */
 struct hooked {
     struct hooked *next; /* of the session */
     ike_session_id session;
@@ -69,7 +69,7 @@ static void tell(struct engine *e, struct hooked *hooked, bool up)
         }
 }
 
-/* interface_of - the link of the path, or the one that has its address. */
+/* interface_of - the link of the path, or the link that has its address. */
 static void interface_of(const struct engine *e, const struct ike_path *path, char out[16])
 {
     for (size_t i = 0; i < PATH_LINKS && out[0] == '\0'; i++) {

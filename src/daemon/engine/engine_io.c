@@ -8,7 +8,7 @@
 #include "linux/udp_socket.h"
 #include "multipath/install.h"
 
-#define RECV_BATCHES 2 /* of one source, before the others and the timers get their turn */
+#define RECV_BATCHES 2 /* datagrams of one source, before other sources and timers get their turn */
 
 struct ike_path engine_ike_path(const struct esp_path *path)
 {
@@ -17,7 +17,7 @@ struct ike_path engine_ike_path(const struct esp_path *path)
 
 /* --- port 500 --- */
 
-/* ike_port_error - one message of the error queue. false: it is empty. */
+/* ike_port_error - takes one message off the error queue. false: it is empty. */
 static bool ike_port_error(struct engine *e, int fd)
 {
     struct socket_error error;
@@ -30,7 +30,7 @@ static bool ike_port_error(struct engine *e, int fd)
     return true;
 }
 
-/* struct arrival - what the kernel writes beside a datagram. */
+/* struct arrival - the control data that the kernel adds to a datagram. */
 struct arrival {
     struct sockaddr_storage from;
     struct iovec iov;
@@ -68,7 +68,7 @@ static void arrived(struct engine *e, const struct arrival *arrival, struct mmsg
     batch_add(&e->batch, &path, span_of(e->batch.octets[index], message->msg_len));
 }
 
-/* ike_port_recv - false: nothing more is there. */
+/* ike_port_recv - receives datagrams. false: no more wait. */
 static bool ike_port_recv(struct engine *e, int fd)
 {
     struct arrival arrivals[ENGINE_BATCH];
@@ -84,7 +84,7 @@ static bool ike_port_recv(struct engine *e, int fd)
     }
     int n = recvmmsg(fd, messages, ENGINE_BATCH, MSG_DONTWAIT, NULL);
     if (n < 0) {
-        /* an ICMP error is reported once, and its details wait in the error queue */
+        /* an ICMP error is reported once; its details wait in the error queue */
         return errno != EAGAIN && ike_port_error(e, fd);
     }
     for (int i = 0; i < n; i++)
@@ -118,7 +118,8 @@ static int ike_port_send(struct engine *e, const struct ike_datagram *datagram)
     message.msg_name = &to;
     packet_info_write(&message, v6 ? AF_INET6 : AF_INET, &info);
     ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) /* an error of the past is reported once */
+    /* the call reports an ICMP error of an earlier datagram, once */
+    if (sent < 0 && errno != EAGAIN)
         sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 ? ERR_SYSTEM : 0;
 }
@@ -134,7 +135,7 @@ void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram)
         error = esp_plane_ike_send(e->plane, &path, datagram->dscp,
                                    span_of(datagram->octets, datagram->len));
     }
-    /* lost, like any datagram: IKE sends again */
+    /* the datagram is lost, as on the network: IKE sends it again */
     log_line(LOG_LEVEL_DEBUG, "event=ike-send from=%s to=%s interface=%u octets=%zu result=\"%s\"",
              endpoint_print(&datagram->path.local, from),
              endpoint_print(&datagram->path.remote, to), datagram->path.interface, datagram->len,
@@ -166,7 +167,7 @@ static void plane_event(struct engine *e, const struct esp_plane_event *event)
     engine_pump(e);
 }
 
-/* plane_batch - datagrams that came to the NAT port. false: none was there. */
+/* plane_batch - takes datagrams that arrived at the NAT port. false: none. */
 static bool plane_batch(struct engine *e)
 {
     struct engine_batch *batch = &e->batch;
@@ -225,7 +226,7 @@ void engine_links_read(struct engine *e)
     engine_paths_check(e, n_links);
     engine_mtu_check(e, before);
     engine_routes_check(e, before);
-    /* the path manager first: SAs leave a dead path before there is news to send over it */
+    /* the path manager comes first: IKE SAs leave a dead path before news is sent over it */
     path_manager_links_set(e->paths, e->links, n_links, e->now);
     engine_pump(e);
     ike_local_addresses_set(e->ike, addresses, n, e->now);

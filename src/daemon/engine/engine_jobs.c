@@ -29,7 +29,7 @@ static void on_key_exchange(void *context, int fd, unsigned events)
 
 /* --- names of peers --- */
 
-/* a name that is not known may be so at the next boot stage */
+/* a name that is unknown may be known a moment later, while the system boots */
 #define RETRY_NS (10 * NANOS_PER_SEC)
 
 static const char *name_of(const struct ike_conn *conn)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far the engine is from its limits, and what it gives up first when memory runs short. */
+/* How near the engine is to its limits, and what it refuses first when memory runs short. */
 #include <inttypes.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -13,8 +13,9 @@
 
 #define MEMORY_LOOK NANOS_PER_SEC
 
-/* Of 8: from here on no logins; from the whole on no clones and Child SAs of peers either. It ends
- * one eighth lower than it began. */
+/* In eighths of the limit. From the first value on, logins are refused. From the second on, clones
+ * and Child SAs of peers are refused too. Each refusal ends one eighth below the value at which it
+ * began. */
 #define SOFT_EIGHTHS 7
 
 uint64_t engine_memory_used(void)
@@ -61,7 +62,7 @@ nanos engine_limits_deadline(const struct engine *e)
     return e->memory_pressure == IKE_PRESSURE_NONE ? NANOS_NEVER : e->memory_at;
 }
 
-/* fullest - of all identities the one that is nearest to its max_sessions. */
+/* fullest - of all identities, the one that is nearest to its max_sessions. */
 static void fullest(const struct engine *e, struct engine_limit *limit)
 {
     struct ike_fullest peer;

@@ -16,7 +16,7 @@
 #include "daemon/engine/engine_state.h"
 #include "ike/terms/identity.h"
 
-#define CHILDREN_MOST 64 /* Child SAs with name servers */
+#define CHILDREN_MOST 64 /* limit of Child SAs with name servers */
 
 struct reached {
     ike_child_id child; /* 0: free */
@@ -31,7 +31,7 @@ struct engine_name_servers {
     struct reached children[CHILDREN_MOST];
     uint64_t last_order;
     struct hook_name_servers told; /* to the hooks process */
-    bool again;                    /* it had no room for the last change */
+    bool again;                    /* the hooks process had no room for the last change */
 };
 
 struct engine_name_servers *engine_name_servers_new(void)
@@ -126,7 +126,7 @@ static bool same_list(const struct hook_name_servers *a, const struct hook_name_
     return same;
 }
 
-/* tell - if something has changed. */
+/* tell - tells the hooks process, if something has changed. */
 static void tell(struct engine *e)
 {
     struct engine_name_servers *all = e->name_servers;

@@ -12,7 +12,7 @@
 /* These functions do not drain the cores. The loop does so after the handler returns. So no answer
  * comes before its question is stored. */
 
-/* the longest that a terminate waits for Deletes to be answered */
+/* how long a terminate waits at most for responses to its Deletes */
 #define TERMINATE_NS (30 * NANOS_PER_SEC)
 
 static nanos op_now(void *engine)
@@ -110,8 +110,8 @@ static bool command_send(struct engine *e, struct ike_command *command, uint64_t
     return true;
 }
 
-/* conn_end - ends the sessions of which the configuration ordered the login. Their protected
- * traffic stays blocked until the successors carry it. */
+/* conn_end - ends the sessions of which this connection ordered the login. Their traffic stays
+ * blocked until their successors carry it. */
 static void conn_end(struct engine *e, const char *name)
 {
     struct ike_session_info session = {0};
@@ -128,8 +128,8 @@ static void conn_end(struct engine *e, const char *name)
     }
 }
 
-/* conn_changed - `old` was loaded until now. Returns whether what it had begun was ended, to begin
- * anew. */
+/* conn_changed - `old` was loaded before. Returns whether a session or wish of it was ended and has
+ * to begin anew. */
 static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ike_conn *conn,
                          bool wanted)
 {
@@ -159,7 +159,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s%s", conn->name,
              old == NULL || changed ? "" : " unchanged=yes");
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
-    /* what a person has ended stays so through a load that changes nothing */
+    /* if a person ended it, it stays down through a load that changes nothing */
     bool fresh = old == NULL || changed;
     if (changed && !wanted && !e->stopping)
         engine_traps_forget(e, conn);
@@ -429,7 +429,8 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
             (f->child != NULL && strcmp(child.policy->name, f->child) != 0) ||
             !ike_session_get(e->ike, child.session, &session) || !session_matches(&session, f))
             continue;
-        /* one of several VPNs: its path gets another one; the last: the child is not wanted */
+        /* if the child has several VPNs, the path gets another one; with the last one, the child is
+         * no longer wanted */
         if (command->kind == IKE_CMD_DELETE_CHILD &&
             (f->child_id == 0 || !child_elsewhere(e, &child))) {
             path_manager_child_release(e->paths, child.session, child.policy->name);
@@ -441,8 +442,7 @@ static unsigned children_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
-/* session_release - a person ends the session: nothing of it stays, and it does not log in
- * again. */
+/* session_release - a person ends the session: nothing of it stays, and no login follows. */
 static void session_release(struct engine *e, const struct ike_session_info *session)
 {
     path_manager_session_release(e->paths, session->id);
@@ -460,7 +460,8 @@ static unsigned sas_each(struct engine *e, const struct engine_filter *f,
         if ((f->ike_id != 0 && sa.id != f->ike_id) ||
             !ike_session_get(e->ike, sa.session, &session) || !session_matches(&session, f))
             continue;
-        /* one of several IKE SAs: its path gets another one; the last: the session ends */
+        /* if the session has several IKE SAs, the path gets another one; with the last one the
+         * session ends */
         if (command->kind == IKE_CMD_DELETE_IKE && session.n_ike_sas <= 1)
             session_release(e, &session);
         command->sa = sa.id;
@@ -487,8 +488,8 @@ static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
-/* conn_unblock - an administrator takes a connection down: what an engine before us blocked for it
- * goes as well. */
+/* conn_unblock - an administrator takes a connection down. Blocks that an earlier engine left for
+ * it go as well. */
 static void conn_unblock(struct engine *e, const char *name)
 {
     struct ike_conn *conn;
@@ -665,7 +666,7 @@ static bool op_shunt_at(void *engine, size_t index, const char **ret_conn,
     return engine_shunt_at(engine, index, ret_conn, ret_child);
 }
 
-/* The engine's sandbox has no socket to ask the kernel with: the monitor has told it. */
+/* The engine's sandbox has no socket to ask the kernel for the name: the link monitor knows it. */
 static bool op_interface_name(void *engine, uint32_t index, char ret_name[16])
 {
     const struct engine *e = engine;

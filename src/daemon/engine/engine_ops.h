@@ -3,8 +3,8 @@
 #define DAEMON_ENGINE_OPS_H
 
 /*
- * The operations that the VICI server asks of the engine. engine.c implements them, and a test can
- * replace them. All run in the control thread; none blocks.
+ * The operations that the VICI server asks of the engine. The engine implements them; tests can
+ * replace them. All run in the control thread, and none blocks.
  */
 
 #include "daemon/common/verifier_channel.h"
@@ -16,25 +16,24 @@
 
 #define ENGINE_ERROR_MAX 512
 
-/* struct engine_line - a line for a person, with the words and groups that charon uses. */
+/* struct engine_line - a line for people, with the words and groups that charon uses. */
 struct engine_line {
-    unsigned level;    /* 0: sessions that come and go; 1: more; 2: even more */
+    unsigned level;    /* 0: sessions that begin and end; 1 and 2: more detail */
     const char *group; /* "IKE", "CHD", "CFG", ... */
     const char *conn;  /* of the IKE SA that it is about; NULL: of none */
     ike_sa_id sa;
     const char *text; /* without newline */
 };
 
-/* struct engine_watch - the caller that waits for the outcome of an initiate or terminate. `log`
- * may be called many times. `done` is called once, and the watch is forgotten then. ops->unwatch
- * forgets it earlier. */
+/* struct engine_watch - a caller that waits for the outcome of an initiate or terminate. `log` may
+ * be called many times. `done` is called once, and ends the watch. ops->unwatch ends it earlier. */
 struct engine_watch {
     void *context;
     void (*log)(void *context, const struct engine_line *line); /* progress */
     void (*done)(void *context, bool success, unsigned matches, const char *error);
 };
 
-/* struct engine_initiate - a session of the connection, or a further child of it. */
+/* struct engine_initiate - asks for a session of the connection, or for a further child of it. */
 struct engine_initiate {
     const char *conn, *child;         /* names; child NULL: the first one */
     bool alone;                       /* the IKE SA only, without a child */
@@ -45,19 +44,19 @@ struct engine_initiate {
 struct engine_filter {
     const char *ike, *child;   /* names; NULL: any */
     uint32_t ike_id, child_id; /* 0: any */
-    uint32_t session_id;       /* all IKE SAs of that session; 0: any */
-    bool hold;                 /* terminate of `ike`: it stays down, engine_state.h */
-    bool unused_old;           /* rekey of IKE SAs: with code 1 of KEEP_OLD_IKE_SA */
+    uint32_t session_id;       /* all IKE SAs of that session; 0: of any */
+    bool hold;                 /* terminate of `ike`: the connection stays down, engine_state.h */
+    bool unused_old;           /* rekey of IKE SAs with code 1 of KEEP_OLD_IKE_SA */
     const char *remote_id;     /* of all sessions of that peer, a pattern as in remote.id; NULL */
 };
 
-/* struct engine_redirect - all that is given must match. */
+/* struct engine_redirect - selects the sessions that match all given values. */
 struct engine_redirect {
     const char *ike, *peer_id;  /* peer_id: a pattern as in remote.id; NULL: any */
     uint32_t ike_id;            /* 0: any */
     struct address_range peers; /* first.family ADDRESS_NONE: any */
     struct ike_gateway gateway;
-    unsigned refused; /* out: of those that match, peers that cannot be redirected */
+    unsigned refused; /* out: how many of them have a peer that cannot be redirected */
 };
 
 enum engine_secret_kind {
@@ -76,9 +75,9 @@ struct engine_secret {
     struct ike_id owners[8];
 };
 
-/* struct engine_reply - the caller that waits until a secret, key or certificate is loaded. `done`
- * is called once, later than the call that took the reply; key_id only for private keys.
- * ops->unwatch forgets it earlier. */
+/* struct engine_reply - a caller that waits until a secret, key or certificate is loaded. `done` is
+ * called once, after the call that took the reply has returned; key_id is set for private keys
+ * only. ops->unwatch ends it earlier. */
 struct engine_reply {
     void *context;
     void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
@@ -94,14 +93,14 @@ struct engine_uris {
 struct engine_authority {
     char name[LIMIT_NAME];
     struct span
-        octets; /* the certificate of the CA in DER; borrowed, empty of one that is loaded */
+        octets; /* the certificate of the CA in DER, borrowed; empty if it is loaded already */
     uint8_t digest[CERT_DIGEST];
     char subject[256]; /* of the certificate, printed */
     struct engine_uris crl, ocsp;
 };
 
-/* struct conn_credentials - what the rounds of a connection say about keys and certificates, and
- * the certificates that it brings along. */
+/* struct conn_credentials - the demands of a connection's rounds on keys and certificates, and the
+ * certificates that the connection names. */
 #define CONN_CERTS (4 * CERT_POLICY_CERTS)
 struct conn_cert {
     enum cert_role role;
@@ -139,17 +138,17 @@ struct engine_load {
     struct ike_conn **conns;
     struct pool_config *pools;
     struct engine_secret *secrets; /* named */
-    struct engine_cert *certs;     /* also those that connections bring along */
+    struct engine_cert *certs;     /* certificates, including those that connections name */
     struct engine_key *keys;
     struct engine_authority *authorities;
     struct aaa_server *radius;
-    bool files; /* certificates and private keys that are not in it go */
+    bool files; /* certificates and private keys that are not in the load go */
 };
 
-/* struct engine_limit - how much of what is bounded is in use. */
+/* struct engine_limit - how much of a bounded resource is in use. */
 struct engine_limit {
     char name[96];
-    uint64_t used, most; /* most 0: there is no bound */
+    uint64_t used, most; /* most 0: no bound */
 };
 
 struct engine_child_traffic {
@@ -160,23 +159,23 @@ struct engine_child_traffic {
 struct engine_ops {
     void *engine;
     nanos (*now)(void *engine);
-    struct ike *(*ike)(void *engine); /* for looking in, and to reset counters */
+    struct ike *(*ike)(void *engine); /* to read and to reset counters */
 
     /* conn_load - takes a reference; runs start_action. unload: ERR_NOT_FOUND; its SAs stay. */
     int (*conn_load)(void *engine, struct ike_conn *conn);
     int (*conn_unload)(void *engine, const char *name);
-    /* conn_credentials - before conn_load: what the rounds say about keys and certificates gets the
-     * numbers that the connection carries, and its certificates go to the verifier. With `staged`
-     * they do not: they come with load_all. */
+    /* conn_credentials - call it before conn_load. The demands of its rounds on keys and
+     * certificates get the numbers that the connection carries, and its certificates go to the
+     * verifier. With `staged` the certificates come later, with load_all. */
     int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged);
-    /* load_all - from now on exactly what `load` has: checked as a whole, then switched. On an error
-     * nothing has changed, and `ret_why` may say more than the error. */
+    /* load_all - from now on exactly the contents of `load` are loaded. It is checked as a whole
+     * and then switched. On an error nothing has changed, and `ret_why` may explain the error. */
     int (*load_all)(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX]);
     /* load_drop - what the loader of that number handed over is not wanted, unless it was loaded. */
     void (*load_drop)(void *engine, uint64_t number);
-    /* *_load - 0: reply->done comes with the outcome; else it does not. *_check - the same, but
-     * nothing is kept. */
+    /* *_load - 0: reply->done will report the outcome; an error: it is not called. *_check - the
+     * same check, without loading. */
     int (*cert_check)(void *engine, const struct engine_cert *cert,
                       const struct engine_reply *reply);
     int (*key_check)(void *engine, struct span octets, struct span passphrase,
@@ -193,7 +192,8 @@ struct engine_ops {
     int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
     int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
     int (*crls_flush)(void *engine);
-    /* authority_load - replaces the one of the same name. unload: ERR_NOT_FOUND. at: NULL: end. */
+    /* authority_load - replaces the authority of the same name. unload: ERR_NOT_FOUND. at: NULL: no
+     * more. */
     int (*authority_load)(void *engine, const struct engine_authority *authority,
                           const struct engine_reply *reply);
     int (*authority_unload)(void *engine, const char *name);
@@ -205,48 +205,50 @@ struct engine_ops {
     int (*radius_unload)(void *engine, const char *name);
     bool (*radius_at)(void *engine, size_t index, char ret_name[LIMIT_NAME]);
     struct pools *(*pools)(void *engine);
-    void (*pools_changed)(void *engine); /* after a pool was loaded or unloaded */
+    void (*pools_changed)(void *engine); /* call it after a pool was loaded or unloaded */
 
     /* initiate - ERR_NOT_FOUND: no such connection or child, and `watch` is not called. */
     int (*initiate)(void *engine, const struct engine_initiate *what);
-    /* install - a trap, or a pass or drop policy, of a child; `conn` NULL: the first that has it.
-     * ERR_NOT_FOUND; ERR_WRONG_STATE: it cannot be, see engine_state.h; ERR_INVALID, ERR_FULL,
-     * ERR_NO_MEMORY. uninstall - ERR_NOT_FOUND: it is not in force. Child SAs stay. */
+    /* install - puts a trap, or a pass or drop policy, of a child in force; `conn` NULL: the first
+     * connection that has the child. ERR_NOT_FOUND; ERR_WRONG_STATE: impossible, see
+     * engine_state.h; ERR_INVALID, ERR_FULL, ERR_NO_MEMORY. uninstall - ERR_NOT_FOUND: it is not in
+     * force. Child SAs stay. */
     int (*install)(void *engine, const char *conn, const char *child);
     int (*uninstall)(void *engine, const char *conn, const char *child);
-    /* terminate - IKE SAs, Child SAs or whole sessions (by name of the connection) that match.
-     * Returns how many; watch->done comes when they are gone. 0: none, and `watch` is not called.
-     */
+    /* terminate - ends the IKE SAs, Child SAs or whole sessions (by name of the connection) that
+     * match. Returns their number; watch->done comes when they are gone. 0: none, and `watch` is
+     * not called. */
     unsigned (*terminate)(void *engine, const struct engine_filter *filter, bool force,
                           const struct engine_watch *watch);
-    /* redirect - sessions of ours as Gateway go to another one. Returns how many match. */
+    /* redirect - sends sessions of which we are the Gateway to another one. Returns how many match. */
     unsigned (*redirect)(void *engine, struct engine_redirect *what);
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
 
     /* limit_at - index from 0; false: no more. */
     bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
-    bool (*filtered)(void *engine); /* packets in the clear are kept from protected networks */
+    /* whether packets in the clear are kept from protected networks */
+    bool (*filtered)(void *engine);
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
-    /* is_trap - a packet for the child asks for a Child SA. shunt_at - the pass and drop policies in
-     * force: index from 0, false: no more. Borrowed until the next call that changes them. */
+    /* is_trap - a packet for the child causes a login or a Child SA. shunt_at - the pass and drop
+     * policies in force: index from 0, false: no more. Borrowed until the next call that changes
+     * them. */
     bool (*is_trap)(void *engine, const struct ike_conn *conn,
                     const struct ike_child_policy *child);
     bool (*shunt_at)(void *engine, size_t index, const char **ret_conn,
                      const struct ike_child_policy **ret_child);
     bool (*path_at)(void *engine, size_t index, struct path_status *ret_status);
-    /* path_traffic - what a session has carried over a path since its login (accounts.h). */
+    /* path_traffic - the octets and packets of a session on one path since its login (accounts.h). */
     struct engine_child_traffic (*path_traffic)(void *engine, ike_session_id session,
                                                 const struct ike_path *path);
-    /* lane - how a Child SA does that carries flows together with others; false: it does not. */
+    /* lane - the state of a Child SA that shares flows with others; false: it does not. */
     bool (*lane)(void *engine, ike_child_id child, struct esp_plane_lane *ret_lane);
 };
 
-/* ENGINE_OPS - all of them, of whoever has each as a function op_<name>: one that is missing does
- * not compile. */
+/* ENGINE_OPS - all operations, where each is a function op_<name>. A missing one does not compile. */
 #define ENGINE_OPS(of)                                                                             \
     {                                                                                              \
         .engine = (of), .now = op_now, .ike = op_ike, .conn_load = op_conn_load,                   \

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * UDP sockets of single paths, bound to interface and address: the routing table cannot send what
- * leaves through them out of another interface, and nothing that came in by another one is taken
- * for the path's. The supervisor opens them, the data plane owns them. Without them - the
- * supervisor refused, or there are too many - packets leave by the wildcard sockets with the
- * interface named in each send.
+ * UDP sockets of single paths, bound to interface and address. So the routing table cannot send a
+ * packet of the path out of another interface, and a packet that arrived elsewhere is not taken for
+ * one of the path. The supervisor opens them, the data plane owns them. If the supervisor refuses,
+ * or too many exist, packets leave by the wildcard sockets, and each send names the interface.
  */
 
 #include <errno.h>
@@ -67,8 +66,9 @@ uint16_t engine_link_mtu(const struct engine *e, uint32_t interface)
     return 0;
 }
 
-/* inner_mtu_settle - what one packet on the narrowest link in use can carry. Wider links make it no
- * wider than TUN_MTU: they say nothing about the path behind them. */
+/* inner_mtu_settle - the MTU of the inner device: what one packet carries on the narrowest link in
+ * use. Wider links never make it wider than TUN_MTU, because the path behind a link may be
+ * narrower. */
 static void inner_mtu_settle(struct engine *e)
 {
     unsigned least = LINK_MTU;

@@ -3,8 +3,8 @@
 #include "daemon/engine/engine_state.h"
 #include "daemon/vici/vici_server.h"
 
-/* socket_first - before an IKE SA speaks on another path: the routes of IPv6 do not heed the
- * interface of a datagram whose source is given, only that of its socket. */
+/* socket_first - asks for the sockets of a path before an IKE SA uses it. If the source of an IPv6
+ * datagram is given, its route depends on the interface of the socket alone. */
 static void socket_first(struct engine *e, const struct ike_command *command)
 {
     struct ike_session_info session;
@@ -53,7 +53,7 @@ static bool pump_once(struct engine *e)
         path_manager_event(e->paths, event, e->now);
         busy = true;
     }
-    /* one command, then its events: the order that ike.h demands */
+    /* one command, then its events: ike.h demands this order */
     if (path_manager_command(e->paths, &command)) {
         command_run(e, &command);
         busy = true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Where packets of the host itself go to and come from. With an inner address they come from that.
+ * Routes for packets of the host itself. With an inner address they leave from that address.
  * Without one, as between two networks or from host to host, the kernel would choose any address of
- * the host, and the Child SA carries only what its selectors take: so the routes prefer an own
- * address that they do take, the one of the path before others.
+ * the host, but the Child SA carries only addresses within its selectors. So our routes prefer an
+ * own address that the selectors contain, and of several the address of the path.
  */
 
 #include <stdio.h>
@@ -49,7 +49,7 @@ static void consider_links(const struct engine *e, const struct ike_ts_list *loc
             consider(local_ts, &e->links[i].addresses[j], own);
 }
 
-/* wait_add - for the answers to what was just asked. */
+/* wait_add - waits for the answers to the requests that were just made. */
 static int wait_add(struct engine *e, const struct engine_route *route, ike_session_id owner)
 {
     if (e->n_waits == e->waits_cap) {
@@ -65,7 +65,7 @@ static int wait_add(struct engine *e, const struct engine_route *route, ike_sess
     return 0;
 }
 
-/* child_decided - a Child SA without its routes is taken down, and the peer is told. */
+/* child_decided - a Child SA without its routes is taken down, and the peer gets a Delete. */
 static void child_decided(struct engine *e, ike_child_id child, ike_job_id job, int error)
 {
     struct ike_child_info info;
@@ -137,7 +137,8 @@ void engine_routes_decide(struct engine *e)
 
 /* --- networks that the configuration names --- */
 
-/* is_default - two halves are a default route as well. It protects nothing in particular. */
+/* is_default - a default route protects nothing in particular. Two halves are a default route as
+ * well. */
 static bool is_default(const struct address_range *range)
 {
     unsigned prefix_len;

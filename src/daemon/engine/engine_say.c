@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines for people: what they begin with are the words that charon has for the same. */
+/* Lines for people. They begin with the words that charon uses for the same event. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -37,7 +37,7 @@ static const char *ends_print(const struct ike_sa_info *sa, const struct ike_ses
     return text;
 }
 
-/* known - what the event is about, though it may be gone. false: nothing is known of it. */
+/* known - looks up the subject of the event, which may have ended. false: nothing is known of it. */
 static bool known(const struct engine *e, const struct ike_event *event, struct ike_sa_info *ret_sa,
                   struct ike_session_info *ret_session)
 {
@@ -132,7 +132,7 @@ void engine_say_path(struct engine *e, const struct path_news *news)
 
 /* --- the event `log` --- */
 
-/* group_of - where charon would have said it. */
+/* group_of - the log group in which charon would report it. */
 static const char *group_of(const char *text)
 {
     static const struct {

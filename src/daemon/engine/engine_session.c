@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the log says of a session: its beginning, its end, and what it has carried. */
+/* Log lines of a session: its beginning, its end, and its traffic. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -8,14 +8,14 @@
 #include "daemon/engine/engine_aaa.h"
 #include "ike/terms/identity.h"
 
-/* session_text - who it is, as keys of a log line. */
+/* session_text - describes the session, as keys of a log line. */
 static void session_text(struct engine *e, ike_session_id id, char *text, size_t cap)
 {
     char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
     char local_text[IDENTITY_TEXT_MAX + 8], remote_text[IDENTITY_TEXT_MAX + 8];
     struct ike_session_info session;
     nanos began;
-    const char *kept = accounts_text(e->accounts, id, &began); /* the core may know it no more */
+    const char *kept = accounts_text(e->accounts, id, &began); /* the core may have forgotten it */
     if (kept != NULL) {
         (void)snprintf(text, cap, "%s", kept);
         return;
@@ -59,7 +59,8 @@ static void traffic_log(const struct account *account, const char *what, ike_ses
              what, session, more, t->octets_in, t->octets_out, t->packets_in, t->packets_out);
 }
 
-/* session_account - what it has carried: a line for each path, and one for all of it. */
+/* session_account - logs the traffic of the session: a line for each path, and one for all paths
+ * together. */
 static void session_account(struct engine *e, const struct ike_event *event)
 {
     char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX], text[SESSION_TEXT_MAX + 128];

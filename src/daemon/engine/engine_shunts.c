@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pass and drop policies. The supervisor has one entry for each pair of a local and a remote prefix;
- * the data plane has the same list. Two policies may have an entry in common.
+ * Pass and drop policies. The supervisor has one entry for each pair of a local and a remote
+ * prefix, and the data plane has the same list. Two policies may share an entry.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +20,15 @@ struct shunt_entry {
 struct engine_shunt {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     bool by_hand;                    /* not by start_action */
-    struct ike_child_policy *policy; /* owned: as it was installed */
+    struct ike_child_policy *policy; /* owned: the connection from which it was installed */
     size_t n;
     struct shunt_entry entries[ENTRIES_MAX];
 };
 
 /* --- entries of a policy --- */
 
-/* selectors_of - `dynamic` has no peer to stand for: it is any address of either family. */
+/* selectors_of - `dynamic` means any address of either family: a policy without a Child SA has no
+ * peer. */
 static size_t selectors_of(const struct ike_ts_policy *policy,
                            struct esp_ts ret[POLICY_TS + 2 * ENTRIES_MAX])
 {
@@ -57,7 +58,7 @@ static int pair_add(struct engine_shunt *shunt, const struct esp_ts *local,
     if (shunt->n == ENTRIES_MAX)
         return ERR_FULL;
     struct shunt_entry *entry = &shunt->entries[shunt->n];
-    memset(entry, 0, sizeof(*entry)); /* entries are compared as they lie in memory */
+    memset(entry, 0, sizeof(*entry)); /* entries are compared as octets */
     if (!range_to_prefix(&local->range, &local_len) ||
         !range_to_prefix(&remote->range, &remote_len))
         return ERR_INVALID;
@@ -106,7 +107,7 @@ static int prefixes_add(struct engine_shunt *shunt, struct esp_ts local, struct 
     return error;
 }
 
-/* entries_fill - of each local with each remote selector that can meet in one packet. */
+/* entries_fill - pairs each local with each remote selector, if one packet can match both. */
 static int entries_fill(struct engine_shunt *shunt)
 {
     struct esp_ts local[POLICY_TS + 2 * ENTRIES_MAX], remote[POLICY_TS + 2 * ENTRIES_MAX];
@@ -136,7 +137,7 @@ static bool elsewhere(const struct engine *e, const struct engine_shunt *but,
     return false;
 }
 
-/* plane_tell - a policy of an interface does not concern the inner device. */
+/* plane_tell - a policy of another interface does not concern the inner device. */
 static void plane_tell(struct engine *e)
 {
     size_t n = 0, cap = 0;
@@ -168,7 +169,7 @@ static void shunt_free(struct engine_shunt *shunt)
     free(shunt);
 }
 
-/* shunt_end - what no other policy has goes. */
+/* shunt_end - removes the entries that no other policy has. */
 static void shunt_end(struct engine *e, struct engine_shunt *shunt)
 {
     for (size_t i = 0; i < shunt->n; i++) {
@@ -234,7 +235,7 @@ int engine_shunt_install(struct engine *e, const struct ike_conn *conn,
         host_shunt(e->host, &shunt->entries[i].request);
     e->shunts[place] = shunt;
     e->n_shunts += old == NULL;
-    if (old != NULL) /* what both have is never away */
+    if (old != NULL) /* entries that both have are in force all the time */
         shunt_end(e, old);
     plane_tell(e);
     log_line(LOG_LEVEL_INFO, "event=shunt-installed conn=%s child=%s mode=%s", conn->name,

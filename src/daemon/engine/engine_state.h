@@ -42,11 +42,12 @@
 
 #define ENGINE_WATCHES   64
 #define ENGINE_RESOLVING 32
-#define ENGINE_TRAPPED   64 /* traps whose last wish is remembered */
-#define ENGINE_PATHS     32 /* interface and address pairs with sockets of their own */
-#define ENGINE_BATCH     32 /* IKE datagrams that are received together */
-#define ENGINE_LOAD_JOB  (UINT64_C(1) << 63) /* jobs on channels that are not of the IKE core */
-#define FAREWELL_NS      (2 * NANOS_PER_SEC) /* for the peers' answers to our Deletes */
+#define ENGINE_TRAPPED   64 /* traps of which the time of the last wish is remembered */
+#define ENGINE_PATHS     32 /* pairs of interface and address with sockets of their own */
+#define ENGINE_BATCH     32 /* IKE datagrams that one call receives */
+/* jobs on channels that are not those of the IKE core */
+#define ENGINE_LOAD_JOB (UINT64_C(1) << 63)
+#define FAREWELL_NS     (2 * NANOS_PER_SEC) /* how long peers have to answer our Deletes */
 
 struct vici_server;
 
@@ -54,27 +55,26 @@ enum watch_kind { WATCH_FREE, WATCH_INITIATE, WATCH_TERMINATE };
 
 struct watching {
     enum watch_kind kind;
-    uint64_t tag;          /* of the wish, or of all the commands */
+    uint64_t tag;          /* tag of the wish, or of all the commands */
     char conn[LIMIT_NAME]; /* INITIATE */
     struct engine_watch watch;
     nanos deadline;
-    unsigned matches, open; /* TERMINATE: commands without outcome */
+    unsigned matches, open; /* TERMINATE: commands whose outcome is open */
     enum ike_outcome worst;
     bool connected;
-    uint64_t asked; /* INITIATE, connected: done when so many requests of the host are answered */
-    char
-        refused[HOST_DENIED_MAX]; /* INITIATE: why its Child SA lacks a route; empty: it does not */
+    uint64_t asked; /* INITIATE, connected: done when the host has answered this many requests */
+    char refused[HOST_DENIED_MAX]; /* INITIATE: why its Child SA lacks a route; empty: it has one */
 };
 
-/* a wish whose peer's name is being resolved */
+/* a wish while the name of its peer is resolved */
 struct resolving {
     uint64_t job;   /* 0: free */
-    nanos retry_at; /* NANOS_NEVER: asked, the answer is awaited */
+    nanos retry_at; /* NANOS_NEVER: the resolver was asked and has not answered */
     struct path_connect wish;
     char child[LIMIT_NAME];
 };
 
-/* when the trap of a child may ask again */
+/* the trap of a child may ask again then */
 struct trapped {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     nanos until;
@@ -88,15 +88,15 @@ struct engine_radius {
     nanos interval_ns; /* between interim records; 0: as the server says */
 };
 
-/* struct child_wait - whose routes the supervisor has not decided on yet, oldest first */
+/* struct child_wait - a Child SA whose routes the supervisor has not decided on yet; oldest first */
 struct child_wait {
     ike_child_id child;
-    ike_session_id owner; /* of our inner addresses; 0: there are none */
+    ike_session_id owner; /* owner of our inner addresses; 0: none */
     ike_job_id job;       /* 0: none */
-    uint64_t asked;       /* decided when so many requests are answered */
+    uint64_t asked;       /* decided when the host has answered this many requests */
 };
 
-/* struct trap_choice - a person installed or uninstalled a trap, whatever start_action says */
+/* struct trap_choice - a person installed or uninstalled a trap, against start_action */
 struct trap_choice {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     bool on;
@@ -104,12 +104,12 @@ struct trap_choice {
 
 struct bound_path {
     uint32_t id; /* 0: free */
-    bool there;  /* the data plane has its sockets; else the supervisor was asked */
+    bool there;  /* the data plane has its sockets; otherwise the supervisor was asked for them */
     uint32_t interface;
     struct endpoint local;
 };
 
-/* datagrams that were received together, and are handled one after another */
+/* datagrams that were received together and are handled one by one */
 struct engine_batch {
     size_t n;
     struct ike_path paths[ENGINE_BATCH];
@@ -136,12 +136,12 @@ struct engine {
     struct ke_workers *ke_workers;
     struct engine_ops ops;
 
-    nanos now; /* of this turn of the loop */
-    /* of the Child SA that left the data plane last; the news of it follows */
+    nanos now; /* start of this turn of the loop */
+    /* counters of the Child SA that left the data plane last; its event follows */
     ike_child_id gone_child;
     struct engine_child_traffic gone_traffic;
     uint32_t gone_reqid;
-    char about_conn[LIMIT_NAME]; /* of the IKE SA that is acted on; empty: none */
+    char about_conn[LIMIT_NAME]; /* name of the IKE SA that is acted on; empty: none */
     ike_sa_id about_sa;
     struct taken_down *down; /* owned: engine_down.c */
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
@@ -157,7 +157,7 @@ struct engine {
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
     struct bound_path bound[ENGINE_PATHS];
-    nanos memory_at; /* when to look at the memory again */
+    nanos memory_at; /* when memory is looked at again */
     enum ike_pressure memory_pressure;
     char denied[HOST_DENIED_MAX]; /* by the supervisor, the last time */
     struct child_wait *waits;     /* owned */
@@ -172,18 +172,19 @@ struct engine {
     size_t n_ppks;                        /* secrets that are PPKs */
     struct loading *loading;              /* by job: requests whose answer a client waits for */
     struct loaded_authority *authorities; /* by name */
-    struct signing *signing;              /* by job: AUTH payloads of ours under way */
+    struct signing *signing;              /* by job: AUTH payloads that are being made or checked */
     struct grants *grants;                /* owned; daemon/engine/engine_aaa.h */
-    struct eap_opening *eap_openings;     /* by job: EAP conversations without a certificate yet */
-    uint32_t last_eap;                    /* the highest number of a conversation so far */
+    /* by job: EAP conversations that wait for a certificate */
+    struct eap_opening *eap_openings;
+    uint32_t last_eap; /* the highest conversation number so far */
     size_t n_radius;
     struct engine_radius radius[RADIUS_SERVERS];
-    uint64_t boot; /* random: tells the sessions of this engine from those of others */
+    uint64_t boot; /* random: distinguishes the sessions of this engine from those of others */
 
     /* too large for the stack */
     struct path_link links[PATH_LINKS];
-    uint32_t carriers[PATH_LINKS]; /* links that ESP went over; 0: none */
-    uint16_t inner_mtu;            /* of the TUN device; 0: as it was made */
+    uint32_t carriers[PATH_LINKS]; /* links over which ESP was sent; 0: none */
+    uint16_t inner_mtu;            /* MTU of the TUN device; 0: as it was created */
     struct verifier_request verifier_request;
     uint8_t parts[AUTH_PARTS_MAX + LIMIT_IKE_MESSAGE]; /* of AUTH, and certificates */
     struct ike_datagram datagram;
@@ -200,7 +201,7 @@ int engine_io_add(struct engine *e) MUST_USE;
 void engine_links_read(struct engine *e);
 void engine_datagram_send(struct engine *e, const struct ike_datagram *datagram);
 
-/* engine_pump.c: after every call into the IKE core or the path manager */
+/* engine_pump.c: call it after every call into the IKE core or the path manager */
 void engine_pump(struct engine *e);
 
 /* engine_events.c */
@@ -208,27 +209,28 @@ void engine_event(struct engine *e, const struct ike_event *event);
 void engine_order(struct engine *e, const struct path_order *order);
 struct ike_path engine_ike_path(const struct esp_path *path);
 
-/* engine_session.c; engine_accounts_close - the engine ends: what is still up is accounted for. */
+/* engine_session.c; engine_accounts_close - the engine ends: closes the accounts of sessions that
+ * are up. */
 void engine_session_log(struct engine *e, const char *what, const struct ike_event *event);
 void engine_session_up(struct engine *e, const struct ike_event *event);
 void engine_session_down(struct engine *e, const struct ike_event *event);
 void engine_accounts_close(struct engine *e);
 
 /* engine_helpers.c. *_send: in order, waits while the channel is full; ERR_FULL, ERR_NO_MEMORY,
- * ERR_SYSTEM. engine_loading_add - the answer to the request of that job goes to `reply` (NULL: an
- * error is logged). engine_loading_forget - the client with that context is gone. */
+ * ERR_SYSTEM. engine_loading_add - the answer to the request with that job goes to `reply` (NULL:
+ * an error is logged). engine_loading_forget - the client with that context has gone. */
 int engine_helpers_add(struct engine *e) MUST_USE;
 void engine_helpers_done(struct engine *e);
 int engine_key_send(struct engine *e, struct key_request *request, struct span octets) MUST_USE;
-/* engine_validity - the end of a chain (seconds since 1970) bounds what the login is good for: so
- * long from now; 0: no bound. */
+/* engine_validity - for how long from now a login is good, given the end of its chain (seconds
+ * since 1970); 0: no bound. */
 nanos engine_validity(int64_t not_after);
 int engine_verifier_send(struct engine *e, struct verifier_request *request,
                          struct span octets) MUST_USE;
 int engine_loading_add(struct engine *e, const struct engine_reply *reply,
                        uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
-/* engine_loading_end - its answer came; key_id of private keys only, else NULL. */
+/* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id);
 /* engine_helper_flush - the channel is writable again. engine_helper_gone - receiving ended with
@@ -265,14 +267,14 @@ int engine_crl_load(struct engine *e, struct span octets,
 int engine_crls_flush(struct engine *e) MUST_USE;
 void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
-/* engine_conn_credentials - what the rounds of a connection say about keys and certificates gets
- * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - then, the CAs that
- * our CERTREQ names: those of the connection, else all trusted ones. */
+/* engine_conn_credentials - the demands of a connection's rounds on keys and certificates get
+ * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - afterwards: the
+ * CAs that our CERTREQ names, which are those of the connection, or else all trusted ones. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged) MUST_USE;
 void engine_conn_cas(struct engine *e, struct ike_conn *conn);
 
-/* of a whole load, which was checked: *_switch. */
+/* *_switch: part of a whole load that was checked */
 int engine_cert_check(struct engine *e, const struct engine_cert *cert,
                       const struct engine_reply *reply) MUST_USE;
 int engine_key_check(struct engine *e, struct span octets, struct span passphrase,
@@ -288,7 +290,7 @@ int engine_authority_unload(struct engine *e, const char *name) MUST_USE;
 const struct engine_authority *engine_authority_at(const struct engine *e, size_t index);
 void engine_authorities_done(struct engine *e);
 
-/* engine_limits.c. engine_memory_pressure - what has to be given up with so much in use; `most` 0: no
+/* engine_limits.c. engine_memory_pressure - what is refused with this much in use; `most` 0: no
  * bound. */
 uint64_t engine_memory_used(void);
 enum ike_pressure engine_memory_pressure(uint64_t used, uint64_t most, enum ike_pressure before);
@@ -300,29 +302,29 @@ bool engine_limit_at(const struct engine *e, size_t index, struct engine_limit *
 int engine_jobs_add(struct engine *e) MUST_USE;
 void engine_key_exchange(struct engine *e, const struct ike_event *event);
 
-/* engine_connect - wants a session, and resolves the peer's names before. ERR_FULL, ERR_NO_MEMORY,
- * ERR_INVALID. */
+/* engine_connect - asks for a session, and first resolves the peer's names. ERR_FULL,
+ * ERR_NO_MEMORY, ERR_INVALID. */
 int engine_connect(struct engine *e, const struct path_connect *wish) MUST_USE;
 
-/* engine_link_mtu - of the link that a path leaves by; 0: unknown. engine_mtu_check - links were
- * read anew, they were as `before`: Child SAs whose link has another MTU now learn it. */
+/* engine_link_mtu - the MTU of the link by which a path leaves; 0: unknown. engine_mtu_check -
+ * links were read anew, and were `before`: updates Child SAs whose link now has another MTU. */
 uint16_t engine_link_mtu(const struct engine *e, uint32_t interface);
 void engine_mtu_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* engine_mtu_carrier - ESP goes over this link from now on: the inner device is as narrow as the
- * narrowest one demands. Narrower paths behind the links are for ICMP to tell (esp/icmp.h). */
+/* engine_mtu_carrier - ESP leaves by this link from now on. The narrowest such link bounds the
+ * inner device. Narrower paths behind the links are found by ICMP (esp/icmp.h). */
 void engine_mtu_carrier(struct engine *e, uint32_t interface);
 
-/* engine_paths.c: at the first use of a path; after every change of links */
+/* engine_paths.c: call it at the first use of a path and after every change of links */
 void engine_path_bind(struct engine *e, const struct ike_path *path);
 void engine_path_bound(struct engine *e, const struct host_sockets *sockets);
 void engine_paths_check(struct engine *e, size_t n_links);
 
-/* engine_routes.c. engine_routes_set - of a Child SA, once more after a move: `job` is completed
- * when they are there (0: none waits); without one of them, the Child SA is taken down.
- * engine_routes_decide - after answers of the supervisor. engine_routes_renew - of all Child SAs,
- * after holds that may have covered them went; _check - after links were read anew that were as
- * `before`. */
+/* engine_routes.c. engine_routes_set - sets the routes of a Child SA, again after a move. `job` is
+ * completed when they exist (0: none waits); if one fails, the Child SA is taken down.
+ * engine_routes_decide - call it after answers of the supervisor. engine_routes_renew - sets the
+ * routes of all Child SAs, after holds that may have covered them went. _check - the same after
+ * links were read anew, which were `before`. */
 struct engine_route {
     ike_child_id child;
     ike_sa_id sa;
@@ -331,16 +333,16 @@ struct engine_route {
     ike_job_id job;
 };
 void engine_routes_set(struct engine *e, const struct engine_route *route);
-/* engine_gateways_own - an inner address is the Gateway's outer one: our packets to the Gateway
- * would end at ourselves. `config` may be NULL. */
+/* engine_gateways_own - an inner address equals the Gateway's outer address: our packets to the
+ * Gateway would end at ourselves. `config` may be NULL. */
 bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_info *sa);
 void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
-/* What the configuration names has one route each, however many Child SAs need it: the pools of a
- * connection, and the fixed remote selectors of a Gateway's. POOL_HOLD is no name of a connection.
- */
+/* Each network that the configuration names has one route, however many Child SAs need it: the
+ * pools of a connection, and the fixed remote selectors of a Gateway's connection. POOL_HOLD is no
+ * possible name of a connection. */
 #define POOL_HOLD "\x01pool"
 void engine_conn_networks_hold(struct engine *e, const struct ike_conn *conn);
 void engine_pools_check(struct engine *e); /* pools were loaded or unloaded */
@@ -351,25 +353,26 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
 void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
                         const struct ike_child_policy *child);
 
-/* engine_connect_forget - wishes for the connection that still wait for an address. */
+/* engine_connect_forget - drops wishes for the connection that still wait for an address. */
 void engine_connect_forget(struct engine *e, const char *conn_name);
 void engine_connect_tick(struct engine *e);
 nanos engine_connect_deadline(const struct engine *e);
 
-/* engine_hooks.c: updown scripts; after the core has a Child SA, and after it has it no more */
+/* engine_hooks.c: updown scripts. Call _up after the core has made a Child SA, and _down after it
+ * removed one */
 struct engine_hooks *engine_hooks_new(void);                        /* NULL: no memory */
 struct engine_hooks *engine_hooks_free(struct engine_hooks *hooks); /* takes NULL; returns NULL */
-void engine_hooks_begin(struct engine *e); /* what an engine before this one set up goes */
+void engine_hooks_begin(struct engine *e); /* the settings of an earlier engine go */
 void engine_hooks_child_up(struct engine *e, ike_child_id id);
 void engine_hooks_child_down(struct engine *e, ike_child_id id);
 
-/* engine_name_servers.c: the servers of Gateways that this host asks for names; when the core has a
- * Child SA, and after it has it no more */
+/* engine_name_servers.c: the Gateways' name servers for this host. Call _up after the core has made
+ * a Child SA, and _down after it removed one */
 struct engine_name_servers *engine_name_servers_new(void); /* NULL: no memory */
 /* engine_name_servers_free - takes NULL; returns NULL. */
 struct engine_name_servers *engine_name_servers_free(struct engine_name_servers *servers);
 void engine_name_servers_tick(
-    struct engine *e); /* once more what the hooks process had no room for */
+    struct engine *e); /* repeats a message for which the hooks process had no room */
 void engine_name_servers_child_up(struct engine *e, ike_child_id id);
 void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 
@@ -382,21 +385,21 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
 void engine_ops_init(struct engine *e);
 void engine_delete_all(struct engine *e);
 
-/* engine_conn_connecting - a login of the connection is wanted and not done yet. */
+/* engine_conn_connecting - a login of the connection is wanted and not complete. */
 bool engine_conn_connecting(const struct engine *e, const char *name);
 
-/* engine_conn_kept - whether what was lost is connected to again: if a child of the wish says so.
+/* engine_conn_kept - whether a lost session is connected to again: a child of the wish says so.
  * dpd_action = trap says so too, unless a trap waits for traffic anyway. */
 bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child);
 
-/* struct engine_held - selectors and inner addresses as they were agreed on. */
+/* struct engine_held - the selectors and inner addresses that were agreed on. */
 struct engine_held {
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config;
 };
 
-/* engine_hold - a child of ours is wanted: its packets go nowhere but through a Child SA from now
- * on, unless on_failure says otherwise. `held` NULL: not agreed on yet, as configured. */
+/* engine_hold - a child of ours is wanted: from now on its packets leave through a Child SA or not
+ * at all, unless on_failure says otherwise. `held` NULL: not agreed on yet, so the configured ones. */
 void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held);
 
@@ -443,26 +446,26 @@ struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64
 void engine_watch_log(struct engine *e, const struct engine_line *line);
 void engine_watch_command_done(struct engine *e, const struct ike_event *event);
 void engine_watch_news(struct engine *e, const struct path_news *news);
-/* engine_watch_refused - a Child SA is taken down at once; engine_watch_host - after answers of the
- * supervisor. */
+/* engine_watch_refused - a Child SA is taken down at once. engine_watch_host - call it after
+ * answers of the supervisor. */
 void engine_watch_refused(struct engine *e, ike_child_id child, const char *why);
 void engine_watch_host(struct engine *e);
 void engine_watch_failed(struct engine *e, uint64_t tag, const char *why);
 void engine_watch_tick(struct engine *e);
 
-/* engine_down - nothing but a person's wish, or a restart, brings the connection up. */
+/* engine_down - the connection comes up only if a person wants it, or after a restart. */
 void engine_down(struct engine *e, const char *conn);
 void engine_down_end(struct engine *e, const char *conn);
 void engine_down_forget(struct engine *e); /* of all, at the end */
 bool engine_is_down(const struct engine *e, const char *conn);
 
-/* engine_say_* - a line for those who wait for a command, with names instead of numbers. */
+/* engine_say_* - a line for clients that wait for a command, with names instead of numbers. */
 void engine_say_sa(struct engine *e, const struct ike_event *event);
 void engine_say_child(struct engine *e, const struct ike_event *event);
 void engine_say_notice(struct engine *e, const struct ike_event *event);
 void engine_say_path(struct engine *e, const struct path_news *news);
-/* engine_listen - from now on each line of the log goes to the clients of the event `log` as well.
- * engine_about - what the next lines are about; NULL: no IKE SA. */
+/* engine_listen - from now on each line of the log also goes to the clients of the event `log`.
+ * engine_about - the IKE SA that the next lines are about; NULL: none. */
 void engine_listen(struct engine *e);
 void engine_about(struct engine *e, const struct ike_event *event);
 

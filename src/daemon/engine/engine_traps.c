@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* start_action = trap: the routes of a child lead to the inner device before there is a session,
- * and the first packet that comes there asks for one. */
+/* start_action = trap: the routes of a child lead to the inner device before a session exists. The
+ * first packet that arrives there asks for one. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "daemon/config/selectors.h"
 #include "daemon/engine/engine_state.h"
 
-#define TRAP_PAUSE_NS NANOS_PER_SEC /* between two wishes of one trap */
+#define TRAP_PAUSE_NS NANOS_PER_SEC /* time between two wishes of one trap */
 
 static struct trap_choice *choice_of(const struct engine *e, const char *conn, const char *child)
 {
@@ -18,7 +18,7 @@ static struct trap_choice *choice_of(const struct engine *e, const char *conn, c
     return NULL;
 }
 
-/* selectors_of - the remote selectors that packets are caught for. `dynamic` is the peer, where its
+/* selectors_of - the remote selectors for which packets are caught. `dynamic` is the peer, if its
  * address is known. */
 static struct ike_ts_list selectors_of(const struct ike_conn *conn,
                                        const struct ike_child_policy *child)
@@ -87,7 +87,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                                      .remote_ts = &list,
                                      .config = held == NULL ? &none : held->config,
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
-    /* a trap lives from packets that come to the device */
+    /* a trap works only if packets reach the device */
     if (wanted.block || engine_is_trap(e, conn, child))
         host_hold(e->host, &wanted);
     else /* on_failure was another one before a reload */
@@ -140,7 +140,7 @@ bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
            (engine_is_held(e, conn->name, child->name) || engine_trap_set(e, conn, child));
 }
 
-/* What a session or a wish still needs stays until that ends. */
+/* Routes that a session or a wish still needs stay until that ends. */
 bool engine_trap_uninstall(struct engine *e, const struct ike_conn *conn,
                            const struct ike_child_policy *child)
 {
@@ -209,7 +209,7 @@ static bool takes(const struct ike_ts_list *list, const struct address *address,
     return false;
 }
 
-/* paused - the trap of `child` asked a moment ago; if not, it does now. */
+/* paused - the trap of `child` asked a moment ago. If not, this call counts as asking. */
 static bool paused(struct engine *e, const struct ike_conn *conn,
                    const struct ike_child_policy *child)
 {
@@ -221,7 +221,7 @@ static bool paused(struct engine *e, const struct ike_conn *conn,
             break;
         }
         if (t->until < at->until)
-            at = t; /* the one that waits least */
+            at = t; /* the entry whose pause ends first */
     }
     bool same = strcmp(at->conn, conn->name) == 0 && strcmp(at->child, child->name) == 0;
     if (same && at->until > e->now)

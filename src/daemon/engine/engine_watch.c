@@ -21,7 +21,7 @@ struct watching *engine_watch_add(struct engine *e, enum watch_kind kind, uint64
 static void watch_end(struct watching *w, bool success, const char *error)
 {
     struct watching ended = *w;
-    w->kind = WATCH_FREE; /* first: `done` may start the next one */
+    w->kind = WATCH_FREE; /* unlink it first: `done` may start another one */
     ended.watch.done(ended.watch.context, success, ended.matches, error);
 }
 
@@ -59,11 +59,11 @@ void engine_watch_news(struct engine *e, const struct path_news *news)
     bool success = news->kind == PATH_NEWS_CONNECTED;
     for (size_t i = 0; i < ENGINE_WATCHES; i++) {
         struct watching *w = &e->watching[i];
-        /* an older wish for the same connection became part of this one */
+        /* an older wish for the same connection was merged into this one */
         if (w->kind != WATCH_INITIATE || w->tag > news->tag || strcmp(w->conn, news->conn) != 0)
             continue;
         w->matches = 1;
-        if (success) { /* once the host has what its Child SA needs */
+        if (success) { /* once the host has the routes of its Child SA */
             w->asked = host_asked(e->host);
             w->connected = true;
         } else {
@@ -101,7 +101,7 @@ void engine_watch_command_done(struct engine *e, const struct ike_event *event)
     if (w == NULL || w->kind != WATCH_TERMINATE || w->open == 0)
         return;
     w->open--;
-    /* a peer that does not answer a Delete has not kept us from deleting */
+    /* a peer that does not answer a Delete has not prevented it */
     if (w->open == 0)
         watch_end(w, true, "");
 }

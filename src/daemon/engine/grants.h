@@ -3,10 +3,10 @@
 #define DAEMON_GRANTS_H
 
 /*
- * What logins and their sessions have by the word of a RADIUS server. A login gets a number for its
- * grant (struct ike_proof); its session claims the grant by that number. A login that comes to
- * nothing leaves its grant behind: it goes after GRANTS_UNCLAIMED_NS, or when GRANTS_UNCLAIMED
- * others wait. A session without a grant, which logged in by other means, gets an empty one.
+ * What RADIUS servers granted to logins and their sessions. A login gets a number for its grant
+ * (struct ike_proof), and its session claims the grant by that number. The grant of a failed login
+ * is never claimed. It goes after GRANTS_UNCLAIMED_NS, or when more than GRANTS_UNCLAIMED wait. A
+ * session that logged in without RADIUS gets an empty grant.
  */
 
 #include "base/deadline_heap.h"
@@ -22,13 +22,13 @@ struct grant {
     uint64_t number;          /* 0: the session has none */
     ike_session_id session;   /* 0: not claimed yet */
     nanos born_ns, up_ns;     /* of the login; of the session */
-    struct deadline deadline; /* of the session; for the owner of the table */
+    struct deadline deadline; /* of the session; for use by the owner of the table */
     struct aaa_grant what;
     struct aaa_account *account;   /* owned; NULL: no accounting */
     nanos interval_ns;             /* between interim records; 0: none */
     nanos interim_at_ns;           /* NANOS_NEVER: none */
     enum aaa_cause cause;          /* why we end the session; 0: we do not */
-    struct grant *next, *previous; /* unclaimed ones, oldest first; of the table */
+    struct grant *next, *previous; /* unclaimed grants, oldest first; used by the table */
 };
 
 struct grants *grants_new(void);                   /* NULL: no memory */
@@ -40,14 +40,14 @@ uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos n
 /* grants_find - NULL: there is none with that number. Borrowed until it is dropped. */
 struct grant *grants_find(const struct grants *grants, uint64_t number);
 
-/* grants_claim - the grant is the session's until grants_drop(). `number` 0: an empty one. NULL: it
- * is gone, or another session's, or no memory. */
+/* grants_claim - the grant belongs to the session until grants_drop(). `number` 0: an empty grant.
+ * NULL: it is gone, it is another session's, or no memory. */
 struct grant *grants_claim(struct grants *grants, uint64_t number, ike_session_id session);
 struct grant *grants_of(const struct grants *grants, ike_session_id session); /* NULL: none */
 void grants_drop(struct grants *grants, struct grant *grant);
 
-/* grants_wake - the session's turn comes at that time; NANOS_NEVER: not again. grants_due - the
- * next whose time has come, NULL: none; it stays due until its time is another one. */
+/* grants_wake - sets the time when the session is due; NANOS_NEVER: never. grants_due - the next
+ * session that is due, NULL: none; it stays due until its time is changed. */
 void grants_wake(struct grants *grants, struct grant *grant, nanos at);
 struct grant *grants_due(const struct grants *grants, nanos now);
 nanos grants_deadline(const struct grants *grants);

@@ -9,24 +9,24 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/requests.h"
 
-/* How many prefixes of its own a Child SA and a session may have: a peer that chooses odd ranges
- * must not use up what the supervisor grants. */
+/* Limits of own prefixes for a Child SA and a session: a peer that chooses odd ranges must not use
+ * up what the supervisor grants. */
 #define ROUTES_PER_CHILD   64
 #define ROUTES_PER_SESSION 256
 
-/* who claims: sessions claim addresses, Child SAs claim routes, holds claim both */
+/* owners: sessions claim addresses, Child SAs claim routes, holds claim both */
 #define HOLD_OWNER UINT32_C(0x80000000) /* identifiers of the core count from 1 */
 enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE, CLAIM_BLOCK };
 struct claim {
     enum claim_kind kind;
     uint32_t owner;
     uint8_t prefix_len;
-    bool own;         /* a route from an address that is the host's anyway */
-    int error;        /* the supervisor did not do it */
-    uint32_t session; /* that a Child SA's route counts for; 0: none */
+    bool own;         /* a route from an address that the host has anyway */
+    int error;        /* the supervisor did not carry it out */
+    uint32_t session; /* session for which a Child SA's route counts; 0: none */
     struct address address, source;
-    struct claim *what_next;  /* with the same key of what is claimed */
-    struct claim *owner_next; /* of the same owner and kind */
+    struct claim *what_next;  /* the next claim with the same key */
+    struct claim *owner_next; /* the next claim of the same owner and kind */
 };
 
 struct hold {
@@ -38,13 +38,13 @@ struct hold {
 struct host {
     struct requests *requests;
     struct map by_what;    /* -> first claim */
-    struct map by_owner;   /* -> first claim, which the table owns */
-    struct map by_session; /* -> how many routes its Child SAs claim */
-    /* how many prefixes of each length holds have routes to, by family */
+    struct map by_owner;   /* key -> first claim, which the table owns */
+    struct map by_session; /* session -> number of routes that its Child SAs claim */
+    /* by family and length: how many prefixes holds have routes to */
     uint32_t held4[33], held6[129];
     struct hold *holds; /* owned */
     size_t n_holds, n_unused;
-    struct map holds_by_name; /* hold_key -> place in `holds`, from 1 */
+    struct map holds_by_name; /* hold_key -> place in `holds`, counted from 1 */
     uint32_t last_owner;      /* of holds */
 };
 
@@ -131,7 +131,7 @@ static bool claim_same(const struct claim *a, const struct claim *b)
            address_equal(&a->address, &b->address);
 }
 
-/* what_key - claims that fall together are told apart by claim_same. */
+/* what_key - key of the claimed object; claim_same distinguishes objects with equal keys. */
 static uint64_t what_key(const struct claim *claim)
 {
     uint64_t words[2];
@@ -154,7 +154,7 @@ static const struct claim *claim_find(const struct host *host, const struct clai
     return claim;
 }
 
-/* session_count - one claim more or less of its Child SAs. ERR_NO_MEMORY: of more only. */
+/* session_count - its Child SAs have one claim more or less. ERR_NO_MEMORY: of more only. */
 static int session_count(struct host *host, uint32_t session, int change)
 {
     uintptr_t n = (uintptr_t)map_get(&host->by_session, session);
@@ -196,7 +196,7 @@ static int claim_link(struct host *host, struct claim *claim)
     return error;
 }
 
-/* claim_unlink - its owner has forgotten it already. */
+/* claim_unlink - removes a claim that its owner has already forgotten. */
 static void claim_unlink(struct host *host, const struct claim *claim)
 {
     uint64_t what = what_key(claim);
@@ -228,8 +228,8 @@ static void change(struct host *host, const struct claim *claim, bool add)
     ask(host, &request, 0);
 }
 
-/* claim_sound - what the peer assigned or a selector names, but nobody may have, is not asked for.
- */
+/* claim_sound - false for an address or prefix that no peer may assign and no selector may name.
+ * The supervisor is not asked for it. */
 static bool claim_sound(const struct claim *claim)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -263,7 +263,7 @@ static int claim_add(struct host *host, const struct claim *claim)
     if (claim->session != 0 &&
         (uintptr_t)map_get(&host->by_session, claim->session) >= ROUTES_PER_SESSION)
         return ERR_FULL;
-    /* one that names no source gives way to one that does */
+    /* a route without a source gives way to one with a source */
     const struct claim *other = claim_find(host, claim);
     bool there = other != NULL && other->error == 0 &&
                  (other->source.family != ADDRESS_NONE || claim->source.family == ADDRESS_NONE);
@@ -280,7 +280,7 @@ static int claim_add(struct host *host, const struct claim *claim)
     return 0;
 }
 
-/* claims_end - of claims that no owner has any more. */
+/* claims_end - removes objects that no owner claims any more. */
 static void claims_end(struct host *host, struct claim *claim)
 {
     while (claim != NULL) {
@@ -290,7 +290,8 @@ static void claims_end(struct host *host, struct claim *claim)
         if (other == NULL && claim->error == 0)
             change(host, claim, false);
         else if (other != NULL && !address_equal(&other->source, &claim->source))
-            change(host, other, true); /* from another address of ours: replaces, without a gap */
+            /* the same route from another address of ours: replaced without a gap */
+            change(host, other, true);
         free(claim);
         claim = next;
     }
@@ -336,10 +337,10 @@ struct routing {
     uint32_t owner, session;
     const struct ike_config *config;
     const struct host_own *own;
-    unsigned left; /* prefixes that it may still have */
+    unsigned left; /* how many further prefixes it may have */
 };
 
-/* held_route - the holds' route to exactly this prefix. NULL: none. */
+/* held_route - the route of holds to exactly this prefix. NULL: none. */
 static const struct claim *held_route(const struct host *host, struct claim *like, bool own)
 {
     like->own = own;
@@ -350,8 +351,8 @@ static const struct claim *held_route(const struct host *host, struct claim *lik
     return claim;
 }
 
-/* is_covered - a route of the holds leads there already, from the same address of ours: a lease out
- * of a pool needs none of its own. */
+/* is_covered - a route of holds leads to the prefix already, from the same address of ours. So a
+ * lease from a pool needs no route of its own. */
 static bool is_covered(struct routing *r, const struct address *address, unsigned prefix_len,
                        const struct address *source)
 {
@@ -403,7 +404,7 @@ static int prefixes_each(struct routing *r, const struct ike_ts_list *list,
     int error = 0;
     for (size_t i = 0; error == 0 && i < list->n; i++) {
         struct address_range left = list->ts[i].range, rest;
-        if (address_is_multicast(&left.first)) /* whoever sends it names the device */
+        if (address_is_multicast(&left.first)) /* the sender names the device */
             continue;
         for (bool more = true; error == 0 && more; left = rest) {
             unsigned prefix_len;
@@ -418,7 +419,7 @@ static int routes_set(struct routing *r, const struct ike_ts_list *remote_ts)
 {
     struct claim *before = map_take(&r->host->by_owner, owner_key(CLAIM_ROUTE, r->owner));
     int error = prefixes_each(r, remote_ts, route_claim);
-    claims_end(r->host, before); /* what stays is never away */
+    claims_end(r->host, before); /* claims that stay are never interrupted */
     return error;
 }
 
@@ -443,14 +444,14 @@ int host_child_error(const struct host *host, ike_child_id child, ike_session_id
             return claim->error;
     claim = map_get(&host->by_owner, owner_key(CLAIM_ROUTE, child));
     for (; claim != NULL; claim = claim->owner_next)
-        if (claim->error != 0 && !claim->own) /* else the kernel chooses an address */
+        if (claim->error != 0 && !claim->own) /* otherwise the kernel chooses an address */
             return claim->error;
     return 0;
 }
 
 /* --- answers --- */
 
-/* claims_mark - whoever claims it knows now whether it is there. */
+/* claims_mark - tells all owners of the object whether it exists now. */
 static void claims_mark(struct host *host, const struct claim *like, int error)
 {
     for (struct claim *claim = map_get(&host->by_what, what_key(like)); claim != NULL;
@@ -534,7 +535,7 @@ static int block_claim(struct routing *r, const struct address *address, unsigne
     return claim_add(r->host, &claim);
 }
 
-/* hold_routes - of the configuration: without bounds. */
+/* hold_routes - for the configuration, so without the limits. */
 static void hold_routes(struct host *host, const struct hold *hold, const struct host_hold *wanted)
 {
     struct routing r = {.host = host,
@@ -553,7 +554,7 @@ static void hold_routes(struct host *host, const struct hold *hold, const struct
 
 static uint64_t hold_key(const char *conn, const char *child)
 {
-    uint64_t key = 0xcbf29ce484222325u; /* FNV-1a; the end of the first name counts */
+    uint64_t key = 0xcbf29ce484222325u; /* FNV-1a; the NUL after the first name is hashed too */
     for (const char *name = conn;; name = child) {
         for (const char *c = name;; c++) {
             key = (key ^ (uint8_t)*c) * 0x100000001b3u;
@@ -565,7 +566,7 @@ static uint64_t hold_key(const char *conn, const char *child)
     }
 }
 
-/* hold_place - one that is not in use. NULL: no memory. */
+/* hold_place - a free place. NULL: no memory. */
 static struct hold *hold_place(struct host *host)
 {
     for (size_t i = 0; host->n_unused > 0 && i < host->n_holds; i++)
@@ -581,8 +582,8 @@ static struct hold *hold_place(struct host *host)
     return &holds[host->n_holds++];
 }
 
-/* hold_of - the hold of that name, else a place for it. NULL: no memory, or another name with the
- * same key, which names of a configuration do not have by chance. */
+/* hold_of - the hold of that name, or a place for it. NULL: no memory, or another name has the same
+ * key, which names in a configuration do not have by chance. */
 static struct hold *hold_of(struct host *host, const char *conn, const char *child)
 {
     uint64_t key = hold_key(conn, child);
@@ -602,10 +603,10 @@ static struct hold *hold_of(struct host *host, const char *conn, const char *chi
     return hold;
 }
 
-/* Nothing is asked of the supervisor for what the session and the Child SA themselves claim. */
+/* Prefixes that the session and the Child SA claim themselves cause no request. */
 static void hold_drop(struct host *host, uint32_t owner)
 {
-    claims_drop(host, CLAIM_ROUTE, owner); /* before their source address */
+    claims_drop(host, CLAIM_ROUTE, owner); /* before the routes whose source they are */
     claims_drop(host, CLAIM_ADDRESS, owner);
     claims_drop(host, CLAIM_BLOCK, owner);
 }
@@ -624,7 +625,7 @@ void host_hold(struct host *host, const struct host_hold *wanted)
     hold->standing = wanted->standing;
     hold->owner = HOLD_OWNER | ++host->last_owner;
     hold_routes(host, hold, wanted);
-    if (before != 0) /* what stays is never away */
+    if (before != 0) /* claims that stay are never interrupted */
         hold_drop(host, before);
 }
 
@@ -665,7 +666,7 @@ void host_unload(struct host *host, const char *conn, const char *child)
 void host_unblock(struct host *host, const struct ike_ts_list *remote_ts)
 {
     struct routing r = {.host = host, .owner = HOLD_OWNER | ++host->last_owner};
-    /* the last claim that goes takes the block along */
+    /* the last claim that goes removes the block as well */
     if (prefixes_each(&r, remote_ts, block_claim) != 0)
         log_line(LOG_LEVEL_ERROR, "event=unblock-incomplete");
     claims_drop(host, CLAIM_BLOCK, r.owner);

@@ -3,10 +3,10 @@
 #define DAEMON_HOST_H
 
 /*
- * What the host gets because of our SAs: inner addresses on the TUN device, routes to it and blocks,
- * in a table of our own. Each is claimed by sessions, Child SAs or holds; it is there as long as
- * somebody claims it, so that clones and rekeyed Child SAs change nothing. The supervisor does the
- * work. Nothing here waits for it: host_answer() pulls what has become of the requests.
+ * The changes to the host that our SAs need: inner addresses on the TUN device, routes to it, and
+ * blocks, in a table of our own. Sessions, Child SAs and holds claim them. Each exists as long as
+ * it is claimed, so clones and rekeyed Child SAs change nothing. The supervisor does the work.
+ * Nothing here waits for it: host_answer() returns the results.
  */
 
 #include "daemon/common/channel.h"
@@ -17,25 +17,26 @@ struct host;
 struct host *host_new(int priv_fd);
 struct host *host_free(struct host *host); /* the kernel's part stays the supervisor's */
 
-/* host_answer - takes one answer, when priv_fd is readable; false: there is none any more. With an
- * `id` other than 0 it is that of host_path_sockets. */
+/* host_answer - takes one answer when priv_fd is readable; false: no more. If `id` is not 0, the
+ * answer is to host_path_sockets. */
 #define HOST_DENIED_MAX 192
 struct host_sockets {
     uint32_t id;
     int error;
     unsigned n;
-    int fds[LIMIT_WORKERS];       /* bound to the path, one per worker; the caller's */
-    char denied[HOST_DENIED_MAX]; /* what the supervisor does not allow, and why; empty: nothing */
+    int fds[LIMIT_WORKERS]; /* bound to the path, one per worker; they belong to the caller */
+    /* the request that the supervisor refused, and why; empty: none */
+    char denied[HOST_DENIED_MAX];
 };
 bool host_answer(struct host *host, struct host_sockets *ret_sockets);
 
-/* host_asked, host_answered - numbers of requests: what was claimed is decided when the second one
- * reaches what the first one was behind the claim. */
+/* host_asked, host_answered - numbers of requests. A claim is decided when host_answered() reaches
+ * the value that host_asked() had after the claim. */
 uint64_t host_asked(const struct host *host);
 uint64_t host_answered(const struct host *host);
 
-/* host_ready - tells the supervisor that the engine serves. host_mtu - of the inner device, unless
- * the administrator said it. host_path_sockets - UDP sockets bound to a path. */
+/* host_ready - tells the supervisor that the engine serves. host_mtu - sets the MTU of the inner
+ * device, unless the administrator did. host_path_sockets - asks for UDP sockets bound to a path. */
 void host_ready(struct host *host);
 void host_mtu(struct host *host, uint16_t mtu);
 void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
@@ -47,11 +48,11 @@ void host_lan(struct host *host, bool bypass);
 /* host_shunt - PRIV_SHUNT_ADD, PRIV_SHUNT_REMOVE or PRIV_SHUNTS_ALL. */
 void host_shunt(struct host *host, const struct priv_request *request);
 
-/* host_addresses - our inner addresses of a session; once more is no change. */
+/* host_addresses - claims the inner addresses of a session. The same call again changes nothing. */
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);
 
-/* struct host_own - addresses that this host has and that a Child SA's local selectors take: what
- * the host itself sends has to come from there. Family NONE: there is none. */
+/* struct host_own - own addresses of the host within the local selectors of a Child SA; packets of
+ * the host must come from them. Family NONE: none. */
 struct host_own {
     struct address v4, v6;
 };
@@ -72,8 +73,8 @@ struct host_child {
 int host_routes(struct host *host, const struct host_child *child,
                 const struct ike_ts_list *remote_ts) MUST_USE;
 
-/* host_child_error - once its routes are decided. 0, or why it lacks one, or an inner address of
- * `owner` (of host_addresses; 0: it has none). */
+/* host_child_error - call it once the routes are decided. 0, or why the Child SA lacks a route or
+ * an inner address of `owner` (of host_addresses; 0: none). */
 int host_child_error(const struct host *host, ike_child_id child, ike_session_id owner) MUST_USE;
 
 void host_session_gone(struct host *host, ike_session_id session);
@@ -92,16 +93,16 @@ struct host_hold {
     const char *conn, *child; /* names */
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config; /* inner addresses; may be empty */
-    const struct host_own *own;      /* as of host_routes; may be NULL */
+    const struct host_own *own;      /* as for host_routes; may be NULL */
     bool block;
-    bool standing; /* as long as the configuration has it, not as long as somebody wants it */
+    bool standing; /* lasts as long as the configuration has it, even if no session is wanted */
 };
 void host_hold(struct host *host, const struct host_hold *wanted);
 void host_release(struct host *host, const char *conn, const char *child);
 void host_unload(struct host *host, const char *conn, const char *child); /* standing ones, too */
 void host_unblock(struct host *host, const struct ike_ts_list *remote_ts);
-/* host_hold_at - the names of what is held: true while `index` is less than the number of places;
- * empty names: a free place. Borrowed until the next call that changes holds. */
+/* host_hold_at - the names of a hold; true while `index` is below the number of places. Empty
+ * names: a free place. Borrowed until the next call that changes holds. */
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,
                   const char **ret_child);
 

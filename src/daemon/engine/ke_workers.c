@@ -11,7 +11,7 @@
 
 #define NICE 10
 
-/* Jobs that may wait, by class. Strangers wait for 20 ms at most on one core with Curve25519. */
+/* Limits of waiting jobs, by class. Strangers wait for 20 ms at most on one core with Curve25519. */
 static const unsigned room[IKE_KE_CLASSES] = {256, 256, 64};
 #define SLOTS 576
 
@@ -83,7 +83,7 @@ struct ke_workers *ke_workers_new(void)
 
 /* --- the threads --- */
 
-/* work_take - waits for a job; NULL: it is over. With the mutex held. */
+/* work_take - waits for a job; NULL: the threads end. The mutex is held. */
 static struct slot *work_take(struct ke_workers *w)
 {
     while (!w->stop) {
@@ -101,7 +101,8 @@ static void *run(void *workers)
 {
     struct ke_workers *w = workers;
     struct slot *slot;
-    (void)setpriority(PRIO_PROCESS, 0, NICE); /* of this thread; without it all is as before */
+    /* for this thread only; if it fails, the priority stays */
+    (void)setpriority(PRIO_PROCESS, 0, NICE);
     pthread_mutex_lock(&w->mutex);
     w->n_ready++;
     pthread_cond_broadcast(&w->wake);
@@ -126,7 +127,7 @@ int ke_workers_start(struct ke_workers *w, unsigned n)
             return ERR_SYSTEM;
         w->n_threads++;
     }
-    /* the system call filter that comes next does not know setpriority */
+    /* the system call filter, which follows, forbids setpriority */
     pthread_mutex_lock(&w->mutex);
     while (w->n_ready < w->n_threads)
         pthread_cond_wait(&w->wake, &w->mutex);

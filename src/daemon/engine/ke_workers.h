@@ -14,9 +14,9 @@
 struct ke_workers;
 
 struct ke_workers *ke_workers_new(void); /* NULL: no memory or descriptors */
-/* ke_workers_start - before the system call filter; ERR_SYSTEM. */
+/* ke_workers_start - call it before the system call filter; ERR_SYSTEM. */
 int ke_workers_start(struct ke_workers *workers, unsigned n) MUST_USE;
-/* ke_workers_free - ends the threads, wipes what waits. Takes NULL, returns NULL. */
+/* ke_workers_free - ends the threads, wipes waiting jobs. Takes NULL, returns NULL. */
 struct ke_workers *ke_workers_free(struct ke_workers *workers);
 
 /* ke_workers_add - copies the job. ERR_AGAIN: the queue of its class is full. */
@@ -25,7 +25,7 @@ int ke_workers_add(struct ke_workers *workers, ike_job_id job,
 
 /* ke_workers_fd - readable while ke_workers_next has something. */
 int ke_workers_fd(const struct ke_workers *workers);
-/* ke_workers_next - a job that is done; to be wiped by the caller. false: none. */
+/* ke_workers_next - a finished job, which the caller wipes. false: none. */
 bool ke_workers_next(struct ke_workers *workers, ike_job_id *ret_job, struct ke_job *ret_step);
 
 #endif

@@ -7,8 +7,8 @@
 #include "base/assert.h"
 #include "ike/terms/identity.h"
 
-/* The first and the last address of an IPv4 subnet have a meaning of their own: hosts that get them
- * are refused by others. A range that is no subnet is taken as it is. */
+/* The first and the last address of an IPv4 subnet have a special meaning, and others refuse hosts
+ * that have them. A range that is no subnet is used as a whole. */
 static struct address_range range_usable(const struct address_range *range)
 {
     struct address_range usable = *range;
@@ -22,7 +22,7 @@ static struct address_range range_usable(const struct address_range *range)
     return usable;
 }
 
-/* identity_key - of a peer, which chooses its identity. */
+/* identity_key - keyed, because a peer chooses its identity. */
 static uint64_t identity_key(const struct pool *pool, const struct ike_id *identity)
 {
     return identity_keyed_hash(identity, pool->hash_key, identity->type);
@@ -74,14 +74,14 @@ static struct lease *lease_of_address(const struct pool *pool, const struct addr
     return lease;
 }
 
-/* --- how many each identity has --- */
+/* --- the number of leases of each identity --- */
 
 static size_t owner_count(const struct pool *pool, const struct ike_id *identity)
 {
     return (uintptr_t)map_get(&pool->owners, identity_key(pool, identity));
 }
 
-/* owner_set - pool_lease made room. */
+/* owner_set - pool_lease has made room. */
 static void owner_set(struct pool *pool, const struct ike_id *identity, size_t count)
 {
     uint64_t key = identity_key(pool, identity);
@@ -93,7 +93,7 @@ static void owner_set(struct pool *pool, const struct ike_id *identity, size_t c
     ASSERT(err == 0);
 }
 
-/* --- the order of leaving --- */
+/* --- the order in which leases went offline --- */
 
 static void offline_add(struct pool *pool, struct lease *lease)
 {
@@ -126,7 +126,7 @@ static void offline_remove(struct pool *pool, struct lease *lease)
     pool->online++;
 }
 
-/* lease_add - online, as whoever asks for a new one takes it. NULL: no memory. */
+/* lease_add - a new lease, online. NULL: no memory. */
 static struct lease *lease_add(struct pool *pool, const struct address *address)
 {
     if (pool->n == pool->cap) {
@@ -152,7 +152,7 @@ static struct lease *lease_add(struct pool *pool, const struct address *address)
     return lease;
 }
 
-/* the next address that nobody ever had; wishes may have taken some ahead */
+/* the next address that was never given out; wishes may have taken some before */
 static struct lease *lease_fresh(struct pool *pool)
 {
     while (!pool->used_up) {
@@ -185,7 +185,7 @@ static bool lease_held(const struct lease *lease, ike_session_id session)
     return false;
 }
 
-/* lease_shared - what the peer has on the session that it is about to replace. */
+/* lease_shared - the lease of the session that the peer is about to replace. */
 static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job *job,
                                   const struct address *wish)
 {
@@ -196,7 +196,7 @@ static struct lease *lease_shared(struct pool *pool, const struct ike_lease_job 
                : NULL;
 }
 
-/* lease_choose - NULL: none is free, the identity has all that it may have, or no memory. */
+/* lease_choose - NULL: no address is free, the identity has its maximum, or no memory. */
 static struct lease *lease_choose(struct pool *pool, const struct ike_lease_job *job,
                                   const struct address *wish)
 {
@@ -223,7 +223,7 @@ static struct ike_id *identity_copy(const struct ike_id *identity)
     return copy;
 }
 
-/* lease_take - `identity` is the lease's from now on. In by_session and owners is room. */
+/* lease_take - from now on the lease belongs to `identity`. by_session and owners have room. */
 static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *identity,
                        ike_session_id session)
 {
@@ -243,7 +243,7 @@ static void lease_take(struct pool *pool, struct lease *lease, struct ike_id *id
     ASSERT(err == 0);
 }
 
-/* lease_exact - NULL: somebody else has the address, or no memory. */
+/* lease_exact - NULL: the address is taken, or no memory. */
 static struct lease *lease_exact(struct pool *pool, const struct ike_lease_job *job,
                                  const struct address *address)
 {
@@ -254,7 +254,7 @@ static struct lease *lease_exact(struct pool *pool, const struct ike_lease_job *
             return NULL;
         return lease == NULL ? lease_add(pool, address) : lease;
     }
-    /* the session that has it ends as soon as this login is through */
+    /* the session that has it ends as soon as this login is complete */
     bool replaced = job->conn->unique == IKE_UNIQUE_REPLACE || lease_held(lease, job->beside);
     return replaced && lease->sessions[HOLDERS - 1] == 0 &&
                    identity_equal(lease->identity, &job->identity)

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "daemon/engine/pool.h"
 
-/* The ranges of two pools never overlap: the order of first addresses is the order of pools. */
+/* The ranges of two pools never overlap, so the order of first addresses is the order of pools. */
 struct pools {
     size_t n, cap;
     struct pool **list; /* owned, by first address */
@@ -87,7 +87,7 @@ static void name_remove(struct map *names, struct pool *pool)
 
 /* --- the order of addresses --- */
 
-/* list_place - of the first pool that ends at or behind the address. */
+/* list_place - the place of the first pool that does not end before the address. */
 static size_t list_place(struct pool *const *list, size_t n, const struct address *address)
 {
     size_t low = 0, high = n;
@@ -113,7 +113,7 @@ static struct pool *list_same(struct pool *const *list, size_t n, const struct a
     return at < n && range_equal(&list[at]->config.range, range) ? list[at] : NULL;
 }
 
-/* list_overlap - a pool but `but` that has an address of the range; NULL: none. */
+/* list_overlap - another pool than `but` that has an address of the range; NULL: none. */
 static struct pool *list_overlap(struct pool *const *list, size_t n,
                                  const struct address_range *range, const struct pool *but)
 {
@@ -158,7 +158,7 @@ static void list_remove(struct pools *pools, struct pool *pool)
     pool_free(pool);
 }
 
-/* list_add - `replaced` goes when nothing can fail any more. */
+/* list_add - `replaced` goes once nothing can fail any more. */
 static int list_add(struct pools *pools, const struct pool_config *config, struct pool *replaced)
 {
     struct pool *pool = pool_new(config, pools->hash_key);
@@ -178,7 +178,7 @@ static int list_add(struct pools *pools, const struct pool_config *config, struc
     return 0;
 }
 
-/* pool_rename - the range stays, and its leases with it. The former name can be unloaded once. */
+/* pool_rename - the range and its leases stay. The former name can be unloaded once. */
 static int pool_rename(struct pools *pools, struct pool *pool, const struct pool_config *config)
 {
     if (map_reserve(&pools->by_name, pools->n + 1) != 0)
@@ -272,7 +272,7 @@ static int set_build(const struct pools *pools, const struct pool_config *config
     return 0;
 }
 
-/* set_keeps - no lease that is in use would go. */
+/* set_keeps - no online lease is lost. */
 static int set_keeps(const struct pools *pools, struct pool *const *list, size_t n,
                      struct pools_fault *fault)
 {
@@ -285,7 +285,7 @@ static int set_keeps(const struct pools *pools, struct pool *const *list, size_t
     return 0;
 }
 
-/* set_commit - old pools whose range stays take the place of the new ones, with their leases. */
+/* set_commit - an old pool whose range stays replaces the new one, with its leases. */
 static void set_commit(struct pools *pools, struct pool **list, size_t n, struct map *names)
 {
     for (size_t i = 0; i < n; i++) {
@@ -296,10 +296,10 @@ static void set_commit(struct pools *pools, struct pool **list, size_t n, struct
         name_remove(names, fresh);
         old->config = fresh->config;
         old->former[0] = '\0';
-        int err = name_add(names, old); /* never more names than before */
+        int err = name_add(names, old); /* the number of names never grows here */
         ASSERT(err == 0);
         list[i] = old;
-        pools->list[at] = fresh; /* freed with the rest, its range is that of the old one */
+        pools->list[at] = fresh; /* freed with the rest; the old pool has its range */
     }
     list_free(pools->list, pools->n);
     map_done(&pools->by_name);
@@ -357,7 +357,7 @@ static bool pool_serves(const struct pool *pool, uint8_t family, const struct ad
            (exact == NULL || range_contains(&pool->usable, exact));
 }
 
-/* one address of the family of `wish` from the first pool that still has one */
+/* one address of the family of `wish`, from the first pool that has one */
 static int lease_one(struct pools *pools, const struct ike_lease_job *job,
                      const struct pools_grant *grant, ike_session_id session, struct pools_one *one)
 {
@@ -382,7 +382,7 @@ static int lease_one(struct pools *pools, const struct ike_lease_job *job,
     return error;
 }
 
-/* grant_names - the server says which address or pool of the family it is to be. */
+/* grant_names - the server names the address or pool of that family. */
 static bool grant_names(const struct pools_grant *grant, uint8_t family)
 {
     size_t i = family == ADDRESS_V6 ? 1 : 0;
@@ -397,7 +397,7 @@ int pools_lease(struct pools *pools, const struct ike_lease_job *job,
     bool done_v4 = false, done_v6 = false;
     int error = ERR_NOT_FOUND;
     ASSERT(session != 0 && job->n_requested <= IKE_LEASE_ADDRESSES);
-    pools_release(pools, session); /* asked again: the same addresses, by identity */
+    pools_release(pools, session); /* asked again: the same identity gets the same addresses */
     for (size_t i = 0; i < job->n_requested; i++) {
         struct pools_one one = {&job->requested[i], &config};
         bool *done = one.wish->family == ADDRESS_V6 ? &done_v6 : &done_v4;

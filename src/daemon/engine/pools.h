@@ -3,10 +3,10 @@
 #define DAEMON_POOLS_H
 
 /*
- * Address pools of a Gateway. An identity gets the address that it had before as long as nobody
- * else needed it: addresses that never were given out go first, then those whose owner left longest
- * ago. One session holds at most one lease of each pool, and a lease belongs to one session, or for
- * a while to a session and those that are about to replace it.
+ * Address pools of a Gateway. An identity gets its former address again while no other needed it.
+ * New identities get addresses that were never given out, then those that were left longest ago. A
+ * session holds at most one lease of each pool. A lease belongs to one session, and for a while
+ * also to the logins that are about to replace it.
  */
 
 #include "ike/ike.h"
@@ -19,38 +19,38 @@ struct pools;
 struct pool_config {
     char name[LIMIT_NAME];
     struct address_range range;
-    struct address base; /* first address of what is configured, the network's of a subnet */
+    struct address base; /* the first configured address, of a subnet its own address */
     uint8_t n_dns, n_subnets;
     struct address dns[POOL_DNS];
     struct address_range subnets[POOL_SUBNETS];
     struct domain_list domains; /* that the servers of `dns` resolve (RFC 8598) */
 };
 
-/* pools_network - a pool leaves out the first and the last address of its network. Its route need
- * not: one prefix instead of one for each bit. */
+/* pools_network - a pool leaves out the first and the last address of its network, but its route
+ * contains them: one prefix instead of one for each bit. */
 struct address_range pools_network(const struct address_range *range);
 
-/* pools_new - `hash_key` (SIPHASH_KEY_LEN octets, random) keeps peers from choosing identities that
- * fall together in the tables. NULL: no memory. */
+/* pools_new - `hash_key` (SIPHASH_KEY_LEN octets, random) keeps peers from choosing identities with
+ * equal keys. NULL: no memory. */
 struct pools *pools_new(const uint8_t *hash_key);
 struct pools *pools_free(struct pools *pools); /* takes NULL; returns NULL */
 
-/* struct pools_fault - the pool that a load was refused for. */
+/* struct pools_fault - the pool for which a load was refused. */
 struct pools_fault {
     char name[LIMIT_NAME];
     char other[LIMIT_NAME]; /* the pool that it overlaps; empty: another fault */
 };
 
 /*
- * pools_load - adds a pool or replaces that of the same name. Leases stay with a range: a pool with
- * the range of another one renames that. ERR_INVALID: overlaps another pool; ERR_WRONG_STATE:
- * another range while leases are online; ERR_NO_MEMORY. `fault` may be NULL.
+ * pools_load - adds a pool or replaces the one of the same name. Leases stay with their range: a
+ * pool with the range of another one renames that. ERR_INVALID: overlaps another pool;
+ * ERR_WRONG_STATE: another range while leases are online; ERR_NO_MEMORY. `fault` may be NULL.
  */
 int pools_load(struct pools *pools, const struct pool_config *config,
                struct pools_fault *fault) MUST_USE;
 
-/* pools_switch - from now on exactly these pools, or on any error the old ones unchanged. Leases
- * stay with their range. ERR_INVALID: overlap, or two of one name; ERR_WRONG_STATE: a pool with
+/* pools_switch - exactly these pools from now on; after an error the old ones, unchanged. Leases
+ * stay with their range. ERR_INVALID: overlap, or two with one name; ERR_WRONG_STATE: a pool with
  * online leases would go; ERR_NO_MEMORY. */
 int pools_switch(struct pools *pools, const struct pool_config *configs, size_t n,
                  struct pools_fault *fault) MUST_USE;
@@ -71,13 +71,13 @@ struct pools_grant {
 };
 
 /*
- * pools_lease - addresses out of the named pools for a session: one of each family that the peer
- * asked for; 0.0.0.0 and :: ask for any. A wish for an address is granted if it is free and was not
- * another identity's; otherwise another is given. What the session job->beside holds is granted to
- * the same identity if it asks for that address: until one of them goes, both have it.
- * `grant` NULL: no server says anything. An address of a grant may be another one's lease only with
- * unique = replace, if that is of the same identity. ERR_NOT_FOUND: no pool has that family or name,
- * ERR_FULL: exhausted, or the granted address is in use; then nothing is leased.
+ * pools_lease - leases addresses from the named pools for a session: one of each family that the
+ * peer asked for. 0.0.0.0 and :: ask for any address. A wish for an address is granted if the
+ * address is free and was no other identity's; otherwise another one is given. An address of
+ * session job->beside is granted to the same identity if it asks for it: both have it until one of
+ * them ends. `grant` NULL: no server names anything. An address of a grant may be leased already
+ * only with unique = replace, to the same identity. ERR_NOT_FOUND: no pool has that family or name.
+ * ERR_FULL: no address is free, or the granted address is in use; then nothing is leased.
  */
 int pools_lease(struct pools *pools, const struct ike_lease_job *job,
                 const struct pools_grant *grant, ike_session_id session,

@@ -51,7 +51,7 @@ static uint64_t mix_address(uint64_t hash, const struct address *address)
     return mix(mix(mix(hash, address->family), words[0]), words[1]);
 }
 
-/* key_of - 64 bits of the selectors: two that fell together would be shown as one. */
+/* key_of - 64 bits of the selectors. Two lists with equal keys would share a number. */
 static uint64_t key_of(uint64_t hash, const struct ike_ts_list *list)
 {
     hash = mix(hash, list->n);
@@ -84,7 +84,7 @@ static struct reqid *reqid_new(struct reqids *reqids, uint64_t key)
     return NULL;
 }
 
-/* user_gone - or did not come. */
+/* user_gone - a Child SA ended, or was not made. */
 static void user_gone(struct reqids *reqids, struct reqid *one)
 {
     if (--one->users > 0)

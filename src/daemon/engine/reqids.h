@@ -3,9 +3,9 @@
 #define DAEMON_REQIDS_H
 
 /*
- * The numbers that VICI shows as reqid. Child SAs with the same selectors have the same one: those
- * on the paths of a session, before and after a rekey, and of the session that takes another one's
- * place. A number that nobody has any more is given out again, the one that became free last first.
+ * The numbers that VICI shows as reqid. Child SAs with the same selectors have the same number: on
+ * all paths of a session, before and after a rekey, and in the session that replaces another one. A
+ * number without a Child SA is given out again; the number that became free last comes first.
  */
 
 #include "ike/ike.h"
@@ -15,8 +15,8 @@ struct reqids;
 struct reqids *reqids_new(void);                   /* NULL: no memory */
 struct reqids *reqids_free(struct reqids *reqids); /* takes NULL; returns NULL */
 
-/* reqids_take - the Child SA, which has none yet, has these selectors. Without memory it stays
- * without a number. reqids_drop - it is gone. */
+/* reqids_take - the Child SA, which has no number yet, has these selectors. Without memory it stays
+ * without a number. reqids_drop - the Child SA has ended. */
 void reqids_take(struct reqids *reqids, ike_child_id child, const struct ike_ts_list *local,
                  const struct ike_ts_list *remote);
 void reqids_drop(struct reqids *reqids, ike_child_id child);

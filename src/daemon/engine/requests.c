@@ -12,13 +12,13 @@ struct queued {
     uint32_t id;
 };
 
-/* Three counters cut the queue: answered <= sent <= asked. */
+/* Three counters divide the queue: answered <= sent <= asked. */
 struct requests {
     int fd;
-    bool gone; /* the supervisor does not answer any more */
+    bool gone; /* the supervisor no longer answers */
     uint64_t asked, sent, answered;
     struct queued *queue; /* owned; a ring */
-    size_t cap;           /* a power of two; 0: none yet */
+    size_t cap;           /* a power of two; 0: no memory yet */
 };
 
 struct requests *requests_new(int fd)
@@ -101,7 +101,7 @@ int requests_ask(struct requests *requests, const struct priv_request *request, 
     return 0;
 }
 
-/* answer_read - descriptors that come without being announced are closed. */
+/* answer_read - closes descriptors that arrive without an announcement. */
 static bool answer_read(struct requests *requests, struct request_answer *ret)
 {
     struct priv_answer answer;
@@ -119,7 +119,7 @@ static bool answer_read(struct requests *requests, struct request_answer *ret)
     for (unsigned i = 0; i < ret->n_fds; i++)
         close(ret->fds[i]);
     if (answer.error == 0 && answer.n_fds != 0)
-        ret->error = ERR_INVALID; /* descriptors that were promised did not come */
+        ret->error = ERR_INVALID; /* announced descriptors are missing */
     ret->n_fds = 0;
     return true;
 }

@@ -88,7 +88,7 @@ static bool op_radius_at(void *engine, size_t index, char ret_name[LIMIT_NAME])
     return true;
 }
 
-/* replied - what the real engine does later. */
+/* replied - the call that the real engine makes later. */
 static int replied(const struct engine_reply *reply, int error)
 {
     static const uint8_t key_id[KEY_ID_SIZE] = {0xab};

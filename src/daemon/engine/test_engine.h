@@ -3,8 +3,8 @@
 #define DAEMON_TEST_ENGINE_H
 
 /*
- * An engine for tests of the VICI server: its operations note what they were called with, its IKE
- * core has connections and no SA. A running initiate or terminate ends when the test says so.
+ * An engine for tests of the VICI server. Its operations record their arguments; its IKE core has
+ * connections and no SA. A running initiate or terminate ends when the test ends it.
  */
 
 #include "daemon/engine/engine_ops.h"
@@ -22,13 +22,13 @@ struct test_engine {
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
     struct engine_redirect redirect;          /* the last one; its names are gone */
     unsigned refused;                         /* what redirect answers */
-    unsigned matches;                         /* what terminate and rekey answer */
+    unsigned matches;                         /* the result of terminate and rekey */
     bool at_once;                             /* initiate: `done` is called before it returns */
-    char conn[LIMIT_NAME], child[LIMIT_NAME]; /* of the last call; empty: was NULL */
+    char conn[LIMIT_NAME], child[LIMIT_NAME]; /* of the last call; empty: it was NULL */
     nanos timeout;
     bool alone;
     bool force, reauth;
-    struct engine_filter filter; /* the numbers of it; the names are above */
+    struct engine_filter filter; /* the numbers in it; the names are above */
     struct engine_watch watch;   /* done NULL: none */
     char radius[LIMIT_NAME];     /* the RADIUS server; empty: none */
     uint64_t load_dropped;       /* of the last loader that went */

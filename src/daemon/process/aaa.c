@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The aaa process: the sockets and clock of aaa_service.c. A socket per server, lane and port,
- * connected, so that the kernel drops what others send; opened when it is first needed.
+ * The aaa process: sockets and clock for aaa_service.c. Each server, lane and port has a connected
+ * socket, so the kernel drops datagrams of others. A socket is opened when it is first needed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@
 
 enum { PORT_ACCESS, PORT_ACCOUNTING, N_PORTS };
 
-/* For the last accounting records, when the engine is gone. What is not acknowledged by then stays
- * in the file. */
+/* Time for the last accounting records after the engine has ended. Records without an
+ * acknowledgement by then stay in the file. */
 #define FAREWELL_NS (2 * NANOS_PER_SEC)
 
 struct aaa;
@@ -58,7 +58,7 @@ struct aaa {
     struct aaa_listener listeners[RADIUS_SERVERS];
     bool dead[RADIUS_SERVERS][N_PORTS]; /* as the log says */
     uint64_t lost, unwritten;           /* the same */
-    nanos end_at;                       /* the engine is gone; NANOS_NEVER: it is there */
+    nanos end_at;                       /* the engine has ended; NANOS_NEVER: it serves */
     struct aaa_request request;
     struct aaa_answer answer;
 };
@@ -154,7 +154,7 @@ static void accounts_log(struct aaa *a)
     a->unwritten = unwritten;
 }
 
-/* What is due: repetitions, other servers, and what no server answers. */
+/* Handles what is due: repetitions, other servers, and requests that no server answers. */
 static void settle(struct aaa *a)
 {
     struct radius_client *client = aaa_service_client(a->service);
@@ -180,7 +180,7 @@ static void sockets_close(struct aaa *a, unsigned server)
             socket_close(&a->sockets[server][lane][port]);
 }
 
-/* --- what servers ask for --- */
+/* --- requests of servers --- */
 
 static void reply_send(struct aaa *a, const struct change_reply *reply)
 {
@@ -234,7 +234,7 @@ static void on_listener(void *context, int fd, unsigned events)
     (void)events;
     ssize_t len = recvmsg(fd, &message, MSG_DONTWAIT);
     while (len < 0 && socket_error_next(fd, &error))
-        ; /* a reply did not arrive: the server asks again */
+        ; /* if the reply is lost, the server asks again */
     if (len < 0 || !endpoint_from_sockaddr(&source, &from.source))
         return;
     packet_info_read(&message, &info);
@@ -279,7 +279,7 @@ static void listener_open(struct aaa *a, const struct aaa_server *server)
     free_one->fd = -1;
 }
 
-/* listeners_settle - after a server has become another one. */
+/* listeners_settle - call it after a server was replaced. */
 static void listeners_settle(struct aaa *a)
 {
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
@@ -385,7 +385,7 @@ static int aaa_init(struct aaa *a, const struct spawn_start *start)
         for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
             for (int port = 0; port < N_PORTS; port++)
                 a->sockets[server][lane][port] = (struct aaa_socket){a, server, lane, port, -1};
-    /* libcrypto reads its configuration at the first use: before the files go */
+    /* libcrypto reads its configuration at the first use, so use it before file access goes */
     bool warm = EVP_Q_digest(NULL, "MD5", NULL, "", 0, digest, NULL) == 1;
     if (!warm || a->service == NULL || a->loop == NULL)
         return ERR_NO_MEMORY;

@@ -6,9 +6,9 @@
 
 #include "daemon/common/aaa_channel.h"
 
-/* What a path of a session has carried, as a vendor's attribute, one for each path:
+/* The traffic of a path of a session, as a vendor's attribute, one for each path:
  *     if=wan0 local=192.0.2.1 remote=198.51.100.7 in=OCTETS/PACKETS out=OCTETS/PACKETS
- * IANA has given ikat no number yet: this one is for examples (RFC 5612). */
+ * IANA has given ikat no enterprise number yet; this one is for examples (RFC 5612). */
 #define AAA_VENDOR      32473
 #define AAA_VENDOR_PATH 1
 

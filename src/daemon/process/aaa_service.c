@@ -12,17 +12,17 @@
 #include "eap/packet.h"
 
 #define AAA_CONVERSATIONS LIMIT_HALF_OPEN
-#define FRAMED_MTU        1400 /* the EAP packets of the server are not longer (RFC 3579 section 2.4) */
+#define FRAMED_MTU        1400 /* the server's EAP packets are not longer (RFC 3579 section 2.4) */
 
 #define TAG_ACCOUNT (UINT64_C(1) << 63)
 
 struct passage {
     uint32_t number; /* 0: free */
-    uint64_t job;    /* of the step that waits for the server; 0: none */
+    uint64_t job;    /* job of the step that waits for the server; 0: none */
     uint64_t tag;
     unsigned server; /* RADIUS_SERVERS: none has answered yet */
     unsigned rounds;
-    bool asking; /* the peer for its identity */
+    bool asking; /* the identity that the peer gave */
     size_t identity_len, state_len;
     uint8_t identity[EAP_IDENTITY], state[RADIUS_VALUE];
     char pattern[LIMIT_ID / 2], called[ENDPOINT_TEXT_MAX], calling[ENDPOINT_TEXT_MAX];
@@ -36,7 +36,7 @@ struct aaa_service {
     struct radius_client *client;
     struct account_queue *accounts;
     struct change_requests *changes;
-    uint64_t tags;                             /* those of accounting records have TAG_ACCOUNT */
+    uint64_t tags;                             /* tags of accounting records have TAG_ACCOUNT */
     struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
     struct passage passages[AAA_CONVERSATIONS];
     struct load_stages stages;
@@ -85,7 +85,7 @@ static bool text_sound(const char *text, size_t cap)
     return memchr(text, 0, cap) != NULL;
 }
 
-/* The place of the server of that name, or a free one, or RADIUS_SERVERS. */
+/* The place of the server of that name, else a free one, else RADIUS_SERVERS. */
 static unsigned server_place(const struct aaa_server *servers, const char *name)
 {
     unsigned place = RADIUS_SERVERS;
@@ -98,7 +98,7 @@ static unsigned server_place(const struct aaa_server *servers, const char *name)
     return place;
 }
 
-/* server_same - the server of that place is loaded again as it is. */
+/* server_same - the server in that place is loaded again without a change. */
 static bool server_same(const struct aaa_service *s, unsigned place,
                         const struct aaa_server *server)
 {
@@ -127,7 +127,7 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     unsigned place = server_place(s->servers, server->name);
     if (place == RADIUS_SERVERS)
         return ERR_FULL;
-    if (server_same(s, place, server)) /* what it is asked for goes on */
+    if (server_same(s, place, server)) /* requests to it go on */
         return 0;
     struct radius_server config = {.key = {.len = server->secret_len},
                                    .preference = server->preference,
@@ -235,7 +235,8 @@ static void failure_set(struct eap_result *ret, uint8_t identifier, const char *
     (void)snprintf(ret->reason, sizeof(ret->reason), "%s", reason);
 }
 
-/* nas_write - RFC 2865 section 4.1: one of the two is always there. As in accounting. */
+/* nas_write - RFC 2865 section 4.1: one of the two attributes is always present. Accounting uses it
+ * too. */
 static void nas_write(const struct passage *p, struct writer *w)
 {
     enum radius_attribute type =
@@ -281,7 +282,7 @@ static void identity_request(struct aaa_service *s, struct passage *p, struct ea
     ret->packet_len = w.len;
 }
 
-/* RFC 3579 section 2.1: the server wants an EAP-Response/Identity first. IDi stands for it. */
+/* RFC 3579 section 2.1: the server expects an EAP-Response/Identity first. IDi takes its place. */
 static int identity_tell(struct aaa_service *s, struct passage *p, nanos now)
 {
     uint8_t octets[EAP_HEADER + 1 + EAP_IDENTITY];
@@ -338,7 +339,7 @@ static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uin
     return identity_tell(s, p, now);
 }
 
-/* What the peer said goes to the server as it is: the method is theirs. */
+/* The peer's packet goes to the server unchanged: the method is between those two. */
 static int passage_step(struct aaa_service *s, struct passage *p, const struct aaa_step *step,
                         nanos now, struct aaa_answer *ret)
 {
@@ -385,7 +386,7 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
     struct passage *p = passage_find(s, step->eap.conversation);
     bool begins = p == NULL;
     if (!begins && p->job != 0) {
-        ret->error = ERR_INVALID; /* the server is asked already */
+        ret->error = ERR_INVALID; /* the server was asked already */
         return true;
     }
     if (begins) {
@@ -435,9 +436,9 @@ bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos n
     }
 }
 
-/* --- what the server says --- */
+/* --- answers of servers --- */
 
-/* RFC 2865 section 5.1: the server may say another User-Name, and then that one counts. */
+/* RFC 2865 section 5.1: if the server sends another User-Name, that one counts. */
 static void identity_take(const struct passage *p, const struct radius_packet *reply,
                           struct eap_result *ret)
 {
@@ -524,7 +525,7 @@ static void reply_take(const struct aaa_service *s, struct passage *p,
         challenge_take(p, outcome, &eap, ret);
 }
 
-/* --- what servers ask for --- */
+/* --- requests of servers --- */
 
 enum change_verdict aaa_service_change(struct aaa_service *s, struct change_from *from,
                                        uint16_t port, const struct change_when *when,
@@ -590,7 +591,7 @@ static void account_outcome(struct aaa_service *s, const struct radius_outcome *
         (void)account_queue_failed(s->accounts, tag, now);
 }
 
-/* silence_print - names all servers that were asked, as far as there is room. */
+/* silence_print - names all servers that were asked, as far as they fit. */
 static void silence_print(const struct aaa_service *s, uint32_t asked, char out[EAP_REASON])
 {
     size_t at = (size_t)snprintf(out, EAP_REASON, "no answer from the RADIUS server");

@@ -3,8 +3,8 @@
 #define DAEMON_AAA_SERVICE_H
 
 /*
- * EAP conversations that a RADIUS server has with a peer, with us between them (RFC 3579), and
- * accounting (RFC 2866). Lives in the aaa process; has no sockets.
+ * EAP conversations between a RADIUS server and a peer, which pass through us (RFC 3579), and
+ * accounting (RFC 2866). Part of the aaa process; without sockets.
  */
 
 #include "daemon/common/aaa_channel.h"
@@ -19,7 +19,7 @@ struct aaa_service;
 struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd);
 struct aaa_service *aaa_service_free(struct aaa_service *service); /* wipes; takes NULL */
 
-/* aaa_service_client - for datagrams and deadlines. */
+/* aaa_service_client - the RADIUS client, for datagrams and deadlines. */
 struct radius_client *aaa_service_client(struct aaa_service *service);
 
 /* aaa_service_server - addresses of server `index` of RADIUS_SERVERS; NULL: there is none. */
@@ -40,22 +40,22 @@ void aaa_service_stage_begin(struct aaa_service *service, uint64_t number);
 void aaa_service_stage_answer(struct aaa_service *service, struct aaa_request *request,
                               struct aaa_answer *ret_answer);
 
-/* aaa_service_change - a datagram from `from->source` came to our port. from->server, key and
+/* aaa_service_change - a datagram from `from->source` arrived at our port; from->server, key and
  * undated are filled in here. CHANGE_ASK: the change goes to the engine, whose AAA_CHANGED goes to
- * aaa_service_changed(); true: *ret_reply is to be sent. */
+ * aaa_service_changed(); true: send *ret_reply. */
 enum change_verdict aaa_service_change(struct aaa_service *service, struct change_from *from,
                                        uint16_t port, const struct change_when *when,
                                        struct change_result *ret);
 bool aaa_service_changed(struct aaa_service *service, const struct aaa_request *request,
                          struct change_reply *ret_reply);
 
-/* aaa_service_tick - accounting records whose time has come are handed to the client. `wall_s`:
- * seconds since 1970. */
+/* aaa_service_tick - hands accounting records that are due to the client. `wall_s`: seconds since
+ * 1970. */
 void aaa_service_tick(struct aaa_service *service, nanos now, int64_t wall_s);
 nanos aaa_service_deadline(const struct aaa_service *service);
 const struct account_queue *aaa_service_accounts(const struct aaa_service *service);
 
-/* aaa_service_outcome - of a RADIUS request. true: *ret_answer is to be sent. */
+/* aaa_service_outcome - the outcome of a RADIUS request. true: send *ret_answer. */
 bool aaa_service_outcome(struct aaa_service *service, const struct radius_outcome *outcome,
                          nanos now, struct aaa_answer *ret_answer);
 

@@ -15,38 +15,37 @@
 
 #include "daemon/common/aaa_channel.h"
 
-#define ACCOUNT_RECORDS 16384 /* in all, sessions that live included */
-#define ACCOUNT_ALIVE                                                                              \
-    (ACCOUNT_RECORDS / 2)  /* of them sessions that live; the others' are not kept */
-#define ACCOUNT_WINDOW  32 /* requests at a time */
-#define ACCOUNT_WAIT_NS (30 * NANOS_PER_SEC) /* after no server has answered */
+#define ACCOUNT_RECORDS 16384                 /* limit of all records, live sessions included */
+#define ACCOUNT_ALIVE   (ACCOUNT_RECORDS / 2) /* limit of live sessions; further ones are not kept */
+#define ACCOUNT_WINDOW  32                    /* requests at a time */
+#define ACCOUNT_WAIT_NS (30 * NANOS_PER_SEC)  /* pause after no server has answered */
 
 struct account_queue;
 
-/* account_queue_new - with what the file holds; what makes no sense there is dropped. `fd` stays
- * the caller's; -1: memory only. NULL: no memory. */
+/* account_queue_new - reads the file; invalid slots are dropped. `fd` stays the caller's; -1:
+ * memory only. NULL: no memory. */
 struct account_queue *account_queue_new(int fd);
 struct account_queue *account_queue_free(struct account_queue *queue); /* takes NULL */
 
-/* account_queue_add - ERR_INVALID: it makes no sense; ERR_FULL, ERR_NO_MEMORY: it is lost. */
+/* account_queue_add - ERR_INVALID: the record makes no sense; ERR_FULL, ERR_NO_MEMORY: it is lost. */
 int account_queue_add(struct account_queue *queue, const struct aaa_account *account) MUST_USE;
 
 /*
- * account_queue_next - a record to be sent now; NULL: none. It is in flight until one of the two
- * below says what became of it. *ret_tag: its number, never 0.
+ * account_queue_next - a record to be sent now; NULL: none. It is in flight until
+ * account_queue_sent or account_queue_failed is called. *ret_tag: its number, never 0.
  */
 const struct aaa_account *account_queue_next(struct account_queue *queue, nanos now,
                                              uint64_t *ret_tag);
-/* account_queue_sent - a server has acknowledged it: it goes. account_queue_failed - none has:
- * nothing is sent for ACCOUNT_WAIT_NS, then one record at first. false: no such record. */
+/* account_queue_sent - a server acknowledged the record, which is removed. account_queue_failed -
+ * none did: nothing is sent for ACCOUNT_WAIT_NS, then one record first. false: no such record. */
 bool account_queue_sent(struct account_queue *queue, uint64_t tag);
 bool account_queue_failed(struct account_queue *queue, uint64_t tag, nanos now);
 
-/* account_queue_hurry - there is another server: what waits is sent now. */
+/* account_queue_hurry - a server was added: waiting records are sent now. */
 void account_queue_hurry(struct account_queue *queue);
 
-/* account_queue_deadline - when account_queue_next() is worth a call; NANOS_NEVER: not before
- * another call of this file. */
+/* account_queue_deadline - when account_queue_next() may have something; NANOS_NEVER: not before
+ * another call. */
 nanos account_queue_deadline(const struct account_queue *queue);
 
 /* account_queue_busy - a server is being asked, or can be asked now. */
@@ -54,7 +53,7 @@ bool account_queue_busy(const struct account_queue *queue, nanos now);
 
 size_t account_queue_waiting(const struct account_queue *queue); /* records to be sent */
 uint64_t account_queue_lost(const struct account_queue *queue);  /* since it was made */
-/* account_queue_unwritten - writes that the file did not take. */
+/* account_queue_unwritten - number of writes that failed. */
 uint64_t account_queue_unwritten(const struct account_queue *queue);
 
 #endif

@@ -8,7 +8,7 @@
 #include "daemon/process/aaa_grant.h"
 
 #define PROXY_STATES                                                                               \
-    512 /* octets; a request with more is dropped, since it could not be answered */
+    512 /* octets; a request with more is dropped, because it could not be answered */
 
 enum entry_state { ENTRY_FREE, ENTRY_ASKED, ENTRY_ANSWERED };
 
@@ -43,7 +43,7 @@ struct change_requests *change_requests_free(struct change_requests *requests)
     return NULL;
 }
 
-/* --- what a request says --- */
+/* --- the contents of a request --- */
 
 static bool text_take(struct span value, char *out, size_t cap)
 {
@@ -82,8 +82,8 @@ static bool group_take(struct span value, struct aaa_change *change)
     return groups->n < AAA_GROUPS && text_take(value, groups->names[groups->n++], LIMIT_NAME);
 }
 
-/* identification_take - an attribute that says which NAS and session. *ret_known false: it is
- * another one. Returns whether its value makes sense. */
+/* identification_take - reads an attribute that identifies the NAS or session. *ret_known false: it
+ * is none of them. Returns whether its value is valid. */
 static bool identification_take(uint8_t type, struct span value, struct aaa_change *c,
                                 bool *ret_known)
 {
@@ -103,7 +103,7 @@ static bool identification_take(uint8_t type, struct span value, struct aaa_chan
     }
 }
 
-/* change_take - an attribute that says what is to be another one. */
+/* change_take - reads an attribute with a new value for the sessions. */
 static bool change_take(uint8_t type, struct span value, struct aaa_change *c, bool *ret_known)
 {
     *ret_known = !c->disconnect;
@@ -183,8 +183,8 @@ static struct change_reply reply_of(const struct entry *entry)
 
 /* --- requests --- */
 
-/* entry_find - the same request, wherever it comes from: an authenticator is a digest of the
- * packet and the secret. */
+/* entry_find - the same request, from whatever port: its authenticator is a digest of the packet
+ * and the secret. */
 static struct entry *entry_find(struct change_requests *requests, const struct change_from *from,
                                 const uint8_t *authenticator)
 {
@@ -197,7 +197,7 @@ static struct entry *entry_find(struct change_requests *requests, const struct c
     return NULL;
 }
 
-/* A timestamp may lie in the future: what is remembered has to outlive both halves of the window. */
+/* A timestamp may lie in the future, so duplicates are remembered for both halves of the window. */
 static struct entry *entry_new(struct change_requests *requests, nanos now)
 {
     for (size_t i = 0; i < CHANGE_REQUESTS; i++) {

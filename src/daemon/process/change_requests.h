@@ -3,49 +3,51 @@
 #define DAEMON_CHANGE_REQUESTS_H
 
 /*
- * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. A request
- * is obeyed if its authenticator is right, its server may send it, and its Event-Timestamp is at
- * most CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again.
+ * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. A request is
+ * obeyed if its authenticator is right, its server may send it, and its Event-Timestamp is at most
+ * CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again.
  */
 
 #include "daemon/common/aaa_channel.h"
 
-#define CHANGE_WINDOW_S 300  /* section 6.3: of timestamps, and of memory for duplicates */
-#define CHANGE_REQUESTS 1024 /* within that time, all servers together; more are dropped */
-#define CHANGE_REPLY    640  /* octets: Proxy-State and Error-Cause */
+/* section 6.3: maximum age of timestamps, and how long duplicates are remembered */
+#define CHANGE_WINDOW_S 300
+/* within that time, from all servers together; further requests are dropped */
+#define CHANGE_REQUESTS 1024
+#define CHANGE_REPLY    640 /* octets: Proxy-State and Error-Cause */
 
 struct change_requests;
 
 struct change_requests *change_requests_new(void); /* NULL: no memory */
 struct change_requests *change_requests_free(struct change_requests *requests); /* takes NULL */
 
-/* struct change_from - a datagram, from whom and how. */
+/* struct change_from - where a datagram came from. */
 struct change_from {
     unsigned server; /* by its address; enabled */
     struct endpoint source;
     struct address local; /* where it came to */
     const struct radius_key *key;
-    bool undated; /* without an Event-Timestamp is good enough */
+    bool undated; /* requests without an Event-Timestamp are accepted */
     struct span octets;
 };
 
 struct change_reply {
     struct endpoint to;
     struct address local; /* from there */
-    uint16_t port;        /* of ours: the caller's, as it came with the request */
+    uint16_t port;        /* the caller's own value, as given with the request */
     struct span octets;   /* borrowed until the next call */
 };
 
-/* struct change_when - now, on two clocks. */
+/* struct change_when - the time now, on two clocks. */
 struct change_when {
     nanos now;
     int64_t wall_s; /* seconds since 1970 */
 };
 
 /*
- * change_requests_recv - CHANGE_DROP: it is forged, stale, malformed, or being worked on.
- * CHANGE_REPLY_NOW: *ret_reply goes out. CHANGE_ASK: the engine is to be asked for *ret_change with
- * the job *ret_job.
+ * change_requests_recv - CHANGE_DROP: the request is forged, stale, malformed, or in progress.
+ * CHANGE_REPLY_NOW: send *ret_reply. CHANGE_ASK: ask the engine for *ret_change with the job
+ * *ret_job.
  */
 enum change_verdict { CHANGE_DROP, CHANGE_REPLY_NOW, CHANGE_ASK };
 struct change_result {
@@ -58,7 +60,7 @@ enum change_verdict change_requests_recv(struct change_requests *requests,
                                          const struct change_when *when, struct change_result *ret);
 
 /* change_requests_done - the engine has answered. false: no such job waits. `key` is that of
- * change_requests_server(), which is UINT_MAX for no such job. */
+ * change_requests_server(), which returns UINT_MAX if no such job waits. */
 unsigned change_requests_server(struct change_requests *requests, uint64_t job);
 bool change_requests_done(struct change_requests *requests, uint64_t job, uint32_t cause,
                           const struct radius_key *key, struct change_reply *ret_reply);

@@ -55,13 +55,13 @@ static int family_open(enum address_family family, unsigned n, int *ike_fd, int 
     if (udp_socket_steer(nat_fds[0], n) != 0)
         return failed("steering of UDP port 4500");
     *raw_fd = raw_esp_open(family, OUTER_MARK);
-    if (*raw_fd < 0) /* then UDP encapsulation is all there is */
+    if (*raw_fd < 0) /* without it, ESP in UDP is the only way */
         log_line(LOG_LEVEL_WARNING, "event=no-raw-esp family=%d reason=\"%s\"", (int)family,
                  strerror(errno));
     return 0;
 }
 
-/* A socket that nobody answers at is what a killed daemon left; anything else is not ours. */
+/* A socket at which nobody answers is left over from a killed daemon. Any other one is not ours. */
 static int stale_remove(const struct sockaddr_un *address)
 {
     struct stat stat;
@@ -81,9 +81,9 @@ static int stale_remove(const struct sockaddr_un *address)
     return unlink(address->sun_path);
 }
 
-#define SOCKET_GROUP "ikat" /* people in it may use the control socket */
+#define SOCKET_GROUP "ikat" /* members of this group may use the control socket */
 
-/* group_find - of the control socket. ERR_NOT_FOUND: the one that was named does not exist. */
+/* group_find - the group of the control socket. ERR_NOT_FOUND: the named group does not exist. */
 static int group_find(const char *name, gid_t *ret_gid)
 {
     const struct group *group = getgrnam(name != NULL ? name : SOCKET_GROUP);
@@ -96,7 +96,7 @@ static int group_find(const char *name, gid_t *ret_gid)
     return 0;
 }
 
-/* bind_as - with that group from the first moment on; CAP_SETGID is enough for it. */
+/* bind_as - the socket has that group from the first moment on; CAP_SETGID is enough for it. */
 static int bind_as(int fd, const struct sockaddr_un *address, gid_t gid)
 {
     mode_t mask = umask(0117); /* 0660 */
@@ -130,8 +130,8 @@ static int vici_open(const char *path, const char *group)
     return fd;
 }
 
-/* link_silence - an inner device has no link: no IPv6 link-local address of its own making, no word
- * of a router. Where /proc/sys is not ours to write, the packet filter drops such words
+/* link_silence - an inner device has no link, so it needs no IPv6 link-local address and accepts no
+ * router advertisement. Where /proc/sys is read-only, the packet filter drops router advertisements
  * (packet_filter.h). */
 static void link_silence(const char *device, uint32_t index)
 {
@@ -173,7 +173,7 @@ static void start_init(struct engine_start *start, unsigned n_workers)
     start->tun_uso = start->tun_mtu_fixed = start->filtered = false;
 }
 
-/* memory_share - three quarters of what the host has, or the control group allows. */
+/* memory_share - three quarters of the memory of the host, or of the control group's limit. */
 static uint64_t memory_share(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);

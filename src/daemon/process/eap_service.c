@@ -19,11 +19,11 @@ struct conversation_slot {
     uint32_t number; /* 0: free */
     struct eap_peer *peer;
     struct eap_authenticator *authenticator; /* exactly one of them */
-    char pattern[LIMIT_ID / 2];              /* of the proven identity; empty: any */
+    char pattern[LIMIT_ID / 2];              /* pattern for the proven identity; empty: any */
     struct eap_tls_slot *tls;                /* owned; NULL: no method of TLS */
 };
 
-/* struct eap_tls_slot - what TLS needs in one conversation. */
+/* struct eap_tls_slot - the part of a conversation that TLS needs. */
 struct eap_tls_slot {
     struct eap_tls tls;
     struct eap_tls_terms terms;
@@ -44,7 +44,8 @@ struct eap_service {
     struct eap_secrets lookup;
     size_t n;
     struct eap_load secrets[EAP_SECRETS];
-    uint64_t sqns[EAP_SECRETS]; /* of USIMs: the highest that was taken or used */
+    /* of USIMs: the highest sequence number that was accepted or used */
+    uint64_t sqns[EAP_SECRETS];
     struct conversation_slot slots[EAP_CONVERSATIONS];
     struct load_stages stages;
     unsigned staging; /* the place of the loader that came last */
@@ -98,8 +99,8 @@ static bool sqn_take(void *context, struct span identity, uint64_t sqn, uint64_t
     return true;
 }
 
-/* 3GPP TS 33.102 annex C.1.1.3: from a clock, so that it is new after a restart. The lowest 5 bits
- * are IND. */
+/* 3GPP TS 33.102 annex C.1.1.3: from a clock, so that it is new after a restart too. The lowest 5
+ * bits are IND. */
 static uint64_t sqn_next(void *context, struct span identity, uint64_t above)
 {
     uint64_t *highest = secret_sqn(context, identity);
@@ -244,8 +245,9 @@ static int tls_sign(void *context, const struct eap_signature *signature,
     return slot->doors->sign(slot->doors->context, &wanted, signature->octets, ret_signature);
 }
 
-/* identity_of - as it stands in a certificate. One certificate must not log in under many texts, as
- * "anna@x", "email:anna@x" and "email:#616e6e614078" would be: limits are by identity. */
+/* identity_of - the identity as the certificate spells it. Limits are by identity, so one
+ * certificate must not log in under several spellings, as "anna@x", "email:anna@x" and
+ * "email:#616e6e614078" would be. */
 static bool identity_of(struct span octets, struct ike_id *ret_id)
 {
     char text[EAP_IDENTITY + 1], printed[IDENTITY_TEXT_MAX];
@@ -339,7 +341,7 @@ static bool step_sound(const struct eap_step_request *step)
            step->packet_len <= EAP_PACKET;
 }
 
-/* A password is right, but of a person whom the connection is not for (eap_id). */
+/* The password is right, but the connection is not for this person (eap_id). */
 static void identity_check(const struct conversation_slot *slot, struct eap_result *ret)
 {
     if (ret->verdict != EAP_SUCCEEDED || slot->authenticator == NULL ||

@@ -2,20 +2,20 @@
 #ifndef DAEMON_EAP_SERVICE_H
 #define DAEMON_EAP_SERVICE_H
 
-/* The EAP conversations of all logins, and the passwords. Lives in the eap process. */
+/* The EAP conversations of all logins, and the passwords. Part of the eap process. */
 
 #include "daemon/common/eap_channel.h"
 #include "daemon/common/verifier_channel.h"
 
 struct eap_service;
 
-/* struct eap_doors - to the processes that have private keys and check certificates. Each call waits
- * for the answer: a signature, or a check, takes about a millisecond. */
+/* struct eap_doors - calls to the keyholder and the verifier. Each waits for the answer: a
+ * signature or a check takes about a millisecond. */
 struct eap_doors {
-    /* Appends the signature. ERR_SYSTEM, and what the keyholder says. */
+    /* Appends the signature. ERR_SYSTEM, or the keyholder's error. */
     int (*sign)(void *context, const struct key_tls *wanted, struct span octets,
                 struct writer *ret_signature);
-    /* The octets are the certificates. ERR_SYSTEM; what the verifier says is in the answer. */
+    /* The octets are the certificates. ERR_SYSTEM; the answer has the verifier's error. */
     int (*check)(void *context, const struct verifier_tls *wanted, struct span octets,
                  struct verifier_answer *ret_answer);
     void *context;
@@ -27,12 +27,12 @@ struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct rand
 struct eap_service *eap_service_free(struct eap_service *service); /* wipes; takes NULL */
 
 /*
- * eap_service_answer - does what a request of a hostile engine asks; wipes the secret of a LOAD in
- * place. true: there is an answer to send. ERR_INVALID: lengths, kind or methods make no sense;
- * ERR_FULL: too many secrets or conversations; ERR_NO_MEMORY; ERR_NOT_FOUND.
+ * eap_service_answer - handles a request of the engine, which may be hostile; wipes the secret of a
+ * LOAD in place. true: there is an answer to send. ERR_INVALID: lengths, kind or methods make no
+ * sense; ERR_FULL: too many secrets or conversations; ERR_NO_MEMORY; ERR_NOT_FOUND.
  *
  * The secret of an identity is the one with that owner, else one without owners. A conversation
- * that has succeeded or failed is gone.
+ * that has succeeded or failed is removed.
  */
 bool eap_service_answer(struct eap_service *service, struct eap_request *request,
                         struct span octets, struct eap_answer *ret_answer);

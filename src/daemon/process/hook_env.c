@@ -58,7 +58,7 @@ __attribute__((format(printf, 2, 0))) static char *put(struct hook_env *env, con
     return at;
 }
 
-/* variable - "NAME=value"; the value's characters are plain when it is here. */
+/* variable - writes "NAME=value"; the caller has checked the characters of the value. */
 __attribute__((format(printf, 2, 3))) static void variable(struct hook_env *env, const char *format,
                                                            ...)
 {
@@ -76,7 +76,7 @@ __attribute__((format(printf, 2, 3))) static void variable(struct hook_env *env,
             *c = '_';
 }
 
-/* put_verb - "up-client"; "-host" for the host itself, "-v6" for IPv6 inside. */
+/* put_verb - "up-client"; "-host" for the host itself, "-v6" for IPv6 inside the tunnel. */
 static void put_verb(struct hook_env *env, const struct hook_request *r)
 {
     const struct address_range *own = &r->local_ts.range;
@@ -85,7 +85,8 @@ static void put_verb(struct hook_env *env, const struct hook_request *r)
              own->first.family == ADDRESS_V6 ? "-v6" : "");
 }
 
-/* put_client - as a network; a range that is none is shown as the smallest one around it. */
+/* put_client - writes a selector as a network; a range that is no network becomes the smallest
+ * network around it. */
 static void put_client(struct hook_env *env, const char *side, const struct ike_ts *ts)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -106,7 +107,8 @@ static void put_client(struct hook_env *env, const char *side, const struct ike_
     variable(env, "PLUTO_%s_PROTOCOL=%u", side, ts->protocol);
 }
 
-/* put_list - PREFIX4_1, PREFIX6_1 and so on; where scripts know it, the first one without number. */
+/* put_list - PREFIX4_1, PREFIX6_1 and so on; if scripts expect it, also the first one without a
+ * number. */
 static void put_list(struct hook_env *env, const char *prefix, bool first,
                      const struct address *list, uint32_t n)
 {
@@ -134,7 +136,7 @@ static void put_ends(struct hook_env *env, const struct hook_request *r)
     put_list(env, "PLUTO_DNS", false, r->dns, r->n_dns);
 }
 
-/* put_arguments - of the script's line. */
+/* put_arguments - the arguments in the configured line. */
 static int put_arguments(struct hook_env *env, const struct hook_request *r)
 {
     size_t n = 0;

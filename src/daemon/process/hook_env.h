@@ -2,8 +2,7 @@
 #ifndef DAEMON_HOOK_ENV_H
 #define DAEMON_HOOK_ENV_H
 
-/* What an updown script is told: arguments and PLUTO_* variables, as strongSwan's scripts expect
- * them. Pure. */
+/* Arguments and PLUTO_* variables of an updown script, as strongSwan's scripts expect them. Pure. */
 
 #include "daemon/common/hook_channel.h"
 
@@ -18,11 +17,11 @@ struct hook_env {
     char *envp[HOOK_ENV_MAX + 1];
 };
 
-/* hook_request_sound - form only: texts end, addresses have a family, counts fit. */
+/* hook_request_sound - checks the form only: texts end, addresses have a family, counts fit. */
 bool hook_request_sound(const struct hook_request *request);
 
-/* hook_env_fill - of a sound request. Names and identities come from outside: what a shell could
- * take for more than text is '_'. ERR_INVALID: too many arguments. */
+/* hook_env_fill - for a sound request. Names and identities come from outside: a character that is
+ * special to a shell becomes '_'. ERR_INVALID: too many arguments. */
 int hook_env_fill(const struct hook_request *request, struct hook_env *ret_env) MUST_USE;
 
 #endif

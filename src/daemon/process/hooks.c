@@ -13,13 +13,13 @@
 #include "daemon/process/name_servers.h"
 #include "daemon/process/program.h"
 
-/* what a script was told to be up */
+/* the state that a script was told with `up` */
 struct hooked {
     struct hooked *older;
     struct hook_request request;
 };
 
-/* script_safe - a regular file of root's that nobody else may write. */
+/* script_safe - a regular file that root owns and nobody else may write. */
 static bool script_safe(const char *path)
 {
     struct stat status;
@@ -61,7 +61,8 @@ static bool hook_same(const struct hook_request *a, const struct hook_request *b
            ts_same(&a->remote_ts, &b->remote_ts);
 }
 
-/* remember - without memory the end of the engine finds nothing to take back here. */
+/* remember - keeps the state, to take it back when the engine has ended. Without memory it is not
+ * kept. */
 static void remember(struct hooked **newest, const struct hook_request *request)
 {
     struct hooked *hooked = request->up ? malloc(sizeof(*hooked)) : NULL;
@@ -79,7 +80,7 @@ static void remember(struct hooked **newest, const struct hook_request *request)
         }
 }
 
-/* take_back - of an engine that is gone: it cannot say `down` any more. */
+/* take_back - runs `down` for an engine that has ended and cannot ask for it. */
 static void take_back(struct hooked **newest, struct name_servers *servers)
 {
     while (*newest != NULL) {
@@ -108,7 +109,7 @@ int hooks_run(int fd, pid_t parent)
     static struct name_servers servers;
     struct hooked *newest = NULL;
     int error;
-    (void)parent; /* it outlives the supervisor for as long as it has something to take back */
+    (void)parent; /* the process outlives the supervisor while it has something to take back */
     log_open("hooks", LOG_LEVEL_INFO);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);

@@ -3,16 +3,16 @@
 #define DAEMON_HOOKS_H
 
 /*
- * The process that runs updown scripts. It is forked before the supervisor restricts itself, since
- * Landlock, system call filters and no-new-privileges survive exec, and a script changes firewalls.
- * It runs one script at a time, in the order of events, with a time limit, and without a shell. When
- * the engine is gone it says `down` for all that was up, the newest first, and ends. It also tells
- * the host which servers to ask for names (name_servers.h).
+ * The process that runs updown scripts. It is forked before the supervisor restricts itself,
+ * because Landlock, system call filters and no-new-privileges survive exec, and scripts change
+ * firewalls. It runs one script at a time, in the order of events, with a time limit and without a
+ * shell. When the engine has ended, it runs `down` for everything that was up, the newest first,
+ * and ends. It also sets the name servers of the host (name_servers.h).
  */
 
 #include <sys/types.h>
 
-/* hooks_run - on its end of the channel. Returns the exit status. */
+/* hooks_run - serves its end of the channel. Returns the exit status. */
 int hooks_run(int fd, pid_t parent);
 
 #endif

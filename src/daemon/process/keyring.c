@@ -11,7 +11,7 @@
 #include "daemon/process/private_keys.h"
 #include "daemon/process/shared_keys.h"
 
-#define ARENA_GRAIN 64 /* octets: the smallest piece */
+#define ARENA_GRAIN 64 /* octets of the smallest piece */
 
 struct key_set {
     struct shared_keys *shared;
@@ -67,7 +67,8 @@ struct keyring *keyring_free(struct keyring *keyring)
     return NULL;
 }
 
-/* shared_sign - the AUTH that the secret gives; of an unknown pair, one that nobody can know. */
+/* shared_sign - the AUTH that follows from the secret. For an unknown pair it is made from a random
+ * secret, which nobody knows. */
 static int shared_sign(struct keyring *keyring, const struct key_auth *auth,
                        const struct auth_octets *octets, uint8_t out[AUTH_OCTETS_PRF])
 {
@@ -89,11 +90,11 @@ static int shared_answer(struct keyring *keyring, uint32_t kind, const struct ke
         write_bytes(ret_octets, span_of(own, len));
     else if (error == 0 && (claimed.len != len || !ct_equal(own, claimed.ptr, len)))
         error = ERR_AUTH;
-    wipe(own, sizeof(own)); /* the right value of a wrong AUTH is a secret too */
+    wipe(own, sizeof(own)); /* the right value must not leave: a wrong AUTH must not reveal it */
     return error;
 }
 
-/* private_answer - the signed octets in one piece, which Ed25519 needs. */
+/* private_answer - joins the signed octets in one piece, which Ed25519 needs. */
 static int private_answer(struct keyring *keyring, const struct key_auth *auth,
                           const struct auth_octets *octets, struct key_answer *answer,
                           struct writer *ret_octets)

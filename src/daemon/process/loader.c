@@ -8,7 +8,7 @@
 #include "daemon/process/helpers.h"
 #include "linux/sandbox.h"
 
-/* permits_feed - the supervisor learns from us, and not from the engine, what is allowed. */
+/* permits_feed - tells the supervisor what is allowed. The engine has no part in this. */
 static int permits_feed(const struct settings *settings, int fd, struct build_error *error)
 {
     struct permits permits = {0};
@@ -21,8 +21,8 @@ static int permits_feed(const struct settings *settings, int fd, struct build_er
     return failure;
 }
 
-/* config_feed - a file with a fault changes nothing. It is read and checked as a whole before any of
- * it is sent, and the engine switches to it as a whole. */
+/* config_feed - a file with an error changes nothing. It is read and checked as a whole before any
+ * of it is sent, and the engine switches to it as a whole. */
 static int config_feed(const struct spawn_start *start)
 {
     const char *config = start->config;

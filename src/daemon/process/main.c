@@ -54,7 +54,8 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPTION_CHECK},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
-    {"handed", required_argument, NULL, OPTION_HANDED}, /* the supervisor to its processes */
+    /* start options between the supervisor and its processes */
+    {"handed", required_argument, NULL, OPTION_HANDED},
     {0},
 };
 
@@ -64,7 +65,7 @@ static unsigned workers_default(void)
     return n < 1 ? 1 : n > LIMIT_WORKERS ? LIMIT_WORKERS : (unsigned)n;
 }
 
-/* number_parse - false: it is none, or out of range. */
+/* number_parse - false: no number, or out of range. */
 static bool number_parse(const char *text, unsigned least, unsigned most, unsigned *ret)
 {
     char *end;
@@ -95,7 +96,8 @@ static int check(const char *config)
     return EXIT_FAILURE;
 }
 
-/* A descriptor 0, 1 or 2 that was closed would become a socket that somebody prints to. */
+/* If descriptor 0, 1 or 2 is closed, the next socket would get its number, and messages would be
+ * printed to it. */
 static void standard_descriptors(void)
 {
     int fd;
@@ -106,7 +108,7 @@ static void standard_descriptors(void)
         close(fd);
 }
 
-/* process_run - we are one of the processes below a supervisor. Returns the exit status. */
+/* process_run - runs one of the processes below a supervisor. Returns the exit status. */
 static int process_run(const char *handed)
 {
     static struct spawn_start start;

@@ -57,7 +57,8 @@ static enum name_server_way way_of_host(void)
                                                        : NAME_SERVERS_FILE;
 }
 
-/* tell - runs the way's program with these words, NULL at the end; without `way` that is gone. */
+/* tell - runs the program of the way with these words, NULL at the end. Without `way` its servers
+ * are gone. */
 static bool tell(enum name_server_way way, const char *const words[], struct span input)
 {
     const char *argv[WORDS_MAX + 1] = {program_of(way)};
@@ -143,7 +144,7 @@ static bool resolvconf_unset(const char *device)
 
 /* --- /etc/resolv.conf --- */
 
-/* whole_read - false: there is no such file, or it is too long. */
+/* whole_read - false: the file is missing or too long. */
 static bool whole_read(const char *path, struct buffer room, size_t *ret_len)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -168,8 +169,8 @@ static bool whole_write(int fd, struct span text)
     return true;
 }
 
-/* replaced - by a rename, so that no reader sees half a file. false: its folder cannot be written,
- * or another file system is mounted on it. */
+/* replaced - replaces the file by a rename, so that no reader sees half of it. false: the folder
+ * cannot be written, or another file system is mounted on the file. */
 static bool replaced(const char *path, struct span text, mode_t mode)
 {
     char beside[PATH_MAX];
@@ -195,7 +196,7 @@ static bool overwritten(const char *path, struct span text)
     return done;
 }
 
-/* file_set - in the file that /etc/resolv.conf leads to. */
+/* file_set - writes to the file to which /etc/resolv.conf leads. */
 static bool file_set(const struct hook_name_servers *wanted)
 {
     static uint8_t before[RESOLV_CONF_MAX], after[RESOLV_CONF_MAX];

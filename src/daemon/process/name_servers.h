@@ -19,7 +19,7 @@ enum name_server_way {
 };
 
 struct name_servers {
-    enum name_server_way way; /* how they were set: they are taken back in the same way */
+    enum name_server_way way; /* how they were set; they are taken back the same way */
     char device[16];
 };
 
@@ -27,10 +27,10 @@ struct name_servers {
  * domains of plain characters. */
 bool name_servers_sound(const struct hook_name_servers *wanted);
 
-/* name_servers_begin - takes back what a daemon left in /etc/resolv.conf when it was killed. */
+/* name_servers_begin - takes back the lines that a killed daemon left in /etc/resolv.conf. */
 void name_servers_begin(void);
 
-/* name_servers_set - instead of those set before; none: the host's own only. */
+/* name_servers_set - replaces the servers set before; none: only the host's own. */
 void name_servers_set(struct name_servers *servers, const struct hook_name_servers *wanted);
 void name_servers_end(struct name_servers *servers);
 

@@ -6,8 +6,9 @@
 #include "daemon/common/log.h"
 #include "linux/clock.h"
 
-#define FACTS_AGE   NANOS_PER_SEC /* a load asks for thousands of routes at once */
-#define DEFAULT_LEN 2             /* shorter prefixes are default routes: they name nothing */
+#define FACTS_AGE NANOS_PER_SEC /* a load asks for thousands of routes at once */
+/* shorter prefixes are default routes, which name no network in particular */
+#define DEFAULT_LEN 2
 
 void permission_done(struct permission *permission)
 {
@@ -65,8 +66,8 @@ static enum priv_reason address_reason(struct permission *permission, const stru
     return reason_of(host_facts_address(facts, address));
 }
 
-/* route_reason - what the files name is the administrator's will. A piece of it that the peer chose
- * must not be one that takes the router away, and nothing else. */
+/* route_reason - the administrator's files may name any network. But if the peer chose a piece of
+ * such a network, the piece must not be one that only takes the router away. */
 static enum priv_reason route_reason(struct permission *permission, const struct priv_request *r,
                                      struct netlink *netlink, uint32_t tun_index)
 {
@@ -78,14 +79,15 @@ static enum priv_reason route_reason(struct permission *permission, const struct
         return PRIV_REASON_NONE;
     enum host_fact_kind kind =
         host_facts_piece(facts_get(permission, netlink, tun_index), &r->address, r->prefix_len);
-    /* last, since it walks over all permits */
+    /* last, because it walks over all permits */
     bool whole = kind != HOST_FACT_NONE &&
                  ((now && !permits_narrowed(&permission->now, &r->address, r->prefix_len)) ||
                   (next && !permits_narrowed(&permission->next, &r->address, r->prefix_len)));
     return whole ? PRIV_REASON_NONE : reason_of(kind);
 }
 
-/* shunt_permitted - a pass policy opens, and a drop policy can cut the host off. */
+/* shunt_permitted - a pass policy lets packets through in the clear, and a drop policy can cut the
+ * host off. */
 static bool shunt_permitted(const struct permits *permits, const struct priv_request *r)
 {
     return r->policy.action == PRIV_DROP ? permits_drop(permits, &r->address, r->prefix_len)

@@ -3,8 +3,9 @@
 #define DAEMON_PERMISSION_H
 
 /*
- * Whether the supervisor does what the engine asks for: the configuration's files must allow it,
- * and it must not take from the host what it lives by. Neither is known from the engine.
+ * Whether the supervisor carries out a request of the engine. The configuration files must allow
+ * it, and it must not take away an address that the host depends on. Neither fact comes from the
+ * engine.
  */
 
 #include "base/time.h"
@@ -13,7 +14,8 @@
 #include "linux/host_facts.h"
 
 struct permission {
-    struct permits now, next; /* while a load is under way, either of them allows it */
+    /* while a load is under way, the old or the new permits may allow a request */
+    struct permits now, next;
     struct host_facts facts;
     bool known;     /* facts were read */
     nanos facts_ns; /* when */
@@ -21,14 +23,14 @@ struct permission {
 
 void permission_done(struct permission *permission);
 
-/* permission_load - the permits of a load that is about to be switched on; takes them over. Those of
- * an earlier load that never ended are dropped. permission_loaded - it has ended: `good` ones take
- * the place of all before. */
+/* permission_load - takes over the permits of a load that is about to be switched on. Permits of an
+ * earlier load that never ended are dropped. permission_loaded - the load has ended. If it was
+ * `good`, its permits replace all earlier ones. */
 void permission_load(struct permission *permission, struct permits *permits);
 void permission_loaded(struct permission *permission, bool good);
 
 /* permission_reason - why a sound request that adds something is refused; PRIV_REASON_NONE: it is
- * not. Facts are read anew when they are older than a second. */
+ * not. Facts older than a second are read anew. */
 enum priv_reason permission_reason(struct permission *permission,
                                    const struct priv_request *request, struct netlink *netlink,
                                    uint32_t tun_index);

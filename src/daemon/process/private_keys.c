@@ -77,7 +77,7 @@ static int refuse(struct key_answer *answer, int error, const char *why)
 
 /* --- reading --- */
 
-/* on_passphrase - nobody is asked; without one, encrypted keys are not read. */
+/* on_passphrase - asks nobody: without a passphrase, encrypted keys are not read. */
 static int on_passphrase(char *room, int cap, int writing, void *context)
 {
     const struct span *passphrase = context;
@@ -156,7 +156,7 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     if (crypto_key_ids(pkey, answer->key_id, info_id) != 0)
         return ERR_CRYPTO;
     key = key_find(keys, answer->key_id);
-    if (key != NULL) { /* the same key, loaded anew */
+    if (key != NULL) { /* the same key was loaded again */
         EVP_PKEY_free(pkey);
         return 0;
     }

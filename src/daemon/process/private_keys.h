@@ -22,7 +22,7 @@ struct private_keys *private_keys_free(struct private_keys *keys); /* wipes; ret
  */
 int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
                       struct key_answer *ret_answer) MUST_USE;
-/* private_keys_try - whether it could be loaded; nothing is kept. */
+/* private_keys_try - whether the key could be loaded; keeps nothing. */
 int private_keys_try(struct span octets, struct span passphrase,
                      struct key_answer *ret_answer) MUST_USE;
 int private_keys_unload(struct private_keys *keys,
@@ -39,7 +39,7 @@ int private_keys_replace(struct private_keys *keys, struct private_keys *staged)
 int private_keys_sign(struct private_keys *keys, const struct key_sign *sign, struct span octets,
                       struct key_answer *ret_answer, struct writer *ret_auth) MUST_USE;
 
-/* private_keys_tls_allow - until it is unloaded, the key may sign for TLS. ERR_NOT_FOUND. */
+/* private_keys_tls_allow - the key may sign for TLS until it is unloaded. ERR_NOT_FOUND. */
 int private_keys_tls_allow(struct private_keys *keys, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
 
 /* private_keys_tls_sign - a signature of TLS (eap/tls_signed.h). ERR_NOT_FOUND: no such key;

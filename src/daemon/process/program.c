@@ -13,7 +13,7 @@
 #include "daemon/common/log.h"
 #include "linux/clock.h"
 
-/* input_open - a pipe that holds all of the input; without any, /dev/null. */
+/* input_open - a pipe that holds the whole input; without input, /dev/null. */
 static int input_open(struct span input)
 {
     int ends[2];
@@ -44,7 +44,7 @@ static void program_exec(char *const argv[], char *const envp[], int input)
     _exit(127);
 }
 
-/* ended_within - false: time is up. */
+/* ended_within - false: the time is over. */
 static bool ended_within(int pidfd, nanos patience)
 {
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/writer.h"
 
-/* line_ours - `line` without its end. */
+/* line_ours - `line` comes without its end. */
 static bool line_ours(struct span line)
 {
     size_t len = sizeof(RESOLV_CONF_MARK) - 1;

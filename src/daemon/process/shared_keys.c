@@ -7,7 +7,7 @@
 #include "base/table.h"
 #include "ike/terms/identity.h"
 
-/* struct link - one owner of a secret, in the chain of those with the same hash. */
+/* struct link - one owner of a secret, in the chain of owners with the same hash. */
 struct link {
     struct link *next;
     struct key *key;
@@ -23,7 +23,7 @@ struct key {
     UT_hash_handle hh; /* by name */
     char name[LIMIT_NAME];
     uint64_t order; /* of loading */
-    bool open;      /* no owner, or a pattern among them: found by looking at it */
+    bool open;      /* no owner, or a pattern among them: a search looks at each of these secrets */
     bool sole;      /* all owners are one identity */
     bool ppk;       /* it is mixed into keys, and proves nobody */
     struct key *next_open;
@@ -88,7 +88,7 @@ static void index_take(struct index *index, struct link *link)
     index->n--;
 }
 
-/* index_grow - best effort: without memory the chains are longer. */
+/* index_grow - best effort: without memory the chains grow longer. */
 static void index_grow(struct index *index)
 {
     struct index larger;
@@ -282,7 +282,7 @@ static enum owner_rank owner_rank(const struct key *key, const struct ike_id *id
 {
     enum owner_rank best = key->n_owners == 0 ? OWNER_ANY : OWNER_NO;
     for (uint32_t i = 0; i < key->n_owners; i++) {
-        /* identity ranks and owner ranks run in parallel: no, any, pattern, exactly */
+        /* identity ranks and owner ranks correspond: no, any, pattern, exactly */
         enum owner_rank rank = (enum owner_rank)identity_covers(&key->owners[i].id, id);
         best = rank > best ? rank : best;
     }
@@ -302,12 +302,12 @@ static void consider(struct choice *choice, const struct key *key)
     int theirs = (int)owner_rank(key, choice->remote), ours = (int)owner_rank(key, choice->local);
     bool only_us =
         key->n_owners == 0 || (key->sole && identity_equal(&key->owners[0].id, choice->local));
-    /* the responder is not known before its IDr: then it is enough that the secret is ours */
+    /* the responder is not known before its IDr, so a secret that names us is enough */
     bool other = choice->remote->type == ID_ANY ? ours == OWNER_NO : theirs == OWNER_NO;
-    /* a peer with our name: a secret that we share with another proves nothing of it */
+    /* the peer has our name, so a secret that we share with another proves nothing about it */
     bool namesake = identity_equal(choice->local, choice->remote);
     if ((other || namesake) && !only_us)
-        return; /* it belongs to somebody else */
+        return; /* the secret belongs to somebody else */
     int rank = theirs * 4 + ours;
     if (rank < choice->rank || (rank == choice->rank && key->order > choice->best->order))
         return;

@@ -11,7 +11,7 @@
 static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",
                                                "resolver",  "engine",   "loader", "hooks"};
 
-/* between the numbers of the distribution and those of dynamic users */
+/* between the distribution's user numbers and those of dynamic users */
 static const struct sandbox_user users[] = {
     [PROCESS_KEYHOLDER] = {"ikat-keyholder", 61170},
     [PROCESS_RESOLVER] = {"ikat-resolver", 61171},
@@ -31,7 +31,7 @@ const char *process_name(enum process process)
     return names[process];
 }
 
-/* start_file - a memory file with the octets of `start`. */
+/* start_file - a memory file that contains `start`. */
 static int start_file(const struct spawn_start *start)
 {
     int fd = memfd_create("ikatd-start", MFD_CLOEXEC);
@@ -62,9 +62,10 @@ static void engine_fds_keep(const struct engine_start *e)
         fd_keep(others[i]);
 }
 
-#define DESCRIPTORS_LOOKED_AT 1024 /* the supervisor opens them at its start: they are low */
+/* the supervisor opens them at its start, so they have low numbers */
+#define DESCRIPTORS_LOOKED_AT 1024
 
-/* The socket on the command line tells the processes of several daemons apart. */
+/* The socket on the command line distinguishes the processes of several daemons. */
 static void program_run(int exe_fd, int file, const struct spawn_start *start)
 {
     char kind[32], handed[32], socket[SPAWN_PATH_MAX];
@@ -73,8 +74,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     memcpy(socket, start->socket, sizeof(socket));
     char option[] = "-s";
     char *const argv[] = {kind, handed, option, socket, NULL};
-    /* Libraries open descriptors without close-on-exec: none of them goes along. By hand, since
-     * CLOSE_RANGE_CLOEXEC needs Linux 5.11. */
+    /* Libraries open descriptors without close-on-exec; they must not be inherited. We close them
+     * one by one, because CLOSE_RANGE_CLOEXEC needs Linux 5.11. */
     for (int fd = STDERR_FILENO + 1; fd < DESCRIPTORS_LOOKED_AT; fd++)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     fd_keep(file);

@@ -3,8 +3,8 @@
 #define DAEMON_SPAWN_H
 
 /*
- * The processes below the supervisor. Each is a fork and an exec of our own program, so that no two
- * share an address layout, and no process inherits memory or descriptors that are not meant for it.
+ * The processes below the supervisor. Each is a fork and an exec of our own program. So no two
+ * share an address layout, and none inherits memory or descriptors of another.
  */
 
 #include <sys/types.h>
@@ -21,7 +21,8 @@ enum process {
     PROCESS_AAA,
     PROCESS_RESOLVER,
     PROCESS_ENGINE,
-    PROCESS_LOADER, /* those before it serve for good, and are started anew together */
+    /* the processes before this one serve permanently, and are started again together */
+    PROCESS_LOADER,
     PROCESS_HOOKS,
     N_PROCESSES
 };
@@ -33,10 +34,10 @@ enum { SPAWN_EAP_KEY, SPAWN_EAP_VERIFIER };
 enum { SPAWN_DOOR_KEY, SPAWN_DOOR_EAP, SPAWN_DOOR_AAA, SPAWN_DOORS };
 
 const char *process_name(enum process process);
-const struct sandbox_user *process_user(enum process process); /* not of the loader and of hooks */
+const struct sandbox_user *process_user(enum process process); /* all but the loader and hooks */
 
-/* struct spawn_start - what the supervisor hands to a new process: through a memory file, whose
- * number stands on the command line. Descriptors keep their numbers. */
+/* struct spawn_start - what a new process gets from the supervisor, in a memory file whose number
+ * is on the command line. Descriptors keep their numbers. */
 struct spawn_start {
     uint32_t process;    /* enum process */
     int32_t parent;      /* process id of the supervisor */
@@ -45,18 +46,18 @@ struct spawn_start {
     int32_t accounts_fd; /* for the aaa process; else -1 */
     int32_t load_fd;     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h) */
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
-    /* keyholder, verifier: the channel to the eap process, in its place; eap: both. -1: none */
+    /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */
     int32_t eap_fds[2];
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
     struct engine_start engine; /* for the engine only */
 };
 
-/* spawn - starts a process. `exe_fd` is our program. It keeps the descriptors that `start` names,
- * whatever their close-on-exec flags say. Returns the process id, or ERR_SYSTEM. */
+/* spawn - starts a process. `exe_fd` is our program. The process keeps the descriptors that `start`
+ * names, whatever their close-on-exec flags are. Returns the process id, or ERR_SYSTEM. */
 pid_t spawn(int exe_fd, const struct spawn_start *start) MUST_USE;
 
-/* spawn_start_read - in the new process: what spawn() handed over. `text` is the value of the
+/* spawn_start_read - reads in the new process what spawn() handed over. `text` is the value of the
  * option --handed. ERR_INVALID. */
 int spawn_start_read(const char *text, struct spawn_start *ret_start) MUST_USE;
 

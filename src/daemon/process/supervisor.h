@@ -29,26 +29,27 @@
 
 #define IKE_PORT      500
 #define NAT_PORT      4500
-#define ROUTE_TABLE   0x494b0000u /* of our routes; UDP port 500 lets one daemon run on a host */
+#define ROUTE_TABLE   0x494b0000u /* table of our routes; UDP port 500 allows one daemon per host */
 #define RULE_PRIORITY 220
-#define TUN_MTU       1400 /* of an Ethernet link, what any algorithm and IPv6 leave */
-#define TUN_MTU_MIN   1280 /* RFC 8200 section 5: less, and the device has no IPv6 */
+#define TUN_MTU       1400 /* what remains of an Ethernet MTU with any algorithm and outer IPv6 */
+#define TUN_MTU_MIN   1280 /* RFC 8200 section 5: with less, the device has no IPv6 */
 #define TUN_MTU_MAX   9000
 
 struct supervisor_options {
-    const char *config; /* file or directory; NULL: none is loaded */
+    const char *config; /* file or directory; NULL: no configuration is loaded */
     const char *socket; /* path of the VICI socket */
-    const char *group;  /* that may use it; NULL: "ikat" if there is one */
-    const char *state;  /* directory for what outlives us; it need not be there */
+    const char *group;  /* group that may use the control socket; NULL: "ikat" if it exists */
+    const char *state;  /* directory for files that outlive the daemon; it may be missing */
     const char *keylog; /* file for SK_* keys; NULL: none */
     const char *device; /* name of the TUN device, may have a %d */
     unsigned n_workers;
-    uint64_t memory_most; /* octets that the engine may use; 0: three quarters of what there is */
-    uint16_t mtu;         /* of the TUN device; 0: TUN_MTU, or less where links are narrower */
+    uint64_t memory_most; /* octets that the engine may use; 0: three quarters of the memory */
+    uint16_t mtu;         /* of the TUN device; 0: TUN_MTU, or less if a link is narrower */
     bool debug;
 };
 
-/* struct engine_start - what the engine is handed. Descriptors that are not there: -1. */
+/* struct engine_start - the descriptors and values that the engine gets. Missing descriptors are
+ * -1. */
 struct engine_start {
     unsigned n_workers;
     int tun_fds[LIMIT_WORKERS];
@@ -57,7 +58,7 @@ struct engine_start {
     bool tun_mtu_fixed; /* by the administrator */
     bool tun_uso;
     uint64_t memory_most; /* octets; 0: not known */
-    bool filtered;        /* what comes in the clear is dropped where IPsec protects */
+    bool filtered;        /* packets in the clear are dropped where IPsec protects */
     int ike4_fd, ike6_fd; /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */
     int raw4_fd, raw6_fd;

@@ -35,7 +35,7 @@ static inline int client(const struct world *w)
 
 static struct world *the_world; /* of the test that runs */
 
-/* turn - the loop, until nothing is left to do. */
+/* turn - runs the loop until nothing is left to do. */
 static inline void turn(struct world *w)
 {
     nanos now;

@@ -3,7 +3,7 @@
 
 #include "daemon/vici/vici_status.h"
 
-/* of_end - an IKE SA that was up has ended. */
+/* of_end - the alert for an IKE SA that was up and ended. */
 static const char *of_end(const struct ike_event *event)
 {
     switch ((int)event->outcome) {
@@ -15,7 +15,7 @@ static const char *of_end(const struct ike_event *event)
     }
 }
 
-/* of_command - what we asked the peer for, on an IKE SA that is up, or a login. */
+/* of_command - the alert for a request of ours on an IKE SA, or for a login. */
 static const char *of_command(const struct engine_ops *ops, const struct ike_event *event)
 {
     struct ike_sa_info sa;

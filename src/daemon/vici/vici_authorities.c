@@ -14,7 +14,7 @@ static void on_loaded(void *context, int error, const char *reason, const uint8_
     vici_finish(client, error, reason);
 }
 
-/* authority_put - at once, or into the load that is being prepared. */
+/* authority_put - loads the authority at once, or adds it to the load in preparation. */
 static int authority_put(struct vici_client *client, const struct engine_authority *authority)
 {
     const struct engine_ops *ops = vici_client_ops(client);

@@ -82,7 +82,7 @@ static void zeros(struct vici_writer *w, const char *section, const char *const 
     vici_section_end(w);
 }
 
-/* put_running - in the largest unit of which there are more than two, as charon does. */
+/* put_running - in the largest unit of which more than two have passed, as charon does. */
 static void put_running(struct vici_writer *w, long long seconds)
 {
     static const struct {
@@ -96,7 +96,7 @@ static void put_running(struct vici_writer *w, long long seconds)
     vici_put(w, "running", "%lld %s%s", n, units[i].name, n == 1 ? "" : "s");
 }
 
-/* put_uptime - `since` as charon prints it, in UTC: no file with a time zone can be opened here. */
+/* put_uptime - prints `since` in UTC as charon does. No file with a time zone can be opened here. */
 static void put_uptime(struct vici_writer *w, nanos up)
 {
     time_t since = time(NULL) - (time_t)(up / NANOS_PER_SEC);
@@ -284,7 +284,7 @@ static void put_policy(struct vici_client *client, const struct tree *m, const c
     answer(client, &w);
 }
 
-/* list_policies - of the kinds that are named; all of them if none is. */
+/* list_policies - lists policies of the kinds that are named, or all. */
 static void list_policies(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
@@ -348,13 +348,13 @@ static void uninstall(struct vici_client *client, const struct tree *m)
     policy_change(client, m, false);
 }
 
-/* nothing_to_do - reload-settings: the other commands load all that there is. */
+/* nothing_to_do - reload-settings: the other commands load everything. */
 static void nothing_to_do(struct vici_client *client, const struct tree *m)
 {
     struct vici_writer w;
     (void)m;
     vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_put(&w, "success", "yes"); /* what clients of charon expect */
+    vici_put(&w, "success", "yes"); /* clients of charon expect it */
     vici_put(&w, "note",
              "nothing was done: ikatd has no settings of its own; SIGHUP loads its files");
     answer(client, &w);

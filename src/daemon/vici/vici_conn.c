@@ -16,7 +16,7 @@ static long long seconds(nanos ns)
     return (long long)(ns / NANOS_PER_SEC);
 }
 
-/* remote_print - one address is printed as such, as it was configured. */
+/* remote_print - a single address is printed as such, as the configuration has it. */
 static const char *remote_print(const struct ike_remote *remote, char text[RANGE_TEXT_MAX])
 {
     if (remote->name[0] != '\0')
@@ -50,7 +50,7 @@ static void put_eap(struct vici_writer *w, uint32_t method)
     vici_put(w, "eap-type", "%s", text);
 }
 
-/* put_subjects - of certificates by their digests; those that are loaded no more are left out. */
+/* put_subjects - prints subjects of certificates by their digests; unloaded ones are left out. */
 static void put_subjects(struct vici_writer *w, const struct engine_ops *ops, const char *name,
                          const uint8_t (*digests)[CERT_DIGEST], uint8_t n)
 {
@@ -77,14 +77,14 @@ static void put_id(struct vici_writer *w, const char *name, const struct ike_id 
         vici_put(w, name, "%s", identity_print(id, text));
 }
 
-/* put_round - `local`: whose id is an identity; the peer's is a pattern. */
+/* put_round - `local`: its id is an identity. The peer's id is a pattern. */
 static void put_round(struct vici_writer *w, const struct engine_ops *ops,
                       const struct ike_auth_policy *auth, bool local)
 {
     static const char *const classes[] = {[IKE_AUTH_PSK] = "pre-shared key",
                                           [IKE_AUTH_PUBKEY] = "public key",
                                           [IKE_AUTH_EAP] = "EAP"};
-    /* as charon: the least that the validation must come to */
+    /* as charon: the weakest result that the validation may have */
     static const char *const revocations[] = {
         [CERT_REVOCATION_IFURI] = "SKIPPED", [CERT_REVOCATION_STRICT] = "GOOD"};
     static const struct cert_policy none;
@@ -129,7 +129,7 @@ static void put_rounds(struct vici_writer *w, const struct engine_ops *ops,
     }
 }
 
-/* put_proposals - as one value: swanctl takes values that it does not know, but not lists. */
+/* put_proposals - as one value: of unknown keys swanctl accepts values, but not lists. */
 static void put_proposals(struct vici_writer *w, const char *name,
                           const struct ike_proposal_list *list)
 {

@@ -52,7 +52,7 @@ static void terminated(void *context, bool success, unsigned matches, const char
     put_matches(client, matches, true, success ? NULL : error);
 }
 
-/* level_read - `loglevel`, up to which the client wants control-log. */
+/* level_read - `loglevel`: up to which level the client wants control-log. */
 static void level_read(struct vici_client *client, const struct tree *m)
 {
     const char *text = tree_text_or(m, "loglevel", "1");
@@ -63,7 +63,7 @@ static void level_read(struct vici_client *client, const struct tree *m)
                                                                           : 1);
 }
 
-/* conn_of_child - swanctl names the child only: the first connection that has it. */
+/* conn_of_child - swanctl names only the child, so we take the first connection that has it. */
 static const char *conn_of_child(const struct engine_ops *ops, const char *child)
 {
     const struct ike_conn *conn;
@@ -74,7 +74,7 @@ static const char *conn_of_child(const struct engine_ops *ops, const char *child
     return NULL;
 }
 
-/* not_there - the words of charon: scripts look for them. */
+/* not_there - in the words of charon, because scripts look for them. */
 static void not_there(struct vici_client *client, const char *conn, const char *child)
 {
     char why[ENGINE_ERROR_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* get-counters and reset-counters: without `name` and `all` the counters of all together. */
+/* get-counters and reset-counters: without `name` and `all`, the sum over all connections. */
 #include <inttypes.h>
 
 #include "control/values.h"
@@ -12,7 +12,7 @@ static bool all_wanted(const struct tree *m)
     return all;
 }
 
-/* put_counters - a section with the name of the connection; empty: all together. */
+/* put_counters - a section with the connection's name; an empty name is the sum over all. */
 static void put_counters(struct vici_writer *w, const char *conn,
                          const struct ike_counters *counters)
 {
@@ -44,7 +44,7 @@ void vici_get_counters(struct vici_client *client, const struct tree *m)
     vici_client_send(client, &w);
 }
 
-/* vici_reset_counters - of a connection that has none nothing is to be done. */
+/* vici_reset_counters - a connection without counters needs nothing. */
 void vici_reset_counters(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that list: one event for each object, then the response. A listing goes on as fast as
+ * Commands that list: one event for each object, then the response. A listing advances as fast as
  * its client reads (vici_client_list), so its length costs neither memory nor the engine's time.
  */
 #include <string.h>

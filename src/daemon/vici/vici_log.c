@@ -11,11 +11,11 @@ struct kept {
     long long time;
     unsigned level;
     const char *group; /* static */
-    char *text;        /* owned; NULL: there was no memory */
+    char *text;        /* owned; NULL: no memory was left */
 };
 
 struct vici_log {
-    uint64_t n; /* lines so far; the latest ones are in `kept`, by number */
+    uint64_t n; /* number of lines so far; `kept` holds the latest ones, by number */
     struct kept kept[VICI_LOG_LINES];
 };
 
@@ -58,7 +58,7 @@ bool vici_log_at(const struct vici_log *log, uint64_t number, uint64_t *ret_numb
     return false;
 }
 
-/* next_line - of those that have the text `match` in them. */
+/* next_line - sends the next line that contains `match`. */
 static bool next_line(struct vici_client *client, const struct tree *m, uint64_t *at)
 {
     const char *match = tree_text(m, "match");

@@ -2,7 +2,7 @@
 #ifndef DAEMON_VICI_LOG_H
 #define DAEMON_VICI_LOG_H
 
-/* The latest lines of the engine's log, for those who ask afterwards. */
+/* The latest lines of the engine's log, for people who ask afterwards. */
 
 #include "daemon/engine/engine_ops.h"
 
@@ -20,8 +20,8 @@ struct vici_log_line {
     unsigned level;
     const char *group, *text; /* borrowed until the next line is added */
 };
-/* vici_log_at - the line with this number or the first one behind it that is still there; numbers
- * begin with 0. false: there is none. */
+/* vici_log_at - the line with this number, or the first later one that is still kept; numbers begin
+ * with 0. false: none. */
 bool vici_log_at(const struct vici_log *log, uint64_t number, uint64_t *ret_number,
                  struct vici_log_line *ret_line);
 

@@ -41,7 +41,7 @@ static void put_ike_rekey(struct vici_writer *w, const struct engine_ops *ops,
     (void)ike_session_get(ops->ike(ops->engine), sa->session, &session);
     vici_section(w, session.conn != NULL ? session.conn->name : "(unnamed)");
     if (ike_sa_get(ops->ike(ops->engine), event->sa_old, &old)) {
-        old.life = IKE_SA_REPLACED; /* its Delete may be on its way already */
+        old.life = IKE_SA_REPLACED; /* its Delete may have been sent already */
         put_section(w, ops, "old", &old);
         vici_section_end(w);
     }
@@ -59,7 +59,7 @@ static void put_child_rekey(struct vici_writer *w, const struct engine_ops *ops,
     if (ike_child_get(ike, event->child, &child)) {
         vici_section(w, child.policy->name);
         if (ike_child_get(ike, event->child_old, &old)) {
-            vici_section(w, "old"); /* its Delete may be on its way already */
+            vici_section(w, "old"); /* its Delete may have been sent already */
             vici_status_child_keys(w, ops, &old, "REKEYED");
             vici_section_end(w);
         }
@@ -71,7 +71,7 @@ static void put_child_rekey(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
-/* put_gone - what it was: a client need not have looked at it before. */
+/* put_gone - describes an object that has ended, so that a client need not have listed it before. */
 static void put_gone(struct vici_writer *w, const struct engine_ops *ops,
                      const struct ike_event *event)
 {

@@ -56,10 +56,11 @@ static void put_lease(struct vici_writer *w, const struct pool_lease *lease)
     vici_put(w, "status", "%s", lease->online ? "online" : "offline");
 }
 
-/* Leases are written until the frame is so long: what comes behind them has room. */
+/* Leases are written until the frame has this length; the keys behind them still fit. */
 #define LEASES_END (VICI_FRAME_MAX - 64 * 1024)
 
-/* put_leases - the response is one frame, so it may not hold all of them; list-leases has no end. */
+/* put_leases - the response is one frame, so it may not hold all leases; list-leases has no such
+ * limit. */
 static void put_leases(struct vici_writer *w, const struct pools *pools, size_t pool, size_t n)
 {
     struct pool_lease lease;

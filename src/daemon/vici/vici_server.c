@@ -16,8 +16,8 @@
 #include "daemon/vici/vici_status.h"
 
 #define CLIENTS_MAX       256
-#define CLIENTS_ROOT      16                /* more of them, for root only */
-#define OUTPUT_MAX        (2 * 1024 * 1024) /* events that a client has not read */
+#define CLIENTS_ROOT      16                /* further clients, of root only */
+#define OUTPUT_MAX        (2 * 1024 * 1024) /* octets of events that a client has not read */
 #define ALERTS_PER_SECOND 20
 #define READ_SIZE         65536
 #define LISTING_HELD      65536 /* octets of a listing that wait to be read */
@@ -28,21 +28,22 @@ struct vici_client {
     struct vici_server *server;
     int fd;
     bool busy, gone;
-    bool resume;     /* the command has ended: what came meanwhile is looked at from the loop */
+    bool resume;     /* the command has ended; the loop handles requests that came meanwhile */
     uint32_t events; /* bits of enum vici_event_id */
     uint8_t *in;     /* owned: one frame */
     size_t n_in, in_cap;
-    uint8_t *out; /* owned: what the client has not read yet */
+    uint8_t *out; /* owned: octets that the client has not read yet */
     size_t n_out, out_sent, out_cap;
-    struct tree *message; /* owned: of the command that runs */
-    vici_listing listing; /* the command lists; NULL: it does not */
+    struct tree *message; /* owned: state of the command that runs */
+    vici_listing listing; /* the command is a listing; NULL: it is not */
     uint64_t listing_at;
     int level;                /* of control-log */
     struct vici_stage *stage; /* owned; NULL: no load is prepared */
-    uid_t uid;                /* of the process that connected */
-    bool loader;              /* came by the supervisor, and does not count */
-    uint64_t load;            /* its number */
-    nanos used_ns;            /* when a command came last */
+    uid_t uid;                /* user id of the process that connected */
+    /* came through the supervisor, and does not count against the limit */
+    bool loader;
+    uint64_t load; /* its number */
+    nanos used_ns; /* time of the last command */
 };
 
 struct vici_server {
@@ -145,14 +146,14 @@ static void client_free(struct vici_client *client)
     event_loop_remove(server->loop, client->fd);
     (void)close(client->fd);
     if (client->in != NULL)
-        wipe(client->in, client->in_cap); /* there may have been a secret in it */
+        wipe(client->in, client->in_cap); /* the buffer may have held a secret */
     tree_free(client->message);
     free(client->in);
     free(client->out);
     free(client);
 }
 
-/* cut - the connection ends; the loop frees it, which is told by the hang-up that this makes. */
+/* cut - ends the connection. The loop gets a hang-up from this, and frees the client. */
 static void cut(struct vici_client *client)
 {
     client->gone = true;
@@ -207,7 +208,7 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w)
     struct span frame = vici_writer_frame(w);
     if (frame.len == 0 ||
         !grow(&client->out, &client->out_cap, client->n_out + frame.len, OUTPUT_MAX)) {
-        cut(client); /* it does not read: nobody waits for it */
+        cut(client); /* the client does not read: nobody waits for it */
     } else {
         memcpy(client->out + client->n_out, frame.ptr, frame.len);
         client->n_out += frame.len;
@@ -239,7 +240,7 @@ static void listing_end(struct vici_client *client)
     vici_client_send(client, &w);
 }
 
-/* listing_go_on - as much as the client takes, and not more than one turn of the loop is for. */
+/* listing_go_on - sends as much as the client reads, within the share of one turn of the loop. */
 static void listing_go_on(struct vici_client *client)
 {
     for (unsigned n = 0; !client->gone && client->listing != NULL && n < LISTING_TURN &&
@@ -291,7 +292,7 @@ static void handle(struct vici_client *client, struct span octets)
 {
     struct vici_frame frame;
     if (!vici_frame_read(octets, &frame))
-        return; /* as charon does: ignored, the connection stays */
+        return; /* as charon does: ignored, and the connection stays */
     if (frame.type == VICI_EVENT_REGISTER || frame.type == VICI_EVENT_UNREGISTER) {
         registration(client, &frame);
         return;
@@ -308,7 +309,8 @@ static void handle(struct vici_client *client, struct span octets)
         vici_client_send(client, &w);
         return;
     }
-    if (!client->loader && vici_command_changes(frame.name)) /* of a load each part has its line */
+    /* each part of a load has its own line */
+    if (!client->loader && vici_command_changes(frame.name))
         log_line(strncmp(frame.name, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
                  "event=control command=%s uid=%u", frame.name, (unsigned)client->uid);
     if (!vici_command_run(client, frame.name, client->message))
@@ -322,7 +324,7 @@ static size_t frame_len(const uint8_t *in)
     return (size_t)in[0] << 24 | (size_t)in[1] << 16 | (size_t)in[2] << 8 | in[3];
 }
 
-/* consume - the frames that are complete; none while a command is running. */
+/* consume - handles complete frames; none while a command is running. */
 static void consume(struct vici_client *client)
 {
     size_t at = 0;
@@ -381,8 +383,8 @@ static void client_ready(void *context, int fd, unsigned events)
         update_interest(client);
 }
 
-/* client_new - sends and receives with MSG_DONTWAIT: the descriptor may be a blocking one. Takes
- * the descriptor, also when it fails. */
+/* client_new - takes the descriptor, also on failure. It may be a blocking one, so we send and
+ * receive with MSG_DONTWAIT. */
 static struct vici_client *client_new(struct vici_server *server, int fd)
 {
     struct vici_client *client = calloc(1, sizeof(*client));
@@ -400,8 +402,8 @@ static struct vici_client *client_new(struct vici_server *server, int fd)
     return client;
 }
 
-/* idle_drop - the client that has been without a command for the longest time makes room. One that
- * waits for an answer or for events stays. */
+/* idle_drop - drops the client that has been without a command for the longest time. A client that
+ * waits for a response or for events stays. */
 static void idle_drop(struct vici_server *server)
 {
     struct vici_client *oldest = NULL;
@@ -413,7 +415,8 @@ static void idle_drop(struct vici_server *server)
         client_free(oldest);
 }
 
-/* peer_uid - of the process that connected; the socket's mode has let it in. false: not known. */
+/* peer_uid - the user id of the process that connected; the socket's mode has let it in. false:
+ * unknown. */
 static bool peer_uid(int fd, uid_t *ret_uid)
 {
     struct ucred peer;
@@ -488,7 +491,7 @@ struct vici_server *vici_server_free(struct vici_server *server)
 
 /* --- events --- */
 
-/* alert_send - strangers can cause many: only so many in a second are told. */
+/* alert_send - strangers can cause many alerts, so only some are sent in a second. */
 static void alert_send(struct vici_server *server, const struct ike_event *event, const char *type)
 {
     if (!rate_second(&server->alerts_ns, ALERTS_PER_SECOND, server->ops->now(server->ops->engine)))
@@ -545,7 +548,7 @@ void vici_server_log(struct vici_server *server, const struct engine_line *line)
         if (client->gone || !vici_client_registered(client, VICI_EV_LOG))
             continue;
         vici_begin(&w, VICI_EVENT, event_names[VICI_EV_LOG]);
-        vici_put(&w, "thread", "1"); /* the engine has one that speaks */
+        vici_put(&w, "thread", "1"); /* the engine has a line to tell */
         vici_put_line(&w, line);
         vici_client_send(client, &w);
     }

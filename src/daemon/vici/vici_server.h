@@ -3,9 +3,9 @@
 #define DAEMON_VICI_SERVER_H
 
 /*
- * The VICI server: clients on a Unix stream socket that the supervisor opened. Runs in the engine's
- * event loop and waits for no client. A listing goes on as its client reads. A client that does not
- * read its events is cut off when its buffer is full.
+ * The VICI server: clients on a Unix stream socket that the supervisor opened. It runs in the
+ * engine's event loop and waits for no client. A listing advances as its client reads. A client
+ * that does not read its events is cut off when its buffer is full.
  */
 
 #include "control/vici.h"
@@ -25,14 +25,14 @@ struct vici_server *vici_server_free(struct vici_server *server); /* closes; ret
  * when it goes, unless it was loaded. */
 void vici_server_loader(struct vici_server *server, int fd, uint64_t number);
 
-/* vici_server_event - tells the registered clients: ike-updown, child-updown, ike-update and such.
- * Call it with each event of ike_event(), after it was acted on. */
+/* vici_server_event - sends the event to registered clients: ike-updown, child-updown, ike-update
+ * and such. Call it with each event of ike_event(), after the engine has acted on it. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);
-/* vici_server_alert - the event `alert` about no IKE SA: "shutdown-signal". */
+/* vici_server_alert - the event `alert` without an IKE SA: "shutdown-signal". */
 void vici_server_alert(struct vici_server *server, const char *type);
 /* vici_server_log - the event `log`: a line of the log. */
 void vici_server_log(struct vici_server *server, const struct engine_line *line);
-/* vici_server_path_news - the event `path`, which is ours. */
+/* vici_server_path_news - the event `path`, which is ikat's own. */
 void vici_server_path_news(struct vici_server *server, const struct path_news *news);
 
 /* --- for vici_commands.c --- */
@@ -64,37 +64,39 @@ struct vici_client;
 const struct engine_ops *vici_client_ops(const struct vici_client *client);
 nanos vici_client_started(const struct vici_client *client); /* of the server */
 bool vici_client_registered(const struct vici_client *client, enum vici_event_id id);
-/* vici_client_stage - the load that the client prepares; NULL: none. The client owns it, and frees
- * the one before. */
+/* vici_client_stage - the load that the client prepares; NULL: none. The client owns it and frees
+ * the former one. */
 struct vici_stage *vici_client_stage(const struct vici_client *client);
 void vici_client_stage_set(struct vici_client *client, struct vici_stage *stage);
 /* vici_client_load - the number of a loader (struct engine_load); 0: it is none. */
 uint64_t vici_client_load(const struct vici_client *client);
 /* vici_client_send - queues the frame and frees the writer. */
 void vici_client_send(struct vici_client *client, struct vici_writer *w);
-/* vici_client_busy - the running command answers later (initiate, terminate); its requests wait. */
+/* vici_client_busy - the running command responds later (initiate, terminate); further requests of
+ * the client wait. */
 void vici_client_busy(struct vici_client *client, bool busy);
 
 /*
  * vici_client_list - answers the running command with events of kind `id`, as fast as the client
- * reads, and then with an empty response. `next` sends at most one event, and moves `at`, which
- * begins with 0; false: the end. Without a registration for `id` nothing is sent but the response.
+ * reads, and then with an empty response. `next` sends at most one event and advances `at`, which
+ * begins with 0; it returns false at the end. If the client has not registered for `id`, it gets
+ * the response alone.
  */
 typedef bool (*vici_listing)(struct vici_client *client, const struct tree *message, uint64_t *at);
 void vici_client_list(struct vici_client *client, enum vici_event_id id, vici_listing next);
 
-/* vici_put_line - the keys of a line of the log. */
+/* vici_put_line - writes the keys of a line of the log. */
 void vici_put_line(struct vici_writer *w, const struct engine_line *line);
-/* vici_client_level - up to which level the running command's client wants control-log; negative:
- * nothing. */
+/* vici_client_level - up to which level the client of the running command wants control-log;
+ * negative: nothing. */
 void vici_client_level_set(struct vici_client *client, int level);
 int vici_client_level(const struct vici_client *client);
 
-/* vici_number - the value of a key; 0: it is missing, or no number of 32 bits. */
+/* vici_number - the value of a key; 0: it is missing, or no 32-bit number. */
 uint32_t vici_number(const struct tree *message, const char *key);
 
-/* vici_succeed, vici_fail, vici_finish - success=yes, or no with a reason for a person; `err` 0:
- * yes, else `why`, or the error's own text. */
+/* vici_succeed, vici_fail, vici_finish - success=yes, or success=no with a reason for a person.
+ * `err` 0: yes; otherwise `why`, or the error's own text. */
 void vici_succeed(struct vici_client *client);
 void vici_fail(struct vici_client *client, const char *why);
 void vici_finish(struct vici_client *client, int err, const char *why);
@@ -150,7 +152,7 @@ void vici_load_radius(struct vici_client *client, const struct tree *message);
 void vici_unload_radius(struct vici_client *client, const struct tree *message);
 void vici_get_radius(struct vici_client *client, const struct tree *message);
 
-/* vici_command_changes - a known command that changes something: it is logged with its user. */
+/* vici_command_changes - a known command that changes something, so it is logged with its user. */
 bool vici_command_changes(const char *name);
 /* vici_command_run - answers the request. false: no such command. */
 bool vici_command_run(struct vici_client *client, const char *name, const struct tree *message);

@@ -22,7 +22,7 @@ struct vici_stage *vici_stage_new(uint64_t number)
     return stage;
 }
 
-/* owned - the stage owns what the load borrows. */
+/* owned - objects that the load borrows. */
 static void *owned(const void *octets)
 {
     return (void *)(uintptr_t)octets;
@@ -85,7 +85,7 @@ static bool room(void *list, size_t n, size_t *cap, size_t size)
     return true;
 }
 
-/* copied - NULL with *ret_ok false: no memory; NULL of nothing. */
+/* copied - NULL and *ret_ok false: no memory. NULL stays NULL. */
 static struct span copied(struct span octets, bool *ret_ok)
 {
     uint8_t *copy = octets.len == 0 ? NULL : malloc(octets.len);
@@ -204,7 +204,7 @@ int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server)
     struct engine_load *load = &stage->load;
     if (load->n_radius == RADIUS_SERVERS)
         return ERR_FULL;
-    if (load->radius == NULL) /* never moved: it has secrets */
+    if (load->radius == NULL) /* never moved in memory: it contains secrets */
         load->radius = calloc(RADIUS_SERVERS, sizeof(load->radius[0]));
     if (load->radius == NULL)
         return ERR_NO_MEMORY;

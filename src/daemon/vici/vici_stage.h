@@ -3,8 +3,9 @@
 #define DAEMON_VICI_STAGE_H
 
 /*
- * A client's load in preparation: between `load-begin` and `load-commit` its load commands build
- * and check, and nothing of it is in use. The commit puts all of it in the place of what is loaded.
+ * A client's load in preparation. Between `load-begin` and `load-commit` its load commands build
+ * and check objects, and none is in use. The commit replaces the loaded configuration by all of
+ * them.
  */
 
 #include "daemon/engine/engine_ops.h"
@@ -16,8 +17,8 @@ struct vici_stage *vici_stage_new(uint64_t number);
 /* vici_stage_free - wipes secrets; takes NULL; returns NULL. */
 struct vici_stage *vici_stage_free(struct vici_stage *stage);
 
-/* The stage takes a reference, or copies; of two with one name the last one counts. ERR_NO_MEMORY;
- * a secret without a name: ERR_INVALID. */
+/* vici_stage_* - each takes a reference or copies. Of two with the same name the last one counts.
+ * ERR_NO_MEMORY; ERR_INVALID: a secret without a name. */
 int vici_stage_conn(struct vici_stage *stage, struct ike_conn *conn,
                     const struct conn_credentials *credentials) MUST_USE;
 int vici_stage_pool(struct vici_stage *stage, const struct pool_config *pool) MUST_USE;
@@ -29,11 +30,12 @@ int vici_stage_authority(struct vici_stage *stage,
 int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server) MUST_USE;
 /* vici_stage_key_held - a private key of that id, which the keyholder has from the loader. */
 int vici_stage_key_held(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
-/* vici_stage_key_id - of the key that was added last, once the keyholder has read it. */
+/* vici_stage_key_id - sets the id of the key that was added last, once the keyholder has read it. */
 void vici_stage_key_id(struct vici_stage *stage, const uint8_t key_id[KEY_ID_SIZE]);
-/* vici_stage_files - certificates and private keys that are not in the load go. */
+/* vici_stage_files - the commit removes certificates and private keys that are not in the load. */
 void vici_stage_files(struct vici_stage *stage);
-/* vici_stage_break - a part was refused, so that the load cannot be switched on; _broken: it was. */
+/* vici_stage_break - a part was refused, so the load cannot be committed. vici_stage_broken - that
+ * happened. */
 void vici_stage_break(struct vici_stage *stage);
 bool vici_stage_broken(const struct vici_stage *stage);
 

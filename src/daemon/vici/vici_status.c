@@ -63,7 +63,7 @@ static const char *life_name(enum ike_sa_life life)
     case IKE_ESTABLISHED: return "ESTABLISHED";
     case IKE_SA_REPLACED: return "REKEYED";
     case IKE_DELETING:
-    case IKE_DEAD: return "DELETING"; /* charon tells of the end before it destroys */
+    case IKE_DEAD: return "DELETING"; /* charon sends the end before it destroys */
     }
     return "?";
 }
@@ -173,7 +173,7 @@ void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
-/* put_traffic - sums since the login; the Child SAs have counters of their own. */
+/* put_traffic - sums since the login. The Child SAs have counters of their own. */
 static void put_traffic(struct vici_writer *w, const char *prefix,
                         const struct engine_child_traffic *traffic)
 {
@@ -264,7 +264,7 @@ void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
     bool known = ike_session_get(ike, sa->session, &session);
     vici_section(w, known ? session.conn->name : "(unnamed)");
     vici_status_sa_keys(w, ops, sa, &session);
-    /* swanctl prints when it meets this section: always sent, and last */
+    /* swanctl prints when it reads this section, so it is always sent, and last */
     vici_section(w, "child-sas");
     for (ike_child_id id = 0; ike_sa_child_next(ike, sa->id, id, &info); id = info.id)
         if ((filter->id == 0 || filter->id == info.id) &&
@@ -392,7 +392,7 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_section_end(w);
 }
 
-/* put_lane - of a path that carries flows together with others; the counters are the session's. */
+/* put_lane - of a path that shares flows with others; the counters are the session's. */
 static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_child_id child)
 {
     struct esp_plane_lane lane;

@@ -7,17 +7,19 @@
 #include "control/vici.h"
 #include "daemon/engine/engine_ops.h"
 
-/* struct vici_child_filter - which Child SAs are shown. */
+/* struct vici_child_filter - selects the Child SAs that are shown. */
 struct vici_child_filter {
     ike_child_id id;  /* 0: any */
     const char *name; /* NULL: any */
 };
-/* vici_status_sa - `<conn> { ... child-sas { ... } }` with the Child SAs that the filter names. */
+/* vici_status_sa - writes `<conn> { ... child-sas { ... } }` with the Child SAs that the filter
+ * selects. */
 void vici_status_sa(struct vici_writer *w, const struct engine_ops *ops,
                     const struct ike_sa_info *sa, const struct vici_child_filter *filter);
 void vici_status_conn(struct vici_writer *w, const struct engine_ops *ops,
                       const struct ike_conn *conn);
-const char *vici_mode_name(enum ike_child_mode mode); /* as list-sa has it: TUNNEL, PASS, DROP */
+/* the mode as list-sa shows it: TUNNEL, PASS, DROP */
+const char *vici_mode_name(enum ike_child_mode mode);
 /* vici_status_ts_policy - a list of configured selectors. */
 void vici_status_ts_policy(struct vici_writer *w, const char *name,
                            const struct ike_ts_policy *policy);
@@ -25,15 +27,16 @@ void vici_status_ts_policy(struct vici_writer *w, const char *name,
 void vici_status_policy(struct vici_writer *w, const char *conn,
                         const struct ike_child_policy *child);
 
-/* vici_status_algorithms - the answer to get-algorithms. */
+/* vici_status_algorithms - the response to get-algorithms. */
 void vici_status_algorithms(struct vici_writer *w);
-/* ours: `<conn> { id role local-id remote-id logins ... }` and `<path> { conn session interface ...
- * }` */
+/* sections of ikat's own: `<conn> { id role local-id remote-id logins ... }` and `<path> { conn
+ * session interface ... }` */
 void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session);
 void vici_status_path(struct vici_writer *w, const struct engine_ops *ops,
                       const struct path_status *path);
-/* parts of the above: keys without a section, and a Child SA in its section; `state` NULL: as it is */
+/* parts of the above: keys without a section, and a Child SA in its section. `state` NULL: its
+ * current state */
 void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_sa_info *sa, const struct ike_session_info *session);
 void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
