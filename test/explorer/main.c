@@ -22,10 +22,10 @@
 
 #include "explorer/play.h"
 
-static struct schedule now; /* said when a check fails: the checks end the process */
+static struct schedule now; /* printed when a check fails, since checks end the process */
 static bool done, verbose;
 static struct counts {
-    unsigned long schedules, pruned, cut, turned; /* turned: those of the second search */
+    unsigned long schedules, pruned, cut, turned; /* turned: runs of the second search */
     unsigned pairs;
 } counts;
 static unsigned branches = 6, events = 1;
@@ -39,7 +39,7 @@ static void say_where(void)
                       now.fate_ordinal, counts.schedules);
 }
 
-/* search - false: the datagram of the fate is never sent. */
+/* search - false: the datagram of that fate is never sent. */
 static bool search(unsigned max_branches, unsigned max_deviations)
 {
     static struct order order;
@@ -134,7 +134,7 @@ static unsigned explore(unsigned part, unsigned parts, unsigned datagrams, int o
     return taken;
 }
 
-/* explore_all - in `processes`, each a part of the pairs. The number of failed ones. */
+/* explore_all - in `processes`, each with a part of the pairs. Returns the number of failed pairs. */
 static int explore_all(unsigned processes, unsigned datagrams, int only)
 {
     int ends[2], failed = 0, status;

@@ -3,21 +3,22 @@
 #define TEST_EXPLORER_ORDER_H
 
 /*
- * Every order in which a set of events can happen, by replaying a run from its beginning with other
- * choices (stateless search, depth first). Two events that touch different hosts commute, so of the
- * orders that differ in nothing else one is enough: sleep sets (Godefroid, Partial-Order Methods
- * for the Verification of Concurrent Systems, 1996) leave the others out.
+ * Every order in which a set of events can happen, by repeating a run from its beginning with other
+ * choices (stateless search, depth first). Two events on different hosts commute. Of the orders
+ * that differ only in such events one is enough; sleep sets (Godefroid, Partial-Order Methods for
+ * the Verification of Concurrent Systems, 1996) leave out the others.
  *
- * Two bounds, for two searches: `branches` points at which all is tried, and what comes behind them
- * in turn; or `deviations` events that come out of turn, at whatever points of the run, and then
- * nothing is left out as a repetition, since the repetition may be beyond the bound.
+ * Each of the two searches has a bound. `branches`: all choices are tried at this many points, and
+ * later events happen in turn. `deviations`: this many events happen out of turn, at any points of
+ * the run; no order is left out as a repetition then, since the repetition may lie beyond the
+ * bound.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORDER_EVENTS 16  /* that can happen next at one point */
+#define ORDER_EVENTS 16  /* events that can happen next at one point */
 #define ORDER_DEPTH  192 /* events of one run */
 #define ORDER_PRUNED UINT32_MAX
 #define ORDER_ANY    UINT32_MAX
@@ -39,9 +40,9 @@ struct order_set {
 
 struct order {
     unsigned depth, at;
-    unsigned branches, deviations; /* ORDER_ANY: as many as there are */
+    unsigned branches, deviations; /* ORDER_ANY: no limit */
     struct order_node {
-        struct order_set enabled, sleep; /* sleep: explored elsewhere; those done here are added */
+        struct order_set enabled, sleep; /* sleep: explored elsewhere; events done here are added */
         uint32_t chosen;
         unsigned branches_before, deviations_before;
     } nodes[ORDER_DEPTH];
@@ -49,13 +50,12 @@ struct order {
 
 /* order_begin - a run begins. */
 void order_begin(struct order *order);
-/* order_choose - what happens next of `enabled` (at least one); ORDER_PRUNED: this run would only
+/* order_choose - chooses the next of `enabled` (at least one); ORDER_PRUNED: this run would only
  * repeat another one. */
 uint32_t order_choose(struct order *order, const struct order_set *enabled);
-/* order_cut - behind the bound of the run that was just played there was more to try. */
+/* order_cut - beyond the bound of the last run there were further choices. */
 bool order_cut(const struct order *order);
-/* order_next - prepares the next run; false: that was the last one. The first one: depth 0.
- */
+/* order_next - prepares the next run; false: that was the last one. The first one: depth 0. */
 bool order_next(struct order *order);
 
 #endif

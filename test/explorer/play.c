@@ -6,8 +6,7 @@
 
 #define FLIGHTS  ORDER_EVENTS
 #define SENT_MAX 256
-/* Timers up to here belong to what goes on; later ones are lifetimes, which world_run() waits for.
- */
+/* Timers up to here belong to exchanges; later ones are lifetimes, which world_run() waits for. */
 #define PATIENCE_NS (40 * NANOS_PER_SEC)
 
 enum kind { KIND_BEGIN, KIND_DELIVER };
@@ -49,7 +48,7 @@ struct flight {
     struct ike_datagram d;
 };
 
-/* a message that was sent, to be sent again with the same octets only (RFC 7296 section 2.1) */
+/* a message that was sent; a copy must have the same octets (RFC 7296 section 2.1) */
 struct sent {
     unsigned host;
     uint8_t header[24]; /* SPIs, next payload to message ID */

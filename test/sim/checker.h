@@ -3,9 +3,9 @@
 #define TEST_SIM_CHECKER_H
 
 /*
- * What must hold, whatever the network, the peers and the allocator do. The checkers believe
- * nothing that the cores say about themselves: they look at the octets that leave, at the keys that
- * are handed to the data plane, and at what comes out of it.
+ * Conditions that must hold whatever the network, the peers and the allocator do. The checkers do
+ * not ask the cores about their state. They look at the octets that leave, at the keys that are
+ * given to the data plane, and at the packets that come out of it.
  */
 
 #include "sim/sim.h"
@@ -17,45 +17,46 @@ void sim_checks_free(struct sim_checks *checks);
 
 /* sim_check_sealed - no key is used twice with one sequence number, nor with one AEAD nonce. */
 void sim_check_sealed(struct sim_host *host, uint64_t key, struct span packet, uint64_t sequence);
-/* sim_check_sent - nothing that was inner is on the wire in the clear. */
+/* sim_check_sent - no inner packet is on the wire in the clear. */
 void sim_check_sent(const struct sim_host *host, const struct sim_packet *packet);
 /* sim_check_packet_new - a number for an inner packet from or to a user; `forged`: it must not
  * arrive. */
 uint64_t sim_check_packet_new(const struct sim_host *user, size_t len, bool forged);
-/* sim_check_packet_arrived - as it was sent, once, only if it may, and at no other user than the
- * one it is for, who is returned. NULL: it may not. */
+/* sim_check_packet_arrived - the packet is as it was sent, has come once, may arrive, and belongs
+ * to the user that is returned. NULL: it must not arrive. */
 const struct sim_host *sim_check_packet_arrived(const struct sim_host *host, uint64_t number,
                                                 size_t len);
 
 /* --- checker_ike.c --- */
 
-/* sim_check_ike - a message ID is never used again with other octets (RFC 7296 section 2.1), and a
- * retransmission is the same octets. */
+/* sim_check_ike - a Message ID never comes again with other octets (RFC 7296 section 2.1); a
+ * retransmission has the same octets. */
 void sim_check_ike(struct sim_host *host, const struct ike_datagram *d);
 
 /* --- checker_sa.c --- */
 
 /* sim_check_verified - the peer's AUTH on this IKE SA was right. sim_check_session - a session came
- * up on it. sim_check_install - without both nothing is installed; a key is one direction of one
- * Child SA. sim_check_login - and the session is that of a user who has the secret. */
+ * up on it. sim_check_install - nothing is installed without both; a key is used for one direction
+ * of one Child SA. sim_check_login - the session belongs to a user who has the secret. */
 void sim_check_verified(struct sim_host *host, ike_sa_id sa);
 void sim_check_session(struct sim_host *host, ike_sa_id sa, ike_session_id session);
 void sim_check_install(struct sim_host *host, const struct ike_child_install *install);
-/* sim_check_refused - the data plane refused that one lately. */
+/* sim_check_refused - the data plane has recently refused that Child SA. */
 bool sim_check_refused(const struct sim_host *host, ike_child_id child);
 void sim_check_login(struct sim_host *gateway, const struct sim_host *user);
 void sim_check_crashed(struct sim_host *host);
 
-/* sim_check_host - limits, deadlines, and that the data plane has what the core believes; after
- * each event of the host. */
+/* sim_check_host - limits and deadlines hold, and the data plane has what the core believes; called
+ * after each event of the host. */
 void sim_check_host(struct sim_host *host);
 
 /*
- * sim_check_healed - NULL: every End User that wants it has a VPN on each of its paths, the Gateway
- * the same crosswise with the same keys, and neither anything else. Else what is wrong.
+ * sim_check_healed - NULL: every End User that wants it has a VPN on each of its paths. The Gateway
+ * has the same VPNs crosswise, with the same keys, and neither side has more. Otherwise the text
+ * says what is wrong.
  */
 const char *sim_check_healed(struct sim *sim);
-/* sim_check_empty - NULL: nobody has a session, a Child SA or a lease. */
+/* sim_check_empty - NULL: no host has a session, a Child SA or a lease. */
 const char *sim_check_empty(struct sim *sim);
 
 /* --- checks.c: a set of 64-bit prints, each with a value --- */
@@ -72,7 +73,7 @@ uint64_t *sim_prints_find(const struct sim_prints *set, uint64_t print);
 struct sim_checks {
     struct sim_prints nonces;   /* key and sequence number, key and IV */
     struct sim_prints messages; /* IKE message -> octets */
-    struct sim_prints keys;     /* key -> who has it in which direction */
+    struct sim_prints keys;     /* key -> host and direction */
     struct sim_prints verified; /* host, incarnation, session */
     size_t n_packets, packet_room;
     struct sim_inner {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the data plane may never do: the one unforgivable bug first. */
+/* The forbidden acts of the data plane; nonce reuse, which nothing repairs, comes first. */
 #include <stdlib.h>
 
 #include "base/assert.h"

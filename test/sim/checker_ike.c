@@ -53,7 +53,7 @@ void sim_check_ike(struct sim_host *host, const struct ike_datagram *d)
     uint64_t was, octets = sim_hash(d->octets, d->len, 1);
     if (d->len != m.length || m.length < 28)
         sim_violation(sim, "%s: IKE message of %zu octets says %u", host->name, d->len, m.length);
-    /* without an IKE SA there is nothing to be used again: IKE_SA_INIT with and without COOKIE, and
+    /* without an IKE SA no Message ID can repeat: IKE_SA_INIT with and without COOKIE, and
      * unprotected errors */
     bool protected = m.next_payload == WIRE_PAYLOAD_SK || m.next_payload == WIRE_PAYLOAD_SKF;
     if (!protected && (m.exchange != WIRE_IKE_SA_INIT || m.spi_r == 0)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may have what: authorisation, limits, deadlines, and that both ends agree. */
+/* Authorisation, limits, deadlines, and agreement of both ends. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -56,8 +56,8 @@ void sim_check_crashed(struct sim_host *host)
         host->sim->hosts[i].excused += !host->sim->hosts[i].gateway;
 }
 
-/* key_once - a key is one direction of one Child SA: one host has it for sending, another one for
- * receiving. */
+/* key_once - a key is for one direction of one Child SA: one host sends with it, another one
+ * receives. */
 static void key_once(struct sim_host *host, const struct secret *key, bool in)
 {
     struct sim *sim = host->sim;
@@ -84,8 +84,8 @@ void sim_check_install(struct sim_host *host, const struct ike_child_install *in
 
 /* --- after each event --- */
 
-/* established - those of the session; one that is half begun, or whose old one is still there, may
- * be the rekey of it. */
+/* established - the IKE SAs of the session. One that is half open, or whose predecessor still
+ * exists, may be its rekey. */
 static uint32_t established(const struct sim_host *host, ike_session_id session)
 {
     struct ike_sa_info info, old;
@@ -104,8 +104,7 @@ static void check_sessions(struct sim_host *host)
         if (established(host, info.id) > max || info.n_children > LIMIT_CHILD_SAS_SESSION)
             sim_violation(host->sim, "%s: session %u has %u IKE SAs and %u Child SAs", host->name,
                           info.id, info.n_ike_sas, info.n_children);
-        /* its Child SAs go at once; the peer may be told for as long as the end of a session takes
-         */
+        /* its Child SAs go at once. The peer may be told for as long as the end of a session takes */
         nanos over = nanos_after(info.auth_deadline_ns, DEADLINE_GRACE);
         if (host->sim->now > (info.n_children > 0 ? over : nanos_after(over, SESSION_END)))
             sim_violation(host->sim, "%s: session %u is beyond its authentication's deadline",
@@ -130,8 +129,8 @@ bool sim_check_refused(const struct sim_host *host, ike_child_id child)
     return false;
 }
 
-/* check_plane - what is installed is the core's, and what the core has is installed, unless that
- * was refused and it waits to tell the peer. */
+/* check_plane - the core has every Child SA that is installed. Every Child SA of the core is
+ * installed, unless the plane refused it and its Delete waits. */
 static void check_plane(struct sim_host *host)
 {
     struct ike_child_info child;
@@ -162,13 +161,13 @@ void sim_check_host(struct sim_host *host)
     check_plane(host);
 }
 
-/* --- when all is well again --- */
+/* --- when no fault is left --- */
 
 static char reason[256];
 
 #define WRONG(...) (snprintf(reason, sizeof(reason), __VA_ARGS__), reason)
 
-/* partner - the other end of an IKE SA; NULL: there is none. */
+/* partner - the other end of an IKE SA; NULL: none. */
 static struct sim_host *partner(struct sim *sim, const struct sim_host *host,
                                 const struct ike_sa_info *sa, struct ike_sa_info *ret_other)
 {
@@ -198,7 +197,7 @@ static bool inner_agree(const struct ike_config *a, const struct ike_config *b)
            memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(a->addresses[0])) == 0;
 }
 
-/* seen_at - the address that the world sees of a host's own. */
+/* seen_at - the address under which others see a host's address. */
 static const struct address *seen_at(const struct sim_host *host, const struct address *own)
 {
     for (unsigned i = 0; i < host->n_interfaces; i++)
@@ -207,7 +206,7 @@ static const struct address *seen_at(const struct sim_host *host, const struct a
     return own;
 }
 
-/* place_agrees - what one end sends arrives at the other end's idea of where it is. */
+/* place_agrees - packets of one end arrive where the other end expects them. */
 static bool place_agrees(const struct sim_host *a, const struct ike_path *from,
                          const struct ike_path *to)
 {
@@ -264,7 +263,7 @@ static const char *children_agree(struct sim *sim, struct sim_host *host)
     return NULL;
 }
 
-/* same_twice - two Child SAs of one IKE SA for the same child. */
+/* same_twice - one IKE SA has two Child SAs for the same child. */
 static bool same_twice(const struct sim_host *user)
 {
     struct ike_child_info a, b;
@@ -275,7 +274,7 @@ static bool same_twice(const struct sim_host *user)
     return false;
 }
 
-/* user_served - one VPN on each path, or, where the peers cannot clone, one. */
+/* user_served - one VPN on each path, or one in all if the peers cannot clone. */
 static const char *user_served(const struct sim_host *user)
 {
     struct path_status path;
@@ -292,7 +291,7 @@ static const char *user_served(const struct sim_host *user)
     bool clones = session.dialect != IKE_DIALECT_NONE && session.mobike;
     for (size_t i = 0; path_manager_status(user->paths, i, &path); i++, paths++) {
         bool good = path.state == PATH_UP && !path.parked && path.usable && path.child != 0;
-        good |= !clones && path.state == PATH_UP; /* where the only IKE SA is parked */
+        good |= !clones && path.state == PATH_UP; /* the path where the only IKE SA is parked */
         up += good;
         if (!good)
             (void)snprintf(bad, sizeof(bad), "path %s is %s%s%s", path.path,
@@ -311,7 +310,7 @@ static const char *user_served(const struct sim_host *user)
     return same_twice(user) ? WRONG("%s has a child twice on one IKE SA", user->name) : NULL;
 }
 
-/* twice - an address that is leased to two at once. */
+/* twice - one address is leased to two at once. */
 static bool twice(const struct sim_host *gateway)
 {
     for (unsigned i = 0; i < SIM_LEASES; i++)
@@ -328,7 +327,7 @@ static const char *gateway_served(const struct sim_host *gateway, uint64_t sessi
     ike_stats_get(gateway->ike, &stats);
     for (unsigned i = 0; i < SIM_LEASES; i++)
         leases += gateway->leases[i].owner != 0;
-    /* with inner = per-path clones may have some of their own */
+    /* with inner = per-path clones may have addresses of their own */
     uint64_t most = stats.sessions + (gateway->conn->inner_per_path ? stats.established : 0);
     if (leases < stats.sessions || leases > most || stats.sessions > sessions)
         return WRONG("%s: %llu sessions of %llu, %u leases", gateway->name,

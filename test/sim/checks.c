@@ -20,7 +20,7 @@ static void prints_grow(struct sim_prints *set)
     free(old.values);
 }
 
-/* slot - where the print is, or would be; 0 is not a print. */
+/* slot - the place of the print; 0 is no print. */
 static size_t slot(const struct sim_prints *set, uint64_t print)
 {
     size_t at = (size_t)(print * 0x9e3779b97f4a7c15 >> 20) & (set->room - 1);

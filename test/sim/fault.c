@@ -5,8 +5,8 @@
 #include "sim/host.h"
 #include "sim/network.h"
 
-#define BAD_LOSS  200             /* per mille: as good as dead */
-#define BAD_SINCE SIM_SECONDS(30) /* as long as a path takes to be itself again */
+#define BAD_LOSS  200             /* loss per mille: the link is as good as dead */
+#define BAD_SINCE SIM_SECONDS(30) /* time that a path needs to recover */
 
 static struct sim_host *host_of(struct sim *sim, uint64_t argument)
 {
@@ -95,7 +95,7 @@ static void renumber(struct sim *sim, uint64_t argument)
     if (host->gateway || address->family == ADDRESS_NONE)
         return;
     address->octets[address->family == ADDRESS_V4 ? 3 : 15] += SIM_INTERFACES + 1;
-    interface_of(sim, argument)->bad_ns = sim->now; /* for as long as a move takes */
+    interface_of(sim, argument)->bad_ns = sim->now; /* time that a move takes */
     sim_host_links_changed(host);
 }
 
@@ -154,7 +154,7 @@ static void able(struct sim *sim, uint64_t argument)
     host_of(sim, argument)->faults = (struct sim_faults){0};
 }
 
-/* --- somebody hostile --- */
+/* --- a hostile host --- */
 
 static void replayer(struct sim *sim, uint64_t argument)
 {
@@ -219,14 +219,14 @@ static void rekey_ike(struct sim *sim, uint64_t argument)
     on_sa(sim, argument, IKE_CMD_REKEY_IKE);
 }
 
-/* clone - by the Gateway: what the End User has no use for it deletes. */
+/* clone - by the Gateway. The End User deletes clones that it has no use for. */
 static void clone(struct sim *sim, uint64_t argument)
 {
     if (host_of(sim, argument)->gateway)
         on_sa(sim, argument, IKE_CMD_CLONE);
 }
 
-/* only_one - beside its rekey, and what is being deleted already, the session has no other. */
+/* only_one - besides its rekey and IKE SAs that are being deleted, the session has no other. */
 static bool only_one(const struct sim_host *host, const struct ike_sa_info *info)
 {
     struct ike_sa_info other;
@@ -238,7 +238,7 @@ static bool only_one(const struct sim_host *host, const struct ike_sa_info *info
     return true;
 }
 
-/* delete_ike - with the only one goes the session: its user logs in anew. */
+/* delete_ike - if it is the only one, the session ends and its user logs in again. */
 static void delete_ike(struct sim *sim, uint64_t argument)
 {
     struct sim_host *host = host_of(sim, argument);
@@ -254,7 +254,7 @@ static void delete_ike(struct sim *sim, uint64_t argument)
     (void)sim_host_command(host, (struct ike_command){.kind = IKE_CMD_DELETE_IKE, .sa = sa});
 }
 
-/* reauth - of a session, by whichever end: its user logs in anew. */
+/* reauth - of a session, by either end: its user logs in again. */
 static void reauth(struct sim *sim, uint64_t argument)
 {
     struct sim_host *host = host_of(sim, argument);
@@ -272,7 +272,7 @@ static void reauth(struct sim *sim, uint64_t argument)
                            (struct ike_command){.kind = IKE_CMD_REAUTH, .session = chosen.id});
 }
 
-/* end_session - by the Gateway, for no reason: its user logs in anew. */
+/* end_session - by the Gateway, without a reason: its user logs in again. */
 static void end_session(struct sim *sim, uint64_t argument)
 {
     struct sim_host *host = host_of(sim, argument);
@@ -357,7 +357,7 @@ static const struct sim_fault faults[] = {
 
 #define N_FAULTS (sizeof(faults) / sizeof(faults[0]))
 
-/* --- by name and by lot --- */
+/* --- by name and at random --- */
 
 static void begin(struct sim *sim, uint64_t argument)
 {
@@ -435,8 +435,8 @@ static bool host_bad(const struct sim_host *host)
            f->install_fail + f->lease_fail + f->memory_fail + f->sign_fail + f->memory_run > 0;
 }
 
-/* too_bad - two interfaces, or all of them, are impaired or were not long ago; without MOBIKE one.
- * With one of several, the session must be kept. */
+/* too_bad - two interfaces, or all of them, are impaired or were so recently; without MOBIKE one is
+ * enough. If one of several is impaired, the session must survive. */
 static bool too_bad(struct sim_host *host, bool mobike)
 {
     nanos now = host->sim->now;

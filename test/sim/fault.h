@@ -3,8 +3,8 @@
 #define TEST_SIM_FAULT_H
 
 /*
- * What can go wrong, as actions: for scenarios at a moment of their choice, for random runs by
- * lot. The argument of an action names a host and one of its interfaces.
+ * Faults as actions: for scenarios at chosen moments, for random runs at random ones. The argument
+ * of an action names a host and one of its interfaces.
  */
 
 #include "sim/sim.h"
@@ -14,7 +14,7 @@ static inline uint64_t sim_argument(const struct sim_host *host, unsigned interf
     return (uint64_t)(host - host->sim->hosts) << 8 | interface;
 }
 
-/* struct sim_fault - begins, and ends again; `end` NULL: ends by itself. */
+/* struct sim_fault - a fault that begins and ends; `end` NULL: it ends by itself. */
 struct sim_fault {
     const char *name;
     sim_action begin, end;
@@ -25,12 +25,12 @@ struct sim_fault {
 
 void sim_fault_at(struct sim *sim, const char *name, nanos wait, nanos duration,
                   const struct sim_host *host, unsigned interface);
-/* sim_fault_random - one by lot, at some time before `within`. */
+/* sim_fault_random - a random fault at a time before `within`. */
 void sim_fault_random(struct sim *sim, nanos within);
 
 /*
- * sim_fault_judge - a user two or all of whose paths, or whose Gateway, were impaired within some
- * seconds may log in once more. Called after each fault.
+ * sim_fault_judge - a user may log in once more if two or all of its paths, or its Gateway, were
+ * impaired within some seconds. Called after each fault.
  */
 void sim_fault_judge(struct sim *sim);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine: what the daemon is to the cores, without processes, sockets and clocks. */
+/* A machine: plays the daemon for the cores, without processes, sockets and clocks. */
 #include "sim/host.h"
 
 #include <stdio.h>
@@ -92,7 +92,7 @@ static bool view_traffic(const void *context, ike_child_id id, nanos *ret_in_ns,
     return sim_plane_seen(((const struct sim_host *)context)->plane, id, ret_in_ns, ret_out_ns);
 }
 
-/* wish - an End User wants its session, with its children, again and again. */
+/* wish - an End User wants its session with its children, again and again. */
 static void wish(struct sim_host *host)
 {
     for (uint8_t i = 0; i < host->conn->n_children; i++) {
@@ -256,7 +256,7 @@ static void complete(struct sim_host *host, ike_job_id job, const struct ike_res
     core_leave(host);
 }
 
-/* auth_job - keys are in another process: whatever its answer, it is not part of this step. */
+/* auth_job - keys are in another process, so its allocations are not part of this step. */
 static void auth_job(struct sim_host *host, const struct ike_event *event)
 {
     struct sim *sim = host->sim;
@@ -280,7 +280,7 @@ static void auth_job(struct sim_host *host, const struct ike_event *event)
         memcpy(later->auth, result.auth.ptr, result.auth.len);
 }
 
-/* eap_job - the method is scripted, and at once. */
+/* eap_job - a scripted method, which answers at once. */
 static void eap_job(struct sim_host *host, const struct ike_event *event)
 {
     struct ike_result result;
@@ -351,7 +351,7 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
     case IKE_EV_EAP: eap_job(host, event); break;
     case IKE_EV_LEASE: lease(host, event); break;
     case IKE_EV_LEASE_RELEASE:
-        if (host->gateway) /* to an End User it says that the addresses of a clone are gone */
+        if (host->gateway) /* for an End User it means that the addresses of a clone have gone */
             sim_lease_release(host, event->session);
         break;
     case IKE_EV_CHILD_INSTALL: install(host, event); break;
@@ -364,7 +364,8 @@ static void event_act(struct sim_host *host, const struct ike_event *event)
         if (event->sa != 0 && event->session == 0)
             sim_violation(host->sim, "%s: the outcome for IKE SA %u names no session", host->name,
                           event->sa);
-        host->excused += event->outcome == IKE_ADDRESS_FAILURE; /* such a login is tried again */
+        /* the user tries such a login again */
+        host->excused += event->outcome == IKE_ADDRESS_FAILURE;
         break;
     case IKE_EV_CONFIG: session_config(host, event->session); break;
     case IKE_EV_SESSION_UP: session_up(host, event); break;

@@ -4,21 +4,21 @@
 
 #include "sim/sim.h"
 
-/* sim_host_add - a machine that does not run yet. Its connection (party_conn) and interfaces may be
- * changed until it starts; `address` of each interface is to be given. */
+/* sim_host_add - a machine that is not running yet. Its connection (party_conn) and interfaces may
+ * be changed until it starts; each interface needs an `address`. */
 struct sim_host *sim_host_add(struct sim *sim, bool gateway);
 
-/* sim_host_start - the cores begin, with no memory of what was before; an End User that is wanted
- * connects. sim_host_crash: they end without a word. */
+/* sim_host_start - the cores begin without any memory; an End User that is wanted connects.
+ * sim_host_crash - they end without a word. */
 void sim_host_start(struct sim_host *host);
 void sim_host_crash(struct sim_host *host);
 void sim_host_done(struct sim_host *host);
 
-/* sim_host_join - it wants its session again. */
+/* sim_host_join - the host wants its session again. */
 void sim_host_join(struct sim_host *host);
-/* sim_host_reload - the configuration is loaded anew, with its children in another order. */
+/* sim_host_reload - loads the configuration again, with its children in another order. */
 void sim_host_reload(struct sim_host *host);
-/* sim_host_leave - connects no more, and deletes what it has. */
+/* sim_host_leave - the host no longer connects, and deletes its sessions. */
 void sim_host_leave(struct sim_host *host);
 
 void sim_host_links_changed(struct sim_host *host);
@@ -32,7 +32,7 @@ void sim_host_tick(struct sim_host *host);
 void sim_host_job_done(struct sim_host *host, const struct sim_event *event);
 void sim_host_pump(struct sim_host *host);
 
-/* sim_host_user - the End User that an identity of a session names; NULL: none. */
+/* sim_host_user - the End User with that identity; NULL: none. */
 struct sim_host *sim_host_user(struct sim *sim, const struct ike_id *id);
 
 #endif

@@ -20,7 +20,7 @@ static nanos some_time(struct sim *sim)
     return (nanos)sim_below(sim, (uint64_t)(sim_chance(sim, 200) ? 60 : 1) * NANOS_PER_SEC);
 }
 
-/* replay - one of the last packets, now and then as if it came from elsewhere. */
+/* replay - sends one of the last packets again, sometimes from elsewhere. */
 static void replay(struct sim *sim)
 {
     uint64_t n = sim->n_recent < SIM_RECENT ? sim->n_recent : SIM_RECENT;
@@ -33,7 +33,7 @@ static void replay(struct sim *sim)
     sim_network_inject(sim, packet, some_time(sim));
 }
 
-/* mutate - an altered copy: bits, length, or a header field. */
+/* mutate - sends an altered copy: bits, length, or a header field. */
 static void mutate(struct sim *sim, const struct sim_packet *packet)
 {
     struct sim_packet *copy = copy_of(packet);
@@ -48,8 +48,8 @@ static void mutate(struct sim *sim, const struct sim_packet *packet)
     sim_network_inject(sim, copy, (nanos)sim_below(sim, NANOS_PER_SEC));
 }
 
-/* spoof - an unprotected notify, as if the receiver of an IKE message had answered: INVALID_SYNTAX,
- * AUTHENTICATION_FAILED, NO_PROPOSAL_CHOSEN or INVALID_IKE_SPI. */
+/* spoof - sends an unprotected notify, as if the receiver of an IKE message had answered:
+ * INVALID_SYNTAX, AUTHENTICATION_FAILED, NO_PROPOSAL_CHOSEN or INVALID_IKE_SPI. */
 static void spoof(struct sim *sim, const struct sim_packet *packet)
 {
     static const uint16_t notifies[] = {N_INVALID_SYNTAX, N_AUTHENTICATION_FAILED,

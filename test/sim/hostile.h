@@ -4,9 +4,9 @@
 
 #include "sim/sim.h"
 
-/* sim_hostile_sees - who sits in the middle of the network sees every packet there, and may send
- * copies of this or older ones again, from where they came or from elsewhere, altered copies, and
- * unprotected lies about it. It has no keys. */
+/* sim_hostile_sees - an attacker in the middle of the network sees every packet there. It may send
+ * copies of new or old ones, from the same source or another, altered copies, and unprotected lies
+ * about them. It has no keys. */
 void sim_hostile_sees(struct sim *sim, const struct sim_packet *packet);
 
 #endif

@@ -8,12 +8,12 @@
 #include "sim/host.h"
 
 static const char *const families[SIM_FAMILIES][4] = {
-    /* pool, its addresses, what is behind a Gateway, any address */
+    /* pool, its addresses, the network behind a Gateway, any address */
     {"pool", "10.9.0.0/24", "10.1.0.0/16", "0.0.0.0"},
     {"pool6", "2001:db8:9::/112", "2001:db8:1::/48", "::"},
 };
 
-/* behind - selectors of a child: what is behind the Gateway. */
+/* behind - selectors of a child: the network behind the Gateway. */
 static struct ike_ts_policy *behind(const struct sim_host *host, struct ike_child_policy *child)
 {
     return host->gateway ? &child->local_ts : &child->remote_ts;
@@ -97,7 +97,7 @@ const struct sim_lease *sim_lease_of(const struct sim_host *host, const struct a
     return NULL;
 }
 
-/* check_given - to one user only, and to that one twice only for a login beside its session. */
+/* check_given - the address is given to one user only; twice only for a login beside its session. */
 static void check_given(struct sim_host *host, const struct ike_event *event,
                         const struct sim_lease *given)
 {

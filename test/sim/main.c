@@ -21,7 +21,7 @@ struct totals {
 
 static char running[64];
 
-/* on_abort - an assertion of the cores: say which run it was. */
+/* on_abort - after a failed assertion of the cores: prints which run it was. */
 static void on_abort(int signal)
 {
     (void)signal;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every interface has a link to the middle of the network, in which all public addresses are
- * reachable. A packet meets the faults of the sender's link when it leaves, a NAT, the one on the
- * path, and the faults of the receiver's link when it arrives.
+ * reachable. A packet meets, in this order: the faults of the sender's link, a NAT, the attacker on
+ * the path, and the faults of the receiver's link.
  */
 #include "sim/network.h"
 
@@ -68,7 +68,7 @@ static struct sim_mapping *mapping_new(struct sim *sim, struct sim_nat *nat)
     return oldest;
 }
 
-/* nat_out - from inside; false: it does not translate that. */
+/* nat_out - translates a packet from inside; false: the NAT does not translate it. */
 static bool nat_out(struct sim *sim, struct sim_nat *nat, struct sim_packet *packet)
 {
     struct sim_mapping *found = NULL;
@@ -90,7 +90,7 @@ static bool nat_out(struct sim *sim, struct sim_nat *nat, struct sim_packet *pac
     return true;
 }
 
-/* nat_in - to whom inside; false: it has no mapping. */
+/* nat_in - translates a packet to its host inside; false: no mapping. */
 static bool nat_in(const struct sim *sim, const struct sim_nat *nat,
                    const struct sim_packet *packet, struct endpoint *ret_inside)
 {
@@ -157,7 +157,7 @@ static void corrupt(struct sim *sim, const struct sim_link *link, struct sim_pac
 
 /* --- finding --- */
 
-/* interface_at - who has the address; NULL: nobody. */
+/* interface_at - the interface with that address; NULL: none. */
 static struct sim_interface *interface_at(struct sim *sim, const struct address *address,
                                           struct sim_host **ret_host)
 {
@@ -204,8 +204,8 @@ static void lost(struct sim *sim, const struct sim_host *host, const char *why)
     sim_log(sim, host, "  lost: %s", why);
 }
 
-/* receiver - whose interface a packet in the middle of the network goes to, and the endpoint that
- * it has behind its NAT. NULL: nobody's. */
+/* receiver - the interface that gets a packet from the middle of the network, and its endpoint
+ * behind its NAT. NULL: none. */
 static struct sim_interface *receiver(struct sim *sim, const struct sim_packet *packet,
                                       struct endpoint *ret_dst, struct sim_host **ret_host)
 {
@@ -217,7 +217,7 @@ static struct sim_interface *receiver(struct sim *sim, const struct sim_packet *
     return interface != NULL && (nat == NULL) == (interface->nat == NULL) ? interface : NULL;
 }
 
-/* middle - the packet is past the sender's link: once more, or twice, it travels on. */
+/* middle - the packet is past the sender's link: it travels on, once or twice. */
 static void middle(struct sim *sim, struct sim_link *link, struct sim_packet *packet)
 {
     struct endpoint dst;

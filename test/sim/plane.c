@@ -13,8 +13,8 @@
 
 #define CHILDREN     256
 #define KEEPALIVE_NS SIM_SECONDS(20)
-#define TELL_NS      NANOS_PER_SEC /* news of traffic, at most so often */
-#define MTU          1400          /* of every outer path: what the links have or more */
+#define TELL_NS      NANOS_PER_SEC /* least time between two news of traffic */
+#define MTU          1400          /* MTU of every outer path: at most that of the links */
 
 struct record {
     struct esp_child *child; /* owned */
@@ -309,7 +309,7 @@ bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner)
     return false;
 }
 
-/* opened - an authentic packet of the child; port 0: not in UDP. */
+/* opened - handles an authentic packet of the child; port 0: not in UDP. */
 static void opened(struct sim_plane *plane, struct record *r, const struct endpoint *from,
                    const struct esp_opened *packet)
 {
@@ -358,7 +358,7 @@ void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool r
         opened(plane, r, &from, &packet);
     else if (packet.verdict == ESP_WRONG_SELECTOR)
         plane->host->sim->counts.esp_refused++;
-    else /* with extended sequence numbers what is behind the window cannot be verified */
+    else /* with extended sequence numbers a packet behind the window cannot be verified */
         plane->host->sim->counts.esp_rejected++;
 }
 

@@ -4,8 +4,8 @@
 
 /*
  * The data plane of a simulated host: the ESP core (children, policy, flow table) behind the verbs
- * of plane/esp_plane.h, without threads, sockets and a TUN device. What those do with news - tell
- * the IKE core of traffic, rebinding and volume limits - happens here at once.
+ * of plane/esp_plane.h, without threads, sockets and a TUN device. News for the IKE core (traffic,
+ * rebinding, volume limits) is handled at once.
  */
 
 #include "sim/sim.h"
@@ -26,11 +26,11 @@ bool sim_plane_seen(const struct sim_plane *plane, ike_child_id child, nanos *re
 nanos sim_plane_deadline(const struct sim_plane *plane);
 void sim_plane_tick(struct sim_plane *plane);
 
-/* sim_plane_send - an inner packet of the host. false: no policy takes it, or no child is usable:
- * it does not leave. */
+/* sim_plane_send - sends an inner packet of the host. false: no policy takes it, or no child is
+ * usable. */
 bool sim_plane_send(struct sim_plane *plane, struct span inner);
 /* sim_plane_send_wrong - seals the packet for a child whose selectors forbid it, as a hostile peer
- * would. false: there is none. */
+ * would. false: no such child. */
 bool sim_plane_send_wrong(struct sim_plane *plane, struct span inner);
 void sim_plane_recv(struct sim_plane *plane, const struct ike_path *path, bool raw,
                     struct buffer octets);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A world by lot: who is there, how they are configured, what the network is like, what happens. */
+/* A random world: its hosts, their configurations, the network, and the faults. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -55,7 +55,7 @@ static void lifetimes(struct sim *sim, struct ike_conn *conn)
     }
 }
 
-/* reauthentication - the end that wants it asks for it again and again: logins are not counted. */
+/* reauthentication - one end asks for it again and again: logins are not counted. */
 static void reauthentication(struct sim *sim, struct sim_host *host)
 {
     if (!sim_chance(sim, 100))
@@ -122,14 +122,14 @@ static void surround(struct sim *sim, struct sim_host *host)
     }
 }
 
-/* some_addresses - of a Gateway: mostly one. */
+/* some_addresses - of a Gateway: usually one. */
 static unsigned some_addresses(struct sim *sim)
 {
     return sim_chance(sim, 300) ? 2 + (unsigned)sim_below(sim, sim_chance(sim, 300) ? 3 : 1) : 1;
 }
 
-/* some_ipv6 - of the Gateway's addresses but the first, and interfaces of its users but the first,
- * if the Gateway has any. */
+/* some_ipv6 - gives IPv6 to some addresses of the Gateway, and to some interfaces of its users if
+ * the Gateway has any. The first of each keeps IPv4. */
 static void some_ipv6(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
 {
     bool able = gateway == NULL;
@@ -144,7 +144,7 @@ static void some_ipv6(struct sim *sim, struct sim_host *host, const struct sim_h
         }
 }
 
-/* some_children - mostly one; a user has none that its Gateway has not. */
+/* some_children - usually one; a user has only children that its Gateway has. */
 static void some_children(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
 {
     uint8_t most = gateway != NULL        ? gateway->conn->n_children
@@ -157,7 +157,7 @@ static void some_children(struct sim *sim, struct sim_host *host, const struct s
                        conn->children[sim_below(sim, conn->n_children)].name);
 }
 
-/* impostor - somebody with a user's name and without its secret. */
+/* impostor - has a user's name, but not its secret. */
 static void impostor(struct sim *sim)
 {
     struct sim_host *host = sim_user(sim, 1);
@@ -168,7 +168,7 @@ static void impostor(struct sim *sim)
         host->conn->local[0].id = sim->hosts[host - sim->hosts - 1].conn->local[0].id;
 }
 
-/* some_families - of inner addresses; a user of a Gateway asks for one that it has at least. */
+/* some_families - of inner addresses; a user asks for at least one that its Gateway has. */
 static void some_families(struct sim *sim, struct sim_host *host, const struct sim_host *gateway)
 {
     bool v6 = sim_chance(sim, 400), v4 = !v6 || sim_chance(sim, 500);
@@ -201,7 +201,7 @@ void sim_random_play(struct sim *sim)
         some_children(sim, user, gateway);
         some_ipv6(sim, user, gateway);
         surround(sim, user);
-        if (sim->seed % 4 == 1) /* not by dice: other seeds play as ever */
+        if (sim->seed % 4 == 1) /* without dice, so that the runs of other seeds stay the same */
             party_rounds(user->conn, gateway->conn);
     }
     if (sim_chance(sim, 100))

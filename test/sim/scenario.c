@@ -136,7 +136,7 @@ static bool empty(struct sim *sim)
     return sim_check_empty(sim) == NULL;
 }
 
-/* heal - no fault is left, what was down is up. */
+/* heal - ends all faults and brings all links up. */
 static void heal(struct sim *sim)
 {
     sim_log(sim, NULL, "HEALED");
@@ -174,7 +174,7 @@ static void settle(struct sim *sim, bool (*condition)(struct sim *sim), nanos li
     }
 }
 
-/* log_in_anew - a Gateway has all of its users reauthenticate. */
+/* log_in_anew - a Gateway makes all of its users reauthenticate. */
 static bool log_in_anew(const struct sim *sim)
 {
     bool anew = false;

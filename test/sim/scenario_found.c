@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What random runs found: each failed before its cause was mended. */
+/* Failures that random runs found; each failed until its cause was mended. */
 #include "base/assert.h"
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/lease.h"
 #include "sim/scenario.h"
 
-/* rekey_under_move - the Gateway rekeys while the End User leaves a dead path: the new IKE SA was
- * told the path that was being left, and waited there for minutes. */
+/* rekey_under_move - the Gateway rekeys while the End User leaves a dead path. The new IKE SA got
+ * the path that was being left, and stayed there for minutes. */
 static void rekey_under_move(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -20,7 +20,7 @@ static void rekey_under_move(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* leave_a_hole - what was begun on a path that dies goes along when the IKE SA leaves it. */
+/* leave_a_hole - exchanges that began on a dying path follow the IKE SA when it leaves. */
 static void leave_a_hole(struct sim *sim, const char *fault)
 {
     struct sim_host *gateway = sim_gateway(sim, 1);
@@ -47,7 +47,7 @@ static void rekey_into_a_hole(struct sim *sim)
     leave_a_hole(sim, "rekey-ike");
 }
 
-/* crossing_rekeys - both ends rekey the only IKE SA at once: one Child SA, not one for each. */
+/* crossing_rekeys - both ends rekey the only IKE SA at once: one Child SA remains, not two. */
 static void crossing_rekeys(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 1);
@@ -61,7 +61,8 @@ static void crossing_rekeys(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* clone_too_late - the IKE SA that is being cloned goes: one clone for each path, none to spare. */
+/* clone_too_late - the IKE SA that is being cloned ends: each path gets one clone, and none is left
+ * over. */
 static void clone_too_late(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 3);
@@ -86,8 +87,8 @@ static void rekey_lost(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* knock_in_vain - a move that takes longer than the patience of replacement_login.c: the session is
- * knocked for, and nobody logs in. */
+/* knock_in_vain - a move takes longer than replacement_login.c waits. The Gateway is knocked at,
+ * and no login follows. */
 static void knock_in_vain(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -115,8 +116,8 @@ static uint64_t losses(const struct sim_host *user)
 }
 
 /* probe_behind_rekey - responses to a rekey are lost. The liveness probe must not wait for the next
- * retransmission of the rekey, which is seconds away. Of 40 rekeys one may lose the hastened copy to
- * the second hole as well; then the path is rightly called dead for a moment. */
+ * retransmission of the rekey, which is seconds away. Of 40 rekeys one may also lose the early copy
+ * to the second hole; then the path is rightly called dead for a moment. */
 static void probe_behind_rekey(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 1);
@@ -141,7 +142,7 @@ static struct sim_host *far_pair(struct sim *sim)
     return user;
 }
 
-/* far_rekey - the IKE SA that follows one on a far path knows how far it is. */
+/* far_rekey - the IKE SA that replaces one on a far path knows its round-trip time. */
 static void far_rekey(struct sim *sim)
 {
     struct sim_host *user = far_pair(sim);
@@ -169,8 +170,8 @@ static void far_return(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* moved_and_deleted - the Gateway deletes the IKE SA of somebody who has moved: where it was,
- * nobody is any more. */
+/* moved_and_deleted - the Gateway deletes the IKE SA of a user that has moved. The user is no
+ * longer at the old address. */
 static void moved_and_deleted(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 1);
@@ -183,8 +184,8 @@ static void moved_and_deleted(struct sim *sim)
     }
 }
 
-/* created_under_move - a Child SA is being created when the address changes: one, not another one
- * with the move. */
+/* created_under_move - a Child SA is being created when the address changes: there is one, and no
+ * second one after the move. */
 static void created_under_move(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
@@ -211,7 +212,7 @@ static struct sim_host *slow_pair(struct sim *sim)
     return user;
 }
 
-/* rekey_under_return - the Gateway rekeys an IKE SA that is on its way home while the address there
+/* rekey_under_return - the Gateway rekeys an IKE SA that is moving home while the address there
  * changes. */
 static void rekey_under_return(struct sim *sim)
 {
@@ -227,8 +228,8 @@ static void rekey_under_return(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* rekey_under_late_move - as before, but the way home was given up, its request is still being
- * asked: the heir must not go for ever to an address that is no more. */
+/* rekey_under_late_move - the same, but the move home was given up while its request is still
+ * repeated. The heir must not try an old address for ever. */
 static void rekey_under_late_move(struct sim *sim)
 {
     struct sim_host *user = slow_pair(sim);
@@ -244,8 +245,8 @@ static void rekey_under_late_move(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* address_of_gateway - one of the Gateway's two addresses is dead, and the only IKE SA was there:
- * it goes to the other one before anybody logs in anew. */
+/* address_of_gateway - one of the Gateway's two addresses is dead, and the only IKE SA was there.
+ * It moves to the other one before any new login. */
 static void address_of_gateway(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 3);
@@ -261,8 +262,7 @@ static void address_of_gateway(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* late_login - an attempt at a login that was given up does not push out the session of the next.
- */
+/* late_login - a login attempt that was given up does not replace the session of the next one. */
 static void late_login(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -275,8 +275,8 @@ static void late_login(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* lost_agreement - the Gateway sends the last leg, and does not hear that the End User agreed: it
- * asks until it does, as the End User has a VPN there. */
+/* lost_agreement - the Gateway sends the last leg, and the End User's response is lost. The Gateway
+ * repeats the request until it gets one, because the End User has a VPN there. */
 static void lost_agreement(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
@@ -289,7 +289,8 @@ static void lost_agreement(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* delete_under_rekey - an IKE SA is to go while its rekey is on its way: the new one goes, too. */
+/* delete_under_rekey - an IKE SA is to be deleted while its rekey is in flight: the new one is
+ * deleted too. */
 static void delete_under_rekey(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -307,8 +308,8 @@ static void delete_under_rekey(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* end_at_deadline - the session that a new login has replaced cannot tell the Gateway that it is
- * over: what it carried ends with its authentication all the same. */
+/* end_at_deadline - the session that a new login has replaced cannot tell the Gateway of its end.
+ * Its Child SAs end with its authentication nevertheless. */
 static void end_at_deadline(struct sim *sim)
 {
     (void)sim_gateway(sim, 1);
@@ -336,7 +337,7 @@ static struct sim_host *bounded_pair(struct sim *sim)
     return user;
 }
 
-/* delete_at_deadline - the answer to a Delete was lost: what the IKE SA carries does not outlive
+/* delete_at_deadline - the response to a Delete is lost: the Child SAs of the IKE SA do not outlive
  * the authentication. */
 static void delete_at_deadline(struct sim *sim)
 {
@@ -347,8 +348,8 @@ static void delete_at_deadline(struct sim *sim)
     sim_expect(sim, sim->hosts[0].logins > 0);
 }
 
-/* delete_by_both - an IKE SA is deleted here and rekeyed there: who deleted it hears that it is
- * done, and looks after what came of the rekey. Clones have inner addresses of their own. */
+/* delete_by_both - one end deletes an IKE SA while the other end rekeys it. The end that deleted it
+ * gets its outcome, and deletes the result of the rekey. Clones have inner addresses of their own. */
 static void delete_by_both(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);
@@ -368,8 +369,8 @@ static void delete_by_both(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* asked_where_it_was - the Gateway has a request outstanding on a path that died when the End User
- * leaves it, and the copy that follows is lost: it is repeated where the End User is now. */
+/* asked_where_it_was - the Gateway has a request outstanding on a path that died, when the End User
+ * leaves it. The next copy is lost. The request is repeated to the End User's new path. */
 static void asked_where_it_was(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 1);
@@ -383,8 +384,8 @@ static void asked_where_it_was(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* rekey_at_deadline - the answer to a rekey comes when the authentication is over: nothing is
- * installed any more. */
+/* rekey_at_deadline - the response to a rekey comes after the authentication has ended: nothing is
+ * installed. */
 static void rekey_at_deadline(struct sim *sim)
 {
     struct sim_host *user = bounded_pair(sim);
@@ -394,8 +395,8 @@ static void rekey_at_deadline(struct sim *sim)
     sim_expect(sim, user->logins > 0);
 }
 
-/* last_one_crossed - both ends clone, and there is room for one: neither says that there never is.
- */
+/* last_one_crossed - both ends clone, and there is room for one clone: neither concludes that there
+ * never is. */
 static void last_one_crossed(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -411,8 +412,8 @@ static void last_one_crossed(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* reauth_of_the_heir - a login anew is wanted while the one before it still hands over: one session
- * is left, and not two that replace each other for ever. */
+/* reauth_of_the_heir - a new login is asked for while the one before it still hands over: one
+ * session remains, and not two that replace each other for ever. */
 static void reauth_of_the_heir(struct sim *sim)
 {
     struct sim_host *user = far_pair(sim); /* its VPN there takes the heir some seconds */
@@ -424,8 +425,8 @@ static void reauth_of_the_heir(struct sim *sim)
     }
 }
 
-/* heir_deleted - a login anew is taken away while the one before it is still there: one that handed
- * over already goes all the same. */
+/* heir_deleted - a new login is deleted while the session before it still exists. If it had handed
+ * over already, the old session ends nevertheless. */
 static void heir_deleted(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -440,8 +441,8 @@ static void heir_deleted(struct sim *sim)
     }
 }
 
-/* asked_at_leisure - nothing answers for longer than liveness checks wait: the path manager's
- * questions go on beside them, so that the session is found again and nobody logs in anew. */
+/* asked_at_leisure - no packet is answered for longer than liveness checks wait. The path manager
+ * continues to test beside them, so the session survives and no new login begins. */
 static void asked_at_leisure(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 1);
@@ -458,8 +459,8 @@ static void asked_at_leisure(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* other_address - the login went over an address of the Gateway that is another path's as soon as
- * that one's interface is there, and without MOBIKE nothing moves: it serves where it is. */
+/* other_address - the login used an address of the Gateway that belongs to another path as soon as
+ * its interface is up. Without MOBIKE nothing moves: the IKE SA serves the path on which it is. */
 static void other_address(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 2);
@@ -474,8 +475,8 @@ static void other_address(struct sim *sim)
     sim_until(sim, sim_healed, SIM_SECONDS(40), "no path for the only IKE SA");
 }
 
-/* delete_unanswered - the answer to the Delete of the only IKE SA is lost, so that the Gateway does
- * not know it any more and says so in the open: the End User is not without a VPN for minutes. */
+/* delete_unanswered - the response to the Delete of the only IKE SA is lost. The Gateway does not
+ * know it any more, and says so unprotected. The End User must not be without a VPN for minutes. */
 static void delete_unanswered(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 1);
@@ -488,8 +489,8 @@ static void delete_unanswered(struct sim *sim)
     }
 }
 
-/* rekey_under_reauth - Child SAs that wait for the elder session are rekeyed meanwhile: what comes
- * of it sends when that one is gone. */
+/* rekey_under_reauth - Child SAs that wait for the elder session are rekeyed meanwhile: the results
+ * send when the elder has gone. */
 static void rekey_under_reauth(struct sim *sim)
 {
     struct sim_host *user = far_pair(sim);
@@ -503,7 +504,7 @@ static void rekey_under_reauth(struct sim *sim)
 }
 
 /* gone_in_a_rekey - an End User vanishes while the Gateway rekeys, which goes on sending to it: its
- * session ends all the same. */
+ * session ends nevertheless. */
 static void gone_in_a_rekey(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -518,7 +519,7 @@ static void gone_in_a_rekey(struct sim *sim)
     sim_run(sim, SIM_SECONDS(201));
 }
 
-/* two_families - an interface that has but IPv6 has no path to the Gateway's IPv4 address. */
+/* two_families - an interface with IPv6 only has no path to the Gateway's IPv4 address. */
 static void two_families(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 2), *user = sim_user(sim, 3);
@@ -536,8 +537,8 @@ static void two_families(struct sim *sim)
     }
 }
 
-/* children_without_address - a login brings no inner address, the next one does: all children come.
- */
+/* children_without_address - a login brings no inner address, and the next one does: all children
+ * come up. */
 static void children_without_address(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);

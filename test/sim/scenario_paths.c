@@ -29,7 +29,7 @@ static void four_paths(struct sim *sim)
     sim_run(sim, SIM_SECONDS(60));
 }
 
-/* carries - for some seconds nearly all that is sent arrives; what is forged does not. */
+/* carries - for some seconds nearly all packets arrive; forged ones do not. */
 static void carries(struct sim *sim, nanos duration)
 {
     uint64_t sealed = sim->counts.esp_sealed, got = sim->counts.esp_delivered;
@@ -39,7 +39,7 @@ static void carries(struct sim *sim, nanos duration)
     sim_expect(sim, got + sealed / 8 > sealed);
 }
 
-/* drops - a link goes down: soon nearly all that is sent arrives again. */
+/* drops - a link goes down: soon nearly all packets arrive again. */
 static void drops(struct sim *sim, unsigned interface)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -61,7 +61,7 @@ static void drop_second(struct sim *sim)
     drops(sim, 1);
 }
 
-/* One path by a satellite: slower than the budget in which paths are given up. */
+/* One path over a satellite: slower than the budget in which paths are given up. */
 static void sat_plus(struct sim *sim)
 {
     (void)sim_gateway(sim, 1);
@@ -71,7 +71,7 @@ static void sat_plus(struct sim *sim)
     sim_until(sim, sim_healed, SIM_SECONDS(30), "the far path is not up");
 }
 
-/* A path that gets so slow is dead for a while, and comes back. */
+/* A path that becomes that slow is dead for a while, and returns. */
 static void slower(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -149,7 +149,7 @@ static void nat_swaps(struct sim *sim)
     sim_expect(sim, user->logins == 1 && other->logins == 1);
 }
 
-/* Nothing but keepalives and probes for longer than a NAT remembers. */
+/* Only keepalives and probes for longer than a NAT remembers. */
 static void keep_alive(struct sim *sim)
 {
     struct sim_host *user = natted_pair(sim);
@@ -161,7 +161,7 @@ static void keep_alive(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* break1..3: a black hole, one that swallows only what is sent, only what comes. */
+/* break1..3: a black hole for both directions, for sending only, for receiving only. */
 static void breaks(struct sim *sim, const char *fault)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -186,7 +186,7 @@ static void break3(struct sim *sim)
     breaks(sim, "hole-in");
 }
 
-/* A path that comes and goes. */
+/* A path that goes up and down. */
 static void back1(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -220,7 +220,7 @@ static nanos sent_over(const struct sim_host *user, unsigned index)
                : 0;
 }
 
-/* A backup carries nothing while the first path lives, and all once that is dead. */
+/* A backup carries nothing while the first path is alive, and everything once that is dead. */
 static struct sim_host *backed_up(struct sim *sim)
 {
     struct sim_host *user = sim_pair(sim, 2);
@@ -242,7 +242,7 @@ static void backup(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* ... and stands by again when the first path is back. */
+/* ... and stands by again when the first path has returned. */
 static void standup(struct sim *sim)
 {
     struct sim_host *user = backed_up(sim);
@@ -253,7 +253,7 @@ static void standup(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* A path that never was: its black hole is there before it is. */
+/* A path that never worked: its black hole exists before the path does. */
 static void fail(struct sim *sim)
 {
     (void)sim_gateway(sim, 1);
@@ -291,7 +291,7 @@ static void lossy(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* Three children: each has a Child SA on each path, also behind another login and a new
+/* Three children: each has a Child SA on each path, also after another login and a new
  * authentication. */
 static void children(struct sim *sim)
 {
@@ -318,8 +318,8 @@ static void children(struct sim *sim)
     sim_expect(sim, user->logins == 3);
 }
 
-/* Paths as unlike as can be, under load: one loses a third, packets of the other overtake hundreds.
- * Each has its own sequence numbers, so none is taken for a replay. */
+/* Very unlike paths under load: one loses a third, and packets of the other overtake hundreds. Each
+ * has its own sequence numbers, so none is taken for a replay. */
 static void unlike(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -343,8 +343,8 @@ static void unlike(struct sim *sim)
     sim_expect(sim, user->logins == 1);
 }
 
-/* One of three children is wanted, and its connection is loaded with them in another order: what
- * follows the session, of either kind, has the same one. */
+/* One of three children is wanted, and its connection is loaded with them in another order: the
+ * next session, of either kind, has the same child. */
 static void one_child(struct sim *sim)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 2);
@@ -398,7 +398,8 @@ static void both_clone(struct sim *sim)
     busy(sim, user);
 }
 
-/* Inner addresses: IPv6, both families, of each path its own; also for who asks for one of two. */
+/* Inner addresses: IPv6, both families, separate ones for each path; also for users that ask for
+ * one of two. */
 static void inner(struct sim *sim, bool v4, bool per_path)
 {
     struct sim_host *gateway = sim_gateway(sim, 1), *user = sim_user(sim, 3);

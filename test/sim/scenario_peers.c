@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peers of all kinds, hosts that fail, somebody hostile. */
+/* Different peers, hosts that fail, and an attacker. */
 #include "sim/fault.h"
 #include "sim/host.h"
 #include "sim/scenario.h"
 
-#define EACH_OF 24 /* allocations of one operation that fail in turn */
+#define EACH_OF 24 /* number of allocations of one operation that fail in turn */
 
 /* --- dialects --- */
 
@@ -50,7 +50,7 @@ static void crash(struct sim *sim, unsigned who)
     sim_fault_at(sim, "crash", SIM_SECONDS(3), SIM_SECONDS(4), &sim->hosts[who], 0);
     sim_run(sim, SIM_SECONDS(8));
     sim_until(sim, sim_healed, SIM_SECONDS(200), "not back after a crash");
-    /* the user's own count begins anew, the Gateway's session is replaced */
+    /* the user's own count begins again; the Gateway's session is replaced */
     sim_expect(sim, user->logins <= 2);
 }
 
@@ -94,7 +94,7 @@ static void refused_installs(struct sim *sim)
     sim_until(sim, sim_healed, SIM_SECONDS(120), "not repaired");
 }
 
-/* A login that brings no inner address is none, also where it was to replace a session. */
+/* A login that brings no inner address counts as none, even if it was to replace a session. */
 static void refused_leases(struct sim *sim)
 {
     fails_at_first(sim, "refused-leases", 0);
@@ -104,7 +104,7 @@ static void refused_leases(struct sim *sim)
     sim_run(sim, SIM_SECONDS(31));
 }
 
-/* no_memory - allocations fail at either end while everything is made and rekeyed. */
+/* no_memory - allocations fail at either end while everything is created and rekeyed. */
 static void no_memory(struct sim *sim)
 {
     fails_at_first(sim, "no-memory", 0);
@@ -117,8 +117,7 @@ static void no_memory(struct sim *sim)
     sim_expect(sim, sim->counts.failed_allocations > 0);
 }
 
-/* each_fails - whatever is done, with each allocation of it, and `run` in a row, refused in turn.
- */
+/* each_fails - repeats the operation; each time another `run` of its allocations fails. */
 static void each_fails(struct sim *sim, unsigned run)
 {
     static const char *const what[] = {"rekey-child", "rekey-ike", "delete-child", "delete-ike",
@@ -128,7 +127,7 @@ static void each_fails(struct sim *sim, unsigned run)
         struct sim_host *fails = &sim->hosts[i % 2], *acts = &sim->hosts[i / 2 % 2];
         fails->faults.memory_skip = i / 4 % EACH_OF;
         fails->faults.memory_run = run;
-        user->excused++; /* with the last allocation a session may go */
+        user->excused++; /* if the last allocation fails, a session may end */
         sim_fault_at(sim, what[i / 4 / EACH_OF], 0, SIM_SECONDS(1), acts->gateway ? acts : user, 0);
         sim_run(sim, SIM_SECONDS(4));
         fails->faults.memory_run = 0;

@@ -40,8 +40,8 @@ struct pools;
 
 /* --- network --- */
 
-/* struct sim_link - between an interface and the middle of the network, both ways. Chances are per
- * mille of the packets. */
+/* struct sim_link - between an interface and the middle of the network, both directions. Chances
+ * are per mille of the packets. */
 struct sim_link {
     nanos delay, jitter;
     unsigned loss, burst, duplicate, reorder, corrupt; /* burst: chance that eight in a row go */
@@ -59,7 +59,7 @@ struct sim_mapping {
 
 struct sim_nat {
     struct address address;
-    bool symmetric; /* a mapping for each remote endpoint, that lets only that one in */
+    bool symmetric; /* a mapping for each remote endpoint, which admits only that endpoint */
     nanos timeout;
     struct sim_mapping mappings[64];
 };
@@ -67,15 +67,15 @@ struct sim_nat {
 struct sim_interface {
     struct address address; /* NONE: it has none now */
     struct sim_link link;
-    struct sim_nat *nat; /* NULL: none in front of it */
-    nanos bad_ns;        /* when it was last seen impaired; 0: never */
+    struct sim_nat *nat; /* NULL: no NAT in front of it */
+    nanos bad_ns;        /* when it was last impaired; 0: never */
 };
 
 struct sim_packet {
     struct endpoint src, dst; /* ports 0 with `raw` */
     bool raw;                 /* IP protocol 50; else UDP */
     size_t len;
-    uint8_t octets[]; /* what UDP carries, or ESP */
+    uint8_t octets[]; /* the payload of UDP, or ESP */
 };
 
 /* --- hosts --- */
@@ -87,7 +87,7 @@ struct sim_faults {
 };
 
 struct sim_lease {
-    ike_session_id owner; /* a session, or a clone with addresses of its own; 0: free */
+    ike_session_id owner; /* a session, or a clone with its own addresses; 0: free */
     struct sim_host *user;
     uint8_t n;
     struct address addresses[SIM_FAMILIES];
@@ -101,12 +101,14 @@ struct sim_host {
     bool gateway, running;
     bool wanted;           /* End User: it is told to connect */
     char only[LIMIT_NAME]; /* ... with this child; empty: with all of its connection */
-    bool logs_in_anew;     /* it, or all of its users, reauthenticate: logins say nothing */
-    bool impostor;         /* has another secret: must never get anywhere */
-    const char *psk;       /* of an impostor: another one */
-    /* by number of the conversation: logins at a Gateway interleave. The key is that secret. */
+    /* one of its logins or all reauthenticate: the number of logins means nothing */
+    bool logs_in_anew;
+    bool impostor;   /* has another secret: must never log in */
+    const char *psk; /* of an impostor: another one */
+    /* by number of the conversation, because logins at a Gateway interleave. The key is that
+     * secret. */
     struct party_eap eap[SIM_EAP_CONVERSATIONS];
-    unsigned incarnation; /* counts restarts: what was begun before is nothing to it */
+    unsigned incarnation; /* counts restarts: events of an earlier run do not concern it */
     uint64_t dice;
     struct random random;
     struct ike_options options;
@@ -121,23 +123,23 @@ struct sim_host {
     struct sim_lease leases[SIM_LEASES]; /* what they gave out */
     ike_child_id refused[SIM_REFUSED];   /* installations, the last ones */
     unsigned n_refused;
-    struct address inner; /* End User: leased to it last */
+    struct address inner; /* End User: the address leased to it last */
     nanos deadline;
     nanos traffic_interval; /* of its own packets; 0: silent */
     unsigned logins;        /* sessions that came up */
-    unsigned excused;       /* ... of which this many have an explanation */
+    unsigned excused;       /* ... of which this many are explained */
 };
 
 /* --- events of the world --- */
 
 enum sim_event_kind { SIM_DELIVER, SIM_JOB, SIM_TRAFFIC, SIM_ACTION };
 
-/* An action is what a scenario or the dice do to the world at some moment. */
+/* An action changes the world at some moment, for a scenario or at random. */
 typedef void (*sim_action)(struct sim *sim, uint64_t argument);
 
 struct sim_event {
     nanos at;
-    uint64_t serial; /* of two at the same moment the first made is first */
+    uint64_t serial; /* of two at the same moment, the one that was made first comes first */
     enum sim_event_kind kind;
     unsigned host, incarnation;
     struct sim_packet *packet; /* owned */
@@ -171,7 +173,8 @@ struct sim {
     struct sim_event **heap;
     size_t n_heap, heap_room;
     uint64_t serial;
-    unsigned replay, mutate, spoof; /* the hostile one, per mille of the packets that it sees */
+    /* rates of the attacker, per mille of the packets that it sees */
+    unsigned replay, mutate, spoof;
     struct sim_packet *recent[SIM_RECENT];
     uint64_t n_recent;
     struct sim_checks *checks;
@@ -198,12 +201,12 @@ struct sim_event *sim_event_new(struct sim *sim, enum sim_event_kind kind, nanos
 bool sim_chance(struct sim *sim, unsigned per_mille);
 uint64_t sim_below(struct sim *sim, uint64_t bound);
 
-/* sim_mix - `value` is part of what happened. sim_log - a line with TRACE=1. */
+/* sim_mix - mixes `value` into the hash of the run. sim_log - prints a line with TRACE=1. */
 void sim_mix(struct sim *sim, uint64_t value);
 void sim_mix_octets(struct sim *sim, const uint8_t *octets, size_t len);
 void sim_log(const struct sim *sim, const struct sim_host *host, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* sim_violation - something that must never be; ends the run. */
+/* sim_violation - a condition is broken; ends the run. */
 void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 uint64_t sim_hash(const uint8_t *octets, size_t len, uint64_t start);

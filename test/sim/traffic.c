@@ -54,7 +54,7 @@ static void ip_write(struct writer *w, size_t len, bool v6)
     write_u16(w, 0);
 }
 
-/* inner_write - a packet of `len` octets with `number` and `kind` in it. */
+/* inner_write - a packet of `len` octets that contains `number` and `kind`. */
 static void inner_write(uint8_t *out, size_t len, const struct address *src,
                         const struct address *dst, uint64_t number, enum kind kind)
 {
@@ -66,7 +66,7 @@ static void inner_write(uint8_t *out, size_t len, const struct address *src,
     write_u16(&w, (uint16_t)(1000 + number % 4)); /* four flows */
     write_u16(&w, 7);
     write_u16(&w, (uint16_t)(len - headers + UDP_HEADER));
-    write_u16(&w, 0); /* no checksum, which over IPv6 nobody looks at here */
+    write_u16(&w, 0); /* no checksum; over IPv6 nobody checks it here */
     write_bytes(&w, span_of(mark, 16));
     write_u64(&w, number);
     write_u64(&w, kind);
@@ -91,7 +91,7 @@ static void send(struct sim_host *host, const struct ends *ends, enum kind kind)
 }
 
 /* behind_gateway - a host there that this user talks to, one in the network of each child;
- * `nobody`: one that nobody leases. */
+ * `nobody`: an address that is never leased. */
 static struct address behind_gateway(const struct sim_host *user, enum address_family family,
                                      bool nobody)
 {
@@ -107,7 +107,7 @@ static struct address behind_gateway(const struct sim_host *user, enum address_f
     return address;
 }
 
-/* somebody_elses - a lease of that family that another user has. false: there is none. */
+/* somebody_elses - a lease of that family that another user has. false: none. */
 static bool somebody_elses(const struct sim_host *host, enum address_family family,
                            struct address *ret_address)
 {
@@ -136,8 +136,8 @@ static void user_sends(struct sim_host *host)
     struct address src = own[sim_below(sim, n)];
     struct ends ends = {src, behind_gateway(host, src.family, false), host};
     bool wrong = sim_chance(sim, 20);
-    /* nobody's, another user's, or its own of another path: sealed where that one does not belong
-     */
+    /* an unused address, another user's, or its own of another path, sealed where it does not
+     * belong */
     if (wrong && sim_chance(sim, 500) && !somebody_elses(host, src.family, &ends.src))
         ends.src = behind_gateway(host, src.family, true);
     else if (wrong && (n < 2 || sim_chance(sim, 300)))
@@ -158,7 +158,7 @@ static void gateway_sends(struct sim_host *host)
         ends.src = behind_gateway(nobody || lease->user == NULL ? host : lease->user,
                                   ends.dst.family, nobody);
         if (nobody)
-            ends.src.octets[1] ^= 0x10; /* out of what is behind it */
+            ends.src.octets[1] ^= 0x10; /* from the network behind it */
         send(host, &ends, wrong ? FORGED : DOWNSTREAM);
     }
 }

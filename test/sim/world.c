@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time, chance, and what is due. */
+/* Time, chance, and pending events. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "sim/sim.h"
 #include "sim/traffic.h"
 
-#define STEPS_AT_ONCE 20000 /* at one moment: more is a loop without an end */
+#define STEPS_AT_ONCE 20000 /* more events at one moment are an endless loop */
 
 bool sim_chance(struct sim *sim, unsigned per_mille)
 {
@@ -159,7 +159,7 @@ static void event_run(struct sim *sim, struct sim_event *event)
     }
 }
 
-/* step - the next thing that happens up to `until`; false: nothing. */
+/* step - runs the next event up to `until`; false: none. */
 static bool step(struct sim *sim, nanos until)
 {
     struct sim_host *due = NULL;
