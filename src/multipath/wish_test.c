@@ -96,7 +96,6 @@ static void test_childless_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_childless_login),
         cmocka_unit_test(test_attempts_one_after_another),
         cmocka_unit_test(test_own_limit_of_ike_sas),
         cmocka_unit_test(test_keyingtries),
