@@ -548,6 +548,19 @@ static void response_without_use_ppk(void **state)
     expect_nothing(world);
 }
 
+/* A fault of our own does not lead to a session without the PPK, even where it is optional. */
+static void keyholder_that_fails(void **state)
+{
+    (void)state;
+    for (unsigned gateway = 0; gateway < 2; gateway++) {
+        struct world *world = ppk_world(230 + gateway);
+        world->a.ppk_fails = gateway == 0;
+        world->b.ppk_fails = gateway == 1;
+        assert_int_equal(login(world), gateway == 0 ? IKE_NO_PPK : IKE_TIMEOUT);
+        expect_nothing(world);
+    }
+}
+
 /* Each message is lost once. */
 static void repeated(void **state)
 {
@@ -582,6 +595,7 @@ int main(void)
         cmocka_unit_test(content_of_the_response),
         cmocka_unit_test(c14_use_ppk),
         cmocka_unit_test(response_without_use_ppk),
+        cmocka_unit_test(keyholder_that_fails),
         cmocka_unit_test(repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

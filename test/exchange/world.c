@@ -102,6 +102,8 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     case IKE_EV_AUTH_VERIFY: party_auth(peer->crypto, peer->psk, event, auth, &result); break;
     case IKE_EV_PPK:
         party_ppk(peer->crypto, (struct party_ppk){peer->ppk_id, peer->ppk}, event, auth, &result);
+        if (peer->ppk_fails)
+            result = (struct ike_result){.error = ERR_CRYPTO};
         break;
     case IKE_EV_EAP:
         party_eap(&peer->eap, event, &result);

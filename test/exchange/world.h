@@ -33,6 +33,7 @@ struct peer {
     struct random random;
     const char *psk;          /* NULL: none for the peer */
     const char *ppk_id, *ppk; /* ppk NULL: none is loaded */
+    bool ppk_fails;           /* its keyholder cannot mix the PPK in */
     bool refuse_lease, refuse_install;
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */

@@ -639,15 +639,13 @@ enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
 
 static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
 {
-    enum login_ppk_next what = LOGIN_PPK_NONE;
-    if (login_ppk_mixed(sa, result))
+    bool mixed = login_ppk_mixed(sa, result);
+    if (mixed)
         login_ppk_apply(sa);
-    else
-        what = login_ppk_unknown(sa);
-    if (what == LOGIN_PPK_REFUSED)
+    if (!mixed && result->error == ERR_NOT_FOUND && login_ppk_unknown(sa) == LOGIN_PPK_REFUSED)
         refuse_later(sa, sa->login->ppk.why, now);
-    else if (check_auth(sa, now) != 0)
-        sa_down(sa, IKE_LIMIT, now);
+    else if ((!mixed && result->error != ERR_NOT_FOUND) || check_auth(sa, now) != 0)
+        sa_down(sa, IKE_LIMIT, now); /* a fault of ours is no reason to go on without the PPK */
 }
 
 static void verified(struct sa *sa, const struct ike_result *result, nanos now)

@@ -421,9 +421,10 @@ static struct verdict ppk_mixed(struct sa *sa, const struct ike_result *result)
 {
     struct login *login = sa->login;
     if (!login_ppk_mixed(sa, result)) {
-        if (login->conn->ppk_required)
+        bool missing = result->error == ERR_NOT_FOUND;
+        if (missing && login->conn->ppk_required)
             event_notice(sa, "a PPK is required: the PPK of 'ppk_id' is not loaded");
-        login->ppk.not_loaded = !login->conn->ppk_required;
+        login->ppk.not_loaded = missing && !login->conn->ppk_required;
         return failed(IKE_NO_PPK);
     }
     login->ppk.offered = true;
