@@ -27,6 +27,7 @@ enum radius_code {
     RADIUS_ACCOUNTING_REQUEST = 4,
     RADIUS_ACCOUNTING_RESPONSE = 5,
     RADIUS_ACCESS_CHALLENGE = 11,
+    RADIUS_STATUS_SERVER = 12,      /* RFC 5997 */
     RADIUS_DISCONNECT_REQUEST = 40, /* RFC 5176: from a server to us */
     RADIUS_DISCONNECT_ACK = 41,
     RADIUS_DISCONNECT_NAK = 42,
@@ -129,19 +130,22 @@ struct radius_request {
 };
 
 /*
- * radius_request_seal - writes a request. Access-Request: `authenticator` is random, and
- * Message-Authenticator comes first (RFC 3579 section 3.2). Accounting-Request: the authenticator is
- * computed into it (RFC 2866 section 3). ERR_TRUNCATED, ERR_CRYPTO.
+ * radius_request_seal - writes a request. Access-Request and Status-Server: `authenticator` is
+ * random, and Message-Authenticator comes first (RFC 3579 section 3.2, RFC 5997 section 3).
+ * Accounting-Request: the authenticator is computed into it (RFC 2866 section 3). ERR_TRUNCATED,
+ * ERR_CRYPTO.
  */
 int radius_request_seal(const struct radius_request *request, const struct radius_key *key,
                         uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w) MUST_USE;
 
 /*
- * radius_reply_check - whether a reply is one to our request: Response Authenticator, and for
- * Access replies exactly one Message-Authenticator, without which MD5 can be forged
- * (CVE-2024-3596). ERR_AUTH, ERR_CRYPTO.
+ * radius_reply_check - whether a reply is one to our request of that code: Response Authenticator,
+ * and for Access replies exactly one Message-Authenticator, without which MD5 can be forged
+ * (CVE-2024-3596). A reply to Status-Server may lack it (RFC 5997 section 3): it opens nothing.
+ * ERR_AUTH, ERR_CRYPTO.
  */
-int radius_reply_check(const struct radius_packet *reply, const struct radius_key *key,
+int radius_reply_check(const struct radius_packet *reply, enum radius_code request,
+                       const struct radius_key *key,
                        const uint8_t authenticator[RADIUS_AUTHENTICATOR]) MUST_USE;
 
 /*

@@ -11,7 +11,8 @@ struct request {
     enum request_state state;
     enum radius_code code;
     uint64_t tag;
-    bool bound; /* to its server: part of a conversation */
+    bool bound;      /* to its server: part of a conversation */
+    bool accounting; /* what it is for */
     unsigned server, lane, tries;
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
@@ -28,6 +29,8 @@ struct server {
     struct radius_server config;
     /* of its ports: access, accounting */
     nanos dead_until[2];
+    nanos watch_at[2];          /* the next Status-Server, if it is due by then */
+    bool watching[2];           /* one waits for an answer */
     nanos heard[2];             /* it answered; -1: never */
     bool doubtful[2];           /* it was dead, and has not answered since */
     unsigned n_flight[2];       /* requests */
@@ -66,11 +69,23 @@ static bool is_accounting(enum radius_code code)
     return code == RADIUS_ACCOUNTING_REQUEST;
 }
 
+static unsigned tries_of(const struct server *server)
+{
+    return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+}
+
+static nanos first_of(const struct server *server)
+{
+    return server->config.first_ns == 0 ? RADIUS_FIRST_NS : server->config.first_ns;
+}
+
 static void flight_end(struct radius_client *client, const struct request *r)
 {
     struct server *s = &client->servers[r->server];
     s->in_flight[r->lane][r->identifier] = 0;
-    s->n_flight[is_accounting(r->code)]--;
+    s->n_flight[r->accounting]--;
+    if (r->code == RADIUS_STATUS_SERVER)
+        s->watching[r->accounting] = false;
 }
 
 static void request_end(struct radius_client *client, struct request *r)
@@ -108,10 +123,10 @@ static bool server_serves(const struct server *server, bool accounting)
 }
 
 /* server_lives - a doubtful one gets one request at a time. */
-static bool server_lives(const struct server *server, bool accounting, nanos now)
+static bool server_lives(const struct server *server, unsigned port, nanos now)
 {
-    return server->dead_until[accounting] <= now &&
-           !(server->doubtful[accounting] && server->n_flight[accounting] > 0);
+    return server->dead_until[port] <= now &&
+           !(server->doubtful[port] && server->n_flight[port] > 0);
 }
 
 /* The preferred one of those that live; of dead ones the one that is dead for the longest. */
@@ -171,7 +186,7 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     r->tries = 0;
     r->begun = r->due = now;
     r->state = REQUEST_WAITS;
-    s->n_flight[is_accounting(r->code)]++;
+    s->n_flight[r->accounting]++;
     s->in_flight[r->lane][r->identifier] = (uint16_t)(index + 1);
     return 0;
 }
@@ -208,6 +223,7 @@ int radius_client_ask(struct radius_client *client, const struct radius_ask *ask
         return ERR_FULL;
     r->code = ask->code;
     r->tag = ask->tag;
+    r->accounting = is_accounting(ask->code);
     r->bound = ask->server < RADIUS_SERVERS;
     r->attributes_len = ask->attributes.len;
     if (ask->attributes.len > 0)
@@ -231,7 +247,11 @@ void radius_client_server_set(struct radius_client *client, unsigned index,
     struct server *s = &client->servers[index];
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
-        if (r->state == REQUEST_WAITS && r->server == index)
+        if (r->state != REQUEST_WAITS || r->server != index)
+            continue;
+        if (r->code == RADIUS_STATUS_SERVER)
+            request_end(client, r);
+        else
             r->state = REQUEST_FAILED;
     }
     wipe(s, sizeof(*s));
@@ -250,6 +270,8 @@ static bool code_answers(enum radius_code reply, enum radius_code request)
 {
     if (request == RADIUS_ACCOUNTING_REQUEST)
         return reply == RADIUS_ACCOUNTING_RESPONSE;
+    if (request == RADIUS_STATUS_SERVER && reply == RADIUS_ACCOUNTING_RESPONSE)
+        return true; /* RFC 5997 section 4.1: any response says that the server lives */
     return reply == RADIUS_ACCESS_ACCEPT || reply == RADIUS_ACCESS_REJECT ||
            reply == RADIUS_ACCESS_CHALLENGE;
 }
@@ -270,15 +292,19 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
     if (!radius_packet_read(from->octets, &reply))
         return false;
     struct request *r = request_find(client, from, reply.identifier);
-    if (r == NULL || !code_answers(reply.code, r->code) ||
-        is_accounting(r->code) != from->accounting)
+    if (r == NULL || !code_answers(reply.code, r->code))
         return false;
     struct server *s = &client->servers[r->server];
-    if (radius_reply_check(&reply, &s->config.key, r->authenticator) != 0)
+    if (r->accounting != from->accounting ||
+        radius_reply_check(&reply, r->code, &s->config.key, r->authenticator) != 0)
         return false;
-    s->dead_until[from->accounting] = 0;
-    s->doubtful[from->accounting] = false;
-    s->heard[from->accounting] = now;
+    s->dead_until[r->accounting] = 0;
+    s->doubtful[r->accounting] = false;
+    s->heard[r->accounting] = now;
+    if (r->code == RADIUS_STATUS_SERVER) {
+        request_end(client, r);
+        return false;
+    }
     *ret = (struct radius_outcome){
         .tag = r->tag, .server = r->server, .asked = r->asked, .reply = reply};
     ret->msk_error = ERR_NOT_FOUND;
@@ -288,26 +314,24 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
     return true;
 }
 
-/* --- time --- */
+/* --- servers that do not answer --- */
 
-static unsigned tries_of(const struct server *server)
+static nanos dead_of(const struct server *server)
 {
-    return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+    return server->config.dead_ns == 0 ? RADIUS_DEAD_NS : server->config.dead_ns;
 }
 
 /* server_dies - what waits for it does not wait any longer, unless no other server could answer. */
-static void server_dies(struct radius_client *client, unsigned server, bool accounting, nanos now)
+static void server_dies(struct radius_client *client, unsigned server, unsigned port, nanos now)
 {
     struct server *s = &client->servers[server];
-    nanos dead = s->config.dead_ns == 0 ? RADIUS_DEAD_NS : s->config.dead_ns;
-    if (s->dead_until[accounting] > now)
+    if (s->dead_until[port] > now)
         return;
-    s->dead_until[accounting] = nanos_after(now, dead);
-    s->doubtful[accounting] = true;
+    s->dead_until[port] = s->config.watched ? NANOS_NEVER : nanos_after(now, dead_of(s));
+    s->doubtful[port] = true;
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
-        if (r->state != REQUEST_WAITS || r->server != server || r->bound ||
-            is_accounting(r->code) != accounting)
+        if (r->state != REQUEST_WAITS || r->server != server || r->bound || r->accounting != port)
             continue;
         r->tries = tries_of(s);
         r->due = now;
@@ -320,18 +344,69 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
                             nanos now)
 {
     unsigned next;
-    bool accounting = is_accounting(r->code);
     flight_end(client, r);
     r->state = REQUEST_FAILED;
-    if (client->servers[r->server].heard[accounting] <= r->begun)
-        server_dies(client, r->server, accounting, now);
-    if (!r->bound && server_choose(client, accounting, r->asked, now, &next) &&
-        request_begin(client, r, index, next, now) != 0)
+    if (client->servers[r->server].heard[r->accounting] <= r->begun)
+        server_dies(client, r->server, r->accounting, now);
+    if (r->code == RADIUS_STATUS_SERVER)
+        wipe(r, sizeof(*r)); /* nobody waits for it */
+    else if (!r->bound && server_choose(client, r->accounting, r->asked, now, &next) &&
+             request_begin(client, r, index, next, now) != 0)
         r->state = REQUEST_FAILED;
 }
 
+/* --- Status-Server --- */
+
+/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Only a dead one gets any. */
+static nanos watch_due(const struct server *s, unsigned port)
+{
+    bool wanted = s->set && s->config.watched && !s->watching[port] && s->dead_until[port] != 0 &&
+                  (port == 0 || s->config.accounting);
+    return wanted ? s->watch_at[port] : NANOS_NEVER;
+}
+
+/* watch_next - RFC 3539 section 3.4.1: up to two seconds more or less. */
+static nanos watch_next(const struct radius_client *client, const struct server *s, nanos now)
+{
+    nanos wait = dead_of(s) < RADIUS_WATCH_NS ? dead_of(s) : RADIUS_WATCH_NS;
+    nanos most = wait / 15;
+    uint32_t chance;
+    random_fill(client->random, &chance, sizeof(chance));
+    return nanos_after(now, wait - most + (nanos)(chance % 1024) * most / 512);
+}
+
+/* watch_ask - without memory or an Identifier: the next time. */
+static void watch_ask(struct radius_client *client, unsigned server, unsigned port, nanos now)
+{
+    uint16_t index = 0;
+    struct server *s = &client->servers[server];
+    struct writer w;
+    s->watch_at[port] = watch_next(client, s, now);
+    struct request *r = request_new(client, &index);
+    if (r == NULL)
+        return;
+    *r = (struct request){.code = RADIUS_STATUS_SERVER, .bound = true, .accounting = port == 1};
+    w = writer_of(r->attributes, sizeof(r->attributes));
+    radius_attribute_write(&w, RADIUS_NAS_IDENTIFIER, span_text("ikat"));
+    r->attributes_len = w.len;
+    s->watching[port] = request_begin(client, r, index, server, now) == 0;
+    if (!s->watching[port])
+        wipe(r, sizeof(*r));
+}
+
+static void watch(struct radius_client *client, nanos now)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        for (unsigned port = 0; port < 2; port++)
+            if (watch_due(&client->servers[i], port) <= now)
+                watch_ask(client, i, port, now);
+}
+
+/* --- time --- */
+
 bool radius_client_send(struct radius_client *client, nanos now, struct radius_datagram *ret)
 {
+    watch(client, now);
     for (uint16_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
         const struct server *s = &client->servers[r->server];
@@ -340,11 +415,12 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
         if (r->state != REQUEST_WAITS || r->due > now)
             continue;
         s = &client->servers[r->server];
-        nanos first = s->config.first_ns == 0 ? RADIUS_FIRST_NS : s->config.first_ns;
-        r->due = nanos_after(now, first << r->tries++);
+        r->due = nanos_after(now, first_of(s) << r->tries++);
+        if (r->code == RADIUS_STATUS_SERVER)
+            r->tries = tries_of(s); /* RFC 5997 section 4.1: never the same one again */
         *ret = (struct radius_datagram){.server = r->server,
                                         .lane = r->lane,
-                                        .accounting = is_accounting(r->code),
+                                        .accounting = r->accounting,
                                         .octets = span_of(r->octets, r->len)};
         return true;
     }
@@ -371,6 +447,9 @@ nanos radius_client_deadline(const struct radius_client *client)
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++)
         if (client->requests[i]->state == REQUEST_WAITS)
             deadline = nanos_min(deadline, client->requests[i]->due);
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++)
+        for (unsigned port = 0; port < 2; port++)
+            deadline = nanos_min(deadline, watch_due(&client->servers[i], port));
     return deadline;
 }
 

@@ -12,6 +12,9 @@
  * one then, with all others that wait for it, unless they belong to a conversation with this server
  * (State). After that while it is doubtful: it gets one request at a time until it answers. Its two
  * ports die each for itself. A server with as many requests as it takes is passed over.
+ *
+ * A watched server that is dead gets a Status-Server now and then (RFC 5997), and no other request
+ * that another server could take, until it answers.
  */
 
 #include "base/random.h"
@@ -24,12 +27,14 @@
 #define RADIUS_TRIES    3
 #define RADIUS_FIRST_NS (2 * NANOS_PER_SEC)
 #define RADIUS_DEAD_NS  (60 * NANOS_PER_SEC)
+#define RADIUS_WATCH_NS (30 * NANOS_PER_SEC) /* Tw of RFC 3539 section 3.4.1; at most `dead_ns` */
 #define RADIUS_MOST     (RADIUS_LANES * 256)
 
 struct radius_server {
     struct radius_key key;
     int preference;  /* the highest is asked first */
     bool accounting; /* it takes Accounting-Requests; only such servers get them */
+    bool watched;    /* it answers Status-Server */
     /* 0: the default */
     unsigned tries; /* transmissions of a request */
     nanos first_ns; /* until the first repetition; doubles */

@@ -409,6 +409,72 @@ static void accounting(void **state)
     assert_true(taken());
 }
 
+/* --- Status-Server --- */
+
+static void server_make(unsigned index, bool watched)
+{
+    const struct radius_server server = {.key = {sizeof(SECRET) - 1, SECRET},
+                                         .preference = index == 0 ? 2 : 1,
+                                         .accounting = true,
+                                         .watched = watched};
+    radius_client_server_set(client, index, &server);
+}
+
+static bool taken_at(nanos now)
+{
+    struct radius_datagram from = datagram;
+    from.octets = span_of(reply, reply_len);
+    return radius_client_recv(client, &from, now, &outcome);
+}
+
+/* RFC 5997: a dead server that is watched gets a new Status-Server each time, and nothing else,
+ * until it answers. */
+static void watched_server_returns(void **state)
+{
+    uint8_t first[16];
+    nanos now = 0;
+    (void)state;
+    server_make(0, true);
+    assert_int_equal(radius_client_deadline(client), NANOS_NEVER); /* it may be alive */
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 7, RADIUS_SERVERS, 0), 0);
+    while (datagram.server == 0 || request[0] != RADIUS_ACCESS_REQUEST) {
+        now = radius_client_deadline(client);
+        assert_true(sent(now));
+    }
+    assert_int_equal(datagram.server, 1);
+    answer(RADIUS_ACCESS_REJECT, true, (struct span){0});
+    assert_true(taken_at(now));
+    for (int i = 0; i < 4; i++) { /* longer than an unwatched server is dead */
+        while (!sent(now))
+            now = radius_client_deadline(client);
+        assert_int_equal(datagram.server, 0);
+        assert_int_equal(request[0], RADIUS_STATUS_SERVER);
+        assert_int_equal(request[20], RADIUS_MESSAGE_AUTHENTICATOR);
+        assert_memory_not_equal(i == 0 ? request : first, request + 4, 16);
+        memcpy(first, request + 4, 16);
+    }
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 8, RADIUS_SERVERS, now), 0);
+    assert_true(sent(now));
+    assert_int_equal(datagram.server, 1); /* people do not wait for a test */
+    radius_client_forget(client, 8);
+    while (!sent(now))
+        now = radius_client_deadline(client);
+    answer(RADIUS_ACCESS_ACCEPT, true, (struct span){0});
+    reply[10] ^= 1;
+    assert_false(taken_at(now)); /* forged */
+    const uint8_t wrong[18] = {RADIUS_MESSAGE_AUTHENTICATOR, 18};
+    answer(RADIUS_ACCESS_ACCEPT, false, span_of(wrong, sizeof(wrong)));
+    assert_false(taken_at(now));
+    assert_true(radius_client_dead(client, 0, false, now));
+    answer(RADIUS_ACCESS_ACCEPT, false, (struct span){0}); /* as FreeRADIUS 3.2.1 */
+    assert_false(taken_at(now));                           /* no outcome for anybody */
+    assert_false(radius_client_dead(client, 0, false, now));
+    assert_int_equal(radius_client_deadline(client), NANOS_NEVER);
+    assert_int_equal(ask(RADIUS_ACCESS_REQUEST, 9, RADIUS_SERVERS, now), 0);
+    assert_true(sent(now));
+    assert_int_equal(datagram.server, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +491,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(accounting, setup, teardown),
         cmocka_unit_test_setup_teardown(accounting_silence, setup, teardown),
+        cmocka_unit_test_setup_teardown(watched_server_returns, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

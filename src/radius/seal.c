@@ -42,7 +42,7 @@ static struct span key_span(const struct radius_key *key)
 int radius_request_seal(const struct radius_request *request, const struct radius_key *key,
                         uint8_t authenticator[RADIUS_AUTHENTICATOR], struct writer *w)
 {
-    bool access = request->code == RADIUS_ACCESS_REQUEST;
+    bool access = request->code != RADIUS_ACCOUNTING_REQUEST;
     int error = 0;
     write_u8(w, (uint8_t)request->code);
     write_u8(w, request->identifier);
@@ -84,7 +84,8 @@ static int message_authenticator_check(const struct radius_packet *reply,
     return error != 0 ? error : ct_equal(mac, value.ptr, MD5_LEN) ? 0 : ERR_AUTH;
 }
 
-int radius_reply_check(const struct radius_packet *reply, const struct radius_key *key,
+int radius_reply_check(const struct radius_packet *reply, enum radius_code request,
+                       const struct radius_key *key,
                        const uint8_t authenticator[RADIUS_AUTHENTICATOR])
 {
     uint8_t digest[MD5_LEN];
@@ -95,7 +96,10 @@ int radius_reply_check(const struct radius_packet *reply, const struct radius_ke
     int error = md5(parts, 4, digest);
     if (error == 0 && !ct_equal(digest, octets.ptr + 4, MD5_LEN))
         error = ERR_AUTH;
-    if (error == 0 && reply->code != RADIUS_ACCOUNTING_RESPONSE)
+    bool bare =
+        reply->code == RADIUS_ACCOUNTING_RESPONSE ||
+        (request == RADIUS_STATUS_SERVER && radius_count(reply, RADIUS_MESSAGE_AUTHENTICATOR) == 0);
+    if (error == 0 && !bare)
         error = message_authenticator_check(reply, key, authenticator);
     return error;
 }

@@ -81,6 +81,27 @@ def test_the_second_server_answers(world):
     gw.wait_log("event=radius-silent server=aaa0 port=accounting")
 
 
+def test_status_server(world):
+    """A silent server is asked by Status-Server until it answers: no login has to try it. Then it comes first again."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
+    run("ip", "netns", "exec", lab.name("host"), "ip", "address", "add", "10.20.0.66/24", "dev", "eth0")
+    lab.run("host", "nft", "add table ip silence; add chain ip silence in { type filter hook input priority 0; }; "
+            "add rule ip silence in ip daddr 10.20.0.66 drop")
+    eu, gw = ends(world, lab, servers=("10.20.0.66", AAA),
+                  of_servers={"status_server": "yes", "retransmit_timeout": "200ms", "dead_time": "1s"})
+    assert eu.initiate("net", timeout=40)["success"] == "yes"
+    gw.wait_log("event=radius-silent server=aaa0 port=access")
+    logins = server.requests()
+    lab.run("host", "nft", "delete table ip silence")
+    gw.wait_log("event=radius-answers server=aaa0 port=access")
+    assert server.requests() == logins
+    assert "Received Status-Server" in server.log()
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    assert eu.initiate("net")["success"] == "yes"
+    assert "to 10.20.0.66:1812" in server.log()[server.log().rindex("Received Access-Request"):]
+
+
 def test_dead_servers_are_named(world):
     """No server answers: the log names all that were asked. Limits of a server are its own."""
     lab = world.lab()

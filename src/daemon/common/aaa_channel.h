@@ -36,6 +36,7 @@ struct aaa_server {
     int32_t preference; /* the highest is asked first */
     bool class_group;   /* Class names groups, as Filter-Id does */
     bool accounting;    /* it takes Accounting-Requests */
+    bool watched;       /* it answers Status-Server */
     bool dae;           /* it may send Disconnect-Requests and CoA-Requests, to dae_port */
     bool undated;       /* ... also without an Event-Timestamp */
     uint16_t dae_port;

@@ -81,6 +81,7 @@ static const struct key server_keys[] = {
     {.name = "retransmit_timeout", .kind = KEY_TIME, .offset = SERVER(retransmit_ns)},
     {.name = "dead_time", .kind = KEY_TIME, .offset = SERVER(dead_ns)},
     {.name = "max_requests", .kind = KEY_U32, .offset = SERVER(max_requests)},
+    {.name = "status_server", .kind = KEY_BOOL, .offset = SERVER(watched)},
     {.name = "dae", .kind = KEY_BOOL, .offset = SERVER(dae)},
     {.name = "dae_port", .kind = KEY_U16, .offset = SERVER(dae_port)},
     {.name = "dae_undated", .kind = KEY_BOOL, .offset = SERVER(undated)},

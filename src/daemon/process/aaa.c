@@ -137,6 +137,9 @@ static void deaths_log(struct aaa *a)
             if (server != NULL && dead && !a->dead[i][port])
                 log_line(LOG_LEVEL_WARNING, "event=radius-silent server=%s port=%s", server->name,
                          names[port]);
+            if (server != NULL && !dead && a->dead[i][port])
+                log_line(LOG_LEVEL_INFO, "event=radius-answers server=%s port=%s", server->name,
+                         names[port]);
             a->dead[i][port] = dead;
         }
 }

@@ -133,6 +133,7 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
                                    .preference = server->preference,
                                    .accounting = server->accounting,
                                    .tries = server->retransmit_tries + 1,
+                                   .watched = server->watched,
                                    .first_ns = server->retransmit_ns,
                                    .dead_ns = server->dead_ns,
                                    .most = server->max_requests};

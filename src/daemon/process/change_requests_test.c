@@ -69,7 +69,7 @@ static void expect_reply(enum radius_code code, uint32_t cause)
     assert_true(radius_packet_read(result.reply.octets, &reply));
     assert_int_equal(reply.code, code);
     assert_int_equal(reply.identifier, identifier);
-    assert_int_equal(radius_reply_check(&reply, &key, request + 4), 0);
+    assert_int_equal(radius_reply_check(&reply, RADIUS_DISCONNECT_REQUEST, &key, request + 4), 0);
     (void)radius_find_u32(&reply, RADIUS_ERROR_CAUSE, &found);
     assert_int_equal(found, cause);
     assert_true(address_equal(&result.reply.to.address, &from.source.address));
