@@ -174,6 +174,7 @@ static int secret_unload(struct eap_service *s, const char *name)
 static void secrets_clear(struct eap_service *s)
 {
     wipe(s->secrets, s->n * sizeof(s->secrets[0]));
+    memset(s->sqns, 0, s->n * sizeof(s->sqns[0])); /* they are of those USIMs */
     s->n = 0;
 }
 
