@@ -342,7 +342,8 @@ struct ike_eap_job {
     const char *conn;
     const struct ike_auth_policy *policy; /* of the round; borrowed */
     struct ike_id local_id, remote_id;    /* IDs of the payloads: not proven by themselves */
-    bool need_key; /* a method without a key is refused: EAP_ONLY_AUTHENTICATION (RFC 5998) */
+    bool need_key;  /* a method without a key is refused: EAP_ONLY_AUTHENTICATION (RFC 5998) */
+    uint64_t grant; /* of the proofs of earlier rounds; 0: none */
     struct span packet;
 };
 

@@ -54,6 +54,7 @@ struct aaa_step {
     char nas[LIMIT_ID / 2];                                     /* the Gateway's identity */
     struct address nas_address;                                 /* NONE: not known */
     struct aaa_groups groups; /* the server must name one of them; none: any login */
+    uint64_t earlier;         /* grant of the login's rounds before; comes back with the new one */
 };
 
 /* --- accounting --- */
@@ -176,3 +177,4 @@ struct aaa_answer {
 };
 
 #endif
+    uint64_t earlier;         /* of the step that began the conversation */

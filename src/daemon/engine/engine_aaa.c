@@ -116,9 +116,15 @@ static bool grant_sound(const struct aaa_grant *g)
     return sound;
 }
 
-uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what)
+uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what, uint64_t earlier)
 {
-    return grant_sound(what) ? grants_add(e->grants, what, e->now) : 0;
+    struct grant *grant = grants_find(e->grants, earlier);
+    if (!grant_sound(what) || (earlier != 0 && (grant == NULL || grant->session != 0)))
+        return 0;
+    if (earlier == 0)
+        return grants_add(e->grants, what, e->now);
+    grants_join(grant, what);
+    return earlier;
 }
 
 int engine_grant_lease(const struct engine *e, const struct ike_event *event,
@@ -248,7 +254,7 @@ static void on_aaa(void *context, int fd, unsigned events)
         struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0, 0};
         if (answer.error == 0 && answer.verdict == EAP_SUCCEEDED) {
             news.valid_ns = answer.grant.session_timeout_s * NANOS_PER_SEC;
-            news.grant = engine_grant_add(e, &answer.grant);
+            news.grant = engine_grant_add(e, &answer.grant, answer.earlier);
             news.error = news.grant == 0 ? ERR_NO_MEMORY : 0;
         }
         engine_eap_answered(e, &news);

@@ -18,9 +18,10 @@ int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
 /* engine_radius_switch - from now on those of the load, at most RADIUS_SERVERS. */
 int engine_radius_switch(struct engine *e, const struct engine_load *load) MUST_USE;
 
-/* engine_grant_add - what came with EAP's success. Returns its number for struct ike_proof;
- * 0: no memory, or the aaa process says nonsense. */
-uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what);
+/* engine_grant_add - what came with EAP's success; `earlier`: the grant of the login's rounds before,
+ * which it joins, or 0. Returns its number for struct ike_proof; 0: no memory, or the aaa process
+ * says nonsense. */
+uint64_t engine_grant_add(struct engine *e, const struct aaa_grant *what, uint64_t earlier);
 
 /* engine_grant_lease - what the job's login or session was granted. 0 and *ret_lease NULL: nothing
  * is. ERR_NOT_FOUND: its grant is gone, so that nothing may be leased. */

@@ -238,6 +238,7 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
                        identity_print(&event->eap.local_id, text));
     request.step.groups.n = policy->n_groups;
     memcpy(request.step.groups.names, policy->groups, sizeof(policy->groups));
+    request.step.earlier = event->eap.grant;
     int error = step_fill(e, &event->eap, &request.step.eap);
     return error != 0 ? error : engine_aaa_send(e, &request);
 }

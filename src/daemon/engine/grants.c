@@ -99,6 +99,51 @@ uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos n
     return grant->number;
 }
 
+static uint32_t shorter(uint32_t a, uint32_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static void groups_join(struct aaa_groups *groups, const struct aaa_groups *more)
+{
+    for (uint32_t i = 0; i < more->n && groups->n < AAA_GROUPS; i++)
+        memcpy(groups->names[groups->n++], more->names[i], sizeof(more->names[i]));
+}
+
+/* classes_join - whole attributes only. */
+static void classes_join(struct aaa_grant *what, const struct aaa_grant *more)
+{
+    struct reader r = reader_of(span_of(more->classes, more->n_classes));
+    uint8_t type;
+    struct span value;
+    struct writer w = writer_of(what->classes, sizeof(what->classes));
+    w.len = what->n_classes;
+    while (radius_next(&r, &type, &value) && w.len + 2 + value.len <= sizeof(what->classes))
+        radius_attribute_write(&w, (enum radius_attribute)type, value);
+    what->n_classes = (uint32_t)w.len;
+}
+
+void grants_join(struct grant *grant, const struct aaa_grant *more)
+{
+    struct aaa_grant *what = &grant->what;
+    what->session_timeout_s = shorter(what->session_timeout_s, more->session_timeout_s);
+    what->idle_timeout_s = shorter(what->idle_timeout_s, more->idle_timeout_s);
+    if (more->interim_s != 0)
+        what->interim_s = more->interim_s;
+    if (more->framed4.family != ADDRESS_NONE)
+        what->framed4 = more->framed4;
+    if (more->framed6.family != ADDRESS_NONE)
+        what->framed6 = more->framed6;
+    if (more->pool4[0] != '\0')
+        memcpy(what->pool4, more->pool4, sizeof(what->pool4));
+    if (more->pool6[0] != '\0')
+        memcpy(what->pool6, more->pool6, sizeof(what->pool6));
+    groups_join(&what->groups, &more->groups);
+    for (uint32_t i = 0; i < more->n_dns && what->n_dns < AAA_DNS; i++)
+        what->dns[what->n_dns++] = more->dns[i];
+    classes_join(what, more);
+}
+
 struct grant *grants_find(const struct grants *grants, uint64_t number)
 {
     return number == 0 ? NULL : map_get(&grants->by_number, number);

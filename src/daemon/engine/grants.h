@@ -37,6 +37,11 @@ struct grants *grants_free(struct grants *grants); /* takes NULL; returns NULL *
 /* grants_add - a login succeeded. Returns the number of its grant; 0: no memory. */
 uint64_t grants_add(struct grants *grants, const struct aaa_grant *what, nanos now);
 
+/* grants_join - what a later round of the same login was granted besides. The shorter times count;
+ * groups, name servers and Class attributes of both, as far as there is room; else what the later
+ * round gives, where it gives anything. */
+void grants_join(struct grant *grant, const struct aaa_grant *more);
+
 /* grants_find - NULL: there is none with that number. Borrowed until it is dropped. */
 struct grant *grants_find(const struct grants *grants, uint64_t number);
 

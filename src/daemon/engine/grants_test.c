@@ -40,6 +40,39 @@ static void unclaimed_go(void **state)
     grants_free(grants);
 }
 
+/* Two rounds of one login (RFC 4739), each by a RADIUS server: nothing of the first is lost. */
+static void joined(void **state)
+{
+    struct grants *grants = grants_new();
+    const uint8_t class[] = {25, 4, 'a', 'b'}, other[] = {25, 3, 'c'};
+    struct aaa_grant first = {.session_timeout_s = 100, .idle_timeout_s = 7, .n_classes = 4};
+    struct aaa_grant later = {.session_timeout_s = 50, .interim_s = 60, .n_classes = 3};
+    (void)state;
+    first.groups = (struct aaa_groups){1, {"staff"}};
+    later.groups = (struct aaa_groups){1, {"vpn"}};
+    memcpy(first.classes, class, sizeof(class));
+    memcpy(later.classes, other, sizeof(other));
+    strcpy(first.pool4, "guests");
+    assert_true(address_parse("10.0.0.9", &later.framed4));
+    struct grant *grant = grants_find(grants, grants_add(grants, &first, 0));
+    grants_join(grant, &later);
+    const struct aaa_grant *what = &grant->what;
+    assert_int_equal(what->session_timeout_s, 50);
+    assert_int_equal(what->idle_timeout_s, 7);
+    assert_int_equal(what->interim_s, 60);
+    assert_string_equal(what->pool4, "guests");
+    assert_true(address_equal(&what->framed4, &later.framed4));
+    assert_int_equal(what->groups.n, 2);
+    assert_string_equal(what->groups.names[1], "vpn");
+    assert_int_equal(what->n_classes, 7);
+    assert_memory_equal(what->classes + 4, other, sizeof(other));
+    for (int i = 0; i < 300; i++) /* as much as there is room for, whole */
+        grants_join(grant, &later);
+    assert_int_equal(what->groups.n, AAA_GROUPS);
+    assert_true(what->n_classes <= AAA_CLASSES && what->n_classes > AAA_CLASSES - 3);
+    grants_free(grants);
+}
+
 static void deadlines(void **state)
 {
     struct grants *grants = grants_new();
@@ -63,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(claimed_once),
         cmocka_unit_test(unclaimed_go),
+        cmocka_unit_test(joined),
         cmocka_unit_test(deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ struct passage {
     char nas[LIMIT_ID / 2];
     struct address nas_address;
     struct aaa_groups groups;
+    uint64_t earlier; /* grant */
 };
 
 struct aaa_service {
@@ -132,8 +133,8 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     struct radius_server config = {.key = {.len = server->secret_len},
                                    .preference = server->preference,
                                    .accounting = server->accounting,
-                                   .tries = server->retransmit_tries + 1,
                                    .watched = server->watched,
+                                   .tries = server->retransmit_tries + 1,
                                    .first_ns = server->retransmit_ns,
                                    .dead_ns = server->dead_ns,
                                    .most = server->max_requests};
@@ -332,6 +333,7 @@ static int passage_begin(struct aaa_service *s, const struct aaa_step *step, uin
     p->nas_address = step->nas_address;
     memcpy(p->calling, step->calling, sizeof(p->calling));
     p->groups = step->groups;
+    p->earlier = step->earlier;
     if (p->identity_len == 0) {
         identity_request(s, p, &ret->result);
         return 0;
@@ -475,6 +477,7 @@ static void accept_take(const struct aaa_service *s, struct passage *p,
             result->msk_len = sizeof(result->msk);
         }
         ret->grant = grant;
+        ret->earlier = p->earlier;
     }
     if (result->verdict == EAP_FAILED)
         result->identity_len = 0;

@@ -50,6 +50,7 @@ static int eap_job_emit(struct sa *sa, struct span packet)
         .local_id = login->local_id,
         .remote_id = login->remote_id,
         .need_key = login_eap_need_key(login),
+        .grant = login->grant,
         .packet = span_of(copy, packet.len),
     };
     return 0;
