@@ -65,6 +65,8 @@ class Costs:
         """A session's first accounting record belongs to its login, after which it leaves."""
         sessions = set()
         for at, code, session in _radius(self.capture.file):
+            if at < rows[0].start:
+                continue  # Accounting-On, when the Gateway started
             row = _row(rows, at)
             if code == ACCESS_REQUEST:
                 row.access += 1

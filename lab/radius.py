@@ -10,6 +10,7 @@ from lab.daemons import Program
 from lab.run import run, wait
 
 SECRET = "radius-secret"
+SESSION = ("Start", "Stop", "Interim-Update")  # Acct-Status-Type of sessions: 1, 2, 3
 
 FREERADIUS = """
 prefix = /usr
@@ -181,8 +182,9 @@ class Freeradius(Program):
     def _answers(self):
         return "Ready to process requests" in self.log()
 
-    def records(self):
-        """The Accounting-Requests that it took, in their order: [{attribute: value}]; of several values a list."""
+    def records(self, of_sessions=True):
+        """The Accounting-Requests that it took, in their order: [{attribute: value}]; of several values a list. Those
+        of sessions, or else Accounting-On and -Off."""
         path = os.path.join(self.folder, "accounts")
         if not os.path.exists(path):
             return []
@@ -192,7 +194,7 @@ class Freeradius(Program):
                 record = {}
                 for name, value in re.findall(r"^\t(\S+) = (.*)$", block, re.MULTILINE):
                     record.setdefault(name, []).append(value.strip('"'))
-                if record:
+                if record and (record["Acct-Status-Type"][0] in SESSION) == of_sessions:
                     records.append({name: values[0] if len(values) == 1 else values for name, values in record.items()})
         return records
 
@@ -222,12 +224,8 @@ class Freeradius(Program):
         return self.log().count("Received Access-Request")
 
     def accounts(self):
-        """The Acct-Status-Type of each accounting request, in order."""
-        path = os.path.join(self.folder, "accounts")
-        if not os.path.exists(path):
-            return []
-        with open(path, encoding="utf-8") as file:
-            return re.findall(r"Acct-Status-Type = (\S+)", file.read())
+        """The Acct-Status-Type of each accounting request of a session, in order."""
+        return [record["Acct-Status-Type"] for record in self.records()]
 
 
 class Hlr(Program):
@@ -274,6 +272,6 @@ class Hostapd(Program):
         return self.log().count("RADIUS message: code=1 (Access-Request)")
 
     def accounts(self):
-        """The Acct-Status-Type of each accounting request, in order."""
-        names = {"1": "Start", "2": "Stop", "3": "Interim-Update"}
-        return [names[value] for value in re.findall(r"Acct-Status-Type\) length=6\s+Value: (\d)", self.log())]
+        """The Acct-Status-Type of each accounting request of a session, in order."""
+        values = re.findall(r"Acct-Status-Type\) length=6\s+Value: (\d)", self.log())
+        return [SESSION[int(value) - 1] for value in values if int(value) <= len(SESSION)]

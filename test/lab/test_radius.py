@@ -5,7 +5,7 @@ import pytest
 from lab.net import address
 from lab.radius import SECRET, Freeradius, Hlr, Hostapd
 from lab.run import run, wait
-from lab.settings import end_user, gateway, paths
+from lab.settings import IDS, end_user, gateway, paths
 from test_eap import EAP_PLUGINS, IMSI, KEY, OPC, PASSWORD, USER, secrets, up, usim
 
 AAA = address("lan", "host")
@@ -266,6 +266,38 @@ def test_accounting_at_the_end(world):
     assert gw.stop() == 0
     wait(lambda: server.accounts() == ["Start", "Stop"], "Start and Stop")
     assert server.records()[-1]["Acct-Terminate-Cause"] == "Admin-Reboot"
+
+
+def test_accounting_on_and_off(world):
+    """RFC 2866 section 5.1: the server hears that we begin and that we end, by the name that sessions have."""
+    _, server, eu, gw = granted(world, [], of_servers={"accounting": "yes"})
+    wait(lambda: server.records(of_sessions=False), "Accounting-On")
+    assert eu.initiate("net")["success"] == "yes"
+    wait(lambda: server.accounts() == ["Start"], "a Start")
+    assert gw.stop() == 0
+    wait(lambda: len(server.records(of_sessions=False)) == 2, "Accounting-Off")
+    on, off = server.records(of_sessions=False)
+    assert (on["Acct-Status-Type"], off["Acct-Status-Type"]) == ("Accounting-On", "Accounting-Off")
+    assert on["NAS-Identifier"] == off["NAS-Identifier"] == server.records()[0]["NAS-Identifier"]
+    assert server.accounts() == ["Start", "Stop"]
+    assert server.log().rindex("Acct-Status-Type = Stop") < server.log().index("Acct-Status-Type = Accounting-Off")
+
+
+def test_two_rounds(world):
+    """A login of two rounds (RFC 4739), each by the RADIUS server: the session has what both grant."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, ['Class = "gold"', "Framed-IP-Address = 10.30.0.77"]),
+                                      "bert": (PASSWORD, ['Class = "silver"'])}).start()
+    theirs = {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}
+    world.ikatd(lab, "gw", gateway({"remote": None, "remote1": theirs, "remote2": theirs},
+                                   top=radius(AAA, accounting="yes")))
+    own = {name: {"auth": "eap-mschapv2", "eap_id": name, "id": IDS["eu"]} for name in (USER, "bert")}
+    both = {"secrets": {f"eap-{name}": {"id": name, "secret": f'"{PASSWORD}"'} for name in own}}
+    eu = world.ikatd(lab, "eu", end_user({"local": None, "local1": own[USER], "local2": own["bert"]}, top=both))
+    assert eu.initiate("net")["success"] == "yes"
+    assert eu.sessions()[0]["config"]["addresses"] == ["10.30.0.77"]
+    wait(server.records, "a Start")
+    assert server.records()[0]["Class"] == ["0x676f6c64", "0x73696c766572"]
 
 
 GATEWAY = address("lan", "gw")

@@ -59,7 +59,19 @@ struct aaa_step {
 
 /* --- accounting --- */
 
-enum aaa_account_kind { AAA_ACCOUNT_START = 1, AAA_ACCOUNT_STOP = 2, AAA_ACCOUNT_INTERIM = 3 };
+/* RFC 2866 section 5.1. ON and OFF are of no session: only who, when, and where from. */
+enum aaa_account_kind {
+    AAA_ACCOUNT_START = 1,
+    AAA_ACCOUNT_STOP = 2,
+    AAA_ACCOUNT_INTERIM = 3,
+    AAA_ACCOUNT_ON = 7,  /* no session of before lives any more */
+    AAA_ACCOUNT_OFF = 8, /* we end, and all sessions with us */
+};
+
+static inline bool aaa_account_of_session(uint32_t kind)
+{
+    return kind >= AAA_ACCOUNT_START && kind <= AAA_ACCOUNT_INTERIM;
+}
 
 /* RFC 2866 section 5.10; 0: the session lives */
 enum aaa_cause {
@@ -173,8 +185,8 @@ struct aaa_answer {
     uint32_t verdict; /* enum eap_verdict */
     struct eap_result result;
     struct aaa_grant grant;   /* with EAP_SUCCEEDED */
+    uint64_t earlier;         /* of the step that began the conversation */
     struct aaa_change change; /* AAA_CHANGE: nothing else but `job` counts */
 };
 
 #endif
-    uint64_t earlier;         /* of the step that began the conversation */

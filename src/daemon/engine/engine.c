@@ -280,6 +280,7 @@ static void serve_check(struct engine *e)
     if (e->serving || !e->load_ended || ike_conn_at(e->ike, 0) == NULL)
         return;
     e->serving = true;
+    engine_accounting_nas(e, AAA_ACCOUNT_ON);
     ike_serve(e->ike);
 }
 

@@ -57,6 +57,8 @@ void engine_accounting_begin(struct engine *e, struct grant *grant,
                              const struct ike_session_info *session);
 void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_account_kind kind,
                             enum aaa_cause cause);
+/* engine_accounting_nas - Accounting-On or -Off for each name that we have as a Gateway. */
+void engine_accounting_nas(struct engine *e, enum aaa_account_kind kind);
 enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome);
 
 /* engine_helpers.c; engine_aaa_farewell - the last records are on their way before we end. */

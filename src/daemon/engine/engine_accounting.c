@@ -145,6 +145,43 @@ void engine_accounting_send(struct engine *e, struct grant *grant, enum aaa_acco
         log_line(LOG_LEVEL_WARNING, "event=accounting-lost session=%u", grant->session);
 }
 
+/* nas_of - the name by which sessions of a connection are accounted, unless a connection before it
+ * has the same. NULL: none is known before a login, or it is one of an End User. */
+static const struct ike_id *nas_of(const struct engine *e, size_t index)
+{
+    const struct ike_conn *conn = ike_conn_at(e->ike, index);
+    const struct ike_id *id = &conn->local[0].id;
+    if (id->type == ID_ANY || conn->n_remote_addrs > 0)
+        return NULL;
+    for (size_t i = 0; i < index; i++) {
+        const struct ike_conn *other = ike_conn_at(e->ike, i);
+        if (other->n_remote_addrs == 0 && identity_equal(&other->local[0].id, id))
+            return NULL;
+    }
+    return id;
+}
+
+/* RFC 2866 section 5.1: at the start, and at an end that is asked for. */
+void engine_accounting_nas(struct engine *e, enum aaa_account_kind kind)
+{
+    static struct aaa_request request;
+    char text[IDENTITY_TEXT_MAX];
+    for (size_t i = 0; engine_accounts(e) && ike_conn_at(e->ike, i) != NULL; i++) {
+        const struct ike_id *id = nas_of(e, i);
+        if (id == NULL)
+            continue;
+        request = (struct aaa_request){.kind = AAA_ACCOUNT,
+                                       .account = {.kind = kind, .at_s = (int64_t)time(NULL)}};
+        struct aaa_account *account = &request.account;
+        (void)snprintf(account->session_id, AAA_SESSION_ID, "%016llx-%s-%zu",
+                       (unsigned long long)e->boot, kind == AAA_ACCOUNT_ON ? "on" : "off", i);
+        (void)snprintf(account->nas, sizeof(account->nas), "%.*s", RADIUS_VALUE,
+                       identity_print(id, text));
+        if (engine_aaa_send(e, &request) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=accounting-lost nas=\"%s\"", account->nas);
+    }
+}
+
 enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome outcome)
 {
     if (e->done && !e->stopping)

@@ -56,14 +56,18 @@ static void path_write(struct writer *w, const struct aaa_path *path)
     radius_attribute_write(w, RADIUS_VENDOR_SPECIFIC, writer_span(&value));
 }
 
-static void who_write(struct writer *w, const struct aaa_account *a)
+static void nas_write(struct writer *w, const struct aaa_account *a)
 {
-    if (a->user_len > 0)
-        radius_attribute_write(w, RADIUS_USER_NAME, span_of(a->user, a->user_len));
     text_write(w, RADIUS_NAS_IDENTIFIER, a->nas);
     address_write(
         w, a->nas_address.family == ADDRESS_V6 ? RADIUS_NAS_IPV6_ADDRESS : RADIUS_NAS_IP_ADDRESS,
         &a->nas_address);
+}
+
+static void user_write(struct writer *w, const struct aaa_account *a)
+{
+    if (a->user_len > 0)
+        radius_attribute_write(w, RADIUS_USER_NAME, span_of(a->user, a->user_len));
     radius_u32_write(w, RADIUS_NAS_PORT, a->port);
     radius_u32_write(w, RADIUS_NAS_PORT_TYPE, PORT_VIRTUAL);
     text_write(w, RADIUS_NAS_PORT_ID, a->conn);
@@ -75,15 +79,10 @@ static void who_write(struct writer *w, const struct aaa_account *a)
     write_bytes(w, span_of(a->classes, a->n_classes));
 }
 
-void aaa_account_write(const struct aaa_account *a, int64_t wall_s, struct writer *w)
+static void session_write(struct writer *w, const struct aaa_account *a)
 {
-    int64_t delay = wall_s > a->at_s ? wall_s - a->at_s : 0;
-    radius_u32_write(w, RADIUS_ACCT_STATUS_TYPE, a->kind);
-    radius_attribute_write(w, RADIUS_ACCT_SESSION_ID, span_text(a->session_id));
-    who_write(w, a);
+    user_write(w, a);
     radius_u32_write(w, RADIUS_ACCT_AUTHENTIC, a->by_server ? BY_RADIUS : BY_ITSELF);
-    radius_u32_write(w, RADIUS_EVENT_TIMESTAMP, (uint32_t)a->at_s);
-    radius_u32_write(w, RADIUS_ACCT_DELAY_TIME, delay > UINT32_MAX ? UINT32_MAX : (uint32_t)delay);
     if (a->kind == AAA_ACCOUNT_START)
         return;
     radius_u32_write(w, RADIUS_ACCT_SESSION_TIME, a->duration_s);
@@ -92,4 +91,16 @@ void aaa_account_write(const struct aaa_account *a, int64_t wall_s, struct write
         radius_u32_write(w, RADIUS_ACCT_TERMINATE_CAUSE, a->cause);
     for (uint32_t i = 0; i < a->n_paths; i++)
         path_write(w, &a->paths[i]);
+}
+
+void aaa_account_write(const struct aaa_account *a, int64_t wall_s, struct writer *w)
+{
+    int64_t delay = wall_s > a->at_s ? wall_s - a->at_s : 0;
+    radius_u32_write(w, RADIUS_ACCT_STATUS_TYPE, a->kind);
+    radius_attribute_write(w, RADIUS_ACCT_SESSION_ID, span_text(a->session_id));
+    nas_write(w, a);
+    radius_u32_write(w, RADIUS_EVENT_TIMESTAMP, (uint32_t)a->at_s);
+    radius_u32_write(w, RADIUS_ACCT_DELAY_TIME, delay > UINT32_MAX ? UINT32_MAX : (uint32_t)delay);
+    if (aaa_account_of_session(a->kind))
+        session_write(w, a);
 }

@@ -89,10 +89,12 @@ static bool family_sound(const struct address *a)
 
 static bool account_sound(const struct aaa_account *a)
 {
-    bool sound = a->kind >= AAA_ACCOUNT_START && a->kind <= AAA_ACCOUNT_INTERIM &&
-                 text_sound(a->session_id, sizeof(a->session_id)) && a->session_id[0] != '\0' &&
-                 text_sound(a->conn, sizeof(a->conn)) && text_sound(a->nas, sizeof(a->nas)) &&
-                 family_sound(&a->nas_address) && text_sound(a->called, sizeof(a->called)) &&
+    bool known =
+        aaa_account_of_session(a->kind) || a->kind == AAA_ACCOUNT_ON || a->kind == AAA_ACCOUNT_OFF;
+    bool sound = known && text_sound(a->session_id, sizeof(a->session_id)) &&
+                 a->session_id[0] != '\0' && text_sound(a->conn, sizeof(a->conn)) &&
+                 text_sound(a->nas, sizeof(a->nas)) && family_sound(&a->nas_address) &&
+                 text_sound(a->called, sizeof(a->called)) &&
                  text_sound(a->calling, sizeof(a->calling)) && a->user_len <= sizeof(a->user) &&
                  a->n_classes <= AAA_CLASSES && a->n_paths <= AAA_PATHS &&
                  family_sound(&a->framed4) && family_sound(&a->framed6);
@@ -193,13 +195,22 @@ static void alive_set(struct account_queue *q, struct session *session,
     slot_write(q, session->alive->place, &session->alive->slot);
 }
 
-static void alive_clear(struct account_queue *q, struct session *session)
+/* alive_stop - the Stop takes the slot of the session's last known state, in one write: whenever we
+ * end, the file has one of the two. The Stop says all that an interim record before it would. */
+static void alive_stop(struct account_queue *q, struct session *session,
+                       const struct aaa_account *stop)
 {
-    if (session->alive == NULL)
-        return;
-    record_free(q, session->alive);
+    struct record *last = session->last, *record = session->alive;
+    bool idle = last != NULL && !last->in_flight && last->slot.account.kind == AAA_ACCOUNT_INTERIM;
     session->alive = NULL;
     q->n_alive--;
+    record->slot.kind = SLOT_RECORD;
+    record->slot.order = ++q->order;
+    record->slot.account = *stop;
+    queue_append(q, session, record);
+    slot_write(q, record->place, &record->slot);
+    if (idle)
+        queue_remove(q, last);
 }
 
 /* room_make - the oldest interim record goes for another one. */
@@ -244,12 +255,15 @@ int account_queue_add(struct account_queue *q, const struct aaa_account *account
     struct session *session = session_of(q, account->session_id);
     if (session == NULL)
         return ERR_NO_MEMORY;
-    if (account->kind == AAA_ACCOUNT_STOP)
-        alive_clear(q, session); /* its slot is free for the Stop */
+    if (account->kind == AAA_ACCOUNT_STOP && session->alive != NULL) {
+        alive_stop(q, session, account);
+        return 0;
+    }
     session_tidy(q, session);
     int error = record_add(q, account);
     session = error == 0 ? session_of(q, account->session_id) : NULL;
-    if (session != NULL && account->kind != AAA_ACCOUNT_STOP)
+    if (session != NULL &&
+        (account->kind == AAA_ACCOUNT_START || account->kind == AAA_ACCOUNT_INTERIM))
         alive_set(q, session, account);
     q->lost += error != 0;
     return error;
@@ -362,11 +376,18 @@ struct account_queue *account_queue_free(struct account_queue *q)
 
 /* --- sending --- */
 
-/* ready_find - the oldest record of which no earlier one of its session waits. */
+/* record_ready - no earlier one of its session waits; an Accounting-Off comes behind all Stops. */
+static bool record_ready(const struct record *record)
+{
+    bool off = record->slot.account.kind == AAA_ACCOUNT_OFF;
+    return !record->in_flight && record->earlier == NULL && (!off || record->previous == NULL);
+}
+
+/* ready_find - the oldest record that may be sent. */
 static struct record *ready_find(const struct account_queue *q)
 {
     struct record *record = q->in_flight >= q->window ? NULL : q->oldest;
-    while (record != NULL && (record->in_flight || record->earlier != NULL))
+    while (record != NULL && !record_ready(record))
         record = record->next;
     return record;
 }

@@ -190,6 +190,50 @@ static void hostile_engine(void **state)
     assert_int_equal(account_queue_waiting(queue), 0);
 }
 
+/* Whatever of the file was written when we ended, a Stop is there, and only one. */
+static void stop_takes_the_place_of_the_state(void **state)
+{
+    uint8_t before[1 << 16], after[1 << 16];
+    (void)state;
+    add("a", AAA_ACCOUNT_START, 0);
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 0)));
+    add("a", AAA_ACCOUNT_INTERIM, 1);
+    ssize_t len = pread(file, before, sizeof(before), 0);
+    add("a", AAA_ACCOUNT_STOP, 2);
+    assert_int_equal(pread(file, after, sizeof(after), 0), len);
+    uint32_t first, second; /* of two slots: that of the interim record, and the state's */
+    memcpy(&first, after, sizeof(first));
+    memcpy(&second, after + len / 2, sizeof(second));
+    assert_int_equal(first, 0);
+    assert_int_not_equal(second, 0);
+    restart();
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_STOP, 2, 0)));
+    assert_int_equal(account_queue_waiting(queue), 0);
+    restart();
+    assert_int_equal(account_queue_waiting(queue), 0);
+}
+
+/* Accounting-On and -Off are of no session: nothing makes a Stop of them. Off comes after all. */
+static void on_and_off(void **state)
+{
+    uint64_t on, stop, off;
+    (void)state;
+    add("x-on", AAA_ACCOUNT_ON, 0);
+    on = expect("x-on", AAA_ACCOUNT_ON, 0, 0);
+    assert_true(account_queue_sent(queue, on));
+    add("a", AAA_ACCOUNT_STOP, 1);
+    add("x-off", AAA_ACCOUNT_OFF, 0);
+    stop = expect("a", AAA_ACCOUNT_STOP, 1, 0);
+    assert_null(account_queue_next(queue, 0, &off));
+    restart();
+    stop = expect("a", AAA_ACCOUNT_STOP, 1, 0);
+    assert_null(account_queue_next(queue, 0, &off));
+    assert_true(account_queue_sent(queue, stop));
+    off = expect("x-off", AAA_ACCOUNT_OFF, 0, 0);
+    assert_true(account_queue_sent(queue, off));
+    assert_int_equal(account_queue_waiting(queue), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +243,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_file, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),
+        cmocka_unit_test_setup_teardown(stop_takes_the_place_of_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_and_off, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
