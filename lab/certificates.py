@@ -44,6 +44,11 @@ def pem(thing):
     return thing.public_bytes(serialization.Encoding.PEM)
 
 
+def der(thing):
+    """DER of a certificate or CRL."""
+    return thing.public_bytes(serialization.Encoding.DER)
+
+
 def pem_key(key, passphrase=None, form=serialization.PrivateFormat.PKCS8):
     """PEM of a private key."""
     protection = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()

@@ -52,10 +52,10 @@ int sandbox_memory_lockable(uint64_t octets)
 #define SANITIZED false
 #endif
 
-int sandbox_limits(unsigned descriptors, uint64_t memory)
+int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads)
 {
     const struct rlimit files = {descriptors, descriptors}, none = {0, 0}, space = {memory, memory};
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || (!threads && setrlimit(RLIMIT_NPROC, &none) < 0))
         return ERR_SYSTEM;
     return memory != 0 && !SANITIZED && setrlimit(RLIMIT_AS, &space) < 0 ? ERR_SYSTEM : 0;
 }

@@ -29,7 +29,7 @@ int sandbox_memory_lockable(uint64_t octets) MUST_USE;
 
 /* sandbox_limits - descriptors, octets of address space (0: as many as it likes), and no further
  * process or thread. For a process of its own user. ERR_SYSTEM. */
-int sandbox_limits(unsigned descriptors, uint64_t memory) MUST_USE;
+int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads) MUST_USE;
 
 /* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
 bool sandbox_has_net_admin(void);

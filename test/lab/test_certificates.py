@@ -139,7 +139,7 @@ def test_strictness(world, revocation, crl, success):
     if success:
         up(lab, eu, gw)
     else:
-        refused(eu, (gw, "no valid CRL says whether C=CH, O=Lab, CN=eu is revoked (revocation = strict)"))
+        refused(eu, (gw, "no valid CRL or OCSP answer says whether C=CH, O=Lab, CN=eu is revoked (revocation = strict)"))
 
 
 def test_wrong_identity(world):

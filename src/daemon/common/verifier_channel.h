@@ -18,17 +18,20 @@
 #define VERIFIER_CHAIN    LIMIT_CERTS /* certificates of one peer, and of ours */
 
 enum verifier_kind {
-    VERIFIER_CERT = 1, /* cert; behind it the DER encoding */
-    VERIFIER_UNCERT,   /* cert.digest */
-    VERIFIER_KEY,      /* key: the keyholder has that private key now, or no more */
-    VERIFIER_CRL,      /* behind it the DER encoding: replaces an older one of its issuer */
-    VERIFIER_FLUSH,    /* all CRLs */
-    VERIFIER_CHOOSE,   /* choose: the certificate that we present */
-    VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
-    VERIFIER_TLS,      /* tls: certificates whose key TLS has proven. Only the eap process may ask
+    VERIFIER_CERT = 1,   /* cert; behind it the DER encoding */
+    VERIFIER_UNCERT,     /* cert.digest */
+    VERIFIER_KEY,        /* key: the keyholder has that private key now, or no more */
+    VERIFIER_CRL,        /* behind it the DER encoding: replaces an older one of its issuer */
+    VERIFIER_FLUSH,      /* what was fetched */
+    VERIFIER_CHOOSE,     /* choose: the certificate that we present */
+    VERIFIER_CHECK,      /* check: AUTH and certificates of a peer */
+    VERIFIER_TLS,        /* tls: certificates whose key TLS has proven. Only the eap process may ask
                         this, and nothing else */
-    VERIFIER_CERT_TRY, /* as CERT: it could be loaded */
-    VERIFIER_CRL_TRY,  /* as CRL */
+    VERIFIER_CERT_TRY,   /* as CERT: it could be loaded */
+    VERIFIER_CRL_TRY,    /* as CRL */
+    VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
+    VERIFIER_CRLS_END,
+    VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
 };
 
 enum cert_role {
@@ -38,6 +41,7 @@ enum cert_role {
     CERT_ROLE_PUBKEY,      /* a SubjectPublicKeyInfo instead of a certificate */
     CERT_ROLE_CONN_PUBKEY, /* the same, named by connections in pubkeys */
     CERT_ROLE_AUTHORITY,   /* a trust anchor as CERT_ROLE_CA, of a section of authorities */
+    CERT_ROLE_OCSP,        /* a responder that is trusted, whatever CA it answers for */
     CERT_ROLES
 };
 
@@ -49,6 +53,18 @@ static inline bool cert_role_is_pubkey(uint32_t role)
 struct verifier_cert {
     uint8_t digest[CERT_DIGEST];
     uint32_t role; /* enum cert_role; the certificate may have several, one after the other */
+};
+
+#define AUTHORITY_URIS 4
+#define AUTHORITY_URI  256
+struct engine_uris {
+    uint8_t n;
+    char text[AUTHORITY_URIS][AUTHORITY_URI];
+};
+
+struct verifier_authority {
+    uint8_t digest[CERT_DIGEST]; /* of a certificate that is here */
+    struct engine_uris crl, ocsp;
 };
 
 struct verifier_key {
@@ -86,6 +102,7 @@ struct verifier_request {
     uint64_t job;
     union {
         struct verifier_cert cert;
+        struct verifier_authority authority;
         struct verifier_key key;
         struct verifier_choose choose;
         struct verifier_check check;

@@ -247,7 +247,7 @@ static int engine_begin(struct engine *e, pid_t parent)
     if (error == 0 && (esp_plane_start(e->plane) != 0 ||
                        ke_workers_start(e->ke_workers, e->start->n_workers) != 0))
         error = failed("workers");
-    if (error == 0 && sandbox_limits(ENGINE_DESCRIPTORS, 0) != 0)
+    if (error == 0 && sandbox_limits(ENGINE_DESCRIPTORS, 0, false) != 0)
         error = failed("limits");
     /* from here on: no new descriptors but accepted control connections, no files */
     if (error == 0 && sandbox_filter(SANDBOX_ENGINE) != 0)

@@ -27,14 +27,35 @@ static bool ca_shared(const struct engine *e, const struct loaded_authority *one
     return false;
 }
 
+static void uris_join(struct engine_uris *all, const struct engine_uris *some)
+{
+    for (uint8_t i = 0; i < some->n && all->n < AUTHORITY_URIS; i++)
+        memcpy(all->text[all->n++], some->text[i], AUTHORITY_URI);
+}
+
+/* uris_tell - where the CA says what it has revoked, as all of its sections name it. */
+static int uris_tell(struct engine *e, const uint8_t digest[CERT_DIGEST])
+{
+    struct verifier_request request = {.kind = VERIFIER_AUTHORITY};
+    struct verifier_authority *told = &request.authority;
+    memcpy(told->digest, digest, CERT_DIGEST);
+    for (const struct loaded_authority *one = e->authorities; one != NULL; one = one->hh.next)
+        if (memcmp(one->authority.digest, digest, CERT_DIGEST) == 0) {
+            uris_join(&told->crl, &one->authority.crl);
+            uris_join(&told->ocsp, &one->authority.ocsp);
+        }
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
 static int drop(struct engine *e, struct loaded_authority *loaded)
 {
-    int error = ca_shared(e, loaded)
-                    ? 0
-                    : engine_cert_unload(e, CERT_ROLE_AUTHORITY, loaded->authority.digest);
+    bool shared = ca_shared(e, loaded);
+    uint8_t digest[CERT_DIGEST];
+    memcpy(digest, loaded->authority.digest, CERT_DIGEST);
     HASH_DEL(e->authorities, loaded);
     free(loaded);
-    return error;
+    return shared ? uris_tell(e, digest) : engine_cert_unload(e, CERT_ROLE_AUTHORITY, digest);
 }
 
 int engine_authority_load(struct engine *e, const struct engine_authority *authority,
@@ -51,11 +72,6 @@ int engine_authority_load(struct engine *e, const struct engine_authority *autho
     }
     loaded->authority = *authority;
     loaded->authority.octets = (struct span){0};
-    if (authority->crl.n + authority->ocsp.n > 0)
-        log_line(LOG_LEVEL_WARNING,
-                 "event=authority-uris name=%s text=\"lists of revocations are "
-                 "read from x509crl; nothing is fetched yet\"",
-                 authority->name);
     if (old != NULL && memcmp(old->authority.digest, authority->digest, CERT_DIGEST) != 0)
         error = drop(e, old);
     else if (old != NULL) { /* the CA stays the same, so it stays trusted */
@@ -63,10 +79,11 @@ int engine_authority_load(struct engine *e, const struct engine_authority *autho
         free(old);
     }
     HASH_ADD_STR(e->authorities, authority.name, loaded);
-    if (TABLE_HAS(loaded))
-        return error;
-    free(loaded);
-    return ERR_NO_MEMORY;
+    if (!TABLE_HAS(loaded)) {
+        free(loaded);
+        return ERR_NO_MEMORY;
+    }
+    return error != 0 ? error : uris_tell(e, loaded->authority.digest);
 }
 
 int engine_authority_unload(struct engine *e, const char *name)

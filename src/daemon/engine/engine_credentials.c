@@ -330,11 +330,19 @@ static bool cert_in(const struct engine_load *load, enum cert_role role, const u
 static enum cert_role cert_of_files(const struct engine_load *load,
                                     const struct credential_cert *cert)
 {
-    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY};
+    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY,
+                                           CERT_ROLE_OCSP};
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if ((cert->roles & 1u << roles[i]) && !cert_in(load, roles[i], cert->digest))
             return roles[i];
     return CERT_ROLES;
+}
+
+static int crls_tell(struct engine *e, enum verifier_kind kind)
+{
+    struct verifier_request request = {.kind = kind};
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
 }
 
 int engine_certs_switch(struct engine *e, const struct engine_load *load)
@@ -343,10 +351,14 @@ int engine_certs_switch(struct engine *e, const struct engine_load *load)
     int error = 0;
     if (load->n_certs > 0)
         qsort(load->certs, load->n_certs, sizeof(load->certs[0]), by_digest);
+    if (load->files)
+        error = crls_tell(e, VERIFIER_CRLS_BEGIN);
     for (size_t i = 0; error == 0 && i < load->n_certs; i++)
         error = load->certs[i].crl
                     ? engine_crl_load(e, load->certs[i].octets, NULL)
                     : engine_cert_load(e, load->certs[i].role, load->certs[i].octets, NULL);
+    if (error == 0 && load->files)
+        error = crls_tell(e, VERIFIER_CRLS_END);
     for (size_t i = 0;
          error == 0 && load->files && (cert = credentials_cert_at(e->credentials, i)) != NULL;) {
         enum cert_role role = cert_of_files(load, cert);
@@ -371,15 +383,14 @@ int engine_crl_load(struct engine *e, struct span octets, const struct engine_re
 
 int engine_crls_flush(struct engine *e)
 {
-    struct verifier_request request = {.kind = VERIFIER_FLUSH};
-    int error = engine_loading_add(e, NULL, &request.job);
-    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+    return crls_tell(e, VERIFIER_FLUSH);
 }
 
 /* certs_clear - all that clients loaded; those that connections name stay with them. */
 static void certs_clear(struct engine *e)
 {
-    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY};
+    static const enum cert_role roles[] = {CERT_ROLE_PLAIN, CERT_ROLE_CA, CERT_ROLE_PUBKEY,
+                                           CERT_ROLE_OCSP};
     const struct credential_cert *cert;
     for (size_t index = 0; (cert = credentials_cert_at(e->credentials, index)) != NULL;) {
         unsigned before = cert->roles;
@@ -413,6 +424,8 @@ void engine_credentials_clear(struct engine *e)
         engine_key_send(e, &request, (struct span){0}) != 0 ||
         engine_eap_secret_unload(e, NULL) != 0)
         log_line(LOG_LEVEL_ERROR, "event=credentials-not-cleared");
+    if (crls_tell(e, VERIFIER_CRLS_BEGIN) == 0)
+        (void)!crls_tell(e, VERIFIER_CRLS_END);
     (void)!engine_crls_flush(e);
 }
 

@@ -84,12 +84,6 @@ struct engine_reply {
 };
 
 /* struct engine_authority - a section of `authorities`. */
-#define AUTHORITY_URIS 4
-#define AUTHORITY_URI  256
-struct engine_uris {
-    uint8_t n;
-    char text[AUTHORITY_URIS][AUTHORITY_URI];
-};
 struct engine_authority {
     char name[LIMIT_NAME];
     struct span

@@ -129,11 +129,6 @@ static int refuse_error(struct cert_check *check, X509_STORE_CTX *ctx)
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return refuse_issuer(check, x509);
     case X509_V_ERR_CERT_REVOKED: return refuse_revoked(check, x509);
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_CRL_HAS_EXPIRED:
-        return refuse(check, "no valid CRL says whether %.200s is revoked (revocation = %s)",
-                      cert_identity_print(x509, subject),
-                      check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
     default:
         return refuse(check, "%s certificate chain: %.150s: %.120s", owner(check),
                       cert_identity_print(x509, subject), X509_verify_cert_error_string(error));
@@ -142,26 +137,11 @@ static int refuse_error(struct cert_check *check, X509_STORE_CTX *ctx)
 
 /* --- revocation --- */
 
-static bool names_server(X509 *x509)
+/* list_missing - noted for words_check(). */
+static void list_missing(struct cert_check *check, X509_STORE_CTX *ctx)
 {
-    return X509_get_ext_by_NID(x509, NID_crl_distribution_points, -1) >= 0 ||
-           X509_get_ext_by_NID(x509, NID_info_access, -1) >= 0;
-}
-
-/* without_word - no list that counts says anything about the certificate. The
- * end of the chain is trusted by configuration; no list can take that back. */
-static bool without_word(const struct cert_check *check, X509_STORE_CTX *ctx)
-{
-    const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
-    X509 *x509 = X509_STORE_CTX_get_current_cert(ctx);
-    if (X509_STORE_CTX_get_error_depth(ctx) == sk_X509_num(chain) - 1)
-        return true;
-    switch ((enum cert_revocation)check->policy->revocation) {
-    case CERT_REVOCATION_RELAXED: return true;
-    case CERT_REVOCATION_IFURI: return x509 != NULL && !names_server(x509);
-    case CERT_REVOCATION_STRICT: return false;
-    }
-    return false;
+    int depth = X509_STORE_CTX_get_error_depth(ctx);
+    check->unlisted |= depth >= 0 && depth < 32 ? 1u << depth : 0;
 }
 
 /* revocation_note - libcrypto forgets the list with the callback. */
@@ -192,8 +172,7 @@ static int on_error(int ok, X509_STORE_CTX *ctx)
     case X509_V_ERR_CRL_PATH_VALIDATION_ERROR: break;
     default: return 0;
     }
-    if (!without_word(X509_STORE_CTX_get_app_data(ctx), ctx))
-        return 0;
+    list_missing(X509_STORE_CTX_get_app_data(ctx), ctx);
     X509_STORE_CTX_set_error(ctx, X509_V_OK);
     return 1;
 }
@@ -390,9 +369,8 @@ static bool param_set(const struct cert_check *check, X509_STORE_CTX *ctx,
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
-    if (sk_X509_CRL_num(crls) > 0 || check->policy->revocation != CERT_REVOCATION_RELAXED)
-        flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_USE_DELTAS |
-                 X509_V_FLAG_EXTENDED_CRL_SUPPORT;
+    flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_USE_DELTAS |
+             X509_V_FLAG_EXTENDED_CRL_SUPPORT;
     X509_VERIFY_PARAM_set_depth(param, VERIFIER_CHAIN - 1);
     X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
     X509_STORE_CTX_set0_crls(ctx, crls);
@@ -418,11 +396,79 @@ static STACK_OF(X509) * untrusted_new(const struct cert_check *check)
     return all;
 }
 
+/* --- the words of the CAs, RFC 5280 section 6.3, RFC 6960 --- */
+
+static const struct cert_uris *uris_of(const struct cert_store *store, const X509 *issuer)
+{
+    uint8_t digest[CERT_DIGEST];
+    unsigned len = sizeof(digest);
+    const struct cert *ca = X509_digest(issuer, EVP_sha256(), digest, &len) == 1
+                                ? cert_store_find(store, digest)
+                                : NULL;
+    return ca == NULL ? NULL : ca->uris;
+}
+
+/* silence_allowed - swanctl.conf(5): strict never; ifuri where no server could have been asked. */
+static bool silence_allowed(const struct cert_check *check, const struct revocation_of *of)
+{
+    switch ((enum cert_revocation)check->policy->revocation) {
+    case CERT_REVOCATION_RELAXED: return true;
+    case CERT_REVOCATION_IFURI: return !revocation_has_uris(of);
+    case CERT_REVOCATION_STRICT: return false;
+    }
+    return false;
+}
+
+static int refuse_silence(struct cert_check *check, const struct revocation_of *of)
+{
+    char subject[IDENTITY_TEXT_MAX], why[VERIFIER_REASON];
+    revocation_why(check->revocation, of, why);
+    return refuse(check,
+                  "no valid CRL or OCSP answer says whether %.100s is revoked%s%.200s "
+                  "(revocation = %s)",
+                  cert_identity_print(of->cert, subject), why[0] == '\0' ? "" : "; ", why,
+                  check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
+}
+
+/* word_check - of one certificate. OCSP comes first: its word is younger than a list. */
+static int word_check(struct cert_check *check, const struct revocation_of *of, bool listed)
+{
+    const struct ocsp_word *word = revocation_word(check->revocation, of, (int64_t)time(NULL));
+    if (word != NULL && word->status == OCSP_REVOKED) {
+        memcpy(check->revoked_on, word->revoked_on, sizeof(check->revoked_on));
+        return refuse_revoked(check, of->cert);
+    }
+    if (word != NULL)
+        return 0;
+    uint64_t job = check->impatient ? 0 : revocation_ask(check->revocation, of, listed, check->now);
+    if (job != 0 && check->n_waits < CERT_WAITS) {
+        check->waits[check->n_waits++] = job;
+        return 0;
+    }
+    return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
+}
+
+/* words_check - of all but the end of the chain: that is trusted by configuration, and no word can
+ * take that back. */
+static int words_check(struct cert_check *check, const STACK_OF(X509) * chain)
+{
+    int error = 0;
+    check->n_waits = 0;
+    for (int i = 0; error == 0 && i + 1 < sk_X509_num(chain); i++) {
+        struct revocation_of of = {.cert = sk_X509_value(chain, i),
+                                   .issuer = sk_X509_value(chain, i + 1)};
+        of.uris = uris_of(check->store, of.issuer);
+        error = word_check(check, &of, (check->unlisted & 1u << i) == 0);
+    }
+    return error == 0 && check->n_waits > 0 ? ERR_AGAIN : error;
+}
+
 static int path_check(struct cert_check *check, X509_STORE *anchors, STACK_OF(X509) * untrusted)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509_CRL) *crls = cert_store_crls(check->store, check->others);
     int error = ERR_NO_MEMORY;
+    check->unlisted = 0;
     if (ctx != NULL && crls != NULL &&
         X509_STORE_CTX_init(ctx, anchors, check->leaf, untrusted) == 1 &&
         X509_STORE_CTX_set_app_data(ctx, check) == 1 && param_set(check, ctx, crls)) {
@@ -431,6 +477,8 @@ static int path_check(struct cert_check *check, X509_STORE *anchors, STACK_OF(X5
             error = chain_check(check, X509_STORE_CTX_get0_chain(ctx));
         if (error == 0)
             error = policies_check(check, ctx);
+        if (error == 0)
+            error = words_check(check, X509_STORE_CTX_get0_chain(ctx));
     }
     X509_STORE_CTX_free(ctx);
     sk_X509_CRL_free(crls);

@@ -9,23 +9,31 @@
  * what IKE and the configuration ask for beyond it.
  */
 
-#include "daemon/process/cert_store.h"
+#include "daemon/process/revocation.h"
+
+#define CERT_WAITS (2 * VERIFIER_CHAIN)
 
 struct cert_check {
     struct cert_store *store;
+    struct revocation *revocation;
+    nanos now;
+    bool impatient; /* what is here has to be enough */
     const struct cert_policy *policy;
-    const char *conn;             /* its name, for people */
-    bool of_gateway;              /* the peer is the responder, or the server of a TLS method */
-    bool tls;                     /* for TLS in EAP, not for IKE */
-    X509 *leaf;                   /* borrowed */
-    STACK_OF(X509) * others;      /* the other certificates of the peer; borrowed */
-    char revoked_on[32];          /* in between: the date in the CRL */
+    const char *conn;           /* its name, for people */
+    bool of_gateway;            /* the peer is the responder, or the server of a TLS method */
+    bool tls;                   /* for TLS in EAP, not for IKE */
+    X509 *leaf;                 /* borrowed */
+    STACK_OF(X509) * others;    /* the other certificates of the peer; borrowed */
+    char revoked_on[32];        /* in between: the date in the CRL */
+    uint32_t unlisted;          /* in between: bit i: no list says anything about chain[i] */
+    uint64_t waits[CERT_WAITS]; /* out, ERR_AGAIN: jobs of struct revocation */
+    size_t n_waits;
     int64_t not_after;            /* out: the first end of the chain */
     char reason[VERIFIER_REASON]; /* out: why not */
 };
 
-/* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY.
- */
+/* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY; ERR_AGAIN: all but the
+ * word of the CA is right, and that is being fetched: call again when one of `waits` has ended. */
 int cert_check_run(struct cert_check *check) MUST_USE;
 
 /* cert_check_key - kind and strength of the key, before any work is done with

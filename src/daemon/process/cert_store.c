@@ -2,6 +2,7 @@
 #include "daemon/process/cert_store.h"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ static struct cert *cert_free(struct cert *cert)
 {
     X509_free(cert->x509);
     EVP_PKEY_free(cert->key);
+    free(cert->uris);
     free(cert);
     return NULL;
 }
@@ -38,7 +40,9 @@ void cert_store_done(struct cert_store *store)
         HASH_DEL(store->certs, cert);
         cert_free(cert);
     }
-    cert_store_flush(store);
+    for (size_t i = 0; i < store->n_crls; i++)
+        X509_CRL_free(store->crls[i].list);
+    free(store->crls);
     anchors_drop(store);
     free(store->keys);
     *store = (struct cert_store){0};
@@ -135,6 +139,10 @@ void cert_store_remove(struct cert_store *store, const struct verifier_cert *wan
     if (cert == NULL || wanted->role >= CERT_ROLES)
         return;
     cert->roles &= ~BIT(wanted->role);
+    if (wanted->role == CERT_ROLE_AUTHORITY) {
+        free(cert->uris);
+        cert->uris = NULL;
+    }
     anchors_drop(store);
     if (cert->roles == 0) {
         for (size_t i = 0; i < store->n_crls; i++)
@@ -190,10 +198,12 @@ static bool extension_equal(const X509_CRL *a, const X509_CRL *b, int nid)
     return ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(one), X509_EXTENSION_get_data(two)) == 0;
 }
 
-static bool list_replaces(const X509_CRL *crl, const X509_CRL *old)
+static bool list_replaces(const struct cert_crl *one, const struct cert_crl *other)
 {
+    const X509_CRL *crl = one->list, *old = other->list;
     bool delta = X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0;
-    return delta == (X509_CRL_get_ext_by_NID(old, NID_delta_crl, -1) >= 0) &&
+    return one->fetched == other->fetched &&
+           delta == (X509_CRL_get_ext_by_NID(old, NID_delta_crl, -1) >= 0) &&
            X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_CRL_get_issuer(old)) == 0 &&
            extension_equal(crl, old, NID_authority_key_identifier) &&
            extension_equal(crl, old, NID_issuing_distribution_point);
@@ -238,25 +248,37 @@ static int crl_push(struct cert_store *store, const struct cert_crl *crl)
     return 0;
 }
 
+static void crl_drop(struct cert_store *store, size_t index)
+{
+    X509_CRL_free(store->crls[index].list);
+    store->n_crls--;
+    memmove(&store->crls[index], &store->crls[index + 1],
+            (store->n_crls - index) * sizeof(store->crls[0]));
+}
+
 /* crl_add - of two lists the younger one stays: an old one that is played again
  * brings nobody back. One without a signature that counts never takes the place
- * of one with. */
-static int crl_add(struct cert_store *store, X509_CRL *list)
+ * of one with. Takes the list. *ret_kept: that list, or one as young, is there now. */
+static int crl_add(struct cert_store *store, struct cert_crl crl, bool *ret_kept)
 {
-    const struct cert_crl crl = {.list = list, .verified = signed_by_ours(store, list)};
+    *ret_kept = true;
+    crl.verified = signed_by_ours(store, crl.list);
+    crl.load = store->load;
     for (size_t i = 0; i < store->n_crls; i++) {
         struct cert_crl *old = &store->crls[i];
-        if (!list_replaces(list, old->list) || (old->verified && !crl.verified))
+        if (!list_replaces(&crl, old) || (old->verified && !crl.verified))
             continue;
-        bool younger = list_younger(list, old->list) || (crl.verified && !old->verified);
-        X509_CRL_free(younger ? old->list : list);
+        bool younger = list_younger(crl.list, old->list) || (crl.verified && !old->verified);
+        *ret_kept = younger || !list_younger(old->list, crl.list);
+        X509_CRL_free(younger ? old->list : crl.list);
         if (younger)
             *old = crl;
+        old->load = store->load;
         return 0;
     }
     int error = crl_push(store, &crl);
     if (error != 0)
-        X509_CRL_free(list);
+        X509_CRL_free(crl.list);
     return error;
 }
 
@@ -292,8 +314,78 @@ static X509_CRL *crl_read(struct span octets)
 
 int cert_store_crl(struct cert_store *store, struct span octets)
 {
-    X509_CRL *crl = crl_read(octets);
-    return crl == NULL ? ERR_INVALID : crl_add(store, crl);
+    const struct cert_crl crl = {.list = crl_read(octets), .n_octets = octets.len};
+    bool kept;
+    return crl.list == NULL ? ERR_INVALID : crl_add(store, crl, &kept);
+}
+
+void cert_store_crls_begin(struct cert_store *store)
+{
+    store->load++;
+}
+
+void cert_store_crls_end(struct cert_store *store)
+{
+    for (size_t i = store->n_crls; i-- > 0;)
+        if (!store->crls[i].fetched && store->crls[i].load != store->load)
+            crl_drop(store, i);
+}
+
+/* --- lists that were fetched --- */
+
+static X509_CRL *crl_read_pem(struct span octets)
+{
+    BIO *bio = octets.len > VERIFIER_CRL_MAX ? NULL : BIO_new_mem_buf(octets.ptr, (int)octets.len);
+    X509_CRL *list = bio == NULL ? NULL : PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    return list;
+}
+
+/* room_make - the oldest that were fetched go. */
+static void room_make(struct cert_store *store, size_t n_octets)
+{
+    size_t n = 1, total = n_octets;
+    for (size_t i = store->n_crls; i-- > 0;) {
+        if (!store->crls[i].fetched)
+            continue;
+        n++;
+        total += store->crls[i].n_octets;
+        if (n > CERT_STORE_FETCHED || total > CERT_STORE_FETCHED_OCTETS)
+            crl_drop(store, i);
+    }
+}
+
+static bool list_of_now(const X509_CRL *list)
+{
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+    return X509_cmp_current_time(X509_CRL_get0_lastUpdate(list)) < 0 &&
+           (next == NULL || X509_cmp_current_time(next) > 0);
+}
+
+int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer)
+{
+    bool pem = octets.len > 0 && octets.ptr[0] == '-', kept;
+    struct cert_crl crl = {.fetched = true, .n_octets = octets.len};
+    crl.list = pem ? crl_read_pem(octets) : crl_read(octets);
+    if (crl.list == NULL)
+        return ERR_INVALID;
+    int error = !signed_by(crl.list, issuer) && !signed_by_ours(store, crl.list) ? ERR_AUTH
+                : !list_of_now(crl.list)                                         ? ERR_WRONG_STATE
+                                                                                 : 0;
+    if (error != 0) {
+        X509_CRL_free(crl.list);
+        return error;
+    }
+    room_make(store, octets.len);
+    error = crl_add(store, crl, &kept);
+    return error == 0 && !kept ? ERR_WRONG_STATE : error;
+}
+
+void cert_store_flush(struct cert_store *store)
+{
+    for (size_t i = store->n_crls; i-- > 0;)
+        if (store->crls[i].fetched)
+            crl_drop(store, i);
 }
 
 int cert_store_try(const struct cert_store *store, bool crl, uint32_t role, struct span octets)
@@ -310,13 +402,31 @@ int cert_store_try(const struct cert_store *store, bool crl, uint32_t role, stru
     return error;
 }
 
-void cert_store_flush(struct cert_store *store)
+/* --- OCSP --- */
+
+int cert_store_authority(struct cert_store *store, const struct verifier_authority *authority)
 {
-    for (size_t i = 0; i < store->n_crls; i++)
-        X509_CRL_free(store->crls[i].list);
-    free(store->crls);
-    store->crls = NULL;
-    store->n_crls = 0;
+    struct cert *cert = cert_store_find(store, authority->digest);
+    if (cert == NULL)
+        return ERR_NOT_FOUND;
+    if (cert->uris == NULL && (cert->uris = malloc(sizeof(*cert->uris))) == NULL)
+        return ERR_NO_MEMORY;
+    *cert->uris = (struct cert_uris){authority->crl, authority->ocsp};
+    return 0;
+}
+
+STACK_OF(X509) * cert_store_responders(const struct cert_store *store)
+{
+    STACK_OF(X509) *responders = sk_X509_new_null();
+    bool ok = responders != NULL;
+    for (const struct cert *cert = store->certs; ok && cert != NULL; cert = cert->hh.next)
+        if ((cert->roles & BIT(CERT_ROLE_OCSP)) != 0 && cert->x509 != NULL)
+            ok = sk_X509_push(responders, cert->x509) > 0;
+    if (!ok) {
+        sk_X509_free(responders);
+        return NULL;
+    }
+    return responders;
 }
 
 /* --- trust anchors --- */

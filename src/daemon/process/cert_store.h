@@ -14,6 +14,10 @@
 #define CERT_STORE_CERTS 65536
 #define CERT_STORE_CRLS  1024
 
+/* Of lists that were fetched; the oldest goes first. */
+#define CERT_STORE_FETCHED        256
+#define CERT_STORE_FETCHED_OCTETS (16u << 20)
+
 struct cert {
     UT_hash_handle hh; /* by digest */
     uint8_t digest[CERT_DIGEST];
@@ -23,18 +27,27 @@ struct cert {
     unsigned roles;              /* bits 1 << enum cert_role */
     X509 *x509;                  /* NULL: `key` alone */
     EVP_PKEY *key;
-    bool has_private; /* the keyholder has its private key */
+    bool has_private;       /* the keyholder has its private key */
+    struct cert_uris *uris; /* owned; NULL: no section of authorities names any */
+};
+
+struct cert_uris {
+    struct engine_uris crl, ocsp;
 };
 
 struct cert_crl {
     X509_CRL *list;
     bool verified; /* signed by a CA that we have */
+    bool fetched;  /* from a URL; else loaded */
+    unsigned load; /* not fetched: the load that brought it last */
+    size_t n_octets;
 };
 
 struct cert_store {
     struct cert *certs; /* in order of loading */
     size_t n_crls;
     struct cert_crl *crls; /* owned */
+    unsigned load;         /* of all CRLs: the number of the last one */
     X509_STORE *anchors;   /* of CERT_ROLE_CA; NULL: to be made anew */
     size_t n_keys;
     uint8_t (*keys)[KEY_ID_SIZE]; /* owned: private keys of the keyholder */
@@ -57,7 +70,25 @@ int cert_store_key(struct cert_store *store, const struct verifier_key *key) MUS
  * same scope takes the place of an older one, unless only the older one is
  * signed by a CA that we have. */
 int cert_store_crl(struct cert_store *store, struct span octets) MUST_USE;
-void cert_store_flush(struct cert_store *store);
+
+/* cert_store_crls_begin, cert_store_crls_end - around a load of all CRLs: those that it did not
+ * bring go at its end, so that at no time a list is missing that stays. */
+void cert_store_crls_begin(struct cert_store *store);
+void cert_store_crls_end(struct cert_store *store);
+
+/* cert_store_fetched - a list that a URL gave for certificates of `issuer`, in DER or PEM. It never
+ * takes the place of one that was loaded. ERR_INVALID: no CRL; ERR_AUTH: signed neither by the
+ * issuer nor by a CA that we have; ERR_WRONG_STATE: out of date, or older than the one before. */
+int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer) MUST_USE;
+void cert_store_flush(struct cert_store *store); /* what was fetched */
+
+/* cert_store_authority - ERR_NOT_FOUND: no such certificate; ERR_NO_MEMORY. */
+int cert_store_authority(struct cert_store *store,
+                         const struct verifier_authority *authority) MUST_USE;
+
+/* cert_store_responders - certificates of OCSP responders that are trusted by configuration: a new
+ * stack of borrowed ones. NULL: no memory. */
+STACK_OF(X509) * cert_store_responders(const struct cert_store *store);
 
 /* cert_store_try - whether it could be added; nothing is kept. `role` of a certificate. */
 int cert_store_try(const struct cert_store *store, bool crl, uint32_t role,

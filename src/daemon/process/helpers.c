@@ -17,6 +17,7 @@
 #include "daemon/process/load_door.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/verifier.h"
+#include "linux/clock.h"
 #include "linux/entropy.h"
 #include "linux/sandbox.h"
 #include "linux/udp_socket.h"
@@ -38,7 +39,7 @@ static int confine(enum process process, pid_t parent)
     return sandbox_common(parent) != 0 ||
                    sandbox_unprivileged(process_user(process), &same_uid) != 0 ||
                    sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 ||
-                   sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY) != 0 ||
+                   sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY, false) != 0 ||
                    sandbox_filter(SANDBOX_KEYHOLDER) != 0
                ? ERR_SYSTEM
                : 0;
@@ -69,23 +70,35 @@ static int served_once(struct served *served, short revents)
     return 0;
 }
 
-/* serve_all - requests of all channels, until one of them closes that is needed. */
-static int serve_all(struct served *list, nfds_t n)
+static int milliseconds_to(nanos deadline)
+{
+    nanos left = deadline == NANOS_NEVER ? 0 : deadline - clock_now();
+    return deadline == NANOS_NEVER ? -1
+           : left <= 0             ? 0
+                                   : (int)nanos_min(left / NANOS_PER_MS + 1, INT32_MAX);
+}
+
+/* serve_once - requests of all channels, as they come; until `deadline` at the latest. */
+static int serve_once(struct served *list, nfds_t n, nanos deadline)
 {
     struct pollfd fds[SERVED_MOST];
     int error = 0;
-    while (error == 0) {
-        for (nfds_t i = 0; i < n; i++)
-            fds[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
-        if (poll(fds, n, -1) < 0) {
-            if (errno == EINTR)
-                continue; /* `revents` is of the last time */
-            return ERR_SYSTEM;
-        }
-        for (nfds_t i = 0; error == 0 && i < n; i++)
-            if (fds[i].fd == list[i].fd) /* else it has just come, or gone */
-                error = served_once(&list[i], fds[i].revents);
-    }
+    for (nfds_t i = 0; i < n; i++)
+        fds[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
+    if (poll(fds, n, milliseconds_to(deadline)) < 0)
+        return errno == EINTR ? 0 : ERR_SYSTEM; /* `revents` is of the last time */
+    for (nfds_t i = 0; error == 0 && i < n; i++)
+        if (fds[i].fd == list[i].fd) /* else it has just come, or gone */
+            error = served_once(&list[i], fds[i].revents);
+    return error;
+}
+
+/* serve_all - requests of all channels, until one of them closes that is needed. */
+static int serve_all(struct served *list, nfds_t n)
+{
+    int error = 0;
+    while (error == 0)
+        error = serve_once(list, n, NANOS_NEVER);
     return error;
 }
 
@@ -179,33 +192,72 @@ int keyholder_run(const struct spawn_start *start)
     return exit_status(error);
 }
 
+/* struct verifier_room - for one message at a time. */
+static struct verifier_room {
+    struct verifier_request request;
+    struct verifier_answer answer;
+    uint8_t octets[VERIFIER_OCTETS], certs[VERIFIER_ANSWER_MAX];
+} verifier_room;
+
 static int verifier_serve_engine(int fd, void *verifier)
 {
-    static uint8_t octets[VERIFIER_OCTETS], certs[VERIFIER_ANSWER_MAX];
-    static struct verifier_request request;
-    struct verifier_answer answer;
-    struct writer w = writer_of(certs, sizeof(certs));
+    struct verifier_room *room = &verifier_room;
+    struct writer w = writer_of(room->certs, sizeof(room->certs));
     size_t n;
-    int error = channel_recv_tail(fd, &request, sizeof(request),
-                                  (struct buffer){octets, sizeof(octets)}, &n);
+    int error = channel_recv_tail(fd, &room->request, sizeof(room->request),
+                                  (struct buffer){room->octets, sizeof(room->octets)}, &n);
     if (error != 0)
         return error;
-    verifier_answer(verifier, &request, span_of(octets, n), &answer, &w);
-    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), writer_span(&w));
+    verifier_tick(verifier, clock_now());
+    bool answered =
+        verifier_answer(verifier, &room->request, span_of(room->octets, n), &room->answer, &w);
+    wipe(room->octets, n); /* SK_p of a login */
+    return !answered ? 0
+                     : channel_send_tail(fd, span_of(&room->answer, sizeof(room->answer)),
+                                         writer_span(&w));
 }
 
 static int verifier_serve_eap(int fd, void *verifier)
 {
-    static uint8_t octets[VERIFIER_CHAIN * VERIFIER_CERT_MAX];
-    static struct verifier_request request;
-    struct verifier_answer answer;
+    struct verifier_room *room = &verifier_room;
     size_t n;
-    int error = channel_recv_tail(fd, &request, sizeof(request),
-                                  (struct buffer){octets, sizeof(octets)}, &n);
+    int error = channel_recv_tail(fd, &room->request, sizeof(room->request),
+                                  (struct buffer){room->octets, sizeof(room->octets)}, &n);
     if (error != 0)
         return error;
-    verifier_tls_answer(verifier, &request, span_of(octets, n), &answer);
-    return channel_send_tail(fd, span_of(&answer, sizeof(answer)), (struct span){0});
+    verifier_tick(verifier, clock_now());
+    verifier_tls_answer(verifier, &room->request, span_of(room->octets, n), &room->answer);
+    return channel_send_tail(fd, span_of(&room->answer, sizeof(room->answer)), (struct span){0});
+}
+
+static int verifier_serve_fetcher(int fd, void *verifier)
+{
+    struct fetch_answer answer;
+    size_t n;
+    int error =
+        channel_recv_tail(fd, &answer, sizeof(answer),
+                          (struct buffer){verifier_room.octets, sizeof(verifier_room.octets)}, &n);
+    if (error != 0)
+        return error;
+    verifier_tick(verifier, clock_now());
+    answer.reason[sizeof(answer.reason) - 1] = '\0';
+    verifier_fetched(verifier, &answer, span_of(verifier_room.octets, n));
+    return 0;
+}
+
+/* verifier_settle - answers that had to wait, and requests for the fetcher. There is always room for
+ * those: REVOCATION_RUNNING of them run at most. */
+static int verifier_settle(struct verifier *verifier, int fd, int fetch_fd)
+{
+    struct fetch_request request;
+    uint8_t body[FETCH_BODY];
+    int error = 0;
+    while (error == 0 && verifier_late(verifier, &verifier_room.answer))
+        error = channel_send(fd, &verifier_room.answer, sizeof(verifier_room.answer), NULL, 0);
+    while (error == 0 && verifier_fetch(verifier, &request, body))
+        error = channel_send_tail(fetch_fd, span_of(&request, sizeof(request)),
+                                  span_of(body, request.n_octets));
+    return error;
 }
 
 int verifier_run(const struct spawn_start *start)
@@ -216,10 +268,17 @@ int verifier_run(const struct spawn_start *start)
         return give_up("verifier");
     if (confine(PROCESS_VERIFIER, start->parent) != 0)
         return give_up("sandbox");
-    struct served both[] = {
+    struct served doors[] = {
         {start->fd, verifier_serve_engine, verifier, false},
-        {start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false}};
-    int error = serve_all(both, 2);
+        {start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false},
+        {start->fetch_fd, verifier_serve_fetcher, verifier, false}};
+    int error = 0;
+    while (error == 0) {
+        error = serve_once(doors, 3, verifier_deadline(verifier));
+        verifier_tick(verifier, clock_now());
+        if (error == 0)
+            error = verifier_settle(verifier, start->fd, start->fetch_fd);
+    }
     verifier_free(verifier);
     crypto_free(crypto);
     return exit_status(error);
@@ -327,7 +386,7 @@ int resolver_run(int fd, pid_t parent)
     if (sandbox_common(parent) != 0 ||
         sandbox_unprivileged(process_user(PROCESS_RESOLVER), &same_uid) != 0 ||
         sandbox_files(SANDBOX_FILES_READ, &abi) != 0 ||
-        sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY) != 0 ||
+        sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY, false) != 0 ||
         sandbox_filter(SANDBOX_READER) != 0)
         return give_up("sandbox");
     int error = 0;

@@ -11,6 +11,7 @@ int keyholder_run(const struct spawn_start *start);
 int verifier_run(const struct spawn_start *start);
 int eap_run(const struct spawn_start *start);
 int aaa_run(const struct spawn_start *start);
+int fetcher_run(int fd, pid_t parent); /* fd: the verifier */
 int resolver_run(int fd, pid_t parent);
 
 /* loader_run - reads the configuration, tells the supervisor by permit_fd what it allows, hands the

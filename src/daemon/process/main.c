@@ -122,6 +122,7 @@ static int process_run(const char *handed)
     case PROCESS_VERIFIER: return verifier_run(&start);
     case PROCESS_EAP: return eap_run(&start);
     case PROCESS_AAA: return aaa_run(&start);
+    case PROCESS_FETCHER: return fetcher_run(start.fd, start.parent);
     case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
     case PROCESS_LOADER: return loader_run(&start);

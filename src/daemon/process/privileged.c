@@ -62,14 +62,19 @@ struct privileged {
 };
 
 /* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
- * and for the resolver, which must find a gateway while all else is blocked. */
+ * and for the resolver and the fetcher, which must find a gateway and what it takes to believe it
+ * while all else is blocked. */
 static int family_rules_change(struct privileged *p, enum netlink_change change,
                                enum address_family family)
 {
+    static const enum process spared[] = {PROCESS_RESOLVER, PROCESS_FETCHER};
     uid_t uid;
     gid_t gid;
-    sandbox_user_find(process_user(PROCESS_RESOLVER), &uid, &gid);
-    int error = netlink_rule_user(p->netlink, change, family, uid, RULE_PRIORITY - 1);
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < sizeof(spared) / sizeof(spared[0]); i++) {
+        sandbox_user_find(process_user(spared[i]), &uid, &gid);
+        error = netlink_rule_user(p->netlink, change, family, uid, RULE_PRIORITY - 1);
+    }
     if (error == 0)
         error = netlink_rule_landing(p->netlink, change, family, RULE_LANDING);
     return error != 0 ? error

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",
+static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",  "fetcher",
                                                "resolver",  "engine",   "loader", "hooks"};
 
 /* between the distribution's user numbers and those of dynamic users */
@@ -19,6 +19,7 @@ static const struct sandbox_user users[] = {
     [PROCESS_VERIFIER] = {"ikat-verifier", 61173},
     [PROCESS_EAP] = {"ikat-eap", 61174},
     [PROCESS_AAA] = {"ikat-aaa", 61175},
+    [PROCESS_FETCHER] = {"ikat-fetcher", 61176},
 };
 
 const struct sandbox_user *process_user(enum process process)
@@ -89,6 +90,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
         fd_keep(start->eap_fds[i]);
     for (int i = 0; i < SPAWN_DOORS; i++)
         fd_keep(start->door_fds[i]);
+    if (start->process == PROCESS_VERIFIER)
+        fd_keep(start->fetch_fd);
     (void)syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
     _exit(EXIT_FAILURE);
 }

@@ -19,6 +19,7 @@ enum process {
     PROCESS_VERIFIER,
     PROCESS_EAP,
     PROCESS_AAA,
+    PROCESS_FETCHER,
     PROCESS_RESOLVER,
     PROCESS_ENGINE,
     /* the processes before this one serve permanently, and are started again together */
@@ -48,6 +49,7 @@ struct spawn_start {
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
     /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */
     int32_t eap_fds[2];
+    int32_t fetch_fd; /* verifier: the channel to the fetcher; else -1 */
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];
     struct engine_start engine; /* for the engine only */

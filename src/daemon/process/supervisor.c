@@ -68,6 +68,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .load_fd = -1,
                                 .door_fds = {-1, -1, -1},
                                 .eap_fds = {-1, -1},
+                                .fetch_fd = -1,
                                 .debug = s->options->debug};
     if (s->options->config != NULL)
         (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
@@ -518,12 +519,13 @@ static int keeper_begin(struct supervisor *s, int door, struct spawn_start *star
 }
 
 /* tls_start - keyholder, verifier, and eap with a channel to each: TLS of EAP asks there for
- * signatures and for checks of certificates. */
+ * signatures and for checks of certificates. The fetcher has a channel to the verifier alone. */
 static int tls_start(struct supervisor *s, struct engine_start *devices)
 {
     struct spawn_start key = start_of(s, PROCESS_KEYHOLDER);
     struct spawn_start verifier = start_of(s, PROCESS_VERIFIER);
     struct spawn_start eap = start_of(s, PROCESS_EAP);
+    struct spawn_start fetcher = start_of(s, PROCESS_FETCHER);
     int keys[2] = {-1, -1}, checks[2] = {-1, -1};
     int error = channel_pair(keys, KEY_CHANNEL);
     if (error == 0)
@@ -535,6 +537,8 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     if (error == 0)
         error = keeper_begin(s, SPAWN_DOOR_KEY, &key, &devices->key_fd);
     if (error == 0)
+        error = helper_begin(s, &fetcher, VERIFIER_CHANNEL, &verifier.fetch_fd);
+    if (error == 0)
         error = helper_begin(s, &verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
     if (error == 0)
         error = keeper_begin(s, SPAWN_DOOR_EAP, &eap, &devices->eap_fd);
@@ -544,6 +548,8 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
         if (checks[i] >= 0)
             close(checks[i]);
     }
+    if (verifier.fetch_fd >= 0)
+        close(verifier.fetch_fd);
     return error;
 }
 

@@ -12,10 +12,11 @@
  *                   +-- verifier   certificates of peers; asked by the engine
  *                   +-- eap        EAP methods and their passwords; asked by the engine
  *                   +-- aaa        RADIUS secrets and sockets; asked by the engine
+ *                   +-- fetcher    lists of revocations; asked by the verifier
  *                   +-- resolver   names of peers; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
  *
- * When one of the first six ends, the supervisor ends the others and starts all six anew.
+ * When one of the first seven ends, the supervisor ends the others and starts all seven anew.
  * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
  * came up ends the daemon, with a status for the service manager. When the supervisor is killed,
  * the kernel ends the others; the blocks stay for the next daemon.

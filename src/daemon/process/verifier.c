@@ -9,6 +9,7 @@
 #include "crypto/signature.h"
 #include "daemon/process/cert_check.h"
 #include "daemon/process/cert_identity.h"
+#include "daemon/process/waiting_checks.h"
 #include "wire/iana.h"
 
 #define HASHES_ACCEPTED                                                                            \
@@ -20,6 +21,9 @@
 struct verifier {
     struct crypto_provider *crypto;
     struct cert_store store;
+    struct revocation *revocation;
+    struct waiting_checks waiting;
+    nanos now;
 };
 
 struct verifier *verifier_new(struct crypto_provider *crypto)
@@ -28,13 +32,20 @@ struct verifier *verifier_new(struct crypto_provider *crypto)
     if (verifier == NULL)
         return NULL;
     verifier->crypto = crypto;
-    return cert_store_init(&verifier->store) == 0 ? verifier : verifier_free(verifier);
+    waiting_checks_init(&verifier->waiting);
+    verifier->revocation = revocation_new();
+    return verifier->revocation != NULL && cert_store_init(&verifier->store) == 0
+               ? verifier
+               : verifier_free(verifier);
 }
 
 struct verifier *verifier_free(struct verifier *verifier)
 {
-    if (verifier != NULL)
+    if (verifier != NULL) {
         cert_store_done(&verifier->store);
+        waiting_checks_done(&verifier->waiting);
+        revocation_free(verifier->revocation);
+    }
     free(verifier);
     return NULL;
 }
@@ -302,17 +313,19 @@ static void leaf_find(struct verifier *verifier, struct peer *peer)
     }
 }
 
-static int cert_verify(struct verifier *verifier, struct peer *peer, struct verifier_answer *answer)
+/* cert_verify - ERR_AGAIN: `check` says for which fetches the answer has to wait. */
+static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert_check *check,
+                       struct verifier_answer *answer)
 {
     char subject[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX];
-    struct cert_check check = {
-        .store = &verifier->store,
-        .policy = &peer->request->policy,
-        .conn = peer->request->conn,
-        .of_gateway = peer->of_gateway,
-        .leaf = peer->leaf,
-        .others = peer->others,
-    };
+    check->store = &verifier->store;
+    check->revocation = verifier->revocation;
+    check->now = verifier->now;
+    check->policy = &peer->request->policy;
+    check->conn = peer->request->conn;
+    check->of_gateway = peer->of_gateway;
+    check->leaf = peer->leaf;
+    check->others = peer->others;
     EVP_PKEY *key = X509_get0_pubkey(peer->leaf);
     cert_identity_print(peer->leaf, subject);
     if (key == NULL)
@@ -324,15 +337,15 @@ static int cert_verify(struct verifier *verifier, struct peer *peer, struct veri
     /* the signature first: it costs less than a path, and others' certificates end here */
     int error = signature_verify(peer, key, subject, answer);
     if (error == 0)
-        error = cert_check_run(&check);
-    if (error != 0 && check.reason[0] != '\0')
-        memcpy(answer->reason, check.reason, sizeof(answer->reason));
-    answer->not_after = error == 0 ? check.not_after : 0;
+        error = cert_check_run(check);
+    if (error != 0 && check->reason[0] != '\0')
+        memcpy(answer->reason, check->reason, sizeof(answer->reason));
+    answer->not_after = error == 0 ? check->not_after : 0;
     return error;
 }
 
-static int check(struct verifier *verifier, const struct verifier_check *request,
-                 struct span octets, struct verifier_answer *answer)
+static int peer_check(struct verifier *verifier, const struct verifier_check *request,
+                      struct span octets, struct cert_check *check, struct verifier_answer *answer)
 {
     uint8_t room[AUTH_PARTS_MAX];
     struct writer w = writer_of(room, sizeof(room));
@@ -345,10 +358,63 @@ static int check(struct verifier *verifier, const struct verifier_check *request
         error = peer.leaf == NULL
                     ? refuse(answer, ERR_NOT_FOUND, "%s certificate was not sent, and is not here",
                              peer.of_gateway ? "the gateway's" : "the peer's")
-                    : cert_verify(verifier, &peer, answer);
+                    : cert_verify(verifier, &peer, check, answer);
     }
     peer_done(&peer);
     return error;
+}
+
+/* check_run - `deadline` 0: for the first time. false: the answer comes later. */
+static bool check_run(struct verifier *verifier, const struct verifier_request *request,
+                      struct span octets, nanos deadline, struct verifier_answer *ret)
+{
+    struct cert_check check = {.impatient = deadline != 0 && verifier->now >= deadline};
+    ret->error = peer_check(verifier, &request->check, octets, &check, ret);
+    if (ret->error != ERR_AGAIN)
+        return true;
+    if (waiting_checks_add(&verifier->waiting, request, octets, &check, deadline) == 0)
+        return false;
+    check = (struct cert_check){.impatient = true};
+    ret->error = peer_check(verifier, &request->check, octets, &check, ret);
+    return true;
+}
+
+bool verifier_late(struct verifier *verifier, struct verifier_answer *ret)
+{
+    struct waiting_check *waiting;
+    bool answered = false;
+    while (!answered && (waiting = waiting_checks_take(&verifier->waiting, verifier->revocation,
+                                                       verifier->now)) != NULL) {
+        *ret = (struct verifier_answer){.job = waiting->request.job};
+        answered = check_run(verifier, &waiting->request,
+                             span_of(waiting->octets, waiting->n_octets), waiting->deadline, ret);
+        waiting_check_free(waiting);
+    }
+    return answered;
+}
+
+/* --- fetches --- */
+
+void verifier_tick(struct verifier *verifier, nanos now)
+{
+    verifier->now = now;
+}
+
+nanos verifier_deadline(const struct verifier *verifier)
+{
+    return waiting_checks_deadline(&verifier->waiting);
+}
+
+bool verifier_fetch(struct verifier *verifier, struct fetch_request *ret_request,
+                    uint8_t ret_body[FETCH_BODY])
+{
+    return revocation_send(verifier->revocation, ret_request, ret_body);
+}
+
+void verifier_fetched(struct verifier *verifier, const struct fetch_answer *answer,
+                      struct span octets)
+{
+    revocation_take(verifier->revocation, &verifier->store, answer, octets, verifier->now);
 }
 
 /* --- TLS: the other side of an EAP method --- */
@@ -378,6 +444,9 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
 {
     char subject[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX];
     struct cert_check check = {.store = &verifier->store,
+                               .revocation = verifier->revocation,
+                               .now = verifier->now,
+                               .impatient = true,
                                .policy = &request->policy,
                                .conn = request->conn,
                                .of_gateway = request->of_server != 0,
@@ -414,17 +483,39 @@ void verifier_tls_answer(struct verifier *verifier, const struct verifier_reques
 
 /* --- requests --- */
 
-void verifier_answer(struct verifier *verifier, const struct verifier_request *request,
+static bool uris_sound(const struct engine_uris *uris)
+{
+    bool sound = uris->n <= AUTHORITY_URIS;
+    for (uint8_t i = 0; sound && i < uris->n; i++)
+        sound = memchr(uris->text[i], '\0', AUTHORITY_URI) != NULL;
+    return sound;
+}
+
+static int authority_take(struct cert_store *store, const struct verifier_authority *authority)
+{
+    return uris_sound(&authority->crl) && uris_sound(&authority->ocsp)
+               ? cert_store_authority(store, authority)
+               : ERR_INVALID;
+}
+
+bool verifier_answer(struct verifier *verifier, const struct verifier_request *request,
                      struct span octets, struct verifier_answer *ret, struct writer *ret_octets)
 {
     struct cert_store *store = &verifier->store;
+    bool answered = true;
     *ret = (struct verifier_answer){.job = request->job};
     switch (request->kind) {
     case VERIFIER_CERT: ret->error = cert_store_add(store, &request->cert, octets); break;
     case VERIFIER_UNCERT: cert_store_remove(store, &request->cert); break;
     case VERIFIER_KEY: ret->error = cert_store_key(store, &request->key); break;
     case VERIFIER_CRL: ret->error = cert_store_crl(store, octets); break;
-    case VERIFIER_FLUSH: cert_store_flush(store); break;
+    case VERIFIER_CRLS_BEGIN: cert_store_crls_begin(store); break;
+    case VERIFIER_CRLS_END: cert_store_crls_end(store); break;
+    case VERIFIER_AUTHORITY: ret->error = authority_take(store, &request->authority); break;
+    case VERIFIER_FLUSH:
+        cert_store_flush(store);
+        revocation_flush(verifier->revocation);
+        break;
     case VERIFIER_CERT_TRY:
         ret->error = cert_store_try(store, false, request->cert.role, octets);
         break;
@@ -432,8 +523,9 @@ void verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_CHOOSE:
         ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
         break;
-    case VERIFIER_CHECK: ret->error = check(verifier, &request->check, octets, ret); break;
+    case VERIFIER_CHECK: answered = check_run(verifier, request, octets, 0, ret); break;
     default: /* a number from outside */ ret->error = ERR_INVALID;
     }
     ret->n_octets = (uint32_t)ret_octets->len;
+    return answered;
 }

@@ -262,10 +262,10 @@ static const struct cert_type {
 } cert_types[] = {
     {"x509", "NONE", CERT_ROLE_PLAIN, false, NULL},
     {"x509", "CA", CERT_ROLE_CA, false, NULL},
-    {"x509", "OCSP", CERT_ROLE_PLAIN, false, NULL},
+    {"x509", "OCSP", CERT_ROLE_OCSP, false, NULL},
     {"x509", "AA", CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
     {"x509ca", NULL, CERT_ROLE_CA, false, NULL},
-    {"x509ocsp", NULL, CERT_ROLE_PLAIN, false, NULL},
+    {"x509ocsp", NULL, CERT_ROLE_OCSP, false, NULL},
     {"x509aa", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
     {"x509ac", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
     {"x509_ac", NULL, CERT_ROLE_PLAIN, false, "attribute certificates are not supported by ikat"},
@@ -326,9 +326,13 @@ static const struct shown {
     enum cert_role role;
     const char *type, *flag;
 } shown[] = {
-    {CERT_ROLE_CA, "X509", "CA"},       {CERT_ROLE_AUTHORITY, "X509", "CA"},
-    {CERT_ROLE_PLAIN, "X509", "NONE"},  {CERT_ROLE_CONN, "X509", "NONE"},
-    {CERT_ROLE_PUBKEY, "PUBKEY", NULL}, {CERT_ROLE_CONN_PUBKEY, "PUBKEY", NULL},
+    {CERT_ROLE_CA, "X509", "CA"},
+    {CERT_ROLE_AUTHORITY, "X509", "CA"},
+    {CERT_ROLE_OCSP, "X509", "OCSP"},
+    {CERT_ROLE_PLAIN, "X509", "NONE"},
+    {CERT_ROLE_CONN, "X509", "NONE"},
+    {CERT_ROLE_PUBKEY, "PUBKEY", NULL},
+    {CERT_ROLE_CONN_PUBKEY, "PUBKEY", NULL},
 };
 
 static bool shown_wanted(const struct tree *m, const struct credential_cert *cert,
@@ -380,12 +384,13 @@ void vici_list_certs(struct vici_client *client, const struct tree *m)
     vici_client_send(client, &w);
 }
 
-/* flush-certs - what can be had again: lists of revocations. */
+/* flush-certs - what can be had again: lists of revocations and OCSP answers that were fetched. */
 void vici_flush_certs(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const char *type = tree_text_or(m, "type", "ANY");
-    bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0;
+    bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0 ||
+                strcasecmp(type, "OCSP_RESPONSE") == 0;
     struct vici_writer w;
     if (crls) {
         vici_finish(client, ops->crls_flush(ops->engine), "");
@@ -419,7 +424,10 @@ static bool cert_drop(const struct engine_ops *ops, const struct tree *list)
     static const struct {
         enum cert_role role;
         const char *name;
-    } rows[] = {{CERT_ROLE_PLAIN, "x509"}, {CERT_ROLE_CA, "x509ca"}, {CERT_ROLE_PUBKEY, "pubkey"}};
+    } rows[] = {{CERT_ROLE_PLAIN, "x509"},
+                {CERT_ROLE_CA, "x509ca"},
+                {CERT_ROLE_PUBKEY, "pubkey"},
+                {CERT_ROLE_OCSP, "x509ocsp"}};
     const struct credentials *credentials = ops->credentials(ops->engine);
     const struct credential_cert *cert;
     for (size_t i = 0; (cert = credentials_cert_at(credentials, i)) != NULL; i++)

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_REVOCATION_H
+#define DAEMON_REVOCATION_H
+
+/*
+ * What CAs say about their certificates after they issued them: answers of OCSP responders, and
+ * fetches of those answers and of lists of revocations. Lists themselves are in cert_store.h.
+ *
+ *      revocation_ask    begins to fetch from the next URL that has not been tried of late
+ *      revocation_send   the request for the fetcher
+ *      revocation_take   its answer, checked and kept
+ *
+ * Only the URLs of a certificate whose chain is trusted may be asked for: revocation_ask()'s caller
+ * has verified it (CVE-2022-40617 of another program was the lack of that).
+ */
+
+#include "base/time.h"
+#include "daemon/common/fetch_channel.h"
+#include "daemon/process/cert_store.h"
+#include "daemon/process/revocation_ocsp.h"
+
+#define REVOCATION_WORDS    4096 /* answers of OCSP responders that are kept */
+#define REVOCATION_ATTEMPTS 1024 /* fetches that run, or ran of late */
+#define REVOCATION_RUNNING  256
+#define REVOCATION_CALM     (10 * NANOS_PER_SEC) /* before the same URL is tried again */
+
+struct revocation;
+
+struct revocation *revocation_new(void);                           /* NULL: no memory */
+struct revocation *revocation_free(struct revocation *revocation); /* takes NULL; returns NULL */
+
+/* struct revocation_of - a certificate whose chain is trusted, and its CA. Borrowed. */
+struct revocation_of {
+    X509 *cert, *issuer;
+    const struct cert_uris *uris; /* what the configuration says of that CA; NULL: nothing */
+};
+
+/* revocation_word - what a responder said of it, and that counts still. NULL: nothing. Borrowed
+ * until the next call. */
+const struct ocsp_word *revocation_word(const struct revocation *revocation,
+                                        const struct revocation_of *of, int64_t now);
+
+/* revocation_ask - `listed`: a list that counts has its word, so that only responders are asked.
+ * Returns the job of the fetch to wait for; 0: there is no URL, or none that was not tried of
+ * late. */
+uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
+                        nanos now);
+bool revocation_running(const struct revocation *revocation, uint64_t job);
+
+/* revocation_has_uris - the certificate or its CA names a server. */
+bool revocation_has_uris(const struct revocation_of *of);
+
+/* revocation_why - URL and reason of the last fetch that failed for it; empty: none. */
+void revocation_why(const struct revocation *revocation, const struct revocation_of *of,
+                    char ret_text[VERIFIER_REASON]);
+
+/* revocation_send - the oldest request that was not sent; false: none. */
+bool revocation_send(struct revocation *revocation, struct fetch_request *ret_request,
+                     uint8_t ret_body[FETCH_BODY]);
+
+/* revocation_take - an answer of the fetcher. A list is added to `store`. */
+void revocation_take(struct revocation *revocation, struct cert_store *store,
+                     const struct fetch_answer *answer, struct span octets, nanos now);
+
+/* revocation_flush - forgets all words and what was tried. Fetches that run go on. */
+void revocation_flush(struct revocation *revocation);
+
+#endif

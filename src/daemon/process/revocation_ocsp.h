@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_REVOCATION_OCSP_H
+#define DAEMON_REVOCATION_OCSP_H
+
+/* OCSP (RFC 6960): a request about one certificate, and the checks of the answer. */
+
+#include <openssl/ocsp.h>
+
+#include "base/span.h"
+#include "daemon/common/verifier_channel.h"
+
+/* struct ocsp_question - all borrowed. */
+struct ocsp_question {
+    X509 *cert, *issuer;
+    OCSP_REQUEST *request;       /* as ocsp_request_new() made it: its nonce counts */
+    STACK_OF(X509) * responders; /* trusted by configuration, whatever they answer about */
+};
+
+enum ocsp_status { OCSP_GOOD, OCSP_REVOKED };
+
+struct ocsp_word {
+    enum ocsp_status status;
+    int64_t this_update; /* seconds since 1970 */
+    int64_t good_until;  /* the word is believed until then */
+    char revoked_on[32]; /* REVOKED: a date for a person */
+};
+
+/* ocsp_request_new - with a nonce of 32 octets (RFC 9654). NULL: no memory. */
+OCSP_REQUEST *ocsp_request_new(X509 *cert, X509 *issuer);
+
+/*
+ * ocsp_answer_check - `octets` are of anybody. An answer counts if the CA of the certificate signed
+ * it, or a responder that this CA delegated, or one of `responders`; not with MD5 or SHA-1; if it is
+ * about this certificate, and of now. An answer without a nonce counts while its own times say so
+ * (RFC 5019 section 4); another nonce than that of the request never does. ERR_AUTH with a reason.
+ */
+int ocsp_answer_check(const struct ocsp_question *question, struct span octets, int64_t now,
+                      struct ocsp_word *ret_word, char ret_reason[VERIFIER_REASON]) MUST_USE;
+
+#endif
