@@ -5,7 +5,7 @@ from lab.settings import LAN, LAN6
 
 HOST = address("lan", "host")
 PROTECTED = {4: (LAN, HOST), 6: (LAN6, address("lan", "host", 6))}
-SERVERS = ("engine", "keyholder", "verifier", "eap", "aaa", "resolver")
+SERVERS = ("engine", "keyholder", "verifier", "eap", "aaa", "fetcher", "resolver")
 
 
 def processes(daemon):

@@ -384,7 +384,8 @@ bool credential_file_name(const struct tree *file, char out[CREDENTIAL_NAME_MAX]
 {
     static const struct {
         const char *type, *role;
-    } rows[] = {{"x509", "x509"}, {"x509ca", "x509ca"}, {"x509ocsp", "x509ocsp"}, {"pubkey", "pubkey"}};
+    } rows[] = {
+        {"x509", "x509"}, {"x509ca", "x509ca"}, {"x509ocsp", "x509ocsp"}, {"pubkey", "pubkey"}};
     uint8_t room[VERIFIER_CERT_MAX], digest[CERT_DIGEST];
     const char *type = tree_text_or(file, "type", "");
     const struct tree *data = tree_get(file, "data");
