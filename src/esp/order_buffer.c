@@ -255,6 +255,10 @@ static enum order_fate late_put(struct order_buffer *b, const struct esp_order *
 static enum order_fate next_put(struct order_buffer *b, const struct esp_order *order, nanos now)
 {
     struct order_bucket *k = &b->buckets[order->bucket];
+    if (k->n > 0 && *slot_find(b, order->bucket, k->next) != NONE) {
+        b->counters.duplicates++; /* it is held, and handed on next */
+        return ORDER_DROP;
+    }
     if (order->copy && k->n > 0) {
         b->counters.repaired++;
         repair_learn(b, now - k->since);

@@ -63,7 +63,8 @@ static void drain(struct bench *b)
     order_buffer_recycle(b->buffer);
 }
 
-static void put(struct bench *b, uint32_t id, const struct esp_order *order)
+/* put_undrained - one of several packets that came at once. */
+static void put_undrained(struct bench *b, uint32_t id, const struct esp_order *order)
 {
     struct order_packet p = {.octets = (uint8_t *)&id, .len = sizeof(id)};
     enum order_fate fate;
@@ -72,6 +73,11 @@ static void put(struct bench *b, uint32_t id, const struct esp_order *order)
         drain(b);
     if (fate == ORDER_DELIVER)
         hand_on(b, &p);
+}
+
+static void put(struct bench *b, uint32_t id, const struct esp_order *order)
+{
+    put_undrained(b, id, order);
     drain(b);
 }
 
@@ -236,10 +242,29 @@ static void full(void **state)
     bench_free(b);
 }
 
+/* A copy comes at once with the packet that the held original waited for: it is a duplicate. */
+static void copy_of_what_is_due(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new(1);
+    put(b, 1, &(struct esp_order){.present = true, .number = 1});
+    put(b, 3, &(struct esp_order){.present = true, .number = 3});
+    put_undrained(b, 2, &(struct esp_order){.present = true, .number = 2});
+    put_undrained(b, 3, &(struct esp_order){.present = true, .number = 3, .copy = true});
+    put_undrained(b, 4, &(struct esp_order){.present = true, .number = 4});
+    drain(b);
+    assert_int_equal(b->n_left, 4);
+    assert_int_equal(b->backwards, 0);
+    assert_int_equal(b->buffer->counters.duplicates, 1);
+    assert_int_equal(order_buffer_deadline(b->buffer), NANOS_NEVER);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
+        cmocka_unit_test(copy_of_what_is_due),
         cmocka_unit_test(restores_order),
         cmocka_unit_test(waits_are_bounded),
         cmocka_unit_test(buckets_are_apart),
