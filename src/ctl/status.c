@@ -175,18 +175,19 @@ static json_t *lane_json(const struct tree *path)
     const struct tree *lane = tree_get(path, "aggregate");
     if (lane == NULL)
         return json_null();
-    return json_pack("{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o}",
-                     "state", string(lane, "state"), "rate_kbps", integer(lane, "rate-kbps"),
-                     "rtt_ms", (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
-                     (double)number(lane, "queue-us") / 1000.0, "loss_ppm",
-                     integer(lane, "loss-ppm"), "repaired", integer(lane, "repaired"), "abandoned",
-                     integer(lane, "abandoned"), "reinjected", integer(lane, "reinjected"), "tails",
-                     integer(lane, "tails"), "twins", integer(lane, "twins"), "waiting",
-                     integer(lane, "waiting"), "marked", integer(lane, "marked"), "dropped",
-                     integer(lane, "dropped"), "held", integer(lane, "held"), "late",
-                     integer(lane, "late"), "skipped", integer(lane, "skipped"), "duplicates",
-                     integer(lane, "duplicates"), "restored", integer(lane, "restored"));
+    return json_pack(
+        "{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o}",
+        "state", string(lane, "state"), "rate_kbps", integer(lane, "rate-kbps"), "rtt_ms",
+        (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
+        (double)number(lane, "queue-us") / 1000.0, "loss_ppm", integer(lane, "loss-ppm"),
+        "repaired", integer(lane, "repaired"), "abandoned", integer(lane, "abandoned"),
+        "reinjected", integer(lane, "reinjected"), "tails", integer(lane, "tails"), "twins",
+        integer(lane, "twins"), "copies", integer(lane, "copies"), "waiting",
+        integer(lane, "waiting"), "marked", integer(lane, "marked"), "dropped",
+        integer(lane, "dropped"), "held", integer(lane, "held"), "late", integer(lane, "late"),
+        "skipped", integer(lane, "skipped"), "duplicates", integer(lane, "duplicates"), "restored",
+        integer(lane, "restored"));
 }
 
 static json_t *path_json(const struct tree *session, const struct tree *path)

@@ -96,6 +96,27 @@ void esp_aggregate_stamp(struct esp_aggregate *a, uint64_t flow_hash, bool hold,
     ret_order->number = a->numbers[bucket]++;
 }
 
+static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
+{
+    if (a->n_jobs < AGGREGATE_JOBS && job->count > 0)
+        a->jobs[a->n_jobs++] = *job;
+}
+
+/* second_add - the packet takes another path as well, behind the rest of its frame. */
+static void second_add(struct esp_aggregate *a, const struct aggregate_sent *sent)
+{
+    struct aggregate_job *last = a->n_jobs > 0 ? &a->jobs[a->n_jobs - 1] : NULL;
+    uint32_t number = (uint32_t)sent->sequence;
+    if (last != NULL && last->twice && last->path == sent->path && last->spi == sent->spi &&
+        last->first + last->count == number)
+        last->count++;
+    else
+        job_add(
+            a,
+            &(struct aggregate_job){
+                .path = sent->path, .spi = sent->spi, .first = number, .count = 1, .twice = true});
+}
+
 void esp_aggregate_sent(struct esp_aggregate *a, const struct aggregate_sent *sent, nanos now)
 {
     struct path_model *model = &a->scheduler.paths[sent->path];
@@ -112,6 +133,9 @@ void esp_aggregate_sent(struct esp_aggregate *a, const struct aggregate_sent *se
     a->budget = a->budget < BUDGET_MAX ? a->budget : BUDGET_MAX;
     if (sent->packet == NULL)
         return;
+    if (a->twice && keep)
+        second_add(a, sent);
+    a->twice = false;
     a->sent_at = now;
     a->counters.sent += !sent->order.no_hold;
 }
@@ -133,7 +157,8 @@ int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
 {
     struct scheduler_backlog backlog = backlog_of(a, now);
     int path = -1;
-    if (packet->urgent || !several(usable)) {
+    a->twice = packet->twice && several(usable);
+    if (packet->urgent || a->twice || !several(usable)) {
         path = (int)path_scheduler_fastest(&a->scheduler, usable, now);
     } else if (packet->len > FLOW_QUEUE_PACKET) {
         path = (int)path_scheduler_pick(&a->scheduler, usable, packet->len, now);
@@ -145,7 +170,8 @@ int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
     }
     if (path < 0)
         return AGGREGATE_WAIT;
-    esp_aggregate_stamp(a, packet->flow_hash, several(usable) && !packet->urgent, now, ret_order);
+    bool hold = several(usable) && (!packet->urgent || a->twice); /* copies are told by numbers */
+    esp_aggregate_stamp(a, packet->flow_hash, hold, now, ret_order);
     return path;
 }
 
@@ -161,12 +187,6 @@ uint8_t *esp_aggregate_wait(struct esp_aggregate *a, unsigned usable,
         a->waiting_since = now;
     a->waited_at = now;
     return flow_queue_put(a->queue, bucket_of(packet->flow_hash), packet->len, now);
-}
-
-static void job_add(struct esp_aggregate *a, const struct aggregate_job *job)
-{
-    if (a->n_jobs < AGGREGATE_JOBS && job->count > 0)
-        a->jobs[a->n_jobs++] = *job;
 }
 
 /* job_next - the next packet of a job that is worth resending. NULL: the job is done. */
@@ -186,6 +206,10 @@ static bool affordable(struct esp_aggregate *a, const struct aggregate_job *job,
                        struct resend_entry *entry)
 {
     entry->resent = true;
+    if (job->twice) {
+        a->counters.copies++;
+        return true;
+    }
     if (job->stalled) {
         a->counters.reinjected++;
         return true;
@@ -212,6 +236,7 @@ bool esp_aggregate_again(struct esp_aggregate *a, nanos now, struct span *ret_pa
         const uint8_t *octets = resend_ring_octets(a->ring, entry);
         if (octets == NULL || !affordable(a, job, entry))
             continue;
+        a->again = *job;
         *ret_packet = span_of(octets, entry->len);
         *ret_order = entry->order;
         ret_order->copy = true;
@@ -230,7 +255,8 @@ static void outstanding_again(struct esp_aggregate *a, unsigned path, bool stall
         first = model->wanted - (RESEND_PACKETS - 1);
         count = RESEND_PACKETS;
     }
-    struct aggregate_job job = {path, model->spi, first, count, stalled};
+    struct aggregate_job job = {
+        .path = path, .spi = model->spi, .first = first, .count = count, .stalled = stalled};
     job_add(a, &job);
 }
 
@@ -289,8 +315,10 @@ static void entry_take(struct esp_aggregate *a, const struct path_report_entry *
         path_scheduler_report(&a->scheduler, i, e, time,
                               resend_ring_find(a->ring, i, e->spi, e->highest), now);
         for (uint8_t k = e->n_gaps; k-- > 0 && !path_model_crowded(model);)
-            job_add(a,
-                    &(struct aggregate_job){i, e->spi, e->gaps[k].first, e->gaps[k].count, false});
+            job_add(a, &(struct aggregate_job){.path = i,
+                                               .spi = e->spi,
+                                               .first = e->gaps[k].first,
+                                               .count = e->gaps[k].count});
         return;
     }
 }
@@ -433,9 +461,11 @@ bool esp_aggregate_next(struct esp_aggregate *a, unsigned usable, nanos now,
         return true;
     if (!esp_aggregate_again(a, now, &text.octets, &text.order))
         return waiting_next(a, usable, now, ret_text);
-    text.path = path_scheduler_fastest(&a->scheduler, usable, now);
+    text.path = a->again.twice ? path_scheduler_second(&a->scheduler, usable, a->again.path)
+                               : path_scheduler_fastest(&a->scheduler, usable, now);
     *ret_text = text;
-    twin_keep(a, usable, &text);
+    if (!a->again.twice)
+        twin_keep(a, usable, &text);
     return true;
 }
 

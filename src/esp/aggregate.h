@@ -30,6 +30,7 @@ struct aggregate_counters {
     /* packets sent again when a path fell silent, and how often that happened */
     uint64_t reinjected, stalls;
     uint64_t twins;   /* packets sent again on two paths */
+    uint64_t copies;  /* packets sent on a second path from the start */
     uint64_t tails;   /* how often the last packets of a path were sent again */
     uint64_t dropped; /* by controlled delay */
     uint64_t reports_out, reports_in, reports_bad;
@@ -39,6 +40,7 @@ struct aggregate_job {
     unsigned path;
     uint32_t spi, first, count;
     bool stalled; /* the path fell silent: its packets are resent without regard to the budget */
+    bool twice;   /* nothing is lost: the packets take another path as well */
 };
 
 /* struct aggregate_text - a packet that the session itself sends: a report, or a packet of a flow
@@ -62,6 +64,8 @@ struct esp_aggregate {
     bool answer;                         /* the peer waits for a report */
     bool gap;                            /* a packet is missing that no report has named yet */
     int64_t budget;
+    bool twice;                 /* the packet that was placed last goes on a second path, too */
+    struct aggregate_job again; /* of the packet that esp_aggregate_again returned last */
     unsigned n_jobs;
     struct aggregate_job jobs[AGGREGATE_JOBS];
     struct path_meter meters[AGGREGATE_METERS];
@@ -105,6 +109,7 @@ struct aggregate_packet {
     uint64_t flow_hash;
     size_t len;
     bool urgent; /* esp_aggregate_urgent() */
+    bool twice;  /* it is to take two paths */
 };
 /* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:
  * the packet has to wait (AGGREGATE_WAIT), or controlled delay drops it (AGGREGATE_DROP). */

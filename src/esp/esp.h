@@ -52,6 +52,7 @@ enum esp_mode {
     ESP_MODE_FAILOVER, /* the usable one with the lowest priority number */
     ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
     ESP_MODE_AGGREGATE, /* per packet, if the peer agreed on order trailers; otherwise as balance */
+    ESP_MODE_REDUNDANT, /* each packet over two of them, on the same condition */
 };
 
 /* struct esp_child_config - a Child SA, both directions. Borrowed during the call. */

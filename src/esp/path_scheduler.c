@@ -139,6 +139,14 @@ unsigned path_scheduler_other(const struct path_scheduler *s, unsigned usable, u
     return not ;
 }
 
+unsigned path_scheduler_second(const struct path_scheduler *s, unsigned usable, unsigned first)
+{
+    unsigned carries = path_scheduler_other(s, usable, first), others = usable & ~(1u << first);
+    if (carries != first || others == 0)
+        return carries;
+    return (unsigned)__builtin_ctz(others);
+}
+
 unsigned path_scheduler_pick(struct path_scheduler *s, unsigned usable, size_t len, nanos now)
 {
     ASSERT(usable != 0);

@@ -92,6 +92,10 @@ uint64_t path_scheduler_rate(const struct path_scheduler *scheduler, unsigned us
 
 /* path_scheduler_fastest - for a packet that should arrive as soon as possible. */
 unsigned path_scheduler_fastest(const struct path_scheduler *scheduler, unsigned usable, nanos now);
+/* path_scheduler_second - a path for the copy of a packet that took `first`: one that carries, or
+ * was not measured yet; `first` if there is no other. */
+unsigned path_scheduler_second(const struct path_scheduler *scheduler, unsigned usable,
+                               unsigned first);
 /* path_scheduler_other - another usable path, in turn; `not` if there is no other. */
 unsigned path_scheduler_other(const struct path_scheduler *scheduler, unsigned usable,
                               unsigned not );

@@ -88,6 +88,7 @@ static void lane_fill(const struct esp_aggregate *a, const struct path_model *mo
                                         .reinjected = a->counters.reinjected,
                                         .tails = a->counters.tails,
                                         .twins = a->counters.twins,
+                                        .copies = a->counters.copies,
                                         .dropped = a->counters.dropped + a->queue->dropped,
                                         .marked = a->queue->marked,
                                         .waiting = a->queue->octets,
@@ -227,8 +228,9 @@ static void lanes_of(struct plane_space *space, const struct plane_outgoing *out
 
 bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child)
 {
+    uint32_t mode = atomic_load_explicit(&group->mode, memory_order_relaxed);
     return child->space != NULL && group->n > 1 &&
-           atomic_load_explicit(&group->mode, memory_order_relaxed) == ESP_MODE_AGGREGATE;
+           (mode == ESP_MODE_AGGREGATE || mode == ESP_MODE_REDUNDANT);
 }
 
 uint16_t plane_space_inner_max(const struct esp_group *group)
@@ -352,9 +354,11 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
                             const struct plane_outgoing *out, const struct lanes *lanes)
 {
     struct esp_aggregate *a = space->live;
-    struct aggregate_packet packet = {.flow_hash =
-                                          esp_flow_hash(w->plane->hash_key, out->inner, false),
-                                      .urgent = esp_aggregate_urgent(out->frame, out->inner)};
+    struct aggregate_packet packet = {
+        .flow_hash = esp_flow_hash(w->plane->hash_key, out->inner, false),
+        .urgent = esp_aggregate_urgent(out->frame, out->inner),
+        .twice =
+            atomic_load_explicit(&out->group->mode, memory_order_relaxed) == ESP_MODE_REDUNDANT};
     nanos now = plane_now();
     while ((packet.len = esp_segments_next_len(out->segments)) != 0) {
         struct text t = {.len = packet.len, .wanted = true};

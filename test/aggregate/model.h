@@ -178,7 +178,7 @@ struct world {
     unsigned n_flows;
     struct flow *flows;      /* owned */
     uint64_t carried[PATHS]; /* octets passed to the links, upwards */
-    bool trace;
+    bool trace, twice;       /* `twice`: each packet takes two paths */
 };
 
 struct world *world_new(const struct link_settings *up, unsigned usable, uint64_t seed);

@@ -118,7 +118,41 @@ static double reversed(uint64_t seed)
     return got;
 }
 
+/* lost - of a paced flow whose packets take two paths, in percent. */
+static double lost(const struct link_settings *links, uint64_t seed, bool cuts)
+{
+    struct world *w = world_new(links, 3, seed);
+    struct flow *f = world_flow(w, UDP, w->now);
+    w->twice = true;
+    f->pace = 4e5;
+    world_run(w, S(6));
+    cut(w, seed % 2, cuts);
+    world_run(w, S(12));
+    uint64_t sent = f->next;
+    f->pace_at = f->starts = NANOS_NEVER;
+    world_run(w, S(13));
+    double percent = 100.0 - 100.0 * (double)(f->octets / PAYLOAD) / (double)sent;
+    ASSERT(f->octets / PAYLOAD <= sent); /* nothing twice */
+    world_free(w);
+    return percent;
+}
+
+/* Both links lose 5 %. */
+static double both_lossy(uint64_t seed)
+{
+    static const struct link_settings links[PATHS] = {LINK(20, 0, 5, 50), LINK(30, 0, 5, 50)};
+    return lost(links, seed, false);
+}
+
+/* One of them is cut. */
+static double one_cut(uint64_t seed)
+{
+    return lost(equal, seed, true);
+}
+
 const struct scene scene_table[] = {
+    {"redundant, 5 % loss on both links", "% lost", true, 0.5, both_lossy},
+    {"redundant, one link is cut", "% lost", true, 0, one_cut},
     {"16 flows over 50 and 50", "Mbit/s", false, 86, sixteen},
     {"a link is black for 3 s: longest gap", "ms", true, 120, black},
     {"2 s behind its return", "Mbit/s", false, 85, returned},

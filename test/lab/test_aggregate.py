@@ -103,3 +103,16 @@ def test_links_carry_single_packets(world):
     packets = lab.run("wlan", "tcpdump", "-nqr", lab.path("single.pcap")).splitlines()
     longest = max(int(line.rsplit(" ", 1)[1]) for line in packets if ", length " in line)
     assert 1000 < longest <= 1472, longest
+
+
+def test_redundant(world):
+    """Each packet takes both paths, which lose every twentieth one: nearly all come, and none comes twice."""
+    lab, user = start(world, {"multipath": "redundant"})
+    for emulator in lab.emulators.values():
+        emulator.set(delay_us=5000, loss_ppm=50000)
+    got = iperf(lab, "eu", "host", HOST, "-u", "-b", "5M", "-l", "1000", seconds=5)["sum"]
+    assert got["packets"] > 2000
+    assert got["lost_percent"] < 2
+    assert got.get("out_of_order", 0) == 0
+    assert user.session("home")["multipath"] == "redundant"
+    assert min(lane["copies"] for lane in lanes(user)) > 1000

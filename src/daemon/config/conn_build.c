@@ -249,7 +249,8 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
 static const char *const fragmentation_words[] = {"no", "accept", "yes", NULL};
 static const char *const childless_words[] = {"allow", "prefer", "force", "never", NULL};
 static const char *const unique_words[] = {"no", "never", "keep", "replace", NULL};
-static const char *const multipath_words[] = {"failover", "balance", "aggregate", NULL};
+static const char *const multipath_words[] = {"failover", "balance", "aggregate", "redundant",
+                                              NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
@@ -437,7 +438,8 @@ static int check_conn(const struct tree *section, const struct conn_work *work,
                           "at least 10ms is expected");
     for (uint8_t i = 0; i < conn->n_children; i++)
         if (conn->children[i].mode == IKE_MODE_TRANSPORT &&
-            conn->multipath == IKE_MULTIPATH_AGGREGATE)
+            (conn->multipath == IKE_MULTIPATH_AGGREGATE ||
+             conn->multipath == IKE_MULTIPATH_REDUNDANT))
             return build_fail(error, key_node(section, "multipath"),
                               "child %.60s has mode = transport, which takes no order trailers",
                               conn->children[i].name);

@@ -356,6 +356,7 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
         [IKE_MULTIPATH_FAILOVER] = "failover",
         [IKE_MULTIPATH_BALANCE] = "balance",
         [IKE_MULTIPATH_AGGREGATE] = "aggregate",
+        [IKE_MULTIPATH_REDUNDANT] = "redundant",
     };
 
     static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
@@ -411,6 +412,7 @@ static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_ch
         {"reinjected", lane.reinjected},
         {"tails", lane.tails},
         {"twins", lane.twins},
+        {"copies", lane.copies},
         {"waiting", lane.waiting},
         {"dropped", lane.dropped},
         {"marked", lane.marked},

@@ -9,7 +9,9 @@
 static bool trailers_wanted(const struct sa *sa)
 {
     const struct session *session = sa->session;
-    return session->conn->multipath == IKE_MULTIPATH_AGGREGATE && session->peer_keep_old;
+    enum ike_multipath mode = session->conn->multipath;
+    return (mode == IKE_MULTIPATH_AGGREGATE || mode == IKE_MULTIPATH_REDUNDANT) &&
+           session->peer_keep_old;
 }
 
 void ordered_esp_answer(struct wire_builder *reply)
