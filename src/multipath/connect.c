@@ -3,11 +3,16 @@
  * The login is tried over all paths. Attempts begin 250 ms apart (RFC 8305). The first one that is
  * answered wins, and the others are cancelled before they authenticate. So a dead first path costs
  * a quarter of a second, and one login is made.
+ *
+ * A REDIRECT in the response to IKE_SA_INIT proves nothing: who reads one link can send it. So it
+ * ends the attempt of that path, and is followed when no other path has answered for a while.
  */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "multipath/vpn.h"
+
+#define REDIRECT_PATIENCE_NS NANOS_PER_SEC
 
 static struct path *attempt_answered(struct vpn *vpn)
 {
@@ -145,8 +150,41 @@ static bool tried_one(const struct vpn *vpn)
     return false;
 }
 
+static bool redirect_heard(const struct vpn *vpn)
+{
+    return vpn->gateway != NULL && vpn->gateway->heard.until_ns != 0;
+}
+
+/* redirected - all attempts begin anew, at the other Gateway. false: that was one too many. */
+static bool redirected(struct vpn *vpn, const struct address *from, const struct address *to,
+                       nanos now)
+{
+    if (!redirect_login(vpn, from, to, now))
+        return false;
+    login_cancel(vpn);
+    login_round_begin(vpn);
+    vpn->wish.round_at_ns = now;
+    wanted_plan(vpn, now);
+    return true;
+}
+
+/* redirect_due - true: a redirection that was heard is followed now. */
+static bool redirect_due(struct vpn *vpn, nanos now)
+{
+    if (!redirect_heard(vpn) || (now < vpn->gateway->heard.until_ns &&
+                                 (attempts_running(vpn) > 0 || attempt_candidate(vpn) != NULL)))
+        return false;
+    const struct address from = vpn->gateway->heard.from, to = vpn->gateway->heard.to;
+    vpn->gateway->heard.until_ns = 0;
+    if (!redirected(vpn, &from, &to, now))
+        login_round_failed(vpn, IKE_REDIRECTED, now);
+    return true;
+}
+
 static void attempts_race(struct vpn *vpn, nanos now)
 {
+    if (redirect_due(vpn, now))
+        return;
     struct path *path = attempt_candidate(vpn);
     if (path != NULL) {
         if (attempts_running(vpn) == 0 || now >= vpn->wish.last_start_ns + STAGGER_NS)
@@ -194,9 +232,10 @@ nanos login_deadline(const struct vpn *vpn, nanos now)
     }
     if (vpn->wish.round_at_ns > now)
         return vpn->wish.round_at_ns;
+    nanos heard = redirect_heard(vpn) ? vpn->gateway->heard.until_ns : NANOS_NEVER;
     if (more || (attempts_running(vpn) == 0 && tried_one(vpn)))
-        return vpn->wish.last_start_ns + STAGGER_NS;
-    return NANOS_NEVER;
+        return nanos_min(heard, vpn->wish.last_start_ns + STAGGER_NS);
+    return heard;
 }
 
 static struct path *path_of_tag(struct vpn *vpn, uint64_t tag)
@@ -215,17 +254,30 @@ struct path *login_path_of(struct vpn *vpn, ike_sa_id sa)
     return NULL;
 }
 
+/* others_may_answer - an attempt on another path is under way, or has yet to begin. */
+static bool others_may_answer(const struct vpn *vpn, const struct path *path)
+{
+    for (unsigned i = 0; i < vpn->n_paths; i++) {
+        const struct path *other = &vpn->paths[i];
+        if (other != path && other->present && !other->login.failed)
+            return true;
+    }
+    return false;
+}
+
 bool login_redirected(struct vpn *vpn, const struct ike_event *event, nanos now)
 {
     struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
     if (path == NULL)
         return false;
-    struct address from = path->remote;
-    if (redirect_login(vpn, &from, &event->path.remote.address, now)) {
-        login_cancel(vpn);
-        login_round_begin(vpn);
-        vpn->wish.round_at_ns = now;
-        wanted_plan(vpn, now);
+    const struct address from = path->remote, *to = &event->path.remote.address;
+    bool proven = path->login.sa != 0; /* it is of IKE_AUTH, which the first response led to */
+    if (proven || !others_may_answer(vpn, path)) {
+        (void)redirected(vpn, &from, to, now);
+    } else if (!redirect_heard(vpn)) {
+        vpn->gateway->heard.until_ns = now + REDIRECT_PATIENCE_NS;
+        vpn->gateway->heard.from = from;
+        vpn->gateway->heard.to = *to;
     }
     return true;
 }
@@ -239,6 +291,7 @@ bool login_progress(struct vpn *vpn, const struct ike_event *event, nanos now)
         return true;
     path->login.sa = event->sa;
     path->login.begun_ns = now;
+    vpn->gateway->heard.until_ns = 0; /* this path needs no other Gateway */
     for (unsigned i = 0; i < vpn->n_paths; i++)
         if (&vpn->paths[i] != path)
             attempt_cancel(vpn, &vpn->paths[i]);
@@ -274,7 +327,8 @@ bool login_done(struct vpn *vpn, uint64_t tag, enum ike_outcome outcome, nanos n
     }
     path->login.failed = true;
     vpn->wish.last_start_ns = now - STAGGER_NS; /* the next attempt begins at once */
-    if (outcome_final(outcome) && outcome != IKE_OK)
+    bool waits = outcome == IKE_REDIRECTED && redirect_heard(vpn);
+    if (outcome_final(outcome) && outcome != IKE_OK && !waits)
         login_round_failed(vpn, outcome, now);
     return true;
 }

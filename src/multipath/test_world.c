@@ -657,6 +657,21 @@ void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome)
     pull(world);
 }
 
+void world_redirect(struct world *world, unsigned link, const struct address *to)
+{
+    for (unsigned i = 0; i < WORLD_SAS; i++) {
+        struct world_sa *sa = &world->sas[i];
+        if (sa->id == 0 || sa->life != IKE_HALF_OPEN || link_of(world, &sa->path) != (int)link)
+            continue;
+        struct ike_event *event = emit(world, sa, IKE_EV_REDIRECT);
+        event->tag = sa->intents[0].command.tag;
+        event->path.remote.address = *to;
+        sa_down(world, sa, IKE_REDIRECTED);
+        break;
+    }
+    pull(world);
+}
+
 struct path_status world_path(const struct world *world, const char *name)
 {
     struct path_status status;

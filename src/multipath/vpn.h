@@ -219,6 +219,12 @@ struct vpn_redirect {
 struct vpn_gateway {
     struct address remotes[REMOTES_MAX]; /* the configured ones, then those that it announced */
     struct address home[REMOTES_MAX];    /* the configured ones during a redirection */
+    /* a login was sent to another Gateway, without proof: followed at `until_ns`, or when no other
+     * path may answer any more */
+    struct {
+        nanos until_ns; /* 0: none was */
+        struct address from, to;
+    } heard;
 };
 
 struct vpn {

@@ -93,6 +93,74 @@ static void test_childless_login(void **state)
     world_free(world);
 }
 
+static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
+
+static unsigned logins_to(const struct world *world, const struct address *remote)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < WORLD_SAS; i++)
+        n += world->sas[i].id != 0 && address_equal(&world->sas[i].path.remote.address, remote);
+    return n;
+}
+
+/* Who reads one link forges a REDIRECT there: the login over the other link is not disturbed. */
+static void test_forged_redirect_on_one_path(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 8);
+    world->links[0].hole = true;
+    world->links[1].rtt = MS(300);
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, MS(20));
+    assert_int_equal(world->connects, 1);
+    world_redirect(world, 0, &elsewhere);
+    for (unsigned ms = 0; ms < 2000; ms += 50) {
+        world_run(world, MS(50));
+        assert_int_equal(logins_to(world, &elsewhere), 0);
+    }
+    assert_true(connected(world));
+    world_free(world);
+}
+
+/* It is followed when no other path has answered within a second. */
+static void test_redirect_while_others_are_dead(void **state)
+{
+    (void)state;
+    struct world *world = world_new(2, 9);
+    world->links[0].hole = world->links[1].hole = true;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, MS(20));
+    world_redirect(world, 0, &elsewhere);
+    world_run(world, MS(900));
+    assert_int_equal(logins_to(world, &elsewhere), 0);
+    world_run(world, MS(200));
+    assert_int_equal(logins_to(world, &elsewhere), 1);
+    world_free(world);
+}
+
+/* All paths are sent away, or there is one path only: nothing is worth to be waited for. */
+static void test_redirect_of_all_paths(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 2; n++) {
+        struct world *world = world_new(n, 10);
+        for (unsigned i = 0; i < n; i++)
+            world->links[i].hole = true;
+        world_start(world);
+        world_connect(world, true);
+        for (unsigned i = 0; i < n; i++) {
+            world_run(world, MS(20));
+            assert_int_equal(logins_to(world, &elsewhere), 0);
+            world_redirect(world, i, &elsewhere);
+        }
+        world_run(world, MS(20));
+        assert_int_equal(logins_to(world, &elsewhere), 1);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +169,9 @@ int main(void)
         cmocka_unit_test(test_keyingtries),
         cmocka_unit_test(test_wanted_once),
         cmocka_unit_test(test_childless_login),
+        cmocka_unit_test(test_forged_redirect_on_one_path),
+        cmocka_unit_test(test_redirect_while_others_are_dead),
+        cmocka_unit_test(test_redirect_of_all_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,15 @@ static const struct ike_event *told(const struct peer *peer)
     return NULL;
 }
 
+/* answered - the End User's race of paths is told that this one won. */
+static bool answered(const struct peer *peer)
+{
+    for (size_t i = 0; i < peer->n_events && i < WORLD_EVENTS; i++)
+        if (peer->events[i].kind == IKE_EV_EXCHANGE)
+            return true;
+    return false;
+}
+
 static struct world *world_of(bool follows)
 {
     struct world *world = world_new(1);
@@ -46,6 +55,7 @@ static void in_the_first_response(void **state)
         assert_int_equal(world_connect(world), follows ? IKE_REDIRECTED : IKE_OK);
         assert_int_equal(scenario_count(world, "N(REDIRECT)"), follows);
         assert_int_equal(world_n_sas(&world->b), !follows);
+        assert_int_equal(answered(&world->a), !follows);
         if (follows)
             expect_target(world);
         else

@@ -556,6 +556,14 @@ static void borrower_answered(struct sa *sa, nanos now)
     free(probe);
 }
 
+/* login_sent_away - to another Gateway, before anything is proven: that is no answer (RFC 5685
+ * section 3). */
+static bool login_sent_away(const struct sa *sa, const struct wire_message *response)
+{
+    return sa->asking->intent.kind == INTENT_LOGIN && sa->life == IKE_HALF_OPEN &&
+           wire_notify_has(response, N_REDIRECT);
+}
+
 void exchange_response(struct sa *sa, const struct wire_message *response,
                        const struct ike_path *from, nanos now)
 {
@@ -570,7 +578,8 @@ void exchange_response(struct sa *sa, const struct wire_message *response,
         if (intent_is_liveness(intent))
             intent->give_up_at_ns = 0; /* the peer lives: the time to answer begins anew */
     sa->last_request = window_take(&sa->mine);
-    emit_exchange(sa, asking);
+    if (!login_sent_away(sa, response))
+        emit_exchange(sa, asking);
     if (lent)
         borrower_answered(sa, now);
     struct verdict verdict = verdict_done(IKE_INVALID_SYNTAX);
