@@ -306,7 +306,7 @@ static double sending(struct bench *b)
             ASSERT(put == (ssize_t)sizeof(frame));
         }
         nanos began = cpu_now();
-        plane_tun_drain(w);
+        plane_tun_drain(w, &w->tun);
         spent += cpu_now() - began;
         drain(b->peer);
     }

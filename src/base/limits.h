@@ -78,6 +78,7 @@
 /* --- data plane --- */
 #define LIMIT_REPLAY_WINDOW 8192 /* packets; the default is 1024 */
 #define LIMIT_WORKERS       8
+#define LIMIT_DEVICES       64   /* TUN devices, the first one included */
 #define LIMIT_COMPARISONS   1024 /* of selectors for one outbound packet: all of one session */
 #define LIMIT_SESSION_PATHS 16
 #define LIMIT_ORDER_SPACES                                                                         \

@@ -42,8 +42,9 @@ static bool growable(const struct esp_coalesce *c, struct esp_frame *f)
 
 static bool same_flow(const struct esp_inner *a, const struct esp_inner *b)
 {
-    return a->protocol == b->protocol && a->src_port == b->src_port && a->dst_port == b->dst_port &&
-           address_equal(&a->src, &b->src) && address_equal(&a->dst, &b->dst);
+    return a->device == b->device && a->protocol == b->protocol && a->src_port == b->src_port &&
+           a->dst_port == b->dst_port && address_equal(&a->src, &b->src) &&
+           address_equal(&a->dst, &b->dst);
 }
 
 static bool l4_checksum_ok(const struct esp_frame *f)

@@ -81,6 +81,9 @@ struct esp_child_config {
     /* volume limits of each direction; 0: the limit of the algorithm */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets;
     uint32_t rank; /* against shunts (esp/shunt.h); 0: ESP_RANK_CHILD */
+    /* TUN devices by number: packets from device_out are sent on the Child SA, received ones go to
+     * device_in. 0: the first device */
+    uint16_t device_out, device_in;
     /* first path state, as for esp_plane_child_state(). With `replaces` the old child's state stays */
     uint32_t priority, weight;
     bool usable;

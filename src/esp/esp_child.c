@@ -68,6 +68,8 @@ int esp_child_new(struct esp_crypto *crypto, const struct esp_child_config *c,
     child->transport = c->transport;
     child->icmp = c->icmp;
     child->rank = c->rank != 0 ? c->rank : ESP_RANK_CHILD;
+    child->device_out = c->device_out;
+    child->device_in = c->device_in;
     child->copy_ecn = c->copy_ecn;
     child->copy_dscp_out = c->copy_dscp_out;
     child->copy_dscp_in = c->copy_dscp_in;

@@ -47,7 +47,8 @@ struct esp_child {
     uint32_t spi_in, spi_out;
     struct esp_key *key_in, *key_out; /* owned */
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
-    uint32_t rank;  /* against shunts */
+    uint32_t rank; /* against shunts */
+    uint16_t device_out, device_in;
     bool transport; /* esp/transport.h */
     bool icmp;      /* accepts ICMP errors about its packets */
     bool order;     /* every packet has an order trailer, in both directions */

@@ -45,7 +45,8 @@ uint64_t esp_flow_hash(uint64_t key, const struct esp_inner *inner, bool reverse
     uint16_t a = reversed ? inner->dst_port : inner->src_port;
     uint16_t b = reversed ? inner->src_port : inner->dst_port;
     /* request and answer of ICMP have different types */
-    words[4] = (uint64_t)inner->protocol << 32 | (icmp ? 0 : (uint64_t)a << 16 | b);
+    words[4] = (uint64_t)inner->device << 40 | (uint64_t)inner->protocol << 32 |
+               (icmp ? 0 : (uint64_t)a << 16 | b);
     uint64_t hash = key;
     for (unsigned i = 0; i < 5; i++)
         hash = mix(hash ^ words[i] ^ 0x9e3779b97f4a7c15u, key ^ 0xd6e8feb86659fd93u) + words[i];

@@ -133,6 +133,7 @@ bool esp_icmp_related(struct span packet, const struct esp_inner *inner,
         !quote_read(span_of(packet.ptr + at, inner->total_len - at), inner->version, &related) ||
         !address_equal(&related.dst, &inner->dst))
         return false;
+    related.device = inner->device;
     *ret_related = related;
     return true;
 }

@@ -176,16 +176,17 @@ static unsigned range_width(const struct address_range *range)
     return 0;
 }
 
-/* place_key - key of the prefix of `address` with this many host bits; never 0. Prefixes with equal
- * keys are distinguished by their selectors. */
-static uint64_t place_key(uint64_t key, const struct address *address, unsigned width)
+/* place_key - key of the prefix of `address` with this many host bits, of a device; never 0.
+ * Prefixes with equal keys are distinguished by their selectors and devices. */
+static uint64_t place_key(uint64_t key, const struct address *address, unsigned width,
+                          uint16_t device)
 {
     uint64_t words[2];
     memcpy(words, address->octets, 16);
     unsigned prefix = (unsigned)address_len(address) * 8 - width;
     for (unsigned i = 0; i < 2; i++, prefix -= prefix < 64 ? prefix : 64)
         words[i] &= prefix >= 64 ? UINT64_MAX : htobe64(~(UINT64_MAX >> prefix));
-    uint64_t hash = words[0] ^ ((uint64_t)address->family << 8 | width);
+    uint64_t hash = words[0] ^ ((uint64_t)device << 16 | (uint64_t)address->family << 8 | width);
     for (unsigned i = 0; i < 2; i++) {
         hash = (hash ^ key) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 29;
@@ -266,7 +267,8 @@ static bool same_selectors(const struct esp_selectors *a, const struct esp_selec
 static struct esp_bundle *bundle_find(const struct session *session, const struct esp_child *child)
 {
     for (struct esp_bundle *bundle = session->bundles; bundle != NULL; bundle = bundle->next) {
-        if (same_selectors(atomic_load(&first_member(bundle->group)->selectors),
+        if (bundle->group->device == child->device_out &&
+            same_selectors(atomic_load(&first_member(bundle->group)->selectors),
                            atomic_load(&child->selectors)))
             return bundle;
     }
@@ -283,6 +285,7 @@ static struct esp_group *group_new(const struct session *session, const struct e
         return NULL;
     group->session = session->id;
     group->rank = child->rank;
+    group->device = child->device_out;
     group->icmp = child->icmp && !child->transport;
     atomic_store(&group->mode, session->mode);
     atomic_store(&group->follow, session->follow);
@@ -326,7 +329,7 @@ static int bundle_show(struct esp_policy *policy, struct esp_bundle *bundle,
     for (size_t i = 0; i < remote->n; i++) {
         const struct address_range *range = &remote->ts[i].range;
         unsigned width = range_width(range);
-        uint64_t key = place_key(policy->key, &range->first, width);
+        uint64_t key = place_key(policy->key, &range->first, width, bundle->group->device);
         if (bundle_has(bundle, key))
             continue;
         struct place *place = calloc(1, sizeof(*place));
@@ -495,7 +498,7 @@ static bool can_send(const struct esp_child *child)
 static bool group_takes(const struct esp_group *group, const struct esp_inner *inner)
 {
     const struct esp_child *member = first_member(group);
-    if (member == NULL)
+    if (member == NULL || group->device != inner->device)
         return false;
     const struct esp_selectors *selectors = atomic_load(&member->selectors);
     return esp_selector_out(&selectors->local, &selectors->remote, inner);
@@ -523,7 +526,7 @@ static const struct esp_group *prefix_search(const struct esp_policy *policy,
                                              struct search *search)
 {
     const struct place *place =
-        shared_map_get(&policy->places, place_key(policy->key, &inner->dst, width));
+        shared_map_get(&policy->places, place_key(policy->key, &inner->dst, width, inner->device));
     for (; place != NULL && search->left > 0; place = atomic_load(&place->next)) {
         search->left--;
         const struct esp_group *group = atomic_load(&place->group);

@@ -15,6 +15,9 @@
  * turn, at most LIMIT_COMPARISONS for a packet. A group beyond that limit is not considered for
  * sending. A peer that may choose its selectors could otherwise add groups without end. The limit
  * affects only peers with the same destinations, whose packets such a peer could take anyway.
+ *
+ * Each TUN device has policies of its own: a packet sees those Child SAs only whose device it comes
+ * from. So several Child SAs can have the same selectors, and none gets packets of another.
  */
 
 #include "base/limits.h"
@@ -23,13 +26,15 @@
 #include "esp/esp_child.h"
 #include "esp/flow_table.h"
 
-/* struct esp_group - the Child SAs of one session that have the same selectors and send. */
+/* struct esp_group - the Child SAs of one session that have the same selectors and the same TUN
+ * device, and send. */
 struct esp_group {
     struct retired retired; /* first: free() takes it */
     esp_session_id session;
     _Atomic enum esp_mode mode;
     bool icmp;           /* its Child SAs accept ICMP errors about their packets */
     uint32_t rank;       /* of its Child SAs, against shunts */
+    uint16_t device;     /* that its packets come from */
     _Atomic bool follow; /* a flow is answered on the Child SA on which it arrived */
     uint32_t n;
     _Atomic(struct esp_child *) children[]; /* in order of joining; NULL: it has left */
@@ -82,7 +87,7 @@ struct retired_list *esp_policy_retired(struct esp_policy *policy);
 struct esp_child *esp_policy_spi(const struct esp_policy *policy, uint32_t spi);
 
 /* esp_policy_group - the group that carries the outbound packet: the one with the narrowest remote
- * selector, among those that can send. NULL: none. */
+ * selector, among those of the packet's device that can send. NULL: none. */
 const struct esp_group *esp_policy_group(const struct esp_policy *policy,
                                          const struct esp_inner *inner);
 

@@ -142,6 +142,29 @@ static void test_narrow_before_wide(void **state)
         esp_child_free(entries[i].child);
 }
 
+/* Child SAs of two devices have the same selectors, and of one session at that. */
+static void test_devices(void **state)
+{
+    (void)state;
+    struct entry entries[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        entries[i] = (struct entry){child_new(i + 1, 1, "192.168.0.0/16"), true, 0, true};
+        entries[i].child->device_out = (uint16_t)(i * 7);
+    }
+    struct esp_policy *policy = policy_of(entries, 2);
+    for (uint16_t device = 0; device < 9; device++) {
+        struct esp_inner inner = packet_to("192.168.1.7", 1);
+        inner.device = device;
+        const struct esp_group *group = esp_policy_group(policy, &inner);
+        assert_int_equal(group != NULL, device == 0 || device == 7);
+        assert_true(group == NULL ||
+                    (group->n == 1 && group->children[0]->id == 1u + (device == 7)));
+    }
+    esp_policy_free(policy);
+    for (size_t i = 0; i < 2; i++)
+        esp_child_free(entries[i].child);
+}
+
 /* Selectors that a peer chose to be in the way: under the prefix of others and for other ports, or
  * for two addresses in the middle of it. They cost so much, and do not keep those behind them for
  * ever. */
@@ -758,6 +781,7 @@ int main(void)
         cmocka_unit_test(test_narrow_before_wide),
         cmocka_unit_test(test_priority),
         cmocka_unit_test(test_multicast),
+        cmocka_unit_test(test_devices),
         cmocka_unit_test(test_in_the_way),
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_balance),

@@ -124,6 +124,30 @@ struct ike_lifetime {
     uint64_t rekey_packets, life_packets, jitter_packets;
 };
 
+/* struct ike_mark - a mark of packets in the kernel (a netfilter mark), or the id of an interface. The
+ * core does not look at it. UNIQUE: one value for each session and child, in both directions;
+ * UNIQUE_DIR: one for each direction. SAME, of marks to set: that which packets are chosen by. */
+enum ike_mark_kind {
+    IKE_MARK_NONE,
+    IKE_MARK_FIXED,
+    IKE_MARK_UNIQUE,
+    IKE_MARK_UNIQUE_DIR,
+    IKE_MARK_SAME
+};
+struct ike_mark {
+    uint32_t kind; /* enum ike_mark_kind */
+    uint32_t value, mask;
+};
+
+static inline bool ike_mark_is_unique(const struct ike_mark *mark)
+{
+    return mark->kind == IKE_MARK_UNIQUE || mark->kind == IKE_MARK_UNIQUE_DIR;
+}
+
+/* Whether routes lead to the device. NO: the administrator, or a routing daemon, sets them. DEFAULT
+ * is what the connection says; then yes, but no with the id of an interface. */
+enum ike_routes { IKE_ROUTES_DEFAULT, IKE_ROUTES_NO, IKE_ROUTES_YES };
+
 struct ike_child_policy {
     char name[LIMIT_NAME];
     struct ike_proposal_list proposals; /* ESP */
@@ -141,7 +165,18 @@ struct ike_child_policy {
     bool icmp;        /* ICMP errors about its packets pass, whatever their source */
     bool hostaccess;  /* told to the script */
     char updown[128]; /* script and its arguments; empty: none */
+    /* TUN device of its own (daemon/common/inner_device.h) */
+    struct ike_mark mark_in, mark_out, set_mark_in, if_id_in, if_id_out;
+    char device[16]; /* its name; empty: by marks and ids, if there are any */
+    enum ike_routes routes;
 };
+
+/* ike_child_is_unique - each session has packets of its own for this child, chosen by a mark or an
+ * interface: several may have the same selectors. */
+static inline bool ike_child_is_unique(const struct ike_child_policy *policy)
+{
+    return ike_mark_is_unique(&policy->mark_out) || ike_mark_is_unique(&policy->if_id_out);
+}
 
 enum ike_clone { IKE_CLONE_OFF, IKE_CLONE_KEEP_OLD, IKE_CLONE_RFC7791, IKE_CLONE_BOTH };
 enum ike_multipath {

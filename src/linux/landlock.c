@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "linux/sandbox.h"
+#include "linux/tun.h"
 
 /* The rights of the ABI that the running kernel has, whatever the header knows. Bits 0 to 12 are
  * ABI 1; REFER came with ABI 2, TRUNCATE with 3, IOCTL_DEV with 5. */
@@ -23,8 +24,8 @@ static uint64_t rights_of(long abi)
 
 static int allow(int ruleset, const char *path, uint64_t rights)
 {
-    struct landlock_path_beneath_attr beneath = {
-        .allowed_access = rights, .parent_fd = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY)};
+    struct landlock_path_beneath_attr beneath = {.allowed_access = rights,
+                                                 .parent_fd = open(path, O_PATH | O_CLOEXEC)};
     if (beneath.parent_fd < 0)
         return ERR_SYSTEM;
     long done = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
@@ -69,6 +70,17 @@ int sandbox_files(enum sandbox_files files, int *ret_abi)
     return ruleset_enter(ruleset, error);
 }
 
+/* allow_tuns - devices that the configuration asks for later. */
+static int allow_tuns(int ruleset, int abi)
+{
+    const uint64_t ioctl_dev = UINT64_C(1) << 15;
+    return access(TUN_DRIVER, F_OK) != 0
+               ? 0
+               : allow(ruleset, TUN_DRIVER,
+                       LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                           (rights_of(abi) & ioctl_dev));
+}
+
 int sandbox_supervisor_files(const char *socket, int *ret_abi)
 {
     char folder[PATH_MAX];
@@ -81,5 +93,7 @@ int sandbox_supervisor_files(const char *socket, int *ret_abi)
     error = allow(ruleset, "/", READING | LANDLOCK_ACCESS_FS_EXECUTE);
     if (error == 0)
         error = allow(ruleset, dirname(folder), LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    if (error == 0)
+        error = allow_tuns(ruleset, *ret_abi);
     return ruleset_enter(ruleset, error);
 }

@@ -225,6 +225,31 @@ int netlink_rule(struct netlink *netlink, enum netlink_change change, enum addre
     return change_run(netlink, change, header);
 }
 
+int netlink_rule_mark(struct netlink *netlink, enum netlink_change change,
+                      enum address_family family, const struct netlink_mark *rule)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = rule_begin(netlink, buf, change, family);
+    mnl_attr_put_u32(header, FRA_FWMARK, rule->mark);
+    mnl_attr_put_u32(header, FRA_FWMASK, rule->mask);
+    mnl_attr_put_u32(header, FRA_TABLE, rule->table);
+    mnl_attr_put_u32(header, FRA_PRIORITY, rule->priority);
+    return change_run(netlink, change, header);
+}
+
+int netlink_rule_outer(struct netlink *netlink, enum netlink_change change,
+                       enum address_family family, uint32_t priority, uint32_t landing)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = rule_begin(netlink, buf, change, family);
+    struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
+    body->action = FR_ACT_GOTO;
+    mnl_attr_put_u32(header, FRA_FWMARK, OUTER_MARK);
+    mnl_attr_put_u32(header, FRA_GOTO, landing);
+    mnl_attr_put_u32(header, FRA_PRIORITY, priority);
+    return change_run(netlink, change, header);
+}
+
 int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
                       enum address_family family, uid_t uid, uint32_t priority)
 {
@@ -295,7 +320,7 @@ int netlink_rules_flush(struct netlink *netlink, enum address_family family, uin
 /* --- what a killed daemon left behind --- */
 
 struct listing {
-    uint32_t table;
+    uint32_t table, last_table;
     uint8_t type;
     struct netlink_route *routes;
     size_t n, cap;
@@ -341,7 +366,7 @@ static int route_seen(const struct nlmsghdr *header, void *context)
     struct netlink_route route = {.table = body->rtm_table, .prefix_len = body->rtm_dst_len};
     route.destination.family = body->rtm_family == AF_INET6 ? ADDRESS_V6 : ADDRESS_V4;
     if (mnl_attr_parse(header, sizeof(*body), route_attribute, &route) < 0 ||
-        route.table != listing->table)
+        route.table < listing->table || route.table > listing->last_table)
         return MNL_CB_OK;
     return listing_add(listing, &route);
 }
@@ -361,7 +386,7 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_ro
     static const uint8_t types[] = {[NETLINK_UNICAST] = RTN_UNICAST,
                                     [NETLINK_BLOCK] = RTN_UNREACHABLE,
                                     [NETLINK_THROW] = RTN_THROW};
-    struct listing listing = {.table = table, .type = types[kind]};
+    struct listing listing = {.table = table, .last_table = table, .type = types[kind]};
     if (routes_find(netlink, AF_INET, &listing) != 0 ||
         routes_find(netlink, AF_INET6, &listing) != 0) {
         free(listing.routes);
@@ -370,6 +395,18 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_ro
     *ret_routes = listing.routes;
     *ret_n = listing.n;
     return 0;
+}
+
+int netlink_tables_flush(struct netlink *netlink, uint32_t first, uint32_t last)
+{
+    struct listing listing = {.table = first, .last_table = last, .type = RTN_UNREACHABLE};
+    int error = routes_find(netlink, AF_INET, &listing);
+    if (error == 0)
+        error = routes_find(netlink, AF_INET6, &listing);
+    for (size_t i = 0; error == 0 && i < listing.n; i++)
+        error = netlink_block(netlink, NETLINK_DELETE, &listing.routes[i]);
+    free(listing.routes);
+    return error;
 }
 
 /* --- addresses and routers of the host --- */

@@ -53,6 +53,17 @@ int netlink_route(struct netlink *netlink, enum netlink_change change,
 int netlink_rule(struct netlink *netlink, enum netlink_change change, enum address_family family,
                  uint32_t table, uint32_t priority) MUST_USE;
 
+/* netlink_rule_mark - "packets whose mark has these bits: look into `table`". netlink_rule_outer -
+ * packets with OUTER_MARK skip the rules up to `landing` (netlink_rule_landing). */
+struct netlink_mark {
+    uint32_t mark, mask;
+    uint32_t table, priority;
+};
+int netlink_rule_mark(struct netlink *netlink, enum netlink_change change,
+                      enum address_family family, const struct netlink_mark *rule) MUST_USE;
+int netlink_rule_outer(struct netlink *netlink, enum netlink_change change,
+                       enum address_family family, uint32_t priority, uint32_t landing) MUST_USE;
+
 /* netlink_rule_user - "packets of this user: look into the host's main table". */
 int netlink_rule_user(struct netlink *netlink, enum netlink_change change,
                       enum address_family family, uid_t uid, uint32_t priority) MUST_USE;
@@ -92,6 +103,10 @@ int netlink_throw(struct netlink *netlink, enum netlink_change change,
 enum netlink_route_kind { NETLINK_UNICAST, NETLINK_BLOCK, NETLINK_THROW };
 int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_route_kind kind,
                         struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
+
+/* netlink_tables_flush - removes our blocks from the tables `first` to `last`. ERR_SYSTEM,
+ * ERR_NO_MEMORY. */
+int netlink_tables_flush(struct netlink *netlink, uint32_t first, uint32_t last) MUST_USE;
 
 /*
  * netlink_own_each - all addresses of the host but those of the interface `without`, with the

@@ -99,6 +99,27 @@ static void shunt_print(FILE *out, const struct packet_filter_shunt *shunt, bool
         fprintf(out, " accept\n");
 }
 
+/* devices_print - "ikat0", "ikat-m8" */
+static void devices_print(FILE *out, const char *first, const struct packet_filter_lists *lists)
+{
+    fprintf(out, "\"%s\"", first);
+    for (size_t i = 0; i < lists->n_devices; i++)
+        fprintf(out, ", \"%s\"", lists->devices[i].name);
+}
+
+/* marks_print - what came out of a device gets its mark. */
+static void marks_print(FILE *out, const struct packet_filter_lists *lists)
+{
+    for (size_t i = 0; i < lists->n_devices; i++) {
+        const struct packet_filter_device *device = &lists->devices[i];
+        if (device->mask == UINT32_MAX)
+            fprintf(out, "iifname \"%s\" meta mark set %#x\n", device->name, device->mark);
+        else if (device->mask != 0)
+            fprintf(out, "iifname \"%s\" meta mark set meta mark & %#x | %#x\n", device->name,
+                    ~device->mask, device->mark);
+    }
+}
+
 static bool some_drop(const struct packet_filter_lists *lists)
 {
     bool some = false;
@@ -113,13 +134,17 @@ static void outbound_print(FILE *out, const char *device, const struct packet_fi
 {
     static const char *const hooks[] = {"output", "forward"};
     for (size_t h = 0; some_drop(lists) && h < 2; h++) {
+        fprintf(out,
+                "chain %s { type filter hook %s priority -1; policy accept;\n"
+                "oifname { \"lo\", ",
+                hooks[h], hooks[h]);
+        devices_print(out, device, lists);
         fprintf(
             out,
-            "chain %s { type filter hook %s priority -1; policy accept;\n"
-            "oifname { \"lo\", \"%s\" } accept\n"
+            " } accept\n"
             "meta mark %#x accept\n"
             "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept\n",
-            hooks[h], hooks[h], device, OUTER_MARK);
+            OUTER_MARK);
         for (size_t i = 0; i < lists->n_shunts; i++)
             shunt_print(out, &lists->shunts[i], false);
         fprintf(out, "}\n");
@@ -135,16 +160,21 @@ static void table_print(FILE *out, const char *device, const struct packet_filte
     set_print(out, "inner6", ADDRESS_V6, lists->inner, lists->n_inner);
     set_print(out, "protected4", ADDRESS_V4, lists->protected, lists->n_protected);
     set_print(out, "protected6", ADDRESS_V6, lists->protected, lists->n_protected);
+    fprintf(out, "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
+                 "iifname { ");
+    devices_print(out, device, lists);
+    fprintf(out, " } icmpv6 type { nd-router-advert, nd-redirect } drop\n");
+    marks_print(out, lists);
+    fprintf(out, "iifname { \"lo\", ");
+    devices_print(out, device, lists);
     fprintf(out,
-            "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
-            "iifname \"%s\" icmpv6 type { nd-router-advert, nd-redirect } drop\n"
-            "iifname { \"lo\", \"%s\" } accept\n"
+            " } accept\n"
             "ip daddr @inner4 counter drop\n"
             "ip6 daddr @inner6 counter drop\n"
             "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept\n"
             "fib daddr type local udp dport { 500, 4500 } meta mark set %#x accept\n"
             "fib daddr type local meta l4proto esp meta mark set %#x accept\n",
-            device, device, OUTER_MARK, OUTER_MARK);
+            OUTER_MARK, OUTER_MARK);
     for (size_t i = 0; i < lists->n_shunts; i++)
         shunt_print(out, &lists->shunts[i], true);
     fprintf(out, "ip saddr @protected4 counter drop\n"

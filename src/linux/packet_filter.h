@@ -38,13 +38,21 @@ struct packet_filter_shunt {
     char device[16]; /* the interface on which they arrive or leave; empty: any but the inner one */
 };
 
+/* struct packet_filter_device - an inner device beside the first one. What comes out of it gets the
+ * mark, if `mask` is not 0. */
+struct packet_filter_device {
+    char name[16];
+    uint32_t mark, mask;
+};
+
 /* packet_filter_set - replaces the whole table in one step. Sorts the lists. `inner`: our inner
- * addresses; `protected`: networks that may come through the inner device only. ERR_SYSTEM,
+ * addresses; `protected`: networks that may come through the inner devices only. ERR_SYSTEM,
  * ERR_NO_MEMORY. */
 struct packet_filter_lists {
     struct packet_filter_prefix *inner, *protected;
     struct packet_filter_shunt *shunts;
-    size_t n_inner, n_protected, n_shunts;
+    const struct packet_filter_device *devices;
+    size_t n_inner, n_protected, n_shunts, n_devices;
 };
 int packet_filter_set(struct packet_filter *filter,
                       const struct packet_filter_lists *lists) MUST_USE;

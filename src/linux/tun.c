@@ -29,7 +29,7 @@ static int queue_open(struct ifreq *request, bool *ret_uso)
 {
     unsigned offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     int header_len = sizeof(struct esp_vnet);
-    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int fd = open(TUN_DRIVER, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return ERR_SYSTEM;
     if (ioctl(fd, TUNSETIFF, request) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_len) < 0) {

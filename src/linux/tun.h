@@ -6,6 +6,7 @@
 #include "base/span.h"
 
 #define TUN_NAME_MAX 16 /* IFNAMSIZ */
+#define TUN_DRIVER   "/dev/net/tun"
 
 /*
  * tun_open - a TUN device with `n` queues, non-blocking, with a struct esp_vnet before each frame,

@@ -273,6 +273,70 @@ void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *s)
     memset(s, 0, sizeof(*s));
 }
 
+/* --- TUN devices --- */
+
+/* device_hide - from the first `n` workers. Those that look at it have it until a kick. */
+static void device_hide(struct esp_plane *plane, uint16_t number, unsigned n)
+{
+    struct plane_control *c = plane->control;
+    struct plane_source *gone[LIMIT_WORKERS];
+    for (unsigned i = 0; i < n; i++) {
+        struct plane_worker *w = &plane->workers[i];
+        gone[i] = atomic_exchange(&w->devices[number % LIMIT_DEVICES], NULL);
+        (void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, gone[i]->fd, NULL);
+    }
+    plane_kick(plane);
+    for (unsigned i = 0; i < n; i++) {
+        gone[i]->retired.epoch = c->kicks;
+        retired_add(&c->sources, &gone[i]->retired);
+    }
+}
+
+/* device_show - to one worker. */
+static int device_show(struct plane_worker *w, uint16_t number, int fd)
+{
+    struct plane_source *source = calloc(1, sizeof(*source));
+    if (source == NULL)
+        return ERR_NO_MEMORY;
+    *source = (struct plane_source){.kind = SOURCE_TUN, .fd = fd, .device = number};
+    int err = plane_worker_watch(w, source);
+    if (err == 0)
+        atomic_store(&w->devices[number % LIMIT_DEVICES], source);
+    else
+        free(source);
+    return err;
+}
+
+int esp_plane_device_add(struct esp_plane *plane, uint16_t number, const int *fds, unsigned n)
+{
+    unsigned shown = 0;
+    int err = number % LIMIT_DEVICES == 0 || n != plane->n_workers ? ERR_INVALID : 0;
+    if (err == 0 && atomic_load(&plane->workers[0].devices[number % LIMIT_DEVICES]) != NULL)
+        err = ERR_FULL;
+    while (err == 0 && shown < n) {
+        err = device_show(&plane->workers[shown], number, fds[shown]);
+        shown += err == 0;
+    }
+    if (err == 0)
+        return 0;
+    if (shown > 0)
+        device_hide(plane, number, shown);
+    for (unsigned i = shown; i < n; i++)
+        close(fds[i]);
+    return err;
+}
+
+int esp_plane_device_remove(struct esp_plane *plane, uint16_t number)
+{
+    const struct plane_source *source =
+        atomic_load(&plane->workers[0].devices[number % LIMIT_DEVICES]);
+    if (source == NULL || source->device != number)
+        return ERR_NOT_FOUND;
+    device_hide(plane, number, plane->n_workers);
+    plane_garbage_collect(plane, false);
+    return 0;
+}
+
 /* --- routes --- */
 
 void plane_inner_max_set(struct plane_record *r)

@@ -65,7 +65,7 @@ struct plane_control {
     struct plane_ike_slot *slot; /* holds one datagram while it is sent */
     uint64_t kicks;
     nanos keepalive_ns;
-    int tun_fds[LIMIT_WORKERS];
+    int tun_fds[LIMIT_WORKERS]; /* of the first device */
 };
 
 /* --- esp_control.c --- */

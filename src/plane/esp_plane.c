@@ -98,10 +98,22 @@ static void workers_stop(struct esp_plane *plane)
             pthread_join(plane->workers[i].thread, NULL);
 }
 
+static void devices_free(struct esp_plane *plane)
+{
+    for (unsigned i = 0; plane->workers != NULL && i < plane->n_workers; i++)
+        for (unsigned d = 0; d < LIMIT_DEVICES; d++) {
+            struct plane_source *source = atomic_load(&plane->workers[i].devices[d]);
+            if (source != NULL)
+                close(source->fd);
+            free(source);
+        }
+}
+
 static void plane_destroy(struct esp_plane *plane, bool close_fds)
 {
     struct plane_control *c = plane->control;
     workers_stop(plane);
+    devices_free(plane);
     plane_garbage_collect(plane, true);
     for (size_t i = 0; i < c->records.cap; i++) {
         struct plane_record *r = map_at(&c->records, i);

@@ -141,6 +141,20 @@ uint16_t esp_plane_inner_mtu(uint16_t outer_mtu, const struct esp_child_config *
 int esp_plane_shunts_set(struct esp_plane *plane, const struct esp_shunt *shunts,
                          size_t n) MUST_USE;
 
+/* --- further TUN devices --- */
+
+/*
+ * esp_plane_device_add - a TUN device with policies of its own: struct esp_child_config says which
+ * Child SAs are its. `fds`: one queue for each worker, as struct esp_plane_options has them. They are
+ * taken, and closed after a failure. `number`: no multiple of LIMIT_DEVICES, and none that a device
+ * had before, so that late packets of that one do not come out here. ERR_INVALID; ERR_FULL: a device
+ * has the same number modulo LIMIT_DEVICES; ERR_NO_MEMORY, ERR_SYSTEM.
+ * esp_plane_device_remove - closes them. ERR_NOT_FOUND.
+ */
+int esp_plane_device_add(struct esp_plane *plane, uint16_t number, const int *fds,
+                         unsigned n) MUST_USE;
+int esp_plane_device_remove(struct esp_plane *plane, uint16_t number) MUST_USE;
+
 /* --- sockets of single paths --- */
 
 /*
@@ -192,6 +206,7 @@ struct esp_acquire {
     struct address src, dst;
     uint16_t src_port, dst_port;
     uint8_t protocol;
+    uint16_t device; /* that it came from */
 };
 
 struct esp_plane_event {

@@ -197,6 +197,84 @@ static void test_a_packet_passes(void **state)
     assert_int_equal(counters.packets_out, 1);
 }
 
+/* device_open - one of these numbers at both ends; the kernel's sides. */
+static void device_open(struct ends *ends, uint16_t number, int ret_tuns[2])
+{
+    for (int end = 0; end < 2; end++) {
+        int pair[2], fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+        fds[0] = pair[1];
+        fds[1] = dup(pair[1]);
+        unsigned n = end == 0 ? 1 : 2;
+        if (n == 1)
+            close(fds[1]);
+        assert_int_equal(esp_plane_device_add(ends->end[end].plane, number, fds, n), 0);
+        ret_tuns[end] = pair[0];
+    }
+}
+
+static bool stats_wait(const struct esp_plane *plane, uint64_t no_policy)
+{
+    struct esp_plane_stats stats = {0};
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; now_read() < end;) {
+        esp_plane_stats_get(plane, &stats);
+        if (stats.no_policy == no_policy)
+            return true;
+    }
+    return false;
+}
+
+/* Two Child SAs with the same selectors: each takes the packets of its own device and of no other,
+ * also when it is alone, and delivers there. */
+static void test_devices(void **state)
+{
+    struct ends *ends = *state, second = *ends;
+    int tuns[2], fds[2] = {-1, -1};
+    device_open(ends, 70, tuns);
+    second.end[0].tun = tuns[0];
+    second.end[1].tun = tuns[1];
+    install(ends, 1, 0);
+    assert_true(frame_put(&second, 1)); /* nobody's */
+    assert_true(stats_wait(ends->end[0].plane, 1));
+    for (int end = 1; end >= 0; end--) {
+        struct esp_child_config c = config_of(ends, end, 2);
+        c.device_out = c.device_in = 70;
+        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+    }
+    for (uint32_t i = 10; i < 20; i++) {
+        assert_true(frame_put(&second, i));
+        assert_true(frame_put(ends, 100 + i));
+        assert_int_equal(frame_get(&second, WAIT_MS), i);
+        assert_int_equal(frame_get(ends, WAIT_MS), 100 + i);
+    }
+    assert_int_equal(esp_plane_child_remove(ends->end[0].plane, 1, 0, now_read()), 0);
+    assert_true(frame_put(ends, 2));
+    assert_true(stats_wait(ends->end[0].plane, 2));
+    /* what still comes for a device that is gone comes out of no other */
+    assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 70), 0);
+    assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 70), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_device_remove(ends->end[1].plane, 6), ERR_NOT_FOUND);
+    assert_int_equal(esp_plane_device_add(ends->end[0].plane, 64, fds, 1), ERR_INVALID);
+    assert_int_equal(esp_plane_device_add(ends->end[0].plane, 6, fds, 1), ERR_FULL);
+    close(tuns[1]);
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+    fds[0] = pair[1];
+    fds[1] = dup(pair[1]);
+    assert_int_equal(esp_plane_device_add(ends->end[1].plane, 6, fds, 2), 0);
+    second.end[1].tun = pair[0];
+    struct esp_plane_stats stats = {0};
+    assert_true(frame_put(&second, 3));
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; stats.tun_errors == 0;) {
+        esp_plane_stats_get(ends->end[1].plane, &stats);
+        assert_true(now_read() < end);
+    }
+    assert_int_equal(frame_get(&second, 0), -1);
+    assert_int_equal(frame_get(ends, 0), -1);
+    close(tuns[0]);
+    close(pair[0]);
+}
+
 static void test_refused(void **state)
 {
     struct ends *ends = *state;
@@ -485,6 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_packet_passes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hard_limit, setup, teardown),

@@ -11,10 +11,20 @@
 #define KEEPALIVE_OCTET 0xff
 #define HINT_PAUSE_NS   (10 * NANOS_PER_MS)
 
-void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n)
+/* tun_of - NULL: it is gone, or not there yet. */
+static const struct plane_source *tun_of(const struct plane_worker *w, uint16_t device)
 {
+    if (device == 0)
+        return &w->tun;
+    const struct plane_source *tun = atomic_load(&w->devices[device % LIMIT_DEVICES]);
+    return tun != NULL && tun->device == device ? tun : NULL;
+}
+
+void plane_tun_write(struct plane_worker *w, uint16_t device, struct iovec *iov, unsigned n)
+{
+    const struct plane_source *tun = tun_of(w, device);
     worker_count(w, STAT_TUN_WRITES, 1);
-    if (w->tun.fd < 0 || writev(w->tun.fd, iov, (int)n) < 0)
+    if (tun == NULL || tun->fd < 0 || writev(tun->fd, iov, (int)n) < 0)
         worker_count(w, STAT_TUN_ERRORS, 1);
 }
 
@@ -23,7 +33,7 @@ void plane_frames_write(struct plane_worker *w)
     esp_coalesce_finish(&w->coalesce);
     for (unsigned i = 0; i < w->coalesce.n; i++) {
         struct esp_frame *frame = &w->coalesce.frames[i];
-        plane_tun_write(w, frame->iov, frame->parts + 1);
+        plane_tun_write(w, frame->inner.device, frame->iov, frame->parts + 1);
     }
     esp_coalesce_reset(&w->coalesce);
 }
@@ -131,11 +141,13 @@ static void run_open(struct plane_worker *w, unsigned first, unsigned last)
         if (p->verdict != ESP_PASS)
             continue;
         octets += p->len;
+        p->inner.device = child->device_out; /* the flow is answered there */
         if (learned == NULL || !same_flow(learned, &p->inner)) {
             flow_table_learn(w->plane->flows, esp_flow_hash(w->plane->hash_key, &p->inner, true),
                              child->flow_tag, w->now);
             learned = &p->inner;
         }
+        p->inner.device = child->device_in;
         if (child->space == NULL)
             plane_deliver(w, p->packet, &p->inner);
     }

@@ -262,7 +262,7 @@ static void too_big_answer(struct plane_worker *w, struct esp_child *child, stru
     if (iov[1].iov_len == 0)
         return;
     worker_count(w, STAT_TOO_BIG_SENT, 1);
-    plane_tun_write(w, iov, 2);
+    plane_tun_write(w, inner->device, iov, 2);
 }
 
 /* own_packet - our own ESP or IKE packet, which a wrong route sent into the tunnel. It would circle
@@ -274,11 +274,18 @@ static bool own_packet(const struct plane_route *route, const struct esp_inner *
             (inner->protocol == ESP_PROTO_UDP && inner->dst_port == route->path.remote.port));
 }
 
+/* link_of_its_own - the device is a link between two routers: what routing daemons say on it, from
+ * link-local addresses and to multicast groups, is for the peer. The first device is no link. */
+static bool link_of_its_own(const struct esp_inner *inner)
+{
+    return inner->device != 0;
+}
+
 static bool leaves_the_link(const struct esp_inner *inner)
 {
-    return !address_is_link_local(&inner->dst) && !address_is_link_local(&inner->src) &&
-           !address_is_loopback(&inner->src) && !address_is_loopback(&inner->dst) &&
-           !address_is_any(&inner->src);
+    bool local = address_is_link_local(&inner->dst) || address_is_link_local(&inner->src);
+    return (!local || link_of_its_own(inner)) && !address_is_loopback(&inner->src) &&
+           !address_is_loopback(&inner->dst) && !address_is_any(&inner->src);
 }
 
 /* acquire - no Child SA takes the packet: reports it if ESP_EVENT_ACQUIRE is on. */
@@ -289,8 +296,8 @@ static void acquire(struct plane_worker *w, const struct esp_inner *inner)
         w->now - w->acquired_ns < ACQUIRE_PAUSE_NS)
         return;
     w->acquired_ns = w->now;
-    const struct esp_acquire wanted = {inner->src, inner->dst, inner->src_port, inner->dst_port,
-                                       inner->protocol};
+    const struct esp_acquire wanted = {inner->src,      inner->dst,      inner->src_port,
+                                       inner->dst_port, inner->protocol, inner->device};
     plane_acquire_put(w->plane, &wanted);
 }
 
@@ -322,7 +329,7 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
     const struct esp_group *group =
         leaves_the_link(inner) ? esp_policy_group(w->plane->policy, inner) : NULL;
     /* multicast, for example of routing daemons, is sent only where a selector names it */
-    if (group != NULL && address_is_multicast(&inner->dst) &&
+    if (group != NULL && address_is_multicast(&inner->dst) && !link_of_its_own(inner) &&
         !esp_group_multicast(group, &inner->dst))
         group = NULL;
     if (group == NULL)
@@ -352,13 +359,15 @@ static struct esp_child *child_choose(struct plane_worker *w, struct span packet
     return child;
 }
 
-static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, struct buffer frame)
+static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, struct buffer frame,
+                       uint16_t device)
 {
     struct esp_inner inner;
     if (!esp_inner_parse(span_of(frame.ptr, frame.len), &inner)) {
         worker_count(w, STAT_BAD_INNER, 1);
         return;
     }
+    inner.device = device;
     const struct esp_group *group;
     struct esp_child *child = child_choose(w, span_of(frame.ptr, frame.len), &inner, &group);
     if (child == NULL)
@@ -389,12 +398,12 @@ static void frame_send(struct plane_worker *w, const struct esp_vnet *vnet, stru
                               child->copy_dscp_out || child->transport));
 }
 
-void plane_tun_drain(struct plane_worker *w)
+void plane_tun_drain(struct plane_worker *w, const struct plane_source *tun)
 {
     for (int i = 0; i < PLANE_TUN_READS; i++) {
         struct esp_vnet vnet;
         struct iovec iov[2] = {{&vnet, sizeof(vnet)}, {w->frame, PLANE_RECV_OCTETS}};
-        ssize_t n = readv(w->tun.fd, iov, 2);
+        ssize_t n = readv(tun->fd, iov, 2);
         if (n < 0) {
             if (errno != EAGAIN && errno != EINTR)
                 worker_count(w, STAT_TUN_ERRORS, 1);
@@ -402,7 +411,7 @@ void plane_tun_drain(struct plane_worker *w)
         }
         worker_count(w, STAT_TUN_READS, 1);
         if ((size_t)n > sizeof(vnet))
-            frame_send(w, &vnet, (struct buffer){w->frame, (size_t)n - sizeof(vnet)});
+            frame_send(w, &vnet, (struct buffer){w->frame, (size_t)n - sizeof(vnet)}, tun->device);
     }
     plane_send_flush(w);
 }

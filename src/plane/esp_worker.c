@@ -76,7 +76,7 @@ static void source_handle(struct plane_worker *w, struct plane_source *source, u
             (void)epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
             return;
         }
-        plane_tun_drain(w);
+        plane_tun_drain(w, source);
         return;
     case SOURCE_KICK: kick_take(w); return;
     case SOURCE_UDP:

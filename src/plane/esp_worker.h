@@ -58,6 +58,7 @@ struct plane_source {
     enum plane_source_kind kind;
     int fd;
     uint16_t port;      /* local one, UDP */
+    uint16_t device;    /* number of the TUN device */
     uint32_t interface; /* bound to; 0: none */
 };
 
@@ -134,6 +135,8 @@ struct plane_worker {
     bool running; /* the thread exists */
     int epoll_fd;
     struct plane_source tun, kick;
+    /* further TUN devices, by number % LIMIT_DEVICES; changed by the control thread */
+    _Atomic(struct plane_source *) devices[LIMIT_DEVICES];
     _Atomic uint64_t kicks_done;
     _Atomic bool stop;
     struct esp_crypto *crypto;
@@ -227,8 +230,8 @@ void plane_worker_done(struct plane_worker *w);
 int plane_worker_watch(struct plane_worker *w, struct plane_source *source) MUST_USE;
 void *plane_worker_run(void *worker);
 
-/* esp_send.c: reads frames from the TUN queue and sends them. */
-void plane_tun_drain(struct plane_worker *w);
+/* esp_send.c: reads frames from a TUN queue and sends them. */
+void plane_tun_drain(struct plane_worker *w, const struct plane_source *tun);
 
 /* esp_recv.c: reads a socket and writes to the TUN queue. */
 void plane_socket_drain(struct plane_worker *w, const struct plane_source *source);
@@ -249,8 +252,9 @@ void plane_send_count(struct plane_worker *w, struct esp_child *child, uint64_t 
 void plane_deliver(struct plane_worker *w, uint8_t *packet, const struct esp_inner *inner);
 void plane_frames_write(struct plane_worker *w);
 
-/* plane_tun_write - writes a frame of `n` parts, the vnet header first. */
-void plane_tun_write(struct plane_worker *w, struct iovec *iov, unsigned n);
+/* plane_tun_write - writes a frame of `n` parts, the vnet header first, to the device of that
+ * number. */
+void plane_tun_write(struct plane_worker *w, uint16_t device, struct iovec *iov, unsigned n);
 
 /* esp_inbox.c: called by workers */
 int plane_inbox_init(struct plane_inbox *inbox) MUST_USE;

@@ -194,9 +194,7 @@ static bool route_sound(const struct priv_request *r)
 
 bool priv_request_check(const struct priv_request *r)
 {
-    static const uint8_t zero[sizeof(r->zero)];
-    if (memcmp(r->zero, zero, sizeof(zero)) != 0 || r->first > 1 ||
-        (r->first == 1 && r->source.family == ADDRESS_NONE))
+    if (r->first > 1 || (r->first == 1 && r->source.family == ADDRESS_NONE))
         return false;
     switch (r->kind) {
     case PRIV_ADDRESS_ADD:
@@ -213,6 +211,8 @@ bool priv_request_check(const struct priv_request *r)
                address_sound(&r->address) && !address_is_any(&r->address) &&
                !address_is_multicast(&r->address);
     case PRIV_MTU: return r->mtu >= TUN_MTU_MIN && r->mtu <= TUN_MTU;
+    case PRIV_DEVICE_OPEN: return r->device % LIMIT_DEVICES != 0 && inner_device_sound(&r->inner);
+    case PRIV_DEVICE_CLOSE: return r->device != 0;
     case PRIV_READY:
     case PRIV_LAN_BYPASS:
     case PRIV_LAN_BLOCK: return true;
@@ -228,6 +228,7 @@ const char *priv_reason_text(uint32_t reason)
         [PRIV_REASON_OWN] = "it takes an address of this host",
         [PRIV_REASON_ROUTER] = "it takes the router of this host",
         [PRIV_REASON_RESOLVER] = "it takes the resolver of this host",
+        [PRIV_REASON_DEVICE] = "no connection in the files has a device with this name and marks",
     };
     return texts[reason < sizeof(texts) / sizeof(texts[0]) ? reason : PRIV_REASON_NONE];
 }

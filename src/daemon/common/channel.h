@@ -9,6 +9,7 @@
  * Further messages: key_channel.h, verifier_channel.h.
  */
 
+#include "daemon/common/inner_device.h"
 #include "ike/ike.h"
 
 /* channel_pair - two ends, close-on-exec, that hold up to `octets` in flight. ERR_SYSTEM. */
@@ -38,9 +39,9 @@ int channel_recv_tail(int fd, void *message, size_t len, struct buffer room,
 enum priv_kind {
     PRIV_ADDRESS_ADD = 1, /* address: onto our TUN */
     PRIV_ADDRESS_REMOVE,
-    PRIV_ROUTE_ADD, /* address/prefix_len into our table, to our TUN, source */
+    PRIV_ROUTE_ADD, /* address/prefix_len into the table of `device`, to that TUN, source */
     PRIV_ROUTE_REMOVE,
-    PRIV_BLOCK_ADD, /* address/prefix_len: unreachable while no route to our TUN exists */
+    PRIV_BLOCK_ADD, /* address/prefix_len: unreachable while no route to the TUN exists */
     PRIV_BLOCK_REMOVE,
     /* address/prefix_len (remote) and `policy`: packets pass without IPsec, or are dropped */
     PRIV_SHUNT_ADD,
@@ -48,7 +49,10 @@ enum priv_kind {
     PRIV_SHUNTS_ALL,   /* no more shunts follow: those of an earlier engine go */
     PRIV_PATH_SOCKETS, /* interface, address, port: UDP sockets bound to both; answered with
                           descriptors, one per worker */
-    PRIV_MTU,          /* mtu: of our TUN */
+    PRIV_MTU,          /* mtu: of our TUN, and of further ones */
+    PRIV_DEVICE_OPEN, /* device, inner: a further TUN; answered with descriptors, one per worker, and
+                          its interface */
+    PRIV_DEVICE_CLOSE, /* device: it goes, and what leads to it */
     PRIV_READY,        /* the engine serves */
     PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */
     PRIV_LAN_BLOCK,    /* they are not */
@@ -71,8 +75,9 @@ struct priv_request {
     struct priv_policy policy;
     uint16_t port, mtu;
     uint8_t prefix_len;
-    uint8_t first; /* 1: this one of two routes counts, while the host has its source */
-    uint8_t zero[2];
+    uint8_t first;   /* 1: this one of two routes counts, while the host has its source */
+    uint16_t device; /* 0: our first TUN; else the number that PRIV_DEVICE_OPEN gave one */
+    struct inner_device inner;
 };
 
 /* why ERR_DENIED */
@@ -82,6 +87,7 @@ enum priv_reason {
     PRIV_REASON_OWN,   /* the address is one of this host */
     PRIV_REASON_ROUTER,
     PRIV_REASON_RESOLVER,
+    PRIV_REASON_DEVICE, /* no connection of the configuration's files has such a device */
 };
 
 struct priv_answer {
@@ -89,6 +95,7 @@ struct priv_answer {
     uint32_t reason;      /* enum priv_reason */
     int32_t system_error; /* errno of ERR_SYSTEM */
     uint32_t n_fds;
+    uint32_t interface; /* of PRIV_DEVICE_OPEN */
 };
 
 /* priv_request_check - pure: whether this request may ever be made. Whatever the supervisor then

@@ -4,6 +4,7 @@
 
 /* Engine -> hooks process. No answer comes. The receiver checks every member. */
 
+#include "daemon/common/inner_device.h"
 #include "ike/ike.h"
 
 #define HOOK_SCRIPT  128
@@ -15,6 +16,8 @@ struct hook_request {
     uint32_t up; /* 0: down, 1: up */
     uint32_t hostaccess, udp_encap, end_user;
     uint32_t reqid, uniqueid; /* of the IKE SA */
+    uint32_t own_device;      /* 1: `device` is of this child, and its marks are in `marks` */
+    struct inner_marks marks;
     char script[HOOK_SCRIPT]; /* path and arguments, blanks between them */
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     char interface[16], device[16];

@@ -54,6 +54,26 @@ static int link_add(struct permits *permits, const char link[PERMIT_LINK_NAME])
     return 0;
 }
 
+static bool device_named(const struct permits *permits, const struct inner_device *device)
+{
+    for (size_t i = 0; i < permits->n_devices; i++)
+        if (inner_device_equal(&permits->devices[i], device))
+            return true;
+    return false;
+}
+
+static int device_add(struct permits *permits, const struct inner_device *device)
+{
+    if (!inner_device_sound(device))
+        return ERR_INVALID;
+    if (device_named(permits, device))
+        return 0;
+    if (permits->n_devices == PERMIT_DEVICES)
+        return ERR_FULL;
+    permits->devices[permits->n_devices++] = *device;
+    return 0;
+}
+
 int permits_add(struct permits *permits, const struct permit *permit)
 {
     switch (permit->kind) {
@@ -65,6 +85,8 @@ int permits_add(struct permits *permits, const struct permit *permit)
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
     case PERMIT_LAN: permits->lan = true; return 0;
+    case PERMIT_DEVICE: return device_add(permits, &permit->device);
+    case PERMIT_DEVICES_ALL: permits->devices_all = true; return 0;
     case PERMIT_ALL: permits->all = true; return 0;
     default: return ERR_INVALID;
     }
@@ -193,6 +215,12 @@ bool permits_link(const struct permits *permits, const char *link)
     return false;
 }
 
+bool permits_device(const struct permits *permits, const struct inner_device *device)
+{
+    bool ours = strncmp(device->name, INNER_DEVICE_PREFIX, strlen(INNER_DEVICE_PREFIX)) == 0;
+    return permits->all || (permits->devices_all && ours) || device_named(permits, device);
+}
+
 /* --- the way to the supervisor --- */
 
 static int send_one(int fd, const struct permit *permit)
@@ -221,6 +249,18 @@ static int send_links(int fd, const struct permits *permits)
     return error;
 }
 
+static int send_devices(int fd, const struct permits *permits)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < permits->n_devices; i++) {
+        const struct permit permit = {.kind = PERMIT_DEVICE, .device = permits->devices[i]};
+        error = send_one(fd, &permit);
+    }
+    if (error == 0 && permits->devices_all)
+        error = send_one(fd, &(struct permit){.kind = PERMIT_DEVICES_ALL});
+    return error;
+}
+
 int permits_send(int fd, const struct permits *permits)
 {
     struct permit_answer answer;
@@ -233,6 +273,8 @@ int permits_send(int fd, const struct permits *permits)
         error = send_ranges(fd, &permits->drops, PERMIT_DROP);
     if (error == 0)
         error = send_links(fd, permits);
+    if (error == 0)
+        error = send_devices(fd, permits);
     if (error == 0 && permits->hosts)
         error = send_one(fd, &(struct permit){.kind = PERMIT_HOSTS});
     if (error == 0 && permits->links_all)

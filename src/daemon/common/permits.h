@@ -10,21 +10,25 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "daemon/common/inner_device.h"
 
 #define PERMIT_RANGES_MAX (1u << 18) /* of a load; 14 MiB in the supervisor */
 #define PERMIT_LINKS      64
 #define PERMIT_LINK_NAME  16
+#define PERMIT_DEVICES    (2 * LIMIT_DEVICES)
 
 /* struct permit - what the loader says, one message for each; PERMIT_END comes last and is answered
  * with a struct permit_answer. */
 enum permit_kind {
-    PERMIT_ROUTE = 1, /* range: routes and blocks inside of it */
-    PERMIT_ADDRESS,   /* range: inner addresses of this host */
-    PERMIT_PASS,      /* range: remote ends of pass policies */
-    PERMIT_DROP,      /* range: remote ends of drop policies */
-    PERMIT_HOSTS,     /* routes to single addresses, whatever they are */
-    PERMIT_LINK,      /* link: name of an interface that paths may use */
-    PERMIT_LINKS_ALL, /* any interface */
+    PERMIT_ROUTE = 1,   /* range: routes and blocks inside of it */
+    PERMIT_ADDRESS,     /* range: inner addresses of this host */
+    PERMIT_PASS,        /* range: remote ends of pass policies */
+    PERMIT_DROP,        /* range: remote ends of drop policies */
+    PERMIT_HOSTS,       /* routes to single addresses, whatever they are */
+    PERMIT_LINK,        /* link: name of an interface that paths may use */
+    PERMIT_LINKS_ALL,   /* any interface */
+    PERMIT_DEVICE,      /* device: a TUN device with that name and those marks */
+    PERMIT_DEVICES_ALL, /* all TUN devices that are named after marks and ids: INNER_DEVICE_PREFIX */
     PERMIT_LAN, /* the networks that this host is in are left out of a tunnel for everything */
     PERMIT_ALL, /* everything: the files name no connection */
     PERMIT_END,
@@ -33,13 +37,14 @@ struct permit {
     uint32_t kind;
     struct address_range range;
     char link[PERMIT_LINK_NAME];
+    struct inner_device device;
 };
 struct permit_answer {
     int32_t error;
 };
 
 struct permits {
-    bool all, hosts, links_all, lan;
+    bool all, hosts, links_all, devices_all, lan;
     struct permit_ranges {
         struct permit_range {
             struct address_range range;
@@ -47,8 +52,9 @@ struct permits {
         } * ranges;              /* owned; by first address once settled */
         size_t n, cap;
     } routes, addresses, passes, drops;
-    size_t n_links;
+    size_t n_links, n_devices;
     char links[PERMIT_LINKS][PERMIT_LINK_NAME];
+    struct inner_device devices[PERMIT_DEVICES];
 };
 
 /* permits_add - one more. PERMIT_END and unknown kinds are ERR_INVALID, as is a range that is none;
@@ -73,6 +79,7 @@ bool permits_drop(const struct permits *permits, const struct address *address,
 bool permits_address(const struct permits *permits, const struct address *address);
 bool permits_lan(const struct permits *permits);
 bool permits_link(const struct permits *permits, const char *link);
+bool permits_device(const struct permits *permits, const struct inner_device *device);
 
 /* permits_send - all of them over the loader's channel, and waits for the answer. Blocking. The
  * answer's error; ERR_SYSTEM. */

@@ -226,6 +226,10 @@ static void test_sent(void **state)
     add(&permits, PERMIT_ADDRESS, "0.0.0.0/0");
     add(&permits, PERMIT_HOSTS, NULL);
     assert_int_equal(permits_add(&permits, &permit), 0);
+    permit = (struct permit){.kind = PERMIT_DEVICE, .device = {"ikat-m8", 8, 0xff, 8, 0xff}};
+    assert_int_equal(permits_add(&permits, &permit), 0);
+    permit.device.mark_out = 0x100; /* its mask leaves that out */
+    assert_int_equal(permits_add(&permits, &permit), ERR_INVALID);
     permits_settle(&permits);
     assert_int_equal(channel_pair(ends, 1 << 16), 0);
     struct sending sending = {.fd = ends[0], .permits = &permits};
@@ -245,6 +249,10 @@ static void test_sent(void **state)
     const struct address inner = ip("10.1.0.0");
     assert_true(permits_route(&got, &inner, 16) && permits_address(&got, &inner));
     assert_true(got.hosts && !got.all && !got.links_all && permits_link(&got, "wlan0"));
+    struct inner_device device = {"ikat-m8", 8, 0xff, 8, 0xff};
+    assert_true(permits_device(&got, &device) && !got.devices_all);
+    device.mask_in = UINT32_MAX;
+    assert_false(permits_device(&got, &device));
     close(ends[0]), close(ends[1]);
     permits_done(&permits);
     permits_done(&got);

@@ -6,6 +6,7 @@
 #include "control/values.h"
 #include "daemon/common/hook_script.h"
 #include "daemon/config/conn_keys.h"
+#include "daemon/config/mark_build.h"
 #include "daemon/config/selectors.h"
 #include "ike/terms/proposal.h"
 #include "wire/iana.h"
@@ -90,6 +91,41 @@ static int set_interface(const struct tree *node, void *target, struct build_err
     return 0;
 }
 
+static int set_mark_in(const struct tree *node, void *target, struct build_error *error)
+{
+    return mark_build(node, &((struct child_work *)target)->policy->mark_in, error);
+}
+
+static int set_mark_out(const struct tree *node, void *target, struct build_error *error)
+{
+    return mark_build(node, &((struct child_work *)target)->policy->mark_out, error);
+}
+
+static int set_set_mark_in(const struct tree *node, void *target, struct build_error *error)
+{
+    return mark_set_build(node, &((struct child_work *)target)->policy->set_mark_in, error);
+}
+
+static int set_if_id_in(const struct tree *node, void *target, struct build_error *error)
+{
+    return if_id_build(node, &((struct child_work *)target)->policy->if_id_in, error);
+}
+
+static int set_if_id_out(const struct tree *node, void *target, struct build_error *error)
+{
+    return if_id_build(node, &((struct child_work *)target)->policy->if_id_out, error);
+}
+
+static int set_device(const struct tree *node, void *target, struct build_error *error)
+{
+    return device_name_build(node, ((struct child_work *)target)->policy->device, error);
+}
+
+static int set_routes(const struct tree *node, void *target, struct build_error *error)
+{
+    return routes_build(node, &((struct child_work *)target)->policy->routes, error);
+}
+
 static const char *const start_words[] = {"none", "trap", "start", NULL};
 /* the last: `start` is a trap, too */
 static const char *const start_action_words[] = {"none", "trap", "start", "trap|start", NULL};
@@ -139,13 +175,21 @@ static const struct key child_keys[] = {
     {.name = "ipcomp", .kind = KEY_ONLY, .words = only_no, .why = "IPComp is not there"},
     {.name = "tfc_padding", .kind = KEY_ONLY, .words = only_zero, .why = "TFC padding is not sent"},
     {.name = "interface", .kind = KEY_FUNCTION, .function = set_interface},
-    {.name = "mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "mark_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "set_mark_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "set_mark_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "mark_in_sa", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},
+    {.name = "mark_in", .kind = KEY_FUNCTION, .function = set_mark_in},
+    {.name = "mark_out", .kind = KEY_FUNCTION, .function = set_mark_out},
+    {.name = "set_mark_in", .kind = KEY_FUNCTION, .function = set_set_mark_in},
+    {.name = "set_mark_out",
+     .kind = KEY_ONLY,
+     .words = only_zero,
+     .why = "outer packets have a mark of ikatd, which tells them from what they carry"},
+    {.name = "if_id_in", .kind = KEY_FUNCTION, .function = set_if_id_in},
+    {.name = "if_id_out", .kind = KEY_FUNCTION, .function = set_if_id_out},
+    {.name = "device", .kind = KEY_FUNCTION, .function = set_device},
+    {.name = "install_routes", .kind = KEY_FUNCTION, .function = set_routes},
+    {.name = "mark_in_sa",
+     .kind = KEY_ONLY,
+     .words = only_no,
+     .why = "received ESP is told apart by its SPI alone"},
     {.name = "label_mode", .kind = KEY_ONLY, .words = only_label_mode, .why = KEY_KERNEL_ONLY},
     {.name = "label", .kind = KEY_UNSUPPORTED, .why = KEY_KERNEL_ONLY},
     {.name = "hw_offload", .kind = KEY_ONLY, .words = only_no, .why = KEY_KERNEL_ONLY},

@@ -3,6 +3,7 @@
 
 #include "base/unit_test.h"
 #include "control/settings.h"
+#include "daemon/common/inner_device.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/config/selectors.h"
 
@@ -136,13 +137,117 @@ static void dpd_timeout_follows(void **state)
     }
 }
 
+static struct ike_conn *built(const char *children)
+{
+    struct build_error error = {.text = ""};
+    struct ike_conn *conn = NULL;
+    if (build(children, &conn, &error) != 0)
+        fail_msg("%s: %s", children, error.text);
+    return conn;
+}
+
+/* Each device belongs to marks, ids or a name, and the name tells them. */
+static void devices(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *child, *out, *in;
+        uint32_t mark_out, mask_out, mark_in, mask_in;
+        enum ike_routes routes;
+    } table[] = {
+        {"", NULL, NULL, 0, 0, 0, 0, IKE_ROUTES_YES},
+        {"mark_in = 0\n mark_out = 0x0\n if_id_in = 0", NULL, NULL, 0, 0, 0, 0, IKE_ROUTES_YES},
+        {"mark_out = 42", "ikat-m2a", "ikat-m2a", 42, UINT32_MAX, 0, 0, IKE_ROUTES_YES},
+        {"mark_in = 8\n set_mark_in = %same\n mark_out = 4", "ikat-m4-8", "ikat-m4-8", 4,
+         UINT32_MAX, 8, UINT32_MAX, IKE_ROUTES_YES},
+        {"mark_in = 8\n mark_out = 8", "ikat-m8", "ikat-m8", 8, UINT32_MAX, 8, UINT32_MAX,
+         IKE_ROUTES_YES},
+        {"mark_in = 8/0xf\n mark_out = 8/0xf", "ikat-m8.f", "ikat-m8.f", 8, 15, 8, 15,
+         IKE_ROUTES_YES},
+        {"mark_in = 8\n set_mark_in = 0x107/0xff", "ikat-m0-7.ff", "ikat-m0-7.ff", 0, 0, 7, 0xff,
+         IKE_ROUTES_YES},
+        {"if_id_in = 42\n if_id_out = 4294967295", "ikat-4294967295", "ikat-42", 0, 0, 0, 0,
+         IKE_ROUTES_NO},
+        {"if_id_in = 1\n if_id_out = 1\n install_routes = yes", "ikat-1", "ikat-1", 0, 0, 0, 0,
+         IKE_ROUTES_YES},
+        {"device = br0\n install_routes = no\n mark_out = 1", "br0", "br0", 1, UINT32_MAX, 0, 0,
+         IKE_ROUTES_NO},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text), "n {\n%s\n }", table[i].child);
+        struct ike_conn *conn = built(text);
+        struct inner_marks marks;
+        struct inner_device out, in;
+        int error;
+        inner_marks_of(&conn->children[0], NULL, &marks);
+        bool own = inner_devices_of(&conn->children[0], &marks, &out, &in, &error);
+        if (own != (table[i].out != NULL) || conn->children[0].routes != table[i].routes)
+            fail_msg("%s", table[i].child);
+        if (own) {
+            assert_string_equal(out.name, table[i].out);
+            assert_string_equal(in.name, table[i].in);
+            assert_true(inner_device_sound(&out) && inner_device_sound(&in));
+            assert_int_equal(out.mark_out, table[i].mark_out);
+            assert_int_equal(out.mask_out, table[i].mask_out);
+            assert_int_equal(in.mark_in, table[i].mark_in);
+            assert_int_equal(in.mask_in, table[i].mask_in);
+        }
+        ike_conn_unref(conn);
+    }
+}
+
+/* %unique stands for numbers that the engine chooses. */
+static void unique(void **state)
+{
+    (void)state;
+    struct ike_conn *conn = built("n { mark_in = %unique\n mark_out = %unique }\n"
+                                  "m { if_id_in = %unique-dir\n if_id_out = %unique-dir }");
+    const struct inner_unique numbers = {5, 6, 7, 8};
+    struct inner_marks marks;
+    struct inner_device out, in;
+    int error;
+    assert_true(inner_has_unique(&conn->children[0]) && inner_has_unique(&conn->children[1]));
+    inner_marks_of(&conn->children[0], &numbers, &marks);
+    assert_true(inner_devices_of(&conn->children[0], &marks, &out, &in, &error));
+    assert_string_equal(out.name, "ikat-m6-5");
+    inner_marks_of(&conn->children[1], &numbers, &marks);
+    assert_true(inner_devices_of(&conn->children[1], &marks, &out, &in, &error));
+    assert_string_equal(out.name, "ikat-8");
+    assert_string_equal(in.name, "ikat-7");
+    assert_int_equal(conn->children[1].routes, IKE_ROUTES_NO);
+    ike_conn_unref(conn);
+}
+
+static void devices_refused(void **state)
+{
+    (void)state;
+    static const char *const table[] = {
+        "mode = drop\n mark_out = 1",
+        "mode = pass\n device = br0",
+        "mark_in = 1\n if_id_in = 2\n if_id_out = 2",
+        "if_id_in = 2",
+        "device = br0\n mark_out = %unique",
+        "device = br0\n if_id_in = 2\n if_id_out = 2",
+        "mark_out = 0x12345678\n mark_in = 0x87654321",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char text[512];
+        struct build_error error = {.text = ""};
+        struct ike_conn *conn = NULL;
+        (void)snprintf(text, sizeof(text), "n {\n%s\n }", table[i]);
+        if (build(text, &conn, &error) != ERR_INVALID || strncmp(error.text, "t.conf:", 7) != 0)
+            fail_msg("%s: %s", table[i], error.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything),
-        cmocka_unit_test(dpd_timeout_follows),
-        cmocka_unit_test(shunts),
-        cmocka_unit_test(shunt_limits),
+        cmocka_unit_test(everything),      cmocka_unit_test(dpd_timeout_follows),
+        cmocka_unit_test(shunts),          cmocka_unit_test(shunt_limits),
+        cmocka_unit_test(devices),         cmocka_unit_test(unique),
+        cmocka_unit_test(devices_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "control/values.h"
 #include "daemon/config/auth_build.h"
 #include "daemon/config/conn_keys.h"
+#include "daemon/config/mark_build.h"
 #include "ike/terms/gateway.h"
 #include "ike/terms/ppk.h"
 #include "ike/terms/proposal.h"
@@ -25,6 +26,7 @@ struct conn_work {
     struct conn_credentials *credentials;
     nanos over_ns, rand_ns;
     bool legacy; /* weak algorithms are wanted */
+    struct mark_defaults marks;
 };
 
 /* --- addresses --- */
@@ -271,6 +273,27 @@ static int set_send_certreq(const struct tree *node, void *target, struct build_
     return 0;
 }
 
+/* for children that do not say it themselves */
+static int set_if_id_in(const struct tree *node, void *target, struct build_error *error)
+{
+    return if_id_build(node, &((struct conn_work *)target)->marks.if_id_in, error);
+}
+
+static int set_if_id_out(const struct tree *node, void *target, struct build_error *error)
+{
+    return if_id_build(node, &((struct conn_work *)target)->marks.if_id_out, error);
+}
+
+static int set_device(const struct tree *node, void *target, struct build_error *error)
+{
+    return device_name_build(node, ((struct conn_work *)target)->marks.device, error);
+}
+
+static int set_install_routes(const struct tree *node, void *target, struct build_error *error)
+{
+    return routes_build(node, &((struct conn_work *)target)->marks.routes, error);
+}
+
 static int set_inner(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
@@ -305,7 +328,6 @@ static int set_ppk_id(const struct tree *node, void *target, struct build_error 
 }
 
 static const char *const only_no[] = {"no", "false", "0", "disabled", NULL};
-static const char *const only_zero[] = {"0", NULL};
 
 static const struct key conn_keys[] = {
     {.name = "version", .kind = KEY_FUNCTION, .function = set_version},
@@ -369,8 +391,10 @@ static const struct key conn_keys[] = {
     {.name = "pull", .kind = KEY_IGNORED},
     {.name = "ppk_id", .kind = KEY_FUNCTION, .function = set_ppk_id},
     {.name = "ppk_required", .kind = KEY_BOOL, .offset = CONN(ppk_required)},
-    {.name = "if_id_in", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
-    {.name = "if_id_out", .kind = KEY_ONLY, .words = only_zero, .why = KEY_KERNEL_ONLY},
+    {.name = "if_id_in", .kind = KEY_FUNCTION, .function = set_if_id_in},
+    {.name = "if_id_out", .kind = KEY_FUNCTION, .function = set_if_id_out},
+    {.name = "device", .kind = KEY_FUNCTION, .function = set_device},
+    {.name = "install_routes", .kind = KEY_FUNCTION, .function = set_install_routes},
     {.name = "mediation", .kind = KEY_ONLY, .words = only_no, .why = "IKE mediation is not there"},
     {.name = "mediated_by", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
     {.name = "mediation_peer", .kind = KEY_UNSUPPORTED, .why = "IKE mediation is not"},
@@ -527,6 +551,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
         err = check_conn(section, work, error);
     if (err == 0)
         err = check_legacy(section, work, error);
+    if (err == 0)
+        err = marks_finish(section, conn, &work->marks, error);
     if (err == 0) {
         auth_rounds_finish(&work->local, conn->local, &conn->n_local_rounds,
                            ret_credentials->local);

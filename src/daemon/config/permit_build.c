@@ -31,10 +31,30 @@ static int add_family(struct permits *permits, uint8_t family)
     return add_any(permits, PERMIT_ADDRESS, family);
 }
 
+static int add_device(struct permits *permits, const struct inner_device *device)
+{
+    const struct permit permit = {.kind = PERMIT_DEVICE, .device = *device};
+    return permits_add(permits, &permit);
+}
+
+static int add_devices(struct permits *permits, const struct ike_child_policy *child)
+{
+    struct inner_marks marks;
+    struct inner_device out, in;
+    int error;
+    if (inner_has_unique(child))
+        return add_kind(permits, PERMIT_DEVICES_ALL);
+    inner_marks_of(child, NULL, &marks);
+    if (!inner_devices_of(child, &marks, &out, &in, &error) || error != 0)
+        return error;
+    error = add_device(permits, &out);
+    return error != 0 ? error : add_device(permits, &in);
+}
+
 static int add_child(struct permits *permits, const struct ike_conn *conn,
                      const struct ike_child_policy *child)
 {
-    int error = 0;
+    int error = add_devices(permits, child);
     for (size_t i = 0; error == 0 && i < child->remote_ts.fixed.n; i++)
         error = add_range(permits, PERMIT_ROUTE, &child->remote_ts.fixed.ts[i].range);
     /* `dynamic` is an address of a pool, which has a permit of its own, or that of the peer */
@@ -166,14 +186,25 @@ static int set_addresses(const struct tree *node, void *target, struct build_err
     return key_for_items(node, target, error, item_address);
 }
 
-static int set_hosts(const struct tree *node, void *target, struct build_error *error)
+static int set_kind(const struct tree *node, struct permits *permits, enum permit_kind kind,
+                    struct build_error *error)
 {
     const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
     if (strcmp(text, "no") == 0)
         return 0;
     if (strcmp(text, "yes") != 0)
         return build_fail(error, node, "'%.60s' is neither yes nor no", text);
-    return add_kind(target, PERMIT_HOSTS);
+    return add_kind(permits, kind);
+}
+
+static int set_hosts(const struct tree *node, void *target, struct build_error *error)
+{
+    return set_kind(node, target, PERMIT_HOSTS, error);
+}
+
+static int set_devices(const struct tree *node, void *target, struct build_error *error)
+{
+    return set_kind(node, target, PERMIT_DEVICES_ALL, error);
 }
 
 static int apply_section(const struct tree *section, struct permits *permits,
@@ -185,6 +216,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
         {.name = "drop", .kind = KEY_FUNCTION, .function = set_drops},
         {.name = "vips", .kind = KEY_FUNCTION, .function = set_addresses},
         {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
+        {.name = "devices", .kind = KEY_FUNCTION, .function = set_devices},
     };
     static const struct key_table table = {keys, sizeof(keys) / sizeof(keys[0]), NULL};
     return keys_apply(&table, section, permits, error);

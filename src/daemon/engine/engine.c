@@ -11,6 +11,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/process/spawn.h"
@@ -111,12 +112,14 @@ static int cores_new(struct engine *e)
     e->credentials = credentials_new();
     e->hooks = engine_hooks_new();
     e->name_servers = engine_name_servers_new();
+    e->devices = engine_devices_new();
     e->host = host_new(e->start->priv_fd);
     e->ke_workers = ke_workers_new();
     e->loop = event_loop_new();
     if (e->ike == NULL || e->paths == NULL || e->pools == NULL || e->accounts == NULL ||
         e->reqids == NULL || e->credentials == NULL || e->hooks == NULL ||
-        e->name_servers == NULL || e->host == NULL || e->ke_workers == NULL || e->loop == NULL)
+        e->name_servers == NULL || e->devices == NULL || e->host == NULL || e->ke_workers == NULL ||
+        e->loop == NULL)
         return failed("memory");
     return 0;
 }
@@ -191,6 +194,8 @@ static void on_host(void *context, int fd, unsigned events)
     while (host_answer(e->host, &sockets)) {
         if (sockets.id != 0)
             engine_path_bound(e, &sockets);
+        if (sockets.device != 0)
+            engine_devices_answer(e, &sockets);
         if (sockets.denied[0] != '\0')
             (void)snprintf(e->denied, sizeof(e->denied), "%s", sockets.denied);
         engine_routes_decide(e);
@@ -329,6 +334,7 @@ static void engine_end(struct engine *e)
     e->reqids = reqids_free(e->reqids);
     e->hooks = engine_hooks_free(e->hooks);
     e->name_servers = engine_name_servers_free(e->name_servers);
+    e->devices = engine_devices_free(e->devices);
     e->host = host_free(e->host);
     engine_shunts_done(e);
     free(e->choices);

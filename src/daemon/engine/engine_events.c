@@ -6,6 +6,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/vici/vici_server.h"
@@ -29,7 +30,9 @@ static void child_install(struct engine *e, const struct ike_event *event)
     /* a Gateway responds on the path that the End User chose, whichever socket received the request */
     if (known && session.role == IKE_END_USER)
         engine_path_bind(e, &install->path);
-    struct ike_result result = {.error = esp_plane_child_install(e->plane, &config, e->now)};
+    struct ike_result result = {.error = engine_devices_child(e, install, &config)};
+    if (result.error == 0)
+        result.error = esp_plane_child_install(e->plane, &config, e->now);
     wipe(&config, sizeof(config));
     if (result.error == 0) {
         engine_mtu_carrier(e, install->path.interface);
@@ -46,12 +49,13 @@ static void child_install(struct engine *e, const struct ike_event *event)
         else if (known && !ours && session.conn->n_remote_addrs > 0 &&
                  !engine_is_held(e, session.conn->name, install->policy->name))
             engine_remote_hold(e, session.conn, install->policy);
-        const struct engine_route route = {install->child,      install->sa,
-                                           install->session,    &install->local_ts,
-                                           &install->remote_ts, event->job};
+        const struct engine_route route = {install->child,  install->sa,        install->session,
+                                           install->policy, &install->local_ts, &install->remote_ts,
+                                           event->job};
         engine_routes_set(e, &route); /* completes the job */
         return;
     }
+    engine_devices_child_gone(e, install->child);
     log_line(LOG_LEVEL_WARNING, "event=install-failed child=%u error=%s", install->child,
              error_text(result.error));
     ike_complete(e->ike, event->job, &result, e->now);
@@ -63,8 +67,9 @@ static int child_reselect(struct engine *e, const struct ike_child_info *child)
 {
     const struct esp_ts_list local = install_selectors(&child->local_ts),
                              remote = install_selectors(&child->remote_ts);
-    const struct engine_route route = {child->id,        child->sa,         child->session,
-                                       &child->local_ts, &child->remote_ts, 0};
+    const struct engine_route route = {
+        child->id,         child->sa, child->session, child->policy, &child->local_ts,
+        &child->remote_ts, 0};
     int error = esp_plane_child_selectors(e->plane, child->id, &local, &remote);
     if (error == 0)
         engine_routes_set(e, &route);
@@ -102,6 +107,7 @@ static void child_remove(struct engine *e, const struct ike_event *event)
     if (e->ops.traffic(e, event->child, &e->gone_traffic))
         e->gone_child = event->child;
     e->gone_reqid = reqids_get(e->reqids, event->child);
+    e->gone_marked = engine_child_marks(e, event->child, &e->gone_marks);
     accounts_child_gone(e->accounts, event->child);
     reqids_drop(e->reqids, event->child);
     int error = esp_plane_child_remove(e->plane, event->child, event->linger_ns, e->now);
@@ -109,6 +115,7 @@ static void child_remove(struct engine *e, const struct ike_event *event)
         log_line(LOG_LEVEL_DEBUG, "event=remove-failed child=%u error=%s", event->child,
                  error_text(error));
     host_child_gone(e->host, event->child);
+    engine_devices_child_gone(e, event->child);
 }
 
 void engine_order(struct engine *e, const struct path_order *order)
@@ -234,7 +241,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
     case IKE_EV_CHILD_UP:
         child_log(e, "child-up", event);
-        engine_hooks_child_up(e, event->child);
+        engine_devices_child_up(e, event->child);
         engine_name_servers_child_up(e, event->child);
         break;
     case IKE_EV_CHILD_DOWN:

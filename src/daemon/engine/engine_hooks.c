@@ -4,11 +4,13 @@
  * Child SA of a session and child comes, and `down` when the last one goes. A rekey or a further
  * path runs no script.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "daemon/common/hook_channel.h"
 #include "daemon/common/log.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/reqids.h"
 
@@ -99,7 +101,8 @@ static void request_fill(struct engine *e, const struct ike_child_info *child,
     if (session.conn != NULL)
         memcpy(r->conn, session.conn->name, sizeof(r->conn));
     interface_of(e, &sa.path, r->interface);
-    memcpy(r->device, e->start->tun_name, sizeof(r->device));
+    (void)snprintf(r->device, sizeof(r->device), "%s", engine_child_device_name(e, child->id));
+    r->own_device = engine_child_marks(e, child->id, &r->marks);
     r->local = sa.path.local.address;
     r->remote = sa.path.remote.address;
     r->local_id = session.local_id;

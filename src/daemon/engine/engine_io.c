@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "daemon/common/log.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "linux/udp_socket.h"
 #include "multipath/install.h"
@@ -211,6 +212,17 @@ static size_t local_addresses(const struct engine *e, size_t n_links, struct add
     return n;
 }
 
+/* links_outer - without our further devices, over which no path leads. */
+static size_t links_outer(struct engine *e, size_t n_links)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_links; i++)
+        if (!engine_is_device(e, e->links[i].name))
+            e->links[n++] = e->links[i];
+    memset(&e->links[n], 0, (n_links - n) * sizeof(e->links[0]));
+    return n;
+}
+
 void engine_links_read(struct engine *e)
 {
     struct address addresses[PATH_LINKS * PATH_LINK_ADDRESSES];
@@ -222,6 +234,7 @@ void engine_links_read(struct engine *e)
         log_line(LOG_LEVEL_WARNING, "event=links-unread reason=\"%s\"", strerror(errno));
         return;
     }
+    n_links = links_outer(e, n_links);
     size_t n = local_addresses(e, n_links, addresses, PATH_LINKS * PATH_LINK_ADDRESSES);
     engine_paths_check(e, n_links);
     engine_mtu_check(e, before);

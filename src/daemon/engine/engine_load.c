@@ -8,6 +8,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/engine_state.h"
 
@@ -78,13 +79,14 @@ static int switch_conns(struct engine *e, const struct engine_load *load, const 
     for (size_t i = 0; i < load->n_conns; i++)
         names[i] = load->conns[i]->name;
     qsort(names, load->n_conns, sizeof(names[0]), by_name);
-    unload_conns(e, names, load->n_conns);
     e->load_switching = true;
+    unload_conns(e, names, load->n_conns);
     for (size_t i = 0; error == 0 && i < load->n_conns; i++) {
         engine_conn_cas(e, load->conns[i]);
         error = e->ops.conn_load(e, load->conns[i]);
     }
     e->load_switching = false;
+    engine_devices_settle(e);
     engine_traps_renew(e);
     return error;
 }

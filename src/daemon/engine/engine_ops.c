@@ -6,6 +6,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_aaa.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/reqids.h"
 #include "ike/terms/identity.h"
 
@@ -158,6 +159,7 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
     conn = old == NULL || changed ? conn : old;
     log_line(LOG_LEVEL_INFO, "event=conn-loaded conn=%s%s", conn->name,
              old == NULL || changed ? "" : " unchanged=yes");
+    engine_devices_conn(e, conn);
     bool restart = changed && !e->stopping && conn_changed(e, old, conn, wanted);
     /* if a person ended it, it stays down through a load that changes nothing */
     bool fresh = old == NULL || changed;
@@ -169,6 +171,8 @@ static int conn_replace(struct engine *e, struct ike_conn *old, struct ike_conn 
         engine_traps_renew(e);
     engine_shunts_load(e, conn, fresh && !e->stopping);
     engine_conn_networks_hold(e, conn);
+    if (changed && !e->load_switching)
+        engine_devices_settle(e);
     if (!e->load_switching)
         engine_lan_check(e);
     return 0;
@@ -204,6 +208,8 @@ static int op_conn_unload(void *engine, const char *name)
         log_line(LOG_LEVEL_INFO, "event=conn-unloaded conn=%s", name);
     engine_traps_renew(e);
     engine_routes_renew(e);
+    if (!e->load_switching)
+        engine_devices_settle(e);
     return error;
 }
 
@@ -488,6 +494,13 @@ static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
     return n;
 }
 
+static void child_unblock(struct engine *e, const struct ike_child_policy *child)
+{
+    uint16_t device;
+    if (engine_routed_device(e, child, &device))
+        host_unblock(e->host, &child->remote_ts.fixed, device);
+}
+
 /* conn_unblock - an administrator takes a connection down. Blocks that an earlier engine left for
  * it go as well. */
 static void conn_unblock(struct engine *e, const char *name)
@@ -496,7 +509,7 @@ static void conn_unblock(struct engine *e, const char *name)
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         for (uint8_t c = 0; c < conn->n_children; c++)
             if (name == NULL || strcmp(conn->name, name) == 0)
-                host_unblock(e->host, &conn->children[c].remote_ts.fixed);
+                child_unblock(e, &conn->children[c]);
 }
 
 static unsigned op_terminate(void *engine, const struct engine_filter *filter, bool force,
@@ -621,6 +634,16 @@ static uint32_t op_reqid(void *engine, ike_child_id child)
 {
     const struct engine *e = engine;
     return child == e->gone_child ? e->gone_reqid : reqids_get(e->reqids, child);
+}
+
+static bool op_marks(void *engine, ike_child_id child, struct engine_child_marks *ret)
+{
+    const struct engine *e = engine;
+    (void)snprintf(ret->device, sizeof(ret->device), "%s", engine_child_device_name(e, child));
+    if (child != e->gone_child || !e->gone_marked)
+        return engine_child_marks(e, child, &ret->marks);
+    ret->marks = e->gone_marks;
+    return true;
 }
 
 static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret)

@@ -7,6 +7,7 @@
  * replace them. All run in the control thread, and none blocks.
  */
 
+#include "daemon/common/inner_device.h"
 #include "daemon/common/verifier_channel.h"
 #include "daemon/engine/credentials.h"
 #include "daemon/engine/pools.h"
@@ -150,6 +151,13 @@ struct engine_child_traffic {
     nanos last_in_ns, last_out_ns; /* 0: never */
 };
 
+/* struct engine_child_marks - marks and interface ids of a Child SA, and the name of the TUN device
+ * that its packets are sent from. */
+struct engine_child_marks {
+    struct inner_marks marks;
+    char device[16];
+};
+
 struct engine_ops {
     void *engine;
     nanos (*now)(void *engine);
@@ -225,6 +233,8 @@ struct engine_ops {
     bool (*filtered)(void *engine);
     uint32_t (*reqid)(void *engine, ike_child_id child); /* reqids.h; 0: none */
     bool (*traffic)(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic);
+    /* marks - of a Child SA with a device of its own; false: it has the first one. */
+    bool (*marks)(void *engine, ike_child_id child, struct engine_child_marks *ret_marks);
     /* interface_name - of an index; false: none that is known. */
     bool (*interface_name)(void *engine, uint32_t index, char ret_name[16]);
     /* is_trap - a packet for the child causes a login or a Child SA. shunt_at - the pass and drop
@@ -259,9 +269,9 @@ struct engine_ops {
         .limit_at = op_limit_at, .filtered = op_filtered, .initiate = op_initiate,                 \
         .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
         .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .reqid = op_reqid,      \
-        .traffic = op_traffic, .interface_name = op_interface_name, .is_trap = op_is_trap,         \
-        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
-        .lane = op_lane,                                                                           \
+        .traffic = op_traffic, .marks = op_marks, .interface_name = op_interface_name,             \
+        .is_trap = op_is_trap, .shunt_at = op_shunt_at, .path_at = op_path_at,                     \
+        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
     }
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/config/selectors.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/pools.h"
 
@@ -94,6 +95,13 @@ bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_in
     return false;
 }
 
+/* child_error - why it lacks a device, a route or an inner address; 0: it has them. */
+static int child_error(const struct engine *e, ike_child_id child, ike_session_id owner)
+{
+    int error = engine_devices_error(e, child);
+    return error != 0 ? error : host_child_error(e->host, child, owner);
+}
+
 void engine_routes_set(struct engine *e, const struct engine_route *route)
 {
     struct host_own own = {0};
@@ -106,12 +114,15 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
     consider_links(e, route->local_ts, &own);
     const struct host_child child = {.id = route->child,
                                      .session = route->session,
+                                     .device = engine_child_device(e, route->child),
                                      .config =
                                          there && session.role == IKE_END_USER ? sa.config : NULL,
                                      .own = &own};
     ike_session_id owner = child.config != NULL ? sa.config_owner : 0;
     bool stolen = engine_gateways_own(child.config, &sa);
-    int error = stolen ? ERR_DENIED : host_routes(e->host, &child, route->remote_ts);
+    int error = stolen ? ERR_DENIED : 0;
+    if (!stolen && route->policy->routes != IKE_ROUTES_NO)
+        error = host_routes(e->host, &child, route->remote_ts);
     if (stolen)
         (void)snprintf(e->denied, sizeof(e->denied),
                        "the inner address is refused: it is the Gateway's own");
@@ -120,7 +131,7 @@ void engine_routes_set(struct engine *e, const struct engine_route *route)
         error = wait_add(e, route, owner);
     if (decided || error != 0)
         child_decided(e, route->child, route->job,
-                      error != 0 ? error : host_child_error(e->host, route->child, owner));
+                      error != 0 ? error : child_error(e, route->child, owner));
 }
 
 void engine_routes_decide(struct engine *e)
@@ -128,7 +139,7 @@ void engine_routes_decide(struct engine *e)
     size_t n = 0;
     while (n < e->n_waits && e->waits[n].asked <= host_answered(e->host)) {
         const struct child_wait wait = e->waits[n++];
-        child_decided(e, wait.child, wait.job, host_child_error(e->host, wait.child, wait.owner));
+        child_decided(e, wait.child, wait.job, child_error(e, wait.child, wait.owner));
     }
     e->n_waits -= n;
     if (n > 0)
@@ -145,12 +156,21 @@ static bool is_default(const struct address_range *range)
     return range_to_prefix(range, &prefix_len) && prefix_len < 2;
 }
 
+bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
+                          uint16_t *ret_device)
+{
+    return policy->routes != IKE_ROUTES_NO && engine_policy_device(e, policy, ret_device);
+}
+
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *name)
 {
     struct pool_status pool;
     static const struct ike_config none;
     struct ike_ts_list list = {.n = 1};
     struct host_own own = {0};
+    uint16_t device = 0;
+    if (conn->n_children > 0 && !engine_routed_device(e, &conn->children[0], &device))
+        return;
     for (uint8_t i = 0; i < conn->n_children; i++)
         consider_links(e, &conn->children[i].local_ts.fixed, &own);
     for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
@@ -162,6 +182,7 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
                                          .remote_ts = &list,
                                          .config = &none,
                                          .own = &own,
+                                         .device = device,
                                          .block = conn->on_failure == IKE_ON_FAILURE_BLOCK,
                                          .standing = true};
         host_hold(e->host, &wanted);
@@ -210,6 +231,9 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
     static const struct ike_config none;
     struct host_own own = {0};
     struct ike_ts_list list = {0};
+    uint16_t device;
+    if (!engine_routed_device(e, child, &device))
+        return;
     for (size_t i = 0; i < child->remote_ts.fixed.n; i++)
         if (!is_default(&child->remote_ts.fixed.ts[i].range))
             list.ts[list.n++] = child->remote_ts.fixed.ts[i];
@@ -219,6 +243,7 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
                                      .remote_ts = &list,
                                      .config = &none,
                                      .own = &own,
+                                     .device = device,
                                      .block = true,
                                      .standing = conn->n_remote_addrs == 0};
     if (list.n > 0 && conn->on_failure == IKE_ON_FAILURE_BLOCK)
@@ -259,8 +284,8 @@ void engine_routes_renew(struct engine *e)
 {
     struct ike_child_info child = {0};
     while (ike_child_next(e->ike, child.id, &child)) {
-        const struct engine_route route = {child.id,        child.sa,         child.session,
-                                           &child.local_ts, &child.remote_ts, 0};
+        const struct engine_route route = {
+            child.id, child.sa, child.session, child.policy, &child.local_ts, &child.remote_ts, 0};
         engine_routes_set(e, &route);
     }
 }

@@ -129,6 +129,7 @@ struct engine {
     struct reqids *reqids;
     struct engine_hooks *hooks;
     struct engine_name_servers *name_servers;
+    struct engine_devices *devices;
     bool lan_bypassed; /* as the supervisor was told last */
     struct host *host;
     struct netlink_monitor *monitor;
@@ -141,6 +142,8 @@ struct engine {
     ike_child_id gone_child;
     struct engine_child_traffic gone_traffic;
     uint32_t gone_reqid;
+    struct inner_marks gone_marks;
+    bool gone_marked;
     char about_conn[LIMIT_NAME]; /* name of the IKE SA that is acted on; empty: none */
     ike_sa_id about_sa;
     struct taken_down *down; /* owned: engine_down.c */
@@ -329,6 +332,7 @@ struct engine_route {
     ike_child_id child;
     ike_sa_id sa;
     ike_session_id session;
+    const struct ike_child_policy *policy;
     const struct ike_ts_list *local_ts, *remote_ts;
     ike_job_id job;
 };
@@ -339,6 +343,11 @@ bool engine_gateways_own(const struct ike_config *config, const struct ike_sa_in
 void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
+
+/* engine_routed_device - of a child whose routes are ours to set. false: they are not, or its device
+ * is not known before there is a Child SA. */
+bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
+                          uint16_t *ret_device);
 
 /* Each network that the configuration names has one route, however many Child SAs need it: the
  * pools of a connection, and the fixed remote selectors of a Gateway's connection. POOL_HOLD is no

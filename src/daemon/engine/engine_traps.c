@@ -6,6 +6,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/config/selectors.h"
+#include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 
 #define TRAP_PAUSE_NS NANOS_PER_SEC /* time between two wishes of one trap */
@@ -38,9 +39,12 @@ static struct ike_ts_list selectors_of(const struct ike_conn *conn,
     return list;
 }
 
-static bool can_trap(const struct ike_conn *conn, const struct ike_child_policy *child)
+static bool can_trap(const struct engine *e, const struct ike_conn *conn,
+                     const struct ike_child_policy *child)
 {
-    return conn->n_remote_addrs > 0 && selectors_of(conn, child).n > 0;
+    uint16_t device;
+    return conn->n_remote_addrs > 0 && selectors_of(conn, child).n > 0 &&
+           engine_policy_device(e, child, &device);
 }
 
 bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
@@ -48,7 +52,7 @@ bool engine_is_trap(const struct engine *e, const struct ike_conn *conn,
 {
     const struct trap_choice *choice = choice_of(e, conn->name, child->name);
     bool on = choice != NULL ? choice->on : child->start_action == IKE_START_TRAP;
-    return on && !engine_is_down(e, conn->name) && can_trap(conn, child);
+    return on && !engine_is_down(e, conn->name) && can_trap(e, conn, child);
 }
 
 bool engine_conn_kept(const struct engine *e, const struct ike_conn *conn, const char *child)
@@ -80,12 +84,16 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                  const struct ike_child_policy *child, const struct engine_held *held)
 {
     static const struct ike_config none;
+    uint16_t device;
+    if (!engine_routed_device(e, child, &device))
+        return;
     struct ike_ts_list list = held == NULL ? selectors_of(conn, child) : *held->remote_ts;
     hold_open_family(conn, child, &list);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
                                      .remote_ts = &list,
                                      .config = held == NULL ? &none : held->config,
+                                     .device = device,
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap works only if packets reach the device */
     if (wanted.block || engine_is_trap(e, conn, child))
@@ -136,7 +144,7 @@ static bool choose(struct engine *e, const char *conn, const char *child, bool o
 bool engine_trap_install(struct engine *e, const struct ike_conn *conn,
                          const struct ike_child_policy *child)
 {
-    return can_trap(conn, child) && choose(e, conn->name, child->name, true) &&
+    return can_trap(e, conn, child) && choose(e, conn->name, child->name, true) &&
            (engine_is_held(e, conn->name, child->name) || engine_trap_set(e, conn, child));
 }
 
@@ -256,7 +264,9 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         for (uint8_t c = 0; c < conn->n_children; c++) {
             const struct ike_child_policy *child = &conn->children[c];
-            if (!engine_is_trap(e, conn, child))
+            uint16_t device;
+            if (!engine_is_trap(e, conn, child) || !engine_policy_device(e, child, &device) ||
+                device != wanted->device)
                 continue;
             const struct ike_ts_list remote = selectors_of(conn, child);
             /* with a dynamic local selector the inner address is not known yet */

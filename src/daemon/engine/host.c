@@ -21,6 +21,7 @@ struct claim {
     enum claim_kind kind;
     uint32_t owner;
     uint8_t prefix_len;
+    uint16_t device;  /* of a route or block: to which it leads */
     bool own;         /* a route from an address that the host has anyway */
     int error;        /* the supervisor did not carry it out */
     uint32_t session; /* session for which a Child SA's route counts; 0: none */
@@ -110,6 +111,17 @@ void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
     ask(host, &request, id);
 }
 
+void host_device_open(struct host *host, uint16_t number, const struct inner_device *device)
+{
+    ask(host, &(struct priv_request){.kind = PRIV_DEVICE_OPEN, .device = number, .inner = *device},
+        0);
+}
+
+void host_device_close(struct host *host, uint16_t number)
+{
+    ask(host, &(struct priv_request){.kind = PRIV_DEVICE_CLOSE, .device = number}, 0);
+}
+
 void host_shunt(struct host *host, const struct priv_request *request)
 {
     ask(host, request, 0);
@@ -128,7 +140,7 @@ uint64_t host_answered(const struct host *host)
 static bool claim_same(const struct claim *a, const struct claim *b)
 {
     return a->kind == b->kind && a->prefix_len == b->prefix_len && a->own == b->own &&
-           address_equal(&a->address, &b->address);
+           a->device == b->device && address_equal(&a->address, &b->address);
 }
 
 /* what_key - key of the claimed object; claim_same distinguishes objects with equal keys. */
@@ -136,8 +148,8 @@ static uint64_t what_key(const struct claim *claim)
 {
     uint64_t words[2];
     memcpy(words, claim->address.octets, sizeof(words));
-    uint64_t kind = (uint64_t)claim->kind << 1 | claim->own;
-    return (words[0] ^ (uint64_t)claim->prefix_len << 56 ^ kind << 48) * 0x9e3779b97f4a7c15u ^
+    uint64_t kind = (uint64_t)claim->device << 3 | (uint64_t)claim->kind << 1 | claim->own;
+    return (words[0] ^ (uint64_t)claim->prefix_len << 56 ^ kind << 32) * 0x9e3779b97f4a7c15u ^
            words[1];
 }
 
@@ -224,7 +236,8 @@ static void change(struct host *host, const struct claim *claim, bool add)
                                    .address = claim->address,
                                    .prefix_len = claim->prefix_len,
                                    .source = claim->source,
-                                   .first = claim->own};
+                                   .first = claim->own,
+                                   .device = claim->device};
     ask(host, &request, 0);
 }
 
@@ -335,6 +348,7 @@ static struct address own_for(const struct host_own *own, uint8_t family)
 struct routing {
     struct host *host;
     uint32_t owner, session;
+    uint16_t device;
     const struct ike_config *config;
     const struct host_own *own;
     unsigned left; /* how many further prefixes it may have */
@@ -361,8 +375,10 @@ static bool is_covered(struct routing *r, const struct address *address, unsigne
     for (unsigned len = 0; len <= prefix_len; len++) {
         if (held[len] == 0 || !range_from_prefix(address, len, &range))
             continue;
-        struct claim like = {
-            .kind = CLAIM_ROUTE, .prefix_len = (uint8_t)len, .address = range.first};
+        struct claim like = {.kind = CLAIM_ROUTE,
+                             .prefix_len = (uint8_t)len,
+                             .device = r->device,
+                             .address = range.first};
         if (held_route(r->host, &like, false) == NULL)
             continue;
         const struct claim *from = held_route(r->host, &like, true);
@@ -379,6 +395,7 @@ static int route_claim(struct routing *r, const struct address *address, unsigne
                           .owner = r->owner,
                           .session = r->session,
                           .prefix_len = (uint8_t)prefix_len,
+                          .device = r->device,
                           .address = *address,
                           .source = source_for(r->config, address->family)};
     bool inner = claim.source.family != ADDRESS_NONE;
@@ -429,6 +446,7 @@ int host_routes(struct host *host, const struct host_child *child,
     struct routing r = {.host = host,
                         .owner = child->id,
                         .session = child->session,
+                        .device = child->device,
                         .config = child->config,
                         .own = child->own,
                         .left = ROUTES_PER_CHILD};
@@ -464,7 +482,10 @@ static void denied_print(const struct request_answer *answer, char out[HOST_DENI
 {
     char text[ADDRESS_TEXT_MAX];
     out[0] = '\0';
-    if (answer->error == ERR_DENIED)
+    if (answer->error == ERR_DENIED && answer->request.kind == PRIV_DEVICE_OPEN)
+        (void)snprintf(out, HOST_DENIED_MAX, "the device %.16s is refused: %s",
+                       answer->request.inner.name, priv_reason_text(answer->reason));
+    else if (answer->error == ERR_DENIED)
         (void)snprintf(out, HOST_DENIED_MAX, "%s/%u is refused: %s",
                        address_print(&answer->request.address, text),
                        (unsigned)answer->request.prefix_len, priv_reason_text(answer->reason));
@@ -484,6 +505,7 @@ static void answer_take(struct host *host, const struct request_answer *answer)
                 continue;
             const struct claim like = {.kind = (enum claim_kind)kind,
                                        .prefix_len = r->prefix_len,
+                                       .device = r->device,
                                        .own = r->first == 1,
                                        .address = r->address};
             if (add == 1)
@@ -501,13 +523,17 @@ bool host_answer(struct host *host, struct host_sockets *ret_sockets)
 {
     struct request_answer answer;
     ret_sockets->id = 0;
+    ret_sockets->device = 0;
     if (!requests_answer(host->requests, &answer))
         return false;
     answer_take(host, &answer);
     denied_print(&answer, ret_sockets->denied);
-    if (answer.request.kind != PRIV_PATH_SOCKETS)
+    if (answer.request.kind == PRIV_DEVICE_OPEN)
+        ret_sockets->device = answer.request.device;
+    else if (answer.request.kind == PRIV_PATH_SOCKETS)
+        ret_sockets->id = answer.id;
+    else
         return true;
-    ret_sockets->id = answer.id;
     ret_sockets->error = answer.error;
     ret_sockets->n = answer.n_fds;
     memcpy(ret_sockets->fds, answer.fds, sizeof(answer.fds));
@@ -531,6 +557,7 @@ static int block_claim(struct routing *r, const struct address *address, unsigne
     const struct claim claim = {.kind = CLAIM_BLOCK,
                                 .owner = r->owner,
                                 .prefix_len = (uint8_t)prefix_len,
+                                .device = r->device,
                                 .address = *address};
     return claim_add(r->host, &claim);
 }
@@ -540,6 +567,7 @@ static void hold_routes(struct host *host, const struct hold *hold, const struct
 {
     struct routing r = {.host = host,
                         .owner = hold->owner,
+                        .device = wanted->device,
                         .config = wanted->config,
                         .own = wanted->own,
                         .left = UINT_MAX};
@@ -663,9 +691,9 @@ void host_unload(struct host *host, const char *conn, const char *child)
     holds_drop(host, conn, child, true);
 }
 
-void host_unblock(struct host *host, const struct ike_ts_list *remote_ts)
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t device)
 {
-    struct routing r = {.host = host, .owner = HOLD_OWNER | ++host->last_owner};
+    struct routing r = {.host = host, .owner = HOLD_OWNER | ++host->last_owner, .device = device};
     /* the last claim that goes removes the block as well */
     if (prefixes_each(&r, remote_ts, block_claim) != 0)
         log_line(LOG_LEVEL_ERROR, "event=unblock-incomplete");

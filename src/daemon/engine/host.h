@@ -18,13 +18,14 @@ struct host *host_new(int priv_fd);
 struct host *host_free(struct host *host); /* the kernel's part stays the supervisor's */
 
 /* host_answer - takes one answer when priv_fd is readable; false: no more. If `id` is not 0, the
- * answer is to host_path_sockets. */
+ * answer is to host_path_sockets; if `device` is not 0, to host_device_open. */
 #define HOST_DENIED_MAX 192
 struct host_sockets {
     uint32_t id;
+    uint16_t device; /* of host_device_open: its number; else 0 */
     int error;
     unsigned n;
-    int fds[LIMIT_WORKERS]; /* bound to the path, one per worker; they belong to the caller */
+    int fds[LIMIT_WORKERS]; /* one per worker; they belong to the caller */
     /* the request that the supervisor refused, and why; empty: none */
     char denied[HOST_DENIED_MAX];
 };
@@ -44,6 +45,10 @@ void host_path_sockets(struct host *host, uint32_t id, uint32_t interface,
 
 /* host_lan - the networks that this host is in now are left out of default routes, or not. */
 void host_lan(struct host *host, bool bypass);
+/* host_device_open - a TUN device beside the first one, by a number of the caller's.
+ * host_device_close - routes and blocks of it have been given up. */
+void host_device_open(struct host *host, uint16_t number, const struct inner_device *device);
+void host_device_close(struct host *host, uint16_t number);
 
 /* host_shunt - PRIV_SHUNT_ADD, PRIV_SHUNT_REMOVE or PRIV_SHUNTS_ALL. */
 void host_shunt(struct host *host, const struct priv_request *request);
@@ -67,6 +72,7 @@ struct host_own {
 struct host_child {
     ike_child_id id;
     ike_session_id session;
+    uint16_t device; /* to which the routes lead; 0: the first one */
     const struct ike_config *config;
     const struct host_own *own;
 };
@@ -94,13 +100,14 @@ struct host_hold {
     const struct ike_ts_list *remote_ts;
     const struct ike_config *config; /* inner addresses; may be empty */
     const struct host_own *own;      /* as for host_routes; may be NULL */
+    uint16_t device;                 /* as for host_routes */
     bool block;
     bool standing; /* lasts as long as the configuration has it, even if no session is wanted */
 };
 void host_hold(struct host *host, const struct host_hold *wanted);
 void host_release(struct host *host, const char *conn, const char *child);
 void host_unload(struct host *host, const char *conn, const char *child); /* standing ones, too */
-void host_unblock(struct host *host, const struct ike_ts_list *remote_ts);
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t device);
 /* host_hold_at - the names of a hold; true while `index` is below the number of places. Empty
  * names: a free place. Borrowed until the next call that changes holds. */
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,

@@ -344,11 +344,11 @@ static void test_blocks(void **state)
     assert_true(range_parse("0.0.0.0/0", &list.ts[0].range));
     hold(&list, &none);
     assert_asked("+!0.0.0.0/0 +0.0.0.0/0");
-    host_unblock(host, &list);
+    host_unblock(host, &list, 0);
     assert_asked("");
     host_release(host, "home", NULL);
     assert_asked("-0.0.0.0/0 -!0.0.0.0/0");
-    host_unblock(host, &list);
+    host_unblock(host, &list, 0);
     assert_asked("+!0.0.0.0/0 -!0.0.0.0/0");
     const struct host_hold bypass = {
         .conn = "home", .child = "net", .remote_ts = &list, .config = &none};

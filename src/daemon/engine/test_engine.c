@@ -338,6 +338,15 @@ static uint32_t op_reqid(void *engine, ike_child_id child)
     return child + 100;
 }
 
+static bool op_marks(void *engine, ike_child_id child, struct engine_child_marks *ret)
+{
+    (void)engine;
+    *ret = (struct engine_child_marks){
+        .marks = {.mark_in = 8, .mask_in = UINT32_MAX, .mark_out = 4, .mask_out = 0xff},
+        .device = "ikat-m4-8"};
+    return child % 2 == 0;
+}
+
 static bool op_traffic(void *engine, ike_child_id child, struct engine_child_traffic *ret_traffic)
 {
     (void)engine;

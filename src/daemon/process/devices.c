@@ -155,10 +155,10 @@ static int tun_make(const struct supervisor_options *options, struct engine_star
                  &start->tun_uso) != 0)
         return failed("TUN device (/dev/net/tun)");
     start->tun_mtu_fixed = options->mtu != 0;
+    start->tun_mtu = options->mtu != 0 ? options->mtu : TUN_MTU;
     start->tun_index = if_nametoindex(start->tun_name);
     link_silence(start->tun_name, start->tun_index);
-    if (start->tun_index == 0 ||
-        tun_up(start->tun_name, options->mtu != 0 ? options->mtu : TUN_MTU) != 0)
+    if (start->tun_index == 0 || tun_up(start->tun_name, start->tun_mtu) != 0)
         return failed("TUN device");
     return 0;
 }

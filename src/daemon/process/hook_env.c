@@ -29,8 +29,8 @@ static bool ts_sound(const struct ike_ts *ts)
 bool hook_request_sound(const struct hook_request *r)
 {
     bool sound = r->up <= 1 && r->hostaccess <= 1 && r->udp_encap <= 1 && r->end_user <= 1 &&
-                 text_sound(r->script, sizeof(r->script)) && text_sound(r->conn, LIMIT_NAME) &&
-                 text_sound(r->child, LIMIT_NAME) &&
+                 r->own_device <= 1 && text_sound(r->script, sizeof(r->script)) &&
+                 text_sound(r->conn, LIMIT_NAME) && text_sound(r->child, LIMIT_NAME) &&
                  text_sound(r->interface, sizeof(r->interface)) &&
                  text_sound(r->device, sizeof(r->device)) && family_sound(&r->local) &&
                  family_sound(&r->remote) && ts_sound(&r->local_ts) && ts_sound(&r->remote_ts) &&
@@ -136,6 +136,23 @@ static void put_ends(struct hook_env *env, const struct hook_request *r)
     put_list(env, "PLUTO_DNS", false, r->dns, r->n_dns);
 }
 
+/* put_mark - "8/0xffffffff", as iptables takes it. */
+static void put_mark(struct hook_env *env, const char *way, uint32_t mark, uint32_t mask)
+{
+    if (mask != 0)
+        variable(env, "PLUTO_MARK_%s=%u/0x%08x", way, mark, mask);
+}
+
+static void put_marks(struct hook_env *env, const struct inner_marks *marks)
+{
+    put_mark(env, "IN", marks->mark_in, marks->mask_in);
+    put_mark(env, "OUT", marks->mark_out, marks->mask_out);
+    if (marks->if_id_in != 0)
+        variable(env, "PLUTO_IF_ID_IN=%u", marks->if_id_in);
+    if (marks->if_id_out != 0)
+        variable(env, "PLUTO_IF_ID_OUT=%u", marks->if_id_out);
+}
+
 /* put_arguments - the arguments in the configured line. */
 static int put_arguments(struct hook_env *env, const struct hook_request *r)
 {
@@ -163,7 +180,9 @@ int hook_env_fill(const struct hook_request *r, struct hook_env *ret_env)
     put_verb(ret_env, r);
     variable(ret_env, "PLUTO_CONNECTION=%s", r->child);
     variable(ret_env, "IKAT_CONNECTION=%s", r->conn);
-    variable(ret_env, "PLUTO_INTERFACE=%s", r->interface);
+    variable(ret_env, "PLUTO_INTERFACE=%s", r->own_device ? r->device : r->interface);
+    if (r->own_device)
+        put_marks(ret_env, &r->marks);
     variable(ret_env, "IKAT_DEVICE=%s", r->device);
     variable(ret_env, "PLUTO_REQID=%u", r->reqid);
     variable(ret_env, "PLUTO_PROTO=esp");

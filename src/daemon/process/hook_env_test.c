@@ -86,6 +86,35 @@ static void all_variables(void **state)
     assert_null(env.argv[2]);
 }
 
+/* A child with a device of its own: its interface is the one that firewalls see. */
+static void marks(void **state)
+{
+    (void)state;
+    static struct hook_env env;
+    struct hook_request r = request();
+    assert_int_equal(hook_env_fill(&r, &env), 0);
+    assert_null(value(&env, "PLUTO_MARK_IN"));
+    assert_null(value(&env, "PLUTO_IF_ID_OUT"));
+    r.own_device = 1;
+    (void)snprintf(r.device, sizeof(r.device), "ikat-m4-8");
+    r.marks = (struct inner_marks){.mark_in = 8,
+                                   .mask_in = UINT32_MAX,
+                                   .mark_out = 4,
+                                   .mask_out = 0xff,
+                                   .if_id_in = 42,
+                                   .if_id_out = 1337};
+    assert_true(hook_request_sound(&r));
+    assert_int_equal(hook_env_fill(&r, &env), 0);
+    assert_string_equal(value(&env, "PLUTO_MARK_IN"), "8/0xffffffff");
+    assert_string_equal(value(&env, "PLUTO_MARK_OUT"), "4/0x000000ff");
+    assert_string_equal(value(&env, "PLUTO_IF_ID_IN"), "42");
+    assert_string_equal(value(&env, "PLUTO_IF_ID_OUT"), "1337");
+    assert_string_equal(value(&env, "PLUTO_INTERFACE"), "ikat-m4-8");
+    assert_string_equal(value(&env, "IKAT_DEVICE"), "ikat-m4-8");
+    r.own_device = 2;
+    assert_false(hook_request_sound(&r));
+}
+
 static void verbs(void **state)
 {
     (void)state;
@@ -184,8 +213,8 @@ static void folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_variables), cmocka_unit_test(verbs),   cmocka_unit_test(no_shell),
-        cmocka_unit_test(unsound),       cmocka_unit_test(folders),
+        cmocka_unit_test(all_variables), cmocka_unit_test(marks),   cmocka_unit_test(verbs),
+        cmocka_unit_test(no_shell),      cmocka_unit_test(unsound), cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

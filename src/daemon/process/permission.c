@@ -112,6 +112,14 @@ static enum priv_reason link_reason(const struct permission *permission, uint32_
                : PRIV_REASON_FILES;
 }
 
+static enum priv_reason device_reason(const struct permission *permission,
+                                      const struct inner_device *device)
+{
+    return permits_device(&permission->now, device) || permits_device(&permission->next, device)
+               ? PRIV_REASON_NONE
+               : PRIV_REASON_DEVICE;
+}
+
 enum priv_reason permission_reason(struct permission *permission, const struct priv_request *r,
                                    struct netlink *netlink, uint32_t tun_index)
 {
@@ -120,12 +128,14 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
         return address_reason(permission, &r->address, facts_get(permission, netlink, tun_index));
     case PRIV_ROUTE_ADD:
     case PRIV_BLOCK_ADD: return route_reason(permission, r, netlink, tun_index);
+    case PRIV_DEVICE_OPEN: return device_reason(permission, &r->inner);
     case PRIV_SHUNT_ADD: return shunt_reason(permission, r);
     case PRIV_PATH_SOCKETS: return link_reason(permission, r->interface);
     case PRIV_LAN_BYPASS:
         return permits_lan(&permission->now) || permits_lan(&permission->next) ? PRIV_REASON_NONE
                                                                                : PRIV_REASON_FILES;
     case PRIV_LAN_BLOCK:
+    case PRIV_DEVICE_CLOSE:
     case PRIV_SHUNT_REMOVE:
     case PRIV_SHUNTS_ALL:
     case PRIV_ADDRESS_REMOVE:

@@ -2,12 +2,14 @@
 #include "daemon/process/privileged.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/table.h"
 #include "daemon/common/log.h"
+#include "daemon/process/inner_tuns.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/host_facts.h"
@@ -40,6 +42,7 @@ static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, B
 struct entry {
     struct entry_key {
         uint8_t kind, prefix_len, first;
+        uint8_t place; /* of the device in `tuns`; 0: the first device */
         struct address address;
         struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
@@ -50,6 +53,7 @@ struct entry {
 struct privileged {
     struct netlink *netlink;
     uint32_t index;
+    struct inner_tuns tuns;
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
     bool lan;       /* the networks that this host is in are left out of default routes */
@@ -169,10 +173,11 @@ static int shunt_run(struct privileged *p, enum netlink_change change, const str
 static int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
                      const struct address *source)
 {
-    struct netlink_route route = {.table = ROUTE_TABLE,
+    const struct inner_tun *tun = &p->tuns.tuns[key->place];
+    struct netlink_route route = {.table = inner_tun_table(&p->tuns, tun),
                                   .destination = key->address,
                                   .prefix_len = key->prefix_len,
-                                  .interface = p->index,
+                                  .interface = key->place == 0 ? p->index : tun->index,
                                   .metric = key->first == 1 ? METRIC_FIRST : METRIC,
                                   .source = *source};
     if (key->kind == ENTRY_ADDRESS)
@@ -189,7 +194,18 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
     return netlink_block(p->netlink, change, &route);
 }
 
-static struct entry_key entry_key_of(const struct priv_request *r, enum entry_kind kind)
+/* place_of - of the device that the request names. A block needs no device: all of a table are the
+ * same. Addresses are on the first device. */
+static uint8_t place_of(struct privileged *p, const struct priv_request *r, enum entry_kind kind)
+{
+    const struct inner_tun *tun = inner_tun_find(&p->tuns, r->device);
+    bool routed =
+        kind == ENTRY_ROUTE || (kind == ENTRY_BLOCK && tun != NULL && tun->what.mask_out != 0);
+    return routed && tun != NULL ? (uint8_t)(tun - p->tuns.tuns) : 0;
+}
+
+static struct entry_key entry_key_of(struct privileged *p, const struct priv_request *r,
+                                     enum entry_kind kind)
 {
     struct entry_key key;
     memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
@@ -197,6 +213,7 @@ static struct entry_key entry_key_of(const struct priv_request *r, enum entry_ki
     key.prefix_len =
         kind == ENTRY_ADDRESS ? (uint8_t)(address_len(&r->address) * 8) : r->prefix_len;
     key.first = kind == ENTRY_ROUTE ? r->first : 0;
+    key.place = place_of(p, r, kind);
     key.address = r->address;
     if (kind == ENTRY_SHUNT)
         key.policy = r->policy;
@@ -206,7 +223,7 @@ static struct entry_key entry_key_of(const struct priv_request *r, enum entry_ki
 static int entry_change(struct privileged *p, const struct priv_request *r, enum entry_kind kind,
                         bool add)
 {
-    struct entry_key key = entry_key_of(r, kind);
+    struct entry_key key = entry_key_of(p, r, kind);
     bool known = entry_find(p, &key) != NULL;
     if (!add && !known)
         return ERR_NOT_FOUND;
@@ -219,6 +236,35 @@ static int entry_change(struct privileged *p, const struct priv_request *r, enum
     else if (add)
         entry_find(p, &key)->stale = false;
     return error;
+}
+
+/* device_close - with what leads to it. */
+static int device_close(struct privileged *p, struct inner_tun *tun)
+{
+    const struct address none = {0};
+    struct entry *entry, *next;
+    if (tun == NULL)
+        return ERR_NOT_FOUND;
+    HASH_ITER(hh, p->entries, entry, next)
+    {
+        if (entry->key.place != tun - p->tuns.tuns)
+            continue;
+        if (entry_run(p, NETLINK_DELETE, &entry->key, &none) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=leftovers-stay device=%s reason=\"%s\"",
+                     tun->what.name, strerror(errno));
+        entry_drop(p, entry);
+    }
+    inner_tun_close(&p->tuns, tun);
+    p->filter_old = true;
+    return 0;
+}
+
+/* devices_close - all, or those only that no engine has asked for. */
+static void devices_close(struct privileged *p, bool all)
+{
+    for (size_t i = 1; i < LIMIT_DEVICES; i++)
+        if (p->tuns.tuns[i].used && (all || p->tuns.tuns[i].stale))
+            (void)device_close(p, &p->tuns.tuns[i]);
 }
 
 /* shunts_settle - those of an engine before this one that it did not ask for again. */
@@ -341,6 +387,8 @@ static void shunts_age(struct privileged *p)
     struct entry *entry, *next;
     HASH_ITER(hh, p->entries, entry, next)
     entry->stale = entry->key.kind == ENTRY_SHUNT;
+    for (size_t i = 1; i < LIMIT_DEVICES; i++)
+        p->tuns.tuns[i].stale = p->tuns.tuns[i].used;
 }
 
 /* entries_remove - of one kind, from the kernel and from our list. */
@@ -398,6 +446,27 @@ static struct packet_filter_shunt filter_shunt(const struct entry_key *key)
     return shunt;
 }
 
+/* by_mark - a route for packets with a mark. The same network may be there without: its packets come
+ * in the clear, and are none of ours. */
+static bool by_mark(const struct privileged *p, const struct entry_key *key)
+{
+    return p->tuns.tuns[key->place].what.mask_out != 0;
+}
+
+static size_t filter_devices(const struct privileged *p,
+                             struct packet_filter_device devices[LIMIT_DEVICES])
+{
+    size_t n = 0;
+    for (size_t i = 1; i < LIMIT_DEVICES; i++) {
+        const struct inner_device *what = &p->tuns.tuns[i].what;
+        if (!p->tuns.tuns[i].used)
+            continue;
+        devices[n] = (struct packet_filter_device){.mark = what->mark_in, .mask = what->mask_in};
+        memcpy(devices[n++].name, what->name, sizeof(what->name));
+    }
+    return n;
+}
+
 /* lists_fill - routes and blocks of the same prefix make one element: the filter sees to that. */
 static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
 {
@@ -409,7 +478,8 @@ static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
             lists->inner[lists->n_inner++] = prefix;
         else if (entry->key.kind == ENTRY_SHUNT)
             lists->shunts[lists->n_shunts++] = filter_shunt(&entry->key);
-        else if (entry->key.kind != ENTRY_LAN && prefix.prefix_len >= PROTECTED_LEAST)
+        else if (entry->key.kind != ENTRY_LAN && prefix.prefix_len >= PROTECTED_LEAST &&
+                 !by_mark(p, &entry->key))
             lists->protected[lists->n_protected++] = prefix;
     }
 }
@@ -417,7 +487,9 @@ static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
 static int filter_set(struct privileged *p)
 {
     size_t n = HASH_COUNT(p->entries) + 1;
-    struct packet_filter_lists lists = {0};
+    struct packet_filter_device devices[LIMIT_DEVICES];
+    struct packet_filter_lists lists = {.devices = devices,
+                                        .n_devices = filter_devices(p, devices)};
     lists.inner = calloc(n, sizeof(lists.inner[0]));
     lists.protected = calloc(n, sizeof(lists.protected[0]));
     lists.shunts = calloc((size_t)p->n[ENTRY_SHUNT] + 1, sizeof(lists.shunts[0]));
@@ -487,13 +559,19 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     p->index = start->tun_index;
     p->n_workers = start->n_workers;
     p->mtu_fixed = start->tun_mtu_fixed;
+    p->tuns.n_workers = start->n_workers;
+    p->tuns.mtu = start->tun_mtu != 0 ? start->tun_mtu : TUN_MTU;
+    p->tuns.landing = RULE_LANDING;
     int error = netlink_open(&p->netlink);
+    p->tuns.netlink = p->netlink;
     if (error == 0 && netlink_address_dummy(p->netlink, p->index) != 0)
         log_line(LOG_LEVEL_WARNING, "event=dummy-address-refused reason=\"%s\"", strerror(errno));
     if (error == 0)
         error = blocks_inherit(p);
     if (error == 0)
         error = lans_forget(p);
+    if (error == 0)
+        error = inner_tuns_flush(&p->tuns);
     if (error == 0)
         error = netlink_rules_flush(p->netlink, ADDRESS_V4, RULE_PASS);
     if (error == 0)
@@ -521,6 +599,9 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
         return NULL;
     bool keep = keep_blocks && (p->n[ENTRY_BLOCK] > 0 || p->n[ENTRY_SHUNT] > 0);
     if (p->netlink != NULL && !keep) {
+        devices_close(p, true);
+        if (inner_tuns_flush(&p->tuns) != 0)
+            log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
         /* addresses and routes go with the device */
         if (rules_change(p, NETLINK_DELETE) != 0)
             log_line(LOG_LEVEL_WARNING, "event=rules-stay reason=\"%s\"", strerror(errno));
@@ -528,6 +609,7 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
         entries_remove(p, ENTRY_SHUNT);
         entries_remove(p, ENTRY_LAN);
     }
+    inner_tuns_done(&p->tuns);
     p->filter = packet_filter_free(p->filter, keep);
     netlink_free(p->netlink);
     permission_done(&p->permission);
@@ -564,11 +646,42 @@ static int path_sockets(struct privileged *p, const struct priv_request *r, uint
     return 0;
 }
 
-static int mtu_set(const struct privileged *p, uint16_t mtu)
+/* device_open - the filter knows the device before its first packet can come. */
+static int device_open(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
+                       int fds[LIMIT_WORKERS])
+{
+    struct inner_tun *tun;
+    if (p->filter == NULL && r->inner.mask_in != 0) {
+        errno = EOPNOTSUPP; /* nothing writes the mark */
+        return ERR_SYSTEM;
+    }
+    int error = inner_tun_open(&p->tuns, r->device, &r->inner, &tun);
+    if (error == 0 && p->filter != NULL)
+        error = filter_set(p);
+    if (error == 0)
+        error = inner_tun_up(&p->tuns, tun);
+    for (unsigned i = 0; error == 0 && i < p->n_workers; i++) {
+        fds[i] = fcntl(tun->fds[i], F_DUPFD_CLOEXEC, 0);
+        error = fds[i] < 0 ? ERR_SYSTEM : 0;
+        ret->n_fds += fds[i] >= 0;
+    }
+    if (error == 0) {
+        ret->interface = tun->index;
+        return 0;
+    }
+    while (ret->n_fds > 0)
+        close(fds[--ret->n_fds]);
+    if (inner_tun_find(&p->tuns, r->device) == tun)
+        (void)device_close(p, tun);
+    return error;
+}
+
+static int mtu_set(struct privileged *p, uint16_t mtu)
 {
     char device[IF_NAMESIZE];
     if (p->mtu_fixed)
         return ERR_WRONG_STATE;
+    inner_tuns_mtu(&p->tuns, mtu);
     return if_indextoname(p->index, device) == NULL ? ERR_SYSTEM : tun_mtu_set(device, mtu);
 }
 
@@ -581,7 +694,7 @@ static bool entry_kept(struct privileged *p, const struct priv_request *r)
     int kind = r->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[r->kind] : 0;
     if (kind == 0)
         return false;
-    const struct entry_key key = entry_key_of(r, (enum entry_kind)(kind - 1));
+    const struct entry_key key = entry_key_of(p, r, (enum entry_kind)(kind - 1));
     return entry_find(p, &key) != NULL;
 }
 
@@ -597,7 +710,13 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = ERR_DENIED;
         return;
     }
+    bool device_gone = r->device != 0 && r->kind != PRIV_DEVICE_OPEN &&
+                       inner_tun_find(&p->tuns, r->device) == NULL;
     errno = 0;
+    if (device_gone) {
+        ret->error = ERR_NOT_FOUND;
+        return;
+    }
     switch ((enum priv_kind)r->kind) {
     case PRIV_ADDRESS_ADD:
     case PRIV_ADDRESS_REMOVE:
@@ -615,7 +734,14 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_SHUNT_REMOVE:
         ret->error = entry_change(p, r, ENTRY_SHUNT, r->kind == PRIV_SHUNT_ADD);
         break;
-    case PRIV_SHUNTS_ALL: ret->error = shunts_settle(p); break;
+    case PRIV_SHUNTS_ALL:
+        ret->error = shunts_settle(p);
+        devices_close(p, false);
+        break;
+    case PRIV_DEVICE_OPEN: ret->error = device_open(p, r, ret, ret_fds); break;
+    case PRIV_DEVICE_CLOSE:
+        ret->error = device_close(p, inner_tun_find(&p->tuns, r->device));
+        break;
     case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;

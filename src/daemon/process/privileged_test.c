@@ -258,6 +258,13 @@ static void test_blocks_stay(void **state)
     assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
 }
 
+/* filter_settle - the packet filter is as the last request wants it, however long one takes. */
+static void filter_settle(void)
+{
+    while (privileged_deadline(privileged) != NANOS_NEVER)
+        privileged_settle(privileged);
+}
+
 static uint32_t shunt_rank = 5;
 
 static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, const char *remote,
@@ -275,7 +282,7 @@ static struct priv_answer ask_shunt(uint32_t kind, enum priv_action action, cons
     request.policy.local.family = request.address.family;
     (void)snprintf(request.policy.device, sizeof(request.policy.device), "%s", device);
     privileged_answer(privileged, &request, &answer, NULL);
-    privileged_settle(privileged);
+    filter_settle();
     return answer;
 }
 
@@ -517,6 +524,152 @@ static void test_host_facts(void **state)
     assert_int_equal(system("ip link del facts0"), 0);
 }
 
+/* --- further devices --- */
+
+#define DEVICE_MARKS                                                                               \
+    {                                                                                              \
+        .name = "ikat-mb-a", 11, UINT32_MAX, 10, UINT32_MAX                                        \
+    }
+
+static struct priv_answer ask_device(uint16_t number, const struct inner_device *device)
+{
+    const struct priv_request request = {
+        .kind = PRIV_DEVICE_OPEN, .device = number, .inner = *device};
+    struct priv_answer answer;
+    int fds[LIMIT_WORKERS];
+    privileged_answer(privileged, &request, &answer, fds);
+    for (unsigned i = 0; i < answer.n_fds; i++)
+        close(fds[i]);
+    return answer;
+}
+
+static int ask_at(uint32_t kind, uint16_t number, const char *network, uint8_t len)
+{
+    struct priv_request request = {.kind = kind, .device = number, .prefix_len = len};
+    struct priv_answer answer;
+    if (network != NULL)
+        assert_true(address_parse(network, &request.address));
+    privileged_answer(privileged, &request, &answer, NULL);
+    filter_settle();
+    return answer.error;
+}
+
+/* Routes to a device that a mark leads to have a table of their own, and protect nothing by address;
+ * all of it goes with the device. */
+static void test_device_of_marks(void **state)
+{
+    (void)state;
+    const struct inner_device device = DEVICE_MARKS;
+    const struct priv_answer answer = ask_device(65, &device);
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(answer.n_fds, 2);
+    assert_int_equal(answer.interface, if_nametoindex("ikat-mb-a"));
+    assert_true(kernel_says(RULES, "fwmark 0xb lookup 1229651969"));
+    assert_true(kernel_says(RULES, "217:\tfrom all fwmark 0x696b6174 goto 221"));
+    assert_true(kernel_says(FILTER, "iifname \"ikat-mb-a\" meta mark set 0x0000000a"));
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 65, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_BLOCK_ADD, 65, "10.9.0.0", 16), 0);
+    assert_true(kernel_says("ip route show table 1229651969", "10.9.0.0/16 dev ikat-mb-a"));
+    assert_true(kernel_says("ip route show table 1229651969", "unreachable 10.9.0.0/16"));
+    assert_false(kernel_says("ip route show table 1229651968", "10.9.0.0/16"));
+    assert_false(kernel_says(FILTER, "10.9.0.0/16"));
+    /* the same network on the first device is another route */
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 0, "10.9.0.0", 16), 0);
+    assert_true(kernel_says(FILTER, "10.9.0.0/16"));
+    assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 65, NULL, 0), 0);
+    assert_false(kernel_says("ip link; ip rule; nft list ruleset", "ikat-mb-a"));
+    assert_false(kernel_says(RULES, "fwmark 0xb"));
+    assert_false(kernel_says("ip route show table 1229651969", "unreachable"));
+    assert_true(kernel_says("ip route show table 1229651968", "10.9.0.0/16"));
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 65, "10.9.0.0", 16), ERR_NOT_FOUND);
+    assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 65, NULL, 0), ERR_NOT_FOUND);
+}
+
+/* Bits of the mark of outer packets may be those of a child. */
+static void test_device_without_mark(void **state)
+{
+    (void)state;
+    const struct inner_device plain = {.name = "branch0"},
+                              masked = {.name = "ikat-m4.f", 4, 0xf, 4, 0xf};
+    assert_int_equal(ask_device(1, &plain).error, 0);
+    assert_int_equal(ask_device(2, &masked).error, 0);
+    assert_true(kernel_says(RULES, "219:\tfrom all fwmark 0x4/0xf lookup 1229651970"));
+    assert_true(kernel_says(FILTER, "meta mark set meta mark & 0xfffffff4 | 0x00000004"));
+    assert_false(kernel_says(FILTER, "iifname \"branch0\" meta mark set"));
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), 0);
+    assert_true(kernel_says("ip route show table 1229651968", "10.9.0.0/16 dev branch0"));
+    assert_true(kernel_says(FILTER, "10.9.0.0/16"));
+}
+
+/* An engine before this one had it: the same device, with its addresses and blocks, unless the next
+ * engine has no use for it. */
+static void test_devices_outlive_engines(void **state)
+{
+    (void)state;
+    const struct inner_device device = DEVICE_MARKS, other = {.name = "branch0"};
+    uint32_t index = ask_device(1, &device).interface;
+    assert_int_equal(ask_device(2, &other).error, 0);
+    assert_int_equal(ask_at(PRIV_BLOCK_ADD, 1, "10.9.0.0", 16), 0);
+    privileged_reset(privileged);
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), ERR_NOT_FOUND);
+    assert_true(kernel_says("ip route show table 1229651969", "unreachable 10.9.0.0/16"));
+    assert_int_equal(ask_device(7, &device).interface, index);
+    assert_int_equal(ask_at(PRIV_BLOCK_ADD, 7, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_SHUNTS_ALL, 0, NULL, 0), 0);
+    assert_int_equal(if_nametoindex("branch0"), 0);
+    assert_int_equal(if_nametoindex("ikat-mb-a"), index);
+    assert_int_equal(ask_at(PRIV_BLOCK_REMOVE, 7, "10.9.0.0", 16), 0);
+    assert_false(kernel_says("ip route show table 1229651969", "unreachable"));
+}
+
+/* What a killed daemon left must not lead its marks to a device of another one. */
+static void test_marks_of_the_dead(void **state)
+{
+    (void)state;
+    const struct inner_device device = DEVICE_MARKS;
+    assert_int_equal(ask_device(1, &device).error, 0);
+    assert_int_equal(ask_at(PRIV_BLOCK_ADD, 1, "10.9.0.0", 16), 0);
+    privileged = privileged_free(privileged, true);
+    assert_true(kernel_says(RULES, "fwmark 0xb"));
+    assert_int_equal(privileged_new(&start, &privileged), 0);
+    assert_false(kernel_says(RULES, "fwmark 0xb"));
+    assert_false(kernel_says("ip route show table 1229651969", "unreachable"));
+}
+
+static void test_devices_refused(void **state)
+{
+    (void)state;
+    struct permission *permission = privileged_permission(privileged);
+    const struct inner_device marks = DEVICE_MARKS, more = {.name = "ikat-mb-a", 12, UINT32_MAX},
+                              others = {.name = "lo"}, first = {.name = "test0"},
+                              unique = {.name = "ikat-7"}, foreign = {.name = "tun0"};
+    struct permit permit = {.kind = PERMIT_DEVICE, .device = marks};
+    struct inner_device many = {.name = "many00"};
+    /* an interface that is there is not ours to take over */
+    assert_int_equal(ask_device(1, &others).error, ERR_WRONG_STATE);
+    if (strcmp(start.tun_name, first.name) == 0)
+        assert_int_equal(ask_device(1, &first).error, ERR_WRONG_STATE);
+    permission->now.all = false;
+    assert_int_equal(permits_add(&permission->now, &permit), 0);
+    assert_int_equal(ask_device(1, &more).error, ERR_DENIED); /* other marks than the files say */
+    assert_int_equal(ask_device(1, &more).reason, PRIV_REASON_DEVICE);
+    assert_int_equal(ask_device(1, &unique).error, ERR_DENIED);
+    assert_int_equal(ask_device(1, &marks).error, 0);
+    assert_int_equal(ask_device(1, &marks).error, ERR_INVALID);     /* the number is in use */
+    assert_int_equal(ask_device(2, &marks).error, ERR_WRONG_STATE); /* the name, too */
+    permit.kind = PERMIT_DEVICES_ALL;
+    assert_int_equal(permits_add(&permission->now, &permit), 0);
+    assert_int_equal(ask_device(2, &unique).error, 0);
+    assert_int_equal(ask_device(3, &foreign).error, ERR_DENIED); /* not named by marks or ids */
+    permission->now.all = true;
+    unsigned done = 2;
+    for (uint16_t i = 3; i < 200; i++) {
+        (void)snprintf(many.name, sizeof(many.name), "many%u", i);
+        done += i % LIMIT_DEVICES != 0 && ask_device(i, &many).error == 0;
+    }
+    assert_int_equal(done, LIMIT_DEVICES - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +688,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shunts_of_the_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shunts_permitted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_device_of_marks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_device_without_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_outlive_engines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_of_the_dead, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_refused, setup, teardown),
     };
     if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0 ||
         access("/dev/net/tun", R_OK | W_OK) != 0 || system("ip link set lo up") != 0) {

@@ -57,6 +57,7 @@ struct engine_start {
     char tun_name[TUN_NAME_MAX];
     uint32_t tun_index;
     bool tun_mtu_fixed; /* by the administrator */
+    uint16_t tun_mtu;   /* that it was made with */
     bool tun_uso;
     uint64_t memory_most; /* octets; 0: not known */
     bool filtered;        /* packets in the clear are dropped where IPsec protects */

@@ -124,6 +124,33 @@ static void put_encr(struct vici_writer *w, uint16_t encr, uint16_t key_bits, ui
         vici_put(w, "integ-alg", "%s", integ_name(integ));
 }
 
+static void put_mark(struct vici_writer *w, const char *way, uint32_t mark, uint32_t mask)
+{
+    char key[24];
+    if (mask == 0)
+        return;
+    (void)snprintf(key, sizeof(key), "mark-%s", way);
+    vici_put(w, key, "%08x", mark);
+    (void)snprintf(key, sizeof(key), "mark-mask-%s", way);
+    if (mask != UINT32_MAX)
+        vici_put(w, key, "%08x", mask);
+}
+
+/* put_marks - and interface ids, as charon writes them; and the device. */
+static void put_marks(struct vici_writer *w, const struct engine_ops *ops, ike_child_id child)
+{
+    struct engine_child_marks of;
+    if (!ops->marks(ops->engine, child, &of))
+        return;
+    put_mark(w, "in", of.marks.mark_in, of.marks.mask_in);
+    put_mark(w, "out", of.marks.mark_out, of.marks.mask_out);
+    if (of.marks.if_id_in != 0)
+        vici_put(w, "if-id-in", "%08x", of.marks.if_id_in);
+    if (of.marks.if_id_out != 0)
+        vici_put(w, "if-id-out", "%08x", of.marks.if_id_out);
+    vici_put(w, "device", "%.15s", of.device);
+}
+
 void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
                             const struct ike_child_info *child, const char *state)
 {
@@ -141,6 +168,7 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "encap", "yes");
     vici_put(w, "spi-in", "%08x", child->spi_in);
     vici_put(w, "spi-out", "%08x", child->spi_out);
+    put_marks(w, ops, child->id);
     put_encr(w, child->encr, child->encr_key_bits, child->integ);
     if (child->ke != 0)
         vici_put(w, "dh-group", "%s", ke_name(child->ke));

@@ -238,7 +238,8 @@ static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *polic
 {
     const struct session *session = sa->session;
     const struct ike_ts_list *remote = &terms->remote_ts;
-    if (session->role != IKE_GATEWAY || (policy->remote_ts.fixed.n == 0 && !terms->transport))
+    if (session->role != IKE_GATEWAY || ike_child_is_unique(policy) ||
+        (policy->remote_ts.fixed.n == 0 && !terms->transport))
         return false; /* a lease belongs to one peer only, as does an outer address without a NAT */
     for (const struct child *child = sa->ike->children; child != NULL; child = child->next) {
         const struct session *other = child->sa->session;

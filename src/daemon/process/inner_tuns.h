@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_INNER_TUNS_H
+#define DAEMON_INNER_TUNS_H
+
+/*
+ * The supervisor's TUN devices beside the first one (daemon/common/inner_device.h). It keeps their
+ * descriptors: they outlive an engine, so that what is routed to them is not routed elsewhere before
+ * the next engine asks for them.
+ */
+
+#include "base/limits.h"
+#include "daemon/common/inner_device.h"
+#include "linux/netlink_change.h"
+
+#define RULE_OUTER (RULE_PRIORITY - 3) /* outer packets, whatever marks have the same bits */
+#define RULE_MARK  (RULE_PRIORITY - 1)
+
+struct inner_tun {
+    bool used;
+    bool stale;      /* of an engine before this one; it stays until PRIV_SHUNTS_ALL */
+    uint16_t number; /* the engine's */
+    uint32_t index;  /* of the interface */
+    struct inner_device what;
+    int fds[LIMIT_WORKERS];
+};
+
+struct inner_tuns {
+    struct netlink *netlink; /* borrowed */
+    unsigned n_workers;
+    uint32_t landing; /* priority of the rule behind those of the tables */
+    uint16_t mtu;
+    struct inner_tun tuns[LIMIT_DEVICES]; /* the first place stays unused */
+};
+
+/* inner_tun_find - NULL: the engine has no device of that number. */
+struct inner_tun *inner_tun_find(struct inner_tuns *tuns, uint16_t number);
+
+/* inner_tun_table - where routes to the device are: of its own if a mark leads to it. */
+uint32_t inner_tun_table(const struct inner_tuns *tuns, const struct inner_tun *tun);
+
+/* inner_tun_open - makes the device, or gives back that of an engine before this one. It is not up
+ * before inner_tun_up, and no packet is led to it. ERR_FULL; ERR_INVALID: the number is in use;
+ * ERR_WRONG_STATE: the name is that of another interface; ERR_SYSTEM. */
+int inner_tun_open(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
+                   struct inner_tun **ret_tun) MUST_USE;
+int inner_tun_up(struct inner_tuns *tuns, struct inner_tun *tun) MUST_USE; /* ERR_SYSTEM */
+void inner_tun_close(struct inner_tuns *tuns, struct inner_tun *tun);
+
+/* inner_tuns_done - closes all of them; rules stay. */
+void inner_tuns_done(struct inner_tuns *tuns);
+
+/* inner_tuns_mtu - of all of them, those to come too. */
+void inner_tuns_mtu(struct inner_tuns *tuns, uint16_t mtu);
+
+/* inner_tuns_flush - rules and blocks that a killed daemon left. */
+int inner_tuns_flush(struct inner_tuns *tuns) MUST_USE;
+
+#endif
