@@ -331,7 +331,7 @@ static void test_shunts(void **state)
     assert_true(kernel_says(FILTER, "198.51.100.0/24"));
     assert_int_equal(ask_shunt(PRIV_SHUNT_ADD, PRIV_PASS, "192.0.2.0", 24, "").error, 0);
     assert_int_equal(ask(PRIV_SHUNTS_ALL, NULL, 0, 0).error, 0);
-    privileged_settle(privileged);
+    filter_settle();
     assert_true(kernel_says(RULES, "to 192.0.2.0/24"));
     assert_false(kernel_says(RULES, "2001:db8::"));
     assert_false(kernel_says(FILTER, "198.51.100.0/24"));
