@@ -26,11 +26,11 @@ def shunts(**children):
 
 
 def start(world, top=None, everything=True):
-    """A session with both families inside; `everything`: a full tunnel."""
+    """A session with both families inside; `everything`: a full tunnel, which only policies leave something out of."""
     lab = world.lab()
     whole = "0.0.0.0/0, ::/0" if everything else f"{LAN}, {LAN6}"
     gw = world.ikatd(lab, "gw", gateway({"pools": "inner, inner6"}, {"local_ts": whole}))
-    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0, ::"}, {"remote_ts": whole}, top=top))
+    eu = world.ikatd(lab, "eu", end_user({"vips": "0.0.0.0, ::", "lan": "block"}, {"remote_ts": whole}, top=top))
     eu.ikat("up", "home")
     wait(lambda: ping(lab, "eu", HOST) and ping(lab, "eu", HOST6), "traffic")
     return lab, gw, eu
