@@ -248,7 +248,7 @@ static int check_section(const struct tree *root, const struct tree *top,
     uint8_t octets[SECRET_OCTETS_MAX];
     struct ike_conn *conn = NULL;
     struct conn_credentials credentials;
-    struct engine_secret secret;
+    struct engine_secret secret = {0};
     struct pool_config pool;
     struct aaa_server server;
     int err;
