@@ -180,7 +180,9 @@ int hook_env_fill(const struct hook_request *r, struct hook_env *ret_env)
     put_verb(ret_env, r);
     variable(ret_env, "PLUTO_CONNECTION=%s", r->child);
     variable(ret_env, "IKAT_CONNECTION=%s", r->conn);
-    variable(ret_env, "PLUTO_INTERFACE=%s", r->own_device ? r->device : r->interface);
+    /* rules with -i and -o are about the packets inside, which pass the TUN device */
+    variable(ret_env, "PLUTO_INTERFACE=%s", r->device);
+    variable(ret_env, "IKAT_INTERFACE=%s", r->interface);
     if (r->own_device)
         put_marks(ret_env, &r->marks);
     variable(ret_env, "IKAT_DEVICE=%s", r->device);

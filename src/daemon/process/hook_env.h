@@ -6,7 +6,7 @@
 
 #include "daemon/common/hook_channel.h"
 
-#define HOOK_ENV_MAX  48
+#define HOOK_ENV_MAX  64
 #define HOOK_ARGS_MAX 8
 #define HOOK_TEXT_MAX 8192
 

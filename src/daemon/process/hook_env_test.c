@@ -51,7 +51,7 @@ static void all_variables(void **state)
         {"PLUTO_VERSION", "1.1"},
         {"PLUTO_VERB", "up-client"},
         {"PLUTO_CONNECTION", "net"},
-        {"PLUTO_INTERFACE", "eth0"},
+        {"PLUTO_INTERFACE", "ikat0"},
         {"PLUTO_REQID", "7"},
         {"PLUTO_PROTO", "esp"},
         {"PLUTO_UNIQUEID", "3"},
@@ -68,6 +68,7 @@ static void all_variables(void **state)
         {"PLUTO_MY_SOURCEIP6_1", "2001:db8::7"},
         {"PLUTO_DNS4_1", "10.1.0.53"},
         {"IKAT_DEVICE", "ikat0"},
+        {"IKAT_INTERFACE", "eth0"},
         {"IKAT_CONNECTION", "home"},
     };
     static struct hook_env env;
