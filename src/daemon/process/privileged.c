@@ -44,6 +44,7 @@ struct entry {
         uint8_t kind, prefix_len, first;
         uint8_t place; /* of the device in `tuns`; 0: the first device */
         struct address address;
+        uint8_t zero[3];           /* no padding: keys are compared as octets */
         struct priv_policy policy; /* ENTRY_SHUNT */
     } key;
     bool stale; /* of an engine before this one, until PRIV_SHUNTS_ALL; LAN: not there any more */
