@@ -91,7 +91,7 @@ class IkatTest(net.DaemonTest):
         self.assertEqual(set(document), {"sessions", "idle_paths", "limits"})
         session, = document["sessions"]
         self.shape(session, SESSION)
-        self.shape(session["config"], {"addresses": list, "dns": list})
+        self.shape(session["config"], {"addresses": list, "dns": list, "dns_domains": list})
         self.assertEqual((session["logins"], session["role"]), (1, "end-user"))
         self.assertEqual([len(session["ike_sas"]), len(session["paths"])], [2, 2])
         for sa in session["ike_sas"]:

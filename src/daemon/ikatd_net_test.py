@@ -18,6 +18,7 @@ import unittest
 IKATD = None
 USER, GATEWAY = f"dt-u{os.getpid()}", f"dt-g{os.getpid()}"
 LINK = os.getpid() % 10000
+RULES = 2 * 3  # of IPv4 and IPv6: our table, and the ways of resolver and fetcher beside it
 
 CONN = """connections {{
   office {{
@@ -188,6 +189,9 @@ class DaemonTest(unittest.TestCase):
                    f"ip -n {namespace} route show table all")
         return [line for line in text.splitlines() if "ikat" in line or "proto 171" in line]
 
+    def rules(self, namespace):
+        return [line for line in self.leftovers(namespace) if "lookup" in line]
+
     # --- it works ---
 
     def test_two_paths_and_failover(self):
@@ -335,7 +339,7 @@ class DaemonTest(unittest.TestCase):
         user.wait("event=blocks-inherited")
         user.wait("event=path-up conn=office path=one")
         self.assertEqual(self.ping(), 3)
-        self.assertEqual(len([line for line in self.leftovers(USER) if "lookup" in line]), 4)
+        self.assertEqual(len(self.rules(USER)), RULES)
 
     def test_helper_killed(self):
         user = self.user()
@@ -358,7 +362,7 @@ class DaemonTest(unittest.TestCase):
         self.assertTrue(os.path.exists(user.socket))
         self.assertFalse(os.path.exists(os.path.join(self.folder, "other.vici")))
         self.assertEqual(self.ping(), 3)
-        self.assertEqual(len([line for line in self.leftovers(USER) if "lookup" in line]), 4)
+        self.assertEqual(len(self.rules(USER)), RULES)
 
     # --- configuration ---
 
@@ -478,9 +482,9 @@ class DaemonTest(unittest.TestCase):
                     self.assertFalse([line for line in file if "rwx" in line.split()[1]])
                 with open(f"/proc/{pid}/limits", encoding="ascii") as file:
                     self.assertRegex(file.read(), r"Max core file size\s+0\s+0")
-        # the keyholder: standard descriptors, and its channels to the engine and to the eap process
+        # the keyholder: standard descriptors, its channels to the engine and the eap process, its door for loads
         held = sorted(os.readlink(f"/proc/{pids['keyholder']}/fd/{fd}") for fd in os.listdir(f"/proc/{pids['keyholder']}/fd"))
-        self.assertEqual(len(held), 5, held)
+        self.assertEqual(len(held), 6, held)
         self.assertEqual(os.stat(gateway.socket).st_mode & 0o777, 0o660)
 
 

@@ -61,8 +61,9 @@ void redirect_home(struct vpn *vpn)
 {
     struct vpn_redirect *redirect = &vpn->redirect;
     redirect->from = (struct address){0};
-    if (vpn->gateway != NULL)
-        vpn->gateway->heard.until_ns = 0;
+    if (vpn->gateway == NULL)
+        return;
+    vpn->gateway->heard.until_ns = 0;
     if (redirect->n_home == 0)
         return;
     memcpy(vpn->gateway->remotes, vpn->gateway->home, sizeof(vpn->gateway->home));

@@ -2,10 +2,7 @@
 #include "ike/terms/ppk.h"
 
 #include "crypto/algorithm.h"
-#include "crypto/prf.h"
 #include "ike/terms/identity.h"
-
-_Static_assert(PPK_KEYS_MAX == PPK_KEYS * CRYPTO_HASH_MAX, "three keys of each PRF fit");
 
 enum ppk_id_type { PPK_ID_OPAQUE = 1, PPK_ID_FIXED = 2 };
 

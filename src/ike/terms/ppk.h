@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/writer.h"
+#include "crypto/prf.h"
 #include "ike/connection.h"
 
 struct crypto_provider;
@@ -29,7 +30,7 @@ bool ppk_identity_read(struct span data, struct ike_id *ret_id);
 /* ppk_mix - SK = prf+ (PPK, SK') of the three keys in `keys`, in their order (section 3). `out`
  * takes as many octets. ERR_INVALID: not the length of three keys; ERR_CRYPTO. */
 #define PPK_KEYS     3 /* SK_d, SK_pi, SK_pr */
-#define PPK_KEYS_MAX (PPK_KEYS * 64)
+#define PPK_KEYS_MAX (PPK_KEYS * CRYPTO_HASH_MAX)
 int ppk_mix(struct crypto_provider *crypto, uint16_t prf, struct span ppk, struct span keys,
             uint8_t out[PPK_KEYS_MAX]) MUST_USE;
 
