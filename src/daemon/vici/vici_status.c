@@ -136,26 +136,24 @@ static void put_mark(struct vici_writer *w, const char *way, uint32_t mark, uint
         vici_put(w, key, "%08x", mask);
 }
 
-/* put_marks - and interface ids, as charon writes them; and the device. */
-static void put_marks(struct vici_writer *w, const struct engine_ops *ops, ike_child_id child)
+/* put_marks - and interface ids, as charon writes them. */
+static void put_marks(struct vici_writer *w, const struct inner_marks *marks)
 {
-    struct engine_child_marks of;
-    if (!ops->marks(ops->engine, child, &of))
-        return;
-    put_mark(w, "in", of.marks.mark_in, of.marks.mask_in);
-    put_mark(w, "out", of.marks.mark_out, of.marks.mask_out);
-    if (of.marks.if_id_in != 0)
-        vici_put(w, "if-id-in", "%08x", of.marks.if_id_in);
-    if (of.marks.if_id_out != 0)
-        vici_put(w, "if-id-out", "%08x", of.marks.if_id_out);
-    vici_put(w, "device", "%.15s", of.device);
+    put_mark(w, "in", marks->mark_in, marks->mask_in);
+    put_mark(w, "out", marks->mark_out, marks->mask_out);
+    if (marks->if_id_in != 0)
+        vici_put(w, "if-id-in", "%08x", marks->if_id_in);
+    if (marks->if_id_out != 0)
+        vici_put(w, "if-id-out", "%08x", marks->if_id_out);
 }
 
 void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
                             const struct ike_child_info *child, const char *state)
 {
     struct engine_child_traffic traffic = {0};
+    struct engine_child_marks of;
     nanos now = ops->now(ops->engine);
+    bool device = ops->marks(ops->engine, child->id, &of);
     (void)ops->traffic(ops->engine, child->id, &traffic);
     vici_put(w, "name", "%s", child->policy->name);
     vici_put(w, "uniqueid", "%u", child->id);
@@ -168,7 +166,8 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
         vici_put(w, "encap", "yes");
     vici_put(w, "spi-in", "%08x", child->spi_in);
     vici_put(w, "spi-out", "%08x", child->spi_out);
-    put_marks(w, ops, child->id);
+    if (device)
+        put_marks(w, &of.marks);
     put_encr(w, child->encr, child->encr_key_bits, child->integ);
     if (child->ke != 0)
         vici_put(w, "dh-group", "%s", ke_name(child->ke));
@@ -189,6 +188,8 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "install-time", "%lld", seconds(now - child->installed_ns));
     put_ts(w, "local-ts", &child->local_ts);
     put_ts(w, "remote-ts", &child->remote_ts);
+    if (device)
+        vici_put(w, "device", "%.15s", of.device);
 }
 
 void vici_status_child(struct vici_writer *w, const struct engine_ops *ops,
