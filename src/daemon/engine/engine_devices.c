@@ -217,6 +217,12 @@ bool engine_policy_device(const struct engine *e, const struct ike_child_policy 
     return true;
 }
 
+uint16_t engine_block_device(const struct engine *e, uint16_t device)
+{
+    const struct device *of = device_of(e, device);
+    return of == NULL || of->what.mask_out == 0 ? 0 : device;
+}
+
 static bool is_named(const struct ike_child_policy *policy, const struct device *device)
 {
     struct inner_device devices[2];

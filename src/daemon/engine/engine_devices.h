@@ -45,6 +45,10 @@ int engine_devices_error(const struct engine *e, ike_child_id child);
 bool engine_policy_device(const struct engine *e, const struct ike_child_policy *policy,
                           uint16_t *ret_device);
 
+/* engine_block_device - the device by which blocks of `device` are claimed. Devices without a mark
+ * share one table, and the blocks there are those of the first device (0). */
+uint16_t engine_block_device(const struct engine *e, uint16_t device);
+
 /* engine_child_device - number of a Child SA's outbound device; engine_child_device_name - its name.
  * engine_child_marks - false: it has neither marks nor ids. */
 uint16_t engine_child_device(const struct engine *e, ike_child_id child);

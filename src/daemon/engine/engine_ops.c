@@ -498,7 +498,7 @@ static void child_unblock(struct engine *e, const struct ike_child_policy *child
 {
     uint16_t device;
     if (engine_routed_device(e, child, &device))
-        host_unblock(e->host, &child->remote_ts.fixed, device);
+        host_unblock(e->host, &child->remote_ts.fixed, engine_block_device(e, device));
 }
 
 /* conn_unblock - an administrator takes a connection down. Blocks that an earlier engine left for

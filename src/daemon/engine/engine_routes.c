@@ -183,6 +183,7 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
                                          .config = &none,
                                          .own = &own,
                                          .device = device,
+                                         .block_device = engine_block_device(e, device),
                                          .block = conn->on_failure == IKE_ON_FAILURE_BLOCK,
                                          .standing = true};
         host_hold(e->host, &wanted);
@@ -244,6 +245,7 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
                                      .config = &none,
                                      .own = &own,
                                      .device = device,
+                                     .block_device = engine_block_device(e, device),
                                      .block = true,
                                      .standing = conn->n_remote_addrs == 0};
     if (list.n > 0 && conn->on_failure == IKE_ON_FAILURE_BLOCK)

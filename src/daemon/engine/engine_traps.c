@@ -94,6 +94,7 @@ void engine_hold(struct engine *e, const struct ike_conn *conn,
                                      .remote_ts = &list,
                                      .config = held == NULL ? &none : held->config,
                                      .device = device,
+                                     .block_device = engine_block_device(e, device),
                                      .block = conn->on_failure == IKE_ON_FAILURE_BLOCK};
     /* a trap works only if packets reach the device */
     if (wanted.block || engine_is_trap(e, conn, child))

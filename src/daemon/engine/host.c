@@ -567,12 +567,13 @@ static void hold_routes(struct host *host, const struct hold *hold, const struct
 {
     struct routing r = {.host = host,
                         .owner = hold->owner,
-                        .device = wanted->device,
+                        .device = wanted->block_device,
                         .config = wanted->config,
                         .own = wanted->own,
                         .left = UINT_MAX};
     int error = wanted->block ? prefixes_each(&r, wanted->remote_ts, block_claim) : 0;
     host_addresses(host, hold->owner, wanted->config);
+    r.device = wanted->device;
     if (error == 0)
         error = routes_set(&r, wanted->remote_ts);
     if (error != 0)
@@ -691,9 +692,10 @@ void host_unload(struct host *host, const char *conn, const char *child)
     holds_drop(host, conn, child, true);
 }
 
-void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t device)
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t block_device)
 {
-    struct routing r = {.host = host, .owner = HOLD_OWNER | ++host->last_owner, .device = device};
+    struct routing r = {
+        .host = host, .owner = HOLD_OWNER | ++host->last_owner, .device = block_device};
     /* the last claim that goes removes the block as well */
     if (prefixes_each(&r, remote_ts, block_claim) != 0)
         log_line(LOG_LEVEL_ERROR, "event=unblock-incomplete");

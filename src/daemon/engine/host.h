@@ -101,13 +101,14 @@ struct host_hold {
     const struct ike_config *config; /* inner addresses; may be empty */
     const struct host_own *own;      /* as for host_routes; may be NULL */
     uint16_t device;                 /* as for host_routes */
+    uint16_t block_device;           /* of its blocks: devices without a mark share those of 0 */
     bool block;
     bool standing; /* lasts as long as the configuration has it, even if no session is wanted */
 };
 void host_hold(struct host *host, const struct host_hold *wanted);
 void host_release(struct host *host, const char *conn, const char *child);
 void host_unload(struct host *host, const char *conn, const char *child); /* standing ones, too */
-void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t device);
+void host_unblock(struct host *host, const struct ike_ts_list *remote_ts, uint16_t block_device);
 /* host_hold_at - the names of a hold; true while `index` is below the number of places. Empty
  * names: a free place. Borrowed until the next call that changes holds. */
 bool host_hold_at(const struct host *host, size_t index, const char **ret_conn,

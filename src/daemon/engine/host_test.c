@@ -356,6 +356,33 @@ static void test_blocks(void **state)
     assert_asked("+0.0.0.0/0");
 }
 
+/* Two connections with one network, on devices without a mark: they share the block, and the last one
+ * of them removes it. A device with a mark has a block of its own. */
+static void test_blocks_of_devices(void **state)
+{
+    (void)state;
+    const struct ike_config none = {0};
+    struct ike_ts_list list = {.n = 1};
+    assert_true(range_parse("10.1.0.0/16", &list.ts[0].range));
+    struct host_hold branch = {.conn = "branch",
+                               .child = "net",
+                               .remote_ts = &list,
+                               .config = &none,
+                               .device = 1,
+                               .block = true};
+    hold(&list, &none);
+    host_hold(host, &branch);
+    assert_asked("+!10.1.0.0/16 +10.1.0.0/16 +10.1.0.0/16");
+    host_unload(host, "branch", NULL);
+    assert_asked("-10.1.0.0/16");
+    branch.conn = "home"; /* a reload gives it the device */
+    host_hold(host, &branch);
+    assert_asked("+10.1.0.0/16 -10.1.0.0/16");
+    branch.device = branch.block_device = 2; /* and then a mark */
+    host_hold(host, &branch);
+    assert_asked("+!10.1.0.0/16 +10.1.0.0/16 -10.1.0.0/16 -!10.1.0.0/16");
+}
+
 /* More holds than once fitted: none is refused, which would let its packets out in the clear. */
 static void test_many_holds(void **state)
 {
@@ -386,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_blocks_of_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_source, setup, teardown),

@@ -170,6 +170,15 @@ static int shunt_run(struct privileged *p, enum netlink_change change, const str
     return ERR_SYSTEM;
 }
 
+/* metric_of - devices without a mark share a table, and may have the same prefix. With a metric each,
+ * one's route does not replace another's. The first device's counts, as long as it is there. */
+static uint32_t metric_of(const struct entry_key *key)
+{
+    if (key->place == 0)
+        return key->first == 1 ? METRIC_FIRST : METRIC;
+    return METRIC + 2u * key->place + (key->first == 1 ? 0 : 1);
+}
+
 /* entry_run - tells the kernel; `source` matters to routes only. */
 static int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
                      const struct address *source)
@@ -179,7 +188,7 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
                                   .destination = key->address,
                                   .prefix_len = key->prefix_len,
                                   .interface = key->place == 0 ? p->index : tun->index,
-                                  .metric = key->first == 1 ? METRIC_FIRST : METRIC,
+                                  .metric = metric_of(key),
                                   .source = *source};
     if (key->kind == ENTRY_ADDRESS)
         return netlink_address(p->netlink, change, p->index, &key->address);

@@ -601,6 +601,28 @@ static void test_device_without_mark(void **state)
     assert_true(kernel_says(FILTER, "10.9.0.0/16"));
 }
 
+/* The same network on several devices without a mark: none replaces another one's route or removes
+ * it, and each packet has a way into a tunnel as long as one of them is there. */
+static void test_devices_of_one_network(void **state)
+{
+    (void)state;
+    const struct inner_device one = {.name = "branch1"}, two = {.name = "branch2"};
+    const char *first = "dev test", *table = "ip route show table 1229651968 10.9.0.0/16";
+    assert_int_equal(ask_device(1, &one).error, 0);
+    assert_int_equal(ask_device(2, &two).error, 0);
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 0, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 2, "10.9.0.0", 16), 0);
+    assert_true(kernel_says(table, first));
+    assert_true(kernel_says(table, "dev branch1"));
+    assert_true(kernel_says(table, "dev branch2"));
+    assert_true(kernel_says("ip route get 10.9.0.1", first));
+    assert_int_equal(ask_at(PRIV_ROUTE_REMOVE, 1, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 2, NULL, 0), 0);
+    assert_true(kernel_says(table, first));
+    assert_false(kernel_says(table, "branch"));
+}
+
 /* An engine before this one had it: the same device, with its addresses and blocks, unless the next
  * engine has no use for it. */
 static void test_devices_outlive_engines(void **state)
@@ -690,6 +712,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shunts_permitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_of_marks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_without_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices_of_one_network, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_outlive_engines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_of_the_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_refused, setup, teardown),
