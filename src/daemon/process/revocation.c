@@ -160,11 +160,20 @@ static void urls_of_responders(struct urls *urls, const struct revocation_of *of
     X509_email_free(uris);
 }
 
+/* names_responder - authorityInfoAccess often has caIssuers alone, where no revocation is told. */
+static bool names_responder(X509 *cert)
+{
+    STACK_OF(OPENSSL_STRING) *uris = X509_get1_ocsp(cert);
+    bool found = sk_OPENSSL_STRING_num(uris) > 0;
+    X509_email_free(uris);
+    return found;
+}
+
 bool revocation_has_uris(const struct revocation_of *of)
 {
     return (of->uris != NULL && of->uris->crl.n + of->uris->ocsp.n > 0) ||
            X509_get_ext_by_NID(of->cert, NID_crl_distribution_points, -1) >= 0 ||
-           X509_get_ext_by_NID(of->cert, NID_info_access, -1) >= 0;
+           names_responder(of->cert);
 }
 
 /* --- words --- */

@@ -293,6 +293,28 @@ static void urls(void **state)
     assert_int_equal(request.local, 1); /* the administrator may name this host */
 }
 
+/* `ifuri` demands a word where the certificate or its CA names a server that has one. */
+static bool has_uris(int nid, const char *value, const struct cert_uris *uris)
+{
+    X509 *x509 = leaf_with(nid, value);
+    const struct revocation_of of = {.cert = x509, .issuer = ca, .uris = uris};
+    bool has = revocation_has_uris(&of);
+    X509_free(x509);
+    return has;
+}
+
+static void named_servers(void **state)
+{
+    const struct cert_uris uris = {.ocsp = {.n = 1, .text = {"http://a/"}}};
+    (void)state;
+    assert_false(has_uris(NID_basic_constraints, NULL, NULL));
+    assert_true(has_uris(NID_basic_constraints, NULL, &uris));
+    assert_true(has_uris(NID_crl_distribution_points, "URI:http://a/x", NULL));
+    assert_true(has_uris(NID_info_access, "OCSP;URI:http://a/x", NULL));
+    assert_true(has_uris(NID_info_access, "caIssuers;URI:http://a/x,OCSP;URI:http://a/x", NULL));
+    assert_false(has_uris(NID_info_access, "caIssuers;URI:http://a/ca.cer", NULL));
+}
+
 /* A URL is tried once in a while, whoever asks; other certificates have an answer of their own. */
 static void attempts(void **state)
 {
@@ -370,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(replays, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(urls, setup, teardown),
+        cmocka_unit_test_setup_teardown(named_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting, setup, teardown),
