@@ -121,6 +121,8 @@ void test_tls_make(struct test_tls *side, const struct test_ca *issuer,
         extension_add(certificate, issuer->certificate, NID_subject_alt_name, text);
     if (leaf->eku != NULL)
         extension_add(certificate, issuer->certificate, NID_ext_key_usage, leaf->eku);
+    if (leaf->aia != NULL)
+        extension_add(certificate, issuer->certificate, NID_info_access, leaf->aia);
     if (leaf->from_s != 0 || leaf->to_s != 0) {
         X509_gmtime_adj(X509_getm_notBefore(certificate), leaf->from_s);
         X509_gmtime_adj(X509_getm_notAfter(certificate), leaf->to_s);

@@ -20,6 +20,7 @@ struct test_leaf {
     const char *name;  /* of SubjectAltName, DNS; NULL: a common name alone, "cn.example" */
     long from_s, to_s; /* validity, from now; 0, 0: a day around now */
     const char *eku;   /* "clientAuth", "serverAuth"; NULL: none */
+    const char *aia;   /* authorityInfoAccess, "OCSP;URI:http://..."; NULL: none */
     const char *key;   /* "RSA", "P-384", "ED25519", ...; NULL: P-256 */
 };
 

@@ -440,8 +440,9 @@ static int word_check(struct cert_check *check, const struct revocation_of *of, 
     }
     if (word != NULL)
         return 0;
-    uint64_t job = check->impatient ? 0 : revocation_ask(check->revocation, of, listed, check->now);
-    if (job != 0 && check->n_waits < CERT_WAITS) {
+    /* Also when this check cannot wait: the next one then has the word. */
+    uint64_t job = revocation_ask(check->revocation, of, listed, check->now);
+    if (job != 0 && !check->impatient && check->n_waits < CERT_WAITS) {
         check->waits[check->n_waits++] = job;
         return 0;
     }

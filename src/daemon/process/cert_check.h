@@ -17,7 +17,7 @@ struct cert_check {
     struct cert_store *store;
     struct revocation *revocation;
     nanos now;
-    bool impatient; /* what is here has to be enough */
+    bool impatient; /* never ERR_AGAIN: fetches begin, and what is here has to be enough */
     const struct cert_policy *policy;
     const char *conn;           /* its name, for people */
     bool of_gateway;            /* the peer is the responder, or the server of a TLS method */

@@ -446,7 +446,7 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
     struct cert_check check = {.store = &verifier->store,
                                .revocation = verifier->revocation,
                                .now = verifier->now,
-                               .impatient = true,
+                               .impatient = true, /* TLS waits for no answer */
                                .policy = &request->policy,
                                .conn = request->conn,
                                .of_gateway = request->of_server != 0,

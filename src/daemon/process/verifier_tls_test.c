@@ -97,6 +97,24 @@ static void certificates(void **state)
     assert_int_equal(check_as(&other_ca, &plain, "gw.example", true), ERR_AUTH);
 }
 
+/* TLS cannot wait for the word of a CA: it is fetched for the next attempt. */
+static void words_for_later(void **state)
+{
+    static const struct test_leaf asked = {.name = "gw.example", .aia = "OCSP;URI:http://a/x"};
+    static uint8_t body[FETCH_BODY];
+    struct fetch_request fetch;
+    (void)state;
+    assert_int_equal(check_as(&other_ca, &asked, "gw.example", false), ERR_AUTH);
+    assert_false(verifier_fetch(verifier, &fetch, body)); /* of a stranger: never */
+    assert_int_equal(check_as(&ca, &asked, "gw.example", false), 0);
+    assert_true(verifier_fetch(verifier, &fetch, body));
+    assert_string_equal(fetch.url, "http://a/x");
+    request.tls.policy.revocation = CERT_REVOCATION_IFURI;
+    verifier_tls_answer(verifier, &request, span_of(octets, request.tls.cert_lengths[0]), &answer);
+    assert_int_equal(answer.error, ERR_AUTH);
+    assert_int_equal(verifier_deadline(verifier), NANOS_NEVER);
+}
+
 /* A taken-over eap process asks for nothing else, and lies in each length. */
 static void requests_that_lie(void **state)
 {
@@ -132,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(certificates, setup, teardown),
+        cmocka_unit_test_setup_teardown(words_for_later, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_lie, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
