@@ -154,16 +154,28 @@ static void revocation_note(struct cert_check *check, X509_STORE_CTX *ctx)
     time_text(entry == NULL ? NULL : X509_REVOKED_get0_revocationDate(entry), check->revoked_on);
 }
 
+/* of_now - libcrypto knows no skew of clocks. */
+static bool of_now(X509_STORE_CTX *ctx)
+{
+    const X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
+    return crl != NULL && cert_store_list_of_now(crl);
+}
+
 static int on_error(int ok, X509_STORE_CTX *ctx)
 {
     if (ok == 1)
         return 1;
     switch (X509_STORE_CTX_get_error(ctx)) {
     case X509_V_ERR_CERT_REVOKED: revocation_note(X509_STORE_CTX_get_app_data(ctx), ctx); return 0;
-    case X509_V_ERR_UNABLE_TO_GET_CRL:
-    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
     case X509_V_ERR_CRL_NOT_YET_VALID:
     case X509_V_ERR_CRL_HAS_EXPIRED:
+        if (of_now(ctx)) {
+            X509_STORE_CTX_set_error(ctx, X509_V_OK);
+            return 1;
+        }
+        break;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+    case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
     case X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD:
     case X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD:
     case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:

@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "crypto/key_id.h"
 
@@ -355,11 +356,12 @@ static void room_make(struct cert_store *store, size_t n_octets)
     }
 }
 
-static bool list_of_now(const X509_CRL *list)
+bool cert_store_list_of_now(const X509_CRL *list)
 {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
-    return X509_cmp_current_time(X509_CRL_get0_lastUpdate(list)) < 0 &&
-           (next == NULL || X509_cmp_current_time(next) > 0);
+    time_t now = time(NULL), latest = now + CERT_STORE_SKEW_S, earliest = now - CERT_STORE_SKEW_S;
+    return X509_cmp_time(X509_CRL_get0_lastUpdate(list), &latest) < 0 &&
+           (next == NULL || X509_cmp_time(next, &earliest) > 0);
 }
 
 int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer)
@@ -370,7 +372,7 @@ int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issue
     if (crl.list == NULL)
         return ERR_INVALID;
     int error = !signed_by(crl.list, issuer) && !signed_by_ours(store, crl.list) ? ERR_AUTH
-                : !list_of_now(crl.list)                                         ? ERR_WRONG_STATE
+                : !cert_store_list_of_now(crl.list)                              ? ERR_WRONG_STATE
                                                                                  : 0;
     if (error != 0) {
         X509_CRL_free(crl.list);

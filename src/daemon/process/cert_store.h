@@ -11,8 +11,9 @@
 
 #include "daemon/common/verifier_channel.h"
 
-#define CERT_STORE_CERTS 65536
-#define CERT_STORE_CRLS  1024
+#define CERT_STORE_CERTS  65536
+#define CERT_STORE_CRLS   1024
+#define CERT_STORE_SKEW_S 300 /* between the clock of a CA or a responder and ours */
 
 /* Of lists that were fetched; the oldest goes first. */
 #define CERT_STORE_FETCHED        256
@@ -81,6 +82,9 @@ void cert_store_crls_end(struct cert_store *store);
  * issuer nor by a CA that we have; ERR_WRONG_STATE: out of date, or older than the one before. */
 int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer) MUST_USE;
 void cert_store_flush(struct cert_store *store); /* what was fetched */
+
+/* cert_store_list_of_now - by its thisUpdate and nextUpdate, within CERT_STORE_SKEW_S. */
+bool cert_store_list_of_now(const X509_CRL *list);
 
 /* cert_store_authority - ERR_NOT_FOUND: no such certificate; ERR_NO_MEMORY. */
 int cert_store_authority(struct cert_store *store,

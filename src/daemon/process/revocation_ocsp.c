@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "daemon/process/cert_store.h"
+
 #define NONCE_OCTETS 32
-#define SKEW_S       300 /* between the clock of a responder and ours */
 #define SHORT_S      300 /* a word without nextUpdate is believed so long */
+#define LEAST_S      30  /* any word that is taken: the checks that wait for it need it */
 
 OCSP_REQUEST *ocsp_request_new(X509 *cert, X509 *issuer)
 {
@@ -65,6 +67,13 @@ static int64_t seconds_of(const ASN1_GENERALIZEDTIME *at)
     return at == NULL || ASN1_TIME_to_tm(at, &tm) != 1 ? 0 : timegm(&tm);
 }
 
+/* good_until - no earlier than the checks that took it for a word of now. */
+static int64_t good_until(const ASN1_GENERALIZEDTIME *next_update, int64_t now)
+{
+    int64_t end = next_update == NULL ? now + SHORT_S : seconds_of(next_update) + CERT_STORE_SKEW_S;
+    return end < now + LEAST_S ? now + LEAST_S : end;
+}
+
 static void date_print(int64_t at, char out[32])
 {
     time_t when = at;
@@ -88,14 +97,14 @@ static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *ba
         return refuse(reason, "the answer is not about the certificate");
     bool nonce = OCSP_check_nonce(question->request, basic) == 1;
     long most = next_update != NULL || nonce ? -1 : SHORT_S;
-    if (OCSP_check_validity(this_update, next_update, SKEW_S, most) != 1)
+    if (OCSP_check_validity(this_update, next_update, CERT_STORE_SKEW_S, most) != 1)
         return refuse(reason, "the answer is not of now: see its thisUpdate and nextUpdate");
     if (status == V_OCSP_CERTSTATUS_UNKNOWN)
         return refuse(reason, "the responder does not know the certificate");
-    *ret = (struct ocsp_word){
-        .status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED : OCSP_GOOD,
-        .this_update = seconds_of(this_update),
-        .good_until = next_update != NULL ? seconds_of(next_update) : now + SHORT_S};
+    *ret =
+        (struct ocsp_word){.status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED : OCSP_GOOD,
+                           .this_update = seconds_of(this_update),
+                           .good_until = good_until(next_update, now)};
     date_print(seconds_of(revoked), ret->revoked_on);
     return 0;
 }

@@ -180,6 +180,9 @@ static void answers(void **state)
     COUNTS(.without_nonce = true);
     COUNTS(.without_nonce = true, .without_next = true, .this_s = -100);
     COUNTS_NOT("is not of now", .without_nonce = true, .without_next = true, .this_s = -1000);
+    COUNTS(.this_s = -DAY, .next_s = 10 - CERT_STORE_SKEW_S);
+    COUNTS(.this_s = CERT_STORE_SKEW_S - 10);
+    COUNTS_NOT("is not of now", .this_s = -DAY, .next_s = -10 - CERT_STORE_SKEW_S);
     COUNTS_NOT("is not of now", .this_s = -9 * DAY, .next_s = -DAY);
     COUNTS_NOT("is not of now", .this_s = DAY, .next_s = 2 * DAY);
     COUNTS_NOT("nonce of another request", .other_nonce = true);
@@ -225,6 +228,37 @@ static void replays(void **state)
     assert_int_equal(word()->status, OCSP_REVOKED);
     (void)hear(&(struct say){.status = V_OCSP_CERTSTATUS_GOOD}); /* a hold that ended */
     assert_int_equal(word()->status, OCSP_GOOD);
+}
+
+/* list_fetched - a list of the CA for `leaf`. */
+static int list_fetched(long this_s, long next_s)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *this_update = X509_gmtime_adj(NULL, this_s), *next = X509_gmtime_adj(NULL, next_s);
+    uint8_t *der = NULL;
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
+    X509_CRL_set1_lastUpdate(crl, this_update);
+    X509_CRL_set1_nextUpdate(crl, next);
+    assert_true(X509_CRL_sign(crl, ca_key, EVP_sha256()) > 0);
+    int len = i2d_X509_CRL(crl, &der);
+    int error = cert_store_fetched(&store, span_of(der, (size_t)len), ca);
+    cert_store_flush(&store);
+    OPENSSL_free(der);
+    X509_CRL_free(crl);
+    ASN1_TIME_free(this_update);
+    ASN1_TIME_free(next);
+    return error;
+}
+
+static void times_of_lists(void **state)
+{
+    (void)state;
+    assert_int_equal(list_fetched(-DAY, DAY), 0);
+    assert_int_equal(list_fetched(-DAY, 10 - CERT_STORE_SKEW_S), 0);
+    assert_int_equal(list_fetched(CERT_STORE_SKEW_S - 10, DAY), 0);
+    assert_int_equal(list_fetched(-DAY, -10 - CERT_STORE_SKEW_S), ERR_WRONG_STATE);
+    assert_int_equal(list_fetched(CERT_STORE_SKEW_S + 10, DAY), ERR_WRONG_STATE);
 }
 
 static void damaged_answers(void **state)
@@ -391,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(signers, setup, teardown),
         cmocka_unit_test_setup_teardown(replays, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(times_of_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(urls, setup, teardown),
         cmocka_unit_test_setup_teardown(named_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts, setup, teardown),

@@ -636,6 +636,8 @@ static void revocation(void **state)
     crl_load(ca_key, NULL, -DAY, DAY, 3);
     assert_int_equal(check(&peer, &strict), 0);
     assert_int_equal(check(&named, &ifuri), 0);
+    crl_load(ca_key, NULL, -7200, -100, 3); /* out of date, within the skew of clocks */
+    assert_int_equal(check(&peer, &strict), 0);
     crl_load(ca_key, leaf, -3600, DAY, 4);
     expect_refused(&peer, NULL, "the gateway's certificate CN=gw was revoked on 20");
     crl_load(ca_key, NULL, -DAY, DAY, 3); /* the old one once more brings nobody back */
