@@ -136,6 +136,17 @@ def test_hostile_lists(world, case):
     up(lab, user, gate)
 
 
+@pytest.mark.parametrize("where,words", (("http://127.0.0.1:8080/x", "Failed to connect to 127.0.0.1"),
+                                         (url("to/http://127.0.0.1:8080/x"), "loopback, link-local or multicast")),
+                         ids=("named", "redirect"))
+def test_configured_loopback(world, where, words):
+    """`crl_uris` may name this host; a server that it names may not."""
+    ca = Authority()
+    _, _, go = begin(world, hosts(ca), top={"authorities": {"lab": {"cacert": "ca.pem", "crl_uris": where}}})
+    user, gate = go()
+    refused(user, (gate, "event=revocation-not-fetched kind=crl"), (gate, words))
+
+
 ANSWERS = {
     "no-answer": (lambda ca, other, ends: b"<html>", "the answer is no OCSP response"),
     "other-serial": (lambda ca, other, ends: ocsp_answer(ca, ends[1].certificate), "is not about the certificate"),

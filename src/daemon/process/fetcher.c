@@ -5,7 +5,8 @@
  * configuration, and the limits hold for both:
  *
  *      http alone, no proxy, no credentials, no cookies; redirects lead to http as well
- *      a URL of a certificate never leads to a loopback, link-local or multicast address
+ *      a URL of a certificate, or of a redirect, never leads to a loopback, link-local or multicast
+ *      address
  *      CONNECT_MS and TOTAL_MS of time, FETCH_OCTETS of content, REDIRECTS of detours
  *      AT_ONCE transfers, and AT_ONE_HOST of them with one server
  */
@@ -82,11 +83,20 @@ static bool mapped(const struct address *a)
     return a->family == ADDRESS_V6 && memcmp(a->octets, prefix, sizeof(prefix)) == 0;
 }
 
-/* address_allowed - a CA's certificate must not make us talk to services that trust this host. */
+/* redirected - to a URL that a server chose, whoever named the first one. */
+static bool redirected(const struct transfer *t)
+{
+    long n = 0;
+    return curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_COUNT, &n) != CURLE_OK || n > 0;
+}
+
+/* address_allowed - no certificate and no server makes us talk to services that trust this host;
+ * the administrator may. */
 static bool address_allowed(const struct transfer *t, const struct address *address)
 {
-    return t->request.local != 0 || (address_usable_outer(address, false) &&
-                                     !address_is_link_local(address) && !mapped(address));
+    return (t->request.local != 0 && !redirected(t)) ||
+           (address_usable_outer(address, false) && !address_is_link_local(address) &&
+            !mapped(address));
 }
 
 /* on_socket - each address that a name or a redirect leads to. */
