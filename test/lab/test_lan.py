@@ -103,6 +103,24 @@ def test_network_that_claims_addresses(up):
     assert answers(lab, HOST) and watch.count() == 0
 
 
+def test_network_around_name_servers(world):
+    """L2: a network with the inner address or the name server of the Gateway in it is not left out; others are."""
+    lab = world.lab()
+    watch = Watch(lab, "eu")
+    claimed = {"10.30.0.200": ("10.30.0.250/16", "ikat0"), "192.168.53.52": ("192.168.53.54/30", "ikat0"),
+               "192.168.7.9": ("192.168.7.1/24", "wlan0")}
+    for own, _ in claimed.values():
+        lab.run("eu", "ip", "address", "add", own, "dev", "wlan0")
+    eu = world.ikatd(lab, "eu", settings(install_dns="no"))
+    world.ikatd(lab, "gw", gateway(child={"local_ts": EVERYTHING}, top={"pools": {"inner": {"dns": "192.168.53.53"}}}))
+    wait(lambda: answers(lab, HOST), lambda: f"traffic: {eu.log()[-3000:]}", 60)
+    wait(lambda: all(way(lab, target) == device for target, (_, device) in claimed.items()),
+         lambda: f"what the Gateway gave is inside: {[way(lab, target) for target in claimed]}")
+    assert way(lab, "192.168.53.53") == "ikat0" and watch.count() == 0
+    eu.ikat("down", "home")
+    wait(lambda: way(lab, "192.168.53.53") == "wlan0", "down: the host's own way is back")
+
+
 def test_network_that_is_named(world):
     """What the configuration names stays protected, also where this host is in that network."""
     lab = world.lab()

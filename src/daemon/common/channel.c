@@ -198,7 +198,9 @@ bool priv_request_check(const struct priv_request *r)
         return false;
     switch (r->kind) {
     case PRIV_ADDRESS_ADD:
-    case PRIV_ADDRESS_REMOVE: return address_inner(&r->address);
+    case PRIV_ADDRESS_REMOVE:
+    case PRIV_INSIDE_ADD:
+    case PRIV_INSIDE_REMOVE: return address_inner(&r->address);
     case PRIV_ROUTE_ADD:
     case PRIV_ROUTE_REMOVE:
     case PRIV_BLOCK_ADD:

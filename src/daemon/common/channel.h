@@ -56,6 +56,8 @@ enum priv_kind {
     PRIV_READY,        /* the engine serves */
     PRIV_LAN_BYPASS,   /* the networks that this host is in now are left out of default routes */
     PRIV_LAN_BLOCK,    /* they are not */
+    PRIV_INSIDE_ADD,   /* address: a network of this host that contains it is not left out */
+    PRIV_INSIDE_REMOVE,
 };
 
 /* struct priv_policy - a pass or drop policy. Ports 0 to 65535 match all. */

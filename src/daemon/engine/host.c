@@ -14,9 +14,9 @@
 #define ROUTES_PER_CHILD   64
 #define ROUTES_PER_SESSION 256
 
-/* owners: sessions claim addresses, Child SAs claim routes, holds claim both */
+/* owners: sessions claim addresses and name servers, Child SAs claim routes, holds claim both */
 #define HOLD_OWNER UINT32_C(0x80000000) /* identifiers of the core count from 1 */
-enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE, CLAIM_BLOCK };
+enum claim_kind { CLAIM_ADDRESS, CLAIM_ROUTE, CLAIM_BLOCK, CLAIM_INSIDE };
 struct claim {
     enum claim_kind kind;
     uint32_t owner;
@@ -227,8 +227,9 @@ static const uint32_t claim_requests[][2] = {
     [CLAIM_ADDRESS] = {PRIV_ADDRESS_REMOVE, PRIV_ADDRESS_ADD},
     [CLAIM_ROUTE] = {PRIV_ROUTE_REMOVE, PRIV_ROUTE_ADD},
     [CLAIM_BLOCK] = {PRIV_BLOCK_REMOVE, PRIV_BLOCK_ADD},
+    [CLAIM_INSIDE] = {PRIV_INSIDE_REMOVE, PRIV_INSIDE_ADD},
 };
-static const char *const claim_names[] = {"address", "route", "block"};
+static const char *const claim_names[] = {"address", "route", "block", "inside"};
 
 static void change(struct host *host, const struct claim *claim, bool add)
 {
@@ -315,16 +316,22 @@ static void claims_drop(struct host *host, enum claim_kind kind, uint32_t owner)
     claims_end(host, map_take(&host->by_owner, owner_key(kind, owner)));
 }
 
+static void address_claim(struct host *host, enum claim_kind kind, uint32_t owner,
+                          const struct address *address)
+{
+    const struct claim claim = {.kind = kind,
+                                .owner = owner,
+                                .prefix_len = (uint8_t)(address_len(address) * 8),
+                                .address = *address};
+    (void)claim_add(host, &claim);
+}
+
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config)
 {
-    for (size_t i = 0; i < config->n_addresses; i++) {
-        const struct address *address = &config->addresses[i];
-        const struct claim claim = {.kind = CLAIM_ADDRESS,
-                                    .owner = session,
-                                    .prefix_len = (uint8_t)(address_len(address) * 8),
-                                    .address = *address};
-        (void)claim_add(host, &claim);
-    }
+    for (size_t i = 0; i < config->n_dns; i++)
+        address_claim(host, CLAIM_INSIDE, session, &config->dns[i]);
+    for (size_t i = 0; i < config->n_addresses; i++)
+        address_claim(host, CLAIM_ADDRESS, session, &config->addresses[i]);
 }
 
 static struct address source_for(const struct ike_config *config, uint8_t family)
@@ -499,7 +506,7 @@ static void answer_take(struct host *host, const struct request_answer *answer)
         log_line(LOG_LEVEL_ERROR, "event=shunt-failed remote=%s/%u error=%s",
                  address_print(&r->address, text), (unsigned)r->prefix_len,
                  error_text(answer->error));
-    for (int kind = CLAIM_ADDRESS; kind <= CLAIM_BLOCK; kind++)
+    for (int kind = CLAIM_ADDRESS; kind <= CLAIM_INSIDE; kind++)
         for (int add = 0; add <= 1; add++) {
             if (r->kind != claim_requests[kind][add])
                 continue;
@@ -543,6 +550,7 @@ bool host_answer(struct host *host, struct host_sockets *ret_sockets)
 void host_session_gone(struct host *host, ike_session_id session)
 {
     claims_drop(host, CLAIM_ADDRESS, session);
+    claims_drop(host, CLAIM_INSIDE, session);
 }
 
 void host_child_gone(struct host *host, ike_child_id child)
@@ -637,6 +645,7 @@ static void hold_drop(struct host *host, uint32_t owner)
 {
     claims_drop(host, CLAIM_ROUTE, owner); /* before the routes whose source they are */
     claims_drop(host, CLAIM_ADDRESS, owner);
+    claims_drop(host, CLAIM_INSIDE, owner);
     claims_drop(host, CLAIM_BLOCK, owner);
 }
 

@@ -53,7 +53,8 @@ void host_device_close(struct host *host, uint16_t number);
 /* host_shunt - PRIV_SHUNT_ADD, PRIV_SHUNT_REMOVE or PRIV_SHUNTS_ALL. */
 void host_shunt(struct host *host, const struct priv_request *request);
 
-/* host_addresses - claims the inner addresses of a session. The same call again changes nothing. */
+/* host_addresses - claims the inner addresses of a session, and keeps its name servers inside
+ * (PRIV_INSIDE_ADD). The same call again changes nothing. */
 void host_addresses(struct host *host, ike_session_id session, const struct ike_config *config);
 
 /* struct host_own - own addresses of the host within the local selectors of a Child SA; packets of

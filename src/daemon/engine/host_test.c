@@ -26,10 +26,14 @@ static void request_note(const struct priv_request *request)
     bool add = request->kind == PRIV_ADDRESS_ADD || request->kind == PRIV_ROUTE_ADD;
     bool route = request->kind == PRIV_ROUTE_ADD || request->kind == PRIV_ROUTE_REMOVE;
     bool block = request->kind == PRIV_BLOCK_ADD || request->kind == PRIV_BLOCK_REMOVE;
-    add = add || request->kind == PRIV_BLOCK_ADD;
+    bool inside = request->kind == PRIV_INSIDE_ADD || request->kind == PRIV_INSIDE_REMOVE;
+    add = add || request->kind == PRIV_BLOCK_ADD || request->kind == PRIV_INSIDE_ADD;
     snprintf(
         asked + len, sizeof(asked) - len, "%s%c%s%s/%u%s%s", len > 0 ? " " : "", add ? '+' : '-',
-        block ? "!" : "", address_print(&request->address, address), (unsigned)request->prefix_len,
+        block    ? "!"
+        : inside ? "dns:"
+                 : "",
+        address_print(&request->address, address), (unsigned)request->prefix_len,
         request->first == 1                               ? "@own:"
         : route && request->source.family != ADDRESS_NONE ? "@"
                                                           : "",
@@ -118,6 +122,23 @@ static void hold(const struct ike_ts_list *remote_ts, const struct ike_config *c
     const struct host_hold wanted = {
         .conn = "home", .child = "net", .remote_ts = remote_ts, .config = config, .block = true};
     host_hold(host, &wanted);
+}
+
+/* The name servers of a session stay inside for as long as the session or its hold is there. */
+static void test_name_servers(void **state)
+{
+    (void)state;
+    struct ike_config config = config_of("10.1.0.7");
+    config.n_dns = 2;
+    assert_true(address_parse("10.1.0.53", &config.dns[0]));
+    assert_true(address_parse("127.0.0.53", &config.dns[1])); /* which nobody may have */
+    host_addresses(host, 1, &config);
+    assert_asked("+dns:10.1.0.53/32 +10.1.0.7/32");
+    hold(&(struct ike_ts_list){0}, &config);
+    host_session_gone(host, 1);
+    assert_asked("");
+    host_release(host, "home", "net");
+    assert_asked("-10.1.0.7/32 -dns:10.1.0.53/32");
 }
 
 /* Clones and rekeyed Child SAs have the same selectors: the host sees the first and the last. */
@@ -411,6 +432,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shared, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_name_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks_of_devices, setup, teardown),

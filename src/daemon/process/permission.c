@@ -135,6 +135,8 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
         return permits_lan(&permission->now) || permits_lan(&permission->next) ? PRIV_REASON_NONE
                                                                                : PRIV_REASON_FILES;
     case PRIV_LAN_BLOCK:
+    case PRIV_INSIDE_ADD:
+    case PRIV_INSIDE_REMOVE:
     case PRIV_DEVICE_CLOSE:
     case PRIV_SHUNT_REMOVE:
     case PRIV_SHUNTS_ALL:

@@ -23,6 +23,7 @@
 #define BLOCKS_MAX    32768
 #define SHUNTS_MAX    512
 #define LANS_MAX      64
+#define INSIDES_MAX   256
 #define METRIC        1024 /* of our routes, in a table where there are no others */
 #define METRIC_FIRST  512
 #define RULE_PASS     (RULE_PRIORITY - 2)
@@ -34,9 +35,17 @@
  * network. Two halves are a default route as well. */
 #define PROTECTED_LEAST 2
 
-enum entry_kind { ENTRY_ADDRESS, ENTRY_ROUTE, ENTRY_BLOCK, ENTRY_SHUNT, ENTRY_LAN, N_ENTRY_KINDS };
+enum entry_kind {
+    ENTRY_ADDRESS,
+    ENTRY_ROUTE,
+    ENTRY_BLOCK,
+    ENTRY_SHUNT,
+    ENTRY_LAN,
+    ENTRY_INSIDE, /* a name server of the Gateway: the kernel has nothing of it */
+    N_ENTRY_KINDS
+};
 static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX,
-                                                    SHUNTS_MAX, LANS_MAX};
+                                                    SHUNTS_MAX,    LANS_MAX,   INSIDES_MAX};
 
 /* struct entry - an address, route, block or shunt that the kernel has from us. */
 struct entry {
@@ -190,6 +199,8 @@ static int entry_run(struct privileged *p, enum netlink_change change, const str
                                   .interface = key->place == 0 ? p->index : tun->index,
                                   .metric = metric_of(key),
                                   .source = *source};
+    if (key->kind == ENTRY_INSIDE)
+        return 0;
     if (key->kind == ENTRY_ADDRESS)
         return netlink_address(p->netlink, change, p->index, &key->address);
     if (key->kind == ENTRY_SHUNT)
@@ -220,8 +231,9 @@ static struct entry_key entry_key_of(struct privileged *p, const struct priv_req
     struct entry_key key;
     memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
     key.kind = (uint8_t)kind;
-    key.prefix_len =
-        kind == ENTRY_ADDRESS ? (uint8_t)(address_len(&r->address) * 8) : r->prefix_len;
+    key.prefix_len = kind == ENTRY_ADDRESS || kind == ENTRY_INSIDE
+                         ? (uint8_t)(address_len(&r->address) * 8)
+                         : r->prefix_len;
     key.first = kind == ENTRY_ROUTE ? r->first : 0;
     key.place = place_of(p, r, kind);
     key.address = r->address;
@@ -295,9 +307,10 @@ static int shunts_settle(struct privileged *p)
 
 /* --- the networks that this host is in --- */
 
-/* lan_named - a route or block of ours names the network, or one around it: that is protected
- * wherever this host is. A default route names nothing. */
-static bool lan_named(const struct privileged *p, const struct address_range *network)
+/* lan_inside - the network stays in the tunnel, wherever this host is: a route or block of ours names
+ * it, or one around it; a default route names nothing. Or it contains an inner address or a name
+ * server of the Gateway: the operator of a Wi-Fi chooses its network, and must not get their packets. */
+static bool lan_inside(const struct privileged *p, const struct address_range *network)
 {
     struct entry *entry, *next;
     struct address_range range;
@@ -305,6 +318,9 @@ static bool lan_named(const struct privileged *p, const struct address_range *ne
     {
         const struct entry_key *key = &entry->key;
         bool names = key->kind == ENTRY_ROUTE || key->kind == ENTRY_BLOCK;
+        bool given = key->kind == ENTRY_ADDRESS || key->kind == ENTRY_INSIDE;
+        if (given && range_contains(network, &key->address))
+            return true;
         if (names && key->prefix_len >= PROTECTED_LEAST &&
             range_from_prefix(&key->address, key->prefix_len, &range) &&
             range_within(network, &range))
@@ -338,7 +354,7 @@ static void lan_take(struct privileged *p, const struct packet_filter_prefix *ne
     key.kind = ENTRY_LAN;
     key.prefix_len = network->prefix_len;
     key.address = network->address;
-    if (!range_from_prefix(&key.address, key.prefix_len, &range) || lan_named(p, &range))
+    if (!range_from_prefix(&key.address, key.prefix_len, &range) || lan_inside(p, &range))
         return;
     struct entry *known = entry_find(p, &key);
     if (known != NULL) {
@@ -360,6 +376,13 @@ static void lans_drop_stale(struct privileged *p)
             log_line(LOG_LEVEL_WARNING, "event=host-network-stays reason=\"%s\"", strerror(errno));
         entry_drop(p, entry);
     }
+}
+
+/* lan_concerns - the request changes what lan_inside() sees. */
+static bool lan_concerns(uint32_t kind)
+{
+    return (kind >= PRIV_ADDRESS_ADD && kind <= PRIV_BLOCK_REMOVE) || kind == PRIV_INSIDE_ADD ||
+           kind == PRIV_INSIDE_REMOVE;
 }
 
 /* lan_settle - after a change of addresses or routes. Link-local networks are on each link. */
@@ -488,8 +511,8 @@ static void lists_fill(struct privileged *p, struct packet_filter_lists *lists)
             lists->inner[lists->n_inner++] = prefix;
         else if (entry->key.kind == ENTRY_SHUNT)
             lists->shunts[lists->n_shunts++] = filter_shunt(&entry->key);
-        else if (entry->key.kind != ENTRY_LAN && prefix.prefix_len >= PROTECTED_LEAST &&
-                 !by_mark(p, &entry->key))
+        else if (entry->key.kind != ENTRY_LAN && entry->key.kind != ENTRY_INSIDE &&
+                 prefix.prefix_len >= PROTECTED_LEAST && !by_mark(p, &entry->key))
             lists->protected[lists->n_protected++] = prefix;
     }
 }
@@ -599,6 +622,7 @@ void privileged_reset(struct privileged *p)
 {
     entries_remove(p, ENTRY_ROUTE); /* before the addresses that some of them prefer */
     entries_remove(p, ENTRY_ADDRESS);
+    entries_remove(p, ENTRY_INSIDE);
     shunts_age(p);
     privileged_settle(p);
 }
@@ -744,6 +768,10 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_SHUNT_REMOVE:
         ret->error = entry_change(p, r, ENTRY_SHUNT, r->kind == PRIV_SHUNT_ADD);
         break;
+    case PRIV_INSIDE_ADD:
+    case PRIV_INSIDE_REMOVE:
+        ret->error = entry_change(p, r, ENTRY_INSIDE, r->kind == PRIV_INSIDE_ADD);
+        break;
     case PRIV_SHUNTS_ALL:
         ret->error = shunts_settle(p);
         devices_close(p, false);
@@ -761,7 +789,7 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = lan_settle(p);
         break;
     }
-    if (p->lan && r->kind >= PRIV_ROUTE_ADD && r->kind <= PRIV_BLOCK_REMOVE && lan_settle(p) != 0)
+    if (p->lan && lan_concerns(r->kind) && lan_settle(p) != 0)
         log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
     ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;
 }

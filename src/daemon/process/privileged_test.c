@@ -228,6 +228,40 @@ static bool kernel_says(const char *command, const char *text)
 
 #define ROUTES "ip route show table 1229651968; ip -6 route show table 1229651968"
 
+/* filter_settle - the packet filter is as the last request wants it, however long one takes. */
+static void filter_settle(void)
+{
+    while (privileged_deadline(privileged) != NANOS_NEVER)
+        privileged_settle(privileged);
+}
+
+/* L2: a network in which an inner address or a name server of the Gateway is stays in the tunnel. */
+static void test_network_around_ours(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t add, remove;
+        const char *address;
+    } rows[] = {{PRIV_ADDRESS_ADD, PRIV_ADDRESS_REMOVE, "10.1.0.7"},
+                {PRIV_INSIDE_ADD, PRIV_INSIDE_REMOVE, "10.1.0.53"}};
+    assert_int_equal(system("ip link add wifi0 type veth peer name wifi1 && ip link set wifi0 up &&"
+                            " ip address add 10.1.0.5/16 dev wifi0"),
+                     0);
+    assert_int_equal(ask(PRIV_LAN_BYPASS, NULL, 0, 0).error, 0);
+    assert_true(kernel_says(ROUTES, "throw 10.1.0.0/16"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(ask(rows[i].add, rows[i].address, 0, 0).error, 0);
+        filter_settle();
+        assert_false(kernel_says(ROUTES, "throw 10.1.0.0/16"));
+        assert_int_equal(ask(rows[i].remove, rows[i].address, 0, 0).error, 0);
+        filter_settle();
+        assert_true(kernel_says(ROUTES, "throw 10.1.0.0/16"));
+    }
+    assert_int_equal(ask(PRIV_INSIDE_REMOVE, "10.1.0.53", 0, 0).error, ERR_NOT_FOUND);
+    assert_int_equal(system("ip link del wifi0"), 0);
+    assert_int_equal(ask(PRIV_LAN_BLOCK, NULL, 0, 0).error, 0);
+}
+
 /* L1: blocks outlive the engine and the daemon; the next one takes them over, and only an end that
  * is wanted removes them, with the rules. */
 static void test_blocks_stay(void **state)
@@ -256,13 +290,6 @@ static void test_blocks_stay(void **state)
     assert_int_equal(privileged_new(&start, &privileged), 0);
     privileged = privileged_free(privileged, true); /* nothing is blocked: nothing stays */
     assert_false(kernel_says("ip rule; ip -6 rule", "220:"));
-}
-
-/* filter_settle - the packet filter is as the last request wants it, however long one takes. */
-static void filter_settle(void)
-{
-    while (privileged_deadline(privileged) != NANOS_NEVER)
-        privileged_settle(privileged);
 }
 
 static uint32_t shunt_rank = 5;
@@ -696,6 +723,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_networks_of_this_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_network_around_ours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_device_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes_outlive_addresses, setup, teardown),
