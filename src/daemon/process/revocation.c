@@ -24,7 +24,7 @@ struct known {
 /* struct attempt - a fetch. */
 struct attempt {
     UT_hash_handle hh; /* by key, in order of beginning */
-    uint8_t key[KEY];  /* of the URL; with OCSP, of the certificate, too */
+    uint8_t key[KEY];  /* of the URL and the issuer; with OCSP, of the certificate, too */
     uint64_t job;      /* 0: it has ended */
     bool sent, local;
     nanos again_at;        /* ended: not tried again before that */
@@ -234,14 +234,19 @@ static bool word_keep(struct revocation *r, const struct revocation_of *of,
 
 /* --- fetches --- */
 
+/* attempt_key - a list is checked against the issuer of the certificate that asked for it. A
+ * certificate of another CA with the same URL must not share that result. */
 static void attempt_key(const char *url, const struct revocation_of *of, bool ocsp,
                         uint8_t out[KEY])
 {
     uint8_t both[FETCH_URL + KEY] = {0};
     size_t len = strnlen(url, FETCH_URL);
+    unsigned digest = KEY;
     memcpy(both, url, len);
     if (ocsp)
         cert_key(of, both + FETCH_URL);
+    else
+        (void)X509_digest(of->issuer, EVP_sha256(), both + FETCH_URL, &digest);
     SHA256(both, sizeof(both), out);
 }
 

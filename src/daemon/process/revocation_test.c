@@ -349,17 +349,20 @@ static void named_servers(void **state)
     assert_false(has_uris(NID_info_access, "caIssuers;URI:http://a/ca.cer", NULL));
 }
 
-/* A URL is tried once in a while, whoever asks; other certificates have an answer of their own. */
+/* A URL is tried once in a while, whoever asks; other certificates have an answer of their own, and
+ * other CAs have a list of their own. */
 static void attempts(void **state)
 {
     X509 *listed = leaf_with(NID_crl_distribution_points, "URI:http://a/x");
     X509 *same = leaf_with(NID_crl_distribution_points, "URI:http://a/x");
     const struct revocation_of of = {.cert = listed, .issuer = ca};
     const struct revocation_of other = {.cert = same, .issuer = ca};
+    const struct revocation_of of_other_ca = {.cert = same, .issuer = leaf};
     (void)state;
     uint64_t job = revocation_ask(revocation, &of, false, 1);
     assert_int_equal(revocation_ask(revocation, &other, false, 1), job);
     assert_int_equal(revocation_ask(revocation, &of, true, 1), 0); /* a list is here */
+    assert_int_not_equal(revocation_ask(revocation, &of_other_ca, false, 1), job);
     const struct fetch_answer answer = {.error = ERR_SYSTEM, .job = job};
     revocation_take(revocation, &store, &answer, (struct span){0}, 1);
     assert_int_equal(revocation_ask(revocation, &of, false, REVOCATION_CALM), 0);
