@@ -349,6 +349,41 @@ static void own_crossed(void **state)
     }
 }
 
+/* The peer rekeys the IKE SA while `a` waits for the key pair of a Child SA's rekey: the heir rekeys
+ * the Child SA. Its soft lifetime asks for that, or a command. */
+static void own_child_moved(void **state)
+{
+    (void)state;
+    for (int soft = 0; soft < 2; soft++) {
+        struct world *world = own_up(true);
+        ike_sa_id before = world_sa(&world->a, 0);
+        ike_child_id child = world_child(&world->a, 0);
+        uint64_t tag = 0;
+        struct ike_command rekey = {.kind = IKE_CMD_REKEY_IKE, .sa = world_sa(&world->b, 0)};
+        world_post(&world->b, rekey);
+        world_run(world, NANOS_PER_SEC / 8);
+        assert_int_equal(world->a.n_ke, 1); /* the answer to `b` */
+        struct ike_command again = {.kind = IKE_CMD_REKEY_CHILD, .child_id = child};
+        if (soft == 0)
+            tag = world_post(&world->a, again);
+        else
+            ike_child_expiring(world->a.ike, child, false, world->now);
+        world_run(world, NANOS_PER_SEC / 8);
+        assert_int_equal(world->a.n_ke, 2);
+        world->a.hold_ke = false;
+        world_ke_run(&world->a, 0);
+        world_drain(world);
+        world_run(world, 20 * NANOS_PER_SEC);
+        assert_int_equal(world_n_sas(&world->a), 1);
+        assert_int_not_equal(world_sa(&world->a, 0), before);
+        assert_int_equal(world_n_children(&world->a), 1);
+        assert_int_not_equal(world_child(&world->a, 0), child);
+        if (soft == 0)
+            assert_int_equal(world_done(&world->a, tag)->outcome, IKE_OK);
+        scenario_end(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,7 +393,7 @@ int main(void)
         cmocka_unit_test(child_waits),       cmocka_unit_test(own_login),
         cmocka_unit_test(own_waits),         cmocka_unit_test(own_early),
         cmocka_unit_test(own_ends),          cmocka_unit_test(own_crossed),
-        cmocka_unit_test(own_child_deleted),
+        cmocka_unit_test(own_child_deleted), cmocka_unit_test(own_child_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

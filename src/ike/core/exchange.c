@@ -226,12 +226,17 @@ static void rekey_failed(struct sa *sa, const struct intent *intent, nanos now)
         child->rekey_at_ns = nanos_after(now, REKEY_AGAIN_NS);
 }
 
+/* of_this_sa - the intent concerns this IKE SA alone: it has no sense on the heir. */
+static bool of_this_sa(const struct intent *intent)
+{
+    return intent->kind == INTENT_REKEY_IKE || intent->kind == INTENT_DELETE_IKE;
+}
+
 /* exchange_again - the intent of the exchange goes back into the queue. */
 static void exchange_again(struct sa *sa, nanos not_before_ns)
 {
     struct asking *asking = sa->asking;
     struct intent *intent = &asking->intent;
-    bool of_this_one = intent->kind == INTENT_REKEY_IKE || intent->kind == INTENT_DELETE_IKE;
     if (intent->attempt < UINT8_MAX)
         intent->attempt++;
     intent->not_before_ns = not_before_ns;
@@ -239,7 +244,7 @@ static void exchange_again(struct sa *sa, nanos not_before_ns)
     sa->asking = NULL;
     *asking = (struct asking){.intent = *intent};
     /* D-12: after a rekey by the peer the exchange continues on the IKE SA that has the Child SAs */
-    struct sa *heir = of_this_one ? NULL : sa_heir(sa);
+    struct sa *heir = of_this_sa(intent) ? NULL : sa_heir(sa);
     if (heir == NULL)
         heir = sa;
     if (intent_enqueue(heir, intent))
@@ -324,6 +329,9 @@ void exchange_keys_done(struct sa *sa, nanos now)
         exchange_conclude(sa, asking->ops->agreed(sa, asking, now), now);
     } else if (runnable(sa, &asking->intent, now)) {
         exchange_ask(sa, now);
+    } else if (sa_heir(sa) != NULL && !of_this_sa(&asking->intent)) {
+        /* The peer rekeyed the IKE SA meanwhile. Nothing was asked yet: the heir asks. */
+        exchange_conclude(sa, (struct verdict){.kind = VERDICT_AGAIN, .not_before_ns = now}, now);
     } else { /* the peer replaced or deleted the IKE SA meanwhile */
         exchange_conclude(
             sa, verdict_done(sa->life == IKE_SA_REPLACED ? IKE_REPLACED : IKE_CANCELLED), now);
