@@ -67,6 +67,7 @@ struct privileged {
     unsigned n_workers;
     bool mtu_fixed; /* by the administrator */
     bool lan;       /* the networks that this host is in are left out of default routes */
+    bool lan_old;   /* what lan_inside() sees has changed since lan_settle() */
     struct entry *entries;
     uint32_t n[N_ENTRY_KINDS];
     struct packet_filter *filter; /* NULL: there is none on this host */
@@ -394,6 +395,7 @@ static int lan_settle(struct privileged *p)
         .n = 2,
     };
     struct entry *entry, *next;
+    p->lan_old = false;
     int error = p->lan ? netlink_own_each(p->netlink, p->index, lan_note, &list) : 0;
     HASH_ITER(hh, p->entries, entry, next)
     entry->stale |= entry->key.kind == ENTRY_LAN;
@@ -569,6 +571,8 @@ bool privileged_filters(const struct privileged *p)
 void privileged_settle(struct privileged *p)
 {
     nanos begin = clock_now();
+    if (p->lan && p->lan_old && lan_settle(p) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
     if (!p->filter_old || p->filter == NULL || begin < p->filter_at)
         return;
     p->filter_old = false;
@@ -789,7 +793,6 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = lan_settle(p);
         break;
     }
-    if (p->lan && lan_concerns(r->kind) && lan_settle(p) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
+    p->lan_old |= lan_concerns(r->kind);
     ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;
 }

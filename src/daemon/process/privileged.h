@@ -20,8 +20,9 @@ struct permission *privileged_permission(struct privileged *privileged);
 /* privileged_filters - whether packets in the clear are dropped (linux/packet_filter.h). */
 bool privileged_filters(const struct privileged *privileged);
 
-/* privileged_settle - call it after a batch of requests: updates the packet filter. If the last
- * update took long, it waits until privileged_deadline(). */
+/* privileged_settle - call it after a batch of requests: updates the networks that are left out of a
+ * tunnel for everything, and the packet filter. If the last update of the filter took long, it waits
+ * until privileged_deadline(). */
 void privileged_settle(struct privileged *privileged);
 nanos privileged_deadline(const struct privileged *privileged);
 
