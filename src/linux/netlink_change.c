@@ -380,6 +380,19 @@ static int routes_find(struct netlink *netlink, uint8_t family, struct listing *
     return request_run(netlink, header, route_seen, listing);
 }
 
+static int routes_list(struct netlink *netlink, struct listing *listing,
+                       struct netlink_route **ret_routes, size_t *ret_n)
+{
+    if (routes_find(netlink, AF_INET, listing) != 0 ||
+        routes_find(netlink, AF_INET6, listing) != 0) {
+        free(listing->routes);
+        return ERR_SYSTEM;
+    }
+    *ret_routes = listing->routes;
+    *ret_n = listing->n;
+    return 0;
+}
+
 int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_route_kind kind,
                         struct netlink_route **ret_routes, size_t *ret_n)
 {
@@ -387,25 +400,60 @@ int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_ro
                                     [NETLINK_BLOCK] = RTN_UNREACHABLE,
                                     [NETLINK_THROW] = RTN_THROW};
     struct listing listing = {.table = table, .last_table = table, .type = types[kind]};
-    if (routes_find(netlink, AF_INET, &listing) != 0 ||
-        routes_find(netlink, AF_INET6, &listing) != 0) {
-        free(listing.routes);
-        return ERR_SYSTEM;
-    }
-    *ret_routes = listing.routes;
-    *ret_n = listing.n;
-    return 0;
+    return routes_list(netlink, &listing, ret_routes, ret_n);
 }
 
-int netlink_tables_flush(struct netlink *netlink, uint32_t first, uint32_t last)
+int netlink_blocks_list(struct netlink *netlink, uint32_t first, uint32_t last,
+                        struct netlink_route **ret_routes, size_t *ret_n)
 {
     struct listing listing = {.table = first, .last_table = last, .type = RTN_UNREACHABLE};
-    int error = routes_find(netlink, AF_INET, &listing);
-    if (error == 0)
-        error = routes_find(netlink, AF_INET6, &listing);
-    for (size_t i = 0; error == 0 && i < listing.n; i++)
-        error = netlink_block(netlink, NETLINK_DELETE, &listing.routes[i]);
-    free(listing.routes);
+    return routes_list(netlink, &listing, ret_routes, ret_n);
+}
+
+struct mark_listing {
+    struct netlink_mark *marks;
+    size_t n, max;
+    uint32_t priority;
+};
+
+static int mark_attribute(const struct nlattr *attr, void *context)
+{
+    struct netlink_mark *mark = context;
+    if (mnl_attr_get_payload_len(attr) < 4)
+        return MNL_CB_OK;
+    switch (mnl_attr_get_type(attr)) {
+    case FRA_FWMARK: mark->mark = mnl_attr_get_u32(attr); break;
+    case FRA_FWMASK: mark->mask = mnl_attr_get_u32(attr); break;
+    case FRA_TABLE: mark->table = mnl_attr_get_u32(attr); break;
+    case FRA_PRIORITY: mark->priority = mnl_attr_get_u32(attr); break;
+    default: break;
+    }
+    return MNL_CB_OK;
+}
+
+static int mark_seen(const struct nlmsghdr *header, void *context)
+{
+    struct mark_listing *listing = context;
+    const struct fib_rule_hdr *body = mnl_nlmsg_get_payload(header);
+    struct netlink_mark mark = {0};
+    if (header->nlmsg_type != RTM_NEWRULE || mnl_nlmsg_get_payload_len(header) < sizeof(*body) ||
+        mnl_attr_parse(header, sizeof(*body), mark_attribute, &mark) < 0)
+        return MNL_CB_OK;
+    if (mark.priority == listing->priority && mark.mask != 0 && listing->n < listing->max)
+        listing->marks[listing->n++] = mark;
+    return MNL_CB_OK;
+}
+
+int netlink_marks_list(struct netlink *netlink, uint32_t priority, struct netlink_mark *ret_marks,
+                       size_t max, size_t *ret_n)
+{
+    char buf[256] = {0};
+    struct mark_listing listing = {.marks = ret_marks, .max = max, .priority = priority};
+    struct nlmsghdr *header = request_begin(netlink, buf, RTM_GETRULE, NLM_F_DUMP);
+    struct fib_rule_hdr *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    body->family = AF_INET;
+    int error = request_run(netlink, header, mark_seen, &listing);
+    *ret_n = listing.n;
     return error;
 }
 

@@ -104,9 +104,14 @@ enum netlink_route_kind { NETLINK_UNICAST, NETLINK_BLOCK, NETLINK_THROW };
 int netlink_routes_list(struct netlink *netlink, uint32_t table, enum netlink_route_kind kind,
                         struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
 
-/* netlink_tables_flush - removes our blocks from the tables `first` to `last`. ERR_SYSTEM,
- * ERR_NO_MEMORY. */
-int netlink_tables_flush(struct netlink *netlink, uint32_t first, uint32_t last) MUST_USE;
+/* netlink_blocks_list - the same: blocks in the tables `first` to `last`. */
+int netlink_blocks_list(struct netlink *netlink, uint32_t first, uint32_t last,
+                        struct netlink_route **ret_routes, size_t *ret_n) MUST_USE;
+
+/* netlink_marks_list - IPv4 rules of netlink_rule_mark with this priority, `max` at most.
+ * ERR_SYSTEM. */
+int netlink_marks_list(struct netlink *netlink, uint32_t priority, struct netlink_mark *ret_marks,
+                       size_t max, size_t *ret_n) MUST_USE;
 
 /*
  * netlink_own_each - all addresses of the host but those of the interface `without`, with the

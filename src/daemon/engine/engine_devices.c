@@ -119,8 +119,7 @@ static void device_close(struct engine *e, struct device *device)
 {
     if (device->there && esp_plane_device_remove(e->plane, device->number) != 0)
         log_line(LOG_LEVEL_WARNING, "event=device-lost device=%s", device->what.name);
-    if (device->there || device->asked)
-        host_device_close(e->host, device->number);
+    host_device_close(e->host, device->number); /* one that is refused is blocked there */
     *device = (struct device){.number = 0};
 }
 

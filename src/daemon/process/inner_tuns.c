@@ -48,14 +48,30 @@ static int rules_change(struct inner_tuns *tuns, enum netlink_change change,
     return error != 0 && errno == EAFNOSUPPORT ? 0 : error;
 }
 
-/* stale_find - the same device of an engine before this one. NULL: there is none. */
+/* stale_find - the same device of an engine before this one. Of a device without a TUN only the mark
+ * counts: its rule and its blocks. NULL: there is none. */
 static struct inner_tun *stale_find(struct inner_tuns *tuns, const struct inner_device *what)
 {
-    for (size_t i = 1; i < LIMIT_DEVICES; i++)
-        if (tuns->tuns[i].used && tuns->tuns[i].stale &&
-            inner_device_equal(&tuns->tuns[i].what, what))
-            return &tuns->tuns[i];
+    for (size_t i = 1; i < LIMIT_DEVICES; i++) {
+        struct inner_tun *tun = &tuns->tuns[i];
+        bool same_mark = what->mask_out != 0 && tun->what.mask_out == what->mask_out &&
+                         tun->what.mark_out == what->mark_out;
+        if (tun->used && tun->stale &&
+            (tun->bare ? same_mark : inner_device_equal(&tun->what, what)))
+            return tun;
+    }
     return NULL;
+}
+
+/* name_used - by another device of the engine. */
+static bool name_used(const struct inner_tuns *tuns, const struct inner_device *what)
+{
+    for (size_t i = 1; i < LIMIT_DEVICES; i++) {
+        const struct inner_tun *tun = &tuns->tuns[i];
+        if (tun->used && !tun->stale && strcmp(tun->what.name, what->name) == 0)
+            return true;
+    }
+    return false;
 }
 
 static struct inner_tun *place_find(struct inner_tuns *tuns)
@@ -85,49 +101,58 @@ static int tun_make(struct inner_tuns *tuns, struct inner_tun *tun)
     return 0;
 }
 
-int inner_tun_open(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
+int inner_tun_take(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
                    struct inner_tun **ret_tun)
 {
-    struct inner_tun *tun = stale_find(tuns, what);
-    if (inner_tun_find(tuns, number) != NULL)
+    struct inner_tun *tun = inner_tun_find(tuns, number);
+    if (tun != NULL && (!tun->bare || !inner_device_equal(&tun->what, what)))
         return ERR_INVALID;
+    if (tun == NULL && name_used(tuns, what))
+        return ERR_WRONG_STATE;
+    if (tun == NULL)
+        tun = stale_find(tuns, what);
     if (tun == NULL) {
         tun = place_find(tuns);
         if (tun == NULL)
             return ERR_FULL;
-        *tun = (struct inner_tun){.what = *what};
-        int error = tun_make(tuns, tun);
-        if (error != 0)
-            return error;
+        *tun = (struct inner_tun){.used = true, .bare = true};
     }
-    tun->used = true;
+    tun->what = *what;
     tun->stale = false;
     tun->number = number;
     *ret_tun = tun;
-    return 0;
+    return rules_change(tuns, NETLINK_ADD, tun);
+}
+
+int inner_tun_open(struct inner_tuns *tuns, struct inner_tun *tun)
+{
+    int error = tun->bare ? tun_make(tuns, tun) : 0;
+    if (error == 0)
+        tun->bare = false;
+    return error;
 }
 
 int inner_tun_up(struct inner_tuns *tuns, struct inner_tun *tun)
 {
     int error = tun_up(tun->what.name, tuns->mtu);
-    if (error == 0)
-        error = rules_change(tuns, NETLINK_ADD, tun);
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
              "event=device-open device=%s result=%s", tun->what.name, error_text(error));
     return error;
 }
 
-static void fds_close(const struct inner_tuns *tuns, struct inner_tun *tun)
+void inner_tun_strip(const struct inner_tuns *tuns, struct inner_tun *tun)
 {
-    for (unsigned i = 0; tun->used && i < tuns->n_workers; i++)
+    for (unsigned i = 0; tun->used && !tun->bare && i < tuns->n_workers; i++)
         close(tun->fds[i]);
-    *tun = (struct inner_tun){.used = false};
+    tun->bare = true;
 }
 
 void inner_tuns_done(struct inner_tuns *tuns)
 {
-    for (size_t i = 1; i < LIMIT_DEVICES; i++)
-        fds_close(tuns, &tuns->tuns[i]);
+    for (size_t i = 1; i < LIMIT_DEVICES; i++) {
+        inner_tun_strip(tuns, &tuns->tuns[i]);
+        tuns->tuns[i] = (struct inner_tun){.used = false};
+    }
 }
 
 void inner_tun_close(struct inner_tuns *tuns, struct inner_tun *tun)
@@ -136,14 +161,16 @@ void inner_tun_close(struct inner_tuns *tuns, struct inner_tun *tun)
         log_line(LOG_LEVEL_WARNING, "event=rules-stay device=%s reason=\"%s\"", tun->what.name,
                  strerror(errno));
     log_line(LOG_LEVEL_INFO, "event=device-close device=%s", tun->what.name);
-    fds_close(tuns, tun);
+    inner_tun_strip(tuns, tun);
+    *tun = (struct inner_tun){.used = false};
 }
 
 void inner_tuns_mtu(struct inner_tuns *tuns, uint16_t mtu)
 {
     tuns->mtu = mtu;
     for (size_t i = 1; i < LIMIT_DEVICES; i++)
-        if (tuns->tuns[i].used && tun_mtu_set(tuns->tuns[i].what.name, mtu) != 0)
+        if (tuns->tuns[i].used && !tuns->tuns[i].bare &&
+            tun_mtu_set(tuns->tuns[i].what.name, mtu) != 0)
             log_line(LOG_LEVEL_WARNING, "event=mtu-refused device=%s reason=\"%s\"",
                      tuns->tuns[i].what.name, strerror(errno));
 }
@@ -157,7 +184,24 @@ int inner_tuns_flush(struct inner_tuns *tuns)
         if (error == 0)
             error = netlink_rules_flush(tuns->netlink, ADDRESS_V6, priorities[i]);
     }
-    return error != 0 ? error
-                      : netlink_tables_flush(tuns->netlink, ROUTE_TABLE + 1,
-                                             ROUTE_TABLE + LIMIT_DEVICES - 1);
+    return error;
+}
+
+int inner_tuns_inherit(struct inner_tuns *tuns)
+{
+    struct netlink_mark marks[LIMIT_DEVICES];
+    size_t n;
+    int error = netlink_marks_list(tuns->netlink, RULE_MARK, marks, LIMIT_DEVICES, &n);
+    if (error != 0 || n == 0)
+        return error != 0 ? error : inner_tuns_flush(tuns);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t place = marks[i].table - ROUTE_TABLE;
+        if (place != 0 && place < LIMIT_DEVICES)
+            tuns->tuns[place] =
+                (struct inner_tun){.used = true,
+                                   .bare = true,
+                                   .stale = true,
+                                   .what = {.mark_out = marks[i].mark, .mask_out = marks[i].mask}};
+    }
+    return 0;
 }

@@ -17,6 +17,7 @@
 
 struct inner_tun {
     bool used;
+    bool bare;       /* no TUN, but the rule and the blocks of its mark */
     bool stale;      /* of an engine before this one; it stays until PRIV_SHUNTS_ALL */
     uint16_t number; /* the engine's */
     uint32_t index;  /* of the interface */
@@ -38,12 +39,17 @@ struct inner_tun *inner_tun_find(struct inner_tuns *tuns, uint16_t number);
 /* inner_tun_table - where routes to the device are: of its own if a mark leads to it. */
 uint32_t inner_tun_table(const struct inner_tuns *tuns, const struct inner_tun *tun);
 
-/* inner_tun_open - makes the device, or gives back that of an engine before this one. It is not up
- * before inner_tun_up, and no packet is led to it. ERR_FULL; ERR_INVALID: the number is in use;
- * ERR_WRONG_STATE: the name is that of another interface; ERR_SYSTEM. */
-int inner_tun_open(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
+/* inner_tun_take - a place for the device, with the rule of its mark; or that of the same device of
+ * an engine before this one. ERR_FULL; ERR_INVALID: the number is in use; ERR_WRONG_STATE: the name
+ * is; ERR_SYSTEM. */
+int inner_tun_take(struct inner_tuns *tuns, uint16_t number, const struct inner_device *what,
                    struct inner_tun **ret_tun) MUST_USE;
+/* inner_tun_open - makes its TUN device, unless it is there. It is not up before inner_tun_up.
+ * ERR_WRONG_STATE: the name is that of another interface; ERR_SYSTEM. */
+int inner_tun_open(struct inner_tuns *tuns, struct inner_tun *tun) MUST_USE;
 int inner_tun_up(struct inner_tuns *tuns, struct inner_tun *tun) MUST_USE; /* ERR_SYSTEM */
+/* inner_tun_strip - closes the TUN device only: blocks still hold what has the mark. */
+void inner_tun_strip(const struct inner_tuns *tuns, struct inner_tun *tun);
 void inner_tun_close(struct inner_tuns *tuns, struct inner_tun *tun);
 
 /* inner_tuns_done - closes all of them; rules stay. */
@@ -52,7 +58,9 @@ void inner_tuns_done(struct inner_tuns *tuns);
 /* inner_tuns_mtu - of all of them, those to come too. */
 void inner_tuns_mtu(struct inner_tuns *tuns, uint16_t mtu);
 
-/* inner_tuns_flush - rules and blocks that a killed daemon left. */
+/* inner_tuns_inherit - rules of a killed daemon stay, as those of an engine before this one, so that
+ * its blocks go on. inner_tuns_flush - removes all rules. ERR_SYSTEM. */
+int inner_tuns_inherit(struct inner_tuns *tuns) MUST_USE;
 int inner_tuns_flush(struct inner_tuns *tuns) MUST_USE;
 
 #endif

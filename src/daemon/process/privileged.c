@@ -450,12 +450,15 @@ static int blocks_inherit(struct privileged *p)
 {
     struct netlink_route *routes = NULL;
     size_t n = 0;
-    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, NETLINK_BLOCK, &routes, &n);
+    int error =
+        netlink_blocks_list(p->netlink, ROUTE_TABLE, ROUTE_TABLE + LIMIT_DEVICES - 1, &routes, &n);
     for (size_t i = 0; error == 0 && i < n; i++) {
         const struct entry_key key = {.kind = ENTRY_BLOCK,
                                       .prefix_len = routes[i].prefix_len,
+                                      .place = (uint8_t)(routes[i].table - ROUTE_TABLE),
                                       .address = routes[i].destination};
-        error = entry_add(p, &key);
+        bool led = key.place == 0 || p->tuns.tuns[key.place].used;
+        error = led ? entry_add(p, &key) : netlink_block(p->netlink, NETLINK_DELETE, &routes[i]);
     }
     free(routes);
     if (error == 0 && n > 0)
@@ -494,7 +497,7 @@ static size_t filter_devices(const struct privileged *p,
     size_t n = 0;
     for (size_t i = 1; i < LIMIT_DEVICES; i++) {
         const struct inner_device *what = &p->tuns.tuns[i].what;
-        if (!p->tuns.tuns[i].used)
+        if (!p->tuns.tuns[i].used || p->tuns.tuns[i].bare)
             continue;
         devices[n] = (struct packet_filter_device){.mark = what->mark_in, .mask = what->mask_in};
         memcpy(devices[n++].name, what->name, sizeof(what->name));
@@ -604,11 +607,11 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     if (error == 0 && netlink_address_dummy(p->netlink, p->index) != 0)
         log_line(LOG_LEVEL_WARNING, "event=dummy-address-refused reason=\"%s\"", strerror(errno));
     if (error == 0)
+        error = inner_tuns_inherit(&p->tuns);
+    if (error == 0)
         error = blocks_inherit(p);
     if (error == 0)
         error = lans_forget(p);
-    if (error == 0)
-        error = inner_tuns_flush(&p->tuns);
     if (error == 0)
         error = netlink_rules_flush(p->netlink, ADDRESS_V4, RULE_PASS);
     if (error == 0)
@@ -684,16 +687,15 @@ static int path_sockets(struct privileged *p, const struct priv_request *r, uint
     return 0;
 }
 
-/* device_open - the filter knows the device before its first packet can come. */
-static int device_open(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
+/* device_make - the filter knows the device before its first packet can come. */
+static int device_make(struct privileged *p, struct inner_tun *tun, struct priv_answer *ret,
                        int fds[LIMIT_WORKERS])
 {
-    struct inner_tun *tun;
-    if (p->filter == NULL && r->inner.mask_in != 0) {
+    if (p->filter == NULL && tun->what.mask_in != 0) {
         errno = EOPNOTSUPP; /* nothing writes the mark */
         return ERR_SYSTEM;
     }
-    int error = inner_tun_open(&p->tuns, r->device, &r->inner, &tun);
+    int error = inner_tun_open(&p->tuns, tun);
     if (error == 0 && p->filter != NULL)
         error = filter_set(p);
     if (error == 0)
@@ -703,14 +705,30 @@ static int device_open(struct privileged *p, const struct priv_request *r, struc
         error = fds[i] < 0 ? ERR_SYSTEM : 0;
         ret->n_fds += fds[i] >= 0;
     }
-    if (error == 0) {
-        ret->interface = tun->index;
-        return 0;
-    }
+    ret->interface = tun->index;
+    return error;
+}
+
+/* device_open - if there can be no device, packets with its mark are blocked all the same. */
+static int device_open(struct privileged *p, const struct priv_request *r, struct priv_answer *ret,
+                       int fds[LIMIT_WORKERS])
+{
+    struct inner_tun *tun = NULL;
+    int error = inner_tun_take(&p->tuns, r->device, &r->inner, &tun);
+    bool ruled = error == 0 && tun->what.mask_out != 0;
+    if (error == 0)
+        error = device_make(p, tun, ret, fds);
+    if (error == 0 || tun == NULL)
+        return error;
+    int saved = errno;
     while (ret->n_fds > 0)
         close(fds[--ret->n_fds]);
-    if (inner_tun_find(&p->tuns, r->device) == tun)
+    p->filter_old = true;
+    if (ruled)
+        inner_tun_strip(&p->tuns, tun);
+    else
         (void)device_close(p, tun);
+    errno = saved;
     return error;
 }
 
@@ -748,8 +766,9 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
         ret->error = ERR_DENIED;
         return;
     }
+    const struct inner_tun *tun = inner_tun_find(&p->tuns, r->device);
     bool device_gone = r->device != 0 && r->kind != PRIV_DEVICE_OPEN &&
-                       inner_tun_find(&p->tuns, r->device) == NULL;
+                       (tun == NULL || (tun->bare && r->kind == PRIV_ROUTE_ADD));
     errno = 0;
     if (device_gone) {
         ret->error = ERR_NOT_FOUND;

@@ -672,18 +672,52 @@ static void test_devices_outlive_engines(void **state)
     assert_false(kernel_says("ip route show table 1229651969", "unreachable"));
 }
 
-/* What a killed daemon left must not lead its marks to a device of another one. */
+#define MARK_TABLE "ip route show table 1229651969"
+
+/* What a killed daemon left leads its marks to blocks, until the next engine has said what it has;
+ * its marks lead to no device of another one. */
 static void test_marks_of_the_dead(void **state)
 {
     (void)state;
-    const struct inner_device device = DEVICE_MARKS;
+    const struct inner_device device = DEVICE_MARKS, other = {.name = "ikat-mc", 12, UINT32_MAX};
     assert_int_equal(ask_device(1, &device).error, 0);
     assert_int_equal(ask_at(PRIV_BLOCK_ADD, 1, "10.9.0.0", 16), 0);
-    privileged = privileged_free(privileged, true);
-    assert_true(kernel_says(RULES, "fwmark 0xb"));
-    assert_int_equal(privileged_new(&start, &privileged), 0);
+    for (int asked = 1; asked >= 0; asked--) {
+        privileged = privileged_free(privileged, true);
+        assert_int_equal(privileged_new(&start, &privileged), 0);
+        privileged_permission(privileged)->now.all = true;
+        assert_true(kernel_says(RULES, "fwmark 0xb lookup 1229651969"));
+        assert_true(kernel_says(MARK_TABLE, "unreachable 10.9.0.0/16"));
+        assert_false(kernel_says(FILTER, "10.9.0.0/16")); /* it protects nothing by address */
+        assert_int_equal(ask_device(8, &other).error, 0);
+        assert_true(kernel_says(RULES, "fwmark 0xc lookup 1229651970"));
+        assert_int_equal(asked ? ask_device(9, &device).error : 0, 0);
+        assert_int_equal(ask_at(PRIV_SHUNTS_ALL, 0, NULL, 0), 0);
+        assert_int_equal(kernel_says(RULES, "fwmark 0xb lookup 1229651969"), asked);
+        assert_int_equal(kernel_says(MARK_TABLE, "unreachable 10.9.0.0/16"), asked);
+    }
+}
+
+/* There can be no device, as the name is in use: what has the mark is blocked, and no packet of that
+ * interface gets a mark. Once the name is free, the device is made. */
+static void test_mark_without_device(void **state)
+{
+    (void)state;
+    const struct inner_device device = DEVICE_MARKS;
+    assert_int_equal(system("ip tuntap add ikat-mb-a mode tun"), 0);
+    assert_int_equal(ask_device(1, &device).error, ERR_WRONG_STATE);
+    assert_int_equal(ask_at(PRIV_BLOCK_ADD, 1, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), ERR_NOT_FOUND);
+    assert_true(kernel_says(RULES, "fwmark 0xb lookup 1229651969"));
+    assert_true(kernel_says(MARK_TABLE, "unreachable 10.9.0.0/16"));
+    assert_false(kernel_says(FILTER, "ikat-mb-a"));
+    assert_int_equal(system("ip link del ikat-mb-a"), 0);
+    assert_int_equal(ask_device(1, &device).error, 0);
+    assert_true(kernel_says(FILTER, "iifname \"ikat-mb-a\" meta mark set 0x0000000a"));
+    assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), 0);
+    assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 1, NULL, 0), 0);
     assert_false(kernel_says(RULES, "fwmark 0xb"));
-    assert_false(kernel_says("ip route show table 1229651969", "unreachable"));
+    assert_false(kernel_says(MARK_TABLE, "unreachable"));
 }
 
 static void test_devices_refused(void **state)
@@ -743,6 +777,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_device_without_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_of_one_network, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_outlive_engines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_without_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_of_the_dead, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices_refused, setup, teardown),
     };
