@@ -10,12 +10,12 @@
 #include "base/table.h"
 #include "daemon/common/log.h"
 #include "daemon/process/inner_tuns.h"
+#include "daemon/process/path_sockets.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/host_facts.h"
 #include "linux/netlink_change.h"
 #include "linux/packet_filter.h"
-#include "linux/udp_socket.h"
 
 /* how much a taken-over engine can pile up in the kernel */
 #define ADDRESSES_MAX 256
@@ -661,32 +661,6 @@ struct privileged *privileged_free(struct privileged *p, bool keep_blocks)
     return NULL;
 }
 
-static int path_sockets(struct privileged *p, const struct priv_request *r, uint32_t *ret_n,
-                        int fds[LIMIT_WORKERS])
-{
-    char device[IF_NAMESIZE];
-    if (r->port != NAT_PORT || r->interface == p->index ||
-        if_indextoname(r->interface, device) == NULL)
-        return ERR_INVALID;
-    struct udp_socket_options options = {.local = {.address = r->address, .port = r->port},
-                                         .device = device,
-                                         .mark = OUTER_MARK,
-                                         .reuseport = true,
-                                         .gro = true};
-    for (unsigned i = 0; i < p->n_workers; i++) {
-        fds[i] = udp_socket_open(&options);
-        if (fds[i] < 0) {
-            int saved = errno;
-            while (i-- > 0)
-                close(fds[i]);
-            errno = saved;
-            return ERR_SYSTEM;
-        }
-    }
-    *ret_n = p->n_workers;
-    return 0;
-}
-
 /* device_make - the filter knows the device before its first packet can come. */
 static int device_make(struct privileged *p, struct inner_tun *tun, struct priv_answer *ret,
                        int fds[LIMIT_WORKERS])
@@ -803,7 +777,10 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_DEVICE_CLOSE:
         ret->error = device_close(p, inner_tun_find(&p->tuns, r->device));
         break;
-    case PRIV_PATH_SOCKETS: ret->error = path_sockets(p, r, &ret->n_fds, ret_fds); break;
+    case PRIV_PATH_SOCKETS:
+        ret->error = r->interface == p->index ? ERR_INVALID
+                                              : path_sockets(r, p->n_workers, &ret->n_fds, ret_fds);
+        break;
     case PRIV_MTU: ret->error = mtu_set(p, r->mtu); break;
     case PRIV_READY: ret->error = 0; break;
     case PRIV_LAN_BYPASS:
