@@ -261,8 +261,6 @@ static struct attempt *attempt_find(const struct revocation *r, const uint8_t ke
 static bool room_make(struct revocation *r)
 {
     struct attempt *attempt, *next;
-    if (r->n_running >= REVOCATION_RUNNING)
-        return false;
     if (HASH_COUNT(r->attempts) < REVOCATION_ATTEMPTS)
         return true;
     HASH_ITER(hh, r->attempts, attempt, next)
@@ -309,6 +307,8 @@ static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
             return attempt->job;
         if (attempt != NULL && now < attempt->again_at)
             continue;
+        if (r->n_running >= REVOCATION_RUNNING)
+            return REVOCATION_FULL;
         if (attempt != NULL)
             attempt_drop(r, attempt);
         attempt = attempt_new(r, key, of, ocsp);
@@ -335,6 +335,8 @@ uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bo
 
 bool revocation_running(const struct revocation *r, uint64_t job)
 {
+    if (job == REVOCATION_FULL)
+        return r->n_running >= REVOCATION_RUNNING;
     for (const struct attempt *attempt = r->attempts; attempt != NULL; attempt = attempt->hh.next)
         if (attempt->job == job)
             return true;

@@ -22,6 +22,7 @@
 #define REVOCATION_WORDS    4096 /* answers of OCSP responders that are kept */
 #define REVOCATION_ATTEMPTS 1024 /* fetches that run, or ran of late */
 #define REVOCATION_RUNNING  256
+#define REVOCATION_FULL     UINT64_MAX           /* in place of a job: so many run already */
 #define REVOCATION_CALM     (10 * NANOS_PER_SEC) /* before the same URL is tried again */
 
 struct revocation;
@@ -41,10 +42,12 @@ const struct ocsp_word *revocation_word(const struct revocation *revocation,
                                         const struct revocation_of *of, int64_t now);
 
 /* revocation_ask - `listed`: a list that counts has its word, so that only responders are asked.
- * Returns the job of the fetch to wait for; 0: there is no URL, or none that was not tried of
- * late. */
+ * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
+ * ended; 0: there is no URL, or none that was not tried of late. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
                         nanos now);
+
+/* revocation_running - of REVOCATION_FULL: no fetch can begin yet. */
 bool revocation_running(const struct revocation *revocation, uint64_t job);
 
 /* revocation_has_uris - the certificate or its CA names a server. */

@@ -374,13 +374,31 @@ static void attempts(void **state)
 static void too_many(void **state)
 {
     X509 *many[REVOCATION_RUNNING + 1];
+    uint64_t last = 0;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(many); i++) {
         many[i] = leaf_with(NID_info_access, "OCSP;URI:http://ocsp.example/");
         const struct revocation_of of = {.cert = many[i], .issuer = ca};
         uint64_t job = revocation_ask(revocation, &of, false, 1);
-        assert_int_equal(job != 0, i < REVOCATION_RUNNING);
+        assert_int_not_equal(job, 0);
+        assert_int_equal(job != REVOCATION_FULL, i < REVOCATION_RUNNING);
+        last = job != REVOCATION_FULL ? job : last;
     }
+    /* a check waits until a fetch can begin, and its next turn begins it */
+    const struct revocation_of late = {.cert = many[REVOCATION_RUNNING], .issuer = ca};
+    const struct fetch_answer answer = {.error = ERR_SYSTEM, .job = last};
+    struct waiting_checks checks;
+    const struct verifier_request wanted = {.job = 1};
+    const struct cert_check check = {.now = 1, .n_waits = 1, .waits = {REVOCATION_FULL}};
+    waiting_checks_init(&checks);
+    assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &check, 0), 0);
+    assert_null(waiting_checks_take(&checks, revocation, 2));
+    revocation_take(revocation, &store, &answer, (struct span){0}, 2);
+    struct waiting_check *turn = waiting_checks_take(&checks, revocation, 2);
+    assert_non_null(turn);
+    waiting_check_free(turn);
+    assert_int_not_equal(revocation_ask(revocation, &late, false, 2), REVOCATION_FULL);
+    assert_true(revocation_running(revocation, REVOCATION_FULL));
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
         X509_free(many[i]);
 }
