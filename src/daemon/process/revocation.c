@@ -38,6 +38,7 @@ struct revocation {
     struct known *words;
     struct attempt *attempts;
     unsigned n_running;
+    uint64_t n_ended;
     uint64_t last_job;
 };
 
@@ -343,6 +344,11 @@ bool revocation_running(const struct revocation *r, uint64_t job)
     return false;
 }
 
+uint64_t revocation_ended(const struct revocation *r)
+{
+    return r->n_ended;
+}
+
 static bool why_one(const struct revocation *r, const struct revocation_of *of,
                     const struct urls *urls, bool ocsp, char ret_text[VERIFIER_REASON])
 {
@@ -463,5 +469,6 @@ void revocation_take(struct revocation *r, struct cert_store *store,
     (void)snprintf(attempt->reason, sizeof(attempt->reason), "%.*s", FETCH_REASON - 1, reason);
     attempt->again_at = nanos_after(now, REVOCATION_CALM);
     r->n_running--;
+    r->n_ended++;
     attempt_settle(attempt);
 }

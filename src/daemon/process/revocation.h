@@ -50,6 +50,9 @@ uint64_t revocation_ask(struct revocation *revocation, const struct revocation_o
 /* revocation_running - of REVOCATION_FULL: no fetch can begin yet. */
 bool revocation_running(const struct revocation *revocation, uint64_t job);
 
+/* revocation_ended - how many fetches have ended: as long as it stays, revocation_running() does. */
+uint64_t revocation_ended(const struct revocation *revocation);
+
 /* revocation_has_uris - the certificate or its CA names a server. */
 bool revocation_has_uris(const struct revocation_of *of);
 

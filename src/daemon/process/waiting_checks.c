@@ -7,7 +7,7 @@
 
 void waiting_checks_init(struct waiting_checks *checks)
 {
-    *checks = (struct waiting_checks){.end = &checks->oldest};
+    *checks = (struct waiting_checks){.end = &checks->oldest, .deadline = NANOS_NEVER};
 }
 
 struct waiting_check *waiting_check_free(struct waiting_check *waiting)
@@ -43,6 +43,7 @@ int waiting_checks_add(struct waiting_checks *checks, const struct verifier_requ
     waiting->n_octets = octets.len;
     if (octets.len > 0)
         memcpy(waiting->octets, octets.ptr, octets.len);
+    checks->deadline = nanos_min(checks->deadline, waiting->deadline);
     *checks->end = waiting;
     checks->end = &waiting->next;
     checks->n++;
@@ -58,15 +59,29 @@ static bool ready(const struct waiting_check *waiting, const struct revocation *
     return ended;
 }
 
+/* scan_done - none is ready: the next scan is due when a fetch has ended, or at a deadline. */
+static void scan_done(struct waiting_checks *checks, const struct revocation *revocation)
+{
+    checks->scanned = revocation_ended(revocation);
+    checks->deadline = NANOS_NEVER;
+    for (const struct waiting_check *waiting = checks->oldest; waiting != NULL;
+         waiting = waiting->next)
+        checks->deadline = nanos_min(checks->deadline, waiting->deadline);
+}
+
 struct waiting_check *waiting_checks_take(struct waiting_checks *checks,
                                           const struct revocation *revocation, nanos now)
 {
     struct waiting_check **at = &checks->oldest;
+    if (checks->scanned == revocation_ended(revocation) && now < checks->deadline)
+        return NULL;
     while (*at != NULL && !ready(*at, revocation, now))
         at = &(*at)->next;
     struct waiting_check *waiting = *at;
-    if (waiting == NULL)
+    if (waiting == NULL) {
+        scan_done(checks, revocation);
         return NULL;
+    }
     *at = waiting->next;
     if (checks->end == &waiting->next)
         checks->end = at;
@@ -76,9 +91,5 @@ struct waiting_check *waiting_checks_take(struct waiting_checks *checks,
 
 nanos waiting_checks_deadline(const struct waiting_checks *checks)
 {
-    nanos first = NANOS_NEVER;
-    for (const struct waiting_check *waiting = checks->oldest; waiting != NULL;
-         waiting = waiting->next)
-        first = nanos_min(first, waiting->deadline);
-    return first;
+    return checks->deadline;
 }

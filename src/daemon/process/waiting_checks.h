@@ -24,6 +24,8 @@ struct waiting_check {
 struct waiting_checks {
     struct waiting_check *oldest, **end;
     size_t n;
+    nanos deadline;   /* no later than the first one of a check; NANOS_NEVER: none waits */
+    uint64_t scanned; /* revocation_ended() when the last scan found none that is ready */
 };
 
 void waiting_checks_init(struct waiting_checks *checks);
