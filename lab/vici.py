@@ -108,13 +108,17 @@ class Vici:
         """A request whose answer nobody waits for."""
         self._send(REQUEST, name, message)
 
-    def request(self, name, message=None):
-        """The answer to a request."""
-        self._send(REQUEST, name, message)
+    def answer(self):
+        """The answer to the request that was sent last."""
         body = self._answer()
         if body[0] != RESPONSE:
-            raise KeyError(name)
+            raise KeyError("the daemon does not know the command")
         return decode(body[1:])
+
+    def request(self, name, message=None):
+        """The answer to a request."""
+        self.send(name, message)
+        return self.answer()
 
     def stream(self, name, event, message=None):
         """The messages of the events that a request streams."""

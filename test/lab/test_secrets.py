@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets and private keys are with the processes that keep them, and nowhere else: looked for in memory."""
+import fcntl
 import os
 import signal
+import sys
+import termios
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -9,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lab.net import address
 from lab.run import run, wait
 from lab.settings import IDS, end_user, gateway
+from lab.vici import Vici
 
 OLD, NEW = "the secret of the old file 5f0a", "the secret of the new file 7c1b"
 PASSWORD, RADIUS = "a password of anna 93d2", "a secret of a RADIUS server 11c4"
@@ -98,6 +102,29 @@ def test_clients_secrets_are_wiped(world):
     assert user.initiate("net")["success"] == "yes"
     assert keepers(gate, NEW.encode()) == {"keyholder"} and keepers(gate, PASSWORD.encode()) == {"eap"}
     assert "engine" not in keepers(gate, *key)
+
+
+def unread(client):
+    """How much of the requests of a client the daemon has yet to read."""
+    return int.from_bytes(fcntl.ioctl(client.socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
+def test_key_loaded_beside_a_clear(world):
+    """All keys go while a client's key is on its way to the keyholder: the client learns that, and no key is left."""
+    lab = world.lab()
+    gate = world.ikatd(lab, "gw", with_secret(OLD))
+    keys = [forms(ec.generate_private_key(ec.SECP256R1()))[0].decode() for _ in range(2)]
+    holder = process(gate, "keyholder")
+    with Vici(gate.socket) as gone, Vici(gate.socket) as client, Vici(gate.socket) as other:
+        os.kill(holder, signal.SIGSTOP)
+        for asks, key in ((gone, keys[0]), (client, keys[1])):
+            asks.send("load-key", {"type": "any", "data": key})
+            wait(lambda taken=asks: unread(taken) == 0, "the engine has the request")
+        gone.socket.close()
+        assert other.request("clear-creds")["success"] == "yes"
+        os.kill(holder, signal.SIGCONT)
+        assert client.answer()["success"] == "no"
+        assert other.request("get-keys")["keys"] == []
 
 
 def stopped_in_mid_load(gate):

@@ -140,12 +140,6 @@ bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NA
 
 /* --- private keys --- */
 
-/* struct key_loading - the client that loads a private key. */
-struct key_loading {
-    struct engine *engine;
-    struct engine_reply reply;
-};
-
 static int verifier_tell_key(struct engine *e, const uint8_t *key_id, bool present)
 {
     struct verifier_request request = {.kind = VERIFIER_KEY, .key = {.present = present}};
@@ -154,17 +148,15 @@ static int verifier_tell_key(struct engine *e, const uint8_t *key_id, bool prese
     return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
 }
 
-static void key_loaded(void *context, int error, const char *reason, const uint8_t *key_id)
+int engine_key_loaded(struct engine *e, const uint8_t *key_id, uint64_t keys_switched,
+                      const char **ret_reason)
 {
-    struct key_loading *loading = context;
-    struct engine *e = loading->engine;
-    if (error == 0)
-        error = credentials_key_add(e->credentials, key_id);
-    if (error == 0)
-        error = verifier_tell_key(e, key_id, true);
-    if (loading->reply.done != NULL)
-        loading->reply.done(loading->reply.context, error, reason, key_id);
-    free(loading);
+    if (keys_switched != e->keys_switched && !credentials_key_known(e->credentials, key_id)) {
+        *ret_reason = "all keys were loaded anew meanwhile";
+        return ERR_WRONG_STATE;
+    }
+    int error = credentials_key_add(e->credentials, key_id);
+    return error != 0 ? error : verifier_tell_key(e, key_id, true);
 }
 
 /* key_octets_send - key and passphrase in one piece behind the request. */
@@ -190,18 +182,9 @@ int engine_key_load(struct engine *e, struct span octets, struct span passphrase
                     const struct engine_reply *reply)
 {
     struct key_request request = {.kind = KEY_PRIVATE_LOAD};
-    struct key_loading *loading = calloc(1, sizeof(*loading));
-    struct engine_reply own = {.context = loading, .done = key_loaded};
-    if (octets.len == 0 || octets.len + passphrase.len > KEY_FILE) {
-        free(loading);
+    if (octets.len == 0 || octets.len + passphrase.len > KEY_FILE)
         return ERR_INVALID;
-    }
-    if (loading == NULL)
-        return ERR_NO_MEMORY;
-    *loading = (struct key_loading){.engine = e, .reply = *reply};
-    int error = engine_loading_add(e, &own, &request.job);
-    if (error != 0)
-        free(loading);
+    int error = engine_loading_add_key(e, reply, &request.job);
     return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
 }
 
@@ -258,6 +241,7 @@ int engine_keys_switch(struct engine *e, const struct engine_load *load)
 {
     const uint8_t *key_id;
     int error = 0;
+    e->keys_switched += load->files;
     for (size_t i = 0; error == 0 && i < load->n_keys; i++)
         error = engine_key_put(e, &load->keys[i]);
     for (size_t i = 0;
@@ -413,6 +397,7 @@ void engine_credentials_clear(struct engine *e)
         name_drop(e, e->secrets);
     e->n_ppks = 0;
     ppks_tell(e);
+    e->keys_switched++;
     while ((key_id = credentials_key_at(e->credentials, 0)) != NULL) {
         uint8_t copy[KEY_ID_SIZE];
         memcpy(copy, key_id, KEY_ID_SIZE);

@@ -13,6 +13,8 @@ struct loading {
     UT_hash_handle hh;
     uint64_t job;
     struct engine_reply reply;
+    bool adds_key;          /* a private key, for longer than a check */
+    uint64_t keys_switched; /* of the engine, when it was asked for */
 };
 
 static int helper_send(struct engine *e, struct outbox *outbox, int fd, struct span message,
@@ -77,6 +79,18 @@ int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint6
     return 0;
 }
 
+int engine_loading_add_key(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
+{
+    struct loading *loading;
+    int error = engine_loading_add(e, reply, ret_job);
+    if (error != 0)
+        return error;
+    HASH_FIND(hh, e->loading, ret_job, sizeof(*ret_job), loading);
+    loading->adds_key = true;
+    loading->keys_switched = e->keys_switched;
+    return 0;
+}
+
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id)
 {
@@ -85,6 +99,8 @@ void engine_loading_end(struct engine *e, uint64_t job, int error, const char *r
     if (loading == NULL)
         return;
     struct engine_reply reply = loading->reply;
+    if (loading->adds_key && error == 0 && key_id != NULL)
+        error = engine_key_loaded(e, key_id, loading->keys_switched, &reason);
     HASH_DEL(e->loading, loading);
     free(loading);
     if (reply.done != NULL)

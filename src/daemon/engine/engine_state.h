@@ -148,6 +148,7 @@ struct engine {
     ike_sa_id about_sa;
     struct taken_down *down; /* owned: engine_down.c */
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
+    uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
     bool load_ended;         /* the first load of the configuration */
     bool keylog_fails;       /* the log says so already */
@@ -221,7 +222,8 @@ void engine_accounts_close(struct engine *e);
 
 /* engine_helpers.c. *_send: in order, waits while the channel is full; ERR_FULL, ERR_NO_MEMORY,
  * ERR_SYSTEM. engine_loading_add - the answer to the request with that job goes to `reply` (NULL:
- * an error is logged). engine_loading_forget - the client with that context has gone. */
+ * an error is logged). engine_loading_add_key - the same for a private key, whose id the engine
+ * knows from then on. engine_loading_forget - the client with that context has gone. */
 int engine_helpers_add(struct engine *e) MUST_USE;
 void engine_helpers_done(struct engine *e);
 int engine_key_send(struct engine *e, struct key_request *request, struct span octets) MUST_USE;
@@ -232,6 +234,8 @@ int engine_verifier_send(struct engine *e, struct verifier_request *request,
                          struct span octets) MUST_USE;
 int engine_loading_add(struct engine *e, const struct engine_reply *reply,
                        uint64_t *ret_job) MUST_USE;
+int engine_loading_add_key(struct engine *e, const struct engine_reply *reply,
+                           uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
 /* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
@@ -258,6 +262,10 @@ int engine_secret_unload(struct engine *e, const char *id) MUST_USE;
 int engine_secret_known(struct engine *e, const struct engine_secret *secret) MUST_USE;
 void engine_secret_forget(struct engine *e, const char *id);
 bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NAME]);
+/* engine_key_loaded - the keyholder took the key of engine_loading_add_key. ERR_WRONG_STATE: it has
+ * dropped it again with all others since; ERR_NO_MEMORY. */
+int engine_key_loaded(struct engine *e, const uint8_t *key_id, uint64_t keys_switched,
+                      const char **ret_reason) MUST_USE;
 int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
                     const struct engine_reply *reply) MUST_USE;
 int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;
