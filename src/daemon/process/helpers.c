@@ -78,7 +78,9 @@ static int milliseconds_to(nanos deadline)
                                    : (int)nanos_min(left / NANOS_PER_MS + 1, INT32_MAX);
 }
 
-/* serve_once - requests of all channels, as they come; until `deadline` at the latest. */
+/* serve_once - requests of all channels, as they come; until `deadline` at the latest. The engine
+ * is polled first and served last: its STAGE_COMMIT follows the supervisor's order, which begins
+ * that stage, so whoever sees the commit has the order as well. */
 static int serve_once(struct served *list, nfds_t n, nanos deadline)
 {
     struct pollfd fds[SERVED_MOST];
@@ -87,7 +89,7 @@ static int serve_once(struct served *list, nfds_t n, nanos deadline)
         fds[i] = (struct pollfd){.fd = list[i].fd, .events = POLLIN};
     if (poll(fds, n, milliseconds_to(deadline)) < 0)
         return errno == EINTR ? 0 : ERR_SYSTEM; /* `revents` is of the last time */
-    for (nfds_t i = 0; error == 0 && i < n; i++)
+    for (nfds_t i = n; error == 0 && i-- > 0;)
         if (fds[i].fd == list[i].fd) /* else it has just come, or gone */
             error = served_once(&list[i], fds[i].revents);
     return error;
