@@ -155,6 +155,16 @@ int netlink_link_silence(struct netlink *netlink, uint32_t interface)
     return change_run(netlink, NETLINK_ADD, header);
 }
 
+int netlink_link_delete(struct netlink *netlink, uint32_t interface)
+{
+    char buf[256] = {0};
+    struct nlmsghdr *header = request_begin(netlink, buf, RTM_DELLINK, NLM_F_ACK);
+    struct ifinfomsg *body = mnl_nlmsg_put_extra_header(header, sizeof(*body));
+    body->ifi_family = AF_UNSPEC;
+    body->ifi_index = (int)interface;
+    return change_run(netlink, NETLINK_DELETE, header);
+}
+
 static int route_change(struct netlink *netlink, enum netlink_change change,
                         const struct netlink_route *route, uint8_t type)
 {

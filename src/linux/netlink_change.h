@@ -37,6 +37,10 @@ int netlink_address_dummy(struct netlink *netlink, uint32_t interface) MUST_USE;
  * the interface is up. ERR_SYSTEM. */
 int netlink_link_silence(struct netlink *netlink, uint32_t interface) MUST_USE;
 
+/* netlink_link_delete - removes the interface, even if other processes have descriptors of it.
+ * ERR_SYSTEM. */
+int netlink_link_delete(struct netlink *netlink, uint32_t interface) MUST_USE;
+
 struct netlink_route {
     uint32_t table;
     struct address destination;

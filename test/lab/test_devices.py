@@ -215,3 +215,20 @@ def test_interface_ids(world, request):
     eu.ikat("down", "home")
     wait(lambda: not is_up(lab, "gw", f"ikat-{ids[1]}"), "the devices went")
     assert is_up(lab, "eu", "ikat-1337")
+
+
+def trapped(**keys):
+    """An End User whose packets wait for a session, with these keys of the child."""
+    return end_user({"vips": None}, {"local_ts": "10.98.0.0/24", "remote_ts": NET, "start_action": "trap"} | keys)
+
+
+def test_reload_gives_a_device_another_mark(world):
+    """A trap waits on the device: after the reload it catches packets with the new mark."""
+    lab = world.lab()
+    eu = world.ikatd(lab, "eu", trapped(device="branch0", mark_out="11"))
+    rules = lambda: lab.run("eu", "ip", "rule")
+    wait(lambda: "fwmark 0xb" in rules() and is_up(lab, "eu", "branch0"), "the device of the first mark")
+    eu.load(trapped(device="branch0", mark_out="12"))
+    wait(lambda: "fwmark 0xc" in rules() and "fwmark 0xb" not in rules(), "the device of the second mark")
+    table = rules().split("fwmark 0xc lookup ")[1].split()[0]
+    wait(lambda: f"{NET} dev branch0" in lab.run("eu", "ip", "route", "show", "table", table), "the trap of the second mark")

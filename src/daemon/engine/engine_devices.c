@@ -96,11 +96,55 @@ static void device_ask(struct engine *e, struct device *device)
     host_device_open(e->host, device->number, &device->what);
 }
 
+static void device_close(struct engine *e, struct device *device)
+{
+    if (device->there && esp_plane_device_remove(e->plane, device->number) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=device-lost device=%s", device->what.name);
+    host_device_close(e->host, device->number); /* one that is refused is blocked there */
+    *device = (struct device){.number = 0};
+}
+
+/* devices_fixed - of a child without %unique. false: it has the first device. */
+static bool devices_fixed(const struct ike_child_policy *policy, struct inner_device ret[2],
+                          int *ret_error)
+{
+    struct inner_marks marks;
+    *ret_error = 0;
+    if (inner_has_unique(policy))
+        return false;
+    inner_marks_of(policy, NULL, &marks);
+    return inner_devices_of(policy, &marks, &ret[0], &ret[1], ret_error) && *ret_error == 0;
+}
+
+static bool is_named(const struct ike_child_policy *policy, const struct device *device)
+{
+    struct inner_device devices[2];
+    int error;
+    return devices_fixed(policy, devices, &error) &&
+           (inner_device_equal(&devices[0], &device->what) ||
+            inner_device_equal(&devices[1], &device->what));
+}
+
+static bool is_configured(const struct engine *e, const struct device *device)
+{
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++)
+            if (is_named(&conn->children[c], device))
+                return true;
+    return false;
+}
+
 /* device_want - the device is there, or asked for. */
 static int device_want(struct engine *e, const struct inner_device *what, struct device **ret)
 {
     struct device *device = device_named(e, what->name);
     bool taken = device != NULL && !inner_device_equal(&device->what, what);
+    if (taken && device->n_children == 0 && !is_configured(e, device)) {
+        device_close(e, device); /* a reload gives its name other marks */
+        device = NULL;
+        taken = false;
+    }
     if (taken || strcmp(what->name, e->start->tun_name) == 0)
         return ERR_INVALID;
     if (device == NULL) {
@@ -113,14 +157,6 @@ static int device_want(struct engine *e, const struct inner_device *what, struct
         device_ask(e, device);
     *ret = device;
     return 0;
-}
-
-static void device_close(struct engine *e, struct device *device)
-{
-    if (device->there && esp_plane_device_remove(e->plane, device->number) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=device-lost device=%s", device->what.name);
-    host_device_close(e->host, device->number); /* one that is refused is blocked there */
-    *device = (struct device){.number = 0};
 }
 
 static bool devices_there(const struct engine *e, const struct child_device *child)
@@ -171,20 +207,6 @@ void engine_devices_answer(struct engine *e, const struct host_sockets *answer)
     engine_links_read(e); /* it may have been taken for a link that paths can use */
 }
 
-/* --- of configured children --- */
-
-/* devices_fixed - of a child without %unique. false: it has the first device. */
-static bool devices_fixed(const struct ike_child_policy *policy, struct inner_device ret[2],
-                          int *ret_error)
-{
-    struct inner_marks marks;
-    *ret_error = 0;
-    if (inner_has_unique(policy))
-        return false;
-    inner_marks_of(policy, NULL, &marks);
-    return inner_devices_of(policy, &marks, &ret[0], &ret[1], ret_error) && *ret_error == 0;
-}
-
 void engine_devices_conn(struct engine *e, const struct ike_conn *conn)
 {
     struct inner_device devices[2];
@@ -222,32 +244,48 @@ uint16_t engine_block_device(const struct engine *e, uint16_t device)
     return of == NULL || of->what.mask_out == 0 ? 0 : device;
 }
 
-static bool is_named(const struct ike_child_policy *policy, const struct device *device)
+/* devices_missing - a device of the connection was refused, since its name had other marks. */
+static bool devices_missing(const struct engine *e, const struct ike_conn *conn)
 {
     struct inner_device devices[2];
+    bool missing = false;
     int error;
-    return devices_fixed(policy, devices, &error) &&
-           (inner_device_equal(&devices[0], &device->what) ||
-            inner_device_equal(&devices[1], &device->what));
+    for (uint8_t c = 0; c < conn->n_children; c++) {
+        bool own = devices_fixed(&conn->children[c], devices, &error);
+        for (size_t i = 0; own && i < 2; i++) {
+            const struct device *device = device_named(e, devices[i].name);
+            missing |= device == NULL || !inner_device_equal(&device->what, &devices[i]);
+        }
+    }
+    return missing;
 }
 
-static bool is_configured(const struct engine *e, const struct device *device)
+/* conns_renew - a name has become free: devices that were refused are asked for again. */
+static void conns_renew(struct engine *e)
 {
     const struct ike_conn *conn;
-    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+    for (size_t i = 0; !e->stopping && (conn = ike_conn_at(e->ike, i)) != NULL; i++) {
+        if (!devices_missing(e, conn))
+            continue;
+        engine_devices_conn(e, conn);
         for (uint8_t c = 0; c < conn->n_children; c++)
-            if (is_named(&conn->children[c], device))
-                return true;
-    return false;
+            (void)engine_trap_set(e, conn, &conn->children[c]);
+        engine_conn_networks_hold(e, conn);
+    }
 }
 
 void engine_devices_settle(struct engine *e)
 {
+    bool closed = false;
     for (size_t i = 1; i < LIMIT_DEVICES; i++) {
         struct device *device = &e->devices->devices[i];
-        if (device->number != 0 && device->n_children == 0 && !is_configured(e, device))
-            device_close(e, device);
+        if (device->number == 0 || device->n_children > 0 || is_configured(e, device))
+            continue;
+        device_close(e, device);
+        closed = true;
     }
+    if (closed)
+        conns_renew(e);
 }
 
 /* --- of Child SAs --- */

@@ -20,7 +20,8 @@ struct engine_devices *engine_devices_new(void);                            /* N
 struct engine_devices *engine_devices_free(struct engine_devices *devices); /* takes NULL */
 
 /* engine_devices_conn - the connection was loaded: asks for the devices of its children.
- * engine_devices_settle - connections were loaded or unloaded: closes those that nobody needs. */
+ * engine_devices_settle - connections were loaded or unloaded: closes those that nobody needs, and
+ * asks for those whose names are free now. */
 void engine_devices_conn(struct engine *e, const struct ike_conn *conn);
 void engine_devices_settle(struct engine *e);
 

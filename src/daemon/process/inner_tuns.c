@@ -142,6 +142,10 @@ int inner_tun_up(struct inner_tuns *tuns, struct inner_tun *tun)
 
 void inner_tun_strip(const struct inner_tuns *tuns, struct inner_tun *tun)
 {
+    /* workers of the engine may still have descriptors, but the name has to be free at once */
+    if (tun->used && !tun->bare && netlink_link_delete(tuns->netlink, tun->index) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=device-stays device=%s reason=\"%s\"", tun->what.name,
+                 strerror(errno));
     for (unsigned i = 0; tun->used && !tun->bare && i < tuns->n_workers; i++)
         close(tun->fds[i]);
     tun->bare = true;

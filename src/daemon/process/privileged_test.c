@@ -703,7 +703,7 @@ static void test_marks_of_the_dead(void **state)
 static void test_mark_without_device(void **state)
 {
     (void)state;
-    const struct inner_device device = DEVICE_MARKS;
+    const struct inner_device device = DEVICE_MARKS, other = {.name = "branch0"};
     assert_int_equal(system("ip tuntap add ikat-mb-a mode tun"), 0);
     assert_int_equal(ask_device(1, &device).error, ERR_WRONG_STATE);
     assert_int_equal(ask_at(PRIV_BLOCK_ADD, 1, "10.9.0.0", 16), 0);
@@ -715,6 +715,14 @@ static void test_mark_without_device(void **state)
     assert_int_equal(ask_device(1, &device).error, 0);
     assert_true(kernel_says(FILTER, "iifname \"ikat-mb-a\" meta mark set 0x0000000a"));
     assert_int_equal(ask_at(PRIV_ROUTE_ADD, 1, "10.9.0.0", 16), 0);
+    /* once closed, it is gone at once, whatever descriptors of it the engine still has */
+    const struct priv_request open = {.kind = PRIV_DEVICE_OPEN, .device = 2, .inner = other};
+    struct priv_answer answer;
+    int fds[LIMIT_WORKERS];
+    privileged_answer(privileged, &open, &answer, fds);
+    assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 2, NULL, 0), 0);
+    assert_int_equal(ask_device(3, &other).error, 0);
+    close(fds[0]), close(fds[1]);
     assert_int_equal(ask_at(PRIV_DEVICE_CLOSE, 1, NULL, 0), 0);
     assert_false(kernel_says(RULES, "fwmark 0xb"));
     assert_false(kernel_says(MARK_TABLE, "unreachable"));
