@@ -87,6 +87,50 @@ static void for_the_dead(void **state)
     world_free(world);
 }
 
+static struct {
+    bool begins; /* logins that begin now are among them */
+    size_t n;
+    uint8_t spi_i[8][8];
+} stuck;
+
+/* auth_lost - the IKE_AUTH requests of some logins never arrive: they stay half-open. */
+static bool auth_lost(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)world;
+    for (size_t i = 0; i < stuck.n; i++)
+        if (to_b && memcmp(d->octets, stuck.spi_i[i], 8) == 0)
+            return d->octets[18] != WIRE_IKE_AUTH;
+    if (stuck.begins && to_b && stuck.n < ARRAY_LEN(stuck.spi_i))
+        memcpy(stuck.spi_i[stuck.n++], d->octets, 8);
+    return true;
+}
+
+/* Others fill the table of half-open logins, which leaves 5 seconds to this one. Its verification
+ * takes longer, as the word of a CA does, and the login succeeds. */
+static void verification_takes_long(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1);
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    world_restart(&world->b, (struct ike_options){.max_half_open = 4});
+    world_start(world);
+    memset(&stuck, 0, sizeof(stuck));
+    world->hook = auth_lost;
+    stuck.begins = true;
+    for (int i = 0; i < 3; i++)
+        (void)world_post(&world->a, connect);
+    world_run(world, 100 * NANOS_PER_MS);
+    assert_int_equal(stats_of(&world->b).half_open, 3);
+    stuck.begins = false;
+    world->b.hold_verify = true;
+    uint64_t tag = world_post(&world->a, connect);
+    world_run(world, 10 * NANOS_PER_SEC);
+    assert_int_not_equal(world->b.held_job, 0);
+    world_eap_release(&world->b);
+    assert_int_equal(outcome_of(world, tag), IKE_OK);
+    world_free(world);
+}
+
 static const enum ike_command_kind kinds[] = {IKE_CMD_REKEY_IKE, IKE_CMD_CLONE};
 
 /* A rekey and a clone wait; the other direction of requests does not. */
@@ -387,13 +431,21 @@ static void own_child_moved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(login_waits),       cmocka_unit_test(for_the_dead),
-        cmocka_unit_test(requests_wait),     cmocka_unit_test(too_many),
-        cmocka_unit_test(deleted_meanwhile), cmocka_unit_test(rekeyed_meanwhile),
-        cmocka_unit_test(child_waits),       cmocka_unit_test(own_login),
-        cmocka_unit_test(own_waits),         cmocka_unit_test(own_early),
-        cmocka_unit_test(own_ends),          cmocka_unit_test(own_crossed),
-        cmocka_unit_test(own_child_deleted), cmocka_unit_test(own_child_moved),
+        cmocka_unit_test(login_waits),
+        cmocka_unit_test(for_the_dead),
+        cmocka_unit_test(verification_takes_long),
+        cmocka_unit_test(requests_wait),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(deleted_meanwhile),
+        cmocka_unit_test(rekeyed_meanwhile),
+        cmocka_unit_test(child_waits),
+        cmocka_unit_test(own_login),
+        cmocka_unit_test(own_waits),
+        cmocka_unit_test(own_early),
+        cmocka_unit_test(own_ends),
+        cmocka_unit_test(own_crossed),
+        cmocka_unit_test(own_child_deleted),
+        cmocka_unit_test(own_child_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,14 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     struct ike_result result = {0};
     switch ((int)event->kind) {
     case IKE_EV_AUTH_SIGN:
-    case IKE_EV_AUTH_VERIFY: party_auth(peer->crypto, peer->psk, event, auth, &result); break;
+    case IKE_EV_AUTH_VERIFY:
+        party_auth(peer->crypto, peer->psk, event, auth, &result);
+        if (peer->hold_verify && event->kind == IKE_EV_AUTH_VERIFY) {
+            peer->held = (struct ike_result){.error = result.error};
+            peer->held_job = event->job;
+            return;
+        }
+        break;
     case IKE_EV_PPK:
         party_ppk(peer->crypto, (struct party_ppk){peer->ppk_id, peer->ppk}, event, auth, &result);
         if (peer->ppk_fails)

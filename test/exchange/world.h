@@ -37,6 +37,7 @@ struct peer {
     bool refuse_lease, refuse_install;
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */
+    bool hold_verify;       /* so do those of AUTH */
     struct ike_result held; /* the one that waits */
     ike_job_id held_job;    /* 0: none */
     bool hold_ke;           /* with ke_jobs: key exchanges wait for world_ke_run */
@@ -81,7 +82,7 @@ void world_restart(struct peer *peer, struct ike_options options);
 void world_start(struct world *world); /* loads the connections */
 void world_free(struct world *world);
 
-/* world_eap_release - the person has typed: the held result of the EAP method is given. */
+/* world_eap_release - the held result is given: the person has typed, or the CA has spoken. */
 void world_eap_release(struct peer *peer);
 
 /* world_run - delivers and ticks until `until_ns`. world_settle: until nothing is in flight and no

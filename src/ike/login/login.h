@@ -24,9 +24,11 @@
 #include "ike/terms/proposal.h"
 
 /* How long a Gateway waits in EAP: for one message, since a person may have to type, and for all of
- * them. half_open_patience() gives the time without EAP. */
+ * them. half_open_patience() gives the time without EAP, but a verification has at least its own:
+ * the verifier waits up to 10 seconds for the word of a CA. */
 #define LOGIN_EAP_STEP_NS  (3 * 60 * NANOS_PER_SEC)
 #define LOGIN_EAP_TOTAL_NS (10 * 60 * NANOS_PER_SEC)
+#define LOGIN_VERIFY_NS    (15 * NANOS_PER_SEC)
 #define LOGIN_HINT_NS      (2 * NANOS_PER_SEC)
 #define LOGIN_NONCE_LEN    32   /* at least half of the largest PRF key (RFC 7296 section 2.10) */
 #define LOGIN_AUTH_MAX     2048 /* limit of our AUTH data: an RSA signature of 8192 bits fits */

@@ -476,6 +476,16 @@ static void check_confirmation(struct sa *sa, const struct wire_auth *auth, nano
     answer_step(sa, now);
 }
 
+/* verify_begin - a full table must not end a login before its verification has a result. */
+static void verify_begin(struct sa *sa, nanos now)
+{
+    nanos least = nanos_after(now, LOGIN_VERIFY_NS);
+    login_phase_set(sa->login, LOGIN_WAITS_VERIFY);
+    if (sa->expires_ns < least)
+        sa->expires_ns = least;
+    sa_touch(sa);
+}
+
 /* check_auth - verifies the AUTH payload of the current request. ERR_NO_MEMORY. */
 static int check_auth(struct sa *sa, nanos now)
 {
@@ -490,7 +500,7 @@ static int check_auth(struct sa *sa, nanos now)
         check_confirmation(sa, &auth, now);
         return 0;
     }
-    login_phase_set(login, LOGIN_WAITS_VERIFY);
+    verify_begin(sa, now);
     return login_verify(sa, &auth);
 }
 
