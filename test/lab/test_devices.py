@@ -232,3 +232,17 @@ def test_reload_gives_a_device_another_mark(world):
     wait(lambda: "fwmark 0xc" in rules() and "fwmark 0xb" not in rules(), "the device of the second mark")
     table = rules().split("fwmark 0xc lookup ")[1].split()[0]
     wait(lambda: f"{NET} dev branch0" in lab.run("eu", "ip", "route", "show", "table", table), "the trap of the second mark")
+
+
+def test_reload_leaves_routes_to_the_administrator(world):
+    """After a reload to install_routes = no, neither route nor block stays, those of the pool included."""
+    lab = world.lab()
+    conf = gateway({}, {"remote_ts": NET})
+    routes = lambda: lab.run("gw", "ip", "route", "show", "table", "all", "proto", "171")
+    ours = lambda: all(f"unreachable {net}" in routes() and f"{net} dev" in routes() for net in (NET, "10.30.0.0/24"))
+    gw = world.ikatd(lab, "gw", conf)
+    wait(ours, "routes and blocks of the child and of the pool")
+    gw.load(merge(conf, {"connections": {"gate": {"install_routes": "no"}}}))
+    wait(lambda: not routes().strip(), "none of them is left")
+    gw.load(conf)
+    wait(ours, "they are back")

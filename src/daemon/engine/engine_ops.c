@@ -134,14 +134,19 @@ static void conn_end(struct engine *e, const char *name)
 static bool conn_changed(struct engine *e, const struct ike_conn *old, struct ike_conn *conn,
                          bool wanted)
 {
-    bool restart = false;
+    bool restart = false, unloaded = false;
     for (uint8_t i = 0; i < old->n_children; i++)
         restart |= wanted && old->children[i].start_action == IKE_START_START;
     for (uint8_t i = 0; i < old->n_children; i++) {
         const struct ike_child_policy *now = conn_child(conn, old->children[i].name);
-        if (now == NULL || (restart && now->start_action == IKE_START_NONE))
-            host_unload(e->host, conn->name, old->children[i].name);
+        if (now != NULL && !engine_is_unrouted(now) &&
+            (!restart || now->start_action != IKE_START_NONE))
+            continue;
+        host_unload(e->host, conn->name, old->children[i].name);
+        unloaded = true;
     }
+    if (unloaded) /* Child SAs may have had their routes from a hold */
+        engine_routes_renew(e);
     if (restart)
         conn_end(e, conn->name);
     else

@@ -156,10 +156,33 @@ static bool is_default(const struct address_range *range)
     return range_to_prefix(range, &prefix_len) && prefix_len < 2;
 }
 
+bool engine_is_unrouted(const struct ike_child_policy *policy)
+{
+    return policy->routes == IKE_ROUTES_NO || inner_has_unique(policy);
+}
+
 bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
                           uint16_t *ret_device)
 {
-    return policy->routes != IKE_ROUTES_NO && engine_policy_device(e, policy, ret_device);
+    return !engine_is_unrouted(policy) && engine_policy_device(e, policy, ret_device);
+}
+
+static bool has_pool(const struct ike_conn *conn, const char *name)
+{
+    for (size_t i = 0; i < conn->n_pools; i++)
+        if (strcmp(conn->pools[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* conn_of_pool - NULL: no connection has it. */
+static const struct ike_conn *conn_of_pool(struct engine *e, const char *name)
+{
+    const struct ike_conn *conn;
+    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        if (has_pool(conn, name))
+            return conn;
+    return NULL;
 }
 
 void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char *name)
@@ -169,6 +192,9 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
     struct ike_ts_list list = {.n = 1};
     struct host_own own = {0};
     uint16_t device = 0;
+    bool unrouted = conn->n_children > 0 && engine_is_unrouted(&conn->children[0]);
+    if (unrouted && conn_of_pool(e, name) == conn) /* it had routes before a reload */
+        host_unload(e->host, POOL_HOLD, name);
     if (conn->n_children > 0 && !engine_routed_device(e, &conn->children[0], &device))
         return;
     for (uint8_t i = 0; i < conn->n_children; i++)
@@ -188,24 +214,6 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
                                          .standing = true};
         host_hold(e->host, &wanted);
     }
-}
-
-static bool has_pool(const struct ike_conn *conn, const char *name)
-{
-    for (size_t i = 0; i < conn->n_pools; i++)
-        if (strcmp(conn->pools[i], name) == 0)
-            return true;
-    return false;
-}
-
-/* conn_of_pool - NULL: no connection has it. */
-static const struct ike_conn *conn_of_pool(struct engine *e, const char *name)
-{
-    const struct ike_conn *conn;
-    for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
-        if (has_pool(conn, name))
-            return conn;
-    return NULL;
 }
 
 void engine_pools_check(struct engine *e)

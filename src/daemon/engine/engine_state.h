@@ -352,6 +352,10 @@ void engine_routes_decide(struct engine *e);
 void engine_routes_renew(struct engine *e);
 void engine_routes_check(struct engine *e, const struct path_link before[PATH_LINKS]);
 
+/* engine_is_unrouted - a child has no routes of ours before it has a Child SA: install_routes = no, or
+ * %unique marks or ids. */
+bool engine_is_unrouted(const struct ike_child_policy *policy);
+
 /* engine_routed_device - of a child whose routes are ours to set. false: they are not, or its device
  * is not known before there is a Child SA. */
 bool engine_routed_device(const struct engine *e, const struct ike_child_policy *policy,
