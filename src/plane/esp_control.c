@@ -118,14 +118,14 @@ void plane_garbage_settle(struct esp_plane *plane)
 void plane_kick(struct esp_plane *plane)
 {
     uint64_t one = 1;
-    plane->control->kicks++;
+    atomic_fetch_add(&plane->kicks, 1); /* first: a worker that wakes finds it raised */
     for (unsigned i = 0; i < plane->n_workers; i++)
         if (write(plane->workers[i].kick.fd, &one, sizeof(one)) < 0)
             ASSERT(false); /* the counter of an eventfd holds 2^64, so it is never full */
 }
 
 /* epoch_seen - each worker that is awake has seen this epoch. kicks_done - each has answered this
- * many kicks. */
+ * many kicks of this thread. */
 static uint64_t epoch_seen(const struct esp_plane *plane)
 {
     uint64_t oldest = WORKER_IDLE;
@@ -267,7 +267,7 @@ void plane_sockets_drop(struct esp_plane *plane, struct plane_sockets *s)
     plane_kick(plane);
     for (unsigned i = 0; i < plane->n_workers; i++)
         if (s->sources[i] != NULL) {
-            s->sources[i]->retired.epoch = plane->control->kicks;
+            s->sources[i]->retired.epoch = atomic_load(&plane->kicks);
             retired_add(&plane->control->sources, &s->sources[i]->retired);
         }
     memset(s, 0, sizeof(*s));
@@ -287,7 +287,7 @@ static void device_hide(struct esp_plane *plane, uint16_t number, unsigned n)
     }
     plane_kick(plane);
     for (unsigned i = 0; i < n; i++) {
-        gone[i]->retired.epoch = c->kicks;
+        gone[i]->retired.epoch = atomic_load(&plane->kicks);
         retired_add(&c->sources, &gone[i]->retired);
     }
 }

@@ -63,7 +63,6 @@ struct plane_control {
     struct esp_crypto *crypto;
     struct esp_child *news;      /* taken off the inbox, not yet returned as an event */
     struct plane_ike_slot *slot; /* holds one datagram while it is sent */
-    uint64_t kicks;
     nanos keepalive_ns;
     int tun_fds[LIMIT_WORKERS]; /* of the first device */
 };

@@ -18,6 +18,7 @@
 #include "esp/checksum.h"
 #include "esp/segment.h"
 #include "linux/udp_socket.h"
+#include "plane/esp_control.h"
 
 #define WAIT_MS 5000 /* for what must come */
 
@@ -273,6 +274,51 @@ static void test_devices(void **state)
     assert_int_equal(frame_get(ends, 0), -1);
     close(tuns[0]);
     close(pair[0]);
+}
+
+/* workers_wake - as workers wake each other, and waits until both have taken it. */
+static void workers_wake(const struct esp_plane *plane)
+{
+    uint64_t wakes = 5;
+    for (unsigned i = 0; i < plane->n_workers; i++)
+        assert_int_equal(write(plane->workers[i].kick.fd, &wakes, sizeof(wakes)), sizeof(wakes));
+    for (unsigned i = 0; i < plane->n_workers; i++) {
+        struct pollfd fd = {.fd = plane->workers[i].kick.fd, .events = POLLIN};
+        for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; poll(&fd, 1, 0) != 0;)
+            assert_true(now_read() < end);
+    }
+}
+
+/* A source that left stays until the worker that may hold it ends its turn, even if workers woke
+ * each other before. */
+static void test_wakes_are_no_kicks(void **state)
+{
+    struct ends *ends = *state;
+    struct esp_plane *plane = ends->end[1].plane;
+    struct esp_plane_stats stats = {0};
+    int tuns[2];
+    install(ends, 1, 0);
+    device_open(ends, 70, tuns);
+    workers_wake(plane);
+    struct esp_child *child = plane_record_find(plane->control, 1)->child;
+    esp_child_lock(child); /* the worker waits for it in the middle of a turn */
+    assert_true(frame_put(ends, 1));
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; stats.recvs == 0;) {
+        esp_plane_stats_get(plane, &stats);
+        assert_true(now_read() < end);
+    }
+    assert_int_equal(esp_plane_device_remove(plane, 70), 0);
+    plane_garbage_collect(plane, false);
+    bool kept = plane->control->sources.first != NULL;
+    esp_child_unlock(child); /* before a failure ends the test: the worker has to stop */
+    assert_true(kept);
+    assert_int_equal(frame_get(ends, WAIT_MS), 1);
+    for (nanos end = now_read() + WAIT_MS * NANOS_PER_MS; plane->control->sources.first != NULL;) {
+        plane_garbage_collect(plane, false);
+        assert_true(now_read() < end);
+    }
+    close(tuns[0]);
+    close(tuns[1]);
 }
 
 static void test_refused(void **state)
@@ -564,6 +610,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_packet_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wakes_are_no_kicks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hard_limit, setup, teardown),

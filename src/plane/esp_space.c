@@ -69,7 +69,7 @@ void plane_space_leave(struct esp_plane *plane, const struct esp_child *child)
     space_unlock(space);
     wake(&plane->workers[space->home], space);
     plane_kick(plane);
-    space->retired.epoch = c->kicks;
+    space->retired.epoch = atomic_load(&plane->kicks);
     retired_add(&c->spaces, &space->retired);
 }
 

@@ -60,11 +60,13 @@ void plane_worker_done(struct plane_worker *w)
     free(w->recv.rooms);
 }
 
+/* kick_take - the descriptor also counts what other workers wrote, so the kicks are counted apart.
+ * A kick between the two lines wakes the worker once more. */
 static void kick_take(struct plane_worker *w)
 {
-    uint64_t kicks;
-    if (read(w->kick.fd, &kicks, sizeof(kicks)) == sizeof(kicks))
-        w->kicks_taken += kicks;
+    uint64_t wakes;
+    (void)!read(w->kick.fd, &wakes, sizeof(wakes));
+    w->kicks_taken = atomic_load(&w->plane->kicks);
 }
 
 static void source_handle(struct plane_worker *w, struct plane_source *source, uint32_t events)

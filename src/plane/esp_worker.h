@@ -208,6 +208,7 @@ struct esp_plane {
     uint64_t hash_key;
     struct flow_table *flows;
     _Atomic uint64_t epoch;
+    _Atomic uint64_t kicks;              /* by the control thread, of all workers */
     struct esp_policy *policy;           /* written by the control thread */
     _Atomic uint32_t n_live;             /* order spaces in use: LIMIT_ORDER_SPACES */
     _Atomic(struct esp_shunts *) shunts; /* NULL: there are none */
