@@ -454,7 +454,8 @@ static bool waiting_next(struct esp_aggregate *a, unsigned usable, nanos now,
 bool esp_aggregate_next(struct esp_aggregate *a, unsigned usable, nanos now,
                         struct aggregate_text *ret_text)
 {
-    if (usable == 0)
+    a->stranded = usable == 0;
+    if (a->stranded)
         return false;
     struct aggregate_text text = {.data = true, .wanted = true};
     if (twin_next(a, ret_text) || report_next(a, usable, now, ret_text))
@@ -484,7 +485,9 @@ void esp_aggregate_tick(struct esp_aggregate *a, nanos now)
 
 nanos esp_aggregate_deadline(const struct esp_aggregate *a)
 {
-    nanos due = order_buffer_deadline(a->buffer);
+    nanos due = nanos_min(order_buffer_deadline(a->buffer), path_scheduler_deadline(&a->scheduler));
+    if (a->stranded) /* reports and packets cannot leave, so no time is due for them */
+        return due;
     bool fresh = a->gap || a->answer;
     for (unsigned i = 0; i < AGGREGATE_METERS; i++)
         fresh |= a->meters[i].fresh;
@@ -492,7 +495,7 @@ nanos esp_aggregate_deadline(const struct esp_aggregate *a)
         due = nanos_min(due, a->reported_at + REPORT_NS);
     if (a->queue->octets > 0)
         due = nanos_min(due, a->scheduler.credit_at);
-    return nanos_min(due, path_scheduler_deadline(&a->scheduler));
+    return due;
 }
 
 bool esp_aggregate_idle(const struct esp_aggregate *a, nanos now)

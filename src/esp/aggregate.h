@@ -61,6 +61,7 @@ struct esp_aggregate {
     nanos waiting_since, waited_at; /* when packets began to wait, and the newest one did */
     struct aggregate_counters counters;
     nanos sent_at, came_at, reported_at; /* 0: never */
+    bool stranded;                       /* esp_aggregate_next had no usable path */
     bool answer;                         /* the peer waits for a report */
     bool gap;                            /* a packet is missing that no report has named yet */
     int64_t budget;

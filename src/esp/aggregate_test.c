@@ -601,12 +601,38 @@ static void urgent_packets(void **state)
     }
 }
 
+/* Without a usable path, what waits to leave asks for no time; with one, it does again. */
+static void stranded(void **state)
+{
+    (void)state;
+    struct esp_aggregate *a = esp_aggregate_new(1);
+    const struct aggregate_packet packet = {.len = SEGMENT};
+    struct aggregate_text text;
+    nanos now = NANOS_PER_SEC;
+    assert_int_equal(path_scheduler_path(&a->scheduler, 1), 0);
+    struct aggregate_came came = {
+        .spi = 200, .sequence = 1, .order = &(struct esp_order){.present = true}, .len = SEGMENT};
+    esp_aggregate_came(a, &came, now); /* a report is due for it */
+    memset(esp_aggregate_wait(a, 1, &packet, now), 0x45, SEGMENT);
+    a->sent_at = now;
+    now += MS(20);
+    assert_true(esp_aggregate_deadline(a) <= now);
+    assert_false(esp_aggregate_next(a, 0, now, &text));
+    assert_int_equal(esp_aggregate_look(a, now), now + MS(5));
+    while (esp_aggregate_next(a, 1, now, &text))
+        ;
+    assert_int_equal(a->queue->octets, 0);
+    memset(esp_aggregate_wait(a, 1, &packet, now), 0x45, SEGMENT);
+    assert_true(esp_aggregate_deadline(a) <= now);
+    esp_aggregate_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_up),        cmocka_unit_test(path_dies),
         cmocka_unit_test(report_codec),   cmocka_unit_test(lying_reports),
-        cmocka_unit_test(urgent_packets),
+        cmocka_unit_test(urgent_packets), cmocka_unit_test(stranded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

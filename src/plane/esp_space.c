@@ -308,6 +308,7 @@ static void texts_send(struct plane_worker *w, struct plane_space *space, const 
 {
     struct aggregate_text text;
     struct esp_inner inner = {0};
+    bool stranded = space->live->stranded;
     while (esp_aggregate_next(space->live, lanes->usable, w->now, &text)) {
         struct text t = {.child = lanes->children[text.path],
                          .path = text.path,
@@ -321,6 +322,8 @@ static void texts_send(struct plane_worker *w, struct plane_space *space, const 
         memcpy(text_room(w, &t), text.octets.ptr, t.len);
         text_seal(w, space, &t, w->now);
     }
+    if (stranded && !space->live->stranded)
+        home_wake(w, space); /* it asked for no time while no path was usable */
 }
 
 /* gone - a path that the control thread removed is not awaited. */
