@@ -153,9 +153,9 @@ def octets_of(text):
 
 
 def asks(kind, what, prefix_len=0, interface=0):
-    """struct priv_request, with an empty struct priv_policy."""
-    head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBB", 4500, 0, prefix_len, 0)
-    return head + octets_of(what) + bytes(17 + 2 + 48) + tail + bytes(2)
+    """struct priv_request, with an empty struct priv_policy and struct inner_device."""
+    head, tail = struct.pack("=II", kind, interface), struct.pack("=HHBBH", 4500, 0, prefix_len, 0, 0)
+    return head + octets_of(what) + bytes(17 + 2 + 48) + tail + bytes(16 + 4 * 4)
 
 
 def test_taken_over_engine(world):
