@@ -13,6 +13,7 @@ struct loading {
     UT_hash_handle hh;
     uint64_t job;
     struct engine_reply reply;
+    uint64_t whole;         /* job of which this one is a part; 0: none */
     bool adds_key;          /* a private key, for longer than a check */
     uint64_t keys_switched; /* of the engine, when it was asked for */
 };
@@ -79,26 +80,49 @@ int engine_loading_add(struct engine *e, const struct engine_reply *reply, uint6
     return 0;
 }
 
-int engine_loading_add_key(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
+static struct loading *loading_find(const struct engine *e, uint64_t job)
 {
     struct loading *loading;
+    HASH_FIND(hh, e->loading, &job, sizeof(job), loading);
+    return loading;
+}
+
+int engine_loading_add_part(struct engine *e, const struct engine_reply *reply, uint64_t whole,
+                            uint64_t *ret_job)
+{
+    int error = engine_loading_add(e, reply, ret_job);
+    if (error == 0)
+        loading_find(e, *ret_job)->whole = whole;
+    return error;
+}
+
+int engine_loading_add_key(struct engine *e, const struct engine_reply *reply, uint64_t *ret_job)
+{
     int error = engine_loading_add(e, reply, ret_job);
     if (error != 0)
         return error;
-    HASH_FIND(hh, e->loading, ret_job, sizeof(*ret_job), loading);
+    struct loading *loading = loading_find(e, *ret_job);
     loading->adds_key = true;
     loading->keys_switched = e->keys_switched;
     return 0;
 }
 
+static bool has_parts(const struct engine *e, uint64_t whole)
+{
+    const struct loading *loading = e->loading;
+    while (loading != NULL && loading->whole != whole)
+        loading = loading->hh.next;
+    return loading != NULL;
+}
+
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id)
 {
-    struct loading *loading;
-    HASH_FIND(hh, e->loading, &job, sizeof(job), loading);
+    struct loading *loading = loading_find(e, job);
     if (loading == NULL)
         return;
     struct engine_reply reply = loading->reply;
+    uint64_t whole = loading->whole;
     if (loading->adds_key && error == 0 && key_id != NULL)
         error = engine_key_loaded(e, key_id, loading->keys_switched, &reason);
     HASH_DEL(e->loading, loading);
@@ -108,6 +132,8 @@ void engine_loading_end(struct engine *e, uint64_t job, int error, const char *r
     else if (error != 0)
         log_line(LOG_LEVEL_WARNING, "event=credential-refused error=\"%s\" reason=\"%s\"",
                  error_text(error), reason);
+    if (whole != 0 && (error != 0 || !has_parts(e, whole)))
+        engine_loading_end(e, whole, error, reason, NULL);
 }
 
 void engine_loading_forget(struct engine *e, void *context)

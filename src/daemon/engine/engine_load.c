@@ -117,8 +117,9 @@ static void on_commit(void *context, int error, const char *reason, const uint8_
     e->done = true;
 }
 
-/* stages_end - each process that keeps secrets switches to what the loader gave it, or forgets it. */
-static int stages_end(struct engine *e, uint64_t number, bool commit)
+/* stages_end - each process that keeps secrets switches to what the loader gave it, or forgets it.
+ * Job `whole` ends once all have (0: none waits). */
+static int stages_end(struct engine *e, uint64_t number, bool commit, uint64_t whole)
 {
     const struct engine_reply reply = {.context = e, .done = on_commit};
     struct key_request key = {.kind = commit ? KEY_STAGE_COMMIT : KEY_STAGE_DROP,
@@ -127,27 +128,36 @@ static int stages_end(struct engine *e, uint64_t number, bool commit)
                               .load_number = number};
     struct aaa_request aaa = {.kind = commit ? AAA_STAGE_COMMIT : AAA_STAGE_DROP,
                               .load_number = number};
-    int error = engine_loading_add(e, &reply, &key.job);
+    int error = engine_loading_add_part(e, &reply, whole, &key.job);
     if (error == 0)
         error = engine_key_send(e, &key, (struct span){0});
     if (error == 0)
-        error = engine_loading_add(e, &reply, &eap.job);
+        error = engine_loading_add_part(e, &reply, whole, &eap.job);
     if (error == 0)
         error = engine_eap_send(e, &eap, (struct span){0});
     if (error == 0)
-        error = engine_loading_add(e, &reply, &aaa.job);
+        error = engine_loading_add_part(e, &reply, whole, &aaa.job);
     return error != 0 ? error : engine_aaa_send(e, &aaa);
+}
+
+/* stages_commit - the loader is answered once all have switched. Until then no other loader begins:
+ * its stage could take the place of this one. */
+static int stages_commit(struct engine *e, uint64_t number, const struct engine_reply *reply)
+{
+    uint64_t whole;
+    int error = engine_loading_add(e, reply, &whole);
+    return error != 0 ? error : stages_end(e, number, true, whole);
 }
 
 void engine_load_drop(struct engine *e, uint64_t number)
 {
-    int error = number == 0 ? 0 : stages_end(e, number, false);
+    int error = number == 0 ? 0 : stages_end(e, number, false, 0);
     if (error != 0) /* a later loader takes its place */
         log_line(LOG_LEVEL_WARNING, "event=load-not-dropped error=\"%s\"", error_text(error));
 }
 
 int engine_load_all(struct engine *e, const struct engine_load *load,
-                    char ret_why[ENGINE_ERROR_MAX])
+                    const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX])
 {
     size_t n = load->n_conns > load->n_secrets ? load->n_conns : load->n_secrets;
     const char **names = calloc(n + 1, sizeof(char *));
@@ -168,7 +178,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == 0)
         error = switch_secrets(e, load, names);
     if (error == 0 && load->number != 0)
-        error = stages_end(e, load->number, true);
+        error = stages_commit(e, load->number, reply);
     if (error == 0)
         error = switch_conns(e, load, names);
     if (error == 0) {
@@ -176,6 +186,8 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
         engine_lan_check(e);
         e->load_ended = true; /* all of it is there: a peer that comes now is served */
     }
+    if (error != 0) /* the caller tells the client */
+        engine_loading_forget(e, reply->context);
     free(names);
     return error;
 }

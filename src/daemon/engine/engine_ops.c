@@ -218,9 +218,10 @@ static int op_conn_unload(void *engine, const char *name)
     return error;
 }
 
-static int op_load_all(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX])
+static int op_load_all(void *engine, const struct engine_load *load,
+                       const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX])
 {
-    return engine_load_all(engine, load, ret_why);
+    return engine_load_all(engine, load, reply, ret_why);
 }
 
 static void op_load_drop(void *engine, uint64_t number)

@@ -172,8 +172,11 @@ struct engine_ops {
     int (*conn_credentials)(void *engine, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged);
     /* load_all - from now on exactly the contents of `load` are loaded. It is checked as a whole
-     * and then switched. On an error nothing has changed, and `ret_why` may explain the error. */
-    int (*load_all)(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX]);
+     * and then switched. On an error nothing has changed, and `ret_why` may explain the error.
+     * 0 for a load with a number: reply->done will report that all processes that keep secrets have
+     * switched. Without a number it is not called. */
+    int (*load_all)(void *engine, const struct engine_load *load, const struct engine_reply *reply,
+                    char ret_why[ENGINE_ERROR_MAX]);
     /* load_drop - what the loader of that number handed over is not wanted, unless it was loaded. */
     void (*load_drop)(void *engine, uint64_t number);
     /* *_load - 0: reply->done will report the outcome; an error: it is not called. *_check - the

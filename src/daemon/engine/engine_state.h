@@ -236,6 +236,10 @@ int engine_loading_add(struct engine *e, const struct engine_reply *reply,
                        uint64_t *ret_job) MUST_USE;
 int engine_loading_add_key(struct engine *e, const struct engine_reply *reply,
                            uint64_t *ret_job) MUST_USE;
+/* engine_loading_add_part - the same for a part of `whole`, an earlier job: that one ends with the
+ * last of its parts, or with the first that fails. */
+int engine_loading_add_part(struct engine *e, const struct engine_reply *reply, uint64_t whole,
+                            uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
 /* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
@@ -400,7 +404,7 @@ void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 /* engine_load.c; see struct engine_ops */
 void engine_load_drop(struct engine *e, uint64_t number);
 int engine_load_all(struct engine *e, const struct engine_load *load,
-                    char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
+                    const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
 
 /* engine_ops.c */
 void engine_ops_init(struct engine *e);

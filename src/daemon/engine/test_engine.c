@@ -202,7 +202,8 @@ static const struct credentials *op_credentials(void *engine)
     return ((struct test_engine *)engine)->credentials;
 }
 
-static int op_load_all(void *engine, const struct engine_load *load, char ret_why[ENGINE_ERROR_MAX])
+static int op_load_all(void *engine, const struct engine_load *load,
+                       const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX])
 {
     struct test_engine *t = engine;
     struct pools_fault fault;
@@ -226,6 +227,8 @@ static int op_load_all(void *engine, const struct engine_load *load, char ret_wh
     t->n_secrets = 0;
     for (size_t i = 0; i < load->n_secrets; i++)
         ASSERT(op_secret_load(t, &load->secrets[i], &(struct engine_reply){0}) == 0);
+    if (load->number != 0)
+        t->committed = *reply;
     return 0;
 }
 

@@ -28,10 +28,11 @@ struct test_engine {
     nanos timeout;
     bool alone;
     bool force, reauth;
-    struct engine_filter filter; /* the numbers in it; the names are above */
-    struct engine_watch watch;   /* done NULL: none */
-    char radius[LIMIT_NAME];     /* the RADIUS server; empty: none */
-    uint64_t load_dropped;       /* of the last loader that went */
+    struct engine_filter filter;   /* the numbers in it; the names are above */
+    struct engine_watch watch;     /* done NULL: none */
+    char radius[LIMIT_NAME];       /* the RADIUS server; empty: none */
+    uint64_t load_dropped;         /* of the last loader that went */
+    struct engine_reply committed; /* of the last load of a loader; done NULL: none */
     size_t n_secrets;
     struct {
         char id[LIMIT_NAME];

@@ -225,10 +225,20 @@ static void load_begin(struct vici_client *client, const struct tree *m)
     vici_finish(client, stage == NULL ? ERR_NO_MEMORY : 0, NULL);
 }
 
+/* on_committed - all that keep secrets have switched to those of the load. */
+static void on_committed(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct vici_client *client = context;
+    (void)key_id;
+    vici_client_busy(client, false);
+    vici_finish(client, error, reason);
+}
+
 static void load_commit(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct vici_stage *stage = vici_client_stage(client);
+    const struct engine_reply reply = {.context = client, .done = on_committed};
     char why[ENGINE_ERROR_MAX];
     (void)m;
     if (stage == NULL) {
@@ -240,8 +250,13 @@ static void load_commit(struct vici_client *client, const struct tree *m)
         vici_fail(client, "a key or certificate of this load was refused");
         return;
     }
-    int err = ops->load_all(ops->engine, vici_stage_load(stage), why);
+    bool waits = vici_stage_load(stage)->number != 0;
+    vici_client_busy(client, waits);
+    int err = ops->load_all(ops->engine, vici_stage_load(stage), &reply, why);
     vici_client_stage_set(client, NULL);
+    if (err == 0 && waits)
+        return;
+    vici_client_busy(client, false);
     vici_finish(client, err, why);
 }
 

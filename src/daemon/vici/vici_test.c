@@ -514,6 +514,34 @@ static void loader_comes_in(void **state)
     turn(w);
 }
 
+/* The loader learns of its commit once the processes that keep secrets have switched. */
+static void loader_waits(void **state)
+{
+    struct world *w = *state;
+    struct vici_writer writer;
+    uint8_t octets[512];
+    int pair[2], usual = w->fd;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    vici_server_loader(w->server, pair[0], 1);
+    w->fd = pair[1];
+    for (int error = 0; error >= ERR_NO_MEMORY; error--) {
+        expect(w, "load-begin", "", NULL);
+        begin(&writer, "load-commit", "");
+        send_frame(w->fd, &writer);
+        turn(w);
+        assert_int_equal(recv(w->fd, octets, sizeof(octets), MSG_DONTWAIT), -1);
+        assert_non_null(w->engine.committed.done);
+        w->engine.committed.done(w->engine.committed.context, error, "full", NULL);
+        turn(w);
+        ssize_t n = recv(w->fd, octets, sizeof(octets), MSG_DONTWAIT);
+        assert_true(n > 0);
+        assert_true((memmem(octets, (size_t)n, "yes", 3) != NULL) == (error == 0));
+    }
+    w->fd = usual;
+    (void)close(pair[1]);
+    turn(w);
+}
+
 /* D19: what is prepared is not in use before the commit; a commit that fails changes nothing. */
 static void load_at_once(void **state)
 {
@@ -616,12 +644,25 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),        TEST(connections),  TEST(secrets),
-        TEST(pools),        TEST(policies),     TEST(installing),
-        TEST(refusals),     TEST(orders),       TEST(later),
-        TEST(vanishes),     TEST(fragments),    TEST(garbage),
-        TEST(slow_reader),  TEST(many_clients), TEST(loader_comes_in),
-        TEST(load_at_once), TEST(events),       TEST(ends_keep_their_subject),
+        TEST(about),
+        TEST(connections),
+        TEST(secrets),
+        TEST(pools),
+        TEST(policies),
+        TEST(installing),
+        TEST(refusals),
+        TEST(orders),
+        TEST(later),
+        TEST(vanishes),
+        TEST(fragments),
+        TEST(garbage),
+        TEST(slow_reader),
+        TEST(many_clients),
+        TEST(loader_comes_in),
+        TEST(loader_waits),
+        TEST(load_at_once),
+        TEST(events),
+        TEST(ends_keep_their_subject),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
