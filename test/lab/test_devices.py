@@ -246,3 +246,12 @@ def test_reload_leaves_routes_to_the_administrator(world):
     wait(lambda: not routes().strip(), "none of them is left")
     gw.load(conf)
     wait(ours, "they are back")
+
+
+def test_unique_ids_are_those_of_no_other(world):
+    """%unique counts from 1: an id that another connection names is left out."""
+    lab = world.lab()
+    gw = world.ikatd(lab, "gw", centre({}, ({"if_id_in": "%unique", "if_id_out": "%unique"}, {"if_id_in": "1", "if_id_out": "1"})))
+    eu = world.ikatd(lab, "eu", branch(lab, "eu", IDS["eu"]))
+    assert eu.initiate("net")["success"] == "yes"
+    assert int(gw.children()[0]["if-id-out"], 16) == 2

@@ -11,11 +11,22 @@ bool inner_has_unique(const struct ike_child_policy *policy)
            ike_mark_is_unique(&policy->if_id_in);
 }
 
+/* spread - the bits of the number where the mask has its bits, so that each number has a value of its
+ * own as long as the mask has room. */
+static uint32_t spread(uint32_t number, uint32_t mask)
+{
+    uint32_t value = 0;
+    for (; mask != 0; mask &= mask - 1, number >>= 1)
+        if (number & 1)
+            value |= mask & -mask;
+    return value;
+}
+
 /* resolve - the value of a mark or id, and its mask. */
 static uint32_t resolve(const struct ike_mark *mark, uint32_t unique, uint32_t *ret_mask)
 {
     *ret_mask = mark->kind == IKE_MARK_NONE ? 0 : mark->mask;
-    return (ike_mark_is_unique(mark) ? unique : mark->value) & *ret_mask;
+    return ike_mark_is_unique(mark) ? spread(unique, *ret_mask) : mark->value & *ret_mask;
 }
 
 void inner_marks_of(const struct ike_child_policy *policy, const struct inner_unique *unique,

@@ -30,6 +30,7 @@ struct inner_marks {
 };
 
 /* struct inner_unique - what %unique stands for. */
+#define INNER_UNIQUE_MAX UINT32_C(0xffff) /* larger ones would make names too long */
 struct inner_unique {
     uint32_t mark_in, mark_out, if_id_in, if_id_out;
 };

@@ -202,6 +202,7 @@ static void unique(void **state)
 {
     (void)state;
     struct ike_conn *conn = built("n { mark_in = %unique\n mark_out = %unique }\n"
+                                  "o { mark_out = %unique/0xf00\n mark_in = %unique/0xf00 }\n"
                                   "m { if_id_in = %unique-dir\n if_id_out = %unique-dir }");
     const struct inner_unique numbers = {5, 6, 7, 8};
     struct inner_marks marks;
@@ -211,11 +212,15 @@ static void unique(void **state)
     inner_marks_of(&conn->children[0], &numbers, &marks);
     assert_true(inner_devices_of(&conn->children[0], &marks, &out, &in, &error));
     assert_string_equal(out.name, "ikat-m6-5");
-    inner_marks_of(&conn->children[1], &numbers, &marks);
+    /* a number has its bits within the mask: the first one is not 0 there */
+    inner_marks_of(&conn->children[1], &(struct inner_unique){1, 1, 1, 1}, &marks);
     assert_true(inner_devices_of(&conn->children[1], &marks, &out, &in, &error));
+    assert_string_equal(out.name, "ikat-m100.f00");
+    inner_marks_of(&conn->children[2], &numbers, &marks);
+    assert_true(inner_devices_of(&conn->children[2], &marks, &out, &in, &error));
     assert_string_equal(out.name, "ikat-8");
     assert_string_equal(in.name, "ikat-7");
-    assert_int_equal(conn->children[1].routes, IKE_ROUTES_NO);
+    assert_int_equal(conn->children[2].routes, IKE_ROUTES_NO);
     ike_conn_unref(conn);
 }
 
@@ -230,6 +235,7 @@ static void devices_refused(void **state)
         "device = br0\n mark_out = %unique",
         "device = br0\n if_id_in = 2\n if_id_out = 2",
         "mark_out = 0x12345678\n mark_in = 0x87654321",
+        "mark_out = %unique-dir/0xff00\n mark_in = %unique-dir/0xff00",
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char text[512];

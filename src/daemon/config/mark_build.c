@@ -132,15 +132,26 @@ static bool is_shunt(const struct ike_child_policy *policy)
     return policy->mode == IKE_MODE_PASS || policy->mode == IKE_MODE_DROP;
 }
 
-/* names_check - a device of fixed marks has a name that the kernel takes. */
+/* names_check - a device of marks has a name that the kernel takes. */
 static int names_check(const struct tree *section, const struct ike_child_policy *policy,
                        struct build_error *error)
 {
     struct inner_marks marks;
     struct inner_device out, in;
     int why = 0;
-    inner_marks_of(policy, NULL, &marks);
-    if (!inner_has_unique(policy) && inner_devices_of(policy, &marks, &out, &in, &why) && why != 0)
+    bool dir =
+        policy->mark_in.kind == IKE_MARK_UNIQUE_DIR || policy->mark_out.kind == IKE_MARK_UNIQUE_DIR;
+    const struct inner_unique longest = {.mark_in = INNER_UNIQUE_MAX - dir,
+                                         .mark_out = INNER_UNIQUE_MAX,
+                                         .if_id_in = INNER_UNIQUE_MAX,
+                                         .if_id_out = INNER_UNIQUE_MAX};
+    bool unique = inner_has_unique(policy);
+    inner_marks_of(policy, unique ? &longest : NULL, &marks);
+    bool own = inner_devices_of(policy, &marks, &out, &in, &why);
+    if (unique && own && why != 0)
+        return build_fail(error, key_node(section, "mark_out"),
+                          "devices of these marks would have names of more than 15 characters");
+    if (own && why != 0)
         return build_fail(error, key_node(section, "mark_out"),
                           "the device of these marks needs a name: 'device = NAME', with at most "
                           "15 characters");

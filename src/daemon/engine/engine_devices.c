@@ -8,6 +8,8 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
 
+#define UNIQUE_TRIES 1024 /* more numbers than devices may have taken */
+
 struct device {
     uint16_t number; /* 0: free */
     bool asked;      /* the supervisor, and no answer came yet */
@@ -295,23 +297,90 @@ static const struct child_device *child_find(const struct engine *e, ike_child_i
     return map_get(&e->devices->by_child, child);
 }
 
-/* unique_of - what other Child SAs of the session and child have, else new numbers. */
-static struct inner_unique unique_of(struct engine *e, const struct ike_child_install *install)
+static bool marks_meet(uint32_t a, uint32_t a_mask, uint32_t b, uint32_t b_mask)
 {
-    struct engine_devices *d = e->devices;
-    const struct ike_child_policy *p = install->policy;
-    const struct child_device *other = map_get(&d->by_session, install->session);
-    for (; other != NULL; other = other->next)
-        if (strcmp(other->name, p->name) == 0)
-            return other->unique;
+    return a_mask != 0 && b_mask != 0 && ((a ^ b) & a_mask & b_mask) == 0;
+}
+
+/* meets - the other device has the name, or a packet may have the marks of both. */
+static bool meets(const struct ike_child_policy *policy, const struct inner_device *mine,
+                  const struct inner_device *other)
+{
+    return strcmp(mine->name, other->name) == 0 ||
+           (ike_mark_is_unique(&policy->mark_out) &&
+            marks_meet(mine->mark_out, mine->mask_out, other->mark_out, other->mask_out)) ||
+           (ike_mark_is_unique(&policy->mark_in) &&
+            marks_meet(mine->mark_in, mine->mask_in, other->mark_in, other->mask_in));
+}
+
+/* is_taken - by a device that is there, or one that a connection names. */
+static bool is_taken(const struct engine *e, const struct ike_child_policy *policy,
+                     const struct inner_device *what)
+{
+    const struct ike_conn *conn;
+    struct inner_device fixed[2];
+    bool taken = strcmp(what->name, e->start->tun_name) == 0;
+    int error;
+    for (size_t i = 1; i < LIMIT_DEVICES; i++)
+        taken |=
+            e->devices->devices[i].number != 0 && meets(policy, what, &e->devices->devices[i].what);
+    for (size_t i = 0; !taken && (conn = ike_conn_at(e->ike, i)) != NULL; i++)
+        for (uint8_t c = 0; c < conn->n_children; c++)
+            taken |= devices_fixed(&conn->children[c], fixed, &error) &&
+                     (meets(policy, what, &fixed[0]) || meets(policy, what, &fixed[1]));
+    return taken;
+}
+
+static bool is_usable(const struct engine *e, const struct ike_child_policy *p,
+                      const struct inner_unique *unique)
+{
+    struct inner_device what[2];
+    struct inner_marks m;
+    int error;
+    inner_marks_of(p, unique, &m);
+    bool none = (ike_mark_is_unique(&p->mark_in) && m.mark_in == 0) ||
+                (ike_mark_is_unique(&p->mark_out) && m.mark_out == 0) ||
+                (ike_mark_is_unique(&p->if_id_in) && m.if_id_in == 0) ||
+                (ike_mark_is_unique(&p->if_id_out) && m.if_id_out == 0);
+    return !none && inner_devices_of(p, &m, &what[0], &what[1], &error) && error == 0 &&
+           !is_taken(e, p, &what[0]) && !is_taken(e, p, &what[1]);
+}
+
+static uint32_t next_of(uint32_t *last)
+{
+    *last = *last % INNER_UNIQUE_MAX + 1;
+    return *last;
+}
+
+static struct inner_unique unique_next(struct engine_devices *d, const struct ike_child_policy *p)
+{
     struct inner_unique unique = {0};
-    unique.mark_in = unique.mark_out = ++d->last_mark;
+    unique.mark_in = unique.mark_out = next_of(&d->last_mark);
     if (p->mark_in.kind == IKE_MARK_UNIQUE_DIR || p->mark_out.kind == IKE_MARK_UNIQUE_DIR)
-        unique.mark_out = ++d->last_mark;
-    unique.if_id_in = unique.if_id_out = ++d->last_id;
+        unique.mark_out = next_of(&d->last_mark);
+    unique.if_id_in = unique.if_id_out = next_of(&d->last_id);
     if (p->if_id_in.kind == IKE_MARK_UNIQUE_DIR || p->if_id_out.kind == IKE_MARK_UNIQUE_DIR)
-        unique.if_id_out = ++d->last_id;
+        unique.if_id_out = next_of(&d->last_id);
     return unique;
+}
+
+/* unique_of - what other Child SAs of the session and child have, else numbers that no other device
+ * has. ERR_FULL: none was found. */
+static int unique_of(struct engine *e, const struct ike_child_install *install,
+                     struct inner_unique *ret)
+{
+    const struct child_device *other = map_get(&e->devices->by_session, install->session);
+    for (; other != NULL; other = other->next)
+        if (strcmp(other->name, install->policy->name) == 0) {
+            *ret = other->unique;
+            return 0;
+        }
+    for (unsigned tries = 0; tries < UNIQUE_TRIES; tries++) {
+        *ret = unique_next(e->devices, install->policy);
+        if (is_usable(e, install->policy, ret))
+            return 0;
+    }
+    return ERR_FULL;
 }
 
 static int child_link(struct engine_devices *d, struct child_device *child)
@@ -361,8 +430,11 @@ int engine_devices_child(struct engine *e, const struct ike_child_install *insta
     struct child_device *child;
     struct inner_marks marks;
     int error;
-    if (inner_has_unique(install->policy))
-        unique = unique_of(e, install);
+    if (inner_has_unique(install->policy) && unique_of(e, install, &unique) != 0) {
+        log_line(LOG_LEVEL_WARNING, "event=device-refused child=%s error=%s", install->policy->name,
+                 error_text(ERR_FULL));
+        return ERR_FULL;
+    }
     inner_marks_of(install->policy, &unique, &marks);
     if (!inner_devices_of(install->policy, &marks, &what[0], &what[1], &error))
         return 0;
