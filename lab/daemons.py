@@ -204,7 +204,8 @@ class Ikatd(Daemon):
     def wait_paths(self, count, name="home", timeout=15):
         """Waits until exactly as many paths are up, each with a VPN of its own; returns the session."""
         def ready():
-            session = self.session(name)
+            found = [session for session in self.sessions() if session["name"] == name]
+            session = found[0] if len(found) == 1 else None  # logins that run beside it end once its paths answer
             up = [path for path in session["paths"] if path["state"] == "up" and path["usable"]] if session else []
             return session if len({path["vpn"] for path in up}) == count == len(up) else None
         return wait(ready, lambda: f"{count} paths with a VPN at {self.host}: {json.dumps(self.sessions(), indent=1)}\n"
