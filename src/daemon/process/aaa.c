@@ -14,14 +14,15 @@
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
 #include "daemon/process/aaa_service.h"
+#include "daemon/process/confine.h"
 #include "daemon/process/helpers.h"
 #include "daemon/process/load_door.h"
-#include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
 #include "linux/event_loop.h"
-#include "linux/sandbox.h"
 #include "linux/udp_socket.h"
+
+#define DESCRIPTORS 1024 /* sockets of all servers and their lanes, and few others */
 
 enum { PORT_ACCESS, PORT_ACCOUNTING, N_PORTS };
 
@@ -396,21 +397,14 @@ static int aaa_init(struct aaa *a, const struct spawn_start *start)
     return error != 0 ? error : event_loop_add(a->loop, start->fd, EVENT_READ, on_request, a);
 }
 
-static int sandbox_enter(pid_t parent)
-{
-    bool same_uid;
-    int abi;
-    return sandbox_common(parent) != 0 ||
-                   sandbox_unprivileged(process_user(PROCESS_AAA), &same_uid) != 0 ||
-                   sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 || sandbox_filter(SANDBOX_AAA) != 0
-               ? ERR_SYSTEM
-               : 0;
-}
-
 int aaa_run(const struct spawn_start *start)
 {
     static struct aaa aaa = {.status = EXIT_FAILURE, .end_at = NANOS_NEVER};
-    if (aaa_init(&aaa, start) != 0 || sandbox_enter(start->parent) != 0) {
+    const struct confinement kept = {.process = PROCESS_AAA,
+                                     .files = SANDBOX_FILES_NONE,
+                                     .calls = SANDBOX_AAA,
+                                     .descriptors = DESCRIPTORS};
+    if (aaa_init(&aaa, start) != 0 || confine(&kept, start->parent) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=helper-failed what=aaa reason=\"%s\"", strerror(errno));
         return EXIT_FAILURE;
     }

@@ -257,9 +257,10 @@ static void crl_drop(struct cert_store *store, size_t index)
             (store->n_crls - index) * sizeof(store->crls[0]));
 }
 
-/* crl_add - of two lists the younger one stays: an old one that is played again
- * brings nobody back. One without a signature that counts never takes the place
- * of one with. Takes the list. *ret_kept: that list, or one as young, is there now. */
+/* crl_add - puts the list into the store, which owns it from then on. Of two lists of one CA the
+ * younger one stays, so an old list that is played again brings no certificate back. A list whose
+ * signature does not count never replaces one whose signature does. *ret_kept: the store now has
+ * this list, or one that is as young. */
 static int crl_add(struct cert_store *store, struct cert_crl crl, bool *ret_kept)
 {
     *ret_kept = true;

@@ -21,9 +21,8 @@
 #include "daemon/common/channel.h"
 #include "daemon/common/fetch_channel.h"
 #include "daemon/common/log.h"
+#include "daemon/process/confine.h"
 #include "daemon/process/helpers.h"
-#include "daemon/process/spawn.h"
-#include "linux/sandbox.h"
 #include "linux/udp_socket.h"
 
 #define CONNECT_MS  3000L
@@ -32,7 +31,6 @@
 #define AT_ONCE     32L
 #define AT_ONE_HOST 8L
 #define DESCRIPTORS 256
-#define MEMORY      (UINT64_C(1) << 30) /* of address space, libraries included */
 #define TURN_MS     1000
 
 struct fetcher {
@@ -268,24 +266,16 @@ static bool fetcher_init(struct fetcher *f)
            curl_multi_setopt(f->multi, CURLMOPT_MAX_HOST_CONNECTIONS, AT_ONE_HOST) == CURLM_OK;
 }
 
-/* Names are resolved as in the resolver process, by threads of libcurl. */
-static int sandbox_enter(pid_t parent)
-{
-    bool same_uid;
-    int abi;
-    return sandbox_common(parent) != 0 ||
-                   sandbox_unprivileged(process_user(PROCESS_FETCHER), &same_uid) != 0 ||
-                   sandbox_files(SANDBOX_FILES_READ, &abi) != 0 ||
-                   sandbox_limits(DESCRIPTORS, MEMORY, true) != 0 ||
-                   sandbox_filter(SANDBOX_READER) != 0
-               ? ERR_SYSTEM
-               : 0;
-}
-
 int fetcher_run(int fd, pid_t parent)
 {
+    /* names are resolved as in the resolver process, by threads of libcurl */
+    const struct confinement kept = {.process = PROCESS_FETCHER,
+                                     .files = SANDBOX_FILES_READ,
+                                     .calls = SANDBOX_READER,
+                                     .descriptors = DESCRIPTORS,
+                                     .threads = true};
     struct fetcher fetcher = {.channel = fd};
-    if (!fetcher_init(&fetcher) || sandbox_enter(parent) != 0) {
+    if (!fetcher_init(&fetcher) || confine(&kept, parent) != 0) {
         log_line(LOG_LEVEL_ERROR, "event=helper-failed what=fetcher reason=\"%s\"",
                  strerror(errno));
         return EXIT_FAILURE;

@@ -12,18 +12,16 @@
 #include "base/secret.h"
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
+#include "daemon/process/confine.h"
 #include "daemon/process/eap_doors.h"
 #include "daemon/process/keyring.h"
 #include "daemon/process/load_door.h"
-#include "daemon/process/spawn.h"
 #include "daemon/process/verifier.h"
 #include "linux/clock.h"
 #include "linux/entropy.h"
-#include "linux/sandbox.h"
 #include "linux/udp_socket.h"
 
 #define HELPER_DESCRIPTORS 64
-#define HELPER_MEMORY      (UINT64_C(1) << 30) /* of address space, libraries included */
 
 static int give_up(const char *what)
 {
@@ -31,18 +29,14 @@ static int give_up(const char *what)
     return EXIT_FAILURE;
 }
 
-/* confine - a helper that needs its channel and memory. */
-static int confine(enum process process, pid_t parent)
+/* confine_helper - one that needs its channel and memory. */
+static int confine_helper(enum process process, pid_t parent)
 {
-    bool same_uid;
-    int abi;
-    return sandbox_common(parent) != 0 ||
-                   sandbox_unprivileged(process_user(process), &same_uid) != 0 ||
-                   sandbox_files(SANDBOX_FILES_NONE, &abi) != 0 ||
-                   sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY, false) != 0 ||
-                   sandbox_filter(SANDBOX_KEYHOLDER) != 0
-               ? ERR_SYSTEM
-               : 0;
+    const struct confinement kept = {.process = process,
+                                     .files = SANDBOX_FILES_NONE,
+                                     .calls = SANDBOX_KEYHOLDER,
+                                     .descriptors = HELPER_DESCRIPTORS};
+    return confine(&kept, parent);
 }
 
 static int exit_status(int error)
@@ -180,7 +174,7 @@ int keyholder_run(const struct spawn_start *start)
     holder.keyring = crypto == NULL ? NULL : keyring_new(crypto);
     if (holder.keyring == NULL)
         return give_up("keyring");
-    if (confine(PROCESS_KEYHOLDER, start->parent) != 0)
+    if (confine_helper(PROCESS_KEYHOLDER, start->parent) != 0)
         return give_up("sandbox");
     holder.served[SERVED_ENGINE] = (struct served){start->fd, key_serve_engine, &holder, false};
     holder.served[SERVED_ORDERS] =
@@ -268,7 +262,7 @@ int verifier_run(const struct spawn_start *start)
     struct verifier *verifier = crypto == NULL ? NULL : verifier_new(crypto);
     if (verifier == NULL)
         return give_up("verifier");
-    if (confine(PROCESS_VERIFIER, start->parent) != 0)
+    if (confine_helper(PROCESS_VERIFIER, start->parent) != 0)
         return give_up("sandbox");
     struct served doors[] = {
         {start->fd, verifier_serve_engine, verifier, false},
@@ -341,7 +335,7 @@ int eap_run(const struct spawn_start *start)
     holder.service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random(), &doors);
     if (holder.service == NULL)
         return give_up("eap");
-    if (confine(PROCESS_EAP, start->parent) != 0)
+    if (confine_helper(PROCESS_EAP, start->parent) != 0)
         return give_up("sandbox");
     holder.served[SERVED_ENGINE] = (struct served){start->fd, eap_serve_engine, &holder, false};
     holder.served[SERVED_ORDERS] =
@@ -383,13 +377,11 @@ int resolver_run(int fd, pid_t parent)
 {
     struct resolve_request request;
     struct resolve_answer answer;
-    bool same_uid;
-    int abi;
-    if (sandbox_common(parent) != 0 ||
-        sandbox_unprivileged(process_user(PROCESS_RESOLVER), &same_uid) != 0 ||
-        sandbox_files(SANDBOX_FILES_READ, &abi) != 0 ||
-        sandbox_limits(HELPER_DESCRIPTORS, HELPER_MEMORY, false) != 0 ||
-        sandbox_filter(SANDBOX_READER) != 0)
+    const struct confinement kept = {.process = PROCESS_RESOLVER,
+                                     .files = SANDBOX_FILES_READ,
+                                     .calls = SANDBOX_READER,
+                                     .descriptors = HELPER_DESCRIPTORS};
+    if (confine(&kept, parent) != 0)
         return give_up("sandbox");
     int error = 0;
     while (error == 0) {
