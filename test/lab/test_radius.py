@@ -9,6 +9,7 @@ from lab.settings import IDS, end_user, gateway, paths
 from test_eap import EAP_PLUGINS, IMSI, KEY, OPC, PASSWORD, USER, secrets, up, usim
 
 AAA = address("lan", "host")
+SILENT = "10.20.0.66"  # of the same host
 
 
 def radius(*servers, **keys):
@@ -24,6 +25,13 @@ def ends(world, lab, kind="ikatd", method="mschapv2", servers=(AAA,), conn=None,
     settings = end_user({"local": {"auth": f"eap-{method}", "eap_id": USER}} | (conn or {}), top=mine or secrets())
     eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
     return eu, gw
+
+
+def silence(lab):
+    """Another address of the server's host, which answers nothing."""
+    run("ip", "netns", "exec", lab.name("host"), "ip", "address", "add", f"{SILENT}/24", "dev", "eth0")
+    lab.run("host", "nft", "add table ip silence; add chain ip silence in { type filter hook input priority 0; }; "
+            f"add rule ip silence in ip daddr {SILENT} drop")
 
 
 @pytest.mark.parametrize("kind", ("ikatd", "strongswan"))
@@ -71,10 +79,8 @@ def test_the_second_server_answers(world):
     """The preferred server is silent, and is named; its accounting goes to the other one as well."""
     lab = world.lab()
     server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
-    run("ip", "netns", "exec", lab.name("host"), "ip", "address", "add", "10.20.0.66/24", "dev", "eth0")
-    lab.run("host", "nft", "add table ip silence; add chain ip silence in { type filter hook input priority 0; }; "
-            "add rule ip silence in ip daddr 10.20.0.66 drop")
-    eu, gw = ends(world, lab, servers=("10.20.0.66", AAA), of_servers={"accounting": "yes", "retransmit_timeout": "500ms"})
+    silence(lab)
+    eu, gw = ends(world, lab, servers=(SILENT, AAA), of_servers={"accounting": "yes", "retransmit_timeout": "500ms"})
     assert eu.initiate("net", timeout=40)["success"] == "yes"
     gw.wait_log("event=radius-silent server=aaa0 port=access")
     wait(lambda: server.accounts() == ["Start"], "a Start", 20)
@@ -85,10 +91,8 @@ def test_status_server(world):
     """A silent server is asked by Status-Server until it answers: no login has to try it. Then it comes first again."""
     lab = world.lab()
     server = Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
-    run("ip", "netns", "exec", lab.name("host"), "ip", "address", "add", "10.20.0.66/24", "dev", "eth0")
-    lab.run("host", "nft", "add table ip silence; add chain ip silence in { type filter hook input priority 0; }; "
-            "add rule ip silence in ip daddr 10.20.0.66 drop")
-    eu, gw = ends(world, lab, servers=("10.20.0.66", AAA),
+    silence(lab)
+    eu, gw = ends(world, lab, servers=(SILENT, AAA),
                   of_servers={"status_server": "yes", "retransmit_timeout": "200ms", "dead_time": "1s"})
     assert eu.initiate("net", timeout=40)["success"] == "yes"
     gw.wait_log("event=radius-silent server=aaa0 port=access")
@@ -99,7 +103,7 @@ def test_status_server(world):
     assert "Received Status-Server" in server.log()
     assert eu.request("terminate", ike="home")["success"] == "yes"
     assert eu.initiate("net")["success"] == "yes"
-    assert "to 10.20.0.66:1812" in server.log()[server.log().rindex("Received Access-Request"):]
+    assert f"to {SILENT}:1812" in server.log()[server.log().rindex("Received Access-Request"):]
 
 
 def test_dead_servers_are_named(world):
