@@ -7,22 +7,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/table.h"
 #include "daemon/common/log.h"
-#include "daemon/process/inner_tuns.h"
+#include "daemon/process/host_networks.h"
 #include "daemon/process/path_sockets.h"
+#include "daemon/process/privileged_state.h"
 #include "daemon/process/spawn.h"
 #include "linux/clock.h"
 #include "linux/host_facts.h"
-#include "linux/netlink_change.h"
-#include "linux/packet_filter.h"
 
 /* how much a taken-over engine can pile up in the kernel */
 #define ADDRESSES_MAX 256
 #define ROUTES_MAX    32768
 #define BLOCKS_MAX    32768
 #define SHUNTS_MAX    512
-#define LANS_MAX      64
 #define INSIDES_MAX   256
 #define METRIC        1024 /* of our routes, in a table where there are no others */
 #define METRIC_FIRST  512
@@ -31,50 +28,8 @@
 #define METRIC_BLOCK  0xffff0000u /* counts only while there is no route to the device */
 #define METRIC_LAN    0xffff0001u /* nor a block of just that network */
 
-/* A default route protects nothing in particular: it must shut out neither IKE, ESP nor the own
- * network. Two halves are a default route as well. */
-#define PROTECTED_LEAST 2
-
-enum entry_kind {
-    ENTRY_ADDRESS,
-    ENTRY_ROUTE,
-    ENTRY_BLOCK,
-    ENTRY_SHUNT,
-    ENTRY_LAN,
-    ENTRY_INSIDE, /* a name server of the Gateway: the kernel has nothing of it */
-    N_ENTRY_KINDS
-};
 static const uint32_t entries_max[N_ENTRY_KINDS] = {ADDRESSES_MAX, ROUTES_MAX, BLOCKS_MAX,
                                                     SHUNTS_MAX,    LANS_MAX,   INSIDES_MAX};
-
-/* struct entry - an address, route, block or shunt that the kernel has from us. */
-struct entry {
-    struct entry_key {
-        uint8_t kind, prefix_len, first;
-        uint8_t place; /* of the device in `tuns`; 0: the first device */
-        struct address address;
-        uint8_t zero[3];           /* no padding: keys are compared as octets */
-        struct priv_policy policy; /* ENTRY_SHUNT */
-    } key;
-    bool stale; /* of an engine before this one, until PRIV_SHUNTS_ALL; LAN: not there any more */
-    UT_hash_handle hh;
-};
-
-struct privileged {
-    struct netlink *netlink;
-    uint32_t index;
-    struct inner_tuns tuns;
-    unsigned n_workers;
-    bool mtu_fixed; /* by the administrator */
-    bool lan;       /* the networks that this host is in are left out of default routes */
-    bool lan_old;   /* what lan_inside() sees has changed since lan_settle() */
-    struct entry *entries;
-    uint32_t n[N_ENTRY_KINDS];
-    struct packet_filter *filter; /* NULL: there is none on this host */
-    bool filter_old;              /* entries have changed since */
-    nanos filter_at;              /* not before */
-    struct permission permission;
-};
 
 /* family_rules_change - of one family: into our table, but for the packets that carry our tunnels,
  * and for the resolver and the fetcher, which must find a gateway and what it takes to believe it
@@ -107,14 +62,14 @@ static int rules_change(struct privileged *p, enum netlink_change change)
 
 /* --- what the kernel has from us --- */
 
-static struct entry *entry_find(struct privileged *p, const struct entry_key *key)
+struct entry *entry_find(struct privileged *p, const struct entry_key *key)
 {
     struct entry *entry;
     HASH_FIND(hh, p->entries, key, sizeof(*key), entry);
     return entry;
 }
 
-static int entry_add(struct privileged *p, const struct entry_key *key)
+int entry_add(struct privileged *p, const struct entry_key *key)
 {
     if (entry_find(p, key) != NULL)
         return 0;
@@ -133,7 +88,7 @@ static int entry_add(struct privileged *p, const struct entry_key *key)
     return 0;
 }
 
-static void entry_drop(struct privileged *p, struct entry *entry)
+void entry_drop(struct privileged *p, struct entry *entry)
 {
     p->n[entry->key.kind]--;
     HASH_DEL(p->entries, entry);
@@ -190,8 +145,8 @@ static uint32_t metric_of(const struct entry_key *key)
 }
 
 /* entry_run - tells the kernel; `source` matters to routes only. */
-static int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
-                     const struct address *source)
+int entry_run(struct privileged *p, enum netlink_change change, const struct entry_key *key,
+              const struct address *source)
 {
     const struct inner_tun *tun = &p->tuns.tuns[key->place];
     struct netlink_route route = {.table = inner_tun_table(&p->tuns, tun),
@@ -306,116 +261,7 @@ static int shunts_settle(struct privileged *p)
     return failure;
 }
 
-/* --- the networks that this host is in --- */
-
-/* lan_inside - the network stays in the tunnel, wherever this host is: a route or block of ours names
- * it, or one around it; a default route names nothing. Or it contains an inner address or a name
- * server of the Gateway: the operator of a Wi-Fi chooses its network, and must not get their packets. */
-static bool lan_inside(const struct privileged *p, const struct address_range *network)
-{
-    struct entry *entry, *next;
-    struct address_range range;
-    HASH_ITER(hh, p->entries, entry, next)
-    {
-        const struct entry_key *key = &entry->key;
-        bool names = key->kind == ENTRY_ROUTE || key->kind == ENTRY_BLOCK;
-        bool given = key->kind == ENTRY_ADDRESS || key->kind == ENTRY_INSIDE;
-        if (given && range_contains(network, &key->address))
-            return true;
-        if (names && key->prefix_len >= PROTECTED_LEAST &&
-            range_from_prefix(&key->address, key->prefix_len, &range) &&
-            range_within(network, &range))
-            return true;
-    }
-    return false;
-}
-
-struct lan_list {
-    struct packet_filter_prefix networks[LANS_MAX];
-    size_t n;
-};
-
-static int lan_note(void *context, const struct address *address, unsigned prefix_len)
-{
-    struct lan_list *list = context;
-    struct address_range network;
-    if (list->n < LANS_MAX && lan_network(address, prefix_len) &&
-        range_from_prefix(address, prefix_len, &network))
-        list->networks[list->n++] =
-            (struct packet_filter_prefix){network.first, (uint8_t)prefix_len};
-    return 0;
-}
-
-/* lan_take - what the kernel refuses is in the tunnel, as `block` has it. */
-static void lan_take(struct privileged *p, const struct packet_filter_prefix *network)
-{
-    struct address_range range;
-    struct entry_key key;
-    memset(&key, 0, sizeof(key)); /* it is compared as it lies in memory */
-    key.kind = ENTRY_LAN;
-    key.prefix_len = network->prefix_len;
-    key.address = network->address;
-    if (!range_from_prefix(&key.address, key.prefix_len, &range) || lan_inside(p, &range))
-        return;
-    struct entry *known = entry_find(p, &key);
-    if (known != NULL) {
-        known->stale = false;
-    } else if (entry_add(p, &key) == 0 &&
-               entry_run(p, NETLINK_ADD, &key, &(struct address){0}) != 0) {
-        entry_drop(p, entry_find(p, &key));
-    }
-}
-
-static void lans_drop_stale(struct privileged *p)
-{
-    struct entry *entry, *next;
-    HASH_ITER(hh, p->entries, entry, next)
-    {
-        if (entry->key.kind != ENTRY_LAN || !entry->stale)
-            continue;
-        if (entry_run(p, NETLINK_DELETE, &entry->key, &(struct address){0}) != 0)
-            log_line(LOG_LEVEL_WARNING, "event=host-network-stays reason=\"%s\"", strerror(errno));
-        entry_drop(p, entry);
-    }
-}
-
-/* lan_concerns - the request changes what lan_inside() sees. */
-static bool lan_concerns(uint32_t kind)
-{
-    return (kind >= PRIV_ADDRESS_ADD && kind <= PRIV_BLOCK_REMOVE) || kind == PRIV_INSIDE_ADD ||
-           kind == PRIV_INSIDE_REMOVE;
-}
-
-/* lan_settle - after a change of addresses or routes. Link-local networks are on each link. */
-static int lan_settle(struct privileged *p)
-{
-    struct lan_list list = {
-        .networks = {{{.family = ADDRESS_V4, .octets = {169, 254}}, 16},
-                     {{.family = ADDRESS_V6, .octets = {0xfe, 0x80}}, 10}},
-        .n = 2,
-    };
-    struct entry *entry, *next;
-    p->lan_old = false;
-    int error = p->lan ? netlink_own_each(p->netlink, p->index, lan_note, &list) : 0;
-    HASH_ITER(hh, p->entries, entry, next)
-    entry->stale |= entry->key.kind == ENTRY_LAN;
-    for (size_t i = 0; p->lan && i < list.n; i++)
-        lan_take(p, &list.networks[i]);
-    lans_drop_stale(p);
-    return error;
-}
-
-/* lans_forget - a daemon that was killed left them, for networks where this host was then. */
-static int lans_forget(struct privileged *p)
-{
-    struct netlink_route *routes = NULL;
-    size_t n = 0;
-    int error = netlink_routes_list(p->netlink, ROUTE_TABLE, NETLINK_THROW, &routes, &n);
-    for (size_t i = 0; error == 0 && i < n; i++)
-        error = netlink_throw(p->netlink, NETLINK_DELETE, &routes[i]);
-    free(routes);
-    return error;
-}
+/* --- what an engine before this one left --- */
 
 static void shunts_age(struct privileged *p)
 {
@@ -574,7 +420,7 @@ bool privileged_filters(const struct privileged *p)
 void privileged_settle(struct privileged *p)
 {
     nanos begin = clock_now();
-    if (p->lan && p->lan_old && lan_settle(p) != 0)
+    if (p->lan && p->lan_old && host_networks_settle(p) != 0)
         log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
     if (!p->filter_old || p->filter == NULL || begin < p->filter_at)
         return;
@@ -611,7 +457,7 @@ int privileged_new(const struct engine_start *start, struct privileged **ret)
     if (error == 0)
         error = blocks_inherit(p);
     if (error == 0)
-        error = lans_forget(p);
+        error = host_networks_forget(p);
     if (error == 0)
         error = netlink_rules_flush(p->netlink, ADDRESS_V4, RULE_PASS);
     if (error == 0)
@@ -786,9 +632,9 @@ void privileged_answer(struct privileged *p, const struct priv_request *r, struc
     case PRIV_LAN_BYPASS:
     case PRIV_LAN_BLOCK:
         p->lan = r->kind == PRIV_LAN_BYPASS;
-        ret->error = lan_settle(p);
+        ret->error = host_networks_settle(p);
         break;
     }
-    p->lan_old |= lan_concerns(r->kind);
+    p->lan_old |= host_networks_concern(r->kind);
     ret->system_error = ret->error == ERR_SYSTEM ? errno : 0;
 }
