@@ -63,6 +63,11 @@ struct tree *tree_get(const struct tree *parent, const char *name)
     return child;
 }
 
+const char *tree_value_text(const struct tree *node)
+{
+    return node->kind == TREE_VALUE ? (const char *)node->value : "";
+}
+
 const char *tree_text(const struct tree *parent, const char *name)
 {
     const struct tree *child = tree_get(parent, name);

@@ -31,6 +31,8 @@ void tree_append(struct tree *parent, struct tree *child);
 
 /* tree_get - the child of that name; NULL: none. */
 struct tree *tree_get(const struct tree *parent, const char *name);
+/* tree_value_text - the text of a value; "": the node is not a value. */
+const char *tree_value_text(const struct tree *node);
 /* tree_text - the value of a child; NULL: none, or not a value. */
 const char *tree_text(const struct tree *parent, const char *name);
 /* tree_text_or - the value of a child, or the default. */

@@ -150,7 +150,7 @@ static int set_auth(const struct tree *node, void *target, struct build_error *e
     static const char *const keys[] = {"pubkey",  "ike:",  "rsa",  "ecdsa",
                                        "ed25519", "ed448", "eddsa"};
     struct round_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strcasecmp(text, "psk") == 0) {
         work->auth->method = IKE_AUTH_PSK;
         return 0;
@@ -181,7 +181,7 @@ static int id_parse(const struct tree *node, const char *text, struct ike_id *re
 static int set_id(const struct tree *node, void *target, struct build_error *error)
 {
     struct round_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strlen(text) >= sizeof(work->auth->id_pattern))
         return build_fail(error, node, "'%.60s' is not an identity", text);
     int err = id_parse(node, text, &work->auth->id, error);
@@ -193,14 +193,14 @@ static int set_id(const struct tree *node, void *target, struct build_error *err
 static int set_ca_id(const struct tree *node, void *target, struct build_error *error)
 {
     struct round_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     return id_parse(node, text, &work->certs->ca_id, error);
 }
 
 static int set_eap_id(const struct tree *node, void *target, struct build_error *error)
 {
     struct round_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     size_t len = strlen(text);
     if (len == 0 || len > EAP_IDENTITY || len >= sizeof(work->auth->eap_id))
         return build_fail(error, node, "'%.60s' is not an EAP identity", text);
@@ -211,7 +211,7 @@ static int set_eap_id(const struct tree *node, void *target, struct build_error 
 static int set_aaa_id(const struct tree *node, void *target, struct build_error *error)
 {
     struct round_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     return id_parse(node, text, &work->auth->aaa_id, error);
 }
 

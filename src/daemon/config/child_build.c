@@ -65,7 +65,7 @@ static int set_updown(const struct tree *node, void *target, struct build_error 
 {
     static const char *const folders[] = {HOOK_FOLDERS};
     struct child_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     char list[256] = "";
     size_t at = 0;
     if (text[0] == '\0')
@@ -84,7 +84,7 @@ static int set_updown(const struct tree *node, void *target, struct build_error 
 static int set_interface(const struct tree *node, void *target, struct build_error *error)
 {
     struct child_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strlen(text) >= sizeof(work->policy->interface) || strpbrk(text, " \t/\"\\*") != NULL)
         return build_fail(error, node, "'%.60s' is not the name of an interface", text);
     strcpy(work->policy->interface, text);

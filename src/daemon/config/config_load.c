@@ -45,7 +45,7 @@ static void trim_subnet(const char *text, struct address_range *range)
 static int set_addrs(const struct tree *node, void *target, struct build_error *error)
 {
     struct pool_config *pool = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (!range_parse(text, &pool->range))
         return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
     pool->base = pool->range.first;
@@ -147,7 +147,7 @@ int pool_build(const struct tree *section, struct pool_config *ret_pool, struct 
 static int add_owner(struct engine_secret *secret, const struct tree *node,
                      struct build_error *error)
 {
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (secret->n_owners == LEN(secret->owners))
         return build_fail(error, node, "more than %zu identities", LEN(secret->owners));
     if (identity_parse(text, &secret->owners[secret->n_owners]) != 0)
@@ -160,7 +160,7 @@ static int add_owner(struct engine_secret *secret, const struct tree *node,
 static int apply_secret(const struct tree *node, uint8_t octets[SECRET_OCTETS_MAX],
                         struct engine_secret *secret, struct build_error *error)
 {
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strncasecmp(node->name, "id", 2) == 0)
         return add_owner(secret, node, error);
     if (strcasecmp(node->name, "secret") != 0)

@@ -131,7 +131,7 @@ static int set_version(const struct tree *node, void *target, struct build_error
 static int set_redirect_to(const struct tree *node, void *target, struct build_error *error)
 {
     struct ike_conn *conn = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (!gateway_parse(text, &conn->redirect_to))
         return build_fail(error, node, "'%.60s' is neither an address nor a name", text);
     return 0;
@@ -156,7 +156,7 @@ static int set_dns_domains(const struct tree *node, void *target, struct build_e
 static int set_dscp(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     unsigned value = 0;
     size_t i = 0;
     for (; i < 7 && (text[i] == '0' || text[i] == '1'); i++)
@@ -172,7 +172,7 @@ static int set_dscp(const struct tree *node, void *target, struct build_error *e
 static int set_interface(const struct tree *node, void *target, struct build_error *error)
 {
     struct ike_path_policy *path = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (text[0] == '\0' || strlen(text) >= sizeof(path->interface) || strpbrk(text, "/ ") != NULL)
         return build_fail(error, node, "'%.40s' is not the name of an interface, nor auto", text);
     strcpy(path->interface, text);
@@ -265,7 +265,7 @@ static const char *const cert_words[] = {"ifasked", "always", "never", NULL};
 static int set_send_certreq(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     bool send = true;
     if (text[0] != '\0' && !value_bool(text, &send))
         return build_fail(error, node, "'%.60s' is not yes or no", text);
@@ -297,7 +297,7 @@ static int set_install_routes(const struct tree *node, void *target, struct buil
 static int set_inner(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     work->conn.inner_per_path = strcasecmp(text, "per-path") == 0;
     if (!work->conn.inner_per_path && strcasecmp(text, "shared") != 0)
         return build_fail(error, node, "'%.60s' is not one of shared, per-path", text);
@@ -307,7 +307,7 @@ static int set_inner(const struct tree *node, void *target, struct build_error *
 static int set_order(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     for (int i = 0; order_words[i] != NULL; i++)
         if (strcasecmp(text, order_words[i]) == 0) {
             work->conn.create_then_move = i == 1;
@@ -319,7 +319,7 @@ static int set_order(const struct tree *node, void *target, struct build_error *
 static int set_ppk_id(const struct tree *node, void *target, struct build_error *error)
 {
     struct conn_work *work = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strlen(text) >= sizeof(work->conn.ppk_pattern) ||
         ppk_id_parse(text, &work->conn.ppk_id) != 0)
         return build_fail(error, node, "'%.60s' is not an identity", text);

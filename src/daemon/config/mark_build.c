@@ -8,11 +8,6 @@
 #include "control/values.h"
 #include "daemon/common/inner_device.h"
 
-static const char *text_of(const struct tree *node)
-{
-    return node->kind == TREE_VALUE ? (const char *)node->value : "";
-}
-
 static bool number32(const char *text, uint32_t *ret)
 {
     uint64_t value;
@@ -22,8 +17,8 @@ static bool number32(const char *text, uint32_t *ret)
     return true;
 }
 
-/* split - "value/mask" into its parts. Without a mask, all bits count. */
-static bool split(const char *text, char value[32], uint32_t *ret_mask)
+/* mark_split - "value/mask" into its parts. Without a mask, all bits count. */
+static bool mark_split(const char *text, char value[32], uint32_t *ret_mask)
 {
     const char *slash = strchr(text, '/');
     size_t len = slash == NULL ? strlen(text) : (size_t)(slash - text);
@@ -35,11 +30,11 @@ static bool split(const char *text, char value[32], uint32_t *ret_mask)
     return slash == NULL || number32(slash + 1, ret_mask);
 }
 
-static bool parse(const char *text, struct ike_mark *ret)
+static bool mark_parse(const char *text, struct ike_mark *ret)
 {
     char value[32];
     struct ike_mark mark = {.kind = IKE_MARK_FIXED};
-    if (!split(text, value, &mark.mask))
+    if (!mark_split(text, value, &mark.mask))
         return false;
     if (strcasecmp(value, "%unique") == 0)
         mark.kind = IKE_MARK_UNIQUE;
@@ -55,9 +50,9 @@ static bool parse(const char *text, struct ike_mark *ret)
 
 int mark_build(const struct tree *node, struct ike_mark *ret, struct build_error *error)
 {
-    const char *text = text_of(node);
+    const char *text = tree_value_text(node);
     struct ike_mark mark = {.kind = IKE_MARK_NONE};
-    if (text[0] != '\0' && !parse(text, &mark))
+    if (text[0] != '\0' && !mark_parse(text, &mark))
         return build_fail(error, node,
                           "'%.60s' is not a mark (such as 42, 0x2a/0xff, %%unique, %%unique-dir)",
                           text);
@@ -70,12 +65,12 @@ int mark_build(const struct tree *node, struct ike_mark *ret, struct build_error
 
 int mark_set_build(const struct tree *node, struct ike_mark *ret, struct build_error *error)
 {
-    const char *text = text_of(node);
+    const char *text = tree_value_text(node);
     struct ike_mark mark = {.kind = IKE_MARK_NONE};
     bool same = strncasecmp(text, "%same", 5) == 0 && (text[5] == '\0' || text[5] == '/');
     if (same)
         mark.kind = IKE_MARK_SAME;
-    else if (text[0] != '\0' && (!parse(text, &mark) || mark.kind > IKE_MARK_FIXED))
+    else if (text[0] != '\0' && (!mark_parse(text, &mark) || mark.kind > IKE_MARK_FIXED))
         return build_fail(error, node,
                           "'%.60s' is not a mark to set (such as 42, 0x2a/0xff, %%same)", text);
     mark.value &= mark.mask;
@@ -85,9 +80,9 @@ int mark_set_build(const struct tree *node, struct ike_mark *ret, struct build_e
 
 int if_id_build(const struct tree *node, struct ike_mark *ret, struct build_error *error)
 {
-    const char *text = text_of(node);
+    const char *text = tree_value_text(node);
     struct ike_mark id = {.kind = IKE_MARK_NONE};
-    if (text[0] != '\0' && (strchr(text, '/') != NULL || !parse(text, &id)))
+    if (text[0] != '\0' && (strchr(text, '/') != NULL || !mark_parse(text, &id)))
         return build_fail(error, node,
                           "'%.60s' is not the id of an interface (such as 42, %%unique, "
                           "%%unique-dir)",
@@ -98,7 +93,7 @@ int if_id_build(const struct tree *node, struct ike_mark *ret, struct build_erro
 
 int device_name_build(const struct tree *node, char ret_name[16], struct build_error *error)
 {
-    const char *text = text_of(node);
+    const char *text = tree_value_text(node);
     struct inner_device device = {.mask_out = 0};
     if (text[0] == '\0')
         return 0;
@@ -112,7 +107,7 @@ int device_name_build(const struct tree *node, char ret_name[16], struct build_e
 
 int routes_build(const struct tree *node, enum ike_routes *ret_routes, struct build_error *error)
 {
-    const char *text = text_of(node);
+    const char *text = tree_value_text(node);
     bool yes = true;
     if (text[0] == '\0')
         return 0;
@@ -122,7 +117,7 @@ int routes_build(const struct tree *node, enum ike_routes *ret_routes, struct bu
     return 0;
 }
 
-static bool given(const struct ike_mark *mark)
+static bool mark_given(const struct ike_mark *mark)
 {
     return mark->kind != IKE_MARK_NONE;
 }
@@ -161,19 +156,20 @@ static int names_check(const struct tree *section, const struct ike_child_policy
 static int marks_check(const struct tree *section, const struct ike_child_policy *policy,
                        struct build_error *error)
 {
-    bool marks = given(&policy->mark_in) || given(&policy->mark_out) || given(&policy->set_mark_in);
-    bool ids = given(&policy->if_id_in) || given(&policy->if_id_out);
+    bool marks = mark_given(&policy->mark_in) || mark_given(&policy->mark_out) ||
+                 mark_given(&policy->set_mark_in);
+    bool ids = mark_given(&policy->if_id_in) || mark_given(&policy->if_id_out);
     if ((marks || ids || policy->device[0] != '\0') && is_shunt(policy))
         return build_fail(error, key_node(section, "mode"),
                           "pass and drop have no device: marks, if_id and device are of tunnels");
     if (marks && ids)
         return build_fail(error,
-                          key_node(section, given(&policy->mark_out) ? "mark_out" : "mark_in"),
+                          key_node(section, mark_given(&policy->mark_out) ? "mark_out" : "mark_in"),
                           "marks and if_id both choose the device of a child: one of them only");
-    if (given(&policy->if_id_in) != given(&policy->if_id_out))
-        return build_fail(error,
-                          key_node(section, given(&policy->if_id_in) ? "if_id_in" : "if_id_out"),
-                          "if_id_in and if_id_out are given together, or neither");
+    if (mark_given(&policy->if_id_in) != mark_given(&policy->if_id_out))
+        return build_fail(
+            error, key_node(section, mark_given(&policy->if_id_in) ? "if_id_in" : "if_id_out"),
+            "if_id_in and if_id_out are given together, or neither");
     if (policy->device[0] != '\0' && (ids || inner_has_unique(policy)))
         return build_fail(error, key_node(section, "device"),
                           "names one device: if_id and %%unique have names of their own");
@@ -185,16 +181,16 @@ static void defaults_apply(struct ike_child_policy *policy, const struct mark_de
 {
     if (is_shunt(policy))
         return;
-    if (!given(&policy->if_id_in))
+    if (!mark_given(&policy->if_id_in))
         policy->if_id_in = defaults->if_id_in;
-    if (!given(&policy->if_id_out))
+    if (!mark_given(&policy->if_id_out))
         policy->if_id_out = defaults->if_id_out;
     if (policy->device[0] == '\0')
         memcpy(policy->device, defaults->device, sizeof(policy->device));
     if (policy->routes == IKE_ROUTES_DEFAULT)
         policy->routes = defaults->routes;
     if (policy->routes == IKE_ROUTES_DEFAULT)
-        policy->routes = given(&policy->if_id_out) ? IKE_ROUTES_NO : IKE_ROUTES_YES;
+        policy->routes = mark_given(&policy->if_id_out) ? IKE_ROUTES_NO : IKE_ROUTES_YES;
 }
 
 int marks_finish(const struct tree *section, struct ike_conn *conn,

@@ -189,7 +189,7 @@ static int set_addresses(const struct tree *node, void *target, struct build_err
 static int set_kind(const struct tree *node, struct permits *permits, enum permit_kind kind,
                     struct build_error *error)
 {
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     if (strcmp(text, "no") == 0)
         return 0;
     if (strcmp(text, "yes") != 0)

@@ -15,7 +15,7 @@
 static int set_address(const struct tree *node, void *target, struct build_error *error)
 {
     struct aaa_server *server = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     return address_parse(text, &server->address)
                ? 0
                : build_fail(error, node, "'%.60s' is not an address; names are not looked up",
@@ -25,7 +25,7 @@ static int set_address(const struct tree *node, void *target, struct build_error
 static int set_secret(const struct tree *node, void *target, struct build_error *error)
 {
     struct aaa_server *server = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     server->secret_len = (uint32_t)value_secret(text, server->secret, sizeof(server->secret));
     /* the value itself is never repeated */
     return server->secret_len != 0
@@ -36,7 +36,7 @@ static int set_secret(const struct tree *node, void *target, struct build_error 
 static int set_preference(const struct tree *node, void *target, struct build_error *error)
 {
     struct aaa_server *server = target;
-    const char *text = node->kind == TREE_VALUE ? (const char *)node->value : "";
+    const char *text = tree_value_text(node);
     char *end;
     long value = strtol(text, &end, 10);
     if (text[0] == '\0' || *end != '\0' || value < -1000 || value > 1000)

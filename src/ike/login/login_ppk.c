@@ -14,7 +14,7 @@ _Static_assert(sizeof(((struct login_ppk *)0)->keys) == PPK_KEYS_MAX, "the keys 
 
 /* --- both roles --- */
 
-static int ask(struct sa *sa, const struct ike_id *id)
+static int ppk_job_emit(struct sa *sa, const struct ike_id *id)
 {
     size_t len = crypto_prf_find(sa->prf)->len;
     uint8_t *keys = malloc(PPK_KEYS * len);
@@ -91,7 +91,7 @@ bool login_ppk_due(const struct login *login)
 int login_ppk_ask(struct sa *sa)
 {
     sa->login->ppk.settled = true;
-    return ask(sa, &sa->login->conn->ppk_id);
+    return ppk_job_emit(sa, &sa->login->conn->ppk_id);
 }
 
 bool login_ppk_plain(struct login *login)
@@ -140,7 +140,7 @@ bool login_ppk_answered(struct sa *sa, const struct wire_message *response)
 
 /* --- responder --- */
 
-static enum login_ppk_next refused(struct login *login, const char *why)
+static enum login_ppk_next ppk_refused(struct login *login, const char *why)
 {
     login->ppk.why = why;
     return LOGIN_PPK_REFUSED;
@@ -152,7 +152,7 @@ enum login_ppk_next login_ppk_unknown(struct sa *sa)
     struct wire_message request;
     kept_message_get(&login->message, &request);
     if (login->conn->ppk_required || !wire_notify_has(&request, N_NO_PPK_AUTH))
-        return refused(login, "its PPK is not one of the connection");
+        return ppk_refused(login, "its PPK is not one of the connection");
     login->ppk.why = "its PPK is not one of the connection";
     login->ppk.plain = true;
     return LOGIN_PPK_NONE;
@@ -168,11 +168,11 @@ enum login_ppk_next login_ppk_read(struct sa *sa)
         return LOGIN_PPK_NONE;
     kept_message_get(&login->message, &request);
     if (!wire_notify_find(&request, N_PPK_IDENTITY, &notify))
-        return refused(login, "it announced PPKs and names none");
+        return ppk_refused(login, "it announced PPKs and names none");
     login->ppk.settled = true;
     if (!ppk_identity_read(notify.data, &id) || !ppk_id_fits(login->conn, &id))
         return login_ppk_unknown(sa);
-    if (ask(sa, &id) == 0)
+    if (ppk_job_emit(sa, &id) == 0)
         return LOGIN_PPK_ASKED;
     login->ppk.settled = false;
     return LOGIN_PPK_FAILED;
