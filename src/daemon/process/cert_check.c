@@ -137,7 +137,7 @@ static int refuse_error(struct cert_check *check, X509_STORE_CTX *ctx)
 
 /* --- revocation --- */
 
-/* list_missing - noted for words_check(). */
+/* list_missing - noted for statuses_check(). */
 static void list_missing(struct cert_check *check, X509_STORE_CTX *ctx)
 {
     int depth = X509_STORE_CTX_get_error_depth(ctx);
@@ -408,7 +408,7 @@ static STACK_OF(X509) * untrusted_new(const struct cert_check *check)
     return all;
 }
 
-/* --- the words of the CAs, RFC 5280 section 6.3, RFC 6960 --- */
+/* --- revocation, RFC 5280 section 6.3, RFC 6960 --- */
 
 static const struct cert_uris *uris_of(const struct cert_store *store, const X509 *issuer)
 {
@@ -442,17 +442,18 @@ static int refuse_silence(struct cert_check *check, const struct revocation_of *
                   check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
 }
 
-/* word_check - of one certificate. OCSP comes first: its word is younger than a list. */
-static int word_check(struct cert_check *check, const struct revocation_of *of, bool listed)
+/* status_check - of one certificate. OCSP comes first: its response is younger than a list. */
+static int status_check(struct cert_check *check, const struct revocation_of *of, bool listed)
 {
-    const struct ocsp_word *word = revocation_word(check->revocation, of, (int64_t)time(NULL));
-    if (word != NULL && word->status == OCSP_REVOKED) {
-        memcpy(check->revoked_on, word->revoked_on, sizeof(check->revoked_on));
+    const struct ocsp_response *response =
+        revocation_response(check->revocation, of, (int64_t)time(NULL));
+    if (response != NULL && response->status == OCSP_REVOKED) {
+        memcpy(check->revoked_on, response->revoked_on, sizeof(check->revoked_on));
         return refuse_revoked(check, of->cert);
     }
-    if (word != NULL)
+    if (response != NULL)
         return 0;
-    /* Also when this check cannot wait: the next one then has the word. */
+    /* Also when this check cannot wait: the next one then has the status. */
     uint64_t job = revocation_ask(check->revocation, of, listed, check->now);
     if (job != 0 && !check->impatient && check->n_waits < CERT_WAITS) {
         check->waits[check->n_waits++] = job;
@@ -461,9 +462,9 @@ static int word_check(struct cert_check *check, const struct revocation_of *of, 
     return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
 }
 
-/* words_check - of all but the end of the chain: that is trusted by configuration, and no word can
+/* statuses_check - of all but the end of the chain: that is trusted by configuration, and no CA can
  * take that back. */
-static int words_check(struct cert_check *check, const STACK_OF(X509) * chain)
+static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain)
 {
     int error = 0;
     check->n_waits = 0;
@@ -471,7 +472,7 @@ static int words_check(struct cert_check *check, const STACK_OF(X509) * chain)
         struct revocation_of of = {.cert = sk_X509_value(chain, i),
                                    .issuer = sk_X509_value(chain, i + 1)};
         of.uris = uris_of(check->store, of.issuer);
-        error = word_check(check, &of, (check->unlisted & 1u << i) == 0);
+        error = status_check(check, &of, (check->unlisted & 1u << i) == 0);
     }
     return error == 0 && check->n_waits > 0 ? ERR_AGAIN : error;
 }
@@ -491,7 +492,7 @@ static int path_check(struct cert_check *check, X509_STORE *anchors, STACK_OF(X5
         if (error == 0)
             error = policies_check(check, ctx);
         if (error == 0)
-            error = words_check(check, X509_STORE_CTX_get0_chain(ctx));
+            error = statuses_check(check, X509_STORE_CTX_get0_chain(ctx));
     }
     X509_STORE_CTX_free(ctx);
     sk_X509_CRL_free(crls);

@@ -33,7 +33,7 @@ struct cert_check {
 };
 
 /* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY; ERR_AGAIN: all but the
- * word of the CA is right, and that is being fetched: call again when one of `waits` has ended. */
+ * revocation status is right, and that is being fetched: call again when one of `waits` has ended. */
 int cert_check_run(struct cert_check *check) MUST_USE;
 
 /* cert_check_key - kind and strength of the key, before any work is done with

@@ -14,11 +14,11 @@
 #define KEY      SHA256_DIGEST_LENGTH
 #define URLS_MAX 8 /* of one certificate and kind */
 
-/* struct known - a word about one certificate. */
+/* struct known - what an OCSP responder said of one certificate. */
 struct known {
     UT_hash_handle hh; /* by key, in order of arrival */
     uint8_t key[KEY];
-    struct ocsp_word word;
+    struct ocsp_response response;
 };
 
 /* struct attempt - a fetch. */
@@ -35,7 +35,7 @@ struct attempt {
 };
 
 struct revocation {
-    struct known *words;
+    struct known *responses;
     struct attempt *attempts;
     unsigned n_running;
     uint64_t n_ended;
@@ -74,12 +74,12 @@ static void attempt_drop(struct revocation *r, struct attempt *attempt)
     free(attempt);
 }
 
-static void words_drop(struct revocation *r)
+static void responses_drop(struct revocation *r)
 {
     struct known *known, *next;
-    HASH_ITER(hh, r->words, known, next)
+    HASH_ITER(hh, r->responses, known, next)
     {
-        HASH_DEL(r->words, known);
+        HASH_DEL(r->responses, known);
         free(known);
     }
 }
@@ -91,7 +91,7 @@ struct revocation *revocation_free(struct revocation *r)
         return NULL;
     HASH_ITER(hh, r->attempts, attempt, next)
     attempt_drop(r, attempt);
-    words_drop(r);
+    responses_drop(r);
     free(r);
     return NULL;
 }
@@ -99,7 +99,7 @@ struct revocation *revocation_free(struct revocation *r)
 void revocation_flush(struct revocation *r)
 {
     struct attempt *attempt, *next;
-    words_drop(r);
+    responses_drop(r);
     HASH_ITER(hh, r->attempts, attempt, next)
     if (attempt->job == 0)
         attempt_drop(r, attempt);
@@ -177,7 +177,7 @@ bool revocation_has_uris(const struct revocation_of *of)
            names_responder(of->cert);
 }
 
-/* --- words --- */
+/* --- OCSP responses --- */
 
 /* cert_key - a certificate and who says something about it. */
 static void cert_key(const struct revocation_of *of, uint8_t out[KEY])
@@ -193,43 +193,43 @@ static void cert_key(const struct revocation_of *of, uint8_t out[KEY])
 static struct known *known_find(const struct revocation *r, const uint8_t key[KEY])
 {
     struct known *known;
-    HASH_FIND(hh, r->words, key, KEY, known);
+    HASH_FIND(hh, r->responses, key, KEY, known);
     return known;
 }
 
-const struct ocsp_word *revocation_word(const struct revocation *r, const struct revocation_of *of,
-                                        int64_t now)
+const struct ocsp_response *revocation_response(const struct revocation *r,
+                                                const struct revocation_of *of, int64_t now)
 {
     uint8_t key[KEY];
     cert_key(of, key);
     const struct known *known = known_find(r, key);
-    return known == NULL || known->word.good_until < now ? NULL : &known->word;
+    return known == NULL || known->response.good_until < now ? NULL : &known->response;
 }
 
-/* word_keep - an older word than the one that is here may be played again: it does not count. */
-static bool word_keep(struct revocation *r, const struct revocation_of *of,
-                      const struct ocsp_word *word)
+/* response_keep - an attacker may play an older response again, so it does not count beside a younger one. */
+static bool response_keep(struct revocation *r, const struct revocation_of *of,
+                          const struct ocsp_response *response)
 {
     uint8_t key[KEY];
     cert_key(of, key);
     struct known *known = known_find(r, key);
-    if (known != NULL && known->word.this_update > word->this_update)
+    if (known != NULL && known->response.this_update > response->this_update)
         return false;
-    if (known == NULL && HASH_COUNT(r->words) >= REVOCATION_WORDS) {
-        struct known *oldest = r->words;
-        HASH_DEL(r->words, oldest);
+    if (known == NULL && HASH_COUNT(r->responses) >= REVOCATION_RESPONSES) {
+        struct known *oldest = r->responses;
+        HASH_DEL(r->responses, oldest);
         free(oldest);
     }
     if (known == NULL && (known = calloc(1, sizeof(*known))) != NULL) {
         memcpy(known->key, key, KEY);
-        HASH_ADD(hh, r->words, key, KEY, known);
+        HASH_ADD(hh, r->responses, key, KEY, known);
         if (!TABLE_HAS(known)) {
             free(known);
             return true;
         }
     }
     if (known != NULL)
-        known->word = *word;
+        known->response = *response;
     return true;
 }
 
@@ -415,7 +415,7 @@ static int answer_take(struct revocation *r, struct cert_store *store,
                        char reason[VERIFIER_REASON])
 {
     const struct revocation_of of = {.cert = attempt->cert, .issuer = attempt->issuer};
-    struct ocsp_word word;
+    struct ocsp_response response;
     if (attempt->request == NULL)
         return list_take(store, attempt, octets, reason);
     const struct ocsp_question question = {.cert = attempt->cert,
@@ -424,9 +424,9 @@ static int answer_take(struct revocation *r, struct cert_store *store,
                                            .responders = cert_store_responders(store)};
     int error = question.responders == NULL
                     ? ERR_NO_MEMORY
-                    : ocsp_answer_check(&question, octets, (int64_t)time(NULL), &word, reason);
+                    : ocsp_answer_check(&question, octets, (int64_t)time(NULL), &response, reason);
     sk_X509_free(question.responders);
-    if (error == 0 && !word_keep(r, &of, &word)) {
+    if (error == 0 && !response_keep(r, &of, &response)) {
         (void)snprintf(reason, VERIFIER_REASON, "the answer is older than one that was here");
         error = ERR_AUTH;
     }

@@ -19,11 +19,11 @@
 #include "daemon/process/cert_store.h"
 #include "daemon/process/revocation_ocsp.h"
 
-#define REVOCATION_WORDS    4096 /* answers of OCSP responders that are kept */
-#define REVOCATION_ATTEMPTS 1024 /* fetches that run, or ran of late */
-#define REVOCATION_RUNNING  256
-#define REVOCATION_FULL     UINT64_MAX           /* in place of a job: so many run already */
-#define REVOCATION_CALM     (10 * NANOS_PER_SEC) /* before the same URL is tried again */
+#define REVOCATION_RESPONSES 4096 /* answers of OCSP responders that are kept */
+#define REVOCATION_ATTEMPTS  1024 /* fetches that run, or ran of late */
+#define REVOCATION_RUNNING   256
+#define REVOCATION_FULL      UINT64_MAX           /* in place of a job: so many run already */
+#define REVOCATION_CALM      (10 * NANOS_PER_SEC) /* before the same URL is tried again */
 
 struct revocation;
 
@@ -36,12 +36,12 @@ struct revocation_of {
     const struct cert_uris *uris; /* what the configuration says of that CA; NULL: nothing */
 };
 
-/* revocation_word - what a responder said of it, and that counts still. NULL: nothing. Borrowed
+/* revocation_response - the last OCSP response about the certificate, if it is still valid. NULL: none. Borrowed
  * until the next call. */
-const struct ocsp_word *revocation_word(const struct revocation *revocation,
-                                        const struct revocation_of *of, int64_t now);
+const struct ocsp_response *revocation_response(const struct revocation *revocation,
+                                                const struct revocation_of *of, int64_t now);
 
-/* revocation_ask - `listed`: a list that counts has its word, so that only responders are asked.
+/* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked.
  * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
  * ended; 0: there is no URL, or none that was not tried of late. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
@@ -68,7 +68,7 @@ bool revocation_send(struct revocation *revocation, struct fetch_request *ret_re
 void revocation_take(struct revocation *revocation, struct cert_store *store,
                      const struct fetch_answer *answer, struct span octets, nanos now);
 
-/* revocation_flush - forgets all words and what was tried. Fetches that run go on. */
+/* revocation_flush - forgets all responses, and which URLs were tried. Fetches that run go on. */
 void revocation_flush(struct revocation *revocation);
 
 #endif

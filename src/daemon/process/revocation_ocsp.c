@@ -10,8 +10,8 @@
 #include "daemon/process/cert_store.h"
 
 #define NONCE_OCTETS 32
-#define SHORT_S      300 /* a word without nextUpdate is believed so long */
-#define LEAST_S      30  /* any word that is taken: the checks that wait for it need it */
+#define SHORT_S      300 /* a response without nextUpdate is valid so long */
+#define LEAST_S      30  /* each response is valid so long: the checks that wait for it need it */
 
 OCSP_REQUEST *ocsp_request_new(X509 *cert, X509 *issuer)
 {
@@ -67,7 +67,7 @@ static int64_t seconds_of(const ASN1_GENERALIZEDTIME *at)
     return at == NULL || ASN1_TIME_to_tm(at, &tm) != 1 ? 0 : timegm(&tm);
 }
 
-/* good_until - no earlier than the checks that took it for a word of now. */
+/* good_until - the end of a response, with the skew of clocks that its checks allowed. */
 static int64_t good_until(const ASN1_GENERALIZEDTIME *next_update, int64_t now)
 {
     int64_t end = next_update == NULL ? now + SHORT_S : seconds_of(next_update) + CERT_STORE_SKEW_S;
@@ -85,7 +85,7 @@ static void date_print(int64_t at, char out[32])
 }
 
 static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *basic, int64_t now,
-                        struct ocsp_word *ret, char reason[VERIFIER_REASON])
+                        struct ocsp_response *ret, char reason[VERIFIER_REASON])
 {
     ASN1_GENERALIZEDTIME *revoked = NULL, *this_update = NULL, *next_update = NULL;
     OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), question->cert, question->issuer);
@@ -101,16 +101,16 @@ static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *ba
         return refuse(reason, "the answer is not of now: see its thisUpdate and nextUpdate");
     if (status == V_OCSP_CERTSTATUS_UNKNOWN)
         return refuse(reason, "the responder does not know the certificate");
-    *ret =
-        (struct ocsp_word){.status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED : OCSP_GOOD,
-                           .this_update = seconds_of(this_update),
-                           .good_until = good_until(next_update, now)};
+    *ret = (struct ocsp_response){.status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED
+                                                                                : OCSP_GOOD,
+                                  .this_update = seconds_of(this_update),
+                                  .good_until = good_until(next_update, now)};
     date_print(seconds_of(revoked), ret->revoked_on);
     return 0;
 }
 
 static int basic_check(const struct ocsp_question *question, OCSP_BASICRESP *basic, int64_t now,
-                       struct ocsp_word *ret, char reason[VERIFIER_REASON])
+                       struct ocsp_response *ret, char reason[VERIFIER_REASON])
 {
     int nonce = OCSP_check_nonce(question->request, basic);
     if (nonce == 0)
@@ -124,7 +124,7 @@ static int basic_check(const struct ocsp_question *question, OCSP_BASICRESP *bas
 }
 
 int ocsp_answer_check(const struct ocsp_question *question, struct span octets, int64_t now,
-                      struct ocsp_word *ret_word, char ret_reason[VERIFIER_REASON])
+                      struct ocsp_response *ret_response, char ret_reason[VERIFIER_REASON])
 {
     const uint8_t *at = octets.ptr;
     OCSP_RESPONSE *response =
@@ -142,7 +142,7 @@ int ocsp_answer_check(const struct ocsp_question *question, struct span octets, 
                        OCSP_response_status_str(status));
         return ERR_AUTH;
     }
-    int error = basic_check(question, basic, now, ret_word, ret_reason);
+    int error = basic_check(question, basic, now, ret_response, ret_reason);
     OCSP_BASICRESP_free(basic);
     return error;
 }

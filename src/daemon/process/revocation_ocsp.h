@@ -18,10 +18,10 @@ struct ocsp_question {
 
 enum ocsp_status { OCSP_GOOD, OCSP_REVOKED };
 
-struct ocsp_word {
+struct ocsp_response {
     enum ocsp_status status;
     int64_t this_update; /* seconds since 1970 */
-    int64_t good_until;  /* the word is believed until then */
+    int64_t good_until;  /* the response is valid until then */
     char revoked_on[32]; /* REVOKED: a date for a person */
 };
 
@@ -29,12 +29,14 @@ struct ocsp_word {
 OCSP_REQUEST *ocsp_request_new(X509 *cert, X509 *issuer);
 
 /*
- * ocsp_answer_check - `octets` are of anybody. An answer counts if the CA of the certificate signed
- * it, or a responder that this CA delegated, or one of `responders`; not with MD5 or SHA-1; if it is
- * about this certificate, and of now. An answer without a nonce counts while its own times say so
- * (RFC 5019 section 4); another nonce than that of the request never does. ERR_AUTH with a reason.
+ * ocsp_answer_check - anybody may have sent `octets`. An answer counts if it is about this
+ * certificate and its times include `now`. The CA of the certificate, a responder that this CA
+ * delegated, or one of `responders` must have signed it, with neither MD5 nor SHA-1. An answer
+ * without a nonce counts (RFC 5019 section 4); one with another nonce than that of the request does
+ * not. ERR_AUTH: with a reason.
  */
 int ocsp_answer_check(const struct ocsp_question *question, struct span octets, int64_t now,
-                      struct ocsp_word *ret_word, char ret_reason[VERIFIER_REASON]) MUST_USE;
+                      struct ocsp_response *ret_response,
+                      char ret_reason[VERIFIER_REASON]) MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words of CAs: which URLs are asked for, and which answers of OCSP responders count. A8 of the
+ * Revocation: which URLs are asked for, and which answers of OCSP responders count. A8 of the
  * threat catalogue.
  */
 #include "daemon/process/revocation.h"
@@ -130,13 +130,13 @@ static size_t say(const struct say *say, uint8_t *out)
     return (size_t)len;
 }
 
-static const struct ocsp_word *word(void)
+static const struct ocsp_response *response(void)
 {
     const struct revocation_of of = {.cert = leaf, .issuer = ca};
-    return revocation_word(revocation, &of, (int64_t)time(NULL));
+    return revocation_response(revocation, &of, (int64_t)time(NULL));
 }
 
-/* hear - asks for the word about `leaf`, and gets that answer. Returns why it does not count. */
+/* hear - asks for the status of `leaf`, and gets that answer. Returns why it does not count. */
 static const char *hear(const struct say *what)
 {
     static char why[VERIFIER_REASON];
@@ -159,14 +159,14 @@ static const char *hear(const struct say *what)
 #define COUNTS(...)                                                                                \
     do {                                                                                           \
         assert_string_equal(hear(&(struct say){__VA_ARGS__}), "");                                 \
-        assert_non_null(word());                                                                   \
+        assert_non_null(response());                                                               \
         revocation_flush(revocation);                                                              \
     } while (false)
 
 #define COUNTS_NOT(text, ...)                                                                      \
     do {                                                                                           \
         assert_non_null(strstr(hear(&(struct say){__VA_ARGS__}), text));                           \
-        assert_null(word());                                                                       \
+        assert_null(response());                                                                   \
         revocation_flush(revocation);                                                              \
     } while (false)
 
@@ -221,13 +221,13 @@ static void replays(void **state)
 {
     (void)state;
     (void)hear(&(struct say){.status = V_OCSP_CERTSTATUS_REVOKED});
-    assert_int_equal(word()->status, OCSP_REVOKED);
-    assert_true(strncmp(word()->revoked_on, "20", 2) == 0);
+    assert_int_equal(response()->status, OCSP_REVOKED);
+    assert_true(strncmp(response()->revoked_on, "20", 2) == 0);
     assert_non_null(strstr(hear(&(struct say){.without_nonce = true, .this_s = -3600}),
                            "older than one that was here"));
-    assert_int_equal(word()->status, OCSP_REVOKED);
+    assert_int_equal(response()->status, OCSP_REVOKED);
     (void)hear(&(struct say){.status = V_OCSP_CERTSTATUS_GOOD}); /* a hold that ended */
-    assert_int_equal(word()->status, OCSP_GOOD);
+    assert_int_equal(response()->status, OCSP_GOOD);
 }
 
 /* list_fetched - a list of the CA for `leaf`. */
@@ -282,7 +282,7 @@ static void damaged_answers(void **state)
                             span_of(octets, cut ? (i < len ? i : len - 1) : len), now);
             /* what is not signed may be anything: the certificate of the signer that came along */
             if (cut)
-                assert_null(word());
+                assert_null(response());
             revocation_flush(revocation);
         }
     }
@@ -327,7 +327,7 @@ static void urls(void **state)
     assert_int_equal(request.local, 1); /* the administrator may name this host */
 }
 
-/* `ifuri` demands a word where the certificate or its CA names a server that has one. */
+/* `ifuri` demands a status where the certificate or its CA names a server that has one. */
 static bool has_uris(int nid, const char *value, const struct cert_uris *uris)
 {
     X509 *x509 = leaf_with(nid, value);

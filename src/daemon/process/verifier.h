@@ -28,7 +28,7 @@ nanos verifier_deadline(const struct verifier *verifier);
  * stands behind the answer goes to `ret_octets`, which has room for VERIFIER_ANSWER_MAX. In
  * ret_answer->error: ERR_INVALID: the request makes no sense; ERR_NOT_FOUND: CHOOSE: no certificate
  * of ours with a private key; CHECK: no certificate of the peer; ERR_AUTH: refused, with a reason;
- * ERR_FULL, ERR_NO_MEMORY. false: the answer to CHECK needs the word of a CA, which has to be
+ * ERR_FULL, ERR_NO_MEMORY. false: the answer to CHECK needs a revocation status, which has to be
  * fetched; verifier_late() has it later.
  */
 bool verifier_answer(struct verifier *verifier, const struct verifier_request *request,

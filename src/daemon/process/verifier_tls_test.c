@@ -97,7 +97,7 @@ static void certificates(void **state)
     assert_int_equal(check_as(&other_ca, &plain, "gw.example", true), ERR_AUTH);
 }
 
-/* TLS cannot wait for the word of a CA: it is fetched for the next attempt. */
+/* TLS cannot wait for a revocation status: it is fetched for the next attempt. */
 static void words_for_later(void **state)
 {
     static const struct test_leaf asked = {.name = "gw.example", .aia = "OCSP;URI:http://a/x"};

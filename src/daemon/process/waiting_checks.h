@@ -2,7 +2,7 @@
 #ifndef DAEMON_WAITING_CHECKS_H
 #define DAEMON_WAITING_CHECKS_H
 
-/* Checks of peers that wait for the word of a CA. The requests are kept, and asked anew later. */
+/* Checks of peers that wait for a revocation status. The requests are kept, and asked anew later. */
 
 #include "base/time.h"
 #include "daemon/common/verifier_channel.h"
