@@ -15,7 +15,7 @@ _ikat()
     --child | --timeout | --session | --peer) return ;;
     esac
     case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log why doctor conns metrics check version' -- "$current") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log why doctor conns metrics check unlock version' -- "$current") ;;
     up | down)
         local options='--child --timeout'
         [ "$command" = up ] || options='--session --peer'

@@ -46,6 +46,9 @@ int command_watch(const struct ctl_options *options, char **arguments, int n);
 /* doctor.c */
 int command_doctor(const struct ctl_options *options, char **arguments, int n);
 
+/* unlock.c */
+int command_unlock(const struct ctl_options *options, char **arguments, int n);
+
 /* ctl_complain - prints "ikat: WHAT" to standard error; returns 1. */
 int ctl_complain(const char *what);
 

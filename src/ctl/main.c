@@ -12,6 +12,7 @@
 
 #define SOCKET_DEFAULT "/run/ikat.vici"
 #define UP_TIMEOUT_S   60
+#define UNLOCK_FILES   64
 #define ANSWER_MS      10000 /* of requests that do not wait for a peer */
 
 static const struct ctl_command commands[] = {
@@ -28,6 +29,8 @@ static const struct ctl_command commands[] = {
     {"conns", "", "names of the connections", 0, 0, command_conns},
     {"metrics", "", "all figures, as OpenMetrics", 0, 0, command_metrics},
     {"check", "FILE|DIR", "validate a configuration", 1, 1, command_check},
+    {"unlock", "FILE...", "load keys and containers whose passphrases are not in the configuration",
+     1, UNLOCK_FILES, command_unlock},
     {"version", "", "of this program and of the daemon", 0, 0, command_version},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -60,6 +60,12 @@ int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads)
     return memory != 0 && !SANITIZED && setrlimit(RLIMIT_AS, &space) < 0 ? ERR_SYSTEM : 0;
 }
 
+int sandbox_seconds(unsigned seconds)
+{
+    const struct rlimit limit = {seconds, seconds};
+    return setrlimit(RLIMIT_CPU, &limit) < 0 ? ERR_SYSTEM : 0;
+}
+
 bool sandbox_has_net_admin(void)
 {
     capng_clear(CAPNG_SELECT_ALL);

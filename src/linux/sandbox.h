@@ -31,6 +31,9 @@ int sandbox_memory_lockable(uint64_t octets) MUST_USE;
  * process or thread. For a process of its own user. ERR_SYSTEM. */
 int sandbox_limits(unsigned descriptors, uint64_t memory, bool threads) MUST_USE;
 
+/* sandbox_seconds - of processor time; a process that uses up more is killed. ERR_SYSTEM. */
+int sandbox_seconds(unsigned seconds) MUST_USE;
+
 /* sandbox_has_net_admin - to name what is missing before the kernel does so vaguely. */
 bool sandbox_has_net_admin(void);
 

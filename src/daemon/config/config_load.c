@@ -486,15 +486,26 @@ static struct span value_of(const struct tree *section, const char *name)
     return node == NULL ? (struct span){0} : span_of(node->value, node->len);
 }
 
+/* locked - a key or container whose passphrase the files do not have is left out of the load: `ikat
+ * unlock` asks a person for it. */
+static bool locked(int err, const char *reason, const struct tree *file, struct build_error *error)
+{
+    if (err != ERR_DENIED)
+        return false;
+    build_warn(error, file, "%s: 'ikat unlock' asks for it", reason);
+    return true;
+}
+
 /* send_key - a private key to the keyholder; the engine learns its id. */
-static int send_key(const struct config_channels *to, const struct tree *file, struct tree *retain,
-                    struct build_error *error)
+static int send_key(const struct config_channels *to, const struct tree *file, struct span octets,
+                    struct tree *retain, struct build_error *error)
 {
     struct key_answer answer;
     struct vici_writer w;
     char text[2 * KEY_ID_SIZE + 1], name[CREDENTIAL_NAME_MAX];
-    int err =
-        secret_doors_key(&to->doors, value_of(file, "data"), value_of(file, "secret"), &answer);
+    int err = secret_doors_key(&to->doors, octets, value_of(file, "secret"), &answer);
+    if (locked(err, answer.reason, file, error))
+        return 0;
     err = told(err, answer.reason, file, error);
     if (err != 0)
         return err;
@@ -522,6 +533,69 @@ static int send_cert(int fd, const struct tree *file, struct tree *retain,
     return err == 0 && credential_file_name(file, name) ? list_add(retain, name) : err;
 }
 
+/* send_contained - a certificate of a container is one of the folder x509, as swanctl has it: a CA
+ * in it is not trusted. */
+static int send_contained(int fd, const struct tree *file, struct span der, struct tree *retain,
+                          struct build_error *error)
+{
+    struct tree *cert = tree_new(TREE_SECTION, file->name);
+    struct tree *type = tree_value("type", span_text("x509")), *data = tree_value("data", der);
+    int err = cert == NULL || type == NULL || data == NULL ? ERR_NO_MEMORY : 0;
+    if (err == 0) {
+        tree_append(cert, type);
+        tree_append(cert, data);
+        err = send_cert(fd, cert, retain, error);
+    } else {
+        tree_free(type);
+        tree_free(data);
+    }
+    tree_free(cert);
+    return err;
+}
+
+static int send_items(const struct config_channels *to, const struct tree *file, struct span octets,
+                      struct tree *retain, struct build_error *error)
+{
+    struct reader items = reader_of(octets);
+    enum container_item kind;
+    struct span item;
+    int err = 0;
+    while (err == 0 && container_next(&items, &kind, &item))
+        err = kind == CONTAINER_KEY ? send_key(to, file, item, retain, error)
+                                    : send_contained(to->vici_fd, file, item, retain, error);
+    return err == 0 && !reader_done(&items)
+               ? build_fail(error, file, "the unpacker answered with nonsense")
+               : err;
+}
+
+/* send_container - what is in it goes where each of it belongs. */
+static int send_container(const struct config_channels *to, const struct tree *file,
+                          struct tree *retain, struct build_error *error)
+{
+    static uint8_t room[CONTAINER_MAX];
+    struct unpack_answer answer;
+    const struct span parts[2] = {value_of(file, "data"), value_of(file, "secret")};
+    int err = secret_doors_unpack(&to->doors, parts, (struct buffer){room, sizeof(room)}, &answer);
+    if (locked(err, answer.reason, file, error))
+        return 0;
+    err = told(err, answer.reason, file, error);
+    if (err == 0)
+        err = send_items(to, file, span_of(room, answer.n_octets), retain, error);
+    wipe(room, sizeof(room));
+    return err;
+}
+
+static int send_file(const struct config_channels *to, const struct tree *file, struct tree *retain,
+                     struct build_error *error)
+{
+    const char *command = tree_text_or(file, "command", "");
+    if (strcmp(command, "load-key") == 0)
+        return send_key(to, file, value_of(file, "data"), retain, error);
+    if (strcmp(command, "load-container") == 0)
+        return send_container(to, file, retain, error);
+    return send_cert(to->vici_fd, file, retain, error);
+}
+
 /* send_files - and nothing else stays loaded. */
 static int send_files(const struct config_channels *to, const struct tree *files,
                       struct build_error *error)
@@ -531,9 +605,7 @@ static int send_files(const struct config_channels *to, const struct tree *files
     int err = retain == NULL ? ERR_NO_MEMORY : 0;
     for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
          s = s->next)
-        err = strcmp(tree_text_or(s, "command", ""), "load-key") == 0
-                  ? send_key(to, s, retain, error)
-                  : send_cert(to->vici_fd, s, retain, error);
+        err = send_file(to, s, retain, error);
     if (err == 0 && files != NULL) {
         vici_begin(&w, VICI_CMD_REQUEST, "retain-credentials");
         vici_list(&w, "retain");

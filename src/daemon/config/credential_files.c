@@ -29,7 +29,7 @@ static const struct folder {
     {"x509ac", "load-cert", NULL},   {"x509crl", "load-cert", NULL},
     {"pubkey", "load-cert", NULL},   {"private", "load-key", "private"},
     {"rsa", "load-key", "rsa"},      {"ecdsa", "load-key", "ecdsa"},
-    {"pkcs8", "load-key", "pkcs8"},  {"pkcs12", "load-key", "pkcs12"},
+    {"pkcs8", "load-key", "pkcs8"},  {"pkcs12", "load-container", "pkcs12"},
 };
 
 struct files {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config/secret_doors.h"
 
+#include <stdio.h>
+
 #include "base/secret.h"
+#include "base/writer.h"
 #include "daemon/common/channel.h"
 #include "daemon/engine/secret_requests.h"
 
@@ -57,6 +60,40 @@ int secret_doors_key(const struct secret_doors *doors, struct span octets, struc
     request.private.passphrase_len = (uint32_t)passphrase.len;
     int error = key_ask(doors, &request, span_of(both, len), ret);
     wipe(both, len);
+    return error;
+}
+
+/* unpack_ask - an unpacker that the container broke, or that computed for too long, is gone. */
+static int unpack_ask(const struct secret_doors *doors, struct span request, struct span octets,
+                      struct buffer room, struct unpack_answer *ret)
+{
+    size_t n;
+    if (channel_send_tail(doors->unpack_fd, request, octets) == 0 &&
+        channel_recv_tail(doors->unpack_fd, ret, sizeof(*ret), room, &n) == 0) {
+        ret->reason[sizeof(ret->reason) - 1] = '\0';
+        return ret->error;
+    }
+    (void)snprintf(ret->reason, sizeof(ret->reason),
+                   "it, or another container, took too long to open or broke the unpacker");
+    return ERR_SYSTEM;
+}
+
+int secret_doors_unpack(const struct secret_doors *doors, const struct span container_passphrase[2],
+                        struct buffer room, struct unpack_answer *ret)
+{
+    static uint8_t octets[UNPACK_OCTETS];
+    struct writer w = writer_of(octets, sizeof(octets));
+    struct unpack_request request = {.passphrase_len = (uint32_t)container_passphrase[1].len};
+    *ret = (struct unpack_answer){0};
+    write_bytes(&w, container_passphrase[0]);
+    write_bytes(&w, container_passphrase[1]);
+    if (writer_failed(&w)) {
+        (void)snprintf(ret->reason, sizeof(ret->reason), "is longer than 64 KiB");
+        return ERR_INVALID;
+    }
+    request.n_octets = (uint32_t)w.len;
+    int error = unpack_ask(doors, span_of(&request, sizeof(request)), writer_span(&w), room, ret);
+    wipe(octets, w.len);
     return error;
 }
 

@@ -9,10 +9,12 @@
 
 #include "daemon/common/aaa_channel.h"
 #include "daemon/common/key_channel.h"
+#include "daemon/common/unpack_channel.h"
 #include "daemon/engine/engine_ops.h"
 
 struct secret_doors {
     int key_fd, eap_fd, aaa_fd;
+    int unpack_fd; /* opens containers, and keeps nothing */
 };
 
 /* All: ERR_INVALID, ERR_FULL, ERR_NO_MEMORY; ERR_SYSTEM: the process does not answer. */
@@ -22,6 +24,10 @@ int secret_doors_secret(const struct secret_doors *doors,
  * a reason. */
 int secret_doors_key(const struct secret_doors *doors, struct span octets, struct span passphrase,
                      struct key_answer *ret_answer) MUST_USE;
+/* secret_doors_unpack - the items of a PKCS#12 container (crypto/container.h) into `room`, which the
+ * caller wipes; *ret_answer has a reason. ERR_DENIED, ERR_AUTH, ERR_INVALID: as container_unpack. */
+int secret_doors_unpack(const struct secret_doors *doors, const struct span container_passphrase[2],
+                        struct buffer room, struct unpack_answer *ret_answer) MUST_USE;
 int secret_doors_radius(const struct secret_doors *doors, const struct aaa_server *server) MUST_USE;
 
 #endif

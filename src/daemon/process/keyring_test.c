@@ -372,7 +372,7 @@ static void test_private_forms(void **state)
             if (!encrypted)
                 continue;
             assert_int_equal(private_load(key, "wrong"), ERR_INVALID);
-            assert_int_equal(private_load(key, ""), ERR_INVALID);
+            assert_int_equal(private_load(key, ""), ERR_DENIED);
         }
         EVP_PKEY_free(keys[i]);
     }

@@ -21,21 +21,28 @@ static int permits_feed(const struct settings *settings, int fd, struct build_er
     return failure;
 }
 
+/* warnings_log - those from number `from` on. Returns how many there are now. */
+static unsigned warnings_log(const struct build_errors *warnings, unsigned from)
+{
+    for (unsigned i = from; i < warnings->n; i++)
+        log_line(LOG_LEVEL_WARNING, "event=config-warning text=\"%s\"", warnings->text[i]);
+    return warnings->n;
+}
+
 /* config_feed - a file with an error changes nothing. It is read and checked as a whole before any
  * of it is sent, and the engine switches to it as a whole. */
 static int config_feed(const struct spawn_start *start)
 {
     const char *config = start->config;
-    const struct config_channels channels = {.vici_fd = start->fd,
-                                             .doors = {start->door_fds[SPAWN_DOOR_KEY],
-                                                       start->door_fds[SPAWN_DOOR_EAP],
-                                                       start->door_fds[SPAWN_DOOR_AAA]}};
+    const struct config_channels channels = {
+        .vici_fd = start->fd,
+        .doors = {start->door_fds[SPAWN_DOOR_KEY], start->door_fds[SPAWN_DOOR_EAP],
+                  start->door_fds[SPAWN_DOOR_AAA], start->unpack_fd}};
     struct settings settings;
     static struct build_errors all, warnings;
     struct build_error error = {.all = &all, .warnings = &warnings};
     int err = config_load(config, &settings, &error);
-    for (unsigned i = 0; i < warnings.n; i++)
-        log_line(LOG_LEVEL_WARNING, "event=config-warning text=\"%s\"", warnings.text[i]);
+    unsigned n_warnings = warnings_log(&warnings, 0);
     if (err != 0) {
         for (unsigned i = 0; i < all.n; i++)
             log_line(LOG_LEVEL_ERROR, "event=config-refused text=\"%s\"", all.text[i]);
@@ -45,6 +52,7 @@ static int config_feed(const struct spawn_start *start)
     if (failure == 0)
         failure = config_send(&channels, &settings, &error);
     settings_done(&settings);
+    (void)warnings_log(&warnings, n_warnings);
     if (failure != 0)
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded text=\"%s\"", error.text);
     else

@@ -14,6 +14,7 @@
 #include "daemon/process/hooks.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/supervisor.h"
+#include "daemon/process/unpacker.h"
 
 #define DEFAULT_CONFIG "/etc/ikat"
 #define DEFAULT_SOCKET "/run/ikat.vici"
@@ -127,6 +128,7 @@ static int process_run(const char *handed)
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
     case PROCESS_LOADER: return loader_run(&start);
     case PROCESS_HOOKS: return hooks_run(start.fd, start.parent);
+    case PROCESS_UNPACKER: return unpacker_run(&start);
     case N_PROCESSES: break;
     }
     return EXIT_FAILURE;

@@ -3,6 +3,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,9 +115,15 @@ static bool is_pem(struct span octets)
     return memmem(octets.ptr, octets.len, "-----BEGIN", 10) != NULL;
 }
 
+/* is_encrypted - in DER: an EncryptedPrivateKeyInfo (RFC 5958 section 3). */
 static bool is_encrypted(struct span octets)
 {
-    return memmem(octets.ptr, octets.len, "ENCRYPTED", 9) != NULL;
+    const uint8_t *at = octets.ptr;
+    if (is_pem(octets))
+        return memmem(octets.ptr, octets.len, "ENCRYPTED", 9) != NULL;
+    X509_SIG *info = d2i_X509_SIG(NULL, &at, (long)octets.len);
+    X509_SIG_free(info);
+    return info != NULL;
 }
 
 static EVP_PKEY *key_read(struct span octets, struct span passphrase, struct key_answer *answer,
@@ -126,11 +133,13 @@ static EVP_PKEY *key_read(struct span octets, struct span passphrase, struct key
     ERR_clear_error();
     *ret_error = 0;
     if (key == NULL)
-        *ret_error = refuse(answer, ERR_INVALID,
-                            !is_encrypted(octets) ? "is no private key in PEM or DER, or is "
-                                                    "encrypted with another passphrase"
-                            : passphrase.len == 0 ? "is encrypted, and no passphrase is given"
-                                                  : "is encrypted with another passphrase");
+        *ret_error = !is_encrypted(octets)
+                         ? refuse(answer, ERR_INVALID,
+                                  "is no private key in PEM or DER, or is encrypted with another "
+                                  "passphrase")
+                     : passphrase.len == 0
+                         ? refuse(answer, ERR_DENIED, "is encrypted, and no passphrase is given")
+                         : refuse(answer, ERR_INVALID, "is encrypted with another passphrase");
     else if (signature_key_kind(key) == SIGNATURE_KEY_NONE)
         *ret_error = refuse(answer, ERR_INVALID,
                             "is neither RSA of 2,048 to 8,192 bits, nor ECDSA with P-256, P-384 or "

@@ -18,7 +18,7 @@ struct private_keys *private_keys_free(struct private_keys *keys); /* wipes; ret
 /*
  * private_keys_load - PEM or DER: PKCS#8, also encrypted, and the older forms of RSA and EC keys.
  * ERR_INVALID with ret_answer->reason: no key, a key that signs nothing here, or another
- * passphrase; ERR_FULL. ret_answer->key_id names it.
+ * passphrase; ERR_DENIED: no passphrase is given; ERR_FULL. ret_answer->key_id names it.
  */
 int private_keys_load(struct private_keys *keys, struct span octets, struct span passphrase,
                       struct key_answer *ret_answer) MUST_USE;

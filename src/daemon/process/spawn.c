@@ -8,8 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",  "fetcher",
-                                               "resolver",  "engine",   "loader", "hooks"};
+static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",
+                                               "fetcher",   "resolver", "engine", "loader",
+                                               "hooks",     "unpacker"};
 
 /* between the distribution's user numbers and those of dynamic users */
 static const struct sandbox_user users[] = {
@@ -20,6 +21,7 @@ static const struct sandbox_user users[] = {
     [PROCESS_EAP] = {"ikat-eap", 61174},
     [PROCESS_AAA] = {"ikat-aaa", 61175},
     [PROCESS_FETCHER] = {"ikat-fetcher", 61176},
+    [PROCESS_UNPACKER] = {"ikat-unpacker", 61177},
 };
 
 const struct sandbox_user *process_user(enum process process)
@@ -83,7 +85,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     if (start->process == PROCESS_ENGINE)
         engine_fds_keep(&start->engine);
     else
-        fd_keep(start->fd), fd_keep(start->permit_fd), fd_keep(start->load_fd);
+        fd_keep(start->fd), fd_keep(start->permit_fd), fd_keep(start->load_fd),
+            fd_keep(start->unpack_fd);
     if (start->process == PROCESS_AAA)
         fd_keep(start->accounts_fd);
     for (int i = 0; i < 2; i++)

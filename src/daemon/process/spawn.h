@@ -25,6 +25,7 @@ enum process {
     /* the processes before this one serve permanently, and are started again together */
     PROCESS_LOADER,
     PROCESS_HOOKS,
+    PROCESS_UNPACKER, /* beside each loader */
     N_PROCESSES
 };
 
@@ -47,6 +48,7 @@ struct spawn_start {
     int32_t accounts_fd; /* for the aaa process; else -1 */
     int32_t load_fd;     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h) */
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
+    int32_t unpack_fd;             /* of the loader: the channel to the unpacker; else -1 */
     /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */
     int32_t eap_fds[2];
     int32_t fetch_fd; /* verifier: the channel to the fetcher; else -1 */

@@ -67,6 +67,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
                                 .load_fd = -1,
                                 .door_fds = {-1, -1, -1},
+                                .unpack_fd = -1,
                                 .eap_fds = {-1, -1},
                                 .fetch_fd = -1,
                                 .debug = s->options->debug};
@@ -180,12 +181,15 @@ static int doors_open(struct supervisor *s, int ret_fds[SPAWN_DOORS])
     return error;
 }
 
+static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd);
+
 /* loader_begin - `start` is given descriptors, which the caller closes. */
 static int loader_begin(struct supervisor *s, struct spawn_start *start)
 {
     int ends[2];
     s->loads++;
     if (permits_open(s, &start->permit_fd) != 0 || doors_open(s, start->door_fds) != 0 ||
+        helper_start(s, PROCESS_UNPACKER, KEY_CHANNEL, &start->unpack_fd) != 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return ERR_SYSTEM;
     start->fd = ends[1];
@@ -210,6 +214,7 @@ static void loader_start(struct supervisor *s)
     }
     fds_close(&start.fd, 1);
     fds_close(&start.permit_fd, 1);
+    fds_close(&start.unpack_fd, 1);
     fds_close(start.door_fds, SPAWN_DOORS);
 }
 
@@ -398,7 +403,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     s->pids[process] = 0;
-    if (!clean || process != PROCESS_LOADER)
+    if (!clean || process < PROCESS_LOADER || process == PROCESS_HOOKS)
         log_line(clean && s->stopping ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
                  "event=process-ended name=%s %s=%d", process_name(process),
                  WIFSIGNALED(status) ? "signal" : "status",
@@ -407,6 +412,8 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         hooks_ended(s);
         return;
     }
+    if (process == PROCESS_UNPACKER)
+        return; /* its loader notices */
     if (process != PROCESS_LOADER) {
         server_ended(s, process, clean);
         return;
