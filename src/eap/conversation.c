@@ -99,7 +99,8 @@ void conversation_succeed(struct conversation *c, struct eap_result *ret, const 
     ret->type = c->method->type;
     ret->msk_len = c->talk.msk_len;
     memcpy(ret->msk, c->talk.msk, c->talk.msk_len);
-    ret->not_after = c->talk.not_after;
+    ret->not_after = c->talk.vouched.not_after;
+    ret->chain = c->talk.vouched.chain;
     ret->identity_len = c->talk.identity.len;
     memcpy(ret->identity, c->identity, ret->identity_len);
     packet_set(ret, w);

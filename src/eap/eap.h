@@ -105,6 +105,7 @@ struct eap_result {
     /* with EAP_SUCCEEDED: the earliest end of the other side's certificates, in seconds since 1970;
      * 0: it had none */
     int64_t not_after;
+    uint64_t chain; /* with EAP_SUCCEEDED: as struct eap_vouched has it; 0: none */
     /* with EAP_FAILED, or with a last Response that reports failure. It may contain text of the
      * other side: escape it */
     char reason[EAP_REASON];
@@ -143,6 +144,12 @@ struct eap_chain {
     struct span certs[EAP_CERTS]; /* DER, its own first */
 };
 
+/* struct eap_vouched - a chain that was checked. */
+struct eap_vouched {
+    int64_t not_after; /* the earliest end of the chain, in seconds since 1970; 0: none */
+    uint64_t chain;    /* its number, for whoever watches whether it is revoked; 0: none */
+};
+
 /*
  * struct eap_tls - our certificates, and functions for the rest: other processes hold the private
  * key and check the other side's certificates. A conversation borrows it for its life.
@@ -153,9 +160,8 @@ struct eap_tls {
     bool only_12;                 /* no TLS 1.3; for tests */
     /* Signs, and appends the signature. Any error. */
     int (*sign)(void *context, const struct eap_signature *signature, struct writer *ret_signature);
-    /* Checks the chain. ERR_AUTH, with a reason; other errors. *ret_not_after: the earliest end of
-     * the chain in seconds since 1970. */
-    int (*check)(void *context, const struct eap_chain *chain, int64_t *ret_not_after,
+    /* Checks the chain. ERR_AUTH, with a reason; other errors. */
+    int (*check)(void *context, const struct eap_chain *chain, struct eap_vouched *ret_vouched,
                  char ret_reason[EAP_REASON]);
     void *context;
 };

@@ -17,7 +17,7 @@ struct eap_talk {
     struct span identity; /* the peer's, as sent in the clear or configured */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
-    int64_t not_after; /* of the other side's certificates; 0: none */
+    struct eap_vouched vouched; /* the other side's certificates; all 0: it had none */
     char reason[EAP_REASON];
 };
 

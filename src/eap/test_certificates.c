@@ -84,7 +84,8 @@ static bool named(X509 *x509, struct span name)
 }
 
 /* What the verifier does, in short. */
-static int check(void *context, const struct eap_chain *chain, int64_t *ret_not_after, char *reason)
+static int check(void *context, const struct eap_chain *chain, struct eap_vouched *ret_vouched,
+                 char *reason)
 {
     const struct test_tls *side = context;
     const unsigned char *at = chain->certs[0].ptr;
@@ -102,7 +103,7 @@ static int check(void *context, const struct eap_chain *chain, int64_t *ret_not_
         right = named(leaf, chain->identity);
     if (!right)
         (void)snprintf(reason, EAP_REASON, "the certificate is refused");
-    *ret_not_after = 1234567890;
+    *ret_vouched = (struct eap_vouched){.not_after = 1234567890, .chain = 7};
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     X509_free(leaf);

@@ -73,6 +73,7 @@ static void succeeds_with(const char *key, bool only_12)
     assert_memory_equal(p->result.msk, p->peer_result.msk, EAP_MSK);
     assert_int_equal(p->result.not_after, 1234567890);
     assert_int_equal(p->peer_result.not_after, 1234567890);
+    assert_true(p->result.chain == 7 && p->peer_result.chain == 7);
     assert_int_equal(run.peer.signatures, 1);
     assert_int_equal(run.server.signatures, 1);
     end(&run);

@@ -56,7 +56,7 @@ static int on_chain(X509_STORE_CTX *ctx, void *context)
         chain_fill(X509_STORE_CTX_get0_untrusted(ctx), X509_STORE_CTX_get0_cert(ctx), &chain, room);
     int error = chain.n == 0
                     ? ERR_INVALID
-                    : talk->tls->check(talk->tls->context, &chain, &talk->not_after, t->reason);
+                    : talk->tls->check(talk->tls->context, &chain, &talk->vouched, t->reason);
     for (size_t i = 0; i < chain.n; i++)
         OPENSSL_free(room[i]);
     t->reason[sizeof(t->reason) - 1] = '\0';

@@ -451,11 +451,21 @@ const struct ike_event *ike_event(struct ike *ike);
 /* ike_event_size - how many octets of struct ike_event an event of this kind has. */
 size_t ike_event_size(enum ike_event_kind kind);
 
+/* struct ike_chains - numbers of the certificate chains that a session rests on: opaque, the
+ * daemon's. Both roles, one for each round with certificates. */
+#define IKE_CHAINS (2 * POLICY_ROUNDS)
+struct ike_chains {
+    uint8_t n;
+    uint64_t of[IKE_CHAINS];
+};
+
 /* struct ike_proof - the results of an authentication, beside its success. */
 struct ike_proof {
     nanos valid_ns; /* how long it is valid from now (certificate, Session-Timeout); 0: no bound */
     uint64_t grant; /* opaque, the daemon's: groups, attributes of RADIUS; 0: none. It comes back in
                        the session's lease jobs and in ike_session_info */
+    uint64_t
+        chain; /* of the certificates that the proof rests on; 0: none. See ike_session_chains */
     /* EAP: the proven identity, printable; empty: that of the ID payload */
     char identity[LIMIT_ID / 2];
 };
@@ -611,6 +621,8 @@ bool ike_sa_get(const struct ike *ike, ike_sa_id id, struct ike_sa_info *ret_inf
 bool ike_line_get(const struct ike *ike, ike_session_id session, ike_sa_id line,
                   struct ike_sa_info *ret_info);
 bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_session_info *ret_info);
+/* ike_session_chains - NULL: no such session. Borrowed until the next call that is not one of these. */
+const struct ike_chains *ike_session_chains(const struct ike *ike, ike_session_id id);
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info);
 
 struct ike_stats {

@@ -32,6 +32,8 @@ enum verifier_kind {
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
+    VERIFIER_CLAIM,     /* claim: a login became a session. An answer comes only if it must end */
+    VERIFIER_FORGET,    /* claim.session is over; no answer comes */
 };
 
 enum cert_role {
@@ -88,6 +90,12 @@ struct verifier_check {
     struct cert_policy policy;
 };
 
+/* struct verifier_claim - see process/chain_watch.h. */
+struct verifier_claim {
+    uint64_t chain; /* of the answer to CHECK or TLS */
+    uint32_t session;
+};
+
 struct verifier_tls {
     struct ike_id identity; /* whom the first certificate must name */
     uint32_t of_server, n_certs;
@@ -107,6 +115,7 @@ struct verifier_request {
         struct verifier_choose choose;
         struct verifier_check check;
         struct verifier_tls tls;
+        struct verifier_claim claim;
     };
 };
 
@@ -114,13 +123,15 @@ struct verifier_request {
 struct verifier_answer {
     uint32_t n_octets;
     int32_t error;
-    uint64_t job;                /* 0: no answer is expected */
+    uint64_t job;                /* 0: not an answer: `session` must end, with a reason */
     uint8_t key_id[KEY_ID_SIZE]; /* CHOOSE */
     uint32_t n_certs;
     uint32_t cert_lengths[VERIFIER_CHAIN];
     uint8_t encodings[VERIFIER_CHAIN];
     int64_t
-        not_after; /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
+        not_after;  /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
+    uint64_t chain; /* CHECK, TLS: for VERIFIER_CLAIM; 0: nobody can revoke it */
+    uint32_t session;
     char reason[VERIFIER_REASON]; /* for a person: why not */
 };
 

@@ -214,6 +214,8 @@ static void on_verifier(void *context, int fd, unsigned events)
         answer.reason[sizeof(answer.reason) - 1] = '\0';
         if (answer.job & ENGINE_LOAD_JOB)
             engine_loading_end(e, answer.job, answer.error, answer.reason, NULL);
+        else if (answer.job == 0)
+            engine_session_revoked(e, answer.session, answer.reason);
         else
             engine_verifier_answered(e, &answer, span_of(octets, n));
         engine_pump(e);

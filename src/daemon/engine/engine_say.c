@@ -118,6 +118,12 @@ void engine_say_notice(struct engine *e, const struct ike_event *event)
     say(e, &line, "%s", event->notice);
 }
 
+void engine_say_session(struct engine *e, const struct ike_session_info *session, const char *text)
+{
+    const struct engine_line line = {.group = "CFG", .conn = session->conn->name};
+    say(e, &line, "session %u of %s: %s", session->id, session->conn->name, text);
+}
+
 void engine_say_path(struct engine *e, const struct path_news *news)
 {
     const struct engine_line line = {

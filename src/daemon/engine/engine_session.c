@@ -40,6 +40,43 @@ void engine_session_log(struct engine *e, const char *what, const struct ike_eve
              ike_outcome_name(event->outcome));
 }
 
+/* --- certificates that are revoked later --- */
+
+void engine_session_revoked(struct engine *e, ike_session_id id, const char *reason)
+{
+    char text[SESSION_TEXT_MAX], why[2 * VERIFIER_REASON];
+    struct ike_session_info session;
+    if (!ike_session_get(e->ike, id, &session))
+        return; /* it has ended meanwhile */
+    session_text(e, id, text, sizeof(text));
+    log_line(LOG_LEVEL_WARNING, "event=session-revoked session=%u %s reason=%s", id, text,
+             log_text(reason, why, sizeof(why)));
+    engine_say_session(e, &session, reason);
+    engine_aaa_end(e, id, AAA_CAUSE_ADMIN_RESET, "certificate");
+}
+
+/* chains_claim - from now on the verifier tells when a certificate of the login is revoked. */
+static void chains_claim(struct engine *e, ike_session_id id)
+{
+    const struct ike_chains *chains = ike_session_chains(e->ike, id);
+    int error = 0;
+    for (uint8_t i = 0; chains != NULL && error == 0 && i < chains->n; i++) {
+        struct verifier_request request = {.kind = VERIFIER_CLAIM,
+                                           .claim = {.chain = chains->of[i], .session = id}};
+        error = engine_verifier_send(e, &request, (struct span){0});
+        e->chains_claimed = true;
+    }
+    if (error != 0)
+        engine_session_revoked(e, id, "whether its certificate is revoked cannot be watched");
+}
+
+static void chains_forget(struct engine *e, ike_session_id id)
+{
+    struct verifier_request request = {.kind = VERIFIER_FORGET, .claim = {.session = id}};
+    if (e->chains_claimed && engine_verifier_send(e, &request, (struct span){0}) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=certificate-not-forgotten session=%u", id);
+}
+
 void engine_session_up(struct engine *e, const struct ike_event *event)
 {
     char text[SESSION_TEXT_MAX];
@@ -47,6 +84,7 @@ void engine_session_up(struct engine *e, const struct ike_event *event)
     accounts_begin(e->accounts, event->session, text, e->now);
     engine_session_log(e, "session-up", event);
     engine_aaa_up(e, event->session);
+    chains_claim(e, event->session);
 }
 
 static void traffic_log(const struct account *account, const char *what, ike_session_id session,
@@ -88,6 +126,7 @@ void engine_session_down(struct engine *e, const struct ike_event *event)
 {
     session_account(e, event);
     engine_aaa_down(e, event->session, event->outcome);
+    chains_forget(e, event->session);
     engine_session_log(e, "session-down", event);
     accounts_end(e->accounts, event->session);
     host_session_gone(e->host, event->session);

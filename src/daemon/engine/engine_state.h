@@ -150,6 +150,7 @@ struct engine {
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
     uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
+    bool chains_claimed;     /* the verifier watches certificates of sessions */
     bool load_ended;         /* the first load of the configuration */
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
@@ -219,6 +220,9 @@ void engine_session_log(struct engine *e, const char *what, const struct ike_eve
 void engine_session_up(struct engine *e, const struct ike_event *event);
 void engine_session_down(struct engine *e, const struct ike_event *event);
 void engine_accounts_close(struct engine *e);
+/* engine_session_revoked - its certificate is, or nobody can tell any more: the session ends on all
+ * its paths. `reason` is for people. */
+void engine_session_revoked(struct engine *e, ike_session_id session, const char *reason);
 
 /* engine_helpers.c. *_send: in order, waits while the channel is full; ERR_FULL, ERR_NO_MEMORY,
  * ERR_SYSTEM. engine_loading_add - the answer to the request with that job goes to `reply` (NULL:
@@ -488,6 +492,7 @@ bool engine_is_down(const struct engine *e, const char *conn);
 void engine_say_sa(struct engine *e, const struct ike_event *event);
 void engine_say_child(struct engine *e, const struct ike_event *event);
 void engine_say_notice(struct engine *e, const struct ike_event *event);
+void engine_say_session(struct engine *e, const struct ike_session_info *session, const char *text);
 void engine_say_path(struct engine *e, const struct path_news *news);
 /* engine_listen - from now on each line of the log also goes to the clients of the event `log`.
  * engine_about - the IKE SA that the next lines are about; NULL: none. */

@@ -108,6 +108,7 @@ static int refuse_issuer(struct cert_check *check, X509 *x509)
 static int refuse_revoked(struct cert_check *check, X509 *x509)
 {
     char subject[IDENTITY_TEXT_MAX];
+    check->revoked = true;
     return refuse(check, "%s certificate %.200s was revoked on %s",
                   x509 == check->leaf ? owner(check) : "the CA", cert_identity_print(x509, subject),
                   check->revoked_on);
@@ -442,6 +443,11 @@ static int refuse_silence(struct cert_check *check, const struct revocation_of *
                   check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
 }
 
+static void known_until(struct cert_check *check, int64_t end)
+{
+    check->known_until = end < check->known_until ? end : check->known_until;
+}
+
 /* status_check - of one certificate. OCSP comes first: its response is younger than a list. */
 static int status_check(struct cert_check *check, const struct revocation_of *of, bool listed)
 {
@@ -451,14 +457,20 @@ static int status_check(struct cert_check *check, const struct revocation_of *of
         memcpy(check->revoked_on, response->revoked_on, sizeof(check->revoked_on));
         return refuse_revoked(check, of->cert);
     }
-    if (response != NULL)
+    if (response != NULL) {
+        known_until(check, response->good_until);
         return 0;
+    }
+    if (listed)
+        known_until(check, cert_store_lists_end(check->store, of->issuer));
     /* Also when this check cannot wait: the next one then has the status. */
     uint64_t job = revocation_ask(check->revocation, of, listed, check->now);
     if (job != 0 && !check->impatient && check->n_waits < CERT_WAITS) {
         check->waits[check->n_waits++] = job;
         return 0;
     }
+    check->n_fetching += job != 0;
+    check->unknown |= job == 0 && !listed && revocation_has_uris(of);
     return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
 }
 
@@ -493,6 +505,8 @@ static int path_check(struct cert_check *check, X509_STORE *anchors, STACK_OF(X5
             error = policies_check(check, ctx);
         if (error == 0)
             error = statuses_check(check, X509_STORE_CTX_get0_chain(ctx));
+        if (error == 0 && (check->chain = X509_STORE_CTX_get1_chain(ctx)) == NULL)
+            error = ERR_NO_MEMORY;
     }
     X509_STORE_CTX_free(ctx);
     sk_X509_CRL_free(crls);
@@ -524,4 +538,23 @@ int cert_check_run(struct cert_check *check)
     sk_X509_free(untrusted);
     X509_STORE_free(anchors);
     return error;
+}
+
+void cert_check_again(struct cert_check *check)
+{
+    static const struct cert_policy nothing;
+    int n = sk_X509_num(check->others);
+    X509_STORE *anchors = X509_STORE_new();
+    STACK_OF(X509) *untrusted = n > 0 ? sk_X509_dup(check->others) : NULL;
+    check->policy = &nothing;
+    check->impatient = true;
+    check->known_until = INT64_MAX;
+    bool ok = anchors != NULL && untrusted != NULL &&
+              X509_STORE_add_cert(anchors, sk_X509_value(check->others, n - 1)) == 1;
+    if (ok)
+        (void)!path_check(check, anchors, untrusted);
+    sk_X509_pop_free(check->chain, X509_free);
+    check->chain = NULL;
+    sk_X509_free(untrusted);
+    X509_STORE_free(anchors);
 }

@@ -28,13 +28,25 @@ struct cert_check {
     uint32_t unlisted;          /* in between: bit i: no list says anything about chain[i] */
     uint64_t waits[CERT_WAITS]; /* out, ERR_AGAIN: jobs of struct revocation */
     size_t n_waits;
-    int64_t not_after;            /* out: the first end of the chain */
+    int64_t not_after;      /* out: the first end of the chain */
+    STACK_OF(X509) * chain; /* out, 0: as it was verified; owned by the caller */
+    bool revoked;           /* out: it is certain that a certificate of the chain is */
+    /* out, cert_check_again(): the status of a certificate is not known, and no server was asked;
+     * those that are asked now; when the first status is out of date, in seconds since 1970 */
+    bool unknown;
+    size_t n_fetching;
+    int64_t known_until;
     char reason[VERIFIER_REASON]; /* out: why not */
 };
 
 /* cert_check_run - ERR_AUTH: not to be trusted, with `reason`; ERR_NO_MEMORY; ERR_AGAIN: all but the
  * revocation status is right, and that is being fetched: call again when one of `waits` has ended. */
 int cert_check_run(struct cert_check *check) MUST_USE;
+
+/* cert_check_again - whether a chain that was trusted is revoked now: `leaf`, and in `others` all its
+ * CAs up to the trust anchor. No policy counts, and it never waits. Only `revoked` tells, with
+ * `reason`. */
+void cert_check_again(struct cert_check *check);
 
 /* cert_check_key - kind and strength of the key, before any work is done with
  * it. */

@@ -130,6 +130,7 @@ int cert_store_add(struct cert_store *store, const struct verifier_cert *wanted,
         }
     }
     cert->roles |= BIT(wanted->role);
+    store->changes += cert->x509 != NULL && X509_check_ca(cert->x509) != 0;
     anchors_drop(store);
     return 0;
 }
@@ -246,12 +247,14 @@ static int crl_push(struct cert_store *store, const struct cert_crl *crl)
         return ERR_NO_MEMORY;
     store->crls = crls;
     store->crls[store->n_crls++] = *crl;
+    store->changes++;
     return 0;
 }
 
 static void crl_drop(struct cert_store *store, size_t index)
 {
     X509_CRL_free(store->crls[index].list);
+    store->changes++;
     store->n_crls--;
     memmove(&store->crls[index], &store->crls[index + 1],
             (store->n_crls - index) * sizeof(store->crls[0]));
@@ -275,6 +278,7 @@ static int crl_add(struct cert_store *store, struct cert_crl crl, bool *ret_kept
         X509_CRL_free(younger ? old->list : crl.list);
         if (younger)
             *old = crl;
+        store->changes += younger;
         old->load = store->load;
         return 0;
     }
@@ -365,6 +369,22 @@ bool cert_store_list_of_now(const X509_CRL *list)
            (next == NULL || X509_cmp_time(next, &earliest) > 0);
 }
 
+int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < store->n_crls; i++) {
+        const X509_CRL *list = store->crls[i].list;
+        struct tm tm;
+        if (X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) != 0 ||
+            !cert_store_list_of_now(list) || X509_CRL_get0_nextUpdate(list) == NULL ||
+            ASN1_TIME_to_tm(X509_CRL_get0_nextUpdate(list), &tm) != 1)
+            continue;
+        int64_t end = timegm(&tm) + CERT_STORE_SKEW_S;
+        first = end < first ? end : first;
+    }
+    return first;
+}
+
 int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer)
 {
     bool pem = octets.len > 0 && octets.ptr[0] == '-', kept;
@@ -386,6 +406,7 @@ int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issue
 
 void cert_store_flush(struct cert_store *store)
 {
+    store->changes++; /* OCSP responses go with them */
     for (size_t i = store->n_crls; i-- > 0;)
         if (store->crls[i].fetched)
             crl_drop(store, i);

@@ -49,6 +49,7 @@ struct cert_store {
     size_t n_crls;
     struct cert_crl *crls; /* owned */
     unsigned load;         /* of all CRLs: the number of the last one */
+    uint64_t changes;      /* how often lists or CAs changed: a verdict may be another now */
     X509_STORE *anchors;   /* of CERT_ROLE_CA; NULL: to be made anew */
     size_t n_keys;
     uint8_t (*keys)[KEY_ID_SIZE]; /* owned: private keys of the keyholder */
@@ -82,6 +83,10 @@ void cert_store_crls_end(struct cert_store *store);
  * issuer nor by a CA that we have; ERR_WRONG_STATE: out of date, or older than the one before. */
 int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issuer) MUST_USE;
 void cert_store_flush(struct cert_store *store); /* what was fetched */
+
+/* cert_store_lists_end - seconds since 1970: the first list of that CA which is valid now is out of
+ * date then; INT64_MAX: never. */
+int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer);
 
 /* cert_store_list_of_now - by its thisUpdate and nextUpdate, within CERT_STORE_SKEW_S. */
 bool cert_store_list_of_now(const X509_CRL *list);

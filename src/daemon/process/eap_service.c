@@ -260,7 +260,7 @@ static bool identity_of(struct span octets, struct ike_id *ret_id)
            !identity_is_pattern(ret_id) && strcmp(identity_print(ret_id, printed), text) == 0;
 }
 
-static int tls_check(void *context, const struct eap_chain *chain, int64_t *ret_not_after,
+static int tls_check(void *context, const struct eap_chain *chain, struct eap_vouched *ret_vouched,
                      char ret_reason[EAP_REASON])
 {
     static uint8_t room[VERIFIER_CHAIN * VERIFIER_CERT_MAX];
@@ -285,7 +285,7 @@ static int tls_check(void *context, const struct eap_chain *chain, int64_t *ret_
     if (error != 0)
         return error;
     (void)snprintf(ret_reason, EAP_REASON, "%.*s", EAP_REASON - 1, answer.reason);
-    *ret_not_after = answer.not_after;
+    *ret_vouched = (struct eap_vouched){.not_after = answer.not_after, .chain = answer.chain};
     return answer.error;
 }
 

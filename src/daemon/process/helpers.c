@@ -250,6 +250,8 @@ static int verifier_settle(struct verifier *verifier, int fd, int fetch_fd)
     int error = 0;
     while (error == 0 && verifier_late(verifier, &verifier_room.answer))
         error = channel_send(fd, &verifier_room.answer, sizeof(verifier_room.answer), NULL, 0);
+    while (error == 0 && verifier_revoked(verifier, &verifier_room.answer))
+        error = channel_send(fd, &verifier_room.answer, sizeof(verifier_room.answer), NULL, 0);
     while (error == 0 && verifier_fetch(verifier, &request, body))
         error = channel_send_tail(fetch_fd, span_of(&request, sizeof(request)),
                                   span_of(body, request.n_octets));

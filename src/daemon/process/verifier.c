@@ -9,6 +9,7 @@
 #include "crypto/signature.h"
 #include "daemon/process/cert_check.h"
 #include "daemon/process/cert_identity.h"
+#include "daemon/process/chain_watch.h"
 #include "daemon/process/waiting_checks.h"
 #include "wire/iana.h"
 
@@ -23,6 +24,7 @@ struct verifier {
     struct cert_store store;
     struct revocation *revocation;
     struct waiting_checks waiting;
+    struct chain_watch *watch;
     nanos now;
 };
 
@@ -34,7 +36,9 @@ struct verifier *verifier_new(struct crypto_provider *crypto)
     verifier->crypto = crypto;
     waiting_checks_init(&verifier->waiting);
     verifier->revocation = revocation_new();
-    return verifier->revocation != NULL && cert_store_init(&verifier->store) == 0
+    verifier->watch = chain_watch_new();
+    return verifier->revocation != NULL && verifier->watch != NULL &&
+                   cert_store_init(&verifier->store) == 0
                ? verifier
                : verifier_free(verifier);
 }
@@ -45,6 +49,7 @@ struct verifier *verifier_free(struct verifier *verifier)
         cert_store_done(&verifier->store);
         waiting_checks_done(&verifier->waiting);
         revocation_free(verifier->revocation);
+        chain_watch_free(verifier->watch);
     }
     free(verifier);
     return NULL;
@@ -313,6 +318,17 @@ static void leaf_find(struct verifier *verifier, struct peer *peer)
     }
 }
 
+/* chain_keep - the chain of a login is checked again later. */
+static int chain_keep(struct verifier *verifier, struct cert_check *check,
+                      struct verifier_answer *answer)
+{
+    const struct chain_watched what = {.chain = check->chain, .of_gateway = check->of_gateway};
+    int error = chain_watch_add(verifier->watch, &what, verifier->now, &answer->chain);
+    sk_X509_pop_free(check->chain, X509_free);
+    check->chain = NULL;
+    return error;
+}
+
 /* cert_verify - ERR_AGAIN: `check` says for which fetches the answer has to wait. */
 static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert_check *check,
                        struct verifier_answer *answer)
@@ -341,7 +357,7 @@ static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert
     if (error != 0 && check->reason[0] != '\0')
         memcpy(answer->reason, check->reason, sizeof(answer->reason));
     answer->not_after = error == 0 ? check->not_after : 0;
-    return error;
+    return error == 0 ? chain_keep(verifier, check, answer) : error;
 }
 
 static int peer_check(struct verifier *verifier, const struct verifier_check *request,
@@ -393,6 +409,29 @@ bool verifier_late(struct verifier *verifier, struct verifier_answer *ret)
     return answered;
 }
 
+/* --- revoked after the login --- */
+
+bool verifier_revoked(struct verifier *verifier, struct verifier_answer *ret)
+{
+    *ret = (struct verifier_answer){.error = ERR_AUTH};
+    if (chain_watch_revoked(verifier->watch, &ret->session, ret->reason))
+        return true;
+    chain_watch_step(verifier->watch, &verifier->store, verifier->revocation, verifier->now);
+    return chain_watch_revoked(verifier->watch, &ret->session, ret->reason);
+}
+
+/* claim - true: the session must end, and the answer says so. */
+static bool claim(struct verifier *verifier, const struct verifier_claim *claim,
+                  struct verifier_answer *ret)
+{
+    int error = chain_watch_claim(verifier->watch, claim->chain, claim->session);
+    if (error == 0)
+        return false;
+    *ret = (struct verifier_answer){.error = error, .session = claim->session};
+    (void)refuse(ret, error, "whether its certificate is revoked can no longer be watched");
+    return true;
+}
+
 /* --- fetches --- */
 
 void verifier_tick(struct verifier *verifier, nanos now)
@@ -402,7 +441,8 @@ void verifier_tick(struct verifier *verifier, nanos now)
 
 nanos verifier_deadline(const struct verifier *verifier)
 {
-    return waiting_checks_deadline(&verifier->waiting);
+    return nanos_min(waiting_checks_deadline(&verifier->waiting),
+                     chain_watch_deadline(verifier->watch));
 }
 
 bool verifier_fetch(struct verifier *verifier, struct fetch_request *ret_request,
@@ -463,7 +503,7 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
     if (error != 0)
         memcpy(answer->reason, check.reason, sizeof(answer->reason));
     answer->not_after = error == 0 ? check.not_after : 0;
-    return error;
+    return error == 0 ? chain_keep(verifier, &check, answer) : error;
 }
 
 void verifier_tls_answer(struct verifier *verifier, const struct verifier_request *request,
@@ -523,6 +563,8 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_CHOOSE:
         ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
         break;
+    case VERIFIER_CLAIM: answered = claim(verifier, &request->claim, ret); break;
+    case VERIFIER_FORGET: chain_watch_forget(verifier->watch, request->claim.session); return false;
     case VERIFIER_CHECK: answered = check_run(verifier, request, octets, 0, ret); break;
     default: /* a number from outside */ ret->error = ERR_INVALID;
     }

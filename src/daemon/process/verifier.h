@@ -38,6 +38,10 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
 /* verifier_late - the next answer that had to wait; false: none. */
 bool verifier_late(struct verifier *verifier, struct verifier_answer *ret_answer);
 
+/* verifier_revoked - checks some of the chains that are due (process/chain_watch.h), and returns a
+ * session that must end, since a certificate was revoked after its login; false: none. */
+bool verifier_revoked(struct verifier *verifier, struct verifier_answer *ret_answer);
+
 /* verifier_fetch - the next request for the fetcher; false: none. verifier_fetched - its answer. */
 bool verifier_fetch(struct verifier *verifier, struct fetch_request *ret_request,
                     uint8_t ret_body[FETCH_BODY]);

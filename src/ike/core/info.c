@@ -205,6 +205,12 @@ bool ike_session_get(const struct ike *ike, ike_session_id id, struct ike_sessio
     return session != NULL;
 }
 
+const struct ike_chains *ike_session_chains(const struct ike *ike, ike_session_id id)
+{
+    const struct session *session = session_find(ike, id);
+    return session == NULL ? NULL : &session->chains;
+}
+
 bool ike_child_get(const struct ike *ike, ike_child_id id, struct ike_child_info *ret_info)
 {
     const struct child *child = child_find(ike, id);

@@ -28,6 +28,7 @@ struct session {
     enum ike_session_role role;
     struct ike_id local_id, remote_id; /* remote_id: as proven; ID_EAP: by EAP */
     uint64_t grant;                    /* of the proof; 0 */
+    struct ike_chains chains;          /* of the proofs */
     nanos valid_until_ns;              /* the proof; NANOS_NEVER */
     nanos certs_until_ns;              /* Gateway: valid_until_ns is never moved behind this */
     bool established;

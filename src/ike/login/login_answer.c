@@ -127,6 +127,7 @@ static bool begin_session(struct sa *sa, nanos now)
     session->valid_until_ns = login->valid_until_ns;
     session->certs_until_ns = login->certs_until_ns;
     session->grant = login->grant;
+    session->chains = login->chains;
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;
     session->redirects = login->redirects;

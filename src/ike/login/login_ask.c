@@ -535,6 +535,7 @@ struct verdict login_through(struct sa *sa, nanos now)
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
     session->valid_until_ns = login->valid_until_ns;
     session->grant = login->grant;
+    session->chains = login->chains;
     session->ppk = login->ppk.mixed;
     login_ppk_audit(sa);
     login_abilities_read(sa, &response, &sa->path);

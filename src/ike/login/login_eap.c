@@ -145,6 +145,8 @@ static enum login_eap_said proven(struct sa *sa, const struct ike_result *result
         eap->n_packet = 0; /* the packet may be a Success */
         return LOGIN_EAP_REFUSES;
     }
+    if (peer)
+        login_chain_keep(login, &result->proof);
     secret_set(&eap->key, result->msk);
     eap->stage = LOGIN_EAP_PROVEN;
     return peer ? LOGIN_EAP_PROVES : LOGIN_EAP_SENDS;

@@ -321,6 +321,15 @@ static void take_identity(struct login *login, const char *identity)
     memcpy(login->proven_id.data, identity, login->proven_id.len);
 }
 
+void login_chain_keep(struct login *login, const struct ike_proof *proof)
+{
+    struct ike_chains *chains = &login->chains;
+    if (proof->chain == 0)
+        return;
+    ASSERT(chains->n < IKE_CHAINS); /* each round has one proof */
+    chains->of[chains->n++] = proof->chain;
+}
+
 bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
 {
     bool eap = login_peer_policy(login)->method == IKE_AUTH_EAP;
@@ -334,6 +343,7 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
         login->certs_until_ns = nanos_min(login->certs_until_ns, until);
     if (proof->grant != 0)
         login->grant = proof->grant;
+    login_chain_keep(login, proof);
     if (eap && named)
         take_identity(login, proof->identity);
     else if (login->proven_id.type != ID_EAP)

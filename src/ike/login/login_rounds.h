@@ -48,6 +48,9 @@ void login_proof_done(struct login *login);
  * another identity than the policy demands. */
 bool login_proven(struct login *login, const struct ike_proof *proof, nanos now);
 
+/* login_chain_keep - the certificates that the proof rests on: also those of an EAP server. */
+void login_chain_keep(struct login *login, const struct ike_proof *proof);
+
 /* login_certreq_add - adds CERTREQ and its notifies for the rounds of the peer. */
 void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message);
 /* login_hashes_add - SIGNATURE_HASH_ALGORITHMS (RFC 7427 section 4). */
