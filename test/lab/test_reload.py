@@ -110,3 +110,13 @@ def test_down_holds(world, lab):
     assert not eu.sas() and "conn-loaded conn=home unchanged=yes" in eu.log()
     eu.ikat("up", "home")
     assert remote(eu) == {"net0": [LAN]}
+
+
+def test_a_connection_that_goes_is_named(lab):
+    """What is said of it is not read from what was freed."""
+    names = ("gate", "a-connection-with-quite-a-long-name", "other")
+    one = gateway()["connections"]["gate"]
+    lab.gw.load(gateway(top={"connections": {name: one for name in names}}))
+    lab.gw.load(gateway())
+    for name in names[1:]:
+        lab.gw.wait_log(f"event=conn-unloaded conn={name}\n")

@@ -203,6 +203,9 @@ static int op_conn_load(void *engine, struct ike_conn *conn)
 static int op_conn_unload(void *engine, const char *name)
 {
     struct engine *e = engine;
+    struct ike_conn *conn = ike_conn_find(e->ike, name);
+    if (conn != NULL) /* `name` may be its own */
+        ike_conn_ref(conn);
     engine_connect_forget(e, name);
     path_manager_disconnect(e->paths, name, e->now);
     host_unload(e->host, name, NULL);
@@ -215,6 +218,7 @@ static int op_conn_unload(void *engine, const char *name)
     engine_routes_renew(e);
     if (!e->load_switching)
         engine_devices_settle(e);
+    ike_conn_unref(conn);
     return error;
 }
 
