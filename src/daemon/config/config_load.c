@@ -48,7 +48,6 @@ static int set_addrs(const struct tree *node, void *target, struct build_error *
     const char *text = tree_value_text(node);
     if (!range_parse(text, &pool->range))
         return build_fail(error, node, "'%.60s' is not a subnet or a range of addresses", text);
-    pool->base = pool->range.first;
     trim_subnet(text, &pool->range);
     return 0;
 }

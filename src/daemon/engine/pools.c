@@ -451,8 +451,11 @@ bool pools_status(const struct pools *pools, size_t index, struct pool_status *r
     if (index >= pools->n)
         return false;
     const struct pool *pool = pools->list[index];
-    *ret = (struct pool_status){&pool->config, range_size(&pool->usable), pool->online,
-                                (uint32_t)pool->n - pool->online};
+    *ret = (struct pool_status){.config = &pool->config,
+                                .base = pool->usable.first,
+                                .size = range_size(&pool->usable),
+                                .online = pool->online,
+                                .offline = (uint32_t)pool->n - pool->online};
     return true;
 }
 

@@ -19,7 +19,6 @@ struct pools;
 struct pool_config {
     char name[LIMIT_NAME];
     struct address_range range;
-    struct address base; /* the first configured address, of a subnet its own address */
     uint8_t n_dns, n_subnets;
     struct address dns[POOL_DNS];
     struct address_range subnets[POOL_SUBNETS];
@@ -86,6 +85,7 @@ void pools_release(struct pools *pools, ike_session_id session);
 
 struct pool_status {
     const struct pool_config *config; /* borrowed until the next pools_* call */
+    struct address base;              /* the first address that can be given out */
     uint64_t size;                    /* saturates */
     uint32_t online, offline;
 };

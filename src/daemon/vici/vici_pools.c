@@ -93,7 +93,7 @@ void vici_get_pools(struct vici_client *client, const struct tree *m)
         if (only != NULL && strcmp(only, status.config->name) != 0)
             continue;
         vici_section(&w, status.config->name);
-        vici_put(&w, "base", "%s", address_print(&status.config->base, address));
+        vici_put(&w, "base", "%s", address_print(&status.base, address));
         vici_put(&w, "size", "%" PRIu64, status.size);
         vici_put(&w, "online", "%u", status.online);
         vici_put(&w, "offline", "%u", status.offline);

@@ -221,7 +221,7 @@ static void pools(void **state)
         tree_free(a.message);
     }
     struct answer a = ask(w, "get-pools", "");
-    assert_string_equal(tree_text(tree_get(a.message, "one"), "base"), "10.3.0.0");
+    assert_string_equal(tree_text(tree_get(a.message, "one"), "base"), "10.3.0.1");
     assert_string_equal(tree_text(tree_get(a.message, "one"), "size"), "254");
     assert_null(tree_get(a.message, "two"));
     tree_free(a.message);
@@ -584,6 +584,7 @@ static void ends_keep_their_subject(void **state)
                             .child = {.id = 5, .policy = &policy, .spi_in = 0x1234}};
     struct ike_event event = {.kind = IKE_EV_CHILD_DOWN, .sa = 9, .child = 5, .gone = &gone};
     assert_int_equal(identity_parse("anna.example.org", &gone.session.remote_id), 0);
+    gone.session.claimed_id = gone.session.remote_id;
     assert_true(address_parse("192.0.2.7", &gone.sa.path.remote.address));
     assert_true(address_parse("192.0.2.1", &gone.sa.path.local.address));
     register_event(w, w->fd, "child-updown", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
