@@ -561,6 +561,7 @@ struct ike_session_info {
     const struct ike_conn *conn; /* borrowed */
     enum ike_session_role role;
     struct ike_id local_id, remote_id;
+    struct ike_id claimed_id; /* of the peer's ID payload; EAP may have proven another */
     bool established;
     char eap_identity[LIMIT_ID / 2]; /* of the End User, as EAP proved it; empty: by its ID */
     uint64_t grant;                  /* of struct ike_proof; 0: none */

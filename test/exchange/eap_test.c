@@ -413,6 +413,7 @@ static void one_identity(const struct identity_row *row, uint64_t seed)
     assert_int_equal(session.remote_id.type, row->type);
     assert_string_equal(identity_print(&session.remote_id, text), row->carried);
     assert_string_equal(session.eap_identity, row->type == ID_EAP ? row->proven : "");
+    assert_true(identity_equal(&session.claimed_id, &world->conn_a->local[0].id));
     /* a clone inherits it */
     scenario_clone(&world->a, world_sa(&world->a, 0));
     session = scenario_session(&world->b);

@@ -49,7 +49,8 @@ def up(lab, eu, gw):
 def test_mschapv2(world, kinds):
     lab, eu, gw = pair(world, kinds)
     up(lab, eu, gw)
-    assert gw.sas()[0][1]["remote-eap-id"] == USER
+    sa = gw.sas()[0][1]
+    assert sa["remote-eap-id"] == USER and sa["remote-id"] == IDS["eu"]
 
 
 @pytest.mark.parametrize("kinds", KINDS)

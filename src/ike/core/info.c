@@ -58,6 +58,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .role = session->role,
         .local_id = session->local_id,
         .remote_id = session->remote_id,
+        .claimed_id = session->claimed_id,
         .established = session->established,
         .grant = session->grant,
         .logins = session->logins,

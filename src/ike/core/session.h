@@ -27,6 +27,7 @@ struct session {
     struct ike_conn *conn; /* a reference */
     enum ike_session_role role;
     struct ike_id local_id, remote_id; /* remote_id: as proven; ID_EAP: by EAP */
+    struct ike_id claimed_id;          /* of the peer's ID payload; EAP may have proven another */
     uint64_t grant;                    /* of the proof; 0 */
     struct ike_chains chains;          /* of the proofs */
     nanos valid_until_ns;              /* the proof; NANOS_NEVER */

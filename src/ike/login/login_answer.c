@@ -123,6 +123,7 @@ static bool begin_session(struct sa *sa, nanos now)
     }
     session_attach(session, sa);
     session->local_id = login->local_id;
+    session->claimed_id = login->remote_id;
     session->remote_id = login->proven_id.type != ID_ANY ? login->proven_id : login->remote_id;
     session->valid_until_ns = login->valid_until_ns;
     session->certs_until_ns = login->certs_until_ns;
