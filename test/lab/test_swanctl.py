@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stock swanctl drives ikatd unchanged."""
 import datetime
+import hashlib
 import os
 import subprocess
 
@@ -132,7 +133,8 @@ def test_commands_without_an_object(ends):
 
 
 def certificates(folder):
-    """Files where swanctl looks for credentials, and a key that is encrypted; returns what must not be logged."""
+    """Files where swanctl looks for credentials, and a key that is encrypted; returns what must not be logged, and the
+    key ID of the key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab")])
     begin = datetime.datetime(2026, 1, 1)
@@ -148,7 +150,8 @@ def certificates(folder):
         os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
         with open(os.path.join(folder, path), "wb") as file:
             file.write(octets)
-    return secret.decode().splitlines()[1], len(files)
+    info = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return secret.decode().splitlines()[1], hashlib.sha1(info).digest()
 
 
 def load_all(eu, folder, settings):
@@ -166,7 +169,7 @@ def test_certificates_beside_the_configuration(world, tmp_path):
     lab = world.lab()
     world.ikatd(lab, "gw", gateway())
     eu = world.ikatd(lab, "eu", {})
-    secret, _ = certificates(tmp_path)
+    secret, key_id = certificates(tmp_path)
     status, said, errors = load_all(eu, str(tmp_path), end_user())
     assert status == 0 and "loaded connection 'home'" in said and "loaded ike secret" in said, said + errors
     assert "loaded certificate" in said and "loaded ecdsa key" in said, said + errors
@@ -179,6 +182,13 @@ def test_certificates_beside_the_configuration(world, tmp_path):
     status, said, errors = load_all(eu, str(tmp_path), merge(end_user(), {"authorities": {"lab": {"cacert": "lab.pem"}}}))
     assert status == 0 and "loaded authority 'lab'" in said, said + errors
     assert eu.request("get-conns")["conns"] == ["home"] and len(eu.children()) == 1
+    # a side without an id has the key ID of its public key
+    keys = {"keys": {"remote_addrs": "192.0.2.9", "local": {"auth": "pubkey", "pubkeys": "lab.pem"},
+                     "remote": {"auth": "pubkey", "pubkeys": "lab.pem"}}}
+    status, said, errors = load_all(eu, str(tmp_path), {"connections": keys})
+    assert status == 0 and "loaded connection 'keys'" in said, said + errors
+    listed = eu.swanctl("--list-conns")
+    assert f"id: {key_id.hex(':')}" in listed and f"id: @#{key_id.hex()}" in listed, listed
     assert secret not in eu.log()
 
 

@@ -24,7 +24,7 @@ struct round_work {
     struct conn_credentials *credentials;
     uint32_t order;
     int revocation;        /* enum cert_revocation */
-    struct ike_id subject; /* of the first certificate: stands in for a missing id */
+    struct ike_id subject; /* of the first certificate or key: stands in for a missing id */
 };
 
 void conn_credentials_done(struct conn_credentials *credentials)
@@ -247,6 +247,16 @@ static bool subject_take(struct round_work *work, struct span subject)
     return work->subject.type != ID_ANY || identity_from_wire(&id, &work->subject);
 }
 
+/* key_id_take - the key ID of a public key: SHA-1 of its SubjectPublicKeyInfo as
+ * strongSwan names a key that has no certificate. */
+static bool key_id_take(struct round_work *work, struct span der)
+{
+    uint8_t digest[SHA_DIGEST_LENGTH];
+    SHA1(der.ptr, der.len, digest);
+    const struct wire_id id = {.type = ID_KEY_ID, .data = span_of(digest, sizeof(digest))};
+    return work->subject.type != ID_ANY || identity_from_wire(&id, &work->subject);
+}
+
 static int cert_add(const struct tree *node, const struct tree *value,
                     const struct cert_target *target, struct build_error *error)
 {
@@ -261,7 +271,10 @@ static int cert_add(const struct tree *node, const struct tree *value,
     if (*target->n == CERT_POLICY_CERTS)
         return build_fail(error, node, "more than %d", CERT_POLICY_CERTS);
     SHA256(der.ptr, der.len, target->digests[(*target->n)++]);
-    if (target->names_us && !subject_take(target->work, outline.subject))
+    bool named = !target->names_us ||
+                 (cert_role_is_pubkey(target->role) ? key_id_take(target->work, der)
+                                                    : subject_take(target->work, outline.subject));
+    if (!named)
         return build_fail(error, node, "the subject of the certificate is too long");
     return cert_keep(node, target->work->credentials, target->role, der, error);
 }
@@ -306,7 +319,8 @@ static int set_pubkeys(const struct tree *node, void *target, struct build_error
     const struct cert_target keys = {.work = work,
                                      .role = CERT_ROLE_CONN_PUBKEY,
                                      .digests = work->certs->pubkeys,
-                                     .n = &work->certs->n_pubkeys};
+                                     .n = &work->certs->n_pubkeys,
+                                     .names_us = true};
     return certs_add(node, &keys, error);
 }
 
@@ -381,6 +395,22 @@ static int auth_subsection(const struct tree *section, void *target, struct buil
                       "contents swanctl sends");
 }
 
+/* pattern_take - the subject as the pattern that the peer's identity is compared with. A name that
+ * is too long as text is compared by `certs` alone. */
+static void pattern_take(const struct ike_id *subject, struct ike_auth_policy *auth)
+{
+    char text[IDENTITY_TEXT_MAX];
+    size_t at = (size_t)snprintf(text, sizeof(text), "@#");
+    struct ike_id again;
+    if (subject->type != ID_KEY_ID)
+        identity_print(subject, text);
+    for (uint16_t i = 0; subject->type == ID_KEY_ID && i < subject->len; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", subject->data[i]);
+    if (strlen(text) < sizeof(auth->id_pattern) && identity_parse(text, &again) == 0 &&
+        identity_equal(&again, subject))
+        strcpy(auth->id_pattern, text);
+}
+
 int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error)
 {
@@ -404,14 +434,8 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     work.certs->revocation = (uint8_t)work.revocation;
     if (work.auth->id.type == ID_ANY && work.auth->id_pattern[0] == '\0' &&
         work.subject.type != ID_ANY) {
-        /* the certificate says who; a name that is too long as text is compared by `certs` alone */
         work.auth->id = work.subject;
-        char text[IDENTITY_TEXT_MAX];
-        identity_print(&work.subject, text);
-        struct ike_id again;
-        if (strlen(text) < sizeof(work.auth->id_pattern) && identity_parse(text, &again) == 0 &&
-            identity_equal(&again, &work.subject))
-            strcpy(work.auth->id_pattern, text);
+        pattern_take(&work.subject, work.auth);
     }
     rounds->order[rounds->n++] = work.order;
     return 0;

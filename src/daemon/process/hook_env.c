@@ -126,10 +126,10 @@ static void put_ends(struct hook_env *env, const struct hook_request *r)
 {
     char address[ADDRESS_TEXT_MAX], id[IDENTITY_TEXT_MAX];
     variable(env, "PLUTO_ME=%s", address_print(&r->local, address));
-    variable(env, "PLUTO_MY_ID=%s", identity_print(&r->local_id, id));
+    variable(env, "PLUTO_MY_ID=%s", identity_print_hex(&r->local_id, id));
     put_client(env, "MY", &r->local_ts);
     variable(env, "PLUTO_PEER=%s", address_print(&r->remote, address));
-    variable(env, "PLUTO_PEER_ID=%s", identity_print(&r->remote_id, id));
+    variable(env, "PLUTO_PEER_ID=%s", identity_print_hex(&r->remote_id, id));
     put_client(env, "PEER", &r->remote_ts);
     put_list(env, r->end_user ? "PLUTO_MY_SOURCEIP" : "PLUTO_PEER_SOURCEIP", true, r->inner,
              r->n_inner);

@@ -74,7 +74,7 @@ static void put_id(struct vici_writer *w, const char *name, const struct ike_id 
 {
     char text[IDENTITY_TEXT_MAX];
     if (id->type != ID_ANY)
-        vici_put(w, name, "%s", identity_print(id, text));
+        vici_put(w, name, "%s", identity_print_hex(id, text));
 }
 
 /* put_round - `local`: its id is an identity. The peer's id is a pattern. */

@@ -250,10 +250,10 @@ void vici_status_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "state", "%s", life_name(sa->life));
     vici_put(w, "local-host", "%s", address_print(&sa->path.local.address, address));
     vici_put(w, "local-port", "%u", sa->path.local.port);
-    vici_put(w, "local-id", "%s", identity_print(&session->local_id, text));
+    vici_put(w, "local-id", "%s", identity_print_hex(&session->local_id, text));
     vici_put(w, "remote-host", "%s", address_print(&sa->path.remote.address, address));
     vici_put(w, "remote-port", "%u", sa->path.remote.port);
-    vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
+    vici_put(w, "remote-id", "%s", identity_print_hex(&session->claimed_id, text));
     if (session->eap_identity[0] != '\0')
         vici_put(w, "remote-eap-id", "%s", session->eap_identity);
     if (sa->role == IKE_SA_INITIATOR)
@@ -395,8 +395,8 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "id", "%u", session->id);
     vici_put(w, "role", "%s", session->role == IKE_END_USER ? "end-user" : "gateway");
     vici_put(w, "state", "%s", session->established ? "established" : "connecting");
-    vici_put(w, "local-id", "%s", identity_print(&session->local_id, text));
-    vici_put(w, "remote-id", "%s", identity_print(&session->remote_id, text));
+    vici_put(w, "local-id", "%s", identity_print_hex(&session->local_id, text));
+    vici_put(w, "remote-id", "%s", identity_print_hex(&session->remote_id, text));
     if (session->eap_identity[0] != '\0')
         vici_put(w, "remote-eap-id", "%s", session->eap_identity);
     vici_put(w, "logins", "%u", session->logins);

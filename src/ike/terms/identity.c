@@ -175,6 +175,18 @@ const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
     return out;
 }
 
+const char *identity_print_hex(const struct ike_id *id, char out[IDENTITY_TEXT_MAX])
+{
+    bool readable = true;
+    for (uint16_t i = 0; i < id->len; i++)
+        readable &= id->data[i] >= 0x20 && id->data[i] < 0x7f;
+    if (id->type != ID_KEY_ID || readable || id->len * 3u > IDENTITY_TEXT_MAX)
+        return identity_print(id, out);
+    for (uint16_t i = 0; i < id->len; i++)
+        (void)snprintf(out + 3u * i, 4, "%02x%s", id->data[i], i + 1 < id->len ? ":" : "");
+    return out;
+}
+
 size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX])
 {
     size_t n = 0;

@@ -25,6 +25,10 @@ int identity_parse(const char *text, struct ike_id *ret_id) MUST_USE;
 /* identity_print - printable, other octets as \xNN. Returns `out`. */
 const char *identity_print(const struct ike_id *id, char out[IDENTITY_TEXT_MAX]);
 
+/* identity_print_hex - the same, but a key ID with octets that are not printable is "00:ff:41", as
+ * in charon's VICI replies. Nothing reads this form back. Returns `out`. */
+const char *identity_print_hex(const struct ike_id *id, char out[IDENTITY_TEXT_MAX]);
+
 /* identity_octets - the octets of which identity_print() made `text`; of names, key IDs and EAP
  * identities. Returns how many. */
 size_t identity_octets(const char *text, uint8_t out[IDENTITY_TEXT_MAX]);

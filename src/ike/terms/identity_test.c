@@ -49,6 +49,32 @@ static void parse_and_print(void **state)
     }
 }
 
+static void key_ids_in_hex(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *printed;
+    } rows[] = {
+        {"keyid:tunnel 1", "tunnel\\x201"},
+        {"@#00ff41", "00:ff:41"},
+        {"@#ff", "ff"},
+        {"keyid:Z\xc3\xbcrich", "5a:c3:bc:72:69:63:68"},
+        {"@gw.example", "gw.example"},
+        {"", "%any"},
+        {"CN=Z\xc3\xbcrich", "CN=Z\\xc3\\xbcrich"},
+    };
+    char out[IDENTITY_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ike_id id;
+        assert_int_equal(identity_parse(rows[i].text, &id), 0);
+        assert_string_equal(identity_print_hex(&id, out), rows[i].printed);
+    }
+    struct ike_id longest = {.type = ID_KEY_ID, .len = sizeof(longest.data)};
+    assert_ptr_equal(identity_print_hex(&longest, out), out);
+    assert_true(strlen(out) < IDENTITY_TEXT_MAX);
+}
+
 /* Every octet is found again in the printed text. */
 static void octets_again(void **state)
 {
@@ -228,6 +254,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse_and_print),
+        cmocka_unit_test(key_ids_in_hex),
         cmocka_unit_test(refused),
         cmocka_unit_test(octets_again),
         cmocka_unit_test(from_the_wire),
