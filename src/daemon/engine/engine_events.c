@@ -39,7 +39,7 @@ static void child_install(struct engine *e, const struct ike_event *event)
         /* the End User's addresses come before the routes that prefer them */
         bool ours = known && there && session.role == IKE_END_USER;
         accounts_child(e->accounts, install->session, install->child, &install->path);
-        reqids_take(e->reqids, install->child, &install->local_ts, &install->remote_ts);
+        reqids_take(e->reqids, install);
         bool sound = ours && !engine_gateways_own(sa.config, &sa);
         if (sound)
             host_addresses(e->host, sa.config_owner, sa.config);

@@ -6,7 +6,7 @@
 #include "base/map.h"
 
 struct reqid {
-    uint64_t key; /* of the selectors */
+    uint64_t key; /* of selectors, marks and interface ids */
     uint32_t number, users;
     struct reqid *next; /* of the unused ones */
 };
@@ -64,6 +64,21 @@ static uint64_t key_of(uint64_t hash, const struct ike_ts_list *list)
     return hash;
 }
 
+static uint64_t mix_mark(uint64_t hash, const struct ike_mark *mark, ike_session_id session)
+{
+    uint64_t owner = ike_mark_is_unique(mark) ? session : 0;
+    return mix(mix(mix(hash, mark->kind), (uint64_t)mark->value << 32 | mark->mask), owner);
+}
+
+static uint64_t mix_marks(uint64_t hash, const struct ike_child_install *install)
+{
+    const struct ike_child_policy *policy = install->policy;
+    hash = mix_mark(hash, &policy->mark_in, install->session);
+    hash = mix_mark(hash, &policy->mark_out, install->session);
+    hash = mix_mark(hash, &policy->if_id_in, install->session);
+    return mix_mark(hash, &policy->if_id_out, install->session);
+}
+
 static struct reqid *reqid_new(struct reqids *reqids, uint64_t key)
 {
     struct reqid *one = reqids->unused;
@@ -94,17 +109,16 @@ static void user_gone(struct reqids *reqids, struct reqid *one)
     reqids->unused = one;
 }
 
-void reqids_take(struct reqids *reqids, ike_child_id child, const struct ike_ts_list *local,
-                 const struct ike_ts_list *remote)
+void reqids_take(struct reqids *reqids, const struct ike_child_install *install)
 {
-    uint64_t key = key_of(key_of(1, local), remote);
+    uint64_t key = key_of(key_of(mix_marks(1, install), &install->local_ts), &install->remote_ts);
     struct reqid *one = map_get(&reqids->by_key, key);
     if (one == NULL)
         one = reqid_new(reqids, key);
     if (one == NULL)
         return;
     one->users++;
-    if (map_put(&reqids->by_child, child, one) != 0)
+    if (map_put(&reqids->by_child, install->child, one) != 0)
         user_gone(reqids, one);
 }
 
