@@ -23,7 +23,7 @@ from lab.scripted import message as m
 from lab.scripted.peer import Peer
 from lab.settings import IDS, end_user, gateway, merge, paths
 from lab.traffic import iperf, resident_octets
-from lab.watch import HOST, SERVERS, Watch, processes
+from lab.watch import ALONE, HOST, SERVERS, Watch, processes
 
 LOG = 20000                # octets of each log that a failure shows
 GUESTS = 20                # who log in and out
@@ -115,7 +115,7 @@ class Soak:
         """kill -9 of one process at one end: all are started anew, and log in again."""
         daemon = self.dice.choice((self.user, self.gate))
         before = processes(daemon)
-        os.kill(before[self.dice.choice(SERVERS)], signal.SIGKILL)
+        os.kill(before[self.dice.choice([name for name in SERVERS if name not in ALONE])], signal.SIGKILL)
         wait(lambda: len(processes(daemon)) == len(SERVERS) and set(processes(daemon).values()).isdisjoint(before.values()),
              f"the processes of {daemon.name} are started anew", 30)
 

@@ -8,7 +8,7 @@ import pytest
 from lab.daemons import Ikatd
 from lab.run import wait
 from lab.settings import LAN, LAN6, end_user, gateway, merge, paths
-from lab.watch import HOST, PROTECTED, SERVERS, Watch, processes
+from lab.watch import ALONE, HOST, PROTECTED, SERVERS, Watch, processes
 
 BOTH = f"{LAN}, {LAN6}"
 
@@ -57,7 +57,7 @@ def fixture_up(world):
     noise.stop()
 
 
-@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("name", [name for name in SERVERS if name not in ALONE])
 def test_server_is_killed(up, name):
     """L1: kill -9 of one process: the supervisor starts all anew, the session comes back, nothing has leaked."""
     lab, _, eu, watch = up
@@ -70,6 +70,19 @@ def test_server_is_killed(up, name):
     assert watch.count() == 0
     assert eu.stop() == 0
     wait(lambda: not traffic(lab) and watch.count() > 0, "an end on purpose gives the host its own way back")
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_helper_is_killed(up, name):
+    """kill -9 of a helper that keeps nothing: it alone is started anew, again and again, and the session stays."""
+    lab, _, eu, watch = up
+    first = processes(eu)
+    for _ in range(3):
+        before = processes(eu)
+        os.kill(before[name], signal.SIGKILL)
+        wait(lambda b=before: set(processes(eu)) == set(SERVERS) and processes(eu)[name] != b[name], "a new process", 20)
+    assert {key: pid for key, pid in processes(eu).items() if key != name} == {key: pid for key, pid in first.items() if key != name}
+    assert len(eu.sessions()) == 1 and traffic(lab) and watch.count() == 0
 
 
 def test_supervisor_is_killed(world, up):

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of revocations and OCSP answers that are fetched: from servers that work, and from hostile ones."""
+import os
+import signal
+
 import pytest
 
 from lab.ca_server import OCSP_URL, CaServer, OcspResponder, distribution, ocsp_answer, responder, url
 from lab.certificates import Authority, der, pem
 from lab.daemons import PLUGINS
+from lab.run import wait
+from lab.watch import processes
 from test_certificates import Host, refused, up
 
 CHARON = {"load": PLUGINS + " revocation curl"}
@@ -207,3 +212,23 @@ def test_list_whose_file_is_gone(world):
     gate.write_files("etc", gate.settings, {name: octets for name, octets in ends[1].files.items() if "crl" not in name})
     gate.reload()
     up(lab, user, gate)
+
+
+@pytest.mark.parametrize("policy", ("strict", "relaxed"))
+def test_fetcher_dies(world, policy):
+    """A login waits for the fetcher, which is killed: the policy answers, and the next login has a fetcher again."""
+    ca = Authority()
+    ends = hosts(ca, distribution(url("slow/x")))
+    lab, server, go = begin(world, ends, revocation=policy)
+    user, gate = go()
+    before = processes(gate)
+    login = user.begin("initiate", child="net", timeout="20000")
+    wait(lambda: server.asked("/slow/x") == 1, "the login waits")
+    os.kill(before["fetcher"], signal.SIGKILL)
+    gate.wait_log("the fetcher process ended")
+    assert login.answer()["success"] == ("no" if policy == "strict" else "yes")
+    wait(lambda: set(processes(gate)) == set(before), "a fetcher again")
+    assert {name for name, pid in processes(gate).items() if pid != before[name]} == {"fetcher"}
+    if policy == "strict":
+        gate.wait_log("no valid CRL or OCSP answer says whether C=CH, O=Lab, CN=eu is revoked; "
+                      f"{url('slow/x')}: the fetcher process ended")

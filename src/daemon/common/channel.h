@@ -111,8 +111,9 @@ const char *priv_reason_text(uint32_t reason);
 
 enum order_kind {
     ORDER_STOP = 1,
-    ORDER_LOADED, /* the first load of the configuration has ended, with or without success */
-    ORDER_LOADER, /* with one descriptor: the loader's end of a VICI connection */
+    ORDER_LOADED,   /* the first load of the configuration has ended, with or without success */
+    ORDER_LOADER,   /* with one descriptor: the loader's end of a VICI connection */
+    ORDER_RESOLVER, /* with one descriptor: the last resolver has ended, this leads to a new one */
 };
 struct order {
     uint32_t kind;
@@ -120,10 +121,11 @@ struct order {
     uint64_t load; /* LOADER: its number, for the commit of what it stages elsewhere */
 };
 
-/* --- supervisor -> keyholder, eap, aaa --- */
+/* --- supervisor -> keyholder, eap, aaa, verifier --- */
 
 /* struct load_order - with one descriptor: over it the loader of that number stages secrets. The
- * engine, which does not see them, then says by the number that they count, or do not. */
+ * engine, which does not see them, then says by the number that they count, or do not. To the
+ * verifier: a new fetcher is at the other end of the descriptor. */
 struct load_order {
     uint64_t load;
 };

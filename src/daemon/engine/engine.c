@@ -165,6 +165,11 @@ static void on_order(void *context, int fd, unsigned events)
         vici_server_loader(e->vici, fds[0], order.load);
         return;
     }
+    if (error == 0 && order.kind == ORDER_RESOLVER && n_fds == 1) {
+        if (engine_resolver_take(e, fds[0]) != 0)
+            log_line(LOG_LEVEL_ERROR, "event=resolver-lost");
+        return;
+    }
     /* the supervisor has ended: nobody can change the host for us */
     if (error != 0 || e->stopping) {
         e->done = true;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
@@ -46,7 +48,8 @@ static int resolver_ask(struct engine *e, struct resolving *r)
     const char *name = name_of(r->wish.conn);
     memcpy(request.name, name, strnlen(name, sizeof(request.name) - 1));
     r->retry_at = NANOS_NEVER;
-    return channel_send(e->start->resolver_fd, &request, sizeof(request), NULL, 0);
+    return e->resolver_fd < 0 ? ERR_AGAIN
+                              : channel_send(e->resolver_fd, &request, sizeof(request), NULL, 0);
 }
 
 static void resolving_end(struct resolving *r)
@@ -72,6 +75,16 @@ static void resolved(struct engine *e, struct resolving *r)
     engine_pump(e);
 }
 
+/* resolver_drop - it has ended; the supervisor hands us another one. */
+static void resolver_drop(struct engine *e)
+{
+    if (e->resolver_fd < 0)
+        return;
+    event_loop_remove(e->loop, e->resolver_fd);
+    close(e->resolver_fd);
+    e->resolver_fd = -1;
+}
+
 static void on_resolved(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
@@ -92,7 +105,20 @@ static void on_resolved(void *context, int fd, unsigned events)
             resolved(e, r);
         }
     if (error != ERR_AGAIN)
-        event_loop_remove(e->loop, fd);
+        resolver_drop(e);
+}
+
+int engine_resolver_take(struct engine *e, int fd)
+{
+    resolver_drop(e);
+    e->resolver_fd = fd;
+    for (size_t i = 0; i < ENGINE_RESOLVING; i++)
+        if (e->resolving[i].job != 0 && e->resolving[i].retry_at == NANOS_NEVER)
+            e->resolving[i].retry_at = e->now;
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0
+               ? ERR_SYSTEM
+               : event_loop_add(e->loop, fd, EVENT_READ, on_resolved, e);
 }
 
 int engine_connect(struct engine *e, const struct path_connect *wish)
@@ -147,7 +173,8 @@ nanos engine_connect_deadline(const struct engine *e)
 
 int engine_jobs_add(struct engine *e)
 {
-    int error = event_loop_add(e->loop, e->start->resolver_fd, EVENT_READ, on_resolved, e);
+    e->resolver_fd = -1;
+    int error = engine_resolver_take(e, e->start->resolver_fd);
     return error != 0 ? error
                       : event_loop_add(e->loop, ke_workers_fd(e->ke_workers), EVENT_READ,
                                        on_key_exchange, e);

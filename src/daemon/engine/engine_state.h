@@ -161,6 +161,7 @@ struct engine {
 
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
+    int resolver_fd; /* -1: it has ended */
     struct bound_path bound[ENGINE_PATHS];
     nanos memory_at; /* when memory is looked at again */
     enum ike_pressure memory_pressure;
@@ -385,6 +386,9 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
 /* engine_connect_forget - drops wishes for the connection that still wait for an address. */
 void engine_connect_forget(struct engine *e, const char *conn_name);
 void engine_connect_tick(struct engine *e);
+/* engine_resolver_take - the channel to a resolver that takes the place of the one before: what was
+ * asked is asked again. It is closed when the engine is done with it. */
+int engine_resolver_take(struct engine *e, int fd) MUST_USE;
 nanos engine_connect_deadline(const struct engine *e);
 
 /* engine_hooks.c: updown scripts. Call _up after the core has made a Child SA, and _down after it

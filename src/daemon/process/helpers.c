@@ -241,20 +241,66 @@ static int verifier_serve_fetcher(int fd, void *verifier)
     return 0;
 }
 
-/* verifier_settle - answers that had to wait, and requests for the fetcher. There is always room for
- * those: REVOCATION_RUNNING of them run at most. */
-static int verifier_settle(struct verifier *verifier, int fd, int fetch_fd)
+/* struct verifier_holder - with the channels that it serves. A fetcher may end, and another one is
+ * handed over. */
+enum { VERIFIES_ENGINE, VERIFIES_EAP, VERIFIES_ORDERS, VERIFIES_FETCHER, VERIFIES };
+struct verifier_holder {
+    struct verifier *verifier;
+    struct served served[VERIFIES];
+    bool fetches; /* there is a fetcher, as far as the verifier knows */
+};
+
+static void fetcher_drop(struct verifier_holder *holder)
 {
+    struct served *fetcher = &holder->served[VERIFIES_FETCHER];
+    if (fetcher->fd >= 0)
+        close(fetcher->fd);
+    fetcher->fd = -1;
+    if (holder->fetches)
+        verifier_fetcher_lost(holder->verifier);
+    holder->fetches = false;
+}
+
+static int verifier_serve_orders(int fd, void *context)
+{
+    struct verifier_holder *holder = context;
+    uint64_t number;
+    int fetcher_fd, error = load_door_take(fd, &fetcher_fd, &number);
+    if (error != 0)
+        return error;
+    fetcher_drop(holder);
+    holder->served[VERIFIES_FETCHER].fd = fetcher_fd;
+    holder->fetches = true;
+    return 0;
+}
+
+/* requests_send - to the fetcher. There is always room: REVOCATION_RUNNING of them run at most. */
+static void requests_send(struct verifier_holder *holder)
+{
+    const struct served *fetcher = &holder->served[VERIFIES_FETCHER];
     struct fetch_request request;
     uint8_t body[FETCH_BODY];
-    int error = 0;
-    while (error == 0 && verifier_late(verifier, &verifier_room.answer))
-        error = channel_send(fd, &verifier_room.answer, sizeof(verifier_room.answer), NULL, 0);
-    while (error == 0 && verifier_revoked(verifier, &verifier_room.answer))
-        error = channel_send(fd, &verifier_room.answer, sizeof(verifier_room.answer), NULL, 0);
-    while (error == 0 && verifier_fetch(verifier, &request, body))
-        error = channel_send_tail(fetch_fd, span_of(&request, sizeof(request)),
-                                  span_of(body, request.n_octets));
+    if (fetcher->fd < 0)
+        fetcher_drop(holder); /* if it has just gone */
+    while (fetcher->fd >= 0 && verifier_fetch(holder->verifier, &request, body))
+        if (channel_send_tail(fetcher->fd, span_of(&request, sizeof(request)),
+                              span_of(body, request.n_octets)) != 0)
+            fetcher_drop(holder);
+}
+
+/* verifier_settle - answers that had to wait, sessions that must end, requests for the fetcher. */
+static int verifier_settle(struct verifier_holder *holder)
+{
+    struct verifier *verifier = holder->verifier;
+    struct verifier_answer *answer = &verifier_room.answer;
+    int fd = holder->served[VERIFIES_ENGINE].fd, error = 0;
+    verifier_tick(verifier, clock_now());
+    requests_send(holder);
+    while (error == 0 && verifier_late(verifier, answer))
+        error = channel_send(fd, answer, sizeof(*answer), NULL, 0);
+    while (error == 0 && verifier_revoked(verifier, answer))
+        error = channel_send(fd, answer, sizeof(*answer), NULL, 0);
+    requests_send(holder);
     return error;
 }
 
@@ -266,16 +312,20 @@ int verifier_run(const struct spawn_start *start)
         return give_up("verifier");
     if (confine_helper(PROCESS_VERIFIER, start->parent) != 0)
         return give_up("sandbox");
-    struct served doors[] = {
-        {start->fd, verifier_serve_engine, verifier, false},
-        {start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false},
-        {start->fetch_fd, verifier_serve_fetcher, verifier, false}};
+    struct verifier_holder holder = {.verifier = verifier, .fetches = true};
+    holder.served[VERIFIES_ENGINE] =
+        (struct served){start->fd, verifier_serve_engine, verifier, false};
+    holder.served[VERIFIES_EAP] =
+        (struct served){start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false};
+    holder.served[VERIFIES_ORDERS] =
+        (struct served){start->load_fd, verifier_serve_orders, &holder, false};
+    holder.served[VERIFIES_FETCHER] =
+        (struct served){start->fetch_fd, verifier_serve_fetcher, verifier, true};
     int error = 0;
     while (error == 0) {
-        error = serve_once(doors, 3, verifier_deadline(verifier));
-        verifier_tick(verifier, clock_now());
+        error = serve_once(holder.served, VERIFIES, verifier_deadline(verifier));
         if (error == 0)
-            error = verifier_settle(verifier, start->fd, start->fetch_fd);
+            error = verifier_settle(&holder);
     }
     verifier_free(verifier);
     crypto_free(crypto);

@@ -449,6 +449,24 @@ static void fetch_log(const struct attempt *attempt, const char *reason)
                  log_text(reason, why, sizeof(why)));
 }
 
+static void attempt_end(struct revocation *r, struct attempt *attempt, const char *reason,
+                        nanos now)
+{
+    fetch_log(attempt, reason);
+    (void)snprintf(attempt->reason, sizeof(attempt->reason), "%.*s", FETCH_REASON - 1, reason);
+    attempt->again_at = nanos_after(now, REVOCATION_CALM);
+    r->n_running--;
+    r->n_ended++;
+    attempt_settle(attempt);
+}
+
+void revocation_lost(struct revocation *r, nanos now)
+{
+    for (struct attempt *attempt = r->attempts; attempt != NULL; attempt = attempt->hh.next)
+        if (attempt->job != 0 && attempt->sent)
+            attempt_end(r, attempt, "the fetcher process ended", now);
+}
+
 void revocation_take(struct revocation *r, struct cert_store *store,
                      const struct fetch_answer *answer, struct span octets, nanos now)
 {
@@ -465,10 +483,5 @@ void revocation_take(struct revocation *r, struct cert_store *store,
         error = answer_take(r, store, attempt, octets, reason);
     if (error != 0 && reason[0] == '\0')
         (void)snprintf(reason, sizeof(reason), "%s", error_text(error));
-    fetch_log(attempt, reason);
-    (void)snprintf(attempt->reason, sizeof(attempt->reason), "%.*s", FETCH_REASON - 1, reason);
-    attempt->again_at = nanos_after(now, REVOCATION_CALM);
-    r->n_running--;
-    r->n_ended++;
-    attempt_settle(attempt);
+    attempt_end(r, attempt, reason, now);
 }

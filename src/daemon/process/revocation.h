@@ -68,6 +68,10 @@ bool revocation_send(struct revocation *revocation, struct fetch_request *ret_re
 void revocation_take(struct revocation *revocation, struct cert_store *store,
                      const struct fetch_answer *answer, struct span octets, nanos now);
 
+/* revocation_lost - the fetcher has ended. What it was asked for has failed: it is not asked for at
+ * once again, since one of the answers may have ended it. What was not sent yet still can be. */
+void revocation_lost(struct revocation *revocation, nanos now);
+
 /* revocation_flush - forgets all responses, and which URLs were tried. Fetches that run go on. */
 void revocation_flush(struct revocation *revocation);
 

@@ -439,9 +439,35 @@ static void waiting(void **state)
     waiting_checks_done(&checks);
 }
 
+/* The fetcher ends in the middle: checks that wait for it go on without, and nothing is lost that it
+ * did not have yet. */
+static void fetcher_lost(void **state)
+{
+    (void)state;
+    char why[VERIFIER_REASON];
+    X509 *other = leaf_with(NID_info_access, "OCSP;URI:http://ocsp.example/other");
+    const struct revocation_of sent = {.cert = leaf, .issuer = ca};
+    const struct revocation_of unsent = {.cert = other, .issuer = ca};
+    uint64_t lost = revocation_ask(revocation, &sent, false, 1);
+    assert_true(revocation_send(revocation, &request, body));
+    uint64_t kept = revocation_ask(revocation, &unsent, false, 1);
+    uint64_t ended = revocation_ended(revocation);
+    revocation_lost(revocation, 1);
+    assert_false(revocation_running(revocation, lost));
+    assert_true(revocation_running(revocation, kept));
+    assert_int_equal(revocation_ended(revocation), ended + 1);
+    revocation_why(revocation, &sent, why);
+    assert_non_null(strstr(why, "the fetcher process ended"));
+    assert_int_equal(revocation_ask(revocation, &sent, false, 2), 0); /* not at once again */
+    assert_true(revocation_send(revocation, &request, body));
+    assert_int_equal(request.job, kept);
+    X509_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(fetcher_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(answers, setup, teardown),
         cmocka_unit_test_setup_teardown(signers, setup, teardown),
         cmocka_unit_test_setup_teardown(replays, setup, teardown),

@@ -22,7 +22,8 @@ enum process {
     PROCESS_FETCHER,
     PROCESS_RESOLVER,
     PROCESS_ENGINE,
-    /* the processes before this one serve permanently, and are started again together */
+    /* the processes before this one serve permanently. They are started again together, but fetcher
+     * and resolver alone */
     PROCESS_LOADER,
     PROCESS_HOOKS,
     PROCESS_UNPACKER, /* beside each loader */
@@ -46,7 +47,8 @@ struct spawn_start {
     int32_t fd;          /* its channel; not for the engine */
     int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
     int32_t accounts_fd; /* for the aaa process; else -1 */
-    int32_t load_fd;     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h) */
+    /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h); verifier: fetchers */
+    int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
     int32_t unpack_fd;             /* of the loader: the channel to the unpacker; else -1 */
     /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */

@@ -37,6 +37,11 @@
 #define RESTART_MOST  (30 * NANOS_PER_SEC)
 #define RESTART_CALM  (60 * NANOS_PER_SEC)
 
+/* struct pace - when a process, or all, are started again after their end. */
+struct pace {
+    nanos at, started_ns, pause_ns; /* at NANOS_NEVER: they run */
+};
+
 struct supervisor {
     const struct supervisor_options *options;
     struct engine_start devices; /* they outlive every engine */
@@ -45,18 +50,35 @@ struct supervisor {
     pid_t pids[N_PROCESSES]; /* 0: does not run */
     int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd;
     int door_fds[SPAWN_DOORS]; /* to those that keep secrets: loaders are handed over */
+    int fetch_door_fd;         /* to the verifier: fetchers are handed over */
+    uint64_t fetchers;         /* how many there were */
     uint64_t loads;            /* how many there were */
     int permit_fd;             /* the loader says what its files allow */
     struct permits permits;    /* so far */
     bool listening;            /* the VICI socket is ours to remove */
     bool served;               /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
-    nanos stop_by, restart_at;
-    nanos started_ns, pause_ns;
+    nanos stop_by;
+    struct pace all, fetcher, resolver;
     int status;
 };
 
 /* --- processes --- */
+
+static void pace_plan(struct pace *pace, nanos now)
+{
+    if (now - pace->started_ns >= RESTART_CALM)
+        pace->pause_ns = 0;
+    pace->at = nanos_after(now, pace->pause_ns);
+    pace->pause_ns =
+        pace->pause_ns == 0 ? RESTART_LEAST : nanos_min(2 * pace->pause_ns, RESTART_MOST);
+}
+
+static void pace_started(struct pace *pace)
+{
+    pace->at = NANOS_NEVER;
+    pace->started_ns = clock_now();
+}
 
 static struct spawn_start start_of(const struct supervisor *s, enum process process)
 {
@@ -262,7 +284,7 @@ static void stop_begin(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_STOP};
     s->stopping = true;
-    s->restart_at = NANOS_NEVER;
+    s->all.at = s->fetcher.at = s->resolver.at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
     if (s->pids[PROCESS_ENGINE] == 0) {
         hooks_finish(s);
@@ -343,15 +365,13 @@ static void on_request(void *context, int fd, unsigned events)
  * it: the device and the blocks are still there. */
 static void restart_plan(struct supervisor *s)
 {
-    nanos now = clock_now();
     fd_drop(s, &s->priv_fd);
     fd_drop(s, &s->order_fd);
     fds_close(s->door_fds, SPAWN_DOORS);
+    fds_close(&s->fetch_door_fd, 1);
     privileged_reset(s->privileged);
-    if (now - s->started_ns >= RESTART_CALM)
-        s->pause_ns = 0;
-    s->restart_at = nanos_after(now, s->pause_ns);
-    s->pause_ns = s->pause_ns == 0 ? RESTART_LEAST : nanos_min(2 * s->pause_ns, RESTART_MOST);
+    s->fetcher.at = s->resolver.at = NANOS_NEVER;
+    pace_plan(&s->all, clock_now());
 }
 
 static bool finished(const struct supervisor *s)
@@ -399,6 +419,17 @@ static void server_ended(struct supervisor *s, enum process process, bool clean)
         restart_plan(s);
 }
 
+/* alone_pace - of a process that is started again alone, since all others serve; else NULL. */
+static struct pace *alone_pace(struct supervisor *s, enum process process)
+{
+    bool alone = s->served && !s->stopping;
+    for (int i = 0; alone && i < PROCESS_LOADER; i++)
+        alone = s->pids[i] != 0 || i == PROCESS_FETCHER || i == PROCESS_RESOLVER;
+    return alone && process == PROCESS_FETCHER    ? &s->fetcher
+           : alone && process == PROCESS_RESOLVER ? &s->resolver
+                                                  : NULL;
+}
+
 static void child_ended(struct supervisor *s, enum process process, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -414,6 +445,11 @@ static void child_ended(struct supervisor *s, enum process process, int status)
     }
     if (process == PROCESS_UNPACKER)
         return; /* its loader notices */
+    struct pace *alone = alone_pace(s, process);
+    if (alone != NULL) {
+        pace_plan(alone, clock_now());
+        return;
+    }
     if (process != PROCESS_LOADER) {
         server_ended(s, process, clean);
         return;
@@ -515,6 +551,17 @@ static int door_open(struct supervisor *s, int door, struct spawn_start *start)
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
 }
 
+/* fetch_door_open - the same to the verifier, for fetchers. */
+static int fetch_door_open(struct supervisor *s, struct spawn_start *verifier)
+{
+    int ends[2];
+    if (channel_pair(ends, SMALL_CHANNEL) != 0)
+        return ERR_SYSTEM;
+    s->fetch_door_fd = ends[0];
+    verifier->load_fd = ends[1];
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
+}
+
 /* keeper_begin - a helper that keeps secrets. */
 static int keeper_begin(struct supervisor *s, int door, struct spawn_start *start, int *ret_fd)
 {
@@ -546,7 +593,10 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     if (error == 0)
         error = helper_begin(s, &fetcher, VERIFIER_CHANNEL, &verifier.fetch_fd);
     if (error == 0)
+        error = fetch_door_open(s, &verifier);
+    if (error == 0)
         error = helper_begin(s, &verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
+    fds_close(&verifier.load_fd, 1);
     if (error == 0)
         error = keeper_begin(s, SPAWN_DOOR_EAP, &eap, &devices->eap_fd);
     for (int i = 0; i < 2; i++) {
@@ -573,7 +623,7 @@ static int engine_start(struct supervisor *s, const struct engine_start *devices
     close(requests[1]), close(orders[1]);
     s->priv_fd = requests[0];
     s->order_fd = orders[0];
-    s->started_ns = clock_now();
+    pace_started(&s->all);
     if (error != 0 || fcntl(s->priv_fd, F_SETFL, O_NONBLOCK) < 0)
         return ERR_SYSTEM;
     return event_loop_add(s->loop, s->priv_fd, EVENT_READ, on_request, s);
@@ -601,9 +651,32 @@ static int servers_start(struct supervisor *s)
     return error;
 }
 
+/* alone_restart - fetcher or resolver; the process that asks it gets a channel to the new one. */
+static void alone_restart(struct supervisor *s, enum process process)
+{
+    const struct load_order to_verifier = {.load = ++s->fetchers};
+    const struct order to_engine = {.kind = ORDER_RESOLVER};
+    bool fetches = process == PROCESS_FETCHER;
+    struct pace *pace = fetches ? &s->fetcher : &s->resolver;
+    int fd = -1;
+    log_line(LOG_LEVEL_WARNING, "event=restarting name=%s", process_name(process));
+    pace_started(pace);
+    int error = helper_start(s, process, fetches ? VERIFIER_CHANNEL : SMALL_CHANNEL, &fd);
+    if (error == 0 && fetches)
+        error = channel_send(s->fetch_door_fd, &to_verifier, sizeof(to_verifier), &fd, 1);
+    else if (error == 0)
+        error = channel_send(s->order_fd, &to_engine, sizeof(to_engine), &fd, 1);
+    fds_close(&fd, 1); /* a helper that nobody took ends, and its end plans the next one */
+    if (error != 0)
+        log_line(LOG_LEVEL_ERROR, "event=restart-failed name=%s error=\"%s\"",
+                 process_name(process), error_text(error));
+    if (s->pids[process] == 0)
+        pace_plan(pace, clock_now());
+}
+
 static void servers_restart(struct supervisor *s)
 {
-    s->restart_at = NANOS_NEVER;
+    s->all.at = NANOS_NEVER;
     log_line(LOG_LEVEL_WARNING, "event=restarting");
     if (servers_start(s) == 0)
         return;
@@ -611,6 +684,21 @@ static void servers_restart(struct supervisor *s)
     processes_kill(s);
     if (s->pids[PROCESS_KEYHOLDER] == 0) /* else their end plans the next one */
         restart_plan(s);
+}
+
+static nanos restart_deadline(const struct supervisor *s)
+{
+    return nanos_min(s->all.at, nanos_min(s->fetcher.at, s->resolver.at));
+}
+
+static void restart_due(struct supervisor *s, nanos now)
+{
+    if (now >= s->fetcher.at)
+        alone_restart(s, PROCESS_FETCHER);
+    if (now >= s->resolver.at)
+        alone_restart(s, PROCESS_RESOLVER);
+    if (now >= s->all.at)
+        servers_restart(s);
 }
 
 static int failed(const char *what)
@@ -666,6 +754,7 @@ static void supervisor_end(struct supervisor *s)
     fd_drop(s, &s->priv_fd);
     fd_drop(s, &s->permit_fd);
     fds_close(s->door_fds, SPAWN_DOORS);
+    fds_close(&s->fetch_door_fd, 1);
     permits_done(&s->permits);
     s->privileged = privileged_free(s->privileged, !wanted);
     if (s->listening)
@@ -682,8 +771,11 @@ int supervisor_run(const struct supervisor_options *options)
                            .permit_fd = -1,
                            .accounts_fd = -1,
                            .door_fds = {-1, -1, -1},
+                           .fetch_door_fd = -1,
                            .stop_by = NANOS_NEVER,
-                           .restart_at = NANOS_NEVER};
+                           .all.at = NANOS_NEVER,
+                           .fetcher.at = NANOS_NEVER,
+                           .resolver.at = NANOS_NEVER};
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (supervisor_start(&s) != 0) {
         supervisor_end(&s);
@@ -691,16 +783,16 @@ int supervisor_run(const struct supervisor_options *options)
     }
     while (!s.done) {
         nanos now = 0;
-        nanos deadline =
-            nanos_min(nanos_min(s.stop_by, s.restart_at), privileged_deadline(s.privileged));
+        nanos deadline = nanos_min(nanos_min(s.stop_by, restart_deadline(&s)),
+                                   privileged_deadline(s.privileged));
         if (event_loop_wait(s.loop, deadline, &now) < 0) {
             s.status = EXIT_FAILURE;
             s.done = true;
         }
         s.done = s.done || now >= s.stop_by;
         privileged_settle(s.privileged);
-        if (!s.done && now >= s.restart_at)
-            servers_restart(&s);
+        if (!s.done)
+            restart_due(&s, now);
     }
     supervisor_end(&s);
     log_line(LOG_LEVEL_INFO, "event=stopped status=%d", s.status);

@@ -16,7 +16,9 @@
  *                   +-- resolver   names of peers; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
  *
- * When one of the first seven ends, the supervisor ends the others and starts all seven anew.
+ * When fetcher or resolver ends, it alone is started anew: those who ask it get a channel to the new
+ * one. When another one of the first seven ends, the supervisor ends the others and starts all seven
+ * anew: it held secrets, certificates or sessions, and the others know only some of them.
  * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
  * came up ends the daemon, with a status for the service manager. When the supervisor is killed,
  * the kernel ends the others; the blocks stay for the next daemon.

@@ -457,6 +457,11 @@ void verifier_fetched(struct verifier *verifier, const struct fetch_answer *answ
     revocation_take(verifier->revocation, &verifier->store, answer, octets, verifier->now);
 }
 
+void verifier_fetcher_lost(struct verifier *verifier)
+{
+    revocation_lost(verifier->revocation, verifier->now);
+}
+
 /* --- TLS: the other side of an EAP method --- */
 
 static int tls_read(const struct verifier_tls *request, struct span octets, X509 **ret_leaf,

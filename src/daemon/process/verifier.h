@@ -47,6 +47,8 @@ bool verifier_fetch(struct verifier *verifier, struct fetch_request *ret_request
                     uint8_t ret_body[FETCH_BODY]);
 void verifier_fetched(struct verifier *verifier, const struct fetch_answer *answer,
                       struct span octets);
+/* verifier_fetcher_lost - the fetcher has ended; another one may come. */
+void verifier_fetcher_lost(struct verifier *verifier);
 
 /* verifier_tls_answer - the same for a request of a hostile eap process, which may ask VERIFIER_TLS
  * alone: ERR_INVALID for all others. The engine may not ask that. */
