@@ -87,11 +87,16 @@ class Authority:
         certificate = build.sign(self.key, None if plain else digest or hashes.SHA256())
         return certificate if key else (certificate, own)
 
-    def revoke(self, *certificates, days=(-1, 30), number=1):
-        """A list of revocations."""
+    def revoke(self, *certificates, days=(-1, 30), number=1, fresh=None, base=None):
+        """A list of revocations; `fresh`: the URL of its deltas; `base`: it is a delta to the list of that number."""
         build = x509.CertificateRevocationListBuilder(issuer_name=self.name, last_update=NOW + days[0] * DAY,
                                                       next_update=NOW + days[1] * DAY)
         build = build.add_extension(x509.CRLNumber(number), critical=False)
+        if fresh:
+            build = build.add_extension(x509.FreshestCRL([x509.DistributionPoint(
+                [x509.UniformResourceIdentifier(fresh)], None, None, None)]), critical=False)
+        if base:
+            build = build.add_extension(x509.DeltaCRLIndicator(base), critical=True)
         build = build.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         for certificate in certificates:
             build = build.add_revoked_certificate(x509.RevokedCertificateBuilder(

@@ -232,3 +232,35 @@ def test_fetcher_dies(world, policy):
     if policy == "strict":
         gate.wait_log("no valid CRL or OCSP answer says whether C=CH, O=Lab, CN=eu is revoked; "
                       f"{url('slow/x')}: the fetcher process ended")
+
+
+def test_delta(world):
+    """The list names a delta that revokes; a delta of a stranger, and one that is missing, change nothing."""
+    ca, other = Authority(), Authority()
+    ends = hosts(ca, distribution(url("ca.crl")))
+    lab, server, go = begin(world, ends)
+    server.put("ca.crl", der(ca.revoke(fresh=url("delta.crl"))))
+    user, gate = go()
+    up(lab, user, gate)
+    assert server.asked("/delta.crl") == 1 and "event=revocation-not-fetched kind=crl" in gate.log()
+    for issuer, words in ((other, "the list is not signed by the CA"), (ca, "event=session-revoked")):
+        server.put("delta.crl", der(issuer.revoke(ends[0].certificate, number=2, base=1)))
+        gate.swanctl("--flush-certs")
+        gate.wait_log(words)
+    refused(user, (gate, "the peer's certificate C=CH, O=Lab, CN=eu was revoked on 20"))
+
+
+def test_flush_of_one_kind(world):
+    """`--flush-certs --type ocsp_response` keeps the list, `x509_crl` does not."""
+    ca = Authority()
+    ends = hosts(ca, distribution(url("ca.crl")))
+    lab, server, go = begin(world, ends)
+    server.put("ca.crl", der(ca.revoke()))
+    user, gate = go()
+    for kind, asked in (("ocsp_response", 1), ("x509_crl", 2)):
+        up(lab, user, gate)
+        assert user.request("terminate", ike="home")["success"] == "yes"
+        gate.swanctl("--flush-certs", "--type", kind)
+        up(lab, user, gate)
+        assert user.request("terminate", ike="home")["success"] == "yes"
+        assert server.asked("/ca.crl") == asked

@@ -22,7 +22,7 @@ enum verifier_kind {
     VERIFIER_UNCERT,     /* cert.digest */
     VERIFIER_KEY,        /* key: the keyholder has that private key now, or no more */
     VERIFIER_CRL,        /* behind it the DER encoding: replaces an older one of its issuer */
-    VERIFIER_FLUSH,      /* what was fetched */
+    VERIFIER_FLUSH,      /* flush: what was fetched */
     VERIFIER_CHOOSE,     /* choose: the certificate that we present */
     VERIFIER_CHECK,      /* check: AUTH and certificates of a peer */
     VERIFIER_TLS,        /* tls: certificates whose key TLS has proven. Only the eap process may ask
@@ -90,6 +90,10 @@ struct verifier_check {
     struct cert_policy policy;
 };
 
+/* what VERIFIER_FLUSH is about */
+#define VERIFIER_FLUSH_LISTS     1u
+#define VERIFIER_FLUSH_RESPONSES 2u
+
 /* struct verifier_claim - see process/chain_watch.h. */
 struct verifier_claim {
     uint64_t chain; /* of the answer to CHECK or TLS */
@@ -116,6 +120,7 @@ struct verifier_request {
         struct verifier_check check;
         struct verifier_tls tls;
         struct verifier_claim claim;
+        uint32_t flush; /* VERIFIER_FLUSH_* */
     };
 };
 

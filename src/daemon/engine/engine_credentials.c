@@ -365,9 +365,11 @@ int engine_crl_load(struct engine *e, struct span octets, const struct engine_re
     return error != 0 ? error : engine_verifier_send(e, &request, octets);
 }
 
-int engine_crls_flush(struct engine *e)
+int engine_crls_flush(struct engine *e, uint32_t what)
 {
-    return crls_tell(e, VERIFIER_FLUSH);
+    struct verifier_request request = {.kind = VERIFIER_FLUSH, .flush = what};
+    int error = engine_loading_add(e, NULL, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
 }
 
 /* certs_clear - all that clients loaded; those that connections name stay with them. */
@@ -411,7 +413,7 @@ void engine_credentials_clear(struct engine *e)
         log_line(LOG_LEVEL_ERROR, "event=credentials-not-cleared");
     if (crls_tell(e, VERIFIER_CRLS_BEGIN) == 0)
         (void)!crls_tell(e, VERIFIER_CRLS_END);
-    (void)!engine_crls_flush(e);
+    (void)!engine_crls_flush(e, VERIFIER_FLUSH_LISTS | VERIFIER_FLUSH_RESPONSES);
 }
 
 /* --- connections --- */

@@ -309,9 +309,9 @@ static int op_crl_load(void *engine, struct span octets, const struct engine_rep
     return engine_crl_load(engine, octets, reply);
 }
 
-static int op_crls_flush(void *engine)
+static int op_crls_flush(void *engine, uint32_t what)
 {
-    return engine_crls_flush(engine);
+    return engine_crls_flush(engine, what);
 }
 
 static int op_authority_load(void *engine, const struct engine_authority *authority,

@@ -196,7 +196,7 @@ struct engine_ops {
                      const struct engine_reply *reply);
     int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
     int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
-    int (*crls_flush)(void *engine);
+    int (*crls_flush)(void *engine, uint32_t what); /* VERIFIER_FLUSH_*: what was fetched goes */
     /* authority_load - replaces the authority of the same name. unload: ERR_NOT_FOUND. at: NULL: no
      * more. */
     int (*authority_load)(void *engine, const struct engine_authority *authority,

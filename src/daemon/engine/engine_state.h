@@ -284,7 +284,7 @@ int engine_cert_unload(struct engine *e, enum cert_role role,
                        const uint8_t digest[CERT_DIGEST]) MUST_USE;
 int engine_crl_load(struct engine *e, struct span octets,
                     const struct engine_reply *reply) MUST_USE;
-int engine_crls_flush(struct engine *e) MUST_USE;
+int engine_crls_flush(struct engine *e, uint32_t what) MUST_USE;
 void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
 /* engine_conn_credentials - the demands of a connection's rounds on keys and certificates get

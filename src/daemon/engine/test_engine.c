@@ -162,9 +162,9 @@ static int op_crl_load(void *engine, struct span octets, const struct engine_rep
     return replied(reply, octets.len == 0 ? ERR_INVALID : 0);
 }
 
-static int op_crls_flush(void *engine)
+static int op_crls_flush(void *engine, uint32_t what)
 {
-    (void)engine;
+    (void)engine, (void)what;
     return 0;
 }
 

@@ -145,13 +145,29 @@ static void list_missing(struct cert_check *check, X509_STORE_CTX *ctx)
     check->unlisted |= depth >= 0 && depth < 32 ? 1u << depth : 0;
 }
 
+/* delta_entry - of the certificate in a delta: libcrypto shows its base only. NULL: none. */
+static X509_REVOKED *delta_entry(const struct cert_store *store, X509 *x509)
+{
+    X509_REVOKED *entry = NULL;
+    for (size_t i = 0; entry == NULL && i < store->n_crls; i++) {
+        const struct cert_crl *crl = &store->crls[i];
+        if (crl->verified && X509_CRL_get_ext_by_NID(crl->list, NID_delta_crl, -1) >= 0 &&
+            X509_NAME_cmp(X509_CRL_get_issuer(crl->list), X509_get_issuer_name(x509)) == 0)
+            (void)X509_CRL_get0_by_cert(crl->list, &entry, x509);
+    }
+    return entry;
+}
+
 /* revocation_note - libcrypto forgets the list with the callback. */
 static void revocation_note(struct cert_check *check, X509_STORE_CTX *ctx)
 {
     X509_CRL *crl = X509_STORE_CTX_get0_current_crl(ctx);
+    X509 *x509 = X509_STORE_CTX_get_current_cert(ctx);
     X509_REVOKED *entry = NULL;
     if (crl != NULL)
-        (void)X509_CRL_get0_by_cert(crl, &entry, X509_STORE_CTX_get_current_cert(ctx));
+        (void)X509_CRL_get0_by_cert(crl, &entry, x509);
+    if (entry == NULL)
+        entry = delta_entry(check->store, x509);
     time_text(entry == NULL ? NULL : X509_REVOKED_get0_revocationDate(entry), check->revoked_on);
 }
 
@@ -484,6 +500,8 @@ static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain
         struct revocation_of of = {.cert = sk_X509_value(chain, i),
                                    .issuer = sk_X509_value(chain, i + 1)};
         of.uris = uris_of(check->store, of.issuer);
+        if (!cert_store_has_delta(check->store, of.issuer))
+            of.base = cert_store_base(check->store, of.issuer);
         error = status_check(check, &of, (check->unlisted & 1u << i) == 0);
     }
     return error == 0 && check->n_waits > 0 ? ERR_AGAIN : error;

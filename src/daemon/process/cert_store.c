@@ -369,6 +369,28 @@ bool cert_store_list_of_now(const X509_CRL *list)
            (next == NULL || X509_cmp_time(next, &earliest) > 0);
 }
 
+static X509_CRL *list_find(const struct cert_store *store, X509 *issuer, bool delta)
+{
+    for (size_t i = 0; i < store->n_crls; i++) {
+        X509_CRL *list = store->crls[i].list;
+        if (delta == (X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) >= 0) &&
+            X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) == 0 &&
+            cert_store_list_of_now(list))
+            return list;
+    }
+    return NULL;
+}
+
+X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer)
+{
+    return list_find(store, issuer, false);
+}
+
+bool cert_store_has_delta(const struct cert_store *store, X509 *issuer)
+{
+    return list_find(store, issuer, true) != NULL;
+}
+
 int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer)
 {
     int64_t first = INT64_MAX;
@@ -406,7 +428,6 @@ int cert_store_fetched(struct cert_store *store, struct span octets, X509 *issue
 
 void cert_store_flush(struct cert_store *store)
 {
-    store->changes++; /* OCSP responses go with them */
     for (size_t i = store->n_crls; i-- > 0;)
         if (store->crls[i].fetched)
             crl_drop(store, i);

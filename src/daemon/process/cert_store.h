@@ -88,6 +88,11 @@ void cert_store_flush(struct cert_store *store); /* what was fetched */
  * date then; INT64_MAX: never. */
 int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer);
 
+/* cert_store_base - a list of that CA which is complete (RFC 5280 section 5.2.4) and valid now;
+ * borrowed. NULL: none. cert_store_has_delta - a delta of that CA is valid now. */
+X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer);
+bool cert_store_has_delta(const struct cert_store *store, X509 *issuer);
+
 /* cert_store_list_of_now - by its thisUpdate and nextUpdate, within CERT_STORE_SKEW_S. */
 bool cert_store_list_of_now(const X509_CRL *list);
 

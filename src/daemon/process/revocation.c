@@ -98,8 +98,12 @@ struct revocation *revocation_free(struct revocation *r)
 
 void revocation_flush(struct revocation *r)
 {
-    struct attempt *attempt, *next;
     responses_drop(r);
+}
+
+void revocation_retry(struct revocation *r)
+{
+    struct attempt *attempt, *next;
     HASH_ITER(hh, r->attempts, attempt, next)
     if (attempt->job == 0)
         attempt_drop(r, attempt);
@@ -137,17 +141,31 @@ static void urls_of_names(struct urls *urls, const GENERAL_NAMES *names)
     }
 }
 
-static void urls_of_lists(struct urls *urls, const struct revocation_of *of)
+/* urls_of_points - takes the points. */
+static void urls_of_points(struct urls *urls, CRL_DIST_POINTS *points)
 {
-    CRL_DIST_POINTS *points = X509_get_ext_d2i(of->cert, NID_crl_distribution_points, NULL, NULL);
-    if (of->uris != NULL)
-        urls_of_authority(urls, &of->uris->crl);
     for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
         const DIST_POINT_NAME *name = sk_DIST_POINT_value(points, i)->distpoint;
         if (name != NULL && name->type == 0)
             urls_of_names(urls, name->name.fullname);
     }
     CRL_DIST_POINTS_free(points);
+}
+
+static void urls_of_lists(struct urls *urls, const struct revocation_of *of)
+{
+    if (of->uris != NULL)
+        urls_of_authority(urls, &of->uris->crl);
+    urls_of_points(urls, X509_get_ext_d2i(of->cert, NID_crl_distribution_points, NULL, NULL));
+}
+
+/* urls_of_deltas - RFC 5280 sections 4.2.1.15 and 5.2.6. */
+static void urls_of_deltas(struct urls *urls, const struct revocation_of *of)
+{
+    if (of->base == NULL)
+        return;
+    urls_of_points(urls, X509_get_ext_d2i(of->cert, NID_freshest_crl, NULL, NULL));
+    urls_of_points(urls, X509_CRL_get_ext_d2i(of->base, NID_freshest_crl, NULL, NULL));
 }
 
 static void urls_of_responders(struct urls *urls, const struct revocation_of *of)
@@ -328,9 +346,12 @@ uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bo
     struct urls responders = {.n = 0}, lists = {.n = 0};
     urls_of_responders(&responders, of);
     uint64_t job = ask_one(r, of, &responders, true, now);
-    if (job != 0 || listed)
+    if (job != 0)
         return job;
-    urls_of_lists(&lists, of);
+    if (listed)
+        urls_of_deltas(&lists, of);
+    else
+        urls_of_lists(&lists, of);
     return ask_one(r, of, &lists, false, now);
 }
 

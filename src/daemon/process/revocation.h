@@ -34,6 +34,7 @@ struct revocation *revocation_free(struct revocation *revocation); /* takes NULL
 struct revocation_of {
     X509 *cert, *issuer;
     const struct cert_uris *uris; /* what the configuration says of that CA; NULL: nothing */
+    const X509_CRL *base; /* a valid list of that CA to which no delta is here; NULL: none */
 };
 
 /* revocation_response - the last OCSP response about the certificate, if it is still valid. NULL: none. Borrowed
@@ -41,7 +42,8 @@ struct revocation_of {
 const struct ocsp_response *revocation_response(const struct revocation *revocation,
                                                 const struct revocation_of *of, int64_t now);
 
-/* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked.
+/* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked, and
+ * for a delta of that list (of->base), where it or the certificate names one (freshestCRL).
  * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
  * ended; 0: there is no URL, or none that was not tried of late. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
@@ -72,7 +74,9 @@ void revocation_take(struct revocation *revocation, struct cert_store *store,
  * once again, since one of the answers may have ended it. What was not sent yet still can be. */
 void revocation_lost(struct revocation *revocation, nanos now);
 
-/* revocation_flush - forgets all responses, and which URLs were tried. Fetches that run go on. */
+/* revocation_flush - forgets all responses. */
 void revocation_flush(struct revocation *revocation);
+/* revocation_retry - forgets which URLs were tried. Fetches that run go on. */
+void revocation_retry(struct revocation *revocation);
 
 #endif

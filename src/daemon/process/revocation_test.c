@@ -78,6 +78,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static void forget(void)
+{
+    revocation_flush(revocation);
+    revocation_retry(revocation);
+}
+
 /* --- answers --- */
 
 /* struct say - of a responder; zeros: the CA says now that the certificate is good. */
@@ -160,14 +166,14 @@ static const char *hear(const struct say *what)
     do {                                                                                           \
         assert_string_equal(hear(&(struct say){__VA_ARGS__}), "");                                 \
         assert_non_null(response());                                                               \
-        revocation_flush(revocation);                                                              \
+        forget();                                                                                  \
     } while (false)
 
 #define COUNTS_NOT(text, ...)                                                                      \
     do {                                                                                           \
         assert_non_null(strstr(hear(&(struct say){__VA_ARGS__}), text));                           \
         assert_null(response());                                                                   \
-        revocation_flush(revocation);                                                              \
+        forget();                                                                                  \
     } while (false)
 
 /* --- tests --- */
@@ -283,7 +289,7 @@ static void damaged_answers(void **state)
             /* what is not signed may be anything: the certificate of the signer that came along */
             if (cut)
                 assert_null(response());
-            revocation_flush(revocation);
+            forget();
         }
     }
 }
@@ -301,7 +307,7 @@ static unsigned asked_for(int nid, const char *value, const struct cert_uris *ur
         revocation_take(revocation, &store, &answer, (struct span){0}, NANOS_PER_SEC);
     }
     assert_false(revocation_send(revocation, &request, body));
-    revocation_flush(revocation);
+    forget();
     X509_free(x509);
     return n;
 }
@@ -464,10 +470,51 @@ static void fetcher_lost(void **state)
     X509_free(other);
 }
 
+/* deltas - a list says where its deltas are; they are fetched while none is here. */
+static void deltas(void **state)
+{
+    (void)state;
+    X509V3_CTX ctx;
+    X509_CRL *base = X509_CRL_new();
+    X509V3_set_ctx(&ctx, ca, NULL, NULL, base, 0);
+    X509_EXTENSION *extension =
+        X509V3_EXT_nconf_nid(NULL, &ctx, NID_freshest_crl, "URI:http://lists.example/delta");
+    assert_int_equal(X509_CRL_add_ext(base, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+    X509 *plain = leaf_with(NID_undef, NULL);
+    struct revocation_of of = {.cert = plain, .issuer = ca};
+    assert_int_equal(revocation_ask(revocation, &of, true, 1), 0);
+    of.base = base;
+    assert_int_equal(revocation_ask(revocation, &of, false, 1),
+                     0); /* without its list: of no use */
+    assert_int_not_equal(revocation_ask(revocation, &of, true, 1), 0);
+    assert_true(revocation_send(revocation, &request, body));
+    assert_string_equal(request.url, "http://lists.example/delta");
+    assert_int_equal(request.local, 0); /* the CA wrote it, not the administrator */
+    X509_CRL_free(base);
+    X509_free(plain);
+}
+
+/* flushes - responses go, while what was tried of late stays, and the other way round. */
+static void flushes(void **state)
+{
+    (void)state;
+    const struct revocation_of of = {.cert = leaf, .issuer = ca};
+    const struct say good = {.status = V_OCSP_CERTSTATUS_GOOD};
+    assert_string_equal(hear(&good), "");
+    revocation_retry(revocation);
+    assert_non_null(response());
+    revocation_flush(revocation);
+    assert_null(response());
+    assert_int_not_equal(revocation_ask(revocation, &of, false, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fetcher_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(deltas, setup, teardown),
+        cmocka_unit_test_setup_teardown(flushes, setup, teardown),
         cmocka_unit_test_setup_teardown(answers, setup, teardown),
         cmocka_unit_test_setup_teardown(signers, setup, teardown),
         cmocka_unit_test_setup_teardown(replays, setup, teardown),

@@ -558,8 +558,12 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_CRLS_END: cert_store_crls_end(store); break;
     case VERIFIER_AUTHORITY: ret->error = authority_take(store, &request->authority); break;
     case VERIFIER_FLUSH:
-        cert_store_flush(store);
-        revocation_flush(verifier->revocation);
+        if ((request->flush & VERIFIER_FLUSH_LISTS) != 0)
+            cert_store_flush(store);
+        if ((request->flush & VERIFIER_FLUSH_RESPONSES) != 0)
+            revocation_flush(verifier->revocation);
+        revocation_retry(verifier->revocation);
+        store->changes++;
         break;
     case VERIFIER_CERT_TRY:
         ret->error = cert_store_try(store, false, request->cert.role, octets);

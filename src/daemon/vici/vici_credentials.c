@@ -389,11 +389,12 @@ void vici_flush_certs(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const char *type = tree_text_or(m, "type", "ANY");
-    bool crls = strcasecmp(type, "ANY") == 0 || strcasecmp(type, "X509_CRL") == 0 ||
-                strcasecmp(type, "OCSP_RESPONSE") == 0;
+    bool any = strcasecmp(type, "ANY") == 0;
+    uint32_t what = (any || strcasecmp(type, "X509_CRL") == 0 ? VERIFIER_FLUSH_LISTS : 0) |
+                    (any || strcasecmp(type, "OCSP_RESPONSE") == 0 ? VERIFIER_FLUSH_RESPONSES : 0);
     struct vici_writer w;
-    if (crls) {
-        vici_finish(client, ops->crls_flush(ops->engine), "");
+    if (what != 0) {
+        vici_finish(client, ops->crls_flush(ops->engine, what), "");
         return;
     }
     vici_begin(&w, VICI_CMD_RESPONSE, "");
