@@ -6,7 +6,7 @@ from lab.settings import LAN, LAN6
 HOST = address("lan", "host")
 PROTECTED = {4: (LAN, HOST), 6: (LAN6, address("lan", "host", 6))}
 ALONE = ("fetcher", "resolver")  # of the servers, those that are started anew without the others
-SERVERS = ("engine", "keyholder", "verifier", "eap", "aaa", "fetcher", "resolver")
+SERVERS = ("engine", "keyholder", "token", "verifier", "eap", "aaa", "fetcher", "resolver")
 
 
 def processes(daemon):

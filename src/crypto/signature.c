@@ -436,27 +436,33 @@ static int sign(EVP_PKEY *key, const struct signature_scheme *scheme, struct spa
     return 0;
 }
 
-int signature_make(EVP_PKEY *key, uint8_t method, const struct signature_scheme *scheme,
-                   struct span octets, struct writer *ret_auth)
+int signature_present(const EVP_PKEY *key, uint8_t method, const struct signature_scheme *scheme,
+                      struct span signature, struct writer *ret_auth)
 {
     const struct curve_row *curve = curve_row(signature_key_kind(key));
-    uint8_t room[SIGNATURE_MAX];
-    struct writer der = writer_of(room, sizeof(room));
-    if (!kind_fits(scheme->kind, signature_key_kind(key)) || algorithm_of(scheme) == NULL)
+    uint8_t room[96];
+    struct writer algorithm = writer_of(room, sizeof(room));
+    if (curve != NULL && method == curve->method)
+        return raw_from_der(signature, curve->width, ret_auth);
+    if (method != METHOD_SIGNATURE && method != METHOD_RSA)
         return ERR_INVALID;
     if (method == METHOD_SIGNATURE) {
-        struct writer algorithm = writer_of(room, sizeof(room));
         signature_scheme_write(scheme, &algorithm);
         write_u8(ret_auth, (uint8_t)algorithm.len);
         write_bytes(ret_auth, writer_span(&algorithm));
-    } else if (curve != NULL && method == curve->method) {
-        int error = sign(key, scheme, octets, &der);
-        return error != 0 ? error : raw_from_der(writer_span(&der), curve->width, ret_auth);
-    } else if (method != METHOD_RSA) {
-        return ERR_INVALID;
     }
-    int error = sign(key, scheme, octets, ret_auth);
-    return error == 0 && writer_failed(ret_auth) ? ERR_TRUNCATED : error;
+    write_bytes(ret_auth, signature);
+    return writer_failed(ret_auth) ? ERR_TRUNCATED : 0;
+}
+
+int signature_make(EVP_PKEY *key, uint8_t method, const struct signature_scheme *scheme,
+                   struct span octets, struct writer *ret_auth)
+{
+    uint8_t room[SIGNATURE_MAX];
+    struct writer plain = writer_of(room, sizeof(room));
+    int error = signature_sign(key, scheme, octets, &plain);
+    return error != 0 ? error
+                      : signature_present(key, method, scheme, writer_span(&plain), ret_auth);
 }
 
 int signature_sign(EVP_PKEY *key, const struct signature_scheme *scheme, struct span octets,
@@ -481,6 +487,21 @@ static int check(EVP_PKEY *key, const struct signature_scheme *scheme, struct sp
               EVP_DigestVerify(digest, signature.ptr, signature.len, octets.ptr, octets.len) == 1;
     EVP_MD_CTX_free(digest);
     return ok ? 0 : ERR_AUTH;
+}
+
+int signature_from_token(EVP_PKEY *public, const struct signature_scheme *scheme,
+                         struct span octets, struct span raw, struct writer *ret_signature)
+{
+    uint8_t room[SIGNATURE_MAX];
+    if (scheme->kind == SIGNATURE_ECDSA)
+        raw = span_of(room, raw.len == 0 || raw.len % 2 != 0 || raw.len > SIGNATURE_MAX / 2
+                                ? 0
+                                : der_from_raw(raw, room));
+    if (raw.len == 0 || !kind_fits(scheme->kind, signature_key_kind(public)) ||
+        algorithm_of(scheme) == NULL || check(public, scheme, octets, raw) != 0)
+        return ERR_CRYPTO;
+    write_bytes(ret_signature, raw);
+    return writer_failed(ret_signature) ? ERR_TRUNCATED : 0;
 }
 
 /* check_rsa - method 1 does not say which hash. */

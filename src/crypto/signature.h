@@ -86,6 +86,17 @@ int signature_make(EVP_PKEY *key, uint8_t method, const struct signature_scheme 
 int signature_sign(EVP_PKEY *key, const struct signature_scheme *scheme, struct span octets,
                    struct writer *ret_signature) MUST_USE;
 
+/* signature_present - a plain signature (ECDSA in DER) as the AUTH data of that method. ERR_INVALID,
+ * ERR_TRUNCATED. */
+int signature_present(const EVP_PKEY *key, uint8_t method, const struct signature_scheme *scheme,
+                      struct span signature, struct writer *ret_auth) MUST_USE;
+
+/* signature_from_token - the plain signature of what a token made, of ECDSA r and s side by side, once
+ * it is verified: a wrong one, besides being of no use, could give a key away. ERR_CRYPTO. */
+int signature_from_token(EVP_PKEY *public, const struct signature_scheme *scheme,
+                         struct span octets, struct span raw,
+                         struct writer *ret_signature) MUST_USE;
+
 /* signature_check - the AUTH data of a peer. `hashes`: bits of those that we accept.
  * *ret_scheme: how it was signed, also of a wrong one if it could be read.
  * ERR_INVALID: not readable, or a method that does not fit the key; ERR_NOT_FOUND: an algorithm

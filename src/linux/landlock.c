@@ -35,6 +35,11 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 
 #define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 
+/* all but executing, and making devices and sockets; truncating came with ABI 3 */
+#define CHANGING                                                                                   \
+    (READING | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                    \
+     LANDLOCK_ACCESS_FS_MAKE_REG | UINT64_C(1) << 14)
+
 /* ruleset_make - a ruleset that handles all rights of the running kernel, so that it refuses
  * whatever no rule allows. *ret_abi 0: the kernel has no Landlock, or it is off, and there is no
  * ruleset. */
@@ -66,7 +71,9 @@ int sandbox_files(enum sandbox_files files, int *ret_abi)
     int ruleset, error = ruleset_make(&ruleset, ret_abi);
     if (error != 0 || *ret_abi == 0)
         return error;
-    error = files == SANDBOX_FILES_READ ? allow(ruleset, "/", READING) : 0;
+    if (files != SANDBOX_FILES_NONE)
+        error = allow(ruleset, "/",
+                      files == SANDBOX_FILES_OWN ? CHANGING & rights_of(*ret_abi) : READING);
     return ruleset_enter(ruleset, error);
 }
 

@@ -60,6 +60,7 @@ int sandbox_unprivileged(const struct sandbox_user *user, bool *ret_same_uid) MU
 
 enum sandbox_files {
     SANDBOX_FILES_NONE,
+    SANDBOX_FILES_OWN,  /* reading and changing all that the user may; no exec, no devices */
     SANDBOX_FILES_READ, /* reading all that the user may; no writing, no making, no exec */
 };
 

@@ -12,6 +12,21 @@ static struct keyring *keyring;
 
 static bool of_eap; /* the request comes from the eap process */
 
+/* token_answers - of a hostile token process: to a question of the keyholder, or to none. */
+static void token_answers(struct span octets)
+{
+    static uint8_t room[TOKEN_ANSWER];
+    struct token_request request = {.job = 1};
+    struct span asked;
+    struct key_answer answer;
+    struct writer w = writer_of(room, sizeof(room));
+    (void)keyring_token_request(keyring, &request, &asked);
+    const struct token_answer token = {.job = request.job};
+    if (octets.len <= sizeof(room))
+        (void)keyring_token_answer(keyring, &token, octets, &answer, &w);
+    ASSERT(!writer_failed(&w));
+}
+
 static void ask(const struct key_request *request, struct span octets)
 {
     struct key_answer answer;
@@ -21,6 +36,7 @@ static void ask(const struct key_request *request, struct span octets)
         keyring_tls_answer(keyring, request, octets, &answer, &w);
     else
         keyring_answer(keyring, request, octets, &answer, &w);
+    token_answers(octets);
     ASSERT(!writer_failed(&w) && answer.job == request->job && answer.n_octets <= sizeof(room));
     ASSERT(memchr(answer.reason, '\0', sizeof(answer.reason)) != NULL);
     ERR_clear_error();
@@ -42,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         size_t n = octets.len < sizeof(request) ? octets.len : sizeof(request);
         memcpy(&request, octets.ptr, n);
-        request.kind %= 16;
+        request.kind %= 20;
         of_eap = data[0] % 4 == 3;
         ask(&request, span_of(octets.ptr + n, octets.len - n));
         of_eap = false;

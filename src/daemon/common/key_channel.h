@@ -8,6 +8,7 @@
  */
 
 #include "daemon/common/auth_parts.h"
+#include "daemon/common/token_channel.h"
 #include "ike/terms/ppk.h"
 
 #define KEY_OWNERS  8
@@ -34,10 +35,15 @@ enum key_request_kind {
     KEY_STAGE_COMMIT,   /* load_number: what that loader staged takes the place of all that has a
                            name; ERR_NOT_FOUND */
     KEY_STAGE_DROP,     /* load_number: it is forgotten */
+    KEY_TOKEN_LOAD,     /* token: a key that stays on its token; as PRIVATE_LOAD */
+    KEY_TOKEN_CERT,     /* token: of a loader alone; the answer has the certificate behind it */
+    KEY_MODULE,         /* module: of a loader alone: a PKCS#11 library that may be loaded */
     KEY_PPK,            /* ppk; behind it SK_d', SK_pi' and SK_pr' */
 };
 
-/* A loader has a channel of its own, for KEY_LOAD and KEY_PRIVATE_LOAD alone: these stage. */
+/* A loader has a channel of its own, for KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD, KEY_TOKEN_CERT and
+ * KEY_MODULE alone: these stage. Where a token has to be asked, the answer comes later than those to
+ * later requests. */
 
 struct key_load {
     char name[LIMIT_NAME];
@@ -70,6 +76,19 @@ struct key_tls {
     uint32_t kind, hash;
 };
 
+/* struct key_token - module: its name in the configuration; empty: the only one. The rest: struct
+ * token_ref. */
+struct key_token {
+    char module[LIMIT_NAME];
+    int64_t slot;
+    uint32_t handle_len, pin_len;
+    uint8_t handle[TOKEN_HANDLE], pin[TOKEN_PIN];
+};
+
+struct key_module {
+    char name[LIMIT_NAME], path[TOKEN_PATH];
+};
+
 struct key_auth {
     struct auth_lengths lengths;
     struct ike_id local, remote;
@@ -87,6 +106,8 @@ struct key_request {
         struct key_tls tls;
         uint64_t load_number; /* STAGE_COMMIT, STAGE_DROP */
         struct key_ppk ppk;
+        struct key_token token;
+        struct key_module module;
     };
 };
 
@@ -97,7 +118,7 @@ struct key_answer {
     uint64_t job;
     uint32_t kind; /* of the request */
     uint32_t auth_method;
-    uint8_t key_id[KEY_ID_SIZE]; /* PRIVATE_LOAD */
+    uint8_t key_id[KEY_ID_SIZE]; /* PRIVATE_LOAD, TOKEN_LOAD */
     char reason[KEY_REASON];     /* for a person; may be empty */
 };
 

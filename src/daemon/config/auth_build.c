@@ -10,6 +10,7 @@
 #include "daemon/common/eap_methods.h"
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/pem.h"
+#include "daemon/config/token_build.h"
 #include "ike/terms/identity.h"
 #include "wire/certificate.h"
 
@@ -381,15 +382,26 @@ static const struct key auth_keys[] = {
      .words = revocation_words},
 };
 
-/* cert1 { file = ... }: the loader has put the contents into certs and cacerts; what is left comes
- * from a client, and the engine opens no files. */
+static int handle_check(const struct tree *section, struct build_error *error)
+{
+    struct key_token token;
+    if (section->file == NULL)
+        return build_fail(
+            error, section,
+            "certificates on tokens are read for the files of ikatd only: name a file "
+            "in 'certs'");
+    return token_build(section, &token, error);
+}
+
+/* cert1 { file = ... }, cert1 { handle = ... }: the loader puts the contents into certs and cacerts.
+ * From a client the engine takes neither: it opens no files, and asks no tokens. */
 static int auth_subsection(const struct tree *section, void *target, struct build_error *error)
 {
     (void)target;
     if (strncasecmp(section->name, "cert", 4) != 0 && strncasecmp(section->name, "cacert", 6) != 0)
         return ERR_NOT_FOUND;
     if (key_node(section, "handle") != section)
-        return build_fail(error, section, "tokens (PKCS#11) are not supported by ikat yet");
+        return handle_check(section, error);
     return build_fail(error, section,
                       "ikatd reads files at start and on SIGHUP only: name it in 'certs', whose "
                       "contents swanctl sends");

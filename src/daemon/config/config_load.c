@@ -15,6 +15,8 @@
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/credential_files.h"
 #include "daemon/config/permit_build.h"
+#include "daemon/config/token_build.h"
+#include "daemon/config/token_certs.h"
 #include "ike/terms/identity.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -193,7 +195,8 @@ int secret_build(const struct tree *section, uint8_t octets[SECRET_OCTETS_MAX],
     if (!secret_kind_parse(section->name, &secret.kind))
         return build_fail(
             error, section,
-            "not supported by ikat yet: only ike..., eap..., ntlm... and ppk... secrets are");
+            "not supported by ikat yet: only ike..., eap..., ntlm..., ppk... and token... secrets "
+            "are, and those of files");
     for (const struct tree *node = section->first; node != NULL; node = node->next)
         if (!build_goes_on(error, apply_secret(node, octets, &secret, error), &err))
             break;
@@ -241,6 +244,14 @@ static void warn_secret(const struct tree *section, const struct engine_secret *
                    (unsigned)status.st_mode & 07777);
 }
 
+static int check_token(const struct tree *section, struct build_error *error)
+{
+    struct key_token token;
+    int err = token_build(section, &token, error);
+    wipe(&token, sizeof(token));
+    return err;
+}
+
 static int check_section(const struct tree *root, const struct tree *top,
                          const struct tree *section, struct build_error *error)
 {
@@ -276,6 +287,10 @@ static int check_section(const struct tree *root, const struct tree *top,
         struct engine_authority authority;
         return authority_build(section, der, &authority, error);
     }
+    if (strcmp(top->name, "pkcs11") == 0)
+        return module_build(section, &(struct key_module){0}, error);
+    if (token_secret(section))
+        return check_token(section, error);
     if (credential_files_secret(section))
         return 0; /* credential_files_resolve() has looked at it */
     err = secret_build(section, octets, &secret, error);
@@ -287,8 +302,8 @@ static int check_section(const struct tree *root, const struct tree *top,
 
 static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
-    static const char *const known[] = {"connections", "secrets",     "pools",
-                                        "radius",      "authorities", "permits"};
+    static const char *const known[] = {"connections", "secrets", "pools", "radius",
+                                        "authorities", "permits", "pkcs11"};
     bool found = false;
     int first = 0;
     if (strcmp(top->name, CREDENTIAL_FILES) == 0)
@@ -495,26 +510,80 @@ static bool locked(int err, const char *reason, const struct tree *file, struct 
     return true;
 }
 
-/* send_key - a private key to the keyholder; the engine learns its id. */
+/* send_key_id - the engine learns which key the keyholder has. */
+static int send_key_id(const struct config_channels *to, const uint8_t key_id[KEY_ID_SIZE],
+                       const struct tree *about, struct tree *retain, struct build_error *error)
+{
+    struct vici_writer w;
+    char text[2 * KEY_ID_SIZE + 1], name[CREDENTIAL_NAME_MAX];
+    for (size_t i = 0; i < KEY_ID_SIZE; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", key_id[i]);
+    vici_begin(&w, VICI_CMD_REQUEST, "load-key");
+    vici_put(&w, "id", "%s", text);
+    (void)snprintf(name, sizeof(name), "key:%s", text);
+    int err = run(to->vici_fd, &w, about, error);
+    return err != 0 ? err : list_add(retain, name);
+}
+
+/* send_key - a private key to the keyholder. */
 static int send_key(const struct config_channels *to, const struct tree *file, struct span octets,
                     struct tree *retain, struct build_error *error)
 {
     struct key_answer answer;
-    struct vici_writer w;
-    char text[2 * KEY_ID_SIZE + 1], name[CREDENTIAL_NAME_MAX];
     int err = secret_doors_key(&to->doors, octets, value_of(file, "secret"), &answer);
     if (locked(err, answer.reason, file, error))
         return 0;
     err = told(err, answer.reason, file, error);
+    return err != 0 ? err : send_key_id(to, answer.key_id, file, retain, error);
+}
+
+/* send_token - a key on a token. One that cannot be had now is left out with a warning: a card that is
+ * not in its reader does not keep all else from service. */
+static int send_token(const struct config_channels *to, const struct tree *section,
+                      struct tree *retain, struct build_error *error)
+{
+    struct key_token token;
+    struct key_answer answer;
+    int err = token_build(section, &token, error);
     if (err != 0)
         return err;
-    for (size_t i = 0; i < KEY_ID_SIZE; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", answer.key_id[i]);
-    vici_begin(&w, VICI_CMD_REQUEST, "load-key");
-    vici_put(&w, "id", "%s", text);
-    (void)snprintf(name, sizeof(name), "key:%s", text);
-    err = run(to->vici_fd, &w, file, error);
-    return err != 0 ? err : list_add(retain, name);
+    err = secret_doors_token(&to->doors, &token, &answer);
+    wipe(&token, sizeof(token));
+    if (err == ERR_NOT_FOUND || err == ERR_AUTH || err == ERR_SYSTEM) {
+        build_warn(error, section, "%s: the key is not loaded",
+                   answer.reason[0] != '\0' ? answer.reason : error_text(err));
+        return 0;
+    }
+    err = told(err, answer.reason, section, error);
+    return err != 0 ? err : send_key_id(to, answer.key_id, section, retain, error);
+}
+
+static int send_tokens(const struct config_channels *to, const struct tree *root,
+                       struct tree *retain, struct build_error *error)
+{
+    const struct tree *secrets = tree_get(root, "secrets");
+    int err = 0;
+    for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
+         s = s->next)
+        if (token_secret(s))
+            err = send_token(to, s, retain, error);
+    return err;
+}
+
+/* send_modules - PKCS#11 libraries: the files alone say which ones may be loaded. */
+static int send_modules(const struct config_channels *to, const struct tree *root,
+                        struct build_error *error)
+{
+    const struct tree *modules = tree_get(root, "pkcs11");
+    struct key_module module;
+    int err = 0;
+    for (const struct tree *s = modules == NULL ? NULL : modules->first; err == 0 && s != NULL;
+         s = s->next) {
+        err = module_build(s, &module, error);
+        if (err == 0)
+            err = told(secret_doors_module(&to->doors, &module), "", s, error);
+    }
+    return err;
 }
 
 /* send_cert - a certificate of the folders. The name under which it stays loaded is appended to
@@ -596,12 +665,13 @@ static int send_file(const struct config_channels *to, const struct tree *file, 
 }
 
 /* send_files - and nothing else stays loaded. */
-static int send_files(const struct config_channels *to, const struct tree *files,
+static int send_files(const struct config_channels *to, const struct tree *root,
                       struct build_error *error)
 {
+    const struct tree *files = tree_get(root, CREDENTIAL_FILES);
     struct tree *retain = tree_new(TREE_LIST, "retain");
     struct vici_writer w;
-    int err = retain == NULL ? ERR_NO_MEMORY : 0;
+    int err = retain == NULL ? ERR_NO_MEMORY : send_tokens(to, root, retain, error);
     for (const struct tree *s = files == NULL ? NULL : files->first; err == 0 && s != NULL;
          s = s->next)
         err = send_file(to, s, retain, error);
@@ -641,7 +711,7 @@ static int send_secrets(const struct config_channels *to, const struct tree *roo
     int err = 0;
     for (const struct tree *s = secrets == NULL ? NULL : secrets->first; err == 0 && s != NULL;
          s = s->next)
-        if (!credential_files_secret(s))
+        if (!credential_files_secret(s) && !token_secret(s))
             err = send_secret(to, s, error);
     for (const struct tree *s = servers == NULL ? NULL : servers->first; err == 0 && s != NULL;
          s = s->next)
@@ -655,13 +725,17 @@ int config_send(const struct config_channels *to, const struct settings *setting
     const struct tree *root = settings->root;
     int fd = to->vici_fd, err = send_plain(fd, "load-begin", root, error);
     if (err == 0)
+        err = send_modules(to, root, error);
+    if (err == 0)
+        err = token_certs_resolve(&to->doors, settings->root, error);
+    if (err == 0)
         err = send_secrets(to, root, error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "pools"), "load-pool", error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "connections"), "load-conn", error);
     if (err == 0)
-        err = send_files(to, tree_get(root, CREDENTIAL_FILES), error);
+        err = send_files(to, root, error);
     if (err == 0)
         err = send_all(fd, tree_get(root, "authorities"), "load-authority", error);
     return err == 0 ? send_plain(fd, "load-commit", root, error) : err;

@@ -323,8 +323,6 @@ static void whole_files(void **state)
         {"connections {\n a {\n local { auth = psk }\n remote { auth = eap-gtc }\n}\n}\n", NULL},
         {"connections {\n a {\n local {\n cert-x {\n file = /x\n }\n}\n}\n}\n",
          "t.conf:4: cert-x: ikatd reads files at start"},
-        {"connections {\n a {\n local {\n cert-x {\n handle = 0a\n }\n}\n}\n}\n",
-         "tokens (PKCS#11)"},
         {"connections {\n a {\n" AUTH " paths {\n p { weight = 1 }\n}\n}\n}\n",
          "t.conf:6: p: 'interface' is missing"},
         {"connections {\n a {\n" AUTH " paths {\n p { interface = a\n weight = 0 }\n}\n}\n}\n",

@@ -8,16 +8,22 @@
 #include "daemon/common/channel.h"
 #include "daemon/engine/secret_requests.h"
 
-static int key_ask(const struct secret_doors *doors, struct key_request *request,
-                   struct span octets, struct key_answer *ret)
+static int key_ask_for(const struct secret_doors *doors, struct key_request *request,
+                       struct span octets, struct buffer room, struct key_answer *ret)
 {
     size_t n;
     request->n_octets = (uint32_t)octets.len;
     if (channel_send_tail(doors->key_fd, span_of(request, sizeof(*request)), octets) != 0 ||
-        channel_recv_tail(doors->key_fd, ret, sizeof(*ret), (struct buffer){NULL, 0}, &n) != 0)
+        channel_recv_tail(doors->key_fd, ret, sizeof(*ret), room, &n) != 0)
         return ERR_SYSTEM;
     ret->reason[sizeof(ret->reason) - 1] = '\0';
     return ret->error;
+}
+
+static int key_ask(const struct secret_doors *doors, struct key_request *request,
+                   struct span octets, struct key_answer *ret)
+{
+    return key_ask_for(doors, request, octets, (struct buffer){NULL, 0}, ret);
 }
 
 static int eap_ask(const struct secret_doors *doors, const struct engine_secret *secret)
@@ -61,6 +67,33 @@ int secret_doors_key(const struct secret_doors *doors, struct span octets, struc
     int error = key_ask(doors, &request, span_of(both, len), ret);
     wipe(both, len);
     return error;
+}
+
+int secret_doors_token(const struct secret_doors *doors, const struct key_token *token,
+                       struct key_answer *ret)
+{
+    struct key_request request = {.kind = KEY_TOKEN_LOAD, .token = *token};
+    *ret = (struct key_answer){0};
+    int error = key_ask(doors, &request, (struct span){0}, ret);
+    wipe(&request, sizeof(request));
+    return error;
+}
+
+int secret_doors_cert(const struct secret_doors *doors, const struct key_token *token,
+                      struct buffer room, struct key_answer *ret)
+{
+    struct key_request request = {.kind = KEY_TOKEN_CERT, .token = *token};
+    *ret = (struct key_answer){0};
+    int error = key_ask_for(doors, &request, (struct span){0}, room, ret);
+    wipe(&request, sizeof(request));
+    return error;
+}
+
+int secret_doors_module(const struct secret_doors *doors, const struct key_module *module)
+{
+    struct key_request request = {.kind = KEY_MODULE, .module = *module};
+    struct key_answer answer;
+    return key_ask(doors, &request, (struct span){0}, &answer);
 }
 
 /* unpack_ask - an unpacker that the container broke, or that computed for too long, is gone. */

@@ -24,6 +24,14 @@ int secret_doors_secret(const struct secret_doors *doors,
  * a reason. */
 int secret_doors_key(const struct secret_doors *doors, struct span octets, struct span passphrase,
                      struct key_answer *ret_answer) MUST_USE;
+/* secret_doors_token - as secret_doors_key. ERR_NOT_FOUND, ERR_AUTH, ERR_SYSTEM: the token cannot be
+ * used now; ERR_DENIED: its library is not configured. secret_doors_module - a library. */
+int secret_doors_token(const struct secret_doors *doors, const struct key_token *token,
+                       struct key_answer *ret_answer) MUST_USE;
+/* secret_doors_cert - the certificate with that handle, ret_answer->n_octets of `room`. */
+int secret_doors_cert(const struct secret_doors *doors, const struct key_token *token,
+                      struct buffer room, struct key_answer *ret_answer) MUST_USE;
+int secret_doors_module(const struct secret_doors *doors, const struct key_module *module) MUST_USE;
 /* secret_doors_unpack - the items of a PKCS#12 container (crypto/container.h) into `room`, which the
  * caller wipes; *ret_answer has a reason. ERR_DENIED, ERR_AUTH, ERR_INVALID: as container_unpack. */
 int secret_doors_unpack(const struct secret_doors *doors, const struct span container_passphrase[2],

@@ -188,6 +188,17 @@ int engine_key_load(struct engine *e, struct span octets, struct span passphrase
     return error != 0 ? error : key_octets_send(e, &request, octets, passphrase);
 }
 
+int engine_token_load(struct engine *e, const struct key_token *token,
+                      const struct engine_reply *reply)
+{
+    struct key_request request = {.kind = KEY_TOKEN_LOAD, .token = *token};
+    int error = engine_loading_add_key(e, reply, &request.job);
+    if (error == 0)
+        error = engine_key_send(e, &request, (struct span){0});
+    wipe(&request, sizeof(request));
+    return error;
+}
+
 int engine_key_check(struct engine *e, struct span octets, struct span passphrase,
                      const struct engine_reply *reply)
 {

@@ -276,6 +276,12 @@ static int op_key_load(void *engine, struct span octets, struct span passphrase,
     return engine_key_load(engine, octets, passphrase, reply);
 }
 
+static int op_token_load(void *engine, const struct key_token *token,
+                         const struct engine_reply *reply)
+{
+    return engine_token_load(engine, token, reply);
+}
+
 static int op_key_unload(void *engine, const uint8_t key_id[KEY_ID_SIZE])
 {
     return engine_key_unload(engine, key_id);

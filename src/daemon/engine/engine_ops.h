@@ -191,6 +191,8 @@ struct engine_ops {
     bool (*secret_at)(void *engine, size_t index, char ret_id[LIMIT_NAME]); /* named ones */
     int (*key_load)(void *engine, struct span octets, struct span passphrase,
                     const struct engine_reply *reply);
+    int (*token_load)(void *engine, const struct key_token *token,
+                      const struct engine_reply *reply); /* a key on a token; as key_load */
     int (*key_unload)(void *engine, const uint8_t key_id[KEY_ID_SIZE]); /* ERR_NOT_FOUND */
     int (*cert_load)(void *engine, enum cert_role role, struct span octets,
                      const struct engine_reply *reply);
@@ -262,9 +264,9 @@ struct engine_ops {
         .conn_unload = op_conn_unload, .conn_credentials = op_conn_credentials,                    \
         .load_all = op_load_all, .load_drop = op_load_drop, .secret_load = op_secret_load,         \
         .secret_unload = op_secret_unload, .secret_at = op_secret_at, .cert_check = op_cert_check, \
-        .key_check = op_key_check, .key_load = op_key_load, .key_unload = op_key_unload,           \
-        .cert_load = op_cert_load, .cert_unload = op_cert_unload, .crl_load = op_crl_load,         \
-        .crls_flush = op_crls_flush, .authority_load = op_authority_load,                          \
+        .key_check = op_key_check, .key_load = op_key_load, .token_load = op_token_load,           \
+        .key_unload = op_key_unload, .cert_load = op_cert_load, .cert_unload = op_cert_unload,     \
+        .crl_load = op_crl_load, .crls_flush = op_crls_flush, .authority_load = op_authority_load, \
         .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
         .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
         .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \

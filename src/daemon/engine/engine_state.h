@@ -275,6 +275,8 @@ bool engine_secret_at(const struct engine *e, size_t index, char ret_id[LIMIT_NA
  * dropped it again with all others since; ERR_NO_MEMORY. */
 int engine_key_loaded(struct engine *e, const uint8_t *key_id, uint64_t keys_switched,
                       const char **ret_reason) MUST_USE;
+int engine_token_load(struct engine *e, const struct key_token *token,
+                      const struct engine_reply *reply) MUST_USE;
 int engine_key_load(struct engine *e, struct span octets, struct span passphrase,
                     const struct engine_reply *reply) MUST_USE;
 int engine_key_unload(struct engine *e, const uint8_t key_id[KEY_ID_SIZE]) MUST_USE;

@@ -52,7 +52,7 @@ struct served {
     bool passing; /* it may end, and the helper goes on */
 };
 
-#define SERVED_MOST 4
+#define SERVED_MOST 5
 
 static int served_once(struct served *served, short revents)
 {
@@ -111,15 +111,29 @@ static int loader_in(int fd, struct served *loader, uint64_t *ret_number)
 }
 
 /* struct keyholder - with the channels that it serves. */
-enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_EAP };
+enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_EAP, SERVED_TOKEN };
 struct keyholder {
     struct keyring *keyring;
     struct served served[SERVED_MOST];
 };
 
-/* key_serve - one request and its answer. What stood behind both is wiped: secrets, SK_*. */
-static int key_serve(int fd, struct keyring *keyring, int from)
+/* tokens_ask - what a request needs of the token process. */
+static int tokens_ask(const struct keyholder *holder)
 {
+    struct token_request request;
+    struct span octets;
+    int error = 0;
+    while (error == 0 && keyring_token_request(holder->keyring, &request, &octets))
+        error = channel_send_tail(holder->served[SERVED_TOKEN].fd,
+                                  span_of(&request, sizeof(request)), octets);
+    wipe(&request, sizeof(request));
+    return error;
+}
+
+/* key_serve - one request and its answer. What stood behind both is wiped: secrets, SK_*. */
+static int key_serve(int fd, struct keyholder *holder, int from)
+{
+    struct keyring *keyring = holder->keyring;
     static uint8_t octets[KEY_OCTETS];
     struct key_request request;
     struct key_answer answer;
@@ -137,24 +151,53 @@ static int key_serve(int fd, struct keyring *keyring, int from)
     else
         keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
+    wipe(&request, sizeof(request)); /* PINs */
+    if (answer.error == ERR_AGAIN)
+        return tokens_ask(holder);
     error = channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));
     wipe(auth, sizeof(auth));
     return error;
 }
 
+/* key_serve_token - an answer of the token process goes to whoever waits for it. */
+static int key_serve_token(int fd, void *context)
+{
+    static const int doors[] = {[KEYRING_ENGINE] = SERVED_ENGINE,
+                                [KEYRING_LOADER] = SERVED_LOADER,
+                                [KEYRING_EAP] = SERVED_EAP};
+    static uint8_t octets[TOKEN_ANSWER], out[TOKEN_ANSWER];
+    struct keyholder *holder = context;
+    struct token_answer from;
+    struct key_answer answer;
+    struct writer w = writer_of(out, sizeof(out));
+    size_t n;
+    int error =
+        channel_recv_tail(fd, &from, sizeof(from), (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0)
+        return error;
+    from.reason[sizeof(from.reason) - 1] = '\0';
+    enum keyring_asker asker =
+        keyring_token_answer(holder->keyring, &from, span_of(octets, n), &answer, &w);
+    if (asker == KEYRING_NOBODY || holder->served[doors[asker]].fd < 0)
+        return 0;
+    error = channel_send_tail(holder->served[doors[asker]].fd, span_of(&answer, sizeof(answer)),
+                              span_of(out, answer.n_octets));
+    return asker == KEYRING_LOADER ? 0 : error; /* a loader may be gone */
+}
+
 static int key_serve_engine(int fd, void *keyholder)
 {
-    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_ENGINE);
+    return key_serve(fd, keyholder, SERVED_ENGINE);
 }
 
 static int key_serve_eap(int fd, void *keyholder)
 {
-    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_EAP);
+    return key_serve(fd, keyholder, SERVED_EAP);
 }
 
 static int key_serve_loader(int fd, void *keyholder)
 {
-    return key_serve(fd, ((struct keyholder *)keyholder)->keyring, SERVED_LOADER);
+    return key_serve(fd, keyholder, SERVED_LOADER);
 }
 
 static int key_serve_orders(int fd, void *context)
@@ -182,6 +225,7 @@ int keyholder_run(const struct spawn_start *start)
     holder.served[SERVED_LOADER] = (struct served){-1, key_serve_loader, &holder, true};
     holder.served[SERVED_EAP] =
         (struct served){start->eap_fds[SPAWN_EAP_KEY], key_serve_eap, &holder, false};
+    holder.served[SERVED_TOKEN] = (struct served){start->token_fd, key_serve_token, &holder, false};
     int error = serve_all(holder.served, SERVED_MOST);
     keyring_free(holder.keyring);
     crypto_free(crypto);

@@ -7,24 +7,9 @@
 
 #include "base/secret.h"
 #include "crypto/algorithm.h"
-#include "daemon/process/load_door.h"
-#include "daemon/process/private_keys.h"
-#include "daemon/process/shared_keys.h"
+#include "daemon/process/keyring_state.h"
 
 #define ARENA_GRAIN 64 /* octets of the smallest piece */
-
-struct key_set {
-    struct shared_keys *shared;
-    struct private_keys *private;
-};
-
-struct keyring {
-    struct crypto_provider *crypto;
-    struct key_set live;
-    struct load_stages stages;
-    struct key_set staged[LOAD_STAGES];
-    unsigned staging; /* the place of the loader that came last */
-};
 
 static void set_free(struct key_set *set)
 {
@@ -35,7 +20,7 @@ static void set_free(struct key_set *set)
 
 static int set_new(struct key_set *ret)
 {
-    *ret = (struct key_set){shared_keys_new(), private_keys_new()};
+    *ret = (struct key_set){.shared = shared_keys_new(), .private = private_keys_new()};
     if (ret->shared != NULL && ret->private != NULL)
         return 0;
     set_free(ret);
@@ -53,6 +38,7 @@ struct keyring *keyring_new(struct crypto_provider *crypto)
     if (keyring == NULL)
         return NULL;
     keyring->crypto = crypto;
+    token_calls_init(&keyring->calls);
     return set_new(&keyring->live) != 0 ? keyring_free(keyring) : keyring;
 }
 
@@ -61,6 +47,7 @@ struct keyring *keyring_free(struct keyring *keyring)
     if (keyring == NULL)
         return NULL;
     set_free(&keyring->live);
+    token_calls_done(&keyring->calls);
     for (unsigned i = 0; i < LOAD_STAGES; i++)
         set_free(&keyring->staged[i]);
     free(keyring);
@@ -95,10 +82,11 @@ static int shared_answer(struct keyring *keyring, uint32_t kind, const struct ke
 }
 
 /* private_answer - joins the signed octets in one piece, which Ed25519 needs. */
-static int private_answer(struct keyring *keyring, const struct key_auth *auth,
+static int private_answer(struct keyring *keyring, const struct key_request *request,
                           const struct auth_octets *octets, struct key_answer *answer,
                           struct writer *ret_octets)
 {
+    const struct key_sign *sign = &request->auth.sign;
     uint8_t room[AUTH_PARTS_MAX], prf[AUTH_OCTETS_PRF];
     struct span parts[AUTH_OCTETS_PARTS];
     struct writer w = writer_of(room, sizeof(room));
@@ -106,8 +94,9 @@ static int private_answer(struct keyring *keyring, const struct key_auth *auth,
         return ERR_CRYPTO;
     for (size_t i = 0; i < AUTH_OCTETS_PARTS; i++)
         write_bytes(&w, parts[i]);
-    return private_keys_sign(keyring->live.private, &auth->sign, writer_span(&w), answer,
-                             ret_octets);
+    if (private_keys_token(keyring->live.private, sign->key_id) != NULL)
+        return keyring_tokens_auth(keyring, request, writer_span(&w), answer);
+    return private_keys_sign(keyring->live.private, sign, writer_span(&w), answer, ret_octets);
 }
 
 static int auth_answer(struct keyring *keyring, const struct key_request *request,
@@ -121,7 +110,7 @@ static int auth_answer(struct keyring *keyring, const struct key_request *reques
         auth->local.len > sizeof(auth->local.data) || auth->remote.len > sizeof(auth->remote.data))
         return ERR_INVALID;
     if (request->kind == KEY_PRIVATE_SIGN)
-        return private_answer(keyring, auth, &octets, answer, ret_octets);
+        return private_answer(keyring, request, &octets, answer, ret_octets);
     return shared_answer(keyring, request->kind, auth, &octets, claimed, ret_octets);
 }
 
@@ -181,6 +170,10 @@ void keyring_stage_answer(struct keyring *keyring, const struct key_request *req
         ret->error = load(set->shared, request, octets);
     else if (request->kind == KEY_PRIVATE_LOAD)
         ret->error = private_load(set->private, &request->private, octets, ret);
+    else if (request->kind == KEY_MODULE)
+        ret->error = keyring_tokens_module(&keyring->staged[keyring->staging], &request->module);
+    else if (request->kind == KEY_TOKEN_LOAD || request->kind == KEY_TOKEN_CERT)
+        ret->error = keyring_tokens_load(keyring, set, KEYRING_LOADER, request, ret);
 }
 
 static int stage_end(struct keyring *keyring, uint64_t number, bool commit)
@@ -192,6 +185,8 @@ static int stage_end(struct keyring *keyring, uint64_t number, bool commit)
     int error = commit ? shared_keys_replace(keyring->live.shared, set->shared) : 0;
     if (commit && error == 0)
         error = private_keys_replace(keyring->live.private, set->private);
+    if (commit && error == 0)
+        keyring->live.modules = set->modules;
     set_free(set);
     return error;
 }
@@ -215,6 +210,9 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     case KEY_PRIVATE_TRY:
         ret->error = private_load(request->kind == KEY_PRIVATE_LOAD ? keyring->live.private : NULL,
                                   &request->private, octets, ret);
+        break;
+    case KEY_TOKEN_LOAD:
+        ret->error = keyring_tokens_load(keyring, &keyring->live, KEYRING_ENGINE, request, ret);
         break;
     case KEY_STAGE_COMMIT:
     case KEY_STAGE_DROP:
@@ -241,7 +239,10 @@ void keyring_tls_answer(struct keyring *keyring, const struct key_request *reque
                         struct span octets, struct key_answer *ret, struct writer *ret_octets)
 {
     *ret = (struct key_answer){.job = request->job, .kind = request->kind, .error = ERR_INVALID};
-    if (request->kind == KEY_TLS_SIGN)
+    if (request->kind == KEY_TLS_SIGN &&
+        private_keys_token(keyring->live.private, request->tls.key_id) != NULL)
+        ret->error = keyring_tokens_tls(keyring, request, octets);
+    else if (request->kind == KEY_TLS_SIGN)
         ret->error =
             private_keys_tls_sign(keyring->live.private, &request->tls, octets, ret_octets);
     ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;

@@ -8,6 +8,7 @@
 #include "base/writer.h"
 #include "crypto/provider.h"
 #include "daemon/common/key_channel.h"
+#include "daemon/process/token_calls.h"
 
 /* Memory of all secrets together: locked, left out of dumps, wiped when freed. 20,000 secrets of
  * two owners take 20 MiB. */
@@ -43,6 +44,19 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
 int keyring_stage_begin(struct keyring *keyring, uint64_t number) MUST_USE; /* ERR_NO_MEMORY */
 void keyring_stage_answer(struct keyring *keyring, const struct key_request *request,
                           struct span octets, struct key_answer *ret_answer);
+
+/*
+ * Keys on tokens (KEY_TOKEN_LOAD, KEY_TOKEN_CERT, and signatures by such keys) have the token process
+ * asked. Then ret_answer->error is ERR_AGAIN, and nothing is answered yet. After each request the
+ * caller sends what keyring_token_request() has, if that is something; the octets are borrowed until
+ * the answer. keyring_token_answer - what follows from the answer of a hostile token process, and whom
+ * it is for. `ret_octets` has room for TOKEN_ANSWER.
+ */
+bool keyring_token_request(struct keyring *keyring, struct token_request *ret_request,
+                           struct span *ret_octets);
+enum keyring_asker keyring_token_answer(struct keyring *keyring, const struct token_answer *answer,
+                                        struct span octets, struct key_answer *ret_answer,
+                                        struct writer *ret_octets);
 
 /* keyring_tls_answer - the same for a request of a hostile eap process, which may ask KEY_TLS_SIGN
  * alone: ERR_INVALID for all others. The engine may not ask that. */

@@ -14,6 +14,7 @@
 #include "daemon/process/hooks.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/supervisor.h"
+#include "daemon/process/token.h"
 #include "daemon/process/unpacker.h"
 
 #define DEFAULT_CONFIG "/etc/ikat"
@@ -120,6 +121,7 @@ static int process_run(const char *handed)
     log_open(process_name(process), start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     switch (process) {
     case PROCESS_KEYHOLDER: return keyholder_run(&start);
+    case PROCESS_TOKEN: return token_run(&start);
     case PROCESS_VERIFIER: return verifier_run(&start);
     case PROCESS_EAP: return eap_run(&start);
     case PROCESS_AAA: return aaa_run(&start);

@@ -16,8 +16,9 @@
 struct private_key {
     UT_hash_handle hh;
     uint8_t id[KEY_ID_SIZE];
-    EVP_PKEY *key;
-    bool tls; /* it may sign for TLS */
+    EVP_PKEY *key; /* of a token: the public key */
+    bool tls;      /* it may sign for TLS */
+    struct private_token token;
 };
 
 struct private_keys {
@@ -45,6 +46,7 @@ static int put(struct private_keys *keys, struct private_key *key)
 
 static void key_free(struct private_key *key)
 {
+    OPENSSL_secure_clear_free(key->token.ref, sizeof(*key->token.ref));
     EVP_PKEY_free(key->key);
     free(key);
 }
@@ -158,6 +160,17 @@ int private_keys_try(struct span octets, struct span passphrase, struct key_answ
     return error;
 }
 
+/* token_move - a key that is loaded anew may be on another token, or have another PIN. */
+static void token_move(struct private_key *to, struct private_key *from)
+{
+    struct token_ref *old = to->token.ref;
+    EVP_PKEY *key = to->key;
+    to->token.ref = from->token.ref;
+    to->key = from->key;
+    from->token.ref = old;
+    from->key = key;
+}
+
 static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer *answer)
 {
     uint8_t info_id[CRYPTO_KEY_ID];
@@ -165,8 +178,11 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     if (crypto_key_ids(pkey, answer->key_id, info_id) != 0)
         return ERR_CRYPTO;
     key = key_find(keys, answer->key_id);
-    if (key != NULL) { /* the same key was loaded again */
-        EVP_PKEY_free(pkey);
+    if (key != NULL) { /* the same key was loaded again; one of a file needs no token */
+        struct private_key file = {.key = pkey};
+        token_move(key, &file);
+        OPENSSL_secure_clear_free(file.token.ref, sizeof(*file.token.ref));
+        EVP_PKEY_free(file.key);
         return 0;
     }
     if (HASH_COUNT(keys->keys) >= PRIVATE_KEYS)
@@ -182,6 +198,35 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     return ERR_NO_MEMORY;
 }
 
+int private_keys_token_put(struct private_keys *keys, EVP_PKEY *pkey, const struct token_ref *ref,
+                           struct key_answer *answer)
+{
+    struct token_ref *copy = OPENSSL_secure_zalloc(sizeof(*copy));
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    EVP_PKEY_up_ref(pkey);
+    int error = key_keep(keys, pkey, answer);
+    if (error != 0) {
+        EVP_PKEY_free(pkey);
+        OPENSSL_secure_clear_free(copy, sizeof(*copy));
+        return error;
+    }
+    *copy = *ref;
+    key_find(keys, answer->key_id)->token.ref = copy;
+    return 0;
+}
+
+const struct private_token *private_keys_token(const struct private_keys *keys,
+                                               const uint8_t key_id[KEY_ID_SIZE])
+{
+    struct private_key *key = key_find(keys, key_id);
+    if (key == NULL || key->token.ref == NULL)
+        return NULL;
+    key->token.key = key->key;
+    key->token.tls = key->tls;
+    return &key->token;
+}
+
 int private_keys_replace(struct private_keys *keys, struct private_keys *staged)
 {
     struct private_key *key, *next;
@@ -192,10 +237,12 @@ int private_keys_replace(struct private_keys *keys, struct private_keys *staged)
     HASH_ITER(hh, staged->keys, key, next)
     {
         HASH_DEL(staged->keys, key);
-        bool there = key_find(keys, key->id) != NULL;
-        if (!there && error == 0)
+        struct private_key *there = key_find(keys, key->id);
+        if (there != NULL)
+            token_move(there, key);
+        else if (error == 0)
             error = put(keys, key);
-        if (there || error != 0)
+        if (there != NULL || error != 0)
             key_free(key);
     }
     return error;

@@ -30,9 +30,23 @@ int private_keys_unload(struct private_keys *keys,
 void private_keys_clear(struct private_keys *keys);
 
 /* private_keys_replace - the keys of `staged` are all that there are then. Those that were there
- * before stay as they are. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the process
+ * before keep what they may do. `staged` is empty then. ERR_NO_MEMORY: some are lost, and the process
  * had better end. */
 int private_keys_replace(struct private_keys *keys, struct private_keys *staged) MUST_USE;
+
+/* struct private_token - a key that is on a token: its public key, and where it is. */
+struct private_token {
+    EVP_PKEY *key;         /* borrowed */
+    struct token_ref *ref; /* owned by the keys; NULL: it is no such key */
+    bool tls;              /* it may sign for TLS */
+};
+
+/* private_keys_token_put - takes a reference of `key`. ret_answer->key_id names it. ERR_FULL. */
+int private_keys_token_put(struct private_keys *keys, EVP_PKEY *key, const struct token_ref *ref,
+                           struct key_answer *ret_answer) MUST_USE;
+/* private_keys_token - NULL: no such key, or it is not on a token. Borrowed until the next change. */
+const struct private_token *private_keys_token(const struct private_keys *keys,
+                                               const uint8_t key_id[KEY_ID_SIZE]);
 
 /* private_keys_sign - the AUTH data over the octets. ERR_NOT_FOUND: no such key, or no scheme that
  * the peer takes, with a reason; ERR_CRYPTO. */

@@ -8,9 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const names[N_PROCESSES] = {"keyholder", "verifier", "eap",    "aaa",
-                                               "fetcher",   "resolver", "engine", "loader",
-                                               "hooks",     "unpacker"};
+static const char *const names[N_PROCESSES] = {"keyholder", "token",   "verifier", "eap",
+                                               "aaa",       "fetcher", "resolver", "engine",
+                                               "loader",    "hooks",   "unpacker"};
 
 /* between the distribution's user numbers and those of dynamic users */
 static const struct sandbox_user users[] = {
@@ -21,6 +21,7 @@ static const struct sandbox_user users[] = {
     [PROCESS_EAP] = {"ikat-eap", 61174},
     [PROCESS_AAA] = {"ikat-aaa", 61175},
     [PROCESS_FETCHER] = {"ikat-fetcher", 61176},
+    [PROCESS_TOKEN] = {"ikat-token", 61178},
     [PROCESS_UNPACKER] = {"ikat-unpacker", 61177},
 };
 
@@ -95,6 +96,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
         fd_keep(start->door_fds[i]);
     if (start->process == PROCESS_VERIFIER)
         fd_keep(start->fetch_fd);
+    if (start->process == PROCESS_KEYHOLDER)
+        fd_keep(start->token_fd);
     (void)syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
     _exit(EXIT_FAILURE);
 }

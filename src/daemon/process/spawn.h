@@ -16,6 +16,7 @@
 
 enum process {
     PROCESS_KEYHOLDER,
+    PROCESS_TOKEN,
     PROCESS_VERIFIER,
     PROCESS_EAP,
     PROCESS_AAA,
@@ -53,6 +54,7 @@ struct spawn_start {
     int32_t unpack_fd;             /* of the loader: the channel to the unpacker; else -1 */
     /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */
     int32_t eap_fds[2];
+    int32_t token_fd; /* keyholder: the channel to the token process; else -1 */
     int32_t fetch_fd; /* verifier: the channel to the fetcher; else -1 */
     bool debug;
     char config[SPAWN_PATH_MAX], socket[SPAWN_PATH_MAX];

@@ -91,6 +91,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .door_fds = {-1, -1, -1},
                                 .unpack_fd = -1,
                                 .eap_fds = {-1, -1},
+                                .token_fd = -1,
                                 .fetch_fd = -1,
                                 .debug = s->options->debug};
     if (s->options->config != NULL)
@@ -580,6 +581,7 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     struct spawn_start verifier = start_of(s, PROCESS_VERIFIER);
     struct spawn_start eap = start_of(s, PROCESS_EAP);
     struct spawn_start fetcher = start_of(s, PROCESS_FETCHER);
+    struct spawn_start token = start_of(s, PROCESS_TOKEN);
     int keys[2] = {-1, -1}, checks[2] = {-1, -1};
     int error = channel_pair(keys, KEY_CHANNEL);
     if (error == 0)
@@ -588,6 +590,8 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     verifier.eap_fds[SPAWN_EAP_VERIFIER] = checks[0];
     eap.eap_fds[SPAWN_EAP_KEY] = keys[1];
     eap.eap_fds[SPAWN_EAP_VERIFIER] = checks[1];
+    if (error == 0)
+        error = helper_begin(s, &token, KEY_CHANNEL, &key.token_fd);
     if (error == 0)
         error = keeper_begin(s, SPAWN_DOOR_KEY, &key, &devices->key_fd);
     if (error == 0)
@@ -599,14 +603,10 @@ static int tls_start(struct supervisor *s, struct engine_start *devices)
     fds_close(&verifier.load_fd, 1);
     if (error == 0)
         error = keeper_begin(s, SPAWN_DOOR_EAP, &eap, &devices->eap_fd);
-    for (int i = 0; i < 2; i++) {
-        if (keys[i] >= 0)
-            close(keys[i]);
-        if (checks[i] >= 0)
-            close(checks[i]);
-    }
-    if (verifier.fetch_fd >= 0)
-        close(verifier.fetch_fd);
+    fds_close(keys, 2);
+    fds_close(checks, 2);
+    fds_close(&verifier.fetch_fd, 1);
+    fds_close(&key.token_fd, 1);
     return error;
 }
 

@@ -9,6 +9,7 @@
  *
  *      supervisor --+-- engine     IKE, ESP, VICI: no privilege, no files, no new sockets
  *                   +-- keyholder  long-term secrets; asked by the engine
+ *                   +-- token      PKCS#11 tokens; asked by the keyholder
  *                   +-- verifier   certificates of peers; asked by the engine
  *                   +-- eap        EAP methods and their passwords; asked by the engine
  *                   +-- aaa        RADIUS secrets and sockets; asked by the engine
@@ -17,7 +18,7 @@
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
  *
  * When fetcher or resolver ends, it alone is started anew: those who ask it get a channel to the new
- * one. When another one of the first seven ends, the supervisor ends the others and starts all seven
+ * one. When another one of the first eight ends, the supervisor ends the others and starts all eight
  * anew: it held secrets, certificates or sessions, and the others know only some of them.
  * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
  * came up ends the daemon, with a status for the service manager. When the supervisor is killed,

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "daemon/config/conn_build.h"
 #include "daemon/config/pem.h"
+#include "daemon/config/token_build.h"
 #include "daemon/vici/vici_server.h"
 #include "daemon/vici/vici_stage.h"
 #include "ike/terms/identity.h"
@@ -247,8 +248,22 @@ void vici_get_keys(struct vici_client *client, const struct tree *m)
 
 void vici_load_token(struct vici_client *client, const struct tree *m)
 {
-    (void)m;
-    vici_fail(client, "tokens (PKCS#11) and TPMs are not supported by ikat yet");
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct engine_reply reply = {.context = client, .done = on_key};
+    struct build_error error = {.text = ""};
+    struct key_token token;
+    if (vici_client_stage(client) != NULL) {
+        vici_stage_break(vici_client_stage(client));
+        vici_fail(client, "keys on tokens are not loaded between load-begin and load-commit");
+        return;
+    }
+    if (token_build(m, &token, &error) != 0) {
+        vici_fail(client, error.text);
+        return;
+    }
+    vici_client_busy(client, true);
+    settle(client, ops->token_load(ops->engine, &token, &reply), NULL);
+    wipe(&token, sizeof(token));
 }
 
 /* --- certificates --- */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_TOKEN_CHANNEL_H
+#define DAEMON_TOKEN_CHANNEL_H
+
+/*
+ * Requests of the keyholder to the token process, and its answers. A token is a PKCS#11 device: a
+ * smart card, an HSM, SoftHSM. Its private keys never leave it. Only the keyholder asks, and it
+ * composes what is signed itself. So a taken-over engine can have nothing else signed.
+ */
+
+#include <stdint.h>
+
+#define TOKEN_PATH   256
+#define TOKEN_HANDLE 64
+#define TOKEN_PIN    128
+#define TOKEN_REASON 200
+#define TOKEN_ANSWER (16 * 1024) /* octets of a certificate, a public key or a signature */
+
+enum token_kind {
+    TOKEN_OPEN =
+        1,      /* the private key can be used; the answer has its SubjectPublicKeyInfo behind it */
+    TOKEN_SIGN, /* behind it what is signed; the answer has the signature: of ECDSA r and s */
+    TOKEN_CERT, /* the certificate with this handle */
+};
+
+/* struct token_ref - a key or certificate. `module`: path of the library. */
+struct token_ref {
+    char module[TOKEN_PATH];
+    int64_t slot; /* -1: the one that has the handle */
+    uint32_t handle_len, pin_len;
+    uint8_t handle[TOKEN_HANDLE]; /* CKA_ID */
+    uint8_t pin[TOKEN_PIN];       /* of the user; pin_len 0: none is needed */
+};
+
+struct token_request {
+    uint32_t n_octets; /* behind the struct */
+    uint32_t kind;
+    uint64_t job;
+    struct token_ref ref;
+    uint32_t scheme, hash; /* SIGN: struct signature_scheme */
+};
+
+struct token_answer {
+    uint32_t n_octets; /* behind the struct */
+    int32_t error;     /* ERR_NOT_FOUND: no such token, key or certificate; ERR_AUTH: the PIN;
+                          ERR_DENIED; ERR_FULL; ERR_SYSTEM: the token or its library */
+    uint64_t job;
+    char reason[TOKEN_REASON]; /* for a person */
+};
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/process/token.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "daemon/common/auth_parts.h"
+#include "daemon/common/channel.h"
+#include "daemon/common/log.h"
+#include "daemon/process/confine.h"
+#include "daemon/process/token_module.h"
+#include "daemon/process/token_queue.h"
+#include "linux/clock.h"
+
+#define TOKEN_DESCRIPTORS 128
+#define TOKEN_ROOM        (1 << 17)
+#define TOKEN_PATIENCE    (10 * NANOS_PER_SEC)
+#define WORKERS_MOST      8
+
+/* struct worker - a fork that has one module. */
+struct worker {
+    char module[TOKEN_PATH];
+    pid_t pid; /* 0: none runs */
+    int fd;
+    struct token_queue queue;
+    struct token_job *job; /* that it works at */
+    nanos deadline;
+};
+
+struct tokens {
+    int fd; /* the keyholder */
+    struct worker workers[WORKERS_MOST];
+    unsigned n_workers;
+    struct token_refusals refusals;
+};
+
+/* --- a worker --- */
+
+/* worker_serve - until the parent closes the channel, or has it killed. */
+static void worker_serve(int fd, const char *path)
+{
+    static uint8_t octets[AUTH_PARTS_MAX], out[TOKEN_ANSWER];
+    static struct token_request request;
+    struct token_answer answer;
+    struct token_module *module = NULL;
+    size_t n;
+    while (channel_recv_tail(fd, &request, sizeof(request), (struct buffer){octets, sizeof(octets)},
+                             &n) == 0) {
+        struct writer w = writer_of(out, sizeof(out));
+        answer = (struct token_answer){.job = request.job, .error = ERR_SYSTEM};
+        if (module == NULL)
+            module = token_module_open(path, answer.reason);
+        if (module != NULL)
+            token_module_answer(module, &request, span_of(octets, n), &answer, &w);
+        wipe(&request, sizeof(request));
+        if (channel_send_tail(fd, span_of(&answer, sizeof(answer)),
+                              span_of(out, answer.n_octets)) != 0)
+            break;
+    }
+    token_module_close(module);
+}
+
+static int worker_start(struct tokens *tokens, struct worker *worker)
+{
+    int ends[2];
+    if (channel_pair(ends, TOKEN_ROOM) != 0)
+        return ERR_SYSTEM;
+    pid_t parent = getpid();
+    worker->pid = fork();
+    if (worker->pid == 0) {
+        close(ends[0]);
+        close(tokens->fd);
+        for (unsigned i = 0; i < tokens->n_workers; i++)
+            if (&tokens->workers[i] != worker && tokens->workers[i].pid != 0)
+                close(tokens->workers[i].fd);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent)
+            worker_serve(ends[1], worker->module);
+        _exit(EXIT_SUCCESS);
+    }
+    close(ends[1]);
+    worker->fd = ends[0];
+    if (worker->pid > 0)
+        return 0;
+    worker->pid = 0;
+    close(ends[0]);
+    return ERR_SYSTEM;
+}
+
+static void worker_stop(struct worker *worker)
+{
+    if (worker->pid == 0)
+        return;
+    (void)kill(worker->pid, SIGKILL);
+    while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    close(worker->fd);
+    worker->pid = 0;
+}
+
+static struct worker *worker_of(struct tokens *tokens, const char *module)
+{
+    for (unsigned i = 0; i < tokens->n_workers; i++)
+        if (strcmp(tokens->workers[i].module, module) == 0)
+            return &tokens->workers[i];
+    if (tokens->n_workers == WORKERS_MOST)
+        return NULL;
+    struct worker *worker = &tokens->workers[tokens->n_workers++];
+    memcpy(worker->module, module, TOKEN_PATH);
+    token_queue_init(&worker->queue);
+    return worker;
+}
+
+/* --- answers --- */
+
+static int answer_send(const struct tokens *tokens, const struct token_answer *answer,
+                       struct span octets)
+{
+    return channel_send_tail(tokens->fd, span_of(answer, sizeof(*answer)), octets);
+}
+
+static int refuse(const struct tokens *tokens, uint64_t job, int error, const char *reason)
+{
+    struct token_answer answer = {.job = job, .error = error};
+    (void)snprintf(answer.reason, sizeof(answer.reason), "%s", reason);
+    return answer_send(tokens, &answer, (struct span){0});
+}
+
+/* job_fail - the worker is ended; its next job begins with a new one. */
+static int job_fail(struct tokens *tokens, struct worker *worker, const char *reason)
+{
+    struct token_job *job = worker->job;
+    worker->job = NULL;
+    worker_stop(worker);
+    log_line(LOG_LEVEL_WARNING, "event=token-worker-ended module=%s text=\"%s\"", worker->module,
+             reason);
+    int error = job == NULL ? 0 : refuse(tokens, job->request.job, ERR_SYSTEM, reason);
+    token_job_free(job);
+    return error;
+}
+
+/* worker_begin - the next job; it has none, and one waits. */
+static int worker_begin(struct tokens *tokens, struct worker *worker)
+{
+    const struct token_job *job = worker->job = token_queue_take(&worker->queue);
+    if (token_refusals_has(&tokens->refusals, &job->request.ref)) {
+        int error =
+            refuse(tokens, job->request.job, ERR_AUTH,
+                   "the token refused this PIN before; it is tried again when it is loaded");
+        token_job_free(worker->job);
+        worker->job = NULL;
+        return error;
+    }
+    worker->deadline = nanos_after(clock_now(), TOKEN_PATIENCE);
+    if ((worker->pid == 0 && worker_start(tokens, worker) != 0) ||
+        channel_send_tail(worker->fd, span_of(&job->request, sizeof(job->request)),
+                          span_of(job->octets, job->request.n_octets)) != 0)
+        return job_fail(tokens, worker, "its worker cannot be started");
+    return 0;
+}
+
+/* worker_answered - what a worker says is checked: it runs code of others. */
+static int worker_answered(struct tokens *tokens, struct worker *worker)
+{
+    static uint8_t octets[TOKEN_ANSWER];
+    struct token_answer answer;
+    size_t n;
+    int error = channel_recv_tail(worker->fd, &answer, sizeof(answer),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0 || worker->job == NULL || answer.job != worker->job->request.job)
+        return job_fail(tokens, worker, "the module of the token crashed");
+    answer.reason[sizeof(answer.reason) - 1] = '\0';
+    if (answer.error == ERR_AUTH)
+        token_refusals_add(&tokens->refusals, &worker->job->request.ref);
+    token_job_free(worker->job);
+    worker->job = NULL;
+    return answer_send(tokens, &answer, span_of(octets, n));
+}
+
+/* --- requests --- */
+
+static bool request_sound(const struct token_request *request)
+{
+    const struct token_ref *ref = &request->ref;
+    return request->kind >= TOKEN_OPEN && request->kind <= TOKEN_CERT &&
+           memchr(ref->module, '\0', sizeof(ref->module)) != NULL && ref->handle_len > 0 &&
+           ref->handle_len <= sizeof(ref->handle) && ref->pin_len <= sizeof(ref->pin);
+}
+
+static int request_take(struct tokens *tokens)
+{
+    static uint8_t octets[AUTH_PARTS_MAX];
+    struct token_request request;
+    size_t n;
+    int error = channel_recv_tail(tokens->fd, &request, sizeof(request),
+                                  (struct buffer){octets, sizeof(octets)}, &n);
+    if (error != 0)
+        return error;
+    if (!request_sound(&request))
+        return refuse(tokens, request.job, ERR_INVALID, "the request makes no sense");
+    if (request.kind == TOKEN_OPEN)
+        token_refusals_forget(&tokens->refusals, &request.ref);
+    struct worker *worker = worker_of(tokens, request.ref.module);
+    error =
+        worker == NULL ? ERR_FULL : token_queue_add(&worker->queue, &request, span_of(octets, n));
+    wipe(&request.ref, sizeof(request.ref));
+    return error == 0 ? 0 : refuse(tokens, request.job, error, "too many requests, or modules");
+}
+
+/* --- the loop --- */
+
+static int wait_ms(const struct tokens *tokens)
+{
+    nanos deadline = NANOS_NEVER;
+    for (unsigned i = 0; i < tokens->n_workers; i++)
+        if (tokens->workers[i].job != NULL)
+            deadline = nanos_min(deadline, tokens->workers[i].deadline);
+    if (deadline == NANOS_NEVER)
+        return -1;
+    nanos left = deadline - clock_now();
+    return left <= 0 ? 0 : (int)(left / NANOS_PER_MS) + 1;
+}
+
+static int worker_look(struct tokens *tokens, struct worker *worker, short revents)
+{
+    int error = 0;
+    if (revents != 0)
+        error = worker_answered(tokens, worker);
+    else if (worker->job != NULL && clock_now() >= worker->deadline)
+        error = job_fail(tokens, worker, "the token did not answer for 10 s");
+    while (error == 0 && worker->job == NULL && worker->queue.n > 0)
+        error = worker_begin(tokens, worker);
+    return error;
+}
+
+static int tokens_turn(struct tokens *tokens)
+{
+    struct pollfd fds[1 + WORKERS_MOST] = {{.fd = tokens->fd, .events = POLLIN}};
+    unsigned n = tokens->n_workers;
+    for (unsigned i = 0; i < n; i++)
+        fds[1 + i] = (struct pollfd){.fd = tokens->workers[i].pid == 0 ? -1 : tokens->workers[i].fd,
+                                     .events = POLLIN};
+    if (poll(fds, 1 + n, wait_ms(tokens)) < 0)
+        return errno == EINTR ? 0 : ERR_SYSTEM;
+    int error = fds[0].revents != 0 ? request_take(tokens) : 0;
+    for (unsigned i = 0; error == 0 && i < tokens->n_workers; i++)
+        error = worker_look(tokens, &tokens->workers[i], i < n ? fds[1 + i].revents : 0);
+    return error;
+}
+
+int token_run(const struct spawn_start *start)
+{
+    const struct confinement kept = {.process = PROCESS_TOKEN,
+                                     .files = SANDBOX_FILES_OWN,
+                                     .calls = SANDBOX_READER,
+                                     .descriptors = TOKEN_DESCRIPTORS,
+                                     .threads = true};
+    static struct tokens tokens;
+    tokens.fd = start->fd;
+    if (confine(&kept, start->parent) != 0) {
+        log_line(LOG_LEVEL_ERROR, "event=helper-failed what=token reason=\"%s\"", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    int error = 0;
+    while (error == 0)
+        error = tokens_turn(&tokens);
+    return error == ERR_NOT_FOUND ? EXIT_SUCCESS : EXIT_FAILURE;
+}

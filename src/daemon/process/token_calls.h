@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_TOKEN_CALLS_H
+#define DAEMON_TOKEN_CALLS_H
+
+/* What the keyholder has asked the token process, and what becomes of the answers. */
+
+#include <openssl/evp.h>
+
+#include "base/table.h"
+#include "crypto/signature.h"
+#include "daemon/common/key_channel.h"
+#include "daemon/common/token_channel.h"
+
+#define TOKEN_CALLS 1024 /* at once */
+
+/* enum keyring_asker - whose request it is: the channels of the keyholder. */
+enum keyring_asker { KEYRING_ENGINE, KEYRING_LOADER, KEYRING_EAP, KEYRING_NOBODY };
+
+/* struct token_call - one of them. */
+struct token_call {
+    UT_hash_handle hh;
+    uint64_t number; /* job of the token process */
+    struct token_call *next;
+    enum keyring_asker from;
+    uint64_t load; /* LOADER: its number */
+    uint64_t job;  /* of the asker */
+    uint32_t kind; /* enum key_request_kind */
+    struct token_ref ref;
+    EVP_PKEY *key; /* owned; of signatures: the public key */
+    uint8_t method;
+    struct signature_scheme scheme;
+    size_t n_octets;
+    uint8_t octets[]; /* that are signed */
+};
+
+struct token_calls {
+    struct token_call *all, *first, **last; /* `first`: not sent yet */
+    uint64_t number;
+};
+
+void token_calls_init(struct token_calls *calls);
+void token_calls_done(struct token_calls *calls);
+
+/* token_calls_add - a copy of `like` with `octets`, to be sent; takes a reference of its key.
+ * ERR_FULL, ERR_NO_MEMORY. */
+int token_calls_add(struct token_calls *calls, const struct token_call *like,
+                    struct span octets) MUST_USE;
+
+/* token_calls_send - the next request, for the caller to send; the octets are borrowed until the call
+ * is freed. false: there is none. */
+bool token_calls_send(struct token_calls *calls, struct token_request *ret_request,
+                      struct span *ret_octets);
+
+/* token_calls_take - the call of that number, for the caller to free. NULL: there is none. */
+struct token_call *token_calls_take(struct token_calls *calls, uint64_t number);
+void token_call_free(struct token_call *call); /* wipes; takes NULL */
+
+#endif
