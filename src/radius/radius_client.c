@@ -13,7 +13,7 @@ struct request {
     uint64_t tag;
     bool bound;      /* to its server: part of a conversation */
     bool accounting; /* what it is for */
-    unsigned server, lane, tries;
+    unsigned server, lane, port, tries;
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
     nanos begun;    /* with this server */
@@ -27,13 +27,18 @@ struct request {
 struct server {
     bool set;
     struct radius_server config;
-    /* of its ports: access, accounting */
+    /* of its ports: access, accounting. A server with connections has the first one only. */
     nanos dead_until[2];
-    nanos watch_at[2];          /* the next Status-Server, if it is due by then */
-    bool watching[2];           /* one waits for an answer */
-    nanos heard[2];             /* it answered; -1: never */
-    bool doubtful[2];           /* it was dead, and has not answered since */
-    unsigned n_flight[2];       /* requests */
+    nanos watch_at[2];    /* the next Status-Server, if it is due by then */
+    bool watching[2];     /* one waits for an answer */
+    nanos heard[2];       /* it answered; -1: never */
+    bool doubtful[2];     /* it was dead, and has not answered since */
+    unsigned n_flight[2]; /* requests */
+    /* of a server with connections */
+    bool up[RADIUS_LANES];      /* the connection is there */
+    bool down;                  /* none can be made */
+    bool broken;                /* its connections are to be closed */
+    bool refuses;               /* it wants no Accounting-Requests (RFC 6614 section 2.5) */
     uint8_t next[RADIUS_LANES]; /* Identifier to try first */
     /* by lane and Identifier: index of the request, plus 1 */
     uint16_t in_flight[RADIUS_LANES][256];
@@ -71,7 +76,9 @@ static bool is_accounting(enum radius_code code)
 
 static unsigned tries_of(const struct server *server)
 {
-    return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+    /* RFC 6613 section 2.6.1: TCP repeats what is lost, so we never do */
+    return server->config.stream ? 1 : tries;
 }
 
 static nanos first_of(const struct server *server)
@@ -79,13 +86,33 @@ static nanos first_of(const struct server *server)
     return server->config.first_ns == 0 ? RADIUS_FIRST_NS : server->config.first_ns;
 }
 
+/* wait_of - how long an answer is waited for after a transmission. Over a connection: as long as
+ * after all transmissions of a datagram. */
+static nanos wait_of(const struct server *server, unsigned try)
+{
+    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+    return server->config.stream ? first_of(server) * ((INT64_C(1) << tries) - 1)
+                                 : first_of(server) << try;
+}
+
+static unsigned port_of(const struct server *server, bool accounting)
+{
+    return server->config.stream ? 0 : accounting;
+}
+
+/* sendable - a request over a connection waits until that is there. */
+static bool sendable(const struct server *server, const struct request *r)
+{
+    return !server->config.stream || server->up[r->lane];
+}
+
 static void flight_end(struct radius_client *client, const struct request *r)
 {
     struct server *s = &client->servers[r->server];
     s->in_flight[r->lane][r->identifier] = 0;
-    s->n_flight[r->accounting]--;
+    s->n_flight[r->port]--;
     if (r->code == RADIUS_STATUS_SERVER)
-        s->watching[r->accounting] = false;
+        s->watching[r->port] = false;
 }
 
 static void request_end(struct radius_client *client, struct request *r)
@@ -119,14 +146,20 @@ static bool server_room(const struct server *server)
 /* server_serves - of such requests, if it has room. */
 static bool server_serves(const struct server *server, bool accounting)
 {
-    return server->set && (!accounting || server->config.accounting);
+    return server->set && (!accounting || (server->config.accounting && !server->refuses));
 }
 
 /* server_lives - a doubtful one gets one request at a time. */
 static bool server_lives(const struct server *server, unsigned port, nanos now)
 {
-    return server->dead_until[port] <= now &&
+    return !server->down && server->dead_until[port] <= now &&
            !(server->doubtful[port] && server->n_flight[port] > 0);
+}
+
+/* server_dead_until - for comparisons: a server without a connection is the last choice. */
+static nanos server_dead_until(const struct server *server, bool accounting)
+{
+    return server->down ? NANOS_NEVER : server->dead_until[port_of(server, accounting)];
 }
 
 /* The preferred one of those that live; of dead ones the one that is dead for the longest. */
@@ -139,10 +172,10 @@ static bool server_choose(const struct radius_client *client, bool accounting, u
         if (!server_serves(one, accounting) || !server_room(one) || (asked & 1u << i) != 0)
             continue;
         const struct server *other = best == RADIUS_SERVERS ? NULL : &client->servers[best];
-        nanos dead = one->dead_until[accounting];
-        nanos other_dead = other == NULL ? 0 : other->dead_until[accounting];
-        bool lives = server_lives(one, accounting, now);
-        bool other_lives = other != NULL && server_lives(other, accounting, now);
+        nanos dead = server_dead_until(one, accounting);
+        nanos other_dead = other == NULL ? 0 : server_dead_until(other, accounting);
+        bool lives = server_lives(one, port_of(one, accounting), now);
+        bool other_lives = other != NULL && server_lives(other, port_of(other, accounting), now);
         if (other == NULL || (lives && !other_lives) ||
             (lives == other_lives &&
              (lives ? one->config.preference > other->config.preference : dead < other_dead)))
@@ -152,13 +185,23 @@ static bool server_choose(const struct radius_client *client, bool accounting, u
     return best < RADIUS_SERVERS;
 }
 
-/* An Identifier that is free on one of the server's lanes. */
-static bool identifier_choose(struct server *server, unsigned *ret_lane, uint8_t *ret_identifier)
+/* RFC 6613 section 2.6.5: on each connection this Identifier is for Status-Server. */
+#define WATCH_IDENTIFIER 0
+
+/* identifier_choose - one that is free on one of the server's lanes. */
+static bool identifier_choose(struct server *server, bool watch, unsigned *ret_lane,
+                              uint8_t *ret_identifier)
 {
+    if (server->config.stream && watch) {
+        *ret_lane = 0;
+        *ret_identifier = WATCH_IDENTIFIER;
+        return server->in_flight[0][WATCH_IDENTIFIER] == 0;
+    }
     for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
         for (unsigned i = 0; i < 256; i++) {
             uint8_t identifier = server->next[lane]++;
-            if (server->in_flight[lane][identifier] != 0)
+            if (server->in_flight[lane][identifier] != 0 ||
+                (server->config.stream && identifier == WATCH_IDENTIFIER))
                 continue;
             *ret_lane = lane;
             *ret_identifier = identifier;
@@ -172,7 +215,7 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
 {
     struct server *s = &client->servers[server];
     struct writer w = writer_of(r->octets, sizeof(r->octets));
-    if (!identifier_choose(s, &r->lane, &r->identifier))
+    if (!identifier_choose(s, r->code == RADIUS_STATUS_SERVER, &r->lane, &r->identifier))
         return ERR_FULL;
     random_fill(client->random, r->authenticator, sizeof(r->authenticator));
     const struct radius_request request = {r->code, r->identifier,
@@ -185,8 +228,11 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     r->asked |= 1u << server;
     r->tries = 0;
     r->begun = r->due = now;
+    if (!sendable(s, r))
+        r->due = nanos_after(now, wait_of(s, 0));
     r->state = REQUEST_WAITS;
-    s->n_flight[r->accounting]++;
+    r->port = port_of(s, r->accounting);
+    s->n_flight[r->port]++;
     s->in_flight[r->lane][r->identifier] = (uint16_t)(index + 1);
     return 0;
 }
@@ -264,6 +310,28 @@ const struct radius_key *radius_client_key(const struct radius_client *client, u
     return client->servers[index].set ? &client->servers[index].config.key : NULL;
 }
 
+/* --- times of a server --- */
+
+static nanos dead_of(const struct server *server)
+{
+    return server->config.dead_ns == 0 ? RADIUS_DEAD_NS : server->config.dead_ns;
+}
+
+static nanos watch_wait(const struct server *s)
+{
+    return dead_of(s) < RADIUS_WATCH_NS ? dead_of(s) : RADIUS_WATCH_NS;
+}
+
+/* watch_next - RFC 3539 section 3.4.1: up to two seconds more or less. */
+static nanos watch_next(const struct radius_client *client, const struct server *s, nanos now)
+{
+    nanos wait = watch_wait(s);
+    nanos most = wait / 15;
+    uint32_t chance;
+    random_fill(client->random, &chance, sizeof(chance));
+    return nanos_after(now, wait - most + (nanos)(chance % 1024) * most / 512);
+}
+
 /* --- replies --- */
 
 static bool code_answers(enum radius_code reply, enum radius_code request)
@@ -285,6 +353,17 @@ static struct request *request_find(struct radius_client *client,
     return place == 0 ? NULL : client->requests[place - 1];
 }
 
+#define UNSUPPORTED_EXTENSION 406 /* Error-Cause, RFC 5176 section 3.5 */
+
+/* accounting_refused - RFC 6614 section 2.5. */
+static bool accounting_refused(const struct server *s, const struct request *r,
+                               const struct radius_packet *reply)
+{
+    uint32_t cause = 0;
+    return s->config.stream && r->code == RADIUS_ACCOUNTING_REQUEST &&
+           radius_find_u32(reply, RADIUS_ERROR_CAUSE, &cause) && cause == UNSUPPORTED_EXTENSION;
+}
+
 bool radius_client_recv(struct radius_client *client, const struct radius_datagram *from, nanos now,
                         struct radius_outcome *ret)
 {
@@ -295,14 +374,25 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
     if (r == NULL || !code_answers(reply.code, r->code))
         return false;
     struct server *s = &client->servers[r->server];
-    if (r->accounting != from->accounting ||
-        radius_reply_check(&reply, r->code, &s->config.key, r->authenticator) != 0)
+    if (r->port != port_of(s, from->accounting))
         return false;
-    s->dead_until[r->accounting] = 0;
-    s->doubtful[r->accounting] = false;
-    s->heard[r->accounting] = now;
+    if (radius_reply_check(&reply, r->code, &s->config.key, r->authenticator) != 0) {
+        s->broken = s->config.stream; /* RFC 6613 section 2.6.4: the connection is closed */
+        return false;
+    }
+    s->dead_until[r->port] = 0;
+    s->doubtful[r->port] = false;
+    s->heard[r->port] = now;
+    if (s->config.stream)
+        s->watch_at[0] = watch_next(client, s, now);
     if (r->code == RADIUS_STATUS_SERVER) {
         request_end(client, r);
+        return false;
+    }
+    if (accounting_refused(s, r, &reply)) {
+        s->refuses = true;
+        r->tries = tries_of(s);
+        r->due = now; /* another server may take it */
         return false;
     }
     *ret = (struct radius_outcome){
@@ -316,11 +406,6 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
 
 /* --- servers that do not answer --- */
 
-static nanos dead_of(const struct server *server)
-{
-    return server->config.dead_ns == 0 ? RADIUS_DEAD_NS : server->config.dead_ns;
-}
-
 /* server_dies - what waits for it does not wait any longer, unless no other server could answer. */
 static void server_dies(struct radius_client *client, unsigned server, unsigned port, nanos now)
 {
@@ -331,23 +416,38 @@ static void server_dies(struct radius_client *client, unsigned server, unsigned 
     s->doubtful[port] = true;
     for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
-        if (r->state != REQUEST_WAITS || r->server != server || r->bound || r->accounting != port)
+        if (r->state != REQUEST_WAITS || r->server != server || r->bound || r->port != port)
             continue;
         r->tries = tries_of(s);
         r->due = now;
     }
 }
 
-/* The server has been asked often enough, and the request goes to another. One that has answered
- * others meanwhile does not like this request, and is not dead. */
+/* silence_note - a request was not answered. A server that has answered others meanwhile does not
+ * like this request, and is not dead. RFC 6613 section 2.4: while there is a connection, only the
+ * watchdog says that its server is dead. */
+static void silence_note(struct radius_client *client, const struct request *r, nanos now)
+{
+    struct server *s = &client->servers[r->server];
+    bool watchdog = s->config.stream && s->config.watched;
+    if (s->heard[r->port] > r->begun || (s->config.stream && r->tries == 0))
+        return;
+    if (watchdog && r->code != RADIUS_STATUS_SERVER) {
+        s->watch_at[r->port] = now;
+        return;
+    }
+    s->broken = s->config.stream;
+    server_dies(client, r->server, r->port, now);
+}
+
+/* The server has been asked often enough, and the request goes to another. */
 static void request_give_up(struct radius_client *client, struct request *r, uint16_t index,
                             nanos now)
 {
     unsigned next;
     flight_end(client, r);
     r->state = REQUEST_FAILED;
-    if (client->servers[r->server].heard[r->accounting] <= r->begun)
-        server_dies(client, r->server, r->accounting, now);
+    silence_note(client, r, now);
     if (r->code == RADIUS_STATUS_SERVER)
         wipe(r, sizeof(*r)); /* nobody waits for it */
     else if (!r->bound && server_choose(client, r->accounting, r->asked, now, &next) &&
@@ -357,22 +457,16 @@ static void request_give_up(struct radius_client *client, struct request *r, uin
 
 /* --- Status-Server --- */
 
-/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Only a dead one gets any. */
+/* watch_due - when the port gets a Status-Server; NANOS_NEVER: not now. Over datagrams a dead one
+ * gets some. A connection gets one whenever nothing came over it for a while (RFC 3539 section
+ * 3.4.1), and after a request without an answer. */
 static nanos watch_due(const struct server *s, unsigned port)
 {
-    bool wanted = s->set && s->config.watched && !s->watching[port] && s->dead_until[port] != 0 &&
-                  (port == 0 || s->config.accounting);
+    bool dead = s->dead_until[port] != 0;
+    bool wanted = s->set && s->config.watched && !s->watching[port] &&
+                  (s->config.stream ? port == 0 && s->up[0] && !s->broken
+                                    : dead && (port == 0 || s->config.accounting));
     return wanted ? s->watch_at[port] : NANOS_NEVER;
-}
-
-/* watch_next - RFC 3539 section 3.4.1: up to two seconds more or less. */
-static nanos watch_next(const struct radius_client *client, const struct server *s, nanos now)
-{
-    nanos wait = dead_of(s) < RADIUS_WATCH_NS ? dead_of(s) : RADIUS_WATCH_NS;
-    nanos most = wait / 15;
-    uint32_t chance;
-    random_fill(client->random, &chance, sizeof(chance));
-    return nanos_after(now, wait - most + (nanos)(chance % 1024) * most / 512);
 }
 
 /* watch_ask - without memory or an Identifier: the next time. */
@@ -402,7 +496,7 @@ static void watch(struct radius_client *client, nanos now)
                 watch_ask(client, i, port, now);
 }
 
-/* --- time --- */
+/* --- sending --- */
 
 bool radius_client_send(struct radius_client *client, nanos now, struct radius_datagram *ret)
 {
@@ -410,12 +504,13 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
     for (uint16_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
         struct request *r = client->requests[i];
         const struct server *s = &client->servers[r->server];
-        if (r->state == REQUEST_WAITS && r->due <= now && r->tries >= tries_of(s))
+        if (r->state == REQUEST_WAITS && r->due <= now &&
+            (r->tries >= tries_of(s) || !sendable(s, r)))
             request_give_up(client, r, i, now);
         if (r->state != REQUEST_WAITS || r->due > now)
             continue;
         s = &client->servers[r->server];
-        r->due = nanos_after(now, first_of(s) << r->tries++);
+        r->due = nanos_after(now, wait_of(s, r->tries++));
         if (r->code == RADIUS_STATUS_SERVER)
             r->tries = tries_of(s); /* RFC 5997 section 4.1: never the same one again */
         *ret = (struct radius_datagram){.server = r->server,
@@ -441,6 +536,88 @@ bool radius_client_failed(struct radius_client *client, struct radius_outcome *r
     return false;
 }
 
+/* --- connections --- */
+
+/* lane_requests_reset - what was sent over the connection counts as not sent. `due` not 0: it is
+ * sent, or given up, then. */
+static void lane_requests_reset(struct radius_client *client, unsigned server, unsigned lane,
+                                nanos due)
+{
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state != REQUEST_WAITS || r->server != server || r->lane != lane)
+            continue;
+        r->tries = 0;
+        if (due != 0)
+            r->due = due;
+    }
+}
+
+void radius_client_up(struct radius_client *client, unsigned server, unsigned lane, nanos now)
+{
+    struct server *s = &client->servers[server];
+    s->up[lane] = true;
+    s->down = false;
+    if (lane == 0) {
+        s->broken = false;
+        s->watch_at[0] = now; /* it is asked before anybody has to wait for it */
+    }
+    lane_requests_reset(client, server, lane, now);
+}
+
+/* watch_forget - a Status-Server is about the connection that is gone. */
+static void watch_forget(struct radius_client *client, unsigned server)
+{
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state == REQUEST_WAITS && r->server == server && r->code == RADIUS_STATUS_SERVER)
+            request_end(client, r);
+    }
+}
+
+void radius_client_lost(struct radius_client *client, unsigned server, unsigned lane)
+{
+    struct server *s = &client->servers[server];
+    s->up[lane] = false;
+    if (lane == 0)
+        watch_forget(client, server);
+    lane_requests_reset(client, server, lane, 0);
+}
+
+void radius_client_down(struct radius_client *client, unsigned server, nanos now)
+{
+    struct server *s = &client->servers[server];
+    unsigned next;
+    s->down = true;
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        struct request *r = client->requests[i];
+        if (r->state == REQUEST_WAITS && r->server == server && !r->bound && !sendable(s, r) &&
+            server_choose(client, r->accounting, r->asked, now, &next))
+            r->due = now; /* else it waits: the server may come back in time */
+    }
+}
+
+bool radius_client_wants(const struct radius_client *client, unsigned server, unsigned lane)
+{
+    const struct server *s = &client->servers[server];
+    for (unsigned i = 0; s->config.stream && i < 256; i++)
+        if (s->in_flight[lane][i] != 0)
+            return true;
+    return false;
+}
+
+bool radius_client_broken(const struct radius_client *client, unsigned server)
+{
+    return client->servers[server].broken;
+}
+
+bool radius_client_refuses(const struct radius_client *client, unsigned server)
+{
+    return client->servers[server].refuses;
+}
+
+/* --- time --- */
+
 nanos radius_client_deadline(const struct radius_client *client)
 {
     nanos deadline = NANOS_NEVER;
@@ -456,5 +633,6 @@ nanos radius_client_deadline(const struct radius_client *client)
 bool radius_client_dead(const struct radius_client *client, unsigned server, bool accounting,
                         nanos now)
 {
-    return client->servers[server].dead_until[accounting] > now;
+    const struct server *s = &client->servers[server];
+    return s->dead_until[port_of(s, accounting)] > now;
 }

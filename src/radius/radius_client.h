@@ -15,6 +15,10 @@
  *
  * A watched server that is dead gets a Status-Server now and then (RFC 5997), and no other request
  * that another server could take, until it answers.
+ *
+ * A server with connections (RADIUS/TLS, RFC 6614) has no ports: a lane is a connection, which the
+ * caller makes, and nothing is repeated over it. What has no connection waits for it, or goes to
+ * another server once none can be made. Status-Server is the watchdog of the first connection.
  */
 
 #include "base/random.h"
@@ -35,6 +39,7 @@ struct radius_server {
     int preference;  /* the highest is asked first */
     bool accounting; /* it takes Accounting-Requests; only such servers get them */
     bool watched;    /* it answers Status-Server */
+    bool stream;     /* lanes are connections */
     /* 0: the default */
     unsigned tries; /* transmissions of a request */
     nanos first_ns; /* until the first repetition; doubles */
@@ -52,7 +57,7 @@ struct radius_ask {
 
 struct radius_datagram {
     unsigned server, lane;
-    bool accounting;    /* to the accounting port */
+    bool accounting;    /* to the accounting port; with connections: what it is */
     struct span octets; /* borrowed until the next call */
 };
 
@@ -99,6 +104,24 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
 bool radius_client_failed(struct radius_client *client, struct radius_outcome *ret_outcome);
 
 nanos radius_client_deadline(const struct radius_client *client);
+
+/* --- servers with connections --- */
+
+/* radius_client_up - the connection is there: what waits for it is due, a Status-Server first.
+ * radius_client_lost - it is
+ * gone: its requests wait for the next one. radius_client_down - none can be made now: requests
+ * without a State go to other servers, if there are any. */
+void radius_client_up(struct radius_client *client, unsigned server, unsigned lane, nanos now);
+void radius_client_lost(struct radius_client *client, unsigned server, unsigned lane);
+void radius_client_down(struct radius_client *client, unsigned server, nanos now);
+
+/* radius_client_wants - requests are in flight over that connection, or wait for it. */
+bool radius_client_wants(const struct radius_client *client, unsigned server, unsigned lane);
+/* radius_client_broken - the watchdog got no answer, or an authenticator was wrong: close all
+ * connections of the server. True until the first one is up again. */
+bool radius_client_broken(const struct radius_client *client, unsigned server);
+/* radius_client_refuses - the server said that it wants no Accounting-Requests. */
+bool radius_client_refuses(const struct radius_client *client, unsigned server);
 
 /* radius_client_dead - the server does not answer on that port. */
 bool radius_client_dead(const struct radius_client *client, unsigned server, bool accounting,
