@@ -15,10 +15,10 @@ HOWS = ("reload", "load", "flush", "out-of-date", "ocsp")
 OTHER = "C=CH, O=Lab, CN=other"
 
 
-def list_of(ca, *revoked, seconds=30 * 86400, number=1):
+def list_of(ca, *revoked, seconds=30 * 86400, number=1, begin=-1):
     """A list that ikat takes for valid for so many seconds from now: 300 of them are the skew that it allows."""
     end = datetime.now(NOW.tzinfo) - NOW + timedelta(seconds=seconds - 300)
-    return ca.revoke(*revoked, days=(-1, end / DAY), number=number)
+    return ca.revoke(*revoked, days=(begin, end / DAY), number=number)
 
 
 class Story:
@@ -55,7 +55,7 @@ class Story:
 
     def revoke(self):
         """The CA revokes the certificate, and the judge is told in the way of the story."""
-        new, end = list_of(self.ca, self.certificate, number=2), self.ends[self.judge.host]
+        new, end = list_of(self.ca, self.certificate, number=2, begin=-0.5), self.ends[self.judge.host]
         if self.how == "reload":
             self.judge.write_files("etc", self.judge.settings, end.files | {"x509crl/ca.crl": pem(new)})
             self.judge.reload()
