@@ -109,7 +109,7 @@ static void packets(struct bench *bench)
 
 static void ke_generate(struct bench *bench)
 {
-    ASSERT(ke_begin(&bench->ke, bench->group, &dice));
+    ASSERT(ke_begin(&bench->ke, bench->group));
     ke_run(&bench->ke);
 }
 

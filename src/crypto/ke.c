@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/ke.h"
 
-#include <openssl/bn.h>
-#include <openssl/ec.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/obj_mac.h>
 
 #include "base/assert.h"
 
@@ -13,30 +11,21 @@ enum ke_kind { KE_MODP, KE_ECP, KE_MONTGOMERY };
 struct ke_method {
     uint16_t group;
     enum ke_kind kind;
-    int nid;              /* ECP: curve; Montgomery: EVP_PKEY type */
-    uint16_t private_len; /* octets of randomness */
+    const char *type, *name; /* libcrypto's key type, and of its group; NULL: the type says it */
     uint16_t public_len, shared_len;
     nanos cost_ns; /* of a key pair and a shared secret, one core of 2020 */
 };
 
-/* Private exponents have twice the bits of the group's strength and some to spare. */
 static const struct ke_method methods[] = {
-    {5, KE_MODP, 0, 26, 192, 192, 200 * NANOS_PER_US}, /* only with `legacy = yes` */
-    {14, KE_MODP, 0, 32, 256, 256, 350 * NANOS_PER_US},
-    {15, KE_MODP, 0, 40, 384, 384, 900 * NANOS_PER_US},
-    {16, KE_MODP, 0, 48, 512, 512, 1600 * NANOS_PER_US},
-    {19, KE_ECP, NID_X9_62_prime256v1, 40, 64, 32, 150 * NANOS_PER_US},
-    {20, KE_ECP, NID_secp384r1, 56, 96, 48, 1500 * NANOS_PER_US},
-    {21, KE_ECP, NID_secp521r1, 74, 132, 66, 700 * NANOS_PER_US},
-    {31, KE_MONTGOMERY, EVP_PKEY_X25519, 32, 32, 32, 120 * NANOS_PER_US},
-    {32, KE_MONTGOMERY, EVP_PKEY_X448, 56, 56, 56, 700 * NANOS_PER_US},
-};
-
-/* struct ke - the private value, while a step runs. */
-struct ke {
-    const struct ke_method *method;
-    BIGNUM *private; /* MODP, ECP */
-    EVP_PKEY *pkey;  /* Montgomery */
+    {5, KE_MODP, "DH", "modp_1536", 192, 192, 200 * NANOS_PER_US}, /* only with `legacy = yes` */
+    {14, KE_MODP, "DH", "modp_2048", 256, 256, 350 * NANOS_PER_US},
+    {15, KE_MODP, "DH", "modp_3072", 384, 384, 900 * NANOS_PER_US},
+    {16, KE_MODP, "DH", "modp_4096", 512, 512, 1600 * NANOS_PER_US},
+    {19, KE_ECP, "EC", "P-256", 64, 32, 150 * NANOS_PER_US},
+    {20, KE_ECP, "EC", "P-384", 96, 48, 1500 * NANOS_PER_US},
+    {21, KE_ECP, "EC", "P-521", 132, 66, 700 * NANOS_PER_US},
+    {31, KE_MONTGOMERY, "X25519", NULL, 32, 32, 120 * NANOS_PER_US},
+    {32, KE_MONTGOMERY, "X448", NULL, 56, 56, 700 * NANOS_PER_US},
 };
 
 static const struct ke_method *find(uint16_t group)
@@ -47,54 +36,95 @@ static const struct ke_method *find(uint16_t group)
     return NULL;
 }
 
+/* --- keys of libcrypto --- */
+
+#define POINT_UNCOMPRESSED 4 /* libcrypto has it before the coordinates of a point */
+#define PUBLIC_ROOM        (KE_PUBLIC_MAX + 1)
+
+/* group_param - the parameter that names the group; the end of the list if the type says it. */
+static OSSL_PARAM group_param(const struct ke_method *method)
+{
+    return method->name == NULL ? OSSL_PARAM_construct_end()
+                                : OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                                   (char *)method->name, 0);
+}
+
+static EVP_PKEY *key_from(const struct ke_method *method, int selection, OSSL_PARAM *params)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, method->type, NULL);
+    EVP_PKEY *key = NULL;
+    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &key, selection, params) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+static EVP_PKEY *pair_generate(const struct ke_method *method)
+{
+    OSSL_PARAM params[] = {group_param(method), OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, method->type, NULL);
+    EVP_PKEY *key = NULL;
+    if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 ||
+        EVP_PKEY_CTX_set_params(ctx, params) != 1 || EVP_PKEY_generate(ctx, &key) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+/* public_get - the octets of the KE payload. */
+static bool public_get(const struct ke_method *method, EVP_PKEY *key, uint8_t *out)
+{
+    uint8_t octets[PUBLIC_ROOM];
+    size_t prefix = method->kind == KE_ECP, len = 0;
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, octets,
+                                        sizeof(octets), &len) != 1 ||
+        len != prefix + method->public_len)
+        return false;
+    memcpy(out, octets + prefix, method->public_len);
+    return true;
+}
+
+/* public_set - gives `key`, which has its group, the peer's value. libcrypto checks it: 1 < y < p - 1
+ * (RFC 6989 section 2.1); a point on the curve (section 2.3; the curves have cofactor 1). */
+static bool public_set(const struct ke_method *method, EVP_PKEY *key, struct span peer)
+{
+    uint8_t octets[PUBLIC_ROOM] = {POINT_UNCOMPRESSED};
+    size_t prefix = method->kind == KE_ECP;
+    memcpy(octets + prefix, peer.ptr, peer.len);
+    return EVP_PKEY_set1_encoded_public_key(key, octets, prefix + peer.len) == 1;
+}
+
+/* private_param - where libcrypto reads or writes a private value: `out` of KE_PRIVATE_MAX octets. */
+static OSSL_PARAM private_param(const struct ke_method *method, uint8_t *out)
+{
+    return method->kind == KE_MONTGOMERY
+               ? OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, out,
+                                                   method->public_len)
+               : OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, out, KE_PRIVATE_MAX);
+}
+
+static bool private_get(const struct ke_method *method, EVP_PKEY *key, uint8_t *out)
+{
+    OSSL_PARAM params[] = {private_param(method, out), OSSL_PARAM_construct_end()};
+    return EVP_PKEY_get_params(key, params) == 1;
+}
+
+/* pair_of - the key pair of `job`, which has run KE_PAIR. The public value spares libcrypto to compute
+ * it from the private one; only the curves of RFC 7748 need it for that. */
+static EVP_PKEY *pair_of(const struct ke_method *method, struct ke_job *job)
+{
+    OSSL_PARAM params[] = {
+        private_param(method, job->private_value),
+        method->kind == KE_MONTGOMERY ? OSSL_PARAM_construct_octet_string(
+                                            OSSL_PKEY_PARAM_PUB_KEY, job->public_value, job->len)
+                                      : group_param(method),
+        OSSL_PARAM_construct_end(),
+    };
+    return key_from(method, EVP_PKEY_KEYPAIR, params);
+}
+
 /* --- the peer's value --- */
-
-static BIGNUM *modp_prime(uint16_t group)
-{
-    switch (group) {
-    case 5: return BN_get_rfc3526_prime_1536(NULL);
-    case 14: return BN_get_rfc3526_prime_2048(NULL);
-    case 15: return BN_get_rfc3526_prime_3072(NULL);
-    default: return BN_get_rfc3526_prime_4096(NULL);
-    }
-}
-
-/* modp_fits - RFC 6989 section 2.1: 1 < y < p - 1. */
-static bool modp_fits(const struct ke_method *method, struct span peer)
-{
-    BIGNUM *p = modp_prime(method->group), *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
-    bool ok = p != NULL && y != NULL && BN_sub_word(p, 1) == 1 && BN_cmp(y, BN_value_one()) > 0 &&
-              BN_cmp(y, p) < 0;
-    BN_free(p);
-    BN_free(y);
-    return ok;
-}
-
-/* ecp_point - RFC 6989 section 2.3: NULL unless the coordinates are those of a point on the curve;
- * the curves have cofactor 1. */
-static EC_POINT *ecp_point(const EC_GROUP *group, struct span peer, BN_CTX *ctx)
-{
-    int len = (int)peer.len / 2;
-    EC_POINT *point = EC_POINT_new(group);
-    BIGNUM *x = BN_bin2bn(peer.ptr, len, NULL), *y = BN_bin2bn(peer.ptr + len, len, NULL);
-    bool ok = point != NULL && x != NULL && y != NULL &&
-              EC_POINT_set_affine_coordinates(group, point, x, y, ctx) == 1;
-    BN_free(x);
-    BN_free(y);
-    if (ok)
-        return point;
-    EC_POINT_free(point);
-    return NULL;
-}
-
-static bool ecp_fits(const struct ke_method *method, struct span peer)
-{
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(method->nid);
-    EC_POINT *point = group == NULL ? NULL : ecp_point(group, peer, NULL);
-    EC_POINT_free(point);
-    EC_GROUP_free(group);
-    return point != NULL;
-}
 
 /*
  * small_order - the points whose order divides the cofactor, in each encoding below 2^255 or 2^448.
@@ -140,17 +170,22 @@ static bool small_order(struct span peer)
     return false;
 }
 
+/* public_checked - the peer's value is one that public_set() takes. */
+static bool public_checked(const struct ke_method *method, struct span peer)
+{
+    OSSL_PARAM params[] = {group_param(method), OSSL_PARAM_construct_end()};
+    EVP_PKEY *key = key_from(method, EVP_PKEY_KEY_PARAMETERS, params);
+    bool ok = key != NULL && public_set(method, key, peer);
+    EVP_PKEY_free(key);
+    return ok;
+}
+
 bool ke_public_fits(uint16_t group, struct span peer)
 {
     const struct ke_method *method = find(group);
     if (method == NULL || peer.len != method->public_len)
         return false;
-    switch (method->kind) {
-    case KE_MODP: return modp_fits(method, peer);
-    case KE_ECP: return ecp_fits(method, peer);
-    case KE_MONTGOMERY: return !small_order(peer);
-    }
-    return false;
+    return method->kind == KE_MONTGOMERY ? !small_order(peer) : public_checked(method, peer);
 }
 
 nanos ke_cost_ns(uint16_t group)
@@ -159,176 +194,48 @@ nanos ke_cost_ns(uint16_t group)
     return method == NULL ? 0 : method->cost_ns;
 }
 
-/* --- key pairs and shared secrets --- */
+/* --- the shared secret --- */
 
-/* modp_power - base^private mod p, padded to the length of p. */
-static bool modp_power(const struct ke *ke, const BIGNUM *base, uint8_t *out)
+/* derive - from our key pair and a key with the peer's value, which has been checked. RFC 8031
+ * section 5: a result of zeroes only is refused; EVP_PKEY_derive() does it. */
+static bool derive(const struct ke_method *method, EVP_PKEY *pair, EVP_PKEY *peer, uint8_t *out)
 {
-    BN_CTX *ctx = BN_CTX_secure_new();
-    BIGNUM *p = modp_prime(ke->method->group), *result = BN_new();
-    bool ok = ctx != NULL && p != NULL && result != NULL &&
-              BN_mod_exp_mont_consttime(result, base, ke->private, p, ctx, NULL) == 1 &&
-              BN_bn2binpad(result, out, ke->method->public_len) == ke->method->public_len;
-    BN_clear_free(result);
-    BN_free(p);
-    BN_CTX_free(ctx);
-    return ok;
-}
-
-static bool modp_private(struct ke *ke, const uint8_t *seed)
-{
-    ke->private = BN_secure_new();
-    return ke->private != NULL && BN_bin2bn(seed, ke->method->private_len, ke->private) != NULL;
-}
-
-static bool modp_public(const struct ke *ke, uint8_t *out)
-{
-    BIGNUM *two = BN_new();
-    bool ok = two != NULL && BN_set_word(two, 2) == 1 && modp_power(ke, two, out);
-    BN_free(two);
-    return ok;
-}
-
-static bool modp_shared(const struct ke *ke, struct span peer, uint8_t *out)
-{
-    BIGNUM *y = BN_bin2bn(peer.ptr, (int)peer.len, NULL);
-    bool ok = y != NULL && modp_fits(ke->method, peer) && modp_power(ke, y, out);
-    BN_free(y);
-    return ok;
-}
-
-/* ecp_multiply - private * point (NULL: the generator), both coordinates into `out`. */
-static bool ecp_multiply(const struct ke *ke, const EC_GROUP *group, const EC_POINT *point,
-                         BN_CTX *ctx, uint8_t *out)
-{
-    int len = ke->method->public_len / 2;
-    EC_POINT *result = EC_POINT_new(group);
-    BIGNUM *x = BN_new(), *y = BN_new();
-    bool ok = result != NULL && x != NULL && y != NULL;
-    if (ok && point == NULL)
-        ok = EC_POINT_mul(group, result, ke->private, NULL, NULL, ctx) == 1;
-    else if (ok)
-        ok = EC_POINT_mul(group, result, NULL, point, ke->private, ctx) == 1;
-    ok = ok && EC_POINT_get_affine_coordinates(group, result, x, y, ctx) == 1 &&
-         BN_bn2binpad(x, out, len) == len && BN_bn2binpad(y, out + len, len) == len;
-    BN_clear_free(x);
-    BN_clear_free(y);
-    EC_POINT_clear_free(result);
-    return ok;
-}
-
-static bool ecp_private(struct ke *ke, const uint8_t *seed)
-{
-    BN_CTX *ctx = BN_CTX_secure_new();
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
-    BIGNUM *wide = BN_secure_new(), *bound = BN_new();
-    ke->private = BN_secure_new();
-    /* The seed has 64 bits more than the order, so its reduction to [1, n-1] has no notable bias. */
-    bool ok = ctx != NULL && group != NULL && wide != NULL && bound != NULL &&
-              ke->private != NULL && BN_copy(bound, EC_GROUP_get0_order(group)) != NULL &&
-              BN_sub_word(bound, 1) == 1 &&
-              BN_bin2bn(seed, ke->method->private_len, wide) != NULL &&
-              BN_mod(ke->private, wide, bound, ctx) == 1 && BN_add_word(ke->private, 1) == 1;
-    BN_clear_free(wide);
-    BN_free(bound);
-    EC_GROUP_free(group);
-    BN_CTX_free(ctx);
-    return ok;
-}
-
-static bool ecp_public(const struct ke *ke, uint8_t *out)
-{
-    BN_CTX *ctx = BN_CTX_secure_new();
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
-    bool ok = ctx != NULL && group != NULL && ecp_multiply(ke, group, NULL, ctx, out);
-    EC_GROUP_free(group);
-    BN_CTX_free(ctx);
-    return ok;
-}
-
-static bool ecp_shared(const struct ke *ke, struct span peer, uint8_t *out)
-{
-    uint8_t both[2 * 66];
-    BN_CTX *ctx = BN_CTX_secure_new();
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(ke->method->nid);
-    EC_POINT *point = group == NULL || ctx == NULL ? NULL : ecp_point(group, peer, ctx);
-    bool ok = point != NULL && ecp_multiply(ke, group, point, ctx, both);
-    if (ok)
-        memcpy(out, both, ke->method->shared_len); /* RFC 5903 section 7: the x coordinate */
-    wipe(both, sizeof(both));
-    EC_POINT_free(point);
-    EC_GROUP_free(group);
-    BN_CTX_free(ctx);
-    return ok;
-}
-
-static bool montgomery_private(struct ke *ke, const uint8_t *seed)
-{
-    ke->pkey = EVP_PKEY_new_raw_private_key(ke->method->nid, NULL, seed, ke->method->private_len);
-    return ke->pkey != NULL;
-}
-
-static bool montgomery_public(const struct ke *ke, uint8_t *out)
-{
-    size_t len = ke->method->public_len;
-    return EVP_PKEY_get_raw_public_key(ke->pkey, out, &len) == 1;
-}
-
-static bool montgomery_shared(const struct ke *ke, struct span peer, uint8_t *out)
-{
-    size_t len = ke->method->shared_len;
-    EVP_PKEY *other = EVP_PKEY_new_raw_public_key(ke->method->nid, NULL, peer.ptr, peer.len);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(ke->pkey, NULL);
-    /* RFC 8031 section 5: an all-zero result is refused; EVP_PKEY_derive does it for both curves.
-     * Every string of the right length is a public key, so libcrypto's slow check is left out. */
-    bool ok = other != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-              EVP_PKEY_derive_set_peer_ex(ctx, other, 0) == 1 &&
-              EVP_PKEY_derive(ctx, out, &len) == 1 && len == ke->method->shared_len;
+    size_t len = method->shared_len;
+    unsigned pad = 1; /* RFC 7296 section 2.14: as long as the prime */
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_uint(OSSL_EXCHANGE_PARAM_PAD, &pad),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pair, NULL);
+    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+              (method->kind != KE_MODP || EVP_PKEY_CTX_set_params(ctx, params) == 1) &&
+              EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) == 1 &&
+              EVP_PKEY_derive(ctx, out, &len) == 1 && len == method->shared_len;
     EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(other);
     return ok;
 }
 
-static bool private_set(struct ke *ke, const uint8_t *seed)
+/* secret_make - job->shared from the peer's value. */
+static int secret_make(const struct ke_method *method, EVP_PKEY *pair, struct ke_job *job)
 {
-    switch (ke->method->kind) {
-    case KE_MODP: return modp_private(ke, seed);
-    case KE_ECP: return ecp_private(ke, seed);
-    case KE_MONTGOMERY: return montgomery_private(ke, seed);
-    }
-    return false;
-}
-
-static bool public_make(const struct ke *ke, uint8_t *out)
-{
-    switch (ke->method->kind) {
-    case KE_MODP: return modp_public(ke, out);
-    case KE_ECP: return ecp_public(ke, out);
-    case KE_MONTGOMERY: return montgomery_public(ke, out);
-    }
-    return false;
-}
-
-static bool shared_make(const struct ke *ke, struct span peer, uint8_t *out)
-{
-    switch (ke->method->kind) {
-    case KE_MODP: return modp_shared(ke, peer, out);
-    case KE_ECP: return ecp_shared(ke, peer, out);
-    case KE_MONTGOMERY: return montgomery_shared(ke, peer, out);
-    }
-    return false;
+    uint8_t out[KE_PUBLIC_MAX];
+    EVP_PKEY *peer = EVP_PKEY_new();
+    bool ok = peer != NULL && EVP_PKEY_copy_parameters(peer, pair) == 1 &&
+              public_set(method, peer, span_of(job->peer, job->len)) &&
+              derive(method, pair, peer, out);
+    if (ok)
+        secret_set(&job->shared, span_of(out, method->shared_len));
+    wipe(out, sizeof(out));
+    EVP_PKEY_free(peer);
+    return ok ? 0 : ERR_CRYPTO;
 }
 
 /* --- the steps --- */
 
-bool ke_begin(struct ke_job *job, uint16_t group, const struct random *random)
+bool ke_begin(struct ke_job *job, uint16_t group)
 {
     const struct ke_method *method = find(group);
     if (method == NULL)
         return false;
-    ASSERT(method->private_len <= sizeof(job->seed));
     *job = (struct ke_job){.step = KE_PAIR, .group = group, .len = method->public_len};
-    random_fill(random, job->seed, method->private_len);
     return true;
 }
 
@@ -342,36 +249,31 @@ bool ke_finish(struct ke_job *job, struct span peer)
     return true;
 }
 
-bool ke_answer(struct ke_job *job, uint16_t group, struct span peer, const struct random *random)
+bool ke_answer(struct ke_job *job, uint16_t group, struct span peer)
 {
-    if (!ke_begin(job, group, random) || !ke_finish(job, peer))
+    if (!ke_begin(job, group) || !ke_finish(job, peer))
         return false;
     job->step = KE_ANSWER;
     return true;
 }
 
-/* secret_make - job->shared from the peer's value. */
-static int secret_make(const struct ke *ke, struct ke_job *job)
+/* pair_take - the public value, and for KE_SECRET later the private one. */
+static bool pair_take(const struct ke_method *method, EVP_PKEY *pair, struct ke_job *job)
 {
-    uint8_t out[KE_PUBLIC_MAX];
-    bool ok = shared_make(ke, span_of(job->peer, job->len), out);
-    if (ok)
-        secret_set(&job->shared, span_of(out, ke->method->shared_len));
-    wipe(out, sizeof(out));
-    return ok ? 0 : ERR_CRYPTO;
+    return public_get(method, pair, job->public_value) &&
+           (job->step != KE_PAIR || private_get(method, pair, job->private_value));
 }
 
 void ke_run(struct ke_job *job)
 {
-    struct ke ke = {.method = find(job->group)};
-    ASSERT(ke.method != NULL && job->len == ke.method->public_len);
-    job->error = private_set(&ke, job->seed) ? 0 : ERR_NO_MEMORY;
-    if (job->error == 0 && job->step != KE_SECRET && !public_make(&ke, job->public_value))
-        job->error = ERR_NO_MEMORY;
-    if (job->error == 0 && job->step != KE_PAIR)
-        job->error = secret_make(&ke, job);
+    const struct ke_method *method = find(job->group);
+    ASSERT(method != NULL && job->len == method->public_len);
+    EVP_PKEY *pair = job->step == KE_SECRET ? pair_of(method, job) : pair_generate(method);
+    bool ok = pair != NULL && (job->step == KE_SECRET || pair_take(method, pair, job));
+    job->error = ok ? 0 : ERR_NO_MEMORY;
+    if (ok && job->step != KE_PAIR)
+        job->error = secret_make(method, pair, job);
     if (job->step != KE_PAIR)
-        wipe(job->seed, sizeof(job->seed));
-    BN_clear_free(ke.private);
-    EVP_PKEY_free(ke.pkey);
+        wipe(job->private_value, sizeof(job->private_value));
+    EVP_PKEY_free(pair);
 }

@@ -10,16 +10,15 @@
  * ke_begin, ke_answer and ke_finish only prepare a step. ke_run() computes it, on any thread.
  *
  * Key exchange methods: 14, 15, 16 (MODP), 19, 20, 21 (ECP), 31, 32 (Curve25519, Curve448). The
- * private value comes from a struct random, so that a test or a simulation replays.
+ * private value comes from libcrypto's generator. Tests put their own octets there (test_ke.h).
  */
 
 #include "base/error.h"
-#include "base/random.h"
 #include "base/secret.h"
 #include "base/time.h"
 
-#define KE_PUBLIC_MAX 512 /* group 16 */
-#define KE_SEED_MAX   80
+#define KE_PUBLIC_MAX  512 /* group 16 */
+#define KE_PRIVATE_MAX 80
 
 /*
  * ke_public_fits - the peer's value has the length of the group and passes the checks of ke_run().
@@ -40,31 +39,31 @@ enum ke_step {
  * struct ke_job - one step, as a job for any thread. It owns all that it needs and refers to
  * nothing. Wipe it as a whole.
  *
- * error: 0; ERR_NO_MEMORY; ERR_CRYPTO: the peer's value fails the checks of RFC 6989 section 2
- * (1 < y < p-1; point on the curve) or RFC 8031 section 5 (all zero).
+ * error: 0; ERR_NO_MEMORY: libcrypto lacks memory or random octets; ERR_CRYPTO: the peer's value
+ * fails the checks of RFC 6989 section 2 (1 < y < p-1; point on the curve) or RFC 8031 section 5
+ * (all zero).
  */
 struct ke_job {
     enum ke_step step;
     uint16_t group, len; /* len: of `peer` and `public_value` */
     int error;
-    uint8_t seed[KE_SEED_MAX]; /* the private value; wiped once the shared secret is made */
+    /* KE_PAIR -> KE_SECRET: as libcrypto writes it; wiped once the shared secret is made */
+    uint8_t private_value[KE_PRIVATE_MAX];
     /* The octets of the KE payload: MODP padded to the prime (RFC 7296 section 3.4), ECP x | y
      * (RFC 5903 section 7), Curve25519/448 as in RFC 8031. */
     uint8_t peer[KE_PUBLIC_MAX], public_value[KE_PUBLIC_MAX];
     struct secret shared;
 };
 
-/* ke_begin - prepares KE_PAIR and draws the private value. false: unsupported group. */
-bool ke_begin(struct ke_job *job, uint16_t group, const struct random *random) MUST_USE;
+/* ke_begin - prepares KE_PAIR. false: unsupported group. */
+bool ke_begin(struct ke_job *job, uint16_t group) MUST_USE;
 
 /* ke_finish - prepares KE_SECRET. KE_PAIR must have run without an error. false: the peer's value
  * has the wrong length, and the job is as it was. */
 bool ke_finish(struct ke_job *job, struct span peer) MUST_USE;
 
-/* ke_answer - prepares KE_ANSWER and draws the private value. false: unsupported group, or wrong
- * length. */
-bool ke_answer(struct ke_job *job, uint16_t group, struct span peer,
-               const struct random *random) MUST_USE;
+/* ke_answer - prepares KE_ANSWER. false: unsupported group, or wrong length. */
+bool ke_answer(struct ke_job *job, uint16_t group, struct span peer) MUST_USE;
 
 void ke_run(struct ke_job *job);
 

@@ -44,7 +44,7 @@ static bool answer_begin(struct sa *sa, uint16_t group, struct span peer)
     sa->key_exchange = calloc(1, sizeof(*sa->key_exchange));
     if (sa->key_exchange == NULL)
         return false;
-    bool ok = ke_answer(&sa->key_exchange->ke, group, peer, sa->ike->random);
+    bool ok = ke_answer(&sa->key_exchange->ke, group, peer);
     ASSERT(ok);
     return true;
 }
@@ -70,7 +70,6 @@ enum key_exchange_state key_exchange_answer(struct sa *sa, uint16_t group, struc
         sa->key_exchange->ke.error = ERR_NO_MEMORY;
         return KEY_EXCHANGE_DONE;
     }
-    wipe(sa->key_exchange->ke.seed, KE_SEED_MAX);
     return KEY_EXCHANGE_LATER;
 }
 
@@ -89,7 +88,7 @@ enum key_exchange_state key_exchange_begin(struct sa *sa, uint16_t group,
                                            struct key_exchange **ret_exchange)
 {
     struct key_exchange *exchange = calloc(1, sizeof(*exchange));
-    if (exchange == NULL || !ke_begin(&exchange->ke, group, sa->ike->random)) {
+    if (exchange == NULL || !ke_begin(&exchange->ke, group)) {
         (void)key_exchange_free(exchange);
         return KEY_EXCHANGE_FAILED;
     }
