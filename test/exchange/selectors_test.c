@@ -254,6 +254,29 @@ static void no_outer_address_behind_a_nat(void **state)
     }
 }
 
+/* A peer that forces encapsulation asks for its own address, and gets it, with the ports of a host
+ * without a NAT only; a second identity does not get it from the first. */
+static void own_address_with_encap(void **state)
+{
+    (void)state;
+    for (int nat = 0; nat < 2; nat++) {
+        struct world *world = world_new(74);
+        world->conn_a->n_vips = 0;
+        world->conn_b->n_pools = 0;
+        world->conn_a->encap = true;
+        world->nat_port = nat ? 20000 : 0;
+        if (nat)
+            assert_true(
+                range_parse("203.0.113.7", &world->conn_a->children[0].local_ts.fixed.ts[0].range));
+        world->conn_a->children[0].local_ts.fixed.n = (size_t)nat;
+        world_start(world);
+        assert_int_equal(world_connect(world), nat ? IKE_TS_REFUSED : IKE_OK);
+        assert_int_equal(children_of_b(world), nat ? 0 : 1);
+        assert_true(scenario_sa(&world->b, world_sa(&world->b, 0)).nat_remote);
+        world_free(world);
+    }
+}
+
 /* T3: nor by a move there. What it had before is all that it has. */
 static void no_nat_address_by_a_move(void **state)
 {
@@ -370,6 +393,7 @@ int main(void)
         cmocka_unit_test(selectors_follow),
         cmocka_unit_test(rekey_before_the_answer),
         cmocka_unit_test(no_outer_address_behind_a_nat),
+        cmocka_unit_test(own_address_with_encap),
         cmocka_unit_test(no_nat_address_by_a_move),
         cmocka_unit_test(pools_demand_cp),
         cmocka_unit_test(first_keeps_its_network),

@@ -210,6 +210,38 @@ static void with_those_to_come(const struct sa *sa, const struct ike_child_polic
     ts_append(&policy->remote_ts, &asking->path.remote.address, peer);
 }
 
+/* outer_of_nat - the peer has no inner address, and a NAT may share its outer one with others. */
+static bool outer_of_nat(const struct sa *sa)
+{
+    return sa->nat_remote && inner_config(sa)->n_addresses == 0;
+}
+
+/*
+ * peer_claims_address - a peer that forces encapsulation looks as if it were behind a NAT. It asks for
+ * the address that we see, while a host behind a NAT knows its private one only. The ports that no
+ * NAT has changed are demanded as well. This widens nothing: a host that lies about its address here
+ * could lie in NAT_DETECTION_SOURCE_IP.
+ */
+static bool peer_claims_address(const struct sa *sa, const struct ike_ts_list *asked)
+{
+    const struct endpoint *peer = &sa->path.remote;
+    if (sa->session->role != IKE_GATEWAY || !outer_of_nat(sa) || sa->session->conn->n_pools > 0 ||
+        (peer->port != 500 && peer->port != 4500))
+        return false;
+    for (size_t i = 0; i < asked->n; i++)
+        if (!address_equal(&asked->ts[i].range.first, &peer->address) ||
+            !address_equal(&asked->ts[i].range.last, &peer->address))
+            return false;
+    return asked->n > 0;
+}
+
+static void with_claimed_address(const struct sa *sa, const struct ike_child_policy *policy,
+                                 const struct ike_ts_list *asked, struct ike_ts_list *peer)
+{
+    if (peer_claims_address(sa, asked))
+        ts_append(&policy->remote_ts, &sa->path.remote.address, peer);
+}
+
 static void ts_allowed(const struct sa *sa, const struct ike_child_policy *policy,
                        const struct child *old, struct ike_ts_list *ret_own,
                        struct ike_ts_list *ret_peer)
@@ -239,7 +271,7 @@ static bool ts_claimed(const struct sa *sa, const struct ike_child_policy *polic
     const struct session *session = sa->session;
     const struct ike_ts_list *remote = &terms->remote_ts;
     if (session->role != IKE_GATEWAY || ike_child_is_unique(policy) ||
-        (policy->remote_ts.fixed.n == 0 && !terms->transport))
+        (policy->remote_ts.fixed.n == 0 && !terms->transport && !outer_of_nat(sa)))
         return false; /* a lease belongs to one peer only, as does an outer address without a NAT */
     for (const struct child *child = sa->ike->children; child != NULL; child = child->next) {
         const struct session *other = child->sa->session;
@@ -281,6 +313,7 @@ static uint16_t policy_fits(const struct sa *sa, const struct ike_child_policy *
     terms->transport = transport_terms(sa, loaded, request, offered, terms);
     if (!terms->transport) {
         ts_allowed(sa, loaded, request->old, &own, &peer);
+        with_claimed_address(sa, loaded, &offered->ts_i, &peer);
         ts_narrow(&offered->ts_i, &peer, &terms->remote_ts);
         ts_narrow(&offered->ts_r, &own, &terms->local_ts);
     }
@@ -317,6 +350,7 @@ static unsigned policy_rank(const struct sa *sa, const struct ike_child_policy *
     if (loaded == NULL)
         return 0;
     ts_allowed(sa, loaded, NULL, &own, &peer);
+    with_claimed_address(sa, loaded, &offered->ts_i, &peer);
     unsigned i = ts_nearness(&offered->ts_i, &peer), r = ts_nearness(&offered->ts_r, &own);
     return i > 0 && r > 0 ? i + r : 0;
 }
