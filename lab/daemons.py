@@ -48,10 +48,10 @@ class Program:
         """Waits for a piece of its log."""
         wait(lambda: text in self.log(), lambda: f"{self.name} logs {text!r}; it logged:\n{self.log()[-3000:]}", timeout)
 
-    def _launch(self, words, environment):
+    def _launch(self, words, environment, stdin=subprocess.DEVNULL):
         with open(self.log_path, "ab") as log:
             self.process = self.lab.start(self.host, *words, env=os.environ | environment | self.environment, stdout=log, stderr=log,
-                                          stdin=subprocess.DEVNULL)
+                                          stdin=stdin)
         wait(self._running, lambda: f"{self.name} answers; it logged:\n{self.log()[-3000:]}", 60)
 
     def _running(self):

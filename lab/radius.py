@@ -107,6 +107,7 @@ server default {{
         ipaddr = 127.0.0.1
         port = 18121
     }}
+{radsec}
     authorize {{
         eap {{
             ok = return
@@ -129,6 +130,35 @@ server default {{
 }}
 """
 
+RADSEC = """
+    listen {{
+        type = auth+acct
+        proto = tcp
+        ipaddr = *
+        port = 2083
+        clients = radsec
+        tls {{
+            private_key_file = {certs}/server.key
+            certificate_file = {certs}/server.pem
+            ca_file = {certs}/ca.pem
+            require_client_cert = yes
+            cipher_list = "DEFAULT"
+            tls_min_version = "1.2"
+            tls_max_version = "{tls}"
+        }}
+    }}
+"""
+
+RADSEC_CLIENTS = """
+clients radsec {
+    client lab {
+        ipaddr = 0.0.0.0/0
+        proto = tls
+        secret = radsec
+    }
+}
+"""
+
 HOSTAPD = """
 interface=lo
 driver=none
@@ -146,11 +176,11 @@ private_key={certs}/server.key
 
 
 def certificates(folder):
-    """A CA, a server aaa.lab.example and a client anna, as files in the folder; returns the CA."""
+    """A CA, a server aaa.lab.example, a client anna and a Gateway, as files in the folder; returns the CA."""
     os.makedirs(folder, exist_ok=True)
     ca = Authority("C=CH, O=Lab, CN=AAA CA")
     files = {"ca.pem": pem(ca.certificate)}
-    for name, alternative in (("server", "aaa.lab.example"), ("client", "anna@lab.example")):
+    for name, alternative in (("server", "aaa.lab.example"), ("client", "anna@lab.example"), ("gateway", "gw.lab.example")):
         certificate, key = ca.issue(f"C=CH, O=Lab, CN={name}", names=(alternative,))
         files |= {f"{name}.pem": pem(certificate), f"{name}.key": pem_key(key)}
     for name, octets in files.items():
@@ -160,23 +190,27 @@ def certificates(folder):
 
 
 class Freeradius(Program):
-    """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}."""
+    """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}. `radsec`: the highest version of TLS with which
+    it also serves RADIUS/TLS."""
 
-    def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2"):
+    def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2", radsec=None):
         super().__init__(lab, host, "freeradius")
         self.folder = lab.path(self.name)
         os.makedirs(self.folder, exist_ok=True)
         certs = os.path.join(self.folder, "certs")
-        self.ca = certificates(certs)
+        self.ca, self.certs, self.radsec = certificates(certs), certs, radsec
         with open(os.path.join(self.folder, "radiusd.conf"), "w", encoding="utf-8") as file:
-            file.write(FREERADIUS.format(dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET))
+            file.write((RADSEC_CLIENTS if radsec else "") + FREERADIUS.format(
+                dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET,
+                radsec=RADSEC.format(certs=certs, tls=radsec) if radsec else ""))
         with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
             for name, (password, replies) in users.items():
                 file.write(f'{name} Cleartext-Password := "{password}"\n' + ",\n".join(f"\t{reply}" for reply in replies) + "\n\n")
 
     def start(self):
         """Starts it and waits until it serves."""
-        self._launch(["freeradius", "-X", "-d", self.folder, "-D", "/usr/share/freeradius"], {})
+        debug = ["-fxx", "-l", "stdout"] if self.radsec else ["-X"]  # TLS takes threads
+        self._launch(["freeradius", *debug, "-d", self.folder, "-D", "/usr/share/freeradius"], {})
         return self
 
     def _answers(self):

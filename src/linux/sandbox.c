@@ -206,6 +206,7 @@ static const int aaa_calls[] = {
     SCMP_SYS(socket),       SCMP_SYS(connect), SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_ctl),    SCMP_SYS(fcntl),   SCMP_SYS(epoll_create1), SCMP_SYS(setsockopt),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(pread64), SCMP_SYS(pwrite64),      SCMP_SYS(bind),
+    SCMP_SYS(getsockopt),
 };
 
 static const int supervisor_calls[] = {

@@ -76,7 +76,7 @@ int sandbox_supervisor_files(const char *socket, int *ret_abi) MUST_USE;
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */
     SANDBOX_KEYHOLDER,  /* one channel and memory */
-    SANDBOX_AAA,        /* the same, UDP sockets of its own, and files that are open */
+    SANDBOX_AAA,        /* the same, sockets of its own, and files that are open */
     SANDBOX_SUPERVISOR, /* opens sockets, forks, starts programs that are open (execveat); no other
                            exec, no tracing, no mounting, no modules. Its processes inherit it */
     SANDBOX_READER,     /* the same without any exec */

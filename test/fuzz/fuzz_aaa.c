@@ -66,12 +66,20 @@ static void change(struct change_requests *requests, struct span input, bool sea
 static void engine(struct aaa_service *service, struct span input)
 {
     static struct aaa_request request;
+    static struct aaa_server server;
     static struct aaa_answer answer;
-    uint32_t changed;
+    uint32_t changed = 0;
     memset(&request, input.len > 0 ? input.ptr[0] : 0, sizeof(request));
     memcpy(&request, input.ptr, input.len < sizeof(request) ? input.len : sizeof(request));
+    memset(&server, 0, sizeof(server));
+    memcpy(&server, input.ptr, input.len < sizeof(server) ? input.len : sizeof(server));
+    if (request.n_octets % 4 == 1)
+        (void)!aaa_service_load(service, &server, &changed);
+    else if (request.n_octets % 4 == 2)
+        (void)!aaa_service_stage_load(service, &server);
     request.kind %= 8;
-    (void)aaa_service_ask(service, &request, 0, &answer, &changed);
+    if (request.n_octets % 4 == 0)
+        (void)aaa_service_ask(service, &request, 0, &answer, &changed);
     ASSERT(changed < UINT32_C(1) << RADIUS_SERVERS);
     aaa_service_tick(service, 0, 0);
 }

@@ -2,9 +2,11 @@
 #ifndef DAEMON_AAA_CHANNEL_H
 #define DAEMON_AAA_CHANNEL_H
 
-/* What the engine and the aaa process say to each other, over daemon/common/channel.h. */
+/* What the engine and the aaa process say to each other, over daemon/common/channel.h: structs, and
+ * a struct aaa_server behind a request that loads one. */
 
 #include "daemon/common/eap_channel.h"
+#include "daemon/common/key_channel.h"
 #include "radius/radius.h"
 
 #define AAA_GROUPS  8
@@ -17,8 +19,8 @@ struct aaa_groups {
 };
 
 enum aaa_request_kind {
-    AAA_SERVER_LOAD = 1, /* server: replaces the one of the same name */
-    AAA_SERVER_UNLOAD,   /* server.name */
+    AAA_SERVER_LOAD = 1, /* behind it the server: replaces the one of the same name */
+    AAA_SERVER_UNLOAD,   /* name */
     AAA_STEP,            /* step: answered, job is not 0 */
     AAA_END,             /* step.eap.conversation is over */
     AAA_ACCOUNT,         /* account: not answered */
@@ -29,10 +31,26 @@ enum aaa_request_kind {
 
 /* A loader has a channel of its own, for AAA_SERVER_LOAD alone: it stages. */
 
+#define AAA_CERTS 8
+#define AAA_CHAIN 16384 /* octets of all certificates of a server's section */
+
+/* struct aaa_tls - who the server is, and who we are, with RADIUS/TLS. */
+struct aaa_tls {
+    struct ike_id id;    /* the server's certificate must have it: a DNS name or an address */
+    uint32_t revocation; /* enum cert_revocation */
+    uint32_t n_certs;    /* our chain, our own certificate first */
+    uint32_t n_cas;      /* the server's chain ends at one of them; none: at one of x509ca */
+    uint32_t lengths[AAA_CERTS + CERT_POLICY_CERTS];
+    uint8_t cas[CERT_POLICY_CERTS][CERT_DIGEST];
+    uint8_t key_id[KEY_ID_SIZE]; /* of our certificate */
+    uint8_t octets[AAA_CHAIN];   /* DER: ours, then the CAs */
+};
+
 struct aaa_server {
     char name[LIMIT_NAME];
     struct address address;
-    uint16_t auth_port, acct_port;
+    bool stream; /* RADIUS/TLS (RFC 6614) at `tls_port`; else RADIUS over UDP at the other two */
+    uint16_t tls_port, auth_port, acct_port;
     int32_t preference; /* the highest is asked first */
     bool class_group;   /* Class names groups, as Filter-Id does */
     bool accounting;    /* it takes Accounting-Requests */
@@ -45,6 +63,7 @@ struct aaa_server {
     nanos retransmit_ns, dead_ns;
     uint32_t secret_len;
     uint8_t secret[RADIUS_SECRET];
+    struct aaa_tls tls; /* stream */
 };
 
 /* struct aaa_step - as for the eap process, without methods: those are the server's. */
@@ -127,6 +146,7 @@ enum aaa_error {
     AAA_NAS_MISMATCH = 403,
     AAA_INVALID_REQUEST = 404,
     AAA_UNSUPPORTED_SERVICE = 405,
+    AAA_UNSUPPORTED_EXTENSION = 406,
     AAA_INVALID_VALUE = 407,
     AAA_SESSION_NOT_FOUND = 503,
     AAA_NO_RESOURCES = 506,
@@ -152,11 +172,11 @@ struct aaa_changed {
 };
 
 struct aaa_request {
-    uint32_t kind; /* enum aaa_request_kind */
-    uint32_t zero;
+    uint32_t n_octets; /* behind the struct */
+    uint32_t kind;     /* enum aaa_request_kind */
     uint64_t job;
     union {
-        struct aaa_server server;
+        char name[LIMIT_NAME];
         struct aaa_step step;
         struct aaa_account account;
         struct aaa_changed changed;

@@ -28,17 +28,17 @@ enum key_request_kind {
     KEY_PRIVATE_LOAD,   /* private; behind it the key's octets and its passphrase */
     KEY_PRIVATE_UNLOAD, /* private.key_id */
     KEY_PRIVATE_SIGN,   /* auth and sign: by a private key */
-    KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP */
-    KEY_TLS_SIGN,       /* tls; behind it what TLS signs. Only the eap process may ask this, and
+    KEY_TLS_ALLOW,      /* private.key_id: from now on it may sign for TLS of EAP and RADIUS */
+    KEY_TLS_SIGN,     /* tls; behind it what TLS signs. The eap and aaa processes may ask this, and
                            nothing else */
-    KEY_PRIVATE_TRY,    /* as PRIVATE_LOAD: it could be loaded */
-    KEY_STAGE_COMMIT,   /* load_number: what that loader staged takes the place of all that has a
+    KEY_PRIVATE_TRY,  /* as PRIVATE_LOAD: it could be loaded */
+    KEY_STAGE_COMMIT, /* load_number: what that loader staged takes the place of all that has a
                            name; ERR_NOT_FOUND */
-    KEY_STAGE_DROP,     /* load_number: it is forgotten */
-    KEY_TOKEN_LOAD,     /* token: a key that stays on its token; as PRIVATE_LOAD */
-    KEY_TOKEN_CERT,     /* token: of a loader alone; the answer has the certificate behind it */
-    KEY_MODULE,         /* module: of a loader alone: a PKCS#11 library that may be loaded */
-    KEY_PPK,            /* ppk; behind it SK_d', SK_pi' and SK_pr' */
+    KEY_STAGE_DROP,   /* load_number: it is forgotten */
+    KEY_TOKEN_LOAD,   /* token: a key that stays on its token; as PRIVATE_LOAD */
+    KEY_TOKEN_CERT,   /* token: of a loader alone; the answer has the certificate behind it */
+    KEY_MODULE,       /* module: of a loader alone: a PKCS#11 library that may be loaded */
+    KEY_PPK,          /* ppk; behind it SK_d', SK_pi' and SK_pr' */
 };
 
 /* A loader has a channel of its own, for KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD, KEY_TOKEN_CERT and

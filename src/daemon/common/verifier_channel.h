@@ -18,17 +18,17 @@
 #define VERIFIER_CHAIN    LIMIT_CERTS /* certificates of one peer, and of ours */
 
 enum verifier_kind {
-    VERIFIER_CERT = 1,   /* cert; behind it the DER encoding */
-    VERIFIER_UNCERT,     /* cert.digest */
-    VERIFIER_KEY,        /* key: the keyholder has that private key now, or no more */
-    VERIFIER_CRL,        /* behind it the DER encoding: replaces an older one of its issuer */
-    VERIFIER_FLUSH,      /* flush: what was fetched */
-    VERIFIER_CHOOSE,     /* choose: the certificate that we present */
-    VERIFIER_CHECK,      /* check: AUTH and certificates of a peer */
-    VERIFIER_TLS,        /* tls: certificates whose key TLS has proven. Only the eap process may ask
-                        this, and nothing else */
-    VERIFIER_CERT_TRY,   /* as CERT: it could be loaded */
-    VERIFIER_CRL_TRY,    /* as CRL */
+    VERIFIER_CERT = 1, /* cert; behind it the DER encoding */
+    VERIFIER_UNCERT,   /* cert.digest */
+    VERIFIER_KEY,      /* key: the keyholder has that private key now, or no more */
+    VERIFIER_CRL,      /* behind it the DER encoding: replaces an older one of its issuer */
+    VERIFIER_FLUSH,    /* flush: what was fetched */
+    VERIFIER_CHOOSE,   /* choose: the certificate that we present */
+    VERIFIER_CHECK,    /* check: AUTH and certificates of a peer */
+    VERIFIER_TLS,      /* tls: certificates whose key TLS has proven. The eap and aaa processes may
+                        ask this, and nothing else */
+    VERIFIER_CERT_TRY, /* as CERT: it could be loaded */
+    VERIFIER_CRL_TRY,  /* as CRL */
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
@@ -100,11 +100,13 @@ struct verifier_claim {
     uint32_t session;
 };
 
+enum verifier_tls_of { TLS_OF_USER, TLS_OF_EAP_SERVER, TLS_OF_RADIUS_SERVER };
+
 struct verifier_tls {
-    struct ike_id identity; /* whom the first certificate must name */
-    uint32_t of_server, n_certs;
+    struct ike_id identity;                /* whom the first certificate must name */
+    uint32_t of, n_certs;                  /* of: enum verifier_tls_of */
     uint32_t cert_lengths[VERIFIER_CHAIN]; /* the certificates are behind the struct */
-    char conn[LIMIT_NAME];
+    char conn[LIMIT_NAME];                 /* or of the section of the RADIUS server */
     struct cert_policy policy;
 };
 

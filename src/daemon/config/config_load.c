@@ -472,6 +472,19 @@ static int send_secret(const struct config_channels *to, const struct tree *sect
     return run(to->vici_fd, &w, section, error);
 }
 
+/* value_put - a value, or a list of values. */
+static void value_put(struct vici_writer *w, const struct tree *node)
+{
+    if (node->kind == TREE_VALUE)
+        vici_octets(w, node->name, span_of(node->value, node->len));
+    if (node->kind != TREE_LIST)
+        return;
+    vici_list(w, node->name);
+    for (const struct tree *item = node->first; item != NULL; item = item->next)
+        vici_item_span(w, span_of(item->value, item->len));
+    vici_list_end(w);
+}
+
 /* send_radius - the whole server to the aaa process; the engine learns all but the secret. */
 static int send_radius(const struct config_channels *to, const struct tree *section,
                        struct build_error *error)
@@ -488,8 +501,8 @@ static int send_radius(const struct config_channels *to, const struct tree *sect
     vici_begin(&w, VICI_CMD_REQUEST, "load-radius");
     vici_section(&w, section->name);
     for (const struct tree *node = section->first; node != NULL; node = node->next)
-        if (node->kind == TREE_VALUE && strcasecmp(node->name, "secret") != 0)
-            vici_octets(&w, node->name, span_of(node->value, node->len));
+        if (strcasecmp(node->name, "secret") != 0)
+            value_put(&w, node);
     vici_section_end(&w);
     return run(to->vici_fd, &w, section, error);
 }

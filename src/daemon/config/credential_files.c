@@ -186,6 +186,18 @@ static int round_resolve(struct files *files, struct tree *round)
     return first;
 }
 
+static int radius_resolve(struct files *files)
+{
+    const struct tree *servers = tree_get(files->root, "radius");
+    int first = 0;
+    for (struct tree *server = servers == NULL ? NULL : servers->first; server != NULL;
+         server = server->next)
+        if (server->kind == TREE_SECTION &&
+            !build_goes_on(files->error, round_resolve(files, server), &first))
+            return first;
+    return first;
+}
+
 static int conns_resolve(struct files *files)
 {
     const struct tree *conns = tree_get(files->root, "connections");
@@ -373,6 +385,7 @@ int credential_files_resolve(const char *path, struct tree *root, struct build_e
         return ERR_NO_MEMORY;
     bool go = build_goes_on(error, conns_resolve(&files), &first) &&
               build_goes_on(error, authorities_resolve(&files), &first) &&
+              build_goes_on(error, radius_resolve(&files), &first) &&
               build_goes_on(error, secrets_check(&files), &first);
     for (size_t i = 0; go && i < LEN(folders); i++)
         go = build_goes_on(error, folder_add(&files, &folders[i]), &first);

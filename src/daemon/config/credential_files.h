@@ -15,7 +15,8 @@
 
 #define CREDENTIAL_FILE_MAX (1024 * 1024) /* octets of one file */
 
-/* credential_files_resolve - names of files in the rounds of connections become their contents, and
+/* credential_files_resolve - names of files in the rounds of connections
+ * and in RADIUS servers become their contents, and
  * all files of the folders are listed for loading. `path`: of the configuration, a file or a
  * directory. ERR_INVALID with error; ERR_NO_MEMORY. */
 int credential_files_resolve(const char *path, struct tree *root,

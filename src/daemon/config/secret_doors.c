@@ -132,10 +132,10 @@ int secret_doors_unpack(const struct secret_doors *doors, const struct span cont
 
 int secret_doors_radius(const struct secret_doors *doors, const struct aaa_server *server)
 {
-    struct aaa_request request = {.kind = AAA_SERVER_LOAD, .server = *server};
+    const struct aaa_request request = {.n_octets = sizeof(*server), .kind = AAA_SERVER_LOAD};
     struct aaa_answer answer;
-    bool told = channel_send(doors->aaa_fd, &request, sizeof(request), NULL, 0) == 0 &&
+    bool told = channel_send_tail(doors->aaa_fd, span_of(&request, sizeof(request)),
+                                  span_of(server, sizeof(*server))) == 0 &&
                 channel_recv(doors->aaa_fd, &answer, sizeof(answer), NULL, NULL) == 0;
-    wipe(&request, sizeof(request));
     return told ? answer.error : ERR_SYSTEM;
 }

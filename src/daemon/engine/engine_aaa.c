@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
+#include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
 #include "linux/entropy.h"
 
@@ -28,10 +29,40 @@ static int radius_known(struct engine *e, const struct aaa_server *server)
     struct engine_radius *known = &e->radius[index];
     *known = (struct engine_radius){.preference = server->preference,
                                     .accounting = server->accounting,
+                                    .stream = server->stream,
                                     .interval_ns = server->interval_ns};
     memcpy(known->name, server->name, LIMIT_NAME);
+    memcpy(known->key_id, server->tls.key_id, KEY_ID_SIZE);
     e->n_radius += index == e->n_radius;
     return 0;
+}
+
+int engine_radius_keys(struct engine *e)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < e->n_radius; i++) {
+        struct key_request request = {.kind = KEY_TLS_ALLOW};
+        memcpy(request.private.key_id, e->radius[i].key_id, KEY_ID_SIZE);
+        if (!e->radius[i].stream || !credentials_key_known(e->credentials, e->radius[i].key_id))
+            continue; /* without the key the connection fails, and says why */
+        error = engine_loading_add(e, NULL, &request.job);
+        if (error == 0)
+            error = engine_key_send(e, &request, (struct span){0});
+    }
+    return error;
+}
+
+/* cas_load - the CAs that the section names go to the verifier. */
+static int cas_load(struct engine *e, const struct aaa_tls *tls)
+{
+    struct reader r = reader_of(span_of(tls->octets, sizeof(tls->octets)));
+    int error = 0;
+    for (uint32_t i = 0; error == 0 && i < tls->n_certs + tls->n_cas; i++) {
+        struct span der = read_bytes(&r, tls->lengths[i]);
+        if (i >= tls->n_certs)
+            error = engine_cert_load(e, CERT_ROLE_CONN, der, NULL);
+    }
+    return error;
 }
 
 int engine_radius_load(struct engine *e, const struct aaa_server *server)
@@ -39,12 +70,14 @@ int engine_radius_load(struct engine *e, const struct aaa_server *server)
     struct aaa_request request = {.kind = AAA_SERVER_LOAD};
     if (radius_index(e, server->name) == RADIUS_SERVERS)
         return ERR_FULL;
-    request.server = *server;
-    int error = engine_loading_add(e, NULL, &request.job);
+    int error = cas_load(e, &server->tls);
     if (error == 0)
-        error = engine_aaa_send(e, &request);
-    wipe(&request, sizeof(request));
-    return error != 0 ? error : radius_known(e, server);
+        error = engine_loading_add(e, NULL, &request.job);
+    if (error == 0)
+        error = engine_aaa_send_server(e, &request, server);
+    if (error == 0)
+        error = radius_known(e, server);
+    return error != 0 ? error : engine_radius_keys(e);
 }
 
 static void radius_forget(struct engine *e, size_t index)
@@ -59,7 +92,7 @@ int engine_radius_unload(struct engine *e, const char *name)
     size_t index = radius_index(e, name);
     if (index == e->n_radius)
         return ERR_NOT_FOUND;
-    memcpy(request.server.name, e->radius[index].name, LIMIT_NAME);
+    memcpy(request.name, e->radius[index].name, LIMIT_NAME);
     int error = engine_loading_add(e, NULL, &request.job);
     if (error == 0)
         error = engine_aaa_send(e, &request);

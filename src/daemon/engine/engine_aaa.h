@@ -17,6 +17,9 @@ int engine_radius_load(struct engine *e, const struct aaa_server *server) MUST_U
 int engine_radius_unload(struct engine *e, const char *name) MUST_USE;
 /* engine_radius_switch - from now on those of the load, at most RADIUS_SERVERS. */
 int engine_radius_switch(struct engine *e, const struct engine_load *load) MUST_USE;
+/* engine_radius_keys - the keys of our certificates for RADIUS/TLS may sign for TLS. Call it after
+ * servers or private keys have changed. */
+int engine_radius_keys(struct engine *e) MUST_USE;
 
 /* engine_grant_add - what came with EAP's success; `earlier`: the grant of the login's rounds before,
  * which it joins, or 0. Returns its number for struct ike_proof; 0: no memory, or the aaa process
@@ -63,6 +66,8 @@ enum aaa_cause engine_accounting_cause(const struct engine *e, enum ike_outcome 
 
 /* engine_helpers.c; engine_aaa_farewell - the last records are on their way before we end. */
 int engine_aaa_send(struct engine *e, const struct aaa_request *request) MUST_USE;
+int engine_aaa_send_server(struct engine *e, struct aaa_request *request,
+                           const struct aaa_server *server) MUST_USE;
 void engine_aaa_farewell(struct engine *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
+#include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/secret_requests.h"
 
@@ -156,6 +157,8 @@ int engine_key_loaded(struct engine *e, const uint8_t *key_id, uint64_t keys_swi
         return ERR_WRONG_STATE;
     }
     int error = credentials_key_add(e->credentials, key_id);
+    if (error == 0)
+        error = engine_radius_keys(e);
     return error != 0 ? error : verifier_tell_key(e, key_id, true);
 }
 

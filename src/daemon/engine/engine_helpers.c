@@ -47,6 +47,14 @@ int engine_eap_send(struct engine *e, struct eap_request *request, struct span o
     return helper_send(e, e->to_eap, e->start->eap_fd, span_of(request, sizeof(*request)), octets);
 }
 
+int engine_aaa_send_server(struct engine *e, struct aaa_request *request,
+                           const struct aaa_server *server)
+{
+    request->n_octets = sizeof(*server);
+    return helper_send(e, e->to_aaa, e->start->aaa_fd, span_of(request, sizeof(*request)),
+                       span_of(server, sizeof(*server)));
+}
+
 int engine_aaa_send(struct engine *e, const struct aaa_request *request)
 {
     return helper_send(e, e->to_aaa, e->start->aaa_fd, span_of(request, sizeof(*request)),

@@ -180,6 +180,8 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == 0 && load->number != 0)
         error = stages_commit(e, load->number, reply);
     if (error == 0)
+        error = engine_radius_keys(e); /* the keyholder has the keys now */
+    if (error == 0)
         error = switch_conns(e, load, names);
     if (error == 0) {
         engine_pools_check(e);

@@ -85,7 +85,9 @@ struct engine_radius {
     char name[LIMIT_NAME];
     int preference;
     bool accounting;
-    nanos interval_ns; /* between interim records; 0: as the server says */
+    bool stream;                 /* RADIUS/TLS */
+    uint8_t key_id[KEY_ID_SIZE]; /* stream: of our certificate */
+    nanos interval_ns;           /* between interim records; 0: as the server says */
 };
 
 /* struct child_wait - a Child SA whose routes the supervisor has not decided on yet; oldest first */

@@ -2,6 +2,7 @@
 /*
  * The aaa process: sockets and clock for aaa_service.c. Each server, lane and port has a connected
  * socket, so the kernel drops datagrams of others. A socket is opened when it is first needed.
+ * Servers with RADIUS/TLS have connections instead (aaa_streams.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
 #include "daemon/process/aaa_service.h"
+#include "daemon/process/aaa_streams.h"
 #include "daemon/process/confine.h"
 #include "daemon/process/helpers.h"
 #include "daemon/process/load_door.h"
@@ -57,10 +59,14 @@ struct aaa {
     nanos now;
     struct aaa_socket sockets[RADIUS_SERVERS][RADIUS_LANES][N_PORTS];
     struct aaa_listener listeners[RADIUS_SERVERS];
+    struct aaa_tls_home tls;
+    struct aaa_streams *streams;
+    bool refused[RADIUS_SERVERS];       /* accounting, as the log says */
     bool dead[RADIUS_SERVERS][N_PORTS]; /* as the log says */
     uint64_t lost, unwritten;           /* the same */
     nanos end_at;                       /* the engine has ended; NANOS_NEVER: it serves */
     struct aaa_request request;
+    struct aaa_server server; /* behind the request */
     struct aaa_answer answer;
 };
 
@@ -72,11 +78,19 @@ static void answer_send(struct aaa *a)
     eap_result_done(&a->answer.result);
 }
 
+/* reply_take - a packet of a server, which may answer a request. */
+static void reply_take(struct aaa *a, const struct radius_datagram *from)
+{
+    struct radius_outcome outcome;
+    if (radius_client_recv(aaa_service_client(a->service), from, a->now, &outcome) &&
+        aaa_service_outcome(a->service, &outcome, a->now, &a->answer))
+        answer_send(a);
+    wipe(&outcome, sizeof(outcome));
+}
+
 static void on_socket(void *context, int fd, unsigned events)
 {
     struct aaa_socket *s = context;
-    struct aaa *a = s->aaa;
-    struct radius_outcome outcome;
     uint8_t octets[RADIUS_PACKET + 1];
     (void)events;
     ssize_t len = recv(fd, octets, sizeof(octets), MSG_DONTWAIT);
@@ -86,10 +100,7 @@ static void on_socket(void *context, int fd, unsigned events)
                                          .lane = s->lane,
                                          .accounting = s->port == PORT_ACCOUNTING,
                                          .octets = span_of(octets, (size_t)len)};
-    if (radius_client_recv(aaa_service_client(a->service), &from, a->now, &outcome) &&
-        aaa_service_outcome(a->service, &outcome, a->now, &a->answer))
-        answer_send(a);
-    wipe(&outcome, sizeof(outcome));
+    reply_take(s->aaa, &from);
 }
 
 static void socket_close(struct aaa_socket *s)
@@ -122,7 +133,9 @@ static void datagram_send(struct aaa *a, const struct radius_datagram *d)
 {
     struct aaa_socket *s =
         &a->sockets[d->server][d->lane][d->accounting ? PORT_ACCOUNTING : PORT_ACCESS];
-    if ((s->fd < 0 && socket_open(s) != 0) || send(s->fd, d->octets.ptr, d->octets.len, 0) < 0)
+    if (aaa_service_server(a->service, d->server)->stream)
+        aaa_streams_send(a->streams, d);
+    else if ((s->fd < 0 && socket_open(s) != 0) || send(s->fd, d->octets.ptr, d->octets.len, 0) < 0)
         /* lost, like any datagram: the request is repeated */
         log_line(LOG_LEVEL_DEBUG, "event=radius-send reason=\"%s\"", strerror(errno));
 }
@@ -133,16 +146,33 @@ static void deaths_log(struct aaa *a)
     for (unsigned i = 0; i < RADIUS_SERVERS; i++)
         for (int port = 0; port < N_PORTS; port++) {
             const struct aaa_server *server = aaa_service_server(a->service, i);
+            const char *name = server != NULL && server->stream ? "tls" : names[port];
             bool dead = radius_client_dead(aaa_service_client(a->service), i,
                                            port == PORT_ACCOUNTING, a->now);
-            if (server != NULL && dead && !a->dead[i][port])
+            if (server == NULL || (server->stream && port != PORT_ACCESS))
+                continue;
+            if (dead && !a->dead[i][port])
                 log_line(LOG_LEVEL_WARNING, "event=radius-silent server=%s port=%s", server->name,
-                         names[port]);
-            if (server != NULL && !dead && a->dead[i][port])
+                         name);
+            if (!dead && a->dead[i][port])
                 log_line(LOG_LEVEL_INFO, "event=radius-answers server=%s port=%s", server->name,
-                         names[port]);
+                         name);
             a->dead[i][port] = dead;
         }
+}
+
+/* refusals_log - RFC 6614 section 2.5: a server that takes no accounting is named once. */
+static void refusals_log(struct aaa *a)
+{
+    for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
+        const struct aaa_server *server = aaa_service_server(a->service, i);
+        bool refuses = radius_client_refuses(aaa_service_client(a->service), i);
+        if (server != NULL && refuses && !a->refused[i])
+            log_line(LOG_LEVEL_WARNING,
+                     "event=radius-accounting-refused server=%s text=\"it gets no more\"",
+                     server->name);
+        a->refused[i] = refuses;
+    }
 }
 
 static void accounts_log(struct aaa *a)
@@ -165,12 +195,14 @@ static void settle(struct aaa *a)
     struct radius_datagram datagram;
     struct radius_outcome outcome;
     aaa_service_tick(a->service, a->now, time(NULL));
+    aaa_streams_settle(a->streams);
     while (radius_client_send(client, a->now, &datagram))
         datagram_send(a, &datagram);
     while (radius_client_failed(client, &outcome))
         if (aaa_service_outcome(a->service, &outcome, a->now, &a->answer))
             answer_send(a);
     deaths_log(a);
+    refusals_log(a);
     accounts_log(a);
     if (a->end_at != NANOS_NEVER &&
         (a->now >= a->end_at || !account_queue_busy(aaa_service_accounts(a->service), a->now)))
@@ -179,12 +211,20 @@ static void settle(struct aaa *a)
 
 static void sockets_close(struct aaa *a, unsigned server)
 {
+    aaa_streams_renew(a->streams, server);
     for (unsigned lane = 0; lane < RADIUS_LANES; lane++)
         for (int port = 0; port < N_PORTS; port++)
             socket_close(&a->sockets[server][lane][port]);
 }
 
 /* --- requests of servers --- */
+
+static void stream_reply(struct aaa *a, const struct change_reply *reply)
+{
+    const struct radius_datagram d = {
+        .server = reply->server, .lane = reply->lane, .octets = reply->octets};
+    aaa_streams_send(a->streams, &d);
+}
 
 static void reply_send(struct aaa *a, const struct change_reply *reply)
 {
@@ -194,6 +234,10 @@ static void reply_send(struct aaa *a, const struct change_reply *reply)
                          .iov_len = reply->octets.len};
     struct msghdr message = {.msg_name = &to, .msg_iov = &part, .msg_iovlen = 1};
     const struct packet_info info = {.local = reply->local};
+    if (reply->stream) {
+        stream_reply(a, reply);
+        return;
+    }
     message.msg_namelen = endpoint_to_sockaddr(&reply->to, &to);
     message.msg_control = control;
     packet_info_write(&message, to.ss_family, &info);
@@ -218,6 +262,20 @@ static void change_take(struct aaa *a, struct change_from *from, uint16_t port)
         answer_send(a);
         break;
     }
+}
+
+/* on_packet - over a connection come replies, and requests of the server (RFC 6614 section 2.5). */
+static void on_packet(void *context, const struct radius_datagram *from)
+{
+    struct aaa *a = context;
+    uint8_t code = from->octets.ptr[0];
+    if (code != RADIUS_DISCONNECT_REQUEST && code != RADIUS_COA_REQUEST) {
+        reply_take(a, from);
+        return;
+    }
+    struct change_from request = {
+        .stream = true, .server = from->server, .lane = from->lane, .octets = from->octets};
+    change_take(a, &request, 0);
 }
 
 static void on_listener(void *context, int fd, unsigned events)
@@ -251,7 +309,7 @@ static bool listener_wanted(const struct aaa *a, const struct aaa_listener *l)
 {
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
         const struct aaa_server *server = aaa_service_server(a->service, i);
-        if (server != NULL && server->dae && server->dae_port == l->port &&
+        if (server != NULL && server->dae && !server->stream && server->dae_port == l->port &&
             server->address.family == l->family)
             return true;
     }
@@ -296,19 +354,42 @@ static void listeners_settle(struct aaa *a)
     }
     for (unsigned i = 0; i < RADIUS_SERVERS; i++) {
         const struct aaa_server *server = aaa_service_server(a->service, i);
-        if (server != NULL && server->dae)
+        if (server != NULL && server->dae && !server->stream)
             listener_open(a, server);
     }
 }
 
 /* --- the engine --- */
 
+static bool is_load(const struct aaa *a)
+{
+    return a->request.kind == AAA_SERVER_LOAD;
+}
+
+/* request_recv - only a load has something behind it: a whole server. */
+static int request_recv(struct aaa *a, int fd)
+{
+    size_t n;
+    int error = channel_recv_tail(fd, &a->request, sizeof(a->request),
+                                  (struct buffer){(uint8_t *)&a->server, sizeof(a->server)}, &n);
+    return error == 0 && n != (is_load(a) ? sizeof(a->server) : 0) ? ERR_INVALID : error;
+}
+
+static bool request_answer(struct aaa *a, uint32_t *ret_changed)
+{
+    if (!is_load(a))
+        return aaa_service_ask(a->service, &a->request, a->now, &a->answer, ret_changed);
+    a->answer = (struct aaa_answer){.job = a->request.job};
+    a->answer.error = aaa_service_load(a->service, &a->server, ret_changed);
+    return true;
+}
+
 static void on_request(void *context, int fd, unsigned events)
 {
     struct aaa *a = context;
     uint32_t changed;
     (void)events;
-    int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
+    int error = request_recv(a, fd);
     if (error != 0) {
         event_loop_remove(a->loop, fd);
         a->end_at = nanos_after(a->now, FAREWELL_NS);
@@ -321,7 +402,7 @@ static void on_request(void *context, int fd, unsigned events)
             reply_send(a, &reply);
         return;
     }
-    bool known = aaa_service_ask(a->service, &a->request, a->now, &a->answer, &changed);
+    bool known = request_answer(a, &changed);
     for (unsigned i = 0; i < RADIUS_SERVERS; i++)
         if ((changed & UINT32_C(1) << i) != 0)
             sockets_close(a, i);
@@ -346,9 +427,11 @@ static void on_loader(void *context, int fd, unsigned events)
 {
     struct aaa *a = context;
     (void)events;
-    int error = channel_recv(fd, &a->request, sizeof(a->request), NULL, NULL);
+    int error = request_recv(a, fd);
     if (error == 0) {
-        aaa_service_stage_answer(a->service, &a->request, &a->answer);
+        a->answer = (struct aaa_answer){.job = a->request.job, .error = ERR_INVALID};
+        if (is_load(a))
+            a->answer.error = aaa_service_stage_load(a->service, &a->server);
         error = channel_send(fd, &a->answer, sizeof(a->answer), NULL, 0);
     }
     if (error != 0)
@@ -376,6 +459,18 @@ static void on_load_order(void *context, int fd, unsigned events)
 
 /* --- start --- */
 
+static struct aaa_streams *streams_new(struct aaa *a)
+{
+    const struct aaa_streams_config config = {.service = a->service,
+                                              .loop = a->loop,
+                                              .random = entropy_random(),
+                                              .tls = &a->tls,
+                                              .now = &a->now,
+                                              .packet = on_packet,
+                                              .context = a};
+    return aaa_streams_new(&config);
+}
+
 static int aaa_init(struct aaa *a, const struct spawn_start *start)
 {
     uint8_t digest[16];
@@ -390,8 +485,12 @@ static int aaa_init(struct aaa *a, const struct spawn_start *start)
             for (int port = 0; port < N_PORTS; port++)
                 a->sockets[server][lane][port] = (struct aaa_socket){a, server, lane, port, -1};
     /* libcrypto reads its configuration at the first use, so use it before file access goes */
-    bool warm = EVP_Q_digest(NULL, "MD5", NULL, "", 0, digest, NULL) == 1;
-    if (!warm || a->service == NULL || a->loop == NULL)
+    bool warm = EVP_Q_digest(NULL, "MD5", NULL, "", 0, digest, NULL) == 1 &&
+                aaa_tls_home_init(&a->tls, start->aaa_fds[SPAWN_TLS_KEY],
+                                  start->aaa_fds[SPAWN_TLS_VERIFIER]);
+    if (a->service != NULL && a->loop != NULL)
+        a->streams = streams_new(a);
+    if (!warm || a->streams == NULL || a->service == NULL || a->loop == NULL)
         return ERR_NO_MEMORY;
     int error = event_loop_add(a->loop, start->load_fd, EVENT_READ, on_load_order, a);
     return error != 0 ? error : event_loop_add(a->loop, start->fd, EVENT_READ, on_request, a);
@@ -410,6 +509,7 @@ int aaa_run(const struct spawn_start *start)
     }
     while (!aaa.done) {
         nanos deadline = nanos_min(aaa_service_deadline(aaa.service), aaa.end_at);
+        deadline = nanos_min(deadline, aaa_streams_deadline(aaa.streams));
         if (event_loop_wait(aaa.loop, deadline, &aaa.now) < 0)
             break;
         settle(&aaa);

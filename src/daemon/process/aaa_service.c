@@ -10,6 +10,7 @@
 #include "daemon/process/aaa_grant.h"
 #include "daemon/process/load_door.h"
 #include "eap/packet.h"
+#include "radius/tls_link.h"
 
 #define AAA_CONVERSATIONS LIMIT_HALF_OPEN
 #define FRAMED_MTU        1400 /* the server's EAP packets are not longer (RFC 3579 section 2.4) */
@@ -39,6 +40,7 @@ struct aaa_service {
     struct change_requests *changes;
     uint64_t tags;                             /* tags of accounting records have TAG_ACCOUNT */
     struct aaa_server servers[RADIUS_SERVERS]; /* an empty name: none */
+    char why[RADIUS_SERVERS][EAP_REASON];      /* no connection */
     struct passage passages[AAA_CONVERSATIONS];
     struct load_stages stages;
     unsigned staging; /* the place of the loader that came last */
@@ -111,9 +113,21 @@ static bool server_same(const struct aaa_service *s, unsigned place,
            span_equal(span_of(&bare, sizeof(bare)), span_of(&s->servers[place], sizeof(bare)));
 }
 
+static bool tls_sound(const struct aaa_tls *tls)
+{
+    struct reader r = reader_of(span_of(tls->octets, sizeof(tls->octets)));
+    bool sound = tls->n_certs > 0 && tls->n_certs <= AAA_CERTS && tls->n_cas <= CERT_POLICY_CERTS &&
+                 tls->id.len <= sizeof(tls->id.data) && tls->id.len < RADIUS_TLS_NAME &&
+                 tls->revocation <= CERT_REVOCATION_STRICT;
+    for (uint32_t i = 0; sound && i < tls->n_certs + tls->n_cas; i++)
+        (void)read_bytes(&r, tls->lengths[i]);
+    return sound && !reader_failed(&r);
+}
+
 static bool server_sound(const struct aaa_server *server)
 {
-    return text_sound(server->name, sizeof(server->name)) && server->name[0] != '\0' &&
+    return (!server->stream || tls_sound(&server->tls)) &&
+           text_sound(server->name, sizeof(server->name)) && server->name[0] != '\0' &&
            server->secret_len != 0 && server->secret_len <= sizeof(server->secret) &&
            (server->address.family == ADDRESS_V4 || server->address.family == ADDRESS_V6) &&
            server->retransmit_tries <= 30 && server->retransmit_ns >= 0 && server->dead_ns >= 0 &&
@@ -134,6 +148,7 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
                                    .preference = server->preference,
                                    .accounting = server->accounting,
                                    .watched = server->watched,
+                                   .stream = server->stream,
                                    .tries = server->retransmit_tries + 1,
                                    .first_ns = server->retransmit_ns,
                                    .dead_ns = server->dead_ns,
@@ -143,10 +158,24 @@ static int server_load(struct aaa_service *s, const struct aaa_server *server,
     wipe(&config, sizeof(config));
     s->servers[place] = *server;
     wipe(s->servers[place].secret, sizeof(s->servers[place].secret));
+    s->why[place][0] = '\0';
     *ret_changed |= UINT32_C(1) << place;
     if (server->accounting)
         account_queue_hurry(s->accounts);
     return 0;
+}
+
+int aaa_service_load(struct aaa_service *s, struct aaa_server *server, uint32_t *ret_changed)
+{
+    *ret_changed = 0;
+    int error = server_load(s, server, ret_changed);
+    wipe(server->secret, sizeof(server->secret));
+    return error;
+}
+
+void aaa_service_why_set(struct aaa_service *s, unsigned index, const char *why)
+{
+    (void)snprintf(s->why[index], sizeof(s->why[index]), "%s", why);
 }
 
 static int server_unload(struct aaa_service *s, const char *name, uint32_t *ret_changed)
@@ -170,18 +199,18 @@ void aaa_service_stage_begin(struct aaa_service *s, uint64_t number)
     wipe(s->staged[s->staging], sizeof(s->staged[0]));
 }
 
-void aaa_service_stage_answer(struct aaa_service *s, struct aaa_request *request,
-                              struct aaa_answer *ret)
+int aaa_service_stage_load(struct aaa_service *s, struct aaa_server *server)
 {
     struct aaa_server *staged = s->staged[s->staging];
-    *ret = (struct aaa_answer){.job = request->job, .error = ERR_INVALID};
-    if (request->kind == AAA_SERVER_LOAD && server_sound(&request->server)) {
-        unsigned place = server_place(staged, request->server.name);
-        ret->error = place == RADIUS_SERVERS ? ERR_FULL : 0;
-        if (ret->error == 0)
-            staged[place] = request->server;
+    int error = ERR_INVALID;
+    if (server_sound(server)) {
+        unsigned place = server_place(staged, server->name);
+        error = place == RADIUS_SERVERS ? ERR_FULL : 0;
+        if (error == 0)
+            staged[place] = *server;
     }
-    wipe(&request->server, sizeof(request->server));
+    wipe(server->secret, sizeof(server->secret));
+    return error;
 }
 
 /* stage_switch - there is room: what goes has gone before. */
@@ -409,20 +438,14 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
     return now_known;
 }
 
-bool aaa_service_ask(struct aaa_service *s, struct aaa_request *request, nanos now,
+bool aaa_service_ask(struct aaa_service *s, const struct aaa_request *request, nanos now,
                      struct aaa_answer *ret, uint32_t *ret_changed)
 {
     *ret = (struct aaa_answer){.job = request->job};
     *ret_changed = 0;
     struct passage *p;
     switch (request->kind) {
-    case AAA_SERVER_LOAD:
-        ret->error = server_load(s, &request->server, ret_changed);
-        wipe(&request->server, sizeof(request->server));
-        return true;
-    case AAA_SERVER_UNLOAD:
-        ret->error = server_unload(s, request->server.name, ret_changed);
-        return true;
+    case AAA_SERVER_UNLOAD: ret->error = server_unload(s, request->name, ret_changed); return true;
     case AAA_STAGE_COMMIT:
     case AAA_STAGE_DROP:
         ret->error =
@@ -536,9 +559,16 @@ enum change_verdict aaa_service_change(struct aaa_service *s, struct change_from
                                        struct change_result *ret)
 {
     enum change_verdict verdict = CHANGE_DROP;
+    if (from->stream) {
+        from->allowed = s->servers[from->server].dae;
+        from->key = radius_client_key(s->client, from->server);
+        return from->key == NULL ? CHANGE_DROP
+                                 : change_requests_recv(s->changes, from, port, when, ret);
+    }
+    from->allowed = true;
     for (unsigned i = 0; i < RADIUS_SERVERS && verdict == CHANGE_DROP; i++) {
         const struct aaa_server *server = &s->servers[i];
-        if (server->name[0] == '\0' || !server->dae || server->dae_port != port ||
+        if (server->name[0] == '\0' || server->stream || !server->dae || server->dae_port != port ||
             !address_equal(&server->address, &from->source.address))
             continue;
         from->server = i;
@@ -595,13 +625,16 @@ static void account_outcome(struct aaa_service *s, const struct radius_outcome *
         (void)account_queue_failed(s->accounts, tag, now);
 }
 
-/* silence_print - names all servers that were asked, as far as they fit. */
+/* silence_print - names all servers that were asked, as far as they fit, and why there is no
+ * connection to them. */
 static void silence_print(const struct aaa_service *s, uint32_t asked, char out[EAP_REASON])
 {
     size_t at = (size_t)snprintf(out, EAP_REASON, "no answer from the RADIUS server");
     for (unsigned i = 0; i < RADIUS_SERVERS && at < EAP_REASON; i++)
         if ((asked & 1u << i) != 0 && s->servers[i].name[0] != '\0')
-            at += (size_t)snprintf(out + at, EAP_REASON - at, " %s", s->servers[i].name);
+            at += (size_t)snprintf(out + at, EAP_REASON - at, " %s%s%s%s", s->servers[i].name,
+                                   s->why[i][0] == '\0' ? "" : " (", s->why[i],
+                                   s->why[i][0] == '\0' ? "" : ")");
 }
 
 bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *outcome, nanos now,

@@ -10,6 +10,7 @@
 
 static struct aaa_service *service;
 static struct aaa_request request;
+static struct aaa_server loaded;
 static struct aaa_answer answer;
 static uint8_t sent[RADIUS_PACKET];
 static struct radius_datagram datagram;
@@ -22,18 +23,16 @@ static bool accounting;
 static void server_load(bool class_group)
 {
     uint32_t changed;
-    memset(&request, 0, sizeof(request));
-    request.kind = AAA_SERVER_LOAD;
-    strcpy(request.server.name, "one");
-    assert_true(address_parse("192.0.2.1", &request.server.address));
-    request.server.secret_len = sizeof(SECRET) - 1;
-    memcpy(request.server.secret, SECRET, sizeof(SECRET) - 1);
-    request.server.class_group = class_group;
-    request.server.accounting = accounting;
-    assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
-    assert_int_equal(answer.error, 0);
+    memset(&loaded, 0, sizeof(loaded));
+    strcpy(loaded.name, "one");
+    assert_true(address_parse("192.0.2.1", &loaded.address));
+    loaded.secret_len = sizeof(SECRET) - 1;
+    memcpy(loaded.secret, SECRET, sizeof(SECRET) - 1);
+    loaded.class_group = class_group;
+    loaded.accounting = accounting;
+    assert_int_equal(aaa_service_load(service, &loaded, &changed), 0);
     assert_true(changed == 0 || changed == 1); /* it is what it was */
-    assert_int_equal(request.server.secret[0], 0);
+    assert_int_equal(loaded.secret[0], 0);
 }
 
 static int setup(void **state)
@@ -396,7 +395,7 @@ static void no_server(void **state)
     (void)state;
     memset(&request, 0, sizeof(request));
     request.kind = AAA_SERVER_UNLOAD;
-    strcpy(request.server.name, "one");
+    strcpy(request.name, "one");
     assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_int_equal(answer.error, 0);
     assert_true(step("anna@example.org", "", (struct span){0}));
@@ -554,14 +553,13 @@ static void accounts_late(void **state)
 
 static void stage(const char *name, const char *secret)
 {
-    memset(&request, 0, sizeof(request));
-    request.kind = AAA_SERVER_LOAD;
-    strcpy(request.server.name, name);
-    assert_true(address_parse("192.0.2.9", &request.server.address));
-    request.server.secret_len = (uint32_t)strlen(secret);
-    memcpy(request.server.secret, secret, strlen(secret));
-    aaa_service_stage_answer(service, &request, &answer);
-    assert_int_equal(answer.error, 0);
+    memset(&loaded, 0, sizeof(loaded));
+    strcpy(loaded.name, name);
+    assert_true(address_parse("192.0.2.9", &loaded.address));
+    loaded.secret_len = (uint32_t)strlen(secret);
+    memcpy(loaded.secret, secret, strlen(secret));
+    assert_int_equal(aaa_service_stage_load(service, &loaded), 0);
+    assert_int_equal(loaded.secret[0], 0);
 }
 
 static uint32_t stage_end(uint64_t number, bool commit)

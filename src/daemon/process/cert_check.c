@@ -26,7 +26,15 @@ static int refuse(struct cert_check *check, const char *format, ...)
 
 static const char *owner(const struct cert_check *check)
 {
-    return check->of_gateway ? "the gateway's" : "the peer's";
+    return check->radius       ? "the RADIUS server's"
+           : check->of_gateway ? "the gateway's"
+                               : "the peer's";
+}
+
+/* section - the kind of section that makes the demands. */
+static const char *section(const struct cert_check *check)
+{
+    return check->radius ? "RADIUS server" : "connection";
 }
 
 /* --- keys --- */
@@ -92,14 +100,15 @@ static int refuse_issuer(struct cert_check *check, X509 *x509)
     char leaf[IDENTITY_TEXT_MAX], ca[IDENTITY_TEXT_MAX];
     const X509_NAME *of_ca = X509_get_issuer_name(x509);
     bool direct = X509_NAME_cmp(X509_get_issuer_name(check->leaf), of_ca) == 0;
-    const char *where = check->policy->n_cas > 0 ? "cacerts of connection " : "x509ca";
+    const char *named = check->radius ? "cacerts of RADIUS server " : "cacerts of connection ";
+    const char *where = check->policy->n_cas > 0 ? named : "x509ca";
     cert_identity_print(check->leaf, leaf);
     cert_identity_print_name(of_ca, ca);
     if (X509_NAME_cmp(X509_get_subject_name(check->leaf), of_ca) == 0)
         return refuse(check,
                       "%s certificate %.150s signed itself, and is not in certs of "
-                      "connection %.63s",
-                      owner(check), leaf, check->conn);
+                      "%s %.63s",
+                      owner(check), leaf, section(check), check->conn);
     return refuse(check, "%s certificate %.120s %s %.120s, which is not in %s%.63s", owner(check),
                   leaf, direct ? "is signed by CA" : "has a chain that ends at CA", ca, where,
                   check->policy->n_cas > 0 ? check->conn : "");
@@ -218,12 +227,14 @@ static bool usage_fits(X509 *x509)
 
 /* extended_usage_fits - RFC 4945 section 5.1.3.12: without the extension, or for IKE, or for
  * anything. In the field gateways have certificates of servers, on whichever side of a login they
- * are, and users have those of clients. A client must not pass for a gateway. */
+ * are, and users have those of clients. A client must not pass for a gateway. A RADIUS server has
+ * nothing to do with IKE. */
 static bool extended_usage_fits(const struct cert_check *check)
 {
     static const char *const ike[] = {"2.5.29.37.0",       "1.3.6.1.5.5.7.3.17",
                                       "1.3.6.1.5.5.7.3.5", "1.3.6.1.5.5.7.3.6",
                                       "1.3.6.1.5.5.7.3.7", "1.3.6.1.5.5.8.2.2"};
+    size_t n_ike = check->radius ? 1 : sizeof(ike) / sizeof(ike[0]);
     X509 *leaf = check->leaf;
     EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
     bool fits = usages == NULL && X509_get_ext_by_NID(leaf, NID_ext_key_usage, -1) < 0;
@@ -234,7 +245,7 @@ static bool extended_usage_fits(const struct cert_check *check)
         (void)OBJ_obj2txt(oid, sizeof(oid), usage, 1);
         fits = (server_fits && OBJ_obj2nid(usage) == NID_server_auth) ||
                (!check->of_gateway && OBJ_obj2nid(usage) == NID_client_auth);
-        for (size_t j = 0; !fits && j < sizeof(ike) / sizeof(ike[0]); j++)
+        for (size_t j = 0; !fits && j < n_ike; j++)
             fits = strcmp(oid, ike[j]) == 0;
     }
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
@@ -249,8 +260,8 @@ static int leaf_check(struct cert_check *check)
         return refuse(check, "%s certificate %.200s has a keyUsage without digitalSignature",
                       owner(check), subject);
     if (!extended_usage_fits(check))
-        return refuse(check, "%s certificate %.200s is not for IKE: see its extendedKeyUsage",
-                      owner(check), subject);
+        return refuse(check, "%s certificate %.200s is not for %s: see its extendedKeyUsage",
+                      owner(check), subject, check->radius ? "a server of TLS" : "IKE");
     return 0;
 }
 
@@ -272,17 +283,17 @@ static int link_check(struct cert_check *check, X509 *x509, bool is_leaf, bool s
     if (!cert_check_key(check->policy, X509_get0_pubkey(x509)))
         return refuse(check,
                       "the key of certificate %.200s is of a kind or strength that "
-                      "connection %.63s does not accept",
-                      subject, check->conn);
+                      "%s %.63s does not accept",
+                      subject, section(check), check->conn);
     if (!is_leaf && X509_check_ca(x509) != 1)
         return refuse(check, "certificate %.200s in the chain is not that of a CA", subject);
     (void)X509_get_signature_info(x509, &digest, NULL, NULL, NULL);
     if (signer && check->policy->chain_hashes != 0 &&
         (check->policy->chain_hashes & BIT(hash_of(digest))) == 0)
         return refuse(check,
-                      "certificate %.200s is signed with a hash that connection %.63s does "
+                      "certificate %.200s is signed with a hash that %s %.63s does "
                       "not accept",
-                      subject, check->conn);
+                      subject, section(check), check->conn);
     return 0;
 }
 

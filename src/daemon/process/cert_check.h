@@ -22,6 +22,7 @@ struct cert_check {
     const char *conn;           /* its name, for people */
     bool of_gateway;            /* the peer is the responder, or the server of a TLS method */
     bool tls;                   /* for TLS in EAP, not for IKE */
+    bool radius;                /* of a RADIUS server: `conn` names its section */
     X509 *leaf;                 /* borrowed */
     STACK_OF(X509) * others;    /* the other certificates of the peer; borrowed */
     char revoked_on[32];        /* in between: the date in the CRL */

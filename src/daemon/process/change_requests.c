@@ -16,7 +16,8 @@ struct entry {
     enum entry_state state;
     uint64_t job;
     nanos since;
-    unsigned server;
+    bool stream;
+    unsigned server, lane;
     struct endpoint source;
     struct address local;
     uint16_t port;
@@ -170,7 +171,7 @@ static void reply_make(struct entry *entry, uint32_t cause, const struct radius_
     const struct radius_request reply = {code, entry->identifier, writer_span(&attributes)};
     int error = radius_reply_seal(&reply, key, entry->authenticator, &w);
     entry->n_reply = error == 0 ? w.len : 0; /* without a reply the server asks again */
-    entry->state = ENTRY_ANSWERED;
+    entry->state = entry->stream ? ENTRY_FREE : ENTRY_ANSWERED;
 }
 
 static struct change_reply reply_of(const struct entry *entry)
@@ -178,6 +179,9 @@ static struct change_reply reply_of(const struct entry *entry)
     return (struct change_reply){.to = entry->source,
                                  .local = entry->local,
                                  .port = entry->port,
+                                 .stream = entry->stream,
+                                 .server = entry->server,
+                                 .lane = entry->lane,
                                  .octets = span_of(entry->reply, entry->n_reply)};
 }
 
@@ -190,7 +194,7 @@ static struct entry *entry_find(struct change_requests *requests, const struct c
 {
     for (size_t i = 0; i < CHANGE_REQUESTS; i++) {
         struct entry *entry = &requests->entries[i];
-        if (entry->state != ENTRY_FREE && entry->server == from->server &&
+        if (entry->state != ENTRY_FREE && !entry->stream && entry->server == from->server &&
             memcmp(entry->authenticator, authenticator, RADIUS_AUTHENTICATOR) == 0)
             return entry;
     }
@@ -249,9 +253,9 @@ enum change_verdict change_requests_recv(struct change_requests *requests,
 {
     struct radius_packet packet;
     if (!packet_of(from->octets, &packet) || radius_change_check(&packet, from->key) != 0 ||
-        !timely(&packet, from->undated, when->wall_s))
+        (!from->stream && !timely(&packet, from->undated, when->wall_s)))
         return CHANGE_DROP;
-    struct entry *entry = entry_find(requests, from, packet.octets.ptr + 4);
+    struct entry *entry = from->stream ? NULL : entry_find(requests, from, packet.octets.ptr + 4);
     if (entry != NULL) {
         entry->source = from->source;
         ret->reply = reply_of(entry);
@@ -265,6 +269,8 @@ enum change_verdict change_requests_recv(struct change_requests *requests,
     entry->job = ret->job = ++requests->jobs;
     entry->since = when->now;
     entry->server = from->server;
+    entry->stream = from->stream;
+    entry->lane = from->lane;
     entry->source = from->source;
     entry->local = from->local;
     entry->port = port;
@@ -272,7 +278,9 @@ enum change_verdict change_requests_recv(struct change_requests *requests,
     entry->identifier = packet.identifier;
     entry->n_reply = 0;
     memcpy(entry->authenticator, packet.octets.ptr + 4, RADIUS_AUTHENTICATOR);
-    enum aaa_error error = request_read(&packet, &ret->change);
+    enum aaa_error error = from->stream && !from->allowed
+                               ? AAA_UNSUPPORTED_EXTENSION /* RFC 6614 section 2.5 */
+                               : request_read(&packet, &ret->change);
     if (error == AAA_DONE)
         return CHANGE_ASK;
     reply_make(entry, error, from->key);

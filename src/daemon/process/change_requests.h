@@ -5,7 +5,8 @@
 /*
  * Disconnect-Requests and CoA-Requests of RADIUS servers (RFC 5176), without sockets. A request is
  * obeyed if its authenticator is right, its server may send it, and its Event-Timestamp is at most
- * CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again.
+ * CHANGE_WINDOW_S old. A duplicate within that time gets the first reply again. Over RADIUS/TLS
+ * (RFC 6614 section 2.5) there are neither, and only the authenticator counts.
  */
 
 #include "daemon/common/aaa_channel.h"
@@ -28,6 +29,10 @@ struct change_from {
     struct address local; /* where it came to */
     const struct radius_key *key;
     bool undated; /* requests without an Event-Timestamp are accepted */
+    /* stream: over RADIUS/TLS, which knows no duplicates and no old packets; `source` and `local` do
+     * not count. !allowed: the server is told that it may not */
+    bool stream, allowed;
+    unsigned lane;
     struct span octets;
 };
 
@@ -35,7 +40,9 @@ struct change_reply {
     struct endpoint to;
     struct address local; /* from there */
     uint16_t port;        /* the caller's own value, as given with the request */
-    struct span octets;   /* borrowed until the next call */
+    bool stream;          /* over that lane of the server */
+    unsigned server, lane;
+    struct span octets; /* borrowed until the next call */
 };
 
 /* struct change_when - the time now, on two clocks. */

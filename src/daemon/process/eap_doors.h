@@ -2,7 +2,7 @@
 #ifndef DAEMON_EAP_DOORS_H
 #define DAEMON_EAP_DOORS_H
 
-/* The eap process's channels to the keyholder and the verifier. */
+/* The channels of the eap or aaa process to the keyholder and the verifier. */
 
 #include "daemon/process/eap_service.h"
 

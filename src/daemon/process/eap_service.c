@@ -267,7 +267,7 @@ static int tls_check(void *context, const struct eap_chain *chain, struct eap_vo
     const struct eap_tls_slot *slot = context;
     struct writer w = writer_of(room, sizeof(room));
     struct verifier_answer answer;
-    struct verifier_tls wanted = {.of_server = chain->of_server,
+    struct verifier_tls wanted = {.of = chain->of_server ? TLS_OF_EAP_SERVER : TLS_OF_USER,
                                   .policy = slot->terms.policy,
                                   .identity = slot->terms.server};
     memcpy(wanted.conn, slot->terms.conn, sizeof(wanted.conn));

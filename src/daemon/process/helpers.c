@@ -52,7 +52,7 @@ struct served {
     bool passing; /* it may end, and the helper goes on */
 };
 
-#define SERVED_MOST 5
+#define SERVED_MOST 6
 
 static int served_once(struct served *served, short revents)
 {
@@ -111,7 +111,7 @@ static int loader_in(int fd, struct served *loader, uint64_t *ret_number)
 }
 
 /* struct keyholder - with the channels that it serves. */
-enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_EAP, SERVED_TOKEN };
+enum { SERVED_ENGINE, SERVED_ORDERS, SERVED_LOADER, SERVED_EAP, SERVED_AAA, SERVED_TOKEN };
 struct keyholder {
     struct keyring *keyring;
     struct served served[SERVED_MOST];
@@ -146,6 +146,8 @@ static int key_serve(int fd, struct keyholder *holder, int from)
         return error;
     if (from == SERVED_EAP)
         keyring_tls_answer(keyring, &request, span_of(octets, n), &answer, &w);
+    else if (from == SERVED_AAA)
+        keyring_radius_answer(keyring, &request, span_of(octets, n), &answer, &w);
     else if (from == SERVED_LOADER)
         keyring_stage_answer(keyring, &request, span_of(octets, n), &answer);
     else
@@ -195,6 +197,11 @@ static int key_serve_eap(int fd, void *keyholder)
     return key_serve(fd, keyholder, SERVED_EAP);
 }
 
+static int key_serve_aaa(int fd, void *keyholder)
+{
+    return key_serve(fd, keyholder, SERVED_AAA);
+}
+
 static int key_serve_loader(int fd, void *keyholder)
 {
     return key_serve(fd, keyholder, SERVED_LOADER);
@@ -224,7 +231,9 @@ int keyholder_run(const struct spawn_start *start)
         (struct served){start->load_fd, key_serve_orders, &holder, false};
     holder.served[SERVED_LOADER] = (struct served){-1, key_serve_loader, &holder, true};
     holder.served[SERVED_EAP] =
-        (struct served){start->eap_fds[SPAWN_EAP_KEY], key_serve_eap, &holder, false};
+        (struct served){start->eap_fds[SPAWN_TLS_KEY], key_serve_eap, &holder, false};
+    holder.served[SERVED_AAA] =
+        (struct served){start->aaa_fds[SPAWN_TLS_KEY], key_serve_aaa, &holder, false};
     holder.served[SERVED_TOKEN] = (struct served){start->token_fd, key_serve_token, &holder, false};
     int error = serve_all(holder.served, SERVED_MOST);
     keyring_free(holder.keyring);
@@ -257,7 +266,8 @@ static int verifier_serve_engine(int fd, void *verifier)
                                          writer_span(&w));
 }
 
-static int verifier_serve_eap(int fd, void *verifier)
+/* verifier_serve_tls - for the eap and the aaa process. */
+static int verifier_serve_tls(int fd, void *verifier)
 {
     struct verifier_room *room = &verifier_room;
     size_t n;
@@ -287,7 +297,7 @@ static int verifier_serve_fetcher(int fd, void *verifier)
 
 /* struct verifier_holder - with the channels that it serves. A fetcher may end, and another one is
  * handed over. */
-enum { VERIFIES_ENGINE, VERIFIES_EAP, VERIFIES_ORDERS, VERIFIES_FETCHER, VERIFIES };
+enum { VERIFIES_ENGINE, VERIFIES_EAP, VERIFIES_AAA, VERIFIES_ORDERS, VERIFIES_FETCHER, VERIFIES };
 struct verifier_holder {
     struct verifier *verifier;
     struct served served[VERIFIES];
@@ -360,7 +370,9 @@ int verifier_run(const struct spawn_start *start)
     holder.served[VERIFIES_ENGINE] =
         (struct served){start->fd, verifier_serve_engine, verifier, false};
     holder.served[VERIFIES_EAP] =
-        (struct served){start->eap_fds[SPAWN_EAP_VERIFIER], verifier_serve_eap, verifier, false};
+        (struct served){start->eap_fds[SPAWN_TLS_VERIFIER], verifier_serve_tls, verifier, false};
+    holder.served[VERIFIES_AAA] =
+        (struct served){start->aaa_fds[SPAWN_TLS_VERIFIER], verifier_serve_tls, verifier, false};
     holder.served[VERIFIES_ORDERS] =
         (struct served){start->load_fd, verifier_serve_orders, &holder, false};
     holder.served[VERIFIES_FETCHER] =
@@ -423,8 +435,8 @@ static int eap_serve_orders(int fd, void *context)
 /* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
 int eap_run(const struct spawn_start *start)
 {
-    struct eap_channels channels = {start->eap_fds[SPAWN_EAP_KEY],
-                                    start->eap_fds[SPAWN_EAP_VERIFIER]};
+    struct eap_channels channels = {start->eap_fds[SPAWN_TLS_KEY],
+                                    start->eap_fds[SPAWN_TLS_VERIFIER]};
     const struct eap_doors doors = eap_doors_of(&channels);
     struct eap_crypto *crypto = eap_crypto_new();
     struct eap_holder holder;

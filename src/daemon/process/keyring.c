@@ -235,6 +235,17 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;
 }
 
+void keyring_radius_answer(struct keyring *keyring, const struct key_request *request,
+                           struct span octets, struct key_answer *ret, struct writer *ret_octets)
+{
+    *ret = (struct key_answer){.job = request->job, .kind = request->kind, .error = ERR_INVALID};
+    if (request->kind == KEY_TLS_SIGN &&
+        private_keys_token(keyring->live.private, request->tls.key_id) == NULL)
+        ret->error =
+            private_keys_tls_sign(keyring->live.private, &request->tls, octets, ret_octets);
+    ret->n_octets = ret->error == 0 ? (uint32_t)ret_octets->len : 0;
+}
+
 void keyring_tls_answer(struct keyring *keyring, const struct key_request *request,
                         struct span octets, struct key_answer *ret, struct writer *ret_octets)
 {

@@ -64,4 +64,10 @@ void keyring_tls_answer(struct keyring *keyring, const struct key_request *reque
                         struct span octets, struct key_answer *ret_answer,
                         struct writer *ret_octets);
 
+/* keyring_radius_answer - the same for a hostile aaa process. It waits for the answer, so a key on a
+ * token, which takes its time, is refused. */
+void keyring_radius_answer(struct keyring *keyring, const struct key_request *request,
+                           struct span octets, struct key_answer *ret_answer,
+                           struct writer *ret_octets);
+
 #endif

@@ -91,7 +91,7 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     if (start->process == PROCESS_AAA)
         fd_keep(start->accounts_fd);
     for (int i = 0; i < 2; i++)
-        fd_keep(start->eap_fds[i]);
+        fd_keep(start->eap_fds[i]), fd_keep(start->aaa_fds[i]);
     for (int i = 0; i < SPAWN_DOORS; i++)
         fd_keep(start->door_fds[i]);
     if (start->process == PROCESS_VERIFIER)

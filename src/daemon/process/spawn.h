@@ -31,8 +31,8 @@ enum process {
     N_PROCESSES
 };
 
-/* the places of struct spawn_start, eap_fds */
-enum { SPAWN_EAP_KEY, SPAWN_EAP_VERIFIER };
+/* the places of struct spawn_start, eap_fds and aaa_fds */
+enum { SPAWN_TLS_KEY, SPAWN_TLS_VERIFIER };
 
 /* those that keep secrets: the places of struct spawn_start, door_fds */
 enum { SPAWN_DOOR_KEY, SPAWN_DOOR_EAP, SPAWN_DOOR_AAA, SPAWN_DOORS };
@@ -52,8 +52,9 @@ struct spawn_start {
     int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */
     int32_t unpack_fd;             /* of the loader: the channel to the unpacker; else -1 */
-    /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none */
-    int32_t eap_fds[2];
+    /* keyholder, verifier: the channel to the eap process, at its own index; eap: both. -1: none.
+     * aaa_fds: the same with the aaa process */
+    int32_t eap_fds[2], aaa_fds[2];
     int32_t token_fd; /* keyholder: the channel to the token process; else -1 */
     int32_t fetch_fd; /* verifier: the channel to the fetcher; else -1 */
     bool debug;

@@ -18,6 +18,7 @@
 #include "daemon/process/keyring.h"
 #include "daemon/process/privileged.h"
 #include "daemon/process/spawn.h"
+#include "daemon/process/tls_pairs.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -91,6 +92,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .door_fds = {-1, -1, -1},
                                 .unpack_fd = -1,
                                 .eap_fds = {-1, -1},
+                                .aaa_fds = {-1, -1},
                                 .token_fd = -1,
                                 .fetch_fd = -1,
                                 .debug = s->options->debug};
@@ -573,40 +575,40 @@ static int keeper_begin(struct supervisor *s, int door, struct spawn_start *star
     return error;
 }
 
-/* tls_start - keyholder, verifier, and eap with a channel to each: TLS of EAP asks there for
- * signatures and for checks of certificates. The fetcher has a channel to the verifier alone. */
+/* tls_start - keyholder, verifier, and eap and aaa with a channel to each: TLS of EAP and RADIUS asks
+ * there for signatures and for checks of certificates. The fetcher has a channel to the verifier
+ * alone. */
 static int tls_start(struct supervisor *s, struct engine_start *devices)
 {
-    struct spawn_start key = start_of(s, PROCESS_KEYHOLDER);
-    struct spawn_start verifier = start_of(s, PROCESS_VERIFIER);
-    struct spawn_start eap = start_of(s, PROCESS_EAP);
-    struct spawn_start fetcher = start_of(s, PROCESS_FETCHER);
+    struct tls_starts starts = {start_of(s, PROCESS_KEYHOLDER), start_of(s, PROCESS_VERIFIER),
+                                start_of(s, PROCESS_EAP), start_of(s, PROCESS_AAA),
+                                start_of(s, PROCESS_FETCHER)};
     struct spawn_start token = start_of(s, PROCESS_TOKEN);
-    int keys[2] = {-1, -1}, checks[2] = {-1, -1};
-    int error = channel_pair(keys, KEY_CHANNEL);
+    struct tls_pairs eap, aaa;
+    int error = tls_pairs_open(&eap, KEY_CHANNEL);
+    int error_aaa = tls_pairs_open(&aaa, KEY_CHANNEL);
+    tls_pairs_hand(&eap, &aaa, &starts);
     if (error == 0)
-        error = channel_pair(checks, KEY_CHANNEL);
-    key.eap_fds[SPAWN_EAP_KEY] = keys[0];
-    verifier.eap_fds[SPAWN_EAP_VERIFIER] = checks[0];
-    eap.eap_fds[SPAWN_EAP_KEY] = keys[1];
-    eap.eap_fds[SPAWN_EAP_VERIFIER] = checks[1];
+        error = error_aaa;
     if (error == 0)
-        error = helper_begin(s, &token, KEY_CHANNEL, &key.token_fd);
+        error = helper_begin(s, &token, KEY_CHANNEL, &starts.key.token_fd);
     if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_KEY, &key, &devices->key_fd);
+        error = keeper_begin(s, SPAWN_DOOR_KEY, &starts.key, &devices->key_fd);
     if (error == 0)
-        error = helper_begin(s, &fetcher, VERIFIER_CHANNEL, &verifier.fetch_fd);
+        error = helper_begin(s, &starts.fetcher, VERIFIER_CHANNEL, &starts.verifier.fetch_fd);
     if (error == 0)
-        error = fetch_door_open(s, &verifier);
+        error = fetch_door_open(s, &starts.verifier);
     if (error == 0)
-        error = helper_begin(s, &verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
-    fds_close(&verifier.load_fd, 1);
+        error = helper_begin(s, &starts.verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
+    fds_close(&starts.verifier.load_fd, 1);
     if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_EAP, &eap, &devices->eap_fd);
-    fds_close(keys, 2);
-    fds_close(checks, 2);
-    fds_close(&verifier.fetch_fd, 1);
-    fds_close(&key.token_fd, 1);
+        error = keeper_begin(s, SPAWN_DOOR_EAP, &starts.eap, &devices->eap_fd);
+    if (error == 0)
+        error = keeper_begin(s, SPAWN_DOOR_AAA, &starts.aaa, &devices->aaa_fd);
+    tls_pairs_close(&eap);
+    tls_pairs_close(&aaa);
+    fds_close(&starts.verifier.fetch_fd, 1);
+    fds_close(&starts.key.token_fd, 1);
     return error;
 }
 
@@ -633,12 +635,9 @@ static int engine_start(struct supervisor *s, const struct engine_start *devices
 static int servers_start(struct supervisor *s)
 {
     struct engine_start devices = s->devices;
-    struct spawn_start aaa = start_of(s, PROCESS_AAA);
     devices.key_fd = devices.verifier_fd = devices.eap_fd = -1;
     devices.aaa_fd = devices.resolver_fd = -1;
     int error = tls_start(s, &devices);
-    if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_AAA, &aaa, &devices.aaa_fd);
     if (error == 0)
         error = helper_start(s, PROCESS_RESOLVER, SMALL_CHANNEL, &devices.resolver_fd);
     if (error == 0)

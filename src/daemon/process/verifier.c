@@ -462,14 +462,40 @@ void verifier_fetcher_lost(struct verifier *verifier)
     revocation_lost(verifier->revocation, verifier->now);
 }
 
-/* --- TLS: the other side of an EAP method --- */
+/* --- TLS: the other side of an EAP method, and RADIUS servers --- */
+
+/* radius_server_is - RFC 6614 section 2.3: the name or address that is configured is that of the
+ * certificate. Names as RFC 6125 section 6.4 compares them: a wildcard stands for the first label,
+ * and the CN counts if there is no dNSName. */
+static bool radius_server_is(X509 *leaf, const struct ike_id *id)
+{
+    const char *name = (const char *)id->data;
+    if (id->len == 0 || name[0] == '.') /* libcrypto takes the latter for a whole domain */
+        return false;
+    if (id->type == ID_FQDN)
+        return X509_check_host(leaf, name, id->len, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
+               1;
+    return (id->type == ID_IPV4_ADDR || id->type == ID_IPV6_ADDR) &&
+           X509_check_ip(leaf, id->data, id->len, 0) == 1;
+}
+
+/* tls_names - the certificate is the one of the identity. An EAP identity has upper and lower case:
+ * the session is that of the text which came. */
+static bool tls_names(const struct verifier_tls *request, X509 *leaf)
+{
+    switch (request->of) {
+    case TLS_OF_RADIUS_SERVER: return radius_server_is(leaf, &request->identity);
+    case TLS_OF_EAP_SERVER: return cert_identity_has(leaf, &request->identity);
+    default: return cert_identity_spells(leaf, &request->identity);
+    }
+}
 
 static int tls_read(const struct verifier_tls *request, struct span octets, X509 **ret_leaf,
                     STACK_OF(X509) * others)
 {
     struct reader r = reader_of(octets);
     if (request->n_certs == 0 || request->n_certs > VERIFIER_CHAIN ||
-        request->identity.type == ID_ANY ||
+        request->of > TLS_OF_RADIUS_SERVER || request->identity.type == ID_ANY ||
         request->identity.len > sizeof(request->identity.data) ||
         memchr(request->conn, '\0', sizeof(request->conn)) == NULL ||
         !digests_sound(&request->policy))
@@ -487,6 +513,7 @@ static int tls_read(const struct verifier_tls *request, struct span octets, X509
 static int tls_check(struct verifier *verifier, const struct verifier_tls *request, X509 *leaf,
                      STACK_OF(X509) * others, struct verifier_answer *answer)
 {
+    static const char *const owners[] = {"peer", "EAP server", "RADIUS server"};
     char subject[IDENTITY_TEXT_MAX], text[IDENTITY_TEXT_MAX];
     struct cert_check check = {.store = &verifier->store,
                                .revocation = verifier->revocation,
@@ -494,20 +521,23 @@ static int tls_check(struct verifier *verifier, const struct verifier_tls *reque
                                .impatient = true, /* TLS waits for no answer */
                                .policy = &request->policy,
                                .conn = request->conn,
-                               .of_gateway = request->of_server != 0,
+                               .of_gateway = request->of != TLS_OF_USER,
                                .tls = true,
+                               .radius = request->of == TLS_OF_RADIUS_SERVER,
                                .leaf = leaf,
                                .others = others};
-    /* an EAP identity has upper and lower case: the session is that of the text which came */
-    if (check.of_gateway ? !cert_identity_has(leaf, &request->identity)
-                         : !cert_identity_spells(leaf, &request->identity))
+    if (!tls_names(request, leaf))
         return refuse(answer, ERR_AUTH, "the %s's certificate %.120s is not that of %.120s",
-                      check.of_gateway ? "EAP server" : "peer", cert_identity_print(leaf, subject),
+                      owners[request->of], cert_identity_print(leaf, subject),
                       identity_print(&request->identity, text));
     int error = cert_check_run(&check);
     if (error != 0)
         memcpy(answer->reason, check.reason, sizeof(answer->reason));
     answer->not_after = error == 0 ? check.not_after : 0;
+    if (error == 0 && check.radius) { /* no session hangs on it: a new connection is checked anew */
+        sk_X509_pop_free(check.chain, X509_free);
+        return 0;
+    }
     return error == 0 ? chain_keep(verifier, &check, answer) : error;
 }
 

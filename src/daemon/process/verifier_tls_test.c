@@ -52,7 +52,7 @@ static int teardown(void **state)
 
 /* check_as - of a certificate made on the spot. */
 static int check_as(const struct test_ca *issuer, const struct test_leaf *leaf,
-                    const char *identity, bool of_server)
+                    const char *identity, enum verifier_tls_of of)
 {
     struct test_tls side;
     test_tls_make(&side, issuer, leaf, issuer);
@@ -62,7 +62,7 @@ static int check_as(const struct test_ca *issuer, const struct test_leaf *leaf,
     memset(&request, 0, sizeof(request));
     request.kind = VERIFIER_TLS;
     request.job = 11;
-    request.tls.of_server = of_server;
+    request.tls.of = of;
     request.tls.n_certs = 1;
     request.tls.cert_lengths[0] = (uint32_t)n;
     strcpy(request.tls.conn, "office");
@@ -117,6 +117,29 @@ static void words_for_later(void **state)
     assert_false(verifier_late(verifier, &answer));
 }
 
+/* RFC 6614 section 2.3: the name that is configured for a RADIUS server. No login hangs on its
+ * certificate, so nothing is watched. */
+static void radius_servers(void **state)
+{
+    static const struct test_leaf named = {.name = "aaa.example"};
+    static const struct {
+        const char *name;
+        int error;
+    } rows[] = {{"aaa.example", 0},
+                {"AAA.example", 0},
+                {"other.example", ERR_AUTH},
+                {"aaa.example.org", ERR_AUTH},
+                {"192.0.2.1", ERR_AUTH},
+                {".example", ERR_AUTH}}; /* libcrypto takes this for a whole domain */
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (check_as(&ca, &named, rows[i].name, TLS_OF_RADIUS_SERVER) != rows[i].error)
+            fail_msg("%s: %s", rows[i].name, answer.reason);
+    assert_int_equal(check_as(&other_ca, &named, "aaa.example", TLS_OF_RADIUS_SERVER), ERR_AUTH);
+    assert_non_null(strstr(answer.reason, "the RADIUS server's certificate"));
+    assert_int_equal(verifier_deadline(verifier), NANOS_NEVER);
+}
+
 /* A taken-over eap process asks for nothing else, and lies in each length. */
 static void requests_that_lie(void **state)
 {
@@ -153,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(certificates, setup, teardown),
         cmocka_unit_test_setup_teardown(words_for_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(radius_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_that_lie, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,20 @@ int vici_stage_authority(struct vici_stage *stage, const struct engine_authority
     return 0;
 }
 
+/* radius_certs - the CAs that a server's section names go to the verifier, with those of connections. */
+static int radius_certs(struct vici_stage *stage, const struct aaa_tls *tls)
+{
+    struct reader r = reader_of(span_of(tls->octets, sizeof(tls->octets)));
+    int error = 0;
+    for (uint32_t i = 0; error == 0 && i < tls->n_certs + tls->n_cas; i++) {
+        const struct engine_cert cert = {.role = CERT_ROLE_CONN,
+                                         .octets = read_bytes(&r, tls->lengths[i])};
+        if (i >= tls->n_certs)
+            error = vici_stage_cert(stage, &cert);
+    }
+    return error;
+}
+
 int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server)
 {
     struct engine_load *load = &stage->load;
@@ -209,7 +223,7 @@ int vici_stage_radius(struct vici_stage *stage, const struct aaa_server *server)
     if (load->radius == NULL)
         return ERR_NO_MEMORY;
     load->radius[load->n_radius++] = *server;
-    return 0;
+    return radius_certs(stage, &server->tls);
 }
 
 void vici_stage_files(struct vici_stage *stage)
