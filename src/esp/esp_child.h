@@ -49,10 +49,11 @@ struct esp_child {
     bool esn, copy_ecn, copy_dscp_out, copy_dscp_in;
     uint32_t rank; /* against shunts */
     uint16_t device_out, device_in;
-    bool transport; /* esp/transport.h */
-    bool icmp;      /* accepts ICMP errors about its packets */
-    bool order;     /* every packet has an order trailer, in both directions */
-    void *space;    /* of the layer above: the session's order space; NULL without `order` */
+    bool transport;               /* esp/transport.h */
+    bool icmp;                    /* accepts ICMP errors about its packets */
+    bool order;                   /* every packet has an order trailer, in both directions */
+    void *space;                  /* of the layer above: its order space; NULL: none */
+    struct esp_child *space_next; /* of the layer above */
     struct esp_selectors first_selectors;
     _Atomic(struct esp_selectors *) selectors;                     /* those, or owned */
     uint64_t soft_packets, hard_packets, soft_octets, hard_octets; /* UINT64_MAX: none */

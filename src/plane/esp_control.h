@@ -57,7 +57,7 @@ struct plane_control {
     struct retired_list garbage;    /* until its epoch */
     struct retired_list sources;    /* until their kick */
     struct retired_list spaces;     /* the same */
-    struct map space_of;            /* session id -> struct plane_space */
+    struct map space_of;            /* session id -> its first struct plane_space */
     nanos reclaim_at;               /* when the garbage is looked at next, if there is any */
     struct plane_sockets udp4, udp6, raw4, raw6, paths[PLANE_PATH_SOCKETS];
     struct esp_crypto *crypto;

@@ -154,6 +154,16 @@ static bool frame_put(const struct ends *ends, uint32_t number)
     return write(ends->end[0].tun, frame, sizeof(frame)) == sizeof(frame);
 }
 
+/* ping_put - ICMP of more than 256 octets, so that it has a place in the order. */
+static void ping_put(const struct ends *ends)
+{
+    uint8_t frame[sizeof(struct esp_vnet) + 300] = {0}, *ip = frame + sizeof(struct esp_vnet);
+    memcpy(ip, "\x45\x00\x01\x2c\x00\x00\x40\x00\x40\x01\x00\x00\x0a\x08\x00\x01\x0a\x08\x00\x02",
+           20);
+    checksum_ipv4_header(ip);
+    assert_int_equal(write(ends->end[0].tun, frame, sizeof(frame)), sizeof(frame));
+}
+
 /* frame_get - the number of the next packet that came out of the second end; -1: none in time. */
 static int64_t frame_get(const struct ends *ends, int wait_ms)
 {
@@ -274,6 +284,42 @@ static void test_devices(void **state)
     assert_int_equal(frame_get(ends, 0), -1);
     close(tuns[0]);
     close(pair[0]);
+}
+
+/* busy_child - of the first end alone or of both: order trailers, and selectors for this protocol. */
+static void busy_child(struct ends *ends, esp_child_id child, uint8_t protocol, bool both)
+{
+    for (int end = both ? 1 : 0; end >= 0; end--) {
+        struct esp_child_config c = config_of(ends, end, child);
+        c.order = true;
+        c.local_ts.ts[0].protocol = c.remote_ts.ts[0].protocol = protocol;
+        assert_int_equal(esp_plane_child_install(ends->end[end].plane, &c, now_read()), 0);
+    }
+}
+
+/* Two groups of Child SAs in one session. What one of them has outstanding, or sends twice, leaves
+ * on its own Child SAs and not on those of the other one, where the peer would drop it. */
+static void test_groups_share_no_packets(void **state)
+{
+    enum { ICMP = 1, UDP = 17 };
+    struct ends *ends = *state;
+    struct esp_counters counters;
+    assert_int_equal(esp_plane_session_mode(ends->end[0].plane, 1, ESP_MODE_AGGREGATE, false), 0);
+    for (esp_child_id child = 1; child <= 2; child++)
+        busy_child(ends, child, ICMP, false); /* the peer has none, so nothing is reported */
+    for (esp_child_id child = 3; child <= 4; child++)
+        busy_child(ends, child, UDP, true);
+    for (uint32_t i = 0; i < 20; i++) {
+        ping_put(ends);
+        assert_true(frame_put(ends, i));
+        assert_int_equal(frame_get(ends, WAIT_MS), i);
+    }
+    uint64_t wrong = 0;
+    for (esp_child_id child = 3; child <= 4; child++) {
+        assert_int_equal(esp_plane_child_counters(ends->end[1].plane, child, &counters), 0);
+        wrong += counters.wrong_selector;
+    }
+    assert_int_equal(wrong, 0);
 }
 
 /* workers_wake - as workers wake each other, and waits until both have taken it. */
@@ -610,6 +656,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_packet_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups_share_no_packets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wakes_are_no_kicks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unusable_and_back, setup, teardown),

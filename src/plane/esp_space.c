@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "esp/ecn.h"
+#include "esp/selector.h"
 #include "plane/esp_control.h"
 
 #define SPINS_MAX 100
@@ -25,26 +26,63 @@ static void space_unlock(struct plane_space *space)
 
 /* --- control thread --- */
 
-int plane_space_join(struct esp_plane *plane, struct esp_child *child)
+/* space_suits - the space is for these selectors, by which both ends tell spaces apart. */
+static bool space_suits(const struct plane_space *space, const struct esp_child *child)
+{
+    const struct esp_selectors *theirs = &space->members->first_selectors;
+    return esp_ts_list_equal(&theirs->local, &child->first_selectors.local) &&
+           esp_ts_list_equal(&theirs->remote, &child->first_selectors.remote);
+}
+
+static struct plane_space *space_new(struct esp_plane *plane, esp_session_id session)
 {
     struct map *spaces = &plane->control->space_of;
+    struct plane_space *space = calloc(1, sizeof(*space)), *first = map_get(spaces, session);
+    if (space == NULL)
+        return NULL;
+    space->session = session;
+    space->home = session % plane->n_workers;
+    space->beside = first;
+    atomic_flag_clear(&space->lock);
+    if (first != NULL) {
+        map_replace(spaces, session, space);
+    } else if (map_put(spaces, session, space) != 0) {
+        free(space);
+        return NULL;
+    }
+    return space;
+}
+
+int plane_space_join(struct esp_plane *plane, struct esp_child *child)
+{
     if (!child->order)
         return 0;
-    struct plane_space *space = map_get(spaces, child->session);
-    if (space == NULL) {
-        if ((space = calloc(1, sizeof(*space))) == NULL)
-            return ERR_NO_MEMORY;
-        space->session = child->session;
-        space->home = child->session % plane->n_workers;
-        atomic_flag_clear(&space->lock);
-        if (map_put(spaces, child->session, space) != 0) {
-            free(space);
-            return ERR_NO_MEMORY;
-        }
-    }
-    space->n_children++;
+    struct plane_space *space = map_get(&plane->control->space_of, child->session);
+    while (space != NULL && !space_suits(space, child))
+        space = space->beside;
+    if (space == NULL && (space = space_new(plane, child->session)) == NULL)
+        return ERR_NO_MEMORY;
+    if (space->members != NULL && space->members->device_out != child->device_out)
+        return 0; /* the peer knows no devices, so the numbers of both would be the same */
+    child->space_next = space->members;
+    space->members = child;
     child->space = space;
     return 0;
+}
+
+/* space_unlist - the session has no such space any more. */
+static void space_unlist(struct map *spaces, struct plane_space *space)
+{
+    struct plane_space *first = map_get(spaces, space->session);
+    if (first == space && space->beside == NULL) {
+        (void)map_take(spaces, space->session);
+    } else if (first == space) {
+        map_replace(spaces, space->session, space->beside);
+    } else {
+        while (first->beside != space)
+            first = first->beside;
+        first->beside = space->beside;
+    }
 }
 
 static void wake(struct plane_worker *home, struct plane_space *space)
@@ -56,13 +94,24 @@ static void wake(struct plane_worker *home, struct plane_space *space)
         ;
 }
 
-void plane_space_leave(struct esp_plane *plane, const struct esp_child *child)
+static void member_remove(struct plane_space *space, const struct esp_child *child)
+{
+    struct esp_child **at = &space->members;
+    while (*at != child)
+        at = &(*at)->space_next;
+    *at = child->space_next;
+}
+
+void plane_space_leave(struct esp_plane *plane, struct esp_child *child)
 {
     struct plane_control *c = plane->control;
     struct plane_space *space = child->space;
-    if (space == NULL || --space->n_children > 0)
+    if (space == NULL)
         return;
-    (void)map_take(&c->space_of, space->session);
+    member_remove(space, child);
+    if (space->members != NULL)
+        return;
+    space_unlist(&c->space_of, space);
     /* under the lock, so that no worker adds it to the stack after the kick */
     space_lock(space);
     atomic_store(&space->ended, true);
@@ -135,8 +184,11 @@ void plane_spaces_free(struct esp_plane *plane)
     while (c->spaces.first != NULL)
         plane_space_free(plane, retired_take(&c->spaces));
     for (size_t i = 0; i < c->space_of.cap; i++)
-        if (map_at(&c->space_of, i) != NULL)
-            plane_space_free(plane, map_at(&c->space_of, i));
+        for (struct plane_space *space = map_at(&c->space_of, i), *next; space != NULL;
+             space = next) {
+            next = space->beside;
+            plane_space_free(plane, &space->retired);
+        }
     map_done(&c->space_of);
 }
 

@@ -3,8 +3,9 @@
 #define PLANE_ESP_SPACE_H
 
 /*
- * The order space of a session: esp/aggregate.h between the workers. Its state is made when the
- * first packet needs it, and goes after half a minute of silence. A spin lock, taken once for a
+ * The order space of the Child SAs of one session that have the same selectors: esp/aggregate.h
+ * between the workers. Its packets fit each of these Child SAs and no others. Its state is made when
+ * the first packet needs it, and goes after half a minute of silence. A spin lock, taken once for a
  * frame or a batch, serialises the workers; a flow's packets come back on the worker that wrote the
  * flow to its TUN queue, so the lock is rarely contended.
  *
@@ -19,7 +20,8 @@ struct plane_space {
     struct retired retired; /* first member: plane_space_free takes it */
     esp_session_id session;
     unsigned home;                     /* index of the worker */
-    uint32_t n_children;               /* of the control thread */
+    struct esp_child *members;         /* of the control thread, by space_next */
+    struct plane_space *beside;        /* of the control thread: another space of the session */
     atomic_flag lock;                  /* guards `live`, `spis_in` and `live_at` */
     struct esp_aggregate *live;        /* owned; NULL: not needed now */
     uint32_t spis_in[SCHEDULER_PATHS]; /* the Child SA to send on, by path; 0: none */
@@ -32,10 +34,11 @@ struct plane_space {
 
 /* --- control thread --- */
 
-/* plane_space_join - gives the child its session's space, if order trailers were agreed on.
+/* plane_space_join - gives the child its space, if order trailers were agreed on. A child with the
+ * selectors of another one and another TUN device gets none: its flows are spread as with balance.
  * ERR_NO_MEMORY. plane_space_leave - the child no longer needs it. */
 int plane_space_join(struct esp_plane *plane, struct esp_child *child) MUST_USE;
-void plane_space_leave(struct esp_plane *plane, const struct esp_child *child);
+void plane_space_leave(struct esp_plane *plane, struct esp_child *child);
 /* plane_space_lane - false: the space has no state now, or the child sends none of its packets. */
 bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane);
 void plane_space_free(struct esp_plane *plane, struct retired *retired);
