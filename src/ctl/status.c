@@ -176,10 +176,10 @@ static json_t *lane_json(const struct tree *path)
     if (lane == NULL)
         return json_null();
     return json_pack(
-        "{s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:o}",
-        "state", string(lane, "state"), "rate_kbps", integer(lane, "rate-kbps"), "rtt_ms",
-        (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
+        "{s:o, s:o, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, s:o}",
+        "state", string(lane, "state"), "spreads", string(lane, "spreads"), "rate_kbps",
+        integer(lane, "rate-kbps"), "rtt_ms", (double)number(lane, "rtt-us") / 1000.0, "queue_ms",
         (double)number(lane, "queue-us") / 1000.0, "loss_ppm", integer(lane, "loss-ppm"),
         "repaired", integer(lane, "repaired"), "abandoned", integer(lane, "abandoned"),
         "reinjected", integer(lane, "reinjected"), "tails", integer(lane, "tails"), "twins",
@@ -423,9 +423,10 @@ static void print_lanes(const struct status *status, bool colour)
     if (!any)
         return;
     printf("\n");
-    table_begin(&table,
-                "CONNECTION|PATH|AGGREGATE|>MBIT/S|>RTT|>QUEUE|>LOSS|>SENT AGAIN|>REINJECTED|"
-                ">TAILS|>TWINS|>DROPPED|>HELD|>LATE|>MISSED");
+    table_begin(
+        &table,
+        "CONNECTION|PATH|AGGREGATE|SPREADS|>MBIT/S|>RTT|>QUEUE|>LOSS|>SENT AGAIN|>REINJECTED|"
+        ">TAILS|>TWINS|>DROPPED|>HELD|>LATE|>MISSED");
     for (const struct tree *path = status->paths->first; path != NULL; path = path->next) {
         const struct tree *lane = tree_get(path, "aggregate");
         if (lane == NULL)
@@ -433,6 +434,7 @@ static void print_lanes(const struct status *status, bool colour)
         table_put(&table, NULL, "%s", text(path, "conn"));
         table_put(&table, NULL, "%s", path->name);
         table_put(&table, NULL, "%s", text(lane, "state"));
+        table_put(&table, NULL, "%s", text(lane, "spreads"));
         table_put(&table, NULL, "%.1f", (double)number(lane, "rate-kbps") / 1000);
         table_put(&table, NULL, "%.1f ms", (double)number(lane, "rtt-us") / 1000);
         table_put(&table, NULL, "%.1f ms", (double)number(lane, "queue-us") / 1000);

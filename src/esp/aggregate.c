@@ -151,12 +151,37 @@ static struct scheduler_backlog backlog_of(const struct esp_aggregate *a, nanos 
     return (struct scheduler_backlog){a->queue->octets, stands ? a->waiting_since : 0};
 }
 
+/* home_of - the path of the flow, or the fastest one while that is silent. */
+static unsigned home_of(const struct esp_aggregate *a, unsigned usable, unsigned home, nanos now)
+{
+    const struct path_model *model = &a->scheduler.paths[home];
+    bool silent = (usable >> home & 1) == 0 || model->stalled;
+    return silent ? path_scheduler_fastest(&a->scheduler, usable, now) : home;
+}
+
+/* place_by_flow - `multipath = auto`, while whole flows are spread. */
+static unsigned place_by_flow(struct esp_aggregate *a, unsigned usable,
+                              const struct aggregate_packet *packet, nanos now,
+                              struct esp_order *ret_order)
+{
+    bool hold = spread_choice_numbers(&a->choice) && several(usable) && !packet->urgent;
+    a->twice = false;
+    esp_aggregate_stamp(a, packet->flow_hash, hold, now, ret_order);
+    return home_of(a, usable, packet->home, now);
+}
+
 int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
                         const struct aggregate_packet *packet, nanos now,
                         struct esp_order *ret_order)
 {
     struct scheduler_backlog backlog = backlog_of(a, now);
     int path = -1;
+    a->automatic = packet->automatic;
+    if (packet->automatic) {
+        spread_choice_look(&a->choice, &a->scheduler, usable, a->queue->octets > 0, now);
+        if (spread_choice_by_flow(&a->choice))
+            return (int)place_by_flow(a, usable, packet, now, ret_order);
+    }
     a->twice = packet->twice && several(usable);
     if (packet->urgent || a->twice || !several(usable)) {
         path = (int)path_scheduler_fastest(&a->scheduler, usable, now);

@@ -17,6 +17,7 @@
 #include "esp/order_buffer.h"
 #include "esp/path_meter.h"
 #include "esp/path_scheduler.h"
+#include "esp/spread_choice.h"
 
 /* buckets of flows that we send; two flows in one bucket wait for each other */
 #define AGGREGATE_BUCKETS 64
@@ -55,6 +56,8 @@ struct aggregate_text {
 
 struct esp_aggregate {
     struct path_scheduler scheduler;
+    struct spread_choice choice;    /* with `automatic` */
+    bool automatic;                 /* the newest packet came with `multipath = auto` */
     struct order_buffer *buffer;    /* owned */
     struct resend_ring *ring;       /* owned */
     struct flow_queue *queue;       /* owned */
@@ -111,6 +114,10 @@ struct aggregate_packet {
     size_t len;
     bool urgent; /* esp_aggregate_urgent() */
     bool twice;  /* it is to take two paths */
+    /* `multipath = auto`: whole flows are spread until it is measured that their packets should be,
+     * and the flow's path is `home`, one of the usable ones */
+    bool automatic;
+    unsigned home;
 };
 /* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:
  * the packet has to wait (AGGREGATE_WAIT), or controlled delay drops it (AGGREGATE_DROP). */

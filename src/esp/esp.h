@@ -53,6 +53,7 @@ enum esp_mode {
     ESP_MODE_BALANCE, /* per flow, by weight, among the usable ones of the lowest priority number */
     ESP_MODE_AGGREGATE, /* per packet, if the peer agreed on order trailers; otherwise as balance */
     ESP_MODE_REDUNDANT, /* each packet over two of them, on the same condition */
+    ESP_MODE_AUTO,      /* per packet or per flow, as measured (spread_choice.h), likewise */
 };
 
 /* struct esp_child_config - a Child SA, both directions. Borrowed during the call. */

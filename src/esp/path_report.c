@@ -57,6 +57,11 @@ static bool entry_read(struct reader *r, struct path_report_entry *entry)
     return !reader_failed(r);
 }
 
+bool path_report_asks(struct span octets)
+{
+    return octets.len > 0 && octets.ptr[0] >> 4 == VERSION && (octets.ptr[0] & ANSWER) != 0;
+}
+
 bool path_report_read(struct span octets, struct path_report *ret_report)
 {
     struct reader r = reader_of(octets);

@@ -50,6 +50,9 @@ struct path_report {
 /* path_report_write - to `out` of PATH_REPORT_MAX octets; returns how many. */
 size_t path_report_write(const struct path_report *report, uint8_t *out);
 
+/* path_report_asks - a report of our version that asks for one; it need not be well-formed. */
+bool path_report_asks(struct span octets);
+
 /* path_report_read - false: another version, or not well-formed. Octets behind it are padding. */
 bool path_report_read(struct span octets, struct path_report *ret_report);
 

@@ -428,6 +428,8 @@ void path_scheduler_report(struct path_scheduler *s, unsigned path,
         /* the report is about a Child SA that no longer sends, or is older than the last one */
         return;
     bool news = !p->reported || e->highest != p->highest;
+    p->delivered += p->reported ? (uint32_t)(e->octets - p->came) : 0;
+    p->came = e->octets;
     queue_learn(p, e, now);
     rate_learn(p, e, time, now);
     loss_learn(p, e, now);

@@ -48,6 +48,8 @@ struct path_model {
     /* the last report */
     bool reported;
     uint32_t highest, octets;
+    uint32_t came;                       /* octets of it */
+    uint64_t delivered;                  /* octets, of all reports */
     uint32_t loss_highest, loss_packets; /* where the last sample of losses ended */
     uint32_t loss_samples;               /* at most 8 */
     nanos loss_at;                       /* when `loss` changed */

@@ -89,10 +89,9 @@ static void bearer_rank(const struct vpn *vpn, const struct bearer *bearer, uint
 }
 
 static const enum esp_mode plane_mode[] = {
-    [IKE_MULTIPATH_FAILOVER] = ESP_MODE_FAILOVER,
-    [IKE_MULTIPATH_BALANCE] = ESP_MODE_BALANCE,
-    [IKE_MULTIPATH_AGGREGATE] = ESP_MODE_AGGREGATE,
-    [IKE_MULTIPATH_REDUNDANT] = ESP_MODE_REDUNDANT,
+    [IKE_MULTIPATH_FAILOVER] = ESP_MODE_FAILOVER,   [IKE_MULTIPATH_BALANCE] = ESP_MODE_BALANCE,
+    [IKE_MULTIPATH_AGGREGATE] = ESP_MODE_AGGREGATE, [IKE_MULTIPATH_REDUNDANT] = ESP_MODE_REDUNDANT,
+    [IKE_MULTIPATH_AUTO] = ESP_MODE_AUTO,
 };
 
 bool orders_next(struct vpn *vpn, struct path_order *ret_order)

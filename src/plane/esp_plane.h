@@ -103,7 +103,7 @@ int esp_plane_child_counters(const struct esp_plane *plane, esp_child_id child,
                              struct esp_counters *ret_counters) MUST_USE;
 
 /* struct esp_plane_lane - the sender's view of a Child SA that shares flows with others
- * (ESP_MODE_AGGREGATE, ESP_MODE_REDUNDANT), and counters of its session in both directions. */
+ * (ESP_MODE_AGGREGATE, ESP_MODE_REDUNDANT, ESP_MODE_AUTO), and counters of its session in both directions. */
 struct esp_plane_lane {
     uint64_t rate; /* octets of inner packets a second: measured, or 4,000,000 until it is */
     nanos rtt;     /* smoothed, with the time in queues; 0: unknown */
@@ -111,6 +111,7 @@ struct esp_plane_lane {
     uint32_t loss; /* smoothed, packets of a million */
     bool measured; /* a report told of it */
     bool stalled;  /* the path fell silent, and other paths carry its packets */
+    bool by_flow;  /* ESP_MODE_AUTO: whole flows are spread now, not their packets */
     /* of the session */
     uint64_t repaired, abandoned, reinjected, tails, twins,
         copies;               /* sent: struct aggregate_counters */

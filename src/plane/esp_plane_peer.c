@@ -196,6 +196,7 @@ static int command(struct peer *p, char **w, int n)
         return esp_plane_session_mode(p->plane, 1,
                                       strcmp(w[1], "balance") == 0     ? ESP_MODE_BALANCE
                                       : strcmp(w[1], "aggregate") == 0 ? ESP_MODE_AGGREGATE
+                                      : strcmp(w[1], "auto") == 0      ? ESP_MODE_AUTO
                                                                        : ESP_MODE_FAILOVER,
                                       number(w[2]) != 0);
     if (strcmp(w[0], "mtu") == 0 && n == 3)

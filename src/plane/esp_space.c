@@ -126,26 +126,28 @@ static void lane_fill(const struct esp_aggregate *a, const struct path_model *mo
                       struct esp_plane_lane *ret_lane)
 {
     const struct order_counters *in = &a->buffer->counters;
-    *ret_lane = (struct esp_plane_lane){.rate = model->rate,
-                                        .rtt = model->rtt,
-                                        .queue = model->queue,
-                                        .loss = model->loss,
-                                        .measured = model->measured,
-                                        .stalled = model->stalled,
-                                        .repaired = a->counters.repaired,
-                                        .abandoned = a->counters.abandoned,
-                                        .reinjected = a->counters.reinjected,
-                                        .tails = a->counters.tails,
-                                        .twins = a->counters.twins,
-                                        .copies = a->counters.copies,
-                                        .dropped = a->counters.dropped + a->queue->dropped,
-                                        .marked = a->queue->marked,
-                                        .waiting = a->queue->octets,
-                                        .held = in->held,
-                                        .late = in->late,
-                                        .skipped = in->skipped,
-                                        .duplicates = in->duplicates,
-                                        .restored = in->repaired};
+    *ret_lane =
+        (struct esp_plane_lane){.rate = model->rate,
+                                .rtt = model->rtt,
+                                .queue = model->queue,
+                                .loss = model->loss,
+                                .measured = model->measured,
+                                .stalled = model->stalled,
+                                .by_flow = a->automatic && spread_choice_by_flow(&a->choice),
+                                .repaired = a->counters.repaired,
+                                .abandoned = a->counters.abandoned,
+                                .reinjected = a->counters.reinjected,
+                                .tails = a->counters.tails,
+                                .twins = a->counters.twins,
+                                .copies = a->counters.copies,
+                                .dropped = a->counters.dropped + a->queue->dropped,
+                                .marked = a->queue->marked,
+                                .waiting = a->queue->octets,
+                                .held = in->held,
+                                .late = in->late,
+                                .skipped = in->skipped,
+                                .duplicates = in->duplicates,
+                                .restored = in->repaired};
 }
 
 bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane)
@@ -280,9 +282,14 @@ static void lanes_of(struct plane_space *space, const struct plane_outgoing *out
 
 bool plane_space_spreads(const struct esp_group *group, const struct esp_child *child)
 {
-    uint32_t mode = atomic_load_explicit(&group->mode, memory_order_relaxed);
-    return child->space != NULL && group->n > 1 &&
-           (mode == ESP_MODE_AGGREGATE || mode == ESP_MODE_REDUNDANT);
+    switch (atomic_load_explicit(&group->mode, memory_order_relaxed)) {
+    case ESP_MODE_FAILOVER:
+    case ESP_MODE_BALANCE: return false;
+    case ESP_MODE_AGGREGATE:
+    case ESP_MODE_REDUNDANT:
+    case ESP_MODE_AUTO: break;
+    }
+    return child->space != NULL && group->n > 1;
 }
 
 uint16_t plane_space_inner_max(const struct esp_group *group)
@@ -409,11 +416,13 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
                             const struct plane_outgoing *out, const struct lanes *lanes)
 {
     struct esp_aggregate *a = space->live;
+    enum esp_mode mode = atomic_load_explicit(&out->group->mode, memory_order_relaxed);
     struct aggregate_packet packet = {
         .flow_hash = esp_flow_hash(w->plane->hash_key, out->inner, false),
         .urgent = esp_aggregate_urgent(out->frame, out->inner),
-        .twice =
-            atomic_load_explicit(&out->group->mode, memory_order_relaxed) == ESP_MODE_REDUNDANT};
+        .twice = mode == ESP_MODE_REDUNDANT,
+        .automatic = mode == ESP_MODE_AUTO,
+        .home = path_scheduler_path(&a->scheduler, out->child->flow_tag)};
     nanos now = plane_now();
     while ((packet.len = esp_segments_next_len(out->segments)) != 0) {
         struct text t = {.len = packet.len, .wanted = true};
@@ -491,12 +500,16 @@ static void packet_take(struct plane_worker *w, struct plane_space *space,
                                   p->sequence, w->now);
 }
 
-/* needs_live - the packet has a place in the order. */
+/* needs_live - a packet has a place in the order, or asks for a report. */
 static bool needs_live(const struct esp_opened *packets, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (packets[i].verdict == ESP_PASS && packets[i].order.present && !packets[i].order.no_hold)
+    for (size_t i = 0; i < n; i++) {
+        const struct esp_opened *p = &packets[i];
+        if (p->verdict == ESP_PASS && p->order.present && !p->order.no_hold)
             return true;
+        if (p->verdict == ESP_DUMMY && path_report_asks(span_of(p->packet, p->len)))
+            return true;
+    }
     return false;
 }
 

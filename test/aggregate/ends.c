@@ -71,6 +71,15 @@ static bool alone(const struct world *w)
     return (w->usable & (w->usable - 1)) == 0;
 }
 
+/* home_of - the path of a flow, as balance has it. */
+static unsigned home_of(const struct world *w, unsigned flow)
+{
+    unsigned n = (unsigned)__builtin_popcount(w->usable), left = flow % n;
+    for (unsigned i = 0;; i++)
+        if ((w->usable >> i & 1) != 0 && left-- == 0)
+            return i;
+}
+
 void end_send(struct world *w, bool up, const struct parcel *parcels, unsigned n)
 {
     static uint8_t octets[SEGMENT];
@@ -89,7 +98,9 @@ void end_send(struct world *w, bool up, const struct parcel *parcels, unsigned n
         struct aggregate_packet packet = {.flow_hash = (uint64_t)parcels[i].flow << 7,
                                           .len = inner.total_len,
                                           .urgent = esp_aggregate_urgent(octets, &inner),
-                                          .twice = w->twice};
+                                          .twice = w->twice,
+                                          .automatic = w->automatic,
+                                          .home = home_of(w, parcels[i].flow)};
         int path = esp_aggregate_place(a, w->usable, &packet, w->now, &f.order);
         f.path = (unsigned)path;
         if (path >= 0)

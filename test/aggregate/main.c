@@ -55,7 +55,7 @@ static const struct profile profiles[] = {
 
 static struct {
     uint64_t seed, seeds;
-    bool trace, check, failed;
+    bool trace, check, failed, automatic;
 } options = {.seeds = 3};
 
 /* one_flow - Mbit/s over these paths. */
@@ -64,6 +64,7 @@ static double one_flow(const struct profile *p, unsigned usable, enum control co
     struct world *w = world_new(p->links, usable, options.seed);
     struct flow *f = world_flow(w, control, w->now);
     w->trace = options.trace && usable == 3;
+    w->automatic = options.automatic;
     if (control == UDP)
         f->pace = (double)p->links[__builtin_ctz(usable)].rate_kbps * 125;
     double got = world_rate(w, f, WARM, SECONDS * NANOS_PER_SEC);
@@ -141,11 +142,12 @@ static bool wanted(const struct profile *p, char **names)
 
 int main(int argc, char **argv)
 {
-    for (int o; (o = getopt(argc, argv, "s:tc")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "s:tca")) != -1;) {
         if (o == '?')
             return 2;
         options.seeds = o == 's' ? strtoull(optarg, NULL, 10) : options.seeds;
         options.trace |= o == 't';
+        options.automatic |= o == 'a';
         options.check |= o == 'c';
     }
     printf("%-13s | %6s %6s %6s %6s %7s %5s | %6s %6s %6s %6s %7s %5s\n", "Mbit/s", "CUBIC: A", "B",
@@ -153,7 +155,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
         if (wanted(&profiles[i], argv + optind))
             row(&profiles[i]);
-    if (argv[optind] == NULL)
+    if (argv[optind] == NULL || strcmp(argv[optind], "scenes") == 0)
         scenes();
     return options.failed;
 }

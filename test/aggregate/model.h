@@ -179,6 +179,7 @@ struct world {
     struct flow *flows;      /* owned */
     uint64_t carried[PATHS]; /* octets passed to the links, upwards */
     bool trace, twice;       /* `twice`: each packet takes two paths */
+    bool automatic;          /* `multipath = auto`; flows take their paths in turn */
 };
 
 struct world *world_new(const struct link_settings *up, unsigned usable, uint64_t seed);

@@ -150,7 +150,75 @@ static double one_cut(uint64_t seed)
     return lost(equal, seed, true);
 }
 
+/* --- multipath = auto --- */
+
+/* A trickle: how many of its packets have a place in the order. */
+static double automatic_trickle(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    w->automatic = true;
+    struct flow *f = world_flow(w, UDP, w->now);
+    f->pace = 4e4;
+    world_run(w, S(8));
+    ASSERT(f->octets > 100000);
+    double numbered = (double)w->ends[1].aggregate->counters.sent;
+    world_free(w);
+    return numbered;
+}
+
+/* One flow over two links: it gets both. */
+static double automatic_one(uint64_t seed)
+{
+    struct world *w = world_new(equal, 3, seed);
+    w->automatic = true;
+    double got = world_rate(w, world_flow(w, CUBIC, w->now), S(5), S(10));
+    world_free(w);
+    return got;
+}
+
+/* A paced flow, more than one link carries, that pauses every second: packets that came behind a
+ * later one of the flow. Each pause makes it change from whole flows to packets and back. */
+static double automatic_changes(uint64_t seed)
+{
+    static const struct link_settings links[PATHS] = {LINK(40, 0, 0, 100), LINK(10, 0, 0, 100)};
+    struct world *w = world_new(links, 3, seed);
+    w->automatic = true;
+    struct flow *f = world_flow(w, UDP, w->now);
+    unsigned changes = 0;
+    enum spread before = SPREAD_FLOWS;
+    f->pace = 2e6;
+    for (int i = 0; i < 4000; i++) {
+        f->pace = i / 400 % 2 == 0 ? 2e6 : 4e3;
+        world_run(w, w->now + MS(10));
+        enum spread state = w->ends[1].aggregate->choice.state;
+        changes += state != before;
+        before = state;
+    }
+    ASSERT(changes >= 12 && f->octets > 1000000);
+    double disorder = f->disorder;
+    world_free(w);
+    return disorder;
+}
+
+/* A path that loses 30 % beside a clean one: of what the clean one carries alone. */
+static double automatic_lossy(uint64_t seed)
+{
+    static const struct link_settings links[PATHS] = {LINK(20, 0, 30, 50), LINK(20, 0, 0, 50)};
+    struct world *w = world_new(links, 3, seed);
+    w->automatic = true;
+    double got = world_rate(w, world_flow(w, CUBIC, w->now), S(5), S(10));
+    world_free(w);
+    w = world_new(links, 2, seed);
+    double alone = world_rate(w, world_flow(w, CUBIC, w->now), S(5), S(10));
+    world_free(w);
+    return got / alone;
+}
+
 const struct scene scene_table[] = {
+    {"auto: numbered packets of a trickle", "", true, 0, automatic_trickle},
+    {"auto: one flow over 50 and 50", "Mbit/s", false, 80, automatic_one},
+    {"auto: out of order, over many changes", "", true, 0, automatic_changes},
+    {"auto: 30 % loss beside a clean link", "of that", false, 0.97, automatic_lossy},
     {"redundant, 5 % loss on both links", "% lost", true, 0.5, both_lossy},
     {"redundant, one link is cut", "% lost", true, 0, one_cut},
     {"16 flows over 50 and 50", "Mbit/s", false, 86, sixteen},

@@ -18,10 +18,13 @@ struct row {
 };
 
 #define AGGREGATE IKE_MULTIPATH_AGGREGATE
+#define AUTO      IKE_MULTIPATH_AUTO
 #define BALANCE   IKE_MULTIPATH_BALANCE
 
 static const struct row rows[] = {
     {"both want them", AGGREGATE, AGGREGATE, IKE_CLONE_BOTH, false, NOT, true, true},
+    {"both want them where they help", AUTO, AUTO, IKE_CLONE_BOTH, false, NOT, true, true},
+    {"one of them always", AUTO, AGGREGATE, IKE_CLONE_BOTH, false, NOT, true, true},
     {"the End User does not", BALANCE, AGGREGATE, IKE_CLONE_BOTH, false, NOT, false, false},
     {"the Gateway does not", AGGREGATE, BALANCE, IKE_CLONE_BOTH, false, NOT, false, false},
     {"no Vendor ID", AGGREGATE, AGGREGATE, IKE_CLONE_RFC7791, false, NOT, false, false},

@@ -58,6 +58,18 @@ def test_other_direction(world, reverse):
     assert min(took) > 200_000
 
 
+@pytest.mark.parametrize("gate", ["auto", "aggregate"])
+def test_auto(world, gate):
+    """A flow that one path cannot carry gets both; a trickle keeps its path."""
+    lab, user = start(world, {"multipath": "auto"}, {"multipath": gate})
+    lab.run("eu", "ping", "-c", "3", "-i", "0.2", "-s", "500", HOST)
+    assert {lane["spreads"] for lane in lanes(user)} == {"flows"}
+    assert user.session("home")["multipath"] == "auto"
+    iperf(lab, "eu", "host", HOST, seconds=4)
+    assert min(carried(user)) > 200_000
+    assert {lane["spreads"] for lane in lanes(user)} == {"packets"}
+
+
 def test_rekeys_in_mid_flow(world):
     lab, user = start(world)
     flow = lab.start("host", "iperf3", "-s", "-1", "-B", HOST)
@@ -83,10 +95,11 @@ def test_a_path_dies_in_mid_flow(world):
     server.wait(10)
 
 
+@pytest.mark.parametrize("mode", ["aggregate", "auto"])
 @pytest.mark.parametrize("gate", [{"multipath": "balance"}, {"multipath": "aggregate", "clone": "rfc7791"}])
-def test_without_an_agreement(world, gate):
+def test_without_an_agreement(world, gate, mode):
     """The peer does not want it, or cannot announce it: flows are spread as with `balance`."""
-    lab, user = start(world, gate=gate)
+    lab, user = start(world, {"multipath": mode}, gate=gate)
     iperf(lab, "eu", "host", HOST, "-P", "8", seconds=2)
     assert min(carried(user)) > 100_000
     assert lanes(user) == [None, None]

@@ -54,7 +54,7 @@ static const struct row rows[] = {
     {CONN, "rekey_time", "4h", "1.5h", "is not a time"},
     {CONN, "over_time", "24m", "-1", "is not a time"},
     {CONN, "rand_time", "0", "9223372036854775807", "is not a time"},
-    {CONN, "multipath", "balance", "all", "is not one of failover, balance, aggregate, redundant"},
+    {CONN, "multipath", "auto", "all", "not one of failover, balance, aggregate, redundant, auto"},
     {CONN, "clone", "keep-old", "yes", "is not one of off, keep-old, rfc7791, both"},
     {CONN, "prefer", "rfc7791", "both", "'keep-old' or 'rfc7791'"},
     {CONN, "prefer", "keep-old", "off", "'keep-old' or 'rfc7791'"},

@@ -251,8 +251,8 @@ static int conn_subsection(const struct tree *section, void *target, struct buil
 static const char *const fragmentation_words[] = {"no", "accept", "yes", NULL};
 static const char *const childless_words[] = {"allow", "prefer", "force", "never", NULL};
 static const char *const unique_words[] = {"no", "never", "keep", "replace", NULL};
-static const char *const multipath_words[] = {"failover", "balance", "aggregate", "redundant",
-                                              NULL};
+static const char *const multipath_words[] = {"failover",  "balance", "aggregate",
+                                              "redundant", "auto",    NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};

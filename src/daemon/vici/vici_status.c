@@ -382,10 +382,9 @@ void vici_status_session(struct vici_writer *w, const struct engine_ops *ops,
                          const struct ike_session_info *session)
 {
     static const char *const multipath_names[] = {
-        [IKE_MULTIPATH_FAILOVER] = "failover",
-        [IKE_MULTIPATH_BALANCE] = "balance",
-        [IKE_MULTIPATH_AGGREGATE] = "aggregate",
-        [IKE_MULTIPATH_REDUNDANT] = "redundant",
+        [IKE_MULTIPATH_FAILOVER] = "failover",   [IKE_MULTIPATH_BALANCE] = "balance",
+        [IKE_MULTIPATH_AGGREGATE] = "aggregate", [IKE_MULTIPATH_REDUNDANT] = "redundant",
+        [IKE_MULTIPATH_AUTO] = "auto",
     };
 
     static const char *const dialects[] = {"none", "rfc7791", "keep-old", "keep-old-blind"};
@@ -453,6 +452,7 @@ static void put_lane(struct vici_writer *w, const struct engine_ops *ops, ike_ch
     };
     vici_section(w, "aggregate");
     vici_put(w, "state", "%s", !lane.measured ? "unmeasured" : lane.stalled ? "silent" : "carries");
+    vici_put(w, "spreads", "%s", lane.by_flow ? "flows" : "packets");
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         vici_put(w, numbers[i].name, "%" PRIu64, numbers[i].value);
     vici_section_end(w);

@@ -9,9 +9,14 @@
 static bool trailers_wanted(const struct sa *sa)
 {
     const struct session *session = sa->session;
-    enum ike_multipath mode = session->conn->multipath;
-    return (mode == IKE_MULTIPATH_AGGREGATE || mode == IKE_MULTIPATH_REDUNDANT) &&
-           session->peer_keep_old;
+    switch (session->conn->multipath) {
+    case IKE_MULTIPATH_FAILOVER:
+    case IKE_MULTIPATH_BALANCE: return false;
+    case IKE_MULTIPATH_AGGREGATE:
+    case IKE_MULTIPATH_REDUNDANT:
+    case IKE_MULTIPATH_AUTO: break;
+    }
+    return session->peer_keep_old;
 }
 
 void ordered_esp_answer(struct wire_builder *reply)
