@@ -22,7 +22,7 @@ _ikat()
         mapfile -t COMPREPLY < <(compgen -W "$options $(ikat conns 2>/dev/null)" -- "$current")
         ;;
     status | paths) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
-    check) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    check) mapfile -t COMPREPLY < <(compgen -W '--json' -f -- "$current") ;;
     esac
 }
 complete -F _ikat ikat

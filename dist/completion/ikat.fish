@@ -13,7 +13,7 @@ complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a log -d 'the l
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a why -d 'why a peer failed last'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a conns -d 'names of the connections'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'all figures, as OpenMetrics'
-complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a check -d 'validate a configuration'
+complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a check -d 'whether a configuration is valid, and what it means'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a unlock -d 'load keys whose passphrases are not in the configuration'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this program and of the daemon'
 complete -c ikat -n '__fish_seen_subcommand_from up down' -a '(ikat conns 2>/dev/null)'
@@ -21,5 +21,5 @@ complete -c ikat -n '__fish_seen_subcommand_from up' -l child -r
 complete -c ikat -n '__fish_seen_subcommand_from up' -l timeout -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l session -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l peer -r
-complete -c ikat -n '__fish_seen_subcommand_from status paths' -l json -d 'for programs'
+complete -c ikat -n '__fish_seen_subcommand_from status paths check' -l json -d 'for programs'
 complete -c ikat -n '__fish_seen_subcommand_from check unlock' -F

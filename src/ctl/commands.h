@@ -36,13 +36,14 @@ int command_status(const struct ctl_options *options, char **arguments, int n);
 int command_paths(const struct ctl_options *options, char **arguments, int n);
 int command_conns(const struct ctl_options *options, char **arguments, int n);
 int command_metrics(const struct ctl_options *options, char **arguments, int n);
-int command_check(const struct ctl_options *options, char **arguments, int n);
 int command_version(const struct ctl_options *options, char **arguments, int n);
 /* log.c */
 int command_log(const struct ctl_options *options, char **arguments, int n);
 int command_why(const struct ctl_options *options, char **arguments, int n);
 /* watch.c */
 int command_watch(const struct ctl_options *options, char **arguments, int n);
+/* check.c */
+int command_check(const struct ctl_options *options, char **arguments, int n);
 /* doctor.c */
 int command_doctor(const struct ctl_options *options, char **arguments, int n);
 

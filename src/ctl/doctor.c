@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
+#include "ctl/host_view.h"
 #include "ctl/status.h"
 
 #define IKE_PORT        500
@@ -40,19 +41,6 @@ __attribute__((format(printf, 2, 3))) static void finding(struct examination *e,
     (void)putchar('\n');
     va_end(arguments);
     e->findings++;
-}
-
-/* number_read - the number in a file of /proc or /sys; -1: none. */
-static long number_read(const char *path)
-{
-    long value = -1;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return -1;
-    if (fscanf(file, "%ld", &value) != 1)
-        value = -1;
-    (void)fclose(file);
-    return value;
 }
 
 static void check_device(struct examination *e)
@@ -156,7 +144,7 @@ static void check_mtu(struct examination *e)
     for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
         const char *interface = tree_text_or(path, "interface", "");
         (void)snprintf(file, sizeof(file), "/sys/class/net/%.15s/mtu", interface);
-        long mtu = interface[0] == '\0' ? -1 : number_read(file);
+        long mtu = interface[0] == '\0' ? -1 : host_number_read(file);
         if (mtu >= 0 && mtu < MTU_LEAST)
             finding(e,
                     "interface %s of path %s carries %ld octets in a packet, at least %d are "
@@ -172,7 +160,7 @@ static void check_mtu(struct examination *e)
 static void check_reverse_path(struct examination *e)
 {
     char file[128];
-    long all = number_read("/proc/sys/net/ipv4/conf/all/rp_filter");
+    long all = host_number_read("/proc/sys/net/ipv4/conf/all/rp_filter");
     unsigned paths = 0;
     for (const struct tree *path = e->status.paths == NULL ? NULL : e->status.paths->first;
          path != NULL; path = path->next)
@@ -182,7 +170,7 @@ static void check_reverse_path(struct examination *e)
     for (const struct tree *path = e->status.paths->first; path != NULL; path = path->next) {
         const char *interface = tree_text_or(path, "interface", "");
         (void)snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%.15s/rp_filter", interface);
-        long own = interface[0] == '\0' ? -1 : number_read(file);
+        long own = interface[0] == '\0' ? -1 : host_number_read(file);
         if (own >= 0 && (own > all ? own : all) == 1) /* the kernel uses the larger of the two */
             finding(e,
                     "rp_filter is strict on %s: packets of a path that is not the default "
@@ -195,37 +183,21 @@ static void check_forwarding(struct examination *e)
 {
     if (e->pools == NULL || e->pools->first == NULL)
         return;
-    if (number_read("/proc/sys/net/ipv4/ip_forward") == 0)
+    if (host_number_read("/proc/sys/net/ipv4/ip_forward") == 0)
         finding(e, "this host leases addresses to clients but forwards no IPv4: sysctl -w "
                    "net.ipv4.ip_forward=1");
 }
 
-/* firewall_closed - an nftables chain drops input by default, and no rule names port 4500. ikatd's
- * own table is not considered. */
-static bool firewall_closed(FILE *rules)
-{
-    char line[1024];
-    bool drops = false, named = false, own = false;
-    while (fgets(line, sizeof(line), rules) != NULL) {
-        if (strncmp(line, "table ", 6) == 0)
-            own = strncmp(line, "table inet ikat", 15) == 0;
-        if (own)
-            continue;
-        drops |= strstr(line, "hook input") != NULL && strstr(line, "policy drop") != NULL;
-        named |= strstr(line, "4500") != NULL || strstr(line, "ipsec-nat-t") != NULL;
-    }
-    return drops && !named;
-}
-
 static void check_firewall(struct examination *e)
 {
-    FILE *rules = geteuid() == 0 ? popen("nft list ruleset 2>/dev/null", "re") : NULL;
-    if (rules == NULL)
-        return;
-    if (firewall_closed(rules))
-        finding(e, "the firewall drops what comes in and names no UDP port 4500: clients cannot "
-                   "reach this host; nft add rule ... udp dport { 500, 4500 } accept");
-    (void)pclose(rules);
+    struct host_view host;
+    host_view_read(&host);
+    if (host.lets_in_500 == HOST_NO || host.lets_in_4500 == HOST_NO)
+        finding(e,
+                "the firewall drops UDP port %s: clients cannot reach this host; nft add rule ... "
+                "udp dport { 500, 4500 } accept",
+                host.lets_in_4500 == HOST_NO ? "4500" : "500");
+    host_view_done(&host);
 }
 
 static void daemon_ask(struct examination *e, const struct ctl_options *options)

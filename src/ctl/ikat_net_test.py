@@ -19,6 +19,8 @@ import termios
 import time
 import unittest
 
+import jsonschema
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 import ikatd_net_test as net  # noqa: E402
 
@@ -155,11 +157,83 @@ class IkatTest(net.DaemonTest):
         net.run(f"ip netns exec {net.GATEWAY} sysctl -q -w net.ipv4.ip_forward=1")
         net.run(f"ip netns exec {net.GATEWAY} nft 'add table inet t; "
                 "add chain inet t in { type filter hook input priority 0; policy drop; }'")
-        self.assertIn("names no UDP port 4500", self.doctor(net.GATEWAY, 1))
+        self.assertIn("drops UDP port 4500", self.doctor(net.GATEWAY, 1))
         net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport {{ 500, 4500 }} accept'")
         self.assertIn("nothing wrong", self.doctor(net.GATEWAY, 0))
         self.socket += ".gone"
         self.assertIn("another program holds UDP port 500", self.doctor(net.GATEWAY, 1))
+
+    def check(self, namespace, text, *arguments, status=0):
+        """`ikat check` of a file in a namespace; gives standard output and standard error."""
+        file = self.config("checked", text)
+        done = subprocess.run(["ip", "netns", "exec", namespace, IKAT, "check", file, *arguments], check=False,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout, done.stderr.replace(file + ":", "")
+
+    def check_json(self, namespace, text, status=0):
+        """The same with --json, after the schema of the package found it well formed."""
+        document = json.loads(self.check(namespace, text, "--json", status=status)[0])
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../dist/schema/check.schema.json"), encoding="utf-8") as file:
+            jsonschema.validate(document, json.load(file))
+        return document
+
+    CHECKED = """connections {
+ workers {
+  pools = inner
+  local { auth = psk
+   id = gw }
+  remote { auth = psk }
+  children { net { local_ts = 10.20.0.0/24 } }
+ }
+}
+pools { inner { addrs = POOL } }
+secrets { ike-a { id = alice
+  secret = "a long enough secret" } }
+"""
+
+    def test_ikat_check(self):
+        """The configuration in words, and what of the host does not fit it, each with its cause alone."""
+        lines = ("ip link add lan0 type veth peer name lan1", "ip link set lan1 up", "ip addr add 10.20.0.1/24 dev lan0",
+                 "ip link set lan0 up",
+                 "sysctl -q -w net.ipv4.ip_forward=1")
+        for line in lines:
+            net.run(f"ip netns exec {net.GATEWAY} {line}")
+        sound = self.CHECKED.replace("POOL", "10.99.0.0/24")
+
+        def warned(text=sound):
+            return [one["kind"] for one in self.check_json(net.GATEWAY, text)["warnings"]]
+        said, warnings = self.check(net.GATEWAY, sound)
+        self.assertRegex(said, r"(?s)workers \(gateway\)\n.*A secret is here for alice\.\n.*inner address of 10\.99\.0\.0/24")
+        self.assertIn("They may reach 10.20.0.0/24 (child net).", said)
+        self.assertEqual(warnings, "")
+        self.assertEqual(warned(), [])
+        self.assertEqual(warned(self.CHECKED.replace("POOL", "10.20.0.128/25")), ["pool-in-network"])
+        net.run(f"ip -n {net.GATEWAY} addr del 10.20.0.1/24 dev lan0")
+        self.assertEqual(warned(), ["no-route"])
+        net.run(f"ip -n {net.GATEWAY} addr add 10.20.0.1/24 dev lan0")
+        net.run(f"ip -n {net.GATEWAY} route add default via 10.20.0.254")
+        self.assertEqual(warned(), ["no-return-route"])
+        net.run(f"ip -n {net.GATEWAY} route del default")
+        net.run(f"ip netns exec {net.GATEWAY} sysctl -q -w net.ipv4.ip_forward=0")
+        self.assertEqual(warned(), ["no-forwarding"])
+        net.run(f"ip netns exec {net.GATEWAY} sysctl -q -w net.ipv4.ip_forward=1")
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add table inet t; "
+                "add chain inet t in { type filter hook input priority 0; policy drop; }'")
+        self.assertEqual(warned(), ["firewall", "firewall"])
+        net.run(f"ip netns exec {net.GATEWAY} nft 'add rule inet t in udp dport {{ 500, 4500 }} accept'")
+        self.assertEqual(warned(), [])
+        broken = self.check_json(net.GATEWAY, sound.replace("auth = psk", "auth = pks"), status=1)
+        self.assertEqual((broken["valid"], broken["connections"]), (False, []))
+        self.assertIn("auth:", broken["errors"][0])
+        _, errors = self.check(net.GATEWAY, sound.replace("10.20.0.0/24", "10.20.0.0/33"), status=1)
+        self.assertRegex(errors, r"^7: local_ts: ")
+
+    def test_ikat_check_readable_secret(self):
+        file = self.config("readable", self.CHECKED.replace("POOL", "10.99.0.0/24"))
+        os.chmod(file, 0o644)
+        done = subprocess.run([IKAT, "check", "--json", file], check=True, capture_output=True, text=True, timeout=30)
+        self.assertIn("secret-readable", [one["kind"] for one in json.loads(done.stdout)["warnings"]])
 
     def get(self, url):
         """Status and body of an HTTP request from within the user's namespace."""

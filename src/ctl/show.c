@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands that print and change nothing. */
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/metrics.h"
@@ -76,29 +72,6 @@ int command_metrics(const struct ctl_options *options, char **arguments, int n)
     (void)fputs(text, stdout);
     free(text);
     return 0;
-}
-
-/* --- check: the daemon's own code decides --- */
-
-int command_check(const struct ctl_options *options, char **arguments, int n_arguments)
-{
-    const char *path = arguments[0];
-    (void)options, (void)n_arguments;
-    char copy[PATH_MAX], beside[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", copy, sizeof(copy) - 1);
-    if (n > 0) {
-        static const char *const places[] = {"%s/ikatd", "%s/../sbin/ikatd", "%s/../daemon/ikatd"};
-        copy[n] = '\0';
-        const char *directory = dirname(copy);
-        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-            const char *rest = strchr(places[i], '/');
-            (void)snprintf(beside, sizeof(beside), "%s%s", directory, rest);
-            if (access(beside, X_OK) == 0)
-                (void)execl(beside, "ikatd", "--check", "-c", path, (char *)NULL);
-        }
-    }
-    (void)execlp("ikatd", "ikatd", "--check", "-c", path, (char *)NULL);
-    return ctl_complain("ikatd, which checks configurations, is not installed beside this program");
 }
 
 int command_version(const struct ctl_options *options, char **arguments, int n)

@@ -15,6 +15,7 @@
 #include "daemon/config/conn_keys.h"
 #include "daemon/config/credential_files.h"
 #include "daemon/config/permit_build.h"
+#include "daemon/config/pool_overlap.h"
 #include "daemon/config/token_build.h"
 #include "daemon/config/token_certs.h"
 #include "ike/terms/identity.h"
@@ -323,7 +324,9 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
         return permits_check(top, error);
     for (const struct tree *section = top->first; section != NULL; section = section->next)
         if (!build_goes_on(error, check_section(root, top, section, error), &first))
-            break;
+            return first;
+    if (strcmp(top->name, "pools") == 0)
+        (void)build_goes_on(error, pools_check_apart(top, error), &first);
     return first;
 }
 
