@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for ikat(1)
-set -l commands up down status paths watch log why doctor conns metrics check unlock version
+set -l commands up down status paths watch log why doctor conns metrics check import unlock version
 complete -c ikat -f
 complete -c ikat -s s -l socket -r -d 'control socket'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a up -d 'connect, and show how it goes'
@@ -14,6 +14,7 @@ complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a why -d 'why a
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a conns -d 'names of the connections'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a metrics -d 'all figures, as OpenMetrics'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a check -d 'whether a configuration is valid, and what it means'
+complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a import -d 'a configuration of strongSwan or libreswan as one of ikat'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a unlock -d 'load keys whose passphrases are not in the configuration'
 complete -c ikat -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this program and of the daemon'
 complete -c ikat -n '__fish_seen_subcommand_from up down' -a '(ikat conns 2>/dev/null)'
@@ -21,5 +22,7 @@ complete -c ikat -n '__fish_seen_subcommand_from up' -l child -r
 complete -c ikat -n '__fish_seen_subcommand_from up' -l timeout -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l session -r
 complete -c ikat -n '__fish_seen_subcommand_from down' -l peer -r
-complete -c ikat -n '__fish_seen_subcommand_from status paths check' -l json -d 'for programs'
-complete -c ikat -n '__fish_seen_subcommand_from check unlock' -F
+complete -c ikat -n '__fish_seen_subcommand_from status paths check import' -l json -d 'for programs'
+complete -c ikat -n '__fish_seen_subcommand_from check import unlock' -F
+complete -c ikat -n '__fish_seen_subcommand_from log' -s f -l follow -d 'and those that come'
+complete -c ikat -n '__fish_seen_subcommand_from import' -s o -l output -r -F -d 'file to write'

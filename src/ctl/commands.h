@@ -17,6 +17,7 @@ struct ctl_options {
     bool json, colour;
     bool follow;                        /* log: goes on */
     const char *child, *session, *peer; /* NULL: not given */
+    const char *output;                 /* import: a file to write; NULL: standard output */
     int timeout_s;                      /* of `up`; 0: the text was not a number that is allowed */
 };
 
@@ -44,6 +45,8 @@ int command_why(const struct ctl_options *options, char **arguments, int n);
 int command_watch(const struct ctl_options *options, char **arguments, int n);
 /* check.c */
 int command_check(const struct ctl_options *options, char **arguments, int n);
+/* import.c */
+int command_import(const struct ctl_options *options, char **arguments, int n);
 /* doctor.c */
 int command_doctor(const struct ctl_options *options, char **arguments, int n);
 

@@ -91,6 +91,9 @@ class IkatTest(net.DaemonTest):
         self.assertEqual(self.ping(), 3)
         document = json.loads(self.ikat("status", "--json"))
         self.assertEqual(set(document), {"sessions", "idle_paths", "limits"})
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../dist/schema/status.schema.json"), encoding="utf-8") as file:
+            jsonschema.validate(document, json.load(file))
         session, = document["sessions"]
         self.shape(session, SESSION)
         self.shape(session["config"], {"addresses": list, "dns": list, "dns_domains": list})
@@ -234,6 +237,87 @@ secrets { ike-a { id = alice
         os.chmod(file, 0o644)
         done = subprocess.run([IKAT, "check", "--json", file], check=True, capture_output=True, text=True, timeout=30)
         self.assertIn("secret-readable", [one["kind"] for one in json.loads(done.stdout)["warnings"]])
+
+    SWANCTL = """connections {
+ old { version = 1
+  remote { auth = psk } }
+ users {
+  pools = inner
+  over_time = 1h
+  fragmentation = force
+  local { auth = psk
+   id = gw }
+  remote { auth = psk
+   id = *@example.org }
+  children { net { local_ts = 10.20.0.0/24
+    hw_offload = auto } }
+ }
+ groups { local { auth = psk
+   id = gw }
+  remote { auth = psk
+   groups = admins }
+  children { all { local_ts = 0.0.0.0/0 } } }
+ labels { local { auth = psk }
+  remote { auth = psk }
+  children { a { local_ts = 10.1.0.0/16
+    label = system_u }
+   b { local_ts = 10.2.0.0/16 } } }
+}
+include conf.d/*.conf
+pools { inner { addrs = 10.99.0.0/24
+  nbns = 10.20.0.9 } }
+"""
+
+    def test_ikat_import(self):
+        """What is written is valid for ikatd; what it does not have is told, and takes along what would be weaker."""
+        os.mkdir(os.path.join(self.folder, "conf.d"))
+        source = os.path.join(self.folder, "swanctl.conf")
+        for path, text in ((source, self.SWANCTL), (os.path.join(self.folder, "conf.d/s.conf"),
+                                                    'secrets { ike-a { secret = "a long enough secret" } }\n')):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+            os.chmod(path, 0o600)
+        made = os.path.join(self.folder, "made.conf")
+        self.socket = ""
+        told = self.ikat("import", self.folder, "-o", made, stream="stderr")
+        self.assertEqual(os.stat(made).st_mode & 0o777, 0o600)
+        subprocess.run([net.IKATD, "-c", made, "--check"], check=True, timeout=30)
+        with open(made, encoding="ascii") as file:
+            text = file.read()
+        for gone in ("old {", "groups", "label =", " a {", "nbns", "hw_offload", "force"):
+            self.assertNotIn(gone, text)
+        for there in ("users {", " b {", "over_time = 1h", "secret = a long enough secret"):
+            self.assertIn(there, text)
+        self.assertRegex(told, r"refused: \S+:2: old: connection old is left out: version = 1 is IKEv1")
+        self.assertRegex(told, r"refused: \S+: groups: groups is left out: ")
+        self.assertRegex(told, r"refused: \S+: label: a is left out: ")
+        self.assertRegex(told, r"left-out: \S+:7: fragmentation: 'force' is not one of")
+        self.assertIn("File exists", self.ikat("import", self.folder, "-o", made, status=1, stream="stderr"))
+        document = json.loads(self.ikat("import", source, "--json"))
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../dist/schema/import.schema.json"), encoding="utf-8") as file:
+            jsonschema.validate(document, json.load(file))
+        self.assertEqual(document["configuration"], text)
+        self.assertEqual([name for name in os.listdir("/tmp") if name.startswith("ikat-import-")], [])
+        self.assertIn("can be read", self.ikat("import", "/dev/null/x", status=1, stream="stderr"))
+
+    def test_ikat_import_ipsec_conf(self):
+        """A road warrior's gateway of ipsec.conf: its import is loaded, and says who may log in."""
+        source = os.path.join(self.folder, "ipsec.conf")
+        with open(source, "w", encoding="ascii") as file:
+            file.write("conn workers\n right=%any\n rightid=*@example.org\n leftid=gw\n leftsubnet=10.20.0.0/24\n"
+                       " rightsourceip=10.99.0.0/24\n authby=secret\n auto=add\n"
+                       "conn old\n keyexchange=ikev1\n right=192.0.2.9\n authby=secret\n auto=start\n")
+        with open(os.path.join(self.folder, "ipsec.secrets"), "w", encoding="ascii") as file:
+            file.write('gw alice@example.org : PSK "a long enough secret"\n')
+        made = os.path.join(self.folder, "made.conf")
+        self.socket = ""
+        told = self.ikat("import", source, "-o", made, stream="stderr")
+        self.assertIn("connection old is left out: it is IKEv1", told)
+        said = subprocess.run([IKAT, "check", made], check=True, capture_output=True, text=True, timeout=30).stdout
+        self.assertIn("A secret is here for alice@example.org.", said)
+        daemon = self.start(net.GATEWAY, "made", made)
+        daemon.wait("event=config-loaded")
 
     def get(self, url):
         """Status and body of an HTTP request from within the user's namespace."""

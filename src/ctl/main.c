@@ -32,6 +32,8 @@ static const struct ctl_command commands[] = {
      command_check},
     {"unlock", "FILE...", "load keys and containers whose passphrases are not in the configuration",
      1, UNLOCK_FILES, command_unlock},
+    {"import", "FILE|DIR [-o FILE] [--json]",
+     "a configuration of strongSwan or libreswan as one of ikat", 1, 1, command_import},
     {"version", "", "of this program and of the daemon", 0, 0, command_version},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -127,15 +129,11 @@ static bool colour_wanted(void)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'},
-        {"child", required_argument, NULL, 'c'},
-        {"timeout", required_argument, NULL, 't'},
-        {"session", required_argument, NULL, 'S'},
-        {"peer", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},
-        {"follow", no_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
+        {"child", required_argument, NULL, 'c'},   {"timeout", required_argument, NULL, 't'},
+        {"session", required_argument, NULL, 'S'}, {"peer", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},          {"follow", no_argument, NULL, 'f'},
+        {"output", required_argument, NULL, 'o'},  {NULL, 0, NULL, 0},
     };
     struct ctl_options options = {
         .socket = SOCKET_DEFAULT,
@@ -144,11 +142,12 @@ int main(int argc, char **argv)
     };
     int c;
     (void)signal(SIGPIPE, SIG_IGN);
-    while ((c = getopt_long(argc, argv, "s:hf", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "s:hfo:", longs, NULL)) != -1) {
         switch (c) {
         case 's': options.socket = optarg; break;
         case 'j': options.json = true; break;
         case 'f': options.follow = true; break;
+        case 'o': options.output = optarg; break;
         case 'c': options.child = optarg; break;
         case 'S': options.session = optarg; break;
         case 'p': options.peer = optarg; break;
