@@ -15,12 +15,13 @@ _ikat()
     --child | --timeout | --session | --peer) return ;;
     esac
     case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log why doctor conns metrics check import unlock version' -- "$current") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W '-s --help up down status paths watch log trace why doctor conns metrics check import unlock version' -- "$current") ;;
     up | down)
         local options='--child --timeout'
         [ "$command" = up ] || options='--session --peer'
         mapfile -t COMPREPLY < <(compgen -W "$options $(ikat conns 2>/dev/null)" -- "$current")
         ;;
+    trace) mapfile -t COMPREPLY < <(compgen -W "-f --json $(ikat conns 2>/dev/null)" -- "$current") ;;
     log) mapfile -t COMPREPLY < <(compgen -W '-f' -- "$current") ;;
     status | paths) mapfile -t COMPREPLY < <(compgen -W '--json' -- "$current") ;;
     check) mapfile -t COMPREPLY < <(compgen -W '--json' -f -- "$current") ;;

@@ -70,6 +70,12 @@
 #define LIMIT_EVENTS         4096
 #define LIMIT_EVENTS_SESSION 1024
 
+/* Entries of the trace of IKE messages (ike/message_trace.h): some hours of a laptop, a minute of a busy Gateway, for
+ * 2 MB of memory. */
+#define LIMIT_TRACE_SESSIONS  4096
+#define LIMIT_TRACE_PROBES    2048
+#define LIMIT_TRACE_STRANGERS 2048
+
 #define LIMIT_CERTREQ_IDS         64 /* key ids of a peer that we remember */
 #define LIMIT_EAP_PACKETS         120 /* EAP packets of one login; a chain of 64 KiB in parts of 1 KiB */
 #define LIMIT_PATIENT             1000 /* logins in EAP, where a person may have to type */

@@ -15,7 +15,7 @@
 struct ctl_options {
     const char *socket;
     bool json, colour;
-    bool follow;                        /* log: goes on */
+    bool follow;                        /* log, trace: goes on */
     const char *child, *session, *peer; /* NULL: not given */
     const char *output;                 /* import: a file to write; NULL: standard output */
     int timeout_s;                      /* of `up`; 0: the text was not a number that is allowed */
@@ -45,6 +45,8 @@ int command_why(const struct ctl_options *options, char **arguments, int n);
 int command_watch(const struct ctl_options *options, char **arguments, int n);
 /* check.c */
 int command_check(const struct ctl_options *options, char **arguments, int n);
+/* trace.c */
+int command_trace(const struct ctl_options *options, char **arguments, int n);
 /* import.c */
 int command_import(const struct ctl_options *options, char **arguments, int n);
 /* doctor.c */

@@ -319,6 +319,59 @@ pools { inner { addrs = 10.99.0.0/24
         daemon = self.start(net.GATEWAY, "made", made)
         daemon.wait("event=config-loaded")
 
+    def traced(self, *arguments):
+        """The entries of `ikat trace --json`, each as the schema of the package says."""
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../dist/schema/trace.schema.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        entries = [json.loads(line) for line in self.ikat("trace", "--json", *arguments).splitlines()]
+        for entry in entries:
+            jsonschema.validate(entry, schema)
+        return entries
+
+    def test_ikat_trace(self):
+        """A login, a clone and an end, as both sides saw them; and a login that gets no answer."""
+        gateway = self.gateway()
+        user = self.user()
+        self.assertIn("no messages yet", self.ikat("trace", status=1, stream="stderr"))
+        self.ikat("up", "office")
+        session, = json.loads(self.ikat("status", "--json"))["sessions"]
+        entries = self.traced(str(session["id"]))
+        self.assertEqual([(one["kind"], one["exchange"], one["type"]) for one in entries[:4]],
+                         [("out", "IKE_SA_INIT", "request"), ("in", "IKE_SA_INIT", "response"),
+                          ("out", "IKE_AUTH", "request"), ("in", "IKE_AUTH", "response")])
+        self.assertTrue(entries[0]["payloads"].startswith("SA KE NONCE "), entries[0])
+        self.assertIn("N(NAT_DETECTION_SOURCE_IP)", entries[1]["payloads"])
+        self.assertRegex(entries[2]["payloads"], r"^IDi .*AUTH ")
+        self.assertEqual({one["conn"] for one in entries if one["session"] != 0}, {"office"})
+        self.assertTrue(any("N(UPDATE_SA_ADDRESSES)" in one["payloads"] for one in entries))
+        self.assertEqual(len({one["sa"] for one in entries}), 2)
+        self.assertGreater(len({one["interface"] for one in entries}), 1)
+        text = self.ikat("trace", "office")
+        self.assertRegex(text, r"(?m)^\S+ +\+0\.0 ms  =+>  IKE_SA_INIT request 0  \d+ octets  { SA KE NONCE ")
+        self.assertRegex(text, r"(?m)<-+  IKE_AUTH response 1  \d+ octets")
+        self.ikat("down", "office")
+        ended = [one["outcome"] for one in self.traced("office") if one["kind"] == "ended"]
+        self.assertEqual(len(ended), 2)
+        self.socket = gateway.socket  # the other side has the same messages
+        self.assertEqual([(one["exchange"], one["octets"]) for one in self.traced() if one["kind"] == "in"][:2],
+                         [(one["exchange"], one["octets"]) for one in entries if one["kind"] == "out"][:2])
+        self.socket = user.socket
+        gateway.end()
+        follow = subprocess.Popen([IKAT, "-s", self.socket, "trace", "office", "-f", "--json"], stdout=subprocess.PIPE,
+                                  text=True)
+        self.ikat("up", "office", "--timeout", "3", status=1, stream="both")
+        again = {}
+        for line in follow.stdout:  # half open: nobody answers, and the request is repeated
+            again = json.loads(line)
+            if again.get("again"):
+                break
+        follow.kill()
+        follow.communicate()
+        self.assertEqual((again["kind"], again["exchange"], again["session"] == 0 or again["session"] > session["id"]),
+                         ("out", "IKE_SA_INIT", True))
+        self.assertIn("none of the messages", self.ikat("trace", "999999", status=1, stream="stderr"))
+
     def get(self, url):
         """Status and body of an HTTP request from within the user's namespace."""
         def asked():

@@ -25,6 +25,8 @@ static const struct ctl_command commands[] = {
     {"watch", "", "the paths, live", 0, 0, command_watch},
     {"log", "[-f]", "the latest lines of the log; -f: and those that come", 0, 0, command_log},
     {"why", "PEER", "why a peer, address or connection failed last", 1, 1, command_why},
+    {"trace", "[SESSION|NAME|ADDRESS] [-f] [--json]",
+     "IKE messages as a diagram; -f: and those that come", 0, 1, command_trace},
     {"doctor", "", "look for what keeps a VPN from working", 0, 0, command_doctor},
     {"conns", "", "names of the connections", 0, 0, command_conns},
     {"metrics", "", "all figures, as OpenMetrics", 0, 0, command_metrics},

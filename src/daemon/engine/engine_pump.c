@@ -75,4 +75,5 @@ void engine_pump(struct engine *e)
         ;
     while (ike_send(e->ike, &e->datagram))
         engine_datagram_send(e, &e->datagram);
+    vici_server_trace(e->vici);
 }

@@ -12,6 +12,7 @@
 #include "daemon/vici/vici_server.h"
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
+#include "daemon/vici/vici_trace.h"
 
 static void answer(struct vici_client *client, struct vici_writer *w)
 {
@@ -425,6 +426,7 @@ static const struct command {
     {"list-paths", vici_list_paths},
     {"list-leases", vici_list_leases},
     {"list-log", vici_list_log},
+    {"list-trace", vici_list_trace},
 };
 
 bool vici_command_changes(const char *name)

@@ -14,6 +14,7 @@
 #include "daemon/vici/vici_news.h"
 #include "daemon/vici/vici_stage.h"
 #include "daemon/vici/vici_status.h"
+#include "daemon/vici/vici_trace.h"
 
 #define CLIENTS_MAX       256
 #define CLIENTS_ROOT      16                /* further clients, of root only */
@@ -53,6 +54,7 @@ struct vici_server {
     nanos started_ns;
     nanos alerts_ns;      /* rate_second */
     struct vici_log *log; /* owned */
+    uint64_t traced;      /* number of the last entry of the trace that was told */
     struct vici_client *clients;
     unsigned n_clients;
 };
@@ -76,6 +78,8 @@ static const char *const event_names[VICI_EV_COUNT] = {
     [VICI_EV_PATH] = "path",
     [VICI_EV_LIST_LOG] = "list-log",
     [VICI_EV_LIST_LEASE] = "list-lease",
+    [VICI_EV_LIST_TRACE] = "list-trace",
+    [VICI_EV_TRACE] = "trace",
 };
 
 const char *vici_event_name(enum vici_event_id id)
@@ -551,6 +555,31 @@ void vici_server_log(struct vici_server *server, const struct engine_line *line)
         vici_put(&w, "thread", "1"); /* the engine has a line to tell */
         vici_put_line(&w, line);
         vici_client_send(client, &w);
+    }
+}
+
+/* traced_by - somebody waits for the event. */
+static bool traced_by(const struct vici_server *server)
+{
+    for (const struct vici_client *client = server->clients; client != NULL; client = client->next)
+        if (!client->gone && vici_client_registered(client, VICI_EV_TRACE))
+            return true;
+    return false;
+}
+
+void vici_server_trace(struct vici_server *server)
+{
+    const struct ike *ike = server->ops->ike(server->ops->engine);
+    struct ike_trace_entry entry;
+    if (!traced_by(server)) {
+        server->traced = ike_trace_last(ike);
+        return;
+    }
+    while (ike_trace_next(ike, server->traced, &entry)) {
+        server->traced = entry.number;
+        for (struct vici_client *client = server->clients; client != NULL; client = client->next)
+            if (!client->gone && vici_client_registered(client, VICI_EV_TRACE))
+                vici_trace_event(client, &entry);
     }
 }
 

@@ -32,6 +32,9 @@ void vici_server_event(struct vici_server *server, const struct ike_event *event
 void vici_server_alert(struct vici_server *server, const char *type);
 /* vici_server_log - the event `log`: a line of the log. */
 void vici_server_log(struct vici_server *server, const struct engine_line *line);
+/* vici_server_trace - the event `trace`, for what was added to the trace of IKE messages since the
+ * last call. */
+void vici_server_trace(struct vici_server *server);
 /* vici_server_path_news - the event `path`, which is ikat's own. */
 void vici_server_path_news(struct vici_server *server, const struct path_news *news);
 
@@ -56,6 +59,8 @@ enum vici_event_id {
     VICI_EV_PATH,         /* ours */
     VICI_EV_LIST_LOG,     /* ours */
     VICI_EV_LIST_LEASE,   /* ours */
+    VICI_EV_LIST_TRACE,   /* ours */
+    VICI_EV_TRACE,        /* ours */
     VICI_EV_COUNT
 };
 const char *vici_event_name(enum vici_event_id id);

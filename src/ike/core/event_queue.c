@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/jobs.h"
+#include "ike/core/trace.h"
 
 #define NOTICES_PER_SA 8
 #define NOTICE_MAX     512
@@ -230,8 +231,9 @@ void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, stru
     ike->outputs_last = node;
 }
 
-void output_packet(struct sa *sa, const struct packet *packet, const struct ike_path *path)
+void output_packet(struct sa *sa, struct packet *packet, const struct ike_path *path)
 {
+    trace_sent(sa, packet, path);
     uint8_t dscp = sa->session == NULL ? 0 : sa->session->conn->dscp;
     for (size_t i = 0; i < packet->n; i++)
         output_add(sa->ike, path, dscp, packet_part(packet, i));

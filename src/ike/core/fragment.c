@@ -98,3 +98,15 @@ enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragmen
     *ret_first = reassembly->first_payload;
     return FRAGMENT_COMPLETE;
 }
+
+void fragment_traffic(const struct sa *sa, const struct ike_header *header, uint16_t *ret_datagrams,
+                      uint32_t *ret_octets)
+{
+    const struct reassembly *reassembly = sa->reassembly;
+    if (reassembly == NULL || reassembly->whole == NULL ||
+        reassembly->message_id != header->message_id ||
+        reassembly->response != ike_header_response(header))
+        return;
+    *ret_datagrams = reassembly->total;
+    *ret_octets = (uint32_t)reassembly->octets;
+}

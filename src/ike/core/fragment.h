@@ -7,6 +7,7 @@
 
 #include "base/span.h"
 #include "ike/core/sa.h"
+#include "wire/message.h"
 
 struct fragment {
     uint32_t message_id;
@@ -23,6 +24,10 @@ enum fragment_verdict { FRAGMENT_WAIT, FRAGMENT_COMPLETE, FRAGMENT_BAD };
  * larger total starts anew, one with a smaller total is dropped (RFC 7383 section 2.6). */
 enum fragment_verdict fragment_add(struct sa *sa, const struct fragment *fragment,
                                    struct span *ret_plain, uint8_t *ret_first);
+/* fragment_traffic - the fragments of the message that fragment_add has just completed, and the sum
+ * of their payloads; another message: nothing changes. */
+void fragment_traffic(const struct sa *sa, const struct ike_header *header, uint16_t *ret_datagrams,
+                      uint32_t *ret_octets);
 struct reassembly *reassembly_free(struct reassembly *reassembly); /* takes NULL; returns NULL */
 
 #endif

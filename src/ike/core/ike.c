@@ -17,6 +17,7 @@
 #include "ike/core/jobs.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/receive.h"
+#include "ike/core/trace.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
 
@@ -74,6 +75,7 @@ struct ike *ike_new(const struct ike_options *options)
     };
     ike->scratch = malloc(LIMIT_DATAGRAM);
     ike->build = malloc(LIMIT_IKE_MESSAGE);
+    ike->trace = trace_new();
     if (ike->scratch == NULL || ike->build == NULL || !event_pool_init(ike))
         return ike_free(ike);
     return ike;
@@ -136,6 +138,7 @@ struct ike *ike_free(struct ike *ike)
     for (size_t i = 0; i < ike->n_conns; i++)
         ike_conn_unref(ike->conns[i]);
     free(ike->conns);
+    trace_free(ike->trace);
     counters_done(&ike->counters);
     free(ike->scratch);
     free(ike->build);

@@ -99,6 +99,7 @@ struct ike {
     nanos hints_ns; /* rate_second: unprotected_hint.c */
 
     struct ike_stats stats;
+    struct trace *trace; /* owned; NULL: no memory (trace.h) */
     struct counters counters;
     uint8_t *scratch; /* LIMIT_DATAGRAM octets: plaintext of the message being read */
     uint8_t *build;   /* LIMIT_IKE_MESSAGE octets: the message being written */
@@ -134,7 +135,7 @@ void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(
 
 /* output_add - copies a datagram into the send queue. */
 void output_add(struct ike *ike, const struct ike_path *path, uint8_t dscp, struct span octets);
-void output_packet(struct sa *sa, const struct packet *packet, const struct ike_path *path);
+void output_packet(struct sa *sa, struct packet *packet, const struct ike_path *path);
 
 void queues_done(struct ike *ike);
 

@@ -8,6 +8,7 @@
 #include "ike/core/fragment.h"
 #include "ike/core/gate.h"
 #include "ike/core/seal.h"
+#include "ike/core/trace.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
 
@@ -68,6 +69,7 @@ static void receive_inner(struct sa *sa, const struct ike_path *path,
         fault = WIRE_MALFORMED;
     bool response = ike_header_response(&outer->header);
     count_message(sa->ike, sa, COUNT_IN, outer->header.exchange, response);
+    trace_received(sa, path, &inner);
     if (fault != WIRE_OK)
         invalid(sa->ike, sa);
     if (response) {
@@ -157,6 +159,7 @@ static void receive_protected(struct sa *sa, const struct ike_path *path,
         /* RFC 7383 section 2.6.1: only the first fragment asks for the response again. */
         if (!fragmented || fragment_number(outer) == 1) {
             sa->ike->stats.retransmitted++;
+            trace_repeated(sa, path, outer);
             output_packet(sa, sa->theirs.packet, path);
         }
         return;
@@ -175,8 +178,10 @@ static void receive_init_response(struct sa *sa, const struct ike_path *path,
 {
     bool waiting = sa->life == IKE_HALF_OPEN && sa->asking != NULL && window_busy(&sa->mine) &&
                    sa->asking->exchange == WIRE_IKE_SA_INIT && message->header.message_id == 0;
-    if (waiting)
+    if (waiting) {
         count_message(sa->ike, sa, COUNT_IN, WIRE_IKE_SA_INIT, true);
+        trace_received(sa, path, message);
+    }
     if (waiting && !login_is_hint(sa, message, now))
         exchange_response(sa, message, path, now);
 }

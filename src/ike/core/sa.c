@@ -11,6 +11,7 @@
 #include "ike/core/inner_address.h"
 #include "ike/core/key_exchange.h"
 #include "ike/core/seal.h"
+#include "ike/core/trace.h"
 #include "ike/core/unprotected_hint.h"
 #include "ike/core/upper.h"
 #include "ike/terms/proposal.h"
@@ -266,6 +267,7 @@ void sa_down(struct sa *sa, enum ike_outcome outcome, nanos now)
     doubt_clones(sa);
     heirs_pass_on(sa);
     sa->down_reason = outcome;
+    trace_ended(sa, outcome);
     while (sa->children != NULL)
         child_down(sa->children, outcome, 0);
     inner_drop(sa);

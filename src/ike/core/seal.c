@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "ike/core/keymat.h"
+#include "ike/core/trace.h"
 #include "ike/core/upper.h"
 
 #define PAYLOAD_HEADER_LEN  4
@@ -128,8 +129,10 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
         packet = exchange == WIRE_IKE_SA_INIT
                      ? seal_clear(sa, chain, exchange, direction, message_id)
                      : seal_protected(sa, chain, exchange, direction, message_id);
-    if (packet != NULL)
+    if (packet != NULL) {
         count_message(sa->ike, sa, COUNT_OUT, exchange, direction == SEAL_RESPONSE);
+        trace_sealed(sa, chain, packet);
+    }
     return packet;
 }
 

@@ -63,6 +63,10 @@ void login_refusal_due(struct sa *sa, nanos now);
 
 /* --- ike/login: both --- */
 
+/* login_conn - the connection of a login that has no session yet. A Gateway guesses it by addresses
+ * until IKE_AUTH. */
+const struct ike_conn *login_conn(const struct sa *sa);
+
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now);
 /* login_lease_orphaned - a lease came after the end of its IKE SA: releases it. */

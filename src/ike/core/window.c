@@ -10,7 +10,7 @@ struct packet *packet_new(size_t n_parts, size_t octets)
     struct packet *packet = malloc(sizeof(*packet) + n_parts * sizeof(struct packet_part) + octets);
     if (packet == NULL)
         return NULL;
-    packet->n = n_parts;
+    *packet = (struct packet){.n = n_parts};
     packet->parts = (struct packet_part *)(packet + 1);
     packet->octets = (uint8_t *)(packet->parts + n_parts);
     return packet;

@@ -23,6 +23,8 @@ struct packet {
         uint32_t offset, len;
     } * parts; /* into octets; inside the same allocation */
     uint8_t *octets;
+    uint64_t trace; /* number of its entry in the trace; 0: none */
+    bool sent;      /* at least once */
 };
 
 struct packet *packet_new(size_t n_parts, size_t octets); /* NULL: no memory */

@@ -20,6 +20,7 @@
 #include "ike/core/key_exchange.h"
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
+#include "ike/core/trace.h"
 #include "ike/login/login.h"
 #include "ike/login/redirect.h"
 
@@ -59,6 +60,7 @@ static void refuse(struct ike *ike, const struct init_request *request, uint16_t
         return;
     ike_header_write(&header, octets);
     output_add(ike, request->path, 0, span_of(octets, header.length));
+    trace_refused(ike, request->path, request->message, type, header.length);
     if (type != N_COOKIE)
         count_message(ike, NULL, COUNT_OUT, WIRE_IKE_SA_INIT, true);
 }
@@ -101,6 +103,8 @@ static bool repeated(struct ike *ike, const struct init_request *request)
         return true; /* its key exchange is still being computed */
     ike->stats.retransmitted++;
     output_add(ike, request->path, 0, span_of(login->init_response, login->n_init_response));
+    trace_init_repeated(login->half_open.owner, request->path, request->message,
+                        login->n_init_response);
     return true;
 }
 
@@ -281,6 +285,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
     random_fill(ike->random, login->nr, login->n_nr);
     login->init_request = login_copy(message->octets, &login->n_init_request);
     login_read_abilities(sa, message, request->path);
+    trace_received(sa, request->path, message);
     bool first = request->proven || login->half_open.known;
     enum key_exchange_state state = KEY_EXCHANGE_FAILED;
     if (login->init_request != NULL)

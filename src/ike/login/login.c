@@ -35,6 +35,11 @@ static void leave_half_open(struct ike *ike, struct login *login)
         ike->stats.half_open--;
 }
 
+const struct ike_conn *login_conn(const struct sa *sa)
+{
+    return sa->login->conn;
+}
+
 struct login *login_free(struct ike *ike, struct login *login)
 {
     if (login == NULL)
