@@ -77,6 +77,18 @@ def test_first_vpn(world):
     wait(lambda: lab.run("eu", "ping", "-c", "1", "-W", "1", "10.20.0.2", check=False).count("1 received"), "LTE carries it")
 
 
+def test_limits_are_those_of_the_program():
+    """Each number of docs/limits.md that names its constant is that constant; no name is one of the past."""
+    constants = {}
+    for header in ("src/base/limits.h", "src/daemon/vici/vici_log.h"):
+        with open(os.path.join(ROOT, header), encoding="utf-8") as file:
+            constants.update(re.findall(r"#define +(\w+)(?: +|[ \\\n]+)(\d+)\b", file.read()))
+    with open(os.path.join(ROOT, "docs/limits.md"), encoding="utf-8") as file:
+        named = re.findall(r"(\d+)(?: \w+)? \(`(\w+)`\)", file.read())
+    assert len(named) > 20
+    assert [(name, number) for number, name in named if constants.get(name) != number] == []
+
+
 @pytest.mark.skipif(shutil.which("man") is None, reason="no man")
 @pytest.mark.parametrize("page", sorted(name for name in os.listdir(os.path.join(ROOT, "man")) if name[-1].isdigit()))
 def test_manual_pages_are_sound(page):
