@@ -349,7 +349,8 @@ class DaemonTest(unittest.TestCase):
                 since = len(user.lines)
                 os.kill(user.child(name), signal.SIGKILL)
                 user.wait(f"event=process-ended name={name} signal=9", since)
-                user.wait("event=started", since)
+                # the resolver is started anew alone, since it keeps nothing
+                user.wait("event=restarting name=resolver" if name == "resolver" else "event=started", since)
         self.assertEqual(user.end(), 0)
         self.assertEqual(self.leftovers(USER), [])
 
@@ -482,9 +483,9 @@ class DaemonTest(unittest.TestCase):
                     self.assertFalse([line for line in file if "rwx" in line.split()[1]])
                 with open(f"/proc/{pid}/limits", encoding="ascii") as file:
                     self.assertRegex(file.read(), r"Max core file size\s+0\s+0")
-        # the keyholder: standard descriptors, its channels to the engine and the eap process, its door for loads
+        # the keyholder: standard descriptors, channels to engine, eap, aaa and token, its door for loads
         held = sorted(os.readlink(f"/proc/{pids['keyholder']}/fd/{fd}") for fd in os.listdir(f"/proc/{pids['keyholder']}/fd"))
-        self.assertEqual(len(held), 6, held)
+        self.assertEqual(len(held), 8, held)
         self.assertEqual(os.stat(gateway.socket).st_mode & 0o777, 0o660)
 
 
