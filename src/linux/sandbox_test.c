@@ -219,7 +219,7 @@ static void test_threads(void **state)
     assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
-/* Landlock alone: reading stays or goes, writing and exec go */
+/* Landlock alone: reading and making files stay or go, exec goes */
 static int probe_files(enum sandbox_files files)
 {
     int abi;
@@ -228,8 +228,9 @@ static int probe_files(enum sandbox_files files)
         return 255;
     if (abi == 0)
         return 77;
-    int expected = files == SANDBOX_FILES_READ ? 0 : EACCES;
-    if (probe_open() != expected || mkstemp(name) >= 0 || errno != EACCES)
+    int read = files == SANDBOX_FILES_NONE ? EACCES : 0;
+    int made = files == SANDBOX_FILES_OWN ? 0 : EACCES;
+    if (probe_open() != read || result(mkstemp(name)) != made || (made == 0 && unlink(name) != 0))
         return 1;
     (void)execl("/bin/true", "true", (char *)NULL);
     return errno == EACCES ? 0 : 2;
