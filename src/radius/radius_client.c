@@ -14,6 +14,7 @@ struct request {
     bool bound;      /* to its server: part of a conversation */
     bool accounting; /* what it is for */
     unsigned server, lane, port, tries;
+    unsigned losses; /* connections that broke while its answer was awaited */
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
     nanos begun;    /* with this server */
@@ -93,6 +94,20 @@ static nanos wait_of(const struct server *server, unsigned try)
     unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
     return server->config.stream ? first_of(server) * ((INT64_C(1) << tries) - 1)
                                  : first_of(server) << try;
+}
+
+/* lost_often - as many connections broke under it as a datagram has transmissions. */
+static bool lost_often(const struct server *server, const struct request *r)
+{
+    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+    return r->losses >= tries;
+}
+
+/* latest_of - the server is given up then, however many connections come and go: once for the
+ * connection, once for the answer. */
+static nanos latest_of(const struct server *server, const struct request *r)
+{
+    return server->config.stream ? nanos_after(r->begun, 2 * wait_of(server, 0)) : NANOS_NEVER;
 }
 
 static unsigned port_of(const struct server *server, bool accounting)
@@ -226,7 +241,7 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     r->len = w.len;
     r->server = server;
     r->asked |= 1u << server;
-    r->tries = 0;
+    r->tries = r->losses = 0;
     r->begun = r->due = now;
     if (!sendable(s, r))
         r->due = nanos_after(now, wait_of(s, 0));
@@ -430,8 +445,13 @@ static void silence_note(struct radius_client *client, const struct request *r, 
 {
     struct server *s = &client->servers[r->server];
     bool watchdog = s->config.stream && s->config.watched;
-    if (s->heard[r->port] > r->begun || (s->config.stream && r->tries == 0))
+    bool lost = s->config.stream && lost_often(s, r);
+    if (s->heard[r->port] > r->begun || (s->config.stream && r->tries == 0 && !lost))
         return;
+    if (lost) {
+        server_dies(client, r->server, r->port, now);
+        return;
+    }
     if (watchdog && r->code != RADIUS_STATUS_SERVER) {
         s->watch_at[r->port] = now;
         return;
@@ -505,12 +525,12 @@ bool radius_client_send(struct radius_client *client, nanos now, struct radius_d
         struct request *r = client->requests[i];
         const struct server *s = &client->servers[r->server];
         if (r->state == REQUEST_WAITS && r->due <= now &&
-            (r->tries >= tries_of(s) || !sendable(s, r)))
+            (r->tries >= tries_of(s) || !sendable(s, r) || now >= latest_of(s, r)))
             request_give_up(client, r, i, now);
         if (r->state != REQUEST_WAITS || r->due > now)
             continue;
         s = &client->servers[r->server];
-        r->due = nanos_after(now, wait_of(s, r->tries++));
+        r->due = nanos_min(nanos_after(now, wait_of(s, r->tries++)), latest_of(s, r));
         if (r->code == RADIUS_STATUS_SERVER)
             r->tries = tries_of(s); /* RFC 5997 section 4.1: never the same one again */
         *ret = (struct radius_datagram){.server = r->server,
@@ -547,8 +567,10 @@ static void lane_requests_reset(struct radius_client *client, unsigned server, u
         struct request *r = client->requests[i];
         if (r->state != REQUEST_WAITS || r->server != server || r->lane != lane)
             continue;
+        if (due == 0 && r->tries > 0)
+            r->losses++;
         r->tries = 0;
-        if (due != 0)
+        if (due != 0 || lost_often(&client->servers[server], r))
             r->due = due;
     }
 }
@@ -557,6 +579,8 @@ void radius_client_up(struct radius_client *client, unsigned server, unsigned la
 {
     struct server *s = &client->servers[server];
     s->up[lane] = true;
+    if (s->down) /* the server may yet refuse us: a handshake of TLS 1.3 does not tell */
+        s->doubtful[0] = true;
     s->down = false;
     if (lane == 0) {
         s->broken = false;

@@ -18,7 +18,8 @@
  *
  * A server with connections (RADIUS/TLS, RFC 6614) has no ports: a lane is a connection, which the
  * caller makes, and nothing is repeated over it. What has no connection waits for it, or goes to
- * another server once none can be made. Status-Server is the watchdog of the first connection.
+ * another server once none can be made. Connections that break under a request count as its
+ * transmissions, and no server is given more than twice the time for an answer. Status-Server is the watchdog of the first connection.
  */
 
 #include "base/random.h"

@@ -271,6 +271,58 @@ static void down(void **state)
     assert_int_equal(datagram.server, 0);
 }
 
+/* A connection breaks under each transmission, as with a server that refuses our certificate after
+ * its handshake: the request goes to the other server, and so do later ones. */
+static void flapping(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(7, RADIUS_SERVERS, 0), 0);
+    for (nanos now = 1; now <= RADIUS_TRIES; now++) {
+        radius_client_up(client, 0, 0, now);
+        assert_true(sent(now));
+        assert_int_equal(datagram.server, 0);
+        radius_client_lost(client, 0, 0);
+    }
+    assert_true(radius_client_deadline(client) <= RADIUS_TRIES);
+    assert_true(sent(RADIUS_TRIES + 1));
+    assert_int_equal(datagram.server, 1);
+    radius_client_up(client, 0, 0, RADIUS_TRIES + 2);
+    assert_int_equal(ask(8, RADIUS_SERVERS, RADIUS_TRIES + 2), 0);
+    assert_true(sent(RADIUS_TRIES + 2));
+    assert_int_equal(datagram.server, 1);
+}
+
+/* Connections come and go, and a request has its time all the same. */
+static void flapping_slowly(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(7, 0, 0), 0);
+    radius_client_up(client, 0, 0, WAIT - 1);
+    assert_true(sent(WAIT - 1));
+    radius_client_lost(client, 0, 0);
+    radius_client_up(client, 0, 0, 2 * WAIT - 5);
+    assert_true(sent(2 * WAIT - 5));
+    assert_false(radius_client_failed(client, &outcome));
+    while (sent(2 * WAIT))
+        ;
+    assert_true(radius_client_failed(client, &outcome));
+    assert_int_equal(outcome.tag, 7);
+}
+
+/* A server that was down is doubtful: one request at a time until it answers. */
+static void doubtful_after_down(void **state)
+{
+    (void)state;
+    radius_client_down(client, 0, 0);
+    radius_client_up(client, 0, 0, 1);
+    assert_int_equal(ask(1, RADIUS_SERVERS, 1), 0);
+    assert_true(sent(1));
+    assert_int_equal(datagram.server, 0);
+    assert_int_equal(ask(2, RADIUS_SERVERS, 1), 0);
+    assert_true(sent(1));
+    assert_int_equal(datagram.server, 1);
+}
+
 /* The only server is down: a request waits for it. */
 static void down_alone(void **state)
 {
@@ -399,6 +451,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_of_a_stream),
+        cmocka_unit_test_setup_teardown(flapping, setup_unwatched, teardown),
+        cmocka_unit_test_setup_teardown(flapping_slowly, setup_unwatched, teardown),
+        cmocka_unit_test_setup_teardown(doubtful_after_down, setup_unwatched, teardown),
         cmocka_unit_test(longest_packet),
         cmocka_unit_test_setup_teardown(waits_for_the_connection, setup_unwatched, teardown),
         cmocka_unit_test_setup_teardown(sent_again_over_the_next, setup_unwatched, teardown),
