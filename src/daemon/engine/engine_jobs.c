@@ -134,10 +134,9 @@ int engine_connect(struct engine *e, const struct path_connect *wish)
         r->wish.child = NULL;
         if (wish->child != NULL)
             memcpy(r->child, wish->child, strnlen(wish->child, LIMIT_NAME - 1));
-        if (resolver_ask(e, r) == 0)
-            return 0;
-        resolving_end(r);
-        return ERR_FULL;
+        if (resolver_ask(e, r) != 0 && e->resolver_fd >= 0)
+            r->retry_at = nanos_after(e->now, RETRY_NS);
+        return 0; /* without a resolver the next one is asked: engine_resolver_take() */
     }
     return ERR_FULL;
 }
