@@ -18,8 +18,9 @@
  *
  * A server with connections (RADIUS/TLS, RFC 6614) has no ports: a lane is a connection, which the
  * caller makes, and nothing is repeated over it. What has no connection waits for it, or goes to
- * another server once none can be made. Connections that break under a request count as its
- * transmissions, and no server is given more than twice the time for an answer. Status-Server is the watchdog of the first connection.
+ * another server once none can be made. A connection that breaks under a request counts as one of
+ * its transmissions. No request stays with such a server for more than twice the time of an answer.
+ * Status-Server is the watchdog of the first connection.
  */
 
 #include "base/random.h"
@@ -108,9 +109,8 @@ nanos radius_client_deadline(const struct radius_client *client);
 
 /* --- servers with connections --- */
 
-/* radius_client_up - the connection is there: what waits for it is due, a Status-Server first.
- * radius_client_lost - it is
- * gone: its requests wait for the next one. radius_client_down - none can be made now: requests
+/* radius_client_up - the connection is there: what waits for it is due. radius_client_lost - it
+ * is gone: its requests wait for the next one. radius_client_down - none can be made now: requests
  * without a State go to other servers, if there are any. */
 void radius_client_up(struct radius_client *client, unsigned server, unsigned lane, nanos now);
 void radius_client_lost(struct radius_client *client, unsigned server, unsigned lane);
