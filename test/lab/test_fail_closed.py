@@ -85,6 +85,23 @@ def test_helper_is_killed(up, name):
     assert len(eu.sessions()) == 1 and traffic(lab) and watch.count() == 0
 
 
+def test_name_waits_for_the_resolver(world):
+    """A start is not lost while the resolver is away: the next one is asked for the name."""
+    lab = world.lab()
+    eu = world.ikatd(lab, "eu", end_user())
+    conn = end_user({"remote_addrs": "nobody.invalid"}, {"start_action": "start"})["connections"]["home"]
+    os.kill(eu.process.pid, signal.SIGSTOP)  # the supervisor, so that no new one comes yet
+    try:
+        os.kill(processes(eu)["resolver"], signal.SIGKILL)
+        with eu.vici() as vici:
+            assert vici.request("load-conn", {"later": conn})["success"] == "yes"
+        assert "event=name-unresolved conn=later" not in eu.log()
+    finally:
+        os.kill(eu.process.pid, signal.SIGCONT)
+    eu.wait_log("event=name-unresolved conn=later", 30)
+    assert "event=start-refused" not in eu.log()
+
+
 def test_supervisor_is_killed(world, up):
     """L1: what it blocked stays until the next daemon has the session, and goes when that one is stopped on purpose."""
     lab, _, eu, watch = up

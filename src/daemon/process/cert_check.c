@@ -496,8 +496,9 @@ static int status_check(struct cert_check *check, const struct revocation_of *of
         check->waits[check->n_waits++] = job;
         return 0;
     }
-    check->n_fetching += job != 0;
-    check->unknown |= job == 0 && !listed && revocation_has_uris(of);
+    check->crowded |= job == REVOCATION_FULL;
+    check->n_fetching += job != 0 && job != REVOCATION_FULL;
+    check->unknown |= job == 0 && (listed ? revocation_lacks_delta(of) : revocation_has_uris(of));
     return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
 }
 
@@ -509,9 +510,12 @@ static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain
     check->n_waits = 0;
     for (int i = 0; error == 0 && i + 1 < sk_X509_num(chain); i++) {
         struct revocation_of of = {.cert = sk_X509_value(chain, i),
-                                   .issuer = sk_X509_value(chain, i + 1)};
+                                   .issuer = sk_X509_value(chain, i + 1),
+                                   .background = check->background};
         of.uris = uris_of(check->store, of.issuer);
-        if (!cert_store_has_delta(check->store, of.issuer))
+        enum cert_deltas deltas = cert_store_deltas(check->store, of.issuer);
+        of.behind = deltas == CERT_DELTAS_AHEAD;
+        if (deltas == CERT_DELTAS_NONE)
             of.base = cert_store_base(check->store, of.issuer);
         error = status_check(check, &of, (check->unlisted & 1u << i) == 0);
     }
@@ -576,7 +580,7 @@ void cert_check_again(struct cert_check *check)
     X509_STORE *anchors = X509_STORE_new();
     STACK_OF(X509) *untrusted = n > 0 ? sk_X509_dup(check->others) : NULL;
     check->policy = &nothing;
-    check->impatient = true;
+    check->impatient = check->background = true;
     check->known_until = INT64_MAX;
     bool ok = anchors != NULL && untrusted != NULL &&
               X509_STORE_add_cert(anchors, sk_X509_value(check->others, n - 1)) == 1;

@@ -17,7 +17,8 @@ struct cert_check {
     struct cert_store *store;
     struct revocation *revocation;
     nanos now;
-    bool impatient; /* never ERR_AGAIN: fetches begin, and what is here has to be enough */
+    bool impatient;  /* never ERR_AGAIN: fetches begin, and what is here has to be enough */
+    bool background; /* no login waits: few fetches, and none before those of logins */
     const struct cert_policy *policy;
     const char *conn;           /* its name, for people */
     bool of_gateway;            /* the peer is the responder, or the server of a TLS method */
@@ -33,9 +34,11 @@ struct cert_check {
     STACK_OF(X509) * chain; /* out, 0: as it was verified; owned by the caller */
     bool revoked;           /* out: it is certain that a certificate of the chain is */
     /* out, cert_check_again(): the status of a certificate is not known, and no server was asked;
-     * those that are asked now; when the first status is out of date, in seconds since 1970 */
+     * those that are asked now; one could not be asked yet; when the first status is out of date, in
+     * seconds since 1970 */
     bool unknown;
     size_t n_fetching;
+    bool crowded;
     int64_t known_until;
     char reason[VERIFIER_REASON]; /* out: why not */
 };

@@ -211,9 +211,21 @@ static bool list_replaces(const struct cert_crl *one, const struct cert_crl *oth
            extension_equal(crl, old, NID_issuing_distribution_point);
 }
 
+/* number_compare - the number `nid` of `a` with the CRL number of `b`; 0 also: one has none. */
+static int number_compare(const X509_CRL *a, int nid, const X509_CRL *b)
+{
+    ASN1_INTEGER *one = X509_CRL_get_ext_d2i(a, nid, NULL, NULL);
+    ASN1_INTEGER *two = X509_CRL_get_ext_d2i(b, NID_crl_number, NULL, NULL);
+    int order = one == NULL || two == NULL ? 0 : ASN1_INTEGER_cmp(one, two);
+    ASN1_INTEGER_free(one);
+    ASN1_INTEGER_free(two);
+    return order;
+}
+
 static bool list_younger(const X509_CRL *a, const X509_CRL *b)
 {
-    return ASN1_TIME_compare(X509_CRL_get0_lastUpdate(a), X509_CRL_get0_lastUpdate(b)) > 0;
+    int order = ASN1_TIME_compare(X509_CRL_get0_lastUpdate(a), X509_CRL_get0_lastUpdate(b));
+    return order > 0 || (order == 0 && number_compare(a, NID_crl_number, b) > 0);
 }
 
 static bool signed_by(X509_CRL *list, X509 *ca)
@@ -369,11 +381,11 @@ bool cert_store_list_of_now(const X509_CRL *list)
            (next == NULL || X509_cmp_time(next, &earliest) > 0);
 }
 
-static X509_CRL *list_find(const struct cert_store *store, X509 *issuer, bool delta)
+X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer)
 {
     for (size_t i = 0; i < store->n_crls; i++) {
         X509_CRL *list = store->crls[i].list;
-        if (delta == (X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) >= 0) &&
+        if (X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) < 0 &&
             X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) == 0 &&
             cert_store_list_of_now(list))
             return list;
@@ -381,14 +393,41 @@ static X509_CRL *list_find(const struct cert_store *store, X509 *issuer, bool de
     return NULL;
 }
 
-X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer)
+/* delta_of_base - the base that the delta is for; one of no number never is. */
+static bool delta_of_base(const X509_CRL *delta, const X509_CRL *base)
 {
-    return list_find(store, issuer, false);
+    return X509_CRL_get_ext_by_NID(base, NID_delta_crl, -1) < 0 &&
+           X509_CRL_get_ext_by_NID(base, NID_crl_number, -1) >= 0 &&
+           X509_NAME_cmp(X509_CRL_get_issuer(base), X509_CRL_get_issuer(delta)) == 0 &&
+           extension_equal(base, delta, NID_authority_key_identifier) &&
+           extension_equal(base, delta, NID_issuing_distribution_point) &&
+           cert_store_list_of_now(base);
 }
 
-bool cert_store_has_delta(const struct cert_store *store, X509 *issuer)
+static enum cert_deltas delta_state(const struct cert_store *store, const X509_CRL *delta)
 {
-    return list_find(store, issuer, true) != NULL;
+    enum cert_deltas state = CERT_DELTAS_NONE;
+    for (size_t i = 0; state != CERT_DELTAS_FIT && i < store->n_crls; i++)
+        if (delta_of_base(delta, store->crls[i].list))
+            state = number_compare(delta, NID_delta_crl, store->crls[i].list) > 0
+                        ? CERT_DELTAS_AHEAD
+                        : CERT_DELTAS_FIT;
+    return state;
+}
+
+enum cert_deltas cert_store_deltas(const struct cert_store *store, X509 *issuer)
+{
+    enum cert_deltas state = CERT_DELTAS_NONE;
+    for (size_t i = 0; state != CERT_DELTAS_FIT && i < store->n_crls; i++) {
+        const X509_CRL *list = store->crls[i].list;
+        if (X509_CRL_get_ext_by_NID(list, NID_delta_crl, -1) < 0 ||
+            X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) != 0 ||
+            !cert_store_list_of_now(list))
+            continue;
+        enum cert_deltas one = delta_state(store, list);
+        state = one != CERT_DELTAS_NONE ? one : state;
+    }
+    return state;
 }
 
 int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer)

@@ -89,9 +89,13 @@ void cert_store_flush(struct cert_store *store); /* what was fetched */
 int64_t cert_store_lists_end(const struct cert_store *store, X509 *issuer);
 
 /* cert_store_base - a list of that CA which is complete (RFC 5280 section 5.2.4) and valid now;
- * borrowed. NULL: none. cert_store_has_delta - a delta of that CA is valid now. */
+ * borrowed. NULL: none. */
 X509_CRL *cert_store_base(const struct cert_store *store, X509 *issuer);
-bool cert_store_has_delta(const struct cert_store *store, X509 *issuer);
+
+/* cert_store_deltas - whether a delta of that CA which is valid now has its base here: same scope and
+ * key, and the base is not older than the delta's BaseCRLNumber (RFC 5280 section 5.2.4). */
+enum cert_deltas { CERT_DELTAS_NONE, CERT_DELTAS_FIT, CERT_DELTAS_AHEAD /* of our bases */ };
+enum cert_deltas cert_store_deltas(const struct cert_store *store, X509 *issuer);
 
 /* cert_store_list_of_now - by its thisUpdate and nextUpdate, within CERT_STORE_SKEW_S. */
 bool cert_store_list_of_now(const X509_CRL *list);

@@ -29,7 +29,8 @@ struct chain {
     uint8_t *leaf; /* owned, DER: a parsed certificate takes several times as much */
     struct login *users;
     struct deadline due;
-    char *revoked; /* owned: the reason; NULL: as far as is known it is not */
+    uint8_t n_early; /* checks in a row that found a status on its way, or no room to ask for it */
+    char *revoked;   /* owned: the reason; NULL: as far as is known it is not */
 };
 
 struct login_list {
@@ -199,6 +200,17 @@ static struct chain *chain_new(struct chain_watch *w, const struct chain_watched
     return NULL;
 }
 
+/* forgive - a login was just verified with it, so its revocation was taken back (certificateHold,
+ * removeFromCRL: RFC 5280 section 5.3.1). The next check has the last word. */
+static void forgive(struct chain_watch *w, struct chain *chain)
+{
+    free(chain->revoked);
+    chain->revoked = NULL;
+    for (struct login *login = chain->users; login != NULL; login = login->next)
+        if (login->list == &w->untold)
+            list_leave(login);
+}
+
 /* chain_get - that of an earlier login with the same certificates, or a new one. NULL: no memory. */
 static struct chain *chain_get(struct chain_watch *w, const struct chain_watched *what, nanos now)
 {
@@ -208,6 +220,10 @@ static struct chain *chain_get(struct chain_watch *w, const struct chain_watched
     if (!key_of(what->chain, 0, seed, key))
         return NULL;
     HASH_FIND(hh, w->chains, key, KEY, chain);
+    if (chain != NULL && chain->revoked != NULL) {
+        forgive(w, chain);
+        deadline_heap_set(&w->heap, &chain->due, nanos_after(now, CHAIN_WATCH_SETTLE));
+    }
     if (chain == NULL && (chain = chain_new(w, what, key)) != NULL)
         deadline_heap_set(&w->heap, &chain->due, nanos_after(now, CHAIN_WATCH_SETTLE));
     return chain;
@@ -340,11 +356,13 @@ static void revoke(struct chain_watch *w, struct chain *chain, const char *reaso
 }
 
 /* due_after - from a check until the next one. */
-static nanos due_after(const struct cert_check *check)
+static nanos due_after(struct chain *chain, const struct cert_check *check)
 {
     int64_t left = check->known_until - (int64_t)time(NULL);
-    if (check->n_fetching > 0)
-        return CHAIN_WATCH_FETCHING;
+    if (check->n_fetching > 0 || check->crowded)
+        return CHAIN_WATCH_FETCHING
+               << (chain->n_early < CHAIN_WATCH_DOUBLINGS ? chain->n_early++ : chain->n_early);
+    chain->n_early = 0;
     if (check->unknown)
         return CHAIN_WATCH_RETRY;
     return left < 1 ? NANOS_PER_SEC
@@ -367,7 +385,7 @@ static void chain_check(struct chain_watch *w, struct chain *chain, struct cert_
         revoke(w, chain, check->reason);
     deadline_heap_set(&w->heap, &chain->due,
                       chain->revoked != NULL ? NANOS_NEVER
-                                             : nanos_after(check->now, due_after(check)));
+                                             : nanos_after(check->now, due_after(chain, check)));
 }
 
 /* all_due - the lists or the CAs are others now. */

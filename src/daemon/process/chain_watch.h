@@ -25,8 +25,9 @@
 #define CHAIN_WATCH_UNCLAIMED    (2 * (LIMIT_HALF_OPEN + LIMIT_PATIENT))
 #define CHAIN_WATCH_UNCLAIMED_NS (600 * NANOS_PER_SEC) /* longer than any login takes */
 #define CHAIN_WATCH_STEP         8 /* chains that one step checks: others ask in between */
-#define CHAIN_WATCH_SETTLE       (200 * NANOS_PER_MS)   /* several lists often come together */
-#define CHAIN_WATCH_FETCHING     NANOS_PER_SEC          /* a status is on its way */
+#define CHAIN_WATCH_SETTLE       (200 * NANOS_PER_MS) /* several lists often come together */
+#define CHAIN_WATCH_FETCHING     NANOS_PER_SEC        /* a status is on its way; doubles */
+#define CHAIN_WATCH_DOUBLINGS    6
 #define CHAIN_WATCH_RETRY        (60 * NANOS_PER_SEC)   /* no server answered */
 #define CHAIN_WATCH_MOST         (3600 * NANOS_PER_SEC) /* clocks may jump */
 

@@ -16,7 +16,7 @@ static EVP_PKEY *ca_key, *key;
 static X509 *ca, *alice, *bob;
 static nanos now;
 
-static X509 *make(const char *name, bool of_ca)
+static X509 *make(const char *name, bool of_ca, const char *access)
 {
     static long serial = 1;
     X509 *x509 = X509_new();
@@ -31,6 +31,11 @@ static X509 *make(const char *name, bool of_ca)
     if (of_ca) {
         X509_EXTENSION *extension =
             X509V3_EXT_nconf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+        assert_int_equal(X509_add_ext(x509, extension, -1), 1);
+        X509_EXTENSION_free(extension);
+    }
+    if (access != NULL) {
+        X509_EXTENSION *extension = X509V3_EXT_nconf_nid(NULL, NULL, NID_info_access, access);
         assert_int_equal(X509_add_ext(x509, extension, -1), 1);
         X509_EXTENSION_free(extension);
     }
@@ -83,9 +88,9 @@ static int setup(void **state)
     revocation = revocation_new();
     ca_key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
     key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-    ca = make("CA", true);
-    alice = make("alice", false);
-    bob = make("bob", false);
+    ca = make("CA", true, NULL);
+    alice = make("alice", false, NULL);
+    bob = make("bob", false, NULL);
     assert_int_equal(cert_store_init(&store), 0);
     const struct verifier_cert wanted = ca_wanted(&der, &octets);
     assert_int_equal(cert_store_add(&store, &wanted, der), 0);
@@ -242,9 +247,57 @@ static void deadlines(void **state)
     assert_in_range(chain_watch_deadline(watch) - now, 350 * NANOS_PER_SEC, 362 * NANOS_PER_SEC);
 }
 
+/* A revocation that was taken back: who logs in again is not ended for the old one. */
+static void taken_back(void **state)
+{
+    (void)state;
+    (void)add(alice);
+    list_load(alice, -60, DAY);
+    assert_int_equal(step(), 0);
+    list_load(NULL, -30, DAY);
+    login(alice, 7);
+    assert_int_equal(step(), 0);
+    list_load(alice, -10, DAY);
+    assert_int_equal(step(), 7);
+}
+
+/* busy - logins have all fetches that the watch may use. */
+static void busy(void)
+{
+    for (int i = 0; i < REVOCATION_BACKGROUND; i++) {
+        X509 *other = make("other", false, "OCSP;URI:http://ocsp.example/");
+        const struct revocation_of of = {.cert = other, .issuer = ca};
+        assert_int_not_equal(revocation_ask(revocation, &of, false, now), 0);
+        X509_free(other);
+    }
+}
+
+/* While logins fetch, a chain that needs a fetch is checked less and less often. */
+static void backs_off(void **state)
+{
+    (void)state;
+    struct fetch_request request;
+    uint8_t body[FETCH_BODY];
+    unsigned n = 0, turns = 0;
+    X509 *carol = make("carol", false, "OCSP;URI:http://ocsp.example/carol");
+    busy();
+    login(carol, 7);
+    for (nanos end = now + 60 * NANOS_PER_SEC; now < end; turns++) {
+        now = chain_watch_deadline(watch);
+        chain_watch_step(watch, &store, revocation, now);
+    }
+    assert_in_range(turns, 3, 10);
+    while (revocation_send(revocation, &request, body))
+        n++;
+    assert_int_equal(n, REVOCATION_BACKGROUND);
+    X509_free(carol);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(backs_off, setup, teardown),
         cmocka_unit_test_setup_teardown(only_the_revoked_one, setup, teardown),
         cmocka_unit_test_setup_teardown(all_its_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(claimed_late, setup, teardown),

@@ -195,6 +195,12 @@ bool revocation_has_uris(const struct revocation_of *of)
            names_responder(of->cert);
 }
 
+bool revocation_lacks_delta(const struct revocation_of *of)
+{
+    return of->base != NULL && (X509_get_ext_by_NID(of->cert, NID_freshest_crl, -1) >= 0 ||
+                                X509_CRL_get_ext_by_NID(of->base, NID_freshest_crl, -1) >= 0);
+}
+
 /* --- OCSP responses --- */
 
 /* cert_key - a certificate and who says something about it. */
@@ -326,7 +332,7 @@ static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
             return attempt->job;
         if (attempt != NULL && now < attempt->again_at)
             continue;
-        if (r->n_running >= REVOCATION_RUNNING)
+        if (r->n_running >= (of->background ? REVOCATION_BACKGROUND : REVOCATION_RUNNING))
             return REVOCATION_FULL;
         if (attempt != NULL)
             attempt_drop(r, attempt);
@@ -348,7 +354,7 @@ uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bo
     uint64_t job = ask_one(r, of, &responders, true, now);
     if (job != 0)
         return job;
-    if (listed)
+    if (listed && !of->behind)
         urls_of_deltas(&lists, of);
     else
         urls_of_lists(&lists, of);

@@ -22,8 +22,10 @@
 #define REVOCATION_RESPONSES 4096 /* answers of OCSP responders that are kept */
 #define REVOCATION_ATTEMPTS  1024 /* fetches that run, or ran of late */
 #define REVOCATION_RUNNING   256
-#define REVOCATION_FULL      UINT64_MAX           /* in place of a job: so many run already */
-#define REVOCATION_CALM      (10 * NANOS_PER_SEC) /* before the same URL is tried again */
+#define REVOCATION_BACKGROUND                                                                      \
+    32 /* of those: while so many run, no check in the background begins one */
+#define REVOCATION_FULL UINT64_MAX           /* in place of a job: so many run already */
+#define REVOCATION_CALM (10 * NANOS_PER_SEC) /* before the same URL is tried again */
 
 struct revocation;
 
@@ -35,6 +37,8 @@ struct revocation_of {
     X509 *cert, *issuer;
     const struct cert_uris *uris; /* what the configuration says of that CA; NULL: nothing */
     const X509_CRL *base; /* a valid list of that CA to which no delta is here; NULL: none */
+    bool behind;          /* the deltas that are here need a later base (RFC 5280 section 5.2.4) */
+    bool background;      /* no login waits for it */
 };
 
 /* revocation_response - the last OCSP response about the certificate, if it is still valid. NULL: none. Borrowed
@@ -43,7 +47,8 @@ const struct ocsp_response *revocation_response(const struct revocation *revocat
                                                 const struct revocation_of *of, int64_t now);
 
 /* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked, and
- * for a delta of that list (of->base), where it or the certificate names one (freshestCRL).
+ * for a delta of that list (of->base), where it or the certificate names one (freshestCRL), or for
+ * its successor (of->behind).
  * Returns the job of the fetch to wait for; REVOCATION_FULL: a fetch can begin when another one has
  * ended; 0: there is no URL, or none that was not tried of late. */
 uint64_t revocation_ask(struct revocation *revocation, const struct revocation_of *of, bool listed,
@@ -57,6 +62,9 @@ uint64_t revocation_ended(const struct revocation *revocation);
 
 /* revocation_has_uris - the certificate or its CA names a server. */
 bool revocation_has_uris(const struct revocation_of *of);
+
+/* revocation_lacks_delta - a list or the certificate says where a delta is, and none is here. */
+bool revocation_lacks_delta(const struct revocation_of *of);
 
 /* revocation_why - URL and reason of the last fetch that failed for it; empty: none. */
 void revocation_why(const struct revocation *revocation, const struct revocation_of *of,

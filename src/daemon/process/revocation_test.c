@@ -377,6 +377,76 @@ static void attempts(void **state)
     X509_free(same);
 }
 
+/* Checks that no login waits for get a small part of the fetches, and none once logins have it. */
+static void background_waits(void **state)
+{
+    X509 *many[REVOCATION_BACKGROUND + 1];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        many[i] = leaf_with(NID_info_access, "OCSP;URI:http://ocsp.example/");
+        const struct revocation_of of = {.cert = many[i], .issuer = ca, .background = true};
+        uint64_t job = revocation_ask(revocation, &of, false, 1);
+        assert_int_equal(job != REVOCATION_FULL, i < REVOCATION_BACKGROUND);
+    }
+    const struct revocation_of of_login = {.cert = many[REVOCATION_BACKGROUND], .issuer = ca};
+    assert_int_not_equal(revocation_ask(revocation, &of_login, false, 1), REVOCATION_FULL);
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        X509_free(many[i]);
+}
+
+static void number_set(X509_CRL *list, int nid, long number)
+{
+    ASN1_INTEGER *integer = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(integer, number);
+    assert_int_equal(X509_CRL_add1_ext_i2d(list, nid, integer, nid == NID_delta_crl, 0), 1);
+    ASN1_INTEGER_free(integer);
+}
+
+/* numbered - a list of the CA with that CRL number; base not 0: a delta to that one. */
+static int numbered(long number, long base)
+{
+    uint8_t *der = NULL;
+    X509_CRL *list = X509_CRL_new();
+    ASN1_TIME *at = ASN1_TIME_set(NULL, time(NULL) / DAY * DAY - DAY);
+    X509_CRL_set_version(list, X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(list, X509_get_subject_name(ca));
+    X509_CRL_set1_lastUpdate(list, at);
+    X509_gmtime_adj(at, DAY);
+    X509_CRL_set1_nextUpdate(list, at);
+    ASN1_TIME_free(at);
+    number_set(list, NID_crl_number, number);
+    if (base != 0)
+        number_set(list, NID_delta_crl, base);
+    assert_true(X509_CRL_sign(list, ca_key, EVP_sha256()) > 0);
+    int len = i2d_X509_CRL(list, &der);
+    X509_CRL_free(list);
+    int error = cert_store_fetched(&store, span_of(der, (size_t)len), ca);
+    OPENSSL_free(der);
+    return error;
+}
+
+/* RFC 5280 section 5.2.4: a delta counts with a base that is not older than its BaseCRLNumber; with an
+ * older one the base is fetched again. */
+static void deltas_and_bases(void **state)
+{
+    (void)state;
+    X509 *listed = leaf_with(NID_crl_distribution_points, "URI:http://lists.example/base");
+    const struct revocation_of of = {.cert = listed, .issuer = ca, .behind = true};
+    assert_int_equal(cert_store_deltas(&store, ca), CERT_DELTAS_NONE);
+    assert_int_equal(numbered(9, 7), 0);
+    assert_int_equal(cert_store_deltas(&store, ca), CERT_DELTAS_NONE);
+    assert_int_equal(numbered(5, 0), 0);
+    assert_int_equal(cert_store_deltas(&store, ca), CERT_DELTAS_AHEAD);
+    assert_int_not_equal(revocation_ask(revocation, &of, true, 1), 0);
+    assert_true(revocation_send(revocation, &request, body));
+    assert_string_equal(request.url, "http://lists.example/base");
+    assert_int_equal(numbered(7, 0), 0); /* of the same second: the higher number counts */
+    assert_int_equal(cert_store_deltas(&store, ca), CERT_DELTAS_FIT);
+    assert_int_equal(numbered(5, 0), ERR_WRONG_STATE);
+    assert_int_equal(cert_store_deltas(&store, ca), CERT_DELTAS_FIT);
+    X509_free(listed);
+}
+
 static void too_many(void **state)
 {
     X509 *many[REVOCATION_RUNNING + 1];
@@ -487,6 +557,7 @@ static void deltas(void **state)
     of.base = base;
     assert_int_equal(revocation_ask(revocation, &of, false, 1),
                      0); /* without its list: of no use */
+    assert_true(revocation_lacks_delta(&of));
     assert_int_not_equal(revocation_ask(revocation, &of, true, 1), 0);
     assert_true(revocation_send(revocation, &request, body));
     assert_string_equal(request.url, "http://lists.example/delta");
@@ -523,6 +594,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(urls, setup, teardown),
         cmocka_unit_test_setup_teardown(named_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(attempts, setup, teardown),
+        cmocka_unit_test_setup_teardown(background_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(deltas_and_bases, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many, setup, teardown),
         cmocka_unit_test_setup_teardown(waiting, setup, teardown),
     };
