@@ -14,6 +14,7 @@ struct request {
     bool bound;      /* to its server: part of a conversation */
     bool accounting; /* what it is for */
     unsigned server, lane, port, tries;
+    bool answered;
     unsigned losses; /* connections that broke while its answer was awaited */
     uint8_t identifier;
     uint8_t authenticator[RADIUS_AUTHENTICATOR];
@@ -24,6 +25,10 @@ struct request {
     uint8_t attributes[RADIUS_PACKET];
     uint8_t octets[RADIUS_PACKET]; /* as they are sent */
 };
+
+/* LATE - nobody waits for the answer any more, which may yet come over the connection: another
+ * request with its Identifier would take it for a forged one. */
+#define LATE UINT16_MAX
 
 struct server {
     bool set;
@@ -41,7 +46,7 @@ struct server {
     bool broken;                /* its connections are to be closed */
     bool refuses;               /* it wants no Accounting-Requests (RFC 6614 section 2.5) */
     uint8_t next[RADIUS_LANES]; /* Identifier to try first */
-    /* by lane and Identifier: index of the request, plus 1 */
+    /* by lane and Identifier: index of the request, plus 1; or LATE */
     uint16_t in_flight[RADIUS_LANES][256];
 };
 
@@ -63,8 +68,10 @@ struct radius_client *radius_client_free(struct radius_client *client)
 {
     if (client == NULL)
         return NULL;
-    for (size_t i = 0; i < RADIUS_REQUESTS; i++)
+    for (size_t i = 0; i < RADIUS_REQUESTS && client->requests[i] != NULL; i++) {
+        wipe(client->requests[i], sizeof(*client->requests[i]));
         free(client->requests[i]);
+    }
     wipe(client, sizeof(*client));
     free(client);
     return NULL;
@@ -124,7 +131,8 @@ static bool sendable(const struct server *server, const struct request *r)
 static void flight_end(struct radius_client *client, const struct request *r)
 {
     struct server *s = &client->servers[r->server];
-    s->in_flight[r->lane][r->identifier] = 0;
+    bool late = s->config.stream && s->up[r->lane] && r->tries > 0 && !r->answered;
+    s->in_flight[r->lane][r->identifier] = late ? LATE : 0;
     s->n_flight[r->port]--;
     if (r->code == RADIUS_STATUS_SERVER)
         s->watching[r->port] = false;
@@ -242,6 +250,7 @@ static int request_begin(struct radius_client *client, struct request *r, uint16
     r->server = server;
     r->asked |= 1u << server;
     r->tries = r->losses = 0;
+    r->answered = false;
     r->begun = r->due = now;
     if (!sendable(s, r))
         r->due = nanos_after(now, wait_of(s, 0));
@@ -364,8 +373,10 @@ static struct request *request_find(struct radius_client *client,
 {
     if (from->server >= RADIUS_SERVERS || from->lane >= RADIUS_LANES)
         return NULL;
-    uint16_t place = client->servers[from->server].in_flight[from->lane][identifier];
-    return place == 0 ? NULL : client->requests[place - 1];
+    uint16_t *place = &client->servers[from->server].in_flight[from->lane][identifier];
+    if (*place == LATE)
+        *place = 0;
+    return *place == 0 ? NULL : client->requests[*place - 1];
 }
 
 #define UNSUPPORTED_EXTENSION 406 /* Error-Cause, RFC 5176 section 3.5 */
@@ -395,6 +406,7 @@ bool radius_client_recv(struct radius_client *client, const struct radius_datagr
         s->broken = s->config.stream; /* RFC 6613 section 2.6.4: the connection is closed */
         return false;
     }
+    r->answered = true;
     s->dead_until[r->port] = 0;
     s->doubtful[r->port] = false;
     s->heard[r->port] = now;
@@ -599,10 +611,18 @@ static void watch_forget(struct radius_client *client, unsigned server)
     }
 }
 
+static void late_forget(struct server *s, unsigned lane)
+{
+    for (unsigned i = 0; i < 256; i++)
+        if (s->in_flight[lane][i] == LATE)
+            s->in_flight[lane][i] = 0;
+}
+
 void radius_client_lost(struct radius_client *client, unsigned server, unsigned lane)
 {
     struct server *s = &client->servers[server];
     s->up[lane] = false;
+    late_forget(s, lane);
     if (lane == 0)
         watch_forget(client, server);
     lane_requests_reset(client, server, lane, 0);
@@ -625,7 +645,7 @@ bool radius_client_wants(const struct radius_client *client, unsigned server, un
 {
     const struct server *s = &client->servers[server];
     for (unsigned i = 0; s->config.stream && i < 256; i++)
-        if (s->in_flight[lane][i] != 0)
+        if (s->in_flight[lane][i] != 0 && s->in_flight[lane][i] != LATE)
             return true;
     return false;
 }

@@ -292,6 +292,35 @@ static void flapping(void **state)
     assert_int_equal(datagram.server, 1);
 }
 
+/* An Identifier is not taken again while its answer may come: that would look forged. */
+static void late_answer(void **state)
+{
+    struct radius_datagram from;
+    const struct test_reply what = {RADIUS_ACCESS_REJECT, true, {0}};
+    (void)state;
+    radius_client_up(client, 0, 0, 0);
+    assert_int_equal(ask(1, 0, 0), 0);
+    assert_true(sent(0));
+    from = datagram;
+    uint8_t identifier = request[1];
+    static uint8_t late[RADIUS_PACKET];
+    from.octets = span_of(late, test_server_seal(&what, datagram.octets, SECRET, late));
+    radius_client_forget(client, 1);
+    assert_false(radius_client_wants(client, 0, 0));
+    for (uint64_t tag = 2; tag <= 255; tag++) { /* all that are left */
+        assert_int_equal(ask(tag, 0, 0), 0);
+        assert_true(sent(0));
+        assert_int_not_equal(request[1], identifier);
+    }
+    assert_int_equal(ask(256, 0, 0), 0);
+    assert_true(radius_client_wants(client, 0, 1)); /* another connection has to take it */
+    assert_false(radius_client_recv(client, &from, 1, &outcome));
+    assert_false(radius_client_broken(client, 0));
+    assert_int_equal(ask(257, 0, 1), 0);
+    assert_true(sent(1));
+    assert_int_equal(request[1], identifier);
+}
+
 /* Connections come and go, and a request has its time all the same. */
 static void flapping_slowly(void **state)
 {
@@ -451,6 +480,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_of_a_stream),
+        cmocka_unit_test_setup_teardown(late_answer, setup_unwatched, teardown),
         cmocka_unit_test_setup_teardown(flapping, setup_unwatched, teardown),
         cmocka_unit_test_setup_teardown(flapping_slowly, setup_unwatched, teardown),
         cmocka_unit_test_setup_teardown(doubtful_after_down, setup_unwatched, teardown),
