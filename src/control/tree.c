@@ -55,6 +55,20 @@ void tree_append(struct tree *parent, struct tree *child)
     parent->last = child;
 }
 
+void tree_remove(struct tree *parent, struct tree *child)
+{
+    struct tree **at = &parent->first;
+    parent->last = NULL;
+    while (*at != NULL) {
+        if (*at == child)
+            *at = child->next;
+        else
+            parent->last = *at, at = &(*at)->next;
+    }
+    child->next = NULL;
+    tree_free(child);
+}
+
 struct tree *tree_get(const struct tree *parent, const char *name)
 {
     struct tree *child = parent == NULL ? NULL : parent->first;

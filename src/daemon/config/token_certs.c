@@ -38,31 +38,65 @@ static int node_become(struct tree *node, const char *key, struct span der)
     return 0;
 }
 
-static int section_resolve(const struct secret_doors *doors, struct tree *node, const char *key,
+/* certificate_get - `room` has *ret_n octets of it. ERR_NOT_FOUND and others: *ret_answer may say why. */
+static int certificate_get(const struct secret_doors *doors, const struct tree *node,
+                           struct buffer room, struct key_answer *ret_answer,
                            struct build_error *error)
 {
-    uint8_t room[TOKEN_ANSWER];
     struct key_token token;
-    struct key_answer answer;
+    *ret_answer = (struct key_answer){0};
     int err = token_build(node, &token, error);
     if (err != 0)
         return err;
-    err = secret_doors_cert(doors, &token, (struct buffer){room, sizeof(room)}, &answer);
+    ret_answer->error = secret_doors_cert(doors, &token, room, ret_answer);
+    if (ret_answer->error == 0 && ret_answer->n_octets == 0)
+        ret_answer->error = ERR_NOT_FOUND;
     wipe(&token, sizeof(token));
-    if (err != 0)
-        build_warn(error, node, "%s: the certificate is left out",
-                   answer.reason[0] != '\0' ? answer.reason : error_text(err));
-    return node_become(node, key, span_of(room, err == 0 ? answer.n_octets : 0));
+    return 0;
 }
 
-static int round_resolve(const struct secret_doors *doors, struct tree *round,
+/* section_resolve - *ret_missing: the certificate is not there. */
+static int section_resolve(const struct secret_doors *doors, struct tree *node, bool *ret_missing,
+                           struct build_error *error)
+{
+    uint8_t room[TOKEN_ANSWER];
+    struct key_answer answer;
+    int err = certificate_get(doors, node, (struct buffer){room, sizeof(room)}, &answer, error);
+    if (err != 0)
+        return err;
+    *ret_missing = answer.error != 0;
+    if (*ret_missing)
+        build_warn(error, node, "%s: the certificate is left out",
+                   answer.reason[0] != '\0' ? answer.reason : error_text(answer.error));
+    return node_become(node, key_of(node), span_of(room, *ret_missing ? 0 : answer.n_octets));
+}
+
+/* round_resolve - *ret_missing: one certificate at least is not there. */
+static int round_resolve(const struct secret_doors *doors, struct tree *round, bool *ret_missing,
                          struct build_error *error)
 {
     int err = 0;
     for (struct tree *node = round->first; err == 0 && node != NULL; node = node->next) {
-        const char *key = key_of(node);
-        if (key != NULL)
-            err = section_resolve(doors, node, key, error);
+        bool missing = false;
+        if (key_of(node) != NULL)
+            err = section_resolve(doors, node, &missing, error);
+        *ret_missing |= missing;
+    }
+    return err;
+}
+
+/* conn_resolve - *ret_open: the peer would be held to less than the files say. Without the
+ * certificates that a remote round names, it would be any peer that any CA certifies. */
+static int conn_resolve(const struct secret_doors *doors, const struct tree *conn, bool *ret_open,
+                        struct build_error *error)
+{
+    int err = 0;
+    for (struct tree *round = conn->first; err == 0 && round != NULL; round = round->next) {
+        bool missing = false, remote = strncasecmp(round->name, "remote", 6) == 0;
+        if (round->kind != TREE_SECTION || (!remote && strncasecmp(round->name, "local", 5) != 0))
+            continue;
+        err = round_resolve(doors, round, &missing, error);
+        *ret_open |= remote && missing;
     }
     return err;
 }
@@ -70,13 +104,18 @@ static int round_resolve(const struct secret_doors *doors, struct tree *round,
 int token_certs_resolve(const struct secret_doors *doors, struct tree *root,
                         struct build_error *error)
 {
-    const struct tree *conns = tree_get(root, "connections");
+    struct tree *conns = tree_get(root, "connections"), *next;
     int err = 0;
-    for (const struct tree *conn = conns == NULL ? NULL : conns->first; err == 0 && conn != NULL;
-         conn = conn->next)
-        for (struct tree *round = conn->first; err == 0 && round != NULL; round = round->next)
-            if (round->kind == TREE_SECTION && (strncasecmp(round->name, "local", 5) == 0 ||
-                                                strncasecmp(round->name, "remote", 6) == 0))
-                err = round_resolve(doors, round, error);
+    for (struct tree *conn = conns == NULL ? NULL : conns->first; err == 0 && conn != NULL;
+         conn = next) {
+        bool open = false;
+        next = conn->next;
+        err = conn_resolve(doors, conn, &open, error);
+        if (err != 0 || !open)
+            continue;
+        build_warn(error, conn,
+                   "a certificate that the peer is held to is missing: the connection is left out");
+        tree_remove(conns, conn);
+    }
     return err;
 }
