@@ -383,3 +383,19 @@ int sandbox_filter(enum sandbox_profile profile)
     }
     return 0;
 }
+
+/* The process may still signal itself: abort() does. */
+int sandbox_no_signals(void)
+{
+    const struct scmp_arg_cmp other = arg_cmp(0, SCMP_CMP_NE, (uint64_t)(uint32_t)getpid(), 0);
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL)
+        return ERR_SYSTEM;
+    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1, &other);
+    if (rc == 0)
+        rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, &other);
+    if (rc == 0)
+        rc = seccomp_load(filter);
+    seccomp_release(filter);
+    return rc == 0 ? 0 : ERR_SYSTEM;
+}

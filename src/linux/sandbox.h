@@ -86,4 +86,8 @@ enum sandbox_profile {
  * EPERM; calls that only an attacker makes (exec, ptrace) end the process. ERR_SYSTEM. */
 int sandbox_filter(enum sandbox_profile profile) MUST_USE;
 
+/* sandbox_no_signals - no more signals to other processes, not even to those of the same user. After
+ * sandbox_filter. ERR_SYSTEM. */
+int sandbox_no_signals(void) MUST_USE;
+
 #endif

@@ -299,12 +299,33 @@ static void test_orphan(void **state)
     assert_int_equal(status, 0);
 }
 
+/* A process of the same user gets no signal, abort() still works. */
+static void test_no_signals(void **state)
+{
+    int status;
+    pid_t parent = getpid(), pid = fork();
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (sandbox_common(parent) != 0 || sandbox_filter(SANDBOX_READER) != 0 ||
+            kill(parent, 0) != 0 || sandbox_no_signals() != 0)
+            _exit(1);
+        if (kill(parent, 0) == 0 || errno != EPERM || kill(-1, 0) == 0 || errno != EPERM ||
+            syscall(SYS_tgkill, parent, parent, 0) == 0 || errno != EPERM)
+            _exit(2);
+        abort();
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_profiles), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_files),    cmocka_unit_test(test_supervisor_files),
-        cmocka_unit_test(test_orphan),
+        cmocka_unit_test(test_orphan),   cmocka_unit_test(test_no_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
