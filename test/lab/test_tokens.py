@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
+import time
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -189,19 +191,102 @@ def test_vici(world, tmp_path, monkeypatch):
     refused(user, (user, "no private key"))
 
 
+def module_make(folder, name, body):
+    """A module of our own: what it does when it is loaded."""
+    source, library = folder / f"{name}.c", folder / f"{name}.so"
+    source.write_text("#include <signal.h>\n#include <stdio.h>\n#include <string.h>\n#include <unistd.h>\n" + body)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
+    for path in (folder, *list(folder.parents)[:-1]):
+        path.chmod(path.stat().st_mode | 0o011)
+    return {"path": str(library)}
+
+
+MUTE = "int C_GetFunctionList(void **list) { (void)list; for (;;) sleep(100); }\n"
+# crashes where it may signal its parent, or finds the PIN 71828182 in its memory
+SPY = """
+int C_GetFunctionList(void **list)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512], perms[5];
+    unsigned long from, to;
+    (void)list;
+    if (maps == NULL || kill(getppid(), 0) == 0)
+        _exit(3);
+    while (fgets(line, sizeof(line), maps) != NULL)
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, perms) == 3 && perms[0] == 'r' && perms[1] == 'w')
+            for (const char *at = (const char *)from; at + 8 <= (const char *)to; at++) {
+                int i = 0;
+                while (i < 8 && at[i] == ("60939093"[i] ^ 1))
+                    i++;
+                if (i == 8)
+                    _exit(3);
+            }
+    fclose(maps);
+    return 5;
+}
+"""
+
+
+def ask_later(user, **token):
+    """load-token, whose answer nobody waits for yet."""
+    asking = threading.Thread(target=lambda: user.request("load-token", handle=HANDLE, **token))
+    asking.start()
+    return asking
+
+
+def test_pinned(world, tmp_path, monkeypatch):
+    """The peer is held to a certificate on a token that is away: its connection is left out."""
+    ca = Authority()
+    eu, gw = Host("eu", ca), Host("gw", ca)
+    token = tokened(eu, tmp_path / "hsm")
+    lab, user, gate = begin(world, eu, gw, token, monkeypatch)
+    up(lab, user, gate)
+    for kind in ("cert", "cacert"):
+        user.write_files("etc", eu.settings(None, {kind: {"handle": "77", "module": "softhsm"}}), eu.files)
+        user.process.send_signal(signal.SIGHUP)
+        wait(lambda: user.request("get-conns").get("conns", []) == [], "the connection is left out")
+        user.write_files("etc", eu.settings(), eu.files)
+        user.reload()
+        wait(lambda: user.request("get-conns").get("conns", []) == ["home"], "it is back")
+    assert "a certificate that the peer is held to is missing: the connection is left out" in user.log()
+
+
+def test_silence(world, tmp_path):
+    """A module that hangs: each request has its answer after 10 s, also one that waits behind another."""
+    mute = module_make(tmp_path, "mute", MUTE)
+    lab = world.lab()
+    user = world.ikatd(lab, "eu", {"pkcs11": {"mute": mute}})
+    user.wait_log("event=config-loaded")
+    started = time.monotonic()
+    first = ask_later(user, module="mute", pin="1")
+    said = [user.request("load-token", handle="02", module="mute", pin="2")["errmsg"]]
+    first.join()
+    assert 9 < time.monotonic() - started < 15
+    assert "within 10 s" in said[0] or "for 10 s" in said[0]
+
+
+def test_spy(world, tmp_path):
+    """A module finds no PIN of another in its memory, and cannot signal the process that started it."""
+    lab = world.lab()
+    user = world.ikatd(lab, "eu", {"pkcs11": {"mute": module_make(tmp_path, "mute", MUTE),
+                                              "spy": module_make(tmp_path, "spy", SPY)}})
+    user.wait_log("event=config-loaded")
+    waiting = [ask_later(user, module="mute", pin="71828182") for _ in range(3)]
+    workers = "pgrep -c -u 61178"
+    wait(lambda: int(subprocess.run(workers.split(), capture_output=True, text=True, check=False).stdout) > 1, "a worker")
+    assert "cannot be loaded" in user.request("load-token", handle=HANDLE, module="spy", pin="3")["errmsg"]
+    for asking in waiting:
+        asking.join()
+
+
 def test_crash(world, tmp_path, monkeypatch):
     """A module that crashes or hangs ends its worker, and no session."""
     ca = Authority()
     eu, gw = Host("eu", ca), Host("gw", ca)
-    source = tmp_path / "bad.c"
-    source.write_text("#include <unistd.h>\nint C_GetFunctionList(void **list) { (void)list; _exit(3); }\n")
-    bad = tmp_path / "bad.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", bad, source], check=True)
-    for path in (tmp_path, *list(tmp_path.parents)[:-1]):
-        path.chmod(path.stat().st_mode | 0o011)
+    bad = module_make(tmp_path, "bad", "int C_GetFunctionList(void **list) { (void)list; _exit(3); }\n")
     lab, user, gate = start(world, "ikatd-ikatd", eu, gw)
     up(lab, user, gate)
-    user.write_files("etc", merge(user.settings, {"pkcs11": {"bad": {"path": str(bad)}},
+    user.write_files("etc", merge(user.settings, {"pkcs11": {"bad": bad},
                                                   "secrets": {"token-x": {"handle": HANDLE}}}), eu.files)
     user.reload()
     assert "the module of the token crashed: the key is not loaded" in user.log()

@@ -23,6 +23,9 @@ enum token_kind {
     TOKEN_CERT, /* the certificate with this handle */
 };
 
+/* enum token_asker - for whom: each has a line of its own, so that none keeps the others waiting. */
+enum token_asker { TOKEN_FOR_IKE, TOKEN_FOR_LOADER, TOKEN_FOR_TLS, TOKEN_ASKERS };
+
 /* struct token_ref - a key or certificate. `module`: path of the library. */
 struct token_ref {
     char module[TOKEN_PATH];
@@ -36,6 +39,8 @@ struct token_request {
     uint32_t n_octets; /* behind the struct */
     uint32_t kind;
     uint64_t job;
+    uint64_t load; /* number of the load of all files that it belongs to; 0: none */
+    uint32_t asker, zero;
     struct token_ref ref;
     uint32_t scheme, hash; /* SIGN: struct signature_scheme */
 };

@@ -2,6 +2,7 @@
 #include "daemon/process/helpers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -117,15 +118,38 @@ struct keyholder {
     struct served served[SERVED_MOST];
 };
 
-/* tokens_ask - what a request needs of the token process. */
+/* token_answered - goes to whoever waits for it. */
+static int token_answered(const struct keyholder *holder, const struct token_answer *from,
+                          struct span octets)
+{
+    static const int doors[] = {[KEYRING_ENGINE] = SERVED_ENGINE,
+                                [KEYRING_LOADER] = SERVED_LOADER,
+                                [KEYRING_EAP] = SERVED_EAP};
+    static uint8_t out[TOKEN_ANSWER];
+    struct key_answer answer;
+    struct writer w = writer_of(out, sizeof(out));
+    enum keyring_asker asker = keyring_token_answer(holder->keyring, from, octets, &answer, &w);
+    if (asker == KEYRING_NOBODY || holder->served[doors[asker]].fd < 0)
+        return 0;
+    int error = channel_send_tail(holder->served[doors[asker]].fd, span_of(&answer, sizeof(answer)),
+                                  span_of(out, answer.n_octets));
+    return asker == KEYRING_LOADER ? 0 : error; /* a loader may be gone */
+}
+
+/* tokens_ask - what a request needs of the token process. The keyholder never waits until that one
+ * reads: it has others to serve. */
 static int tokens_ask(const struct keyholder *holder)
 {
     struct token_request request;
     struct span octets;
     int error = 0;
-    while (error == 0 && keyring_token_request(holder->keyring, &request, &octets))
+    while (error == 0 && keyring_token_request(holder->keyring, &request, &octets)) {
+        const struct token_answer full = {.job = request.job, .error = ERR_FULL};
         error = channel_send_tail(holder->served[SERVED_TOKEN].fd,
                                   span_of(&request, sizeof(request)), octets);
+        if (error == ERR_AGAIN)
+            error = token_answered(holder, &full, (struct span){0});
+    }
     wipe(&request, sizeof(request));
     return error;
 }
@@ -161,30 +185,19 @@ static int key_serve(int fd, struct keyholder *holder, int from)
     return error;
 }
 
-/* key_serve_token - an answer of the token process goes to whoever waits for it. */
-static int key_serve_token(int fd, void *context)
+static int key_serve_token(int fd, void *keyholder)
 {
-    static const int doors[] = {[KEYRING_ENGINE] = SERVED_ENGINE,
-                                [KEYRING_LOADER] = SERVED_LOADER,
-                                [KEYRING_EAP] = SERVED_EAP};
-    static uint8_t octets[TOKEN_ANSWER], out[TOKEN_ANSWER];
-    struct keyholder *holder = context;
+    static uint8_t octets[TOKEN_ANSWER];
     struct token_answer from;
-    struct key_answer answer;
-    struct writer w = writer_of(out, sizeof(out));
     size_t n;
     int error =
         channel_recv_tail(fd, &from, sizeof(from), (struct buffer){octets, sizeof(octets)}, &n);
+    if (error == ERR_AGAIN)
+        return 0;
     if (error != 0)
         return error;
     from.reason[sizeof(from.reason) - 1] = '\0';
-    enum keyring_asker asker =
-        keyring_token_answer(holder->keyring, &from, span_of(octets, n), &answer, &w);
-    if (asker == KEYRING_NOBODY || holder->served[doors[asker]].fd < 0)
-        return 0;
-    error = channel_send_tail(holder->served[doors[asker]].fd, span_of(&answer, sizeof(answer)),
-                              span_of(out, answer.n_octets));
-    return asker == KEYRING_LOADER ? 0 : error; /* a loader may be gone */
+    return token_answered(keyholder, &from, span_of(octets, n));
 }
 
 static int key_serve_engine(int fd, void *keyholder)
@@ -224,6 +237,8 @@ int keyholder_run(const struct spawn_start *start)
     holder.keyring = crypto == NULL ? NULL : keyring_new(crypto);
     if (holder.keyring == NULL)
         return give_up("keyring");
+    if (fcntl(start->token_fd, F_SETFL, O_NONBLOCK) < 0)
+        return give_up("token");
     if (confine_helper(PROCESS_KEYHOLDER, start->parent) != 0)
         return give_up("sandbox");
     holder.served[SERVED_ENGINE] = (struct served){start->fd, key_serve_engine, &holder, false};

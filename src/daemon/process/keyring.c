@@ -187,6 +187,7 @@ static int stage_end(struct keyring *keyring, uint64_t number, bool commit)
         error = private_keys_replace(keyring->live.private, set->private);
     if (commit && error == 0)
         keyring->live.modules = set->modules;
+    keyring->cleared += commit;
     set_free(set);
     return error;
 }
@@ -205,6 +206,7 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     case KEY_CLEAR:
         shared_keys_clear(keyring->live.shared);
         private_keys_clear(keyring->live.private);
+        keyring->cleared++;
         break;
     case KEY_PRIVATE_LOAD:
     case KEY_PRIVATE_TRY:

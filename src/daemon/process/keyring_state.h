@@ -31,6 +31,7 @@ struct keyring {
     struct key_set staged[LOAD_STAGES];
     unsigned staging; /* the place of the loader that came last */
     struct token_calls calls;
+    uint64_t cleared; /* how often all keys in use were replaced or cleared */
 };
 
 /* keyring_tokens_module - of a loader: a library that may be loaded. ERR_FULL, ERR_INVALID. */

@@ -77,7 +77,8 @@ static int later(struct keyring *keyring, const struct token_call *call, struct 
 int keyring_tokens_load(struct keyring *keyring, const struct key_set *set, enum keyring_asker from,
                         const struct key_request *request, struct key_answer *answer)
 {
-    struct token_call call = {.from = from, .job = request->job, .kind = request->kind};
+    struct token_call call = {
+        .from = from, .job = request->job, .kind = request->kind, .cleared = keyring->cleared};
     if (from == KEYRING_LOADER)
         call.load = keyring->stages.numbers[keyring->staging];
     int error = ref_make(set, &request->token, &call.ref, answer);
@@ -159,6 +160,16 @@ static int key_put(struct key_set *set, const struct token_call *call, struct sp
     return error;
 }
 
+/* load_end - a key of a client, whose answer the token gave after all keys were cleared or loaded
+ * anew, would be one that the engine does not know. */
+static int load_end(const struct keyring *keyring, struct key_set *set,
+                    const struct token_call *call, struct span octets, struct key_answer *answer)
+{
+    if (call->from == KEYRING_ENGINE && call->cleared != keyring->cleared)
+        return why(answer, ERR_WRONG_STATE, "all keys were loaded anew meanwhile");
+    return key_put(set, call, octets, answer);
+}
+
 static int signature_put(const struct token_call *call, struct span raw, struct key_answer *answer,
                          struct writer *w)
 {
@@ -188,7 +199,7 @@ enum keyring_asker keyring_token_answer(struct keyring *keyring, const struct to
         ret->job = call->job, ret->kind = call->kind;
         (void)snprintf(ret->reason, sizeof(ret->reason), "%s", from->reason);
         if (ret->error == 0 && call->kind == KEY_TOKEN_LOAD)
-            ret->error = key_put(set, call, octets, ret);
+            ret->error = load_end(keyring, set, call, octets, ret);
         else if (ret->error == 0 && call->kind == KEY_TOKEN_CERT)
             write_bytes(w, octets);
         else if (ret->error == 0)

@@ -375,37 +375,140 @@ static void test_input(void **state)
     EVP_PKEY_free(rsa);
 }
 
-/* A refused PIN is known by module, slot and PIN; the queue has a bound. */
+/* A refused PIN is known by module, slot and PIN, until a later load. */
 static void test_refusals(void **state)
 {
     struct token_refusals refusals = {.n = 0};
     struct token_ref ref = {.module = "/lib/card.so", .slot = -1, .pin = "1234", .pin_len = 4};
     struct token_ref others[] = {ref, ref, ref};
-    struct token_queue queue;
     (void)state;
     others[0].slot = 1, others[1].pin[0] = '2', others[2].module[1] = 'x';
-    token_refusals_add(&refusals, &ref);
+    token_refusals_add(&refusals, &ref, 5);
     ref.handle[0] = 1; /* whatever key it was for */
     assert_true(token_refusals_has(&refusals, &ref));
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         assert_false(token_refusals_has(&refusals, &others[i]));
-    token_refusals_forget(&refusals, &ref);
+    token_refusals_forget(&refusals, &ref, 5); /* the next key of the same load */
+    assert_true(token_refusals_has(&refusals, &ref));
+    token_refusals_forget(&refusals, &ref, 6);
+    assert_false(token_refusals_has(&refusals, &ref));
+    token_refusals_add(&refusals, &ref, 0);
+    token_refusals_forget(&refusals, &ref, 0); /* load-token */
     assert_false(token_refusals_has(&refusals, &ref));
     for (int i = 0; i < 3 * TOKEN_REFUSED; i++) {
         ref.slot = i;
-        token_refusals_add(&refusals, &ref);
+        token_refusals_add(&refusals, &ref, 1);
         assert_true(token_refusals_has(&refusals, &ref));
     }
-    token_queue_init(&queue);
-    wanted = (struct token_request){.kind = TOKEN_SIGN};
-    for (int i = 0; i < TOKEN_WAITING; i++)
-        assert_int_equal(token_queue_add(&queue, &wanted, span_text("x")), 0);
-    assert_int_equal(token_queue_add(&queue, &wanted, span_text("x")), ERR_FULL);
+}
+
+/* The askers have bounds of their own, take turns, and do not wait for ever. */
+static void test_queue(void **state)
+{
+    struct token_queue queue;
     struct token_job *job;
-    unsigned n = 0;
-    for (; (job = token_queue_take(&queue)) != NULL; n++)
+    (void)state;
+    token_queue_init(&queue);
+    assert_int_equal(token_queue_deadline(&queue), NANOS_NEVER);
+    wanted = (struct token_request){.kind = TOKEN_SIGN, .asker = TOKEN_FOR_IKE};
+    for (int i = 0; i < TOKEN_WAITING; i++)
+        assert_int_equal(token_queue_add(&queue, &wanted, span_text("x"), 10 + i), 0);
+    assert_int_equal(token_queue_add(&queue, &wanted, span_text("x"), 999), ERR_FULL);
+    wanted.asker = TOKEN_FOR_TLS;
+    assert_int_equal(token_queue_add(&queue, &wanted, span_text("x"), 999), 0);
+    unsigned turns = 0;
+    do {
+        job = token_queue_take(&queue);
+        assert_non_null(job);
+        wanted.asker = job->request.asker;
         token_job_free(job);
-    assert_int_equal(n, TOKEN_WAITING);
+    } while (turns++ < TOKEN_ASKERS && wanted.asker != TOKEN_FOR_TLS);
+    assert_int_equal(wanted.asker, TOKEN_FOR_TLS);
+    nanos first = token_queue_deadline(&queue);
+    assert_null(token_queue_late(&queue, first - 1));
+    job = token_queue_late(&queue, first);
+    assert_non_null(job);
+    token_job_free(job);
+    assert_int_equal(token_queue_deadline(&queue), first + 1);
+    token_queue_clear(&queue);
+    assert_int_equal(queue.n, 0);
+    assert_null(token_queue_take(&queue));
+}
+
+/* A client's key whose token answers after clear-creds, or after a load, does not come back. */
+static void test_late_key(void **state)
+{
+    uint8_t room[TOKEN_ANSWER], id[KEY_ID_SIZE];
+    (void)state;
+    begin();
+    memcpy(id, answer.key_id, sizeof(id));
+    for (int reload = 0; reload < 2; reload++) {
+        token_fill("card", KEY_TOKEN_LOAD);
+        assert_int_equal(ask((struct span){0}), ERR_AGAIN);
+        assert_true(token_asked());
+        if (reload) {
+            assert_int_equal(keyring_stage_begin(keyring, 2), 0);
+            assert_int_equal(commit(2), 0);
+        } else {
+            memset(&request, 0, sizeof(request));
+            request.kind = KEY_CLEAR;
+            assert_int_equal(ask((struct span){0}), 0);
+        }
+        assert_int_equal(token_says(0, public_of(key, room)), KEYRING_ENGINE);
+        assert_int_equal(answer.error, ERR_WRONG_STATE);
+        memcpy(answer.key_id, id, sizeof(id));
+        assert_int_equal(ask(auth_fill()), ERR_NOT_FOUND);
+    }
+}
+
+/* A token that says it has the key of a file is not asked for its signatures. */
+static void test_displaced(void **state)
+{
+    uint8_t room[TOKEN_ANSWER], *at = behind;
+    (void)state;
+    begin();
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_CLEAR;
+    assert_int_equal(ask((struct span){0}), 0);
+    memset(&request, 0, sizeof(request));
+    request.kind = KEY_PRIVATE_LOAD;
+    int len = i2d_PrivateKey(key, &at);
+    request.private.octets_len = (uint32_t)len;
+    assert_int_equal(ask(span_of(behind, (size_t)len)), 0);
+    token_fill("card", KEY_TOKEN_LOAD);
+    assert_int_equal(ask((struct span){0}), ERR_AGAIN);
+    assert_true(token_asked());
+    assert_int_equal(token_says(0, public_of(key, room)), KEYRING_ENGINE);
+    assert_int_equal(answer.error, 0);
+    assert_int_equal(ask(auth_fill()), 0);
+    assert_false(token_asked());
+}
+
+/* One asker cannot use up the requests of the others. */
+static void test_shares(void **state)
+{
+    (void)state;
+    begin();
+    for (int i = 0; i < TOKEN_CALLS; i++) {
+        token_fill("card", KEY_TOKEN_LOAD);
+        assert_int_equal(ask((struct span){0}), ERR_AGAIN);
+    }
+    assert_int_equal(ask((struct span){0}), ERR_FULL);
+    assert_int_equal(keyring_stage_begin(keyring, 2), 0);
+    module_fill("card", "/lib/card.so");
+    assert_int_equal(stage_ask(), 0);
+    token_fill("card", KEY_TOKEN_LOAD);
+    assert_int_equal(stage_ask(), ERR_AGAIN);
+    assert_true(token_asked());
+    assert_int_equal(wanted.asker, TOKEN_FOR_IKE);
+    assert_int_equal(wanted.load, 0);
+    assert_int_equal(token_says(ERR_SYSTEM, (struct span){0}), KEYRING_ENGINE);
+    while (token_asked())
+        continue;
+    assert_int_equal(wanted.asker, TOKEN_FOR_LOADER);
+    assert_int_equal(wanted.load, 2);
+    token_fill("card", KEY_TOKEN_LOAD);
+    assert_int_equal(ask((struct span){0}), ERR_AGAIN);
 }
 
 int main(void)
@@ -420,6 +523,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hostile_keys, setup, teardown),
         cmocka_unit_test(test_input),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test_setup_teardown(test_late_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_displaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shares, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,9 +198,21 @@ static int key_keep(struct private_keys *keys, EVP_PKEY *pkey, struct key_answer
     return ERR_NO_MEMORY;
 }
 
+/* of_file - a token proves no possession when it is loaded, so it displaces no key that we have. */
+static bool of_file(const struct private_keys *keys, EVP_PKEY *pkey, struct key_answer *answer)
+{
+    uint8_t info_id[CRYPTO_KEY_ID];
+    if (crypto_key_ids(pkey, answer->key_id, info_id) != 0)
+        return false;
+    const struct private_key *key = key_find(keys, answer->key_id);
+    return key != NULL && key->token.ref == NULL;
+}
+
 int private_keys_token_put(struct private_keys *keys, EVP_PKEY *pkey, const struct token_ref *ref,
                            struct key_answer *answer)
 {
+    if (of_file(keys, pkey, answer))
+        return 0;
     struct token_ref *copy = OPENSSL_secure_zalloc(sizeof(*copy));
     if (copy == NULL)
         return ERR_NO_MEMORY;

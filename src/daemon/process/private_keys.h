@@ -41,7 +41,8 @@ struct private_token {
     bool tls;              /* it may sign for TLS */
 };
 
-/* private_keys_token_put - takes a reference of `key`. ret_answer->key_id names it. ERR_FULL. */
+/* private_keys_token_put - takes a reference of `key`, unless it is there from a file: that one stays.
+ * ret_answer->key_id names it. ERR_FULL. */
 int private_keys_token_put(struct private_keys *keys, EVP_PKEY *key, const struct token_ref *ref,
                            struct key_answer *ret_answer) MUST_USE;
 /* private_keys_token - NULL: no such key, or it is not on a token. Borrowed until the next change. */

@@ -18,11 +18,13 @@
 #include "daemon/process/token_module.h"
 #include "daemon/process/token_queue.h"
 #include "linux/clock.h"
+#include "linux/sandbox.h"
 
 #define TOKEN_DESCRIPTORS 128
 #define TOKEN_ROOM        (1 << 17)
 #define TOKEN_PATIENCE    (10 * NANOS_PER_SEC)
 #define WORKERS_MOST      8
+#define CHILDREN_MOST     (2 * WORKERS_MOST) /* with ended ones that a driver still holds */
 
 /* struct worker - a fork that has one module. */
 struct worker {
@@ -37,7 +39,7 @@ struct worker {
 struct tokens {
     int fd; /* the keyholder */
     struct worker workers[WORKERS_MOST];
-    unsigned n_workers;
+    unsigned n_workers, n_children;
     struct token_refusals refusals;
 };
 
@@ -67,25 +69,46 @@ static void worker_serve(int fd, const char *path)
     token_module_close(module);
 }
 
+/* tokens_forget - in a fork: what the parent has for other modules. Code of others comes next, which
+ * must find no PIN but its own. */
+static void tokens_forget(struct tokens *tokens)
+{
+    close(tokens->fd);
+    for (unsigned i = 0; i < tokens->n_workers; i++) {
+        struct worker *worker = &tokens->workers[i];
+        token_queue_clear(&worker->queue);
+        token_job_free(worker->job);
+        if (worker->pid != 0)
+            close(worker->fd);
+    }
+    wipe(tokens, sizeof(*tokens)); /* a digest of a short PIN tells the PIN */
+}
+
+static void worker_run(struct tokens *tokens, const struct worker *worker, int fd, pid_t parent)
+{
+    char module[TOKEN_PATH];
+    memcpy(module, worker->module, sizeof(module));
+    tokens_forget(tokens);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
+        sandbox_no_signals() == 0)
+        worker_serve(fd, module);
+    _exit(EXIT_SUCCESS);
+}
+
 static int worker_start(struct tokens *tokens, struct worker *worker)
 {
     int ends[2];
-    if (channel_pair(ends, TOKEN_ROOM) != 0)
+    if (tokens->n_children >= CHILDREN_MOST || channel_pair(ends, TOKEN_ROOM) != 0)
         return ERR_SYSTEM;
     pid_t parent = getpid();
     worker->pid = fork();
     if (worker->pid == 0) {
         close(ends[0]);
-        close(tokens->fd);
-        for (unsigned i = 0; i < tokens->n_workers; i++)
-            if (&tokens->workers[i] != worker && tokens->workers[i].pid != 0)
-                close(tokens->workers[i].fd);
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent)
-            worker_serve(ends[1], worker->module);
-        _exit(EXIT_SUCCESS);
+        worker_run(tokens, worker, ends[1], parent);
     }
     close(ends[1]);
     worker->fd = ends[0];
+    tokens->n_children += worker->pid > 0;
     if (worker->pid > 0)
         return 0;
     worker->pid = 0;
@@ -93,15 +116,20 @@ static int worker_start(struct tokens *tokens, struct worker *worker)
     return ERR_SYSTEM;
 }
 
+/* worker_stop - does not wait for its end: a driver may hold it. */
 static void worker_stop(struct worker *worker)
 {
     if (worker->pid == 0)
         return;
     (void)kill(worker->pid, SIGKILL);
-    while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
     close(worker->fd);
     worker->pid = 0;
+}
+
+static void children_reap(struct tokens *tokens)
+{
+    while (tokens->n_children > 0 && waitpid(-1, NULL, WNOHANG) > 0)
+        tokens->n_children--;
 }
 
 static struct worker *worker_of(struct tokens *tokens, const char *module)
@@ -177,7 +205,7 @@ static int worker_answered(struct tokens *tokens, struct worker *worker)
         return job_fail(tokens, worker, "the module of the token crashed");
     answer.reason[sizeof(answer.reason) - 1] = '\0';
     if (answer.error == ERR_AUTH)
-        token_refusals_add(&tokens->refusals, &worker->job->request.ref);
+        token_refusals_add(&tokens->refusals, &worker->job->request.ref, worker->job->request.load);
     token_job_free(worker->job);
     worker->job = NULL;
     return answer_send(tokens, &answer, span_of(octets, n));
@@ -189,6 +217,7 @@ static bool request_sound(const struct token_request *request)
 {
     const struct token_ref *ref = &request->ref;
     return request->kind >= TOKEN_OPEN && request->kind <= TOKEN_CERT &&
+           request->asker < TOKEN_ASKERS &&
            memchr(ref->module, '\0', sizeof(ref->module)) != NULL && ref->handle_len > 0 &&
            ref->handle_len <= sizeof(ref->handle) && ref->pin_len <= sizeof(ref->pin);
 }
@@ -205,35 +234,65 @@ static int request_take(struct tokens *tokens)
     if (!request_sound(&request))
         return refuse(tokens, request.job, ERR_INVALID, "the request makes no sense");
     if (request.kind == TOKEN_OPEN)
-        token_refusals_forget(&tokens->refusals, &request.ref);
+        token_refusals_forget(&tokens->refusals, &request.ref, request.load);
     struct worker *worker = worker_of(tokens, request.ref.module);
-    error =
-        worker == NULL ? ERR_FULL : token_queue_add(&worker->queue, &request, span_of(octets, n));
+    error = worker == NULL ? ERR_FULL
+                           : token_queue_add(&worker->queue, &request, span_of(octets, n),
+                                             nanos_after(clock_now(), TOKEN_PATIENCE));
     wipe(&request.ref, sizeof(request.ref));
     return error == 0 ? 0 : refuse(tokens, request.job, error, "too many requests, or modules");
 }
 
 /* --- the loop --- */
 
+static nanos worker_deadline(const struct worker *worker)
+{
+    nanos deadline = token_queue_deadline(&worker->queue);
+    return worker->job == NULL
+               ? deadline
+               : nanos_min(deadline, nanos_min(worker->deadline, worker->job->deadline));
+}
+
 static int wait_ms(const struct tokens *tokens)
 {
     nanos deadline = NANOS_NEVER;
     for (unsigned i = 0; i < tokens->n_workers; i++)
-        if (tokens->workers[i].job != NULL)
-            deadline = nanos_min(deadline, tokens->workers[i].deadline);
+        deadline = nanos_min(deadline, worker_deadline(&tokens->workers[i]));
     if (deadline == NANOS_NEVER)
         return -1;
     nanos left = deadline - clock_now();
     return left <= 0 ? 0 : (int)(left / NANOS_PER_MS) + 1;
 }
 
+/* late_refuse - whoever asked waits no longer, wherever the request is. The worker gets the whole time
+ * for each: that a queue was long is no fault of its token. */
+static int late_refuse(struct tokens *tokens, struct worker *worker, nanos now)
+{
+    struct token_job *job;
+    int error = 0;
+    while (error == 0 && (job = token_queue_late(&worker->queue, now)) != NULL) {
+        error = refuse(tokens, job->request.job, ERR_SYSTEM,
+                       "the token had no time for it within 10 s");
+        token_job_free(job);
+    }
+    if (error == 0 && worker->job != NULL && worker->job->deadline <= now) {
+        worker->job->deadline = NANOS_NEVER;
+        error = refuse(tokens, worker->job->request.job, ERR_SYSTEM,
+                       "the token did not answer for 10 s");
+    }
+    return error;
+}
+
 static int worker_look(struct tokens *tokens, struct worker *worker, short revents)
 {
+    nanos now = clock_now();
     int error = 0;
     if (revents != 0)
         error = worker_answered(tokens, worker);
-    else if (worker->job != NULL && clock_now() >= worker->deadline)
+    else if (worker->job != NULL && now >= worker->deadline)
         error = job_fail(tokens, worker, "the token did not answer for 10 s");
+    if (error == 0)
+        error = late_refuse(tokens, worker, now);
     while (error == 0 && worker->job == NULL && worker->queue.n > 0)
         error = worker_begin(tokens, worker);
     return error;
@@ -248,6 +307,7 @@ static int tokens_turn(struct tokens *tokens)
                                      .events = POLLIN};
     if (poll(fds, 1 + n, wait_ms(tokens)) < 0)
         return errno == EINTR ? 0 : ERR_SYSTEM;
+    children_reap(tokens);
     int error = fds[0].revents != 0 ? request_take(tokens) : 0;
     for (unsigned i = 0; error == 0 && i < tokens->n_workers; i++)
         error = worker_look(tokens, &tokens->workers[i], i < n ? fds[1 + i].revents : 0);

@@ -31,7 +31,7 @@ void token_calls_done(struct token_calls *calls)
 
 int token_calls_add(struct token_calls *calls, const struct token_call *like, struct span octets)
 {
-    if (HASH_COUNT(calls->all) >= TOKEN_CALLS)
+    if (calls->n[like->from] >= TOKEN_CALLS)
         return ERR_FULL;
     struct token_call *call = OPENSSL_secure_zalloc(sizeof(*call) + octets.len);
     if (call == NULL)
@@ -49,6 +49,7 @@ int token_calls_add(struct token_calls *calls, const struct token_call *like, st
         token_call_free(call);
         return ERR_NO_MEMORY;
     }
+    calls->n[call->from]++;
     *calls->last = call;
     calls->last = &call->next;
     return 0;
@@ -59,6 +60,13 @@ static enum token_kind kind_of(const struct token_call *call)
     return call->kind == KEY_TOKEN_LOAD   ? TOKEN_OPEN
            : call->kind == KEY_TOKEN_CERT ? TOKEN_CERT
                                           : TOKEN_SIGN;
+}
+
+static enum token_asker asker_of(const struct token_call *call)
+{
+    return call->from == KEYRING_LOADER ? TOKEN_FOR_LOADER
+           : call->from == KEYRING_EAP  ? TOKEN_FOR_TLS
+                                        : TOKEN_FOR_IKE;
 }
 
 bool token_calls_send(struct token_calls *calls, struct token_request *ret_request,
@@ -73,6 +81,8 @@ bool token_calls_send(struct token_calls *calls, struct token_request *ret_reque
     *ret_request = (struct token_request){.n_octets = (uint32_t)call->n_octets,
                                           .kind = kind_of(call),
                                           .job = call->number,
+                                          .load = call->load,
+                                          .asker = asker_of(call),
                                           .ref = call->ref,
                                           .scheme = call->scheme.kind,
                                           .hash = call->scheme.hash};
@@ -84,7 +94,9 @@ struct token_call *token_calls_take(struct token_calls *calls, uint64_t number)
 {
     struct token_call *call;
     HASH_FIND(hh, calls->all, &number, sizeof(number), call);
-    if (call != NULL)
+    if (call != NULL) {
         HASH_DEL(calls->all, call);
+        calls->n[call->from]--;
+    }
     return call;
 }

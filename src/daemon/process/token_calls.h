@@ -11,7 +11,7 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/common/token_channel.h"
 
-#define TOKEN_CALLS 1024 /* at once */
+#define TOKEN_CALLS 256 /* of one asker at once: none uses up what others need */
 
 /* enum keyring_asker - whose request it is: the channels of the keyholder. */
 enum keyring_asker { KEYRING_ENGINE, KEYRING_LOADER, KEYRING_EAP, KEYRING_NOBODY };
@@ -22,9 +22,10 @@ struct token_call {
     uint64_t number; /* job of the token process */
     struct token_call *next;
     enum keyring_asker from;
-    uint64_t load; /* LOADER: its number */
-    uint64_t job;  /* of the asker */
-    uint32_t kind; /* enum key_request_kind */
+    uint64_t load;    /* LOADER: its number */
+    uint64_t cleared; /* KEY_TOKEN_LOAD: how often all keys had been replaced or cleared */
+    uint64_t job;     /* of the asker */
+    uint32_t kind;    /* enum key_request_kind */
     struct token_ref ref;
     EVP_PKEY *key; /* owned; of signatures: the public key */
     uint8_t method;
@@ -36,6 +37,7 @@ struct token_call {
 struct token_calls {
     struct token_call *all, *first, **last; /* `first`: not sent yet */
     uint64_t number;
+    unsigned n[KEYRING_NOBODY]; /* by asker */
 };
 
 void token_calls_init(struct token_calls *calls);
