@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EAP-AKA (RFC 4187) and EAP-AKA' (RFC 9048), both sides, full authentication. The USIM is a secret
- * of 32 octets: K and OPc of MILENAGE. No pseudonyms, no fast re-authentication: attributes for them may be ignored.
+ * EAP-AKA (RFC 4187) and EAP-AKA' (RFC 9048), both sides. The USIM is a secret of 32 octets: K and
+ * OPc of MILENAGE. sim_auth.h has the fast re-authentication.
  *
  *   peer                                          authenticator
  *                  <---- [AKA-Identity: AT_..._ID_REQ]
  *   [AT_IDENTITY] ---->
- *                  <---- AKA-Challenge: AT_RAND, AT_AUTN, AT_MAC
+ *                  <---- AKA-Challenge: AT_RAND, AT_AUTN, [AT_IV, AT_ENCR_DATA], AT_MAC
  *   AKA-Challenge: AT_RES, AT_MAC  |  Authentication-Reject  |  Synchronization-Failure: AT_AUTS ---->
  *
  * In AKA' the challenge also has AT_KDF_INPUT, the name of the network, and AT_KDF; the keys are
@@ -15,45 +15,42 @@
 #include "base/secret.h"
 #include "eap/method.h"
 #include "eap/milenage.h"
-#include "eap/sim_keys.h"
+#include "eap/sim_auth.h"
 
 enum aka_subtype {
     AKA_CHALLENGE = 1,
     AKA_REJECT = 2,
     AKA_SYNC_FAILURE = 4,
     AKA_IDENTITY = 5,
-    AKA_NOTIFICATION = 12,
-    AKA_CLIENT_ERROR = 14,
 };
-
-#define AKA_IDENTITIES 3 /* RFC 4187 section 4.1.4: AKA-Identity requests of a conversation */
 
 #define KDF_1       1      /* RFC 9048 section 3.2: the only key derivation function */
 #define NETWORK     "WLAN" /* 3GPP TS 24.302: access over a network that is not trusted */
 #define NETWORK_MAX 253
 #define AMF_PRIME   0x80 /* the separation bit, in the first octet of AMF */
+#define BIDDING     0x80 /* RFC 9048 section 4: the bit D of AT_BIDDING, in its first octet */
 
 struct aka_state {
-    bool prime; /* AKA' */
+    bool prime;      /* AKA' */
+    bool asking;     /* authenticator: an AKA-Identity request is outstanding */
+    bool challenged; /* authenticator: an AKA-Challenge is outstanding */
     size_t network_len;
     uint8_t network[NETWORK_MAX];
     struct milenage usim;
     uint8_t rand[MILENAGE_KEY];
     struct milenage_answer answer;
-    struct sim_mac_key k_aut;
-    uint8_t msk[EAP_MSK];
-    unsigned identities, synchronizations;
+    unsigned synchronizations;
+    struct sim_auth auth;
 };
 
-static int usim_find(struct eap_talk *talk, struct milenage *ret)
+static int usim_find(struct eap_talk *talk, struct aka_state *s)
 {
-    struct eap_secret secret;
-    int error = talk->secrets->find(talk->secrets->context, talk->identity, &secret);
-    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != sizeof(*ret)))
-        error = ERR_INVALID;
+    uint8_t octets[32];
+    _Static_assert(sizeof(s->usim) == sizeof(octets), "K and OPc, in this order");
+    int error = sim_secret_find(talk, &s->auth, octets);
     if (error == 0)
-        memcpy(ret, secret.octets, sizeof(*ret));
-    wipe(&secret, sizeof(secret));
+        memcpy(&s->usim, octets, sizeof(octets));
+    wipe(octets, sizeof(octets));
     return error;
 }
 
@@ -66,11 +63,13 @@ static int keys_make_prime(struct eap_talk *talk, struct aka_state *s, const uin
     const struct aka_prime_input input = {.ck_ik = span_of(ck_ik, sizeof(ck_ik)),
                                           .sqn_ak = span_of(autn, MILENAGE_SQN),
                                           .network = span_of(s->network, s->network_len),
-                                          .identity = talk->identity};
+                                          .identity = talk->claimed};
     int error = aka_prime_derive(talk->crypto, &input, &keys);
-    s->k_aut.len = sizeof(keys.k_aut);
-    memcpy(s->k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
-    memcpy(s->msk, keys.msk, EAP_MSK);
+    s->auth.k_aut.len = sizeof(keys.k_aut);
+    memcpy(s->auth.k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
+    memcpy(s->auth.k_encr, keys.k_encr, sizeof(keys.k_encr));
+    memcpy(s->auth.key, keys.k_re, sizeof(keys.k_re));
+    memcpy(s->auth.msk, keys.msk, EAP_MSK);
     wipe(ck_ik, sizeof(ck_ik));
     wipe(&keys, sizeof(keys));
     return error;
@@ -83,23 +82,18 @@ static int keys_make(struct eap_talk *talk, struct aka_state *s, const uint8_t *
     if (s->prime)
         return keys_make_prime(talk, s, autn);
     uint8_t mk[20] = {0};
-    const struct span parts[] = {talk->identity, span_of(s->answer.ik, MILENAGE_KEY),
+    const struct span parts[] = {talk->claimed, span_of(s->answer.ik, MILENAGE_KEY),
                                  span_of(s->answer.ck, MILENAGE_KEY)};
     int error = eap_digest(talk->crypto, talk->crypto->sha1, parts, 3, mk);
     sim_keys_derive(mk, &keys);
-    s->k_aut.len = sizeof(keys.k_aut);
-    memcpy(s->k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
-    memcpy(s->msk, keys.msk, EAP_MSK);
+    s->auth.k_aut.len = sizeof(keys.k_aut);
+    memcpy(s->auth.k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
+    memcpy(s->auth.k_encr, keys.k_encr, sizeof(keys.k_encr));
+    memcpy(s->auth.key, mk, sizeof(mk));
+    memcpy(s->auth.msk, keys.msk, EAP_MSK);
     wipe(&keys, sizeof(keys));
     wipe(mk, sizeof(mk));
     return error;
-}
-
-static enum eap_step key_yield(struct eap_talk *talk, const struct aka_state *s)
-{
-    memcpy(talk->msk, s->msk, EAP_MSK);
-    talk->msk_len = EAP_MSK;
-    return EAP_STEP_DONE;
 }
 
 static uint64_t sqn_read(const uint8_t sqn[MILENAGE_SQN])
@@ -118,29 +112,17 @@ static void sqn_write(uint64_t value, uint8_t sqn[MILENAGE_SQN])
 
 /* --- the peer --- */
 
-/* RFC 4187 section 6.3.1: a malformed packet is answered with AKA-Client-Error, "unable to
- * process". */
-static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const char *reason)
+static enum eap_step peer_identity(struct eap_talk *talk, struct sim_auth *auth,
+                                   const struct eap_packet *request, const struct sim_attributes *a,
+                                   struct writer *w)
 {
-    static const uint8_t code[2];
-    const struct span value = span_of(code, sizeof(code));
-    sim_begin(w, AKA_CLIENT_ERROR);
-    sim_attribute_write(w, AT_CLIENT_ERROR_CODE, &value, 1);
-    return eap_failed(talk, "%s", reason);
-}
-
-/* Whichever identity is asked for, we have only the permanent one. */
-static enum eap_step peer_identity(struct eap_talk *talk, struct aka_state *s,
-                                   const struct sim_attributes *a, struct writer *w)
-{
-    uint8_t len[2] = {(uint8_t)(talk->identity.len >> 8), (uint8_t)talk->identity.len};
-    const struct span parts[] = {span_of(len, sizeof(len)), talk->identity};
-    bool asks =
-        a->seen[AT_ANY_ID_REQ] || a->seen[AT_FULLAUTH_ID_REQ] || a->seen[AT_PERMANENT_ID_REQ];
-    if (!asks || ++s->identities > AKA_IDENTITIES)
-        return client_error(talk, w, "the authenticator asks for the identity again and again");
+    if (!sim_identity_asks(auth, a) || !sim_round_add(auth, request->octets))
+        return sim_client_error(talk, w, "the authenticator asks for an identity out of turn");
     sim_begin(w, AKA_IDENTITY);
-    sim_attribute_write(w, AT_IDENTITY, parts, 2);
+    (void)sim_identity_write(talk, auth, w);
+    eap_packet_end(w);
+    if (!sim_round_add(auth, writer_span(w)))
+        return eap_failed(talk, "the identities are too long");
     return EAP_STEP_REPLY;
 }
 
@@ -180,7 +162,7 @@ static enum eap_step peer_synchronize(struct eap_talk *talk, struct aka_state *s
     sqn_write(highest, sqn_amf);
     if (++s->synchronizations > 1 ||
         milenage_f1(talk->crypto, &s->usim, s->rand, sqn_amf, mac) != 0)
-        return client_error(talk, w, "the authenticator's sequence number is old");
+        return sim_client_error(talk, w, "the authenticator's sequence number is old");
     for (size_t i = 0; i < MILENAGE_SQN; i++)
         auts[i] = sqn_amf[i] ^ s->answer.ak_star[i];
     memcpy(auts + MILENAGE_SQN, mac + MILENAGE_MAC, MILENAGE_MAC);
@@ -211,23 +193,55 @@ static enum autn_verdict autn_check(struct eap_talk *talk, struct aka_state *s, 
                : AUTN_OLD;
 }
 
+/* peer_prove - the challenge is fresh: its AT_MAC, and our response. */
+static enum eap_step peer_prove(struct eap_talk *talk, struct aka_state *s,
+                                const struct eap_packet *request, const struct sim_attributes *a,
+                                struct writer *w)
+{
+    static const uint8_t bits[] = {0, 8 * MILENAGE_RES};
+    if (keys_make(talk, s, a->values[AT_AUTN].ptr + 2) != 0 ||
+        sim_mac_check(talk->crypto, &s->auth.k_aut, request, a) != 0)
+        return sim_client_error(talk, w, "AT_MAC of the authenticator's AKA challenge is wrong");
+    if (!sim_checkcode_right(talk, &s->auth, a))
+        return sim_client_error(talk, w, "AT_CHECKCODE of the AKA challenge is wrong");
+    if (!sim_names_take(talk, &s->auth, a))
+        return sim_client_error(talk, w, "the encrypted attributes are malformed");
+    const struct span parts[] = {span_of(bits, sizeof(bits)), span_of(s->answer.res, MILENAGE_RES)};
+    sim_begin(w, AKA_CHALLENGE);
+    sim_attribute_write(w, AT_RES, parts, 2);
+    if (a->seen[AT_CHECKCODE])
+        sim_checkcode_write(talk, &s->auth, w);
+    if (sim_mac_write(talk->crypto, &s->auth.k_aut, w) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    return sim_key_yield(talk, &s->auth);
+}
+
+/* bid_down - RFC 9048 section 4: both have AKA', so something in between chose AKA. It counts as a
+ * wrong AUTN. The bit is believed before AT_MAC is checked: it can only refuse. */
+static bool bid_down(const struct eap_talk *talk, const struct aka_state *s,
+                     const struct sim_attributes *a)
+{
+    struct span value = a->values[AT_BIDDING];
+    return !s->prime && talk->prime && value.len == 2 && (value.ptr[0] & BIDDING) != 0;
+}
+
 static enum eap_step peer_challenge(struct eap_talk *talk, struct aka_state *s,
                                     const struct eap_packet *request,
                                     const struct sim_attributes *a, struct writer *w)
 {
-    static const uint8_t bits[] = {0, 8 * MILENAGE_RES};
     struct span rand = a->values[AT_RAND], autn = a->values[AT_AUTN];
     uint64_t highest = 0;
     if (rand.len != 2 + MILENAGE_KEY || autn.len != 2 + MILENAGE_AUTN || !a->seen[AT_MAC])
-        return client_error(talk, w, "the authenticator's AKA challenge is malformed");
-    if (s->prime && !prime_fits(s, a)) {
+        return sim_client_error(talk, w, "the authenticator's AKA challenge is malformed");
+    if (bid_down(talk, s, a) || (s->prime && !prime_fits(s, a))) {
         sim_begin(w, AKA_REJECT);
-        return eap_failed(talk, "the authenticator's challenge is not one of AKA'");
+        return eap_failed(talk, "%s",
+                          s->prime ? "the authenticator's challenge is not one of AKA'"
+                                   : "AKA although both ends have AKA'");
     }
     memcpy(s->rand, rand.ptr + 2, sizeof(s->rand));
-    if (usim_find(talk, &s->usim) != 0 ||
-        milenage_f2345(talk->crypto, &s->usim, s->rand, &s->answer) != 0)
-        return client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
+    if (usim_find(talk, s) != 0 || milenage_f2345(talk->crypto, &s->usim, s->rand, &s->answer) != 0)
+        return sim_client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
     switch (autn_check(talk, s, autn.ptr + 2, &highest)) {
     case AUTN_WRONG:
         sim_begin(w, AKA_REJECT);
@@ -235,32 +249,32 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct aka_state *s,
     case AUTN_OLD: return peer_synchronize(talk, s, highest, w);
     case AUTN_FRESH: break;
     }
-    if (keys_make(talk, s, autn.ptr + 2) != 0 ||
-        sim_mac_check(talk->crypto, &s->k_aut, request, a) != 0)
-        return client_error(talk, w, "AT_MAC of the authenticator's AKA challenge is wrong");
-    const struct span parts[] = {span_of(bits, sizeof(bits)), span_of(s->answer.res, MILENAGE_RES)};
-    sim_begin(w, AKA_CHALLENGE);
-    sim_attribute_write(w, AT_RES, parts, 2);
-    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
-        return eap_failed(talk, "the crypto library refused");
-    return key_yield(talk, s);
+    return peer_prove(talk, s, request, a, w);
+}
+
+static enum eap_step aka_recv(struct eap_talk *talk, struct aka_state *s,
+                              const struct eap_packet *request, struct writer *w)
+{
+    struct sim_attributes a;
+    s->auth.type = s->prime ? EAP_TYPE_AKA_PRIME : EAP_TYPE_AKA;
+    if (!sim_attributes_read(request->data, &a))
+        return sim_client_error(talk, w, "the authenticator's AKA packet is malformed");
+    switch (a.subtype) {
+    case AKA_IDENTITY: return peer_identity(talk, &s->auth, request, &a, w);
+    case AKA_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
+    case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
+    /* RFC 4187 section 6: before the challenge it can only report a failure */
+    case SIM_NOTIFICATION:
+        sim_begin(w, SIM_NOTIFICATION);
+        return eap_failed(talk, "the authenticator refuses the login (AKA-Notification)");
+    default: return sim_client_error(talk, w, "AKA packet with an unknown Subtype");
+    }
 }
 
 static enum eap_step aka_peer_recv(struct eap_talk *talk, void *state,
                                    const struct eap_packet *request, struct writer *w)
 {
-    struct sim_attributes a;
-    if (!sim_attributes_read(request->data, &a))
-        return client_error(talk, w, "the authenticator's AKA packet is malformed");
-    switch (a.subtype) {
-    case AKA_IDENTITY: return peer_identity(talk, state, &a, w);
-    case AKA_CHALLENGE: return peer_challenge(talk, state, request, &a, w);
-    /* RFC 4187 section 6: before the challenge it can only report a failure */
-    case AKA_NOTIFICATION:
-        sim_begin(w, AKA_NOTIFICATION);
-        return eap_failed(talk, "the authenticator refuses the login (AKA-Notification)");
-    default: return client_error(talk, w, "AKA packet with an unknown Subtype");
-    }
+    return aka_recv(talk, state, request, w);
 }
 
 /* --- the authenticator --- */
@@ -273,12 +287,20 @@ static void network_write(const struct aka_state *s, struct writer *w)
     kdf_write(w);
 }
 
+/* RFC 9048 section 4: we have AKA' as well. */
+static void bidding_write(struct writer *w)
+{
+    static const uint8_t bits[] = {BIDDING, 0};
+    const struct span value = span_of(bits, sizeof(bits));
+    sim_attribute_write(w, AT_BIDDING, &value, 1);
+}
+
 static enum eap_step challenge_send(struct eap_talk *talk, struct aka_state *s, uint64_t above,
                                     struct writer *w)
 {
     static const uint8_t reserved[2];
     uint8_t sqn_amf[8] = {0}, mac[2 * MILENAGE_MAC], autn[MILENAGE_AUTN];
-    if (usim_find(talk, &s->usim) != 0)
+    if (usim_find(talk, s) != 0)
         return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
     random_fill(talk->random, s->rand, sizeof(s->rand));
     sqn_write(talk->secrets->sqn_next(talk->secrets->context, talk->identity, above), sqn_amf);
@@ -292,6 +314,7 @@ static enum eap_step challenge_send(struct eap_talk *talk, struct aka_state *s, 
     memcpy(autn + 8, mac, MILENAGE_MAC);
     if (keys_make(talk, s, autn) != 0)
         return eap_failed(talk, "the crypto library refused");
+    s->challenged = true;
     const struct span rand[] = {span_of(reserved, 2), span_of(s->rand, sizeof(s->rand))};
     const struct span token[] = {span_of(reserved, 2), span_of(autn, sizeof(autn))};
     sim_begin(w, AKA_CHALLENGE);
@@ -299,16 +322,67 @@ static enum eap_step challenge_send(struct eap_talk *talk, struct aka_state *s, 
     sim_attribute_write(w, AT_AUTN, token, 2);
     if (s->prime)
         network_write(s, w);
-    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
+    else if (talk->prime)
+        bidding_write(w);
+    sim_checkcode_write(talk, &s->auth, w);
+    if (sim_names_offer(talk, &s->auth, w) != 0 ||
+        sim_mac_write(talk->crypto, &s->auth.k_aut, w) != 0)
         return eap_failed(talk, "the crypto library refused");
     return EAP_STEP_REPLY;
+}
+
+static enum eap_step identity_ask(struct eap_talk *talk, struct aka_state *s, struct writer *w)
+{
+    sim_begin(w, AKA_IDENTITY);
+    sim_identity_ask(&s->auth, w);
+    eap_packet_end(w);
+    s->asking = true;
+    return sim_round_add(&s->auth, writer_span(w))
+               ? EAP_STEP_REPLY
+               : eap_failed(talk, "the identities are too long");
+}
+
+static enum eap_step claimed(struct eap_talk *talk, struct aka_state *s, struct writer *w)
+{
+    switch (sim_identity_find(talk, &s->auth)) {
+    case SIM_FOUND_FULL: return challenge_send(talk, s, 0, w);
+    case SIM_FOUND_REAUTH: return sim_reauth_ask(talk, &s->auth, w);
+    case SIM_FOUND_ASK: return identity_ask(talk, s, w);
+    case SIM_FOUND_NOBODY: break;
+    }
+    return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
+}
+
+static enum eap_step identity_recv(struct eap_talk *talk, struct aka_state *s,
+                                   const struct eap_packet *response,
+                                   const struct sim_attributes *a, struct writer *w)
+{
+    if (!s->asking || !sim_identity_read(talk, a->values[AT_IDENTITY]) ||
+        !sim_round_add(&s->auth, response->octets))
+        return eap_failed(talk, "the peer's AKA identity is malformed or out of turn");
+    s->asking = false;
+    return claimed(talk, s, w);
+}
+
+static enum eap_step reauth_recv(struct eap_talk *talk, struct aka_state *s,
+                                 const struct eap_packet *response, const struct sim_attributes *a,
+                                 struct writer *w)
+{
+    switch (sim_reauth_read(talk, &s->auth, response, a)) {
+    case SIM_REAUTH_PROVEN: return sim_key_yield(talk, &s->auth);
+    case SIM_REAUTH_COUNTER: return challenge_send(talk, s, 0, w);
+    case SIM_REAUTH_WRONG: break;
+    }
+    return eap_failed(talk, "the peer does not know the keys of the login before");
 }
 
 static enum eap_step aka_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
                                              struct writer *w)
 {
+    struct aka_state *s = state;
     (void)identifier;
-    return challenge_send(talk, state, 0, w);
+    s->auth.type = EAP_TYPE_AKA;
+    return claimed(talk, s, w);
 }
 
 /* The USIM has accepted a higher sequence number, and proves it. At most once in a conversation. */
@@ -316,7 +390,7 @@ static enum eap_step synchronize(struct eap_talk *talk, struct aka_state *s, str
                                  struct writer *w)
 {
     uint8_t sqn_amf[8] = {0}, mac[2 * MILENAGE_MAC];
-    if (auts.len != MILENAGE_AUTS || ++s->synchronizations > 1)
+    if (!s->challenged || auts.len != MILENAGE_AUTS || ++s->synchronizations > 1)
         return eap_failed(talk, "the USIM refuses the sequence number again");
     for (size_t i = 0; i < MILENAGE_SQN; i++)
         sqn_amf[i] = auts.ptr[i] ^ s->answer.ak_star[i];
@@ -336,6 +410,17 @@ static bool res_right(const struct aka_state *s, struct span value)
            ct_equal(res.ptr, s->answer.res, MILENAGE_RES);
 }
 
+static enum eap_step challenge_recv(struct eap_talk *talk, struct aka_state *s,
+                                    const struct eap_packet *response,
+                                    const struct sim_attributes *a)
+{
+    if (!s->challenged || sim_mac_check(talk->crypto, &s->auth.k_aut, response, a) != 0 ||
+        !sim_checkcode_right(talk, &s->auth, a) || !res_right(s, a->values[AT_RES]))
+        return eap_failed(talk, "the peer does not know the USIM's key");
+    sim_names_register(talk, &s->auth, 1);
+    return sim_key_yield(talk, &s->auth);
+}
+
 static enum eap_step aka_authenticator_recv(struct eap_talk *talk, void *state,
                                             const struct eap_packet *response, struct writer *w)
 {
@@ -344,14 +429,12 @@ static enum eap_step aka_authenticator_recv(struct eap_talk *talk, void *state,
     if (!sim_attributes_read(response->data, &a))
         return eap_failed(talk, "the peer's AKA packet is malformed");
     switch (a.subtype) {
-    case AKA_CHALLENGE:
-        if (sim_mac_check(talk->crypto, &s->k_aut, response, &a) != 0 ||
-            !res_right(s, a.values[AT_RES]))
-            return eap_failed(talk, "the peer does not know the USIM's key");
-        return key_yield(talk, s);
+    case AKA_IDENTITY: return identity_recv(talk, s, response, &a, w);
+    case AKA_CHALLENGE: return challenge_recv(talk, s, response, &a);
+    case SIM_REAUTHENTICATION: return reauth_recv(talk, s, response, &a, w);
     case AKA_SYNC_FAILURE: return synchronize(talk, s, a.values[AT_AUTS], w);
     case AKA_REJECT: return eap_failed(talk, "the USIM says that we do not know its key");
-    case AKA_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our AKA packet");
+    case SIM_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our AKA packet");
     default: return eap_failed(talk, "AKA packet with an unknown Subtype");
     }
 }
@@ -373,7 +456,7 @@ static enum eap_step prime_peer_recv(struct eap_talk *talk, void *state,
 {
     struct aka_state *s = state;
     s->prime = true;
-    return aka_peer_recv(talk, state, request, w);
+    return aka_recv(talk, s, request, w);
 }
 
 static enum eap_step prime_authenticator_begin(struct eap_talk *talk, void *state,
@@ -384,7 +467,8 @@ static enum eap_step prime_authenticator_begin(struct eap_talk *talk, void *stat
     s->prime = true;
     s->network_len = strlen(NETWORK);
     memcpy(s->network, NETWORK, s->network_len);
-    return challenge_send(talk, s, 0, w);
+    s->auth.type = EAP_TYPE_AKA_PRIME;
+    return claimed(talk, s, w);
 }
 
 const struct eap_method eap_method_aka_prime = {

@@ -16,6 +16,7 @@ struct eap_authenticator {
     /* the outstanding Request is the first of the method, so the peer may refuse it */
     bool offered;
     uint32_t tried; /* methods by index, a bit each */
+    uint8_t of_ike[EAP_IDENTITY];
 };
 
 int eap_authenticator_new(const struct eap_config *config, struct eap_authenticator **ret)
@@ -27,6 +28,10 @@ int eap_authenticator_new(const struct eap_config *config, struct eap_authentica
     for (size_t i = 0; error == 0 && i < config->n_methods; i++)
         if (eap_method_find(config->methods[i])->authenticator_begin == NULL)
             error = ERR_INVALID;
+    if (error == 0 && config->identity.len > 0) {
+        memcpy(a->of_ike, config->identity.ptr, config->identity.len);
+        a->c.talk.of_ike = span_of(a->of_ike, config->identity.len);
+    }
     if (error != 0) {
         eap_authenticator_free(a);
         return error;
@@ -87,7 +92,9 @@ static void method_offer(struct eap_authenticator *a, size_t index, struct eap_r
 {
     const struct eap_method *method = eap_method_find(a->c.methods[index]);
     a->tried |= 1u << index;
-    if (conversation_choose(&a->c, method) != 0) {
+    /* a method before this one may have taken the claim for a name */
+    if (!eap_talk_identify(&a->c.talk, a->c.talk.claimed) ||
+        conversation_choose(&a->c, method) != 0) {
         refuse(a, ret, "no memory");
         return;
     }

@@ -21,6 +21,8 @@ int conversation_begin(struct conversation *c, const struct eap_config *config)
     c->talk.random = config->random;
     c->talk.secrets = config->secrets;
     c->talk.tls = config->tls;
+    c->talk.store = config->store;
+    c->talk.prime = conversation_wants(c, EAP_TYPE_AKA_PRIME);
     return 0;
 }
 
@@ -44,12 +46,7 @@ void conversation_end(struct conversation *c)
 
 bool conversation_identify(struct conversation *c, struct span identity)
 {
-    if (identity.len > sizeof(c->identity))
-        return false;
-    if (identity.len > 0)
-        memcpy(c->identity, identity.ptr, identity.len);
-    c->talk.identity = span_of(c->identity, identity.len);
-    return true;
+    return eap_talk_claim(&c->talk, identity) && eap_talk_identify(&c->talk, identity);
 }
 
 int conversation_choose(struct conversation *c, const struct eap_method *method)
@@ -102,6 +99,6 @@ void conversation_succeed(struct conversation *c, struct eap_result *ret, const 
     ret->not_after = c->talk.vouched.not_after;
     ret->chain = c->talk.vouched.chain;
     ret->identity_len = c->talk.identity.len;
-    memcpy(ret->identity, c->identity, ret->identity_len);
+    memcpy(ret->identity, c->talk.identity.ptr, ret->identity_len);
     packet_set(ret, w);
 }

@@ -16,8 +16,7 @@ struct conversation {
     bool proven;                     /* the method is done: talk.msk is the key */
     /* peer: the other side is proven, and the method may still go on */
     bool open;
-    bool over;                      /* a success or a failure was reported */
-    uint8_t identity[EAP_IDENTITY]; /* talk.identity borrows this */
+    bool over; /* a success or a failure was reported */
 };
 
 /* eap_peer_proven - the method has succeeded, and only the Success is missing. */

@@ -168,11 +168,15 @@ struct eap_tls {
 
 /* --- conversations --- */
 
+struct eap_name_store;
+
 struct eap_config {
     struct eap_crypto *crypto;         /* borrowed */
     const struct random *random;       /* borrowed */
     const struct eap_secrets *secrets; /* borrowed */
     const struct eap_tls *tls;         /* borrowed; NULL: no TLS */
+    /* borrowed; NULL: SIM and AKA do without pseudonyms and fast re-authentication (names.h) */
+    const struct eap_name_store *store;
     /* copied. Authenticator: the identity that the peer claims; none: it is asked */
     struct span identity;
     size_t n_methods; /* the accepted methods, the preferred one first */

@@ -55,6 +55,26 @@ bool eap_type_presents(enum eap_type type, bool authenticator)
            (authenticator ? method->authenticator_presents : method->peer_presents);
 }
 
+static bool identity_set(struct span *place, uint8_t octets[EAP_IDENTITY], struct span identity)
+{
+    if (identity.len > EAP_IDENTITY)
+        return false;
+    if (identity.len > 0)
+        memmove(octets, identity.ptr, identity.len);
+    *place = span_of(octets, identity.len);
+    return true;
+}
+
+bool eap_talk_claim(struct eap_talk *talk, struct span identity)
+{
+    return identity_set(&talk->claimed, talk->claimed_octets, identity);
+}
+
+bool eap_talk_identify(struct eap_talk *talk, struct span identity)
+{
+    return identity_set(&talk->identity, talk->identity_octets, identity);
+}
+
 enum eap_step eap_failed(struct eap_talk *talk, const char *format, ...)
 {
     va_list list;

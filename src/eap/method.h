@@ -5,7 +5,7 @@
 /* The interface between a method and the framework (peer.c, authenticator.c). */
 
 #include "base/writer.h"
-#include "eap/eap.h"
+#include "eap/names.h"
 #include "eap/packet.h"
 
 /* struct eap_talk - what a method knows of its conversation, and where it puts its results. */
@@ -14,11 +14,19 @@ struct eap_talk {
     const struct random *random;
     const struct eap_secrets *secrets;
     const struct eap_tls *tls;
-    struct span identity; /* the peer's, as sent in the clear or configured */
+    const struct eap_name_store *store; /* NULL: no names */
+    /* The identity of the peer that has the secret. Authenticator: the claimed one, until a method
+     * finds that it is a name for another. */
+    struct span identity;
+    struct span claimed;    /* the peer's identity as it was sent last: keys depend on it */
+    struct span of_ike;     /* authenticator: claimed by IKE, not asked for; empty: it was asked */
+    struct eap_names names; /* peer: what the store has for its methods */
+    bool prime;             /* AKA' is one of the methods */
     uint8_t msk[EAP_MSK];
     size_t msk_len;
     struct eap_vouched vouched; /* the other side's certificates; all 0: it had none */
     char reason[EAP_REASON];
+    uint8_t identity_octets[EAP_IDENTITY], claimed_octets[EAP_IDENTITY]; /* of the spans */
 };
 
 enum eap_step {
@@ -51,6 +59,11 @@ extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_a
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);
+
+/* eap_talk_claim - the peer has sent this identity. eap_talk_identify - it is this one, whatever it
+ * was called. Both copy. false: too long. */
+bool eap_talk_claim(struct eap_talk *talk, struct span identity);
+bool eap_talk_identify(struct eap_talk *talk, struct span identity);
 
 /* eap_failed - sets the reason; returns EAP_STEP_FAILED. */
 enum eap_step eap_failed(struct eap_talk *talk, const char *format, ...)

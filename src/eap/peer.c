@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "eap/conversation.h"
+#include "eap/sim_auth.h"
 
 struct eap_peer {
     struct conversation c;
@@ -67,7 +68,7 @@ static void answer_identity(struct eap_peer *peer, const struct eap_packet *requ
         return;
     }
     eap_packet_begin(&w, EAP_RESPONSE, request->identifier, EAP_TYPE_IDENTITY);
-    write_bytes(&w, peer->c.talk.identity);
+    write_bytes(&w, sim_identity_first(&peer->c.talk, peer->c.methods, peer->c.n_methods));
     reply(peer, ret, &w);
 }
 

@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EAP-SIM (RFC 4186), both sides, full authentication. The SIM is a secret of 32 octets: K and OPc
- * of MILENAGE, from which 3GPP TS 55.205 makes GSM triplets. No pseudonyms, no fast
- * re-authentication.
+ * EAP-SIM (RFC 4186), both sides. The SIM is a secret of 32 octets: K and OPc of MILENAGE, from
+ * which 3GPP TS 55.205 makes GSM triplets. sim_auth.h has the fast re-authentication.
  *
  *   peer                                                authenticator
- *                                            <----  SIM-Start: AT_VERSION_LIST
+ *                                            <----  SIM-Start: AT_VERSION_LIST, [AT_..._ID_REQ]
  *   SIM-Start: AT_NONCE_MT,
  *     AT_SELECTED_VERSION, [AT_IDENTITY]     ---->
- *                                            <----  SIM-Challenge: AT_RAND, AT_MAC
+ *                                            <----  SIM-Challenge: AT_RAND, [AT_IV, AT_ENCR_DATA],
+ *                                                   AT_MAC
  *   SIM-Challenge: AT_MAC  |  Client-Error   ---->
  */
 #include "base/secret.h"
 #include "eap/method.h"
 #include "eap/milenage.h"
-#include "eap/sim_keys.h"
+#include "eap/sim_auth.h"
 
 enum sim_subtype {
     SIM_START = 10,
     SIM_CHALLENGE = 11,
-    SIM_NOTIFICATION = 12,
-    SIM_CLIENT_ERROR = 14,
 };
 
 #define SIM_VERSION  1
-#define SIM_STARTS   3 /* RFC 4186 section 4.2.4: SIM-Start requests of a conversation */
-#define SIM_NONCE    16
+#define SIM_STARTS   4 /* RFC 4186 section 4.2.4: 3 of them, and one after AT_COUNTER_TOO_SMALL */
 #define SIM_RANDS    3 /* number of triplets that we use; we also accept two */
 #define SIM_SRES     4
 #define SIM_KC       8
@@ -37,19 +34,20 @@ struct sim_state {
     size_t versions_len, n_rands;
     uint8_t versions[SIM_VERSIONS];
     uint8_t sres[SIM_RANDS * SIM_SRES], kc[SIM_RANDS * SIM_KC];
-    struct sim_mac_key k_aut;
-    uint8_t msk[EAP_MSK];
+    bool nonced;   /* peer: AT_NONCE_MT was sent */
+    bool full;     /* authenticator: after AT_COUNTER_TOO_SMALL */
+    bool starting; /* authenticator: a SIM-Start is outstanding */
+    struct sim_auth auth;
 };
 
-static int sim_find(struct eap_talk *talk, struct milenage *ret)
+static int sim_find(struct eap_talk *talk, struct sim_state *s, struct milenage *ret)
 {
-    struct eap_secret secret;
-    int error = talk->secrets->find(talk->secrets->context, talk->identity, &secret);
-    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != sizeof(*ret)))
-        error = ERR_INVALID;
+    uint8_t octets[32];
+    _Static_assert(sizeof(*ret) == sizeof(octets), "K and OPc, in this order");
+    int error = sim_secret_find(talk, &s->auth, octets);
     if (error == 0)
-        memcpy(ret, secret.octets, sizeof(*ret));
-    wipe(&secret, sizeof(secret));
+        memcpy(ret, octets, sizeof(octets));
+    wipe(octets, sizeof(octets));
     return error;
 }
 
@@ -58,7 +56,7 @@ static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8
 {
     struct milenage usim;
     struct milenage_answer answer;
-    int error = sim_find(talk, &usim);
+    int error = sim_find(talk, s, &usim);
     for (size_t i = 0; error == 0 && i < s->n_rands; i++) {
         error = milenage_f2345(talk->crypto, &usim, rands + i * MILENAGE_KEY, &answer);
         for (size_t j = 0; j < SIM_SRES; j++)
@@ -79,36 +77,21 @@ static int keys_make(struct eap_talk *talk, struct sim_state *s)
     uint8_t mk[20] = {0};
     struct sim_keys keys;
     const struct span parts[] = {
-        talk->identity, span_of(s->kc, s->n_rands * SIM_KC), span_of(s->nonce, SIM_NONCE),
+        talk->claimed, span_of(s->kc, s->n_rands * SIM_KC), span_of(s->nonce, SIM_NONCE),
         span_of(s->versions, s->versions_len), span_of(selected, sizeof(selected))};
     int error = eap_digest(talk->crypto, talk->crypto->sha1, parts, 5, mk);
     sim_keys_derive(mk, &keys);
-    s->k_aut = (struct sim_mac_key){.len = sizeof(keys.k_aut)};
-    memcpy(s->k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
-    memcpy(s->msk, keys.msk, EAP_MSK);
+    s->auth.k_aut = (struct sim_mac_key){.len = sizeof(keys.k_aut)};
+    memcpy(s->auth.k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
+    memcpy(s->auth.k_encr, keys.k_encr, sizeof(keys.k_encr));
+    memcpy(s->auth.key, mk, sizeof(mk));
+    memcpy(s->auth.msk, keys.msk, EAP_MSK);
     wipe(&keys, sizeof(keys));
     wipe(mk, sizeof(mk));
     return error;
 }
 
-static enum eap_step key_yield(struct eap_talk *talk, const struct sim_state *s)
-{
-    memcpy(talk->msk, s->msk, EAP_MSK);
-    talk->msk_len = EAP_MSK;
-    return EAP_STEP_DONE;
-}
-
 /* --- the peer --- */
-
-/* RFC 4186 section 6.3.1: a malformed packet is answered with SIM-Client-Error. */
-static enum eap_step client_error(struct eap_talk *talk, struct writer *w, const char *reason)
-{
-    static const uint8_t code[2];
-    const struct span value = span_of(code, sizeof(code));
-    sim_begin(w, SIM_CLIENT_ERROR);
-    sim_attribute_write(w, AT_CLIENT_ERROR_CODE, &value, 1);
-    return eap_failed(talk, "%s", reason);
-}
 
 /* versions_read - RFC 4186 section 10.2: their length, then two octets each. */
 static bool versions_read(struct sim_state *s, struct span value)
@@ -125,22 +108,27 @@ static bool versions_read(struct sim_state *s, struct span value)
     return ours;
 }
 
+/* RFC 4186 section 9.2: AT_NONCE_MT and AT_SELECTED_VERSION are not there with a re-authentication
+ * identity. */
 static enum eap_step peer_start(struct eap_talk *talk, struct sim_state *s,
                                 const struct sim_attributes *a, struct writer *w)
 {
     static const uint8_t reserved[2], selected[] = {0, SIM_VERSION};
-    const uint8_t len[2] = {(uint8_t)(talk->identity.len >> 8), (uint8_t)talk->identity.len};
-    const struct span identity[] = {span_of(len, sizeof(len)), talk->identity};
     const struct span version = span_of(selected, sizeof(selected));
-    if (++s->starts > SIM_STARTS || !versions_read(s, a->values[AT_VERSION_LIST]))
-        return client_error(talk, w, "the authenticator's SIM-Start is malformed or one too many");
+    bool asks =
+        a->seen[AT_ANY_ID_REQ] || a->seen[AT_FULLAUTH_ID_REQ] || a->seen[AT_PERMANENT_ID_REQ];
+    if (++s->starts > SIM_STARTS || !versions_read(s, a->values[AT_VERSION_LIST]) ||
+        (asks && !sim_identity_asks(&s->auth, a)))
+        return sim_client_error(talk, w,
+                                "the authenticator's SIM-Start is malformed or one too many");
+    sim_begin(w, SIM_START);
+    if (asks && sim_identity_write(talk, &s->auth, w))
+        return EAP_STEP_REPLY;
     random_fill(talk->random, s->nonce, sizeof(s->nonce));
     const struct span nonce[] = {span_of(reserved, 2), span_of(s->nonce, SIM_NONCE)};
-    sim_begin(w, SIM_START);
     sim_attribute_write(w, AT_NONCE_MT, nonce, 2);
     sim_attribute_write(w, AT_SELECTED_VERSION, &version, 1);
-    if (a->seen[AT_ANY_ID_REQ] || a->seen[AT_FULLAUTH_ID_REQ] || a->seen[AT_PERMANENT_ID_REQ])
-        sim_attribute_write(w, AT_IDENTITY, identity, 2);
+    s->nonced = true;
     return EAP_STEP_REPLY;
 }
 
@@ -162,79 +150,147 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct sim_state *s,
                                     const struct sim_attributes *a, struct writer *w)
 {
     struct span rands = a->values[AT_RAND];
-    if (s->starts == 0 || !rands_fit(s, rands))
-        return client_error(talk, w, "the authenticator's SIM challenge is malformed");
+    struct sim_mac_key *k_aut = &s->auth.k_aut;
+    if (!s->nonced || !rands_fit(s, rands))
+        return sim_client_error(talk, w, "the authenticator's SIM challenge is malformed");
     if (triplets_make(talk, s, rands.ptr + 2) != 0)
-        return client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
+        return sim_client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
     if (keys_make(talk, s) != 0)
-        return client_error(talk, w, "the crypto library refused");
-    s->k_aut.extra = span_of(s->nonce, SIM_NONCE);
-    if (sim_mac_check(talk->crypto, &s->k_aut, request, a) != 0)
-        return client_error(talk, w, "the authenticator does not know the SIM's key");
-    s->k_aut.extra = span_of(s->sres, s->n_rands * SIM_SRES);
+        return sim_client_error(talk, w, "the crypto library refused");
+    k_aut->extra = span_of(s->nonce, SIM_NONCE);
+    if (sim_mac_check(talk->crypto, k_aut, request, a) != 0)
+        return sim_client_error(talk, w, "the authenticator does not know the SIM's key");
+    if (!sim_names_take(talk, &s->auth, a))
+        return sim_client_error(talk, w, "the encrypted attributes are malformed");
+    k_aut->extra = span_of(s->sres, s->n_rands * SIM_SRES);
     sim_begin(w, SIM_CHALLENGE);
-    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
+    if (sim_mac_write(talk->crypto, k_aut, w) != 0)
         return eap_failed(talk, "the crypto library refused");
-    return key_yield(talk, s);
+    return sim_key_yield(talk, &s->auth);
 }
 
 static enum eap_step sim_peer_recv(struct eap_talk *talk, void *state,
                                    const struct eap_packet *request, struct writer *w)
 {
+    struct sim_state *s = state;
     struct sim_attributes a;
+    s->auth.type = EAP_TYPE_SIM;
     if (!sim_attributes_read(request->data, &a))
-        return client_error(talk, w, "the authenticator's SIM packet is malformed");
+        return sim_client_error(talk, w, "the authenticator's SIM packet is malformed");
     switch (a.subtype) {
-    case SIM_START: return peer_start(talk, state, &a, w);
-    case SIM_CHALLENGE: return peer_challenge(talk, state, request, &a, w);
+    case SIM_START: return peer_start(talk, s, &a, w);
+    case SIM_CHALLENGE: return peer_challenge(talk, s, request, &a, w);
+    case SIM_REAUTHENTICATION: return sim_reauth_answer(talk, &s->auth, request, &a, w);
     /* RFC 4186 section 6: before the challenge it can only report a failure */
     case SIM_NOTIFICATION:
         sim_begin(w, SIM_NOTIFICATION);
         return eap_failed(talk, "the authenticator refuses the login (SIM-Notification)");
-    default: return client_error(talk, w, "SIM packet with an unknown Subtype");
+    default: return sim_client_error(talk, w, "SIM packet with an unknown Subtype");
     }
 }
 
 /* --- the authenticator --- */
 
+static enum eap_step start_send(struct sim_state *s, bool asks, struct writer *w)
+{
+    static const uint8_t list[] = {0, 2, 0, SIM_VERSION};
+    const struct span versions = span_of(list, sizeof(list));
+    memcpy(s->versions, list + 2, 2);
+    s->versions_len = 2;
+    s->starting = true;
+    sim_begin(w, SIM_START);
+    if (asks)
+        sim_identity_ask(&s->auth, w);
+    sim_attribute_write(w, AT_VERSION_LIST, &versions, 1);
+    return EAP_STEP_REPLY;
+}
+
+static enum eap_step nobody(struct eap_talk *talk)
+{
+    return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
+}
+
 static enum eap_step sim_authenticator_begin(struct eap_talk *talk, void *state, uint8_t identifier,
                                              struct writer *w)
 {
-    static const uint8_t list[] = {0, 2, 0, SIM_VERSION};
     struct sim_state *s = state;
-    const struct span versions = span_of(list, sizeof(list));
-    (void)talk, (void)identifier;
-    memcpy(s->versions, list + 2, 2);
-    s->versions_len = 2;
-    sim_begin(w, SIM_START);
-    sim_attribute_write(w, AT_VERSION_LIST, &versions, 1);
+    (void)identifier;
+    s->auth.type = EAP_TYPE_SIM;
+    switch (sim_identity_find(talk, &s->auth)) {
+    case SIM_FOUND_FULL: return start_send(s, false, w);
+    case SIM_FOUND_REAUTH: return sim_reauth_ask(talk, &s->auth, w);
+    case SIM_FOUND_ASK: return start_send(s, true, w);
+    case SIM_FOUND_NOBODY: break;
+    }
+    return nobody(talk);
+}
+
+static enum eap_step challenge_send(struct eap_talk *talk, struct sim_state *s,
+                                    const struct sim_attributes *a, struct writer *w)
+{
+    static const uint8_t reserved[2];
+    uint8_t rands[SIM_RANDS * MILENAGE_KEY];
+    struct span nonce = a->values[AT_NONCE_MT];
+    struct reader version = reader_of(a->values[AT_SELECTED_VERSION]);
+    if (nonce.len != 2 + SIM_NONCE || read_u16(&version) != SIM_VERSION)
+        return eap_failed(talk, "the peer's SIM-Start is malformed");
+    memcpy(s->nonce, nonce.ptr + 2, SIM_NONCE);
+    random_fill(talk->random, rands, sizeof(rands));
+    s->n_rands = SIM_RANDS;
+    if (triplets_make(talk, s, rands) != 0)
+        return nobody(talk);
+    if (keys_make(talk, s) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    const struct span values[] = {span_of(reserved, 2), span_of(rands, sizeof(rands))};
+    sim_begin(w, SIM_CHALLENGE);
+    sim_attribute_write(w, AT_RAND, values, 2);
+    s->auth.k_aut.extra = span_of(s->nonce, SIM_NONCE);
+    if (sim_names_offer(talk, &s->auth, w) != 0 ||
+        sim_mac_write(talk->crypto, &s->auth.k_aut, w) != 0)
+        return eap_failed(talk, "the crypto library refused");
+    s->auth.k_aut.extra = span_of(s->sres, s->n_rands * SIM_SRES);
     return EAP_STEP_REPLY;
 }
 
 static enum eap_step started(struct eap_talk *talk, struct sim_state *s,
                              const struct sim_attributes *a, struct writer *w)
 {
-    static const uint8_t reserved[2];
-    uint8_t rands[SIM_RANDS * MILENAGE_KEY];
-    struct span nonce = a->values[AT_NONCE_MT];
-    struct reader version = reader_of(a->values[AT_SELECTED_VERSION]);
-    if (s->starts++ > 0 || nonce.len != 2 + SIM_NONCE || read_u16(&version) != SIM_VERSION)
-        return eap_failed(talk, "the peer's SIM-Start is malformed or out of turn");
-    memcpy(s->nonce, nonce.ptr + 2, SIM_NONCE);
-    random_fill(talk->random, rands, sizeof(rands));
-    s->n_rands = SIM_RANDS;
-    if (triplets_make(talk, s, rands) != 0)
-        return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
-    if (keys_make(talk, s) != 0)
-        return eap_failed(talk, "the crypto library refused");
-    const struct span values[] = {span_of(reserved, 2), span_of(rands, sizeof(rands))};
-    sim_begin(w, SIM_CHALLENGE);
-    sim_attribute_write(w, AT_RAND, values, 2);
-    s->k_aut.extra = span_of(s->nonce, SIM_NONCE);
-    if (sim_mac_write(talk->crypto, &s->k_aut, w) != 0)
-        return eap_failed(talk, "the crypto library refused");
-    s->k_aut.extra = span_of(s->sres, s->n_rands * SIM_SRES);
-    return EAP_STEP_REPLY;
+    if (!s->starting || s->n_rands > 0)
+        return eap_failed(talk, "the peer's SIM-Start is out of turn");
+    s->starting = false;
+    if (s->auth.rank == SIM_ASKED_NOTHING || s->full)
+        return challenge_send(talk, s, a, w);
+    if (!sim_identity_read(talk, a->values[AT_IDENTITY]))
+        return eap_failed(talk, "the peer does not say its identity");
+    switch (sim_identity_find(talk, &s->auth)) {
+    case SIM_FOUND_FULL: return challenge_send(talk, s, a, w);
+    case SIM_FOUND_REAUTH: return sim_reauth_ask(talk, &s->auth, w);
+    case SIM_FOUND_ASK: return start_send(s, true, w);
+    case SIM_FOUND_NOBODY: break;
+    }
+    return nobody(talk);
+}
+
+static enum eap_step reauth_recv(struct eap_talk *talk, struct sim_state *s,
+                                 const struct eap_packet *response, const struct sim_attributes *a,
+                                 struct writer *w)
+{
+    switch (sim_reauth_read(talk, &s->auth, response, a)) {
+    case SIM_REAUTH_PROVEN: return sim_key_yield(talk, &s->auth);
+    case SIM_REAUTH_COUNTER: s->full = true; return start_send(s, false, w);
+    case SIM_REAUTH_WRONG: break;
+    }
+    return eap_failed(talk, "the peer does not know the keys of the login before");
+}
+
+static enum eap_step challenge_recv(struct eap_talk *talk, struct sim_state *s,
+                                    const struct eap_packet *response,
+                                    const struct sim_attributes *a)
+{
+    if (s->n_rands == 0 || sim_mac_check(talk->crypto, &s->auth.k_aut, response, a) != 0)
+        return eap_failed(talk, "the peer does not know the SIM's key");
+    sim_names_register(talk, &s->auth, 1);
+    return sim_key_yield(talk, &s->auth);
 }
 
 static enum eap_step sim_authenticator_recv(struct eap_talk *talk, void *state,
@@ -246,10 +302,8 @@ static enum eap_step sim_authenticator_recv(struct eap_talk *talk, void *state,
         return eap_failed(talk, "the peer's SIM packet is malformed");
     switch (a.subtype) {
     case SIM_START: return started(talk, s, &a, w);
-    case SIM_CHALLENGE:
-        if (s->n_rands == 0 || sim_mac_check(talk->crypto, &s->k_aut, response, &a) != 0)
-            return eap_failed(talk, "the peer does not know the SIM's key");
-        return key_yield(talk, s);
+    case SIM_CHALLENGE: return challenge_recv(talk, s, response, &a);
+    case SIM_REAUTHENTICATION: return reauth_recv(talk, s, response, &a, w);
     case SIM_CLIENT_ERROR: return eap_failed(talk, "the peer cannot process our SIM packet");
     default: return eap_failed(talk, "SIM packet with an unknown Subtype");
     }

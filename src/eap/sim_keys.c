@@ -6,32 +6,77 @@
 
 #include "base/secret.h"
 
-/*
- *   | Subtype (1) | Reserved (2) | attribute: Type (1), Length (1, in 4 octets), value ... |
- *
- * Length counts Type and Length too: 0 is malformed (CVE-2026-35330).
- */
-bool sim_attributes_read(struct span data, struct sim_attributes *ret)
+enum place { PLACE_UNKNOWN, PLACE_CLEAR, PLACE_NESTED };
+
+/* RFC 4187 section 10.1, column "E". */
+static const uint8_t places[AT_END] = {
+    [AT_RAND] = PLACE_CLEAR,
+    [AT_AUTN] = PLACE_CLEAR,
+    [AT_RES] = PLACE_CLEAR,
+    [AT_AUTS] = PLACE_CLEAR,
+    [AT_PADDING] = PLACE_NESTED,
+    [AT_NONCE_MT] = PLACE_CLEAR,
+    [AT_PERMANENT_ID_REQ] = PLACE_CLEAR,
+    [AT_MAC] = PLACE_CLEAR,
+    [AT_NOTIFICATION] = PLACE_CLEAR,
+    [AT_ANY_ID_REQ] = PLACE_CLEAR,
+    [AT_IDENTITY] = PLACE_CLEAR,
+    [AT_VERSION_LIST] = PLACE_CLEAR,
+    [AT_SELECTED_VERSION] = PLACE_CLEAR,
+    [AT_FULLAUTH_ID_REQ] = PLACE_CLEAR,
+    [AT_COUNTER] = PLACE_NESTED,
+    [AT_COUNTER_TOO_SMALL] = PLACE_NESTED,
+    [AT_NONCE_S] = PLACE_NESTED,
+    [AT_CLIENT_ERROR_CODE] = PLACE_CLEAR,
+    [AT_KDF_INPUT] = PLACE_CLEAR,
+    [AT_KDF] = PLACE_CLEAR,
+    [AT_IV] = PLACE_CLEAR,
+    [AT_ENCR_DATA] = PLACE_CLEAR,
+    [AT_NEXT_PSEUDONYM] = PLACE_NESTED,
+    [AT_NEXT_REAUTH_ID] = PLACE_NESTED,
+    [AT_CHECKCODE] = PLACE_CLEAR,
+    [AT_RESULT_IND] = PLACE_CLEAR,
+    [AT_BIDDING] = PLACE_CLEAR,
+};
+
+/* Length counts Type and Length too: 0 is malformed (CVE-2026-35330). */
+static bool list_read(struct reader *r, enum place place, struct sim_attributes *ret)
 {
-    struct reader r = reader_of(data);
-    *ret = (struct sim_attributes){.subtype = read_u8(&r)};
-    (void)read_u16(&r);
-    while (r.left > 0) {
-        uint8_t type = read_u8(&r);
-        uint8_t units = read_u8(&r);
-        struct span value = read_bytes(&r, units == 0 ? 0 : (size_t)units * 4 - 2);
-        if (units == 0 || reader_failed(&r))
+    while (r->left > 0) {
+        uint8_t type = read_u8(r);
+        uint8_t units = read_u8(r);
+        struct span value = read_bytes(r, units == 0 ? 0 : (size_t)units * 4 - 2);
+        if (units == 0 || reader_failed(r))
             return false;
-        if (type >= AT_SKIPPABLE)
-            continue;
-        if (ret->seen[type] && type == AT_KDF)
+        bool known = type < AT_END && places[type] == place;
+        if (!known && type < AT_SKIPPABLE)
+            return false;
+        if (!known || (ret->seen[type] && type == AT_KDF))
             continue;
         if (ret->seen[type])
             return false;
         ret->seen[type] = true;
         ret->values[type] = value;
     }
-    return !reader_failed(&r);
+    return !reader_failed(r);
+}
+
+/*
+ *   | Subtype (1) | Reserved (2) | attribute: Type (1), Length (1, in 4 octets), value ... |
+ */
+bool sim_attributes_read(struct span data, struct sim_attributes *ret)
+{
+    struct reader r = reader_of(data);
+    *ret = (struct sim_attributes){.subtype = read_u8(&r)};
+    (void)read_u16(&r);
+    return list_read(&r, PLACE_CLEAR, ret);
+}
+
+bool sim_nested_read(struct span data, struct sim_attributes *ret)
+{
+    struct reader r = reader_of(data);
+    *ret = (struct sim_attributes){0};
+    return list_read(&r, PLACE_NESTED, ret);
 }
 
 void sim_begin(struct writer *w, uint8_t subtype)
@@ -119,18 +164,40 @@ static void xkey_add(uint8_t xkey[20], const uint8_t w[20])
     }
 }
 
+static void stream_make(const uint8_t seed[20], struct buffer out)
+{
+    uint8_t xkey[20], piece[20];
+    memcpy(xkey, seed, sizeof(xkey));
+    for (size_t at = 0; at < out.len; at += sizeof(piece)) {
+        size_t left = out.len - at;
+        g(xkey, piece);
+        xkey_add(xkey, piece);
+        memcpy(out.ptr + at, piece, left < sizeof(piece) ? left : sizeof(piece));
+    }
+    wipe(xkey, sizeof(xkey));
+    wipe(piece, sizeof(piece));
+}
+
 void sim_keys_derive(const uint8_t mk[20], struct sim_keys *ret)
 {
-    uint8_t xkey[20], stream[160];
+    uint8_t stream[160];
     _Static_assert(sizeof(*ret) == sizeof(stream), "the keys are the stream, in this order");
-    memcpy(xkey, mk, sizeof(xkey));
-    for (size_t at = 0; at < sizeof(stream); at += 20) {
-        g(xkey, stream + at);
-        xkey_add(xkey, stream + at);
-    }
+    stream_make(mk, (struct buffer){stream, sizeof(stream)});
     memcpy(ret, stream, sizeof(stream));
-    wipe(xkey, sizeof(xkey));
     wipe(stream, sizeof(stream));
+}
+
+/* XKEY' = SHA1(Identity | counter | NONCE_S | MK) */
+int sim_reauth_derive(struct eap_crypto *crypto, const struct sim_reauth_input *input,
+                      uint8_t ret_msk[EAP_MSK])
+{
+    const uint8_t counter[] = {(uint8_t)(input->counter >> 8), (uint8_t)input->counter};
+    const struct span parts[] = {input->identity, span_of(counter, 2), input->nonce_s, input->key};
+    uint8_t xkey[20] = {0};
+    int error = eap_digest(crypto, crypto->sha1, parts, 4, xkey);
+    stream_make(xkey, (struct buffer){ret_msk, EAP_MSK});
+    wipe(xkey, sizeof(xkey));
+    return error;
 }
 
 /* --- EAP-AKA' --- */
@@ -146,25 +213,49 @@ static int prime_keys(struct eap_crypto *crypto, const struct aka_prime_input *i
     return eap_hmac(crypto, "SHA256", input->ck_ik, parts, 5, (struct buffer){out, 32});
 }
 
-/* RFC 9048 section 3.4.1: PRF'(K, S) = T1 | T2 | ..., Tn = HMAC-SHA-256(K, Tn-1 | S | n). */
+/* RFC 9048 section 3.4.1: PRF'(K, S) = T1 | T2 | ..., Tn = HMAC-SHA-256(K, Tn-1 | S | n). `seeds`:
+ * S, at most 4 parts; `out` is a whole number of Tn. */
+static int prf_prime(struct eap_crypto *crypto, struct span key, const struct span seeds[4],
+                     struct buffer out)
+{
+    int error = 0;
+    for (uint8_t n = 1; error == 0 && n <= out.len / 32; n++) {
+        uint8_t *t = out.ptr + (n - 1) * 32;
+        const struct span parts[] = {span_of(t - (n > 1 ? 32 : 0), n > 1 ? 32 : 0),
+                                     seeds[0],
+                                     seeds[1],
+                                     seeds[2],
+                                     seeds[3],
+                                     span_of(&n, 1)};
+        error = eap_hmac(crypto, "SHA256", key, parts, 6, (struct buffer){t, 32});
+    }
+    return error;
+}
+
 int aka_prime_derive(struct eap_crypto *crypto, const struct aka_prime_input *input,
                      struct aka_prime_keys *ret)
 {
     uint8_t prime[32], key[32], stream[5 * 32];
+    const struct span seeds[4] = {span_text("EAP-AKA'"), input->identity};
     _Static_assert(sizeof(*ret) <= sizeof(stream), "the keys are the stream, in this order");
     int error = prime_keys(crypto, input, prime);
     memcpy(key, prime + 16, 16); /* IK' | CK' */
     memcpy(key + 16, prime, 16);
-    for (uint8_t n = 1; error == 0 && n <= 5; n++) {
-        uint8_t *t = stream + (n - 1) * 32;
-        const struct span parts[] = {span_of(t - (n > 1 ? 32 : 0), n > 1 ? 32 : 0),
-                                     span_text("EAP-AKA'"), input->identity, span_of(&n, 1)};
-        error =
-            eap_hmac(crypto, "SHA256", span_of(key, sizeof(key)), parts, 4, (struct buffer){t, 32});
-    }
+    if (error == 0)
+        error = prf_prime(crypto, span_of(key, sizeof(key)), seeds,
+                          (struct buffer){stream, sizeof(stream)});
     memcpy(ret, stream, sizeof(*ret));
     wipe(prime, sizeof(prime));
     wipe(key, sizeof(key));
     wipe(stream, sizeof(stream));
     return error;
+}
+
+int aka_prime_reauth_derive(struct eap_crypto *crypto, const struct sim_reauth_input *input,
+                            uint8_t ret_msk[EAP_MSK])
+{
+    const uint8_t counter[] = {(uint8_t)(input->counter >> 8), (uint8_t)input->counter};
+    const struct span seeds[4] = {span_text("EAP-AKA' re-auth"), input->identity,
+                                  span_of(counter, 2), input->nonce_s};
+    return prf_prime(crypto, input->key, seeds, (struct buffer){ret_msk, EAP_MSK});
 }

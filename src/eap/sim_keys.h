@@ -15,6 +15,7 @@ enum sim_attribute {
     AT_AUTN = 2,
     AT_RES = 3,
     AT_AUTS = 4,
+    AT_PADDING = 6, /* encrypted, as those below that are marked so */
     AT_NONCE_MT = 7,
     AT_PERMANENT_ID_REQ = 10,
     AT_MAC = 11,
@@ -24,22 +25,35 @@ enum sim_attribute {
     AT_VERSION_LIST = 15,
     AT_SELECTED_VERSION = 16,
     AT_FULLAUTH_ID_REQ = 17,
+    AT_COUNTER = 19,           /* encrypted */
+    AT_COUNTER_TOO_SMALL = 20, /* encrypted */
+    AT_NONCE_S = 21,           /* encrypted */
     AT_CLIENT_ERROR_CODE = 22,
     AT_KDF_INPUT = 23,
     AT_KDF = 24,        /* may occur several times: the first one counts */
     AT_SKIPPABLE = 128, /* the first of the attributes that may be ignored */
+    AT_IV = 129,
+    AT_ENCR_DATA = 130,
+    AT_NEXT_PSEUDONYM = 132, /* encrypted */
+    AT_NEXT_REAUTH_ID = 133, /* encrypted */
+    AT_CHECKCODE = 134,
+    AT_RESULT_IND = 135,
+    AT_BIDDING = 136,
+    AT_END
 };
 
 /* struct sim_attributes - the values of a packet by type, without type and length; empty: not there. */
 struct sim_attributes {
     uint8_t subtype;
-    bool seen[AT_SKIPPABLE];
-    struct span values[AT_SKIPPABLE];
+    bool seen[AT_END];
+    struct span values[AT_END];
 };
 
-/* sim_attributes_read - reads Type-Data. false: an attribute is malformed, occurs twice, or is
- * unknown and must not be ignored. */
+/* sim_attributes_read - reads Type-Data. false: an attribute is malformed, occurs twice, must be
+ * encrypted, or is unknown and must not be ignored. sim_nested_read - the same of what was
+ * encrypted. */
 bool sim_attributes_read(struct span data, struct sim_attributes *ret);
+bool sim_nested_read(struct span data, struct sim_attributes *ret);
 
 /* sim_begin - writes the Subtype; attributes follow. sim_attribute_write - pads with zeros; `value`
  * begins with the two octets behind Length. */
@@ -82,5 +96,18 @@ struct aka_prime_input {
 };
 int aka_prime_derive(struct eap_crypto *crypto, const struct aka_prime_input *input,
                      struct aka_prime_keys *ret) MUST_USE;
+
+/* struct sim_reauth_input - of a fast re-authentication. `key`: MK, or K_re of AKA'. */
+struct sim_reauth_input {
+    struct span key, identity, nonce_s;
+    uint32_t counter;
+};
+
+/* sim_reauth_derive, aka_prime_reauth_derive - the MSK (RFC 4186 and 4187, section 7; RFC 9048
+ * section 3.3). ERR_CRYPTO. */
+int sim_reauth_derive(struct eap_crypto *crypto, const struct sim_reauth_input *input,
+                      uint8_t ret_msk[EAP_MSK]) MUST_USE;
+int aka_prime_reauth_derive(struct eap_crypto *crypto, const struct sim_reauth_input *input,
+                            uint8_t ret_msk[EAP_MSK]) MUST_USE;
 
 #endif

@@ -16,7 +16,8 @@ static void fill(void *context, void *octets, size_t len)
 static int find(void *context, struct span identity, struct eap_secret *ret_secret)
 {
     const struct test_side *side = context;
-    bool known = span_equal(identity, span_text("anna")) || span_equal(identity, span_text("bert"));
+    const struct span user = span_of(identity.ptr, identity.len - eap_realm(identity).len);
+    bool known = span_equal(user, span_text("anna")) || span_equal(user, span_text("bert"));
     if (side->secret.len == 0 || !known)
         return ERR_NOT_FOUND;
     *ret_secret = side->secret;
@@ -40,6 +41,63 @@ static uint64_t sqn_next(void *context, struct span identity, uint64_t above)
     (void)identity;
     side->sqn = (above > side->sqn ? above : side->sqn) + 1;
     return side->sqn;
+}
+
+static bool names_get(void *context, struct span permanent, struct eap_names *ret)
+{
+    const struct test_side *side = context;
+    (void)permanent;
+    *ret = side->names;
+    return side->names.type != 0;
+}
+
+static void names_put(void *context, struct span permanent, const struct eap_names *names)
+{
+    struct test_side *side = context;
+    (void)permanent;
+    side->names = *names;
+}
+
+static enum eap_name_kind name_find(void *context, enum eap_type type, struct span name,
+                                    struct eap_named *ret)
+{
+    const struct test_side *side = context;
+    return name_book_find(side->book, type, name, side->hour, ret);
+}
+
+static size_t pseudonym_make(void *context, enum eap_type type, struct span permanent,
+                             uint8_t ret[EAP_IDENTITY])
+{
+    const struct test_side *side = context;
+    return name_book_pseudonym(side->book, type, permanent, side->hour, ret);
+}
+
+static size_t reauth_make(void *context, enum eap_type type, struct span permanent,
+                          uint8_t ret[EAP_IDENTITY])
+{
+    const struct test_side *side = context;
+    return name_book_reauth(side->book, type, permanent, ret);
+}
+
+static void reauth_put(void *context, struct span reauth_id, const struct eap_named *named)
+{
+    const struct test_side *side = context;
+    name_book_put(side->book, reauth_id, named, side->hour);
+}
+
+void test_pair_names(struct test_pair *p)
+{
+    p->stores[0] =
+        (struct eap_name_store){.get = names_get, .put = names_put, .context = &p->sides[0]};
+    p->stores[1] = (struct eap_name_store){.find = name_find,
+                                           .pseudonym_make = pseudonym_make,
+                                           .reauth_make = reauth_make,
+                                           .reauth_put = reauth_put,
+                                           .context = &p->sides[1]};
+    p->sides[1].book = name_book_new(p->crypto, &p->random);
+    ASSERT(p->sides[1].book != NULL);
+    for (int side = 0; side < 2; side++)
+        p->config[side].store = &p->stores[side];
 }
 
 void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *crypto)
@@ -81,10 +139,23 @@ void test_pair_make(struct test_pair *p)
     eap_authenticator_begin(p->authenticator, &p->result);
 }
 
+static void conversations_end(struct test_pair *p)
+{
+    p->peer = eap_peer_free(p->peer);
+    p->authenticator = eap_authenticator_free(p->authenticator);
+}
+
+void test_pair_again(struct test_pair *p)
+{
+    conversations_end(p);
+    p->packets = 0;
+    test_pair_make(p);
+}
+
 void test_pair_end(struct test_pair *p)
 {
-    eap_peer_free(p->peer);
-    eap_authenticator_free(p->authenticator);
+    conversations_end(p);
+    name_book_free(p->sides[1].book);
     eap_crypto_free(p->crypto);
     *p = (struct test_pair){0};
 }

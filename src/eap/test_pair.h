@@ -3,13 +3,17 @@
 #define EAP_TEST_PAIR_H
 
 /* Both roles on one side of the wire, for unit tests and fuzzers: seeded randomness, one
- * secret each, that of "anna" and of "bert". */
+ * secret each, that of "anna" and of "bert", with any realm. */
 
-#include "eap/eap.h"
+#include "eap/name_book.h"
 
 struct test_side {
     struct eap_secret secret;
     uint64_t sqn; /* the highest that the USIM took, or the authenticator used */
+    /* names.h: of the peer, of the authenticator */
+    struct eap_names names;
+    struct name_book *book; /* owned */
+    uint32_t hour;
 };
 
 struct test_pair {
@@ -17,6 +21,7 @@ struct test_pair {
     struct random random;
     struct eap_crypto *crypto;
     struct eap_secrets secrets[2]; /* of the peer, of the authenticator */
+    struct eap_name_store stores[2];
     struct test_side sides[2];
     struct eap_config config[2];
     struct eap_peer *peer;
@@ -30,7 +35,10 @@ struct test_pair {
 void test_pair_begin(struct test_pair *p, uint64_t seed, struct eap_crypto *crypto);
 void test_pair_method(struct test_pair *p, enum eap_type type); /* the only one of both */
 void test_pair_password(struct test_pair *p, int side, const char *password);
+void test_pair_names(struct test_pair *p); /* both have a store of names */
 void test_pair_make(struct test_pair *p);
+/* test_pair_again - a new conversation; secrets and names stay. */
+void test_pair_again(struct test_pair *p);
 void test_pair_end(struct test_pair *p);
 
 /* test_pair_to_peer, test_pair_to_authenticator - one packet: the last one of the other side. */

@@ -2,7 +2,8 @@
 /*
  * EAP, both roles. Octet 0 chooses role and method, octet 1 says how many true packets come first.
  * Then the input is packets: a length octet, and as many octets. A packet that begins with 0xff
- * changes one octet of the true one instead: its position, its value.
+ * changes one octet of the true one instead: its position, its value. Bit 0x40 of octet 1: SIM and AKA
+ * have names, from a login before.
  */
 #include "base/assert.h"
 #include "eap/packet.h"
@@ -59,6 +60,20 @@ static void play(struct test_pair *p, bool to_peer, struct reader *r)
     }
 }
 
+static bool of_usim(enum eap_type type)
+{
+    return type == EAP_TYPE_AKA || type == EAP_TYPE_AKA_PRIME || type == EAP_TYPE_SIM;
+}
+
+static void login_before(struct test_pair *p)
+{
+    test_pair_names(p);
+    test_pair_make(p);
+    test_pair_run(p);
+    ASSERT(p->result.verdict == EAP_SUCCEEDED);
+    test_pair_again(p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reader r = reader_of(span_of(data, size));
@@ -76,14 +91,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         test_tls_make(&tls[1], &ca, &server, &ca);
         test_ca_end(&ca);
     }
-    for (int side = 0; side < 2 && (p.config[0].methods[0] == EAP_TYPE_AKA ||
-                                    p.config[0].methods[0] == EAP_TYPE_AKA_PRIME ||
-                                    p.config[0].methods[0] == EAP_TYPE_SIM);
-         side++)
+    bool usim = of_usim(p.config[0].methods[0]);
+    for (int side = 0; side < 2 && usim; side++)
         test_pair_password(&p, side, "0123456789abcdef0123456789abcdef");
     p.config[0].tls = &tls[0].tls, p.config[1].tls = &tls[1].tls;
     tls[1].tls.only_12 = (choice & 0x80) != 0;
-    test_pair_make(&p);
+    if (usim && (before & 0x40) != 0)
+        login_before(&p);
+    else
+        test_pair_make(&p);
     for (unsigned i = 0; i < before % 8u; i++) {
         test_pair_to_peer(&p);
         check(&p.peer_result);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins by EAP: two ikats, and strongSwan in both roles."""
+import os
+
 import pytest
 
 from lab.daemons import PLUGINS
@@ -79,6 +81,39 @@ def test_identity_of_idi(world):
 def test_aka(world, method):
     lab, eu, gw = pair(world, "ikatd-ikatd", method, usim(), usim())
     up(lab, eu, gw)
+
+
+def next_login(eu, gw):
+    """Ends the session; the next login follows."""
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: not gw.established(), "the session ends")
+    assert eu.initiate("net")["success"] == "yes"
+
+
+@pytest.mark.parametrize("method", ("aka", "aka-prime", "sim"))
+def test_names(world, method):
+    """A second login by fast re-authentication: the identity on the wire is one that the Gateway gave, the session has
+    the one that was proven. It outlives the End User's daemon. A Gateway that starts again has forgotten its names, and
+    asks for the permanent identity."""
+    name = "0232010000000000@wlan.example"
+    _, eu, gw = pair(world, "ikatd-ikatd", method, usim(name), usim(name), local={"auth": f"eap-{method}", "eap_id": name})
+    assert eu.initiate("net")["success"] == "yes"
+    told = [gw.sas()[0][1]["remote-eap-id"]]
+    next_login(eu, gw)
+    eu.stop()
+    wait(lambda: not gw.established(), "the session ends")
+    eu.start()
+    assert eu.initiate("net")["success"] == "yes"
+    told.append(gw.sas()[0][1]["remote-eap-id"])
+    gw.stop()
+    gw.start()
+    wait(lambda: not eu.established(), "the End User notices")
+    assert eu.initiate("net")["success"] == "yes"
+    assert told + [gw.sas()[0][1]["remote-eap-id"]] == [name] * 3
+    with open(f"{eu.state}/usim", "rb") as file:
+        octets = file.read()
+    assert name.encode() in octets, len(octets)
+    assert os.stat(f"{eu.state}/usim").st_mode & 0o777 == 0o600
 
 
 def test_aka_of_another_network(world):

@@ -210,16 +210,19 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
     return error;
 }
 
-int accounts_open(const char *folder)
+int state_open(const char *folder, const char *name, size_t room)
 {
     char path[PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s/accounting", folder);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 && errno == ENOENT)
         return -1;
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    int error = fd >= 0 && room > 0 ? posix_fallocate(fd, 0, (off_t)room) : 0;
+    if (error != 0)
+        errno = error;
+    else if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         return fd;
-    log_line(LOG_LEVEL_WARNING, "event=accounting-not-kept what=%s reason=\"%s\"", path,
+    log_line(LOG_LEVEL_WARNING, "event=%s-not-kept what=%s reason=\"%s\"", name, path,
              strerror(errno));
     if (fd >= 0)
         close(fd);

@@ -10,8 +10,9 @@
  * open ones stay open until the process exits. The kernel may lack IPv6. */
 int devices_open(const struct supervisor_options *options, struct engine_start *start) MUST_USE;
 
-/* accounts_open - opens the file of account_queue.h in the folder, for our use alone while it is
- * open. -1: the folder is missing, or the log has the reason. */
-int accounts_open(const char *folder);
+/* state_open - opens a file of the folder, for our use alone while it is open: "accounting"
+ * (account_queue.h) or "usim" (usim_book.h). The disk has `room` octets for it. -1: the folder is
+ * missing, or the log has the reason. */
+int state_open(const char *folder, const char *name, size_t room);
 
 #endif

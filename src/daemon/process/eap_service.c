@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "daemon/common/eap_methods.h"
 #include "daemon/process/load_door.h"
+#include "eap/name_book.h"
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
@@ -44,8 +45,11 @@ struct eap_service {
     struct eap_secrets lookup;
     size_t n;
     struct eap_load secrets[EAP_SECRETS];
-    /* of USIMs: the highest sequence number that was accepted or used */
+    /* of USIMs, as authenticator: the highest sequence number that was used */
     uint64_t sqns[EAP_SECRETS];
+    struct name_book *given; /* owned: the names that we gave, as authenticator */
+    struct usim_book *usims; /* of our USIMs, as peer */
+    struct eap_name_store store;
     struct conversation_slot slots[EAP_CONVERSATIONS];
     struct load_stages stages;
     unsigned staging; /* the place of the loader that came last */
@@ -91,12 +95,8 @@ static uint64_t *secret_sqn(struct eap_service *s, struct span identity)
 
 static bool sqn_take(void *context, struct span identity, uint64_t sqn, uint64_t *ret_highest)
 {
-    uint64_t *highest = secret_sqn(context, identity);
-    *ret_highest = highest == NULL ? 0 : *highest;
-    if (highest == NULL || sqn <= *highest)
-        return false;
-    *highest = sqn;
-    return true;
+    const struct eap_service *s = context;
+    return usim_book_sqn_take(s->usims, identity, sqn, ret_highest);
 }
 
 /* 3GPP TS 33.102 annex C.1.1.3: from a clock, so that it is new after a restart too. The lowest 5
@@ -115,6 +115,56 @@ static uint64_t sqn_next(void *context, struct span identity, uint64_t above)
         *highest = sqn;
     return sqn & ((UINT64_C(1) << 48) - 1);
 }
+
+/* --- names of SIM and AKA --- */
+
+static uint32_t hour_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint32_t)(now.tv_sec / 3600);
+}
+
+static bool names_get(void *context, struct span permanent, struct eap_names *ret)
+{
+    const struct eap_service *s = context;
+    return usim_book_names(s->usims, permanent, ret);
+}
+
+static void names_put(void *context, struct span permanent, const struct eap_names *names)
+{
+    const struct eap_service *s = context;
+    usim_book_keep(s->usims, permanent, names);
+}
+
+static enum eap_name_kind given_find(void *context, enum eap_type type, struct span name,
+                                     struct eap_named *ret)
+{
+    const struct eap_service *s = context;
+    return name_book_find(s->given, type, name, hour_now(), ret);
+}
+
+static size_t pseudonym_make(void *context, enum eap_type type, struct span permanent,
+                             uint8_t ret[EAP_IDENTITY])
+{
+    const struct eap_service *s = context;
+    return name_book_pseudonym(s->given, type, permanent, hour_now(), ret);
+}
+
+static size_t reauth_make(void *context, enum eap_type type, struct span permanent,
+                          uint8_t ret[EAP_IDENTITY])
+{
+    const struct eap_service *s = context;
+    return name_book_reauth(s->given, type, permanent, ret);
+}
+
+static void reauth_put(void *context, struct span reauth_id, const struct eap_named *named)
+{
+    const struct eap_service *s = context;
+    name_book_put(s->given, reauth_id, named, hour_now());
+}
+
+/* --- loads --- */
 
 static bool name_sound(const char *name)
 {
@@ -367,6 +417,7 @@ static int slot_begin(struct eap_service *s, struct conversation_slot *slot,
                                 .random = s->random,
                                 .secrets = &s->lookup,
                                 .tls = &slot->tls->tls,
+                                .store = &s->store,
                                 .identity = span_of(step->identity, step->identity_len),
                                 .n_methods = step->n_methods};
     for (size_t i = 0; i < step->n_methods; i++)
@@ -423,7 +474,7 @@ static void conversation_drop(struct eap_service *s, uint32_t number)
 }
 
 struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random,
-                                    const struct eap_doors *doors)
+                                    const struct eap_doors *doors, struct usim_book *usims)
 {
     struct eap_service *s =
         mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -437,7 +488,11 @@ struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct rand
     s->random = random;
     s->doors = doors;
     s->lookup = (struct eap_secrets){secret_find, sqn_take, sqn_next, s};
-    return s;
+    s->usims = usims;
+    s->store = (struct eap_name_store){names_get,   names_put,  given_find, pseudonym_make,
+                                       reauth_make, reauth_put, s};
+    s->given = name_book_new(crypto, random);
+    return s->given == NULL ? eap_service_free(s) : s;
 }
 
 struct eap_service *eap_service_free(struct eap_service *s)
@@ -446,6 +501,7 @@ struct eap_service *eap_service_free(struct eap_service *s)
         return NULL;
     for (size_t i = 0; i < EAP_CONVERSATIONS; i++)
         slot_end(&s->slots[i]);
+    name_book_free(s->given);
     wipe(s, sizeof(*s));
     munmap(s, sizeof(*s));
     return NULL;

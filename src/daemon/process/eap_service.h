@@ -6,6 +6,7 @@
 
 #include "daemon/common/eap_channel.h"
 #include "daemon/common/verifier_channel.h"
+#include "daemon/process/usim_book.h"
 
 struct eap_service;
 
@@ -23,7 +24,7 @@ struct eap_doors {
 
 /* eap_service_new - all borrowed; NULL: no memory. */
 struct eap_service *eap_service_new(struct eap_crypto *crypto, const struct random *random,
-                                    const struct eap_doors *doors);
+                                    const struct eap_doors *doors, struct usim_book *usims);
 struct eap_service *eap_service_free(struct eap_service *service); /* wipes; takes NULL */
 
 /*

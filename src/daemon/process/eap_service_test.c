@@ -6,6 +6,7 @@
 
 static struct eap_crypto *crypto;
 static struct eap_service *service;
+static struct usim_book *usims;
 static struct eap_request request;
 static struct eap_answer answer, last;
 static const char *pattern = "";
@@ -15,7 +16,8 @@ static int setup(void **state)
 {
     (void)state;
     crypto = eap_crypto_new();
-    service = eap_service_new(crypto, entropy_random(), &doors);
+    usims = usim_book_new(-1);
+    service = eap_service_new(crypto, entropy_random(), &doors, usims);
     return crypto == NULL || service == NULL ? -1 : 0;
 }
 
@@ -23,6 +25,7 @@ static int teardown(void **state)
 {
     (void)state;
     eap_service_free(service);
+    usim_book_free(usims);
     eap_crypto_free(crypto);
     return 0;
 }

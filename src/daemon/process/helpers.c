@@ -447,15 +447,19 @@ static int eap_serve_orders(int fd, void *context)
     return error;
 }
 
-/* The legacy provider of OpenSSL is a file: it is loaded before the files go. */
+/* The legacy provider of OpenSSL is a file: it is loaded before the files go. So is what the USIMs
+ * keep, and it is mapped. */
 int eap_run(const struct spawn_start *start)
 {
     struct eap_channels channels = {start->eap_fds[SPAWN_TLS_KEY],
                                     start->eap_fds[SPAWN_TLS_VERIFIER]};
     const struct eap_doors doors = eap_doors_of(&channels);
     struct eap_crypto *crypto = eap_crypto_new();
+    struct usim_book *usims = usim_book_new(start->usims_fd);
     struct eap_holder holder;
-    holder.service = crypto == NULL ? NULL : eap_service_new(crypto, entropy_random(), &doors);
+    holder.service = crypto == NULL || usims == NULL
+                         ? NULL
+                         : eap_service_new(crypto, entropy_random(), &doors, usims);
     if (holder.service == NULL)
         return give_up("eap");
     if (confine_helper(PROCESS_EAP, start->parent) != 0)
@@ -466,6 +470,7 @@ int eap_run(const struct spawn_start *start)
     holder.served[SERVED_LOADER] = (struct served){-1, eap_serve_loader, &holder, true};
     int error = serve_all(holder.served, 3);
     eap_service_free(holder.service);
+    usim_book_free(usims);
     eap_crypto_free(crypto);
     return exit_status(error);
 }

@@ -48,6 +48,7 @@ struct spawn_start {
     int32_t fd;          /* its channel; not for the engine */
     int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
     int32_t accounts_fd; /* for the aaa process; else -1 */
+    int32_t usims_fd;    /* for the eap process; else -1 */
     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h); verifier: fetchers */
     int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */

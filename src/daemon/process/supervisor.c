@@ -19,6 +19,7 @@
 #include "daemon/process/privileged.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/tls_pairs.h"
+#include "daemon/process/usim_book.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -49,7 +50,7 @@ struct supervisor {
     struct privileged *privileged;
     struct event_loop *loop;
     pid_t pids[N_PROCESSES]; /* 0: does not run */
-    int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd;
+    int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd, usims_fd;
     int door_fds[SPAWN_DOORS]; /* to those that keep secrets: loaders are handed over */
     int fetch_door_fd;         /* to the verifier: fetchers are handed over */
     uint64_t fetchers;         /* how many there were */
@@ -88,6 +89,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .fd = -1,
                                 .permit_fd = -1,
                                 .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
+                                .usims_fd = process == PROCESS_EAP ? s->usims_fd : -1,
                                 .load_fd = -1,
                                 .door_fds = {-1, -1, -1},
                                 .unpack_fd = -1,
@@ -719,7 +721,8 @@ static int supervisor_start(struct supervisor *s)
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
-    s->accounts_fd = accounts_open(s->options->state);
+    s->accounts_fd = state_open(s->options->state, "accounting", 0);
+    s->usims_fd = state_open(s->options->state, "usim", USIM_BOOK_ROOM);
     int error = devices_open(s->options, &s->devices);
     s->listening = s->devices.vici_fd >= 0;
     if (error != 0)
@@ -769,6 +772,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .signal_fd = -1,
                            .permit_fd = -1,
                            .accounts_fd = -1,
+                           .usims_fd = -1,
                            .door_fds = {-1, -1, -1},
                            .fetch_door_fd = -1,
                            .stop_by = NANOS_NEVER,
