@@ -56,6 +56,8 @@ modules {{
     }}
     pap {{
     }}
+    chap {{
+    }}
     detail accounts {{
         filename = {dir}/accounts
     }}
@@ -113,7 +115,9 @@ server default {{
             ok = return
         }}
         files
+        chap
         mschap
+        pap
     }}
     authenticate {{
         Auth-Type MS-CHAP {{
@@ -121,6 +125,9 @@ server default {{
         }}
         Auth-Type PAP {{
             pap
+        }}
+        Auth-Type CHAP {{
+            chap
         }}
         eap
     }}

@@ -45,6 +45,10 @@ enum eap_type {
     EAP_TYPE_PEAP = 25,
     EAP_TYPE_MSCHAPV2 = 26,
     EAP_TYPE_AKA_PRIME = 50,
+    /* TTLS with a plain password inside, the peer's side only; in packets their Type is TTLS */
+    EAP_TYPE_TTLS_PAP = 240,
+    EAP_TYPE_TTLS_CHAP = 241,
+    EAP_TYPE_TTLS_MSCHAPV2 = 242,
     EAP_TYPE_EXPANDED = 254,
 };
 

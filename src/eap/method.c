@@ -7,8 +7,9 @@
 #include "base/secret.h"
 
 static const struct eap_method *const methods[] = {
-    &eap_method_mschapv2, &eap_method_tls,  &eap_method_aka, &eap_method_aka_prime, &eap_method_sim,
-    &eap_method_ttls,     &eap_method_peap, &eap_method_md5, &eap_method_gtc,
+    &eap_method_mschapv2, &eap_method_tls,      &eap_method_aka,       &eap_method_aka_prime,
+    &eap_method_sim,      &eap_method_ttls,     &eap_method_peap,      &eap_method_md5,
+    &eap_method_gtc,      &eap_method_ttls_pap, &eap_method_ttls_chap, &eap_method_ttls_mschapv2,
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))
@@ -19,6 +20,12 @@ const struct eap_method *eap_method_find(enum eap_type type)
         if (methods[i]->type == type)
             return methods[i];
     return NULL;
+}
+
+uint8_t eap_type_wire(enum eap_type type)
+{
+    const struct eap_method *method = eap_method_find(type);
+    return (uint8_t)(method == NULL || method->wire == EAP_TYPE_NONE ? type : method->wire);
 }
 
 enum eap_type eap_type_of(struct span name)

@@ -41,6 +41,7 @@ enum eap_step {
 /* A method of both roles. `state` is zeroed memory of state_size octets, wiped at the end. */
 struct eap_method {
     enum eap_type type;
+    enum eap_type wire;                         /* the Type in packets; 0: it is `type` */
     const char *name;                           /* in swanctl.conf, behind "eap-" */
     bool keys;                                  /* it ends with an MSK */
     bool peer_presents, authenticator_presents; /* a certificate is needed */
@@ -55,10 +56,14 @@ struct eap_method {
 };
 
 extern const struct eap_method eap_method_mschapv2, eap_method_tls, eap_method_aka, eap_method_md5,
-    eap_method_gtc, eap_method_ttls, eap_method_peap, eap_method_aka_prime, eap_method_sim;
+    eap_method_gtc, eap_method_ttls, eap_method_peap, eap_method_aka_prime, eap_method_sim,
+    eap_method_ttls_pap, eap_method_ttls_chap, eap_method_ttls_mschapv2;
 
 /* eap_method_find - NULL: this layer has no such method. */
 const struct eap_method *eap_method_find(enum eap_type type);
+
+/* eap_type_wire - the Type of that method in packets. */
+uint8_t eap_type_wire(enum eap_type type);
 
 /* eap_talk_claim - the peer has sent this identity. eap_talk_identify - it is this one, whatever it
  * was called. Both copy. false: too long. */

@@ -86,10 +86,10 @@ static void answer_notification(struct eap_peer *peer, const struct eap_packet *
 }
 
 /* RFC 3748 section 5.7: Vendor-Id (24 bits, 0: the Types of the IETF) and Vendor-Type. */
-static void vendor_type_write(struct writer *w, enum eap_type type)
+static void vendor_type_write(struct writer *w, uint8_t type)
 {
     write_u8(w, 0), write_u16(w, 0);
-    write_u32(w, (uint32_t)type);
+    write_u32(w, type);
 }
 
 /* RFC 3748 section 5.3: a Legacy Nak lists Types; a request of Type 254 gets an Expanded Nak. */
@@ -104,9 +104,10 @@ static void answer_nak(struct eap_peer *peer, const struct eap_packet *request,
         vendor_type_write(&w, EAP_TYPE_NAK);
     for (size_t i = 0; i < peer->c.n_methods; i++) {
         if (expanded)
-            write_u8(&w, EAP_TYPE_EXPANDED), vendor_type_write(&w, peer->c.methods[i]);
+            write_u8(&w, EAP_TYPE_EXPANDED),
+                vendor_type_write(&w, eap_type_wire(peer->c.methods[i]));
         else
-            write_u8(&w, (uint8_t)peer->c.methods[i]);
+            write_u8(&w, eap_type_wire(peer->c.methods[i]));
     }
     reply(peer, ret, &w);
 }
@@ -137,6 +138,15 @@ static void answer_method(struct eap_peer *peer, const struct eap_packet *reques
     }
 }
 
+/* method_wanted - the configured method that has that Type in packets. NULL: none. */
+static const struct eap_method *method_wanted(const struct conversation *c, uint8_t type)
+{
+    for (size_t i = 0; i < c->n_methods; i++)
+        if (eap_type_wire(c->methods[i]) == type)
+            return eap_method_find(c->methods[i]);
+    return NULL;
+}
+
 static void answer_request(struct eap_peer *peer, const struct eap_packet *request,
                            struct eap_result *ret)
 {
@@ -147,13 +157,12 @@ static void answer_request(struct eap_peer *peer, const struct eap_packet *reque
         answer_identity(peer, request, ret);
     else if (request->type == EAP_TYPE_NOTIFICATION)
         answer_notification(peer, request, ret);
-    else if (c->method == NULL && !conversation_wants(c, request->type))
+    else if (c->method == NULL && method_wanted(c, request->type) == NULL)
         answer_nak(peer, request, ret);
-    else if (c->method != NULL && c->method->type != (enum eap_type)request->type)
+    else if (c->method != NULL && eap_type_wire(c->method->type) != request->type)
         /* RFC 3748 section 2.1: one method in a conversation */
         fail(peer, ret, "the authenticator changes the method midway");
-    else if (c->method == NULL &&
-             conversation_choose(c, eap_method_find((enum eap_type)request->type)) != 0)
+    else if (c->method == NULL && conversation_choose(c, method_wanted(c, request->type)) != 0)
         fail(peer, ret, "no memory");
     else
         answer_method(peer, request, ret);

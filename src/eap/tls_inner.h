@@ -15,6 +15,7 @@
  */
 
 #include "eap/conversation.h"
+#include "eap/mschap.h"
 #include "eap/tls_tunnel.h"
 
 #define INNER_MAX 8192 /* octets of one flight inside the tunnel */
@@ -30,6 +31,9 @@ struct inner {
     struct eap_peer *peer;                   /* owned; inside; one of them is used */
     struct eap_authenticator *authenticator; /* owned */
     struct eap_result result;                /* Identifier of the last inner packet */
+    /* ttls_plain.c, MS-CHAP-V2 */
+    struct mschap_exchange mschap;
+    uint8_t hash[MSCHAP_HASH], ident;
 };
 
 struct inner_codec {

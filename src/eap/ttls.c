@@ -1,58 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EAP-TTLS version 0, both sides (RFC 5281), with EAP inside. In the tunnel are AVPs of Diameter,
- * each padded to four octets (section 10.1):
- *
- *   | AVP Code (4) | V M r r r r r r (1) | AVP Length (3) | Vendor-ID (4), with V | Data ... |
+ * EAP-TTLS version 0 (RFC 5281), with EAP inside both sides, with a plain password (ttls_plain.h) the
+ * peer's.
  *
  *   peer                                    authenticator
  *     EAP-Message(Response, Identity)  ---->
  *                                      <----  EAP-Message(Request of the method)     ...
  *                                      <----  EAP-Success, outside
  */
-#include "eap/tls_inner.h"
-
-#define AVP_EAP_MESSAGE 79
-#define AVP_HEADER      8
-#define FLAG_VENDOR     0x80
-#define FLAG_MANDATORY  0x40
+#include "eap/ttls_avp.h"
+#include "eap/ttls_plain.h"
 
 /* eap_read - the EAP packet of all EAP-Message AVPs together. false: malformed, or an AVP that we
  * would have to understand. */
 static bool eap_read(struct span data, struct writer *packet)
 {
     struct reader r = reader_of(data);
-    while (r.left > 0) {
-        uint32_t code = read_u32(&r);
-        uint8_t flags = read_u8(&r);
-        uint32_t high = read_u8(&r);
-        uint32_t len = high << 16 | read_u16(&r);
-        bool vendor = (flags & FLAG_VENDOR) != 0;
-        size_t header = AVP_HEADER + (vendor ? 4u : 0u);
-        if (vendor)
-            (void)read_u32(&r);
-        if (reader_failed(&r) || len < header)
-            return false;
-        struct span value = read_bytes(&r, len - header);
-        size_t padding = -(size_t)len & 3;
-        (void)read_bytes(&r, padding < r.left ? padding : r.left); /* the last one may have none */
-        if (reader_failed(&r))
-            return false;
-        if (code == AVP_EAP_MESSAGE && !vendor)
-            write_bytes(packet, value);
-        else if ((flags & FLAG_MANDATORY) != 0)
+    struct avp avp;
+    while (avp_read(&r, &avp)) {
+        if (avp.code == AVP_EAP_MESSAGE && avp.vendor == 0)
+            write_bytes(packet, avp.data);
+        else if (avp.mandatory)
             return false;
     }
-    return !writer_failed(packet) && packet->len > 0;
+    return !reader_failed(&r) && !writer_failed(packet) && packet->len > 0;
 }
 
 static void eap_write(struct span packet, struct writer *out)
 {
-    uint32_t len = AVP_HEADER + (uint32_t)packet.len;
-    write_u32(out, AVP_EAP_MESSAGE);
-    write_u32(out, (uint32_t)FLAG_MANDATORY << 24 | len);
-    write_bytes(out, packet);
-    write_zeros(out, -(size_t)len & 3);
+    const struct avp avp = {.code = AVP_EAP_MESSAGE, .data = packet};
+    avp_write(out, &avp);
 }
 
 static enum eap_step ttls_peer(struct eap_talk *talk, struct inner *inner, struct span data,
@@ -131,3 +108,42 @@ const struct eap_method eap_method_ttls = {
     .authenticator_recv = ttls_authenticator_recv,
     .done = ttls_done,
 };
+
+/* --- a plain password inside: the peer's side --- */
+
+static enum eap_step plain_recv(struct eap_talk *talk, struct inner *inner,
+                                const struct inner_codec *plain, const struct eap_packet *request,
+                                struct writer *w)
+{
+    inner->codec = plain;
+    return inner_peer_recv(talk, inner, request->data, w);
+}
+
+static enum eap_step pap_recv(struct eap_talk *talk, void *state, const struct eap_packet *request,
+                              struct writer *w)
+{
+    return plain_recv(talk, state, &ttls_pap_codec, request, w);
+}
+
+static enum eap_step chap_recv(struct eap_talk *talk, void *state, const struct eap_packet *request,
+                               struct writer *w)
+{
+    return plain_recv(talk, state, &ttls_chap_codec, request, w);
+}
+
+static enum eap_step mschapv2_recv(struct eap_talk *talk, void *state,
+                                   const struct eap_packet *request, struct writer *w)
+{
+    return plain_recv(talk, state, &ttls_mschapv2_codec, request, w);
+}
+
+#define PLAIN(TYPE, NAME, RECV)                                                                    \
+    {                                                                                              \
+        .type = TYPE, .wire = EAP_TYPE_TTLS, .name = NAME, .keys = true,                           \
+        .state_size = sizeof(struct inner), .peer_recv = RECV, .done = ttls_done,                  \
+    }
+
+const struct eap_method eap_method_ttls_pap = PLAIN(EAP_TYPE_TTLS_PAP, "ttls-pap", pap_recv);
+const struct eap_method eap_method_ttls_chap = PLAIN(EAP_TYPE_TTLS_CHAP, "ttls-chap", chap_recv);
+const struct eap_method eap_method_ttls_mschapv2 =
+    PLAIN(EAP_TYPE_TTLS_MSCHAPV2, "ttls-mschapv2", mschapv2_recv);

@@ -77,20 +77,48 @@ def test_server_of_another_name(world, method):
     assert not gw.established()
 
 
-@pytest.mark.parametrize("inner", ("mschapv2", "md5", "gtc"))
-@pytest.mark.parametrize("version", ("1.2", "1.3"))
-@pytest.mark.parametrize("method", METHODS)
-def test_freeradius(world, method, version, inner):
-    """FreeRADIUS behind the Gateway is the server of TLS and of what is inside."""
-    lab, ca = world.lab(), Authority()
-    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}, method=method, tls=version, inner=inner).start()
+def behind(world, server, lab, auth, password=PASSWORD):
+    """A Gateway that asks the server, and an End User whose `auth` it is; both are started."""
+    ca = Authority()
     gw, eu = Host("gw", ca), Host("eu", ca)
     gate = world.ikatd(lab, "gw", merge(gw.settings({}, {"auth": "eap-radius", "eap_id": "%any", "id": "%any"}), radius(AAA)),
                        files=gw.files)
     with open(f"{server.folder}/certs/ca.pem", "rb") as aaa_ca:
         eu.files = {"x509ca/ca.pem": pem(ca.certificate), "x509ca/aaa.pem": aaa_ca.read()}
-    mine = eu.settings({"auth": f"eap-{method}", "eap_id": USER, "aaa_id": "aaa.lab.example", "certs": None})
-    user = world.ikatd(lab, "eu", merge(mine, secrets(user=USER)), files=eu.files)
+    mine = eu.settings({"auth": auth, "eap_id": USER, "aaa_id": "aaa.lab.example", "certs": None})
+    return world.ikatd(lab, "eu", merge(mine, secrets(password, user=USER)), files=eu.files), gate
+
+
+@pytest.mark.parametrize("version", ("1.2", "1.3"))
+@pytest.mark.parametrize("inner", ("pap", "chap", "mschapv2"))
+def test_plain_password(world, inner, version):
+    """TTLS without EAP in the tunnel."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}, method="ttls", tls=version).start()
+    user, gate = behind(world, server, lab, f"eap-ttls-{inner}")
+    up(lab, user, gate)
+    assert gate.established()[0]["remote-eap-id"] == USER
+    wait(lambda: server.counters()["Access-Accepts"] == 1, "one Access-Accept")
+
+
+@pytest.mark.parametrize("inner", ("pap", "chap", "mschapv2"))
+def test_wrong_plain_password(world, inner):
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}, method="ttls").start()
+    user, gate = behind(world, server, lab, f"eap-ttls-{inner}", "wrong")
+    assert user.initiate("net")["success"] == "no"
+    assert not user.established() and not gate.established()
+    wait(lambda: server.counters()["Access-Rejects"] == 1, "one Access-Reject")
+
+
+@pytest.mark.parametrize("inner", ("mschapv2", "md5", "gtc"))
+@pytest.mark.parametrize("version", ("1.2", "1.3"))
+@pytest.mark.parametrize("method", METHODS)
+def test_freeradius(world, method, version, inner):
+    """FreeRADIUS behind the Gateway is the server of TLS and of what is inside."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [])}, method=method, tls=version, inner=inner).start()
+    user, gate = behind(world, server, lab, f"eap-{method}")
     up(lab, user, gate)
     assert gate.established()[0]["remote-eap-id"] == USER
     wait(lambda: server.counters()["Access-Accepts"] == 1, "one Access-Accept")

@@ -8,7 +8,8 @@
 static const struct eap_word {
     enum eap_type type;
     const char *text;
-    bool only_by_name; /* tells the password to the other side, so eap-dynamic never offers it */
+    bool
+        only_by_name; /* eap-dynamic never offers it: it tells the password, or is one way of TTLS */
 } words[] = {
     {EAP_TYPE_MSCHAPV2, "eap-mschapv2", false},
     {EAP_TYPE_AKA_PRIME, "eap-aka-prime", false},
@@ -19,6 +20,9 @@ static const struct eap_word {
     {EAP_TYPE_PEAP, "eap-peap", false},
     {EAP_TYPE_MD5, "eap-md5", false},
     {EAP_TYPE_GTC, "eap-gtc", true},
+    {EAP_TYPE_TTLS_PAP, "eap-ttls-pap", true},
+    {EAP_TYPE_TTLS_CHAP, "eap-ttls-chap", true},
+    {EAP_TYPE_TTLS_MSCHAPV2, "eap-ttls-mschapv2", true},
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
