@@ -16,7 +16,6 @@ struct eap_authenticator {
     /* the outstanding Request is the first of the method, so the peer may refuse it */
     bool offered;
     uint32_t tried; /* methods by index, a bit each */
-    uint8_t of_ike[EAP_IDENTITY];
 };
 
 int eap_authenticator_new(const struct eap_config *config, struct eap_authenticator **ret)
@@ -28,10 +27,7 @@ int eap_authenticator_new(const struct eap_config *config, struct eap_authentica
     for (size_t i = 0; error == 0 && i < config->n_methods; i++)
         if (eap_method_find(config->methods[i])->authenticator_begin == NULL)
             error = ERR_INVALID;
-    if (error == 0 && config->identity.len > 0) {
-        memcpy(a->of_ike, config->identity.ptr, config->identity.len);
-        a->c.talk.of_ike = span_of(a->of_ike, config->identity.len);
-    }
+    a->c.talk.settled = config->identity.len > 0;
     if (error != 0) {
         eap_authenticator_free(a);
         return error;

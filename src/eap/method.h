@@ -19,7 +19,7 @@ struct eap_talk {
      * finds that it is a name for another. */
     struct span identity;
     struct span claimed;    /* the peer's identity as it was sent last: keys depend on it */
-    struct span of_ike;     /* authenticator: claimed by IKE, not asked for; empty: it was asked */
+    bool settled;           /* authenticator: the claim is of IKE, and counts as it is */
     struct eap_names names; /* peer: what the store has for its methods */
     bool prime;             /* AKA' is one of the methods */
     uint8_t msk[EAP_MSK];

@@ -108,21 +108,16 @@ bool sim_identity_write(struct eap_talk *talk, struct sim_auth *auth, struct wri
 
 /* --- the authenticator --- */
 
-/* usable - the permanent identity has a USIM. If IKE claimed a name, nobody was asked, and the
- * connection was chosen by that name: it stands for an identity of the same realm. */
 static bool usable(struct eap_talk *talk, struct sim_auth *auth)
 {
     uint8_t usim[32];
-    bool right = sim_secret_find(talk, auth, usim) == 0 &&
-                 (talk->of_ike.len == 0 || span_equal(talk->identity, talk->of_ike) ||
-                  (eap_realm(talk->of_ike).len > 0 &&
-                   span_equal(eap_realm(talk->identity), eap_realm(talk->of_ike))));
+    bool right = sim_secret_find(talk, auth, usim) == 0;
     wipe(usim, sizeof(usim));
     return right;
 }
 
-/* next_asked - what to ask for after a claim of that kind (RFC 4187 sections 4.2.3 to 4.2.5). An
- * identity that IKE claims counts as it is, unless it has the form of a name of ours. */
+/* next_asked - what to ask for after a claim of that kind (RFC 4187 sections 4.2.3 to 4.2.5). Whoever
+ * has not been asked yet is not asked here either: IKE has chosen the connection by the claim. */
 static enum sim_found next_asked(const struct eap_talk *talk, struct sim_auth *auth,
                                  enum eap_name_kind kind)
 {
@@ -131,8 +126,7 @@ static enum sim_found next_asked(const struct eap_talk *talk, struct sim_auth *a
                                                        : SIM_ASKED_PERMANENT;
     if (next <= auth->rank)
         next = auth->rank + 1;
-    bool settled = kind == EAP_NAME_OTHER && talk->of_ike.len > 0;
-    if (settled || next > SIM_ASKED_PERMANENT)
+    if (talk->settled || next > SIM_ASKED_PERMANENT)
         return SIM_FOUND_NOBODY;
     auth->rank = next;
     return SIM_FOUND_ASK;
@@ -142,7 +136,7 @@ enum sim_found sim_identity_find(struct eap_talk *talk, struct sim_auth *auth)
 {
     struct eap_named named = {0};
     enum eap_name_kind kind = EAP_NAME_OTHER;
-    if (talk->store != NULL)
+    if (talk->store != NULL && !talk->settled)
         kind = talk->store->find(talk->store->context, auth->type, talk->claimed, &named);
     bool is_name = kind == EAP_NAME_PSEUDONYM || kind == EAP_NAME_REAUTH;
     bool old = kind == EAP_NAME_OLD_PSEUDONYM || kind == EAP_NAME_OLD_REAUTH;

@@ -57,6 +57,18 @@ def test_asked_for_its_identity(world, kinds):
     assert gw.established()[0]["remote-eap-id"] == "anna@lab.example"
 
 
+@pytest.mark.parametrize("kinds", KINDS)
+def test_distinguished_name(world, kinds):
+    """The EAP identity is the certificate's subject: strongSwan sends it in DER, ikat as text."""
+    ca, name = Authority(), "C=CH, O=Lab, CN=anna"
+    user = Host("eu", ca)
+    user.certificate, user.key = ca.issue(name, names=(NAMES["eu"],))
+    user.files |= {"x509/eu.pem": pem(user.certificate), "private/eu.pem": pem_key(user.key)}
+    lab, eu, gw = start(world, kinds, user, Host("gw", ca), {"eu": ({"eap_id": name}, {}), "gw": ({}, {"eap_id": "%any"})})
+    up(lab, eu, gw)
+    assert gw.established()[0]["remote-eap-id"] == name
+
+
 def test_identity_of_another(world):
     """A certificate of the right CA, and the identity of somebody else."""
     ca = Authority()

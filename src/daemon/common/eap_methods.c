@@ -4,6 +4,8 @@
 #include "ike/terms/identity.h"
 #include "wire/iana.h"
 
+#define DER_SEQUENCE 0x30 /* how a distinguished name begins: strongSwan sends it in binary */
+
 /* The order in which eap-dynamic offers them, and their names in the configuration. */
 static const struct eap_word {
     enum eap_type type;
@@ -69,15 +71,22 @@ size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool ne
     return n;
 }
 
+bool eap_identity_id(struct span octets, struct ike_id *ret)
+{
+    const struct wire_id name = {.type = ID_DER_ASN1_DN, .data = octets};
+    if (octets.len == 0 || octets.len > sizeof(ret->data))
+        return false;
+    if (octets.ptr[0] == DER_SEQUENCE && identity_from_wire(&name, ret))
+        return true;
+    bool address = memchr(octets.ptr, '@', octets.len) != NULL;
+    *ret = (struct ike_id){.type = address ? ID_RFC822_ADDR : ID_FQDN, .len = (uint16_t)octets.len};
+    memcpy(ret->data, octets.ptr, octets.len);
+    return true;
+}
+
 bool eap_identity_fits(const char *pattern, struct span identity)
 {
-    struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)identity.len};
-    if (pattern[0] == '\0')
-        return true;
-    if (identity.len == 0 || identity.len > sizeof(id.data))
-        return false;
-    memcpy(id.data, identity.ptr, identity.len);
-    if (memchr(identity.ptr, '@', identity.len) != NULL)
-        id.type = ID_RFC822_ADDR;
-    return identity_match(pattern, &id) != IDENTITY_NO;
+    struct ike_id id;
+    return pattern[0] == '\0' ||
+           (eap_identity_id(identity, &id) && identity_match(pattern, &id) != IDENTITY_NO);
 }

@@ -5,6 +5,7 @@
 /* The meaning of `auth = eap...` of swanctl.conf: the `credentials` number of an EAP round. */
 
 #include "eap/eap.h"
+#include "ike/connection.h"
 
 #define EAP_CREDENTIALS_ANY    0u    /* eap, eap-dynamic: every method that we have */
 #define EAP_CREDENTIALS_RADIUS 0xffu /* eap-radius: the server chooses the method */
@@ -20,6 +21,10 @@ const char *eap_credentials_print(uint32_t credentials);
  * only methods with an MSK. Returns their number, up to EAP_METHODS. */
 size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
                                uint8_t ret_methods[EAP_METHODS]);
+
+/* eap_identity_id - an EAP identity as an identity: a distinguished name in DER, an address with '@',
+ * or else a name. false: empty or too long. */
+bool eap_identity_id(struct span octets, struct ike_id *ret_id);
 
 /* eap_identity_fits - the proven identity matches eap_id, a pattern with '*' as in
  * identity_match(); empty: any. */

@@ -21,17 +21,30 @@ static enum ike_eap_state state_of(uint32_t verdict)
                                       : IKE_EAP_FAILURE;
 }
 
+/* name_print - a distinguished name in DER. false: its text is not that of this name alone. */
+static bool name_print(const struct ike_id *name, char out[LIMIT_ID / 2])
+{
+    struct ike_id again;
+    char text[IDENTITY_TEXT_MAX];
+    (void)snprintf(out, LIMIT_ID / 2, "%s", identity_print(name, text));
+    return identity_parse(out, &again) == 0 && identity_equal(&again, name);
+}
+
 /* The identity of an EAP conversation is octets of the peer; octets that are not printable are
  * escaped. false: the text is too long. It is not cut, because its beginning could be the identity
  * of somebody else. */
 static bool identity_print_octets(struct span octets, char out[LIMIT_ID / 2])
 {
-    struct ike_id id = {.type = ID_FQDN, .len = (uint16_t)octets.len};
+    struct ike_id id;
     char text[IDENTITY_TEXT_MAX];
     uint8_t again[IDENTITY_TEXT_MAX];
     if (octets.len == 0)
         return true;
-    memcpy(id.data, octets.ptr, octets.len);
+    if (!eap_identity_id(octets, &id))
+        return false;
+    if (id.type == ID_DER_ASN1_DN)
+        return name_print(&id, out);
+    id.type = ID_FQDN;
     (void)snprintf(out, LIMIT_ID / 2, "%s", identity_print(&id, text));
     return span_equal(span_of(again, identity_octets(out, again)), octets);
 }

@@ -302,6 +302,8 @@ static int tls_sign(void *context, const struct eap_signature *signature,
 static bool identity_of(struct span octets, struct ike_id *ret_id)
 {
     char text[EAP_IDENTITY + 1], printed[IDENTITY_TEXT_MAX];
+    if (eap_identity_id(octets, ret_id) && ret_id->type == ID_DER_ASN1_DN)
+        return !identity_is_pattern(ret_id); /* the session has its text */
     if (octets.len == 0 || octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL)
         return false;
     memcpy(text, octets.ptr, octets.len);

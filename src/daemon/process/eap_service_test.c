@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The eap process without the process: whole logins, and an engine that is taken over. */
 #include "base/unit_test.h"
+#include "daemon/common/eap_methods.h"
 #include "daemon/process/eap_service.h"
+#include "ike/terms/identity.h"
 #include "linux/entropy.h"
+#include "wire/iana.h"
 
 static struct eap_crypto *crypto;
 static struct eap_service *service;
@@ -120,6 +123,35 @@ static void only_whom_eap_id_names(void **state)
             assert_int_equal(last.result.packet[0], 4);
     }
     pattern = "";
+}
+
+/* An identity may be a distinguished name in DER, as strongSwan sends it; whatever only looks like one
+ * is a name. */
+static void distinguished_names(void **state)
+{
+    static const struct {
+        const char *pattern;
+        bool fits;
+    } rows[] = {{"", true},
+                {"%any", true},
+                {"C=CH, O=Lab, CN=anna", true},
+                {"C=CH, O=Lab, CN=*", true},
+                {"C=CH, O=Lab, CN=bert", false},
+                {"C=CH, O=Lab", false},
+                {"anna", false}};
+    struct ike_id name, id;
+    (void)state;
+    assert_int_equal(identity_parse("C=CH, O=Lab, CN=anna", &name), 0);
+    const struct span octets = span_of(name.data, name.len);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(eap_identity_fits(rows[i].pattern, octets), rows[i].fits);
+    assert_true(eap_identity_id(octets, &id));
+    assert_true(identity_equal(&id, &name));
+    for (uint16_t len = 1; len < name.len; len++) {
+        assert_true(eap_identity_id(span_of(name.data, len), &id));
+        assert_int_equal(id.type, ID_FQDN);
+    }
+    assert_false(eap_identity_id((struct span){0}, &id));
 }
 
 static void loads_and_unloads(void **state)
@@ -249,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(logs_in, setup, teardown),
         cmocka_unit_test_setup_teardown(only_whom_eap_id_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(distinguished_names, setup, teardown),
         cmocka_unit_test_setup_teardown(loads_and_unloads, setup, teardown),
         cmocka_unit_test_setup_teardown(staged_by_a_loader, setup, teardown),
         cmocka_unit_test_setup_teardown(keeps_nothing, setup, teardown),
