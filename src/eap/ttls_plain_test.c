@@ -37,7 +37,7 @@ static bool avp_find(uint32_t code, uint32_t vendor, struct span *ret)
 /* success_write - MS-CHAP2-Success for the response that came. */
 static void success_write(struct writer *out)
 {
-    struct span challenge, response;
+    struct span challenge = {0}, response = {0};
     struct mschap_exchange e;
     struct eap_secret secret = {.kind = EAP_SECRET_PASSWORD, .len = strlen(password)};
     uint8_t hash[MSCHAP_HASH], value[1 + MSCHAP_AUTH];
@@ -157,7 +157,7 @@ static void pap(void **state)
     (void)state;
     for (int old = 0; old < 2; old++) {
         struct run run;
-        struct span value;
+        struct span value = {0};
         begin(&run, EAP_TYPE_TTLS_PAP);
         run.aaa.tls.only_12 = old == 1;
         play(&run);
@@ -179,7 +179,7 @@ static void challenge(void **state)
     (void)state;
     for (int row = 0; row < 4; row++) {
         struct run run;
-        struct span value;
+        struct span value = {0};
         uint8_t wanted[17], digest[16];
         bool chap = row < 2;
         begin(&run, chap ? EAP_TYPE_TTLS_CHAP : EAP_TYPE_TTLS_MSCHAPV2);

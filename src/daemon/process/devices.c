@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/process/usim_book.h"
 #include "linux/netlink_change.h"
 #include "linux/udp_socket.h"
 #include "plane/raw_esp.h"
@@ -210,7 +211,7 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
     return error;
 }
 
-int state_open(const char *folder, const char *name, size_t room)
+static int file_open(const char *folder, const char *name, size_t room)
 {
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -227,4 +228,12 @@ int state_open(const char *folder, const char *name, size_t room)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+void state_open(const char *folder, int ret_fds[N_PROCESSES])
+{
+    for (int process = 0; process < N_PROCESSES; process++)
+        ret_fds[process] = -1;
+    ret_fds[PROCESS_AAA] = file_open(folder, "accounting", 0);
+    ret_fds[PROCESS_EAP] = file_open(folder, "usim", USIM_BOOK_ROOM);
 }

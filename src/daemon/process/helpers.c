@@ -455,7 +455,7 @@ int eap_run(const struct spawn_start *start)
                                     start->eap_fds[SPAWN_TLS_VERIFIER]};
     const struct eap_doors doors = eap_doors_of(&channels);
     struct eap_crypto *crypto = eap_crypto_new();
-    struct usim_book *usims = usim_book_new(start->usims_fd);
+    struct usim_book *usims = usim_book_new(start->state_fd);
     struct eap_holder holder;
     holder.service = crypto == NULL || usims == NULL
                          ? NULL

@@ -43,12 +43,11 @@ const struct sandbox_user *process_user(enum process process); /* all but the lo
 /* struct spawn_start - what a new process gets from the supervisor, in a memory file whose number
  * is on the command line. Descriptors keep their numbers. */
 struct spawn_start {
-    uint32_t process;    /* enum process */
-    int32_t parent;      /* process id of the supervisor */
-    int32_t fd;          /* its channel; not for the engine */
-    int32_t permit_fd;   /* of the loader, to the supervisor; else -1 */
-    int32_t accounts_fd; /* for the aaa process; else -1 */
-    int32_t usims_fd;    /* for the eap process; else -1 */
+    uint32_t process;  /* enum process */
+    int32_t parent;    /* process id of the supervisor */
+    int32_t fd;        /* its channel; not for the engine */
+    int32_t permit_fd; /* of the loader, to the supervisor; else -1 */
+    int32_t state_fd;  /* aaa: of account_queue.h; eap: of usim_book.h; else -1 */
     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h); verifier: fetchers */
     int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */

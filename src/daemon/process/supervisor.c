@@ -19,7 +19,6 @@
 #include "daemon/process/privileged.h"
 #include "daemon/process/spawn.h"
 #include "daemon/process/tls_pairs.h"
-#include "daemon/process/usim_book.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -50,7 +49,7 @@ struct supervisor {
     struct privileged *privileged;
     struct event_loop *loop;
     pid_t pids[N_PROCESSES]; /* 0: does not run */
-    int priv_fd, order_fd, signal_fd, exe_fd, accounts_fd, usims_fd;
+    int priv_fd, order_fd, signal_fd, exe_fd, state_fds[N_PROCESSES];
     int door_fds[SPAWN_DOORS]; /* to those that keep secrets: loaders are handed over */
     int fetch_door_fd;         /* to the verifier: fetchers are handed over */
     uint64_t fetchers;         /* how many there were */
@@ -88,8 +87,7 @@ static struct spawn_start start_of(const struct supervisor *s, enum process proc
                                 .parent = getpid(),
                                 .fd = -1,
                                 .permit_fd = -1,
-                                .accounts_fd = process == PROCESS_AAA ? s->accounts_fd : -1,
-                                .usims_fd = process == PROCESS_EAP ? s->usims_fd : -1,
+                                .state_fd = s->state_fds[process],
                                 .load_fd = -1,
                                 .door_fds = {-1, -1, -1},
                                 .unpack_fd = -1,
@@ -721,8 +719,7 @@ static int supervisor_start(struct supervisor *s)
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
-    s->accounts_fd = state_open(s->options->state, "accounting", 0);
-    s->usims_fd = state_open(s->options->state, "usim", USIM_BOOK_ROOM);
+    state_open(s->options->state, s->state_fds);
     int error = devices_open(s->options, &s->devices);
     s->listening = s->devices.vici_fd >= 0;
     if (error != 0)
@@ -771,8 +768,6 @@ int supervisor_run(const struct supervisor_options *options)
                            .order_fd = -1,
                            .signal_fd = -1,
                            .permit_fd = -1,
-                           .accounts_fd = -1,
-                           .usims_fd = -1,
                            .door_fds = {-1, -1, -1},
                            .fetch_door_fd = -1,
                            .stop_by = NANOS_NEVER,
