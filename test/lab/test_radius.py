@@ -377,7 +377,7 @@ def test_aka(world, method, word, digits):
     lab = world.lab()
     hlr = Hlr(lab, "host", IMSI, KEY, OPC).start()
     users = "".join(f'"{digit}"* {word}\n' for digit in digits)
-    Hostapd(lab, "host", users, f"eap_sim_db=unix:{hlr.socket}\neap_sim_aka_result_ind=0\neap_sim_id=3\n").start()
+    Hostapd(lab, "host", users, f"eap_sim_db=unix:{hlr.socket}\neap_sim_db_timeout=10\neap_sim_aka_result_ind=0\neap_sim_id=3\n").start()
     name = f"{digits[0]}{IMSI}@wlan.example"
     eu, gw = ends(world, lab, method=method, conn={"local": {"auth": f"eap-{method}", "eap_id": name}}, mine=usim(name))
     for digit, vectors in zip((digits[0], digits[2], digits[2]), (1, 1, 1)):

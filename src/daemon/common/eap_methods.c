@@ -71,12 +71,25 @@ size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool ne
     return n;
 }
 
+/* name_of_text - a distinguished name as text, as in the configuration. */
+static bool name_of_text(struct span octets, struct ike_id *ret)
+{
+    char text[EAP_IDENTITY + 1];
+    if (octets.len >= sizeof(text) || memchr(octets.ptr, 0, octets.len) != NULL ||
+        memchr(octets.ptr, '=', octets.len) == NULL)
+        return false;
+    memcpy(text, octets.ptr, octets.len);
+    text[octets.len] = '\0';
+    return identity_parse(text, ret) == 0 && ret->type == ID_DER_ASN1_DN;
+}
+
 bool eap_identity_id(struct span octets, struct ike_id *ret)
 {
     const struct wire_id name = {.type = ID_DER_ASN1_DN, .data = octets};
     if (octets.len == 0 || octets.len > sizeof(ret->data))
         return false;
-    if (octets.ptr[0] == DER_SEQUENCE && identity_from_wire(&name, ret))
+    if ((octets.ptr[0] == DER_SEQUENCE && identity_from_wire(&name, ret)) ||
+        name_of_text(octets, ret))
         return true;
     bool address = memchr(octets.ptr, '@', octets.len) != NULL;
     *ret = (struct ike_id){.type = address ? ID_RFC822_ADDR : ID_FQDN, .len = (uint16_t)octets.len};

@@ -22,7 +22,7 @@ const char *eap_credentials_print(uint32_t credentials);
 size_t eap_credentials_methods(uint32_t credentials, bool authenticator, bool need_key,
                                uint8_t ret_methods[EAP_METHODS]);
 
-/* eap_identity_id - an EAP identity as an identity: a distinguished name in DER, an address with '@',
+/* eap_identity_id - an EAP identity as an identity: a distinguished name in DER or as text, an address with '@',
  * or else a name. false: empty or too long. */
 bool eap_identity_id(struct span octets, struct ike_id *ret_id);
 

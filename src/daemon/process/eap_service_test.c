@@ -151,6 +151,8 @@ static void distinguished_names(void **state)
         assert_true(eap_identity_id(span_of(name.data, len), &id));
         assert_int_equal(id.type, ID_FQDN);
     }
+    assert_true(eap_identity_id(span_text("C=CH, O=Lab, CN=anna"), &id));
+    assert_true(identity_equal(&id, &name));
     assert_false(eap_identity_id((struct span){0}, &id));
 }
 
