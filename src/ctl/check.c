@@ -16,14 +16,13 @@
 static void warnings_take(struct findings *findings, const struct tree *warnings)
 {
     for (const struct tree *line = warnings->first; line != NULL; line = line->next) {
-        const char *text = tree_value_text(line), *why = text;
+        const char *text = tree_value_text(line), *why = strstr(text, ": ");
         char where[FINDING_WHERE];
-        for (unsigned i = 0; i < 2 && why != NULL; i++)
-            why = (why = strstr(why, ": ")) == NULL ? NULL : why + 2;
+        why = why == NULL ? NULL : strstr(why + 2, ": ");
         bool readable = strstr(text, "others can read it") != NULL;
-        (void)snprintf(where, sizeof(where), "%.*s", why == NULL ? 0 : (int)(why - text) - 2, text);
+        (void)snprintf(where, sizeof(where), "%.*s", why == NULL ? 0 : (int)(why - text), text);
         findings_add(findings, readable ? "secret-readable" : "config", where, "%s",
-                     why == NULL ? text : why);
+                     why == NULL ? text : why + 2);
     }
 }
 

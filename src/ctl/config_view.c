@@ -46,7 +46,8 @@ static bool has_peer(const struct tree *conn)
          item = item->next) {
         const char *text = tree_value_text(item);
         bool network = range_parse(text, &range) && !address_equal(&range.first, &range.last);
-        found |= !network && text[0] != '%' && strcmp(text, "0.0.0.0") != 0 && strcmp(text, "::");
+        found |=
+            !network && text[0] != '%' && strcmp(text, "0.0.0.0") != 0 && strcmp(text, "::") != 0;
     }
     tree_free(items);
     return found;
