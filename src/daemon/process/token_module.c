@@ -184,7 +184,7 @@ static int slots_list(struct work *work, CK_SLOT_ID slots[SLOTS_MOST], CK_ULONG 
 static int slot_choose(struct work *work, CK_SLOT_ID *ret_slot)
 {
     CK_SLOT_ID slots[SLOTS_MOST];
-    CK_ULONG n, n_seen = 0;
+    CK_ULONG n = 0, n_seen = 0;
     int64_t wanted = work->request->ref.slot;
     int error = slots_list(work, slots, &n);
     if (error != 0)
