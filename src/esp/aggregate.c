@@ -176,13 +176,13 @@ int esp_aggregate_place(struct esp_aggregate *a, unsigned usable,
 {
     struct scheduler_backlog backlog = backlog_of(a, now);
     int path = -1;
-    a->automatic = packet->automatic;
-    if (packet->automatic) {
+    a->mode = packet->mode;
+    if (packet->mode == ESP_MODE_AUTO) {
         spread_choice_look(&a->choice, &a->scheduler, usable, a->queue->octets > 0, now);
         if (spread_choice_by_flow(&a->choice))
             return (int)place_by_flow(a, usable, packet, now, ret_order);
     }
-    a->twice = packet->twice && several(usable);
+    a->twice = packet->mode == ESP_MODE_REDUNDANT && several(usable);
     if (packet->urgent || a->twice || !several(usable)) {
         path = (int)path_scheduler_fastest(&a->scheduler, usable, now);
     } else if (packet->len > FLOW_QUEUE_PACKET) {

@@ -13,6 +13,7 @@
  * A peer that lies in trailers or reports disturbs its own session: nothing here reaches beyond it.
  */
 
+#include "esp/esp.h"
 #include "esp/flow_queue.h"
 #include "esp/order_buffer.h"
 #include "esp/path_meter.h"
@@ -56,8 +57,8 @@ struct aggregate_text {
 
 struct esp_aggregate {
     struct path_scheduler scheduler;
-    struct spread_choice choice;    /* with `automatic` */
-    bool automatic;                 /* the newest packet came with `multipath = auto` */
+    struct spread_choice choice;    /* with ESP_MODE_AUTO */
+    enum esp_mode mode;             /* of the newest packet */
     struct order_buffer *buffer;    /* owned */
     struct resend_ring *ring;       /* owned */
     struct flow_queue *queue;       /* owned */
@@ -113,10 +114,9 @@ struct aggregate_packet {
     uint64_t flow_hash;
     size_t len;
     bool urgent; /* esp_aggregate_urgent() */
-    bool twice;  /* it is to take two paths */
-    /* `multipath = auto`: whole flows are spread until it is measured that their packets should be,
-     * and the flow's path is `home`, one of the usable ones */
-    bool automatic;
+    /* AGGREGATE, REDUNDANT or AUTO. AUTO spreads whole flows until it is measured that their packets
+     * should be spread; the flow's path is `home`, one of the usable ones. */
+    enum esp_mode mode;
     unsigned home;
 };
 /* esp_aggregate_place - the path among the bits `usable` (not empty), and the trailer. Negative:

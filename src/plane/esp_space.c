@@ -42,10 +42,10 @@ static struct plane_space *space_new(struct esp_plane *plane, esp_session_id ses
         return NULL;
     space->session = session;
     space->home = session % plane->n_workers;
-    space->beside = first;
     atomic_flag_clear(&space->lock);
     if (first != NULL) {
-        map_replace(spaces, session, space);
+        space->beside = first->beside;
+        first->beside = space;
     } else if (map_put(spaces, session, space) != 0) {
         free(space);
         return NULL;
@@ -126,28 +126,28 @@ static void lane_fill(const struct esp_aggregate *a, const struct path_model *mo
                       struct esp_plane_lane *ret_lane)
 {
     const struct order_counters *in = &a->buffer->counters;
-    *ret_lane =
-        (struct esp_plane_lane){.rate = model->rate,
-                                .rtt = model->rtt,
-                                .queue = model->queue,
-                                .loss = model->loss,
-                                .measured = model->measured,
-                                .stalled = model->stalled,
-                                .by_flow = a->automatic && spread_choice_by_flow(&a->choice),
-                                .repaired = a->counters.repaired,
-                                .abandoned = a->counters.abandoned,
-                                .reinjected = a->counters.reinjected,
-                                .tails = a->counters.tails,
-                                .twins = a->counters.twins,
-                                .copies = a->counters.copies,
-                                .dropped = a->counters.dropped + a->queue->dropped,
-                                .marked = a->queue->marked,
-                                .waiting = a->queue->octets,
-                                .held = in->held,
-                                .late = in->late,
-                                .skipped = in->skipped,
-                                .duplicates = in->duplicates,
-                                .restored = in->repaired};
+    *ret_lane = (struct esp_plane_lane){.rate = model->rate,
+                                        .rtt = model->rtt,
+                                        .queue = model->queue,
+                                        .loss = model->loss,
+                                        .measured = model->measured,
+                                        .stalled = model->stalled,
+                                        .by_flow = a->mode == ESP_MODE_AUTO &&
+                                                   spread_choice_by_flow(&a->choice),
+                                        .repaired = a->counters.repaired,
+                                        .abandoned = a->counters.abandoned,
+                                        .reinjected = a->counters.reinjected,
+                                        .tails = a->counters.tails,
+                                        .twins = a->counters.twins,
+                                        .copies = a->counters.copies,
+                                        .dropped = a->counters.dropped + a->queue->dropped,
+                                        .marked = a->queue->marked,
+                                        .waiting = a->queue->octets,
+                                        .held = in->held,
+                                        .late = in->late,
+                                        .skipped = in->skipped,
+                                        .duplicates = in->duplicates,
+                                        .restored = in->repaired};
 }
 
 bool plane_space_lane(const struct esp_child *child, struct esp_plane_lane *ret_lane)
@@ -416,12 +416,10 @@ static void segments_spread(struct plane_worker *w, struct plane_space *space,
                             const struct plane_outgoing *out, const struct lanes *lanes)
 {
     struct esp_aggregate *a = space->live;
-    enum esp_mode mode = atomic_load_explicit(&out->group->mode, memory_order_relaxed);
     struct aggregate_packet packet = {
         .flow_hash = esp_flow_hash(w->plane->hash_key, out->inner, false),
         .urgent = esp_aggregate_urgent(out->frame, out->inner),
-        .twice = mode == ESP_MODE_REDUNDANT,
-        .automatic = mode == ESP_MODE_AUTO,
+        .mode = atomic_load_explicit(&out->group->mode, memory_order_relaxed),
         .home = path_scheduler_path(&a->scheduler, out->child->flow_tag)};
     nanos now = plane_now();
     while ((packet.len = esp_segments_next_len(out->segments)) != 0) {

@@ -98,8 +98,7 @@ void end_send(struct world *w, bool up, const struct parcel *parcels, unsigned n
         struct aggregate_packet packet = {.flow_hash = (uint64_t)parcels[i].flow << 7,
                                           .len = inner.total_len,
                                           .urgent = esp_aggregate_urgent(octets, &inner),
-                                          .twice = w->twice,
-                                          .automatic = w->automatic,
+                                          .mode = w->mode,
                                           .home = home_of(w, parcels[i].flow)};
         int path = esp_aggregate_place(a, w->usable, &packet, w->now, &f.order);
         f.path = (unsigned)path;

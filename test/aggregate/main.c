@@ -64,7 +64,7 @@ static double one_flow(const struct profile *p, unsigned usable, enum control co
     struct world *w = world_new(p->links, usable, options.seed);
     struct flow *f = world_flow(w, control, w->now);
     w->trace = options.trace && usable == 3;
-    w->automatic = options.automatic;
+    w->mode = options.automatic ? ESP_MODE_AUTO : ESP_MODE_AGGREGATE;
     if (control == UDP)
         f->pace = (double)p->links[__builtin_ctz(usable)].rate_kbps * 125;
     double got = world_rate(w, f, WARM, SECONDS * NANOS_PER_SEC);

@@ -114,6 +114,7 @@ struct world *world_new(const struct link_settings *up, unsigned usable, uint64_
     w->now = NANOS_PER_SEC;
     w->random = 88172645463325252u + seed * 0x9e3779b97f4a7c15u;
     w->usable = usable;
+    w->mode = ESP_MODE_AGGREGATE;
     w->heap = calloc(FLIGHTS, sizeof(struct flight *));
     w->flows = calloc(FLOWS, sizeof(*w->flows));
     ASSERT(w->heap != NULL && w->flows != NULL);

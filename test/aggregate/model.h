@@ -178,8 +178,8 @@ struct world {
     unsigned n_flows;
     struct flow *flows;      /* owned */
     uint64_t carried[PATHS]; /* octets passed to the links, upwards */
-    bool trace, twice;       /* `twice`: each packet takes two paths */
-    bool automatic;          /* `multipath = auto`; flows take their paths in turn */
+    bool trace;
+    enum esp_mode mode; /* with ESP_MODE_AUTO flows take their paths in turn */
 };
 
 struct world *world_new(const struct link_settings *up, unsigned usable, uint64_t seed);

@@ -123,7 +123,7 @@ static double lost(const struct link_settings *links, uint64_t seed, bool cuts)
 {
     struct world *w = world_new(links, 3, seed);
     struct flow *f = world_flow(w, UDP, w->now);
-    w->twice = true;
+    w->mode = ESP_MODE_REDUNDANT;
     f->pace = 4e5;
     world_run(w, S(6));
     cut(w, seed % 2, cuts);
@@ -156,7 +156,7 @@ static double one_cut(uint64_t seed)
 static double automatic_trickle(uint64_t seed)
 {
     struct world *w = world_new(equal, 3, seed);
-    w->automatic = true;
+    w->mode = ESP_MODE_AUTO;
     struct flow *f = world_flow(w, UDP, w->now);
     f->pace = 4e4;
     world_run(w, S(8));
@@ -170,7 +170,7 @@ static double automatic_trickle(uint64_t seed)
 static double automatic_one(uint64_t seed)
 {
     struct world *w = world_new(equal, 3, seed);
-    w->automatic = true;
+    w->mode = ESP_MODE_AUTO;
     double got = world_rate(w, world_flow(w, CUBIC, w->now), S(5), S(10));
     world_free(w);
     return got;
@@ -182,7 +182,7 @@ static double automatic_changes(uint64_t seed)
 {
     static const struct link_settings links[PATHS] = {LINK(40, 0, 0, 100), LINK(10, 0, 0, 100)};
     struct world *w = world_new(links, 3, seed);
-    w->automatic = true;
+    w->mode = ESP_MODE_AUTO;
     struct flow *f = world_flow(w, UDP, w->now);
     unsigned changes = 0;
     enum spread before = SPREAD_FLOWS;
@@ -205,7 +205,7 @@ static double automatic_lossy(uint64_t seed)
 {
     static const struct link_settings links[PATHS] = {LINK(20, 0, 30, 50), LINK(20, 0, 0, 50)};
     struct world *w = world_new(links, 3, seed);
-    w->automatic = true;
+    w->mode = ESP_MODE_AUTO;
     double got = world_rate(w, world_flow(w, CUBIC, w->now), S(5), S(10));
     world_free(w);
     w = world_new(links, 2, seed);
