@@ -97,21 +97,23 @@ void mobike_say_again(struct sa *sa, const struct asking *asking, const struct i
         (void)!intent_add(sa, &again); /* no memory: the peer stays where a copy led it */
 }
 
-/*
- * heir_moved - the heir of an IKE SA has a move of its own, which is younger than any of the IKE SA
- * that it replaced (RFC 4555 section 3.5: the last UPDATE_SA_ADDRESSES counts). The peer may have read
- * a late copy of the older one last, so the heir says its path again.
- */
-static bool heir_moved(struct sa *heir)
+/* heir_moved - the heir of an IKE SA has moved by itself, or wants to. Its moves are younger than any
+ * of the IKE SA that it replaced, and the last one counts (RFC 4555 section 3.5). */
+static bool heir_moved(const struct sa *heir)
 {
-    const struct asking *asking = heir->asking;
-    bool moves = asking != NULL && asking->intent.kind == INTENT_MOVE;
-    struct intent again = {.kind = INTENT_MOVE, .path = moves ? asking->intent.path : heir->path};
-    if (!moves && !intent_pending(heir, INTENT_MOVE, 0) && heir->moved_ns <= heir->established_ns)
-        return false;
-    if (moves || !intent_pending(heir, INTENT_MOVE, 0))
+    return heir->moved_ns > heir->established_ns || intent_pending(heir, INTENT_MOVE, 0);
+}
+
+/* heir_says_again - the peer may have read a late copy of the older move last. A move of the heir
+ * that still waits comes later anyway. */
+static void heir_says_again(struct sa *heir)
+{
+    struct asking *asking = heir->asking;
+    bool outstanding = asking != NULL && asking->intent.kind == INTENT_MOVE;
+    struct intent again = {.kind = INTENT_MOVE,
+                           .path = outstanding ? asking->intent.path : heir->path};
+    if (outstanding || !intent_pending(heir, INTENT_MOVE, 0))
         (void)!intent_add(heir, &again); /* no memory: the next move tells */
-    return true;
 }
 
 static struct verdict move_answered(struct sa *sa, struct asking *asking,
@@ -130,8 +132,10 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         return routability_failed(sa, now);
     /* If the peer rekeyed meanwhile, the IKE SA with the Child SAs moves. */
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
-    if (moved != sa && heir_moved(moved))
+    if (moved != sa && heir_moved(moved)) {
+        heir_says_again(moved);
         return verdict_done(IKE_OK);
+    }
     struct ike_path there = mobike_answered_over(asking, from);
     struct nat_seen nat = nat_detection_check(sa, response, &there);
     if (nat.present) {
