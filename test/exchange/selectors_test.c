@@ -254,27 +254,72 @@ static void no_outer_address_behind_a_nat(void **state)
     }
 }
 
-/* A peer that forces encapsulation asks for its own address, and gets it, with the ports of a host
- * without a NAT only; a second identity does not get it from the first. */
+/* second_login - another login from `a`, as somebody else if `user` is given. */
+static void second_login(struct world *world, unsigned path, const char *user,
+                         enum ike_outcome expected)
+{
+    struct ike_conn *conn = ike_conn_new();
+    *conn = *world->conn_a;
+    conn->refs = 1;
+    strcpy(conn->name, "second");
+    if (user != NULL)
+        assert_int_equal(identity_parse(user, &conn->local[0].id), 0);
+    assert_int_equal(ike_conn_add(world->a.ike, conn), 0);
+    struct ike_command connect = {
+        .kind = IKE_CMD_CONNECT, .conn = "second", .path = world_path(path)};
+    enum ike_outcome outcome = world_command(&world->a, connect);
+    assert_int_equal(outcome, expected);
+    ike_conn_unref(conn);
+}
+
+/* A peer that forces encapsulation gets its own address if it asks for this address alone, with the
+ * ports of a host without a NAT. */
 static void own_address_with_encap(void **state)
 {
+    static const struct {
+        uint16_t nat_port;
+        const char *asked; /* instead of its address; NULL: its address alone */
+        bool beside;       /* its address as well */
+        enum ike_outcome want;
+    } rows[] = {
+        {0, NULL, false, IKE_OK},
+        {0, "203.0.113.0/24", true, IKE_TS_REFUSED},
+        {20000, "203.0.113.7", false, IKE_TS_REFUSED}, /* the address of the NAT */
+    };
     (void)state;
-    for (int nat = 0; nat < 2; nat++) {
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct world *world = world_new(74);
+        struct ike_ts_policy *asked = &world->conn_a->children[0].local_ts;
         world->conn_a->n_vips = 0;
         world->conn_b->n_pools = 0;
         world->conn_a->encap = true;
-        world->nat_port = nat ? 20000 : 0;
-        if (nat)
-            assert_true(
-                range_parse("203.0.113.7", &world->conn_a->children[0].local_ts.fixed.ts[0].range));
-        world->conn_a->children[0].local_ts.fixed.n = (size_t)nat;
+        world->nat_port = rows[i].nat_port;
+        if (rows[i].asked != NULL) {
+            assert_true(range_parse(rows[i].asked, &asked->fixed.ts[0].range));
+            asked->fixed.n = 1;
+            asked->n_dynamic = rows[i].beside;
+        }
         world_start(world);
-        assert_int_equal(world_connect(world), nat ? IKE_TS_REFUSED : IKE_OK);
-        assert_int_equal(children_of_b(world), nat ? 0 : 1);
+        assert_int_equal(world_connect(world), rows[i].want);
+        assert_int_equal(children_of_b(world), rows[i].want == IKE_OK);
         assert_true(scenario_sa(&world->b, world_sa(&world->b, 0)).nat_remote);
         world_free(world);
     }
+}
+
+/* Behind one address the first identity keeps it. */
+static void own_address_of_two(void **state)
+{
+    (void)state;
+    struct world *world = world_new(74);
+    world->conn_a->n_vips = 0;
+    world->conn_b->n_pools = 0;
+    world->conn_a->encap = true;
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_OK);
+    second_login(world, 0, "bert.user.example", IKE_TS_REFUSED);
+    assert_int_equal(children_of_b(world), 1);
+    world_free(world);
 }
 
 /* T3: nor by a move there. What it had before is all that it has. */
@@ -313,22 +358,6 @@ static void pools_demand_cp(void **state)
     world_free(world);
 }
 
-/* second - another login from `a`, as somebody else if `user` is given. */
-static void second_login(struct world *world, const char *user, enum ike_outcome expected)
-{
-    struct ike_conn *conn = ike_conn_new();
-    *conn = *world->conn_a;
-    conn->refs = 1;
-    strcpy(conn->name, "second");
-    if (user != NULL)
-        assert_int_equal(identity_parse(user, &conn->local[0].id), 0);
-    assert_int_equal(ike_conn_add(world->a.ike, conn), 0);
-    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "second", .path = world_path(1)};
-    enum ike_outcome outcome = world_command(&world->a, connect);
-    assert_int_equal(outcome, expected);
-    ike_conn_unref(conn);
-}
-
 /* T6: of two peers that want the same network the first one keeps it; the same peer may move. With
  * %unique each peer has packets of its own: then both have it. */
 static void first_keeps_its_network(void **state)
@@ -348,7 +377,7 @@ static void first_keeps_its_network(void **state)
         world_start(world);
         assert_int_equal(world_connect(world), IKE_OK);
         assert_true(range_parse("10.7.0.0/16", &a->local_ts.fixed.ts[0].range));
-        second_login(world, other != 0 ? "bert.user.example" : NULL,
+        second_login(world, 1, other != 0 ? "bert.user.example" : NULL,
                      other == 1 ? IKE_TS_REFUSED : IKE_OK);
         assert_int_equal(children_of_b(world), other == 1 ? 1 : 2);
         world_free(world);
@@ -394,6 +423,7 @@ int main(void)
         cmocka_unit_test(rekey_before_the_answer),
         cmocka_unit_test(no_outer_address_behind_a_nat),
         cmocka_unit_test(own_address_with_encap),
+        cmocka_unit_test(own_address_of_two),
         cmocka_unit_test(no_nat_address_by_a_move),
         cmocka_unit_test(pools_demand_cp),
         cmocka_unit_test(first_keeps_its_network),
