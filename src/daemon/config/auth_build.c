@@ -423,6 +423,25 @@ static void pattern_take(const struct ike_id *subject, struct ike_auth_policy *a
         strcpy(auth->id_pattern, text);
 }
 
+/* eap_side_check - the local side is the EAP peer, and ikat authenticates the remote side. */
+static int eap_side_check(const struct tree *section, const struct round_work *work,
+                          struct build_error *error)
+{
+    bool local = strncasecmp(section->name, "local", 5) == 0;
+    uint32_t eap = work->certs->eap;
+    bool one = eap != EAP_CREDENTIALS_ANY && eap != EAP_CREDENTIALS_RADIUS;
+    if (work->auth->method != IKE_AUTH_EAP)
+        return 0;
+    if (local && eap == EAP_CREDENTIALS_RADIUS)
+        return build_fail(error, key_node(section, "auth"), "eap-radius is for the remote side");
+    if (!local && one && !eap_type_plays((enum eap_type)eap, true))
+        return build_fail(error, key_node(section, "auth"),
+                          "%s is for the local side: a Gateway leaves it to a RADIUS server, by "
+                          "eap-radius",
+                          eap_credentials_print(eap));
+    return 0;
+}
+
 int auth_build(const struct tree *section, struct auth_rounds *rounds,
                struct conn_credentials *credentials, struct build_error *error)
 {
@@ -436,9 +455,9 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
     int err = keys_apply(&table, section, &work, error);
     if (err != 0)
         return err;
-    if (work.auth->method == IKE_AUTH_EAP && work.certs->eap == EAP_CREDENTIALS_RADIUS &&
-        strncasecmp(section->name, "local", 5) == 0)
-        return build_fail(error, key_node(section, "auth"), "eap-radius is for the remote side");
+    err = eap_side_check(section, &work, error);
+    if (err != 0)
+        return err;
     bool by_server = work.auth->method == IKE_AUTH_EAP && work.certs->eap == EAP_CREDENTIALS_RADIUS;
     if (work.certs->n_groups > 0 && !by_server)
         return build_fail(error, key_node(section, "groups"),
