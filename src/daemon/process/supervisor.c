@@ -17,30 +17,27 @@
 #include "daemon/process/devices.h"
 #include "daemon/process/keyring.h"
 #include "daemon/process/privileged.h"
-#include "daemon/process/spawn.h"
-#include "daemon/process/tls_pairs.h"
+#include "daemon/process/processes.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
 
-#define KEY_CHANNEL      (1 << 20)
-#define SMALL_CHANNEL    (1 << 16)
-#define VERIFIER_CHANNEL (8 << 20) /* one CRL of the largest size, and requests behind it */
-#define HOOK_CHANNEL     (8 << 20) /* scripts take their time: a thousand logins at once */
-#define REQUESTS_BATCH   256
-#define LOCKED_MEMORY    (KEYRING_ARENA + (16u << 20)) /* and what surrounds the secrets */
-#define STOP_PATIENCE    (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
-#define HOOK_PATIENCE    (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
+#define REQUESTS_BATCH 256
+#define LOCKED_MEMORY  (KEYRING_ARENA + (16u << 20)) /* and what surrounds the secrets */
+#define STOP_PATIENCE  (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
+#define HOOK_PATIENCE  (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
 
-/* pauses before a new engine is started: none for the first, then from RESTART_LEAST on, twice as
- * long each time; an engine that served for RESTART_CALM starts the count anew */
+/* The pause before a restart: none before the first one, then RESTART_LEAST, and twice as long each
+ * time. A process that ran for RESTART_CALM resets the pause. */
 #define RESTART_LEAST (NANOS_PER_SEC / 4)
 #define RESTART_MOST  (30 * NANOS_PER_SEC)
 #define RESTART_CALM  (60 * NANOS_PER_SEC)
 
-/* struct pace - when a process, or all, are started again after their end. */
+/* struct pace - when to restart a process, or all processes, after their end. */
 struct pace {
-    nanos at, started_ns, pause_ns; /* at NANOS_NEVER: they run */
+    nanos at;         /* NANOS_NEVER: they run */
+    nanos started_ns; /* the last start */
+    nanos pause_ns;   /* before the next restart */
 };
 
 struct supervisor {
@@ -48,23 +45,20 @@ struct supervisor {
     struct engine_start devices; /* they outlive every engine */
     struct privileged *privileged;
     struct event_loop *loop;
-    pid_t pids[N_PROCESSES]; /* 0: does not run */
-    int priv_fd, order_fd, signal_fd, exe_fd, state_fds[N_PROCESSES];
-    int door_fds[SPAWN_DOORS]; /* to those that keep secrets: loaders are handed over */
-    int fetch_door_fd;         /* to the verifier: fetchers are handed over */
-    uint64_t fetchers;         /* how many there were */
-    uint64_t loads;            /* how many there were */
-    int permit_fd;             /* the loader says what its files allow */
-    struct permits permits;    /* so far */
-    bool listening;            /* the VICI socket is ours to remove */
-    bool served;               /* an engine has come up: from now on, one that ends is replaced */
+    struct processes processes;
+    struct engine_ends engine;
+    int signal_fd;
+    int permit_fd;          /* the loader says what its files allow */
+    struct permits permits; /* so far */
+    bool listening;         /* the VICI socket is ours to remove */
+    bool served;            /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
     nanos stop_by;
     struct pace all, fetcher, resolver;
     int status;
 };
 
-/* --- processes --- */
+/* --- pauses between starts --- */
 
 static void pace_plan(struct pace *pace, nanos now)
 {
@@ -81,42 +75,15 @@ static void pace_started(struct pace *pace)
     pace->started_ns = clock_now();
 }
 
-static struct spawn_start start_of(const struct supervisor *s, enum process process)
-{
-    struct spawn_start start = {.process = process,
-                                .parent = getpid(),
-                                .fd = -1,
-                                .permit_fd = -1,
-                                .state_fd = s->state_fds[process],
-                                .load_fd = -1,
-                                .door_fds = {-1, -1, -1},
-                                .unpack_fd = -1,
-                                .eap_fds = {-1, -1},
-                                .aaa_fds = {-1, -1},
-                                .token_fd = -1,
-                                .fetch_fd = -1,
-                                .debug = s->options->debug};
-    if (s->options->config != NULL)
-        (void)snprintf(start.config, sizeof(start.config), "%s", s->options->config);
-    (void)snprintf(start.socket, sizeof(start.socket), "%s", s->options->socket);
-    return start;
-}
+/* --- the loader --- */
 
-static int process_start(struct supervisor *s, const struct spawn_start *start)
-{
-    pid_t pid = spawn(s->exe_fd, start);
-    s->pids[start->process] = pid > 0 ? pid : 0;
-    return pid > 0 ? 0 : ERR_SYSTEM;
-}
-
-/* loader_admit - the engine serves the loader by this descriptor, whoever holds the control socket.
- * An engine that has no room for the order gets none; the loader notices. */
+/* loader_admit - the engine serves the loader by this descriptor, independently of the control socket.
+ * If the engine has no room for the order, the loader sees its channel end. */
 static void loader_admit(struct supervisor *s, int fd)
 {
-    const struct order order = {.kind = ORDER_LOADER, .load = s->loads};
-    if (channel_send(s->order_fd, &order, sizeof(order), &fd, 1) != 0)
+    const struct order order = {.kind = ORDER_LOADER, .load = s->processes.loads};
+    if (channel_send(s->engine.order_fd, &order, sizeof(order), &fd, 1) != 0)
         log_line(LOG_LEVEL_WARNING, "event=order-lost kind=loader");
-    close(fd);
 }
 
 static void fd_drop(struct supervisor *s, int *fd)
@@ -129,7 +96,7 @@ static void fd_drop(struct supervisor *s, int *fd)
     *fd = -1;
 }
 
-/* permit_take - false: no more now, or ever. What the loader says wrongly ends its load. */
+/* permit_take - false: no more now, or ever. A malformed permit ends the load. */
 static bool permit_take(struct supervisor *s)
 {
     struct permit permit;
@@ -163,89 +130,35 @@ static void on_permit(void *context, int fd, unsigned events)
         ;
 }
 
-/* permits_open - a channel to the loader; *ret_fd is its end. */
-static int permits_open(struct supervisor *s, int *ret_fd)
-{
-    int ends[2];
-    fd_drop(s, &s->permit_fd);
-    permits_done(&s->permits);
-    if (channel_pair(ends, SMALL_CHANNEL) != 0)
-        return ERR_SYSTEM;
-    s->permit_fd = ends[0];
-    if (fcntl(s->permit_fd, F_SETFL, O_NONBLOCK) != 0 ||
-        event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s) != 0) {
-        close(ends[1]);
-        return ERR_SYSTEM;
-    }
-    *ret_fd = ends[1];
-    return 0;
-}
-
-static void fds_close(int *fds, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (fds[i] >= 0)
-            close(fds[i]);
-        fds[i] = -1;
-    }
-}
-
-/* doors_open - channels from the loader to those that keep secrets; its ends in ret_fds. */
-static int doors_open(struct supervisor *s, int ret_fds[SPAWN_DOORS])
-{
-    const struct load_order order = {.load = s->loads};
-    int error = 0;
-    for (int i = 0; error == 0 && i < SPAWN_DOORS; i++) {
-        int ends[2] = {-1, -1};
-        error = channel_pair(ends, KEY_CHANNEL);
-        if (error == 0)
-            error = channel_send(s->door_fds[i], &order, sizeof(order), &ends[0], 1);
-        fds_close(&ends[0], 1);
-        ret_fds[i] = ends[1];
-    }
-    return error;
-}
-
-static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd);
-
-/* loader_begin - `start` is given descriptors, which the caller closes. */
-static int loader_begin(struct supervisor *s, struct spawn_start *start)
-{
-    int ends[2];
-    s->loads++;
-    if (permits_open(s, &start->permit_fd) != 0 || doors_open(s, start->door_fds) != 0 ||
-        helper_start(s, PROCESS_UNPACKER, KEY_CHANNEL, &start->unpack_fd) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return ERR_SYSTEM;
-    start->fd = ends[1];
-    int error = process_start(s, start);
-    loader_admit(s, ends[0]);
-    return error;
-}
-
 static void loader_start(struct supervisor *s)
 {
     if (s->options->config == NULL || s->stopping)
         return;
-    if (s->pids[PROCESS_LOADER] != 0) { /* one at a time; a storm of SIGHUP makes one more */
-        s->reload_again = true;
+    /* one load at a time: many SIGHUPs during a load cause one more */
+    s->reload_again = s->processes.pids[PROCESS_LOADER] != 0;
+    if (s->reload_again)
         return;
-    }
-    s->reload_again = false;
-    struct spawn_start start = start_of(s, PROCESS_LOADER);
-    if (loader_begin(s, &start) != 0) {
+    fd_drop(s, &s->permit_fd);
+    permits_done(&s->permits);
+    struct loader_ends ends;
+    int error = processes_loader_start(&s->processes, &ends);
+    s->permit_fd = ends.permit_fd;
+    if (error == 0)
+        error = event_loop_add(s->loop, s->permit_fd, EVENT_READ, on_permit, s);
+    if (error == 0) {
+        loader_admit(s, ends.engine_fd);
+    } else {
         log_line(LOG_LEVEL_ERROR, "event=config-not-loaded reason=\"%s\"", strerror(errno));
         fd_drop(s, &s->permit_fd);
     }
-    fds_close(&start.fd, 1);
-    fds_close(&start.permit_fd, 1);
-    fds_close(&start.unpack_fd, 1);
-    fds_close(start.door_fds, SPAWN_DOORS);
+    if (ends.engine_fd >= 0)
+        close(ends.engine_fd);
 }
 
 /* --- the engine's requests --- */
 
-/* manager_notify - tells a service manager that asked for it (sd_notify(3): one datagram). */
+/* manager_notify - sends `text` to the service manager, if one has asked for it (sd_notify(3): one
+ * datagram). */
 static void manager_notify(const char *text)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -267,7 +180,7 @@ static void manager_notify(const char *text)
 static void loaded_tell(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_LOADED};
-    if (channel_send(s->order_fd, &order, sizeof(order), NULL, 0) != 0)
+    if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
 }
 
@@ -277,7 +190,7 @@ static void engine_ready(struct supervisor *s)
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     manager_notify("READY=1");
     loader_start(s);
-    if (s->pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
+    if (s->processes.pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
         loaded_tell(s);
 }
 
@@ -289,24 +202,13 @@ static void stop_begin(struct supervisor *s)
     s->stopping = true;
     s->all.at = s->fetcher.at = s->resolver.at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
-    if (s->pids[PROCESS_ENGINE] == 0) {
+    if (s->processes.pids[PROCESS_ENGINE] == 0) {
         hooks_finish(s);
         return;
     }
-    /* an engine that does not hear it has ended, which SIGCHLD tells, or hangs, until stop_by */
-    if (channel_send(s->order_fd, &order, sizeof(order), NULL, 0) != 0)
+    /* an engine that cannot be told has ended, and SIGCHLD follows; or it hangs, until stop_by */
+    if (channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=order-lost");
-}
-
-/* processes_kill - the engine and its helpers live and die together: their channels cannot be
- * handed to another. SIGCHLD tells when they are gone. */
-static void processes_kill(struct supervisor *s)
-{
-    for (int process = 0; process < PROCESS_LOADER; process++)
-        if (s->pids[process] != 0 &&
-            sandbox_user_kill(process_user((enum process)process), s->pids[process]) != 0)
-            log_line(LOG_LEVEL_ERROR, "event=kill-failed name=%s reason=\"%s\"",
-                     process_name((enum process)process), strerror(errno));
 }
 
 static void request_failed(const struct priv_request *request, const struct priv_answer *answer)
@@ -334,10 +236,10 @@ static bool request_serve(struct supervisor *s, int fd)
         return false;
     }
     if (error != 0 || !priv_request_check(&request)) {
-        /* our engine asks nothing of the kind: it is no longer ours */
+        /* our engine sends no such request: somebody has taken it over */
         log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", request.kind);
         event_loop_remove(s->loop, fd);
-        processes_kill(s);
+        processes_kill(&s->processes);
         return false;
     }
     privileged_answer(s->privileged, &request, &answer, fds);
@@ -364,14 +266,13 @@ static void on_request(void *context, int fd, unsigned events)
 
 /* --- signals and children --- */
 
-/* restart_plan - all of them are gone. What they protected stays blocked until their successors have
- * it: the device and the blocks are still there. */
+/* restart_plan - after the end of all processes that serve permanently. The TUN device and the blocked
+ * selectors stay: their traffic remains blocked until the new engine protects it. */
 static void restart_plan(struct supervisor *s)
 {
-    fd_drop(s, &s->priv_fd);
-    fd_drop(s, &s->order_fd);
-    fds_close(s->door_fds, SPAWN_DOORS);
-    fds_close(&s->fetch_door_fd, 1);
+    fd_drop(s, &s->engine.priv_fd);
+    fd_drop(s, &s->engine.order_fd);
+    processes_close(&s->processes);
     privileged_reset(s->privileged);
     s->fetcher.at = s->resolver.at = NANOS_NEVER;
     pace_plan(&s->all, clock_now());
@@ -379,11 +280,12 @@ static void restart_plan(struct supervisor *s)
 
 static bool finished(const struct supervisor *s)
 {
-    return s->pids[PROCESS_ENGINE] == 0 && s->pids[PROCESS_HOOKS] == 0 && s->pids[PROCESS_AAA] == 0;
+    return s->processes.pids[PROCESS_ENGINE] == 0 && s->processes.pids[PROCESS_HOOKS] == 0 &&
+           s->processes.pids[PROCESS_AAA] == 0;
 }
 
-/* hooks_finish - the engine is gone for good: the hooks process runs what is left, the aaa process
- * keeps or sends the last accounting records, and both end. */
+/* hooks_finish - after the last end of the engine: the hooks process runs the remaining scripts, the
+ * aaa process keeps or sends the last accounting records, and both end. */
 static void hooks_finish(struct supervisor *s)
 {
     fd_drop(s, &s->devices.hooks_fd);
@@ -391,7 +293,7 @@ static void hooks_finish(struct supervisor *s)
     s->done = finished(s);
 }
 
-/* hooks_ended - it is started before we restrict ourselves, and so cannot be started again. */
+/* hooks_ended - the hooks process starts before the supervisor's sandbox, so it cannot be restarted. */
 static void hooks_ended(struct supervisor *s)
 {
     s->done = s->done || finished(s) || !s->stopping;
@@ -399,12 +301,9 @@ static void hooks_ended(struct supervisor *s)
         s->status = EXIT_FAILURE;
 }
 
-/* server_ended - one of those without which there is no service. */
+/* server_ended - for the processes that serve permanently. */
 static void server_ended(struct supervisor *s, enum process process, bool clean)
 {
-    bool all_gone = true;
-    for (int i = 0; i < PROCESS_LOADER; i++)
-        all_gone = all_gone && s->pids[i] == 0;
     if (s->stopping) { /* the engine can still say farewell without the others */
         if (process == PROCESS_ENGINE)
             hooks_finish(s);
@@ -417,17 +316,18 @@ static void server_ended(struct supervisor *s, enum process process, bool clean)
         s->done = true;
         return;
     }
-    processes_kill(s);
-    if (all_gone)
+    processes_kill(&s->processes);
+    if (processes_gone(&s->processes))
         restart_plan(s);
 }
 
-/* alone_pace - of a process that is started again alone, since all others serve; else NULL. */
+/* alone_pace - fetcher and resolver restart alone while all other processes serve. NULL: this one does
+ * not. */
 static struct pace *alone_pace(struct supervisor *s, enum process process)
 {
     bool alone = s->served && !s->stopping;
     for (int i = 0; alone && i < PROCESS_LOADER; i++)
-        alone = s->pids[i] != 0 || i == PROCESS_FETCHER || i == PROCESS_RESOLVER;
+        alone = s->processes.pids[i] != 0 || i == PROCESS_FETCHER || i == PROCESS_RESOLVER;
     return alone && process == PROCESS_FETCHER    ? &s->fetcher
            : alone && process == PROCESS_RESOLVER ? &s->resolver
                                                   : NULL;
@@ -436,7 +336,7 @@ static struct pace *alone_pace(struct supervisor *s, enum process process)
 static void child_ended(struct supervisor *s, enum process process, int status)
 {
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    s->pids[process] = 0;
+    s->processes.pids[process] = 0;
     if (!clean || process < PROCESS_LOADER || process == PROCESS_HOOKS)
         log_line(clean && s->stopping ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
                  "event=process-ended name=%s %s=%d", process_name(process),
@@ -447,7 +347,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         return;
     }
     if (process == PROCESS_UNPACKER)
-        return; /* its loader notices */
+        return; /* the loader sees its channel end */
     struct pace *alone = alone_pace(s, process);
     if (alone != NULL) {
         pace_plan(alone, clock_now());
@@ -461,7 +361,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
     manager_notify(clean ? "READY=1\nSTATUS=the configuration is loaded"
                          : "READY=1\nSTATUS=the configuration was refused, the one before is in "
                            "force; see the log");
-    if (s->order_fd >= 0)
+    if (s->engine.order_fd >= 0)
         loaded_tell(s);
     if (s->reload_again)
         loader_start(s);
@@ -473,7 +373,7 @@ static void children_reap(struct supervisor *s)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (int process = 0; process < N_PROCESSES; process++)
-            if (s->pids[process] == pid)
+            if (s->processes.pids[process] == pid)
                 child_ended(s, (enum process)process, status);
 }
 
@@ -485,7 +385,7 @@ static void reload(struct supervisor *s)
                    (long long)(clock_now() / NANOS_PER_US));
     manager_notify(text);
     loader_start(s);
-    if (s->pids[PROCESS_LOADER] == 0)
+    if (s->processes.pids[PROCESS_LOADER] == 0)
         manager_notify("READY=1\nSTATUS=nothing was loaded");
 }
 
@@ -522,166 +422,50 @@ static int signals_open(void)
 
 /* --- start --- */
 
-/* helper_begin - a helper at one end of a new channel; *ret_fd is the engine's end. `start`: what it
- * is handed besides. */
-static int helper_begin(struct supervisor *s, struct spawn_start *start, int room, int *ret_fd)
-{
-    int ends[2];
-    if (channel_pair(ends, room) != 0)
-        return ERR_SYSTEM;
-    start->fd = ends[1];
-    int error = process_start(s, start);
-    close(ends[1]);
-    *ret_fd = ends[0]; /* the engine's end is what keeps the helper alive */
-    return error;
-}
-
-static int helper_start(struct supervisor *s, enum process process, int room, int *ret_fd)
-{
-    struct spawn_start start = start_of(s, process);
-    return helper_begin(s, &start, room, ret_fd);
-}
-
-/* door_open - a channel by which loaders are handed to the process of `start`. A process that does not
- * take them must not stop us. */
-static int door_open(struct supervisor *s, int door, struct spawn_start *start)
-{
-    int ends[2];
-    if (channel_pair(ends, SMALL_CHANNEL) != 0)
-        return ERR_SYSTEM;
-    s->door_fds[door] = ends[0];
-    start->load_fd = ends[1];
-    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
-}
-
-/* fetch_door_open - the same to the verifier, for fetchers. */
-static int fetch_door_open(struct supervisor *s, struct spawn_start *verifier)
-{
-    int ends[2];
-    if (channel_pair(ends, SMALL_CHANNEL) != 0)
-        return ERR_SYSTEM;
-    s->fetch_door_fd = ends[0];
-    verifier->load_fd = ends[1];
-    return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
-}
-
-/* keeper_begin - a helper that keeps secrets. */
-static int keeper_begin(struct supervisor *s, int door, struct spawn_start *start, int *ret_fd)
-{
-    int error = door_open(s, door, start);
-    if (error == 0)
-        error = helper_begin(s, start, KEY_CHANNEL, ret_fd);
-    fds_close(&start->load_fd, 1);
-    return error;
-}
-
-/* tls_start - keyholder, verifier, and eap and aaa with a channel to each: TLS of EAP and RADIUS asks
- * there for signatures and for checks of certificates. The fetcher has a channel to the verifier
- * alone. */
-static int tls_start(struct supervisor *s, struct engine_start *devices)
-{
-    struct tls_starts starts = {start_of(s, PROCESS_KEYHOLDER), start_of(s, PROCESS_VERIFIER),
-                                start_of(s, PROCESS_EAP), start_of(s, PROCESS_AAA),
-                                start_of(s, PROCESS_FETCHER)};
-    struct spawn_start token = start_of(s, PROCESS_TOKEN);
-    struct tls_pairs eap, aaa;
-    int error = tls_pairs_open(&eap, KEY_CHANNEL);
-    int error_aaa = tls_pairs_open(&aaa, KEY_CHANNEL);
-    tls_pairs_hand(&eap, &aaa, &starts);
-    if (error == 0)
-        error = error_aaa;
-    if (error == 0)
-        error = helper_begin(s, &token, KEY_CHANNEL, &starts.key.token_fd);
-    if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_KEY, &starts.key, &devices->key_fd);
-    if (error == 0)
-        error = helper_begin(s, &starts.fetcher, VERIFIER_CHANNEL, &starts.verifier.fetch_fd);
-    if (error == 0)
-        error = fetch_door_open(s, &starts.verifier);
-    if (error == 0)
-        error = helper_begin(s, &starts.verifier, VERIFIER_CHANNEL, &devices->verifier_fd);
-    fds_close(&starts.verifier.load_fd, 1);
-    if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_EAP, &starts.eap, &devices->eap_fd);
-    if (error == 0)
-        error = keeper_begin(s, SPAWN_DOOR_AAA, &starts.aaa, &devices->aaa_fd);
-    tls_pairs_close(&eap);
-    tls_pairs_close(&aaa);
-    fds_close(&starts.verifier.fetch_fd, 1);
-    fds_close(&starts.key.token_fd, 1);
-    return error;
-}
-
-static int engine_start(struct supervisor *s, const struct engine_start *devices)
-{
-    int requests[2], orders[2];
-    struct spawn_start start = start_of(s, PROCESS_ENGINE);
-    if (channel_pair(requests, SMALL_CHANNEL) != 0 || channel_pair(orders, SMALL_CHANNEL) != 0)
-        return ERR_SYSTEM;
-    start.engine = *devices;
-    start.engine.priv_fd = requests[1];
-    start.engine.order_fd = orders[1];
-    int error = process_start(s, &start);
-    close(requests[1]), close(orders[1]);
-    s->priv_fd = requests[0];
-    s->order_fd = orders[0];
-    pace_started(&s->all);
-    if (error != 0 || fcntl(s->priv_fd, F_SETFL, O_NONBLOCK) < 0)
-        return ERR_SYSTEM;
-    return event_loop_add(s->loop, s->priv_fd, EVENT_READ, on_request, s);
-}
-
-/* servers_start - the helpers, then the engine. */
 static int servers_start(struct supervisor *s)
 {
-    struct engine_start devices = s->devices;
-    devices.key_fd = devices.verifier_fd = devices.eap_fd = -1;
-    devices.aaa_fd = devices.resolver_fd = -1;
-    int error = tls_start(s, &devices);
+    pace_started(&s->all);
+    int error = processes_servers_start(&s->processes, &s->devices, &s->engine);
+    return error != 0 ? error
+                      : event_loop_add(s->loop, s->engine.priv_fd, EVENT_READ, on_request, s);
+}
+
+/* resolver_start - the engine gets a channel to the new resolver. */
+static int resolver_start(struct supervisor *s)
+{
+    const struct order order = {.kind = ORDER_RESOLVER};
+    int fd, error = processes_resolver_start(&s->processes, &fd);
     if (error == 0)
-        error = helper_start(s, PROCESS_RESOLVER, SMALL_CHANNEL, &devices.resolver_fd);
-    if (error == 0)
-        error = engine_start(s, &devices);
-    const int handed[] = {devices.key_fd, devices.verifier_fd, devices.eap_fd, devices.aaa_fd,
-                          devices.resolver_fd};
-    for (size_t i = 0; i < sizeof(handed) / sizeof(handed[0]); i++)
-        if (handed[i] >= 0)
-            close(handed[i]);
+        error = channel_send(s->engine.order_fd, &order, sizeof(order), &fd, 1);
+    if (fd >= 0)
+        close(fd);
     return error;
 }
 
-/* alone_restart - fetcher or resolver; the process that asks it gets a channel to the new one. */
+/* alone_restart - fetcher or resolver. A process whose channel was not taken ends, and its end plans
+ * the next start. */
 static void alone_restart(struct supervisor *s, enum process process)
 {
-    const struct load_order to_verifier = {.load = ++s->fetchers};
-    const struct order to_engine = {.kind = ORDER_RESOLVER};
     bool fetches = process == PROCESS_FETCHER;
     struct pace *pace = fetches ? &s->fetcher : &s->resolver;
-    int fd = -1;
     log_line(LOG_LEVEL_WARNING, "event=restarting name=%s", process_name(process));
     pace_started(pace);
-    int error = helper_start(s, process, fetches ? VERIFIER_CHANNEL : SMALL_CHANNEL, &fd);
-    if (error == 0 && fetches)
-        error = channel_send(s->fetch_door_fd, &to_verifier, sizeof(to_verifier), &fd, 1);
-    else if (error == 0)
-        error = channel_send(s->order_fd, &to_engine, sizeof(to_engine), &fd, 1);
-    fds_close(&fd, 1); /* a helper that nobody took ends, and its end plans the next one */
+    int error = fetches ? processes_fetcher_start(&s->processes) : resolver_start(s);
     if (error != 0)
         log_line(LOG_LEVEL_ERROR, "event=restart-failed name=%s error=\"%s\"",
                  process_name(process), error_text(error));
-    if (s->pids[process] == 0)
+    if (s->processes.pids[process] == 0)
         pace_plan(pace, clock_now());
 }
 
 static void servers_restart(struct supervisor *s)
 {
-    s->all.at = NANOS_NEVER;
     log_line(LOG_LEVEL_WARNING, "event=restarting");
     if (servers_start(s) == 0)
         return;
     log_line(LOG_LEVEL_ERROR, "event=restart-failed reason=\"%s\"", strerror(errno));
-    processes_kill(s);
-    if (s->pids[PROCESS_KEYHOLDER] == 0) /* else their end plans the next one */
+    processes_kill(&s->processes);
+    if (processes_gone(&s->processes)) /* else the end of the last one plans the next start */
         restart_plan(s);
 }
 
@@ -713,13 +497,13 @@ static int supervisor_start(struct supervisor *s)
         errno = EPERM;
         return failed("needs the capability CAP_NET_ADMIN");
     }
-    s->exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    if (s->exe_fd < 0)
+    s->processes.exe_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (s->processes.exe_fd < 0)
         return failed("/proc/self/exe");
     s->signal_fd = signals_open();
     if (s->signal_fd < 0)
         return failed("signals");
-    state_open(s->options->state, s->state_fds);
+    state_open(s->options->state, s->processes.state_fds);
     int error = devices_open(s->options, &s->devices);
     s->listening = s->devices.vici_fd >= 0;
     if (error != 0)
@@ -728,7 +512,7 @@ static int supervisor_start(struct supervisor *s)
         return failed("routing rules");
     if (s->options->config == NULL) /* then all connections come from VICI clients */
         privileged_permission(s->privileged)->now.all = true;
-    if (helper_start(s, PROCESS_HOOKS, HOOK_CHANNEL, &s->devices.hooks_fd) != 0)
+    if (processes_hooks_start(&s->processes, &s->devices.hooks_fd) != 0)
         return failed("hooks process");
     s->devices.filtered = privileged_filters(s->privileged);
     if (sandbox_memory_lockable(LOCKED_MEMORY) != 0)
@@ -748,12 +532,11 @@ static int supervisor_start(struct supervisor *s)
 static void supervisor_end(struct supervisor *s)
 {
     bool wanted = s->stopping && s->status == EXIT_SUCCESS;
-    processes_kill(s);
-    fd_drop(s, &s->order_fd);
-    fd_drop(s, &s->priv_fd);
+    processes_kill(&s->processes);
+    fd_drop(s, &s->engine.order_fd);
+    fd_drop(s, &s->engine.priv_fd);
     fd_drop(s, &s->permit_fd);
-    fds_close(s->door_fds, SPAWN_DOORS);
-    fds_close(&s->fetch_door_fd, 1);
+    processes_close(&s->processes);
     permits_done(&s->permits);
     s->privileged = privileged_free(s->privileged, !wanted);
     if (s->listening)
@@ -764,16 +547,14 @@ static void supervisor_end(struct supervisor *s)
 int supervisor_run(const struct supervisor_options *options)
 {
     struct supervisor s = {.options = options,
-                           .priv_fd = -1,
-                           .order_fd = -1,
+                           .engine = {-1, -1},
                            .signal_fd = -1,
                            .permit_fd = -1,
-                           .door_fds = {-1, -1, -1},
-                           .fetch_door_fd = -1,
                            .stop_by = NANOS_NEVER,
                            .all.at = NANOS_NEVER,
                            .fetcher.at = NANOS_NEVER,
                            .resolver.at = NANOS_NEVER};
+    processes_init(&s.processes, options);
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (supervisor_start(&s) != 0) {
         supervisor_end(&s);

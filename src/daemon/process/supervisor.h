@@ -15,11 +15,13 @@
  *                   +-- aaa        RADIUS secrets and sockets; asked by the engine
  *                   +-- fetcher    lists of revocations; asked by the verifier
  *                   +-- resolver   names of peers; asked by the engine
+ *                   +-- hooks      runs updown scripts; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
+ *                   +-- unpacker   beside each loader: opens PKCS#12 containers
  *
- * When fetcher or resolver ends, it alone is started anew: those who ask it get a channel to the new
- * one. When another one of the first eight ends, the supervisor ends the others and starts all eight
- * anew: it held secrets, certificates or sessions, and the others know only some of them.
+ * When fetcher or resolver ends, it restarts alone: the process that asks it gets a channel to the new
+ * one. When another one of the first eight ends, the supervisor ends the others and restarts all
+ * eight: the process held secrets, certificates or sessions, and the others know only some of them.
  * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
  * came up ends the daemon, with a status for the service manager. When the supervisor is killed,
  * the kernel ends the others; the blocks stay for the next daemon.
