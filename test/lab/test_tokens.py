@@ -291,3 +291,18 @@ def test_crash(world, tmp_path, monkeypatch):
     user.reload()
     assert "the module of the token crashed: the key is not loaded" in user.log()
     wait(lambda: len(user.children()) == len(gate.children()) == 1, "the session stays")
+
+
+def test_many_modules(world, tmp_path):
+    """Reloads name other modules without end: each is loaded, also when as many as the daemon keeps were before."""
+    lab = world.lab()
+    user = world.ikatd(lab, "eu", {})
+    user.wait_log("event=config-loaded")
+    empty = module_make(tmp_path, "empty", "int C_GetFunctionList(void **list) { (void)list; return 5; }\n")["path"]
+    for load in range(2):
+        names = [f"m{load}{i}" for i in range(8)]
+        for name in names:
+            shutil.copy(empty, tmp_path / f"{name}.so")
+        user.load({"pkcs11": {name: {"path": str(tmp_path / f"{name}.so")} for name in names}})
+        for name in names:
+            assert "cannot be loaded" in user.request("load-token", handle=HANDLE, module=name, pin="1")["errmsg"]

@@ -30,7 +30,7 @@ static int give_up(const char *what)
     return EXIT_FAILURE;
 }
 
-/* confine_helper - one that needs its channel and memory. */
+/* confine_helper - for a process that needs only its channels and memory. */
 static int confine_helper(enum process process, pid_t parent)
 {
     const struct confinement kept = {.process = process,
@@ -50,7 +50,7 @@ struct served {
     int fd; /* -1: none */
     int (*serve)(int fd, void *context);
     void *context;
-    bool passing; /* it may end, and the helper goes on */
+    bool passing; /* the helper goes on after the end of this channel */
 };
 
 #define SERVED_MOST 6
@@ -90,7 +90,7 @@ static int serve_once(struct served *list, nfds_t n, nanos deadline)
     return error;
 }
 
-/* serve_all - requests of all channels, until one of them closes that is needed. */
+/* serve_all - serves all channels, until one ends that is not `passing`. */
 static int serve_all(struct served *list, nfds_t n)
 {
     int error = 0;
@@ -99,7 +99,7 @@ static int serve_all(struct served *list, nfds_t n)
     return error;
 }
 
-/* loader_in - a loader takes the place of the one before it, which has ended. */
+/* loader_in - a new loader takes the place of the last one, which has ended. */
 static int loader_in(int fd, struct served *loader, uint64_t *ret_number)
 {
     int loader_fd, error = load_door_take(fd, &loader_fd, ret_number);
@@ -118,7 +118,7 @@ struct keyholder {
     struct served served[SERVED_MOST];
 };
 
-/* token_answered - goes to whoever waits for it. */
+/* token_answered - forwards the answer to the process that asked. */
 static int token_answered(const struct keyholder *holder, const struct token_answer *from,
                           struct span octets)
 {
@@ -136,15 +136,16 @@ static int token_answered(const struct keyholder *holder, const struct token_ans
     return asker == KEYRING_LOADER ? 0 : error; /* a loader may be gone */
 }
 
-/* tokens_ask - what a request needs of the token process. The keyholder never waits until that one
- * reads: it has others to serve. */
+/* tokens_ask - sends the requests for the token process. If its channel is full, they fail at once: the
+ * keyholder has others to serve, and never waits. */
 static int tokens_ask(const struct keyholder *holder)
 {
     struct token_request request;
     struct span octets;
     int error = 0;
     while (error == 0 && keyring_token_request(holder->keyring, &request, &octets)) {
-        const struct token_answer full = {.job = request.job, .error = ERR_FULL};
+        const struct token_answer full = {
+            .job = request.job, .error = ERR_SYSTEM, .reason = "too many requests wait for tokens"};
         error = channel_send_tail(holder->served[SERVED_TOKEN].fd,
                                   span_of(&request, sizeof(request)), octets);
         if (error == ERR_AGAIN)
@@ -154,7 +155,7 @@ static int tokens_ask(const struct keyholder *holder)
     return error;
 }
 
-/* key_serve - one request and its answer. What stood behind both is wiped: secrets, SK_*. */
+/* key_serve - one request and its answer. Wipes the octets behind both: secrets, SK_*, PINs. */
 static int key_serve(int fd, struct keyholder *holder, int from)
 {
     struct keyring *keyring = holder->keyring;
@@ -177,7 +178,7 @@ static int key_serve(int fd, struct keyholder *holder, int from)
     else
         keyring_answer(keyring, &request, span_of(octets, n), &answer, &w);
     wipe(octets, n);
-    wipe(&request, sizeof(request)); /* PINs */
+    wipe(&request, sizeof(request));
     if (answer.error == ERR_AGAIN)
         return tokens_ask(holder);
     error = channel_send_tail(fd, span_of(&answer, sizeof(answer)), span_of(auth, answer.n_octets));

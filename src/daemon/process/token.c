@@ -24,20 +24,20 @@
 #define TOKEN_ROOM        (1 << 17)
 #define TOKEN_PATIENCE    (10 * NANOS_PER_SEC)
 #define WORKERS_MOST      8
-#define CHILDREN_MOST     (2 * WORKERS_MOST) /* with ended ones that a driver still holds */
+#define CHILDREN_MOST     (2 * WORKERS_MOST) /* a driver may delay the end of a worker */
 
-/* struct worker - a fork that has one module. */
+/* struct worker - a module, and the fork of this process that loads it. */
 struct worker {
     char module[TOKEN_PATH];
-    pid_t pid; /* 0: none runs */
-    int fd;
+    pid_t pid; /* 0: the fork does not run */
+    int fd;    /* the channel to the fork */
     struct token_queue queue;
-    struct token_job *job; /* that it works at */
-    nanos deadline;
+    struct token_job *job; /* in work; NULL: the worker is idle */
+    nanos deadline;        /* of the job in work, else of the last one */
 };
 
 struct tokens {
-    int fd; /* the keyholder */
+    int fd; /* the channel to the keyholder */
     struct worker workers[WORKERS_MOST];
     unsigned n_workers, n_children;
     struct token_refusals refusals;
@@ -45,7 +45,7 @@ struct tokens {
 
 /* --- a worker --- */
 
-/* worker_serve - until the parent closes the channel, or has it killed. */
+/* worker_serve - answers requests until the parent closes the channel or kills the worker. */
 static void worker_serve(int fd, const char *path)
 {
     static uint8_t octets[AUTH_PARTS_MAX], out[TOKEN_ANSWER];
@@ -69,8 +69,8 @@ static void worker_serve(int fd, const char *path)
     token_module_close(module);
 }
 
-/* tokens_forget - in a fork: what the parent has for other modules. Code of others comes next, which
- * must find no PIN but its own. */
+/* tokens_forget - in a new worker: wipes the requests and PINs for other modules. The module runs next,
+ * and must find no PIN of another one. */
 static void tokens_forget(struct tokens *tokens)
 {
     close(tokens->fd);
@@ -116,7 +116,7 @@ static int worker_start(struct tokens *tokens, struct worker *worker)
     return ERR_SYSTEM;
 }
 
-/* worker_stop - does not wait for its end: a driver may hold it. */
+/* worker_stop - does not wait for the end of the worker, because a driver may delay it. */
 static void worker_stop(struct worker *worker)
 {
     if (worker->pid == 0)
@@ -132,14 +132,31 @@ static void children_reap(struct tokens *tokens)
         tokens->n_children--;
 }
 
+/* worker_replaceable - of the idle workers the one whose last job began first. Reloads can name new
+ * modules without end, and any module can be loaded again. NULL: all are busy. */
+static struct worker *worker_replaceable(struct tokens *tokens)
+{
+    struct worker *found = NULL;
+    for (unsigned i = 0; i < tokens->n_workers; i++) {
+        struct worker *worker = &tokens->workers[i];
+        if (worker->job == NULL && worker->queue.n == 0 &&
+            (found == NULL || worker->deadline < found->deadline))
+            found = worker;
+    }
+    return found;
+}
+
+/* worker_of - the worker of that module, else a new one. NULL: all places have a busy worker. */
 static struct worker *worker_of(struct tokens *tokens, const char *module)
 {
     for (unsigned i = 0; i < tokens->n_workers; i++)
         if (strcmp(tokens->workers[i].module, module) == 0)
             return &tokens->workers[i];
-    if (tokens->n_workers == WORKERS_MOST)
+    struct worker *worker = tokens->n_workers < WORKERS_MOST ? &tokens->workers[tokens->n_workers++]
+                                                             : worker_replaceable(tokens);
+    if (worker == NULL)
         return NULL;
-    struct worker *worker = &tokens->workers[tokens->n_workers++];
+    worker_stop(worker);
     memcpy(worker->module, module, TOKEN_PATH);
     token_queue_init(&worker->queue);
     return worker;
@@ -160,7 +177,7 @@ static int refuse(const struct tokens *tokens, uint64_t job, int error, const ch
     return answer_send(tokens, &answer, (struct span){0});
 }
 
-/* job_fail - the worker is ended; its next job begins with a new one. */
+/* job_fail - ends the worker. The next job starts it again. */
 static int job_fail(struct tokens *tokens, struct worker *worker, const char *reason)
 {
     struct token_job *job = worker->job;
@@ -173,7 +190,7 @@ static int job_fail(struct tokens *tokens, struct worker *worker, const char *re
     return error;
 }
 
-/* worker_begin - the next job; it has none, and one waits. */
+/* worker_begin - gives an idle worker the next job of its queue, which is not empty. */
 static int worker_begin(struct tokens *tokens, struct worker *worker)
 {
     const struct token_job *job = worker->job = token_queue_take(&worker->queue);
@@ -193,7 +210,15 @@ static int worker_begin(struct tokens *tokens, struct worker *worker)
     return 0;
 }
 
-/* worker_answered - what a worker says is checked: it runs code of others. */
+static int queue_begin(struct tokens *tokens, struct worker *worker)
+{
+    int error = 0;
+    while (error == 0 && worker->job == NULL && worker->queue.n > 0)
+        error = worker_begin(tokens, worker);
+    return error;
+}
+
+/* worker_answered - checks the answer, because the worker runs the code of a module. */
 static int worker_answered(struct tokens *tokens, struct worker *worker)
 {
     static uint8_t octets[TOKEN_ANSWER];
@@ -240,7 +265,10 @@ static int request_take(struct tokens *tokens)
                            : token_queue_add(&worker->queue, &request, span_of(octets, n),
                                              nanos_after(clock_now(), TOKEN_PATIENCE));
     wipe(&request.ref, sizeof(request.ref));
-    return error == 0 ? 0 : refuse(tokens, request.job, error, "too many requests, or modules");
+    return error == 0 ? queue_begin(tokens, worker)
+                      : refuse(tokens, request.job, ERR_SYSTEM,
+                               worker == NULL ? "too many modules are busy"
+                                              : "too many requests wait for the token");
 }
 
 /* --- the loop --- */
@@ -264,8 +292,8 @@ static int wait_ms(const struct tokens *tokens)
     return left <= 0 ? 0 : (int)(left / NANOS_PER_MS) + 1;
 }
 
-/* late_refuse - whoever asked waits no longer, wherever the request is. The worker gets the whole time
- * for each: that a queue was long is no fault of its token. */
+/* late_refuse - answers requests whose time is over, in the queue or in work. A job in work goes on: it
+ * may have waited long for its turn, and its worker has the full time for it. */
 static int late_refuse(struct tokens *tokens, struct worker *worker, nanos now)
 {
     struct token_job *job;
@@ -293,25 +321,23 @@ static int worker_look(struct tokens *tokens, struct worker *worker, short reven
         error = job_fail(tokens, worker, "the token did not answer for 10 s");
     if (error == 0)
         error = late_refuse(tokens, worker, now);
-    while (error == 0 && worker->job == NULL && worker->queue.n > 0)
-        error = worker_begin(tokens, worker);
-    return error;
+    return error == 0 ? queue_begin(tokens, worker) : error;
 }
 
 static int tokens_turn(struct tokens *tokens)
 {
     struct pollfd fds[1 + WORKERS_MOST] = {{.fd = tokens->fd, .events = POLLIN}};
-    unsigned n = tokens->n_workers;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < tokens->n_workers; i++)
         fds[1 + i] = (struct pollfd){.fd = tokens->workers[i].pid == 0 ? -1 : tokens->workers[i].fd,
                                      .events = POLLIN};
-    if (poll(fds, 1 + n, wait_ms(tokens)) < 0)
+    if (poll(fds, 1 + tokens->n_workers, wait_ms(tokens)) < 0)
         return errno == EINTR ? 0 : ERR_SYSTEM;
     children_reap(tokens);
-    int error = fds[0].revents != 0 ? request_take(tokens) : 0;
+    int error = 0;
     for (unsigned i = 0; error == 0 && i < tokens->n_workers; i++)
-        error = worker_look(tokens, &tokens->workers[i], i < n ? fds[1 + i].revents : 0);
-    return error;
+        error = worker_look(tokens, &tokens->workers[i], fds[1 + i].revents);
+    return error == 0 && fds[0].revents != 0 ? request_take(tokens)
+                                             : error; /* may replace workers */
 }
 
 int token_run(const struct spawn_start *start)
