@@ -116,6 +116,7 @@ def test_a_connection_that_goes_is_named(lab):
     """What is said of it is not read from what was freed."""
     names = ("gate", "a-connection-with-quite-a-long-name", "other")
     one = gateway()["connections"]["gate"]
+    lab.gw.wait_log("event=config-loaded")
     lab.gw.load(gateway(top={"connections": {name: one for name in names}}))
     lab.gw.load(gateway())
     for name in names[1:]:
