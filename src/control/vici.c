@@ -123,22 +123,31 @@ struct tree *vici_message_read(struct span message)
 
 /* --- writing --- */
 
+/* grow - room for `len` octets more. The octets may be secrets, so the old copy is wiped. */
+static void grow(struct vici_writer *w, size_t len)
+{
+    size_t cap = w->cap == 0 ? 512 : w->cap;
+    while (cap < w->len + len)
+        cap *= 2;
+    uint8_t *grown = cap > 2 * VICI_FRAME_MAX ? NULL : malloc(cap);
+    if (grown == NULL) {
+        w->failed = true;
+        return;
+    }
+    if (w->len > 0)
+        memcpy(grown, w->octets, w->len);
+    wipe(w->octets, w->len);
+    free(w->octets);
+    w->octets = grown;
+    w->cap = cap;
+}
+
 static void append(struct vici_writer *w, const void *octets, size_t len)
 {
+    if (!w->failed && w->len + len > w->cap)
+        grow(w, len);
     if (w->failed)
         return;
-    if (w->len + len > w->cap) {
-        size_t cap = w->cap == 0 ? 512 : w->cap;
-        while (cap < w->len + len)
-            cap *= 2;
-        uint8_t *grown = cap > 2 * VICI_FRAME_MAX ? NULL : realloc(w->octets, cap);
-        if (grown == NULL) {
-            w->failed = true;
-            return;
-        }
-        w->octets = grown;
-        w->cap = cap;
-    }
     if (len > 0)
         memcpy(w->octets + w->len, octets, len);
     w->len += len;
