@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include "base/secret.h"
-#include "control/values.h"
 #include "crypto/container.h"
 #include "ctl/commands.h"
+#include "ctl/passphrase.h"
 
 #define ANSWER_MS 10000
 #define TRIES     3 /* of a person; a script has one */
@@ -23,7 +21,7 @@ struct locked {
     const char *path;
     uint8_t octets[CONTAINER_MAX];
     size_t len;
-    char passphrase[CONTAINER_PASSPHRASE + 2]; /* also room for the end of the line */
+    struct secret passphrase;
 };
 
 static int file_complain(const struct locked *file, const char *why)
@@ -48,37 +46,6 @@ static bool file_read(struct locked *file)
     if (fd >= 0)
         (void)close(fd);
     return got >= 0;
-}
-
-/* --- the passphrase --- */
-
-/* echo_set - whether the terminal shows what is typed. */
-static void echo_set(bool on)
-{
-    struct termios terminal;
-    if (tcgetattr(STDIN_FILENO, &terminal) != 0)
-        return;
-    terminal.c_lflag = on ? terminal.c_lflag | ECHO : terminal.c_lflag & ~(tcflag_t)ECHO;
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
-}
-
-/* passphrase_ask - a line of the terminal, or of what a script gives as input. false: there is none. */
-static bool passphrase_ask(struct locked *file)
-{
-    bool person = isatty(STDIN_FILENO) == 1;
-    if (person) {
-        (void)fprintf(stderr, "passphrase of %s: ", file->path);
-        echo_set(false);
-    }
-    const char *line = fgets(file->passphrase, sizeof(file->passphrase), stdin);
-    if (person) {
-        echo_set(true);
-        (void)fputc('\n', stderr);
-    }
-    if (line == NULL)
-        return false;
-    file->passphrase[strcspn(file->passphrase, "\n")] = '\0';
-    return true;
 }
 
 /* --- to the daemon --- */
@@ -148,7 +115,7 @@ static int file_load(struct client *client, const struct locked *file)
     static uint8_t items[CONTAINER_MAX];
     struct writer w = writer_of(items, sizeof(items));
     struct span octets = span_of(file->octets, file->len);
-    struct span passphrase = span_text(file->passphrase);
+    struct span passphrase = secret_span(&file->passphrase);
     const char *why;
     if (!is_container(file))
         return load_key(client, file, octets, passphrase);
@@ -165,8 +132,8 @@ static int file_unlock(struct client *client, struct locked *file)
     if (!file_read(file))
         return 1;
     while (code != 0 && tries-- > 0) {
-        if (!passphrase_ask(file))
-            return file_complain(file, "no passphrase was given");
+        if (!passphrase_read(file->path, &file->passphrase))
+            return file_complain(file, "no passphrase was given, or one of more than 512 octets");
         code = file_load(client, file);
     }
     return code;
