@@ -57,14 +57,14 @@ void tree_append(struct tree *parent, struct tree *child)
 
 void tree_remove(struct tree *parent, struct tree *child)
 {
-    struct tree **at = &parent->first;
-    parent->last = NULL;
-    while (*at != NULL) {
-        if (*at == child)
-            *at = child->next;
-        else
-            parent->last = *at, at = &(*at)->next;
+    struct tree **link = &parent->first, *before = NULL;
+    while (*link != child) {
+        before = *link;
+        link = &before->next;
     }
+    *link = child->next;
+    if (parent->last == child)
+        parent->last = before;
     child->next = NULL;
     tree_free(child);
 }

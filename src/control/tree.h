@@ -28,7 +28,7 @@ struct tree *tree_new(enum tree_kind kind, const char *name); /* NULL: no memory
 struct tree *tree_value(const char *name, struct span value);
 struct tree *tree_free(struct tree *tree); /* wipes values; takes NULL; returns NULL */
 void tree_append(struct tree *parent, struct tree *child);
-/* tree_remove - frees a child. */
+/* tree_remove - unlinks and frees a child of `parent`. */
 void tree_remove(struct tree *parent, struct tree *child);
 
 /* tree_get - the child of that name; NULL: none. */

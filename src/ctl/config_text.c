@@ -8,22 +8,6 @@
 
 /* --- building --- */
 
-void config_remove(struct tree *parent, struct tree *child)
-{
-    struct tree **link = &parent->first, *before = NULL;
-    while (*link != NULL && *link != child) {
-        before = *link;
-        link = &before->next;
-    }
-    if (*link == NULL)
-        return;
-    *link = child->next;
-    if (parent->last == child)
-        parent->last = before;
-    child->next = NULL;
-    tree_free(child);
-}
-
 void config_put(struct tree *section, const char *key, const char *format, ...)
 {
     char *text = NULL;
@@ -40,7 +24,7 @@ void config_put(struct tree *section, const char *key, const char *format, ...)
         return;
     struct tree *old = tree_get(section, key);
     if (old != NULL)
-        config_remove(section, old);
+        tree_remove(section, old);
     value->file = section->file;
     value->line = section->line;
     tree_append(section, value);

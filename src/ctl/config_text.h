@@ -14,8 +14,6 @@ void config_put(struct tree *section, const char *key, const char *format, ...)
 /* config_section - the subsection of that name; made if it is not there. Its place in a file is that
  * of `from` (NULL: none). NULL: no memory. */
 struct tree *config_section(struct tree *parent, const char *name, const struct tree *from);
-/* config_remove - unlinks and frees a child. */
-void config_remove(struct tree *parent, struct tree *child);
 
 struct config_line {
     struct tree *node, *parent;

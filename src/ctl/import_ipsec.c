@@ -547,7 +547,7 @@ static void import_conn(const struct ipsec_conf *conf, const struct tree *sectio
         config_put(c.conn, "unique", "%s", unique);
         remark_unknown(&c);
         if (c.refused)
-            config_remove(tree_get(import->root, "connections"), c.conn);
+            tree_remove(tree_get(import->root, "connections"), c.conn);
     }
     tree_free(merged);
 }

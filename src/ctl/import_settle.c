@@ -96,7 +96,7 @@ static void leave_out(struct import *import, struct tree *node, const char *why)
     else
         findings_add(&import->remarks, "refused", findings_where(node, where),
                      "%.60s is left out: %s", victim->name, why);
-    config_remove(parent, victim);
+    tree_remove(parent, victim);
 }
 
 /* --- the folder in which ikatd looks --- */

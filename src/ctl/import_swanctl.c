@@ -34,7 +34,7 @@ static void remove_ikev1(struct import *import, struct tree *conns)
             continue;
         findings_add(&import->remarks, "refused", findings_where(conn, where),
                      "connection %.60s is left out: %s", conn->name, why);
-        config_remove(conns, conn);
+        tree_remove(conns, conn);
     }
 }
 
@@ -90,7 +90,7 @@ static void remove_templates(struct tree *root)
         for (size_t i = 0; i < sizeof(real) / sizeof(real[0]); i++)
             kept |= strcasecmp(top->name, real[i]) == 0;
         if (!kept && top->inherited)
-            config_remove(root, top);
+            tree_remove(root, top);
     }
 }
 

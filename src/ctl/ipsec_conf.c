@@ -46,7 +46,7 @@ static struct tree *value_add(struct tree *section, const struct place *at, cons
     value->line = at->line;
     struct tree *old = tree_get(section, key);
     if (old != NULL && strcasecmp(key, "also") != 0)
-        config_remove(section, old);
+        tree_remove(section, old);
     tree_append(section, value);
     return value;
 }
