@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `ikat check`: whether a configuration is valid, what it means, and what is probably not meant. */
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/settings.h"
@@ -11,18 +9,17 @@
 #include "ctl/daemon_check.h"
 #include "ctl/explain.h"
 #include "ctl/findings.h"
+#include "ctl/json_out.h"
 
-/* warnings_take - those of ikatd, which have "file:line: key: why". */
+/* warnings_take - adds the warnings of ikatd. */
 static void warnings_take(struct findings *findings, const struct tree *warnings)
 {
     for (const struct tree *line = warnings->first; line != NULL; line = line->next) {
-        const char *text = tree_value_text(line), *why = strstr(text, ": ");
-        char where[FINDING_WHERE];
-        why = why == NULL ? NULL : strstr(why + 2, ": ");
+        const char *text = tree_value_text(line), *why = daemon_check_why(text);
         bool readable = strstr(text, "others can read it") != NULL;
-        (void)snprintf(where, sizeof(where), "%.*s", why == NULL ? 0 : (int)(why - text), text);
-        findings_add(findings, readable ? "secret-readable" : "config", where, "%s",
-                     why == NULL ? text : why + 2);
+        char where[FINDING_WHERE];
+        (void)snprintf(where, sizeof(where), "%.*s", why == text ? 0 : (int)(why - text - 2), text);
+        findings_add(findings, readable ? "secret-readable" : "config", where, "%s", why);
     }
 }
 
@@ -81,41 +78,34 @@ static json_t *conns_json(const struct tree *root)
     return array;
 }
 
-static json_t *findings_json(const struct findings *findings)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < findings->n; i++)
-        (void)json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s}", "kind", findings->items[i].kind, "where",
-                             findings->items[i].where, "text", findings->items[i].text));
-    return array;
-}
-
 static void print_json(const struct daemon_check *check, const struct findings *findings,
                        const struct tree *root)
 {
     json_t *document =
         json_pack("{s:b, s:o, s:o, s:o}", "valid", check->valid, "errors", list_json(check->errors),
                   "warnings", findings_json(findings), "connections", conns_json(root));
-    char *text = document == NULL ? NULL : json_dumps(document, JSON_INDENT(2));
-    (void)puts(text == NULL ? "{}" : text);
-    free(text);
-    json_decref(document);
+    json_print(document, JSON_INDENT(2));
 }
 
 /* --- the command --- */
+
+static void host_findings(struct findings *findings, const struct tree *root)
+{
+    struct host_view host;
+    host_view_read(&host);
+    findings_config(findings, root, &host);
+    host_view_done(&host);
+}
 
 static int check_show(const struct ctl_options *options, const char *path,
                       const struct daemon_check *check)
 {
     struct settings settings = {0};
     struct findings findings = {0};
-    struct host_view host;
     bool readable = check->valid && settings_load(path, &settings) == 0;
-    host_view_read(&host);
     warnings_take(&findings, check->warnings);
     if (readable)
-        findings_config(&findings, settings.root, &host);
+        host_findings(&findings, settings.root);
     if (options->json)
         print_json(check, &findings, readable ? settings.root : NULL);
     else if (readable)
@@ -126,7 +116,6 @@ static int check_show(const struct ctl_options *options, const char *path,
     if (!options->json)
         print_findings(&findings);
     findings_done(&findings);
-    host_view_done(&host);
     settings_done(&settings);
     return check->valid ? 0 : 1;
 }

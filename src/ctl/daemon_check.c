@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +78,13 @@ bool daemon_check_run(const char *path, struct daemon_check *ret_check)
         ;
     ret_check->valid = pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != NOT_INSTALLED;
+}
+
+const char *daemon_check_why(const char *line)
+{
+    const char *key = strstr(line, ": ");
+    const char *why = key == NULL ? NULL : strstr(key + 2, ": ");
+    return why == NULL ? line : why + 2;
 }
 
 void daemon_check_done(struct daemon_check *check)

@@ -14,6 +14,8 @@ struct daemon_check {
 /* daemon_check_run - false: ikatd is not installed, or it died. Call daemon_check_done() in either
  * case. */
 bool daemon_check_run(const char *path, struct daemon_check *ret_check);
+/* daemon_check_why - the reason in a line "file:line: key: why"; a line of another form as it is. */
+const char *daemon_check_why(const char *line);
 void daemon_check_done(struct daemon_check *check);
 
 #endif

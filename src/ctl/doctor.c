@@ -27,6 +27,7 @@
 struct examination {
     struct status status; /* empty lists are NULL when the daemon does not answer */
     struct tree *pools;
+    struct host_view host;
     bool daemon;
     unsigned findings;
 };
@@ -183,21 +184,18 @@ static void check_forwarding(struct examination *e)
 {
     if (e->pools == NULL || e->pools->first == NULL)
         return;
-    if (host_number_read("/proc/sys/net/ipv4/ip_forward") == 0)
+    if (e->host.forwards_v4 == HOST_NO)
         finding(e, "this host leases addresses to clients but forwards no IPv4: sysctl -w "
                    "net.ipv4.ip_forward=1");
 }
 
 static void check_firewall(struct examination *e)
 {
-    struct host_view host;
-    host_view_read(&host);
-    if (host.lets_in_500 == HOST_NO || host.lets_in_4500 == HOST_NO)
+    if (e->host.lets_in_500 == HOST_NO || e->host.lets_in_4500 == HOST_NO)
         finding(e,
                 "the firewall drops UDP port %s: clients cannot reach this host; nft add rule ... "
                 "udp dport { 500, 4500 } accept",
-                host.lets_in_4500 == HOST_NO ? "4500" : "500");
-    host_view_done(&host);
+                e->host.lets_in_4500 == HOST_NO ? "4500" : "500");
 }
 
 static void daemon_ask(struct examination *e, const struct ctl_options *options)
@@ -224,11 +222,13 @@ int command_doctor(const struct ctl_options *options, char **arguments, int n)
     struct examination e = {0};
     (void)arguments, (void)n;
     daemon_ask(&e, options);
+    host_view_read(&e.host);
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
         checks[i](&e);
     if (e.findings == 0)
         printf("nothing wrong was found on this host\n");
     status_done(&e.status);
     tree_free(e.pools);
+    host_view_done(&e.host);
     return e.findings == 0 ? 0 : 1;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 #include "control/settings.h"
 #include "ctl/commands.h"
 #include "ctl/config_text.h"
-#include "ctl/config_view.h"
+#include "ctl/json_out.h"
 
 /* --- the source --- */
 
@@ -68,17 +67,9 @@ static void remarks_print(const struct findings *remarks)
 
 static void remarks_json(const struct import *import, const char *text)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < import->remarks.n; i++) {
-        const struct finding *one = &import->remarks.items[i];
-        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "kind", one->kind, "where",
-                                                     one->where, "text", one->text));
-    }
-    json_t *document = json_pack("{s:o, s:s}", "remarks", array, "configuration", text);
-    char *out = document == NULL ? NULL : json_dumps(document, JSON_INDENT(2));
-    (void)puts(out == NULL ? "{}" : out);
-    free(out);
-    json_decref(document);
+    json_print(
+        json_pack("{s:o, s:s}", "remarks", findings_json(&import->remarks), "configuration", text),
+        JSON_INDENT(2));
 }
 
 /* output_open - a new file, which only root can read: it has secrets. */

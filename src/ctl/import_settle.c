@@ -146,15 +146,12 @@ static bool error_take(struct import *import, const struct config_map *map, cons
                        const char *error)
 {
     size_t len = strlen(path);
-    char *end;
     if (strncmp(error, path, len) != 0 || error[len] != ':')
         return false;
-    unsigned long line = strtoul(error + len + 1, &end, 10);
-    const char *why = strstr(end, ": ");
-    why = why == NULL ? NULL : strstr(why + 2, ": ");
+    unsigned long line = strtoul(error + len + 1, NULL, 10);
     if (line == 0 || line > map->n || map->lines[line - 1].node == NULL)
         return false;
-    leave_out(import, map->lines[line - 1].node, why == NULL ? error : why + 2);
+    leave_out(import, map->lines[line - 1].node, daemon_check_why(error));
     return true;
 }
 

@@ -3,15 +3,13 @@
  * `ikat trace`: what two peers said to each other, as a diagram of messages. A session is followed
  * through all its IKE SAs: those whose messages the daemon still keeps, and with -f those that come.
  */
-#include <ctype.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "control/values.h"
 #include "ctl/commands.h"
+#include "ctl/json_out.h"
 #include "ctl/trace_diagram.h"
 
 #define FOLLOWED_MAX 4096
@@ -104,11 +102,7 @@ static void print_json(const struct tree *entry)
                                   : strcmp(node->name, "again") == 0 ? json_true()
                                                                      : json_string(text));
     }
-    char *text = json_dumps(object, JSON_COMPACT);
-    (void)puts(text == NULL ? "{}" : text);
-    (void)fflush(stdout);
-    free(text);
-    json_decref(object);
+    json_print(object, JSON_COMPACT);
 }
 
 static void entry_show(struct shown *shown, const struct tree *entry)
