@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `ikat trace`: what two peers said to each other, as a diagram of messages. A session is followed
- * through all its IKE SAs: those whose messages the daemon still keeps, and with -f those that come.
+ * `ikat trace`: the messages between two peers as a diagram. It shows the messages that the daemon
+ * still keeps, and with -f also new ones. A session has the messages of all its IKE SAs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static bool address_is(const char *endpoint, const char *address)
            strcspn(begin, "]") >= len;
 }
 
-/* entry_names - the entry itself names the session, connection or address. */
+/* entry_names - the entry has that session, connection or address. */
 static bool entry_names(const struct tree *entry, const char *wanted)
 {
     uint64_t number;
@@ -61,8 +61,8 @@ static bool followed_has(const struct followed *followed, uint32_t sa)
     return false;
 }
 
-/* followed_learn - the IKE SA of an entry that names what is wanted is followed from now on: also
- * before and after it had that name. */
+/* followed_learn - follows the IKE SA of an entry that has the wanted name. Its other entries may have
+ * no name yet. */
 static void followed_learn(struct followed *followed, const struct tree *entry)
 {
     uint32_t sa = number_of(entry, "sa");
@@ -80,7 +80,8 @@ static bool followed_takes(const struct followed *followed, const struct tree *e
 
 /* --- showing --- */
 
-/* print_json - one object in a line: numbers as numbers, all else as text. */
+/* print_json - one object in a line: numbers as numbers, `again` and `error` as true, other keys as
+ * text. */
 static void print_json(const struct tree *entry)
 {
     static const char *const numbers[] = {"number",  "time-ms",    "at-us",     "sa",
@@ -88,7 +89,8 @@ static void print_json(const struct tree *entry)
     json_t *object = json_object();
     for (const struct tree *node = entry->first; node != NULL; node = node->next) {
         char key[32];
-        bool number = false;
+        bool number = false,
+             flag = strcmp(node->name, "again") == 0 || strcmp(node->name, "error") == 0;
         size_t len = strlen(node->name);
         if (len >= sizeof(key))
             continue;
@@ -99,8 +101,8 @@ static void print_json(const struct tree *entry)
         const char *text = tree_value_text(node);
         (void)json_object_set_new(object, key,
                                   number ? json_integer(strtoll(text, NULL, 10))
-                                  : strcmp(node->name, "again") == 0 ? json_true()
-                                                                     : json_string(text));
+                                  : flag ? json_true()
+                                         : json_string(text));
     }
     json_print(object, JSON_COMPACT);
 }
@@ -122,7 +124,7 @@ static void keep(void *context, const char *name, struct tree *message)
 {
     struct shown *shown = context;
     if (strcmp(name, "list-trace") != 0)
-        return; /* a new one: the list has it, since it runs up to the newest */
+        return; /* an event `trace`: the list goes up to the newest entry, so it has this one too */
     struct tree *entry = tree_new(TREE_SECTION, "");
     if (entry == NULL)
         return;

@@ -19,8 +19,8 @@ struct trace_diagram {
     char day[16];       /* of the last line */
 };
 
-/* trace_diagram_put - prints an entry of `list-trace` or `trace`. What it says of itself was
- * decided by a peer in part: octets that are not printable become "?". */
+/* trace_diagram_put - prints an entry of `list-trace` or `trace`. The peer chose parts of its text. So
+ * an entry with octets that are not printable is replaced by a line that says so. */
 void trace_diagram_put(struct trace_diagram *diagram, const struct tree *entry);
 
 #endif

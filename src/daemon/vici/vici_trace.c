@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command `list-trace` and the event `trace`: the latest IKE messages, named and not quoted. */
+/* The command `list-trace` and the event `trace`: types and sizes of the latest IKE messages. */
 #include <stdio.h>
 #include <time.h>
 
@@ -10,7 +10,7 @@
 
 #define PARTS_TEXT (IKE_TRACE_PARTS * 48)
 
-/* part_print - "SA", "N(COOKIE)", and the number of what has no name. Returns the length. */
+/* part_print - "SA", "N(COOKIE)"; a type without a name is printed as its number. Returns the length. */
 static size_t part_print(const struct ike_trace_part *part, char *text, size_t cap)
 {
     static const char unknown[] = "unknown";
@@ -38,6 +38,15 @@ static void put_parts(struct vici_writer *w, const struct ike_trace_entry *entry
     vici_put(w, "payloads", "%s%s", text, entry->more_parts ? " ..." : "");
 }
 
+/* has_error - a notify of an error type (RFC 7296 section 3.10.1). Type 0: it could not be read. */
+static bool has_error(const struct ike_trace_entry *entry)
+{
+    for (uint8_t i = 0; i < entry->n_parts; i++)
+        if (entry->parts[i].notify != 0 && entry->parts[i].notify < WIRE_FIRST_STATUS_NOTIFY)
+            return true;
+    return false;
+}
+
 static void put_message(struct vici_writer *w, const struct ike_trace_entry *entry)
 {
     vici_put(w, "exchange", "%s", wire_exchange_name(entry->exchange));
@@ -48,6 +57,8 @@ static void put_message(struct vici_writer *w, const struct ike_trace_entry *ent
     vici_put(w, "octets", "%u", entry->octets);
     if (entry->again)
         vici_put(w, "again", "yes");
+    if (has_error(entry))
+        vici_put(w, "error", "yes");
 }
 
 /* wall_ms - the wall clock of a moment of the monotonic one. */
