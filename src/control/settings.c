@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -12,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/text_file.h"
+
 #define INCLUDE_DEPTH_MAX 10
 #define SECTION_DEPTH_MAX 12
-#define FILE_MAX          (64 * 1024 * 1024) /* 100,000 connections */
 #define NAME_MAX_LEN      255
 
 struct parser {
@@ -197,52 +197,16 @@ static const char *keep_name(struct settings *settings, const char *name)
     return files[settings->n_files] == NULL ? NULL : files[settings->n_files++];
 }
 
-/* file_fault - why a file is not read; NULL: it is. Who may write it decides what is loaded. */
-static const char *file_fault(const struct stat *status)
+/* owner_fault - who may write a file decides what is loaded. */
+static const char *owner_fault(const struct stat *status)
 {
-    if (!S_ISREG(status->st_mode))
-        return "is not a regular file";
     if (status->st_uid != 0 && status->st_uid != geteuid())
         return "belongs to another user";
     if ((status->st_mode & S_IWOTH) != 0)
         return "can be written by everybody";
     if ((status->st_mode & S_IWGRP) != 0 && status->st_gid != 0 && status->st_gid != getegid())
         return "can be written by a group";
-    return status->st_size >= FILE_MAX ? "is larger than 64 MiB" : NULL;
-}
-
-static bool read_all(int fd, char *text, size_t cap, size_t *ret_len)
-{
-    ssize_t n = 1;
-    *ret_len = 0;
-    while (n != 0 && *ret_len < cap) {
-        n = read(fd, text + *ret_len, cap - *ret_len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        *ret_len += n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
-/* read_whole - without blocking on what is no file: a FIFO has no end, a device may act. NULL with
- * *ret_why. */
-static char *read_whole(const char *path, size_t *ret_len, const char **ret_why)
-{
-    struct stat status = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    bool found = fd >= 0 && fstat(fd, &status) == 0;
-    char *text = NULL;
-    *ret_why = found ? file_fault(&status) : strerror(errno);
-    if (*ret_why == NULL && (text = malloc((size_t)status.st_size + 1)) == NULL)
-        *ret_why = strerror(ENOMEM);
-    if (text != NULL && !read_all(fd, text, (size_t)status.st_size, ret_len)) {
-        *ret_why = strerror(errno);
-        free(text);
-        text = NULL;
-    }
-    if (fd >= 0)
-        close(fd);
-    return text;
+    return NULL;
 }
 
 static int parse_text(struct parser *p, struct span text, struct tree *section, unsigned depth)
@@ -266,7 +230,7 @@ static int include_file(struct parser *outer, const char *path, struct tree *sec
         return fail(outer, "include", "more than 10 files deep; does a file include itself?");
     size_t len = 0;
     const char *why;
-    char *text = read_whole(path, &len, &why);
+    char *text = text_file_read(path, owner_fault, &len, &why);
     if (text == NULL || p.file == NULL) {
         free(text);
         return fail(outer, path, why != NULL ? why : strerror(ENOMEM));

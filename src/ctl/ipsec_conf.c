@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 
 #include "base/secret.h"
+#include "control/text_file.h"
 #include "ctl/config_text.h"
 #include "ctl/config_view.h"
 
-#define FILE_MAX  (16 * 1024 * 1024)
 #define DEPTH_MAX 10 /* of includes, and of `also` */
 #define WORD_MAX  4096
 #define IDS_MAX   64
@@ -28,11 +28,15 @@ struct place {
     unsigned line, depth;
 };
 
+/* fail - of a line, or of the whole file before its first line. */
 static bool fail(const struct place *at, const char *why)
 {
     struct ipsec_conf *conf = at->conf;
+    char line[16] = "";
+    if (at->line > 0)
+        (void)snprintf(line, sizeof(line), ":%u", at->line);
     if (conf->error[0] == '\0')
-        (void)snprintf(conf->error, sizeof(conf->error), "%.150s:%u: %s", at->name, at->line, why);
+        (void)snprintf(conf->error, sizeof(conf->error), "%.150s%s: %s", at->name, line, why);
     return false;
 }
 
@@ -121,34 +125,18 @@ static const char *name_keep(struct ipsec_conf *conf, const char *name)
     return copy;
 }
 
-static char *file_read(const char *path)
-{
-    struct stat status;
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    if (file != NULL && fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) &&
-        status.st_size < FILE_MAX && (text = calloc(1, (size_t)status.st_size + 1)) != NULL) {
-        size_t n = fread(text, 1, (size_t)status.st_size, file);
-        text[n] = '\0';
-        if (strlen(text) != n) { /* a NUL octet */
-            free(text);
-            text = NULL;
-        }
-    }
-    if (file != NULL)
-        (void)fclose(file);
-    return text;
-}
-
 static bool file_parse(const struct place *from, const char *path, reader_of_lines read)
 {
-    struct place at = {.conf = from->conf, .depth = from->depth + 1};
-    char *text = file_read(path);
+    struct place at = {.conf = from->conf, .name = path, .depth = from->depth + 1};
+    const char *why;
+    size_t len;
+    char *text = text_file_read(path, NULL, &len, &why);
     if (text == NULL)
-        return fail(from, "a file cannot be read, is no regular file, or has NUL octets");
+        return fail(&at, why);
     at.file = at.name = name_keep(from->conf, path);
-    bool ok = at.name != NULL && lines_read(&at, text, read);
-    wipe(text, strlen(text));
+    bool ok = at.name != NULL && (strlen(text) == len || fail(&at, "has NUL octets")) &&
+              lines_read(&at, text, read);
+    wipe(text, len);
     free(text);
     return ok;
 }
@@ -190,12 +178,11 @@ static bool head_read(struct place *at, const char *line, struct tree **section)
     if (strcmp(kind, "conn") != 0 && strcmp(kind, "ca") != 0 && strcmp(kind, "config") != 0)
         return fail(at, "neither config, conn, ca nor include");
     (void)snprintf(full, sizeof(full), "%.8s %.200s", kind, name);
-    struct place here = *at;
     *section = config_section(at->conf->sections, full, NULL);
     if (*section == NULL)
         return fail(at, "no memory");
-    (*section)->file = here.name;
-    (*section)->line = here.line;
+    (*section)->file = at->name;
+    (*section)->line = at->line;
     return true;
 }
 
