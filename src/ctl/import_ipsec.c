@@ -267,6 +267,8 @@ static void convert_pools(struct conversion *c)
                                    pool_of(c, one));
     }
     free(copy);
+    if (at >= sizeof(names))
+        refuse(c, node, "too many pools");
     config_put(c->conn, "pools", "%s", names);
 }
 
@@ -326,27 +328,27 @@ static void token_of(const char *token, char out[32])
 
 /* convert_algorithms - "aes256-sha2_512;modp2048, aes128!" as proposals. A "!" at the end means
  * these alone; without it charon adds its defaults. */
-static void convert_algorithms(const struct conversion *c, const char *key, struct tree *to,
+static void convert_algorithms(struct conversion *c, const char *key, struct tree *to,
                                const char *name)
 {
-    const char *text = value_of(c, key);
-    char list[512] = "", token[32];
+    const char *text = config_text(c->from, key, ""), *one = text;
+    char list[512] = "";
     size_t at = 0;
-    bool strict = text != NULL && strchr(text, '!') != NULL;
-    for (const char *one = text; one != NULL && *one != '\0' && at + 40 < sizeof(list);) {
-        char word[32];
-        size_t len = strcspn(one, "-;,! ");
+    while (*one != '\0' && at < sizeof(list)) {
+        char word[32], token[32];
+        size_t len = strcspn(one, "-;,! "), gap = strspn(one + len, "-;,! ");
         (void)snprintf(word, sizeof(word), "%.*s", (int)(len < 31 ? len : 31), one);
         token_of(word, token);
-        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s", token);
-        one += len;
-        bool next = strchr(one, ',') != NULL && strspn(one, " ,") > 0;
-        one += strspn(one, "-;,! ");
-        if (*one != '\0')
-            at += (size_t)snprintf(list + at, sizeof(list) - at, "%s", next ? ", " : "-");
+        const char *between = one[len + gap] == '\0'                ? ""
+                              : memchr(one + len, ',', gap) != NULL ? ", "
+                                                                    : "-";
+        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", token, between);
+        one += len + gap;
     }
-    if (at > 0)
-        config_put(to, name, "%s%s", list, strict || strchr(text, ';') != NULL ? "" : ", default");
+    if (at >= sizeof(list))
+        refuse(c, config_key(c->from, key), "too many algorithms");
+    else if (at > 0)
+        config_put(to, name, "%s%s", list, strpbrk(text, "!;") != NULL ? "" : ", default");
 }
 
 /* --- tables --- */

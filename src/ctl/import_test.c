@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/unit_test.h"
 #include "control/settings.h"
@@ -177,6 +179,49 @@ static void hostile_files(void **state)
     }
 }
 
+/* A FIFO has no end, so reading must not wait for one. */
+static void hostile_includes(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/import-test-XXXXXX", fifo[64], file[64], text[128];
+    struct ipsec_conf conf;
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+    (void)snprintf(file, sizeof(file), "%s/ipsec.conf", directory);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    FILE *to = fopen(file, "we");
+    assert_non_null(to);
+    assert_true(fputs("include fifo\n", to) > 0);
+    assert_int_equal(fclose(to), 0);
+    assert_false(ipsec_conf_load(file, &conf));
+    (void)snprintf(text, sizeof(text), "%s: is not a regular file", fifo);
+    assert_string_equal(conf.error, text);
+    ipsec_conf_done(&conf);
+    assert_int_equal(unlink(fifo), 0);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+/* A list that does not fit is refused: a part of it would allow other algorithms than the whole. */
+static void long_lists_are_refused(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"ike", "esp", "leftsubnet", "rightsourceip"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        struct import import;
+        char conf[4096];
+        size_t at = (size_t)snprintf(conf, sizeof(conf), BASE " %s=", keys[i]);
+        for (unsigned n = 0; n < 200; n++)
+            at += (size_t)snprintf(conf + at, sizeof(conf) - at, "%s10.1.%u.0/24",
+                                   n == 0 ? "" : ",", n);
+        (void)snprintf(conf + at, sizeof(conf) - at, "\n");
+        char *text = converted(conf, "", &import);
+        assert_true(remarked(&import, "refused", "too many"));
+        assert_null(config_key(config_key(import.root, "connections"), "a"));
+        import_end(&import, text);
+    }
+}
+
 /* --- swanctl.conf --- */
 
 static void ikev1_of_swanctl(void **state)
@@ -228,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_of_ipsec_conf), cmocka_unit_test(unknown_keys_are_told),
         cmocka_unit_test(secrets_of_ipsec),   cmocka_unit_test(hostile_files),
+        cmocka_unit_test(hostile_includes),   cmocka_unit_test(long_lists_are_refused),
         cmocka_unit_test(ikev1_of_swanctl),   cmocka_unit_test(values_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
