@@ -70,8 +70,8 @@
 #define LIMIT_EVENTS         4096
 #define LIMIT_EVENTS_SESSION 1024
 
-/* Entries of the trace of IKE messages (ike/message_trace.h): some hours of a laptop, a minute of a busy Gateway, for
- * 2 MB of memory. */
+/* Entries of the trace of IKE messages (ike/message_trace.h): some hours of a laptop, a minute of a busy Gateway.
+ * Together they take 2 MB once all are used. */
 #define LIMIT_TRACE_SESSIONS  4096
 #define LIMIT_TRACE_PROBES    2048
 #define LIMIT_TRACE_STRANGERS 2048

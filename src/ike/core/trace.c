@@ -11,8 +11,10 @@
 
 enum ring_kind { RING_SESSIONS, RING_PROBES, RING_STRANGERS, N_RINGS };
 
+#define RING_AT_FIRST 32 /* entries */
+
 struct ring {
-    size_t size;   /* entries at most */
+    size_t size;   /* entries that there is room for now; it doubles until the ring has its most */
     uint64_t used; /* entries ever written; entry i is at i % size */
     struct ike_trace_entry *entries;
 };
@@ -22,18 +24,25 @@ struct trace {
     struct ring rings[N_RINGS];
 };
 
-static const size_t ring_sizes[N_RINGS] = {LIMIT_TRACE_SESSIONS, LIMIT_TRACE_PROBES,
-                                           LIMIT_TRACE_STRANGERS};
+static const size_t ring_most[N_RINGS] = {LIMIT_TRACE_SESSIONS, LIMIT_TRACE_PROBES,
+                                          LIMIT_TRACE_STRANGERS};
+
+static bool ring_resize(struct ring *ring, size_t size)
+{
+    struct ike_trace_entry *entries = reallocarray(ring->entries, size, sizeof(*entries));
+    if (entries == NULL)
+        return false;
+    ring->entries = entries;
+    ring->size = size;
+    return true;
+}
 
 struct trace *trace_new(void)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
-    for (size_t i = 0; trace != NULL && i < N_RINGS; i++) {
-        trace->rings[i].size = ring_sizes[i];
-        trace->rings[i].entries = calloc(ring_sizes[i], sizeof(struct ike_trace_entry));
-        if (trace->rings[i].entries == NULL)
+    for (size_t i = 0; trace != NULL && i < N_RINGS; i++)
+        if (!ring_resize(&trace->rings[i], RING_AT_FIRST))
             return trace_free(trace);
-    }
     return trace;
 }
 
@@ -47,9 +56,13 @@ struct trace *trace_free(struct trace *trace)
 
 /* --- rings --- */
 
+/* ring_add - a ring that is full grows. Without memory for that it overwrites its oldest entry, and
+ * keeps its size: a ring that has begun again at its start cannot grow. */
 static struct ike_trace_entry *ring_add(struct trace *trace, enum ring_kind kind, nanos now)
 {
     struct ring *ring = &trace->rings[kind];
+    if (ring->used == ring->size && ring->size < ring_most[kind])
+        (void)ring_resize(ring, 2 * ring->size);
     struct ike_trace_entry *entry = &ring->entries[ring->used++ % ring->size];
     *entry = (struct ike_trace_entry){.number = ++trace->last, .at_ns = now};
     return entry;
