@@ -4,16 +4,13 @@
 
 /* Key exchanges for tests: each step runs at once. */
 
-#include "base/span.h"
+#include "base/random.h"
 #include "base/unit_test.h"
 #include "crypto/ke.h"
 
-/*
- * test_ke_octets - the octets that libcrypto takes for the private values of this thread from now
- * on, until the next call; a key exchange fails once they are used up. The first call comes before
- * any other use of random octets by libcrypto. It puts TEST-RAND in the place of its generator.
- */
-void test_ke_octets(struct span octets);
+/* test_ke_random - libcrypto draws its random octets from `random` from now on, private values among
+ * them, so that a seed replays each octet. Borrowed until the next call. */
+void test_ke_random(const struct random *random);
 
 static inline struct ke_job test_ke_pair(uint16_t group)
 {

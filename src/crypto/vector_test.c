@@ -83,12 +83,23 @@ static const struct {
      "521c24403085d59a449a5037514a879d"},
 };
 
+/* drawn_next - the octets of a vector, and then others. */
+static void drawn_next(void *context, void *octets, size_t len)
+{
+    struct span *left = context;
+    size_t n = len < left->len ? len : left->len;
+    memset(octets, 0x5a, len);
+    memcpy(octets, left->ptr, n);
+    *left = span_of(left->ptr + n, left->len - n);
+}
+
 static struct ke_job pair_with(uint16_t group, const char *private_value)
 {
-    static uint8_t octets[4096];
-    memset(octets, 0x5a, sizeof(octets));
-    (void)unhex(private_value, octets);
-    test_ke_octets(span_of(octets, sizeof(octets)));
+    static uint8_t octets[KE_PUBLIC_MAX];
+    static struct span left;
+    static const struct random drawn = {drawn_next, &left};
+    left = span_of(octets, unhex(private_value, octets));
+    test_ke_random(&drawn);
     return test_ke_pair(group);
 }
 

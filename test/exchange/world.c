@@ -72,13 +72,14 @@ void world_free(struct world *world)
 
 /* --- the jobs --- */
 
-/* private_value_from - libcrypto draws its octets from ours, so that a seed replays each octet. */
-static void private_value_from(const uint8_t octets[WORLD_KE_OCTETS])
+/* private_value_from - libcrypto draws its octets from these dice, so that a seed replays each octet. */
+static void private_value_from(uint64_t dice)
 {
-    static uint8_t drawn[2048 * WORLD_KE_OCTETS]; /* enough for exchanges without a job as well */
-    for (size_t i = 0; i < sizeof(drawn); i++)
-        drawn[i] = octets[i % WORLD_KE_OCTETS];
-    test_ke_octets(span_of(drawn, sizeof(drawn)));
+    static uint64_t state;
+    static struct random random;
+    state = dice;
+    random = dice_random(&state);
+    test_ke_random(&random);
 }
 
 static void do_key_exchange(struct peer *peer, const struct ike_event *event)
@@ -86,7 +87,7 @@ static void do_key_exchange(struct peer *peer, const struct ike_event *event)
     assert_true(peer->n_ke < ARRAY_LEN(peer->ke));
     peer->ke[peer->n_ke].job = event->job;
     if (event->ke.step.step != KE_SECRET)
-        random_fill(&peer->random, peer->ke[peer->n_ke].octets, WORLD_KE_OCTETS);
+        peer->ke[peer->n_ke].dice = random_u64(&peer->random);
     peer->ke[peer->n_ke++].step = event->ke.step;
     if (!peer->hold_ke)
         world_ke_run(peer, 0);
@@ -98,7 +99,7 @@ void world_ke_run(struct peer *peer, int error)
     peer->n_ke = 0;
     for (unsigned i = 0; i < n; i++) {
         struct ke_job step = peer->ke[i].step;
-        private_value_from(peer->ke[i].octets);
+        private_value_from(peer->ke[i].dice);
         if (error == 0)
             ke_run(&step);
         struct ike_result result = {.error = error != 0 ? error : step.error, .ke = &step};

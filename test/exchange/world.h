@@ -12,7 +12,6 @@
 #include "exchange/party_eap.h"
 #include "ike/ike.h"
 
-#define WORLD_KE_OCTETS  32
 #define WORLD_EVENTS     512
 #define WORLD_LATENCY_NS (10 * NANOS_PER_MS) /* one way */
 
@@ -46,7 +45,7 @@ struct peer {
     struct {
         ike_job_id job;
         struct ke_job step;
-        uint8_t octets[WORLD_KE_OCTETS]; /* from the dice of the peer: private_value_from */
+        uint64_t dice; /* from those of the peer: private_value_from */
     } ke[8];
     size_t n_events;
     char notices[WORLD_EVENTS][256];

@@ -162,7 +162,8 @@ struct sim_counts {
 };
 
 struct sim {
-    uint64_t seed, dice;
+    uint64_t seed, dice, private_dice;
+    struct random private_values; /* what libcrypto draws, from private_dice */
     nanos now;
     bool trace, healed;
     uint64_t hash;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "crypto/provider.h"
+#include "crypto/test_ke.h"
 #include "exchange/party.h"
 #include "sim/checker.h"
 #include "sim/host.h"
@@ -216,7 +217,9 @@ struct sim *sim_new(uint64_t seed, bool trace)
 {
     struct sim *sim = calloc(1, sizeof(*sim));
     ASSERT(sim != NULL);
-    sim->seed = sim->dice = seed;
+    sim->seed = sim->dice = sim->private_dice = seed;
+    sim->private_values = dice_random(&sim->private_dice);
+    test_ke_random(&sim->private_values);
     sim->trace = trace;
     sim->now = SIM_SECONDS(1000);
     sim->crypto = crypto_new();
