@@ -97,11 +97,21 @@ void mobike_say_again(struct sa *sa, const struct asking *asking, const struct i
         (void)!intent_add(sa, &again); /* no memory: the peer stays where a copy led it */
 }
 
-/* heir_moved - the heir of an IKE SA has moved by itself, or wants to. Its moves are younger than any
- * of the IKE SA that it replaced, and the last one counts (RFC 4555 section 3.5). */
-static bool heir_moved(const struct sa *heir)
+static bool moves_elsewhere(const struct intent *intent, const struct ike_path *path)
 {
-    return heir->moved_ns > heir->established_ns || intent_pending(heir, INTENT_MOVE, 0);
+    return intent->kind == INTENT_MOVE && !ike_path_equal(&intent->path, path);
+}
+
+/* heir_moved - the heir of an IKE SA has moved by itself, or wants to move elsewhere than the IKE SA
+ * that it replaced, which asked for `path`. Its moves are younger, and the last one counts (RFC 4555
+ * section 3.5). A rekey that crosses a move gives the heir the same move, which is no younger one. */
+static bool heir_moved(const struct sa *heir, const struct ike_path *path)
+{
+    bool moved = heir->moved_ns > heir->established_ns ||
+                 (heir->asking != NULL && moves_elsewhere(&heir->asking->intent, path));
+    for (const struct intent *next = heir->intents; next != NULL; next = next->next)
+        moved |= moves_elsewhere(next, path);
+    return moved;
 }
 
 /* heir_says_again - the peer may have read a late copy of the older move last. A move of the heir
@@ -132,7 +142,7 @@ static struct verdict move_answered(struct sa *sa, struct asking *asking,
         return routability_failed(sa, now);
     /* If the peer rekeyed meanwhile, the IKE SA with the Child SAs moves. */
     struct sa *moved = sa_heir(sa) != NULL ? sa_heir(sa) : sa;
-    if (moved != sa && heir_moved(moved)) {
+    if (moved != sa && heir_moved(moved, &asking->intent.path)) {
         heir_says_again(moved);
         return verdict_done(IKE_OK);
     }
