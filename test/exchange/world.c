@@ -73,11 +73,11 @@ void world_free(struct world *world)
 /* --- the jobs --- */
 
 /* private_value_from - libcrypto draws its octets from these dice, so that a seed replays each octet. */
-static void private_value_from(uint64_t dice)
+static void private_value_from(const uint64_t dice[WORLD_KE_DICE])
 {
     static uint64_t state;
     static struct random random;
-    state = dice;
+    state = dice[0];
     random = dice_random(&state);
     test_ke_random(&random);
 }
@@ -87,7 +87,7 @@ static void do_key_exchange(struct peer *peer, const struct ike_event *event)
     assert_true(peer->n_ke < ARRAY_LEN(peer->ke));
     peer->ke[peer->n_ke].job = event->job;
     if (event->ke.step.step != KE_SECRET)
-        peer->ke[peer->n_ke].dice = random_u64(&peer->random);
+        random_fill(&peer->random, peer->ke[peer->n_ke].dice, sizeof(peer->ke[0].dice));
     peer->ke[peer->n_ke++].step = event->ke.step;
     if (!peer->hold_ke)
         world_ke_run(peer, 0);

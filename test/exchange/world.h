@@ -13,6 +13,7 @@
 #include "ike/ike.h"
 
 #define WORLD_EVENTS     512
+#define WORLD_KE_DICE    4 /* the first one counts; the seeds of found faults draw as many */
 #define WORLD_LATENCY_NS (10 * NANOS_PER_MS) /* one way */
 
 struct datagram {
@@ -45,7 +46,7 @@ struct peer {
     struct {
         ike_job_id job;
         struct ke_job step;
-        uint64_t dice; /* from those of the peer: private_value_from */
+        uint64_t dice[WORLD_KE_DICE]; /* from those of the peer: private_value_from */
     } ke[8];
     size_t n_events;
     char notices[WORLD_EVENTS][256];
