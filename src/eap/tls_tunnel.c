@@ -5,19 +5,12 @@
 
 #include <openssl/err.h>
 
+#include "crypto/tls_context.h"
 #include "eap/eap_crypto.h"
 
 #define FLAG_LENGTH 0x80
 #define FLAG_MORE   0x40
 #define FLAG_START  0x20
-
-/* What each side of today has: TLS 1.3, and 1.2 with forward secrecy. */
-#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS     "X25519:P-256:P-384:P-521"
-#define SIGNATURES                                                                                 \
-    "ed25519:ed448:ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:rsa_pss_rsae_sha256:"                    \
-    "rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512"
-#define SECURITY_LEVEL 2 /* 112 bits, as for IKE */
 
 static bool is_server(enum tls_side side)
 {
@@ -26,39 +19,23 @@ static bool is_server(enum tls_side side)
 
 /* --- the other side's certificates --- */
 
-static size_t chain_fill(STACK_OF(X509) * given, X509 *leaf, struct eap_chain *chain,
-                         unsigned char *room[EAP_CERTS])
-{
-    size_t n = 0;
-    for (int i = -1; n < EAP_CERTS && i < sk_X509_num(given); i++) {
-        X509 *x509 = i < 0 ? leaf : sk_X509_value(given, i);
-        if (i >= 0 && X509_cmp(x509, leaf) == 0)
-            continue;
-        int len = i2d_X509(x509, &room[n]);
-        if (len <= 0)
-            break;
-        chain->certs[n] = span_of(room[n], (size_t)len);
-        n++;
-    }
-    return n;
-}
-
 /* on_chain - in the middle of the handshake, before anything is sent that depends on it. */
 static int on_chain(X509_STORE_CTX *ctx, void *context)
 {
     struct tls_tunnel *t = context;
     struct eap_talk *talk = t->talk;
-    unsigned char *room[EAP_CERTS] = {NULL};
     struct eap_chain chain = {.of_server = !SSL_is_server(t->ssl)};
+    struct tls_chain given;
+    _Static_assert(sizeof(chain.certs) == sizeof(given.certs), "as many certificates");
     if (!chain.of_server)
         chain.identity = talk->identity;
-    chain.n =
-        chain_fill(X509_STORE_CTX_get0_untrusted(ctx), X509_STORE_CTX_get0_cert(ctx), &chain, room);
+    tls_chain_read(ctx, &given);
+    chain.n = given.n;
+    memcpy(chain.certs, given.certs, sizeof(chain.certs));
     int error = chain.n == 0
                     ? ERR_INVALID
                     : talk->tls->check(talk->tls->context, &chain, &talk->vouched, t->reason);
-    for (size_t i = 0; i < chain.n; i++)
-        OPENSSL_free(room[i]);
+    tls_chain_done(&given);
     t->reason[sizeof(t->reason) - 1] = '\0';
     if (error != 0 && t->reason[0] == '\0')
         (void)snprintf(t->reason, sizeof(t->reason), "its certificate could not be checked");
@@ -68,60 +45,35 @@ static int on_chain(X509_STORE_CTX *ctx, void *context)
 
 /* --- contexts --- */
 
-static X509 *certificate_read(struct eap_crypto *crypto, struct span der)
-{
-    X509 *x509 = X509_new_ex(crypto->tls.context, NULL);
-    const unsigned char *at = der.ptr;
-    if (x509 != NULL && (der.len > INT32_MAX || d2i_X509(&x509, &at, (long)der.len) == NULL)) {
-        X509_free(x509);
-        return NULL;
-    }
-    return x509;
-}
-
 static bool own_apply(struct eap_talk *talk, SSL_CTX *context)
 {
-    X509 *ours = certificate_read(talk->crypto, talk->tls->certs[0]);
-    EVP_PKEY *key = ours == NULL ? NULL : tls_key_new(&talk->crypto->tls, talk->tls, ours);
-    bool ok = key != NULL && SSL_CTX_use_cert_and_key(context, ours, key, NULL, 1) == 1;
-    for (size_t i = 1; ok && i < talk->tls->n_certs; i++) {
-        X509 *ca = certificate_read(talk->crypto, talk->tls->certs[i]);
-        ok = ca != NULL && SSL_CTX_add1_chain_cert(context, ca) == 1;
-        X509_free(ca);
-    }
+    const struct eap_tls *tls = talk->tls;
+    OSSL_LIB_CTX *library = talk->crypto->tls.context;
+    X509 *ours = tls_certificate_read(library, tls->certs[0]);
+    EVP_PKEY *key = ours == NULL ? NULL : tls_key_new(&talk->crypto->tls, tls, ours);
+    bool ok = key != NULL && tls_context_present(context, library, tls->certs, tls->n_certs, key);
     EVP_PKEY_free(key);
     X509_free(ours);
     return ok;
 }
 
-static bool algorithms_set(SSL_CTX *context, bool only_12)
-{
-    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
-    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_max_proto_version(context, only_12 ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(context, CIPHERS_12) == 1 &&
-           SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
-           SSL_CTX_set1_sigalgs_list(context, SIGNATURES) == 1;
-}
-
 static SSL_CTX *context_new(struct tls_tunnel *t, enum tls_side side)
 {
     struct eap_talk *talk = t->talk;
-    SSL_CTX *context = SSL_CTX_new_ex(talk->crypto->tls.context, NULL,
-                                      is_server(side) ? TLS_server_method() : TLS_client_method());
+    SSL_CTX *context = tls_context_new(talk->crypto->tls.context,
+                                       is_server(side) ? TLS_server_method() : TLS_client_method());
     if (context == NULL)
         return NULL;
     /* Servers without RFC 5746 are common in EAP; nothing is renegotiated with any. */
-    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-                                           SSL_OP_NO_COMPRESSION | SSL_OP_LEGACY_SERVER_CONNECT);
-    (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_cert_verify_callback(context, on_chain, t);
     SSL_CTX_set_verify(context,
                        side == TLS_AUTHENTICATOR_ALONE
                            ? SSL_VERIFY_NONE
                            : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                        NULL);
-    if (algorithms_set(context, talk->tls->only_12) && SSL_CTX_set_num_tickets(context, 0) == 1 &&
+    int most = talk->tls->only_12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    if (SSL_CTX_set_max_proto_version(context, most) == 1 &&
         (side == TLS_PEER_ANONYMOUS || own_apply(talk, context)))
         return context;
     SSL_CTX_free(context);

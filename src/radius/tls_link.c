@@ -6,15 +6,6 @@
 
 #include <openssl/err.h>
 
-/* TLS 1.3, and 1.2 with forward secrecy. RFC 6614 section 2.3 also asks for 3DES and RC4, which RFC
- * 9325 section 4.1 forbids. */
-#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS     "X25519:P-256:P-384:P-521"
-#define SIGNATURES                                                                                 \
-    "ed25519:ed448:ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:rsa_pss_rsae_sha256:"                    \
-    "rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512"
-#define SECURITY_LEVEL 2 /* 112 bits, as for IKE */
-
 struct radius_tls {
     SSL_CTX *context;
     struct radius_tls_config config;
@@ -31,40 +22,19 @@ struct radius_link {
 
 /* --- the server's certificates --- */
 
-/* chain_encode - in DER; returns the number. The caller frees `room`. */
-static size_t chain_encode(X509_STORE_CTX *ctx, struct span *certs,
-                           unsigned char *room[RADIUS_TLS_CERTS])
-{
-    const STACK_OF(X509) *given = X509_STORE_CTX_get0_untrusted(ctx);
-    X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
-    size_t n = 0;
-    for (int i = -1; n < RADIUS_TLS_CERTS && i < sk_X509_num(given); i++) {
-        X509 *x509 = i < 0 ? leaf : sk_X509_value(given, i);
-        if (i >= 0 && X509_cmp(x509, leaf) == 0)
-            continue;
-        int len = i2d_X509(x509, &room[n]);
-        if (len <= 0)
-            break;
-        certs[n] = span_of(room[n], (size_t)len);
-        n++;
-    }
-    return n;
-}
-
 static int on_chain(X509_STORE_CTX *ctx, void *context)
 {
     const struct radius_tls *tls = context;
     const SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct radius_link *link = ssl == NULL ? NULL : SSL_get_app_data(ssl);
-    unsigned char *room[RADIUS_TLS_CERTS] = {NULL};
-    struct span certs[RADIUS_TLS_CERTS];
+    struct tls_chain chain;
     if (link == NULL)
         return 0;
-    size_t n = chain_encode(ctx, certs, room);
-    int error =
-        n == 0 ? ERR_INVALID : tls->config.check(tls->config.context, certs, n, link->reason);
-    for (size_t i = 0; i < n; i++)
-        OPENSSL_free(room[i]);
+    tls_chain_read(ctx, &chain);
+    int error = chain.n == 0
+                    ? ERR_INVALID
+                    : tls->config.check(tls->config.context, chain.certs, chain.n, link->reason);
+    tls_chain_done(&chain);
     link->reason[sizeof(link->reason) - 1] = '\0';
     if (error != 0 && link->reason[0] == '\0')
         (void)snprintf(link->reason, sizeof(link->reason),
@@ -75,39 +45,6 @@ static int on_chain(X509_STORE_CTX *ctx, void *context)
 
 /* --- contexts --- */
 
-static X509 *certificate_read(const struct radius_tls_config *config, struct span der)
-{
-    X509 *x509 = X509_new_ex(config->library, NULL);
-    const unsigned char *at = der.ptr;
-    if (x509 != NULL && (der.len > INT32_MAX || d2i_X509(&x509, &at, (long)der.len) == NULL)) {
-        X509_free(x509);
-        return NULL;
-    }
-    return x509;
-}
-
-static bool own_apply(const struct radius_tls_config *config, SSL_CTX *context)
-{
-    X509 *ours = config->n_certs == 0 ? NULL : certificate_read(config, config->certs[0]);
-    bool ok = ours != NULL && SSL_CTX_use_cert_and_key(context, ours, config->key, NULL, 1) == 1;
-    for (size_t i = 1; ok && i < config->n_certs; i++) {
-        X509 *ca = certificate_read(config, config->certs[i]);
-        ok = ca != NULL && SSL_CTX_add1_chain_cert(context, ca) == 1;
-        X509_free(ca);
-    }
-    X509_free(ours);
-    return ok;
-}
-
-static bool algorithms_set(SSL_CTX *context)
-{
-    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
-    return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_cipher_list(context, CIPHERS_12) == 1 &&
-           SSL_CTX_set1_groups_list(context, GROUPS) == 1 &&
-           SSL_CTX_set1_sigalgs_list(context, SIGNATURES) == 1;
-}
-
 int radius_tls_new(const struct radius_tls_config *config, struct radius_tls **ret_tls)
 {
     struct radius_tls *tls = calloc(1, sizeof(*tls));
@@ -116,17 +53,15 @@ int radius_tls_new(const struct radius_tls_config *config, struct radius_tls **r
     tls->config = *config;
     tls->config.n_certs = 0;
     tls->config.key = NULL; /* `context` holds both */
-    tls->context = SSL_CTX_new_ex(config->library, NULL, TLS_client_method());
+    tls->context = tls_context_new(config->library, TLS_client_method());
     if (tls->context == NULL) {
         free(tls);
         return ERR_NO_MEMORY;
     }
-    (void)SSL_CTX_set_options(tls->context,
-                              SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
-    (void)SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_cert_verify_callback(tls->context, on_chain, tls);
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
-    bool ok = algorithms_set(tls->context) && own_apply(config, tls->context);
+    bool ok = tls_context_present(tls->context, config->library, config->certs, config->n_certs,
+                                  config->key);
     ERR_clear_error();
     if (!ok) {
         radius_tls_free(tls);

@@ -11,12 +11,10 @@
  * TLS 1.2 or 1.3 with certificates on both sides (section 2.3).
  */
 
-#include <openssl/ssl.h>
-
+#include "crypto/tls_context.h"
 #include "radius/frames.h"
 
 #define RADIUS_TLS_SECRET "radsec" /* section 2.3: the shared secret of all packets */
-#define RADIUS_TLS_CERTS  8        /* of one side's chain */
 #define RADIUS_TLS_REASON 400      /* octets of a reason with its final NUL */
 #define RADIUS_TLS_NAME   256
 
@@ -24,7 +22,7 @@
 struct radius_tls_config {
     OSSL_LIB_CTX *library; /* NULL: OpenSSL's default one */
     size_t n_certs;        /* our chain in DER, our own certificate first; copied */
-    struct span certs[RADIUS_TLS_CERTS];
+    struct span certs[TLS_CHAIN];
     EVP_PKEY *key;                /* ours; counted by OpenSSL */
     char server[RADIUS_TLS_NAME]; /* its DNS name, for Server Name Indication; empty: none */
     /* check - whether the server's chain, its own certificate first, may be trusted and is that of

@@ -64,17 +64,6 @@ static int check(void *context, const struct span *certs, size_t n,
 
 /* --- terms --- */
 
-static X509 *certificate_read(struct aaa_tls_home *home, struct span der)
-{
-    X509 *x509 = X509_new_ex(home->library.context, NULL);
-    const unsigned char *at = der.ptr;
-    if (x509 != NULL && d2i_X509(&x509, &at, (long)der.len) == NULL) {
-        X509_free(x509);
-        return NULL;
-    }
-    return x509;
-}
-
 static void config_make(struct aaa_tls_terms *terms, struct radius_tls_config *config)
 {
     const struct aaa_tls *tls = &terms->server->tls;
@@ -95,7 +84,7 @@ int aaa_tls_terms_begin(struct aaa_tls_terms *terms, struct aaa_tls_home *home,
     *terms = (struct aaa_tls_terms){
         .home = home, .server = server, .signer = {.sign = sign, .context = terms}};
     config_make(terms, &config);
-    X509 *ours = certificate_read(home, config.certs[0]);
+    X509 *ours = tls_certificate_read(home->library.context, config.certs[0]);
     config.key = ours == NULL ? NULL : tls_key_new(&home->library, &terms->signer, ours);
     X509_free(ours);
     int error = config.key == NULL ? ERR_INVALID : radius_tls_new(&config, &terms->tls);
