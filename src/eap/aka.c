@@ -13,8 +13,6 @@
  * bound to that name, and the separation bit of AMF keeps its vectors apart from those of others.
  */
 #include "base/secret.h"
-#include "eap/method.h"
-#include "eap/milenage.h"
 #include "eap/sim_auth.h"
 
 enum aka_subtype {
@@ -43,17 +41,6 @@ struct aka_state {
     struct sim_auth auth;
 };
 
-static int usim_find(struct eap_talk *talk, struct aka_state *s)
-{
-    uint8_t octets[32];
-    _Static_assert(sizeof(s->usim) == sizeof(octets), "K and OPc, in this order");
-    int error = sim_secret_find(talk, &s->auth, octets);
-    if (error == 0)
-        memcpy(&s->usim, octets, sizeof(octets));
-    wipe(octets, sizeof(octets));
-    return error;
-}
-
 static int keys_make_prime(struct eap_talk *talk, struct aka_state *s, const uint8_t *autn)
 {
     uint8_t ck_ik[2 * MILENAGE_KEY];
@@ -78,20 +65,13 @@ static int keys_make_prime(struct eap_talk *talk, struct aka_state *s, const uin
 /* RFC 4187 section 7: MK = SHA1(Identity|IK|CK) */
 static int keys_make(struct eap_talk *talk, struct aka_state *s, const uint8_t *autn)
 {
-    struct sim_keys keys;
     if (s->prime)
         return keys_make_prime(talk, s, autn);
     uint8_t mk[20] = {0};
     const struct span parts[] = {talk->claimed, span_of(s->answer.ik, MILENAGE_KEY),
                                  span_of(s->answer.ck, MILENAGE_KEY)};
     int error = eap_digest(talk->crypto, talk->crypto->sha1, parts, 3, mk);
-    sim_keys_derive(mk, &keys);
-    s->auth.k_aut.len = sizeof(keys.k_aut);
-    memcpy(s->auth.k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
-    memcpy(s->auth.k_encr, keys.k_encr, sizeof(keys.k_encr));
-    memcpy(s->auth.key, mk, sizeof(mk));
-    memcpy(s->auth.msk, keys.msk, EAP_MSK);
-    wipe(&keys, sizeof(keys));
+    sim_auth_derive(&s->auth, mk);
     wipe(mk, sizeof(mk));
     return error;
 }
@@ -240,7 +220,8 @@ static enum eap_step peer_challenge(struct eap_talk *talk, struct aka_state *s,
                                    : "AKA although both ends have AKA'");
     }
     memcpy(s->rand, rand.ptr + 2, sizeof(s->rand));
-    if (usim_find(talk, s) != 0 || milenage_f2345(talk->crypto, &s->usim, s->rand, &s->answer) != 0)
+    if (sim_usim_find(talk, &s->auth, &s->usim) != 0 ||
+        milenage_f2345(talk->crypto, &s->usim, s->rand, &s->answer) != 0)
         return sim_client_error(talk, w, "no K and OPc (32 octets) for the EAP identity");
     switch (autn_check(talk, s, autn.ptr + 2, &highest)) {
     case AUTN_WRONG:
@@ -300,7 +281,7 @@ static enum eap_step challenge_send(struct eap_talk *talk, struct aka_state *s, 
 {
     static const uint8_t reserved[2];
     uint8_t sqn_amf[8] = {0}, mac[2 * MILENAGE_MAC], autn[MILENAGE_AUTN];
-    if (usim_find(talk, s) != 0)
+    if (sim_usim_find(talk, &s->auth, &s->usim) != 0)
         return eap_failed(talk, "no K and OPc (32 octets) for the EAP identity");
     random_fill(talk->random, s->rand, sizeof(s->rand));
     sqn_write(talk->secrets->sqn_next(talk->secrets->context, talk->identity, above), sqn_amf);

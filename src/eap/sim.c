@@ -12,8 +12,6 @@
  *   SIM-Challenge: AT_MAC  |  Client-Error   ---->
  */
 #include "base/secret.h"
-#include "eap/method.h"
-#include "eap/milenage.h"
 #include "eap/sim_auth.h"
 
 enum sim_subtype {
@@ -40,23 +38,12 @@ struct sim_state {
     struct sim_auth auth;
 };
 
-static int sim_find(struct eap_talk *talk, struct sim_state *s, struct milenage *ret)
-{
-    uint8_t octets[32];
-    _Static_assert(sizeof(*ret) == sizeof(octets), "K and OPc, in this order");
-    int error = sim_secret_find(talk, &s->auth, octets);
-    if (error == 0)
-        memcpy(ret, octets, sizeof(octets));
-    wipe(octets, sizeof(octets));
-    return error;
-}
-
 /* 3GPP TS 55.205: SRES and Kc are parts of RES, CK and IK, one over the other. */
 static int triplets_make(struct eap_talk *talk, struct sim_state *s, const uint8_t *rands)
 {
     struct milenage usim;
     struct milenage_answer answer;
-    int error = sim_find(talk, s, &usim);
+    int error = sim_usim_find(talk, &s->auth, &usim);
     for (size_t i = 0; error == 0 && i < s->n_rands; i++) {
         error = milenage_f2345(talk->crypto, &usim, rands + i * MILENAGE_KEY, &answer);
         for (size_t j = 0; j < SIM_SRES; j++)
@@ -75,18 +62,11 @@ static int keys_make(struct eap_talk *talk, struct sim_state *s)
 {
     static const uint8_t selected[] = {0, SIM_VERSION};
     uint8_t mk[20] = {0};
-    struct sim_keys keys;
     const struct span parts[] = {
         talk->claimed, span_of(s->kc, s->n_rands * SIM_KC), span_of(s->nonce, SIM_NONCE),
         span_of(s->versions, s->versions_len), span_of(selected, sizeof(selected))};
     int error = eap_digest(talk->crypto, talk->crypto->sha1, parts, 5, mk);
-    sim_keys_derive(mk, &keys);
-    s->auth.k_aut = (struct sim_mac_key){.len = sizeof(keys.k_aut)};
-    memcpy(s->auth.k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
-    memcpy(s->auth.k_encr, keys.k_encr, sizeof(keys.k_encr));
-    memcpy(s->auth.key, mk, sizeof(mk));
-    memcpy(s->auth.msk, keys.msk, EAP_MSK);
-    wipe(&keys, sizeof(keys));
+    sim_auth_derive(&s->auth, mk);
     wipe(mk, sizeof(mk));
     return error;
 }

@@ -17,6 +17,7 @@
  */
 
 #include "eap/method.h"
+#include "eap/milenage.h"
 #include "eap/sim_keys.h"
 
 #define SIM_NONCE      16
@@ -53,8 +54,11 @@ enum eap_step sim_client_error(struct eap_talk *talk, struct writer *w, const ch
 /* sim_key_yield - the MSK of the conversation. */
 enum eap_step sim_key_yield(struct eap_talk *talk, const struct sim_auth *auth);
 
-/* sim_secret_find - K and OPc of talk->identity, 32 octets, and their digest. Any error. */
-int sim_secret_find(struct eap_talk *talk, struct sim_auth *auth, uint8_t ret[32]) MUST_USE;
+/* sim_usim_find - K and OPc of talk->identity; auth->usim is their digest. Any error. */
+int sim_usim_find(struct eap_talk *talk, struct sim_auth *auth, struct milenage *ret) MUST_USE;
+
+/* sim_auth_derive - sets the keys of EAP-SIM and EAP-AKA from MK (RFC 4186 and 4187, section 7). */
+void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20]);
 
 /* --- sim_identity.c: the peer --- */
 

@@ -13,15 +13,16 @@ struct span eap_realm(struct span identity)
     return (struct span){0};
 }
 
-int sim_secret_find(struct eap_talk *talk, struct sim_auth *auth, uint8_t ret[32])
+int sim_usim_find(struct eap_talk *talk, struct sim_auth *auth, struct milenage *ret)
 {
     struct eap_secret secret;
+    _Static_assert(sizeof(*ret) == 2 * MILENAGE_KEY, "K and OPc, in this order");
     int error = talk->secrets->find(talk->secrets->context, talk->identity, &secret);
-    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != 32))
+    if (error == 0 && (secret.kind != EAP_SECRET_PASSWORD || secret.len != sizeof(*ret)))
         error = ERR_INVALID;
     if (error == 0) {
-        const struct span octets = span_of(secret.octets, 32);
-        memcpy(ret, secret.octets, 32);
+        const struct span octets = span_of(secret.octets, sizeof(*ret));
+        memcpy(ret, secret.octets, sizeof(*ret));
         error = eap_digest(talk->crypto, talk->crypto->sha256, &octets, 1, auth->usim);
     }
     wipe(&secret, sizeof(secret));
@@ -40,19 +41,19 @@ static void names_load(struct eap_talk *talk, const enum eap_type *methods, size
 {
     struct sim_auth auth = {0};
     struct eap_names names;
-    uint8_t usim[32];
+    struct milenage usim;
     bool wanted = false;
     if (talk->store == NULL || talk->names.type != 0 ||
         !talk->store->get(talk->store->context, talk->identity, &names))
         return;
     for (size_t i = 0; i < n; i++)
         wanted |= (uint32_t)methods[i] == names.type;
-    if (wanted && names_sound(&names) && sim_secret_find(talk, &auth, usim) == 0 &&
+    if (wanted && names_sound(&names) && sim_usim_find(talk, &auth, &usim) == 0 &&
         ct_equal(names.usim, auth.usim, sizeof(auth.usim)))
         talk->names = names;
     if (talk->names.tries >= PSEUDONYM_TRIES)
         talk->names.pseudonym_len = 0;
-    wipe(usim, sizeof(usim));
+    wipe(&usim, sizeof(usim));
     wipe(&names, sizeof(names));
 }
 
@@ -110,9 +111,9 @@ bool sim_identity_write(struct eap_talk *talk, struct sim_auth *auth, struct wri
 
 static bool usable(struct eap_talk *talk, struct sim_auth *auth)
 {
-    uint8_t usim[32];
-    bool right = sim_secret_find(talk, auth, usim) == 0;
-    wipe(usim, sizeof(usim));
+    struct milenage usim;
+    bool right = sim_usim_find(talk, auth, &usim) == 0;
+    wipe(&usim, sizeof(usim));
     return right;
 }
 

@@ -26,6 +26,18 @@ enum eap_step sim_key_yield(struct eap_talk *talk, const struct sim_auth *auth)
     return EAP_STEP_DONE;
 }
 
+void sim_auth_derive(struct sim_auth *auth, const uint8_t mk[20])
+{
+    struct sim_keys keys;
+    sim_keys_derive(mk, &keys);
+    auth->k_aut = (struct sim_mac_key){.len = sizeof(keys.k_aut)};
+    memcpy(auth->k_aut.octets, keys.k_aut, sizeof(keys.k_aut));
+    memcpy(auth->k_encr, keys.k_encr, sizeof(auth->k_encr));
+    memcpy(auth->key, mk, 20);
+    memcpy(auth->msk, keys.msk, EAP_MSK);
+    wipe(&keys, sizeof(keys));
+}
+
 /* --- names --- */
 
 /* name_write - RFC 4187 sections 10.10 and 10.11: the length, and the name. */
@@ -57,16 +69,23 @@ int sim_names_offer(struct eap_talk *talk, struct sim_auth *auth, struct writer 
     return plain.len == 0 ? 0 : sim_encrypted_write(talk, auth, &plain, w);
 }
 
+/* reauth_make - the keys of this login, for the next one. */
+static void reauth_make(const struct sim_auth *auth, uint32_t counter, struct eap_reauth *ret)
+{
+    ret->counter = counter;
+    memcpy(ret->key, auth->key, sizeof(auth->key));
+    memcpy(ret->k_encr, auth->k_encr, sizeof(auth->k_encr));
+    memcpy(ret->k_aut, auth->k_aut.octets, sizeof(ret->k_aut));
+    memcpy(ret->usim, auth->usim, sizeof(auth->usim));
+}
+
 void sim_names_register(struct eap_talk *talk, const struct sim_auth *auth, uint32_t counter)
 {
-    struct eap_named named = {.identity_len = talk->identity.len, .reauth = {.counter = counter}};
     if (talk->store == NULL || auth->reauth_id_len == 0)
         return;
+    struct eap_named named = {.identity_len = talk->identity.len};
+    reauth_make(auth, counter, &named.reauth);
     memcpy(named.identity, talk->identity.ptr, talk->identity.len);
-    memcpy(named.reauth.key, auth->key, sizeof(auth->key));
-    memcpy(named.reauth.k_encr, auth->k_encr, sizeof(auth->k_encr));
-    memcpy(named.reauth.k_aut, auth->k_aut.octets, sizeof(named.reauth.k_aut));
-    memcpy(named.reauth.usim, auth->usim, sizeof(auth->usim));
     talk->store->reauth_put(talk->store->context, span_of(auth->reauth_id, auth->reauth_id_len),
                             &named);
     wipe(&named, sizeof(named));
@@ -123,11 +142,7 @@ bool sim_names_take(struct eap_talk *talk, const struct sim_auth *auth,
         return true;
     if (!names_set(talk, auth, &nested))
         return false;
-    struct eap_reauth *reauth = &talk->names.reauth;
-    *reauth = (struct eap_reauth){.counter = 1};
-    memcpy(reauth->key, auth->key, sizeof(reauth->key));
-    memcpy(reauth->k_encr, auth->k_encr, sizeof(reauth->k_encr));
-    memcpy(reauth->k_aut, auth->k_aut.octets, sizeof(reauth->k_aut));
+    reauth_make(auth, 1, &talk->names.reauth);
     names_keep(talk);
     return true;
 }

@@ -82,10 +82,16 @@ static bool is_accounting(enum radius_code code)
     return code == RADIUS_ACCOUNTING_REQUEST;
 }
 
+/* datagrams_of - transmissions of a request over UDP; over a connection, as much patience. */
+static unsigned datagrams_of(const struct server *server)
+{
+    return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
+}
+
 static unsigned tries_of(const struct server *server)
 {
-    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
-    /* RFC 6613 section 2.6.1: TCP repeats what is lost, so we never do */
+    unsigned tries = datagrams_of(server);
+    /* RFC 6613 section 2.6.1: TCP retransmits, so the client does not */
     return server->config.stream ? 1 : tries;
 }
 
@@ -98,16 +104,14 @@ static nanos first_of(const struct server *server)
  * after all transmissions of a datagram. */
 static nanos wait_of(const struct server *server, unsigned try)
 {
-    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
-    return server->config.stream ? first_of(server) * ((INT64_C(1) << tries) - 1)
+    return server->config.stream ? first_of(server) * ((INT64_C(1) << datagrams_of(server)) - 1)
                                  : first_of(server) << try;
 }
 
 /* lost_often - as many connections broke under it as a datagram has transmissions. */
 static bool lost_often(const struct server *server, const struct request *r)
 {
-    unsigned tries = server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
-    return r->losses >= tries;
+    return r->losses >= datagrams_of(server);
 }
 
 /* latest_of - the server is given up then, however many connections come and go: once for the
