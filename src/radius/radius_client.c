@@ -82,7 +82,7 @@ static bool is_accounting(enum radius_code code)
     return code == RADIUS_ACCOUNTING_REQUEST;
 }
 
-/* datagrams_of - transmissions of a request over UDP; over a connection, as much patience. */
+/* datagrams_of - transmissions of a request over UDP. A connection gets as much patience. */
 static unsigned datagrams_of(const struct server *server)
 {
     return server->config.tries == 0 ? RADIUS_TRIES : server->config.tries;
@@ -90,9 +90,8 @@ static unsigned datagrams_of(const struct server *server)
 
 static unsigned tries_of(const struct server *server)
 {
-    unsigned tries = datagrams_of(server);
     /* RFC 6613 section 2.6.1: TCP retransmits, so the client does not */
-    return server->config.stream ? 1 : tries;
+    return server->config.stream ? 1 : datagrams_of(server);
 }
 
 static nanos first_of(const struct server *server)
