@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "daemon/process/keyring.h"
+#include "linux/entropy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,7 +31,7 @@ static void token_answers(struct span octets)
 static void ask(const struct key_request *request, struct span octets)
 {
     struct key_answer answer;
-    uint8_t room[KEY_AUTH];
+    uint8_t room[KEY_ANSWER];
     struct writer w = writer_of(room, sizeof(room));
     if (of_eap)
         keyring_tls_answer(keyring, request, octets, &answer, &w);
@@ -45,9 +46,10 @@ static void ask(const struct key_request *request, struct span octets)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct key_request request = {.kind = KEY_PRIVATE_LOAD};
-    if (keyring == NULL)
+    if (keyring == NULL) {
         keyring = keyring_new(crypto_new());
-    ASSERT(keyring != NULL);
+        ASSERT(keyring != NULL && keyring_tickets(keyring, entropy_random(), -1) == 0);
+    }
     if (size == 0)
         return 0;
     struct span octets = span_of(data + 1, size - 1);

@@ -17,7 +17,8 @@
 #define KEY_REASON  200
 #define KEY_AUTH    1200 /* octets of AUTH data: RSA with 8,192 bits, and what stands before it */
 #define KEY_OCTETS  (KEY_FILE + AUTH_PARTS_MAX)
-#define KEY_ID_SIZE 20 /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
+#define KEY_ANSWER  2048 /* octets behind an answer: AUTH data, or what a ticket says */
+#define KEY_ID_SIZE 20   /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
 
 enum key_request_kind {
     KEY_LOAD = 1,       /* load; behind it the secret: replaces the secret of the same name */
@@ -39,6 +40,11 @@ enum key_request_kind {
     KEY_TOKEN_CERT,   /* token: of a loader alone; the answer has the certificate behind it */
     KEY_MODULE,       /* module: of a loader alone: a PKCS#11 library that may be loaded */
     KEY_PPK,          /* ppk; behind it SK_d', SK_pi' and SK_pr' */
+    KEY_TICKET_SEAL,  /* ticket; behind it SK_d and `extra`: a ticket of the session */
+    KEY_TICKET_OPEN,  /* ticket; behind it the ticket, Ni and Nr: SKEYSEED, what it says, `extra` */
+    KEY_TICKET_USE,   /* ticket.family, .issued_ms: it does not count any more. ERR_DENIED: it
+                           did not before */
+    KEY_TICKET_END,   /* ticket.family: none of its tickets counts any more */
 };
 
 /* A loader has a channel of its own, for KEY_LOAD, KEY_PRIVATE_LOAD, KEY_TOKEN_LOAD, KEY_TOKEN_CERT and
@@ -95,6 +101,27 @@ struct key_auth {
     struct key_sign sign; /* PRIVATE_SIGN */
 };
 
+#define KEY_TICKET_MAX   1024 /* octets of a ticket: it goes over the wire unfragmented */
+#define KEY_TICKET_EXTRA 512
+#define KEY_TICKET_LIFE  86400 /* seconds that a ticket is good for at most */
+
+/*
+ * struct key_ticket - what a ticket says (RFC 5723 section 5). Times are seconds since 1970; 0: no
+ * bound. `family` names the login that the ticket comes from: all that resume from it have the same
+ * one. SEAL with family 0 begins a new one. The answer to SEAL has it as well, and its issued_ms.
+ */
+struct key_ticket {
+    uint64_t family, issued_ms; /* issued_ms: which of the family; milliseconds since 1970 */
+    int64_t expires_s, valid_until_s, certs_until_s;
+    uint32_t lifetime_s; /* SEAL: as long as is wanted; its answer: as long as it is */
+    uint32_t shared; /* 1: a pre-shared secret proves `remote` to `local`: it must still be there */
+    uint32_t ppk;    /* 1: a PPK is in SK_d */
+    uint16_t encr, encr_key_bits, integ, prf, ke, zero;
+    char conn[LIMIT_NAME];
+    struct ike_id local, remote, proven; /* IDr, IDi, and what was proven */
+    uint16_t sk_d_len, ticket_len, ni_len, nr_len, extra_len, zero2;
+};
+
 struct key_request {
     uint32_t n_octets; /* behind the struct */
     uint32_t kind;
@@ -108,10 +135,12 @@ struct key_request {
         struct key_ppk ppk;
         struct key_token token;
         struct key_module module;
+        struct key_ticket ticket;
     };
 };
 
-/* struct key_answer - with the AUTH data, the signature or the keys behind it. */
+/* struct key_answer - with the AUTH data, the signature or the keys behind it. TICKET_SEAL: struct
+ * key_ticket, the ticket. TICKET_OPEN: struct key_ticket, SKEYSEED, `extra`. */
 struct key_answer {
     uint32_t n_octets;
     int32_t error;

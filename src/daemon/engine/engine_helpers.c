@@ -194,7 +194,7 @@ static void on_keyholder(void *context, int fd, unsigned events)
 {
     struct engine *e = context;
     struct key_answer answer;
-    uint8_t octets[KEY_AUTH];
+    uint8_t octets[KEY_ANSWER];
     size_t n;
     int error;
     if (events & EVENT_WRITE)

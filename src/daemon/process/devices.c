@@ -234,6 +234,7 @@ void state_open(const char *folder, int ret_fds[N_PROCESSES])
 {
     for (int process = 0; process < N_PROCESSES; process++)
         ret_fds[process] = -1;
+    ret_fds[PROCESS_KEYHOLDER] = file_open(folder, "tickets", 0);
     ret_fds[PROCESS_AAA] = file_open(folder, "accounting", 0);
     ret_fds[PROCESS_EAP] = file_open(folder, "usim", USIM_BOOK_ROOM);
 }

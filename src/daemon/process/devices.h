@@ -11,8 +11,9 @@
 int devices_open(const struct supervisor_options *options, struct engine_start *start) MUST_USE;
 
 /* state_open - opens the files of the folder, for our use alone while they are open: "accounting"
- * (account_queue.h) for the aaa process, "usim" (usim_book.h) for the eap process. -1: the folder is
- * missing, or the log has the reason; or the process has none. */
+ * (account_queue.h) for the aaa process, "usim" (usim_book.h) for the eap process, "tickets"
+ * (ticket_file.h) for the keyholder. -1: the folder is missing, or the log has the reason; or the
+ * process has none. */
 void state_open(const char *folder, int ret_fds[N_PROCESSES]);
 
 #endif

@@ -162,7 +162,7 @@ static int key_serve(int fd, struct keyholder *holder, int from)
     static uint8_t octets[KEY_OCTETS];
     struct key_request request;
     struct key_answer answer;
-    uint8_t auth[KEY_AUTH];
+    uint8_t auth[KEY_ANSWER];
     struct writer w = writer_of(auth, sizeof(auth));
     size_t n;
     int error = channel_recv_tail(fd, &request, sizeof(request),
@@ -236,7 +236,8 @@ int keyholder_run(const struct spawn_start *start)
         log_line(LOG_LEVEL_WARNING, "event=memory-not-locked text=\"secrets may reach the swap\"");
     struct crypto_provider *crypto = crypto_new();
     holder.keyring = crypto == NULL ? NULL : keyring_new(crypto);
-    if (holder.keyring == NULL)
+    if (holder.keyring == NULL ||
+        keyring_tickets(holder.keyring, entropy_random(), start->state_fd) != 0)
         return give_up("keyring");
     if (fcntl(start->token_fd, F_SETFL, O_NONBLOCK) < 0)
         return give_up("token");

@@ -4,9 +4,11 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/secret.h"
 #include "crypto/algorithm.h"
+#include "crypto/prf.h"
 #include "daemon/process/keyring_state.h"
 
 #define ARENA_GRAIN 64 /* octets of the smallest piece */
@@ -48,6 +50,7 @@ struct keyring *keyring_free(struct keyring *keyring)
         return NULL;
     set_free(&keyring->live);
     token_calls_done(&keyring->calls);
+    tickets_free(keyring->tickets);
     for (unsigned i = 0; i < LOAD_STAGES; i++)
         set_free(&keyring->staged[i]);
     free(keyring);
@@ -129,6 +132,108 @@ static int mix(struct keyring *keyring, const struct key_ppk *ppk, struct span k
         write_bytes(ret_octets, span_of(mixed, keys.len));
     wipe(mixed, sizeof(mixed));
     return error;
+}
+
+/* --- session tickets --- */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int keyring_tickets(struct keyring *keyring, const struct random *random, int fd)
+{
+    keyring->tickets = tickets_new(keyring->crypto, random, fd, now_ms());
+    return keyring->tickets == NULL ? ERR_NO_MEMORY : 0;
+}
+
+/* secret_id - of the secret that proves the peer now. ERR_NOT_FOUND: there is none. */
+static int secret_id(struct keyring *keyring, const struct key_ticket *ticket,
+                     uint8_t ret[TICKET_SECRET_ID])
+{
+    if (ticket->shared != 1)
+        return 0;
+    struct span secret = shared_keys_choose(keyring->live.shared, &ticket->local, &ticket->remote);
+    return secret.len == 0 ? ERR_NOT_FOUND : tickets_secret_id(keyring->tickets, secret, ret);
+}
+
+static int ticket_seal(struct keyring *keyring, struct key_ticket ticket, struct span behind,
+                       struct writer *ret_octets)
+{
+    uint8_t room[KEY_TICKET_MAX];
+    struct writer w = writer_of(room, sizeof(room));
+    struct reader r = reader_of(behind);
+    struct ticket_inside inside = {0};
+    inside.sk_d = read_bytes(&r, ticket.sk_d_len);
+    inside.extra = read_bytes(&r, ticket.extra_len);
+    if (!reader_done(&r) || ticket.local.len > sizeof(ticket.local.data) ||
+        ticket.remote.len > sizeof(ticket.remote.data))
+        return ERR_INVALID;
+    int error = secret_id(keyring, &ticket, inside.secret);
+    if (error == 0)
+        error = tickets_seal(keyring->tickets, &ticket, &inside, now_ms(), &w);
+    ticket.ticket_len = (uint16_t)w.len;
+    write_bytes(ret_octets, span_of(&ticket, sizeof(ticket)));
+    write_bytes(ret_octets, writer_span(&w));
+    return error;
+}
+
+/* resumed - SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr) (RFC 5723 section 5.1). */
+static int resumed(struct keyring *keyring, const struct key_ticket *ticket, struct span sk_d,
+                   const struct span nonces[2], struct writer *ret_octets)
+{
+    uint8_t skeyseed[CRYPTO_HASH_MAX];
+    const struct crypto_prf *prf = crypto_prf_find(ticket->prf);
+    const struct span seed[] = {span_text("Resumption"), nonces[0], nonces[1]};
+    if (prf == NULL || sk_d.len != prf->len)
+        return ERR_INVALID;
+    int error = crypto_prf(keyring->crypto, ticket->prf, sk_d, seed, 3, skeyseed);
+    if (error == 0)
+        write_bytes(ret_octets, span_of(skeyseed, prf->len));
+    wipe(skeyseed, sizeof(skeyseed));
+    return error;
+}
+
+static int ticket_open(struct keyring *keyring, const struct key_ticket *asked, struct span behind,
+                       struct writer *ret_octets)
+{
+    uint8_t id[TICKET_SECRET_ID] = {0};
+    struct reader r = reader_of(behind);
+    struct span sealed = read_bytes(&r, asked->ticket_len);
+    const struct span nonces[] = {read_bytes(&r, asked->ni_len), read_bytes(&r, asked->nr_len)};
+    struct ticket_inside inside;
+    struct key_ticket ticket;
+    if (!reader_done(&r) || nonces[0].len == 0 || nonces[1].len == 0)
+        return ERR_INVALID;
+    int error = tickets_open(keyring->tickets, sealed, now_ms(), &ticket, &inside);
+    if (error == 0)
+        error = secret_id(keyring, &ticket, id);
+    if (error == 0 && !ct_equal(id, inside.secret, sizeof(id)))
+        error = ERR_NOT_FOUND; /* it is another secret now */
+    if (error == 0) {
+        write_bytes(ret_octets, span_of(&ticket, sizeof(ticket)));
+        error = resumed(keyring, &ticket, inside.sk_d, nonces, ret_octets);
+        write_bytes(ret_octets, inside.extra);
+    }
+    wipe(&inside, sizeof(inside));
+    return error;
+}
+
+static int ticket_answer(struct keyring *keyring, const struct key_request *request,
+                         struct span octets, struct writer *ret_octets)
+{
+    const struct key_ticket *ticket = &request->ticket;
+    if (keyring->tickets == NULL)
+        return ERR_NOT_FOUND;
+    switch (request->kind) {
+    case KEY_TICKET_SEAL: return ticket_seal(keyring, *ticket, octets, ret_octets);
+    case KEY_TICKET_OPEN: return ticket_open(keyring, ticket, octets, ret_octets);
+    case KEY_TICKET_USE:
+        return tickets_use(keyring->tickets, ticket->family, ticket->issued_ms, now_ms());
+    default: tickets_end(keyring->tickets, ticket->family, now_ms()); return 0;
+    }
 }
 
 static int private_load(struct private_keys *keys, const struct key_private *private,
@@ -226,6 +331,10 @@ void keyring_answer(struct keyring *keyring, const struct key_request *request, 
     case KEY_TLS_ALLOW:
         ret->error = private_keys_tls_allow(keyring->live.private, request->private.key_id);
         break;
+    case KEY_TICKET_SEAL:
+    case KEY_TICKET_OPEN:
+    case KEY_TICKET_USE:
+    case KEY_TICKET_END: ret->error = ticket_answer(keyring, request, octets, ret_octets); break;
     case KEY_PPK: ret->error = mix(keyring, &request->ppk, octets, ret_octets); break;
     case KEY_SIGN:
     case KEY_VERIFY:

@@ -21,11 +21,14 @@ struct keyring;
 bool keyring_arena_init(void);
 
 struct keyring *keyring_new(struct crypto_provider *crypto); /* borrowed; NULL: no memory */
-struct keyring *keyring_free(struct keyring *keyring);       /* wipes; takes NULL; returns NULL */
+/* keyring_tickets - from now on it has session tickets; `random` is borrowed, `fd` is of
+ * ticket_file.h. ERR_NO_MEMORY. */
+int keyring_tickets(struct keyring *keyring, const struct random *random, int fd) MUST_USE;
+struct keyring *keyring_free(struct keyring *keyring); /* wipes; takes NULL; returns NULL */
 
 /*
  * keyring_answer - does what a request of a hostile engine asks. `octets` stand behind it; AUTH
- * data or keys go to `ret_octets`, which has room for KEY_AUTH. ERR_INVALID: lengths or kind make
+ * data or keys go to `ret_octets`, which has room for KEY_ANSWER. ERR_INVALID: lengths or kind make
  * no sense; ERR_NOT_FOUND: no secret for the identities, no such key, no such PPK; ERR_AUTH: the
  * peer's AUTH is wrong; ERR_FULL. An identity without a secret takes as long as one with a wrong AUTH.
  *

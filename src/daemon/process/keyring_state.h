@@ -8,6 +8,7 @@
 #include "daemon/process/load_door.h"
 #include "daemon/process/private_keys.h"
 #include "daemon/process/shared_keys.h"
+#include "daemon/process/tickets.h"
 #include "daemon/process/token_calls.h"
 
 #define KEYRING_MODULES 8
@@ -31,7 +32,8 @@ struct keyring {
     struct key_set staged[LOAD_STAGES];
     unsigned staging; /* the place of the loader that came last */
     struct token_calls calls;
-    uint64_t cleared; /* how often all keys in use were replaced or cleared */
+    uint64_t cleared;        /* how often all keys in use were replaced or cleared */
+    struct tickets *tickets; /* NULL: there are none */
 };
 
 /* keyring_tokens_module - of a loader: a library that may be loaded. ERR_FULL, ERR_INVALID. */

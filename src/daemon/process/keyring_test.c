@@ -14,7 +14,7 @@ static struct crypto_provider *crypto;
 static struct keyring *keyring;
 static struct key_request request;
 static struct key_answer answer;
-static uint8_t behind[KEY_OCTETS], auth[KEY_AUTH];
+static uint8_t behind[KEY_OCTETS], auth[KEY_ANSWER];
 static struct writer made;
 
 static void ask(struct span octets)

@@ -88,7 +88,8 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
     else
         fd_keep(start->fd), fd_keep(start->permit_fd), fd_keep(start->load_fd),
             fd_keep(start->unpack_fd);
-    if (start->process == PROCESS_AAA || start->process == PROCESS_EAP)
+    if (start->process == PROCESS_AAA || start->process == PROCESS_EAP ||
+        start->process == PROCESS_KEYHOLDER)
         fd_keep(start->state_fd);
     for (int i = 0; i < 2; i++)
         fd_keep(start->eap_fds[i]), fd_keep(start->aaa_fds[i]);

@@ -47,7 +47,8 @@ struct spawn_start {
     int32_t parent;    /* process id of the supervisor */
     int32_t fd;        /* its channel; not for the engine */
     int32_t permit_fd; /* of the loader, to the supervisor; else -1 */
-    int32_t state_fd;  /* aaa: of account_queue.h; eap: of usim_book.h; else -1 */
+    int32_t state_fd;  /* aaa: of account_queue.h; eap: of usim_book.h; keyholder: of
+                          ticket_file.h; else -1 */
     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h); verifier: fetchers */
     int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_TICKET_FILE_H
+#define DAEMON_TICKET_FILE_H
+
+/*
+ * What must outlive the daemon, so that session tickets do: the keys that seal them, and a record of
+ * those that do not count any more. One file, which the supervisor opens and the keyholder alone
+ * reads and writes.
+ *
+ *      head      the key in use and the one before it, and a time: older tickets do not count
+ *      records   family | from when on tickets of the family count | when the record is over
+ *
+ * A family has one record. It is over when the last ticket of the family has expired. If there are
+ * too many, all tickets issued so far stop to count, and the records begin anew: a full table makes
+ * people log in, and lets no used ticket pass.
+ *
+ * The file is not synced: it survives the end of every process, and a crash of the host may lose
+ * the last seconds.
+ */
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/span.h"
+
+#define TICKET_KEY     32
+#define TICKET_KEY_ID  8
+#define TICKET_RECORDS (256 * 1024)             /* 6 MiB of the file */
+#define TICKET_KEY_S   (7 * 24 * INT64_C(3600)) /* then a new key seals */
+
+struct ticket_key {
+    uint8_t id[TICKET_KEY_ID];
+    uint8_t key[TICKET_KEY];
+    int64_t made_s; /* 0: there is no key */
+};
+
+struct ticket_file;
+
+/* ticket_file_new - `fd` -1: all of it is in memory only. A file that is no such file, or of a
+ * future time, is begun anew with a new key. NULL: no memory. */
+struct ticket_file *ticket_file_new(const struct random *random, int fd, int64_t now_ms);
+struct ticket_file *
+ticket_file_free(struct ticket_file *file); /* wipes; takes NULL; returns NULL */
+
+/* ticket_file_key - the key that seals now. ticket_file_key_of - the one of that id; NULL: none, or
+ * it is too old for any ticket. */
+const struct ticket_key *ticket_file_key(struct ticket_file *file, int64_t now_ms);
+const struct ticket_key *ticket_file_key_of(const struct ticket_file *file,
+                                            const uint8_t id[TICKET_KEY_ID], int64_t now_ms);
+
+/* ticket_file_counts - the ticket of the family, issued then, counts. */
+bool ticket_file_counts(const struct ticket_file *file, uint64_t family, uint64_t issued_ms);
+/* ticket_file_from - when the oldest ticket of the family that counts was issued; 0: no record. */
+uint64_t ticket_file_from(const struct ticket_file *file, uint64_t family);
+
+/* ticket_file_bar - tickets of the family that were issued before `from_ms` do not count any more.
+ * Without memory for a record all tickets issued so far stop to count. false: it could not be
+ * written, and holds as long as the process lives. */
+bool ticket_file_bar(struct ticket_file *file, uint64_t family, uint64_t from_ms, int64_t now_ms);
+
+#endif
