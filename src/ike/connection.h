@@ -194,6 +194,8 @@ enum ike_childless {
     IKE_CHILDLESS_NEVER
 };
 enum ike_fragmentation { IKE_FRAGMENTATION_NO, IKE_FRAGMENTATION_ACCEPT, IKE_FRAGMENTATION_YES };
+/* enum ike_tickets - session tickets (RFC 5723). ASK: as End User; a Gateway gives none. */
+enum ike_tickets { IKE_TICKETS_NO, IKE_TICKETS_ASK, IKE_TICKETS_YES };
 enum ike_on_failure { IKE_ON_FAILURE_BLOCK, IKE_ON_FAILURE_BYPASS };
 enum ike_mesh { IKE_MESH_PAIRS, IKE_MESH_FULL, IKE_MESH_FIRST };
 enum ike_reduced { IKE_REDUCED_OFF, IKE_REDUCED_END_USER, IKE_REDUCED_GATEWAY };
@@ -285,6 +287,8 @@ struct ike_conn {
     bool combined_auth;
     bool follow_redirects;          /* End User: RFC 5685 */
     struct ike_gateway redirect_to; /* Gateway: End Users go there; not given: they stay */
+    enum ike_tickets session_tickets;
+    nanos ticket_lifetime_ns;       /* Gateway */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
     enum ike_lan lan;
     bool install_dns;               /* End User: names are asked of the Gateway's servers */

@@ -249,10 +249,14 @@ enum ike_event_kind {
     IKE_EV_EAP,           /* eap: the next step of an EAP conversation */
     IKE_EV_KE,            /* ke: a step of a key exchange; any thread may */
     IKE_EV_LEASE,         /* lease: inner addresses for a session */
+    IKE_EV_TICKET_SEAL,   /* ticket: a ticket of the session (RFC 5723) */
+    IKE_EV_TICKET_OPEN,   /* ticket: what a ticket says, and SKEYSEED */
+    IKE_EV_TICKET_USE,    /* ticket: it counts, and from now on it does not */
     IKE_EV_CHILD_INSTALL, /* install: both directions; `outbound_now` false: receive only until
                              IKE_EV_CHILD_SWITCH */
     /* orders */
-    IKE_EV_EAP_END, /* eap_end: the conversation is over early; its number is not used again */
+    IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
+    IKE_EV_TICKET_END, /* tag: the family of tickets of a session that has ended: none counts */
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
     IKE_EV_CHILD_MOVE,    /* child, path, encap */
@@ -360,6 +364,34 @@ struct ike_ke_job {
     struct ke_job step; /* to be copied; the queue wipes this one */
 };
 
+/*
+ * struct ike_ticket - what a session ticket says to the Gateway that made it. valid_ns and certs_ns
+ * are what is left of the authentication, 0: no bound. `family` names the first login; all sessions
+ * that resume from it have the same one, and of their tickets only the newest counts.
+ */
+#define IKE_TICKET_MAX   1024 /* octets of a ticket */
+#define IKE_TICKET_EXTRA 512
+struct ike_ticket {
+    char conn[LIMIT_NAME];
+    struct ike_id local_id, remote_id, proven_id; /* IDr, IDi, and what was proven */
+    uint16_t encr, encr_key_bits, integ, prf, ke; /* of the IKE SA */
+    bool ppk;                                     /* a PPK is in its keys */
+    bool shared; /* a pre-shared secret proved the End User: it must still be the same one */
+    nanos valid_ns, certs_ns;
+    uint64_t family;   /* SEAL: 0: a new one */
+    uint64_t issued;   /* which of the family; opaque */
+    uint64_t grant;    /* SEAL, of struct ike_proof */
+    nanos lifetime_ns; /* SEAL: as long as the connection says */
+    uint16_t n_extra;  /* octets that the daemon put in: what it has to know of the grant */
+    uint8_t extra[IKE_TICKET_EXTRA];
+};
+
+/* struct ike_ticket_job - all borrowed. SEAL: ticket, sk_d. OPEN: sealed, ni, nr. USE: ticket. */
+struct ike_ticket_job {
+    const struct ike_ticket *ticket;
+    struct span sk_d, sealed, ni, nr;
+};
+
 #define IKE_LEASE_ADDRESSES 4
 struct ike_lease_job {
     const struct ike_conn *conn;
@@ -440,6 +472,7 @@ struct ike_event {
         struct ike_ppk_job ppk;
         struct ike_eap_job eap;
         struct ike_lease_job lease;
+        struct ike_ticket_job ticket;
         struct ike_ke_job ke;
         struct ike_child_install install;
     };
@@ -489,6 +522,13 @@ struct ike_result {
     enum ike_eap_state eap_state;
     struct span eap_packet;
     struct span msk; /* with SUCCESS; empty: the method has no key */
+
+    /* TICKET_SEAL: sealed, ticket_lifetime_ns, family. TICKET_OPEN: ticket, skeyseed; ERR_AUTH: it is
+     * none of ours; any other error: it does not count. TICKET_USE: proof.grant */
+    struct span sealed, skeyseed;
+    nanos ticket_lifetime_ns;
+    uint64_t family;
+    const struct ike_ticket *ticket;
 
     struct span ppk_keys;     /* PPK: SK_d, SK_pi and SK_pr, as long as those of the job */
     struct ike_config config; /* LEASE */
@@ -571,6 +611,8 @@ struct ike_session_info {
     nanos established_ns, auth_deadline_ns;
     bool mobike, fragmentation;
     bool ppk;                 /* a PPK is in the keys of all its IKE SAs and Child SAs (RFC 8784) */
+    bool resumed;             /* it began with a session ticket (RFC 5723) */
+    uint64_t ticket_family;   /* Gateway: of its tickets; 0: it has given none */
     enum ike_dialect dialect; /* for requests that we send */
     bool clone_refused;       /* NO_ADDITIONAL_SAS, until an SA goes */
     struct ike_config config; /* leased or received */

@@ -11,7 +11,8 @@
     X(IKE_SA_INIT, 34)                                                                             \
     X(IKE_AUTH, 35)                                                                                \
     X(CREATE_CHILD_SA, 36)                                                                         \
-    X(INFORMATIONAL, 37)
+    X(INFORMATIONAL, 37)                                                                           \
+    X(IKE_SESSION_RESUME, 38)
 
 #define WIRE_PAYLOADS(X)                                                                           \
     X(SA, 33)                                                                                      \
@@ -32,7 +33,7 @@
     X(EAP, 48)                                                                                     \
     X(SKF, 53)
 
-/* RFC 7296 section 3.10.1, RFC 4555, RFC 4739, RFC 5998, RFC 6023, RFC 7383, RFC 7427, RFC 7791,
+/* RFC 7296 section 3.10.1, RFC 4555, RFC 4739, RFC 5723, RFC 5998, RFC 6023, RFC 7383, RFC 7427, RFC 7791,
  * RFC 9593 */
 #define WIRE_NOTIFIES(X)                                                                           \
     X(UNSUPPORTED_CRITICAL_PAYLOAD, 1)                                                             \
@@ -79,6 +80,11 @@
     X(REDIRECT_SUPPORTED, 16406)                                                                   \
     X(REDIRECT, 16407)                                                                             \
     X(REDIRECTED_FROM, 16408)                                                                      \
+    X(TICKET_LT_OPAQUE, 16409)                                                                     \
+    X(TICKET_REQUEST, 16410)                                                                       \
+    X(TICKET_ACK, 16411)                                                                           \
+    X(TICKET_NACK, 16412)                                                                          \
+    X(TICKET_OPAQUE, 16413)                                                                        \
     X(EAP_ONLY_AUTHENTICATION, 16417)                                                              \
     X(CHILDLESS_IKEV2_SUPPORTED, 16418)                                                            \
     X(IKEV2_FRAGMENTATION_SUPPORTED, 16430)                                                        \

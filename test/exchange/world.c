@@ -134,6 +134,14 @@ static void do_job(struct peer *peer, const struct ike_event *event)
             return;
         }
         break;
+    case IKE_EV_TICKET_SEAL:
+    case IKE_EV_TICKET_OPEN:
+    case IKE_EV_TICKET_USE:
+        party_ticket(&peer->tickets, peer->crypto, event, peer->world->now, &result);
+        break;
+    case IKE_EV_TICKET_END:
+        party_ticket(&peer->tickets, peer->crypto, event, peer->world->now, &result);
+        return;
     case IKE_EV_EAP_END: peer->eap.ended++; return;
     case IKE_EV_KE: do_key_exchange(peer, event); return;
     case IKE_EV_LEASE:

@@ -10,6 +10,7 @@
 
 #include "base/unit_test.h"
 #include "exchange/party_eap.h"
+#include "exchange/party_ticket.h"
 #include "ike/ike.h"
 
 #define WORLD_EVENTS     512
@@ -32,9 +33,10 @@ struct peer {
     struct crypto_provider *crypto;
     uint64_t dice;
     struct random random;
-    const char *psk;          /* NULL: none for the peer */
-    const char *ppk_id, *ppk; /* ppk NULL: none is loaded */
-    bool ppk_fails;           /* its keyholder cannot mix the PPK in */
+    const char *psk;              /* NULL: none for the peer */
+    const char *ppk_id, *ppk;     /* ppk NULL: none is loaded */
+    bool ppk_fails;               /* its keyholder cannot mix the PPK in */
+    struct party_tickets tickets; /* as Gateway; they outlive world_restart */
     bool refuse_lease, refuse_install;
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */

@@ -97,6 +97,8 @@ void count(struct ike *ike, const struct sa *sa, enum ike_counter counter)
 void count_message(struct ike *ike, const struct sa *sa, enum count_direction direction,
                    uint8_t exchange, bool response)
 {
+    if (exchange == WIRE_IKE_SESSION_RESUME) /* RFC 5723 section 4.3.2: equivalent */
+        exchange = WIRE_IKE_SA_INIT;
     if (exchange < WIRE_IKE_SA_INIT || exchange > WIRE_INFORMATIONAL)
         return;
     unsigned at = IKE_COUNT_INIT_IN_REQ + 4U * (exchange - (unsigned)WIRE_IKE_SA_INIT) +

@@ -23,6 +23,9 @@ size_t ike_event_size(enum ike_event_kind kind)
     case IKE_EV_PPK: return head + sizeof(struct ike_ppk_job);
     case IKE_EV_EAP: return head + sizeof(struct ike_eap_job);
     case IKE_EV_EAP_END: return head + sizeof(struct ike_eap_end);
+    case IKE_EV_TICKET_SEAL:
+    case IKE_EV_TICKET_OPEN:
+    case IKE_EV_TICKET_USE: return head + sizeof(struct ike_ticket_job);
     case IKE_EV_LEASE: return head + sizeof(struct ike_lease_job);
     case IKE_EV_KE: return head + sizeof(struct ike_ke_job);
     case IKE_EV_CHILD_INSTALL: return head + sizeof(struct ike_child_install);

@@ -143,6 +143,8 @@ static bool seal_and_send(struct sa *sa, struct asking *asking, struct wire_buil
     asking->intent.give_up_at_ns = give_up_at(sa, &asking->intent, now);
     pace_set(&sa->mine, &asking->intent, asking->intent.give_up_at_ns);
     send_request(sa, now);
+    if (asking->intent.kind == INTENT_LOGIN)
+        login_sent(sa, now);
     return true;
 }
 
@@ -489,7 +491,9 @@ static void refused_unprotected(struct sa *sa, struct verdict verdict, nanos now
 static void peer_dead(struct sa *sa, nanos now)
 {
     struct verdict verdict;
-    if (login_hint(sa, &verdict))
+    if (login_tries_again(sa, now))
+        sa_down(sa, IKE_TIMEOUT, now);
+    else if (login_hint(sa, &verdict))
         refused_unprotected(sa, verdict, now);
     else
         sa_down(sa, sa->life == IKE_DELETING ? sa->down_reason : IKE_TIMEOUT, now);

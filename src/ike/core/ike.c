@@ -12,6 +12,7 @@
 #include "ike/core/exchange.h"
 #include "ike/core/fragment.h"
 #include "ike/core/gate.h"
+#include "ike/core/held_ticket.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/inner_address.h"
 #include "ike/core/jobs.h"
@@ -126,6 +127,7 @@ struct ike *ike_free(struct ike *ike)
     free_dead(ike);
     queues_done(ike);
     jobs_done(ike);
+    held_tickets_done(ike);
     half_open_done(&ike->half_open);
     ike->conn_index = conn_index_drop(ike->conn_index);
     half_open_done(&ike->patient);

@@ -39,6 +39,8 @@ struct ke_budget {
     nanos left_ns, at_ns;
 };
 
+struct held_ticket;
+
 struct ike {
     struct ike_options options;
     struct crypto_provider *crypto;
@@ -76,6 +78,7 @@ struct ike {
     unsigned n_groups;                  /* logins of ours that asked for a clone */
     struct early *early[2];             /* to be replayed: early_request.h */
     struct cookie_jar cookies;
+    struct held_ticket *tickets; /* owned; of End Users: held_ticket.h */
 
     struct map jobs; /* jobs.h */
 

@@ -70,6 +70,8 @@ static void session_info(const struct session *session, struct ike_session_info 
         .mobike = session->mobike,
         .fragmentation = session->fragmentation,
         .ppk = session->ppk,
+        .resumed = session->resumed,
+        .ticket_family = session->ticket == NULL ? 0 : session->ticket->family,
         .dialect = session_dialect(session),
         .clone_refused = session->clone_refused,
         .config = session->config,

@@ -46,7 +46,9 @@ struct intent {
     struct ike_gateway gateway;     /* REDIRECT */
     struct address redirected_from; /* LOGIN */
     bool clone, alone, without_ppk; /* LOGIN */
-    enum ike_outcome reason;        /* DELETE_*: why the Child SA or IKE SA ends */
+    /* LOGIN: by no session ticket; a Gateway was silent to one, and may not have been up */
+    bool without_ticket, ticket_silent;
+    enum ike_outcome reason; /* DELETE_*: why the Child SA or IKE SA ends */
     nanos retry_ns, give_up_ns;
     nanos give_up_at_ns; /* set when it is first sent, or first borrows a request; 0: not yet */
     nanos not_before_ns;

@@ -71,6 +71,23 @@ int keymat_initial(struct sa *sa, struct span ni, struct span nr, const struct s
     return err;
 }
 
+int keymat_from_seed(struct sa *sa, struct span skeyseed, struct span ni, struct span nr)
+{
+    return skeyseed.len == crypto_prf_find(sa->prf)->len ? expand(sa, skeyseed, ni, nr)
+                                                         : ERR_CRYPTO;
+}
+
+int keymat_resumed(struct sa *sa, struct span sk_d, struct span ni, struct span nr)
+{
+    uint8_t skeyseed[CRYPTO_HASH_MAX];
+    const struct span parts[] = {span_text("Resumption"), ni, nr};
+    int err = crypto_prf(sa->ike->crypto, sa->prf, sk_d, parts, 3, skeyseed);
+    if (err == 0)
+        err = expand(sa, span_of(skeyseed, sk_d.len), ni, nr);
+    wipe(skeyseed, sizeof(skeyseed));
+    return err;
+}
+
 int keymat_derived(struct sa *sa, const struct sa *old, struct span ni, struct span nr,
                    const struct secret *shared)
 {

@@ -29,6 +29,11 @@ struct ike_sa_keys {
 int keymat_initial(struct sa *sa, struct span ni, struct span nr,
                    const struct secret *shared) MUST_USE;
 
+/* keymat_resumed - sa->keys of an IKE SA that resumes (RFC 5723 section 5.1), from SK_d of the old
+ * one: SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr). keymat_from_seed - from SKEYSEED itself. */
+int keymat_resumed(struct sa *sa, struct span sk_d, struct span ni, struct span nr) MUST_USE;
+int keymat_from_seed(struct sa *sa, struct span skeyseed, struct span ni, struct span nr) MUST_USE;
+
 /* keymat_derived - sa->keys of an IKE SA that was rekeyed or cloned from `old` (section 2.18):
  * SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr) with the PRF of the old SA. */
 int keymat_derived(struct sa *sa, const struct sa *old, struct span ni, struct span nr,

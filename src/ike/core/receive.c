@@ -177,13 +177,20 @@ static void receive_init_response(struct sa *sa, const struct ike_path *path,
                                   const struct wire_message *message, nanos now)
 {
     bool waiting = sa->life == IKE_HALF_OPEN && sa->asking != NULL && window_busy(&sa->mine) &&
-                   sa->asking->exchange == WIRE_IKE_SA_INIT && message->header.message_id == 0;
+                   sa->asking->exchange == message->header.exchange &&
+                   message->header.message_id == 0;
     if (waiting) {
         count_message(sa->ike, sa, COUNT_IN, WIRE_IKE_SA_INIT, true);
         trace_received(sa, path, message);
     }
     if (waiting && !login_is_hint(sa, message, now))
         exchange_response(sa, message, path, now);
+}
+
+/* begins_ike_sa - nothing protects the message: there is no IKE SA yet. */
+static bool begins_ike_sa(const struct ike_header *header)
+{
+    return header->exchange == WIRE_IKE_SA_INIT || header->exchange == WIRE_IKE_SESSION_RESUME;
 }
 
 void receive_datagram(struct ike *ike, const struct ike_path *path, struct span datagram, nanos now)
@@ -210,17 +217,17 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     if (fault != WIRE_OK) {
         invalid(ike, NULL);
         /* section 2.5: refused in the open only where nothing else is possible */
-        if (fault == WIRE_UNKNOWN_CRITICAL && outer.header.exchange == WIRE_IKE_SA_INIT &&
-            !response && outer.header.spi_r == 0)
+        if (fault == WIRE_UNKNOWN_CRITICAL && begins_ike_sa(&outer.header) && !response &&
+            outer.header.spi_r == 0)
             send_clear_notify(ike, path, &outer.header, N_UNSUPPORTED_CRITICAL_PAYLOAD,
                               span_of(&critical, 1), now);
         return;
     }
-    if (outer.header.exchange == WIRE_IKE_SA_INIT && !response) {
+    if (begins_ike_sa(&outer.header) && !response) {
         login_answer_init(ike, path, &outer, now);
         return;
     }
-    if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_INFORMATIONAL)
+    if (outer.header.exchange < WIRE_IKE_SA_INIT || outer.header.exchange > WIRE_IKE_SESSION_RESUME)
         return; /* nothing that was agreed on */
     bool protected = outer.n > 0 && (outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SK ||
                                      outer.payloads[outer.n - 1].type == WIRE_PAYLOAD_SKF);
@@ -230,7 +237,7 @@ void receive_datagram(struct ike *ike, const struct ike_path *path, struct span 
     struct sa *sa = find_sa(ike, &outer.header);
     if (sa == NULL && protected)
         count(ike, NULL, IKE_COUNT_INVALID_SPI);
-    if (sa != NULL && outer.header.exchange == WIRE_IKE_SA_INIT)
+    if (sa != NULL && begins_ike_sa(&outer.header))
         receive_init_response(sa, path, &outer, now);
     else if (!protected)
         hint_in_the_open(ike, sa, path, &outer, now);

@@ -126,7 +126,7 @@ struct packet *seal_message(struct sa *sa, const struct wire_builder *chain, uin
 {
     struct packet *packet = NULL;
     if (!writer_failed(&chain->w))
-        packet = exchange == WIRE_IKE_SA_INIT
+        packet = exchange == WIRE_IKE_SA_INIT || exchange == WIRE_IKE_SESSION_RESUME
                      ? seal_clear(sa, chain, exchange, direction, message_id)
                      : seal_protected(sa, chain, exchange, direction, message_id);
     if (packet != NULL) {

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/rate.h"
 #include "ike/core/exchange.h"
+#include "ike/core/held_ticket.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/upper.h"
 #include "ike/terms/identity.h"
@@ -116,11 +117,25 @@ static void bequeath(const struct session *session)
         child_wait_over(sa);
 }
 
+/* tickets_end - unless the peer just fell silent, none of its tickets counts any more (RFC 5723
+ * section 6.2). */
+static void tickets_end(const struct session *session, enum ike_outcome outcome)
+{
+    held_ticket_session_ended(session, outcome);
+    if (session->ticket == NULL || session->ticket->family == 0 || session->ike->closing ||
+        outcome == IKE_TIMEOUT || outcome == IKE_NO_PATH)
+        return;
+    struct ike_event *event = event_add(session->ike, IKE_EV_TICKET_END);
+    event->session = session->id;
+    event->tag = session->ticket->family;
+}
+
 static void session_free(struct session *session, enum ike_outcome outcome)
 {
     struct ike *ike = session->ike;
     ASSERT(session->n_sas == 0 && session->n_children == 0);
     bequeath(session);
+    tickets_end(session, outcome);
     if (session->leased) {
         struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
         event->session = session->id;
@@ -147,6 +162,7 @@ static void session_free(struct session *session, enum ike_outcome outcome)
     (void)map_take(&ike->sessions_by_id, session->id);
     ike->stats.sessions--;
     ike_conn_unref(session->conn);
+    free(session->ticket);
     free(session);
 }
 
@@ -274,6 +290,20 @@ static void succeed(struct session *session, nanos now)
         elder->yield_at_ns = nanos_after(now, YIELD_NS);
     for (struct sa *sa = elder->sas; sa != NULL; sa = sa->session_next)
         sa_touch(sa);
+}
+
+void session_family_end(struct session *session, nanos now)
+{
+    struct session *other = session_of_peer(session, NULL);
+    while (other != NULL) {
+        struct session *next = session_of_peer(session, other);
+        if (other->ticket != NULL && other->ticket->family == session->ticket->family) {
+            other->ticket->family = 0; /* the tickets go on with this session */
+            if (events_room(session->ike))
+                session_down(other, IKE_REPLACED, true, now);
+        }
+        other = next;
+    }
 }
 
 static void replace_others(struct session *session, bool silent, nanos now)

@@ -13,6 +13,12 @@
 
 struct sa;
 
+/* struct session_ticket - of a Gateway that gave tickets. */
+struct session_ticket {
+    uint64_t family;
+    struct ike_id peer_id; /* IDi as it was sent */
+};
+
 struct session {
     ike_session_id id;
     struct ike *ike;
@@ -73,8 +79,10 @@ struct session {
     ike_session_id replaces;  /* End User: this session logged in beside that one; 0 */
     nanos yield_at_ns;        /* `unique` ends this session then, if its successor still lives */
 
-    bool leased;              /* Gateway: IKE_EV_LEASE gave `config` */
-    struct ike_config config; /* leased or received */
+    bool resumed;                  /* a session ticket let the peer in */
+    struct session_ticket *ticket; /* Gateway; owned; NULL: none was given */
+    bool leased;                   /* Gateway: IKE_EV_LEASE gave `config` */
+    struct ike_config config;      /* leased or received */
 };
 
 struct session *session_new(struct ike *ike, struct ike_conn *conn,
@@ -105,6 +113,10 @@ bool session_peer_full(const struct session *session);
 /* session_initial_contact - the authenticated peer says that it has no other session. Other
  * sessions of the peer end (A-22), unless `unique` is never. */
 void session_initial_contact(struct session *session, nanos now);
+
+/* session_family_end - the peer resumed this session from another one that is still there, which
+ * ends silently (RFC 5723 section 4.3.4). */
+void session_family_end(struct session *session, nanos now);
 
 /* session_authenticated - both AUTHs are verified: IKE_EV_SESSION_UP; counts the login; applies
  * `unique` and INITIAL_CONTACT to other sessions of the same peer (A-22). */

@@ -42,14 +42,21 @@ void login_cancel_sa(struct sa *sa, nanos now);
  * contradict (RFC 7296 section 2.21.1, RFC 8784 section 6).
  */
 bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now);
+/* login_sent - a request of the login has left for the first time. */
+void login_sent(struct sa *sa, nanos now);
+/* login_tries_again - no response comes to the login of a session ticket (RFC 5723). true: another
+ * login without it has taken over the caller's intent, and this IKE SA is to end. */
+bool login_tries_again(struct sa *sa, nanos now);
 /* login_hint - how the login ends by such a response; false: there was none. */
 bool login_hint(const struct sa *sa, struct verdict *ret_verdict);
 
 /* --- ike/login: their side --- */
 
-/* login_answer_init - an IKE_SA_INIT request. */
+/* login_answer_init - an IKE_SA_INIT or IKE_SESSION_RESUME request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
+/* login_ticket_opened - the job of an IKE_SESSION_RESUME request has ended. */
+void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos now);
 /* login_init_agreed - the key exchange of a half-open IKE SA has ended. */
 void login_init_agreed(struct sa *sa, nanos now);
 /* login_request_fits - the payloads of an IKE_AUTH request are sound. A Child SA that cannot be read

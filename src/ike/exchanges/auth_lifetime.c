@@ -20,16 +20,26 @@ static bool limited(const struct ike_conn *conn)
     return conn->reauth_ns > 0 && conn->reauth_ns != NANOS_NEVER;
 }
 
-/* own_deadline - the deadline of our configuration. It is never later than that of the proof (a
- * certificate that expires, a Session-Timeout). */
-static nanos own_deadline(const struct session *session)
+/* deadline_from - the deadline of our configuration, for a session that began then. It is never later
+ * than that of the proof (a certificate that expires, a Session-Timeout). */
+static nanos deadline_from(const struct session *session, nanos began)
 {
     const struct ike_conn *conn = session->conn;
     nanos over = conn->reauth_over_ns > 0 ? conn->reauth_over_ns : conn->reauth_ns / 10;
-    nanos own = limited(conn)
-                    ? nanos_after(nanos_after(session->established_ns, conn->reauth_ns), over)
-                    : NANOS_NEVER;
+    nanos own =
+        limited(conn) ? nanos_after(nanos_after(began, conn->reauth_ns), over) : NANOS_NEVER;
     return nanos_min(own, session->valid_until_ns);
+}
+
+static nanos own_deadline(const struct session *session)
+{
+    return deadline_from(session, session->established_ns);
+}
+
+nanos auth_lifetime_end(const struct session *session)
+{
+    return session->established ? session->auth_deadline_ns
+                                : deadline_from(session, session->ike->now);
 }
 
 /* lifetime_of - the time from now until a new login is wanted; 0: no limit. */

@@ -15,6 +15,9 @@
 #include "wire/builder.h"
 #include "wire/message.h"
 
+/* auth_lifetime_end - when the session ends at the latest, or would if it were established now. */
+nanos auth_lifetime_end(const struct session *session);
+
 /* auth_lifetime_add - Gateway: adds AUTH_LIFETIME, if the connection has `reauth_time`. */
 void auth_lifetime_add(const struct session *session, struct wire_builder *response);
 

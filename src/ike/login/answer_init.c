@@ -21,19 +21,9 @@
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
 #include "ike/core/trace.h"
+#include "ike/login/answer_init.h"
 #include "ike/login/login.h"
 #include "ike/login/redirect.h"
-
-struct init_request {
-    const struct ike_path *path;
-    const struct wire_message *message;
-    struct span ni;
-    struct wire_sa sa;
-    struct wire_ke ke;
-    uint64_t key; /* of the octets and their source */
-    bool proven;  /* the source returned a cookie of ours */
-    nanos now;
-};
 
 /* --- refusals --- */
 
@@ -52,7 +42,7 @@ static void refuse(struct ike *ike, const struct init_request *request, uint16_t
         .spi_i = asked->spi_i,
         .next_payload = b.first,
         .version = IKE_VERSION,
-        .exchange = WIRE_IKE_SA_INIT,
+        .exchange = asked->exchange,
         .flags = IKE_FLAG_RESPONSE,
         .length = (uint32_t)(IKE_HEADER_LEN + b.w.len),
     };
@@ -65,9 +55,8 @@ static void refuse(struct ike *ike, const struct init_request *request, uint16_t
         count_message(ike, NULL, COUNT_OUT, WIRE_IKE_SA_INIT, true);
 }
 
-/* refuse_limited - refuse(), within the rate of the source. */
-static void refuse_limited(struct ike *ike, const struct init_request *request, uint16_t type,
-                           struct span data)
+void init_refuse_limited(struct ike *ike, const struct init_request *request, uint16_t type,
+                         struct span data)
 {
     if (source_rate_take(&ike->refusals, ike->hash_key, &request->path->remote.address,
                          LIMIT_REFUSALS_PER_SECOND, request->now))
@@ -88,13 +77,12 @@ static void refuse_proposals(struct ike *ike, const struct init_request *request
                                       : NULL;
     if (conn != NULL)
         data = proposal_refusal(&conn->proposals, (struct buffer){octets, sizeof(octets)});
-    refuse_limited(ike, request, N_NO_PROPOSAL_CHOSEN, data);
+    init_refuse_limited(ike, request, N_NO_PROPOSAL_CHOSEN, data);
 }
 
 /* --- admission --- */
 
-/* repeated - the request has an IKE SA already: sends its response once more (section 2.1). */
-static bool repeated(struct ike *ike, const struct init_request *request)
+bool init_repeated(struct ike *ike, const struct init_request *request)
 {
     const struct login *login = map_get(&ike->logins_by_request, request->key);
     if (login == NULL)
@@ -128,9 +116,7 @@ static bool cookie_returned(const struct ike *ike, const struct init_request *re
            cookie_check(&ike->cookies, ike->crypto, &input, notify.data, request->now);
 }
 
-/* admitted - checks the half-open IKE SAs and the failures of the source. false: the request was
- * refused or got a cookie. */
-static bool admitted(struct ike *ike, struct init_request *request)
+bool init_admitted(struct ike *ike, struct init_request *request)
 {
     request->proven = cookie_returned(ike, request);
     if (ike->pressure != IKE_PRESSURE_NONE || ike->stats.sessions >= LIMIT_SESSIONS) {
@@ -162,14 +148,11 @@ static bool budget_take(struct ke_budget *budget, nanos share, nanos cost, bool 
     return true;
 }
 
-/* affordable - the budget has a key exchange left. Otherwise the source gets a cookie: with it, it
- * goes first. */
-static bool affordable(struct ike *ike, const struct init_request *request, uint16_t group)
+bool init_affordable(struct ike *ike, const struct init_request *request, nanos cost)
 {
     bool first =
         request->proven || half_open_knows(&ike->half_open, &request->path->remote.address);
-    if (budget_take(&ike->ke_budget, ike->options.ke_budget_ns, ke_cost_ns(group), first,
-                    request->now))
+    if (budget_take(&ike->ke_budget, ike->options.ke_budget_ns, cost, first, request->now))
         return true;
     if (!first)
         ask_for_cookie(ike, request);
@@ -178,8 +161,7 @@ static bool affordable(struct ike *ike, const struct init_request *request, uint
     return false;
 }
 
-/* evict - makes room in the full table by ending one login. false: all of them are busy. */
-static bool evict(struct ike *ike, const struct init_request *request)
+bool init_evict(struct ike *ike, const struct init_request *request)
 {
     if (half_open_judge(&ike->half_open, &request->path->remote.address, request->proven,
                         request->now) != HALF_OPEN_FULL)
@@ -211,9 +193,8 @@ static void write_response(struct sa *sa, const struct proposal_choice *choice, 
     packet_free(packet);
 }
 
-/* half_open_begin - the half-open IKE SA with its login, in all tables. NULL: no memory. */
-static struct sa *half_open_begin(struct ike *ike, const struct init_request *request,
-                                  struct ike_conn *conn)
+struct sa *init_half_open_begin(struct ike *ike, const struct init_request *request,
+                                struct ike_conn *conn)
 {
     struct sa *sa = sa_new(ike, IKE_SA_RESPONDER, request->path, request->now);
     struct login *login = sa == NULL ? NULL : login_new(sa, conn);
@@ -268,7 +249,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
                         const struct proposal_choice *choice)
 {
     const struct wire_message *message = request->message;
-    struct sa *sa = half_open_begin(ike, request, conn);
+    struct sa *sa = init_half_open_begin(ike, request, conn);
     if (sa == NULL)
         return;
     struct login *login = sa->login;
@@ -303,7 +284,7 @@ static void accept_init(struct ike *ike, const struct init_request *request, str
 /* read_nonce - checks the payload rules, and reads the nonce: the cookie needs it. */
 static bool read_nonce(const struct wire_message *message, struct init_request *request)
 {
-    return message_rules_fit(MESSAGE_INIT, message) &&
+    return message_rules_fit(message_kind(message), message) &&
            wire_nonce_read(wire_find(message, WIRE_PAYLOAD_NONCE, NULL)->body, &request->ni);
 }
 
@@ -313,7 +294,7 @@ static bool read_offer(const struct wire_message *message, struct init_request *
            wire_ke_read(wire_find(message, WIRE_PAYLOAD_KE, NULL)->body, &request->ke);
 }
 
-static uint64_t request_key(const struct ike *ike, const struct init_request *request)
+uint64_t init_request_key(const struct ike *ike, const struct init_request *request)
 {
     uint8_t source[16 + 2 + sizeof(uint64_t)];
     const struct endpoint *from = &request->path->remote;
@@ -327,14 +308,14 @@ static uint64_t request_key(const struct ike *ike, const struct init_request *re
 static void init_answer(struct ike *ike, struct init_request *request)
 {
     struct proposal_choice choice;
-    request->key = request_key(ike, request);
-    if (repeated(ike, request) || !admitted(ike, request))
+    request->key = init_request_key(ike, request);
+    if (init_repeated(ike, request) || !init_admitted(ike, request))
         return;
     count_message(ike, NULL, COUNT_IN, WIRE_IKE_SA_INIT, false);
     if (!read_offer(request->message, request)) {
         ike->stats.malformed++;
         count(ike, NULL, IKE_COUNT_INVALID);
-        refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
+        init_refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
         return;
     }
     struct ike_conn *conn =
@@ -345,23 +326,23 @@ static void init_answer(struct ike *ike, struct init_request *request)
     }
     if (redirect_at_once(ike, request->path, conn, request->message)) {
         uint8_t octets[REDIRECT_DATA_MAX];
-        refuse_limited(ike, request, N_REDIRECT,
-                       redirect_write(&conn->redirect_to, request->ni, octets));
+        init_refuse_limited(ike, request, N_REDIRECT,
+                            redirect_write(&conn->redirect_to, request->ni, octets));
         return;
     }
     if (choice.ke != request->ke.group) {
         /* Section 1.3: the group that we want, in network order */
         uint8_t group[2] = {(uint8_t)(choice.ke >> 8), (uint8_t)choice.ke};
-        refuse_limited(ike, request, N_INVALID_KE_PAYLOAD, span_of(group, 2));
+        init_refuse_limited(ike, request, N_INVALID_KE_PAYLOAD, span_of(group, 2));
         return;
     }
     if (!ke_public_fits(choice.ke, request->ke.public_value)) {
         half_open_failed(&ike->half_open, &request->path->remote.address, request->proven,
                          request->now);
-        refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
+        init_refuse_limited(ike, request, N_INVALID_SYNTAX, (struct span){0});
         return;
     }
-    if (affordable(ike, request, choice.ke) && evict(ike, request))
+    if (init_affordable(ike, request, ke_cost_ns(choice.ke)) && init_evict(ike, request))
         accept_init(ike, request, conn, &choice);
 }
 
@@ -380,10 +361,13 @@ void login_answer_init(struct ike *ike, const struct ike_path *path,
     request.proven = false;
     request.now = now;
     if (read_nonce(message, &request)) {
-        init_answer(ike, &request);
+        if (header->exchange == WIRE_IKE_SESSION_RESUME)
+            resume_answer(ike, &request);
+        else
+            init_answer(ike, &request);
         return;
     }
     ike->stats.malformed++;
     count(ike, NULL, IKE_COUNT_INVALID);
-    refuse_limited(ike, &request, N_INVALID_SYNTAX, (struct span){0});
+    init_refuse_limited(ike, &request, N_INVALID_SYNTAX, (struct span){0});
 }

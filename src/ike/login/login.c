@@ -11,6 +11,7 @@
 #include "ike/login/login_eap.h"
 #include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
+#include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
 struct login *login_new(struct sa *sa, struct ike_conn *conn)
@@ -57,6 +58,8 @@ struct login *login_free(struct ike *ike, struct login *login)
     kept_message_done(&login->group_message);
     login_proof_done(login);
     login_ppk_done(login);
+    resumption_free(login->resumption);
+    free(login->ticket.octets);
     login_eap_end(ike, login);
     wipe(login, sizeof(*login));
     free(login);
@@ -117,7 +120,9 @@ static int login_begin(struct ike *ike, struct ike_conn *conn, const struct ike_
     login->clone = intent->clone;
     login->alone = intent->alone;
     login->redirected_from = intent->redirected_from;
+    login->ticket_silent = intent->ticket_silent;
     login_ppk_begin(login, intent->without_ppk);
+    resumption_begin(sa, intent);
     login->packet = intent->packet;
     (void)snprintf(login->child, sizeof(login->child), "%s", intent->child_name);
     return 0;
@@ -186,8 +191,9 @@ static bool phase_edge(enum login_phase from, enum login_phase to)
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_SIGN;
     case LOGIN_WAITS_LEASE:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP ||
-               from == LOGIN_WAITS_PPK;
-    case LOGIN_WAITS_SIGN: return true;
+               from == LOGIN_WAITS_PPK || from == LOGIN_WAITS_TICKET;
+    case LOGIN_WAITS_SIGN:
+    case LOGIN_WAITS_TICKET: return true;
     case LOGIN_REFUSED: return true;
     }
     return false;
@@ -208,15 +214,17 @@ static enum login_phase phase_of(enum ike_event_kind kind)
     case IKE_EV_PPK: return LOGIN_WAITS_PPK;
     case IKE_EV_EAP: return LOGIN_WAITS_EAP;
     case IKE_EV_LEASE: return LOGIN_WAITS_LEASE;
+    case IKE_EV_TICKET_SEAL:
+    case IKE_EV_TICKET_USE: return LOGIN_WAITS_TICKET;
     default: ASSERT_NEVER("a job that is not of a login");
     }
 }
 
 /*
- * login_again - starts the login once more, without the clone (A-08) or without the PPK. The new
- * login takes over the caller's intent.
+ * login_again - starts the login once more, with the intent as it is now. The new login takes over
+ * the caller's intent.
  */
-static void login_again(struct sa *sa, struct asking *asking, bool without_ppk, nanos now)
+static void login_again(struct sa *sa, struct asking *asking, const char *why, nanos now)
 {
     struct login *login = sa->login;
     struct intent intent = asking->intent;
@@ -224,19 +232,48 @@ static void login_again(struct sa *sa, struct asking *asking, bool without_ppk, 
     ike_session_id replaces = login->replaces;
     if (path.local.port == 4500 && path.remote.port == 4500)
         path.local.port = path.remote.port = 0;
-    intent.clone = intent.clone && without_ppk;
-    intent.without_ppk |= without_ppk;
     if (login_begin(sa->ike, login->conn, &path, &intent, replaces, now) != 0)
         return;
-    event_notice(sa, without_ppk ? "the PPK of 'ppk_id' is not loaded: once more without"
-                                 : "the peer cannot read a login with a clone: once more without");
+    event_notice(sa, "%s", why);
     asking->intent.tag = 0; /* answered there */
+}
+
+/* without_ticket - the login goes on without its session ticket. */
+static void without_ticket(struct sa *sa, struct asking *asking, bool silent, nanos now)
+{
+    resumption_again(sa, &asking->intent, silent);
+    login_again(sa, asking,
+                silent ? "no answer to the session ticket: once more without"
+                       : "the session ticket is refused: once more without",
+                now);
+}
+
+void login_sent(struct sa *sa, nanos now)
+{
+    const struct login *login = sa->login;
+    if (login->resumption == NULL || login->phase != LOGIN_WAITS_INIT)
+        return;
+    window_end_by(&sa->mine,
+                  nanos_after(now, login->resumption->held->doubted ? RESUMPTION_LAST_NS
+                                                                    : RESUMPTION_SILENT_NS));
+}
+
+bool login_tries_again(struct sa *sa, nanos now)
+{
+    const struct login *login = sa->login;
+    if (login == NULL || login->resumption == NULL || !sa_original_initiator(sa) ||
+        login->phase != LOGIN_WAITS_INIT || sa->asking->intent.tag == 0)
+        return false;
+    without_ticket(sa, sa->asking, login->hint == 0, now);
+    return true;
 }
 
 void login_resume(struct sa *sa, struct verdict verdict, nanos now)
 {
-    if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->login->ppk.not_loaded)
-        login_again(sa, sa->asking, true, now);
+    if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->login->ppk.not_loaded) {
+        sa->asking->intent.without_ppk = true;
+        login_again(sa, sa->asking, "the PPK of 'ppk_id' is not loaded: once more without", now);
+    }
     exchange_resume(sa, verdict, now);
     if (verdict.kind == VERDICT_DONE && sa->login != NULL && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
@@ -245,6 +282,11 @@ void login_resume(struct sa *sa, struct verdict verdict, nanos now)
 void login_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                     nanos now)
 {
+    if (kind == IKE_EV_TICKET_OPEN) {
+        if (sa->login != NULL && sa->login->resumption != NULL && sa->life == IKE_HALF_OPEN)
+            login_ticket_opened(sa, result, now);
+        return;
+    }
     if (sa->login == NULL || sa->life != IKE_AUTHENTICATING || sa->login->phase != phase_of(kind))
         return;
     sa_touch(sa);
@@ -295,6 +337,8 @@ static uint16_t login_group(const struct sa *sa, const struct asking *asking)
     (void)asking;
     if (login->phase != LOGIN_WAITS_INIT)
         return combined_group(sa);
+    if (login->resumption != NULL)
+        return 0;
     if (login->ke_group != 0 || login->conn->proposals.n == 0)
         return login->ke_group;
     return login->conn->proposals.proposals[0].ke[0];
@@ -306,8 +350,10 @@ static enum ike_outcome login_ask(struct sa *sa, struct asking *asking,
     (void)now;
     asking->path = sa->path;
     if (sa->login->phase == LOGIN_WAITS_INIT) {
-        asking->exchange = WIRE_IKE_SA_INIT;
-        return login_ask_init(sa, request);
+        asking->exchange =
+            sa->login->resumption != NULL ? WIRE_IKE_SESSION_RESUME : WIRE_IKE_SA_INIT;
+        return sa->login->resumption != NULL ? resumption_ask(sa, request)
+                                             : login_ask_init(sa, request);
     }
     asking->exchange = WIRE_IKE_AUTH;
     return login_ask_auth(sa, request);
@@ -326,13 +372,25 @@ static struct verdict login_answered(struct sa *sa, struct asking *asking,
             intent_owe(sa, &intent);
         return verdict_done(IKE_CANCELLED);
     }
+    if (message_kind(response) == MESSAGE_INIT_ANSWER && resumption_doubted(sa)) {
+        asking->intent.without_ticket = asking->intent.ticket_silent = false;
+        login_again(sa, asking, "the Gateway is up: once more with the session ticket", now);
+        sa_down(sa, IKE_CANCELLED, now);
+        return verdict_done(IKE_CANCELLED);
+    }
     bool init = sa->login->phase == LOGIN_WAITS_INIT;
     struct verdict verdict = init ? login_init_answered(sa, response, from, now)
                                   : login_auth_answered(sa, response, now);
     if (verdict.kind != VERDICT_DONE || sa->login == NULL)
         return verdict;
-    if (verdict.notify == N_INVALID_SYNTAX && !init && sa->login->group != NULL)
-        login_again(sa, asking, false, now);
+    if (verdict.outcome != IKE_OK && verdict.outcome != IKE_REDIRECTED &&
+        sa->login->resumption != NULL) {
+        without_ticket(sa, asking, false, now);
+    } else if (verdict.notify == N_INVALID_SYNTAX && !init && sa->login->group != NULL) {
+        asking->intent.clone = false;
+        login_again(sa, asking, "the peer cannot read a login with a clone: once more without",
+                    now);
+    }
     if (verdict.outcome != IKE_OK && sa->life != IKE_DEAD)
         sa_down(sa, verdict.outcome, now);
     return verdict;

@@ -13,6 +13,7 @@
  *   login_rounds.c  a round of either side: IDs, CERT, AUTH
  *   login_eap.c     an EAP conversation in IKE_AUTH
  *   login_ppk.c     a post-quantum preshared key in the first AUTH
+ *   resumption.c    a session ticket instead of all that    answer_resume.c  its first request
  */
 
 #include "crypto/ke.h"
@@ -45,6 +46,7 @@ enum login_phase {
     LOGIN_WAITS_EAP,    /* a job: the next EAP packet */
     LOGIN_WAITS_LEASE,  /* a job: inner addresses */
     LOGIN_WAITS_SIGN,   /* a job: our AUTH */
+    LOGIN_WAITS_TICKET, /* a job: a session ticket is used, or the next one is made */
     LOGIN_REFUSED,      /* responder: the time of its refusal (auth_wait.h) */
 };
 
@@ -121,6 +123,8 @@ struct login_ppk {
     uint8_t *plain_auth; /* owned: data of NO_PPK_AUTH; NULL: not sent */
 };
 
+struct resumption;
+
 struct login {
     struct ike_conn *conn;  /* reference; responder: a guess by addresses until IKE_AUTH */
     char child[LIMIT_NAME]; /* initiator: name of the first Child SA; empty: the first configured */
@@ -150,8 +154,16 @@ struct login {
     bool redirects;                 /* the peer follows a REDIRECT */
     struct address redirected_from; /* ours: by the Gateway there; family NONE */
     bool alone;                     /* ours: no Child SA is asked for */
-    uint16_t keep_old_notify;       /* the number that it announced */
-    uint16_t own_notify;            /* the number that we announced; 0: none */
+    bool ticket_silent;             /* ours: the Gateway was silent to a ticket */
+    struct resumption *resumption;  /* owned; resumption.h; NULL: the login has no ticket */
+    struct {
+        bool asked;
+        uint32_t lifetime_s;
+        size_t n_octets;
+        uint8_t *octets;      /* owned; NULL: none */
+    } ticket;                 /* responder: for the last response */
+    uint16_t keep_old_notify; /* the number that it announced */
+    uint16_t own_notify;      /* the number that we announced; 0: none */
 
     /* IKE_AUTH */
     enum login_phase phase;
@@ -214,6 +226,13 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
 void login_read_abilities(struct sa *sa, const struct wire_message *message,
                           const struct ike_path *path);
 bool login_vendor_id_find(const struct wire_message *message, uint16_t *ret_notify);
+/* login_read_response_abilities - what the response announces, for login and session.
+ * login_keep_request - keeps the octets of the last request, since AUTH covers them.
+ * login_keys_made - the IKE SA has its keys: IKE_AUTH comes next. */
+void login_read_response_abilities(struct sa *sa, const struct wire_message *response,
+                                   const struct ike_path *from);
+bool login_keep_request(struct sa *sa);
+struct verdict login_keys_made(struct sa *sa, nanos now);
 uint8_t *login_copy(struct span octets, size_t *ret_len); /* from malloc; NULL: no memory */
 
 /* login_conn_signs - a signature may prove a round of the peer, so we announce the algorithms that
@@ -232,6 +251,10 @@ struct verdict login_ask_begin(struct sa *sa, nanos now);
 enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request);
 struct verdict login_auth_answered(struct sa *sa, const struct wire_message *response, nanos now);
 struct verdict login_through(struct sa *sa, nanos now); /* both sides have proven all rounds */
+
+/* login_refuse_later - AUTH failed: auth_wait.h says when the peer is told, the same for every
+ * reason. */
+void login_refuse_later(struct sa *sa, const char *why, nanos now);
 
 /* login_resume - continues the exchange after a job. If the login failed, its IKE SA ends. */
 void login_resume(struct sa *sa, struct verdict verdict, nanos now);

@@ -24,6 +24,7 @@
 #include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
+#include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
 static struct answering reply_of(struct sa *sa, struct wire_builder *reply, nanos now)
@@ -75,6 +76,11 @@ static void refuse_later(struct sa *sa, const char *why, nanos now)
     sa_touch(sa);
 }
 
+void login_refuse_later(struct sa *sa, const char *why, nanos now)
+{
+    refuse_later(sa, why, now);
+}
+
 /* add_failure - adds EAP-Failure: the packet of the method, or one of our own. */
 static void add_failure(const struct login_eap *eap, struct wire_builder *reply)
 {
@@ -103,10 +109,25 @@ void login_refusal_due(struct sa *sa, nanos now)
 /* last_response - whether the response to this request ends the login. */
 static bool last_response(const struct login *login)
 {
+    if (login->resumption != NULL)
+        return login->theirs.over;
     bool confirms = login->eap.stage == LOGIN_EAP_CONFIRMS;
     bool eap_only = !login->ours.over && login_own_policy(login)->method == IKE_AUTH_EAP;
     return login->theirs.over &&
            (login->ours.over || (login_own_last(login) && confirms == eap_only));
+}
+
+/* session_resumes - the tickets of the old session go on with this one. false: no memory. */
+static bool session_resumes(struct session *session, const struct login *login, nanos now)
+{
+    session->resumed = true;
+    session->ticket = calloc(1, sizeof(*session->ticket));
+    if (session->ticket == NULL)
+        return false;
+    session->ticket->family = login->resumption->ticket.family;
+    session->ticket->peer_id = login->remote_id;
+    session_family_end(session, now);
+    return true;
 }
 
 /* begin_session - the peer has proven all rounds: creates its session, not established yet. false:
@@ -133,6 +154,10 @@ static bool begin_session(struct sa *sa, nanos now)
     session->childless = login->childless;
     session->redirects = login->redirects;
     session->ppk = login->ppk.mixed;
+    if (login->resumption != NULL && !session_resumes(session, login, now)) {
+        sa_down(sa, IKE_LIMIT, now);
+        return false;
+    }
     login_ppk_audit(sa);
     session->peer_keep_old = login->keep_old;
     session->peer_notify = login->keep_old_notify;
@@ -261,6 +286,7 @@ static void add_outcome(struct sa *sa, struct answering *answering, struct auth_
     if (sa->session->config.n_addresses > 0)
         cp_reply_add(&sa->session->config, reply);
     login_abilities_read(sa, &first, &login->answer_path);
+    ticket_add(sa, reply);
     add_child(sa, &first, reply, commit);
     if (sa->session->mobike || ike_conn_rfc7791(login->conn))
         login_abilities_add(sa, login->conn, reply);
@@ -392,6 +418,8 @@ static void answer_step(struct sa *sa, nanos now)
         if (error == 0)
             return;
     }
+    if (error == 0 && last_response(login) && ticket_due(sa) && ticket_ask(sa) == 0)
+        return; /* without memory the peer gets TICKET_NACK */
     if (error != 0)
         sa_down(sa, IKE_LIMIT, now);
     else
@@ -615,6 +643,8 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     if ((payload != NULL && !wire_auth_read(payload->body, &auth)) ||
         !in_order(login, answering->kind) || !request_keep(login, request, payload != NULL))
         return fail(answering, N_INVALID_SYNTAX);
+    if (login->resumption != NULL && !login->theirs.over)
+        return resumption_answer(sa, answering, payload == NULL ? NULL : &auth);
     if (!login->chosen)
         login_peer_read(login, request);
     if (payload != NULL && login->chosen &&
@@ -710,6 +740,17 @@ static void signed_by(struct sa *sa, const struct ike_result *result, nanos now)
     answer_step(sa, now);
 }
 
+static void used(struct sa *sa, const struct ike_result *result, nanos now)
+{
+    if (result->error != 0)
+        refuse_later(
+            sa, result->reason != NULL ? result->reason : "its session ticket does not count", now);
+    else if (resumption_used(sa, &result->proof))
+        answer_step(sa, now);
+    else
+        sa_down(sa, IKE_LIMIT, now);
+}
+
 void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct ike_result *result,
                            nanos now)
 {
@@ -719,6 +760,11 @@ void login_answer_job_done(struct sa *sa, enum ike_event_kind kind, const struct
     case IKE_EV_AUTH_VERIFY: verified(sa, result, now); break;
     case IKE_EV_EAP: eap_said(sa, result, now); break;
     case IKE_EV_LEASE: leased(sa, result, now); break;
+    case IKE_EV_TICKET_USE: used(sa, result, now); break;
+    case IKE_EV_TICKET_SEAL:
+        ticket_sealed(sa, result);
+        answer_step(sa, now);
+        break;
     default: ASSERT_NEVER("a job that is not of a login");
     }
 }

@@ -29,6 +29,7 @@
 #include "ike/login/login_ppk.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
+#include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
 static const struct verdict later = {.kind = VERDICT_LATER}, next = {.kind = VERDICT_NEXT};
@@ -78,9 +79,16 @@ static void add_terms(struct sa *sa, struct wire_builder *request)
     struct login *login = sa->login;
     const struct ike_conn *conn = login->conn;
     const struct session *old = session_find(sa->ike, login->replaces);
-    cp_request_add(conn, old == NULL ? NULL : &old->config, request);
+    const struct ike_config *held = login->resumption != NULL ? &login->resumption->held->config
+                                    : old == NULL             ? NULL
+                                                              : &old->config;
+    cp_request_add(conn, held, request);
     add_child(sa, request);
     login_abilities_add(sa, conn, request);
+    if (conn->session_tickets != IKE_TICKETS_NO)
+        wire_add_notify(request, N_TICKET_REQUEST, (struct span){0});
+    if (login->resumption != NULL)
+        return;
     if (login_conn_signs(conn))
         login_methods_add(request);
     if (conn->n_local_rounds + conn->n_remote_rounds > 2)
@@ -101,7 +109,7 @@ enum ike_outcome login_ask_auth(struct sa *sa, struct wire_builder *request)
     /* Section 2.4: only if we know no other IKE SA with this peer. */
     if (first && first_contact(sa))
         wire_add_notify(request, N_INITIAL_CONTACT, (struct span){0});
-    if (first) {
+    if (first && login->resumption == NULL) {
         const struct ike_conn *conn = login->conn;
         login_certreq_add(&conn, 1, request);
     }
@@ -177,6 +185,8 @@ struct verdict login_ask_begin(struct sa *sa, nanos now)
 {
     (void)now;
     struct login *login = sa->login;
+    if (login->resumption != NULL)
+        return resumption_prove(sa) ? next : failed(IKE_LIMIT);
     if (login->conn->n_local_rounds + login->conn->n_remote_rounds > 2 &&
         !login->peer.multiple_auth) {
         event_notice(sa, "the peer does not authenticate in several rounds (RFC 4739)");
@@ -352,6 +362,18 @@ static struct verdict unconfirmed(struct sa *sa, const struct wire_message *resp
                : not_proven(sa, IKE_PEER_AUTH_FAILED, "its AUTH is missing");
 }
 
+/* resumed - RFC 5723: the one response of a login by a session ticket. */
+static struct verdict resumed(struct sa *sa, const struct wire_message *response,
+                              const struct wire_auth *auth, nanos now)
+{
+    const char *why = resumption_check(sa, response, auth);
+    if (why != NULL)
+        return not_proven(sa, IKE_PEER_AUTH_FAILED, why);
+    sa->login->ours.over = true;
+    sa->login->out = (struct login_outgoing){0};
+    return login_through(sa, now);
+}
+
 static struct verdict read_response(struct sa *sa, const struct wire_message *response, nanos now)
 {
     struct login *login = sa->login;
@@ -362,6 +384,8 @@ static struct verdict read_response(struct sa *sa, const struct wire_message *re
 
     if (payload != NULL && !wire_auth_read(payload->body, &auth))
         return failed(IKE_INVALID_SYNTAX);
+    if (login->resumption != NULL)
+        return payload == NULL ? verdict_error(response) : resumed(sa, response, &auth, now);
     if (login->ppk.offered && !login_ppk_answered(sa, response))
         return not_proven(sa, IKE_NO_PPK, login->ppk.why);
     if (stage == LOGIN_EAP_NONE && login->out.auth)
@@ -513,6 +537,18 @@ static enum ike_outcome first_child(struct sa *sa, const struct wire_message *re
     return *ret_child == NULL ? IKE_LIMIT : IKE_OK;
 }
 
+/* ticket_take - the next session ticket, in the place of the one that was used. */
+static void ticket_take(struct sa *sa, const struct wire_message *response)
+{
+    const struct login *login = sa->login;
+    struct wire_notify notify;
+    if (login->resumption != NULL)
+        held_ticket_drop(sa->ike, login->resumption->held);
+    if (login->conn->session_tickets != IKE_TICKETS_NO &&
+        wire_notify_find(response, N_TICKET_LT_OPAQUE, &notify))
+        held_ticket_keep(sa, &login->remote_id, notify.data);
+}
+
 struct verdict login_through(struct sa *sa, nanos now)
 {
     struct login *login = sa->login;
@@ -538,11 +574,13 @@ struct verdict login_through(struct sa *sa, nanos now)
     session->grant = login->grant;
     session->chains = login->chains;
     session->ppk = login->ppk.mixed;
+    session->resumed = login->resumption != NULL;
     login_ppk_audit(sa);
     login_abilities_read(sa, &response, &sa->path);
     const struct wire_payload *cp = wire_find(&response, WIRE_PAYLOAD_CP, NULL);
     if (cp != NULL)
         (void)cp_reply_read(cp->body, session->conn, &session->config);
+    ticket_take(sa, &response);
     const struct session *old = session_find(sa->ike, login->replaces);
     session->logins = old == NULL ? 0 : old->logins;
     session->replaces = login->replaces;

@@ -19,6 +19,7 @@
 #include "ike/core/seal.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
+#include "ike/login/resumption.h"
 #include "ike/terms/identity.h"
 
 #define RETRIES_MAX 3
@@ -60,7 +61,8 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
     nat_detection_add(sa, message, &sa->path, conn->encap);
     if (conn->fragmentation != IKE_FRAGMENTATION_NO)
         wire_add_notify(message, N_IKEV2_FRAGMENTATION_SUPPORTED, (struct span){0});
-    add_auth_abilities(sa, message, response);
+    if (sa->login->resumption == NULL) /* RFC 5723: nothing but the ticket authenticates */
+        add_auth_abilities(sa, message, response);
     if (response && conn->childless != IKE_CHILDLESS_NEVER)
         wire_add_notify(message, N_CHILDLESS_IKEV2_SUPPORTED, (struct span){0});
     if (ike_conn_keep_old(conn)) {
@@ -71,7 +73,7 @@ void login_add_abilities(struct sa *sa, struct wire_builder *message, bool respo
         keep_old_vendor_id_write(notify, vid);
         wire_add(message, WIRE_PAYLOAD_V, span_of(vid, sizeof(vid)));
     }
-    if (response ? sa->login->ppk.agreed : sa->login->ppk.wanted)
+    if (sa->login->resumption == NULL && (response ? sa->login->ppk.agreed : sa->login->ppk.wanted))
         wire_add_notify(message, N_USE_PPK, (struct span){0});
 }
 
@@ -202,8 +204,11 @@ static bool has_sequel(const struct sa *sa, const struct wire_message *response)
 {
     const struct login *login = sa->login;
     struct wire_notify notify;
-    if (message_kind(response) == MESSAGE_INIT_ANSWER)
+    enum message_kind kind = message_kind(response);
+    if (kind == MESSAGE_INIT_ANSWER)
         return !lacks_ppk(login, response);
+    if (kind == MESSAGE_RESUME_ANSWER)
+        return true;
     if (wire_notify_find(response, N_COOKIE, &notify))
         return cookie_fits(&notify);
     if (redirect_found(sa, response, true))
@@ -232,6 +237,8 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
     login->hint_ppk = lacks_ppk(login, response);
     if (login->hint_ppk) {
         event_notice(sa, "a PPK is required: %s", login->ppk.why);
+    } else if (login->resumption != NULL && wire_notify_find(response, N_TICKET_NACK, &notify)) {
+        login->hint = notify.type;
     } else if (wire_notify_error(response, &notify)) {
         login->hint = notify.type;
         login_notice_refusal(sa, "IKE", &notify);
@@ -243,8 +250,7 @@ bool login_is_hint(struct sa *sa, const struct wire_message *response, nanos now
     return true;
 }
 
-/* keep_request - keeps the octets of the last request, since AUTH covers them. */
-static bool keep_request(struct sa *sa)
+bool login_keep_request(struct sa *sa)
 {
     free(sa->login->init_request);
     sa->login->init_request = NULL;
@@ -267,6 +273,17 @@ static void float_ports(struct sa *sa)
     sa->path.local.port = sa->path.remote.port = NAT_T_PORT;
 }
 
+void login_read_response_abilities(struct sa *sa, const struct wire_message *response,
+                                   const struct ike_path *from)
+{
+    const struct login *login = sa->login;
+    login_read_abilities(sa, response, from);
+    sa->session->fragmentation = login->fragmentation;
+    sa->session->childless = login->childless;
+    sa->session->peer_keep_old = login->keep_old;
+    sa->session->peer_notify = login->keep_old_notify;
+}
+
 struct verdict login_init_answered(struct sa *sa, const struct wire_message *response,
                                    const struct ike_path *from, nanos now)
 {
@@ -279,11 +296,14 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     struct span nr;
     struct proposal_choice choice;
 
-    if (message_kind(response) == MESSAGE_INIT_REFUSAL)
+    enum message_kind kind = message_kind(response);
+    if (kind == MESSAGE_INIT_REFUSAL || kind == MESSAGE_RESUME_REFUSAL)
         return init_refused(sa, response);
+    if (kind == MESSAGE_RESUME_ANSWER)
+        return resumption_answered(sa, response, from, now);
     if (!message_rules_fit(MESSAGE_INIT_ANSWER, response) || response->header.spi_r == 0 ||
         !wire_sa_read(sa_payload->body, &answer) || !wire_ke_read(ke_payload->body, &ke) ||
-        !wire_nonce_read(nonce_payload->body, &nr) || !keep_request(sa))
+        !wire_nonce_read(nonce_payload->body, &nr) || !login_keep_request(sa))
         return verdict_done(IKE_INVALID_SYNTAX);
     if (!proposal_accept(&login->conn->proposals, &answer, WIRE_PROTO_IKE, true, &choice))
         return verdict_done(IKE_NO_PROPOSAL);
@@ -296,11 +316,7 @@ struct verdict login_init_answered(struct sa *sa, const struct wire_message *res
     sa_algorithms_set(sa, &choice);
     if (login->init_response == NULL)
         return verdict_done(IKE_KE_REFUSED);
-    login_read_abilities(sa, response, from);
-    sa->session->fragmentation = login->fragmentation;
-    sa->session->childless = login->childless;
-    sa->session->peer_keep_old = login->keep_old;
-    sa->session->peer_notify = login->keep_old_notify;
+    login_read_response_abilities(sa, response, from);
     return exchange_agree(sa, sa->asking, ke.public_value, now);
 }
 
@@ -312,6 +328,12 @@ struct verdict login_init_keys(struct sa *sa, nanos now)
                                          span_of(login->nr, login->n_nr), secret) != 0)
         return verdict_done(IKE_KE_REFUSED);
     sa->asking->key_exchange = key_exchange_free(sa->asking->key_exchange);
+    return login_keys_made(sa, now);
+}
+
+struct verdict login_keys_made(struct sa *sa, nanos now)
+{
+    struct login *login = sa->login;
     float_ports(sa);
     sa_life_set(sa, IKE_AUTHENTICATING, now);
     /* IDr names one identity (RFC 7296 section 2.15). With several allowed, the responder

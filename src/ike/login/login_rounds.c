@@ -23,12 +23,12 @@ const struct ike_auth_policy *login_peer_policy(const struct login *login)
 
 bool login_own_last(const struct login *login)
 {
-    return login->ours.round + 1 >= login->conn->n_local_rounds;
+    return login->resumption != NULL || login->ours.round + 1 >= login->conn->n_local_rounds;
 }
 
 bool login_peer_last(const struct login *login)
 {
-    return login->theirs.round + 1 >= login->conn->n_remote_rounds;
+    return login->resumption != NULL || login->theirs.round + 1 >= login->conn->n_remote_rounds;
 }
 
 /* --- identities --- */
@@ -119,6 +119,18 @@ int login_shared_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PR
     /* RFC 7296 section 2.16: without a key of the method, SK_pi and SK_pr are the keys. */
     struct span secret = key->len > 0 ? secret_span(key) : octets.sk_p;
     return auth_octets_shared(sa->ike->crypto, &octets, secret, out);
+}
+
+/* AUTH = prf(SK_px, <message octets>), without the pad of a pre-shared secret. */
+int login_resumed_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PRF])
+{
+    uint8_t room[4 + LIMIT_ID], hash[AUTH_OCTETS_PRF];
+    struct span parts[AUTH_OCTETS_PARTS];
+    struct auth_octets octets = octets_of(sa, ours, room);
+    int error = auth_octets_parts(sa->ike->crypto, &octets, hash, parts);
+    return error != 0
+               ? error
+               : crypto_prf(sa->ike->crypto, sa->prf, octets.sk_p, parts, AUTH_OCTETS_PARTS, out);
 }
 
 /* encoding_fits - the CERT payload has an encoding that we asked for. Others are skipped. */
@@ -265,12 +277,13 @@ bool login_proof_keep(struct login *login, const struct ike_result *result)
     return true;
 }
 
-bool login_proof_key(struct sa *sa)
+static bool proof_made(struct sa *sa,
+                       int (*make)(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PRF]))
 {
     struct login_proof *proof = &sa->login->proof;
     size_t len = crypto_prf_find(sa->prf)->len;
     uint8_t *octets = malloc(AUTH_OCTETS_PRF);
-    if (octets == NULL || login_shared_auth(sa, true, octets) != 0) {
+    if (octets == NULL || make(sa, true, octets) != 0) {
         free(octets);
         return false;
     }
@@ -278,6 +291,16 @@ bool login_proof_key(struct sa *sa)
     *proof = (struct login_proof){
         .method = AUTH_SHARED_KEY, .auth = span_of(octets, len), .octets = octets, .n_octets = len};
     return true;
+}
+
+bool login_proof_key(struct sa *sa)
+{
+    return proof_made(sa, login_shared_auth);
+}
+
+bool login_proof_resumed(struct sa *sa)
+{
+    return proof_made(sa, login_resumed_auth);
 }
 
 void login_proof_add(const struct login *login, struct wire_builder *message)

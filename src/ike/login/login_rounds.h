@@ -40,6 +40,10 @@ int login_shared_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PR
 bool login_proof_keep(struct login *login, const struct ike_result *result);
 /* login_proof_key - makes our AUTH by the key of EAP. */
 bool login_proof_key(struct sa *sa);
+/* login_resumed_auth - AUTH of a login by a session ticket, of our side or the peer's (RFC 5723
+ * section 4.3.3). ERR_CRYPTO. login_proof_resumed - makes ours. */
+int login_resumed_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_PRF]) MUST_USE;
+bool login_proof_resumed(struct sa *sa);
 /* login_proof_add - adds CERT and AUTH payloads. */
 void login_proof_add(const struct login *login, struct wire_builder *message);
 void login_proof_done(struct login *login);

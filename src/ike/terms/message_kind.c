@@ -104,6 +104,10 @@ enum message_kind message_kind(const struct wire_message *message)
         if (!response)
             return MESSAGE_INIT;
         return has(message, WIRE_PAYLOAD_SA) ? MESSAGE_INIT_ANSWER : MESSAGE_INIT_REFUSAL;
+    case WIRE_IKE_SESSION_RESUME:
+        if (!response)
+            return MESSAGE_RESUME;
+        return has(message, WIRE_PAYLOAD_NONCE) ? MESSAGE_RESUME_ANSWER : MESSAGE_RESUME_REFUSAL;
     case WIRE_IKE_AUTH: return response ? auth_response(message) : auth_request(message);
     case WIRE_CREATE_CHILD_SA: return response ? create_response(message) : create_request(message);
     case WIRE_INFORMATIONAL:

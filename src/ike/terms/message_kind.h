@@ -27,6 +27,9 @@
     X(INIT,                  "1   1   1   .   .   .   .   .   .   .   x") \
     X(INIT_ANSWER,           "1   1   1   .   .   .   .   .   .   .   .") \
     X(INIT_REFUSAL,          ".   .   .   .   .   .   .   .   .   .   .") /* COOKIE, or an error */ \
+    X(RESUME,                ".   .   1   .   .   .   .   .   .   .   x") /* by a session ticket */ \
+    X(RESUME_ANSWER,         ".   .   1   .   .   .   .   .   .   .   .") \
+    X(RESUME_REFUSAL,        ".   .   .   .   .   .   .   .   .   .   .") \
     X(AUTH_ROUND,            "o   .   .   1   o   1   .   o   s   s   x") /* AUTH proves the round */ \
     X(AUTH_ROUND_BY_EAP,     "o   .   .   1   o   .   .   o   s   s   x") /* EAP will prove it */ \
     X(AUTH_EAP,              "o   .   .   .   .   .   1   .   s   s   x") \
@@ -56,6 +59,7 @@ enum message_kind {
 /*
  * message_kind - total: every message has a kind, or MESSAGE_NONE. It looks at these facts alone:
  *
+ *      IKE_SESSION_RESUME        whether there is a Nonce
  *      IKE_AUTH request          whether IDi, AUTH and EAP are there
  *      CREATE_CHILD_SA request   protocol of the first proposal; TSi or TSr; N(REKEY_SA)
  *      INFORMATIONAL request     protocol of the first Delete

@@ -99,6 +99,8 @@ static enum message_kind expected(const struct facts *f)
             return MESSAGE_CREATE_REFUSAL;
         return f->sa == SA_IKE ? MESSAGE_IKE_ANSWER : MESSAGE_CHILD_ANSWER;
     }
+    if (f->exchange == WIRE_IKE_SESSION_RESUME) /* no combination has a Nonce */
+        return f->response ? MESSAGE_RESUME_REFUSAL : MESSAGE_RESUME;
     if (f->exchange != WIRE_INFORMATIONAL)
         return MESSAGE_NONE;
     if (f->response)
@@ -145,12 +147,13 @@ static const uint8_t columns[] = {
 
 /* must - the payloads that RFC 7296 wants in a message of the kind, as bits in the order of `columns`. */
 static const unsigned must[MESSAGE_KIND_COUNT] = {
-    [MESSAGE_INIT] = 0x007,         [MESSAGE_INIT_ANSWER] = 0x007,
-    [MESSAGE_AUTH_ROUND] = 0x028,   [MESSAGE_AUTH_CONFIRM] = 0x020,
-    [MESSAGE_AUTH_EAP] = 0x040,     [MESSAGE_AUTH_ROUND_BY_EAP] = 0x008,
-    [MESSAGE_CREATE_CHILD] = 0x305, [MESSAGE_REKEY_CHILD] = 0x305,
-    [MESSAGE_CHILD_ANSWER] = 0x305, [MESSAGE_REKEY_IKE] = 0x007,
-    [MESSAGE_IKE_ANSWER] = 0x007,
+    [MESSAGE_INIT] = 0x007,          [MESSAGE_INIT_ANSWER] = 0x007,
+    [MESSAGE_AUTH_ROUND] = 0x028,    [MESSAGE_AUTH_CONFIRM] = 0x020,
+    [MESSAGE_AUTH_EAP] = 0x040,      [MESSAGE_AUTH_ROUND_BY_EAP] = 0x008,
+    [MESSAGE_CREATE_CHILD] = 0x305,  [MESSAGE_REKEY_CHILD] = 0x305,
+    [MESSAGE_CHILD_ANSWER] = 0x305,  [MESSAGE_REKEY_IKE] = 0x007,
+    [MESSAGE_IKE_ANSWER] = 0x007,    [MESSAGE_RESUME] = 0x004,
+    [MESSAGE_RESUME_ANSWER] = 0x004,
 };
 
 /* with_sa - these kinds need both traffic selectors as soon as there is an SA payload. */

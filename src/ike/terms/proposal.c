@@ -475,3 +475,32 @@ bool proposal_refusal_print(struct span data, char *out, size_t size)
     }
     return true;
 }
+
+static bool has_number(const uint16_t *list, uint8_t n, uint16_t number)
+{
+    for (uint8_t i = 0; i < n; i++)
+        if (list[i] == number)
+            return true;
+    return false;
+}
+
+static bool has_encr(const struct ike_proposal *p, const struct proposal_choice *choice)
+{
+    for (uint8_t i = 0; i < p->n_encr; i++)
+        if (p->encr[i].id == choice->encr && p->encr[i].key_bits == choice->encr_key_bits)
+            return true;
+    return false;
+}
+
+bool proposal_has(const struct ike_proposal_list *ours, const struct proposal_choice *choice)
+{
+    for (size_t i = 0; i < ours->n; i++) {
+        const struct ike_proposal *p = &ours->proposals[i];
+        bool integ =
+            p->n_integ == 0 ? choice->integ == 0 : has_number(p->integ, p->n_integ, choice->integ);
+        if (has_encr(p, choice) && integ && has_number(p->prf, p->n_prf, choice->prf) &&
+            has_number(p->ke, p->n_ke, choice->ke))
+            return true;
+    }
+    return false;
+}

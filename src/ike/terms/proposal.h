@@ -56,6 +56,9 @@ bool proposal_select(const struct ike_proposal_list *ours, const struct wire_sa 
  * `any`, a collection of what several proposals offer. false: proposal_select fails with all. */
 bool proposal_overlaps(const struct ike_proposal *any, const struct wire_proposal *w);
 
+/* proposal_has - one of our proposals has these algorithms, of an IKE SA. */
+bool proposal_has(const struct ike_proposal_list *ours, const struct proposal_choice *choice);
+
 /* proposal_accept - the responder's answer: exactly one proposal with one transform of each type,
  * out of what we offered. */
 bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa *answer,
