@@ -30,7 +30,6 @@ struct row {
     enum place place;
     const char *key, *good, *bad, *why; /* good NULL: never taken; bad NULL: never refused */
 };
-
 static const struct row rows[] = {
     {CONN, "version", "2", "1", "IKEv1 is not supported"},
     {CONN, "version", "0", "3", "must be 2"},
@@ -67,6 +66,7 @@ static const struct row rows[] = {
     {CONN, "keep_old_blind", "yes", "x", "is not yes or no"},
     {CONN, "follow_redirects", "no", "x", "is not yes or no"},
     {CONN, "redirect_to", "gw.example", "a b", "neither an address nor a name"},
+    {CONN, "session_tickets", "yes", "x", "is not one of no, ask, yes"},
     {CONN, "combined_auth", "no", "x", "is not yes or no"},
     {CONN, "reduced", "gateway", "x", "is not one of off, end-user, gateway"},
     {CONN, "gateway_clones", "yes", "x", "is not yes or no"},

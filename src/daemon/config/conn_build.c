@@ -254,6 +254,7 @@ static const char *const unique_words[] = {"no", "never", "keep", "replace", NUL
 static const char *const multipath_words[] = {"failover",  "balance", "aggregate",
                                               "redundant", "auto",    NULL};
 static const char *const clone_words[] = {"off", "keep-old", "rfc7791", "both", NULL};
+static const char *const tickets_words[] = {"no", "ask", "yes", NULL};
 static const char *const order_words[] = {"move-create", "create-move", NULL};
 static const char *const reduced_words[] = {"off", "end-user", "gateway", NULL};
 static const char *const on_failure_words[] = {"block", "bypass", NULL};
@@ -370,6 +371,11 @@ static const struct key conn_keys[] = {
     {.name = "inner", .kind = KEY_FUNCTION, .function = set_inner},
     {.name = "follow_redirects", .kind = KEY_BOOL, .offset = CONN(follow_redirects)},
     {.name = "redirect_to", .kind = KEY_FUNCTION, .function = set_redirect_to},
+    {.name = "session_tickets",
+     .kind = KEY_WORD,
+     .offset = CONN(session_tickets),
+     .words = tickets_words},
+    {.name = "ticket_lifetime", .kind = KEY_TIME, .offset = CONN(ticket_lifetime_ns)},
     {.name = "combined_auth", .kind = KEY_BOOL, .offset = CONN(combined_auth)},
     {.name = "reduced", .kind = KEY_WORD, .offset = CONN(reduced), .words = reduced_words},
     {.name = "gateway_clones", .kind = KEY_BOOL, .offset = CONN(gateway_clones)},
@@ -532,6 +538,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     conn->mesh = IKE_MESH_FIRST;
     conn->combined_auth = true;
     conn->follow_redirects = true;
+    conn->session_tickets = IKE_TICKETS_ASK;
+    conn->ticket_lifetime_ns = 8 * KEY_HOUR_NS;
     conn->install_dns = true;
     conn->split_dns = true;
     conn->dead_peer_ns = KEY_HOUR_NS;

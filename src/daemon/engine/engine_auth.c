@@ -17,6 +17,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_eap.h"
+#include "daemon/engine/engine_tickets.h"
 
 /* struct signing - an AUTH_SIGN with a private key, between verifier and keyholder. */
 struct signing {
@@ -213,6 +214,10 @@ void engine_verifier_answered(struct engine *e, const struct verifier_answer *an
 
 void engine_key_answered(struct engine *e, const struct key_answer *answer, struct span octets)
 {
+    if (answer->kind >= KEY_TICKET_SEAL && answer->kind <= KEY_TICKET_END) {
+        engine_ticket_answered(e, answer, octets);
+        return;
+    }
     struct signing *signing = signing_find(e, answer->job);
     if (engine_eap_allowed(e, answer))
         return;
@@ -260,6 +265,7 @@ void engine_auth(struct engine *e, const struct ike_event *event)
 void engine_auth_done(struct engine *e)
 {
     struct signing *signing, *next;
+    engine_tickets_done(e);
     HASH_ITER(hh, e->signing, signing, next)
     signing_free(e, signing);
 }

@@ -88,8 +88,7 @@ static bool nas_fits(const struct engine *e, const struct ike_session_info *sess
 
 /* --- what the sessions are changed to --- */
 
-/* groups_fit - each round of the login that demands groups has one of them. */
-static bool groups_fit(const struct engine *e, const struct ike_conn *conn,
+bool engine_groups_fit(const struct engine *e, const struct ike_conn *conn,
                        const struct aaa_groups *groups)
 {
     for (uint8_t i = 0; i < conn->n_remote_rounds; i++) {
@@ -138,7 +137,7 @@ static enum aaa_error session_change(struct engine *e, const struct ike_session_
     }
     if (c->filter) {
         grant->what.groups = c->groups;
-        if (!groups_fit(e, session->conn, &c->groups))
+        if (!engine_groups_fit(e, session->conn, &c->groups))
             engine_aaa_end(e, session->id, AAA_CAUSE_ADMIN_RESET,
                            "Filter-Id names none of the groups");
     }

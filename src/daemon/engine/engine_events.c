@@ -8,6 +8,7 @@
 #include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
+#include "daemon/engine/engine_tickets.h"
 #include "daemon/engine/reqids.h"
 #include "daemon/vici/vici_server.h"
 #include "multipath/install.h"
@@ -261,6 +262,10 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_EAP:
     case IKE_EV_EAP_END:
     case IKE_EV_KE:
+    case IKE_EV_TICKET_SEAL:
+    case IKE_EV_TICKET_OPEN:
+    case IKE_EV_TICKET_USE:
+    case IKE_EV_TICKET_END:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:
@@ -277,6 +282,11 @@ static void order(struct engine *e, const struct ike_event *event)
         engine_auth(e, event);
     else if (event->kind == IKE_EV_PPK)
         engine_ppk(e, event);
+    else if (event->kind == IKE_EV_TICKET_SEAL || event->kind == IKE_EV_TICKET_OPEN ||
+             event->kind == IKE_EV_TICKET_USE)
+        engine_ticket(e, event);
+    else if (event->kind == IKE_EV_TICKET_END)
+        engine_ticket_end(e, event->tag);
     else if (event->kind == IKE_EV_EAP || event->kind == IKE_EV_EAP_END)
         engine_eap(e, event);
     else if (event->kind == IKE_EV_KE)

@@ -621,11 +621,17 @@ static unsigned op_redirect(void *engine, struct engine_redirect *what)
 
 void engine_delete_all(struct engine *e)
 {
-    const struct engine_filter all = {0};
     struct ike_conn *conn;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         path_manager_disconnect(e->paths, conn->name, e->now);
-    (void)op_terminate(e, &all, false, NULL);
+    struct ike_session_info session = {0};
+    while (ike_session_next(e->ike, session.id, &session)) {
+        const struct engine_filter one = {.session_id = session.id};
+        /* Who has a ticket of ours comes back with it after a restart. A Delete would end it (RFC
+         * 5723 section 6.2). */
+        if (session.role != IKE_GATEWAY || session.ticket_family == 0)
+            (void)op_terminate(e, &one, false, NULL);
+    }
 }
 
 static void op_unwatch(void *engine, void *context)

@@ -25,9 +25,10 @@ static void session_text(struct engine *e, ike_session_id id, char *text, size_t
         return;
     identity_print(&session.local_id, local);
     identity_print(&session.remote_id, remote);
-    (void)snprintf(text, cap, "conn=%s local-id=%s remote-id=%s", session.conn->name,
+    (void)snprintf(text, cap, "conn=%s local-id=%s remote-id=%s%s", session.conn->name,
                    log_text(local, local_text, sizeof(local_text)),
-                   log_text(remote, remote_text, sizeof(remote_text)));
+                   log_text(remote, remote_text, sizeof(remote_text)),
+                   session.resumed ? " resumed=yes" : "");
 }
 
 #define SESSION_TEXT_MAX (LIMIT_NAME + 2 * IDENTITY_TEXT_MAX + 64)

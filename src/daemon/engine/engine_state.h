@@ -23,6 +23,7 @@
  *   engine_routes.c   routes to Child SAs, and where the host's own packets come from
  *   engine_say.c      what those who wait for a command and those who read the log are told
  *   engine_shunts.c   pass and drop policies
+ *   engine_tickets.c  session tickets
  *   engine_traps.c    packets that ask for a session
  *   engine_watch.c    who waits for the outcome of an initiate or terminate
  */
@@ -181,6 +182,7 @@ struct engine {
     struct loading *loading;              /* by job: requests whose answer a client waits for */
     struct loaded_authority *authorities; /* by name */
     struct signing *signing;              /* by job: AUTH payloads that are being made or checked */
+    struct ticket_use *ticket_uses;       /* by job: engine_tickets.c */
     struct grants *grants;                /* owned; daemon/engine/engine_aaa.h */
     /* by job: EAP conversations that wait for a certificate */
     struct eap_opening *eap_openings;

@@ -234,6 +234,8 @@ static void put_sa_keys(struct vici_writer *w, const struct engine_ops *ops,
     }
     if (session->ppk)
         vici_put(w, "ppk", "yes");
+    if (session->resumed)
+        vici_put(w, "resumed", "yes");
     if (sa->life != IKE_ESTABLISHED)
         return;
     vici_put(w, "established", "%lld", seconds(now - sa->established_ns));
