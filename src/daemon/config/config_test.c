@@ -30,6 +30,7 @@ struct row {
     enum place place;
     const char *key, *good, *bad, *why; /* good NULL: never taken; bad NULL: never refused */
 };
+
 static const struct row rows[] = {
     {CONN, "version", "2", "1", "IKEv1 is not supported"},
     {CONN, "version", "0", "3", "must be 2"},
