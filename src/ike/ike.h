@@ -257,6 +257,8 @@ enum ike_event_kind {
     /* orders */
     IKE_EV_EAP_END,    /* eap_end: the conversation is over early; its number is not used again */
     IKE_EV_TICKET_END, /* tag: the family of tickets of a session that has ended: none counts */
+    IKE_EV_CHAINS_END, /* session: it is over, and so is its ticket: nothing rests on its
+                             certificate chains any more. Only if it had some */
     IKE_EV_LEASE_RELEASE, /* session: the last IKE SA is gone */
     IKE_EV_CHILD_SWITCH,  /* child: send on it from now on */
     IKE_EV_CHILD_MOVE,    /* child, path, encap */
@@ -485,10 +487,12 @@ const struct ike_event *ike_event(struct ike *ike);
 size_t ike_event_size(enum ike_event_kind kind);
 
 /* struct ike_chains - numbers of the certificate chains that a session rests on: opaque, the
- * daemon's. Both roles, one for each round with certificates. */
+ * daemon's. Both roles, one for each round with certificates. `from`: the session that had them
+ * before this one resumed from it (RFC 5723); 0: a login of this session brought them. */
 #define IKE_CHAINS (2 * POLICY_ROUNDS)
 struct ike_chains {
     uint8_t n;
+    ike_session_id from;
     uint64_t of[IKE_CHAINS];
 };
 

@@ -412,6 +412,7 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_TICKET_OPEN:
     case IKE_EV_TICKET_USE:
     case IKE_EV_TICKET_END:
+    case IKE_EV_CHAINS_END:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:

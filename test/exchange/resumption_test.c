@@ -150,6 +150,49 @@ static void certificate(void **state)
     scenario_end(world);
 }
 
+/* The same with EAP-TLS. Only the End User can have its certificate watched from session to session. */
+static void certificate_in_eap(void **state)
+{
+    (void)state;
+    struct world *world = ticket_world(24);
+    world->b.chain = 7;
+    scenario_watch(world);
+    scenario_login(world);
+    assert_int_equal(scenario_count(world, "N(TICKET_NACK)"), 1);
+    crash(world);
+    expect_full(world);
+    scenario_end(world);
+}
+
+/* The Gateway's certificates go from session to session with the tickets, and end with the last. */
+static void chains_go_on(void **state)
+{
+    (void)state;
+    struct world *world = ticket_world(25);
+    const struct ike_chains *chains;
+    world->a.chain = 7;
+    scenario_login(world);
+    for (unsigned i = 0; i < 2; i++) {
+        ike_session_id old = scenario_session(&world->a).id;
+        uint8_t n = ike_session_chains(world->a.ike, old)->n;
+        crash(world);
+        assert_int_equal(world->a.counts[IKE_EV_CHAINS_END], i); /* the ticket has them */
+        expect_by_ticket(world);
+        assert_int_equal(world->a.counts[IKE_EV_CHAINS_END], i + 1);
+        chains = ike_session_chains(world->a.ike, scenario_session(&world->a).id);
+        assert_int_equal(chains->from, old);
+        assert_int_equal(chains->n, n);
+        assert_int_equal(chains->of[0], 7);
+    }
+    crash(world);
+    world->b.tickets.refuse = true;
+    expect_full(world);
+    chains = ike_session_chains(world->a.ike, scenario_session(&world->a).id);
+    assert_int_equal(chains->from, 0); /* of this login */
+    assert_int_equal(world->a.counts[IKE_EV_CHAINS_END], 3);
+    scenario_end(world);
+}
+
 /* A Gateway that only would ask for tickets gives none; an End User without tickets asks for none. */
 static void switched_off(void **state)
 {
@@ -482,6 +525,8 @@ int main(void)
         cmocka_unit_test(repeated),
         cmocka_unit_test(pre_shared_key),
         cmocka_unit_test(certificate),
+        cmocka_unit_test(certificate_in_eap),
+        cmocka_unit_test(chains_go_on),
         cmocka_unit_test(switched_off),
         cmocka_unit_test(refused),
         cmocka_unit_test(policy_of_today),

@@ -115,6 +115,7 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
         party_auth(peer->crypto, peer->psk, event, auth, &result);
+        result.proof.chain = event->kind == IKE_EV_AUTH_VERIFY ? peer->chain : 0;
         if (peer->hold_verify && event->kind == IKE_EV_AUTH_VERIFY) {
             peer->held = (struct ike_result){.error = result.error};
             peer->held_job = event->job;
@@ -128,6 +129,8 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         break;
     case IKE_EV_EAP:
         party_eap(&peer->eap, event, &result);
+        if (result.eap_state == IKE_EAP_SUCCESS)
+            result.proof.chain = peer->chain;
         if (peer->hold_eap) {
             peer->held = result;
             peer->held_job = event->job;
@@ -143,6 +146,7 @@ static void do_job(struct peer *peer, const struct ike_event *event)
         party_ticket(&peer->tickets, peer->crypto, event, peer->world->now, &result);
         return;
     case IKE_EV_EAP_END: peer->eap.ended++; return;
+    case IKE_EV_CHAINS_END: return;
     case IKE_EV_KE: do_key_exchange(peer, event); return;
     case IKE_EV_LEASE:
         result.error = peer->refuse_lease ? ERR_FULL : 0;

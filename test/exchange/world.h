@@ -41,6 +41,7 @@ struct peer {
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */
     bool hold_verify;       /* so do those of AUTH */
+    uint64_t chain;         /* of the certificates of the other end; 0: nobody can revoke them */
     struct ike_result held; /* the one that waits */
     ike_job_id held_job;    /* 0: none */
     bool hold_ke;           /* with ke_jobs: key exchanges wait for world_ke_run */
@@ -53,7 +54,7 @@ struct peer {
     size_t n_events;
     char notices[WORLD_EVENTS][256];
     struct ike_event events[WORLD_EVENTS]; /* keys wiped; a ring that keeps the last ones */
-    unsigned counts[32];                   /* by kind */
+    unsigned counts[64];                   /* by kind */
     unsigned n_leases;                     /* given and not released */
     struct ike_config *lease;              /* what is handed out; NULL: 10.9.0.<session> */
     unsigned installed;                    /* Child SAs in the data plane */

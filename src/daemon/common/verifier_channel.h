@@ -33,6 +33,7 @@ enum verifier_kind {
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
     VERIFIER_CLAIM,     /* claim: a login became a session. An answer comes only if it must end */
+    VERIFIER_PASS,      /* claim: what `from` has claimed passes to the session. As CLAIM */
     VERIFIER_FORGET,    /* claim.session is over; no answer comes */
 };
 
@@ -98,6 +99,7 @@ struct verifier_check {
 struct verifier_claim {
     uint64_t chain; /* of the answer to CHECK or TLS */
     uint32_t session;
+    uint32_t from; /* PASS */
 };
 
 enum verifier_tls_of { TLS_OF_USER, TLS_OF_EAP_SERVER, TLS_OF_RADIUS_SERVER };

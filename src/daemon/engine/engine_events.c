@@ -266,6 +266,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_TICKET_OPEN:
     case IKE_EV_TICKET_USE:
     case IKE_EV_TICKET_END:
+    case IKE_EV_CHAINS_END:
     case IKE_EV_LEASE:
     case IKE_EV_CHILD_INSTALL:
     case IKE_EV_LEASE_RELEASE:
@@ -287,6 +288,8 @@ static void order(struct engine *e, const struct ike_event *event)
         engine_ticket(e, event);
     else if (event->kind == IKE_EV_TICKET_END)
         engine_ticket_end(e, event->tag);
+    else if (event->kind == IKE_EV_CHAINS_END)
+        engine_chains_forget(e, event->session);
     else if (event->kind == IKE_EV_EAP || event->kind == IKE_EV_EAP_END)
         engine_eap(e, event);
     else if (event->kind == IKE_EV_KE)

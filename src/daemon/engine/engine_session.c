@@ -56,25 +56,33 @@ void engine_session_revoked(struct engine *e, ike_session_id id, const char *rea
     engine_aaa_end(e, id, AAA_CAUSE_ADMIN_RESET, "certificate");
 }
 
+/* chains_pass - a session that resumed rests on the certificates of the one before it. */
+static int chains_pass(struct engine *e, ike_session_id from, ike_session_id id)
+{
+    struct verifier_request request = {.kind = VERIFIER_PASS,
+                                       .claim = {.from = from, .session = id}};
+    return engine_verifier_send(e, &request, (struct span){0});
+}
+
 /* chains_claim - from now on the verifier tells when a certificate of the login is revoked. */
 static void chains_claim(struct engine *e, ike_session_id id)
 {
     const struct ike_chains *chains = ike_session_chains(e->ike, id);
-    int error = 0;
-    for (uint8_t i = 0; chains != NULL && error == 0 && i < chains->n; i++) {
+    bool passed = chains != NULL && chains->n > 0 && chains->from != 0;
+    int error = passed ? chains_pass(e, chains->from, id) : 0;
+    for (uint8_t i = 0; chains != NULL && !passed && error == 0 && i < chains->n; i++) {
         struct verifier_request request = {.kind = VERIFIER_CLAIM,
                                            .claim = {.chain = chains->of[i], .session = id}};
         error = engine_verifier_send(e, &request, (struct span){0});
-        e->chains_claimed = true;
     }
     if (error != 0)
         engine_session_revoked(e, id, "whether its certificate is revoked cannot be watched");
 }
 
-static void chains_forget(struct engine *e, ike_session_id id)
+void engine_chains_forget(struct engine *e, ike_session_id id)
 {
     struct verifier_request request = {.kind = VERIFIER_FORGET, .claim = {.session = id}};
-    if (e->chains_claimed && engine_verifier_send(e, &request, (struct span){0}) != 0)
+    if (engine_verifier_send(e, &request, (struct span){0}) != 0)
         log_line(LOG_LEVEL_WARNING, "event=certificate-not-forgotten session=%u", id);
 }
 
@@ -127,7 +135,6 @@ void engine_session_down(struct engine *e, const struct ike_event *event)
 {
     session_account(e, event);
     engine_aaa_down(e, event->session, event->outcome);
-    chains_forget(e, event->session);
     engine_session_log(e, "session-down", event);
     accounts_end(e->accounts, event->session);
     host_session_gone(e->host, event->session);

@@ -153,7 +153,6 @@ struct engine {
     uint64_t next_number;    /* tags and jobs of ours: PATH_TAG is never set */
     uint64_t keys_switched;  /* how often all private keys were replaced or cleared */
     bool load_switching;     /* connections of a whole load are switched on */
-    bool chains_claimed;     /* the verifier watches certificates of sessions */
     bool load_ended;         /* the first load of the configuration */
     bool keylog_fails;       /* the log says so already */
     bool serving;            /* IKE_SA_INIT of others is answered */
@@ -228,6 +227,8 @@ void engine_accounts_close(struct engine *e);
 /* engine_session_revoked - its certificate is, or nobody can tell any more: the session ends on all
  * its paths. `reason` is for people. */
 void engine_session_revoked(struct engine *e, ike_session_id session, const char *reason);
+/* engine_chains_forget - IKE_EV_CHAINS_END. */
+void engine_chains_forget(struct engine *e, ike_session_id session);
 
 /* engine_helpers.c. *_send: in order, waits while the channel is full; ERR_FULL, ERR_NO_MEMORY,
  * ERR_SYSTEM. engine_loading_add - the answer to the request with that job goes to `reply` (NULL:

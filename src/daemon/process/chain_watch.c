@@ -321,6 +321,22 @@ int chain_watch_claim(struct chain_watch *w, uint64_t number, uint32_t session)
     return 0;
 }
 
+int chain_watch_pass(struct chain_watch *w, uint32_t from, uint32_t to)
+{
+    struct login *first = from == 0 ? NULL : map_get(&w->by_session, from);
+    if (first == NULL || to == 0 || map_get(&w->by_session, to) != NULL)
+        return ERR_NOT_FOUND;
+    if (map_put(&w->by_session, to, first) != 0)
+        return ERR_NO_MEMORY;
+    (void)map_take(&w->by_session, from);
+    for (struct login *login = first; login != NULL; login = login->of_session) {
+        login->session = to;
+        if (login->chain->revoked != NULL)
+            list_join(&w->untold, login);
+    }
+    return 0;
+}
+
 void chain_watch_forget(struct chain_watch *w, uint32_t session)
 {
     struct login *login = session == 0 ? NULL : map_take(&w->by_session, session);

@@ -9,6 +9,7 @@
  *
  *      chain_watch_add      a login is verified: its chain gets a number
  *      chain_watch_claim    the login became that session
+ *      chain_watch_pass     another session goes on with the chains (RFC 5723: it resumed)
  *      chain_watch_forget   the session is over
  *      chain_watch_step     checks a few of the chains that are due
  *      chain_watch_revoked  the next session that must end
@@ -49,6 +50,10 @@ int chain_watch_add(struct chain_watch *watch, const struct chain_watched *what,
 /* chain_watch_claim - ERR_NOT_FOUND: the number is not known, or another session has it;
  * ERR_NO_MEMORY. The session must end then: nothing would tell that its certificate is revoked. */
 int chain_watch_claim(struct chain_watch *watch, uint64_t number, uint32_t session) MUST_USE;
+
+/* chain_watch_pass - all chains of session `from` are those of session `to`, which has none. If one
+ * was revoked, `to` is named. ERR_NOT_FOUND, ERR_NO_MEMORY: as chain_watch_claim. */
+int chain_watch_pass(struct chain_watch *watch, uint32_t from, uint32_t to) MUST_USE;
 void chain_watch_forget(struct chain_watch *watch, uint32_t session);
 
 /* chain_watch_step - with the store and what is known of revocations now. */

@@ -207,6 +207,36 @@ static void wrong_claims(void **state)
     assert_int_equal(chain_watch_claim(watch, number, 9), ERR_NOT_FOUND);
 }
 
+/* A session resumes: what is revoked meanwhile or later ends it, and the one before has nothing. */
+static void passed(void **state)
+{
+    (void)state;
+    login(alice, 7);
+    login(bob, 7);
+    assert_int_equal(chain_watch_pass(watch, 7, 8), 0);
+    chain_watch_forget(watch, 7);
+    list_load(alice, -60, DAY);
+    assert_int_equal(step(), 8); /* the session of before is over: nobody hears it */
+    assert_int_equal(chain_watch_pass(watch, 8, 9), 0);
+    assert_int_equal(step(), 9);
+    chain_watch_forget(watch, 9);
+    assert_true(chain_watch_deadline(watch) == NANOS_NEVER);
+}
+
+static void wrong_passes(void **state)
+{
+    (void)state;
+    login(alice, 7);
+    login(bob, 8);
+    assert_int_equal(chain_watch_pass(watch, 6, 9), ERR_NOT_FOUND);
+    assert_int_equal(chain_watch_pass(watch, 0, 9), ERR_NOT_FOUND);
+    assert_int_equal(chain_watch_pass(watch, 7, 0), ERR_NOT_FOUND);
+    assert_int_equal(chain_watch_pass(watch, 7, 7), ERR_NOT_FOUND);
+    assert_int_equal(chain_watch_pass(watch, 7, 8), ERR_NOT_FOUND);
+    list_load(alice, -60, DAY);
+    assert_int_equal(step(), 7);
+}
+
 static void ca_unloaded(void **state)
 {
     (void)state;
@@ -303,6 +333,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(claimed_late, setup, teardown),
         cmocka_unit_test_setup_teardown(forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_claims, setup, teardown),
+        cmocka_unit_test_setup_teardown(passed, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(ca_unloaded, setup, teardown),
         cmocka_unit_test_setup_teardown(forged_list, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines, setup, teardown),

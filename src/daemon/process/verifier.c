@@ -421,10 +421,11 @@ bool verifier_revoked(struct verifier *verifier, struct verifier_answer *ret)
 }
 
 /* claim - true: the session must end, and the answer says so. */
-static bool claim(struct verifier *verifier, const struct verifier_claim *claim,
+static bool claim(struct verifier *verifier, const struct verifier_claim *claim, bool pass,
                   struct verifier_answer *ret)
 {
-    int error = chain_watch_claim(verifier->watch, claim->chain, claim->session);
+    int error = pass ? chain_watch_pass(verifier->watch, claim->from, claim->session)
+                     : chain_watch_claim(verifier->watch, claim->chain, claim->session);
     if (error == 0)
         return false;
     *ret = (struct verifier_answer){.error = error, .session = claim->session};
@@ -602,7 +603,10 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
     case VERIFIER_CHOOSE:
         ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
         break;
-    case VERIFIER_CLAIM: answered = claim(verifier, &request->claim, ret); break;
+    case VERIFIER_CLAIM:
+    case VERIFIER_PASS:
+        answered = claim(verifier, &request->claim, request->kind == VERIFIER_PASS, ret);
+        break;
     case VERIFIER_FORGET: chain_watch_forget(verifier->watch, request->claim.session); return false;
     case VERIFIER_CHECK: answered = check_run(verifier, request, octets, 0, ret); break;
     default: /* a number from outside */ ret->error = ERR_INVALID;

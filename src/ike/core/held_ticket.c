@@ -12,10 +12,18 @@ struct held_ticket *held_ticket_ref(struct held_ticket *ticket)
     return ticket;
 }
 
+static void chains_end(struct ike *ike, ike_session_id session)
+{
+    if (!ike->closing)
+        event_add(ike, IKE_EV_CHAINS_END)->session = session;
+}
+
 struct held_ticket *held_ticket_unref(struct held_ticket *ticket)
 {
     if (ticket == NULL || --ticket->refs > 0)
         return NULL;
+    if (ticket->has_chains)
+        chains_end(ticket->ike, ticket->session);
     ike_conn_unref(ticket->conn);
     wipe(ticket, sizeof(*ticket) + ticket->n_octets);
     free(ticket);
@@ -54,8 +62,10 @@ static void ticket_fill(struct held_ticket *ticket, const struct sa *sa,
     const struct session *session = sa->session;
     *ticket = (struct held_ticket){
         .refs = 1,
+        .ike = sa->ike,
         .conn = ike_conn_ref(session->conn),
         .session = session->id,
+        .chains = session->chains,
         .ppk = session->ppk,
         .local_id = session->local_id,
         .remote_id = *peer_id,
@@ -69,6 +79,7 @@ static void ticket_fill(struct held_ticket *ticket, const struct sa *sa,
         .config = session->config,
         .n_remotes = sa->n_peer_addresses,
     };
+    ticket->chains.from = session->id;
     memcpy(ticket->sk_d, sa->keys.sk_d, crypto_prf_find(sa->prf)->len);
     memcpy(ticket->remotes, sa->peer_addresses, sizeof(ticket->remotes));
 }
@@ -129,8 +140,15 @@ void held_ticket_session_ended(const struct session *session, enum ike_outcome o
     struct held_ticket **link = &session->ike->tickets;
     while (*link != NULL && (*link)->session != session->id)
         link = &(*link)->next;
-    if (*link != NULL && !fell_silent(outcome))
+    bool stays = *link != NULL && fell_silent(outcome);
+    if (*link != NULL && !stays)
         unlink_ticket(link);
+    if (session->chains.n == 0 || !session->established)
+        return;
+    if (stays)
+        (*link)->has_chains = true;
+    else
+        chains_end(session->ike, session->id);
 }
 
 void held_tickets_done(struct ike *ike)

@@ -6,7 +6,8 @@
  * The session tickets of an End User (RFC 5723 section 4.2), one for each connection at most. A
  * ticket is of a session, since all IKE SAs of a session are one authentication. It goes when the
  * session is ended by a word of either side, when a newer one comes, or when it was used. It stays
- * when the Gateway just fell silent.
+ * when the Gateway just fell silent. Then the certificate chains of the session stay with it, and go
+ * on to the session that resumes: a certificate of the Gateway that is revoked still ends it.
  */
 
 #include "ike/core/ike_state.h"
@@ -15,8 +16,11 @@
 struct held_ticket {
     unsigned refs;
     struct held_ticket *next; /* in ike->tickets */
+    struct ike *ike;
     struct ike_conn *conn;    /* a reference */
     ike_session_id session;   /* it is of */
+    struct ike_chains chains; /* of that session, as the one that resumes has them */
+    bool has_chains;          /* the session is over: with the ticket its chains end */
     bool
         doubted; /* a Gateway that is up did not answer it: it is tried once more, for the last time */
     bool ppk;
@@ -45,7 +49,7 @@ void held_ticket_drop(struct ike *ike, struct held_ticket *ticket);
 struct held_ticket *held_ticket_ref(struct held_ticket *ticket);
 struct held_ticket *held_ticket_unref(struct held_ticket *ticket); /* takes NULL; returns NULL */
 
-/* held_ticket_session_ended - section 6.2. */
+/* held_ticket_session_ended - section 6.2. Emits IKE_EV_CHAINS_END now, or when the ticket goes. */
 void held_ticket_session_ended(const struct session *session, enum ike_outcome outcome);
 void held_tickets_done(struct ike *ike);
 

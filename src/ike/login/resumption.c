@@ -131,6 +131,7 @@ const char *resumption_check(struct sa *sa, const struct wire_message *response,
         return "its AUTH is not made with the keys of the ticket";
     login->proven_id = login->resumption->held->proven_id;
     login->valid_until_ns = login->resumption->held->valid_until_ns;
+    login->chains = login->resumption->held->chains;
     login->ppk.mixed = login->resumption->held->ppk;
     login->theirs.over = true;
     return NULL;
@@ -237,6 +238,7 @@ bool ticket_due(const struct sa *sa)
 {
     const struct login *login = sa->login;
     return sa->session != NULL && !login->ticket.asked && resumption_grants(login->conn) &&
+           sa->session->chains.n == 0 &&
            !(ike_gateway_given(&login->conn->redirect_to) && login->redirects) && asked_for(login);
 }
 

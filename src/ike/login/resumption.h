@@ -35,8 +35,9 @@ struct resumption {
 
 void resumption_free(struct resumption *resumption); /* takes NULL */
 
-/* resumption_grants - the Gateway gives tickets for sessions of the connection: those that no
- * certificate of the peer proves, since it could not be checked for revocation again. */
+/* resumption_grants - the Gateway gives tickets for sessions of the connection. Those that rest on a
+ * certificate of the peer get none, in EAP as well: its ticket outlives the process that watches
+ * whether the certificate is revoked. */
 bool resumption_grants(const struct ike_conn *conn);
 
 /* --- End User --- */
