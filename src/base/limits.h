@@ -81,6 +81,12 @@
 #define LIMIT_PATIENT             1000 /* logins in EAP, where a person may have to type */
 #define LIMIT_PATIENT_PER_ADDRESS 64   /* the same from one address (one /64) */
 
+/* --- session tickets (RFC 5723) --- */
+#define LIMIT_TICKET         1024   /* octets: IKE_SESSION_RESUME is one datagram, unfragmented */
+#define LIMIT_TICKET_EXTRA   512    /* of it, what the engine has to know */
+#define LIMIT_TICKET_LIFE    86400  /* seconds */
+#define LIMIT_TICKET_RECORDS 262144 /* families of tickets that do not count: 6 MiB of the file */
+
 /* --- data plane --- */
 #define LIMIT_REPLAY_WINDOW 8192 /* packets; the default is 1024 */
 #define LIMIT_WORKERS       8

@@ -371,8 +371,6 @@ struct ike_ke_job {
  * are what is left of the authentication, 0: no bound. `family` names the first login; all sessions
  * that resume from it have the same one, and of their tickets only the newest counts.
  */
-#define IKE_TICKET_MAX   1024 /* octets of a ticket */
-#define IKE_TICKET_EXTRA 512
 struct ike_ticket {
     char conn[LIMIT_NAME];
     struct ike_id local_id, remote_id, proven_id; /* IDr, IDi, and what was proven */
@@ -385,7 +383,7 @@ struct ike_ticket {
     uint64_t grant;    /* SEAL, of struct ike_proof */
     nanos lifetime_ns; /* SEAL: as long as the connection says */
     uint16_t n_extra;  /* octets that the daemon put in: what it has to know of the grant */
-    uint8_t extra[IKE_TICKET_EXTRA];
+    uint8_t extra[LIMIT_TICKET_EXTRA];
 };
 
 /* struct ike_ticket_job - all borrowed. SEAL: ticket, sk_d. OPEN: sealed, ni, nr. USE: ticket. */

@@ -213,6 +213,33 @@ static void switched_off(void **state)
     }
 }
 
+static enum scenario_fate add_request(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (!to_b ||
+        (m->header.exchange != WIRE_INFORMATIONAL && m->header.exchange != WIRE_CREATE_CHILD_SA))
+        return SCENARIO_PASS;
+    message_append_notify(m, N_TICKET_REQUEST, (struct span){0});
+    return SCENARIO_CHANGED;
+}
+
+/* Section 4.1: who asks later, or in a rekey of the IKE SA, hears that there is no ticket. */
+static void asked_later(void **state)
+{
+    (void)state;
+    struct world *world = ticket_world(26);
+    scenario_login(world);
+    scenario_watch(world);
+    scenario_edit(world, add_request);
+    ike_sa_id sa = world_sa(&world->a, 0);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_PROBE, sa), IKE_OK);
+    assert_int_equal(scenario_count(world, "INFORMATIONAL response: N(TICKET_NACK)"), 1);
+    assert_int_equal(scenario_on_sa(&world->a, IKE_CMD_REKEY_IKE, sa), IKE_OK);
+    assert_int_equal(
+        scenario_count(world, "CREATE_CHILD_SA response: SA(IKE) NONCE KE N(TICKET_NACK)"), 1);
+    scenario_end(world);
+}
+
 /* --- the Gateway refuses --- */
 
 /* TICKET_NACK: after the time in which the Gateway could contradict, a full login follows. */
@@ -233,7 +260,7 @@ static void refused(void **state)
 static void policy_of_today(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 8; i++) {
         struct world *world = ticket_world(40 + i);
         char error[PROPOSAL_TEXT_MAX];
         scenario_login(world);
@@ -249,6 +276,11 @@ static void policy_of_today(void **state)
             break;
         case 3: conn->ppk_required = true; break;
         case 4: assert_int_equal(identity_parse("other.example", &conn->local[0].id), 0); break;
+        case 5: strcpy(conn->remote[0].eap_id, "bob"); break;
+        case 6:
+            conn->remote[1] = conn->remote[0];
+            conn->n_remote_rounds = 2;
+            break;
         default: conn->remote[0].method = IKE_AUTH_PUBKEY; break;
         }
         crash(world);
@@ -418,6 +450,41 @@ static void replayed(void **state)
     scenario_end(world);
 }
 
+static bool record_and_drop(struct world *world, bool to_b, struct ike_datagram *d)
+{
+    (void)record(world, to_b, d);
+    return false;
+}
+
+/* Somebody saw a ticket that was not used, and sends it from many addresses: the half-open IKE SAs
+ * make room for others, and the ticket still counts. */
+static void seen_by_others(void **state)
+{
+    (void)state;
+    struct world *world = crashed(81);
+    world_restart(&world->b, (struct ike_options){.max_half_open = 4, .ke_jobs = true});
+    assert_int_equal(ike_conn_add(world->b.ike, world->conn_b), 0);
+    ike_serve(world->b.ike);
+    seen.len = 0;
+    world->hook = record_and_drop;
+    struct ike_command connect = {.kind = IKE_CMD_CONNECT, .conn = "office", .path = world_path(0)};
+    uint64_t tag = world_post(&world->a, connect);
+    world_run(world, SECONDS(1) / 2);
+    struct ike_command cancel = {.kind = IKE_CMD_CANCEL, .tag = tag};
+    assert_int_equal(ike_command(world->a.ike, &cancel, world->now), 0);
+    world->hook = NULL;
+    struct ike_path path = {.local = seen.path.remote, .remote = seen.path.local};
+    for (uint8_t i = 0; i < 6; i++) {
+        path.remote.address.octets[1] = (uint8_t)(100 + i);
+        world_deliver_raw(world, true, &path, span_of(seen.octets, seen.len));
+    }
+    world_run(world, SECONDS(1) / 10);
+    nanos before = world->now;
+    expect_by_ticket(world);
+    assert_true(world->now - before < SECONDS(1));
+    world_free(world);
+}
+
 /* --- a Gateway that is silent --- */
 
 static bool without_resume(struct world *world, bool to_b, struct ike_datagram *d)
@@ -528,6 +595,7 @@ int main(void)
         cmocka_unit_test(certificate_in_eap),
         cmocka_unit_test(chains_go_on),
         cmocka_unit_test(switched_off),
+        cmocka_unit_test(asked_later),
         cmocka_unit_test(refused),
         cmocka_unit_test(policy_of_today),
         cmocka_unit_test(not_presented),
@@ -535,6 +603,7 @@ int main(void)
         cmocka_unit_test(lifetime_goes_on),
         cmocka_unit_test(forged),
         cmocka_unit_test(replayed),
+        cmocka_unit_test(seen_by_others),
         cmocka_unit_test(silent),
         cmocka_unit_test(down_for_a_while),
         cmocka_unit_test(cookie),

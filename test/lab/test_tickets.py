@@ -57,8 +57,22 @@ def test_key_is_gone(world):
     os.unlink(os.path.join(gw.state, "tickets"))
     gw = again(world, gw)
     gw.wait_log("event=session-up", 60)
+    wait(lambda: len(gw.sessions()) == 1, "the session", 60)
     eu.wait_paths(2, timeout=60)
     assert server.requests() > logins
+    assert all("resumed" not in sa for sa in gw.established())
+
+
+def test_other_method(world):
+    """The connection wants another EAP method now than when the ticket was given: a full login."""
+    lab = world.lab()
+    Freeradius(lab, "host", {USER: (PASSWORD, [])}).start()
+    eu, gw = ends(world, lab)
+    own = {"remote": {"auth": "eap-mschapv2", "eap_id": "%any", "id": "%any"}, "session_tickets": "yes"}
+    gw = again(world, gw, gateway(own, top=secrets()))
+    gw.wait_log("the connection demands another EAP method now", 60)
+    gw.wait_log("event=session-up", 60)
+    eu.wait_paths(2, timeout=60)
     assert all("resumed" not in sa for sa in gw.established())
 
 

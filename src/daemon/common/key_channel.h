@@ -101,10 +101,6 @@ struct key_auth {
     struct key_sign sign; /* PRIVATE_SIGN */
 };
 
-#define KEY_TICKET_MAX   1024 /* octets of a ticket: it goes over the wire unfragmented */
-#define KEY_TICKET_EXTRA 512
-#define KEY_TICKET_LIFE  86400 /* seconds that a ticket is good for at most */
-
 /*
  * struct key_ticket - what a ticket says (RFC 5723 section 5). Times are seconds since 1970; 0: no
  * bound. `family` names the login that the ticket comes from: all that resume from it have the same

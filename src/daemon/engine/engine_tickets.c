@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Session tickets (RFC 5723), which the keyholder seals and opens. The engine adds what it must know
- * of a session that a RADIUS server let in: a resumed session has the same limits, and nobody asks
- * the server again.
+ * Session tickets (RFC 5723), which the keyholder seals and opens. Each ticket has `extra` octets of
+ * the engine:
+ *
+ *      EAP methods that the connection let the peer prove itself by (1), as in eap_methods.h
+ *      grant of a RADIUS server (grant_octets.h): a resumed session has the same limits, and nobody
+ *      asks the server again
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/secret.h"
+#include "daemon/common/eap_methods.h"
 #include "daemon/common/log.h"
+#include "daemon/engine/credentials.h"
 #include "daemon/engine/engine_aaa.h"
 #include "daemon/engine/engine_tickets.h"
 #include "daemon/engine/grant_octets.h"
@@ -41,6 +46,15 @@ static nanos left_of(int64_t until)
     return until == 0 ? 0 : left < 1 ? 1 : left * NANOS_PER_SEC;
 }
 
+/* eap_of - the EAP methods by which the connection lets the peer prove itself. A session of one
+ * round alone gets a ticket. */
+static uint8_t eap_of(const struct engine *e, const struct ike_conn *conn)
+{
+    const struct cert_policy *policy =
+        conn == NULL ? NULL : credentials_policy(e->credentials, conn->remote[0].credentials);
+    return policy == NULL ? EAP_CREDENTIALS_ANY : (uint8_t)policy->eap;
+}
+
 /* --- sealing --- */
 
 static int seal(struct engine *e, const struct ike_event *event)
@@ -48,9 +62,10 @@ static int seal(struct engine *e, const struct ike_event *event)
     const struct ike_ticket *ticket = event->ticket.ticket;
     struct key_request request = {.kind = KEY_TICKET_SEAL, .job = event->job};
     struct key_ticket *key = &request.ticket;
-    uint8_t octets[AUTH_OCTETS_PRF + KEY_TICKET_EXTRA];
+    uint8_t octets[AUTH_OCTETS_PRF + LIMIT_TICKET_EXTRA];
     struct writer w = writer_of(octets, sizeof(octets));
     write_bytes(&w, event->ticket.sk_d);
+    write_u8(&w, eap_of(e, ike_conn_find(e->ike, ticket->conn)));
     const struct grant *grant = grants_find(e->grants, ticket->grant);
     if ((ticket->grant != 0 && grant == NULL) ||
         !grant_octets_write(grant == NULL ? NULL : &grant->what, &w))
@@ -102,9 +117,24 @@ static int open_ticket(struct engine *e, const struct ike_event *event)
     return engine_key_send(e, &request, writer_span(&w));
 }
 
+/* ticket_sound - what the keyholder says can be taken over. */
+static bool ticket_sound(const struct key_ticket *key, size_t behind)
+{
+    const struct ike_id *ids[] = {&key->local, &key->remote, &key->proven};
+    for (size_t i = 0; i < 3; i++)
+        if (ids[i]->len > sizeof(ids[i]->data))
+            return false;
+    return memchr(key->conn, '\0', sizeof(key->conn)) != NULL && key->extra_len > 0 &&
+           key->extra_len <= LIMIT_TICKET_EXTRA && key->extra_len <= behind;
+}
+
 static void opened(struct engine *e, ike_job_id job, const struct key_ticket *key,
                    struct span octets)
 {
+    if (!ticket_sound(key, octets.len)) {
+        fail(e, job, ERR_INVALID, NULL);
+        return;
+    }
     struct reader r = reader_of(octets);
     size_t skeyseed = octets.len - key->extra_len;
     struct ike_ticket ticket = {.local_id = key->local,
@@ -125,9 +155,12 @@ static void opened(struct engine *e, ike_job_id job, const struct key_ticket *ke
     (void)snprintf(ticket.conn, sizeof(ticket.conn), "%s", key->conn);
     struct ike_result result = {.ticket = &ticket, .skeyseed = read_bytes(&r, skeyseed)};
     struct span extra = read_rest(&r);
-    if (extra.len > 0)
-        memcpy(ticket.extra, extra.ptr, extra.len);
-    ike_complete(e->ike, job, &result, e->now);
+    memcpy(ticket.extra, extra.ptr, extra.len);
+    const struct ike_conn *conn = ike_conn_find(e->ike, ticket.conn);
+    if (conn != NULL && extra.ptr[0] != eap_of(e, conn))
+        fail(e, job, ERR_DENIED, "the connection demands another EAP method now");
+    else
+        ike_complete(e->ike, job, &result, e->now);
 }
 
 /* --- using --- */
@@ -141,7 +174,7 @@ static bool grant_of(struct engine *e, const struct ike_ticket *ticket, uint64_t
     bool granted;
     *ret_grant = 0;
     if (conn == NULL ||
-        !grant_octets_read(span_of(ticket->extra, ticket->n_extra), &grant, &granted) ||
+        !grant_octets_read(span_of(ticket->extra + 1, ticket->n_extra - 1U), &grant, &granted) ||
         !engine_groups_fit(e, conn, &grant.groups))
         return false;
     if (granted)
@@ -236,10 +269,8 @@ void engine_ticket_answered(struct engine *e, const struct key_answer *answer, s
     memcpy(&ticket, first.ptr, sizeof(ticket));
     if (answer->kind == KEY_TICKET_SEAL)
         sealed(e, answer->job, &ticket, rest);
-    else if (ticket.extra_len <= rest.len && ticket.extra_len <= IKE_TICKET_EXTRA)
-        opened(e, answer->job, &ticket, rest);
     else
-        fail(e, answer->job, ERR_INVALID, NULL);
+        opened(e, answer->job, &ticket, rest);
 }
 
 void engine_tickets_done(struct engine *e)

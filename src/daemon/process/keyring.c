@@ -11,6 +11,8 @@
 #include "crypto/prf.h"
 #include "daemon/process/keyring_state.h"
 
+_Static_assert(sizeof(struct key_ticket) + LIMIT_TICKET <= KEY_ANSWER, "a ticket is an answer");
+
 #define ARENA_GRAIN 64 /* octets of the smallest piece */
 
 static void set_free(struct key_set *set)
@@ -162,7 +164,7 @@ static int secret_id(struct keyring *keyring, const struct key_ticket *ticket,
 static int ticket_seal(struct keyring *keyring, struct key_ticket ticket, struct span behind,
                        struct writer *ret_octets)
 {
-    uint8_t room[KEY_TICKET_MAX];
+    uint8_t room[LIMIT_TICKET];
     struct writer w = writer_of(room, sizeof(room));
     struct reader r = reader_of(behind);
     struct ticket_inside inside = {0};

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/secret.h"
-#include "daemon/common/key_channel.h"
 
 #define MAGIC   UINT64_C(0x31746b74616b6900) /* "\0ikatkt1", as this host writes numbers */
 #define SKEW_MS (300 * INT64_C(1000))        /* how far the clock of the host may go back */
@@ -122,7 +122,7 @@ static void records_give_up(struct ticket_file *file, int64_t now_ms)
 static bool records_make_room(struct ticket_file *file, int64_t now_ms)
 {
     records_compact(file, now_ms / 1000);
-    if (file->head->n > TICKET_RECORDS * 3 / 4)
+    if (file->head->n > LIMIT_TICKET_RECORDS * 3 / 4)
         records_give_up(file, now_ms);
     bool written = write_at(file, record_offset(0),
                             span_of(file->records, file->head->n * sizeof(struct record)));
@@ -165,7 +165,7 @@ static void key_new(struct ticket_file *file, int64_t now_ms)
 
 static bool head_sound(const struct head *head, int64_t now_ms)
 {
-    return head->magic == MAGIC && head->n <= TICKET_RECORDS && head->keys[0].made_s > 0 &&
+    return head->magic == MAGIC && head->n <= LIMIT_TICKET_RECORDS && head->keys[0].made_s > 0 &&
            head->keys[0].made_s <= (now_ms + SKEW_MS) / 1000;
 }
 
@@ -212,7 +212,7 @@ struct ticket_file *ticket_file_free(struct ticket_file *file)
 /* before_over - no ticket of the key before is good any more. */
 static bool before_over(const struct head *head, int64_t now_s)
 {
-    return head->keys[1].made_s != 0 && now_s > head->keys[0].made_s + KEY_TICKET_LIFE;
+    return head->keys[1].made_s != 0 && now_s > head->keys[0].made_s + LIMIT_TICKET_LIFE;
 }
 
 const struct ticket_key *ticket_file_key(struct ticket_file *file, int64_t now_ms)
@@ -271,7 +271,7 @@ bool ticket_file_bar(struct ticket_file *file, uint64_t family, uint64_t from_ms
 {
     struct record *record = map_get(&file->places, family);
     bool fresh = record == NULL, written = true;
-    if (fresh && file->head->n >= TICKET_RECORDS)
+    if (fresh && file->head->n >= LIMIT_TICKET_RECORDS)
         written = records_make_room(file, now_ms);
     if (fresh)
         record = record_add(file, family);
@@ -281,7 +281,7 @@ bool ticket_file_bar(struct ticket_file *file, uint64_t family, uint64_t from_ms
     }
     if (from_ms > record->from_ms)
         record->from_ms = from_ms;
-    record->until_s = now_ms / 1000 + KEY_TICKET_LIFE + 1;
+    record->until_s = now_ms / 1000 + LIMIT_TICKET_LIFE + 1;
     /* the record comes first: the head counts it */
     written = record_write(file, record) && written;
     return fresh ? head_write(file) && written : written;

@@ -22,10 +22,9 @@
 #include "base/random.h"
 #include "base/span.h"
 
-#define TICKET_KEY     32
-#define TICKET_KEY_ID  8
-#define TICKET_RECORDS (256 * 1024)             /* 6 MiB of the file */
-#define TICKET_KEY_S   (7 * 24 * INT64_C(3600)) /* then a new key seals */
+#define TICKET_KEY    32
+#define TICKET_KEY_ID 8
+#define TICKET_KEY_S  (7 * 24 * INT64_C(3600)) /* then a new key seals */
 
 struct ticket_key {
     uint8_t id[TICKET_KEY_ID];

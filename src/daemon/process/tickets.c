@@ -189,13 +189,13 @@ static bool ticket_sound(const struct key_ticket *t, const struct ticket_inside 
     return t->ppk <= 1 && t->shared <= 1 && memchr(t->conn, '\0', sizeof(t->conn)) != NULL &&
            id_sound(&t->local) && id_sound(&t->remote) && id_sound(&t->proven) &&
            inside->sk_d.len > 0 && inside->sk_d.len <= CRYPTO_HASH_MAX &&
-           inside->extra.len <= KEY_TICKET_EXTRA;
+           inside->extra.len <= LIMIT_TICKET_EXTRA;
 }
 
 /* lifetime_set - not longer than its session may live (section 6.2). false: it is over. */
 static bool lifetime_set(struct key_ticket *t, int64_t now_ms)
 {
-    int64_t life = t->lifetime_s < KEY_TICKET_LIFE ? t->lifetime_s : KEY_TICKET_LIFE;
+    int64_t life = t->lifetime_s < LIMIT_TICKET_LIFE ? t->lifetime_s : LIMIT_TICKET_LIFE;
     const int64_t ends[] = {t->valid_until_s, t->certs_until_s};
     for (size_t i = 0; i < 2; i++)
         if (ends[i] != 0 && ends[i] - now_ms / 1000 < life)
@@ -233,7 +233,7 @@ static int issue(struct tickets *tickets, struct key_ticket *t, int64_t now_ms)
 int tickets_seal(struct tickets *tickets, struct key_ticket *ticket,
                  const struct ticket_inside *inside, int64_t now_ms, struct writer *ret)
 {
-    uint8_t octets[KEY_TICKET_MAX];
+    uint8_t octets[LIMIT_TICKET];
     const struct ticket_key *key = ticket_file_key(tickets->file, now_ms);
     struct writer w = writer_of(octets + OPEN + NONCE, sizeof(octets) - AROUND);
     if (!ticket_sound(ticket, inside))
@@ -267,7 +267,7 @@ int tickets_open(struct tickets *tickets, struct span sealed, int64_t now_ms,
 {
     struct key_ticket ticket;
     *ret_inside = (struct ticket_inside){0};
-    if (sealed.len <= AROUND || sealed.len > KEY_TICKET_MAX || sealed.ptr[0] != VERSION)
+    if (sealed.len <= AROUND || sealed.len > LIMIT_TICKET || sealed.ptr[0] != VERSION)
         return ERR_AUTH;
     const struct ticket_key *key = ticket_file_key_of(tickets->file, sealed.ptr + 1, now_ms);
     if (key == NULL || decrypt(tickets, key, sealed, ret_inside->room) != 0 ||

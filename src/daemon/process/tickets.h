@@ -27,7 +27,7 @@ struct tickets *tickets_free(struct tickets *tickets); /* wipes; takes NULL; ret
 struct ticket_inside {
     struct span sk_d, extra;
     uint8_t secret[TICKET_SECRET_ID];
-    uint8_t room[KEY_TICKET_MAX]; /* of tickets_open: the spans are in it */
+    uint8_t room[LIMIT_TICKET]; /* of tickets_open: the spans are in it */
 };
 
 /* tickets_secret_id - tells whether a secret is still the same one. ERR_CRYPTO. */
@@ -37,7 +37,7 @@ int tickets_secret_id(struct tickets *tickets, struct span secret,
 /*
  * tickets_seal - writes the ticket. Fills family (if it is 0), issued_ms, lifetime_s, expires_s.
  * Older tickets of the family do not count any more. ERR_INVALID: lengths or texts make no sense;
- * ERR_FULL: it would be longer than KEY_TICKET_MAX, or is good for less than a second; ERR_CRYPTO.
+ * ERR_FULL: it would be longer than LIMIT_TICKET, or is good for less than a second; ERR_CRYPTO.
  */
 int tickets_seal(struct tickets *tickets, struct key_ticket *ticket,
                  const struct ticket_inside *inside, int64_t now_ms, struct writer *ret) MUST_USE;

@@ -16,7 +16,7 @@
 
 static struct crypto_provider *crypto;
 static struct tickets *tickets;
-static uint8_t sealed[2][KEY_TICKET_MAX];
+static uint8_t sealed[2][LIMIT_TICKET];
 static size_t sealed_len[2];
 
 static const uint8_t sk_d[32] = {1, 2, 3};
@@ -41,7 +41,7 @@ static int seal(struct key_ticket *ticket, unsigned place, int64_t now_ms)
 {
     const struct ticket_inside inside = {
         .sk_d = span_of(sk_d, sizeof(sk_d)), .extra = span_text("a grant"), .secret = {7, 7}};
-    struct writer w = writer_of(sealed[place], KEY_TICKET_MAX);
+    struct writer w = writer_of(sealed[place], LIMIT_TICKET);
     int error = tickets_seal(tickets, ticket, &inside, now_ms, &w);
     sealed_len[place] = w.len;
     return error;
@@ -114,7 +114,7 @@ static void test_round(void **state)
     t.lifetime_s = UINT32_MAX;
     t.valid_until_s = 0;
     assert_int_equal(seal(&t, 0, T0), 0);
-    assert_int_equal(t.lifetime_s, KEY_TICKET_LIFE);
+    assert_int_equal(t.lifetime_s, LIMIT_TICKET_LIFE);
     t.valid_until_s = T0 / 1000;
     assert_int_equal(seal(&t, 0, T0), ERR_FULL);
 }
@@ -124,7 +124,7 @@ static void test_forged(void **state)
 {
     (void)state;
     struct key_ticket t = ticket_of("amy@example"), out;
-    uint8_t copy[KEY_TICKET_MAX + 1];
+    uint8_t copy[LIMIT_TICKET + 1];
     assert_int_equal(seal(&t, 0, T0), 0);
     size_t len = sealed_len[0];
     for (size_t i = 0; i < len; i++) {
@@ -220,13 +220,13 @@ static void test_rotation(void **state)
     const int64_t week = TICKET_KEY_S * 1000;
     struct key_ticket t = ticket_of("amy@example"), u = ticket_of("bob@example");
     t.valid_until_s = u.valid_until_s = 0;
-    t.lifetime_s = KEY_TICKET_LIFE;
+    t.lifetime_s = LIMIT_TICKET_LIFE;
     assert_int_equal(seal(&t, 0, T0 + week - 1000), 0);
     assert_int_equal(seal(&u, 1, T0 + week), 0);
     assert_memory_not_equal(sealed[0] + 1, sealed[1] + 1, TICKET_KEY_ID);
     assert_int_equal(open_at(0, T0 + week), 0);
     assert_int_equal(open_at(1, T0 + week), 0);
-    assert_int_equal(open_at(0, T0 + week + (KEY_TICKET_LIFE + 1) * INT64_C(1000)), ERR_AUTH);
+    assert_int_equal(open_at(0, T0 + week + (LIMIT_TICKET_LIFE + 1) * INT64_C(1000)), ERR_AUTH);
 }
 
 /* With too many records, all tickets so far stop to count; none that was used does. */
@@ -237,18 +237,18 @@ static void test_too_many(void **state)
     assert_int_equal(seal(&t, 0, T0), 0);
     assert_int_equal(tickets_use(tickets, t.family, t.issued_ms, T0), 0);
     assert_int_equal(seal(&u, 1, T0), 0);
-    for (uint64_t i = 1; i <= TICKET_RECORDS; i++)
+    for (uint64_t i = 1; i <= LIMIT_TICKET_RECORDS; i++)
         tickets_end(tickets, i, T0);
     assert_int_equal(open_at(0, T0), ERR_DENIED);
     assert_int_equal(open_at(1, T0), ERR_DENIED);
     assert_int_equal(seal(&u, 1, T0 + 10), 0);
     assert_int_equal(open_at(1, T0 + 10), 0);
     /* records that are over make room without that */
-    int64_t later = T0 + (KEY_TICKET_LIFE + 10) * INT64_C(1000);
+    int64_t later = T0 + (LIMIT_TICKET_LIFE + 10) * INT64_C(1000);
     u.family = 0;
     u.valid_until_s = 0;
     assert_int_equal(seal(&u, 1, later), 0);
-    for (uint64_t i = 1; i <= TICKET_RECORDS / 2; i++)
+    for (uint64_t i = 1; i <= LIMIT_TICKET_RECORDS / 2; i++)
         tickets_end(tickets, i << 32, later);
     assert_int_equal(open_at(1, later), 0);
 }
@@ -258,7 +258,7 @@ static void test_hostile_engine(void **state)
     (void)state;
     struct key_ticket t = ticket_of("amy@example");
     struct ticket_inside inside = {.sk_d = span_of(sk_d, sizeof(sk_d))};
-    struct writer w = writer_of(sealed[0], KEY_TICKET_MAX);
+    struct writer w = writer_of(sealed[0], LIMIT_TICKET);
     t.remote.len = sizeof(t.remote.data) + 1;
     assert_int_equal(tickets_seal(tickets, &t, &inside, T0, &w), ERR_INVALID);
     t = ticket_of("amy@example");
@@ -267,7 +267,7 @@ static void test_hostile_engine(void **state)
     t = ticket_of("amy@example");
     inside.sk_d.len = 0;
     assert_int_equal(tickets_seal(tickets, &t, &inside, T0, &w), ERR_INVALID);
-    static const uint8_t much[KEY_TICKET_EXTRA + 1];
+    static const uint8_t much[LIMIT_TICKET_EXTRA + 1];
     inside = (struct ticket_inside){.sk_d = span_of(sk_d, 32), .extra = span_of(much, 513)};
     assert_int_equal(tickets_seal(tickets, &t, &inside, T0, &w), ERR_INVALID);
     inside.extra.len = 512;

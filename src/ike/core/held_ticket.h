@@ -21,8 +21,7 @@ struct held_ticket {
     ike_session_id session;   /* it is of */
     struct ike_chains chains; /* of that session, as the one that resumes has them */
     bool has_chains;          /* the session is over: with the ticket its chains end */
-    bool
-        doubted; /* a Gateway that is up did not answer it: it is tried once more, for the last time */
+    bool doubted;             /* a Gateway that is up did not answer it: the next try is the last */
     bool ppk;
     struct ike_id local_id, remote_id, proven_id; /* IDi, IDr, and what was proven of the Gateway */
     uint16_t encr, encr_key_bits, integ, prf, ke;

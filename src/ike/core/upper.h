@@ -55,6 +55,10 @@ bool login_hint(const struct sa *sa, struct verdict *ret_verdict);
 /* login_answer_init - an IKE_SA_INIT or IKE_SESSION_RESUME request. */
 void login_answer_init(struct ike *ike, const struct ike_path *path,
                        const struct wire_message *request, nanos now);
+/* ticket_refuse - to a request on an established IKE SA that asks for a session ticket: TICKET_NACK
+ * (RFC 5723 section 4.1). ikat gives tickets in IKE_AUTH alone. */
+void ticket_refuse(const struct sa *sa, const struct wire_message *request,
+                   struct wire_builder *reply);
 /* login_ticket_opened - the job of an IKE_SESSION_RESUME request has ended. */
 void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos now);
 /* login_init_agreed - the key exchange of a half-open IKE SA has ended. */

@@ -7,6 +7,7 @@
 #include "base/reader.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/key_exchange.h"
+#include "ike/core/upper.h"
 #include "ike/exchanges/clone_address.h"
 #include "ike/exchanges/mobike.h"
 #include "ike/exchanges/rekey_ike.h"
@@ -360,6 +361,7 @@ enum answer_verdict answer_rekey_ike(struct sa *sa, struct answering *answering)
             rekey_drop(sa, answering);
         return answer_refuse(answering, notify);
     }
+    ticket_refuse(sa, answering->request, answering->reply);
     answering->commit = rekey_commit;
     return ANSWER_SEND;
 }

@@ -239,6 +239,7 @@ enum answer_verdict answer_informational(struct sa *sa, struct answering *answer
     if (state == NULL)
         return ANSWER_SILENT;
     *state = what;
+    ticket_refuse(sa, answering->request, answering->reply);
     notice_unknown_spi(sa, answering->request);
     answering->state = state;
     answering->commit = commit_informational;

@@ -11,6 +11,7 @@
 #include "ike/core/conn_index.h"
 #include "ike/core/keymat.h"
 #include "ike/core/seal.h"
+#include "ike/core/trace.h"
 #include "ike/login/answer_init.h"
 #include "ike/login/login_rounds.h"
 #include "ike/login/redirect.h"
@@ -42,12 +43,13 @@ static void refuse(struct sa *sa, const char *why, nanos now)
 static bool rounds_fit(const struct ike_conn *conn, const struct ike_ticket *ticket)
 {
     const struct ike_auth_policy *own = &conn->local[conn->n_local_rounds - 1],
-                                 *peer = &conn->remote[conn->n_remote_rounds - 1];
-    bool eap = peer->method == IKE_AUTH_EAP;
+                                 *peer = &conn->remote[0];
+    bool by_eap = ticket->proven_id.type == ID_EAP;
     return (own->id.type == ID_ANY || identity_equal(&own->id, &ticket->local_id)) &&
            identity_match(peer->id_pattern, &ticket->remote_id) != IDENTITY_NO &&
            ticket->shared == (peer->method == IKE_AUTH_PSK) &&
-           (eap || ticket->proven_id.type != ID_EAP);
+           (!by_eap || (peer->method == IKE_AUTH_EAP &&
+                        login_eap_fits(peer, &ticket->remote_id, &ticket->proven_id)));
 }
 
 /* refusal - the connection of the ticket as it is now, or why it does not let the session in. */
@@ -151,6 +153,7 @@ void login_ticket_opened(struct sa *sa, const struct ike_result *result, nanos n
         sa_down(sa, IKE_LIMIT, now);
         return;
     }
+    login->half_open.busy = false;
     sa->theirs.next_id = 1;
     login_phase_set(login, LOGIN_WAITS_AUTH);
     sa->expires_ns = nanos_after(now, half_open_patience(&sa->ike->half_open));
@@ -201,6 +204,7 @@ static void accept_ticket(struct ike *ike, const struct init_request *request,
     login->init_request = login_copy(request->message->octets, &login->n_init_request);
     login->resumption = calloc(1, sizeof(*login->resumption));
     login->half_open.busy = true;
+    trace_received(sa, request->path, request->message);
     if (login->init_request == NULL || login->resumption == NULL || open_ask(sa, ticket) != 0)
         sa_down(sa, IKE_LIMIT, request->now);
 }
@@ -227,7 +231,7 @@ void resume_answer(struct ike *ike, struct init_request *request)
         return;
     }
     struct ike_conn *conn = granting(ike, request->path);
-    if (conn == NULL || ticket.data.len == 0 || ticket.data.len > IKE_TICKET_MAX)
+    if (conn == NULL || ticket.data.len == 0 || ticket.data.len > LIMIT_TICKET)
         refuse_ticket(ike, request);
     else if (init_affordable(ike, request, OPEN_COST_NS) && init_evict(ike, request))
         accept_ticket(ike, request, conn, ticket.data);

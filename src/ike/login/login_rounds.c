@@ -324,9 +324,10 @@ static bool text_fits(const char *pattern, const char *text)
 
 /* eap_identity_fits - EAP proved the identity that the policy demands: its eap_id, or the ID
  * payload. Otherwise a peer could be somebody else than it claims. */
-static bool eap_identity_fits(const struct login *login, const char *identity)
+static bool eap_identity_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
+                              const char *identity)
 {
-    const char *wanted = login_peer_policy(login)->eap_id;
+    const char *wanted = policy->eap_id;
     char text[IDENTITY_TEXT_MAX];
     if (strcmp(wanted, "%any") == 0)
         return true;
@@ -335,7 +336,17 @@ static bool eap_identity_fits(const struct login *login, const char *identity)
         memcpy(id.data, wanted, id.len);
         return text_fits(identity_print(&id, text), identity);
     }
-    return strcmp(identity_print(&login->remote_id, text), identity) == 0;
+    return strcmp(identity_print(idi, text), identity) == 0;
+}
+
+bool login_eap_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
+                    const struct ike_id *proven)
+{
+    char identity[sizeof(proven->data) + 1];
+    ASSERT(proven->type == ID_EAP && proven->len <= sizeof(proven->data));
+    memcpy(identity, proven->data, proven->len);
+    identity[proven->len] = '\0';
+    return eap_identity_fits(policy, idi, identity);
 }
 
 static void take_identity(struct login *login, const char *identity)
@@ -358,7 +369,8 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
     bool eap = login_peer_policy(login)->method == IKE_AUTH_EAP;
     bool named = proof->identity[0] != '\0';
     if (memchr(proof->identity, '\0', sizeof(proof->identity)) == NULL ||
-        (eap && named && !eap_identity_fits(login, proof->identity)))
+        (eap && named &&
+         !eap_identity_fits(login_peer_policy(login), &login->remote_id, proof->identity)))
         return false;
     nanos until = proof->valid_ns > 0 ? nanos_after(now, proof->valid_ns) : NANOS_NEVER;
     login->valid_until_ns = nanos_min(login->valid_until_ns, until);

@@ -52,6 +52,11 @@ void login_proof_done(struct login *login);
  * another identity than the policy demands. */
 bool login_proven(struct login *login, const struct ike_proof *proof, nanos now);
 
+/* login_eap_fits - EAP proved the identity that the policy demands of a peer with that IDi. `proven`
+ * is of the type ID_EAP. */
+bool login_eap_fits(const struct ike_auth_policy *policy, const struct ike_id *idi,
+                    const struct ike_id *proven);
+
 /* login_chain_keep - the certificates that the proof rests on: also those of an EAP server. */
 void login_chain_keep(struct login *login, const struct ike_proof *proof);
 

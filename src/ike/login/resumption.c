@@ -21,7 +21,8 @@ void resumption_free(struct resumption *resumption)
 
 bool resumption_grants(const struct ike_conn *conn)
 {
-    return conn->session_tickets == IKE_TICKETS_YES && !login_conn_signs(conn);
+    return conn->session_tickets == IKE_TICKETS_YES && conn->n_remote_rounds == 1 &&
+           !login_conn_signs(conn);
 }
 
 /* --- End User: IKE_SESSION_RESUME --- */
@@ -263,7 +264,7 @@ static void ticket_of(const struct sa *sa, struct ike_ticket *ret)
         .prf = sa->prf,
         .ke = sa->ke,
         .ppk = session->ppk,
-        .shared = conn->remote[conn->n_remote_rounds - 1].method == IKE_AUTH_PSK,
+        .shared = conn->remote[0].method == IKE_AUTH_PSK,
         .valid_ns = left(auth_lifetime_end(session), now),
         .certs_ns = left(session->certs_until_ns, now),
         .family = session->ticket->family,
@@ -317,7 +318,7 @@ void ticket_sealed(struct sa *sa, const struct ike_result *result)
 void ticket_add(const struct sa *sa, struct wire_builder *reply)
 {
     const struct login *login = sa->login;
-    uint8_t data[4 + IKE_TICKET_MAX];
+    uint8_t data[4 + LIMIT_TICKET];
     struct writer w = writer_of(data, sizeof(data));
     if (!asked_for(login))
         return;
@@ -327,4 +328,11 @@ void ticket_add(const struct sa *sa, struct wire_builder *reply)
         wire_add_notify(reply, N_TICKET_NACK, (struct span){0});
     else
         wire_add_notify(reply, N_TICKET_LT_OPAQUE, writer_span(&w));
+}
+
+void ticket_refuse(const struct sa *sa, const struct wire_message *request,
+                   struct wire_builder *reply)
+{
+    if (sa->session->role == IKE_GATEWAY && wire_notify_has(request, N_TICKET_REQUEST))
+        wire_add_notify(reply, N_TICKET_NACK, (struct span){0});
 }

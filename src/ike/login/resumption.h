@@ -35,9 +35,10 @@ struct resumption {
 
 void resumption_free(struct resumption *resumption); /* takes NULL */
 
-/* resumption_grants - the Gateway gives tickets for sessions of the connection. Those that rest on a
- * certificate of the peer get none, in EAP as well: its ticket outlives the process that watches
- * whether the certificate is revoked. */
+/* resumption_grants - the Gateway gives tickets for sessions of the connection. A session that rests
+ * on a certificate of the peer gets none, in EAP as well: its ticket outlives the process that
+ * watches whether the certificate is revoked. One of several rounds gets none either: a ticket says
+ * what one round proved. */
 bool resumption_grants(const struct ike_conn *conn);
 
 /* --- End User --- */
