@@ -303,6 +303,8 @@ struct ike_conn {
     uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
     uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
+    nanos
+        failover_busy_ns; /* at most, while packets flow and another path works; 0: no such bound */
 
     /* last: ike_conn_copy leaves out those that are not used */
     struct ike_child_policy children[POLICY_CHILDREN];
