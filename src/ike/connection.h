@@ -102,9 +102,10 @@ struct ike_auth_policy {
 };
 
 /* Rounds of one side, and CA key ids that our CERTREQ payload names. */
-#define POLICY_ROUNDS 4
-#define POLICY_CAS    16
-#define IKE_KEY_ID    20 /* SHA-1 of a SubjectPublicKeyInfo (RFC 7296 section 3.7) */
+#define POLICY_ROUNDS     4
+#define POLICY_CAS        16
+#define POLICY_RESPONDERS 8  /* OCSP responders that our CERTREQ payload names */
+#define IKE_KEY_ID        20 /* SHA-1 of a SubjectPublicKeyInfo (RFC 7296 section 3.7) */
 
 enum ike_send_cert { IKE_CERT_IF_ASKED, IKE_CERT_ALWAYS, IKE_CERT_NEVER };
 
@@ -193,6 +194,9 @@ enum ike_childless {
     IKE_CHILDLESS_FORCE,
     IKE_CHILDLESS_NEVER
 };
+/* enum ike_ocsp - OCSP responses in IKE_AUTH (RFC 4806). REPLY: the peer gets one about our
+ * certificate, if it asks; REQUEST: we ask it for one about its own; BOTH; NEVER. */
+enum ike_ocsp { IKE_OCSP_REPLY, IKE_OCSP_REQUEST, IKE_OCSP_BOTH, IKE_OCSP_NEVER };
 enum ike_fragmentation { IKE_FRAGMENTATION_NO, IKE_FRAGMENTATION_ACCEPT, IKE_FRAGMENTATION_YES };
 /* enum ike_tickets - session tickets (RFC 5723). ASK: as End User; a Gateway gives none. */
 enum ike_tickets { IKE_TICKETS_NO, IKE_TICKETS_ASK, IKE_TICKETS_YES };
@@ -257,13 +261,17 @@ struct ike_conn {
     bool ppk_required;              /* no session without a PPK */
     uint8_t n_cas;
     uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
-    uint8_t n_children;                  /* that have Child SAs */
-    uint8_t n_shunts;                    /* behind them in children[] */
-    struct ike_lifetime lifetime;        /* of the IKE SA */
-    nanos reauth_ns;                     /* 0: never */
-    nanos reauth_over_ns;   /* then so long until the session is closed; 0: a tenth of it */
-    nanos reauth_margin_ns; /* before the Gateway's deadline; 0: a tenth of its lifetime */
-    nanos dpd_delay_ns;     /* 0: off */
+    enum ike_ocsp ocsp;
+    uint8_t n_responders;
+    /* key ids of responders that are trusted, whatever they answer about */
+    uint8_t responders[POLICY_RESPONDERS][IKE_KEY_ID];
+    uint8_t n_children;           /* that have Child SAs */
+    uint8_t n_shunts;             /* behind them in children[] */
+    struct ike_lifetime lifetime; /* of the IKE SA */
+    nanos reauth_ns;              /* 0: never */
+    nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
+    nanos reauth_margin_ns;       /* before the Gateway's deadline; 0: a tenth of its lifetime */
+    nanos dpd_delay_ns;           /* 0: off */
     nanos dpd_timeout_ns;   /* unanswered for so long the IKE SA ends; 0: retransmissions decide */
     nanos dead_peer_ns;     /* Gateway without dpd_delay: asked after this silence; 0: never */
     nanos nat_keepalive_ns; /* RFC 3948 section 2.3; 0: off */
@@ -303,8 +311,6 @@ struct ike_conn {
     uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
     uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
-    nanos
-        failover_busy_ns; /* at most, while packets flow and another path works; 0: no such bound */
 
     /* last: ike_conn_copy leaves out those that are not used */
     struct ike_child_policy children[POLICY_CHILDREN];
@@ -322,6 +328,11 @@ static inline bool ike_conn_keep_old(const struct ike_conn *conn)
 static inline bool ike_conn_rfc7791(const struct ike_conn *conn)
 {
     return conn->clone == IKE_CLONE_RFC7791 || conn->clone == IKE_CLONE_BOTH;
+}
+
+static inline bool ike_conn_asks_ocsp(const struct ike_conn *conn)
+{
+    return conn->ocsp == IKE_OCSP_REQUEST || conn->ocsp == IKE_OCSP_BOTH;
 }
 
 /* ike_lifetime_rekey_at - when an SA that begins now is rekeyed: the soft lifetime less a random

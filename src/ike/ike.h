@@ -314,7 +314,8 @@ struct ike_auth_job {
     struct span auth_methods;    /* data of SUPPORTED_AUTH_METHODS (RFC 9593); empty: none */
     struct span ca_ids;          /* key ids of its CERTREQ payloads, IKE_KEY_ID octets each */
     bool cert_wanted;            /* send certificates: send_cert and CERTREQ of the peer say so */
-    bool hash_and_url;           /* the peer fetches encodings 12 and 13 */
+    bool ocsp_wanted;  /* and with them an OCSP response about our certificate (RFC 4806) */
+    bool hash_and_url; /* the peer fetches encodings 12 and 13 */
     /* AUTH_VERIFY: what the peer sent */
     uint8_t auth_method; /* AUTH method number: 2 with PSK; 1, 9, 10, 11 or 14 with PUBKEY */
     struct span auth;

@@ -132,9 +132,10 @@ bool wire_certreq_read(struct span body, struct wire_cert *ret_request)
     struct reader r = reader_of(body);
     ret_request->encoding = read_u8(&r);
     ret_request->data = read_rest(&r);
-    /* with encoding 4 the Certification Authority field is a list of SHA-1 hashes (section 3.7) */
-    return !reader_failed(&r) &&
-           (ret_request->encoding != CERT_X509 || ret_request->data.len % 20 == 0);
+    /* the Certification Authority field is a list of SHA-1 hashes (section 3.7, RFC 4806 section
+     * 4.1) */
+    bool hashes = ret_request->encoding == CERT_X509 || ret_request->encoding == CERT_OCSP;
+    return !reader_failed(&r) && (!hashes || ret_request->data.len % 20 == 0);
 }
 
 bool wire_eap_read(struct span body, struct wire_eap *ret_eap)

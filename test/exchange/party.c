@@ -109,12 +109,22 @@ static void party_signature(struct crypto_provider *crypto, const struct ike_eve
         char *name = (char *)room + AUTH_OCTETS_PRF;
         (void)identity_print(signer, name);
         result->certs[result->n_certs++] = (struct ike_cert){CERT_X509, span_text(name)};
+        if (job->ocsp_wanted)
+            result->certs[result->n_certs++] = (struct ike_cert){CERT_OCSP, span_text("good")};
     }
     if (sign)
         return;
-    bool named = job->n_certs == 0;
-    for (uint8_t i = 0; i < job->n_certs; i++)
+    bool named = job->n_certs == 0, revoked = false;
+    for (uint8_t i = 0; i < job->n_certs; i++) {
         named |= span_equal(job->certs[i].octets, span_text(key + strlen("key of ")));
+        revoked |= job->certs[i].encoding == CERT_OCSP &&
+                   !span_equal(job->certs[i].octets, span_text("good"));
+    }
+    if (revoked) {
+        result->error = ERR_AUTH;
+        result->reason = "the certificate was revoked";
+        return;
+    }
     if (!named || !span_equal(result->auth, job->auth)) {
         result->error = ERR_AUTH;
         result->reason = named ? "the signature is wrong" : "the certificate has another name";

@@ -126,6 +126,63 @@ static void certificates_as_asked(void **state)
     scenario_end(world);
 }
 
+static bool asks(enum ike_ocsp ocsp)
+{
+    return ocsp == IKE_OCSP_REQUEST || ocsp == IKE_OCSP_BOTH;
+}
+
+static bool replies(enum ike_ocsp ocsp)
+{
+    return ocsp == IKE_OCSP_REPLY || ocsp == IKE_OCSP_BOTH;
+}
+
+/* RFC 4806: who asks gets an OCSP response from a peer that replies, in both directions. */
+static void ocsp_content(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 16; i++) {
+        struct world *world = pubkey_world(200 + i);
+        enum ike_ocsp a = world->conn_a->ocsp = (enum ike_ocsp)(i % 4);
+        enum ike_ocsp b = world->conn_b->ocsp = (enum ike_ocsp)(i / 4);
+        scenario_watch(world);
+        scenario_login(world);
+        assert_int_equal(scenario_count(world, "a -> b IKE_AUTH request: IDi N(INITIAL_CONTACT) "
+                                               "CERTREQ CERTREQ IDr CERT"),
+                         asks(a));
+        assert_int_equal(scenario_count(world, "CERTREQ CERTREQ"), asks(a) + asks(b));
+        assert_int_equal(scenario_count(world, "IDr CERT CERT AUTH CP(REQUEST)"),
+                         asks(b) && replies(a));
+        assert_int_equal(scenario_count(world, "IDr CERT CERT AUTH CP(REPLY)"),
+                         asks(a) && replies(b));
+        scenario_end(world);
+    }
+}
+
+static enum scenario_fate other_response(struct world *world, bool to_b, struct message *m)
+{
+    (void)world;
+    if (!to_b || message_find(m, WIRE_PAYLOAD_CERT) == m->n)
+        return SCENARIO_PASS;
+    message_append(m, WIRE_PAYLOAD_CERT, span_of("\x0erevoked", 8));
+    return SCENARIO_CHANGED;
+}
+
+/* A response that nobody asked for is not looked at. */
+static void ocsp_unasked(void **state)
+{
+    (void)state;
+    for (unsigned asked = 0; asked < 2; asked++) {
+        struct world *world = pubkey_world(220 + asked);
+        world->conn_b->ocsp = asked ? IKE_OCSP_REQUEST : IKE_OCSP_REPLY;
+        scenario_edit(world, other_response);
+        assert_int_equal(login(world), asked ? IKE_AUTH_FAILED : IKE_OK);
+        if (asked)
+            expect_nothing(world, true);
+        else
+            scenario_end(world);
+    }
+}
+
 /* A4: the certificate is that of somebody else. */
 static enum scenario_fate other_certificate(struct world *world, bool to_b, struct message *m)
 {
@@ -547,6 +604,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificates),
         cmocka_unit_test(certificates_as_asked),
+        cmocka_unit_test(ocsp_content),
+        cmocka_unit_test(ocsp_unasked),
         cmocka_unit_test(a4_certificate_of_another),
         cmocka_unit_test(certificate_twins),
         cmocka_unit_test(a15_many_key_ids),

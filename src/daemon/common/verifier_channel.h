@@ -79,6 +79,7 @@ struct verifier_choose {
     struct ike_id local;
     struct cert_policy policy;
     uint32_t n_ca_ids; /* behind the struct: 20 octets each */
+    uint32_t ocsp;     /* 1: with an OCSP response about our certificate (RFC 4806) */
 };
 
 struct verifier_check {

@@ -451,6 +451,12 @@ static void ca_add(struct ike_conn *conn, const uint8_t *info_id)
         memcpy(conn->cas[conn->n_cas++], info_id, IKE_KEY_ID);
 }
 
+static void responder_add(struct ike_conn *conn, const uint8_t *info_id)
+{
+    if (conn->n_responders < POLICY_RESPONDERS)
+        memcpy(conn->responders[conn->n_responders++], info_id, IKE_KEY_ID);
+}
+
 /* round_of - what a round of the peer says about certificates. */
 static const struct cert_policy *round_of(const struct engine *e, const struct ike_conn *conn,
                                           uint8_t round)
@@ -480,6 +486,8 @@ void engine_conn_cas(struct engine *e, struct ike_conn *conn)
                 named |= memcmp(round_of(e, conn, i)->cas[j], cert->digest, CERT_DIGEST) == 0;
         if (named)
             ca_add(conn, cert->info_id);
+        if ((cert->roles & 1u << CERT_ROLE_OCSP) != 0)
+            responder_add(conn, cert->info_id);
     }
 }
 

@@ -296,7 +296,8 @@ void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
 /* engine_conn_credentials - the demands of a connection's rounds on keys and certificates get
  * numbers; unless it is `staged`, its certificates are loaded. engine_conn_cas - afterwards: the
- * CAs that our CERTREQ names, which are those of the connection, or else all trusted ones. */
+ * CAs that our CERTREQ names, which are those of the connection, or else all trusted ones, and the
+ * OCSP responders that are trusted by configuration. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged) MUST_USE;
 void engine_conn_cas(struct engine *e, struct ike_conn *conn);

@@ -356,7 +356,7 @@ static int policies_check(struct cert_check *check, X509_STORE_CTX *ctx)
 
 /* --- the path --- */
 
-static bool named(const uint8_t (*digests)[CERT_DIGEST], size_t n, const uint8_t *digest)
+bool cert_check_named(const uint8_t (*digests)[CERT_DIGEST], size_t n, const uint8_t *digest)
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(digests[i], digest, CERT_DIGEST) == 0)
@@ -463,11 +463,13 @@ static int refuse_silence(struct cert_check *check, const struct revocation_of *
 {
     char subject[IDENTITY_TEXT_MAX], why[VERIFIER_REASON];
     revocation_why(check->revocation, of, why);
-    return refuse(check,
-                  "no valid CRL or OCSP answer says whether %.100s is revoked%s%.200s "
-                  "(revocation = %s)",
-                  cert_identity_print(of->cert, subject), why[0] == '\0' ? "" : "; ", why,
-                  check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
+    return refuse(
+        check,
+        "no valid CRL or OCSP answer says whether %.100s is revoked%s%.100s%s%.60s "
+        "(revocation = %s)",
+        cert_identity_print(of->cert, subject), why[0] == '\0' ? "" : "; ", why,
+        check->ocsp_why[0] == '\0' ? "" : "; the OCSP response in CERT: ", check->ocsp_why,
+        check->policy->revocation == CERT_REVOCATION_STRICT ? "strict" : "ifuri");
 }
 
 static void known_until(struct cert_check *check, int64_t end)
@@ -502,6 +504,16 @@ static int status_check(struct cert_check *check, const struct revocation_of *of
     return listed || silence_allowed(check, of) ? 0 : refuse_silence(check, of);
 }
 
+/* responses_take - those that the peer sent beside its certificates. The path is valid and AUTH is
+ * verified, so a stranger cannot make us check them. They count as one that was fetched does. */
+static void responses_take(struct cert_check *check, const struct revocation_of *of)
+{
+    for (size_t i = 0; i < check->n_ocsp; i++)
+        if (revocation_sent(check->revocation, of, check->store, check->ocsp[i], check->ocsp_why) ==
+            0)
+            return;
+}
+
 /* statuses_check - of all but the end of the chain: that is trusted by configuration, and no CA can
  * take that back. */
 static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain)
@@ -517,6 +529,7 @@ static int statuses_check(struct cert_check *check, const STACK_OF(X509) * chain
         of.behind = deltas == CERT_DELTAS_AHEAD;
         if (deltas == CERT_DELTAS_NONE)
             of.base = cert_store_base(check->store, of.issuer);
+        responses_take(check, &of);
         error = status_check(check, &of, (check->unlisted & 1u << i) == 0);
     }
     return error == 0 && check->n_waits > 0 ? ERR_AGAIN : error;
@@ -554,7 +567,7 @@ int cert_check_run(struct cert_check *check)
     char subject[IDENTITY_TEXT_MAX];
     if (X509_digest(check->leaf, EVP_sha256(), digest, &len) != 1)
         return ERR_NO_MEMORY;
-    bool pinned = named(policy->certs, policy->n_certs, digest);
+    bool pinned = cert_check_named(policy->certs, policy->n_certs, digest);
     if (policy->n_certs > 0 && !pinned)
         return refuse(check, "%s certificate %.200s is not in certs of connection %.63s",
                       owner(check), cert_identity_print(check->leaf, subject), check->conn);

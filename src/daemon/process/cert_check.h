@@ -20,15 +20,18 @@ struct cert_check {
     bool impatient;  /* never ERR_AGAIN: fetches begin, and what is here has to be enough */
     bool background; /* no login waits: few fetches, and none before those of logins */
     const struct cert_policy *policy;
-    const char *conn;           /* its name, for people */
-    bool of_gateway;            /* the peer is the responder, or the server of a TLS method */
-    bool tls;                   /* for TLS in EAP, not for IKE */
-    bool radius;                /* of a RADIUS server: `conn` names its section */
-    X509 *leaf;                 /* borrowed */
-    STACK_OF(X509) * others;    /* the other certificates of the peer; borrowed */
-    char revoked_on[32];        /* in between: the date in the CRL */
-    uint32_t unlisted;          /* in between: bit i: no list says anything about chain[i] */
-    uint64_t waits[CERT_WAITS]; /* out, ERR_AGAIN: jobs of struct revocation */
+    const char *conn;        /* its name, for people */
+    bool of_gateway;         /* the peer is the responder, or the server of a TLS method */
+    bool tls;                /* for TLS in EAP, not for IKE */
+    bool radius;             /* of a RADIUS server: `conn` names its section */
+    X509 *leaf;              /* borrowed */
+    STACK_OF(X509) * others; /* the other certificates of the peer; borrowed */
+    const struct span *ocsp; /* OCSP responses that it sent (RFC 4806); borrowed */
+    size_t n_ocsp;
+    char ocsp_why[VERIFIER_REASON]; /* in between: why one of them does not count */
+    char revoked_on[32];            /* in between: the date in the CRL */
+    uint32_t unlisted;              /* in between: bit i: no list says anything about chain[i] */
+    uint64_t waits[CERT_WAITS];     /* out, ERR_AGAIN: jobs of struct revocation */
     size_t n_waits;
     int64_t not_after;      /* out: the first end of the chain */
     STACK_OF(X509) * chain; /* out, 0: as it was verified; owned by the caller */
@@ -55,5 +58,8 @@ void cert_check_again(struct cert_check *check);
 /* cert_check_key - kind and strength of the key, before any work is done with
  * it. */
 bool cert_check_key(const struct cert_policy *policy, const EVP_PKEY *key);
+
+/* cert_check_named - the digest is among them. */
+bool cert_check_named(const uint8_t (*digests)[CERT_DIGEST], size_t n, const uint8_t *digest);
 
 #endif

@@ -367,8 +367,12 @@ static int verifier_settle(struct verifier_holder *holder)
     int fd = holder->served[VERIFIES_ENGINE].fd, error = 0;
     verifier_tick(verifier, clock_now());
     requests_send(holder);
-    while (error == 0 && verifier_late(verifier, answer))
-        error = channel_send(fd, answer, sizeof(*answer), NULL, 0);
+    for (;;) {
+        struct writer w = writer_of(verifier_room.certs, sizeof(verifier_room.certs));
+        if (error != 0 || !verifier_late(verifier, answer, &w))
+            break;
+        error = channel_send_tail(fd, span_of(answer, sizeof(*answer)), writer_span(&w));
+    }
     while (error == 0 && verifier_revoked(verifier, answer))
         error = channel_send(fd, answer, sizeof(*answer), NULL, 0);
     requests_send(holder);

@@ -19,6 +19,8 @@ struct known {
     UT_hash_handle hh; /* by key, in order of arrival */
     uint8_t key[KEY];
     struct ocsp_response response;
+    uint8_t *octets; /* owned: as it was signed; NULL: it was too long */
+    size_t n_octets;
 };
 
 /* struct attempt - a fetch. */
@@ -74,14 +76,18 @@ static void attempt_drop(struct revocation *r, struct attempt *attempt)
     free(attempt);
 }
 
+static void known_drop(struct revocation *r, struct known *known)
+{
+    HASH_DEL(r->responses, known);
+    free(known->octets);
+    free(known);
+}
+
 static void responses_drop(struct revocation *r)
 {
     struct known *known, *next;
     HASH_ITER(hh, r->responses, known, next)
-    {
-        HASH_DEL(r->responses, known);
-        free(known);
-    }
+    known_drop(r, known);
 }
 
 struct revocation *revocation_free(struct revocation *r)
@@ -230,31 +236,87 @@ const struct ocsp_response *revocation_response(const struct revocation *r,
     return known == NULL || known->response.good_until < now ? NULL : &known->response;
 }
 
+/* known_add - NULL: no memory. */
+static struct known *known_add(struct revocation *r, const uint8_t key[KEY])
+{
+    if (HASH_COUNT(r->responses) >= REVOCATION_RESPONSES)
+        known_drop(r, r->responses); /* the oldest */
+    struct known *known = calloc(1, sizeof(*known));
+    if (known == NULL)
+        return NULL;
+    memcpy(known->key, key, KEY);
+    HASH_ADD(hh, r->responses, key, KEY, known);
+    if (TABLE_HAS(known))
+        return known;
+    free(known);
+    return NULL;
+}
+
+/* octets_keep - without memory there is a status, and nothing for peers. */
+static void octets_keep(struct known *known, struct span octets)
+{
+    free(known->octets);
+    known->octets = octets.len > REVOCATION_OCTETS ? NULL : malloc(octets.len);
+    known->n_octets = known->octets == NULL ? 0 : octets.len;
+    if (known->octets != NULL)
+        memcpy(known->octets, octets.ptr, octets.len);
+}
+
 /* response_keep - an attacker may play an older response again, so it does not count beside a younger one. */
-static bool response_keep(struct revocation *r, const struct revocation_of *of,
-                          const struct ocsp_response *response)
+static int response_keep(struct revocation *r, const struct revocation_of *of,
+                         const struct ocsp_response *response, struct span octets,
+                         char reason[VERIFIER_REASON])
 {
     uint8_t key[KEY];
     cert_key(of, key);
     struct known *known = known_find(r, key);
-    if (known != NULL && known->response.this_update > response->this_update)
-        return false;
-    if (known == NULL && HASH_COUNT(r->responses) >= REVOCATION_RESPONSES) {
-        struct known *oldest = r->responses;
-        HASH_DEL(r->responses, oldest);
-        free(oldest);
+    if (known != NULL && known->response.this_update > response->this_update) {
+        (void)snprintf(reason, VERIFIER_REASON, "the answer is older than one that was here");
+        return ERR_AUTH;
     }
-    if (known == NULL && (known = calloc(1, sizeof(*known))) != NULL) {
-        memcpy(known->key, key, KEY);
-        HASH_ADD(hh, r->responses, key, KEY, known);
-        if (!TABLE_HAS(known)) {
-            free(known);
-            return true;
-        }
-    }
-    if (known != NULL)
-        known->response = *response;
-    return true;
+    if (known == NULL)
+        known = known_add(r, key);
+    if (known == NULL)
+        return ERR_NO_MEMORY;
+    known->response = *response;
+    octets_keep(known, octets);
+    return 0;
+}
+
+/* response_take - checks and keeps the answer to the question, whose responders are those of the
+ * store. */
+static int response_take(struct revocation *r, struct ocsp_question question,
+                         struct cert_store *store, struct span octets, char reason[VERIFIER_REASON])
+{
+    const struct revocation_of of = {.cert = question.cert, .issuer = question.issuer};
+    struct ocsp_response response;
+    question.responders = cert_store_responders(store);
+    if (question.responders == NULL)
+        return ERR_NO_MEMORY;
+    int error = ocsp_answer_check(&question, octets, (int64_t)time(NULL), &response, reason);
+    sk_X509_free(question.responders);
+    return error != 0 ? error : response_keep(r, &of, &response, octets, reason);
+}
+
+int revocation_sent(struct revocation *r, const struct revocation_of *of, struct cert_store *store,
+                    struct span octets, char reason[VERIFIER_REASON])
+{
+    return response_take(r, (struct ocsp_question){.cert = of->cert, .issuer = of->issuer}, store,
+                         octets, reason);
+}
+
+enum revocation_age revocation_octets(const struct revocation *r, const struct revocation_of *of,
+                                      int64_t now, struct span *ret_octets)
+{
+    uint8_t key[KEY];
+    cert_key(of, key);
+    const struct known *known = known_find(r, key);
+    if (known == NULL || known->octets == NULL || known->response.status != OCSP_GOOD ||
+        known->response.next_update <= now)
+        return REVOCATION_MISSING;
+    *ret_octets = span_of(known->octets, known->n_octets);
+    int64_t half = (known->response.this_update + known->response.next_update) / 2;
+    return half <= now ? REVOCATION_OLD : REVOCATION_YOUNG;
 }
 
 /* --- fetches --- */
@@ -346,12 +408,18 @@ static uint64_t ask_one(struct revocation *r, const struct revocation_of *of,
     return 0;
 }
 
+uint64_t revocation_ask_ocsp(struct revocation *r, const struct revocation_of *of, nanos now)
+{
+    struct urls responders = {.n = 0};
+    urls_of_responders(&responders, of);
+    return ask_one(r, of, &responders, true, now);
+}
+
 uint64_t revocation_ask(struct revocation *r, const struct revocation_of *of, bool listed,
                         nanos now)
 {
-    struct urls responders = {.n = 0}, lists = {.n = 0};
-    urls_of_responders(&responders, of);
-    uint64_t job = ask_one(r, of, &responders, true, now);
+    struct urls lists = {.n = 0};
+    uint64_t job = revocation_ask_ocsp(r, of, now);
     if (job != 0)
         return job;
     if (listed && !of->behind)
@@ -441,23 +509,11 @@ static int answer_take(struct revocation *r, struct cert_store *store,
                        const struct attempt *attempt, struct span octets,
                        char reason[VERIFIER_REASON])
 {
-    const struct revocation_of of = {.cert = attempt->cert, .issuer = attempt->issuer};
-    struct ocsp_response response;
     if (attempt->request == NULL)
         return list_take(store, attempt, octets, reason);
-    const struct ocsp_question question = {.cert = attempt->cert,
-                                           .issuer = attempt->issuer,
-                                           .request = attempt->request,
-                                           .responders = cert_store_responders(store)};
-    int error = question.responders == NULL
-                    ? ERR_NO_MEMORY
-                    : ocsp_answer_check(&question, octets, (int64_t)time(NULL), &response, reason);
-    sk_X509_free(question.responders);
-    if (error == 0 && !response_keep(r, &of, &response)) {
-        (void)snprintf(reason, VERIFIER_REASON, "the answer is older than one that was here");
-        error = ERR_AUTH;
-    }
-    return error;
+    const struct ocsp_question question = {
+        .cert = attempt->cert, .issuer = attempt->issuer, .request = attempt->request};
+    return response_take(r, question, store, octets, reason);
 }
 
 static void fetch_log(const struct attempt *attempt, const char *reason)

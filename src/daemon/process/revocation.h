@@ -20,6 +20,7 @@
 #include "daemon/process/revocation_ocsp.h"
 
 #define REVOCATION_RESPONSES 4096 /* answers of OCSP responders that are kept */
+#define REVOCATION_OCTETS    4096 /* of one of them, if it is kept as it was signed */
 #define REVOCATION_ATTEMPTS  1024 /* fetches that run, or ran of late */
 #define REVOCATION_RUNNING   256
 #define REVOCATION_BACKGROUND                                                                      \
@@ -45,6 +46,26 @@ struct revocation_of {
  * until the next call. */
 const struct ocsp_response *revocation_response(const struct revocation *revocation,
                                                 const struct revocation_of *of, int64_t now);
+
+/*
+ * revocation_sent - a peer sent an OCSP response about the certificate (RFC 4806): it is checked and
+ * kept as one that was fetched. ERR_AUTH: it does not count, with a reason; ERR_NO_MEMORY.
+ */
+int revocation_sent(struct revocation *revocation, const struct revocation_of *of,
+                    struct cert_store *store, struct span octets,
+                    char ret_reason[VERIFIER_REASON]) MUST_USE;
+
+/* revocation_octets - the last OCSP response that calls the certificate good, as it was signed, for
+ * a peer that asks for it. Borrowed until the next call. MISSING: there is none, or it is over; OLD:
+ * half of its time is over. */
+enum revocation_age { REVOCATION_MISSING, REVOCATION_OLD, REVOCATION_YOUNG };
+enum revocation_age revocation_octets(const struct revocation *revocation,
+                                      const struct revocation_of *of, int64_t now,
+                                      struct span *ret_octets);
+
+/* revocation_ask_ocsp - as revocation_ask(), of OCSP responders alone. */
+uint64_t revocation_ask_ocsp(struct revocation *revocation, const struct revocation_of *of,
+                             nanos now);
 
 /* revocation_ask - `listed`: a valid list tells the status, so that only responders are asked, and
  * for a delta of that list (of->base), where it or the certificate names one (freshestCRL), or for

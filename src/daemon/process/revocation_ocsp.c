@@ -95,16 +95,18 @@ static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *ba
     OCSP_CERTID_free(id);
     if (!found)
         return refuse(reason, "the answer is not about the certificate");
-    bool nonce = OCSP_check_nonce(question->request, basic) == 1;
+    bool nonce = question->request != NULL && OCSP_check_nonce(question->request, basic) == 1;
     long most = next_update != NULL || nonce ? -1 : SHORT_S;
     if (OCSP_check_validity(this_update, next_update, CERT_STORE_SKEW_S, most) != 1)
         return refuse(reason, "the answer is not of now: see its thisUpdate and nextUpdate");
     if (status == V_OCSP_CERTSTATUS_UNKNOWN)
         return refuse(reason, "the responder does not know the certificate");
-    *ret = (struct ocsp_response){.status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED
-                                                                                : OCSP_GOOD,
-                                  .this_update = seconds_of(this_update),
-                                  .good_until = good_until(next_update, now)};
+    *ret = (struct ocsp_response){
+        .status = status == V_OCSP_CERTSTATUS_REVOKED ? OCSP_REVOKED : OCSP_GOOD,
+        .this_update = seconds_of(this_update),
+        .next_update =
+            next_update == NULL ? seconds_of(this_update) + SHORT_S : seconds_of(next_update),
+        .good_until = good_until(next_update, now)};
     date_print(seconds_of(revoked), ret->revoked_on);
     return 0;
 }
@@ -112,8 +114,7 @@ static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *ba
 static int basic_check(const struct ocsp_question *question, OCSP_BASICRESP *basic, int64_t now,
                        struct ocsp_response *ret, char reason[VERIFIER_REASON])
 {
-    int nonce = OCSP_check_nonce(question->request, basic);
-    if (nonce == 0)
+    if (question->request != NULL && OCSP_check_nonce(question->request, basic) == 0)
         return refuse(reason, "the answer has the nonce of another request");
     if (!hash_sound(basic))
         return refuse(reason, "the answer is signed with MD5 or SHA-1");

@@ -12,7 +12,8 @@
 /* struct ocsp_question - all borrowed. */
 struct ocsp_question {
     X509 *cert, *issuer;
-    OCSP_REQUEST *request;       /* as ocsp_request_new() made it: its nonce counts */
+    OCSP_REQUEST *request;       /* as ocsp_request_new() made it: its nonce counts; NULL: none was
+                                    made, and a peer has the response (RFC 4806): any nonce */
     STACK_OF(X509) * responders; /* trusted by configuration, whatever they answer about */
 };
 
@@ -21,7 +22,8 @@ enum ocsp_status { OCSP_GOOD, OCSP_REVOKED };
 struct ocsp_response {
     enum ocsp_status status;
     int64_t this_update; /* seconds since 1970 */
-    int64_t good_until;  /* the response is valid until then */
+    int64_t next_update; /* 5 minutes later, if the response has none */
+    int64_t good_until;  /* the response is valid until then; with the skew of clocks */
     char revoked_on[32]; /* REVOKED: a date for a person */
 };
 

@@ -465,9 +465,10 @@ static void too_many(void **state)
     const struct fetch_answer answer = {.error = ERR_SYSTEM, .job = last};
     struct waiting_checks checks;
     const struct verifier_request wanted = {.job = 1};
-    const struct cert_check check = {.now = 1, .n_waits = 1, .waits = {REVOCATION_FULL}};
+    const uint64_t full = REVOCATION_FULL;
+    const struct waiting_for what = {&full, 1, WAITING_PATIENCE_NS};
     waiting_checks_init(&checks);
-    assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &check, 0), 0);
+    assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &what), 0);
     assert_null(waiting_checks_take(&checks, revocation, 2));
     revocation_take(revocation, &store, &answer, (struct span){0}, 2);
     struct waiting_check *turn = waiting_checks_take(&checks, revocation, 2);
@@ -488,17 +489,18 @@ static void waiting(void **state)
     struct revocation_of second = other;
     struct waiting_checks checks;
     struct verifier_request wanted = {.job = 1};
-    struct cert_check check = {.now = 5, .n_waits = 1};
+    uint64_t job;
+    const struct waiting_for what = {&job, 1, 5 + WAITING_PATIENCE_NS};
     (void)state;
     second.uris = &uris;
     waiting_checks_init(&checks);
-    check.waits[0] = revocation_ask(revocation, &of, false, 5);
-    assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &check, 0), 0);
+    job = revocation_ask(revocation, &of, false, 5);
+    assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &what), 0);
     wanted.job = 2;
-    check.waits[0] = revocation_ask(revocation, &second, false, 5);
-    assert_int_equal(waiting_checks_add(&checks, &wanted, span_of("octets", 6), &check, 0), 0);
+    job = revocation_ask(revocation, &second, false, 5);
+    assert_int_equal(waiting_checks_add(&checks, &wanted, span_of("octets", 6), &what), 0);
     assert_null(waiting_checks_take(&checks, revocation, 6));
-    const struct fetch_answer answer = {.error = ERR_SYSTEM, .job = check.waits[0]};
+    const struct fetch_answer answer = {.error = ERR_SYSTEM, .job = job};
     revocation_take(revocation, &store, &answer, (struct span){0}, 6);
     struct waiting_check *done = waiting_checks_take(&checks, revocation, 6);
     assert_int_equal(done->request.job, 2);
@@ -510,7 +512,7 @@ static void waiting(void **state)
     assert_int_equal(done->request.job, 1);
     waiting_check_free(done);
     for (int i = 0; i <= WAITING_CHECKS; i++)
-        assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &check, 0),
+        assert_int_equal(waiting_checks_add(&checks, &wanted, (struct span){0}, &what),
                          i < WAITING_CHECKS ? 0 : ERR_FULL);
     waiting_checks_done(&checks);
 }

@@ -10,6 +10,7 @@
 #include "daemon/process/cert_check.h"
 #include "daemon/process/cert_identity.h"
 #include "daemon/process/chain_watch.h"
+#include "daemon/process/own_cert.h"
 #include "daemon/process/waiting_checks.h"
 #include "wire/iana.h"
 
@@ -78,121 +79,53 @@ static bool digests_sound(const struct cert_policy *policy)
     return sound;
 }
 
+/* struct asked - a request. `deadline` 0: it did not wait yet. */
+struct asked {
+    const struct verifier_request *request;
+    struct span octets;
+    nanos deadline;
+};
+
+/* impatient - it has waited long enough. */
+static bool impatient(const struct verifier *verifier, const struct asked *asked)
+{
+    return asked->deadline != 0 && verifier->now >= asked->deadline;
+}
+
+static nanos until(const struct verifier *verifier, const struct asked *asked, nanos patience)
+{
+    return asked->deadline != 0 ? asked->deadline : nanos_after(verifier->now, patience);
+}
+
 /* --- CHOOSE: the certificate that we present --- */
 
-static bool wanted_by_peer(const struct verifier *verifier, X509 *x509, struct span ca_ids)
+static int choose(struct verifier *verifier, const struct asked *asked, struct own_cert *own,
+                  struct verifier_answer *answer, struct writer *w)
 {
-    for (const struct cert *ca = verifier->store.certs; ca != NULL; ca = ca->hh.next) {
-        if (ca->x509 == NULL || X509_check_issued(ca->x509, x509) != X509_V_OK)
-            continue;
-        for (size_t at = 0; at + KEY_ID_SIZE <= ca_ids.len; at += KEY_ID_SIZE)
-            if (memcmp(ca_ids.ptr + at, ca->ca_id, KEY_ID_SIZE) == 0)
-                return true;
-    }
-    return false;
-}
-
-static bool names_cert(const struct cert_policy *policy, const struct cert *cert)
-{
-    for (int i = 0; i < policy->n_certs; i++)
-        if (memcmp(policy->certs[i], cert->digest, CERT_DIGEST) == 0)
-            return true;
-    return false;
-}
-
-static bool names_pubkey(const struct cert_policy *policy, const struct cert *cert)
-{
-    for (int i = 0; i < policy->n_pubkeys; i++)
-        if (memcmp(policy->pubkeys[i], cert->digest, CERT_DIGEST) == 0)
-            return true;
-    return false;
-}
-
-/* The configured certificates; else those of our identity. Among several, one whose CA the peer
- * names in its CERTREQ. */
-static const struct cert *own_find(const struct verifier *verifier,
-                                   const struct verifier_choose *choose, struct span ca_ids)
-{
-    const struct cert_policy *policy = &choose->policy;
-    const struct cert *best = NULL;
-    bool named = policy->n_certs > 0 || policy->n_pubkeys > 0;
-    for (const struct cert *cert = verifier->store.certs; cert != NULL; cert = cert->hh.next) {
-        bool ours = named ? names_cert(policy, cert) || names_pubkey(policy, cert)
-                          : cert->x509 != NULL && cert_identity_has(cert->x509, &choose->local);
-        if (!ours || !cert->has_private)
-            continue;
-        if (best == NULL)
-            best = cert;
-        if (cert->x509 != NULL && wanted_by_peer(verifier, cert->x509, ca_ids))
-            return cert;
-    }
-    return best;
-}
-
-static const struct cert *issuer_find(const struct verifier *verifier, const struct cert *cert)
-{
-    for (const struct cert *ca = verifier->store.certs; ca != NULL; ca = ca->hh.next)
-        if (ca != cert && ca->x509 != NULL && X509_check_ca(ca->x509) != 0 &&
-            X509_check_issued(ca->x509, cert->x509) == X509_V_OK)
-            return ca;
-    return NULL;
-}
-
-static bool self_signed(X509 *x509)
-{
-    return X509_check_issued(x509, x509) == X509_V_OK;
-}
-
-static bool octets_put(struct verifier_answer *answer, uint8_t encoding, struct span octets,
-                       struct writer *w)
-{
-    if (answer->n_certs == VERIFIER_CHAIN)
-        return false;
-    answer->encodings[answer->n_certs] = encoding;
-    answer->cert_lengths[answer->n_certs++] = (uint32_t)octets.len;
-    write_bytes(w, octets);
-    return true;
-}
-
-static bool cert_put(struct verifier_answer *answer, const struct cert *cert, struct writer *w)
-{
-    uint8_t *der = NULL;
-    int len = cert->x509 != NULL ? i2d_X509(cert->x509, &der) : i2d_PUBKEY(cert->key, &der);
-    bool put = len > 0 && octets_put(answer, cert->x509 != NULL ? CERT_X509 : CERT_RAW_KEY,
-                                     span_of(der, (size_t)len), w);
-    OPENSSL_free(der);
-    return put;
-}
-
-/* RFC 7296 section 3.6: ours first, then the CAs up to the root, which the peer has or does not
- * trust. */
-static void chain_put(const struct verifier *verifier, const struct cert *cert,
-                      struct verifier_answer *answer, struct writer *w)
-{
-    while (cert != NULL && cert_put(answer, cert, w)) {
-        cert = cert->x509 == NULL ? NULL : issuer_find(verifier, cert);
-        if (cert != NULL && self_signed(cert->x509))
-            return;
-    }
-}
-
-static int choose(struct verifier *verifier, const struct verifier_choose *request,
-                  struct span octets, struct verifier_answer *answer, struct writer *w)
-{
-    char text[IDENTITY_TEXT_MAX];
+    const struct verifier_choose *request = &asked->request->choose;
     if (!digests_sound(&request->policy) || request->local.len > sizeof(request->local.data) ||
-        octets.len != (size_t)request->n_ca_ids * KEY_ID_SIZE)
+        asked->octets.len != (size_t)request->n_ca_ids * KEY_ID_SIZE)
         return ERR_INVALID;
-    const struct cert *cert = own_find(verifier, request, octets);
-    if (cert == NULL)
-        return refuse(answer, ERR_NOT_FOUND,
-                      request->policy.n_certs > 0
-                          ? "no private key for the configured certificate of %.200s is loaded"
-                          : "no certificate of %.200s with a private key is loaded",
-                      identity_print(&request->local, text));
-    memcpy(answer->key_id, cert->key_id, KEY_ID_SIZE);
-    chain_put(verifier, cert, answer, w);
-    return 0;
+    own->store = &verifier->store;
+    own->revocation = verifier->revocation;
+    own->now = verifier->now;
+    return own_cert_choose(own, request, asked->octets, answer, w);
+}
+
+/* choose_run - false: the answer comes later. */
+static bool choose_run(struct verifier *verifier, const struct asked *asked,
+                       struct verifier_answer *ret, struct writer *ret_octets)
+{
+    struct own_cert own = {.impatient = impatient(verifier, asked)};
+    ret->error = choose(verifier, asked, &own, ret, ret_octets);
+    if (ret->error != ERR_AGAIN)
+        return true;
+    const struct waiting_for wait = {&own.wait, 1, until(verifier, asked, OWN_CERT_PATIENCE_NS)};
+    if (waiting_checks_add(&verifier->waiting, asked->request, asked->octets, &wait) == 0)
+        return false;
+    own.impatient = true;
+    ret->error = choose(verifier, asked, &own, ret, ret_octets);
+    return true;
 }
 
 /* --- CHECK: a peer --- */
@@ -206,6 +139,8 @@ struct peer {
     X509 *leaf;              /* of its first CERT payload, or of a configured certificate; owned */
     EVP_PKEY *raw;           /* a raw public key that it sent; owned */
     STACK_OF(X509) * others; /* owned */
+    struct span ocsp[VERIFIER_CHAIN]; /* OCSP responses that it sent (RFC 4806) */
+    size_t n_ocsp;
 };
 
 static bool peer_certs_read(struct peer *peer, struct reader *r)
@@ -217,6 +152,8 @@ static bool peer_certs_read(struct peer *peer, struct reader *r)
             return false;
         if (request->encodings[i] == CERT_RAW_KEY && peer->raw == NULL)
             peer->raw = cert_read_pubkey(octets);
+        if (request->encodings[i] == CERT_OCSP)
+            peer->ocsp[peer->n_ocsp++] = octets;
         if (request->encodings[i] != CERT_X509)
             continue;
         X509 *x509 = cert_read(octets); /* one that is none helps nobody, and harms nobody */
@@ -310,9 +247,10 @@ static void leaf_find(struct verifier *verifier, struct peer *peer)
     const struct verifier_check *request = peer->request;
     for (const struct cert *cert = verifier->store.certs; peer->leaf == NULL && cert != NULL;
          cert = cert->hh.next) {
-        bool his = request->policy.n_certs > 0
-                       ? names_cert(&request->policy, cert)
-                       : cert->x509 != NULL && cert_identity_has(cert->x509, &request->remote);
+        bool his =
+            request->policy.n_certs > 0
+                ? cert_check_named(request->policy.certs, request->policy.n_certs, cert->digest)
+                : cert->x509 != NULL && cert_identity_has(cert->x509, &request->remote);
         if (his && cert->x509 != NULL && X509_up_ref(cert->x509) == 1)
             peer->leaf = cert->x509;
     }
@@ -342,6 +280,8 @@ static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert
     check->of_gateway = peer->of_gateway;
     check->leaf = peer->leaf;
     check->others = peer->others;
+    check->ocsp = peer->ocsp;
+    check->n_ocsp = peer->n_ocsp;
     EVP_PKEY *key = X509_get0_pubkey(peer->leaf);
     cert_identity_print(peer->leaf, subject);
     if (key == NULL)
@@ -380,32 +320,39 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
     return error;
 }
 
-/* check_run - `deadline` 0: for the first time. false: the answer comes later. */
-static bool check_run(struct verifier *verifier, const struct verifier_request *request,
-                      struct span octets, nanos deadline, struct verifier_answer *ret)
+/* check_run - false: the answer comes later. */
+static bool check_run(struct verifier *verifier, const struct asked *asked,
+                      struct verifier_answer *ret)
 {
-    struct cert_check check = {.impatient = deadline != 0 && verifier->now >= deadline};
-    ret->error = peer_check(verifier, &request->check, octets, &check, ret);
+    struct cert_check check = {.impatient = impatient(verifier, asked)};
+    ret->error = peer_check(verifier, &asked->request->check, asked->octets, &check, ret);
     if (ret->error != ERR_AGAIN)
         return true;
-    if (waiting_checks_add(&verifier->waiting, request, octets, &check, deadline) == 0)
+    const struct waiting_for wait = {check.waits, check.n_waits,
+                                     until(verifier, asked, WAITING_PATIENCE_NS)};
+    if (waiting_checks_add(&verifier->waiting, asked->request, asked->octets, &wait) == 0)
         return false;
     check = (struct cert_check){.impatient = true};
-    ret->error = peer_check(verifier, &request->check, octets, &check, ret);
+    ret->error = peer_check(verifier, &asked->request->check, asked->octets, &check, ret);
     return true;
 }
 
-bool verifier_late(struct verifier *verifier, struct verifier_answer *ret)
+bool verifier_late(struct verifier *verifier, struct verifier_answer *ret,
+                   struct writer *ret_octets)
 {
     struct waiting_check *waiting;
     bool answered = false;
     while (!answered && (waiting = waiting_checks_take(&verifier->waiting, verifier->revocation,
                                                        verifier->now)) != NULL) {
+        const struct asked asked = {&waiting->request, span_of(waiting->octets, waiting->n_octets),
+                                    waiting->deadline};
         *ret = (struct verifier_answer){.job = waiting->request.job};
-        answered = check_run(verifier, &waiting->request,
-                             span_of(waiting->octets, waiting->n_octets), waiting->deadline, ret);
+        answered = waiting->request.kind == VERIFIER_CHOOSE
+                       ? choose_run(verifier, &asked, ret, ret_octets)
+                       : check_run(verifier, &asked, ret);
         waiting_check_free(waiting);
     }
+    ret->n_octets = (uint32_t)ret_octets->len;
     return answered;
 }
 
@@ -577,6 +524,7 @@ static int authority_take(struct cert_store *store, const struct verifier_author
 bool verifier_answer(struct verifier *verifier, const struct verifier_request *request,
                      struct span octets, struct verifier_answer *ret, struct writer *ret_octets)
 {
+    const struct asked asked = {.request = request, .octets = octets};
     struct cert_store *store = &verifier->store;
     bool answered = true;
     *ret = (struct verifier_answer){.job = request->job};
@@ -600,15 +548,13 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
         ret->error = cert_store_try(store, false, request->cert.role, octets);
         break;
     case VERIFIER_CRL_TRY: ret->error = cert_store_try(store, true, 0, octets); break;
-    case VERIFIER_CHOOSE:
-        ret->error = choose(verifier, &request->choose, octets, ret, ret_octets);
-        break;
+    case VERIFIER_CHOOSE: answered = choose_run(verifier, &asked, ret, ret_octets); break;
     case VERIFIER_CLAIM:
     case VERIFIER_PASS:
         answered = claim(verifier, &request->claim, request->kind == VERIFIER_PASS, ret);
         break;
     case VERIFIER_FORGET: chain_watch_forget(verifier->watch, request->claim.session); return false;
-    case VERIFIER_CHECK: answered = check_run(verifier, request, octets, 0, ret); break;
+    case VERIFIER_CHECK: answered = check_run(verifier, &asked, ret); break;
     default: /* a number from outside */ ret->error = ERR_INVALID;
     }
     ret->n_octets = (uint32_t)ret_octets->len;

@@ -28,15 +28,16 @@ nanos verifier_deadline(const struct verifier *verifier);
  * stands behind the answer goes to `ret_octets`, which has room for VERIFIER_ANSWER_MAX. In
  * ret_answer->error: ERR_INVALID: the request makes no sense; ERR_NOT_FOUND: CHOOSE: no certificate
  * of ours with a private key; CHECK: no certificate of the peer; ERR_AUTH: refused, with a reason;
- * ERR_FULL, ERR_NO_MEMORY. false: the answer to CHECK needs a revocation status, which has to be
- * fetched; verifier_late() has it later.
+ * ERR_FULL, ERR_NO_MEMORY. false: the answer to CHECK or CHOOSE needs a revocation status, which
+ * has to be fetched; verifier_late() has it later.
  */
 bool verifier_answer(struct verifier *verifier, const struct verifier_request *request,
                      struct span octets, struct verifier_answer *ret_answer,
                      struct writer *ret_octets);
 
-/* verifier_late - the next answer that had to wait; false: none. */
-bool verifier_late(struct verifier *verifier, struct verifier_answer *ret_answer);
+/* verifier_late - the next answer that had to wait, as verifier_answer() has it; false: none. */
+bool verifier_late(struct verifier *verifier, struct verifier_answer *ret_answer,
+                   struct writer *ret_octets);
 
 /* verifier_revoked - checks some of the chains that are due (process/chain_watch.h), and returns a
  * session that must end, since a certificate was revoked after its login; false: none. */

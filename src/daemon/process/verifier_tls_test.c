@@ -114,7 +114,8 @@ static void words_for_later(void **state)
     verifier_tls_answer(verifier, &request, span_of(octets, request.tls.cert_lengths[0]), &answer);
     assert_int_equal(answer.error, ERR_AUTH);
     verifier_tick(verifier, WAITING_PATIENCE_NS);
-    assert_false(verifier_late(verifier, &answer));
+    struct writer none = writer_of(octets, 0);
+    assert_false(verifier_late(verifier, &answer, &none));
 }
 
 /* RFC 6614 section 2.3: the name that is configured for a RADIUS server. No login hangs on its

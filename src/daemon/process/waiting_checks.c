@@ -29,17 +29,17 @@ void waiting_checks_done(struct waiting_checks *checks)
 }
 
 int waiting_checks_add(struct waiting_checks *checks, const struct verifier_request *request,
-                       struct span octets, const struct cert_check *check, nanos deadline)
+                       struct span octets, const struct waiting_for *what)
 {
-    if (checks->n == WAITING_CHECKS)
+    if (checks->n == WAITING_CHECKS || what->n > CERT_WAITS)
         return ERR_FULL;
     struct waiting_check *waiting = calloc(1, sizeof(*waiting) + octets.len);
     if (waiting == NULL)
         return ERR_NO_MEMORY;
-    waiting->deadline = deadline != 0 ? deadline : nanos_after(check->now, WAITING_PATIENCE_NS);
+    waiting->deadline = what->deadline;
     waiting->request = *request;
-    waiting->n_waits = check->n_waits;
-    memcpy(waiting->waits, check->waits, sizeof(waiting->waits));
+    waiting->n_waits = what->n;
+    memcpy(waiting->waits, what->jobs, what->n * sizeof(waiting->waits[0]));
     waiting->n_octets = octets.len;
     if (octets.len > 0)
         memcpy(waiting->octets, octets.ptr, octets.len);

@@ -2,7 +2,8 @@
 #ifndef DAEMON_WAITING_CHECKS_H
 #define DAEMON_WAITING_CHECKS_H
 
-/* Checks of peers that wait for a revocation status. The requests are kept, and asked anew later. */
+/* Requests to the verifier that wait for a revocation status: checks of peers (CHECK), and the
+ * choice of our certificate with an OCSP response (CHOOSE). They are kept, and asked anew later. */
 
 #include "base/time.h"
 #include "daemon/common/verifier_channel.h"
@@ -31,10 +32,16 @@ struct waiting_checks {
 void waiting_checks_init(struct waiting_checks *checks);
 void waiting_checks_done(struct waiting_checks *checks);
 
-/* waiting_checks_add - until one of the waits of `check` ends; `deadline` 0: from now on. ERR_FULL,
- * ERR_NO_MEMORY. */
+/* struct waiting_for - jobs of struct revocation, up to CERT_WAITS: it waits until one has ended. */
+struct waiting_for {
+    const uint64_t *jobs;
+    size_t n;
+    nanos deadline;
+};
+
+/* waiting_checks_add - ERR_FULL, ERR_NO_MEMORY. */
 int waiting_checks_add(struct waiting_checks *checks, const struct verifier_request *request,
-                       struct span octets, const struct cert_check *check, nanos deadline) MUST_USE;
+                       struct span octets, const struct waiting_for *what) MUST_USE;
 
 /* waiting_checks_take - one whose turn it is; the caller frees it by waiting_check_free(). NULL:
  * none. */

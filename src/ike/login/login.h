@@ -98,6 +98,7 @@ struct login_outgoing {
 struct login_peer {
     bool multiple_auth, eap_only, hash_and_url;
     bool cert_wanted; /* CERTREQ came */
+    bool ocsp_wanted; /* the same, of OCSP content (RFC 4806) */
     uint8_t n_hashes;
     uint16_t hashes[IKE_HASHES];
     size_t n_ca_ids; /* octets */

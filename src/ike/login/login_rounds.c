@@ -137,8 +137,8 @@ int login_resumed_auth(const struct sa *sa, bool ours, uint8_t out[AUTH_OCTETS_P
 static bool encoding_fits(const struct ike_conn *conn, uint8_t encoding)
 {
     bool url = encoding == CERT_HASH_URL || encoding == CERT_HASH_URL_BUNDLE;
-    return encoding == CERT_X509 || encoding == CERT_OCSP || encoding == CERT_RAW_KEY ||
-           (url && conn->hash_and_url);
+    return encoding == CERT_X509 || encoding == CERT_RAW_KEY ||
+           (encoding == CERT_OCSP && ike_conn_asks_ocsp(conn)) || (url && conn->hash_and_url);
 }
 
 static void read_certs(const struct login *login, struct ike_auth_job *job)
@@ -217,6 +217,8 @@ int login_sign(struct sa *sa)
     job.ca_ids = span_of(peer->ca_ids, peer->n_ca_ids);
     job.cert_wanted = login->conn->send_cert == IKE_CERT_ALWAYS ||
                       (login->conn->send_cert == IKE_CERT_IF_ASKED && peer->cert_wanted);
+    job.ocsp_wanted = job.cert_wanted && peer->ocsp_wanted &&
+                      (login->conn->ocsp == IKE_OCSP_REPLY || login->conn->ocsp == IKE_OCSP_BOTH);
     job.hash_and_url = peer->hash_and_url;
     return auth_job_emit(sa, IKE_EV_AUTH_SIGN, &job);
 }
@@ -404,27 +406,42 @@ static bool known(const uint8_t *ids, size_t n, const uint8_t *id)
     return false;
 }
 
+/* struct key_ids - of a CERTREQ payload, each once; beyond its room there are none. */
+struct key_ids {
+    size_t len;
+    uint8_t octets[POLICY_CAS * IKE_KEY_ID];
+};
+
+static void key_ids_add(struct key_ids *ids, const uint8_t (*more)[IKE_KEY_ID], uint8_t n)
+{
+    for (uint8_t i = 0; i < n && ids->len < sizeof(ids->octets); i++) {
+        if (known(ids->octets, ids->len, more[i]))
+            continue;
+        memcpy(ids->octets + ids->len, more[i], IKE_KEY_ID);
+        ids->len += IKE_KEY_ID;
+    }
+}
+
 void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wire_builder *message)
 {
-    uint8_t ids[POLICY_CAS * IKE_KEY_ID];
-    size_t len = 0;
-    bool wanted = false, urls = false;
+    struct key_ids cas = {.len = 0}, responders = {.len = 0};
+    bool wanted = false, urls = false, ocsp = false;
     for (size_t c = 0; c < n; c++) {
         const struct ike_conn *conn = conns[c];
         if (!login_conn_signs(conn) || conn->no_certreq)
             continue;
         wanted = true;
         urls |= conn->hash_and_url;
-        for (uint8_t i = 0; i < conn->n_cas && len < sizeof(ids); i++) {
-            if (known(ids, len, conn->cas[i]))
-                continue;
-            memcpy(ids + len, conn->cas[i], IKE_KEY_ID);
-            len += IKE_KEY_ID;
-        }
+        ocsp |= ike_conn_asks_ocsp(conn);
+        key_ids_add(&cas, conn->cas, conn->n_cas);
+        if (ike_conn_asks_ocsp(conn))
+            key_ids_add(&responders, conn->responders, conn->n_responders);
     }
     if (!wanted)
         return;
-    wire_add_certreq(message, CERT_X509, span_of(ids, len));
+    wire_add_certreq(message, CERT_X509, span_of(cas.octets, cas.len));
+    if (ocsp)
+        wire_add_certreq(message, CERT_OCSP, span_of(responders.octets, responders.len));
     if (urls)
         wire_add_notify(message, N_HTTP_CERT_LOOKUP_SUPPORTED, (struct span){0});
 }
@@ -473,6 +490,7 @@ static void read_certreqs(struct login_peer *peer, const struct wire_message *me
         if (!wire_certreq_read(payload->body, &request))
             continue;
         peer->cert_wanted |= request.encoding == CERT_X509 || request.encoding == CERT_RAW_KEY;
+        peer->ocsp_wanted |= request.encoding == CERT_OCSP;
         /* A15: key ids beyond the limit are ignored */
         size_t room = sizeof(peer->ca_ids) - peer->n_ca_ids;
         size_t take = request.encoding != CERT_X509 ? 0
