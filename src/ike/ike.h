@@ -272,9 +272,11 @@ enum ike_event_kind {
     IKE_EV_REAUTH,
     IKE_EV_SA_UP, /* sa: established: authenticated, or cloned or rekeyed from sa_old. tag: of the
                         command that asked for it; 0: none did */
-    IKE_EV_SA_MOVED,       /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
-    IKE_EV_SA_DOWN,        /* sa, outcome */
-    IKE_EV_CHILD_UP,       /* child, sa, child_old (rekeyed from; 0: none) */
+    IKE_EV_SA_MOVED,  /* sa, path (new), path_old: by us or by the peer, or a NAT rebinding */
+    IKE_EV_SA_DOWN,   /* sa, outcome */
+    IKE_EV_CHILD_NEW, /* child, sa, child_old (rekeyed from; 0: none): it exists. CHILD_INSTALL came
+                         before */
+    IKE_EV_CHILD_UP,  /* the same members: its CHILD_INSTALL is complete, without an error */
     IKE_EV_CHILD_DOWN,     /* child, outcome */
     IKE_EV_PEER_ADDRESSES, /* sa: additional addresses of the peer changed (ike_sa_info) */
     IKE_EV_CONFIG,   /* session: CFG_REPLY applied (ike_session_info): inner addresses, DNS, subnets
@@ -639,6 +641,7 @@ struct ike_child_info {
     uint32_t spi_in, spi_out;
     uint16_t encr, encr_key_bits, integ, ke;
     bool esn, udp_encap, order, transport;
+    bool up; /* IKE_EV_CHILD_UP has come */
     nanos installed_ns, rekey_at_ns, expires_at_ns;
     struct ike_ts_list local_ts, remote_ts;
 };

@@ -390,7 +390,8 @@ static void vpn_event(struct vpn *vpn, const struct ike_event *event, nanos now)
     case IKE_EV_REDIRECT: redirect_session(vpn, event, now); break;
     case IKE_EV_SA_UP: sa_up(vpn, event, now); break;
     case IKE_EV_SA_DOWN: sa_down(vpn, event, now); break;
-    case IKE_EV_CHILD_UP: bearer_add(vpn, event, now); break;
+    case IKE_EV_CHILD_NEW: bearer_add(vpn, event, now); break;
+    case IKE_EV_CHILD_UP: bearer_up(vpn, event->child); break;
     case IKE_EV_CHILD_DOWN: child_down(vpn, event, now); break;
     case IKE_EV_PEER_ADDRESSES: peer_addresses(vpn, event->sa, now); break;
     case IKE_EV_EXCHANGE: exchange_answered(vpn, event, now); break;
@@ -509,7 +510,7 @@ static void catch_up(struct path_manager *pm, nanos now)
     while (view->child_next(view->context, child.id, &child)) {
         struct vpn *vpn = vpn_find(pm, child.session);
         struct ike_event up = {
-            .kind = IKE_EV_CHILD_UP, .session = child.session, .sa = child.sa, .child = child.id};
+            .kind = IKE_EV_CHILD_NEW, .session = child.session, .sa = child.sa, .child = child.id};
         if (vpn != NULL && bearer_find(vpn, child.id) == NULL)
             event_note(pm, &up, now);
     }

@@ -193,7 +193,9 @@ static struct side *side_new(enum ike_multipath mode)
         struct ike_event sa_up = {.kind = IKE_EV_SA_UP, .session = 1, .sa = i + 1, .sa_old = i};
         event(side, &sa_up);
         struct ike_event child_up = {
-            .kind = IKE_EV_CHILD_UP, .session = 1, .sa = i + 1, .child = i + 11};
+            .kind = IKE_EV_CHILD_NEW, .session = 1, .sa = i + 1, .child = i + 11};
+        event(side, &child_up);
+        child_up.kind = IKE_EV_CHILD_UP;
         event(side, &child_up);
     }
     pull(side);

@@ -159,7 +159,7 @@ static enum path_state home_state(const struct vpn *vpn, const struct path *path
     case HEALTH_SUSPECT: return PATH_SUSPECT;
     case HEALTH_GOOD: break;
     }
-    if (leg_bears(vpn, leg) || vpn->wish.children == 0)
+    if (leg_carries(vpn, leg) || vpn->wish.children == 0)
         return PATH_UP;
     return leg->job == JOB_NONE && leg->job_at_ns > now && path->use.line != 0 ? PATH_BACKOFF
                                                                                : PATH_CREATING;

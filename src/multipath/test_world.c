@@ -184,7 +184,9 @@ static void child_up(struct world *world, struct world_sa *sa)
     sa->child = ++world->last_id;
     sa->child_in = sa->child_out = 0;
     sa->child_usable = false;
-    emit(world, sa, IKE_EV_CHILD_UP)->child = sa->child;
+    emit(world, sa, IKE_EV_CHILD_NEW)->child = sa->child;
+    if (!world->no_routes)
+        emit(world, sa, IKE_EV_CHILD_UP)->child = sa->child;
 }
 
 static void logged_in(struct world *world, struct world_sa *sa)
@@ -690,6 +692,15 @@ void world_child_kill(struct world *world)
     pull(world);
 }
 
+void world_child_routed(struct world *world)
+{
+    world->no_routes = false;
+    for (unsigned i = 0; i < WORLD_SAS; i++)
+        if (world->sas[i].id != 0 && world->sas[i].child != 0)
+            emit(world, &world->sas[i], IKE_EV_CHILD_UP)->child = world->sas[i].child;
+    pull(world);
+}
+
 void world_child_rekey(struct world *world)
 {
     for (unsigned i = 0; i < WORLD_SAS; i++) {
@@ -697,9 +708,10 @@ void world_child_rekey(struct world *world)
         if (sa->id == 0 || sa->child == 0)
             continue;
         struct world_sa old = *sa;
-        struct ike_event *event = emit(world, sa, IKE_EV_CHILD_UP);
+        struct ike_event *event = emit(world, sa, IKE_EV_CHILD_NEW);
         event->child = sa->child = ++world->last_id;
         event->child_old = old.child;
+        emit(world, sa, IKE_EV_CHILD_UP)->child = sa->child;
         sa->child_in = sa->child_out = 0;
         child_down(world, &old, IKE_OK);
     }

@@ -59,6 +59,7 @@ struct world {
     unsigned n_links;
     bool peer_up, peer_clones, peer_mobike;
     bool childless; /* logins bring no Child SA (RFC 6023) */
+    bool no_routes; /* the host is not asked for its routes: Child SAs do not come up */
     bool chaos; /* links change faster than anybody can find out whether the old session lives */
     nanos peer_started; /* what is older than that is unknown to the peer */
     unsigned peer_max_sas, n_remotes;
@@ -95,6 +96,9 @@ void world_redirect(struct world *world, unsigned link, const struct address *to
 void world_child_kill(struct world *world); /* all of them, by us */
 
 void world_child_rekey(struct world *world); /* all of them */
+
+/* world_child_routed - the host has the routes of all: no_routes ends. */
+void world_child_routed(struct world *world);
 
 bool world_all_up(const struct world *world); /* each wanted path is up */
 struct path_status world_path(const struct world *world, const char *name);

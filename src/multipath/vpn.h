@@ -50,6 +50,7 @@ struct bearer {
     ike_child_id id;
     ike_sa_id line;      /* of the leg */
     uint8_t policy;      /* index in conn->children */
+    bool up;             /* IKE_EV_CHILD_UP has come */
     uint32_t selectors;  /* hash: Child SAs with equal selectors carry traffic for each other */
     nanos in_ns, out_ns; /* last packet received and sent, as last read */
     nanos since_ns;      /* created, or last use of the Child SA that it replaced */
@@ -515,8 +516,11 @@ bool leg_stands(const struct leg *leg, const struct ike_path *place);
 /* leg_has - a Child SA of this policy is on the leg. */
 bool leg_has(const struct vpn *vpn, const struct leg *leg, uint8_t policy);
 bool leg_bears(const struct vpn *vpn, const struct leg *leg);
+/* leg_carries - a Child SA on the leg is up. */
+bool leg_carries(const struct vpn *vpn, const struct leg *leg);
 struct bearer *bearer_find(struct vpn *vpn, ike_child_id id);
 void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now);
+void bearer_up(struct vpn *vpn, ike_child_id id);
 void bearer_remove(struct vpn *vpn, ike_child_id id);
 
 /* --- plane_orders.c --- */

@@ -118,12 +118,27 @@ bool leg_bears(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
+bool leg_carries(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->session.n_bearers; i++)
+        if (vpn->bearers[i].line == leg->line && vpn->bearers[i].up)
+            return true;
+    return false;
+}
+
 struct bearer *bearer_find(struct vpn *vpn, ike_child_id id)
 {
     for (unsigned i = 0; i < vpn->session.n_bearers; i++)
         if (vpn->bearers[i].id == id)
             return &vpn->bearers[i];
     return NULL;
+}
+
+void bearer_up(struct vpn *vpn, ike_child_id id)
+{
+    struct bearer *bearer = bearer_find(vpn, id);
+    if (bearer != NULL)
+        bearer->up = true;
 }
 
 void bearer_remove(struct vpn *vpn, ike_child_id id)
@@ -177,6 +192,7 @@ void bearer_add(struct vpn *vpn, const struct ike_event *event, nanos now)
     vpn->bearers[vpn->session.n_bearers++] = (struct bearer){.id = event->child,
                                                              .line = info.line,
                                                              .policy = policy,
+                                                             .up = info.up,
                                                              .selectors = selectors_hash(&info),
                                                              .since_ns = since};
     vpn->wish.children |= UINT32_C(1) << policy;

@@ -93,6 +93,23 @@ static void test_childless_login(void **state)
     world_free(world);
 }
 
+/* A path is up when the host has the routes of a Child SA on it, and not before. */
+static void test_up_with_its_routes(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 5);
+    world->no_routes = true;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, SECONDS(5));
+    assert_int_not_equal(world->sas[0].child, 0);
+    assert_int_equal(world_path(world, "p0").state, PATH_CREATING);
+    assert_int_equal(world->creates, 0); /* the Child SA of the login is there: no second one */
+    world_child_routed(world);
+    assert_int_equal(world_path(world, "p0").state, PATH_UP);
+    world_free(world);
+}
+
 static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
 
 static unsigned logins_to(const struct world *world, const struct address *remote)
@@ -169,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_keyingtries),
         cmocka_unit_test(test_wanted_once),
         cmocka_unit_test(test_childless_login),
+        cmocka_unit_test(test_up_with_its_routes),
         cmocka_unit_test(test_forged_redirect_on_one_path),
         cmocka_unit_test(test_redirect_while_others_are_dead),
         cmocka_unit_test(test_redirect_of_all_paths),

@@ -592,6 +592,32 @@ static void lifetime_changed(void **state)
     world_free(world);
 }
 
+/* A Child SA comes up when the host has its routes; one that gets none never does, and goes. */
+static void up_when_installed(void **state)
+{
+    (void)state;
+    for (int refused = 0; refused < 2; refused++)
+        for (int by_b = 0; by_b < 2; by_b++) {
+            struct world *world = world_new(70);
+            struct peer *slow = by_b ? &world->b : &world->a;
+            struct ike_child_info child;
+            slow->hold_install = true;
+            slow->refuse_install = refused;
+            scenario_login(world);
+            assert_int_equal(slow->counts[IKE_EV_CHILD_NEW], 1);
+            assert_int_equal(slow->counts[IKE_EV_CHILD_UP], 0);
+            assert_true(ike_child_next(slow->ike, 0, &child));
+            assert_false(child.up);
+            world_eap_release(slow);
+            world_run(world, SECONDS(1));
+            assert_int_equal(slow->counts[IKE_EV_CHILD_UP], !refused);
+            assert_int_equal(slow->counts[IKE_EV_CHILD_DOWN], refused);
+            assert_int_equal(ike_child_next(slow->ike, 0, &child), !refused);
+            assert_true(refused || child.up);
+            scenario_end(world);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,6 +638,7 @@ int main(void)
         cmocka_unit_test(unused_old_elsewhere),
         cmocka_unit_test(unassigned_codes),
         cmocka_unit_test(sessions_of_one_identity),
+        cmocka_unit_test(up_when_installed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

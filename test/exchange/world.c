@@ -166,6 +166,11 @@ static void do_job(struct peer *peer, const struct ike_event *event)
     case IKE_EV_CHILD_INSTALL:
         result.error = peer->refuse_install ? ERR_SYSTEM : 0;
         peer->installed++;
+        if (peer->hold_install) {
+            peer->held = result;
+            peer->held_job = event->job;
+            return;
+        }
         break;
     default: return;
     }

@@ -41,6 +41,7 @@ struct peer {
     struct party_eap eap;   /* what the EAP method does */
     bool hold_eap;          /* its results wait for world_eap_release */
     bool hold_verify;       /* so do those of AUTH */
+    bool hold_install;      /* and those of Child SAs in the data plane */
     uint64_t chain;         /* of the certificates of the other end; 0: nobody can revoke them */
     struct ike_result held; /* the one that waits */
     ike_job_id held_job;    /* 0: none */

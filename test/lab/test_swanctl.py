@@ -205,5 +205,7 @@ def test_events(ends):
     with eu.vici() as vici:
         vici.register("ike-updown", "child-updown")
         eu.initiate("net")
-        names = [vici.event()[0] for _ in range(2)]
-        assert sorted(names) == ["child-updown", "ike-updown"]
+        names = [vici.event()[0]]
+        while names[-1] == "ike-updown" and len(names) < 3:  # the second IKE SA may come before the first Child SA is up
+            names.append(vici.event()[0])
+        assert names[0] == "ike-updown" and names[-1] == "child-updown"

@@ -61,6 +61,7 @@ def refused(user, gate, accept, words):
     said, _ = gate.ups[-1].communicate(timeout=20)
     assert words in said and gate.ups[-1].returncode != 0
     assert any("event=child-refused" in line and words in line for line in user.log()[before:].splitlines())
+    assert "event=child-up" not in user.log()[before:], "a Child SA was up before the supervisor's word"
     routes = user.lab.run("eu", "ip", "route", "show", "table", TABLE, "type", "unicast", check=False)
     addresses = user.lab.run("eu", "ip", "-4", "address", "show", "dev", "ikat0")
     return routes, addresses

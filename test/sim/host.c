@@ -395,6 +395,7 @@ static const char *event_name(enum ike_event_kind kind)
         [IKE_EV_SA_UP] = "sa-up",
         [IKE_EV_SA_MOVED] = "sa-moved",
         [IKE_EV_SA_DOWN] = "sa-down",
+        [IKE_EV_CHILD_NEW] = "child-new",
         [IKE_EV_CHILD_UP] = "child-up",
         [IKE_EV_CHILD_DOWN] = "child-down",
         [IKE_EV_PEER_ADDRESSES] = "peer-addresses",

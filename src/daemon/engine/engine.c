@@ -205,8 +205,8 @@ static void on_host(void *context, int fd, unsigned events)
             (void)snprintf(e->denied, sizeof(e->denied), "%s", sockets.denied);
         engine_routes_decide(e);
     }
+    engine_pump(e); /* a Child SA comes up before `ikat up` hears of it */
     engine_watch_host(e);
-    engine_pump(e);
 }
 
 static int loop_fill(struct engine *e)

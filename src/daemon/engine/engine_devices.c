@@ -27,7 +27,6 @@ struct child_device {
     uint16_t out, in;
     struct inner_unique unique;
     struct inner_marks marks;
-    bool up_waits;             /* CHILD_UP came before the device */
     struct child_device *next; /* of the session */
 };
 
@@ -161,33 +160,6 @@ static int device_want(struct engine *e, const struct inner_device *what, struct
     return 0;
 }
 
-static bool devices_there(const struct engine *e, const struct child_device *child)
-{
-    const struct device *out = device_of(e, child->out), *in = device_of(e, child->in);
-    return out != NULL && in != NULL && out->there && in->there;
-}
-
-void engine_devices_child_up(struct engine *e, ike_child_id id)
-{
-    struct child_device *child = map_get(&e->devices->by_child, id);
-    if (child != NULL && !devices_there(e, child))
-        child->up_waits = true;
-    else
-        engine_hooks_child_up(e, id);
-}
-
-/* ups_tell - scripts of Child SAs whose devices are there now. */
-static void ups_tell(struct engine *e)
-{
-    for (size_t i = 0; i < e->devices->by_child.cap; i++) {
-        struct child_device *child = map_at(&e->devices->by_child, i);
-        if (child == NULL || !child->up_waits || !devices_there(e, child))
-            continue;
-        child->up_waits = false;
-        engine_hooks_child_up(e, child->child);
-    }
-}
-
 void engine_devices_answer(struct engine *e, const struct host_sockets *answer)
 {
     struct device *device = device_of(e, answer->device);
@@ -203,10 +175,8 @@ void engine_devices_answer(struct engine *e, const struct host_sockets *answer)
     device->error = error;
     log_line(error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "event=device device=%s result=%s",
              device->what.name, error == ERR_DENIED ? answer->denied : error_text(error));
-    if (!device->there)
-        return;
-    ups_tell(e);
-    engine_links_read(e); /* it may have been taken for a link that paths can use */
+    if (device->there)
+        engine_links_read(e); /* it may have been taken for a link that paths can use */
 }
 
 void engine_devices_conn(struct engine *e, const struct ike_conn *conn)

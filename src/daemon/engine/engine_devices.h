@@ -32,10 +32,6 @@ int engine_devices_child(struct engine *e, const struct ike_child_install *insta
                          struct esp_child_config *config) MUST_USE;
 void engine_devices_child_gone(struct engine *e, ike_child_id child);
 
-/* engine_devices_child_up - tells updown scripts of the Child SA, once its devices are there: a Gateway
- * does not wait for them with its response. */
-void engine_devices_child_up(struct engine *e, ike_child_id child);
-
 /* engine_devices_answer - of the supervisor. engine_devices_error - why a device of the Child SA is
  * not there; 0: it is, or there is no answer yet. */
 void engine_devices_answer(struct engine *e, const struct host_sockets *answer);

@@ -242,7 +242,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
     case IKE_EV_CHILD_UP:
         child_log(e, "child-up", event);
-        engine_devices_child_up(e, event->child);
+        engine_hooks_child_up(e, event->child);
         engine_name_servers_child_up(e, event->child);
         break;
     case IKE_EV_CHILD_DOWN:
@@ -273,6 +273,7 @@ static void news(struct engine *e, const struct ike_event *event)
     case IKE_EV_CHILD_SWITCH:
     case IKE_EV_CHILD_MOVE:
     case IKE_EV_CHILD_REMOVE:
+    case IKE_EV_CHILD_NEW:
     case IKE_EV_PEER_ADDRESSES: break;
     }
 }

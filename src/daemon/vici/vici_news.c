@@ -19,7 +19,10 @@ bool vici_news_of(const struct engine_ops *ops, const struct ike_event *event,
     case IKE_EV_CHILD_UP:
         *ret_id = event->child_old != 0 ? VICI_EV_CHILD_REKEY : VICI_EV_CHILD_UPDOWN;
         return true;
-    case IKE_EV_CHILD_DOWN: *ret_id = VICI_EV_CHILD_UPDOWN; return !replaced;
+    case IKE_EV_CHILD_DOWN:
+        *ret_id = VICI_EV_CHILD_UPDOWN;
+        /* one that never came up was in no news */
+        return !replaced && (event->gone == NULL || event->gone->child.up);
     default: return false;
     }
 }

@@ -68,12 +68,12 @@ static const char *life_name(enum ike_sa_life life)
     return "?";
 }
 
-static const char *child_life_name(enum ike_child_life life)
+static const char *child_life_name(const struct ike_child_info *child)
 {
-    switch (life) {
+    switch (child->life) {
     case IKE_CHILD_LARVAL: return "CREATED";
     case IKE_CHILD_INBOUND_READY:
-    case IKE_CHILD_ACTIVE: return "INSTALLED";
+    case IKE_CHILD_ACTIVE: return child->up ? "INSTALLED" : "INSTALLING";
     case IKE_CHILD_REPLACED: return "REKEYED";
     case IKE_CHILD_DELETING: return "DELETING";
     }
@@ -159,7 +159,7 @@ void vici_status_child_keys(struct vici_writer *w, const struct engine_ops *ops,
     vici_put(w, "uniqueid", "%u", child->id);
     vici_put(w, "reqid", "%u",
              child->policy->reqid != 0 ? child->policy->reqid : ops->reqid(ops->engine, child->id));
-    vici_put(w, "state", "%s", state != NULL ? state : child_life_name(child->life));
+    vici_put(w, "state", "%s", state != NULL ? state : child_life_name(child));
     vici_put(w, "mode", "%s", child->transport ? "TRANSPORT" : "TUNNEL");
     vici_put(w, "protocol", "ESP");
     if (child->udp_encap)

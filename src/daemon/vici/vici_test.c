@@ -576,7 +576,8 @@ static void load_at_once(void **state)
 
 /* --- events --- */
 
-/* What ends is named: connection, identities, addresses, the Child SA. A replaced one is no news. */
+/* What ends is named: connection, identities, addresses, the Child SA. A replaced one is no news, nor
+ * is one that never came up. */
 static void ends_keep_their_subject(void **state)
 {
     struct world *w = *state;
@@ -584,7 +585,7 @@ static void ends_keep_their_subject(void **state)
     static struct ike_conn conn = {.refs = 1, .name = "office"};
     struct ike_gone gone = {.sa = {.id = 9, .rekey_at_ns = NANOS_NEVER},
                             .session = {.id = 2, .conn = &conn},
-                            .child = {.id = 5, .policy = &policy, .spi_in = 0x1234}};
+                            .child = {.id = 5, .policy = &policy, .spi_in = 0x1234, .up = true}};
     struct ike_event event = {.kind = IKE_EV_CHILD_DOWN, .sa = 9, .child = 5, .gone = &gone};
     assert_int_equal(identity_parse("anna.example.org", &gone.session.remote_id), 0);
     gone.session.claimed_id = gone.session.remote_id;
@@ -601,6 +602,8 @@ static void ends_keep_their_subject(void **state)
     assert_string_equal(tree_text(child, "spi-in"), "00001234");
     tree_free(a.message);
     gone.replaced = true;
+    vici_server_event(w->server, &event);
+    gone.replaced = gone.child.up = false;
     vici_server_event(w->server, &event);
     assert_int_equal(answer(w->fd).frame.type, 0xff);
 }

@@ -73,6 +73,14 @@ static void start_lifetime(struct child *child, struct ike *ike, nanos now)
     child->expires_ns = lifetime->life_ns > 0 ? nanos_after(now, lifetime->life_ns) : NANOS_NEVER;
 }
 
+static void event_child(const struct child *child, enum ike_event_kind kind)
+{
+    struct ike_event *event = event_sa(child->sa, kind);
+    event->child = child->id;
+    event->child_old = child->replaces;
+    event->udp_encap = child->udp_encap;
+}
+
 /* emit_install - false: no memory. */
 static bool emit_install(struct child *child, const struct child_spec *spec,
                          const struct ike_child_keys *keys)
@@ -109,10 +117,7 @@ static bool emit_install(struct child *child, const struct child_spec *spec,
         .conn = child->conn,
         .policy = child->policy,
     };
-    event = event_sa(sa, IKE_EV_CHILD_UP);
-    event->child = child->id;
-    event->child_old = child->replaces;
-    event->udp_encap = child->udp_encap;
+    event_child(child, IKE_EV_CHILD_NEW);
     return true;
 }
 
@@ -331,7 +336,12 @@ void child_expire(struct child *child)
     child_down(child, IKE_EXPIRED, 0);
 }
 
-void child_install_failed(struct child *child)
+void child_installed(struct child *child, int error)
 {
-    delete_with_peer(child, IKE_INSTALL_FAILED);
+    if (error != 0) {
+        delete_with_peer(child, IKE_INSTALL_FAILED);
+        return;
+    }
+    child->up = true;
+    event_child(child, IKE_EV_CHILD_UP);
 }

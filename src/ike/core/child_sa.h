@@ -22,6 +22,7 @@ struct child {
     uint32_t spi_in, spi_out; /* as numbers */
     uint16_t encr, encr_key_bits, integ, ke;
     bool esn, udp_encap;
+    bool up;        /* the data plane and the host have all of it */
     bool order;     /* packets have order trailers */
     bool transport; /* transport mode: selectors are of the path's two addresses */
     bool outbound;  /* sends: installed with outbound_now, or switched */
@@ -46,7 +47,7 @@ struct child_spec {
 uint32_t child_spi_new(struct ike *ike);
 
 /*
- * child_install - makes the Child SA and emits IKE_EV_CHILD_INSTALL (job) and IKE_EV_CHILD_UP.
+ * child_install - makes the Child SA and emits IKE_EV_CHILD_INSTALL (job) and IKE_EV_CHILD_NEW.
  * `keys` are copied into the event and wiped there. If the data plane refuses (ike_complete with an
  * error), the Child SA is deleted with the peer. NULL: no memory,
  * or the SPI was taken meanwhile.
@@ -82,9 +83,11 @@ void child_path_changed(struct child *child, const struct ike_path *before);
 
 /* child_rekey - the soft limit is reached: queues the rekey, unless it is under way. */
 void child_rekey(struct child *child);
-/* child_expire, child_install_failed - Delete to the peer, then gone. */
+/* child_expire - Delete to the peer, then gone. */
 void child_expire(struct child *child);
-void child_install_failed(struct child *child);
+/* child_installed - the outcome of its IKE_EV_CHILD_INSTALL: IKE_EV_CHILD_UP, or Delete to the peer,
+ * then gone. */
+void child_installed(struct child *child, int error);
 
 /* child_deadline, child_tick - soft and hard lifetime. */
 nanos child_deadline(const struct child *child);

@@ -317,8 +317,8 @@ void ike_complete(struct ike *ike, ike_job_id id, const struct ike_result *resul
         return;
     if (job.kind == IKE_EV_CHILD_INSTALL) {
         struct child *child = child_find(ike, job.child);
-        if (child != NULL && result->error != 0)
-            child_install_failed(child);
+        if (child != NULL)
+            child_installed(child, result->error);
     } else {
         struct sa *sa = sa_find(ike, job.sa);
         if (job.kind == IKE_EV_KE) {

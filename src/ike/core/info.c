@@ -98,6 +98,7 @@ static void child_info(const struct child *child, struct ike_child_info *ret_inf
         .order = child->order,
         .transport = child->transport,
         .udp_encap = child->udp_encap,
+        .up = child->up,
         .installed_ns = child->installed_ns,
         .rekey_at_ns = child->rekey_at_ns,
         .expires_at_ns = child->expires_ns,
