@@ -467,7 +467,9 @@ struct ike_event {
     const struct ike_gone *gone;
     /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for a person, may be empty */
     const char *notice;
-    const char *what; /* EXCHANGE: "clone", "move", "path-test", "rekey-child"... */
+    /* EXCHANGE: "clone", "move", "path-test", "rekey-child"... NOTICE of a refused login: the identity
+     * that the peer claimed, as identity_print writes it */
+    const char *what;
     union {
         struct ike_path path_old; /* SA_MOVED */
         struct ike_eap_end eap_end;

@@ -150,17 +150,25 @@ struct ike_event *event_job(struct sa *sa, enum ike_event_kind kind, ike_child_i
     return &node->event;
 }
 
-void event_text(struct ike *ike, const char *text)
+/* texts_keep - the newest event gets copies of both as `notice` and `what`. */
+static void texts_keep(struct ike *ike, const char *notice, const char *what)
 {
     struct event_node *node = ike->events_last;
     ASSERT(node != NULL && node->octets == NULL);
-    size_t len = strlen(text) + 1;
-    node->octets = len > 1 ? malloc(len) : NULL;
+    size_t len = strlen(notice) + 1, more = strlen(what) + 1;
+    node->octets = len > 1 ? malloc(len + more) : NULL;
     if (node->octets == NULL)
         return;
-    memcpy(node->octets, text, len);
-    node->n_octets = len;
+    memcpy(node->octets, notice, len);
+    memcpy(node->octets + len, what, more);
+    node->n_octets = len + more;
     node->event.notice = (const char *)node->octets;
+    node->event.what = (const char *)node->octets + len;
+}
+
+void event_text(struct ike *ike, const char *text)
+{
+    texts_keep(ike, text, "");
 }
 
 struct ike_event *event_sa(struct sa *sa, enum ike_event_kind kind)
@@ -184,10 +192,12 @@ void event_notice(struct sa *sa, const char *format, ...)
     event_text(sa->ike, text);
 }
 
-void event_notice_outcome(struct ike *ike, enum ike_outcome outcome)
+void event_refused(struct sa *sa, const char *peer, const char *why)
 {
-    if (ike->events_last != NULL && ike->events_last->event.kind == IKE_EV_NOTICE)
-        ike->events_last->event.outcome = outcome;
+    char text[NOTICE_MAX];
+    (void)snprintf(text, sizeof(text), "login of %s refused: %s", peer, why);
+    event_sa(sa, IKE_EV_NOTICE)->outcome = IKE_PEER_AUTH_FAILED;
+    texts_keep(sa->ike, text, peer);
 }
 
 void event_gone(const struct sa *sa, const struct child *child, bool replaced)

@@ -132,8 +132,9 @@ void event_gone(const struct sa *sa, const struct child *child, bool replaced);
 void event_text(struct ike *ike, const char *text);
 struct ike_event *event_sa(struct sa *sa,
                            enum ike_event_kind kind); /* sa, session, path filled in */
-/* event_notice_outcome - what the newest event, if it is a notice, is about. */
-void event_notice_outcome(struct ike *ike, enum ike_outcome outcome);
+/* event_refused - a notice that the login of `peer` (as identity_print writes it) was refused here. It
+ * is not bounded as other notices are: a peer that caused those before would hide its refusal. */
+void event_refused(struct sa *sa, const char *peer, const char *why);
 void event_notice(struct sa *sa, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* output_add - copies a datagram into the send queue. */

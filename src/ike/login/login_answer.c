@@ -44,8 +44,7 @@ static struct answering reply_of(struct sa *sa, struct wire_builder *reply, nano
 static void notice_refusal(struct sa *sa, const char *why)
 {
     char peer[IDENTITY_TEXT_MAX];
-    event_notice(sa, "login of %s refused: %s", identity_print(&sa->login->remote_id, peer), why);
-    event_notice_outcome(sa->ike, IKE_PEER_AUTH_FAILED);
+    event_refused(sa, identity_print(&sa->login->remote_id, peer), why);
 }
 
 /* refuse - RFC 7296 section 2.21.2: refuses in the response, and the IKE SA ends. */
