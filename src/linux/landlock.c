@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Landlock: file access that even root cannot get back. Best effort: old kernels do not have it,
  * and the other restrictions of the process do not depend on it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
@@ -88,18 +89,29 @@ static int allow_tuns(int ruleset, int abi)
                            (rights_of(abi) & ioctl_dev));
 }
 
-int sandbox_supervisor_files(const char *socket, int *ret_abi)
+/* allow_folder - for the folder that `file` is in. */
+static int allow_folder(int ruleset, const char *file, uint64_t rights)
 {
     char folder[PATH_MAX];
-    if (strlen(socket) >= sizeof(folder))
-        return ERR_INVALID;
-    memcpy(folder, socket, strlen(socket) + 1);
+    if (strlen(file) >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return ERR_SYSTEM;
+    }
+    memcpy(folder, file, strlen(file) + 1);
+    return allow(ruleset, dirname(folder), rights);
+}
+
+int sandbox_supervisor_files(const char *socket, const char *audit, int *ret_abi)
+{
     int ruleset, error = ruleset_make(&ruleset, ret_abi);
     if (error != 0 || *ret_abi == 0)
         return error;
     error = allow(ruleset, "/", READING | LANDLOCK_ACCESS_FS_EXECUTE);
     if (error == 0)
-        error = allow(ruleset, dirname(folder), LANDLOCK_ACCESS_FS_REMOVE_FILE);
+        error = allow_folder(ruleset, socket, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    if (error == 0 && audit != NULL)
+        error = allow_folder(ruleset, audit,
+                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_WRITE_FILE);
     if (error == 0)
         error = allow_tuns(ruleset, *ret_abi);
     return ruleset_enter(ruleset, error);

@@ -70,8 +70,9 @@ enum sandbox_files {
 int sandbox_files(enum sandbox_files files, int *ret_abi) MUST_USE;
 
 /* sandbox_supervisor_files - reading and starting programs everywhere; changing nothing but
- * removing `socket` and its neighbours. As sandbox_files. */
-int sandbox_supervisor_files(const char *socket, int *ret_abi) MUST_USE;
+ * removing `socket` and its neighbours, and making and writing `audit` and its neighbours (NULL:
+ * there is none). As sandbox_files. */
+int sandbox_supervisor_files(const char *socket, const char *audit, int *ret_abi) MUST_USE;
 
 enum sandbox_profile {
     SANDBOX_ENGINE, /* descriptors that are there, threads of its own; no files, no new sockets */

@@ -251,25 +251,30 @@ static void test_files(void **state)
     }
 }
 
-/* the supervisor: programs start, files beside its socket go, nothing is written */
+/* the supervisor: programs start, files beside its socket go, files beside the audit file are made and
+ * written, and no others */
 static int probe_supervisor_files(void)
 {
     int abi;
-    char folder[] = "/tmp/ikat-sandbox-XXXXXX", name[64], other[64];
-    if (mkdtemp(folder) == NULL)
+    char folder[] = "/tmp/ikat-sandbox-XXXXXX", audits[] = "/tmp/ikat-sandbox-XXXXXX";
+    char name[64], other[64], audit[64];
+    if (mkdtemp(folder) == NULL || mkdtemp(audits) == NULL)
         return 255;
     (void)snprintf(name, sizeof(name), "%s/socket", folder);
     (void)snprintf(other, sizeof(other), "/tmp/%s-other", folder + 5);
+    (void)snprintf(audit, sizeof(audit), "%s/audit.log", audits);
     int fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     int elsewhere = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0 || elsewhere < 0 || sandbox_common(0) != 0 ||
-        sandbox_supervisor_files(name, &abi) != 0)
+        sandbox_supervisor_files(name, audit, &abi) != 0)
         return 255;
     if (abi == 0)
         return 77;
     if (probe_open() != 0 || open(name, O_WRONLY | O_CLOEXEC) >= 0 || unlink(other) == 0 ||
-        unlink(name) != 0)
+        unlink(name) != 0 || open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) >= 0)
         return 1;
+    if (open(audit, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) < 0 || unlink(audit) == 0)
+        return 3;
     return probe_exec() == 0 ? 0 : 2;
 }
 

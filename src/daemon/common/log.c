@@ -55,9 +55,9 @@ static bool sink_ready(void)
     return poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) && !(sink.revents & POLLERR);
 }
 
-/* clock_print - the time of day in UTC. gmtime_r(3) looks for a time zone file, which most
- * processes must not open, so we compute it. Years begin with March, so that a leap day comes last. */
-static const char *clock_print(char out[160])
+/* gmtime_r(3) looks for a time zone file, which most processes must not open, so we compute the date.
+ * Years begin with March, so that a leap day comes last. */
+const char *log_clock(char out[LOG_CLOCK_MAX])
 {
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -67,7 +67,7 @@ static const char *clock_print(char out[160])
     unsigned long year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     unsigned long day = of_era - (365 * year + year / 4 - year / 100);
     unsigned long month = (5 * day + 2) / 153; /* 0: March */
-    (void)snprintf(out, 160, "%04lu-%02lu-%02luT%02lu:%02lu:%02lu.%03ldZ",
+    (void)snprintf(out, LOG_CLOCK_MAX, "%04lu-%02lu-%02luT%02lu:%02lu:%02lu.%03ldZ",
                    era * 400 + year + (month >= 10), month < 10 ? month + 3 : month - 9,
                    day - (153 * month + 2) / 5 + 1, seconds / 3600, seconds / 60 % 60, seconds % 60,
                    now.tv_nsec / 1000000);
@@ -76,7 +76,7 @@ static const char *clock_print(char out[160])
 
 void log_line(enum log_level level, const char *format, ...)
 {
-    char line[LINE_MAX_OCTETS], day[160];
+    char line[LINE_MAX_OCTETS], day[LOG_CLOCK_MAX];
     int saved = errno;
     if (level > log_limit)
         return;
@@ -84,7 +84,7 @@ void log_line(enum log_level level, const char *format, ...)
     nanos now = clock_now();
     int len = snprintf(line, sizeof(line), "<%d>t=%lld.%06lld time=%s proc=%s ", (int)level,
                        (long long)(now / NANOS_PER_SEC),
-                       (long long)(now % NANOS_PER_SEC / NANOS_PER_US), clock_print(day), log_who);
+                       (long long)(now % NANOS_PER_SEC / NANOS_PER_US), log_clock(day), log_who);
     if (lost > 0)
         len += snprintf(line + len, sizeof(line) - (size_t)len, "lines-lost=%lu ", lost);
     va_list args;

@@ -32,4 +32,8 @@ void log_listen(void (*line)(void *context, enum log_level level, const char *te
  * `out`. */
 const char *log_text(const char *text, char *out, size_t cap);
 
+/* log_clock - the time of day in UTC, as RFC 3339 writes it, to the millisecond. Returns `out`. */
+#define LOG_CLOCK_MAX 160
+const char *log_clock(char out[LOG_CLOCK_MAX]);
+
 #endif

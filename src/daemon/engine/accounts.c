@@ -13,7 +13,8 @@
 struct session_account {
     ike_session_id id;
     UT_hash_handle hh;
-    char *text; /* owned; NULL: not up */
+    char *names; /* owned: the texts of `who`, one after another; NULL: not up */
+    struct account_who who;
     nanos began_ns;
     size_t n;
     struct account *paths; /* owned */
@@ -88,20 +89,41 @@ static struct session_account *session_of(struct accounts *accounts, ike_session
     return NULL;
 }
 
-void accounts_begin(struct accounts *accounts, ike_session_id id, const char *text, nanos now)
+/* who_keep - copies the texts into one piece of memory; without any, the session counts as not up. */
+static void who_keep(struct session_account *session, const struct account_who *who)
+{
+    size_t conn = strlen(who->conn) + 1, local = strlen(who->local_id) + 1;
+    size_t remote = strlen(who->remote_id) + 1;
+    session->names = malloc(conn + local + remote);
+    if (session->names == NULL)
+        return;
+    session->who = (struct account_who){
+        .role = who->role,
+        .resumed = who->resumed,
+        .conn = memcpy(session->names, who->conn, conn),
+        .local_id = memcpy(session->names + conn, who->local_id, local),
+        .remote_id = memcpy(session->names + conn + local, who->remote_id, remote)};
+}
+
+void accounts_begin(struct accounts *accounts, ike_session_id id, const struct account_who *who,
+                    nanos now)
 {
     struct session_account *session = session_of(accounts, id);
-    if (session == NULL || session->text != NULL)
+    if (session == NULL || session->names != NULL)
         return;
-    session->text = strdup(text);
+    who_keep(session, who);
     session->began_ns = now;
 }
 
-const char *accounts_text(const struct accounts *accounts, ike_session_id id, nanos *ret_began_ns)
+bool accounts_who(const struct accounts *accounts, ike_session_id id, struct account_who *ret_who,
+                  nanos *ret_began_ns)
 {
     const struct session_account *session = session_find(accounts, id);
     *ret_began_ns = session == NULL ? 0 : session->began_ns;
-    return session == NULL ? NULL : session->text;
+    if (session == NULL || session->names == NULL)
+        return false;
+    *ret_who = session->who;
+    return true;
 }
 
 static bool same_path(const struct ike_path *a, const struct ike_path *b)
@@ -197,7 +219,7 @@ void accounts_end(struct accounts *accounts, ike_session_id id)
         child_free(accounts, session->children);
     HASH_DELETE(hh, accounts->sessions, session);
     free(session->paths);
-    free(session->text);
+    free(session->names);
     free(session);
 }
 

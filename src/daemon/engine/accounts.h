@@ -19,9 +19,17 @@ typedef bool (*accounts_read)(void *context, ike_child_id child,
 struct accounts *accounts_new(accounts_read read, void *context); /* NULL: no memory */
 struct accounts *accounts_free(struct accounts *accounts);        /* takes NULL; returns NULL */
 
-/* accounts_begin - the session is up. `text` describes it; a copy is kept for its end, when the
- * core may have forgotten the session. */
-void accounts_begin(struct accounts *accounts, ike_session_id session, const char *text, nanos now);
+/* struct account_who - the parties of a session; the identities as identity_print writes them. */
+struct account_who {
+    enum ike_session_role role;
+    bool resumed; /* by a ticket (RFC 5723) */
+    const char *conn, *local_id, *remote_id;
+};
+
+/* accounts_begin - the session is up. A copy of `who` is kept for its end, when the core may have
+ * forgotten the session. */
+void accounts_begin(struct accounts *accounts, ike_session_id session,
+                    const struct account_who *who, nanos now);
 
 /* accounts_child - the Child SA carries packets from now on. Without memory its traffic is not
  * counted. accounts_moved - it moved to this path. accounts_child_gone - call it before its
@@ -31,10 +39,10 @@ void accounts_child(struct accounts *accounts, ike_session_id session, ike_child
 void accounts_moved(struct accounts *accounts, ike_child_id child, const struct ike_path *path);
 void accounts_child_gone(struct accounts *accounts, ike_child_id child);
 
-/* accounts_text - the text of accounts_begin, and the time of that call; NULL: the session was
- * never up. */
-const char *accounts_text(const struct accounts *accounts, ike_session_id session,
-                          nanos *ret_began_ns);
+/* accounts_who - the parties given to accounts_begin, and the time of that call; false: the session
+ * was never up. Borrowed until accounts_end. */
+bool accounts_who(const struct accounts *accounts, ike_session_id session,
+                  struct account_who *ret_who, nanos *ret_began_ns);
 
 /* accounts_end - the session has ended: forgets its account. */
 void accounts_end(struct accounts *accounts, ike_session_id session);

@@ -86,13 +86,21 @@ static void words(void **state)
     (void)state;
     struct accounts *accounts = accounts_new(read_counters, NULL);
     nanos began;
-    assert_null(accounts_text(accounts, 5, &began));
-    accounts_begin(accounts, 5, "conn=office", 17);
-    accounts_begin(accounts, 5, "conn=other", 18); /* a session begins once */
-    assert_string_equal(accounts_text(accounts, 5, &began), "conn=office");
+    const struct account_who office = {IKE_GATEWAY, true, "office", "gw", "anna"};
+    const struct account_who other = {IKE_END_USER, false, "other", "gw", "bert"};
+    struct account_who who;
+    assert_false(accounts_who(accounts, 5, &who, &began));
+    accounts_begin(accounts, 5, &office, 17);
+    accounts_begin(accounts, 5, &other, 18); /* a session begins once */
+    assert_true(accounts_who(accounts, 5, &who, &began));
+    assert_int_equal(who.role, IKE_GATEWAY);
+    assert_true(who.resumed);
+    assert_string_equal(who.conn, "office");
+    assert_string_equal(who.local_id, "gw");
+    assert_string_equal(who.remote_id, "anna");
     assert_int_equal(began, 17);
     accounts_end(accounts, 5);
-    assert_null(accounts_text(accounts, 5, &began));
+    assert_false(accounts_who(accounts, 5, &who, &began));
     accounts_end(accounts, 5);
     accounts_free(accounts);
 }

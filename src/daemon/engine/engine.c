@@ -216,7 +216,8 @@ static int loop_fill(struct engine *e)
         nonblocking(start->verifier_fd) != 0 || nonblocking(start->eap_fd) != 0 ||
         nonblocking(start->aaa_fd) != 0 || nonblocking(start->resolver_fd) != 0 ||
         nonblocking(start->hooks_fd) != 0 || engine_io_add(e) != 0 || engine_helpers_add(e) != 0 ||
-        engine_jobs_add(e) != 0 || engine_eap_add(e) != 0 || engine_aaa_add(e) != 0 ||
+        engine_jobs_add(e) != 0 || engine_audit_add(e) != 0 || engine_eap_add(e) != 0 ||
+        engine_aaa_add(e) != 0 ||
         event_loop_add(e->loop, start->order_fd, EVENT_READ, on_order, e) != 0 ||
         event_loop_add(e->loop, start->priv_fd, EVENT_READ, on_host, e) != 0)
         return failed("event loop");
@@ -329,6 +330,7 @@ static void engine_end(struct engine *e)
     e->paths = path_manager_free(e->paths);
     e->ike = ike_free(e->ike);
     engine_auth_done(e);
+    engine_audit_done(e);
     engine_helpers_done(e);
     engine_aaa_done(e);
     engine_authorities_done(e);

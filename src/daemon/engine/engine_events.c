@@ -238,7 +238,10 @@ static void news(struct engine *e, const struct ike_event *event)
         keylog(e, event->sa);
         sa_log(e, "sa-up", event);
         break;
-    case IKE_EV_SA_MOVED: sa_log(e, "sa-moved", event); break;
+    case IKE_EV_SA_MOVED:
+        sa_log(e, "sa-moved", event);
+        engine_audit_moved(e, event);
+        break;
     case IKE_EV_SA_DOWN: sa_log(e, "sa-down", event); break;
     case IKE_EV_CHILD_UP:
         child_log(e, "child-up", event);
@@ -255,7 +258,10 @@ static void news(struct engine *e, const struct ike_event *event)
         log_line(LOG_LEVEL_DEBUG, "event=exchange sa=%u what=%s rtt-us=%lld", event->sa,
                  event->what, (long long)(event->rtt_ns / NANOS_PER_US));
         break;
-    case IKE_EV_NOTICE: notice(e, event); break;
+    case IKE_EV_NOTICE:
+        notice(e, event);
+        engine_audit_refused(e, event);
+        break;
     case IKE_EV_AUTH_SIGN:
     case IKE_EV_AUTH_VERIFY:
     case IKE_EV_PPK:

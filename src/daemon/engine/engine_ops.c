@@ -634,6 +634,11 @@ void engine_delete_all(struct engine *e)
     }
 }
 
+static void op_asked(void *engine, const struct engine_asked *asked)
+{
+    engine_audit_command(engine, asked);
+}
+
 static void op_unwatch(void *engine, void *context)
 {
     engine_unwatch(engine, context);

@@ -34,6 +34,14 @@ struct engine_watch {
     void (*done)(void *context, bool success, unsigned matches, const char *error);
 };
 
+/* struct engine_asked - a change that a client of the control socket asks for. `value` of a key: the
+ * client's text; only keys whose values are no secrets are looked up. */
+struct engine_asked {
+    const char *command;
+    uint32_t uid;
+    const struct tree *message; /* control/tree.h */
+};
+
 /* struct engine_initiate - asks for a session of the connection, or for a further child of it. */
 struct engine_initiate {
     const char *conn, *child;         /* names; child NULL: the first one */
@@ -231,6 +239,7 @@ struct engine_ops {
     unsigned (*redirect)(void *engine, struct engine_redirect *what);
     unsigned (*rekey)(void *engine, const struct engine_filter *filter, bool reauth);
     void (*unwatch)(void *engine, void *context);
+    void (*asked)(void *engine, const struct engine_asked *asked);
 
     /* limit_at - index from 0; false: no more. */
     bool (*limit_at)(void *engine, size_t index, struct engine_limit *ret_limit);
@@ -273,10 +282,10 @@ struct engine_ops {
         .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
         .limit_at = op_limit_at, .filtered = op_filtered, .initiate = op_initiate,                 \
         .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
-        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .reqid = op_reqid,      \
-        .traffic = op_traffic, .marks = op_marks, .interface_name = op_interface_name,             \
-        .is_trap = op_is_trap, .shunt_at = op_shunt_at, .path_at = op_path_at,                     \
-        .path_traffic = op_path_traffic, .lane = op_lane,                                          \
+        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .asked = op_asked,      \
+        .reqid = op_reqid, .traffic = op_traffic, .marks = op_marks,                               \
+        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
+        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
     }
 
 #endif

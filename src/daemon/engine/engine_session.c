@@ -8,27 +8,39 @@
 #include "daemon/engine/engine_aaa.h"
 #include "ike/terms/identity.h"
 
+struct session_names {
+    char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
+};
+
+/* session_who - *ret_who points into `names`, or into what is kept of a session that the core may
+ * have forgotten. */
+static bool session_who(const struct engine *e, ike_session_id id, struct session_names *names,
+                        struct account_who *ret_who)
+{
+    struct ike_session_info session;
+    nanos began;
+    if (accounts_who(e->accounts, id, ret_who, &began))
+        return true;
+    if (!ike_session_get(e->ike, id, &session))
+        return false;
+    *ret_who = (struct account_who){session.role, session.resumed, session.conn->name,
+                                    identity_print(&session.local_id, names->local),
+                                    identity_print(&session.remote_id, names->remote)};
+    return true;
+}
+
 /* session_text - describes the session, as keys of a log line. */
 static void session_text(struct engine *e, ike_session_id id, char *text, size_t cap)
 {
-    char local[IDENTITY_TEXT_MAX], remote[IDENTITY_TEXT_MAX];
-    char local_text[IDENTITY_TEXT_MAX + 8], remote_text[IDENTITY_TEXT_MAX + 8];
-    struct ike_session_info session;
-    nanos began;
-    const char *kept = accounts_text(e->accounts, id, &began); /* the core may have forgotten it */
-    if (kept != NULL) {
-        (void)snprintf(text, cap, "%s", kept);
-        return;
-    }
+    char local[IDENTITY_TEXT_MAX + 8], remote[IDENTITY_TEXT_MAX + 8];
+    struct session_names names;
+    struct account_who who;
     text[0] = '\0';
-    if (!ike_session_get(e->ike, id, &session))
-        return;
-    identity_print(&session.local_id, local);
-    identity_print(&session.remote_id, remote);
-    (void)snprintf(text, cap, "conn=%s local-id=%s remote-id=%s%s", session.conn->name,
-                   log_text(local, local_text, sizeof(local_text)),
-                   log_text(remote, remote_text, sizeof(remote_text)),
-                   session.resumed ? " resumed=yes" : "");
+    if (session_who(e, id, &names, &who))
+        (void)snprintf(text, cap, "conn=%s local-id=%s remote-id=%s%s", who.conn,
+                       log_text(who.local_id, local, sizeof(local)),
+                       log_text(who.remote_id, remote, sizeof(remote)),
+                       who.resumed ? " resumed=yes" : "");
 }
 
 #define SESSION_TEXT_MAX (LIMIT_NAME + 2 * IDENTITY_TEXT_MAX + 64)
@@ -88,10 +100,12 @@ void engine_chains_forget(struct engine *e, ike_session_id id)
 
 void engine_session_up(struct engine *e, const struct ike_event *event)
 {
-    char text[SESSION_TEXT_MAX];
-    session_text(e, event->session, text, sizeof(text));
-    accounts_begin(e->accounts, event->session, text, e->now);
+    struct session_names names;
+    struct account_who who;
+    if (session_who(e, event->session, &names, &who))
+        accounts_begin(e->accounts, event->session, &who, e->now);
     engine_session_log(e, "session-up", event);
+    engine_audit_login(e, event);
     engine_aaa_up(e, event->session);
     chains_claim(e, event->session);
 }
@@ -111,9 +125,11 @@ static void traffic_log(const struct account *account, const char *what, ike_ses
 static void session_account(struct engine *e, const struct ike_event *event)
 {
     char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX], text[SESSION_TEXT_MAX + 128];
+    char parties[SESSION_TEXT_MAX];
     struct account one, all = {0};
+    struct account_who who;
     nanos began;
-    const char *who = accounts_text(e->accounts, event->session, &began);
+    (void)accounts_who(e->accounts, event->session, &who, &began);
     for (size_t i = 0; accounts_at(e->accounts, event->session, i, &one); i++) {
         char interface[16] = "";
         (void)e->ops.interface_name(e, one.path.interface, interface);
@@ -126,9 +142,11 @@ static void session_account(struct engine *e, const struct ike_event *event)
         all.traffic.packets_in += one.traffic.packets_in;
         all.traffic.packets_out += one.traffic.packets_out;
     }
-    (void)snprintf(text, sizeof(text), "%s duration-s=%lld reason=%s", who == NULL ? "" : who,
+    session_text(e, event->session, parties, sizeof(parties));
+    (void)snprintf(text, sizeof(text), "%s duration-s=%lld reason=%s", parties,
                    (long long)((e->now - began) / NANOS_PER_SEC), ike_outcome_name(event->outcome));
     traffic_log(&all, "session-account", event->session, text);
+    engine_audit_end(e, event, &all.traffic);
 }
 
 void engine_session_down(struct engine *e, const struct ike_event *event)

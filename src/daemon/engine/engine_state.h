@@ -13,6 +13,7 @@
  *   engine_pump.c     drains the IKE core and the path manager after each input
  *   engine_events.c   what each event of the IKE core means for the rest
  *   engine_helpers.c  the channels to the keyholder and the verifier
+ *   engine_audit.c    records for the audit file
  *   engine_auth.c     AUTH jobs
  *   engine_credentials.c  secrets, private keys and certificates that are loaded
  *   engine_jobs.c     the resolver
@@ -160,6 +161,9 @@ struct engine {
     nanos stop_by;
     int status;
     nanos notices_ns; /* rate_second: lines that peers cause */
+    nanos audits_ns;  /* rate_second: audit records that strangers cause */
+    uint32_t audits_left_out;
+    bool audit_lost; /* the log says so already */
 
     struct watching watching[ENGINE_WATCHES];
     struct resolving resolving[ENGINE_RESOLVING];
@@ -175,6 +179,7 @@ struct engine {
     struct engine_shunt **shunts; /* owned; in force */
     size_t n_choices, n_shunts;
     struct outbox *to_keyholder, *to_verifier, *to_eap, *to_aaa;
+    struct outbox *to_audit; /* NULL: there is no audit file */
     struct credentials *credentials;
     struct secret_name *secrets;          /* by id */
     size_t n_ppks;                        /* secrets that are PPKs */
@@ -258,6 +263,19 @@ void engine_loading_end(struct engine *e, uint64_t job, int error, const char *r
  * this error. */
 void engine_helper_flush(struct engine *e, struct outbox *outbox, int fd);
 void engine_helper_gone(struct engine *e, int fd, const char *name, int error);
+
+/* engine_audit.c: each sends a record, if there is an audit file. */
+int engine_audit_add(struct engine *e) MUST_USE;
+void engine_audit_done(struct engine *e);
+void engine_audit_login(struct engine *e, const struct ike_event *event);
+void engine_audit_end(struct engine *e, const struct ike_event *event,
+                      const struct engine_child_traffic *traffic);
+void engine_audit_moved(struct engine *e, const struct ike_event *event);
+/* engine_audit_refused - if the notice is of a login that was refused here. engine_audit_failed - if
+ * the Gateway refused our login, or failed to prove itself. */
+void engine_audit_refused(struct engine *e, const struct ike_event *event);
+void engine_audit_failed(struct engine *e, const struct path_news *news);
+void engine_audit_command(struct engine *e, const struct engine_asked *asked);
 
 /* engine_auth.c */
 void engine_auth(struct engine *e, const struct ike_event *event);

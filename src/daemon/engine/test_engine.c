@@ -317,6 +317,12 @@ static unsigned op_rekey(void *engine, const struct engine_filter *filter, bool 
     return t->matches;
 }
 
+static void op_asked(void *engine, const struct engine_asked *asked)
+{
+    struct test_engine *t = engine;
+    (void)snprintf(t->asked, sizeof(t->asked), "%s", asked->command);
+}
+
 static void op_unwatch(void *engine, void *context)
 {
     struct test_engine *t = engine;

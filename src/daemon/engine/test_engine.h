@@ -20,6 +20,7 @@ struct test_engine {
     struct engine_authority authority; /* of the last load; its name is empty: none */
 
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
+    char asked[32];                           /* the last change that a client asked for */
     struct engine_redirect redirect;          /* the last one; its names are gone */
     unsigned refused;                         /* what redirect answers */
     unsigned matches;                         /* the result of terminate and rekey */

@@ -10,6 +10,7 @@
 #include "daemon/common/log.h"
 #include "daemon/config/config_load.h"
 #include "daemon/engine/engine.h"
+#include "daemon/process/audit.h"
 #include "daemon/process/helpers.h"
 #include "daemon/process/hooks.h"
 #include "daemon/process/spawn.h"
@@ -36,11 +37,19 @@ static const char usage[] =
     "  -w  worker threads (one for each processor, at most 8)\n"
     "  -K  append the keys of all IKE SAs to FILE, for a dissector\n"
     "  -d  log every exchange\n"
+    "  --audit-log  append a record of each login, refusal, end and change to this file\n"
     "  --memory  most MiB of the engine (three quarters of what there is); near it, it refuses "
     "logins\n"
     "  --check  read the configuration, say what is wrong, and end\n";
 
-enum { OPTION_CHECK = 256, OPTION_MEMORY, OPTION_HELP, OPTION_VERSION, OPTION_HANDED };
+enum {
+    OPTION_CHECK = 256,
+    OPTION_MEMORY,
+    OPTION_AUDIT,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_HANDED
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -52,6 +61,7 @@ static const struct option long_options[] = {
     {"mtu", required_argument, NULL, 'm'},
     {"keylog", required_argument, NULL, 'K'},
     {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"audit-log", required_argument, NULL, OPTION_AUDIT},
     {"debug", no_argument, NULL, 'd'},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -131,6 +141,7 @@ static int process_run(const char *handed)
     case PROCESS_LOADER: return loader_run(&start);
     case PROCESS_HOOKS: return hooks_run(start.fd, start.parent);
     case PROCESS_UNPACKER: return unpacker_run(&start);
+    case PROCESS_AUDIT: return audit_run(&start);
     case N_PROCESSES: break;
     }
     return EXIT_FAILURE;
@@ -164,6 +175,8 @@ int main(int argc, char **argv)
             sound = sound && number_parse(optarg, TUN_MTU_MIN, TUN_MTU_MAX, &mtu);
         else if (c == OPTION_MEMORY)
             sound = sound && number_parse(optarg, 1, MEMORY_MIB, &memory);
+        else if (c == OPTION_AUDIT)
+            options.audit = optarg;
         else if (c == 'K')
             options.keylog = optarg;
         else if (c == 'd')

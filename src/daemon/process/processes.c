@@ -18,8 +18,11 @@
 
 void processes_init(struct processes *processes, const struct supervisor_options *options)
 {
-    *processes = (struct processes){
-        .options = options, .exe_fd = -1, .door_fds = {-1, -1, -1}, .fetch_door_fd = -1};
+    *processes = (struct processes){.options = options,
+                                    .exe_fd = -1,
+                                    .door_fds = {-1, -1, -1},
+                                    .fetch_door_fd = -1,
+                                    .audit_fds = {-1, -1}};
     for (int i = 0; i < N_PROCESSES; i++)
         processes->state_fds[i] = -1;
 }
@@ -32,6 +35,7 @@ static struct spawn_start start_of(const struct processes *processes, enum proce
                                 .fd = -1,
                                 .permit_fd = -1,
                                 .state_fd = processes->state_fds[process],
+                                .audit_fds = {-1, -1},
                                 .load_fd = -1,
                                 .door_fds = {-1, -1, -1},
                                 .unpack_fd = -1,
@@ -89,6 +93,14 @@ static int helper_start(struct processes *processes, enum process process, int r
 int processes_hooks_start(struct processes *processes, int *ret_fd)
 {
     return helper_start(processes, PROCESS_HOOKS, HOOK_CHANNEL, ret_fd);
+}
+
+int processes_audit_start(struct processes *processes)
+{
+    struct spawn_start start = start_of(processes, PROCESS_AUDIT);
+    for (int i = 0; i < SPAWN_AUDITS; i++)
+        start.audit_fds[i] = processes->audit_fds[i];
+    return process_start(processes, &start);
 }
 
 int processes_resolver_start(struct processes *processes, int *ret_fd)

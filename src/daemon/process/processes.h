@@ -13,10 +13,12 @@ struct processes {
     const struct supervisor_options *options;
     int exe_fd;                 /* our program */
     int state_fds[N_PROCESSES]; /* of the state directory, for the process that each belongs to */
-    pid_t pids[N_PROCESSES];    /* 0: does not run */
-    int door_fds[SPAWN_DOORS];  /* to the processes that keep secrets: loaders are handed over */
-    int fetch_door_fd;          /* to the verifier: fetchers are handed over */
-    uint64_t fetchers, loads;   /* how many of them were started */
+    int audit_fds
+        [SPAWN_AUDITS];      /* what the audit process reads; they outlive it; -1: no audit file */
+    pid_t pids[N_PROCESSES]; /* 0: does not run */
+    int door_fds[SPAWN_DOORS]; /* to the processes that keep secrets: loaders are handed over */
+    int fetch_door_fd;         /* to the verifier: fetchers are handed over */
+    uint64_t fetchers, loads;  /* how many of them were started */
 };
 
 /* struct engine_ends - the supervisor's ends of the engine's channels; -1: not open. */
@@ -43,6 +45,9 @@ int processes_servers_start(struct processes *processes, const struct engine_sta
 
 /* processes_hooks_start - *ret_fd is the engine's end of its channel. */
 int processes_hooks_start(struct processes *processes, int *ret_fd) MUST_USE;
+
+/* processes_audit_start - with the file and the channels of this struct. */
+int processes_audit_start(struct processes *processes) MUST_USE;
 
 /* processes_fetcher_start - the verifier gets a channel to the new fetcher. If the verifier does not
  * take it, the fetcher ends. processes_resolver_start - *ret_fd is the engine's end. */

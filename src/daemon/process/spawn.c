@@ -10,7 +10,7 @@
 
 static const char *const names[N_PROCESSES] = {"keyholder", "token",   "verifier", "eap",
                                                "aaa",       "fetcher", "resolver", "engine",
-                                               "loader",    "hooks",   "unpacker"};
+                                               "loader",    "hooks",   "unpacker", "audit"};
 
 /* between the distribution's user numbers and those of dynamic users */
 static const struct sandbox_user users[] = {
@@ -23,6 +23,7 @@ static const struct sandbox_user users[] = {
     [PROCESS_FETCHER] = {"ikat-fetcher", 61176},
     [PROCESS_TOKEN] = {"ikat-token", 61178},
     [PROCESS_UNPACKER] = {"ikat-unpacker", 61177},
+    [PROCESS_AUDIT] = {"ikat-audit", 61179},
 };
 
 const struct sandbox_user *process_user(enum process process)
@@ -59,9 +60,9 @@ static void engine_fds_keep(const struct engine_start *e)
         fd_keep(e->udp4_fds[i]);
         fd_keep(e->udp6_fds[i]);
     }
-    const int others[] = {e->ike4_fd,   e->ike6_fd, e->raw4_fd,     e->raw6_fd, e->vici_fd,
-                          e->keylog_fd, e->priv_fd, e->order_fd,    e->key_fd,  e->verifier_fd,
-                          e->eap_fd,    e->aaa_fd,  e->resolver_fd, e->hooks_fd};
+    const int others[] = {e->ike4_fd,   e->ike6_fd, e->raw4_fd,     e->raw6_fd,  e->vici_fd,
+                          e->keylog_fd, e->priv_fd, e->order_fd,    e->key_fd,   e->verifier_fd,
+                          e->eap_fd,    e->aaa_fd,  e->resolver_fd, e->hooks_fd, e->audit_fd};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         fd_keep(others[i]);
 }
@@ -89,8 +90,10 @@ static void program_run(int exe_fd, int file, const struct spawn_start *start)
         fd_keep(start->fd), fd_keep(start->permit_fd), fd_keep(start->load_fd),
             fd_keep(start->unpack_fd);
     if (start->process == PROCESS_AAA || start->process == PROCESS_EAP ||
-        start->process == PROCESS_KEYHOLDER)
+        start->process == PROCESS_KEYHOLDER || start->process == PROCESS_AUDIT)
         fd_keep(start->state_fd);
+    for (int i = 0; i < SPAWN_AUDITS; i++)
+        fd_keep(start->audit_fds[i]);
     for (int i = 0; i < 2; i++)
         fd_keep(start->eap_fds[i]), fd_keep(start->aaa_fds[i]);
     for (int i = 0; i < SPAWN_DOORS; i++)

@@ -28,6 +28,7 @@ enum process {
     PROCESS_LOADER,
     PROCESS_HOOKS,
     PROCESS_UNPACKER, /* beside each loader */
+    PROCESS_AUDIT,    /* outlives engines; starts again alone */
     N_PROCESSES
 };
 
@@ -36,6 +37,9 @@ enum { SPAWN_TLS_KEY, SPAWN_TLS_VERIFIER };
 
 /* those that keep secrets: the places of struct spawn_start, door_fds */
 enum { SPAWN_DOOR_KEY, SPAWN_DOOR_EAP, SPAWN_DOOR_AAA, SPAWN_DOORS };
+
+/* the places of struct spawn_start, audit_fds: the sender of the records */
+enum { SPAWN_AUDIT_ENGINE, SPAWN_AUDIT_SUPERVISOR, SPAWN_AUDITS };
 
 const char *process_name(enum process process);
 const struct sandbox_user *process_user(enum process process); /* all but the loader and hooks */
@@ -47,8 +51,10 @@ struct spawn_start {
     int32_t parent;    /* process id of the supervisor */
     int32_t fd;        /* its channel; not for the engine */
     int32_t permit_fd; /* of the loader, to the supervisor; else -1 */
-    int32_t state_fd;  /* aaa: of account_queue.h; eap: of usim_book.h; keyholder: of
-                          ticket_file.h; else -1 */
+    /* aaa: of account_queue.h; eap: of usim_book.h; keyholder: of ticket_file.h; audit: the audit
+     * file; else -1 */
+    int32_t state_fd;
+    int32_t audit_fds[SPAWN_AUDITS]; /* audit: what it reads; else -1 */
     /* keyholder, eap, aaa: the supervisor hands over loaders (load_door.h); verifier: fetchers */
     int32_t load_fd;
     int32_t door_fds[SPAWN_DOORS]; /* of the loader; else -1 */

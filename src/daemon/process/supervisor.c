@@ -14,6 +14,7 @@
 
 #include "daemon/common/channel.h"
 #include "daemon/common/log.h"
+#include "daemon/process/audit_sender.h"
 #include "daemon/process/devices.h"
 #include "daemon/process/keyring.h"
 #include "daemon/process/privileged.h"
@@ -47,6 +48,7 @@ struct supervisor {
     struct event_loop *loop;
     struct processes processes;
     struct engine_ends engine;
+    struct audit_sender audit;
     int signal_fd;
     int permit_fd;          /* the loader says what its files allow */
     struct permits permits; /* so far */
@@ -54,7 +56,7 @@ struct supervisor {
     bool served;            /* an engine has come up: from now on, one that ends is replaced */
     bool stopping, done, reload_again;
     nanos stop_by;
-    struct pace all, fetcher, resolver;
+    struct pace all, fetcher, resolver, auditor;
     int status;
 };
 
@@ -189,6 +191,7 @@ static void engine_ready(struct supervisor *s)
     s->served = true;
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
     manager_notify("READY=1");
+    audit_sender_say(&s->audit, AUDIT_START, IKAT_VERSION);
     loader_start(s);
     if (s->processes.pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
         loaded_tell(s);
@@ -200,7 +203,7 @@ static void stop_begin(struct supervisor *s)
 {
     const struct order order = {.kind = ORDER_STOP};
     s->stopping = true;
-    s->all.at = s->fetcher.at = s->resolver.at = NANOS_NEVER;
+    s->all.at = s->fetcher.at = s->resolver.at = s->auditor.at = NANOS_NEVER;
     s->stop_by = nanos_after(clock_now(), STOP_PATIENCE);
     if (s->processes.pids[PROCESS_ENGINE] == 0) {
         hooks_finish(s);
@@ -281,14 +284,17 @@ static void restart_plan(struct supervisor *s)
 static bool finished(const struct supervisor *s)
 {
     return s->processes.pids[PROCESS_ENGINE] == 0 && s->processes.pids[PROCESS_HOOKS] == 0 &&
-           s->processes.pids[PROCESS_AAA] == 0;
+           s->processes.pids[PROCESS_AAA] == 0 && s->processes.pids[PROCESS_AUDIT] == 0;
 }
 
 /* hooks_finish - after the last end of the engine: the hooks process runs the remaining scripts, the
- * aaa process keeps or sends the last accounting records, and both end. */
+ * aaa process keeps or sends the last accounting records, the audit process writes the last records,
+ * and all three end. */
 static void hooks_finish(struct supervisor *s)
 {
     fd_drop(s, &s->devices.hooks_fd);
+    audit_sender_say(&s->audit, AUDIT_STOP, "");
+    audit_sender_close(&s->audit, &s->devices);
     s->stop_by = nanos_after(clock_now(), HOOK_PATIENCE);
     s->done = finished(s);
 }
@@ -299,6 +305,14 @@ static void hooks_ended(struct supervisor *s)
     s->done = s->done || finished(s) || !s->stopping;
     if (!s->stopping)
         s->status = EXIT_FAILURE;
+}
+
+static void audit_ended(struct supervisor *s)
+{
+    if (s->stopping)
+        s->done = s->done || finished(s);
+    else
+        pace_plan(&s->auditor, clock_now());
 }
 
 /* server_ended - for the processes that serve permanently. */
@@ -316,6 +330,7 @@ static void server_ended(struct supervisor *s, enum process process, bool clean)
         s->done = true;
         return;
     }
+    audit_sender_say(&s->audit, AUDIT_RESTART, process_name(process));
     processes_kill(&s->processes);
     if (processes_gone(&s->processes))
         restart_plan(s);
@@ -346,6 +361,10 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         hooks_ended(s);
         return;
     }
+    if (process == PROCESS_AUDIT) {
+        audit_ended(s);
+        return;
+    }
     if (process == PROCESS_UNPACKER)
         return; /* the loader sees its channel end */
     struct pace *alone = alone_pace(s, process);
@@ -358,6 +377,7 @@ static void child_ended(struct supervisor *s, enum process process, int status)
         return;
     }
     permission_loaded(privileged_permission(s->privileged), clean);
+    audit_sender_say(&s->audit, AUDIT_RELOAD, clean ? "loaded" : "refused");
     manager_notify(clean ? "READY=1\nSTATUS=the configuration is loaded"
                          : "READY=1\nSTATUS=the configuration was refused, the one before is in "
                            "force; see the log");
@@ -384,6 +404,7 @@ static void reload(struct supervisor *s)
     (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
                    (long long)(clock_now() / NANOS_PER_US));
     manager_notify(text);
+    audit_sender_reopen(&s->audit, &s->processes);
     loader_start(s);
     if (s->processes.pids[PROCESS_LOADER] == 0)
         manager_notify("READY=1\nSTATUS=nothing was loaded");
@@ -399,6 +420,8 @@ static void on_signal(void *context, int fd, unsigned events)
             children_reap(s);
         else if (info.ssi_signo == SIGHUP)
             reload(s);
+        else if (info.ssi_signo == SIGUSR1)
+            audit_sender_reopen(&s->audit, &s->processes);
         else if (s->stopping)
             s->done = true; /* asked twice */
         else
@@ -413,6 +436,7 @@ static int signals_open(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGCHLD);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -458,6 +482,15 @@ static void alone_restart(struct supervisor *s, enum process process)
         pace_plan(pace, clock_now());
 }
 
+static void audit_start(struct supervisor *s)
+{
+    pace_started(&s->auditor);
+    if (processes_audit_start(&s->processes) == 0)
+        return;
+    log_line(LOG_LEVEL_ERROR, "event=restart-failed name=audit reason=\"%s\"", strerror(errno));
+    pace_plan(&s->auditor, clock_now());
+}
+
 static void servers_restart(struct supervisor *s)
 {
     log_line(LOG_LEVEL_WARNING, "event=restarting");
@@ -471,7 +504,7 @@ static void servers_restart(struct supervisor *s)
 
 static nanos restart_deadline(const struct supervisor *s)
 {
-    return nanos_min(s->all.at, nanos_min(s->fetcher.at, s->resolver.at));
+    return nanos_min(nanos_min(s->all.at, s->auditor.at), nanos_min(s->fetcher.at, s->resolver.at));
 }
 
 static void restart_due(struct supervisor *s, nanos now)
@@ -480,6 +513,8 @@ static void restart_due(struct supervisor *s, nanos now)
         alone_restart(s, PROCESS_FETCHER);
     if (now >= s->resolver.at)
         alone_restart(s, PROCESS_RESOLVER);
+    if (now >= s->auditor.at)
+        audit_start(s);
     if (now >= s->all.at)
         servers_restart(s);
 }
@@ -514,17 +549,21 @@ static int supervisor_start(struct supervisor *s)
         privileged_permission(s->privileged)->now.all = true;
     if (processes_hooks_start(&s->processes, &s->devices.hooks_fd) != 0)
         return failed("hooks process");
+    if (audit_sender_open(&s->audit, s->options->audit, &s->processes, &s->devices) != 0)
+        return failed(s->options->audit);
     s->devices.filtered = privileged_filters(s->privileged);
     if (sandbox_memory_lockable(LOCKED_MEMORY) != 0)
         log_line(LOG_LEVEL_DEBUG, "event=memory-limit reason=\"%s\"", strerror(errno));
     int abi;
     if (sandbox_common(0) != 0 || sandbox_supervisor() != 0 ||
-        sandbox_supervisor_files(s->options->socket, &abi) != 0 ||
+        sandbox_supervisor_files(s->options->socket, s->options->audit, &abi) != 0 ||
         sandbox_filter(SANDBOX_SUPERVISOR) != 0)
         return failed("sandbox");
     s->loop = event_loop_new();
     if (s->loop == NULL || event_loop_add(s->loop, s->signal_fd, EVENT_READ, on_signal, s) != 0)
         return failed("event loop");
+    if (s->audit.path != NULL)
+        audit_start(s);
     return servers_start(s) != 0 ? failed("processes") : 0;
 }
 
@@ -553,7 +592,8 @@ int supervisor_run(const struct supervisor_options *options)
                            .stop_by = NANOS_NEVER,
                            .all.at = NANOS_NEVER,
                            .fetcher.at = NANOS_NEVER,
-                           .resolver.at = NANOS_NEVER};
+                           .resolver.at = NANOS_NEVER,
+                           .auditor.at = NANOS_NEVER};
     processes_init(&s.processes, options);
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (supervisor_start(&s) != 0) {

@@ -18,10 +18,12 @@
  *                   +-- hooks      runs updown scripts; asked by the engine
  *                   +-- loader     at start and on SIGHUP: reads the configuration, loads it
  *                   +-- unpacker   beside each loader: opens PKCS#12 containers
+ *                   +-- audit      writes the audit file; told by engine and supervisor
  *
  * When fetcher or resolver ends, it restarts alone: the process that asks it gets a channel to the new
  * one. When another one of the first eight ends, the supervisor ends the others and restarts all
  * eight: the process held secrets, certificates or sessions, and the others know only some of them.
+ * The audit process restarts alone, and reads the same channels as the one before.
  * The TUN device, the sockets and the blocked selectors stay meanwhile. Only an engine that never
  * came up ends the daemon, with a status for the service manager. When the supervisor is killed,
  * the kernel ends the others; the blocks stay for the next daemon.
@@ -47,6 +49,7 @@ struct supervisor_options {
     const char *group;  /* group that may use the control socket; NULL: "ikat" if it exists */
     const char *state;  /* directory for files that outlive the daemon; it may be missing */
     const char *keylog; /* file for SK_* keys; NULL: none */
+    const char *audit;  /* the audit file; NULL: none */
     const char *device; /* name of the TUN device, may have a %d */
     unsigned n_workers;
     uint64_t memory_most; /* octets that the engine may use; 0: three quarters of the memory */
@@ -79,6 +82,7 @@ struct engine_start {
     int aaa_fd; /* the aaa process */
     int resolver_fd;
     int hooks_fd; /* updown scripts */
+    int audit_fd; /* the audit process; -1: there is no audit file */
 };
 
 /* supervisor_run - until a signal ends it. Returns the exit status. */

@@ -292,6 +292,16 @@ static void registration(struct vici_client *client, const struct vici_frame *fr
     simple(client, VICI_EVENT_UNKNOWN);
 }
 
+/* change_tell - for the log and the audit file. Each part of a load has its own line. */
+static void change_tell(const struct vici_client *client, const char *command)
+{
+    const struct engine_ops *ops = client->server->ops;
+    const struct engine_asked asked = {command, (uint32_t)client->uid, client->message};
+    log_line(strncmp(command, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+             "event=control command=%s uid=%u", command, (unsigned)client->uid);
+    ops->asked(ops->engine, &asked);
+}
+
 static void handle(struct vici_client *client, struct span octets)
 {
     struct vici_frame frame;
@@ -313,10 +323,8 @@ static void handle(struct vici_client *client, struct span octets)
         vici_client_send(client, &w);
         return;
     }
-    /* each part of a load has its own line */
     if (!client->loader && vici_command_changes(frame.name))
-        log_line(strncmp(frame.name, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-                 "event=control command=%s uid=%u", frame.name, (unsigned)client->uid);
+        change_tell(client, frame.name);
     if (!vici_command_run(client, frame.name, client->message))
         simple(client, VICI_CMD_UNKNOWN);
     if (client->listing == NULL)
