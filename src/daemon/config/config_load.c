@@ -411,7 +411,7 @@ static int response_check(const struct tree *response, const struct tree *about,
                           struct build_error *error)
 {
     if (response == NULL)
-        return build_fail(error, about, "the daemon did not answer");
+        return build_fail(error, about, "the engine ended before it answered");
     if (strcmp(tree_text_or(response, "success", "no"), "yes") != 0)
         return build_fail(error, about, "%s", tree_text_or(response, "errmsg", "refused"));
     return 0;

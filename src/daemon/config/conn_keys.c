@@ -44,6 +44,8 @@ static void about(const struct tree *node, const char *why, char text[ENGINE_ERR
     if (node->file != NULL)
         (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s:%u: %.50s: %.352s", node->file, node->line,
                        node->name, why);
+    else if (node->name[0] == '\0') /* all of the configuration */
+        (void)snprintf(text, ENGINE_ERROR_MAX, "%.352s", why);
     else
         (void)snprintf(text, ENGINE_ERROR_MAX, "%.100s: %.352s", node->name, why);
 }
