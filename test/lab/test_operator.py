@@ -3,6 +3,7 @@
 import datetime
 import os
 import re
+import signal
 import socket
 import stat
 
@@ -95,6 +96,12 @@ def test_log_follows(ends):
     process.wait()
 
 
+def comm(pid):
+    """The name of a process."""
+    with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+        return file.read().strip()
+
+
 def test_the_service_manager_is_told(world, monkeypatch):
     lab = world.lab()
     path = lab.path("notify")
@@ -112,6 +119,37 @@ def test_the_service_manager_is_told(world, monkeypatch):
             assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", manager.recv(999))
             told = manager.recv(999)
             assert told.startswith(b"READY=1\nSTATUS=") and status in told, told
+
+
+def test_watchdog(world, monkeypatch):
+    """The service manager hears that ikatd is well while the engine answers, and nothing while it is stopped."""
+    lab = world.lab()
+    path = lab.path("notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        gw = world.ikatd(lab, "gw", gateway())
+        engine = next(int(pid) for pid in gw.pids() if comm(pid) == "engine")
+
+        def heard(seconds):
+            """Whether it says within so many seconds that it is well."""
+            manager.settimeout(seconds)
+            try:
+                while manager.recv(999) != b"WATCHDOG=1":
+                    pass
+            except TimeoutError:
+                return False
+            return True
+        assert heard(10) and heard(10)
+        os.kill(engine, signal.SIGSTOP)
+        assert any(not heard(1) for _ in range(100))  # at first what was sent before
+        assert not heard(1)
+        os.kill(engine, signal.SIGCONT)
+        assert heard(10) and heard(10)
+        os.kill(engine, signal.SIGKILL)  # a new engine answers in its place
+        gw.wait_log("event=restarting")
+        assert heard(10) and heard(10)
 
 
 def alerts(vici, kind):

@@ -107,13 +107,14 @@ bool priv_request_check(const struct priv_request *request);
 /* priv_reason_text - for example "it takes the router of this host"; accepts any number. */
 const char *priv_reason_text(uint32_t reason);
 
-/* --- supervisor -> engine --- */
+/* --- supervisor -> engine; ALIVE comes back --- */
 
 enum order_kind {
     ORDER_STOP = 1,
     ORDER_LOADED,   /* the first load of the configuration has ended, with or without success */
     ORDER_LOADER,   /* with one descriptor: the loader's end of a VICI connection */
     ORDER_RESOLVER, /* with one descriptor: the last resolver has ended, this leads to a new one */
+    ORDER_ALIVE,    /* the engine's loop sends it back: it turns */
 };
 struct order {
     uint32_t kind;

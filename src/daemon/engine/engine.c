@@ -165,6 +165,11 @@ static void on_order(void *context, int fd, unsigned events)
         vici_server_loader(e->vici, fds[0], order.load);
         return;
     }
+    if (error == 0 && order.kind == ORDER_ALIVE) {
+        if (channel_send(fd, &order, sizeof(order), NULL, 0) != 0)
+            log_line(LOG_LEVEL_DEBUG, "event=answer-lost kind=alive");
+        return;
+    }
     if (error == 0 && order.kind == ORDER_RESOLVER && n_fds == 1) {
         if (engine_resolver_take(e, fds[0]) != 0)
             log_line(LOG_LEVEL_ERROR, "event=resolver-lost");

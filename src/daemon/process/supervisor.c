@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "daemon/process/keyring.h"
 #include "daemon/process/privileged.h"
 #include "daemon/process/processes.h"
+#include "daemon/process/service_manager.h"
 #include "linux/clock.h"
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
@@ -49,6 +48,7 @@ struct supervisor {
     struct processes processes;
     struct engine_ends engine;
     struct audit_sender audit;
+    struct watchdog watchdog;
     int signal_fd;
     int permit_fd;          /* the loader says what its files allow */
     struct permits permits; /* so far */
@@ -159,24 +159,39 @@ static void loader_start(struct supervisor *s)
 
 /* --- the engine's requests --- */
 
-/* manager_notify - sends `text` to the service manager, if one has asked for it (sd_notify(3): one
- * datagram). */
-static void manager_notify(const char *text)
+/* --- the watchdog --- */
+
+/* watchdog_due - one question at a time: an engine that hangs does not fill the channel. While no
+ * engine runs, its next start is planned, and we vouch for ourselves. */
+static void watchdog_due(struct supervisor *s, nanos now)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (path == NULL || strlen(path) >= sizeof(address.sun_path))
+    const struct order order = {.kind = ORDER_ALIVE};
+    if (now < s->watchdog.at)
         return;
-    memcpy(address.sun_path, path, strlen(path));
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    if (path[0] == '@')
-        address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 &&
-        sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
-        log_line(LOG_LEVEL_WARNING, "event=notify-failed reason=\"%s\"", strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    s->watchdog.at = nanos_after(now, s->watchdog.interval_ns);
+    if (s->processes.pids[PROCESS_ENGINE] == 0)
+        manager_notify("WATCHDOG=1");
+    else if (!s->watchdog.asked)
+        s->watchdog.asked = channel_send(s->engine.order_fd, &order, sizeof(order), NULL, 0) == 0;
+}
+
+/* on_alive - a message that we have not asked for, or another one, is not from our engine. */
+static void on_alive(void *context, int fd, unsigned events)
+{
+    struct supervisor *s = context;
+    struct order order;
+    int error = channel_recv(fd, &order, sizeof(order), NULL, NULL);
+    (void)events;
+    if (error == 0 && order.kind == ORDER_ALIVE && s->watchdog.asked) {
+        s->watchdog.asked = false;
+        manager_notify("WATCHDOG=1");
+        return;
+    }
+    event_loop_remove(s->loop, fd); /* after its end SIGCHLD follows */
+    if (error == ERR_NOT_FOUND)
+        return;
+    log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", order.kind);
+    processes_kill(&s->processes);
 }
 
 static void loaded_tell(struct supervisor *s)
@@ -275,6 +290,7 @@ static void restart_plan(struct supervisor *s)
 {
     fd_drop(s, &s->engine.priv_fd);
     fd_drop(s, &s->engine.order_fd);
+    s->watchdog.asked = false;
     processes_close(&s->processes);
     privileged_reset(s->privileged);
     s->fetcher.at = s->resolver.at = NANOS_NEVER;
@@ -450,6 +466,8 @@ static int servers_start(struct supervisor *s)
 {
     pace_started(&s->all);
     int error = processes_servers_start(&s->processes, &s->devices, &s->engine);
+    if (error == 0)
+        error = event_loop_add(s->loop, s->engine.order_fd, EVENT_READ, on_alive, s);
     return error != 0 ? error
                       : event_loop_add(s->loop, s->engine.priv_fd, EVENT_READ, on_request, s);
 }
@@ -596,6 +614,7 @@ int supervisor_run(const struct supervisor_options *options)
                            .auditor.at = NANOS_NEVER};
     processes_init(&s.processes, options);
     log_open("supervisor", options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    watchdog_init(&s.watchdog);
     if (supervisor_start(&s) != 0) {
         supervisor_end(&s);
         return EXIT_FAILURE;
@@ -603,7 +622,7 @@ int supervisor_run(const struct supervisor_options *options)
     while (!s.done) {
         nanos now = 0;
         nanos deadline = nanos_min(nanos_min(s.stop_by, restart_deadline(&s)),
-                                   privileged_deadline(s.privileged));
+                                   nanos_min(s.watchdog.at, privileged_deadline(s.privileged)));
         if (event_loop_wait(s.loop, deadline, &now) < 0) {
             s.status = EXIT_FAILURE;
             s.done = true;
@@ -612,6 +631,8 @@ int supervisor_run(const struct supervisor_options *options)
         privileged_settle(s.privileged);
         if (!s.done)
             restart_due(&s, now);
+        if (!s.done)
+            watchdog_due(&s, now);
     }
     supervisor_end(&s);
     log_line(LOG_LEVEL_INFO, "event=stopped status=%d", s.status);
