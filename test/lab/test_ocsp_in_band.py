@@ -49,6 +49,7 @@ def test_nobody_asks(world):
     user, gate = begin(world, lab, ends, ocsp="reply")
     up(lab, user, gate)
     assert fetched(user) == {"gw"} and fetched(gate) == {"eu"}
+    assert "List of OCSP Responses" in gate.swanctl("--list-certs", "--type", "ocsp_response")
 
 
 @pytest.mark.parametrize("kinds", ("ikatd-strongswan", "strongswan-ikatd"))

@@ -55,6 +55,7 @@ def test_list(world, by, form):
     assert user.request("terminate", ike="home")["success"] == "yes"
     up(lab, user, gate)
     assert server.asked("/ca.crl") == 1
+    assert "List of X.509 CRLs" in gate.swanctl("--list-certs")
     gate.swanctl("--flush-certs")
     assert user.request("terminate", ike="home")["success"] == "yes"
     server.put("ca.crl", form(ca.revoke(ends[0].certificate, number=2)))

@@ -32,6 +32,8 @@ enum verifier_kind {
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
     VERIFIER_CRLS_END,
     VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
+    VERIFIER_SHOW,      /* show: what is here of CAs and responders, one after the other: behind the
+                           answer, in DER. ERR_NOT_FOUND: no more; ERR_FULL: too long to be shown */
     VERIFIER_CLAIM,     /* claim: a login became a session. An answer comes only if it must end */
     VERIFIER_PASS,      /* claim: what `from` has claimed passes to the session. As CLAIM */
     VERIFIER_FORGET,    /* claim.session is over; no answer comes */
@@ -96,6 +98,12 @@ struct verifier_check {
 #define VERIFIER_FLUSH_LISTS     1u
 #define VERIFIER_FLUSH_RESPONSES 2u
 
+/* struct verifier_show - `index`: from 0, in the order of arrival. */
+struct verifier_show {
+    uint32_t responses; /* 1: OCSP responses; 0: lists of revocations, loaded or fetched */
+    uint32_t index;
+};
+
 /* struct verifier_claim - see process/chain_watch.h. */
 struct verifier_claim {
     uint64_t chain; /* of the answer to CHECK or TLS */
@@ -125,6 +133,7 @@ struct verifier_request {
         struct verifier_check check;
         struct verifier_tls tls;
         struct verifier_claim claim;
+        struct verifier_show show;
         uint32_t flush; /* VERIFIER_FLUSH_* */
     };
 };

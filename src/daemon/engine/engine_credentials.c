@@ -386,6 +386,14 @@ int engine_crls_flush(struct engine *e, uint32_t what)
     return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
 }
 
+int engine_cached_show(struct engine *e, const struct verifier_show *what,
+                       const struct engine_reply *reply)
+{
+    struct verifier_request request = {.kind = VERIFIER_SHOW, .show = *what};
+    int error = engine_loading_add(e, reply, &request.job);
+    return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});
+}
+
 /* certs_clear - all that clients loaded; those that connections name stay with them. */
 static void certs_clear(struct engine *e)
 {

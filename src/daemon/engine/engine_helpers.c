@@ -123,6 +123,13 @@ static bool has_parts(const struct engine *e, uint64_t whole)
     return loading != NULL;
 }
 
+void engine_loading_item(struct engine *e, uint64_t job, struct span octets)
+{
+    const struct loading *loading = loading_find(e, job);
+    if (loading != NULL && loading->reply.item != NULL && octets.len > 0)
+        loading->reply.item(loading->reply.context, octets);
+}
+
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id)
 {
@@ -220,12 +227,14 @@ static void on_verifier(void *context, int fd, unsigned events)
     while ((error = channel_recv_tail(fd, &answer, sizeof(answer),
                                       (struct buffer){octets, sizeof(octets)}, &n)) == 0) {
         answer.reason[sizeof(answer.reason) - 1] = '\0';
-        if (answer.job & ENGINE_LOAD_JOB)
+        if (answer.job & ENGINE_LOAD_JOB) {
+            engine_loading_item(e, answer.job, span_of(octets, n));
             engine_loading_end(e, answer.job, answer.error, answer.reason, NULL);
-        else if (answer.job == 0)
+        } else if (answer.job == 0) {
             engine_session_revoked(e, answer.session, answer.reason);
-        else
+        } else {
             engine_verifier_answered(e, &answer, span_of(octets, n));
+        }
         engine_pump(e);
     }
     engine_helper_gone(e, fd, "verifier", error);

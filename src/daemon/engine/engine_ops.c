@@ -320,6 +320,12 @@ static int op_crls_flush(void *engine, uint32_t what)
     return engine_crls_flush(engine, what);
 }
 
+static int op_cached_show(void *engine, const struct verifier_show *what,
+                          const struct engine_reply *reply)
+{
+    return engine_cached_show(engine, what, reply);
+}
+
 static int op_authority_load(void *engine, const struct engine_authority *authority,
                              const struct engine_reply *reply)
 {

@@ -86,9 +86,11 @@ struct engine_secret {
 
 /* struct engine_reply - a caller that waits until a secret, key or certificate is loaded. `done` is
  * called once, after the call that took the reply has returned; key_id is set for private keys
- * only. ops->unwatch ends it earlier. */
+ * only. `item` NULL, or called before with octets that were asked for; borrowed. ops->unwatch ends
+ * it earlier. */
 struct engine_reply {
     void *context;
+    void (*item)(void *context, struct span octets);
     void (*done)(void *context, int error, const char *reason, const uint8_t *key_id);
 };
 
@@ -207,6 +209,9 @@ struct engine_ops {
     int (*cert_unload)(void *engine, enum cert_role role, const uint8_t digest[CERT_DIGEST]);
     int (*crl_load)(void *engine, struct span octets, const struct engine_reply *reply);
     int (*crls_flush)(void *engine, uint32_t what); /* VERIFIER_FLUSH_*: what was fetched goes */
+    /* cached_show - a list of revocations or OCSP response that is here: as VERIFIER_SHOW */
+    int (*cached_show)(void *engine, const struct verifier_show *what,
+                       const struct engine_reply *reply);
     /* authority_load - replaces the authority of the same name. unload: ERR_NOT_FOUND. at: NULL: no
      * more. */
     int (*authority_load)(void *engine, const struct engine_authority *authority,
@@ -275,17 +280,18 @@ struct engine_ops {
         .secret_unload = op_secret_unload, .secret_at = op_secret_at, .cert_check = op_cert_check, \
         .key_check = op_key_check, .key_load = op_key_load, .token_load = op_token_load,           \
         .key_unload = op_key_unload, .cert_load = op_cert_load, .cert_unload = op_cert_unload,     \
-        .crl_load = op_crl_load, .crls_flush = op_crls_flush, .authority_load = op_authority_load, \
-        .authority_unload = op_authority_unload, .authority_at = op_authority_at,                  \
-        .credentials_clear = op_credentials_clear, .credentials = op_credentials,                  \
-        .radius_load = op_radius_load, .radius_unload = op_radius_unload,                          \
-        .radius_at = op_radius_at, .pools = op_pools, .pools_changed = op_pools_changed,           \
-        .limit_at = op_limit_at, .filtered = op_filtered, .initiate = op_initiate,                 \
-        .install = op_install, .uninstall = op_uninstall, .terminate = op_terminate,               \
-        .rekey = op_rekey, .redirect = op_redirect, .unwatch = op_unwatch, .asked = op_asked,      \
-        .reqid = op_reqid, .traffic = op_traffic, .marks = op_marks,                               \
-        .interface_name = op_interface_name, .is_trap = op_is_trap, .shunt_at = op_shunt_at,       \
-        .path_at = op_path_at, .path_traffic = op_path_traffic, .lane = op_lane,                   \
+        .crl_load = op_crl_load, .crls_flush = op_crls_flush, .cached_show = op_cached_show,       \
+        .authority_load = op_authority_load, .authority_unload = op_authority_unload,              \
+        .authority_at = op_authority_at, .credentials_clear = op_credentials_clear,                \
+        .credentials = op_credentials, .radius_load = op_radius_load,                              \
+        .radius_unload = op_radius_unload, .radius_at = op_radius_at, .pools = op_pools,           \
+        .pools_changed = op_pools_changed, .limit_at = op_limit_at, .filtered = op_filtered,       \
+        .initiate = op_initiate, .install = op_install, .uninstall = op_uninstall,                 \
+        .terminate = op_terminate, .rekey = op_rekey, .redirect = op_redirect,                     \
+        .unwatch = op_unwatch, .asked = op_asked, .reqid = op_reqid, .traffic = op_traffic,        \
+        .marks = op_marks, .interface_name = op_interface_name, .is_trap = op_is_trap,             \
+        .shunt_at = op_shunt_at, .path_at = op_path_at, .path_traffic = op_path_traffic,           \
+        .lane = op_lane,                                                                           \
     }
 
 #endif

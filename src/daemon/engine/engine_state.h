@@ -256,6 +256,8 @@ int engine_loading_add_key(struct engine *e, const struct engine_reply *reply,
 int engine_loading_add_part(struct engine *e, const struct engine_reply *reply, uint64_t whole,
                             uint64_t *ret_job) MUST_USE;
 void engine_loading_forget(struct engine *e, void *context);
+/* engine_loading_item - octets have come with the answer. */
+void engine_loading_item(struct engine *e, uint64_t job, struct span octets);
 /* engine_loading_end - the answer has come; key_id for private keys only, otherwise NULL. */
 void engine_loading_end(struct engine *e, uint64_t job, int error, const char *reason,
                         const uint8_t *key_id);
@@ -310,6 +312,8 @@ int engine_cert_unload(struct engine *e, enum cert_role role,
 int engine_crl_load(struct engine *e, struct span octets,
                     const struct engine_reply *reply) MUST_USE;
 int engine_crls_flush(struct engine *e, uint32_t what) MUST_USE;
+int engine_cached_show(struct engine *e, const struct verifier_show *what,
+                       const struct engine_reply *reply) MUST_USE;
 void engine_credentials_clear(struct engine *e);
 void engine_credentials_done(struct engine *e);
 /* engine_conn_credentials - the demands of a connection's rounds on keys and certificates get

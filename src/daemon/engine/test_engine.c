@@ -176,6 +176,17 @@ static int op_crls_flush(void *engine, uint32_t what)
     return 0;
 }
 
+/* One list of revocations, and one OCSP response. */
+static int op_cached_show(void *engine, const struct verifier_show *what,
+                          const struct engine_reply *reply)
+{
+    (void)engine;
+    if (what->index == 0)
+        reply->item(reply->context, span_text(what->responses ? "a response" : "a list"));
+    reply->done(reply->context, what->index == 0 ? 0 : ERR_NOT_FOUND, "", NULL);
+    return 0;
+}
+
 static int op_authority_load(void *engine, const struct engine_authority *authority,
                              const struct engine_reply *reply)
 {

@@ -319,6 +319,17 @@ enum revocation_age revocation_octets(const struct revocation *r, const struct r
     return half <= now ? REVOCATION_OLD : REVOCATION_YOUNG;
 }
 
+bool revocation_at(const struct revocation *r, uint32_t index, struct span *ret_octets)
+{
+    const struct known *known = r->responses;
+    while (known != NULL && index-- > 0)
+        known = known->hh.next;
+    if (known == NULL)
+        return false;
+    *ret_octets = span_of(known->octets, known->n_octets);
+    return true;
+}
+
 /* --- fetches --- */
 
 /* attempt_key - a list is checked against the issuer of the certificate that asked for it. A

@@ -103,6 +103,10 @@ void revocation_take(struct revocation *revocation, struct cert_store *store,
  * once again, since one of the answers may have ended it. What was not sent yet still can be. */
 void revocation_lost(struct revocation *revocation, nanos now);
 
+/* revocation_at - the response with that index, in the order of arrival, as it was signed; borrowed
+ * until the next call; empty: it was too long to be kept so. false: no more. */
+bool revocation_at(const struct revocation *revocation, uint32_t index, struct span *ret_octets);
+
 /* revocation_flush - forgets all responses. */
 void revocation_flush(struct revocation *revocation);
 /* revocation_retry - forgets which URLs were tried. Fetches that run go on. */

@@ -504,6 +504,32 @@ void verifier_tls_answer(struct verifier *verifier, const struct verifier_reques
     sk_X509_pop_free(others, X509_free);
 }
 
+/* --- what is here --- */
+
+static int list_show(const struct cert_store *store, uint32_t index, struct writer *w)
+{
+    uint8_t *der = NULL;
+    if (index >= store->n_crls)
+        return ERR_NOT_FOUND;
+    int len = i2d_X509_CRL(store->crls[index].list, &der);
+    bool fits = len > 0 && len <= VERIFIER_ANSWER_MAX;
+    if (fits)
+        write_bytes(w, span_of(der, (size_t)len));
+    OPENSSL_free(der);
+    return fits ? 0 : ERR_FULL;
+}
+
+static int show(const struct verifier *verifier, const struct verifier_show *what, struct writer *w)
+{
+    struct span octets;
+    if (what->responses == 0)
+        return list_show(&verifier->store, what->index, w);
+    if (!revocation_at(verifier->revocation, what->index, &octets))
+        return ERR_NOT_FOUND;
+    write_bytes(w, octets);
+    return octets.len > 0 ? 0 : ERR_FULL;
+}
+
 /* --- requests --- */
 
 static bool uris_sound(const struct engine_uris *uris)
@@ -548,6 +574,7 @@ bool verifier_answer(struct verifier *verifier, const struct verifier_request *r
         ret->error = cert_store_try(store, false, request->cert.role, octets);
         break;
     case VERIFIER_CRL_TRY: ret->error = cert_store_try(store, true, 0, octets); break;
+    case VERIFIER_SHOW: ret->error = show(verifier, &request->show, ret_octets); break;
     case VERIFIER_CHOOSE: answered = choose_run(verifier, &asked, ret, ret_octets); break;
     case VERIFIER_CLAIM:
     case VERIFIER_PASS:

@@ -368,6 +368,32 @@ static void getting_old(void **state)
     chosen(span_of(room, young.len));
 }
 
+static int show(uint32_t responses, uint32_t index)
+{
+    request = (struct verifier_request){.kind = VERIFIER_SHOW,
+                                        .show = {.responses = responses, .index = index}};
+    assert_true(ask((struct span){0}));
+    return answer.error;
+}
+
+/* For people: the responses that are here, and none that a flush took. */
+static void shown(void **state)
+{
+    (void)state;
+    assert_int_equal(show(1, 0), ERR_NOT_FOUND);
+    assert_int_equal(show(0, 0), ERR_NOT_FOUND);
+    struct span good = say(&(struct say){0});
+    assert_true(login(good));
+    assert_int_equal(show(1, 0), 0);
+    assert_true(span_equal(writer_span(&made), good));
+    assert_int_equal(show(1, 1), ERR_NOT_FOUND);
+    assert_int_equal(show(1, UINT32_MAX), ERR_NOT_FOUND);
+    assert_int_equal(answer.n_octets, 0);
+    request = (struct verifier_request){.kind = VERIFIER_FLUSH, .flush = VERIFIER_FLUSH_RESPONSES};
+    assert_true(ask((struct span){0}));
+    assert_int_equal(show(1, 0), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +405,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silence, setup, teardown),
         cmocka_unit_test_setup_teardown(unusable, setup, teardown),
         cmocka_unit_test_setup_teardown(getting_old, setup, teardown),
+        cmocka_unit_test_setup_teardown(shown, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

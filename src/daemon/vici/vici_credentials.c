@@ -381,22 +381,79 @@ static void cert_send(struct vici_client *client, const struct credential_cert *
     vici_client_send(client, &w);
 }
 
+/* --- lists of revocations and OCSP responses: the verifier shows one after another --- */
+
+static void cached_next(struct vici_client *client);
+
+static void on_cached_item(void *context, struct span octets)
+{
+    struct vici_client *client = context;
+    struct vici_writer w;
+    vici_begin(&w, VICI_EVENT, vici_event_name(VICI_EV_LIST_CERT));
+    vici_put(&w, "type", "%s", vici_client_cached(client)->lists ? "X509_CRL" : "OCSP_RESPONSE");
+    vici_octets(&w, "data", octets);
+    vici_client_send(client, &w);
+}
+
+static void on_cached(void *context, int error, const char *reason, const uint8_t *key_id)
+{
+    struct vici_client *client = context;
+    struct vici_cached *cached = vici_client_cached(client);
+    (void)reason;
+    (void)key_id;
+    cached->index++;
+    if (error != 0 && error != ERR_FULL) { /* no more of this kind */
+        cached->index = 0;
+        if (cached->lists)
+            cached->lists = false;
+        else
+            cached->responses = false;
+    }
+    cached_next(client);
+}
+
+/* cached_next - asks for the next one, or ends the command. */
+static void cached_next(struct vici_client *client)
+{
+    const struct engine_ops *ops = vici_client_ops(client);
+    const struct vici_cached *cached = vici_client_cached(client);
+    const struct verifier_show what = {.responses = !cached->lists, .index = cached->index};
+    const struct engine_reply reply = {
+        .context = client, .item = on_cached_item, .done = on_cached};
+    struct vici_writer w;
+    if ((cached->lists || cached->responses) && ops->cached_show(ops->engine, &what, &reply) == 0)
+        return;
+    vici_client_busy(client, false);
+    vici_begin(&w, VICI_CMD_RESPONSE, "");
+    vici_client_send(client, &w);
+}
+
+/* cached_wanted - they have neither flag nor subject. */
+static bool cached_wanted(const struct tree *m, const char *as)
+{
+    const char *type = tree_text_or(m, "type", "ANY");
+    return tree_text(m, "subject") == NULL &&
+           strcasecmp(tree_text_or(m, "flag", "ANY"), "ANY") == 0 &&
+           (strcasecmp(type, "ANY") == 0 || strcasecmp(type, as) == 0);
+}
+
 void vici_list_certs(struct vici_client *client, const struct tree *m)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct credentials *credentials = ops->credentials(ops->engine);
     const struct credential_cert *cert;
-    struct vici_writer w;
-    for (size_t i = 0; vici_client_registered(client, VICI_EV_LIST_CERT) &&
-                       (cert = credentials_cert_at(credentials, i)) != NULL;
-         i++)
+    bool registered = vici_client_registered(client, VICI_EV_LIST_CERT);
+    for (size_t i = 0; registered && (cert = credentials_cert_at(credentials, i)) != NULL; i++)
         for (size_t j = 0; j < sizeof(shown) / sizeof(shown[0]); j++)
             if ((cert->roles & 1u << shown[j].role) && shown_wanted(m, cert, &shown[j])) {
                 cert_send(client, cert, &shown[j]);
                 break;
             }
-    vici_begin(&w, VICI_CMD_RESPONSE, "");
-    vici_client_send(client, &w);
+    *vici_client_cached(client) =
+        (struct vici_cached){.lists = registered && cached_wanted(m, "X509_CRL"),
+                             .responses = registered && cached_wanted(m, "OCSP_RESPONSE")};
+    vici_client_busy(client, true);
+    cached_next(client);
 }
 
 /* flush-certs - what can be had again: lists of revocations and OCSP answers that were fetched. */

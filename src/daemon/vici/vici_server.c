@@ -38,6 +38,7 @@ struct vici_client {
     struct tree *message; /* owned: state of the command that runs */
     vici_listing listing; /* the command is a listing; NULL: it is not */
     uint64_t listing_at;
+    struct vici_cached cached;
     int level;                /* of control-log */
     struct vici_stage *stage; /* owned; NULL: no load is prepared */
     uid_t uid;                /* user id of the process that connected */
@@ -230,6 +231,11 @@ void vici_client_busy(struct vici_client *client, bool busy)
     client->resume = !busy && client->n_in > 0;
     if (client->resume && !client->gone)
         update_interest(client);
+}
+
+struct vici_cached *vici_client_cached(struct vici_client *client)
+{
+    return &client->cached;
 }
 
 /* --- listings --- */

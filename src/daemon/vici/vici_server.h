@@ -81,6 +81,14 @@ void vici_client_send(struct vici_client *client, struct vici_writer *w);
  * the client wait. */
 void vici_client_busy(struct vici_client *client, bool busy);
 
+/* struct vici_cached - how far list-certs is with what the verifier has: kinds that are still to be
+ * shown, and the place in the first one. */
+struct vici_cached {
+    bool lists, responses;
+    uint32_t index;
+};
+struct vici_cached *vici_client_cached(struct vici_client *client);
+
 /*
  * vici_client_list - answers the running command with events of kind `id`, as fast as the client
  * reads, and then with an empty response. `next` sends at most one event and advances `at`, which

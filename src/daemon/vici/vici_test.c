@@ -111,6 +111,35 @@ static void policies(void **state)
     tree_free(answer(w->fd).message);
 }
 
+/* Lists of revocations and OCSP responses: what the verifier has. */
+static void cached_certs(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *question, *types[3];
+    } rows[] = {
+        {"", {"X509_CRL", "OCSP_RESPONSE"}},
+        {"type=x509_crl", {"X509_CRL"}},
+        {"type=OCSP_RESPONSE;flag=any", {"OCSP_RESPONSE"}},
+        {"type=X509", {NULL}},
+        {"flag=CA", {NULL}},
+        {"subject=CN=x", {NULL}},
+    };
+    register_event(w, w->fd, "list-cert", VICI_EVENT_REGISTER, VICI_EVENT_CONFIRM);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct answer a = ask(w, "list-certs", rows[i].question);
+        for (const char *const *type = rows[i].types; *type != NULL; type++) {
+            assert_int_equal(a.frame.type, VICI_EVENT);
+            assert_string_equal(tree_text(a.message, "type"), *type);
+            assert_non_null(tree_get(a.message, "data"));
+            tree_free(a.message);
+            a = answer(w->fd);
+        }
+        assert_int_equal(a.frame.type, VICI_CMD_RESPONSE);
+        tree_free(a.message);
+    }
+}
+
 static void installing(void **state)
 {
     struct world *w = *state;
@@ -651,25 +680,11 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),
-        TEST(connections),
-        TEST(secrets),
-        TEST(pools),
-        TEST(policies),
-        TEST(installing),
-        TEST(refusals),
-        TEST(orders),
-        TEST(later),
-        TEST(vanishes),
-        TEST(fragments),
-        TEST(garbage),
-        TEST(slow_reader),
-        TEST(many_clients),
-        TEST(loader_comes_in),
-        TEST(loader_waits),
-        TEST(load_at_once),
-        TEST(events),
-        TEST(ends_keep_their_subject),
+        TEST(about),        TEST(connections),  TEST(secrets),      TEST(pools),
+        TEST(policies),     TEST(cached_certs), TEST(installing),   TEST(refusals),
+        TEST(orders),       TEST(later),        TEST(vanishes),     TEST(fragments),
+        TEST(garbage),      TEST(slow_reader),  TEST(many_clients), TEST(loader_comes_in),
+        TEST(loader_waits), TEST(load_at_once), TEST(events),       TEST(ends_keep_their_subject),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
