@@ -8,7 +8,7 @@ import pytest
 
 from lab.daemons import Ikatd
 from lab.run import wait
-from lab.settings import IDS, end_user, gateway, merge, paths
+from lab.settings import IDS, LAN, end_user, gateway, merge, paths
 from lab.watch import SERVERS, processes
 
 OWN = "# of the host\nnameserver 192.0.2.53\nsearch example.org\n"
@@ -55,6 +55,27 @@ def test_file(world, resolv_conf):
         reads(path, OURS + OWN)
         user.ikat("down", "home")
         reads(path, OWN)
+
+
+def test_held_to_the_files(world, resolv_conf):
+    """The connection of a VICI client gets no name server that the files leave out: the supervisor refuses it."""
+    lab, path = resolv_conf
+    conns, room = end_user()["connections"], {"remote_ts": LAN, "vips": "0.0.0.0"}
+    user = world.ikatd(lab, "eu", merge(end_user(top={"permits": room}), {"connections": None}))
+    user.wait_log("event=config-loaded")
+
+    def connects():
+        with user.vici() as vici:
+            assert vici.request("load-conn", conns)["success"] == "yes"
+        assert user.initiate("net")["success"] == "yes"
+    connects()
+    user.wait_log("event=dns-refused")
+    assert 'what="name servers" reason="no connection in the files' in user.log()
+    reads(path, OWN)
+    user.ikat("down", "home")
+    user.load(merge(end_user(top={"permits": room | {"dns": LAN}}), {"connections": None}))
+    connects()
+    reads(path, OURS + OWN)
 
 
 def test_changes_of_others_stay(world, resolv_conf):

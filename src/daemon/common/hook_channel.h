@@ -2,7 +2,8 @@
 #ifndef DAEMON_HOOK_CHANNEL_H
 #define DAEMON_HOOK_CHANNEL_H
 
-/* Engine -> hooks process. No answer comes. The receiver checks every member. */
+/* Engine -> hooks process: no answer comes. Hooks process -> supervisor: a question about name servers.
+ * The receiver checks every member. */
 
 #include "daemon/common/inner_device.h"
 #include "ike/ike.h"
@@ -45,6 +46,21 @@ static inline bool hook_name_server_usable(const struct address *server)
            !address_is_any(server) && !address_is_multicast(server) &&
            !address_is_loopback(server) && !address_is_link_local(server);
 }
+
+/* --- hooks process -> supervisor, and its answer --- */
+
+/* struct name_server_question - may this host ask these servers through that device? The supervisor
+ * knows what the files allow, and which device is ours. */
+struct name_server_question {
+    char device[16];
+    uint32_t n; /* 1 to HOOK_DNS */
+    struct address servers[HOOK_DNS];
+};
+struct name_server_answer {
+    int32_t error; /* 0; ERR_DENIED: not all of them */
+};
+
+/* --- engine -> hooks process --- */
 
 enum hook_kind {
     HOOK_SCRIPT_RUN = 1,

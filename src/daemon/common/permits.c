@@ -81,6 +81,7 @@ int permits_add(struct permits *permits, const struct permit *permit)
     case PERMIT_ADDRESS: return range_add(&permits->addresses, &permit->range);
     case PERMIT_PASS: return range_add(&permits->passes, &permit->range);
     case PERMIT_DROP: return range_add(&permits->drops, &permit->range);
+    case PERMIT_DNS: return range_add(&permits->dns, &permit->range);
     case PERMIT_HOSTS: permits->hosts = true; return 0;
     case PERMIT_LINK: return link_add(permits, permit->link);
     case PERMIT_LINKS_ALL: permits->links_all = true; return 0;
@@ -123,6 +124,7 @@ void permits_settle(struct permits *permits)
     ranges_settle(&permits->addresses);
     ranges_settle(&permits->passes);
     ranges_settle(&permits->drops);
+    ranges_settle(&permits->dns);
 }
 
 void permits_done(struct permits *permits)
@@ -131,6 +133,7 @@ void permits_done(struct permits *permits)
     free(permits->addresses.ranges);
     free(permits->passes.ranges);
     free(permits->drops.ranges);
+    free(permits->dns.ranges);
     *permits = (struct permits){0};
 }
 
@@ -198,6 +201,12 @@ bool permits_address(const struct permits *permits, const struct address *addres
 {
     const struct address_range range = {*address, *address};
     return permits->all || inside(&permits->addresses, &range);
+}
+
+bool permits_dns(const struct permits *permits, const struct address *server)
+{
+    const struct address_range range = {*server, *server};
+    return permits->all || inside(&permits->dns, &range);
 }
 
 bool permits_lan(const struct permits *permits)
@@ -271,6 +280,8 @@ int permits_send(int fd, const struct permits *permits)
         error = send_ranges(fd, &permits->passes, PERMIT_PASS);
     if (error == 0)
         error = send_ranges(fd, &permits->drops, PERMIT_DROP);
+    if (error == 0)
+        error = send_ranges(fd, &permits->dns, PERMIT_DNS);
     if (error == 0)
         error = send_links(fd, permits);
     if (error == 0)

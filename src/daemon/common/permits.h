@@ -24,6 +24,7 @@ enum permit_kind {
     PERMIT_ADDRESS,     /* range: inner addresses of this host */
     PERMIT_PASS,        /* range: remote ends of pass policies */
     PERMIT_DROP,        /* range: remote ends of drop policies */
+    PERMIT_DNS,         /* range: name servers that this host may ask */
     PERMIT_HOSTS,       /* routes to single addresses, whatever they are */
     PERMIT_LINK,        /* link: name of an interface that paths may use */
     PERMIT_LINKS_ALL,   /* any interface */
@@ -51,7 +52,7 @@ struct permits {
             struct address most; /* the largest last address of this one and those before it */
         } * ranges;              /* owned; by first address once settled */
         size_t n, cap;
-    } routes, addresses, passes, drops;
+    } routes, addresses, passes, drops, dns;
     size_t n_links, n_devices;
     char links[PERMIT_LINKS][PERMIT_LINK_NAME];
     struct inner_device devices[PERMIT_DEVICES];
@@ -77,6 +78,7 @@ bool permits_pass(const struct permits *permits, const struct address *address,
 bool permits_drop(const struct permits *permits, const struct address *address,
                   unsigned prefix_len);
 bool permits_address(const struct permits *permits, const struct address *address);
+bool permits_dns(const struct permits *permits, const struct address *server);
 bool permits_lan(const struct permits *permits);
 bool permits_link(const struct permits *permits, const char *link);
 bool permits_device(const struct permits *permits, const struct inner_device *device);

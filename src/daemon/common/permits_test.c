@@ -202,6 +202,35 @@ static void test_links(void **state)
     permits_done(&permits);
 }
 
+/* Name servers are those that an End User reaches who takes them. */
+static void test_dns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys, *server;
+        bool allowed;
+    } rows[] = {
+        {"vips = 0.0.0.0", "10.0.0.53", true},
+        {"vips = 0.0.0.0", "192.0.2.53", false},
+        {"vips = 0.0.0.0\n install_dns = no", "10.0.0.53", false},
+        {"install_dns = yes", "10.0.0.53", false},
+        {"} } permits { dns = 192.0.2.0/24\n", "192.0.2.53", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[512];
+        struct permits permits = {0};
+        const struct address server = ip(rows[i].server);
+        (void)snprintf(text, sizeof(text),
+                       "connections { a { remote_addrs = 192.0.2.1\n local { auth = psk }\n"
+                       " remote { auth = psk }\n children { n { remote_ts = 10.0.0.0/8 } }\n"
+                       " %s%s",
+                       rows[i].keys, strchr(rows[i].keys, '{') != NULL ? "}\n" : "\n} }\n");
+        assert_int_equal(build(text, &permits), 0);
+        assert_int_equal(permits_dns(&permits, &server), rows[i].allowed);
+        permits_done(&permits);
+    }
+}
+
 /* --- the way to the supervisor --- */
 
 struct sending {
@@ -224,6 +253,7 @@ static void test_sent(void **state)
     int ends[2];
     add(&permits, PERMIT_ROUTE, "10.0.0.0/8");
     add(&permits, PERMIT_ADDRESS, "0.0.0.0/0");
+    add(&permits, PERMIT_DNS, "10.0.0.0/8");
     add(&permits, PERMIT_HOSTS, NULL);
     assert_int_equal(permits_add(&permits, &permit), 0);
     permit = (struct permit){.kind = PERMIT_DEVICE, .device = {"ikat-m8", 8, 0xff, 8, 0xff}};
@@ -248,6 +278,7 @@ static void test_sent(void **state)
     permits_settle(&got);
     const struct address inner = ip("10.1.0.0");
     assert_true(permits_route(&got, &inner, 16) && permits_address(&got, &inner));
+    assert_true(permits_dns(&got, &inner));
     assert_true(got.hosts && !got.all && !got.links_all && permits_link(&got, "wlan0"));
     struct inner_device device = {"ikat-m8", 8, 0xff, 8, 0xff};
     assert_true(permits_device(&got, &device) && !got.devices_all);
@@ -265,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_of_configuration),
         cmocka_unit_test(test_links),
+        cmocka_unit_test(test_dns),
         cmocka_unit_test(test_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

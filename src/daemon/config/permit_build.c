@@ -77,6 +77,19 @@ static int add_shunt(struct permits *permits, const struct ike_child_policy *shu
     return error;
 }
 
+/* add_dns - an End User asks the Gateway's name servers that a child of the connection reaches. */
+static int add_dns(struct permits *permits, const struct ike_child_policy *child)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < child->remote_ts.fixed.n; i++)
+        error = add_range(permits, PERMIT_DNS, &child->remote_ts.fixed.ts[i].range);
+    if (error == 0 && child->remote_ts.n_dynamic > 0)
+        error = add_any(permits, PERMIT_DNS, ADDRESS_V4);
+    if (error == 0 && child->remote_ts.n_dynamic > 0)
+        error = add_any(permits, PERMIT_DNS, ADDRESS_V6);
+    return error;
+}
+
 static int add_paths(struct permits *permits, const struct ike_conn *conn)
 {
     bool any = conn->n_paths == 0;
@@ -104,6 +117,9 @@ static int add_conn(const struct tree *section, struct permits *permits, struct 
         err = add_shunt(permits, &conn->children[conn->n_children + i]);
     for (uint8_t i = 0; err == 0 && i < conn->n_vips; i++)
         err = add_family(permits, conn->vips[i].family);
+    for (uint8_t i = 0; err == 0 && conn->install_dns && conn->n_vips > 0 && i < conn->n_children;
+         i++)
+        err = add_dns(permits, &conn->children[i]);
     uint8_t open = err == 0 ? selectors_open_family(conn) : ADDRESS_NONE;
     if (open != ADDRESS_NONE) /* it is blocked beside a tunnel for all of the other family */
         err = add_any(permits, PERMIT_ROUTE, open);
@@ -154,6 +170,12 @@ static int item_drop(const struct tree *node, const char *text, void *target,
     return item_range(node, text, target, PERMIT_DROP, error);
 }
 
+static int item_dns(const struct tree *node, const char *text, void *target,
+                    struct build_error *error)
+{
+    return item_range(node, text, target, PERMIT_DNS, error);
+}
+
 static int item_address(const struct tree *node, const char *text, void *target,
                         struct build_error *error)
 {
@@ -179,6 +201,11 @@ static int set_passes(const struct tree *node, void *target, struct build_error 
 static int set_drops(const struct tree *node, void *target, struct build_error *error)
 {
     return key_for_items(node, target, error, item_drop);
+}
+
+static int set_dns(const struct tree *node, void *target, struct build_error *error)
+{
+    return key_for_items(node, target, error, item_dns);
 }
 
 static int set_addresses(const struct tree *node, void *target, struct build_error *error)
@@ -215,6 +242,7 @@ static int apply_section(const struct tree *section, struct permits *permits,
         {.name = "pass", .kind = KEY_FUNCTION, .function = set_passes},
         {.name = "drop", .kind = KEY_FUNCTION, .function = set_drops},
         {.name = "vips", .kind = KEY_FUNCTION, .function = set_addresses},
+        {.name = "dns", .kind = KEY_FUNCTION, .function = set_dns},
         {.name = "peers", .kind = KEY_FUNCTION, .function = set_hosts},
         {.name = "devices", .kind = KEY_FUNCTION, .function = set_devices},
     };

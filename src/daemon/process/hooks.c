@@ -103,22 +103,44 @@ static void script_ordered(const struct hook_request *request, struct hooked **n
     remember(newest, request);
 }
 
-int hooks_run(int fd, pid_t parent)
+/* name_servers_permitted - the supervisor says so. To take servers back needs no permission. */
+static bool name_servers_permitted(int permit_fd, const struct hook_name_servers *wanted)
+{
+    struct name_server_question question = {.n = wanted->n};
+    struct name_server_answer answer;
+    if (wanted->n == 0)
+        return true;
+    memcpy(question.device, wanted->device, sizeof(question.device));
+    memcpy(question.servers, wanted->servers, sizeof(question.servers));
+    return channel_send(permit_fd, &question, sizeof(question), NULL, 0) == 0 &&
+           channel_recv(permit_fd, &answer, sizeof(answer), NULL, NULL) == 0 && answer.error == 0;
+}
+
+static void name_servers_ordered(int permit_fd, const struct hook_name_servers *wanted,
+                                 struct name_servers *servers)
+{
+    if (!name_servers_sound(wanted) || !name_servers_permitted(permit_fd, wanted))
+        log_line(LOG_LEVEL_ERROR, "event=dns-refused");
+    else
+        name_servers_set(servers, wanted);
+}
+
+int hooks_run(const struct spawn_start *start)
 {
     static struct hook_message message;
     static struct name_servers servers;
     struct hooked *newest = NULL;
     int error;
-    (void)parent; /* the process outlives the supervisor while it has something to take back */
+    /* start->parent: the process outlives it while it has something to take back */
     log_open("hooks", LOG_LEVEL_INFO);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     name_servers_begin();
-    while ((error = channel_recv(fd, &message, sizeof(message), NULL, NULL)) == 0) {
+    while ((error = channel_recv(start->fd, &message, sizeof(message), NULL, NULL)) == 0) {
         if (message.kind == HOOK_SCRIPT_RUN)
             script_ordered(&message.request, &newest);
-        else if (message.kind == HOOK_NAME_SERVERS && name_servers_sound(&message.name_servers))
-            name_servers_set(&servers, &message.name_servers);
+        else if (message.kind == HOOK_NAME_SERVERS)
+            name_servers_ordered(start->permit_fd, &message.name_servers, &servers);
         else if (message.kind == HOOK_ENGINE_BEGINS)
             take_back(&newest, &servers);
         else

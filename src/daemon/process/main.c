@@ -139,7 +139,7 @@ static int process_run(const char *handed)
     case PROCESS_RESOLVER: return resolver_run(start.fd, start.parent);
     case PROCESS_ENGINE: return engine_run(&start.engine, start.parent);
     case PROCESS_LOADER: return loader_run(&start);
-    case PROCESS_HOOKS: return hooks_run(start.fd, start.parent);
+    case PROCESS_HOOKS: return hooks_run(&start);
     case PROCESS_UNPACKER: return unpacker_run(&start);
     case PROCESS_AUDIT: return audit_run(&start);
     case N_PROCESSES: break;

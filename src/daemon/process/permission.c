@@ -2,6 +2,7 @@
 #include "daemon/process/permission.h"
 
 #include <net/if.h>
+#include <string.h>
 
 #include "daemon/common/log.h"
 #include "linux/clock.h"
@@ -147,4 +148,16 @@ enum priv_reason permission_reason(struct permission *permission, const struct p
     case PRIV_READY: break;
     }
     return PRIV_REASON_NONE;
+}
+
+bool permission_dns(const struct permission *permission,
+                    const struct name_server_question *question, const char *device)
+{
+    bool permitted = question->n > 0 && question->n <= HOOK_DNS &&
+                     strncmp(question->device, device, sizeof(question->device)) == 0;
+    for (uint32_t i = 0; permitted && i < question->n; i++)
+        permitted = hook_name_server_usable(&question->servers[i]) &&
+                    (permits_dns(&permission->now, &question->servers[i]) ||
+                     permits_dns(&permission->next, &question->servers[i]));
+    return permitted;
 }

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "daemon/common/channel.h"
+#include "daemon/common/hook_channel.h"
 #include "daemon/common/permits.h"
 #include "linux/host_facts.h"
 
@@ -28,6 +29,10 @@ void permission_done(struct permission *permission);
  * `good`, its permits replace all earlier ones. */
 void permission_load(struct permission *permission, struct permits *permits);
 void permission_loaded(struct permission *permission, bool good);
+
+/* permission_dns - whether this host may ask these name servers. `device`: the first TUN device. */
+bool permission_dns(const struct permission *permission,
+                    const struct name_server_question *question, const char *device);
 
 /* permission_reason - why a sound request that adds something is refused; PRIV_REASON_NONE: it is
  * not. Facts older than a second are read anew. */

@@ -90,11 +90,6 @@ static int helper_start(struct processes *processes, enum process process, int r
     return helper_begin(processes, &start, room, ret_fd);
 }
 
-int processes_hooks_start(struct processes *processes, int *ret_fd)
-{
-    return helper_start(processes, PROCESS_HOOKS, HOOK_CHANNEL, ret_fd);
-}
-
 int processes_audit_start(struct processes *processes)
 {
     struct spawn_start start = start_of(processes, PROCESS_AUDIT);
@@ -263,7 +258,7 @@ int processes_servers_start(struct processes *processes, const struct engine_sta
     return error;
 }
 
-/* --- the loader --- */
+/* --- processes that the supervisor tells, or is asked, what the files allow --- */
 
 static int permits_open(struct spawn_start *start, int *ret_fd)
 {
@@ -273,6 +268,17 @@ static int permits_open(struct spawn_start *start, int *ret_fd)
     *ret_fd = ends[0];
     start->permit_fd = ends[1];
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
+}
+
+int processes_hooks_start(struct processes *processes, int *ret_fd, int *ret_permit_fd)
+{
+    struct spawn_start start = start_of(processes, PROCESS_HOOKS);
+    *ret_fd = *ret_permit_fd = -1;
+    int error = permits_open(&start, ret_permit_fd);
+    if (error == 0)
+        error = helper_begin(processes, &start, HOOK_CHANNEL, ret_fd);
+    fds_close(&start.permit_fd, 1);
+    return error;
 }
 
 /* doors_hand - channels between the loader and the processes that keep secrets. */

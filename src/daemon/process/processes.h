@@ -43,8 +43,9 @@ void processes_init(struct processes *processes, const struct supervisor_options
 int processes_servers_start(struct processes *processes, const struct engine_start *devices,
                             struct engine_ends *ret_ends) MUST_USE;
 
-/* processes_hooks_start - *ret_fd is the engine's end of its channel. */
-int processes_hooks_start(struct processes *processes, int *ret_fd) MUST_USE;
+/* processes_hooks_start - *ret_fd is the engine's end of its channel, *ret_permit_fd the supervisor's of
+ * another, not blocking: on it the process asks whether name servers are permitted. */
+int processes_hooks_start(struct processes *processes, int *ret_fd, int *ret_permit_fd) MUST_USE;
 
 /* processes_audit_start - with the file and the channels of this struct. */
 int processes_audit_start(struct processes *processes) MUST_USE;

@@ -50,7 +50,7 @@ struct spawn_start {
     uint32_t process;  /* enum process */
     int32_t parent;    /* process id of the supervisor */
     int32_t fd;        /* its channel; not for the engine */
-    int32_t permit_fd; /* of the loader, to the supervisor; else -1 */
+    int32_t permit_fd; /* of loader and hooks, to the supervisor; else -1 */
     /* aaa: of account_queue.h; eap: of usim_book.h; keyholder: of ticket_file.h; audit: the audit
      * file; else -1 */
     int32_t state_fd;
