@@ -11,14 +11,27 @@
 #include "daemon/common/token_channel.h"
 #include "ike/terms/ppk.h"
 
-#define KEY_OWNERS  8
-#define KEY_SECRET  512
-#define KEY_FILE    (64 * 1024) /* octets of a private key or a PKCS#12 container */
-#define KEY_REASON  200
-#define KEY_AUTH    1200 /* octets of AUTH data: RSA with 8,192 bits, and what stands before it */
-#define KEY_OCTETS  (KEY_FILE + AUTH_PARTS_MAX)
-#define KEY_ANSWER  2048 /* octets behind an answer: AUTH data, or what a ticket says */
-#define KEY_ID_SIZE 20   /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
+#define KEY_OWNERS 8
+#define KEY_SECRET 512
+/* Locked memory that the pre-shared secrets of one load may take, in octets. The keyholder has room for
+ * two loads, as it has during a reload, and for private keys. */
+#define KEY_SECRETS_ROOM 25165824
+#define KEY_SECRET_LEAST 64          /* octets that the shortest secret takes */
+#define KEY_FILE         (64 * 1024) /* octets of a private key or a PKCS#12 container */
+#define KEY_REASON       200
+#define KEY_AUTH         1200 /* octets of AUTH data: RSA with 8,192 bits, and what stands before it */
+#define KEY_OCTETS       (KEY_FILE + AUTH_PARTS_MAX)
+#define KEY_ANSWER       2048 /* octets behind an answer: AUTH data, or what a ticket says */
+#define KEY_ID_SIZE      20   /* SHA-1 of the subjectPublicKey (RFC 5280 section 4.2.1.2) */
+
+/* key_secret_room - locked memory for a secret of that length: a power of two. */
+static inline size_t key_secret_room(size_t len)
+{
+    size_t room = KEY_SECRET_LEAST;
+    while (room < len)
+        room *= 2;
+    return room;
+}
 
 enum key_request_kind {
     KEY_LOAD = 1,       /* load; behind it the secret: replaces the secret of the same name */

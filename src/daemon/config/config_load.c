@@ -301,6 +301,28 @@ static int check_section(const struct tree *root, const struct tree *top,
     return err;
 }
 
+/* check_secrets_room - of those that the keyholder gets. */
+static int check_secrets_room(const struct tree *top, struct build_error *error)
+{
+    uint8_t octets[SECRET_OCTETS_MAX];
+    size_t room = 0, n = 0;
+    for (const struct tree *section = top->first; section != NULL; section = section->next) {
+        const char *text = tree_text(section, "secret");
+        enum engine_secret_kind kind;
+        if (text == NULL || !secret_kind_parse(section->name, &kind) ||
+            (kind != ENGINE_SECRET_IKE && kind != ENGINE_SECRET_PPK))
+            continue;
+        room += key_secret_room(value_secret(text, octets, sizeof(octets)));
+        n++;
+    }
+    wipe(octets, sizeof(octets));
+    return room <= KEY_SECRETS_ROOM
+               ? 0
+               : build_fail(error, top,
+                            "%zu secrets take %zu octets of locked memory, at most %d are there", n,
+                            room, KEY_SECRETS_ROOM);
+}
+
 static int check_top(const struct tree *root, const struct tree *top, struct build_error *error)
 {
     static const char *const known[] = {"connections", "secrets", "pools", "radius",
@@ -327,6 +349,8 @@ static int check_top(const struct tree *root, const struct tree *top, struct bui
             return first;
     if (strcmp(top->name, "pools") == 0)
         (void)build_goes_on(error, pools_check_apart(top, error), &first);
+    if (strcmp(top->name, "secrets") == 0)
+        (void)build_goes_on(error, check_secrets_room(top, error), &first);
     return first;
 }
 

@@ -13,7 +13,7 @@
 
 _Static_assert(sizeof(struct key_ticket) + LIMIT_TICKET <= KEY_ANSWER, "a ticket is an answer");
 
-#define ARENA_GRAIN 64 /* octets of the smallest piece */
+_Static_assert(KEYRING_ARENA > 2 * KEY_SECRETS_ROOM, "a reload has two sets of secrets");
 
 static void set_free(struct key_set *set)
 {
@@ -33,7 +33,7 @@ static int set_new(struct key_set *ret)
 
 bool keyring_arena_init(void)
 {
-    return CRYPTO_secure_malloc_init(KEYRING_ARENA, ARENA_GRAIN) == 1;
+    return CRYPTO_secure_malloc_init(KEYRING_ARENA, KEY_SECRET_LEAST) == 1;
 }
 
 struct keyring *keyring_new(struct crypto_provider *crypto)

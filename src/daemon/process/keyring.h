@@ -10,8 +10,8 @@
 #include "daemon/common/key_channel.h"
 #include "daemon/process/token_calls.h"
 
-/* Memory of all secrets together: locked, left out of dumps, wiped when freed. 20,000 secrets of
- * two owners take 20 MiB. */
+/* Memory of all secrets together: locked, left out of dumps, wiped when freed. Names and owners of secrets
+ * lie elsewhere. During a reload both the old and the new secrets are in it (KEY_SECRETS_ROOM each). */
 #define KEYRING_ARENA (64u << 20)
 
 struct keyring;

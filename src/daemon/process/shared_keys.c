@@ -29,18 +29,9 @@ struct key {
     struct key *next_open;
     struct link sole_link;
     uint32_t n_owners, secret_len;
-    struct owner owners[]; /* behind them the secret */
+    uint8_t *secret; /* owned; in the locked arena, which holds nothing else of the key */
+    struct owner owners[];
 };
-
-static uint8_t *secret_of(const struct key *key)
-{
-    return (uint8_t *)(uintptr_t)&key->owners[key->n_owners];
-}
-
-static size_t key_size(uint32_t n_owners, size_t secret_len)
-{
-    return sizeof(struct key) + n_owners * sizeof(struct owner) + secret_len;
-}
 
 /* struct index - chains of links by the hash of the owner. */
 struct index {
@@ -136,7 +127,8 @@ static void take(struct shared_keys *keys, struct key *key)
 
 static void key_free(struct key *key)
 {
-    OPENSSL_secure_clear_free(key, key_size(key->n_owners, key->secret_len));
+    OPENSSL_secure_clear_free(key->secret, key->secret_len);
+    free(key);
 }
 
 static void drop(struct shared_keys *keys, struct key *key)
@@ -178,12 +170,24 @@ static bool load_sound(const struct key_load *load, struct span secret)
     return sound;
 }
 
+/* key_new - NULL: no memory, or the arena is full. */
+static struct key *key_new(uint32_t n_owners, size_t secret_len)
+{
+    struct key *key = calloc(1, sizeof(*key) + n_owners * sizeof(key->owners[0]));
+    if (key != NULL)
+        key->secret = OPENSSL_secure_zalloc(secret_len);
+    if (key == NULL || key->secret != NULL)
+        return key;
+    free(key);
+    return NULL;
+}
+
 static void key_fill(struct key *key, const struct key_load *load, struct span secret)
 {
     memcpy(key->name, load->name, sizeof(key->name));
     key->secret_len = (uint32_t)secret.len;
     key->n_owners = load->n_owners;
-    memcpy(secret_of(key), secret.ptr, secret.len);
+    memcpy(key->secret, secret.ptr, secret.len);
     key->ppk = load->ppk == 1;
     key->open = load->n_owners == 0;
     key->sole = load->n_owners > 0;
@@ -223,10 +227,9 @@ static int put(struct shared_keys *keys, struct key *key)
 
 int shared_keys_load(struct shared_keys *keys, const struct key_load *load, struct span secret)
 {
-    struct key *key;
     if (!load_sound(load, secret))
         return ERR_INVALID;
-    key = OPENSSL_secure_zalloc(key_size(load->n_owners, secret.len));
+    struct key *key = key_new(load->n_owners, secret.len);
     if (key == NULL)
         return ERR_FULL;
     key_fill(key, load, secret);
@@ -336,7 +339,7 @@ struct span shared_keys_choose(const struct shared_keys *keys, const struct ike_
         consider(&choice, key);
     if (choice.best == NULL)
         return (struct span){0};
-    return span_of(secret_of(choice.best), choice.best->secret_len);
+    return span_of(choice.best->secret, choice.best->secret_len);
 }
 
 struct span shared_keys_ppk(const struct shared_keys *keys, const struct ike_id *id)
@@ -350,5 +353,5 @@ struct span shared_keys_ppk(const struct shared_keys *keys, const struct ike_id 
          key = key->next_open)
         if (key->ppk && key->n_owners == 0 && (best == NULL || key->order < best->order))
             best = key;
-    return best == NULL ? (struct span){0} : span_of(secret_of(best), best->secret_len);
+    return best == NULL ? (struct span){0} : span_of(best->secret, best->secret_len);
 }
