@@ -6,15 +6,37 @@
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "linux/udp_socket.h"
 
 #define TABLE "inet ikat"
 
+enum { INNER4, INNER6, PROTECTED4, PROTECTED6, N_SETS };
+static const char *const set_names[N_SETS] = {"inner4", "inner6", "protected4", "protected6"};
+
+/* struct picture - what the table has, or shall have. */
+struct picture {
+    struct element_set {
+        struct packet_filter_prefix *elements; /* owned; in order, none inside of another */
+        size_t n;
+    } sets[N_SETS];
+    char *chains; /* owned; NULL: there is no table */
+};
+
 struct packet_filter {
     struct nft_ctx *nft;
     char device[IF_NAMESIZE];
+    struct picture now;
 };
+
+static void picture_done(struct picture *picture)
+{
+    for (size_t i = 0; i < N_SETS; i++)
+        free(picture->sets[i].elements);
+    free(picture->chains);
+    *picture = (struct picture){0};
+}
 
 /* nft_run - runs one command; its output stays in the buffers of libnftables. */
 static int nft_run(struct packet_filter *filter, const char *commands)
@@ -42,24 +64,48 @@ static int prefix_order(const void *left, const void *right)
     return order != 0 ? order : (int)a->prefix_len - (int)b->prefix_len;
 }
 
-/* set_print - prints one set of one address family. An interval set allows no overlaps. A prefix
- * that lies in another one follows it directly in the order, and is left out. */
-static void set_print(FILE *out, const char *name, enum address_family family,
-                      const struct packet_filter_prefix *prefixes, size_t n)
+/* set_fill - the prefixes of one family. An interval set allows no overlaps. A prefix that lies in
+ * another one follows it directly in the order, and is left out. */
+static int set_fill(struct element_set *set, enum address_family family,
+                    const struct packet_filter_prefix *prefixes, size_t n)
 {
-    const struct packet_filter_prefix *last = NULL;
-    char text[ADDRESS_TEXT_MAX];
-    fprintf(out, "set %s { type %s; flags interval;", name,
-            family == ADDRESS_V6 ? "ipv6_addr" : "ipv4_addr");
+    set->elements = calloc(n + 1, sizeof(set->elements[0]));
+    if (set->elements == NULL)
+        return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
         const struct packet_filter_prefix *prefix = &prefixes[i];
-        if (prefix->address.family != family || (last != NULL && prefix_contains(last, prefix)))
-            continue;
-        fprintf(out, "%s %s/%u", last == NULL ? " elements = {" : ",",
-                address_print(&prefix->address, text), (unsigned)prefix->prefix_len);
-        last = prefix;
+        if (prefix->address.family == family &&
+            (set->n == 0 || !prefix_contains(&set->elements[set->n - 1], prefix)))
+            set->elements[set->n++] = *prefix;
     }
-    fprintf(out, "%s }\n", last == NULL ? "" : " };");
+    return 0;
+}
+
+/* elements_print - those of `set` that `others` lacks; `before` stands before the first. Returns how
+ * many. */
+static size_t elements_print(FILE *out, const struct element_set *set,
+                             const struct element_set *others, const char *before)
+{
+    char text[ADDRESS_TEXT_MAX];
+    size_t printed = 0;
+    for (size_t i = 0, k = 0; i < set->n; i++) {
+        const struct packet_filter_prefix *prefix = &set->elements[i];
+        while (k < others->n && prefix_order(&others->elements[k], prefix) < 0)
+            k++;
+        if (k < others->n && prefix_order(&others->elements[k], prefix) == 0)
+            continue;
+        fprintf(out, "%s %s/%u", printed++ == 0 ? before : ",",
+                address_print(&prefix->address, text), (unsigned)prefix->prefix_len);
+    }
+    return printed;
+}
+
+static void set_print(FILE *out, size_t index, const struct element_set *set)
+{
+    static const struct element_set none;
+    fprintf(out, "set %s { type %s; flags interval;", set_names[index],
+            index == INNER6 || index == PROTECTED6 ? "ipv6_addr" : "ipv4_addr");
+    fprintf(out, "%s }\n", elements_print(out, set, &none, " elements = {") == 0 ? "" : " };");
 }
 
 static int shunt_order(const void *left, const void *right)
@@ -151,15 +197,10 @@ static void outbound_print(FILE *out, const char *device, const struct packet_fi
     }
 }
 
-/* The mark serves strict reverse path filters with src_valid_mark: packets that carry a full tunnel
- * do not arrive through the tunnel. The first two lines remove an older table, if one exists. */
-static void table_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
+/* chains_print - the mark serves strict reverse path filters with src_valid_mark: packets that carry a
+ * full tunnel do not arrive through the tunnel. */
+static void chains_print(FILE *out, const char *device, const struct packet_filter_lists *lists)
 {
-    fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n");
-    set_print(out, "inner4", ADDRESS_V4, lists->inner, lists->n_inner);
-    set_print(out, "inner6", ADDRESS_V6, lists->inner, lists->n_inner);
-    set_print(out, "protected4", ADDRESS_V4, lists->protected, lists->n_protected);
-    set_print(out, "protected6", ADDRESS_V6, lists->protected, lists->n_protected);
     fprintf(out, "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
                  "iifname { ");
     devices_print(out, device, lists);
@@ -180,25 +221,99 @@ static void table_print(FILE *out, const char *device, const struct packet_filte
     fprintf(out, "ip saddr @protected4 counter drop\n"
                  "ip6 saddr @protected6 counter drop\n}\n");
     outbound_print(out, device, lists);
-    fprintf(out, "}\n");
 }
 
-int packet_filter_set(struct packet_filter *filter, const struct packet_filter_lists *lists)
+static int chains_make(struct picture *picture, const char *device,
+                       const struct packet_filter_lists *lists)
 {
-    char *commands = NULL;
     size_t len;
-    FILE *out = open_memstream(&commands, &len);
+    FILE *out = open_memstream(&picture->chains, &len);
     if (out == NULL)
         return ERR_NO_MEMORY;
+    chains_print(out, device, lists);
+    return fclose(out) == 0 ? 0 : ERR_NO_MEMORY;
+}
+
+static int picture_make(struct picture *picture, const char *device,
+                        const struct packet_filter_lists *lists)
+{
     if (lists->n_inner > 0)
         qsort(lists->inner, lists->n_inner, sizeof(lists->inner[0]), prefix_order);
     if (lists->n_protected > 0)
         qsort(lists->protected, lists->n_protected, sizeof(lists->protected[0]), prefix_order);
     if (lists->n_shunts > 0)
         qsort(lists->shunts, lists->n_shunts, sizeof(lists->shunts[0]), shunt_order);
-    table_print(out, filter->device, lists);
-    int error = fclose(out) == 0 ? nft_run(filter, commands) : ERR_NO_MEMORY;
+    int error = chains_make(picture, device, lists);
+    for (size_t i = 0; error == 0 && i < N_SETS; i++) {
+        enum address_family family = i == INNER6 || i == PROTECTED6 ? ADDRESS_V6 : ADDRESS_V4;
+        bool inner = i == INNER4 || i == INNER6;
+        error = set_fill(&picture->sets[i], family, inner ? lists->inner : lists->protected,
+                         inner ? lists->n_inner : lists->n_protected);
+    }
+    return error;
+}
+
+/* table_print - the first two commands remove an older table, if one exists. */
+static void table_print(FILE *out, const struct picture *picture)
+{
+    fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n");
+    for (size_t i = 0; i < N_SETS; i++)
+        set_print(out, i, &picture->sets[i]);
+    fprintf(out, "%s}\n", picture->chains);
+}
+
+/* changes_print - old elements go first, because the kernel refuses overlaps. */
+static void changes_print(FILE *out, const struct picture *from, const struct picture *to)
+{
+    char before[64];
+    for (int add = 0; add < 2; add++)
+        for (size_t i = 0; i < N_SETS; i++) {
+            const struct element_set *set = add ? &to->sets[i] : &from->sets[i],
+                                     *others = add ? &from->sets[i] : &to->sets[i];
+            (void)snprintf(before, sizeof(before), "%s element " TABLE " %s {",
+                           add ? "add" : "delete", set_names[i]);
+            if (elements_print(out, set, others, before) > 0)
+                fprintf(out, " }\n");
+        }
+}
+
+/* picture_show - one transaction: the kernel has `from` until it has `to`. `from` NULL: the whole
+ * table. */
+static int picture_show(struct packet_filter *filter, const struct picture *from,
+                        const struct picture *to)
+{
+    char *commands = NULL;
+    size_t len;
+    FILE *out = open_memstream(&commands, &len);
+    if (out == NULL)
+        return ERR_NO_MEMORY;
+    if (from == NULL)
+        table_print(out, to);
+    else
+        changes_print(out, from, to);
+    int error = fclose(out) == 0 ? 0 : ERR_NO_MEMORY;
+    if (error == 0 && len > 0)
+        error = nft_run(filter, commands);
     free(commands);
+    return error;
+}
+
+int packet_filter_set(struct packet_filter *filter, const struct packet_filter_lists *lists)
+{
+    struct picture next = {0};
+    const struct picture *now = &filter->now;
+    int error = picture_make(&next, filter->device, lists);
+    bool elements_only = error == 0 && now->chains != NULL && strcmp(now->chains, next.chains) == 0;
+    if (elements_only)
+        error = picture_show(filter, now, &next);
+    if ((error == 0 && !elements_only) || error == ERR_SYSTEM) /* or others changed our table */
+        error = picture_show(filter, NULL, &next);
+    if (error == 0) {
+        picture_done(&filter->now);
+        filter->now = next;
+    } else {
+        picture_done(&next);
+    }
     return error;
 }
 
@@ -227,6 +342,7 @@ struct packet_filter *packet_filter_free(struct packet_filter *filter, bool keep
             (void)nft_run(filter, "add table " TABLE "\ndelete table " TABLE "\n");
         nft_ctx_free(filter->nft);
     }
+    picture_done(&filter->now);
     free(filter);
     return NULL;
 }

@@ -45,7 +45,8 @@ struct packet_filter_device {
     uint32_t mark, mask;
 };
 
-/* packet_filter_set - replaces the whole table in one step. Sorts the lists. `inner`: our inner
+/* packet_filter_set - makes the table what the lists say, in one step: there is no moment without it.
+ * Where only prefixes have changed, only these are told to the kernel. Sorts the lists. `inner`: our inner
  * addresses; `protected`: networks that may come through the inner devices only. ERR_SYSTEM,
  * ERR_NO_MEMORY. */
 struct packet_filter_lists {

@@ -273,7 +273,7 @@ static bool request_serve(struct supervisor *s, int fd)
     return true;
 }
 
-/* The packet filter is brought into line once for a batch: it costs as much as there are entries. */
+/* The packet filter is brought into line once for a batch. */
 static void on_request(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
