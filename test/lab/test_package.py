@@ -12,7 +12,7 @@ import pytest
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 INSTALLED = ["/usr/sbin/ikatd", "/usr/bin/ikat", "/usr/bin/ikat-exporter", "/usr/share/ikat/prometheus/ikat.rules.yml",
              "/lib/systemd/system/ikatd.service", "/usr/lib/sysusers.d/ikat.conf",
-             "/etc/ikat/ikat.conf.example", "/usr/share/man/man8/ikatd.8.gz", "/usr/share/man/man5/ikat.conf.5.gz",
+             "/etc/ikat/ikat.conf.example", "/etc/logrotate.d/ikat", "/usr/share/ikat/schema/audit.schema.json", "/usr/share/man/man8/ikatd.8.gz", "/usr/share/man/man5/ikat.conf.5.gz",
              "/usr/share/bash-completion/completions/ikat"]
 IN_OVERLAY = """set -eu
 mount -t tmpfs tmpfs {folder}/overlay
@@ -81,10 +81,12 @@ def test_installs_and_goes_without_a_trace(package, tmp_path):
         dpkg -r ikat >/dev/null
         {gone}
         test -e /etc/ikat/mine.conf && echo kept
+        mkdir -p /var/log/ikat /var/lib/ikat && touch /var/log/ikat/audit.log
         dpkg -P ikat >/dev/null
-        ! test -e /etc/ikat/ikat.conf.example && echo purged
+        ! test -e /etc/ikat/ikat.conf.example && ! test -e /etc/logrotate.d/ikat && echo purged
+        ! test -e /var/log/ikat && ! test -e /var/lib/ikat && echo clean
     """)
-    assert said.split() == ["user", "750", "checked", "kept", "kept", "purged"]
+    assert said.split() == ["user", "750", "checked", "kept", "kept", "purged", "clean"]
 
 
 def test_files_come_from_one_place(package, tmp_path):
