@@ -6,10 +6,11 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 
 import pytest
 
-from lab.daemons import IKAT, conf
+from lab.daemons import IKAT, IKATD, Ikatd, conf
 from lab.run import Failed, run, wait
 from lab.settings import end_user, gateway, merge
 
@@ -150,6 +151,40 @@ def test_watchdog(world, monkeypatch):
         os.kill(engine, signal.SIGKILL)  # a new engine answers in its place
         gw.wait_log("event=restarting")
         assert heard(10) and heard(10)
+
+
+class Activated(Ikatd):
+    """ikatd whose control socket was there before it: the first client starts it."""
+
+    def _launch(self, words, environment):
+        super()._launch(["systemd-socket-activate", "-l", self.socket, *words], environment)
+
+
+def test_socket_of_the_service_manager(world):
+    """The first client is served by the socket that was open before ikatd, which leaves it at its end."""
+    lab = world.lab()
+    gw = Activated(lab, "gw", gateway())
+    world.daemons.append(gw)
+    gw.start()
+    assert gw.stop() == 0
+    assert stat.S_ISSOCK(os.stat(gw.socket).st_mode)
+
+
+@pytest.mark.parametrize("kind", (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+def test_other_sockets_of_the_service_manager(world, kind):
+    """A socket at another path than that of -s, or of another kind, is refused."""
+    lab = world.lab()
+    path = lab.path("activated")
+    own = path if kind == socket.SOCK_DGRAM else lab.path("own")
+    words = ("-l", path, *(["-d"] if kind == socket.SOCK_DGRAM else []))
+    with subprocess.Popen(["systemd-socket-activate", *words, IKATD, "-c", "none", "-s", own],
+                          stderr=subprocess.PIPE, text=True) as process:
+        wait(lambda: os.path.exists(path), "it listens")
+        with socket.socket(socket.AF_UNIX, kind) as client:
+            client.connect(path)
+            client.send(b"x")
+            assert "another one than -s" in process.communicate(timeout=20)[1]
+        assert process.returncode == 1
 
 
 def alerts(vici, kind):

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/common/log.h"
+#include "daemon/process/service_manager.h"
 #include "daemon/process/usim_book.h"
 #include "linux/netlink_change.h"
 #include "linux/udp_socket.h"
@@ -171,7 +172,7 @@ static void start_init(struct engine_start *start, unsigned n_workers)
     start->n_workers = n_workers;
     start->tun_index = 0;
     start->memory_most = 0;
-    start->tun_uso = start->tun_mtu_fixed = start->filtered = false;
+    start->tun_uso = start->tun_mtu_fixed = start->filtered = start->vici_given = false;
 }
 
 /* memory_share - three quarters of the memory of the host, or of the control group's limit. */
@@ -193,7 +194,11 @@ int devices_open(const struct supervisor_options *options, struct engine_start *
 {
     start_init(start, options->n_workers);
     start->memory_most = options->memory_most != 0 ? options->memory_most : memory_share();
-    start->vici_fd = vici_open(options->socket, options->group);
+    if (manager_socket(options->socket, &start->vici_fd) != 0)
+        return failed("the service manager's socket is another one than -s");
+    start->vici_given = start->vici_fd >= 0;
+    if (!start->vici_given)
+        start->vici_fd = vici_open(options->socket, options->group);
     if (start->vici_fd < 0)
         return failed(options->socket);
     int error = family_open(ADDRESS_V4, start->n_workers, &start->ike4_fd, start->udp4_fds,

@@ -2,6 +2,7 @@
 #include "daemon/process/service_manager.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,6 +30,33 @@ void manager_notify(const char *text)
         log_line(LOG_LEVEL_WARNING, "event=notify-failed reason=\"%s\"", strerror(errno));
     if (fd >= 0)
         close(fd);
+}
+
+/* number_is - the environment has that number under the name. */
+static bool number_is(const char *name, long long number)
+{
+    const char *text = getenv(name);
+    return text != NULL && strtoll(text, NULL, 10) == number;
+}
+
+#define FIRST_SOCKET 3 /* SD_LISTEN_FDS_START */
+
+int manager_socket(const char *path, int *ret_fd)
+{
+    struct sockaddr_un address = {0};
+    socklen_t len = sizeof(address), size = sizeof(int);
+    int listens = 0, fd = FIRST_SOCKET;
+    *ret_fd = -1;
+    if (!number_is("LISTEN_PID", getpid()))
+        return 0;
+    if (!number_is("LISTEN_FDS", 1) ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens != 1 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.sun_family != AF_UNIX ||
+        strncmp(address.sun_path, path, sizeof(address.sun_path)) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return ERR_INVALID;
+    *ret_fd = fd;
+    return 0;
 }
 
 /* The engine is asked three times within the time that the service manager grants. */

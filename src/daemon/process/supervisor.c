@@ -589,7 +589,7 @@ static int supervisor_start(struct supervisor *s)
         return failed("signals");
     state_open(s->options->state, s->processes.state_fds);
     int error = devices_open(s->options, &s->devices);
-    s->listening = s->devices.vici_fd >= 0;
+    s->listening = s->devices.vici_fd >= 0 && !s->devices.vici_given;
     if (error != 0)
         return error;
     if (privileged_new(&s->devices, &s->privileged) != 0)

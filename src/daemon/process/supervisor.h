@@ -72,7 +72,8 @@ struct engine_start {
     int ike4_fd, ike6_fd; /* port 500 */
     int udp4_fds[LIMIT_WORKERS], udp6_fds[LIMIT_WORKERS]; /* port 4500 */
     int raw4_fd, raw6_fd;
-    int vici_fd; /* listens */
+    int vici_fd;     /* listens */
+    bool vici_given; /* the service manager has opened it, and keeps it */
     int keylog_fd;
     int priv_fd;  /* requests, blocking */
     int order_fd; /* orders */
