@@ -241,6 +241,25 @@ static int raw_check(struct verifier *verifier, struct peer *peer, struct verifi
     return error;
 }
 
+/* known_key_find - a public key that is loaded, and whose id (SHA-1 of the whole SubjectPublicKeyInfo
+ * or of the key in it) is the peer's identity. Not for connections that say what a certificate must
+ * be: a key alone has no CA, and cannot be revoked. */
+static const struct cert *known_key_find(const struct verifier *verifier, const struct peer *peer)
+{
+    const struct cert_policy *policy = &peer->request->policy;
+    const struct ike_id *id = &peer->request->remote;
+    if (id->type != ID_KEY_ID || id->len != KEY_ID_SIZE || policy->n_certs > 0 ||
+        policy->n_cas > 0 || policy->ca_id.type != 0 || policy->n_policies > 0 ||
+        policy->revocation != CERT_REVOCATION_RELAXED)
+        return NULL;
+    for (const struct cert *cert = verifier->store.certs; cert != NULL; cert = cert->hh.next)
+        if ((cert->roles & 1u << CERT_ROLE_PUBKEY) != 0 &&
+            (memcmp(cert->ca_id, id->data, KEY_ID_SIZE) == 0 ||
+             memcmp(cert->key_id, id->data, KEY_ID_SIZE) == 0))
+            return cert;
+    return NULL;
+}
+
 /* leaf_find - a peer may leave its certificate out if we have it (section 3.6). */
 static void leaf_find(struct verifier *verifier, struct peer *peer)
 {
@@ -310,11 +329,13 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
     if (error == 0 && request->policy.n_pubkeys > 0)
         error = raw_check(verifier, &peer, answer);
     else if (error == 0) {
+        const struct cert *known = known_key_find(verifier, &peer);
         leaf_find(verifier, &peer);
-        error = peer.leaf == NULL
-                    ? refuse(answer, ERR_NOT_FOUND, "%s certificate was not sent, and is not here",
-                             peer.of_gateway ? "the gateway's" : "the peer's")
-                    : cert_verify(verifier, &peer, check, answer);
+        error = peer.leaf != NULL ? cert_verify(verifier, &peer, check, answer)
+                : known != NULL
+                    ? signature_verify(&peer, known->key, "pubkey", answer)
+                    : refuse(answer, ERR_NOT_FOUND, "%s certificate was not sent, and is not here",
+                             peer.of_gateway ? "the gateway's" : "the peer's");
     }
     peer_done(&peer);
     return error;

@@ -651,46 +651,42 @@ static void revocation(void **state)
     EVP_PKEY_free(other);
 }
 
-/* --- our own certificate --- */
+/* --- public keys --- */
 
-static int choose(const char *local, const struct cert_policy *policy, struct span ca_ids)
+/* A public key that is loaded proves its own id, where the connection wants no certificate. */
+static void known_key(void **state)
 {
-    memset(&request, 0, sizeof(request));
-    request.kind = VERIFIER_CHOOSE;
-    assert_int_equal(identity_parse(local, &request.choose.local), 0);
-    if (policy != NULL)
-        request.choose.policy = *policy;
-    request.choose.n_ca_ids = (uint32_t)(ca_ids.len / KEY_ID_SIZE);
-    ask(ca_ids);
-    return answer.error;
-}
-
-static void own_certificate(void **state)
-{
-    uint8_t ids[2][CRYPTO_KEY_ID];
-    struct cert_policy named = {.n_certs = 1};
+    static const struct cert_policy others[] = {
+        {.n_certs = 1},    {.n_cas = 1},
+        {.n_policies = 1}, {.revocation = CERT_REVOCATION_STRICT},
+        {.n_pubkeys = 1},  {.ca_id = {.type = ID_FQDN}},
+    };
+    uint8_t *der = NULL, ids[2][CRYPTO_KEY_ID];
+    int len = i2d_PUBKEY(key, &der);
+    EVP_PKEY *stranger = ec();
     (void)state;
-    assert_int_equal(choose("gw.example", NULL, (struct span){0}), ERR_NOT_FOUND);
-    load(leaf, CERT_ROLE_PLAIN);
-    assert_int_equal(choose("gw.example", NULL, (struct span){0}), ERR_NOT_FOUND); /* no key */
+    char id[2][2 + 2 * KEY_ID_SIZE + 1] = {"@#", "@#"};
     assert_int_equal(crypto_key_ids(key, ids[0], ids[1]), 0);
+    for (size_t i = 0; i < KEY_ID_SIZE; i++)
+        for (size_t of = 0; of < 2; of++)
+            (void)snprintf(id[of] + strlen(id[of]), 3, "%02x", ids[of][i]);
+    const struct peer peer = {.id = id[0], .key = key};
+    expect_refused(&peer, NULL, "was not sent, and is not here");
     memset(&request, 0, sizeof(request));
-    request.kind = VERIFIER_KEY;
-    memcpy(request.key.key_id, ids[0], KEY_ID_SIZE);
-    request.key.present = 1;
-    ask((struct span){0});
-    assert_int_equal(choose("gw.example", NULL, (struct span){0}), 0);
-    assert_memory_equal(answer.key_id, ids[0], KEY_ID_SIZE);
-    assert_int_equal(answer.n_certs, 1); /* without the root */
-    assert_int_equal(answer.cert_lengths[0], chosen.len);
-    digest_of(leaf, named.certs[0]);
-    assert_int_equal(choose("anybody", &named, (struct span){0}), 0);
-    assert_int_equal(choose("other.example", NULL, (struct span){0}), ERR_NOT_FOUND);
-    request.kind = VERIFIER_KEY;
-    memcpy(request.key.key_id, ids[0], KEY_ID_SIZE);
-    request.key.present = 0;
-    ask((struct span){0});
-    assert_int_equal(choose("gw.example", NULL, (struct span){0}), ERR_NOT_FOUND);
+    request.kind = VERIFIER_CERT;
+    request.cert.role = CERT_ROLE_PUBKEY;
+    SHA256(der, (size_t)len, request.cert.digest);
+    ask(span_of(der, (size_t)len));
+    for (size_t of = 0; of < 2; of++) {
+        ask(check_begin(&(struct peer){.id = id[of], .key = key}, NULL));
+        assert_int_equal(answer.error, 0);
+    }
+    expect_refused(&(struct peer){.id = id[0], .key = stranger}, NULL, "was not made with the key");
+    expect_refused(&(struct peer){.key = key}, NULL, "was not sent, and is not here");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_int_not_equal(check(&peer, &others[i]), 0);
+    EVP_PKEY_free(stranger);
+    OPENSSL_free(der);
 }
 
 /* --- hostile requests --- */
@@ -789,7 +785,7 @@ int main(void)
         TEST(weak_and_odd),
         TEST(constraints_of_connections),
         TEST(revocation),
-        TEST(own_certificate),
+        TEST(known_key),
         TEST(damaged_certificates),
         TEST(requests_that_lie),
         TEST(tries_keep_nothing),
