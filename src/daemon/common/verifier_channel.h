@@ -31,7 +31,7 @@ enum verifier_kind {
     VERIFIER_CRL_TRY,  /* as CRL */
     VERIFIER_CRLS_BEGIN, /* a load of all CRLs begins; END: those that it did not bring go */
     VERIFIER_CRLS_END,
-    VERIFIER_AUTHORITY, /* authority: where the CA says which certificates it has revoked */
+    VERIFIER_AUTHORITY, /* authority: URIs of the CA */
     VERIFIER_SHOW,      /* show: what is here of CAs and responders, one after the other: behind the
                            answer, in DER. ERR_NOT_FOUND: no more; ERR_FULL: too long to be shown */
     VERIFIER_CLAIM,     /* claim: a login became a session. An answer comes only if it must end */
@@ -68,8 +68,10 @@ struct engine_uris {
 };
 
 struct verifier_authority {
-    uint8_t digest[CERT_DIGEST]; /* of a certificate that is here */
-    struct engine_uris crl, ocsp;
+    uint8_t digest[CERT_DIGEST];       /* of a certificate that is here */
+    struct engine_uris crl, ocsp;      /* where it says which certificates it has revoked */
+    char cert_uri_base[AUTHORITY_URI]; /* behind it: the SHA-1 of a certificate that it issued, in
+                                          hexadecimal digits; empty: nowhere */
 };
 
 struct verifier_key {
@@ -80,8 +82,9 @@ struct verifier_key {
 struct verifier_choose {
     struct ike_id local;
     struct cert_policy policy;
-    uint32_t n_ca_ids; /* behind the struct: 20 octets each */
-    uint32_t ocsp;     /* 1: with an OCSP response about our certificate (RFC 4806) */
+    uint32_t n_ca_ids;     /* behind the struct: 20 octets each */
+    uint32_t ocsp;         /* 1: with an OCSP response about our certificate (RFC 4806) */
+    uint32_t hash_and_url; /* 1: the peer fetches certificates (RFC 7296 section 3.6) */
 };
 
 struct verifier_check {

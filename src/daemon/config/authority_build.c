@@ -72,6 +72,19 @@ static int set_ocsp_uris(const struct tree *node, void *target, struct build_err
     return key_for_items(node, target, error, add_ocsp_uri);
 }
 
+/* set_cert_uri_base - RFC 7296 section 3.6: other schemes than http SHOULD NOT be used. */
+static int set_cert_uri_base(const struct tree *node, void *target, struct build_error *error)
+{
+    struct authority_work *work = target;
+    const char *text = (const char *)node->value;
+    if (node->kind != TREE_VALUE || strncmp(text, "http://", 7) != 0 ||
+        strlen(text) >= AUTHORITY_URI)
+        return build_fail(error, node, "is no http URL of at most %d characters",
+                          AUTHORITY_URI - 1);
+    strcpy(work->authority.cert_uri_base, text);
+    return 0;
+}
+
 static int set_file(const struct tree *node, void *target, struct build_error *error)
 {
     (void)target;
@@ -85,7 +98,7 @@ static const struct key authority_keys[] = {
     {.name = "crl_uris", .kind = KEY_FUNCTION, .function = set_crl_uris},
     {.name = "ocsp_uris", .kind = KEY_FUNCTION, .function = set_ocsp_uris},
     {.name = "file", .kind = KEY_FUNCTION, .function = set_file},
-    {.name = "cert_uri_base", .kind = KEY_UNSUPPORTED, .why = "Hash-and-URL is not"},
+    {.name = "cert_uri_base", .kind = KEY_FUNCTION, .function = set_cert_uri_base},
     {.name = "handle", .kind = KEY_UNSUPPORTED, .why = "tokens (PKCS#11) are not"},
     {.name = "slot", .kind = KEY_UNSUPPORTED, .why = "tokens (PKCS#11) are not"},
     {.name = "module", .kind = KEY_UNSUPPORTED, .why = "tokens (PKCS#11) are not"},

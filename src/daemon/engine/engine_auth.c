@@ -113,6 +113,7 @@ static int signing_begin(struct engine *e, const struct ike_event *event,
     request.choose.local = job->local_id;
     request.choose.policy = *policy;
     request.choose.ocsp = job->ocsp_wanted;
+    request.choose.hash_and_url = job->hash_and_url;
     request.choose.n_ca_ids = (uint32_t)(job->ca_ids.len / KEY_ID_SIZE);
     int error = engine_verifier_send(
         e, &request, span_of(job->ca_ids.ptr, request.choose.n_ca_ids * KEY_ID_SIZE));

@@ -33,7 +33,7 @@ static void uris_join(struct engine_uris *all, const struct engine_uris *some)
         memcpy(all->text[all->n++], some->text[i], AUTHORITY_URI);
 }
 
-/* uris_tell - where the CA says what it has revoked, as all of its sections name it. */
+/* uris_tell - the URIs of the CA, as all of its sections name them. */
 static int uris_tell(struct engine *e, const uint8_t digest[CERT_DIGEST])
 {
     struct verifier_request request = {.kind = VERIFIER_AUTHORITY};
@@ -43,6 +43,8 @@ static int uris_tell(struct engine *e, const uint8_t digest[CERT_DIGEST])
         if (memcmp(one->authority.digest, digest, CERT_DIGEST) == 0) {
             uris_join(&told->crl, &one->authority.crl);
             uris_join(&told->ocsp, &one->authority.ocsp);
+            if (told->cert_uri_base[0] == '\0')
+                memcpy(told->cert_uri_base, one->authority.cert_uri_base, AUTHORITY_URI);
         }
     int error = engine_loading_add(e, NULL, &request.job);
     return error != 0 ? error : engine_verifier_send(e, &request, (struct span){0});

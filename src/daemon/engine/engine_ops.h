@@ -102,6 +102,7 @@ struct engine_authority {
     uint8_t digest[CERT_DIGEST];
     char subject[256]; /* of the certificate, printed */
     struct engine_uris crl, ocsp;
+    char cert_uri_base[AUTHORITY_URI]; /* empty: none */
 };
 
 /* struct conn_credentials - the demands of a connection's rounds on keys and certificates, and the

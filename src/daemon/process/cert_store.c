@@ -495,7 +495,8 @@ int cert_store_authority(struct cert_store *store, const struct verifier_authori
         return ERR_NOT_FOUND;
     if (cert->uris == NULL && (cert->uris = malloc(sizeof(*cert->uris))) == NULL)
         return ERR_NO_MEMORY;
-    *cert->uris = (struct cert_uris){authority->crl, authority->ocsp};
+    *cert->uris = (struct cert_uris){.crl = authority->crl, .ocsp = authority->ocsp};
+    memcpy(cert->uris->certs, authority->cert_uri_base, AUTHORITY_URI);
     return 0;
 }
 

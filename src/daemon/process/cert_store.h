@@ -34,6 +34,7 @@ struct cert {
 
 struct cert_uris {
     struct engine_uris crl, ocsp;
+    char certs[AUTHORITY_URI]; /* cert_uri_base; empty: none */
 };
 
 struct cert_crl {

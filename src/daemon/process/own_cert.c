@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/process/own_cert.h"
 
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <time.h>
@@ -70,28 +71,56 @@ static bool octets_put(struct verifier_answer *answer, uint8_t encoding, struct 
     return true;
 }
 
-static bool cert_put(struct verifier_answer *answer, const struct cert *cert, struct writer *w)
+/* url_put - RFC 7296 section 3.6: the SHA-1 of the certificate, and where its DER encoding is. */
+static bool url_put(struct verifier_answer *answer, const char *base, struct span der,
+                    struct writer *w)
+{
+    uint8_t room[SHA_DIGEST_LENGTH + AUTHORITY_URI + 2 * SHA_DIGEST_LENGTH];
+    uint8_t digest[SHA_DIGEST_LENGTH];
+    char digits[2 * SHA_DIGEST_LENGTH + 1];
+    struct writer octets = writer_of(room, sizeof(room));
+    SHA1(der.ptr, der.len, digest);
+    for (size_t i = 0; i < SHA_DIGEST_LENGTH; i++)
+        (void)snprintf(digits + 2 * i, 3, "%02x", digest[i]);
+    write_bytes(&octets, span_of(digest, sizeof(digest)));
+    write_bytes(&octets, span_text(base));
+    write_bytes(&octets, span_text(digits));
+    return octets_put(answer, CERT_HASH_URL, writer_span(&octets), w);
+}
+
+/* cert_put - `base`: of the CA that issued it; NULL: no URL. */
+static bool cert_put(struct verifier_answer *answer, const struct cert *cert, const char *base,
+                     struct writer *w)
 {
     uint8_t *der = NULL;
     int len = cert->x509 != NULL ? i2d_X509(cert->x509, &der) : i2d_PUBKEY(cert->key, &der);
-    bool put = len > 0 && octets_put(answer, cert->x509 != NULL ? CERT_X509 : CERT_RAW_KEY,
-                                     span_of(der, (size_t)len), w);
+    struct span octets = span_of(der, len > 0 ? (size_t)len : 0);
+    uint8_t encoding = cert->x509 != NULL ? CERT_X509 : CERT_RAW_KEY;
+    bool put = len > 0 && (base != NULL ? url_put(answer, base, octets, w)
+                                        : octets_put(answer, encoding, octets, w));
     OPENSSL_free(der);
     return put;
 }
 
+/* base_of - where the certificates of that CA are; NULL: nowhere. */
+static const char *base_of(const struct cert *issuer)
+{
+    bool named = issuer != NULL && issuer->uris != NULL && issuer->uris->certs[0] != '\0';
+    return named ? issuer->uris->certs : NULL;
+}
+
 /* chain_put - RFC 7296 section 3.6: ours first, then the CAs up to the root, which the peer has or
- * does not trust. The OCSP response comes last, if there is room: a login must not fail for it. */
-static void chain_put(const struct cert_store *store, const struct cert *cert, struct span ocsp,
+ * does not trust. */
+static void chain_put(const struct cert_store *store, const struct cert *cert, bool urls,
                       struct verifier_answer *answer, struct writer *w)
 {
-    while (cert != NULL && cert_put(answer, cert, w)) {
-        cert = cert->x509 == NULL ? NULL : issuer_find(store, cert);
-        if (cert != NULL && self_signed(cert->x509))
-            break;
+    while (cert != NULL) {
+        const struct cert *issuer = cert->x509 == NULL ? NULL : issuer_find(store, cert);
+        if (!cert_put(answer, cert, urls ? base_of(issuer) : NULL, w) ||
+            (issuer != NULL && self_signed(issuer->x509)))
+            return;
+        cert = issuer;
     }
-    if (ocsp.len > 0 && w->len + ocsp.len <= OCTETS_MAX)
-        (void)octets_put(answer, CERT_OCSP, ocsp, w);
 }
 
 /* response_find - the OCSP response about our certificate, from what was fetched. The fetch of a
@@ -132,6 +161,9 @@ int own_cert_choose(struct own_cert *own, const struct verifier_choose *request,
     if (request->ocsp == 1 && response_find(own, cert, &ocsp) != 0)
         return ERR_AGAIN;
     memcpy(answer->key_id, cert->key_id, KEY_ID_SIZE);
-    chain_put(own->store, cert, ocsp, answer, w);
+    chain_put(own->store, cert, request->hash_and_url == 1, answer, w);
+    /* the OCSP response comes last, if there is room: a login must not fail for it */
+    if (ocsp.len > 0 && w->len + ocsp.len <= OCTETS_MAX)
+        (void)octets_put(answer, CERT_OCSP, ocsp, w);
     return 0;
 }

@@ -563,7 +563,8 @@ static bool uris_sound(const struct engine_uris *uris)
 
 static int authority_take(struct cert_store *store, const struct verifier_authority *authority)
 {
-    return uris_sound(&authority->crl) && uris_sound(&authority->ocsp)
+    return uris_sound(&authority->crl) && uris_sound(&authority->ocsp) &&
+                   memchr(authority->cert_uri_base, '\0', AUTHORITY_URI) != NULL
                ? cert_store_authority(store, authority)
                : ERR_INVALID;
 }

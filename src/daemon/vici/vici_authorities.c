@@ -92,6 +92,8 @@ void vici_list_authorities(struct vici_client *client, const struct tree *m)
         vici_put(&w, "cacert", "%s", authority->subject);
         put_uris(&w, "crl_uris", &authority->crl);
         put_uris(&w, "ocsp_uris", &authority->ocsp);
+        if (authority->cert_uri_base[0] != '\0')
+            vici_put(&w, "cert_uri_base", "%s", authority->cert_uri_base);
         vici_section_end(&w);
         vici_client_send(client, &w);
     }
