@@ -4,29 +4,77 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/error.h"
+#include "ike/connection_lists.h"
 
-struct ike_conn *ike_conn_new(void)
+/* The lists stand behind the struct. */
+static size_t struct_size(void)
 {
-    struct ike_conn *conn = calloc(1, sizeof(*conn));
+    return (sizeof(struct ike_conn) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) *
+           _Alignof(max_align_t);
+}
+
+static struct ike_conn *conn_alloc(size_t lists_size)
+{
+    struct ike_conn *conn = calloc(1, struct_size() + lists_size);
     if (conn != NULL)
         conn->refs = 1;
     return conn;
 }
 
-static size_t conn_size(const struct ike_conn *conn)
+static void *lists_place(struct ike_conn *conn)
 {
-    return offsetof(struct ike_conn, children) +
-           (size_t)(conn->n_children + conn->n_shunts) * sizeof(conn->children[0]);
+    return (uint8_t *)conn + struct_size();
+}
+
+struct ike_conn *ike_conn_new(void)
+{
+    struct ike_conn *conn = conn_alloc(conn_lists_room_size());
+    if (conn != NULL)
+        conn_lists_room(conn, lists_place(conn));
+    return conn;
 }
 
 struct ike_conn *ike_conn_copy(const struct ike_conn *conn)
 {
-    struct ike_conn *copy = malloc(conn_size(conn));
-    if (copy != NULL) {
-        memcpy(copy, conn, conn_size(conn));
-        copy->refs = 1;
-    }
+    struct ike_conn *copy = conn_alloc(conn_lists_size(conn));
+    if (copy == NULL)
+        return NULL;
+    *copy = *conn;
+    copy->refs = 1;
+    copy->cas = NULL;
+    conn_lists_copy(copy, lists_place(copy));
+    if (conn->cas != NULL && ike_conn_cas_set(copy, conn->cas) != 0)
+        return ike_conn_unref(copy);
     return copy;
+}
+
+size_t ike_conn_size(const struct ike_conn *conn)
+{
+    return struct_size() + conn_lists_size(conn);
+}
+
+void ike_conn_set(struct ike_conn *conn, const struct ike_conn *from)
+{
+    struct ike_cas *cas = conn->cas;
+    unsigned refs = conn->refs;
+    conn_lists_fill(conn, from);
+    conn->cas = cas;
+    conn->refs = refs;
+}
+
+int ike_conn_cas_set(struct ike_conn *conn, const struct ike_cas *cas)
+{
+    struct ike_cas *copy = NULL;
+    if (cas->n > 0 || cas->n_responders > 0) {
+        copy = malloc(sizeof(*copy));
+        if (copy == NULL)
+            return ERR_NO_MEMORY;
+        *copy = *cas;
+    }
+    free(conn->cas);
+    conn->cas = copy;
+    return 0;
 }
 
 struct ike_conn *ike_conn_ref(struct ike_conn *conn)
@@ -41,17 +89,21 @@ struct ike_conn *ike_conn_unref(struct ike_conn *conn)
     if (conn == NULL)
         return NULL;
     ASSERT(conn->refs > 0);
-    if (--conn->refs == 0)
-        free(conn);
+    if (--conn->refs > 0)
+        return NULL;
+    free(conn->cas);
+    free(conn);
     return NULL;
+}
+
+static bool cas_same(const struct ike_cas *a, const struct ike_cas *b)
+{
+    return a == NULL || b == NULL ? a == b : memcmp(a, b, sizeof(*a)) == 0;
 }
 
 bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b)
 {
-    size_t begin = offsetof(struct ike_conn, name);
-    return conn_size(a) == conn_size(b) &&
-           memcmp((const uint8_t *)a + begin, (const uint8_t *)b + begin, conn_size(a) - begin) ==
-               0;
+    return conn_lists_same(a, b) && cas_same(a->cas, b->cas);
 }
 
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random)

@@ -6,10 +6,17 @@
  * What the configuration says, in the form in which the IKE core uses it. A struct ike_conn is
  * built once from a load-conn request (daemon/config/conn_build.c), never changed afterwards, and
  * reference counted: IKE SAs that were built from it keep it after it was replaced or unloaded.
+ *
+ * A Gateway loads tens of thousands of connections. So lists, long texts and what few connections
+ * have are behind pointers, into memory that the connection owns (connection_lists.h). The pointers
+ * are never NULL. ike_conn_new() makes room for the most items of each list, to be filled.
+ * ike_conn_copy() makes a connection with room for the items that there are, to be kept. Both take
+ * one block of memory. Assign no struct that has such pointers: copy the items.
  */
 
 #include "base/address.h"
 #include "base/domain_list.h"
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -20,6 +27,9 @@
 #define POLICY_POOLS     4
 #define POLICY_TS        LIMIT_TRAFFIC_SELECTORS
 #define POLICY_PROPOSALS 16
+#define POLICY_TEXT      (LIMIT_ID / 2) /* octets of an identity as text, with its NUL */
+#define POLICY_HOST      256            /* octets of the name of a host, with its NUL */
+#define POLICY_SCRIPT    128            /* octets of a script and its arguments, with the NUL */
 
 /* struct ike_id - an identity as in IDi/IDr (RFC 7296 section 3.5): type and data octets, no
  * reserved ones. */
@@ -47,9 +57,10 @@ struct ike_proposal {
     uint8_t sn[2];                  /* ESP only: 0 32-bit, 1 ESN */
 };
 
+/* struct ike_proposal_list - in order of preference; at most POLICY_PROPOSALS. */
 struct ike_proposal_list {
-    size_t n;
-    struct ike_proposal proposals[POLICY_PROPOSALS];
+    uint8_t n;
+    struct ike_proposal *proposals;
 };
 
 /* struct ike_ts - a traffic selector (RFC 7296 section 3.13.1); ports and protocol in host order.
@@ -73,10 +84,16 @@ struct ike_packet {
     uint8_t protocol;
 };
 
+/* struct ike_ts_fixed - the configured selectors that name addresses; at most POLICY_TS. */
+struct ike_ts_fixed {
+    uint8_t n;
+    struct ike_ts *ts;
+};
+
 /* struct ike_ts_policy - configured selectors; `dynamic` entries stand for the peer's inner (or,
  * without one, outer) address. */
 struct ike_ts_policy {
-    struct ike_ts_list fixed;
+    struct ike_ts_fixed fixed;
     uint8_t n_dynamic;
     struct {
         uint8_t protocol;
@@ -91,14 +108,15 @@ enum ike_auth_method { IKE_AUTH_PSK, IKE_AUTH_PUBKEY, IKE_AUTH_EAP };
  * round may use. It comes back in each job of the round. */
 struct ike_auth_policy {
     enum ike_auth_method method;
+    uint32_t credentials; /* opaque, the daemon's; 0: none */
     struct ike_id
         id; /* local: own identity (type 0: the outer address); remote: what the peer must be */
-    char id_pattern[LIMIT_ID / 2]; /* remote: text with wildcards as configured; empty: %any */
-    char eap_id[LIMIT_ID / 2];     /* the EAP identity. local: ours; empty: `id`. remote: a pattern;
-                                      empty: IDi stands for it; "%any": any that is asked for */
-    struct ike_id aaa_id;          /* local: what the server of the EAP method must be; type 0: the
-                                      identity of the Gateway */
-    uint32_t credentials;          /* opaque, the daemon's; 0: none */
+    char *id_pattern; /* remote: text with wildcards as configured; empty: %any; POLICY_TEXT */
+    /* the EAP identity. local: ours; empty: `id`. remote: a pattern; empty: IDi stands for it;
+     * "%any": any that is asked for. POLICY_TEXT */
+    char *eap_id;
+    /* local: what the server of the EAP method must be; type 0: the identity of the Gateway */
+    struct ike_id *aaa_id;
 };
 
 /* Rounds of one side, and CA key ids that our CERTREQ payload names. */
@@ -106,6 +124,13 @@ struct ike_auth_policy {
 #define POLICY_CAS        16
 #define POLICY_RESPONDERS 8  /* OCSP responders that our CERTREQ payload names */
 #define IKE_KEY_ID        20 /* SHA-1 of a SubjectPublicKeyInfo (RFC 7296 section 3.7) */
+/* struct ike_cas - key ids for our CERTREQ payload: of our CAs, and of OCSP responders that are
+ * trusted, whatever they answer about. */
+struct ike_cas {
+    uint8_t n, n_responders;
+    uint8_t ids[POLICY_CAS][IKE_KEY_ID];
+    uint8_t responders[POLICY_RESPONDERS][IKE_KEY_ID];
+};
 
 enum ike_send_cert { IKE_CERT_IF_ASKED, IKE_CERT_ALWAYS, IKE_CERT_NEVER };
 
@@ -163,9 +188,9 @@ struct ike_child_policy {
     enum ike_child_start start_action, close_action;
     enum ike_dpd_action dpd_action;
     bool copy_ecn, copy_dscp_out, copy_dscp_in;
-    bool icmp;        /* ICMP errors about its packets pass, whatever their source */
-    bool hostaccess;  /* told to the script */
-    char updown[128]; /* script and its arguments; empty: none */
+    bool icmp;       /* ICMP errors about its packets pass, whatever their source */
+    bool hostaccess; /* told to the script */
+    char *updown;    /* script and its arguments; empty: none; POLICY_SCRIPT */
     /* TUN device of its own (daemon/common/inner_device.h) */
     struct ike_mark mark_in, mark_out, set_mark_in, if_id_in, if_id_out;
     char device[16]; /* its name; empty: by marks and ids, if there are any */
@@ -220,7 +245,7 @@ struct ike_path_policy {
  * resolve. */
 struct ike_remote {
     struct address_range range; /* first.family ADDRESS_NONE: %any, or `name` is set */
-    char name[256];             /* FQDN, resolved outside of the core; empty otherwise */
+    char *name; /* FQDN, resolved outside of the core; empty otherwise; POLICY_HOST */
 };
 
 /* struct ike_gateway - where a Gateway is (RFC 5685): an address, or a name. */
@@ -240,38 +265,35 @@ enum ike_lan { IKE_LAN_BYPASS, IKE_LAN_BLOCK };
 
 struct ike_conn {
     unsigned refs;
+    struct ike_cas *cas; /* owned, set by ike_conn_cas_set(); NULL: CERTREQ names none */
     char name[LIMIT_NAME];
     uint8_t n_local_addrs, n_remote_addrs;
-    struct ike_remote local_addrs[POLICY_ADDRESSES], remote_addrs[POLICY_ADDRESSES];
-    uint16_t local_port, remote_port; /* 500 unless configured */
+    struct ike_remote *local_addrs, *remote_addrs; /* at most POLICY_ADDRESSES each */
+    uint16_t local_port, remote_port;              /* 500 unless configured */
     struct ike_proposal_list proposals;
     uint8_t n_vips;
-    struct address
-        vips[POLICY_ADDRESSES]; /* asked for as End User; 0.0.0.0 and :: = any of the family */
+    struct address *vips; /* asked for as End User; 0.0.0.0 and :: = any of the family */
     uint8_t n_pools;
-    char pools[POLICY_POOLS][LIMIT_NAME];    /* served as Gateway */
+    char (*pools)[LIMIT_NAME];               /* served as Gateway */
     uint8_t n_local_rounds, n_remote_rounds; /* in use: at least one each */
-    struct ike_auth_policy local[POLICY_ROUNDS], remote[POLICY_ROUNDS];
-    enum ike_send_cert send_cert; /* PUBKEY rounds of ours */
-    bool no_certreq;              /* send_certreq = no: PUBKEY rounds of the peer */
-    bool hash_and_url;            /* the peer may send encodings 12 and 13 (section 3.6) */
-    struct ike_id ppk_id; /* RFC 8784: octets of the PPK_ID, as ID_KEY_ID. An End User asks for
-                                      this PPK. type 0: none, or `ppk_pattern` stands for many */
-    char ppk_pattern[LIMIT_ID / 2]; /* Gateway: PPK_IDs that it takes, as configured; empty: any */
-    bool ppk_required;              /* no session without a PPK */
-    uint8_t n_cas;
-    uint8_t cas[POLICY_CAS][IKE_KEY_ID]; /* key ids of our CAs; none: CERTREQ names none */
+    struct ike_auth_policy *local, *remote;  /* at most POLICY_ROUNDS each */
+    enum ike_send_cert send_cert;            /* PUBKEY rounds of ours */
+    bool no_certreq;                         /* send_certreq = no: PUBKEY rounds of the peer */
+    bool hash_and_url; /* the peer may send encodings 12 and 13 (section 3.6) */
+    bool ppk_required; /* no session without a PPK */
+    /* RFC 8784: octets of the PPK_ID, as ID_KEY_ID. An End User asks for this PPK. type 0: none, or
+     * `ppk_pattern` stands for many */
+    struct ike_id *ppk_id;
+    char *ppk_pattern; /* Gateway: PPK_IDs that it takes, as configured; empty: any; POLICY_TEXT */
     enum ike_ocsp ocsp;
-    uint8_t n_responders;
-    /* key ids of responders that are trusted, whatever they answer about */
-    uint8_t responders[POLICY_RESPONDERS][IKE_KEY_ID];
-    uint8_t n_children;           /* that have Child SAs */
-    uint8_t n_shunts;             /* behind them in children[] */
-    struct ike_lifetime lifetime; /* of the IKE SA */
-    nanos reauth_ns;              /* 0: never */
-    nanos reauth_over_ns;         /* then so long until the session is closed; 0: a tenth of it */
-    nanos reauth_margin_ns;       /* before the Gateway's deadline; 0: a tenth of its lifetime */
-    nanos dpd_delay_ns;           /* 0: off */
+    uint8_t n_children;                /* that have Child SAs */
+    uint8_t n_shunts;                  /* behind them in children[] */
+    struct ike_child_policy *children; /* at most POLICY_CHILDREN, shunts included */
+    struct ike_lifetime lifetime;      /* of the IKE SA */
+    nanos reauth_ns;                   /* 0: never */
+    nanos reauth_over_ns;   /* then so long until the session is closed; 0: a tenth of it */
+    nanos reauth_margin_ns; /* before the Gateway's deadline; 0: a tenth of its lifetime */
+    nanos dpd_delay_ns;     /* 0: off */
     nanos dpd_timeout_ns;   /* unanswered for so long the IKE SA ends; 0: retransmissions decide */
     nanos dead_peer_ns;     /* Gateway without dpd_delay: asked after this silence; 0: never */
     nanos nat_keepalive_ns; /* RFC 3948 section 2.3; 0: off */
@@ -284,7 +306,7 @@ struct ike_conn {
 
     /* keys of our own (design: "Control and configuration") */
     uint8_t n_paths;
-    struct ike_path_policy paths[POLICY_PATHS];
+    struct ike_path_policy *paths;
     enum ike_multipath multipath;
     enum ike_clone clone;
     enum ike_clone prefer; /* KEEP_OLD or RFC7791 */
@@ -293,15 +315,15 @@ struct ike_conn {
     bool keep_old_blind;
     bool unused_old; /* rekeys of IKE SAs say code 1 to peers that announced KEEP_OLD_IKE_SA */
     bool combined_auth;
-    bool follow_redirects;          /* End User: RFC 5685 */
-    struct ike_gateway redirect_to; /* Gateway: End Users go there; not given: they stay */
+    bool follow_redirects;           /* End User: RFC 5685 */
+    struct ike_gateway *redirect_to; /* Gateway: End Users go there; not given: they stay */
     enum ike_tickets session_tickets;
     nanos ticket_lifetime_ns;       /* Gateway */
     enum ike_on_failure on_failure; /* of protected selectors without a session */
     enum ike_lan lan;
-    bool install_dns;               /* End User: names are asked of the Gateway's servers */
-    bool split_dns;                 /* End User: the Gateway may say for which domains */
-    struct domain_list dns_domains; /* End User: only these; empty: those that the Gateway says */
+    bool install_dns;                /* End User: names are asked of the Gateway's servers */
+    bool split_dns;                  /* End User: the Gateway may say for which domains */
+    struct domain_list *dns_domains; /* End User: only these; empty: those that the Gateway says */
     bool inner_per_path; /* a clone has inner addresses of its own, if both ends want it */
     enum ike_reduced reduced;
     bool gateway_clones; /* Gateway: begin the first clone itself (draft B.2, third variant) */
@@ -311,13 +333,10 @@ struct ike_conn {
     uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
     uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
-
-    /* last: ike_conn_copy leaves out those that are not used */
-    struct ike_child_policy children[POLICY_CHILDREN];
 };
 
-/* ike_conn_same - all of the configuration. They are compared as they lie in memory, and must have
- * been zero before they were filled. */
+/* ike_conn_same - all of the configuration: every field and every item of the lists. Octets are
+ * compared, so both must have been zero before they were filled. */
 bool ike_conn_same(const struct ike_conn *a, const struct ike_conn *b);
 
 /* ike_conn_keep_old, ike_conn_rfc7791 - the dialects of cloning that the connection speaks. */
@@ -344,10 +363,27 @@ nanos ike_lifetime_rekey_at(const struct ike_lifetime *lifetime, const struct ra
  * 0: not at all. */
 uint64_t ike_lifetime_soft(uint64_t rekey, uint64_t jitter, const struct random *random);
 
-struct ike_conn *ike_conn_new(void); /* zeroed, refs 1; NULL: no memory */
-/* ike_conn_copy - refs 1, with room for its own children and no more. NULL: no memory. Never copy
- * such a connection as a struct. */
+/* ike_conn_new - zeroed, refs 1, with room for the most items of each list: 80 KiB. NULL: no memory.
+ */
+struct ike_conn *ike_conn_new(void);
+/* ike_conn_copy - refs 1, with room for the items of `conn` and no more; some 3 KiB with one child.
+ * NULL: no memory. */
 struct ike_conn *ike_conn_copy(const struct ike_conn *conn);
+/* ike_child_copy - of one child, with its lists in one block: free() it. NULL: no memory.
+ * ike_child_set - `child` of a connection of ike_conn_new() becomes a copy. */
+struct ike_child_policy *ike_child_copy(const struct ike_child_policy *child);
+void ike_child_set(struct ike_child_policy *child, const struct ike_child_policy *from);
+/* ike_child_same - every field and every item of the lists, as ike_conn_same(). */
+bool ike_child_same(const struct ike_child_policy *a, const struct ike_child_policy *b);
+
+/* ike_conn_size - octets of memory of such a copy. */
+size_t ike_conn_size(const struct ike_conn *conn);
+/* ike_conn_set - `conn`, of ike_conn_new(), becomes a copy of `from`, except references and cas. */
+void ike_conn_set(struct ike_conn *conn, const struct ike_conn *from);
+
+/* ike_conn_cas_set - the key ids that CERTREQ names; copied. Call it before anyone else has a reference.
+ * ERR_NO_MEMORY: nothing has changed. */
+int ike_conn_cas_set(struct ike_conn *conn, const struct ike_cas *cas) MUST_USE;
 struct ike_conn *ike_conn_ref(struct ike_conn *conn);
 struct ike_conn *ike_conn_unref(struct ike_conn *conn); /* takes NULL; returns NULL */
 

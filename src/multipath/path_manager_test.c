@@ -534,8 +534,7 @@ static void test_conn_replaced(void **state)
     world_run(world, SECONDS(1));
     struct ike_conn *fresh = ike_conn_new();
     assert_non_null(fresh);
-    *fresh = *world->conn;
-    fresh->refs = 1;
+    ike_conn_set(fresh, world->conn);
     fresh->n_paths = 1;
     ike_conn_unref(world->conn); /* as the core does when the name is loaded again */
     world->conn = fresh;

@@ -391,8 +391,7 @@ static void among_many_connections(void **state)
     assert_int_equal(ike_conn_add(world->a.ike, world->conn_a), 0);
     for (unsigned i = 0; i < 300; i++) {
         struct ike_conn *conn = ike_conn_new();
-        *conn = *world->conn_b;
-        conn->refs = 1;
+        ike_conn_set(conn, world->conn_b);
         (void)snprintf(conn->name, sizeof(conn->name), "c%u", i);
         conn->n_remote_addrs = 1;
         conn->remote_addrs[0].range.first = world_path(0).local.address;

@@ -506,7 +506,7 @@ static void domains_got(bool asks, const char *accepted, struct ike_config *leas
     n_domain_requests = 0;
     world->b.lease = lease;
     world->conn_a->split_dns = asks;
-    (void)snprintf(world->conn_a->dns_domains.text, sizeof(world->conn_a->dns_domains.text), "%s",
+    (void)snprintf(world->conn_a->dns_domains->text, sizeof(world->conn_a->dns_domains->text), "%s",
                    accepted);
     scenario_edit(world, count_domain_requests);
     scenario_login(world);

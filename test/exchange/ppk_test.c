@@ -9,7 +9,7 @@
 
 static void conn_ppk(struct ike_conn *conn, const char *id, bool required)
 {
-    assert_int_equal(ppk_id_parse(id, &conn->ppk_id), 0);
+    assert_int_equal(ppk_id_parse(id, conn->ppk_id), 0);
     strcpy(conn->ppk_pattern, id);
     conn->ppk_required = required;
 }

@@ -49,7 +49,7 @@ static void in_the_first_response(void **state)
     (void)state;
     for (int follows = 0; follows < 2; follows++) {
         struct world *world = world_of(follows);
-        world->conn_b->redirect_to = other();
+        *world->conn_b->redirect_to = other();
         scenario_watch(world);
         world_start(world);
         assert_int_equal(world_connect(world), follows ? IKE_REDIRECTED : IKE_OK);
@@ -87,7 +87,7 @@ static void forged(void **state)
     (void)state;
     for (spoiled = 0; spoiled < 4; spoiled++) {
         struct world *world = world_of(true);
-        world->conn_b->redirect_to = other();
+        *world->conn_b->redirect_to = other();
         scenario_edit(world, spoil);
         world_start(world);
         assert_int_equal(world_connect(world), IKE_TIMEOUT); /* it waits for another response */
@@ -103,11 +103,10 @@ static void behind_the_proof(void **state)
     struct world *world = world_of(true);
     struct ike_conn *second = ike_conn_new();
     assert_non_null(second);
-    *second = *world->conn_b;
-    second->refs = 1;
+    ike_conn_set(second, world->conn_b);
     (void)snprintf(second->name, sizeof(second->name), "second");
-    (void)snprintf(second->remote[0].id_pattern, sizeof(second->remote[0].id_pattern), "nobody");
-    world->conn_b->redirect_to = other();
+    (void)snprintf(second->remote[0].id_pattern, POLICY_TEXT, "nobody");
+    *world->conn_b->redirect_to = other();
     scenario_watch(world);
     world_start(world);
     assert_int_equal(ike_conn_add(world->b.ike, second), 0);

@@ -10,10 +10,10 @@ static void first_selector_decides(void **state)
 {
     (void)state;
     struct world *world = world_new(8);
-    struct ike_ts_list *asked = &world->conn_a->children[0].remote_ts.fixed;
+    struct ike_ts_fixed *asked = &world->conn_a->children[0].remote_ts.fixed;
     struct ike_child_policy *other = &world->conn_b->children[0];
     struct ike_child_info child;
-    world->conn_b->children[1] = *other;
+    ike_child_set(&world->conn_b->children[1], other);
     world->conn_b->n_children = 2;
     strcpy(other->name, "other");
     assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
@@ -108,7 +108,7 @@ static void packet_decides(void **state)
     struct ike_packet packet = packet_of("10.9.0.1", "10.1.0.5");
     struct ike_child_policy *other = &world->conn_b->children[0];
     struct ike_child_info child;
-    world->conn_b->children[1] = *other;
+    ike_child_set(&world->conn_b->children[1], other);
     world->conn_b->n_children = 2;
     strcpy(other->name, "other");
     assert_true(range_parse("10.2.0.0/16", &other->local_ts.fixed.ts[0].range));
@@ -246,7 +246,7 @@ static void no_outer_address_behind_a_nat(void **state)
         if (nat) /* it asks for more than it has */
             assert_true(range_parse("203.0.113.0/24",
                                     &world->conn_a->children[0].local_ts.fixed.ts[0].range));
-        world->conn_a->children[0].local_ts.fixed.n = (size_t)nat;
+        world->conn_a->children[0].local_ts.fixed.n = (uint8_t)nat;
         world_start(world);
         assert_int_equal(world_connect(world), nat ? IKE_TS_REFUSED : IKE_OK);
         assert_int_equal(children_of_b(world), nat ? 0 : 1);
@@ -259,8 +259,7 @@ static void second_login(struct world *world, unsigned path, const char *user,
                          enum ike_outcome expected)
 {
     struct ike_conn *conn = ike_conn_new();
-    *conn = *world->conn_a;
-    conn->refs = 1;
+    ike_conn_set(conn, world->conn_a);
     strcpy(conn->name, "second");
     if (user != NULL)
         assert_int_equal(identity_parse(user, &conn->local[0].id), 0);
@@ -371,7 +370,12 @@ static void first_keeps_its_network(void **state)
         world->conn_b->unique = IKE_UNIQUE_NEVER;
         if (other == 2)
             b->mark_out = (struct ike_mark){.kind = IKE_MARK_UNIQUE, .mask = UINT32_MAX};
-        a->local_ts = b->remote_ts = (struct ike_ts_policy){.fixed = b->local_ts.fixed};
+        struct ike_ts_policy *alike[] = {&a->local_ts, &b->remote_ts};
+        for (size_t i = 0; i < 2; i++) {
+            alike[i]->n_dynamic = 0;
+            alike[i]->fixed.n = 1;
+            alike[i]->fixed.ts[0] = b->local_ts.fixed.ts[0];
+        }
         assert_true(range_parse("10.7.0.0/16", &b->remote_ts.fixed.ts[0].range));
         assert_true(range_parse("10.7.3.0/24", &a->local_ts.fixed.ts[0].range));
         world_start(world);
@@ -391,10 +395,8 @@ static void rekey_after_the_policy_shrank(void **state)
     for (int by_b = 0; by_b < 2; by_b++) {
         struct world *world = scenario_up(74);
         struct peer *by = by_b ? &world->b : &world->a;
-        struct ike_conn *conn = ike_conn_new();
+        struct ike_conn *conn = ike_conn_copy(world->conn_b);
         struct ike_child_info child = {0};
-        *conn = *world->conn_b;
-        conn->refs = 1;
         assert_true(range_parse("10.1.7.0/24", &conn->children[0].local_ts.fixed.ts[0].range));
         assert_int_equal(ike_conn_add(world->b.ike, conn), 0);
         assert_int_equal(scenario_on_child(by, IKE_CMD_REKEY_CHILD, world_child(by, 0)), IKE_OK);

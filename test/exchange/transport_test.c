@@ -8,6 +8,19 @@
 static const struct ike_ts_policy any_host = {.n_dynamic = 1,
                                               .dynamic = {{.end_port = UINT16_MAX}}};
 
+/* policies_set - the same selectors at both ends. */
+static void policies_set(struct ike_child_policy *child, const struct ike_ts_policy *policy)
+{
+    struct ike_ts_policy *both[] = {&child->local_ts, &child->remote_ts};
+    for (size_t i = 0; i < 2; i++) {
+        struct ike_ts *ts = both[i]->fixed.ts;
+        *both[i] = *policy;
+        both[i]->fixed.ts = ts; /* the room of the connection */
+        for (uint8_t j = 0; j < policy->fixed.n; j++)
+            ts[j] = policy->fixed.ts[j];
+    }
+}
+
 /* hosts - both ends have `mode = transport` between their own addresses. */
 static struct world *hosts(uint64_t seed)
 {
@@ -17,7 +30,7 @@ static struct world *hosts(uint64_t seed)
     world->conn_b->n_pools = 0;
     for (size_t i = 0; i < 2; i++) {
         conns[i]->children[0].mode = IKE_MODE_TRANSPORT;
-        conns[i]->children[0].local_ts = conns[i]->children[0].remote_ts = any_host;
+        policies_set(&conns[i]->children[0], &any_host);
     }
     return world;
 }
@@ -113,8 +126,7 @@ static void two_behind_a_nat(void **state)
     world->nat_port = 20000;
     world_start(world);
     assert_int_equal(world_connect(world), IKE_OK);
-    *second = *world->conn_a;
-    second->refs = 1;
+    ike_conn_set(second, world->conn_a);
     strcpy(second->name, "second");
     assert_int_equal(identity_parse("bert.user.example", &second->local[0].id), 0);
     assert_int_equal(ike_conn_add(world->a.ike, second), 0);
@@ -132,10 +144,10 @@ static void wider_policies(void **state)
     struct world *world = hosts(404);
     struct ike_conn *conns[] = {world->conn_a, world->conn_b};
     for (size_t i = 0; i < 2; i++) {
-        struct ike_ts_policy all = {
-            .fixed = {.n = 1, .ts = {{.protocol = 6, .end_port = UINT16_MAX}}}};
-        assert_true(range_parse("0.0.0.0/0", &all.fixed.ts[0].range));
-        conns[i]->children[0].local_ts = conns[i]->children[0].remote_ts = all;
+        struct ike_ts tcp = {.protocol = 6, .end_port = UINT16_MAX};
+        const struct ike_ts_policy all = {.fixed = {1, &tcp}};
+        assert_true(range_parse("0.0.0.0/0", &tcp.range));
+        policies_set(&conns[i]->children[0], &all);
     }
     world_start(world);
     assert_int_equal(world_connect(world), IKE_OK);

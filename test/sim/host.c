@@ -194,13 +194,12 @@ void sim_host_join(struct sim_host *host)
 
 void sim_host_reload(struct sim_host *host)
 {
-    struct ike_conn *conn = ike_conn_new();
-    size_t begin = offsetof(struct ike_conn, name);
+    struct ike_conn *conn = ike_conn_copy(host->conn);
     ASSERT(conn != NULL && host->running);
-    memcpy((uint8_t *)conn + begin, (const uint8_t *)host->conn + begin, sizeof(*conn) - begin);
     for (uint8_t i = 1; i < conn->n_children; i++) {
-        conn->children[i - 1] = host->conn->children[i];
-        conn->children[i] = host->conn->children[0];
+        struct ike_child_policy other = conn->children[i - 1];
+        conn->children[i - 1] = conn->children[i];
+        conn->children[i] = other;
     }
     ike_conn_unref(host->conn);
     host->conn = conn;

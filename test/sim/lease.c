@@ -44,9 +44,9 @@ void sim_children(struct sim_host *host, uint8_t n)
     ASSERT(n >= 1 && n <= SIM_CHILDREN && !host->running);
     for (uint8_t i = 1; i < n; i++) {
         struct ike_child_policy *child = &conn->children[i];
-        *child = conn->children[0];
+        ike_child_set(child, &conn->children[0]);
         (void)snprintf(child->name, sizeof(child->name), "net%u", i);
-        struct ike_ts_list *nets = &behind(host, child)->fixed;
+        struct ike_ts_fixed *nets = &behind(host, child)->fixed;
         for (uint8_t k = 0; k < nets->n; k++) {
             sim_behind(&nets->ts[k].range.first, i);
             sim_behind(&nets->ts[k].range.last, i);

@@ -183,7 +183,7 @@ static int set_id(const struct tree *node, void *target, struct build_error *err
 {
     struct round_work *work = target;
     const char *text = tree_value_text(node);
-    if (strlen(text) >= sizeof(work->auth->id_pattern))
+    if (strlen(text) >= POLICY_TEXT)
         return build_fail(error, node, "'%.60s' is not an identity", text);
     int err = id_parse(node, text, &work->auth->id, error);
     if (err == 0)
@@ -203,7 +203,7 @@ static int set_eap_id(const struct tree *node, void *target, struct build_error 
     struct round_work *work = target;
     const char *text = tree_value_text(node);
     size_t len = strlen(text);
-    if (len == 0 || len > EAP_IDENTITY || len >= sizeof(work->auth->eap_id))
+    if (len == 0 || len > EAP_IDENTITY || len >= POLICY_TEXT)
         return build_fail(error, node, "'%.60s' is not an EAP identity", text);
     strcpy(work->auth->eap_id, text);
     return 0;
@@ -213,7 +213,7 @@ static int set_aaa_id(const struct tree *node, void *target, struct build_error 
 {
     struct round_work *work = target;
     const char *text = tree_value_text(node);
-    return id_parse(node, text, &work->auth->aaa_id, error);
+    return id_parse(node, text, work->auth->aaa_id, error);
 }
 
 /* --- certificates and keys --- */
@@ -418,7 +418,7 @@ static void pattern_take(const struct ike_id *subject, struct ike_auth_policy *a
         identity_print(subject, text);
     for (uint16_t i = 0; subject->type == ID_KEY_ID && i < subject->len; i++)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", subject->data[i]);
-    if (strlen(text) < sizeof(auth->id_pattern) && identity_parse(text, &again) == 0 &&
+    if (strlen(text) < POLICY_TEXT && identity_parse(text, &again) == 0 &&
         identity_equal(&again, subject))
         strcpy(auth->id_pattern, text);
 }
@@ -503,9 +503,10 @@ int auth_rounds_check(const struct tree *section, const struct auth_rounds *loca
         eap_credentials_print(one != NULL ? one->eap : other->eap));
 }
 
-void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],
-                        uint8_t *ret_n, struct cert_policy ret_certs[POLICY_ROUNDS])
+void auth_rounds_finish(struct auth_rounds *rounds, uint8_t *ret_n,
+                        struct cert_policy ret_certs[POLICY_ROUNDS])
 {
+    struct ike_auth_policy sorted[POLICY_ROUNDS]; /* all of them: no list is shared or lost */
     bool taken[POLICY_ROUNDS] = {false};
     if (rounds->n == 0) {
         rounds->n = 1;
@@ -517,8 +518,9 @@ void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[P
             if (!taken[i] && (next == POLICY_ROUNDS || rounds->order[i] < rounds->order[next]))
                 next = i;
         taken[next] = true;
-        ret[at] = rounds->policies[next];
+        sorted[at] = rounds->policies[next];
         ret_certs[at] = rounds->certs[next];
     }
+    memcpy(rounds->policies, sorted, rounds->n * sizeof(sorted[0]));
     *ret_n = rounds->n;
 }

@@ -11,8 +11,8 @@
 struct auth_rounds {
     bool remote;
     uint8_t n;
-    uint32_t order[POLICY_ROUNDS]; /* `round`: the sort key */
-    struct ike_auth_policy policies[POLICY_ROUNDS];
+    uint32_t order[POLICY_ROUNDS];    /* `round`: the sort key */
+    struct ike_auth_policy *policies; /* of the connection that is built */
     struct cert_policy certs[POLICY_ROUNDS];
 };
 
@@ -25,9 +25,9 @@ int auth_build(const struct tree *section, struct auth_rounds *rounds,
 int auth_rounds_check(const struct tree *section, const struct auth_rounds *local,
                       const struct auth_rounds *remote, struct build_error *error) MUST_USE;
 
-/* auth_rounds_finish - in the order of `round`, with at least one: a side without a section has one
+/* auth_rounds_finish - sorts the rounds by `round`, at least one: a side without a section has one
  * round with a key and any identity. */
-void auth_rounds_finish(struct auth_rounds *rounds, struct ike_auth_policy ret[POLICY_ROUNDS],
-                        uint8_t *ret_n, struct cert_policy ret_certs[POLICY_ROUNDS]);
+void auth_rounds_finish(struct auth_rounds *rounds, uint8_t *ret_n,
+                        struct cert_policy ret_certs[POLICY_ROUNDS]);
 
 #endif

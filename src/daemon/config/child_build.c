@@ -72,11 +72,11 @@ static int set_updown(const struct tree *node, void *target, struct build_error 
         return 0;
     for (size_t i = 0; i < LEN(folders) && at < sizeof(list); i++)
         at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i == 0 ? "" : " ", folders[i]);
-    if (strlen(text) >= sizeof(work->policy->updown) || !hook_script_allowed(text))
+    if (strlen(text) >= POLICY_SCRIPT || !hook_script_allowed(text))
         return build_fail(error, node,
-                          "'%.60s' is not a script of at most %zu characters without any that a "
+                          "'%.60s' is not a script of at most %d characters without any that a "
                           "shell knows, in %s or as /etc/NAMEupdown",
-                          text, sizeof(work->policy->updown) - 1, list);
+                          text, POLICY_SCRIPT - 1, list);
     strcpy(work->policy->updown, text);
     return 0;
 }

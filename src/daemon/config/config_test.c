@@ -767,7 +767,8 @@ static void selectors(void **state)
         {"dynamic[ipv6-icmp/33024-33791]", "dynamic[ipv6-icmp/129-131(255)]"},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        struct ike_ts_policy policy = {0};
+        struct ike_ts room[POLICY_TS];
+        struct ike_ts_policy policy = {.fixed = {.ts = room}};
         char text[TS_TEXT_MAX];
         assert_null(ts_build(table[i].in, &policy));
         assert_string_equal(ts_policy_print(&policy, 0, text), table[i].out);

@@ -21,7 +21,8 @@
 
 /* struct conn_work - the connection and what is needed while it is built. */
 struct conn_work {
-    struct ike_conn conn;
+    struct ike_conn conn; /* its lists are those of `room` */
+    struct ike_conn *room;
     struct auth_rounds local, remote;
     struct conn_credentials *credentials;
     nanos over_ns, rand_ns;
@@ -43,10 +44,9 @@ static int add_remote(const struct tree *node, const char *text, void *target,
     if (*remotes->n == POLICY_ADDRESSES)
         return build_fail(error, node, "more than %d addresses", POLICY_ADDRESSES);
     struct ike_remote *remote = &remotes->list[*remotes->n];
-    memset(remote, 0, sizeof(*remote));
     bool any = strncmp(text, "%any", 4) == 0;
     if (!any && !range_parse(text, &remote->range)) {
-        if (strlen(text) >= sizeof(remote->name) || strpbrk(text, " /[]%") != NULL)
+        if (strlen(text) >= POLICY_HOST || strpbrk(text, " /[]%") != NULL)
             return build_fail(error, node, "'%.60s' is not an address, a range or a name", text);
         strcpy(remote->name, text);
     }
@@ -130,9 +130,9 @@ static int set_version(const struct tree *node, void *target, struct build_error
 
 static int set_redirect_to(const struct tree *node, void *target, struct build_error *error)
 {
-    struct ike_conn *conn = target;
+    struct conn_work *work = target;
     const char *text = tree_value_text(node);
-    if (!gateway_parse(text, &conn->redirect_to))
+    if (!gateway_parse(text, work->conn.redirect_to))
         return build_fail(error, node, "'%.60s' is neither an address nor a name", text);
     return 0;
 }
@@ -141,7 +141,7 @@ static int add_dns_domain(const struct tree *node, const char *text, void *targe
                           struct build_error *error)
 {
     struct conn_work *work = target;
-    int err = domain_list_add(&work->conn.dns_domains, span_text(text));
+    int err = domain_list_add(work->conn.dns_domains, span_text(text));
     if (err == ERR_TRUNCATED)
         return build_fail(error, node, "'%.60s' is too much: all have 255 characters together",
                           text);
@@ -322,10 +322,9 @@ static int set_ppk_id(const struct tree *node, void *target, struct build_error 
 {
     struct conn_work *work = target;
     const char *text = tree_value_text(node);
-    if (strlen(text) >= sizeof(work->conn.ppk_pattern) ||
-        ppk_id_parse(text, &work->conn.ppk_id) != 0)
+    if (strlen(text) >= POLICY_TEXT || ppk_id_parse(text, work->conn.ppk_id) != 0)
         return build_fail(error, node, "'%.60s' is not an identity", text);
-    (void)snprintf(work->conn.ppk_pattern, sizeof(work->conn.ppk_pattern), "%s", text);
+    (void)snprintf(work->conn.ppk_pattern, POLICY_TEXT, "%s", text);
     return 0;
 }
 
@@ -518,11 +517,32 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
         conn->dpd_timeout_ns = dpd_timeout_default(conn);
 }
 
+static struct conn_work *work_new(void)
+{
+    struct conn_work *work = calloc(1, sizeof(*work));
+    struct ike_conn *room = work == NULL ? NULL : ike_conn_new();
+    if (room == NULL) {
+        free(work);
+        return NULL;
+    }
+    work->room = room;
+    work->conn = *room;
+    work->local.policies = room->local;
+    work->remote.policies = room->remote;
+    return work;
+}
+
+static void work_free(struct conn_work *work)
+{
+    ike_conn_unref(work->room);
+    free(work);
+}
+
 int conn_build(const struct tree *section, struct ike_conn **ret_conn,
                struct conn_credentials *ret_credentials, struct build_error *error)
 {
     static const struct key_table table = {conn_keys, LEN(conn_keys), conn_subsection};
-    struct conn_work *work = calloc(1, sizeof(*work));
+    struct conn_work *work = work_new();
     if (work == NULL)
         return ERR_NO_MEMORY;
     struct ike_conn *conn = &work->conn;
@@ -563,10 +583,8 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     if (err == 0)
         err = marks_finish(section, conn, &work->marks, error);
     if (err == 0) {
-        auth_rounds_finish(&work->local, conn->local, &conn->n_local_rounds,
-                           ret_credentials->local);
-        auth_rounds_finish(&work->remote, conn->remote, &conn->n_remote_rounds,
-                           ret_credentials->remote);
+        auth_rounds_finish(&work->local, &conn->n_local_rounds, ret_credentials->local);
+        auth_rounds_finish(&work->remote, &conn->n_remote_rounds, ret_credentials->remote);
         finish_conn(section, work);
         child_shunts_last(conn);
         struct ike_conn *built = ike_conn_copy(conn);
@@ -576,6 +594,6 @@ int conn_build(const struct tree *section, struct ike_conn **ret_conn,
     }
     if (err != 0)
         conn_credentials_done(ret_credentials);
-    free(work);
+    work_free(work);
     return err;
 }

@@ -230,7 +230,8 @@ int key_add_proposal(const struct tree *node, const char *text, void *target,
                      struct build_error *error)
 {
     const struct key_proposals *proposals = target;
-    struct ike_proposal_list defaults;
+    struct ike_proposal room[POLICY_PROPOSALS];
+    struct ike_proposal_list defaults = {.proposals = room};
     char why[PROPOSAL_TEXT_MAX];
     struct ike_proposal_list *list = proposals->list;
     if (strcmp(text, "default") == 0) {

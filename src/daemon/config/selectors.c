@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "control/values.h"
+#include "ike/terms/narrow.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -219,9 +220,12 @@ static bool any_of_family(const struct ike_conn *conn, uint8_t family)
 
 static bool takes_all(const struct ike_conn *conn, uint8_t family)
 {
-    for (uint8_t c = 0; conn->n_remote_addrs > 0 && c < conn->n_children; c++)
-        if (selectors_whole(&conn->children[c].remote_ts.fixed, family))
+    for (uint8_t c = 0; conn->n_remote_addrs > 0 && c < conn->n_children; c++) {
+        struct ike_ts_list fixed;
+        ts_fixed(&conn->children[c].remote_ts, &fixed);
+        if (selectors_whole(&fixed, family))
             return true;
+    }
     return false;
 }
 

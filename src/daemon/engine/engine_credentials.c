@@ -450,19 +450,19 @@ static int certs_load(struct engine *e, const struct conn_credentials *credentia
     return error;
 }
 
-static void ca_add(struct ike_conn *conn, const uint8_t *info_id)
+static void ca_add(struct ike_cas *cas, const uint8_t *info_id)
 {
-    for (uint8_t i = 0; i < conn->n_cas; i++)
-        if (memcmp(conn->cas[i], info_id, IKE_KEY_ID) == 0)
+    for (uint8_t i = 0; i < cas->n; i++)
+        if (memcmp(cas->ids[i], info_id, IKE_KEY_ID) == 0)
             return;
-    if (conn->n_cas < POLICY_CAS)
-        memcpy(conn->cas[conn->n_cas++], info_id, IKE_KEY_ID);
+    if (cas->n < POLICY_CAS)
+        memcpy(cas->ids[cas->n++], info_id, IKE_KEY_ID);
 }
 
-static void responder_add(struct ike_conn *conn, const uint8_t *info_id)
+static void responder_add(struct ike_cas *cas, const uint8_t *info_id)
 {
-    if (conn->n_responders < POLICY_RESPONDERS)
-        memcpy(conn->responders[conn->n_responders++], info_id, IKE_KEY_ID);
+    if (cas->n_responders < POLICY_RESPONDERS)
+        memcpy(cas->responders[cas->n_responders++], info_id, IKE_KEY_ID);
 }
 
 /* round_of - what a round of the peer says about certificates. */
@@ -475,8 +475,9 @@ static const struct cert_policy *round_of(const struct engine *e, const struct i
     return policy == NULL ? &none : policy;
 }
 
-void engine_conn_cas(struct engine *e, struct ike_conn *conn)
+int engine_conn_cas(const struct engine *e, struct ike_conn *conn)
 {
+    struct ike_cas cas = {0};
     const struct credential_cert *cert;
     unsigned n_named = 0;
     bool pubkey = false;
@@ -484,19 +485,18 @@ void engine_conn_cas(struct engine *e, struct ike_conn *conn)
         n_named += round_of(e, conn, i)->n_cas;
         pubkey |= conn->remote[i].method == IKE_AUTH_PUBKEY;
     }
-    if (!pubkey)
-        return;
-    for (size_t at = 0; (cert = credentials_cert_at(e->credentials, at)) != NULL; at++) {
+    for (size_t at = 0; pubkey && (cert = credentials_cert_at(e->credentials, at)) != NULL; at++) {
         bool named =
             n_named == 0 && (cert->roles & (1u << CERT_ROLE_CA | 1u << CERT_ROLE_AUTHORITY)) != 0;
         for (uint8_t i = 0; i < conn->n_remote_rounds; i++)
             for (uint8_t j = 0; j < round_of(e, conn, i)->n_cas; j++)
                 named |= memcmp(round_of(e, conn, i)->cas[j], cert->digest, CERT_DIGEST) == 0;
         if (named)
-            ca_add(conn, cert->info_id);
+            ca_add(&cas, cert->info_id);
         if ((cert->roles & 1u << CERT_ROLE_OCSP) != 0)
-            responder_add(conn, cert->info_id);
+            responder_add(&cas, cert->info_id);
     }
+    return ike_conn_cas_set(conn, &cas);
 }
 
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
@@ -513,7 +513,7 @@ int engine_conn_credentials(struct engine *e, const struct conn_credentials *cre
         error = conn->remote[i].credentials == 0 ? ERR_NO_MEMORY : 0;
     }
     if (error == 0 && !staged)
-        engine_conn_cas(e, conn);
+        error = engine_conn_cas(e, conn);
     return error;
 }
 

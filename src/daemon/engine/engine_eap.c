@@ -163,7 +163,7 @@ static int step_fill(const struct engine *e, const struct ike_eap_job *job,
     if (identity.len > 0)
         memcpy(step->identity, identity.ptr, identity.len);
     if (job->authenticator)
-        memcpy(step->pattern, job->policy->eap_id, sizeof(step->pattern));
+        (void)snprintf(step->pattern, sizeof(step->pattern), "%s", job->policy->eap_id);
     step->packet_len = (uint32_t)job->packet.len;
     if (job->packet.len > 0)
         memcpy(step->packet, job->packet.ptr, job->packet.len);
@@ -183,11 +183,11 @@ static const struct cert_policy *policy_of(const struct engine *e, uint32_t cred
 static void terms_fill(const struct engine *e, const struct ike_eap_job *job,
                        struct eap_tls_terms *terms)
 {
-    bool elsewhere = !job->authenticator && job->policy->aaa_id.type != ID_ANY;
+    bool elsewhere = !job->authenticator && job->policy->aaa_id->type != ID_ANY;
     terms->policy = *policy_of(e, job->authenticator ? job->credentials : job->other_credentials);
     if (elsewhere)
         terms->policy = (struct cert_policy){.revocation = terms->policy.revocation};
-    terms->server = elsewhere ? job->policy->aaa_id : job->remote_id;
+    terms->server = elsewhere ? *job->policy->aaa_id : job->remote_id;
     (void)snprintf(terms->conn, sizeof(terms->conn), "%s", job->conn);
 }
 

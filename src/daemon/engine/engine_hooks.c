@@ -96,7 +96,7 @@ static void request_fill(struct engine *e, const struct ike_child_info *child,
     r->end_user = session.role == IKE_END_USER;
     r->reqid = child->policy->reqid != 0 ? child->policy->reqid : reqids_get(e->reqids, child->id);
     r->uniqueid = child->sa;
-    memcpy(r->script, child->policy->updown, sizeof(r->script));
+    (void)snprintf(r->script, sizeof(r->script), "%s", child->policy->updown);
     memcpy(r->child, child->policy->name, sizeof(r->child));
     if (session.conn != NULL)
         memcpy(r->conn, session.conn->name, sizeof(r->conn));

@@ -82,8 +82,9 @@ static int switch_conns(struct engine *e, const struct engine_load *load, const 
     e->load_switching = true;
     unload_conns(e, names, load->n_conns);
     for (size_t i = 0; error == 0 && i < load->n_conns; i++) {
-        engine_conn_cas(e, load->conns[i]);
-        error = e->ops.conn_load(e, load->conns[i]);
+        error = engine_conn_cas(e, load->conns[i]);
+        if (error == 0)
+            error = e->ops.conn_load(e, load->conns[i]);
     }
     e->load_switching = false;
     engine_devices_settle(e);

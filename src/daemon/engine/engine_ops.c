@@ -9,6 +9,7 @@
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/reqids.h"
 #include "ike/terms/identity.h"
+#include "ike/terms/narrow.h"
 
 /* These functions do not drain the cores. The loop does so after the handler returns. So no answer
  * comes before its question is stored. */
@@ -519,8 +520,10 @@ static unsigned sessions_each(struct engine *e, const struct engine_filter *f,
 static void child_unblock(struct engine *e, const struct ike_child_policy *child)
 {
     uint16_t device;
+    struct ike_ts_list remote;
+    ts_fixed(&child->remote_ts, &remote);
     if (engine_routed_device(e, child, &device))
-        host_unblock(e->host, &child->remote_ts.fixed, engine_block_device(e, device));
+        host_unblock(e->host, &remote, engine_block_device(e, device));
 }
 
 /* conn_unblock - an administrator takes a connection down. Blocks that an earlier engine left for

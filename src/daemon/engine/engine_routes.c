@@ -15,6 +15,7 @@
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
 #include "daemon/engine/pools.h"
+#include "ike/terms/narrow.h"
 
 static bool takes(const struct ike_ts_list *list, const struct address *address)
 {
@@ -48,6 +49,14 @@ static void consider_links(const struct engine *e, const struct ike_ts_list *loc
         for (size_t j = 0; e->links[i].up && j < e->links[i].n_addresses && j < PATH_LINK_ADDRESSES;
              j++)
             consider(local_ts, &e->links[i].addresses[j], own);
+}
+
+static void consider_policy(const struct engine *e, const struct ike_ts_policy *local_ts,
+                            struct host_own *own)
+{
+    struct ike_ts_list fixed;
+    ts_fixed(local_ts, &fixed);
+    consider_links(e, &fixed, own);
 }
 
 /* wait_add - waits for the answers to the requests that were just made. */
@@ -198,7 +207,7 @@ void engine_pool_hold(struct engine *e, const struct ike_conn *conn, const char 
     if (conn->n_children > 0 && !engine_routed_device(e, &conn->children[0], &device))
         return;
     for (uint8_t i = 0; i < conn->n_children; i++)
-        consider_links(e, &conn->children[i].local_ts.fixed, &own);
+        consider_policy(e, &conn->children[i].local_ts, &own);
     for (size_t i = 0; pools_status(e->pools, i, &pool); i++) {
         if (strcmp(pool.config->name, name) != 0)
             continue;
@@ -246,7 +255,7 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
     for (size_t i = 0; i < child->remote_ts.fixed.n; i++)
         if (!is_default(&child->remote_ts.fixed.ts[i].range))
             list.ts[list.n++] = child->remote_ts.fixed.ts[i];
-    consider_links(e, &child->local_ts.fixed, &own);
+    consider_policy(e, &child->local_ts, &own);
     const struct host_hold wanted = {.conn = conn->name,
                                      .child = child->name,
                                      .remote_ts = &list,

@@ -8,6 +8,7 @@
 
 #include "daemon/common/log.h"
 #include "daemon/engine/engine_state.h"
+#include "ike/terms/narrow.h"
 #include "multipath/install.h"
 
 #define ENTRIES_MAX 64 /* of one policy */
@@ -20,7 +21,7 @@ struct shunt_entry {
 struct engine_shunt {
     char conn[LIMIT_NAME], child[LIMIT_NAME];
     bool by_hand;                    /* not by start_action */
-    struct ike_child_policy *policy; /* owned: the connection from which it was installed */
+    struct ike_child_policy *policy; /* owned copy: the connection from which it was installed */
     size_t n;
     struct shunt_entry entries[ENTRIES_MAX];
 };
@@ -33,7 +34,9 @@ static size_t selectors_of(const struct ike_ts_policy *policy,
                            struct esp_ts ret[POLICY_TS + 2 * ENTRIES_MAX])
 {
     static const char *const any[] = {"0.0.0.0/0", "::/0"};
-    const struct esp_ts_list fixed = install_selectors(&policy->fixed);
+    struct ike_ts_list list;
+    ts_fixed(policy, &list);
+    const struct esp_ts_list fixed = install_selectors(&list);
     size_t n = 0;
     for (; n < fixed.n; n++)
         ret[n] = fixed.ts[n];
@@ -197,10 +200,9 @@ static int shunt_new(const struct ike_conn *conn, const struct ike_child_policy 
     struct engine_shunt *shunt = calloc(1, sizeof(*shunt));
     if (shunt == NULL)
         return ERR_NO_MEMORY;
-    shunt->policy = malloc(sizeof(*policy));
+    shunt->policy = ike_child_copy(policy);
     int error = shunt->policy == NULL ? ERR_NO_MEMORY : 0;
     if (error == 0) {
-        memcpy(shunt->policy, policy, sizeof(*policy));
         (void)snprintf(shunt->conn, sizeof(shunt->conn), "%s", conn->name);
         (void)snprintf(shunt->child, sizeof(shunt->child), "%s", policy->name);
         error = entries_fill(shunt);
@@ -275,8 +277,7 @@ void engine_shunts_load(struct engine *e, const struct ike_conn *conn, bool fres
         const struct engine_shunt *shunt = e->shunts[i];
         const struct ike_child_policy *now = engine_shunt_find(conn, shunt->child);
         if (strcmp(shunt->conn, conn->name) != 0 ||
-            (now != NULL &&
-             span_equal(span_of(now, sizeof(*now)), span_of(shunt->policy, sizeof(*now)))))
+            (now != NULL && ike_child_same(now, shunt->policy)))
             continue;
         if (now == NULL || (now->start_action == IKE_START_NONE && !shunt->by_hand))
             shunt_remove(e, i);

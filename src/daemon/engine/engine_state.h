@@ -322,7 +322,7 @@ void engine_credentials_done(struct engine *e);
  * OCSP responders that are trusted by configuration. */
 int engine_conn_credentials(struct engine *e, const struct conn_credentials *credentials,
                             struct ike_conn *conn, bool staged) MUST_USE;
-void engine_conn_cas(struct engine *e, struct ike_conn *conn);
+int engine_conn_cas(const struct engine *e, struct ike_conn *conn) MUST_USE;
 
 /* *_switch: part of a whole load that was checked */
 int engine_cert_check(struct engine *e, const struct engine_cert *cert,

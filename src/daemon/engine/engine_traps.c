@@ -8,6 +8,7 @@
 #include "daemon/config/selectors.h"
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_state.h"
+#include "ike/terms/narrow.h"
 
 #define TRAP_PAUSE_NS NANOS_PER_SEC /* time between two wishes of one trap */
 
@@ -24,7 +25,8 @@ static struct trap_choice *choice_of(const struct engine *e, const char *conn, c
 static struct ike_ts_list selectors_of(const struct ike_conn *conn,
                                        const struct ike_child_policy *child)
 {
-    struct ike_ts_list list = child->remote_ts.fixed;
+    struct ike_ts_list list;
+    ts_fixed(&child->remote_ts, &list);
     for (uint8_t d = 0; conn->n_vips == 0 && d < child->remote_ts.n_dynamic; d++)
         for (uint8_t i = 0; i < conn->n_remote_addrs && list.n < POLICY_TS; i++) {
             const struct address_range *range = &conn->remote_addrs[i].range;
@@ -74,8 +76,10 @@ static void hold_open_family(const struct ike_conn *conn, const struct ike_child
     struct address any = {.family = selectors_open_family(conn)};
     uint8_t taken = any.family == ADDRESS_V6 ? ADDRESS_V4 : ADDRESS_V6;
     struct ike_ts ts = {.end_port = UINT16_MAX};
-    if (any.family == ADDRESS_NONE || list->n == POLICY_TS ||
-        !selectors_whole(&child->remote_ts.fixed, taken) || !range_from_prefix(&any, 0, &ts.range))
+    struct ike_ts_list fixed;
+    ts_fixed(&child->remote_ts, &fixed);
+    if (any.family == ADDRESS_NONE || list->n == POLICY_TS || !selectors_whole(&fixed, taken) ||
+        !range_from_prefix(&any, 0, &ts.range))
         return;
     list->ts[list->n++] = ts;
 }
@@ -270,10 +274,12 @@ void engine_trap_acquire(struct engine *e, const struct esp_acquire *wanted)
                 device != wanted->device)
                 continue;
             const struct ike_ts_list remote = selectors_of(conn, child);
+            struct ike_ts_list local;
+            ts_fixed(&child->local_ts, &local);
             /* with a dynamic local selector the inner address is not known yet */
             if (takes(&remote, &wanted->dst, wanted->dst_port, wanted->protocol) &&
                 (child->local_ts.n_dynamic > 0 ||
-                 takes(&child->local_ts.fixed, &wanted->src, wanted->src_port, wanted->protocol))) {
+                 takes(&local, &wanted->src, wanted->src_port, wanted->protocol))) {
                 trap_connect(e, conn, child, wanted);
                 return;
             }

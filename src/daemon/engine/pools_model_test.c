@@ -156,12 +156,13 @@ static void step_lease(struct model *m)
 {
     unsigned session = roll(m, SESSIONS);
     int pool = (int)roll(m, NAMES), who = (int)roll(m, 5);
-    struct ike_conn conn = {.n_pools = 1};
+    char name[1][LIMIT_NAME] = {0};
+    struct ike_conn conn = {.n_pools = 1, .pools = name};
     struct ike_lease_job job = {.conn = &conn, .n_requested = 1};
     struct ike_config config;
     char text[16];
     const struct model_pool *from = find_name(m, pool);
-    (void)snprintf(conn.pools[0], sizeof(conn.pools[0]), "p%d", pool);
+    (void)snprintf(name[0], sizeof(name[0]), "p%d", pool);
     (void)snprintf(text, sizeof(text), "user%d", who);
     assert_int_equal(identity_parse(text, &job.identity), 0);
     assert_true(address_parse("0.0.0.0", &job.requested[0]));

@@ -6,7 +6,8 @@
 #include "base/unit_test.h"
 #include "ike/terms/identity.h"
 
-static struct ike_conn conn = {.n_pools = 2, .pools = {"four", "six"}};
+static char both[2][LIMIT_NAME] = {"four", "six"};
+static struct ike_conn conn = {.n_pools = 2, .pools = both};
 
 static int load(struct pools *pools, const char *name, const char *range)
 {

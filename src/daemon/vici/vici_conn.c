@@ -102,7 +102,7 @@ static void put_round(struct vici_writer *w, const struct engine_ops *ops,
     else if (auth->id_pattern[0] != '\0')
         vici_put(w, "id", "%s", auth->id_pattern);
     put_id(w, "ca_id", &policy->ca_id);
-    put_id(w, "aaa_id", &auth->aaa_id);
+    put_id(w, "aaa_id", auth->aaa_id);
     if (auth->eap_id[0] != '\0')
         vici_put(w, "eap_id", "%s", auth->eap_id);
     vici_list(w, "groups");

@@ -101,10 +101,10 @@ static void leases(void **state)
 {
     struct world *w = *state;
     static const struct pool_config config = {.name = "large"};
-    static struct ike_conn conn = {.n_pools = 1};
+    static char name_of_pool[1][LIMIT_NAME] = {"large"};
+    static struct ike_conn conn = {.n_pools = 1, .pools = name_of_pool};
     struct pool_config pool = config;
     assert_true(range_parse("10.0.0.0/15", &pool.range));
-    (void)snprintf(conn.pools[0], sizeof(conn.pools[0]), "large");
     assert_int_equal(pools_load(w->engine.pools, &pool, NULL), 0);
     for (unsigned i = 0; i < LEASES; i++) {
         char name[32];

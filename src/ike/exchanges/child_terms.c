@@ -32,7 +32,7 @@ void child_ts_any(const struct sa *sa, const struct ike_child_policy *policy,
                   struct ike_ts_list *ret_list)
 {
     const struct ike_conn *conn = sa->session->conn;
-    *ret_list = policy->local_ts.fixed;
+    ts_fixed(&policy->local_ts, ret_list);
     for (uint8_t i = 0; i < policy->local_ts.n_dynamic; i++)
         for (uint8_t j = 0; j < conn->n_vips && ret_list->n < POLICY_TS; j++) {
             struct address any = {.family = conn->vips[j].family};
@@ -155,11 +155,13 @@ static void still_allowed(const struct ike_ts *ts, uint8_t n, const struct ike_t
                           struct ike_ts_list *ret_list)
 {
     ret_list->n = 0;
+    struct ike_ts_list fixed;
+    ts_fixed(policy, &fixed);
     for (uint8_t i = 0; i < n; i++) {
         struct ike_ts_list one = {.n = 1, .ts = {ts[i]}}, kept = one;
         bool host = address_equal(&ts[i].range.first, &ts[i].range.last);
         if (!host || policy->n_dynamic == 0)
-            ts_narrow(&one, &policy->fixed, &kept);
+            ts_narrow(&one, &fixed, &kept);
         for (size_t j = 0; j < kept.n && ret_list->n < POLICY_TS; j++)
             ret_list->ts[ret_list->n++] = kept.ts[j];
     }

@@ -176,9 +176,8 @@ static void take_domain(const struct wire_cfg_value *value, const struct ike_con
         return;
     struct span name = span_text(one.text);
     /* RFC 8598 section 5: what local policy does not accept MUST be ignored */
-    bool taken = domain_list_empty(&conn->dns_domains)
-                     ? memchr(name.ptr, '.', name.len) != NULL
-                     : domain_list_covers(&conn->dns_domains, name);
+    bool taken = domain_list_empty(conn->dns_domains) ? memchr(name.ptr, '.', name.len) != NULL
+                                                      : domain_list_covers(conn->dns_domains, name);
     if (taken)
         (void)!domain_list_add(&config->domains, name);
 }
@@ -188,7 +187,7 @@ static void take_domain(const struct wire_cfg_value *value, const struct ike_con
 static void domains_finish(const struct ike_conn *conn, struct ike_config *config)
 {
     if (domain_list_empty(&config->domains))
-        config->domains = conn->dns_domains;
+        config->domains = *conn->dns_domains;
     if (config->n_dns == 0)
         config->domains = (struct domain_list){.text = ""};
 }

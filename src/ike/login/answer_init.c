@@ -327,7 +327,7 @@ static void init_answer(struct ike *ike, struct init_request *request)
     if (redirect_at_once(ike, request->path, conn, request->message)) {
         uint8_t octets[REDIRECT_DATA_MAX];
         init_refuse_limited(ike, request, N_REDIRECT,
-                            redirect_write(&conn->redirect_to, request->ni, octets));
+                            redirect_write(conn->redirect_to, request->ni, octets));
         return;
     }
     if (choice.ke != request->ke.group) {

@@ -73,11 +73,11 @@ void login_ppk_begin(struct login *login, bool without)
 {
     const struct ike_conn *conn = login->conn;
     struct login_ppk *ppk = &login->ppk;
-    bool configured = conn->ppk_id.type != 0 || conn->ppk_pattern[0] != '\0';
-    ppk->wanted = conn->ppk_id.type != 0 && login->sa->ike->ppk && !without;
+    bool configured = conn->ppk_id->type != 0 || conn->ppk_pattern[0] != '\0';
+    ppk->wanted = conn->ppk_id->type != 0 && login->sa->ike->ppk && !without;
     if (ppk->wanted)
         ppk->why = "the peer does not use PPKs";
-    else if (conn->ppk_id.type == 0 && (configured || conn->ppk_required))
+    else if (conn->ppk_id->type == 0 && (configured || conn->ppk_required))
         ppk->why = "'ppk_id' names no PPK";
     else if (configured)
         ppk->why = "the PPK of 'ppk_id' is not loaded";
@@ -91,7 +91,7 @@ bool login_ppk_due(const struct login *login)
 int login_ppk_ask(struct sa *sa)
 {
     sa->login->ppk.settled = true;
-    return ppk_job_emit(sa, &sa->login->conn->ppk_id);
+    return ppk_job_emit(sa, sa->login->conn->ppk_id);
 }
 
 bool login_ppk_plain(struct login *login)
@@ -120,7 +120,7 @@ void login_ppk_add(const struct login *login, struct wire_builder *request)
     const struct login_ppk *ppk = &login->ppk;
     uint8_t octets[PPK_IDENTITY_MAX];
     struct writer w = writer_of(octets, sizeof(octets));
-    ppk_identity_write(&login->conn->ppk_id, &w);
+    ppk_identity_write(login->conn->ppk_id, &w);
     wire_add_notify(request, N_PPK_IDENTITY, writer_span(&w));
     if (ppk->plain_auth != NULL)
         wire_add_notify(request, N_NO_PPK_AUTH, span_of(ppk->plain_auth, ppk->n_plain_auth));

@@ -433,9 +433,12 @@ void login_certreq_add(const struct ike_conn *const *conns, size_t n, struct wir
         wanted = true;
         urls |= conn->hash_and_url;
         ocsp |= ike_conn_asks_ocsp(conn);
-        key_ids_add(&cas, conn->cas, conn->n_cas);
+        const struct ike_cas *named = conn->cas;
+        if (named == NULL)
+            continue;
+        key_ids_add(&cas, named->ids, named->n);
         if (ike_conn_asks_ocsp(conn))
-            key_ids_add(&responders, conn->responders, conn->n_responders);
+            key_ids_add(&responders, named->responders, named->n_responders);
     }
     if (!wanted)
         return;

@@ -85,18 +85,18 @@ static bool same(const struct ike_gateway *a, const struct ike_gateway *b)
 bool redirect_at_once(const struct ike *ike, const struct ike_path *path,
                       const struct ike_conn *conn, const struct wire_message *request)
 {
-    if (!ike_gateway_given(&conn->redirect_to) || !redirect_announced(request))
+    if (!ike_gateway_given(conn->redirect_to) || !redirect_announced(request))
         return false;
     for (size_t i = 0; i < ike->n_conns; i++)
         if (conn_rank(ike->conns[i], path) > 0 &&
-            !same(&ike->conns[i]->redirect_to, &conn->redirect_to))
+            !same(ike->conns[i]->redirect_to, conn->redirect_to))
             return false;
     return true;
 }
 
 bool redirect_after_proof(const struct sa *sa, struct wire_builder *reply)
 {
-    const struct ike_gateway *to = &sa->login->conn->redirect_to;
+    const struct ike_gateway *to = sa->login->conn->redirect_to;
     uint8_t octets[REDIRECT_DATA_MAX];
     if (!ike_gateway_given(to) || !sa->login->redirects)
         return false;

@@ -240,7 +240,7 @@ bool ticket_due(const struct sa *sa)
     const struct login *login = sa->login;
     return sa->session != NULL && !login->ticket.asked && resumption_grants(login->conn) &&
            sa->session->chains.n == 0 &&
-           !(ike_gateway_given(&login->conn->redirect_to) && login->redirects) && asked_for(login);
+           !(ike_gateway_given(login->conn->redirect_to) && login->redirects) && asked_for(login);
 }
 
 static nanos left(nanos at, nanos now)

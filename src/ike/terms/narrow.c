@@ -17,10 +17,17 @@ static void ts_list_add(struct ike_ts_list *list, const struct ike_ts *ts)
         list->ts[list->n++] = *ts;
 }
 
+void ts_fixed(const struct ike_ts_policy *policy, struct ike_ts_list *ret_list)
+{
+    *ret_list = (struct ike_ts_list){.n = policy->fixed.n};
+    for (size_t i = 0; i < ret_list->n; i++)
+        ret_list->ts[i] = policy->fixed.ts[i];
+}
+
 void ts_resolve(const struct ike_ts_policy *policy, const struct address *addresses, size_t n,
                 struct ike_ts_list *ret_list)
 {
-    *ret_list = policy->fixed;
+    ts_fixed(policy, ret_list);
     for (uint8_t i = 0; i < policy->n_dynamic; i++)
         for (size_t j = 0; j < n; j++) {
             struct ike_ts ts = {

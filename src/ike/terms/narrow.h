@@ -7,6 +7,9 @@
 #include "ike/connection.h"
 #include "wire/payloads.h"
 
+/* ts_fixed - the configured selectors that name addresses, as a list of its own. */
+void ts_fixed(const struct ike_ts_policy *policy, struct ike_ts_list *ret_list);
+
 /* ts_resolve - the policy with its dynamic entries replaced by `addresses` (inner ones, or the
  * outer one). At most POLICY_TS. */
 void ts_resolve(const struct ike_ts_policy *policy, const struct address *addresses, size_t n,

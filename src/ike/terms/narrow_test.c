@@ -181,7 +181,8 @@ static void packet_first(void **state)
 
 static void dynamic(void **state)
 {
-    struct ike_ts_policy policy = {.fixed = list_of("10.1.0.0/16"), .n_dynamic = 2};
+    struct ike_ts_list one = list_of("10.1.0.0/16");
+    struct ike_ts_policy policy = {.fixed = {1, one.ts}, .n_dynamic = 2};
     struct ike_ts_list want = list_of("10.1.0.0/16,10.9.0.1/32,2001:db8::1/128,10.9.0.1/32 6 80,"
                                       "2001:db8::1/128 6 80");
     struct address inner[2];

@@ -34,8 +34,8 @@ static struct ike_id named(const struct ike_id *id)
 bool ppk_id_fits(const struct ike_conn *conn, const struct ike_id *id)
 {
     struct ike_id name = named(id);
-    if (conn->ppk_id.type != 0)
-        return identity_equal(&conn->ppk_id, id);
+    if (conn->ppk_id->type != 0)
+        return identity_equal(conn->ppk_id, id);
     return conn->ppk_pattern[0] == '\0' || identity_match(conn->ppk_pattern, &name) != IDENTITY_NO;
 }
 

@@ -433,8 +433,7 @@ bool proposal_accept(const struct ike_proposal_list *ours, const struct wire_sa 
     if (w->number == 0 || w->number > ours->n)
         return false;
     struct proposal_wish wish = {.with_ke = with_ke};
-    struct ike_proposal_list one = {.n = 1};
-    one.proposals[0] = ours->proposals[w->number - 1];
+    const struct ike_proposal_list one = {.n = 1, .proposals = &ours->proposals[w->number - 1]};
     return proposal_select(&one, answer, protocol, wish, ret_choice);
 }
 

@@ -7,7 +7,9 @@
 
 static struct ike_proposal_list list_of(uint8_t protocol, const char *const *texts)
 {
-    struct ike_proposal_list list = {0};
+    static struct ike_proposal rooms[8][POLICY_PROPOSALS]; /* of the lists made last */
+    static size_t made;
+    struct ike_proposal_list list = {.proposals = rooms[made++ % ARRAY_LEN(rooms)]};
     char error[PROPOSAL_TEXT_MAX];
     for (; *texts != NULL; texts++)
         assert_int_equal(proposal_parse(protocol, *texts, &list.proposals[list.n++], error), 0);
@@ -101,7 +103,8 @@ static void legacy(void **state)
         {WIRE_PROTO_ESP, "aes192gcm16", false},
     };
     struct ike_proposal proposal;
-    struct ike_proposal_list list;
+    struct ike_proposal room[POLICY_PROPOSALS];
+    struct ike_proposal_list list = {.proposals = room};
     char error[PROPOSAL_TEXT_MAX];
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         assert_int_equal(proposal_parse(table[i].protocol, table[i].text, &proposal, error), 0);
@@ -116,7 +119,8 @@ static void legacy(void **state)
 
 static void defaults(void **state)
 {
-    struct ike_proposal_list ike, esp;
+    struct ike_proposal rooms[2][POLICY_PROPOSALS];
+    struct ike_proposal_list ike = {.proposals = rooms[0]}, esp = {.proposals = rooms[1]};
     struct proposal_choice choice;
     struct wire_sa wire;
     (void)state;
