@@ -11,16 +11,23 @@
  *
  *      Certificate ::= SEQUENCE { TBSCertificate, signatureAlgorithm, signature }
  *      TBSCertificate ::= SEQUENCE { [0] version, serialNumber, signature, issuer, validity,
- * subject, subjectPublicKeyInfo, ... }
+ *                                    subject, subjectPublicKeyInfo, [1], [2], [3] extensions }
  */
 struct wire_certificate {
     struct span issuer, subject; /* Names in DER, as views */
     struct span key_info;        /* SubjectPublicKeyInfo in DER */
     struct span key;             /* its subjectPublicKey, without the count of unused bits */
+    bool ca;                     /* basicConstraints (section 4.2.1.9) has cA TRUE */
 };
 
 /* wire_certificate_read - false: no certificate, or octets behind it. */
 bool wire_certificate_read(struct span octets, struct wire_certificate *ret_certificate);
+
+/* wire_certificate_root - of a CA that names itself as its issuer. */
+static inline bool wire_certificate_root(const struct wire_certificate *certificate)
+{
+    return certificate->ca && span_equal(certificate->issuer, certificate->subject);
+}
 
 /* wire_key_info_read - a SubjectPublicKeyInfo: its subjectPublicKey. false: it is none. */
 bool wire_key_info_read(struct span octets, struct span *ret_key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/unit_test.h"
 #include "wire/builder.h"
+#include "wire/certificate.h"
 
 /* A chain of one of each, written, read back, and cut at every length. */
 static struct wire_builder build(uint8_t *buffer, size_t cap)
@@ -445,6 +446,39 @@ static void header(void **state)
     assert_false(ike_header_read(span_of(octets, 29), &read));
 }
 
+#define CA_AT 52 /* of the octet in `root` that says cA TRUE */
+
+/* The outline of a CA that names itself; each other issuer, constraint and cut is told apart. */
+static void certificate_of_a_ca(void **state)
+{
+    (void)state;
+    static const uint8_t root[] = {
+        0x30, 0x37, 0x30, 0x31, /* Certificate, TBSCertificate */
+        0xa0, 0x03, 0x02, 0x01, 0x02, 0x02, 0x01, 0x01, 0x30, 0x00, /* version, serial, signature */
+        0x30, 0x02, 0x05, 0x00, 0x30, 0x00,                         /* issuer, validity */
+        0x30, 0x02, 0x05, 0x00, 0x30, 0x06, 0x30, 0x00, 0x03, 0x02, 0x00, 0x01, /* subject, key */
+        0xa3, 0x13, 0x30, 0x11, 0x30, 0x0f,             /* extensions: basicConstraints */
+        0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, /* its OID, critical */
+        0x04, 0x05, 0x30, 0x03, 0x01, 0x01, 0xff,       /* cA TRUE */
+        0x30, 0x00, 0x03, 0x00,                         /* signature */
+    };
+    struct wire_certificate read;
+    uint8_t copy[sizeof(root)];
+    assert_true(wire_certificate_read(span_of(root, sizeof(root)), &read));
+    assert_true(read.ca && wire_certificate_root(&read));
+    for (size_t len = 0; len < sizeof(root); len++)
+        assert_false(wire_certificate_read(span_of(root, len), &read));
+    for (size_t at = 0; at < 3; at++) {
+        static const size_t changed[] = {CA_AT, 42 /* another extension */,
+                                         22 /* another subject */};
+        memcpy(copy, root, sizeof(root));
+        copy[changed[at]] = 0;
+        assert_true(wire_certificate_read(span_of(copy, sizeof(copy)), &read));
+        assert_false(wire_certificate_root(&read));
+        assert_true(read.ca == (at == 2));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,7 +489,7 @@ int main(void)
         cmocka_unit_test(reserved_bits),    cmocka_unit_test(reserved_bits_of_cp),
         cmocka_unit_test(header),           cmocka_unit_test(nonce_sizes),
         cmocka_unit_test(two_key_lengths),  cmocka_unit_test(behind_the_encrypted_one),
-        cmocka_unit_test(many_transforms),
+        cmocka_unit_test(many_transforms),  cmocka_unit_test(certificate_of_a_ca),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

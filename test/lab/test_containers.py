@@ -82,6 +82,23 @@ def test_stock_swanctl(world):
     up(lab, user, gate)
 
 
+def test_stock_swanctl_sends_the_ca(world):
+    """swanctl sends the CAs of a container without a flag. That makes a root trusted, not an intermediate CA."""
+    ca = Authority()
+    middle = Authority("C=CH, O=Lab, CN=Middle", issuer=ca)
+    lab = world.lab()
+    eu, gw = Host("eu", middle), Host("gw", middle)
+    contain(eu, container(eu, chain=(middle.certificate,)))
+    gate = world.ikatd(lab, "gw", gw.settings(), files=gw.files)
+    user = world.ikatd(lab, "eu", {"connections": {}})
+    files = {name: octets for name, octets in eu.files.items() if "x509ca" not in name}
+    user.swanctl("--load-all", folder=user.write_files("intermediate", eu.settings(), files))
+    refused(user, (user, "which is not in x509ca"))
+    files["pkcs12/eu.p12"] = container(eu, chain=(middle.certificate, ca.certificate))
+    user.swanctl("--load-all", folder=user.write_files("root", eu.settings(), files))
+    up(lab, user, gate)
+
+
 def test_hostile(world):
     """What is wrong with a container is said with its name, and nothing of that load is used; the sessions stay."""
     ca = Authority()

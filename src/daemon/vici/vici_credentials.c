@@ -11,6 +11,7 @@
 #include "daemon/vici/vici_server.h"
 #include "daemon/vici/vici_stage.h"
 #include "ike/terms/identity.h"
+#include "wire/certificate.h"
 
 #define OWNERS_MAX  8
 #define KEY_ID_TEXT (2 * KEY_ID_SIZE + 1)
@@ -299,11 +300,24 @@ static const struct cert_type *cert_type_find(const struct tree *m)
     return NULL;
 }
 
+/* role_of - charon trusts a CA whatever its flag is; swanctl sends what a PKCS#12 container has
+ * without a flag. Of such CAs we trust those that nothing else can vouch for. The loader of our own
+ * files says what it means. */
+static enum cert_role role_of(const struct vici_client *client, const struct cert_type *type,
+                              struct span der)
+{
+    struct wire_certificate outline;
+    bool root = !type->crl && type->role == CERT_ROLE_PLAIN && !held_elsewhere(client) &&
+                wire_certificate_read(der, &outline) && wire_certificate_root(&outline);
+    return root ? CERT_ROLE_CA : type->role;
+}
+
 static void cert_stage(struct vici_client *client, const struct cert_type *type, struct span der)
 {
     const struct engine_ops *ops = vici_client_ops(client);
     const struct engine_reply reply = reply_to(client);
-    const struct engine_cert cert = {.crl = type->crl, .role = type->role, .octets = der};
+    const struct engine_cert cert = {
+        .crl = type->crl, .role = role_of(client, type, der), .octets = der};
     vici_client_busy(client, true);
     int err = der.len == 0 ? ERR_INVALID : vici_stage_cert(vici_client_stage(client), &cert);
     if (err == 0)
@@ -331,7 +345,7 @@ void vici_load_cert(struct vici_client *client, const struct tree *m)
         settle(client, ops->crl_load(ops->engine, der, &reply),
                "'data' is no CRL in PEM or DER, or too long");
     else
-        settle(client, ops->cert_load(ops->engine, type->role, der, &reply),
+        settle(client, ops->cert_load(ops->engine, role_of(client, type, der), der, &reply),
                "'data' is no certificate or key in PEM or DER, or too long");
 }
 
