@@ -333,6 +333,8 @@ struct ike_conn {
     uint32_t max_sessions;  /* of one identity, as Gateway; 0: no limit */
     uint32_t max_leases;    /* of one identity in one pool at a time; 0: no limit */
     nanos unused_old_timeout_ns, probe_interval_ns, failover_ns, stable_for_ns;
+    /* failover_busy_ns - at most, while packets flow and another path works; 0: no such bound */
+    nanos failover_busy_ns;
 };
 
 /* ike_conn_same - all of the configuration: every field and every item of the lists. Octets are

@@ -11,6 +11,9 @@
  * `probe_interval`: quick is 0.15 B, grant 0.45 B, probe at most 0.5 B. So traffic leaves a black
  * hole after 0.6 B, and an idle path is known to be dead after 0.95 B.
  *
+ * Within a conversation that another path can take over, B is at most `failover_busy`. A link that
+ * was idle may need longer for its first packet (a modem that wakes), so it keeps its whole B.
+ *
  * A Gateway tells a peer that vanished from one that sleeps. Both leave packets unanswered. The one
  * that vanished fell silent within a conversation: it had spoken shortly before. Its IKE SAs end.
  * The other one had been silent before anyone sent to it. Its session waits for it, until the IKE
@@ -31,16 +34,26 @@
 #define PROOF_ROUNDS 8
 #define IDLE_METERED 10 /* factor for the probes of an idle metered path */
 
+static bool other_alive(const struct vpn *vpn, const struct leg *leg)
+{
+    for (unsigned i = 0; i < vpn->session.n_legs; i++)
+        if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
+            return true;
+    return false;
+}
+
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
 {
     const struct ike_conn *conn = vpn->conn;
     nanos interval = conn->probe_interval_ns > 0 ? conn->probe_interval_ns : PROBE_DEFAULT_NS;
     nanos failover = conn->failover_ns > 0 ? conn->failover_ns : BUDGET_DEFAULT_NS;
-    nanos budget = nanos_min(failover, 5 * interval);
+    nanos budget = nanos_min(failover, 5 * interval), busy = budget;
+    if (conn->failover_busy_ns > 0 && other_alive(vpn, leg))
+        busy = nanos_min(budget, conn->failover_busy_ns);
     struct timing timing = {
         .probe_ns = nanos_min(interval, budget / 2),
-        .quick_ns = budget * 15 / 100,
-        .grant_ns = budget * 45 / 100,
+        .quick_ns = busy * 15 / 100,
+        .grant_ns = (leg->hurried ? busy : budget) * 45 / 100,
     };
     /* A path that is slower than the budget allows is slow, not dead. */
     nanos rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
@@ -62,14 +75,6 @@ void health_rtt(struct leg *leg, nanos rtt_ns)
     leg->rtt_ns = leg->rtt_ns == 0 ? rtt_ns : leg->rtt_ns + (rtt_ns - leg->rtt_ns) / 8;
 }
 
-static bool other_alive(const struct vpn *vpn, const struct leg *leg)
-{
-    for (unsigned i = 0; i < vpn->session.n_legs; i++)
-        if (&vpn->legs[i] != leg && leg_alive(&vpn->legs[i]))
-            return true;
-    return false;
-}
-
 void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
 {
     if (leg->health == HEALTH_DEAD)
@@ -78,6 +83,7 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
     leg->dead_since_ns = now;
     leg->fell_silent = leg->asked_ns - leg->heard_ns <= CONVERSATION_NS;
     leg->asked_ns = 0;
+    leg->hurried = false;
     leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
     if (leg_home(vpn, leg)) {
         struct path *path = &vpn->paths[leg->path];
@@ -222,19 +228,25 @@ static const struct leg *parked_beside(const struct vpn *vpn, const struct leg *
     return NULL;
 }
 
+/* replied - ESP is the last that was heard, or nearly. */
+static bool replied(const struct leg *leg, nanos quick_ns)
+{
+    return leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < quick_ns;
+}
+
 /* curious_at - when to probe an IKE SA that is alive and has no outstanding probe. */
 static nanos curious_at(const struct vpn *vpn, const struct leg *leg)
 {
     struct timing timing = health_timing(vpn, leg);
     bool unanswered = leg->esp_out_ns > leg->heard_ns;
-    bool flowing = leg->esp_in_ns > 0 && leg->heard_ns - leg->esp_in_ns < timing.quick_ns;
     nanos silence = timing.probe_ns;
     if (leg->health == HEALTH_RETURNING)
         return nanos_min(leg->heard_ns, leg->proof_ns) + timing.probe_ns;
     /* Packets may arrive while ours are lost. So a sender needs a response from time to time. */
     if (leg->esp_out_ns > leg->proof_ns + PROOF_ROUNDS * timing.probe_ns && leg->esp_in_ns > 0)
         return leg->proof_ns + PROOF_ROUNDS * timing.probe_ns;
-    if (unanswered && (flowing || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
+    if (unanswered &&
+        (replied(leg, timing.quick_ns) || leg->esp_out_ns - leg->heard_ns > timing.probe_ns))
         silence = timing.quick_ns;
     else if (!vpn_end_user(vpn) && !unanswered)
         return NANOS_NEVER;
@@ -271,8 +283,17 @@ static nanos dead_probe_wait(const struct vpn *vpn, const struct leg *leg, nanos
     return long_dead ? 5 * NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
 }
 
+/* hurry - the probe asks about a conversation that has just stopped. */
+static bool hurry(const struct vpn *vpn, const struct leg *leg, nanos now)
+{
+    nanos quick = health_timing(vpn, leg).quick_ns;
+    return leg->health != HEALTH_DEAD && replied(leg, quick) && leg->esp_out_ns > leg->heard_ns &&
+           now - leg->heard_ns < 2 * quick;
+}
+
 static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 {
+    leg->hurried = hurry(vpn, leg, now);
     struct timing timing = health_timing(vpn, leg);
     struct ike_command command = {
         .kind = IKE_CMD_PROBE,

@@ -146,11 +146,12 @@ static void test_link_down(void **state)
     world_free(world);
 }
 
-static void black_hole(nanos probe_interval, nanos budget)
+static void black_hole(nanos probe_interval, nanos busy, nanos budget)
 {
     for (unsigned offset = 0; offset < 20; offset++) {
         struct world *world = world_new(2, offset);
         world->conn->probe_interval_ns = probe_interval;
+        world->conn->failover_busy_ns = busy;
         world_start(world);
         world_connect(world, true);
         world_until(world, world_all_up, SECONDS(5));
@@ -172,13 +173,40 @@ static void black_hole(nanos probe_interval, nanos budget)
 static void test_black_hole(void **state)
 {
     (void)state;
-    black_hole(NANOS_PER_SEC, MS(1300)); /* promised: 2 s; what was in use is left sooner */
+    black_hole(NANOS_PER_SEC, 0, MS(1300)); /* promised: 2 s; what was in use is left sooner */
+}
+
+static void test_black_hole_of_a_conversation(void **state)
+{
+    (void)state;
+    black_hole(NANOS_PER_SEC, MS(750), MS(500)); /* the default */
+}
+
+/* A link that was idle takes a while for its first packets, as a modem does that wakes. It is not dead. */
+static void test_idle_link_wakes_slowly(void **state)
+{
+    (void)state;
+    struct world *world = up(2, 7);
+    world->conn->failover_busy_ns = MS(750);
+    for (unsigned i = 0; i < 20; i++) {
+        world->flow = false;
+        world_run(world, MS(300) + MS(30) * i); /* before an idle path is probed */
+        uint64_t losses = world_path(world, "p0").losses;
+        world->links[0].hole = true;
+        world->flow = true;
+        world_run(world, MS(600));
+        world->links[0].hole = false;
+        world_run(world, SECONDS(2));
+        assert_int_equal(world_path(world, "p0").losses, losses);
+        assert_int_equal(world_carrier_link(world), 0);
+    }
+    world_free(world);
 }
 
 static void test_black_hole_quick(void **state)
 {
     (void)state;
-    black_hole(MS(100), MS(350)); /* promised: 500 ms */
+    black_hole(MS(100), 0, MS(350)); /* promised: 500 ms */
 }
 
 /* A peer that answers ever later makes its path look slow, up to a bound: a path that dies then is
@@ -760,6 +788,8 @@ int main(void)
         cmocka_unit_test(test_race_has_one_winner),
         cmocka_unit_test(test_link_down),
         cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_black_hole_of_a_conversation),
+        cmocka_unit_test(test_idle_link_wakes_slowly),
         cmocka_unit_test(test_black_hole_quick),
         cmocka_unit_test(test_black_hole_idle),
         cmocka_unit_test(test_late_answers_are_bounded),

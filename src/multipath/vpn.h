@@ -84,6 +84,7 @@ struct leg {
     struct address offer; /* ... at this address of the End User */
     nanos proof_ns;       /* last response to a request of ours: both directions work */
     bool strict;          /* the outstanding probe needs a response; an arrival is no proof */
+    bool hurried;         /* it asks about a conversation, and gets less time (failover_busy_ns) */
     enum job job;
     uint64_t job_tag;
     uint64_t loose_tag; /* of a creation that the core still runs, and no job waits for; 0: none */

@@ -54,7 +54,7 @@ def test_interface_down_and_back(world, mode, access):
     one_login(eu, capture)
 
 
-@pytest.mark.parametrize("probe_interval,budget_ms", ((None, 2000), ("100ms", 500)))
+@pytest.mark.parametrize("probe_interval,budget_ms", ((None, 1000), ("100ms", 500)))
 def test_black_hole(world, probe_interval, budget_ms):
     extra = {"probe_interval": probe_interval, "failover": "500ms"} if probe_interval else {}
     lab, _, eu, capture, flows = start(world, "failover", 2, **extra)

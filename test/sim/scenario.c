@@ -69,6 +69,7 @@ struct sim_host *sim_user(struct sim *sim, unsigned interfaces)
     sim_goes_to(host, &sim->hosts[0], 1);
     conn->dpd_delay_ns = SIM_SECONDS(20);
     conn->children[0].close_action = IKE_START_START;
+    conn->failover_busy_ns = SIM_MS(750);
     conn->stable_for_ns = SIM_SECONDS(5);
     host->traffic_interval = SIM_MS(200);
     return host;

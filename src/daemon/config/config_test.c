@@ -414,6 +414,7 @@ static void defaults(void **state)
     assert_int_equal(conn->lifetime.rekey_ns, 0); /* reauthentication takes its place */
     assert_int_equal(conn->lifetime.life_ns / NANOS_PER_SEC, 11 * 3600);
     assert_int_equal(conn->failover_ns / NANOS_PER_MS, 700);
+    assert_int_equal(conn->failover_busy_ns, 0); /* it is the failover that was asked for */
     ike_conn_unref(conn);
 }
 
@@ -465,6 +466,7 @@ static void failover_follows(void **state)
         (void)snprintf(more, sizeof(more), "probe_interval = %s", table[i].probe);
         struct ike_conn *conn = build(more);
         assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
+        assert_int_equal(conn->failover_busy_ns / NANOS_PER_MS, 750);
         ike_conn_unref(conn);
     }
 }

@@ -489,6 +489,17 @@ static nanos dpd_timeout_default(const struct ike_conn *conn)
     return conn->dpd_delay_ns == 0 || timeout >= longest ? 0 : timeout;
 }
 
+/* failover_default - it follows from a short probe interval: 2 s at 1 s, 400 ms at 100 ms. A black
+ * hole under traffic costs 0.6 of failover_busy: 450 ms. */
+static void failover_default(struct ike_conn *conn)
+{
+    nanos least = 400 * NANOS_PER_MS, most = 2 * NANOS_PER_SEC;
+    conn->failover_busy_ns = 750 * NANOS_PER_MS;
+    conn->failover_ns = nanos_min(4 * conn->probe_interval_ns, most);
+    if (conn->failover_ns < least)
+        conn->failover_ns = least;
+}
+
 static void finish_conn(const struct tree *section, struct conn_work *work)
 {
     struct ike_conn *conn = &work->conn;
@@ -505,14 +516,8 @@ static void finish_conn(const struct tree *section, struct conn_work *work)
     conn->lifetime.life_ns = longest > 0 ? longest + work->over_ns : 0;
     if (conn->proposals.n == 0)
         proposal_default(WIRE_PROTO_IKE, &conn->proposals);
-    /* failover follows from a short probe interval unless it is given: 2 s at 1 s, 500 ms at 100 ms
-     */
-    if (key_node(section, "failover") == section && conn->probe_interval_ns < NANOS_PER_SEC) {
-        nanos budget = 4 * conn->probe_interval_ns;
-        conn->failover_ns = budget < 400 * NANOS_PER_MS ? 400 * NANOS_PER_MS : budget;
-        if (conn->failover_ns > 2 * NANOS_PER_SEC)
-            conn->failover_ns = 2 * NANOS_PER_SEC;
-    }
+    if (key_node(section, "failover") == section)
+        failover_default(conn);
     if (conn->dpd_timeout_ns == KEY_UNSET)
         conn->dpd_timeout_ns = dpd_timeout_default(conn);
 }
