@@ -733,3 +733,15 @@ int world_carrier_link(const struct world *world)
     const struct world_sa *sa = sa_of_child(world, world->carrier);
     return sa == NULL ? -1 : link_of(world, &sa->path);
 }
+
+struct world *world_up(unsigned n_links, uint64_t seed)
+{
+    struct world *world = world_new(n_links, seed);
+    world_start(world);
+    world_connect(world, true);
+    world_until(world, world_all_up, 5 * NANOS_PER_SEC);
+    assert_int_equal(world->logins, 1);
+    world->flow = true;
+    world_run(world, 2 * NANOS_PER_SEC);
+    return world;
+}

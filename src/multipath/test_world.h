@@ -82,6 +82,8 @@ struct world {
 };
 
 struct world *world_new(unsigned n_links, uint64_t seed);
+/* world_up - a world whose user has logged in once, has all its VPNs, and has sent for 2 s. */
+struct world *world_up(unsigned n_links, uint64_t seed);
 void world_free(struct world *world);
 void world_start(struct world *world); /* makes the manager, shows it the links */
 void world_connect(struct world *world, bool keep);
