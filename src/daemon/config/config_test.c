@@ -458,14 +458,13 @@ static void failover_follows(void **state)
     static const struct {
         const char *probe;
         int failover_ms;
-    } table[] = {{"10ms", 400},   {"100ms", 400}, {"200ms", 800}, {"500ms", 2000},
-                 {"900ms", 2000}, {"1s", 2000},   {"5s", 2000}};
+    } table[] = {{"10ms", 400}, {"100ms", 400}, {"200ms", 800}, {"500ms", 2000}, {"5s", 2000}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         char more[64];
         (void)snprintf(more, sizeof(more), "probe_interval = %s", table[i].probe);
         struct ike_conn *conn = build(more);
         assert_int_equal(conn->failover_ns / NANOS_PER_MS, table[i].failover_ms);
-        assert_int_equal(conn->failover_busy_ns / NANOS_PER_MS, 750);
+        assert_true(conn->failover_busy_ns == 750 * NANOS_PER_MS);
         ike_conn_unref(conn);
     }
 }
