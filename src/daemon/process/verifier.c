@@ -338,6 +338,8 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
                              peer.of_gateway ? "the gateway's" : "the peer's");
     }
     peer_done(&peer);
+    check->ocsp = NULL; /* they were the peer's; a check that is asked again reads them anew */
+    check->n_ocsp = 0;
     return error;
 }
 
