@@ -62,6 +62,15 @@ static void long_line_is_refused_as_a_whole(void **state)
     assert_int_equal(secret.len, SECRET_CAP);
 }
 
+static const int interrupts[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+/* interrupts_default - who runs the tests may ignore some, as nohup(1) does with SIGHUP. */
+static void interrupts_default(void)
+{
+    for (size_t i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++)
+        (void)signal(interrupts[i], SIG_DFL);
+}
+
 /* person_asked - a child asks for a passphrase at a terminal. Returns when the prompt is there. */
 static pid_t person_asked(int *ret_terminal)
 {
@@ -71,6 +80,7 @@ static pid_t person_asked(int *ret_terminal)
     assert_true(pid >= 0);
     if (pid == 0) {
         struct secret secret = {0};
+        interrupts_default();
         _exit(passphrase_read("file", &secret) && secret.len == 5 &&
                       memcmp(secret.octets, "sesam", 5) == 0
                   ? 0
@@ -108,17 +118,16 @@ static void person_types_unseen(void **state)
 static void interrupted_terminal_shows_input_again(void **state)
 {
     (void)state;
-    static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < sizeof(interrupts) / sizeof(interrupts[0]); i++) {
         int terminal, status;
         pid_t pid = person_asked(&terminal);
         assert_int_equal(write(terminal, "ses", 3), 3);
-        if (numbers[i] == SIGINT)
+        if (interrupts[i] == SIGINT)
             assert_int_equal(write(terminal, "\003", 1), 1); /* Ctrl-C */
         else
-            assert_int_equal(kill(pid, numbers[i]), 0);
+            assert_int_equal(kill(pid, interrupts[i]), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == numbers[i]);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == interrupts[i]);
         assert_true(echoes(terminal));
         assert_int_equal(close(terminal), 0);
     }
