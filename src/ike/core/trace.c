@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "ike/core/fragment.h"
 #include "ike/core/ike_state.h"
 #include "ike/core/upper.h"
@@ -61,6 +62,7 @@ struct trace *trace_free(struct trace *trace)
 static struct ike_trace_entry *ring_add(struct trace *trace, enum ring_kind kind, nanos now)
 {
     struct ring *ring = &trace->rings[kind];
+    ASSERT(ring->size >= RING_AT_FIRST);
     if (ring->used == ring->size && ring->size < ring_most[kind])
         (void)ring_resize(ring, 2 * ring->size);
     struct ike_trace_entry *entry = &ring->entries[ring->used++ % ring->size];
