@@ -633,14 +633,21 @@ void engine_delete_all(struct engine *e)
     struct ike_conn *conn;
     for (size_t i = 0; (conn = ike_conn_at(e->ike, i)) != NULL; i++)
         path_manager_disconnect(e->paths, conn->name, e->now);
+    host_release(e->host, NULL, NULL);
+    conn_unblock(e, NULL);
     struct ike_session_info session = {0};
+    struct ike_command command = {.kind = IKE_CMD_DELETE_SESSION};
+    const uint64_t tag = engine_number(e);
     while (ike_session_next(e->ike, session.id, &session)) {
-        const struct engine_filter one = {.session_id = session.id};
         /* Who has a ticket of ours comes back with it after a restart. A Delete would end it (RFC
          * 5723 section 6.2). */
-        if (session.role != IKE_GATEWAY || session.ticket_family == 0)
-            (void)op_terminate(e, &one, false, NULL);
+        if (session.role == IKE_GATEWAY && session.ticket_family != 0)
+            continue;
+        session_release(e, &session);
+        command.session = session.id;
+        (void)command_send(e, &command, tag, NULL);
     }
+    engine_traps_renew(e);
 }
 
 static void op_asked(void *engine, const struct engine_asked *asked)
