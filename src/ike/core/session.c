@@ -135,7 +135,7 @@ static void session_free(struct session *session, enum ike_outcome outcome)
     struct ike *ike = session->ike;
     ASSERT(session->n_sas == 0 && session->n_children == 0);
     bequeath(session);
-    tickets_end(session, outcome);
+    tickets_end(session, session->ending ? session->end_reason : outcome);
     if (session->leased) {
         struct ike_event *event = event_add(ike, IKE_EV_LEASE_RELEASE);
         event->session = session->id;
