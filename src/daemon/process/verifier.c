@@ -121,7 +121,9 @@ static bool choose_run(struct verifier *verifier, const struct asked *asked,
     if (ret->error != ERR_AGAIN)
         return true;
     const struct waiting_for wait = {&own.wait, 1, until(verifier, asked, OWN_CERT_PATIENCE_NS)};
-    if (waiting_checks_add(&verifier->waiting, asked->request, asked->octets, &wait) == 0)
+    /* anybody can begin a login: most places stay free for the checks of peers */
+    if (verifier->waiting.n < WAITING_CHECKS / 4 &&
+        waiting_checks_add(&verifier->waiting, asked->request, asked->octets, &wait) == 0)
         return false;
     own.impatient = true;
     ret->error = choose(verifier, asked, &own, ret, ret_octets);
