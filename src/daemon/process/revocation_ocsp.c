@@ -67,10 +67,15 @@ static int64_t seconds_of(const ASN1_GENERALIZEDTIME *at)
     return at == NULL || ASN1_TIME_to_tm(at, &tm) != 1 ? 0 : timegm(&tm);
 }
 
-/* good_until - the end of a response, with the skew of clocks that its checks allowed. */
-static int64_t good_until(const ASN1_GENERALIZEDTIME *next_update, int64_t now)
+/* good_until - the end of a response, with the skew of clocks that its checks allowed. Without
+ * nextUpdate, one that a peer sent counts from thisUpdate: the peer can send it again and again. */
+static int64_t good_until(const struct ocsp_question *question,
+                          const ASN1_GENERALIZEDTIME *this_update,
+                          const ASN1_GENERALIZEDTIME *next_update, int64_t now)
 {
-    int64_t end = next_update == NULL ? now + SHORT_S : seconds_of(next_update) + CERT_STORE_SKEW_S;
+    int64_t from = question->request == NULL ? seconds_of(this_update) : now;
+    int64_t end =
+        next_update == NULL ? from + SHORT_S : seconds_of(next_update) + CERT_STORE_SKEW_S;
     return end < now + LEAST_S ? now + LEAST_S : end;
 }
 
@@ -106,7 +111,7 @@ static int single_check(const struct ocsp_question *question, OCSP_BASICRESP *ba
         .this_update = seconds_of(this_update),
         .next_update =
             next_update == NULL ? seconds_of(this_update) + SHORT_S : seconds_of(next_update),
-        .good_until = good_until(next_update, now)};
+        .good_until = good_until(question, this_update, next_update, now)};
     date_print(seconds_of(revoked), ret->revoked_on);
     return 0;
 }
