@@ -3,6 +3,7 @@
  * Records for the audit file. They wait in an outbox while the audit process is slow. Each kind of
  * record that strangers can cause is bounded, and the next one says how many were left out.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -27,6 +28,9 @@ int engine_audit_add(struct engine *e)
     int fd = e->start->audit_fd;
     if (fd < 0)
         return 0;
+    int flags = fcntl(fd, F_GETFL); /* a new audit process reads the same channel */
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return ERR_SYSTEM;
     e->to_audit = outbox_new(fd);
     return e->to_audit == NULL ? ERR_NO_MEMORY
                                : event_loop_add(e->loop, fd, EVENT_READ, on_audit, e);

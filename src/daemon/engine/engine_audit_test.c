@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/unit_test.h"
+#include "control/tree.h"
+#include "daemon/common/audit_channel.h"
+#include "daemon/common/channel.h"
+#include "daemon/engine/engine_state.h"
+
+#define SECONDS 10 /* more than any test here needs; then an engine that waits is ended */
+
+/* The channel is made as the supervisor makes it: it blocks until the engine says otherwise. */
+static struct engine_start start;
+static struct engine *e;
+static int reader;
+
+static int begin(void **state)
+{
+    int ends[2];
+    (void)state;
+    if (channel_pair(ends, 1 << 14) != 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
+        return -1;
+    e = calloc(1, sizeof(*e));
+    reader = ends[1];
+    start.audit_fd = ends[0];
+    e->start = &start;
+    e->loop = event_loop_new();
+    alarm(SECONDS);
+    return e->loop == NULL ? -1 : engine_audit_add(e);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    alarm(0);
+    e->to_audit = outbox_free(e->to_audit);
+    e->loop = event_loop_free(e->loop);
+    free(e);
+    close(start.audit_fd);
+    close(reader);
+    return 0;
+}
+
+static void command(uint32_t uid)
+{
+    const struct tree nothing = {.kind = TREE_SECTION};
+    engine_audit_command(
+        e, &(struct engine_asked){.command = "terminate", .uid = uid, .message = &nothing});
+}
+
+static bool next(struct audit_record *ret)
+{
+    if (channel_recv(reader, ret, sizeof(*ret), NULL, NULL) == 0)
+        return true;
+    int error = outbox_flush(e->to_audit);
+    assert_true(error == 0 || error == ERR_AGAIN);
+    return channel_recv(reader, ret, sizeof(*ret), NULL, NULL) == 0;
+}
+
+/* an audit process that is stopped: its channel is full, and the engine goes on */
+static void nobody_reads(void **state)
+{
+    struct audit_record record;
+    (void)state;
+    for (uint32_t i = 0; i < 2000; i++)
+        command(i);
+    assert_true(outbox_waiting(e->to_audit) > 1000);
+    for (uint32_t i = 0; i < 2000; i++) {
+        assert_true(next(&record));
+        assert_int_equal(record.user, i);
+    }
+    assert_false(next(&record));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nobody_reads, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
