@@ -51,7 +51,7 @@ struct audit_record {
     uint32_t kind, role; /* enum audit_kind, enum audit_role */
     uint32_t session, sa;
     uint32_t user;     /* COMMAND: user id of the client */
-    uint32_t left_out; /* records of strangers before this one that were not sent */
+    uint32_t left_out; /* records of the kind before this one that were not sent */
     uint64_t duration_ns;
     struct audit_traffic traffic; /* END */
     char conn[LIMIT_NAME];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Records for the audit file. They wait in an outbox while the audit process is slow. Each kind of
- * record that strangers can cause is bounded, and the next one says how many were left out.
+ * record that strangers can cause has a bound of its own, so that wrong logins hide no change of
+ * address. The next record of the kind says how many were left out.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_state.h"
 
-#define STRANGERS_PER_SECOND 100 /* records of refused logins and changes of address */
+#define STRANGERS_PER_SECOND 100 /* refused logins; and as many changes of address */
 
 static void on_audit(void *context, int fd, unsigned events)
 {
@@ -59,12 +60,13 @@ static void record_send(struct engine *e, const struct audit_record *record)
 /* stranger_send - for a record that somebody can cause who has not logged in, or again and again. */
 static void stranger_send(struct engine *e, struct audit_record *record)
 {
-    if (!rate_second(&e->audits_ns, STRANGERS_PER_SECOND, e->now)) {
-        e->audits_left_out++;
+    uint32_t *left_out = &e->audits_left_out[record->kind];
+    if (!rate_second(&e->audits_ns[record->kind], STRANGERS_PER_SECOND, e->now)) {
+        (*left_out)++;
         return;
     }
-    record->left_out = e->audits_left_out;
-    e->audits_left_out = 0;
+    record->left_out = *left_out;
+    *left_out = 0;
     record_send(e, record);
 }
 

@@ -7,6 +7,7 @@
 #include "control/tree.h"
 #include "daemon/common/audit_channel.h"
 #include "daemon/common/channel.h"
+#include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_state.h"
 
 #define SECONDS 10 /* more than any test here needs; then an engine that waits is ended */
@@ -74,10 +75,45 @@ static void nobody_reads(void **state)
     assert_false(next(&record));
 }
 
+static struct ike_event refused_login(void)
+{
+    return (struct ike_event){.outcome = IKE_PEER_AUTH_FAILED, .what = "eve", .notice = "secret"};
+}
+
+/* wrong logins, however many, do not hide that an authenticated session moved */
+static void refusals_hide_no_move(void **state)
+{
+    const struct account_who who = {
+        .role = IKE_GATEWAY, .conn = "office", .local_id = "gw", .remote_id = "anna"};
+    const struct ike_event refused = refused_login(), moved = {.session = 7, .sa = 1};
+    struct audit_record record;
+    (void)state;
+    e->now = NANOS_PER_SEC;
+    e->accounts = accounts_new(NULL, NULL);
+    accounts_begin(e->accounts, 7, &who, e->now);
+    for (int i = 0; i < 150; i++)
+        engine_audit_refused(e, &refused);
+    engine_audit_moved(e, &moved);
+    for (int i = 0; i < 100; i++) {
+        assert_true(next(&record));
+        assert_int_equal(record.kind, AUDIT_REFUSED);
+    }
+    assert_true(next(&record));
+    assert_int_equal(record.kind, AUDIT_MOVED);
+    assert_int_equal(record.left_out, 0);
+    e->now += NANOS_PER_SEC;
+    engine_audit_refused(e, &refused);
+    assert_true(next(&record));
+    assert_int_equal(record.left_out, 50);
+    accounts_end(e->accounts, 7);
+    e->accounts = accounts_free(e->accounts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_reads, begin, end),
+        cmocka_unit_test_setup_teardown(refusals_hide_no_move, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@
  */
 
 #include "base/table.h"
+#include "daemon/common/audit_channel.h"
 #include "daemon/common/key_channel.h"
 #include "daemon/common/outbox.h"
 #include "daemon/common/verifier_channel.h"
@@ -161,8 +162,8 @@ struct engine {
     nanos stop_by;
     int status;
     nanos notices_ns; /* rate_second: lines that peers cause */
-    nanos audits_ns;  /* rate_second: audit records that strangers cause */
-    uint32_t audits_left_out;
+    nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that strangers cause */
+    uint32_t audits_left_out[AUDIT_KINDS];
     bool audit_lost; /* the log says so already */
 
     struct watching watching[ENGINE_WATCHES];
