@@ -47,9 +47,13 @@ void engine_audit_done(struct engine *e)
     e->to_audit = outbox_free(e->to_audit);
 }
 
-static void record_send(struct engine *e, const struct audit_record *record)
+/* record_send - a record that is lost is counted; the next one of its kind says so. */
+static void record_send(struct engine *e, struct audit_record *record)
 {
+    uint32_t *left_out = &e->audits_left_out[record->kind];
+    record->left_out = *left_out;
     int error = outbox_send(e->to_audit, span_of(record, sizeof(*record)), (struct span){0});
+    *left_out = error == 0 ? 0 : *left_out + 1;
     if (error == 0 && outbox_waiting(e->to_audit) > 0)
         error = event_loop_change(e->loop, e->start->audit_fd, EVENT_READ | EVENT_WRITE);
     if (error != 0 && !e->audit_lost)
@@ -60,13 +64,10 @@ static void record_send(struct engine *e, const struct audit_record *record)
 /* stranger_send - for a record that somebody can cause who has not logged in, or again and again. */
 static void stranger_send(struct engine *e, struct audit_record *record)
 {
-    uint32_t *left_out = &e->audits_left_out[record->kind];
     if (!rate_second(&e->audits_ns[record->kind], STRANGERS_PER_SECOND, e->now)) {
-        (*left_out)++;
+        e->audits_left_out[record->kind]++;
         return;
     }
-    record->left_out = *left_out;
-    *left_out = 0;
     record_send(e, record);
 }
 

@@ -75,6 +75,27 @@ static void nobody_reads(void **state)
     assert_false(next(&record));
 }
 
+/* records for which there is no room at all: the next one of the kind that finds some counts them */
+static void lost_records_count(void **state)
+{
+    struct audit_record record;
+    uint32_t sent = 0;
+    (void)state;
+    for (uint32_t i = 0; i < OUTBOX_MESSAGES; i++)
+        command(i);
+    while (next(&record)) {
+        assert_int_equal(record.left_out, 0);
+        sent++;
+    }
+    assert_in_range(sent, 1, OUTBOX_MESSAGES - 1);
+    command(0);
+    assert_true(next(&record));
+    assert_int_equal(record.left_out, OUTBOX_MESSAGES - sent);
+    command(1);
+    assert_true(next(&record));
+    assert_int_equal(record.left_out, 0);
+}
+
 static struct ike_event refused_login(void)
 {
     return (struct ike_event){.outcome = IKE_PEER_AUTH_FAILED, .what = "eve", .notice = "secret"};
@@ -113,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nobody_reads, begin, end),
+        cmocka_unit_test_setup_teardown(lost_records_count, begin, end),
         cmocka_unit_test_setup_teardown(refusals_hide_no_move, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

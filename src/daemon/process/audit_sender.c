@@ -43,21 +43,24 @@ int audit_sender_open(struct audit_sender *sender, const char *path, struct proc
     return fcntl(sender->fd, F_SETFL, O_NONBLOCK) < 0 ? ERR_SYSTEM : 0;
 }
 
-static void send_record(const struct audit_sender *sender, const struct audit_record *record,
+static bool send_record(const struct audit_sender *sender, const struct audit_record *record,
                         const int *fd)
 {
-    if (channel_send(sender->fd, record, sizeof(*record), fd, fd == NULL ? 0 : 1) != 0)
-        log_line(LOG_LEVEL_ERROR, "event=audit-record-lost kind=%u reason=\"%s\"", record->kind,
-                 strerror(errno));
+    if (channel_send(sender->fd, record, sizeof(*record), fd, fd == NULL ? 0 : 1) == 0)
+        return true;
+    log_line(LOG_LEVEL_ERROR, "event=audit-record-lost kind=%u reason=\"%s\"", record->kind,
+             strerror(errno));
+    return false;
 }
 
-void audit_sender_say(const struct audit_sender *sender, enum audit_kind kind, const char *reason)
+void audit_sender_say(struct audit_sender *sender, enum audit_kind kind, const char *reason)
 {
-    struct audit_record record = {.kind = kind};
+    uint32_t *left_out = &sender->left_out[kind];
+    struct audit_record record = {.kind = kind, .left_out = *left_out};
     if (sender->path == NULL)
         return;
     (void)snprintf(record.reason, sizeof(record.reason), "%s", reason);
-    send_record(sender, &record, NULL);
+    *left_out = send_record(sender, &record, NULL) ? 0 : *left_out + 1;
 }
 
 void audit_sender_reopen(const struct audit_sender *sender, struct processes *processes)
@@ -71,7 +74,7 @@ void audit_sender_reopen(const struct audit_sender *sender, struct processes *pr
                  strerror(errno));
         return;
     }
-    send_record(sender, &record, &fd);
+    (void)send_record(sender, &record, &fd);
     (void)close(processes->state_fds[PROCESS_AUDIT]);
     processes->state_fds[PROCESS_AUDIT] = fd;
 }
