@@ -161,7 +161,7 @@ struct engine {
     bool stopping, done;
     nanos stop_by;
     int status;
-    nanos notices_ns; /* rate_second: lines that peers cause */
+    nanos notices_ns;             /* rate_second: lines that peers cause */
     nanos audits_ns[AUDIT_KINDS]; /* rate_second: audit records that strangers cause */
     uint32_t audits_left_out[AUDIT_KINDS];
     bool audit_lost; /* the log says so already */

@@ -9,8 +9,8 @@
 #include "daemon/process/processes.h"
 
 struct audit_sender {
-    const char *path; /* NULL: there is no audit file, and all calls do nothing */
-    int fd;           /* to the audit process, not blocking */
+    const char *path;               /* NULL: there is no audit file, and all calls do nothing */
+    int fd;                         /* to the audit process, not blocking */
     uint32_t left_out[AUDIT_KINDS]; /* records lost since the last one of the kind */
 };
 
