@@ -284,5 +284,7 @@ bool ticket_file_bar(struct ticket_file *file, uint64_t family, uint64_t from_ms
     record->until_s = now_ms / 1000 + LIMIT_TICKET_LIFE + 1;
     /* the record comes first: the head counts it */
     written = record_write(file, record) && written;
-    return fresh ? head_write(file) && written : written;
+    if (!written && file->head->from_ms <= (uint64_t)now_ms)
+        file->head->from_ms = (uint64_t)now_ms + 1; /* a full disk: the head is there already */
+    return fresh || !written ? head_write(file) : written;
 }

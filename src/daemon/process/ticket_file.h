@@ -52,8 +52,8 @@ bool ticket_file_counts(const struct ticket_file *file, uint64_t family, uint64_
 uint64_t ticket_file_from(const struct ticket_file *file, uint64_t family);
 
 /* ticket_file_bar - tickets of the family that were issued before `from_ms` do not count any more.
- * Without memory for a record all tickets issued so far stop to count. false: it could not be
- * written, and holds as long as the process lives. */
+ * Without memory for a record, or room for it on the disk, all tickets issued so far stop to count.
+ * false: that could not be written either, and holds as long as the process lives. */
 bool ticket_file_bar(struct ticket_file *file, uint64_t family, uint64_t from_ms, int64_t now_ms);
 
 #endif

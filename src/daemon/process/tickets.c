@@ -205,12 +205,14 @@ static bool lifetime_set(struct key_ticket *t, int64_t now_ms)
     return life >= 1;
 }
 
-static void bar(struct tickets *tickets, uint64_t family, uint64_t from_ms, int64_t now_ms)
+/* bar - false: the next process would not know of it. */
+static bool bar(struct tickets *tickets, uint64_t family, uint64_t from_ms, int64_t now_ms)
 {
-    if (ticket_file_bar(tickets->file, family, from_ms, now_ms) || tickets->told)
-        return;
-    tickets->told = true;
-    log_line(LOG_LEVEL_WARNING, "event=tickets-not-kept reason=\"%s\"", strerror(errno));
+    bool kept = ticket_file_bar(tickets->file, family, from_ms, now_ms);
+    if (!kept && !tickets->told)
+        log_line(LOG_LEVEL_WARNING, "event=tickets-not-kept reason=\"%s\"", strerror(errno));
+    tickets->told |= !kept;
+    return kept;
 }
 
 /* issue - gives the ticket its place in its family. ERR_DENIED: the session has ended. */
@@ -226,7 +228,7 @@ static int issue(struct tickets *tickets, struct key_ticket *t, int64_t now_ms)
         return ERR_DENIED;
     t->issued_ms = from > (uint64_t)now_ms ? from : (uint64_t)now_ms;
     if (!fresh)
-        bar(tickets, t->family, ++t->issued_ms, now_ms);
+        (void)bar(tickets, t->family, ++t->issued_ms, now_ms);
     return 0;
 }
 
@@ -286,12 +288,11 @@ int tickets_use(struct tickets *tickets, uint64_t family, uint64_t issued_ms, in
         return ERR_INVALID;
     if (!ticket_file_counts(tickets->file, family, issued_ms))
         return ERR_DENIED;
-    bar(tickets, family, issued_ms + 1, now_ms);
-    return 0;
+    return bar(tickets, family, issued_ms + 1, now_ms) ? 0 : ERR_DENIED;
 }
 
 void tickets_end(struct tickets *tickets, uint64_t family, int64_t now_ms)
 {
     if (family != 0)
-        bar(tickets, family, UINT64_MAX, now_ms);
+        (void)bar(tickets, family, UINT64_MAX, now_ms);
 }

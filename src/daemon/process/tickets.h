@@ -48,7 +48,7 @@ int tickets_open(struct tickets *tickets, struct span sealed, int64_t now_ms,
                  struct key_ticket *ret_ticket, struct ticket_inside *ret_inside) MUST_USE;
 
 /* tickets_use - the ticket is used: it, and older ones of its family, do not count any more.
- * ERR_DENIED: it did not before. */
+ * ERR_DENIED: it did not before, or the next process would not know of its use. */
 int tickets_use(struct tickets *tickets, uint64_t family, uint64_t issued_ms,
                 int64_t now_ms) MUST_USE;
 

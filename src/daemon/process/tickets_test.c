@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/process/tickets.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -189,6 +190,28 @@ static void test_restart(void **state)
     close(fd);
 }
 
+/* A full disk: a used ticket stays used, and so do all that were issued before. A file that takes
+ * nothing at all: no ticket brings anybody in. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    int fd = memfd_create("tickets", MFD_ALLOW_SEALING);
+    struct key_ticket t = ticket_of("amy@example"), u = ticket_of("bob@example");
+    restart(fd, T0);
+    assert_int_equal(seal(&t, 0, T0), 0);
+    assert_int_equal(seal(&u, 1, T0), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+    assert_int_equal(tickets_use(tickets, t.family, t.issued_ms, T0 + 1000), 0);
+    restart(fd, T0 + 1000);
+    assert_int_not_equal(open_at(0, T0 + 1000), 0);
+    assert_int_not_equal(open_at(1, T0 + 1000), 0);
+    assert_int_equal(seal(&u, 1, T0 + 2000), 0);
+    assert_int_equal(open_at(1, T0 + 2000), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    assert_int_equal(tickets_use(tickets, u.family, u.issued_ms, T0 + 2000), ERR_DENIED);
+    close(fd);
+}
+
 /* A file whose records are cut off or senseless: no ticket of it counts. */
 static void test_broken_file(void **state)
 {
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_counts_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
