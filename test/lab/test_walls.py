@@ -160,7 +160,7 @@ def asks(kind, what, prefix_len=0, interface=0):
 
 
 def refusing_channel(user, question):
-    """The channel on which the supervisor refuses that. On another one it may end the engine, and then starts it anew."""
+    """The channel on which the supervisor refuses that. On another one it may start the engine anew."""
     tried = set()
     while (left := [(number, channel.dup()) for number, channel in stolen_channels(user) if number not in tried]):
         for _, channel in left[1:]:
