@@ -49,7 +49,8 @@ struct aaa_tls {
 struct aaa_server {
     char name[LIMIT_NAME];
     struct address address;
-    bool stream; /* RADIUS/TLS (RFC 6614) at `tls_port`; else RADIUS over UDP at the other two */
+    uint8_t
+        stream; /* 1: RADIUS/TLS (RFC 6614) at `tls_port`; 0: RADIUS over UDP at the other two */
     uint16_t tls_port, auth_port, acct_port;
     int32_t preference; /* the highest is asked first */
     bool class_group;   /* Class names groups, as Filter-Id does */

@@ -126,7 +126,7 @@ static bool tls_sound(const struct aaa_tls *tls)
 
 static bool server_sound(const struct aaa_server *server)
 {
-    return (!server->stream || tls_sound(&server->tls)) &&
+    return server->stream <= 1 && (server->stream == 0 || tls_sound(&server->tls)) &&
            text_sound(server->name, sizeof(server->name)) && server->name[0] != '\0' &&
            server->secret_len != 0 && server->secret_len <= sizeof(server->secret) &&
            (server->address.family == ADDRESS_V4 || server->address.family == ADDRESS_V6) &&
