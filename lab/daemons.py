@@ -114,8 +114,11 @@ class Daemon(Program):
         return [sa for _, sa in self.sas() if sa["state"] == "ESTABLISHED"]
 
     def children(self):
-        """Its installed Child SAs."""
-        return [child for sa in self.established() for child in sa["child-sas"].values() if child["state"] == "INSTALLED"]
+        """Its installed Child SAs, once none is on its way into the data plane."""
+        def settled():
+            found = [child for sa in self.established() for child in sa["child-sas"].values()]
+            return [found] if all(child["state"] != "INSTALLING" for child in found) else None
+        return [child for child in wait(settled, "no Child SA is being installed")[0] if child["state"] == "INSTALLED"]
 
     def initiate(self, child, ike=None, timeout=20):
         """Brings a Child SA up, and waits for it. Returns the daemon's answer."""
