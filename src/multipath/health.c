@@ -42,6 +42,23 @@ static bool other_alive(const struct vpn *vpn, const struct leg *leg)
     return false;
 }
 
+/* grant_of - the share of a budget in which a probe is answered. A path that is slower than the budget
+ * allows is slow, not dead. */
+static nanos grant_of(const struct leg *leg, nanos budget)
+{
+    nanos grant = budget * 45 / 100, rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
+    return grant < 2 * rtt ? 2 * rtt : grant;
+}
+
+/* resend_of - the interval of retransmissions within a grant. */
+static nanos resend_of(const struct leg *leg, nanos grant)
+{
+    nanos interval = grant / 8, rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
+    if (interval < rtt + rtt / 4)
+        interval = rtt + rtt / 4;
+    return interval < RESEND_MIN_NS ? RESEND_MIN_NS : interval;
+}
+
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
 {
     const struct ike_conn *conn = vpn->conn;
@@ -53,17 +70,10 @@ struct timing health_timing(const struct vpn *vpn, const struct leg *leg)
     struct timing timing = {
         .probe_ns = nanos_min(interval, budget / 2),
         .quick_ns = busy * 15 / 100,
-        .grant_ns = (leg->hurried ? busy : budget) * 45 / 100,
+        .grant_ns = grant_of(leg, budget),
+        .quick_grant_ns = grant_of(leg, busy),
     };
-    /* A path that is slower than the budget allows is slow, not dead. */
-    nanos rtt = nanos_min(leg->rtt_ns, FAR_RTT_NS);
-    if (timing.grant_ns < 2 * rtt)
-        timing.grant_ns = 2 * rtt;
-    timing.resend_ns = timing.grant_ns / 8;
-    if (timing.resend_ns < rtt + rtt / 4)
-        timing.resend_ns = rtt + rtt / 4;
-    if (timing.resend_ns < RESEND_MIN_NS)
-        timing.resend_ns = RESEND_MIN_NS;
+    timing.resend_ns = resend_of(leg, timing.grant_ns);
     return timing;
 }
 
@@ -83,7 +93,6 @@ void health_dead(struct vpn *vpn, struct leg *leg, nanos now)
     leg->dead_since_ns = now;
     leg->fell_silent = leg->asked_ns - leg->heard_ns <= CONVERSATION_NS;
     leg->asked_ns = 0;
-    leg->hurried = false;
     leg->probe_at_ns = now + health_timing(vpn, leg).probe_ns;
     if (leg_home(vpn, leg)) {
         struct path *path = &vpn->paths[leg->path];
@@ -283,24 +292,23 @@ static nanos dead_probe_wait(const struct vpn *vpn, const struct leg *leg, nanos
     return long_dead ? 5 * NANOS_PER_SEC : health_timing(vpn, leg).probe_ns;
 }
 
-/* hurry - the probe asks about a conversation that has just stopped. */
-static bool hurry(const struct vpn *vpn, const struct leg *leg, nanos now)
+/* stopped - the leg carried a conversation until a moment ago. */
+static bool stopped(const struct leg *leg, nanos quick_ns, nanos now)
 {
-    nanos quick = health_timing(vpn, leg).quick_ns;
-    return leg->health != HEALTH_DEAD && replied(leg, quick) && leg->esp_out_ns > leg->heard_ns &&
-           now - leg->heard_ns < 2 * quick;
+    return leg->health != HEALTH_DEAD && replied(leg, quick_ns) &&
+           leg->esp_out_ns > leg->heard_ns && now - leg->heard_ns < 2 * quick_ns;
 }
 
 static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 {
-    leg->hurried = hurry(vpn, leg, now);
     struct timing timing = health_timing(vpn, leg);
+    leg->grant_ns = stopped(leg, timing.quick_ns, now) ? timing.quick_grant_ns : timing.grant_ns;
     struct ike_command command = {
         .kind = IKE_CMD_PROBE,
         .sa = leg->id,
         .session = vpn->session.id,
-        .retry_ns = timing.resend_ns,
-        .give_up_ns = timing.grant_ns,
+        .retry_ns = resend_of(leg, leg->grant_ns),
+        .give_up_ns = leg->grant_ns,
     };
     leg->probe_tag = command_add(vpn, &command);
     leg->strict = leg->heard_ns + timing.quick_ns > now;
@@ -312,15 +320,14 @@ static void probe_send(struct vpn *vpn, struct leg *leg, nanos now)
 
 static void judge(struct vpn *vpn, struct leg *leg, nanos now)
 {
-    struct timing timing = health_timing(vpn, leg);
     const struct leg *host = parked_beside(vpn, leg);
     if (leg->link_gone || (host != NULL && !leg_alive(host))) {
         health_dead(vpn, leg, now);
         return;
     }
-    if (leg->asked_ns != 0 && now - leg->asked_ns >= timing.grant_ns)
+    if (leg->asked_ns != 0 && now - leg->asked_ns >= leg->grant_ns)
         health_dead(vpn, leg, now);
-    else if (leg->asked_ns != 0 && now - leg->asked_ns >= timing.grant_ns / 2 &&
+    else if (leg->asked_ns != 0 && now - leg->asked_ns >= leg->grant_ns / 2 &&
              leg->health == HEALTH_GOOD)
         leg->health = HEALTH_SUSPECT;
     if (leg->health == HEALTH_RETURNING &&
@@ -377,8 +384,8 @@ static nanos leg_deadline(const struct vpn *vpn, const struct leg *leg, nanos no
     if (leg_bears(vpn, leg) && leg->health != HEALTH_DEAD)
         at = nanos_min(at, now + timing.quick_ns);
     if (leg->asked_ns != 0 && leg->health != HEALTH_DEAD)
-        at = nanos_min(at, leg->asked_ns + (leg->health == HEALTH_GOOD ? timing.grant_ns / 2
-                                                                       : timing.grant_ns));
+        at = nanos_min(at, leg->asked_ns +
+                               (leg->health == HEALTH_GOOD ? leg->grant_ns / 2 : leg->grant_ns));
     if (leg->health == HEALTH_RETURNING)
         at = nanos_min(at, leg->good_since_ns + vpn->conn->stable_for_ns);
     return nanos_min(at, gateway_gives_up_at(vpn, leg));

@@ -71,6 +71,7 @@ struct leg {
     nanos heard_ns;              /* last authentic packet, IKE or ESP */
     nanos esp_in_ns, esp_out_ns; /* last ESP packet over its bearers */
     nanos asked_ns;              /* the outstanding probe was sent then; 0: none */
+    nanos grant_ns;              /* ... and may take so long */
     nanos probe_at_ns;           /* DEAD: next probe */
     nanos good_since_ns;         /* RETURNING: first response */
     nanos dead_since_ns;
@@ -84,7 +85,6 @@ struct leg {
     struct address offer; /* ... at this address of the End User */
     nanos proof_ns;       /* last response to a request of ours: both directions work */
     bool strict;          /* the outstanding probe needs a response; an arrival is no proof */
-    bool hurried;         /* it asks about a conversation, and gets less time (failover_busy_ns) */
     enum job job;
     uint64_t job_tag;
     uint64_t loose_tag; /* of a creation that the core still runs, and no job waits for; 0: none */
@@ -406,10 +406,11 @@ struct path *login_path_of(struct vpn *vpn, ike_sa_id sa);
 
 /* --- health.c --- */
 struct timing {
-    nanos probe_ns;  /* silence after which an idle IKE SA is probed */
-    nanos quick_ns;  /* the same after packets of ours */
-    nanos grant_ns;  /* unanswered for so long: the IKE SA is dead */
-    nanos resend_ns; /* interval of its retransmissions */
+    nanos probe_ns;       /* silence after which an idle IKE SA is probed */
+    nanos quick_ns;       /* the same after packets of ours */
+    nanos grant_ns;       /* unanswered for so long: the IKE SA is dead */
+    nanos quick_grant_ns; /* the same within a conversation (failover_busy_ns) */
+    nanos resend_ns;      /* interval of retransmissions within grant_ns */
 };
 struct timing health_timing(const struct vpn *vpn, const struct leg *leg);
 void health_settle(struct vpn *vpn, nanos now);
