@@ -300,9 +300,8 @@ static const struct cert_type *cert_type_find(const struct tree *m)
     return NULL;
 }
 
-/* role_of - charon trusts a CA whatever its flag is; swanctl sends what a PKCS#12 container has
- * without a flag. Of such CAs we trust those that nothing else can vouch for. The loader of our own
- * files says what it means. */
+/* role_of - swanctl sends the CAs of a PKCS#12 container without a flag, and charon trusts them all.
+ * ikatd trusts the roots among them. For the loader of our own files a flag counts as it is. */
 static enum cert_role role_of(const struct vici_client *client, const struct cert_type *type,
                               struct span der)
 {
