@@ -180,17 +180,19 @@ static void watchdog_due(struct supervisor *s, nanos now)
 static void on_alive(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
-    struct order order;
+    struct order order = {0};
     int error = channel_recv(fd, &order, sizeof(order), NULL, NULL);
     (void)events;
+    if (error == ERR_AGAIN)
+        return;
     if (error == 0 && order.kind == ORDER_ALIVE && s->watchdog.asked) {
         s->watchdog.asked = false;
         manager_notify("WATCHDOG=1");
         return;
     }
-    event_loop_remove(s->loop, fd); /* after its end SIGCHLD follows */
-    if (error == ERR_NOT_FOUND)
-        return;
+    event_loop_remove(s->loop, fd);
+    if (error == ERR_NOT_FOUND || error == ERR_SYSTEM)
+        return; /* the engine has ended, perhaps with orders unread; SIGCHLD follows */
     log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", order.kind);
     processes_kill(&s->processes);
 }
