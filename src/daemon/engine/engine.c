@@ -157,7 +157,7 @@ static void on_order(void *context, int fd, unsigned events)
     if (error == ERR_AGAIN)
         return;
     if (error == 0 && order.kind == ORDER_LOADED) {
-        e->load_ended = true;
+        engine_load_ended(e);
         engine_shunts_all(e);
         return;
     }
@@ -229,7 +229,10 @@ static int loop_fill(struct engine *e)
     engine_ops_init(e);
     e->vici = vici_server_new(&e->ops, e->loop, start->vici_fd);
     engine_listen(e);
-    return e->vici == NULL ? failed("control server") : 0;
+    if (e->vici == NULL)
+        return failed("control server");
+    vici_server_loading(e->vici, true);
+    return 0;
 }
 
 static int rights_drop(pid_t parent)

@@ -11,6 +11,7 @@
 #include "daemon/engine/engine_devices.h"
 #include "daemon/engine/engine_eap.h"
 #include "daemon/engine/engine_state.h"
+#include "daemon/vici/vici_server.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -157,6 +158,12 @@ void engine_load_drop(struct engine *e, uint64_t number)
         log_line(LOG_LEVEL_WARNING, "event=load-not-dropped error=\"%s\"", error_text(error));
 }
 
+void engine_load_ended(struct engine *e)
+{
+    e->load_ended = true;
+    vici_server_loading(e->vici, false);
+}
+
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX])
 {
@@ -187,7 +194,7 @@ int engine_load_all(struct engine *e, const struct engine_load *load,
     if (error == 0) {
         engine_pools_check(e);
         engine_lan_check(e);
-        e->load_ended = true; /* all of it is there: a peer that comes now is served */
+        engine_load_ended(e);
     }
     if (error != 0) /* the caller tells the client */
         engine_loading_forget(e, reply->context);

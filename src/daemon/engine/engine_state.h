@@ -442,6 +442,8 @@ void engine_name_servers_child_down(struct engine *e, ike_child_id id);
 
 /* engine_load.c; see struct engine_ops */
 void engine_load_drop(struct engine *e, uint64_t number);
+/* engine_load_ended - the first load is over: peers are served, and changes that clients asked for are made. */
+void engine_load_ended(struct engine *e);
 int engine_load_all(struct engine *e, const struct engine_load *load,
                     const struct engine_reply *reply, char ret_why[ENGINE_ERROR_MAX]) MUST_USE;
 

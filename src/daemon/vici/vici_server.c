@@ -29,7 +29,8 @@ struct vici_client {
     struct vici_server *server;
     int fd;
     bool busy, gone;
-    bool resume;     /* the command has ended; the loop handles requests that came meanwhile */
+    bool resume;     /* the loop handles requests that came meanwhile */
+    bool held;       /* the next request waits for the first load */
     uint32_t events; /* bits of enum vici_event_id */
     uint8_t *in;     /* owned: one frame */
     size_t n_in, in_cap;
@@ -58,6 +59,7 @@ struct vici_server {
     uint64_t traced;      /* number of the last entry of the trace that was told */
     struct vici_client *clients;
     unsigned n_clients;
+    bool loading; /* the first load has not ended */
 };
 
 static const char *const event_names[VICI_EV_COUNT] = {
@@ -308,19 +310,10 @@ static void change_tell(const struct vici_client *client, const char *command)
     ops->asked(ops->engine, &asked);
 }
 
-static void handle(struct vici_client *client, struct span octets)
+static void request_run(struct vici_client *client, const struct vici_frame *frame)
 {
-    struct vici_frame frame;
-    if (!vici_frame_read(octets, &frame))
-        return; /* as charon does: ignored, and the connection stays */
-    if (frame.type == VICI_EVENT_REGISTER || frame.type == VICI_EVENT_UNREGISTER) {
-        registration(client, &frame);
-        return;
-    }
-    if (frame.type != VICI_CMD_REQUEST)
-        return;
     client->used_ns = client->server->ops->now(client->server->ops->engine);
-    client->message = vici_message_read(frame.message);
+    client->message = vici_message_read(frame->message);
     if (client->message == NULL) {
         struct vici_writer w;
         vici_begin(&w, VICI_CMD_RESPONSE, "");
@@ -329,12 +322,33 @@ static void handle(struct vici_client *client, struct span octets)
         vici_client_send(client, &w);
         return;
     }
-    if (!client->loader && vici_command_changes(frame.name))
-        change_tell(client, frame.name);
-    if (!vici_command_run(client, frame.name, client->message))
+    if (!client->loader && vici_command_changes(frame->name))
+        change_tell(client, frame->name);
+    if (!vici_command_run(client, frame->name, client->message))
         simple(client, VICI_CMD_UNKNOWN);
     if (client->listing == NULL)
         client->message = tree_free(client->message);
+}
+
+/* must_wait - a change that comes before the first load has ended: the load would replace it. */
+static bool must_wait(const struct vici_client *client, const struct vici_frame *frame)
+{
+    return client->server->loading && !client->loader && frame->type == VICI_CMD_REQUEST &&
+           vici_command_changes(frame->name);
+}
+
+/* handle - false: the frame must wait. */
+static bool handle(struct vici_client *client, struct span octets)
+{
+    struct vici_frame frame;
+    if (!vici_frame_read(octets, &frame))
+        return true; /* as charon does: ignored, and the connection stays */
+    client->held = must_wait(client, &frame);
+    if (frame.type == VICI_EVENT_REGISTER || frame.type == VICI_EVENT_UNREGISTER)
+        registration(client, &frame);
+    else if (frame.type == VICI_CMD_REQUEST && !client->held)
+        request_run(client, &frame);
+    return !client->held;
 }
 
 static size_t frame_len(const uint8_t *in)
@@ -342,7 +356,7 @@ static size_t frame_len(const uint8_t *in)
     return (size_t)in[0] << 24 | (size_t)in[1] << 16 | (size_t)in[2] << 8 | in[3];
 }
 
-/* consume - handles complete frames; none while a command is running. */
+/* consume - handles complete frames; none while a command is running, or is held. */
 static void consume(struct vici_client *client)
 {
     size_t at = 0;
@@ -352,9 +366,8 @@ static void consume(struct vici_client *client)
             cut(client);
             return;
         }
-        if (client->n_in - at - 4 < len)
+        if (client->n_in - at - 4 < len || !handle(client, span_of(client->in + at + 4, len)))
             break;
-        handle(client, span_of(client->in + at + 4, len));
         at += 4 + len;
     }
     if (at == 0)
@@ -426,8 +439,9 @@ static void idle_drop(struct vici_server *server)
 {
     struct vici_client *oldest = NULL;
     for (struct vici_client *client = server->clients; client != NULL; client = client->next)
-        if (!client->loader && !client->busy && client->events == 0 && client->n_out == 0 &&
-            client->stage == NULL && (oldest == NULL || client->used_ns <= oldest->used_ns))
+        if (!client->loader && !client->busy && !client->held && client->events == 0 &&
+            client->n_out == 0 && client->stage == NULL &&
+            (oldest == NULL || client->used_ns <= oldest->used_ns))
             oldest = client;
     if (oldest != NULL)
         client_free(oldest);
@@ -462,6 +476,17 @@ static void accept_client(void *context, int fd, unsigned events)
         (void)close(client_fd);
     else if ((client = client_new(server, client_fd)) != NULL)
         client->uid = uid;
+}
+
+void vici_server_loading(struct vici_server *server, bool loading)
+{
+    server->loading = loading;
+    for (struct vici_client *client = server->clients; client != NULL; client = client->next)
+        if (client->held && !loading && !client->gone) {
+            client->held = false;
+            client->resume = true;
+            update_interest(client);
+        }
 }
 
 void vici_server_loader(struct vici_server *server, int fd, uint64_t number)

@@ -25,6 +25,10 @@ struct vici_server *vici_server_free(struct vici_server *server); /* closes; ret
  * when it goes, unless it was loaded. */
 void vici_server_loader(struct vici_server *server, int fd, uint64_t number);
 
+/* vici_server_loading - whether the first load is still to end. Until then a command that changes
+ * something waits, since the load replaces what is there. Others are answered. */
+void vici_server_loading(struct vici_server *server, bool loading);
+
 /* vici_server_event - sends the event to registered clients: ike-updown, child-updown, ike-update
  * and such. Call it with each event of ike_event(), after the engine has acted on it. */
 void vici_server_event(struct vici_server *server, const struct ike_event *event);

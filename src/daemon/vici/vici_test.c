@@ -574,6 +574,40 @@ static void loader_waits(void **state)
     turn(w);
 }
 
+/* A change that comes before the first load has ended is made after it, and in order. */
+static void change_waits_for_first_load(void **state)
+{
+    struct world *w = *state;
+    struct vici_writer writer;
+    uint8_t octets[512];
+    int pair[2], usual = w->fd;
+    vici_server_loading(w->server, true);
+    tree_free(ask(w, "version", "").message); /* it changes nothing */
+    begin(&writer, "load-shared", "id=mine;type=ike;data=x");
+    send_frame(usual, &writer);
+    begin(&writer, "version", "");
+    send_frame(usual, &writer);
+    turn(w);
+    assert_int_equal(recv(usual, octets, sizeof(octets), MSG_DONTWAIT), -1);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    vici_server_loader(w->server, pair[0], 1);
+    w->fd = pair[1];
+    expect(w, "load-shared", "id=file;type=ike;data=x", NULL);
+    assert_int_equal(w->engine.n_secrets, 1);
+    w->fd = usual;
+    (void)close(pair[1]);
+    vici_server_loading(w->server, false);
+    turn(w);
+    assert_int_equal(w->engine.n_secrets, 2);
+    assert_string_equal(w->engine.secrets[1].id, "mine");
+    struct answer a = answer(usual);
+    assert_string_equal(tree_text(a.message, "success"), "yes");
+    tree_free(a.message);
+    a = answer(usual);
+    assert_string_equal(tree_text(a.message, "daemon"), "ikatd");
+    tree_free(a.message);
+}
+
 /* D19: what is prepared is not in use before the commit; a commit that fails changes nothing. */
 static void load_at_once(void **state)
 {
@@ -680,11 +714,13 @@ static void events(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(about),        TEST(connections),  TEST(secrets),      TEST(pools),
-        TEST(policies),     TEST(cached_certs), TEST(installing),   TEST(refusals),
-        TEST(orders),       TEST(later),        TEST(vanishes),     TEST(fragments),
-        TEST(garbage),      TEST(slow_reader),  TEST(many_clients), TEST(loader_comes_in),
-        TEST(loader_waits), TEST(load_at_once), TEST(events),       TEST(ends_keep_their_subject),
+        TEST(about),           TEST(connections),  TEST(secrets),
+        TEST(pools),           TEST(policies),     TEST(cached_certs),
+        TEST(installing),      TEST(refusals),     TEST(orders),
+        TEST(later),           TEST(vanishes),     TEST(fragments),
+        TEST(garbage),         TEST(slow_reader),  TEST(many_clients),
+        TEST(loader_comes_in), TEST(loader_waits), TEST(change_waits_for_first_load),
+        TEST(load_at_once),    TEST(events),       TEST(ends_keep_their_subject),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
