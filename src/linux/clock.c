@@ -5,10 +5,20 @@
 
 #include "base/assert.h"
 
-nanos clock_now(void)
+static nanos clock_read(clockid_t clock)
 {
     struct timespec ts;
-    int rc = clock_gettime(CLOCK_MONOTONIC, &ts);
+    int rc = clock_gettime(clock, &ts);
     ASSERT(rc == 0);
     return (nanos)ts.tv_sec * NANOS_PER_SEC + (nanos)ts.tv_nsec;
+}
+
+nanos clock_now(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+nanos clock_thread(void)
+{
+    return clock_read(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -413,9 +413,11 @@ bool privileged_filters(const struct privileged *p)
     return p->filter != NULL;
 }
 
-/* One with thousands of elements takes long: then nine tenths of the time are for requests. */
+/* One with thousands of elements takes long: then nine tenths of the time are for requests. Only our own time counts: a
+ * busy host keeps no filter old. */
 #define FILTER_QUICK (5 * NANOS_PER_MS)
 #define FILTER_PAUSE 9
+#define FILTER_AGAIN NANOS_PER_SEC /* after a failure */
 
 void privileged_settle(struct privileged *p)
 {
@@ -424,12 +426,14 @@ void privileged_settle(struct privileged *p)
         log_line(LOG_LEVEL_WARNING, "event=host-networks-unread");
     if (!p->filter_old || p->filter == NULL || begin < p->filter_at)
         return;
-    p->filter_old = false;
-    if (filter_set(p) != 0)
+    nanos used = clock_thread();
+    bool failed = filter_set(p) != 0;
+    if (failed && !p->filter_fails)
         log_line(LOG_LEVEL_ERROR, "event=packet-filter-old reason=\"%s\"", strerror(errno));
-    nanos end = clock_now();
-    p->filter_at =
-        end - begin < FILTER_QUICK ? end : nanos_after(end, FILTER_PAUSE * (end - begin));
+    used = clock_thread() - used;
+    nanos pause = used < FILTER_QUICK ? 0 : FILTER_PAUSE * used;
+    p->filter_old = p->filter_fails = failed;
+    p->filter_at = nanos_after(clock_now(), failed ? FILTER_AGAIN : pause);
 }
 
 nanos privileged_deadline(const struct privileged *p)

@@ -52,6 +52,7 @@ struct privileged {
     struct packet_filter *filter; /* NULL: there is none on this host */
     bool filter_old;              /* entries have changed since */
     nanos filter_at;              /* not before */
+    bool filter_fails;            /* the log says so already */
     struct permission permission;
 };
 

@@ -22,7 +22,8 @@
 #include "linux/event_loop.h"
 #include "linux/sandbox.h"
 
-#define REQUESTS_BATCH 256
+#define REQUESTS_BATCH 64
+#define PERMITS_BATCH  256
 #define LOCKED_MEMORY  (KEYRING_ARENA + (16u << 20)) /* and what surrounds the secrets */
 #define STOP_PATIENCE  (5 * NANOS_PER_SEC)  /* for the engine's farewell, before it is ended */
 #define HOOK_PATIENCE  (30 * NANOS_PER_SEC) /* for the scripts that take back what others set up */
@@ -129,7 +130,7 @@ static void on_permit(void *context, int fd, unsigned events)
 {
     struct supervisor *s = context;
     (void)fd, (void)events;
-    for (unsigned i = 0; i < REQUESTS_BATCH && permit_take(s); i++)
+    for (unsigned i = 0; i < PERMITS_BATCH && permit_take(s); i++)
         ;
 }
 
@@ -244,45 +245,60 @@ static void request_failed(const struct priv_request *request, const struct priv
                  request->kind, error_text(answer->error), strerror(answer->system_error));
 }
 
-static bool request_serve(struct supervisor *s, int fd)
-{
+struct served_request {
     struct priv_request request;
     struct priv_answer answer;
-    int fds[LIMIT_WORKERS];
-    int error = channel_recv(fd, &request, sizeof(request), NULL, NULL);
+    int fds[LIMIT_WORKERS]; /* of the answer */
+};
+
+/* request_serve - false: there is no request. */
+static bool request_serve(struct supervisor *s, int fd, struct served_request *ret)
+{
+    int error = channel_recv(fd, &ret->request, sizeof(ret->request), NULL, NULL);
     if (error == ERR_AGAIN)
         return false;
     if (error == ERR_NOT_FOUND) { /* SIGCHLD says why */
         event_loop_remove(s->loop, fd);
         return false;
     }
-    if (error != 0 || !priv_request_check(&request)) {
+    if (error != 0 || !priv_request_check(&ret->request)) {
         /* our engine sends no such request: somebody has taken it over */
-        log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", request.kind);
+        log_line(LOG_LEVEL_ERROR, "event=engine-misbehaves kind=%u", ret->request.kind);
         event_loop_remove(s->loop, fd);
         processes_kill(&s->processes);
         return false;
     }
-    privileged_answer(s->privileged, &request, &answer, fds);
-    if (answer.error != 0)
-        request_failed(&request, &answer);
-    if (channel_send(fd, &answer, sizeof(answer), fds, answer.n_fds) != 0)
-        log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=%u", request.kind);
-    for (unsigned i = 0; i < answer.n_fds; i++)
-        close(fds[i]);
-    if (request.kind == PRIV_READY)
-        engine_ready(s);
+    privileged_answer(s->privileged, &ret->request, &ret->answer, ret->fds);
+    if (ret->answer.error != 0)
+        request_failed(&ret->request, &ret->answer);
     return true;
 }
 
-/* The packet filter is brought into line once for a batch. */
+static void request_answered(struct supervisor *s, int fd, const struct served_request *served)
+{
+    const struct priv_answer *answer = &served->answer;
+    if (channel_send(fd, answer, sizeof(*answer), served->fds, answer->n_fds) != 0)
+        log_line(LOG_LEVEL_WARNING, "event=answer-lost kind=%u", served->request.kind);
+    for (unsigned i = 0; i < answer->n_fds; i++)
+        close(served->fds[i]);
+    if (served->request.kind == PRIV_READY)
+        engine_ready(s);
+}
+
+/* The packet filter is brought into line once for a batch. The engine gets its answers afterwards,
+ * so that no address or route is told to be there before the filter guards it. A filter with thousands of
+ * elements may come later (privileged_settle). */
 static void on_request(void *context, int fd, unsigned events)
 {
+    static struct served_request batch[REQUESTS_BATCH];
     struct supervisor *s = context;
+    unsigned n = 0;
     (void)events;
-    for (unsigned i = 0; i < REQUESTS_BATCH && request_serve(s, fd); i++)
-        ;
+    while (n < REQUESTS_BATCH && request_serve(s, fd, &batch[n]))
+        n++;
     privileged_settle(s->privileged);
+    for (unsigned i = 0; i < n; i++)
+        request_answered(s, fd, &batch[i]);
 }
 
 /* --- name servers --- */
