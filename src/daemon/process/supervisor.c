@@ -209,11 +209,13 @@ static void engine_ready(struct supervisor *s)
 {
     s->served = true;
     log_line(LOG_LEVEL_INFO, "event=started socket=%s", s->options->socket);
-    manager_notify("READY=1");
     audit_sender_say(&s->audit, AUDIT_START, IKAT_VERSION);
     loader_start(s);
-    if (s->processes.pids[PROCESS_LOADER] == 0) /* no file, or no process for it */
-        loaded_tell(s);
+    if (s->processes.pids[PROCESS_LOADER] != 0)
+        return; /* READY=1 comes with its end */
+    /* no file, or no process for it */
+    manager_notify("READY=1\nSTATUS=nothing was loaded");
+    loaded_tell(s);
 }
 
 static void hooks_finish(struct supervisor *s);
