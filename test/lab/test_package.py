@@ -11,9 +11,10 @@ import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 INSTALLED = ["/usr/sbin/ikatd", "/usr/bin/ikat", "/usr/bin/ikat-exporter", "/usr/share/ikat/prometheus/ikat.rules.yml",
-             "/lib/systemd/system/ikatd.service", "/usr/lib/sysusers.d/ikat.conf",
-             "/etc/ikat/ikat.conf.example", "/etc/logrotate.d/ikat", "/usr/share/ikat/schema/audit.schema.json", "/usr/share/man/man8/ikatd.8.gz", "/usr/share/man/man5/ikat.conf.5.gz",
-             "/usr/share/bash-completion/completions/ikat"]
+             "/lib/systemd/system/ikatd.service", "/lib/systemd/system/ikatd.socket",
+             "/lib/systemd/system/ikat-exporter.service", "/usr/lib/sysusers.d/ikat.conf", "/etc/ikat/ikat.conf.example",
+             "/etc/logrotate.d/ikat", "/usr/share/ikat/schema/audit.schema.json", "/usr/share/man/man8/ikatd.8.gz",
+             "/usr/share/man/man5/ikat.conf.5.gz", "/usr/share/bash-completion/completions/ikat"]
 IN_OVERLAY = """set -eu
 mount -t tmpfs tmpfs {folder}/overlay
 mkdir {folder}/overlay/upper {folder}/overlay/work {folder}/overlay/root
@@ -87,6 +88,52 @@ def test_installs_and_goes_without_a_trace(package, tmp_path):
         ! test -e /var/log/ikat && ! test -e /var/lib/ikat && echo clean
     """)
     assert said.split() == ["user", "750", "checked", "kept", "kept", "purged", "clean"]
+
+
+# systemctl of a host where the units in /tmp/enabled are enabled, and those in /tmp/active run.
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >>/tmp/calls
+for unit; do :; done
+case " $* " in
+*" preset "*) echo "$unit" >>/tmp/enabled ;;
+*" is-enabled "*) grep -qx "$unit" /tmp/enabled && echo enabled ;;
+*" is-active "*) grep -qx "$unit" /tmp/active ;;
+esac
+"""
+CALLS = "grep -E '(start|stop|restart) ' /tmp/calls | sed 's/--[a-z]* //g; s/ /:/g' || :; : >/tmp/calls; echo then"
+
+
+def test_units_run_and_stop_with_the_package(package, tmp_path):
+    """An upgrade keeps the control socket, and a removal leaves no unit behind that starts a program that is gone."""
+    said = inside(package, tmp_path, f"""
+        mkdir -p /run/systemd/system
+        cat >/usr/bin/systemctl <<'END'
+{SYSTEMCTL}END
+        rm /usr/sbin/policy-rc.d
+        : >/tmp/active
+        : >/tmp/enabled
+        dpkg -i /tmp/ikat.deb >/dev/null 2>&1
+        {CALLS}
+        echo ikatd.service >/tmp/active
+        dpkg -i /tmp/ikat.deb >/dev/null 2>&1
+        {CALLS}
+        echo 'ikatd.service ikatd.socket ikat-exporter.service' | tr ' ' '\\n' | tee /tmp/enabled >/tmp/active
+        touch /run/ikat.vici
+        dpkg -i /tmp/ikat.deb >/dev/null 2>&1
+        {CALLS}
+        test -e /run/ikat.vici
+        dpkg -r ikat >/dev/null 2>&1
+        {CALLS}
+        ! test -e /run/ikat.vici
+        dpkg -P ikat >/dev/null 2>&1
+        find /etc/systemd /var/lib/systemd -name 'ikat*'
+    """)
+    first, again, enabled, removed, purged = [part.split() for part in said.split("then\n")]
+    assert first == ["start:ikatd.service"]
+    assert again == ["restart:ikatd.service"]
+    assert enabled == ["restart:ikatd.service", "restart:ikat-exporter.service", "start:ikatd.socket"]
+    assert removed == ["stop:ikatd.socket", "stop:ikat-exporter.service", "stop:ikatd.service"]
+    assert not purged
 
 
 def test_files_come_from_one_place(package, tmp_path):
