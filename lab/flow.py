@@ -2,7 +2,8 @@
 """A steady flow of small UDP datagrams with an echo at the other end: how long was nothing coming back?
 
 usage: flow echo ADDRESS PORT | flow send ADDRESS PORT PERIOD_MS
-`send` answers each line on standard input with a JSON report of the time since the last one.
+`send` answers each line on standard input with a JSON report of the time since the last one. At the line "end" it sends
+nothing more, and waits for the echoes that are on their way before it reports.
 """
 import json
 import os
@@ -37,11 +38,13 @@ def send(address, port, period):
     number = 0
     due = last = time.monotonic()
     sent = received = 0
+    told = recent = 0  # the last number before the last report, and the echoes of later ones
     gap = 0.0
     rtts = []
+    ending = None  # when the wait for the last echoes is over
     while True:
         now = time.monotonic()
-        if now >= due:
+        if now >= due and ending is None:
             number += 1
             due = max(due + period, now - 10 * period)
             try:
@@ -49,7 +52,7 @@ def send(address, port, period):
                 sent += 1
             except OSError:
                 pass
-        ready, _, _ = select.select([sock, sys.stdin], [], [], max(0.0, due - time.monotonic()))
+        ready, _, _ = select.select([sock, sys.stdin], [], [], max(0.0, (ending or due) - time.monotonic()))
         if sock in ready:
             try:
                 octets = sock.recv(2048)
@@ -59,15 +62,22 @@ def send(address, port, period):
                 now = time.monotonic()
                 gap, last = max(gap, now - last), now
                 received += 1
+                recent += int(octets.split()[0]) > told
                 rtts.append(now - float(octets.split()[1]))
-        if sys.stdin in ready:
-            if not sys.stdin.readline():
-                return
+        line = sys.stdin.readline() if sys.stdin in ready else None
+        if line == "":
+            return
+        if line == "end\n":
+            ending, line = time.monotonic() + 5, None
+        if line is not None or (ending is not None and (recent == sent or time.monotonic() >= ending)):
             rtts.sort()
             gap = max(gap, time.monotonic() - last)
-            print(json.dumps({"sent": sent, "received": received, "gap_ms": round(gap * 1000, 1),
+            print(json.dumps({"sent": sent, "received": received, "lost": sent - recent, "gap_ms": round(gap * 1000, 1),
                               "rtt_ms": round(rtts[len(rtts) // 2] * 1000, 2) if rtts else None}), flush=True)
-            sent = received = 0
+            sent = received = recent = 0
+            told = number
+            if ending is not None:
+                return
             gap = 0.0  # a silence that goes on counts in the next report too
             rtts = []
 
@@ -89,7 +99,18 @@ class Flow:
 
     def report(self):
         """What happened since the last report: sent, received, gap_ms (longest silence), rtt_ms (median)."""
-        self.sender.stdin.write(b"\n")
+        return self._ask(b"\n")
+
+    def lost(self):
+        """Ends the flow; returns how many datagrams since the last report never came back."""
+        lost = self._ask(b"end\n")["lost"]
+        self.sender.wait()
+        self.echo.kill()
+        self.echo.wait()
+        return lost
+
+    def _ask(self, line):
+        self.sender.stdin.write(line)
         self.sender.stdin.flush()
         return json.loads(self.sender.stdout.readline())
 
