@@ -78,6 +78,7 @@
 
 #define LIMIT_CERTREQ_IDS         64 /* key ids of a peer that we remember */
 #define LIMIT_EAP_PACKETS         120 /* EAP packets of one login; a chain of 64 KiB in parts of 1 KiB */
+#define LIMIT_LOGIN_CONNS         16   /* connections that one login of a peer is tried with */
 #define LIMIT_PATIENT             1000 /* logins in EAP, where a person may have to type */
 #define LIMIT_PATIENT_PER_ADDRESS 64   /* the same from one address (one /64) */
 

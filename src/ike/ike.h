@@ -517,6 +517,9 @@ struct ike_result {
     int error;          /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is
                            wrong. PPK: ERR_NOT_FOUND: no PPK of that PPK_ID. EAP, LEASE, INSTALL: any error */
     const char *reason; /* for a person, why not; NULL: none */
+    /* AUTH_VERIFY, with an error: the proof is not known to be wrong. It does not meet the demands of
+     * this policy, and may meet those of another one */
+    bool unfit;
     /* AUTH_SIGN: the payloads to send */
     uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */
     struct span auth;

@@ -92,6 +92,15 @@ static void party_key(const struct ike_id *id, char out[IDENTITY_TEXT_MAX + 8])
     (void)snprintf(out, IDENTITY_TEXT_MAX + 8, "key of %s", identity_print(id, text));
 }
 
+/* party_demands - credentials 7 demand that the certificate is of CA 7, as those of "x.ca7.example"
+ * are. */
+static bool party_demands(const struct ike_auth_job *job)
+{
+    char name[IDENTITY_TEXT_MAX], ca[32];
+    (void)snprintf(ca, sizeof(ca), ".ca%u.", job->credentials);
+    return job->credentials == 0 || strstr(identity_print(&job->remote_id, name), ca) != NULL;
+}
+
 /* party_signature - stands for public keys: AUTH by a key that everybody can compute from the name
  * in the certificate. `room` holds AUTH and the certificate. */
 static void party_signature(struct crypto_provider *crypto, const struct ike_event *event,
@@ -128,6 +137,10 @@ static void party_signature(struct crypto_provider *crypto, const struct ike_eve
     if (!named || !span_equal(result->auth, job->auth)) {
         result->error = ERR_AUTH;
         result->reason = named ? "the signature is wrong" : "the certificate has another name";
+    } else if (!party_demands(job)) {
+        result->error = ERR_AUTH;
+        result->unfit = true;
+        result->reason = "the certificate is of another CA";
     }
 }
 

@@ -186,7 +186,8 @@ static bool phase_edge(enum login_phase from, enum login_phase to)
     case LOGIN_WAITS_AUTH: return true;
     case LOGIN_WAITS_PPK:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_EAP;
-    case LOGIN_WAITS_VERIFY: return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_PPK;
+    case LOGIN_WAITS_VERIFY: /* once more, for another connection */
+        return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_PPK || from == LOGIN_WAITS_VERIFY;
     case LOGIN_WAITS_EAP:
         return from == LOGIN_WAITS_AUTH || from == LOGIN_WAITS_VERIFY || from == LOGIN_WAITS_SIGN;
     case LOGIN_WAITS_LEASE:

@@ -116,12 +116,23 @@ struct login_ppk {
     bool plain;                    /* the AUTH at hand is the one without the PPK */
     bool mixed;                    /* `keys` became the keys of the IKE SA */
     bool told;                     /* responder: PPK_IDENTITY was sent */
+    struct ike_id id;              /* responder: the PPK_ID that the peer named */
     bool not_loaded;               /* initiator: log in once more, without */
     const char *why;               /* no PPK is used; NULL: none was to be */
     uint8_t keys[3 * SK_HASH_MAX]; /* SK_d, SK_pi, SK_pr with the PPK, without gaps */
     uint8_t plain_method;          /* AUTH method of plain_auth */
     size_t n_plain_auth;
     uint8_t *plain_auth; /* owned: data of NO_PPK_AUTH; NULL: not sent */
+};
+
+/* struct login_unfit - responder: the demands (credentials of a policy) that the proof of a round of
+ * the peer does not meet. See login_choose.h. */
+struct login_unfit {
+    uint8_t tried, n;
+    struct {
+        uint8_t round;
+        uint32_t credentials;
+    } of[LIMIT_LOGIN_CONNS];
 };
 
 struct resumption;
@@ -188,7 +199,8 @@ struct login {
     struct kept_message group_message; /* combined.c: of the message with the last AUTH */
     uint32_t message_id;               /* responder: of the request */
     struct ike_path answer_path;       /* responder */
-    bool chosen;                       /* responder: `conn` is certain */
+    bool chosen;                       /* responder: `conn` fits what the peer has shown so far */
+    struct login_unfit unfit;
     bool own_id_sent; /* responder: IDr of an EAP-proven round was sent (RFC 5998) */
     bool eap_refused; /* responder: the refusal is an EAP-Failure */
     bool eap_due;     /* responder: this response has the first EAP Request */

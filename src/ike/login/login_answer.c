@@ -427,33 +427,22 @@ static void answer_step(struct sa *sa, nanos now)
 
 /* --- the request --- */
 
-/* conn_choose - chooses the connection at the first request. It stays for all rounds. false: the
- * peer was refused. */
-static bool conn_choose(struct sa *sa, const struct wire_message *request, const struct ike_id *idr,
-                        uint8_t auth_method, nanos now)
+/* conn_choose - chooses the connection at the first request. false: the peer was refused. */
+static bool conn_choose(struct sa *sa, const struct login_claim *claim, nanos now)
 {
     struct login *login = sa->login;
-    struct login_claim claim = {
-        .idi = &login->remote_id,
-        .idr = idr,
-        .auth_method = auth_method,
-        .more_rounds = wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS),
-    };
-    struct ike_conn *conn = login_choose(sa, &claim);
+    struct ike_conn *conn = login_choose(sa, claim);
     if (conn == NULL) {
-        claim.any_auth = true;
+        struct login_claim any = *claim;
+        any.any_auth = true;
         refuse_later(sa,
-                     login_choose(sa, &claim) == NULL
+                     login_choose(sa, &any) == NULL
                          ? "no connection for its identity, address and algorithms"
                          : "it does not authenticate as the connection demands",
                      now);
         return false;
     }
-    ike_conn_unref(login->conn);
-    login->conn = ike_conn_ref(conn);
-    login->chosen = true;
-    if (!login->ppk.agreed && conn->ppk_pattern[0] != '\0')
-        login->ppk.why = "it does not use PPKs";
+    login_take(login, conn);
     if (!login->ppk.agreed && conn->ppk_required) {
         refuse_later(sa, "a PPK is required, and it does not use PPKs", now);
         return false;
@@ -462,6 +451,17 @@ static bool conn_choose(struct sa *sa, const struct wire_message *request, const
     if (login_own_id(sa) == 0)
         return true;
     refuse_later(sa, "we have no identity for it", now);
+    return false;
+}
+
+/* conn_fits - the connection fits a request after the first, or else the next one does. false: the
+ * peer was refused. */
+static bool conn_fits(struct sa *sa, const struct login_claim *claim, nanos now)
+{
+    static const char why[] = "it does not authenticate as the connection demands"; /* A17 */
+    if (login_claim_fits(sa, claim) || login_next(sa, claim, why))
+        return true;
+    refuse_later(sa, why, now);
     return false;
 }
 
@@ -505,10 +505,12 @@ static void check_confirmation(struct sa *sa, const struct wire_auth *auth, nano
     answer_step(sa, now);
 }
 
-/* verify_begin - a full table must not end a login before its verification has a result. */
+/* verify_begin - a full table must not end a login before its verification has a result. The same
+ * AUTH may be verified for several connections, one after the other. */
 static void verify_begin(struct sa *sa, nanos now)
 {
-    nanos least = nanos_after(now, LOGIN_VERIFY_NS);
+    nanos least = nanos_min(nanos_after(now, LOGIN_VERIFY_NS),
+                            nanos_after(sa->login->auth_came_ns, 2 * LOGIN_VERIFY_NS));
     login_phase_set(sa->login, LOGIN_WAITS_VERIFY);
     if (sa->expires_ns < least)
         sa->expires_ns = least;
@@ -551,34 +553,35 @@ static enum answer_verdict read_auth(struct sa *sa, nanos now)
 }
 
 /* read_round - reads IDi of a round, and AUTH unless EAP proves the round. */
-static enum answer_verdict read_round(struct sa *sa, struct answering *answering,
-                                      const struct wire_auth *auth)
+static enum answer_verdict read_round(struct sa *sa, struct answering *answering)
 {
     struct login *login = sa->login;
     const struct wire_message *request = answering->request;
     const struct wire_payload *payload = wire_find(request, WIRE_PAYLOAD_IDr, NULL);
-    bool first = !login->chosen;
-    uint8_t method = auth == NULL ? 0 : auth->method;
     struct wire_id wire;
     struct ike_id idr;
     if (!login_peer_id(login, wire_find(request, WIRE_PAYLOAD_IDi, NULL)) ||
         (payload != NULL &&
          (!wire_id_read(payload->body, &wire) || !identity_from_wire(&wire, &idr))))
         return fail(answering, N_INVALID_SYNTAX);
-    if (first && !conn_choose(sa, request, payload == NULL ? NULL : &idr, method, answering->now))
+    const struct login_claim claim = login_claim_read(login, request);
+    if (login->chosen ? !conn_fits(sa, &claim, answering->now)
+                      : !conn_choose(sa, &claim, answering->now))
         return ANSWER_LATER;
-    const struct ike_auth_policy *policy = login_peer_policy(login);
-    bool eap = policy->method == IKE_AUTH_EAP;
-    if (!login_peer_id_fits(login) || eap != (auth == NULL) ||
-        (!eap && !login_method_fits(policy->method, method))) /* A17 */
-        return fail_auth(sa, "it does not authenticate as the connection demands", answering->now);
-    if (eap) {
+    if (!claim.auth) {
         login->eap.stage = LOGIN_EAP_TALKS;
         login->eap_due = true;
         answer_step(sa, answering->now);
         return ANSWER_LATER;
     }
     return read_auth(sa, answering->now);
+}
+
+/* read_confirmation - AUTH by the key of EAP tells whether a further round follows. */
+static enum answer_verdict read_confirmation(struct sa *sa, const struct answering *answering)
+{
+    const struct login_claim claim = login_claim_read(sa->login, answering->request);
+    return conn_fits(sa, &claim, answering->now) ? read_auth(sa, answering->now) : ANSWER_LATER;
 }
 
 static enum answer_verdict read_eap(struct sa *sa, struct answering *answering)
@@ -646,9 +649,6 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
         return resumption_answer(sa, answering, payload == NULL ? NULL : &auth);
     if (!login->chosen)
         login_peer_read(login, request);
-    if (payload != NULL && login->chosen &&
-        wire_notify_has(request, N_ANOTHER_AUTH_FOLLOWS) == login_peer_last(login))
-        return fail_auth(sa, "its number of rounds is another one", answering->now);
     if (login->theirs.over) {
         answer_step(sa, answering->now);
         return ANSWER_LATER;
@@ -656,8 +656,8 @@ static enum answer_verdict read_request(struct sa *sa, struct answering *answeri
     if (login->eap.stage == LOGIN_EAP_TALKS)
         return read_eap(sa, answering);
     if (login->eap.stage == LOGIN_EAP_PROVEN)
-        return read_auth(sa, answering->now);
-    return read_round(sa, answering, payload == NULL ? NULL : &auth);
+        return read_confirmation(sa, answering);
+    return read_round(sa, answering);
 }
 
 enum answer_verdict answer_auth(struct sa *sa, struct answering *answering)
@@ -689,15 +689,30 @@ static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
         sa_down(sa, IKE_LIMIT, now); /* a fault of ours is no reason to go on without the PPK */
 }
 
+/* verify_for_next - the same AUTH is verified once more, for the next connection. false: there is
+ * none. */
+static bool verify_for_next(struct sa *sa, const char *why, nanos now)
+{
+    struct wire_message request;
+    kept_message_get(&sa->login->message, &request);
+    const struct login_claim claim = login_claim_read(sa->login, &request);
+    login_unfit(sa->login);
+    if (!login_next(sa, &claim, why))
+        return false;
+    if (check_auth(sa, now) != 0)
+        sa_down(sa, IKE_LIMIT, now);
+    return true;
+}
+
 static void verified(struct sa *sa, const struct ike_result *result, nanos now)
 {
     struct login *login = sa->login;
     if (result->error != 0 || !login_proven(login, &result->proof, now)) {
-        refuse_later(sa,
-                     result->reason != NULL           ? result->reason
-                     : result->error == ERR_NOT_FOUND ? "no secret for this pair of identities"
-                                                      : "its secret is another one",
-                     now);
+        const char *why = result->reason != NULL           ? result->reason
+                          : result->error == ERR_NOT_FOUND ? "no secret for this pair of identities"
+                                                           : "its secret is another one";
+        if (!result->unfit || !verify_for_next(sa, why, now))
+            refuse_later(sa, why, now);
         return;
     }
     peer_round_over(login);

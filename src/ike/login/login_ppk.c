@@ -163,19 +163,27 @@ enum login_ppk_next login_ppk_read(struct sa *sa)
     struct login *login = sa->login;
     struct wire_message request;
     struct wire_notify notify;
-    struct ike_id id;
+    struct ike_id *id = &login->ppk.id;
     if (!login->ppk.agreed || login->ppk.settled)
         return LOGIN_PPK_NONE;
     kept_message_get(&login->message, &request);
     if (!wire_notify_find(&request, N_PPK_IDENTITY, &notify))
         return ppk_refused(login, "it announced PPKs and names none");
     login->ppk.settled = true;
-    if (!ppk_identity_read(notify.data, &id) || !ppk_id_fits(login->conn, &id))
+    if (!ppk_identity_read(notify.data, id) || !ppk_id_fits(login->conn, id))
         return login_ppk_unknown(sa);
-    if (ppk_job_emit(sa, &id) == 0)
+    if (ppk_job_emit(sa, id) == 0)
         return LOGIN_PPK_ASKED;
     login->ppk.settled = false;
     return LOGIN_PPK_FAILED;
+}
+
+bool login_ppk_fits(const struct login *login, const struct ike_conn *conn)
+{
+    const struct login_ppk *ppk = &login->ppk;
+    if (ppk->mixed)
+        return ppk_id_fits(conn, &ppk->id);
+    return !conn->ppk_required || (ppk->agreed && !ppk->settled);
 }
 
 struct span login_ppk_auth(const struct login *login, const struct wire_message *request,

@@ -53,6 +53,9 @@ enum login_ppk_next {
 enum login_ppk_next login_ppk_read(struct sa *sa);
 /* login_ppk_unknown - there is no PPK of that PPK_ID. */
 enum login_ppk_next login_ppk_unknown(struct sa *sa);
+/* login_ppk_fits - the connection allows the use of PPKs as it is so far: of this one, of none, or
+ * not decided yet. */
+bool login_ppk_fits(const struct login *login, const struct ike_conn *conn);
 /* login_ppk_apply - from now on the IKE SA has the mixed keys. */
 void login_ppk_apply(struct sa *sa);
 /* login_ppk_auth - the data that authenticates the initiator: of AUTH, or of NO_PPK_AUTH. */
