@@ -154,6 +154,7 @@ struct verifier_answer {
         not_after;  /* CHECK, TLS: seconds since 1970, the first end of the chain; 0: without end */
     uint64_t chain; /* CHECK, TLS: for VERIFIER_CLAIM; 0: nobody can revoke it */
     uint32_t session;
+    uint32_t unfit; /* CHECK, with an error: 1: the proof may meet the demands of another policy */
     char reason[VERIFIER_REASON]; /* for a person: why not */
 };
 

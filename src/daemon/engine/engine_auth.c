@@ -196,6 +196,7 @@ void engine_verifier_answered(struct engine *e, const struct verifier_answer *an
         const struct ike_result result = {
             .error = answer->error,
             .reason = answer->reason[0] == '\0' ? NULL : answer->reason,
+            .unfit = answer->error != 0 && answer->unfit == 1,
             .proof = {.valid_ns = engine_validity(answer->not_after), .chain = answer->chain},
         };
         complete(e, answer->job, &result);

@@ -139,6 +139,8 @@ struct peer {
     struct span signed_octets;
     bool of_gateway;
     X509 *leaf;              /* of its first CERT payload, or of a configured certificate; owned */
+    bool sent;               /* `leaf` is of its CERT payload */
+    bool wrong;              /* its proof is wrong, whatever a policy demands */
     EVP_PKEY *raw;           /* a raw public key that it sent; owned */
     STACK_OF(X509) * others; /* owned */
     struct span ocsp[VERIFIER_CHAIN]; /* OCSP responses that it sent (RFC 4806) */
@@ -222,9 +224,10 @@ static int signature_verify(struct peer *peer, EVP_PKEY *key, const char *of,
                       "%s AUTH is signed with an algorithm that connection %.63s "
                       "does not accept",
                       whose, peer->request->conn);
-    if (error != 0)
-        return refuse(answer, ERR_AUTH, "%s AUTH was not made with the key of %.200s", whose, of);
-    return 0;
+    if (error == 0)
+        return 0;
+    peer->wrong = peer->sent;
+    return refuse(answer, ERR_AUTH, "%s AUTH was not made with the key of %.200s", whose, of);
 }
 
 /* raw_check - keys that the connection names (RFC 7670): the whole SubjectPublicKeyInfo counts. */
@@ -305,9 +308,11 @@ static int cert_verify(struct verifier *verifier, struct peer *peer, struct cert
     check->n_ocsp = peer->n_ocsp;
     EVP_PKEY *key = X509_get0_pubkey(peer->leaf);
     cert_identity_print(peer->leaf, subject);
+    bool named = cert_identity_has(peer->leaf, &peer->request->remote);
+    peer->wrong = peer->sent && (key == NULL || !named);
     if (key == NULL)
         return refuse(answer, ERR_AUTH, "the key of certificate %.200s cannot be read", subject);
-    if (!cert_identity_has(peer->leaf, &peer->request->remote))
+    if (!named)
         return refuse(answer, ERR_AUTH, "%s certificate %.150s is not that of its identity %.150s",
                       peer->of_gateway ? "the gateway's" : "the peer's", subject,
                       identity_print(&peer->request->remote, text));
@@ -332,6 +337,7 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
         error = raw_check(verifier, &peer, answer);
     else if (error == 0) {
         const struct cert *known = known_key_find(verifier, &peer);
+        peer.sent = peer.leaf != NULL;
         leaf_find(verifier, &peer);
         error = peer.leaf != NULL ? cert_verify(verifier, &peer, check, answer)
                 : known != NULL
@@ -339,6 +345,7 @@ static int peer_check(struct verifier *verifier, const struct verifier_check *re
                     : refuse(answer, ERR_NOT_FOUND, "%s certificate was not sent, and is not here",
                              peer.of_gateway ? "the gateway's" : "the peer's");
     }
+    answer->unfit = (error == ERR_AUTH || error == ERR_NOT_FOUND) && !peer.wrong;
     peer_done(&peer);
     check->ocsp = NULL; /* they were the peer's; a check that is asked again reads them anew */
     check->n_ocsp = 0;

@@ -300,7 +300,7 @@ static void identities(void **state)
         if ((check(&peer, NULL) == 0) != rows[i].ok)
             fail_msg("%s: %s", rows[i].id, answer.reason);
         if (!rows[i].ok)
-            assert_non_null(strstr(answer.reason, "is not that of its identity"));
+            assert_true(answer.unfit == 0 && strstr(answer.reason, "is not that of its identity"));
     }
 }
 
@@ -342,6 +342,7 @@ static void octets_that_differ(void **state)
     EVP_PKEY *other = ec(); /* A6 */
     expect_refused(&(struct peer){.key = other, .chain = {leaf}}, NULL,
                    "was not made with the key");
+    assert_int_equal(answer.unfit, 0); /* no other connection would take it */
     EVP_PKEY_free(other);
 }
 
@@ -562,10 +563,12 @@ static void constraints_of_connections(void **state)
     expect_refused(&peer, &large, "is of a kind or strength");
     expect_refused(&peer, &hash, "is signed with a hash");
     expect_refused(&peer, &ike, "is signed with an algorithm");
+    assert_int_equal(answer.unfit, 1); /* another connection may take it */
     assert_int_equal(identity_parse("CN=CA", &issuer.ca_id), 0);
     assert_int_equal(check(&peer, &issuer), 0);
     assert_int_equal(identity_parse("CN=Another", &issuer.ca_id), 0);
     expect_refused(&peer, &issuer, "no CA of the chain has the identity CN=Another");
+    assert_int_equal(answer.unfit, 1);
     policy.n_policies = 1;
     strcpy(policy.policies[0], "1.3.6.1.4.1.99.1");
     expect_refused(&peer, &policy, "");
