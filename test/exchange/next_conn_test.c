@@ -82,7 +82,8 @@ static void expect_refused(struct office *office, unsigned checks)
 {
     struct world *world = office->world;
     assert_int_equal(login(office), IKE_AUTH_FAILED);
-    assert_int_equal(scenario_count(world, "b -> a IKE_AUTH response: N(AUTHENTICATION_FAILED)"), 1);
+    assert_int_equal(scenario_count(world, "b -> a IKE_AUTH response: N(AUTHENTICATION_FAILED)"),
+                     1);
     assert_int_equal(world->b.counts[IKE_EV_AUTH_VERIFY], checks);
     world_run(world, 60 * NANOS_PER_SEC);
     assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
@@ -330,8 +331,8 @@ static void ppk_of_the_second(void **state)
         const char *second;
         bool required, taken;
     } rows[] = {
-        {true, "anna-ppk", true, true},  {true, "ben-ppk", false, false},
-        {true, "ben-ppk", true, false},  {true, "%any", false, true},
+        {true, "anna-ppk", true, true},   {true, "ben-ppk", false, false},
+        {true, "ben-ppk", true, false},   {true, "%any", false, true},
         {false, "anna-ppk", true, false}, {false, "anna-ppk", false, true},
     };
     (void)state;
