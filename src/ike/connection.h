@@ -29,6 +29,7 @@
 #define POLICY_PROPOSALS 16
 #define POLICY_TEXT      (LIMIT_ID / 2) /* octets of an identity as text, with its NUL */
 #define POLICY_HOST      256            /* octets of the name of a host, with its NUL */
+#define GATEWAY_NAME     254            /* the same of a DNS name: RFC 1035 section 2.3.4 */
 #define POLICY_SCRIPT    128            /* octets of a script and its arguments, with the NUL */
 
 /* struct ike_id - an identity as in IDi/IDr (RFC 7296 section 3.5): type and data octets, no
@@ -251,7 +252,7 @@ struct ike_remote {
 /* struct ike_gateway - where a Gateway is (RFC 5685): an address, or a name. */
 struct ike_gateway {
     struct address address; /* family ADDRESS_NONE: `name`, or none at all */
-    char name[128];
+    char name[GATEWAY_NAME];
 };
 
 static inline bool ike_gateway_given(const struct ike_gateway *gateway)

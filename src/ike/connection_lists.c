@@ -86,9 +86,10 @@ static void items_set(const struct list *list, uint8_t *owner, const void *items
     memcpy(owner + list->at, &items, sizeof(items));
 }
 
-static const uint8_t nothing[sizeof(struct ike_id)]; /* what OPTIONAL lists without an item share */
+/* what OPTIONAL lists without an item share: as large as any of their items */
+static const uint8_t nothing[sizeof(struct ike_gateway)];
 _Static_assert(sizeof(struct domain_list) <= sizeof(nothing), "nothing is as large as any item");
-_Static_assert(sizeof(struct ike_gateway) <= sizeof(nothing), "nothing is as large as any item");
+_Static_assert(sizeof(struct ike_id) <= sizeof(nothing), "nothing is as large as any item");
 
 static size_t items_count(const struct list *list, const uint8_t *owner)
 {

@@ -283,8 +283,9 @@ enum ike_event_kind {
                       */
     IKE_EV_EXCHANGE, /* an exchange of ours was answered: exchange, what, rtt_ns (for demos and
                         control-log) */
-    IKE_EV_REDIRECT, /* path.remote.address: where the Gateway wants the End User to be. With a session
-                        that is up, or with the tag of a CONNECT that ends with IKE_REDIRECTED */
+    IKE_EV_REDIRECT, /* path.remote.address, or `notice` if that is of no family: where the Gateway
+                        wants the End User to be. With a session that is up, or with the tag of a
+                        CONNECT that ends with IKE_REDIRECTED */
     IKE_EV_NOTICE, /* notice: something worth one rate-limited log line; outcome: of a login that was
                       refused here, IKE_PEER_AUTH_FAILED */
 };
@@ -465,7 +466,8 @@ struct ike_event {
     };
     /* SA_DOWN, CHILD_DOWN: what it was; NULL: no memory */
     const struct ike_gone *gone;
-    /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for a person, may be empty */
+    /* NOTICE: printable, escaped, no secrets. COMMAND_DONE: detail for a person, may be empty.
+     * REDIRECT: the name of the other Gateway; empty: it has an address, or no memory */
     const char *notice;
     /* EXCHANGE: "clone", "move", "path-test", "rekey-child"... NOTICE of a refused login: the identity
      * that the peer claimed, as identity_print writes it */

@@ -126,7 +126,12 @@ static void login_round_failed(struct vpn *vpn, enum ike_outcome outcome, nanos 
 {
     login_cancel(vpn);
     vpn->wish.round++;
+    if (redirect_over(vpn))
+        return;
+    bool away = vpn->redirect.n_home > 0;
     redirect_home(vpn);
+    if (away)
+        wanted_plan(vpn, now);
     if (vpn_hidden(vpn)) {
         vpn->wish.round_at_ns = beside_failed(vpn, outcome, now);
         login_round_begin(vpn);
@@ -156,7 +161,7 @@ static bool redirect_heard(const struct vpn *vpn)
 }
 
 /* redirected - all attempts begin anew, at the other Gateway. false: that was one too many. */
-static bool redirected(struct vpn *vpn, const struct address *from, const struct address *to,
+static bool redirected(struct vpn *vpn, const struct address *from, const struct ike_gateway *to,
                        nanos now)
 {
     if (!redirect_login(vpn, from, to, now))
@@ -174,7 +179,8 @@ static bool redirect_due(struct vpn *vpn, nanos now)
     if (!redirect_heard(vpn) || (now < vpn->gateway->heard.until_ns &&
                                  (attempts_running(vpn) > 0 || attempt_candidate(vpn) != NULL)))
         return false;
-    const struct address from = vpn->gateway->heard.from, to = vpn->gateway->heard.to;
+    const struct address from = vpn->gateway->heard.from;
+    const struct ike_gateway to = vpn->gateway->heard.to;
     vpn->gateway->heard.until_ns = 0;
     if (!redirected(vpn, &from, &to, now))
         login_round_failed(vpn, IKE_REDIRECTED, now);
@@ -195,8 +201,9 @@ static void attempts_race(struct vpn *vpn, nanos now)
         return;
     if (tried_one(vpn))
         login_round_failed(vpn, IKE_TIMEOUT, now);
-    else if (vpn->wish.phase !=
-             WISH_KEPT) /* no path exists, and the wish does not wait for a link */
+    else if (vpn->wish.phase != WISH_KEPT || vpn->redirect.n_home > 0)
+        /* no path exists, and the wish does not wait for a link; or none leads to where a Gateway
+         * sent us */
         login_round_failed(vpn, IKE_NO_PATH, now);
 }
 
@@ -215,6 +222,11 @@ void login_settle(struct vpn *vpn, nanos now)
         first->login.failed = true;
         first = NULL;
     }
+    if (redirect_waits(vpn) != 0) {
+        if (now >= redirect_waits(vpn))
+            login_round_failed(vpn, IKE_REDIRECTED, now);
+        return;
+    }
     if (first == NULL && now >= vpn->wish.round_at_ns && !beside_waits(vpn, now))
         attempts_race(vpn, now);
 }
@@ -223,6 +235,8 @@ nanos login_deadline(const struct vpn *vpn, nanos now)
 {
     if (vpn->session.id != 0 || vpn->wish.phase == WISH_OVER)
         return NANOS_NEVER;
+    if (redirect_waits(vpn) != 0)
+        return redirect_waits(vpn);
     bool more = false;
     for (unsigned i = 0; i < vpn->n_paths; i++) {
         const struct path *path = &vpn->paths[i];
@@ -270,14 +284,15 @@ bool login_redirected(struct vpn *vpn, const struct ike_event *event, nanos now)
     struct path *path = event->tag == 0 ? NULL : path_of_tag(vpn, event->tag);
     if (path == NULL)
         return false;
-    const struct address from = path->remote, *to = &event->path.remote.address;
+    const struct address from = path->remote;
+    const struct ike_gateway to = redirect_target(event);
     bool proven = path->login.sa != 0; /* it is of IKE_AUTH, which the first response led to */
     if (proven || !others_may_answer(vpn, path)) {
-        (void)redirected(vpn, &from, to, now);
+        (void)redirected(vpn, &from, &to, now);
     } else if (!redirect_heard(vpn)) {
         vpn->gateway->heard.until_ns = now + REDIRECT_PATIENCE_NS;
         vpn->gateway->heard.from = from;
-        vpn->gateway->heard.to = *to;
+        vpn->gateway->heard.to = to;
     }
     return true;
 }

@@ -104,10 +104,9 @@ bool wish_conn_renew(struct vpn *vpn, struct ike_conn *conn)
     if (child_index(conn, vpn->wish.child) < 0)
         wish_begin_with(vpn, wished);
     uint8_t n = own_remotes(&wish, remotes);
-    if (n == 0)
-        return true; /* names: what they were resolved to */
-    memcpy(vpn->gateway->remotes, remotes, sizeof(remotes));
-    vpn->n_own_remotes = vpn->n_remotes = n;
+    redirect_home(vpn);
+    if (n > 0) /* else names: what they were resolved to */
+        redirect_configured(vpn, remotes, n);
     return true;
 }
 
@@ -170,8 +169,7 @@ int path_manager_connect(struct path_manager *pm, const struct path_connect *wis
     (void)snprintf(vpn->wish.child, sizeof(vpn->wish.child), "%s",
                    wish->child == NULL ? "" : wish->child);
     vpn->wish.packet = wish->packet;
-    memcpy(vpn->gateway->remotes, remotes, sizeof(remotes));
-    vpn->n_own_remotes = vpn->n_remotes = n;
+    redirect_configured(vpn, remotes, n);
     if (!fresh)
         vpn->wish.round_at_ns = now; /* a person does not wait for the back-off */
     wanted_plan(vpn, now);

@@ -11,6 +11,7 @@
  *          while (path_manager_command(pm, &command))    ike_command(), and its error back
  *          while (path_manager_order(pm, &order))        esp_plane_child_state() and others
  *          while (path_manager_news(pm, &news))          log, answer the command that waits
+ *          while (path_manager_question(pm, &question))  resolve a name, path_manager_resolved()
  *          wait until path_manager_deadline() or the next input
  *
  * End User: a path is a pair (interface, remote address) that the connection wants. Each path gets
@@ -195,6 +196,18 @@ struct path_news {
 };
 /* path_manager_news - bounded: when nobody pulls, the oldest are lost. */
 bool path_manager_news(struct path_manager *pm, struct path_news *ret_news);
+
+/*
+ * Names of Gateways to which an End User was sent (RFC 5685): a question, and the answer to its tag.
+ * `n` 0: the name has no address, or was not asked for. An answer that does not come counts as that.
+ */
+struct path_question {
+    uint64_t tag;
+    const char *conn, *name; /* borrowed until the next call */
+};
+bool path_manager_question(struct path_manager *pm, struct path_question *ret_question);
+void path_manager_resolved(struct path_manager *pm, uint64_t tag, const struct address *addresses,
+                           size_t n, nanos now);
 
 /* --- looking in --- */
 

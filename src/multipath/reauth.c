@@ -22,6 +22,8 @@ void reauth_due(struct vpn *vpn, nanos now)
     struct vpn *successor = vpn->replace.successor;
     if (successor == NULL) {
         vpn->replace.reauth_again_ns = beside_begin(vpn, true, now) ? 0 : now + AGAIN_NS;
+    } else if (successor->redirect.only) {
+        successor->redirect.only = false; /* from now on it has a second cause */
     } else if (!vpn_reauthenticates(successor)) {
         /* It knocks, since no path answers. The reauthentication does not wait for that. */
         successor->replace.phase = REPLACES_LIVING;

@@ -54,6 +54,9 @@ bool beside_begin(struct vpn *vpn, bool reauth, nanos now)
     memcpy(successor->wish.child, vpn->wish.child, sizeof(successor->wish.child));
     successor->wish.packet = vpn->wish.packet;
     *successor->gateway = *vpn->gateway;
+    successor->redirect = vpn->redirect; /* from there it finds home, too */
+    successor->redirect.from = (struct address){0};
+    successor->redirect.only = false;
     successor->n_own_remotes = vpn->n_own_remotes;
     successor->n_remotes = vpn->n_remotes; /* including addresses that the peer announced */
     successor->wish.kept = vpn->wish.kept;

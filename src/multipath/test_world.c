@@ -659,7 +659,7 @@ void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome)
     pull(world);
 }
 
-void world_redirect(struct world *world, unsigned link, const struct address *to)
+void world_redirect(struct world *world, unsigned link, const struct ike_gateway *to)
 {
     for (unsigned i = 0; i < WORLD_SAS; i++) {
         struct world_sa *sa = &world->sas[i];
@@ -667,7 +667,8 @@ void world_redirect(struct world *world, unsigned link, const struct address *to
             continue;
         struct ike_event *event = emit(world, sa, IKE_EV_REDIRECT);
         event->tag = sa->intents[0].command.tag;
-        event->path.remote.address = *to;
+        event->path.remote.address = to->address;
+        event->notice = to->name;
         sa_down(world, sa, IKE_REDIRECTED);
         break;
     }

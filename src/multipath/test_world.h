@@ -93,8 +93,8 @@ void world_run(struct world *world, nanos duration);
 void world_until(struct world *world, bool (*condition)(const struct world *world), nanos limit);
 void world_sa_kill(struct world *world, unsigned link, enum ike_outcome outcome);
 
-/* world_redirect - somebody answers the login on a link with a REDIRECT to that address. */
-void world_redirect(struct world *world, unsigned link, const struct address *to);
+/* world_redirect - somebody answers the login on a link with a REDIRECT to that Gateway. */
+void world_redirect(struct world *world, unsigned link, const struct ike_gateway *to);
 void world_child_kill(struct world *world); /* all of them, by us */
 
 void world_child_rekey(struct world *world); /* all of them */

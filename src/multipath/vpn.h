@@ -214,6 +214,7 @@ struct vpn_redirect {
     nanos since_ns;
     struct address from; /* the Gateway that did it last; family NONE: none did */
     uint8_t n_home;      /* > 0: gateway->home holds the configured addresses */
+    bool only; /* this login has no other cause: it ends if it fails at the other Gateway */
 };
 
 /* struct vpn_gateway - the Gateway's addresses, as an End User knows them. vpn->n_remotes and
@@ -225,8 +226,16 @@ struct vpn_gateway {
      * path may answer any more */
     struct {
         nanos until_ns; /* 0: none was */
-        struct address from, to;
+        struct address from;
+        struct ike_gateway to;
     } heard;
+    /* the Gateway to which we are sent has a name: the login waits for its addresses */
+    struct {
+        uint64_t tag; /* 0: no name is asked for */
+        bool pulled;
+        nanos until_ns; /* without an answer the login has failed */
+        char name[GATEWAY_NAME];
+    } question;
 };
 
 struct vpn {
@@ -354,12 +363,22 @@ static inline void manager_input(struct path_manager *pm, nanos now)
 /* --- redirect.c --- */
 /* redirect_login - a login of this path was sent to another Gateway: the next round goes there.
  * false: too often; the login has failed. */
-bool redirect_login(struct vpn *vpn, const struct address *from, const struct address *to,
+bool redirect_login(struct vpn *vpn, const struct address *from, const struct ike_gateway *to,
                     nanos now);
+/* redirect_target - where the event IKE_EV_REDIRECT leads. */
+struct ike_gateway redirect_target(const struct ike_event *event);
 /* redirect_session - the same of a session that is up: a login there begins beside it. */
 void redirect_session(struct vpn *vpn, const struct ike_event *event, nanos now);
 /* redirect_home - the next login goes where it is configured to. */
 void redirect_home(struct vpn *vpn);
+/* redirect_configured - the configured addresses are others from now on. A session that was sent to
+ * another Gateway stays there. */
+void redirect_configured(struct vpn *vpn, const struct address remotes[REMOTES_MAX], uint8_t n);
+/* redirect_waits - until when the login waits for addresses; 0: it does not. */
+nanos redirect_waits(const struct vpn *vpn);
+/* redirect_over - the login failed at the other Gateway, and was for nothing but to be there: the
+ * session goes on where it is. false: it has other causes. */
+bool redirect_over(struct vpn *vpn);
 
 /* --- connect_wish.c --- */
 /* wish_of - the vpn that has the session of a connection, or tries to get one; NULL: none. */

@@ -111,6 +111,9 @@ static void test_up_with_its_routes(void **state)
 }
 
 static const struct address elsewhere = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}};
+static const struct ike_gateway there = {
+    .address = {.family = ADDRESS_V4, .octets = {203, 0, 113, 99}}};
+static const struct ike_gateway named = {.name = "gw2.example"};
 
 static unsigned logins_to(const struct world *world, const struct address *remote)
 {
@@ -131,7 +134,7 @@ static void test_forged_redirect_on_one_path(void **state)
     world_connect(world, true);
     world_run(world, MS(20));
     assert_int_equal(world->connects, 1);
-    world_redirect(world, 0, &elsewhere);
+    world_redirect(world, 0, &there);
     for (unsigned ms = 0; ms < 2000; ms += 50) {
         world_run(world, MS(50));
         assert_int_equal(logins_to(world, &elsewhere), 0);
@@ -149,7 +152,7 @@ static void test_redirect_while_others_are_dead(void **state)
     world_start(world);
     world_connect(world, true);
     world_run(world, MS(20));
-    world_redirect(world, 0, &elsewhere);
+    world_redirect(world, 0, &there);
     world_run(world, MS(900));
     assert_int_equal(logins_to(world, &elsewhere), 0);
     world_run(world, MS(200));
@@ -170,12 +173,113 @@ static void test_redirect_of_all_paths(void **state)
         for (unsigned i = 0; i < n; i++) {
             world_run(world, MS(20));
             assert_int_equal(logins_to(world, &elsewhere), 0);
-            world_redirect(world, i, &elsewhere);
+            world_redirect(world, i, &there);
         }
         world_run(world, MS(20));
         assert_int_equal(logins_to(world, &elsewhere), 1);
         world_free(world);
     }
+}
+
+/* asked - the question for the name; 0: there is none. */
+static uint64_t asked(struct world *world)
+{
+    struct path_question question;
+    if (!path_manager_question(world->pm, &question))
+        return 0;
+    assert_string_equal(question.name, named.name);
+    assert_string_equal(question.conn, world->conn->name);
+    assert_false(path_manager_question(world->pm, &question)); /* it is asked for once */
+    assert_true((question.tag & PATH_TAG) != 0);
+    return question.tag;
+}
+
+static struct world *sent_to_a_name(uint32_t seed, uint64_t *ret_tag)
+{
+    struct world *world = world_new(1, seed);
+    world->conn->keyingtries = 0;
+    world->links[0].hole = true;
+    world_start(world);
+    world_connect(world, true);
+    world_run(world, MS(20));
+    world_redirect(world, 0, &named);
+    world_run(world, MS(20));
+    *ret_tag = asked(world);
+    assert_int_not_equal(*ret_tag, 0);
+    return world;
+}
+
+/* Nothing is tried before the name has addresses, and no answer to another question is taken. */
+static void test_redirect_to_a_name(void **state)
+{
+    (void)state;
+    uint64_t tag;
+    struct world *world = sent_to_a_name(11, &tag);
+    unsigned connects = world->connects;
+    path_manager_resolved(world->pm, tag + 1, &elsewhere, 1, world->now);
+    path_manager_resolved(world->pm, 0, &elsewhere, 1, world->now);
+    world_run(world, SECONDS(10));
+    assert_int_equal(world->connects, connects);
+    path_manager_resolved(world->pm, tag, &elsewhere, 1, world->now);
+    world_run(world, MS(20));
+    assert_int_equal(logins_to(world, &elsewhere), 1);
+    path_manager_resolved(world->pm, tag, &elsewhere, 1, world->now); /* a second time */
+    world_run(world, MS(20));
+    assert_int_equal(world->connects, connects + 1);
+    world_free(world);
+}
+
+/* Addresses that are none for a Gateway, or that no path leads to; none at all; and no answer: the
+ * login goes on at the configured Gateway. */
+static void test_redirect_to_a_name_in_vain(void **state)
+{
+    (void)state;
+    static const struct address useless[] = {
+        {.family = ADDRESS_V4, .octets = {127, 0, 0, 1}},
+        {.family = ADDRESS_V4, .octets = {224, 0, 0, 1}},
+        {.family = ADDRESS_V4},
+        {.family = ADDRESS_V6, .octets = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(useless) + 2; i++) {
+        uint64_t tag;
+        struct world *world = sent_to_a_name(12, &tag);
+        unsigned connects = world->connects;
+        world->links[0].hole = false;
+        if (i < ARRAY_LEN(useless))
+            path_manager_resolved(world->pm, tag, &useless[i], 1, world->now);
+        else if (i == ARRAY_LEN(useless))
+            path_manager_resolved(world->pm, tag, NULL, 0, world->now);
+        else
+            world_run(world, SECONDS(20));
+        world_run(world, SECONDS(5));
+        assert_true(world->connects > connects);
+        assert_int_equal(logins_to(world, &elsewhere), 0);
+        for (size_t k = 0; k < ARRAY_LEN(useless); k++)
+            assert_int_equal(logins_to(world, &useless[k]), 0);
+        assert_true(connected(world));
+        world_free(world);
+    }
+}
+
+/* RFC 5685 section 7: MAX_REDIRECTS bounds the questions for names too. */
+static void test_names_in_circles(void **state)
+{
+    (void)state;
+    struct world *world = world_new(1, 13);
+    unsigned questions = 0;
+    world->links[0].hole = true;
+    world_start(world);
+    world_connect(world, true);
+    for (unsigned ms = 0; ms < 100000; ms += 20) {
+        world_run(world, MS(20));
+        world_redirect(world, 0, &named);
+        uint64_t tag = asked(world);
+        questions += tag != 0;
+        if (tag != 0)
+            path_manager_resolved(world->pm, tag, &elsewhere, 1, world->now);
+    }
+    assert_int_equal(questions, 5);
+    world_free(world);
 }
 
 int main(void)
@@ -190,6 +294,9 @@ int main(void)
         cmocka_unit_test(test_forged_redirect_on_one_path),
         cmocka_unit_test(test_redirect_while_others_are_dead),
         cmocka_unit_test(test_redirect_of_all_paths),
+        cmocka_unit_test(test_redirect_to_a_name),
+        cmocka_unit_test(test_redirect_to_a_name_in_vain),
+        cmocka_unit_test(test_names_in_circles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,27 @@ static void in_the_first_response(void **state)
     }
 }
 
+static struct ike_gateway by_name(void)
+{
+    struct ike_gateway gateway;
+    assert_true(gateway_parse("gw-2.lab.example", &gateway));
+    return gateway;
+}
+
+/* Section 9.2: the other Gateway may be named. The core hands the name on. */
+static void to_a_name(void **state)
+{
+    (void)state;
+    struct world *world = world_of(true);
+    *world->conn_b->redirect_to = by_name();
+    world_start(world);
+    assert_int_equal(world_connect(world), IKE_REDIRECTED);
+    assert_non_null(told(&world->a));
+    assert_string_equal(told(&world->a)->notice, "gw-2.lab.example");
+    assert_int_equal(told(&world->a)->path.remote.address.family, ADDRESS_NONE);
+    scenario_end(world);
+}
+
 /* A REDIRECT whose nonce is not ours, or that does not come to an end, is as if it were not there. */
 static unsigned spoiled;
 static enum scenario_fate spoil(struct world *world, bool to_b, struct message *m)
@@ -77,7 +98,16 @@ static enum scenario_fate spoil(struct world *world, bool to_b, struct message *
     case 0: octets[4 + 2 + 4] ^= 1; break; /* the nonce */
     case 1: octets[4] = 9; break;          /* the kind of Gateway */
     case 2: octets[4 + 1] = 200; break;    /* its length */
-    default: octets[4 + 2] = 127; break;   /* an address that is none outside of a host */
+    case 3: octets[4 + 2] = 127; break;    /* an address that is none outside of a host */
+    case 4: octets[4 + 2] = 0; break;      /* of names: it begins with a NUL, ... */
+    case 5: octets[4 + 5] = 0; break;      /* ... has one inside, ... */
+    case 6: octets[4 + 5] = '\n'; break;
+    case 7: octets[4 + 5] = 0xc3; break;
+    case 8: octets[4 + 5] = '%'; break;
+    case 9: octets[4 + 1] = 0; break;        /* ... is empty, ... */
+    case 10: octets[4 + 1] = 255; break;     /* ... longer than its payload, ... */
+    case 11: octets[4 + 1]--; break;         /* ... shorter, so that the nonce is not ours */
+    default: octets[4 + 2 + 16] ^= 1; break; /* ... or with the nonce of somebody else */
     }
     return SCENARIO_CHANGED;
 }
@@ -85,9 +115,9 @@ static enum scenario_fate spoil(struct world *world, bool to_b, struct message *
 static void forged(void **state)
 {
     (void)state;
-    for (spoiled = 0; spoiled < 4; spoiled++) {
+    for (spoiled = 0; spoiled < 13; spoiled++) {
         struct world *world = world_of(true);
-        *world->conn_b->redirect_to = other();
+        *world->conn_b->redirect_to = spoiled < 4 ? other() : by_name();
         scenario_edit(world, spoil);
         world_start(world);
         assert_int_equal(world_connect(world), IKE_TIMEOUT); /* it waits for another response */
@@ -172,15 +202,27 @@ static void data(void **state)
             assert_false(redirect_read(span_of(octets, cut), &got, &nonce));
     }
     struct ike_gateway gateway;
-    static const char *const bad[] = {"", "a b", "x/y", "1.2.3.4/24"};
+    static const char *const bad[] = {"", "a b", "x/y", "1.2.3.4/24", "a\n", "a%b"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(gateway_parse(bad[i], &gateway));
+    char name[256];
+    memset(name, 'a', sizeof(name));
+    for (size_t len = 252; len < sizeof(name); len++) {
+        uint8_t notify[2 + sizeof(name)] = {3, (uint8_t)len};
+        struct span nonce;
+        memcpy(notify + 2, name, len);
+        name[len] = '\0';
+        assert_int_equal(gateway_parse(name, &gateway), len < 254); /* RFC 1035 section 2.3.4 */
+        assert_int_equal(redirect_read(span_of(notify, 2 + len), &gateway, &nonce), len < 254);
+        name[len] = 'a';
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_the_first_response),
+        cmocka_unit_test(to_a_name),
         cmocka_unit_test(forged),
         cmocka_unit_test(behind_the_proof),
         cmocka_unit_test(of_a_session),

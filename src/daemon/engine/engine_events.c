@@ -218,7 +218,9 @@ static void redirected(struct engine *e, const struct ike_event *event)
 {
     char to[ADDRESS_TEXT_MAX];
     log_line(LOG_LEVEL_INFO, "event=redirected sa=%u session=%u conn=%s to=%s", event->sa,
-             event->session, e->about_conn, address_print(&event->path.remote.address, to));
+             event->session, e->about_conn,
+             event->notice[0] != '\0' ? event->notice
+                                      : address_print(&event->path.remote.address, to));
 }
 
 static void news(struct engine *e, const struct ike_event *event)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -75,6 +76,28 @@ static void resolved(struct engine *e, struct resolving *r)
     engine_pump(e);
 }
 
+void engine_name_ask(struct engine *e, const struct path_question *question)
+{
+    struct resolve_request request = {.job = question->tag};
+    memcpy(request.name, question->name, strnlen(question->name, sizeof(request.name) - 1));
+    log_line(LOG_LEVEL_INFO, "event=name-asked conn=%s name=%s job=%" PRIu64, question->conn,
+             question->name, question->tag & ~PATH_TAG);
+    if (e->resolver_fd < 0 || channel_send(e->resolver_fd, &request, sizeof(request), NULL, 0) != 0)
+        path_manager_resolved(e->paths, question->tag, NULL, 0, e->now);
+}
+
+/* name_answered - of a name to which a Gateway sent us. */
+static void name_answered(struct engine *e, const struct resolve_answer *answer)
+{
+    size_t n = answer->error != 0 ? 0 : answer->n;
+    if (n == 0)
+        log_line(LOG_LEVEL_WARNING, "event=name-unresolved job=%" PRIu64 " error=\"%s\"",
+                 answer->job & ~PATH_TAG, error_text(answer->error));
+    path_manager_resolved(e->paths, answer->job, answer->addresses,
+                          n < POLICY_ADDRESSES ? n : POLICY_ADDRESSES, e->now);
+    engine_pump(e);
+}
+
 /* resolver_drop - it has ended; the supervisor hands us another one. */
 static void resolver_drop(struct engine *e)
 {
@@ -91,7 +114,9 @@ static void on_resolved(void *context, int fd, unsigned events)
     struct resolve_answer answer;
     (void)events;
     int error;
-    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0)
+    while ((error = channel_recv(fd, &answer, sizeof(answer), NULL, NULL)) == 0) {
+        if ((answer.job & PATH_TAG) != 0)
+            name_answered(e, &answer);
         for (size_t i = 0; i < ENGINE_RESOLVING; i++) {
             struct resolving *r = &e->resolving[i];
             if (answer.job == 0 || r->job != answer.job)
@@ -104,6 +129,7 @@ static void on_resolved(void *context, int fd, unsigned events)
                          r->wish.conn->name, error_text(answer.error));
             resolved(e, r);
         }
+    }
     if (error != ERR_AGAIN)
         resolver_drop(e);
 }

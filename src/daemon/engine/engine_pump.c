@@ -48,6 +48,7 @@ static bool pump_once(struct engine *e)
     struct ike_command command;
     struct path_order order;
     struct path_news news;
+    struct path_question question;
     const struct ike_event *event;
     while ((event = ike_event(e->ike)) != NULL) {
         engine_event(e, event);
@@ -65,6 +66,10 @@ static bool pump_once(struct engine *e)
     }
     while (path_manager_news(e->paths, &news)) {
         news_log(e, &news);
+        busy = true;
+    }
+    while (path_manager_question(e->paths, &question)) {
+        engine_name_ask(e, &question);
         busy = true;
     }
     return busy;

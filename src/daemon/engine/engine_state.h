@@ -417,6 +417,7 @@ void engine_remote_hold(struct engine *e, const struct ike_conn *conn,
 /* engine_connect_forget - drops wishes for the connection that still wait for an address. */
 void engine_connect_forget(struct engine *e, const char *conn_name);
 void engine_connect_tick(struct engine *e);
+void engine_name_ask(struct engine *e, const struct path_question *question);
 /* engine_resolver_take - the channel to a resolver that takes the place of the one before: what was
  * asked is asked again. It is closed when the engine is done with it. */
 int engine_resolver_take(struct engine *e, int fd) MUST_USE;

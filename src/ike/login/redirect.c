@@ -36,7 +36,8 @@ bool redirect_found(const struct sa *sa, const struct wire_message *message, boo
     struct ike_gateway gateway;
     struct span nonce, expected = {0};
     if (!conn->follow_redirects || !read(message, &gateway, &nonce) ||
-        !address_usable_outer(&gateway.address, sa->ike->options.allow_loopback))
+        (gateway.name[0] == '\0' &&
+         !address_usable_outer(&gateway.address, sa->ike->options.allow_loopback)))
         return false;
     /* section 3: the nonce MUST be ours; section 9.2: it MUST NOT be there in other exchanges */
     if (init)
@@ -56,6 +57,7 @@ void redirect_follow(struct sa *sa, const struct wire_message *message)
     struct ike_event *event = event_sa(sa, IKE_EV_REDIRECT);
     event->path.remote.address = gateway.address;
     event->tag = sa->login != NULL && sa->asking != NULL ? sa->asking->intent.tag : 0;
+    event_text(sa->ike, gateway.name);
 }
 
 void redirect_leave(struct sa *sa)

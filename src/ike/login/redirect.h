@@ -13,7 +13,7 @@
  *                                              <--  HDR, SK{N(REDIRECT, Gateway)}
  *   HDR, SK{}                                  -->
  *
- * The End User follows addresses. Where it may go is the path manager's to decide.
+ * Where the End User may go is the path manager's to decide, which has names resolved.
  */
 
 #include "ike/core/ike_state.h"
