@@ -75,6 +75,8 @@ def test_life_of_a_session(world):
     assert (end["session"], end["remote_id"], end["reason"]) == (login["session"], IDS["eu"], "cancelled")
     command = audit.lines("command")[-1]
     assert (command["command"], command["uid"], command["arguments"]["ike"]) == ("terminate", 0, "gate")
+    result = audit.wait("result")[-1]
+    assert (result["command"], result["uid"], result["reason"]) == ("terminate", 0, "ok") and result["number"] > command["number"]
     gw.reload()
     assert [line["reason"] for line in audit.wait("reload", 2)] == ["loaded", "loaded"]
     assert gw.stop() == 0
@@ -106,6 +108,9 @@ def test_refused_configuration_and_secrets_of_clients(world):
     commands = audit.wait("command", 2)
     assert [(line["command"], line["arguments"]) for line in commands] == \
         [("load-shared", {"id": "ike-x"}), ("unload-shared", {"id": "ike-x"})]
+    assert [line["reason"] for line in audit.wait("result", 2)] == ["ok", "ok"]
+    assert gw.request("unload-shared", id="ike-x")["success"] == "no"  # there is none any more
+    assert "ok" != audit.wait("result", 3)[-1]["reason"] != ""
     with open(audit.file, encoding="ascii") as file:
         assert "quite secret" not in file.read()
     with open(gw.config, "a", encoding="utf-8") as file:

@@ -31,6 +31,7 @@ enum audit_kind {
     AUDIT_END,     /* a session ended */
     AUDIT_MOVED,   /* an IKE SA has other addresses */
     AUDIT_COMMAND, /* a client of the control socket asked for a change */
+    AUDIT_RESULT,  /* reason: what it was answered */
     AUDIT_KINDS
 };
 
@@ -50,7 +51,7 @@ struct audit_traffic {
 struct audit_record {
     uint32_t kind, role; /* enum audit_kind, enum audit_role */
     uint32_t session, sa;
-    uint32_t user;     /* COMMAND: user id of the client */
+    uint32_t user;     /* COMMAND, RESULT: user id of the client */
     uint32_t left_out; /* records of the kind before this one that were not sent */
     uint64_t duration_ns;
     struct audit_traffic traffic; /* END */

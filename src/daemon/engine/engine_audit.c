@@ -237,6 +237,11 @@ void engine_audit_command(struct engine *e, const struct engine_asked *asked)
     if (e->to_audit == NULL)
         return;
     PUT(&record, command, asked->command);
-    arguments_add(&record, asked->message);
+    if (asked->result != NULL) {
+        record.kind = AUDIT_RESULT;
+        PUT(&record, reason, asked->result);
+    } else {
+        arguments_add(&record, asked->message);
+    }
     record_send(e, &record);
 }

@@ -34,12 +34,14 @@ struct engine_watch {
     void (*done)(void *context, bool success, unsigned matches, const char *error);
 };
 
-/* struct engine_asked - a change that a client of the control socket asks for. `value` of a key: the
- * client's text; only keys whose values are no secrets are looked up. */
+/* struct engine_asked - a change that a client of the control socket asks for, and later what it was
+ * answered. `value` of a key: the client's text; only keys whose values are no secrets are looked
+ * up. */
 struct engine_asked {
     const char *command;
     uint32_t uid;
-    const struct tree *message; /* control/tree.h */
+    const struct tree *message; /* control/tree.h; NULL with a result */
+    const char *result;         /* "ok", or why not; NULL: it was asked just now */
 };
 
 /* struct engine_initiate - asks for a session of the connection, or for a further child of it. */

@@ -332,6 +332,7 @@ static void op_asked(void *engine, const struct engine_asked *asked)
 {
     struct test_engine *t = engine;
     (void)snprintf(t->asked, sizeof(t->asked), "%s", asked->command);
+    (void)snprintf(t->result, sizeof(t->result), "%s", asked->result == NULL ? "" : asked->result);
 }
 
 static void op_unwatch(void *engine, void *context)

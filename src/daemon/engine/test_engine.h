@@ -21,6 +21,7 @@ struct test_engine {
 
     unsigned n_loaded, n_unloaded, n_initiated, n_terminated, n_rekeyed, n_unwatched;
     char asked[32];                           /* the last change that a client asked for */
+    char result[64];                          /* its result, as told for the audit file */
     struct engine_redirect redirect;          /* the last one; its names are gone */
     unsigned refused;                         /* what redirect answers */
     unsigned matches;                         /* the result of terminate and rekey */

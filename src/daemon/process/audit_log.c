@@ -22,6 +22,7 @@ static const char *const events[AUDIT_KINDS] = {
     [AUDIT_START] = "start",   [AUDIT_STOP] = "stop",   [AUDIT_RESTART] = "restart",
     [AUDIT_RELOAD] = "reload", [AUDIT_LOGIN] = "login", [AUDIT_REFUSED] = "refused",
     [AUDIT_END] = "end",       [AUDIT_MOVED] = "moved", [AUDIT_COMMAND] = "command",
+    [AUDIT_RESULT] = "result",
 };
 
 struct audit_log *audit_log_new(int fd)
@@ -147,9 +148,10 @@ static int put_more(json_t *line, const struct audit_record *r)
                put_number(line, "octets_out", r->traffic.octets_out) |
                put_number(line, "packets_in", r->traffic.packets_in) |
                put_number(line, "packets_out", r->traffic.packets_out);
+    if (r->kind == AUDIT_COMMAND || r->kind == AUDIT_RESULT)
+        bad |= put(line, "command", r->command) | put_number(line, "uid", r->user);
     if (r->kind == AUDIT_COMMAND)
-        bad |= put(line, "command", r->command) | put_number(line, "uid", r->user) |
-               put_arguments(line, r);
+        bad |= put_arguments(line, r);
     return bad;
 }
 

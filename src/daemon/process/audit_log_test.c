@@ -94,8 +94,11 @@ static void facts(void **state)
                                    .user = 1000,
                                    .command = "terminate",
                                    .arguments = {{"ike", "office"}, {"force", "yes"}}};
+    struct audit_record result = {
+        .kind = AUDIT_RESULT, .user = 1000, .command = "terminate", .reason = "no\nmatch"};
     add_login(log, 7);
     audit_log_add(log, &command, 0);
+    audit_log_add(log, &result, 0);
     assert_true(audit_log_deadline(log) == NANOS_NEVER);
     file_read(&file);
     json_t *line = line_next(&file);
@@ -111,6 +114,13 @@ static void facts(void **state)
     assert_int_equal(number_in(line, "number"), 2);
     assert_int_equal(number_in(line, "uid"), 1000);
     assert_string_equal(text_in(json_object_get(line, "arguments"), "ike"), "office");
+    json_decref(line);
+    line = line_next(&file);
+    assert_string_equal(text_in(line, "event"), "result");
+    assert_string_equal(text_in(line, "command"), "terminate");
+    assert_string_equal(text_in(line, "reason"), "no\\x0amatch");
+    assert_int_equal(number_in(line, "uid"), 1000);
+    assert_null(json_object_get(line, "arguments"));
     json_decref(line);
     assert_null(line_next(&file));
     audit_log_free(log);

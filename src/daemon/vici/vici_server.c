@@ -2,6 +2,7 @@
 #include "daemon/vici/vici_server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,8 +46,9 @@ struct vici_client {
     uid_t uid;                /* user id of the process that connected */
     /* came through the supervisor, and does not count against the limit */
     bool loader;
-    uint64_t load; /* its number */
-    nanos used_ns; /* time of the last command */
+    uint64_t load;   /* its number */
+    nanos used_ns;   /* time of the last command */
+    char change[32]; /* the command that runs and changes something; empty: none */
 };
 
 struct vici_server {
@@ -138,10 +140,38 @@ bool vici_client_registered(const struct vici_client *client, enum vici_event_id
 
 /* --- a client's buffers --- */
 
+/* result_tell - for the audit file: how the change ended that the client asked for. */
+static void result_tell(struct vici_client *client, const char *result)
+{
+    const struct engine_ops *ops = client->server->ops;
+    const struct engine_asked asked = {
+        .command = client->change, .uid = (uint32_t)client->uid, .result = result};
+    ops->asked(ops->engine, &asked);
+    client->change[0] = '\0';
+}
+
+/* response_tell - the same, out of a frame for the client; events are no response. */
+static void response_tell(struct vici_client *client, struct span frame)
+{
+    struct vici_frame response;
+    if (client->change[0] == '\0' || frame.len < 4 ||
+        !vici_frame_read(span_of(frame.ptr + 4, frame.len - 4), &response) ||
+        (response.type != VICI_CMD_RESPONSE && response.type != VICI_CMD_UNKNOWN))
+        return;
+    struct tree *message = vici_message_read(response.message);
+    const char *success = message == NULL ? NULL : tree_text(message, "success");
+    const char *why = message == NULL ? NULL : tree_text(message, "errmsg");
+    bool refused = success != NULL && strcmp(success, "yes") != 0;
+    result_tell(client, !refused ? "ok" : why != NULL && why[0] != '\0' ? why : "failed");
+    tree_free(message);
+}
+
 static void client_free(struct vici_client *client)
 {
     struct vici_server *server = client->server;
     struct vici_client **link = &server->clients;
+    if (client->change[0] != '\0')
+        result_tell(client, "not known: the client went before the answer");
     while (*link != client)
         link = &(*link)->next;
     *link = client->next;
@@ -213,6 +243,7 @@ static bool grow(uint8_t **buffer, size_t *cap, size_t need, size_t max)
 void vici_client_send(struct vici_client *client, struct vici_writer *w)
 {
     struct span frame = vici_writer_frame(w);
+    response_tell(client, frame);
     if (frame.len == 0 ||
         !grow(&client->out, &client->out_cap, client->n_out + frame.len, OUTPUT_MAX)) {
         cut(client); /* the client does not read: nobody waits for it */
@@ -301,13 +332,15 @@ static void registration(struct vici_client *client, const struct vici_frame *fr
 }
 
 /* change_tell - for the log and the audit file. Each part of a load has its own line. */
-static void change_tell(const struct vici_client *client, const char *command)
+static void change_tell(struct vici_client *client, const char *command)
 {
     const struct engine_ops *ops = client->server->ops;
-    const struct engine_asked asked = {command, (uint32_t)client->uid, client->message};
+    const struct engine_asked asked = {
+        .command = command, .uid = (uint32_t)client->uid, .message = client->message};
     log_line(strncmp(command, "load-", 5) == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
              "event=control command=%s uid=%u", command, (unsigned)client->uid);
     ops->asked(ops->engine, &asked);
+    (void)snprintf(client->change, sizeof(client->change), "%s", command);
 }
 
 static void request_run(struct vici_client *client, const struct vici_frame *frame)
