@@ -46,9 +46,9 @@ struct vici_client {
     uid_t uid;                /* user id of the process that connected */
     /* came through the supervisor, and does not count against the limit */
     bool loader;
-    uint64_t load;   /* its number */
-    nanos used_ns;   /* time of the last command */
-    char change[32]; /* the command that runs and changes something; empty: none */
+    uint64_t load;    /* its number */
+    nanos used_ns;    /* time of the last command */
+    char change[256]; /* the command that runs and changes something; empty: none */
 };
 
 struct vici_server {
