@@ -343,10 +343,14 @@ struct ike_ppk_job {
  * in the core.
  */
 struct ike_eap_job {
-    uint32_t conversation;      /* never 0, never used again */
-    bool authenticator;         /* we are the Gateway */
-    uint8_t round;              /* of the side that EAP authenticates, from 0 */
-    uint32_t credentials;       /* of the round's policy */
+    uint32_t conversation; /* never 0, never used again */
+    bool authenticator;    /* we are the Gateway */
+    uint8_t round;         /* of the side that EAP authenticates, from 0 */
+    uint32_t credentials;  /* of the round's policy */
+    /* those when the conversation began. Others: the conversation is over, but what it proved did not
+     * meet the demands of that policy (ike_result.unfit). Does it meet those of this one? `packet` is
+     * empty */
+    uint32_t begun_with;
     uint32_t other_credentials; /* of the current round of the other side: peer: of the Gateway;
                                    authenticator: of our own */
     const char *conn;
@@ -519,8 +523,9 @@ struct ike_result {
     int error;          /* 0: done. AUTH: ERR_NOT_FOUND: no secret; ERR_AUTH: the peer's AUTH is
                            wrong. PPK: ERR_NOT_FOUND: no PPK of that PPK_ID. EAP, LEASE, INSTALL: any error */
     const char *reason; /* for a person, why not; NULL: none */
-    /* AUTH_VERIFY, with an error: the proof is not known to be wrong. It does not meet the demands of
-     * this policy, and may meet those of another one */
+    /* AUTH_VERIFY with an error, EAP with FAILURE: the proof is not known to be wrong. It does not meet
+     * the demands of this policy, and may meet those of another one. EAP: until EAP_END comes, the
+     * conversation is kept for a job that asks about another one */
     bool unfit;
     /* AUTH_SIGN: the payloads to send */
     uint8_t auth_method; /* AUTH method number; 0: 2, with PSK */

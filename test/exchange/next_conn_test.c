@@ -313,6 +313,94 @@ static void another_certificate_of_ours(void **state)
     }
 }
 
+/* --- groups, by EAP --- */
+
+/* eap_conn - one by EAP, with these demands on what it proves. */
+static struct ike_conn *eap_conn(struct office *office, const char *name, uint32_t credentials)
+{
+    struct ike_conn *conn = conn_add(office, name, credentials);
+    conn->remote[0].method = IKE_AUTH_EAP;
+    return conn;
+}
+
+static struct office eap_office(uint64_t seed, uint32_t member)
+{
+    struct office office = office_of(seed, "anna.ca2.user.example");
+    office.world->conn_a->local[0].method = IKE_AUTH_EAP;
+    office.world->b.eap.member = member;
+    return office;
+}
+
+static void group_of_the_third(void **state)
+{
+    (void)state;
+    struct office office = eap_office(60, 3);
+    struct peer *gateway = &office.world->b;
+    (void)eap_conn(&office, "first", 1);
+    (void)eap_conn(&office, "second", 2);
+    (void)eap_conn(&office, "third", 3);
+    assert_int_equal(login(&office), IKE_OK);
+    assert_string_equal(scenario_session(gateway).conn->name, "third");
+    assert_int_equal(gateway->eap.conversations, 1); /* whoever is in it proves itself once */
+    assert_int_equal(scenario_count(office.world, "IKE_AUTH response: EAP"), 2);
+    office_free(&office);
+    scenario_end(office.world);
+}
+
+/* expect_no_group - EAP-Failure as ever, after one conversation, which is ended everywhere. */
+static void expect_no_group(struct office *office)
+{
+    struct world *world = office->world;
+    assert_int_not_equal(login(office), IKE_OK);
+    assert_int_equal(world->b.eap.conversations, 1);
+    assert_int_equal(world->b.eap.ended, 1);
+    world_run(world, 60 * NANOS_PER_SEC);
+    assert_int_equal(world_n_sas(&world->a) + world_n_sas(&world->b), 0);
+    assert_int_equal(world->b.counts[IKE_EV_SESSION_UP] + world->b.counts[IKE_EV_LEASE], 0);
+    office_free(office);
+    world_free(world);
+}
+
+static void group_of_none(void **state)
+{
+    (void)state;
+    struct office office = eap_office(61, 9);
+    for (uint32_t i = 0; i < 40; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "number %u", i);
+        (void)eap_conn(&office, name, i + 1);
+    }
+    office.world->b.eap.member = 99;
+    expect_no_group(&office);
+}
+
+/* The group fits the second connection. It differs in what was shown already, or demands another
+ * EAP identity of who is in the group, or a further round. */
+static void group_is_not_all(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct office office = eap_office(62 + i, 2);
+        (void)eap_conn(&office, "first", 1);
+        struct ike_conn *second = eap_conn(&office, "second", 2);
+        switch (i) {
+        case 0: second->local[0].credentials = 8; break;
+        case 1: strcpy(second->remote[0].id_pattern, "ben.ca2.user.example"); break;
+        case 2: second->remote[0].method = IKE_AUTH_PUBKEY; break;
+        default: second->local[0].method = IKE_AUTH_EAP; break;
+        }
+        expect_no_group(&office);
+    }
+    struct office office = eap_office(70, 2);
+    office.world->b.eap.identity = "anna";
+    (void)eap_conn(&office, "first", 1);
+    strcpy(eap_conn(&office, "second", 2)->remote[0].eap_id, "ben");
+    assert_int_not_equal(login(&office), IKE_OK);
+    assert_int_equal(office.world->b.counts[IKE_EV_SESSION_UP], 0);
+    office_free(&office);
+    world_free(office.world);
+}
+
 /* --- PPKs (RFC 8784) --- */
 
 #define PPK "a PPK of at least 32 octets, which both ends know"
@@ -369,6 +457,9 @@ int main(void)
         cmocka_unit_test(earlier_round_counts),
         cmocka_unit_test(another_gateway),
         cmocka_unit_test(another_certificate_of_ours),
+        cmocka_unit_test(group_of_the_third),
+        cmocka_unit_test(group_of_none),
+        cmocka_unit_test(group_is_not_all),
         cmocka_unit_test(ppk_of_the_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,20 @@ static void succeed(struct party_eap *eap, struct ike_result *result)
         strcpy(result->proof.identity, eap->identity);
 }
 
+/* judged - the method has succeeded; the policy may demand another group. */
+static void judged(struct party_eap *eap, const struct ike_eap_job *job, struct ike_result *result)
+{
+    result->unfit = eap->member != 0 && job->credentials != eap->member;
+    if (result->unfit) {
+        result->eap_state = IKE_EAP_FAILURE;
+        result->eap_packet = packet_of(eap, EAP_FAILURE);
+        result->reason = "it is of another group";
+        return;
+    }
+    succeed(eap, result);
+    result->eap_packet = packet_of(eap, EAP_SUCCESS);
+}
+
 static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
                           struct ike_result *result)
 {
@@ -43,8 +57,7 @@ static void authenticator(struct party_eap *eap, const struct ike_eap_job *job,
         result->eap_state = IKE_EAP_FAILURE;
         result->eap_packet = packet_of(eap, EAP_FAILURE);
     } else if (done) {
-        succeed(eap, result);
-        result->eap_packet = packet_of(eap, EAP_SUCCESS);
+        judged(eap, job, result);
     } else {
         eap->identifier++;
         result->eap_packet = packet_of(eap, EAP_REQUEST);
@@ -66,6 +79,12 @@ void party_eap(struct party_eap *eap, const struct ike_event *event, struct ike_
 {
     const struct ike_eap_job *job = &event->eap;
     *ret_result = (struct ike_result){0};
+    if (job->begun_with != job->credentials) {
+        ASSERT(job->authenticator && job->packet.len == 0 &&
+               job->conversation == eap->conversation);
+        judged(eap, job, ret_result);
+        return;
+    }
     if (job->conversation != eap->conversation) {
         eap->conversation = job->conversation;
         eap->conversations++;

@@ -3,7 +3,11 @@
 import pytest
 
 from lab.certificates import Authority, pem, pem_key
+from lab.net import address
+from lab.radius import SECRET, Freeradius
+from lab.run import wait
 from lab.settings import IDS, end_user, gateway, merge
+from test_eap import EAP_PLUGINS, PASSWORD, USER, secrets
 
 NETS = {"research": "10.20.0.0/28", "sales": "10.20.0.16/28"}
 POOLS = {"research": "10.31.0.0/24", "sales": "10.32.0.0/24"}
@@ -93,3 +97,34 @@ def test_second_demands_more(world):
     assert eu.initiate("net")["success"] == "no"
     gw.wait_log("which is not in cacerts of connection research")
     assert not gw.sas() and not eu.established()
+
+
+def by_class(world, kind, group):
+    """The Gateway's connections are for groups; the RADIUS server names this one for the End User."""
+    lab = world.lab()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, [f'Class = "{group}"'])}).start()
+    remotes = {name: {"auth": "eap-radius", "eap_id": "%any", "groups": name} for name in NETS}
+    radius = {"aaa": {"address": address("lan", "host"), "secret": SECRET, "class_group": "yes"}}
+    psk = gateway()["connections"]["gate"]["local"]
+    gw = world.ikatd(lab, "gw", departments(remotes, psk, radius=radius, secrets=gateway()["secrets"]))
+    settings = end_user({"local": {"auth": "eap-mschapv2", "eap_id": USER}}, {"remote_ts": "10.20.0.0/24"}, top=secrets())
+    eu = world.ikatd(lab, "eu", settings) if kind == "ikatd" else world.strongswan(lab, "eu", settings, EAP_PLUGINS)
+    return eu, gw, server
+
+
+@pytest.mark.parametrize("kind", END_USERS)
+def test_classes(world, kind):
+    """groups: the department that the RADIUS server names; it is asked for one login."""
+    eu, gw, server = by_class(world, kind, "sales")
+    taken(eu, gw, "sales")
+    gw.wait_log("the RADIUS server names none of the groups; switching to connection 'sales'")
+    wait(lambda: server.counters()["Access-Accepts"] == 1, "one Access-Accept")
+
+
+def test_class_of_none(world):
+    """A group that no connection is for: refused, after one login at the server."""
+    eu, gw, server = by_class(world, "ikatd", "guests")
+    assert eu.initiate("net")["success"] == "no"
+    gw.wait_log("the RADIUS server names none of the groups; switching to connection 'sales'")
+    assert not gw.sas()
+    assert server.counters()["Access-Accepts"] == 1

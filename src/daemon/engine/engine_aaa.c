@@ -284,7 +284,11 @@ static void on_aaa(void *context, int fd, unsigned events)
             engine_pump(e);
             continue;
         }
-        struct eap_news news = {answer.job, answer.error, answer.verdict, &answer.result, 0, 0};
+        struct eap_news news = {.job = answer.job,
+                                .error = answer.error,
+                                .verdict = answer.verdict,
+                                .result = &answer.result,
+                                .unfit = answer.unfit == 1};
         if (answer.error == 0 && answer.verdict == EAP_SUCCEEDED) {
             news.valid_ns = answer.grant.session_timeout_s * NANOS_PER_SEC;
             news.grant = engine_grant_add(e, &answer.grant, answer.earlier);

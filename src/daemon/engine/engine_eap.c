@@ -75,6 +75,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
         result.error = ERR_INVALID;
     if (result.error == 0) {
         result.eap_state = state_of(news->verdict);
+        result.unfit = news->unfit && result.eap_state == IKE_EAP_FAILURE;
         result.eap_packet = span_of(r->packet, r->packet_len);
         result.msk = span_of(r->msk, r->msk_len);
         result.proof.valid_ns = news->valid_ns;
@@ -253,8 +254,28 @@ static int aaa_step(struct engine *e, const struct ike_event *event)
     request.step.groups.n = policy->n_groups;
     memcpy(request.step.groups.names, policy->groups, sizeof(policy->groups));
     request.step.earlier = event->eap.grant;
+    request.step.again = event->eap.begun_with != event->eap.credentials;
     int error = step_fill(e, &event->eap, &request.step.eap);
     return error != 0 ? error : engine_aaa_send(e, &request);
+}
+
+/* groups_alone - the policies of the two connections differ in nothing but the groups of the RADIUS
+ * server: the conversation under the one has proven all else for the other. */
+static bool groups_alone(const struct engine *e, uint32_t credentials, uint32_t begun_with)
+{
+    struct cert_policy one = *policy_of(e, credentials), other = *policy_of(e, begun_with);
+    one.n_groups = other.n_groups = 0;
+    memset(one.groups, 0, sizeof(one.groups));
+    memset(other.groups, 0, sizeof(other.groups));
+    return one.eap == EAP_CREDENTIALS_RADIUS && memcmp(&one, &other, sizeof(one)) == 0;
+}
+
+/* complete_unfit - the conversation is kept; the next connection may ask. */
+static void complete_unfit(struct engine *e, const struct ike_event *event)
+{
+    const struct ike_result result = {
+        .eap_state = IKE_EAP_FAILURE, .unfit = true, .reason = "it demands another proof by EAP"};
+    ike_complete(e->ike, event->job, &result, e->now);
 }
 
 static void conversation_end(struct engine *e, const struct ike_eap_end *end)
@@ -278,6 +299,11 @@ void engine_eap(struct engine *e, const struct ike_event *event)
         return;
     }
     bool radius = methods_of(e, event->eap.credentials) == EAP_CREDENTIALS_RADIUS;
+    if (event->eap.begun_with != event->eap.credentials &&
+        !groups_alone(e, event->eap.credentials, event->eap.begun_with)) {
+        complete_unfit(e, event);
+        return;
+    }
     result.error = radius ? aaa_step(e, event) : eap_step(e, event);
     if (result.error == 0)
         return;

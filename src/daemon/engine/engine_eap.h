@@ -20,6 +20,7 @@ struct eap_news {
     const struct eap_result *result;
     nanos valid_ns; /* Session-Timeout; 0: none */
     uint64_t grant; /* grants.h; 0: none */
+    bool unfit;     /* as in struct ike_result */
 };
 void engine_eap_answered(struct engine *e, const struct eap_news *news);
 

@@ -30,7 +30,8 @@ struct passage {
     char nas[LIMIT_ID / 2];
     struct address nas_address;
     struct aaa_groups groups;
-    uint64_t earlier; /* grant */
+    uint64_t earlier;            /* grant */
+    struct aaa_answer *accepted; /* owned: the server lets the peer in; NULL: not yet */
 };
 
 struct aaa_service {
@@ -46,6 +47,8 @@ struct aaa_service {
     unsigned staging; /* the place of the loader that came last */
     struct aaa_server staged[LOAD_STAGES][RADIUS_SERVERS];
 };
+
+static void passage_end(struct aaa_service *s, struct passage *p);
 
 struct aaa_service *aaa_service_new(const struct random *random, int accounts_fd)
 {
@@ -63,6 +66,9 @@ struct aaa_service *aaa_service_free(struct aaa_service *s)
 {
     if (s == NULL)
         return NULL;
+    for (size_t i = 0; i < AAA_CONVERSATIONS; i++)
+        if (s->passages[i].accepted != NULL)
+            passage_end(s, &s->passages[i]);
     radius_client_free(s->client);
     account_queue_free(s->accounts);
     change_requests_free(s->changes);
@@ -254,6 +260,9 @@ static void passage_end(struct aaa_service *s, struct passage *p)
 {
     if (p->job != 0)
         radius_client_forget(s->client, p->tag);
+    if (p->accepted != NULL)
+        wipe(p->accepted, sizeof(*p->accepted));
+    free(p->accepted);
     wipe(p, sizeof(*p));
 }
 
@@ -395,6 +404,50 @@ static int passage_step(struct aaa_service *s, struct passage *p, const struct a
     return server_ask(s, p, octets, now);
 }
 
+/* --- what the server gave, and what the connection demands --- */
+
+static const char *accept_unfit(const struct passage *p, const struct aaa_answer *accepted)
+{
+    const struct eap_result *result = &accepted->result;
+    if (!eap_identity_fits(p->pattern, span_of(result->identity, result->identity_len)))
+        return "the identity that was proven is not one of eap_id";
+    return aaa_grant_names(&accepted->grant, &p->groups)
+               ? NULL
+               : "the RADIUS server names none of the groups";
+}
+
+/* accept_judge - the answer of the server lets the peer in, but perhaps not by this connection. Then
+ * it is kept for another one. */
+static void accept_judge(struct passage *p, struct aaa_answer *ret)
+{
+    const char *why = accept_unfit(p, ret);
+    uint8_t identifier = ret->result.packet[1];
+    if (why == NULL)
+        return;
+    if (p->accepted == NULL)
+        p->accepted = malloc(sizeof(*p->accepted));
+    if (p->accepted != NULL)
+        *p->accepted = *ret;
+    wipe(&ret->result, sizeof(ret->result));
+    ret->grant = (struct aaa_grant){0};
+    failure_set(&ret->result, identifier, why);
+    ret->unfit = p->accepted != NULL;
+}
+
+/* passage_again - the conversation is over; another connection asks whether it takes the peer. */
+static int passage_again(struct passage *p, const struct aaa_step *step, uint64_t job,
+                         struct aaa_answer *ret)
+{
+    if (p == NULL || p->accepted == NULL || step->again != 1)
+        return ERR_INVALID;
+    memcpy(p->pattern, step->eap.pattern, sizeof(p->pattern));
+    p->groups = step->groups;
+    *ret = *p->accepted;
+    ret->job = job;
+    accept_judge(p, ret);
+    return 0;
+}
+
 /* ask_failed - why no server was asked, for a person. */
 static void ask_failed(int32_t *error, struct eap_result *ret)
 {
@@ -421,7 +474,9 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
         ret->error = ERR_INVALID; /* the server was asked already */
         return true;
     }
-    if (begins) {
+    if (step->again != 0 || (!begins && p->accepted != NULL)) {
+        ret->error = passage_again(p, step, request->job, ret);
+    } else if (begins) {
         ret->error = passage_begin(s, step, request->job, now, ret);
     } else {
         p->job = request->job;
@@ -432,7 +487,8 @@ static bool step_answer(struct aaa_service *s, const struct aaa_request *request
     bool now_known = ret->error != 0 || ret->result.verdict != 0;
     if (p != NULL && now_known)
         p->job = 0;
-    if (p != NULL && now_known && (ret->error != 0 || ret->result.verdict != EAP_REPLY))
+    if (p != NULL && now_known && ret->unfit == 0 &&
+        (ret->error != 0 || ret->result.verdict != EAP_REPLY))
         passage_end(s, p);
     ret->verdict = (uint32_t)ret->result.verdict;
     return now_known;
@@ -480,30 +536,22 @@ static void accept_take(const struct aaa_service *s, struct passage *p,
                         struct aaa_answer *ret)
 {
     struct eap_result *result = &ret->result;
-    struct aaa_grant grant = {0};
-    aaa_grant_read(&outcome->reply, s->servers[outcome->server].class_group, &grant);
-    uint8_t identifier = eap->identifier;
-    identity_take(p, &outcome->reply, result);
     if (eap->code != EAP_SUCCESS || outcome->msk_error == ERR_INVALID ||
         outcome->msk_error == ERR_CRYPTO) {
         /* RFC 3579 section 2.6.3: a reply whose code and EAP-Message differ */
-        failure_set(result, identifier, "the RADIUS server's Access-Accept makes no sense");
-    } else if (!eap_identity_fits(p->pattern, span_of(result->identity, result->identity_len))) {
-        failure_set(result, identifier, "the identity that was proven is not one of eap_id");
-    } else if (!aaa_grant_names(&grant, &p->groups)) {
-        failure_set(result, identifier, "the RADIUS server names none of the groups");
-    } else {
-        result->verdict = EAP_SUCCEEDED;
-        result->packet_len = eap->octets.len;
-        if (outcome->msk_error == 0) {
-            memcpy(result->msk, outcome->msk, sizeof(result->msk));
-            result->msk_len = sizeof(result->msk);
-        }
-        ret->grant = grant;
-        ret->earlier = p->earlier;
+        failure_set(result, eap->identifier, "the RADIUS server's Access-Accept makes no sense");
+        return;
     }
-    if (result->verdict == EAP_FAILED)
-        result->identity_len = 0;
+    identity_take(p, &outcome->reply, result);
+    aaa_grant_read(&outcome->reply, s->servers[outcome->server].class_group, &ret->grant);
+    result->verdict = EAP_SUCCEEDED;
+    result->packet_len = eap->octets.len;
+    if (outcome->msk_error == 0) {
+        memcpy(result->msk, outcome->msk, sizeof(result->msk));
+        result->msk_len = sizeof(result->msk);
+    }
+    ret->earlier = p->earlier;
+    accept_judge(p, ret);
 }
 
 static void challenge_take(struct passage *p, const struct radius_outcome *outcome,
@@ -660,7 +708,7 @@ bool aaa_service_outcome(struct aaa_service *s, const struct radius_outcome *out
         failure_set(&ret->result, 0, reason);
     }
     ret->verdict = (uint32_t)ret->result.verdict;
-    if (ret->result.verdict != EAP_REPLY)
+    if (ret->result.verdict != EAP_REPLY && ret->unfit == 0)
         passage_end(s, p);
     return true;
 }

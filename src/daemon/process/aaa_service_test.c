@@ -113,6 +113,11 @@ static struct span keys(void)
 
 static void begin(const char *pattern)
 {
+    uint32_t changed;
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_END; /* what the server gave may be kept for another connection */
+    request.step.eap.conversation = 5;
+    assert_false(aaa_service_ask(service, &request, 0, &answer, &changed));
     assert_false(step("anna@example.org", pattern, (struct span){0}));
     expect_request();
 }
@@ -331,6 +336,65 @@ static void groups_demanded(void **state)
 }
 
 /* A23 and RFC 3579 section 2.6.3: code and EAP-Message must say the same. */
+/* again - whether another connection takes the peer that the server lets in. */
+static bool again(const char *pattern, const char *group)
+{
+    uint32_t changed;
+    memset(&request, 0, sizeof(request));
+    request.kind = AAA_STEP;
+    request.job = 78;
+    request.step.eap.conversation = 5;
+    request.step.eap.authenticator = 1;
+    request.step.again = 1;
+    strcpy(request.step.eap.pattern, pattern);
+    request.step.groups.n = 1;
+    strcpy(request.step.groups.names[0], group);
+    assert_true(aaa_service_ask(service, &request, 0, &answer, &changed));
+    assert_int_equal(answer.job, 78);
+    return answer.error == 0 && answer.verdict == EAP_SUCCEEDED;
+}
+
+/* accepted_for_another - the server lets anna in, as one of the staff; the connection is for guests. */
+static void accepted_for_another(void)
+{
+    uint8_t more[512];
+    struct writer w = writer_of(more, sizeof(more));
+    demanded.n = 1;
+    strcpy(demanded.names[0], "guests");
+    begin("*@example.org");
+    demanded.n = 0;
+    write_bytes(&w, keys());
+    radius_attribute_write(&w, RADIUS_FILTER_ID, span_text("staff"));
+    server_says(RADIUS_ACCESS_ACCEPT, "\3\7\0\4", 4, writer_span(&w));
+    assert_true(answer.verdict == EAP_FAILED && answer.unfit == 1);
+    assert_true(answer.result.msk_len == 0 && answer.grant.groups.n == 0);
+}
+
+/* The server is asked once; what it gave counts for the connection whose demands it meets. */
+static void another_connection(void **state)
+{
+    (void)state;
+    accepted_for_another();
+    assert_false(again("*@example.org", "managers"));
+    assert_int_equal(answer.unfit, 1);
+    assert_false(again("*@other.example", "staff"));
+    assert_int_equal(answer.unfit, 1);
+    assert_true(again("*@example.org", "staff"));
+    assert_true(answer.result.msk_len == 64 && answer.grant.groups.n == 1 && answer.unfit == 0);
+    assert_memory_equal(answer.result.identity, "anna@example.org", 16);
+    assert_false(radius_client_send(aaa_service_client(service), 0, &datagram));
+    assert_false(again("", "staff")); /* it is over */
+    assert_int_equal(answer.error, ERR_INVALID);
+
+    accepted_for_another(); /* the peer's next packet is no way on, and ends it */
+    assert_true(step("", "*@example.org", span_of("\2\7\0\5\1", 5)));
+    assert_int_equal(answer.error, ERR_INVALID);
+    assert_false(again("", "staff"));
+
+    begin(""); /* before the server has said anything */
+    assert_false(again("", "staff"));
+}
+
 static void hostile_server(void **state)
 {
     static const struct {
@@ -635,6 +699,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(passes_through, setup, teardown),
         cmocka_unit_test_setup_teardown(asks_for_the_identity, setup, teardown),
         cmocka_unit_test_setup_teardown(identities, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(grant_of_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(grant_of_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(grant_without_end, setup, teardown),

@@ -689,17 +689,18 @@ static void ppk_mixed(struct sa *sa, const struct ike_result *result, nanos now)
         sa_down(sa, IKE_LIMIT, now); /* a fault of ours is no reason to go on without the PPK */
 }
 
-/* verify_for_next - the same AUTH is verified once more, for the next connection. false: there is
- * none. */
-static bool verify_for_next(struct sa *sa, const char *why, nanos now)
+/* ask_for_next - the same proof, by AUTH or by EAP, is held against the demands of the next connection.
+ * false: there is none. */
+static bool ask_for_next(struct sa *sa, const char *why, nanos now)
 {
     struct wire_message request;
     kept_message_get(&sa->login->message, &request);
     const struct login_claim claim = login_claim_read(sa->login, &request);
+    bool eap = sa->login->eap.stage == LOGIN_EAP_TALKS;
     login_unfit(sa->login);
     if (!login_next(sa, &claim, why))
         return false;
-    if (check_auth(sa, now) != 0)
+    if ((eap ? login_eap_again(sa) : check_auth(sa, now)) != 0)
         sa_down(sa, IKE_LIMIT, now);
     return true;
 }
@@ -711,7 +712,7 @@ static void verified(struct sa *sa, const struct ike_result *result, nanos now)
         const char *why = result->reason != NULL           ? result->reason
                           : result->error == ERR_NOT_FOUND ? "no secret for this pair of identities"
                                                            : "its secret is another one";
-        if (!result->unfit || !verify_for_next(sa, why, now))
+        if (!result->unfit || !ask_for_next(sa, why, now))
             refuse_later(sa, why, now);
         return;
     }
@@ -722,6 +723,9 @@ static void verified(struct sa *sa, const struct ike_result *result, nanos now)
 static void eap_said(struct sa *sa, const struct ike_result *result, nanos now)
 {
     const char *why = result->reason != NULL ? result->reason : "EAP failed";
+    if (result->error == 0 && result->unfit && result->eap_state == IKE_EAP_FAILURE &&
+        ask_for_next(sa, why, now))
+        return;
     if (login_eap_said(sa, result, now) == LOGIN_EAP_REFUSES) {
         sa->login->eap_refused = true;
         refuse_later(sa, why, now);

@@ -44,6 +44,7 @@ static int eap_job_emit(struct sa *sa, struct span packet)
         .authenticator = authenticator,
         .round = authenticator ? login->theirs.round : login->ours.round,
         .credentials = policy->credentials,
+        .begun_with = login->eap.credentials,
         .other_credentials = other_policy(sa)->credentials,
         .policy = policy,
         .conn = login->conn->name,
@@ -60,14 +61,21 @@ static void open_conversation(struct sa *sa)
 {
     struct login_eap *eap = &sa->login->eap;
     eap->stage = LOGIN_EAP_TALKS;
+    if (eap->conversation != 0)
+        return;
+    eap->conversation = ++sa->ike->last_eap;
     eap->credentials = policy_of(sa)->credentials;
-    if (eap->conversation == 0)
-        eap->conversation = ++sa->ike->last_eap;
 }
 
 int login_eap_begin(struct sa *sa)
 {
     open_conversation(sa);
+    return eap_job_emit(sa, (struct span){0});
+}
+
+int login_eap_again(struct sa *sa)
+{
+    ASSERT(sa->login->eap.conversation != 0);
     return eap_job_emit(sa, (struct span){0});
 }
 
@@ -161,8 +169,8 @@ enum login_eap_said login_eap_said(struct sa *sa, const struct ike_result *resul
     if (result->error == 0 && result->eap_state == IKE_EAP_GOES_ON && !eap->success &&
         keep_packet(eap, result->eap_packet, peer ? EAP_RESPONSE : EAP_REQUEST))
         return LOGIN_EAP_SENDS;
-    if (result->error == 0 && result->eap_state == IKE_EAP_FAILURE)
-        close_conversation(eap);
+    if (result->error == 0 && result->eap_state == IKE_EAP_FAILURE && !result->unfit)
+        close_conversation(eap); /* one that is kept ends with the login */
     if (peer || !keep_packet(eap, result->eap_packet, EAP_FAILURE))
         eap->n_packet = 0;
     return LOGIN_EAP_REFUSES;

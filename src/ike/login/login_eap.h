@@ -26,6 +26,10 @@ enum login_eap_came {
 /* login_eap_begin - authenticator: emits the job that makes the first Request. ERR_NO_MEMORY. */
 int login_eap_begin(struct sa *sa) MUST_USE;
 
+/* login_eap_again - authenticator: emits the job that asks whether what was proven meets the demands
+ * of the connection that the login has gone over to. ERR_NO_MEMORY. */
+int login_eap_again(struct sa *sa) MUST_USE;
+
 /* login_eap_recv - takes a packet of the peer in an open conversation. */
 enum login_eap_came login_eap_recv(struct sa *sa, struct span packet);
 
