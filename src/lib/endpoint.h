@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LIB_ENDPOINT_H
+#define LIB_ENDPOINT_H
+
+/*
+ * Inside of libikat. endpoint.c: input and output, and the order of work between the cores.
+ * lib_config.c: a text becomes connections, pools and secrets. lib_esp.c: Child SAs and packets.
+ */
+
+#include <uthash.h>
+
+#include "crypto/esp_cipher.h"
+#include "crypto/provider.h"
+#include "daemon/engine/pools.h"
+#include "daemon/process/shared_keys.h"
+#include "esp/policy.h"
+#include "ike/ike.h"
+#include "lib/ikat.h"
+#include "multipath/path_manager.h"
+
+#define QUEUE_MAX 4096 /* outputs that nobody has pulled */
+
+/* struct queued - an output, with the octets and texts that it points to behind it. */
+struct queued {
+    struct queued *next;
+    struct ikat_output output;
+    uint8_t octets[];
+};
+
+struct lib_esp;
+
+struct ikat {
+    struct crypto_provider *crypto;
+    const struct random *random;
+    struct ike *ike;
+    struct path_manager *paths;
+    struct pools *pools;
+    struct shared_keys *secrets;
+    struct lib_esp *esp;
+    size_t n_links;
+    struct ikat_link links[IKAT_LINKS];
+    nanos now;
+    struct queued *first, **last, *pulled; /* owned */
+    size_t n_queued;
+    struct ike_datagram datagram; /* room, as it is large */
+};
+
+/* lib_address_in, lib_address_out, lib_place_in, lib_place_out - between the public structs and ours. */
+static inline struct address lib_address_in(const struct ikat_address *from)
+{
+    struct address to = {.family = from->family};
+    memcpy(to.octets, from->octets, address_len(&to));
+    return to;
+}
+
+static inline struct ikat_address lib_address_out(const struct address *from, uint16_t port)
+{
+    struct ikat_address to = {.family = from->family, .port = port};
+    memcpy(to.octets, from->octets, sizeof(to.octets));
+    return to;
+}
+
+static inline struct ike_path lib_place_in(const struct ikat_place *from)
+{
+    return (struct ike_path){.local = {lib_address_in(&from->local), from->local.port},
+                             .remote = {lib_address_in(&from->remote), from->remote.port},
+                             .interface = from->interface};
+}
+
+static inline struct ikat_place lib_place_out(const struct ike_path *from)
+{
+    return (struct ikat_place){.local = lib_address_out(&from->local.address, from->local.port),
+                               .remote = lib_address_out(&from->remote.address, from->remote.port),
+                               .interface = from->interface};
+}
+
+/* lib_queue - copies `octets` and the texts. IKAT_FULL, IKAT_NO_MEMORY. */
+int lib_queue(struct ikat *ikat, const struct ikat_output *output) MUST_USE;
+
+/* --- lib_esp.c --- */
+
+struct lib_esp *lib_esp_new(struct ikat *ikat);    /* NULL: no memory */
+struct lib_esp *lib_esp_free(struct lib_esp *esp); /* takes NULL; returns NULL */
+int lib_esp_install(struct lib_esp *esp, const struct ike_child_install *install) MUST_USE;
+void lib_esp_switch(struct lib_esp *esp, ike_child_id child);
+void lib_esp_move(struct lib_esp *esp, const struct ike_event *event);
+void lib_esp_remove(struct lib_esp *esp, ike_child_id child, nanos linger_ns);
+void lib_esp_session_end(struct lib_esp *esp, ike_session_id session);
+void lib_esp_order(struct lib_esp *esp, const struct path_order *order);
+void lib_esp_links(struct lib_esp *esp); /* the MTU of a link may be another one */
+/* lib_esp_receive - `octets` begin with the ESP header, and are changed. */
+void lib_esp_receive(struct lib_esp *esp, const struct ike_path *path, struct buffer octets);
+int lib_esp_send(struct lib_esp *esp, struct span packet) MUST_USE; /* as ikat_send */
+nanos lib_esp_deadline(const struct lib_esp *esp);
+void lib_esp_tick(struct lib_esp *esp);
+/* lib_esp_counters - false: no such Child SA. */
+bool lib_esp_counters(const struct lib_esp *esp, ike_child_id child, struct esp_counters *ret);
+
+#endif
