@@ -45,7 +45,8 @@ struct ikat {
     struct ike_datagram datagram; /* room, as it is large */
 };
 
-/* lib_address_in, lib_address_out, lib_place_in, lib_place_out - between the public structs and ours. */
+/* --- between the public structs and ours --- */
+
 static inline struct address lib_address_in(const struct ikat_address *from)
 {
     struct address to = {.family = from->family};

@@ -18,7 +18,8 @@
 #define LOGIN "\n auth = psk\n id = "
 static const char gateway_text[] =
     "connections {\n gate {\n pools = inner\n local {" LOGIN "gateway.example\n }\n"
-    " remote {\n auth = psk\n }\n children {\n net {\n local_ts = fd20::/64\n }\n }\n }\n}\n"
+    " multipath = balance\n remote {\n auth = psk\n }\n children {\n net {\n local_ts = "
+    "fd20::/64\n }\n }\n }\n}\n"
     "pools {\n inner {\n addrs = fd30::/64\n }\n}\n"
     "secrets {\n ike-both {\n secret = \"use openssl rand -base64 32\"\n }\n}\n";
 static const char user_text[] =
