@@ -22,7 +22,7 @@ deps:
 
 test: deps all
 	@rm -f $(BUILD)/junit-*.xml
-	@-meson test -C $(BUILD) --print-errorlogs --num-processes 2
+	@-meson test -C $(BUILD) --print-errorlogs --num-processes 2 --timeout-multiplier 3
 	@-[ -z "$(LAB)" ] || tools/test-lab $(BUILD) $(PYTEST)
 	@tools/test-summary --again $(BUILD)/junit-again.xml $(BUILD)/meson-logs/testlog.junit.xml $(if $(LAB),$(BUILD)/junit-lab.xml)
 
