@@ -51,6 +51,9 @@ modules {{
     always ok {{
         rcode = ok
     }}
+    always fail {{
+        rcode = fail
+    }}
     mschap {{
         use_mppe = yes
     }}
@@ -132,6 +135,9 @@ server default {{
         eap
     }}
     accounting {{
+        if (&Acct-Status-Type == "{unheeded}") {{
+            fail
+        }}
         accounts
     }}
 }}
@@ -198,9 +204,9 @@ def certificates(folder):
 
 class Freeradius(Program):
     """FreeRADIUS 3.2. `users`: {name: (password, [reply attributes])}. `radsec`: the highest version of TLS with which
-    it also serves RADIUS/TLS."""
+    it also serves RADIUS/TLS. `unheeded`: the Acct-Status-Type that it does not acknowledge."""
 
-    def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2", radsec=None):
+    def __init__(self, lab, host, users, method="mschapv2", tls="1.3", inner="mschapv2", radsec=None, unheeded="Failed"):
         super().__init__(lab, host, "freeradius")
         self.folder = lab.path(self.name)
         os.makedirs(self.folder, exist_ok=True)
@@ -208,7 +214,7 @@ class Freeradius(Program):
         self.ca, self.certs, self.radsec = certificates(certs), certs, radsec
         with open(os.path.join(self.folder, "radiusd.conf"), "w", encoding="utf-8") as file:
             file.write((RADSEC_CLIENTS if radsec else "") + FREERADIUS.format(
-                dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET,
+                dir=self.folder, certs=certs, method=method, tls=tls, inner=inner, secret=SECRET, unheeded=unheeded,
                 radsec=RADSEC.format(certs=certs, tls=radsec) if radsec else ""))
         with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
             for name, (password, replies) in users.items():

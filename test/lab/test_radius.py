@@ -126,10 +126,10 @@ def test_session_timeout(world):
     wait(lambda: [session["config"]["addresses"] for session in gw.sessions()] == [["10.30.0.77"]], "one session is left")
 
 
-def granted(world, replies, conn=None, lab=None, **keys):
+def granted(world, replies, conn=None, lab=None, unheeded="Failed", **keys):
     """A login to which the server grants `replies`; returns both ends and the server."""
     lab = lab or world.lab()
-    server = Freeradius(lab, "host", {USER: (PASSWORD, replies)}).start()
+    server = Freeradius(lab, "host", {USER: (PASSWORD, replies)}, unheeded=unheeded).start()
     eu, gw = ends(world, lab, conn=conn, **keys)
     return lab, server, eu, gw
 
@@ -286,6 +286,15 @@ def test_accounting_on_and_off(world):
     assert on["NAS-Identifier"] == off["NAS-Identifier"] == server.records()[0]["NAS-Identifier"]
     assert server.accounts() == ["Start", "Stop"]
     assert server.log().rindex("Acct-Status-Type = Stop") < server.log().index("Acct-Status-Type = Accounting-Off")
+
+
+def test_accounting_on_unheeded(world):
+    """A server that does not acknowledge Accounting-On, as FreeRADIUS with a new radutmp: sessions do not wait for that."""
+    _, server, eu, gw = granted(world, [], of_servers={"accounting": "yes"}, unheeded="Accounting-On")
+    assert eu.initiate("net")["success"] == "yes"
+    assert eu.request("terminate", ike="home")["success"] == "yes"
+    wait(lambda: server.accounts() == ["Start", "Stop"], lambda: f"Start and Stop: {server.accounts()} {gw.log()}")
+    assert server.records(of_sessions=False) == []
 
 
 def test_two_rounds(world):

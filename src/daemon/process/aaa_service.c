@@ -668,7 +668,7 @@ static void account_outcome(struct aaa_service *s, const struct radius_outcome *
 {
     uint64_t tag = outcome->tag & ~TAG_ACCOUNT;
     if (outcome->error == 0)
-        (void)account_queue_sent(s->accounts, tag);
+        (void)account_queue_sent(s->accounts, tag, now);
     else
         (void)account_queue_failed(s->accounts, tag, now);
 }

@@ -26,6 +26,7 @@ struct record {
     uint64_t tag;
     size_t place; /* slot */
     bool in_flight;
+    nanos sent, not_before;
     struct slot slot;
     struct record *next, *previous; /* in order of arrival */
     struct record *earlier, *later; /* of the same session, to be sent */
@@ -43,8 +44,10 @@ struct session {
 struct account_queue {
     int fd;
     uint64_t order, tags, lost, unwritten;
-    size_t n_alive, waiting, in_flight, window;
-    nanos not_before;
+    size_t n_alive, waiting;
+    size_t in_flight, beside; /* records that count in the window, and those that do not */
+    size_t window;
+    nanos not_before, heard; /* heard: a server acknowledged a record; -1: never */
     struct record *oldest, *youngest; /* to be sent */
     struct record *by_tag;
     struct session *by_session;
@@ -162,6 +165,13 @@ static void queue_append(struct account_queue *q, struct session *session, struc
     q->waiting++;
 }
 
+/* flying - the counter that has a record in flight. No session waits for an Accounting-On: there are
+ * servers that never acknowledge it. */
+static size_t *flying(struct account_queue *q, const struct record *record)
+{
+    return record->slot.account.kind == AAA_ACCOUNT_ON ? &q->beside : &q->in_flight;
+}
+
 static void queue_remove(struct account_queue *q, struct record *record)
 {
     struct session *session = session_of(q, record->slot.account.session_id);
@@ -172,7 +182,8 @@ static void queue_remove(struct account_queue *q, struct record *record)
     if (TABLE_HAS(record))
         HASH_DELETE(hh, q->by_tag, record);
     q->waiting--;
-    q->in_flight -= record->in_flight;
+    if (record->in_flight)
+        (*flying(q, record))--;
     record_free(q, record);
     session_tidy(q, session);
 }
@@ -332,7 +343,7 @@ struct account_queue *account_queue_new(int fd)
     size_t n = 0;
     if (q == NULL)
         return NULL;
-    *q = (struct account_queue){.fd = fd, .window = 1};
+    *q = (struct account_queue){.fd = fd, .window = 1, .heard = -1};
     q->free_places = calloc(ACCOUNT_RECORDS, sizeof(uint32_t));
     struct record **found = q->free_places == NULL ? NULL : file_read(q, &n);
     if (found == NULL)
@@ -383,22 +394,30 @@ static bool record_ready(const struct record *record)
     return !record->in_flight && record->earlier == NULL && (!off || record->previous == NULL);
 }
 
-/* ready_find - the oldest record that may be sent. */
+static nanos record_due(const struct account_queue *q, const struct record *record)
+{
+    return q->not_before > record->not_before ? q->not_before : record->not_before;
+}
+
+/* ready_find - the record to be sent next: the one that is due first, the oldest of several. So a
+ * record that no server takes does not hold back the others. */
 static struct record *ready_find(const struct account_queue *q)
 {
-    struct record *record = q->in_flight >= q->window ? NULL : q->oldest;
-    while (record != NULL && !record_ready(record))
-        record = record->next;
-    return record;
+    struct record *best = NULL, *record = q->in_flight >= q->window ? NULL : q->oldest;
+    for (; record != NULL && (best == NULL || best->not_before > 0); record = record->next)
+        if (record_ready(record) && (best == NULL || record->not_before < best->not_before))
+            best = record;
+    return best;
 }
 
 const struct aaa_account *account_queue_next(struct account_queue *q, nanos now, uint64_t *ret_tag)
 {
-    struct record *record = now < q->not_before ? NULL : ready_find(q);
-    if (record == NULL)
+    struct record *record = ready_find(q);
+    if (record == NULL || now < record_due(q, record))
         return NULL;
     record->in_flight = true;
-    q->in_flight++;
+    record->sent = now;
+    (*flying(q, record))++;
     *ret_tag = record->tag;
     return &record->slot.account;
 }
@@ -412,7 +431,7 @@ static struct record *flying_find(const struct account_queue *q, uint64_t tag)
     return record != NULL && record->in_flight ? record : NULL;
 }
 
-bool account_queue_sent(struct account_queue *q, uint64_t tag)
+bool account_queue_sent(struct account_queue *q, uint64_t tag, nanos now)
 {
     struct record *record = flying_find(q, tag);
     if (record == NULL)
@@ -420,6 +439,7 @@ bool account_queue_sent(struct account_queue *q, uint64_t tag)
     queue_remove(q, record);
     q->window = q->window >= ACCOUNT_WINDOW / 2 ? ACCOUNT_WINDOW : 2 * q->window;
     q->not_before = 0;
+    q->heard = now;
     return true;
 }
 
@@ -428,26 +448,39 @@ bool account_queue_failed(struct account_queue *q, uint64_t tag, nanos now)
     struct record *record = flying_find(q, tag);
     if (record == NULL)
         return false;
+    bool refused = q->heard >= record->sent;
+    if (refused && record->slot.account.kind == AAA_ACCOUNT_ON) {
+        /* later it would end sessions that have begun since */
+        q->lost++;
+        queue_remove(q, record);
+        return true;
+    }
     record->in_flight = false;
-    q->in_flight--;
-    q->window = 1;
-    q->not_before = nanos_after(now, ACCOUNT_WAIT_NS);
+    (*flying(q, record))--;
+    record->not_before = nanos_after(now, ACCOUNT_WAIT_NS);
+    if (!refused) {
+        q->window = 1;
+        q->not_before = record->not_before;
+    }
     return true;
 }
 
 void account_queue_hurry(struct account_queue *q)
 {
     q->not_before = 0;
+    for (struct record *record = q->oldest; record != NULL; record = record->next)
+        record->not_before = 0;
 }
 
 nanos account_queue_deadline(const struct account_queue *q)
 {
-    return ready_find(q) == NULL ? NANOS_NEVER : q->not_before;
+    const struct record *record = ready_find(q);
+    return record == NULL ? NANOS_NEVER : record_due(q, record);
 }
 
 bool account_queue_busy(const struct account_queue *q, nanos now)
 {
-    return q->in_flight > 0 || account_queue_deadline(q) <= now;
+    return q->in_flight + q->beside > 0 || account_queue_deadline(q) <= now;
 }
 
 size_t account_queue_waiting(const struct account_queue *q)

@@ -36,9 +36,13 @@ int account_queue_add(struct account_queue *queue, const struct aaa_account *acc
  */
 const struct aaa_account *account_queue_next(struct account_queue *queue, nanos now,
                                              uint64_t *ret_tag);
-/* account_queue_sent - a server acknowledged the record, which is removed. account_queue_failed -
- * none did: nothing is sent for ACCOUNT_WAIT_NS, then one record first. false: no such record. */
-bool account_queue_sent(struct account_queue *queue, uint64_t tag);
+/* account_queue_sent - a server acknowledged the record, which is removed. false: no such record. */
+bool account_queue_sent(struct account_queue *queue, uint64_t tag, nanos now);
+/*
+ * account_queue_failed - no server did. If one has acknowledged another record since this one was
+ * sent, this one waits for ACCOUNT_WAIT_NS, and an Accounting-On is lost. Otherwise the servers are
+ * away: nothing is sent for ACCOUNT_WAIT_NS, then one record at first, another one if there is one.
+ */
 bool account_queue_failed(struct account_queue *queue, uint64_t tag, nanos now);
 
 /* account_queue_hurry - a server was added: waiting records are sent now. */

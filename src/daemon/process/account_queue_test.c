@@ -71,16 +71,16 @@ static void in_order(void **state)
 {
     (void)state;
     add("x", AAA_ACCOUNT_STOP, 0);
-    assert_true(account_queue_sent(queue, expect("x", AAA_ACCOUNT_STOP, 0, 0)));
+    assert_true(account_queue_sent(queue, expect("x", AAA_ACCOUNT_STOP, 0, 0), 0));
     add("a", AAA_ACCOUNT_START, 0);
     add("a", AAA_ACCOUNT_STOP, 9);
     uint64_t start = expect("a", AAA_ACCOUNT_START, 0, 0);
     expect_none(0); /* before the Start is acknowledged, no Stop */
     assert_int_equal(account_queue_deadline(queue), NANOS_NEVER);
-    assert_true(account_queue_sent(queue, start));
-    assert_false(account_queue_sent(queue, start));
+    assert_true(account_queue_sent(queue, start, 0));
+    assert_false(account_queue_sent(queue, start, 0));
     uint64_t stop = expect("a", AAA_ACCOUNT_STOP, 9, 0);
-    assert_true(account_queue_sent(queue, stop));
+    assert_true(account_queue_sent(queue, stop, 0));
     assert_int_equal(account_queue_waiting(queue), 0);
     restart();
     expect_none(0); /* nothing is sent twice */
@@ -102,10 +102,10 @@ static void server_away(void **state)
     add("b", AAA_ACCOUNT_STOP, 2);
     assert_int_equal(account_queue_waiting(queue), 4);
     restart();
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 6)));
-    assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_START, 0, 6)));
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_INTERIM, 8, 6)));
-    assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_STOP, 2, 6)));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 6), 6));
+    assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_START, 0, 6), 6));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_INTERIM, 8, 6), 6));
+    assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_STOP, 2, 6), 6));
 }
 
 /* A session that lived when our processes ended without a word gets its Stop from the next ones. */
@@ -114,9 +114,9 @@ static void abrupt_end(void **state)
     uint64_t tag;
     (void)state;
     add("a", AAA_ACCOUNT_START, 0);
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 0)));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 0), 0));
     add("a", AAA_ACCOUNT_INTERIM, 7);
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_INTERIM, 7, 0)));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_INTERIM, 7, 0), 0));
     expect_none(0);
     restart();
     const struct aaa_account *stop = account_queue_next(queue, 0, &tag);
@@ -124,7 +124,7 @@ static void abrupt_end(void **state)
     assert_int_equal(stop->kind, AAA_ACCOUNT_STOP);
     assert_int_equal(stop->cause, AAA_CAUSE_NAS_REBOOT);
     assert_int_equal(stop->traffic.octets_in, 7);
-    assert_true(account_queue_sent(queue, tag));
+    assert_true(account_queue_sent(queue, tag, 0));
     restart();
     expect_none(0);
 }
@@ -196,7 +196,7 @@ static void stop_takes_the_place_of_the_state(void **state)
     uint8_t before[1 << 16], after[1 << 16];
     (void)state;
     add("a", AAA_ACCOUNT_START, 0);
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 0)));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, 0), 0));
     add("a", AAA_ACCOUNT_INTERIM, 1);
     ssize_t len = pread(file, before, sizeof(before), 0);
     add("a", AAA_ACCOUNT_STOP, 2);
@@ -207,7 +207,7 @@ static void stop_takes_the_place_of_the_state(void **state)
     assert_int_equal(first, 0);
     assert_int_not_equal(second, 0);
     restart();
-    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_STOP, 2, 0)));
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_STOP, 2, 0), 0));
     assert_int_equal(account_queue_waiting(queue), 0);
     restart();
     assert_int_equal(account_queue_waiting(queue), 0);
@@ -220,7 +220,7 @@ static void on_and_off(void **state)
     (void)state;
     add("x-on", AAA_ACCOUNT_ON, 0);
     on = expect("x-on", AAA_ACCOUNT_ON, 0, 0);
-    assert_true(account_queue_sent(queue, on));
+    assert_true(account_queue_sent(queue, on, 0));
     add("a", AAA_ACCOUNT_STOP, 1);
     add("x-off", AAA_ACCOUNT_OFF, 0);
     stop = expect("a", AAA_ACCOUNT_STOP, 1, 0);
@@ -228,10 +228,56 @@ static void on_and_off(void **state)
     restart();
     stop = expect("a", AAA_ACCOUNT_STOP, 1, 0);
     assert_null(account_queue_next(queue, 0, &off));
-    assert_true(account_queue_sent(queue, stop));
+    assert_true(account_queue_sent(queue, stop, 0));
     off = expect("x-off", AAA_ACCOUNT_OFF, 0, 0);
-    assert_true(account_queue_sent(queue, off));
+    assert_true(account_queue_sent(queue, off, 0));
     assert_int_equal(account_queue_waiting(queue), 0);
+}
+
+/* no_server_takes_it - FreeRADIUS does not acknowledge a record that one of its modules cannot store.
+ * The records of other sessions are sent nevertheless. */
+static void no_server_takes_it(void **state)
+{
+    (void)state;
+    add("a", AAA_ACCOUNT_STOP, 0);
+    add("b", AAA_ACCOUNT_STOP, 0);
+    add("c", AAA_ACCOUNT_STOP, 0);
+    nanos now = ACCOUNT_WAIT_NS;
+    assert_true(account_queue_failed(queue, expect("a", AAA_ACCOUNT_STOP, 0, 0), 0));
+    expect_none(now - 1); /* the servers may be away */
+    assert_true(account_queue_sent(queue, expect("b", AAA_ACCOUNT_STOP, 0, now), now));
+    uint64_t c = expect("c", AAA_ACCOUNT_STOP, 0, now), a = expect("a", AAA_ACCOUNT_STOP, 0, now);
+    assert_true(account_queue_sent(queue, c, now + 1));
+    assert_true(account_queue_failed(queue, a, now + 2));
+    assert_int_equal(account_queue_deadline(queue), now + 2 + ACCOUNT_WAIT_NS);
+    add("d", AAA_ACCOUNT_STOP, 0); /* a server is there: only the refused record waits */
+    assert_int_equal(account_queue_deadline(queue), 0);
+    assert_true(account_queue_sent(queue, expect("d", AAA_ACCOUNT_STOP, 0, now + 2), now + 2));
+    expect_none(now + 2);
+    account_queue_hurry(queue); /* another server */
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_STOP, 0, now + 3), now + 3));
+    assert_int_equal(account_queue_lost(queue), 0);
+}
+
+/* FreeRADIUS's radutmp fails an Accounting-On until the Start of a session has made its file. */
+static void on_is_not_taken(void **state)
+{
+    (void)state;
+    add("x-on", AAA_ACCOUNT_ON, 0);
+    uint64_t on = expect("x-on", AAA_ACCOUNT_ON, 0, 0);
+    add("a", AAA_ACCOUNT_START, 0);
+    uint64_t start = expect("a", AAA_ACCOUNT_START, 0, 1);
+    assert_true(account_queue_busy(queue, 1));
+    assert_true(account_queue_failed(queue, on, 2)); /* servers away: it is tried again */
+    assert_true(account_queue_failed(queue, start, 2));
+    nanos now = 2 + ACCOUNT_WAIT_NS;
+    on = expect("x-on", AAA_ACCOUNT_ON, 0, now);
+    assert_true(account_queue_sent(queue, expect("a", AAA_ACCOUNT_START, 0, now), now));
+    assert_true(account_queue_busy(queue, now));
+    assert_true(account_queue_failed(queue, on, now + 1));
+    assert_int_equal(account_queue_waiting(queue), 0); /* now it would end session a */
+    assert_int_equal(account_queue_lost(queue), 1);
+    assert_false(account_queue_busy(queue, now + 1));
 }
 
 int main(void)
@@ -245,6 +291,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(hostile_engine, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_takes_the_place_of_the_state, setup, teardown),
         cmocka_unit_test_setup_teardown(on_and_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_server_takes_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_is_not_taken, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
