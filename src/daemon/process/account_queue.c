@@ -47,7 +47,7 @@ struct account_queue {
     size_t n_alive, waiting;
     size_t in_flight, beside; /* records that count in the window, and those that do not */
     size_t window;
-    nanos not_before, heard; /* heard: a server acknowledged a record; -1: never */
+    nanos not_before, heard;          /* heard: a server acknowledged a record; -1: never */
     struct record *oldest, *youngest; /* to be sent */
     struct record *by_tag;
     struct session *by_session;
