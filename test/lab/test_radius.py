@@ -289,7 +289,7 @@ def test_accounting_on_and_off(world):
 
 
 def test_accounting_on_unheeded(world):
-    """A server that does not acknowledge Accounting-On, as FreeRADIUS with a new radutmp: sessions do not wait for that."""
+    """FreeRADIUS with a new radutmp does not acknowledge Accounting-On: sessions do not wait for that."""
     _, server, eu, gw = granted(world, [], of_servers={"accounting": "yes"}, unheeded="Accounting-On")
     assert eu.initiate("net")["success"] == "yes"
     assert eu.request("terminate", ike="home")["success"] == "yes"
