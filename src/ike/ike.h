@@ -512,6 +512,7 @@ struct ike_proof {
                        the session's lease jobs and in ike_session_info */
     uint64_t
         chain; /* of the certificates that the proof rests on; 0: none. See ike_session_chains */
+    uint8_t eap_type; /* EAP: the method, for ike_session_info; 0: not known */
     /* EAP: the proven identity, printable; empty: that of the ID payload */
     char identity[LIMIT_ID / 2];
 };
@@ -620,9 +621,10 @@ struct ike_session_info {
     struct ike_id local_id, remote_id;
     struct ike_id claimed_id; /* of the peer's ID payload; EAP may have proven another */
     bool established;
-    char eap_identity[LIMIT_ID / 2]; /* of the End User, as EAP proved it; empty: by its ID */
-    uint64_t grant;                  /* of struct ike_proof; 0: none */
-    uint32_t logins;                 /* IKE_AUTHs that succeeded; clones add nothing */
+    char eap_identity[LIMIT_ID / 2];  /* of the End User, as EAP proved it; empty: by its ID */
+    uint64_t grant;                   /* of struct ike_proof; 0: none */
+    uint8_t eap_types[POLICY_ROUNDS]; /* of struct ike_proof, for each round of the peer */
+    uint32_t logins;                  /* IKE_AUTHs that succeeded; clones add nothing */
     uint32_t n_ike_sas, n_children;
     uint32_t n_lines; /* like n_ike_sas, but the IKE SAs of one line count once */
     nanos established_ns, auth_deadline_ns;

@@ -84,6 +84,23 @@ def test_life_of_a_session(world):
     assert numbers == list(range(1, len(numbers) + 1)) and audit.lines()[-1]["event"] == "stop"
 
 
+@pytest.mark.parametrize("rounds", (1, 2))
+def test_methods(world, rounds):
+    """The method on which both ends agreed stands in the record of the login, in the place of its round."""
+    lab = world.lab()
+    person = {"secrets": {"eap-anna": {"id": "anna", "secret": '"correct horse"'}}}
+    mine, theirs = {"auth": "eap", "eap_id": "anna"}, {"auth": "eap-mschapv2", "eap_id": "%any", "id": "%any"}
+    if rounds == 1:
+        settings = gateway({"remote": theirs}, top=person), end_user({"local": mine}, top=person)
+    else:
+        settings = gateway({"remote": None, "remote-1": {"auth": "psk", "id": IDS["eu"]}, "remote-2": theirs}, top=person), \
+            end_user({"local": None, "local-1": {"auth": "psk", "id": IDS["eu"]}, "local-2": mine}, top=person)
+    audit, _ = start(world, lab, settings[0])
+    eu = world.ikatd(lab, "eu", settings[1])
+    assert eu.initiate("net")["success"] == "yes"
+    assert audit.wait("login")[0]["method"] == "psk+eap-mschapv2"[0 if rounds == 2 else 4:]
+
+
 def test_refusals(world):
     """Both ends record that a login failed, and why; what the peer calls itself is one value of one line."""
     lab = world.lab()

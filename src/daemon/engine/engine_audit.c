@@ -14,6 +14,7 @@
 #include "daemon/common/log.h"
 #include "daemon/engine/accounts.h"
 #include "daemon/engine/engine_state.h"
+#include "eap/eap.h"
 
 #define STRANGERS_PER_SECOND 100 /* refused logins; and as many changes of address */
 
@@ -95,19 +96,23 @@ static void put_who(struct audit_record *record, const struct account_who *who)
 }
 
 /* put_method - the rounds that the connection demands of the peer: all were gone through, unless a
- * ticket stood for them. */
-static void put_method(struct audit_record *record, const struct ike_conn *conn, bool resumed)
+ * ticket stood for them. EAP with its method, where this host or its RADIUS server knows it. */
+static void put_method(struct audit_record *record, const struct ike_session_info *session,
+                       bool resumed)
 {
     static const char *const names[] = {
         [IKE_AUTH_PSK] = "psk", [IKE_AUTH_PUBKEY] = "pubkey", [IKE_AUTH_EAP] = "eap"};
+    const struct ike_conn *conn = session->conn;
     size_t at = 0;
     if (resumed) {
         PUT(record, method, "ticket");
         return;
     }
     for (uint8_t i = 0; i < conn->n_remote_rounds && at < sizeof(record->method); i++)
-        at += (size_t)snprintf(record->method + at, sizeof(record->method) - at, "%s%s",
-                               i == 0 ? "" : "+", names[conn->remote[i].method]);
+        at += (size_t)snprintf(
+            record->method + at, sizeof(record->method) - at, "%s%s%s%s", i == 0 ? "" : "+",
+            names[conn->remote[i].method], session->eap_types[i] == 0 ? "" : "-",
+            session->eap_types[i] == 0 ? "" : eap_type_name(session->eap_types[i]));
 }
 
 static void put_addresses(struct audit_record *record, const struct ike_config *config)
@@ -131,7 +136,7 @@ void engine_audit_login(struct engine *e, const struct ike_event *event)
     (void)ike_sa_get(e->ike, event->sa, &sa);
     put_who(&record, &who);
     put_path(&record, &sa.path);
-    put_method(&record, session.conn, who.resumed);
+    put_method(&record, &session, who.resumed);
     put_addresses(&record, &session.config);
     (void)identity_print(&session.claimed_id, record.claimed_id);
     if (session.role != IKE_GATEWAY || strcmp(record.claimed_id, record.remote_id) == 0)

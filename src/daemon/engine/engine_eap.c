@@ -81,6 +81,7 @@ static void news_take(struct engine *e, const struct eap_news *news)
         result.proof.valid_ns = news->valid_ns;
         result.proof.grant = news->grant;
         result.proof.chain = r->chain;
+        result.proof.eap_type = (uint8_t)r->type;
         if (!identity_print_octets(span_of(r->identity, r->identity_len), result.proof.identity))
             result.error = ERR_INVALID;
         result.reason = reason_print(r->reason, reason, sizeof(reason));

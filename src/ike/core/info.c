@@ -76,6 +76,7 @@ static void session_info(const struct session *session, struct ike_session_info 
         .clone_refused = session->clone_refused,
         .config = session->config,
     };
+    memcpy(ret_info->eap_types, session->eap_types, sizeof(ret_info->eap_types));
     eap_identity(&session->remote_id, ret_info->eap_identity);
 }
 

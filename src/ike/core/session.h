@@ -35,6 +35,7 @@ struct session {
     struct ike_id local_id, remote_id; /* remote_id: as proven; ID_EAP: by EAP */
     struct ike_id claimed_id;          /* of the peer's ID payload; EAP may have proven another */
     uint64_t grant;                    /* of the proof; 0 */
+    uint8_t eap_types[POLICY_ROUNDS];  /* of the proofs; 0: not by EAP */
     struct ike_chains chains;          /* of the proofs */
     nanos valid_until_ns;              /* the proof; NANOS_NEVER */
     nanos certs_until_ns;              /* Gateway: valid_until_ns is never moved behind this */

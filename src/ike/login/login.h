@@ -192,6 +192,7 @@ struct login {
     nanos valid_until_ns;          /* the earliest end of the peer's proofs */
     nanos certs_until_ns;          /* the same of proofs without a grant: no server can move it */
     uint64_t grant;
+    uint8_t eap_types[POLICY_ROUNDS]; /* by which the peer's rounds were proven */
     struct ike_chains chains;
     struct ike_id proven_id;           /* identity of the session; type 0: remote_id */
     struct kept_message message;       /* current message of the peer, without a group */

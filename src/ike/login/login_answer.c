@@ -148,6 +148,7 @@ static bool begin_session(struct sa *sa, nanos now)
     session->valid_until_ns = login->valid_until_ns;
     session->certs_until_ns = login->certs_until_ns;
     session->grant = login->grant;
+    memcpy(session->eap_types, login->eap_types, sizeof(session->eap_types));
     session->chains = login->chains;
     session->fragmentation = login->fragmentation;
     session->childless = login->childless;

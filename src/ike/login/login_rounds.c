@@ -381,6 +381,7 @@ bool login_proven(struct login *login, const struct ike_proof *proof, nanos now)
     if (proof->grant != 0)
         login->grant = proof->grant;
     login_chain_keep(login, proof);
+    login->eap_types[login->theirs.round] = eap ? proof->eap_type : 0;
     if (eap && named)
         take_identity(login, proof->identity);
     else if (login->proven_id.type != ID_EAP)
